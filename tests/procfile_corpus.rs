@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tmo::config::procfile::{Entry, parse};
+use tmo::config::procfile::{ProcfileEntry, parse};
 
 type Pair = (String, Vec<u8>);
 
@@ -37,7 +37,7 @@ fn compare(path: &Path, overmind: &Value) -> usize {
     let text = std::fs::read(path).unwrap();
     let lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').collect();
     let entries = parse(&text, &path.display().to_string()).unwrap().entries;
-    let (ours, alike): (Vec<Entry>, Vec<Entry>) =
+    let (ours, alike): (Vec<ProcfileEntry>, Vec<ProcfileEntry>) =
         entries.into_iter().partition(|entry| no_blank(entry, lines[entry.line - 1]));
     let alike: Vec<Pair> = alike.into_iter().map(pair).collect();
     assert_eq!(alike, pairs(overmind), "{}", path.display());
@@ -45,12 +45,12 @@ fn compare(path: &Path, overmind: &Value) -> usize {
 }
 
 /// The one way in which tmo takes more than overmind: `web:cmd`.
-fn no_blank(entry: &Entry, line: &[u8]) -> bool {
+fn no_blank(entry: &ProcfileEntry, line: &[u8]) -> bool {
     let behind = &line[entry.name.len() + 1..];
     !behind.first().unwrap().is_ascii_whitespace()
 }
 
-fn pair(entry: Entry) -> Pair {
+fn pair(entry: ProcfileEntry) -> Pair {
     (entry.name, entry.command.as_bytes().to_vec())
 }
 

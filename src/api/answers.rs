@@ -35,7 +35,8 @@ pub struct Detached {
 /// Text to type.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Typed {
+#[schema(as = Typed)]
+pub struct TypingRequest {
     /// The text; line breaks are typed as Enter, and NUL is not allowed.
     #[serde(default)]
     #[schema(pattern = "^[^\\u0000]*$")]
@@ -54,7 +55,8 @@ pub struct Commands {
 
 /// Recent matches of the flags of a process.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct Found {
+#[schema(as = Found)]
+pub struct RecentMatches {
     /// Each flag of it, in the order of `tmo.toml`.
     pub flags: Vec<FlagMatches>,
 }

@@ -7,7 +7,7 @@ use crate::model::request::{ProcessState, State};
 
 /// A command of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
+pub enum OvermindCommand {
     /// Send the table of processes, then close the connection.
     Status,
     /// Send the address of a process's terminal; without a name, that of the first process.
@@ -25,17 +25,17 @@ pub enum Command {
 }
 
 /// Parse a line, with or without its newline; `None` if it is not a command.
-pub fn parse(line: &[u8]) -> Option<Command> {
+pub fn parse(line: &[u8]) -> Option<OvermindCommand> {
     let text = String::from_utf8_lossy(line);
     let mut words = text.split_ascii_whitespace().map(str::to_owned);
     match words.next()?.as_str() {
-        "status" => Some(Command::Status),
-        "get-connection" => Some(Command::GetConnection(words.next())),
-        "restart" => Some(Command::Restart(words.collect())),
-        "stop" => Some(Command::Stop(words.collect())),
-        "quit" => Some(Command::Quit),
-        "kill" => Some(Command::Kill),
-        "echo" => Some(Command::Echo),
+        "status" => Some(OvermindCommand::Status),
+        "get-connection" => Some(OvermindCommand::GetConnection(words.next())),
+        "restart" => Some(OvermindCommand::Restart(words.collect())),
+        "stop" => Some(OvermindCommand::Stop(words.collect())),
+        "quit" => Some(OvermindCommand::Quit),
+        "kill" => Some(OvermindCommand::Kill),
+        "echo" => Some(OvermindCommand::Echo),
         _ => None,
     }
 }
@@ -56,7 +56,7 @@ pub fn is_binary(line: &[u8]) -> bool {
     text.map_or(true, |text| text.contains(|c: char| c.is_control() && c != '\t'))
 }
 
-impl Command {
+impl OvermindCommand {
     /// The line to send, newline included.
     pub fn line(&self) -> String {
         let (verb, words): (&str, &[String]) = match self {
@@ -126,7 +126,7 @@ pub fn matching(processes: &[ProcessState], patterns: &[String]) -> Vec<String> 
 
 /// One row of a status table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct StatusRow {
     /// The process.
     pub name: String,
     /// The current or last process id.
@@ -136,12 +136,12 @@ pub struct Row {
 }
 
 /// Parse a status table. Lines that are not rows, such as the header, are skipped.
-pub fn rows(table: &str) -> Vec<Row> {
+pub fn rows(table: &str) -> Vec<StatusRow> {
     let row = |line: &str| {
         let mut words = line.split_ascii_whitespace();
         let (name, pid, word) = (words.next()?, words.next()?, words.next()?);
         let pid = pid.parse().ok()?;
-        Some(Row { name: name.to_owned(), pid, running: word == "running" })
+        Some(StatusRow { name: name.to_owned(), pid, running: word == "running" })
     };
     table.lines().filter_map(row).collect()
 }
@@ -151,7 +151,7 @@ mod tests {
     use pretty_assertions::assert_eq;
     use proptest::prelude::*;
 
-    use super::{Command, Row, is_binary, matching, parse, rows, status};
+    use super::{OvermindCommand, StatusRow, is_binary, matching, parse, rows, status};
     use crate::model::request::ProcessState;
     use crate::model::{ProcName, ProcessStatus};
 
@@ -181,15 +181,15 @@ mod tests {
     fn reads_what_overmind_reads() {
         let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
         for (line, command) in [
-            ("status\n", Command::Status),
-            ("  status  now\r\n", Command::Status),
-            ("quit", Command::Quit),
-            ("kill\r\n", Command::Kill),
-            ("echo", Command::Echo),
-            ("get-connection", Command::GetConnection(None)),
-            ("get-connection web other\n", Command::GetConnection(Some("web".to_owned()))),
-            ("restart\n", Command::Restart(vec![])),
-            ("stop a  b\tc*\n", Command::Stop(words(&["a", "b", "c*"]))),
+            ("status\n", OvermindCommand::Status),
+            ("  status  now\r\n", OvermindCommand::Status),
+            ("quit", OvermindCommand::Quit),
+            ("kill\r\n", OvermindCommand::Kill),
+            ("echo", OvermindCommand::Echo),
+            ("get-connection", OvermindCommand::GetConnection(None)),
+            ("get-connection web other\n", OvermindCommand::GetConnection(Some("web".to_owned()))),
+            ("restart\n", OvermindCommand::Restart(vec![])),
+            ("stop a  b\tc*\n", OvermindCommand::Stop(words(&["a", "b", "c*"]))),
         ] {
             assert_eq!(parse(line.as_bytes()), Some(command), "{line:?}");
         }
@@ -227,16 +227,16 @@ mod tests {
         assert!(matching(&all, &["nosuch".to_owned()]).is_empty());
     }
 
-    fn command() -> impl Strategy<Value = Command> {
+    fn command() -> impl Strategy<Value = OvermindCommand> {
         let words = || proptest::collection::vec("[a-z*#0-9_-]{1,8}", 0..4);
         prop_oneof![
-            Just(Command::Status),
-            Just(Command::Quit),
-            Just(Command::Kill),
-            Just(Command::Echo),
-            proptest::option::of("[a-z#]{1,8}").prop_map(Command::GetConnection),
-            words().prop_map(Command::Restart),
-            words().prop_map(Command::Stop),
+            Just(OvermindCommand::Status),
+            Just(OvermindCommand::Quit),
+            Just(OvermindCommand::Kill),
+            Just(OvermindCommand::Echo),
+            proptest::option::of("[a-z#]{1,8}").prop_map(OvermindCommand::GetConnection),
+            words().prop_map(OvermindCommand::Restart),
+            words().prop_map(OvermindCommand::Stop),
         ]
     }
 
@@ -262,7 +262,7 @@ mod tests {
                 .map(|(name, &(pid, lives))| process(name, lives.then_some(pid), Some(pid)))
                 .collect();
             let expected: Vec<_> = names.iter().zip(&pids)
-                .map(|(name, &(pid, running))| Row { name: name.clone(), pid, running })
+                .map(|(name, &(pid, running))| StatusRow { name: name.clone(), pid, running })
                 .collect();
             prop_assert_eq!(rows(&status(&all)), expected);
         }

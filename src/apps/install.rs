@@ -8,7 +8,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use nix::sys::stat::{Mode, umask};
 
-use super::kind::{Kind, VENV};
+use super::kind::{AppKind, VENV};
 use super::manifest::App;
 use super::store::{self, Store, StoreError};
 use crate::sys::{clock, why};
@@ -79,7 +79,7 @@ pub type Find<'a> = dyn Fn(&str) -> Option<PathBuf> + 'a;
 
 /// A step of an installation.
 #[derive(Debug, PartialEq, Eq)]
-enum Step {
+enum InstallStep {
     /// Print this text.
     Say(&'static str),
     /// Run a program with arguments.
@@ -132,21 +132,27 @@ fn carry_out(
 ) -> Result<(), InstallError> {
     for step in steps(dir, app, find)? {
         match step {
-            Step::Say(text) => writeln!(out, "{text}")?,
-            Step::Run(program, args) => execute((&program, &args), dir, out).map_err(|error| {
-                let is_venv = args.iter().any(|arg| arg == "venv");
-                if is_venv && lacks_ensurepip(&program) { InstallError::NoEnsurepip } else { error }
-            })?,
+            InstallStep::Say(text) => writeln!(out, "{text}")?,
+            InstallStep::Run(program, args) => {
+                execute((&program, &args), dir, out).map_err(|error| {
+                    let is_venv = args.iter().any(|arg| arg == "venv");
+                    if is_venv && lacks_ensurepip(&program) {
+                        InstallError::NoEnsurepip
+                    } else {
+                        error
+                    }
+                })?
+            }
         }
     }
     Ok(())
 }
 
 /// The steps for an app in this directory.
-fn steps(dir: &Path, app: &App, find: &Find<'_>) -> Result<Vec<Step>, InstallError> {
+fn steps(dir: &Path, app: &App, find: &Find<'_>) -> Result<Vec<InstallStep>, InstallError> {
     let has = |name: &str| dir.join(name).is_file();
-    match Kind::in_dir(dir, &app.script) {
-        Kind::Python => {
+    match AppKind::in_dir(dir, &app.script) {
+        AppKind::Python => {
             // An interrupted installation may have left a part of it.
             match fs::remove_dir_all(dir.join(VENV)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
@@ -154,12 +160,12 @@ fn steps(dir: &Path, app: &App, find: &Find<'_>) -> Result<Vec<Step>, InstallErr
             }
             python(has("requirements.txt"), find)
         }
-        Kind::Node => node(&has, find),
-        Kind::Executable if has("Gemfile") => {
+        AppKind::Node => node(&has, find),
+        AppKind::Executable if has("Gemfile") => {
             let bundle = program("bundle", "install Ruby's bundler", find)?;
-            Ok(vec![Step::Run(bundle, words(&["install"]))])
+            Ok(vec![InstallStep::Run(bundle, words(&["install"]))])
         }
-        Kind::Executable => Ok(vec![Step::Say("Nothing to install")]),
+        AppKind::Executable => Ok(vec![InstallStep::Say("Nothing to install")]),
     }
 }
 
@@ -175,26 +181,29 @@ fn program(
     find(name).ok_or(InstallError::Missing { program: name, todo })
 }
 
-fn python(has_requirements: bool, find: &Find<'_>) -> Result<Vec<Step>, InstallError> {
+fn python(has_requirements: bool, find: &Find<'_>) -> Result<Vec<InstallStep>, InstallError> {
     let own = format!("{VENV}/bin/python");
     let (make, install) = if let Some(uv) = find("uv") {
         let install = words(&["pip", "install", "--python", &own, "-r", "requirements.txt"]);
-        (Step::Run(uv.clone(), words(&["venv", VENV])), Step::Run(uv, install))
+        (InstallStep::Run(uv.clone(), words(&["venv", VENV])), InstallStep::Run(uv, install))
     } else {
         let python = program("python3", "install Python 3, or uv", find)?;
         let options = ["-m", "pip", "install", "--no-input", "--disable-pip-version-check"];
         let install = words(&[&options[..], &["-r", "requirements.txt"]].concat());
-        (Step::Run(python, words(&["-m", "venv", VENV])), Step::Run(own.into(), install))
+        (
+            InstallStep::Run(python, words(&["-m", "venv", VENV])),
+            InstallStep::Run(own.into(), install),
+        )
     };
     let last = if has_requirements {
         install
     } else {
-        Step::Say("There is no requirements.txt: no packages are installed")
+        InstallStep::Say("There is no requirements.txt: no packages are installed")
     };
     Ok(vec![make, last])
 }
 
-fn node(has: &dyn Fn(&str) -> bool, find: &Find<'_>) -> Result<Vec<Step>, InstallError> {
+fn node(has: &dyn Fn(&str) -> bool, find: &Find<'_>) -> Result<Vec<InstallStep>, InstallError> {
     let (name, todo, args): (_, _, &[&str]) = if has("pnpm-lock.yaml") {
         ("pnpm", "`corepack enable` brings it", &["install", "--frozen-lockfile"])
     } else if has("yarn.lock") {
@@ -204,7 +213,7 @@ fn node(has: &dyn Fn(&str) -> bool, find: &Find<'_>) -> Result<Vec<Step>, Instal
     } else {
         ("npm", "install Node.js", &["install"])
     };
-    Ok(vec![Step::Run(program(name, todo, find)?, words(args))])
+    Ok(vec![InstallStep::Run(program(name, todo, find)?, words(args))])
 }
 
 /// Run a program in the directory of the app, with the output of this program.
@@ -239,16 +248,16 @@ mod tests {
 
     use pretty_assertions::assert_eq;
 
-    use super::{InstallError, Step, gets_variable, node, python};
+    use super::{InstallError, InstallStep, gets_variable, node, python};
 
     fn only(known: &'static [&'static str]) -> impl Fn(&str) -> Option<PathBuf> {
         |name| known.contains(&name).then(|| PathBuf::from("/bin").join(name))
     }
 
-    fn lines(steps: Result<Vec<Step>, InstallError>) -> Vec<String> {
-        let line = |step: &Step| match step {
-            Step::Say(text) => (*text).to_owned(),
-            Step::Run(program, args) => {
+    fn lines(steps: Result<Vec<InstallStep>, InstallError>) -> Vec<String> {
+        let line = |step: &InstallStep| match step {
+            InstallStep::Say(text) => (*text).to_owned(),
+            InstallStep::Run(program, args) => {
                 let args: Vec<_> = args.iter().map(|arg| arg.to_str().unwrap()).collect();
                 format!("{} {}", program.display(), args.join(" "))
             }

@@ -10,7 +10,7 @@ const NODE_PROGRAMS: &str = "node_modules/.bin";
 
 /// The kind of an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum AppKind {
     /// Run by the Python of its own virtual environment.
     Python,
     /// Run by Node.js.
@@ -19,7 +19,7 @@ pub enum Kind {
     Executable,
 }
 
-impl Kind {
+impl AppKind {
     /// The kind of the app with this script; `has_package` if it has a `package.json`.
     pub fn of(script: &str, has_package: bool) -> Self {
         let extension = Path::new(script).extension().and_then(OsStr::to_str);
@@ -70,17 +70,17 @@ impl Kind {
 mod tests {
     use std::path::Path;
 
-    use super::Kind;
+    use super::AppKind;
 
     #[test]
     fn a_script_is_run_by_what_it_is_written_for() {
-        assert_eq!(Kind::of("src/main.py", true), Kind::Python);
-        assert_eq!(Kind::of("server.js", true), Kind::Node);
-        assert_eq!(Kind::of("server.js", false), Kind::Executable);
-        assert_eq!(Kind::of("bin/run", true), Kind::Executable);
-        let words = Kind::Python.command(Path::new("/a"), "main.py", &["b c".to_owned()]);
+        assert_eq!(AppKind::of("src/main.py", true), AppKind::Python);
+        assert_eq!(AppKind::of("server.js", true), AppKind::Node);
+        assert_eq!(AppKind::of("server.js", false), AppKind::Executable);
+        assert_eq!(AppKind::of("bin/run", true), AppKind::Executable);
+        let words = AppKind::Python.command(Path::new("/a"), "main.py", &["b c".to_owned()]);
         assert_eq!(words, ["/a/.venv/bin/python", "main.py", "b c"]);
-        let env = Kind::Python.env(Path::new("/a"), Some("/bin".as_ref()));
+        let env = AppKind::Python.env(Path::new("/a"), Some("/bin".as_ref()));
         assert_eq!(env[0], ("PATH", "/a/.venv/bin:/bin".into()));
         assert_eq!(env[1], ("VIRTUAL_ENV", "/a/.venv".into()));
     }

@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use super::kind::Kind;
+use super::kind::AppKind;
 use super::manifest::{App, InstallState, Manifest, process_name};
 use super::zip::{Archive, MAC_METADATA, ZipError, is_path};
 use crate::sys::{clock, files, why_at};
@@ -137,7 +137,7 @@ impl NewApp {
 
 /// The content of `.change`.
 #[derive(Debug, Serialize, Deserialize)]
-struct Change {
+struct PendingChange {
     /// The name of the app.
     name: String,
     /// Its directory.
@@ -315,7 +315,13 @@ impl Store {
     /// Remove an app and its files.
     pub fn remove(&self, name: &str) -> Result<(), StoreError> {
         let (name, app) = self.find(name)?;
-        self.decide(&Change { name, dir: app.dir, fresh: None, old: unique(OLD)?, app: None })
+        self.decide(&PendingChange {
+            name,
+            dir: app.dir,
+            fresh: None,
+            old: unique(OLD)?,
+            app: None,
+        })
     }
 
     /// Note that this version of the app in this directory is installed.
@@ -340,7 +346,7 @@ impl Store {
         let (fresh, state) = (Some(kept(dir)), InstallState::Installed);
         let app = App { state, version: previous, previous: None, restored: true, ..app };
         let dir = app.dir.clone();
-        self.decide(&Change { name, dir, fresh, old: unique(OLD)?, app: Some(app) })?;
+        self.decide(&PendingChange { name, dir, fresh, old: unique(OLD)?, app: Some(app) })?;
         Ok(true)
     }
 
@@ -370,19 +376,19 @@ impl Store {
         let fresh = unique(NEW)?;
         let dir = self.dir.join(&fresh);
         archive.unpack(zip, &dir)?;
-        if Kind::in_dir(&dir, &app.script) == Kind::Executable {
+        if AppKind::in_dir(&dir, &app.script) == AppKind::Executable {
             // Archives made on other systems may have no modes.
             let path = dir.join(&app.script);
             let executable = fs::Permissions::from_mode(0o755);
             fs::set_permissions(&path, executable).map_err(io_at(&path))?;
         }
         let dir = app.dir.clone();
-        self.decide(&Change { name, dir, fresh: Some(fresh), old, app: Some(app.clone()) })?;
+        self.decide(&PendingChange { name, dir, fresh: Some(fresh), old, app: Some(app.clone()) })?;
         Ok(app)
     }
 
     /// Commit a change, and apply it.
-    fn decide(&self, change: &Change) -> Result<(), StoreError> {
+    fn decide(&self, change: &PendingChange) -> Result<(), StoreError> {
         let path = self.dir.join(CHANGE);
         let text = serde_json::to_vec(change).map_err(|error| io_at(&path)(error.into()))?;
         replace(&path, &text)?;
@@ -391,7 +397,7 @@ impl Store {
     }
 
     /// Apply a change, which may have been applied in part already.
-    fn carry_out(&self, change: &Change) -> Result<(), StoreError> {
+    fn carry_out(&self, change: &PendingChange) -> Result<(), StoreError> {
         let place = self.dir.join(&change.dir);
         let rename = |from: &Path, to: &Path| match fs::rename(from, to) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -425,7 +431,7 @@ impl Store {
         let path = self.dir.join(CHANGE);
         match files::read_plain(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            bytes => match serde_json::from_slice::<Change>(&bytes.map_err(io_at(&path))?) {
+            bytes => match serde_json::from_slice::<PendingChange>(&bytes.map_err(io_at(&path))?) {
                 Ok(change) if is_own(&change) => self.carry_out(&change)?,
                 // Not a change that tmo has written.
                 Ok(_) | Err(_) => fs::remove_file(&path).map_err(io_at(&path))?,
@@ -464,7 +470,7 @@ fn kept(dir: &str) -> String {
 }
 
 /// Whether the names in a change have the form that tmo uses.
-fn is_own(change: &Change) -> bool {
+fn is_own(change: &PendingChange) -> bool {
     let is_plain = |name: &str, prefix: &str| name.starts_with(prefix) && !name.contains('/');
     process_name(&change.name).is_ok_and(|process| process.as_str() == change.dir)
         && change

@@ -149,7 +149,7 @@ pub enum EntryError {
 
 /// An entry of the directory of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Entry {
+struct ArchiveEntry {
     name: String,
     /// The parts of its path; after flattening, below the new directory.
     path: Vec<String>,
@@ -169,7 +169,7 @@ struct Entry {
 /// An archive that was checked and accepted.
 #[derive(Debug)]
 pub struct Archive {
-    entries: Vec<Entry>,
+    entries: Vec<ArchiveEntry>,
 }
 
 /// The directory of an archive, which is at its end.
@@ -263,7 +263,7 @@ impl Archive {
 /// Unpack one file; returns its size.
 fn copy<R: Read + Seek>(
     source: &mut R,
-    entry: &Entry,
+    entry: &ArchiveEntry,
     mut to: impl Write,
 ) -> Result<u64, ZipError> {
     source.seek(SeekFrom::Start(entry.data)).map_err(ZipError::Read)?;
@@ -334,7 +334,7 @@ fn read_at<R: Read + Seek>(source: &mut R, at: u64, size: u64) -> Result<Vec<u8>
 }
 
 /// The entries of a directory.
-fn entries(directory: &Directory) -> Result<Vec<Entry>, ZipError> {
+fn entries(directory: &Directory) -> Result<Vec<ArchiveEntry>, ZipError> {
     const SHORT: ZipError = ZipError::Malformed("its directory is damaged");
     let mut rest = &*directory.bytes;
     let mut entries = vec![];
@@ -353,7 +353,7 @@ fn entries(directory: &Directory) -> Result<Vec<Entry>, ZipError> {
 }
 
 /// The entry of a header of the directory.
-fn entry(fields: &Fields<'_>, name: &[u8]) -> Result<Entry, ZipError> {
+fn entry(fields: &Fields<'_>, name: &[u8]) -> Result<ArchiveEntry, ZipError> {
     let name = str::from_utf8(name)
         .map_err(|_| failed(&String::from_utf8_lossy(name), EntryError::NotUtf8))?;
     let refuse = |why| Err(failed(name, why));
@@ -385,7 +385,7 @@ fn entry(fields: &Fields<'_>, name: &[u8]) -> Result<Entry, ZipError> {
     if is_dir && size != 0 || method == 0 && size != compressed {
         return refuse(EntryError::Damaged);
     }
-    Ok(Entry {
+    Ok(ArchiveEntry {
         path: tree::parts(name).map_err(|why| failed(name, why))?,
         name: name.to_owned(),
         is_dir,
@@ -401,7 +401,7 @@ fn entry(fields: &Fields<'_>, name: &[u8]) -> Result<Entry, ZipError> {
 }
 
 /// Compare the local header of an entry with the directory, and find its data.
-fn check_local<R: Read + Seek>(source: &mut R, entry: &mut Entry) -> Result<(), ZipError> {
+fn check_local<R: Read + Seek>(source: &mut R, entry: &mut ArchiveEntry) -> Result<(), ZipError> {
     let differs = |_| failed(&entry.name, EntryError::Differs);
     let header = read_at(source, entry.header, LOCAL_SIZE as u64).map_err(differs)?;
     let fields = Fields(&header);
@@ -423,8 +423,8 @@ fn check_local<R: Read + Seek>(source: &mut R, entry: &mut Entry) -> Result<(), 
 }
 
 /// Refuse entries that share bytes: a small archive could otherwise unpack to a huge size.
-fn check_overlaps(entries: &[Entry], directory: u64) -> Result<(), ZipError> {
-    let mut sorted: Vec<&Entry> = entries.iter().collect();
+fn check_overlaps(entries: &[ArchiveEntry], directory: u64) -> Result<(), ZipError> {
+    let mut sorted: Vec<&ArchiveEntry> = entries.iter().collect();
     sorted.sort_by_key(|entry| entry.header);
     let starts = sorted.iter().skip(1).map(|next| next.header).chain([directory]);
     for (entry, next) in sorted.iter().zip(starts) {

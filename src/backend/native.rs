@@ -17,14 +17,14 @@ use crate::model::screen::Screen;
 use crate::model::text::OsText;
 use crate::protocol::paths::{PanePaths, terminals_dir};
 use crate::protocol::terminal::{
-    Frames, FromClient, FromHolder, Hello, LONGEST, Opener, VERSION, WantedScreen,
+    Frames, FromClient, FromHolder, Hello, LONGEST_FRAME, Opener, VERSION, WantedScreen,
 };
 
 /// What the terminals call themselves.
 const TERM: &str = "xterm-256color";
 
 /// How long a holder may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const HOLDER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long to wait for a holder to listen, and how often to look: no event tells that it does.
 const SOON: Duration = Duration::from_secs(3);
@@ -131,7 +131,7 @@ impl Native {
         let bytes = [text, enter].concat().replace('\n', "\r").into_bytes();
         let Client { mut stream, mut frames } = Client::dial_soon(&self.socket(pane)).await?;
         let (mut from, mut to) = stream.split();
-        let inputs = bytes.chunks(LONGEST).map(|part| FromClient::Input(part.to_vec()));
+        let inputs = bytes.chunks(LONGEST_FRAME).map(|part| FromClient::Input(part.to_vec()));
         let all = inputs.chain([FromClient::Typed]).flat_map(|frame| frame.encode());
         let all: Vec<u8> = all.collect();
         let (mut sent, mut taken) = (0, None);
@@ -184,7 +184,7 @@ impl Client {
     }
 
     async fn dial(path: &Path) -> io::Result<Self> {
-        let stream = timeout(PATIENCE, UnixStream::connect(path)).await??;
+        let stream = timeout(HOLDER_PATIENCE, UnixStream::connect(path)).await??;
         let mut client = Self { stream, frames: Frames::default() };
         let hello = Hello {
             version: VERSION,
@@ -198,7 +198,7 @@ impl Client {
     }
 
     async fn send(&mut self, frame: &FromClient) -> io::Result<()> {
-        timeout(PATIENCE, self.stream.write_all(&frame.encode())).await?
+        timeout(HOLDER_PATIENCE, self.stream.write_all(&frame.encode())).await?
     }
 
     async fn next(&mut self) -> io::Result<FromHolder> {
@@ -211,12 +211,12 @@ async fn next(
     frames: &mut Frames,
     stream: &mut (impl AsyncRead + Unpin),
 ) -> io::Result<FromHolder> {
-    let mut buffer = vec![0; LONGEST];
+    let mut buffer = vec![0; LONGEST_FRAME];
     loop {
         if let Some(frame) = frames.of_holder().map_err(io::Error::other)? {
             return Ok(frame);
         }
-        match timeout(PATIENCE, stream.read(&mut buffer)).await?? {
+        match timeout(HOLDER_PATIENCE, stream.read(&mut buffer)).await?? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             read => frames.add(&buffer[..read]),
         }

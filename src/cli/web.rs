@@ -27,7 +27,7 @@ use crate::model::units::span;
 use crate::run::registry::{self, KnownRun};
 use crate::sys::{tcp_holders, tcp_sockets};
 use crate::web::access::Access;
-use crate::web::door::{self, NoAnswer, Share, Wanted};
+use crate::web::door::{self, NoAnswer, ServerScope, Share};
 use crate::web::guardian::{Done, Guardian};
 use crate::web::listen::{self, Listening, USUAL_PORT};
 pub(super) use background::{BACKGROUND, serve_in_background, start_in_background};
@@ -60,7 +60,7 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
         return runtime::block_on(link);
     }
     runtime::block_on(async {
-        let wanted = id.as_deref().map_or(Wanted::All, Wanted::Only);
+        let wanted = id.as_deref().map_or(ServerScope::All, ServerScope::Only);
         if let Some(running) = running(&dir, args.port, &[wanted]).await {
             if is_special(args) {
                 let what = "tmo web runs already; `tmo web --stop` ends it, then start it with these \
@@ -129,11 +129,11 @@ async fn print_link(
     (project, is_named): (&Project, bool),
     mut browser: Browser,
 ) -> Result<u8, CliError> {
-    let own = project.id.as_deref().map(Wanted::Only);
-    let any = Some(Wanted::Any).filter(|_| !is_named);
+    let own = project.id.as_deref().map(ServerScope::Only);
+    let any = Some(ServerScope::Any).filter(|_| !is_named);
     let wanted: Vec<_> = match share {
-        Some(share) => vec![Wanted::Share(share)],
-        None => own.into_iter().chain([Wanted::All]).chain(any).collect(),
+        Some(share) => vec![ServerScope::Share(share)],
+        None => own.into_iter().chain([ServerScope::All]).chain(any).collect(),
     };
     let Some(running) = running(&browser.dir, args.port, &wanted).await else {
         for (port, door) in doors(&browser.dir, args.port) {
@@ -337,7 +337,7 @@ struct Running {
 }
 
 /// A running server, at this port or any, that can give one of these links; the first ones are preferred.
-async fn running(dir: &Path, port: Option<u16>, wanted: &[Wanted<'_>]) -> Option<Running> {
+async fn running(dir: &Path, port: Option<u16>, wanted: &[ServerScope<'_>]) -> Option<Running> {
     for wanted in wanted {
         for (at, door) in doors(dir, port) {
             if let Some(link) = door::link(&door, wanted).await {
@@ -386,7 +386,7 @@ async fn first_link(guardian: &Guardian) -> Option<String> {
     let path = guardian.door();
     let asked = async {
         loop {
-            if let Some(link) = door::link(&path, &Wanted::Any).await {
+            if let Some(link) = door::link(&path, &ServerScope::Any).await {
                 return link;
             }
             sleep(Duration::from_millis(5)).await;
@@ -410,9 +410,9 @@ async fn greet(guardian: &Guardian, browser: &Browser, end: &str) -> Result<(), 
 }
 
 /// The signals by which the user ends a server.
-struct Signals([Signal; 3]);
+struct EndSignals([Signal; 3]);
 
-impl Signals {
+impl EndSignals {
     fn new() -> Result<Self, CliError> {
         let of = |kind| signal(kind).map_err(CliError::io("can't start"));
         let [interrupt, terminate, hangup] =
@@ -433,7 +433,7 @@ impl Signals {
 
 /// Completes when the user ends the command or the terminal is closed.
 fn interrupted() -> Result<impl Future<Output = ()>, CliError> {
-    let mut signals = Signals::new()?;
+    let mut signals = EndSignals::new()?;
     Ok(async move {
         signals.next().await;
     })

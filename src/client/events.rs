@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::address::Address;
 use super::reply::Peer;
-use super::{Answer, ClientError};
+use super::{ClientError, HttpResponse};
 use crate::client::sse::{Event, Parser};
 
 /// A stream of events.
@@ -24,7 +24,7 @@ pub(super) struct EventStream {
 
 impl EventStream {
     /// The events in this answer from the supervisor at this address.
-    pub(super) fn new(at: &Address, answer: Answer, can_not: &'static str) -> Self {
+    pub(super) fn new(at: &Address, answer: HttpResponse, can_not: &'static str) -> Self {
         let peer = Peer::of(at, answer.headers());
         let (parser, ready) = (Parser::default(), VecDeque::new());
         Self { peer, can_not, body: answer.into_body(), parser, ready }

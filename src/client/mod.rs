@@ -36,7 +36,7 @@ use self::address::Address;
 use self::events::EventStream;
 use self::reply::{Peer, Reply, introduce};
 use self::tcp::Answerer;
-use crate::api::answers::{Alive, Detached, Found, Typed};
+use crate::api::answers::{Alive, Detached, RecentMatches, TypingRequest};
 use crate::api::version::RUN_HEADER;
 use crate::model::request::{ChangeOrder, Cleared, FlagMatches, Outcome, Request, State};
 use crate::model::screen::Screen;
@@ -51,7 +51,7 @@ pub use self::identify::{Listener, identify_listener};
 const LARGEST_ANSWER: usize = 16 << 20;
 
 /// Connect timeout for a listener whose queue is full.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Deadline for the state, which a supervisor reports without waiting for anything.
 pub const SILENCE: Duration = Duration::from_secs(4);
@@ -63,14 +63,14 @@ const LAST_CHANCE: Duration = Duration::from_secs(2);
 /// How long a command waits for a supervisor that takes over a run.
 pub const TAKEOVER_LIMIT: Duration = Duration::from_secs(20);
 
-type Sender = SendRequest<Full<Bytes>>;
-type Answer = hyper::Response<Incoming>;
+type HttpSender = SendRequest<Full<Bytes>>;
+type HttpResponse = hyper::Response<Incoming>;
 
 /// A client of one supervisor.
 #[derive(Debug)]
 pub struct Client {
     at: Address,
-    fresh: Mutex<Option<Sender>>,
+    fresh: Mutex<Option<HttpSender>>,
     /// The id of the only run that requests are meant for, if restricted.
     run: Option<String>,
     /// Who sends the requests, for display.
@@ -167,7 +167,7 @@ impl Client {
 
     /// Type into the terminal of a process.
     pub async fn type_into(&self, name: &str, text: &str, enter: bool) -> Result<(), ClientError> {
-        let body = serde_json::to_vec(&Typed { text: text.to_owned(), enter });
+        let body = serde_json::to_vec(&TypingRequest { text: text.to_owned(), enter });
         let body = body.map_err(|error| self.unsaid(&error))?;
         let path = format!("/api/processes/{}/input", percent_encoded(name));
         let reply = self.ask_while_alive(Method::POST, &path, body.into()).await?;
@@ -203,7 +203,7 @@ impl Client {
     pub async fn flags(&self, name: &str, last: usize) -> Result<Vec<FlagMatches>, ClientError> {
         let path = format!("/api/processes/{}/flags?last={last}", percent_encoded(name));
         let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
-        Ok(of_process(reply)?.read::<Found>()?.flags)
+        Ok(of_process(reply)?.read::<RecentMatches>()?.flags)
     }
 
     /// Clear the log.
@@ -267,7 +267,7 @@ impl Client {
         self.whole(asked, answer).await
     }
 
-    async fn whole(&self, asked: String, answer: Answer) -> Result<Reply, ClientError> {
+    async fn whole(&self, asked: String, answer: HttpResponse) -> Result<Reply, ClientError> {
         let (peer, status) = (Peer::of(&self.at, answer.headers()), answer.status());
         let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await;
         let body = body.map_err(|error| {
@@ -281,7 +281,12 @@ impl Client {
         Ok(Reply { peer, asked, status, body })
     }
 
-    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<HttpResponse, ClientError> {
         let mut request = hyper::Request::new(Full::new(body.clone()));
         *request.method_mut() = method;
         *request.uri_mut() = path.parse().map_err(|error| self.unsaid(&error))?;
@@ -313,7 +318,7 @@ impl Client {
         sent.map_err(|error| self.lost(&error))
     }
 
-    async fn sender(&self) -> Result<Sender, ClientError> {
+    async fn sender(&self) -> Result<HttpSender, ClientError> {
         let stream = connect(&self.at).await?;
         let (sender, connection) =
             handshake(TokioIo::new(stream)).await.map_err(|error| self.lost(&error))?;
@@ -390,7 +395,7 @@ fn changed(names: &[String], order: ChangeOrder) -> Value {
 async fn connect(at: &Address) -> Result<UnixStream, ClientError> {
     match at {
         Address::Unix(path) => connect_unix(at, path).await,
-        Address::Tcp(target) => match tcp::greet(target, PATIENCE).await? {
+        Address::Tcp(target) => match tcp::greet(target, CONNECT_PATIENCE).await? {
             Answerer::Tmo(stream) => Ok(stream),
             Answerer::Overmind => {
                 let what = "overmind answers there by now".to_owned();
@@ -409,7 +414,7 @@ async fn send_to_overmind(at: &Address, line: &str) -> Result<UnixStream, Client
             sent.map_err(|error| ClientError::Lost { at: at.clone(), cause: error.to_string() })?;
             Ok(stream)
         }
-        Address::Tcp(target) => tcp::send_plainly(target, PATIENCE, line).await,
+        Address::Tcp(target) => tcp::send_plainly(target, CONNECT_PATIENCE, line).await,
     }
 }
 
@@ -433,7 +438,7 @@ async fn connect_unix(at: &Address, path: &Path) -> Result<UnixStream, ClientErr
 
 async fn dial_slowly(path: &Path) -> io::Result<UnixStream> {
     let path = path.to_owned();
-    let dialled = tokio::task::spawn_blocking(move || dial::dial(&path, PATIENCE)).await;
+    let dialled = tokio::task::spawn_blocking(move || dial::dial(&path, CONNECT_PATIENCE)).await;
     let stream = dialled.map_err(io::Error::other).and_then(|dialled| dialled)?;
     stream.set_nonblocking(true)?;
     UnixStream::from_std(stream)

@@ -8,13 +8,13 @@ use tokio::net::UnixStream;
 
 use super::address::Address;
 use super::{ClientError, connect, send_to_overmind};
-use crate::api::overmind::Command;
+use crate::api::overmind::OvermindCommand;
 
 /// A larger answer is not from overmind.
 const LARGEST_ANSWER: u64 = 1 << 20;
 
 /// An overmind either answers at once from memory or hangs forever; this bounds the wait.
-const PATIENCE: Duration = Duration::from_secs(5);
+const OVERMIND_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A client of one overmind. Each command uses its own connection, as in overmind.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ impl OvermindClient {
 
     /// The table of processes as overmind prints it.
     pub async fn status(&self) -> Result<String, ClientError> {
-        let stream = self.send(&Command::Status).await?;
+        let stream = self.send(&OvermindCommand::Status).await?;
         let mut table = Vec::new();
         let read = async { stream.take(LARGEST_ANSWER).read_to_end(&mut table).await };
         self.patiently(read).await?;
@@ -55,7 +55,7 @@ impl OvermindClient {
 
     /// The terminal of a process, or of the first one if none is named; `None` if there is no such process.
     pub async fn connection(&self, name: Option<&str>) -> Result<Option<Connection>, ClientError> {
-        let command = Command::GetConnection(name.map(str::to_owned));
+        let command = OvermindCommand::GetConnection(name.map(str::to_owned));
         let stream = self.send(&command).await?;
         let mut line = String::new();
         let mut reader = BufReader::new(stream.take(LARGEST_ANSWER));
@@ -65,16 +65,16 @@ impl OvermindClient {
     }
 
     /// Send a command; overmind gives no answer.
-    pub async fn order(&self, command: &Command) -> Result<(), ClientError> {
+    pub async fn order(&self, command: &OvermindCommand) -> Result<(), ClientError> {
         self.send(command).await.map(drop)
     }
 
     /// The log from now on, as bytes to be read from this stream until its end.
     pub async fn echo(&self) -> Result<UnixStream, ClientError> {
-        self.send(&Command::Echo).await
+        self.send(&OvermindCommand::Echo).await
     }
 
-    async fn send(&self, command: &Command) -> Result<UnixStream, ClientError> {
+    async fn send(&self, command: &OvermindCommand) -> Result<UnixStream, ClientError> {
         if !self.is_tmo {
             return send_to_overmind(&self.at, &command.line()).await;
         }
@@ -88,9 +88,11 @@ impl OvermindClient {
         &self,
         answer: impl Future<Output = io::Result<T>>,
     ) -> Result<T, ClientError> {
-        match tokio::time::timeout(PATIENCE, answer).await {
+        match tokio::time::timeout(OVERMIND_PATIENCE, answer).await {
             Ok(answer) => answer.map_err(|error| self.lost(&error)),
-            Err(_) => Err(self.lost(&format!("no answer within {} s", PATIENCE.as_secs()))),
+            Err(_) => {
+                Err(self.lost(&format!("no answer within {} s", OVERMIND_PATIENCE.as_secs())))
+            }
         }
     }
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
-use super::procfile::Entry;
-use crate::apps::kind::Kind;
+use super::procfile::ProcfileEntry;
+use crate::apps::kind::AppKind;
 use crate::apps::manifest::{App, Manifest};
 use crate::apps::store;
 use crate::model::shell;
@@ -28,7 +28,7 @@ impl Apps {
     /// Append the apps to the entries of the project, which `file` describes.
     pub(super) fn append_to(
         &self,
-        entries: &mut Vec<Entry>,
+        entries: &mut Vec<ProcfileEntry>,
         file: &Path,
     ) -> Result<(), ConfigError> {
         for (name, app) in &self.manifest.apps {
@@ -42,7 +42,7 @@ impl Apps {
             let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
             let command =
                 words.iter().map(|word| shell::quoted(word)).collect::<Vec<_>>().join(" ");
-            Entry { name: app.dir.clone(), command: command.into(), line: 0 }
+            ProcfileEntry { name: app.dir.clone(), command: command.into(), line: 0 }
         }));
         Ok(())
     }
@@ -58,8 +58,8 @@ impl Apps {
     }
 
     /// The kind of an app.
-    pub fn kind_of(&self, app: &App) -> Kind {
-        Kind::in_dir(&self.dir_of(app), &app.script)
+    pub fn kind_of(&self, app: &App) -> AppKind {
+        AppKind::in_dir(&self.dir_of(app), &app.script)
     }
 
     /// The program of an app and its arguments.

@@ -89,7 +89,7 @@ const VALUED: &[(&[&str], &[&str])] = &[
 const EXTENSIONS: &[&str] =
     &["py", "js", "mjs", "cjs", "ts", "mts", "rb", "sh", "pl", "php", "jar", "go", "exe"];
 /// The longest name.
-const LONGEST: usize = 32;
+const LONGEST_NAME: usize = 32;
 
 /// The name of the process that this command is.
 pub fn process_name(argv: &[OsString]) -> String {
@@ -189,7 +189,7 @@ fn word_of(word: &str) -> Option<String> {
     let stem = base.rsplit_once('.').filter(|(_, extension)| EXTENSIONS.contains(extension));
     let name = stem.map_or(base.as_str(), |(stem, _)| stem).trim_matches('.');
     let fits = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-    let name: String = name.chars().take(LONGEST).map(fits).collect();
+    let name: String = name.chars().take(LONGEST_NAME).map(fits).collect();
     (!name.is_empty()).then_some(name)
 }
 

@@ -30,19 +30,19 @@ struct Set {
     /// The file that set it last, by its name for messages.
     file: Arc<Path>,
     /// Whether the user or the project set it. A project file that repeats the user's value changes nothing.
-    place: Place,
+    origin: SettingOrigin,
 }
 
 /// Where a setting comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum SettingOrigin {
     /// The user: a flag, the caller's environment, an env file in the home directory.
     User,
     /// An env file of the project.
     Project,
 }
 
-impl Place {
+impl SettingOrigin {
     /// The origin as the subject of a message: it names or sets something.
     pub const fn words(self) -> &'static str {
         match self {
@@ -66,7 +66,7 @@ pub struct BadValue {
 
 /// A setting, and the variable that it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found<'a> {
+pub struct EnvSetting<'a> {
     /// The variable.
     pub variable: String,
     /// The value.
@@ -112,22 +112,22 @@ impl Env {
 
     /// Set a variable as this env file does.
     pub fn set_from_file(&mut self, file: &Arc<Path>, key: OsString, value: OsString) {
-        let is_users = |set: &Set| set.place == Place::User && set.value == value;
+        let is_users = |set: &Set| set.origin == SettingOrigin::User && set.value == value;
         if !self.files.get(&key).is_some_and(is_users) {
             let file = Arc::clone(file);
-            self.files.insert(key, Set { value, file, place: Place::Project });
+            self.files.insert(key, Set { value, file, origin: SettingOrigin::Project });
         }
     }
 
     /// Attribute all variables set by files so far to the user, not to the project.
     pub fn files_so_far_are_the_users(&mut self) {
-        self.files.values_mut().for_each(|set| set.place = Place::User);
+        self.files.values_mut().for_each(|set| set.origin = SettingOrigin::User);
     }
 
     /// The origin of a setting that [`Self::tmo_or_overmind`] finds.
-    pub fn place(&self, name: &str) -> Option<Place> {
+    pub fn origin(&self, name: &str) -> Option<SettingOrigin> {
         self.tmo_or_overmind(name)?;
-        Some(self.set(name).map_or(Place::User, |set| set.place))
+        Some(self.set(name).map_or(SettingOrigin::User, |set| set.origin))
     }
 
     /// The env file that such a setting comes from, if it is not the caller's own.
@@ -177,14 +177,14 @@ impl Env {
 
     /// A setting of tmo: `TMO_<name>` before `OVERMIND_<name>`, the caller's before those of
     /// files; empty counts as unset.
-    pub fn tmo_or_overmind(&self, name: &str) -> Option<Found<'_>> {
+    pub fn tmo_or_overmind(&self, name: &str) -> Option<EnvSetting<'_>> {
         [true, false].into_iter().find_map(|by_caller| {
             ["TMO_", "OVERMIND_"].into_iter().find_map(|prefix| {
                 let variable = format!("{prefix}{name}");
                 let key = OsStr::new(&variable);
                 let of_file = || self.files.get(key).map(|set| &set.value);
                 let value = if by_caller { self.real.get(key) } else { of_file() }?;
-                (!value.is_empty()).then_some(Found { variable, value, by_caller })
+                (!value.is_empty()).then_some(EnvSetting { variable, value, by_caller })
             })
         })
     }
@@ -263,7 +263,7 @@ pub fn parse_bool(text: &str) -> Option<bool> {
 mod tests {
     use std::path::Path;
 
-    use super::{Env, Place};
+    use super::{Env, SettingOrigin};
 
     fn both() -> Env {
         let mut env = Env::of([("OVERMIND_PORT", "1"), ("HOME", "/h"), ("TMO_TITLE", "")]);
@@ -279,15 +279,16 @@ mod tests {
         let [home, near] = ["/h/.tmo.env", "./.tmo.env"].map(|file| Path::new(file).into());
         env.set_from_file(&home, "TMO_SOCKET".into(), "h:1".into());
         env.files_so_far_are_the_users();
-        for (value, place, file) in
-            [("h:1", Place::User, "/h/.tmo.env"), ("h:2", Place::Project, "./.tmo.env")]
-        {
+        for (value, place, file) in [
+            ("h:1", SettingOrigin::User, "/h/.tmo.env"),
+            ("h:2", SettingOrigin::Project, "./.tmo.env"),
+        ] {
             env.set_from_file(&near, "TMO_SOCKET".into(), value.into());
-            assert_eq!(env.place("SOCKET"), Some(place), "{value}");
+            assert_eq!(env.origin("SOCKET"), Some(place), "{value}");
             assert_eq!(env.file("SOCKET"), Some(Path::new(file)), "{value}");
         }
-        assert_eq!((env.place("TITLE"), env.file("TITLE")), (None, None));
-        assert_eq!((both().place("PORT"), both().file("PORT")), (Some(Place::User), None));
+        assert_eq!((env.origin("TITLE"), env.file("TITLE")), (None, None));
+        assert_eq!((both().origin("PORT"), both().file("PORT")), (Some(SettingOrigin::User), None));
     }
 
     #[test]

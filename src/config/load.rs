@@ -12,7 +12,7 @@ use super::env::Env;
 use super::error::ConfigError;
 use super::failures::Failures;
 use super::lookup::{self, project_above};
-use super::procfile::{self, Entry, Procfile};
+use super::procfile::{self, Procfile, ProcfileEntry};
 use super::project::{self, Project};
 use super::socket::{BadAddress, SocketPath, nearest_socket};
 use super::toml::{self, Diagnostics, Disk, ProcessOverrides, TmoToml};
@@ -196,7 +196,7 @@ fn of_command(project: Project, command: &[OsString]) -> Result<Loaded, ConfigEr
     check_root(&project)?;
     let words: Vec<_> = command.iter().map(|word| quoted_bytes(word.as_bytes())).collect();
     let line = OsString::from_vec(words.join(&b' '));
-    let entry = Entry { name: process_name(command), command: line.into(), line: 0 };
+    let entry = ProcfileEntry { name: process_name(command), command: line.into(), line: 0 };
     Ok(Loaded {
         project: Project { procfile_shown: COMMAND.into(), ..project },
         procfile: Procfile { entries: vec![entry], ..Procfile::default() },

@@ -17,14 +17,14 @@ use crate::model::text::{OsText, cut};
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Procfile {
     /// Its processes, in order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ProcfileEntry>,
     /// Lines that look like a mistake.
     pub warnings: Vec<Warning>,
 }
 
 /// One process of a Procfile.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct ProcfileEntry {
     /// ASCII letters, digits, `_` and `-`.
     pub name: String,
     /// The command, byte for byte.
@@ -79,7 +79,7 @@ pub enum ProcfileError {
 }
 
 /// The meaning of a line.
-enum Line<'a> {
+enum ProcfileLine<'a> {
     Nothing,
     Entry(&'a str, &'a [u8]),
     NameOnly(&'a str),
@@ -101,8 +101,8 @@ pub fn parse(bytes: &[u8], file: &str) -> Result<Procfile, ProcfileError> {
             return Err(ProcfileError::Nul { file: file(), line });
         }
         match classify(text) {
-            Line::Nothing => {}
-            Line::Entry(name, command) => {
+            ProcfileLine::Nothing => {}
+            ProcfileLine::Entry(name, command) => {
                 check_length(name).map_err(|why| ProcfileError::Long {
                     file: file(),
                     line,
@@ -116,39 +116,41 @@ pub fn parse(bytes: &[u8], file: &str) -> Result<Procfile, ProcfileError> {
                     return Err(ProcfileError::Many { file: file(), line });
                 }
                 let command = OsText(OsString::from_vec(command.to_vec()));
-                procfile.entries.push(Entry { name: name.to_owned(), command, line });
+                procfile.entries.push(ProcfileEntry { name: name.to_owned(), command, line });
             }
-            Line::NameOnly(name) => {
+            ProcfileLine::NameOnly(name) => {
                 warn(Warning::NoCommand { file: file(), line, name: name.to_owned() });
             }
-            Line::BadName(name) => {
+            ProcfileLine::BadName(name) => {
                 let fit = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
                 let (file, name) = (file(), excerpt(name.as_bytes()));
                 let instead = name.trim_end_matches('…').chars().map(fit).collect();
                 warn(Warning::BadName { file, line, name, instead });
             }
-            Line::Other => warn(Warning::NotAnEntry { file: file(), line, text: excerpt(text) }),
+            ProcfileLine::Other => {
+                warn(Warning::NotAnEntry { file: file(), line, text: excerpt(text) });
+            }
         }
     }
     Ok(procfile)
 }
 
-fn classify(text: &[u8]) -> Line<'_> {
+fn classify(text: &[u8]) -> ProcfileLine<'_> {
     if matches!(text.trim_ascii_start().first(), None | Some(b'#')) {
-        return Line::Nothing;
+        return ProcfileLine::Nothing;
     }
     let end = text.iter().position(|&byte| !is_word(byte)).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     let (Ok(name), Some(rest)) = (str::from_utf8(name), rest.strip_prefix(b":")) else {
-        return bad_name(text).map_or(Line::Other, Line::BadName);
+        return bad_name(text).map_or(ProcfileLine::Other, ProcfileLine::BadName);
     };
     let command = rest.trim_ascii_start();
     if name.is_empty() {
-        Line::Other
+        ProcfileLine::Other
     } else if command.is_empty() {
-        Line::NameOnly(name)
+        ProcfileLine::NameOnly(name)
     } else {
-        Line::Entry(name, command)
+        ProcfileLine::Entry(name, command)
     }
 }
 

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::dirs::tcp_stand_in;
-use super::env::{BadValue, Env, Place};
+use super::env::{BadValue, Env, SettingOrigin};
 use super::paths::absolute;
 use crate::model::network::{Mixed, Network, TcpAddress};
 use crate::model::shell::quoted;
@@ -156,8 +156,8 @@ impl SocketPath {
         let dir = Some(start_dir).filter(|_| port == Some(0));
         let path = tcp_stand_in(env, network.name(), &address, dir);
         let token = env.text("TOKEN")?.filter(|token| !token.trim().is_empty());
-        let mixed = env.place("TOKEN").filter(|_| token.is_some()).and_then(|of_token| {
-            let mut places = [of_network, of_socket].into_iter().flatten().map(NamedBy::place);
+        let mixed = env.origin("TOKEN").filter(|_| token.is_some()).and_then(|of_token| {
+            let mut places = [of_network, of_socket].into_iter().flatten().map(NamedBy::origin);
             let other = places.find(|place| *place != of_token)?;
             Some(Mixed { address: other.words(), token: of_token.words() })
         });
@@ -173,15 +173,15 @@ impl SocketPath {
 }
 
 impl NamedBy {
-    const fn variable(place: Place) -> Self {
-        match place {
-            Place::User => Self::Variable,
-            Place::Project => Self::Project,
+    const fn variable(origin: SettingOrigin) -> Self {
+        match origin {
+            SettingOrigin::User => Self::Variable,
+            SettingOrigin::Project => Self::Project,
         }
     }
 
-    const fn place(self) -> Place {
-        if matches!(self, Self::Project) { Place::Project } else { Place::User }
+    const fn origin(self) -> SettingOrigin {
+        if matches!(self, Self::Project) { SettingOrigin::Project } else { SettingOrigin::User }
     }
 }
 
@@ -199,7 +199,7 @@ impl Named {
 
     /// Fall back to the variables if there is no flag.
     fn or_by(self, env: &Env) -> Result<Self, BadValue> {
-        let by = |name| env.place(name).map(NamedBy::variable);
+        let by = |name| env.origin(name).map(NamedBy::variable);
         let network = match self.network {
             Some(network) => Some(network),
             None => env.text("NETWORK")?.zip(by("NETWORK")),

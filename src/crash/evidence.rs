@@ -29,7 +29,7 @@ pub struct Evidence {
     /// How it ended.
     pub exit: Exit,
     /// The last lines of that life, in order.
-    pub lines: Vec<Line>,
+    pub lines: Vec<OutputLine>,
     /// File watchers that the project has named.
     pub watchers: Vec<WatcherPatterns>,
     /// Facts that are not in the log.
@@ -38,7 +38,7 @@ pub struct Evidence {
 
 /// A line of output.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Line {
+pub struct OutputLine {
     /// When it came, nanoseconds since the epoch.
     pub time: Timestamp,
     /// Its position in the journal.
@@ -58,7 +58,7 @@ pub struct Facts {
     pub holders: Vec<Holder>,
     /// A port on which another program listened at the start of the run, and the event about it; `None` once the
     /// process itself listens there, and in a later life unless another program listens there now.
-    pub taken: Option<(u16, Line)>,
+    pub taken: Option<(u16, OutputLine)>,
     /// Whether it is the COMMAND of `tmo start -- COMMAND`, which no file configures.
     pub is_command: bool,
     /// The processes that it depends on and whose checks connect to a port.
@@ -119,7 +119,7 @@ pub enum Trigger {
         /// The pattern.
         pattern: Text,
         /// The line that matched.
-        line: Line,
+        line: OutputLine,
     },
     /// It failed its liveness check.
     NotLive {
@@ -145,7 +145,7 @@ pub struct Holder {
     /// The port.
     pub port: u16,
     /// The process; unknown if it belongs to another user.
-    pub process: Option<Sender>,
+    pub process: Option<SignalSender>,
     /// The managed process that it belongs to, if any.
     pub tenant: Option<OwningRun>,
 }
@@ -161,7 +161,7 @@ pub struct OwningRun {
 
 /// A process of the operating system.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sender {
+pub struct SignalSender {
     /// Process id.
     pub pid: u32,
     /// Name of its program.

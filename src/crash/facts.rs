@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::evidence::{EnvExample, Holder, OwningRun, Sender};
+use super::evidence::{EnvExample, Holder, OwningRun, SignalSender};
 use crate::model::ProcName;
 use crate::sys::files::{self, ChosenBy};
 use crate::sys::{self, Listener, ProcInfo};
@@ -21,7 +21,7 @@ pub fn holders(ports: &[u16], run: &str) -> Vec<Holder> {
     let holder = |(port, Listener { process })| {
         let tenant = process.as_ref().and_then(|process| tenant(process, run));
         let process =
-            process.map(|process: ProcInfo| Sender { pid: process.pid, name: process.name });
+            process.map(|process: ProcInfo| SignalSender { pid: process.pid, name: process.name });
         Holder { port, process, tenant }
     };
     sys::tcp_listeners(ports).into_iter().map(holder).collect()

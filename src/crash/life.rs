@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::Line;
+use super::evidence::OutputLine;
 use super::facts;
 use super::record::is_taken;
-use super::report::Entry;
+use super::report::CrashEntry;
 use super::text::rows;
 use super::watcher::{has_ended, has_failed};
 use crate::journal::clear;
@@ -32,7 +32,7 @@ pub const BEHIND: Duration = Duration::from_secs(1);
 
 /// How much of that output is kept at most, before and after the end: its bytes, plus `LINE` per
 /// line. The output nearest to the end is kept.
-const MOST: (usize, usize) = (192 << 10, 64 << 10);
+const MOST_OUTPUT: (usize, usize) = (192 << 10, 64 << 10);
 /// The overhead of a line besides its bytes.
 const LINE: usize = 96;
 /// How long after an end its record is searched for; it may be late when there is a lot of output.
@@ -49,7 +49,7 @@ pub struct Log<'a> {
 
 /// The place of a life in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct LifePlace {
     /// The stream of its process.
     pub stream: u16,
     /// The record of its end. If that is missing, the first record that is certainly after the end.
@@ -81,7 +81,7 @@ pub struct LifeSummary {
 #[derive(Debug, Default)]
 pub struct Slice {
     /// Line by line, in order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<CrashEntry>,
     /// Bytes of that time that were left out because there was too much.
     pub left_out: u64,
 }
@@ -141,7 +141,7 @@ impl<'a> Log<'a> {
     }
 
     /// The last life of a process that has ended in this run, and its place.
-    pub fn last_ended(&self, name: &ProcName) -> io::Result<Option<(LifeSummary, Place)>> {
+    pub fn last_ended(&self, name: &ProcName) -> io::Result<Option<(LifeSummary, LifePlace)>> {
         let Some(stream) = self.stream(name) else { return Ok(None) };
         let mut index = (self.index)()?;
         let len = index.len()?;
@@ -179,7 +179,7 @@ impl<'a> Log<'a> {
         stream: u16,
         (end, exit): (u64, Record),
         start: Option<Record>,
-    ) -> io::Result<(LifeSummary, Place)> {
+    ) -> io::Result<(LifeSummary, LifePlace)> {
         let start = start.filter(|start| start.kind == Kind::Start && start.life == exit.life);
         let life = exit.life.unwrap_or(LifeId::FIRST);
         let lived = LifeSummary {
@@ -192,11 +192,11 @@ impl<'a> Log<'a> {
         };
         let mut index = (self.index)()?;
         let upto = last_of_life(&mut index, stream, end)?;
-        Ok((lived, Place { stream, end, time: exit.time, upto }))
+        Ok((lived, LifePlace { stream, end, time: exit.time, upto }))
     }
 
     /// The place of a process's present life, as if it ended now; `None` if it is not running.
-    pub fn present(&self, name: &ProcName) -> io::Result<Option<Place>> {
+    pub fn present(&self, name: &ProcName) -> io::Result<Option<LifePlace>> {
         let Some(stream) = self.stream(name) else { return Ok(None) };
         let mut index = (self.index)()?;
         let len = index.len()?;
@@ -206,8 +206,12 @@ impl<'a> Log<'a> {
         })?;
         let runs =
             |(number, record): &(u64, Record)| *number >= self.first && record.kind == Kind::Start;
-        let place =
-            |(_, record): (u64, Record)| Place { stream, end: len, time: record.time, upto: len };
+        let place = |(_, record): (u64, Record)| LifePlace {
+            stream,
+            end: len,
+            time: record.time,
+            upto: len,
+        };
         Ok(last.filter(runs).map(place))
     }
 
@@ -217,7 +221,7 @@ impl<'a> Log<'a> {
         name: &ProcName,
         life: LifeId,
         ended: Timestamp,
-    ) -> io::Result<Option<Place>> {
+    ) -> io::Result<Option<LifePlace>> {
         let Some(stream) = self.stream(name) else { return Ok(None) };
         let mut index = (self.index)()?;
         let from = since(&mut index, ended - BEFORE)?.record.max(self.first);
@@ -230,26 +234,30 @@ impl<'a> Log<'a> {
         })?;
         if let Some((end, time)) = exit.flatten() {
             let upto = last_of_life(&mut index, stream, end)?;
-            return Ok(Some(Place { stream, end, time, upto }));
+            return Ok(Some(LifePlace { stream, end, time, upto }));
         }
         // The record of the end was not written, or has been cleared: go by the time alone.
         let end = since(&mut index, ended.next())?.record;
         let upto = since(&mut index, ended + BEHIND)?.record;
-        Ok(Some(Place { stream, end, time: ended, upto }))
+        Ok(Some(LifePlace { stream, end, time: ended, upto }))
     }
 
     /// The last lines of a life, at most `most`.
-    pub fn last_lines(&self, place: &Place, most: usize) -> io::Result<Vec<Line>> {
+    pub fn last_lines(&self, place: &LifePlace, most: usize) -> io::Result<Vec<OutputLine>> {
         let filter = self.output_of(place.stream);
         let mut index = (self.index)()?;
         let from = tail(&mut index, &filter, most as u64, place.upto)?.max(self.begin());
         let mut cursor = Cursor::over(index, from, filter).with_drawings();
-        let (mut lines, mut text) = (VecDeque::<Line>::new(), vec![]);
+        let (mut lines, mut text) = (VecDeque::<OutputLine>::new(), vec![]);
         while let Some(chunk) = cursor.next(place.upto, &mut text)? {
             match chunk.record.kind {
                 Kind::Start => lines.clear(),
                 Kind::Text => pieces(&chunk, &text, |at, line| {
-                    lines.push_back(Line { time: chunk.record.time, at: Some(at), text: line });
+                    lines.push_back(OutputLine {
+                        time: chunk.record.time,
+                        at: Some(at),
+                        text: line,
+                    });
                     if lines.len() > most {
                         lines.pop_front();
                     }
@@ -276,13 +284,17 @@ impl<'a> Log<'a> {
         let from = len.saturating_sub(RECORDS).max(index.first()?).max(self.begin().record);
         let from = Position { record: from, skip: 0 };
         let mut cursor = Cursor::over(index, from, Filter::all()).with_drawings();
-        let (mut all, mut text) = (BTreeMap::<u16, VecDeque<Line>>::new(), vec![]);
+        let (mut all, mut text) = (BTreeMap::<u16, VecDeque<OutputLine>>::new(), vec![]);
         while let Some(chunk) = cursor.next(len, &mut text)? {
             let lines = all.entry(self.streams.main(chunk.record.stream)).or_default();
             match chunk.record.kind {
                 Kind::Start | Kind::Exit => lines.clear(),
                 Kind::Text => pieces(&chunk, &text, |at, line| {
-                    lines.push_back(Line { time: chunk.record.time, at: Some(at), text: line });
+                    lines.push_back(OutputLine {
+                        time: chunk.record.time,
+                        at: Some(at),
+                        text: line,
+                    });
                     if lines.len() > LINES {
                         lines.pop_front();
                     }
@@ -315,7 +327,7 @@ impl<'a> Log<'a> {
     }
 
     /// The output of all processes around an end.
-    pub fn slice(&self, place: &Place) -> io::Result<Slice> {
+    pub fn slice(&self, place: &LifePlace) -> io::Result<Slice> {
         let mut index = (self.index)()?;
         let first = since(&mut index, place.time - BEFORE)?.record;
         let behind = since(&mut index, (place.time + BEHIND).next())?.record;
@@ -323,8 +335,8 @@ impl<'a> Log<'a> {
         let from = Position { record: first, skip: 0 }.max(self.begin());
         let mut cursor = Cursor::over(index, from, Filter::all()).with_drawings();
         let mut text = vec![];
-        let mut before = Kept::new(MOST.0);
-        let mut after = Kept::new(MOST.1);
+        let mut before = EntryQueue::new(MOST_OUTPUT.0);
+        let mut after = EntryQueue::new(MOST_OUTPUT.1);
         while let Some(chunk) = cursor.next(behind, &mut text)? {
             let late = chunk.position >= place.end;
             if late && after.is_full() {
@@ -340,7 +352,7 @@ impl<'a> Log<'a> {
             let name = self.name(chunk.record.stream);
             pieces(&chunk, &text, |at, line| {
                 let bytes = line.len();
-                let entry = Entry {
+                let entry = CrashEntry {
                     time: chunk.record.time.to_millisecond(),
                     process: name.clone(),
                     event: None,
@@ -363,7 +375,7 @@ impl<'a> Log<'a> {
     }
 
     /// An entry for a record that is not output.
-    fn happened(&self, record: &Record, number: u64, text: &[u8]) -> Option<Entry> {
+    fn happened(&self, record: &Record, number: u64, text: &[u8]) -> Option<CrashEntry> {
         let mut process = self.name(record.stream);
         let (event, text) = match record.kind {
             Kind::Start => ("start".to_owned(), format!("runs (pid {})", record.value)),
@@ -380,7 +392,7 @@ impl<'a> Log<'a> {
             Kind::End | Kind::Text => return None,
         };
         let cursor = Position { record: number, skip: 0 }.to_string();
-        Some(Entry {
+        Some(CrashEntry {
             time: record.time.to_millisecond(),
             process,
             event: Some(event),
@@ -425,7 +437,7 @@ fn pass_over(index: &mut IndexReader, first: u64, end: u64) -> io::Result<(u64, 
         if number < first {
             return Some(());
         }
-        if record.kind == Kind::Text && cost > MOST.0 {
+        if record.kind == Kind::Text && cost > MOST_OUTPUT.0 {
             left_out += u64::from(record.len);
             behind = behind.max(number + 1);
         } else {
@@ -437,14 +449,14 @@ fn pass_over(index: &mut IndexReader, first: u64, end: u64) -> io::Result<(u64, 
 }
 
 /// A bounded queue of entries.
-struct Kept {
-    entries: VecDeque<Entry>,
+struct EntryQueue {
+    entries: VecDeque<CrashEntry>,
     most: usize,
     cost: usize,
     left_out: u64,
 }
 
-impl Kept {
+impl EntryQueue {
     fn new(most: usize) -> Self {
         Self { entries: VecDeque::new(), most, cost: 0, left_out: 0 }
     }
@@ -453,7 +465,7 @@ impl Kept {
         self.cost > self.most
     }
 
-    fn extend(&mut self, entry: Option<Entry>, bytes: usize) {
+    fn extend(&mut self, entry: Option<CrashEntry>, bytes: usize) {
         self.cost += bytes + LINE;
         self.entries.extend(entry);
     }

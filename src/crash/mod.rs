@@ -32,7 +32,7 @@ pub mod why;
 
 pub use cause::{Cause, Certainty, Clue, Diagnosis, Kind};
 pub use diagnose::diagnose;
-pub use evidence::{Evidence, Facts, Holder, Line, OwningRun, Sender, Trigger};
+pub use evidence::{Evidence, Facts, Holder, OutputLine, OwningRun, SignalSender, Trigger};
 pub use life::{LifeSummary, Log};
 pub use record::{CrashInput, examine};
 pub use report::{CrashReport, notice};

@@ -50,12 +50,12 @@ pub struct OwnerCheck {
     /// The sockets of the last attempt, and their owner.
     last: Option<(Vec<u64>, Owner)>,
     /// What listened at the last failed attempt.
-    seen: Option<Seen>,
+    seen: Option<ListeningSockets>,
 }
 
 /// What listens on the machine.
 #[derive(Debug)]
-struct Seen {
+struct ListeningSockets {
     /// All listening sockets.
     sockets: Vec<(SocketAddr, u64)>,
     /// The addresses of those in the process's own tree.
@@ -136,7 +136,7 @@ impl OwnerCheck {
         }
         let own =
             spawn_blocking(move || sys::tcp_listeners_of_tree(shim)).await.unwrap_or_default();
-        self.seen = Some(Seen { sockets, own: own.clone() });
+        self.seen = Some(ListeningSockets { sockets, own: own.clone() });
         own
     }
 

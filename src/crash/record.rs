@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::cause::Diagnosis;
 use super::diagnose::{diagnose, ports_named, refused_by};
-use super::evidence::{Evidence, Facts, Holder, Line, working_directory};
+use super::evidence::{Evidence, Facts, Holder, OutputLine, working_directory};
 use super::facts;
-use super::life::{LifeSummary, Log, Place, Slice};
+use super::life::{LifePlace, LifeSummary, Log, Slice};
 use super::report::{CrashReport, Details, LAST_LOGS};
 use super::watcher::{self, LastError};
 use crate::journal::Dirs;
@@ -89,7 +89,7 @@ impl CrashInput {
         }
     }
 
-    fn evidence(&self, lines: Vec<Line>) -> Evidence {
+    fn evidence(&self, lines: Vec<OutputLine>) -> Evidence {
         // As Python, Node and Ruby say it.
         const SIGNS: [&str; 3] = ["No module named", "Cannot find module", "cannot load such file"];
         let cwd = working_directory(&lossy(&self.cwd), &lossy(&self.command));
@@ -179,7 +179,7 @@ pub fn examine(input: &CrashInput) -> CrashReport {
 }
 
 /// The same for a caller that has already found the life in a journal.
-pub fn examine_in(input: &CrashInput, found: Option<(&Log<'_>, &Place)>) -> CrashReport {
+pub fn examine_in(input: &CrashInput, found: Option<(&Log<'_>, &LifePlace)>) -> CrashReport {
     let (lines, slice) = found.map_or_else(Default::default, |(log, place)| {
         let read = |error: io::Error| tracing::warn!(%error, "the journal can't be read");
         let lines = log.last_lines(place, LOOKED_THROUGH).map_err(read).unwrap_or_default();
@@ -196,7 +196,7 @@ pub fn examine_in(input: &CrashInput, found: Option<(&Log<'_>, &Place)>) -> Cras
 pub fn last_error(
     input: &CrashInput,
     log: &Log<'_>,
-    place: &Place,
+    place: &LifePlace,
 ) -> io::Result<Option<(LastError, Vec<String>)>> {
     let lines = log.last_lines(place, LOOKED_THROUGH)?;
     let mut evidence = input.evidence(lines);
@@ -213,7 +213,12 @@ pub fn last_error(
     Ok(watcher::last_error(&evidence).map(|error| (error, last)))
 }
 
-fn put_together(input: &CrashInput, lines: &[Line], cause: Diagnosis, slice: Slice) -> CrashReport {
+fn put_together(
+    input: &CrashInput,
+    lines: &[OutputLine],
+    cause: Diagnosis,
+    slice: Slice,
+) -> CrashReport {
     let lived = &input.lived;
     let (command, args) = match input.argv.as_deref() {
         Some([program, args @ ..]) => (lossy(program), Some(args.iter().map(lossy).collect())),

@@ -56,7 +56,7 @@ pub struct Details {
     #[schema(value_type = Vec<Cause>)]
     pub cause: Diagnosis,
     /// The output of all processes from five seconds before the end to one second after it.
-    pub slice: Vec<Entry>,
+    pub slice: Vec<CrashEntry>,
     /// Bytes of that time that are not in the slice because there was too much.
     pub slice_left_out: u64,
     /// The names of its environment variables.
@@ -70,7 +70,7 @@ pub struct Details {
 /// A line of output, or an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = CrashEntry)]
-pub struct Entry {
+pub struct CrashEntry {
     /// When, RFC 3339.
     pub time: String,
     /// Its process; null for messages about tmo itself.

@@ -4,8 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use super::cause::Kind;
-use super::evidence::{Line, Trigger};
-use super::life::{LifeSummary, Log, Place};
+use super::evidence::{OutputLine, Trigger};
+use super::life::{LifePlace, LifeSummary, Log};
 use crate::journal::query::since;
 use crate::journal::record::EVENTS;
 use crate::journal::{Cursor, Filter, Position};
@@ -60,7 +60,7 @@ impl Log<'_> {
         &self,
         name: &ProcName,
         lived: &LifeSummary,
-        place: &Place,
+        place: &LifePlace,
     ) -> io::Result<bool> {
         let earliest = lived.started.max(lived.ended - STOPPING);
         let mut stopped = false;
@@ -75,7 +75,7 @@ impl Log<'_> {
         &self,
         name: &ProcName,
         lived: &LifeSummary,
-        place: &Place,
+        place: &LifePlace,
     ) -> io::Result<Option<Trigger>> {
         let (mut last, mut failed) = (None, None);
         self.events_of(name, lived.started, place, |now, event| {
@@ -91,7 +91,7 @@ impl Log<'_> {
     }
 
     /// The port of a process that was taken when the run was started, and the event that tells so.
-    pub(super) fn taken_port(&self, name: &ProcName) -> io::Result<Option<(u16, Line)>> {
+    pub(super) fn taken_port(&self, name: &ProcName) -> io::Result<Option<(u16, OutputLine)>> {
         /// These events are among the first of a run.
         const MOST: usize = 500;
         let filter = Filter::only(vec![EVENTS]);
@@ -105,7 +105,7 @@ impl Log<'_> {
             {
                 let at = Some(Position { record: chunk.position, skip: 0 });
                 let text = event.text().unwrap_or_default();
-                return Ok(Some((*port, Line { time: chunk.record.time, at, text })));
+                return Ok(Some((*port, OutputLine { time: chunk.record.time, at, text })));
             }
         }
         Ok(None)
@@ -116,7 +116,7 @@ impl Log<'_> {
         &self,
         name: &ProcName,
         earliest: Timestamp,
-        place: &Place,
+        place: &LifePlace,
         mut take: impl FnMut(Timestamp, &Logged),
     ) -> io::Result<()> {
         let mut index = (self.index)()?;

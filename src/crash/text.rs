@@ -4,7 +4,7 @@ use crate::model::line;
 use crate::model::text::cut;
 
 /// The maximum length of a kept row, in characters.
-const LONGEST: usize = 4096;
+const LONGEST_ROW: usize = 4096;
 /// How many bytes of a line are examined.
 const LOOKED_AT: usize = 64 << 10;
 
@@ -19,14 +19,14 @@ pub(super) fn rows(line: &[u8]) -> Vec<String> {
     };
     let mut all = vec![];
     line::rows(examined, |row| {
-        all.push(cut(&String::from_utf8_lossy(row), LONGEST).into_owned());
+        all.push(cut(&String::from_utf8_lossy(row), LONGEST_ROW).into_owned());
     });
     all
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST, LOOKED_AT, rows};
+    use super::{LONGEST_ROW, LOOKED_AT, rows};
 
     #[test]
     fn escapes_and_what_was_written_over_are_gone() {
@@ -49,7 +49,7 @@ mod tests {
         }
         let spun = ["\u{280b}\r\x1b[K".repeat(LOOKED_AT).as_bytes(), b"npm error"].concat();
         assert_eq!(rows(&spun), ["npm error"]);
-        assert_eq!(rows(&vec![b'x'; 2 * LOOKED_AT])[0].chars().count(), LONGEST + 1);
+        assert_eq!(rows(&vec![b'x'; 2 * LOOKED_AT])[0].chars().count(), LONGEST_ROW + 1);
     }
 
     proptest::proptest! {
@@ -57,7 +57,7 @@ mod tests {
         fn nothing_is_left_that_moves_a_terminal(line: Vec<u8>) {
             for text in rows(&line) {
                 proptest::prop_assert!(text.chars().all(|c| !c.is_control() || c == '\t'));
-                proptest::prop_assert!(text.chars().count() <= LONGEST + 1);
+                proptest::prop_assert!(text.chars().count() <= LONGEST_ROW + 1);
             }
         }
     }

@@ -11,7 +11,7 @@ use regex::Regex;
 
 use super::cause::{Cause, Certainty, Kind};
 use super::diagnose::{at_start, clue, diagnose};
-use super::evidence::{Evidence, Line};
+use super::evidence::{Evidence, OutputLine};
 use super::expr::Expr;
 use crate::model::rules::{Text, WatcherPatterns};
 
@@ -161,7 +161,7 @@ struct Course {
 }
 
 impl Course {
-    fn of(lines: &[Line], own: &[WatcherPatterns]) -> Self {
+    fn of(lines: &[OutputLine], own: &[WatcherPatterns]) -> Self {
         let mut course = Self::default();
         let own: Vec<_> = own.iter().filter_map(compiled).collect();
         for (at, line) in lines.iter().enumerate() {
@@ -236,7 +236,7 @@ const ENDED: [&str; 6] = [
 ];
 
 /// Whether the program below a watcher has ended with success, and nothing has been printed since.
-pub fn has_ended(lines: &[Line]) -> bool {
+pub fn has_ended(lines: &[OutputLine]) -> bool {
     let last = lines.iter().rfind(|line| !line.text.trim().is_empty());
     last.is_some_and(|line| ENDED.iter().any(|ended| line.text.starts_with(ended)))
 }
@@ -244,7 +244,7 @@ pub fn has_ended(lines: &[Line]) -> bool {
 /// Whether the program below a watcher has failed, according to the last lines of its life. `tmo ps`
 /// calls this for each process. Compiling the expressions takes longer than all else that `ps` does, so
 /// they are tried only if a line contains a part of what a watcher prints for a failure.
-pub fn has_failed(lines: &[Line], own: &[WatcherPatterns]) -> bool {
+pub fn has_failed(lines: &[OutputLine], own: &[WatcherPatterns]) -> bool {
     const SIGNS: [&str; 21] = [
         "returned exit code",
         "exit status ",

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 
 use super::core::Engine;
 use super::crash_reports::{Crashed, Logged};
-use super::outbox::{self, Part};
+use super::outbox::{self, CrashMessage};
 use super::pane_state::PaneState;
 use super::queue::Event;
 use super::search_recovery::Output;
@@ -150,7 +150,8 @@ impl Engine {
         for crash in crashes {
             let name = &self.plan.processes[crash.id].name;
             let has = |part| logged.contains(&(part, name.clone(), crash.lived.life));
-            let logged = Logged { notice: has(Part::Notice), report: has(Part::Report) };
+            let logged =
+                Logged { notice: has(CrashMessage::Notice), report: has(CrashMessage::Report) };
             self.crash_reports.crashed_before(crash, logged, run, &self.queue);
         }
     }

@@ -7,22 +7,22 @@ use crate::config::toml::TmoToml;
 use crate::server::engine_handle::{FailureTexts, RequestError};
 
 /// The answer to the client.
-pub(super) type Answer = Result<FailureTexts, RequestError>;
+pub(super) type EditResult = Result<FailureTexts, RequestError>;
 
 /// A finished reading of the files, with the client that waits for it.
 #[derive(Debug)]
 pub(super) struct DeclarationEdit {
     pub(super) texts: FailureTexts,
-    pub(super) found: Found,
+    pub(super) files: DeclarationFiles,
     pub(super) basis: Basis,
     /// Who asks.
     pub(super) by: String,
-    pub(super) reply: oneshot::Sender<Answer>,
+    pub(super) reply: oneshot::Sender<EditResult>,
 }
 
 /// The contents of the files.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct DeclarationFiles {
     pub(super) toml: TmoToml,
     pub(super) failures: Failures,
 }

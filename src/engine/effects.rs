@@ -7,7 +7,7 @@ use nix::libc::{SIGCONT, SIGHUP, SIGKILL, SIGUSR1};
 use super::core::Engine;
 use super::crash_reports::Crashed;
 use super::flag_counts;
-use super::stop_commands::Wanted;
+use super::stop_commands::ShimRequest;
 use crate::model::event::{self, Event, Trouble, What};
 use crate::model::plan::{Backend, Install, Plan};
 use crate::model::process_env;
@@ -25,7 +25,9 @@ impl Engine {
     pub(super) fn effect(&mut self, effect: Effect) {
         match effect {
             Effect::Open(ids) => self.open(&ids),
-            Effect::Want { id, want, life, kill } => self.want(id, Wanted { want, life, kill }),
+            Effect::Want { id, want, life, kill } => {
+                self.want(id, ShimRequest { want, life, kill });
+            }
             Effect::Close(id) => self.close(id),
             Effect::Signal { id, pid, signal } => self.signal(id, pid, signal),
             Effect::Say(Some(id), what) => self.say(id, what),
@@ -57,15 +59,15 @@ impl Engine {
     }
 
     /// Send a request to a shim, after the stop command of the process, if there is one to run.
-    pub(super) fn want(&mut self, id: ProcId, wanted: Wanted) {
-        if self.runs_stop_command(id, wanted) {
+    pub(super) fn want(&mut self, id: ProcId, request: ShimRequest) {
+        if self.runs_stop_command(id, request) {
             return;
         }
-        let Wanted { want, kill, .. } = wanted;
+        let ShimRequest { want, kill, .. } = request;
         let at_once = kill.is_some() && kill >= self.saved.supervisor.procs[id].current_life();
         let grace = if at_once { Duration::ZERO } else { self.grace(id) };
         self.panes[id].requested(grace);
-        let written = self.write_spec(id, wanted);
+        let written = self.write_spec(id, request);
         // If the spec can't be written (a full disk), a shim still ends its process when its
         // terminal hangs up; the processes of a killed shim are ended in its place.
         let bell = match (&written, want) {
@@ -91,13 +93,13 @@ impl Engine {
     }
 
     /// Whether a stop command has to end before the shim receives a request.
-    fn runs_stop_command(&mut self, id: ProcId, wanted: Wanted) -> bool {
+    fn runs_stop_command(&mut self, id: ProcId, request: ShimRequest) -> bool {
         let Self { stop_commands, commands, plan, saved, .. } = self;
         let process = &plan.processes[id];
         let Some(command) = &process.rules.stop_command else { return false };
         let proc = &saved.supervisor.procs[id];
         let command = || (commands.of_process(plan, process, command), grace(plan, id));
-        stop_commands.delay((id, proc), wanted, command, &self.queue)
+        stop_commands.delay((id, proc), request, command, &self.queue)
     }
 
     /// The stop command of a life has ended: send the delayed request to the shim.
@@ -129,7 +131,7 @@ impl Engine {
     pub(super) fn write_spec(
         &mut self,
         id: ProcId,
-        Wanted { want, life, kill }: Wanted,
+        ShimRequest { want, life, kill }: ShimRequest,
     ) -> Result<(), SpecError> {
         // A new life has its whole grace period.
         let current = self.saved.supervisor.procs[id].current_life().filter(|_| want != Want::Run);

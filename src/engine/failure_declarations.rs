@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use tokio::task::{spawn_blocking, spawn_local};
 
 use super::action::Action;
-use super::declaration_edit::{Answer, Basis, DeclarationEdit, Found};
+use super::declaration_edit::{Basis, DeclarationEdit, DeclarationFiles, EditResult};
 use super::queue::{Finished, Queue};
 use crate::config::failures::{Declarations, DeclareError, EditError};
 use crate::config::toml::TmoToml;
@@ -30,7 +30,7 @@ impl FailureDeclarations {
     pub(super) fn request(
         &self,
         (name, ask, by): (String, FailuresRequest, String),
-        reply: oneshot::Sender<Answer>,
+        reply: oneshot::Sender<EditResult>,
         plan: &Plan,
         queue: &Queue,
     ) {
@@ -41,7 +41,7 @@ impl FailureDeclarations {
             let done = spawn_blocking(move || carry_out(&declared, &name, &ask)).await;
             match done.map_err(|_| lost()).and_then(|done| done) {
                 Ok((texts, found)) if !lists => {
-                    let done = DeclarationEdit { texts, found, basis, by, reply };
+                    let done = DeclarationEdit { texts, files: found, basis, by, reply };
                     queue.finished(Finished::Declared(Box::new(done)));
                 }
                 // The client may be gone.
@@ -71,7 +71,9 @@ impl FailureDeclarations {
             self.read_again(edit, plan, queue);
             return vec![];
         }
-        let DeclarationEdit { texts, found: Found { toml, failures }, by, reply, .. } = edit;
+        let DeclarationEdit {
+            texts, files: DeclarationFiles { toml, failures }, by, reply, ..
+        } = edit;
         self.edits += 1;
         let plan = plan::with_failures(plan, &|name| {
             let table = toml.of(name.entry());
@@ -101,11 +103,11 @@ impl FailureDeclarations {
             let read = spawn_blocking(move || {
                 let toml = declared.read_toml()?;
                 let failures = declared.list(None)?;
-                Ok::<_, DeclareError>(Found { toml, failures })
+                Ok::<_, DeclareError>(DeclarationFiles { toml, failures })
             });
             match read.await {
                 Ok(Ok(found)) => {
-                    let done = DeclarationEdit { texts, found, basis, by, reply };
+                    let done = DeclarationEdit { texts, files: found, basis, by, reply };
                     queue.finished(Finished::Declared(Box::new(done)));
                 }
                 Ok(Err(why)) => _ = reply.send(Err(not_applied(&in_short(&why)))),
@@ -136,7 +138,7 @@ fn carry_out(
     declared: &Declarations,
     name: &str,
     ask: &FailuresRequest,
-) -> Result<(FailureTexts, Found), RequestError> {
+) -> Result<(FailureTexts, DeclarationFiles), RequestError> {
     let toml = || declared.read_toml().map_err(|error| problem(error.into()));
     let (toml, failures, changed) = match ask {
         FailuresRequest::List => {
@@ -159,7 +161,7 @@ fn carry_out(
         failure_strings: failures.of(name).to_vec(),
         changed,
     };
-    Ok((texts, Found { toml, failures }))
+    Ok((texts, DeclarationFiles { toml, failures }))
 }
 
 fn problem(error: DeclareError) -> RequestError {

@@ -18,7 +18,7 @@ use crate::model::count;
 use crate::model::member::Member;
 use crate::pane::process_tree::{named, named_with_ports};
 use crate::run::dir::RuntimeDir;
-use crate::run::listen::{self, ListenError, Listening, Place};
+use crate::run::listen::{self, ListenError, Listening, SocketFiles};
 use crate::run::lock::{LockError, RunLock};
 use crate::run::startup::{StartupMessage, send_startup_message};
 use crate::server::tcp;
@@ -63,7 +63,7 @@ struct Held {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListenerHandover {
     /// The socket, to be removed at the end.
-    pub place: Place,
+    pub place: SocketFiles,
     /// A note for the user about it, if there is one.
     pub note: Option<String>,
 }

@@ -28,7 +28,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The shortest time between two notifications about crashes of a process whose failures are not counted.
 const PAUSE: Duration = Duration::from_secs(10);
 /// The longest text, in characters; no desktop shows more.
-const LONGEST: usize = 200;
+const LONGEST_TEXT: usize = 200;
 
 /// The script for `osascript` that shows its two arguments as title and text.
 const SCRIPT: [&str; 3] =
@@ -88,7 +88,7 @@ impl Notifier {
 /// One line, without control characters.
 fn shown(text: &str) -> String {
     let plain = |c: char| if c.is_control() { ' ' } else { c };
-    text.trim().chars().take(LONGEST).map(plain).collect()
+    text.trim().chars().take(LONGEST_TEXT).map(plain).collect()
 }
 
 impl ShownCrash {
@@ -189,7 +189,7 @@ impl Notifications {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{LONGEST, Notifications, Notifier, SCRIPT};
+    use super::{LONGEST_TEXT, Notifications, Notifier, SCRIPT};
     use crate::crash::{CrashInput, CrashReport};
     use crate::engine::action::Action;
     use crate::journal::segment::Dirs;
@@ -284,7 +284,7 @@ mod tests {
             for shower in Notifier::ALL {
                 let reported = shower.arguments("x", &text).pop().unwrap_or_default();
                 prop_assert!(!reported.contains(char::is_control));
-                prop_assert!(reported.chars().count() <= LONGEST * 5);
+                prop_assert!(reported.chars().count() <= LONGEST_TEXT * 5);
             }
         }
     }

@@ -60,7 +60,7 @@ pub(super) enum OutboxItem {
 
 /// A part of what the journal contains about a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Part {
+pub(super) enum CrashMessage {
     /// The lines in the log about its cause.
     Notice,
     /// The event that there is a report.
@@ -159,7 +159,7 @@ impl Outbox {
 pub(super) fn logged_since(
     dirs: &Dirs,
     time: Timestamp,
-) -> io::Result<HashSet<(Part, ProcName, LifeId)>> {
+) -> io::Result<HashSet<(CrashMessage, ProcName, LifeId)>> {
     let mut index = IndexReader::open(dirs);
     let position = query::since(&mut index, time)?;
     let mut cursor = Cursor::over(index, position, Filter::only(vec![EVENTS]));
@@ -168,8 +168,8 @@ pub(super) fn logged_since(
         for line in text.split(|byte| *byte == b'\n') {
             let Some(event) = Logged::from_json(line) else { continue };
             let (part, life) = match event.what() {
-                Some(What::Crash { life, .. }) => (Part::Notice, *life),
-                Some(What::CrashReport { life, .. }) => (Part::Report, *life),
+                Some(What::Crash { life, .. }) => (CrashMessage::Notice, *life),
+                Some(What::CrashReport { life, .. }) => (CrashMessage::Report, *life),
                 _ => continue,
             };
             logged.extend(event.name().map(|name| (part, name.clone(), life)));

@@ -16,7 +16,7 @@ use super::flag_counts::{CountTracker, Matches};
 use super::hook_command::{FlagHook, Hook};
 use super::match_checkpoint::{CheckpointTracker, Upto, ends_lives};
 use super::search_lag::Lag;
-use crate::crash::{Line, Trigger};
+use crate::crash::{OutputLine, Trigger};
 use crate::journal::incremental_reader::IncrementalReader;
 use crate::journal::ingest::Ingest;
 use crate::journal::record::{Kind, Record};
@@ -378,7 +378,7 @@ fn on_hit(
 ) -> Vec<Action> {
     let Some(life) = life else { return vec![] };
     let failing = |text: &Text, action: FailureAction| {
-        let found = Line { text: line.clone(), ..Line::default() };
+        let found = OutputLine { text: line.clone(), ..OutputLine::default() };
         let trigger = Trigger::FailurePattern { pattern: text.clone(), line: found };
         let input = Input::Failing(id, life, action, line.clone());
         vec![Action::Blame(id, life, trigger), Action::Decide(input)]

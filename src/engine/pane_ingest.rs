@@ -7,11 +7,11 @@ use super::pane_state::{Budget, PaneState, Sink};
 use super::queue::Event;
 use super::search_lag::most_backlog;
 use super::wakeups;
-use crate::journal::ingest::Progress;
+use crate::journal::ingest::IngestProgress;
 use crate::journal::split::Lost;
 use crate::model::event::{Trouble, What};
 use crate::model::{LifeId, ProcId};
-use crate::protocol::life::{Entry, LifeEvent};
+use crate::protocol::life::{LifeEntry, LifeEvent};
 use crate::supervisor::{Input, Proc};
 use crate::sys::why;
 use crate::sys::{self, clock};
@@ -109,7 +109,7 @@ impl Engine {
         self.say_system(What::Disk { dir, again: !self.spilling, cause });
     }
 
-    pub(super) fn progressed(&mut self, id: ProcId, progress: &Progress) {
+    pub(super) fn progressed(&mut self, id: ProcId, progress: &IngestProgress) {
         let pane = &mut self.panes[id];
         if let Some(seen) = progress.markers.last() {
             pane.marked = u64::from(seen.seq);
@@ -153,7 +153,7 @@ impl Engine {
     }
 
     /// Tell the scanner which markers to expect, and which will never arrive.
-    pub(super) fn expect(&mut self, id: ProcId, entry: &Entry) {
+    pub(super) fn expect(&mut self, id: ProcId, entry: &LifeEntry) {
         let pane = &mut self.panes[id];
         if let LifeEvent::Unmarked { of, gone } = entry.event {
             if gone && pane.sink == Sink::Up {
@@ -196,7 +196,7 @@ impl Engine {
     }
 
     /// Pass an entry to the state machine, after the matches in the output before it.
-    pub(super) fn deliver(&mut self, id: ProcId, entry: Entry) {
+    pub(super) fn deliver(&mut self, id: ProcId, entry: LifeEntry) {
         self.note_shim(id, &entry);
         if let LifeEvent::Exit { life, .. } | LifeEvent::End { life, .. } = entry.event {
             self.act_on_matches(id, Some(life));
@@ -231,7 +231,7 @@ impl Engine {
     }
 
     /// Watch a shim that has reported `up`; forget one that has reported `down`.
-    pub(super) fn note_shim(&mut self, id: ProcId, entry: &Entry) {
+    pub(super) fn note_shim(&mut self, id: ProcId, entry: &LifeEntry) {
         if let LifeEvent::Up { pid, start_time, pane: name, .. } = &entry.event {
             self.shim_up(id, (*pid, *start_time), name.clone());
         } else if matches!(entry.event, LifeEvent::Down {}) {

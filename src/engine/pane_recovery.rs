@@ -3,7 +3,7 @@
 use nix::libc::{SIGCONT, SIGKILL};
 
 use super::core::Engine;
-use super::pane_state::{Ended, PaneState, Sink};
+use super::pane_state::{PaneState, ShimEnd, Sink};
 use super::queue::Event;
 use super::wakeups;
 use crate::backend::TerminalError;
@@ -151,7 +151,7 @@ impl Engine {
         if !self.panes[id].is_shim(pid) {
             return;
         }
-        self.panes[id].ended = Some(Ended { shim: pid, orphans: None });
+        self.panes[id].shim_end = Some(ShimEnd { shim: pid, orphans: None });
         if self.panes[id].says_down() {
             return self.settle_shim(id);
         }
@@ -175,7 +175,7 @@ impl Engine {
 
     /// The processes of a killed shim have been ended in its place.
     pub(super) fn orphans_killed(&mut self, id: ProcId, pid: u32, report: OrphanReport) {
-        if let Some(ended) = self.panes[id].ended.as_mut().filter(|ended| ended.shim == pid) {
+        if let Some(ended) = self.panes[id].shim_end.as_mut().filter(|ended| ended.shim == pid) {
             ended.orphans = Some(report);
             self.settle_shim(id);
         }
@@ -195,7 +195,7 @@ impl Engine {
     /// end. A marker that it had announced arrives with that output or never.
     pub(super) fn settle_shim(&mut self, id: ProcId) {
         let pane = &mut self.panes[id];
-        let Some(Ended { shim: pid, ref orphans }) = pane.ended else { return };
+        let Some(ShimEnd { shim: pid, ref orphans }) = pane.shim_end else { return };
         if pane.is_shim(pid) && orphans.is_none() && !pane.says_down() {
             return;
         }
@@ -208,7 +208,7 @@ impl Engine {
             }
             self.unmark(id);
         }
-        let ended = self.panes[id].ended.take();
+        let ended = self.panes[id].shim_end.take();
         if !self.panes[id].is_shim(pid) {
             return;
         }

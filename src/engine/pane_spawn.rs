@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::core::Engine;
 use super::pane_state::{PaneState, Sink};
 use super::queue::Event;
-use super::stop_commands::Wanted;
+use super::stop_commands::ShimRequest;
 use super::wakeups;
 use crate::backend::tmux::TmuxError;
 use crate::backend::{Former, Listed, Server, Survey, TerminalError, Terminals};
@@ -147,7 +147,7 @@ impl Engine {
     fn prepare(&mut self, id: ProcId) -> Result<(), String> {
         let bell = self.panes[id].paths.bell();
         let life = self.saved.supervisor.procs[id].current_life();
-        self.write_spec(id, Wanted { want: Want::Stop, life, kill: None })
+        self.write_spec(id, ShimRequest { want: Want::Stop, life, kill: None })
             .map_err(|e| e.to_string())?;
         if self.panes[id].last_shim.is_some() {
             self.reserve(id);

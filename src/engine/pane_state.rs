@@ -13,7 +13,7 @@ use crate::journal::split::Lost;
 use crate::model::ProcName;
 use crate::model::time::Timestamp;
 use crate::pane::sink;
-use crate::protocol::life::{Entry, LifeEvent, LifeReader};
+use crate::protocol::life::{LifeEntry, LifeEvent, LifeReader};
 use crate::protocol::paths::PanePaths;
 use crate::sys::{OrphanReport, clock};
 
@@ -45,7 +45,7 @@ pub(super) enum Sink {
 
 /// A shim that has ended while some of its output is still unread.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(super) struct ShimEnd {
     /// Its process id.
     pub(super) shim: u32,
     /// The result of killing its process tree in its place. `None` while that takes, or if the shim
@@ -64,7 +64,7 @@ pub(super) struct SinkReplaced {
 impl SinkReplaced {
     /// Whether the entry is older than the new sink: its marker is then among the first bytes that
     /// this sink reads, or it is lost.
-    fn after(self, entry: &Entry) -> bool {
+    fn after(self, entry: &LifeEntry) -> bool {
         entry.at < self.at
     }
 }
@@ -82,7 +82,7 @@ pub(super) struct MarkerDeadline {
 }
 
 impl MarkerDeadline {
-    fn new(entry: &Entry, replaced: Option<SinkReplaced>) -> Self {
+    fn new(entry: &LifeEntry, replaced: Option<SinkReplaced>) -> Self {
         let now = Instant::now();
         // The output of a life follows its start marker, so a lot of output cannot delay that
         // marker.
@@ -158,7 +158,7 @@ pub(super) struct PaneState {
     /// Follows its life file.
     pub(super) life: LifeReader,
     /// Entries that have not been handed to the supervisor yet.
-    pub(super) entries: VecDeque<Entry>,
+    pub(super) entries: VecDeque<LifeEntry>,
     /// Which markers its life entries announce.
     pub(super) markers: Markers,
     /// Markers of entries up to this number are in the output that the present sink still reads, or
@@ -172,7 +172,7 @@ pub(super) struct PaneState {
     pub(super) last_sink: Option<sink::Said>,
     /// Set when its shim has ended, until the rest of the output has been read and the end can be
     /// handled.
-    pub(super) ended: Option<Ended>,
+    pub(super) shim_end: Option<ShimEnd>,
     /// The shim whose exit is watched, by pid and start time.
     pub(super) shim: Option<(u32, u64)>,
     /// Process id of the last shim that reported `up`, kept after the shim is gone.
@@ -228,7 +228,7 @@ impl PaneState {
             marked: 0,
             sink: Sink::Awaited,
             last_sink: None,
-            ended: None,
+            shim_end: None,
             shim: None,
             last_shim: None,
             awaited: None,
@@ -371,7 +371,7 @@ impl PaneState {
 
     /// Take the next entry that is due. An entry with a marker waits until its marker has been
     /// read, so that everything printed before it is in the journal.
-    pub(super) fn next_entry(&mut self) -> Option<Entry> {
+    pub(super) fn next_entry(&mut self) -> Option<LifeEntry> {
         let front = self.entries.front()?;
         if front.event.marked() && front.seq > self.marked {
             return None;

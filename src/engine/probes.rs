@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 use super::action::Action;
 use super::aux_command::{AuxCommand, AuxCommands};
 use super::pane_state::PaneState;
-use super::queue::{Answer, Event, Queue};
+use super::queue::{Event, ProbeResult, Queue};
 use super::task::Task;
 use crate::crash::Trigger;
 use crate::crash::port_owner::{self, NotYet, OwnerCheck};
@@ -89,23 +89,25 @@ impl Probes {
     pub(super) fn answered(
         &mut self,
         question: Question,
-        answer: Answer,
+        answer: ProbeResult,
         plan: &Plan,
     ) -> Vec<Action> {
         let Question { id, life, check } = question;
         let rules = &plan.processes[id].rules;
         match (check, answer) {
-            (Some(check), Answer::Bad(text)) => {
+            (Some(check), ProbeResult::Bad(text)) => {
                 vec![Action::Input(Input::CheckFailed(id, life, check, text))]
             }
-            (Some(check), Answer::Good(warning)) => {
+            (Some(check), ProbeResult::Good(warning)) => {
                 self.0.remove(&question);
                 let warning = warning.map(|text| Action::Trouble(id, Trouble::Text(text)));
                 let passed = Action::Input(Input::Passed(id, life, check));
                 warning.into_iter().chain([passed]).collect()
             }
-            (None, Answer::Good(_)) => vec![Action::Input(Input::LivenessChecked(id, life, None))],
-            (None, Answer::Bad(text)) => {
+            (None, ProbeResult::Good(_)) => {
+                vec![Action::Input(Input::LivenessChecked(id, life, None))]
+            }
+            (None, ProbeResult::Bad(text)) => {
                 let blame = rules.live.as_ref().map(|live| {
                     let (probe, failures) = (live.probe.clone(), live.failures.max(1));
                     let answer = text.clone();
@@ -134,8 +136,9 @@ fn start(question: Question, run: Probed<'_>, queue: Queue) -> Option<Task> {
         let Check { probe, every_ms, .. } = rules.ready.get(check)?;
         let (mut way, every) = (way(question, probe, run)?, Duration::from_millis(*every_ms));
         spawn_local(async move {
-            let warning = until_good(&mut way, every, |answer| report(Answer::Bad(answer))).await;
-            report(Answer::Good(warning));
+            let warning =
+                until_good(&mut way, every, |answer| report(ProbeResult::Bad(answer))).await;
+            report(ProbeResult::Good(warning));
         })
     } else {
         let live = rules.live.as_ref()?;
@@ -146,8 +149,10 @@ fn start(question: Question, run: Probed<'_>, queue: Queue) -> Option<Task> {
             loop {
                 sleep(every).await;
                 report(match way.attempt(limit).await {
-                    Ok(_) => Answer::Good(None),
-                    Err(not_yet) => Answer::Bad(format!("{}: {}", way.subject(), not_yet.text)),
+                    Ok(_) => ProbeResult::Good(None),
+                    Err(not_yet) => {
+                        ProbeResult::Bad(format!("{}: {}", way.subject(), not_yet.text))
+                    }
                 });
             }
         })
@@ -275,7 +280,7 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio::task::LocalSet;
 
-    use super::{Answer, Probed, Probes};
+    use super::{ProbeResult, Probed, Probes};
     use crate::engine::action::Action;
     use crate::engine::aux_command::AuxCommands;
     use crate::engine::pane_state::PaneState;
@@ -323,7 +328,7 @@ mod tests {
             assert_eq!(probes.0.len(), 1);
             queue.filled().await;
             let Some(Event::Asked(asked, answer)) = queue.pop() else { panic!("no answer") };
-            assert!(asked == question(Some(0)) && matches!(answer, Answer::Good(None)));
+            assert!(asked == question(Some(0)) && matches!(answer, ProbeResult::Good(None)));
             let passed = Action::Input(Input::Passed(WEB, LifeId::FIRST, 0));
             let actions = probes.answered(asked, answer, &plan);
             assert_eq!(format!("{actions:?}"), format!("{:?}", [passed]));
@@ -348,25 +353,25 @@ mod tests {
             action: Reaction::Restart,
         });
         let answered = |check, answer| Probes::default().answered(question(check), answer, &plan);
-        let warned = answered(Some(0), Answer::Good(Some("nginx (pid 7)".to_owned())));
+        let warned = answered(Some(0), ProbeResult::Good(Some("nginx (pid 7)".to_owned())));
         let [Action::Trouble(WEB, Trouble::Text(text)), Action::Input(Input::Passed(..))] =
             &warned[..]
         else {
             panic!("{warned:?}")
         };
         assert_eq!(text, "nginx (pid 7)");
-        let unmet = answered(Some(0), Answer::Bad("refused".to_owned()));
+        let unmet = answered(Some(0), ProbeResult::Bad("refused".to_owned()));
         assert!(
             matches!(&unmet[..], [Action::Input(Input::CheckFailed(WEB, _, 0, _))]),
             "{unmet:?}"
         );
-        let dead = answered(None, Answer::Bad("refused".to_owned()));
+        let dead = answered(None, ProbeResult::Bad("refused".to_owned()));
         let [Action::Blame(WEB, ..), Action::Input(Input::LivenessChecked(WEB, _, Some(_)))] =
             &dead[..]
         else {
             panic!("{dead:?}")
         };
-        let alive = answered(None, Answer::Good(None));
+        let alive = answered(None, ProbeResult::Good(None));
         assert!(
             matches!(&alive[..], [Action::Input(Input::LivenessChecked(WEB, _, None))]),
             "{alive:?}"

@@ -33,7 +33,7 @@ pub(super) enum Event {
     /// tmux has answered a request to open these panes: what exists now, or an error.
     Opened(Vec<ProcId>, Result<Survey, TerminalError>),
     /// A probe has an answer to this question.
-    Asked(Question, Answer),
+    Asked(Question, ProbeResult),
     /// The stop command of a life has ended, with its error, if any.
     StopAsked(ProcId, LifeId, Option<String>),
     /// The hook after which the run is to end has ended: its error, if any, and its exit code.
@@ -64,7 +64,7 @@ pub(super) enum Finished {
 
 /// The answer of a probe.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum ProbeResult {
     /// The check has passed, perhaps with a warning.
     Good(Option<String>),
     /// The check has failed, for this reason.

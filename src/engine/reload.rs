@@ -11,12 +11,12 @@ use crate::journal::last_run::LastRun;
 use crate::model::event::What;
 use crate::model::plan::Plan;
 use crate::model::{ProcId, ProcName};
-use crate::plan::{self, Change, Reloaded};
+use crate::plan::{self, ProcessChange, Reloaded};
 use crate::sys::clock;
 
 /// The changes, as `tmo reload --json` prints them.
-fn as_json(changes: &[(ProcName, Change)]) -> Vec<serde_json::Value> {
-    let changed = changes.iter().filter(|(_, change)| *change != Change::Unchanged);
+fn as_json(changes: &[(ProcName, ProcessChange)]) -> Vec<serde_json::Value> {
+    let changed = changes.iter().filter(|(_, change)| *change != ProcessChange::Unchanged);
     let reported = changed.map(|(name, change)| {
         let mut reported = serde_json::to_value(change).unwrap_or_default();
         reported["name"] = name.as_str().into();
@@ -115,15 +115,18 @@ impl Engine {
 mod tests {
     use super::as_json;
     use crate::model::ProcName;
-    use crate::plan::Change;
+    use crate::plan::ProcessChange;
 
     #[test]
     fn what_has_not_changed_is_not_told() {
         let name = |name: &str| ProcName::new(name).unwrap();
         let changes = [
-            (name("web"), Change::Unchanged),
-            (name("api"), Change::Restarted { what: vec!["command".to_owned()], with: None }),
-            (name("old"), Change::Removed),
+            (name("web"), ProcessChange::Unchanged),
+            (
+                name("api"),
+                ProcessChange::Restarted { what: vec!["command".to_owned()], with: None },
+            ),
+            (name("old"), ProcessChange::Removed),
         ];
         let reported = serde_json::Value::from(as_json(&changes)).to_string();
         let text = r#"[{"change":"restarted","name":"api","what":["command"]},{"change":"removed","name":"old"}]"#;

@@ -44,7 +44,7 @@ use crate::protocol::paths::{spill_dir, terminals_dir};
 use crate::protocol::spec::replace;
 use crate::run::dir::RuntimeDir;
 use crate::run::inherit;
-use crate::run::listen::Place;
+use crate::run::listen::SocketFiles;
 use crate::run::lock::RunLock;
 use crate::run::startup::{StartupMessage, send_startup_message};
 use crate::server::engine_handle::{Busy, EngineRequest, Handle};
@@ -462,7 +462,7 @@ impl Engine {
         self.on_ask(EngineRequest::Do { request: Request::Quit, wait: true, from, reply });
     }
 
-    fn greet(&mut self, place: &Place) {
+    fn greet(&mut self, place: &SocketFiles) {
         let socket = place.shown(self.plan.socket.as_path(), self.plan.socket_shown.as_path());
         let mut facts = match self.plan.backend {
             Backend::Tmux => vec![

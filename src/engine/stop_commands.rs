@@ -16,7 +16,7 @@ use crate::supervisor::{Phase, Proc};
 
 /// A request to a shim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct ShimRequest {
     /// The desired state.
     pub(super) want: Want,
     /// The life that is wanted.
@@ -37,7 +37,7 @@ struct StopCommand {
     /// The running command, aborted on drop; `None` once it has ended.
     task: Option<Task>,
     /// The request to send to the shim afterwards.
-    then: Wanted,
+    then: ShimRequest,
 }
 
 impl StopCommands {
@@ -46,7 +46,7 @@ impl StopCommands {
     pub(super) fn delay(
         &mut self,
         (id, proc): (ProcId, &Proc),
-        then: Wanted,
+        then: ShimRequest,
         command: impl FnOnce() -> (AuxCommand, Duration),
         queue: &Queue,
     ) -> bool {
@@ -81,12 +81,12 @@ impl StopCommands {
     /// The stop command of this life has run under an earlier supervisor; its shim already has the
     /// request to stop it.
     pub(super) fn has_run(&mut self, id: ProcId, life: LifeId) {
-        let then = Wanted { want: Want::Stop, life: Some(life), kill: None };
+        let then = ShimRequest { want: Want::Stop, life: Some(life), kill: None };
         self.0.insert(id, StopCommand { life, begun: Instant::now(), task: None, then });
     }
 
     /// The stop command of a life has ended. Returns the delayed request.
-    pub(super) fn ended(&mut self, id: ProcId, life: LifeId) -> Option<Wanted> {
+    pub(super) fn ended(&mut self, id: ProcId, life: LifeId) -> Option<ShimRequest> {
         let run = self.0.get_mut(&id).filter(|run| run.life == life)?;
         run.task = None;
         Some(run.then)
@@ -106,7 +106,7 @@ mod tests {
 
     use tokio::task::LocalSet;
 
-    use super::{StopCommands, Wanted};
+    use super::{ShimRequest, StopCommands};
     use crate::engine::aux_command::{AuxCommand, AuxCommands};
     use crate::engine::queue::Queue;
     use crate::model::time::Timestamp;
@@ -128,8 +128,8 @@ mod tests {
         proc
     }
 
-    fn wanted(life: u32, kill: Option<LifeId>) -> Wanted {
-        Wanted { want: Want::Stop, life: Some(LifeId::nth(life)), kill }
+    fn wanted(life: u32, kill: Option<LifeId>) -> ShimRequest {
+        ShimRequest { want: Want::Stop, life: Some(LifeId::nth(life)), kill }
     }
 
     #[tokio::test]

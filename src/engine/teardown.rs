@@ -22,13 +22,13 @@ use crate::model::rules::Stage;
 use crate::model::run_end::{Culprit, Decider, End, Failing};
 use crate::model::{ProcId, ProcName};
 use crate::pane::sink;
-use crate::run::listen::Place;
+use crate::run::listen::SocketFiles;
 use crate::run::saved::TmuxServer;
 use crate::run::startup::StartupMessage;
 use crate::sys::{self, clock};
 
 /// How long tmux, shims and sinks may take to exit once tmux was asked to.
-const PATIENCE: Duration = Duration::from_secs(3);
+const EXIT_PATIENCE: Duration = Duration::from_secs(3);
 
 impl Engine {
     /// Take everything down, in the order in which it was built up, and notify the clients.
@@ -36,7 +36,7 @@ impl Engine {
         mut self,
         code: u8,
         (end, server): (watch::Sender<Option<End>>, Serving),
-        place: Place,
+        place: SocketFiles,
     ) {
         self.crash_reports.hurry();
         let spilling = self.spilling;
@@ -89,7 +89,7 @@ impl Engine {
         self.wait_until(|engine| engine.opening == 0).await;
         // A server whose start failed half-way must be ended too.
         if self.saved.tmux.is_none() && self.terminals.have_server() {
-            let patience = if *self.gives_up.borrow() { LAST_MOMENT } else { PATIENCE };
+            let patience = if *self.gives_up.borrow() { LAST_MOMENT } else { EXIT_PATIENCE };
             match timeout(patience, self.terminals.survey()).await {
                 Ok(Ok(Survey { server: Some(server), .. })) => self.watch_tmux(&server),
                 // A server without a session may not have exited yet.
@@ -148,7 +148,7 @@ impl Engine {
 
     /// Handle events until a condition holds; `false` if it did not in time.
     async fn wait_until(&mut self, is_so: impl Fn(&Self) -> bool) -> bool {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + EXIT_PATIENCE;
         loop {
             self.take_last_events();
             self.carry_out();

@@ -32,7 +32,7 @@ pub(super) fn listen(id: ProcId, path: &Path, queue: Queue) -> std::io::Result<J
         loop {
             // The kernel reports only changes, so the present state must be queried. The writer may
             // be a shim that is ringing just now; whether it is a sink is checked later.
-            let Asked { held, ready, .. } = ask(&bell);
+            let BellState { held, ready, .. } = ask(&bell);
             if ready && held {
                 queue.push(Event::SinkUp(id));
             }
@@ -92,7 +92,7 @@ pub(super) fn is_held(id: ProcId, path: &Path, queue: &Queue) -> bool {
 }
 
 /// The result of reading a bell until it is empty.
-struct Asked {
+struct BellState {
     /// A process has it open for writing.
     held: bool,
     /// A sink has reported that it is ready.
@@ -102,14 +102,14 @@ struct Asked {
 }
 
 /// Read a newly opened bell until it is empty.
-fn ask(bell: &pipe::Receiver) -> Asked {
-    let mut asked = Asked { held: true, ready: false, rung: false };
+fn ask(bell: &pipe::Receiver) -> BellState {
+    let mut asked = BellState { held: true, ready: false, rung: false };
     let mut buffer = [0u8; 512];
     // Read without tokio, which would first wait for a readiness event. Bytes that were written
     // before come first; they do not show whether there is still a writer.
     loop {
         match nix::unistd::read(bell, &mut buffer) {
-            Ok(0) => return Asked { held: false, ..asked },
+            Ok(0) => return BellState { held: false, ..asked },
             Ok(count) => {
                 asked.rung = true;
                 asked.ready |= buffer[..count].contains(&SINK_READY);

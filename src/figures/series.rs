@@ -8,7 +8,7 @@ use crate::model::ProcName;
 /// Number of samples kept of each process: one a second for two and a half minutes.
 const KEPT: usize = 150;
 /// The most processes of which an hour or a day is kept.
-const MOST: usize = 256;
+const MOST_PROCESSES: usize = 256;
 
 /// The most recent samples of each process, one for each second.
 #[derive(Debug, Clone, Default)]
@@ -172,7 +172,7 @@ impl Ring {
     fn push(&mut self, points: impl Iterator<Item = (ProcName, Point)>, kept: usize) {
         let (length, next) = (self.length, (self.length + 1).min(kept));
         for (name, point) in points {
-            if self.points.len() < MOST || self.points.contains_key(&name) {
+            if self.points.len() < MOST_PROCESSES || self.points.contains_key(&name) {
                 let points = self.points.entry(name);
                 points
                     .or_insert_with(|| vec![Packed::NONE; length].into())
@@ -300,7 +300,7 @@ impl Series {
 
 #[cfg(test)]
 mod tests {
-    use super::{KEPT, Length, MOST, Point, Series};
+    use super::{KEPT, Length, MOST_PROCESSES, Point, Series};
     use crate::figures::Figures;
     use crate::model::ProcName;
 
@@ -421,11 +421,12 @@ mod tests {
     fn there_are_only_so_many_processes() {
         let mut series = Series::with_day();
         for _ in 0..30 {
-            let names = (0..2 * MOST).map(|number| figures(&format!("p{number}"), 1.0, 1 << 20));
+            let names =
+                (0..2 * MOST_PROCESSES).map(|number| figures(&format!("p{number}"), 1.0, 1 << 20));
             series.push(names.collect());
         }
         for length in [Length::Second, Length::TenSeconds, Length::HalfMinute] {
-            assert_eq!(series.since(length, 0).count(), MOST, "{length:?}");
+            assert_eq!(series.since(length, 0).count(), MOST_PROCESSES, "{length:?}");
         }
     }
 

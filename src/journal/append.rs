@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-use super::segment::{Dirs, LOG, Listing, Place, Segment, TIMES};
+use super::segment::{Dirs, LOG, Listing, Segment, SegmentDir, TIMES};
 use super::segment_writer::{Make, SegmentWriter};
 use super::times;
 use crate::model::time::Timestamp;
@@ -76,7 +76,9 @@ impl Appender {
         let mut row = SegmentWriter::new(dirs, slug, &[LOG, TIMES], (limit, SPILL_SEGMENT));
         let last = listing.segments().iter().rev().find(|segment| end_of(segment) == end);
         let open = last
-            .filter(|last| last.place == Place::Journal && end - last.start < limit.div_ceil(2))
+            .filter(|last| {
+                last.place == SegmentDir::Journal && end - last.start < limit.div_ceil(2)
+            })
             .and_then(|last| Some((*last, files_of(&row, *last, how).ok()?)))
             .filter(|(_, files)| !how.timed || files.times.is_some());
         row.adopt(listing.segments(), open);
@@ -204,7 +206,7 @@ impl Appender {
         let Some(period) = self.period else { return false };
         let end = self.end;
         let Some((segment, files)) = self.row.open() else { return false };
-        if segment.place != Place::Journal || segment.start == end {
+        if segment.place != SegmentDir::Journal || segment.start == end {
             return false;
         }
         if self.begun.0 != segment.start {

@@ -2,7 +2,7 @@
 
 use super::record::Kind;
 use crate::model::LifeId;
-use crate::protocol::life::{Entry, LifeEvent};
+use crate::protocol::life::{LifeEntry, LifeEvent};
 use crate::protocol::marker::{self, Marker};
 
 /// A marker that the life file has announced.
@@ -35,7 +35,7 @@ pub struct Markers {
 
 impl Markers {
     /// The marker that this entry announces, if any.
-    pub fn expected(&mut self, entry: &Entry) -> Option<Expected> {
+    pub fn expected(&mut self, entry: &LifeEntry) -> Option<Expected> {
         let (kind, value, life) = match &entry.event {
             LifeEvent::Start { life, pid, nonce, .. } => {
                 self.nonce = u64::from_str_radix(nonce, 16).unwrap_or(0);
@@ -65,7 +65,7 @@ mod tests {
     use crate::journal::Kind;
     use crate::model::time::Timestamp;
     use crate::model::{Exit, LifeId};
-    use crate::protocol::life::{Entry, LifeEvent};
+    use crate::protocol::life::{LifeEntry, LifeEvent};
 
     #[test]
     fn an_exit_has_the_nonce_of_its_start() {
@@ -80,7 +80,7 @@ mod tests {
             system_us: 0,
             max_rss_kib: 0,
         };
-        let entry = |seq, event| Entry {
+        let entry = |seq, event| LifeEntry {
             seq,
             at: Timestamp::EPOCH,
             key: u32::try_from(seq).unwrap() - 4,

@@ -12,7 +12,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::format::{self, BLOCK, Block, Header, Summary};
 use super::record::Record;
-use super::segment::{Dirs, Listing, Place, Segment};
+use super::segment::{Dirs, Listing, Segment, SegmentDir};
 use super::segment_writer::SegmentWriter;
 use crate::model::time::Timestamp;
 use crate::sys::files;
@@ -179,8 +179,8 @@ impl IndexWriter {
         }
         let mut row = SegmentWriter::new(dirs, SLUG, &[""], (records, SPILL_RECORDS));
         let is_short = |segment: &Segment| standing.next - segment.start <= CONTINUED;
-        let usable =
-            segment.filter(|segment| !torn && segment.place == Place::Journal && is_short(segment));
+        let usable = segment
+            .filter(|segment| !torn && segment.place == SegmentDir::Journal && is_short(segment));
         let open = usable.and_then(|segment| {
             let path = segment.path(dirs, SLUG, "")?;
             Some((segment, files::append_to(&path).ok()?))

@@ -45,10 +45,10 @@ pub mod words;
 
 pub use cursor::{Chunk, Cursor, Filter, Position};
 pub use expected_markers::{Expected, Markers};
-pub use ingest::{Ingest, Progress};
+pub use ingest::{Ingest, IngestProgress};
 pub use reader::IndexReader;
 pub use record::{Kind, Record};
-pub use segment::{Dirs, Place};
+pub use segment::{Dirs, SegmentDir};
 pub use streams::Streams;
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::index::{self, IndexState, read_head};
-use super::segment::{Dirs, LOG, LONGEST, TIMES, collect, file_name, parse_name};
+use super::segment::{Dirs, LOG, LONGEST_SEGMENT, TIMES, collect, file_name, parse_name};
 use super::streams::{STDERR_SUFFIX, Streams};
 use crate::model::plan::LogPolicy;
 use crate::sys::{clock, files};
@@ -40,7 +40,7 @@ struct Piece {
 
 /// One segment of the index.
 #[derive(Debug)]
-struct Part {
+struct IndexSegment {
     standing: IndexState,
     path: PathBuf,
     bytes: u64,
@@ -109,7 +109,7 @@ struct Retention<'a> {
     dir: &'a Path,
     streams: Option<Streams>,
     pieces: BTreeMap<String, Vec<Piece>>,
-    parts: Vec<Part>,
+    parts: Vec<IndexSegment>,
     total: u64,
     deleted: Deleted,
 }
@@ -138,7 +138,11 @@ impl<'a> Retention<'a> {
         }
         numbers.sort_unstable();
         for first in numbers {
-            retention.parts.extend(Part::read(dir.join(file_name(index::SLUG, first, "")))?);
+            retention.parts.extend(IndexSegment::read(dir.join(file_name(
+                index::SLUG,
+                first,
+                "",
+            )))?);
         }
         retention.total += retention.parts.iter().map(|part| part.bytes).sum::<u64>();
         retention.delete_orphans(&times)?;
@@ -222,16 +226,16 @@ impl<'a> Retention<'a> {
 impl Piece {
     fn measure(&mut self, dir: &Path, slug: &str) {
         if let Ok(meta) = fs::metadata(dir.join(file_name(slug, self.start, LOG))) {
-            self.bytes = meta.len().min(LONGEST);
+            self.bytes = meta.len().min(LONGEST_SEGMENT);
             self.end = self.start + self.bytes;
             self.written = (meta.mtime(), meta.mtime_nsec());
         }
         let times = fs::metadata(dir.join(file_name(slug, self.start, TIMES)));
-        self.bytes += times.map_or(0, |meta| meta.len().min(LONGEST));
+        self.bytes += times.map_or(0, |meta| meta.len().min(LONGEST_SEGMENT));
     }
 }
 
-impl Part {
+impl IndexSegment {
     /// `None` if its head is invalid: the next writer handles that.
     fn read(path: PathBuf) -> io::Result<Option<Self>> {
         let file = files::open_plain(&path)?;

@@ -3,7 +3,7 @@
 use memchr::{memchr_iter, memchr2_iter};
 
 /// Maximum length of the parameters of a sequence.
-const LONGEST: usize = 24;
+const LONGEST_PARAMETERS: usize = 24;
 /// A program that ends so many lines without moving the cursor no longer draws: no screen has that many rows.
 /// Otherwise one that was killed below a shell, or a binary file, would hide all that follows.
 const MOST_LINES: u32 = 200;
@@ -64,7 +64,7 @@ fn begin(text: &[u8]) -> Option<usize> {
 
 /// How many bytes at the end of the text may be the beginning of a sequence that matters here.
 pub(super) fn held_back(text: &[u8]) -> usize {
-    let tail = &text[text.len().saturating_sub(LONGEST + 2)..];
+    let tail = &text[text.len().saturating_sub(LONGEST_PARAMETERS + 2)..];
     let Some(at) = memchr::memrchr(b'\x1b', tail) else { return 0 };
     let tail = &tail[at..];
     let begins = match tail.get(1) {
@@ -78,7 +78,7 @@ pub(super) fn held_back(text: &[u8]) -> usize {
 /// The parameters of the control sequence at the beginning of this text, and its last byte.
 fn sequence(text: &[u8]) -> Option<(&[u8], u8)> {
     let text = text.strip_prefix(b"\x1b[")?;
-    let length = text.iter().take(LONGEST).position(|byte| !is_parameter(*byte))?;
+    let length = text.iter().take(LONGEST_PARAMETERS).position(|byte| !is_parameter(*byte))?;
     Some((&text[..length], text[length]))
 }
 

@@ -30,7 +30,7 @@ const LAST: u64 = 1 << 60;
 pub const FARTHEST: u64 = i64::MAX as u64;
 
 /// How many bytes of a segment file count as output. A sink begins the next segment long before.
-pub const LONGEST: u64 = 2 * LogPolicy::LARGEST_SEGMENT;
+pub const LONGEST_SEGMENT: u64 = 2 * LogPolicy::LARGEST_SEGMENT;
 
 /// Ending of the files that hold the bytes.
 pub const LOG: &str = ".log";
@@ -48,7 +48,7 @@ pub struct Dirs {
 
 /// One of the two directories of a [`Dirs`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum SegmentDir {
     /// The journal's own directory.
     Journal,
     /// The small directory that replaces a full disk.
@@ -72,16 +72,16 @@ impl Dirs {
     }
 
     /// The path of one of the directories.
-    pub fn get(&self, place: Place) -> Option<&Path> {
+    pub fn get(&self, place: SegmentDir) -> Option<&Path> {
         match place {
-            Place::Journal => Some(&self.journal),
-            Place::Spill => self.spill.as_deref(),
+            SegmentDir::Journal => Some(&self.journal),
+            SegmentDir::Spill => self.spill.as_deref(),
         }
     }
 
     /// Check that the journal is writable: write a few bytes to a file and remove it.
     pub fn try_writing(&self) -> io::Result<()> {
-        files::try_writing(self.create(Place::Journal)?)
+        files::try_writing(self.create(SegmentDir::Journal)?)
     }
 
     /// Create an empty segment at that address, so that the stream continues there.
@@ -90,7 +90,7 @@ impl Dirs {
     }
 
     /// Create one of the directories, readable by its owner only.
-    pub(crate) fn create(&self, place: Place) -> io::Result<&Path> {
+    pub(crate) fn create(&self, place: SegmentDir) -> io::Result<&Path> {
         let dir = self.get(place).ok_or(io::ErrorKind::NotFound)?;
         files::make_dirs(dir)?;
         Ok(dir)
@@ -103,13 +103,13 @@ pub struct Segment {
     /// The address of its first byte or record.
     pub start: u64,
     /// The directory that contains it.
-    pub place: Place,
+    pub place: SegmentDir,
 }
 
 impl Segment {
     /// The address after its last byte, given the length of its file.
     pub fn end(self, len: u64) -> u64 {
-        self.start.saturating_add(len.min(LONGEST))
+        self.start.saturating_add(len.min(LONGEST_SEGMENT))
     }
 
     /// The path of one of its files.
@@ -158,7 +158,7 @@ pub struct Listing {
 /// When a directory last changed; `None` if it does not exist.
 type Stamp = Option<(i64, i64)>;
 
-pub(super) const PLACES: [Place; 2] = [Place::Journal, Place::Spill];
+pub(super) const PLACES: [SegmentDir; 2] = [SegmentDir::Journal, SegmentDir::Spill];
 
 impl Listing {
     /// The files of a stream with this ending; nothing is looked up yet.
@@ -342,7 +342,7 @@ pub(crate) fn collect(dir: &Path, mut take: impl FnMut(&str)) -> io::Result<()> 
 
 #[cfg(test)]
 mod tests {
-    use super::{Dirs, LOG, Listing, Place, Segment, SharedLook, file_name, parse_name};
+    use super::{Dirs, LOG, Listing, Segment, SegmentDir, SharedLook, file_name, parse_name};
 
     #[test]
     fn names_are_frozen_and_lead_back() {
@@ -370,7 +370,7 @@ mod tests {
         let mut listing = Listing::new("web", LOG);
         assert!(listing.refresh(&dirs).unwrap());
         assert!(listing.segments().is_empty());
-        for place in [Place::Journal, Place::Spill] {
+        for place in [SegmentDir::Journal, SegmentDir::Spill] {
             dirs.create(place).unwrap();
         }
         for (sub, name) in [
@@ -387,7 +387,7 @@ mod tests {
         assert_eq!(starts, [0, 9, 9, 20]);
         let holding: Vec<Segment> = listing.holding(15).collect();
         assert_eq!(holding.iter().map(|s| s.start).collect::<Vec<_>>(), [9, 9, 0]);
-        assert_eq!(listing.behind(9), [Segment { start: 20, place: Place::Spill }]);
+        assert_eq!(listing.behind(9), [Segment { start: 20, place: SegmentDir::Spill }]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::segment::{Dirs, Place, Segment};
+use super::segment::{Dirs, Segment, SegmentDir};
 use crate::model::time::Timestamp;
 
 /// The maximum number of spill segments.
@@ -64,7 +64,7 @@ impl<F> SegmentWriter<F> {
 
     /// Take over what an earlier writer left: its spill segments, and one segment to continue.
     pub(crate) fn adopt(&mut self, segments: &[Segment], open: Option<(Segment, F)>) {
-        let spilled = segments.iter().filter(|segment| segment.place == Place::Spill);
+        let spilled = segments.iter().filter(|segment| segment.place == SegmentDir::Spill);
         self.spilled = spilled.map(|segment| segment.start).collect();
         self.open = open;
     }
@@ -98,7 +98,7 @@ impl<F> SegmentWriter<F> {
     /// Whether the disk refuses output at present.
     pub(crate) fn spilling(&self) -> bool {
         self.refused.is_some()
-            && self.open.as_ref().is_none_or(|(segment, _)| segment.place == Place::Spill)
+            && self.open.as_ref().is_none_or(|(segment, _)| segment.place == SegmentDir::Spill)
     }
 
     /// How much more fits into the open segment.
@@ -108,10 +108,10 @@ impl<F> SegmentWriter<F> {
             .map_or(0, |(segment, _)| self.limit(segment.place).saturating_sub(end - segment.start))
     }
 
-    const fn limit(&self, place: Place) -> u64 {
+    const fn limit(&self, place: SegmentDir) -> u64 {
         match place {
-            Place::Journal => self.limits.0,
-            Place::Spill => self.limits.1,
+            SegmentDir::Journal => self.limits.0,
+            SegmentDir::Spill => self.limits.1,
         }
     }
 
@@ -122,18 +122,18 @@ impl<F> SegmentWriter<F> {
         let full = self.room(end) == 0;
         match self.open.as_ref().map(|(segment, _)| segment.place) {
             None if rested => self.next_on_disk(end, now, make),
-            Some(Place::Journal) if full => self.next_on_disk(end, now, make),
-            Some(Place::Spill) if rested || (full && self.refused != Some(now)) => {
+            Some(SegmentDir::Journal) if full => self.next_on_disk(end, now, make),
+            Some(SegmentDir::Spill) if rested || (full && self.refused != Some(now)) => {
                 self.next_on_disk(end, now, make);
             }
-            Some(Place::Spill) if full => self.next_spill(end, make),
-            None | Some(Place::Journal | Place::Spill) => {}
+            Some(SegmentDir::Spill) if full => self.next_spill(end, make),
+            None | Some(SegmentDir::Journal | SegmentDir::Spill) => {}
         }
     }
 
     /// The open segment has accepted the write.
     pub(crate) fn accepted(&mut self) {
-        if self.open.as_ref().is_some_and(|(segment, _)| segment.place == Place::Journal) {
+        if self.open.as_ref().is_some_and(|(segment, _)| segment.place == SegmentDir::Journal) {
             self.parked = None;
             self.refused = None;
         }
@@ -148,11 +148,11 @@ impl<F> SegmentWriter<F> {
             self.remove(segment);
         }
         match segment.place {
-            Place::Journal => {
+            SegmentDir::Journal => {
                 self.refused = Some(now);
                 self.unpark(end, make);
             }
-            Place::Spill => {
+            SegmentDir::Spill => {
                 if !empty {
                     self.next_spill(end, make);
                     return;
@@ -169,9 +169,9 @@ impl<F> SegmentWriter<F> {
 
     /// Continue in a new segment on the disk, even if it has refused recently.
     pub(crate) fn next_on_disk(&mut self, end: u64, now: Timestamp, make: Make<'_, F>) {
-        let segment = Segment { start: end, place: Place::Journal };
+        let segment = Segment { start: end, place: SegmentDir::Journal };
         let fresh = make(self, segment);
-        self.parked = self.open.take().filter(|(old, _)| old.place == Place::Spill);
+        self.parked = self.open.take().filter(|(old, _)| old.place == SegmentDir::Spill);
         if let Ok(files) = fresh {
             self.open = Some((segment, files));
         } else {
@@ -194,7 +194,7 @@ impl<F> SegmentWriter<F> {
         while self.spilled.len() >= SPILL_SEGMENTS {
             self.drop_oldest_spill();
         }
-        let segment = Segment { start: end, place: Place::Spill };
+        let segment = Segment { start: end, place: SegmentDir::Spill };
         if let Ok(files) = make(self, segment) {
             self.open = Some((segment, files));
             self.spilled.push(end);
@@ -203,7 +203,7 @@ impl<F> SegmentWriter<F> {
 
     fn drop_oldest_spill(&mut self) {
         let start = self.spilled.remove(0);
-        self.remove(Segment { start, place: Place::Spill });
+        self.remove(Segment { start, place: SegmentDir::Spill });
     }
 
     fn remove(&self, segment: Segment) {

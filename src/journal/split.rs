@@ -18,8 +18,9 @@ use crate::model::time::Timestamp;
 use crate::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, held_back, of_one_life};
 
 /// The maximum number of bytes in one text record; a longer line is split (see `overflow`). Other limits of a
-/// line: `LONGEST` in `search/lines.rs` for a search, `LONGEST` in `view/rows.rs` for a terminal.
-pub const MOST: u64 = 1 << 20;
+/// line: `LONGEST_SEARCH_LINE` in `search/lines.rs` for a search, `LONGEST_TERMINAL_LINE` in `view/rows.rs` for a
+/// terminal.
+pub const LONGEST_RECORD: u64 = 1 << 20;
 
 /// The maximum number of consecutive gap records. A longer gap (caused by a foreign file with a
 /// name like ours) is not recorded in full.
@@ -110,7 +111,7 @@ struct Waiting {
     given_up: Option<Lost>,
 }
 
-enum Found {
+enum MarkerMatch {
     Nothing,
     Marker(Marker, usize),
     Ask,
@@ -238,17 +239,19 @@ impl Splitter {
             self.take(&rest[..text], out);
             rest = &rest[text..];
             match found {
-                Found::Nothing => return Fed::All,
-                Found::Ask => {
+                MarkerMatch::Nothing => return Fed::All,
+                MarkerMatch::Ask => {
                     // The caller reads the life file after these bytes were written: a marker in
                     // them that is unannounced even then is ordinary text.
                     self.asked = self.scanned + rest.len() as u64;
                     return Fed::Ask;
                 }
-                Found::Marker(marker, _) if self.stops && self.passes != Some(self.scanned) => {
+                MarkerMatch::Marker(marker, _)
+                    if self.stops && self.passes != Some(self.scanned) =>
+                {
                     return Fed::Marker(self.kind_of(marker));
                 }
-                Found::Marker(marker, len) => {
+                MarkerMatch::Marker(marker, len) => {
                     self.begin_marker(marker, len, out);
                     rest = &rest[len..];
                 }
@@ -257,9 +260,9 @@ impl Splitter {
     }
 
     /// Look for the next marker. Returns how many bytes of text precede it, and what follows them.
-    fn find(&self, bytes: &[u8], closed: bool) -> (usize, Found) {
+    fn find(&self, bytes: &[u8], closed: bool) -> (usize, MarkerMatch) {
         if self.trust == MarkerTrust::Never {
-            return (bytes.len(), Found::Nothing);
+            return (bytes.len(), MarkerMatch::Nothing);
         }
         let mut from = 0;
         while let Some(at) = self.finder.find(&bytes[from..]).map(|at| from + at) {
@@ -268,28 +271,28 @@ impl Splitter {
                     Some(found) => return (at, found(marker, len)),
                     None => from = at + 1,
                 },
-                Look::Partly if !closed => return (at, Found::Nothing),
+                Look::Partly if !closed => return (at, MarkerMatch::Nothing),
                 Look::Partly | Look::No => from = at + 1,
             }
         }
         let rest = &bytes[from..];
         let held = if closed { 0 } else { held_back(rest).max(screen_switch::held_back(rest)) };
-        (bytes.len() - held, Found::Nothing)
+        (bytes.len() - held, MarkerMatch::Nothing)
     }
 
     /// Whether these bytes are a marker; `None` if they are text.
-    fn judge(&self, marker: Marker, at: u64) -> Option<fn(Marker, usize) -> Found> {
+    fn judge(&self, marker: Marker, at: u64) -> Option<fn(Marker, usize) -> MarkerMatch> {
         if marker.skip > LONGEST_SKIP {
             return None;
         }
         let mut known = self.expected.iter().map(|one| &one.marker).chain(&self.late);
         if known.any(|one| one.is(marker)) {
-            return Some(Found::Marker);
+            return Some(MarkerMatch::Marker);
         }
         match self.trust {
-            MarkerTrust::All => Some(Found::Marker),
+            MarkerTrust::All => Some(MarkerMatch::Marker),
             MarkerTrust::Announced if marker.seq > self.known && at >= self.asked => {
-                Some(|_, _| Found::Ask)
+                Some(|_, _| MarkerMatch::Ask)
             }
             MarkerTrust::Announced | MarkerTrust::Never => None,
         }
@@ -451,7 +454,8 @@ impl Splitter {
 
     fn take_text(&mut self, mut text: &[u8], out: &mut Vec<Record>) {
         while !text.is_empty() {
-            let room = usize::try_from(MOST - (self.scanned - self.open)).unwrap_or(usize::MAX);
+            let room =
+                usize::try_from(LONGEST_RECORD - (self.scanned - self.open)).unwrap_or(usize::MAX);
             let (piece, later) = text.split_at(room.min(text.len()));
             if self.screen.drawn {
                 self.whole = self.scanned + piece.len() as u64;
@@ -460,7 +464,7 @@ impl Splitter {
                 self.whole = self.scanned + last as u64 + 1;
             }
             self.scanned += piece.len() as u64;
-            if self.scanned - self.open >= MOST {
+            if self.scanned - self.open >= LONGEST_RECORD {
                 self.overflow(out);
             }
             text = later;

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use rustix::io::{pread, retry_on_intr};
 
-use super::segment::{Dirs, LOG, LONGEST, Listing, Segment};
+use super::segment::{Dirs, LOG, LONGEST_SEGMENT, Listing, Segment};
 use super::times::TimesReader;
 use crate::model::plan::LogPolicy;
 use crate::model::time::Timestamp;
@@ -193,10 +193,10 @@ impl StreamReader {
     }
 }
 
-/// Read from a segment file. A segment ends at [`LONGEST`] and where a hole begins that is larger
+/// Read from a segment file. A segment ends at [`LONGEST_SEGMENT`] and where a hole begins that is larger
 /// than any segment: no sink leaves such a file, but `truncate` does.
 fn read_at(file: &File, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
-    let room = usize::try_from(LONGEST.saturating_sub(at)).unwrap_or(usize::MAX);
+    let room = usize::try_from(LONGEST_SEGMENT.saturating_sub(at)).unwrap_or(usize::MAX);
     let most = buffer.len().min(room);
     let buffer = &mut buffer[..most];
     let read = retry_on_intr(|| pread(file, &mut *buffer, at))?;

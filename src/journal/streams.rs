@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::append::EVENTS_SLUG;
 use super::record::EVENTS;
-use super::segment::{Dirs, PLACES, Place};
+use super::segment::{Dirs, PLACES, SegmentDir};
 use crate::api::history::OutputStream;
 use crate::model::request::Unknown;
 use crate::model::{ProcName, nearest};
@@ -258,7 +258,7 @@ impl Streams {
 }
 
 /// The possible places of the list.
-fn files_of(dirs: &Dirs) -> impl Iterator<Item = (Place, PathBuf)> + '_ {
+fn files_of(dirs: &Dirs) -> impl Iterator<Item = (SegmentDir, PathBuf)> + '_ {
     PLACES.into_iter().filter_map(|place| Some((place, dirs.get(place)?.join(FILE))))
 }
 

@@ -12,7 +12,7 @@ const REMEMBERED: usize = 64;
 /// The maximum number of words and of problems that are remembered for a command.
 const MOST_WORDS: usize = 8;
 /// The maximum length of each, in characters.
-const LONGEST: usize = 100;
+const LONGEST_WORD: usize = 100;
 
 /// Who sends a request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -138,7 +138,7 @@ impl CommandHistory {
 }
 
 fn cut(text: &str) -> Untrusted {
-    text.chars().take(LONGEST).collect::<String>().into()
+    text.chars().take(LONGEST_WORD).collect::<String>().into()
 }
 
 /// The name of a command, and the names that it was requested for.
@@ -161,7 +161,7 @@ fn words(request: &Request) -> Option<(&'static str, Vec<String>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CommandHistory, CommandStatus, LONGEST, REMEMBERED, Sender};
+    use super::{CommandHistory, CommandStatus, LONGEST_WORD, REMEMBERED, Sender};
     use crate::model::request::{ChangeOrder, Outcome, Request};
     use crate::model::time::Timestamp;
 
@@ -201,7 +201,7 @@ mod tests {
             let from = Sender { by: "é".repeat(200), key: Some(number.to_string()) };
             history.begin(&restart("web"), from, at(number));
         }
-        assert_eq!(history.all()[0].by.raw().chars().count(), LONGEST);
+        assert_eq!(history.all()[0].by.raw().chars().count(), LONGEST_WORD);
         let ids: Vec<_> = history.all().iter().map(|command| command.id).collect();
         assert_eq!(ids, (100 - REMEMBERED as u64 + 1..=100).collect::<Vec<_>>());
         history.adopt();

@@ -45,7 +45,7 @@ enum State {
 }
 
 /// Maximum length of a sequence that is kept.
-const LONGEST: usize = 4096;
+const LONGEST_SEQUENCE: usize = 4096;
 
 const ESC: u8 = 0x1b;
 const BEL: u8 = 0x07;
@@ -80,7 +80,7 @@ impl Default for Scanner {
 }
 
 /// The effect of one byte within a sequence.
-enum Step {
+enum SequenceStep {
     /// The sequence continues.
     On,
     /// The byte belongs to the next token: process it again.
@@ -120,57 +120,59 @@ impl Scanner {
                 return Some(Token::Text(&[LEAD]));
             }
             let step = self.step(byte);
-            if !matches!(step, Step::Again) {
+            if !matches!(step, SequenceStep::Again) {
                 *input = rest;
             }
             match step {
-                Step::On | Step::Again => {}
-                Step::Control => return Some(Token::Control(byte)),
-                Step::Csi if !self.overflow => return Some(Token::Csi(&self.kept, byte)),
-                Step::Osc if !self.overflow => return Some(Token::Osc(&self.kept)),
-                Step::Dcs if !self.overflow => return Some(Token::Dcs(&self.kept)),
-                Step::Escape => return Some(Token::Escape(byte)),
-                Step::Designate => return Some(Token::Designate(self.kept[0], byte)),
-                Step::Csi | Step::Osc | Step::Dcs | Step::Other => return Some(Token::Other),
+                SequenceStep::On | SequenceStep::Again => {}
+                SequenceStep::Control => return Some(Token::Control(byte)),
+                SequenceStep::Csi if !self.overflow => return Some(Token::Csi(&self.kept, byte)),
+                SequenceStep::Osc if !self.overflow => return Some(Token::Osc(&self.kept)),
+                SequenceStep::Dcs if !self.overflow => return Some(Token::Dcs(&self.kept)),
+                SequenceStep::Escape => return Some(Token::Escape(byte)),
+                SequenceStep::Designate => return Some(Token::Designate(self.kept[0], byte)),
+                SequenceStep::Csi | SequenceStep::Osc | SequenceStep::Dcs | SequenceStep::Other => {
+                    return Some(Token::Other);
+                }
             }
         }
     }
 
-    fn step(&mut self, byte: u8) -> Step {
+    fn step(&mut self, byte: u8) -> SequenceStep {
         match self.state {
             State::Ground => match byte {
-                ESC => self.go(State::Escape, Step::On),
-                LEAD => self.go(State::Lead, Step::On),
-                DEL => Step::On,
-                _ => Step::Control,
+                ESC => self.go(State::Escape, SequenceStep::On),
+                LEAD => self.go(State::Lead, SequenceStep::On),
+                DEL => SequenceStep::On,
+                _ => SequenceStep::Control,
             },
-            State::Lead => self.go(State::Ground, Step::On),
+            State::Lead => self.go(State::Ground, SequenceStep::On),
             State::Escape | State::Intermediate | State::Csi => self.sequence(byte),
             State::Osc | State::Dcs | State::String => self.string(byte),
-            State::OscEscape if byte == b'\\' => self.go(State::Ground, Step::Osc),
-            State::DcsEscape if byte == b'\\' => self.go(State::Ground, Step::Dcs),
-            State::StringEscape if byte == b'\\' => self.go(State::Ground, Step::Other),
+            State::OscEscape if byte == b'\\' => self.go(State::Ground, SequenceStep::Osc),
+            State::DcsEscape if byte == b'\\' => self.go(State::Ground, SequenceStep::Dcs),
+            State::StringEscape if byte == b'\\' => self.go(State::Ground, SequenceStep::Other),
             State::OscEscape | State::DcsEscape | State::StringEscape => {
-                self.go(State::Escape, Step::Again)
+                self.go(State::Escape, SequenceStep::Again)
             }
         }
     }
 
-    fn go(&mut self, state: State, step: Step) -> Step {
+    fn go(&mut self, state: State, step: SequenceStep) -> SequenceStep {
         self.state = state;
         step
     }
 
-    fn sequence(&mut self, byte: u8) -> Step {
+    fn sequence(&mut self, byte: u8) -> SequenceStep {
         match (self.state, byte) {
-            (_, ESC) => self.go(State::Escape, Step::On),
-            (_, b'\n') => self.go(State::Ground, Step::Again),
-            (_, 0x18 | 0x1a) => self.go(State::Ground, Step::Other),
-            (_, 0x00..0x20) => Step::Control,
-            (_, DEL) => Step::On,
-            (_, 0x80..) => self.go(State::Ground, Step::Again),
+            (_, ESC) => self.go(State::Escape, SequenceStep::On),
+            (_, b'\n') => self.go(State::Ground, SequenceStep::Again),
+            (_, 0x18 | 0x1a) => self.go(State::Ground, SequenceStep::Other),
+            (_, 0x00..0x20) => SequenceStep::Control,
+            (_, DEL) => SequenceStep::On,
+            (_, 0x80..) => self.go(State::Ground, SequenceStep::Again),
             (State::Csi, 0x20..0x40) => self.keep(byte),
-            (State::Csi, _) => self.go(State::Ground, Step::Csi),
+            (State::Csi, _) => self.go(State::Ground, SequenceStep::Csi),
             (State::Escape, 0x20..0x30) => {
                 self.begin(State::Intermediate);
                 self.keep(byte)
@@ -180,44 +182,44 @@ impl Scanner {
             (State::Escape, b']') => self.begin(State::Osc),
             (State::Escape, b'P') => self.begin(State::Dcs),
             (State::Escape, b'X' | b'^' | b'_') => self.begin(State::String),
-            (State::Escape, 0x30..DEL) => self.go(State::Ground, Step::Escape),
+            (State::Escape, 0x30..DEL) => self.go(State::Ground, SequenceStep::Escape),
             (_, 0x30..DEL) => {
                 let designates = matches!(self.kept[..], [b'(' | b')']);
-                let step = if designates { Step::Designate } else { Step::Other };
+                let step = if designates { SequenceStep::Designate } else { SequenceStep::Other };
                 self.go(State::Ground, step)
             }
         }
     }
 
-    fn string(&mut self, byte: u8) -> Step {
+    fn string(&mut self, byte: u8) -> SequenceStep {
         let osc = self.state == State::Osc;
         let dcs = self.state == State::Dcs;
         match byte {
-            BEL if osc => self.go(State::Ground, Step::Osc),
-            ESC if osc => self.go(State::OscEscape, Step::On),
-            ESC if dcs => self.go(State::DcsEscape, Step::On),
-            ESC => self.go(State::StringEscape, Step::On),
-            0x18 | 0x1a => self.go(State::Ground, Step::Other),
-            b'\n' => self.go(State::Ground, Step::Again),
-            0x00..0x20 => Step::On,
+            BEL if osc => self.go(State::Ground, SequenceStep::Osc),
+            ESC if osc => self.go(State::OscEscape, SequenceStep::On),
+            ESC if dcs => self.go(State::DcsEscape, SequenceStep::On),
+            ESC => self.go(State::StringEscape, SequenceStep::On),
+            0x18 | 0x1a => self.go(State::Ground, SequenceStep::Other),
+            b'\n' => self.go(State::Ground, SequenceStep::Again),
+            0x00..0x20 => SequenceStep::On,
             _ if osc || dcs => self.keep(byte),
-            _ => Step::On,
+            _ => SequenceStep::On,
         }
     }
 
-    fn begin(&mut self, state: State) -> Step {
+    fn begin(&mut self, state: State) -> SequenceStep {
         self.kept.clear();
         self.overflow = false;
-        self.go(state, Step::On)
+        self.go(state, SequenceStep::On)
     }
 
-    fn keep(&mut self, byte: u8) -> Step {
-        if self.kept.len() < LONGEST {
+    fn keep(&mut self, byte: u8) -> SequenceStep {
+        if self.kept.len() < LONGEST_SEQUENCE {
             self.kept.push(byte);
         } else {
             self.overflow = true;
         }
-        Step::On
+        SequenceStep::On
     }
 }
 
@@ -269,7 +271,7 @@ fn is_control(byte: u8) -> u8 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{LONGEST, Scanner, Token};
+    use super::{LONGEST_SEQUENCE, Scanner, Token};
 
     /// Tokens as words; adjacent texts are joined, because their boundaries depend on how the input is cut.
     fn words(pieces: &[&[u8]]) -> Vec<String> {
@@ -331,7 +333,7 @@ mod tests {
         let mut scanner = Scanner::default();
         let mut rest = &input[..];
         while scanner.next(&mut rest).is_some() {}
-        assert!(scanner.kept.len() <= LONGEST);
+        assert!(scanner.kept.len() <= LONGEST_SEQUENCE);
     }
 
     proptest! {

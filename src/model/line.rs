@@ -23,7 +23,7 @@ const FARTHEST: usize = 512;
 
 /// A change of style at a byte of the text. Before the first change the style is plain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Change {
+pub struct StyleChange {
     /// Offset of the first byte with the new style.
     pub at: usize,
     /// The new style.
@@ -51,7 +51,7 @@ pub struct Line {
     /// The bytes of an incomplete character.
     part: Vec<u8>,
     text: Vec<u8>,
-    changes: Vec<Change>,
+    changes: Vec<StyleChange>,
     /// The text as cells, once the process edits something before its end.
     cells: Option<Cells>,
     /// The cursor column; `None` means the end of the text. Unused while there are cells.
@@ -244,7 +244,7 @@ impl Line {
     fn styled(&mut self, style: Sgr) {
         let last = self.changes.last().map_or(Sgr::default(), |change| change.style);
         if last != style {
-            self.changes.push(Change { at: self.text.len(), style });
+            self.changes.push(StyleChange { at: self.text.len(), style });
         }
     }
 
@@ -270,14 +270,14 @@ impl Line {
     }
 
     /// The style changes of the text.
-    pub fn changes(&self) -> &[Change] {
+    pub fn changes(&self) -> &[StyleChange] {
         &self.changes
     }
 
     /// The text, split into parts of one style.
     pub fn parts(&self) -> impl Iterator<Item = (&str, Sgr)> {
         let ends = self.changes.iter().map(|change| change.at).chain([self.text.len()]);
-        let begins = [Change { at: 0, style: Sgr::default() }].into_iter();
+        let begins = [StyleChange { at: 0, style: Sgr::default() }].into_iter();
         let begins = begins.chain(self.changes.iter().copied());
         begins.zip(ends).map(|(begin, end)| {
             (std::str::from_utf8(&self.text[begin.at..end]).unwrap_or_default(), begin.style)

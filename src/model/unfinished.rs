@@ -9,7 +9,7 @@ use super::request::Partial;
 /// A line that has not grown for this long is a prompt.
 pub const SILENCE: Duration = Duration::from_millis(150);
 /// A line that keeps growing (a progress bar) is shown this often.
-pub const PATIENCE: Duration = Duration::from_secs(1);
+pub const GROWING_LINE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A process that has been silent for this long after a prompt is waiting for input.
 pub const ASKS_AFTER: Duration = Duration::from_secs(2);
@@ -31,11 +31,11 @@ pub fn is_debugger_prompt(text: &str) -> bool {
 /// Keeps the time at which to show each unfinished line. The caller provides the time, by any clock.
 #[derive(Debug)]
 pub struct PromptTimer<T> {
-    lines: BTreeMap<u16, Line<T>>,
+    lines: BTreeMap<u16, PendingLine<T>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Line<T> {
+struct PendingLine<T> {
     partial: Partial,
     /// When to show it; `None` if all of it is shown.
     due: Option<T>,
@@ -58,11 +58,11 @@ impl<T: Copy + Ord + Add<Duration, Output = T>> PromptTimer<T> {
                 self.lines.get(&partial.stream).filter(|old| old.partial.start == partial.start);
             let latest = match old {
                 Some(old) if old.partial.end == partial.end => continue,
-                Some(Line { due: Some(_), latest, .. }) => *latest,
-                Some(Line { due: None, .. }) | None => now + PATIENCE,
+                Some(PendingLine { due: Some(_), latest, .. }) => *latest,
+                Some(PendingLine { due: None, .. }) | None => now + GROWING_LINE_INTERVAL,
             };
             let due = Some(latest.min(now + SILENCE));
-            self.lines.insert(partial.stream, Line { partial, due, latest });
+            self.lines.insert(partial.stream, PendingLine { partial, due, latest });
         }
     }
 
@@ -88,7 +88,7 @@ impl<T: Copy + Ord + Add<Duration, Output = T>> PromptTimer<T> {
 mod tests {
     use std::time::Duration;
 
-    use super::{PATIENCE, PromptTimer, SILENCE};
+    use super::{GROWING_LINE_INTERVAL, PromptTimer, SILENCE};
     use crate::model::request::Partial;
 
     #[test]
@@ -137,7 +137,7 @@ mod tests {
             shown.extend(timer.take_due(now).iter().map(|_| step));
         }
         assert_eq!(shown, [10, 21, 32]);
-        assert!(timer.next().is_some_and(|at| at <= t0 + 5 * PATIENCE));
+        assert!(timer.next().is_some_and(|at| at <= t0 + 5 * GROWING_LINE_INTERVAL));
     }
 
     #[test]

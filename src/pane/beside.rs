@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc::SIGKILL;
 
-use super::process_tree::{self, Progress, Root, Termination, Tree};
+use super::process_tree::{self, EndingProgress, Root, Termination, Tree};
 use crate::model::Exit;
 use crate::sys::{self, Wakes};
 
@@ -54,7 +54,7 @@ fn carry_out(shell: &OsStr, command: &OsStr) -> io::Result<Exit> {
             let tree = Tree::survey(root, None);
             let is_over = tree.is_empty(root, exit.is_some()) || {
                 let progress = ending.go_on(root, &tree, exit.is_some(), Instant::now());
-                matches!(progress, Progress::Stuck(_))
+                matches!(progress, EndingProgress::Stuck(_))
             };
             if let (Some(exit), true) = (exit, is_over) {
                 let _ = sys::reap(root.main);

@@ -25,7 +25,7 @@ use crate::sys::{self, ProcInfo};
 const STUCK_AFTER: Duration = Duration::from_secs(5);
 /// The limit for the whole kill phase: a tree may fork faster than it can be killed, and on a busy
 /// machine dying processes may have to wait for a processor.
-const LONGEST: Duration = Duration::from_secs(15);
+const LONGEST_KILL_PHASE: Duration = Duration::from_secs(15);
 /// If we wake up this much after the deadline the machine is overloaded, and the dying processes were
 /// probably delayed too.
 const HELD_UP: Duration = Duration::from_millis(500);
@@ -170,7 +170,7 @@ struct KillPhase {
 
 /// The result of one step of ending a tree.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum EndingProgress {
     /// Nothing new: wait for the next event.
     Waiting,
     /// The grace period is over, and SIGKILL was sent.
@@ -242,19 +242,19 @@ impl Termination {
     }
 
     /// Take the next step for a tree that is not empty.
-    pub fn go_on(&mut self, root: Root, tree: &Tree, gone: bool, now: Instant) -> Progress {
+    pub fn go_on(&mut self, root: Root, tree: &Tree, gone: bool, now: Instant) -> EndingProgress {
         let begins = self.struck.is_none() && self.is_due(now);
         if begins {
             self.struck = Some(KillPhase::new(now));
         }
         let Some(strike) = &mut self.struck else {
             self.ask_next(root, tree, gone);
-            return Progress::Waiting;
+            return EndingProgress::Waiting;
         };
         let due = strike.stuck_at();
         strike.all(root);
         if begins {
-            return Progress::Killing;
+            return EndingProgress::Killing;
         }
         if now.checked_duration_since(due).is_some_and(|late| late > HELD_UP) {
             strike.hope = now;
@@ -263,9 +263,9 @@ impl Termination {
             strike.reported = true;
             let mut left = [&tree.members[..], &tree.unreaped].concat();
             left.retain(|process| !(gone && process.pid == root.main));
-            return Progress::Stuck(named(&left));
+            return EndingProgress::Stuck(named(&left));
         }
-        Progress::Waiting
+        EndingProgress::Waiting
     }
 
     /// Send the stop signal to the processes whose turn it is. Among hundreds of forking processes
@@ -315,14 +315,14 @@ impl KillPhase {
     }
 
     /// The time from which the processes that are left count as stuck. If some of them merely wait
-    /// for CPU time (`starved`), `LONGEST` does not apply; a supervisor that waits too long kills the
+    /// for CPU time (`starved`), `LONGEST_KILL_PHASE` does not apply; a supervisor that waits too long kills the
     /// shim.
     fn stuck_at(&self) -> Instant {
         if self.starved {
             return self.hope + STUCK_AFTER;
         }
         let met = self.done.values().min().copied().unwrap_or(self.since);
-        (met.max(self.hope) + STUCK_AFTER).min(self.since + LONGEST)
+        (met.max(self.hope) + STUCK_AFTER).min(self.since + LONGEST_KILL_PHASE)
     }
 
     /// Send SIGKILL to every member until a snapshot shows no new process, or for at most `AT_ONCE`.

@@ -63,7 +63,7 @@ const LOSSLESS: &str = "lossless";
 
 /// Where a sink gets its bytes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
+enum ByteSource {
     /// The pipe of `pipe-pane`.
     Tmux,
     /// A terminal of our own.
@@ -168,21 +168,27 @@ impl Sink {
     /// Wait for the lock and open the sink of this spec file; `None` if a younger sink was faster.
     fn open(spec_path: &Path) -> Result<Option<Self>, SpecError> {
         match lock(&PanePaths::beside(spec_path).sink_lock(), overtaken) {
-            Turn::Come(lock) => Self::with_lock(spec_path, lock, Source::Tmux).map(Some),
-            Turn::Passed => Ok(None),
+            AppendPermit::Come(lock) => {
+                Self::with_lock(spec_path, lock, ByteSource::Tmux).map(Some)
+            }
+            AppendPermit::Passed => Ok(None),
         }
     }
 
     /// The sink of this spec file for a holder, which is never overtaken: there is one for each terminal.
     pub(super) fn of_holder(spec_path: &Path, holding: Holding) -> Result<Self, SpecError> {
         let lock = match lock(&PanePaths::beside(spec_path).sink_lock(), |_| false) {
-            Turn::Come(lock) => lock,
-            Turn::Passed => None,
+            AppendPermit::Come(lock) => lock,
+            AppendPermit::Passed => None,
         };
-        Self::with_lock(spec_path, lock, Source::Terminal(holding))
+        Self::with_lock(spec_path, lock, ByteSource::Terminal(holding))
     }
 
-    fn with_lock(spec_path: &Path, lock: Option<File>, source: Source) -> Result<Self, SpecError> {
+    fn with_lock(
+        spec_path: &Path,
+        lock: Option<File>,
+        source: ByteSource,
+    ) -> Result<Self, SpecError> {
         let spec = Spec::read(spec_path)?;
         let paths = PanePaths::beside(spec_path);
         let bell_path = paths.bell();
@@ -191,13 +197,13 @@ impl Sink {
         let dirs = Dirs::new(spec.log.dir.as_path(), runtime.map(spill_dir));
         let (slug, limit, period) = (spec.name.slug(), spec.log.segment(), spec.log.period());
         let appender = match source {
-            Source::Tmux => Appender::open(&dirs, &slug, limit, true),
-            Source::Terminal(holding) => {
+            ByteSource::Tmux => Appender::open(&dirs, &slug, limit, true),
+            ByteSource::Terminal(holding) => {
                 Appender::open_for_pipe(&dirs, &slug, (limit, holding.at_least))
             }
         }
         .renewed_after(period);
-        let lossless = matches!(source, Source::Terminal(Holding { is_lossless: true, .. }));
+        let lossless = matches!(source, ByteSource::Terminal(Holding { is_lossless: true, .. }));
         let said = Said { pid: std::process::id(), drained: false, lossless };
         if let Some(lock) = &lock {
             // Only after the bell is open: readers of this file rely on that.
@@ -313,7 +319,7 @@ fn let_it_gather() {
 }
 
 /// Whether this sink may append to the stream.
-enum Turn {
+enum AppendPermit {
     /// It may append, and holds this lock; `None` if the file system does not support locks.
     Come(Option<File>),
     /// tmux has piped the pane to a newer sink, and that one was faster: output that arrived here
@@ -323,20 +329,20 @@ enum Turn {
 
 /// Wait until no other sink appends to the stream. If the file system does not support locks,
 /// continue without one: losing bytes would be worse than mixing up their order.
-fn lock(path: &Path, overtaken: impl Fn(&Path) -> bool) -> Turn {
-    let Ok(file) = files::make_lock(path) else { return Turn::Come(None) };
+fn lock(path: &Path, overtaken: impl Fn(&Path) -> bool) -> AppendPermit {
+    let Ok(file) = files::make_lock(path) else { return AppendPermit::Come(None) };
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         if overtaken(path) {
-            return Turn::Passed;
+            return AppendPermit::Passed;
         }
         if retry_on_intr(|| flock(&file, FlockOperation::LockExclusive)).is_err() {
-            return Turn::Come(None);
+            return AppendPermit::Come(None);
         }
         if overtaken(path) {
-            return Turn::Passed;
+            return AppendPermit::Passed;
         }
     }
-    Turn::Come(Some(file))
+    AppendPermit::Come(Some(file))
 }
 
 /// Whether our pipe is closed and the present or last holder of the lock is younger than us.

@@ -24,7 +24,7 @@ use rustix::termios::{
 use crate::sys::{self, files};
 
 /// The time limit for writing a marker.
-const PATIENCE: Duration = Duration::from_millis(500);
+const MARKER_PATIENCE: Duration = Duration::from_millis(500);
 /// So much waits in a terminal that can't take more at present.
 const FULL: u64 = 4000;
 /// How long nothing more must arrive before all input counts as discarded, and the limit for that.
@@ -178,7 +178,7 @@ impl Tty {
 
     fn write(&mut self, bytes: &[u8]) -> bool {
         let Some(out) = &mut self.out else { return false };
-        let patience = if self.stuck { Duration::ZERO } else { PATIENCE };
+        let patience = if self.stuck { Duration::ZERO } else { MARKER_PATIENCE };
         let until = Instant::now() + patience;
         if !self.torn.is_empty() {
             // An incomplete escape sequence would swallow what comes next, so finish it first.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Settings;
 use crate::config::load::Loaded;
-use crate::config::procfile::Entry;
+use crate::config::procfile::ProcfileEntry;
 use crate::config::toml::{ProcessTable, Said as _, TmoToml};
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
 use crate::model::signal::SignalName;
@@ -84,7 +84,7 @@ pub fn explain_backend(toml: &TmoToml, settings: &Settings) -> Explained {
 struct Explainer<'a> {
     loaded: &'a Loaded,
     settings: &'a Settings,
-    entry: &'a Entry,
+    entry: &'a ProcfileEntry,
     table: &'a ProcessTable,
 }
 

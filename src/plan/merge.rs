@@ -14,8 +14,8 @@ use super::ports::Ports;
 use super::resolve::{PlannedInstance, find_shell};
 use super::settings::Settings;
 use crate::config::load::Loaded;
-use crate::config::procfile::Entry;
-use crate::config::toml::{Asked, DependencyEntry, ProcessTable, command_line, value};
+use crate::config::procfile::ProcfileEntry;
+use crate::config::toml::{DeclaredProbe, DependencyEntry, ProcessTable, command_line, value};
 use crate::model::ProcName;
 use crate::model::plan::{OnExit, ProcessPlan, Stdin};
 use crate::model::rules::{Check, Liveness, Need, Probe, ProcessPolicy, Stage};
@@ -104,7 +104,7 @@ impl PlannedInstance<'_> {
 }
 
 /// The default reaction to an exit: a process that is expected to end stops no other one.
-fn usual_end(given: &MergeInput<'_>, entry: &Entry, table: &ProcessTable) -> OnExit {
+fn usual_end(given: &MergeInput<'_>, entry: &ProcfileEntry, table: &ProcessTable) -> OnExit {
     if given.loaded.apps.of_process(&entry.name).is_some() {
         return apps::USUAL_END;
     }
@@ -121,7 +121,7 @@ fn checks(
     table: &ProcessTable,
     port: Option<u16>,
 ) -> Result<(Vec<Check>, Option<Liveness>), PlanError> {
-    let probe = |asked: &Asked, at: usize| -> Result<Probe, PlanError> {
+    let probe = |asked: &DeclaredProbe, at: usize| -> Result<Probe, PlanError> {
         asked.with_port(port).ok_or_else(|| PlanError::NoPort {
             place: given.loaded.toml.source.place(&(at..at)),
             name: name.to_string(),

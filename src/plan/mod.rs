@@ -23,8 +23,10 @@ mod toml_tests;
 mod warnings;
 
 pub use explain::{Explained, explain, explain_backend};
-pub use order::{Step, Turn, Wait, order};
-pub use reload::{Change, Reloaded, failures_of, not_reloaded, reload, with_apps, with_failures};
+pub use order::{OrderPosition, OrderedProcess, Wait, order};
+pub use reload::{
+    ProcessChange, Reloaded, failures_of, not_reloaded, reload, with_apps, with_failures,
+};
 pub use resolve::{Facts, PlanError, resolve};
 pub use selection::begin_with;
 pub use settings::Settings;

@@ -9,13 +9,13 @@ use crate::model::rules::{Check, DependencyCondition, Need, Stage};
 
 /// One process in the order of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct OrderedProcess {
     /// Its name.
     pub name: ProcName,
     /// Its phase.
     pub stage: Stage,
     /// When it starts.
-    pub turn: Turn,
+    pub turn: OrderPosition,
     /// What it waits for: first its `depends_on`, then its phase, of which only some processes are listed.
     pub waits: Vec<Wait>,
     /// How many more processes it waits for because of its phase.
@@ -26,7 +26,7 @@ pub struct Step {
 
 /// When a process starts. Those with the same number may start together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Turn {
+pub enum OrderPosition {
     /// When the run starts; the first ones have number 0.
     Start(usize),
     /// When the run ends, after the main processes.
@@ -51,19 +51,19 @@ pub struct Wait {
 }
 
 /// The processes in the order of the plan, each with its place in the start order.
-pub fn order(plan: &Plan) -> Vec<Step> {
+pub fn order(plan: &Plan) -> Vec<OrderedProcess> {
     let graph = Graph::of(plan);
     let begins = beginning(plan, &graph);
     let levels = levels(plan, &graph);
     let step = |(at, process): (usize, &ProcessPlan)| {
         let turn = match process.rules.stage {
-            Stage::Cleanup => Turn::End(levels[at]),
-            Stage::Dependency | Stage::Main if begins[at] => Turn::Start(levels[at]),
-            Stage::Dependency | Stage::Main => Turn::Asked,
+            Stage::Cleanup => OrderPosition::End(levels[at]),
+            Stage::Dependency | Stage::Main if begins[at] => OrderPosition::Start(levels[at]),
+            Stage::Dependency | Stage::Main => OrderPosition::Asked,
         };
         let (stage, ready) = (process.rules.stage, process.rules.ready.clone());
         let (waits, more) = waits_of(plan, &graph, at);
-        Step { name: process.name.clone(), stage, turn, waits, more, ready }
+        OrderedProcess { name: process.name.clone(), stage, turn, waits, more, ready }
     };
     plan.processes.iter().enumerate().map(step).collect()
 }

@@ -18,7 +18,7 @@ use crate::model::text::OsText;
 /// What a reload does to one process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "change", rename_all = "kebab-case")]
-pub enum Change {
+pub enum ProcessChange {
     /// Nothing.
     Unchanged,
     /// It keeps running; only the reactions to its behaviour change.
@@ -46,7 +46,7 @@ pub struct Reloaded {
     /// The plan; the same as before if nothing has changed.
     pub plan: Plan,
     /// In the order of the plan.
-    pub changes: Vec<(ProcName, Change)>,
+    pub changes: Vec<(ProcName, ProcessChange)>,
 }
 
 /// Merge a newly resolved plan into the plan of a run.
@@ -70,7 +70,7 @@ pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
     for process in &old.processes {
         let Some(mut now) = defined(old, fresh, process) else {
             if !process.removed {
-                changes.push((process.name.clone(), Change::Removed));
+                changes.push((process.name.clone(), ProcessChange::Removed));
             }
             plan.processes.push(ProcessPlan { removed: true, ..process.clone() });
             continue;
@@ -94,7 +94,7 @@ pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
     for process in &fresh.processes {
         if old.processes.iter().all(|known| known.name != process.name) {
             let color = color(fresh, plan.processes.len(), process.color);
-            changes.push((process.name.clone(), Change::New));
+            changes.push((process.name.clone(), ProcessChange::New));
             let came = ProcessPlan { color, additions: 1, revision: 0, ..process.clone() };
             plan.processes.push(ProcessPlan { added: false, removed: false, ..came });
         }
@@ -110,7 +110,7 @@ impl Reloaded {
     /// those that do so because of their own changes.
     pub fn add_restarted_dependents(
         &mut self,
-        begins: impl Fn(&ProcName, &Change) -> bool,
+        begins: impl Fn(&ProcName, &ProcessChange) -> bool,
         runs: impl Fn(&ProcName) -> bool,
     ) {
         let own = self.changes.iter().filter(|(name, change)| begins(name, change));
@@ -118,14 +118,16 @@ impl Reloaded {
         while let Some(on) = begun.pop() {
             for (name, change) in &mut self.changes {
                 let what = match change {
-                    Change::Unchanged => vec![],
-                    Change::Policies { what } => what.clone(),
-                    Change::Restarted { .. } | Change::Removed | Change::New => continue,
+                    ProcessChange::Unchanged => vec![],
+                    ProcessChange::Policies { what } => what.clone(),
+                    ProcessChange::Restarted { .. }
+                    | ProcessChange::Removed
+                    | ProcessChange::New => continue,
                 };
                 let process = self.plan.processes.iter().find(|process| process.name == *name);
                 let mut needs = process.iter().flat_map(|process| &process.rules.needs);
                 if runs(name) && needs.any(|need| need.restart && need.on == on) {
-                    *change = Change::Restarted { what, with: Some(on.clone()) };
+                    *change = ProcessChange::Restarted { what, with: Some(on.clone()) };
                     begun.push(name.clone());
                 }
             }
@@ -218,20 +220,20 @@ fn color(plan: &Plan, at: usize, usual: u8) -> u8 {
 fn compare(
     (old, process): (&Plan, &ProcessPlan),
     (plan, now): (&Plan, &mut ProcessPlan),
-) -> Change {
+) -> ProcessChange {
     let cleans = |process: &ProcessPlan| process.rules.stage == Stage::Cleanup;
     let comes = process.removed || process.added && !now.added || cleans(process) && !cleans(now);
     let runs = what_it_runs((old, process), (plan, now));
     (now.removed, now.additions) = (false, process.additions.saturating_add(u32::from(comes)));
     now.revision = process.revision.saturating_add(u32::from(!runs.is_empty()));
     if process.removed {
-        return Change::New;
+        return ProcessChange::New;
     }
     if !runs.is_empty() {
-        return Change::Restarted { what: runs, with: None };
+        return ProcessChange::Restarted { what: runs, with: None };
     }
     let what = policies((old, process), (plan, now));
-    if what.is_empty() { Change::Unchanged } else { Change::Policies { what } }
+    if what.is_empty() { ProcessChange::Unchanged } else { ProcessChange::Policies { what } }
 }
 
 /// The changed settings that need a restart to take effect.
@@ -355,7 +357,7 @@ mod tests {
     use crate::model::time::Timestamp;
     use pretty_assertions::assert_eq;
 
-    use super::{Change, Reloaded, failures_of, reload, with_failures};
+    use super::{ProcessChange, Reloaded, failures_of, reload, with_failures};
     use crate::model::ProcName;
     use crate::model::plan::Plan;
     use crate::model::rules::{DependencyCondition, FailureAction, FailurePattern, Need, Text};
@@ -363,14 +365,14 @@ mod tests {
 
     fn changes(reloaded: &Reloaded) -> Vec<String> {
         let one = |(name, change): &(_, _)| match change {
-            Change::Unchanged => format!("{name} ="),
-            Change::Policies { what } => format!("{name} ~ {}", what.join(",")),
-            Change::Restarted { what, with: None } => format!("{name} ! {}", what.join(",")),
-            Change::Restarted { what, with: Some(on) } => {
+            ProcessChange::Unchanged => format!("{name} ="),
+            ProcessChange::Policies { what } => format!("{name} ~ {}", what.join(",")),
+            ProcessChange::Restarted { what, with: None } => format!("{name} ! {}", what.join(",")),
+            ProcessChange::Restarted { what, with: Some(on) } => {
                 format!("{name} with {on} {}", what.join(","))
             }
-            Change::Removed => format!("{name} -"),
-            Change::New => format!("{name} +"),
+            ProcessChange::Removed => format!("{name} -"),
+            ProcessChange::New => format!("{name} +"),
         };
         reloaded.changes.iter().map(one).collect()
     }
@@ -428,7 +430,10 @@ mod tests {
         assert_eq!((editions, new.plan.generation), (vec![1, 1, 0, 0], 1));
         fresh.env = vec![("B".into(), "2".into())];
         let all = reload(&new.plan, &fresh);
-        assert!(all.changes.iter().all(|(_, c)| matches!(c, Change::Restarted { .. })), "{all:?}");
+        assert!(
+            all.changes.iter().all(|(_, c)| matches!(c, ProcessChange::Restarted { .. })),
+            "{all:?}"
+        );
     }
 
     #[test]
@@ -443,7 +448,7 @@ mod tests {
         fresh.processes[1].stop_signal = 15;
         let mut new = reload(&old, &fresh);
         new.add_restarted_dependents(
-            |_, change| matches!(change, Change::Restarted { .. }),
+            |_, change| matches!(change, ProcessChange::Restarted { .. }),
             |name| name.as_str() != "rest",
         );
         let all = ["db ! command", "web with db stop", "page with web ", "rest =", "other ="];

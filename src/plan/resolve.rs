@@ -12,7 +12,7 @@ use crate::config::env::BadValue;
 use crate::config::load::{Context, Loaded};
 use crate::config::options::BackendChoice;
 use crate::config::paths::{absolute, at_home};
-use crate::config::procfile::Entry;
+use crate::config::procfile::ProcfileEntry;
 use crate::config::toml::Said as _;
 use crate::model::ProcName;
 use crate::model::expression;
@@ -379,7 +379,7 @@ impl io::Write for Total {
 
 /// One instance of one line, whether it runs or not.
 pub(super) struct PlannedInstance<'a> {
-    pub(super) entry: &'a Entry,
+    pub(super) entry: &'a ProcfileEntry,
     /// Index of the line among those with a command; lines of the run before a reload come first.
     pub(super) line: usize,
     pub(super) name: ProcName,
@@ -428,7 +428,7 @@ fn formed<'a>(
 }
 
 /// File and line of an entry.
-fn place(loaded: &Loaded, entry: &Entry) -> String {
+fn place(loaded: &Loaded, entry: &ProcfileEntry) -> String {
     let toml = &loaded.toml;
     let is_there = |name: &toml::Spanned<String>| {
         *name.get_ref() == entry.name && toml.source.line(&name.span()) == entry.line

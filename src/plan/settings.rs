@@ -14,7 +14,7 @@ use crate::config::load::Loaded;
 use crate::config::options::{BackendChoice, StartOptions, parse_seconds};
 use crate::config::procfile::Procfile;
 use crate::config::toml::{TmoToml, value};
-use crate::config::{Warning, procfile::Entry, unknown_processes};
+use crate::config::{Warning, procfile::ProcfileEntry, unknown_processes};
 use crate::model::limits::{PROCESSES, TOLD};
 use crate::model::plan::{Backend, OnExit};
 
@@ -41,11 +41,11 @@ pub struct Settings {
     /// How many instances of an entry there are.
     formation: ByName<usize>,
     /// The entries to run; empty means all.
-    only: Names,
-    ignored: Names,
-    can_die: Names,
+    only: NameList,
+    ignored: NameList,
+    can_die: NameList,
     any_can_die: bool,
-    auto_restart: Names,
+    auto_restart: NameList,
     stop_signals: ByName<Signal>,
     /// Only if configured; see [`GRACE`].
     pub(super) grace: Option<Duration>,
@@ -71,7 +71,7 @@ struct ByName<T> {
 }
 
 /// A comma list of plain names.
-type Names = ByName<()>;
+type NameList = ByName<()>;
 
 impl<T> ByName<T> {
     /// From parsed pairs; rejected if there are more names than there can be processes.
@@ -164,7 +164,7 @@ impl Settings {
         let said_by = Provenance::of(typed, env);
         let list = |typed: &Option<String>, name: &str| {
             let names = words(&text(typed, name)?).into_iter().map(|name| (name, ()));
-            Names::of(names.collect(), name, &said_by)
+            NameList::of(names.collect(), name, &said_by)
         };
         let colors = colors(&text(&typed.colors, "COLORS")?)?;
         let formation = text(&typed.formation, "FORMATION")?;
@@ -269,14 +269,14 @@ impl Settings {
     }
 
     /// The entries in the order of their ports.
-    pub(super) fn lines(&self, entries: &[Entry]) -> Vec<String> {
+    pub(super) fn lines(&self, entries: &[ProcfileEntry]) -> Vec<String> {
         let known: HashSet<&String> = self.known_lines.iter().collect();
         let fresh = entries.iter().map(|entry| &entry.name).filter(|name| !known.contains(name));
         self.known_lines.iter().chain(fresh).cloned().collect()
     }
 
     /// Whether this entry is to run at all.
-    pub(super) fn runs(&self, entry: &Entry) -> bool {
+    pub(super) fn runs(&self, entry: &ProcfileEntry) -> bool {
         let chosen = self.only.names.is_empty() || self.only.has(&entry.name);
         chosen && !self.ignored.has(&entry.name)
     }
@@ -289,7 +289,7 @@ impl Settings {
 
     /// The reaction when an instance of this entry ends by itself, if configured, and the setting that it
     /// comes from.
-    pub(super) fn on_exit(&self, entry: &Entry) -> Option<(OnExit, &'static str)> {
+    pub(super) fn on_exit(&self, entry: &ProcfileEntry) -> Option<(OnExit, &'static str)> {
         if self.can_die.has(&entry.name) {
             Some((OnExit::Remain, "CAN_DIE"))
         } else if self.is_restarted(&entry.name) {
@@ -304,7 +304,7 @@ impl Settings {
     }
 
     /// The signal that asks an instance of this entry to stop, if configured.
-    pub(super) fn stop_signal(&self, entry: &Entry) -> Option<Signal> {
+    pub(super) fn stop_signal(&self, entry: &ProcfileEntry) -> Option<Signal> {
         self.stop_signals.values.get(&entry.name).copied()
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pretty_assertions::assert_eq;
 
 use super::tests::{MergeInput, given};
-use super::{Settings, Turn, begin_with, explain, oddities, order};
+use super::{OrderPosition, Settings, begin_with, explain, oddities, order};
 use crate::config::StartOptions;
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
 use crate::model::process_env::process_env;
@@ -225,14 +225,14 @@ fn each_process_has_its_turn_behind_those_that_it_waits_for() {
     let steps = order(&with(toml).plan());
     let turns: Vec<_> = steps.iter().map(|step| (step.name.as_str(), step.turn)).collect();
     let expected = [
-        ("web", Turn::Start(3)),
-        ("worker", Turn::Start(2)),
-        ("css-1", Turn::Asked),
-        ("db", Turn::Start(1)),
-        ("disk", Turn::Start(0)),
-        ("tool", Turn::Start(2)),
-        ("last", Turn::End(1)),
-        ("end", Turn::End(0)),
+        ("web", OrderPosition::Start(3)),
+        ("worker", OrderPosition::Start(2)),
+        ("css-1", OrderPosition::Asked),
+        ("db", OrderPosition::Start(1)),
+        ("disk", OrderPosition::Start(0)),
+        ("tool", OrderPosition::Start(2)),
+        ("last", OrderPosition::End(1)),
+        ("end", OrderPosition::End(0)),
     ];
     assert_eq!(turns, expected);
     let waits = |name: &str| -> Vec<_> {

@@ -22,7 +22,7 @@ pub const INTRO: &[u8] = b"\x1b]7717;tmo;";
 /// The end of every marker (ST).
 pub const FINISH: &[u8] = b"\x1b\\";
 /// The greatest length of a marker, including start and end.
-pub const LONGEST: usize = 96;
+pub const LONGEST_MARKER: usize = 96;
 /// The greatest number of bytes after a marker that may belong to it.
 pub const LONGEST_SKIP: u32 = 4096;
 
@@ -78,14 +78,14 @@ impl Marker {
         if bytes.len() < INTRO.len() {
             return Look::Partly;
         }
-        let body = &bytes[INTRO.len()..bytes.len().min(LONGEST)];
+        let body = &bytes[INTRO.len()..bytes.len().min(LONGEST_MARKER)];
         let end = memchr::memchr(FINISH[0], body);
         // Reject an invalid byte at once, exactly as if the bytes had come one by one.
         if !body[..end.unwrap_or(body.len())].iter().all(|b| b.is_ascii_hexdigit() || *b == b';') {
             return Look::No;
         }
         let Some((end, last)) = end.and_then(|end| Some((end, body.get(end + 1)?))) else {
-            return if bytes.len() < LONGEST { Look::Partly } else { Look::No };
+            return if bytes.len() < LONGEST_MARKER { Look::Partly } else { Look::No };
         };
         if *last != FINISH[1] {
             return Look::No;
@@ -112,7 +112,7 @@ impl Marker {
 ///
 /// A reader that scans a stream in chunks holds this many bytes back until more arrive.
 pub fn held_back(bytes: &[u8]) -> usize {
-    let from = bytes.len().saturating_sub(LONGEST);
+    let from = bytes.len().saturating_sub(LONGEST_MARKER);
     memchr::memchr_iter(INTRO[0], &bytes[from..])
         .map(|at| from + at)
         .find(|&at| Marker::look(&bytes[at..]) == Look::Partly)
@@ -123,7 +123,7 @@ pub fn held_back(bytes: &[u8]) -> usize {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{LONGEST, Look, Marker, held_back};
+    use super::{LONGEST_MARKER, Look, Marker, held_back};
 
     #[test]
     fn the_format_is_frozen() {
@@ -151,10 +151,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_marker_is_found_and_every_prefix_is_held(nonce: u64, seq: u64, skip: u32, cut in 0usize..LONGEST) {
+        fn every_marker_is_found_and_every_prefix_is_held(
+            nonce: u64, seq: u64, skip: u32, cut in 0usize..LONGEST_MARKER
+        ) {
             let marker = Marker { nonce, seq, skip };
             let bytes = marker.encode();
-            prop_assert!(bytes.len() <= LONGEST);
+            prop_assert!(bytes.len() <= LONGEST_MARKER);
             prop_assert_eq!(Marker::look(&bytes), Look::Whole(marker, bytes.len()));
             let cut = cut.min(bytes.len() - 1);
             let mut text = b"some text\r\n".to_vec();
@@ -165,7 +167,7 @@ mod tests {
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>) {
             let _ = Marker::look(&bytes);
-            prop_assert!(held_back(&bytes) <= bytes.len().min(LONGEST));
+            prop_assert!(held_back(&bytes) <= bytes.len().min(LONGEST_MARKER));
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::model::screen::Screen;
 /// The version of this protocol.
 pub const VERSION: u32 = 1;
 /// The longest content of a frame.
-pub const LONGEST: usize = 64 << 10;
+pub const LONGEST_FRAME: usize = 64 << 10;
 /// The longest greeting.
 pub const LONGEST_HELLO: usize = 1 << 10;
 
@@ -82,7 +82,7 @@ pub struct WantedScreen {
 pub enum FromClient {
     /// Who it is. Must come first.
     Hello(Hello),
-    /// Bytes that were typed. After a frame of the length [`LONGEST`], more of the same write follows.
+    /// Bytes that were typed. After a frame of the length [`LONGEST_FRAME`], more of the same write follows.
     Input(Vec<u8>),
     /// Its terminal has this size now.
     Resize(Size),
@@ -140,7 +140,7 @@ fn frame(kind: u8, content: &[u8]) -> Vec<u8> {
 }
 
 impl FromClient {
-    /// The bytes of this frame. Input longer than [`LONGEST`] must be divided.
+    /// The bytes of this frame. Input longer than [`LONGEST_FRAME`] must be divided.
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Hello(hello) => frame(0, &json(hello)),
@@ -168,7 +168,7 @@ impl FromClient {
 }
 
 impl FromHolder {
-    /// The bytes of this frame. Output longer than [`LONGEST`] must be divided.
+    /// The bytes of this frame. Output longer than [`LONGEST_FRAME`] must be divided.
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Redraw(bytes) => frame(0, bytes),
@@ -214,7 +214,7 @@ impl Frames {
 
     /// The next whole frame of a client.
     pub fn of_client(&mut self) -> Result<Option<FromClient>, Malformed> {
-        self.next(LONGEST, FromClient::decode)
+        self.next(LONGEST_FRAME, FromClient::decode)
     }
 
     /// The next whole frame of a holder. A screen is longer than other frames.
@@ -247,7 +247,9 @@ impl Frames {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Frames, FromClient, FromHolder, Hello, LONGEST, Opener, VERSION, WantedScreen};
+    use super::{
+        Frames, FromClient, FromHolder, Hello, LONGEST_FRAME, Opener, VERSION, WantedScreen,
+    };
 
     fn from_client() -> impl Strategy<Value = FromClient> {
         let size = || any::<(u16, u16)>();
@@ -318,7 +320,7 @@ mod tests {
     fn a_frame_that_would_be_too_long_is_refused_at_once() {
         let mut frames = Frames::default();
         frames.add(&[1]);
-        frames.add(&u32::try_from(LONGEST + 1).unwrap().to_le_bytes());
+        frames.add(&u32::try_from(LONGEST_FRAME + 1).unwrap().to_le_bytes());
         frames.of_client().unwrap_err();
         let mut frames = Frames::default();
         for frame in

@@ -24,7 +24,7 @@ use crate::protocol::life::Traces;
 use crate::sys::{self, OrphanReport, Orphans, ProcInfo, files};
 
 /// How long processes may take to end after SIGKILL, and sinks to read the remaining output.
-const PATIENCE: Duration = Duration::from_secs(2);
+const KILL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Which processes to search for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -336,7 +336,7 @@ impl RuntimeDir {
         // parent of each command kills all that the command has started and exits.
         for ends in [&members.sinks, &members.beside] {
             for one in ends {
-                sys::ends_within(one.pid, one.start_time, PATIENCE);
+                sys::ends_within(one.pid, one.start_time, KILL_PATIENCE);
             }
             forced.kill(ends);
         }
@@ -409,7 +409,7 @@ impl RuntimeDir {
 /// The first of these processes that is still alive after a moment. The parts of a run that is over
 /// need a little time to exit.
 pub fn remaining(parts: &[ProcInfo]) -> Option<&ProcInfo> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + KILL_PATIENCE;
     let left = || deadline.saturating_duration_since(Instant::now());
     parts.iter().find(|part| !sys::ends_within(part.pid, part.start_time, left()))
 }
@@ -424,7 +424,7 @@ impl Forced {
             let _ = sys::signal(process.pid, process.start_time, SIGKILL);
         }
         for process in there {
-            if sys::ends_within(process.pid, process.start_time, PATIENCE) {
+            if sys::ends_within(process.pid, process.start_time, KILL_PATIENCE) {
                 self.report.ended += 1;
             } else if !self.report.left.contains(process) {
                 self.report.left.push(process.clone());

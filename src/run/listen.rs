@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lock;
 use crate::model::text::OsText;
-use crate::sys::dial::{self, Answer};
+use crate::sys::dial::{self, ListenerState};
 use crate::sys::why;
 
 /// The length of the accept queue.
@@ -91,7 +91,7 @@ pub struct Listening {
     /// The listener of the spare socket, if that could be bound.
     pub spare: Option<UnixListener>,
     /// The files to remove at the end.
-    pub place: Place,
+    pub place: SocketFiles,
     /// A remark for the user: where the socket really is, and why.
     pub note: Option<String>,
     /// Whether it replaced a socket without a listener.
@@ -139,7 +139,7 @@ pub fn bind(path: &Path, shown: &Path, runtime: &Path) -> Result<Listening, List
                 // The control socket works without the spare one.
                 Err(_) => (None, None),
             };
-            let place = Place { socket: path.into(), id, link: None, spare: second };
+            let place = SocketFiles { socket: path.into(), id, link: None, spare: second };
             Ok(Listening { listener, spare, place, note: None, replaced })
         }
         Err(cause) if no_directory(&cause) => {
@@ -170,16 +170,16 @@ fn clear_way(path: &Path, shown: &Path) -> Result<bool, ListenError> {
     let own = nix::unistd::geteuid().as_raw();
     let stranger = target.map(|target| target.uid()).filter(|owner| *owner != own);
     match (probe_own(path).map_err(failed)?, stranger) {
-        (Answer::Live, _) => Err(ListenError::Foreign { shown }),
-        (Answer::Dead, Some(owner)) => Err(ListenError::OfAnother { shown, owner }),
-        (Answer::Dead | Answer::Nothing, _) => Ok(true),
+        (ListenerState::Live, _) => Err(ListenError::Foreign { shown }),
+        (ListenerState::Dead, Some(owner)) => Err(ListenError::OfAnother { shown, owner }),
+        (ListenerState::Dead | ListenerState::Nothing, _) => Ok(true),
     }
 }
 
 /// Whether a program listens on this socket. If it is this user's socket, but its mode does not allow
 /// connecting (after `chmod -R a-w .`), the mode is restored first: only a connection attempt can
 /// tell.
-pub fn probe_own(path: &Path) -> io::Result<Answer> {
+pub fn probe_own(path: &Path) -> io::Result<ListenerState> {
     match dial::probe(path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && let_owner_in(path) => {
             dial::probe(path)
@@ -232,7 +232,7 @@ fn bind_elsewhere(
     let (why, shown_socket) = (why(cause), socket.display());
     let linked = put_link(&socket, path);
     let link = linked.is_ok().then(|| path.into());
-    let place = Place { socket: socket.as_path().into(), id, link, spare: None };
+    let place = SocketFiles { socket: socket.as_path().into(), id, link, spare: None };
     let note = match linked {
         Err(cause) if no_directory(&cause) => {
             place.remove().unwrap_or_default();
@@ -361,7 +361,7 @@ fn remove_if(path: &Path, ours: impl Fn(&Metadata) -> bool) -> io::Result<()> {
 
 /// The files that [`bind`] has created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct SocketFiles {
     /// Where the socket is.
     socket: OsText,
     /// The link to the socket, if there is one.
@@ -371,7 +371,7 @@ pub struct Place {
     id: Id,
 }
 
-impl Place {
+impl SocketFiles {
     /// The path of the socket in messages: `shown`, unless nothing at that path leads to the socket.
     pub fn shown<'a>(&'a self, path: &Path, shown: &'a Path) -> &'a Path {
         let socket = self.socket.as_path();
@@ -404,7 +404,7 @@ pub fn repair(path: &Path, runtime: &Path) -> bool {
     let spare = spare_in(runtime);
     let gone = fs::symlink_metadata(path)
         .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-        && matches!(dial::probe(&spare), Ok(Answer::Live));
+        && matches!(dial::probe(&spare), Ok(ListenerState::Live));
     gone && put_link(&spare, path).is_ok()
 }
 
@@ -419,7 +419,7 @@ pub fn repair(path: &Path, runtime: &Path) -> bool {
 pub fn locate(path: &Path, runtime: &Path) -> PathBuf {
     let (main, spare) = (in_runtime(runtime), spare_in(runtime));
     let here = fs::metadata(path).ok().filter(|found| found.file_type().is_socket());
-    let answers = |socket: &Path| matches!(dial::probe(socket), Ok(Answer::Live));
+    let answers = |socket: &Path| matches!(dial::probe(socket), Ok(ListenerState::Live));
     let is_own = |found: &Metadata| {
         let me = nix::unistd::geteuid().as_raw();
         let link = fs::symlink_metadata(path);

@@ -13,7 +13,7 @@ use crate::config::lookup::project_above;
 use crate::config::paths::absolute;
 use crate::config::socket::{self, BadAddress, NamedBy, SocketPath};
 use crate::model::network::Network;
-use crate::sys::dial::{self, Answer};
+use crate::sys::dial::{self, ListenerState};
 use crate::sys::files;
 
 /// The flags that name a run.
@@ -140,7 +140,8 @@ fn has_run(env: &Env, socket: &Path) -> bool {
 
 /// Whether this socket is more than what a dead run has left: another program may listen there, too.
 fn is_alive(env: &Env, socket: &Path) -> bool {
-    has_run(env, socket) || !matches!(dial::probe(socket), Ok(Answer::Dead | Answer::Nothing))
+    has_run(env, socket)
+        || !matches!(dial::probe(socket), Ok(ListenerState::Dead | ListenerState::Nothing))
 }
 
 /// The socket of the command that runs in this directory.

@@ -20,7 +20,7 @@ pub(super) const ALL: usize = 64 << 20;
 /// Why a request finds no room.
 pub const BUSY: &str = "too many responses wait for clients that do not read them; try again";
 /// How long a request waits for others to be answered.
-const PATIENCE: Duration = Duration::from_secs(10);
+const BUDGET_PATIENCE: Duration = Duration::from_secs(10);
 /// The unit in which memory is counted.
 const UNIT: usize = 1 << 10;
 /// After an answer of this size, freed memory is returned to the system.
@@ -63,7 +63,7 @@ impl Budget {
     /// Wait until so many bytes are free.
     async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         let room = Arc::clone(&self.0).acquire_many_owned(units(bytes));
-        timeout(PATIENCE, room).await.ok()?.ok()
+        timeout(BUDGET_PATIENCE, room).await.ok()?.ok()
     }
 
     /// Count the body of a response until it is sent.

@@ -20,11 +20,11 @@ struct Feed {
     handle: Handle,
     closing: watch::Receiver<bool>,
     over: bool,
-    view: Option<View>,
+    view: Option<ViewClient>,
 }
 
 /// A client that is a view.
-pub(super) struct View {
+pub(super) struct ViewClient {
     /// Keeps the view counted in the engine.
     pub(super) _attached: ViewGuard,
     /// Signals the view to detach.
@@ -35,7 +35,7 @@ pub(super) struct View {
 pub(super) fn response(
     mut handle: Handle,
     closing: watch::Receiver<bool>,
-    view: Option<View>,
+    view: Option<ViewClient>,
 ) -> Response {
     // Send the current head at once.
     handle.head.mark_changed();

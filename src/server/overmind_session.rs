@@ -17,26 +17,26 @@ use super::engine_handle::{Ending, EngineRequest, ViewGuard};
 use super::serve::{Api, closed};
 use crate::api::history::{ECHO_CHUNK, EchoCursor};
 use crate::api::line_buffer::LineReader;
-use crate::api::overmind::{self, Command};
+use crate::api::overmind::{self, OvermindCommand};
 use crate::model::command::Sender;
 use crate::model::request::{ChangeOrder, Request};
 
 /// Why a conversation ends.
 #[derive(Debug)]
-enum Stop {
+enum ConversationEnd {
     /// It is complete, or the client has disconnected.
     Over,
     /// The supervisor is ending.
     Ending,
 }
 
-impl From<io::Error> for Stop {
+impl From<io::Error> for ConversationEnd {
     fn from(_: io::Error) -> Self {
         Self::Over
     }
 }
 
-impl From<Ending> for Stop {
+impl From<Ending> for ConversationEnd {
     fn from(_: Ending) -> Self {
         Self::Ending
     }
@@ -48,7 +48,7 @@ pub(super) async fn converse(mut stream: UnixStream, first: Vec<u8>, api: Api) {
     let lines = LineReader::new(reader, first);
     let mut talk = OvermindSession { writer, echo: None, api };
     let stopped = talk.run(lines).await;
-    if matches!(stopped, Stop::Ending) {
+    if matches!(stopped, ConversationEnd::Ending) {
         tracing::debug!("a line was not answered: the supervisor is ending");
     }
 }
@@ -60,7 +60,7 @@ struct OvermindSession<'a> {
 }
 
 impl OvermindSession<'_> {
-    async fn run(&mut self, mut lines: LineReader<ReadHalf<'_>>) -> Stop {
+    async fn run(&mut self, mut lines: LineReader<ReadHalf<'_>>) -> ConversationEnd {
         let mut closing = self.api.closing.clone();
         loop {
             let line = tokio::select! {
@@ -69,19 +69,19 @@ impl OvermindSession<'_> {
                 done = step(&mut self.echo, &mut self.writer), if self.echo.is_some() => {
                     match done {
                         Ok(()) => continue,
-                        Err(_) => return Stop::Over,
+                        Err(_) => return ConversationEnd::Over,
                     }
                 }
                 // An echo first shows the last output; any other conversation ends at once.
                 () = closed(&mut closing), if self.echo.is_none() => {
-                    return Stop::Over;
+                    return ConversationEnd::Over;
                 }
             };
             let answered = match line {
                 Ok(Some(line)) => self.answer(&line).await,
                 // A half-closed client still reads its echo; a closed one does not.
                 Ok(None) if self.echo.is_some() && !hung_up(&lines) => Ok(()),
-                Ok(None) | Err(_) => return Stop::Over,
+                Ok(None) | Err(_) => return ConversationEnd::Over,
             };
             if let Err(stop) = answered {
                 return stop;
@@ -89,20 +89,20 @@ impl OvermindSession<'_> {
         }
     }
 
-    async fn answer(&mut self, line: &[u8]) -> Result<(), Stop> {
+    async fn answer(&mut self, line: &[u8]) -> Result<(), ConversationEnd> {
         if overmind::is_http(line) || overmind::is_binary(line) {
             // This is a browser, connected through a forwarded port. Whatever follows is chosen by the web
             // page: headers and a body, or text in another protocol.
-            return Err(Stop::Over);
+            return Err(ConversationEnd::Over);
         }
         let Some(command) = overmind::parse(line) else { return Ok(()) };
         match command {
-            Command::Status => {
+            OvermindCommand::Status => {
                 let state = self.api.handle.state().await?;
                 self.say(&overmind::status(&state.processes)).await?;
-                return Err(Stop::Over);
+                return Err(ConversationEnd::Over);
             }
-            Command::GetConnection(name) => {
+            OvermindCommand::GetConnection(name) => {
                 let state = self.api.handle.state().await?;
                 let process = overmind::connected(&state, name.as_deref());
                 // Clients of overmind run tmux next. This also makes a lost socket of tmux again.
@@ -114,29 +114,31 @@ impl OvermindSession<'_> {
                 };
                 self.say(&overmind::connection(&state, process, window.as_deref())).await?;
             }
-            Command::Restart(patterns) => {
+            OvermindCommand::Restart(patterns) => {
                 some(&self.api, &patterns, |names| Request::Restart {
                     names,
                     order: ChangeOrder::Overmind,
                 })
                 .await?;
             }
-            Command::Stop(patterns) => {
+            OvermindCommand::Stop(patterns) => {
                 some(&self.api, &patterns, |names| Request::Stop {
                     names,
                     order: ChangeOrder::Overmind,
                 })
                 .await?;
             }
-            Command::Quit => ask(&self.api, Request::Quit).await?,
-            Command::Kill => ask(&self.api, Request::Kill).await?,
-            Command::Echo if self.echo.is_none() => self.echo = Some(open(&self.api).await?),
-            Command::Echo => {}
+            OvermindCommand::Quit => ask(&self.api, Request::Quit).await?,
+            OvermindCommand::Kill => ask(&self.api, Request::Kill).await?,
+            OvermindCommand::Echo if self.echo.is_none() => {
+                self.echo = Some(open(&self.api).await?);
+            }
+            OvermindCommand::Echo => {}
         }
         Ok(())
     }
 
-    async fn say(&mut self, text: &str) -> Result<(), Stop> {
+    async fn say(&mut self, text: &str) -> Result<(), ConversationEnd> {
         // Finish the half-written chunk of the echo first.
         if let Some(echo) = &mut self.echo {
             self.writer.write_all(echo.unsent()).await?;

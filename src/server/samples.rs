@@ -13,7 +13,7 @@ use crate::model::request::ProcessState;
 /// A sample that is younger than this is not taken again.
 const SHARED: Duration = Duration::from_secs(1);
 /// Percentages and rates need an earlier sample that is at most this old.
-const LONGEST: Duration = Duration::from_secs(10);
+const LONGEST_SAMPLE_AGE: Duration = Duration::from_secs(10);
 
 /// A sample that several clients have.
 type Taken = Arc<Vec<Figures>>;
@@ -33,7 +33,7 @@ struct Last {
 
 impl Default for Samples {
     fn default() -> Self {
-        let last = Last { sampler: Sampler::with_longest(LONGEST), taken: None };
+        let last = Last { sampler: Sampler::with_longest(LONGEST_SAMPLE_AGE), taken: None };
         Self { begun: Instant::now(), last: Arc::new(Mutex::new(last)) }
     }
 }

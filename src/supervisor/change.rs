@@ -3,12 +3,12 @@
 //! Start, stop, restart, scale and reload are changes of a set of processes. Those that go down stop once
 //! no process of the set that needs them is left; branches stop side by side. Those that come up wait for
 //! the processes of the set that they need. What is still to come is part of the saved state of each
-//! process ([`Part`]), so a new supervisor continues a change at any point.
+//! process ([`ChangePart`]), so a new supervisor continues a change at any point.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dependencies::DependencyStatus;
-use super::part::{Action, Awaited, Part};
+use super::part::{Action, Awaited, ChangePart};
 use super::pending_request::WaitCondition;
 use super::{Effect, Goal, Proc, RunPhase, Supervisor};
 use crate::model::ProcId;
@@ -56,7 +56,7 @@ impl Supervisor {
         }
         let mut goals = vec![];
         for (id, action, dependents, awaits) in parts {
-            let part = Part { dependents, awaits, ..Part::default() };
+            let part = ChangePart { dependents, awaits, ..ChangePart::default() };
             let begins = !self.procs[id].alive() || action == Action::Restart;
             let goal = match action {
                 Action::Start => self.start_as(id, part, now, out),
@@ -174,7 +174,7 @@ impl Supervisor {
 
     /// Leave it to the restart that it takes part in already. A life that has not begun also waits for the others
     /// of this change.
-    fn keep(&mut self, id: ProcId, part: Part) -> WaitCondition {
+    fn keep(&mut self, id: ProcId, part: ChangePart) -> WaitCondition {
         let proc = &mut self.procs[id];
         if let Some(awaits) = part.awaits
             && proc.waiting
@@ -191,7 +191,7 @@ impl Supervisor {
         &mut self,
         id: ProcId,
         action: Action,
-        part: Part,
+        part: ChangePart,
         out: &mut Vec<Effect>,
     ) -> WaitCondition {
         let proc = &mut self.procs[id];
@@ -204,14 +204,14 @@ impl Supervisor {
             proc.skipped = proc.life;
         }
         (proc.goal, proc.due, proc.waiting, proc.interrupted) = (Goal::Stop, None, false, None);
-        proc.change = Part { stops: proc.current_life(), ..part };
+        proc.change = ChangePart { stops: proc.current_life(), ..part };
         WaitCondition::Over(proc.life)
     }
 
     fn restart_in_turn(
         &mut self,
         id: ProcId,
-        part: Part,
+        part: ChangePart,
         now: Timestamp,
         out: &mut Vec<Effect>,
     ) -> WaitCondition {
@@ -238,7 +238,7 @@ impl Supervisor {
         }
         (proc.goal, proc.due, proc.waiting) = (Goal::Run, None, true);
         let stops = proc.current_life().filter(|_| !going);
-        proc.change = Part { stops, ..part };
+        proc.change = ChangePart { stops, ..part };
         let goal = WaitCondition::Run(proc.life);
         self.held.push(id);
         if going {

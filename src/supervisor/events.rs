@@ -7,7 +7,7 @@ use crate::model::request::{Outcome, Request};
 use crate::model::rules::FailureAction;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcId};
-use crate::protocol::life::Entry;
+use crate::protocol::life::LifeEntry;
 use crate::protocol::spec::Want;
 
 /// Something that happened.
@@ -18,7 +18,7 @@ pub enum Input {
     /// The shim is up (its `Up` entry was read) and a sink records its output.
     PaneReady(ProcId),
     /// The next entry of the life file, after all output before it has been read.
-    Life(ProcId, Entry),
+    Life(ProcId, LifeEntry),
     /// The shim was killed. All processes found of its process tree have been ended, except for
     /// these.
     ShimGone(ProcId, Vec<Member>),

@@ -8,7 +8,7 @@ pub(super) const KILL: u8 = 9;
 
 /// Whether a life was asked to stop before it ended, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(super) enum StopReason {
     /// It was not asked; it ended by itself.
     None,
     /// A user asked, or another process failed: its exit code does not count as a failure.
@@ -24,11 +24,11 @@ pub(super) enum Stop {
 
 /// The contribution of the last life of a process. `success`: this exit counts as a success
 /// for the process.
-pub(super) fn contribution(exit: Exit, success: bool, stop: Stop) -> u8 {
+pub(super) fn contribution(exit: Exit, success: bool, stop: StopReason) -> u8 {
     let by_stop = match stop {
-        Stop::None => false,
-        Stop::Excused => true,
-        Stop::Interrupted { signal, kill_requested } => {
+        StopReason::None => false,
+        StopReason::Excused => true,
+        StopReason::Interrupted { signal, kill_requested } => {
             let sent = |number: u8| i32::from(number) == signal || kill_requested && number == KILL;
             match exit {
                 Exit::Signal(number) => sent(number),

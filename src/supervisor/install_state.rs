@@ -18,13 +18,13 @@ pub struct Installation {
     lives: Vec<LifeId>,
     /// The next step after the newest of them.
     then: AfterInstall,
-    progress: Progress,
+    progress: InstallProgress,
 }
 
 /// The progress of a process's installation in this run.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Progress {
+enum InstallProgress {
     /// No installation in this run: the plan determines whether one is needed.
     #[default]
     None,
@@ -56,25 +56,25 @@ impl Installation {
     /// The reason why the last installation failed.
     pub(super) const fn failure(&self) -> Option<&InstallProblem> {
         match &self.progress {
-            Progress::Incomplete { why, .. } => why.as_ref(),
-            Progress::None | Progress::Complete { .. } => None,
+            InstallProgress::Incomplete { why, .. } => why.as_ref(),
+            InstallProgress::None | InstallProgress::Complete { .. } => None,
         }
     }
 
     /// Whether this version has to be installed before the process can run.
     pub(super) fn is_needed(&self, plan: &Install) -> bool {
         match &self.progress {
-            Progress::Incomplete { version, .. } if *version == plan.version => true,
-            Progress::Complete { version } if *version == plan.version => false,
-            Progress::None | Progress::Incomplete { .. } | Progress::Complete { .. } => {
-                plan.pending
-            }
+            InstallProgress::Incomplete { version, .. } if *version == plan.version => true,
+            InstallProgress::Complete { version } if *version == plan.version => false,
+            InstallProgress::None
+            | InstallProgress::Incomplete { .. }
+            | InstallProgress::Complete { .. } => plan.pending,
         }
     }
 
     /// Whether the last installation is complete.
     pub(super) const fn is_complete(&self) -> bool {
-        matches!(self.progress, Progress::Complete { .. })
+        matches!(self.progress, InstallProgress::Complete { .. })
     }
 
     /// Note that this life installs a version.
@@ -83,25 +83,28 @@ impl Installation {
         self.lives.push(life);
         self.lives.drain(..self.lives.len().saturating_sub(MOST_LIVES));
         self.then = then;
-        self.progress = Progress::Incomplete { version, why: None };
+        self.progress = InstallProgress::Incomplete { version, why: None };
     }
 
     /// Note that a life that installs has begun. The end of an earlier one may have been seen after this one was
     /// requested.
     pub(super) fn began(&mut self) {
-        if let Progress::Incomplete { version, .. } | Progress::Complete { version } =
+        if let InstallProgress::Incomplete { version, .. } | InstallProgress::Complete { version } =
             &mut self.progress
         {
-            self.progress = Progress::Incomplete { version: std::mem::take(version), why: None };
+            self.progress =
+                InstallProgress::Incomplete { version: std::mem::take(version), why: None };
         }
     }
 
     /// Note that the installation has ended or was given up.
     pub(super) fn conclude(&mut self, failure: Option<InstallProblem>) {
-        if let Progress::Incomplete { version, why } = &mut self.progress {
+        if let InstallProgress::Incomplete { version, why } = &mut self.progress {
             match failure {
                 Some(_) => *why = failure,
-                None => self.progress = Progress::Complete { version: std::mem::take(version) },
+                None => {
+                    self.progress = InstallProgress::Complete { version: std::mem::take(version) }
+                }
             }
         }
     }
@@ -113,7 +116,7 @@ impl Installation {
 
     /// Forget that any version is installed.
     pub(super) fn forget(&mut self) {
-        self.progress = Progress::None;
+        self.progress = InstallProgress::None;
     }
 
     /// Run the process after the installation.

@@ -1,13 +1,13 @@
 //! Handling the reports from a pane: the entries of its shim, and the end of the shim itself.
 
-use super::exit_code::{KILL, Stop, contribution};
+use super::exit_code::{KILL, StopReason, contribution};
 use super::{Crash, Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::event::{Note, RunProblem, ShimGone, Trouble, What};
 use crate::model::member::Member;
 use crate::model::rules::Stage;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcId};
-use crate::protocol::life::{Entry, LifeEvent};
+use crate::protocol::life::{LifeEntry, LifeEvent};
 
 /// The exit code of a life that could not be begun: the shell's code for a command that cannot be
 /// run.
@@ -16,7 +16,7 @@ const NOT_BEGUN: Exit = Exit::Code(126);
 pub(super) const MOST_LOST: u8 = 3;
 
 impl Supervisor {
-    pub(super) fn on_entry(&mut self, id: ProcId, entry: Entry, out: &mut Vec<Effect>) {
+    pub(super) fn on_entry(&mut self, id: ProcId, entry: LifeEntry, out: &mut Vec<Effect>) {
         let proc = &mut self.procs[id];
         if entry.seq <= proc.seen {
             return;
@@ -392,16 +392,16 @@ impl Proc {
     }
 
     /// Why this life, which has just ended, was stopped.
-    fn stop_of(&self, life: Option<LifeId>, interrupts: bool) -> Stop {
+    fn stop_of(&self, life: Option<LifeId>, interrupts: bool) -> StopReason {
         if !self.was_stopped(life) {
-            Stop::None
+            StopReason::None
         } else if interrupts && self.interrupted == life {
-            Stop::Interrupted {
+            StopReason::Interrupted {
                 signal: self.stop_signal,
                 kill_requested: self.kill_requested >= life,
             }
         } else {
-            Stop::Excused
+            StopReason::Excused
         }
     }
 

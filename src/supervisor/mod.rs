@@ -50,7 +50,7 @@ pub use exit_code::Decider;
 pub use exit_stats::ExitStats;
 pub use install_state::Installation;
 pub use lifecycle::RunStage;
-pub use part::Part;
+pub use part::ChangePart;
 use pending_request::PendingRequest;
 pub use proc::{Broken, Goal, Pane, Phase, Proc, Ready};
 pub use ready::Question;

@@ -32,7 +32,7 @@ impl Action {
 /// The part of a process in the last change that it belongs to: what is still to come.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Part {
+pub struct ChangePart {
     /// The life that is to be stopped when its turn comes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) stops: Option<LifeId>,
@@ -46,7 +46,7 @@ pub struct Part {
     pub(super) stays_down: bool,
 }
 
-impl Part {
+impl ChangePart {
     /// The part in the start of a run, with or without an order.
     pub(super) fn of_start(no_deps: bool) -> Self {
         Self { awaits: no_deps.then(Vec::new), ..Self::default() }

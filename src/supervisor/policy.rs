@@ -36,7 +36,7 @@ const BETWEEN_STARTS: Duration = Duration::from_millis(100);
 
 /// The assessment of an exit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ExitVerdict {
     /// A success.
     Good,
     /// A failure.
@@ -50,12 +50,12 @@ pub(super) enum Verdict {
 impl ProcessPolicy {
     /// Assess an exit. The shell's exit codes 126 and 127 are an ordinary failure if no restart
     /// policy is set, as in overmind.
-    pub(super) fn judge(&self, exit: Exit) -> Verdict {
+    pub(super) fn judge(&self, exit: Exit) -> ExitVerdict {
         match exit {
-            Exit::Code(_) if self.is_good(exit) => Verdict::Good,
-            Exit::Code(code) if self.soft_codes.contains(&code) => Verdict::Soft,
-            Exit::Code(126 | 127) if self.restart.is_some() => Verdict::StartError,
-            Exit::Code(_) | Exit::Signal(_) => Verdict::Failure,
+            Exit::Code(_) if self.is_good(exit) => ExitVerdict::Good,
+            Exit::Code(code) if self.soft_codes.contains(&code) => ExitVerdict::Soft,
+            Exit::Code(126 | 127) if self.restart.is_some() => ExitVerdict::StartError,
+            Exit::Code(_) | Exit::Signal(_) => ExitVerdict::Failure,
         }
     }
 }
@@ -104,11 +104,13 @@ impl Supervisor {
         let proc = &self.procs[id];
         let verdict = proc.rules.judge(exit);
         let again = match (&proc.rules.restart, proc.on_exit, verdict) {
-            (Some(_), _, Verdict::StartError) => false,
+            (Some(_), _, ExitVerdict::StartError) => false,
             // A restart would hide the completion that other processes wait for.
-            (_, _, Verdict::Good) if self.is_to_end(id) => false,
-            (Some(policy), _, Verdict::Good) => policy.when == Restart::Always,
-            (Some(policy), _, Verdict::Failure | Verdict::Soft) => policy.when != Restart::No,
+            (_, _, ExitVerdict::Good) if self.is_to_end(id) => false,
+            (Some(policy), _, ExitVerdict::Good) => policy.when == Restart::Always,
+            (Some(policy), _, ExitVerdict::Failure | ExitVerdict::Soft) => {
+                policy.when != Restart::No
+            }
             (None, on_exit, _) => on_exit == OnExit::Restart,
         };
         if self.run_phase != RunPhase::Running {
@@ -167,19 +169,19 @@ impl Supervisor {
     fn remain_or_stop_all(
         &mut self,
         id: ProcId,
-        verdict: Verdict,
+        verdict: ExitVerdict,
         (exit, at, ran): (Exit, Timestamp, Duration),
         out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
         proc.goal = Goal::Stop;
-        if verdict == Verdict::StartError {
+        if verdict == ExitVerdict::StartError {
             proc.note = Some(Note::NotRun(exit));
         }
         match proc.on_exit {
             OnExit::StopAll => {
                 self.culprit.get_or_insert(Culprit { id, exit, at, ran });
-                self.interrupts = verdict == Verdict::Good;
+                self.interrupts = verdict == ExitVerdict::Good;
                 self.quit(out);
             }
             OnExit::Remain | OnExit::Restart => {}
@@ -189,7 +191,7 @@ impl Supervisor {
     fn restart_after(
         &mut self,
         id: ProcId,
-        verdict: Verdict,
+        verdict: ExitVerdict,
         (exit, at, ran): (Exit, Timestamp, Duration),
         out: &mut Vec<Effect>,
     ) {
@@ -200,9 +202,9 @@ impl Supervisor {
             (proc.streak, proc.failures) = (0, 0);
         }
         match verdict {
-            Verdict::Failure => proc.count_failure(at),
-            Verdict::Good => proc.failures = 0,
-            Verdict::Soft | Verdict::StartError => {}
+            ExitVerdict::Failure => proc.count_failure(at),
+            ExitVerdict::Good => proc.failures = 0,
+            ExitVerdict::Soft | ExitVerdict::StartError => {}
         }
         if most > 0 && proc.failures >= most {
             let why = Problem::Ended { exit, times: Some(proc.failures) };

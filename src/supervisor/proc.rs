@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::exit_stats::ExitStats;
 use super::install_state::Installation;
-use super::part::Part;
-use super::policy::Verdict;
+use super::part::ChangePart;
+use super::policy::ExitVerdict;
 use super::reload::Planned;
 use crate::model::event::{Note, Problem, Skip};
 use crate::model::life::or_zero;
@@ -308,7 +308,7 @@ pub struct Proc {
     pub for_cleanup: bool,
     /// Its part in the last change of several processes.
     #[serde(default, skip_serializing_if = "is_default")]
-    pub change: Part,
+    pub change: ChangePart,
     /// Its installations.
     #[serde(default, skip_serializing_if = "is_default")]
     pub installation: Installation,
@@ -381,7 +381,7 @@ impl Proc {
             skip: None,
             stopped_by_shutdown: false,
             for_cleanup: false,
-            change: Part::of_start(plan.no_deps),
+            change: ChangePart::of_start(plan.no_deps),
             installation: Installation::default(),
             install: process.install.clone(),
             rules: process.rules.clone(),
@@ -489,7 +489,7 @@ impl Proc {
             Phase::Over { .. } if self.skip.is_some() => ProcessStatus::Skipped,
             Phase::Over { .. } if self.installation_failure().is_some() => ProcessStatus::Error,
             Phase::Over { asked: true, .. } => ProcessStatus::Stopped,
-            Phase::Over { exit, .. } if self.rules.judge(*exit) == Verdict::StartError => {
+            Phase::Over { exit, .. } if self.rules.judge(*exit) == ExitVerdict::StartError => {
                 ProcessStatus::Error
             }
             Phase::Over { .. } => ProcessStatus::Exited,

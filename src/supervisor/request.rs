@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::exit_code::KILL;
-use super::part::{Action, Part};
+use super::part::{Action, ChangePart};
 use super::patience::Insistence;
 use super::pending_request::{PendingRequest, WaitCondition};
 use super::{Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
@@ -277,14 +277,14 @@ impl Supervisor {
         now: Timestamp,
         out: &mut Vec<Effect>,
     ) -> WaitCondition {
-        self.start_as(id, Part::default(), now, out)
+        self.start_as(id, ChangePart::default(), now, out)
     }
 
     /// Start a process that is not running, as this part of a change.
     pub(super) fn start_as(
         &mut self,
         id: ProcId,
-        part: Part,
+        part: ChangePart,
         now: Timestamp,
         out: &mut Vec<Effect>,
     ) -> WaitCondition {
@@ -346,7 +346,7 @@ impl Supervisor {
         if proc.cancel_restart() {
             out.push(Effect::Say(Some(id), What::NotRestarted));
         }
-        proc.change = Part { stays_down: proc.skip.is_some(), ..Part::default() };
+        proc.change = ChangePart { stays_down: proc.skip.is_some(), ..ChangePart::default() };
         proc.goal = Goal::Stop;
         proc.due = None;
         proc.waiting = false;

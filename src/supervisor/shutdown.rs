@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::lifecycle::RunStage;
-use super::part::Part;
+use super::part::ChangePart;
 use super::ready::cleanup_limit;
 use super::{Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::event::{RunProblem, What};
@@ -179,7 +179,7 @@ impl Supervisor {
         for id in ProcId::all(&self.procs) {
             let proc = &mut self.procs[id];
             (proc.goal, proc.due, proc.waiting) = (Goal::Stop, None, false);
-            proc.change = Part::default();
+            proc.change = ChangePart::default();
             (proc.stopped_by_shutdown, proc.for_cleanup) = (true, true);
             if !proc.alive() {
                 continue;

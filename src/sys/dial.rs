@@ -16,7 +16,7 @@ use nix::sys::time::{TimeVal, TimeValLike as _};
 
 /// What a probe found at the path of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum ListenerState {
     /// A process accepts connections.
     Live,
     /// A socket without a listener.
@@ -26,19 +26,21 @@ pub enum Answer {
 }
 
 /// Whether a process listens there; never blocks.
-pub fn probe(path: &Path) -> io::Result<Answer> {
+pub fn probe(path: &Path) -> io::Result<ListenerState> {
     let name = match Name::new(path) {
         Ok(name) => name,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Answer::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ListenerState::Nothing),
         Err(error) => return Err(error),
     };
     let stream = stream_socket()?;
     fcntl(&stream, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     match connect(stream.as_raw_fd(), &name.address) {
         // EAGAIN: the queue of the listener is full. EPROTOTYPE: it is a datagram socket.
-        Ok(()) | Err(Errno::EAGAIN | Errno::EINPROGRESS | Errno::EPROTOTYPE) => Ok(Answer::Live),
-        Err(Errno::ECONNREFUSED) => Ok(Answer::Dead),
-        Err(Errno::ENOENT) => Ok(Answer::Nothing),
+        Ok(()) | Err(Errno::EAGAIN | Errno::EINPROGRESS | Errno::EPROTOTYPE) => {
+            Ok(ListenerState::Live)
+        }
+        Err(Errno::ECONNREFUSED) => Ok(ListenerState::Dead),
+        Err(Errno::ENOENT) => Ok(ListenerState::Nothing),
         Err(error) => Err(error.into()),
     }
 }

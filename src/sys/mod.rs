@@ -61,7 +61,7 @@ pub use portable::{
     tcp_listeners, tcp_listening, tcp_listening_ports, tcp_peer, tcp_sockets, terminals,
     trim_memory, usage, variable_of, visit_marked, walk, watch_exit,
 };
-pub use process::{Ended, Listener, ProcInfo, RefusedCall, TcpPeer, Usage};
+pub use process::{ChildExit, Listener, ProcInfo, RefusedCall, TcpPeer, Usage};
 pub(crate) use signals::timespec;
 pub use signals::{
     Group, Wakes, default_signals, end_after, end_by, ignore_signals, signal_group, stop,

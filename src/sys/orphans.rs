@@ -13,10 +13,10 @@ use super::{
 };
 
 /// Give up when no process that received SIGKILL has ended for this long.
-const PATIENCE: Duration = Duration::from_secs(2);
+const KILL_PATIENCE: Duration = Duration::from_secs(2);
 /// Limit for the whole search: on a machine with hundreds of runnable processes the victims end late, and
 /// tmo itself gets little CPU time.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST_SEARCH: Duration = Duration::from_secs(60);
 /// Maximum number of kill rounds: a bound for processes that can be neither killed nor watched.
 const ROUNDS: u32 = 1000;
 
@@ -92,7 +92,7 @@ pub fn kill_orphans(orphans: &Orphans) -> OrphanReport {
     }
     let sessions = orphans.sessions();
     let begun = Instant::now();
-    let mut until = begun + PATIENCE;
+    let mut until = begun + KILL_PATIENCE;
     let (mut struck, mut refused) = (HashSet::new(), HashSet::new());
     let mut last: HashSet<(u32, u64)> = HashSet::new();
     let mut rounds = 0;
@@ -104,7 +104,7 @@ pub fn kill_orphans(orphans: &Orphans) -> OrphanReport {
             sort(table, (&known, &sessions), (orphans.shim, orphans.witnessed), std::process::id());
         let left: HashSet<_> = report.left.iter().map(ProcInfo::id).collect();
         if last.iter().any(|id| !left.contains(id)) || may_go(&report.left, &last, &refused) {
-            until = (Instant::now() + PATIENCE).min(begun + LONGEST);
+            until = (Instant::now() + KILL_PATIENCE).min(begun + LONGEST_SEARCH);
         }
         rounds += 1;
         let done = left.is_empty() && met_all;

@@ -114,7 +114,7 @@ pub struct RefusedCall {
 
 /// How a child ended and what it used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended {
+pub struct ChildExit {
     /// Exit status or signal.
     pub exit: Exit,
     /// CPU time in user mode, its waited-for children included, microseconds.

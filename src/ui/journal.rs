@@ -4,8 +4,8 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::state::entry::{Entry, Kind};
-use super::state::log::window::{Edge, Part};
+use super::state::entry::{EntryKind, LogEntry};
+use super::state::log::window::{Edge, LoadedEntries};
 use super::state::log::{From, Load};
 use super::state::msg::{Choice, Direction, Marks, Output, ScreenEnd, Target};
 use super::state::timeline::Period;
@@ -15,7 +15,7 @@ use crate::journal::reader::IndexReader;
 use crate::journal::record::{self, EVENTS, Record};
 use crate::journal::search::landmark::Landmarks;
 use crate::journal::search::lines;
-use crate::journal::search::page::{Pager, Step, Want};
+use crate::journal::search::page::{PageStep, Pager, Want};
 use crate::journal::search::place::{output, share};
 use crate::journal::search::states::Mark;
 use crate::journal::search::styled::{Styles, printed_at, rows_of_text};
@@ -59,7 +59,7 @@ impl std::fmt::Debug for Journal {
 }
 
 /// A part before a place, and one after it.
-type Parts = (Option<Part>, Option<Part>);
+type Parts = (Option<LoadedEntries>, Option<LoadedEntries>);
 
 /// Where a step of a search has ended.
 #[derive(Debug, Default)]
@@ -149,19 +149,19 @@ impl Journal {
         Ok((from, (up, down)))
     }
 
-    fn part(&mut self, step: &Step) -> io::Result<Part> {
+    fn part(&mut self, step: &PageStep) -> io::Result<LoadedEntries> {
         let mut entries = vec![];
         for kept in &step.entries {
             entries.extend(self.entry(&kept.entry())?);
         }
-        Ok(Part { entries, edge: Edge { at: step.reached, end: step.end } })
+        Ok(LoadedEntries { entries, edge: Edge { at: step.reached, end: step.end } })
     }
 
     /// An entry for the screen; `None` if there is nothing to be seen of it.
-    fn entry(&mut self, entry: &lines::Entry<'_>) -> io::Result<Option<Entry>> {
+    fn entry(&mut self, entry: &lines::Entry<'_>) -> io::Result<Option<LogEntry>> {
         let Record { time, stream, life, .. } = entry.record;
         let (kind, about, mut rows) = if entry.is_line() {
-            (Kind::Output, None, self.styles.rows(entry)?)
+            (EntryKind::Output, None, self.styles.rows(entry)?)
         } else {
             let Some((about, words)) = entry_words(&entry.record, entry.text) else {
                 return Ok(None);
@@ -169,7 +169,7 @@ impl Journal {
             let is_failure = entry.record.kind == record::Kind::Event
                 && Logged::from_json(entry.text)
                     .is_some_and(|event| matches!(event.what(), Some(What::Crash { .. })));
-            let kind = if is_failure { Kind::Failure } else { Kind::Note };
+            let kind = if is_failure { EntryKind::Failure } else { EntryKind::Note };
             // Version 0.2.0 has logged the last lines again, which stand above it.
             let first = words.lines().next().unwrap_or_default();
             (kind, about, rows_of_text(if is_failure { first } else { &words }))
@@ -177,7 +177,7 @@ impl Journal {
         if entry.lost > 0 {
             rows.splice(0..0, rows_of_text(&gap(entry.lost)));
         }
-        let mut shown = Entry::new(entry.position, time, kind, rows);
+        let mut shown = LogEntry::new(entry.position, time, kind, rows);
         shown.life = crate::model::life::or_zero::number(life);
         self.name(&mut shown, stream, about);
         Ok(Some(shown))
@@ -209,14 +209,14 @@ impl Journal {
     }
 
     /// The beginnings of lines that have no end yet.
-    pub fn unfinished(&mut self, lines: &[Partial]) -> io::Result<Vec<(Partial, Entry)>> {
+    pub fn unfinished(&mut self, lines: &[Partial]) -> io::Result<Vec<(Partial, LogEntry)>> {
         let mut entries = vec![];
         for &partial in lines {
             let Some(rows) = self.styles.unfinished(partial)? else { continue };
             // They come after all that is in the journal, in the order of their streams.
             let position = Position { record: u64::MAX, skip: u32::from(partial.stream) };
             let time = self.printed_at(partial)?;
-            let mut entry = Entry::new(position, time, Kind::Output, rows);
+            let mut entry = LogEntry::new(position, time, EntryKind::Output, rows);
             self.name(&mut entry, partial.stream, None);
             entries.push((partial, entry));
         }
@@ -231,7 +231,7 @@ impl Journal {
     }
 
     /// Set name and colour: those of the stream, or of the process that an event is about.
-    fn name(&mut self, entry: &mut Entry, stream: u16, about: Option<String>) {
+    fn name(&mut self, entry: &mut LogEntry, stream: u16, about: Option<String>) {
         let is_it = |known: &&Stream| match &about {
             Some(name) => known.name.as_str() == name,
             None => known.number == stream && stream != EVENTS,

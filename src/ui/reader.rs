@@ -10,7 +10,9 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
 use super::journal::Journal;
 use super::state::log::Load;
-use super::state::msg::{Choice, Counted, Direction, Found, Loaded, Msg, Question, Search, Target};
+use super::state::msg::{
+    Choice, Counted, Direction, Loaded, Msg, Question, Search, SearchProgress, Target,
+};
 use super::state::timeline::Period;
 use crate::journal::cursor::Position;
 use crate::model::request::Partial;
@@ -20,11 +22,11 @@ const BATCH: usize = 4096;
 
 /// The thread.
 #[derive(Debug)]
-pub struct Reader {
+pub struct ReaderThread {
     questions: Sender<Question>,
 }
 
-impl Reader {
+impl ReaderThread {
     /// Start the thread. `answer` returns false once nobody listens any more.
     pub fn start(
         journal: Journal,
@@ -165,14 +167,14 @@ impl<F: Fn(Msg) -> bool> Work<F> {
         if hit.is_none() && !end {
             search.from = reached.at;
             self.open.search = Some(search);
-            return Ok((self.answer)(Msg::Found(Found { ticket, hit, end })));
+            return Ok((self.answer)(Msg::Found(SearchProgress { ticket, hit, end })));
         }
         if search.count && target == Target::Entries {
             search.from = Position::default();
             search.direction = Direction::Down;
             self.open.count = Some(search);
         }
-        Ok((self.answer)(Msg::Found(Found { ticket, hit, end })))
+        Ok((self.answer)(Msg::Found(SearchProgress { ticket, hit, end })))
     }
 
     fn count(&mut self, mut search: Search) -> io::Result<bool> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::paint::{self, Mode, Prefix, SYSTEM, SYSTEM_COLOR, Style};
 use super::recent::Recent;
-use super::rows::Row;
+use super::rows::UnfinishedRow;
 use crate::journal::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
@@ -93,7 +93,7 @@ pub(super) struct Lane {
     /// In `Mode::Exact`: the bytes of the unfinished line.
     pub(super) held: Vec<u8>,
     /// In the other modes: the unfinished line.
-    pub(super) row: Row,
+    pub(super) row: UnfinishedRow,
     /// The line before was ended without a newline. If only a line break follows, it belongs to
     /// that line and is not an empty line of its own.
     pub(super) orphan: bool,
@@ -112,7 +112,7 @@ impl Lane {
         Self {
             prefix,
             held: Vec::new(),
-            row: Row::new(mode.terminal()),
+            row: UnfinishedRow::new(mode.terminal()),
             orphan: false,
             name: name.to_owned(),
             color,

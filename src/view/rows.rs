@@ -12,21 +12,21 @@ use super::merged::{Lane, Renderer};
 use super::pipe::{MOST_HELD, without_return};
 use super::width;
 use crate::model::escape::is_ordinary;
-use crate::model::line::{Change, End, Line, trimmed, whole};
+use crate::model::line::{End, Line, StyleChange, trimmed, whole};
 use crate::model::sgr::Sgr;
 use crate::model::time::Timestamp;
 
-/// The maximum length of a line on a terminal. Other limits of a line: `MOST` in `journal/split.rs` for a
-/// record, `LONGEST` in `journal/search/lines.rs` for a search.
-const LONGEST: usize = 1 << 20;
+/// The maximum length of a line on a terminal. Other limits of a line: `LONGEST_RECORD` in `journal/split.rs` for a
+/// record, `LONGEST_SEARCH_LINE` in `journal/search/lines.rs` for a search.
+const LONGEST_TERMINAL_LINE: usize = 1 << 20;
 /// Maximum number of empty lines that are held back.
 const MOST_EMPTY: usize = 1000;
 
 /// A process's unfinished line, the part of it on the screen, and the empty lines before it.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(super) struct UnfinishedRow {
     pub(super) line: Line,
-    shown: Shown,
+    shown: DrawnPart,
     /// Empty lines that are shown when text follows: times, and how many lines have each time.
     empty: Vec<(Timestamp, usize)>,
     /// How many bytes of the line count as held back.
@@ -37,7 +37,7 @@ pub(super) struct Row {
 
 /// The part of an unfinished line that is on the screen.
 #[derive(Debug, Clone, Copy, Default)]
-struct Shown {
+struct DrawnPart {
     /// The version that is shown. If it is not the line's present version, nothing of the present
     /// version is on the screen.
     version: Option<u64>,
@@ -49,11 +49,11 @@ struct Shown {
     cells: usize,
 }
 
-impl Row {
+impl UnfinishedRow {
     /// The line of a process, for a terminal or for a pipe.
     pub(super) fn new(terminal: bool) -> Self {
-        let line = if terminal { Line::limited(LONGEST) } else { Line::default() };
-        Self { line, shown: Shown::default(), empty: vec![], held: 0, spilled: false }
+        let line = if terminal { Line::limited(LONGEST_TERMINAL_LINE) } else { Line::default() };
+        Self { line, shown: DrawnPart::default(), empty: vec![], held: 0, spilled: false }
     }
 
     /// How many bytes of the present version of the line are shown.
@@ -142,7 +142,7 @@ impl Renderer {
                 self.show_empty(lane, out);
             }
             out.extend_from_slice(self.lanes[lane].prefix.at(self.clock, &self.style.zone));
-            let limit = if self.style.mode.terminal() { LONGEST } else { usize::MAX };
+            let limit = if self.style.mode.terminal() { LONGEST_TERMINAL_LINE } else { usize::MAX };
             let kept = if line.len() > limit { whole(&line[..limit]) } else { line.len() };
             out.extend_from_slice(&line[..kept]);
             mark_cut(kept, line.len() as u64, out);
@@ -185,7 +185,7 @@ impl Renderer {
     fn next_line(&mut self, lane: usize) {
         let row = &mut self.lanes[lane].row;
         row.line.next_line();
-        row.shown = Shown::default();
+        row.shown = DrawnPart::default();
         row.spilled = false;
         self.holding -= std::mem::take(&mut row.held);
         self.resume = self.resume.filter(|resumed| *resumed != lane);
@@ -240,7 +240,7 @@ impl Renderer {
         self.keep_others(lane, out);
         self.reach(lane, shown.is_some(), out);
         self.piece(lane, from..to, out);
-        self.lanes[lane].row.shown = Shown { version, bytes: to, above, cells };
+        self.lanes[lane].row.shown = DrawnPart { version, bytes: to, above, cells };
         (self.row, self.resume) = (Some(lane), None);
     }
 
@@ -258,7 +258,7 @@ impl Renderer {
     pub fn draw_again(&mut self, out: &mut Vec<u8>) {
         if let Some(lane) = self.row.filter(|_| self.style.mode.terminal()) {
             self.recent.add(lane, 1);
-            self.lanes[lane].row.shown = Shown::default();
+            self.lanes[lane].row.shown = DrawnPart::default();
             (self.row, self.resume) = (None, Some(lane));
             self.restore(out);
         }
@@ -360,7 +360,9 @@ impl Renderer {
         let mut style = first.checked_sub(1).map_or(Sgr::default(), |at| changes[at].style);
         style.emit(out);
         let mut from = part.start;
-        for &Change { at, style: next } in changes[first..].iter().take_while(|c| c.at < part.end) {
+        for &StyleChange { at, style: next } in
+            changes[first..].iter().take_while(|c| c.at < part.end)
+        {
             out.extend_from_slice(&text[from..at]);
             out.extend_from_slice(if style.is_plain() { b"" } else { b"\x1b[0m" });
             next.emit(out);
@@ -384,7 +386,7 @@ impl Renderer {
             let row = &mut self.lanes[lane].row;
             row.line.forget();
             // The part that was written is removed from the line; only the rest is still to come.
-            row.shown = Shown { version: Some(row.line.version()), ..Shown::default() };
+            row.shown = DrawnPart { version: Some(row.line.version()), ..DrawnPart::default() };
             row.spilled = true;
             self.holding -= std::mem::take(&mut row.held);
             self.row = Some(lane);

@@ -10,9 +10,9 @@ use regex_syntax::hir::{
 };
 
 /// The maximum number of needles per pattern.
-const MOST: usize = 8;
+const MOST_NEEDLES: usize = 8;
 /// The maximum length of a needle.
-const LONGEST: usize = 32;
+const LONGEST_NEEDLE: usize = 32;
 /// Longer needles are not better than this.
 const LONG: usize = 8;
 /// How many parts of a sequence are tried as a start, and how many consecutive parts are combined.
@@ -77,7 +77,7 @@ fn best(hir: &Hir) -> Option<Vec<Vec<u8>>> {
         HirKind::Alternation(parts) => {
             let all = parts.iter().map(best).collect::<Option<Vec<_>>>();
             let of_parts = all.map(|all| tidy(all.into_iter().flatten()));
-            let few = of_parts.filter(|needles| needles.len() <= MOST);
+            let few = of_parts.filter(|needles| needles.len() <= MOST_NEEDLES);
             few.into_iter().chain(prefixes(hir)).max_by_key(|needles| worth(needles))
         }
         HirKind::Repetition(repetition) if repetition.min > 0 => best(&repetition.sub),
@@ -89,10 +89,14 @@ fn best(hir: &Hir) -> Option<Vec<Vec<u8>>> {
 /// The texts with which the matches of an expression can begin.
 fn prefixes(hir: &Hir) -> Option<Vec<Vec<u8>>> {
     let mut extractor = Extractor::new();
-    extractor.limit_class(MOST).limit_total(MOST).limit_repeat(LONG).limit_literal_len(LONGEST);
+    extractor
+        .limit_class(MOST_NEEDLES)
+        .limit_total(MOST_NEEDLES)
+        .limit_repeat(LONG)
+        .limit_literal_len(LONGEST_NEEDLE);
     let found = extractor.extract(hir);
     let needles = tidy(found.literals()?.iter().map(|literal| literal.as_bytes().to_vec()));
-    (needles.len() <= MOST && shortest(&needles) > 0).then_some(needles)
+    (needles.len() <= MOST_NEEDLES && shortest(&needles) > 0).then_some(needles)
 }
 
 fn tidy(needles: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
@@ -107,7 +111,7 @@ fn shortest(needles: &[Vec<u8>]) -> usize {
 }
 
 fn worth(needles: &[Vec<u8>]) -> (usize, usize) {
-    (shortest(needles).min(LONG), MOST - needles.len().min(MOST))
+    (shortest(needles).min(LONG), MOST_NEEDLES - needles.len().min(MOST_NEEDLES))
 }
 
 #[cfg(test)]

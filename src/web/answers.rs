@@ -33,13 +33,13 @@ pub(super) fn finish(mut response: Response) -> Response {
 }
 
 #[derive(Serialize)]
-struct Problem<'a> {
+struct ErrorBody<'a> {
     reason: &'a str,
 }
 
 /// An error answer with its reason.
 pub(super) fn problem(status: StatusCode, reason: &str) -> Response {
-    json(status, &Problem { reason })
+    json(status, &ErrorBody { reason })
 }
 
 /// An answer in JSON.

@@ -37,7 +37,7 @@ use crate::model::request::Request;
 /// How much of an archive is kept in memory.
 const CHUNK: usize = 1 << 20;
 /// How long an upload may stall.
-const PATIENCE: Duration = Duration::from_secs(30);
+const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Serialize)]
 struct Accepted {
@@ -46,11 +46,11 @@ struct Accepted {
 
 #[derive(Serialize)]
 struct List {
-    apps: Vec<Row>,
+    apps: Vec<AppRow>,
 }
 
 #[derive(Serialize)]
-struct Row {
+struct AppRow {
     name: String,
     process: String,
     script: String,
@@ -62,7 +62,7 @@ struct Row {
 }
 
 /// The run that a request names.
-struct Place {
+struct RunApps {
     run: Arc<Run>,
     /// The directory of its apps.
     dir: PathBuf,
@@ -78,7 +78,7 @@ struct Place {
 }
 
 /// The run in this path, if this session may see all of it.
-async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<Place, Response> {
+async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<RunApps, Response> {
     let (id, rest) = run_of(path).filter(|(id, _)| scope.has_run(id)).ok_or_else(unknown)?;
     if scope.names().is_some() {
         return Err(problem(StatusCode::FORBIDDEN, "this login does not allow that"));
@@ -99,7 +99,7 @@ async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<Place, Res
         return Err(problem(StatusCode::CONFLICT, reason));
     };
     let others = plan.present().filter(|process| process.install.is_none());
-    Ok(Place {
+    Ok(RunApps {
         dir: dir.as_path().to_owned(),
         others: others.map(|process| process.name.entry().to_owned()).collect(),
         tmo: plan.tmo.as_path().to_owned(),
@@ -126,7 +126,7 @@ pub(super) async fn answer(
                  tmo.toml, and start the run again",
             )),
             AppsPart::Upload => upload(place, by, (parts, body)).await,
-            AppsPart::Remove => place.change(Change::Remove, by).await,
+            AppsPart::Remove => place.change(AppRequest::Remove, by).await,
         }
     };
     answer.await.unwrap_or_else(|refused| refused)
@@ -134,7 +134,7 @@ pub(super) async fn answer(
 
 /// Receive an archive, and add or update an app with it.
 async fn upload(
-    place: Place,
+    place: RunApps,
     by: &str,
     (parts, body): (Parts, Body),
 ) -> Result<Response, Response> {
@@ -155,9 +155,9 @@ async fn upload(
 }
 
 /// List the apps.
-async fn list(place: Place) -> Result<Response, Response> {
+async fn list(place: RunApps) -> Result<Response, Response> {
     let manifest = blocking(move || store::read(&place.dir)).await?.map_err(unstored)?;
-    let apps = manifest.apps.into_iter().map(|(name, app)| Row {
+    let apps = manifest.apps.into_iter().map(|(name, app)| AppRow {
         name,
         process: app.dir,
         script: app.script,
@@ -170,20 +170,20 @@ async fn list(place: Place) -> Result<Response, Response> {
 }
 
 /// What a request does to an app.
-enum Change {
+enum AppRequest {
     Add(NewApp, Incoming),
     Update(Incoming),
     Remove,
 }
 
 /// The change that a query with `script`, `arg`, `start` and `update` asks for.
-fn change_of(query: &str, name: &str, zip: Incoming) -> Change {
+fn change_of(query: &str, name: &str, zip: Incoming) -> AppRequest {
     let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
     let values = |wanted: &'static str| {
         pairs.iter().filter(move |(key, _)| key == wanted).map(|(_, value)| value.to_string())
     };
     if values("update").any(|value| value == "1") {
-        return Change::Update(zip);
+        return AppRequest::Update(zip);
     }
     let script = values("script").filter(|script| !script.is_empty()).last();
     let new = NewApp {
@@ -192,16 +192,16 @@ fn change_of(query: &str, name: &str, zip: Incoming) -> Change {
         autostart: !values("start").any(|value| value == "false"),
         ..NewApp::named(name)
     };
-    Change::Add(new, zip)
+    AppRequest::Add(new, zip)
 }
 
-impl Place {
+impl RunApps {
     /// Change the files, and have the run reload its apps, in the name of this client.
-    async fn change(self, change: Change, by: &str) -> Result<Response, Response> {
-        let updates = matches!(change, Change::Update(_));
+    async fn change(self, change: AppRequest, by: &str) -> Result<Response, Response> {
+        let updates = matches!(change, AppRequest::Update(_));
         let states = match change {
-            Change::Add(..) => vec![],
-            Change::Update(_) | Change::Remove => {
+            AppRequest::Add(..) => vec![],
+            AppRequest::Update(_) | AppRequest::Remove => {
                 state(&self.run.known).await.map_err(|error| unanswered(&error))?.processes
             }
         };
@@ -209,9 +209,9 @@ impl Place {
         let changed = blocking(move || {
             let apps = ProjectApps { dir: &dir, others: &others, states: &states };
             match change {
-                Change::Add(new, zip) => apps.add(new, &mut zip.reader()?),
-                Change::Update(zip) => apps.update(&name, &mut zip.reader()?),
-                Change::Remove => apps.remove(&name),
+                AppRequest::Add(new, zip) => apps.add(new, &mut zip.reader()?),
+                AppRequest::Update(zip) => apps.update(&name, &mut zip.reader()?),
+                AppRequest::Remove => apps.remove(&name),
             }
         });
         let app = changed.await?.map_err(|error| refusal(&error))?;
@@ -270,7 +270,7 @@ async fn receive(mut body: Body, incoming: Incoming) -> Result<Incoming, Respons
     let mut file = incoming.writer().map_err(|error| unwritten(&error))?;
     let (mut size, mut waiting) = (0, vec![]);
     loop {
-        let next = timeout(PATIENCE, body.frame()).await;
+        let next = timeout(UPLOAD_PATIENCE, body.frame()).await;
         let next =
             next.map_err(|_| problem(StatusCode::REQUEST_TIMEOUT, "the upload has stalled"))?;
         let is_last = next.is_none();
@@ -326,7 +326,7 @@ fn unwritten(error: &io::Error) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::{Change, Incoming, change_of, refusal};
+    use super::{AppRequest, Incoming, change_of, refusal};
     use crate::apps::change::AppError;
     use crate::apps::store::StoreError;
     use crate::apps::zip::ZipError;
@@ -336,15 +336,16 @@ mod tests {
     fn a_query_says_how_an_app_is_run() {
         let dir = tempfile::tempdir().unwrap();
         let change = |query| change_of(query, "bot", Incoming::create(dir.path()).unwrap());
-        let Change::Add(new, _) = change("script=--yes&arg=-a&arg=b%20c&start=false&zip=/etc/x")
+        let AppRequest::Add(new, _) =
+            change("script=--yes&arg=-a&arg=b%20c&start=false&zip=/etc/x")
         else {
             panic!("it is no update")
         };
         assert_eq!((&*new.name, &*new.script, new.autostart), ("bot", "--yes", false));
         assert_eq!(new.args, ["-a", "b c"]);
-        let Change::Add(new, _) = change("script=") else { panic!("it is no update") };
+        let AppRequest::Add(new, _) = change("script=") else { panic!("it is no update") };
         assert_eq!((&*new.script, new.autostart), ("main.py", true));
-        assert!(matches!(change("update=1&script=x&start=false"), Change::Update(_)));
+        assert!(matches!(change("update=1&script=x&start=false"), AppRequest::Update(_)));
     }
 
     #[test]

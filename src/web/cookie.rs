@@ -23,7 +23,7 @@ pub(super) fn set(site: Site, port: u16, value: &str) -> String {
 }
 
 /// The most values that are tried.
-const MOST: usize = 8;
+const MOST_VALUES: usize = 8;
 
 /// Its values in a request. There may be several: a page of another port of this host can set some for longer paths.
 pub(super) fn all(headers: &HeaderMap, site: Site, port: u16) -> impl Iterator<Item = &str> {
@@ -31,14 +31,14 @@ pub(super) fn all(headers: &HeaderMap, site: Site, port: u16) -> impl Iterator<I
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs =
         all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(move |(key, _)| *key == name).map(|(_, value)| value).take(MOST)
+    pairs.filter(move |(key, _)| *key == name).map(|(_, value)| value).take(MOST_VALUES)
 }
 
 #[cfg(test)]
 mod tests {
     use axum::http::{HeaderMap, HeaderValue, header};
 
-    use super::{MOST, all};
+    use super::{MOST_VALUES, all};
     use crate::web::gate::Site;
 
     #[test]
@@ -51,6 +51,6 @@ mod tests {
         assert_eq!(all(&headers, Site::Public, 1).count(), 0);
         let many = "tmo-1=x; ".repeat(100);
         headers.insert(header::COOKIE, HeaderValue::from_str(&many).unwrap());
-        assert_eq!(all(&headers, Site::Local, 1).count(), MOST);
+        assert_eq!(all(&headers, Site::Local, 1).count(), MOST_VALUES);
     }
 }

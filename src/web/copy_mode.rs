@@ -17,7 +17,7 @@ use crate::model::plan::Backend;
 /// For so long after a check, no other client is expected to have entered copy mode.
 const CHECKED: Duration = Duration::from_millis(250);
 /// Input waits no longer than this for the supervisor.
-const PATIENCE: Duration = Duration::from_secs(1);
+const SUPERVISOR_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A request that ends copy mode.
 pub(super) type Leaving = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -88,7 +88,7 @@ impl CopyMode {
                 client.type_into(&exactly(terminal.name.as_str()), "", false).await.ok()
             };
             // On an error, the process does not run or the terminal is gone: no key gets lost then.
-            let _ = timeout(PATIENCE, type_nothing).await;
+            let _ = timeout(SUPERVISOR_PATIENCE, type_nothing).await;
         })
     }
 }

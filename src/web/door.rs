@@ -25,11 +25,11 @@ use crate::sys::files::open_null;
 use crate::sys::{clock, is_own_uid};
 
 /// How long one conversation may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CONVERSATION_PATIENCE: Duration = Duration::from_secs(5);
 /// How many descriptors are kept for commands.
 const KEPT: usize = 4;
 /// A longer line is not from our own commands.
-const LONGEST: u64 = 64 << 10;
+const LONGEST_LINE: u64 = 64 << 10;
 
 /// The directory with the sockets of this user's web servers.
 pub fn dir(env: &Env) -> Result<PathBuf, DirError> {
@@ -68,7 +68,9 @@ pub(super) async fn answer(listener: UnixListener, server: Arc<Server>) {
         match listener.accept().await {
             Ok((stream, _)) if stream.peer_cred().is_ok_and(|peer| is_own_uid(peer.uid())) => {
                 let server = Arc::clone(&server);
-                tokio::spawn(async move { timeout(PATIENCE, talk(stream, &server)).await });
+                tokio::spawn(
+                    async move { timeout(CONVERSATION_PATIENCE, talk(stream, &server)).await },
+                );
             }
             Ok(_) => {}
             // Too many open files.
@@ -76,7 +78,7 @@ pub(super) async fn answer(listener: UnixListener, server: Arc<Server>) {
                 if let Some(Ok((stream, _))) = listener.accept().now_or_never()
                     && stream.peer_cred().is_ok_and(|peer| is_own_uid(peer.uid()))
                 {
-                    let _ = timeout(PATIENCE, talk(stream, &server)).await;
+                    let _ = timeout(CONVERSATION_PATIENCE, talk(stream, &server)).await;
                 }
             }
             // Waiting clients are accepted once there are fewer.
@@ -88,7 +90,7 @@ pub(super) async fn answer(listener: UnixListener, server: Arc<Server>) {
 async fn talk(stream: UnixStream, server: &Server) -> io::Result<()> {
     let (reading, mut writing) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(reading.take(LONGEST)).read_line(&mut line).await?;
+    BufReader::new(reading.take(LONGEST_LINE)).read_line(&mut line).await?;
     let answer = match line.trim_end() {
         "link" if server.runs.only().is_none() => server.link(Grant::OWNER)?,
         "link any" => server.link(Grant::OWNER)?,
@@ -213,7 +215,7 @@ pub async fn end(path: &Path, which: End<'_>) -> Result<usize, NoAnswer> {
 
 /// The server whose link is wanted.
 #[derive(Debug, Clone, Copy)]
-pub enum Wanted<'a> {
+pub enum ServerScope<'a> {
     /// A server that shows all runs.
     All,
     /// A server that shows only the instance with this id.
@@ -225,12 +227,12 @@ pub enum Wanted<'a> {
 }
 
 /// Request a new link; `None` if no server answers at this socket, or if it is not the wanted one.
-pub async fn link(path: &Path, wanted: &Wanted<'_>) -> Option<String> {
-    let ask = match wanted {
-        Wanted::All => "link".to_owned(),
-        Wanted::Only(instance) => format!("link {instance}"),
-        Wanted::Any => "link any".to_owned(),
-        Wanted::Share(share) => format!("share {}", serde_json::to_string(share).ok()?),
+pub async fn link(path: &Path, scope: &ServerScope<'_>) -> Option<String> {
+    let ask = match scope {
+        ServerScope::All => "link".to_owned(),
+        ServerScope::Only(instance) => format!("link {instance}"),
+        ServerScope::Any => "link any".to_owned(),
+        ServerScope::Share(share) => format!("share {}", serde_json::to_string(share).ok()?),
     };
     ask_server(path, &ask).await.ok().filter(|line| line.starts_with("http"))
 }
@@ -255,10 +257,10 @@ async fn ask_server(path: &Path, ask: &str) -> Result<String, NoAnswer> {
         let (reading, mut writing) = stream.into_split();
         writing.write_all(format!("{ask}\n").as_bytes()).await?;
         let mut line = String::new();
-        BufReader::new(reading.take(LONGEST)).read_line(&mut line).await?;
+        BufReader::new(reading.take(LONGEST_LINE)).read_line(&mut line).await?;
         io::Result::Ok(line.trim_end().to_owned())
     };
-    match timeout(PATIENCE, asked).await {
+    match timeout(CONVERSATION_PATIENCE, asked).await {
         Ok(Ok(line)) if !line.is_empty() => Ok(line),
         Ok(Ok(_) | Err(_)) | Err(_) => Err(NoAnswer::Silent),
     }

@@ -28,7 +28,7 @@ const ZIP: &str = "application/zip";
 
 /// The authentication of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sender<'a> {
+pub(super) enum Authentication<'a> {
     /// None: a part of the proof is missing or wrong.
     Unknown,
     /// A session with these rights.
@@ -62,12 +62,12 @@ pub(super) enum Site {
 /// The names by which this server may be addressed. Names of this machine match with any port, as a port may be
 /// forwarded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Names {
+pub(super) struct ServerNames {
     own: String,
     public: Option<String>,
 }
 
-impl Names {
+impl ServerNames {
     /// The usual names of this machine, `tmo-<id>.localhost`, and a public name with its port.
     pub(super) fn new(id: &str, public: Option<String>) -> Self {
         Self { own: format!("tmo-{id}.localhost"), public }
@@ -112,9 +112,9 @@ impl Names {
 /// Decide. `is_far`: the connection does not come from loopback.
 pub(super) fn judge(
     (method, headers): (&Method, &HeaderMap),
-    (names, is_far): (&Names, bool),
+    (names, is_far): (&ServerNames, bool),
     need: Need,
-    sender: Sender<'_>,
+    sender: Authentication<'_>,
 ) -> Result<(), Refused> {
     let host = only(headers, &header::HOST);
     let Some(host) = host.filter(|host| !host.is_empty()) else {
@@ -159,9 +159,9 @@ pub(super) fn judge(
         Need::Archive => Role::Admin,
     };
     let grant = match sender {
-        Sender::Session(grant) if !is_program => grant,
-        Sender::Token(grant) if is_program => grant,
-        Sender::Unknown | Sender::Session(_) | Sender::Token(_) => {
+        Authentication::Session(grant) if !is_program => grant,
+        Authentication::Token(grant) if is_program => grant,
+        Authentication::Unknown | Authentication::Session(_) | Authentication::Token(_) => {
             return refused(
                 StatusCode::UNAUTHORIZED,
                 "not logged in; `tmo web --link` prints a link that logs in",
@@ -253,14 +253,14 @@ mod tests {
     use proptest::prelude::*;
     use proptest::sample::select;
 
-    use super::{Names, Need, Sender, Site, bearer, judge};
+    use super::{Authentication, Need, ServerNames, Site, bearer, judge};
     use crate::web::grant::{Grant, Role, Scope};
 
     const OWN: &str = "tmo-0123.localhost:10000";
 
     #[test]
     fn the_usual_names_are_known_with_any_port_and_no_others() {
-        let names = Names::new("0123", None);
+        let names = ServerNames::new("0123", None);
         for own in [
             OWN,
             "localhost",
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn the_public_name_is_known_as_it_is() {
-        let names = Names::new("0123", Some("tmo.example.com:8443".to_owned()));
+        let names = ServerNames::new("0123", Some("tmo.example.com:8443".to_owned()));
         let site = |host: &'static str| {
             names.site(&HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]))
         };
@@ -480,11 +480,11 @@ mod tests {
         fn the_gate_lets_pass_what_the_rules_allow_and_nothing_else(head in heads()) {
             let grant = head.role.map(|role| Grant { role, scope: Scope::All, until: None });
             let sender = match &grant {
-                Some(grant) if head.is_token => Sender::Token(grant),
-                Some(grant) => Sender::Session(grant),
-                None => Sender::Unknown,
+                Some(grant) if head.is_token => Authentication::Token(grant),
+                Some(grant) => Authentication::Session(grant),
+                None => Authentication::Unknown,
             };
-            let names = Names::new("0123", Some(PUBLIC.to_owned()));
+            let names = ServerNames::new("0123", Some(PUBLIC.to_owned()));
             let at = (&names, head.is_far);
             let verdict = judge((&head.method, &headers(&head)), at, head.need, sender);
             prop_assert_eq!(verdict.is_ok(), may_pass(&head), "{:?}", verdict);

@@ -17,7 +17,7 @@ const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
 
 /// Text in one style, as in the API.
 #[derive(Deserialize)]
-struct Run<'a> {
+struct StyledRun<'a> {
     #[serde(borrow, default)]
     text: Cow<'a, str>,
     #[serde(default)]
@@ -65,7 +65,7 @@ impl<'de> Visitor<'de> for Spans<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut runs: A) -> Result<(), A::Error> {
-        while let Some(run) = runs.next_element::<Run<'_>>()? {
+        while let Some(run) = runs.next_element::<StyledRun<'_>>()? {
             write(&run, self.html);
             if self.html.len() > self.most {
                 return Err(A::Error::custom("this is too much"));
@@ -75,7 +75,7 @@ impl<'de> Visitor<'de> for Spans<'_> {
     }
 }
 
-fn write(run: &Run<'_>, html: &mut String) {
+fn write(run: &StyledRun<'_>, html: &mut String) {
     let style = style(run);
     if style.is_empty() {
         return escape(&run.text, html);
@@ -99,7 +99,7 @@ fn escape(text: &str, html: &mut String) {
     }
 }
 
-fn style(run: &Run<'_>) -> String {
+fn style(run: &StyledRun<'_>) -> String {
     let mut colors = [("color", color(&run.color)), ("background", color(&run.background))];
     if run.attributes.contains(&"reversed") {
         let [(_, text), (_, behind)] = &mut colors;

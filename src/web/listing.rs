@@ -52,7 +52,7 @@ impl RunEntry {
 }
 
 /// All runs at one time.
-pub(super) type Known = Arc<Vec<KnownRun>>;
+pub(super) type RunList = Arc<Vec<KnownRun>>;
 
 /// The files are read again this long after a change: a process that ends closes its lock file before the lock is
 /// released.
@@ -63,20 +63,20 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// The list of runs. While it is followed, files are read only after they have changed.
 #[derive(Debug)]
 pub(super) struct Listing {
-    source: Source,
-    followed: Mutex<Weak<watch::Sender<Known>>>,
-    reader: Mutex<Weak<Mutex<Reader>>>,
+    source: ListingSource,
+    followed: Mutex<Weak<watch::Sender<RunList>>>,
+    reader: Mutex<Weak<Mutex<ListingReader>>>,
 }
 
 impl Listing {
     /// The runs of the user with this environment, or only this instance.
     pub(super) fn new(env: Env, only: Option<String>) -> Self {
-        let source = Source { env, only };
+        let source = ListingSource { env, only };
         Self { source, followed: Mutex::default(), reader: Mutex::default() }
     }
 
     /// Read the list now.
-    pub(super) async fn now(&self) -> io::Result<Known> {
+    pub(super) async fn now(&self) -> io::Result<RunList> {
         let reader = locked(&self.reader).upgrade();
         let source = self.source.clone();
         let read = spawn_blocking(move || match reader {
@@ -87,11 +87,11 @@ impl Listing {
     }
 
     /// Follow the list for as long as the receiver exists.
-    pub(super) fn follow(&self) -> watch::Receiver<Known> {
+    pub(super) fn follow(&self) -> watch::Receiver<RunList> {
         let mut followed = locked(&self.followed);
         let sender = followed.upgrade().unwrap_or_else(|| {
             let sender = Arc::new(watch::Sender::default());
-            let reader = Arc::new(Mutex::new(Reader::new(self.source.clone())));
+            let reader = Arc::new(Mutex::new(ListingReader::new(self.source.clone())));
             *locked(&self.reader) = Arc::downgrade(&reader);
             *followed = Arc::downgrade(&sender);
             tokio::spawn(keep(Arc::clone(&sender), reader));
@@ -105,15 +105,15 @@ impl Listing {
 
 /// The source of the list.
 #[derive(Debug, Clone)]
-struct Source {
+struct ListingSource {
     env: Env,
     /// The id of the only instance that is listed; `None`: all.
     only: Option<String>,
 }
 
-impl Source {
+impl ListingSource {
     /// The list, and the paths whose changes can affect it.
-    fn read(&self) -> io::Result<(Known, Vec<PathBuf>)> {
+    fn read(&self) -> io::Result<(RunList, Vec<PathBuf>)> {
         let all = registry::all(&self.env)?;
         let places = registry::places(&self.env, &all);
         let is_listed = |known: &KnownRun| self.only.as_ref().is_none_or(|only| *only == known.id);
@@ -126,7 +126,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Keep a list up to date while it has receivers.
-async fn keep(sender: Arc<watch::Sender<Known>>, reader: Arc<Mutex<Reader>>) {
+async fn keep(sender: Arc<watch::Sender<RunList>>, reader: Arc<Mutex<ListingReader>>) {
     let signal = locked(&reader).signal();
     let update = async {
         loop {
@@ -134,7 +134,7 @@ async fn keep(sender: Arc<watch::Sender<Known>>, reader: Arc<Mutex<Reader>>) {
             let read = spawn_blocking(move || {
                 let mut reader = locked(&reader);
                 let read = reader.read();
-                let next = if read.is_ok() { reader.next() } else { Next::Interval };
+                let next = if read.is_ok() { reader.next() } else { NextRead::Interval };
                 (read, next)
             });
             let Ok((read, next)) = read.await else { return };
@@ -149,12 +149,12 @@ async fn keep(sender: Arc<watch::Sender<Known>>, reader: Arc<Mutex<Reader>>) {
                 Err(error) => tracing::warn!("the runs of this user can't be listed: {error}"),
             }
             match (next, &signal) {
-                (Next::Settled, _) => sleep(SETTLED).await,
-                (Next::Change, Some(signal)) => match signal.readable().await {
+                (NextRead::Settled, _) => sleep(SETTLED).await,
+                (NextRead::Change, Some(signal)) => match signal.readable().await {
                     Ok(mut ready) => ready.clear_ready(),
                     Err(_) => sleep(INTERVAL).await,
                 },
-                (Next::Change | Next::Interval, _) => sleep(INTERVAL).await,
+                (NextRead::Change | NextRead::Interval, _) => sleep(INTERVAL).await,
             }
         }
     };
@@ -166,7 +166,7 @@ async fn keep(sender: Arc<watch::Sender<Known>>, reader: Arc<Mutex<Reader>>) {
 
 /// When to read the files again.
 #[derive(Debug, Clone, Copy)]
-enum Next {
+enum NextRead {
     /// Once the last change has settled.
     Settled,
     /// After the next change.
@@ -177,11 +177,11 @@ enum Next {
 
 /// Reads the files of runs again when they have changed.
 #[derive(Debug)]
-struct Reader {
-    source: Source,
+struct ListingReader {
+    source: ListingSource,
     /// `None` where the system does not report changes.
     changes: Option<Changes>,
-    known: Known,
+    known: RunList,
     /// When the files were read.
     read: Option<Instant>,
     /// When they last changed.
@@ -191,8 +191,8 @@ struct Reader {
     reads: usize,
 }
 
-impl Reader {
-    fn new(source: Source) -> Self {
+impl ListingReader {
+    fn new(source: ListingSource) -> Self {
         let changes = Changes::open();
         let changes = changes.inspect_err(|error| {
             tracing::info!("the runs are listed every 2 seconds: {error}");
@@ -200,7 +200,7 @@ impl Reader {
         Self {
             source,
             changes: changes.ok(),
-            known: Known::default(),
+            known: RunList::default(),
             read: None,
             changed: None,
             #[cfg(test)]
@@ -213,11 +213,11 @@ impl Reader {
         self.changes.as_ref()?.signal().ok()
     }
 
-    fn next(&self) -> Next {
+    fn next(&self) -> NextRead {
         match &self.changes {
-            None => Next::Interval,
-            Some(_) if self.is_settled() => Next::Change,
-            Some(_) => Next::Settled,
+            None => NextRead::Interval,
+            Some(_) if self.is_settled() => NextRead::Change,
+            Some(_) => NextRead::Settled,
         }
     }
 
@@ -226,7 +226,7 @@ impl Reader {
         self.read.is_some() && self.changed.is_none_or(is_after)
     }
 
-    fn read(&mut self) -> io::Result<Known> {
+    fn read(&mut self) -> io::Result<RunList> {
         if self.changes.as_mut().is_some_and(Changes::take) {
             self.changed = Some(Instant::now());
         }
@@ -277,7 +277,7 @@ mod tests {
 
     use pretty_assertions::assert_eq;
 
-    use super::{Listing, Reader, SETTLED, Source};
+    use super::{Listing, ListingReader, ListingSource, SETTLED};
     use crate::config::Env;
     use crate::journal::last_run::LastRun;
     use crate::run::registry::KnownRun;
@@ -341,8 +341,8 @@ mod tests {
     fn files_are_read_again_only_after_a_change() {
         let dir = tempfile::tempdir().unwrap();
         leave_run(dir.path(), "0a");
-        let mut reader = Reader::new(Source { env: env(dir.path()), only: None });
-        let count = |reader: &mut Reader| {
+        let mut reader = ListingReader::new(ListingSource { env: env(dir.path()), only: None });
+        let count = |reader: &mut ListingReader| {
             reader.read().unwrap();
             reader.reads
         };

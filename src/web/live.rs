@@ -15,7 +15,7 @@ use tokio::time::{Instant, interval_at, timeout};
 use super::ending::closed;
 use super::follow::{Link, Seen, until};
 use super::grant::{Grant, Scope};
-use super::listing::{Known, RunEntry, entries};
+use super::listing::{RunEntry, RunList, entries};
 use super::samples::Sample;
 use super::server::Server;
 use super::source::Run;
@@ -183,7 +183,7 @@ impl Watched {
 }
 
 /// A page.
-pub(super) struct Page {
+pub(super) struct PageConnection {
     socket: WebSocket,
     server: Arc<Server>,
     session: String,
@@ -191,12 +191,12 @@ pub(super) struct Page {
     is_visible: bool,
     watched: Option<Watched>,
     /// The runs, while the page is visible.
-    listing: Option<watch::Receiver<Known>>,
+    listing: Option<watch::Receiver<RunList>>,
     runs: Vec<RunEntry>,
     next_head: Instant,
 }
 
-impl Page {
+impl PageConnection {
     /// The page at this socket.
     pub(super) fn new(
         socket: WebSocket,
@@ -349,7 +349,7 @@ async fn changed(watched: &mut Option<Watched>) -> bool {
 }
 
 /// Wait for a change in the list of runs; forever for a hidden page.
-async fn listed(listing: &mut Option<watch::Receiver<Known>>) {
+async fn listed(listing: &mut Option<watch::Receiver<RunList>>) {
     let is_changed = match listing {
         Some(listing) => listing.changed().await.is_ok(),
         None => false,

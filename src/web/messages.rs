@@ -14,13 +14,13 @@ use crate::journal::cursor::Position;
 use crate::model::request::API;
 
 /// How many bytes of messages are in an answer, which has at least one.
-const MOST: usize = 4 << 20;
+const MOST_MESSAGE_BYTES: usize = 4 << 20;
 /// The number of bits in a message id for the position within a record, which has at most about 1 MiB.
 const SKIP_BITS: u32 = 21;
 
 /// What is wanted of a page of lines.
 #[derive(Debug)]
-pub(super) struct Wanted<'a> {
+pub(super) struct PageRequest<'a> {
     /// The id after which the page begins.
     pub(super) last: u64,
     pub(super) styles: bool,
@@ -30,7 +30,7 @@ pub(super) struct Wanted<'a> {
 
 /// A page of lines, as the API of the run answers it.
 #[derive(Deserialize)]
-struct Page<'a> {
+struct LinesPage<'a> {
     #[serde(borrow)]
     lines: Vec<&'a RawValue>,
     next: Option<String>,
@@ -47,10 +47,10 @@ struct Message<'a> {
     html: Option<String>,
 }
 
-impl Wanted<'_> {
+impl PageRequest<'_> {
     /// The answer with the lines of this page, as JSON. Those for which there is no room are in the next one.
     pub(super) fn answer(&self, page: &[u8]) -> serde_json::Result<Vec<u8>> {
-        let page: Page<'_> = serde_json::from_slice(page)?;
+        let page: LinesPage<'_> = serde_json::from_slice(page)?;
         let mut answer = format!("{{\"api\":{API},\"messages\":[").into_bytes();
         let (mut reached, mut is_cut) = (None, false);
         for line in &page.lines {
@@ -60,7 +60,7 @@ impl Wanted<'_> {
                 answer.push(b',');
             }
             serde_json::to_writer(&mut answer, &message)?;
-            is_cut = reached.is_some() && answer.len() > MOST;
+            is_cut = reached.is_some() && answer.len() > MOST_MESSAGE_BYTES;
             if is_cut {
                 answer.truncate(length);
                 break;
@@ -89,7 +89,7 @@ impl Wanted<'_> {
         };
         let html = self.html.then(|| {
             let runs = line.get("runs").map(|runs| runs.get());
-            html::html(&text("text").unwrap_or_default(), runs, MOST)
+            html::html(&text("text").unwrap_or_default(), runs, MOST_MESSAGE_BYTES)
         });
         if !self.styles {
             line.remove("runs");
@@ -120,7 +120,7 @@ pub(super) fn position_of(id: u64) -> Option<Position> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{MOST, Wanted, id_of, last_id_before, position_of};
+    use super::{MOST_MESSAGE_BYTES, PageRequest, id_of, last_id_before, position_of};
     use crate::journal::cursor::Position;
     use crate::web::grant::Scope;
 
@@ -140,8 +140,8 @@ mod tests {
         page.to_string().into_bytes()
     }
 
-    fn answered(wanted: &Wanted<'_>, page: &[u8]) -> Value {
-        serde_json::from_slice(&wanted.answer(page).unwrap()).unwrap()
+    fn answered(request: &PageRequest<'_>, page: &[u8]) -> Value {
+        serde_json::from_slice(&request.answer(page).unwrap()).unwrap()
     }
 
     /// A line of so many characters, each with a colour of its own.
@@ -156,7 +156,7 @@ mod tests {
         let page = page(&[line.clone(), json!({ "name": "db", "text": "up" })], false);
         let [all, web] =
             [Scope::All, Scope::Processes { run: "r".into(), names: vec!["web".into()] }];
-        let wanted = |styles, html, scope| Wanted { last: 3, styles, html, scope };
+        let wanted = |styles, html, scope| PageRequest { last: 3, styles, html, scope };
         let ids = [7, 8].map(|record| id_of(Position { record, skip: 0 }));
         let plain = answered(&wanted(false, false, &all), &page);
         let db = json!({ "name": "db", "text": "up", "cursor": "8.0", "id": ids[1] });
@@ -175,11 +175,11 @@ mod tests {
     #[test]
     fn an_answer_ends_where_styles_make_it_too_large() {
         let lines = vec![colourful(20_000); 8];
-        let wanted = Wanted { last: 0, styles: true, html: true, scope: &Scope::All };
+        let wanted = PageRequest { last: 0, styles: true, html: true, scope: &Scope::All };
         let mut received = 0;
         while received < lines.len() {
             let answer = wanted.answer(&page(&lines[received..], false)).unwrap();
-            assert!(answer.len() < MOST + 1000, "{} bytes", answer.len());
+            assert!(answer.len() < MOST_MESSAGE_BYTES + 1000, "{} bytes", answer.len());
             let answer: Value = serde_json::from_slice(&answer).unwrap();
             let count = answer["messages"].as_array().unwrap().len();
             assert!(answer["messages"][count - 1]["html"].as_str().unwrap().contains("<span"));
@@ -188,7 +188,7 @@ mod tests {
             assert!(count > 0 && answer["more"] == (received < lines.len()), "{received}");
         }
         // A line that is too large by itself has no styles as HTML.
-        let wanted = Wanted { styles: false, ..wanted };
+        let wanted = PageRequest { styles: false, ..wanted };
         let answer = answered(&wanted, &page(&[colourful(200_000)], false));
         assert_eq!(answer["messages"][0]["html"], "x".repeat(200_000));
         assert_eq!(answer["more"], false);
@@ -197,10 +197,10 @@ mod tests {
     #[test]
     fn styles_take_little_memory() {
         let page = page(&[colourful(10_000), colourful(100_000)], false);
-        let wanted = Wanted { last: 0, styles: false, html: true, scope: &Scope::All };
+        let wanted = PageRequest { last: 0, styles: false, html: true, scope: &Scope::All };
         let used = allocation_counter::measure(|| _ = wanted.answer(&page));
         // As values, the runs would take more than 70 MiB.
-        assert!(used.bytes_max < 4 * MOST as u64, "{used:?}");
+        assert!(used.bytes_max < 4 * MOST_MESSAGE_BYTES as u64, "{used:?}");
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::grant::Role;
 use super::proof::{Purpose, Secret, is_nonce, random_hex};
-use super::throttle::{Place, Throttle};
+use super::throttle::{AttemptSource, Throttle};
 use super::users::{KnownUser, Users, UsersError, is_name};
 
 /// The most hashes that are computed at once; each needs 19 MiB of memory.
@@ -64,7 +64,7 @@ pub(super) struct Device {
 
 /// The result of a login.
 #[derive(Debug)]
-pub(super) enum Verdict {
+pub(super) enum LoginResult {
     /// The user, and a device key for a browser that has none.
     Known(Role, KnownUser, Option<Device>),
     /// Name or password are wrong.
@@ -108,19 +108,19 @@ impl Passwords {
     }
 
     /// Check a password that comes from this address.
-    pub(super) async fn check(&self, mut ask: Ask, from: IpAddr, now: Instant) -> Verdict {
+    pub(super) async fn check(&self, mut ask: Ask, from: IpAddr, now: Instant) -> LoginResult {
         // Invalid names are not recorded.
         if !is_name(&ask.name) {
             ask.name.clear();
         }
         let device = self.device(&ask);
-        let place = device.clone().map_or_else(|| Place::of(from), Place::Device);
+        let place = device.clone().map_or_else(|| AttemptSource::of(from), AttemptSource::Device);
         let attempt = match self.throttle(|all| all.attempt(&ask.name, &place, now)) {
             Ok(attempt) => attempt,
-            Err(wait) => return Verdict::Wait(wait),
+            Err(wait) => return LoginResult::Wait(wait),
         };
         let Ok(_room) = self.room.acquire().await else {
-            return Verdict::Broken("the server ends".to_owned());
+            return LoginResult::Broken("the server ends".to_owned());
         };
         let (users, name) = (self.users.clone(), ask.name.clone());
         let password = mem::take(&mut ask.password);
@@ -131,20 +131,20 @@ impl Passwords {
         let computed: Result<Result<_, UsersError>, _> = tokio::task::spawn_blocking(compute).await;
         let found = match computed {
             Ok(Ok(found)) => found,
-            Ok(Err(error)) => return Verdict::Broken(error.to_string()),
-            Err(error) => return Verdict::Broken(error.to_string()),
+            Ok(Err(error)) => return LoginResult::Broken(error.to_string()),
+            Err(error) => return LoginResult::Broken(error.to_string()),
         };
-        let Some((role, user)) = found else { return Verdict::Wrong };
+        let Some((role, user)) = found else { return LoginResult::Wrong };
         self.throttle(|all| all.succeed(attempt));
         if device.is_some() {
-            return Verdict::Known(role, user, None);
+            return LoginResult::Known(role, user, None);
         }
         match random_hex(ID) {
             Ok(id) => {
                 let key = self.key(&ask.name, &id).hex().to_owned();
-                Verdict::Known(role, user, Some(Device { id, key }))
+                LoginResult::Known(role, user, Some(Device { id, key }))
             }
-            Err(error) => Verdict::Broken(error.to_string()),
+            Err(error) => LoginResult::Broken(error.to_string()),
         }
     }
 }
@@ -155,7 +155,7 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{Ask, Device, DeviceAsk, Passwords, Verdict};
+    use super::{Ask, Device, DeviceAsk, LoginResult, Passwords};
     use crate::web::grant::Role;
     use crate::web::proof::{Purpose, nonce};
     use crate::web::users::Users;
@@ -167,7 +167,7 @@ mod tests {
         (name, password): (&str, &str),
         device: Option<String>,
         (from, now): (&str, Instant),
-    ) -> Verdict {
+    ) -> LoginResult {
         let ask = Ask { name: name.to_owned(), password: password.to_owned(), device };
         all.check(ask, from.parse::<IpAddr>().unwrap(), now).await
     }
@@ -183,7 +183,7 @@ mod tests {
         let right = ("anna", "correct horse");
         let now = Instant::now();
         let (stranger, elsewhere) = ((STRANGER, now), ("10.0.0.2", now));
-        let Verdict::Known(Role::Operate, _, Some(Device { id, .. })) =
+        let LoginResult::Known(Role::Operate, _, Some(Device { id, .. })) =
             log_in(&all, right, None, stranger).await
         else {
             panic!("the password is right");
@@ -192,15 +192,15 @@ mod tests {
         for name in ["anna", "nobody", "no name"] {
             for _ in 0..5 {
                 let verdict = log_in(&all, (name, "wrong"), None, stranger).await;
-                assert!(matches!(verdict, Verdict::Wrong), "{name}: {verdict:?}");
+                assert!(matches!(verdict, LoginResult::Wrong), "{name}: {verdict:?}");
             }
             let verdict = log_in(&all, (name, "wrong"), None, stranger).await;
-            assert!(matches!(verdict, Verdict::Wait(_)), "{name}: {verdict:?}");
+            assert!(matches!(verdict, LoginResult::Wait(_)), "{name}: {verdict:?}");
         }
         let verdict = log_in(&all, right, None, stranger).await;
-        assert!(matches!(verdict, Verdict::Wait(_)), "not even the right one: {verdict:?}");
+        assert!(matches!(verdict, LoginResult::Wait(_)), "not even the right one: {verdict:?}");
         let verdict = log_in(&all, right, None, elsewhere).await;
-        assert!(matches!(verdict, Verdict::Known(_, _, Some(_))), "{verdict:?}");
+        assert!(matches!(verdict, LoginResult::Known(_, _, Some(_))), "{verdict:?}");
         // The proof is the same after a restart of the server.
         let nonce = nonce().unwrap();
         let key = Passwords::new(all.users.clone(), dir.path()).unwrap().key("anna", &id);
@@ -208,10 +208,10 @@ mod tests {
         let device = format!("{id}.{nonce}.{proof}");
         for wrong in ["", "..", &device[1..], &format!("{id}.{nonce}.")] {
             let verdict = log_in(&all, right, Some(wrong.to_owned()), stranger).await;
-            assert!(matches!(verdict, Verdict::Wait(_)), "{wrong}: {verdict:?}");
+            assert!(matches!(verdict, LoginResult::Wait(_)), "{wrong}: {verdict:?}");
         }
         let verdict = log_in(&all, right, Some(device), stranger).await;
-        assert!(matches!(verdict, Verdict::Known(Role::Operate, _, None)), "{verdict:?}");
+        assert!(matches!(verdict, LoginResult::Known(Role::Operate, _, None)), "{verdict:?}");
         let ask = DeviceAsk { name: "anna".to_owned(), device: id, nonce: nonce.clone() };
         assert!(key.proves(&all.hello(&ask).unwrap(), Purpose::DeviceServer, &[&nonce]));
     }

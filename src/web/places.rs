@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::process::{Resource, getrlimit};
 
 /// The most connections that are served at once. `WebSockets` count too, until they are closed.
-const MOST: usize = 256;
+const MOST_CONNECTIONS: usize = 256;
 
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,7 +51,7 @@ impl Places {
     pub(super) fn new(has_proxy: bool) -> Self {
         // Each connection needs a descriptor, and reading a journal some more.
         let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 2;
-        let most = usize::try_from(files).unwrap_or(usize::MAX).clamp(8, MOST);
+        let most = usize::try_from(files).unwrap_or(usize::MAX).clamp(8, MOST_CONNECTIONS);
         Self { most, has_proxy, taken: Arc::default() }
     }
 

@@ -8,7 +8,7 @@ use crate::model::nearest;
 
 /// The handler of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum RouteHandler {
     /// The page.
     Page,
     /// A script, style or picture of the page.
@@ -114,50 +114,50 @@ const READ: Need = Need::Session(Role::Read);
 const OPERATE: Need = Need::Session(Role::Operate);
 const ADMIN: Need = Need::Session(Role::Admin);
 
-const FILES: Part = Part::OfSession(OfSession::Files);
-const SUPERVISOR: Part = Part::OfSession(OfSession::Supervisor);
+const FILES: RouteHandler = RouteHandler::OfSession(OfSession::Files);
+const SUPERVISOR: RouteHandler = RouteHandler::OfSession(OfSession::Supervisor);
 
-const fn script(call: ScriptCall) -> Part {
-    Part::OfSession(OfSession::Script(call))
+const fn script(call: ScriptCall) -> RouteHandler {
+    RouteHandler::OfSession(OfSession::Script(call))
 }
 
 /// Method, pattern (`{}`: one segment, `*`: the rest), requirement and handler. The answer to any other request is
 /// 404.
-pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
-    (Method::GET, "/", Need::Nothing, Part::Page),
-    (Method::GET, "/a/*", Need::Nothing, Part::Asset),
-    (Method::POST, "/login", Need::OwnPage, Part::Login),
-    (Method::POST, "/login/finish", Need::OwnPage, Part::LoginFinish),
-    (Method::POST, "/login/device", Need::OwnPage, Part::LoginDevice),
-    (Method::POST, "/login/password", Need::OwnPage, Part::LoginPassword),
-    (Method::POST, "/hello", Need::OwnPage, Part::Hello),
-    (Method::POST, "/logout", READ, Part::Logout),
-    (Method::GET, "/me", READ, Part::OfSession(OfSession::Me)),
-    (Method::GET, "/runs", READ, Part::OfSession(OfSession::Runs)),
-    (Method::GET, "/ws", READ, Part::OfSession(OfSession::Live)),
-    (Method::GET, "/r/{}/type/{}", ADMIN, Part::OfSession(OfSession::Terminal)),
-    (Method::GET, "/r/{}/look/{}", READ, Part::OfSession(OfSession::Look)),
-    (Method::GET, "/r/{}/apps", READ, Part::OfSession(OfSession::Apps(AppsPart::List))),
+pub(super) const ROUTES: &[(Method, &str, Need, RouteHandler)] = &[
+    (Method::GET, "/", Need::Nothing, RouteHandler::Page),
+    (Method::GET, "/a/*", Need::Nothing, RouteHandler::Asset),
+    (Method::POST, "/login", Need::OwnPage, RouteHandler::Login),
+    (Method::POST, "/login/finish", Need::OwnPage, RouteHandler::LoginFinish),
+    (Method::POST, "/login/device", Need::OwnPage, RouteHandler::LoginDevice),
+    (Method::POST, "/login/password", Need::OwnPage, RouteHandler::LoginPassword),
+    (Method::POST, "/hello", Need::OwnPage, RouteHandler::Hello),
+    (Method::POST, "/logout", READ, RouteHandler::Logout),
+    (Method::GET, "/me", READ, RouteHandler::OfSession(OfSession::Me)),
+    (Method::GET, "/runs", READ, RouteHandler::OfSession(OfSession::Runs)),
+    (Method::GET, "/ws", READ, RouteHandler::OfSession(OfSession::Live)),
+    (Method::GET, "/r/{}/type/{}", ADMIN, RouteHandler::OfSession(OfSession::Terminal)),
+    (Method::GET, "/r/{}/look/{}", READ, RouteHandler::OfSession(OfSession::Look)),
+    (Method::GET, "/r/{}/apps", READ, RouteHandler::OfSession(OfSession::Apps(AppsPart::List))),
     (
         Method::PUT,
         "/r/{}/apps/{}",
         Need::Archive,
-        Part::OfSession(OfSession::Apps(AppsPart::Upload)),
+        RouteHandler::OfSession(OfSession::Apps(AppsPart::Upload)),
     ),
     (
         Method::POST,
         "/r/{}/apps/{}/remove",
         ADMIN,
-        Part::OfSession(OfSession::Apps(AppsPart::Remove)),
+        RouteHandler::OfSession(OfSession::Apps(AppsPart::Remove)),
     ),
-    (Method::POST, "/r/{}/reload", ADMIN, Part::OfSession(OfSession::Reload)),
-    (Method::GET, "/r/{}/again", ADMIN, Part::OfSession(OfSession::Again)),
-    (Method::POST, "/r/{}/again", ADMIN, Part::OfSession(OfSession::Again)),
-    (Method::GET, "/r/{}/text", READ, Part::Text),
-    (Method::POST, "/r/{}/ticket", READ, Part::Ticket),
+    (Method::POST, "/r/{}/reload", ADMIN, RouteHandler::OfSession(OfSession::Reload)),
+    (Method::GET, "/r/{}/again", ADMIN, RouteHandler::OfSession(OfSession::Again)),
+    (Method::POST, "/r/{}/again", ADMIN, RouteHandler::OfSession(OfSession::Again)),
+    (Method::GET, "/r/{}/text", READ, RouteHandler::Text),
+    (Method::POST, "/r/{}/ticket", READ, RouteHandler::Ticket),
     // The ticket replaces the proof of the key. The cookie identifies the session.
-    (Method::GET, "/download/{}", Need::OwnPage, Part::Download),
-    (Method::GET, "/r/{}/figures", READ, Part::OfSession(OfSession::Figures)),
+    (Method::GET, "/download/{}", Need::OwnPage, RouteHandler::Download),
+    (Method::GET, "/r/{}/figures", READ, RouteHandler::OfSession(OfSession::Figures)),
     (Method::GET, "/r/{}/api/state", READ, FILES),
     (Method::GET, "/r/{}/api/status", READ, FILES),
     (Method::GET, "/r/{}/api/processes", READ, FILES),
@@ -219,7 +219,7 @@ pub(super) const ROUTES: &[(Method, &str, Need, Part)] = &[
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lookup {
     /// A handler with its requirement.
-    Route(Need, Part),
+    Route(Need, RouteHandler),
     /// The path exists, but not with this method.
     OtherMethod,
     /// The path does not exist.

@@ -28,7 +28,7 @@ pub(super) const SECOND: Duration = Duration::from_secs(1);
 /// The time between two samples without a page.
 const HALF_MINUTE: Duration = Duration::from_secs(30);
 /// Percentages and rates need an earlier sample that is at most this old.
-const LONGEST: Duration = Duration::from_secs(65);
+const LONGEST_SAMPLE_AGE: Duration = Duration::from_secs(65);
 /// The wall clock goes on by this much more than the monotonic one only while the machine sleeps.
 const SLEPT: Duration = Duration::from_secs(10);
 
@@ -47,7 +47,7 @@ pub(super) struct Samples {
     begun: Instant,
     /// Locked while a sample is taken.
     taker: Arc<tokio::sync::Mutex<Taker>>,
-    kept: Mutex<Kept>,
+    history: Mutex<SampleHistory>,
 }
 
 #[derive(Debug)]
@@ -57,7 +57,7 @@ struct Taker {
 }
 
 #[derive(Debug)]
-struct Kept {
+struct SampleHistory {
     series: Series,
     /// When the first sample was taken, on the clock of [`Samples::begun`].
     first: Option<Duration>,
@@ -85,7 +85,7 @@ impl Taker {
     }
 }
 
-impl Kept {
+impl SampleHistory {
     /// The seconds since the first sample, at this time of another one: on the clock of [`Samples::begun`], and on
     /// that of the wall.
     fn passed(&mut self, (now, time): (Duration, Timestamp)) -> u64 {
@@ -106,17 +106,23 @@ impl Kept {
 impl Samples {
     /// No samples yet, of the run with its journal in these directories.
     pub(super) fn new(dirs: &Dirs) -> Self {
-        let sampler = Sampler::with_longest(LONGEST);
+        let sampler = Sampler::with_longest(LONGEST_SAMPLE_AGE);
         let taker = Taker { sampler, printed: Printed::new(dirs) };
         let taker = Arc::new(tokio::sync::Mutex::new(taker));
         let (series, time) = (Series::with_day(), Timestamp::EPOCH);
-        let kept = Kept { series, first: None, last: Duration::ZERO, time, slept: Duration::ZERO };
-        Self { begun: Instant::now(), taker, kept: Mutex::new(kept) }
+        let kept = SampleHistory {
+            series,
+            first: None,
+            last: Duration::ZERO,
+            time,
+            slept: Duration::ZERO,
+        };
+        Self { begun: Instant::now(), taker, history: Mutex::new(kept) }
     }
 
     /// Whether a sample is due although no page shows the run.
     fn is_due(&self) -> bool {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         kept.first.is_none()
             || self.begun.elapsed().saturating_sub(kept.last) + SECOND >= HALF_MINUTE
     }
@@ -133,7 +139,7 @@ impl Samples {
     ) -> Option<Sample> {
         let mut taker = Arc::clone(&self.taker).lock_owned().await;
         let figures = spawn_blocking(move || taker.take(processes, at.0)).await.ok()?;
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         let passed = kept.passed(at);
         let count = kept.series.count(Length::Second);
         // Two pages may follow the run by themselves after its supervisor was replaced.
@@ -151,7 +157,7 @@ impl Samples {
             let reason = "`interval` must be 1, 10 or 30, and `after` the number of a sample";
             return problem(StatusCode::BAD_REQUEST, reason);
         };
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         let may_see = |name: &ProcName| scope.has_process(name.as_str());
         let all = kept.series.since(length, after).filter(|(name, _)| may_see(name));
         let mut processes: Vec<_> = all.map(|(name, points)| Used::of(name, points)).collect();
@@ -160,7 +166,7 @@ impl Samples {
         let begun = kept.series.count(Length::Second) % interval;
         let begun = Duration::from_secs(begun).as_nanos();
         let time = kept.time.nanos().saturating_sub(u64::try_from(begun).unwrap_or(0));
-        let answer = Answer {
+        let answer = SamplesAnswer {
             api: API,
             interval,
             last: kept.series.count(length),
@@ -215,7 +221,7 @@ fn asked(query: &str) -> Option<(Length, u64)> {
 
 /// Samples of all processes.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct SamplesAnswer<'a> {
     api: u32,
     /// Seconds between two samples.
     interval: u64,

@@ -29,7 +29,7 @@ const AFTER_TYPISTS: u8 = 5;
 pub(super) struct Terminal {
     pub(super) run: Arc<Run>,
     pub(super) name: ProcName,
-    view: Mutex<Weak<watch::Sender<View>>>,
+    view: Mutex<Weak<watch::Sender<ScreenState>>>,
     typists: watch::Sender<Typists>,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct Typists {
 
 /// The state of a screen. Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum View {
+pub(super) enum ScreenState {
     /// Not captured yet.
     #[default]
     Unknown,
@@ -115,12 +115,12 @@ impl Terminal {
     }
 
     /// Follow the screen for as long as the receiver exists.
-    pub(super) fn view(self: &Arc<Self>) -> watch::Receiver<View> {
+    pub(super) fn view(self: &Arc<Self>) -> watch::Receiver<ScreenState> {
         let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = view.upgrade() {
             return sender.subscribe();
         }
-        let (sender, receiver) = watch::channel(View::default());
+        let (sender, receiver) = watch::channel(ScreenState::default());
         let sender = Arc::new(sender);
         *view = Arc::downgrade(&sender);
         let looking = Looking {
@@ -158,12 +158,12 @@ struct Looking {
 }
 
 impl Looking {
-    async fn serve(mut self, view: &watch::Sender<View>) {
+    async fn serve(mut self, view: &watch::Sender<ScreenState>) {
         let (mut last, mut heads, mut looks_left) = (None::<Occasion>, 0, 0_u8);
         loop {
             let seen = self.seen.borrow_and_update().clone();
             if seen.link == Link::Over {
-                view.send_replace(View::Over);
+                view.send_replace(ScreenState::Over);
                 return;
             }
             let printed = match &last {
@@ -199,7 +199,7 @@ impl Looking {
         }
     }
 
-    async fn look(&self) -> View {
+    async fn look(&self) -> ScreenState {
         let name = self.name.as_str();
         // `=` is needed only if the entry has several instances. Supervisors of earlier versions do not know it.
         let is_entry = self
@@ -212,34 +212,40 @@ impl Looking {
         let answer = match self.run.client().await {
             Some(Ok(client)) => client.whole_screen(&word).await,
             Some(Err(error)) => Err(error),
-            None => return View::Over,
+            None => return ScreenState::Over,
         };
         let screen = match answer {
             Ok(screen) => screen,
-            Err(error) => return View::Problem(error.to_string()),
+            Err(error) => return ScreenState::Problem(error.to_string()),
         };
         match serde_json::to_vec(&screen) {
-            Ok(json) => View::Screen((screen.columns, screen.rows), message(SCREEN, &json).into()),
-            Err(error) => View::Problem(error.to_string()),
+            Ok(json) => {
+                ScreenState::Screen((screen.columns, screen.rows), message(SCREEN, &json).into())
+            }
+            Err(error) => ScreenState::Problem(error.to_string()),
         }
     }
 }
 
 /// Send the newest screen to a page until one of them ends. Messages from the page are ignored. A limited session
 /// gets no reasons of problems, which may name other processes.
-pub(super) async fn show(mut socket: WebSocket, mut view: watch::Receiver<View>, is_limited: bool) {
+pub(super) async fn show(
+    mut socket: WebSocket,
+    mut view: watch::Receiver<ScreenState>,
+    is_limited: bool,
+) {
     let mut ping = interval(PING);
     loop {
         let now = view.borrow_and_update().clone();
         let is_sent = match now {
-            View::Unknown => true,
-            View::Screen(_, frame) => send(&mut socket, frame.to_vec()).await,
-            View::Problem(why) => {
+            ScreenState::Unknown => true,
+            ScreenState::Screen(_, frame) => send(&mut socket, frame.to_vec()).await,
+            ScreenState::Problem(why) => {
                 let why =
                     if is_limited { "The screen is not available now.".to_owned() } else { why };
                 send_status(&mut socket, &Status { problem: Some(why), ..Status::default() }).await
             }
-            View::Over => return end(&mut socket, RUN_OVER).await,
+            ScreenState::Over => return end(&mut socket, RUN_OVER).await,
         };
         if !is_sent || !wait(&mut socket, &mut view, &mut ping).await {
             return;
@@ -250,7 +256,7 @@ pub(super) async fn show(mut socket: WebSocket, mut view: watch::Receiver<View>,
 /// Wait for a new screen; false if the page is gone.
 async fn wait(
     socket: &mut WebSocket,
-    view: &mut watch::Receiver<View>,
+    view: &mut watch::Receiver<ScreenState>,
     ping: &mut Interval,
 ) -> bool {
     loop {

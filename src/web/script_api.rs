@@ -20,7 +20,7 @@ use super::ending::Ending;
 use super::follow::{Link, Seen};
 use super::grant::Scope;
 use super::listing::entries;
-use super::messages::{Wanted, last_id_before, position_of};
+use super::messages::{PageRequest, last_id_before, position_of};
 use super::proof::random_hex;
 use super::routes::ScriptCall;
 use super::run_api::{forward, read_lines, unreadable};
@@ -41,7 +41,7 @@ const USUAL_LAST: u64 = 20;
 /// The most last lines that a request may ask for.
 const MOST_LAST: u64 = 1000;
 /// How long to wait for figures.
-const PATIENCE: Duration = Duration::from_secs(5);
+const FIGURES_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The processes that each session has deselected, by session and run.
 #[derive(Debug, Default)]
@@ -277,7 +277,7 @@ impl ScriptRequest<'_> {
         if status != StatusCode::OK {
             return refuse(status, "the journal can't be read");
         }
-        let wanted = Wanted { last, styles, html, scope: self.scope };
+        let wanted = PageRequest { last, styles, html, scope: self.scope };
         match wanted.answer(&page) {
             Ok(answer) => Ok(answers::file("application/json", answer)),
             Err(error) => {
@@ -350,7 +350,7 @@ impl ScriptRequest<'_> {
         let is_sampled = run.known.is_sampled();
         if is_sampled {
             // After a timeout, the answer has no figures.
-            let _ = timeout(PATIENCE, follow.wait_for(is_known)).await;
+            let _ = timeout(FIGURES_PATIENCE, follow.wait_for(is_known)).await;
         }
         let seen = follow.borrow().clone();
         let its =

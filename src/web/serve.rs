@@ -25,7 +25,7 @@ use tokio::time::{sleep, timeout};
 use super::access::Access;
 use super::door;
 use super::ending::{Ending, closed};
-use super::gate::Names;
+use super::gate::ServerNames;
 use super::places::Place;
 use super::samples;
 use super::server::{Ends, RECHECK, Server, peer_of};
@@ -86,7 +86,7 @@ pub fn run(handover: &Handover) -> io::Result<Ending> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         let runs = Arc::new(Runs::new(Env::real(), handover.only.clone()));
-        let names = Names::new(&handover.id, handover.access.public.clone());
+        let names = ServerNames::new(&handover.id, handover.access.public.clone());
         let access = handover.access.clone();
         let server = Arc::new(Server::new((names, handover.port), access, sessions, runs)?);
         let path = door::path(&handover.dir, handover.port);

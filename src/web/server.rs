@@ -25,12 +25,12 @@ use self::user_check::Checked;
 use super::access::Access;
 use super::answers::{finish, json, problem};
 use super::ending::Ending;
-use super::gate::{Names, Need, Sender, bearer, judge};
+use super::gate::{Authentication, Need, ServerNames, bearer, judge};
 use super::grant::{Grant, Role, Scope};
 use super::listing::{RunEntry, entries};
 use super::password::Passwords;
 use super::places::{Peer, Places};
-use super::routes::{Lookup, OfSession, Part, ScriptCall, find, no_such_path};
+use super::routes::{Lookup, OfSession, RouteHandler, ScriptCall, find, no_such_path};
 use super::screens::Terminals;
 use super::script_api::Selections;
 use super::sessions::{NewLink, SessionEntry, Sessions};
@@ -82,7 +82,7 @@ pub(super) struct Ends {
 #[derive(Debug)]
 pub(super) struct Server {
     /// The names by which it may be addressed.
-    pub(super) names: Names,
+    pub(super) names: ServerNames,
     /// Its port.
     pub(super) port: u16,
     /// The runs of the user.
@@ -124,7 +124,7 @@ struct AllRuns {
 impl Server {
     /// A server with this name, port and sessions, for these runs.
     pub(super) fn new(
-        (names, port): (Names, u16),
+        (names, port): (ServerNames, u16),
         access: Access,
         sessions: Sessions,
         runs: Arc<Runs>,
@@ -232,14 +232,14 @@ impl Server {
             Lookup::Route(need, part) => (need, part),
             // The gate checks these first, so that its refusals do not reveal which paths exist.
             Lookup::OtherMethod | Lookup::Nothing if session.is_some() => {
-                (Need::Session(Role::Read), Part::Asset)
+                (Need::Session(Role::Read), RouteHandler::Asset)
             }
-            Lookup::OtherMethod | Lookup::Nothing => (Need::OwnPage, Part::Asset),
+            Lookup::OtherMethod | Lookup::Nothing => (Need::OwnPage, RouteHandler::Asset),
         };
         let sender = match &session {
-            Some((_, grant)) if bearer(&parts.headers).is_some() => Sender::Token(grant),
-            Some((_, grant)) => Sender::Session(grant),
-            None => Sender::Unknown,
+            Some((_, grant)) if bearer(&parts.headers).is_some() => Authentication::Token(grant),
+            Some((_, grant)) => Authentication::Session(grant),
+            None => Authentication::Unknown,
         };
         let at = (&self.names, !ends.local.ip().to_canonical().is_loopback());
         if let Err(refused) = judge((&method, &parts.headers), at, need, sender) {
@@ -259,22 +259,24 @@ impl Server {
             self.renew(id);
         }
         match (part, session) {
-            (Part::Page, _) => assets::page(self.names.own()),
-            (Part::Asset, _) => assets::asset(&path, self.names.own()),
-            (Part::Login, _) => self.login(ends, &parts.headers, body).await,
-            (Part::LoginFinish, _) => self.finish_login(ends, &parts.headers, body).await,
-            (Part::LoginDevice, _) => self.greet_device(&parts.headers, body).await,
-            (Part::LoginPassword, _) => self.login_by_password(ends, &parts.headers, body).await,
-            (Part::Hello, _) => self.hello(body).await,
-            (Part::Logout, session) => self.logout(session),
-            (Part::Text | Part::Ticket | Part::Download, session) => {
+            (RouteHandler::Page, _) => assets::page(self.names.own()),
+            (RouteHandler::Asset, _) => assets::asset(&path, self.names.own()),
+            (RouteHandler::Login, _) => self.login(ends, &parts.headers, body).await,
+            (RouteHandler::LoginFinish, _) => self.finish_login(ends, &parts.headers, body).await,
+            (RouteHandler::LoginDevice, _) => self.greet_device(&parts.headers, body).await,
+            (RouteHandler::LoginPassword, _) => {
+                self.login_by_password(ends, &parts.headers, body).await
+            }
+            (RouteHandler::Hello, _) => self.hello(body).await,
+            (RouteHandler::Logout, session) => self.logout(session),
+            (RouteHandler::Text | RouteHandler::Ticket | RouteHandler::Download, session) => {
                 self.as_text(part, &parts, session, body).await
             }
-            (Part::OfSession(part), Some(session)) => {
+            (RouteHandler::OfSession(part), Some(session)) => {
                 self.answer_within_budget(session, part, (parts, body)).await
             }
             // The gate has already refused requests without a session.
-            (Part::OfSession(_), None) => StatusCode::UNAUTHORIZED.into_response(),
+            (RouteHandler::OfSession(_), None) => StatusCode::UNAUTHORIZED.into_response(),
         }
     }
 

@@ -28,7 +28,7 @@ const IDLE_LIFE: Duration = Duration::from_secs(12 * 3600);
 /// How long a session lasts at most.
 const LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// The most links and sessions per user; the oldest are dropped first.
-const MOST: usize = 64;
+const MOST_PER_USER: usize = 64;
 /// The time of the last use of a session is saved at most this often.
 const SAVED_USE: Duration = Duration::from_secs(60);
 /// How many characters of the id of a session are shown.
@@ -38,7 +38,7 @@ const SLOT: u64 = 1 << 20;
 
 /// A link that logs in once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Link {
+struct LoginLink {
     id: String,
     /// The secret at the addresses of this machine.
     secret: Secret,
@@ -57,7 +57,7 @@ struct Link {
     nonces: Option<[String; 2]>,
 }
 
-impl Link {
+impl LoginLink {
     fn secret(&self, site: Site) -> &Secret {
         match site {
             Site::Local => &self.secret,
@@ -161,14 +161,14 @@ pub(super) enum LoginError {
 #[derive(Debug)]
 pub(super) struct Sessions {
     file: File,
-    kept: Kept,
+    kept: SessionFile,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Kept {
+struct SessionFile {
     turn: u64,
     #[serde(deserialize_with = "readable")]
-    links: Vec<Link>,
+    links: Vec<LoginLink>,
     #[serde(deserialize_with = "readable")]
     sessions: Vec<Session>,
 }
@@ -200,7 +200,7 @@ impl Sessions {
         let new = NewLink { local: text(&secret), public: text(&public) };
         let until = grant.until.unwrap_or(now + LINK_LIFE);
         let (public, used, nonces) = (Some(public), None, None);
-        self.kept.links.push(Link { id, secret, public, grant, user, until, used, nonces });
+        self.kept.links.push(LoginLink { id, secret, public, grant, user, until, used, nonces });
         self.save(now);
         Ok(new)
     }
@@ -344,7 +344,7 @@ impl Sessions {
         is_meant: impl Fn(&str, Option<&KnownUser>) -> bool,
         now: Timestamp,
     ) -> usize {
-        let count = |kept: &Kept| (kept.sessions.len(), kept.links.len());
+        let count = |kept: &SessionFile| (kept.sessions.len(), kept.links.len());
         let before = count(&self.kept);
         let is_left = |id: &str, user: &Option<KnownUser>| !is_meant(id, user.as_ref());
         self.kept.sessions.retain(|session| is_left(&session.id, &session.user));
@@ -362,14 +362,14 @@ impl Sessions {
         self.save(now);
     }
 
-    fn find_link(&mut self, id: &str, now: Timestamp) -> Option<&mut Link> {
+    fn find_link(&mut self, id: &str, now: Timestamp) -> Option<&mut LoginLink> {
         self.kept.links.iter_mut().find(|link| link.id == id && now < link.until)
     }
 
     /// Write all that is valid into the slot that was not written last. If the write is interrupted, the other slot
     /// stays intact.
     fn save(&mut self, now: Timestamp) {
-        let Kept { turn, links, sessions } = &mut self.kept;
+        let SessionFile { turn, links, sessions } = &mut self.kept;
         *turn += 1;
         links.retain(|link| now < link.until);
         sessions.retain(|session| session.lives(now));
@@ -391,7 +391,7 @@ fn keep_newest<T>(all: &mut Vec<T>, user: impl Fn(&T) -> Option<&KnownUser>) {
         let name = user(&one).map(|user| user.name.clone());
         let count = counts.entry(name).or_default();
         *count += 1;
-        if *count <= MOST {
+        if *count <= MOST_PER_USER {
             kept.push(one);
         }
     }
@@ -407,7 +407,7 @@ fn write(file: &File, at: u64, kept: &impl Serialize) -> io::Result<()> {
     file.write_all_at(&whole, at)
 }
 
-fn read(file: &File, at: u64) -> Option<Kept> {
+fn read(file: &File, at: u64) -> Option<SessionFile> {
     const SUM: usize = 32;
     let mut head = [0; 8 + SUM];
     file.read_exact_at(&mut head, at).ok()?;
@@ -422,7 +422,9 @@ mod tests {
     use std::fs::File;
     use std::time::Duration;
 
-    use super::{Begun, IDLE_LIFE, LIFE, LINK_LIFE, LoginError, MOST, NewLink, SLOT, Sessions};
+    use super::{
+        Begun, IDLE_LIFE, LIFE, LINK_LIFE, LoginError, MOST_PER_USER, NewLink, SLOT, Sessions,
+    };
     use crate::model::time::Timestamp;
     use crate::web::gate::Site;
     use crate::web::grant::{Grant, Role, Scope};
@@ -647,7 +649,7 @@ mod tests {
         let owner = logged_in(&mut sessions);
         let mut first = None;
         let anna = anna();
-        for _ in 0..=MOST {
+        for _ in 0..=MOST_PER_USER {
             let link = sessions.link(Grant::OWNER, Some(anna.clone()), NOW).unwrap();
             let mut page = Page::at(&link.public, Site::Public);
             page.log_in(&mut sessions, NOW).unwrap();
@@ -686,11 +688,14 @@ mod tests {
     fn there_are_only_so_many() {
         let mut sessions = Sessions::open(file());
         let first = logged_in(&mut sessions);
-        for _ in 0..MOST {
+        for _ in 0..MOST_PER_USER {
             logged_in(&mut sessions);
         }
         assert!(!first.is_known(&sessions, NOW));
-        assert!(sessions.kept.links.len() <= MOST && sessions.kept.sessions.len() <= MOST);
+        assert!(
+            sessions.kept.links.len() <= MOST_PER_USER
+                && sessions.kept.sessions.len() <= MOST_PER_USER
+        );
         let at = NOW + Duration::from_secs(1);
         assert!(logged_in(&mut sessions).is_known(&sessions, at));
     }

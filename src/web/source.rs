@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 
 use super::follow::{Follow, Seen};
-use super::listing::{Known, Listing};
+use super::listing::{Listing, RunList};
 use super::samples::Samples;
 use crate::api::version::OURS;
 use crate::client::{Client, ClientError};
@@ -254,12 +254,12 @@ impl Runs {
     }
 
     /// Read the list now.
-    pub(super) async fn list(&self) -> io::Result<Known> {
+    pub(super) async fn list(&self) -> io::Result<RunList> {
         self.listing.now().await
     }
 
     /// Follow the list.
-    pub(super) fn follow(&self) -> watch::Receiver<Known> {
+    pub(super) fn follow(&self) -> watch::Receiver<RunList> {
         self.listing.follow()
     }
 

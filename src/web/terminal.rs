@@ -20,7 +20,7 @@ use tokio::time::{Instant, interval, sleep_until, timeout};
 use super::copy_mode::{CopyMode, Leaving};
 use super::leftover_session::LeftoverSession;
 use super::pty::{Pty, Size};
-use super::screens::{Terminal, Typist, View};
+use super::screens::{ScreenState, Terminal, Typist};
 use crate::view::merged::cleaned;
 
 const OUTPUT: u8 = 0;
@@ -51,7 +51,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// How much of the last output is searched for the final message of `tmo connect`.
 const LAST: usize = 1 << 10;
 /// How long to wait for the size of a terminal.
-const PATIENCE: Duration = Duration::from_secs(5);
+const SIZE_PATIENCE: Duration = Duration::from_secs(5);
 /// The longest reason that is forwarded, in characters.
 const LONGEST_FAREWELL: usize = 200;
 /// The reason for the end of a terminal whose run is over.
@@ -99,14 +99,14 @@ type MayType<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// The parameters of a typing page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct TypingParameters {
     /// Its columns and rows.
     size: Size,
     /// Whether the terminal keeps its size and the page uses that.
     keeps_size: bool,
 }
 
-impl Asked {
+impl TypingParameters {
     /// Parse a query such as `size=80x24&keep=1`.
     pub(super) fn of(query: &str) -> Self {
         let mut asked = Self { size: (80, 24), keeps_size: false };
@@ -129,7 +129,7 @@ impl Asked {
 pub(super) async fn open(
     mut socket: WebSocket,
     terminal: &Arc<Terminal>,
-    Asked { mut size, keeps_size }: Asked,
+    TypingParameters { mut size, keeps_size }: TypingParameters,
     may_type: MayType<'_>,
 ) {
     let Some(address) = terminal.run.known.socket() else {
@@ -139,8 +139,10 @@ pub(super) async fn open(
     if keeps_size {
         let view = view.insert(terminal.view());
         // After a timeout, the size of the page is used.
-        let _ = timeout(PATIENCE, view.wait_for(|view| *view != View::Unknown)).await.is_ok();
-        if let View::Screen(now, _) = *view.borrow_and_update() {
+        let _ = timeout(SIZE_PATIENCE, view.wait_for(|view| *view != ScreenState::Unknown))
+            .await
+            .is_ok();
+        if let ScreenState::Screen(now, _) = *view.borrow_and_update() {
             size = now;
         }
         send_status(&mut socket, &Status { size: Some(size), ..Status::default() }).await;
@@ -165,7 +167,7 @@ struct Typing<'a> {
     typist: Typist,
     size: Size,
     /// The screen of the terminal, if the page must use its size.
-    view: Option<watch::Receiver<View>>,
+    view: Option<watch::Receiver<ScreenState>>,
     may_type: MayType<'a>,
 }
 
@@ -321,15 +323,18 @@ impl Conversation {
 }
 
 /// Wait until the terminal has another size, which the page must use.
-async fn new_size(view: &mut Option<watch::Receiver<View>>, known: Size) -> Size {
+async fn new_size(view: &mut Option<watch::Receiver<ScreenState>>, known: Size) -> Size {
     let Some(view) = view else { return std::future::pending().await };
     loop {
         if view.changed().await.is_err() {
             return std::future::pending().await;
         }
         match *view.borrow_and_update() {
-            View::Screen(size, _) if size != known => return size,
-            View::Unknown | View::Screen(..) | View::Problem(_) | View::Over => {}
+            ScreenState::Screen(size, _) if size != known => return size,
+            ScreenState::Unknown
+            | ScreenState::Screen(..)
+            | ScreenState::Problem(_)
+            | ScreenState::Over => {}
         }
     }
 }
@@ -364,14 +369,14 @@ pub(super) async fn send_ping(socket: &mut WebSocket) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Asked, Conversation, LONGEST_FAREWELL, PageMessage, parse};
+    use super::{Conversation, LONGEST_FAREWELL, PageMessage, TypingParameters, parse};
 
     #[test]
     fn the_query_has_size_and_rule() {
-        let asked = |size, keeps_size| Asked { size, keeps_size };
-        assert_eq!(Asked::of("size=100x30&keep=1"), asked((100, 30), true));
-        assert_eq!(Asked::of("size=100x-3&keep=0"), asked((80, 24), false));
-        assert_eq!(Asked::of(""), asked((80, 24), false));
+        let asked = |size, keeps_size| TypingParameters { size, keeps_size };
+        assert_eq!(TypingParameters::of("size=100x30&keep=1"), asked((100, 30), true));
+        assert_eq!(TypingParameters::of("size=100x-3&keep=0"), asked((80, 24), false));
+        assert_eq!(TypingParameters::of(""), asked((80, 24), false));
     }
 
     #[test]

@@ -13,11 +13,11 @@ use tokio::time::Instant;
 /// The number of attempts without a delay.
 const FREE: u32 = 5;
 /// The longest delay.
-const LONGEST: Duration = Duration::from_secs(5 * 60);
+const LONGEST_DELAY: Duration = Duration::from_secs(5 * 60);
 /// How long failures are remembered after the last delay.
 const MEMORY: Duration = Duration::from_secs(3600);
 /// The most counters of their own.
-const MOST: usize = 4096;
+const MOST_COUNTERS: usize = 4096;
 /// The most names from one address that have a counter of their own; further ones share one.
 const NAMES: usize = 64;
 /// The number of counters for all places that have none because there are too many.
@@ -25,7 +25,7 @@ const CROWDS: u64 = 256;
 
 /// Where an attempt comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Place {
+pub(super) enum AttemptSource {
     /// An address; for IPv6, the network of one customer.
     Address(IpAddr),
     /// A browser that knows the key of its device.
@@ -34,7 +34,7 @@ pub(super) enum Place {
     Crowd(u64),
 }
 
-impl Place {
+impl AttemptSource {
     /// The place of an address.
     pub(super) fn of(address: IpAddr) -> Self {
         Self::Address(match address.to_canonical() {
@@ -58,7 +58,7 @@ impl Counter {
     }
 }
 
-type Key = (String, Place);
+type Key = (String, AttemptSource);
 
 /// An attempt that was counted.
 #[derive(Debug, PartialEq, Eq)]
@@ -78,10 +78,10 @@ impl Throttle {
     pub(super) fn attempt(
         &mut self,
         name: &str,
-        place: &Place,
+        source: &AttemptSource,
         now: Instant,
     ) -> Result<Attempt, Duration> {
-        let key = self.key(name, place, now);
+        let key = self.key(name, source, now);
         let fresh = Counter { attempts: 0, next: now };
         let before = self.0.get(&key).filter(|counter| !counter.is_over(now)).copied();
         let mut counter = before.unwrap_or(fresh);
@@ -91,7 +91,7 @@ impl Throttle {
         let before = counter.next;
         counter.attempts += 1;
         let doubled = counter.attempts.checked_sub(FREE).map_or(0, |times| 1 << times.min(16));
-        counter.next = now + Duration::from_secs(doubled).min(LONGEST);
+        counter.next = now + Duration::from_secs(doubled).min(LONGEST_DELAY);
         self.0.insert(key.clone(), counter);
         Ok(Attempt { key, next: [before, counter.next] })
     }
@@ -112,18 +112,18 @@ impl Throttle {
 
     /// The counter of a name. An address that tries many names must not displace the counters of others, nor many
     /// addresses a counter that delays.
-    fn key(&mut self, name: &str, place: &Place, now: Instant) -> Key {
-        let own = (name.to_owned(), place.clone());
+    fn key(&mut self, name: &str, source: &AttemptSource, now: Instant) -> Key {
+        let own = (name.to_owned(), source.clone());
         if self.0.contains_key(&own) {
             return own;
         }
-        if self.0.len() >= MOST {
+        if self.0.len() >= MOST_COUNTERS {
             self.0.retain(|_, counter| !counter.is_over(now));
         }
-        let has_room = self.0.len() < MOST;
+        let has_room = self.0.len() < MOST_COUNTERS;
         let its = || {
             let is_its =
-                |((_, from), counter): &(&Key, &Counter)| from == place && !counter.is_over(now);
+                |((_, from), counter): &(&Key, &Counter)| from == source && !counter.is_over(now);
             self.0.iter().filter(is_its).count()
         };
         if has_room && its() < NAMES {
@@ -133,7 +133,7 @@ impl Throttle {
         if has_room || self.0.contains_key(&shared) {
             return shared;
         }
-        (shared.0, Place::Crowd(self.0.hasher().hash_one(place) % CROWDS))
+        (shared.0, AttemptSource::Crowd(self.0.hasher().hash_one(source) % CROWDS))
     }
 }
 
@@ -143,10 +143,12 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{CROWDS, FREE, LONGEST, MEMORY, MOST, NAMES, Place, Throttle};
+    use super::{
+        AttemptSource, CROWDS, FREE, LONGEST_DELAY, MEMORY, MOST_COUNTERS, NAMES, Throttle,
+    };
 
-    fn place(address: &str) -> Place {
-        Place::of(address.parse().unwrap())
+    fn place(address: &str) -> AttemptSource {
+        AttemptSource::of(address.parse().unwrap())
     }
 
     #[test]
@@ -162,13 +164,13 @@ mod tests {
             now += delay;
             assert!(throttle.attempt("anna", &here, now).is_ok());
         }
-        assert_eq!(throttle.attempt("anna", &here, now), Err(LONGEST));
-        now += LONGEST + MEMORY + Duration::from_secs(1);
+        assert_eq!(throttle.attempt("anna", &here, now), Err(LONGEST_DELAY));
+        now += LONGEST_DELAY + MEMORY + Duration::from_secs(1);
         for _ in 0..FREE {
             assert!(throttle.attempt("anna", &here, now).is_ok());
         }
         assert!(throttle.attempt("anna", &here, now).is_err());
-        now += LONGEST;
+        now += LONGEST_DELAY;
         let right = throttle.attempt("anna", &here, now).unwrap();
         throttle.succeed(right);
         for _ in 0..FREE {
@@ -183,7 +185,7 @@ mod tests {
             let _ = throttle.attempt("anna", &place("10.0.0.1"), now);
         }
         assert!(throttle.attempt("anna", &place("10.0.0.1"), now).is_err());
-        let others = [place("10.0.0.2"), Place::Device("0a".to_owned())];
+        let others = [place("10.0.0.2"), AttemptSource::Device("0a".to_owned())];
         for other in others {
             assert!(throttle.attempt("anna", &other, now).is_ok());
         }
@@ -202,7 +204,7 @@ mod tests {
             throttle.attempt("anna", &here, now).unwrap();
         }
         now += Duration::from_secs(2);
-        let names = (0..MOST + 10).map(|number| number.to_string());
+        let names = (0..MOST_COUNTERS + 10).map(|number| number.to_string());
         let taken = names.filter(|name| throttle.attempt(name, &here, now).is_ok()).count();
         assert!(taken < NAMES + FREE as usize, "{taken}");
         throttle.attempt("anna", &here, now).unwrap();
@@ -242,9 +244,10 @@ mod tests {
     #[test]
     fn there_are_only_so_many_counters_and_a_full_table_counts_on() {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
-        let full = u32::try_from(MOST).unwrap();
-        let address =
-            |number: u32| Place::of(std::net::Ipv4Addr::from_bits(0x0b00_0000 + number).into());
+        let full = u32::try_from(MOST_COUNTERS).unwrap();
+        let address = |number: u32| {
+            AttemptSource::of(std::net::Ipv4Addr::from_bits(0x0b00_0000 + number).into())
+        };
         for number in 0..full {
             for _ in 0..FREE {
                 throttle.attempt("bob", &address(number), now).unwrap();
@@ -259,7 +262,7 @@ mod tests {
         for number in full..2 * full {
             let _ = throttle.attempt("anna", &address(number), now);
         }
-        assert!(throttle.0.len() <= MOST + usize::try_from(CROWDS).unwrap());
+        assert!(throttle.0.len() <= MOST_COUNTERS + usize::try_from(CROWDS).unwrap());
         let later = now + 2 * MEMORY;
         assert!(throttle.attempt("anna", &others[0], later).is_ok());
         assert_eq!(throttle.0.len(), 1);

@@ -10,7 +10,7 @@ use super::proof::random_hex;
 /// How long a ticket is valid.
 const LIFE: Duration = Duration::from_secs(30);
 /// The most tickets; the oldest are dropped first.
-const MOST: usize = 64;
+const MOST_TICKETS: usize = 64;
 
 /// A permission to download a log in a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Tickets {
     /// Store a ticket; returns its id, which is a secret.
     pub(super) fn issue(&mut self, ticket: Ticket) -> io::Result<String> {
         let id = random_hex(16)?;
-        self.open.truncate(MOST - 1);
+        self.open.truncate(MOST_TICKETS - 1);
         self.open.push_front((id.clone(), Instant::now() + LIFE, ticket));
         Ok(id)
     }
@@ -50,7 +50,7 @@ impl Tickets {
 mod tests {
     use std::time::Instant;
 
-    use super::{LIFE, MOST, Ticket, Tickets};
+    use super::{LIFE, MOST_TICKETS, Ticket, Tickets};
 
     fn ticket(run: &str) -> Ticket {
         Ticket { session: "s".into(), run: run.into(), query: String::new() }
@@ -72,7 +72,7 @@ mod tests {
     fn there_are_only_so_many() {
         let mut tickets = Tickets::default();
         let first = tickets.issue(ticket("first")).unwrap();
-        let ids: Vec<_> = (0..MOST).map(|_| tickets.issue(ticket("x")).unwrap()).collect();
+        let ids: Vec<_> = (0..MOST_TICKETS).map(|_| tickets.issue(ticket("x")).unwrap()).collect();
         let now = Instant::now();
         assert_eq!(tickets.redeem(&first, now), None);
         assert!(ids.iter().all(|id| tickets.redeem(id, now).is_some()));

@@ -20,9 +20,9 @@ const LIMIT: u64 = 1 << 20;
 /// The most characters of a name.
 const LONGEST_NAME: usize = 32;
 /// The fewest characters of a password.
-pub const SHORTEST: usize = 10;
+pub const SHORTEST_PASSWORD: usize = 10;
 /// The most bytes of a password.
-pub const LONGEST: usize = 1024;
+pub const LONGEST_PASSWORD: usize = 1024;
 /// Memory in KiB, passes and lanes of Argon2id.
 const COST: (u32, u32, u32) = (19 << 10, 2, 1);
 
@@ -93,7 +93,9 @@ pub enum UsersError {
     #[error("a name consists of 1 to {LONGEST_NAME} letters, digits and `-._`")]
     Name,
     /// The password is too short or too long.
-    #[error("a password has at least {SHORTEST} characters and at most {LONGEST} bytes")]
+    #[error(
+        "a password has at least {SHORTEST_PASSWORD} characters and at most {LONGEST_PASSWORD} bytes"
+    )]
     Password,
     /// The user exists already.
     #[error("there is a user {0} already; `tmo web user passwd {0}` changes the password")]
@@ -206,7 +208,7 @@ impl User {
     }
 
     fn new(name: &str, role: Role, password: &str) -> Result<Self, UsersError> {
-        if password.chars().count() < SHORTEST || password.len() > LONGEST {
+        if password.chars().count() < SHORTEST_PASSWORD || password.len() > LONGEST_PASSWORD {
             return Err(UsersError::Password);
         }
         let salt = random_hex(16).map_err(|error| UsersError::Hash(error.to_string()))?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::untrusted::cleaned;
 
 /// The longest name of an unknown browser, in characters.
-const LONGEST: usize = 40;
+const LONGEST_BROWSER_NAME: usize = 40;
 /// What the header has for each browser, before those that imitate it.
 const BROWSERS: [(&str, &str); 8] = [
     ("Edg", "Edge"),
@@ -56,7 +56,7 @@ fn browser(agent: &str) -> String {
     match (find(&BROWSERS), find(&SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(browser), None) => browser.to_owned(),
-        (None, _) => cleaned(agent).chars().take(LONGEST).collect(),
+        (None, _) => cleaned(agent).chars().take(LONGEST_BROWSER_NAME).collect(),
     }
 }
 

@@ -8,7 +8,7 @@ use nix::sys::socket::{
 };
 use pretty_assertions::assert_eq;
 use tmo::client::Client;
-use tmo::sys::dial::{Answer, probe};
+use tmo::sys::dial::{ListenerState, probe};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::sync::watch;
@@ -31,7 +31,7 @@ async fn client_waits_for_a_busy_listener() {
         }
     };
     assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
-    assert_eq!(probe(&path).unwrap(), Answer::Live);
+    assert_eq!(probe(&path).unwrap(), ListenerState::Live);
     let client = tokio::spawn(async move { Client::connect(&path).await.map(drop) });
     let accepted = tokio::task::spawn_blocking(move || listener.accept().map(|_| listener));
     let _still_there = soon(accepted).await.unwrap().unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use pretty_assertions::assert_eq;
 use tempfile::TempDir;
 use tmo::run::listen::{ListenError, Listening, bind, locate};
-use tmo::sys::dial::{Answer, dial, probe};
+use tmo::sys::dial::{ListenerState, dial, probe};
 
 pub(crate) struct Directories {
     _dir: TempDir,
@@ -48,5 +48,5 @@ pub(crate) fn reaches(dirs: &Directories, listening: &Listening) {
 /// A socket that nobody listens on any more.
 pub(crate) fn leave_socket(path: &Path) {
     drop(UnixListener::bind(path).unwrap());
-    assert_eq!(probe(path).unwrap(), Answer::Dead);
+    assert_eq!(probe(path).unwrap(), ListenerState::Dead);
 }

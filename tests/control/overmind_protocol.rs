@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use pretty_assertions::assert_eq;
 use tmo::api::history::ECHO_CHUNK;
-use tmo::api::overmind::Command;
+use tmo::api::overmind::OvermindCommand;
 use tmo::client::overmind::{Connection, OvermindClient};
 use tmo::model::request::{ChangeOrder, Request};
 use tmo::model::run_end::End;
@@ -96,17 +96,17 @@ async fn overminds_commands_are_executed_without_an_answer() {
     drop(stream);
     assert_eq!(run.next().await, Seen::Do(Request::Quit, false));
     let client = OvermindClient::new(&run.socket);
-    client.order(&Command::Restart(names(&["worker"]))).await.unwrap();
+    client.order(&OvermindCommand::Restart(names(&["worker"]))).await.unwrap();
     let worker = Request::Restart { names: names(&["worker"]), order: ChangeOrder::Overmind };
     assert_eq!(run.next().await, Seen::Do(worker, false));
-    client.order(&Command::Stop(vec![])).await.unwrap();
+    client.order(&OvermindCommand::Stop(vec![])).await.unwrap();
     assert_eq!(
         run.next().await,
         Seen::Do(Request::Stop { names: all(), order: ChangeOrder::Overmind }, false)
     );
-    client.order(&Command::Quit).await.unwrap();
+    client.order(&OvermindCommand::Quit).await.unwrap();
     assert_eq!(run.next().await, Seen::Do(Request::Quit, false));
-    client.order(&Command::Kill).await.unwrap();
+    client.order(&OvermindCommand::Kill).await.unwrap();
     assert_eq!(run.next().await, Seen::Do(Request::Kill, false));
 }
 

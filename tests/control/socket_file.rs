@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use pretty_assertions::assert_eq;
 use tmo::client::Client;
 use tmo::run::listen::{ListenError, bind, in_runtime, locate};
-use tmo::sys::dial::{Answer, probe};
+use tmo::sys::dial::{ListenerState, probe};
 
 use super::directories::{directories, leave_socket, reaches};
 use super::harness::soon;
@@ -49,7 +49,7 @@ fn a_living_listener_is_never_replaced() {
     let error = dirs.bind().unwrap_err();
     assert!(matches!(error, ListenError::Foreign { .. }), "{error}");
     assert!(error.to_string().contains("./.overmind.sock"), "{error}");
-    assert_eq!(probe(&dirs.path).unwrap(), Answer::Live);
+    assert_eq!(probe(&dirs.path).unwrap(), ListenerState::Live);
     foreign.set_nonblocking(true).unwrap();
     UnixStream::connect(&dirs.path).unwrap();
     // Also when only a link leads to it.
@@ -108,7 +108,7 @@ async fn a_path_that_is_too_long_puts_the_socket_into_the_runtime_directory() {
     soon(Client::connect(&dirs.path)).await.unwrap();
     // Killed and started again: the old link and socket are leftovers.
     drop(listening);
-    assert_eq!(probe(&dirs.path).unwrap(), Answer::Dead);
+    assert_eq!(probe(&dirs.path).unwrap(), ListenerState::Dead);
     let error = soon(Client::connect(&dirs.path)).await.unwrap_err().to_string();
     assert!(error.ends_with("connect: connection refused"), "{error}");
     let listening = dirs.bind().unwrap();
@@ -127,7 +127,7 @@ fn cleanup_removes_only_the_runs_own_socket() {
     fs::remove_file(&dirs.path).unwrap();
     let _successor = UnixListener::bind(&dirs.path).unwrap();
     listening.place.remove().unwrap();
-    assert_eq!(probe(&dirs.path).unwrap(), Answer::Live);
+    assert_eq!(probe(&dirs.path).unwrap(), ListenerState::Live);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 mod imports;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use imports::{Imports, rust_files, without_tests};
@@ -291,4 +292,60 @@ fn every_rust_file_that_the_documentation_names_exists() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// How many types of the program may have the same name.
+const MOST_NAMESAKES: usize = 3;
+
+#[test]
+fn no_type_name_occurs_more_than_three_times() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut types: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in rust_files(&src) {
+        let path = file.strip_prefix(&src).unwrap();
+        if path.ends_with("tests.rs") || path.iter().any(|part| part == "tests") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).unwrap();
+        for line in without_tests(&text).lines() {
+            if let Some(name) = declared_type(line) {
+                types.entry(name.to_owned()).or_default().push(path.display().to_string());
+            }
+        }
+    }
+    assert!(types.len() > 1000, "{} types", types.len());
+    types.retain(|_, files| files.len() > MOST_NAMESAKES);
+    assert!(types.is_empty(), "a search for a type should lead to it: {types:#?}");
+}
+
+/// The name of the type that this line of code declares. An indented `type` is an associated type.
+fn declared_type(line: &str) -> Option<&str> {
+    let mut words = line.split_whitespace().skip_while(|word| word.starts_with("pub"));
+    // The rest of `pub(in crate::cli)`.
+    let word = words.find(|word| !word.ends_with(')') && *word != "unsafe")?;
+    let is_type = match word {
+        "struct" | "enum" | "union" | "trait" => true,
+        "type" => !line.starts_with(' '),
+        _ => false,
+    };
+    let name = words.next().filter(|_| is_type)?;
+    name.split(|c: char| !c.is_alphanumeric() && c != '_').next()
+}
+
+#[test]
+fn declared_types_are_recognized() {
+    for line in [
+        "struct Name;",
+        "pub struct Name(u8);",
+        "pub(super) enum Name<'a> {",
+        "    pub(in crate::cli) union Name {",
+        "pub unsafe trait Name: Send {",
+        "type Name = u8;",
+    ] {
+        assert_eq!(declared_type(line), Some("Name"), "{line}");
+    }
+    for line in ["    type Name = u8;", "// struct Name", "fn name(of: &struct) {", "use a::Name;"]
+    {
+        assert_eq!(declared_type(line), None, "{line}");
+    }
 }

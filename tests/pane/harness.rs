@@ -14,7 +14,7 @@ use nix::libc;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use tmo::model::plan::{Inherit, LogPolicy, Stdin};
 use tmo::model::{LifeId, ProcName};
-use tmo::protocol::life::{Entry, LifeEvent, LifeReader};
+use tmo::protocol::life::{LifeEntry, LifeEvent, LifeReader};
 use tmo::protocol::paths::PanePaths;
 use tmo::protocol::spec::{SPEC_VERSION, Spec, Want};
 use tmo::sys;
@@ -44,8 +44,8 @@ pub struct Pane {
     shim: Child,
     bell: File,
     life: LifeReader,
-    fresh: VecDeque<Entry>,
-    pub seen: Vec<Entry>,
+    fresh: VecDeque<LifeEntry>,
+    pub seen: Vec<LifeEntry>,
 }
 
 /// A spec that wants nothing yet; `$DIR` in the environment is the directory of the test.
@@ -151,7 +151,7 @@ impl Pane {
 
     /// Wait for the next event of a kind; all until then are kept in `seen`.
     #[track_caller]
-    pub fn expect(&mut self, what: &str, is: impl Fn(&LifeEvent) -> bool) -> Entry {
+    pub fn expect(&mut self, what: &str, is: impl Fn(&LifeEvent) -> bool) -> LifeEntry {
         let until = Instant::now() + LONG;
         loop {
             self.fresh.extend(self.life.poll().unwrap());
@@ -183,12 +183,12 @@ impl Pane {
     }
 
     #[track_caller]
-    pub fn exit(&mut self) -> Entry {
+    pub fn exit(&mut self) -> LifeEntry {
         self.expect("exit", |event| matches!(event, LifeEvent::Exit { .. }))
     }
 
     #[track_caller]
-    pub fn end(&mut self) -> Entry {
+    pub fn end(&mut self) -> LifeEntry {
         self.expect("end", |event| matches!(event, LifeEvent::End { .. }))
     }
 
@@ -217,7 +217,7 @@ impl Pane {
 
     /// Events so far, as one word each.
     pub fn words(&self) -> Vec<String> {
-        let word = |entry: &Entry| {
+        let word = |entry: &LifeEntry| {
             let value = serde_json::to_value(entry).unwrap();
             value["event"].as_str().unwrap().to_owned()
         };

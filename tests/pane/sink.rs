@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tmo::journal::stream::{Read, StreamReader};
-use tmo::journal::{Dirs, Place};
+use tmo::journal::{Dirs, SegmentDir};
 use tmo::model::plan::{Inherit, LogPolicy, Stdin};
 use tmo::model::{LifeId, ProcName, text::OsText};
 use tmo::protocol::paths::{PanePaths, spill_dir};
@@ -322,7 +322,7 @@ fn a_sink_spills_the_newest_output_when_the_log_directory_is_unwritable() {
     let mut reader = StreamReader::open(&scene.dirs(), "web.2");
     let start = reader.start().unwrap();
     reader.read_at(start, &mut [0]).unwrap();
-    assert_eq!(reader.segment().unwrap().place, Place::Spill);
+    assert_eq!(reader.segment().unwrap().place, SegmentDir::Spill);
 }
 
 #[test]

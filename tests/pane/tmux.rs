@@ -5,7 +5,7 @@ use std::process::Command;
 
 use pretty_assertions::assert_eq;
 use tmo::model::LifeId;
-use tmo::protocol::life::{Entry, LifeEvent, LifeReader};
+use tmo::protocol::life::{LifeEntry, LifeEvent, LifeReader};
 use tmo::protocol::marker::{Look, Marker};
 use tmo::protocol::paths::PanePaths;
 use tmo::protocol::spec::{Spec, Want};
@@ -18,7 +18,7 @@ struct Tmux {
     dir: tempfile::TempDir,
     spec: Spec,
     life: LifeReader,
-    seen: Vec<Entry>,
+    seen: Vec<LifeEntry>,
     shim: u32,
 }
 
@@ -65,7 +65,7 @@ impl Tmux {
     }
 
     #[track_caller]
-    fn expect(&mut self, what: &str, is: impl Fn(&LifeEvent) -> bool) -> Entry {
+    fn expect(&mut self, what: &str, is: impl Fn(&LifeEvent) -> bool) -> LifeEntry {
         let (life, seen) = (&mut self.life, &mut self.seen);
         eventually(what, || {
             let fresh = life.poll().unwrap();
@@ -78,7 +78,7 @@ impl Tmux {
     fn end(&mut self) {
         let ended = || {
             self.seen.extend(self.life.poll().unwrap());
-            let is = |entry: &Entry| matches!(entry.event, LifeEvent::End { .. });
+            let is = |entry: &LifeEntry| matches!(entry.event, LifeEvent::End { .. });
             self.seen.iter().any(is).then_some(())
         };
         eventually("end", ended);

@@ -4,7 +4,7 @@ use tmo::journal::expected_markers::Markers;
 use tmo::model::member::Member;
 use tmo::model::time::Timestamp;
 use tmo::model::{Exit, LifeId};
-use tmo::protocol::life::{Entry, LifeEvent, LifeReader, LifeWriter, Lines};
+use tmo::protocol::life::{LifeEntry, LifeEvent, LifeReader, LifeWriter, Lines};
 
 use super::input::Input;
 
@@ -18,7 +18,7 @@ pub(crate) fn check(data: &[u8]) {
 }
 
 /// The lines that are whole, one by one.
-fn plain(text: &[u8]) -> Vec<Entry> {
+fn plain(text: &[u8]) -> Vec<LifeEntry> {
     let end = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
     let lines = text[..end].split(|b| *b == b'\n');
     lines.filter_map(|line| serde_json::from_slice(line).ok()).collect()
@@ -54,7 +54,7 @@ fn going_on(shape: u8, text: &[u8]) {
             last.saturating_add(number)
         );
     }
-    let entry = |number| Entry {
+    let entry = |number| LifeEntry {
         seq: last.saturating_add(number),
         at: Timestamp::from_nanos(number),
         key: 0,
@@ -66,7 +66,7 @@ fn going_on(shape: u8, text: &[u8]) {
 
 fn every_event_comes_back(input: &mut Input<'_>) {
     let (seq, at, event) = (input.number(), input.number(), event(input));
-    let entry = Entry { seq, at: Timestamp::from_nanos(at), event, key: input.u32() };
+    let entry = LifeEntry { seq, at: Timestamp::from_nanos(at), event, key: input.u32() };
     let line = serde_json::to_vec(&entry).unwrap();
     assert!(!line.contains(&b'\n'));
     let mut lines = Lines::default();

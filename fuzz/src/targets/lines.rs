@@ -1,7 +1,7 @@
 //! A conversation in overmind's lines.
 
 use tmo::api::line_buffer::LONGEST_LINE;
-use tmo::api::overmind::{self, Command};
+use tmo::api::overmind::{self, OvermindCommand};
 use tmo::model::request::{ChangeOrder, Request};
 use tmo::server::prefixed_stream::{Language, judge};
 
@@ -69,35 +69,35 @@ fn plain(text: &[u8]) -> (Vec<u8>, Vec<Asked>) {
             break;
         }
         match overmind::parse(line) {
-            Some(Command::Status) => {
+            Some(OvermindCommand::Status) => {
                 answer.extend_from_slice(overmind::status(&state.processes).as_bytes());
                 break;
             }
-            Some(Command::GetConnection(name)) => {
+            Some(OvermindCommand::GetConnection(name)) => {
                 let process = overmind::connected(&state, name.as_deref());
                 answer.extend(overmind::connection(&state, process, None).as_bytes());
             }
-            Some(Command::Restart(patterns)) => {
+            Some(OvermindCommand::Restart(patterns)) => {
                 let names = overmind::matching(&state.processes, &patterns);
                 asked.extend(
                     (!names.is_empty())
                         .then(|| ask(Request::Restart { names, order: ChangeOrder::Overmind })),
                 );
             }
-            Some(Command::Stop(patterns)) => {
+            Some(OvermindCommand::Stop(patterns)) => {
                 let names = overmind::matching(&state.processes, &patterns);
                 asked.extend(
                     (!names.is_empty())
                         .then(|| ask(Request::Stop { names, order: ChangeOrder::Overmind })),
                 );
             }
-            Some(Command::Quit) => asked.push(ask(Request::Quit)),
-            Some(Command::Kill) => asked.push(ask(Request::Kill)),
-            Some(Command::Echo) if !echo => {
+            Some(OvermindCommand::Quit) => asked.push(ask(Request::Quit)),
+            Some(OvermindCommand::Kill) => asked.push(ask(Request::Kill)),
+            Some(OvermindCommand::Echo) if !echo => {
                 asked.push(Asked::Echo(true));
                 echo = true;
             }
-            Some(Command::Echo) | None => {}
+            Some(OvermindCommand::Echo) | None => {}
         }
     }
     if echo {

@@ -1,6 +1,6 @@
 //! The markers in a stream: what is one, what may become one.
 
-use tmo::protocol::marker::{FINISH, INTRO, LONGEST, Look, Marker, held_back};
+use tmo::protocol::marker::{FINISH, INTRO, LONGEST_MARKER, Look, Marker, held_back};
 
 /// What stands at the beginning of some bytes is seen the same way however many of them are
 /// there, and as a plain reading of the format has it.
@@ -15,10 +15,10 @@ pub(crate) fn check(data: &[u8]) {
     assert_eq!(complete(whole), plain(&text));
     if let Look::Whole(marker, length) = whole {
         let again = marker.encode();
-        assert!(length <= LONGEST && again.len() <= LONGEST);
+        assert!(length <= LONGEST_MARKER && again.len() <= LONGEST_MARKER);
         assert_eq!(Marker::look(&again), Look::Whole(marker, again.len()));
     }
-    for cut in 0..text.len().min(LONGEST + 2) {
+    for cut in 0..text.len().min(LONGEST_MARKER + 2) {
         let part = Marker::look(&text[..cut]);
         match whole {
             Look::Whole(_, length) if cut < length => assert_eq!(part, Look::Partly, "{cut}"),
@@ -27,7 +27,7 @@ pub(crate) fn check(data: &[u8]) {
             Look::No => assert!(complete(part).is_none(), "{cut}: taken too early"),
         }
     }
-    assert!(whole != Look::Partly || text.len() < LONGEST, "held for ever");
+    assert!(whole != Look::Partly || text.len() < LONGEST_MARKER, "held for ever");
     let held = (0..text.len()).find(|&at| Marker::look(&text[at..]) == Look::Partly);
     assert_eq!(held_back(&text), held.map_or(0, |at| text.len() - at));
 }
@@ -48,7 +48,7 @@ fn plain(text: &[u8]) -> Option<(Marker, usize)> {
     let [nonce, seq, skip] = fields[..] else { return None };
     let digits = |field: &str| !field.is_empty() && field.bytes().all(|b| b.is_ascii_digit());
     let hex = nonce.len() == 16 && nonce.bytes().all(|b| b.is_ascii_hexdigit());
-    if !hex || !digits(seq) || !digits(skip) || length > LONGEST {
+    if !hex || !digits(seq) || !digits(skip) || length > LONGEST_MARKER {
         return None;
     }
     let nonce = u64::from_str_radix(nonce, 16).ok()?;

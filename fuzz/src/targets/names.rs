@@ -1,6 +1,6 @@
 //! Names, patterns, overmind's lines and tables, sizes and numbers: short texts that people type.
 
-use tmo::api::overmind::{self, Command};
+use tmo::api::overmind::{self, OvermindCommand};
 use tmo::config::{options, toml};
 use tmo::model::request::ProcessState;
 use tmo::model::units;
@@ -21,7 +21,7 @@ pub(crate) fn check(data: &[u8]) {
     if let Ok(name) = ProcName::new(name) {
         matches(&name, pattern);
     }
-    if let Some(Command::Stop(patterns) | Command::Restart(patterns)) = &command {
+    if let Some(OvermindCommand::Stop(patterns) | OvermindCommand::Restart(patterns)) = &command {
         let all = [process("web#1"), process("web#2"), process("db")];
         let found = overmind::matching(&all, patterns);
         let wanted = all.iter().filter(|process| {

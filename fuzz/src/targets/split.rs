@@ -3,7 +3,7 @@
 use tmo::journal::expected_markers::Expected;
 use tmo::journal::format::Summary;
 use tmo::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
-use tmo::journal::split::{Fed, Lost, MOST, MarkerTrust, Splitter};
+use tmo::journal::split::{Fed, LONGEST_RECORD, Lost, MarkerTrust, Splitter};
 use tmo::model::LifeId;
 use tmo::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, of_one_life};
 
@@ -103,7 +103,7 @@ fn case(input: &mut Input<'_>, mut long: bool) -> Case {
             }
             8 => stretch.bytes.extend_from_slice(INTRO),
             9 if std::mem::take(&mut long) => {
-                let length = usize::try_from(MOST).unwrap() - 256 + input.below(512);
+                let length = usize::try_from(LONGEST_RECORD).unwrap() - 256 + input.below(512);
                 stretch.bytes.extend(std::iter::repeat_n(input.one_of(b"x\x1b\0"), length));
             }
             9 | 10 => {
@@ -217,7 +217,7 @@ fn join(
         at = record.end();
         match record.kind {
             Kind::Text => {
-                assert!(record.len > 0 && u64::from(record.len) <= MOST);
+                assert!(record.len > 0 && u64::from(record.len) <= LONGEST_RECORD);
                 assert_eq!(record.flags & CONTINUES != 0, !line.is_empty());
                 let bytes = text(texts, record.offset, at);
                 let mut lines = 0;

@@ -6,7 +6,7 @@ use tmo::model::plan::Plan;
 use tmo::model::request::{ChangeOrder, Request};
 use tmo::model::time::Timestamp;
 use tmo::model::{Exit, LifeId, ProcId};
-use tmo::protocol::life::{Entry, LifeEvent};
+use tmo::protocol::life::{LifeEntry, LifeEvent};
 use tmo::supervisor::{Effect, Input as Step, RunPhase, Supervisor};
 
 use super::input::Input;
@@ -57,7 +57,8 @@ fn step(input: &mut Input<'_>, asked: &mut u64) -> Step {
         3 if input.byte() == 0 => Step::TmuxGone,
         3..6 => {
             let (seq, at) = (input.number(), input.number());
-            let entry = Entry { seq, at: Timestamp::from_nanos(at), key: 0, event: event(input) };
+            let entry =
+                LifeEntry { seq, at: Timestamp::from_nanos(at), key: 0, event: event(input) };
             Step::Life(id, entry)
         }
         _ => {

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use pretty_assertions::assert_eq;
 
-use super::{Change, Incoming, NewApp, Store, StoreError, read};
+use super::{Incoming, NewApp, PendingChange, Store, StoreError, read};
 use crate::apps::manifest::InstallState;
 use crate::apps::zip::archive::{Member, archive};
 use crate::sys::files;
@@ -99,14 +99,14 @@ fn a_refused_archive_changes_nothing() {
 }
 
 /// A store with version 1, and the change to version 2, which is not written yet.
-fn decided(dir: &Path) -> Change {
+fn decided(dir: &Path) -> PendingChange {
     let store = Store::open(dir).unwrap();
     let app = store.add(new("My App"), &mut zip("1")).unwrap();
     fs::create_dir(dir.join(".new-2")).unwrap();
     fs::write(dir.join(".new-2/main.py"), "2").unwrap();
     let app = super::App { version: app.version + 1, ..app };
     let (name, dir) = ("My App".to_owned(), "My_App".to_owned());
-    Change { name, dir, fresh: Some(".new-2".into()), old: ".old-1".into(), app: Some(app) }
+    PendingChange { name, dir, fresh: Some(".new-2".into()), old: ".old-1".into(), app: Some(app) }
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_version_that_is_put_back_is_whole_wherever_that_is_interrupted() {
         let app = store.manifest().unwrap().apps["My App"].clone();
         let version = app.previous.unwrap();
         let app = super::App { version, state: InstallState::Installed, previous: None, ..app };
-        let change = Change {
+        let change = PendingChange {
             name: "My App".into(),
             dir: "My_App".into(),
             fresh: Some(".kept-My_App".into()),
@@ -221,7 +221,7 @@ fn a_removal_that_is_interrupted_is_completed() {
     for is_aside in [false, true] {
         let base = tempfile::tempdir().unwrap();
         let dir = base.path().join("apps");
-        let change = Change { fresh: None, app: None, ..decided(&dir) };
+        let change = PendingChange { fresh: None, app: None, ..decided(&dir) };
         fs::write(dir.join(".change"), serde_json::to_vec(&change).unwrap()).unwrap();
         if is_aside {
             fs::rename(dir.join("My_App"), dir.join(".old-1")).unwrap();

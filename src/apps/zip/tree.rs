@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Entry, EntryError, ZipError, failed};
+use super::{ArchiveEntry, EntryError, ZipError, failed};
 use crate::model::untrusted::reorders;
 
 /// The longest name of a file or directory, in bytes.
@@ -52,7 +52,7 @@ const fn is_bidi_control(c: char) -> bool {
 }
 
 /// Remove the metadata of macOS and, if all entries are in one folder, that folder from the paths.
-pub(super) fn flattened(mut entries: Vec<Entry>) -> Result<Vec<Entry>, ZipError> {
+pub(super) fn flattened(mut entries: Vec<ArchiveEntry>) -> Result<Vec<ArchiveEntry>, ZipError> {
     entries.retain(|entry| {
         let is_other = |first: &String| first != MAC_METADATA && first != MAC_FOLDER_VIEW;
         entry.path.first().is_some_and(is_other)
@@ -60,9 +60,9 @@ pub(super) fn flattened(mut entries: Vec<Entry>) -> Result<Vec<Entry>, ZipError>
     if entries.iter().all(|entry| entry.is_dir) {
         return Err(ZipError::Empty);
     }
-    let first = |entry: &Entry| entry.path.first().cloned();
+    let first = |entry: &ArchiveEntry| entry.path.first().cloned();
     let top = entries.first().and_then(first);
-    let is_below = |entry: &Entry| entry.is_dir || entry.path.len() > 1;
+    let is_below = |entry: &ArchiveEntry| entry.is_dir || entry.path.len() > 1;
     if entries.iter().all(|entry| first(entry) == top && is_below(entry)) {
         for entry in &mut entries {
             entry.path.remove(0);
@@ -98,7 +98,7 @@ struct Node {
 
 impl Tree {
     /// Add an entry; false if its path exists already.
-    fn add(&mut self, entry: &Entry) -> bool {
+    fn add(&mut self, entry: &ArchiveEntry) -> bool {
         let mut dir = 0;
         for (at, part) in entry.path.iter().enumerate() {
             let is_last = at + 1 == entry.path.len();

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 
-use super::command::{Command, batches};
+use super::command::{TmuxCommand, batches};
 use super::{config, version};
 
 /// How long the keys are shown if the user's own configuration sets the status line, in milliseconds.
@@ -22,7 +22,7 @@ pub struct Target<'a> {
     /// The pane (`%3`).
     pub pane: &'a str,
     /// What the server reports about it.
-    pub found: Found<'a>,
+    pub report: PaneReport<'a>,
     /// Unique name of the client's own session.
     pub client: &'a str,
     /// Keys do not reach the process.
@@ -41,7 +41,7 @@ pub struct Target<'a> {
 
 /// What a server reports about a pane and about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found<'a> {
+pub struct PaneReport<'a> {
     /// The window of the pane (`@3`): a session selects windows, not panes.
     pub window: &'a str,
     /// The prefix key.
@@ -60,13 +60,13 @@ pub fn ask_windows(socket: &str) -> [&str; 6] {
 }
 
 /// What the answer to [`ask_windows`] contains about a pane.
-pub fn find<'a>(listed: &'a str, pane: &str) -> Option<Found<'a>> {
+pub fn find<'a>(listed: &'a str, pane: &str) -> Option<PaneReport<'a>> {
     let line = listed.lines().find_map(|line| line.strip_prefix(pane)?.strip_prefix(' '))?;
     let mut fields = line.splitn(4, ' ');
     let (window, prefix) = (fields.next()?, fields.next()?);
     let own_status = fields.next()? == "1";
     let modern = version::parse(fields.next()?).is_none_or(|version| version >= (3, 2));
-    Some(Found { window, prefix, own_status, modern })
+    Some(PaneReport { window, prefix, own_status, modern })
 }
 
 /// The keys that reach a tmux with this prefix from inside another tmux, given the outer tmux's output of
@@ -90,7 +90,7 @@ pub fn through(outer: &str, prefix: &str) -> String {
 /// One command creates the session and attaches to it: if the client is gone by then, or its terminal is
 /// unusable, no session is left to clean up.
 pub fn arguments(target: &Target<'_>) -> Vec<OsString> {
-    let found = &target.found;
+    let found = &target.report;
     let mut words: Vec<OsString> = if target.control { vec!["-CC".into()] } else { vec![] };
     words.extend(target.utf8.then(|| "-u".into()));
     words.extend(found.modern.then(|| "-N".into()));
@@ -100,12 +100,12 @@ pub fn arguments(target: &Target<'_>) -> Vec<OsString> {
     words
 }
 
-fn commands(target: &Target<'_>) -> Vec<Command> {
-    let found = &target.found;
+fn commands(target: &Target<'_>) -> Vec<TmuxCommand> {
+    let found = &target.report;
     // Without the colon tmux would take it for a window name.
     let own = format!("={}:", target.client);
     let set = |option: &str, value: &str| {
-        Command::new("set-option").arg("-q").arg("-t").arg(&own).arg(option).arg(value)
+        TmuxCommand::new("set-option").arg("-q").arg("-t").arg(&own).arg(option).arg(value)
     };
     let keeps_size = target.read_only || target.keeps_size;
     let mut commands = vec![];
@@ -113,13 +113,13 @@ fn commands(target: &Target<'_>) -> Vec<Command> {
         // tmux 3.3a still uses the size of such a client if there is no other one.
         let keeps = "#{||:#{@tmo_shown},#{==:#{window-size},manual}}";
         let pin = format!("resize-window -t {}", found.window);
-        let check = Command::new("if-shell").arg("-F").arg("-t").arg(target.pane);
+        let check = TmuxCommand::new("if-shell").arg("-F").arg("-t").arg(target.pane);
         commands.push(check.arg(keeps).arg("").arg(pin));
     } else if !found.modern {
-        let unpin = Command::new("set-option").arg("-uwq").arg("-t").arg(found.window);
+        let unpin = TmuxCommand::new("set-option").arg("-uwq").arg("-t").arg(found.window);
         commands.push(unpin.arg("window-size"));
     }
-    let mut open = Command::new("new-session").arg("-t").arg(format!("={}", target.session));
+    let mut open = TmuxCommand::new("new-session").arg("-t").arg(format!("={}", target.session));
     if keeps_size && found.modern {
         open = open.arg("-f").arg(if target.read_only {
             "read-only,ignore-size"
@@ -137,19 +137,20 @@ fn commands(target: &Target<'_>) -> Vec<Command> {
     if target.no_status {
         commands.push(set("status", "off"));
     }
-    let name = Command::new("set-option").arg("-qF").arg("-t").arg(&own);
+    let name = TmuxCommand::new("set-option").arg("-qF").arg("-t").arg(&own);
     commands.push(name.arg(config::CLIENT_NAME).arg("#{client_name}"));
-    commands.push(Command::new("select-window").arg("-t").arg(format!("{own}{}", found.window)));
-    commands.push(Command::new("select-pane").arg("-t").arg(target.pane));
+    commands
+        .push(TmuxCommand::new("select-window").arg("-t").arg(format!("{own}{}", found.window)));
+    commands.push(TmuxCommand::new("select-pane").arg("-t").arg(target.pane));
     if target.read_only && !found.modern {
-        commands.push(Command::new("switch-client").arg("-r"));
+        commands.push(TmuxCommand::new("switch-client").arg("-r"));
     }
     if target.no_status {
         return commands;
     }
     let keys = format!("menu: {0} m, to leave: {0} d", target.prefix);
     if found.own_status {
-        let show = Command::new("display-message");
+        let show = TmuxCommand::new("display-message");
         let show = if found.modern { show.arg("-d").arg(SHOWN_MS) } else { show };
         commands.push(show.plain_format(keys));
     } else if target.prefix != found.prefix {

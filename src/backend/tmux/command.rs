@@ -24,9 +24,9 @@ pub fn unique_name() -> String {
 
 /// One tmux command: its words, already quoted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Command(Vec<OsString>);
+pub struct TmuxCommand(Vec<OsString>);
 
-impl Command {
+impl TmuxCommand {
     /// A command without arguments yet.
     pub fn new(name: &str) -> Self {
         Self(vec![name.into()])
@@ -59,11 +59,11 @@ impl Command {
 /// Pack commands into as few calls as their size allows; a command is never split.
 ///
 /// Each group stays together in one call (a window and its pipe must not be two calls).
-pub fn batches(groups: &[Vec<Command>]) -> Vec<Vec<OsString>> {
+pub fn batches(groups: &[Vec<TmuxCommand>]) -> Vec<Vec<OsString>> {
     let mut calls: Vec<Vec<OsString>> = vec![];
     let mut room = 0;
     for group in groups.iter().filter(|group| !group.is_empty()) {
-        let bytes = group.iter().map(Command::bytes).sum::<usize>();
+        let bytes = group.iter().map(TmuxCommand::bytes).sum::<usize>();
         if calls.is_empty() || bytes > room {
             calls.push(vec![]);
             room = MOST_BYTES;
@@ -112,14 +112,14 @@ fn double(bytes: &[u8], special: &[u8]) -> Vec<u8> {
 }
 
 /// The command of a pane: the shim with its spec. With at least two words, tmux uses no shell.
-pub fn shim(command: Command, tmo: &Path, spec: &Path) -> Command {
+pub fn shim(command: TmuxCommand, tmo: &Path, spec: &Path) -> TmuxCommand {
     command.arg(tmo).arg("shim").arg(spec)
 }
 
 /// `pipe-pane` on this target, to the sink with this spec.
-pub fn pipe(target: &str, tmo: &Path, spec: &Path) -> Command {
+pub fn pipe(target: &str, tmo: &Path, spec: &Path) -> TmuxCommand {
     let line = pipe_command(&[tmo.as_os_str(), OsStr::new("sink"), spec.as_os_str()]);
-    Command::new("pipe-pane").arg("-t").arg(target).arg(line)
+    TmuxCommand::new("pipe-pane").arg("-t").arg(target).arg(line)
 }
 
 #[cfg(test)]
@@ -127,17 +127,17 @@ mod tests {
     use std::ffi::{OsStr, OsString};
     use std::path::Path;
 
-    use super::{Command, MOST_BYTES, batches, pipe, pipe_command};
+    use super::{MOST_BYTES, TmuxCommand, batches, pipe, pipe_command};
 
     #[test]
     fn a_final_semicolon_does_not_end_the_command() {
-        let command = Command::new("x").arg("a;").arg("a;b").arg("\\;");
+        let command = TmuxCommand::new("x").arg("a;").arg("a;b").arg("\\;");
         assert_eq!(command.words()[1..], ["a\\;", "a;b", "\\\\;"]);
     }
 
     #[test]
     fn formats_come_out_unchanged() {
-        let command = Command::new("new-window").arg("-n").plain_format("web#1");
+        let command = TmuxCommand::new("new-window").arg("-n").plain_format("web#1");
         assert_eq!(command.words()[2], "web##1");
         let line = pipe_command(&[OsStr::new("/o'd %d/#{x}/tmo"), OsStr::new("sink")]);
         assert_eq!(line, r"exec '/o'\''d %%d/##{x}/tmo' sink");
@@ -148,7 +148,7 @@ mod tests {
         let spec = "/run/user/1000/tmo/0123456789/p/a-rather-long-name.spec";
         let group = |n: usize| {
             vec![
-                Command::new("new-window").arg("-n").plain_format(format!("web#{n}")),
+                TmuxCommand::new("new-window").arg("-n").plain_format(format!("web#{n}")),
                 pipe("=s:=web", Path::new("/usr/bin/tmo"), Path::new(spec)),
             ]
         };

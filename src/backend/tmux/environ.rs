@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::super::{OF_PANES, env_of_terminals};
-use super::command::Command;
+use super::command::TmuxCommand;
 use crate::model::plan::Plan;
 use crate::model::text::OsText;
 
@@ -77,17 +77,17 @@ impl Environ {
     }
 
     /// Commands to run before tmo opens panes of its own.
-    pub(super) fn before(&self) -> Vec<Command> {
+    pub(super) fn before(&self) -> Vec<TmuxCommand> {
         self.source(&self.reset)
     }
 
     /// Commands to run afterwards.
-    pub(super) fn after(&self) -> Vec<Command> {
+    pub(super) fn after(&self) -> Vec<TmuxCommand> {
         self.source(&self.set)
     }
 
-    fn source(&self, file: &Path) -> Vec<Command> {
-        let source = Command::new("source-file").arg("-q").arg(file);
+    fn source(&self, file: &Path) -> Vec<TmuxCommand> {
+        let source = TmuxCommand::new("source-file").arg("-q").arg(file);
         if self.windows.is_empty() { vec![] } else { vec![source] }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::command::{self, Command, unique_name};
+use super::command::{self, TmuxCommand, unique_name};
 use super::server::{Tmux, TmuxError, keep_empty, write};
 use super::{config, menu};
 use crate::backend::{Former, Opening, Survey};
@@ -37,8 +37,8 @@ impl Tmux {
     /// and run `then`.
     async fn opened(
         &self,
-        windows: Vec<Vec<Command>>,
-        then: Vec<Command>,
+        windows: Vec<Vec<TmuxCommand>>,
+        then: Vec<TmuxCommand>,
     ) -> Result<Survey, TmuxError> {
         let mut groups = vec![self.environ.before()];
         groups.extend(windows);
@@ -55,11 +55,11 @@ impl Tmux {
     ///
     /// Within that call the id of the window is not known yet, so it begins with a name that no other window has: tmux
     /// takes a number for an index, and can't find a window by a name that two windows have.
-    fn window(&self, (name, spec): &Opening, first: bool) -> Vec<Command> {
+    fn window(&self, (name, spec): &Opening, first: bool) -> Vec<TmuxCommand> {
         let begins_as = unique_name();
         let open = if first {
             let (columns, rows) = self.size;
-            Command::new("new-session")
+            TmuxCommand::new("new-session")
                 .arg("-d")
                 .arg("-s")
                 .arg(&self.session)
@@ -68,12 +68,12 @@ impl Tmux {
                 .arg("-y")
                 .arg(rows.to_string())
         } else {
-            Command::new("new-window").arg("-d").arg("-t").arg(format!("={}:", self.session))
+            TmuxCommand::new("new-window").arg("-d").arg("-t").arg(format!("={}:", self.session))
         };
         let open = open.arg("-n").plain_format(&begins_as).arg("-c").plain_format(&self.root);
         let target = format!("={}:={begins_as}", self.session);
-        let name_it = Command::new("set-option").arg("-qp").arg("-t").arg(&target);
-        let rename = Command::new("rename-window").arg("-t").arg(&target).arg("--");
+        let name_it = TmuxCommand::new("set-option").arg("-qp").arg("-t").arg(&target);
+        let rename = TmuxCommand::new("rename-window").arg("-t").arg(&target).arg("--");
         let mut commands = vec![
             command::shim(open, &self.tmo, spec),
             command::pipe(&target, &self.tmo, spec),
@@ -82,7 +82,7 @@ impl Tmux {
         ];
         if first {
             // Set on the session itself, so that no global value can end it.
-            let keep = Command::new("set-option").arg("-q").arg("-t");
+            let keep = TmuxCommand::new("set-option").arg("-q").arg("-t");
             let keep = keep.arg(format!("={}:", self.session)).arg("destroy-unattached").arg("off");
             commands.extend([keep, keep_empty()]);
         }
@@ -108,7 +108,7 @@ impl Tmux {
         }
         let group = match kept {
             Some(pane) => {
-                let respawn = Command::new("respawn-pane").arg("-k").arg("-t").arg(&pane.pane);
+                let respawn = TmuxCommand::new("respawn-pane").arg("-k").arg("-t").arg(&pane.pane);
                 let mut group = vec![command::shim(respawn, &self.tmo, spec)];
                 if !former.piped {
                     group.push(command::pipe(&pane.pane, &self.tmo, spec));
@@ -133,7 +133,7 @@ impl Tmux {
     pub async fn pipe(&self, pane: &str, spec: &Path, closed: bool) -> Result<bool, TmuxError> {
         if closed {
             // If this pane is gone, `display-message` would answer for another one.
-            let ask = Command::new("list-panes").arg("-a").arg("-F");
+            let ask = TmuxCommand::new("list-panes").arg("-a").arg("-F");
             let ask = ask.arg("#{pane_id} #{pane_pipe}#{pane_dead}");
             let said = self.call(ask.words().to_vec()).await?;
             if !said.lines().any(|line| line.split_once(' ') == Some((pane, "00"))) {

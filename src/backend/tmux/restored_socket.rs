@@ -10,11 +10,11 @@ use tokio::time::{Instant, sleep};
 
 use super::server::{Tmux, TmuxError};
 use crate::sys;
-use crate::sys::dial::{Answer, probe};
+use crate::sys::dial::{ListenerState, probe};
 use crate::sys::files::make_dirs;
 
 /// How long the server may take to listen again.
-const PATIENCE: Duration = Duration::from_secs(5);
+const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long to wait before the next look.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -22,13 +22,13 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// The running server of a run, once it is known.
 #[derive(Debug, Default)]
 pub(super) struct Running {
-    known: std::sync::Mutex<Option<Known>>,
+    known: std::sync::Mutex<Option<ServerSocket>>,
     /// Held while it is made to listen again: a call that fails meanwhile does not signal it once more.
     restoring: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Clone)]
-struct Known {
+struct ServerSocket {
     /// Its process id and start time.
     process: (u32, u64),
     socket: PathBuf,
@@ -37,7 +37,7 @@ struct Known {
 impl Tmux {
     /// Note which server, of this pid and start time, has the panes of the run.
     pub fn know_server(&self, process: (u32, u64), socket: &Path) {
-        let known = Known { process, socket: socket.to_owned() };
+        let known = ServerSocket { process, socket: socket.to_owned() };
         *self.running.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
     }
 
@@ -48,9 +48,11 @@ impl Tmux {
             return Ok(false);
         }
         let known = self.running.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(Known { process: (pid, start_time), socket }) = known else { return Ok(false) };
+        let Some(ServerSocket { process: (pid, start_time), socket }) = known else {
+            return Ok(false);
+        };
         let _one = self.running.restoring.lock().await;
-        let listens = || matches!(probe(&socket), Ok(Answer::Live));
+        let listens = || matches!(probe(&socket), Ok(ListenerState::Live));
         if listens() {
             return Ok(true);
         }
@@ -60,7 +62,7 @@ impl Tmux {
             return Ok(false);
         }
         tracing::warn!(socket = %socket.display(), "the socket of tmux was removed: tmux makes it again");
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + LISTEN_PATIENCE;
         while !listens() {
             if Instant::now() >= end {
                 return Ok(false);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::command::{self, Command};
+use super::command::{self, TmuxCommand};
 use super::environ::Environ;
 use super::restored_socket::Running;
 use super::{config, socket, version};
@@ -152,13 +152,13 @@ impl Tmux {
         self.surveyed(&[self.ask_survey()]).await
     }
 
-    pub(super) fn ask_survey(&self) -> Vec<Command> {
-        let server = Command::new("display-message").arg("-p").arg("#{pid} #{socket_path}");
+    pub(super) fn ask_survey(&self) -> Vec<TmuxCommand> {
+        let server = TmuxCommand::new("display-message").arg("-p").arg("#{pid} #{socket_path}");
         vec![server, self.ask_panes()]
     }
 
     /// Run these commands, of which only the last group produces output.
-    pub(super) async fn surveyed(&self, groups: &[Vec<Command>]) -> Result<Survey, TmuxError> {
+    pub(super) async fn surveyed(&self, groups: &[Vec<TmuxCommand>]) -> Result<Survey, TmuxError> {
         let mut said = String::new();
         for call in command::batches(groups) {
             said = self.call(call).await?;
@@ -183,11 +183,11 @@ impl Tmux {
         }
     }
 
-    fn ask_panes(&self) -> Command {
+    fn ask_panes(&self) -> TmuxCommand {
         let ours = format!("#{{==:#{{session_name}},{}}}", self.session);
         let pane = "#{pane_id} #{pane_pid} #{pane_dead}";
         let format = format!("{pane} {ours} #{{@tmo_name}} #{{window_id}}");
-        Command::new("list-panes").arg("-a").arg("-F").arg(format)
+        TmuxCommand::new("list-panes").arg("-a").arg("-F").arg(format)
     }
 
     /// Source the user's own configuration (for their keys in `connect`), then make sure that none of it
@@ -200,8 +200,8 @@ impl Tmux {
             .map_err(|source| TmuxError::Config { path: path.clone(), source })?;
         let unset = self.unset_hooks().await;
         let status = self.status_options().await?;
-        let ours = vec![Command::new("source-file").arg(&self.config), keep_empty()];
-        let mut all = vec![Command::new("source-file").arg("-q").arg(path)];
+        let ours = vec![TmuxCommand::new("source-file").arg(&self.config), keep_empty()];
+        let mut all = vec![TmuxCommand::new("source-file").arg("-q").arg(path)];
         all.extend(unset.iter().chain(&ours).cloned());
         // In one call, so that the user's settings are never in effect without ours: their options could
         // end the session, their hooks could do anything.
@@ -212,7 +212,7 @@ impl Tmux {
             self.call_all(vec![ours]).await?;
         }
         if self.status_options().await? != status {
-            let mark = Command::new("set-option").arg("-gq").arg("@tmo_own_status").arg("1");
+            let mark = TmuxCommand::new("set-option").arg("-gq").arg("@tmo_own_status").arg("1");
             self.call(mark.words().to_vec()).await?;
         }
         verdict
@@ -220,7 +220,7 @@ impl Tmux {
 
     /// The options of the status line, with their values.
     async fn status_options(&self) -> Result<Vec<String>, TmuxError> {
-        let ask = ["-g", "-gw"].map(|scope| Command::new("show-options").arg(scope));
+        let ask = ["-g", "-gw"].map(|scope| TmuxCommand::new("show-options").arg(scope));
         let mut found = vec![];
         for call in command::batches(&[ask.to_vec()]) {
             let said = self.call(call).await?;
@@ -232,21 +232,21 @@ impl Tmux {
     }
 
     /// Commands that unset every global hook that this tmux knows.
-    async fn unset_hooks(&self) -> Vec<Command> {
+    async fn unset_hooks(&self) -> Vec<TmuxCommand> {
         let mut unset = vec![];
         for scope in [&["-g"][..], &["-g", "-w"], &["-g", "-p"]] {
-            let ask = scope.iter().fold(Command::new("show-hooks"), Command::arg);
+            let ask = scope.iter().fold(TmuxCommand::new("show-hooks"), TmuxCommand::arg);
             // Older versions do not know all of these scopes.
             let Ok(hooks) = self.call(ask.words().to_vec()).await else { continue };
             let mut names: Vec<&str> = hooks.lines().map(hook_name).collect();
             names.dedup();
-            let base = scope.iter().fold(Command::new("set-hook").arg("-u"), Command::arg);
+            let base = scope.iter().fold(TmuxCommand::new("set-hook").arg("-u"), TmuxCommand::arg);
             unset.extend(names.iter().map(|name| base.clone().arg(name)));
         }
         unset
     }
 
-    pub(super) async fn call_all(&self, groups: Vec<Vec<Command>>) -> Result<(), TmuxError> {
+    pub(super) async fn call_all(&self, groups: Vec<Vec<TmuxCommand>>) -> Result<(), TmuxError> {
         for call in command::batches(&groups) {
             self.call(call).await?;
         }
@@ -256,10 +256,11 @@ impl Tmux {
     /// Give this size to all panes that no client shows, and to the others once no client shows them any
     /// more.
     pub async fn resize(&self, columns: u16, rows: u16) -> Result<(), TmuxError> {
-        let set = |option: Command| option.arg("default-size").arg(format!("{columns}x{rows}"));
+        let set = |option: TmuxCommand| option.arg("default-size").arg(format!("{columns}x{rows}"));
         // `new-session` has set this option on the session of the run too.
-        let own = Command::new("set-option").arg("-q").arg("-t").arg(format!("={}:", self.session));
-        let size = vec![set(Command::new("set-option").arg("-gq")), set(own)];
+        let own =
+            TmuxCommand::new("set-option").arg("-q").arg("-t").arg(format!("={}:", self.session));
+        let size = vec![set(TmuxCommand::new("set-option").arg("-gq")), set(own)];
         let checked = [&*size, &[config::check(&self.session)]].concat();
         if self.call_all(vec![checked]).await.is_ok() {
             return Ok(());
@@ -267,10 +268,10 @@ impl Tmux {
         // Before 3.2, tmux can't run commands that result from a format.
         let mut groups = vec![size];
         for listed in self.list().await? {
-            let resize = Command::new("resize-window").arg("-t").arg(&listed.pane);
+            let resize = TmuxCommand::new("resize-window").arg("-t").arg(&listed.pane);
             let resize = resize.arg("-x").arg(columns.to_string()).arg("-y").arg(rows.to_string());
             // resize-window pins the window; unpinned, it follows a client that attaches.
-            let unpin = Command::new("set-option").arg("-uwq").arg("-t").arg(&listed.pane);
+            let unpin = TmuxCommand::new("set-option").arg("-uwq").arg("-t").arg(&listed.pane);
             groups.push(vec![resize, unpin.arg("window-size")]);
         }
         self.call_all(groups).await
@@ -281,7 +282,7 @@ impl Tmux {
         // A concurrent request to open a pane would otherwise reuse this one.
         let _one = self.opening.lock().await;
         let others = "#{!=:#{session_windows},1}";
-        let close = Command::new("if-shell").arg("-F").arg("-t").arg(pane).arg(others);
+        let close = TmuxCommand::new("if-shell").arg("-F").arg("-t").arg(pane).arg(others);
         let close = close.arg(format!("kill-pane -t {pane}"));
         self.call(close.words().to_vec()).await.map(drop)
     }
@@ -290,8 +291,8 @@ impl Tmux {
     /// removed, and lines that tmux has wrapped are divided.
     pub async fn screen(&self, pane: &str, color: bool, blanks: bool) -> Result<Screen, TmuxError> {
         // If the pane is gone, this answers for another pane, but then the capture fails.
-        let ask = Command::new("display-message").arg("-p").arg("-t").arg(pane).arg(SCREEN);
-        let mut capture = Command::new("capture-pane").arg("-p").arg("-t").arg(pane);
+        let ask = TmuxCommand::new("display-message").arg("-p").arg("-t").arg(pane).arg(SCREEN);
+        let mut capture = TmuxCommand::new("capture-pane").arg("-p").arg("-t").arg(pane);
         for (flag, _) in [("-e", color), ("-J", blanks)].into_iter().filter(|(_, is_set)| *is_set) {
             capture = capture.arg(flag);
         }
@@ -345,8 +346,8 @@ impl Tmux {
 
 /// Let the server outlive its last session. Set only once it has a session: if its client were killed
 /// before that, an empty server would run unnoticed forever.
-pub(super) fn keep_empty() -> Command {
-    Command::new("set-option").arg("-gq").arg("exit-empty").arg("off")
+pub(super) fn keep_empty() -> TmuxCommand {
+    TmuxCommand::new("set-option").arg("-gq").arg("exit-empty").arg("off")
 }
 
 pub(super) fn write(path: &Path, text: &[u8]) -> Result<(), TmuxError> {

@@ -3,7 +3,7 @@
 //! The text goes through the standard input of a client, because every user of the machine can read the
 //! arguments of a process.
 
-use super::command::{self, Command, UNIQUE, unique_name};
+use super::command::{self, TmuxCommand, UNIQUE, unique_name};
 use super::server::{Tmux, TmuxError};
 
 impl Tmux {
@@ -22,8 +22,8 @@ impl Tmux {
         }
         *clean = false;
         let buffer = unique_name();
-        let load = Command::new("load-buffer").arg("-b").arg(&buffer).arg("-");
-        let paste = Command::new("paste-buffer").arg("-d").arg("-r").arg("-b").arg(&buffer);
+        let load = TmuxCommand::new("load-buffer").arg("-b").arg(&buffer).arg("-");
+        let paste = TmuxCommand::new("paste-buffer").arg("-d").arg("-r").arg("-b").arg(&buffer);
         let words = command::batches(&[vec![load, leave, paste.arg("-t").arg(pane)]]).concat();
         let done = self.call_with(words, Some(&bytes)).await;
         *clean = match &done {
@@ -43,17 +43,17 @@ impl Tmux {
     }
 
     async fn delete_buffers(&self) -> Result<(), TmuxError> {
-        let ask = Command::new("list-buffers").arg("-F").arg("#{buffer_name}");
+        let ask = TmuxCommand::new("list-buffers").arg("-F").arg("#{buffer_name}");
         let listed = self.call(ask.words().to_vec()).await?;
         let left = listed.lines().filter(|name| name.starts_with(UNIQUE));
-        let delete = |name| vec![Command::new("delete-buffer").arg("-b").arg(name)];
+        let delete = |name| vec![TmuxCommand::new("delete-buffer").arg("-b").arg(name)];
         self.call_all(left.map(delete).collect()).await
     }
 }
 
 /// End copy mode in a pane that is in it.
-fn leave_copy_mode(pane: &str) -> Command {
+fn leave_copy_mode(pane: &str) -> TmuxCommand {
     let is_copying = "#{||:#{==:#{pane_mode},copy-mode},#{==:#{pane_mode},view-mode}}";
-    let check = Command::new("if-shell").arg("-F").arg("-t").arg(pane).arg(is_copying);
+    let check = TmuxCommand::new("if-shell").arg("-F").arg("-t").arg(pane).arg(is_copying);
     check.arg(format!("send-keys -t {pane} -X cancel"))
 }

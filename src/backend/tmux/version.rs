@@ -15,7 +15,7 @@ use crate::sys::{self, Group};
 pub const OLDEST: (u32, u32) = (3, 0);
 
 /// How long a client may take on a busy machine, with a configuration that runs programs.
-const PATIENCE: Duration = Duration::from_secs(15);
+const CLIENT_PATIENCE: Duration = Duration::from_secs(15);
 
 /// A tmux that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -94,8 +94,8 @@ async fn read(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
 }
 
 async fn in_time<T>(answer: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    timeout(PATIENCE, answer).await.unwrap_or_else(|_| {
-        let why = format!("no answer within {} seconds", PATIENCE.as_secs());
+    timeout(CLIENT_PATIENCE, answer).await.unwrap_or_else(|_| {
+        let why = format!("no answer within {} seconds", CLIENT_PATIENCE.as_secs());
         Err(io::Error::new(io::ErrorKind::TimedOut, why))
     })
 }

@@ -37,7 +37,7 @@ impl From<StoreError> for CliError {
 
 /// The JSON document about a change.
 #[derive(Serialize)]
-struct Document<'a> {
+struct ChangeDocument<'a> {
     ok: bool,
     /// The kind of the error, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,7 +52,7 @@ struct Document<'a> {
 
 /// An app in the list.
 #[derive(Serialize)]
-struct Row<'a> {
+struct ListedApp<'a> {
     name: &'a str,
     process: &'a str,
     /// The state of its process, if the project runs.
@@ -68,11 +68,11 @@ struct Row<'a> {
 
 #[derive(Serialize)]
 struct List<'a> {
-    apps: Vec<Row<'a>>,
+    apps: Vec<ListedApp<'a>>,
 }
 
 /// The directory of a project's apps, and its run.
-struct Place {
+struct AppTarget {
     dir: PathBuf,
     /// The run, if the project runs.
     run: Option<Instance>,
@@ -82,7 +82,7 @@ struct Place {
 
 /// List, add, update or remove.
 pub(in crate::cli) fn app(args: &AppArgs) -> Result<u8, CliError> {
-    let mut place = Place::find(args)?;
+    let mut place = AppTarget::find(args)?;
     let name = args.name.as_deref().unwrap_or_default();
     if args.what == AppDo::List {
         return place.list(args);
@@ -102,12 +102,18 @@ pub(in crate::cli) fn app(args: &AppArgs) -> Result<u8, CliError> {
         let process = process_name(name).ok();
         let process = process.as_ref().map(crate::model::ProcName::as_str);
         let (ok, running) = (changed.is_ok(), place.run.is_some());
-        output::print_json(&Versioned::new(Document { ok, error, reason, process, running }))?;
+        output::print_json(&Versioned::new(ChangeDocument {
+            ok,
+            error,
+            reason,
+            process,
+            running,
+        }))?;
     }
     changed
 }
 
-impl Place {
+impl AppTarget {
     fn find(args: &AppArgs) -> Result<Self, CliError> {
         let mut instance = Instance::find(&args.client)?;
         match runtime::block_on(instance.server()) {
@@ -248,7 +254,7 @@ impl Place {
         let found: Vec<_> =
             manifest.apps.iter().filter(|(name, _)| wanted(name)).map(row).collect();
         if args.json {
-            let apps = found.iter().map(|(name, app, state)| Row {
+            let apps = found.iter().map(|(name, app, state)| ListedApp {
                 name,
                 process: &app.dir,
                 state: state.clone(),

@@ -12,7 +12,7 @@ use crate::model::count;
 use crate::run::dir::RuntimeDirError;
 use crate::run::listen;
 use crate::run::lock::{self, Door};
-use crate::sys::dial::{self, Answer};
+use crate::sys::dial::{self, ListenerState};
 use crate::sys::{self, OrphanReport};
 
 /// Kill and remove the leftovers, and report them. A run that is alive and can be taken over is left alone,
@@ -28,7 +28,7 @@ pub(in crate::cli) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
         entered => Some(entered.map_err(CliError::io("the lock"))?),
     };
     if door.is_some() {
-        let answers = |socket: &PathBuf| matches!(dial::probe(socket), Ok(Answer::Live));
+        let answers = |socket: &PathBuf| matches!(dial::probe(socket), Ok(ListenerState::Live));
         if lock::is_held(runtime.dir()).map_err(CliError::io("the lock"))?
             || listen::own_sockets(runtime.dir()).iter().any(answers)
         {

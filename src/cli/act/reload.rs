@@ -14,14 +14,14 @@ use crate::config::{Project, Warning};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{ProcessState, Request};
 use crate::model::{ProcName, ProcessStatus};
-use crate::plan::{self, Change, Reloaded};
+use crate::plan::{self, ProcessChange, Reloaded};
 
 /// How many times in a row other commands may change the processes while the files are read.
 const MOST_TRIES: u32 = 20;
 
 /// The JSON document.
 #[derive(Serialize)]
-struct Document<'a> {
+struct ReloadDocument<'a> {
     dry_run: bool,
     warnings: &'a [String],
     processes: Vec<ToldChange<'a>>,
@@ -32,14 +32,14 @@ struct Document<'a> {
 struct ToldChange<'a> {
     name: &'a ProcName,
     #[serde(flatten)]
-    change: &'a Change,
+    change: &'a ProcessChange,
     /// It is not running, and the reload does not start it.
     stays_stopped: bool,
 }
 
 /// The part of the configuration to re-read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum ReloadScope {
     All,
     Failures,
     Apps,
@@ -65,8 +65,8 @@ pub(in crate::cli) fn reload(args: &ReloadArgs) -> Result<u8, CliError> {
         instance.refuse_other_project().await?;
         instance.refuse_project_above()?;
         server.refuse_overmind()?;
-        let part = if args.apps { Part::Apps } else { Part::All };
-        Box::pin(make(&mut instance, part, (args.dry_run, !args.no_wait))).await
+        let scope = if args.apps { ReloadScope::Apps } else { ReloadScope::All };
+        Box::pin(make(&mut instance, scope, (args.dry_run, !args.no_wait))).await
     })?;
     let Made { reloaded, states, completed, warnings, done } = made;
     let stays = |name: &ProcName| {
@@ -74,7 +74,7 @@ pub(in crate::cli) fn reload(args: &ReloadArgs) -> Result<u8, CliError> {
         state.is_some_and(|state| state.state == ProcessStatus::Stopped) || completed.contains(name)
     };
     if args.json {
-        let document = Document {
+        let document = ReloadDocument {
             dry_run: args.dry_run,
             warnings: &warnings,
             processes: reloaded
@@ -88,7 +88,7 @@ pub(in crate::cli) fn reload(args: &ReloadArgs) -> Result<u8, CliError> {
     }
     print_warnings(&warnings);
     let plan = &reloaded.plan;
-    let line = |(name, change): &(ProcName, Change)| {
+    let line = |(name, change): &(ProcName, ProcessChange)| {
         let waits = plan.processes.iter().any(|p| p.name == *name && p.waits);
         let is_first = is_first_start(&states, name);
         format!("{name}: {}\n", words(change, args.dry_run, (stays(name), waits), is_first))
@@ -115,14 +115,14 @@ pub(in crate::cli) fn reload_failures(project: &Project) -> Result<(), CliError>
         if start.project.failures().0 != project.failures().0 {
             return Ok(());
         }
-        Box::pin(make(&mut instance, Part::Failures, (false, true))).await?.done.map(drop)
+        Box::pin(make(&mut instance, ReloadScope::Failures, (false, true))).await?.done.map(drop)
     })
 }
 
 /// Reload the apps of a project into its run. Other changes of the configuration wait for an explicit
 /// reload.
 pub(in crate::cli) async fn reload_apps(instance: &mut Instance) -> Result<u8, CliError> {
-    Box::pin(make(instance, Part::Apps, (false, true))).await?.done
+    Box::pin(make(instance, ReloadScope::Apps, (false, true))).await?.done
 }
 
 /// Reload, without a word on the terminal; returns the changes in a line.
@@ -131,14 +131,14 @@ pub(in crate::cli) async fn reload_from_ui(instance: Instance) -> Result<String,
     instance.refuse_project_above()?;
     let states = instance.state().await?.processes;
     let old = instance.runtime.plan()?;
-    let (fresh, mut told) = read(&old, &instance, Part::All)?;
+    let (fresh, mut told) = read(&old, &instance, ReloadScope::All)?;
     let mut reloaded = plan::reload(&old, &fresh);
     let completed = unaffected(&old, &reloaded.plan, &states);
     follow(&mut reloaded, &old, &states, &completed);
     let Reloaded { plan, changes } = reloaded;
     let (ask, key) = (Request::Reload { plan: Box::new(fresh) }, request::key());
     request::verdict(instance.ask(async |client| client.request_once(&ask, &key).await).await?)?;
-    for (name, change) in changes.iter().filter(|(_, change)| *change != Change::Unchanged) {
+    for (name, change) in changes.iter().filter(|(_, change)| *change != ProcessChange::Unchanged) {
         let state = states.iter().find(|state| state.name == *name);
         let stopped = state.is_some_and(|state| state.state == ProcessStatus::Stopped);
         let waits = plan.processes.iter().any(|process| process.name == *name && process.waits);
@@ -152,7 +152,7 @@ pub(in crate::cli) async fn reload_from_ui(instance: Instance) -> Result<String,
 /// for instance by a concurrent reload.
 async fn make(
     instance: &mut Instance,
-    part: Part,
+    scope: ReloadScope,
     (dry_run, wait): (bool, bool),
 ) -> Result<Made, CliError> {
     let state = instance.state().await?;
@@ -160,7 +160,7 @@ async fn make(
     loop {
         tries += 1;
         let old = instance.runtime.plan()?;
-        let (fresh, warnings) = read(&old, instance, part)?;
+        let (fresh, warnings) = read(&old, instance, scope)?;
         let reloaded = plan::reload(&old, &fresh);
         let done = if dry_run {
             Ok(0)
@@ -208,12 +208,14 @@ fn follow(reloaded: &mut Reloaded, old: &Plan, states: &[ProcessState], complete
     };
     reloaded.add_restarted_dependents(
         |name, change| match change {
-            Change::Restarted { .. } => {
+            ProcessChange::Restarted { .. } => {
                 state(name) != Some(&ProcessStatus::Stopped) && !completed.contains(name)
             }
             // It was part of the run before.
-            Change::New => of(old, name, |p| p.removed) && !of(&plan, name, |p| p.waits),
-            Change::Unchanged | Change::Policies { .. } | Change::Removed => false,
+            ProcessChange::New => of(old, name, |p| p.removed) && !of(&plan, name, |p| p.waits),
+            ProcessChange::Unchanged | ProcessChange::Policies { .. } | ProcessChange::Removed => {
+                false
+            }
         },
         |name| matches!(state(name), Some(ProcessStatus::Running | ProcessStatus::Starting)),
     );
@@ -226,7 +228,11 @@ fn is_stale(instance: &Instance, old: &Plan, fresh: &Plan) -> bool {
 }
 
 /// The plan that a start would make now, adapted to the run, and its warnings.
-fn read(old: &Plan, instance: &Instance, part: Part) -> Result<(Plan, Vec<String>), CliError> {
+fn read(
+    old: &Plan,
+    instance: &Instance,
+    scope: ReloadScope,
+) -> Result<(Plan, Vec<String>), CliError> {
     let start = Start::again(old.clone(), instance.runtime.clone())?;
     // A start would ignore the broken file, which would restart every process that depends on its values.
     if let Some(Warning::EnvFile { file, why }) = start.context.warnings.first() {
@@ -238,12 +244,12 @@ fn read(old: &Plan, instance: &Instance, part: Part) -> Result<(Plan, Vec<String
         warnings
             .push(format!("changed, but in force from the next start only: {}", later.join(", ")));
     }
-    match part {
-        Part::All => {}
-        Part::Failures => {
+    match scope {
+        ReloadScope::All => {}
+        ReloadScope::Failures => {
             fresh = plan::with_failures(old, &|name| plan::failures_of(&fresh, name));
         }
-        Part::Apps => fresh = plan::with_apps(old, fresh),
+        ReloadScope::Apps => fresh = plan::with_apps(old, fresh),
     }
     (fresh.run, fresh.generation) = (old.run.clone(), old.generation);
     Ok((fresh, warnings))
@@ -256,22 +262,22 @@ fn is_first_start(states: &[ProcessState], name: &ProcName) -> bool {
 
 /// The change to a process, in words.
 fn words(
-    change: &Change,
+    change: &ProcessChange,
     dry_run: bool,
     (stopped, waits): (bool, bool),
     is_first_start: bool,
 ) -> String {
     let would = |did: &str, does: &str| if dry_run { does.to_owned() } else { did.to_owned() };
     match change {
-        Change::Unchanged => "unchanged".to_owned(),
-        Change::Policies { what } => {
+        ProcessChange::Unchanged => "unchanged".to_owned(),
+        ProcessChange::Policies { what } => {
             let verb = would("changed", "would change");
             format!("policies {verb} ({})", what.join(", "))
         }
-        Change::Restarted { what, .. } if stopped => {
+        ProcessChange::Restarted { what, .. } if stopped => {
             format!("changed ({}); it does not run", what.join(", "))
         }
-        Change::Restarted { what, with } => {
+        ProcessChange::Restarted { what, with } => {
             let verb = if is_first_start {
                 would("started", "would be started")
             } else {
@@ -284,8 +290,8 @@ fn words(
             };
             format!("{verb}{with}{what}")
         }
-        Change::Removed => would("stopped and removed", "would be stopped and removed"),
-        Change::New if waits => would("new, not started", "new, would not be started"),
-        Change::New => would("started", "would be started"),
+        ProcessChange::Removed => would("stopped and removed", "would be stopped and removed"),
+        ProcessChange::New if waits => would("new, not started", "new, would not be started"),
+        ProcessChange::New => would("started", "would be started"),
     }
 }

@@ -9,7 +9,7 @@ use crate::cli::{output, runtime};
 use crate::view::merged::cleaned;
 
 /// The limit of `send`, which is meant for typing, not for copying files.
-const MOST: u64 = 1 << 20;
+const MOST_SENT_BYTES: u64 = 1 << 20;
 
 /// Type into a process.
 pub(in crate::cli) fn send(args: &SendArgs) -> Result<u8, CliError> {
@@ -36,10 +36,12 @@ pub(in crate::cli) fn screen(args: &ScreenArgs) -> Result<u8, CliError> {
 
 fn read_all() -> Result<String, CliError> {
     let mut text = String::new();
-    let read = std::io::stdin().lock().take(MOST + 1).read_to_string(&mut text);
+    let read = std::io::stdin().lock().take(MOST_SENT_BYTES + 1).read_to_string(&mut text);
     read.map_err(CliError::io("standard input"))?;
-    if text.len() as u64 > MOST {
-        return Err(CliError::Other(format!("standard input has more than {MOST} bytes")));
+    if text.len() as u64 > MOST_SENT_BYTES {
+        return Err(CliError::Other(format!(
+            "standard input has more than {MOST_SENT_BYTES} bytes"
+        )));
     }
     Ok(text)
 }

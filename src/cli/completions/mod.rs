@@ -2,7 +2,7 @@
 //!
 //! The scripts in `completions/` pass the words up to the cursor to the program itself, with the shell's
 //! name in `_TMO_COMPLETE`. So commands and flags are never out of date, and process names are those of the
-//! run. An `Answer` starts no program and contacts no supervisor.
+//! run. To find `Candidates` starts no program and contacts no supervisor.
 
 pub(super) mod values;
 
@@ -72,7 +72,7 @@ pub(super) fn answer(arguments: &[OsString]) -> Option<io::Result<()>> {
 
 /// The candidates for a shell.
 #[derive(Debug, PartialEq, Eq)]
-enum Answer {
+enum Candidates {
     /// These words, each with a description.
     Words(Vec<(String, String)>),
     /// The shell's own completion of files; `prefix` is kept before them.
@@ -83,7 +83,7 @@ enum Answer {
     Command { from: usize },
 }
 
-impl Answer {
+impl Candidates {
     /// The first line is always the kind of answer, so that a word, which may be any file name, can't be
     /// mistaken for it. One line per word follows, with a tab before its description.
     fn text(&self, described: bool) -> String {
@@ -109,8 +109,8 @@ impl Answer {
 }
 
 /// Complete the last of these words; the first is the name of the program.
-fn complete(mut words: Vec<OsString>) -> Answer {
-    let nothing = Answer::Words(vec![]);
+fn complete(mut words: Vec<OsString>) -> Candidates {
+    let nothing = Candidates::Words(vec![]);
     let (Some(mut current), 1..) = (words.pop(), words.len()) else { return nothing };
     let mut command = args::command();
     let mut words = args::go_style(&command, words);
@@ -134,7 +134,7 @@ fn complete(mut words: Vec<OsString>) -> Answer {
 }
 
 /// After `tmo run`, and after the `--` of `tmo start`, comes a command that is not tmo's.
-fn command_line(command: &Command, words: &[OsString]) -> Option<Answer> {
+fn command_line(command: &Command, words: &[OsString]) -> Option<Candidates> {
     let verb = command.find_subcommand(words.get(1)?)?;
     let escape = words.iter().position(|word| word == "--");
     let from = match verb.get_name() {
@@ -142,19 +142,19 @@ fn command_line(command: &Command, words: &[OsString]) -> Option<Answer> {
         _ if verb.get_arguments().any(clap::Arg::is_last_set) => escape? + 1,
         _ => return None,
     };
-    Some(Answer::Command { from })
+    Some(Candidates::Command { from })
 }
 
 /// Select the candidates to offer: flags only if one is begun or there is nothing else, an alias of a
 /// command only if its own name does not match.
-fn choose(candidates: Vec<CompletionCandidate>, current: &str) -> Answer {
+fn choose(candidates: Vec<CompletionCandidate>, current: &str) -> Candidates {
     let marked = |mark: &str| {
         let marked = candidates.iter().find(|one| one.get_id().is_some_and(|id| id == mark))?;
         // The engine prepends the typed prefix.
         Some(marked.get_value().to_string_lossy().into_owned())
     };
     if let Some(prefix) = marked(FILES) {
-        return Answer::Files { prefix };
+        return Candidates::Files { prefix };
     }
     // Subcommands come before directories.
     let is_command = |one: &CompletionCandidate| {
@@ -164,7 +164,7 @@ fn choose(candidates: Vec<CompletionCandidate>, current: &str) -> Answer {
     if let Some(prefix) = marked(DIRECTORIES)
         && !candidates.iter().any(is_command)
     {
-        return Answer::Directories { prefix };
+        return Candidates::Directories { prefix };
     }
     let mut commands = Vec::new();
     let mut others = Vec::new();
@@ -183,7 +183,7 @@ fn choose(candidates: Vec<CompletionCandidate>, current: &str) -> Answer {
         EVERYDAY.iter().position(|everyday| everyday == name).unwrap_or(EVERYDAY.len())
     });
     let words = [commands, others, flags].into_iter().find(|some| !some.is_empty());
-    Answer::Words(words.unwrap_or_default())
+    Candidates::Words(words.unwrap_or_default())
 }
 
 /// The first sentence of its help, without the variables and defaults at its end.

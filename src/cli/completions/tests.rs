@@ -1,14 +1,14 @@
 use std::ffi::OsString;
 
-use super::{Answer, complete};
+use super::{Candidates, complete};
 
-fn answer(line: &str) -> Answer {
+fn answer(line: &str) -> Candidates {
     complete(line.split(' ').map(OsString::from).collect())
 }
 
 #[track_caller]
 fn words(line: &str) -> Vec<String> {
-    let Answer::Words(words) = answer(line) else { panic!("{line} is for the shell") };
+    let Candidates::Words(words) = answer(line) else { panic!("{line} is for the shell") };
     words.into_iter().map(|(word, _)| word).collect()
 }
 
@@ -72,15 +72,15 @@ fn signals_are_completed_as_they_are_begun() {
 
 #[test]
 fn paths_and_commands_are_left_to_the_shell() {
-    let files = |prefix: &str| Answer::Files { prefix: prefix.to_owned() };
+    let files = |prefix: &str| Candidates::Files { prefix: prefix.to_owned() };
     assert_eq!(answer("tmo start -f "), files(""));
     assert_eq!(answer("tmo start -f Proc"), files(""));
     assert_eq!(answer("tmo start --procfile=Proc"), files("--procfile="));
-    assert_eq!(answer("tmo start -d "), Answer::Directories { prefix: String::new() });
-    assert_eq!(answer("tmo run "), Answer::Command { from: 2 });
-    assert_eq!(answer("tmo run rails con"), Answer::Command { from: 2 });
-    assert_eq!(answer("tmo exec -- rails --"), Answer::Command { from: 3 });
-    assert_eq!(answer("tmo start --until-ready -- npm t"), Answer::Command { from: 4 });
+    assert_eq!(answer("tmo start -d "), Candidates::Directories { prefix: String::new() });
+    assert_eq!(answer("tmo run "), Candidates::Command { from: 2 });
+    assert_eq!(answer("tmo run rails con"), Candidates::Command { from: 2 });
+    assert_eq!(answer("tmo exec -- rails --"), Candidates::Command { from: 3 });
+    assert_eq!(answer("tmo start --until-ready -- npm t"), Candidates::Command { from: 4 });
 }
 
 #[test]
@@ -90,5 +90,5 @@ fn no_line_makes_it_fail() {
     {
         let _ = answer(line);
     }
-    assert_eq!(complete(vec![]), Answer::Words(vec![]));
+    assert_eq!(complete(vec![]), Candidates::Words(vec![]));
 }

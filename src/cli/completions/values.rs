@@ -33,7 +33,7 @@ const ALL: &str = "all";
 
 /// The relevant words before the cursor.
 #[derive(Debug, Default)]
-struct Typed {
+struct PrecedingFlags {
     socket: Option<PathBuf>,
     network: Option<String>,
     project: Option<PathBuf>,
@@ -43,18 +43,18 @@ struct Typed {
 }
 
 /// Global, because completers only receive the word at the cursor.
-static TYPED: OnceLock<Typed> = OnceLock::new();
+static TYPED: OnceLock<PrecedingFlags> = OnceLock::new();
 
 /// Remember the words before the cursor.
 pub(super) fn remember(words: &[OsString]) {
     let matches = args::command().ignore_errors(true).try_get_matches_from(words);
     let matches = matches.ok().and_then(|mut matches| matches.remove_subcommand());
-    let typed = matches.map(|(_, matches)| Typed::of(&matches));
+    let typed = matches.map(|(_, matches)| PrecedingFlags::of(&matches));
     // Each process completes only one word.
     let _ = TYPED.set(typed.unwrap_or_default());
 }
 
-impl Typed {
+impl PrecedingFlags {
     fn of(matches: &ArgMatches) -> Self {
         fn one<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, id: &str) -> Option<T> {
             matches.try_get_one(id).ok().flatten().cloned()
@@ -202,7 +202,7 @@ pub(in crate::cli) fn waited_for() -> ArgValueCompleter {
 pub(in crate::cli) fn process() -> ArgValueCompleter {
     by(|current| {
         let typed = TYPED.get().map_or(&[][..], |typed| &typed.names);
-        let Known { names, groups } = known();
+        let ProcessNames { names, groups } = known();
         let words = || names.iter().chain(&groups).filter(|word| !typed.contains(word));
         list(current, |_| words().cloned().collect())
     })
@@ -281,18 +281,18 @@ fn names() -> Vec<String> {
 
 /// The names of the relevant processes, and their groups.
 fn names_and_groups() -> impl Iterator<Item = String> {
-    let Known { names, groups } = known();
+    let ProcessNames { names, groups } = known();
     names.into_iter().chain(groups)
 }
 
 /// The names of processes, and their groups in the form `@group`.
 #[derive(Default)]
-struct Known {
+struct ProcessNames {
     names: Vec<String>,
     groups: BTreeSet<String>,
 }
 
-impl Known {
+impl ProcessNames {
     fn new(names: Vec<String>, groups: impl Iterator<Item = impl Display>) -> Self {
         Self { names, groups: groups.map(|group| format!("@{group}")).collect() }
     }
@@ -300,8 +300,8 @@ impl Known {
 
 /// The relevant processes: those of the run, else those of the Procfile in this directory, or in the directory
 /// of the run that a client here would talk to.
-fn known() -> Known {
-    let nothing = Typed::default();
+fn known() -> ProcessNames {
+    let nothing = PrecedingFlags::default();
     let typed = TYPED.get().unwrap_or(&nothing);
     let meant = RunFlags {
         socket: typed.socket.clone(),
@@ -309,14 +309,14 @@ fn known() -> Known {
         project: typed.project.clone(),
     };
     let Ok((context, socket)) = locate(&meant, Persona::here() == Persona::Overmind) else {
-        return Known::default();
+        return ProcessNames::default();
     };
     // Not from a directory that another user could write to.
     let runtime = find_runtime_dir(&context.env, &socket.path).ok();
     let runtime = runtime.filter(|_| typed.procfile.is_none());
     if let Some(Ok(plan)) = runtime.map(|dir| RuntimeDir::new(dir).plan()) {
         let names = plan.present().map(|process| process.name.to_string()).collect();
-        return Known::new(names, plan.present().flat_map(|process| &process.rules.groups));
+        return ProcessNames::new(names, plan.present().flat_map(|process| &process.rules.groups));
     }
     let beside =
         if socket.tcp.is_some() { Some(&*context.start_dir) } else { socket.path.parent() };
@@ -327,8 +327,8 @@ fn known() -> Known {
     let above = project_above(&context.start_dir, &context.env).map(|dir| dir.join("Procfile"));
     let meant = load(typed.procfile.clone(), typed.root.clone()).or_else(nearest);
     let loaded = meant.or_else(|| load(Some(above?), None));
-    let Some(loaded) = loaded else { return Known::default() };
+    let Some(loaded) = loaded else { return ProcessNames::default() };
     let names: Vec<_> = loaded.procfile.entries.into_iter().map(|entry| entry.name).collect();
     let groups: Vec<_> = names.iter().flat_map(|name| loaded.toml.of(name).groups).collect();
-    Known::new(names, groups.iter().map(toml::Spanned::get_ref))
+    ProcessNames::new(names, groups.iter().map(toml::Spanned::get_ref))
 }

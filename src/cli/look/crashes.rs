@@ -142,7 +142,7 @@ fn show(
     let (style, source) = looks.unzip();
     let style = style.unwrap_or_else(|| Style::new(Mode::Plain));
     let color = style.mode.color();
-    let mut text = headline(&Ended::of(report), color);
+    let mut text = headline(&ProcessEnd::of(report), color);
     let _ = writeln!(text, "{}\n", command(report));
     text += &causes(&report.tmo.cause.causes, color);
     let left = report.tmo.slice_left_out;
@@ -165,7 +165,7 @@ fn command(report: &CrashReport) -> String {
 }
 
 /// The end of a process, for a headline.
-pub(in crate::cli) struct Ended<'a> {
+pub(in crate::cli) struct ProcessEnd<'a> {
     pub(in crate::cli) process: &'a ProcName,
     pub(in crate::cli) timestamp: &'a str,
     /// `exit 1`, or the signal.
@@ -174,7 +174,7 @@ pub(in crate::cli) struct Ended<'a> {
     pub(in crate::cli) lived: Option<(Duration, u64)>,
 }
 
-impl<'a> Ended<'a> {
+impl<'a> ProcessEnd<'a> {
     fn of(report: &'a CrashReport) -> Self {
         let lived = (Duration::from_millis(report.tmo.uptime_ms), report.tmo.restarts);
         let (process, timestamp) = (&report.process_name, report.timestamp.as_str());
@@ -183,7 +183,7 @@ impl<'a> Ended<'a> {
 }
 
 /// Which process ended, how, when, and after how long.
-pub(in crate::cli) fn headline(ended: &Ended<'_>, color: bool) -> String {
+pub(in crate::cli) fn headline(ended: &ProcessEnd<'_>, color: bool) -> String {
     let when = local_time(ended.timestamp, &local::zone());
     let lived = ended.lived.map_or(String::new(), |(ran, restarts)| {
         let again = match restarts {

@@ -24,7 +24,7 @@ use crate::view::paint::Stamp;
 
 /// A flag of a process.
 #[derive(Debug, Serialize)]
-struct Row {
+struct FlagRow {
     process: ProcName,
     #[serde(flatten)]
     flag: FlagState,
@@ -63,7 +63,7 @@ async fn rows_of(
     instance: &Instance,
     process: &ProcessState,
     last: Option<usize>,
-) -> Result<Vec<Row>, CliError> {
+) -> Result<Vec<FlagRow>, CliError> {
     let found = match last {
         Some(last) if !process.flags.is_empty() => {
             let name = process.name.as_str();
@@ -76,7 +76,7 @@ async fn rows_of(
         let found = found.as_ref()?.iter().find(|found| found.flag == flag.name);
         Some(found.map_or_else(Vec::new, |found| found.matches.clone()))
     };
-    let row = |flag: &FlagState| Row {
+    let row = |flag: &FlagState| FlagRow {
         process: process.name.clone(),
         matches: of(flag),
         flag: flag.clone(),
@@ -85,7 +85,7 @@ async fn rows_of(
 }
 
 /// One line per flag, in the flag's colour; flags above their target stand out.
-fn counts(rows: &[Row], color: bool) -> String {
+fn counts(rows: &[FlagRow], color: bool) -> String {
     let text = table(["PROCESS", "FLAG", "COUNT", "TARGET", "LAST"], rows.iter().map(cells));
     let mut lines = text.lines();
     let mut all = lines.next().unwrap_or_default().to_owned() + "\n";
@@ -95,7 +95,7 @@ fn counts(rows: &[Row], color: bool) -> String {
     all
 }
 
-fn cells(Row { process, flag, .. }: &Row) -> [String; 5] {
+fn cells(FlagRow { process, flag, .. }: &FlagRow) -> [String; 5] {
     let target = flag.target.map_or_else(|| "-".to_owned(), |target| target.to_string());
     let over = if flag.exceeded { " exceeded" } else { "" };
     let last = flag.last.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -103,7 +103,7 @@ fn cells(Row { process, flag, .. }: &Row) -> [String; 5] {
 }
 
 /// Each flag with its latest matching lines, marked, and their context.
-fn found(rows: &[Row], zone: &TimeZone, color: bool) -> String {
+fn found(rows: &[FlagRow], zone: &TimeZone, color: bool) -> String {
     let mut all = String::new();
     for row in rows {
         // Writing to a string does not fail.
@@ -129,7 +129,7 @@ fn found(rows: &[Row], zone: &TimeZone, color: bool) -> String {
 }
 
 /// The process of a flag, and how often it was found.
-fn heading(Row { process, flag, .. }: &Row, color: bool) -> String {
+fn heading(FlagRow { process, flag, .. }: &FlagRow, color: bool) -> String {
     let times = match flag.count {
         0 => "not found".to_owned(),
         1 => "found once".to_owned(),
@@ -178,12 +178,12 @@ mod tests {
     use crate::model::time::Timestamp;
     use jiff::tz::TimeZone;
 
-    use super::{Row, counts, found};
+    use super::{FlagRow, counts, found};
     use crate::model::request::{FlagMatch, FlagState};
     use crate::model::rules::FlagColor;
     use crate::model::{LifeId, ProcName, Untrusted};
 
-    fn row(name: &str, color: FlagColor, count: u64, matches: Vec<FlagMatch>) -> Row {
+    fn row(name: &str, color: FlagColor, count: u64, matches: Vec<FlagMatch>) -> FlagRow {
         let last = matches.last().map(|found| found.line.clone());
         let flag = FlagState {
             name: name.into(),
@@ -193,7 +193,7 @@ mod tests {
             exceeded: count > 1,
             last,
         };
-        Row { process: ProcName::new("web").unwrap(), flag, matches: Some(matches) }
+        FlagRow { process: ProcName::new("web").unwrap(), flag, matches: Some(matches) }
     }
 
     fn lines(lines: &[&str]) -> Vec<Untrusted> {

@@ -28,7 +28,7 @@ use crate::sys::clock;
 
 /// One run.
 #[derive(Debug, Serialize)]
-struct Run {
+struct ListedRun {
     title: Untrusted,
     /// `running`, `quitting`, or `abandoned`: its supervisor was killed, but its processes may be alive.
     state: &'static str,
@@ -70,7 +70,7 @@ pub(in crate::cli) fn ls(args: &LsArgs) -> Result<u8, CliError> {
     output::print(&table(HEAD, runs.iter().map(row)))
 }
 
-async fn look(runtime: &RuntimeDir, plan: Plan) -> Run {
+async fn look(runtime: &RuntimeDir, plan: Plan) -> ListedRun {
     let held = runtime.is_held();
     let state = if held { ask(&plan, runtime).await } else { None };
     let running = |state: &State| state.processes.iter().filter(|p| p.pid.is_some()).count();
@@ -79,7 +79,7 @@ async fn look(runtime: &RuntimeDir, plan: Plan) -> Run {
     // If a link was redirected since, it would show the directory of another run.
     let origin = plan.origin.as_ref().filter(|origin| origin.dir == plan.root);
     let root = origin.and_then(left_by_link).map_or(plan.root.clone(), OsText::from);
-    Run {
+    ListedRun {
         title: plan.title.into(),
         state: match &state {
             Some(state) if state.quitting => "quitting",
@@ -101,7 +101,7 @@ async fn ask(plan: &Plan, runtime: &RuntimeDir) -> Option<State> {
     state_at(&address).await.ok()
 }
 
-fn row(run: &Run) -> [String; 7] {
+fn row(run: &ListedRun) -> [String; 7] {
     let (root, socket) = (run.root.as_path(), run.socket.as_path());
     let path = |path: &Path| shown(&path.display().to_string()).into_owned();
     let since = clock::now().since(run.started);

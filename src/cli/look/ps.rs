@@ -38,8 +38,8 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     let is_table =
         !args.json && (Persona::here() == Persona::Tmo || args.wide || args.by.is_some());
     let (mut state, asking) = match runtime::block_on(ask(&mut instance, is_table))? {
-        Answer::Tmo(state, asking) => (*state, asking),
-        Answer::Overmind(table) => return output::print(&table),
+        StatusAnswer::Tmo(state, asking) => (*state, asking),
+        StatusAnswer::Overmind(table) => return output::print(&table),
     };
     if let Some(Order::Phase) = args.by {
         state.processes.sort_by_key(stage);
@@ -55,7 +55,7 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     let (wide, by, flags) = (args.wide, args.by, instance.flags());
     let run = state.run.clone();
     let width = terminal_width();
-    let shown = Shown { wide, by, flags, failed, asking, is_here, run, width };
+    let shown = TableOptions { wide, by, flags, failed, asking, is_here, run, width };
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
     let table = shown.table(&state.processes, color);
     let foot = unwritable(&instance).map_or(String::new(), |text| format!("{text}\n"));
@@ -63,7 +63,7 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
 }
 
 /// What answers on the socket of the run.
-enum Answer {
+enum StatusAnswer {
     /// The state of the run, and the processes that wait at the prompt of a debugger, with the prompt.
     Tmo(Box<State>, Vec<(ProcName, String)>),
     /// The table of overmind.
@@ -71,17 +71,17 @@ enum Answer {
 }
 
 /// `notes`: also look for prompts of debuggers.
-async fn ask(instance: &mut Instance, notes: bool) -> Result<Answer, CliError> {
+async fn ask(instance: &mut Instance, notes: bool) -> Result<StatusAnswer, CliError> {
     match instance.server().await? {
         Server::Overmind(address) => {
-            Ok(Answer::Overmind(OvermindClient::new(&address).status().await?))
+            Ok(StatusAnswer::Overmind(OvermindClient::new(&address).status().await?))
         }
         Server::Tmo => {
             let state = Box::new(instance.state().await?);
             // Without them the table lacks only notes.
             let asking =
                 if notes { at_debuggers(instance).await.unwrap_or_default() } else { vec![] };
-            Ok(Answer::Tmo(state, asking))
+            Ok(StatusAnswer::Tmo(state, asking))
         }
     }
 }
@@ -153,7 +153,7 @@ pub(in crate::cli) const fn phase(stage: Stage) -> &'static str {
 }
 
 /// How the processes are shown.
-struct Shown {
+struct TableOptions {
     wide: bool,
     by: Option<Order>,
     /// The flags that select the run, for the commands in the notes.
@@ -170,7 +170,7 @@ struct Shown {
     width: Option<usize>,
 }
 
-impl Shown {
+impl TableOptions {
     /// One row per process. The columns are always the same, and only the last may contain blanks.
     fn table(&self, processes: &[ProcessState], color: bool) -> String {
         let phases = self.by.is_some().then_some("PHASE");
@@ -403,7 +403,7 @@ fn cpu_time(time: Duration) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{Shown, cpu_time, stage};
+    use super::{TableOptions, cpu_time, stage};
     use crate::cli::args::Order;
     use crate::model::request::ProcessState;
     use crate::model::rules::Stage;
@@ -413,8 +413,8 @@ mod tests {
         ProcessState { phase, ..ProcessState::new(ProcName::new(name).unwrap(), state, None) }
     }
 
-    fn shown(by: Option<Order>) -> Shown {
-        Shown {
+    fn shown(by: Option<Order>) -> TableOptions {
+        TableOptions {
             wide: false,
             by,
             flags: String::new(),

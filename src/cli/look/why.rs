@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::crashes::{Ended, causes, headline, strong};
+use super::crashes::{ProcessEnd, causes, headline, strong};
 use super::logs::index_of;
 use crate::cli::args::WhyArgs;
 use crate::cli::error::CliError;
@@ -23,7 +23,7 @@ use crate::model::{ProcName, ProcessStatus};
 use crate::view::paint::Stamp;
 
 /// Maximum number of causes.
-const MOST: usize = 3;
+const MOST_CAUSES: usize = 3;
 /// Maximum number of other failing processes that are named.
 const MOST_OTHERS: usize = 5;
 
@@ -193,7 +193,7 @@ fn head(answer: &Why, color: bool) -> String {
         About::End { lived, earlier } => {
             let timestamp = answer.timestamp.as_deref().unwrap_or_default();
             let end = end_words(answer.signal.as_deref(), answer.exit_code);
-            let ended = Ended { process: &answer.process, timestamp, end, lived };
+            let ended = ProcessEnd { process: &answer.process, timestamp, end, lived };
             let when = if earlier { "In an earlier run: " } else { "" };
             format!("{when}{}", headline(&ended, color))
         }
@@ -217,7 +217,7 @@ fn screen(answer: &Why, color: bool, flags: &str) -> String {
         let _ = writeln!(text, "{}", shown_line(unwritable));
     }
     text.push('\n');
-    text += &causes(&answer.causes[..answer.causes.len().min(MOST)], color);
+    text += &causes(&answer.causes[..answer.causes.len().min(MOST_CAUSES)], color);
     let said = answer.last_logs.iter().rev().skip_while(|line| line.trim().is_empty());
     let mut last: Vec<&String> = said.take(LAST_LINES).collect();
     last.reverse();

@@ -11,14 +11,14 @@ use crate::cli::project::input::Start;
 use crate::cli::project::warnings::print_warnings;
 use crate::config::error::ConfigError;
 use crate::config::load::find_program;
-use crate::config::toml::Problem;
+use crate::config::toml::TomlProblem;
 use crate::model::count;
 use crate::model::plan::Plan;
 use crate::run::listen::{self, ListenError};
 
 /// The JSON document.
 #[derive(Serialize)]
-struct Document<'a> {
+struct CheckDocument<'a> {
     ok: bool,
     /// The reasons why nothing can be started.
     errors: Vec<Error<'a>>,
@@ -30,7 +30,7 @@ struct Document<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Error<'a> {
-    Placed(&'a Problem),
+    Placed(&'a TomlProblem),
     Plain { text: String },
 }
 
@@ -51,7 +51,7 @@ pub(in crate::cli) fn check(args: PreviewArgs) -> Result<u8, CliError> {
     let code = u8::from(looked.is_err() || !warnings.is_empty());
     warnings.append(&mut taken);
     if args.json {
-        let document = Document {
+        let document = CheckDocument {
             ok: code == 0,
             errors: looked.as_ref().err().map(Error::all).unwrap_or_default(),
             warnings: &warnings,

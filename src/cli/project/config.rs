@@ -17,15 +17,15 @@ use crate::model::{ProcName, shell};
 use crate::plan::{Explained, explain, explain_backend};
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct ConfigDocument<'a> {
     backend: Explained,
-    processes: Vec<Process<'a>>,
+    processes: Vec<ProcessSettings<'a>>,
     hooks: &'a Hooks,
     crash_dir: Option<&'a OsText>,
 }
 
 #[derive(Serialize)]
-struct Process<'a> {
+struct ProcessSettings<'a> {
     name: &'a ProcName,
     settings: Vec<Explained>,
 }
@@ -43,11 +43,11 @@ pub(in crate::cli) fn config(args: PreviewArgs) -> Result<u8, CliError> {
         names.is_empty() || names.iter().any(|word| process.is_meant(word))
     };
     let processes = plan.processes.iter().filter(wanted);
-    let processes = processes.map(|process| Process {
+    let processes = processes.map(|process| ProcessSettings {
         name: &process.name,
         settings: explain(&loaded, &settings, &plan, process),
     });
-    let document = Document {
+    let document = ConfigDocument {
         backend: explain_backend(&loaded.toml, &settings),
         processes: processes.collect(),
         hooks: &plan.hooks,
@@ -57,8 +57,9 @@ pub(in crate::cli) fn config(args: PreviewArgs) -> Result<u8, CliError> {
         return output::print_json(&Versioned::new(document));
     }
     let of_run = if names.is_empty() { table("", [&document.backend]) } else { String::new() };
-    let block =
-        |process: &Process<'_>| format!("{}\n{}", process.name, table("  ", &process.settings));
+    let block = |process: &ProcessSettings<'_>| {
+        format!("{}\n{}", process.name, table("  ", &process.settings))
+    };
     output::print(&(of_run + &document.processes.iter().map(block).collect::<String>()))
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::command;
-use super::place::{self, Typed};
+use super::place::{self, StartDirectory};
 use crate::cli::args::{PagePort, StartArgs};
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
@@ -36,7 +36,7 @@ pub(in crate::cli) struct Start {
     pub(in crate::cli) no_deps: bool,
     pub(in crate::cli) trial: bool,
     /// Where the command was typed, if the start uses another directory.
-    pub(in crate::cli) typed_in: Option<Typed>,
+    pub(in crate::cli) typed_in: Option<StartDirectory>,
     /// Which of the runs of this command here it is, if tmo has chosen its socket.
     pub(in crate::cli) number: Option<u32>,
     /// The complete command line, for a later reload.

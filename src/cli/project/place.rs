@@ -14,7 +14,7 @@ use crate::model::network::Network;
 
 /// Where a start was typed, if it uses another directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli) struct Typed {
+pub(in crate::cli) struct StartDirectory {
     pub(in crate::cli) dir: PathBuf,
     /// The first word named the directory to work in.
     pub(in crate::cli) named: bool,
@@ -25,7 +25,7 @@ pub(in crate::cli) struct Typed {
 pub(in crate::cli) fn place(
     context: Context,
     args: &mut StartArgs,
-) -> Result<(Context, Option<Typed>), CliError> {
+) -> Result<(Context, Option<StartDirectory>), CliError> {
     if Persona::here() == Persona::Overmind {
         return Ok((context, None));
     }
@@ -36,7 +36,7 @@ pub(in crate::cli) fn place(
     let Some(dir) = named.clone().or_else(found) else {
         return Ok((context, None));
     };
-    let typed = Typed { dir: here, named: named.is_some() };
+    let typed = StartDirectory { dir: here, named: named.is_some() };
     typed.apply(args, &context.env)?;
     if dir == typed.dir {
         return Ok((context, None));
@@ -47,7 +47,7 @@ pub(in crate::cli) fn place(
     Ok((Context::of_other_dir(dir, Env::real()), Some(typed)))
 }
 
-impl Typed {
+impl StartDirectory {
     /// Resolve relative paths against the directory in which they were typed, and remove the named
     /// directory from the process names.
     pub(in crate::cli) fn apply(&self, args: &mut StartArgs, env: &Env) -> Result<(), CliError> {

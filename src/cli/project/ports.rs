@@ -61,7 +61,7 @@ struct Book {
 }
 
 /// A request for ports.
-struct Wanted<'a> {
+struct PortRequest<'a> {
     instance: &'a str,
     root: &'a Path,
     /// The first port to try.
@@ -72,7 +72,7 @@ struct Wanted<'a> {
     above: &'a [u16],
 }
 
-impl Wanted<'_> {
+impl PortRequest<'_> {
     fn at(&self, first: u16) -> Option<Vec<u16>> {
         self.above.iter().map(|above| first.checked_add(*above)).collect()
     }
@@ -118,7 +118,7 @@ pub(in crate::cli) fn place(
     book.blocks.retain(|_, block| block.root.as_path().is_dir());
     let above: Vec<u16> =
         plan.processes.iter().filter_map(|p| p.port?.checked_sub(asked)).collect();
-    let wanted = Wanted {
+    let wanted = PortRequest {
         instance: &project.instance,
         root: &project.root,
         asked,
@@ -317,10 +317,10 @@ fn begin_of_last_life(
 mod tests {
     use std::path::Path;
 
-    use super::{Block, Book, Wanted, names};
+    use super::{Block, Book, PortRequest, names};
 
-    fn wanted<'a>(instance: &'a str, shy: bool, above: &'a [u16]) -> Wanted<'a> {
-        Wanted { instance, root: Path::new("/x"), asked: 5000, shy, above }
+    fn wanted<'a>(instance: &'a str, shy: bool, above: &'a [u16]) -> PortRequest<'a> {
+        PortRequest { instance, root: Path::new("/x"), asked: 5000, shy, above }
     }
 
     fn book(blocks: &[(&str, u16, &[u16])]) -> Book {

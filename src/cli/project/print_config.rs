@@ -10,7 +10,7 @@ use crate::model::text::OsText;
 
 /// The effective settings from flags, variables, files and defaults. The names are those of the flags.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct EffectiveConfig<'a> {
     title: &'a str,
     procfile: &'a OsText,
     root: &'a OsText,
@@ -24,12 +24,12 @@ struct Shown<'a> {
     tmux: &'a OsText,
     tmux_config: Option<&'a OsText>,
     log: &'a LogPolicy,
-    processes: Vec<Process<'a>>,
+    processes: Vec<EffectiveProcess<'a>>,
 }
 
 /// One process, as it would be run.
 #[derive(Serialize)]
-struct Process<'a> {
+struct EffectiveProcess<'a> {
     name: &'a str,
     command: &'a OsText,
     shell: &'a OsText,
@@ -41,9 +41,9 @@ struct Process<'a> {
     begins: bool,
 }
 
-fn process(plan: &ProcessPlan) -> Process<'_> {
+fn process(plan: &ProcessPlan) -> EffectiveProcess<'_> {
     let signal = Signal::try_from(plan.stop_signal).map_or("", Signal::as_str);
-    Process {
+    EffectiveProcess {
         name: plan.name.as_str(),
         command: &plan.command,
         shell: &plan.shell,
@@ -61,7 +61,7 @@ pub(in crate::cli) fn print(
     (daemonize, show_timestamps): (bool, bool),
 ) -> Result<u8, CliError> {
     let millis = u32::try_from(plan.grace_ms).unwrap_or(u32::MAX);
-    let config = Shown {
+    let config = EffectiveConfig {
         title: &plan.title,
         procfile: &plan.procfile,
         root: &plan.root,

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::place::Typed;
+use super::place::StartDirectory;
 use super::tmux;
 use super::warnings::{print_warning, print_warnings};
 use crate::backend::tmux::server::NO_TMUX_CONFIG;
@@ -56,9 +56,10 @@ impl Start {
         let exit_code_from = args.exit_code_from.clone();
         let no_deps = args.no_deps;
         let mut context = Context::at(origin.dir.as_path().to_owned(), env);
-        let typed_in = origin
-            .typed_in
-            .map(|dir| Typed { dir: dir.as_path().to_owned(), named: origin.directory_named });
+        let typed_in = origin.typed_in.map(|dir| StartDirectory {
+            dir: dir.as_path().to_owned(),
+            named: origin.directory_named,
+        });
         if let Some(place) = &typed_in {
             place.apply(&mut args, &context.env)?;
             context.elsewhere = true;

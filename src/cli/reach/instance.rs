@@ -106,7 +106,7 @@ impl Server {
 
 /// The result after no supervisor has answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
+enum RunPresence {
     /// There is no run.
     Nobody,
     /// A supervisor that answers by now.
@@ -299,8 +299,8 @@ impl Instance {
             // A supervisor that is just exiting closes the connection.
             Err(error @ (ClientError::Dial { .. } | ClientError::Empty { .. })) => {
                 match self.take_over().await? {
-                    Found::Nobody => Err(self.not_there(error)),
-                    Found::Ready | Found::Beginning => Ok(Server::Tmo),
+                    RunPresence::Nobody => Err(self.not_there(error)),
+                    RunPresence::Ready | RunPresence::Beginning => Ok(Server::Tmo),
                 }
             }
             Err(error) => Err(self.not_there(error)),
@@ -346,9 +346,9 @@ impl Instance {
                 Err(ClientError::Lost { .. }) if tries < MOST_TRIES => {}
                 Err(error @ ClientError::Dial { .. }) if tries < MOST_TRIES => {
                     match self.take_over().await? {
-                        Found::Nobody => return Err(self.not_there(error)),
-                        Found::Ready => {}
-                        Found::Beginning => {
+                        RunPresence::Nobody => return Err(self.not_there(error)),
+                        RunPresence::Ready => {}
+                        RunPresence::Beginning => {
                             if let Address::Unix(path) = self.address()
                                 && let Some(what) = listen::in_the_way(&path)
                             {
@@ -394,7 +394,7 @@ impl Instance {
 
     /// If the supervisor and its guardian were killed, start new ones, which continue the run. That takes
     /// seconds for a large run, in which the interface goes on.
-    async fn take_over(&self) -> Result<Found, CliError> {
+    async fn take_over(&self) -> Result<RunPresence, CliError> {
         let instance = Self { takeover_limit: self.takeover_limit, ..self.again() };
         let (sender, found) = oneshot::channel();
         let work = move || {
@@ -404,26 +404,26 @@ impl Instance {
         // Where there can be no more threads, this one does it.
         let started = std::thread::Builder::new().name("takeover".to_owned()).spawn(work);
         match started {
-            Ok(_) => found.await.unwrap_or(Ok(Found::Beginning)),
+            Ok(_) => found.await.unwrap_or(Ok(RunPresence::Beginning)),
             Err(_) => self.take_over_now(),
         }
     }
 
-    fn take_over_now(&self) -> Result<Found, CliError> {
+    fn take_over_now(&self) -> Result<RunPresence, CliError> {
         if !self.runtime.has_survivors() {
-            return Ok(Found::Nobody);
+            return Ok(RunPresence::Nobody);
         }
         // Other commands may be about to do the same, or a start may not be finished yet.
         let waits = || output::warn(&WAITS);
         let _door = match Door::enter_within(self.runtime.dir(), Some(self.takeover_limit), waits) {
             // The run has ended meanwhile, and its runtime directory is gone.
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nobody),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(RunPresence::Nobody),
             Err(error) => return Err(CliError::io("the lock")(error)),
             Ok(None) => return Err(ClientError::TakingOver { at: self.address() }.into()),
             Ok(Some(door)) => door,
         };
         if lock::is_held(self.runtime.dir()).map_err(CliError::io("the lock"))? {
-            return Ok(Found::Beginning);
+            return Ok(RunPresence::Beginning);
         }
         let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let mut launch = Launch::begin(&tmo, self.runtime.dir(), None)?;
@@ -433,13 +433,15 @@ impl Instance {
                 if let Some(note) = note {
                     output::warn(&note);
                 }
-                Ok(Found::Ready)
+                Ok(RunPresence::Ready)
             }
-            StartupMessage::Failed { .. } if !self.runtime.has_survivors() => Ok(Found::Nobody),
+            StartupMessage::Failed { .. } if !self.runtime.has_survivors() => {
+                Ok(RunPresence::Nobody)
+            }
             StartupMessage::Failed { message, code } => Err(CliError::Start { message, code }),
             StartupMessage::Held { .. }
             | StartupMessage::Running
-            | StartupMessage::Ended { .. } => Ok(Found::Beginning),
+            | StartupMessage::Ended { .. } => Ok(RunPresence::Beginning),
         }
     }
 

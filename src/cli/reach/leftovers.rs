@@ -22,12 +22,12 @@ use crate::run::forced_end::{Forced, remaining};
 use crate::run::listen;
 use crate::run::lock::{Door, RunLock};
 use crate::run::registry::{self, KnownRun, Standing};
-use crate::sys::dial::Answer;
+use crate::sys::dial::ListenerState;
 use crate::sys::{self, ProcInfo};
 
 /// How long another command may hold the start lock. That command may be stopped, and `kill` must work
 /// nevertheless.
-const PATIENCE: Duration = Duration::from_secs(3);
+const START_LOCK_PATIENCE: Duration = Duration::from_secs(3);
 
 /// `tmo kill` if the supervisor has not done it, for this reason. Returns the reason if this machine has no
 /// trace of a run.
@@ -145,7 +145,7 @@ fn list(members: &[Member]) -> String {
 /// Lock the runtime directory against starts, if it exists and the lock is free in time.
 fn enter(instance: &Instance) -> Result<Option<Door>, CliError> {
     let dir = instance.runtime.dir();
-    match Door::enter_within(dir, Some(PATIENCE), || output::warn(&WAITS)) {
+    match Door::enter_within(dir, Some(START_LOCK_PATIENCE), || output::warn(&WAITS)) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         entered => entered.map_err(CliError::io("the lock")),
     }
@@ -204,7 +204,7 @@ fn remove_stale(path: &Path) -> Result<bool, CliError> {
     let ours = path
         .symlink_metadata()
         .is_ok_and(|found| found.file_type().is_socket() && found.uid() == uid);
-    if !ours || !matches!(listen::probe_own(path), Ok(Answer::Dead)) {
+    if !ours || !matches!(listen::probe_own(path), Ok(ListenerState::Dead)) {
         return Ok(false);
     }
     match std::fs::remove_file(path) {

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::time::Duration;
 
 use super::instance::{Instance, MOST_TRIES, OVERMIND_CANNOT, Server};
-use crate::api::overmind::Command;
+use crate::api::overmind::OvermindCommand;
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::output::progress::with_details;
@@ -138,12 +138,12 @@ pub(in crate::cli) async fn request_of(
 }
 
 /// The same request to overmind, if it has it.
-fn overmind_command(request: Request) -> Result<Command, CliError> {
+fn overmind_command(request: Request) -> Result<OvermindCommand, CliError> {
     match request {
-        Request::Restart { names, .. } => Ok(Command::Restart(names)),
-        Request::Stop { names, .. } => Ok(Command::Stop(names)),
-        Request::Quit => Ok(Command::Quit),
-        Request::Kill => Ok(Command::Kill),
+        Request::Restart { names, .. } => Ok(OvermindCommand::Restart(names)),
+        Request::Stop { names, .. } => Ok(OvermindCommand::Stop(names)),
+        Request::Quit => Ok(OvermindCommand::Quit),
+        Request::Kill => Ok(OvermindCommand::Kill),
         Request::Start { .. }
         | Request::Install { .. }
         | Request::Signal { .. }

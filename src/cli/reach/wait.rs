@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use self::seen::Seen;
+use self::seen::ConditionReader;
 use super::instance::Instance;
 use crate::cli::args::{WaitArgs, WaitFor};
 use crate::cli::error::CliError;
@@ -27,7 +27,7 @@ use crate::sys::{self, clock};
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
 /// The current state of the condition.
-enum Verdict {
+enum ConditionState {
     /// It is met; with the exit code.
     So(u8),
     /// Not yet, and what is missing.
@@ -141,20 +141,20 @@ async fn until(
             (WaitFor::Port, _) => ports.open(&wanted, &state.run).await?,
             // The end of the run is more informative than that of one process.
             (WaitFor::Ready | WaitFor::Up(_), _) if state.quitting => {
-                Verdict::NotYet("everything is being stopped".to_owned())
+                ConditionState::NotYet("everything is being stopped".to_owned())
             }
             (WaitFor::Ready, _) => all_ready(&wanted, names.is_empty())?,
             (WaitFor::Up(listening), _) => match all_ready(&wanted, true)? {
-                Verdict::So(_) if !listening.is_empty() => {
+                ConditionState::So(_) if !listening.is_empty() => {
                     ports.open(&chosen(&state, listening)?, &state.run).await?
                 }
-                verdict @ (Verdict::So(_) | Verdict::NotYet(_)) => verdict,
+                verdict @ (ConditionState::So(_) | ConditionState::NotYet(_)) => verdict,
             },
             (WaitFor::Running | WaitFor::Log(_), _) => all_run(&wanted, names.is_empty())?,
         };
         match verdict {
-            Verdict::So(code) => return Ok(code),
-            Verdict::NotYet(why) => drop(last.replace(why)),
+            ConditionState::So(code) => return Ok(code),
+            ConditionState::NotYet(why) => drop(last.replace(why)),
         }
         let next = news.next();
         // Open ports are not announced, so poll.
@@ -185,9 +185,9 @@ async fn look_first(
     instance: &mut Instance,
     names: &[String],
     what: &WaitFor,
-) -> Result<ControlFlow<u8, Seen>, CliError> {
+) -> Result<ControlFlow<u8, ConditionReader>, CliError> {
     let was_there = instance.runtime.plan().is_ok();
-    let seen = Seen::new(instance, names, what);
+    let seen = ConditionReader::new(instance, names, what);
     match (tmo_only(instance).await, seen) {
         (Ok(()), seen) => seen.map(ControlFlow::Continue),
         (Err(error @ CliError::NothingRuns { .. }), Ok(mut seen)) if was_there => {
@@ -236,7 +236,7 @@ fn still_comes(process: &ProcessState) -> Result<(), CliError> {
 
 /// Whether all of them run. `unnamed`: no process was named, so those that have already exited with 0 count as
 /// done.
-fn all_run(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliError> {
+fn all_run(wanted: &[&ProcessState], unnamed: bool) -> Result<ConditionState, CliError> {
     for process in wanted {
         let is_done = process.state == ProcessStatus::Exited && process.exit == Some(Exit::Code(0));
         // A process that does not start with the run is not waited for.
@@ -246,14 +246,14 @@ fn all_run(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliError>
         }
         still_comes(process)?;
         if process.state != ProcessStatus::Running {
-            return Ok(Verdict::NotYet(format!("{} is {}", process.name, process.state)));
+            return Ok(ConditionState::NotYet(format!("{} is {}", process.name, process.state)));
         }
     }
-    Ok(Verdict::So(0))
+    Ok(ConditionState::So(0))
 }
 
 /// Whether all of them run and all their checks have passed. A process may become ready by exiting.
-fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliError> {
+fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<ConditionState, CliError> {
     let mut late = None;
     let mut open = vec![];
     for process in wanted {
@@ -268,12 +268,12 @@ fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<Verdict, CliErro
         }
     }
     Ok(match (all_run(&open, unnamed)?, late) {
-        (Verdict::So(_), Some(late)) => {
+        (ConditionState::So(_), Some(late)) => {
             let lacks = Untrusted::join(&late.lacks, "; ");
             let colon = if lacks.is_empty() { "" } else { ": " };
-            Verdict::NotYet(format!("{} is not ready{colon}{lacks}", late.name))
+            ConditionState::NotYet(format!("{} is not ready{colon}{lacks}", late.name))
         }
-        (verdict @ (Verdict::So(_) | Verdict::NotYet(_)), _) => verdict,
+        (verdict @ (ConditionState::So(_) | ConditionState::NotYet(_)), _) => verdict,
     })
 }
 
@@ -301,7 +301,7 @@ pub(in crate::cli) fn how_far(processes: &[ProcessState]) -> Option<String> {
     Some(format!("{done} of {} are up; waiting for {}", all.len(), names.join(", ")))
 }
 
-fn all_ended(wanted: &[&ProcessState]) -> Verdict {
+fn all_ended(wanted: &[&ProcessState]) -> ConditionState {
     let mut code = 0;
     for process in wanted {
         match (&process.state, process.exit) {
@@ -316,10 +316,10 @@ fn all_ended(wanted: &[&ProcessState]) -> Verdict {
             }
             (ProcessStatus::Stopped | ProcessStatus::Skipped, None) => {}
             (ProcessStatus::Error, None) => code = code.max(1),
-            (state, _) => return Verdict::NotYet(format!("{} is {state}", process.name)),
+            (state, _) => return ConditionState::NotYet(format!("{} is {state}", process.name)),
         }
     }
-    Verdict::So(code)
+    ConditionState::So(code)
 }
 
 /// Follows the ports of the processes that are waited for, each with the number of its life.
@@ -338,7 +338,11 @@ impl PortChecks {
     }
 
     /// Whether all of these listen at their port, by the rules of a readiness check.
-    async fn open(&mut self, wanted: &[&ProcessState], run: &str) -> Result<Verdict, CliError> {
+    async fn open(
+        &mut self,
+        wanted: &[&ProcessState],
+        run: &str,
+    ) -> Result<ConditionState, CliError> {
         let (is_far, runtime) = (self.is_far, &self.runtime);
         for process in wanted {
             still_comes(process)?;
@@ -346,7 +350,10 @@ impl PortChecks {
                 return Err(CliError::Other(format!("{} has no PORT", process.name)));
             };
             let Some(pid) = process.pid else {
-                return Ok(Verdict::NotYet(format!("{} is {}", process.name, process.state)));
+                return Ok(ConditionState::NotYet(format!(
+                    "{} is {}",
+                    process.name, process.state
+                )));
             };
             let fresh = || {
                 let (name, run) = (process.name.to_string(), run.to_owned());
@@ -362,10 +369,12 @@ impl PortChecks {
             }
             if let Err(why) = check.reach(Probe::HERE, port).await {
                 let (name, why) = (&process.name, why.text);
-                return Ok(Verdict::NotYet(format!("{name} is not listening on {port} ({why})")));
+                return Ok(ConditionState::NotYet(format!(
+                    "{name} is not listening on {port} ({why})"
+                )));
             }
         }
-        Ok(Verdict::So(0))
+        Ok(ConditionState::So(0))
     }
 }
 

@@ -28,7 +28,7 @@ enum Content {
 
 /// What exists at the path of a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum ExistingFile {
     /// Nothing.
     Nothing,
     /// The file itself.
@@ -66,26 +66,28 @@ pub(super) fn wanted(
 
 impl File {
     /// Inspect what exists at its path.
-    pub(super) fn found(&self) -> io::Result<Found> {
+    pub(super) fn found(&self) -> io::Result<ExistingFile> {
         let meta = match self.path.symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(ExistingFile::Nothing);
+            }
             found => found?,
         };
         Ok(match &self.content {
             Content::Link(to) if meta.is_symlink() => {
                 let same = std::fs::read_link(&self.path)? == *to;
-                if same { Found::Same } else { Found::Strange }
+                if same { ExistingFile::Same } else { ExistingFile::Strange }
             }
             Content::Text(text) if meta.is_file() => {
                 let there = sys::files::read_plain(&self.path)?;
                 let ours = |mark: &&[u8]| memchr::memmem::find(&there, mark).is_some();
                 match &there {
-                    there if there == text => Found::Same,
-                    _ if MARKS.iter().any(ours) => Found::Older,
-                    _ => Found::Strange,
+                    there if there == text => ExistingFile::Same,
+                    _ if MARKS.iter().any(ours) => ExistingFile::Older,
+                    _ => ExistingFile::Strange,
                 }
             }
-            Content::Link(_) | Content::Text(_) => Found::Strange,
+            Content::Link(_) | Content::Text(_) => ExistingFile::Strange,
         })
     }
 

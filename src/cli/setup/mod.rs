@@ -16,7 +16,7 @@ use super::error::CliError;
 use crate::cli::output;
 use crate::cli::output::confirm::{can_ask, confirm};
 use crate::config::Env;
-use files::{File, Found};
+use files::{ExistingFile, File};
 
 /// A usage error, in the style of the command-line parser.
 const NOT_CHOSEN: &str = "nothing is written without --user (your home directory) or --system \
@@ -137,10 +137,10 @@ fn kept(file: &File, why: &str) -> String {
 fn write(file: &File, args: &SetupArgs) -> Result<Option<&'static str>, String> {
     let refused = |error| refused(file, &error, args);
     let done = match file.found().map_err(refused)? {
-        Found::Same => return Ok(Some("unchanged")),
-        Found::Strange => return Err(kept(file, "tmo has not written it; remove it first")),
-        Found::Older => "replaced",
-        Found::Nothing => "wrote",
+        ExistingFile::Same => return Ok(Some("unchanged")),
+        ExistingFile::Strange => return Err(kept(file, "tmo has not written it; remove it first")),
+        ExistingFile::Older => "replaced",
+        ExistingFile::Nothing => "wrote",
     };
     file.write().map_err(refused)?;
     Ok(Some(done))
@@ -149,11 +149,11 @@ fn write(file: &File, args: &SetupArgs) -> Result<Option<&'static str>, String> 
 fn remove(file: &File, args: &SetupArgs) -> Result<Option<&'static str>, String> {
     let refused = |error| refused(file, &error, args);
     match file.found().map_err(refused)? {
-        Found::Nothing => return Ok(None),
-        Found::Older | Found::Strange => {
+        ExistingFile::Nothing => return Ok(None),
+        ExistingFile::Older | ExistingFile::Strange => {
             return Err(kept(file, "it differs from what this tmo writes; remove it yourself"));
         }
-        Found::Same => {}
+        ExistingFile::Same => {}
     }
     std::fs::remove_file(&file.path).map_err(refused)?;
     Ok(Some("removed"))

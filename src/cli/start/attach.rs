@@ -9,7 +9,7 @@ use crate::cli::reach::instance::of_another_session;
 use crate::cli::reach::request;
 use crate::cli::reach::wait::Readiness;
 use crate::cli::runtime;
-use crate::cli::view::Shown;
+use crate::cli::view::ViewState;
 use crate::cli::view::early_signals::Early;
 use crate::client::{Listener, identify_listener};
 use crate::model::request::State;
@@ -17,7 +17,7 @@ use crate::model::units;
 use crate::run::dir::RuntimeDir;
 use crate::run::listen;
 use crate::run::lock::{self, Door};
-use crate::sys::dial::{self, Answer};
+use crate::sys::dial::{self, ListenerState};
 use crate::view::screen::clock_time;
 
 /// How long a run that does not answer may take to end.
@@ -28,7 +28,7 @@ impl Start {
     /// user, or to a project that was moved while it ran.
     pub(super) fn runs_elsewhere(&self) -> Result<Option<RuntimeDir>, CliError> {
         let path = &self.project.socket.path;
-        if !matches!(dial::probe(path), Ok(Answer::Live)) {
+        if !matches!(dial::probe(path), Ok(ListenerState::Live)) {
             return Ok(None);
         }
         // Any other listener is reported when its address is needed.
@@ -69,7 +69,7 @@ impl Start {
     }
 
     /// Become the view of an existing run, unless it has one. `None` if it has just ended.
-    pub(super) fn attach(&self, state: &State, door: Door) -> Result<Option<Shown>, CliError> {
+    pub(super) fn attach(&self, state: &State, door: Door) -> Result<Option<ViewState>, CliError> {
         let (socket, runtime) = (&self.project.socket, self.runtime.dir());
         if listen::repair(&socket.path, runtime) {
             print_warning(&format!("{} was gone; it is back", socket.shown.display()));

@@ -16,7 +16,7 @@ use crate::cli::reach::request::{self, state_at};
 use crate::cli::reach::wait::how_far;
 use crate::cli::start::failures;
 use crate::cli::view::early_signals::Early;
-use crate::cli::view::{Shown, Until};
+use crate::cli::view::{Until, ViewState};
 use crate::cli::{output, runtime};
 use crate::client::address::Address;
 use crate::client::{COMMAND_LINE, TAKEOVER_LIMIT};
@@ -29,7 +29,7 @@ use crate::run::startup::StartupMessage;
 
 /// The result.
 pub(super) enum Begun {
-    Shown(Box<Shown>),
+    Shown(Box<ViewState>),
     /// In the background, with this exit code.
     Daemon(u8),
     /// Another command started it at the same moment.

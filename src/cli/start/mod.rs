@@ -15,7 +15,7 @@ use self::fresh::Begun;
 use super::args::StartArgs;
 use super::error::CliError;
 use super::ui::as_view;
-use super::view::{self, Shown};
+use super::view::{self, ViewState};
 use super::web;
 use crate::cli::project::input::Start;
 use crate::cli::project::ports::{takers, warning};
@@ -38,7 +38,7 @@ use crate::sys;
 use crate::view::screen;
 
 /// What a start finds.
-enum Found {
+enum ExistingRun {
     Nothing,
     /// A run: its state, or why the state is unknown.
     Run(Box<Result<State, CliError>>),
@@ -110,13 +110,13 @@ impl Start {
                 self.take_next_socket()?;
             }
             let Some((door, found)) = self.look(&mut taken_over)? else { continue };
-            if !if_needed && self.number.is_some() && !matches!(found, Found::Nothing) {
+            if !if_needed && self.number.is_some() && !matches!(found, ExistingRun::Nothing) {
                 // Another start was faster.
                 continue;
             }
-            let survivors = matches!(found, Found::Processes);
+            let survivors = matches!(found, ExistingRun::Processes);
             let names = &self.typed.names;
-            if !names.is_empty() && !matches!(found, Found::Nothing) {
+            if !names.is_empty() && !matches!(found, ExistingRun::Nothing) {
                 drop(door);
                 let order = request::change_order(self.no_deps);
                 let ask = Request::Start { names: names.clone(), order };
@@ -126,7 +126,7 @@ impl Start {
                     code => Ok(code),
                 };
             }
-            if if_needed && !matches!(found, Found::Nothing) {
+            if if_needed && !matches!(found, ExistingRun::Nothing) {
                 drop(door);
                 if survivors {
                     // A new supervisor continues in the background.
@@ -136,7 +136,7 @@ impl Start {
                 self.show_on_page();
                 return self.until_ready(&[]);
             }
-            if let Found::Run(state) = found {
+            if let ExistingRun::Run(state) = found {
                 match self.attach(&(*state)?, door)? {
                     Some(shown) => return self.show(shown),
                     None => continue,
@@ -174,18 +174,18 @@ impl Start {
     }
 
     /// Become the view of a run.
-    fn show(&self, shown: Shown) -> Result<u8, CliError> {
+    fn show(&self, shown: ViewState) -> Result<u8, CliError> {
         self.show_on_page();
         if self.ui { as_view::show(shown, self.instance()) } else { view::show(shown) }
     }
 
     /// Find out what exists, and wait for a run that is being stopped. `None` if the caller must look
     /// again.
-    fn look(&mut self, taken_over: &mut bool) -> Result<Option<(Door, Found)>, CliError> {
+    fn look(&mut self, taken_over: &mut bool) -> Result<Option<(Door, ExistingRun)>, CliError> {
         let door = self.enter()?;
         let held = lock::is_held(self.runtime.dir()).map_err(CliError::io("the lock"))?;
         if !held && !self.runtime.has_survivors() {
-            return Ok(Some((door, Found::Nothing)));
+            return Ok(Some((door, ExistingRun::Nothing)));
         }
         runtime::block_on(self.instance().refuse_run_in_our_place())?;
         let found = if held {
@@ -194,7 +194,7 @@ impl Start {
                 self.make_runtime()?;
                 return Ok(None);
             };
-            Found::Run(Box::new(asked))
+            ExistingRun::Run(Box::new(asked))
         } else if !*taken_over && self.runtime.is_being_stopped() {
             // A new supervisor continues that run; wait for it.
             drop(door);
@@ -204,7 +204,7 @@ impl Start {
                 Err(error) => Err(error),
             };
         } else {
-            Found::Processes
+            ExistingRun::Processes
         };
         self.refuse_other_procfile()?;
         Ok(Some((door, found)))
@@ -263,14 +263,14 @@ impl Start {
     }
 
     /// A view that begins where the last one stopped, or else at the first record of the run.
-    fn shown(&self, plan: Plan, (first, shown): (u64, Option<Position>), door: Door) -> Shown {
+    fn shown(&self, plan: Plan, (first, shown): (u64, Option<Position>), door: Door) -> ViewState {
         let first = Position { record: first, skip: 0 };
         let dirs = Dirs::of_run(&plan, self.runtime.dir());
         // A position after the end is invalid: a view that begins there would wait forever.
         let end = IndexReader::open(&dirs).len().unwrap_or(u64::MAX);
         let shown = shown.filter(|place| place.record <= end);
         let cleared = Position { record: clear::mark(&dirs), skip: 0 };
-        Shown {
+        ViewState {
             plan,
             runtime: self.runtime.clone(),
             tmo: self.tmo.clone(),

@@ -10,12 +10,12 @@ use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::cli::runtime::block_on;
 use crate::cli::view::early_signals::Early;
-use crate::cli::view::{Display, Next, Say, Shown, finish_quietly};
+use crate::cli::view::{Display, Say, ViewContinuation, ViewState, finish_quietly};
 use crate::client::HeadEvent;
 use crate::config::Env;
 use crate::model::request::Head;
 use crate::model::run_end::End;
-use crate::ui::state::Link;
+use crate::ui::state::SupervisorLink;
 use crate::ui::state::areas::{Wishes, areas};
 use crate::ui::state::msg::Msg;
 use crate::view::screen;
@@ -33,7 +33,7 @@ pub(in crate::cli) fn log_size() -> Option<(u16, u16)> {
 }
 
 /// Show the run until it ends; returns its exit code.
-pub(in crate::cli) fn show(mut shown: Shown, instance: Instance) -> Result<u8, CliError> {
+pub(in crate::cli) fn show(mut shown: ViewState, instance: Instance) -> Result<u8, CliError> {
     block_on(LocalSet::new().run_until(async {
         let (stop, stops) = channel(4);
         let early = shown.early.take();
@@ -49,7 +49,7 @@ pub(in crate::cli) fn show(mut shown: Shown, instance: Instance) -> Result<u8, C
         } else {
             shell.run().await?
         };
-        if left.code != 0 || !matches!(shell.ui.link, Link::Over(_)) {
+        if left.code != 0 || !matches!(shell.ui.link, SupervisorLink::Over(_)) {
             view.abort();
             return left.finish();
         }
@@ -66,14 +66,14 @@ pub(in crate::cli) fn show(mut shown: Shown, instance: Instance) -> Result<u8, C
 
 /// Stay connected to the run until it ends; `None` if this view is to be detached.
 async fn follow(
-    mut shown: Shown,
+    mut shown: ViewState,
     display: ToInterface,
     mut stops: Receiver<()>,
-) -> Result<(Shown, Option<End>), CliError> {
+) -> Result<(ViewState, Option<End>), CliError> {
     loop {
         let mut news = match shown.connect(&display).await {
-            Ok(Next::News(news)) => news,
-            Ok(Next::Over(end)) => return Ok(display.over(shown, end).await),
+            Ok(ViewContinuation::News(news)) => news,
+            Ok(ViewContinuation::Over(end)) => return Ok(display.over(shown, end).await),
             Err(error) => {
                 display.send(Msg::Gone).await;
                 return Err(error);
@@ -111,7 +111,7 @@ impl ToInterface {
         let _ = self.0.send(msg).await;
     }
 
-    async fn over(&self, shown: Shown, end: End) -> (Shown, Option<End>) {
+    async fn over(&self, shown: ViewState, end: End) -> (ViewState, Option<End>) {
         self.send(Msg::Ended(Box::new(end.clone()))).await;
         (shown, Some(end))
     }

@@ -14,7 +14,7 @@ use crate::figures::Sampler;
 use crate::model::ProcName;
 use crate::model::request::{Outcome, Request};
 use crate::sys::clock;
-use crate::ui::state::msg::{Answered, Effect, Msg, Page};
+use crate::ui::state::msg::{Answered, Effect, Msg, ProcessPage};
 use crate::ui::term::clipboard::{self, Copied};
 
 /// The time between two samples.
@@ -36,7 +36,7 @@ impl Shell {
                 spawn_local(async move {
                     let page = page.await.unwrap_or_else(|error| (error.to_string(), None));
                     let (text, leads_to) = page;
-                    let _ = sender.send(Msg::Page(Page { tab, name, text, leads_to })).await;
+                    let _ = sender.send(Msg::Page(ProcessPage { tab, name, text, leads_to })).await;
                 });
             }
             Effect::Copy(text, what) => self.copy(&text, what),
@@ -53,15 +53,17 @@ impl Shell {
 
     /// What is printed after leaving.
     pub(super) fn farewell(&self) -> Left {
-        use crate::ui::state::Link;
+        use crate::ui::state::SupervisorLink;
         let flags = self.instance.flags();
         let words = match &self.ui.link {
-            Link::Live | Link::Away(_) if !self.ui.quitting => Some(format!(
+            SupervisorLink::Live | SupervisorLink::Away(_) if !self.ui.quitting => Some(format!(
                 "the run goes on; `tmo ui{flags}` shows it again, `tmo quit{flags}` ends it"
             )),
-            Link::Live | Link::Away(_) => Some("the run is being stopped".to_owned()),
-            Link::Over(Some(end)) => Some(format!("the run is over (exit {})", end.code)),
-            Link::Over(None) => None,
+            SupervisorLink::Live | SupervisorLink::Away(_) => {
+                Some("the run is being stopped".to_owned())
+            }
+            SupervisorLink::Over(Some(end)) => Some(format!("the run is over (exit {})", end.code)),
+            SupervisorLink::Over(None) => None,
         };
         Left { code: 0, words }
     }

@@ -10,7 +10,7 @@ use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::client::{Client, ClientError, HeadEvent, WatchEvent};
 use crate::sys::clock;
-use crate::ui::state::Link;
+use crate::ui::state::SupervisorLink;
 use crate::ui::state::msg::Msg;
 
 /// How long to wait before connecting again; doubled each time.
@@ -27,11 +27,11 @@ impl Shell {
     /// After the end of a run: if another one has begun, follow it.
     pub(super) fn look_for_run(&mut self) {
         let is_view = self.stop.is_some();
-        if is_view || self.left.is_some() || !matches!(self.ui.link, Link::Over(_)) {
+        if is_view || self.left.is_some() || !matches!(self.ui.link, SupervisorLink::Over(_)) {
             return;
         }
         if self.instance.runtime.is_held() {
-            self.ui.link = Link::Away(clock::now());
+            self.ui.link = SupervisorLink::Away(clock::now());
             self.follow_state();
             self.follow_head();
         }

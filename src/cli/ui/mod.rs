@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use self::keys::Keys;
 use self::open::{journal_of, keys_of_all_actions, places, processes_of, theme, title_of};
-use self::signals::{Signals, resume};
+use self::signals::{InterfaceSignals, resume};
 use super::args::UiArgs;
 use super::error::CliError;
 use super::view::{HUNG_UP, INTERRUPTED};
@@ -37,9 +37,9 @@ use crate::model::moment::moment;
 use crate::sys::{clock, local};
 use crate::ui::draw::draw;
 use crate::ui::draw::theme::Theme;
-use crate::ui::reader::Reader;
+use crate::ui::reader::ReaderThread;
 use crate::ui::state::msg::{Msg, Now};
-use crate::ui::state::{Link, Ui};
+use crate::ui::state::{SupervisorLink, Ui};
 use crate::ui::term;
 use crate::ui::term::clipboard::Places;
 use crate::ui::term::pace::Pace;
@@ -121,7 +121,7 @@ struct Shell {
     instance: Rc<Instance>,
     ui: Ui,
     theme: Theme,
-    reader: Reader,
+    reader: ReaderThread,
     writer: Writer,
     written: mpsc::Receiver<io::Result<()>>,
     /// Messages from tasks and threads.
@@ -171,7 +171,7 @@ impl Shell {
         if !runs {
             last_states(&source.dirs, &mut known).map_err(unreadable)?;
         }
-        let reader = Reader::start(journal, move |msg| answers.blocking_send(msg).is_ok());
+        let reader = ReaderThread::start(journal, move |msg| answers.blocking_send(msg).is_ok());
         let reader = reader.map_err(CliError::io("can't start"))?;
         let (done, written) = mpsc::channel(4);
         let writer = Writer::start(move |result| {
@@ -185,7 +185,7 @@ impl Shell {
         let theme = theme(env);
         let places = places(env);
         if !runs {
-            ui.link = Link::Over(None);
+            ui.link = SupervisorLink::Over(None);
             ui.title = title_of(&instance);
             ui.list.set(known);
         }
@@ -242,7 +242,7 @@ impl Shell {
     }
 
     async fn run(&mut self) -> Result<Left, CliError> {
-        let mut signals = Signals::new()?;
+        let mut signals = InterfaceSignals::new()?;
         restore_on_panic();
         self.take_terminal()?;
         self.update(Msg::Alarm).await;
@@ -292,7 +292,7 @@ impl Shell {
     }
 
     /// Wait for the next event.
-    async fn wake(&mut self, signals: &mut Signals) -> Wake {
+    async fn wake(&mut self, signals: &mut InterfaceSignals) -> Wake {
         let alarm = self.ui.next_alarm();
         let due = [self.frame_due(), self.look_due()].into_iter().flatten().min();
         let alarm = async {
@@ -368,13 +368,13 @@ impl Shell {
         }
         let Some(head) = self.pace.look(clock::instant()) else { return };
         // What was printed changes the screen only when it is loaded.
-        self.is_dirty |= self.ui.link != Link::Live || head.stopping != self.ui.quitting;
+        self.is_dirty |= self.ui.link != SupervisorLink::Live || head.stopping != self.ui.quitting;
         self.react(Msg::Head(head)).await;
     }
 
     /// Whether the run of this view has ended without a failure.
     fn has_ended_well(&self) -> bool {
-        let ended_well = matches!(&self.ui.link, Link::Over(Some(end)) if end.code == 0);
+        let ended_well = matches!(&self.ui.link, SupervisorLink::Over(Some(end)) if end.code == 0);
         self.stop.is_some() && ended_well
     }
 

@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 
 use super::Shell;
 use super::keys::Keys;
-use super::signals::Signals;
+use super::signals::InterfaceSignals;
 use crate::cli::error::CliError;
 use crate::cli::reach::log::{Source, unreadable};
 use crate::journal::cursor::Position;
@@ -27,7 +27,7 @@ const MOST_LINES: usize = 2000;
 const HINT: &str = "the plain log; p goes back";
 
 /// How the plain log was left.
-enum Next {
+enum PlainLogExit {
     Back,
     Leave,
 }
@@ -37,8 +37,8 @@ impl Shell {
     pub(super) async fn plain(&mut self, names: &[String]) {
         self.give_terminal_back().await;
         match self.print(names).await {
-            Ok(Next::Back) => {}
-            Ok(Next::Leave) => {
+            Ok(PlainLogExit::Back) => {}
+            Ok(PlainLogExit::Leave) => {
                 self.left = Some(self.farewell());
                 return;
             }
@@ -50,7 +50,7 @@ impl Shell {
     }
 
     /// Print the log of these processes, of all if there are none, from where it was left.
-    async fn print(&mut self, names: &[String]) -> Result<Next, CliError> {
+    async fn print(&mut self, names: &[String]) -> Result<PlainLogExit, CliError> {
         let source = Source::of_instance(&self.instance)?;
         let stamp = if self.ui.times { Stamp::Date } else { Stamp::None };
         let mut style = Source::style(&self.instance.context.env, stamp);
@@ -70,7 +70,7 @@ impl Shell {
         let printer = Printer::start(job, |_| {}).map_err(CliError::io("can't start"))?;
         printer.head(Head { records: upto, ..Head::default() });
         printer.say(HINT, false);
-        let signals = Signals::new()?;
+        let signals = InterfaceSignals::new()?;
         let mode = KeyMode::enter().map_err(CliError::io("the terminal"))?;
         let next = self.follow_plainly(&printer, &mode, signals).await;
         drop(mode);
@@ -85,18 +85,18 @@ impl Shell {
         &mut self,
         printer: &Printer,
         mode: &KeyMode,
-        mut signals: Signals,
-    ) -> Next {
-        let Some(mut keys) = Keys::open() else { return Next::Leave };
+        mut signals: InterfaceSignals,
+    ) -> PlainLogExit {
+        let Some(mut keys) = Keys::open() else { return PlainLogExit::Leave };
         loop {
             tokio::select! {
                 biased;
                 // The interface, which has received it too, ends.
-                () = signals.next_end() => return Next::Back,
+                () = signals.next_end() => return PlainLogExit::Back,
                 key = keys.next() => {
                     match key {
-                        Some(Msg::Key(Key::Char('p' | 'q') | Key::Esc)) => return Next::Back,
-                        None | Some(Msg::Key(Key::Ctrl('c'))) => return Next::Leave,
+                        Some(Msg::Key(Key::Char('p' | 'q') | Key::Esc)) => return PlainLogExit::Back,
+                        None | Some(Msg::Key(Key::Ctrl('c'))) => return PlainLogExit::Leave,
                         Some(Msg::Key(Key::Enter)) => printer.say("", false),
                         Some(Msg::Key(Key::Ctrl('z'))) => {
                             mode.leave();

@@ -5,7 +5,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::cli::error::CliError;
 
 /// The signals that concern the interface.
-pub(super) struct Signals {
+pub(super) struct InterfaceSignals {
     hangup: Signal,
     terminate: Signal,
     interrupt: Signal,
@@ -14,7 +14,7 @@ pub(super) struct Signals {
     resize: Signal,
 }
 
-impl Signals {
+impl InterfaceSignals {
     pub(super) fn new() -> Result<Self, CliError> {
         let on = |kind| signal(kind).map_err(CliError::io("signals"));
         Ok(Self {

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 pub(super) use self::display::{Display, Say};
 pub(super) use self::signals::stop_signal;
-use self::signals::{Sign, Signals};
+use self::signals::{Sign, ViewSignals};
 use super::error::CliError;
 use super::persona::Persona;
 use crate::cli::output::outlet::{FAREWELL, Lost, Outlet};
@@ -49,7 +49,7 @@ pub(super) const HUNG_UP: u8 = 129;
 
 /// The state of a view.
 #[derive(Debug)]
-pub(super) struct Shown {
+pub(super) struct ViewState {
     pub(super) plan: Plan,
     pub(super) runtime: RuntimeDir,
     pub(super) tmo: PathBuf,
@@ -122,13 +122,13 @@ enum Ending {
 }
 
 /// How a view continues after its connection has broken.
-pub(super) enum Next {
+pub(super) enum ViewContinuation {
     News(HeadStream),
     Over(End),
 }
 
 /// Show the run until it ends; returns its exit code.
-pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
+pub(super) fn show(mut shown: ViewState) -> Result<u8, CliError> {
     let mut outlet = Outlet::open(shown.job()?)?;
     // After a trial everything is stopped, so there is no farewell.
     let goes_on = shown.until.as_ref().is_some_and(|until| !until.farewell.is_empty());
@@ -175,7 +175,7 @@ pub(super) fn show(mut shown: Shown) -> Result<u8, CliError> {
 }
 
 /// Print only the last words of a run that was shown in another way; returns its exit code.
-pub(super) async fn finish_quietly(mut shown: Shown, end: &End) -> Result<u8, CliError> {
+pub(super) async fn finish_quietly(mut shown: ViewState, end: &End) -> Result<u8, CliError> {
     let records = Source::of_plan(&shown.plan, shown.runtime.dir())?.records()?;
     shown.position = Position { record: records, skip: 0 };
     let outlet = Outlet::open(shown.job()?)?;
@@ -203,7 +203,7 @@ impl Until {
     }
 }
 
-impl Shown {
+impl ViewState {
     /// Print the rest of the log and the last words; returns the exit code.
     async fn finish(mut self, outlet: Outlet, end: &End) -> u8 {
         // From now on they could only reach a different run.
@@ -305,7 +305,7 @@ impl Shown {
 
     /// Follow the run until it ends, or this terminal does.
     async fn follow(&mut self, outlet: &mut Outlet) -> Result<Ending, CliError> {
-        let mut signals = Signals::new().map_err(CliError::io("signals"))?;
+        let mut signals = ViewSignals::new().map_err(CliError::io("signals"))?;
         let (asked, hung_up) =
             self.early.take().map_or((false, false), |early| (early.asked(), early.hung_up()));
         signals.asked = asked.then(Instant::now);
@@ -314,8 +314,8 @@ impl Shown {
         let stays = self.until.as_ref().is_some_and(|until| until.farewell.is_empty());
         let mut waiting = self.until.take().map(|until| Box::pin(until.wait()));
         let mut news = match self.connect(&outlet.printer).await? {
-            Next::News(news) => news,
-            Next::Over(end) => return Ok(Ending::Over(end, None)),
+            ViewContinuation::News(news) => news,
+            ViewContinuation::Over(end) => return Ok(Ending::Over(end, None)),
         };
         self.door = None;
         if asked {
@@ -344,8 +344,8 @@ impl Shown {
                 }
                 Wake::News(Some(HeadEvent::Leave) | None) => {
                     match self.connect(&outlet.printer).await? {
-                        Next::News(fresh) => news = fresh,
-                        Next::Over(end) => return Ok(Ending::Over(end, failed)),
+                        ViewContinuation::News(fresh) => news = fresh,
+                        ViewContinuation::Over(end) => return Ok(Ending::Over(end, failed)),
                     }
                 }
                 Wake::Signal(Sign::Stop) => self.stop(&mut typing, &outlet.printer),
@@ -412,7 +412,7 @@ const fn is_over(came: &Result<String, CliError>) -> bool {
 
 /// The next event. Signals have priority.
 async fn next_wake<W: Future<Output = Result<String, CliError>> + Unpin>(
-    signals: &mut Signals,
+    signals: &mut ViewSignals,
     news: &mut HeadStream,
     typing: &mut Typing,
     outlet: Option<&mut Outlet>,

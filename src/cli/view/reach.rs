@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Display, Next, Shown};
+use super::{Display, ViewContinuation, ViewState};
 use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
 use crate::cli::reach::launch::Launch;
@@ -26,17 +26,20 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const MOST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a run may refuse a stop before the view reports that.
-const PATIENCE: Duration = Duration::from_millis(300);
+const STOP_PATIENCE: Duration = Duration::from_millis(300);
 
-impl Shown {
+impl ViewState {
     /// Get news of the run. If its supervisor was killed, its guardian starts another one and
     /// keeps the socket meanwhile; if that is dead too, start a guardian.
-    pub(in crate::cli) async fn connect(&self, display: &impl Display) -> Result<Next, CliError> {
+    pub(in crate::cli) async fn connect(
+        &self,
+        display: &impl Display,
+    ) -> Result<ViewContinuation, CliError> {
         let mut tries = 0;
         let mut pause = FIRST_PAUSE;
         loop {
             match self.ask_for_news().await {
-                Ok(news) => return Ok(Next::News(news)),
+                Ok(news) => return Ok(ViewContinuation::News(news)),
                 // The run has reached its limit of clients, and sends no event when one disconnects.
                 Err(ClientError::Refused { status: 503, .. }) => {
                     tokio::time::sleep(pause).await;
@@ -45,7 +48,9 @@ impl Shown {
                 }
                 Err(ClientError::OtherRun { .. }) => {
                     let end = self.over(display)?;
-                    return Ok(Next::Over(end.unwrap_or(End { code: 1, ..End::default() })));
+                    return Ok(ViewContinuation::Over(
+                        end.unwrap_or(End { code: 1, ..End::default() }),
+                    ));
                 }
                 // A retry would get the same answer.
                 Err(error @ (ClientError::Refused { .. } | ClientError::OtherVersion { .. })) => {
@@ -54,7 +59,7 @@ impl Shown {
                 Err(_) => {}
             }
             if let Some(end) = self.over(display)? {
-                return Ok(Next::Over(end));
+                return Ok(ViewContinuation::Over(end));
             }
             let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), None)?;
             let first = tokio::task::spawn_blocking(move || launch.next());
@@ -70,10 +75,10 @@ impl Shown {
             match first {
                 StartupMessage::Failed { message, .. } => {
                     if let Some(end) = self.over(display)? {
-                        return Ok(Next::Over(end));
+                        return Ok(ViewContinuation::Over(end));
                     }
                     display.say(format!("The supervisor is gone: {message}"), true);
-                    return Ok(Next::Over(End { code: 1, ..End::default() }));
+                    return Ok(ViewContinuation::Over(End { code: 1, ..End::default() }));
                 }
                 StartupMessage::Listening { adopted, note, .. } => {
                     let count = count::processes(adopted.unwrap_or(0) as usize, "");
@@ -129,7 +134,7 @@ impl Shown {
                     Err(error) => error,
                 };
                 // A supervisor that is about to exit refuses requests as well.
-                if !reported && begun.elapsed() >= PATIENCE {
+                if !reported && begun.elapsed() >= STOP_PATIENCE {
                     reported = true;
                     let text = format!(
                         "The run can't be told to stop yet: {error}; trying again until it can, \

@@ -27,7 +27,7 @@ pub(super) enum Sign {
 const WITH_HANGUP: Duration = Duration::from_millis(100);
 
 /// The signals that a view handles. Signals that the caller ignored (`nohup`) stay ignored.
-pub(super) struct Signals {
+pub(super) struct ViewSignals {
     interrupt: Option<tokio::signal::unix::Signal>,
     terminate: Option<tokio::signal::unix::Signal>,
     hangup: Option<tokio::signal::unix::Signal>,
@@ -38,7 +38,7 @@ pub(super) struct Signals {
     pub(super) terminated: Option<Instant>,
 }
 
-impl Signals {
+impl ViewSignals {
     pub(super) fn new() -> std::io::Result<Self> {
         let unless_ignored = |number: Signal, kind| {
             if is_ignored(number) { Ok(None) } else { signal(kind).map(Some) }
@@ -86,7 +86,7 @@ async fn arrives(signal: &mut Option<tokio::signal::unix::Signal>) -> Option<()>
 
 /// Wait for SIGINT, SIGTERM or SIGHUP.
 pub(in crate::cli) async fn stop_signal() -> std::io::Result<()> {
-    let mut signals = Signals::new()?;
+    let mut signals = ViewSignals::new()?;
     loop {
         match signals.next().await {
             Sign::Stop | Sign::Hangup => return Ok(()),

@@ -13,7 +13,7 @@ use crate::cli::{output, runtime};
 use crate::config::Env;
 use crate::config::dirs::instance_id;
 use crate::sys::{self, clock};
-use crate::web::door::{self, Wanted};
+use crate::web::door::{self, ServerScope};
 
 /// The hidden command that serves.
 pub(in crate::cli) const BACKGROUND: &str = "web-background";
@@ -38,7 +38,7 @@ pub(in crate::cli) fn start_in_background(
     let id = instance_id(&instance.socket.path);
     let dir = door::dir(&instance.context.env);
     let dir = dir.map_err(|error| CliError::Other(error.to_string()))?;
-    let wanted = [Wanted::Only(&id)];
+    let wanted = [ServerScope::Only(&id)];
     let known = runtime::block_on(async { Ok(running(&dir, port, &wanted).await) })?;
     let link = match known {
         Some(known) => known.link,

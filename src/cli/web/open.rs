@@ -41,7 +41,7 @@ const WITH_WINDOWS: &[&str] = &[
 const PAGE: &str = "open-";
 const PAGE_END: &str = ".html";
 /// How long an opener may take to report a failure.
-const PATIENCE: Duration = Duration::from_secs(1);
+const OPENER_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Where the page is to be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +143,7 @@ pub(super) fn remove_pages(dir: &Path) {
 /// Wait whether the opener fails at once. If it keeps running, it is the browser itself.
 async fn failed(started: io::Result<Child>) -> Result<(), String> {
     let mut child = started.map_err(|error| error.to_string())?;
-    match timeout(PATIENCE, child.wait()).await {
+    match timeout(OPENER_PATIENCE, child.wait()).await {
         Ok(Ok(status)) if !ExitStatus::success(&status) => Err(status.to_string()),
         Ok(Err(error)) => Err(error.to_string()),
         Ok(Ok(_)) | Err(_) => Ok(()),

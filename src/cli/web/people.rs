@@ -20,7 +20,7 @@ use crate::model::nearest::nearest;
 use crate::sys::{end_by, local};
 use crate::web::access::{Access, public_host, read_token};
 use crate::web::door::{self, End, NoAnswer};
-use crate::web::users::{self, LONGEST, Users, UsersError};
+use crate::web::users::{self, LONGEST_PASSWORD, Users, UsersError};
 use crate::web::{Role, SessionEntry};
 
 /// The character that Ctrl-C sends.
@@ -265,7 +265,7 @@ fn password() -> Result<String, CliError> {
 fn line() -> io::Result<String> {
     let mut input = io::stdin().lock();
     let mut typed = vec![];
-    while typed.len() <= LONGEST && !typed.ends_with(b"\n") {
+    while typed.len() <= LONGEST_PASSWORD && !typed.ends_with(b"\n") {
         let got = input.fill_buf()?;
         let end = got.iter().position(|byte| *byte == b'\n');
         let taken = end.map_or(got.len(), |at| at + 1);

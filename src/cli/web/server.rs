@@ -3,7 +3,7 @@
 use tokio::signal::unix::SignalKind;
 
 use super::open::{self, How};
-use super::{Browser, Listen, Signals, farewell, greet, guardian_here, own_path, people};
+use super::{Browser, EndSignals, Listen, farewell, greet, guardian_here, own_path, people};
 use crate::cli::args::{ServerArgs, StartArgs, WebArgs};
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::{Instance, Server};
@@ -64,7 +64,7 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     let place = Listen { host: None, port: args.0 };
     runtime::block_on(async {
         let guardian = guardian_here((place, access), &dir)?.only(Some(id)).until_end_of(Some(run));
-        let watch = guardian.watch(ended(&instance, is_ours, Signals::new()?));
+        let watch = guardian.watch(ended(&instance, is_ours, EndSignals::new()?));
         let (done, greeted) = tokio::join!(watch, greet(&guardian, &browser, end));
         open::remove_pages(&dir);
         let done = done.map_err(CliError::io("can't serve"))?;
@@ -75,7 +75,7 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
 
 /// Completes when the user ends the page. Ctrl-C ends the run if this command has started it, and the page with
 /// it. If the terminal is closed, the run continues.
-async fn ended(instance: &Instance, is_ours: bool, mut signals: Signals) {
+async fn ended(instance: &Instance, is_ours: bool, mut signals: EndSignals) {
     let kind = signals.next().await;
     if kind == SignalKind::hangup() {
         return;

@@ -84,7 +84,7 @@ pub enum DotenvError {
 
 /// Maximum size of all values of a file. No system passes more than 6 MiB to a program; variables that
 /// contain each other twice would reach that in a few lines, and exhaust the memory in a few more.
-const MOST: usize = 8 << 20;
+const MOST_VALUE_BYTES: usize = 8 << 20;
 
 /// Looks up a variable of the environment.
 pub type Lookup<'a> = dyn Fn(&OsStr) -> Option<OsString> + 'a;
@@ -92,7 +92,7 @@ pub type Lookup<'a> = dyn Fn(&OsStr) -> Option<OsString> + 'a;
 /// The variables of an env file, in order; one that is set twice appears twice.
 pub fn parse(text: &[u8], outer: &Lookup<'_>) -> Result<Vec<(OsString, OsString)>, DotenvError> {
     let text = unix_lines(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text));
-    let mut reader = Reader { text: &text, at: 0, seen: BTreeMap::new(), held: 0, outer };
+    let mut reader = EnvFileParser { text: &text, at: 0, seen: BTreeMap::new(), held: 0, outer };
     if let Some(at) = memchr::memchr(0, &text) {
         return Err(DotenvError::Nul { line: reader.line(at) });
     }
@@ -107,7 +107,7 @@ pub fn parse(text: &[u8], outer: &Lookup<'_>) -> Result<Vec<(OsString, OsString)
     Ok(found)
 }
 
-struct Reader<'a> {
+struct EnvFileParser<'a> {
     text: &'a [u8],
     at: usize,
     seen: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -116,7 +116,7 @@ struct Reader<'a> {
     outer: &'a Lookup<'a>,
 }
 
-impl Reader<'_> {
+impl EnvFileParser<'_> {
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
@@ -232,7 +232,7 @@ impl Reader<'_> {
                 (b'$', Some(_)) => match variable(tail) {
                     Some((name, length)) => {
                         let value = self.lookup(name);
-                        if self.held + out.len() + value.len() > MOST {
+                        if self.held + out.len() + value.len() > MOST_VALUE_BYTES {
                             return Err(DotenvError::Large { line: self.line(self.at) });
                         }
                         out.extend_from_slice(&value);

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::problem::Diagnostics;
 use super::{DependencyEntry, TmoToml, or_nearest};
-use crate::config::procfile::Entry;
+use crate::config::procfile::ProcfileEntry;
 use crate::model::plan::OnExit;
 use crate::model::rules::{DependencyCondition, Restart, Stage};
 
@@ -17,7 +17,7 @@ struct Edge {
 }
 
 /// Check all dependencies.
-pub(super) fn check(toml: &TmoToml, entries: &[Entry], mistakes: &mut Diagnostics) {
+pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Diagnostics) {
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     let places: HashMap<&str, usize> =
         names.iter().enumerate().map(|(place, name)| (*name, place)).collect();

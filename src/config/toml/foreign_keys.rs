@@ -40,22 +40,22 @@ pub(super) fn named_here(word: &str, keys: &[&str]) -> Option<String> {
 mod tests {
     use super::KEYS;
     use crate::config::toml::keys::PROCESS;
-    use crate::config::toml::kind::{Key, Kind};
+    use crate::config::toml::kind::{Key, Type};
 
     /// Whether this is a key of a process, or of a table in it.
     fn is_key(word: &str, keys: &[Key]) -> bool {
-        fn holds(kind: Kind, word: &str) -> bool {
+        fn holds(kind: Type, word: &str) -> bool {
             match kind {
-                Kind::Table(keys) => is_key(word, keys),
-                Kind::List(of) | Kind::Map(of) => holds(*of, word),
-                Kind::Either(kinds) => kinds.iter().any(|kind| holds(*kind, word)),
-                Kind::Text
-                | Kind::Switch
-                | Kind::Number(..)
-                | Kind::Time
-                | Kind::Size
-                | Kind::Scalar
-                | Kind::Word(_) => false,
+                Type::Table(keys) => is_key(word, keys),
+                Type::List(of) | Type::Map(of) => holds(*of, word),
+                Type::Either(kinds) => kinds.iter().any(|kind| holds(*kind, word)),
+                Type::Text
+                | Type::Switch
+                | Type::Number(..)
+                | Type::Time
+                | Type::Size
+                | Type::Scalar
+                | Type::Word(_) => false,
             }
         }
         keys.iter().any(|key| key.name == word || holds(key.kind, word))

@@ -1,9 +1,9 @@
 //! The kinds of values in a `tmo.toml`. The reader checks keys by their kinds, and the JSON Schema is
 //! generated from them.
 
-/// The kind of a value.
+/// The type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum Type {
     /// A string.
     Text,
     /// `true` or `false`.
@@ -19,13 +19,13 @@ pub enum Kind {
     /// One of these strings.
     Word(&'static [&'static str]),
     /// A list.
-    List(&'static Kind),
+    List(&'static Type),
     /// A table with keys that the user chooses.
-    Map(&'static Kind),
+    Map(&'static Type),
     /// A table with these keys.
     Table(&'static [Key]),
     /// One of several kinds, chosen by the type of the value.
-    Either(&'static [Kind]),
+    Either(&'static [Type]),
 }
 
 /// A key of a table.
@@ -34,28 +34,28 @@ pub struct Key {
     /// Its name in the file.
     pub name: &'static str,
     /// The kind of its value.
-    pub kind: Kind,
+    pub kind: Type,
     /// Its description, for editors.
     pub about: &'static str,
 }
 
 /// A key.
-pub(super) const fn key(name: &'static str, kind: Kind, about: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, kind: Type, about: &'static str) -> Key {
     Key { name, kind, about }
 }
 
 /// A list of strings.
-pub(super) const TEXTS: Kind = Kind::List(&Kind::Text);
+pub(super) const TEXTS: Type = Type::List(&Type::Text);
 /// One string, or a list of them.
-pub(super) const TEXT_OR_TEXTS: Kind = Kind::Either(&[Kind::Text, TEXTS]);
+pub(super) const TEXT_OR_TEXTS: Type = Type::Either(&[Type::Text, TEXTS]);
 /// A port number.
-pub(super) const PORT: Kind = Kind::Number(1, 65535);
+pub(super) const PORT: Type = Type::Number(1, 65535);
 /// A count.
-pub(super) const COUNT: Kind = Kind::Number(0, u32::MAX as u64);
+pub(super) const COUNT: Type = Type::Number(0, u32::MAX as u64);
 /// Milliseconds.
-pub(super) const MILLIS: Kind = Kind::Number(0, 1_000_000_000_000);
+pub(super) const MILLIS: Type = Type::Number(0, 1_000_000_000_000);
 
-impl Kind {
+impl Type {
     /// What is expected, as messages say it.
     pub fn describe(&self) -> String {
         match self {

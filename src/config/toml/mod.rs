@@ -28,12 +28,15 @@ use crate::config::options::BackendChoice;
 use crate::model::detach_keys::DetachKeys;
 use crate::model::rules::{DependencyCondition, Hooks, WatcherPatterns, WebRules};
 use crate::model::{ProcName, name::check_length, nearest::nearest};
-pub use keys::{Asked, DependencyEntry, Line, LogTable, ProcessTable, Row, command_line};
-pub use problem::{Diagnostics, Problem, Source, TomlError};
+pub use keys::{
+    CommandLine, DeclaredProbe, DependencyEntry, EffectiveSetting, LogTable, ProcessTable,
+    command_line,
+};
+pub use problem::{Diagnostics, SourceText, TomlError, TomlProblem};
 pub use resolve::{Disk, ProcessOverrides, Resolved, resolve_with_disk};
 pub use said::{At, Said, value};
 pub use schema::schema;
-use validate::{View, in_order};
+use validate::{Table, in_order};
 
 /// The contents of a `tmo.toml`; every part is optional.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -59,7 +62,7 @@ pub struct TmoToml {
     /// `[crash] dir`, relative to the directory of the file.
     pub crash_dir: Option<PathBuf>,
     /// The file itself.
-    pub source: Source,
+    pub source: SourceText,
     /// Indexes for frequent lookups.
     index: Index,
 }
@@ -123,7 +126,7 @@ pub fn parse(text: &str, file: &str) -> Result<TmoToml, TomlError> {
 
 /// The same, but returns semantic errors beside the result; only the syntax must be valid.
 pub fn read(text: &str, file: &str) -> Result<(TmoToml, Diagnostics), TomlError> {
-    let source = Source::new(text, file);
+    let source = SourceText::new(text, file);
     let mut mistakes = Diagnostics::default();
     let (document, mut errors) = DeTable::parse_recoverable(text);
     errors.sort_by_key(|error| error.span().unwrap_or_default().start);
@@ -142,13 +145,13 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Diagnostics), TomlError>
     }
     // The rest of a file with syntax errors can't be checked.
     mistakes.clone().into_result(&source)?;
-    let view = View(document.get_ref());
+    let view = Table(document.get_ref());
     validate::table(view.0, keys::TOP, "", &mut mistakes);
     if mistakes.is_over() {
         mistakes.clone().into_result(&source)?;
     }
     let empty = DeTable::new();
-    let table = |key| view.table(key).map_or(View(&empty), Spanned::into_inner);
+    let table = |key| view.table(key).map_or(Table(&empty), Spanned::into_inner);
     let crash_dir = keys::crash::read(table("crash"), &mut mistakes);
     let processes = processes(table("process"), &mut mistakes);
     let toml = TmoToml {
@@ -178,7 +181,7 @@ fn is_yaml(text: &str, at: usize) -> bool {
 }
 
 fn processes(
-    view: View<'_, '_>,
+    view: Table<'_, '_>,
     mistakes: &mut Diagnostics,
 ) -> Vec<(Spanned<String>, ProcessTable)> {
     let mut found = vec![];
@@ -198,7 +201,7 @@ fn processes(
             Err(error) => mistakes.add(name.span(), error.to_string()),
         }
         if let Some(table) = value.get_ref().as_table() {
-            let table = ProcessTable::read(View(table), mistakes);
+            let table = ProcessTable::read(Table(table), mistakes);
             found.push((name, table));
         }
     }

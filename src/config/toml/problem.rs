@@ -13,14 +13,14 @@ use crate::model::text::cut;
 #[error("{}", render(.problems, *.more))]
 pub struct TomlError {
     /// The reported errors, in the order of the file.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<TomlProblem>,
     /// The number of errors that are not reported.
     pub more: usize,
 }
 
 /// One error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
+pub struct TomlProblem {
     /// The file as the user would name it.
     pub file: String,
     /// Line number, from 1.
@@ -35,14 +35,14 @@ pub struct Problem {
     pub width: usize,
 }
 
-impl Problem {
+impl TomlProblem {
     /// The first line of the message: the place, and the error.
     pub fn in_short(&self) -> String {
         format!("{}:{}:{}: {}", self.file, self.line, self.column, self.text)
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for TomlProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { line, column, source, width, .. } = self;
         writeln!(f, "{}", self.in_short())?;
@@ -54,14 +54,14 @@ impl fmt::Display for Problem {
     }
 }
 
-fn render(problems: &[Problem], more: usize) -> String {
+fn render(problems: &[TomlProblem], more: usize) -> String {
     let rest = (more > 0).then(|| format!("and {more} more"));
     problems.iter().map(ToString::to_string).chain(rest).collect::<Vec<_>>().join("\n")
 }
 
 /// The text of a file, for lookups of places.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Source {
+pub struct SourceText {
     /// The file as the user would name it.
     pub file: String,
     text: String,
@@ -69,7 +69,7 @@ pub struct Source {
     lines: Vec<usize>,
 }
 
-impl Source {
+impl SourceText {
     /// The source of a file.
     pub fn new(text: &str, file: &str) -> Self {
         let lines = memchr::memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1).collect();
@@ -94,7 +94,7 @@ impl Source {
         &self.text[..end]
     }
 
-    fn problem(&self, Mistake { span, text }: Mistake) -> Problem {
+    fn problem(&self, Mistake { span, text }: Mistake) -> TomlProblem {
         /// Wider than most terminals; a line may be a whole file.
         const MOST: usize = 160;
         let before = self.before(&span);
@@ -108,7 +108,7 @@ impl Source {
         let room = (line.chars().count() + 1).saturating_sub(column);
         let source: String = line.chars().take(MOST).map(shown).collect();
         let column_shown = column.min(source.chars().count() + 1);
-        Problem {
+        TomlProblem {
             file: self.file.clone(),
             line: self.line(&span),
             column: column_shown,
@@ -193,7 +193,7 @@ impl Diagnostics {
     }
 
     /// `Ok` if there are no errors.
-    pub fn into_result(mut self, source: &Source) -> Result<(), TomlError> {
+    pub fn into_result(mut self, source: &SourceText) -> Result<(), TomlError> {
         if self.found.is_empty() {
             return Ok(());
         }
@@ -206,11 +206,11 @@ impl Diagnostics {
 
 #[cfg(test)]
 mod tests {
-    use super::{Diagnostics, Source};
+    use super::{Diagnostics, SourceText};
 
     #[test]
     fn the_caret_stands_under_what_is_meant() {
-        let source = Source::new("a = 1\n\tdé = [2,\n 3]\n", "tmo.toml");
+        let source = SourceText::new("a = 1\n\tdé = [2,\n 3]\n", "tmo.toml");
         let mut mistakes = Diagnostics::default();
         mistakes.add(13..20, "no list");
         mistakes.add(0..1, "no key");
@@ -225,7 +225,7 @@ mod tests {
         fn any_place_can_be_told(text in "(?s).{0,40}", from in 0usize..60, long in 0usize..60) {
             let mut mistakes = Diagnostics::default();
             mistakes.add(from..from + long, "x");
-            let error = mistakes.into_result(&Source::new(&text, "f")).unwrap_err();
+            let error = mistakes.into_result(&SourceText::new(&text, "f")).unwrap_err();
             let problem = &error.problems[0];
             proptest::prop_assert!(problem.column <= problem.source.chars().count() + 1);
             proptest::prop_assert!(problem.width >= 1);

@@ -9,7 +9,7 @@ use super::problem::{Diagnostics, TomlError};
 use super::{TmoToml, dependency_check, or_nearest};
 use crate::config::Env;
 use crate::config::paths::{absolute, at_home};
-use crate::config::procfile::Entry;
+use crate::config::procfile::ProcfileEntry;
 use crate::model::ProcName;
 use crate::model::limits::TOTAL_BYTES;
 use crate::model::text::OsText;
@@ -35,7 +35,7 @@ impl Disk<'_> {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Resolved {
     /// All processes: those of the Procfile, then those that only the `tmo.toml` has.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<ProcfileEntry>,
     /// The settings of the processes that have their own.
     pub own: BTreeMap<String, ProcessOverrides>,
 }
@@ -52,7 +52,7 @@ pub struct ProcessOverrides {
 /// Check the whole file; reports all problems at once, together with those known before.
 pub fn resolve_with_disk(
     toml: &TmoToml,
-    procfile: &[Entry],
+    procfile: &[ProcfileEntry],
     env: &Env,
     (disk, mut mistakes): (&Disk<'_>, Diagnostics),
 ) -> Result<Resolved, TomlError> {
@@ -81,7 +81,11 @@ pub fn resolve_with_disk(
 }
 
 /// The entries of the Procfile, then those that only the `tmo.toml` defines.
-fn entries(toml: &TmoToml, procfile: &[Entry], mistakes: &mut Diagnostics) -> Vec<Entry> {
+fn entries(
+    toml: &TmoToml,
+    procfile: &[ProcfileEntry],
+    mistakes: &mut Diagnostics,
+) -> Vec<ProcfileEntry> {
     let mut entries = procfile.to_vec();
     let known: Vec<&str> = procfile.iter().map(|entry| entry.name.as_str()).collect();
     let is_known: HashSet<&str> = known.iter().copied().collect();
@@ -105,7 +109,7 @@ fn entries(toml: &TmoToml, procfile: &[Entry], mistakes: &mut Diagnostics) -> Ve
         };
         let command = command.get_ref().for_shell();
         let line = toml.source.line(&name.span());
-        entries.push(Entry { name: word.clone(), command: command.into(), line });
+        entries.push(ProcfileEntry { name: word.clone(), command: command.into(), line });
     }
     entries
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::keys;
-use super::kind::{Key, Kind};
+use super::kind::{Key, Type};
 use crate::model::units::SPAN_PATTERN;
 
 /// The schema.
@@ -26,24 +26,30 @@ fn of_table(keys: &[Key]) -> Value {
     json!({"type": "object", "additionalProperties": false, "properties": properties})
 }
 
-fn of(kind: Kind) -> Value {
+fn of(kind: Type) -> Value {
     match kind {
-        Kind::Text => json!({"type": "string"}),
-        Kind::Switch => json!({"type": "boolean"}),
-        Kind::Number(least, most) => json!({"type": "integer", "minimum": least, "maximum": most}),
-        Kind::Time => json!({"anyOf": [
+        Type::Text => json!({"type": "string"}),
+        Type::Switch => json!({"type": "boolean"}),
+        Type::Number(least, most) => {
+            json!({"type": "integer", "minimum": least, "maximum": most})
+        }
+        Type::Time => json!({"anyOf": [
             {"type": "string", "pattern": SPAN_PATTERN},
             {"type": "number", "minimum": 0, "maximum": 1_000_000_000},
         ]}),
-        Kind::Size => json!({"anyOf": [
+        Type::Size => json!({"anyOf": [
             {"type": "string", "pattern": r"^\s*[0-9]+\s*([kKmMgGtT]?([iI]?[bB])?)\s*$"},
             {"type": "integer", "minimum": 0},
         ]}),
-        Kind::Scalar => json!({"type": ["string", "number", "boolean"]}),
-        Kind::Word(words) => json!({"enum": words}),
-        Kind::List(of_item) => json!({"type": "array", "items": of(*of_item)}),
-        Kind::Map(of_value) => json!({"type": "object", "additionalProperties": of(*of_value)}),
-        Kind::Table(keys) => of_table(keys),
-        Kind::Either(kinds) => json!({"anyOf": kinds.iter().copied().map(of).collect::<Value>()}),
+        Type::Scalar => json!({"type": ["string", "number", "boolean"]}),
+        Type::Word(words) => json!({"enum": words}),
+        Type::List(of_item) => json!({"type": "array", "items": of(*of_item)}),
+        Type::Map(of_value) => {
+            json!({"type": "object", "additionalProperties": of(*of_value)})
+        }
+        Type::Table(keys) => of_table(keys),
+        Type::Either(kinds) => {
+            json!({"anyOf": kinds.iter().copied().map(of).collect::<Value>()})
+        }
     }
 }

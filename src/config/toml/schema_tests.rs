@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::keys::TOP;
-use super::kind::{Key, Kind};
+use super::kind::{Key, Type};
 use super::problem::Diagnostics;
 use super::{Disk, parse, read, resolve_with_disk, schema, tests::WHOLE, validate};
 use crate::config::{Env, procfile};
@@ -116,24 +116,24 @@ const SAMPLES: [&str; 16] = [
 ];
 
 /// Generate a value of a kind, sometimes an invalid one, from random bytes.
-fn draw(kind: Kind, bytes: &mut std::slice::Iter<'_, u8>) -> String {
+fn draw(kind: Type, bytes: &mut std::slice::Iter<'_, u8>) -> String {
     let next = usize::from(bytes.next().copied().unwrap_or_default());
     if next % 16 == 15 {
         return SAMPLES[(next / 16) % SAMPLES.len()].to_owned();
     }
     match kind {
-        Kind::Text | Kind::Scalar => "\"x\"".into(),
-        Kind::Switch => "true".into(),
-        Kind::Number(least, most) => [least, most][next % 2].to_string(),
-        Kind::Time => ["\"500ms\"", "\"1h30m\"", "2", "0.5"][next % 4].into(),
-        Kind::Size => ["\"64MiB\"", "5"][next % 2].into(),
-        Kind::Word(words) => format!("\"{}\"", words[next % words.len()]),
-        Kind::List(of) => {
+        Type::Text | Type::Scalar => "\"x\"".into(),
+        Type::Switch => "true".into(),
+        Type::Number(least, most) => [least, most][next % 2].to_string(),
+        Type::Time => ["\"500ms\"", "\"1h30m\"", "2", "0.5"][next % 4].into(),
+        Type::Size => ["\"64MiB\"", "5"][next % 2].into(),
+        Type::Word(words) => format!("\"{}\"", words[next % words.len()]),
+        Type::List(of) => {
             let items: Vec<_> = (0..next % 3).map(|_| draw(*of, bytes)).collect();
             format!("[{}]", items.join(", "))
         }
-        Kind::Map(of) => format!("{{one = {}}}", draw(*of, bytes)),
-        Kind::Table(keys) => {
+        Type::Map(of) => format!("{{one = {}}}", draw(*of, bytes)),
+        Type::Table(keys) => {
             let mut drawn: Vec<&Key> = (0..next % 4)
                 .map(|_| &keys[usize::from(bytes.next().copied().unwrap_or_default()) % keys.len()])
                 .collect();
@@ -142,7 +142,7 @@ fn draw(kind: Kind, bytes: &mut std::slice::Iter<'_, u8>) -> String {
             let pair = |key: &&Key| format!("{} = {}", key.name, draw(key.kind, bytes));
             format!("{{{}}}", drawn.iter().map(pair).collect::<Vec<_>>().join(", "))
         }
-        Kind::Either(kinds) => draw(kinds[next % kinds.len()], bytes),
+        Type::Either(kinds) => draw(kinds[next % kinds.len()], bytes),
     }
 }
 
@@ -150,8 +150,8 @@ proptest! {
     #[test]
     fn schema_and_parser_agree_on_whatever_is_drawn(bytes in proptest::collection::vec(any::<u8>(), 1..40)) {
         let mut bytes = bytes.iter();
-        let process = draw(Kind::Table(super::keys::PROCESS), &mut bytes);
-        let log = draw(Kind::Table(super::keys::log::KEYS), &mut bytes);
+        let process = draw(Type::Table(super::keys::PROCESS), &mut bytes);
+        let log = draw(Type::Table(super::keys::log::KEYS), &mut bytes);
         both(&format!("process.web = {process}\nlog = {log}\n"));
     }
 
@@ -184,25 +184,25 @@ fn every_example_of_the_manual_can_be_used() {
 }
 
 /// The keys of a kind, including nested ones.
-fn keys_of(kind: Kind, found: &mut Vec<&'static str>) {
+fn keys_of(kind: Type, found: &mut Vec<&'static str>) {
     match kind {
-        Kind::Table(keys) => {
+        Type::Table(keys) => {
             for key in keys {
                 found.push(key.name);
                 keys_of(key.kind, found);
             }
         }
-        Kind::List(of) | Kind::Map(of) => keys_of(*of, found),
-        Kind::Either(kinds) => kinds.iter().for_each(|kind| keys_of(*kind, found)),
-        Kind::Word(words) => found.extend(words),
-        Kind::Text | Kind::Switch | Kind::Number(..) | Kind::Time | Kind::Size | Kind::Scalar => {}
+        Type::List(of) | Type::Map(of) => keys_of(*of, found),
+        Type::Either(kinds) => kinds.iter().for_each(|kind| keys_of(*kind, found)),
+        Type::Word(words) => found.extend(words),
+        Type::Text | Type::Switch | Type::Number(..) | Type::Time | Type::Size | Type::Scalar => {}
     }
 }
 
 #[test]
 fn the_manual_names_every_key_and_word_and_shows_every_key() {
     let mut all = vec![];
-    keys_of(Kind::Table(TOP), &mut all);
+    keys_of(Type::Table(TOP), &mut all);
     let examples = examples().concat();
     for word in all {
         assert!(MANUAL.contains(word), "`{word}` is not in docs/CONFIG.md");

@@ -7,8 +7,8 @@ use ::toml::Spanned;
 use pretty_assertions::assert_eq;
 
 use super::{
-    Asked, Disk, Line, LogTable, ProcessTable, Resolved, TmoToml, TomlError, parse, read,
-    resolve_with_disk,
+    CommandLine, DeclaredProbe, Disk, LogTable, ProcessTable, Resolved, TmoToml, TomlError, parse,
+    read, resolve_with_disk,
 };
 use crate::config::{Env, procfile};
 use crate::model::plan::OnExit;
@@ -130,7 +130,7 @@ fn takes_sizes_as_numbers_and_text() {
 fn every_key_is_read() {
     let (toml, found) = surveyed(WHOLE, "").unwrap();
     let web = toml.of("web");
-    let words = Line::Words(vec!["node".into(), "server.js".into()]);
+    let words = CommandLine::Words(vec!["node".into(), "server.js".into()]);
     assert_eq!(plain(web.command.as_ref()), words);
     assert_eq!((plain(web.port.as_ref()), plain(web.display.as_ref()).as_str()), (3000, "The web"));
     assert_eq!(
@@ -151,9 +151,11 @@ fn every_key_is_read() {
         [("db", DependencyCondition::Started), ("migrate", DependencyCondition::Completed)]
     );
     let ready = plain(web.ready.as_ref());
-    assert!(matches!(&ready[0].asked, Asked::Probe(Probe::Log(t)) if t.regex && t.any_case));
+    assert!(
+        matches!(&ready[0].asked, DeclaredProbe::Probe(Probe::Log(t)) if t.regex && t.any_case)
+    );
     assert_eq!((ready[0].timeout_ms, ready[0].every_ms), (30_000, 250));
-    assert_eq!(ready[1].asked, Asked::OwnPort("127.0.0.1".into(), PortOwner::Auto));
+    assert_eq!(ready[1].asked, DeclaredProbe::OwnPort("127.0.0.1".into(), PortOwner::Auto));
     assert_eq!((ready[1].timeout_ms, ready[1].every_ms), (60_000, 50));
     let live = plain(web.live.as_ref());
     assert_eq!((live.every_ms, live.timeout_ms, live.failures), (5000, 2000, 2));

@@ -9,7 +9,7 @@ use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, IntoDeserializer as _};
 
 use super::foreign_keys::named_here;
-use super::kind::{Key, Kind};
+use super::kind::{Key, Type};
 use super::or_nearest;
 use super::problem::Diagnostics;
 use super::said::At;
@@ -40,7 +40,7 @@ fn unknown(word: &str, keys: &[Key], name: &str) -> String {
 }
 
 /// Check one value; `name` is its key.
-fn check(value: &Value<'_>, kind: Kind, name: &str, mistakes: &mut Diagnostics) {
+fn check(value: &Value<'_>, kind: Type, name: &str, mistakes: &mut Diagnostics) {
     let found = value.get_ref();
     let entries = found.as_table().map(|inner| (inner.len(), PROCESSES));
     let entries = entries.or_else(|| Some((found.as_array()?.len(), LIST)));
@@ -49,18 +49,18 @@ fn check(value: &Value<'_>, kind: Kind, name: &str, mistakes: &mut Diagnostics) 
         return mistakes.add_last(value.span(), text);
     }
     match (kind, found) {
-        (Kind::Table(keys), DeValue::Table(inner)) => table(inner, keys, name, mistakes),
-        (Kind::Map(of), DeValue::Table(inner)) => {
+        (Type::Table(keys), DeValue::Table(inner)) => table(inner, keys, name, mistakes),
+        (Type::Map(of), DeValue::Table(inner)) => {
             for (key, value) in inner {
                 check(value, *of, key.get_ref(), mistakes);
             }
         }
-        (Kind::List(of), DeValue::Array(items)) => {
+        (Type::List(of), DeValue::Array(items)) => {
             for item in &**items {
                 check(item, *of, name, mistakes);
             }
         }
-        (Kind::Either(kinds), found) => match kinds.iter().find(|kind| looks_like(found, kind)) {
+        (Type::Either(kinds), found) => match kinds.iter().find(|kind| looks_like(found, kind)) {
             Some(kind) => check(value, *kind, name, mistakes),
             None => mistakes.add(value.span(), wrong(name, kind, found)),
         },
@@ -74,24 +74,24 @@ fn bare(text: &str, right: bool) -> Option<String> {
 }
 
 /// What the user probably meant by a value of the wrong kind.
-fn meant(name: &str, kind: Kind, found: &DeValue<'_>) -> Option<String> {
+fn meant(name: &str, kind: Type, found: &DeValue<'_>) -> Option<String> {
     match (kind, found) {
-        (Kind::List(Kind::Table(_)), DeValue::Table(_)) => {
+        (Type::List(Type::Table(_)), DeValue::Table(_)) => {
             Some(format!("its table is written `[[… .{name}]]`, with two brackets"))
         }
-        (Kind::List(Kind::Text), DeValue::String(text)) => Some(format!("write [\"{text}\"]")),
-        (Kind::Time, DeValue::String(text)) => {
+        (Type::List(Type::Text), DeValue::String(text)) => Some(format!("write [\"{text}\"]")),
+        (Type::Time, DeValue::String(text)) => {
             let digits = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
             digits.then(|| format!("write \"{text}s\" for seconds"))
         }
-        (Kind::Number(..), DeValue::String(text)) => bare(text, text.parse::<u64>().is_ok()),
-        (Kind::Switch, DeValue::String(text)) => bare(text, text.parse::<bool>().is_ok()),
-        (Kind::Either(kinds), found) => kinds.iter().find_map(|kind| meant(name, *kind, found)),
+        (Type::Number(..), DeValue::String(text)) => bare(text, text.parse::<u64>().is_ok()),
+        (Type::Switch, DeValue::String(text)) => bare(text, text.parse::<bool>().is_ok()),
+        (Type::Either(kinds), found) => kinds.iter().find_map(|kind| meant(name, *kind, found)),
         _ => None,
     }
 }
 
-fn wrong(name: &str, kind: Kind, found: &DeValue<'_>) -> String {
+fn wrong(name: &str, kind: Type, found: &DeValue<'_>) -> String {
     let todo = meant(name, kind, found).map_or(String::new(), |todo| format!("; {todo}"));
     format!("`{name}` must be {}, not {}{todo}", kind.describe(), describe(found))
 }
@@ -110,30 +110,30 @@ fn describe(found: &DeValue<'_>) -> String {
 }
 
 /// Whether a value has the type of this kind, to choose among several kinds.
-fn looks_like(value: &DeValue<'_>, kind: &Kind) -> bool {
+fn looks_like(value: &DeValue<'_>, kind: &Type) -> bool {
     match kind {
-        Kind::Text | Kind::Word(_) => value.is_str(),
-        Kind::Switch => value.is_bool(),
-        Kind::Number(..) => value.is_integer(),
-        Kind::List(_) => value.is_array(),
-        Kind::Map(_) | Kind::Table(_) => value.is_table(),
-        Kind::Time | Kind::Size | Kind::Scalar => !value.is_array() && !value.is_table(),
-        Kind::Either(kinds) => kinds.iter().any(|kind| looks_like(value, kind)),
+        Type::Text | Type::Word(_) => value.is_str(),
+        Type::Switch => value.is_bool(),
+        Type::Number(..) => value.is_integer(),
+        Type::List(_) => value.is_array(),
+        Type::Map(_) | Type::Table(_) => value.is_table(),
+        Type::Time | Type::Size | Type::Scalar => !value.is_array() && !value.is_table(),
+        Type::Either(kinds) => kinds.iter().any(|kind| looks_like(value, kind)),
     }
 }
 
 /// Whether a scalar value is of this kind.
-fn fits(value: &DeValue<'_>, kind: &Kind) -> bool {
+fn fits(value: &DeValue<'_>, kind: &Type) -> bool {
     match kind {
         // A command, name or variable can't contain a NUL.
-        Kind::Text => value.as_str().is_some_and(|text| !text.contains('\0')),
-        Kind::Switch => value.is_bool(),
-        Kind::Number(least, most) => number(value).is_some_and(|n| (*least..=*most).contains(&n)),
-        Kind::Time => time(value).is_some(),
-        Kind::Size => size(value).is_some(),
-        Kind::Scalar => scalar(value).is_some_and(|text| !text.contains('\0')),
-        Kind::Word(words) => value.as_str().is_some_and(|text| words.contains(&text)),
-        Kind::List(_) | Kind::Map(_) | Kind::Table(_) | Kind::Either(_) => false,
+        Type::Text => value.as_str().is_some_and(|text| !text.contains('\0')),
+        Type::Switch => value.is_bool(),
+        Type::Number(least, most) => number(value).is_some_and(|n| (*least..=*most).contains(&n)),
+        Type::Time => time(value).is_some(),
+        Type::Size => size(value).is_some(),
+        Type::Scalar => scalar(value).is_some_and(|text| !text.contains('\0')),
+        Type::Word(words) => value.as_str().is_some_and(|text| words.contains(&text)),
+        Type::List(_) | Type::Map(_) | Type::Table(_) | Type::Either(_) => false,
     }
 }
 
@@ -196,9 +196,9 @@ pub(super) fn in_order<'a, 'i>(
 
 /// A checked table: values of the wrong kind have been reported and are treated as missing.
 #[derive(Clone, Copy)]
-pub struct View<'a, 'i>(pub(super) &'a DeTable<'i>);
+pub struct Table<'a, 'i>(pub(super) &'a DeTable<'i>);
 
-impl<'a, 'i> View<'a, 'i> {
+impl<'a, 'i> Table<'a, 'i> {
     /// The value of a key.
     pub(super) fn get(self, key: &str) -> Option<&'a Value<'i>> {
         self.0.get(key)
@@ -245,13 +245,13 @@ impl<'a, 'i> View<'a, 'i> {
     }
 
     /// A table.
-    pub(super) fn table(self, key: &str) -> At<View<'a, 'i>> {
-        self.of(key, |value| value.as_table().map(View))
+    pub(super) fn table(self, key: &str) -> At<Table<'a, 'i>> {
+        self.of(key, |value| value.as_table().map(Table))
     }
 
     /// The tables of a list; a single table counts as a list of one.
-    pub(super) fn tables(self, key: &str) -> Vec<Spanned<View<'a, 'i>>> {
-        self.each(key, |item| item.as_table().map(View))
+    pub(super) fn tables(self, key: &str) -> Vec<Spanned<Table<'a, 'i>>> {
+        self.each(key, |item| item.as_table().map(Table))
     }
 
     /// The strings of a list; a single string counts as a list of one.

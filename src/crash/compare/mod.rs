@@ -8,7 +8,7 @@ use std::io;
 
 use self::shape::shape;
 use super::life::{Log, pieces};
-use crate::journal::search::landmark::{Landmark, Landmarks, Process, Turn};
+use crate::journal::search::landmark::{Landmark, LandmarkEvent, LandmarkProcess, Landmarks};
 use crate::journal::{Cursor, Kind, Position};
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcName};
@@ -192,9 +192,9 @@ fn last_lives(log: &Log<'_>, name: &ProcName, stream: u16) -> io::Result<Vec<Lif
     loop {
         let found = search.before(&mut index, end, floor)?;
         let own = |landmark: &Landmark| match &landmark.process {
-            Process::Stream(number) => *number == stream,
-            Process::Name(about) => about == name,
-            Process::Run => false,
+            LandmarkProcess::Stream(number) => *number == stream,
+            LandmarkProcess::Name(about) => about == name,
+            LandmarkProcess::Run => false,
         };
         end = found.records.start;
         landmarks.splice(0..0, found.landmarks.into_iter().filter(own));
@@ -211,7 +211,7 @@ fn last_lives(log: &Log<'_>, name: &ProcName, stream: u16) -> io::Result<Vec<Lif
 fn lives(landmarks: &[Landmark], head: u64) -> Vec<Life> {
     let mut lives: Vec<Life> = vec![];
     for Landmark { record, time, what, .. } in landmarks {
-        if let Turn::Started(life) = what {
+        if let LandmarkEvent::Started(life) = what {
             if let Some(last) = lives.last_mut() {
                 last.records.1 = last.records.1.min(*record);
             }
@@ -225,23 +225,23 @@ fn lives(landmarks: &[Landmark], head: u64) -> Vec<Life> {
                 failed: false,
             });
         }
-        if *what == Turn::Installing {
+        if *what == LandmarkEvent::Installing {
             // An installation is not an execution of the program.
             lives.pop();
         }
         let Some(life) = lives.last_mut() else { continue };
         match what {
-            Turn::Ready => life.ready = true,
-            Turn::Asked => life.asked = true,
-            Turn::Failed => life.failed = true,
-            Turn::Exited(exit) => life.ended = Some((*time, *exit)),
-            Turn::Started(_)
-            | Turn::Installing
-            | Turn::RunBegan
-            | Turn::RunEnded
-            | Turn::Skipped
-            | Turn::Flagged
-            | Turn::Gap => {}
+            LandmarkEvent::Ready => life.ready = true,
+            LandmarkEvent::Asked => life.asked = true,
+            LandmarkEvent::Failed => life.failed = true,
+            LandmarkEvent::Exited(exit) => life.ended = Some((*time, *exit)),
+            LandmarkEvent::Started(_)
+            | LandmarkEvent::Installing
+            | LandmarkEvent::RunBegan
+            | LandmarkEvent::RunEnded
+            | LandmarkEvent::Skipped
+            | LandmarkEvent::Flagged
+            | LandmarkEvent::Gap => {}
         }
     }
     lives

@@ -22,7 +22,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::cause::{Cause, Certainty, Clue, Diagnosis, Kind};
-use super::evidence::{Evidence, Line};
+use super::evidence::{Evidence, OutputLine};
 use super::expr::Expr;
 use crate::model::shell::quoted;
 use crate::model::text;
@@ -32,9 +32,9 @@ pub use ports::{at_start, ports_named};
 pub use refused::refused_by;
 
 /// The maximum number of causes; more would not be useful.
-const MOST: usize = 6;
+const MOST_CAUSES: usize = 6;
 /// The maximum length of quoted evidence, in characters.
-const LONGEST: usize = 300;
+const LONGEST_QUOTE: usize = 300;
 
 /// The lowest scores at which a cause is certain, and at which it is likely.
 const CERTAIN: i32 = 90;
@@ -98,7 +98,7 @@ impl Finding {
 }
 
 impl<'e> Findings<'e> {
-    fn lines(&self) -> &'e [Line] {
+    fn lines(&self) -> &'e [OutputLine] {
         &self.evidence.lines
     }
 
@@ -218,7 +218,7 @@ impl<'e> Findings<'e> {
             first.cause.next = Some(last_lines(self.evidence));
         }
         // Causes after these explain hardly anything.
-        kept.truncate(MOST);
+        kept.truncate(MOST_CAUSES);
         Diagnosis { causes: kept.into_iter().map(|finding| finding.cause).collect() }
     }
 }
@@ -253,7 +253,7 @@ fn comes_from_outside(evidence: &Evidence) -> bool {
 }
 
 /// Turn a line into evidence.
-pub(super) fn clue(line: &Line) -> Clue {
+pub(super) fn clue(line: &OutputLine) -> Clue {
     Clue {
         text: cut(line.text.trim()),
         time: Some(line.time.to_millisecond()),
@@ -268,7 +268,7 @@ fn hearsay(text: &str) -> Clue {
 
 /// Shorten a text to a readable length.
 fn cut(text: &str) -> String {
-    text::cut(text, LONGEST).into_owned()
+    text::cut(text, LONGEST_QUOTE).into_owned()
 }
 
 /// The command that shows the last lines.

@@ -2,7 +2,7 @@
 
 use super::{Findings, cause, clue, quoted};
 use crate::crash::cause::{Cause, Kind};
-use crate::crash::evidence::{Evidence, Holder, Line, OwningRun, Sender};
+use crate::crash::evidence::{Evidence, Holder, OutputLine, OwningRun, SignalSender};
 use crate::crash::expr::Expr;
 
 /// The messages of Node, Python, Ruby, Go, Java, Rust, nginx, Postgres, Redis, `MySQL` and common
@@ -115,10 +115,10 @@ impl Ports {
 /// The line with the message, and the ports that it may be about.
 fn taken(evidence: &Evidence) -> Option<(usize, Ports)> {
     let lines = &evidence.lines;
-    let says = |line: &Line| TAKEN.finds(&line.text) && !GOES_ON.finds(&line.text);
+    let says = |line: &OutputLine| TAKEN.finds(&line.text) && !GOES_ON.finds(&line.text);
     let last = lines.iter().rposition(says)?;
     let from = last.saturating_sub(FAR);
-    let names = |line: &Line| says(line) && number(&line.text).is_some();
+    let names = |line: &OutputLine| says(line) && number(&line.text).is_some();
     let at = lines[from..=last].iter().rposition(names).map_or(last, |offset| from + offset);
     // Search the line itself, then the lines after it (hints), then those before it. If there are
     // several messages (IPv6, IPv4), the others are close as well.
@@ -155,7 +155,7 @@ pub(super) fn listeners(port: Option<u16>) -> String {
 
 /// If tmo manages the process that holds the port, tmo must stop it; otherwise it would be
 /// restarted.
-fn told_of(tenant: &OwningRun, who: &Sender, port: u16) -> (String, String) {
+fn told_of(tenant: &OwningRun, who: &SignalSender, port: u16) -> (String, String) {
     let name = &tenant.name;
     let stop = format!("tmo stop {}", quoted(name));
     let (whose, next) = match &tenant.socket {

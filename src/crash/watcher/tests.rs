@@ -1,7 +1,7 @@
 //! Real output of watchers, recorded by `tests/watchers/record`.
 
 use super::{LastError, has_failed, last_error};
-use crate::crash::evidence::{Evidence, Facts, Line};
+use crate::crash::evidence::{Evidence, Facts, OutputLine};
 use crate::crash::text::rows;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName};
@@ -40,10 +40,13 @@ const RECORDED: [Recorded; 15] = [
     ),
 ];
 
-fn lines(output: &str) -> Vec<Line> {
+fn lines(output: &str) -> Vec<OutputLine> {
     let lines = output.lines().filter(|line| !line.starts_with("=== "));
-    let line =
-        |text| Line { time: Timestamp::from_nanos(1_767_322_985_000_000_000), at: None, text };
+    let line = |text| OutputLine {
+        time: Timestamp::from_nanos(1_767_322_985_000_000_000),
+        at: None,
+        text,
+    };
     lines.flat_map(|text| rows(text.as_bytes())).map(line).collect()
 }
 

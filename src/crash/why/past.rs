@@ -15,7 +15,7 @@ use crate::model::{Exit, ProcName};
 
 /// How the last run ended.
 #[derive(Debug, Default)]
-pub(super) struct Ended {
+pub(super) struct LastRunEnd {
     /// Its id; `None` if its end was not recorded.
     pub(super) run: Option<String>,
     pub(super) end: End,
@@ -28,7 +28,7 @@ pub(super) struct Ended {
     lost: u64,
 }
 
-impl Ended {
+impl LastRunEnd {
     /// The process that this word means, if it had not started.
     fn unstarted(&self, name: &str, streams: &[Stream]) -> Option<&ProcName> {
         self.end.unstarted.iter().find(|process| is_meant(name, process, streams))
@@ -64,7 +64,7 @@ impl Analysis<'_> {
     /// If nothing runs: which process ended everything, or what was wrong at the end.
     pub(super) fn afterwards(&self, name: Option<&str>) -> Result<Option<Why>, WhyError> {
         let ended = self.ended()?;
-        let Ended { run, end: End { culprit, finished, .. }, troubles, .. } = &ended;
+        let LastRunEnd { run, end: End { culprit, finished, .. }, troubles, .. } = &ended;
         let run = run.as_deref().unwrap_or_default();
         let Some(name) = name else {
             let unexpected = culprit.as_ref().filter(|culprit| !finished.contains(&culprit.name));
@@ -123,7 +123,7 @@ impl Analysis<'_> {
     }
 
     /// The answer about a process that was still to start when the run ended.
-    fn did_not_start(&self, process: &ProcName, ended: &Ended) -> Why {
+    fn did_not_start(&self, process: &ProcName, ended: &LastRunEnd) -> Why {
         let (text, next) = match &ended.end.culprit {
             Some(Culprit { name, exit, .. }) => (
                 format!("it had not started when {name} ended with {}", exit.describe()),
@@ -165,8 +165,8 @@ impl Analysis<'_> {
     }
 
     /// How the last run ended, as far as that was recorded.
-    pub(super) fn ended(&self) -> Result<Ended, WhyError> {
-        let mut ended = Ended { killed: self.plan.is_some(), ..Ended::default() };
+    pub(super) fn ended(&self) -> Result<LastRunEnd, WhyError> {
+        let mut ended = LastRunEnd { killed: self.plan.is_some(), ..LastRunEnd::default() };
         for (record, event) in last_events(self.log.open_index()?, self.first)? {
             match event.what() {
                 Some(What::End { run, end }) => {
@@ -226,7 +226,7 @@ impl Analysis<'_> {
     fn ended_others(&self, name: &ProcName) -> bool {
         let has_run = |other: &ProcName| matches!(self.log.last_ended(other), Ok(Some(_)));
         let others = self.log.streams().iter().map(|stream| &stream.name);
-        let is_unstarted = |ended: Ended| !ended.end.unstarted.is_empty();
+        let is_unstarted = |ended: LastRunEnd| !ended.end.unstarted.is_empty();
         others.filter(|other| *other != name).any(has_run) || self.ended().is_ok_and(is_unstarted)
     }
 

@@ -5,8 +5,8 @@ use std::collections::BinaryHeap;
 use std::io;
 use std::time::Duration;
 
-use super::stream::{Stop, Stream};
-use super::{Index, Ingest, Progress, Seen};
+use super::stream::{IndexingStop, Stream};
+use super::{Index, Ingest, IngestProgress, ReachedMarker};
 use crate::journal::record::{Kind, Record};
 use crate::journal::segment::SharedLook;
 use crate::model::time::Timestamp;
@@ -29,8 +29,8 @@ pub(super) enum Backlog {
 
 impl Ingest {
     /// Index the new output of one process, at most about `budget` bytes.
-    pub fn wake(&mut self, main: u16, budget: u64) -> io::Result<Progress> {
-        let mut progress = Progress::default();
+    pub fn wake(&mut self, main: u16, budget: u64) -> io::Result<IngestProgress> {
+        let mut progress = IngestProgress::default();
         let Some(at) = self.streams.iter().position(|s| s.number == main) else {
             return Ok(progress);
         };
@@ -39,20 +39,25 @@ impl Ingest {
         }
         let limit = self.streams[at].seen.saturating_add(budget);
         let stop = self.advance_one(at, limit, &mut progress)?;
-        progress.more = stop == Stop::Limit;
+        progress.more = stop == IndexingStop::Limit;
         self.commit(&mut progress);
         Ok(progress)
     }
 
     /// Index the backlog of all streams in order of arrival, at most about `budget` bytes.
-    pub fn catch_up(&mut self, budget: u64) -> io::Result<Progress> {
+    pub fn catch_up(&mut self, budget: u64) -> io::Result<IngestProgress> {
         let all: Vec<usize> = (0..self.streams.len()).collect();
         self.merge(&all, budget, Backlog::Yes)
     }
 
     /// Index these streams in order of arrival, at most about `budget` bytes.
-    fn merge(&mut self, streams: &[usize], budget: u64, backlog: Backlog) -> io::Result<Progress> {
-        let mut progress = Progress::default();
+    fn merge(
+        &mut self,
+        streams: &[usize],
+        budget: u64,
+        backlog: Backlog,
+    ) -> io::Result<IngestProgress> {
+        let mut progress = IngestProgress::default();
         let mut left = budget;
         let mut turns = BinaryHeap::new();
         for &at in streams {
@@ -85,7 +90,7 @@ impl Ingest {
             // back.
             let seen = self.streams[at].seen;
             left = left.saturating_sub(seen.saturating_sub(before));
-            if stop == Stop::Limit {
+            if stop == IndexingStop::Limit {
                 turns.push(Reverse((self.streams[at].next_time()?, at)));
             }
             if self.out.len() >= BATCH {
@@ -108,8 +113,8 @@ impl Ingest {
         at: usize,
         limit: u64,
         backlog: Backlog,
-        progress: &mut Progress,
-    ) -> io::Result<Stop> {
+        progress: &mut IngestProgress,
+    ) -> io::Result<IndexingStop> {
         if let Some(main) = self.streams[at].main {
             let life = self.streams[main].splitter.life();
             self.streams[at].splitter.set_life(life);
@@ -124,8 +129,10 @@ impl Ingest {
         }
         loop {
             let kind = match self.advance_one(at, limit, progress)? {
-                Stop::Marker(kind) => kind,
-                stop @ (Stop::End | Stop::Ask | Stop::Limit) => return Ok(stop),
+                IndexingStop::Marker(kind) => kind,
+                stop @ (IndexingStop::End | IndexingStop::Ask | IndexingStop::Limit) => {
+                    return Ok(stop);
+                }
             };
             if kind != Kind::Start {
                 let begins_anew =
@@ -153,7 +160,7 @@ impl Ingest {
         &mut self,
         (main, stderr): (usize, usize),
         (most, until): (u64, Option<Timestamp>),
-        progress: &mut Progress,
+        progress: &mut IngestProgress,
     ) -> io::Result<()> {
         let life = self.streams[main].splitter.life();
         self.streams[stderr].splitter.set_life(life);
@@ -170,7 +177,7 @@ impl Ingest {
                 }
                 None => most,
             };
-            if self.advance_one(stderr, limit, progress)? != Stop::Limit {
+            if self.advance_one(stderr, limit, progress)? != IndexingStop::Limit {
                 break;
             }
         }
@@ -189,8 +196,8 @@ impl Ingest {
         &mut self,
         at: usize,
         limit: u64,
-        progress: &mut Progress,
-    ) -> io::Result<Stop> {
+        progress: &mut IngestProgress,
+    ) -> io::Result<IndexingStop> {
         let Self { streams, buffer, out, .. } = self;
         let stream = &mut streams[at];
         let segment = stream.reader.segment();
@@ -198,12 +205,12 @@ impl Ingest {
         let stop = loop {
             match stream.step(buffer, limit, out)? {
                 Some(stop) => break stop,
-                None if stream.seen >= limit => break Stop::Limit,
+                None if stream.seen >= limit => break IndexingStop::Limit,
                 None => {}
             }
         };
         stream.splitter.flush(out);
-        if stop == Stop::Ask {
+        if stop == IndexingStop::Ask {
             progress.ask.push(stream.number);
         }
         progress.rotated |= segment.is_some() && segment != stream.reader.segment();
@@ -215,7 +222,7 @@ impl Ingest {
     }
 
     /// Write the records in `out` to the index.
-    pub(super) fn commit(&mut self, progress: &mut Progress) {
+    pub(super) fn commit(&mut self, progress: &mut IngestProgress) {
         self.place_events();
         let mut time = self.standing().time;
         for record in &mut self.out {
@@ -223,7 +230,7 @@ impl Ingest {
             record.time = time;
             if matches!(record.kind, Kind::Start | Kind::Exit | Kind::End) {
                 let Record { stream, seq, kind, .. } = *record;
-                progress.markers.push(Seen { stream, seq, kind });
+                progress.markers.push(ReachedMarker { stream, seq, kind });
             }
         }
         if !self.listened.is_empty() {

@@ -9,7 +9,7 @@ mod stream;
 use std::io;
 
 use merge::Backlog;
-use stream::{Stop, Stream};
+use stream::{IndexingStop, Stream};
 
 use super::append::EventWriter;
 use super::expected_markers::Expected;
@@ -18,7 +18,7 @@ use super::index::{IndexState, IndexWriter, recover};
 use super::reader::IndexReader;
 use super::record::{EVENTS, Kind, Record};
 use super::retention::{Deleted, delete_old_output};
-use super::segment::{Dirs, LOG, Listing, Place, Segment};
+use super::segment::{Dirs, LOG, Listing, Segment, SegmentDir};
 use super::split::{Lost, MarkerTrust, Splitter};
 use super::stream::StreamReader;
 use super::streams::STDERR_SUFFIX;
@@ -62,11 +62,11 @@ enum Index {
 
 /// The result of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct IngestProgress {
     /// The number of new records.
     pub records: u64,
     /// The markers among the new records.
-    pub markers: Vec<Seen>,
+    pub markers: Vec<ReachedMarker>,
     /// Streams that stopped at a marker which may have been announced since. The caller must read
     /// their life files, pass new markers to [`Ingest::expect`], and wake the streams again.
     pub ask: Vec<u16>,
@@ -80,7 +80,7 @@ pub struct Progress {
 
 /// A marker that was reached or given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seen {
+pub struct ReachedMarker {
     /// Number of the stream.
     pub stream: u16,
     /// Sequence number in the life file.
@@ -295,7 +295,10 @@ impl Ingest {
     pub fn spilling(&self, main: u16) -> bool {
         let index = matches!(&self.index, Index::Disk(writer) if writer.spilling());
         let spills = |at: usize| {
-            self.streams[at].reader.segment().is_some_and(|segment| segment.place == Place::Spill)
+            self.streams[at]
+                .reader
+                .segment()
+                .is_some_and(|segment| segment.place == SegmentDir::Spill)
         };
         index || self.places(main).any(spills)
     }
@@ -318,7 +321,7 @@ impl Ingest {
     }
 
     /// Delete indexed output that the policy does not keep. Worth calling after
-    /// [`Progress::rotated`].
+    /// [`IngestProgress::rotated`].
     pub fn delete_old_output(&self, policy: &LogPolicy) -> io::Result<Deleted> {
         delete_old_output(&self.dirs, policy, |slug| {
             let stream = self.streams.iter().find(|stream| stream.slug == slug);
@@ -404,7 +407,7 @@ impl Ingest {
         let number = self.standing().next;
         let Some(record) = self.append_event(time, json) else { return Ok(number) };
         self.out.push(record);
-        let mut progress = Progress::default();
+        let mut progress = IngestProgress::default();
         self.commit(&mut progress);
         if progress.unindexed { Err(io::ErrorKind::StorageFull.into()) } else { Ok(number) }
     }
@@ -463,14 +466,14 @@ impl Ingest {
     }
 
     /// Write a gap of unknown length: output of the stream may be missing here. As long as
-    /// [`Progress::ask`] asks for a life file to be read first, nothing is written.
-    pub fn gap(&mut self, stream: u16) -> io::Result<Progress> {
-        let mut progress = Progress::default();
+    /// [`IngestProgress::ask`] asks for a life file to be read first, nothing is written.
+    pub fn gap(&mut self, stream: u16) -> io::Result<IngestProgress> {
+        let mut progress = IngestProgress::default();
         let Some(at) = self.streams.iter().position(|s| s.number == stream) else {
             return Ok(progress);
         };
         let stop = self.advance(at, u64::MAX, Backlog::No, &mut progress)?;
-        if stop == Stop::End {
+        if stop == IndexingStop::End {
             let first = self.out.len();
             let stream = &mut self.streams[at];
             stream.release(&mut self.buffer, &mut self.out)?;

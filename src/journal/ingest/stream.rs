@@ -28,7 +28,7 @@ pub(super) struct Stream {
 
 /// Why the indexing of a stream stopped.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(super) enum IndexingStop {
     /// The end of the stream.
     End,
     /// A marker that has not been announced yet.
@@ -46,7 +46,7 @@ impl Stream {
         buffer: &mut [u8],
         limit: u64,
         out: &mut Vec<Record>,
-    ) -> io::Result<Option<Stop>> {
+    ) -> io::Result<Option<IndexingStop>> {
         let position = self.splitter.position();
         let most = usize::try_from(limit.saturating_sub(position)).unwrap_or(usize::MAX);
         let buffer = &mut buffer[..most.min(BUFFER)];
@@ -71,8 +71,8 @@ impl Stream {
         self.seen = self.seen.max(position + filled as u64);
         let stop = match self.splitter.feed(&buffer[..filled], last, out) {
             Fed::All => None,
-            Fed::Ask => Some(Stop::Ask),
-            Fed::Marker(kind) => Some(Stop::Marker(kind)),
+            Fed::Ask => Some(IndexingStop::Ask),
+            Fed::Marker(kind) => Some(IndexingStop::Marker(kind)),
         };
         if stop.is_some() {
             self.seen = self.splitter.position();
@@ -85,7 +85,7 @@ impl Stream {
             }
             Some(Read::End) => {
                 self.splitter.settle(out);
-                return Ok(Some(Stop::End));
+                return Ok(Some(IndexingStop::End));
             }
             Some(Read::Bytes(_)) | None => {}
         }

@@ -23,14 +23,14 @@ pub struct Landmark {
     /// When it happened.
     pub time: Timestamp,
     /// The process.
-    pub process: Process,
+    pub process: LandmarkProcess,
     /// What happened.
-    pub what: Turn,
+    pub what: LandmarkEvent,
 }
 
 /// The process of a landmark.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Process {
+pub enum LandmarkProcess {
     /// The process of this stream.
     Stream(u16),
     /// The process with this name.
@@ -41,7 +41,7 @@ pub enum Process {
 
 /// What happened at a landmark.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turn {
+pub enum LandmarkEvent {
     /// The run began.
     RunBegan,
     /// The run ended.
@@ -68,7 +68,7 @@ pub enum Turn {
 
 /// Landmarks, and how far they were looked for.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct LandmarkPage {
     /// The landmarks, in the order of the journal.
     pub landmarks: Vec<Landmark>,
     /// All of these records were read.
@@ -88,7 +88,12 @@ impl Landmarks {
     }
 
     /// Take one step down from record `end`, at most to record `floor`.
-    pub fn before(&mut self, index: &mut IndexReader, end: u64, floor: u64) -> io::Result<Found> {
+    pub fn before(
+        &mut self,
+        index: &mut IndexReader,
+        end: u64,
+        floor: u64,
+    ) -> io::Result<LandmarkPage> {
         let (mut found, mut at, mut records) = (vec![], end, vec![]);
         let until = floor.max(end.saturating_sub(STEP));
         while at > until {
@@ -105,17 +110,17 @@ impl Landmarks {
             at = first;
         }
         found.reverse();
-        Ok(Found { landmarks: found, records: at.max(floor).min(end)..end })
+        Ok(LandmarkPage { landmarks: found, records: at.max(floor).min(end)..end })
     }
 
     fn landmark(&mut self, number: u64, record: &Record) -> io::Result<Option<Landmark>> {
-        let of_stream = Process::Stream(record.stream);
+        let of_stream = LandmarkProcess::Stream(record.stream);
         let (process, what) = match record.kind {
             Kind::Text | Kind::End => return Ok(None),
-            Kind::Start => (of_stream, Turn::Started(record.life)),
-            Kind::Gap => (of_stream, Turn::Gap),
+            Kind::Start => (of_stream, LandmarkEvent::Started(record.life)),
+            Kind::Gap => (of_stream, LandmarkEvent::Gap),
             Kind::Exit => match record.exit() {
-                Some(exit) => (of_stream, Turn::Exited(exit)),
+                Some(exit) => (of_stream, LandmarkEvent::Exited(exit)),
                 None => return Ok(None),
             },
             Kind::Event => {
@@ -123,7 +128,9 @@ impl Landmarks {
                 self.texts.read(EVENTS, record.offset, record.len as usize, &mut text)?;
                 let Some(event) = Logged::from_json(&text) else { return Ok(None) };
                 let Some(turn) = event.what().and_then(turn) else { return Ok(None) };
-                let process = event.name().map_or(Process::Run, |name| Process::Name(name.clone()));
+                let process = event
+                    .name()
+                    .map_or(LandmarkProcess::Run, |name| LandmarkProcess::Name(name.clone()));
                 (process, turn)
             }
         };
@@ -132,16 +139,18 @@ impl Landmarks {
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "most events are no turning points")]
-const fn turn(what: &What) -> Option<Turn> {
+const fn turn(what: &What) -> Option<LandmarkEvent> {
     Some(match what {
-        What::Begin { .. } => Turn::RunBegan,
-        What::End { .. } => Turn::RunEnded,
-        What::Installing { .. } => Turn::Installing,
-        What::Ready => Turn::Ready,
-        What::Interrupting | What::Killing | What::Hangup => Turn::Asked,
-        What::Failing { .. } | What::Unhealthy { .. } | What::Broken { .. } => Turn::Failed,
-        What::Skipped { .. } => Turn::Skipped,
-        What::Flag { .. } => Turn::Flagged,
+        What::Begin { .. } => LandmarkEvent::RunBegan,
+        What::End { .. } => LandmarkEvent::RunEnded,
+        What::Installing { .. } => LandmarkEvent::Installing,
+        What::Ready => LandmarkEvent::Ready,
+        What::Interrupting | What::Killing | What::Hangup => LandmarkEvent::Asked,
+        What::Failing { .. } | What::Unhealthy { .. } | What::Broken { .. } => {
+            LandmarkEvent::Failed
+        }
+        What::Skipped { .. } => LandmarkEvent::Skipped,
+        What::Flag { .. } => LandmarkEvent::Flagged,
         _ => return None,
     })
 }

@@ -8,9 +8,9 @@ use crate::journal::cursor::{Chunk, Cursor, Position};
 use crate::journal::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::small;
 
-/// A line that is longer than this is returned in parts of this size. Other limits of a line: `MOST` in
-/// `journal/split.rs` for a record, `LONGEST` in `view/rows.rs` for a terminal.
-const LONGEST: usize = 16 << 20;
+/// A line that is longer than this is returned in parts of this size. Other limits of a line: `LONGEST_RECORD` in
+/// `journal/split.rs` for a record, `LONGEST_TERMINAL_LINE` in `view/rows.rs` for a terminal.
+const LONGEST_SEARCH_LINE: usize = 16 << 20;
 
 /// A line, or a record that is not output.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +76,7 @@ struct Begun {
 }
 
 /// The place of the next entry's bytes.
-enum Found {
+enum BytesLocation {
     Chunk(usize, usize),
     Joined,
 }
@@ -141,8 +141,8 @@ impl Lines {
             }
             if let Some((record, found, from)) = self.line(&chunk, at, position) {
                 let text = match found {
-                    Found::Chunk(start, end) => &self.text[start..end],
-                    Found::Joined => &self.joined[..],
+                    BytesLocation::Chunk(start, end) => &self.text[start..end],
+                    BytesLocation::Joined => &self.joined[..],
                 };
                 let (position, lost) = from.unwrap_or((position, lost));
                 return Ok(Some(Entry { position, record, text, lost }));
@@ -158,7 +158,7 @@ impl Lines {
         chunk: &Chunk,
         at: usize,
         position: Position,
-    ) -> Option<(Record, Found, Option<(Position, u64)>)> {
+    ) -> Option<(Record, BytesLocation, Option<(Position, u64)>)> {
         let record = chunk.record;
         let rest = &self.text[at..];
         let newline = memchr::memchr(b'\n', rest);
@@ -180,17 +180,17 @@ impl Lines {
             }
             None => {
                 let line = part_of(record, offset, &self.text[at..end], flags);
-                return Some((line, Found::Chunk(at, end), None));
+                return Some((line, BytesLocation::Chunk(at, end), None));
             }
         };
         begun.bytes.extend_from_slice(&self.text[at..end]);
-        if goes_on && begun.bytes.len() < LONGEST {
+        if goes_on && begun.bytes.len() < LONGEST_SEARCH_LINE {
             self.begun.insert(record.stream, begun);
             return None;
         }
         self.joined = begun.bytes;
         let line = part_of(record, begun.offset, &self.joined, flags);
-        Some((line, Found::Joined, Some((begun.position, begun.lost))))
+        Some((line, BytesLocation::Joined, Some((begun.position, begun.lost))))
     }
 }
 

@@ -46,7 +46,7 @@ impl Want {
 
 /// The result of one step.
 #[derive(Debug, Default)]
-pub struct Step {
+pub struct PageStep {
     /// The entries, always in the order of the journal.
     pub entries: Vec<Kept>,
     /// Where the next step in the same direction continues. Everything between the start of this step and
@@ -70,16 +70,16 @@ pub struct Pager {
 }
 
 /// The progress of a step.
-struct Progress<'a> {
+struct StepProgress<'a> {
     want: &'a Want,
     found: Vec<Kept>,
     bytes: usize,
     read: u64,
 }
 
-impl Progress<'_> {
-    fn new(want: &Want) -> Progress<'_> {
-        Progress { want, found: vec![], bytes: 0, read: 0 }
+impl StepProgress<'_> {
+    fn new(want: &Want) -> StepProgress<'_> {
+        StepProgress { want, found: vec![], bytes: 0, read: 0 }
     }
 
     /// How many entries are still wanted.
@@ -98,8 +98,8 @@ impl Progress<'_> {
         self.read >= self.want.budget
     }
 
-    fn step(self, reached: Position, end: bool) -> Step {
-        Step { entries: self.found, reached, end }
+    fn step(self, reached: Position, end: bool) -> PageStep {
+        PageStep { entries: self.found, reached, end }
     }
 }
 
@@ -142,10 +142,10 @@ impl Pager {
     }
 
     /// The entries from a position on, in records with numbers below `upto`.
-    pub fn down(&mut self, from: Position, upto: u64, want: &Want) -> io::Result<Step> {
+    pub fn down(&mut self, from: Position, upto: u64, want: &Want) -> io::Result<PageStep> {
         self.oldest.clear();
         let (mut records, mut at, mut most) = (vec![], from, BATCHES.0);
-        let mut progress = Progress::new(want);
+        let mut progress = StepProgress::new(want);
         if want.entries == 0 {
             return Ok(progress.step(from, from.record >= upto));
         }
@@ -179,9 +179,9 @@ impl Pager {
     }
 
     /// The entries before a position, from `floor` on.
-    pub fn up(&mut self, before: Position, floor: Position, want: &Want) -> io::Result<Step> {
+    pub fn up(&mut self, before: Position, floor: Position, want: &Want) -> io::Result<PageStep> {
         self.oldest.clear();
-        let mut progress = Progress::new(want);
+        let mut progress = StepProgress::new(want);
         let mut reached = before;
         let end = self.climb(&mut reached, floor, &mut progress)?;
         let mut step = progress.step(reached, end);
@@ -194,7 +194,7 @@ impl Pager {
         &mut self,
         reached: &mut Position,
         floor: Position,
-        progress: &mut Progress<'_>,
+        progress: &mut StepProgress<'_>,
     ) -> io::Result<bool> {
         let (mut records, mut most) = (vec![], BATCHES.0);
         if progress.room() == 0 {
@@ -243,7 +243,7 @@ impl Pager {
         piece: Piece<'_>,
         reached: &mut Position,
         floor: Position,
-        progress: &mut Progress<'_>,
+        progress: &mut StepProgress<'_>,
     ) -> io::Result<bool> {
         let from = if piece.number == floor.record { floor.skip.min(piece.to) } else { 0 };
         let piece = Piece { from, ..piece };
@@ -267,7 +267,7 @@ impl Pager {
         &mut self,
         piece: &Piece<'_>,
         direction: Direction,
-        progress: &mut Progress<'_>,
+        progress: &mut StepProgress<'_>,
     ) -> io::Result<Vec<(Kept, Position)>> {
         let record = piece.record;
         if !self.filter.wants(record) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 
-use super::landmark::{Landmark, Landmarks, Process, Turn};
+use super::landmark::{Landmark, LandmarkEvent, LandmarkProcess, Landmarks};
 use crate::journal::clear;
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::Dirs;
@@ -25,7 +25,7 @@ pub struct Mark {
     /// Its process; `None` for the run.
     pub name: Option<String>,
     /// Its kind.
-    pub what: Turn,
+    pub what: LandmarkEvent,
 }
 
 impl Mark {
@@ -33,9 +33,11 @@ impl Mark {
     pub fn new(landmark: Landmark, streams: &[Stream]) -> Self {
         let of_stream = |number| streams.iter().find(|stream| stream.number == number);
         let name = match landmark.process {
-            Process::Name(name) => Some(name.to_string()),
-            Process::Stream(number) => of_stream(number).map(|stream| stream.name.to_string()),
-            Process::Run => None,
+            LandmarkProcess::Name(name) => Some(name.to_string()),
+            LandmarkProcess::Stream(number) => {
+                of_stream(number).map(|stream| stream.name.to_string())
+            }
+            LandmarkProcess::Run => None,
         };
         Self { record: landmark.record, time: landmark.time, name, what: landmark.what }
     }
@@ -52,43 +54,46 @@ pub fn states_after(marks: &[Mark], processes: &[ProcessState]) -> HashMap<Strin
     // Whether the current life was requested to end, or has failed.
     let mut asked = HashMap::<&str, bool>::new();
     for mark in marks {
-        if mark.what == Turn::RunBegan {
+        if mark.what == LandmarkEvent::RunBegan {
             all = processes.iter().map(unknown).collect();
         }
         let Some(name) = mark.name.as_deref() else { continue };
         let Some(then) = all.get_mut(name) else { continue };
         let status = match mark.what {
-            Turn::Started(life) => {
+            LandmarkEvent::Started(life) => {
                 (then.exit, then.ready) = (None, None);
                 then.lives = life.map_or(then.lives + 1, |life| life.number().into());
                 asked.remove(name);
                 ProcessStatus::Running
             }
-            Turn::Installing => ProcessStatus::Installing,
-            Turn::Asked if then.state == ProcessStatus::Installing => continue,
-            Turn::Asked => {
+            LandmarkEvent::Installing => ProcessStatus::Installing,
+            LandmarkEvent::Asked if then.state == ProcessStatus::Installing => continue,
+            LandmarkEvent::Asked => {
                 asked.entry(name).or_insert(true);
                 ProcessStatus::Stopping
             }
-            Turn::Failed => {
+            LandmarkEvent::Failed => {
                 asked.insert(name, false);
                 continue;
             }
-            Turn::Exited(exit) if then.state == ProcessStatus::Installing => {
+            LandmarkEvent::Exited(exit) if then.state == ProcessStatus::Installing => {
                 then.exit = Some(exit);
                 if exit.success() { ProcessStatus::Stopped } else { ProcessStatus::Error }
             }
-            Turn::Exited(exit) => {
+            LandmarkEvent::Exited(exit) => {
                 then.exit = Some(exit);
                 let was_asked = asked.get(name) == Some(&true);
                 if was_asked { ProcessStatus::Stopped } else { ProcessStatus::Exited }
             }
-            Turn::Skipped => ProcessStatus::Skipped,
-            Turn::Ready => {
+            LandmarkEvent::Skipped => ProcessStatus::Skipped,
+            LandmarkEvent::Ready => {
                 then.ready = Some(true);
                 continue;
             }
-            Turn::RunBegan | Turn::RunEnded | Turn::Flagged | Turn::Gap => continue,
+            LandmarkEvent::RunBegan
+            | LandmarkEvent::RunEnded
+            | LandmarkEvent::Flagged
+            | LandmarkEvent::Gap => continue,
         };
         (then.state, then.since) = (status, mark.time);
     }
@@ -106,7 +111,7 @@ pub fn last_states(dirs: &Dirs, processes: &mut [ProcessState]) -> io::Result<()
         end = found.records.start;
         let found = found.landmarks.into_iter().map(|one| Mark::new(one, streams.all()));
         marks.splice(0..0, found);
-        if end <= floor || marks.iter().any(|mark: &Mark| mark.what == Turn::RunBegan) {
+        if end <= floor || marks.iter().any(|mark: &Mark| mark.what == LandmarkEvent::RunBegan) {
             break;
         }
     }

@@ -111,7 +111,7 @@ fn a_disk_that_refuses_is_stood_in_for_and_asked_again() {
     sink.append(EPOCH, b"spilled\n");
     assert!(sink.spilling());
     assert_eq!(reader.read_at(0, &mut buffer).unwrap(), Read::Bytes(8));
-    assert_eq!(reader.segment().unwrap().place, segment::Place::Spill);
+    assert_eq!(reader.segment().unwrap().place, segment::SegmentDir::Spill);
     heal();
     sink.append(EPOCH + SECOND, b"too soon\n");
     assert!(sink.spilling(), "the disk is left alone for a while");
@@ -119,7 +119,7 @@ fn a_disk_that_refuses_is_stood_in_for_and_asked_again() {
     assert!(!sink.spilling());
     assert_eq!(reader.read_at(8, &mut buffer).unwrap(), Read::Bytes(9));
     assert_eq!(reader.read_at(17, &mut buffer).unwrap(), Read::Bytes(5));
-    assert_eq!(reader.segment().unwrap().place, segment::Place::Journal);
+    assert_eq!(reader.segment().unwrap().place, segment::SegmentDir::Journal);
     assert_eq!(reader.time_of(17).unwrap(), EPOCH + SECOND);
     assert_eq!(sink.end(), 22);
 }

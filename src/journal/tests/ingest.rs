@@ -6,7 +6,7 @@ use super::{EPOCH, NAMES, Place, SECOND, drain, expected, marker, records, strea
 use crate::journal::append::Appender;
 use crate::journal::cursor::{Chunk, Cursor, Filter, Position};
 use crate::journal::expected_markers::Expected;
-use crate::journal::ingest::{Ingest, Progress, Seen};
+use crate::journal::ingest::{Ingest, IngestProgress, ReachedMarker};
 use crate::journal::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::segment::{LOG, file_name};
 use crate::journal::split::Lost;
@@ -15,7 +15,7 @@ use crate::model::request::Partial;
 use crate::model::{LifeId, ProcName};
 use crate::protocol::marker::Marker;
 
-fn wake(ingest: &mut Ingest, stream: u16) -> Progress {
+fn wake(ingest: &mut Ingest, stream: u16) -> IngestProgress {
     ingest.wake(stream, u64::MAX).unwrap()
 }
 
@@ -30,7 +30,7 @@ fn a_life_from_start_to_end() {
     sink.append(EPOCH, &marker(1, 0));
     sink.append(EPOCH + 1, b"one\r\ntwo\r\nthr");
     let progress = wake(&mut ingest, 1);
-    assert_eq!(progress.markers, [Seen { stream: 1, seq: 1, kind: Kind::Start }]);
+    assert_eq!(progress.markers, [ReachedMarker { stream: 1, seq: 1, kind: Kind::Start }]);
     assert_eq!(progress.records, 2);
     let end = sink.end();
     assert_eq!(ingest.head().partials, [Partial { stream: 1, start: end - 3, end }]);
@@ -42,7 +42,7 @@ fn a_life_from_start_to_end() {
     let progress = wake(&mut ingest, 1);
     assert_eq!(progress.markers.len(), 2);
     assert_eq!(ingest.head().partials, []);
-    assert_eq!(wake(&mut ingest, 1), Progress::default());
+    assert_eq!(wake(&mut ingest, 1), IngestProgress::default());
     let reported: Vec<_> = place
         .all(Filter::all())
         .into_iter()
@@ -79,9 +79,9 @@ fn a_marker_is_told_also_where_no_index_can_be_written() {
     sink.append(EPOCH, b"last words\n");
     sink.append(EPOCH, &marker(1, 0));
     let progress = wake(&mut ingest, 1);
-    assert_eq!(progress.markers, [Seen { stream: 1, seq: 1, kind: Kind::Exit }]);
+    assert_eq!(progress.markers, [ReachedMarker { stream: 1, seq: 1, kind: Kind::Exit }]);
     assert!(progress.unindexed);
-    assert_eq!(wake(&mut ingest, 1), Progress::default());
+    assert_eq!(wake(&mut ingest, 1), IngestProgress::default());
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_marker_that_cannot_come_is_recorded_at_the_end() {
     wake(&mut ingest, 1);
     ingest.unmark(1, 1, Lost::Here);
     let progress = wake(&mut ingest, 1);
-    assert_eq!(progress.markers, [Seen { stream: 1, seq: 1, kind: Kind::Exit }]);
+    assert_eq!(progress.markers, [ReachedMarker { stream: 1, seq: 1, kind: Kind::Exit }]);
     let all = place.all(Filter::all());
     assert_eq!(all[0].1, b"last words\x1b", "what was held back is output then");
     assert_eq!(all[0].0.record.flags, UNFINISHED);
@@ -449,7 +449,7 @@ fn standard_error_is_between_start_and_exit_of_its_life_whatever_arrives_first()
     ingest.look_at_stderr(1).unwrap();
     ingest.expect(1, expected);
     // The start is announced but has not been taken yet.
-    assert_eq!(wake(&mut ingest, 1), Progress::default());
+    assert_eq!(wake(&mut ingest, 1), IngestProgress::default());
     sink.append(EPOCH + 1, &[&start[..], b"begins\n"].concat());
     while wake(&mut ingest, 1).more {}
     assert_eq!(ingest.head().partials, [Partial { stream: 3, start: 0, end: 5 }]);

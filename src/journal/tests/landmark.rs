@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::cursor::{pieces, written};
 use super::{EPOCH, SECOND};
 use crate::journal::reader::IndexReader;
-use crate::journal::search::landmark::{Landmark, Landmarks, Process, Turn};
+use crate::journal::search::landmark::{Landmark, LandmarkEvent, LandmarkProcess, Landmarks};
 use crate::model::ProcName;
 use crate::model::event::{Event, What};
 use crate::model::run_end::End;
@@ -48,9 +48,13 @@ fn starts_and_events_are_landmarks_and_output_is_not() {
         .into_iter()
         .map(|landmark| ((landmark.time.since(EPOCH)).as_secs(), landmark.process, landmark.what))
         .collect();
-    let of_web = || Process::Name(ProcName::new("web").unwrap());
+    let of_web = || LandmarkProcess::Name(ProcName::new("web").unwrap());
     assert_eq!(
         found,
-        [(0, of_web(), Turn::Ready), (2, of_web(), Turn::Asked), (3, Process::Run, Turn::RunEnded)]
+        [
+            (0, of_web(), LandmarkEvent::Ready),
+            (2, of_web(), LandmarkEvent::Asked),
+            (3, LandmarkProcess::Run, LandmarkEvent::RunEnded)
+        ]
     );
 }

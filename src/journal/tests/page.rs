@@ -6,7 +6,7 @@ use crate::journal::cursor::{Filter, Position};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{CONTINUES, Kind, TO_BE_CONTINUED};
 use crate::journal::retention::delete_old_output;
-use crate::journal::search::page::{Pager, Step, Want};
+use crate::journal::search::page::{PageStep, Pager, Want};
 use crate::journal::search::pattern::Pattern;
 use crate::journal::segment::LOG;
 use crate::journal::stream::StreamReader;
@@ -20,7 +20,7 @@ fn pager(place: &Place, filter: &Filter) -> Pager {
     Pager::new(IndexReader::open(&place.dirs), filter.clone())
 }
 
-fn simple(step: &Step) -> Vec<Simple> {
+fn simple(step: &PageStep) -> Vec<Simple> {
     step.entries.iter().map(|kept| (kept.entry().position, kept.entry().text.to_vec())).collect()
 }
 

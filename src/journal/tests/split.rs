@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::{expected, marker};
 use crate::journal::format::Summary;
 use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
-use crate::journal::split::{Fed, Lost, MOST, MarkerTrust, Splitter};
+use crate::journal::split::{Fed, LONGEST_RECORD, Lost, MarkerTrust, Splitter};
 use crate::model::LifeId;
 use crate::protocol::marker::{INTRO, Marker};
 
@@ -52,7 +52,7 @@ fn items(records: &[Record], bytes: &[u8], end: u64) -> Vec<Item> {
         match record.kind {
             Kind::Text => {
                 let text = text.unwrap();
-                assert!(u64::from(record.len) <= MOST && record.len > 0);
+                assert!(u64::from(record.len) <= LONGEST_RECORD && record.len > 0);
                 assert_eq!(record.flags & CONTINUES != 0, !line.is_empty());
                 let mut lines = 0;
                 for part in text.split_inclusive(|b| *b == b'\n') {
@@ -283,7 +283,7 @@ fn what_a_marker_promised_and_never_brought_costs_no_output() {
 
 #[test]
 fn a_giant_line_is_told_in_pieces_as_it_comes() {
-    let most = usize::try_from(MOST).unwrap();
+    let most = usize::try_from(LONGEST_RECORD).unwrap();
     let mut bytes = b"short\n".to_vec();
     bytes.extend(std::iter::repeat_n(b'x', 2 * most + 10));
     bytes.extend_from_slice(b"\nnext\n");

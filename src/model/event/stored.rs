@@ -11,12 +11,12 @@ struct Stored<'a> {
     #[serde(flatten)]
     event: &'a Event,
     #[serde(flatten)]
-    shown: Option<Shown>,
+    shown: Option<EventDisplay>,
 }
 
 /// How the log shows the event.
 #[derive(Debug, Serialize)]
-struct Shown {
+struct EventDisplay {
     /// Omitted if one of the event's own values has this name.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
@@ -45,8 +45,9 @@ impl Event {
     pub fn to_json(&self) -> String {
         let error = self.what.is_error();
         let is_value = matches!(self.what, What::Crash { .. });
-        let shown =
-            self.text().map(|text| Shown { text: (!is_value).then(|| text.to_string()), error });
+        let shown = self
+            .text()
+            .map(|text| EventDisplay { text: (!is_value).then(|| text.to_string()), error });
         let stored = Stored { event: self, shown };
         // Contains only strings, numbers and maps with string keys, which always have a JSON form.
         serde_json::to_string(&stored).unwrap_or_default()

@@ -25,7 +25,7 @@ pub struct Emulator {
 }
 
 /// The most bytes of an unfinished sequence that are kept; a longer one has no effect.
-const LONGEST: usize = 8 << 10;
+const LONGEST_SEQUENCE: usize = 8 << 10;
 
 impl Emulator {
     /// A terminal with so many columns and rows in which these modes are set.
@@ -97,7 +97,7 @@ impl Emulator {
             self.modes.apply(&token);
         }
         self.scanner = scanner;
-        let kept = unfinished.len().min(LONGEST.saturating_sub(self.unfinished.len()));
+        let kept = unfinished.len().min(LONGEST_SEQUENCE.saturating_sub(self.unfinished.len()));
         self.unfinished.extend_from_slice(&unfinished[..kept]);
     }
 

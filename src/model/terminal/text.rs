@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// The longest character in bytes.
-const LONGEST: usize = 4;
+const LONGEST_CHARACTER: usize = 4;
 
 /// Replaces what is not UTF-8. A character may arrive in pieces.
 #[derive(Debug, Default)]
@@ -23,7 +23,8 @@ impl Utf8 {
                     out.push_str(character);
                     self.begun.clear();
                 }
-                Err(error) if error.error_len().is_none() && self.begun.len() < LONGEST => {}
+                Err(error)
+                    if error.error_len().is_none() && self.begun.len() < LONGEST_CHARACTER => {}
                 // This byte does not continue it.
                 Err(_) => {
                     self.end(out);

@@ -3,18 +3,18 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::protocol::terminal::LONGEST;
+use crate::protocol::terminal::LONGEST_FRAME;
 
 /// A client is not read while so much of its input waits.
 const MOST_WAITING: usize = 64 << 10;
 /// The most bytes of answers that wait. Programs that read none lose the others, as with every terminal.
 const MOST_ANSWERS: usize = 16 << 10;
 /// How long the other clients wait for the rest of a write.
-const PATIENCE: Duration = Duration::from_secs(2);
+const WRITE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The bytes of one client, or answers.
 #[derive(Debug)]
-struct Turn {
+struct QueuedInput {
     /// The number of the client.
     client: Option<u64>,
     bytes: VecDeque<u8>,
@@ -29,7 +29,7 @@ struct Turn {
 /// What waits, in the order in which it is typed.
 #[derive(Debug, Default)]
 pub(super) struct Input {
-    turns: VecDeque<Turn>,
+    turns: VecDeque<QueuedInput>,
     /// Clients whose write was discarded and has not ended.
     discarded: BTreeSet<u64>,
 }
@@ -37,7 +37,7 @@ pub(super) struct Input {
 impl Input {
     /// Add a frame of a client. A frame of the greatest length is followed by more of the same write.
     pub(super) fn add(&mut self, client: u64, bytes: &[u8]) {
-        let goes_on = bytes.len() == LONGEST;
+        let goes_on = bytes.len() == LONGEST_FRAME;
         if self.discarded.contains(&client) {
             if !goes_on {
                 self.discarded.remove(&client);
@@ -124,7 +124,7 @@ impl Input {
     /// When to stop waiting for the rest of a write.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let first = self.turns.front().filter(|turn| turn.bytes.is_empty())?;
-        Some(first.added + PATIENCE)
+        Some(first.added + WRITE_PATIENCE)
     }
 
     /// Stop waiting for the rest of a write at its deadline.
@@ -138,11 +138,17 @@ impl Input {
         self.turns.iter().find(|turn| turn.client == client).map_or(0, |turn| turn.bytes.len())
     }
 
-    fn turn(&mut self, client: Option<u64>) -> &mut Turn {
+    fn turn(&mut self, client: Option<u64>) -> &mut QueuedInput {
         let at = self.turns.iter().position(|turn| turn.client == client);
         let at = at.unwrap_or_else(|| {
             let (bytes, added) = (VecDeque::new(), Instant::now());
-            self.turns.push_back(Turn { client, bytes, added, goes_on: false, is_left: false });
+            self.turns.push_back(QueuedInput {
+                client,
+                bytes,
+                added,
+                goes_on: false,
+                is_left: false,
+            });
             self.turns.len() - 1
         });
         &mut self.turns[at]
@@ -160,8 +166,8 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Input, MOST_ANSWERS, MOST_WAITING, PATIENCE};
-    use crate::protocol::terminal::LONGEST;
+    use super::{Input, MOST_ANSWERS, MOST_WAITING, WRITE_PATIENCE};
+    use crate::protocol::terminal::LONGEST_FRAME;
 
     /// Type this many bytes.
     fn typed(input: &mut Input, most: usize) -> Vec<u8> {
@@ -177,7 +183,7 @@ mod tests {
     #[test]
     fn a_write_is_not_interrupted_by_another_client_or_an_answer() {
         let mut input = Input::default();
-        let long = vec![b'a'; LONGEST];
+        let long = vec![b'a'; LONGEST_FRAME];
         input.add(1, &long);
         assert!(!input.takes(1), "the client is held back");
         assert!(input.takes(2));
@@ -200,14 +206,14 @@ mod tests {
     #[test]
     fn a_client_that_does_not_finish_its_write_does_not_keep_its_turn() {
         let mut input = Input::default();
-        input.add(1, &vec![b'a'; LONGEST]);
+        input.add(1, &vec![b'a'; LONGEST_FRAME]);
         assert_eq!(input.deadline(), None, "the process has to read first");
         typed(&mut input, usize::MAX);
         input.add(2, b"b");
         input.give_up(Instant::now());
         assert!(input.next().is_empty());
         let deadline = input.deadline().unwrap();
-        assert!(deadline <= Instant::now() + PATIENCE);
+        assert!(deadline <= Instant::now() + WRITE_PATIENCE);
         input.give_up(deadline);
         assert_eq!(input.next(), b"b");
     }
@@ -228,12 +234,12 @@ mod tests {
     #[test]
     fn what_waits_is_discarded_with_the_rest_of_its_write() {
         let mut input = Input::default();
-        input.add(1, &vec![b'a'; LONGEST]);
+        input.add(1, &vec![b'a'; LONGEST_FRAME]);
         input.add(2, b"b");
         input.answer("?");
         input.discard();
         assert!(input.next().is_empty() && input.is_typed(1));
-        input.add(1, &vec![b'a'; LONGEST]);
+        input.add(1, &vec![b'a'; LONGEST_FRAME]);
         input.add(1, b"end");
         input.add(2, b"new");
         assert_eq!(typed(&mut input, usize::MAX), b"new");
@@ -248,10 +254,10 @@ mod tests {
         input.leave(1, true);
         input.add(2, b"not kept");
         input.leave(2, false);
-        input.add(3, &vec![b'x'; LONGEST]);
+        input.add(3, &vec![b'x'; LONGEST_FRAME]);
         input.leave(3, true);
         for client in 4..1000 {
-            input.add(client, &[b'y'; LONGEST / 8]);
+            input.add(client, &[b'y'; LONGEST_FRAME / 8]);
             input.leave(client, true);
         }
         let typed = typed(&mut input, usize::MAX);
@@ -262,7 +268,7 @@ mod tests {
         /// Whatever the order of writes and of room in the terminal is: nothing is lost, doubled or torn apart.
         #[test]
         fn all_writes_are_typed_each_in_one_piece(
-            steps in prop::collection::vec((0..4_u64, prop_oneof![Just(0), 1..300_usize, Just(LONGEST)]), 1..40),
+            steps in prop::collection::vec((0..4_u64, prop_oneof![Just(0), 1..300_usize, Just(LONGEST_FRAME)]), 1..40),
         ) {
             let (mut input, mut all) = (Input::default(), vec![]);
             let mut sent = [0, 0, 0, 0];
@@ -275,7 +281,7 @@ mod tests {
                 };
                 input.add(client, &vec![u8::try_from(client).unwrap(); length]);
                 sent[at] += length;
-                if length < LONGEST {
+                if length < LONGEST_FRAME {
                     ends[at].insert(sent[at]);
                 }
             }

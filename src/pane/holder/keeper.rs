@@ -17,7 +17,7 @@ const SHORT_LIFE: Duration = Duration::from_secs(1);
 /// How many holders in a row may live shorter than that before the next one has to wait.
 const MOST_SHORT_LIVES: u32 = 3;
 /// How long a holder may take to discard input. One that is stopped does not.
-const PATIENCE: Duration = Duration::from_millis(500);
+const DISCARD_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Keeps a holder for the terminal of a shim.
 #[derive(Debug)]
@@ -69,7 +69,8 @@ impl HolderKeeper {
             return;
         }
         // If it ends meanwhile, so does what it kept.
-        let _ = poll(&mut [PollFd::new(end, PollFlags::IN)], Some(Instant::now() + PATIENCE));
+        let _ =
+            poll(&mut [PollFd::new(end, PollFlags::IN)], Some(Instant::now() + DISCARD_PATIENCE));
         has_ended(end);
     }
 

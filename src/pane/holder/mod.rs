@@ -30,7 +30,7 @@ pub use self::keeper::HolderKeeper;
 use self::notes::{Noted, Notes};
 use self::pace::Pace;
 pub use self::probe::probe;
-use self::questions::{Follower, Known};
+use self::questions::{AnswerContext, Follower};
 use self::screen::{Model, Offsets};
 use self::viewers::{Viewer, Viewers, Wish};
 use super::sink::{self, Holding, Sink};
@@ -375,7 +375,7 @@ impl<'a> Hold<'a> {
             } else {
                 (1, 1)
             };
-            input.answer(&question.answer(&Known { modes, size: *size, cursor }));
+            input.answer(&question.answer(&AnswerContext { modes, size: *size, cursor }));
         });
         for viewer in &mut self.viewers.all {
             viewer.show(bytes);

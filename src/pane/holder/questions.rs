@@ -132,7 +132,7 @@ fn of_control_string(inside: &[u8]) -> Option<Question> {
 
 /// What an answer depends on.
 #[derive(Debug)]
-pub(super) struct Known<'a> {
+pub(super) struct AnswerContext<'a> {
     /// The modes at the end of the question.
     pub(super) modes: &'a Modes,
     pub(super) size: Size,
@@ -147,8 +147,8 @@ impl Question {
     }
 
     /// What a terminal answers.
-    pub(super) fn answer(&self, known: &Known<'_>) -> String {
-        let Known { modes, size: (columns, rows), cursor: (row, column) } = *known;
+    pub(super) fn answer(&self, context: &AnswerContext<'_>) -> String {
+        let AnswerContext { modes, size: (columns, rows), cursor: (row, column) } = *context;
         match self {
             // A VT220 with colours.
             Self::Attributes => "\x1b[?62;22c".to_owned(),
@@ -239,7 +239,7 @@ fn capability(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Follower, Known, Question};
+    use super::{AnswerContext, Follower, Question};
 
     fn questions(follower: &mut Follower, bytes: &[u8]) -> Vec<(Question, usize)> {
         let mut asked = vec![];
@@ -251,7 +251,7 @@ mod tests {
     fn answers(bytes: &[u8]) -> String {
         let (mut follower, mut answers) = (Follower::default(), String::new());
         follower.scan(bytes, |question, modes, _| {
-            let known = Known { modes, size: (80, 24), cursor: (3, 7) };
+            let known = AnswerContext { modes, size: (80, 24), cursor: (3, 7) };
             answers.push_str(&question.answer(&known));
         });
         answers.escape_default().to_string().replace("\\u{1b}", "^").replace("\\\\", "\\")

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use super::input::Input;
 use crate::protocol::terminal::{
-    Frames, FromClient, FromHolder, Hello, LONGEST, MOST_WATCHING, Size, VERSION, limited,
+    Frames, FromClient, FromHolder, Hello, LONGEST_FRAME, MOST_WATCHING, Size, VERSION, limited,
 };
 use crate::sys;
 
 /// The maximum number of clients, including those that only type or ask for the screen.
-const MOST: usize = 2 * MOST_WATCHING;
+const MOST_CLIENTS: usize = 2 * MOST_WATCHING;
 /// How long a client may take to introduce itself.
-const PATIENCE: Duration = Duration::from_secs(2);
+const INTRODUCTION_PATIENCE: Duration = Duration::from_secs(2);
 /// How much output waits for a client. One that is slower gets a fresh screen later.
 const QUEUE: usize = 1 << 20;
 /// How often a client is shown the whole screen at most. In a flood, a slow one would need it again and again.
@@ -158,7 +158,7 @@ impl Viewer {
         if self.needs_redraw || !self.watches() || self.overflows(output.len()) {
             return;
         }
-        for part in output.chunks(LONGEST) {
+        for part in output.chunks(LONGEST_FRAME) {
             self.send(&FromHolder::Output(part.to_vec()));
         }
     }
@@ -292,7 +292,10 @@ impl Viewers {
     pub(super) fn accept(&mut self) {
         let Some(listener) = &self.listener else { return };
         while let Ok((stream, _)) = listener.accept() {
-            if self.all.len() < MOST && is_ours(&stream) && stream.set_nonblocking(true).is_ok() {
+            if self.all.len() < MOST_CLIENTS
+                && is_ours(&stream)
+                && stream.set_nonblocking(true).is_ok()
+            {
                 self.connected += 1;
                 self.all.push(Viewer::new(self.connected, stream));
             }
@@ -348,7 +351,8 @@ impl Viewers {
         let now = Instant::now();
         let watched = self.all.iter().any(Viewer::watches);
         self.all.retain(|viewer| {
-            let is_late = viewer.hello.is_none() && now.duration_since(viewer.began) >= PATIENCE;
+            let is_late =
+                viewer.hello.is_none() && now.duration_since(viewer.began) >= INTRODUCTION_PATIENCE;
             let stays = !viewer.is_gone && !is_late;
             if !stays {
                 input.leave(viewer.id, viewer.watches());
@@ -361,7 +365,7 @@ impl Viewers {
     /// When a client that has not introduced itself will be forgotten, or one is to be shown a fresh screen.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let deadline = |viewer: &Viewer| match viewer.hello {
-            None => Some(viewer.began + PATIENCE),
+            None => Some(viewer.began + INTRODUCTION_PATIENCE),
             Some(_) => viewer.redraw_due(),
         };
         self.all.iter().filter_map(deadline).min()

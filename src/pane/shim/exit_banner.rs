@@ -65,7 +65,7 @@ mod tests {
 
     use super::{ExitBanner, span};
     use crate::model::{Exit, LifeId, ProcName};
-    use crate::protocol::marker::LONGEST;
+    use crate::protocol::marker::LONGEST_MARKER;
 
     fn note(exit: Exit, asked: bool) -> Vec<u8> {
         let name = ProcName::new("web").unwrap();
@@ -98,7 +98,7 @@ mod tests {
         let exit = Exit::Signal(9);
         let over =
             ExitBanner { name: &name, life: LifeId::nth(u32::MAX), exit, asked: false, lasted };
-        assert!(over.note("14:05:02").len() + LONGEST < 2000);
+        assert!(over.note("14:05:02").len() + LONGEST_MARKER < 2000);
     }
 
     #[test]

@@ -8,12 +8,12 @@ use super::Shim;
 use super::exit_banner::ExitBanner;
 use super::launch::Launch;
 use crate::model::{Exit, LifeId, ProcName};
-use crate::pane::process_tree::{self, Progress, Root, Termination, Tree};
+use crate::pane::process_tree::{self, EndingProgress, Root, Termination, Tree};
 use crate::protocol::life::LifeEvent;
 use crate::protocol::marker::{self, Marker};
 use crate::protocol::spec::{Spec, Want};
 use crate::sys::fork::Report;
-use crate::sys::{self, Ended, ProcInfo, clock, files, fork};
+use crate::sys::{self, ChildExit, ProcInfo, clock, files, fork};
 
 /// The first snapshot of leftover processes may take at least this long.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
@@ -150,7 +150,7 @@ impl Shim {
             // belong to us. Its pid may be reused any time.
             Err(_) => {
                 life.root.main = 0;
-                Ended { exit: Exit::Signal(9), user_us: 0, system_us: 0, max_rss_kib: 0 }
+                ChildExit { exit: Exit::Signal(9), user_us: 0, system_us: 0, max_rss_kib: 0 }
             }
         };
         let (at, lasted) = (sys::time_of_day(), life.began.elapsed());
@@ -234,11 +234,11 @@ impl Shim {
             return;
         }
         match ending.go_on(life.root, tree, gone, Instant::now()) {
-            Progress::Waiting => {}
-            Progress::Killing => {
+            EndingProgress::Waiting => {}
+            EndingProgress::Killing => {
                 self.diary.note(LifeEvent::Killing { life: life.number });
             }
-            Progress::Stuck(members) => {
+            EndingProgress::Stuck(members) => {
                 self.diary.note(LifeEvent::Stuck { life: life.number, members });
             }
         }

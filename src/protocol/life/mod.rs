@@ -21,7 +21,7 @@ pub use writer::LifeWriter;
 
 /// One line of a life file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct LifeEntry {
     /// Sequence number, from 1.
     pub seq: u64,
     /// The time of the event, nanoseconds since the Unix epoch.

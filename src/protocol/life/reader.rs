@@ -4,7 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 
-use super::{Entry, LifeEvent};
+use super::{LifeEntry, LifeEvent};
 use crate::sys::files;
 
 /// How much of a life file is read at once.
@@ -28,7 +28,7 @@ impl LifeReader {
 
     /// The entries appended since the last call. If the file was removed it is read to its end, and
     /// reading continues with the file that has taken its place.
-    pub fn poll(&mut self) -> std::io::Result<Vec<Entry>> {
+    pub fn poll(&mut self) -> std::io::Result<Vec<LifeEntry>> {
         let emptied = |file: &File| file.metadata().is_ok_and(|m| m.len() < self.lines.read);
         if self.file.as_ref().is_some_and(emptied) {
             self.lines = Lines::default();
@@ -42,7 +42,7 @@ impl LifeReader {
         Ok(entries)
     }
 
-    fn read(&mut self) -> std::io::Result<Vec<Entry>> {
+    fn read(&mut self) -> std::io::Result<Vec<LifeEntry>> {
         let file = match &mut self.file {
             Some(file) => file,
             none => match files::open_plain(&self.path) {
@@ -105,7 +105,7 @@ pub struct Lines {
 
 impl Lines {
     /// The entries of the lines that end in this piece; invalid lines are skipped.
-    pub fn feed(&mut self, text: &[u8]) -> Vec<Entry> {
+    pub fn feed(&mut self, text: &[u8]) -> Vec<LifeEntry> {
         self.read += text.len() as u64;
         // What is kept of earlier pieces contains no newline.
         let Some(end) = memchr::memrchr(b'\n', text) else {

@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 
-use super::{Entry, LifeEvent, LifeReader, LifeWriter, Lines};
+use super::{LifeEntry, LifeEvent, LifeReader, LifeWriter, Lines};
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId};
 
@@ -20,7 +20,7 @@ fn the_format_is_frozen() {
         r#"{"seq":7,"at":5,"event":"down"}"#,
     ];
     for line in golden {
-        let entry: Entry = serde_json::from_str(line).unwrap();
+        let entry: LifeEntry = serde_json::from_str(line).unwrap();
         assert_eq!(serde_json::to_string(&entry).unwrap(), line);
     }
 }
@@ -112,13 +112,13 @@ fn a_torn_line_costs_only_itself() {
     assert_eq!(writer.append(Timestamp::from_nanos(2), event.clone()).unwrap(), 2);
     assert_eq!(
         reader.poll().unwrap(),
-        [Entry { seq: 2, at: Timestamp::from_nanos(2), key: 0, event }]
+        [LifeEntry { seq: 2, at: Timestamp::from_nanos(2), key: 0, event }]
     );
     assert!(reader.poll().unwrap().is_empty());
 }
 
 /// A line of a life file, possibly damaged, and the entry that it contains.
-fn line() -> impl Strategy<Value = (Vec<u8>, Option<Entry>)> {
+fn line() -> impl Strategy<Value = (Vec<u8>, Option<LifeEntry>)> {
     let event = prop_oneof![
         any::<u32>().prop_map(|life| LifeEvent::Killing { life: LifeId::nth(life) }),
         any::<String>().prop_map(|message| LifeEvent::Trouble { message }),
@@ -129,7 +129,7 @@ fn line() -> impl Strategy<Value = (Vec<u8>, Option<Entry>)> {
     ];
     let entry = (any::<u64>(), any::<u64>(), event);
     let whole = entry.prop_map(|(seq, at, event)| {
-        let entry = Entry { seq, at: Timestamp::from_nanos(at), key: 0, event };
+        let entry = LifeEntry { seq, at: Timestamp::from_nanos(at), key: 0, event };
         (serde_json::to_vec(&entry).unwrap(), Some(entry))
     });
     let damaged = whole.clone().prop_flat_map(|(line, _)| {
@@ -150,7 +150,7 @@ proptest! {
         cuts.sort_unstable();
         let mut reader = Lines::default();
         let found = cuts.windows(2).flat_map(|pair| reader.feed(&text[pair[0]..pair[1]]));
-        let expected: Vec<Entry> = lines.iter().filter_map(|(_, entry)| entry.clone()).collect();
+        let expected: Vec<LifeEntry> = lines.iter().filter_map(|(_, entry)| entry.clone()).collect();
         prop_assert_eq!(found.collect::<Vec<_>>(), expected);
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 
-use super::{Entry, LifeEvent, LifeReader};
+use super::{LifeEntry, LifeEvent, LifeReader};
 use crate::model::time::Timestamp;
 use crate::sys::files;
 
@@ -66,7 +66,7 @@ impl LifeWriter {
         event: LifeEvent,
     ) -> std::io::Result<u64> {
         let seq = self.seq.saturating_add(1);
-        let entry = Entry { seq, at, key, event };
+        let entry = LifeEntry { seq, at, key, event };
         let mut line = serde_json::to_vec(&entry).map_err(std::io::Error::other)?;
         line.push(b'\n');
         self.file.write_all(&line)?;

@@ -6,7 +6,7 @@ use utoipa::IntoParams;
 
 use super::answer::{Answer, ApiResult, Refusal, json};
 use super::extract::{Name, Query, Words, number};
-use crate::api::answers::Found;
+use crate::api::answers::RecentMatches;
 use crate::model::request::Outcome;
 use crate::server::engine_handle::EngineRequest;
 use crate::server::serve::Api;
@@ -48,7 +48,7 @@ impl Words for Most {
         Most,
     ),
     responses(
-        (status = 200, description = "What was found.", body = Answer<Found>),
+        (status = 200, description = "What was found.", body = Answer<RecentMatches>),
         (status = 404, description = "No process has this name.", body = Answer<Outcome>),
     )
 )]
@@ -59,5 +59,5 @@ pub(super) async fn flags(
 ) -> ApiResult {
     let found = api.handle.ask(|reply| EngineRequest::Flags { name, last, reply }).await?;
     let flags = found.map_err(Refusal::Unknown)?;
-    Ok(json(StatusCode::OK, &Found { flags }))
+    Ok(json(StatusCode::OK, &RecentMatches { flags }))
 }

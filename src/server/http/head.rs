@@ -56,7 +56,7 @@ pub(super) async fn head(
 ) -> ApiResult {
     let view = if view {
         let leave = api.leave.subscribe();
-        Some(events::View { _attached: api.handle.view().await?, leave })
+        Some(events::ViewClient { _attached: api.handle.view().await?, leave })
     } else {
         None
     };

@@ -32,7 +32,7 @@ use crate::server::serve::Api;
 /// Default number of entries per page.
 const USUAL: usize = 100;
 /// Maximum number of entries per page.
-const MOST: usize = 10_000;
+const MOST_PAGE_ENTRIES: usize = 10_000;
 /// Default number of parts of a period.
 const USUAL_PARTS: usize = 60;
 /// Maximum number of parts of a period.
@@ -62,7 +62,7 @@ impl Default for Paged {
 impl Words for Paged {
     fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
         match name {
-            "limit" => self.limit = number(name, value)?.clamp(1, MOST),
+            "limit" => self.limit = number(name, value)?.clamp(1, MOST_PAGE_ENTRIES),
             "before" => self.page.before = Some(value.to_owned()),
             "at" => self.page.at = Some(number(name, value)? as u64),
             "step" => self.page.step = truth(name, value)?,
@@ -445,7 +445,7 @@ fn chosen(ask: &mut HistoryAsk, name: &str, value: &str) -> Result<bool, Refusal
     match name {
         "name" => ask.names.push(value.to_owned()),
         "after" => ask.after = text(),
-        "last" => ask.last = Some(number(name, value)?.min(MOST)),
+        "last" => ask.last = Some(number(name, value)?.min(MOST_PAGE_ENTRIES)),
         "since" => ask.since = text(),
         "until" => ask.until = text(),
         "grep" => ask.grep = text(),

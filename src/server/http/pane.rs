@@ -7,7 +7,7 @@ use utoipa::IntoParams;
 use super::actions::{Named, Sent};
 use super::answer::{Answer, ApiResult, Done, Refusal, json};
 use super::extract::{Body, LARGEST_LONG, Name, Query, Words, truth};
-use crate::api::answers::{Problem, Typed};
+use crate::api::answers::{Problem, TypingRequest};
 use crate::model::screen::Screen;
 use crate::server::engine_handle::{EngineRequest, PaneRequest};
 use crate::server::serve::Api;
@@ -18,7 +18,7 @@ use crate::server::serve::Api;
     path = "/api/processes/{name}/input",
     tag = "terminals",
     params(("name" = String, Path, description = "The name of one process.")),
-    request_body = Typed,
+    request_body = TypingRequest,
     responses(
         (status = 200, description = "It is typed.", body = Answer<Done>),
         (status = 409, description = "It does not run, or its terminal refused.", body = Answer<Problem>),
@@ -30,7 +30,7 @@ pub(super) async fn input(
     State(api): State<Api>,
     Name(name): Name,
     _: Query<()>,
-    Body(Typed { text, enter }): Body<Typed, LARGEST_LONG>,
+    Body(TypingRequest { text, enter }): Body<TypingRequest, LARGEST_LONG>,
 ) -> ApiResult {
     if text.contains('\0') {
         return Err(Refusal::bad("no terminal takes a NUL".to_owned()));

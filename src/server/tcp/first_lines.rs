@@ -59,7 +59,7 @@ pub(super) fn start(first: &[u8], owner: bool) -> Start {
 
 /// What a client's first line requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Line<'a> {
+pub(super) enum FirstLine<'a> {
     /// An exchange of proofs, with this nonce.
     Hello(&'a str),
     /// An overmind command, from a client that may send one.
@@ -68,21 +68,21 @@ pub(super) enum Line<'a> {
 }
 
 /// Judge the whole first line.
-pub(super) fn judge(line: &[u8], owner: bool) -> Line<'_> {
+pub(super) fn judge(line: &[u8], owner: bool) -> FirstLine<'_> {
     let text = std::str::from_utf8(line).unwrap_or_default();
     let text = text.strip_suffix('\r').unwrap_or(text);
     if let Some(nonce) = text.strip_prefix(HELLO) {
         let fine = is_hex(nonce);
-        return if fine { Line::Hello(nonce) } else { Line::Refused(Refusal::Silent) };
+        return if fine { FirstLine::Hello(nonce) } else { FirstLine::Refused(Refusal::Silent) };
     }
-    Line::Refused(if text.starts_with(OLD_GREETING) {
+    FirstLine::Refused(if text.starts_with(OLD_GREETING) {
         Refusal::Http(OLD_CLIENT)
     } else if overmind::is_http(line) {
         Refusal::Http(NEEDS_PROOF)
     } else if !owner {
         Refusal::Silent
     } else if is_command(line) {
-        return Line::Command;
+        return FirstLine::Command;
     } else {
         Refusal::Unknown
     })
@@ -98,7 +98,9 @@ pub(super) fn is_command(line: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{HELLO, Line, NEEDS_PROOF, OLD_CLIENT, Refusal, Start, is_command, judge, start};
+    use super::{
+        FirstLine, HELLO, NEEDS_PROOF, OLD_CLIENT, Refusal, Start, is_command, judge, start,
+    };
 
     #[test]
     fn a_command_is_a_whole_line_that_no_browser_sends() {
@@ -157,21 +159,25 @@ mod tests {
         let nonce = "0f".repeat(32);
         let hello = format!("{HELLO}{nonce}");
         for owner in [true, false] {
-            assert_eq!(judge(hello.as_bytes(), owner), Line::Hello(&nonce));
-            assert_eq!(judge(format!("{hello}\r").as_bytes(), owner), Line::Hello(&nonce));
+            assert_eq!(judge(hello.as_bytes(), owner), FirstLine::Hello(&nonce));
+            assert_eq!(judge(format!("{hello}\r").as_bytes(), owner), FirstLine::Hello(&nonce));
             for bad in [HELLO.to_owned(), hello[..73].to_owned(), format!("{hello}0")] {
-                assert_eq!(judge(bad.as_bytes(), owner), Line::Refused(Refusal::Silent), "{bad}");
+                assert_eq!(
+                    judge(bad.as_bytes(), owner),
+                    FirstLine::Refused(Refusal::Silent),
+                    "{bad}"
+                );
             }
-            let old = Line::Refused(Refusal::Http(OLD_CLIENT));
+            let old = FirstLine::Refused(Refusal::Http(OLD_CLIENT));
             assert_eq!(judge(b"tmo-token secret", owner), old);
             assert_eq!(judge(b"tmo-token ", owner), old);
-            let http = Line::Refused(Refusal::Http(NEEDS_PROOF));
+            let http = FirstLine::Refused(Refusal::Http(NEEDS_PROOF));
             assert_eq!(judge(b"stop / HTTP/1.1\r", owner), http);
         }
-        assert_eq!(judge(b"status", true), Line::Command);
-        assert_eq!(judge(b"status", false), Line::Refused(Refusal::Silent));
-        assert_eq!(judge(b"statusx", true), Line::Refused(Refusal::Unknown));
-        assert_eq!(judge(b"stop\xff", true), Line::Refused(Refusal::Unknown));
+        assert_eq!(judge(b"status", true), FirstLine::Command);
+        assert_eq!(judge(b"status", false), FirstLine::Refused(Refusal::Silent));
+        assert_eq!(judge(b"statusx", true), FirstLine::Refused(Refusal::Unknown));
+        assert_eq!(judge(b"stop\xff", true), FirstLine::Refused(Refusal::Unknown));
     }
 
     proptest::proptest! {

@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use super::failures::Failures;
-use super::first_lines::{self, Line, Refusal, Start, is_command};
+use super::first_lines::{self, FirstLine, Refusal, Start, is_command};
 use crate::api::line_buffer::LineReader;
 use crate::api::proof::{Exchange, HELLO, PROOF, Side, Token, plain, random};
 use crate::api::version::VERSION_HEADER;
@@ -278,14 +278,14 @@ impl Gate {
             return Ok(Heard::Refused(Refusal::Silent));
         };
         Ok(match first_lines::judge(&line, owner) {
-            Line::Hello(client) => {
+            FirstLine::Hello(client) => {
                 let client = client.to_owned();
                 let address = plain(server);
                 let exchange = Exchange { client, server: random()?, address };
                 self.exchange((lines, writer), &exchange, owner).await?
             }
-            Line::Command => Heard::Command(line, lines.into_rest()),
-            Line::Refused(refusal) => Heard::Refused(refusal),
+            FirstLine::Command => Heard::Command(line, lines.into_rest()),
+            FirstLine::Refused(refusal) => Heard::Refused(refusal),
         })
     }
 

@@ -31,7 +31,7 @@ use crate::model::request::{ChangeOrder, Outcome, Request};
 use crate::model::rules::ProcessPolicy;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcId, ProcName};
-use crate::protocol::life::{Entry, LifeEvent};
+use crate::protocol::life::{LifeEntry, LifeEvent};
 use crate::protocol::spec::Want;
 
 const INT: i32 = 2;
@@ -269,7 +269,7 @@ impl World {
     fn tell(&mut self, id: usize, event: LifeEvent) {
         self.shims[id].seq += 1;
         let (seq, at) = (self.shims[id].seq, self.now);
-        self.input(Input::Life(ProcId::at(id), Entry { seq, at, key: 0, event }));
+        self.input(Input::Life(ProcId::at(id), LifeEntry { seq, at, key: 0, event }));
     }
 
     fn deliver(&mut self, id: usize) -> bool {

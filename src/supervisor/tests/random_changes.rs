@@ -282,7 +282,7 @@ impl Watched {
         let Some(event) = self.world.shims[id].out.pop_front() else { return false };
         self.world.shims[id].seq += 1;
         let (seq, at) = (self.world.shims[id].seq, self.world.now);
-        self.input(Input::Life(ProcId::at(id), Entry { seq, at, key: 0, event }));
+        self.input(Input::Life(ProcId::at(id), LifeEntry { seq, at, key: 0, event }));
         true
     }
 

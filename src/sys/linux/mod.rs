@@ -23,7 +23,7 @@ use nix::sys::socket::{getsockopt, setsockopt};
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::files::{read_kernel, read_kernel_start};
-use super::{Ended, ProcInfo, exempt, rustix_pid, signals};
+use super::{ChildExit, ProcInfo, exempt, rustix_pid, signals};
 use crate::model::Exit;
 
 pub use self::changes::Changes;
@@ -532,7 +532,7 @@ pub fn own_threads() -> Option<u64> {
 }
 
 /// How this child ended, if it has; it stays a zombie.
-pub fn peek(pid: u32) -> io::Result<Option<Ended>> {
+pub fn peek(pid: u32) -> io::Result<Option<ChildExit>> {
     let mut status = MaybeUninit::<libc::siginfo_t>::zeroed();
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
@@ -556,7 +556,7 @@ pub fn peek(pid: u32) -> io::Result<Option<Ended>> {
         let number = |part| u64::try_from(part).unwrap_or_default();
         number(time.tv_sec) * 1_000_000 + number(time.tv_usec)
     };
-    Ok(Some(Ended {
+    Ok(Some(ChildExit {
         exit,
         user_us: micros(usage.ru_utime),
         system_us: micros(usage.ru_stime),

@@ -59,14 +59,14 @@ pub(super) fn find(end: SocketAddr, other: SocketAddr) -> io::Result<Option<Sock
 }
 
 fn find_of(protocol: u8, end: SocketAddr, other: SocketAddr) -> io::Result<Option<Socket>> {
-    let kernel = ask(&request(protocol, (end, other), Wanted::One))?;
+    let kernel = ask(&request(protocol, (end, other), SocketQuery::One))?;
     let mut answer = [0; 512];
     let len = recv(kernel.as_raw_fd(), &mut answer, MsgFlags::empty())?;
     let found = parse(answer.get(..len).unwrap_or_default())?;
     if found.is_none() {
         // A kernel that cannot report sockets of this protocol gives the same answer. To this request,
         // however, it replies with an error.
-        dump(&request(protocol, (end, other), Wanted::Nothing), &mut vec![])?;
+        dump(&request(protocol, (end, other), SocketQuery::Nothing), &mut vec![])?;
     }
     Ok(found)
 }
@@ -80,7 +80,7 @@ fn listening_of(protocol: u8) -> io::Result<Vec<(SocketAddr, Socket)>> {
     let mut found = vec![];
     for any in [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()] {
         let any = SocketAddr::new(any, 0);
-        dump(&request(protocol, (any, any), Wanted::Listening), &mut found)?;
+        dump(&request(protocol, (any, any), SocketQuery::Listening), &mut found)?;
     }
     Ok(found)
 }
@@ -111,19 +111,19 @@ fn ask(request: &[u8]) -> io::Result<OwnedFd> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+enum SocketQuery {
     One,
     Listening,
     /// No socket: only tests whether the kernel supports the request.
     Nothing,
 }
 
-fn request(protocol: u8, (end, other): (SocketAddr, SocketAddr), wanted: Wanted) -> Vec<u8> {
+fn request(protocol: u8, (end, other): (SocketAddr, SocketAddr), query: SocketQuery) -> Vec<u8> {
     let family = if end.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
-    let (flags, states) = match wanted {
-        Wanted::One => (1u16, u32::MAX), // NLM_F_REQUEST, whatever its state
-        Wanted::Listening => (0x301u16, LISTENING), // and NLM_F_DUMP
-        Wanted::Nothing => (0x301u16, 0),
+    let (flags, states) = match query {
+        SocketQuery::One => (1u16, u32::MAX), // NLM_F_REQUEST, whatever its state
+        SocketQuery::Listening => (0x301u16, LISTENING), // and NLM_F_DUMP
+        SocketQuery::Nothing => (0x301u16, 0),
     };
     let mut bytes = Vec::with_capacity(REQUEST);
     bytes.extend_from_slice(&72u32.to_ne_bytes());
@@ -240,8 +240,8 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
 
     use super::{
-        ANSWER, BY_FAMILY, DONE, ERROR, HEADER, IPV6_ONLY, LISTEN, REQUEST, Socket, TCP, Wanted,
-        collect, described, find, find_of, listening, listening_of, parse, request,
+        ANSWER, BY_FAMILY, DONE, ERROR, HEADER, IPV6_ONLY, LISTEN, REQUEST, Socket, SocketQuery,
+        TCP, collect, described, find, find_of, listening, listening_of, parse, request,
     };
     use crate::sys::linux::tests::becomes;
 
@@ -252,7 +252,7 @@ mod tests {
         for at in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(listener) = TcpListener::bind(at) else { continue };
             let address = listener.local_addr().unwrap();
-            assert_eq!(request(TCP, (address, address), Wanted::One).len(), REQUEST);
+            assert_eq!(request(TCP, (address, address), SocketQuery::One).len(), REQUEST);
             let near = TcpStream::connect(address).unwrap();
             let end = near.local_addr().unwrap();
             let Socket { state, owner, inode, .. } = find(end, address).unwrap().unwrap();

@@ -25,7 +25,7 @@ fn look_up(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
         Ok(socket) => {
             let open = socket.and_then(|socket| {
                 let (state, inode) = (socket.state, socket.inode.into());
-                Line { ends: (peer, local), state, owner: socket.owner, inode }.holder()
+                SocketLine { ends: (peer, local), state, owner: socket.owner, inode }.holder()
             });
             open.map_or(TcpPeer::Closed, |owner| TcpPeer::Open { owner })
         }
@@ -39,7 +39,8 @@ fn look_up_in_table(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
     let Some(tables) = tables() else { return TcpPeer::Unknown };
     // There may be thousands of lines: parse only those with the port.
     let port = format!(":{:04X} ", peer.port());
-    let with_port = tables.lines().filter(|line| line.contains(&port)).filter_map(Line::parse);
+    let with_port =
+        tables.lines().filter(|line| line.contains(&port)).filter_map(SocketLine::parse);
     let mut found = with_port.filter(|line| line.ends == wanted);
     let open = found.find_map(|line| line.holder());
     open.map_or(TcpPeer::Closed, |owner| TcpPeer::Open { owner })
@@ -98,14 +99,16 @@ fn listening() -> Option<Vec<Listening>> {
 
 fn listening_in_table() -> Option<Vec<Listening>> {
     let tables = tables()?;
-    let listening = tables.lines().filter_map(Line::parse).filter(|line| line.state == LISTEN);
-    let listening = listening.map(|Line { ends: (address, _), owner, inode, .. }| Listening {
-        address,
-        owner,
-        inode,
-        // `/proc/net/tcp6` does not show it.
-        ipv6_only: false,
-    });
+    let listening =
+        tables.lines().filter_map(SocketLine::parse).filter(|line| line.state == LISTEN);
+    let listening =
+        listening.map(|SocketLine { ends: (address, _), owner, inode, .. }| Listening {
+            address,
+            owner,
+            inode,
+            // `/proc/net/tcp6` does not show it.
+            ipv6_only: false,
+        });
     Some(listening.collect())
 }
 
@@ -224,7 +227,7 @@ const LISTEN: u8 = 10;
 
 /// A line of `/proc/net/tcp`.
 #[derive(Debug, PartialEq, Eq)]
-struct Line {
+struct SocketLine {
     /// The socket's own address, and that of its peer.
     ends: (SocketAddr, SocketAddr),
     state: u8,
@@ -233,7 +236,7 @@ struct Line {
     inode: u64,
 }
 
-impl Line {
+impl SocketLine {
     /// Number, both ends, state, two queues with colons, retransmits, owner, time-out, inode.
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace().skip(1);
@@ -280,7 +283,8 @@ mod tests {
     };
 
     use super::{
-        FIN_WAIT1, FIN_WAIT2, Line, Listening, tcp_listener_owners, tcp_listening_ports, tcp_peer,
+        FIN_WAIT1, FIN_WAIT2, Listening, SocketLine, tcp_listener_owners, tcp_listening_ports,
+        tcp_peer,
     };
     use crate::sys::TcpPeer;
     use crate::sys::linux::tests::becomes;
@@ -290,22 +294,22 @@ mod tests {
     #[test]
     #[cfg(target_endian = "little")]
     fn a_line_of_the_table_of_connections() {
-        let line = Line::parse(LINE).unwrap();
+        let line = SocketLine::parse(LINE).unwrap();
         assert_eq!(
             (line.ends.0.to_string(), line.ends.1.to_string(), line.owner, line.inode),
             ("127.0.0.1:54000".into(), "127.0.0.1:5500".into(), 1000, 81234)
         );
         let six = LINE.replace("0100007F:D2F0", "00000000000000000000000001000000:D2F0");
-        assert_eq!(Line::parse(&six).unwrap().ends.0.to_string(), "[::1]:54000");
+        assert_eq!(SocketLine::parse(&six).unwrap().ends.0.to_string(), "[::1]:54000");
         let mapped = LINE.replace("0100007F:D2F0", "0000000000000000FFFF00000100007F:D2F0");
-        assert_eq!(Line::parse(&mapped).unwrap().ends.0.to_string(), "127.0.0.1:54000");
+        assert_eq!(SocketLine::parse(&mapped).unwrap().ends.0.to_string(), "127.0.0.1:54000");
         for bad in [
             "",
             "  sl  local_address rem_address   st tx_queue",
             "3: 01:D2F0 0100007F:157C 01 0 0 0 7 0 1",
             "3: 0100007F:D2F0 0100007F:157C 01 0 0 0 7",
         ] {
-            assert_eq!(Line::parse(bad), None, "{bad}");
+            assert_eq!(SocketLine::parse(bad), None, "{bad}");
         }
     }
 
@@ -316,7 +320,7 @@ mod tests {
             line.replace(" 1000 ", &format!(" {owner} ")).replace(" 81234 ", &format!(" {inode} "))
         };
         let holder =
-            |state, owner, inode| Line::parse(&line(state, owner, inode)).unwrap().holder();
+            |state, owner, inode| SocketLine::parse(&line(state, owner, inode)).unwrap().holder();
         assert_eq!(holder("01", "1000", "81234"), Some(1000));
         assert_eq!(holder("01", "0", "81234"), Some(0));
         assert_eq!(holder("05", "1000", "81234"), Some(1000), "shut down for writing, and held");
@@ -426,11 +430,15 @@ mod tests {
         drop(TcpStream::connect(at).unwrap());
         let (_far, peer) = listener.accept().unwrap();
         // Its FIN may not be acknowledged yet.
-        let closed = |line: Line| {
+        let closed = |line: SocketLine| {
             line.ends == (peer, at)
                 && matches!(line.state, FIN_WAIT1 | FIN_WAIT2)
                 && (line.owner, line.inode) == (0, 0)
         };
-        assert!(becomes(|| super::tables().unwrap().lines().filter_map(Line::parse).any(closed)));
+        assert!(becomes(|| super::tables()
+            .unwrap()
+            .lines()
+            .filter_map(SocketLine::parse)
+            .any(closed)));
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn restyle(buffer: &mut Buffer, area: Rect, style: Style) {
 
 /// The part of a row that is drawn.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Part {
+pub(super) struct RowPart {
     /// Where it begins.
     pub(super) from: ScreenLine,
     /// How many columns of it are hidden.
@@ -63,7 +63,7 @@ pub(super) fn put_row(
     buffer: &mut Buffer,
     area: Rect,
     row: &Row,
-    part: Part,
+    part: RowPart,
     style: impl Fn(usize, Sgr) -> Style,
 ) {
     let begin = part.from.column + part.left;
@@ -104,7 +104,7 @@ mod tests {
     use ratatui_core::layout::Rect;
     use ratatui_core::style::Style;
 
-    use super::{Part, put_row};
+    use super::{RowPart, put_row};
     use crate::journal::search::styled::Run;
     use crate::model::sgr::Sgr;
     use crate::ui::state::entry::ScreenLine;
@@ -113,7 +113,7 @@ mod tests {
         let area = Rect::new(0, 0, width, 1);
         let mut buffer = Buffer::empty(area);
         let row = vec![Run { text: text.to_owned(), style: Sgr::default() }];
-        put_row(&mut buffer, area, &row, Part { from, left }, |_, _| Style::new());
+        put_row(&mut buffer, area, &row, RowPart { from, left }, |_, _| Style::new());
         buffer.content().iter().map(Cell::symbol).collect()
     }
 

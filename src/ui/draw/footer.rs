@@ -11,7 +11,7 @@ use crate::ui::state::areas::NARROW;
 use crate::ui::state::list::{Condition, kind};
 use crate::ui::state::overlay::Overlay;
 use crate::ui::state::prompt::Subject;
-use crate::ui::state::{Focus, Link, Ui};
+use crate::ui::state::{Focus, SupervisorLink, Ui};
 
 pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) -> Option<(u16, u16)> {
     let line = (area.x + 1, area.y);
@@ -140,7 +140,7 @@ fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
     if let Some(hints) = hints_of_mode(ui) {
         return hints;
     }
-    if matches!(ui.link, Link::Over(_)) {
+    if matches!(ui.link, SupervisorLink::Over(_)) {
         return vec![("/", "find"), ("d", "why"), ("[ ]", "errors"), ("y", "copy")];
     }
     if ui.focus == Focus::Log && ui.size.0 < NARROW && ui.log.follows() {

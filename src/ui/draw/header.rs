@@ -11,8 +11,8 @@ use super::theme::Theme;
 use crate::model::request::ProcessState;
 use crate::model::units;
 use crate::ui::state::list::Counts;
-use crate::ui::state::log::View;
-use crate::ui::state::{Link, Ui};
+use crate::ui::state::log::ScrollPosition;
+use crate::ui::state::{SupervisorLink, Ui};
 
 pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let right = position(ui);
@@ -61,7 +61,7 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
 /// What is to be said about the run as a whole.
 fn link(ui: &Ui) -> (String, bool) {
     match &ui.link {
-        Link::Away(since) => {
+        SupervisorLink::Away(since) => {
             let away = ui.now.time.since(*since);
             if away < Duration::from_secs(1) {
                 return ("supervisor away".to_owned(), true);
@@ -69,10 +69,12 @@ fn link(ui: &Ui) -> (String, bool) {
             let span = units::span(Duration::from_secs(away.as_secs()));
             (format!("supervisor away for {span}"), true)
         }
-        Link::Over(Some(end)) => (format!("the run is over (exit {})", end.code), end.code != 0),
-        Link::Over(None) => ("no run".to_owned(), false),
-        Link::Live if ui.quitting => ("stopping".to_owned(), true),
-        Link::Live => {
+        SupervisorLink::Over(Some(end)) => {
+            (format!("the run is over (exit {})", end.code), end.code != 0)
+        }
+        SupervisorLink::Over(None) => ("no run".to_owned(), false),
+        SupervisorLink::Live if ui.quitting => ("stopping".to_owned(), true),
+        SupervisorLink::Live => {
             let up = units::span(ui.shown_time().since(ui.started));
             // Seconds would change all the time.
             let up = if up.ends_with(" s") && up.contains("min") {
@@ -111,8 +113,8 @@ fn position(ui: &Ui) -> String {
     let time = ui.log.last_shown().map(|entry| ui.now.zone.to_datetime(entry.time.utc()));
     let time = time.map_or(String::new(), |time| time.strftime("%H:%M:%S").to_string());
     match ui.log.view {
-        View::Follow => format!("{what}{filter}{time}  follow "),
-        View::At(_) => {
+        ScrollPosition::Follow => format!("{what}{filter}{time}  follow "),
+        ScrollPosition::At(_) => {
             let below = ui.log.lines_below();
             let below = if below.is_empty() { below } else { format!("  {below} below (G)") };
             let percent = ui.log.percent().map_or(String::new(), |percent| format!("  {percent}%"));

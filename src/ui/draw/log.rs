@@ -4,19 +4,19 @@ use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
 use ratatui_core::style::{Modifier, Style};
 
-use super::cells::{Part, put, put_row, restyle};
+use super::cells::{RowPart, put, put_row, restyle};
 use super::theme::Theme;
 use crate::model::time::Timestamp;
-use crate::ui::state::entry::{Entry, Kind, text_of};
-use crate::ui::state::log::View;
+use crate::ui::state::entry::{EntryKind, LogEntry, text_of};
+use crate::ui::state::log::ScrollPosition;
 use crate::ui::state::{Focus, Ui};
 use crate::view::paint::SYSTEM;
 
 pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
-    let shown = ui.log.shown();
+    let shown = ui.log.visible_lines();
     let current = match ui.log.view {
-        View::At(_) => ui.log.current().map(|entry| entry.position),
-        View::Follow => None,
+        ScrollPosition::At(_) => ui.log.current().map(|entry| entry.position),
+        ScrollPosition::Follow => None,
     };
     let selection = ui.selection.zip(current).map(|(a, b)| (a.min(b), a.max(b)));
     if shown.lines.is_empty() && !ui.log.is_loading {
@@ -52,7 +52,13 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     scroll_bar(ui, theme, area, buffer);
 }
 
-fn draw_line(ui: &Ui, theme: Theme, line: Rect, (entry, at): (&Entry, usize), buffer: &mut Buffer) {
+fn draw_line(
+    ui: &Ui,
+    theme: Theme,
+    line: Rect,
+    (entry, at): (&LogEntry, usize),
+    buffer: &mut Buffer,
+) {
     let (times, names) = ui.gutter();
     let columns = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
     let mut x = line.x + 1;
@@ -83,11 +89,11 @@ fn draw_line(ui: &Ui, theme: Theme, line: Rect, (entry, at): (&Entry, usize), bu
     let cursor = ui.timeline.as_ref().and_then(|timeline| timeline.cursor);
     let is_later = cursor.is_some_and(|cursor| entry.time > cursor);
     let is_near = !is_later && ui.around.is_none_or(|around| around.contains(entry.time));
-    let is_plain = entry.kind == Kind::Output && is_near;
+    let is_plain = entry.kind == EntryKind::Output && is_near;
     let base = match entry.kind {
         _ if is_plain => Style::new(),
-        Kind::Failure if is_near => theme.bad(),
-        Kind::Output | Kind::Note | Kind::Failure => theme.dim(),
+        EntryKind::Failure if is_near => theme.bad(),
+        EntryKind::Output | EntryKind::Note | EntryKind::Failure => theme.dim(),
     };
     let whole = text_of(row);
     let places: Vec<_> = match &ui.find {
@@ -100,7 +106,7 @@ fn draw_line(ui: &Ui, theme: Theme, line: Rect, (entry, at): (&Entry, usize), bu
         if is_hit { style.patch(theme.hit()) } else { style }
     };
     let left = if ui.log.form.wrap { 0 } else { ui.log.left };
-    put_row(buffer, text, row, Part { from, left }, style);
+    put_row(buffer, text, row, RowPart { from, left }, style);
 }
 
 /// A time relative to another in seconds: `-1.204`, `0.000`, `+12.5`.

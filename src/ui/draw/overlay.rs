@@ -4,7 +4,7 @@ use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::Rect;
 use ratatui_core::style::Style;
 
-use super::cells::{Part, clear, put, put_row, restyle};
+use super::cells::{RowPart, clear, put, put_row, restyle};
 use super::footer::described;
 use super::theme::{Theme, word};
 use crate::journal::search::styled::rows_of_text;
@@ -12,7 +12,7 @@ use crate::model::ProcName;
 use crate::ui::keys::actions::ACTIONS;
 use crate::ui::state::Ui;
 use crate::ui::state::areas::NARROW;
-use crate::ui::state::entry::{Entry, Form, Kind};
+use crate::ui::state::entry::{EntryKind, Form, LogEntry};
 use crate::ui::state::msg::Tab;
 use crate::ui::state::offers::Offers;
 use crate::ui::state::overlay::{Details, Overlay};
@@ -83,12 +83,12 @@ fn text(theme: Theme, area: Rect, page: &Details, buffer: &mut Buffer) {
     };
     let columns = usize::from(area.width.saturating_sub(2)).max(1);
     let (position, time) = Default::default();
-    let mut entry = Entry::new(position, time, Kind::Note, rows_of_text(text));
+    let mut entry = LogEntry::new(position, time, EntryKind::Note, rows_of_text(text));
     entry.lay_out(Form { columns, wrap: true });
     let top = page.top.min(entry.lines().len().saturating_sub(1));
     for (y, line) in (area.top()..area.bottom()).zip(entry.lines().iter().skip(top)) {
         let cells = Rect::new(area.x + 1, y, area.width.saturating_sub(2), 1);
-        let part = Part { from: *line, left: 0 };
+        let part = RowPart { from: *line, left: 0 };
         put_row(buffer, cells, &entry.rows[line.row], part, |_, sgr| theme.output(sgr));
     }
 }

@@ -6,7 +6,7 @@ use ratatui_core::style::Style;
 
 use super::cells::{put, put_right, restyle};
 use super::theme::Theme;
-use crate::journal::search::landmark::Turn;
+use crate::journal::search::landmark::LandmarkEvent;
 use crate::journal::search::states::Mark;
 use crate::model::Exit;
 use crate::model::request::ProcessState;
@@ -15,7 +15,7 @@ use crate::ui::state::Ui;
 use crate::ui::state::timeline::Timeline;
 
 /// An end without a failure.
-const ENDED: Turn = Turn::Exited(Exit::Code(0));
+const ENDED: LandmarkEvent = LandmarkEvent::Exited(Exit::Code(0));
 
 /// What the signs mean, the most important first.
 const LEGEND: [&str; 8] = [
@@ -84,24 +84,24 @@ fn draw_lane(
             put(buffer, (x, lane.y), 1, theme.silent(), theme.dim());
         }
     }
-    let mut signs: Vec<Option<&Turn>> = vec![None; columns];
+    let mut signs: Vec<Option<&LandmarkEvent>> = vec![None; columns];
     let is_own = |mark: &&Mark| mark.name.as_deref() == Some(name);
     let mut was_asked = false;
     for mark in timeline.marks.iter().filter(is_own) {
         // What was asked to end has not failed, whatever its exit code is.
-        let is_asked_end = was_asked && matches!(mark.what, Turn::Exited(_));
+        let is_asked_end = was_asked && matches!(mark.what, LandmarkEvent::Exited(_));
         let turn = if is_asked_end { &ENDED } else { &mark.what };
         was_asked = match turn {
-            Turn::Asked => true,
-            Turn::Started(_) | Turn::Failed => false,
-            Turn::RunBegan
-            | Turn::RunEnded
-            | Turn::Installing
-            | Turn::Ready
-            | Turn::Exited(_)
-            | Turn::Skipped
-            | Turn::Flagged
-            | Turn::Gap => was_asked,
+            LandmarkEvent::Asked => true,
+            LandmarkEvent::Started(_) | LandmarkEvent::Failed => false,
+            LandmarkEvent::RunBegan
+            | LandmarkEvent::RunEnded
+            | LandmarkEvent::Installing
+            | LandmarkEvent::Ready
+            | LandmarkEvent::Exited(_)
+            | LandmarkEvent::Skipped
+            | LandmarkEvent::Flagged
+            | LandmarkEvent::Gap => was_asked,
         };
         if let Some(column) = timeline.period.column_of(mark.time, columns) {
             let sign = &mut signs[column];
@@ -131,22 +131,22 @@ fn ran(timeline: &Timeline, name: &str, columns: usize, runs_now: bool) -> Vec<b
     for mark in &timeline.marks {
         let is_own = mark.name.as_deref() == Some(name);
         match &mark.what {
-            Turn::Started(_) if is_own => since = Some(mark.time),
-            Turn::Exited(_) if is_own => {
+            LandmarkEvent::Started(_) if is_own => since = Some(mark.time),
+            LandmarkEvent::Exited(_) if is_own => {
                 since.take().into_iter().for_each(|from| mark_as_ran(from, mark.time));
             }
-            Turn::RunBegan | Turn::RunEnded => {
+            LandmarkEvent::RunBegan | LandmarkEvent::RunEnded => {
                 since.take().into_iter().for_each(|from| mark_as_ran(from, mark.time));
             }
-            Turn::Started(_)
-            | Turn::Installing
-            | Turn::Ready
-            | Turn::Asked
-            | Turn::Failed
-            | Turn::Exited(_)
-            | Turn::Skipped
-            | Turn::Flagged
-            | Turn::Gap => {}
+            LandmarkEvent::Started(_)
+            | LandmarkEvent::Installing
+            | LandmarkEvent::Ready
+            | LandmarkEvent::Asked
+            | LandmarkEvent::Failed
+            | LandmarkEvent::Exited(_)
+            | LandmarkEvent::Skipped
+            | LandmarkEvent::Flagged
+            | LandmarkEvent::Gap => {}
         }
     }
     if let Some(from) = since.filter(|_| runs_now) {
@@ -156,30 +156,36 @@ fn ran(timeline: &Timeline, name: &str, columns: usize, runs_now: bool) -> Vec<b
 }
 
 /// Which of several turns in one column is shown; 0 for none.
-fn weight(turn: &Turn) -> u8 {
+fn weight(turn: &LandmarkEvent) -> u8 {
     match turn {
-        Turn::Failed => 7,
-        Turn::Exited(exit) if !exit.success() => 6,
-        Turn::Gap => 5,
-        Turn::Flagged => 4,
-        Turn::Exited(_) | Turn::Skipped => 3,
-        Turn::Started(_) => 2,
-        Turn::Ready => 1,
-        Turn::RunBegan | Turn::RunEnded | Turn::Installing | Turn::Asked => 0,
+        LandmarkEvent::Failed => 7,
+        LandmarkEvent::Exited(exit) if !exit.success() => 6,
+        LandmarkEvent::Gap => 5,
+        LandmarkEvent::Flagged => 4,
+        LandmarkEvent::Exited(_) | LandmarkEvent::Skipped => 3,
+        LandmarkEvent::Started(_) => 2,
+        LandmarkEvent::Ready => 1,
+        LandmarkEvent::RunBegan
+        | LandmarkEvent::RunEnded
+        | LandmarkEvent::Installing
+        | LandmarkEvent::Asked => 0,
     }
 }
 
-fn sign(theme: Theme, turn: &Turn) -> Option<(&'static str, Style)> {
+fn sign(theme: Theme, turn: &LandmarkEvent) -> Option<(&'static str, Style)> {
     let (sign, ascii, style) = match turn {
-        Turn::Started(_) => ("▲", "^", theme.strong()),
-        Turn::Ready => ("●", "o", theme.strong()),
-        Turn::Failed => ("✖", "x", theme.bad()),
-        Turn::Exited(exit) if !exit.success() => ("✖", "x", theme.bad()),
-        Turn::Exited(_) => ("■", "#", theme.strong()),
-        Turn::Skipped => ("–", "-", theme.bad()),
-        Turn::Flagged => ("⚑", "f", theme.bad()),
-        Turn::Gap => ("⋯", "~", theme.bad()),
-        Turn::RunBegan | Turn::RunEnded | Turn::Installing | Turn::Asked => return None,
+        LandmarkEvent::Started(_) => ("▲", "^", theme.strong()),
+        LandmarkEvent::Ready => ("●", "o", theme.strong()),
+        LandmarkEvent::Failed => ("✖", "x", theme.bad()),
+        LandmarkEvent::Exited(exit) if !exit.success() => ("✖", "x", theme.bad()),
+        LandmarkEvent::Exited(_) => ("■", "#", theme.strong()),
+        LandmarkEvent::Skipped => ("–", "-", theme.bad()),
+        LandmarkEvent::Flagged => ("⚑", "f", theme.bad()),
+        LandmarkEvent::Gap => ("⋯", "~", theme.bad()),
+        LandmarkEvent::RunBegan
+        | LandmarkEvent::RunEnded
+        | LandmarkEvent::Installing
+        | LandmarkEvent::Asked => return None,
     };
     Some((if theme.ascii { ascii } else { sign }, style))
 }

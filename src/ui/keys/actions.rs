@@ -144,7 +144,7 @@ impl Action {
 
 /// An action, its name in the list of actions, its keys, and its description.
 #[derive(Debug)]
-pub struct Entry {
+pub struct ActionEntry {
     /// The action.
     pub action: Action,
     /// Its name.
@@ -160,8 +160,8 @@ const fn entry(
     name: &'static str,
     keys: &'static [Key],
     help: &'static str,
-) -> Entry {
-    Entry { action, name, keys, help }
+) -> ActionEntry {
+    ActionEntry { action, name, keys, help }
 }
 
 use Action::{Choose, Find, Move, Process, Screen, Take};
@@ -174,7 +174,7 @@ use OnScreen as S;
 use Taking as T;
 
 /// All actions.
-pub const ACTIONS: &[Entry] = &[
+pub const ACTIONS: &[ActionEntry] = &[
     entry(Move(M::Up), "up", &[Key::Up, Char('k')], "up by one, in the list or the log"),
     entry(Move(M::Down), "down", &[Key::Down, Char('j')], "down by one"),
     entry(Move(M::PageUp), "page-up", &[Key::PageUp, Ctrl('b')], "scroll the log up by a page"),
@@ -300,7 +300,7 @@ pub fn of(key: Key) -> Option<Action> {
     ACTIONS.iter().find(|entry| entry.keys.contains(&key)).map(|entry| entry.action)
 }
 
-impl Entry {
+impl ActionEntry {
     /// The names of its keys; `:`, which leads to every action, if it has none.
     pub fn key_names(&self) -> Vec<String> {
         match self.keys {
@@ -311,7 +311,7 @@ impl Entry {
 }
 
 /// The description of an action.
-pub fn entry_of(action: Action) -> Option<&'static Entry> {
+pub fn entry_of(action: Action) -> Option<&'static ActionEntry> {
     ACTIONS.iter().find(|entry| entry.action == action)
 }
 

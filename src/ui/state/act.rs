@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::list::{Condition, kind};
-use super::log::View;
+use super::log::ScrollPosition;
 use super::msg::{Direction, Effect, Question, Tab, Target};
 use super::overlay::{Details, Overlay};
 use super::prompt::{Prompt, Subject};
-use super::{Around, Focus, Link, Ui};
+use super::{Around, Focus, SupervisorLink, Ui};
 use crate::figures::series::Series;
 use crate::model::ProcName;
 use crate::ui::keys::actions::{Action, Choosing, Finding, Motion, OnProcess, OnScreen, Taking};
@@ -145,7 +145,7 @@ impl Ui {
 
     /// Show the current line in whole. Where there is none, the log follows.
     fn open_line(&mut self) {
-        let View::At(_) = self.log.view else {
+        let ScrollPosition::At(_) = self.log.view else {
             return self.say("↑ selects a line; Enter shows it in whole");
         };
         let Some(entry) = self.log.current() else { return };
@@ -210,12 +210,16 @@ impl Ui {
             OnScreen::Actions => self.prompt = Some(Prompt::new(Subject::Action)),
             OnScreen::Help => self.overlay = Some(Overlay::Help(0)),
             OnScreen::Quit => match self.link {
-                Link::Over(_) => effects.push(Effect::Leave),
-                Link::Live | Link::Away(_) => self.overlay = Some(Overlay::Quit(self.owns_run)),
+                SupervisorLink::Over(_) => effects.push(Effect::Leave),
+                SupervisorLink::Live | SupervisorLink::Away(_) => {
+                    self.overlay = Some(Overlay::Quit(self.owns_run));
+                }
             },
             // The second time, for SIGKILL.
             OnScreen::Interrupt if self.owns_run && self.quitting => effects.push(Effect::StopAll),
-            OnScreen::Interrupt if self.owns_run && matches!(self.link, Link::Over(_)) => {
+            OnScreen::Interrupt
+                if self.owns_run && matches!(self.link, SupervisorLink::Over(_)) =>
+            {
                 effects.push(Effect::Leave);
             }
             OnScreen::Interrupt if self.owns_run => self.overlay = Some(Overlay::Quit(true)),
@@ -319,7 +323,7 @@ impl Ui {
 
     /// Whether there is no run to act on, which is said then.
     fn refuse_without_run(&mut self) -> bool {
-        let over = matches!(self.link, Link::Over(_));
+        let over = matches!(self.link, SupervisorLink::Over(_));
         if over {
             self.complain("nothing runs here; `tmo start` starts the processes");
         }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::Ui;
-use super::entry::Entry;
-use super::log::window::Place;
+use super::entry::LogEntry;
+use super::log::window::LinePlace;
 use super::msg::Effect;
 use crate::model::shell::quoted;
 use crate::model::time::Timestamp;
@@ -24,7 +24,7 @@ impl Ui {
     }
 
     /// The text of an entry, with its time if times are shown.
-    fn copied(&self, entry: &Entry) -> String {
+    fn copied(&self, entry: &LogEntry) -> String {
         if !self.times {
             return entry.text();
         }
@@ -34,8 +34,8 @@ impl Ui {
 
     /// Copy the command that prints what is on the screen.
     pub(super) fn copy_command(&self, effects: &mut Vec<Effect>) {
-        let shown = self.log.shown().lines;
-        let entry = |place: Option<&Place>| place.and_then(|at| self.log.entry(*at));
+        let shown = self.log.visible_lines().lines;
+        let entry = |place: Option<&LinePlace>| place.and_then(|at| self.log.entry(*at));
         let (Some(first), Some(last)) = (entry(shown.first()), entry(shown.last())) else { return };
         let time = |time: Timestamp| {
             let time = self.now.zone.to_datetime(time.utc());

@@ -12,7 +12,7 @@ const TAB: usize = 8;
 
 /// What an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// Output of a process.
     Output,
     /// A start, an end, or a message of the supervisor; wrapped between words.
@@ -23,7 +23,7 @@ pub enum Kind {
 
 /// An entry of the journal.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct LogEntry {
     /// Its position.
     pub position: Position,
     /// When it was printed.
@@ -35,7 +35,7 @@ pub struct Entry {
     /// The number of the life; 0 for none.
     pub life: u32,
     /// What it is.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// Its rows, with styles.
     pub rows: Vec<Row>,
     /// Where each line of the screen begins.
@@ -67,9 +67,9 @@ pub struct ScreenLine {
     pub until: Option<usize>,
 }
 
-impl Entry {
+impl LogEntry {
     /// An entry, not laid out yet.
-    pub fn new(position: Position, time: Timestamp, kind: Kind, rows: Vec<Row>) -> Self {
+    pub fn new(position: Position, time: Timestamp, kind: EntryKind, rows: Vec<Row>) -> Self {
         let (name, color, life) = (None, 7, 0);
         Self { position, time, name, color, life, kind, rows, lines: vec![], form: None }
     }
@@ -81,7 +81,7 @@ impl Entry {
         }
         self.form = Some(form);
         self.lines.clear();
-        let by_words = self.kind != Kind::Output;
+        let by_words = self.kind != EntryKind::Output;
         for (number, row) in self.rows.iter().enumerate() {
             lay_out(row, number, (form, by_words), &mut self.lines);
         }
@@ -166,7 +166,7 @@ fn lay_out(row: &Row, number: usize, (form, by_words): (Form, bool), lines: &mut
 mod tests {
     use pretty_assertions::assert_eq;
 
-    use super::{Entry, Form, Kind};
+    use super::{EntryKind, Form, LogEntry};
     use crate::journal::cursor::Position;
     use crate::journal::search::styled::Run;
     use crate::model::sgr::Sgr;
@@ -175,7 +175,8 @@ mod tests {
     fn begins(runs: &[&str], columns: usize, wrap: bool) -> Vec<(usize, usize)> {
         let run = |text: &&str| Run { text: (*text).to_owned(), style: Sgr::default() };
         let row = runs.iter().map(run).collect();
-        let mut entry = Entry::new(Position::default(), Timestamp::EPOCH, Kind::Output, vec![row]);
+        let mut entry =
+            LogEntry::new(Position::default(), Timestamp::EPOCH, EntryKind::Output, vec![row]);
         entry.lay_out(Form { columns, wrap });
         entry.lines().iter().map(|line| (line.run, line.byte)).collect()
     }
@@ -194,7 +195,7 @@ mod tests {
         let lines = |text: &str, columns| {
             let row = vec![Run { text: text.to_owned(), style: Sgr::default() }];
             let mut entry =
-                Entry::new(Position::default(), Timestamp::EPOCH, Kind::Note, vec![row]);
+                LogEntry::new(Position::default(), Timestamp::EPOCH, EntryKind::Note, vec![row]);
             entry.lay_out(Form { columns, wrap: true });
             let (lines, ends) = (entry.lines(), entry.lines().iter().map(|line| line.until));
             let begins = lines.iter().skip(1).map(|line| Some(line.column)).chain([None]);

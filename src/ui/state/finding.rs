@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::find::{Find, MOST_MATCHES};
 use super::list::{Condition, kind};
-use super::log::View;
-use super::msg::{Counted, Direction, Effect, Found, Question, Search, Target};
+use super::log::ScrollPosition;
+use super::msg::{Counted, Direction, Effect, Question, Search, SearchProgress, Target};
 use super::{Choice, Ui};
 use crate::journal::cursor::Position;
 use crate::journal::search::pattern::Pattern;
@@ -32,7 +32,7 @@ impl Ui {
     /// screen.
     fn here(&self, direction: Direction, counts: bool) -> (Position, Option<Position>) {
         let end = Position { record: self.log.head, skip: 0 };
-        let View::At(anchor) = self.log.view else { return (end, None) };
+        let ScrollPosition::At(anchor) = self.log.view else { return (end, None) };
         let here = anchor.position;
         match direction {
             Direction::Up if counts => (self.log.position_after(here).unwrap_or(end), None),
@@ -42,7 +42,12 @@ impl Ui {
     }
 
     /// The expression in the prompt has changed: find the nearest match before the end of the screen.
-    pub(super) fn find_typed(&mut self, text: &str, back: View, effects: &mut Vec<Effect>) {
+    pub(super) fn find_typed(
+        &mut self,
+        text: &str,
+        back: ScrollPosition,
+        effects: &mut Vec<Effect>,
+    ) {
         let old = self.find.take();
         let (literal, filters) =
             old.as_ref().map_or((false, false), |find| (find.literal, find.filters));
@@ -147,7 +152,7 @@ impl Ui {
     }
 
     /// A search got further.
-    pub(super) fn found(&mut self, found: &Found, effects: &mut Vec<Effect>) {
+    pub(super) fn found(&mut self, found: &SearchProgress, effects: &mut Vec<Effect>) {
         if let Some(visit) = self.visiting.take_if(|visit| visit.ticket == found.ticket) {
             return self.visited(visit, found, effects);
         }
@@ -182,7 +187,7 @@ impl Ui {
     }
 
     /// The search for an error or a start got further.
-    fn visited(&mut self, visit: Visit, found: &Found, effects: &mut Vec<Effect>) {
+    fn visited(&mut self, visit: Visit, found: &SearchProgress, effects: &mut Vec<Effect>) {
         let Some(hit) = found.hit else {
             if found.end {
                 self.say(match (&visit.first_error_of, visit.target) {

@@ -3,7 +3,7 @@
 use super::msg::{Effect, Question, Tab};
 use super::offers::Offers;
 use super::overlay::Overlay;
-use super::prompt::{Prompt, Subject, Typed};
+use super::prompt::{Prompt, PromptOutcome, Subject};
 use super::{Focus, Ui};
 use crate::model::ProcName;
 use crate::model::moment::moment;
@@ -57,17 +57,17 @@ impl Ui {
     fn prompt_key(&mut self, key: Key, effects: &mut Vec<Effect>) {
         let Some(prompt) = &mut self.prompt else { return };
         match prompt.key(key) {
-            Typed::Changed => self.typed(effects),
-            Typed::Done => self.entered(effects),
-            Typed::Closed => self.give_up(effects),
-            Typed::Moved(by) => {
+            PromptOutcome::Changed => self.typed(effects),
+            PromptOutcome::Done => self.entered(effects),
+            PromptOutcome::Closed => self.give_up(effects),
+            PromptOutcome::Moved(by) => {
                 let count = self.offers().map_or(0, |offers| offers.len());
                 if let Some(prompt) = &mut self.prompt {
                     let last = count.saturating_sub(1);
                     prompt.choice = prompt.choice.saturating_add_signed(by).min(last);
                 }
             }
-            Typed::Tab => {
+            PromptOutcome::Tab => {
                 if let (Subject::Find(_), Some(find)) = (&prompt.subject, &mut self.find) {
                     find.filters = !find.filters;
                     // In an empty prompt, it is about the last expression.
@@ -79,14 +79,14 @@ impl Ui {
                     }
                 }
             }
-            Typed::Toggle => {
+            PromptOutcome::Toggle => {
                 if let (Subject::Find(back), Some(find)) = (&prompt.subject, &mut self.find) {
                     find.literal = !find.literal;
                     let (text, back) = (find.text.clone(), *back);
                     self.find_typed(&text, back, effects);
                 }
             }
-            Typed::Nothing => {}
+            PromptOutcome::Nothing => {}
         }
     }
 

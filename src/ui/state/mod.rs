@@ -52,7 +52,7 @@ pub enum Focus {
 
 /// The connection to the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Link {
+pub enum SupervisorLink {
     /// It answers.
     Live,
     /// It does not, since then.
@@ -110,7 +110,7 @@ pub struct Ui {
     /// It is being stopped.
     pub quitting: bool,
     /// The connection to its supervisor.
-    pub link: Link,
+    pub link: SupervisorLink,
     /// The processes.
     pub list: List,
     /// The log.
@@ -175,7 +175,7 @@ impl Ui {
             run: String::new(),
             started: now.time,
             quitting: false,
-            link: Link::Live,
+            link: SupervisorLink::Live,
             list: List::default(),
             log: Log::default(),
             focus: if size.0 < NARROW { Focus::Log } else { Focus::List },
@@ -319,20 +319,22 @@ impl Ui {
     /// News of the run as a whole.
     fn news(&mut self, msg: Msg) {
         if let Msg::Head(head) = msg {
-            if matches!(self.link, Link::Away(_)) {
-                self.link = Link::Live;
+            if matches!(self.link, SupervisorLink::Away(_)) {
+                self.link = SupervisorLink::Live;
             }
             self.quitting |= head.stopping;
             self.unfinished.update(&head, self.log.head, self.now.time);
             return self.log.grow(head.records);
         }
         match (msg, &self.link) {
-            (Msg::Away, Link::Live) => self.link = Link::Away(self.now.time),
-            (Msg::Ended(end), _) => self.link = Link::Over(Some(end)),
-            (Msg::Gone, Link::Live | Link::Away(_)) => self.link = Link::Over(None),
+            (Msg::Away, SupervisorLink::Live) => self.link = SupervisorLink::Away(self.now.time),
+            (Msg::Ended(end), _) => self.link = SupervisorLink::Over(Some(end)),
+            (Msg::Gone, SupervisorLink::Live | SupervisorLink::Away(_)) => {
+                self.link = SupervisorLink::Over(None);
+            }
             _ => return,
         }
-        if matches!(self.link, Link::Over(_)) {
+        if matches!(self.link, SupervisorLink::Over(_)) {
             self.list.end(self.now.time);
             // Its last records were not announced.
             self.log.look_again();
@@ -352,7 +354,7 @@ impl Ui {
             // Without a supervisor, the journal was indexed in memory.
             effects.push(Effect::Ask(Question::Reopen));
         }
-        self.link = Link::Live;
+        self.link = SupervisorLink::Live;
         self.title = state.title.to_string();
         (self.run, self.started) = (state.run, state.started);
         self.quitting |= state.quitting;
@@ -433,9 +435,9 @@ impl Ui {
             let rest = Duration::from_secs((age.as_secs() / unit + 1) * unit);
             rest.saturating_sub(age)
         };
-        let list = self.areas().list.height > 0 && !matches!(self.link, Link::Over(_));
+        let list = self.areas().list.height > 0 && !matches!(self.link, SupervisorLink::Over(_));
         let ages = self.list.processes.iter().filter(|_| list).map(age).min();
-        let away = matches!(self.link, Link::Away(_)).then_some(Duration::from_secs(1));
+        let away = matches!(self.link, SupervisorLink::Away(_)).then_some(Duration::from_secs(1));
         let soon = Duration::from_millis(20);
         let unfinished = self.unfinished.next_alarm(self.now.time);
         let unfinished = unfinished.map(|at| at.since(self.now.time));

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::entry::Entry;
+use super::entry::LogEntry;
 use super::log::Load;
-use super::log::window::Part;
+use super::log::window::LoadedEntries;
 use super::timeline::Period;
 use crate::figures::Figures;
 use crate::journal::cursor::Position;
@@ -51,15 +51,15 @@ pub enum Msg {
     /// How much was printed when, for the timeline.
     Output(Output),
     /// Unfinished lines, as far as they are printed.
-    Unfinished(Vec<(Partial, Entry)>),
+    Unfinished(Vec<(Partial, LogEntry)>),
     /// The search got further.
-    Found(Found),
+    Found(SearchProgress),
     /// The counting of matches got further.
     Counted(Counted),
     /// A request was answered.
     Answered(Answered),
     /// The text of a page.
-    Page(Page),
+    Page(ProcessPage),
     /// Text was copied, to the place named; or could not be.
     Copied(Result<String, String>),
     /// Where in the journal the end of the screen is.
@@ -112,7 +112,7 @@ pub struct Loaded {
     /// The number of records.
     pub head: u64,
     /// What is before, and what is after.
-    pub parts: (Option<Part>, Option<Part>),
+    pub parts: (Option<LoadedEntries>, Option<LoadedEntries>),
 }
 
 /// A direction in the journal.
@@ -154,7 +154,7 @@ pub struct Search {
 
 /// How far a search has got.
 #[derive(Debug)]
-pub struct Found {
+pub struct SearchProgress {
     /// The ticket of the question.
     pub ticket: u64,
     /// The match.
@@ -224,7 +224,7 @@ pub struct Answered {
 
 /// A page of text about a process.
 #[derive(Debug)]
-pub struct Page {
+pub struct ProcessPage {
     /// Which page.
     pub tab: Tab,
     /// About which process.

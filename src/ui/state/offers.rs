@@ -3,7 +3,7 @@
 use super::Ui;
 use super::prompt::{Subject, likeness};
 use crate::model::ProcName;
-use crate::ui::keys::actions::{ACTIONS, Entry};
+use crate::ui::keys::actions::{ACTIONS, ActionEntry};
 
 /// What can be picked.
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub enum Offers<'a> {
     /// Processes.
     Processes(Vec<&'a ProcName>),
     /// Actions.
-    Actions(Vec<&'static Entry>),
+    Actions(Vec<&'static ActionEntry>),
 }
 
 impl Offers<'_> {

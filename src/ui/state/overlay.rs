@@ -1,6 +1,6 @@
 //! What lies over the log: help, pages about a process, a whole line, questions.
 
-use super::msg::{Page, Tab};
+use super::msg::{ProcessPage, Tab};
 use crate::journal::cursor::Position;
 use crate::model::ProcName;
 use crate::ui::keys::actions::OnProcess;
@@ -61,7 +61,7 @@ impl Overlay {
     }
 
     /// The text of a page has arrived.
-    pub fn set_page(&mut self, page: Page) {
+    pub fn set_page(&mut self, page: ProcessPage) {
         if let Self::Details(details) = self
             && (details.tab, &details.name) == (page.tab, &page.name)
         {

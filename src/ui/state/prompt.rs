@@ -2,7 +2,7 @@
 
 use tui_input::{Input, InputRequest};
 
-use super::log::View;
+use super::log::ScrollPosition;
 use crate::model::ProcName;
 use crate::ui::keys::Key;
 use crate::ui::keys::actions::OnProcess;
@@ -11,7 +11,7 @@ use crate::ui::keys::actions::OnProcess;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// An expression to find. The view returns to this one if it is given up.
-    Find(View),
+    Find(ScrollPosition),
     /// A part of the name of a process.
     Pick,
     /// A time.
@@ -41,7 +41,7 @@ pub struct Prompt {
 
 /// What became of a key in a prompt.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Typed {
+pub enum PromptOutcome {
     /// The text has changed.
     Changed,
     /// Enter.
@@ -70,10 +70,10 @@ impl Prompt {
     }
 
     /// A key was pressed.
-    pub fn key(&mut self, key: Key) -> Typed {
+    pub fn key(&mut self, key: Key) -> PromptOutcome {
         let request = match key {
             Key::Char(c) => InputRequest::InsertChar(c),
-            Key::Backspace if self.input.value().is_empty() => return Typed::Closed,
+            Key::Backspace if self.input.value().is_empty() => return PromptOutcome::Closed,
             Key::Backspace | Key::Ctrl('h') => InputRequest::DeletePrevChar,
             Key::Delete => InputRequest::DeleteNextChar,
             Key::Left | Key::Ctrl('b') => InputRequest::GoToPrevChar,
@@ -83,22 +83,22 @@ impl Prompt {
             Key::Ctrl('w') => InputRequest::DeletePrevWord,
             Key::Ctrl('u') => InputRequest::DeleteLine,
             Key::Ctrl('k') => InputRequest::DeleteTillEnd,
-            Key::Ctrl('t') => return Typed::Toggle,
-            Key::Enter => return Typed::Done,
-            Key::Esc | Key::Ctrl(_) => return Typed::Closed,
-            Key::Tab => return Typed::Tab,
-            Key::Up | Key::BackTab => return Typed::Moved(-1),
-            Key::Down => return Typed::Moved(1),
+            Key::Ctrl('t') => return PromptOutcome::Toggle,
+            Key::Enter => return PromptOutcome::Done,
+            Key::Esc | Key::Ctrl(_) => return PromptOutcome::Closed,
+            Key::Tab => return PromptOutcome::Tab,
+            Key::Up | Key::BackTab => return PromptOutcome::Moved(-1),
+            Key::Down => return PromptOutcome::Moved(1),
             Key::ShiftLeft
             | Key::ShiftRight
             | Key::PageUp
             | Key::PageDown
             | Key::Insert
-            | Key::F(_) => return Typed::Nothing,
+            | Key::F(_) => return PromptOutcome::Nothing,
         };
         self.input.handle(request);
         self.choice = 0;
-        Typed::Changed
+        PromptOutcome::Changed
     }
 
     /// Text was pasted: its first line is inserted, nothing of it runs as keys.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::Ui;
 use super::areas::NARROW;
-use super::log::View;
+use super::log::ScrollPosition;
 use super::msg::{Effect, Marks, Output, Question};
-use crate::journal::search::landmark::Turn;
+use crate::journal::search::landmark::LandmarkEvent;
 use crate::journal::search::place::edges;
 use crate::journal::search::states::{Mark, states_after};
 use crate::model::request::ProcessState;
@@ -122,7 +122,7 @@ impl Timeline {
         self.marks.splice(at..at, found.marks);
         self.bounds = Some(found.bounds);
         if !self.is_zoomed {
-            let begin = self.marks.iter().rfind(|mark| mark.what == Turn::RunBegan);
+            let begin = self.marks.iter().rfind(|mark| mark.what == LandmarkEvent::RunBegan);
             // A run has several such marks at its beginning.
             self.period.from = begin.map_or(found.bounds.from, |mark| mark.time);
             self.period.until = self.period.until.max(found.bounds.until);
@@ -176,7 +176,7 @@ impl Ui {
         let now = self.now.time;
         let from = if self.started < now { self.started } else { now - Duration::from_secs(60) };
         let mut timeline = Timeline::new(Period { from, until: now }, self.log.head);
-        if let View::At(_) = self.log.view {
+        if let ScrollPosition::At(_) = self.log.view {
             timeline.cursor = self.log.current().map(|entry| entry.time);
         }
         self.timeline = Some(timeline);
@@ -259,7 +259,7 @@ impl Ui {
         let lanes = self.lanes();
         let has_lane = |mark: &&Mark| {
             let is_it = |name: &String| lanes.iter().any(|lane| lane.name.as_str() == name);
-            mark.what != Turn::Asked && mark.name.as_ref().is_none_or(is_it)
+            mark.what != LandmarkEvent::Asked && mark.name.as_ref().is_none_or(is_it)
         };
         timeline.marks.iter().filter(has_lane).map(|mark| mark.time).collect()
     }
@@ -297,10 +297,10 @@ impl Ui {
     }
 
     /// If the log was moved, or what was to be shown is loaded now, the cursor follows.
-    pub(super) fn move_cursor(&mut self, before: View) {
-        let position = |view: View| match view {
-            View::Follow => None,
-            View::At(anchor) => Some(anchor.position),
+    pub(super) fn move_cursor(&mut self, before: ScrollPosition) {
+        let position = |view: ScrollPosition| match view {
+            ScrollPosition::Follow => None,
+            ScrollPosition::At(anchor) => Some(anchor.position),
         };
         let has_moved = position(self.log.view) != position(before);
         let Some(timeline) = &mut self.timeline else { return };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::entry::Entry;
+use super::entry::LogEntry;
 use super::msg::Choice;
 use crate::model::ProcName;
 use crate::model::request::{Head, Partial};
@@ -13,16 +13,16 @@ use crate::model::unfinished::{ASKS_AFTER, PromptTimer, is_prompt};
 #[derive(Debug, Default)]
 pub(super) struct Unfinished {
     timer: PromptTimer<Timestamp>,
-    lines: BTreeMap<u16, Line>,
+    lines: BTreeMap<u16, GrowingLine>,
 }
 
 #[derive(Debug)]
-struct Line {
+struct GrowingLine {
     partial: Partial,
     /// When it grew last.
     since: Timestamp,
     /// How it is shown, once it was read.
-    entry: Option<Entry>,
+    entry: Option<LogEntry>,
     /// It has ended, and is among so many records. It is shown until they are loaded.
     ended: Option<u64>,
 }
@@ -43,7 +43,7 @@ impl Unfinished {
                     (line.partial, line.since) = (partial, now);
                 }
                 Some(_) | None => {
-                    let line = Line { partial, since: now, entry: None, ended: None };
+                    let line = GrowingLine { partial, since: now, entry: None, ended: None };
                     self.lines.insert(partial.stream, line);
                 }
             }
@@ -64,7 +64,7 @@ impl Unfinished {
     }
 
     /// A line was read.
-    pub(super) fn read(&mut self, partial: Partial, entry: Entry) {
+    pub(super) fn read(&mut self, partial: Partial, entry: LogEntry) {
         if let Some(line) = self.lines.get_mut(&partial.stream)
             && line.partial.start == partial.start
         {
@@ -77,12 +77,12 @@ impl Unfinished {
     }
 
     /// The lines of these processes. A filter hides them: it is applied to whole lines.
-    pub(super) fn entries(&self, choice: &Choice) -> Vec<Entry> {
+    pub(super) fn entries(&self, choice: &Choice) -> Vec<LogEntry> {
         if choice.pattern.is_some() || choice.only_events {
             return vec![];
         }
         let entries = self.lines.values().filter_map(|line| line.entry.as_ref());
-        let is_chosen = |entry: &&Entry| {
+        let is_chosen = |entry: &&LogEntry| {
             let is_it = |name: &String| entry.name.as_ref() == Some(name);
             choice.names.is_empty() || choice.names.iter().any(is_it)
         };

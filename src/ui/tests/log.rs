@@ -11,7 +11,7 @@ use crate::model::request::{Head, Partial};
 use crate::ui::draw::theme::Theme;
 use crate::ui::keys::Key;
 use crate::ui::keys::actions::ACTIONS;
-use crate::ui::state::entry::{Entry, Kind};
+use crate::ui::state::entry::{EntryKind, LogEntry};
 use crate::ui::state::msg::{Effect, Loaded, Mouse, Msg, Question};
 use crate::ui::state::offers::Offers;
 
@@ -284,7 +284,7 @@ fn a_prompt_that_was_there_before_is_as_old_as_it_is() {
     let head = Head { records: 10, partials: vec![partial], ..Head::default() };
     world.send(Msg::Head(head));
     let position = Position { record: u64::MAX, skip: 1 };
-    let mut entry = Entry::new(position, time(10), Kind::Output, rows_of_text("name?"));
+    let mut entry = LogEntry::new(position, time(10), EntryKind::Output, rows_of_text("name?"));
     entry.name = Some("web".to_owned());
     world.send(Msg::Unfinished(vec![(partial, entry)]));
     let screen = world.screen(PLAIN);

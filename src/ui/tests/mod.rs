@@ -18,12 +18,12 @@ use super::draw::draw;
 use super::draw::theme::Theme;
 use super::keys::Key;
 use super::state::Ui;
-use super::state::entry::{Entry, Kind};
-use super::state::log::window::{Edge, Part};
+use super::state::entry::{EntryKind, LogEntry};
+use super::state::log::window::{Edge, LoadedEntries};
 use super::state::log::{From, Load};
 use super::state::msg::{
-    Choice, Direction, Effect, Found, Loaded, Marks, Msg, Now, Output, Question, ScreenEnd, Search,
-    Target,
+    Choice, Direction, Effect, Loaded, Marks, Msg, Now, Output, Question, ScreenEnd, Search,
+    SearchProgress, Target,
 };
 use super::state::timeline::Period;
 use crate::journal::cursor::Position;
@@ -159,7 +159,8 @@ impl World {
             Effect::Ask(Question::Unfinished(partials)) => {
                 let (name, text) = self.prompt.clone().unwrap();
                 let position = Position { record: u64::MAX, skip: 1 };
-                let mut entry = Entry::new(position, self.now(), Kind::Output, rows_of_text(&text));
+                let mut entry =
+                    LogEntry::new(position, self.now(), EntryKind::Output, rows_of_text(&text));
                 entry.name = Some(name.to_owned());
                 self.send(Msg::Unfinished(vec![(partials[0], entry)]));
             }
@@ -207,11 +208,11 @@ impl World {
         }
     }
 
-    fn entry(&self, record: usize) -> Entry {
+    fn entry(&self, record: usize) -> LogEntry {
         let (name, text) = &self.lines[record];
         let record = record as u64;
         let rows = rows_of_text(text);
-        let mut entry = Entry::new(at(record), time(record), Kind::Output, rows);
+        let mut entry = LogEntry::new(at(record), time(record), EntryKind::Output, rows);
         (entry.name, entry.color, entry.life) = (Some((*name).to_owned()), 2, 1);
         entry
     }
@@ -238,19 +239,19 @@ impl World {
             found.reverse();
             let first = if end { 0 } else { found[0] };
             let entries = found.into_iter().map(|at| self.entry(at)).collect();
-            Part { entries, edge: Edge { at: at(first as u64), end } }
+            LoadedEntries { entries, edge: Edge { at: at(first as u64), end } }
         });
         let down = (load.down > 0).then(|| {
             let found: Vec<_> = (from..head).filter(chosen).take(load.down).collect();
             let end = found.len() < load.down;
             let next = if end { head } else { found[found.len() - 1] + 1 };
             let entries = found.into_iter().map(|at| self.entry(at)).collect();
-            Part { entries, edge: Edge { at: at(next as u64), end } }
+            LoadedEntries { entries, edge: Edge { at: at(next as u64), end } }
         });
         Loaded { ticket, load, from: at(from as u64), head: head as u64, parts: (up, down) }
     }
 
-    fn search(&self, search: &Search) -> Found {
+    fn search(&self, search: &Search) -> SearchProgress {
         let from = usize::try_from(search.from.record).unwrap();
         let fits = |record: &usize| {
             let is_start = self.lines[*record].1 == "Started";
@@ -262,7 +263,7 @@ impl World {
             Direction::Up => (0..from.min(self.lines.len())).rev().find(fits),
             Direction::Down => (from..self.lines.len()).find(fits),
         };
-        Found {
+        SearchProgress {
             ticket: search.ticket,
             hit: hit.map(|record| at(record as u64)),
             end: hit.is_none(),
@@ -271,7 +272,7 @@ impl World {
 
     /// The numbers of the records on the screen.
     fn shown(&self) -> Vec<u64> {
-        let shown = self.ui.log.shown();
+        let shown = self.ui.log.visible_lines();
         let entries = shown.lines.iter().filter_map(|place| self.ui.log.entry(*place));
         entries.map(|entry| entry.position.record).collect()
     }

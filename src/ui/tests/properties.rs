@@ -6,7 +6,7 @@ use super::World;
 use crate::ui::draw::theme::Theme;
 use crate::ui::keys::Key;
 use crate::ui::keys::actions::ACTIONS;
-use crate::ui::state::log::View;
+use crate::ui::state::log::ScrollPosition;
 use crate::ui::state::msg::{Mouse, Msg};
 
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// What must hold after every step.
 fn check(world: &World) {
     let log = &world.ui.log;
-    let shown = log.shown();
+    let shown = log.visible_lines();
     assert!(shown.blank + shown.lines.len() <= log.rows, "no more than fit");
     let positions: Vec<_> = log.entries().iter().map(|entry| entry.position).collect();
     assert!(positions.windows(2).all(|pair| pair[0] < pair[1]), "in order, without repetition");
@@ -48,7 +48,7 @@ fn check(world: &World) {
         let next_line = (pair[0].0, pair[0].1 + 1);
         assert!(pair[1] == next_line || pair[1] == (pair[0].0 + 1, 0), "without a gap: {pair:?}");
     }
-    if let (View::At(_), Some(current)) = (log.view, log.current()) {
+    if let (ScrollPosition::At(_), Some(current)) = (log.view, log.current()) {
         let is_current = |place: &&(usize, usize)| {
             log.entry(**place).is_some_and(|entry| entry.position == current.position)
         };

@@ -10,13 +10,13 @@ use ratatui_core::style::{Color, Modifier};
 
 use super::{World, at, time};
 use crate::figures::Figures;
-use crate::journal::search::landmark::Turn;
+use crate::journal::search::landmark::LandmarkEvent;
 use crate::journal::search::states::Mark;
 use crate::model::{Exit, LifeId, ProcName, ProcessStatus};
 use crate::ui::draw::draw;
 use crate::ui::draw::theme::Theme;
 use crate::ui::keys::Key;
-use crate::ui::state::msg::{Msg, Page, Tab};
+use crate::ui::state::msg::{Msg, ProcessPage, Tab};
 
 const THEME: Theme = Theme { color: true, ascii: false };
 const SIZES: [(u16, u16); 3] = [(40, 10), (80, 24), (120, 40)];
@@ -46,11 +46,11 @@ fn shop(size: (u16, u16)) -> World {
         Mark { record, time: time(record), name, what }
     };
     world.marks = vec![
-        mark(0, "web", Turn::Started(Some(LifeId::nth(1)))),
-        mark(1, "api", Turn::Started(Some(LifeId::nth(1)))),
-        mark(2, "worker", Turn::Started(Some(LifeId::nth(1)))),
-        mark(9, "api", Turn::Ready),
-        mark(180, "worker", Turn::Exited(Exit::Code(1))),
+        mark(0, "web", LandmarkEvent::Started(Some(LifeId::nth(1)))),
+        mark(1, "api", LandmarkEvent::Started(Some(LifeId::nth(1)))),
+        mark(2, "worker", LandmarkEvent::Started(Some(LifeId::nth(1)))),
+        mark(9, "api", LandmarkEvent::Ready),
+        mark(180, "worker", LandmarkEvent::Exited(Exit::Code(1))),
     ];
     world.announce();
     world
@@ -61,7 +61,7 @@ fn page(world: &mut World, key: &str, tab: Tab, text: &str) {
     world.keys(key);
     let name = ProcName::new("worker").ok();
     let (text, leads_to) = (text.to_owned(), Some(at(180)));
-    world.send(Msg::Page(Page { tab, name, text, leads_to }));
+    world.send(Msg::Page(ProcessPage { tab, name, text, leads_to }));
 }
 
 fn figures(world: &mut World) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pretty_assertions::assert_eq;
 
 use super::{World, time};
-use crate::journal::search::landmark::Turn;
+use crate::journal::search::landmark::LandmarkEvent;
 use crate::journal::search::states::Mark;
 use crate::model::{Exit, LifeId, ProcessStatus};
 use crate::ui::draw::theme::Theme;
@@ -24,14 +24,14 @@ fn shop() -> World {
         what,
     };
     world.marks = vec![
-        mark(0, "", Turn::RunBegan),
-        mark(1, "web", Turn::Started(Some(LifeId::FIRST))),
-        mark(2, "worker", Turn::Started(Some(LifeId::FIRST))),
-        mark(100, "web", Turn::Ready),
-        mark(300, "web", Turn::Exited(Exit::Code(1))),
-        mark(301, "web", Turn::Started(Some(LifeId::nth(2)))),
-        mark(400, "worker", Turn::Asked),
-        mark(401, "worker", Turn::Exited(Exit::Signal(15))),
+        mark(0, "", LandmarkEvent::RunBegan),
+        mark(1, "web", LandmarkEvent::Started(Some(LifeId::FIRST))),
+        mark(2, "worker", LandmarkEvent::Started(Some(LifeId::FIRST))),
+        mark(100, "web", LandmarkEvent::Ready),
+        mark(300, "web", LandmarkEvent::Exited(Exit::Code(1))),
+        mark(301, "web", LandmarkEvent::Started(Some(LifeId::nth(2)))),
+        mark(400, "worker", LandmarkEvent::Asked),
+        mark(401, "worker", LandmarkEvent::Exited(Exit::Signal(15))),
     ];
     world.keys("H");
     world

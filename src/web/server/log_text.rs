@@ -12,7 +12,7 @@ use super::{Server, read};
 use crate::sys::clock;
 use crate::web::answers::{json, problem};
 use crate::web::grant::Grant;
-use crate::web::routes::{Part, run_of};
+use crate::web::routes::{RouteHandler, run_of};
 use crate::web::sessions::Session;
 use crate::web::source::Run;
 use crate::web::text::{self, TextAsk};
@@ -49,13 +49,13 @@ impl Server {
     /// Answer with the log as text, with a ticket, or with the download for a ticket.
     pub(super) async fn as_text(
         self: &Arc<Self>,
-        part: Part,
+        handler: RouteHandler,
         parts: &Parts,
         session: Option<(String, Grant)>,
         body: Body,
     ) -> Response {
         let path = parts.uri.path();
-        if part == Part::Download {
+        if handler == RouteHandler::Download {
             return self.download(path, &parts.headers).await;
         }
         // The gate has already refused requests without a session.
@@ -64,7 +64,7 @@ impl Server {
             Ok(run) => run,
             Err(answer) => return *answer,
         };
-        if part == Part::Ticket {
+        if handler == RouteHandler::Ticket {
             return self.ticket(&run, (id, grant), body).await;
         }
         match TextAsk::parse(parts.uri.query().unwrap_or_default(), &grant.scope) {

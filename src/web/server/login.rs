@@ -11,7 +11,7 @@ use crate::sys::clock;
 use crate::web::answers::{json, problem};
 use crate::web::gate::Site;
 use crate::web::grant::{Grant, Scope};
-use crate::web::password::{self, Device, DeviceAsk, Verdict};
+use crate::web::password::{self, Device, DeviceAsk, LoginResult};
 use crate::web::places::Peer;
 use crate::web::sessions::{LoginError, NewLink};
 use crate::web::users::is_name;
@@ -166,7 +166,7 @@ impl Server {
         // Text that is not a valid name is not printed.
         let name = if is_name(&ask.name) { ask.name.clone() } else { "(not a name)".to_owned() };
         match self.passwords.check(ask, from, Instant::now()).await {
-            Verdict::Known(role, user, device) => {
+            LoginResult::Known(role, user, device) => {
                 note(&format!("{name} has logged in from {from}"));
                 let grant = Grant { role, scope: Scope::All, until: None };
                 match self.sessions().link(grant, Some(user), clock::now()) {
@@ -176,18 +176,18 @@ impl Server {
                     Err(error) => run_api::unreadable(&error),
                 }
             }
-            Verdict::Wrong => {
+            LoginResult::Wrong => {
                 note(&format!("{name}: wrong name or password, from {from}"));
                 problem(StatusCode::UNAUTHORIZED, "wrong name or password")
             }
-            Verdict::Wait(time) => {
+            LoginResult::Wait(time) => {
                 note(&format!("{name}: too many wrong passwords from {from}"));
                 let seconds = time.as_secs() + 1;
                 let reason = format!("too many wrong passwords; try again in {seconds} s");
                 let answer = problem(StatusCode::TOO_MANY_REQUESTS, &reason);
                 ([(header::RETRY_AFTER, seconds.to_string())], answer).into_response()
             }
-            Verdict::Broken(why) => {
+            LoginResult::Broken(why) => {
                 note(&format!("passwords can't be checked: {why}"));
                 let reason = "passwords can't be checked; see the output of `tmo web`";
                 problem(StatusCode::SERVICE_UNAVAILABLE, reason)

@@ -13,11 +13,11 @@ use super::Server;
 use crate::model::ProcName;
 use crate::web::answers::problem;
 use crate::web::grant::Grant;
-use crate::web::live::Page;
+use crate::web::live::PageConnection;
 use crate::web::places::Place;
 use crate::web::routes::{OfSession, run_of};
 use crate::web::serve::Taken;
-use crate::web::terminal::{self, Asked};
+use crate::web::terminal::{self, TypingParameters};
 use crate::web::{run_api, screens};
 
 /// The largest message of a page.
@@ -62,7 +62,7 @@ impl Server {
             .max_write_buffer_size(MOST_WAITING)
             .on_upgrade(async move |socket| {
                 let (_held, id) = (held, session.0.clone());
-                let page = Page::new(socket, Arc::clone(&server), session);
+                let page = PageConnection::new(socket, Arc::clone(&server), session);
                 tokio::select! {
                     () = page.serve() => {}
                     () = server.end_of_session(&id) => {}
@@ -97,7 +97,7 @@ impl Server {
         };
         let Some(held) = self.socket_place(&mut parts, &session) else { return too_many() };
         let is_limited = scope.names().is_some();
-        let asked = Asked::of(uri.query().unwrap_or_default());
+        let asked = TypingParameters::of(uri.query().unwrap_or_default());
         let server = Arc::clone(self);
         upgrade
             .protocols([TERMINAL_PROTOCOL])

@@ -16,7 +16,7 @@ use crate::config::Env;
 use crate::model::time::Timestamp;
 use crate::sys::clock;
 use crate::web::access::Access;
-use crate::web::gate::{Names, Site};
+use crate::web::gate::{ServerNames, Site};
 use crate::web::grant::{Grant, Role, Scope};
 use crate::web::proof::{Purpose, Secret, nonce};
 use crate::web::routes::ROUTES;
@@ -116,7 +116,7 @@ fn server(dir: &Path, role: Role) -> Arc<Server> {
         options.create(true).truncate(true).write(true).mode(0o600).open(&token).unwrap();
     std::io::Write::write_all(&mut file, TOKEN.as_bytes()).unwrap();
     let public = Some("tmo.example.com".to_owned());
-    let names = Names::new("0123", public.clone());
+    let names = ServerNames::new("0123", public.clone());
     let token = Some((token, role));
     let access = Access { public, proxies: vec![], users, state: dir.to_owned(), token };
     let env = Env::of([("XDG_RUNTIME_DIR", dir), ("XDG_STATE_HOME", dir), ("HOME", dir)]);

@@ -92,9 +92,9 @@ pub(in crate::cli) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
                 }
                 let _ = writeln!(io::stdout(), "{}", farewell::words(&instance, &name).await);
                 Ok(match ended {
-                    native::Ended::Left => 0,
-                    native::Ended::Gone => farewell::exit_code(&instance, &name),
-                    native::Ended::Signal(code) => code,
+                    native::ConnectionEnd::Left => 0,
+                    native::ConnectionEnd::Gone => farewell::exit_code(&instance, &name),
+                    native::ConnectionEnd::Signal(code) => code,
                 })
             })
         }
@@ -241,7 +241,7 @@ async fn in_tmux(
         socket: &tmux.socket,
         session: &tmux.session,
         pane,
-        found,
+        report: found,
         client: &format!("c-{}", std::process::id()),
         read_only: args.read_only,
         keeps_size: args.keep_size,

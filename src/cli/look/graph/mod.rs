@@ -18,7 +18,7 @@ use crate::config::load::find_for_plan;
 use crate::model::request::ProcessState;
 use crate::model::rules::{Check, DependencyCondition, Probe, Stage};
 use crate::model::{ProcName, is_default, untrusted};
-use crate::plan::{Step, Turn, Wait, order};
+use crate::plan::{OrderPosition, OrderedProcess, Wait, order};
 
 /// The width of the text.
 const WIDTH: usize = 80;
@@ -57,18 +57,18 @@ fn states(start: &Start) -> Result<HashMap<ProcName, ProcessState>, CliError> {
 
 /// The JSON document.
 #[derive(Serialize)]
-struct Document<'a> {
+struct GraphDocument<'a> {
     /// The start order: processes of the same level may start together.
     levels: Vec<Vec<&'a ProcName>>,
     /// The same at the end of the run.
     cleanup: Vec<Vec<&'a ProcName>>,
     /// Processes that start on request.
     on_demand: Vec<&'a ProcName>,
-    processes: Vec<Process<'a>>,
+    processes: Vec<GraphProcess<'a>>,
 }
 
 #[derive(Serialize)]
-struct Process<'a> {
+struct GraphProcess<'a> {
     name: &'a ProcName,
     phase: Stage,
     waits_for: Vec<WaitsFor<'a>>,
@@ -106,8 +106,8 @@ struct Ready {
     timeout_ms: u64,
 }
 
-fn as_json<'a>(steps: &'a [Step], states: &'a States) -> Document<'a> {
-    let process = |step: &'a Step| Process {
+fn as_json<'a>(steps: &'a [OrderedProcess], states: &'a States) -> GraphDocument<'a> {
+    let process = |step: &'a OrderedProcess| GraphProcess {
         name: &step.name,
         phase: step.stage,
         waits_for: step.waits.iter().map(waits_for).collect(),
@@ -115,12 +115,12 @@ fn as_json<'a>(steps: &'a [Step], states: &'a States) -> Document<'a> {
         ready: step.ready.iter().map(ready).collect(),
         live: states.as_ref().map(|states| Live { state: states.get(&step.name) }),
     };
-    let names = |steps: Vec<&'a Step>| steps.into_iter().map(|step| &step.name).collect();
-    let all = |levels: Vec<Vec<&'a Step>>| levels.into_iter().map(names).collect();
-    Document {
+    let names = |steps: Vec<&'a OrderedProcess>| steps.into_iter().map(|step| &step.name).collect();
+    let all = |levels: Vec<Vec<&'a OrderedProcess>>| levels.into_iter().map(names).collect();
+    GraphDocument {
         levels: all(levels(steps, at_start)),
         cleanup: all(levels(steps, at_end)),
-        on_demand: names(of_turn(steps, Turn::Asked)),
+        on_demand: names(of_turn(steps, OrderPosition::Asked)),
         processes: steps.iter().map(process).collect(),
     }
 }
@@ -147,21 +147,24 @@ fn probe(probe: &Probe) -> (&'static str, String) {
     }
 }
 
-fn of_turn(steps: &[Step], turn: Turn) -> Vec<&Step> {
+fn of_turn(steps: &[OrderedProcess], turn: OrderPosition) -> Vec<&OrderedProcess> {
     steps.iter().filter(|step| step.turn == turn).collect()
 }
 
-const fn at_start(turn: Turn) -> Option<usize> {
-    if let Turn::Start(level) = turn { Some(level) } else { None }
+const fn at_start(turn: OrderPosition) -> Option<usize> {
+    if let OrderPosition::Start(level) = turn { Some(level) } else { None }
 }
 
-const fn at_end(turn: Turn) -> Option<usize> {
-    if let Turn::End(level) = turn { Some(level) } else { None }
+const fn at_end(turn: OrderPosition) -> Option<usize> {
+    if let OrderPosition::End(level) = turn { Some(level) } else { None }
 }
 
 /// The processes of each level, up to the last level.
-fn levels(steps: &[Step], level: fn(Turn) -> Option<usize>) -> Vec<Vec<&Step>> {
-    let mut levels: Vec<Vec<&Step>> = vec![];
+fn levels(
+    steps: &[OrderedProcess],
+    level: fn(OrderPosition) -> Option<usize>,
+) -> Vec<Vec<&OrderedProcess>> {
+    let mut levels: Vec<Vec<&OrderedProcess>> = vec![];
     for step in steps {
         if let Some(level) = level(step.turn) {
             levels.resize_with(levels.len().max(level + 1), Vec::new);
@@ -182,10 +185,10 @@ fn milestone(wait: &Wait) -> String {
 }
 
 /// A table: the number of each level, then its processes.
-fn text(steps: &[Step], states: &States) -> String {
+fn text(steps: &[OrderedProcess], states: &States) -> String {
     let column = Columns::of(steps, states);
     let mut lines = vec![column.line("", ["PROCESS", "PHASE", "STATE"], "WAITS FOR")];
-    let mut add = |levels: Vec<Vec<&Step>>, heading: &str| {
+    let mut add = |levels: Vec<Vec<&OrderedProcess>>, heading: &str| {
         if !levels.is_empty() && !heading.is_empty() {
             lines.push(heading.to_owned());
         }
@@ -198,7 +201,7 @@ fn text(steps: &[Step], states: &States) -> String {
     };
     add(levels(steps, at_start), "");
     add(levels(steps, at_end), "At the end, before the dependencies are stopped:");
-    let asked = of_turn(steps, Turn::Asked);
+    let asked = of_turn(steps, OrderPosition::Asked);
     if !asked.is_empty() {
         lines.push("Only when asked for:".to_owned());
         lines.extend(asked.into_iter().flat_map(|step| column.rows(step, "", states)));
@@ -216,11 +219,12 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(steps: &[Step], states: &States) -> Self {
-        let widest = |of: &dyn Fn(&Step) -> usize, head: &str| {
+    fn of(steps: &[OrderedProcess], states: &States) -> Self {
+        let widest = |of: &dyn Fn(&OrderedProcess) -> usize, head: &str| {
             steps.iter().map(of).max().unwrap_or_default().max(head.len())
         };
-        let state = |step: &Step| states.as_ref().map_or(0, |states| state(step, states).len());
+        let state =
+            |step: &OrderedProcess| states.as_ref().map_or(0, |states| state(step, states).len());
         Self {
             number: steps.len().to_string().len(),
             name: widest(&|step| step.name.as_str().chars().count(), "PROCESS"),
@@ -237,7 +241,7 @@ impl Columns {
     }
 
     /// A process: what it waits for, and below that what makes it ready.
-    fn rows(&self, step: &Step, number: &str, states: &States) -> Vec<String> {
+    fn rows(&self, step: &OrderedProcess, number: &str, states: &States) -> Vec<String> {
         let shown = states.as_ref().map_or(String::new(), |states| state(step, states));
         let cells = [step.name.as_str(), phase(step.stage), &shown];
         let before = self.line(number, cells, "|").chars().count() - 1;
@@ -264,7 +268,7 @@ impl Columns {
 }
 
 /// Whether it waits for phase `dependency` only indirectly, through another process.
-fn is_implied(step: &Step) -> bool {
+fn is_implied(step: &OrderedProcess) -> bool {
     step.waits.iter().any(|wait| wait.implied)
 }
 
@@ -295,18 +299,18 @@ fn wrapped(items: Vec<String>, label: &str, width: usize) -> Vec<String> {
 }
 
 /// Its state in the run, and whether it is not ready yet.
-fn state(step: &Step, states: &HashMap<ProcName, ProcessState>) -> String {
+fn state(step: &OrderedProcess, states: &HashMap<ProcName, ProcessState>) -> String {
     states.get(&step.name).map_or_else(|| "-".to_owned(), progress)
 }
 
 /// For graphviz: an arrow from each process to those that wait for it.
-fn dot(steps: &[Step]) -> String {
+fn dot(steps: &[OrderedProcess]) -> String {
     let mut lines = vec!["digraph tmo {".to_owned(), "  rankdir=LR;".to_owned()];
     lines.push("  node [shape=box];".to_owned());
     for stage in [Stage::Dependency, Stage::Main, Stage::Cleanup] {
         let of_stage = steps.iter().filter(|step| step.stage == stage);
-        let node = |step: &Step| {
-            let style = if step.turn == Turn::Asked { " [style=dashed]" } else { "" };
+        let node = |step: &OrderedProcess| {
+            let style = if step.turn == OrderPosition::Asked { " [style=dashed]" } else { "" };
             format!("    {}{style};", quoted(step.name.as_str()))
         };
         let nodes: Vec<String> = of_stage.map(node).collect();

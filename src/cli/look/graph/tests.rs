@@ -7,35 +7,40 @@ use super::{States, as_json, dot, text};
 use crate::model::ProcName;
 use crate::model::request::ProcessState;
 use crate::model::rules::{Check, DependencyCondition, PortOwner, Probe, Stage};
-use crate::plan::{Step, Turn, Wait};
+use crate::plan::{OrderPosition, OrderedProcess, Wait};
 
 fn name(name: &str) -> ProcName {
     ProcName::new(name).unwrap()
 }
 
-fn step(of: &str, stage: Stage, turn: Turn, waits: &[(&str, DependencyCondition)]) -> Step {
+fn step(
+    of: &str,
+    stage: Stage,
+    turn: OrderPosition,
+    waits: &[(&str, DependencyCondition)],
+) -> OrderedProcess {
     let wait = |&(on, until): &(&str, DependencyCondition)| {
         let (by_stage, on) = (on.starts_with('*'), on.trim_start_matches('*'));
         Wait { on: name(on), until, by_stage, implied: false, restart: false }
     };
     let waits = waits.iter().map(wait).collect();
-    Step { name: name(of), stage, turn, waits, more: 0, ready: vec![] }
+    OrderedProcess { name: name(of), stage, turn, waits, more: 0, ready: vec![] }
 }
 
 fn check(probe: Probe) -> Check {
     Check { probe, timeout_ms: Check::TIMEOUT_MS, every_ms: Check::EVERY_MS }
 }
 
-fn shop() -> Vec<Step> {
+fn shop() -> Vec<OrderedProcess> {
     use DependencyCondition::{Completed, Ready, Started};
     let mut steps = vec![
-        step("db", Stage::Dependency, Turn::Start(0), &[]),
-        step("cache", Stage::Dependency, Turn::Start(0), &[]),
-        step("migrate", Stage::Main, Turn::Start(1), &[("*db", Ready), ("*cache", Ready)]),
-        step("api", Stage::Main, Turn::Start(2), &[("migrate", Completed)]),
-        step("web", Stage::Main, Turn::Start(3), &[("api", Ready), ("migrate", Started)]),
-        step("sweep", Stage::Cleanup, Turn::End(0), &[("db", Ready)]),
-        step("console", Stage::Main, Turn::Asked, &[("*db", Ready), ("*cache", Ready)]),
+        step("db", Stage::Dependency, OrderPosition::Start(0), &[]),
+        step("cache", Stage::Dependency, OrderPosition::Start(0), &[]),
+        step("migrate", Stage::Main, OrderPosition::Start(1), &[("*db", Ready), ("*cache", Ready)]),
+        step("api", Stage::Main, OrderPosition::Start(2), &[("migrate", Completed)]),
+        step("web", Stage::Main, OrderPosition::Start(3), &[("api", Ready), ("migrate", Started)]),
+        step("sweep", Stage::Cleanup, OrderPosition::End(0), &[("db", Ready)]),
+        step("console", Stage::Main, OrderPosition::Asked, &[("*db", Ready), ("*cache", Ready)]),
     ];
     let here = "127.0.0.1".to_owned();
     steps[0].ready = vec![check(Probe::Port { host: here, port: 5432, owner: PortOwner::Auto })];
@@ -101,7 +106,7 @@ fn long_lists_are_wrapped() {
     let waits: Vec<_> = ["one", "two", "three", "four", "five", "six", "seven"]
         .map(|on| (on, DependencyCondition::Completed))
         .into();
-    let steps = [step("last", Stage::Main, Turn::Start(0), &waits)];
+    let steps = [step("last", Stage::Main, OrderPosition::Start(0), &waits)];
     let expected = "   PROCESS  PHASE  WAITS FOR
 1  last     main   one (completed), two (completed), three (completed),
                    four (completed), five (completed), six (completed),

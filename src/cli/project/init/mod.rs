@@ -14,7 +14,7 @@ use crate::config::StartOptions;
 use crate::config::error::ConfigError;
 use crate::config::load::Context;
 use crate::config::lookup::{of_other_tool, project_above};
-use crate::config::procfile::Entry;
+use crate::config::procfile::ProcfileEntry;
 use crate::sys::files;
 
 /// Written beside the tmo.toml, whose first line refers editors to it.
@@ -174,7 +174,7 @@ fn write_schema(path: &Path) -> Result<(), CliError> {
     file.write_all(text.as_bytes()).map_err(CliError::io(path.display()))
 }
 
-fn text(entries: &[Entry], with_flags: bool) -> String {
+fn text(entries: &[ProcfileEntry], with_flags: bool) -> String {
     let mut parts = vec![HEAD.to_owned()];
     for (at, entry) in entries.iter().enumerate() {
         parts.push(format!("\n[process.{}]\n{BODY}", entry.name));

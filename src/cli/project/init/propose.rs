@@ -15,12 +15,12 @@ pub(super) enum Proposal {
     /// This file of the project is already a Procfile.
     Use(&'static str),
     /// These entries, each with the file that it is based on.
-    Write(Vec<Line>),
+    Write(Vec<ProposedEntry>),
 }
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct ProposedEntry {
     pub(super) name: &'static str,
     pub(super) command: String,
     pub(super) from: &'static str,
@@ -73,12 +73,12 @@ pub(super) fn propose(dir: &Path) -> Option<Proposal> {
     let name = if server.is_some() { "js" } else { "web" };
     let script = script(dir);
     let script = script.map(|script| line(name, format!("{runner} run {script}"), "package.json"));
-    let lines: Vec<Line> = server.into_iter().chain(script).collect();
+    let lines: Vec<ProposedEntry> = server.into_iter().chain(script).collect();
     (!lines.is_empty()).then_some(Proposal::Write(lines))
 }
 
-fn line(name: &'static str, command: impl Into<String>, from: &'static str) -> Line {
-    Line { name, command: command.into(), from }
+fn line(name: &'static str, command: impl Into<String>, from: &'static str) -> ProposedEntry {
+    ProposedEntry { name, command: command.into(), from }
 }
 
 /// The script of package.json to start.
@@ -91,7 +91,7 @@ fn script(dir: &Path) -> Option<&'static str> {
 }
 
 /// The Procfile with these entries.
-pub(super) fn procfile(lines: &[Line]) -> String {
+pub(super) fn procfile(lines: &[ProposedEntry]) -> String {
     let entries = lines.iter().map(|line| format!("{}: {}\n", line.name, line.command));
     entries.collect()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Verdict, still_comes};
+use super::{ConditionState, still_comes};
 use crate::cli::args::WaitFor;
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
@@ -17,12 +17,12 @@ use crate::model::request::ProcessState;
 use crate::model::{Exit, ProcName};
 
 /// Reads from the journal whether the condition was met.
-pub(super) struct Seen {
+pub(super) struct ConditionReader {
     exits: Option<Exits>,
     pub(super) search: Option<Search>,
 }
 
-impl Seen {
+impl ConditionReader {
     pub(super) fn new(
         instance: &Instance,
         names: &[String],
@@ -176,15 +176,15 @@ impl Search {
         &mut self,
         wanted: &[&ProcessState],
         upto: u64,
-    ) -> Result<Verdict, CliError> {
+    ) -> Result<ConditionState, CliError> {
         self.read(upto)?;
         for process in wanted {
             if !self.has_said(&process.name) {
                 still_comes(process)?;
                 let text = format!("{} has not said `{}`", process.name, self.expression);
-                return Ok(Verdict::NotYet(text));
+                return Ok(ConditionState::NotYet(text));
             }
         }
-        Ok(Verdict::So(0))
+        Ok(ConditionState::So(0))
     }
 }

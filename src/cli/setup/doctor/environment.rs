@@ -26,7 +26,7 @@ pub(super) enum Origin {
 
 /// A variable that differs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Change {
+pub(super) struct VariableDifference {
     pub(super) name: OsString,
     pub(super) origin: Origin,
     /// The text to show: the name, and for a list of paths the entries added and removed.
@@ -67,7 +67,7 @@ const SECRET: [&str; 8] =
     ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "DSN", "AUTH"];
 
 /// All differences, by name.
-pub(super) fn changes(compared: &Compared<'_>) -> Vec<Change> {
+pub(super) fn changes(compared: &Compared<'_>) -> Vec<VariableDifference> {
     let Compared { here, child, .. } = compared;
     let mut names: Vec<&OsString> = here.keys().chain(child.keys()).collect();
     names.sort_unstable();
@@ -76,7 +76,7 @@ pub(super) fn changes(compared: &Compared<'_>) -> Vec<Change> {
         let (old, new) = (here.get(name), child.get(name));
         let shown = shown(name, old, new);
         let origin = origin(name, compared);
-        (old != new).then(|| Change { name: name.clone(), origin, shown })
+        (old != new).then(|| VariableDifference { name: name.clone(), origin, shown })
     };
     names.into_iter().filter_map(change).collect()
 }
@@ -162,7 +162,7 @@ pub(super) fn tell(report: &mut Report, compared: &Compared<'_>) {
 }
 
 /// Names for one line, limited to a readable number.
-pub(super) fn list<'a>(changes: impl Iterator<Item = &'a Change>) -> String {
+pub(super) fn list<'a>(changes: impl Iterator<Item = &'a VariableDifference>) -> String {
     const MOST: usize = 40;
     let mut shown: Vec<&str> = changes.map(|change| change.shown.as_str()).collect();
     let more = shown.len().saturating_sub(MOST);
@@ -172,7 +172,7 @@ pub(super) fn list<'a>(changes: impl Iterator<Item = &'a Change>) -> String {
 }
 
 /// Whether a difference is irrelevant to a process, whatever its cause.
-pub(super) fn is_noise(change: &Change) -> bool {
+pub(super) fn is_noise(change: &VariableDifference) -> bool {
     let list = TERMINAL.iter().chain(&SHIM).chain(&SHELL);
     list.into_iter().any(|name| change.name == *name)
 }

@@ -14,7 +14,7 @@ use crate::model::plan::Plan;
 use crate::run::dir::RuntimeDir;
 use crate::run::{listen, registry};
 use crate::sys;
-use crate::sys::dial::{self, Answer};
+use crate::sys::dial::{self, ListenerState};
 
 const CHECK: &str = "runs";
 
@@ -62,7 +62,8 @@ fn left(report: &mut Report, runtime: &RuntimeDir) {
             ),
         ),
         Ok(false) => {
-            let dead = |path: &std::path::PathBuf| matches!(dial::probe(path), Ok(Answer::Dead));
+            let dead =
+                |path: &std::path::PathBuf| matches!(dial::probe(path), Ok(ListenerState::Dead));
             let socket = plan.socket.as_path().to_owned();
             let sockets = listen::own_sockets(runtime.dir()).into_iter().chain([socket]);
             let mut text = format!("a run in {root} was killed and has left files");

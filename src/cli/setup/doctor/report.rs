@@ -35,7 +35,7 @@ pub(super) struct Report {
 }
 
 #[derive(Serialize)]
-struct Document<'a> {
+struct DoctorDocument<'a> {
     ok: bool,
     findings: &'a [Finding],
 }
@@ -91,7 +91,7 @@ impl Report {
 
     /// The report as JSON.
     pub(super) fn document(&self) -> impl Serialize + '_ {
-        Versioned::new(Document { ok: self.is_ok(), findings: &self.findings })
+        Versioned::new(DoctorDocument { ok: self.is_ok(), findings: &self.findings })
     }
 
     fn split(&mut self, check: &'static str, level: Level, text: &dyn Display) {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::environment::{self, Change, Compared, Variables};
+use super::environment::{self, Compared, VariableDifference, Variables};
 use super::report::Report;
 use crate::backend::tmux::socket::TMUX_DIR;
 use crate::backend::tmux::{Tmux, TmuxError};
@@ -152,8 +152,8 @@ fn environment(report: &mut Report, old: &Plan, fresh: &Plan) {
     };
     let (old, new, none) = (variables(old), variables(fresh), Variables::new());
     let compared = Compared { here: &old, given: &none, from_file: &|_| false, child: &new };
-    let reported = |change: &Change| !environment::is_noise(change);
-    let changes: Vec<Change> =
+    let reported = |change: &VariableDifference| !environment::is_noise(change);
+    let changes: Vec<VariableDifference> =
         environment::changes(&compared).into_iter().filter(reported).collect();
     if !changes.is_empty() {
         let names = environment::list(changes.iter());

@@ -27,7 +27,7 @@ use crate::protocol::spec::{SPEC_VERSION, Spec, Want, replace};
 use crate::sys::{self, ProcInfo, files, why};
 
 /// How long a process may take to start and to record its environment.
-const PATIENCE: Duration = Duration::from_secs(15);
+const START_PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long killed processes may take to exit.
 const LAST_MOMENTS: Duration = Duration::from_secs(5);
@@ -76,7 +76,7 @@ pub(super) enum ScratchError {
 
 /// What was found out.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct ScratchFindings {
     /// Whether the tmux server has loaded libutempter, if that can be seen.
     pub(super) utempter: Option<bool>,
     /// The environment of a process.
@@ -132,7 +132,7 @@ impl Scratch {
     }
 
     /// Run the whole trial; an error if there is no terminal.
-    pub(super) async fn look(&self) -> Result<Seen, ScratchError> {
+    pub(super) async fn look(&self) -> Result<ScratchFindings, ScratchError> {
         let Some(process) = self.plan.processes.first() else {
             return Err(DirError::NoDirectory { path: self.dir.clone() }.into());
         };
@@ -150,7 +150,7 @@ impl Scratch {
             Terminals::Native(_) => None,
         };
         let later = if first.is_ok() { Some(self.later(process).await) } else { None };
-        Ok(Seen { utempter, first, config, later })
+        Ok(ScratchFindings { utempter, first, config, later })
     }
 
     async fn later(&self, process: &ProcessPlan) -> Result<Variables, ScratchError> {
@@ -220,13 +220,13 @@ impl Scratch {
         record: &Path,
     ) -> Result<Variables, ScratchError> {
         let paths = PanePaths::new(&self.dir, name);
-        let how = match timeout(PATIENCE, ended(&paths)).await {
+        let how = match timeout(START_PATIENCE, ended(&paths)).await {
             Ok(Ok(())) => match files::read_plain(record) {
                 Ok(text) => return Ok(parse(&text)),
                 Err(_) => "ended before it ran the command".to_owned(),
             },
             Ok(Err(cause)) => return Err(ScratchError::File { path: paths.bell(), cause }),
-            Err(_) => format!("has not run a command within {} s", PATIENCE.as_secs()),
+            Err(_) => format!("has not run a command within {} s", START_PATIENCE.as_secs()),
         };
         let shell = process.shell.as_path().display().to_string();
         Err(ScratchError::NotRun { shell, how, said: self.said(name).await })

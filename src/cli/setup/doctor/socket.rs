@@ -15,11 +15,11 @@ use crate::cli::runtime;
 use crate::client::{ClientError, Listener, identify_listener};
 use crate::model::network::TcpAddress;
 use crate::model::plan::Plan;
-use crate::sys::dial::{self, Answer};
+use crate::sys::dial::{self, ListenerState};
 use crate::sys::{self, Listener as Listens, why};
 
 /// The maximum length of a socket's path.
-const LONGEST: usize =
+const LONGEST_PATH: usize =
     size_of::<libc::sockaddr_un>() - std::mem::offset_of!(libc::sockaddr_un, sun_path) - 1;
 
 /// Check the control socket of this project and its listener.
@@ -36,17 +36,17 @@ pub(super) fn control(report: &mut Report, start: &Start) {
         return report.fail_so(CHECK, text, "move it away, or give another socket with `-s`");
     }
     match dial::probe(path) {
-        Ok(Answer::Live) if held => report.ok(CHECK, format!("{shown}: a run listens")),
-        Ok(Answer::Live) => listener(report, start),
-        Ok(Answer::Nothing) if held => report.note(
+        Ok(ListenerState::Live) if held => report.ok(CHECK, format!("{shown}: a run listens")),
+        Ok(ListenerState::Live) => listener(report, start),
+        Ok(ListenerState::Nothing) if held => report.note(
             CHECK,
             format!("{shown} is gone although a run is up; commands still find the run"),
         ),
-        Ok(Answer::Dead) => report.note(
+        Ok(ListenerState::Dead) => report.note(
             CHECK,
             format!("nobody listens on {shown}; the next start takes its place, `tmo cleanup` removes it"),
         ),
-        Ok(Answer::Nothing) => room(report, start),
+        Ok(ListenerState::Nothing) => room(report, start),
         Err(error) => report.fail_so(
             CHECK,
             format!("{shown}: {}", why(&error)),
@@ -113,8 +113,9 @@ fn room(report: &mut Report, start: &Start) {
     }
     let elsewhere = "the socket goes to the runtime directory, with a link here";
     let length = path.as_os_str().as_bytes().len();
-    if length > LONGEST {
-        let text = format!("the path of {shown} has {length} bytes, a socket may have {LONGEST}; ");
+    if length > LONGEST_PATH {
+        let text =
+            format!("the path of {shown} has {length} bytes, a socket may have {LONGEST_PATH}; ");
         return report.note(CHECK, text + elsewhere);
     }
     let trial = dir.join(format!(".tmo{}", std::process::id()));
@@ -122,11 +123,11 @@ fn room(report: &mut Report, start: &Start) {
         Ok(_) => {
             // This process created it just now.
             let _ = std::fs::remove_file(&trial);
-            report.ok(CHECK, format!("{shown} can be made ({length} of {LONGEST} bytes)"));
+            report.ok(CHECK, format!("{shown} can be made ({length} of {LONGEST_PATH} bytes)"));
         }
         // The temporary name is longer than the real one.
         Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
-            report.ok(CHECK, format!("{shown} ({length} of {LONGEST} bytes)"));
+            report.ok(CHECK, format!("{shown} ({length} of {LONGEST_PATH} bytes)"));
         }
         Err(error) => {
             let text = format!("no socket can be created in {}: {}; ", dir.display(), why(&error));
@@ -139,9 +140,9 @@ fn room(report: &mut Report, start: &Start) {
 pub(super) fn of_tmux(report: &mut Report, plan: &Plan) {
     let path = tmux_socket::of_plan(plan);
     let length = path.as_os_str().as_bytes().len();
-    if length > LONGEST {
+    if length > LONGEST_PATH {
         let text = format!(
-            "the socket {} of tmux has {length} bytes, {LONGEST} are possible",
+            "the socket {} of tmux has {length} bytes, {LONGEST_PATH} are possible",
             path.display()
         );
         report.fail_so("socket", text, "set TMUX_TMPDIR to a directory with a shorter path");
@@ -150,11 +151,11 @@ pub(super) fn of_tmux(report: &mut Report, plan: &Plan) {
 
 #[cfg(test)]
 mod tests {
-    use super::LONGEST;
+    use super::LONGEST_PATH;
 
     #[test]
     fn the_longest_path_is_that_of_the_system() {
         let fits = |length: usize| nix::sys::socket::UnixAddr::new(&*"x".repeat(length)).is_ok();
-        assert!(fits(LONGEST) && !fits(LONGEST + 1));
+        assert!(fits(LONGEST_PATH) && !fits(LONGEST_PATH + 1));
     }
 }

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::environment::{self, Compared, Variables};
 use super::report::Report;
-use super::scratch::{Scratch, Seen};
+use super::scratch::{Scratch, ScratchFindings};
 use super::{terminals, tmux};
 use crate::cli::error::CliError;
 use crate::cli::runtime;
@@ -64,8 +64,13 @@ const fn check(trial: &Plan) -> &'static str {
     }
 }
 
-fn report_trial(report: &mut Report, context: &Context, plans: (Option<&Plan>, &Plan), seen: Seen) {
-    let Seen { utempter, first, config, later } = seen;
+fn report_trial(
+    report: &mut Report,
+    context: &Context,
+    plans: (Option<&Plan>, &Plan),
+    findings: ScratchFindings,
+) {
+    let ScratchFindings { utempter, first, config, later } = findings;
     let check = check(plans.1);
     let is_native = plans.1.backend == Backend::Native;
     if !is_native {

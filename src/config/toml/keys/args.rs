@@ -1,7 +1,7 @@
 //! `args`: arguments appended to a command.
 
-use super::{At, Diagnostics, Key, ProcessKey, ProcessTable, TEXT_OR_TEXTS, View, key};
-use crate::config::toml::keys::command::Line;
+use super::{At, Diagnostics, Key, ProcessKey, ProcessTable, TEXT_OR_TEXTS, Table, key};
+use crate::config::toml::keys::command::CommandLine;
 use crate::config::toml::validate::words;
 
 /// Arguments appended to a command.
@@ -20,7 +20,7 @@ impl ProcessKey for Args {
     const KEYS: &'static [Key] = &[key("args", TEXT_OR_TEXTS, "Arguments added to the command.")];
     const OF_ALL: bool = false;
 
-    fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         view.of("args", |value| match value.as_str() {
             Some(text) => Some(Appended::Text(text.to_owned())),
             None => Some(Appended::Words(words(value)?)),
@@ -29,7 +29,10 @@ impl ProcessKey for Args {
 
     fn check(table: &ProcessTable, mistakes: &mut Diagnostics) {
         if let (Some(command), Some(args)) = (&table.command, &table.args)
-            && matches!((command.get_ref(), args.get_ref()), (Line::Words(_), Appended::Text(_)))
+            && matches!(
+                (command.get_ref(), args.get_ref()),
+                (CommandLine::Words(_), Appended::Text(_))
+            )
         {
             let text = "`args` of a command without a shell are a list, as the command";
             mistakes.add(args.span(), text);

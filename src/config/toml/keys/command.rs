@@ -1,15 +1,15 @@
 //! `command`: the command of a process.
 
 use super::args::Appended;
-use super::{At, Diagnostics, Key, ProcessKey, ProcessTable, TEXT_OR_TEXTS, View, key, value};
-use crate::config::procfile::Entry;
+use super::{At, Diagnostics, Key, ProcessKey, ProcessTable, TEXT_OR_TEXTS, Table, key, value};
+use crate::config::procfile::ProcfileEntry;
 use crate::config::toml::validate::words;
 use crate::model::shell;
 use crate::model::text::OsText;
 
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Line {
+pub enum CommandLine {
     /// A line for the shell.
     Shell(String),
     /// A program and its arguments, without a shell.
@@ -19,7 +19,7 @@ pub enum Line {
 pub struct Command;
 
 impl ProcessKey for Command {
-    type Said = At<Line>;
+    type Said = At<CommandLine>;
     const KEYS: &'static [Key] = &[key(
         "command",
         TEXT_OR_TEXTS,
@@ -27,14 +27,14 @@ impl ProcessKey for Command {
     )];
     const OF_ALL: bool = false;
 
-    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         let command = view.of("command", |value| match value.as_str() {
-            Some(line) => Some(Line::Shell(line.to_owned())),
-            None => Some(Line::Words(words(value)?)),
+            Some(line) => Some(CommandLine::Shell(line.to_owned())),
+            None => Some(CommandLine::Words(words(value)?)),
         })?;
         let empty = match command.get_ref() {
-            Line::Shell(line) => line.trim().is_empty(),
-            Line::Words(words) => words.first().is_none_or(String::is_empty),
+            CommandLine::Shell(line) => line.trim().is_empty(),
+            CommandLine::Words(words) => words.first().is_none_or(String::is_empty),
         };
         if empty {
             mistakes.add(command.span(), "`command` is empty; it is what is to be run");
@@ -43,7 +43,7 @@ impl ProcessKey for Command {
     }
 }
 
-impl Line {
+impl CommandLine {
     /// As a line for the shell.
     pub fn for_shell(&self) -> String {
         match self {
@@ -58,16 +58,16 @@ fn quoted(words: &[String]) -> String {
 }
 
 /// The command of an entry with the arguments appended, and its words if it runs without a shell.
-pub fn command_line(entry: &Entry, table: &ProcessTable) -> (OsText, Option<Vec<OsText>>) {
+pub fn command_line(entry: &ProcfileEntry, table: &ProcessTable) -> (OsText, Option<Vec<OsText>>) {
     let args = value(&table.args);
     let line = match value(&table.command) {
-        Some(Line::Words(mut argv)) => {
+        Some(CommandLine::Words(mut argv)) => {
             if let Some(Appended::Words(words)) = args {
                 argv.extend(words);
             }
             return (quoted(&argv).into(), Some(argv.into_iter().map(OsText::from).collect()));
         }
-        Some(Line::Shell(line)) => line.into(),
+        Some(CommandLine::Shell(line)) => line.into(),
         None => entry.command.clone(),
     };
     let more = match args {

@@ -1,15 +1,15 @@
 //! `[connect]`: how `tmo connect` shows terminals.
 
-use super::{Diagnostics, Key, Kind, View, key};
+use super::{Diagnostics, Key, Table, Type, key};
 use crate::model::detach_keys::DetachKeys;
 
 /// `[connect]`.
 pub(in crate::config::toml) const KEYS: &[Key] =
-    &[key("detach", Kind::Text, "The keys that leave a terminal of tmo's own: \"ctrl-p,ctrl-q\".")];
+    &[key("detach", Type::Text, "The keys that leave a terminal of tmo's own: \"ctrl-p,ctrl-q\".")];
 
 /// The keys.
 pub(in crate::config::toml) fn read(
-    view: View<'_, '_>,
+    view: Table<'_, '_>,
     mistakes: &mut Diagnostics,
 ) -> Option<DetachKeys> {
     let detach = view.text("detach")?;

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use super::{Diagnostics, Key, Kind, View, key};
+use super::{Diagnostics, Key, Table, Type, key};
 
 /// `[crash]`.
 pub(in crate::config::toml) const KEYS: &[Key] =
-    &[key("dir", Kind::Text, "The directory of the crash reports.")];
+    &[key("dir", Type::Text, "The directory of the crash reports.")];
 
 /// The directory, relative to that of the file.
 pub(in crate::config::toml) fn read(
-    view: View<'_, '_>,
+    view: Table<'_, '_>,
     mistakes: &mut Diagnostics,
 ) -> Option<PathBuf> {
     view.filled("dir", mistakes).map(|dir| dir.into_inner().into())

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{At, Diagnostics, Key, Kind, ProcessKey, Spanned, View, key};
+use super::{At, Diagnostics, Key, ProcessKey, Spanned, Table, Type, key};
 use crate::config::Env;
 use crate::config::toml::resolve::Disk;
 use crate::model::text::OsText;
@@ -13,9 +13,9 @@ pub struct Cwd;
 impl ProcessKey for Cwd {
     type Said = At<PathBuf>;
     const KEYS: &'static [Key] =
-        &[key("cwd", Kind::Text, "The working directory, relative to this file.")];
+        &[key("cwd", Type::Text, "The working directory, relative to this file.")];
 
-    fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         view.path("cwd")
     }
 

@@ -1,7 +1,7 @@
 //! `depends_on`: the processes that a process waits for. `dependency_check.rs` rejects cycles.
 
 use super::{
-    Diagnostics, Key, Kind, Planned, ProcessKey, ProcessPlan, Spanned, TEXTS, Value, View, json,
+    Diagnostics, Key, Planned, ProcessKey, ProcessPlan, Spanned, TEXTS, Table, Type, Value, json,
     key,
 };
 use crate::config::toml::validate::{in_order, word};
@@ -18,12 +18,12 @@ pub struct DependencyEntry {
     pub restart: bool,
 }
 
-const CONDITION: Kind = Kind::Word(&["started", "ready", "completed"]);
+const CONDITION: Type = Type::Word(&["started", "ready", "completed"]);
 
 /// An entry of `depends_on` with more than a condition.
 const ENTRY: &[Key] = &[
     key("condition", CONDITION, "What it must have reached; default ready."),
-    key("restart", Kind::Switch, "Restart this process too when the other one is restarted."),
+    key("restart", Type::Switch, "Restart this process too when the other one is restarted."),
 ];
 
 pub struct DependsOn;
@@ -32,7 +32,7 @@ impl ProcessKey for DependsOn {
     type Said = Vec<Spanned<DependencyEntry>>;
     const KEYS: &'static [Key] = &[key(
         "depends_on",
-        Kind::Either(&[TEXTS, Kind::Map(&Kind::Either(&[CONDITION, Kind::Table(ENTRY)]))]),
+        Type::Either(&[TEXTS, Type::Map(&Type::Either(&[CONDITION, Type::Table(ENTRY)]))]),
         "The processes it waits for, and the condition that each must meet.",
     )];
     const OF_ALL: bool = false;
@@ -50,7 +50,7 @@ impl ProcessKey for DependsOn {
         Some(needs.map(|need| (need.on.to_string(), entry(need))).collect())
     }
 
-    fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         let Some(table) = view.table("depends_on") else {
             let ready = |on: Spanned<String>| {
                 let (span, until) = (on.span(), DependencyCondition::Ready);
@@ -62,8 +62,8 @@ impl ProcessKey for DependsOn {
             .filter_map(|(on, until)| {
                 let (until, restart) = match until.get_ref().as_table() {
                     Some(entry) => {
-                        let until = View(entry).word("condition").map(Spanned::into_inner);
-                        let restart = View(entry).switch("restart").map(Spanned::into_inner);
+                        let until = Table(entry).word("condition").map(Spanned::into_inner);
+                        let restart = Table(entry).switch("restart").map(Spanned::into_inner);
                         (until.unwrap_or(DependencyCondition::Ready), restart.unwrap_or(false))
                     }
                     None => (word(until.get_ref())?, false),

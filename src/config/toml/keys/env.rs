@@ -9,8 +9,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Diagnostics, Key, Kind, ProcessKey, ProcessPlan, ProcessTable, Said, Spanned, TEXT_OR_TEXTS,
-    TEXTS, Value, View, json, key,
+    Diagnostics, Key, ProcessKey, ProcessPlan, ProcessTable, Said, Spanned, TEXT_OR_TEXTS, TEXTS,
+    Table, Type, Value, json, key,
 };
 use crate::config::toml::TmoToml;
 use crate::config::toml::resolve::Disk;
@@ -53,14 +53,14 @@ impl ProcessKey for Variables {
     const KEYS: &'static [Key] = &[
         key(
             "env",
-            Kind::Either(&[Kind::Map(&Kind::Scalar), TEXTS]),
+            Type::Either(&[Type::Map(&Type::Scalar), TEXTS]),
             "Variables: a table, or a list of \"NAME=value\".",
         ),
         key("env_file", TEXT_OR_TEXTS, "Files with variables; each must exist."),
         key("add_path", TEXTS, "Directories put before PATH."),
     ];
 
-    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         VariableTable {
             pairs: pairs(view, mistakes),
             files: view.paths("env_file"),
@@ -89,7 +89,7 @@ impl Default for Room {
     }
 }
 
-fn pairs(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Vec<Spanned<(String, String)>> {
+fn pairs(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Vec<Spanned<(String, String)>> {
     let mut found = vec![];
     if let Some(table) = view.table("env") {
         for (key, value) in in_order(table.get_ref().0) {

@@ -3,12 +3,12 @@
 use ::toml::de::DeValue;
 
 use super::{
-    At, Diagnostics, Key, Kind, Planned, ProcessKey, ProcessPlan, ProcessTable, View, json, key,
+    At, Diagnostics, Key, Planned, ProcessKey, ProcessPlan, ProcessTable, Table, Type, json, key,
     value,
 };
 use crate::config::toml::validate::number;
 
-const CODES: Kind = Kind::List(&Kind::Number(0, 255));
+const CODES: Type = Type::List(&Type::Number(0, 255));
 
 fn codes(value: &DeValue<'_>) -> Option<Vec<u8>> {
     value.as_array()?.iter().map(|item| u8::try_from(number(item.get_ref())?).ok()).collect()
@@ -22,7 +22,7 @@ impl ProcessKey for Success {
         &[key("success_exit_codes", CODES, "Exit codes besides 0 that mean success.")];
     const PLANNED: Planned = Some(|process| json!(process.rules.success_codes));
 
-    fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         view.of("success_exit_codes", codes)
     }
 
@@ -43,7 +43,7 @@ impl ProcessKey for Soft {
         &[key("soft_exit_codes", CODES, "Exit codes of failures that max_failures doesn't count.")];
     const PLANNED: Planned = Some(|process| json!(process.rules.soft_codes));
 
-    fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         view.of("soft_exit_codes", codes)
     }
 

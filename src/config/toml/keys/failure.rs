@@ -2,17 +2,17 @@
 
 use super::pattern::pattern;
 use super::{
-    Diagnostics, ITEM_BYTES, Key, Kind, Planned, ProcessKey, ProcessPlan, Spanned, Value, View,
+    Diagnostics, ITEM_BYTES, Key, Planned, ProcessKey, ProcessPlan, Spanned, Table, Type, Value,
     json, key,
 };
 use crate::model::rules::FailurePattern;
 
 /// `[[process.NAME.failure]]`.
 const ITEM: &[Key] = &[
-    key("pattern", Kind::Text, "The text or regular expression to search for."),
-    key("regex", Kind::Switch, "Whether the pattern is a regular expression."),
-    key("ignore_case", Kind::Switch, "Whether to ignore case; by default only for a text."),
-    key("action", Kind::Word(&["break", "restart"]), "What happens on a match; default break."),
+    key("pattern", Type::Text, "The text or regular expression to search for."),
+    key("regex", Type::Switch, "Whether the pattern is a regular expression."),
+    key("ignore_case", Type::Switch, "Whether to ignore case; by default only for a text."),
+    key("action", Type::Word(&["break", "restart"]), "What happens on a match; default break."),
 ];
 
 pub struct Failure;
@@ -21,7 +21,7 @@ impl ProcessKey for Failure {
     type Said = Vec<Spanned<FailurePattern>>;
     const KEYS: &'static [Key] = &[key(
         "failure",
-        Kind::List(&Kind::Table(ITEM)),
+        Type::List(&Type::Table(ITEM)),
         "Patterns in its output that mean that it has failed.",
     )];
     const PLANNED: Planned = Some(|process| json!(process.rules.failures));
@@ -39,7 +39,7 @@ impl ProcessKey for Failure {
         Some(process.rules.failures.iter().map(failure).collect())
     }
 
-    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         view.tables("failure").iter().filter_map(|found| item(found, mistakes)).collect()
     }
 
@@ -53,7 +53,7 @@ impl ProcessKey for Failure {
 }
 
 fn item(
-    found: &Spanned<View<'_, '_>>,
+    found: &Spanned<Table<'_, '_>>,
     mistakes: &mut Diagnostics,
 ) -> Option<Spanned<FailurePattern>> {
     let view = *found.get_ref();

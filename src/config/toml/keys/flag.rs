@@ -4,29 +4,29 @@ use std::collections::BTreeSet;
 
 use super::pattern::pattern;
 use super::{
-    ACTIONS, Diagnostics, ITEM_BYTES, Key, Kind, Planned, ProcessKey, ProcessPlan, ProcessTable,
-    Spanned, Value, View, json, key,
+    ACTIONS, Diagnostics, ITEM_BYTES, Key, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned,
+    Table, Type, Value, json, key,
 };
 use crate::model::rules::{Flag, Reaction};
 
 /// `[[process.NAME.flag]]`.
 const ITEM: &[Key] = &[
-    key("name", Kind::Text, "The name of the flag."),
-    key("pattern", Kind::Text, "The regular expression to search for."),
-    key("ignore_case", Kind::Switch, "Whether to ignore case."),
+    key("name", Type::Text, "The name of the flag."),
+    key("pattern", Type::Text, "The regular expression to search for."),
+    key("ignore_case", Type::Switch, "Whether to ignore case."),
     key(
         "color",
-        Kind::Word(&["green", "red", "yellow", "blue", "purple", "orange"]),
+        Type::Word(&["green", "red", "yellow", "blue", "purple", "orange"]),
         "The colour it is shown in; default yellow.",
     ),
-    key("context_window", Kind::Number(0, 65535), "Lines kept before and after each match."),
-    key("context_window_size", Kind::Number(0, 65535), "Alias of context_window."),
-    key("target", Kind::Number(0, i64::MAX as u64), "More matches than this are too many."),
-    key("target_count", Kind::Number(0, i64::MAX as u64), "Alias of target."),
-    key("on_match", Kind::Text, "A command to run after a match."),
-    key("notify", Kind::Switch, "Whether a match is shown on the desktop."),
-    key("every", Kind::Time, "The least time between two commands or notifications; default 1 s."),
-    key("action", Kind::Word(ACTIONS), "What else happens on a match; default notify: nothing."),
+    key("context_window", Type::Number(0, 65535), "Lines kept before and after each match."),
+    key("context_window_size", Type::Number(0, 65535), "Alias of context_window."),
+    key("target", Type::Number(0, i64::MAX as u64), "More matches than this are too many."),
+    key("target_count", Type::Number(0, i64::MAX as u64), "Alias of target."),
+    key("on_match", Type::Text, "A command to run after a match."),
+    key("notify", Type::Switch, "Whether a match is shown on the desktop."),
+    key("every", Type::Time, "The least time between two commands or notifications; default 1 s."),
+    key("action", Type::Word(ACTIONS), "What else happens on a match; default notify: nothing."),
 ];
 
 pub struct Flags;
@@ -34,10 +34,10 @@ pub struct Flags;
 impl ProcessKey for Flags {
     type Said = Vec<Spanned<Flag>>;
     const KEYS: &'static [Key] =
-        &[key("flag", Kind::List(&Kind::Table(ITEM)), "Patterns in its output to count and keep.")];
+        &[key("flag", Type::List(&Type::Table(ITEM)), "Patterns in its output to count and keep.")];
     const PLANNED: Planned = Some(|process| json!(process.rules.flags));
 
-    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         view.tables("flag").iter().filter_map(|found| item(found, mistakes)).collect()
     }
 
@@ -66,7 +66,7 @@ impl ProcessKey for Flags {
     }
 }
 
-fn item(found: &Spanned<View<'_, '_>>, mistakes: &mut Diagnostics) -> Option<Spanned<Flag>> {
+fn item(found: &Spanned<Table<'_, '_>>, mistakes: &mut Diagnostics) -> Option<Spanned<Flag>> {
     let view = *found.get_ref();
     for (key, what) in [("name", "which `tmo flags` shows"), ("pattern", "a regular expression")] {
         if view.get(key).is_none() {

@@ -1,7 +1,7 @@
 //! `group` and `groups`: groups of processes, referred to as `@GROUP`.
 
 use super::{
-    Diagnostics, ITEM_BYTES, Key, Kind, Planned, ProcessKey, ProcessPlan, Spanned, TEXTS, View,
+    Diagnostics, ITEM_BYTES, Key, Planned, ProcessKey, ProcessPlan, Spanned, TEXTS, Table, Type,
     json, key,
 };
 
@@ -11,11 +11,11 @@ impl ProcessKey for Groups {
     type Said = Vec<Spanned<String>>;
     const KEYS: &'static [Key] = &[
         key("groups", TEXTS, "Groups that it belongs to."),
-        key("group", Kind::Text, "A group that it belongs to."),
+        key("group", Type::Text, "A group that it belongs to."),
     ];
     const PLANNED: Planned = Some(|process| json!(process.rules.groups));
 
-    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         let all: Vec<_> = view.text("group").into_iter().chain(view.texts("groups")).collect();
         let word = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         for group in &all {

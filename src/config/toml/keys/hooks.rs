@@ -1,24 +1,24 @@
 //! `[hooks]`: commands to run on events of the run.
 
-use super::{Diagnostics, Key, Kind, Spanned, View, key};
+use super::{Diagnostics, Key, Spanned, Table, Type, key};
 use crate::model::rules::{Hooks, StopAfter};
 use crate::model::text::OsText;
 
 /// `[hooks]`.
 pub(in crate::config::toml) const KEYS: &[Key] = &[
-    key("on_crash", Kind::Text, "Run when a process has crashed."),
-    key("dependencies_ready", Kind::Text, "Run when all processes of phase dependency are ready."),
-    key("main_started", Kind::Text, "Run when all processes of phase main have been started."),
-    key("cleanup", Kind::Text, "Run before the processes of phase cleanup."),
+    key("on_crash", Type::Text, "Run when a process has crashed."),
+    key("dependencies_ready", Type::Text, "Run when all processes of phase dependency are ready."),
+    key("main_started", Type::Text, "Run when all processes of phase main have been started."),
+    key("cleanup", Type::Text, "Run before the processes of phase cleanup."),
     key(
         "stop_after",
-        Kind::Word(&["dependencies_ready", "main_started"]),
+        Type::Word(&["dependencies_ready", "main_started"]),
         "The hook after which the run ends.",
     ),
 ];
 
 /// `[hooks]`.
-pub(in crate::config::toml) fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Hooks {
+pub(in crate::config::toml) fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Hooks {
     let mut command = |key| Some(OsText::from(view.filled(key, mistakes)?.into_inner()));
     let hooks = Hooks {
         on_crash: command("on_crash"),

@@ -1,9 +1,9 @@
 //! `live`: a periodic check whether a process still works.
 
-use super::probe::{Asked, OWN_PORT, asked, written};
+use super::probe::{DeclaredProbe, OWN_PORT, asked, written};
 use super::{
-    ACTIONS, At, Diagnostics, Key, Kind, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned,
-    Value, View, json, key,
+    ACTIONS, At, Diagnostics, Key, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned, Table,
+    Type, Value, json, key,
 };
 use crate::model::rules::Reaction;
 use crate::model::units::written_span;
@@ -14,20 +14,20 @@ const WAYS: &[&str] = &["port", "http", "exec"];
 /// `live`.
 const LIVE: &[Key] = &[
     key("port", OWN_PORT, "This port accepts connections; true means its own PORT."),
-    key("host", Kind::Text, "With port: the host to connect to; default 127.0.0.1."),
-    key("http", Kind::Text, "A GET of this http:// URL returns a status from 200 to 399."),
-    key("exec", Kind::Text, "This command exits with 0."),
-    key("every", Kind::Time, "The pause between two attempts; default 10 seconds."),
-    key("timeout", Kind::Time, "How long an attempt may take; default 2 seconds."),
-    key("failures", Kind::Number(1, 1_000_000), "Failed attempts in a row it takes; default 3."),
-    key("action", Kind::Word(ACTIONS), "What happens then; default restart."),
+    key("host", Type::Text, "With port: the host to connect to; default 127.0.0.1."),
+    key("http", Type::Text, "A GET of this http:// URL returns a status from 200 to 399."),
+    key("exec", Type::Text, "This command exits with 0."),
+    key("every", Type::Time, "The pause between two attempts; default 10 seconds."),
+    key("timeout", Type::Time, "How long an attempt may take; default 2 seconds."),
+    key("failures", Type::Number(1, 1_000_000), "Failed attempts in a row it takes; default 3."),
+    key("action", Type::Word(ACTIONS), "What happens then; default restart."),
 ];
 
 /// The table `live`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveTable {
     /// The check.
-    pub asked: Asked,
+    pub asked: DeclaredProbe,
     /// The pause between two attempts.
     pub every_ms: u64,
     /// The deadline of an attempt.
@@ -43,7 +43,7 @@ pub struct Live;
 impl ProcessKey for Live {
     type Said = At<LiveTable>;
     const KEYS: &'static [Key] =
-        &[key("live", Kind::Table(LIVE), "A check repeated while it is ready.")];
+        &[key("live", Type::Table(LIVE), "A check repeated while it is ready.")];
     const PLANNED: Planned = Some(|process| json!(process.rules.live));
 
     fn shown(process: &ProcessPlan) -> Option<Value> {
@@ -56,7 +56,7 @@ impl ProcessKey for Live {
         Some(words.into())
     }
 
-    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         let (span, view) = (view.key("live")?, view.table("live")?.into_inner());
         let asked = asked(view, span.clone(), WAYS, mistakes)?;
         let time = |key: &str, usual: u64| view.time(key).map_or(usual, Spanned::into_inner);

@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-use super::{Key, Kind, Spanned, View, key};
+use super::{Key, Spanned, Table, Type, key};
 use crate::config::toml::validate::size;
 
 /// `[log]`.
 pub(in crate::config::toml) const KEYS: &[Key] = &[
-    key("dir", Kind::Text, "The directory below which the log of this project is kept."),
-    key("per_process", Kind::Size, "Bytes kept for each process; 0 keeps everything."),
-    key("total", Kind::Size, "Bytes kept in total; 0 keeps everything."),
+    key("dir", Type::Text, "The directory below which the log of this project is kept."),
+    key("per_process", Type::Size, "Bytes kept for each process; 0 keeps everything."),
+    key("total", Type::Size, "Bytes kept in total; 0 keeps everything."),
     key(
         "max_age",
-        Kind::Time,
+        Type::Time,
         "Older output is deleted, by whole segments; 0, the default, keeps it however old.",
     ),
 ];
@@ -31,7 +31,7 @@ pub struct LogTable {
 }
 
 /// `[log]`.
-pub(in crate::config::toml) fn read(view: View<'_, '_>) -> LogTable {
+pub(in crate::config::toml) fn read(view: Table<'_, '_>) -> LogTable {
     let bytes = |key| view.of(key, size).map(Spanned::into_inner);
     LogTable {
         dir: view.text("dir").map(|dir| dir.into_inner().into()),

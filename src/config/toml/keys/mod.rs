@@ -35,14 +35,14 @@ use std::ops::Range;
 use ::toml::Spanned;
 use serde_json::{Value, json};
 
-pub use self::command::{Line, command_line};
+pub use self::command::{CommandLine, command_line};
 pub use self::depends_on::DependencyEntry;
 pub use self::log::LogTable;
-pub use self::probe::Asked;
-use super::kind::{COUNT, Key, Kind, MILLIS, PORT, TEXT_OR_TEXTS, TEXTS, key};
+pub use self::probe::DeclaredProbe;
+use super::kind::{COUNT, Key, MILLIS, PORT, TEXT_OR_TEXTS, TEXTS, Type, key};
 use super::problem::Diagnostics;
 use super::said::{At, Said, said_by_key, value};
-use super::validate::View;
+use super::validate::Table;
 use crate::config::options::BackendChoice;
 use crate::model::limits::ITEM_BYTES;
 use crate::model::plan::ProcessPlan;
@@ -65,7 +65,7 @@ pub trait ProcessKey {
     const PLANNED: Planned = None;
 
     /// Read the value from this table. Values that make no sense are added to `mistakes`.
-    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said;
+    fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said;
 
     /// Add values that contradict another key of the same process to `mistakes`.
     fn check(_table: &ProcessTable, _mistakes: &mut Diagnostics) {}
@@ -86,7 +86,7 @@ pub trait ProcessKey {
 }
 
 /// A setting in effect: its key, its value, and its place in the file.
-pub type Row = (&'static str, Value, Range<usize>);
+pub type EffectiveSetting = (&'static str, Value, Range<usize>);
 
 macro_rules! process_keys {
     ($($(#[$about:meta])* $name:ident: $key:ty,)*) => {
@@ -103,7 +103,7 @@ macro_rules! process_keys {
 
         impl ProcessTable {
             /// Read a table.
-            pub(super) fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self {
+            pub(super) fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self {
                 Self { $($name: <$key>::read(view, mistakes),)* }
             }
 
@@ -124,7 +124,7 @@ macro_rules! process_keys {
             }
 
             /// The settings in effect that come from the file.
-            pub fn rows(&self, process: &ProcessPlan) -> impl Iterator<Item = Row> {
+            pub fn rows(&self, process: &ProcessPlan) -> impl Iterator<Item = EffectiveSetting> {
                 let rows = [$((<$key>::KEYS[0].name, <$key>::shown(process), self.$name.at())),*];
                 rows.into_iter().filter_map(|(key, value, at)| Some((key, value?, at?)))
             }
@@ -207,21 +207,21 @@ pub(super) const DEFAULTS: &[Key] = &joined::<{ count(true) }>(true);
 pub(super) const TOP: &[Key] = &[
     key(
         "backend",
-        Kind::Word(BackendChoice::NAMES),
+        Type::Word(BackendChoice::NAMES),
         "What provides the terminals: tmux, tmo itself, or tmux if it is installed.",
     ),
-    key("defaults", Kind::Table(DEFAULTS), "Settings of each process that does not override them."),
-    key("process", Kind::Map(&Kind::Table(PROCESS)), "The processes, by name."),
-    key("hooks", Kind::Table(hooks::KEYS), "Commands to run on events of the run."),
-    key("crash", Kind::Table(crash::KEYS), "Crash reports."),
-    key("log", Kind::Table(log::KEYS), "Where the log is and how much of it is kept."),
-    key("web", Kind::Table(web::KEYS), "How `tmo web` shows the run."),
+    key("defaults", Type::Table(DEFAULTS), "Settings of each process that does not override them."),
+    key("process", Type::Map(&Type::Table(PROCESS)), "The processes, by name."),
+    key("hooks", Type::Table(hooks::KEYS), "Commands to run on events of the run."),
+    key("crash", Type::Table(crash::KEYS), "Crash reports."),
+    key("log", Type::Table(log::KEYS), "Where the log is and how much of it is kept."),
+    key("web", Type::Table(web::KEYS), "How `tmo web` shows the run."),
     key(
         "watcher",
-        Kind::Map(&Kind::Table(watcher::KEYS)),
+        Type::Map(&Type::Table(watcher::KEYS)),
         "Programs that restart a process when files change, by name.",
     ),
-    key("connect", Kind::Table(connect::KEYS), "How `tmo connect` shows terminals."),
+    key("connect", Type::Table(connect::KEYS), "How `tmo connect` shows terminals."),
 ];
 
 /// The number of keys of a process, or of `[defaults]`.

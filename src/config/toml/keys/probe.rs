@@ -5,24 +5,24 @@ use std::ops::Range;
 use serde_json::{Map, Value, json};
 
 use super::pattern::pattern;
-use super::{Diagnostics, ITEM_BYTES, Kind, PORT, Spanned, View};
+use super::{Diagnostics, ITEM_BYTES, PORT, Spanned, Table, Type};
 use crate::config::toml::validate::number;
 use crate::model::rules::{PortOwner, Probe};
 use crate::model::units::written_span;
 
 /// A port number, or the port that tmo assigns to the process (`$PORT`).
-pub(super) const OWN_PORT: Kind = Kind::Either(&[PORT, Kind::Switch]);
+pub(super) const OWN_PORT: Type = Type::Either(&[PORT, Type::Switch]);
 
 /// A probe before the port of the process is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
+pub enum DeclaredProbe {
     /// The process's own port, on this host.
     OwnPort(String, PortOwner),
     /// Any other probe.
     Probe(Probe),
 }
 
-impl Asked {
+impl DeclaredProbe {
     /// The probe for a process with this port.
     pub fn with_port(&self, port: Option<u16>) -> Option<Probe> {
         match self {
@@ -79,11 +79,11 @@ pub(super) fn written(probe: &Probe) -> Map<String, Value> {
 
 /// The one check that is configured.
 pub(super) fn asked(
-    view: View<'_, '_>,
+    view: Table<'_, '_>,
     span: Range<usize>,
     ways: &[&str],
     mistakes: &mut Diagnostics,
-) -> Option<Asked> {
+) -> Option<DeclaredProbe> {
     let there: Vec<&str> = ways.iter().copied().filter(|key| view.get(key).is_some()).collect();
     let list = ways.join(", ");
     let [way] = there[..] else {
@@ -116,10 +116,10 @@ pub(super) fn asked(
         "exit" => Probe::Exit { code: view.number("exit")?.into_inner() },
         _ => Probe::Delay { ms: view.time("delay")?.into_inner() },
     };
-    Some(Asked::Probe(probe))
+    Some(DeclaredProbe::Probe(probe))
 }
 
-fn port(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Option<Asked> {
+fn port(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Option<DeclaredProbe> {
     let host = match view.get("host") {
         Some(_) => view.filled("host", mistakes)?.into_inner(),
         None => Probe::HERE.to_owned(),
@@ -131,10 +131,10 @@ fn port(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Option<Asked> {
             let text = "`port = false` asks for nothing; write a number, or true for its PORT";
             mistakes.add(value.span(), text);
         }
-        return own.then_some(Asked::OwnPort(host, owner));
+        return own.then_some(DeclaredProbe::OwnPort(host, owner));
     }
     let port = u16::try_from(number(value.get_ref())?).ok()?;
-    Some(Asked::Probe(Probe::Port { host, port, owner }))
+    Some(DeclaredProbe::Probe(Probe::Port { host, port, owner }))
 }
 
 /// A URL that can be probed.

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::probe::{Asked, OWN_PORT, asked, written};
+use super::probe::{DeclaredProbe, OWN_PORT, asked, written};
 use super::{
-    At, Diagnostics, Key, Kind, MILLIS, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned,
-    Value, View, json, key,
+    At, Diagnostics, Key, MILLIS, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned, Table,
+    Type, Value, json, key,
 };
 use crate::model::rules::{Check, Probe};
 use crate::model::units::written_span;
@@ -15,23 +15,23 @@ const WAYS: &[&str] = &["log", "port", "http", "exec", "exit", "delay"];
 
 /// One item of `ready`.
 const ITEM: &[Key] = &[
-    key("log", Kind::Text, "It has printed a line that matches this regular expression."),
-    key("ignore_case", Kind::Switch, "With log: whether to ignore case."),
-    key("literal", Kind::Switch, "With log: whether it is a literal text, not an expression."),
+    key("log", Type::Text, "It has printed a line that matches this regular expression."),
+    key("ignore_case", Type::Switch, "With log: whether to ignore case."),
+    key("literal", Type::Switch, "With log: whether it is a literal text, not an expression."),
     key("port", OWN_PORT, "This port accepts connections; true means its own PORT."),
-    key("host", Kind::Text, "With port: the host to connect to; default 127.0.0.1."),
+    key("host", Type::Text, "With port: the host to connect to; default 127.0.0.1."),
     key(
         "owner",
-        Kind::Word(&["auto", "tree", "any"]),
+        Type::Word(&["auto", "tree", "any"]),
         "With port: whose listener counts; default auto.",
     ),
-    key("http", Kind::Text, "A GET of this http:// URL returns a status from 200 to 399."),
-    key("exec", Kind::Text, "This command exits with 0."),
-    key("exit", Kind::Number(0, 255), "It has ended with this code."),
-    key("delay", Kind::Time, "It has run for this long."),
-    key("timeout", Kind::Time, "The deadline, from the start of the process; default 60 s."),
+    key("http", Type::Text, "A GET of this http:// URL returns a status from 200 to 399."),
+    key("exec", Type::Text, "This command exits with 0."),
+    key("exit", Type::Number(0, 255), "It has ended with this code."),
+    key("delay", Type::Time, "It has run for this long."),
+    key("timeout", Type::Time, "The deadline, from the start of the process; default 60 s."),
     key("timeout_ms", MILLIS, "The timeout in milliseconds."),
-    key("every", Kind::Time, "The pause between two attempts; default 250 ms."),
+    key("every", Type::Time, "The pause between two attempts; default 250 ms."),
     key("every_ms", MILLIS, "The pause between two attempts, in milliseconds."),
 ];
 
@@ -39,7 +39,7 @@ const ITEM: &[Key] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadyCheck {
     /// The check.
-    pub asked: Asked,
+    pub asked: DeclaredProbe,
     /// Its deadline.
     pub timeout_ms: u64,
     /// The pause between two attempts.
@@ -52,12 +52,12 @@ impl ProcessKey for Ready {
     type Said = At<Vec<ReadyCheck>>;
     const KEYS: &'static [Key] = &[key(
         "ready",
-        Kind::Either(&[Kind::Table(ITEM), Kind::List(&Kind::Table(ITEM))]),
+        Type::Either(&[Type::Table(ITEM), Type::List(&Type::Table(ITEM))]),
         "The checks that must pass before it is ready.",
     )];
     const PLANNED: Planned = Some(|process| json!(process.rules.ready));
 
-    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         let span = view.get("ready")?.span();
         let mut checks = vec![];
         for one in view.tables("ready") {
@@ -70,7 +70,8 @@ impl ProcessKey for Ready {
         let listens = |check: &ReadyCheck| {
             matches!(
                 check.asked,
-                Asked::OwnPort(..) | Asked::Probe(Probe::Port { .. } | Probe::Http { .. })
+                DeclaredProbe::OwnPort(..)
+                    | DeclaredProbe::Probe(Probe::Port { .. } | Probe::Http { .. })
             )
         };
         if table.ends_ready()
@@ -106,12 +107,13 @@ impl ProcessKey for Ready {
 impl ProcessTable {
     /// Whether it is ready only when it has ended.
     pub fn ends_ready(&self) -> bool {
-        let exit = |check: &ReadyCheck| matches!(check.asked, Asked::Probe(Probe::Exit { .. }));
+        let exit =
+            |check: &ReadyCheck| matches!(check.asked, DeclaredProbe::Probe(Probe::Exit { .. }));
         self.ready.as_ref().is_some_and(|ready| ready.get_ref().iter().any(exit))
     }
 }
 
-fn item(view: View<'_, '_>, span: Range<usize>, mistakes: &mut Diagnostics) -> Option<ReadyCheck> {
+fn item(view: Table<'_, '_>, span: Range<usize>, mistakes: &mut Diagnostics) -> Option<ReadyCheck> {
     let times = |keys: [&str; 2], usual: u64, mistakes: &mut Diagnostics| {
         let ways = [view.time(keys[0]), view.number(keys[1])];
         let said = view.either(ways, keys, mistakes);
@@ -123,7 +125,7 @@ fn item(view: View<'_, '_>, span: Range<usize>, mistakes: &mut Diagnostics) -> O
     let timeout_ms = times(["timeout", "timeout_ms"], Check::TIMEOUT_MS, mistakes);
     let every_ms = times(["every", "every_ms"], Check::EVERY_MS, mistakes);
     let asked = asked(view, span, WAYS, mistakes)?;
-    if let (Asked::Probe(Probe::Delay { ms }), Some(at)) = (&asked, view.key("delay"))
+    if let (DeclaredProbe::Probe(Probe::Delay { ms }), Some(at)) = (&asked, view.key("delay"))
         && *ms >= timeout_ms
     {
         mistakes.add(at, "this `delay` is no shorter than `timeout`; give it a longer one");

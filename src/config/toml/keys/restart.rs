@@ -1,8 +1,8 @@
 //! `restart`: when a process is restarted after it has ended, and after which delays.
 
 use super::{
-    At, COUNT, Diagnostics, Key, Kind, MILLIS, Planned, ProcessKey, ProcessPlan, ProcessTable,
-    Said, Spanned, Value, View, json, key, said_by_key, value,
+    At, COUNT, Diagnostics, Key, MILLIS, Planned, ProcessKey, ProcessPlan, ProcessTable, Said,
+    Spanned, Table, Type, Value, json, key, said_by_key, value,
 };
 use crate::config::toml::validate::number;
 use crate::model::plan::OnExit;
@@ -13,20 +13,20 @@ const POLICIES: &[&str] = &["no", "on-failure", "always"];
 
 /// `restart` as a table.
 const TABLE: &[Key] = &[
-    key("policy", Kind::Word(POLICIES), "After which ends it is restarted."),
-    key("delay", Kind::Time, "The pause before a restart; default 1 second."),
+    key("policy", Type::Word(POLICIES), "After which ends it is restarted."),
+    key("delay", Type::Time, "The pause before a restart; default 1 second."),
     key("delay_ms", MILLIS, "The delay in milliseconds."),
     key("delay_seconds", COUNT, "The delay in seconds."),
     key(
         "backoff",
-        Kind::Word(&["fixed", "exponential"]),
+        Type::Word(&["fixed", "exponential"]),
         "Whether the pauses grow; default fixed.",
     ),
-    key("max_delay", Kind::Time, "The longest pause; default 30 seconds."),
+    key("max_delay", Type::Time, "The longest pause; default 30 seconds."),
     key("max_failures", COUNT, "Failures in a row until it is broken; default 10; 0: never."),
     key("max_consecutive_failures", COUNT, "Alias of max_failures."),
     key("max_restarts", COUNT, "Alias of max_failures."),
-    key("stable", Kind::Time, "Running this long resets the failure count; default 60 seconds."),
+    key("stable", Type::Time, "Running this long resets the failure count; default 60 seconds."),
     key("failure_reset_seconds", COUNT, "The value of stable in seconds."),
 ];
 
@@ -55,7 +55,7 @@ impl ProcessKey for Restarts {
     type Said = RestartTable;
     const KEYS: &'static [Key] = &[key(
         "restart",
-        Kind::Either(&[Kind::Word(POLICIES), Kind::Table(TABLE)]),
+        Type::Either(&[Type::Word(POLICIES), Type::Table(TABLE)]),
         "When it is restarted after an end.",
     )];
     const PLANNED: Planned = Some(|process| json!(process.rules.restart));
@@ -72,7 +72,7 @@ impl ProcessKey for Restarts {
         }))
     }
 
-    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         let Some(table) = view.table("restart").map(Spanned::into_inner) else {
             return RestartTable { policy: view.word("restart"), ..RestartTable::default() };
         };

@@ -2,7 +2,7 @@
 //! `stdin` and `notify`.
 
 use super::{
-    At, Diagnostics, Key, Kind, PORT, Planned, ProcessKey, ProcessPlan, ProcessTable, View,
+    At, Diagnostics, Key, PORT, Planned, ProcessKey, ProcessPlan, ProcessTable, Table, Type,
 };
 use super::{json, key, value};
 use crate::model::plan;
@@ -20,7 +20,7 @@ macro_rules! scalar_key {
             const KEYS: &'static [Key] = &[key($name, $kind, $about)];
             const OF_ALL: bool = $of_all;
 
-            fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
+            fn read(view: Table<'_, '_>, _: &mut Diagnostics) -> Self::Said {
                 view.$read($name)
             }
 
@@ -34,14 +34,14 @@ macro_rules! scalar_key {
 }
 
 scalar_key!(Port: u16, "port", PORT, "The value of its variable PORT.", number, false);
-scalar_key!(Display: String, "display", Kind::Text, "A display name.", text, false, rules.display);
-scalar_key!(Phase: Stage, "phase", Kind::Word(&["dependency", "main", "cleanup"]),
+scalar_key!(Display: String, "display", Type::Text, "A display name.", text, false, rules.display);
+scalar_key!(Phase: Stage, "phase", Type::Word(&["dependency", "main", "cleanup"]),
     "The phase of the run in which it runs.", word, true, rules.stage);
-scalar_key!(OnExit: plan::OnExit, "on_exit", Kind::Word(&["stop-all", "ignore", "restart"]),
+scalar_key!(OnExit: plan::OnExit, "on_exit", Type::Word(&["stop-all", "ignore", "restart"]),
     "What happens when it ends by itself and is not restarted.", word, true);
-scalar_key!(StdinKey: plan::Stdin, "stdin", Kind::Word(&["terminal", "null"]),
+scalar_key!(StdinKey: plan::Stdin, "stdin", Type::Word(&["terminal", "null"]),
     "What it reads from: its terminal, the default, or /dev/null.", word, true, stdin);
-scalar_key!(Notify: bool, "notify", Kind::Switch, "Whether its crashes are shown on the desktop.",
+scalar_key!(Notify: bool, "notify", Type::Switch, "Whether its crashes are shown on the desktop.",
     switch, true, rules.notify);
 
 pub struct Autostart;
@@ -49,9 +49,9 @@ pub struct Autostart;
 impl ProcessKey for Autostart {
     type Said = At<bool>;
     const KEYS: &'static [Key] =
-        &[key("autostart", Kind::Switch, "false: it starts only on request.")];
+        &[key("autostart", Type::Switch, "false: it starts only on request.")];
 
-    fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         view.switch("autostart")
     }
 

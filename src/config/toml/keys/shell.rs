@@ -1,14 +1,14 @@
 //! `shell`: the shell that runs the command of a process.
 
-use super::{At, Diagnostics, Key, Kind, ProcessKey, View, key};
+use super::{At, Diagnostics, Key, ProcessKey, Table, Type, key};
 
 pub struct Shell;
 
 impl ProcessKey for Shell {
     type Said = At<String>;
-    const KEYS: &'static [Key] = &[key("shell", Kind::Text, "The shell that runs its command.")];
+    const KEYS: &'static [Key] = &[key("shell", Type::Text, "The shell that runs its command.")];
 
-    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         view.filled("shell", mistakes)
     }
 

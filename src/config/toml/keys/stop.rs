@@ -1,7 +1,7 @@
 //! `stop`: how a process is stopped.
 
 use super::{
-    At, Diagnostics, Key, Kind, ProcessKey, ProcessPlan, Spanned, View, key, said_by_key, value,
+    At, Diagnostics, Key, ProcessKey, ProcessPlan, Spanned, Table, Type, key, said_by_key, value,
 };
 use crate::model::signal::SignalName;
 use crate::model::text::OsText;
@@ -22,16 +22,16 @@ said_by_key!(StopTable: command signal timeout_ms);
 pub struct Stop;
 
 const STOP: &[Key] = &[
-    key("signal", Kind::Text, "The signal that asks it to stop; default INT."),
-    key("command", Kind::Text, "A command to run before the signal, as part of the timeout."),
-    key("timeout", Kind::Time, "The time after which it is killed; default 5 seconds."),
+    key("signal", Type::Text, "The signal that asks it to stop; default INT."),
+    key("command", Type::Text, "A command to run before the signal, as part of the timeout."),
+    key("timeout", Type::Time, "The time after which it is killed; default 5 seconds."),
 ];
 
 impl ProcessKey for Stop {
     type Said = StopTable;
-    const KEYS: &'static [Key] = &[key("stop", Kind::Table(STOP), "How it is stopped.")];
+    const KEYS: &'static [Key] = &[key("stop", Type::Table(STOP), "How it is stopped.")];
 
-    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         let Some(view) = view.table("stop").map(Spanned::into_inner) else {
             return StopTable::default();
         };

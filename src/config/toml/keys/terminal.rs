@@ -1,6 +1,6 @@
 //! `pty`, `split_stderr` and `term`: what a process gets for a terminal.
 
-use super::{At, Diagnostics, Key, Kind, Planned, ProcessKey, ProcessPlan, View};
+use super::{At, Diagnostics, Key, Planned, ProcessKey, ProcessPlan, Table, Type};
 use super::{json, key, value};
 
 pub struct Pty;
@@ -9,12 +9,12 @@ impl ProcessKey for Pty {
     type Said = At<bool>;
     const KEYS: &'static [Key] = &[key(
         "pty",
-        Kind::Switch,
+        Type::Switch,
         "false: its output goes to a pipe instead of a terminal; only with tmo's own terminals.",
     )];
     const PLANNED: Planned = Some(|process| json!(!process.rules.no_terminal));
 
-    fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         view.switch("pty")
     }
 
@@ -29,12 +29,12 @@ impl ProcessKey for SplitStderr {
     type Said = At<bool>;
     const KEYS: &'static [Key] = &[key(
         "split_stderr",
-        Kind::Switch,
+        Type::Switch,
         "true: the log keeps its standard error apart; only with tmo's own terminals.",
     )];
     const PLANNED: Planned = Some(|process| json!(process.rules.split_stderr));
 
-    fn read(view: View<'_, '_>, _: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         view.switch("split_stderr")
     }
 
@@ -49,12 +49,12 @@ impl ProcessKey for Term {
     type Said = At<String>;
     const KEYS: &'static [Key] = &[key(
         "term",
-        Kind::Text,
+        Type::Text,
         "The value of its variable TERM, instead of that of its terminal.",
     )];
     const PLANNED: Planned = Some(|process| json!(process.rules.term));
 
-    fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         view.filled("term", mistakes)
     }
 

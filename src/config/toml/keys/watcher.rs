@@ -1,29 +1,29 @@
 //! `[watcher.NAME]`: a file watcher that tmo does not know.
 
 use super::pattern::pattern;
-use super::{Diagnostics, Key, Kind, View, key};
+use super::{Diagnostics, Key, Table, Type, key};
 use crate::config::toml::validate::in_order;
 use crate::model::limits::WATCHERS;
 use crate::model::rules::WatcherPatterns;
 
 /// `[watcher.NAME]`.
 pub(in crate::config::toml) const KEYS: &[Key] = &[
-    key("failed", Kind::Text, "A regular expression for the line that reports a failed program."),
+    key("failed", Type::Text, "A regular expression for the line that reports a failed program."),
     key(
         "recovered",
-        Kind::Text,
+        Type::Text,
         "A regular expression for the line that reports a program that is started again, or works.",
     ),
 ];
 
 /// The patterns, in the order of the file.
 pub(in crate::config::toml) fn read(
-    view: View<'_, '_>,
+    view: Table<'_, '_>,
     mistakes: &mut Diagnostics,
 ) -> Vec<WatcherPatterns> {
     let mut found = vec![];
     for (name, value) in in_order(view.0) {
-        let Some(table) = value.get_ref().as_table().map(View) else { continue };
+        let Some(table) = value.get_ref().as_table().map(Table) else { continue };
         let mut of = |key| {
             let text = table.text(key);
             if text.is_none() && table.get(key).is_none() {

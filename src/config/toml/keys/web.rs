@@ -1,21 +1,21 @@
 //! `[web]`: how `tmo web` shows the run. It has only harmless settings: a project can't decide who may connect.
 
-use super::{Diagnostics, Key, Kind, Spanned, View, key};
+use super::{Diagnostics, Key, Spanned, Table, Type, key};
 use crate::model::rules::WebRules;
 
 /// `[web]`.
 pub(in crate::config::toml) const KEYS: &[Key] = &[
-    key("title", Kind::Text, "The name of the run on its pages; by default, the title of the run."),
+    key("title", Type::Text, "The name of the run on its pages; by default, the title of the run."),
     key(
         "metrics",
-        Kind::Switch,
+        Type::Switch,
         "Whether pages sample and show the resource use of processes; true by default.",
     ),
-    key("uploads", Kind::Switch, "Whether apps can be uploaded at the public address, too."),
+    key("uploads", Type::Switch, "Whether apps can be uploaded at the public address, too."),
 ];
 
 /// `[web]`.
-pub(in crate::config::toml) fn read(view: View<'_, '_>, mistakes: &mut Diagnostics) -> WebRules {
+pub(in crate::config::toml) fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> WebRules {
     let title = view.filled("title", mistakes).map(Spanned::into_inner);
     let metrics = view.switch("metrics").is_none_or(Spanned::into_inner);
     let uploads = view.switch("uploads").is_some_and(Spanned::into_inner);

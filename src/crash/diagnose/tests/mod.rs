@@ -11,14 +11,14 @@ mod wants;
 
 use super::diagnose;
 use crate::crash::cause::{Cause, Kind};
-use crate::crash::evidence::{Evidence, Facts, Line};
+use crate::crash::evidence::{Evidence, Facts, OutputLine};
 use crate::journal::Position;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName};
 
 /// A process `web` in `/srv/app` that was assigned port 3000 and printed this.
 fn printed(exit: Exit, output: &str) -> Evidence {
-    let line = |(at, text): (usize, &str)| Line {
+    let line = |(at, text): (usize, &str)| OutputLine {
         time: Timestamp::from_nanos(1_767_322_985_000_000_000 + at as u64),
         at: Some(Position { record: at as u64, skip: 0 }),
         text: text.to_owned(),

@@ -1,7 +1,7 @@
 use super::{Row, check, first, printed};
 use crate::crash::cause::{Certainty, Kind};
 use crate::crash::diagnose;
-use crate::crash::evidence::{Evidence, Holder, Line, OwningRun, Sender, Trigger};
+use crate::crash::evidence::{Evidence, Holder, OutputLine, OwningRun, SignalSender, Trigger};
 use crate::model::rules::{PortOwner, Probe, Text};
 use crate::model::{Exit, ProcName};
 
@@ -127,7 +127,7 @@ fn what_tmo_did_comes_first() {
     let (kind, ..) = reported(Trigger::Asked);
     assert_eq!(kind, Kind::StoppedByRequest);
     let pattern = Text { pattern: "lost (a|the) lock".into(), regex: true, any_case: true };
-    let line = Line { text: "Lost the lock".into(), ..Line::default() };
+    let line = OutputLine { text: "Lost the lock".into(), ..OutputLine::default() };
     let (kind, text, next) = reported(Trigger::FailurePattern { pattern, line });
     assert_eq!(kind, Kind::FailurePattern);
     assert_eq!(text, "it printed what matches /lost (a|the) lock/, which counts as a failure");
@@ -151,7 +151,7 @@ fn what_tmo_did_comes_first() {
 fn a_failure_pattern_that_names_a_signal_is_still_the_cause() {
     let mut evidence = printed(Exit::Signal(15), "child got SIGTERM\nKeyboardInterrupt");
     let pattern = Text { pattern: "child got SIGTERM".into(), regex: false, any_case: false };
-    let line = Line { text: "child got SIGTERM".into(), ..Line::default() };
+    let line = OutputLine { text: "child got SIGTERM".into(), ..OutputLine::default() };
     evidence.facts.trigger = Some(Trigger::FailurePattern { pattern, line });
     let causes = diagnose(&evidence).causes;
     let kinds: Vec<_> = causes.iter().map(|cause| cause.kind).collect();
@@ -164,14 +164,14 @@ fn a_port_that_is_free_again_comes_after_the_output() {
         Exit::Code(1),
         "Traceback (most recent call last):\n  File \"app.py\", line 3, in <module>\nKeyError: 'x'",
     );
-    evidence.facts.taken = Some((3000, Line::default()));
+    evidence.facts.taken = Some((3000, OutputLine::default()));
     evidence.facts.is_short = true;
     assert_eq!(diagnose(&evidence).causes[0].kind, Kind::Exception);
     evidence.facts.holders = vec![Holder { port: 3000, process: None, tenant: None }];
     assert_eq!(diagnose(&evidence).causes[0].kind, Kind::PortTaken);
     // A program that ends without a word does so for the port.
     let mut evidence = printed(Exit::Code(0), "up on 3000");
-    evidence.facts.taken = Some((3000, Line::default()));
+    evidence.facts.taken = Some((3000, OutputLine::default()));
     evidence.facts.is_short = true;
     assert_eq!(diagnose(&evidence).causes[0].kind, Kind::PortTaken);
 }
@@ -200,7 +200,7 @@ fn who_holds_a_port_is_told() {
     assert_eq!(next, "tmo start web");
     evidence.facts.holders = vec![Holder { port: 3000, process: None, tenant: None }];
     assert_eq!(reported(&evidence).0, "port 3000 is taken by a process of another user");
-    let process = Some(Sender { pid: 99, name: "node".to_owned() });
+    let process = Some(SignalSender { pid: 99, name: "node".to_owned() });
     evidence.facts.holders = vec![Holder { port: 3000, process, tenant: None }];
     let (text, next) = reported(&evidence);
     assert_eq!((text.as_str(), next.as_str()), ("port 3000 is taken by node (pid 99)", "kill 99"));
@@ -233,7 +233,7 @@ fn a_port_of_the_command_is_not_mistaken_for_the_one_that_was_told() {
     assert_eq!(diagnose::ports_named(&evidence), [3000]);
     assert_eq!(reported(&evidence), unknown);
     evidence.command = "python3 -m http.server 8000 --workers 4".to_owned();
-    let process = Some(Sender { pid: 99, name: "python3".to_owned() });
+    let process = Some(SignalSender { pid: 99, name: "python3".to_owned() });
     evidence.facts.holders = vec![Holder { port: 8000, process, tenant: None }];
     assert_eq!(reported(&evidence), "port 8000 is taken by python3 (pid 99)");
 }

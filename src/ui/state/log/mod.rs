@@ -4,15 +4,15 @@ pub mod window;
 
 use std::collections::VecDeque;
 
-use self::window::{Edge, Part, Place, Window};
-use super::entry::{Entry, Form};
+use self::window::{Edge, LinePlace, LoadedEntries, Window};
+use super::entry::{Form, LogEntry};
 use super::msg::ScreenEnd;
 use crate::journal::cursor::Position;
 use crate::model::time::Timestamp;
 
 /// Where the reader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum View {
+pub enum ScrollPosition {
     /// At the end, and new lines appear.
     #[default]
     Follow,
@@ -59,11 +59,11 @@ pub enum From {
 
 /// The lines on the screen.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Shown {
+pub struct VisibleLines {
     /// How many rows at the top are empty because their lines are not loaded yet.
     pub blank: usize,
     /// The line on each further row.
-    pub lines: Vec<Place>,
+    pub lines: Vec<LinePlace>,
 }
 
 /// The log.
@@ -72,7 +72,7 @@ pub struct Log {
     /// What is loaded.
     window: Window,
     /// Where the reader is.
-    pub view: View,
+    pub view: ScrollPosition,
     /// How entries are laid out.
     pub form: Form,
     /// Rows of the screen.
@@ -100,7 +100,7 @@ impl Default for Log {
         let form = Form { columns: 80, wrap: true };
         Self {
             window: Window::new(form),
-            view: View::Follow,
+            view: ScrollPosition::Follow,
             form,
             rows: 24,
             left: 0,
@@ -117,24 +117,24 @@ impl Default for Log {
 
 impl Log {
     /// What is loaded.
-    pub fn entries(&self) -> &VecDeque<Entry> {
+    pub fn entries(&self) -> &VecDeque<LogEntry> {
         self.window.entries()
     }
 
     /// Show these unfinished lines, if the end of the journal is loaded.
-    pub fn set_unfinished(&mut self, entries: Vec<Entry>) {
+    pub fn set_unfinished(&mut self, entries: Vec<LogEntry>) {
         let is_at_end = self.follows() || self.window.below.end;
         self.window.set_unfinished(if is_at_end { entries } else { vec![] });
     }
 
     /// The entry of a place.
-    pub fn entry(&self, place: Place) -> Option<&Entry> {
+    pub fn entry(&self, place: LinePlace) -> Option<&LogEntry> {
         self.entries().get(place.0)
     }
 
     /// Whether new lines appear.
     pub fn follows(&self) -> bool {
-        self.view == View::Follow
+        self.view == ScrollPosition::Follow
     }
 
     /// Change the size of the screen, or the way lines are laid out. The current line keeps its row.
@@ -143,7 +143,7 @@ impl Log {
         if (self.form, self.rows) == (form, rows) {
             return;
         }
-        if let View::At(anchor) = &mut self.view {
+        if let ScrollPosition::At(anchor) = &mut self.view {
             if self.form != form {
                 anchor.line = 0;
             }
@@ -154,10 +154,10 @@ impl Log {
     }
 
     /// Show again what was shown with this view.
-    pub fn return_to(&mut self, view: View) {
+    pub fn return_to(&mut self, view: ScrollPosition) {
         match view {
-            View::Follow => self.follow(),
-            View::At(anchor) => {
+            ScrollPosition::Follow => self.follow(),
+            ScrollPosition::At(anchor) => {
                 self.view = view;
                 self.want_around(From::Position(anchor.position));
             }
@@ -171,14 +171,14 @@ impl Log {
             return;
         }
         match self.view {
-            View::Follow => self.follow(),
-            View::At(anchor) => self.want_around(From::Position(anchor.position)),
+            ScrollPosition::Follow => self.follow(),
+            ScrollPosition::At(anchor) => self.want_around(From::Position(anchor.position)),
         }
     }
 
     /// Go to the end, and follow.
     pub fn follow(&mut self) {
-        self.view = View::Follow;
+        self.view = ScrollPosition::Follow;
         self.owed = 0;
         let up = self.rows + self.rows.min(100);
         self.wanted = Some(Load { from: From::End, up, down: 0, replace: true });
@@ -193,7 +193,7 @@ impl Log {
             .is_some_and(|at| self.entries()[at].position == position);
         let y = self.rows / 3;
         self.owed = 0;
-        self.view = View::At(Anchor { position, line: 0, y });
+        self.view = ScrollPosition::At(Anchor { position, line: 0, y });
         if !is_loaded {
             self.want_around(From::Position(position));
         }
@@ -213,7 +213,7 @@ impl Log {
     pub fn go_to_beginning(&mut self) {
         let position = Position::default();
         self.owed = 0;
-        self.view = View::At(Anchor { position, line: 0, y: 0 });
+        self.view = ScrollPosition::At(Anchor { position, line: 0, y: 0 });
         if !self.window.above.end {
             self.want_around(From::Position(position));
         }
@@ -258,8 +258,8 @@ impl Log {
     fn missing(&self) -> Option<Load> {
         let (enough, window) = (self.rows * 2, &self.window);
         let (above, below) = match self.view {
-            View::Follow => (window.lines_before(window.entries().len(), enough), 0),
-            View::At(anchor) => {
+            ScrollPosition::Follow => (window.lines_before(window.entries().len(), enough), 0),
+            ScrollPosition::At(anchor) => {
                 let at = window.index_of(anchor.position).unwrap_or(window.entries().len());
                 (window.lines_before(at, enough), window.lines_from(at, enough))
             }
@@ -276,7 +276,12 @@ impl Log {
     }
 
     /// Take what was loaded. What does not fit to what is wanted by now is dropped.
-    pub fn take(&mut self, load: Load, from: Position, (up, down): (Option<Part>, Option<Part>)) {
+    pub fn take(
+        &mut self,
+        load: Load,
+        from: Position,
+        (up, down): (Option<LoadedEntries>, Option<LoadedEntries>),
+    ) {
         self.is_loading = false;
         self.window.set_unfinished(vec![]);
         if self.wanted.is_some() {
@@ -310,7 +315,12 @@ impl Log {
         (self.window.above.end, self.window.below.end) = (true, true);
     }
 
-    fn replace(&mut self, load: Load, from: Position, parts: (Option<Part>, Option<Part>)) {
+    fn replace(
+        &mut self,
+        load: Load,
+        from: Position,
+        parts: (Option<LoadedEntries>, Option<LoadedEntries>),
+    ) {
         self.window.begin_at(from, self.head);
         if let Some(part) = parts.0 {
             self.window.add_above(part);
@@ -319,7 +329,7 @@ impl Log {
             self.window.add_below(part, self.head);
         }
         if let From::Time(_) = load.from {
-            self.view = View::At(Anchor { position: from, line: 0, y: self.rows / 3 });
+            self.view = ScrollPosition::At(Anchor { position: from, line: 0, y: self.rows / 3 });
         }
         if let From::Moment(time) = load.from {
             let after = self.entries().partition_point(|entry| entry.time <= time);
@@ -327,15 +337,15 @@ impl Log {
             let position = last.map_or(from, |entry| entry.position);
             self.awaits_moment = false;
             // Most of the screen shows what came before.
-            self.view = View::At(Anchor { position, line: 0, y: self.rows * 2 / 3 });
+            self.view = ScrollPosition::At(Anchor { position, line: 0, y: self.rows * 2 / 3 });
         }
     }
 
     /// Keep the current line at an entry, and forget what is far from it.
     fn settle(&mut self) {
         let at = match &mut self.view {
-            View::Follow => self.window.entries().len(),
-            View::At(anchor) => {
+            ScrollPosition::Follow => self.window.entries().len(),
+            ScrollPosition::At(anchor) => {
                 let at = self.window.index_of(anchor.position).unwrap_or(0);
                 if let Some(entry) = self.window.entries().get(at) {
                     if entry.position != anchor.position {
@@ -350,8 +360,8 @@ impl Log {
     }
 
     /// The current line, if the view does not follow.
-    pub fn current(&self) -> Option<&Entry> {
-        let View::At(anchor) = self.view else { return None };
+    pub fn current(&self) -> Option<&LogEntry> {
+        let ScrollPosition::At(anchor) = self.view else { return None };
         self.window.index_of(anchor.position).map(|at| &self.entries()[at])
     }
 
@@ -363,13 +373,13 @@ impl Log {
     }
 
     /// The last entry that is visible, except for unfinished lines.
-    pub fn last_shown(&self) -> Option<&Entry> {
-        let shown = self.shown();
+    pub fn last_shown(&self) -> Option<&LogEntry> {
+        let shown = self.visible_lines();
         let last = shown.lines.iter().rfind(|place| place.0 < self.window.finished());
         last.and_then(|place| self.entry(*place))
     }
 
-    fn place_of(&self, anchor: Anchor) -> Option<Place> {
+    fn place_of(&self, anchor: Anchor) -> Option<LinePlace> {
         let at = self.window.index_of(anchor.position)?;
         let last = self.entries()[at].lines().len().saturating_sub(1);
         let line = if self.entries()[at].position == anchor.position { anchor.line } else { 0 };
@@ -377,19 +387,19 @@ impl Log {
     }
 
     /// The lines on the screen.
-    pub fn shown(&self) -> Shown {
+    pub fn visible_lines(&self) -> VisibleLines {
         let end = (self.entries().len(), 0);
         let place = match self.view {
-            View::Follow => None,
+            ScrollPosition::Follow => None,
             // The screen may have become smaller since the view was left.
-            View::At(anchor) => {
+            ScrollPosition::At(anchor) => {
                 self.place_of(anchor).map(|place| (place, anchor.y.min(self.rows - 1)))
             }
         };
         let Some((place, y)) = place else {
             let mut lines: Vec<_> = self.window.up_from(end).take(self.rows).collect();
             lines.reverse();
-            return Shown { blank: 0, lines };
+            return VisibleLines { blank: 0, lines };
         };
         let mut up = self.window.up_from(place);
         let mut above: Vec<_> = up.by_ref().take(y).collect();
@@ -401,19 +411,19 @@ impl Log {
         }
         above.reverse();
         above.extend(below);
-        Shown { blank, lines: above }
+        VisibleLines { blank, lines: above }
     }
 
     /// Make the current line one that is visible now.
     fn hold(&mut self) -> Option<Anchor> {
-        if let View::At(anchor) = self.view {
+        if let ScrollPosition::At(anchor) = self.view {
             return Some(anchor);
         }
-        let lines = self.shown().lines;
+        let lines = self.visible_lines().lines;
         let y = lines.iter().rposition(|place| place.0 < self.window.finished())?;
         let (entry, line) = lines[y];
         let anchor = Anchor { position: self.entries()[entry].position, line, y };
-        self.view = View::At(anchor);
+        self.view = ScrollPosition::At(anchor);
         Some(anchor)
     }
 
@@ -425,18 +435,18 @@ impl Log {
             return;
         }
         let Some(place) = self.hold().and_then(|anchor| self.place_of(anchor)) else { return };
-        let shown = self.shown();
+        let shown = self.visible_lines();
         let Some(y) = shown.lines.iter().position(|shown| *shown == place) else { return };
         let y = y + shown.blank;
         let (most, wanted) = (rows.unsigned_abs(), rows < 0);
-        let path: Vec<Place> = if wanted {
+        let path: Vec<LinePlace> = if wanted {
             self.window.up_from(place).take(most).collect()
         } else {
             self.window.down_from(place).skip(1).take(most).collect()
         };
         let last = shown.lines.last().map(|place| self.window.down_from(*place).nth(1).is_none());
         if !wanted && self.window.below.end && last == Some(true) {
-            self.view = View::Follow;
+            self.view = ScrollPosition::Follow;
             return;
         }
         let edge = if wanted { self.window.above } else { self.window.below };
@@ -446,7 +456,8 @@ impl Log {
         }
         let finished = path.iter().rfind(|place| place.0 < self.window.finished());
         let (entry, line) = finished.copied().unwrap_or(place);
-        self.view = View::At(Anchor { position: self.entries()[entry].position, line, y });
+        self.view =
+            ScrollPosition::At(Anchor { position: self.entries()[entry].position, line, y });
         self.fit();
     }
 
@@ -459,8 +470,8 @@ impl Log {
         let lines = |from: usize, to: usize| -> usize {
             self.entries().range(from..to).map(|entry| entry.lines().len()).sum()
         };
-        let View::At(anchor) = self.view else { return };
-        let shown = self.shown();
+        let ScrollPosition::At(anchor) = self.view else { return };
+        let shown = self.visible_lines();
         let y = shown.lines.iter().position(|shown| *shown == place);
         let y = y.map_or(anchor.y, |y| y + shown.blank);
         let y = if to < place.0 {
@@ -468,27 +479,29 @@ impl Log {
         } else {
             (y + lines(place.0, to)).saturating_sub(place.1).min(self.rows - 1)
         };
-        self.view = View::At(Anchor { position: self.entries()[to].position, line: 0, y });
+        self.view =
+            ScrollPosition::At(Anchor { position: self.entries()[to].position, line: 0, y });
         self.fit();
     }
 
     /// Put the current line where it is really shown, at the ends of the journal.
     fn fit(&mut self) {
-        let View::At(anchor) = self.view else { return };
+        let ScrollPosition::At(anchor) = self.view else { return };
         let Some(place) = self.place_of(anchor) else { return };
-        let shown = self.shown();
+        let shown = self.visible_lines();
         if let Some(y) = shown.lines.iter().position(|shown| *shown == place) {
-            self.view = View::At(Anchor { y: y + shown.blank, ..anchor });
+            self.view = ScrollPosition::At(Anchor { y: y + shown.blank, ..anchor });
         }
     }
 
     /// Make the line at this row of the screen the current one.
     pub fn point_at(&mut self, y: usize) {
-        let shown = self.shown();
+        let shown = self.visible_lines();
         let place = y.checked_sub(shown.blank).and_then(|at| shown.lines.get(at));
         let finished = place.filter(|place| place.0 < self.window.finished());
         let Some(&(entry, line)) = finished else { return };
-        self.view = View::At(Anchor { position: self.entries()[entry].position, line, y });
+        self.view =
+            ScrollPosition::At(Anchor { position: self.entries()[entry].position, line, y });
     }
 
     /// The position of the last entry on the screen, if that or the journal has changed.
@@ -520,6 +533,7 @@ impl Log {
 
     /// Whether the beginning of the journal is on the screen.
     pub fn is_at_top(&self) -> bool {
-        self.window.above.end && self.shown().lines.first().is_none_or(|place| *place == (0, 0))
+        self.window.above.end
+            && self.visible_lines().lines.first().is_none_or(|place| *place == (0, 0))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::journal::cursor::Position;
-use crate::ui::state::entry::{Entry, Form};
+use crate::ui::state::entry::{Form, LogEntry};
 
 /// Most memory that loaded entries take.
 const MOST_BYTES: usize = 4 << 20;
@@ -21,20 +21,20 @@ pub struct Edge {
 
 /// What was loaded in one direction.
 #[derive(Debug)]
-pub struct Part {
+pub struct LoadedEntries {
     /// The entries, in the order of the journal.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<LogEntry>,
     /// How far it was read.
     pub edge: Edge,
 }
 
 /// A line of a loaded entry: the number of the entry, and which of its lines on the screen.
-pub type Place = (usize, usize);
+pub type LinePlace = (usize, usize);
 
 /// The entries that are loaded.
 #[derive(Debug)]
 pub struct Window {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<LogEntry>,
     /// How many of them, at the end, are unfinished lines: they are not in the journal yet.
     unfinished: usize,
     /// The end before the first entry.
@@ -53,7 +53,7 @@ impl Window {
     }
 
     /// The entries, and unfinished lines.
-    pub fn entries(&self) -> &VecDeque<Entry> {
+    pub fn entries(&self) -> &VecDeque<LogEntry> {
         &self.entries
     }
 
@@ -63,7 +63,7 @@ impl Window {
     }
 
     /// Show these unfinished lines after the entries.
-    pub fn set_unfinished(&mut self, entries: Vec<Entry>) {
+    pub fn set_unfinished(&mut self, entries: Vec<LogEntry>) {
         self.entries.truncate(self.finished());
         self.unfinished = entries.len();
         for mut entry in entries {
@@ -89,7 +89,7 @@ impl Window {
     }
 
     /// Add what was loaded before the first entry.
-    pub fn add_above(&mut self, part: Part) {
+    pub fn add_above(&mut self, part: LoadedEntries) {
         self.above = part.edge;
         for mut entry in part.entries.into_iter().rev() {
             entry.lay_out(self.form);
@@ -98,7 +98,7 @@ impl Window {
     }
 
     /// Add what was loaded after the last entry. The journal has this many records.
-    pub fn add_below(&mut self, part: Part, head: u64) {
+    pub fn add_below(&mut self, part: LoadedEntries, head: u64) {
         self.set_unfinished(vec![]);
         self.below = Edge { end: part.edge.end && part.edge.at.record >= head, ..part.edge };
         for mut entry in part.entries {
@@ -148,7 +148,7 @@ impl Window {
     }
 
     /// The places before this one, the nearest first.
-    pub fn up_from(&self, (entry, line): Place) -> impl Iterator<Item = Place> {
+    pub fn up_from(&self, (entry, line): LinePlace) -> impl Iterator<Item = LinePlace> {
         let own = (0..line).rev().map(move |line| (entry, line));
         let before = self.entries.range(..entry.min(self.entries.len())).enumerate().rev();
         own.chain(
@@ -158,7 +158,7 @@ impl Window {
     }
 
     /// This place and those after it.
-    pub fn down_from(&self, (first, line): Place) -> impl Iterator<Item = Place> {
+    pub fn down_from(&self, (first, line): LinePlace) -> impl Iterator<Item = LinePlace> {
         let entries = self.entries.range(first.min(self.entries.len())..).enumerate();
         entries.flat_map(move |(at, entry)| {
             let begin = if at == 0 { line } else { 0 };
@@ -168,7 +168,7 @@ impl Window {
 }
 
 /// How many lines these entries take; counting stops at `most`.
-fn lines<'a>(entries: impl Iterator<Item = &'a Entry>, most: usize) -> usize {
+fn lines<'a>(entries: impl Iterator<Item = &'a LogEntry>, most: usize) -> usize {
     let mut lines = 0;
     for entry in entries {
         lines += entry.lines().len();
@@ -180,7 +180,7 @@ fn lines<'a>(entries: impl Iterator<Item = &'a Entry>, most: usize) -> usize {
 }
 
 /// How many of these entries are worth keeping.
-fn enough<'a>(entries: impl Iterator<Item = &'a Entry>, most: usize) -> usize {
+fn enough<'a>(entries: impl Iterator<Item = &'a LogEntry>, most: usize) -> usize {
     let (mut lines, mut bytes, mut count) = (0, 0, 0);
     for entry in entries {
         if lines >= most || bytes >= MOST_BYTES {

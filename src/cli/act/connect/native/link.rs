@@ -22,7 +22,7 @@ const READ: usize = 16 << 10;
 const MOST_WAITING: usize = 64 << 10;
 
 /// A connection to a holder.
-pub(super) struct Link {
+pub(super) struct HolderConnection {
     stream: UnixStream,
     frames: Frames,
     buffer: Vec<u8>,
@@ -31,7 +31,7 @@ pub(super) struct Link {
     sent: usize,
 }
 
-impl Link {
+impl HolderConnection {
     /// Connect to the holder at this socket, which may be just about to listen: after the removal of its socket, say.
     pub(super) async fn dial(socket: &Path, hello: Hello) -> io::Result<Self> {
         let patience = |error: &io::Error| {

@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use self::filter::Filter;
 use self::fitted::Fitted;
 use self::keys::{KeyParser, Typed};
-use self::link::Link;
+use self::link::HolderConnection;
 use self::outbox::Outbox;
 use self::user_terminal::UserTerminal;
 use crate::model::ProcName;
@@ -55,7 +55,7 @@ pub(super) struct Attach {
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum ConnectionEnd {
     /// The user has left.
     Left,
     /// The terminal is gone.
@@ -105,26 +105,26 @@ impl Attach {
 pub(super) async fn show_terminal(
     attach: &Attach,
     log: impl FnOnce() -> Vec<u8>,
-) -> io::Result<(Ended, usize)> {
+) -> io::Result<(ConnectionEnd, usize)> {
     let terminal = user_terminal::open()?;
     let own = user_terminal::size(&terminal);
-    let mut link = Link::dial(&attach.socket, attach.hello(own)).await?;
+    let mut link = HolderConnection::dial(&attach.socket, attach.hello(own)).await?;
     let first = timeout(FIRST, first_screen(&mut link)).await;
     let nothing = || io::Error::other("it shows nothing");
     let (size, screen) = first.map_err(|_| nothing())?.map_err(|error| {
         if error.kind() == io::ErrorKind::UnexpectedEof { nothing() } else { error }
     })?;
-    let signals = Signals::new()?;
+    let signals = ConnectSignals::new()?;
     let mut user = UserTerminal::begin(terminal, Filter::new(attach.title()))?;
     user.draw(format!("\x1b]2;{}\x07", attach.name).as_bytes())?;
     user.scroll_away();
     let tells_keys = !attach.no_status && own.1 >= FEWEST_ROWS;
-    let mut shown = Shown {
+    let mut shown = TerminalClient {
         attach,
         link,
         user,
         keys: KeyParser::new(attach.keys.clone()),
-        view: View::part(size),
+        view: TerminalFit::part(size),
         notice: tells_keys.then(|| Instant::now() + NOTICE),
         log: Some(Box::new(log)),
         resized: false,
@@ -141,7 +141,7 @@ pub(super) async fn show_terminal(
 }
 
 /// The size of the terminal, and what it shows.
-async fn first_screen(link: &mut Link) -> io::Result<(Size, Vec<u8>)> {
+async fn first_screen(link: &mut HolderConnection) -> io::Result<(Size, Vec<u8>)> {
     let mut size = (80, 24);
     loop {
         match link.next(true).await? {
@@ -163,25 +163,25 @@ fn full() -> io::Error {
 }
 
 /// How the terminal is shown.
-enum View {
+enum TerminalFit {
     /// It has the size of the user's terminal, which gets what is printed.
     Whole,
     /// It has another size.
     Part(Box<Fitted>),
 }
 
-impl View {
+impl TerminalFit {
     fn part(size: Size) -> Self {
         Self::Part(Box::new(Fitted::new(size)))
     }
 }
 
-struct Shown<'a> {
+struct TerminalClient<'a> {
     attach: &'a Attach,
-    link: Link,
+    link: HolderConnection,
     user: UserTerminal,
     keys: KeyParser,
-    view: View,
+    view: TerminalFit,
     /// Until then, a line over the last row of the user's terminal tells the keys. The screen does not scroll
     /// meanwhile: the line would go with it.
     notice: Option<Instant>,
@@ -195,13 +195,13 @@ struct Shown<'a> {
 }
 
 /// The signals that matter here.
-struct Signals {
+struct ConnectSignals {
     resized: Signal,
     continued: Signal,
     end: [(Signal, u8); 4],
 }
 
-impl Signals {
+impl ConnectSignals {
     fn new() -> io::Result<Self> {
         let end = |kind: SignalKind| {
             let code = 128_u8.saturating_add(u8::try_from(kind.as_raw_value()).unwrap_or(0));
@@ -239,8 +239,8 @@ async fn at(time: Option<Instant>) {
     }
 }
 
-impl Shown<'_> {
-    async fn serve(&mut self, mut signals: Signals) -> io::Result<Ended> {
+impl TerminalClient<'_> {
+    async fn serve(&mut self, mut signals: ConnectSignals) -> io::Result<ConnectionEnd> {
         loop {
             self.send_typed();
             let (is_behind, waits_for_key) = (self.user.is_behind(), self.keys.is_waiting());
@@ -253,16 +253,16 @@ impl Shown<'_> {
                 },
                 typed = self.user.read(), if self.outbox.has_room() => {
                     // A terminal that is gone hangs up its programs, too.
-                    let Ok(bytes) = typed else { return Ok(Ended::Left) };
+                    let Ok(bytes) = typed else { return Ok(ConnectionEnd::Left) };
                     let wants = self.keys.take(&bytes);
                     if self.act(wants)? {
-                        return Ok(Ended::Left);
+                        return Ok(ConnectionEnd::Left);
                     }
                 }
                 () = sleep(KEY), if waits_for_key => {
                     let wants = self.keys.give_up();
                     if self.act(wants)? {
-                        return Ok(Ended::Left);
+                        return Ok(ConnectionEnd::Left);
                     }
                 }
                 () = at(self.redraw) => {
@@ -275,19 +275,19 @@ impl Shown<'_> {
                     self.user.renew()?;
                     self.link.send(&FromClient::Redraw);
                 }
-                code = Signals::ended(&mut signals.end) => return Ok(Ended::Signal(code)),
+                code = ConnectSignals::ended(&mut signals.end) => return Ok(ConnectionEnd::Signal(code)),
             }
         }
     }
 
     /// Connect to the successor of the holder; returns how it ended if there is none.
-    async fn dial_again(&mut self, signals: &mut Signals) -> Option<Ended> {
+    async fn dial_again(&mut self, signals: &mut ConnectSignals) -> Option<ConnectionEnd> {
         let hello = self.attach.hello(self.user.size());
         let link = tokio::select! {
-            link = Link::dial_again(&self.attach.socket, hello) => link,
-            code = Signals::ended(&mut signals.end) => return Some(Ended::Signal(code)),
+            link = HolderConnection::dial_again(&self.attach.socket, hello) => link,
+            code = ConnectSignals::ended(&mut signals.end) => return Some(ConnectionEnd::Signal(code)),
         };
-        let Some(link) = link else { return Some(Ended::Gone) };
+        let Some(link) = link else { return Some(ConnectionEnd::Gone) };
         self.link = link;
         self.outbox.send_again();
         None
@@ -307,7 +307,7 @@ impl Shown<'_> {
             FromHolder::Output(bytes) => self.draw(&bytes)?,
             FromHolder::Redraw(bytes) => {
                 self.redraw = None;
-                if let View::Part(fitted) = &mut self.view {
+                if let TerminalFit::Part(fitted) = &mut self.view {
                     fitted.forget();
                 }
                 self.draw(&bytes)?;
@@ -322,7 +322,7 @@ impl Shown<'_> {
     }
 
     fn draw(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let View::Part(fitted) = &mut self.view else { return self.user.draw(bytes) };
+        let TerminalFit::Part(fitted) = &mut self.view else { return self.user.draw(bytes) };
         let before = fitted.modes();
         fitted.feed(bytes);
         let is_new = before != fitted.modes() || bytes.starts_with(b"\x1bc");
@@ -331,7 +331,7 @@ impl Shown<'_> {
 
     /// Draw what has changed, or all of it.
     fn draw_part(&mut self, all: bool) -> io::Result<()> {
-        let View::Part(fitted) = &mut self.view else { return Ok(()) };
+        let TerminalFit::Part(fitted) = &mut self.view else { return Ok(()) };
         if all {
             fitted.forget();
             self.user.draw(&[b"\x1bc", &*fitted.modes()].concat())?;
@@ -354,7 +354,7 @@ impl Shown<'_> {
     fn reveal(&mut self) -> io::Result<()> {
         self.notice = None;
         self.user.uncover();
-        let View::Part(fitted) = &self.view else { return Ok(()) };
+        let TerminalFit::Part(fitted) = &self.view else { return Ok(()) };
         let emulator = fitted.emulator();
         self.user.draw(b"\x1bc")?;
         if let Some(log) = self.log.take().filter(|_| !emulator.modes().is_alternate()) {
@@ -368,7 +368,7 @@ impl Shown<'_> {
             return self.draw_part(true);
         }
         let snapshot = emulator.snapshot();
-        self.view = View::Whole;
+        self.view = TerminalFit::Whole;
         self.user.draw(&snapshot)
     }
 
@@ -377,11 +377,11 @@ impl Shown<'_> {
         let fits = size == self.user.size();
         let is_whole = fits && self.notice.is_none();
         let has_changed = match &self.view {
-            View::Whole => !is_whole,
-            View::Part(fitted) => fitted.size() != size || is_whole,
+            TerminalFit::Whole => !is_whole,
+            TerminalFit::Part(fitted) => fitted.size() != size || is_whole,
         };
         if has_changed {
-            self.view = if is_whole { View::Whole } else { View::part(size) };
+            self.view = if is_whole { TerminalFit::Whole } else { TerminalFit::part(size) };
             self.user.draw(b"\x1bc")?;
             if self.resized {
                 // The holder believes that the size has fitted all along.
