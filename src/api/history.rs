@@ -1,9 +1,10 @@
 //! Queries of the journal, and the traits that answer them.
 
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
@@ -50,9 +51,55 @@ pub struct HistoryAsk {
     /// No output of processes, only what happened to them.
     #[param(required = false, default = false)]
     pub events: bool,
+    /// Only this run: 1 is the newest, 2 the one before it.
+    #[param(minimum = 1)]
+    pub run: Option<u64>,
+    /// Only what each process printed since its last start.
+    #[param(rename = "since-restart", required = false, default = false)]
+    pub since_restart: bool,
+    /// With `grep`: also this many entries before each match; they have `context`. Capped at 10000.
+    #[param(rename = "lines-before", required = false, default = 0, minimum = 0)]
+    pub lines_before: usize,
+    /// With `grep`: also this many entries after each match.
+    #[param(rename = "lines-after", required = false, default = 0, minimum = 0)]
+    pub lines_after: usize,
     /// Whether to start at the end of the journal if no cursor is given.
     #[param(ignore)]
     pub from_now: bool,
+}
+
+impl HistoryAsk {
+    /// The parameters of a request that asks this.
+    pub fn parameters(&self) -> Vec<(&'static str, String)> {
+        let text = |name: &'static str, value: &Option<String>| {
+            value.iter().map(move |value| (name, value.clone())).collect::<Vec<_>>()
+        };
+        let number = |name: &'static str, value: Option<u64>| {
+            value.iter().map(move |value| (name, value.to_string())).collect::<Vec<_>>()
+        };
+        let count = |value: usize| Some(value as u64).filter(|value| *value > 0);
+        let flag = |name: &'static str, set: bool| {
+            if set { vec![(name, "true".to_owned())] } else { vec![] }
+        };
+        [
+            self.names.iter().map(|name| ("name", name.clone())).collect(),
+            text("after", &self.after),
+            number("last", self.last.map(|last| last as u64)),
+            text("since", &self.since),
+            text("until", &self.until),
+            text("grep", &self.grep),
+            text("stream", &self.stream.map(|stream| stream.name().to_owned())),
+            flag("ignore-case", self.ignore_case),
+            flag("invert", self.invert),
+            self.types.iter().map(|one| ("types", (*one).to_owned())).collect(),
+            flag("events", self.events),
+            number("run", self.run),
+            flag("since-restart", self.since_restart),
+            number("lines-before", count(self.lines_before)),
+            number("lines-after", count(self.lines_after)),
+        ]
+        .concat()
+    }
 }
 
 /// Which page of the results, and its form. The doc comments of its fields become descriptions in the API.
@@ -98,7 +145,7 @@ pub enum HistoryProblem {
 }
 
 /// A piece of a line in one style.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StyledText {
     /// The text; a line break between the rows of a line that was drawn in several.
     pub text: String,
@@ -109,13 +156,13 @@ pub struct StyledText {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub background: Option<TextColor>,
     /// Attributes of the text.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub attributes: Vec<Attribute>,
 }
 
 /// One of the 256 colours of terminals by its number, or a colour as `#rrggbb`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum TextColor {
     /// The number.
@@ -136,7 +183,7 @@ impl TextColor {
 }
 
 /// Where a process has written a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum OutputStream {
     /// To its terminal or pipe, which may be for both standard output and standard error.
@@ -157,15 +204,19 @@ impl OutputStream {
 
 /// A line that was printed, or something that happened. Later versions may have more events, and
 /// more properties of each.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Line<'a> {
     /// When it came, RFC 3339 in UTC with nanoseconds.
+    #[serde(default)]
+    #[schema(required = true)]
     pub time: String,
     /// The `after` of a later request.
+    #[serde(default)]
+    #[schema(required = true)]
     pub cursor: String,
     /// The process; none for what the supervisor says.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<&'a str>,
+    pub name: Option<Cow<'a, str>>,
     /// Where the process has written the line, if its standard error is apart (`split_stderr`); otherwise none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream: Option<OutputStream>,
@@ -175,11 +226,11 @@ pub struct Line<'a> {
     pub life: Option<LifeId>,
     /// What happened; none for a line.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub event: Option<&'a str>,
+    pub event: Option<Cow<'a, str>>,
     /// The type of the event, such as `process:spawn` or `lifecycle:main-started`, if it has one;
     /// `process:log` marks a line, if types were requested.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub of_type: Option<&'static str>,
+    pub of_type: Option<Cow<'a, str>>,
     /// The line as a terminal shows it, without colours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
@@ -187,15 +238,19 @@ pub struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runs: Option<Vec<StyledText>>,
     /// It has no line break, or not yet.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub unfinished: bool,
     /// A context line, not a match.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     pub context: bool,
+    /// With `lines-before` or `lines-after`: entries were left out before it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub apart: bool,
     /// How many bytes are missing before it.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
     #[schema(required = false)]
     pub lost: u64,
     /// Details of the event: `pid` of a `start`; `code` or `signal` of an `exit`; missing `bytes` of a

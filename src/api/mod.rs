@@ -8,5 +8,6 @@ pub mod history;
 pub mod line_buffer;
 pub mod overmind;
 pub mod proof;
+pub mod secret;
 pub mod tcp;
 pub mod version;

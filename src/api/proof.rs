@@ -13,15 +13,12 @@
 //! receives no proof. `status` is there for overmind, which ignores the line before it and answers with its
 //! table.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-
+use super::secret::{self, random_hex, unhex};
 use crate::sys::files;
 
 /// Prefix of the first line of either side.
@@ -31,7 +28,7 @@ pub const PROOF: &str = "tmo-proof ";
 /// Minimum length of a token that cannot be guessed from a proof.
 pub const SHORTEST_TOKEN: usize = 20;
 
-/// Length in bytes of a nonce, of a generated token and of a proof.
+/// Length in bytes of a nonce and of a generated token.
 const LENGTH: usize = 32;
 /// Maximum size of a token file.
 const LARGEST_FILE: u64 = 64 << 10;
@@ -77,25 +74,14 @@ impl Token {
         self.0.chars().count() >= SHORTEST_TOKEN
     }
 
-    fn mac(&self, side: Side, exchange: &Exchange) -> Option<Hmac<Sha256>> {
-        let Exchange { client, server, address } = exchange;
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_bytes()).ok()?;
-        mac.update(format!("tmo {}\n{client}\n{server}\n{address}\n", side.name()).as_bytes());
-        Some(mac)
-    }
-
     /// The proof of one side.
     pub fn proof(&self, side: Side, exchange: &Exchange) -> String {
-        // An HMAC takes a key of any length.
-        self.mac(side, exchange).map_or(String::new(), |mac| hex(&mac.finalize().into_bytes()))
+        secret::proof(self.0.as_bytes(), &exchange.text(side))
     }
 
     /// Whether this is the proof of that side. Compares in constant time.
     pub fn proves(&self, proof: &str, side: Side, exchange: &Exchange) -> bool {
-        let (Some(mac), Some(proof)) = (self.mac(side, exchange), unhex(proof)) else {
-            return false;
-        };
-        mac.verify_slice(&proof).is_ok()
+        secret::proves(proof, self.0.as_bytes(), &exchange.text(side))
     }
 }
 
@@ -128,6 +114,13 @@ pub struct Exchange {
     pub address: String,
 }
 
+impl Exchange {
+    fn text(&self, side: Side) -> String {
+        let Self { client, server, address } = self;
+        format!("tmo {}\n{client}\n{server}\n{address}\n", side.name())
+    }
+}
+
 /// An address in the format that both sides use: IPv4-mapped addresses as IPv4, and IPv6 without a scope.
 pub fn plain(address: SocketAddr) -> String {
     SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
@@ -135,40 +128,12 @@ pub fn plain(address: SocketAddr) -> String {
 
 /// Generate a nonce, in hexadecimal.
 pub fn random() -> io::Result<String> {
-    let mut bytes = [0; LENGTH];
-    getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
-    Ok(hex(&bytes))
+    random_hex(LENGTH)
 }
 
 /// Whether this has the format of a nonce from [`random`].
 pub fn is_hex(text: &str) -> bool {
-    unhex(text).is_some()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
-fn unhex(text: &str) -> Option<[u8; LENGTH]> {
-    let digits = text.as_bytes();
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; LENGTH];
-    if digits.len() != 2 * LENGTH {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
+    text.len() == 2 * LENGTH && unhex(text).is_some()
 }
 
 fn file(runtime: &Path) -> PathBuf {

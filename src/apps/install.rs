@@ -141,7 +141,7 @@ fn carry_out(
                     } else {
                         error
                     }
-                })?
+                })?;
             }
         }
     }

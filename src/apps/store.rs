@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use super::kind::AppKind;
 use super::manifest::{App, InstallState, Manifest, process_name};
 use super::zip::{Archive, MAC_METADATA, ZipError, is_path};
-use crate::sys::{clock, files, why_at};
+use crate::sys::{self, clock, files, why_at};
 
 const MANIFEST: &str = "apps.toml";
 const CHANGE: &str = ".change";
@@ -200,7 +200,7 @@ impl Drop for Incoming {
 /// A unique name.
 fn unique(prefix: &str) -> Result<String, StoreError> {
     let mut random = [0; 8];
-    files::random(&mut random).map_err(io_at(Path::new("/dev/urandom")))?;
+    sys::random(&mut random).map_err(io_at(Path::new("/dev/urandom")))?;
     Ok(format!("{prefix}{:016x}", u64::from_le_bytes(random)))
 }
 
@@ -227,7 +227,7 @@ pub fn read(dir: &Path) -> Result<Manifest, StoreError> {
 /// Whether the nearest accessible directory above this one belongs to another user.
 fn is_in_foreign(dir: &Path) -> bool {
     let owner = dir.ancestors().skip(1).find_map(|above| Some(above.metadata().ok()?.uid()));
-    owner.is_some_and(|owner| !crate::sys::is_own_uid(owner))
+    owner.is_some_and(|owner| !sys::is_own_uid(owner))
 }
 
 /// The file in this directory that lists the apps.
@@ -251,7 +251,7 @@ fn manifest(dir: &Path) -> Result<Manifest, StoreError> {
 /// Refuse a directory in which others could put programs.
 fn check_private(dir: &Path) -> Result<(), StoreError> {
     let found = dir.symlink_metadata().map_err(io_at(dir))?;
-    let is_ours = crate::sys::is_own_uid(found.uid());
+    let is_ours = sys::is_own_uid(found.uid());
     let is_open = found.mode() & 0o077 != 0;
     if !found.is_dir() || !is_ours || is_open {
         return Err(StoreError::Open(dir.to_owned()));

@@ -210,7 +210,6 @@ impl From<WhyError> for CliError {
 
 impl CliError {
     /// The exit code of the program.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "all others mean a failure")]
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Start { code, .. } => *code,

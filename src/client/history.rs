@@ -2,21 +2,40 @@
 
 use hyper::body::Bytes;
 use hyper::{Method, StatusCode};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::events::EventStream;
 use super::{Client, ClientError, of_process, percent_encoded};
+use crate::api::history::{HistoryAsk, Line};
+use crate::model::untrusted::cleaned_json;
 
 /// Some lines of the journal.
 #[derive(Debug, Deserialize)]
 pub struct LinePage {
-    /// Each line as an object of the API.
-    pub lines: Vec<Value>,
+    /// The lines. What they say is of another program: it is cleaned.
+    #[serde(deserialize_with = "cleaned_lines")]
+    pub lines: Vec<Line<'static>>,
     /// The cursor after the last line.
     pub next: Option<String>,
     /// Whether there are more.
     pub more: bool,
+}
+
+/// A line without what could control a terminal.
+struct Cleaned(Line<'static>);
+
+impl<'de> Deserialize<'de> for Cleaned {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let value = cleaned_json(Value::deserialize(from)?);
+        serde_json::from_value(value).map(Self).map_err(D::Error::custom)
+    }
+}
+
+fn cleaned_lines<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Line<'static>>, D::Error> {
+    let lines = Vec::<Cleaned>::deserialize(from)?;
+    Ok(lines.into_iter().map(|Cleaned(line)| line).collect())
 }
 
 /// A stream of new lines and events.
@@ -27,15 +46,15 @@ pub struct LineStream(EventStream);
 #[derive(Debug)]
 pub enum Next {
     /// A line or an event.
-    Line(Value),
+    Line(Box<Line<'static>>),
     /// The run is over.
     End,
 }
 
 impl Client {
-    /// A page of the journal; the query is that of `/api/lines`.
-    pub async fn lines(&self, query: &str) -> Result<LinePage, ClientError> {
-        let path = format!("/api/lines?{query}");
+    /// At most `limit` lines of the journal.
+    pub async fn lines(&self, ask: &HistoryAsk, limit: usize) -> Result<LinePage, ClientError> {
+        let path = format!("/api/lines?{}", encoded(ask, ("limit", &limit.to_string())));
         let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
         of_process(reply)?.read()
     }
@@ -54,9 +73,10 @@ impl Client {
         of_process(reply)?.read().map(Some)
     }
 
-    /// Follow the journal; the query is that of `/api/events`.
-    pub async fn follow(&self, query: &str) -> Result<LineStream, ClientError> {
-        let path = format!("/api/events?{query}");
+    /// Follow the journal, with what processes print unless only events are asked for.
+    pub async fn follow(&self, ask: &HistoryAsk) -> Result<LineStream, ClientError> {
+        let lines = ("lines", if ask.events { "false" } else { "true" });
+        let path = format!("/api/events?{}", encoded(ask, lines));
         let answer = self.send(Method::GET, &path, Bytes::new()).await?;
         if answer.status() != StatusCode::OK {
             let reply = self.whole("GET /api/events".to_owned(), answer).await?;
@@ -71,8 +91,14 @@ impl LineStream {
     pub async fn next(&mut self) -> Option<Result<Next, ClientError>> {
         Some(match self.0.next().await? {
             Ok(event) if event.name == "end-of-run" => Ok(Next::End),
-            Ok(event) => self.0.read(&event).map(Next::Line),
+            Ok(event) => self.0.read(&event).map(|Cleaned(line)| Next::Line(Box::new(line))),
             Err(error) => Err(error),
         })
     }
+}
+
+fn encoded(ask: &HistoryAsk, (name, value): (&str, &str)) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(ask.parameters()).append_pair(name, value);
+    query.finish()
 }

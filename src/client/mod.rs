@@ -4,6 +4,7 @@
 //! close idle connections at no cost.
 
 pub mod address;
+mod backoff;
 mod error;
 mod events;
 mod head;
@@ -46,6 +47,7 @@ pub use self::error::ClientError;
 pub use self::head::{HeadEvent, HeadStream, WatchEvent, WatchStream};
 pub use self::history::{LinePage, LineStream, Next};
 pub use self::identify::{Listener, identify_listener};
+pub use backoff::Backoff;
 
 /// An answer larger than this is not from a supervisor.
 const LARGEST_ANSWER: usize = 16 << 20;

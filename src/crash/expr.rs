@@ -1,17 +1,18 @@
 //! Regular expressions that are compiled once, on first use.
 
-use std::iter::Peekable;
-use std::str::CharIndices;
 use std::sync::OnceLock;
 
+use memchr::memmem;
 use regex::{Captures, Regex};
+
+use crate::watch::needles;
 
 /// A regular expression.
 #[derive(Debug)]
 pub(super) struct Expr {
     text: &'static str,
-    /// Every match contains at least one of these texts. Empty if no such texts are known.
-    needles: OnceLock<Vec<&'static str>>,
+    /// In ASCII lower case, every match contains at least one of these texts. `None` if no such texts are known.
+    needles: OnceLock<Option<Vec<Vec<u8>>>>,
     compiled: OnceLock<Option<Regex>>,
 }
 
@@ -23,12 +24,12 @@ impl Expr {
     /// The expression, unless it can't match in this line. A diagnosis tries more than a hundred expressions, and
     /// compiling one takes longer than searching all lines for its needles.
     fn for_line(&self, line: &str) -> Option<&Regex> {
-        let needles = self.needles.get_or_init(|| needles(self.text));
-        let ignores_case = self.text.starts_with(IGNORES_CASE);
-        let is_in = |needle: &&str| {
-            if ignores_case { contains_in_any_case(line, needle) } else { line.contains(*needle) }
-        };
-        if needles.is_empty() || needles.iter().any(is_in) { self.regex() } else { None }
+        let find = || needles::of(&regex_syntax::parse(self.text).ok()?, 1);
+        let may_match = self.needles.get_or_init(find).as_ref().is_none_or(|needles| {
+            let line = line.to_ascii_lowercase();
+            needles.iter().any(|needle| memmem::find(line.as_bytes(), needle).is_some())
+        });
+        if may_match { self.regex() } else { None }
     }
 
     /// An expression that does not compile matches nothing; any test that uses it fails.
@@ -63,206 +64,19 @@ impl Expr {
     }
 }
 
-/// The only flag that an expression may have, at its beginning.
-const IGNORES_CASE: &str = "(?i)";
-
-/// Whether a line contains a text, ignoring the case of ASCII letters.
-fn contains_in_any_case(line: &str, text: &str) -> bool {
-    line.as_bytes().windows(text.len()).any(|part| part.eq_ignore_ascii_case(text.as_bytes()))
-}
-
-/// Texts such that every match of an expression contains at least one of them. Empty if none are known.
-fn needles(expression: &str) -> Vec<&str> {
-    let text = expression.strip_prefix(IGNORES_CASE).unwrap_or(expression);
-    let has_flags = |(at, _): (usize, _)| {
-        !text[..at].ends_with('\\') && !text[at + 2..].starts_with([':', 'P', '<'])
-    };
-    if text.match_indices("(?").any(has_flags) {
-        return vec![];
-    }
-    Scan { text, chars: text.char_indices().peekable() }.alternatives().unwrap_or_default()
-}
-
-/// Finds the needles of an expression.
-struct Scan<'t> {
-    text: &'t str,
-    chars: Peekable<CharIndices<'t>>,
-}
-
-/// The needles of a part of an expression; `None` if none are known.
-type Needles<'t> = Option<Vec<&'t str>>;
-
-impl<'t> Scan<'t> {
-    /// Read up to the end of the expression, or of the group.
-    fn alternatives(&mut self) -> Needles<'t> {
-        let mut all = Some(vec![]);
-        loop {
-            let (one, another) = self.alternative();
-            all = all.zip(one).map(|(all, one)| [all, one].concat());
-            if !another {
-                return all;
-            }
-        }
-    }
-
-    /// Read one alternative; also whether another one follows.
-    fn alternative(&mut self) -> (Needles<'t>, bool) {
-        let mut best = None;
-        // The run of plain characters that ends here.
-        let (mut begin, mut end) = (0, 0);
-        loop {
-            let next = self.chars.next();
-            let at = next.map_or(self.text.len(), |(at, _)| at);
-            let mut part = None;
-            match next {
-                None | Some((_, '|' | ')' | '.' | '^' | '$')) => {}
-                Some((_, '(')) => {
-                    self.skip_group_name();
-                    part = self.alternatives();
-                }
-                Some((_, '[')) => skip_class(&mut self.chars),
-                Some((_, '\\')) => self.skip_escape(),
-                Some((_, char)) => {
-                    if end != at {
-                        better(&mut best, self.plain(begin, end));
-                        begin = at;
-                    }
-                    end = at + char.len_utf8();
-                    if self.chars.peek().is_none_or(|(_, next)| !"?*+{".contains(*next)) {
-                        continue;
-                    }
-                    part = self.plain(at, end);
-                    end = at;
-                }
-            }
-            better(&mut best, self.plain(begin, end));
-            (begin, end) = (0, 0);
-            match next {
-                None | Some((_, ')')) => return (best, false),
-                Some((_, '|')) => return (best, true),
-                Some(_) if self.skip_quantifier() => {}
-                Some(_) => better(&mut best, part),
-            }
-        }
-    }
-
-    /// This part of the expression, which is plain text, as its own needle.
-    fn plain(&self, begin: usize, end: usize) -> Needles<'t> {
-        (begin < end).then(|| vec![&self.text[begin..end]])
-    }
-
-    /// Skip `?:` or a name behind the parenthesis that opens a group.
-    fn skip_group_name(&mut self) {
-        if self.chars.next_if(|(_, char)| *char == '?').is_some() {
-            while self.chars.next().is_some_and(|(_, char)| !":>".contains(char)) {}
-        }
-    }
-
-    /// Skip what belongs to a backslash.
-    fn skip_escape(&mut self) {
-        let more = match self.chars.next() {
-            Some((_, 'p' | 'P')) => 1,
-            Some((_, 'x')) => 2,
-            Some((_, 'u')) => 4,
-            Some((_, 'U')) => 8,
-            _ => 0,
-        };
-        if more > 0 && self.chars.peek().is_some_and(|(_, char)| *char == '{') {
-            self.skip_braces();
-        } else {
-            self.chars.by_ref().take(more).for_each(drop);
-        }
-    }
-
-    fn skip_braces(&mut self) {
-        while self.chars.next().is_some_and(|(_, char)| char != '}') {}
-    }
-
-    /// Skip a quantifier, if there is one. Returns whether it makes the part before it optional.
-    fn skip_quantifier(&mut self) -> bool {
-        let Some((_, char)) = self.chars.next_if(|(_, char)| "?*+{".contains(*char)) else {
-            return false;
-        };
-        if char == '{' {
-            self.skip_braces();
-        }
-        // A lazy one.
-        let _ = self.chars.next_if(|(_, char)| *char == '?');
-        char != '+'
-    }
-}
-
-/// Replace needles by others if the shortest of those is longer.
-fn better<'t>(best: &mut Needles<'t>, other: Needles<'t>) {
-    let shortest = |needles: &Needles<'t>| {
-        needles.as_ref().and_then(|needles| needles.iter().map(|needle| needle.len()).min())
-    };
-    if shortest(&other) > shortest(best) {
-        *best = other;
-    }
-}
-
-/// Skip the rest of a class, with the classes in it.
-fn skip_class(chars: &mut Peekable<CharIndices<'_>>) {
-    // A bracket in the first place stands for itself.
-    let _ = chars.next_if(|(_, char)| *char == '^');
-    let _ = chars.next_if(|(_, char)| *char == ']');
-    while let Some((_, char)) = chars.next() {
-        match char {
-            ']' => return,
-            '[' => skip_class(chars),
-            '\\' => _ = chars.next(),
-            _ => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
     use proptest::prelude::*;
-    use proptest::string::string_regex;
+    use proptest::strategy::ValueTree as _;
+    use proptest::string::{string_regex, string_regex_parsed};
+    use regex::Regex;
+    use regex_syntax::hir::{Hir, HirKind};
 
-    use super::{Expr, contains_in_any_case, needles};
-
-    #[test]
-    fn needles_are_the_longest_plain_texts_that_a_match_needs() {
-        let none: [&str; 0] = [];
-        for (text, known) in [
-            ("^dyld\\S*: Library not loaded: (\\S+)", [": Library not loaded: "].as_slice()),
-            ("abc", &["abc"]),
-            ("ab?cd", &["cd"]),
-            ("x+yz", &["yz"]),
-            ("xyz+", &["xy"]),
-            ("z+", &["z"]),
-            ("abc{0,2}d", &["ab"]),
-            ("abc{0,2}?def", &["def"]),
-            ("(abc)d", &["abc"]),
-            ("(abc)?d", &["d"]),
-            ("(abc)*?de", &["de"]),
-            ("(?:abc)?d(?P<n>long)", &["long"]),
-            ("a|b", &["a", "b"]),
-            ("(ab|cd)c", &["ab", "cd"]),
-            ("(?:ab|c(?:de|fg)+)h", &["ab", "de", "fg"]),
-            ("abc|\\d", &none),
-            ("ab(\\d|c)", &["ab"]),
-            ("()a", &["a"]),
-            ("[]abc[d]e]f", &["f"]),
-            ("[^]abc]f\\]", &["f"]),
-            ("ab\\.cde", &["cde"]),
-            ("ab\\x22c", &["ab"]),
-            ("ab\\x{1f600}cde", &["cde"]),
-            ("ab\\p{Greek}cde\\pLfghi", &["fghi"]),
-            ("(?i)abc", &["abc"]),
-            ("(?s)abc", &none),
-            ("a(?i:bc)", &none),
-            ("a\\(?(?:bc|de)", &["bc", "de"]),
-            ("^$", &none),
-            ("", &none),
-            ("✘ x?", &["✘ "]),
-        ] {
-            assert_eq!(needles(text), known, "{text}");
-        }
-    }
+    use super::Expr;
+    use crate::sys::files;
 
     /// All kinds of syntax that the diagnosis uses, except for anchors and word boundaries.
     const EXPRESSIONS: [&str; 7] = [
@@ -283,10 +97,65 @@ mod tests {
             upper in any::<bool>(),
         ) {
             prop_assert!(Expr::new(text).finds(&line), "{text}: {line}");
-            let any_case = String::leak(format!("(?i){text}"));
             let line = if upper { line.to_ascii_uppercase() } else { line };
-            let missing = |needle: &&str| !contains_in_any_case(&line, needle);
-            prop_assert!(needles(any_case).is_empty() || !needles(any_case).iter().all(missing));
+            let any_case = String::leak(format!("(?i){text}"));
+            // In any case, `[^x]` excludes `X` too.
+            let expected = Regex::new(any_case).unwrap().is_match(&line);
+            prop_assert_eq!(Expr::new(any_case).finds(&line), expected, "{}: {}", any_case, line);
+        }
+    }
+
+    /// The expressions of the diagnosis.
+    fn all() -> BTreeSet<&'static str> {
+        let literal = Regex::new(r##"Expr::new\(\s*r(?:"([^"]*)"|#"(.*?)"#)"##).unwrap();
+        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/crash")];
+        let mut all = BTreeSet::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !path.ends_with("expr.rs") {
+                    let text =
+                        String::leak(String::from_utf8(files::read_plain(&path).unwrap()).unwrap());
+                    all.extend(literal.captures_iter(text).map(|found| found.extract::<1>().1[0]));
+                }
+            }
+        }
+        all
+    }
+
+    /// An expression without anchors and word boundaries, for which no texts can be made.
+    fn without_places(hir: Hir) -> Hir {
+        let all = |parts: Vec<Hir>| parts.into_iter().map(without_places).collect();
+        match hir.into_kind() {
+            HirKind::Look(_) | HirKind::Empty => Hir::empty(),
+            HirKind::Literal(literal) => Hir::literal(literal.0),
+            HirKind::Class(class) => Hir::class(class),
+            HirKind::Repetition(mut repetition) => {
+                repetition.sub = Box::new(without_places(*repetition.sub));
+                Hir::repetition(repetition)
+            }
+            HirKind::Capture(capture) => without_places(*capture.sub),
+            HirKind::Concat(parts) => Hir::concat(all(parts)),
+            HirKind::Alternation(parts) => Hir::alternation(all(parts)),
+        }
+    }
+
+    #[test]
+    fn every_expression_finds_all_that_it_matches() {
+        let all = all();
+        assert!(all.len() > 100, "{} expressions", all.len());
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        for text in all {
+            let (expr, regex) = (Expr::new(text), Regex::new(text).unwrap());
+            let hir = without_places(regex_syntax::parse(text).unwrap());
+            let lines = string_regex_parsed(&hir).unwrap();
+            for _ in 0..30 {
+                let line = lines.new_tree(&mut runner).unwrap().current();
+                // What the needles exclude, the expression does not match.
+                assert_eq!(expr.finds(&line), regex.is_match(&line), "{text}: {line}");
+            }
         }
     }
 }

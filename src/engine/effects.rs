@@ -14,7 +14,7 @@ use crate::model::process_env;
 use crate::model::request::{API, ProcessState, State, TmuxAddress};
 use crate::model::rules::Stage;
 use crate::model::text::OsText;
-use crate::model::{LifeId, ProcId, ProcName, Untrusted};
+use crate::model::{LifeId, ProcId, ProcName, Untrusted, units};
 use crate::protocol::life::Traces;
 use crate::protocol::spec::{SPEC_VERSION, Spec, SpecError, Want};
 use crate::supervisor::{Effect, Input, Pane, Ready, RunPhase};
@@ -136,7 +136,6 @@ impl Engine {
         // A new life has its whole grace period.
         let current = self.saved.supervisor.procs[id].current_life().filter(|_| want != Want::Run);
         let grace = self.stop_commands.grace_left(id, current, self.grace(id));
-        let grace_ms = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
         let process = &self.plan.processes[id];
         let proc = &self.saved.supervisor.procs[id];
         let install = process.install.as_ref().filter(|_| proc.installs_in(life));
@@ -162,7 +161,7 @@ impl Engine {
             term: process.rules.term.clone(),
             inherit: self.plan.inherit.clone(),
             stop_signal: process.stop_signal,
-            grace_ms,
+            grace_ms: units::millis(grace),
             known: pane.known,
             log: self.plan.log.clone(),
         };
@@ -228,6 +227,10 @@ impl Engine {
         let missed_by = supervisor.missed_by(id).into_iter();
         let missed_by: Vec<_> = missed_by.map(|id| supervisor.procs[id].name.clone()).collect();
         let missed = event::missed(&missed_by).map(Untrusted::from);
+        let unready = match &proc.ready {
+            Ready::No { why, .. } => Some(why.clone()),
+            Ready::Waiting { .. } | Ready::Yes { .. } => None,
+        };
         ProcessState {
             name: proc.name.clone(),
             state: proc.status(),
@@ -246,14 +249,8 @@ impl Engine {
             problem: proc.note.clone(),
             reason: proc.note.as_ref().map(|note| note.to_string().into()).or(missed),
             ready: Some(proc.is_ready()),
-            not_ready: match &proc.ready {
-                Ready::No { why, .. } => Some(why.to_string().into()),
-                Ready::Waiting { .. } | Ready::Yes { .. } => None,
-            },
-            unready: match &proc.ready {
-                Ready::No { why, .. } => Some(why.clone()),
-                Ready::Waiting { .. } | Ready::Yes { .. } => None,
-            },
+            not_ready: unready.as_ref().map(|why| why.to_string().into()),
+            unready,
             open: proc.open_checks().map(|(_, check)| check.probe.clone()).collect(),
             lacks: proc.lacks().into_iter().map(Untrusted::from).collect(),
             awaits: self.awaited(id),

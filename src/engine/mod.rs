@@ -5,6 +5,8 @@
 //! event at a time (a byte in a process's FIFO: `wakeups`, an exit, a client, a timer), turns it into an
 //! [`crate::supervisor::Input`], saves the resulting state and carries out the effects (`effects`).
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 mod action;
 mod adopt;
 mod aux_command;

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use super::output_search::OutputSearch;
 use crate::journal::expected_markers::Markers;
 use crate::journal::split::Lost;
-use crate::model::ProcName;
 use crate::model::time::Timestamp;
+use crate::model::{ProcName, units};
 use crate::pane::sink;
 use crate::protocol::life::{LifeEntry, LifeEvent, LifeReader};
 use crate::protocol::paths::PanePaths;
@@ -130,7 +130,7 @@ impl Budget {
 
     /// Adapt the budget to the time that the last turn has taken.
     pub(super) fn spent(&mut self, time: Duration) {
-        let taken = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let taken = units::millis(time);
         let next = if taken > Self::LONGEST {
             self.0 * Self::LONGEST / taken
         } else if taken < Self::LONGEST / 4 {

@@ -32,7 +32,7 @@ use crate::supervisor::{Input, Question, RunPhase, Supervisor};
 use crate::sys::clock;
 
 /// The first pause between two attempts; the pause doubles up to the configured interval.
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const FIRST_PROBE_PAUSE: Duration = Duration::from_millis(5);
 /// How long one attempt of a check may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
 /// How long it may take before that is reported.
@@ -191,7 +191,7 @@ fn owner_check(id: ProcId, rule: PortOwner, run: Probed<'_>) -> OwnerCheck {
 /// Probe until the answer is good, and return its warning; report each bad answer that differs from
 /// the one before, and an attempt that takes long.
 async fn until_good(way: &mut Way, every: Duration, report: impl Fn(String)) -> Option<String> {
-    let (mut pause, mut last) = (FIRST_PAUSE, String::new());
+    let (mut pause, mut last) = (FIRST_PROBE_PAUSE, String::new());
     let mut tell = |text: String| {
         // Nothing new has been learnt while a second attempt is not answered.
         if last != text && !(text == NO_ANSWER_YET && last.starts_with(NO_ANSWER)) {

@@ -1,5 +1,7 @@
 //! The vocabulary of the program: names, states, plans, requests. No I/O, no clock, no async.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 pub mod cells;
 pub mod command;
 pub mod count;
@@ -38,7 +40,7 @@ pub use exit::Exit;
 pub use life::LifeId;
 pub use name::ProcName;
 pub use proc_id::ProcId;
-pub use status::ProcessStatus;
+pub use status::{Condition, ProcessStatus};
 pub use untrusted::Untrusted;
 
 /// Whether this is the default value, which files and answers leave out.

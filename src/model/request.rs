@@ -14,7 +14,7 @@ use super::rules::{FlagColor, Probe, Stage};
 use super::signal::SignalName;
 use super::{Exit, LifeId, ProcName, Untrusted, nearest, text::OsText, units};
 use crate::model::time::Timestamp;
-use crate::model::{ProcessStatus, is_default};
+use crate::model::{Condition, ProcessStatus, is_default};
 
 /// A second stop request within this time counts as the same request: `timeout` and other wrappers send two
 /// signals, keys repeat, and two scripts may request the same stop.
@@ -145,7 +145,7 @@ pub struct Unknown {
 }
 
 /// The state of a whole run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct State {
     /// The schema version of the API.
     pub api: u32,
@@ -334,6 +334,33 @@ pub struct ProcessState {
 }
 
 impl ProcessState {
+    /// Its condition, by which interfaces count, colour and sort.
+    pub fn condition(&self) -> Condition {
+        match &self.state {
+            ProcessStatus::Running => Condition::Running,
+            ProcessStatus::Pending
+            | ProcessStatus::Starting
+            | ProcessStatus::Installing
+            | ProcessStatus::Stopping
+            | ProcessStatus::Restarting => Condition::Waiting,
+            ProcessStatus::Stopped | ProcessStatus::Other(_) => Condition::Done,
+            ProcessStatus::Exited if self.finished => Condition::Done,
+            ProcessStatus::Exited => match self.exit {
+                Some(exit) if exit.success() && self.missed_by.is_empty() => Condition::Done,
+                Some(_) | None => Condition::Failed,
+            },
+            ProcessStatus::Stuck
+            | ProcessStatus::Skipped
+            | ProcessStatus::Broken
+            | ProcessStatus::Error => Condition::Failed,
+        }
+    }
+
+    /// Whether a start has something to do: it does not run, and nothing is to come unasked.
+    pub fn can_start(&self) -> bool {
+        self.pid.is_none() && matches!(self.condition(), Condition::Done | Condition::Failed)
+    }
+
     /// Whether nothing of it runs, and nothing is to come unasked.
     pub fn rests(&self) -> bool {
         self.state.is_at_rest() && self.pid.is_none()

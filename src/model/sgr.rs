@@ -1,6 +1,6 @@
 //! Colours and attributes of text (SGR), tracked so that they can be continued on later lines.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// A terminal colour.
@@ -16,7 +16,7 @@ pub enum Color {
 }
 
 /// An attribute of text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Attribute {

@@ -86,6 +86,19 @@ impl ProcessStatus {
     }
 }
 
+/// The condition of a process, coarser than its status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// It runs.
+    Running,
+    /// It is about to run or to end.
+    Waiting,
+    /// It has failed.
+    Failed,
+    /// It was stopped, or has ended as expected.
+    Done,
+}
+
 impl fmt::Display for ProcessStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Self::Other(word) = self { word.fmt(f) } else { f.pad(self.word()) }

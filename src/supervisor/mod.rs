@@ -13,6 +13,8 @@
 //! about the order; `installation` runs install commands; `shutdown` stops the run, `patience` handles repeated
 //! requests to stop.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 mod change;
 mod dependencies;
 mod events;
@@ -57,10 +59,11 @@ pub use ready::Question;
 pub use reload::Planned;
 
 /// The state of the run as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunPhase {
     /// Processes are kept in their desired state.
+    #[default]
     #[serde(rename = "keep")]
     Running,
     /// Everything is being stopped.
@@ -75,7 +78,7 @@ pub enum RunPhase {
 }
 
 /// The whole state machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub struct Supervisor {
     /// The processes in the order of the plan.
@@ -158,25 +161,8 @@ impl Supervisor {
     pub fn new(plan: &Plan, now: Timestamp) -> Self {
         let mut new = Self {
             procs: plan.processes.iter().map(|process| Proc::new(process, plan, now)).collect(),
-            run_phase: RunPhase::Running,
-            worst: 0,
-            culprit: None,
-            start_problem: None,
-            tmux_gone: false,
-            interrupts: false,
-            asked_at: None,
-            completed: false,
-            missed: vec![],
-            idle: false,
-            passed: vec![],
-            begun: false,
             generation: plan.generation,
-            keyed: vec![],
-            pending: vec![],
-            held: vec![],
-            recalled: vec![],
-            exit_from: None,
-            ends_when_done: false,
+            ..Self::default()
         };
         new.attach(plan);
         new

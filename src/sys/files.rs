@@ -256,11 +256,6 @@ pub fn read_kernel_start(path: impl AsRef<Path>, buffer: &mut [u8]) -> io::Resul
     open(path.as_ref(), File::options().read(true), 0)?.read(buffer)
 }
 
-/// Random bytes from the kernel.
-pub fn random(bytes: &mut [u8]) -> io::Result<()> {
-    open(Path::new("/dev/urandom"), File::options().read(true), 0)?.read_exact(bytes)
-}
-
 /// Open a terminal, without making it the controlling terminal of this process.
 pub fn open_terminal(path: &Path) -> io::Result<File> {
     open(path, File::options().read(true).write(true), 0)

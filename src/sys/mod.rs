@@ -33,39 +33,28 @@ mod wait;
 pub use exempt::is_exempt;
 pub use host::host;
 #[cfg(target_os = "linux")]
-use linux::CHEAP_LOOKS;
-#[cfg(target_os = "linux")]
-pub use linux::{
-    Changes, adopt_orphans, all, all_naming, arguments_of, boot_id, children, end_after_parent,
-    end_stalled, end_with_parent, foreign_owner, ignores, info, is_refused,
-    keep_little_free_memory, listens_at_path, loads, memory_file, memory_share, mount_namespace,
-    open_files, outlive_parent, own_orphans, own_threads, peek, peer_user, pid_namespace,
-    pid_namespace_of, program_of, refused_calls, rename_argument, sees, set_usual_discipline,
-    signal, signal_with_parent, splice, start_time, tcp_held_by, tcp_holders, tcp_listener_owners,
-    tcp_listeners, tcp_listening, tcp_listening_ports, tcp_peer, tcp_sockets, terminals,
-    trim_memory, usage, variable_of, visit_marked, walk, watch_exit,
-};
+use linux as system;
 pub use local::time_of_day;
 pub use orphans::{OrphanReport, Orphans, ends_within, has_orphans, kill_orphans};
 pub use own_uid::is_own_uid;
 #[cfg(not(target_os = "linux"))]
-use portable::CHEAP_LOOKS;
-#[cfg(not(target_os = "linux"))]
-pub use portable::{
-    Changes, adopt_orphans, all, all_naming, arguments_of, boot_id, children, end_after_parent,
-    end_stalled, end_with_parent, foreign_owner, ignores, info, is_refused,
-    keep_little_free_memory, listens_at_path, loads, memory_file, memory_share, mount_namespace,
-    open_files, outlive_parent, own_orphans, own_threads, peek, peer_user, pid_namespace,
-    pid_namespace_of, program_of, refused_calls, rename_argument, sees, set_usual_discipline,
-    signal, signal_with_parent, splice, start_time, tcp_held_by, tcp_holders, tcp_listener_owners,
-    tcp_listeners, tcp_listening, tcp_listening_ports, tcp_peer, tcp_sockets, terminals,
-    trim_memory, usage, variable_of, visit_marked, walk, watch_exit,
-};
+use portable as system;
 pub use process::{ChildExit, Listener, ProcInfo, RefusedCall, TcpPeer, Usage};
 pub(crate) use signals::timespec;
 pub use signals::{
     Group, Wakes, default_signals, end_after, end_by, ignore_signals, signal_group, stop,
     unblock_all_signals, unblock_signals,
+};
+use system::CHEAP_LOOKS;
+pub use system::{
+    Changes, adopt_orphans, all, all_naming, arguments_of, boot_id, children, end_after_parent,
+    end_stalled, end_with_parent, foreign_owner, ignores, info, is_refused,
+    keep_little_free_memory, listens_at_path, loads, memory_file, memory_share, mount_namespace,
+    open_files, outlive_parent, own_orphans, own_threads, peek, peer_user, pid_namespace,
+    pid_namespace_of, program_of, refused_calls, rename_argument, sees, set_usual_discipline,
+    signal, signal_with_parent, splice, start_time, tcp_held_by, tcp_holders, tcp_listener_owners,
+    tcp_listeners, tcp_listening, tcp_peer, terminals, trim_memory, usage, variable_of,
+    visit_marked, walk, watch_exit,
 };
 pub use wait::{reap, stopped_by};
 
@@ -106,6 +95,16 @@ pub fn tcp_listeners_of_tree(root: u32) -> Vec<SocketAddr> {
     let processes = below.iter().map(|process| process.pid).chain([root]);
     let held: HashSet<u64> = processes.flat_map(|pid| tcp_held_by(pid, &sockets)).collect();
     listening.into_iter().filter(|(_, socket)| held.contains(socket)).map(|(at, _)| at).collect()
+}
+
+/// The ports that have a listener, on any address.
+pub fn tcp_listening_ports() -> HashSet<u16> {
+    tcp_listening().into_iter().map(|(address, _)| address.port()).collect()
+}
+
+/// The sockets that listen on this port: address and inode, or the pid where sockets have no inode.
+pub fn tcp_sockets(port: u16) -> Vec<(SocketAddr, u64)> {
+    tcp_listening().into_iter().filter(|(address, _)| address.port() == port).collect()
 }
 
 /// This user's processes that were given all these variables (`NAME=value`).
@@ -154,6 +153,11 @@ pub fn program(path: &std::path::Path) -> std::path::PathBuf {
         if own.exists() { Some(own) } else { std::env::current_exe().ok() }
     };
     if path.exists() { path.to_owned() } else { own().unwrap_or_else(|| path.to_owned()) }
+}
+
+/// Random bytes from the kernel.
+pub fn random(bytes: &mut [u8]) -> io::Result<()> {
+    Ok(getrandom::fill(bytes)?)
 }
 
 /// Whether this process can open this many more files. The libraries below us panic if they can't.

@@ -268,16 +268,6 @@ pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
     taken
 }
 
-/// The ports that have a listener, on any address.
-pub fn tcp_listening_ports() -> HashSet<u16> {
-    tcp_listening().into_iter().map(|(address, _)| address.port()).collect()
-}
-
-/// The sockets that listen on this port: address and, as sockets have no inode here, the pid.
-pub fn tcp_sockets(port: u16) -> Vec<(SocketAddr, u64)> {
-    tcp_listening().into_iter().filter(|(address, _)| address.port() == port).collect()
-}
-
 /// Not looked up here.
 pub const fn foreign_owner(_pid: u32) -> Option<u32> {
     None

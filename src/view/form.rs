@@ -2,7 +2,7 @@
 
 use super::merged::{Chunk, Renderer};
 use super::paint::Mode;
-use crate::journal::search::entry::{Names, entry_json};
+use crate::journal::search::entry::{Among, Names, entry_json};
 use crate::journal::search::select::Chosen;
 use crate::model::untrusted;
 
@@ -14,7 +14,12 @@ pub enum Form {
     /// Byte for byte as it was printed.
     Raw,
     /// One JSON object per line.
-    Json(Names),
+    Json {
+        /// The names of the streams.
+        names: Names,
+        /// Whether entries were left out since the last one.
+        apart: bool,
+    },
 }
 
 impl Form {
@@ -23,16 +28,20 @@ impl Form {
         match self {
             Self::Merged(renderer) => renderer.style.mode == Mode::Exact,
             Self::Raw => true,
-            Self::Json(_) => false,
+            Self::Json { .. } => false,
         }
     }
 
     /// Append the text for this entry.
     pub fn show(&mut self, chosen: Chosen<'_>, out: &mut Vec<u8>) {
         let Chosen::Entry(entry, matches) = chosen else {
-            if let Self::Merged(renderer) = self {
-                renderer.finish(out);
-                out.extend_from_slice(b"--\n");
+            match self {
+                Self::Merged(renderer) => {
+                    renderer.finish(out);
+                    out.extend_from_slice(b"--\n");
+                }
+                Self::Raw => {}
+                Self::Json { apart, .. } => *apart = true,
             }
             return;
         };
@@ -42,8 +51,9 @@ impl Form {
             }
             Self::Raw if entry.is_line() => out.extend_from_slice(entry.text),
             Self::Raw => {}
-            Self::Json(names) => {
-                let (_, json) = entry_json(names, &entry, matches, None, None);
+            Self::Json { names, apart } => {
+                let among = Among { context: !matches, apart: std::mem::take(apart) };
+                let (_, json) = entry_json(names, &entry, among, None, None);
                 out.extend_from_slice(untrusted::json(&json).as_bytes());
                 out.push(b'\n');
             }

@@ -4,6 +4,7 @@
 //! reads and appends the output for a terminal or a pipe to a buffer. Its caller does the reading,
 //! the writing and the waiting. Only [`screen`] calls the operating system.
 
+pub mod api_lines;
 pub mod echo;
 pub mod form;
 pub mod merged;

@@ -97,7 +97,7 @@ impl Reading {
         };
         let counts = match (&form, query.events_count) {
             (_, false) => Counts::Lines,
-            (Form::Json(_), true) => Counts::All,
+            (Form::Json { .. }, true) => Counts::All,
             (Form::Merged(_) | Form::Raw, true) => Counts::Shown,
         };
         let last = last.map(|most| Last { most, kept: VecDeque::new(), count: 0, counts });
@@ -160,26 +160,53 @@ fn put(page: &mut Vec<u8>, least: usize, out: Out<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// The time spans around the matching lines in records from `from` on and below `upto`, in order
-/// and not touching each other.
+/// Time spans around moments that are added in order; they do not touch each other.
+#[derive(Debug)]
+pub struct Spans {
+    window: Duration,
+    all: Vec<(Timestamp, Timestamp)>,
+}
+
+impl Spans {
+    /// From this long before each moment until this long after it.
+    pub const fn new(window: Duration) -> Self {
+        Self { window, all: vec![] }
+    }
+
+    /// Add a moment.
+    pub fn add(&mut self, time: Timestamp) {
+        let (begin, end) = (time - self.window, time + self.window);
+        match self.all.last_mut() {
+            Some((_, last)) if *last >= begin => *last = end.max(*last),
+            Some(_) | None => self.all.push((begin, end)),
+        }
+    }
+}
+
+impl IntoIterator for Spans {
+    type Item = (Timestamp, Timestamp);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.all.into_iter()
+    }
+}
+
+/// The time spans around the matching lines in records from `from` on and below `upto`.
 pub fn times_around(
     index: IndexReader,
     (from, upto): (u64, u64),
     filter: Filter,
     query: &Query,
     window: Duration,
-) -> io::Result<Vec<(Timestamp, Timestamp)>> {
+) -> io::Result<Spans> {
     let position = Position { record: from, skip: 0 };
     let split = Split::by(query.pattern.as_ref());
     let mut lines = Lines::new(Cursor::over(index, position, filter), split);
-    let (mut spans, mut scratch) = (Vec::<(Timestamp, Timestamp)>::new(), vec![]);
+    let (mut spans, mut scratch) = (Spans::new(window), vec![]);
     while let Some(entry) = lines.next(upto)? {
         if entry.is_line() && query.covers(&entry) && query.matches(&entry, &mut scratch) {
-            let (begin, end) = (entry.record.time - window, entry.record.time + window);
-            match spans.last_mut() {
-                Some((_, last)) if *last >= begin => *last = end.max(*last),
-                Some(_) | None => spans.push((begin, end)),
-            }
+            spans.add(entry.record.time);
         }
     }
     Ok(spans)

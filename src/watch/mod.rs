@@ -13,7 +13,7 @@ mod book;
 mod bounded;
 mod clean;
 mod limits;
-mod needles;
+pub mod needles;
 mod open;
 mod pattern;
 mod search;

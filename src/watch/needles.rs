@@ -21,7 +21,7 @@ const SPAN: usize = 16;
 
 /// Needles of at least `least` bytes, one of which is contained in every match of this expression;
 /// `None` if there are none, or too many.
-pub(super) fn of(hir: &Hir, least: usize) -> Option<Vec<Vec<u8>>> {
+pub fn of(hir: &Hir, least: usize) -> Option<Vec<Vec<u8>>> {
     best(&lowered(hir)).filter(|needles| shortest(needles) >= least)
 }
 

@@ -185,7 +185,7 @@ fn change_of(query: &str, name: &str, zip: Incoming) -> AppRequest {
     if values("update").any(|value| value == "1") {
         return AppRequest::Update(zip);
     }
-    let script = values("script").filter(|script| !script.is_empty()).last();
+    let script = values("script").find(|script| !script.is_empty());
     let new = NewApp {
         script: script.unwrap_or_else(|| USUAL_SCRIPT.to_owned()),
         args: values("arg").collect(),
@@ -335,7 +335,8 @@ mod tests {
     #[test]
     fn a_query_says_how_an_app_is_run() {
         let dir = tempfile::tempdir().unwrap();
-        let change = |query| change_of(query, "bot", Incoming::create(dir.path()).unwrap());
+        let change =
+            |query| change_of(query, "bot", Incoming::create(&dir.path().join("apps")).unwrap());
         let AppRequest::Add(new, _) =
             change("script=--yes&arg=-a&arg=b%20c&start=false&zip=/etc/x")
         else {

@@ -6,19 +6,18 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::samples::{SECOND, Sample, Samples};
 use super::source::state;
 use crate::api::history::UnfinishedLine;
-use crate::client::{Client, ClientError, HeadEvent, WatchEvent};
+use crate::client::{Backoff, Client, ClientError, HeadEvent, WatchEvent};
 use crate::journal::search::access::RunHistory;
 use crate::model::request::{Head, Partial, ProcessState, State};
 use crate::model::unfinished::PromptTimer;
 use crate::run::registry::KnownRun;
 
-/// The first pause before connecting again to a run whose supervisor is away.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause before connecting again to a run whose supervisor is away.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A supervisor that does not answer for this long is away.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -131,7 +130,7 @@ impl Follow {
             self.seen.send_modify(|seen| seen.link = Link::Over);
             return;
         };
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::up_to(LONGEST_PAUSE);
         loop {
             let begun = Instant::now();
             let connected = timeout(PATIENCE, Client::connect(&*socket)).await;
@@ -148,8 +147,10 @@ impl Follow {
             self.seen.send_if_modified(|seen| {
                 std::mem::replace(&mut seen.link, Link::Gone) != Link::Gone
             });
-            pause = if begun.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { pause * 2 };
-            sleep(pause.min(LONGEST_PAUSE)).await;
+            if begun.elapsed() > LONGEST_PAUSE {
+                backoff.reset();
+            }
+            backoff.wait().await;
             if !self.known.runtime.as_ref().is_some_and(|dir| dir.plan_file().exists()) {
                 self.seen.send_modify(|seen| seen.link = Link::Over);
                 return;

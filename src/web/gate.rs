@@ -346,8 +346,6 @@ mod tests {
         /// Whether a program with a token sends it.
         is_token: bool,
     }
-
-    #[expect(clippy::too_many_lines, reason = "a list of what each part can be")]
     fn heads() -> impl Strategy<Value = Head> {
         let hosts = select(vec![
             vec![OWN],

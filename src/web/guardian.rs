@@ -17,8 +17,8 @@ use tokio::time::Instant;
 use super::access::Access;
 use super::ending::Ending;
 use super::listen::Listening;
-use super::proof::random_hex;
 use super::serve::Handover;
+use crate::api::secret::random_hex;
 use crate::sys::{self, files};
 
 /// After this many deaths in a row within [`QUICK`] of the start, the server is not restarted.

@@ -18,9 +18,10 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::grant::Role;
-use super::proof::{Purpose, Secret, is_nonce, random_hex};
+use super::proof::{Purpose, Secret, is_nonce};
 use super::throttle::{AttemptSource, Throttle};
 use super::users::{KnownUser, Users, UsersError, is_name};
+use crate::api::secret::random_hex;
 
 /// The most hashes that are computed at once; each needs 19 MiB of memory.
 const MOST_AT_ONCE: usize = 2;

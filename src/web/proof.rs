@@ -16,14 +16,13 @@
 //! The server proves first. A program that listens on the port after the end of this server therefore learns
 //! neither the secret of a link nor a proof of a page.
 
-use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::api::secret::{self, hex, random_hex, unhex};
 use crate::sys::files;
 
 /// Length of a nonce, in hexadecimal digits.
@@ -70,6 +69,11 @@ impl Purpose {
             Self::DevicePage => "tmo web device page",
         }
     }
+
+    /// The text of a proof.
+    fn text(self, nonces: &[&str]) -> String {
+        [&[self.words()], nonces].concat().join("\n")
+    }
 }
 
 impl Secret {
@@ -93,29 +97,15 @@ impl Secret {
         &self.0
     }
 
-    fn mac(&self, purpose: Purpose, nonces: &[&str]) -> Option<Hmac<Sha256>> {
-        // An HMAC takes a key of any length.
-        let mut mac = Hmac::<Sha256>::new_from_slice(&bytes(&self.0)?).ok()?;
-        mac.update(purpose.words().as_bytes());
-        for nonce in nonces {
-            mac.update(b"\n");
-            mac.update(nonce.as_bytes());
-        }
-        Some(mac)
-    }
-
     /// The proof for this purpose, in hexadecimal.
     pub(super) fn proof(&self, purpose: Purpose, nonces: &[&str]) -> String {
-        let mac = self.mac(purpose, nonces);
-        mac.map_or(String::new(), |mac| hex(&mac.finalize().into_bytes()))
+        let key = unhex(&self.0);
+        key.map_or(String::new(), |key| secret::proof(&key, &purpose.text(nonces)))
     }
 
     /// Whether this is the proof for this purpose. Compares in constant time.
     pub(super) fn proves(&self, proof: &str, purpose: Purpose, nonces: &[&str]) -> bool {
-        let (Some(mac), Some(proof)) = (self.mac(purpose, nonces), bytes(proof)) else {
-            return false;
-        };
-        mac.verify_slice(&proof).is_ok()
+        unhex(&self.0).is_some_and(|key| secret::proves(proof, &key, &purpose.text(nonces)))
     }
 
     /// Whether this is the secret itself. Compares in constant time.
@@ -130,13 +120,6 @@ impl Secret {
     pub(super) fn key(&self, nonces: &[&str]) -> Self {
         Self(self.proof(Purpose::Key, nonces))
     }
-}
-
-/// Random bytes in hexadecimal.
-pub(super) fn random_hex(length: usize) -> io::Result<String> {
-    let mut bytes = vec![0; length];
-    files::random(&mut bytes)?;
-    Ok(hex(&bytes))
 }
 
 /// The 32 random digits in this file. They are created once.
@@ -164,30 +147,7 @@ pub(super) fn nonce() -> io::Result<String> {
 
 /// Whether this has the form of a nonce.
 pub(super) fn is_nonce(text: &str) -> bool {
-    text.len() == NONCE && bytes(text).is_some()
-}
-
-/// Bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
-fn bytes(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    if !text.len().is_multiple_of(2) {
-        return None;
-    }
-    let pairs = text.as_bytes().chunks_exact(2);
-    pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+    text.len() == NONCE && unhex(text).is_some()
 }
 
 #[cfg(test)]

@@ -400,8 +400,11 @@ fn is_page(part: OfSession, path: &str) -> Option<bool> {
         | OfSession::Apps(_) => None,
         OfSession::Files => Some(path.ends_with("/api/lines")),
         OfSession::Script(ScriptCall::Poll | ScriptCall::State | ScriptCall::Log) => Some(true),
-        OfSession::Script(_) => Some(false),
-        OfSession::Me | OfSession::Runs | OfSession::Figures | OfSession::Supervisor => Some(false),
+        OfSession::Me
+        | OfSession::Runs
+        | OfSession::Figures
+        | OfSession::Supervisor
+        | OfSession::Script(_) => Some(false),
     }
 }
 

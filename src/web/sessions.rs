@@ -16,9 +16,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::gate::Site;
 use super::grant::{Grant, Role};
-use super::proof::{Purpose, Secret, is_nonce, nonce, random_hex};
+use super::proof::{Purpose, Secret, is_nonce, nonce};
 use super::users::KnownUser;
 use super::visitor::Visitor;
+use crate::api::secret::random_hex;
 use crate::model::time::Timestamp;
 
 /// How long a link is valid.

@@ -23,9 +23,7 @@ use crate::journal::search::numbered::NumberedPage;
 use crate::journal::search::states::last_states;
 use crate::journal::streams::Streams;
 use crate::model::event::{Logged, What};
-use crate::model::plan::Backend;
 use crate::model::request::{API, Head, ProcessState, State};
-use crate::model::time::Timestamp;
 use crate::model::{ProcName, ProcessStatus};
 use crate::run::registry::KnownRun;
 use crate::server::engine_handle::{EngineRequest, Handle};
@@ -213,23 +211,12 @@ fn last_state(known: &KnownRun) -> State {
     State {
         api: API,
         version: OURS.to_owned(),
-        run: String::new(),
-        pid: 0,
         title: known.title().into(),
         root: root.clone().into(),
-        procfile: None,
         origin: Some(root.into()),
-        socket: "".into(),
-        backend: Backend::default(),
-        tmux: None,
         journal: journal.into(),
-        runtime: None,
-        host: None,
-        started: Timestamp::EPOCH,
-        views: 0,
-        headless_since: None,
-        quitting: false,
         processes,
+        ..State::default()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::proof::random_hex;
+use crate::api::secret::random_hex;
 
 /// How long a ticket is valid.
 const LIFE: Duration = Duration::from_secs(30);

@@ -11,7 +11,8 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use serde::{Deserialize, Serialize};
 
 use super::grant::Role;
-use super::proof::{Secret, hex, random_hex};
+use super::proof::Secret;
+use crate::api::secret::{hex, random_hex};
 use crate::config::Env;
 use crate::sys::files::{self, PrivateError};
 

@@ -156,6 +156,58 @@ fn logs_reads_the_log_of_a_remote_run_through_the_api() {
 }
 
 #[test]
+fn a_remote_log_is_selected_by_the_same_flags_as_one_that_is_here() {
+    let far = World::new(
+        "web: seq -f 'line %g' 1 700; exec sleep 1000\napi: echo other; exec sleep 1000\n",
+    );
+    let near = World::new("web: exec sleep 1000\n");
+    let printed = |count: usize| {
+        eventually("it has printed all", || {
+            let log = far.ok(["logs", "--run", "1"]);
+            let lines = log.lines().filter(|line| line.contains("| line ")).count();
+            (lines == count && log.contains("| other")).then_some(())
+        });
+    };
+    far.ok(["start", "-D", "--any-can-die"]);
+    printed(700);
+    far.ok(["quit"]);
+    far.ok(["start", "-D", "--any-can-die"]);
+    printed(700);
+    far.ok(["restart", "web"]);
+    printed(1400);
+    forward(&near.app().join("near.sock"), End::Socket(far.app().join(".overmind.sock")));
+    for flags in [
+        // More than one request, with groups over the border between two.
+        "--grep 0$ -C 1",
+        "--grep 50$ -B 2 -A 3",
+        "web --grep [^9]$ -A 1",
+        "--grep 9$ -C 4 --json",
+        "-i --grep LINE.42$ -B 1 -n 2",
+        "--run 1",
+        "--run 2 --grep 7$",
+        "web --since-restart",
+        "--since-restart --grep 1$ -A 1",
+        "web --around 350$ -C 1s",
+        "--around 350$",
+    ] {
+        let args: Vec<_> = ["logs"].into_iter().chain(flags.split(' ')).collect();
+        let (there, here) = (near.ok(with(&args)), far.ok(args));
+        // The order within an object is not the same.
+        let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+        let is_same = |one: &str, other: &str| match parsed(one) {
+            Some(object) => Some(object) == parsed(other),
+            None => one == other,
+        };
+        let differ = there.lines().zip(here.lines()).find(|(one, other)| !is_same(one, other));
+        assert_eq!(differ, None, "{flags}");
+        assert_eq!(there.lines().count(), here.lines().count(), "{flags}");
+    }
+    let none = near.run(with(&["logs", "--run", "9"]));
+    assert!(none.code == 1 && none.stderr.contains("there is no run 9"), "{none:?}");
+    far.ok(["quit"]);
+}
+
+#[test]
 fn a_long_remote_log_is_complete_and_in_order() {
     let far = World::new("web: seq 1 1234; exec sleep 1000\n");
     let near = World::new("");

@@ -27,7 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("api", &["model", "sys"]),
     ("journal", &["model", "sys", "protocol", "api"]),
     // It reads the journal and asks the system; it decides nothing.
-    ("crash", &["model", "sys", "journal"]),
+    ("crash", &["model", "sys", "watch", "journal"]),
     // The sink appends to the journal.
     ("pane", &["model", "sys", "protocol", "journal"]),
     ("backend", &["model", "sys", "protocol"]),
@@ -220,6 +220,7 @@ const WRITES: &[(&str, &str)] = &[
     ("project/init/mod.rs", "writes files"),
     ("setup/files.rs", "writes files"),
     ("look/far.rs", "shows the log of another machine, cleaned by `view`"),
+    ("output/progress.rs", "moves the cursor to the beginning of the line"),
     ("look/top.rs", "moves the cursor to draw over its table, which is cleaned"),
     ("look/echo.rs", "passes on a log, cleaned by `view`"),
     ("reach/log.rs", "shows the log, cleaned by `view` for a terminal"),

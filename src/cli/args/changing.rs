@@ -110,6 +110,7 @@ fn instances(text: &str) -> Result<(String, u16), String> {
 
 /// `tmo reload`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags that are given or not")]
 pub struct ReloadArgs {
     /// Change nothing; show what would be done.
     #[arg(short = 'n', long)]

@@ -14,7 +14,6 @@ use crate::cli::reach::log::{Source, unreadable};
 use crate::cli::runtime;
 use crate::cli::view::keyboard::Keyboard;
 use crate::cli::view::stop_signal;
-use crate::client::HeadEvent;
 use crate::client::address::Address;
 use crate::client::overmind::OvermindClient;
 use crate::config::Env;
@@ -107,15 +106,17 @@ pub(in crate::cli) fn follow(instance: &Instance, job: Job) -> Result<u8, CliErr
     runtime::block_on(async {
         outlet.obey_terminal();
         let keyboard = Keyboard::open();
-        let mut news = instance.news().await?;
+        let mut heads = instance.heads().await?;
         let stop = stop_signal();
         tokio::pin!(stop);
         loop {
-            let event = tokio::select! {
-                event = news.next() => event,
+            tokio::select! {
+                head = heads.next() => match head {
+                    Some(head) => outlet.printer.head(head),
+                    None => break,
+                },
                 Some(()) = OptionFuture::from(keyboard.as_ref().map(Keyboard::entered)) => {
                     outlet.printer.entered();
-                    continue;
                 }
                 _ = &mut stop => {
                     outlet.leave(FAREWELL).await;
@@ -124,15 +125,6 @@ pub(in crate::cli) fn follow(instance: &Instance, job: Job) -> Result<u8, CliErr
                 lost = outlet.lost() => match lost {
                     Lost::Reader | Lost::Terminal => return Ok(0),
                     Lost::Failed(error) => return Err(CliError::io("standard output")(error)),
-                },
-            };
-            match event {
-                Some(Ok(HeadEvent::Head(head))) => outlet.printer.head(head),
-                Some(Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_)) => break,
-                // The supervisor was killed. Either a new one is starting, or there is no run any more.
-                None => match instance.news().await {
-                    Ok(fresh) => news = fresh,
-                    Err(_) => break,
                 },
             }
         }

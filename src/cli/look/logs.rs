@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::echo::follow;
 use super::far;
+use crate::api::history::{HistoryAsk, HistoryProblem};
 use crate::cli::args::LogsArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::outlet::reader_gone;
@@ -16,15 +17,14 @@ use crate::cli::reach::instance::{Instance, WAITS};
 use crate::cli::reach::log::{Source, unreadable};
 use crate::cli::view::stop_signal;
 use crate::cli::{output, runtime};
-use crate::client::HeadEvent;
 use crate::config::dirs::make_runtime_dir;
 use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::ingest::Ingest;
 use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
+use crate::journal::search::access::{query_of, run_records};
 use crate::journal::search::entry::Names;
-use crate::journal::search::pattern::Pattern;
 use crate::journal::search::select::Query;
 use crate::journal::search::{page, runs};
 use crate::journal::segment::{Dirs, LOG, Listing};
@@ -134,38 +134,18 @@ impl Asked {
         filter: Filter,
         supervised: bool,
     ) -> Result<Self, CliError> {
-        let usage = |error: &dyn std::fmt::Display| CliError::Usage(error.to_string());
-        let now = local::now();
-        let time = |text: &Option<String>| {
-            text.as_deref().map(|text| moment(text, &now)).transpose().map_err(|e| usage(&e))
-        };
-        let mut query =
-            Query { since: time(&args.since)?, until: time(&args.until)?, ..Query::default() };
-        query.pattern = pattern(args)?;
-        let mut around = None;
-        if args.around.is_some() {
-            let window = args.context.as_deref().map(span).transpose().map_err(|e| usage(&e))?;
-            around = Some(window.unwrap_or(AROUND));
-        } else {
-            let both = args.context.as_deref().map(str::parse::<usize>).transpose();
-            let both =
-                both.map_err(|_| CliError::Usage("-C takes a number of lines here".into()))?;
-            query.before = args.before_context.or(both).unwrap_or(0);
-            query.after = args.after_context.or(both).unwrap_or(0);
-        }
+        let ask = asked(args)?;
+        let mut query = query_of(&ask).map_err(CliError::Usage)?;
         let mut index = index_of(source, supervised)?;
         let mark = clear::mark(&source.dirs);
         let (mut from, mut upto) = (mark, index.len().map_err(unreadable)?);
         if let Some(run) = args.run {
-            let begun = runs::beginnings(&source.dirs, mark).map_err(unreadable)?;
-            let at = usize::try_from(run).ok().and_then(|run| begun.len().checked_sub(run));
-            let Some(at) = at else {
-                let text =
-                    format!("there is no run {run} in the log; 1 to {} are there", begun.len());
-                return Err(CliError::Other(text));
-            };
-            from = begun[at].max(mark);
-            upto = begun.get(at + 1).copied().unwrap_or(upto);
+            let within = run_records(&source.dirs, run).map_err(|problem| match problem {
+                HistoryProblem::Io(error) => unreadable(error),
+                HistoryProblem::Bad(text) => CliError::Other(text),
+                HistoryProblem::Unknown(outcome) => CliError::Problems(outcome.problems),
+            })?;
+            (from, upto) = (within.start.max(mark), within.end.min(upto));
         }
         if args.since_restart {
             let streams = filter.streams.clone().unwrap_or_default();
@@ -195,7 +175,7 @@ impl Asked {
             let begin = page::before_last(index, filter.clone(), &query, range, lines);
             from = begin.map_err(unreadable)?;
         }
-        Ok(Self { index, from, upto, filter, query, last, around })
+        Ok(Self { index, from, upto, filter, query, last, around: window(args)? })
     }
 
     /// Whether the query is just the merged log as it is.
@@ -225,8 +205,8 @@ impl Asked {
         let mut reading = Reading::new(cursor(upto)?, Query::default(), form, None);
         let mut index = index_of(source, supervised)?;
         let mark = clear::mark(&source.dirs);
-        for (at, (begin, end)) in spans.iter().enumerate() {
-            let first = index.search_time(*begin).map_err(unreadable)?.max(mark);
+        for (at, (begin, end)) in spans.into_iter().enumerate() {
+            let first = index.search_time(begin).map_err(unreadable)?.max(mark);
             let behind = index.search_time(end.next()).map_err(unreadable)?;
             reading.go_to(cursor(first)?, at > 0);
             if !goes_on(reading.read(behind, &mut |page| outlet.put(page)))? {
@@ -237,11 +217,45 @@ impl Asked {
     }
 }
 
-/// The pattern that the flags describe.
-fn pattern(args: &LogsArgs) -> Result<Option<Pattern>, CliError> {
-    let expression = args.grep.as_ref().or(args.around.as_ref());
-    let compile = |text: &String| Pattern::new(text, args.ignore_case, args.invert_match);
-    expression.map(compile).transpose().map_err(|error| CliError::Usage(error.to_string()))
+/// What the flags ask of a journal, wherever it is.
+pub(super) fn asked(args: &LogsArgs) -> Result<HistoryAsk, CliError> {
+    let now = local::now();
+    // In the time and zone of this machine.
+    let time = |text: &Option<String>| match text.as_deref().map(|text| moment(text, &now)) {
+        Some(Err(error)) => Err(CliError::Usage(error.to_string())),
+        Some(Ok(time)) => Ok(Some(time.to_string())),
+        None => Ok(None),
+    };
+    let both = match &args.context {
+        Some(text) if args.around.is_none() => {
+            let bad = |_| CliError::Usage("-C takes a number of lines here".into());
+            Some(text.parse::<usize>().map_err(bad)?)
+        }
+        Some(_) | None => None,
+    };
+    Ok(HistoryAsk {
+        names: args.names.clone(),
+        last: args.lines,
+        since: time(&args.since)?,
+        until: time(&args.until)?,
+        grep: args.grep.clone().or_else(|| args.around.clone()),
+        stream: args.stream,
+        ignore_case: args.ignore_case,
+        invert: args.invert_match,
+        events: args.events,
+        run: args.run,
+        since_restart: args.since_restart,
+        lines_before: args.before_context.or(both).unwrap_or(0),
+        lines_after: args.after_context.or(both).unwrap_or(0),
+        ..HistoryAsk::default()
+    })
+}
+
+/// With `--around`: how long before and after a line the output of all processes is shown.
+pub(super) fn window(args: &LogsArgs) -> Result<Option<Duration>, CliError> {
+    let given = args.context.as_deref().filter(|_| args.around.is_some());
+    let given = given.map(span).transpose().map_err(|error| CliError::Usage(error.to_string()))?;
+    Ok(args.around.as_ref().map(|_| given.unwrap_or(AROUND)))
 }
 
 /// Clear the log.
@@ -295,7 +309,8 @@ fn cleared(Cleared { freed, kept }: Cleared) -> String {
 
 fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {
     if args.json {
-        return Form::Json(Names::of(&source.dirs, &source.streams));
+        let names = Names::of(&source.dirs, &source.streams);
+        return Form::Json { names, apart: false };
     }
     if args.raw {
         return Form::Raw;
@@ -307,7 +322,7 @@ fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {
 
 /// Follow new lines until the run ends or a signal arrives.
 fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Result<u8, CliError> {
-    let (heads, news) = mpsc::channel::<u64>();
+    let (records, news) = mpsc::channel::<u64>();
     // Writing may block on a slow reader, and must not delay the reaction to a signal.
     let (done, over) = tokio::sync::oneshot::channel();
     let write = move || {
@@ -327,25 +342,20 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
     runtime::block_on(async {
         let (stop, unread) = (stop_signal(), reader_gone());
         tokio::pin!(stop, unread, over);
-        let heads = heads;
-        let mut news = instance.news().await?;
+        let records = records;
+        let mut heads = instance.heads().await?;
         loop {
-            let event = tokio::select! {
-                event = news.next() => event,
+            tokio::select! {
+                head = heads.next() => match head {
+                    Some(head) => _ = records.send(head.records),
+                    None => break,
+                },
                 _ = &mut stop => return Ok(0),
                 gone = &mut unread => return gone.map(|()| 0).map_err(CliError::io("a thread")),
                 ended = &mut over => return goes_on(ended.unwrap_or(Ok(()))).map(|_| 0),
-            };
-            match event {
-                Some(Ok(HeadEvent::Head(head))) => _ = heads.send(head.records),
-                Some(Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_)) => break,
-                None => match instance.news().await {
-                    Ok(fresh) => news = fresh,
-                    Err(_) => break,
-                },
             }
         }
-        drop(heads);
+        drop(records);
         tokio::select! {
             ended = &mut over => goes_on(ended.unwrap_or(Ok(()))).map(|_| 0),
             _ = &mut stop => Ok(0),

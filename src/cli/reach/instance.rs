@@ -16,7 +16,8 @@ use crate::cli::output;
 use crate::cli::persona::Persona;
 use crate::client::address::{Address, TcpTarget};
 use crate::client::{
-    COMMAND_LINE, Client, ClientError, HeadStream, Listener, TAKEOVER_LIMIT, identify_listener,
+    Backoff, COMMAND_LINE, Client, ClientError, HeadEvent, HeadStream, Listener, TAKEOVER_LIMIT,
+    identify_listener,
 };
 use crate::config::dirs::{find_runtime_dir, is_runtime_dir, last_run, runtime_base, runtime_dir};
 use crate::config::load::Context;
@@ -25,7 +26,7 @@ use crate::config::{Env, OwnPath};
 use crate::journal::last_run::LastRun;
 use crate::model::count;
 use crate::model::network::TcpAddress;
-use crate::model::request::State;
+use crate::model::request::{Head, State};
 use crate::model::text::OsText;
 use crate::model::untrusted::cleaned;
 use crate::run::dir::RuntimeDir;
@@ -40,9 +41,8 @@ pub(in crate::cli) use origin::{identity, left_by_link};
 /// Maximum number of supervisors that may be killed during one request.
 pub(in crate::cli) const MOST_TRIES: u32 = 100;
 
-/// How long to wait before connecting again to a run that is starting; doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const MOST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause before connecting again to a run that is starting.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Printed while another command is starting a run here.
 pub(in crate::cli) const WAITS: &str =
@@ -100,6 +100,26 @@ impl Server {
         match self {
             Self::Tmo => Ok(()),
             Self::Overmind(_) => Err(CliError::Other(OVERMIND_CANNOT.to_owned())),
+        }
+    }
+}
+
+/// The end of the log, as told by one supervisor after the other.
+pub(in crate::cli) struct Heads<'a> {
+    instance: &'a Instance,
+    stream: HeadStream,
+}
+
+impl Heads<'_> {
+    /// The next end of the log; `None` if the run is over, or this command is to leave it. Cancel-safe.
+    pub(in crate::cli) async fn next(&mut self) -> Option<Head> {
+        loop {
+            match self.stream.next().await {
+                Some(Ok(HeadEvent::Head(head))) => return Some(head),
+                Some(Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_)) => return None,
+                // The supervisor was killed. Either a new one is starting, or there is no run any more.
+                None => self.stream = self.instance.open_heads().await.ok()?,
+            }
         }
     }
 }
@@ -327,7 +347,7 @@ impl Instance {
         ask: impl AsyncFn(Client) -> Result<T, ClientError>,
     ) -> Result<T, CliError> {
         let mut tries = 0;
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::up_to(LONGEST_PAUSE);
         loop {
             tries += 1;
             let asked = match Client::connect(&self.address()).await {
@@ -360,8 +380,7 @@ impl Instance {
                             }
                             // Another start holds the lock and has no socket yet, so there is no
                             // connection on which it could announce that it is ready.
-                            tokio::time::sleep(pause).await;
-                            pause = (pause * 2).min(MOST_PAUSE);
+                            backoff.wait().await;
                         }
                     }
                 }
@@ -370,8 +389,12 @@ impl Instance {
         }
     }
 
-    /// Follow the end of the log as the supervisor indexes it.
-    pub(in crate::cli) async fn news(&self) -> Result<HeadStream, CliError> {
+    /// Follow the end of the log as supervisors index it.
+    pub(in crate::cli) async fn heads(&self) -> Result<Heads<'_>, CliError> {
+        Ok(Heads { instance: self, stream: self.open_heads().await? })
+    }
+
+    pub(in crate::cli) async fn open_heads(&self) -> Result<HeadStream, CliError> {
         self.warn_of_stopped_supervisor();
         self.ask(async |client| client.head(false).await).await
     }

@@ -157,7 +157,7 @@ fn overmind_command(request: Request) -> Result<OvermindCommand, CliError> {
 pub(in crate::cli) async fn end_of(instance: &Instance) -> Result<u8, CliError> {
     let over = async {
         loop {
-            let mut news = match instance.news().await {
+            let mut news = match instance.open_heads().await {
                 Ok(news) => news,
                 Err(_) if instance.is_over() => return Ok(0),
                 Err(error) => return Err(error),

@@ -8,14 +8,13 @@ use tokio::sync::mpsc::Sender;
 use super::Shell;
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
-use crate::client::{Client, ClientError, HeadEvent, WatchEvent};
+use crate::client::{Backoff, Client, ClientError, HeadEvent, WatchEvent};
 use crate::sys::clock;
 use crate::ui::state::SupervisorLink;
 use crate::ui::state::msg::Msg;
 
-/// How long to wait before connecting again; doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const MOST_PAUSE: Duration = Duration::from_secs(2);
+/// The longest pause before connecting again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl Shell {
     /// Begin to follow the end of the journal.
@@ -90,7 +89,7 @@ async fn connect<T>(
     sender: &Sender<Msg>,
     open: &impl AsyncFn(Client) -> Result<T, ClientError>,
 ) -> Option<T> {
-    let mut pause = FIRST_PAUSE;
+    let mut backoff = Backoff::up_to(LONGEST_PAUSE);
     loop {
         let error = match instance.ask(open).await {
             Ok(stream) => return Some(stream),
@@ -103,7 +102,6 @@ async fn connect<T>(
         }
         sender.send(Msg::Away).await.ok()?;
         // Nothing announces that a supervisor that can't be reached answers again.
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(MOST_PAUSE);
+        backoff.wait().await;
     }
 }

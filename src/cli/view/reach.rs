@@ -10,7 +10,7 @@ use crate::cli::reach::launch::Launch;
 use crate::cli::reach::log::Source;
 use crate::cli::reach::request;
 use crate::client::address::Address;
-use crate::client::{Client, ClientError, HeadStream};
+use crate::client::{Backoff, Client, ClientError, HeadStream};
 use crate::model::count;
 use crate::model::request::Head;
 use crate::model::run_end::End;
@@ -21,9 +21,8 @@ use crate::run::startup::StartupMessage;
 /// broken, not killed.
 const MOST_TRIES: u32 = 20;
 
-/// How long a view waits before it retries when the run has too many clients; doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const MOST_PAUSE: Duration = Duration::from_secs(2);
+/// The longest pause before a view tries again to reach the run.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a run may refuse a stop before the view reports that.
 const STOP_PATIENCE: Duration = Duration::from_millis(300);
@@ -36,14 +35,13 @@ impl ViewState {
         display: &impl Display,
     ) -> Result<ViewContinuation, CliError> {
         let mut tries = 0;
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::up_to(LONGEST_PAUSE);
         loop {
             match self.ask_for_news().await {
                 Ok(news) => return Ok(ViewContinuation::News(news)),
                 // The run has reached its limit of clients, and sends no event when one disconnects.
                 Err(ClientError::Refused { status: 503, .. }) => {
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(MOST_PAUSE);
+                    backoff.wait().await;
                     continue;
                 }
                 Err(ClientError::OtherRun { .. }) => {
@@ -120,7 +118,8 @@ impl ViewState {
         let (teller, key, flags) = (display.teller(), request::key(), self.flags.clone());
         let run = self.plan.run.clone();
         self.quits.spawn(async move {
-            let (begun, mut reported, mut pause) = (Instant::now(), false, FIRST_PAUSE);
+            let (begun, mut reported) = (Instant::now(), false);
+            let mut backoff = Backoff::up_to(LONGEST_PAUSE);
             loop {
                 let address = listen::locate(socket.as_path(), runtime.dir()).into();
                 // The end of the run reports how it went.
@@ -143,8 +142,7 @@ impl ViewState {
                     teller(Persona::here().speak(&text), true);
                 }
                 // The run sends no event when it accepts requests again.
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(MOST_PAUSE);
+                backoff.wait().await;
             }
         });
     }

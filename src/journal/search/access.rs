@@ -2,18 +2,19 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use super::entry::{Names, entry_json};
+use super::entry::{Among, Names, entry_json};
 use super::line_counts::{LineCounts, lines_within};
 use super::lines::{Entry, Lines, Split};
 use super::numbered::{self, NumberedPage};
 use super::page::{Pager, Want, before_last};
 use super::pattern::Pattern;
 use super::place::{Share, output, record_at, share};
-use super::select::Query;
+use super::runs::{beginnings, last_starts};
+use super::select::{Chosen, Query, Selector};
 use super::styled::{Styles, printed_at, styled_text};
 use crate::api::history::{
     Answer, Extent, History, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, LineCount,
@@ -130,19 +131,8 @@ impl RunHistory {
     }
 
     fn parse(&self, ask: &HistoryAsk) -> Result<Asked, HistoryProblem> {
-        let bad = |error: &dyn std::fmt::Display| HistoryProblem::Bad(error.to_string());
-        let now = local::now();
-        let time = |text: &Option<String>| {
-            text.as_deref().map(|text| moment(text, &now)).transpose().map_err(|error| bad(&error))
-        };
-        let pattern = ask.grep.as_ref().map(|text| Pattern::new(text, ask.ignore_case, ask.invert));
-        let query = Query {
-            since: time(&ask.since)?,
-            until: time(&ask.until)?,
-            pattern: pattern.transpose().map_err(|error| bad(&error))?,
-            ..Query::default()
-        };
-        let place = ask.after.as_deref().map(cursor).transpose().map_err(|text| bad(&text))?;
+        let query = query_of(ask).map_err(HistoryProblem::Bad)?;
+        let place = ask.after.as_deref().map(cursor).transpose().map_err(HistoryProblem::Bad)?;
         let streams = self.streams()?;
         let filter = Self::filter(ask, &streams)?;
         Ok(Asked { query, filter, streams, place })
@@ -253,14 +243,37 @@ impl History for RunHistory {
         let mark = Position { record: clear::mark(&self.dirs), skip: 0 };
         let mut from = mark;
         let mut reset = false;
+        let within = match ask.run {
+            Some(run) => run_records(&self.dirs, run)?,
+            None => 0..u64::MAX,
+        };
+        let context = query.before + query.after;
         let read = (|| {
             let (first, len) = (index.first()?.max(mark.record), index.len()?);
+            from = from.max(Position { record: within.start.min(len), skip: 0 });
+            if ask.since_restart {
+                let chosen: Vec<u16> = streams
+                    .iter()
+                    .map(|stream| stream.number)
+                    .filter(|number| filter.takes(*number))
+                    .collect();
+                let starts = last_starts(&mut index, &chosen, len)?;
+                let begin = starts.values().min().copied().unwrap_or(len);
+                from = from.max(Position { record: begin, skip: 0 });
+                query.starts = Some(starts);
+            }
             // A position after the end belongs to an earlier, different log: everything in the
             // present one is new.
             let after = place.filter(|place| place.record <= len);
             let gone = |after: Position| after.record.saturating_add(1) < first;
             reset = place.is_some() && after.is_none_or(gone);
-            from = from.max(after.unwrap_or_default());
+            let mut again = after.unwrap_or_default();
+            if let (Some(after), 1..) = (after, context) {
+                // What is near a match is known only with the entries before it.
+                let mut pager = Pager::new(IndexReader::open(&self.dirs), filter.clone());
+                again = pager.up(after, from, &Want::entries(context))?.reached;
+            }
+            from = from.max(again);
             if let Some(time) = query.since {
                 from = from.max(since(&mut index, time)?);
             }
@@ -279,13 +292,15 @@ impl History for RunHistory {
             Ok(after)
         })();
         let after = read.map_err(HistoryProblem::Io)?;
-        let split = Split::by(query.pattern.as_ref());
+        // What is near a match is shown line by line.
+        let split = if context > 0 { Split::Lines } else { Split::by(query.pattern.as_ref()) };
         Ok(Box::new(Reader {
             names: Names::of(&self.dirs, &streams),
             lines: Lines::new(Cursor::over(index, from, filter), split),
             after,
             last: ask.last,
-            query,
+            end: within.end,
+            selector: Selector::new(query),
             kept: VecDeque::new(),
             types: ask.types.clone(),
             reset,
@@ -299,6 +314,11 @@ impl History for RunHistory {
         most: usize,
         upto: u64,
     ) -> Result<HistoryPage, HistoryProblem> {
+        if ask.run.is_some() || ask.since_restart || ask.lines_before + ask.lines_after > 0 {
+            let text = "`run`, `since-restart`, `lines-before` and `lines-after` don't go together with \
+                        `before`, `at`, `step` and `styles`";
+            return Err(HistoryProblem::Bad(text.to_owned()));
+        }
         let Asked { query, filter, streams, place } = self.parse(ask)?;
         let (floor, upto) = self.range(&query, upto).map_err(HistoryProblem::Io)?;
         let end = Position { record: upto, skip: 0 };
@@ -397,7 +417,7 @@ impl PageReader<'_> {
         };
         let is_line = entry.is_line();
         let line_type = Some(LOG).filter(|_| !self.types.is_empty());
-        let (kind, json) = entry_json(&mut self.names, entry, true, line_type, runs);
+        let (kind, json) = entry_json(&mut self.names, entry, Among::default(), line_type, runs);
         let cursor = entry.position.to_string();
         Ok(wants(self.types, &kind, is_line).then_some(HistoryEntry { cursor, kind, json }))
     }
@@ -412,6 +432,36 @@ fn before_first_byte(at: Position) -> Option<Position> {
     }
 }
 
+/// The selection of entries by time and content; an error tells what is malformed.
+pub fn query_of(ask: &HistoryAsk) -> Result<Query, String> {
+    let now = local::now();
+    let time = |text: &Option<String>| {
+        let time = text.as_deref().map(|text| moment(text, &now)).transpose();
+        time.map_err(|error| error.to_string())
+    };
+    let pattern = ask.grep.as_ref().map(|text| Pattern::new(text, ask.ignore_case, ask.invert));
+    Ok(Query {
+        since: time(&ask.since)?,
+        until: time(&ask.until)?,
+        pattern: pattern.transpose().map_err(|error| error.to_string())?,
+        before: ask.lines_before,
+        after: ask.lines_after,
+        ..Query::default()
+    })
+}
+
+/// The records of a run; 1 is the newest.
+pub fn run_records(dirs: &Dirs, run: u64) -> Result<Range<u64>, HistoryProblem> {
+    let begun = beginnings(dirs, clear::mark(dirs)).map_err(HistoryProblem::Io)?;
+    let at = usize::try_from(run).ok().and_then(|run| begun.len().checked_sub(run));
+    let Some(at) = at else {
+        let text = format!("there is no run {run} in the log; 1 to {} are there", begun.len());
+        return Err(HistoryProblem::Bad(text));
+    };
+    // The newest run goes on.
+    Ok(begun[at]..begun.get(at + 1).copied().unwrap_or(u64::MAX))
+}
+
 /// Whether an entry has one of these types; none means all.
 fn wants(types: &[&str], kind: &str, is_line: bool) -> bool {
     let of_type = if is_line { Some(LOG) } else { type_of(kind) };
@@ -420,10 +470,12 @@ fn wants(types: &[&str], kind: &str, is_line: bool) -> bool {
 
 struct Reader {
     lines: Lines,
-    query: Query,
+    selector: Selector,
     names: Names,
     after: Option<Position>,
     last: Option<usize>,
+    /// The record behind the last one that counts.
+    end: u64,
     kept: VecDeque<HistoryEntry>,
     /// Only entries of these types; empty means all.
     types: Vec<&'static str>,
@@ -436,35 +488,37 @@ impl Answer for Reader {
     }
 
     fn next(&mut self, upto: u64, most: usize) -> io::Result<(Vec<HistoryEntry>, bool)> {
-        let mut scratch = vec![];
-        let mut bytes: usize = self.kept.iter().map(|entry| entry.json.len()).sum();
+        let Self { lines, selector, names, after, types, kept, .. } = self;
+        let line_type = Some(LOG).filter(|_| !types.is_empty());
+        let mut bytes: usize = kept.iter().map(|entry| entry.json.len()).sum();
         // Look for one more entry than needed, to know whether there are more.
-        while let Some(entry) = self.lines.next(upto)? {
-            let wanted = self.after.is_none_or(|after| entry.position > after)
-                && self.query.covers(&entry)
-                && self.query.matches(&entry, &mut scratch);
-            if !wanted {
-                continue;
-            }
-            let line_type = Some(LOG).filter(|_| !self.types.is_empty());
-            let is_line = entry.is_line();
-            let (kind, json) = entry_json(&mut self.names, &entry, true, line_type, None);
-            let cursor = entry.position.to_string();
-            if !wants(&self.types, &kind, is_line) {
-                continue;
-            }
-            bytes += json.len();
-            self.kept.push_back(HistoryEntry { cursor, kind, json });
+        while let Some(entry) = lines.next(upto.min(self.end))? {
+            let mut apart = false;
+            selector.feed(&entry, &mut |chosen| {
+                let Chosen::Entry(entry, matches) = chosen else {
+                    apart = true;
+                    return Ok(());
+                };
+                let among = Among { context: !matches, apart: std::mem::take(&mut apart) };
+                if after.is_some_and(|after| entry.position <= after) {
+                    return Ok(());
+                }
+                let (kind, json) = entry_json(names, &entry, among, line_type, None);
+                if wants(types, &kind, entry.is_line()) {
+                    bytes += json.len();
+                    kept.push_back(HistoryEntry { cursor: entry.position.to_string(), kind, json });
+                }
+                Ok(())
+            })?;
             match self.last {
                 // Of the last entries, those that a page can hold.
-                Some(last)
-                    if self.kept.len() > last
-                        || bytes > 2 * LARGEST_PAGE && self.kept.len() > 1 =>
-                {
-                    bytes -= self.kept.pop_front().map_or(0, |entry| entry.json.len());
+                Some(last) => {
+                    while kept.len() > last || bytes > 2 * LARGEST_PAGE && kept.len() > 1 {
+                        bytes -= kept.pop_front().map_or(0, |entry| entry.json.len());
+                    }
                 }
-                None if self.kept.len() > most || bytes > LARGEST_PAGE => break,
-                Some(_) | None => {}
+                None if kept.len() > most || bytes > LARGEST_PAGE => break,
+                None => {}
             }
         }
         // The last entries are now determined; everything later follows them.

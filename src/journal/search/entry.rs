@@ -1,5 +1,7 @@
 //! A journal entry as JSON.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::lines::Entry;
@@ -44,12 +46,21 @@ impl Names {
     }
 }
 
+/// The place of an entry among those that a query selects.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Among {
+    /// It is near a match, and none itself.
+    pub context: bool,
+    /// Entries were left out before it.
+    pub apart: bool,
+}
+
 /// The type of an entry (`line`, or the name of an event), and the entry as a JSON object. The
 /// object of a line contains this type.
 pub fn entry_json(
     names: &mut Names,
     entry: &Entry<'_>,
-    matches: bool,
+    place: Among,
     line_type: Option<&'static str>,
     runs: Option<Vec<StyledText>>,
 ) -> (String, String) {
@@ -98,21 +109,60 @@ pub fn entry_json(
     let mut line = Line {
         time: time.to_string(),
         cursor: entry.position.to_string(),
-        name,
+        name: name.map(Cow::Borrowed),
         stream: output,
         life,
-        event,
+        event: event.map(Cow::Borrowed),
         of_type: None,
         text,
         runs,
         unfinished: flags & UNFINISHED != 0,
-        context: !matches,
+        context: place.context,
+        apart: place.apart,
         lost: entry.lost,
         more,
     };
-    let said = line.event.or_else(|| line.more.get("event").and_then(Value::as_str));
+    let said = line.event.as_deref().or_else(|| line.more.get("event").and_then(Value::as_str));
     let kind = said.unwrap_or("line").to_owned();
-    line.of_type = if entry.is_line() { line_type } else { type_of(&kind) };
+    let of_type = if entry.is_line() { line_type } else { type_of(&kind) };
+    line.of_type = of_type.map(Cow::Borrowed);
     // The object has only strings and numbers, so this can't fail.
     (kind, serde_json::to_string(&line).unwrap_or_default())
+}
+
+/// The record and the text of a line that [`entry_json`] has made, in the stream with this number.
+pub fn entry_of(line: &Line<'_>, stream: u16) -> (Record, String) {
+    let number = |key: &str| {
+        let number = line.more.get(key).and_then(Value::as_u64);
+        number.and_then(|number| u32::try_from(number).ok())
+    };
+    let byte = |key: &str| number(key).and_then(|number| u8::try_from(number).ok());
+    let exit = byte("code").map(Exit::Code).or(byte("signal").map(Exit::Signal));
+    let (kind, value) = match line.event.as_deref() {
+        None => (Kind::Text, 0),
+        Some("start") => (Kind::Start, number("pid").unwrap_or(0)),
+        Some("exit") => (Kind::Exit, exit.unwrap_or(Exit::Code(0)).pack()),
+        Some("end-of-life") => (Kind::End, 0),
+        Some("gap") => (Kind::Gap, 0),
+        Some(_) => (Kind::Event, 0),
+    };
+    let text = match kind {
+        Kind::Text => line.text.clone().unwrap_or_default() + "\n",
+        Kind::Event => serde_json::to_string(line).unwrap_or_default() + "\n",
+        Kind::Start | Kind::Exit | Kind::End | Kind::Gap => String::new(),
+    };
+    let bytes = u32::try_from(text.len()).unwrap_or(u32::MAX);
+    let record = Record {
+        time: line.time.parse().unwrap_or_default(),
+        offset: 0,
+        len: if kind == Kind::Gap { number("bytes").unwrap_or(0) } else { bytes },
+        lines: u32::from(kind == Kind::Text),
+        life: line.life,
+        seq: 0,
+        value,
+        stream: if kind == Kind::Event { EVENTS } else { stream },
+        kind,
+        flags: 0,
+    };
+    (record, text)
 }

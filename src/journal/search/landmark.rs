@@ -138,7 +138,6 @@ impl Landmarks {
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "most events are no turning points")]
 const fn turn(what: &What) -> Option<LandmarkEvent> {
     Some(match what {
         What::Begin { .. } => LandmarkEvent::RunBegan,

@@ -5,7 +5,7 @@
 use std::io;
 use std::ops::RangeInclusive;
 
-use super::entry::{Names, entry_json};
+use super::entry::{Among, Names, entry_json};
 use super::line_counts::{Counted, LineCounts};
 use super::lines::Entry;
 use super::page::{Pager, Want};
@@ -90,7 +90,7 @@ pub(super) fn numbered_page(
                 skip -= 1;
                 continue;
             }
-            let (_, json) = entry_json(&mut names, &entry, true, None, None);
+            let (_, json) = entry_json(&mut names, &entry, Among::default(), None, None);
             size += json.len();
             page.lines.push(json);
             missing -= 1;

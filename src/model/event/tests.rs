@@ -29,7 +29,6 @@ fn skip() -> Skip {
 }
 
 /// One event of each kind, with the kind and the text of its record.
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn all() -> Vec<(What, &'static str, &'static str)> {
     let printed = Problem::Printed { line: "gadget does not work".into() };
     let slow = SlowStop {

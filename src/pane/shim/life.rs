@@ -13,7 +13,7 @@ use crate::protocol::life::LifeEvent;
 use crate::protocol::marker::{self, Marker};
 use crate::protocol::spec::{Spec, Want};
 use crate::sys::fork::Report;
-use crate::sys::{self, ChildExit, ProcInfo, clock, files, fork};
+use crate::sys::{self, ChildExit, ProcInfo, clock, fork};
 
 /// The first snapshot of leftover processes may take at least this long.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
@@ -291,7 +291,7 @@ impl Shim {
 /// A random number, for nonces and keys that a process cannot guess.
 fn random() -> u64 {
     let mut bytes = [0; 8];
-    match files::random(&mut bytes) {
+    match sys::random(&mut bytes) {
         Ok(()) => u64::from_ne_bytes(bytes),
         Err(_) => clock::now().nanos().rotate_left(32) ^ u64::from(std::process::id()),
     }

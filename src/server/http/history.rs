@@ -454,6 +454,10 @@ fn chosen(ask: &mut HistoryAsk, name: &str, value: &str) -> Result<bool, Refusal
         "invert" => ask.invert = truth(name, value)?,
         "events" => ask.events = truth(name, value)?,
         "types" => ask.types.extend(types(value)?),
+        "run" => ask.run = Some(number(name, value)?.max(1) as u64),
+        "since-restart" => ask.since_restart = truth(name, value)?,
+        "lines-before" => ask.lines_before = number(name, value)?.min(MOST_PAGE_ENTRIES),
+        "lines-after" => ask.lines_after = number(name, value)?.min(MOST_PAGE_ENTRIES),
         _ => return Ok(false),
     }
     Ok(true)

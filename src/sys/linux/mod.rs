@@ -30,7 +30,7 @@ pub use self::changes::Changes;
 pub use self::refused::{is_refused, refused_calls};
 pub use self::tcp::{
     listens_at_path, tcp_held_by, tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening,
-    tcp_listening_ports, tcp_peer, tcp_sockets,
+    tcp_peer,
 };
 pub use self::usage::{memory_share, open_files, usage};
 

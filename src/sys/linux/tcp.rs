@@ -1,7 +1,6 @@
 //! Finds the owners of connections and listeners: with `sock_diag(7)`, or with `/proc/net/tcp` on kernels
 //! without it.
 
-use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
@@ -134,16 +133,6 @@ pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
     let holders = holders_of(&inodes);
     let holder = |inode| holders.iter().find(|(of, _)| *of == inode).map(|(_, info)| info.clone());
     taken.into_iter().map(|(port, inode)| (port, Listener { process: holder(inode) })).collect()
-}
-
-/// The ports that have a listener, on any address.
-pub fn tcp_listening_ports() -> HashSet<u16> {
-    tcp_listening().into_iter().map(|(address, _)| address.port()).collect()
-}
-
-/// The sockets that listen on this port, by address and inode.
-pub fn tcp_sockets(port: u16) -> Vec<(SocketAddr, u64)> {
-    tcp_listening().into_iter().filter(|(address, _)| address.port() == port).collect()
 }
 
 /// The sockets that listen, by address and inode.
@@ -282,12 +271,9 @@ mod tests {
         sockopt,
     };
 
-    use super::{
-        FIN_WAIT1, FIN_WAIT2, Listening, SocketLine, tcp_listener_owners, tcp_listening_ports,
-        tcp_peer,
-    };
-    use crate::sys::TcpPeer;
+    use super::{FIN_WAIT1, FIN_WAIT2, Listening, SocketLine, tcp_listener_owners, tcp_peer};
     use crate::sys::linux::tests::becomes;
+    use crate::sys::{TcpPeer, tcp_listening_ports};
 
     const LINE: &str = "   3: 0100007F:D2F0 0100007F:157C 01 00000000:00000000 02:000004D2 00000000  1000        0 81234 2";
 

@@ -6,9 +6,10 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::cells::{clear, put, put_right};
 use super::theme::Theme;
+use crate::model::Condition;
+use crate::model::request::ProcessState;
 use crate::ui::keys::actions::{Action, OnProcess, entry_of};
 use crate::ui::state::areas::NARROW;
-use crate::ui::state::list::{Condition, kind};
 use crate::ui::state::overlay::Overlay;
 use crate::ui::state::prompt::Subject;
 use crate::ui::state::{Focus, SupervisorLink, Ui};
@@ -161,7 +162,7 @@ fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
     if ui.list.target().is_some_and(|process| ui.asks(process)) {
         hints.push(("i", "type"));
     }
-    match ui.list.target().map(kind) {
+    match ui.list.target().map(ProcessState::condition) {
         None => hints.push(("↑↓", "select")),
         Some(Condition::Failed) => hints.extend([("d", "why"), ("r", "restart")]),
         Some(Condition::Done) => hints.push(("S", "start")),

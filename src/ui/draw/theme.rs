@@ -5,10 +5,10 @@
 
 use ratatui_core::style::{Color, Modifier, Style};
 
+use crate::model::Condition;
 use crate::model::request::ProcessState;
 use crate::model::sgr::{self, Attribute, Sgr};
 use crate::model::{Exit, ProcessStatus};
-use crate::ui::state::list::{Condition, kind};
 
 /// How things look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ impl Theme {
 
     /// The state of a process.
     pub fn state(self, process: &ProcessState) -> Style {
-        match kind(process) {
+        match process.condition() {
             Condition::Running => self.colored(Color::Green),
             Condition::Waiting => self.colored(Color::Yellow),
             Condition::Failed => self.bad(),
@@ -154,7 +154,7 @@ impl Theme {
             ProcessStatus::Stopping => ("◑", "%"),
             ProcessStatus::Stuck => ("!", "!"),
             ProcessStatus::Stopped => ("■", "#"),
-            ProcessStatus::Exited if kind(process) == Condition::Done => ("✓", "+"),
+            ProcessStatus::Exited if process.condition() == Condition::Done => ("✓", "+"),
             ProcessStatus::Exited | ProcessStatus::Broken | ProcessStatus::Error => ("✖", "x"),
             ProcessStatus::Skipped => ("–", "-"),
             ProcessStatus::Other(_) => ("?", "?"),

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::list::{Condition, kind};
 use super::log::ScrollPosition;
 use super::msg::{Direction, Effect, Question, Tab, Target};
 use super::overlay::{Details, Overlay};
@@ -295,8 +294,7 @@ impl Ui {
             return self.say("select a process first: ↑ ↓, or o and a part of its name");
         };
         let name = process.name.clone();
-        let is_idle =
-            process.pid.is_none() && matches!(kind(process), Condition::Done | Condition::Failed);
+        let is_idle = process.can_start();
         match action {
             OnProcess::Connect => effects.push(Effect::Connect(name, false)),
             OnProcess::Watch => effects.push(Effect::Connect(name, true)),

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::find::{Find, MOST_MATCHES};
-use super::list::{Condition, kind};
 use super::log::ScrollPosition;
 use super::msg::{Counted, Direction, Effect, Question, Search, SearchProgress, Target};
 use super::{Choice, Ui};
 use crate::journal::cursor::Position;
 use crate::journal::search::pattern::Pattern;
+use crate::model::Condition;
 use crate::model::ProcName;
 
 /// The way to an error, or to the start of a process.
@@ -120,7 +120,8 @@ impl Ui {
     pub(super) fn visit_first_error(&mut self, effects: &mut Vec<Effect>) {
         let mut names = self.list.chosen();
         if names.is_empty() {
-            let failed = self.list.processes.iter().filter(|one| kind(one) == Condition::Failed);
+            let failed =
+                self.list.processes.iter().filter(|one| one.condition() == Condition::Failed);
             let target = self.list.target().or(failed.max_by_key(|one| one.since));
             let Some(process) = target else {
                 return self.say("no process has failed now; select one, then E");

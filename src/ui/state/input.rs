@@ -173,8 +173,6 @@ impl Ui {
         }
         true
     }
-
-    #[expect(clippy::wildcard_enum_match_arm, reason = "any other key closes the question")]
     fn answer_quit(&mut self, key: Key, stop: bool, effects: &mut Vec<Effect>) {
         match key {
             Key::Char('s') => self.stop_all(effects),
@@ -256,7 +254,6 @@ impl Ui {
     }
 
     /// Send a request for the processes that these words select.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "all others send no request")]
     pub(super) fn request_for(
         &mut self,
         action: OnProcess,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::request::ProcessState;
 use crate::model::time::Timestamp;
-use crate::model::{ProcName, ProcessStatus};
+use crate::model::{Condition, ProcName, ProcessStatus};
 
 /// The list: a row for all processes, then one for each.
 #[derive(Debug, Default)]
@@ -90,7 +90,7 @@ impl List {
     pub fn end(&mut self, now: Timestamp) {
         self.pending.clear();
         for process in &mut self.processes {
-            if matches!(kind(process), Condition::Running | Condition::Waiting) {
+            if matches!(process.condition(), Condition::Running | Condition::Waiting) {
                 (process.state, process.pid, process.since) = (ProcessStatus::Stopped, None, now);
             }
         }
@@ -134,7 +134,7 @@ impl Counts {
     pub fn of<'a>(processes: impl Iterator<Item = &'a ProcessState>) -> Self {
         let mut counts = Self::default();
         for process in processes.filter(|process| process.since > Timestamp::EPOCH) {
-            match kind(process) {
+            match process.condition() {
                 Condition::Running => counts.running += 1,
                 Condition::Waiting => counts.waiting += 1,
                 Condition::Failed => counts.failed += 1,
@@ -144,40 +144,5 @@ impl Counts {
             counts.flags += process.flags.iter().filter(|flag| flag.exceeded).count();
         }
         counts
-    }
-}
-
-/// The condition of a process, coarser than its status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
-    /// It runs.
-    Running,
-    /// It is about to run or to end.
-    Waiting,
-    /// It has failed.
-    Failed,
-    /// It was stopped, or has ended as expected.
-    Done,
-}
-
-/// The condition of a process.
-pub fn kind(process: &ProcessState) -> Condition {
-    match &process.state {
-        ProcessStatus::Running => Condition::Running,
-        ProcessStatus::Pending
-        | ProcessStatus::Starting
-        | ProcessStatus::Installing
-        | ProcessStatus::Stopping
-        | ProcessStatus::Restarting => Condition::Waiting,
-        ProcessStatus::Stopped | ProcessStatus::Other(_) => Condition::Done,
-        ProcessStatus::Exited if process.finished => Condition::Done,
-        ProcessStatus::Exited => match process.exit {
-            Some(exit) if exit.success() && process.missed_by.is_empty() => Condition::Done,
-            Some(_) | None => Condition::Failed,
-        },
-        ProcessStatus::Stuck
-        | ProcessStatus::Skipped
-        | ProcessStatus::Broken
-        | ProcessStatus::Error => Condition::Failed,
     }
 }

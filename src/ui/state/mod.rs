@@ -51,9 +51,10 @@ pub enum Focus {
 }
 
 /// The connection to the supervisor.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum SupervisorLink {
     /// It answers.
+    #[default]
     Live,
     /// It does not, since then.
     Away(Timestamp),
@@ -96,7 +97,7 @@ impl Around {
 }
 
 /// The interface.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that don't depend on each other")]
 pub struct Ui {
     /// Columns and rows of the terminal.
@@ -171,38 +172,11 @@ impl Ui {
     pub fn new(size: (u16, u16), now: Now) -> Self {
         let mut ui = Self {
             size,
-            title: String::new(),
-            run: String::new(),
             started: now.time,
-            quitting: false,
-            link: SupervisorLink::Live,
-            list: List::default(),
-            log: Log::default(),
             focus: if size.0 < NARROW { Focus::Log } else { Focus::List },
-            zoom: false,
-            times: false,
             mouse: true,
-            list_width: None,
-            find: None,
-            around: None,
-            timeline: None,
-            only_events: false,
-            shows_figures: false,
-            figures: Series::default(),
-            prompt: None,
-            overlay: None,
-            toast: None,
-            bookmarks: vec![],
-            selection: None,
             now,
-            owns_run: false,
-            begins_at: None,
-            unfinished: Unfinished::default(),
-            choice: Arc::default(),
-            applied: None,
-            visiting: None,
-            ticket: 0,
-            load_ticket: 0,
+            ..Self::default()
         };
         ui.lay_out();
         ui.log.follow();

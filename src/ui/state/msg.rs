@@ -328,3 +328,9 @@ pub struct Now {
     /// The time zone.
     pub zone: jiff::tz::TimeZone,
 }
+
+impl Default for Now {
+    fn default() -> Self {
+        Self { time: Timestamp::EPOCH, zone: jiff::tz::TimeZone::UTC }
+    }
+}

@@ -226,7 +226,6 @@ impl Ui {
     }
 
     /// A key while the timeline is shown; false if it means what it means elsewhere.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "all others mean what they always do")]
     pub(super) fn timeline_key(&mut self, key: Key) -> bool {
         let (columns, _) = self.timeline_size();
         let now = self.now.time;

@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::model::request::Head;
+use crate::model::units;
 
 /// The shortest time between two frames that no key has asked for.
 const FRAME: Duration = Duration::from_millis(33);
@@ -56,7 +57,7 @@ impl Pace {
         let took = now.saturating_duration_since(self.drawn);
         let is_slow = took >= SLOW && took <= STOPPED;
         self.rate = if is_slow {
-            let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+            let millis = units::millis(took);
             Some((bytes.saturating_mul(1000) / millis).max(1))
         } else {
             // Perhaps it has become faster.

@@ -130,7 +130,6 @@ fn drawn(world: &World, with_styles: bool) -> String {
 /// `R`: reversed; the colour; `b`: bold; `d`: dim; a blank: none of these.
 fn style_of(cell: &Cell) -> char {
     let has = |modifier| cell.modifier.contains(modifier);
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the interface uses no others")]
     match cell.fg {
         _ if has(Modifier::REVERSED) => 'R',
         Color::Red => 'r',

@@ -1,0 +1,33 @@
+//! The time between attempts to reach a supervisor.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+/// The first pause.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+
+/// Pauses between attempts, each twice as long as the one before.
+#[derive(Debug)]
+pub struct Backoff {
+    pause: Duration,
+    longest: Duration,
+}
+
+impl Backoff {
+    /// Pauses of at most this length.
+    pub const fn up_to(longest: Duration) -> Self {
+        Self { pause: FIRST_PAUSE, longest }
+    }
+
+    /// Wait until the next attempt.
+    pub async fn wait(&mut self) {
+        sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(self.longest);
+    }
+
+    /// Begin again with the shortest pause.
+    pub const fn reset(&mut self) {
+        self.pause = FIRST_PAUSE;
+    }
+}

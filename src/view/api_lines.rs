@@ -1,0 +1,81 @@
+//! Shows lines that a supervisor has sent, like those of a journal that is here.
+
+use super::form::Form;
+use super::merged::Renderer;
+use super::paint::{SYSTEM_COLOR, Style};
+use crate::api::history::Line;
+use crate::journal::Position;
+use crate::journal::record::EVENTS;
+use crate::journal::search::entry::entry_of;
+use crate::journal::search::lines::Entry;
+use crate::journal::search::select::Chosen;
+use crate::model::request::ProcessState;
+use crate::model::untrusted::{self, cleaned};
+
+/// Shows lines of the API.
+#[derive(Debug)]
+pub struct ApiLines {
+    /// `None` for JSON.
+    form: Option<Form>,
+    /// The processes, in the order of their numbers.
+    names: Vec<String>,
+    /// Whether a line has been shown: nothing separates the first one.
+    any: bool,
+}
+
+impl ApiLines {
+    /// Lines of these processes in this style; `None` shows them as JSON.
+    pub fn new(style: Option<Style>, processes: &[ProcessState]) -> Self {
+        let names: Vec<String> =
+            processes.iter().map(|process| cleaned(process.name.as_str())).collect();
+        let form = style.map(|style| {
+            let colors = processes.iter().map(|process| process.color);
+            let named: Vec<_> =
+                (1..).zip(&names).zip(colors).map(|((n, name), c)| (n, name.as_str(), c)).collect();
+            Form::Merged(Box::new(Renderer::new(style, &named)))
+        });
+        Self { form, names, any: false }
+    }
+
+    /// Append the text of this line.
+    pub fn show(&mut self, line: &Line<'_>, out: &mut Vec<u8>) {
+        let apart = std::mem::replace(&mut self.any, true) && line.apart;
+        let stream = line.name.as_deref().map_or(EVENTS, |name| self.number(name));
+        if let Some(form) = &mut self.form {
+            if apart {
+                form.show(Chosen::Break, out);
+            }
+            let (record, text) = entry_of(line, stream);
+            let (position, text) = (Position::default(), text.as_bytes());
+            let entry = Entry { position, record, text, lost: line.lost };
+            form.show(Chosen::Entry(entry, !line.context), out);
+        } else {
+            // It has only strings and numbers, so this can't fail.
+            let json = serde_json::to_string(&Line { apart, ..line.clone() }).unwrap_or_default();
+            out.extend_from_slice(untrusted::json(&json).as_bytes());
+            out.push(b'\n');
+        }
+    }
+
+    /// Append what is still pending at the end.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        if let Some(form) = &mut self.form {
+            form.finish(out);
+        }
+    }
+
+    fn number(&mut self, name: &str) -> u16 {
+        let known = self.names.iter().position(|known| known == name);
+        let at = known.unwrap_or_else(|| {
+            self.names.push(name.to_owned());
+            self.names.len() - 1
+        });
+        let number = u16::try_from(at + 1).unwrap_or(u16::MAX);
+        if known.is_none()
+            && let Some(Form::Merged(renderer)) = &mut self.form
+        {
+            renderer.add(number, name, SYSTEM_COLOR);
+        }
+        number
+    }
+}
