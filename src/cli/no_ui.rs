@@ -19,7 +19,7 @@ pub(super) mod as_view {
     use super::left_out;
     use crate::cli::error::CliError;
     use crate::cli::reach::instance::Instance;
-    use crate::cli::view::Shown;
+    use crate::cli::view::ViewState;
     use crate::config::Env;
 
     pub(in crate::cli) fn check(_: &Env) -> Result<(), CliError> {
@@ -30,7 +30,7 @@ pub(super) mod as_view {
         None
     }
 
-    pub(in crate::cli) fn show(_: Shown, _: Instance) -> Result<u8, CliError> {
+    pub(in crate::cli) fn show(_: ViewState, _: Instance) -> Result<u8, CliError> {
         Err(left_out())
     }
 }

@@ -16,7 +16,7 @@ use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 use nix::unistd::Pid;
 use rustix::process::{WaitId, WaitIdOptions};
 
-use super::{Ended, Listener, ProcInfo, RefusedCall, TcpPeer, Usage, ps, rustix_pid, signals};
+use super::{ChildExit, Listener, ProcInfo, RefusedCall, TcpPeer, Usage, ps, rustix_pid, signals};
 use crate::model::Exit;
 
 /// The environment variables that identify our orphans, once they are set.
@@ -380,7 +380,7 @@ pub fn watch_exit(pid: u32, started: u64) -> io::Result<OwnedFd> {
 pub fn set_usual_discipline(_terminal: std::os::fd::BorrowedFd<'_>) {}
 
 /// How this child ended, if it has; it stays a zombie. Its resource usage is known only after reaping.
-pub fn peek(pid: u32) -> io::Result<Option<Ended>> {
+pub fn peek(pid: u32) -> io::Result<Option<ChildExit>> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     let Some(status) = rustix::process::waitid(WaitId::Pid(rustix_pid(pid)?), options)? else {
         return Ok(None);
@@ -390,5 +390,5 @@ pub fn peek(pid: u32) -> io::Result<Option<Ended>> {
         (Some(code), _) => Exit::Code(number(code)),
         (None, signal) => Exit::Signal(number(signal.unwrap_or(0))),
     };
-    Ok(Some(Ended { exit, user_us: 0, system_us: 0, max_rss_kib: 0 }))
+    Ok(Some(ChildExit { exit, user_us: 0, system_us: 0, max_rss_kib: 0 }))
 }
