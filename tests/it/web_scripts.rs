@@ -114,15 +114,16 @@ fn commands_are_listed_with_who_sent_them_and_what_became_of_them() {
     let world = shop();
     let web = Web::start(&world);
     accepted(&web, "/api/process/web/restart?key=first");
-    world.ok(["stop", "web"]);
-    assert_eq!(world.run(["restart", "nosuch"]).code, 2);
     let command = |number: usize| {
         let all = web.get("/api/commands");
         all["commands"][number].clone()
     };
+    // A stop that comes before its end would make it fail.
     let first = eventually("the restart is completed", || {
         Some(command(0)).filter(|first| first["status"] != "pending")
     });
+    world.ok(["stop", "web"]);
+    assert_eq!(world.run(["restart", "nosuch"]).code, 2);
     let of = |command: &Value| {
         let words = ["command", "names", "by", "status"].map(|key| command[key].to_string());
         words.join(" ")
