@@ -7,12 +7,11 @@ use super::logs::{asked, window};
 use crate::api::history::{HistoryAsk, Line};
 use crate::cli::args::{EchoArgs, LogsArgs};
 use crate::cli::error::CliError;
-use crate::cli::output::outlet::reader_gone;
 use crate::cli::output::stdout::{Stdout, goes_on, write};
 use crate::cli::reach::instance::{Far, Instance};
 use crate::cli::reach::log::Source;
 use crate::cli::runtime;
-use crate::cli::view::stop_signal;
+use crate::cli::view::while_wanted;
 use crate::client::{LinePage, Next};
 use crate::model::time::Timestamp;
 use crate::view::api_lines::ApiLines;
@@ -31,31 +30,24 @@ pub(in crate::cli) fn logs(
     if let Some((flag, _)) = [("--raw", args.raw), ("--path", args.path)].iter().find(|one| one.1) {
         return Err(far.lacks(&format!("{flag} needs its files")));
     }
-    let ask = asked(args)?;
+    let (ask, window) = (asked(args)?, window(args)?);
     let mut lines = lines_of(instance, far, args);
     let mut outlet = Stdout::new(args.max_bytes);
-    runtime::block_on(async {
-        let reading = async {
-            let mut show = |line: &Line<'_>| {
-                let mut text = vec![];
-                lines.show(line, &mut text);
-                goes_on(outlet.put(&text)).map(drop)
-            };
-            if let Some(window) = window(args)? {
-                return around(instance, ask, window, &mut show).await.map(|()| None);
-            }
-            let after = each(instance, ask.clone(), &mut show).await?;
-            Ok(Some(HistoryAsk { after, last: None, ..ask }).filter(|_| args.follow))
+    runtime::block_on(while_wanted(async {
+        let mut show = |line: &Line<'_>| {
+            let mut text = vec![];
+            lines.show(line, &mut text);
+            goes_on(outlet.put(&text)).map(drop)
         };
-        let followed = tokio::select! {
-            read = reading => read?,
-            _ = stop_signal() => None,
-        };
-        match followed {
-            Some(ask) => follow(instance, ask, &mut lines).await,
-            None => Ok(()),
+        if let Some(window) = window {
+            return around(instance, ask, window, &mut show).await;
         }
-    })?;
+        let after = each(instance, ask.clone(), &mut show).await?;
+        if args.follow {
+            follow(instance, HistoryAsk { after, last: None, ..ask }, &mut lines).await?;
+        }
+        Ok(())
+    }))?;
     let mut text = vec![];
     lines.finish(&mut text);
     goes_on(outlet.put(&text))?;
@@ -71,7 +63,7 @@ pub(in crate::cli) fn echo(
     let (names, stream) = (args.names.clone(), args.stream);
     let logs = LogsArgs { names, stream, lines: args.lines, ..LogsArgs::default() };
     let mut lines = lines_of(instance, far, &logs);
-    runtime::block_on(follow(instance, asked(&logs)?, &mut lines)).map(|()| 0)
+    runtime::block_on(while_wanted(follow(instance, asked(&logs)?, &mut lines))).map(|()| 0)
 }
 
 fn lines_of(instance: &Instance, far: &Far, args: &LogsArgs) -> ApiLines {
@@ -134,48 +126,29 @@ async fn around(
 /// that often.
 const MOST_FRUITLESS: u32 = 20;
 
-/// Print new lines until the run ends, a signal arrives or the reader is gone.
+/// Print new lines until the run ends or the reader is gone.
 async fn follow(
     instance: &Instance,
     mut ask: HistoryAsk,
     lines: &mut ApiLines,
 ) -> Result<(), CliError> {
-    let (stop, unread) = (stop_signal(), reader_gone());
-    tokio::pin!(stop, unread);
-    let mut out = tokio::io::stdout();
+    let (mut out, mut text) = (tokio::io::stdout(), vec![]);
     let mut fruitless = 0;
     while fruitless < MOST_FRUITLESS {
         fruitless += 1;
-        let mut stream = tokio::select! {
-            stream = instance.ask(async |client| client.follow(&ask).await) => stream?,
-            _ = &mut stop => return Ok(()),
-        };
+        let mut stream = instance.ask(async |client| client.follow(&ask).await).await?;
         // Without another item, the supervisor was replaced or the connection is gone: the next request shows which.
-        while let Some(next) = tokio::select! {
-            next = stream.next() => next,
-            _ = &mut stop => return Ok(()),
-            gone = &mut unread => return gone.map_err(CliError::io("a thread")),
-        } {
+        while let Some(next) = stream.next().await {
             fruitless = 0;
-            let mut text = vec![];
-            let is_over = match next? {
-                Next::Line(line) => {
-                    lines.show(&line, &mut text);
-                    (ask.after, ask.last) = (Some(line.cursor), None);
-                    false
-                }
-                Next::End => {
-                    lines.finish(&mut text);
-                    true
-                }
-            };
-            let is_read = tokio::select! {
-                written = write(&mut out, &text) => goes_on(written)?,
-                _ = &mut stop => false,
-            };
-            if is_over || !is_read {
-                return Ok(());
+            let next = next?;
+            match &next {
+                Next::Line(line) => lines.show(line, &mut text),
+                Next::End => lines.finish(&mut text),
             }
+            let is_read = goes_on(write(&mut out, &text).await)?;
+            let (true, Next::Line(line)) = (is_read, next) else { return Ok(()) };
+            (ask.after, ask.last) = (Some(line.cursor), None);
+            text.clear();
         }
     }
     let text = "the supervisor keeps closing the stream of events before it has sent one";

@@ -10,12 +10,11 @@ use super::far;
 use crate::api::history::{HistoryAsk, HistoryProblem};
 use crate::cli::args::LogsArgs;
 use crate::cli::error::CliError;
-use crate::cli::output::outlet::reader_gone;
 use crate::cli::output::progress::of_search;
 use crate::cli::output::stdout::{Stdout, goes_on, write_out};
 use crate::cli::reach::instance::{Instance, WAITS};
 use crate::cli::reach::log::{Source, unreadable};
-use crate::cli::view::stop_signal;
+use crate::cli::view::while_wanted;
 use crate::cli::{output, runtime};
 use crate::config::dirs::make_runtime_dir;
 use crate::journal::clear;
@@ -339,10 +338,8 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
         let _ = done.send(result);
     };
     std::thread::Builder::new().spawn(write).map_err(CliError::io("a thread"))?;
-    runtime::block_on(async {
-        let (stop, unread) = (stop_signal(), reader_gone());
-        tokio::pin!(stop, unread, over);
-        let records = records;
+    runtime::block_on(while_wanted(async {
+        let mut over = std::pin::pin!(over);
         let mut heads = instance.heads().await?;
         loop {
             tokio::select! {
@@ -350,17 +347,13 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
                     Some(head) => _ = records.send(head.records),
                     None => break,
                 },
-                _ = &mut stop => return Ok(0),
-                gone = &mut unread => return gone.map(|()| 0).map_err(CliError::io("a thread")),
-                ended = &mut over => return goes_on(ended.unwrap_or(Ok(()))).map(|_| 0),
+                ended = &mut over => return goes_on(ended.unwrap_or(Ok(()))).map(drop),
             }
         }
         drop(records);
-        tokio::select! {
-            ended = &mut over => goes_on(ended.unwrap_or(Ok(()))).map(|_| 0),
-            _ = &mut stop => Ok(0),
-        }
-    })
+        goes_on(over.await.unwrap_or(Ok(()))).map(drop)
+    }))?;
+    Ok(0)
 }
 
 /// The index; without a supervisor, extended by what has not been indexed.

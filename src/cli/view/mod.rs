@@ -17,7 +17,7 @@ use futures_util::future::OptionFuture;
 use tokio::task::JoinSet;
 
 pub(super) use self::display::{Display, Say};
-pub(super) use self::signals::stop_signal;
+pub(super) use self::signals::{stop_signal, while_wanted};
 use self::signals::{Sign, ViewSignals};
 use super::error::CliError;
 use super::persona::Persona;

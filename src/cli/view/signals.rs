@@ -6,6 +6,8 @@ use futures_util::future::OptionFuture;
 use nix::sys::signal::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cli::error::CliError;
+use crate::cli::output::outlet::reader_gone;
 use crate::config::inherit::is_ignored;
 use crate::model::request::SAME_REQUEST;
 
@@ -82,6 +84,19 @@ impl ViewSignals {
 /// Returns at once if the signal is ignored.
 async fn arrives(signal: &mut Option<tokio::signal::unix::Signal>) -> Option<()> {
     signal.as_mut()?.recv().await
+}
+
+/// Do this until it is done, a signal asks to stop, or standard output has no reader any more.
+pub(in crate::cli) async fn while_wanted(
+    work: impl Future<Output = Result<(), CliError>>,
+) -> Result<(), CliError> {
+    tokio::select! {
+        // Signals are caught before the work begins.
+        biased;
+        stopped = stop_signal() => stopped.map_err(CliError::io("signals")),
+        gone = reader_gone() => gone.map_err(CliError::io("a thread")),
+        done = work => done,
+    }
 }
 
 /// Wait for SIGINT, SIGTERM or SIGHUP.
