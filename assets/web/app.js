@@ -8,7 +8,7 @@ import { Live } from './lib/live.js';
 import { Notices, wanted } from './lib/notices.js';
 import { address, go, goToLog, lastLog, place, pressed } from './lib/router.js';
 import { ended, logIn } from './lib/session.js';
-import { canStop, isBad, isTroubled, signOf } from './lib/states.js';
+import { isBad, isTroubled, signOf } from './lib/states.js';
 import { begin, canAct, changes, isGone, isUnknownRun, labelOf, link, me, run, runs, supervisor, take, unfinished } from './lib/store.js';
 import { scrollBack } from './lib/scrolled.js';
 import { hostTime, ms, span } from './lib/time.js';
@@ -336,7 +336,7 @@ function actOnRow(key, target) {
   const process = run.processes.get(name);
   if (!process || !canAct()) return false;
   if (key === 'r') act('restart', name);
-  else act(canStop(process) ? 'stop' : 'start', name);
+  else act(process.can_stop ? 'stop' : 'start', name);
   return true;
 }
 

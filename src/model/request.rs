@@ -345,20 +345,33 @@ impl ProcessState {
             | ProcessStatus::Restarting => Condition::Waiting,
             ProcessStatus::Stopped | ProcessStatus::Other(_) => Condition::Done,
             ProcessStatus::Exited if self.finished => Condition::Done,
-            ProcessStatus::Exited => match self.exit {
-                Some(exit) if exit.success() && self.missed_by.is_empty() => Condition::Done,
-                Some(_) | None => Condition::Failed,
-            },
-            ProcessStatus::Stuck
+            ProcessStatus::Exited if self.exit.is_some() && !self.has_failed() => Condition::Done,
+            ProcessStatus::Exited
+            | ProcessStatus::Stuck
             | ProcessStatus::Skipped
             | ProcessStatus::Broken
             | ProcessStatus::Error => Condition::Failed,
         }
     }
 
-    /// Whether a start has something to do: it does not run, and nothing is to come unasked.
+    /// Whether its last life has failed by itself, or ended although others need it, and nobody has asked for another.
+    pub fn has_failed(&self) -> bool {
+        let is_asked = matches!(
+            self.state,
+            ProcessStatus::Stopped
+                | ProcessStatus::Stopping
+                | ProcessStatus::Starting
+                | ProcessStatus::Installing
+        );
+        let is_missed = self.state == ProcessStatus::Exited && !self.missed_by.is_empty();
+        let is_failure = |exit: Exit| is_missed || !exit.success();
+        !self.finished && !is_asked && self.exit.is_some_and(is_failure)
+    }
+
+    /// Whether a start has something to do: it does not run, and a life is not about to begin or end.
     pub fn can_start(&self) -> bool {
-        self.pid.is_none() && matches!(self.condition(), Condition::Done | Condition::Failed)
+        let is_idle = matches!(self.condition(), Condition::Done | Condition::Failed);
+        self.pid.is_none() && (is_idle || self.state == ProcessStatus::Pending)
     }
 
     /// Whether nothing of it runs, and nothing is to come unasked.

@@ -87,7 +87,8 @@ impl ProcessStatus {
 }
 
 /// The condition of a process, coarser than its status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Condition {
     /// It runs.
     Running,

@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::samples::{SECOND, Sample, Samples};
-use super::source::state;
+use super::source::{of_ended, state};
 use crate::api::history::UnfinishedLine;
 use crate::client::{Backoff, Client, ClientError, HeadEvent, WatchEvent};
 use crate::journal::search::access::RunHistory;
@@ -124,11 +124,7 @@ impl Follow {
 
     async fn follow_states(&self) {
         let Some(socket) = self.known.socket() else {
-            if let Ok(state) = state(&self.known).await {
-                self.seen.send_modify(|seen| seen.take_state(state));
-            }
-            self.seen.send_modify(|seen| seen.link = Link::Over);
-            return;
+            return self.end(state(&self.known).await.ok());
         };
         let mut backoff = Backoff::up_to(LONGEST_PAUSE);
         loop {
@@ -140,8 +136,7 @@ impl Follow {
                     None => client,
                 };
                 if self.listen(&client).await {
-                    self.seen.send_modify(|seen| seen.link = Link::Over);
-                    return;
+                    return self.end(of_ended(self.known.clone()).await);
                 }
             }
             self.seen.send_if_modified(|seen| {
@@ -152,10 +147,19 @@ impl Follow {
             }
             backoff.wait().await;
             if !self.known.runtime.as_ref().is_some_and(|dir| dir.plan_file().exists()) {
-                self.seen.send_modify(|seen| seen.link = Link::Over);
-                return;
+                return self.end(of_ended(self.known.clone()).await);
             }
         }
+    }
+
+    /// The run is over, and this is its last state.
+    fn end(&self, last: Option<State>) {
+        self.seen.send_modify(|seen| {
+            if let Some(state) = last {
+                seen.take_state(state);
+            }
+            seen.link = Link::Over;
+        });
     }
 
     /// Take the events of a supervisor until the connection ends; true if the run is over.

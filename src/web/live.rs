@@ -22,8 +22,8 @@ use super::source::Run;
 use crate::api::history::UnfinishedLine;
 use crate::api::version::OURS;
 use crate::figures::Figures;
-use crate::model::ProcName;
 use crate::model::request::{ProcessState, State};
+use crate::model::{Condition, ProcName};
 use crate::sys::clock;
 
 /// The shortest time between two frames with the head of the journal.
@@ -67,11 +67,13 @@ enum Frame<'a> {
     },
     State {
         run: &'a str,
+        /// Without its processes.
         state: &'a State,
+        processes: Vec<ShownProcess>,
     },
     Process {
         run: &'a str,
-        process: &'a ProcessState,
+        process: ShownProcess,
     },
     Head {
         run: &'a str,
@@ -95,6 +97,29 @@ enum Frame<'a> {
     Bye {
         why: &'a str,
     },
+}
+
+/// The state of a process, with what the page shows and offers for it.
+#[derive(Debug, Serialize)]
+struct ShownProcess {
+    #[serde(flatten)]
+    state: ProcessState,
+    condition: Condition,
+    failed: bool,
+    can_start: bool,
+    can_stop: bool,
+}
+
+impl ShownProcess {
+    fn new(process: &ProcessState, scope: &Scope) -> Self {
+        Self {
+            condition: process.condition(),
+            failed: process.has_failed(),
+            can_start: process.can_start(),
+            can_stop: !process.rests(),
+            state: scope.of_process(process.clone()),
+        }
+    }
 }
 
 /// The page is gone.
@@ -143,16 +168,17 @@ impl Watched {
         // After an absence of the supervisor, everything is sent again.
         let is_back = (self.link, seen.link) == (Link::Gone, Link::Up);
         if let (true, Some(state)) = (!is_same || is_back, &seen.state) {
-            let processes = seen.processes.iter().map(|process| (**process).clone()).collect();
-            let state = scope.of_state(State { processes, ..(**state).clone() });
-            frames.push(text(&Frame::State { run: &id, state: &state }));
+            let processes =
+                seen.processes.iter().map(|one| ShownProcess::new(one, scope)).collect();
+            let shown = scope.of_state((**state).clone());
+            frames.push(text(&Frame::State { run: &id, state: &shown, processes }));
             self.state.clone_from(&seen.state);
         } else {
             for process in &seen.processes {
                 let sent = self.processes.get(process.name.as_str());
                 if sent.is_none_or(|sent| !Arc::ptr_eq(sent, process)) {
-                    let process = scope.of_process((**process).clone());
-                    frames.push(text(&Frame::Process { run: &id, process: &process }));
+                    let process = ShownProcess::new(process, scope);
+                    frames.push(text(&Frame::Process { run: &id, process }));
                 }
             }
         }

@@ -531,7 +531,7 @@ fn a_page_receives_changes() {
     let id = runs["runs"][0]["id"].clone();
     frames.say(&json!({ "type": "watch", "run": id }));
     let state = frames.find("state", |_| true);
-    let pid = pid_of(&state["state"], "web").unwrap();
+    let pid = pid_of(&state, "web").unwrap();
     let head = frames.find("head", |_| true)["records"].as_u64().unwrap();
     frames.find("head", |frame| frame["records"].as_u64() > Some(head));
     frames.find("figures", |frame| frame["processes"][0]["name"] == "web");
@@ -775,7 +775,7 @@ fn a_shared_link_shows_only_its_processes() {
     let runs = frames.find("runs", |_| true);
     frames.say(&json!({ "type": "watch", "run": runs["runs"][0]["id"] }));
     let state = frames.find("state", |_| true);
-    let names: Vec<_> = state["state"]["processes"].as_array().unwrap().iter().collect();
+    let names: Vec<_> = state["processes"].as_array().unwrap().iter().collect();
     assert_eq!((names.len(), &names[0]["name"]), (1, &json!("web")));
     assert!(!state.to_string().contains(world.path().to_str().unwrap()), "{state}");
     frames.wait_closed();

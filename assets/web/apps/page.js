@@ -3,7 +3,7 @@
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { act } from '../lib/actions.js';
 import { address, goToLog } from '../lib/router.js';
-import { canStart, canStop, reason, signOf } from '../lib/states.js';
+import { reason, signOf } from '../lib/states.js';
 import { canAct, changes, me, run, supervisor } from '../lib/store.js';
 import { hostTime, ms, span } from '../lib/time.js';
 import { confirm } from '../views/dialog.js';
@@ -134,8 +134,8 @@ export class AppsView {
     setText(row.note, [...parts, ...(why ? [why] : [])].join(' · '));
     const may = this.mayChange() && !isLeaving;
     const mayAct = canAct() && !isLeaving;
-    const rests = !process || !canStop(process);
-    row.start.hidden = !mayAct || !process || !canStart(process);
+    const rests = !process?.can_stop;
+    row.start.hidden = !mayAct || !process?.can_start;
     row.stop.hidden = !mayAct || rests;
     for (const button of [row.update, row.remove]) {
       button.hidden = !may;

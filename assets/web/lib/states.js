@@ -31,25 +31,14 @@ export function sign(state) {
  */
 export function signOf(process) {
   const [mark, kind] = sign(process.state);
-  if (process.state === 'exited' && failed(process)) return ['▲', 'bad'];
+  if (process.condition === 'failed') return [process.state === 'exited' ? '▲' : mark, 'bad'];
   if (process.state === 'running' && process.ready === false) return ['◐', 'busy'];
   return [mark, kind];
 }
 
-/** In these states, the way the last life ended is not a failure. */
-const ASKED = ['stopped', 'stopping', 'starting', 'installing'];
-
-/** Whether a process has failed by itself. @param {any} process */
-export function failed(process) {
-  const exit = process.exit;
-  if (!exit || process.finished || ASKED.includes(process.state)) return false;
-  if (process.state === 'exited' && process.missed_by?.length) return true;
-  return exit.signal !== undefined || (exit.code ?? 0) !== 0;
-}
-
 /** Whether a process needs attention: it has failed, or does not work as it should. @param {any} process */
 export function isBad(process) {
-  return signOf(process)[1] === 'bad' || (failed(process) && !process.pid);
+  return process.condition === 'failed' || (process.failed && !process.pid);
 }
 
 /**
@@ -81,12 +70,4 @@ export function reason(process) {
   if (process.lacks?.length) return `not ready yet: ${process.lacks.join('; ')}`;
   if (process.awaits?.length) return `waits for ${process.awaits.join(', ')}`;
   return '';
-}
-
-export function canStart(process) {
-  return !process.pid && !['starting', 'installing', 'restarting', 'stopping'].includes(process.state);
-}
-
-export function canStop(process) {
-  return !!process.pid || ['starting', 'installing', 'restarting', 'pending'].includes(process.state);
 }

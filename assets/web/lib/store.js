@@ -76,16 +76,6 @@ export const labelOf = (name) => run.processes.get(name)?.display || name;
 /** Whether this session may start and stop processes, and the run can carry that out. */
 export const canAct = () => me.value?.role !== 'read' && supervisor.value !== 'over' && !isGone.value;
 
-/** Read the final state of a run: the last state frame was sent a moment before the end. @param {string | null} id */
-async function readEnd(id) {
-  try {
-    const state = await get(`/r/${id}/api/state`);
-    if (run.id === id && supervisor.value === 'over' && !state.pid) take({ type: 'state', run: id, state });
-  } catch {
-    // The last state frame stays.
-  }
-}
-
 /** Read why a run has ended. A limited session can't ask, as causes may name other processes. @param {string | null} id */
 async function readReason(id) {
   if (!me.value || me.value.is_limited) return;
@@ -114,7 +104,7 @@ export function take(frame) {
       break;
     case 'state':
       run.state = frame.state;
-      run.processes = new Map(frame.state.processes.map((/** @type {any} */ one) => [one.name, one]));
+      run.processes = new Map(frame.processes.map((/** @type {any} */ one) => [one.name, one]));
       supervisor.set(frame.state.pid ? 'up' : 'over');
       run.ended = '';
       if (!frame.state.pid) readReason(run.id);
@@ -145,7 +135,6 @@ export function take(frame) {
       break;
     case 'end':
       supervisor.set('over');
-      if (run.state?.pid) readEnd(run.id);
       break;
   }
 }

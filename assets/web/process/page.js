@@ -6,7 +6,7 @@ import { prompt } from '../lib/asking.js';
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { listening } from '../lib/ports.js';
 import { address, logAddress } from '../lib/router.js';
-import { canStart, canStop, ending, failed, reason, signOf } from '../lib/states.js';
+import { ending, reason, signOf } from '../lib/states.js';
 import { canAct, changes, labelOf, link as live, me, run, supervisor } from '../lib/store.js';
 import { full, hostTime, ms, span } from '../lib/time.js';
 import { everySecond } from '../lib/visible.js';
@@ -100,7 +100,7 @@ export class ProcessView {
     const [mark, kind] = signOf(process);
     setText(this.sign, mark);
     setAttribute(this.state, 'class', `state kind-${kind}`);
-    const isBad = failed(process) && !process.pid;
+    const isBad = process.failed && !process.pid;
     const since = process.since ? ` for ${span(hostTime() - ms(process.since))}` : '';
     setText(this.word, `${isBad && process.state === 'exited' ? ending(process) : process.state}${since}`);
     const failure = failures.value.get(this.name);
@@ -108,8 +108,8 @@ export class ProcessView {
     setText(this.note, failure ?? (asked === null ? reason(process) || this.unread : `waits for an answer: ${asked}`));
     setAttribute(this.note, 'class', failure || kind === 'bad' ? 'kind-bad' : '');
     const mayAct = canAct();
-    this.start.hidden = !mayAct || !canStart(process);
-    this.stop.hidden = !mayAct || !canStop(process);
+    this.start.hidden = !mayAct || !process.can_start;
+    this.stop.hidden = !mayAct || !process.can_stop;
     this.restart.hidden = !mayAct;
     this.terminal.hidden = supervisor.value === 'over';
     this.more.hidden = !seldom(process).length;

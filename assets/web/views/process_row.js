@@ -6,7 +6,7 @@ import { h, setAttribute, setText } from '../lib/dom.js';
 import { idle, link, listening } from '../lib/ports.js';
 import { address, go } from '../lib/router.js';
 import { isWanted } from '../lib/filter.js';
-import { canStart, canStop, crashLoop, ending, failed, reason, signOf } from '../lib/states.js';
+import { crashLoop, ending, reason, signOf } from '../lib/states.js';
 import { canAct, isGone, labelOf, me, run, supervisor } from '../lib/store.js';
 import { bytes, ms, span } from '../lib/time.js';
 import { causeOf } from './cause.js';
@@ -97,7 +97,7 @@ export class ProcessRow {
   /** @param {any} process @param {number} now @param {string} columns how many are shown, for `colspan` */
   update(process, now, columns) {
     const [mark, kind] = signOf(process);
-    const isBad = failed(process) && !process.pid;
+    const isBad = process.failed && !process.pid;
     setAttribute(this.noteCell, 'colspan', columns);
     const label = labelOf(this.name);
     setText(this.link, label);
@@ -130,8 +130,8 @@ export class ProcessRow {
   showButtons(process) {
     const mayAct = canAct();
     const before = document.activeElement;
-    this.start.hidden = !mayAct || !canStart(process);
-    this.stop.hidden = !mayAct || !canStop(process);
+    this.start.hidden = !mayAct || !process.can_start;
+    this.stop.hidden = !mayAct || !process.can_stop;
     this.restart.hidden = !mayAct;
     this.terminal.hidden = supervisor.value === 'over' || isGone.value;
     // The button that replaces the other takes over the focus.

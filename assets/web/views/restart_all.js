@@ -2,7 +2,7 @@
 
 import { actOnAll } from '../lib/actions.js';
 import { prompt } from '../lib/asking.js';
-import { canStop, isBad } from '../lib/states.js';
+import { isBad } from '../lib/states.js';
 import { labelOf, run } from '../lib/store.js';
 import { confirm } from './dialog.js';
 
@@ -40,7 +40,7 @@ export function askToRestart(title, of) {
 
 /** Stop those of the processes that run, after a confirmation. @param {string} title @param {string[]} of */
 export function askToStop(title, of) {
-  const running = of.map((name) => run.processes.get(name)).filter((process) => process && canStop(process));
+  const running = of.map((name) => run.processes.get(name)).filter((process) => process?.can_stop);
   if (!running.length) return confirm(title, 'None of them runs.', null);
   const text = [`This stops ${running.length === 1 ? '1 process' : `${running.length} processes`}: ${names(running)}.`, ...lost(running)].join('\n');
   return confirm(title, text, 'Stop', () => actOnAll('stop', running.map(({ name }) => name)));

@@ -3,7 +3,6 @@
 import { act } from '../lib/actions.js';
 import { isMuted, mute, prompt } from '../lib/asking.js';
 import { go, goToLog } from '../lib/router.js';
-import { canStart, canStop } from '../lib/states.js';
 import { canAct, labelOf, me, run, supervisor } from '../lib/store.js';
 import { showMenu } from './menu.js';
 import { askScale, askSignal } from './process_dialogs.js';
@@ -32,8 +31,8 @@ function items(process) {
   /** @type {Item[]} */
   const list = [];
   if (canAct()) {
-    if (canStart(process)) list.push(['Start', () => act('start', name)]);
-    if (canStop(process)) list.push(['Stop', () => act('stop', name)]);
+    if (process.can_start) list.push(['Start', () => act('start', name)]);
+    if (process.can_stop) list.push(['Stop', () => act('stop', name)]);
     list.push(['Restart', () => act('restart', name)]);
   }
   if (supervisor.value !== 'over') list.push(['Terminal', () => go({ view: 'terminal', values: { name } })]);

@@ -294,7 +294,7 @@ impl Ui {
             return self.say("select a process first: ↑ ↓, or o and a part of its name");
         };
         let name = process.name.clone();
-        let is_idle = process.can_start();
+        let rests = process.rests();
         match action {
             OnProcess::Connect => effects.push(Effect::Connect(name, false)),
             OnProcess::Watch => effects.push(Effect::Connect(name, true)),
@@ -303,7 +303,7 @@ impl Ui {
             OnProcess::Scale => {
                 self.prompt = Some(Prompt::new(Subject::Scale(name.entry().to_owned())));
             }
-            OnProcess::Stop if is_idle => self.say(format!("{name} does not run; S starts it")),
+            OnProcess::Stop if rests => self.say(format!("{name} does not run; S starts it")),
             OnProcess::Kill | OnProcess::Stop => self.overlay = Some(Overlay::Confirm(action)),
             OnProcess::Restart | OnProcess::Start => self.request(action, &name, effects),
             OnProcess::RestartAll
