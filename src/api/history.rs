@@ -144,6 +144,12 @@ pub enum HistoryProblem {
     Io(io::Error),
 }
 
+impl From<io::Error> for HistoryProblem {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
 /// A piece of a line in one style.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StyledText {
@@ -316,7 +322,7 @@ pub struct LineCount {
 }
 
 /// How much to measure. The doc comments of its fields become descriptions in the API.
-#[derive(Debug, Clone, PartialEq, Eq, Default, IntoParams)]
+#[derive(Debug, Clone, PartialEq, Eq, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct OutputAsk {
     /// Names, patterns with `*`, or entries of the Procfile, one each; without one, all processes.
@@ -330,6 +336,12 @@ pub struct OutputAsk {
     /// Into how many parts of the same length it is divided; clamped to 1 to 1000.
     #[param(required = false, default = 60, minimum = 0)]
     pub parts: usize,
+}
+
+impl Default for OutputAsk {
+    fn default() -> Self {
+        Self { names: vec![], since: None, until: None, parts: 60 }
+    }
 }
 
 /// How much was printed in the parts of a period.

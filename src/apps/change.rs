@@ -5,8 +5,10 @@
 use std::fs::File;
 use std::path::Path;
 
-use super::manifest::{App, Manifest, process_name};
-use super::store::{self, NewApp, Store, StoreError};
+use serde::Serialize;
+
+use super::manifest::{App, process_name};
+use super::store::{self, Store, StoreError};
 use super::zip::ZipError;
 use crate::model::ProcessStatus;
 use crate::model::request::ProcessState;
@@ -23,10 +25,10 @@ pub struct ProjectApps<'a> {
 }
 
 impl ProjectApps<'_> {
-    /// Add an app from this archive.
-    pub fn add(&self, new: NewApp, zip: &mut File) -> Result<App, AppError> {
-        self.refuse_others(&new.name)?;
-        Ok(Store::open(self.dir)?.add(new, zip)?)
+    /// Add an app with these settings from this archive.
+    pub fn add(&self, name: &str, app: App, zip: &mut File) -> Result<App, AppError> {
+        self.refuse_others(name)?;
+        Ok(Store::open(self.dir)?.add(name, app, zip)?)
     }
 
     /// Replace the files of an app with those of this archive.
@@ -45,7 +47,7 @@ impl ProjectApps<'_> {
     /// The app with this name, if its files may be replaced or removed: it must not run.
     pub fn changeable(&self, name: &str) -> Result<App, AppError> {
         self.refuse_others(name)?;
-        let app = find(&store::read(self.dir)?, name)?.clone();
+        let app = store::read(self.dir)?.find(name)?.1.clone();
         let process = self.states.iter().find(|process| process.name.as_str() == app.dir);
         match process {
             Some(process) if !process.rests() => {
@@ -62,12 +64,6 @@ impl ProjectApps<'_> {
         }
         Ok(())
     }
-}
-
-/// The app with this name or this process name.
-fn find<'a>(manifest: &'a Manifest, name: &str) -> Result<&'a App, StoreError> {
-    let found = manifest.apps.get(name).or_else(|| Some(manifest.of_process(name)?.1));
-    found.ok_or_else(|| StoreError::Absent(name.to_owned()))
 }
 
 /// Why an app was not changed.
@@ -89,15 +85,11 @@ pub enum AppError {
         /// Its state.
         state: ProcessStatus,
     },
-    /// The supervisor does not support apps.
-    #[error(
-        "this run was started by an earlier version of tmo; `tmo quit` and `tmo start` begin another"
-    )]
-    OldRun,
 }
 
 /// The kinds of [`AppError`], by which a program decides what to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AppErrorKind {
     /// The archive is too large.
     TooLarge,
@@ -113,48 +105,22 @@ pub enum AppErrorKind {
     Failed,
 }
 
-impl AppErrorKind {
-    /// Its name in JSON.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::TooLarge => "too-large",
-            Self::Invalid => "invalid",
-            Self::Conflict => "conflict",
-            Self::Protected => "protected",
-            Self::Unknown => "unknown",
-            Self::Failed => "failed",
-        }
-    }
-}
-
 impl AppError {
     /// The kind of the error.
     pub const fn kind(&self) -> AppErrorKind {
         match self {
             Self::Store(StoreError::Zip(ZipError::LargeArchive)) => AppErrorKind::TooLarge,
             Self::Store(
-                StoreError::Zip(
-                    ZipError::NotZip
-                    | ZipError::Malformed(_)
-                    | ZipError::Many(_)
-                    | ZipError::Empty
-                    | ZipError::LargeTotal
-                    | ZipError::Entry { .. },
-                )
-                | StoreError::Name { .. }
-                | StoreError::Script(_)
-                | StoreError::NoScript { .. },
-            ) => AppErrorKind::Invalid,
-            Self::Store(StoreError::Exists(_)) | Self::Runs { .. } => AppErrorKind::Conflict,
-            Self::Store(StoreError::Absent(_)) => AppErrorKind::Unknown,
-            Self::Protected(_) => AppErrorKind::Protected,
-            Self::Store(
                 StoreError::Zip(ZipError::Read(_) | ZipError::Write { .. })
                 | StoreError::Manifest { .. }
                 | StoreError::Open(_)
                 | StoreError::Io { .. },
-            )
-            | Self::OldRun => AppErrorKind::Failed,
+            ) => AppErrorKind::Failed,
+            Self::Store(StoreError::Exists(_)) | Self::Runs { .. } => AppErrorKind::Conflict,
+            Self::Store(StoreError::Absent(_)) => AppErrorKind::Unknown,
+            // The archive, the name or the script.
+            Self::Store(_) => AppErrorKind::Invalid,
+            Self::Protected(_) => AppErrorKind::Protected,
         }
     }
 }

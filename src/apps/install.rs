@@ -11,6 +11,7 @@ use nix::sys::stat::{Mode, umask};
 use super::kind::{AppKind, VENV};
 use super::manifest::App;
 use super::store::{self, Store, StoreError};
+use crate::sys::files::if_there;
 use crate::sys::{clock, why};
 
 /// The hidden command that runs [`run`].
@@ -154,10 +155,7 @@ fn steps(dir: &Path, app: &App, find: &Find<'_>) -> Result<Vec<InstallStep>, Ins
     match AppKind::in_dir(dir, &app.script) {
         AppKind::Python => {
             // An interrupted installation may have left a part of it.
-            match fs::remove_dir_all(dir.join(VENV)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-                Ok(()) | Err(_) => {}
-            }
+            if_there(fs::remove_dir_all(dir.join(VENV)))?;
             python(has("requirements.txt"), find)
         }
         AppKind::Node => node(&has, find),

@@ -10,7 +10,7 @@ use super::zip::is_path;
 use crate::model::ProcName;
 use crate::model::name::check_length;
 
-/// How long an installation may take, in seconds.
+/// How long an installation may take, in seconds, unless the app says otherwise.
 pub const INSTALL_TIMEOUT: u64 = 300;
 
 /// All apps, by the names under which they were added.
@@ -22,7 +22,7 @@ pub struct Manifest {
 }
 
 /// An app.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct App {
     /// The name of its directory and of its process.
     pub dir: String,
@@ -52,10 +52,11 @@ pub struct App {
 }
 
 /// Whether an app is installed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InstallState {
     /// Not installed yet.
+    #[default]
     New,
     /// Installed.
     Installed,
@@ -109,6 +110,12 @@ impl Manifest {
         Ok(format!(
             "# The apps of this project. tmo writes this file; `tmo app` changes it.\n\n{text}"
         ))
+    }
+
+    /// The app with this name or this process name, and the name under which it was added.
+    pub(super) fn find(&self, name: &str) -> Result<(&String, &App), StoreError> {
+        let found = self.apps.get_key_value(name).or_else(|| self.of_process(name));
+        found.ok_or_else(|| StoreError::Absent(name.to_owned()))
     }
 
     /// The app with this process name, and the name under which it was added.

@@ -15,7 +15,6 @@
 //! necessary when the store is opened the next time. A program that is killed at any step thus leaves either the
 //! complete old version or the complete new one.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -99,41 +98,8 @@ fn of(files: &str) -> String {
     if files.is_empty() { String::new() } else { format!(", for example of {files}") }
 }
 
-/// Settings of a new app.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewApp {
-    /// The name, which may contain spaces.
-    pub name: String,
-    /// The program to run, relative to the top of the archive.
-    pub script: String,
-    /// Its arguments.
-    pub args: Vec<String>,
-    /// Its environment variables.
-    pub env: BTreeMap<String, String>,
-    /// Whether it is started with the run, and after its installation.
-    pub autostart: bool,
-    /// How long its installation may take, in seconds.
-    pub install_timeout_seconds: u64,
-}
-
 /// The program of an app whose archive names no other.
 pub const USUAL_SCRIPT: &str = "main.py";
-/// How long an installation may take, in seconds, unless the app says otherwise.
-pub const USUAL_INSTALL_TIMEOUT: u64 = 5 * 60;
-
-impl NewApp {
-    /// An app with the usual settings.
-    pub fn named(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            script: USUAL_SCRIPT.to_owned(),
-            args: vec![],
-            env: BTreeMap::new(),
-            autostart: true,
-            install_timeout_seconds: USUAL_INSTALL_TIMEOUT,
-        }
-    }
-}
 
 /// The content of `.change`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -237,10 +203,8 @@ pub fn manifest_path(dir: &Path) -> PathBuf {
 
 fn manifest(dir: &Path) -> Result<Manifest, StoreError> {
     let path = manifest_path(dir);
-    let bytes = match files::read_plain(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Manifest::default()),
-        bytes => bytes.map_err(io_at(&path))?,
-    };
+    let bytes = files::if_there(files::read_plain(&path)).map_err(io_at(&path))?;
+    let Some(bytes) = bytes else { return Ok(Manifest::default()) };
     let text = String::from_utf8(bytes).map_err(|_| StoreError::Manifest {
         path: path.clone(),
         why: "it is not valid UTF-8".to_owned(),
@@ -277,25 +241,20 @@ impl Store {
         manifest(&self.dir)
     }
 
-    /// Add an app.
-    pub fn add(&self, new: NewApp, zip: &mut (impl Read + Seek)) -> Result<App, StoreError> {
-        let process = process_name(&new.name)?;
+    /// Add an app under this name, which may contain spaces. Of `app`, only the settings count.
+    pub fn add(
+        &self,
+        name: &str,
+        app: App,
+        zip: &mut (impl Read + Seek),
+    ) -> Result<App, StoreError> {
+        let process = process_name(name)?;
         if self.manifest()?.of_process(process.as_str()).is_some() {
-            return Err(StoreError::Exists(new.name));
+            return Err(StoreError::Exists(name.to_owned()));
         }
-        let app = App {
-            dir: process.into(),
-            script: new.script,
-            args: new.args,
-            env: new.env,
-            autostart: new.autostart,
-            install_timeout_seconds: new.install_timeout_seconds,
-            state: InstallState::New,
-            version: clock::now().nanos(),
-            previous: None,
-            restored: false,
-        };
-        self.put((new.name, app), unique(OLD)?, zip)
+        let (dir, version, state) = (process.into(), clock::now().nanos(), InstallState::New);
+        let app = App { dir, version, state, previous: None, restored: false, ..app };
+        self.put((name.to_owned(), app), unique(OLD)?, zip)
     }
 
     /// Replace the files of an app; its settings stay. Files that are installed are kept, to be put back if the
@@ -353,9 +312,8 @@ impl Store {
     /// The app with this name or this process name.
     fn find(&self, name: &str) -> Result<(String, App), StoreError> {
         let manifest = self.manifest()?;
-        let found = manifest.apps.get_key_value(name).or_else(|| manifest.of_process(name));
-        let found = found.map(|(name, app)| (name.clone(), app.clone()));
-        found.ok_or_else(|| StoreError::Absent(name.to_owned()))
+        let (name, app) = manifest.find(name)?;
+        Ok((name.clone(), app.clone()))
     }
 
     /// Replace the files of an app by those of an archive; the old files are moved to `old`.
@@ -399,10 +357,8 @@ impl Store {
     /// Apply a change, which may have been applied in part already.
     fn carry_out(&self, change: &PendingChange) -> Result<(), StoreError> {
         let place = self.dir.join(&change.dir);
-        let rename = |from: &Path, to: &Path| match fs::rename(from, to) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            result => result.map_err(io_at(from)),
-        };
+        let rename =
+            |from: &Path, to: &Path| files::if_there(fs::rename(from, to)).map_err(io_at(from));
         let fresh = change.fresh.as_ref().map(|fresh| self.dir.join(fresh));
         // Once the new files are in place, the old ones have been moved already.
         if fresh.as_ref().is_none_or(|fresh| fresh.exists()) {
@@ -429,13 +385,12 @@ impl Store {
     /// Complete an interrupted change, and remove leftovers.
     fn tidy(&self) -> Result<(), StoreError> {
         let path = self.dir.join(CHANGE);
-        match files::read_plain(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            bytes => match serde_json::from_slice::<PendingChange>(&bytes.map_err(io_at(&path))?) {
-                Ok(change) if is_own(&change) => self.carry_out(&change)?,
-                // Not a change that tmo has written.
-                Ok(_) | Err(_) => fs::remove_file(&path).map_err(io_at(&path))?,
-            },
+        let bytes = files::if_there(files::read_plain(&path)).map_err(io_at(&path))?;
+        match bytes.map(|bytes| serde_json::from_slice::<PendingChange>(&bytes)) {
+            None => {}
+            Some(Ok(change)) if is_own(&change) => self.carry_out(&change)?,
+            // Not a change that tmo has written.
+            Some(_) => fs::remove_file(&path).map_err(io_at(&path))?,
         }
         self.remove_leftovers()
     }

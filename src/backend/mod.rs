@@ -239,28 +239,25 @@ impl Terminals {
     }
 
     /// What a pane shows.
-    pub async fn screen(
-        &self,
-        pane: &str,
-        color: bool,
-        blanks: bool,
-    ) -> Result<Screen, TerminalError> {
+    pub async fn screen(&self, pane: &str, wanted: WantedScreen) -> Result<Screen, TerminalError> {
         match self {
-            Self::Tmux(tmux) => Ok(tmux.screen(pane, color, blanks).await?),
-            Self::Native(native) => native.screen(pane, WantedScreen { color, blanks }).await,
+            Self::Tmux(tmux) => Ok(tmux.screen(pane, wanted.color, wanted.blanks).await?),
+            Self::Native(native) => native.screen(pane, wanted).await,
         }
     }
 
-    /// Type text into a pane.
+    /// Type text into a pane; line breaks become Enter.
     pub async fn type_text(
         &self,
         pane: &str,
         text: &str,
         enter: bool,
     ) -> Result<(), TerminalError> {
+        let enter = if enter { "\n" } else { "" };
+        let bytes = [text, enter].concat().replace('\n', "\r").into_bytes();
         match self {
-            Self::Tmux(tmux) => Ok(tmux.type_text(pane, text, enter).await?),
-            Self::Native(native) => native.type_text(pane, text, enter).await,
+            Self::Tmux(tmux) => Ok(tmux.type_bytes(pane, &bytes).await?),
+            Self::Native(native) => native.type_bytes(pane, &bytes).await,
         }
     }
 

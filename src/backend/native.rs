@@ -120,15 +120,8 @@ impl Native {
         }
     }
 
-    /// Type text into a terminal, with line breaks as Enter.
-    pub(super) async fn type_text(
-        &self,
-        pane: &str,
-        text: &str,
-        enter: bool,
-    ) -> Result<(), TerminalError> {
-        let enter = if enter { "\n" } else { "" };
-        let bytes = [text, enter].concat().replace('\n', "\r").into_bytes();
+    /// Type into a terminal.
+    pub(super) async fn type_bytes(&self, pane: &str, bytes: &[u8]) -> Result<(), TerminalError> {
         let Client { mut stream, mut frames } = Client::dial_soon(&self.socket(pane)).await?;
         let (mut from, mut to) = stream.split();
         let inputs = bytes.chunks(LONGEST_FRAME).map(|part| FromClient::Input(part.to_vec()));
@@ -186,13 +179,7 @@ impl Client {
     async fn dial(path: &Path) -> io::Result<Self> {
         let stream = timeout(HOLDER_PATIENCE, UnixStream::connect(path)).await??;
         let mut client = Self { stream, frames: Frames::default() };
-        let hello = Hello {
-            version: VERSION,
-            size: None,
-            watches: false,
-            read_only: false,
-            follows_input: true,
-        };
+        let hello = Hello { version: VERSION, follows_input: true, ..Hello::default() };
         client.send(&FromClient::Hello(hello)).await?;
         Ok(client)
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::persona::Persona;
 use crate::apps::change::AppError;
+use crate::backend::TerminalError;
 use crate::backend::tmux::version::VersionError;
 use crate::client::ClientError;
 use crate::client::address::Address;
@@ -62,6 +63,9 @@ pub enum CliError {
     /// A problem with tmux.
     #[error(transparent)]
     Tmux(#[from] VersionError),
+    /// There is no terminal.
+    #[error(transparent)]
+    Terminal(#[from] TerminalError),
     /// `tmo app` failed.
     #[error(transparent)]
     App(#[from] AppError),
@@ -201,9 +205,7 @@ impl From<WhyError> for CliError {
     fn from(error: WhyError) -> Self {
         match error {
             WhyError::Unknown(unknown) => Self::Unknown(*unknown),
-            error @ (WhyError::Journal(_) | WhyError::Reports { .. } | WhyError::NoEnd(_)) => {
-                Self::Other(error.to_string())
-            }
+            error => Self::Other(error.to_string()),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::config::inherit::let_owner_in;
 use crate::engine::guardian;
 use crate::engine::run::{Inherited, supervise};
 use crate::journal::search::access::RunHistory;
+use crate::journal::segment::Dirs;
 use crate::model::plan::Plan;
 use crate::pane::{beside, shim, sink, tty};
 use crate::protocol::terminal::Opener;
@@ -117,7 +118,7 @@ fn install_app(dir: &Path) -> u8 {
 /// The clients' access to the journal.
 fn access(plan: &Plan, runtime: &Path) -> JournalAccess {
     let echo = Arc::new(EchoLog::new(plan, runtime));
-    JournalAccess { echo, history: Arc::new(RunHistory::new(plan, runtime)) }
+    JournalAccess { echo, history: Arc::new(RunHistory::of(Dirs::of_run(plan, runtime))) }
 }
 
 /// With `TMO_LOG` a command logs its actions on standard error.

@@ -11,13 +11,14 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 use tokio::time::{sleep, timeout};
 
 use self::open::How;
 use super::args::WebArgs;
 use super::error::CliError;
 use crate::cli::reach::instance::{Instance, Server};
+use crate::cli::runtime::SignalSet;
 use crate::cli::{output, runtime};
 use crate::config::dirs::instance_id;
 use crate::config::load::Context;
@@ -26,9 +27,10 @@ use crate::model::request::ProcessState;
 use crate::model::units::span;
 use crate::run::registry::{self, KnownRun};
 use crate::sys::{tcp_holders, tcp_sockets};
+use crate::web::Ending;
 use crate::web::access::Access;
 use crate::web::door::{self, NoAnswer, ServerScope, Share};
-use crate::web::guardian::{Done, Guardian};
+use crate::web::guardian::Guardian;
 use crate::web::listen::{self, Listening, USUAL_PORT};
 pub(super) use background::{BACKGROUND, serve_in_background, start_in_background};
 pub(super) use server::server;
@@ -39,7 +41,7 @@ const START: Duration = Duration::from_secs(10);
 /// Serve, or print a link to the running server.
 pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
-    let dir = door::dir(&context.env).map_err(|error| CliError::Other(error.to_string()))?;
+    let dir = door::dir(&context.env)?;
     if let Some(what) = &args.verb {
         return people::manage(what, &context.env, &dir);
     }
@@ -410,39 +412,23 @@ async fn greet(guardian: &Guardian, browser: &Browser, end: &str) -> Result<(), 
 }
 
 /// The signals by which the user ends a server.
-struct EndSignals([Signal; 3]);
-
-impl EndSignals {
-    fn new() -> Result<Self, CliError> {
-        let of = |kind| signal(kind).map_err(CliError::io("can't start"));
-        let [interrupt, terminate, hangup] =
-            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-        Ok(Self([of(interrupt)?, of(terminate)?, of(hangup)?]))
-    }
-
-    /// Wait for the next signal.
-    async fn next(&mut self) -> SignalKind {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => SignalKind::interrupt(),
-            _ = terminate.recv() => SignalKind::terminate(),
-            _ = hangup.recv() => SignalKind::hangup(),
-        }
-    }
+fn end_signals() -> Result<SignalSet, CliError> {
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    SignalSet::new(&kinds).map_err(CliError::io("can't start"))
 }
 
 /// Completes when the user ends the command or the terminal is closed.
 fn interrupted() -> Result<impl Future<Output = ()>, CliError> {
-    let mut signals = EndSignals::new()?;
+    let mut signals = end_signals()?;
     Ok(async move {
         signals.next().await;
     })
 }
 
 /// The message after the end of a server.
-const fn farewell(done: Done) -> &'static str {
-    match done {
-        Done::RunOver => "the run is over; the page ends",
-        Done::Asked => "the page ends",
+const fn farewell(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Run => "the run is over; the page ends",
+        Ending::Guardian | Ending::Restart | Ending::Asked => "the page ends",
     }
 }

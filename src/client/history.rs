@@ -2,7 +2,7 @@
 
 use hyper::body::Bytes;
 use hyper::{Method, StatusCode};
-use serde::de::Error as _;
+use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -15,7 +15,6 @@ use crate::model::untrusted::cleaned_json;
 #[derive(Debug, Deserialize)]
 pub struct LinePage {
     /// The lines. What they say is of another program: it is cleaned.
-    #[serde(deserialize_with = "cleaned_lines")]
     pub lines: Vec<Line<'static>>,
     /// The cursor after the last line.
     pub next: Option<String>,
@@ -23,19 +22,14 @@ pub struct LinePage {
     pub more: bool,
 }
 
-/// A line without what could control a terminal.
-struct Cleaned(Line<'static>);
+/// What another program says, without what could control a terminal.
+struct Cleaned<T>(T);
 
-impl<'de> Deserialize<'de> for Cleaned {
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Cleaned<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let value = cleaned_json(Value::deserialize(from)?);
         serde_json::from_value(value).map(Self).map_err(D::Error::custom)
     }
-}
-
-fn cleaned_lines<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Line<'static>>, D::Error> {
-    let lines = Vec::<Cleaned>::deserialize(from)?;
-    Ok(lines.into_iter().map(|Cleaned(line)| line).collect())
 }
 
 /// A stream of new lines and events.
@@ -56,7 +50,7 @@ impl Client {
     pub async fn lines(&self, ask: &HistoryAsk, limit: usize) -> Result<LinePage, ClientError> {
         let path = format!("/api/lines?{}", encoded(ask, ("limit", &limit.to_string())));
         let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
-        of_process(reply)?.read()
+        of_process(reply)?.read().map(|Cleaned(page)| page)
     }
 
     /// What is wrong with this process, or with any, as an object of the API; `None` if the supervisor is of a
@@ -77,12 +71,7 @@ impl Client {
     pub async fn follow(&self, ask: &HistoryAsk) -> Result<LineStream, ClientError> {
         let lines = ("lines", if ask.events { "false" } else { "true" });
         let path = format!("/api/events?{}", encoded(ask, lines));
-        let answer = self.send(Method::GET, &path, Bytes::new()).await?;
-        if answer.status() != StatusCode::OK {
-            let reply = self.whole("GET /api/events".to_owned(), answer).await?;
-            return Err(of_process(reply).map_or_else(|error| error, |reply| reply.refusal()));
-        }
-        Ok(LineStream(EventStream::new(&self.at, answer, "read the log that it sends")))
+        Ok(LineStream(self.events(&path, "read the log that it sends").await?))
     }
 }
 

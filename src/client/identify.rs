@@ -9,9 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::reply::{Peer, Reply};
 use super::tcp::{self, Answerer};
-use super::{
-    COMMAND_LINE, CONNECT_PATIENCE, Client, ClientError, LARGEST_ANSWER, SILENCE, connect,
-};
+use super::{COMMAND_LINE, Client, ClientError, LARGEST_ANSWER, SILENCE, connect};
 use crate::client::address::Address;
 use crate::model::request::State;
 
@@ -36,7 +34,7 @@ pub async fn identify_listener(at: impl Into<Address>) -> Result<Listener, Clien
     let at = at.into();
     let stream = match &at {
         Address::Unix(_) => connect(&at).await?,
-        Address::Tcp(target) => match tcp::greet(target, CONNECT_PATIENCE).await? {
+        Address::Tcp(target) => match tcp::greet(target).await? {
             Answerer::Tmo(stream) => stream,
             Answerer::Overmind => return Ok(Listener::Overmind),
         },

@@ -30,7 +30,6 @@ use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 
 use self::address::Address;
@@ -234,20 +233,23 @@ impl Client {
     /// Follow the end of the journal; with `view` this counts as a terminal that shows the log.
     pub async fn head(&self, view: bool) -> Result<HeadStream, ClientError> {
         let path = if view { "/api/head?view=1" } else { "/api/head" };
-        let answer = self.send(Method::GET, path, Bytes::new()).await?;
-        if answer.status() != StatusCode::OK {
-            return Err(self.whole("GET /api/head".to_owned(), answer).await?.refusal());
-        }
-        Ok(HeadStream(EventStream::new(&self.at, answer, "read its news of the run")))
+        Ok(HeadStream(self.events(path, "read its news of the run").await?))
     }
 
     /// Follow the state of the run.
     pub async fn watch(&self) -> Result<WatchStream, ClientError> {
-        let answer = self.send(Method::GET, "/api/watch", Bytes::new()).await?;
+        Ok(WatchStream(self.events("/api/watch", "read its news of the state").await?))
+    }
+
+    /// Follow the events that the supervisor sends at this path.
+    async fn events(&self, path: &str, can_not: &'static str) -> Result<EventStream, ClientError> {
+        let answer = self.send(Method::GET, path, Bytes::new()).await?;
         if answer.status() != StatusCode::OK {
-            return Err(self.whole("GET /api/watch".to_owned(), answer).await?.refusal());
+            let asked = format!("GET {}", path.split('?').next().unwrap_or(path));
+            let reply = self.whole(asked, answer).await?;
+            return Err(of_process(reply).map_or_else(|error| error, |reply| reply.refusal()));
         }
-        Ok(WatchStream(EventStream::new(&self.at, answer, "read its news of the state")))
+        Ok(EventStream::new(&self.at, answer, can_not))
     }
 
     /// Send a request that is normally answered at once. Gives up when the supervisor does not even report
@@ -397,26 +399,13 @@ fn changed(names: &[String], order: ChangeOrder) -> Value {
 async fn connect(at: &Address) -> Result<UnixStream, ClientError> {
     match at {
         Address::Unix(path) => connect_unix(at, path).await,
-        Address::Tcp(target) => match tcp::greet(target, CONNECT_PATIENCE).await? {
+        Address::Tcp(target) => match tcp::greet(target).await? {
             Answerer::Tmo(stream) => Ok(stream),
             Answerer::Overmind => {
                 let what = "overmind answers there by now".to_owned();
                 Err(ClientError::Garbled { at: at.clone(), what })
             }
         },
-    }
-}
-
-/// Connect to an overmind and send a line.
-async fn send_to_overmind(at: &Address, line: &str) -> Result<UnixStream, ClientError> {
-    match at {
-        Address::Unix(path) => {
-            let mut stream = connect_unix(at, path).await?;
-            let sent = stream.write_all(line.as_bytes()).await;
-            sent.map_err(|error| ClientError::Lost { at: at.clone(), cause: error.to_string() })?;
-            Ok(stream)
-        }
-        Address::Tcp(target) => tcp::send_plainly(target, CONNECT_PATIENCE, line).await,
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::UnixStream;
 
 use super::address::Address;
-use super::{ClientError, connect, send_to_overmind};
+use super::{ClientError, connect, tcp};
 use crate::api::overmind::OvermindCommand;
 
 /// A larger answer is not from overmind.
@@ -75,11 +75,12 @@ impl OvermindClient {
     }
 
     async fn send(&self, command: &OvermindCommand) -> Result<UnixStream, ClientError> {
-        if !self.is_tmo {
-            return send_to_overmind(&self.at, &command.line()).await;
+        let line = command.line();
+        if let (Address::Tcp(target), false) = (&self.at, self.is_tmo) {
+            return tcp::send_plainly(target, &line).await;
         }
         let mut stream = connect(&self.at).await?;
-        let sent = stream.write_all(command.line().as_bytes()).await;
+        let sent = stream.write_all(line.as_bytes()).await;
         sent.map_err(|error| self.lost(&error))?;
         Ok(stream)
     }

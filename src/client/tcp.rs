@@ -2,15 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::io::{AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::{CONNECT_PATIENCE, ClientError};
 use crate::api::line_buffer::LineReader;
 use crate::api::proof::{Exchange, HELLO, PROOF, Side, Token, plain, random};
 use crate::api::tcp::resolve;
-use crate::client::ClientError;
 use crate::client::address::{Address, TcpTarget};
 use crate::sys;
 
@@ -25,9 +24,9 @@ pub(super) enum Answerer {
 }
 
 /// Connect and exchange proofs.
-pub(super) async fn greet(target: &TcpTarget, patience: Duration) -> Result<Answerer, ClientError> {
-    let (stream, peer) = dial(target, patience).await?;
-    let talk = tokio::time::timeout(patience, exchange(target, stream, peer));
+pub(super) async fn greet(target: &TcpTarget) -> Result<Answerer, ClientError> {
+    let (stream, peer) = dial(target).await?;
+    let talk = tokio::time::timeout(CONNECT_PATIENCE, exchange(target, stream, peer));
     talk.await.unwrap_or_else(|_| Err(ClientError::Silent { at: address(target) }))
 }
 
@@ -35,10 +34,9 @@ pub(super) async fn greet(target: &TcpTarget, patience: Duration) -> Result<Answ
 /// may exit.
 pub(super) async fn send_plainly(
     target: &TcpTarget,
-    patience: Duration,
     line: &str,
 ) -> Result<UnixStream, ClientError> {
-    let (mut stream, _) = dial(target, patience).await?;
+    let (mut stream, _) = dial(target).await?;
     stream.write_all(line.as_bytes()).await.map_err(|cause| failed(target, cause))?;
     relay(stream, Vec::new()).await.map_err(|cause| failed(target, cause))
 }
@@ -56,10 +54,7 @@ fn unproven(target: &TcpTarget, why: impl Into<String>) -> ClientError {
 }
 
 /// Connect, but send nothing to a listener of another user.
-async fn dial(
-    target: &TcpTarget,
-    patience: Duration,
-) -> Result<(TcpStream, SocketAddr), ClientError> {
+async fn dial(target: &TcpTarget) -> Result<(TcpStream, SocketAddr), ClientError> {
     if let Some(mixed) = target.mixed {
         return Err(ClientError::Mixed { at: address(target), mixed });
     }
@@ -67,17 +62,10 @@ async fn dial(
         let words = target.tcp.clone();
         let resolved = tokio::task::spawn_blocking(move || resolve(&words)).await;
         let addresses = resolved.map_err(io::Error::other)??;
-        let mut failure = io::ErrorKind::AddrNotAvailable.into();
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => failure = error,
-            }
-        }
-        Err(failure)
+        TcpStream::connect(&addresses[..]).await
     };
     let timed_out = |_| io::Error::from(io::ErrorKind::TimedOut);
-    let dialled = tokio::time::timeout(patience, dial).await.map_err(timed_out);
+    let dialled = tokio::time::timeout(CONNECT_PATIENCE, dial).await.map_err(timed_out);
     let stream = dialled.and_then(|dialled| dialled).map_err(|cause| failed(target, cause))?;
     let peer = stream.peer_addr().map_err(|cause| failed(target, cause))?;
     // Send short requests without delay.

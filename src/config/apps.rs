@@ -1,5 +1,6 @@
 //! The apps of a project, beside its Procfile and `tmo.toml`.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
@@ -38,10 +39,7 @@ impl Apps {
             }
         }
         entries.extend(self.manifest.apps.values().map(|app| {
-            let words = self.command(app);
-            let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
-            let command =
-                words.iter().map(|word| shell::quoted(word)).collect::<Vec<_>>().join(" ");
+            let command = shell::quoted_words(self.command(app).iter().map(|word| word.as_bytes()));
             ProcfileEntry { name: app.dir.clone(), command: command.into(), line: 0 }
         }));
         Ok(())

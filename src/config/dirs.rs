@@ -231,8 +231,7 @@ pub fn state_dir(env: &Env, title: &str, id: &str) -> PathBuf {
 
 /// The directory of all state directories of this user; without a home, one beside the runtime directories.
 pub fn state_base(env: &Env) -> PathBuf {
-    let home = || Some(env.caller_dir("HOME")?.join(".local/state"));
-    match env.caller_dir("XDG_STATE_HOME").or_else(home) {
+    match env.caller_dir_or("XDG_STATE_HOME", ".local/state") {
         Some(dir) => dir.join("tmo"),
         None => runtime_base(env).join("state"),
     }

@@ -175,6 +175,11 @@ impl Env {
         self.caller(key).map(PathBuf::from).filter(|path| path.is_absolute())
     }
 
+    /// The directory that this variable of the caller names, or else this one in the home directory.
+    pub fn caller_dir_or(&self, variable: &str, in_home: &str) -> Option<PathBuf> {
+        self.caller_dir(variable).or_else(|| Some(self.caller_dir("HOME")?.join(in_home)))
+    }
+
     /// A setting of tmo: `TMO_<name>` before `OVERMIND_<name>`, the caller's before those of
     /// files; empty counts as unset.
     pub fn tmo_or_overmind(&self, name: &str) -> Option<EnvSetting<'_>> {

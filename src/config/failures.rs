@@ -11,11 +11,10 @@ mod edit;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::io;
 use std::path::Path;
 
 use serde::de::{self, Deserializer, MapAccess, Visitor};
-use serde::ser::{SerializeMap as _, Serializer};
+use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use super::error::ConfigError;
@@ -75,11 +74,9 @@ pub enum BadText {
 impl Failures {
     /// Read the file at `path`, which is `shown` in messages; a missing file is empty.
     pub fn read(path: &Path, shown: &Path) -> Result<Self, ConfigError> {
-        match files::read_project(path, ChosenBy::Project) {
-            Ok(text) => Ok(Self::parse(&text, &shown.display().to_string())?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(source) => Err(ConfigError::Read { path: shown.to_owned(), source }),
-        }
+        let text = files::if_there(files::read_project(path, ChosenBy::Project))
+            .map_err(|source| ConfigError::Read { path: shown.to_owned(), source })?;
+        Ok(Self::parse(&text.unwrap_or_default(), &shown.display().to_string())?)
     }
 
     /// Parse the content of the file; `file` is its name for messages.
@@ -218,11 +215,7 @@ fn check(text: &str) -> Result<(), BadText> {
 
 impl Serialize for Failures {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.all.len()))?;
-        for (name, texts) in &self.all {
-            map.serialize_entry(name, texts)?;
-        }
-        map.end()
+        serializer.collect_map(self.all())
     }
 }
 

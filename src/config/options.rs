@@ -94,12 +94,7 @@ impl BackendChoice {
 
     /// The choice of this name.
     pub fn by_name(name: &str) -> Option<Self> {
-        match name {
-            "auto" => Some(Self::Auto),
-            "tmux" => Some(Self::Tmux),
-            "native" => Some(Self::Native),
-            _ => None,
-        }
+        clap::ValueEnum::from_str(name, false).ok()
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::io;
 
+use utoipa::IntoParams;
+
 use super::compare::{Compared, compare};
 use super::life::Log;
 use super::report::CrashReport;
-use super::store::{self, Found, Reports};
+use super::store::{self, Reports, StoredReport};
 use super::summary::Summary;
 use super::why::{Analysis, Explanation, Sources, WhyError};
 use crate::journal::last_run::RecordedEnd;
@@ -14,6 +16,7 @@ use crate::journal::{Dirs, IndexReader, Streams};
 use crate::model::nearest;
 use crate::model::plan::Plan;
 use crate::model::request::State;
+use crate::sys::files;
 
 /// Reads the plan of the run, which a reload changes; `None` if that fails.
 pub type ReadPlan = dyn Fn() -> Option<Plan> + Send + Sync;
@@ -34,12 +37,15 @@ impl std::fmt::Debug for CrashAccess {
     }
 }
 
-/// Which reports are wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Which reports are wanted. The doc comments of its fields become descriptions in the API.
+#[derive(Debug, Clone, PartialEq, Eq, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct ReportsAsk {
-    /// Only those of processes with this name.
+    /// Only those of processes with this name, pattern with `*`, or entry of the Procfile.
+    #[param(required = false)]
     pub name: Option<String>,
     /// At most this many, the newest ones.
+    #[param(required = false, minimum = 0)]
     pub last: Option<usize>,
 }
 
@@ -87,15 +93,14 @@ impl CrashAccess {
     pub fn compare(&self, name: &str) -> Result<Compared, WhyError> {
         let index = || Ok(IndexReader::open(&self.dirs));
         let log = Log::with_index(&self.dirs, 0, index)?;
-        let streams = Streams::open(&self.dirs).map_err(io::Error::other)?;
-        let names = || names(streams.all());
+        let names = || names(log.streams());
         let known = names().find(|known| known.as_str() == name);
         let unknown = || WhyError::unknown(nearest::unknown(name, names()));
         let known = known.ok_or_else(unknown)?;
         Ok(compare(&log, known)?)
     }
 
-    fn all(&self) -> Result<Vec<Found>, WhyError> {
+    fn all(&self) -> Result<Vec<StoredReport>, WhyError> {
         WhyError::listed(&self.reports((self.plan)().as_ref()))
     }
 
@@ -119,11 +124,8 @@ impl CrashAccess {
     pub fn report(&self, id: &str) -> Result<Option<CrashReport>, WhyError> {
         let all = self.all()?;
         let Some(found) = all.iter().find(|found| found.id() == id) else { return Ok(None) };
-        match store::read(&found.path) {
-            Ok(report) => Ok(Some(report)),
-            // It was removed meanwhile.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(WhyError::Reports { path: found.path.clone(), source }),
-        }
+        // It may have been removed meanwhile.
+        files::if_there(store::read(&found.path))
+            .map_err(|source| WhyError::Reports { path: found.path.clone(), source })
     }
 }

@@ -3,27 +3,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The causes of an end, the most certain first.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Diagnosis {
-    /// All causes found.
-    pub causes: Vec<Cause>,
-}
-
-impl Diagnosis {
-    /// The cause that explains the end best.
-    pub fn first(&self) -> Option<&Cause> {
-        self.causes.first()
-    }
-}
-
 /// A possible cause of an end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Cause {
     /// The kind of cause: `port-taken`, `exception` …; later versions may have more.
     #[schema(value_type = String)]
-    pub kind: Kind,
+    pub kind: CauseKind,
     /// How certain it is: `certain`, `likely` or `possible`.
     #[schema(value_type = String)]
     pub certainty: Certainty,
@@ -37,10 +22,17 @@ pub struct Cause {
     pub next: Option<String>,
 }
 
+impl Cause {
+    /// A cause that is certain, without evidence and place.
+    pub fn certain(kind: CauseKind, text: String, next: Option<String>) -> Self {
+        Self { kind, certainty: Certainty::Certain, text, evidence: None, place: None, next }
+    }
+}
+
 /// Kinds of causes; later versions may have more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum CauseKind {
     /// Another process ended first, and tmo stopped this one.
     StoppedWithOther,
     /// A user or client had tmo stop it.

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::cause::Kind;
+use super::cause::CauseKind;
 use super::expr::Expr;
 use crate::journal::Position;
 use crate::model::rules::{Probe, Text, WatcherPatterns};
@@ -133,7 +133,7 @@ pub enum Trigger {
     /// tmo ended it because of a failure that it logged.
     Failed {
         /// The kind of failure.
-        kind: Kind,
+        kind: CauseKind,
         /// The text that was logged.
         text: String,
     },

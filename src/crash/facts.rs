@@ -30,15 +30,12 @@ pub fn holders(ports: &[u16], run: &str) -> Vec<Holder> {
 /// The managed process that this process belongs to, in this run or in another living one. Found by
 /// the marks in the environment of the process or of its nearest marked ancestor.
 pub fn tenant(process: &ProcInfo, run: &str) -> Option<OwningRun> {
-    let mut next = Some(process.clone());
-    for _ in 0..DEEPEST {
-        let process = next?;
-        if let Some(marked) = sys::variable_of(process.pid, "TMO_SESSION") {
-            return marked_tenant(process.pid, marked == run);
-        }
-        next = sys::info(process.ppid);
-    }
-    None
+    let parent = |process: &ProcInfo| sys::info(process.ppid);
+    let mut line = std::iter::successors(Some(process.clone()), parent).take(DEEPEST);
+    let session =
+        |process: ProcInfo| Some((process.pid, sys::variable_of(process.pid, "TMO_SESSION")?));
+    let (pid, marked) = line.find_map(session)?;
+    marked_tenant(pid, marked == run)
 }
 
 fn marked_tenant(pid: u32, of_this_run: bool) -> Option<OwningRun> {

@@ -201,18 +201,14 @@ impl<'a> Log<'a> {
         let mut index = (self.index)()?;
         let len = index.len()?;
         let last = index.rfind(len, |number, record| {
+            if number < self.first {
+                return Some(None);
+            }
             let counts = record.stream == stream && matches!(record.kind, Kind::Start | Kind::Exit);
-            (counts || number < self.first).then_some((number, *record))
+            counts.then_some(Some(*record))
         })?;
-        let runs =
-            |(number, record): &(u64, Record)| *number >= self.first && record.kind == Kind::Start;
-        let place = |(_, record): (u64, Record)| LifePlace {
-            stream,
-            end: len,
-            time: record.time,
-            upto: len,
-        };
-        Ok(last.filter(runs).map(place))
+        let start = last.flatten().filter(|record| record.kind == Kind::Start);
+        Ok(start.map(|start| LifePlace { stream, end: len, time: start.time, upto: len }))
     }
 
     /// The place of a life that ended at about this time.
@@ -252,16 +248,7 @@ impl<'a> Log<'a> {
         while let Some(chunk) = cursor.next(place.upto, &mut text)? {
             match chunk.record.kind {
                 Kind::Start => lines.clear(),
-                Kind::Text => pieces(&chunk, &text, |at, line| {
-                    lines.push_back(OutputLine {
-                        time: chunk.record.time,
-                        at: Some(at),
-                        text: line,
-                    });
-                    if lines.len() > most {
-                        lines.pop_front();
-                    }
-                }),
+                Kind::Text => add_lines(&mut lines, &chunk, &text, most),
                 Kind::Exit | Kind::End | Kind::Gap | Kind::Event => {}
             }
         }
@@ -289,16 +276,7 @@ impl<'a> Log<'a> {
             let lines = all.entry(self.streams.main(chunk.record.stream)).or_default();
             match chunk.record.kind {
                 Kind::Start | Kind::Exit => lines.clear(),
-                Kind::Text => pieces(&chunk, &text, |at, line| {
-                    lines.push_back(OutputLine {
-                        time: chunk.record.time,
-                        at: Some(at),
-                        text: line,
-                    });
-                    if lines.len() > LINES {
-                        lines.pop_front();
-                    }
-                }),
+                Kind::Text => add_lines(lines, &chunk, &text, LINES),
                 Kind::End | Kind::Gap | Kind::Event => {}
             }
         }
@@ -479,6 +457,16 @@ impl EntryQueue {
             self.left_out += old.text.len() as u64;
         }
     }
+}
+
+/// Add the lines of a chunk, of which the last `most` are kept.
+fn add_lines(lines: &mut VecDeque<OutputLine>, chunk: &Chunk, text: &[u8], most: usize) {
+    pieces(chunk, text, |at, text| {
+        lines.push_back(OutputLine { time: chunk.record.time, at: Some(at), text });
+        if lines.len() > most {
+            lines.pop_front();
+        }
+    });
 }
 
 /// The rows of the lines of a chunk, with the positions of the lines. The continuation of a line from an earlier record is

@@ -255,14 +255,9 @@ fn owner_of(sockets: &[u64], process: &Probed) -> Owner {
 
 /// Whether a process is a descendant of `root`.
 fn is_below(process: &ProcInfo, root: u32) -> bool {
-    let (mut process, mut depth) = (process.clone(), 0);
-    while process.ppid != root {
-        depth += 1;
-        let parent = sys::info(process.ppid).filter(|_| process.ppid > 1 && depth < 256);
-        let Some(parent) = parent else { return false };
-        process = parent;
-    }
-    true
+    let parent = |process: &ProcInfo| sys::info(process.ppid).filter(|_| process.ppid > 1);
+    let mut line = std::iter::successors(Some(process.clone()), parent).take(256);
+    line.any(|process| process.ppid == root)
 }
 
 #[cfg(test)]

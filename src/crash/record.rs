@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::cause::Diagnosis;
+use super::cause::Cause;
 use super::diagnose::{diagnose, ports_named, refused_by};
 use super::evidence::{Evidence, Facts, Holder, OutputLine, working_directory};
 use super::facts;
@@ -92,15 +92,15 @@ impl CrashInput {
     fn evidence(&self, lines: Vec<OutputLine>) -> Evidence {
         // As Python, Node and Ruby say it.
         const SIGNS: [&str; 3] = ["No module named", "Cannot find module", "cannot load such file"];
-        let cwd = working_directory(&lossy(&self.cwd), &lossy(&self.command));
+        let cwd = working_directory(&self.cwd.to_string(), &self.command.to_string());
         let mut facts = self.facts.clone();
         if lines.iter().any(|line| SIGNS.iter().any(|sign| line.text.contains(sign))) {
-            facts.own_files = facts::own_files(&[&lossy(&self.root), &cwd]);
+            facts.own_files = facts::own_files(&[&self.root.to_string(), &cwd]);
         }
         Evidence {
             name: self.name.clone(),
-            command: lossy(&self.command),
-            root: lossy(&self.root),
+            command: self.command.to_string(),
+            root: self.root.to_string(),
             cwd,
             port: self.port,
             others: self.others.clone(),
@@ -216,19 +216,21 @@ pub fn last_error(
 fn put_together(
     input: &CrashInput,
     lines: &[OutputLine],
-    cause: Diagnosis,
+    cause: Vec<Cause>,
     slice: Slice,
 ) -> CrashReport {
     let lived = &input.lived;
     let (command, args) = match input.argv.as_deref() {
-        Some([program, args @ ..]) => (lossy(program), Some(args.iter().map(lossy).collect())),
-        Some([]) | None => (lossy(&input.command), None),
+        Some([program, args @ ..]) => {
+            (program.to_string(), Some(args.iter().map(ToString::to_string).collect()))
+        }
+        Some([]) | None => (input.command.to_string(), None),
     };
     let (exit_code, signal) = match lived.exit {
         Exit::Code(code) => (Some(code), None),
         Exit::Signal(_) => (None, Some(lived.exit.word())),
     };
-    let mut environment: Vec<String> = input.env.iter().map(|(name, _)| lossy(name)).collect();
+    let mut environment: Vec<String> = input.env.iter().map(|(name, _)| name.to_string()).collect();
     environment.sort_unstable();
     environment.dedup();
     let last = &lines[lines.len().saturating_sub(LAST_LOGS)..];
@@ -252,14 +254,10 @@ fn put_together(
             slice: slice.entries,
             slice_left_out: slice.left_out,
             environment,
-            cwd: lossy(&input.cwd),
+            cwd: input.cwd.to_string(),
             port: input.port,
         },
     }
-}
-
-fn lossy(text: &OsText) -> String {
-    text.as_os_str().to_string_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -268,7 +266,7 @@ mod tests {
     use std::time::Instant;
 
     use super::{CrashInput, examine};
-    use crate::crash::cause::Kind as Cause;
+    use crate::crash::cause::CauseKind;
     use crate::crash::evidence::Facts;
     use crate::crash::life::{LifeSummary, Log};
     use crate::crash::store;
@@ -380,7 +378,7 @@ mod tests {
         assert_eq!(report.timestamp, "2026-01-02T03:04:05.000Z");
         assert_eq!(report.tmo.uptime_ms, 90_000);
         let cause = report.tmo.cause.first().unwrap();
-        assert_eq!(cause.kind, Cause::ConnectionRefused);
+        assert_eq!(cause.kind, CauseKind::ConnectionRefused);
         assert!(cause.text.contains("the port of db"), "{}", cause.text);
         let slice = report.tmo.slice.iter();
         let slice: Vec<_> =

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::cause::{Cause, Diagnosis};
+use super::cause::Cause;
 use crate::model::event::What;
 use crate::model::{LifeId, ProcName};
 
@@ -53,8 +53,7 @@ pub struct Details {
     /// How often it had been restarted.
     pub restarts: u64,
     /// The causes of the end, the most certain first.
-    #[schema(value_type = Vec<Cause>)]
-    pub cause: Diagnosis,
+    pub cause: Vec<Cause>,
     /// The output of all processes from five seconds before the end to one second after it.
     pub slice: Vec<CrashEntry>,
     /// Bytes of that time that are not in the slice because there was too much.
@@ -207,7 +206,7 @@ pub(super) mod tests {
         assert_eq!(logged.text().unwrap(), text);
         assert_eq!(logged.searched().unwrap(), "web crashed (exit 1)");
         report.signal = Some("SIGSEGV".into());
-        report.tmo.cause.causes.clear();
+        report.tmo.cause.clear();
         let text = event(&report).text().unwrap().to_string();
         assert_eq!(text, "web crashed (SIGSEGV): no cause is known; see `tmo why web`");
     }

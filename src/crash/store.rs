@@ -15,18 +15,13 @@ use crate::sys::files;
 /// How many reports of a project are kept.
 pub const KEPT: usize = 200;
 /// The name of their directory, within that of the journal.
-pub const DIR: &str = "crash-reports";
+const DIR: &str = "crash-reports";
 
 const ENDING: &str = ".json";
 /// `2026-01-02T03-04-05Z`
 const STAMP: usize = 20;
 /// How many crashes of one process within a second can have different names.
 const MOST_AT_ONCE: u32 = 1000;
-
-/// The default directory for the reports of a project.
-pub fn dir_of(dirs: &Dirs) -> PathBuf {
-    dirs.journal.join(DIR)
-}
 
 /// The crash reports of a project.
 #[derive(Debug, Clone)]
@@ -42,7 +37,7 @@ impl Reports {
     pub fn new(dirs: &Dirs, configured: Option<&OsText>, id: &str) -> Self {
         match configured {
             Some(dir) => Self { dir: dir.as_path().to_owned(), owner: Some(format!("{id}-")) },
-            None => Self { dir: dir_of(dirs), owner: None },
+            None => Self { dir: dirs.journal.join(DIR), owner: None },
         }
     }
 
@@ -52,7 +47,7 @@ impl Reports {
     }
 
     /// All reports, the newest last.
-    pub fn list(&self) -> io::Result<Vec<Found>> {
+    pub fn list(&self) -> io::Result<Vec<StoredReport>> {
         let mut found = list(&self.dir)?;
         if let Some(owner) = &self.owner {
             found.retain(|found| run_of(&found.path).is_ok_and(|run| run.starts_with(owner)));
@@ -68,7 +63,7 @@ fn project_of(run: &str) -> &str {
 
 /// A report in the directory. The order is that of the ends.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Found {
+pub struct StoredReport {
     /// When the process ended, to the second: `2026-01-02T03-04-05Z`.
     pub stamp: String,
     /// The number of the crash among those of that process in that second.
@@ -79,7 +74,7 @@ pub struct Found {
     pub path: PathBuf,
 }
 
-impl Found {
+impl StoredReport {
     /// Parse a file name.
     fn of(path: PathBuf) -> Option<Self> {
         let name = path.file_name()?.to_str()?.strip_suffix(ENDING)?;
@@ -111,12 +106,10 @@ impl Found {
 }
 
 /// The reports in a directory, the newest last; empty if the directory does not exist.
-pub fn list(dir: &Path) -> io::Result<Vec<Found>> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
-        entries => entries?,
-    };
-    let mut found: Vec<Found> = entries.filter_map(|entry| Found::of(entry.ok()?.path())).collect();
+pub fn list(dir: &Path) -> io::Result<Vec<StoredReport>> {
+    let Some(entries) = files::if_there(fs::read_dir(dir))? else { return Ok(vec![]) };
+    let mut found: Vec<StoredReport> =
+        entries.filter_map(|entry| StoredReport::of(entry.ok()?.path())).collect();
     found.sort();
     Ok(found)
 }
@@ -220,7 +213,7 @@ pub fn prune(dir: &Path, keep: usize, run: &str) -> io::Result<()> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::{Found, list, prune, read, write};
+    use super::{StoredReport, list, prune, read, write};
     use crate::crash::report::CrashReport;
     use crate::crash::report::tests::example;
     use crate::model::LifeId;
@@ -296,7 +289,7 @@ mod tests {
         }
         for name in ["notes.json", "web-2026.json", "-2026-01-02T03-04-05Z.json", "x.txt"] {
             std::fs::write(dir.path().join(name), "").unwrap();
-            assert_eq!(Found::of(dir.path().join(name)), None);
+            assert_eq!(StoredReport::of(dir.path().join(name)), None);
         }
         let another = dir.path().join("web-2025-01-02T03-04-05Z.json");
         for text in ["not a report".to_owned(), {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::cause::{Cause, Diagnosis};
-use super::store::Found;
+use super::cause::Cause;
+use super::store::StoredReport;
 use crate::model::{LifeId, ProcName};
 use crate::sys::files;
 
@@ -53,12 +53,12 @@ struct Brief {
 struct BriefDetails {
     run: String,
     life: LifeId,
-    cause: Diagnosis,
+    cause: Vec<Cause>,
 }
 
 impl Summary {
     /// Read the report; `None` if it can't be read.
-    pub fn read(found: &Found) -> Option<Self> {
+    pub fn read(found: &StoredReport) -> Option<Self> {
         let text = files::read_plain(&found.path).ok()?;
         let Brief { process_name, exit_code, signal, timestamp, tmo } =
             serde_json::from_slice(&text).ok()?;
@@ -72,7 +72,7 @@ impl Summary {
             timestamp,
             run,
             life,
-            cause: cause.causes.into_iter().next(),
+            cause: cause.into_iter().next(),
         })
     }
 }

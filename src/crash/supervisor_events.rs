@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::cause::Kind;
+use super::cause::CauseKind;
 use super::evidence::{OutputLine, Trigger};
 use super::life::{LifePlace, LifeSummary, Log};
 use crate::journal::query::since;
@@ -26,32 +26,28 @@ const fn stops(what: &What) -> bool {
 
 /// If this is an event about a failure for which tmo ends a life: the kind of failure, and the
 /// beginning of an explanation.
-fn failure(event: &Logged) -> Option<(Kind, String)> {
+fn failure(event: &Logged) -> Option<(CauseKind, String)> {
     match event.what() {
         Some(What::Unhealthy { times, answer }) => {
             let text = format!("its liveness check failed {}: {answer}", in_a_row(*times));
-            Some((Kind::NotLive, text))
+            Some((CauseKind::NotLive, text))
         }
-        Some(What::Failing { line }) => Some((Kind::FailurePattern, printed(line))),
-        Some(What::Broken { why: Problem::Printed { line } }) => {
-            Some((Kind::FailurePattern, printed(line)))
+        Some(What::Failing { line } | What::Broken { why: Problem::Printed { line } }) => {
+            let text = format!("it printed `{line}`, which counts as a failure");
+            Some((CauseKind::FailurePattern, text))
         }
         Some(What::Broken { why }) => {
             let is_live = matches!(why.root(), Problem::NotLive { .. });
-            let kind = if is_live { Kind::NotLive } else { Kind::FailurePattern };
+            let kind = if is_live { CauseKind::NotLive } else { CauseKind::FailurePattern };
             Some((kind, format!("it {why}")))
         }
         // Version 0.1.0 has only texts.
-        None if event.is_other("unhealthy") => Some((Kind::NotLive, event.text()?)),
+        None if event.is_other("unhealthy") => Some((CauseKind::NotLive, event.text()?)),
         None if event.is_other("broken") || event.is_other("failing") => {
-            Some((Kind::FailurePattern, event.text()?))
+            Some((CauseKind::FailurePattern, event.text()?))
         }
         Some(_) | None => None,
     }
-}
-
-fn printed(line: &str) -> String {
-    format!("it printed `{line}`, which counts as a failure")
 }
 
 impl Log<'_> {
@@ -135,12 +131,12 @@ impl Log<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, failure};
+    use super::{CauseKind, failure};
     use crate::model::ProcName;
     use crate::model::event::{Event, Logged, Problem, What};
     use crate::model::rules::Probe;
 
-    fn kind_of(what: What) -> Option<Kind> {
+    fn kind_of(what: What) -> Option<CauseKind> {
         let json = Event::of(&ProcName::new("web").unwrap(), what).to_json();
         failure(&Logged::from_json(json.as_bytes()).unwrap()).map(|(kind, _)| kind)
     }
@@ -148,12 +144,12 @@ mod tests {
     #[test]
     fn the_printed_line_does_not_decide_what_kind_of_failure_it_was() {
         let printed = Problem::Printed { line: "gadget does not work".into() };
-        assert_eq!(kind_of(What::Broken { why: printed.clone() }), Some(Kind::FailurePattern));
+        assert_eq!(kind_of(What::Broken { why: printed.clone() }), Some(CauseKind::FailurePattern));
         let often = Problem::Failed { times: 3, last: Box::new(printed) };
-        assert_eq!(kind_of(What::Broken { why: often }), Some(Kind::FailurePattern));
+        assert_eq!(kind_of(What::Broken { why: often }), Some(CauseKind::FailurePattern));
         let probe = Probe::Http { url: "http://a:80/".into() };
         let dead = Problem::NotLive { probe, answer: "printed `x`".into() };
-        assert_eq!(kind_of(What::Broken { why: dead }), Some(Kind::NotLive));
+        assert_eq!(kind_of(What::Broken { why: dead }), Some(CauseKind::NotLive));
         assert_eq!(kind_of(What::Ready), None);
     }
 }

@@ -9,7 +9,7 @@ mod tests;
 
 use regex::Regex;
 
-use super::cause::{Cause, Certainty, Kind};
+use super::cause::{Cause, CauseKind, Certainty};
 use super::diagnose::{at_start, clue, diagnose};
 use super::evidence::{Evidence, OutputLine};
 use super::expr::Expr;
@@ -197,14 +197,13 @@ pub fn last_error(evidence: &Evidence) -> Option<LastError> {
     let lines = &evidence.lines;
     let course = Course::of(lines, &evidence.watchers);
     let attempt = Evidence { lines: lines[course.begin..].to_vec(), ..evidence.clone() };
-    let causes = diagnose(&attempt).causes;
-    let printed = causes.into_iter().filter(|cause| cause.kind != Kind::ExitCode);
+    let printed = diagnose(&attempt).into_iter().filter(|cause| cause.kind != CauseKind::ExitCode);
     // A line that looks like an error need not be one if nothing has failed.
     let is_sure = |cause: &Cause| {
         course.failed.is_some()
-            || cause.kind == Kind::Exception
-            || cause.kind == Kind::ConnectionRefused && cause.certainty == Certainty::Certain
-            || cause.kind == Kind::LoggedError && cause.place.is_some()
+            || cause.kind == CauseKind::Exception
+            || cause.kind == CauseKind::ConnectionRefused && cause.certainty == Certainty::Certain
+            || cause.kind == CauseKind::LoggedError && cause.place.is_some()
             || course.is_open && cause.certainty > Certainty::Possible
     };
     let found = printed.filter(|cause| cause.evidence.is_some()).find(is_sure);
@@ -212,8 +211,8 @@ pub fn last_error(evidence: &Evidence) -> Option<LastError> {
     let failed = || {
         let line = lines.get(course.failed?)?;
         let text = line.text.trim().to_owned();
-        let (kind, certainty) = (Kind::LoggedError, Certainty::Certain);
-        Some(Cause { kind, certainty, text, evidence: Some(clue(line)), place: None, next: None })
+        let cause = Cause::certain(CauseKind::LoggedError, text, None);
+        Some(Cause { evidence: Some(clue(line)), ..cause })
     };
     // A server whose port is taken may end with success.
     let ended = || at_start(evidence).filter(|_| has_ended(lines));

@@ -38,7 +38,7 @@ impl Engine {
             if progress.ask.is_empty() && !progress.more {
                 break;
             }
-            self.read_lives();
+            ProcId::all(&self.panes).for_each(|id| self.read_life(id));
             // Let the server answer clients that the takeover is in progress.
             tokio::task::yield_now().await;
         }
@@ -141,12 +141,7 @@ impl Engine {
             tracing::warn!(%error, "the logged crashes can't be read");
             HashSet::new()
         });
-        let run = Crashed {
-            plan: &self.plan,
-            dirs: self.ingest.dirs(),
-            first_record: self.saved.first_record,
-            run_phase: self.saved.supervisor.run_phase,
-        };
+        let run = Crashed::new(&self.plan, self.ingest.dirs(), &self.saved);
         for crash in crashes {
             let name = &self.plan.processes[crash.id].name;
             let has = |part| logged.contains(&(part, name.clone(), crash.lived.life));

@@ -98,7 +98,7 @@ impl AuxCommand {
 
     /// The same without the name of the command in the error.
     pub(super) async fn outcome(&self) -> Result<(), String> {
-        match self.status().await {
+        match self.feed(&[]).await {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(status.to_string()),
             Err(error) => Err(error.to_string()),
@@ -110,13 +110,8 @@ impl AuxCommand {
         format!("`{}`", self.command)
     }
 
-    /// Run it to its end. Everything that it has started ends with it, also when this future is
-    /// dropped.
-    async fn status(&self) -> std::io::Result<ExitStatus> {
-        self.feed(&[]).await
-    }
-
-    /// The same with `input` on its standard input.
+    /// Run it to its end, with `input` on its standard input. Everything that it has started ends with
+    /// it, also when this future is dropped.
     pub(super) async fn feed(&self, input: &[u8]) -> std::io::Result<ExitStatus> {
         let mut command = Command::new(&self.program);
         command

@@ -46,7 +46,7 @@ impl Engine {
                 // The client may be gone.
                 let _ = reply.send(self.flag_matches(&name, last));
             }
-            EngineRequest::Notice(text) => self.say_system(What::Refused { notice: text }),
+            EngineRequest::Log(what) => self.say_system(what),
             EngineRequest::ViewOpened => {
                 self.clients.views += 1;
                 self.saved.headless_since = None;
@@ -58,12 +58,6 @@ impl Engine {
                     self.saved.headless_since = Some(clock::now());
                     self.save();
                 }
-            }
-            EngineRequest::EchoOpened { number } => {
-                self.say_system(What::Echo { number, opened: true });
-            }
-            EngineRequest::EchoClosed { number } => {
-                self.say_system(What::Echo { number, opened: false });
             }
         }
     }
@@ -120,17 +114,10 @@ impl Engine {
             return Err(problem);
         }
         if self.saved.supervisor.run_phase == RunPhase::Running {
-            match request {
-                Request::Scale { counts } => self.make_room(counts)?,
-                Request::Reload { plan } => self.take_up(plan)?,
-                Request::Start { .. }
-                | Request::Stop { .. }
-                | Request::Restart { .. }
-                | Request::Install { .. }
-                | Request::Signal { .. }
-                | Request::Resize { .. }
-                | Request::Quit
-                | Request::Kill => {}
+            if let Request::Scale { counts } = request {
+                self.make_room(counts)?;
+            } else if let Request::Reload { plan } = request {
+                self.take_up(plan)?;
             }
         }
         Ok(())

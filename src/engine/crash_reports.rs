@@ -12,9 +12,10 @@ use tokio::time::{Instant, timeout};
 
 use super::action::Action;
 use super::outbox::PendingCrash;
+use super::persisted_state::PersistedState;
 use super::queue::{Finished, Queue};
 use crate::crash::access::CrashAccess;
-use crate::crash::{self, CrashInput, CrashReport, Kind, LifeSummary, Log, Reports, Trigger};
+use crate::crash::{self, CauseKind, CrashInput, CrashReport, LifeSummary, Log, Reports, Trigger};
 use crate::journal::segment::Dirs;
 use crate::model::event::{Event as LogEvent, ReportSummary, What};
 use crate::model::plan::Plan;
@@ -50,13 +51,20 @@ pub(super) struct CrashReports {
 /// What crash reports read of the run.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Crashed<'a> {
-    pub(super) plan: &'a Plan,
+    plan: &'a Plan,
     /// The journal.
-    pub(super) dirs: &'a Dirs,
+    dirs: &'a Dirs,
     /// The first record of this run.
-    pub(super) first_record: u64,
+    first_record: u64,
     /// The state of the run as a whole.
-    pub(super) run_phase: RunPhase,
+    run_phase: RunPhase,
+}
+
+impl<'a> Crashed<'a> {
+    pub(super) const fn new(plan: &'a Plan, dirs: &'a Dirs, saved: &PersistedState) -> Self {
+        let run_phase = saved.supervisor.run_phase;
+        Self { plan, dirs, first_record: saved.first_record, run_phase }
+    }
 }
 
 /// The parts of a crash that a killed supervisor had logged.
@@ -240,6 +248,9 @@ fn logged_trigger(input: &CrashInput) -> std::io::Result<Option<Trigger>> {
 }
 
 /// Whether a cause adds anything to the exit status, which is shown next to it.
-const fn adds_to_status(kind: Kind) -> bool {
-    !matches!(kind, Kind::ExitCode | Kind::Signal | Kind::EndedEarly | Kind::Other)
+const fn adds_to_status(kind: CauseKind) -> bool {
+    !matches!(
+        kind,
+        CauseKind::ExitCode | CauseKind::Signal | CauseKind::EndedEarly | CauseKind::Other
+    )
 }

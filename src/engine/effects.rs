@@ -10,13 +10,12 @@ use super::flag_counts;
 use super::stop_commands::ShimRequest;
 use crate::model::event::{self, Event, Trouble, What};
 use crate::model::plan::{Backend, Install, Plan};
-use crate::model::process_env;
 use crate::model::request::{API, ProcessState, State, TmuxAddress};
 use crate::model::rules::Stage;
 use crate::model::text::OsText;
-use crate::model::{LifeId, ProcId, ProcName, Untrusted, units};
+use crate::model::{LifeId, ProcId, Untrusted, units};
 use crate::protocol::life::Traces;
-use crate::protocol::spec::{SPEC_VERSION, Spec, SpecError, Want};
+use crate::protocol::spec::{Spec, SpecError, Want};
 use crate::supervisor::{Effect, Input, Pane, Ready, RunPhase};
 use crate::sys;
 use crate::sys::clock;
@@ -37,12 +36,7 @@ impl Engine {
                 // If the crash is not in the outbox, its process had a report a moment ago.
                 if let Some(pending) = self.saved.outbox.crash(crash.id, crash.life) {
                     let Self { crash_reports, saved, plan, ingest, queue, .. } = self;
-                    let run = Crashed {
-                        plan,
-                        dirs: ingest.dirs(),
-                        first_record: saved.first_record,
-                        run_phase: saved.supervisor.run_phase,
-                    };
+                    let run = Crashed::new(plan, ingest.dirs(), saved);
                     crash_reports.crashed(pending, run, queue);
                 }
             }
@@ -65,7 +59,7 @@ impl Engine {
         }
         let ShimRequest { want, kill, .. } = request;
         let at_once = kill.is_some() && kill >= self.saved.supervisor.procs[id].current_life();
-        let grace = if at_once { Duration::ZERO } else { self.grace(id) };
+        let grace = if at_once { Duration::ZERO } else { grace(&self.plan, id) };
         self.panes[id].requested(grace);
         let written = self.write_spec(id, request);
         // If the spec can't be written (a full disk), a shim still ends its process when its
@@ -111,11 +105,6 @@ impl Engine {
         self.want(id, wanted);
     }
 
-    /// How long a process has from its stop signal to SIGKILL.
-    fn grace(&self, id: ProcId) -> Duration {
-        grace(&self.plan, id)
-    }
-
     /// The shim does not reap its main process while the pid may still be used, so the process
     /// group belongs to this very life.
     fn signal(&mut self, id: ProcId, pid: u32, signal: i32) {
@@ -135,39 +124,23 @@ impl Engine {
     ) -> Result<(), SpecError> {
         // A new life has its whole grace period.
         let current = self.saved.supervisor.procs[id].current_life().filter(|_| want != Want::Run);
-        let grace = self.stop_commands.grace_left(id, current, self.grace(id));
+        let grace = self.stop_commands.grace_left(id, current, grace(&self.plan, id));
         let process = &self.plan.processes[id];
         let proc = &self.saved.supervisor.procs[id];
         let install = process.install.as_ref().filter(|_| proc.installs_in(life));
         let pane = &mut self.panes[id];
         pane.generation += 1;
-        let cwd = process.cwd.clone().unwrap_or_else(|| self.plan.root.clone());
         let mut spec = Spec {
-            version: SPEC_VERSION,
             generation: pane.generation,
-            name: process.name.clone(),
-            run: self.plan.run.clone(),
             want,
             life,
             kill,
-            shell: process.shell.clone(),
-            command: process.command.clone(),
-            argv: process.argv.clone(),
-            cwd,
-            env: vec![],
-            stdin: process.stdin,
-            no_terminal: process.rules.no_terminal,
-            split_stderr: process.rules.split_stderr,
-            term: process.rules.term.clone(),
-            inherit: self.plan.inherit.clone(),
-            stop_signal: process.stop_signal,
             grace_ms: units::millis(grace),
             known: pane.known,
-            log: self.plan.log.clone(),
+            ..Spec::new(&self.plan, process)
         };
-        match install {
-            Some(install) => install_instead(&mut spec, install),
-            None => spec.env = process_env::process_env(&self.plan, process),
+        if let Some(install) = install {
+            install_instead(&mut spec, install);
         }
         spec.write(&pane.paths.spec())
     }
@@ -216,11 +189,6 @@ impl Engine {
         ids
     }
 
-    fn awaited(&self, id: ProcId) -> Vec<ProcName> {
-        let supervisor = &self.saved.supervisor;
-        supervisor.blockers(id).map(|on| supervisor.procs[on].name.clone()).collect()
-    }
-
     fn process_state(&self, id: ProcId) -> ProcessState {
         let supervisor = &self.saved.supervisor;
         let (proc, process) = (&supervisor.procs[id], &self.plan.processes[id]);
@@ -253,7 +221,7 @@ impl Engine {
             unready,
             open: proc.open_checks().map(|(_, check)| check.probe.clone()).collect(),
             lacks: proc.lacks().into_iter().map(Untrusted::from).collect(),
-            awaits: self.awaited(id),
+            awaits: supervisor.blockers(id).map(|on| supervisor.procs[on].name.clone()).collect(),
             failures: proc.failures,
             crash_loop: proc.crash_loop(clock::now()),
             crashes: proc.exit_stats.crashes,

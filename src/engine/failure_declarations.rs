@@ -9,7 +9,7 @@ use tokio::task::{spawn_blocking, spawn_local};
 use super::action::Action;
 use super::declaration_edit::{Basis, DeclarationEdit, DeclarationFiles, EditResult};
 use super::queue::{Finished, Queue};
-use crate::config::failures::{Declarations, DeclareError, EditError};
+use crate::config::failures::{Declarations, DeclareError, Declared, EditError};
 use crate::config::toml::TmoToml;
 use crate::model::Untrusted;
 use crate::model::plan::Plan;
@@ -140,21 +140,13 @@ fn carry_out(
     ask: &FailuresRequest,
 ) -> Result<(FailureTexts, DeclarationFiles), RequestError> {
     let toml = || declared.read_toml().map_err(|error| problem(error.into()));
-    let (toml, failures, changed) = match ask {
+    let (toml, Declared { failures, is_changed: changed }) = match ask {
         FailuresRequest::List => {
             let failures = declared.list(Some(name)).map_err(problem)?;
-            (TmoToml::default(), failures, false)
+            (TmoToml::default(), Declared { failures, is_changed: false })
         }
-        FailuresRequest::Add(text) => {
-            let toml = toml()?;
-            let done = declared.add(name, text).map_err(problem)?;
-            (toml, done.failures, done.is_changed)
-        }
-        FailuresRequest::Remove(text) => {
-            let toml = toml()?;
-            let done = declared.remove(name, text).map_err(problem)?;
-            (toml, done.failures, done.is_changed)
-        }
+        FailuresRequest::Add(text) => (toml()?, declared.add(name, text).map_err(problem)?),
+        FailuresRequest::Remove(text) => (toml()?, declared.remove(name, text).map_err(problem)?),
     };
     let texts = FailureTexts {
         process: name.to_owned(),
@@ -166,13 +158,7 @@ fn carry_out(
 
 fn problem(error: DeclareError) -> RequestError {
     match error {
-        DeclareError::Unknown(unknown) => RequestError::Unknown(Box::new(Outcome {
-            ok: false,
-            problems: vec![format!("unknown process name: {}", unknown.name).into()],
-            names: vec![],
-            following: vec![],
-            unknown: Some(unknown),
-        })),
+        DeclareError::Unknown(unknown) => RequestError::Unknown(Box::new(unknown.into())),
         DeclareError::Edit(EditError::Text(why)) => RequestError::Useless(why.to_string()),
         error @ (DeclareError::Edit(_)
         | DeclareError::Absent { .. }

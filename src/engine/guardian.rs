@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::count;
-use crate::model::member::Member;
+use crate::model::event::list;
 use crate::pane::process_tree::{named, named_with_ports};
 use crate::run::dir::RuntimeDir;
 use crate::run::listen::{self, ListenError, Listening, SocketFiles};
@@ -166,12 +166,10 @@ fn take_up(runtime: &RuntimeDir, fresh: Option<&Path>) -> Result<TakenUp, Startu
 /// twice.
 fn kill_orphans(runtime: &RuntimeDir) -> Result<Option<String>, StartupMessage> {
     let OrphanReport { ended, exempt, left } = runtime.kill_orphans();
-    let list =
-        |members: Vec<Member>| members.iter().map(Member::to_string).collect::<Vec<_>>().join(", ");
     if !left.is_empty() {
         return Err(failed(format_args!(
             "processes of the run that was killed here can't be ended: {}",
-            list(named(&left))
+            list(&named(&left))
         )));
     }
     Ok((ended > 0).then(|| {
@@ -179,7 +177,7 @@ fn kill_orphans(runtime: &RuntimeDir) -> Result<Option<String>, StartupMessage> 
         let spared = if exempt.is_empty() {
             String::new()
         } else {
-            format!("; left running on purpose: {}", list(named_with_ports(&exempt)))
+            format!("; left running on purpose: {}", list(&named_with_ports(&exempt)))
         };
         format!(
             "an earlier run here was killed; ended the processes that it left behind ({count}){spared}"

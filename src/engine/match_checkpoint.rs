@@ -91,11 +91,6 @@ pub(super) struct CheckpointTracker {
 }
 
 impl CheckpointTracker {
-    /// Start at this offset; the output before it is of that time and that life.
-    pub(super) fn at(upto: Upto, time: Timestamp, life: Option<LifeId>) -> Self {
-        Self::from(MatchCheckpoint { upto, time, life })
-    }
-
     /// Start at this position.
     pub(super) fn from(checkpoint: MatchCheckpoint) -> Self {
         Self {

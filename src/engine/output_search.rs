@@ -14,7 +14,7 @@ use super::action::Action;
 use super::aux_command::AuxCommands;
 use super::flag_counts::{CountTracker, Matches};
 use super::hook_command::{FlagHook, Hook};
-use super::match_checkpoint::{CheckpointTracker, Upto, ends_lives};
+use super::match_checkpoint::{CheckpointTracker, MatchCheckpoint, Upto, ends_lives};
 use super::search_lag::Lag;
 use crate::crash::{OutputLine, Trigger};
 use crate::journal::incremental_reader::IncrementalReader;
@@ -43,7 +43,7 @@ pub(super) struct OutputSearch {
     stderr: Option<(u16, IncrementalReader)>,
     pub(super) life: Option<LifeId>,
     /// Matches that the state machine has not received yet, each with its life.
-    hits: Hits,
+    pub(super) hits: Hits,
     /// Matches in output that a killed supervisor had indexed, but perhaps not acted upon.
     pub(super) again: Hits,
     /// The position up to which the output was searched. All matches before it are acted upon or in
@@ -101,7 +101,7 @@ impl OutputSearch {
             Upto { main: indexed(stream), stderr: ingest.stderr_of(stream).map_or(0, indexed) };
         let now = clock::now();
         search.count = CountTracker::from(upto, now, search.watcher.book());
-        search.checkpoint = CheckpointTracker::at(upto, now, life);
+        search.checkpoint = CheckpointTracker::from(MatchCheckpoint { upto, time: now, life });
         Some(Box::new(search))
     }
 
@@ -155,7 +155,7 @@ impl OutputSearch {
         self.found(hits);
     }
 
-    pub(super) fn found(&mut self, hits: Vec<Hit>) {
+    fn found(&mut self, hits: Vec<Hit>) {
         let life = self.life;
         self.hits.extend(hits.into_iter().map(|hit| (life, hit)));
     }

@@ -127,13 +127,7 @@ impl Engine {
         }
     }
 
-    /// Read the new entries of all life files.
-    pub(super) fn read_lives(&mut self) {
-        for id in ProcId::all(&self.panes) {
-            self.read_life(id);
-        }
-    }
-
+    /// Read the new entries of its life file.
     pub(super) fn read_life(&mut self, id: ProcId) {
         if let Err(error) = self.ingest.look_at_stderr(self.panes[id].stream) {
             return self.trouble(id, Trouble::Unread(error.to_string()));

@@ -33,9 +33,10 @@ const HELD_UP: Duration = Duration::from_secs(5);
 const SINK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Whether a sink reads the pane's output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Sink {
     /// None has been seen yet.
+    #[default]
     Awaited,
     /// One holds the bell.
     Up,
@@ -149,7 +150,7 @@ impl Default for Budget {
 }
 
 /// One pane.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct PaneState {
     /// Number of the process's stream.
     pub(super) stream: u16,
@@ -217,37 +218,7 @@ impl PaneState {
     /// The pane of `name`, about which nothing is known yet.
     pub(super) fn new(runtime: &Path, name: &ProcName, stream: u16) -> Self {
         let paths = PanePaths::new(runtime, name);
-        let life = LifeReader::new(&paths.life());
-        Self {
-            stream,
-            paths,
-            life,
-            entries: VecDeque::new(),
-            markers: Markers::default(),
-            unmarked: 0,
-            marked: 0,
-            sink: Sink::Awaited,
-            last_sink: None,
-            shim_end: None,
-            shim: None,
-            last_shim: None,
-            awaited: None,
-            shim_due: None,
-            ready: None,
-            asked_for: 0,
-            pane: None,
-            listener: None,
-            generation: 0,
-            marker_deadline: None,
-            replaced: None,
-            look_due: None,
-            shim_deadline: None,
-            known: 0,
-            sink_due: None,
-            budget: Budget::default(),
-            sinks_lost: 0,
-            search: None,
-        }
+        Self { stream, life: LifeReader::new(&paths.life()), paths, ..Self::default() }
     }
 
     /// Whether this process is the shim that is watched.
@@ -372,8 +343,7 @@ impl PaneState {
     /// Take the next entry that is due. An entry with a marker waits until its marker has been
     /// read, so that everything printed before it is in the journal.
     pub(super) fn next_entry(&mut self) -> Option<LifeEntry> {
-        let front = self.entries.front()?;
-        if front.event.marked() && front.seq > self.marked {
+        if self.awaits_marker().is_some() {
             return None;
         }
         self.entries.pop_front()

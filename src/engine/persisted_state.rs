@@ -18,7 +18,7 @@ use crate::supervisor::Supervisor;
 use crate::sys::{self, ProcInfo, clock};
 
 /// The contents of `state.json`: saved by a supervisor before it acts, read by its adopter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PersistedState {
     /// Format version.
     pub version: u32,
@@ -27,14 +27,12 @@ pub struct PersistedState {
     /// Pid namespace of the process ids below.
     pub pid_namespace: String,
     /// Pid and start time of the supervisor that saved this.
-    #[serde(default)]
     pub keeper: Option<(u32, u64)>,
     /// The state machine.
     pub supervisor: Supervisor,
     /// The tmux server.
     pub tmux: Option<TmuxServer>,
     /// Whether tmux has yet to read the user's configuration.
-    #[serde(default)]
     pub config_due: bool,
     /// The first record of this run in the index.
     pub first_record: u64,
@@ -63,14 +61,8 @@ impl PersistedState {
             pid_namespace: sys::pid_namespace(),
             keeper: Self::own_id(),
             supervisor,
-            tmux: None,
-            config_due: false,
             first_record,
-            headless_since: None,
-            commands: CommandHistory::default(),
-            outbox: Outbox::default(),
-            match_checkpoints: BTreeMap::new(),
-            flag_counts: BTreeMap::new(),
+            ..Self::default()
         }
     }
 

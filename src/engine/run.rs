@@ -46,7 +46,7 @@ use crate::run::dir::RuntimeDir;
 use crate::run::inherit;
 use crate::run::listen::SocketFiles;
 use crate::run::lock::RunLock;
-use crate::run::startup::{StartupMessage, send_startup_message};
+use crate::run::startup::StartupMessage;
 use crate::server::engine_handle::{Busy, EngineRequest, Handle};
 use crate::server::serve::{Files, Listeners};
 use crate::supervisor::{Input, Supervisor};
@@ -164,12 +164,8 @@ async fn main(
                 let _ = (runtime.clear(), handover.place.remove());
                 lock.release(runtime.dir());
             }
-            if let Some(mut news) = news {
-                send_startup_message(
-                    &mut news,
-                    &StartupMessage::Failed { message: error.to_string(), code: 1 },
-                );
-            }
+            let message = StartupMessage::Failed { message: error.to_string(), code: 1 };
+            StartupReport::new(news).send(&message);
             return Err(error);
         }
     };
@@ -359,7 +355,7 @@ impl Engine {
         let adopted = if adopting {
             let living = self.adopt().await.map_err(|e| io("taking over", e))?;
             busy.taking_over.store(false, Ordering::Relaxed);
-            self.say_adopted(living);
+            self.say_system(What::Adopted { found: Adoption::Living(living) });
             Some(u32::try_from(living).unwrap_or(u32::MAX))
         } else {
             ProcId::all(&self.panes).for_each(|id| self.begin_search(id));
@@ -476,16 +472,10 @@ impl Engine {
             self.say_system(What::Begin { fact });
         }
         for TakenPort { process, port, by } in self.plan.taken_ports.clone() {
-            let ids = ProcId::all(&self.plan.processes);
-            let id = ids.into_iter().find(|id| self.plan.processes[*id].name == process);
-            if let Some(id) = id {
+            if let Some(id) = self.id_of(&process) {
                 self.say(id, What::PortTaken { port, by });
             }
         }
-    }
-
-    fn say_adopted(&mut self, living: usize) {
-        self.say_system(What::Adopted { found: Adoption::Living(living) });
     }
 }
 

@@ -6,7 +6,7 @@
 //! was indexed after them.
 
 use super::flag_counts::{CountTracker, SavedCounts};
-use super::match_checkpoint::{CheckpointTracker, MatchCheckpoint, ends_lives};
+use super::match_checkpoint::{CheckpointTracker, MatchCheckpoint, Upto, ends_lives};
 use super::output_search::OutputSearch;
 use super::pane_state::PaneState;
 use super::persisted_state::PersistedState;
@@ -20,7 +20,7 @@ use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::{ProcessPolicy, Reaction};
 use crate::model::time::Timestamp;
 use crate::supervisor::{Phase, Proc};
-use crate::watch::{Rule, Watcher};
+use crate::watch::{Hit, Rule, Watcher};
 
 /// The indexed output of one process.
 #[derive(Debug, Clone, Copy)]
@@ -36,16 +36,40 @@ pub(super) struct Output<'a> {
 }
 
 impl Output<'_> {
-    fn is_stderr(self, record: &Record) -> bool {
-        self.stderr == Some(record.stream)
-    }
-
-    fn since(self, time: Timestamp) -> std::io::Result<Cursor> {
+    /// Have a watcher search the output since a time, without that before these offsets. `each` is given each
+    /// record, whether it is of standard error, and its matches.
+    fn search(
+        self,
+        watcher: &mut Watcher,
+        (since, upto): (Timestamp, Upto),
+        mut each: impl FnMut(&Watcher, &Record, bool, Vec<Hit>),
+    ) -> std::io::Result<()> {
         let mut index = IndexReader::open(self.dirs);
-        let position = query::since(&mut index, time)?;
+        let position = query::since(&mut index, since)?;
         let filter = Filter::only(std::iter::once(self.stream).chain(self.stderr).collect());
         // As in a run, drawings are searched, too.
-        Ok(Cursor::over(index, position, filter).with_drawings())
+        let mut cursor = Cursor::over(index, position, filter).with_drawings();
+        let mut text = vec![];
+        while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
+            let record = chunk.record;
+            let is_stderr = self.stderr == Some(record.stream);
+            let hits = match record.kind {
+                Kind::Text if upto.includes(&record, is_stderr) => continue,
+                Kind::Text => {
+                    watcher.feed_stderr(is_stderr);
+                    watcher.at(record.time);
+                    watcher.feed(&text)
+                }
+                Kind::Start => {
+                    watcher.begin(record.life);
+                    vec![]
+                }
+                Kind::Exit | Kind::End => watcher.finish(),
+                Kind::Gap | Kind::Event => vec![],
+            };
+            each(&*watcher, &record, is_stderr, hits);
+        }
+        Ok(())
     }
 }
 
@@ -92,46 +116,24 @@ impl OutputSearch {
     fn recall_readiness(&mut self, proc: &Proc, output: Output<'_>) -> std::io::Result<()> {
         let (life, since) = (proc.current_life(), proc.since);
         self.watcher.ignore(proc.installation.lives());
-        let waits = match (&proc.phase, &proc.ready) {
-            (Phase::Starting { .. }, _) => true,
-            (Phase::Running { .. }, ready) => ready.passed().is_some(),
-            (
-                Phase::Pending
-                | Phase::Installing { .. }
-                | Phase::Ending { .. }
-                | Phase::Stuck { .. }
-                | Phase::Over { .. },
-                _,
-            ) => false,
-        };
+        let waits = matches!(proc.phase, Phase::Starting { .. })
+            || matches!(proc.phase, Phase::Running { .. }) && proc.ready.passed().is_some();
         (self.life, self.idle_due) = (life, None);
         self.watcher.begin(life);
         if !waits {
             return Ok(());
         }
-        let mut cursor = output.since(since)?;
-        let mut text = vec![];
-        while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
-            let hits = match chunk.record.kind {
-                // The start of the current life itself may lie just before this position.
-                Kind::Start => {
-                    self.life = chunk.record.life;
-                    self.watcher.begin(chunk.record.life);
-                    continue;
-                }
-                Kind::Text => {
-                    self.watcher.feed_stderr(output.is_stderr(&chunk.record));
-                    self.watcher.feed(&text)
-                }
-                Kind::Exit | Kind::End => self.watcher.finish(),
-                Kind::Gap | Kind::Event => continue,
-            };
+        let Self { watcher, life, hits, .. } = self;
+        output.search(watcher, (since, Upto::default()), |_, record, _, found| {
+            // The start of the current life itself may lie just before this position.
+            if record.kind == Kind::Start {
+                *life = record.life;
+            }
             // Failures are not taken from here: `recall_failures` finds those that were not acted
             // upon.
-            let ready = hits.into_iter().filter(|hit| matches!(hit.rule, Rule::Ready(_)));
-            self.found(ready.collect());
-        }
-        Ok(())
+            let ready = found.into_iter().filter(|hit| matches!(hit.rule, Rule::Ready(_)));
+            hits.extend(ready.map(|hit| (*life, hit)));
+        })
     }
 
     /// After a takeover, restore the saved counts and count in the output that was indexed since.
@@ -152,24 +154,10 @@ impl OutputSearch {
         if rules.flags.is_empty() {
             return Ok(());
         }
-        let mut cursor = output.since(before.time.max(output.began))?;
-        let mut text = vec![];
-        while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
-            let record = chunk.record;
-            let is_stderr = output.is_stderr(&record);
-            match record.kind {
-                Kind::Text if before.upto.includes(&record, is_stderr) => continue,
-                Kind::Text => {
-                    counter.feed_stderr(is_stderr);
-                    counter.at(record.time);
-                    counter.feed(&text);
-                }
-                Kind::Start => counter.begin(record.life),
-                Kind::Exit | Kind::End => _ = counter.finish(),
-                Kind::Gap | Kind::Event => {}
-            }
-            self.count.passed(&record, is_stderr, counter.book());
-        }
+        let (count, since) = (&mut self.count, before.time.max(output.began));
+        output.search(&mut counter, (since, before.upto), |counter, record, is_stderr, _| {
+            count.passed(record, is_stderr, counter.book());
+        })?;
         self.watcher.book_mut().restore(counter.book());
         Ok(())
     }
@@ -192,36 +180,22 @@ impl OutputSearch {
         watcher.ignore(output.ignored);
         watcher.begin(life);
         self.checkpoint = CheckpointTracker::from(from);
-        let mut cursor = output.since(from.time.max(output.began))?;
-        let mut text = vec![];
-        while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
-            let record = chunk.record;
-            let is_stderr = output.is_stderr(&record);
-            let hits = match record.kind {
-                Kind::Text if from.upto.includes(&record, is_stderr) => continue,
-                Kind::Text => {
-                    watcher.feed_stderr(is_stderr);
-                    watcher.feed(&text)
-                }
-                Kind::Exit | Kind::End => watcher.finish(),
-                Kind::Start => {
-                    life = record.life;
-                    watcher.begin(life);
-                    vec![]
-                }
-                Kind::Gap | Kind::Event => continue,
-            };
-            self.checkpoint.passed(&record, is_stderr);
-            let ends = |rule: &Rule| match rule {
-                Rule::Failure(_) => true,
-                Rule::Flag(number) => {
-                    rules.flags.get(*number).is_some_and(|flag| flag.action != Reaction::Notify)
-                }
-                Rule::Ready(_) => false,
-            };
+        let ends = |rule: &Rule| match rule {
+            Rule::Failure(_) => true,
+            Rule::Flag(number) => {
+                rules.flags.get(*number).is_some_and(|flag| flag.action != Reaction::Notify)
+            }
+            Rule::Ready(_) => false,
+        };
+        let (checkpoint, again) = (&mut self.checkpoint, &mut self.again);
+        let since = from.time.max(output.began);
+        output.search(&mut watcher, (since, from.upto), |_, record, is_stderr, hits| {
+            if record.kind == Kind::Start {
+                life = record.life;
+            }
+            checkpoint.passed(record, is_stderr);
             let hits = hits.into_iter().filter(|hit| ends(&hit.rule));
-            self.again.extend(hits.map(|hit| (life, hit)));
-        }
-        Ok(())
+            again.extend(hits.map(|hit| (life, hit)));
+        })
     }
 }

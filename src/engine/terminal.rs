@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use super::core::Engine;
 use crate::model::nearest::several;
 use crate::model::screen::Screen;
+use crate::protocol::terminal::WantedScreen;
 use crate::server::engine_handle::{PaneRequest, RequestError};
 use crate::supervisor::Proc;
 
@@ -31,7 +32,7 @@ impl Engine {
                     terminals.type_text(&pane, &text, enter).await.map(|()| Screen::default())
                 }
                 PaneRequest::Screen { color, blanks } => {
-                    terminals.screen(&pane, color, blanks).await
+                    terminals.screen(&pane, WantedScreen { color, blanks }).await
                 }
             };
             let _ = reply.send(done.map_err(|error| RequestError::Refused(error.to_string())));

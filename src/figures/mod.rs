@@ -134,17 +134,11 @@ pub struct Sample<'a> {
 }
 
 /// Takes samples.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Sampler {
     last: HashMap<ProcName, Last>,
-    /// The longest time over which percentages and rates are computed.
-    longest: Duration,
-}
-
-impl Default for Sampler {
-    fn default() -> Self {
-        Self::with_longest(Duration::MAX)
-    }
+    /// The longest time over which percentages and rates are computed; `None` for any.
+    longest: Option<Duration>,
 }
 
 /// What the previous sample of a process found.
@@ -162,7 +156,7 @@ struct Last {
 impl Sampler {
     /// A sampler that computes percentages and rates only if the previous sample is at most this old.
     pub fn with_longest(longest: Duration) -> Self {
-        Self { last: HashMap::new(), longest }
+        Self { longest: Some(longest), ..Self::default() }
     }
 
     /// A sample of the running processes. `now` is the time on a monotonic clock.
@@ -188,7 +182,8 @@ impl Sampler {
         let of_life = same_life.zip(used).map_or(cpu, |(last, used)| last.of_life + used);
         self.last.insert(process.name.clone(), Last { at: now, life, cpu, of_life, output });
         let passed = last.map(|last| now.saturating_sub(last.at));
-        let passed = passed.filter(|passed| !passed.is_zero() && *passed <= self.longest);
+        let is_short = |passed: Duration| self.longest.is_none_or(|longest| passed <= longest);
+        let passed = passed.filter(|passed| !passed.is_zero() && is_short(*passed));
         let passed = passed.map(|passed| passed.as_secs_f64());
         Figures {
             name: process.name.clone(),

@@ -263,24 +263,18 @@ fn files_of(row: &SegmentWriter<Files>, segment: Segment, how: How) -> io::Resul
 
 /// Appends the supervisor's events to their stream.
 #[derive(Debug)]
-pub struct EventWriter {
-    appender: Appender,
-    line: Vec<u8>,
-}
+pub struct EventWriter(Appender);
 
 impl EventWriter {
     /// Continue at the end of the event stream.
     pub fn open(dirs: &Dirs, limit: u64) -> Self {
-        Self { appender: Appender::open(dirs, EVENTS_SLUG, limit, false), line: vec![] }
+        Self(Appender::open(dirs, EVENTS_SLUG, limit, false))
     }
 
     /// Append one line of JSON; returns its offset and its length.
     pub fn append(&mut self, now: Timestamp, json: &[u8]) -> (u64, u32) {
-        let offset = self.appender.end();
-        self.line.clear();
-        self.line.extend_from_slice(json);
-        self.line.push(b'\n');
-        self.appender.append(now, &self.line);
-        (offset, super::small(self.line.len()))
+        let (offset, line) = (self.0.end(), [json, b"\n"].concat());
+        self.0.append(now, &line);
+        (offset, super::small(line.len()))
     }
 }

@@ -37,8 +37,7 @@ pub fn clear_behind(dirs: &Dirs) -> io::Result<Cleared> {
     let dir = dirs.journal.clone().into();
     let policy = LogPolicy { dir, per_process: 1, total: 1, max_age_ms: 0 };
     let deleted = delete_old_output(dirs, &policy, |slug| {
-        let mut all = streams.all().iter();
-        let stream = all.find(|stream| stream.slug() == slug)?;
+        let stream = streams.all().iter().find(|stream| stream.slug() == slug)?;
         Some(standing.stream(stream.number).end)
     })?;
     let kept = file_names(dirs)?.iter().map(|name| size(dirs, name)).sum();

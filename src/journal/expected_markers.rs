@@ -43,16 +43,7 @@ impl Markers {
             }
             LifeEvent::Exit { life, exit, .. } => (Kind::Exit, exit.pack(), *life),
             LifeEvent::End { life, .. } => (Kind::End, 0, *life),
-            LifeEvent::Up { .. }
-            | LifeEvent::Hangup {}
-            | LifeEvent::Skipped { .. }
-            | LifeEvent::Stopping { .. }
-            | LifeEvent::Killing { .. }
-            | LifeEvent::Leftovers { .. }
-            | LifeEvent::Stuck { .. }
-            | LifeEvent::Unmarked { .. }
-            | LifeEvent::Down {}
-            | LifeEvent::Trouble { .. } => return None,
+            _ => return None,
         };
         let nonce = marker::nonce(self.nonce, entry.key);
         Some(Expected { seq: entry.seq, nonce, kind, value, life })

@@ -245,8 +245,5 @@ impl IndexSegment {
 }
 
 pub(super) fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
-    }
+    files::if_there(fs::remove_file(path)).map(drop)
 }

@@ -120,11 +120,7 @@ impl Segment {
     /// Open one of its files; `None` if it is gone.
     pub(crate) fn open(self, dirs: &Dirs, slug: &str, ending: &str) -> io::Result<Option<File>> {
         let Some(path) = self.path(dirs, slug, ending) else { return Ok(None) };
-        match files::open_plain(&path) {
-            Ok(file) => Ok(Some(file)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        files::if_there(files::open_plain(&path))
     }
 
     /// The metadata of its log file, if that exists.
@@ -198,19 +194,8 @@ impl Listing {
     /// than one already seen is certain to appear then.
     pub fn reload(&mut self, dirs: &Dirs) -> io::Result<()> {
         self.stamps = None;
-        let mut segments = Vec::with_capacity(self.segments.len() + 1);
-        for place in PLACES {
-            let Some(dir) = dirs.get(place) else { continue };
-            collect(dir, |name| {
-                if let Some((slug, start)) = parse_name(name, self.ending)
-                    && slug == self.slug
-                {
-                    segments.push(Segment { start, place });
-                }
-            })?;
-        }
-        segments.sort_unstable();
-        self.segments = segments;
+        let own = Listings::read(dirs, self.ending, |slug| slug == self.slug)?;
+        self.segments = own.of(&self.slug).segments;
         Ok(())
     }
 
@@ -226,7 +211,7 @@ impl Listing {
     }
 }
 
-/// The listings of all streams, from one reading of the directories.
+/// The listings of several streams, from one reading of the directories.
 #[derive(Debug)]
 pub(super) struct Listings {
     ending: &'static str,
@@ -235,14 +220,20 @@ pub(super) struct Listings {
 }
 
 impl Listings {
-    /// Read the directories.
-    pub(super) fn read(dirs: &Dirs, ending: &'static str) -> io::Result<Self> {
+    /// Read the directories. `wants` selects streams by their names in file names.
+    pub(super) fn read(
+        dirs: &Dirs,
+        ending: &'static str,
+        wants: impl Fn(&str) -> bool,
+    ) -> io::Result<Self> {
         let stamps = stamps(dirs);
         let mut all = HashMap::<String, Vec<Segment>>::new();
         for place in PLACES {
             let Some(dir) = dirs.get(place) else { continue };
             collect(dir, |name| {
-                if let Some((slug, start)) = parse_name(name, ending) {
+                if let Some((slug, start)) = parse_name(name, ending)
+                    && wants(slug)
+                {
                     all.entry(slug.to_owned()).or_default().push(Segment { start, place });
                 }
             })?;
@@ -290,7 +281,7 @@ impl SharedLook {
             if let Some((_, listings)) = shared.iter().find(|one| known(one)) {
                 return Ok(Some(listings.of(slug)));
             }
-            let listings = Listings::read(dirs, ending)?;
+            let listings = Listings::read(dirs, ending, |_| true)?;
             let listing = listings.of(slug);
             shared.push((dirs.clone(), listings));
             Ok(Some(listing))

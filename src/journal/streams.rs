@@ -144,11 +144,9 @@ impl Streams {
     pub fn open(dirs: &Dirs) -> Result<Self, StreamsError> {
         let mut content = Content { version: VERSION, streams: vec![] };
         for (_, path) in files_of(dirs) {
-            let text = match files::read_plain(&path) {
-                Ok(text) => text,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(source) => return Err(unreadable(path, source)),
-            };
+            let text = files::if_there(files::read_plain(&path));
+            let text = text.map_err(|source| unreadable(path.clone(), source))?;
+            let Some(text) = text else { continue };
             let found: Content = match serde_json::from_slice(&text) {
                 Ok(found) => found,
                 Err(source) => return Err(StreamsError::Format { path, source }),

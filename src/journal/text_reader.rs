@@ -1,6 +1,7 @@
 //! The text of records: reading the streams, with read-ahead.
 
 use std::io;
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::segment::{Dirs, LOG, Listings};
@@ -43,7 +44,7 @@ struct Ahead {
     /// How many bytes of the buffer are valid.
     filled: usize,
     /// How much was read sequentially, and the range of the last read.
-    run: (u64, std::ops::Range<u64>),
+    run: (u64, Range<u64>),
     /// The read-ahead thread.
     other: Option<Other>,
 }
@@ -94,18 +95,37 @@ impl TextReader {
         ahead.read(offset, length, buffer)
     }
 
-    /// Like [`TextReader::read`], for a caller that goes on to lower offsets.
-    pub(super) fn read_back(
+    /// Read what exists of these bytes, none before a gap among them, into the empty buffer. Returns the offset of
+    /// the first byte.
+    pub(super) fn read_behind_gaps(
         &mut self,
         stream: u16,
-        offset: u64,
-        length: usize,
+        range: Range<u64>,
         buffer: &mut Vec<u8>,
-    ) -> io::Result<Read> {
-        if let Some(at) = self.stream(stream)? {
-            self.open[at].1.turn_back(offset + length as u64, length)?;
+    ) -> io::Result<u64> {
+        let Range { start: mut at, end } = range;
+        let mut begin = at;
+        while at < end {
+            let length = usize::try_from(end - at).unwrap_or(usize::MAX);
+            match self.read(stream, at, length, buffer)? {
+                Read::Bytes(read) => at += read as u64,
+                Read::Gap { next } if next < end => {
+                    buffer.clear();
+                    (at, begin) = (next, next);
+                }
+                Read::Gap { .. } | Read::End => break,
+            }
         }
-        self.read(stream, offset, length, buffer)
+        Ok(begin)
+    }
+
+    /// Prepare for reading this range, and then lower ones.
+    pub(super) fn turn_back(&mut self, stream: u16, range: &Range<u64>) -> io::Result<()> {
+        let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+        match self.stream(stream)? {
+            Some(at) => self.open[at].1.turn_back(range.end, length),
+            None => Ok(()),
+        }
     }
 
     /// The offset of the oldest byte of a stream that still exists.
@@ -118,10 +138,14 @@ impl TextReader {
 
     /// The line that stands for what the process of this stream draws in the alternate screen.
     pub(super) fn full_screen(&mut self, stream: u16) -> String {
+        full_screen(&self.name(stream).unwrap_or_default())
+    }
+
+    /// The name of the process of this stream.
+    pub(super) fn name(&mut self, stream: u16) -> Option<String> {
         // Looks for the names.
-        let slug = self.slug(stream).unwrap_or_default();
-        let known = self.names.as_ref().and_then(|names| names.get(stream));
-        full_screen(known.map_or(&slug, |stream| stream.name.as_str()))
+        self.slug(stream)?;
+        Some(self.names.as_ref()?.get(stream)?.name.to_string())
     }
 
     /// The place of a stream in the list of open ones; `None` if it is not known.
@@ -138,7 +162,7 @@ impl TextReader {
     fn reader(&mut self, slug: &str) -> io::Result<StreamReader> {
         let listings = match &self.listings {
             Some(listings) => listings,
-            None => self.listings.insert(Listings::read(&self.dirs, LOG)?),
+            None => self.listings.insert(Listings::read(&self.dirs, LOG, |_| true)?),
         };
         Ok(StreamReader::listed(&self.dirs, listings.of(slug)))
     }

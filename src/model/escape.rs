@@ -25,8 +25,9 @@ pub enum Token<'a> {
     Other,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum State {
+    #[default]
     Ground,
     /// After `0xc2`, which leads the two-byte forms of the C1 controls.
     Lead,
@@ -66,17 +67,11 @@ const SPECIAL: [bool; 256] = {
 };
 
 /// The scanner. Its state is all that it keeps between two pieces.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Scanner {
     state: State,
     kept: Vec<u8>,
     overflow: bool,
-}
-
-impl Default for Scanner {
-    fn default() -> Self {
-        Self { state: State::Ground, kept: Vec::new(), overflow: false }
-    }
 }
 
 /// The effect of one byte within a sequence.

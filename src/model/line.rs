@@ -422,6 +422,13 @@ pub fn plain(line: &[u8], out: &mut Vec<u8>) {
     });
 }
 
+/// The visible text of a line of output, with or without its line break.
+pub fn plain_text(line: &[u8]) -> String {
+    let mut bytes = vec![];
+    plain(without_break(line), &mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// Take the visible text of each row of a line of output (without its line break). A line that was erased has none.
 pub fn rows(line: &[u8], mut take: impl FnMut(&[u8])) {
     if is_ordinary(line) {

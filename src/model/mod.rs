@@ -22,6 +22,7 @@ pub mod plan;
 pub mod proc_id;
 pub mod process_env;
 pub mod request;
+pub mod role;
 pub mod rules;
 pub mod run_end;
 pub mod screen;

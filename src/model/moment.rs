@@ -4,7 +4,6 @@ use crate::model::units;
 use std::time::Duration;
 
 use jiff::civil::{DateTime, Time};
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Zoned};
 
 use super::time::Timestamp;
@@ -19,39 +18,38 @@ pub struct BadTime(String);
 /// Parse a point in time: a time ago (`10m`, `1h 30m`, `90` seconds), the most recent occurrence of a time
 /// of day (`14:05`), a date (`2026-11-20`), or a date with a time, in the local zone or in the zone given.
 pub fn moment(text: &str, now: &Zoned) -> Result<Timestamp, BadTime> {
-    let bad = || BadTime(text.to_owned());
-    let text = &two_digit_hour(text.trim());
-    if text == "now" {
-        return nanoseconds(now.timestamp()).ok_or_else(bad);
-    }
-    let days = match text.as_str() {
+    let at = instant(&two_digit_hour(text.trim()), now);
+    let nanos = at.and_then(|at| u64::try_from(at.as_nanosecond()).ok());
+    nanos.map(Timestamp::from_nanos).ok_or_else(|| BadTime(text.to_owned()))
+}
+
+fn instant(text: &str, now: &Zoned) -> Option<jiff::Timestamp> {
+    let local = |at: DateTime| at.to_zoned(now.time_zone().clone()).ok();
+    let days = match text {
+        "now" => return Some(now.timestamp()),
         "today" => Some(0),
         "yesterday" => Some(1),
         _ => None,
     };
     if let Some(days) = days {
-        let date = now.date().checked_sub(Span::new().days(days)).map_err(|_| bad())?;
-        let at = local(date.to_datetime(Time::midnight()), now.time_zone()).ok_or_else(bad)?;
-        return nanoseconds(at.timestamp()).ok_or_else(bad);
+        let date = now.date().checked_sub(Span::new().days(days)).ok()?;
+        return Some(local(date.to_datetime(Time::midnight()))?.timestamp());
     }
-    let ago = text.strip_suffix("ago").unwrap_or(text).trim_end();
-    if let Ok(ago) = span(ago) {
-        let ago = SignedDuration::try_from(ago).map_err(|_| bad())?;
-        return nanoseconds(now.timestamp().checked_sub(ago).map_err(|_| bad())?).ok_or_else(bad);
+    if let Ok(ago) = span(text.strip_suffix("ago").unwrap_or(text).trim_end()) {
+        return now.timestamp().checked_sub(SignedDuration::try_from(ago).ok()?).ok();
     }
-    if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
-        return nanoseconds(timestamp).ok_or_else(bad);
+    if let Ok(at) = text.parse::<jiff::Timestamp>() {
+        return Some(at);
     }
-    let zone = now.time_zone();
     if let Ok(time) = text.parse::<Time>()
         && !text.contains('-')
     {
-        let today = local(now.date().to_datetime(time), zone).ok_or_else(bad)?;
-        let at = if &today > now { today.checked_sub(Span::new().days(1)) } else { Ok(today) };
-        return at.ok().and_then(|at| nanoseconds(at.timestamp())).ok_or_else(bad);
+        let today = local(now.date().to_datetime(time))?;
+        let at = if &today > now { today.checked_sub(Span::new().days(1)).ok()? } else { today };
+        return Some(at.timestamp());
     }
-    let at: DateTime = text.replacen(' ', "T", 1).parse().map_err(|_| bad())?;
-    local(at, zone).and_then(|at| nanoseconds(at.timestamp())).ok_or_else(bad)
+    let at: DateTime = text.replacen(' ', "T", 1).parse().ok()?;
+    local(at).map(|at| at.timestamp())
 }
 
 /// The same time, with a zero before an hour of one digit: `9:05`.
@@ -66,14 +64,6 @@ fn two_digit_hour(text: &str) -> String {
 pub fn span(text: &str) -> Result<Duration, BadTime> {
     let seconds = || units::of_seconds(text.parse().ok()?);
     units::parse_span(text).or_else(seconds).ok_or_else(|| BadTime(text.to_owned()))
-}
-
-fn local(at: DateTime, zone: &TimeZone) -> Option<Zoned> {
-    at.to_zoned(zone.clone()).ok()
-}
-
-fn nanoseconds(at: jiff::Timestamp) -> Option<Timestamp> {
-    u64::try_from(at.as_nanosecond()).ok().map(Timestamp::from_nanos)
 }
 
 #[cfg(test)]

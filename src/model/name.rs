@@ -8,8 +8,10 @@ use utoipa::ToSchema;
 /// The full name of a process: the Procfile entry, and `#n` when it is scaled.
 ///
 /// Only ASCII letters, digits, `_`, `-` and one `#` occur in it (overmind's Procfile rule), so it
-/// is safe as a part of a file name and of a tmux target.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+/// is safe as a part of a file name and of a tmux target. The default is empty: it only holds the place of a name.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, ToSchema,
+)]
 #[serde(try_from = "String", into = "String")]
 #[schema(pattern = "^[A-Za-z0-9_-]+(#[0-9]+)?$")]
 pub struct ProcName(String);

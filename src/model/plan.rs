@@ -53,7 +53,6 @@ pub struct Plan {
     /// The control socket as the user named it, for messages.
     pub socket_shown: OsText,
     /// The TCP address, if clients may also connect over TCP.
-    #[serde(default)]
     pub tcp: Option<TcpAddress>,
     /// The user's tmux configuration: `None` means `~/.tmux.conf`.
     pub tmux_config: Option<OsText>,
@@ -69,16 +68,12 @@ pub struct Plan {
     pub log: LogPolicy,
     /// Length of the longest process name, including processes that do not run: the minimum width of the
     /// name column of the merged log.
-    #[serde(default)]
     pub name_width: usize,
     /// The difference between the ports of two consecutive instances of an entry.
-    #[serde(default)]
     pub formation_port_step: u16,
     /// The colours that are assigned to processes in turn.
-    #[serde(default)]
     pub colors: Vec<u8>,
     /// Commands to run on events of the run.
-    #[serde(default)]
     pub hooks: Hooks,
     /// How pages show the run.
     #[serde(default)]
@@ -87,19 +82,15 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub watchers: Vec<WatcherPatterns>,
     /// The keys that leave a terminal without tmux, if they were chosen.
-    #[serde(default)]
     pub detach_keys: Option<DetachKeys>,
     /// The directory of crash reports, absolute, if it is not next to the journal.
-    #[serde(default)]
     pub crash_dir: Option<OsText>,
-    /// The directory of the apps of the project, absolute; `None` in a run of a version without them.
+    /// The directory of the apps of the project, absolute; empty in a run of 0.1, which is refused.
     #[serde(default)]
-    pub apps: Option<OsText>,
+    pub apps: OsText,
     /// The file that records where journal and crash reports are, absolute.
-    #[serde(default)]
     pub last_run: Option<OsText>,
     /// The process whose exit code becomes the exit code of the run, and whose end ends the run.
-    #[serde(default)]
     pub exit_code_from: Option<ProcName>,
     /// Whether the run ends when all its processes have completed, or one of them has failed and nothing can
     /// follow.
@@ -110,13 +101,10 @@ pub struct Plan {
     pub no_deps: bool,
     /// The entries by which ports are assigned: those of the Procfile at the start, followed by those added
     /// by reloads. A removed entry keeps its place.
-    #[serde(default)]
     pub lines: Vec<String>,
     /// What a reload reads again; `None` in a run of a version without reload.
-    #[serde(default)]
     pub origin: Option<Origin>,
     /// How often the plan has been changed during the run.
-    #[serde(default)]
     pub generation: u64,
     /// The ports on which other programs listened when the run was started.
     #[serde(default)]
@@ -180,13 +168,10 @@ pub struct Origin {
     pub dir: OsText,
     /// The path of `dir` without symbolic links, at the start; `None` in a run of a version that did not
     /// save it.
-    #[serde(default)]
     pub real_dir: Option<OsText>,
     /// The identity of `dir`; `None` in a run of a version that did not save it.
-    #[serde(default)]
     pub identity: Option<DirIdentity>,
     /// The directory in which the command was typed, if different.
-    #[serde(default)]
     pub typed_in: Option<OsText>,
     /// Whether the first word of the command named the directory.
     #[serde(default)]
@@ -303,13 +288,10 @@ pub struct ProcessPlan {
     /// The command, byte for byte as in the Procfile; run by `shell -c`.
     pub command: OsText,
     /// A program with arguments, executed without a shell instead of the command.
-    #[serde(default)]
     pub argv: Option<Vec<OsText>>,
     /// Its working directory, absolute; `None` means that of the plan.
-    #[serde(default)]
     pub cwd: Option<OsText>,
     /// Its own variables, which override those of the plan.
-    #[serde(default)]
     pub env: Vec<(OsText, OsText)>,
     /// The shell that runs the command.
     pub shell: OsText,
@@ -323,28 +305,23 @@ pub struct ProcessPlan {
     /// The signal that requests it to stop.
     pub stop_signal: i32,
     /// Its grace period in milliseconds; `None` means that of the plan.
-    #[serde(default)]
     pub grace_ms: Option<u64>,
     /// What happens when it exits by itself.
-    #[serde(default)]
     pub on_exit: OnExit,
     /// What it reads from.
     #[serde(default)]
     pub stdin: Stdin,
     /// Whether it is not started with the others, but only on request.
-    #[serde(default)]
     pub waits: bool,
     /// Whether it was added by scaling its entry during the run, so that it is in no configuration.
-    #[serde(default)]
     pub added: bool,
     /// Whether it was removed from the configuration.
-    #[serde(default)]
     pub removed: bool,
     /// How often it was added to the configuration during the run.
-    #[serde(default, rename = "came")]
+    #[serde(rename = "came")]
     pub additions: u32,
     /// How often its command or other settings of its execution were changed during the run.
-    #[serde(default, rename = "edition")]
+    #[serde(rename = "edition")]
     pub revision: u32,
     /// How often settings were changed during the run that are its own: its command, its directory, or
     /// variables that do not change for all processes alike.
@@ -354,7 +331,6 @@ pub struct ProcessPlan {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install: Option<Install>,
     /// Its settings from `tmo.toml` that a Procfile cannot express.
-    #[serde(default)]
     pub rules: ProcessPolicy,
 }
 
@@ -372,7 +348,6 @@ pub struct Install {
     /// The program and its arguments, executed without a shell.
     pub command: Vec<OsText>,
     /// Its working directory, absolute; `None`: the directory of the process.
-    #[serde(default)]
     pub cwd: Option<OsText>,
     /// The complete environment. Only the variables of the pane are added, not those of the plan or of the
     /// process.
@@ -380,13 +355,10 @@ pub struct Install {
     /// The time limit in milliseconds. After it, the process tree is ended and the installation has failed.
     pub timeout_ms: u64,
     /// Identifies the installed version. An installation is valid only for this version.
-    #[serde(default)]
     pub version: String,
     /// Whether the version must be installed before the process can run.
-    #[serde(default)]
     pub pending: bool,
     /// The next step after an installation that begins because the process was added to the run.
-    #[serde(default)]
     pub then: AfterInstall,
 }
 

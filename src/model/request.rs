@@ -103,7 +103,7 @@ pub enum ChangeOrder {
 pub const API: u32 = 1;
 
 /// The outcome of a request, told when the thing is done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Outcome {
     /// Whether all of it was done.
     pub ok: bool,
@@ -228,7 +228,7 @@ pub struct TmuxAddress {
 }
 
 /// The state of one process as a client sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct ProcessState {
     /// Its name.
     pub name: ProcName,
@@ -402,40 +402,7 @@ impl ProcessState {
 
     /// The state of a process of which only name, status and pid are known.
     pub fn new(name: ProcName, state: ProcessStatus, pid: Option<u32>) -> Self {
-        Self {
-            name,
-            state,
-            pid,
-            last_pid: pid,
-            exit: None,
-            finished: false,
-            missed_by: vec![],
-            since: Timestamp::EPOCH,
-            lives: 0,
-            port: None,
-            color: 0,
-            pane: None,
-            no_terminal: false,
-            kill_due: None,
-            reason: None,
-            problem: None,
-            ready: None,
-            not_ready: None,
-            unready: None,
-            lacks: vec![],
-            open: vec![],
-            awaits: vec![],
-            failures: 0,
-            crash_loop: None,
-            crashes: 0,
-            exits: vec![],
-            output_bytes: 0,
-            phase: None,
-            groups: vec![],
-            command: None,
-            display: None,
-            flags: vec![],
-        }
+        Self { name, state, pid, last_pid: pid, ..Self::default() }
     }
 
     /// Whether `word` selects the process: by its name, its entry, or `@` and one of its groups.

@@ -70,10 +70,15 @@ impl ProcessPolicy {
         self.live.is_some() || self.ready.iter().any(|check| !ends(&check.probe))
     }
 
+    /// What its checks ask.
+    pub fn probes(&self) -> impl Iterator<Item = &Probe> {
+        let live = self.live.iter().map(|live| &live.probe);
+        self.ready.iter().map(|check| &check.probe).chain(live)
+    }
+
     /// The ports that its checks connect to.
     pub fn ports(&self) -> impl Iterator<Item = u16> {
-        let live = self.live.iter().map(|live| &live.probe);
-        self.ready.iter().map(|check| &check.probe).chain(live).filter_map(Probe::local_port)
+        self.probes().filter_map(Probe::local_port)
     }
 
     /// Whether the process is ready once it has exited with this code; `None` means with any code.
@@ -137,9 +142,9 @@ pub enum DependencyCondition {
 
 /// A readiness check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
+pub struct Check<P = Probe> {
     /// What to check.
-    pub probe: Probe,
+    pub probe: P,
     /// Deadline after the start of the process. If the check has not passed by then, the process has failed
     /// to become ready.
     pub timeout_ms: u64,
@@ -273,9 +278,9 @@ pub struct WatcherPatterns {
 
 /// A liveness check: whether a ready process still works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Liveness {
+pub struct Liveness<P = Probe> {
     /// What to check: [`Probe::Port`], [`Probe::Http`] or [`Probe::Exec`].
-    pub probe: Probe,
+    pub probe: P,
     /// Deadline of an attempt.
     pub timeout_ms: u64,
     /// Pause between two attempts.

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::Untrusted;
 
 /// The state of a process. These names are the words of the API, so they must not change.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ProcessStatus {
     /// It is meant to run, and waits for its turn or for its terminal.
+    #[default]
     Pending,
     /// Its shim was requested to start it.
     Starting,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::openapi::RefOr;
@@ -59,33 +59,9 @@ impl std::fmt::Display for OsText {
     }
 }
 
-impl From<&str> for OsText {
-    fn from(text: &str) -> Self {
+impl<T: Into<OsString>> From<T> for OsText {
+    fn from(text: T) -> Self {
         Self(text.into())
-    }
-}
-
-impl From<String> for OsText {
-    fn from(text: String) -> Self {
-        Self(text.into())
-    }
-}
-
-impl From<OsString> for OsText {
-    fn from(text: OsString) -> Self {
-        Self(text)
-    }
-}
-
-impl From<PathBuf> for OsText {
-    fn from(path: PathBuf) -> Self {
-        Self(path.into_os_string())
-    }
-}
-
-impl From<&Path> for OsText {
-    fn from(path: &Path) -> Self {
-        Self(path.as_os_str().to_owned())
     }
 }
 

@@ -37,15 +37,9 @@ impl fmt::Display for Untrusted {
     }
 }
 
-impl From<String> for Untrusted {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl From<&str> for Untrusted {
-    fn from(text: &str) -> Self {
-        Self(text.to_owned())
+impl<T: Into<String>> From<T> for Untrusted {
+    fn from(text: T) -> Self {
+        Self(text.into())
     }
 }
 

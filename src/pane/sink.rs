@@ -251,11 +251,14 @@ impl Sink {
                     self.appender.append(now, &buffer);
                     self.ring(b'd');
                     if pace.is_a_flood(now, read) {
-                        let_it_gather();
+                        // Let output accumulate for three milliseconds, or until tmux closes the pipe.
+                        // tmux keeps what has not been read yet.
+                        let _ = poll_input(PollFlags::empty(), PollTimeout::from(3u8));
                     }
                 }
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => await_input(),
+                // Another process has made the pipe non-blocking: wait for input.
+                Err(Errno::AGAIN) => _ = poll_input(PollFlags::POLLIN, PollTimeout::NONE),
                 Err(error) => break Err(error.into()),
             }
         };
@@ -309,13 +312,6 @@ impl Pace {
         self.flood = goes_on || self.streak >= Self::OFTEN;
         self.flood && read < BUFFER
     }
-}
-
-/// Let output accumulate for three milliseconds, or until tmux closes the pipe. tmux keeps what has
-/// not been read yet.
-fn let_it_gather() {
-    // An error shows up again at the next read.
-    let _ = poll_input(PollFlags::empty(), PollTimeout::from(3u8));
 }
 
 /// Whether this sink may append to the stream.
@@ -383,13 +379,8 @@ fn hang_up(path: &Path) -> Option<Bell> {
     Some(Bell { fifo, id: (found.dev(), found.ino()) })
 }
 
-/// Wait for input, in case another process has made the pipe non-blocking.
-fn await_input() {
-    // An error shows up again at the next read.
-    let _ = poll_input(PollFlags::POLLIN, PollTimeout::NONE);
-}
-
-/// Wait until one of these events occurs on the input, or it is closed; return what `poll` reports.
+/// Wait until one of these events occurs on the input, or it is closed; return what `poll` reports. An
+/// error shows up again at the next read.
 fn poll_input(events: PollFlags, time: PollTimeout) -> nix::Result<PollFlags> {
     let stdin = io::stdin();
     let mut input = [PollFd::new(stdin.as_fd(), events)];

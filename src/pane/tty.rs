@@ -141,15 +141,10 @@ impl Tty {
         })
     }
 
-    /// Write a marker; returns whether it was written completely.
-    pub fn mark(&mut self, marker: &[u8]) -> bool {
-        self.write(marker)
-    }
-
     /// Write a marker directly followed by a note for the screen, without output processing.
     pub fn mark_with_note(&mut self, bytes: &[u8]) -> bool {
         self.set_raw();
-        let done = self.write(bytes);
+        let done = self.mark(bytes);
         self.calm();
         done
     }
@@ -176,7 +171,8 @@ impl Tty {
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) -> bool {
+    /// Write a marker; returns whether it was written completely.
+    pub fn mark(&mut self, bytes: &[u8]) -> bool {
         let Some(out) = &mut self.out else { return false };
         let patience = if self.stuck { Duration::ZERO } else { MARKER_PATIENCE };
         let until = Instant::now() + patience;

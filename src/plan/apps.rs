@@ -3,7 +3,7 @@
 use super::merge::MergeInput;
 use crate::apps::install::{self, gets_variable};
 use crate::apps::manifest::{App, InstallState};
-use crate::model::plan::{AfterInstall, Install, OnExit, ProcessPlan};
+use crate::model::plan::{AfterInstall, Install, ProcessPlan};
 use crate::model::text::OsText;
 
 /// Turn this into the plan of an app. The rules of `[defaults]` have been applied already.
@@ -25,9 +25,6 @@ pub(super) fn apply(given: &MergeInput<'_>, (name, app): (&str, &App), plan: &mu
     }
     plan.install = Some(install(given, app, dir.as_path().into()));
 }
-
-/// By default, the end of an app does not stop other processes.
-pub(super) const USUAL_END: OnExit = OnExit::Remain;
 
 fn install(given: &MergeInput<'_>, app: &App, dir: OsText) -> Install {
     let is_passed_on =

@@ -103,13 +103,11 @@ impl PlannedInstance<'_> {
     }
 }
 
-/// The default reaction to an exit: a process that is expected to end stops no other one.
+/// The default reaction to an exit: a process that is expected to end stops no other one, and neither does an app.
 fn usual_end(given: &MergeInput<'_>, entry: &ProcfileEntry, table: &ProcessTable) -> OnExit {
-    if given.loaded.apps.of_process(&entry.name).is_some() {
-        return apps::USUAL_END;
-    }
     let ends = table.stage() != Stage::Main
         || table.ends_ready()
+        || given.loaded.apps.of_process(&entry.name).is_some()
         || given.loaded.toml.is_to_complete(&entry.name);
     if ends { OnExit::Remain } else { OnExit::StopAll }
 }
@@ -132,7 +130,7 @@ fn checks(
     if let Some(checks) = &table.ready {
         for check in checks.get_ref() {
             ready.push(Check {
-                probe: probe(&check.asked, checks.span().start)?,
+                probe: probe(&check.probe, checks.span().start)?,
                 timeout_ms: check.timeout_ms,
                 every_ms: check.every_ms,
             });
@@ -141,7 +139,7 @@ fn checks(
     let live = table.live.as_ref().map(|live| {
         let (at, live) = (live.span().start, live.get_ref());
         Ok::<_, PlanError>(Liveness {
-            probe: probe(&live.asked, at)?,
+            probe: probe(&live.probe, at)?,
             timeout_ms: live.timeout_ms,
             every_ms: live.every_ms,
             failures: live.failures,

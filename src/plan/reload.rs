@@ -120,9 +120,7 @@ impl Reloaded {
                 let what = match change {
                     ProcessChange::Unchanged => vec![],
                     ProcessChange::Policies { what } => what.clone(),
-                    ProcessChange::Restarted { .. }
-                    | ProcessChange::Removed
-                    | ProcessChange::New => continue,
+                    _ => continue,
                 };
                 let process = self.plan.processes.iter().find(|process| process.name == *name);
                 let mut needs = process.iter().flat_map(|process| &process.rules.needs);

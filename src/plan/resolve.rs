@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::merge::MergeInput;
@@ -240,7 +239,7 @@ pub fn resolve(
         watchers: loaded.toml.watchers.clone(),
         detach_keys: loaded.toml.detach_keys.clone(),
         crash_dir: crash_dir(context, loaded).map(Into::into),
-        apps: Some(loaded.apps.dir.as_path().into()),
+        apps: loaded.apps.dir.as_path().into(),
         taken_ports: vec![],
         last_run: Some(dirs::last_run(env, &project.socket.path).into()),
         lines,
@@ -345,8 +344,8 @@ impl Total {
     /// Add one more process; fails if that exceeds a limit.
     fn checked(&mut self, process: ProcessPlan) -> Result<ProcessPlan, PlanError> {
         check_sizes(&process.env)?;
-        // Its size in plan.json is about its size in memory. Writing to a counter can't fail.
-        let _ = serde_json::to_writer(&mut *self, &process);
+        // Its size in plan.json is about its size in memory.
+        self.bytes += serde_json::to_vec(&process).map_or(0, |json| json.len());
         self.bytes += process.env.len() * ITEM_BYTES;
         let rules = &process.rules;
         let logs = rules.ready.iter().filter_map(|check| {
@@ -363,17 +362,6 @@ impl Total {
             return Err(PlanError::Expressions(process.name));
         }
         Ok(process)
-    }
-}
-
-impl io::Write for Total {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

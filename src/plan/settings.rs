@@ -92,10 +92,6 @@ impl<T> ByName<T> {
 type Groups = BTreeMap<String, Vec<String>>;
 
 impl<T: Clone> ByName<T> {
-    fn has_groups(&self) -> bool {
-        self.names.iter().any(|name| name.starts_with('@'))
-    }
-
     /// Replace each `@group` by its entries. The value of an entry itself overrides that of its group.
     fn spread(
         &mut self,
@@ -209,13 +205,6 @@ impl Settings {
     pub fn spread_groups(&mut self, loaded: &Loaded) -> Result<(), PlanError> {
         let Self { only, ignored, can_die, auto_restart, formation, stop_signals, said_by, .. } =
             self;
-        let lists = [&*only, &*ignored, &*can_die, &*auto_restart];
-        let used = lists.into_iter().any(ByName::has_groups)
-            || formation.has_groups()
-            || stop_signals.has_groups();
-        if !used {
-            return Ok(());
-        }
         let mut groups = Groups::new();
         for entry in &loaded.procfile.entries {
             for group in loaded.toml.of(&entry.name).groups {

@@ -61,12 +61,8 @@ pub enum Look {
 impl Marker {
     /// The marker's bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = INTRO.to_vec();
-        bytes.extend_from_slice(
-            format!("{:016x};{};{}", self.nonce, self.seq, self.skip).as_bytes(),
-        );
-        bytes.extend_from_slice(FINISH);
-        bytes
+        let body = format!("{:016x};{};{}", self.nonce, self.seq, self.skip);
+        [INTRO, body.as_bytes(), FINISH].concat()
     }
 
     /// Look for a marker at the very start of `bytes`.

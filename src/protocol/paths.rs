@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use crate::model::ProcName;
 
 /// The files of one process in the runtime directory (`<runtime>/p/<slug>.*`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PanePaths {
     base: PathBuf,
 }

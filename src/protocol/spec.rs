@@ -9,7 +9,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::model::life::or_zero;
-use crate::model::plan::{Inherit, LogPolicy, Stdin};
+use crate::model::plan::{Inherit, LogPolicy, Plan, ProcessPlan, Stdin};
+use crate::model::process_env::process_env;
 use crate::model::{LifeId, ProcName, is_default, text::OsText};
 use crate::sys::files;
 
@@ -17,13 +18,14 @@ use crate::sys::files;
 pub const SPEC_VERSION: u32 = 1;
 
 /// What should happen in a pane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Want {
     /// Life number [`Spec::life`] should run. An older life is stopped first; a life with this number
     /// that has already ended is not started again.
     Run,
     /// Nothing should run in the pane.
+    #[default]
     Stop,
     /// Nothing should run, and the shim should exit too.
     End,
@@ -60,7 +62,6 @@ pub struct Spec {
     /// The complete environment, except for the variables that come from the pane.
     pub env: Vec<(OsText, OsText)>,
     /// Its standard input.
-    #[serde(default)]
     pub stdin: Stdin,
     /// Its output goes to a pipe. Only the value at the start of the shim counts.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -79,7 +80,6 @@ pub struct Spec {
     pub grace_ms: u64,
     /// The sequence number of the last life entry that the supervisor knows. Shims do not reuse it,
     /// even if the life file has been removed.
-    #[serde(default)]
     pub known: u64,
     /// For the sink: the directory of the stream, and when it starts a new segment.
     pub log: LogPolicy,
@@ -115,6 +115,33 @@ pub enum SpecError {
 }
 
 impl Spec {
+    /// The first spec of a process, which wants no life yet.
+    pub fn new(plan: &Plan, process: &ProcessPlan) -> Self {
+        Self {
+            version: SPEC_VERSION,
+            generation: 1,
+            name: process.name.clone(),
+            run: plan.run.clone(),
+            want: Want::Run,
+            life: None,
+            kill: None,
+            shell: process.shell.clone(),
+            command: process.command.clone(),
+            argv: process.argv.clone(),
+            cwd: process.cwd.clone().unwrap_or_else(|| plan.root.clone()),
+            env: process_env(plan, process),
+            stdin: process.stdin,
+            no_terminal: process.rules.no_terminal,
+            split_stderr: process.rules.split_stderr,
+            term: process.rules.term.clone(),
+            inherit: plan.inherit.clone(),
+            stop_signal: process.stop_signal,
+            grace_ms: process.grace_ms.unwrap_or(plan.grace_ms),
+            known: 0,
+            log: plan.log.clone(),
+        }
+    }
+
     /// Read a spec file.
     pub fn read(path: &Path) -> Result<Self, SpecError> {
         let io = |source| SpecError::Io { path: path.to_owned(), source };

@@ -53,7 +53,7 @@ impl Opener {
 }
 
 /// What a client introduces itself with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Hello {
     /// [`VERSION`].
     pub version: u32,
@@ -69,7 +69,7 @@ pub struct Hello {
 }
 
 /// How a screen is wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WantedScreen {
     /// With colours.
     pub color: bool,

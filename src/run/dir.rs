@@ -9,6 +9,7 @@ use super::lock;
 use super::saved::{STATE_VERSION, SavedRun};
 use crate::journal::cursor::Position;
 use crate::model::plan::{PLAN_VERSION, Plan, ProcessPlan};
+use crate::model::text::OsText;
 use crate::protocol::life::Traces;
 use crate::protocol::paths::PanePaths;
 use crate::protocol::spec::replace;
@@ -136,7 +137,7 @@ impl RuntimeDir {
             return Err(RuntimeDirError::Format { path: self.plan_file(), why });
         }
         // Every later version has a directory of apps.
-        if plan.apps.is_none() {
+        if plan.apps == OsText::default() {
             let why = "tmo 0.1 has started this run".to_owned();
             return Err(RuntimeDirError::Format { path: self.plan_file(), why });
         }
@@ -154,6 +155,12 @@ impl RuntimeDir {
     /// What every command needs to know of the state that the last supervisor saved.
     pub fn saved(&self) -> Result<SavedRun, RuntimeDirError> {
         self.read_state(|saved: &SavedRun| saved.version)
+    }
+
+    /// The same, if its process ids mean something here: they are of this boot and pid namespace.
+    pub(super) fn saved_here(&self) -> Option<SavedRun> {
+        let saved = self.saved().ok()?;
+        (saved.boot == sys::boot_id() && !saved.is_elsewhere()).then_some(saved)
     }
 
     /// Read `state.json` in this form, which knows the version.
@@ -219,11 +226,7 @@ impl RuntimeDir {
     /// would run the same commands beside them.
     pub fn kill_orphans(&self) -> OrphanReport {
         let mut all = OrphanReport::default();
-        let Ok(plan) = self.plan() else { return all };
-        let here = |saved: SavedRun| saved.boot == sys::boot_id() && !saved.is_elsewhere();
-        if !self.saved().is_ok_and(here) {
-            return all;
-        }
+        let (Ok(plan), Some(_)) = (self.plan(), self.saved_here()) else { return all };
         let traces =
             |process: &ProcessPlan| Traces::read(&PanePaths::new(&self.dir, &process.name).life());
         let lives =
@@ -239,8 +242,7 @@ impl RuntimeDir {
                 process: process.name.to_string(),
                 shim: shim.map_or(0, |(pid, _)| pid),
                 mains,
-                known: vec![],
-                witnessed: false,
+                ..sys::Orphans::default()
             }));
         }
         all
@@ -258,16 +260,14 @@ impl RuntimeDir {
     pub(crate) fn keeper(&self) -> Option<u32> {
         /// How long a supervisor that was just killed may take to exit after its lock was released.
         const LAST_MOMENTS: Duration = Duration::from_secs(1);
-        let saved = self.saved().ok().filter(|saved| !saved.is_elsewhere())?;
-        let (pid, start_time) = saved.keeper?;
-        let lives = saved.boot == sys::boot_id() && sys::alive(pid, start_time);
+        let (pid, start_time) = self.saved_here()?.keeper?;
+        let lives = sys::alive(pid, start_time);
         (lives && !sys::ends_within(pid, start_time, LAST_MOMENTS)).then_some(pid)
     }
 
     /// The supervisor of this run, if it is stopped (SIGSTOP).
     pub fn stopped_supervisor(&self) -> Option<u32> {
-        let saved = self.saved().ok().filter(|saved| !saved.is_elsewhere())?;
-        let keeper = saved.keeper.filter(|_| saved.boot == sys::boot_id())?;
+        let keeper = self.saved_here()?.keeper?;
         let process = sys::info(keeper.0).filter(|process| process.id() == keeper)?;
         (process.is_stopped() && self.is_held()).then_some(keeper.0)
     }

@@ -28,7 +28,7 @@ const KILL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Which processes to search for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
+pub enum Reach {
     /// The processes of the run with this socket, in any session of the user.
     EverySession,
     /// Only the processes of the run in this exact runtime directory.
@@ -237,26 +237,12 @@ impl RuntimeDir {
         Forced::default().kill(&self.servers());
     }
 
-    /// End the whole run of this directory, in any session and under any supervisor. `None` if
-    /// nothing of it exists.
+    /// End the whole run of this directory, under any supervisor. `None` if nothing of it exists.
     ///
     /// # Errors
     ///
     /// The run is in another pid namespace, where it can't be reached from here.
-    pub fn end_by_force(&self) -> Result<Option<Forced>, RuntimeDirError> {
-        self.end_within(Reach::EverySession)
-    }
-
-    /// The same, but only for this very runtime directory; runs of other sessions are spared.
-    ///
-    /// # Errors
-    ///
-    /// The run is in another pid namespace, where it can't be reached from here.
-    pub fn end_own_by_force(&self) -> Result<Option<Forced>, RuntimeDirError> {
-        self.end_within(Reach::OwnDirectory)
-    }
-
-    fn end_within(&self, reach: Reach) -> Result<Option<Forced>, RuntimeDirError> {
+    pub fn end_by_force(&self, reach: Reach) -> Result<Option<Forced>, RuntimeDirError> {
         if self.saved().is_ok_and(|saved| saved.is_elsewhere()) {
             return Err(RuntimeDirError::Elsewhere { dir: self.dir().to_owned() });
         }
@@ -275,10 +261,7 @@ impl RuntimeDir {
 
     /// The processes that the supervisor could not end.
     fn stuck(&self) -> Vec<ProcInfo> {
-        let Ok(saved) = self.saved() else { return vec![] };
-        if saved.boot != sys::boot_id() {
-            return vec![];
-        }
+        let Some(saved) = self.saved_here() else { return vec![] };
         let same = |member: &Member| sys::info(member.pid).filter(|now| now.name == member.name);
         saved.stuck_members().filter_map(same).collect()
     }
@@ -374,33 +357,28 @@ impl RuntimeDir {
     fn orphans(&self, members: &Members, lives: Vec<PathBuf>) -> Vec<Orphans> {
         /// The name for processes without a mark; no process can have this name.
         const UNMARKED: &str = "?";
-        let mut all: BTreeMap<(String, String), Orphans> = BTreeMap::new();
-        let of = |all: &mut BTreeMap<_, Orphans>, run: &str, name: &str, pids: Vec<(u32, u64)>| {
+        type All = BTreeMap<(String, String), Orphans>;
+        fn of<'a>(all: &'a mut All, run: &str, name: &str) -> &'a mut Orphans {
             let name = if name.is_empty() { UNMARKED } else { name };
-            let (run, process) = (run.to_owned(), name.to_owned());
-            let orphans = all.entry((run.clone(), process.clone())).or_default();
-            orphans.known.extend(pids);
-            (orphans.run, orphans.process) = (run, process);
-        };
+            let orphans = all.entry((run.to_owned(), name.to_owned())).or_default();
+            (orphans.run, orphans.process) = (run.to_owned(), name.to_owned());
+            orphans
+        }
+        let mut all = All::new();
         for (process, run, name) in &members.marked {
-            of(&mut all, run, name, vec![process.id()]);
+            of(&mut all, run, name).known.push(process.id());
         }
         let some_run =
             members.marked.first().map_or_else(|| format!("{}-0", self.id()), |m| m.1.clone());
         for (shim, name) in &members.shims {
             let mut runs = members.marked.iter().filter(|(_, _, marked)| marked == name);
             let run = runs.next().map_or(&some_run, |(_, run, _)| run);
-            let below = sys::descendants(shim.pid).iter().map(ProcInfo::id).collect();
-            of(&mut all, run, name, below);
-            if let Some(orphans) = all.get_mut(&(run.clone(), name.clone())) {
-                (orphans.shim, orphans.witnessed) = (shim.pid, true);
-            }
+            let orphans = of(&mut all, run, name);
+            orphans.known.extend(sys::descendants(shim.pid).iter().map(ProcInfo::id));
+            (orphans.shim, orphans.witnessed) = (shim.pid, true);
         }
         for life in lives {
-            of(&mut all, &some_run, UNMARKED, vec![]);
-            if let Some(orphans) = all.get_mut(&(some_run.clone(), UNMARKED.to_owned())) {
-                orphans.mains.extend(Traces::read(&life).mains);
-            }
+            of(&mut all, &some_run, UNMARKED).mains.extend(Traces::read(&life).mains);
         }
         all.into_values().collect()
     }

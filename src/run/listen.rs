@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use super::lock;
 use crate::model::text::OsText;
 use crate::sys::dial::{self, ListenerState};
-use crate::sys::why;
+use crate::sys::{files, why};
 
 /// The length of the accept queue.
 ///
@@ -157,11 +157,8 @@ fn no_directory(error: &io::Error) -> bool {
 fn clear_way(path: &Path, shown: &Path) -> Result<bool, ListenError> {
     let shown = shown.to_owned();
     let failed = |cause| ListenError::Io { shown: shown.clone(), what: "connect", cause };
-    let there = match fs::symlink_metadata(path) {
-        Ok(there) => there,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(failed(error)),
-    };
+    let there = files::if_there(fs::symlink_metadata(path)).map_err(failed)?;
+    let Some(there) = there else { return Ok(false) };
     // Follow a link and look at its target; a dangling link is a leftover.
     let target = if there.is_symlink() { fs::metadata(path).ok() } else { Some(there) };
     if let Some(what) = target.as_ref().and_then(not_a_socket) {
@@ -188,12 +185,16 @@ pub fn probe_own(path: &Path) -> io::Result<ListenerState> {
     }
 }
 
-/// Make a socket of this user accessible to this user only; return whether that was done.
-fn let_owner_in(path: &Path) -> bool {
+/// Whether there is a socket of this user. A link is not followed: its target may be anything.
+pub fn is_own_socket(path: &Path) -> bool {
     let me = nix::unistd::geteuid().as_raw();
     let found = fs::symlink_metadata(path);
-    // Do not follow a link: its target may be anything.
     found.is_ok_and(|found| found.file_type().is_socket() && found.uid() == me)
+}
+
+/// Make a socket of this user accessible to this user only; return whether that was done.
+fn let_owner_in(path: &Path) -> bool {
+    is_own_socket(path)
         && fchmodat(AT_FDCWD, path, OWN_MODE, FchmodatFlags::NoFollowSymlink).is_ok()
 }
 
@@ -351,11 +352,9 @@ fn neighbour(path: &Path, kind: &str) -> PathBuf {
 
 /// Remove a file if `ours` accepts it; a missing file is not an error.
 fn remove_if(path: &Path, ours: impl Fn(&Metadata) -> bool) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(file) if ours(&file) => fs::remove_file(path),
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
+    match files::if_there(fs::symlink_metadata(path))? {
+        Some(file) if ours(&file) => fs::remove_file(path),
+        Some(_) | None => Ok(()),
     }
 }
 

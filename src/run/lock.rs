@@ -254,23 +254,16 @@ fn remove_empty(runtime: &Path) {
 /// Wait until the lock of this runtime directory is free, but no longer than this; return whether it
 /// is free.
 pub fn wait_free(runtime: &Path, patience: Duration) -> io::Result<bool> {
-    let file = match open_to_ask(runtime) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
-        Err(error) => return Err(error),
-    };
+    let Some(file) = files::if_there(open_to_ask(runtime))? else { return Ok(true) };
     let receiver = lock_on_thread(file, FlockOperation::LockShared)?;
     Ok(receiver.recv_timeout(patience).is_ok_and(|free| free.is_ok()))
 }
 
 /// Whether a process holds the lock of this runtime directory.
 pub fn is_held(runtime: &Path) -> io::Result<bool> {
-    match open_to_ask(runtime) {
-        // With a shared lock, so that concurrent queries do not take each other for a holder.
-        Ok(file) => Ok(!try_flock(&file, FlockOperation::NonBlockingLockShared)?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
+    let Some(file) = files::if_there(open_to_ask(runtime))? else { return Ok(false) };
+    // With a shared lock, so that concurrent queries do not take each other for a holder.
+    Ok(!try_flock(&file, FlockOperation::NonBlockingLockShared)?)
 }
 
 /// The pid in the lock file.

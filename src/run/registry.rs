@@ -15,6 +15,7 @@ use crate::journal::last_run::LastRun;
 use crate::journal::segment::Dirs;
 use crate::model::plan::Plan;
 use crate::model::text::OsText;
+use crate::sys::files;
 
 /// The status of a run, as far as its lock shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,35 +39,33 @@ pub struct KnownRun {
     pub plan: Option<Box<Plan>>,
     /// Its runtime directory, unless it is over.
     pub runtime: Option<RuntimeDir>,
-    /// The location of its files, if it is over.
-    pub last: Option<LastRun>,
+    /// The location of its files.
+    pub last: LastRun,
 }
 
 impl KnownRun {
     /// Its title.
     pub fn title(&self) -> String {
-        match (&self.plan, &self.last) {
-            (Some(plan), _) => plan.web.title.as_ref().unwrap_or(&plan.title).clone(),
-            (None, Some(last)) => name_of(last),
-            (None, None) => self.id.clone(),
+        match &self.plan {
+            Some(plan) => plan.web.title.as_ref().unwrap_or(&plan.title).clone(),
+            None => name_of(&self.last),
         }
     }
 
     /// The directory of its processes or, if it is over, of its project.
     pub fn root(&self) -> Option<&Path> {
-        match (&self.plan, &self.last) {
-            (Some(plan), _) => Some(plan.root.as_path()),
-            (None, Some(last)) => last.origin.as_ref().map(OsText::as_path),
-            (None, None) => None,
+        match &self.plan {
+            Some(plan) => Some(plan.root.as_path()),
+            None => self.last.origin.as_ref().map(OsText::as_path),
         }
     }
 
     /// The directories of its journal.
-    pub fn dirs(&self) -> Option<Dirs> {
-        match (&self.plan, &self.runtime, &self.last) {
-            (Some(plan), Some(runtime), _) => Some(Dirs::of_run(plan, runtime.dir())),
-            (_, _, Some(last)) => Some(Dirs::new(last.journal.as_path().to_owned(), None)),
-            (_, _, None) => None,
+    pub fn dirs(&self) -> Dirs {
+        let journal = self.last.journal.as_path();
+        match &self.runtime {
+            Some(runtime) => Dirs::of_journal(journal, runtime.dir()),
+            None => Dirs::new(journal, None),
         }
     }
 
@@ -96,11 +95,8 @@ fn name_of(last: &LastRun) -> String {
 
 /// The runtime directories of this user.
 pub fn runtime_dirs(env: &Env) -> io::Result<Vec<RuntimeDir>> {
-    let entries = match std::fs::read_dir(runtime_base(env)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
-        entries => entries?,
-    };
-    let dirs = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let entries = files::if_there(std::fs::read_dir(runtime_base(env)))?;
+    let dirs = entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
     // Other users may be able to write to the base directory, so use only private directories of this user.
     Ok(dirs.filter(|dir| is_private(dir)).map(RuntimeDir::new).collect())
 }
@@ -125,8 +121,7 @@ pub fn places(env: &Env, runs: &BTreeMap<String, KnownRun>) -> Vec<PathBuf> {
         }
     }
     let over = runs.values().filter(|run| run.standing == Standing::Over);
-    let journals = over.filter_map(|run| Some(run.last.as_ref()?.journal.as_path().to_owned()));
-    places.extend(journals);
+    places.extend(over.map(|run| run.last.journal.as_path().to_owned()));
     places
 }
 
@@ -139,20 +134,15 @@ fn existing(dir: &Path) -> PathBuf {
 pub fn all(env: &Env) -> io::Result<BTreeMap<String, KnownRun>> {
     let mut runs = BTreeMap::new();
     for (id, last) in last_runs(&state_base(env).join("last-run"))? {
-        let run = KnownRun {
-            id: id.clone(),
-            standing: Standing::Over,
-            plan: None,
-            runtime: None,
-            last: Some(last),
-        };
+        let run =
+            KnownRun { id: id.clone(), standing: Standing::Over, plan: None, runtime: None, last };
         runs.insert(id, run);
     }
     for (runtime, mut plan) in unfinished(env)? {
         // A list of runs does not need the environment, which may have secrets.
         plan.env.clear();
         let id = instance_id(plan.socket.as_path());
-        let last = Some(LastRun::of(&plan));
+        let last = LastRun::of(&plan);
         let run = KnownRun {
             id: id.clone(),
             standing: if runtime.is_held() { Standing::Held } else { Standing::Abandoned },
@@ -166,10 +156,7 @@ pub fn all(env: &Env) -> io::Result<BTreeMap<String, KnownRun>> {
 }
 
 fn last_runs(dir: &Path) -> io::Result<Vec<(String, LastRun)>> {
-    let entries = match std::fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
-        entries => entries?,
-    };
+    let entries = files::if_there(std::fs::read_dir(dir))?;
     let read = |entry: io::Result<std::fs::DirEntry>| {
         let path = entry.ok()?.path();
         let id = path.file_name()?.to_str()?.to_owned();
@@ -177,5 +164,5 @@ fn last_runs(dir: &Path) -> io::Result<Vec<(String, LastRun)>> {
         let last = LastRun::read(&path).filter(|last| is_id && last.journal.as_path().is_dir())?;
         Some((id, last))
     };
-    Ok(entries.filter_map(read).collect())
+    Ok(entries.into_iter().flatten().filter_map(read).collect())
 }

@@ -20,7 +20,6 @@ pub struct SavedRun {
     /// Pid namespace of the process ids below.
     pub pid_namespace: String,
     /// Pid and start time of the supervisor that saved this.
-    #[serde(default)]
     pub keeper: Option<(u32, u64)>,
     /// The tmux server.
     pub tmux: Option<TmuxServer>,

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use utoipa::ToSchema;
 
 use crate::model::command::{Command, Sender};
+use crate::model::event::What;
 use crate::model::request::{FlagMatches, Head, Outcome, Request, State};
 use crate::model::run_end::End;
 use crate::model::screen::Screen;
@@ -72,22 +73,12 @@ pub enum EngineRequest {
         /// Where the reply goes; an error if no process has this name.
         reply: oneshot::Sender<Result<Vec<FlagMatches>, Box<Outcome>>>,
     },
-    /// Write this line to the log.
-    Notice(String),
+    /// Write this event about the run to the log.
+    Log(What),
     /// A view was opened.
     ViewOpened,
     /// A view was closed. Follows every [`EngineRequest::ViewOpened`], however the client ended.
     ViewClosed,
-    /// An overmind client began to stream the log.
-    EchoOpened {
-        /// Number of this echo, counted from 1 since this supervisor started.
-        number: u64,
-    },
-    /// The echo ended.
-    EchoClosed {
-        /// Number of the echo.
-        number: u64,
-    },
 }
 
 /// A request about the terminal of a process.
@@ -197,13 +188,12 @@ impl Handle {
         Ok(ViewGuard { asks: self.asks.clone(), farewell: Some(EngineRequest::ViewClosed) })
     }
 
-    /// Announce an echo; dropping the returned value announces its end.
+    /// Announce the echo of this number, counted from 1 since this supervisor started: an overmind client
+    /// streams the log. Dropping the returned value announces its end.
     pub async fn echo(&self, number: u64) -> Result<ViewGuard, Ending> {
-        self.tell(EngineRequest::EchoOpened { number }).await?;
-        Ok(ViewGuard {
-            asks: self.asks.clone(),
-            farewell: Some(EngineRequest::EchoClosed { number }),
-        })
+        let event = |opened| EngineRequest::Log(What::Echo { number, opened });
+        self.tell(event(true)).await?;
+        Ok(ViewGuard { asks: self.asks.clone(), farewell: Some(event(false)) })
     }
 
     /// Returns at the end of the run, or when the engine is gone and can no longer announce it.

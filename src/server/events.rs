@@ -16,6 +16,12 @@ use tokio::sync::watch;
 use super::engine_handle::{Handle, ViewGuard};
 use super::serve::closed;
 
+/// A source of server-sent events.
+pub(super) trait EventSource: Send + 'static {
+    /// The next event; `None` after the last one. Called when the client has taken the previous event.
+    fn next(&mut self) -> impl Future<Output = Option<Bytes>> + Send;
+}
+
 struct Feed {
     handle: Handle,
     closing: watch::Receiver<bool>,
@@ -39,22 +45,21 @@ pub(super) fn response(
 ) -> Response {
     // Send the current head at once.
     handle.head.mark_changed();
-    let feed = Feed { handle, closing, over: false, view };
-    let events = stream::unfold(feed, |mut feed| async move {
-        let event = feed.next().await?;
-        Some((Ok::<_, Infallible>(event), feed))
-    });
-    stream_of(Body::from_stream(events))
+    stream_of(Feed { handle, closing, over: false, view })
 }
 
 /// A response of server-sent events.
-pub(super) fn stream_of(events: Body) -> Response {
+pub(super) fn stream_of(source: impl EventSource) -> Response {
+    let events = stream::unfold(source, |mut source| async move {
+        let event = source.next().await?;
+        Some((Ok::<_, Infallible>(event), source))
+    });
     let headers =
         [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-cache")];
-    (headers, events).into_response()
+    (headers, Body::from_stream(events)).into_response()
 }
 
-impl Feed {
+impl EventSource for Feed {
     async fn next(&mut self) -> Option<Bytes> {
         if self.over {
             return None;

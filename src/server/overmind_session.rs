@@ -22,24 +22,17 @@ use crate::model::command::Sender;
 use crate::model::request::{ChangeOrder, Request};
 
 /// Why a conversation ends.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 enum ConversationEnd {
-    /// It is complete, or the client has disconnected.
+    /// It is complete, or the client has closed its direction.
+    #[error("it is over")]
     Over,
+    /// The client has disconnected.
+    #[error(transparent)]
+    Gone(#[from] io::Error),
     /// The supervisor is ending.
-    Ending,
-}
-
-impl From<io::Error> for ConversationEnd {
-    fn from(_: io::Error) -> Self {
-        Self::Over
-    }
-}
-
-impl From<Ending> for ConversationEnd {
-    fn from(_: Ending) -> Self {
-        Self::Ending
-    }
+    #[error(transparent)]
+    Ending(#[from] Ending),
 }
 
 /// Serve a client until it disconnects or the run ends.
@@ -48,7 +41,7 @@ pub(super) async fn converse(mut stream: UnixStream, first: Vec<u8>, api: Api) {
     let lines = LineReader::new(reader, first);
     let mut talk = OvermindSession { writer, echo: None, api };
     let stopped = talk.run(lines).await;
-    if matches!(stopped, ConversationEnd::Ending) {
+    if matches!(stopped, ConversationEnd::Ending(_)) {
         tracing::debug!("a line was not answered: the supervisor is ending");
     }
 }
@@ -115,18 +108,12 @@ impl OvermindSession<'_> {
                 self.say(&overmind::connection(&state, process, window.as_deref())).await?;
             }
             OvermindCommand::Restart(patterns) => {
-                some(&self.api, &patterns, |names| Request::Restart {
-                    names,
-                    order: ChangeOrder::Overmind,
-                })
-                .await?;
+                let request = |names, order| Request::Restart { names, order };
+                some(&self.api, &patterns, request).await?;
             }
             OvermindCommand::Stop(patterns) => {
-                some(&self.api, &patterns, |names| Request::Stop {
-                    names,
-                    order: ChangeOrder::Overmind,
-                })
-                .await?;
+                let request = |names, order| Request::Stop { names, order };
+                some(&self.api, &patterns, request).await?;
             }
             OvermindCommand::Quit => ask(&self.api, Request::Quit).await?,
             OvermindCommand::Kill => ask(&self.api, Request::Kill).await?,
@@ -152,11 +139,14 @@ impl OvermindSession<'_> {
 async fn some(
     api: &Api,
     patterns: &[String],
-    request: impl FnOnce(Vec<String>) -> Request,
+    request: impl FnOnce(Vec<String>, ChangeOrder) -> Request,
 ) -> Result<(), Ending> {
     let state = api.handle.state().await?;
     let names = overmind::matching(&state.processes, patterns);
-    if names.is_empty() { Ok(()) } else { ask(api, request(names)).await }
+    if names.is_empty() {
+        return Ok(());
+    }
+    ask(api, request(names, ChangeOrder::Overmind)).await
 }
 
 /// Send a request without waiting for its outcome: the protocol has no replies, and the log shows the outcome.

@@ -1,6 +1,6 @@
 //! The accept loop: one task per client, limited in number, closed to other users.
 
-use std::future::Future;
+use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,8 +8,9 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::FromRef;
+use axum::extract::{FromRef, FromRequestParts};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use futures_util::future::OptionFuture;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -88,6 +89,25 @@ pub struct Api {
 impl FromRef<Api> for Reading {
     fn from_ref(api: &Api) -> Self {
         api.reading.clone()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Reading
+where
+    Self: FromRef<S>,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        Ok(Self::from_ref(state))
+    }
+}
+
+impl FromRequestParts<Self> for Api {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, api: &Self) -> Result<Self, Infallible> {
+        Ok(api.clone())
     }
 }
 

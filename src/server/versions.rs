@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::http::answer::{Strange, error};
+use super::http::answer::{Strange, error, strange};
 use crate::api::version::{API_HEADER, OURS, VERSION_HEADER, lasts, readable};
 use crate::model::request::API;
 
@@ -22,9 +22,7 @@ pub(super) async fn signed(request: Request, next: Next) -> Response {
         Some(None) => error(StatusCode::BAD_REQUEST, "`tmo-api` is not a number; leave it out"),
         Some(Some(api)) if api > u64::from(API) && !lasts(request.uri().path()) => {
             let what = format!("version {API} of the API is spoken here, not {api}");
-            let mut answer = error(StatusCode::BAD_REQUEST, &what);
-            answer.extensions_mut().insert(Strange(what));
-            answer
+            strange(StatusCode::BAD_REQUEST, what)
         }
         Some(Some(_)) | None => next.run(request).await,
     };

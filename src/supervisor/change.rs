@@ -14,7 +14,7 @@ use super::{Effect, Goal, Proc, RunPhase, Supervisor};
 use crate::model::ProcId;
 use crate::model::event::{Skip, What};
 use crate::model::request::ChangeOrder;
-use crate::model::rules::{Probe, Stage};
+use crate::model::rules::Stage;
 use crate::model::time::Timestamp;
 
 impl Supervisor {
@@ -308,12 +308,7 @@ impl Supervisor {
     /// Whether the process does its work once and ends.
     pub(super) fn is_one_shot(&self, id: ProcId) -> bool {
         let rules = &self.procs[id].rules;
-        let stays = rules.live.is_some()
-            || rules
-                .ready
-                .iter()
-                .any(|check| !matches!(check.probe, Probe::Exit { .. } | Probe::Delay { .. }));
-        self.is_to_end(id) || rules.stage == Stage::Dependency && !stays
+        self.is_to_end(id) || rules.stage == Stage::Dependency && !rules.is_to_stay()
     }
 
     /// Whether it is a one-shot process whose last life was a success.

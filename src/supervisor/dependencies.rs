@@ -49,12 +49,6 @@ impl Supervisor {
         }
     }
 
-    /// Start the processes that this one needs, and hold it back until they are ready.
-    pub(super) fn await_needs(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
-        self.call_needs(id, now, out);
-        self.hold(id, out);
-    }
-
     /// Whether everything it waits for has happened.
     pub(super) fn may_begin(&self, id: ProcId) -> bool {
         let proc = &self.procs[id];
@@ -79,12 +73,6 @@ impl Supervisor {
             let on = self.blockers(id).map(|on| self.procs[on].name.clone()).collect();
             out.push(Effect::Say(Some(id), What::Waiting { on }));
         }
-    }
-
-    /// The names of the processes it waits for, for messages.
-    pub fn awaited(&self, id: ProcId) -> String {
-        let names: Vec<_> = self.blockers(id).map(|on| self.procs[on].name.to_string()).collect();
-        names.join(", ")
     }
 
     /// The processes it waits for.

@@ -12,7 +12,6 @@ const MOST_LIVES: usize = 16;
 
 /// The installations of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Installation {
     /// The newest lives that install.
     lives: Vec<LifeId>,

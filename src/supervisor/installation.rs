@@ -96,8 +96,7 @@ impl Supervisor {
         out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
-        proc.phase = Phase::Ending { life, exit };
-        proc.since = at;
+        proc.enter(Phase::Ending { life, exit }, at);
         let overdue = proc.installation.failure().is_some();
         let why = match proc.installation.failure() {
             Some(why) => Some(why.clone()),
@@ -130,7 +129,8 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         proc.goal = Goal::Run;
         proc.request_next_life();
-        self.await_needs(id, now, out);
+        self.call_needs(id, now, out);
+        self.hold(id, out);
         self.want(id, out);
     }
 
@@ -188,11 +188,6 @@ impl Proc {
         self.install.as_ref().is_some_and(|plan| self.installation.is_needed(plan))
     }
 
-    /// Forget the installation of an earlier process with this name.
-    pub(super) fn forget_installation(&mut self) {
-        self.installation.forget();
-    }
-
     /// Whether this life installs it.
     pub fn installs_in(&self, life: Option<LifeId>) -> bool {
         life.is_some_and(|life| self.installation.is_life(life))
@@ -209,21 +204,11 @@ impl Proc {
             || self.is_to_begin() && self.installs_in(self.life)
     }
 
-    /// If it is being installed, run its program afterwards.
-    pub(super) fn run_after_installation(&mut self) {
-        self.installation.run_next();
-    }
-
     /// The reason if its last life was an installation that failed without a request to stop.
     pub(super) fn installation_failure(&self) -> Option<&InstallProblem> {
         let failure =
             self.installation.failure().filter(|why| **why != InstallProblem::Interrupted);
         failure.filter(|_| matches!(self.phase, Phase::Over { .. }) && self.is_at_installation())
-    }
-
-    /// Whether the last installation is complete.
-    pub(super) const fn is_installed(&self) -> bool {
-        self.installation.is_complete()
     }
 
     /// The time limit of its installation in milliseconds.

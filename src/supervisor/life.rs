@@ -61,10 +61,7 @@ impl Supervisor {
         // A shim whose life file was removed repeats its `Up` entry; its sink is still there.
         proc.recorded &= proc.pane == pane;
         proc.pane = pane;
-        if by_hand
-            && !proc.alive()
-            && !proc.planned.removed()
-            && self.run_phase == RunPhase::Running
+        if by_hand && !proc.alive() && !proc.planned.removed && self.run_phase == RunPhase::Running
         {
             proc.goal = Goal::Run;
             proc.retired = false;
@@ -83,8 +80,7 @@ impl Supervisor {
             && !proc.alive()
             && !proc.waiting
         {
-            proc.phase = Phase::Starting { life };
-            proc.since = now;
+            proc.enter(Phase::Starting { life }, now);
         }
         self.want(id, out);
     }
@@ -233,8 +229,7 @@ impl Supervisor {
             return;
         }
         proc.note = Some(Note::Stuck(members.clone()));
-        proc.phase = Phase::Stuck { life, members: members.clone() };
-        proc.since = at;
+        proc.enter(Phase::Stuck { life, members: members.clone() }, at);
         out.push(Effect::Say(Some(id), What::Stuck { members }));
     }
 
@@ -244,8 +239,7 @@ impl Supervisor {
         if matches!(proc.phase, Phase::Starting { .. }) {
             // The shim was exiting already when this life was requested, so another shim may begin
             // it.
-            proc.phase = Phase::Pending;
-            proc.since = at;
+            proc.enter(Phase::Pending, at);
         }
         if proc.goal == Goal::Run && proc.life <= proc.current_life() && proc.due.is_none() {
             proc.goal = Goal::Stop;
@@ -266,22 +260,19 @@ impl Supervisor {
         if proc.lost < MOST_LOST {
             proc.lost += 1;
             if matches!(proc.phase, Phase::Starting { .. }) {
-                proc.phase = Phase::Pending;
-                proc.since = now;
+                proc.enter(Phase::Pending, now);
             }
             return;
         }
         let Some(life) = proc.life else { return };
-        proc.phase = Phase::Starting { life };
-        proc.since = now;
+        proc.enter(Phase::Starting { life }, now);
         let what = ShimGone::BeforeBegin;
         proc.note = Some(Note::ShimGone(what.clone()));
         out.push(Effect::Say(Some(id), What::ShimGone { what }));
         let exit = Exit::Signal(KILL);
         self.exited(id, (life, exit), now, out);
         let proc = &mut self.procs[id];
-        proc.since = now;
-        proc.phase = Phase::Over { life, exit, asked: proc.end_was_intended(life) };
+        proc.enter(Phase::Over { life, exit, asked: proc.end_was_intended(life) }, now);
     }
 
     /// The shim was killed. The processes found of its process tree have been ended; their exit
@@ -362,6 +353,11 @@ impl Supervisor {
 }
 
 impl Proc {
+    pub(super) fn enter(&mut self, phase: Phase, at: Timestamp) {
+        self.phase = phase;
+        self.since = at;
+    }
+
     /// Nothing is left of this life. If a later life was requested, the shim deals with it next: even
     /// if that is no longer wanted it may have begun already, and the shim reports its outcome either
     /// way. A life that is held back is unknown to the shim.

@@ -42,7 +42,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::RunProblem;
-use crate::model::life::or_zero;
 use crate::model::plan::Plan;
 use crate::model::time::{Timestamp, nanos};
 use crate::model::{Exit, ProcId};
@@ -99,10 +98,8 @@ pub struct Supervisor {
     pub tmux_gone: bool,
     /// Everything stops because a process ended with success, not because of a request. In this case
     /// a process that is stopped can still make the run fail.
-    #[serde(default)]
     interrupts: bool,
     /// When the end of the run was first requested.
-    #[serde(default)]
     asked_at: Option<Timestamp>,
     /// When the run began to end: the processes that had ended and that running ones depended on.
     #[serde(default)]
@@ -111,19 +108,14 @@ pub struct Supervisor {
     #[serde(default)]
     pub completed: bool,
     /// The event "all processes have ended" has been logged.
-    #[serde(default)]
     idle: bool,
     /// The stages that the run has reached.
-    #[serde(default)]
     passed: Vec<RunStage>,
     /// The run has begun: it has been determined which process waits for which.
-    #[serde(default = "yes")]
     begun: bool,
     /// The generation of the plan that was attached last ([`Plan::generation`]).
-    #[serde(default)]
     pub generation: u64,
     /// Requests with a key, oldest first.
-    #[serde(default)]
     keyed: Vec<(String, PendingRequest)>,
     #[serde(skip)]
     pending: Vec<PendingRequest>,
@@ -218,10 +210,6 @@ impl Supervisor {
         }
         let mut lost = vec![];
         for (id, proc) in ProcId::all(&self.procs).zip(&mut self.procs) {
-            if proc.begun == 0 && proc.last_pid.is_some() {
-                // The state was saved by a version that did not count lives.
-                proc.begun = or_zero::number(proc.current_life()).into();
-            }
             if self.run_phase == RunPhase::Running && proc.needs_pane() && !self.tmux_gone {
                 proc.pane = Pane::Opening;
             }
@@ -323,9 +311,4 @@ impl Supervisor {
         };
         out.push(Effect::Want { id, want, life, kill: proc.kill_requested });
     }
-}
-
-/// States that were saved without this field are of runs that had begun.
-const fn yes() -> bool {
-    true
 }

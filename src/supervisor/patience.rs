@@ -24,7 +24,7 @@ impl Proc {
             Phase::Running { .. } | Phase::Installing { .. } | Phase::Ending { .. }
         );
         let asked = self.stop_life == life && self.kill_requested < life;
-        (waits && asked).then(|| self.stop_since + Duration::from_millis(self.planned.grace_ms()))
+        (waits && asked).then(|| self.stop_since + Duration::from_millis(self.planned.grace_ms))
     }
 
     /// Record a request to stop its current life; returns whether it is the first one.
@@ -48,17 +48,6 @@ impl Proc {
     }
 }
 
-/// The effect of a request to stop a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Insistence {
-    /// The process was not being stopped yet; now it is.
-    Begins,
-    /// The process is being stopped already, and nothing else is done.
-    Joins,
-    /// It is a second request: the process is killed.
-    Kills,
-}
-
 /// Whether a request at `now` is a second one after that at `first`, not the same one sent twice.
 fn is_later(first: Timestamp, now: Timestamp) -> bool {
     // The absolute difference, in case the clock was set back.
@@ -80,26 +69,20 @@ impl Supervisor {
         }
     }
 
-    /// Handles a request to stop this process. A second request kills it, as in overmind.
-    pub(super) fn insist(
-        &mut self,
-        id: ProcId,
-        now: Timestamp,
-        out: &mut Vec<Effect>,
-    ) -> Insistence {
+    /// Handles a request to stop this process. A second request kills it, as in overmind. Returns
+    /// whether the process was being stopped already and nothing else is done.
+    pub(super) fn insist(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) -> bool {
         let proc = &mut self.procs[id];
         let life = proc.current_life();
         if !proc.alive() || proc.stop_requested < life {
-            return Insistence::Begins;
+            return false;
         }
-        if !proc.note_request(now) && is_later(proc.asked_at, now) {
-            if proc.kill_requested < life {
-                proc.kill_requested = life;
-                out.push(Effect::Say(Some(id), What::Killing));
-            }
-            return Insistence::Kills;
+        let is_second = !proc.note_request(now) && is_later(proc.asked_at, now);
+        if is_second && proc.kill_requested < life {
+            proc.kill_requested = life;
+            out.push(Effect::Say(Some(id), What::Killing));
         }
-        Insistence::Joins
+        !is_second
     }
 
     /// Handles a request to end the run. A second request kills everything.

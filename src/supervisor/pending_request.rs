@@ -190,7 +190,7 @@ fn in_this_phase(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdi
         (WaitCondition::Installed | WaitCondition::Run(_), _) if proc.is_installing() => {
             Verdict::Waiting
         }
-        (WaitCondition::Installed, _) if proc.is_installed() => Verdict::Reached,
+        (WaitCondition::Installed, _) if proc.installation.is_complete() => Verdict::Reached,
         (WaitCondition::Installed, _) => Verdict::Failed(note()),
         (WaitCondition::Run(life), _) if proc.life < life => Verdict::Failed(note()),
         (WaitCondition::Over(life), _) if !proc.alive() || proc.current_life() > life => {

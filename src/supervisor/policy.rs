@@ -298,7 +298,7 @@ impl Supervisor {
             let timed = proc.check_due().is_some()
                 || self.cleanup_due(id).is_some()
                 || proc.installation_due().is_some();
-            let late = |due: Timestamp| due > now + proc.longest_pause();
+            let late = |due: Timestamp| due > now + proc.pause;
             proc.since > now && timed || proc.due.is_some_and(late)
         })
     }
@@ -312,7 +312,7 @@ impl Supervisor {
             self.look_at_installation(id, now, out);
             let proc = &mut self.procs[id];
             // A deadline further away means that the clock was set back.
-            let latest = now + proc.longest_pause();
+            let latest = now + proc.pause;
             proc.due = proc.due.map(|due| due.min(latest));
             if proc.due.is_some_and(|due| due <= now) {
                 proc.due = None;
@@ -321,13 +321,6 @@ impl Supervisor {
                 self.bring_up(id, now, out);
             }
         }
-    }
-}
-
-impl RestartPolicy {
-    /// The longest pause of this policy.
-    fn longest(&self) -> Duration {
-        Duration::from_millis(self.delay_ms.max(self.max_delay_ms))
     }
 }
 
@@ -374,15 +367,6 @@ impl Proc {
     fn rest(&mut self, from: Timestamp, pause: Duration) {
         self.due = Some(from + pause);
         self.pause = pause;
-    }
-
-    /// The greatest remaining length of its current pause.
-    fn longest_pause(&self) -> Duration {
-        // If the length of the pause was not saved (by an older version), assume the longest one.
-        match self.pause {
-            Duration::ZERO => self.rules.restart.as_ref().unwrap_or(&AUTO_RESTART_POLICY).longest(),
-            pause => pause,
-        }
     }
 
     /// How long to wait before the next life, if the last one lasted for `ran`.

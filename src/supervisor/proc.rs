@@ -18,20 +18,22 @@ use crate::model::time::{Timestamp, nanos};
 use crate::model::{Exit, LifeId, ProcId, ProcName, ProcessStatus, is_default};
 
 /// The desired state of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Goal {
     /// Its newest life should run.
     Run,
     /// It should not run.
+    #[default]
     Stop,
 }
 
 /// The state of a process; each variant carries the data that is valid in that state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(tag = "phase", rename_all = "kebab-case")]
 pub enum Phase {
     /// It has not run yet in this run.
+    #[default]
     Pending,
     /// A life was requested, and its shim has not reported anything about it yet.
     Starting {
@@ -94,10 +96,11 @@ impl Phase {
 }
 
 /// Whether there is a pane with a shim.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(tag = "pane", rename_all = "kebab-case")]
 pub enum Pane {
     /// No pane exists; starting the process opens one.
+    #[default]
     None,
     /// It has been requested and is not up yet.
     Opening,
@@ -165,7 +168,7 @@ pub struct Broken {
 }
 
 /// One process as the supervisor sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub struct Proc {
     /// Its name.
@@ -173,7 +176,6 @@ pub struct Proc {
     /// Its stop signal.
     pub stop_signal: i32,
     /// What happens when it exits by itself.
-    #[serde(default)]
     pub on_exit: OnExit,
     /// The desired state.
     pub goal: Goal,
@@ -191,52 +193,44 @@ pub struct Proc {
     #[serde(rename = "killed", with = "or_zero")]
     pub kill_requested: Option<LifeId>,
     /// The newest life that its shim began to stop or kill before it ended.
-    #[serde(default, with = "or_zero")]
+    #[serde(with = "or_zero")]
     pub signalled: Option<LifeId>,
     /// The newest life that is stopped because another process ended with success.
-    #[serde(default, with = "or_zero")]
+    #[serde(with = "or_zero")]
     pub interrupted: Option<LifeId>,
     /// The life to which [`Proc::stop_since`] refers.
-    #[serde(default, with = "or_zero")]
+    #[serde(with = "or_zero")]
     pub stop_life: Option<LifeId>,
     /// When that life was asked to stop.
-    #[serde(default)]
     pub stop_since: Timestamp,
     /// The newest life that a user or a client has asked to stop.
-    #[serde(default, with = "or_zero")]
+    #[serde(with = "or_zero")]
     pub asked_life: Option<LifeId>,
     /// When that was first requested.
-    #[serde(default)]
     pub asked_at: Timestamp,
     /// The newest life whose slow stop was reported.
-    #[serde(default, with = "or_zero")]
+    #[serde(with = "or_zero")]
     pub slow_life: Option<LifeId>,
     /// The newest life that its shim reported as skipped: the shim will never begin it.
-    #[serde(default, with = "or_zero")]
+    #[serde(with = "or_zero")]
     pub skipped: Option<LifeId>,
     /// How many shims in a row ended before they began the requested life.
-    #[serde(default)]
     pub lost: u8,
     /// How long its last life ran.
-    #[serde(default, with = "nanos")]
+    #[serde(with = "nanos")]
     pub ran: Duration,
     /// What its last life contributes to the exit code of the run.
-    #[serde(default)]
     pub status: u8,
     /// The exit status of its last life.
-    #[serde(default)]
     pub last_exit: Option<Exit>,
     /// How many times in a row it was restarted after it exited by itself.
-    #[serde(default)]
     pub streak: u32,
     /// When it is to be restarted.
-    #[serde(default)]
     pub due: Option<Timestamp>,
     /// The planned length of the pause before that restart.
-    #[serde(default, with = "nanos")]
+    #[serde(with = "nanos")]
     pub pause: Duration,
     /// How many of its lives have begun.
-    #[serde(default)]
     pub begun: u64,
     /// Its last main process, dead or alive.
     pub last_pid: Option<u32>,
@@ -248,39 +242,34 @@ pub struct Proc {
     pub note: Option<Note>,
     /// It did not start with the run: it was added by scaling or by a reload, or begins only on
     /// request.
-    #[serde(default)]
     pub added: bool,
     /// It is no longer one of the run's processes: its entry was scaled down, or the configuration no
     /// longer contains it.
-    #[serde(default)]
     pub retired: bool,
     /// The value of [`ProcessPlan::additions`] up to which the plan was carried out.
-    #[serde(rename = "came", default)]
+    #[serde(rename = "came")]
     pub additions: u32,
     /// The value of [`ProcessPlan::revision`] up to which the plan was carried out.
-    #[serde(rename = "edition", default)]
+    #[serde(rename = "edition")]
     pub revision: u32,
     /// The value of [`ProcessPlan::own_revision`] up to which the plan was carried out.
     #[serde(default)]
     pub own_revision: u32,
     /// It should run, but what it waits for has not happened yet.
-    #[serde(rename = "held", default)]
+    #[serde(rename = "held")]
     pub waiting: bool,
     /// A sink records the output of its pane.
-    #[serde(rename = "heard", default)]
+    #[serde(rename = "heard")]
     pub recorded: bool,
     /// Whether its current life is ready.
-    #[serde(default)]
     pub ready: Ready,
     /// When a new supervisor took over the readiness checks of the current life; the epoch if none
     /// did.
-    #[serde(default)]
     pub asked_again: Timestamp,
     /// How many liveness checks in a row its life has failed.
-    #[serde(rename = "misses", default)]
+    #[serde(rename = "misses")]
     pub failed_checks: u32,
     /// How many of its lives in a row have failed.
-    #[serde(default)]
     pub failures: u32,
     /// When the last of these failed; the epoch if that is not known.
     #[serde(default)]
@@ -289,22 +278,20 @@ pub struct Proc {
     #[serde(default)]
     pub failing_since: Timestamp,
     /// Why it has failed for good, if it has.
-    #[serde(default)]
     pub broken: Option<Broken>,
     /// Counts of how its lives ended.
-    #[serde(rename = "tally", default)]
+    #[serde(rename = "tally")]
     pub exit_stats: ExitStats,
     /// The newest life that was ended because it had failed while running.
-    #[serde(default, with = "or_zero")]
+    #[serde(with = "or_zero")]
     pub failed: Option<LifeId>,
     /// Why it was not started, if it was skipped.
-    #[serde(default)]
     pub skip: Option<Skip>,
     /// It was asked to stop because the run is ending.
-    #[serde(rename = "dismissed", default)]
+    #[serde(rename = "dismissed")]
     pub stopped_by_shutdown: bool,
     /// It was started for the cleanup at the end of the run.
-    #[serde(rename = "swept", default)]
+    #[serde(rename = "swept")]
     pub for_cleanup: bool,
     /// Its part in the last change of several processes.
     #[serde(default, skip_serializing_if = "is_default")]
@@ -338,55 +325,15 @@ impl Proc {
             on_exit: process.on_exit,
             goal: if waits { Goal::Stop } else { Goal::Run },
             life: (!waits).then_some(LifeId::FIRST),
-            phase: Phase::Pending,
-            pane: Pane::None,
-            stop_requested: None,
-            kill_requested: None,
-            signalled: None,
-            interrupted: None,
-            stop_life: None,
-            stop_since: Timestamp::EPOCH,
-            asked_life: None,
-            asked_at: Timestamp::EPOCH,
-            slow_life: None,
-            skipped: None,
-            lost: 0,
-            ran: Duration::ZERO,
-            status: 0,
-            last_exit: None,
-            streak: 0,
-            due: None,
-            pause: Duration::ZERO,
-            begun: 0,
-            last_pid: None,
             since: now,
-            seen: 0,
-            note: None,
             added: later || process.waits,
             retired: later,
-            additions: 0,
             revision: process.revision,
             own_revision: process.own_revision,
-            waiting: false,
-            recorded: false,
-            ready: Ready::default(),
-            asked_again: Timestamp::EPOCH,
-            failed_checks: 0,
-            failures: 0,
-            failed_at: Timestamp::EPOCH,
-            failing_since: Timestamp::EPOCH,
-            broken: None,
-            exit_stats: ExitStats::default(),
-            failed: None,
-            skip: None,
-            stopped_by_shutdown: false,
-            for_cleanup: false,
             change: ChangePart::of_start(plan.no_deps),
-            installation: Installation::default(),
             install: process.install.clone(),
             rules: process.rules.clone(),
-            planned: Planned::default(),
-            needs: vec![],
+            ..Self::default()
         }
     }
 
@@ -439,20 +386,12 @@ impl Proc {
         matches!(self.phase, Phase::Stuck { .. })
     }
 
-    /// What SIGKILL did not end.
-    pub fn stuck_members(&self) -> &[Member] {
-        self.phase.stuck_members()
-    }
-
     /// The pid of its main process while that is running.
     pub fn pid(&self) -> Option<u32> {
-        match self.phase {
-            Phase::Running { pid, .. } | Phase::Installing { pid, .. } => Some(pid),
-            Phase::Pending
-            | Phase::Starting { .. }
-            | Phase::Ending { .. }
-            | Phase::Stuck { .. }
-            | Phase::Over { .. } => None,
+        if let Phase::Running { pid, .. } | Phase::Installing { pid, .. } = self.phase {
+            Some(pid)
+        } else {
+            None
         }
     }
 

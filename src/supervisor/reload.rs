@@ -19,26 +19,17 @@ use crate::model::time::Timestamp;
 /// The counters and settings of the plan for a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Planned {
-    removed: bool,
+    /// No configuration contains the process any more.
+    pub(super) removed: bool,
     waits: bool,
     additions: u32,
     revision: u32,
     own_revision: u32,
     /// Milliseconds from the stop signal to SIGKILL.
-    grace_ms: u64,
+    pub(super) grace_ms: u64,
 }
 
 impl Planned {
-    /// No configuration contains the process any more.
-    pub(super) const fn removed(self) -> bool {
-        self.removed
-    }
-
-    /// Milliseconds from the stop signal to SIGKILL.
-    pub(super) const fn grace_ms(self) -> u64 {
-        self.grace_ms
-    }
-
     fn of(process: &ProcessPlan, plan: &Plan) -> Self {
         let &ProcessPlan { removed, waits, additions, revision, own_revision, grace_ms, .. } =
             process;
@@ -128,7 +119,7 @@ impl Supervisor {
         proc.retired = false;
         proc.write_off(now);
         // The files installed for an earlier process of this name may be gone.
-        proc.forget_installation();
+        proc.installation.forget();
         if proc.rules.stage == Stage::Cleanup {
             return None;
         }

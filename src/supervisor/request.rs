@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::exit_code::KILL;
 use super::part::{Action, ChangePart};
-use super::patience::Insistence;
 use super::pending_request::{PendingRequest, WaitCondition};
 use super::{Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::event::{Note, What};
@@ -88,7 +87,7 @@ impl Supervisor {
                 Action::Stop
             }
             Verb::Restart => {
-                let joins = self.insist(id, now, out) == Insistence::Joins;
+                let joins = self.insist(id, now, out);
                 if joins && self.procs[id].is_to_begin() { Action::Keep } else { Action::Restart }
             }
         };
@@ -147,7 +146,7 @@ impl Supervisor {
                 };
                 let grows = |proc: &Proc| usize::from(count(proc)) > runs(proc.name.entry());
                 ProcId::all(&self.procs)
-                    .filter(|&id| !self.procs[id].planned.removed() && grows(&self.procs[id]))
+                    .filter(|&id| !self.procs[id].planned.removed && grows(&self.procs[id]))
                     .collect()
             }
             Request::Stop { .. }
@@ -193,7 +192,7 @@ impl Supervisor {
         let is_group = |word: &&String| word.starts_with('@') && !word.contains(',');
         let groups: Vec<String> = counts.keys().filter(is_group).cloned().collect();
         for word in groups {
-            let is_member = |proc: &&Proc| !proc.planned.removed() && proc.is_meant(&word);
+            let is_member = |proc: &&Proc| !proc.planned.removed && proc.is_meant(&word);
             let members: Vec<_> = self.procs.iter().filter(is_member).collect();
             // A group that has no members stays, to be refused.
             if let (false, Some(count)) = (members.is_empty(), counts.get(&word).copied()) {
@@ -215,7 +214,7 @@ impl Supervisor {
         out: &mut Vec<Effect>,
     ) {
         let entry = |proc: &Proc| ProcName::new(proc.name.entry()).ok();
-        let there = self.procs.iter().filter(|proc| !proc.planned.removed());
+        let there = self.procs.iter().filter(|proc| !proc.planned.removed);
         let mut entries: Vec<_> = there.filter_map(entry).collect();
         // The instances of an entry need not be next to each other.
         let mut seen = BTreeSet::new();
@@ -223,7 +222,7 @@ impl Supervisor {
         let known = |name: &&String| entries.iter().any(|entry| entry.as_str() == **name);
         if let Some(unknown) = counts.keys().find(|name| !known(name)) {
             let group = std::slice::from_ref(unknown);
-            let outcome = match self.find(group, |proc| !proc.planned.removed()) {
+            let outcome = match self.find(group, |proc| !proc.planned.removed) {
                 Err(outcome) if unknown.starts_with('@') => *outcome,
                 Err(_) | Ok(_) => Outcome::unknown(unknown, &entries),
             };
@@ -237,7 +236,7 @@ impl Supervisor {
         for id in ProcId::all(&self.procs) {
             let proc = &mut self.procs[id];
             let Some(count) = counts.get(proc.name.entry()) else { continue };
-            if proc.planned.removed() {
+            if proc.planned.removed {
                 continue;
             }
             let instance = proc.name.instance();
@@ -291,7 +290,7 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         proc.forget_refusal();
         let stopping = proc.alive() && proc.stop_was_requested();
-        proc.run_after_installation();
+        proc.installation.run_next();
         if proc.is_to_stop() {
             proc.cancel_stop();
             return WaitCondition::Run(proc.life);
@@ -329,8 +328,7 @@ impl Supervisor {
                 if !proc.alive()
                     && let Some(life) = proc.life
                 {
-                    proc.phase = Phase::Starting { life };
-                    proc.since = now;
+                    proc.enter(Phase::Starting { life }, now);
                 }
                 self.want(id, out);
             }
@@ -392,8 +390,7 @@ impl Supervisor {
         proc.note = Some(Note::Text(why.to_owned()));
         let runs = matches!(stands, Some((Want::Run, life)) if life == proc.current_life());
         if matches!(proc.phase, Phase::Starting { life } if Some(life) == proc.life) {
-            proc.phase = Phase::Pending;
-            proc.since = now;
+            proc.enter(Phase::Pending, now);
             proc.life = proc.life.and_then(LifeId::previous);
             proc.goal = Goal::Stop;
             self.could_not_start(id, why, out);
@@ -456,8 +453,7 @@ impl Proc {
     pub(super) fn write_off(&mut self, now: Timestamp) {
         if let (Phase::Stuck { life, .. }, Pane::None) = (&self.phase, &self.pane) {
             let (life, exit) = (*life, Exit::Signal(KILL));
-            self.phase = Phase::Over { life, exit, asked: true };
-            self.since = now;
+            self.enter(Phase::Over { life, exit, asked: true }, now);
         }
     }
 }
@@ -465,17 +461,11 @@ impl Proc {
 impl Outcome {
     /// Everything was done.
     pub fn done(names: Vec<crate::model::ProcName>) -> Self {
-        Self { ok: true, problems: vec![], names, following: vec![], unknown: None }
+        Self { ok: true, names, ..Self::default() }
     }
 
     /// Nothing was done, with the reason.
     pub fn refused(problem: String) -> Self {
-        Self {
-            ok: false,
-            problems: vec![problem.into()],
-            names: vec![],
-            following: vec![],
-            unknown: None,
-        }
+        Self { problems: vec![problem.into()], ..Self::default() }
     }
 }

@@ -38,7 +38,8 @@ impl Supervisor {
 
     /// Stop a process for the rest of the run.
     fn dismiss(&mut self, id: ProcId, out: &mut Vec<Effect>) {
-        let told = self.procs[id].stop_was_requested() || self.main_gone(id);
+        let proc = &self.procs[id];
+        let told = proc.stop_was_requested() || matches!(proc.phase, Phase::Ending { .. });
         if !told {
             self.request_stop(id, out);
         }
@@ -194,10 +195,6 @@ impl Supervisor {
             proc.kill_requested = proc.life.max(life);
             self.want(id, out);
         }
-    }
-
-    fn main_gone(&self, id: ProcId) -> bool {
-        matches!(self.procs[id].phase, Phase::Ending { .. })
     }
 
     pub(super) fn on_tmux_gone(&mut self, out: &mut Vec<Effect>) {

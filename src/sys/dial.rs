@@ -14,6 +14,10 @@ use nix::sys::socket::{
 };
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
+use super::files;
+#[cfg(target_os = "linux")]
+use super::files::open_path;
+
 /// What a probe found at the path of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListenerState {
@@ -27,11 +31,7 @@ pub enum ListenerState {
 
 /// Whether a process listens there; never blocks.
 pub fn probe(path: &Path) -> io::Result<ListenerState> {
-    let name = match Name::new(path) {
-        Ok(name) => name,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ListenerState::Nothing),
-        Err(error) => return Err(error),
-    };
+    let Some(name) = files::if_there(Name::new(path))? else { return Ok(ListenerState::Nothing) };
     let stream = stream_socket()?;
     fcntl(&stream, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     match connect(stream.as_raw_fd(), &name.address) {
@@ -89,11 +89,6 @@ pub fn short(path: &Path) -> io::Result<Option<UnixAddr>> {
         Err(Errno::ENAMETOOLONG) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-#[cfg(target_os = "linux")]
-fn open_path(path: &Path) -> io::Result<File> {
-    crate::sys::files::open_path(path)
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -30,6 +30,14 @@ pub const TOML_LIMIT: u64 = 1 << 20;
 /// of this.
 pub const OWN_LIMIT: u64 = 64 << 20;
 
+/// What an access to a file has given, or `None` if there is no such file.
+pub fn if_there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    }
+}
+
 /// The path without links, as far as it exists: a directory has exactly one such path, however it is
 /// written.
 pub fn resolved(path: &Path) -> PathBuf {
@@ -302,13 +310,15 @@ pub fn open_to_read_and_write(path: &Path) -> io::Result<File> {
 /// Open a lock file of tmo's own (0600), created if it is missing. Anything there that is not a plain file
 /// is removed.
 pub fn make_lock(path: &Path) -> io::Result<File> {
-    let make = || {
-        let mut how = File::options();
-        plain(path, how.read(true).write(true).create(true).truncate(false).mode(0o600))
-    };
-    make().or_else(|error| match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => put_aside(path).and_then(|()| make()),
-        Ok(meta) if !meta.is_file() => fs::remove_file(path).and_then(|()| make()),
+    make_plain(path, File::options().write(true).truncate(false))
+}
+
+/// Open a plain file (0600) of tmo's own, created if it is missing, in place of anything else that is there.
+fn make_plain(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
+    how.read(true).create(true).mode(0o600);
+    plain(path, how).or_else(|error| match fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => put_aside(path).and_then(|()| plain(path, how)),
+        Ok(meta) if !meta.is_file() => fs::remove_file(path).and_then(|()| plain(path, how)),
         Ok(_) | Err(_) => Err(error),
     })
 }
@@ -412,15 +422,7 @@ fn put_aside(dir: &Path) -> io::Result<()> {
 /// Open a file (0600) for appending and reading, created if it is missing; anything that is not a plain
 /// file is removed first.
 pub fn append_to(path: &Path) -> io::Result<File> {
-    let append = || {
-        let mut how = File::options();
-        plain(path, how.read(true).append(true).create(true).mode(0o600))
-    };
-    append().or_else(|error| match fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => put_aside(path).and_then(|()| append()),
-        Ok(meta) if !meta.is_file() => fs::remove_file(path).and_then(|()| append()),
-        Ok(_) | Err(_) => Err(error),
-    })
+    make_plain(path, File::options().append(true))
 }
 
 /// Create a file (0600) for writing; fails if the path exists.
@@ -431,25 +433,22 @@ pub fn create_new(path: &Path) -> io::Result<File> {
 /// Create an anonymous file, which is reachable only by its descriptor. `path` is its name for a moment, until it is
 /// unlinked.
 pub fn unnamed(path: &Path) -> io::Result<File> {
-    let make =
-        || open(path, File::options().read(true).write(true).create_new(true).mode(0o600), 0);
-    let file = match make() {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            fs::remove_file(path)?;
-            make()?
-        }
-        result => result?,
-    };
+    let file = make_anew(path, File::options().read(true))?;
     fs::remove_file(path)?;
     Ok(file)
 }
 
 /// Create a file (0600) for writing, in place of anything there except a directory.
 pub fn create_anew(path: &Path) -> io::Result<File> {
-    match create_new(path) {
+    make_anew(path, &mut File::options())
+}
+
+fn make_anew(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
+    how.write(true).create_new(true).mode(0o600);
+    match open(path, how, 0) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             fs::remove_file(path)?;
-            create_new(path)
+            open(path, how, 0)
         }
         result => result,
     }

@@ -38,30 +38,35 @@ pub struct Report(PipeReader);
 pub fn hold(become_command: impl FnOnce() -> Failure) -> io::Result<Held> {
     let (gate_read, gate) = io::pipe()?;
     let (report, report_write) = io::pipe()?;
+    let Some(child) = fork()? else {
+        drop((gate, report));
+        end_child(wait_and_become(gate_read, report_write, become_command))
+    };
+    // Parent and child both call it, so it is done whichever runs first.
+    let _ = nix::unistd::setpgid(child, child);
+    Ok(Held { pid: child.as_raw().unsigned_abs(), gate, report })
+}
+
+/// Fork this process; `None` in the child, in which all signals are blocked.
+fn fork() -> io::Result<Option<Pid>> {
     let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     #[expect(unsafe_code, reason = "fork")]
     // SAFETY: a shim has one thread, so the child may do anything its parent may.
     let forked = unsafe { nix::unistd::fork() };
-    match forked {
-        Ok(ForkResult::Child) => {
-            drop((gate, report));
-            let status = wait_and_become(gate_read, report_write, become_command);
-            #[expect(unsafe_code, reason = "no exit handler of the parent may run in the child")]
-            // SAFETY: ends the process at once.
-            unsafe {
-                libc::_exit(status.into())
-            }
-        }
-        Ok(ForkResult::Parent { child }) => {
-            mask.thread_set_mask()?;
-            // Parent and child both call it, so it is done whichever runs first.
-            let _ = nix::unistd::setpgid(child, child);
-            Ok(Held { pid: child.as_raw().unsigned_abs(), gate, report })
-        }
-        Err(error) => {
-            mask.thread_set_mask()?;
-            Err(error.into())
-        }
+    let child = match forked {
+        Ok(ForkResult::Child) => return Ok(None),
+        Ok(ForkResult::Parent { child }) => Ok(Some(child)),
+        Err(error) => Err(error.into()),
+    };
+    mask.thread_set_mask()?;
+    child
+}
+
+fn end_child(status: u8) -> ! {
+    #[expect(unsafe_code, reason = "no exit handler of the parent may run in the child")]
+    // SAFETY: ends the process at once.
+    unsafe {
+        libc::_exit(status.into())
     }
 }
 
@@ -103,34 +108,16 @@ impl Report {
 ///
 /// It shares the memory of this process until one of the two changes it, so it costs less than a program of its own.
 pub fn detached(keep: &[i32], work: impl FnOnce() -> u8) -> io::Result<u32> {
-    // No signal handler of this process may run in the child.
-    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-    #[expect(unsafe_code, reason = "fork")]
-    // SAFETY: a shim has one thread, so the child may do anything its parent may.
-    let forked = unsafe { nix::unistd::fork() };
-    match forked {
-        Ok(ForkResult::Child) => {
-            super::default_signals(&[]);
-            let _ = super::unblock_signals();
-            let _ = nix::unistd::setsid();
-            let _ = detach_standard_streams();
-            let _ = super::close_inherited(keep);
-            let status = work();
-            #[expect(unsafe_code, reason = "no exit handler of the parent may run in the child")]
-            // SAFETY: ends the process at once.
-            unsafe {
-                libc::_exit(status.into())
-            }
-        }
-        Ok(ForkResult::Parent { child }) => {
-            mask.thread_set_mask()?;
-            Ok(child.as_raw().unsigned_abs())
-        }
-        Err(error) => {
-            mask.thread_set_mask()?;
-            Err(error.into())
-        }
-    }
+    let Some(child) = fork()? else {
+        // No signal handler of this process may run in the child.
+        super::default_signals(&[]);
+        let _ = super::unblock_signals();
+        let _ = nix::unistd::setsid();
+        let _ = detach_standard_streams();
+        let _ = super::close_inherited(keep);
+        end_child(work())
+    };
+    Ok(child.as_raw().unsigned_abs())
 }
 
 /// Replace the standard streams with `/dev/null`.

@@ -42,8 +42,8 @@ use portable as system;
 pub use process::{ChildExit, Listener, ProcInfo, RefusedCall, TcpPeer, Usage};
 pub(crate) use signals::timespec;
 pub use signals::{
-    Group, Wakes, default_signals, end_after, end_by, ignore_signals, signal_group, stop,
-    unblock_all_signals, unblock_signals,
+    Group, Wakes, default_signals, end_after, end_by, ignore_signals, signal_group, signal_pid,
+    stop, unblock_all_signals, unblock_signals,
 };
 use system::CHEAP_LOOKS;
 pub use system::{

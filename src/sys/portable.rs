@@ -329,7 +329,7 @@ pub fn signal(pid: u32, started: u64, signal: i32) -> io::Result<bool> {
     if start_time(pid) != Some(started) {
         return Ok(false);
     }
-    signals::kill(i32::try_from(pid).unwrap_or(0), signal)
+    signals::signal_pid(pid, signal)
 }
 
 /// Reports changes of files. Not available here, as kqueue does not report the release of a lock.

@@ -84,6 +84,11 @@ pub fn signal_group(group: u32, signal: i32) -> io::Result<bool> {
     kill(i32::try_from(group).map_or(0, |group| -group), signal)
 }
 
+/// Send a signal to the process that has this number now. `false`: there is none.
+pub fn signal_pid(pid: u32, signal: i32) -> io::Result<bool> {
+    kill(i32::try_from(pid).unwrap_or(0), signal)
+}
+
 /// Kills a process group on drop, unless its leader has been reaped by then.
 #[derive(Debug)]
 pub struct Group(Option<u32>);

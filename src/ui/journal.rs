@@ -13,11 +13,10 @@ use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{self, EVENTS, Record};
-use crate::journal::search::landmark::Landmarks;
+use crate::journal::search::landmark::{LandmarkPage, Landmarks};
 use crate::journal::search::lines;
 use crate::journal::search::page::{PageStep, Pager, Want};
 use crate::journal::search::place::{output, share};
-use crate::journal::search::states::Mark;
 use crate::journal::search::styled::{Styles, printed_at, rows_of_text};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
@@ -106,20 +105,17 @@ impl Journal {
     }
 
     fn pager(&mut self, choice: &Arc<Choice>) -> io::Result<&mut Pager> {
-        let is_same = self.pager.as_ref().is_some_and(|(known, _)| Arc::ptr_eq(known, choice));
-        if !is_same {
+        let known = self.pager.take().filter(|(known, _)| Arc::ptr_eq(known, choice));
+        let pager = if let Some((_, pager)) = known {
+            pager
+        } else {
             self.look_for_streams();
             let filter = Filter::named(&choice.names, &self.streams);
             let mut filter = filter.and_events_about(&choice.names, &self.streams);
             filter.no_text = choice.only_events;
-            let pager = Pager::new((self.open)()?, filter);
-            self.pager = None;
-            return Ok(&mut self.pager.insert((Arc::clone(choice), pager)).1);
-        }
-        match &mut self.pager {
-            Some((_, pager)) => Ok(pager),
-            None => Err(io::Error::other("no pager")),
-        }
+            Pager::new((self.open)()?, filter)
+        };
+        Ok(&mut self.pager.insert((Arc::clone(choice), pager)).1)
     }
 
     /// Load entries around a place. Returns the position of the place, and both parts.
@@ -135,15 +131,12 @@ impl Journal {
             From::End => Position { record: head, skip: 0 },
         };
         let from = from.clamp(floor, Position { record: head, skip: 0 }.max(floor));
-        let want = |entries| Want {
-            entries,
-            bytes: PAGE_BYTES,
-            budget: BUDGET,
-            pattern: choice.pattern.clone(),
-        };
         let pager = self.pager(choice)?;
-        let up = (load.up > 0).then(|| pager.up(from, floor, &want(load.up))).transpose()?;
-        let down = (load.down > 0).then(|| pager.down(from, head, &want(load.down))).transpose()?;
+        let up =
+            (load.up > 0).then(|| pager.up(from, floor, &want(choice, load.up))).transpose()?;
+        let down = (load.down > 0)
+            .then(|| pager.down(from, head, &want(choice, load.down)))
+            .transpose()?;
         let up = up.map(|step| self.part(&step)).transpose()?;
         let down = down.map(|step| self.part(&step)).transpose()?;
         Ok((from, (up, down)))
@@ -189,14 +182,13 @@ impl Journal {
         let head = self.head()?;
         let mut landmarks = Landmarks::new(&self.dirs);
         let from = records.start.max(floor);
-        let found = landmarks.before(&mut self.index, records.end.min(head), from)?;
-        self.look_for_streams();
-        let mark = |landmark| Mark::new(landmark, &self.streams);
-        let marks = found.landmarks.into_iter().map(mark).collect();
+        let end = records.end.min(head);
+        let LandmarkPage { landmarks: marks, records } =
+            landmarks.before(&mut self.index, end, from)?;
         let time = |record: Option<Record>| record.map_or(Timestamp::EPOCH, |record| record.time);
         let from = time(self.index.get(floor)?);
         let until = time(self.index.get(head.saturating_sub(1))?);
-        Ok(Marks { marks, records: found.records, floor, bounds: Period { from, until } })
+        Ok(Marks { marks, records, floor, bounds: Period { from, until } })
     }
 
     /// How much each process printed in so many parts of a period.
@@ -257,12 +249,7 @@ impl Journal {
         }
         let head = self.head()?;
         let floor = self.floor();
-        let want = Want {
-            entries: most,
-            bytes: usize::MAX,
-            budget: BUDGET,
-            pattern: choice.pattern.clone(),
-        };
+        let want = Want { bytes: usize::MAX, ..want(choice, most) };
         let pager = self.pager(choice)?;
         let step = match direction {
             Direction::Up => pager.up(from, floor, &want)?,
@@ -332,34 +319,33 @@ impl Journal {
     ) -> io::Result<ScreenEnd> {
         let filter = Filter::named(&choice.names, &self.streams);
         let head = self.head()?;
-        if choice.pattern.is_some() || choice.only_events {
-            let want = Want {
-                // The first of them is at the position itself.
-                entries: MOST_MATCHING + 1,
-                bytes: PAGE_BYTES,
-                budget: COUNT_BUDGET,
-                pattern: choice.pattern.clone(),
-            };
+        let (below, more) = if choice.pattern.is_some() || choice.only_events {
+            // The first of them is at the position itself.
+            let want = Want { budget: COUNT_BUDGET, ..want(choice, MOST_MATCHING + 1) };
             let step = self.pager(choice)?.down(position, head, &want)?;
             let others = step.entries.iter().filter(|kept| kept.entry().position > position);
-            let below = others.count() as u64;
-            let whole = (self.floor().record, head);
-            let share = share(&mut self.index, &filter, whole, position)?;
-            return Ok(ScreenEnd { below, more: !step.end, share });
-        }
-        let (mut at, mut records) = (position.record + 1, vec![]);
-        let mut below = self.lines_in_record_after(position)?;
-        while at < head && at <= position.record + MOST_COUNTED {
-            let hole = self.index.read(at, &mut records, 4096)?;
-            at = hole.map_or(at, |hole| hole.until) + records.len() as u64;
-            if records.is_empty() {
-                break;
+            (others.count() as u64, !step.end)
+        } else {
+            let (mut at, mut records) = (position.record + 1, vec![]);
+            let mut below = self.lines_in_record_after(position)?;
+            while at < head && at <= position.record + MOST_COUNTED {
+                let hole = self.index.read(at, &mut records, 4096)?;
+                at = hole.map_or(at, |hole| hole.until) + records.len() as u64;
+                if records.is_empty() {
+                    break;
+                }
+                let wanted = records.iter().filter(|record| filter.takes(record.stream));
+                below += wanted.map(|record| u64::from(record.lines)).sum::<u64>();
             }
-            let wanted = records.iter().filter(|record| filter.takes(record.stream));
-            below += wanted.map(|record| u64::from(record.lines)).sum::<u64>();
-        }
+            (below, at < head)
+        };
         let whole = (self.floor().record, head);
         let share = share(&mut self.index, &filter, whole, position)?;
-        Ok(ScreenEnd { below, more: at < head, share })
+        Ok(ScreenEnd { below, more, share })
     }
+}
+
+/// So many of the chosen entries.
+fn want(choice: &Choice, entries: usize) -> Want {
+    Want { entries, bytes: PAGE_BYTES, budget: BUDGET, pattern: choice.pattern.clone() }
 }

@@ -167,9 +167,7 @@ impl<F: Fn(Msg) -> bool> Work<F> {
         if hit.is_none() && !end {
             search.from = reached.at;
             self.open.search = Some(search);
-            return Ok((self.answer)(Msg::Found(SearchProgress { ticket, hit, end })));
-        }
-        if search.count && target == Target::Entries {
+        } else if search.count && target == Target::Entries {
             search.from = Position::default();
             search.direction = Direction::Down;
             self.open.count = Some(search);
@@ -180,9 +178,8 @@ impl<F: Fn(Msg) -> bool> Work<F> {
     fn count(&mut self, mut search: Search) -> io::Result<bool> {
         let what = (Target::Entries, Direction::Down);
         let reached = self.journal.search(&search.choice, what, search.from, BATCH)?;
-        let records = (reached.at.record, self.journal.head()?);
         let ticket = search.ticket;
-        let counted = Counted { ticket, matches: reached.hits, records, end: reached.end };
+        let counted = Counted { ticket, matches: reached.hits, end: reached.end };
         if !reached.end {
             search.from = reached.at;
             self.open.count = Some(search);

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crate::journal::search::pattern::without_break;
 use crate::model::Exit;
-use crate::model::line;
+use crate::model::line::{self, without_break};
 use crate::model::text::cut;
 use crate::model::units;
 

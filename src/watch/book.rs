@@ -42,7 +42,6 @@ pub struct FlagLog {
     /// The last [`FlagBook::MOST_MATCHES`], oldest first.
     pub matches: VecDeque<Match>,
     /// How many lines before and after a match are kept.
-    #[serde(default)]
     context: usize,
 }
 

@@ -8,7 +8,7 @@
 
 use regex_automata::Input;
 use regex_automata::hybrid::dfa::{Cache, Config, DFA};
-use regex_automata::nfa::thompson::{self, BuildError, NFA, WhichCaptures, pikevm};
+use regex_automata::nfa::thompson::{self, WhichCaptures, pikevm};
 use regex_automata::util::primitives::NonMaxUsize;
 use regex_syntax::hir::Hir;
 
@@ -60,7 +60,11 @@ pub(super) struct Bounded {
 impl Bounded {
     /// `count` is the number of expressions of the process, which share the memory for caches.
     pub(super) fn new(hir: &Hir, count: usize) -> Option<Self> {
-        let nfa = compile(hir).ok()?;
+        let config = thompson::Config::new()
+            .utf8(false)
+            .nfa_size_limit(Some(MOST_MEMORY))
+            .which_captures(WhichCaptures::Implicit);
+        let nfa = thompson::Compiler::new().configure(config).build_from_hir(hir).ok()?;
         let dfa = Config::new()
             .unicode_word_boundary(true)
             .cache_capacity((CACHES / count.max(1)).clamp(128 << 10, 1 << 20))
@@ -97,14 +101,6 @@ impl Bounded {
         let found = self.simulation.search_slots(cache, &input, &mut places);
         Ok(found.map(|_| places[1].map_or(from, NonMaxUsize::get)))
     }
-}
-
-fn compile(hir: &Hir) -> Result<NFA, Box<BuildError>> {
-    let config = thompson::Config::new()
-        .utf8(false)
-        .nfa_size_limit(Some(MOST_MEMORY))
-        .which_captures(WhichCaptures::Implicit);
-    Ok(thompson::Compiler::new().configure(config).build_from_hir(hir)?)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! both case-sensitive and case-insensitive patterns. Finding one is only a reason to try the
 //! pattern on the line.
 
+use std::collections::BTreeSet;
+
 use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{
     Class, ClassBytes, ClassBytesRange, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Repetition,
@@ -100,10 +102,7 @@ fn prefixes(hir: &Hir) -> Option<Vec<Vec<u8>>> {
 }
 
 fn tidy(needles: impl Iterator<Item = Vec<u8>>) -> Vec<Vec<u8>> {
-    let mut needles: Vec<_> = needles.collect();
-    needles.sort_unstable();
-    needles.dedup();
-    needles
+    needles.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn shortest(needles: &[Vec<u8>]) -> usize {

@@ -136,8 +136,6 @@ fn draws(token: Token<'_>) -> bool {
         // Not colours, modes and questions.
         Token::Csi(_, last) => !matches!(last, b'm' | b'h' | b'l' | b'n' | b'c' | b'q' | b't'),
         Token::Escape(_) => true,
-        Token::Text(_) | Token::Osc(_) | Token::Dcs(_) | Token::Designate(..) | Token::Other => {
-            false
-        }
+        _ => false,
     }
 }

@@ -107,13 +107,9 @@ impl Access {
     pub(super) fn of_token(&self, headers: &HeaderMap) -> Option<Grant> {
         let given = bearer(headers)?;
         let (path, role) = self.token.as_ref()?;
-        let token = match read_token(path) {
-            Ok(token) => token,
-            Err(error) => {
-                super::note(&format!("the token can't be checked: {error}"));
-                return None;
-            }
-        };
+        let failed =
+            |error: &TokenError| super::note(&format!("the token can't be checked: {error}"));
+        let token = read_token(path).inspect_err(failed).ok()?;
         // Hashes have the same length, so the time of the comparison reveals nothing about the token.
         let is_it = Secret::of_text(&token).same(Secret::of_text(given).hex());
         is_it.then_some(Grant { role: *role, scope: Scope::All, until: None })

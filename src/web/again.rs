@@ -13,10 +13,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
-use super::answers::{json, problem};
+use super::answers::{Answered, json, problem, refuse};
 use super::grant::Scope;
-use super::routes::run_of;
-use super::run_api::{unknown, unreadable};
+use super::run_api::run_at;
 use super::source::Runs;
 
 /// The configuration as `tmo start --print-config` prints it, as far as it is shown.
@@ -43,39 +42,37 @@ struct Proposal {
 }
 
 /// Answer with what would be run, or run it.
-pub(super) async fn answer(runs: &Runs, scope: &Scope, parts: &Parts) -> Response {
-    let answer = async {
-        let dir = directory(runs, scope, parts.uri.path()).await?;
-        let (configuration, digest) = read(&dir).await?;
-        if parts.method != Method::POST {
-            let Configuration { root: directory, processes } = configuration;
-            return Ok(json(StatusCode::OK, &Proposal { directory, processes, digest }));
-        }
-        let asked = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-        let is_same = asked.into_iter().any(|(key, value)| key == "digest" && value == digest);
-        if !is_same {
-            let reason = "the configuration has changed meanwhile; these are the commands now";
-            return Err(problem(StatusCode::CONFLICT, reason));
-        }
-        let started = tmo(&dir, &["start", "-D"]).await?;
-        if started.status.success() {
-            Ok(json(StatusCode::ACCEPTED, &serde_json::json!({})))
-        } else {
-            Err(problem(StatusCode::CONFLICT, &reason(&started)))
-        }
-    };
-    answer.await.unwrap_or_else(|refused| refused)
+pub(super) async fn answer(runs: &Runs, scope: &Scope, parts: &Parts) -> Answered {
+    let dir = directory(runs, scope, parts.uri.path()).await?;
+    let (configuration, digest) = read(&dir).await?;
+    if parts.method != Method::POST {
+        let Configuration { root: directory, processes } = configuration;
+        return Ok(json(StatusCode::OK, &Proposal { directory, processes, digest }));
+    }
+    let asked = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+    let is_same = asked.into_iter().any(|(key, value)| key == "digest" && value == digest);
+    if !is_same {
+        let reason = "the configuration has changed meanwhile; these are the commands now";
+        return refuse(StatusCode::CONFLICT, reason);
+    }
+    let started = tmo(&dir, &["start", "-D"]).await?;
+    if started.status.success() {
+        Ok(json(StatusCode::ACCEPTED, &serde_json::json!({})))
+    } else {
+        refuse(StatusCode::CONFLICT, &reason(&started))
+    }
 }
 
 /// The directory of the project of a run that is over.
-async fn directory(runs: &Runs, scope: &Scope, path: &str) -> Result<PathBuf, Response> {
-    let (id, _) = run_of(path).filter(|(id, _)| scope.has_run(id)).ok_or_else(unknown)?;
-    let run = runs.get(id).await.map_err(|error| unreadable(&error))?.ok_or_else(unknown)?;
+async fn directory(runs: &Runs, scope: &Scope, path: &str) -> Result<PathBuf, Box<Response>> {
+    let run = run_at(runs, scope, path).await?;
     if run.known.plan.is_some() {
-        return Err(problem(StatusCode::CONFLICT, "this run is not over"));
+        return refuse(StatusCode::CONFLICT, "this run is not over");
     }
-    let root = run.known.root().map(Path::to_owned);
-    root.ok_or_else(|| problem(StatusCode::CONFLICT, "where this run was started is not known"))
+    match run.known.root() {
+        Some(root) => Ok(root.to_owned()),
+        None => refuse(StatusCode::CONFLICT, "where this run was started is not known"),
+    }
 }
 
 /// The configuration in a directory, and its digest.
@@ -98,8 +95,7 @@ async fn tmo(dir: &Path, words: &[&str]) -> Result<Output, Response> {
     };
     let program = std::env::current_exe().map_err(failed)?;
     let mut command = Command::new(crate::sys::program(&program));
-    command.args(words).current_dir(dir);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(words).current_dir(dir).stdin(Stdio::null());
     command.output().await.map_err(failed)
 }
 

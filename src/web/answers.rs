@@ -32,14 +32,17 @@ pub(super) fn finish(mut response: Response) -> Response {
     response
 }
 
-#[derive(Serialize)]
-struct ErrorBody<'a> {
-    reason: &'a str,
+/// An answer, or an error answer.
+pub(super) type Answered = Result<Response, Box<Response>>;
+
+/// Refuse a request for this reason.
+pub(super) fn refuse<T>(status: StatusCode, reason: &str) -> Result<T, Box<Response>> {
+    Err(Box::new(problem(status, reason)))
 }
 
 /// An error answer with its reason.
 pub(super) fn problem(status: StatusCode, reason: &str) -> Response {
-    json(status, &ErrorBody { reason })
+    json(status, &serde_json::json!({ "reason": reason }))
 }
 
 /// An answer in JSON.

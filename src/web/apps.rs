@@ -3,8 +3,6 @@
 //! The server changes the files as `tmo app` does (`apps::change`). Then the executable of the run reloads the apps:
 //! that version makes the plan as the start did. The supervisor installs them, also if this server is killed.
 
-use std::ffi::OsString;
-use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,18 +15,19 @@ use axum::response::Response;
 use http_body_util::BodyExt as _;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
+use serde_json::json;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::answers::{json, problem};
+use super::answers::{Answered, json, problem, refuse};
 use super::grant::Scope;
-use super::reload::run_tmo;
-use super::routes::{AppsPart, run_of};
-use super::run_api::{unknown, unreadable};
+use super::reload::run_reload;
+use super::routes::AppsPart;
+use super::run_api::{run_with, unknown, visible};
 use super::source::{Run, Runs, state};
 use crate::apps::change::{AppError, AppErrorKind, ProjectApps};
-use crate::apps::manifest::InstallState;
-use crate::apps::store::{self, Incoming, NewApp, StoreError, USUAL_SCRIPT};
+use crate::apps::manifest::{App, INSTALL_TIMEOUT, InstallState};
+use crate::apps::store::{self, Incoming, StoreError, USUAL_SCRIPT};
 use crate::apps::zip::LARGEST_ARCHIVE;
 use crate::client::ClientError;
 use crate::model::plan::AfterInstall;
@@ -38,11 +37,6 @@ use crate::model::request::Request;
 const CHUNK: usize = 1 << 20;
 /// How long an upload may stall.
 const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
-
-#[derive(Serialize)]
-struct Accepted {
-    process: String,
-}
 
 #[derive(Serialize)]
 struct List {
@@ -78,29 +72,24 @@ struct RunApps {
 }
 
 /// The run in this path, if this session may see all of it.
-async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<RunApps, Response> {
-    let (id, rest) = run_of(path).filter(|(id, _)| scope.has_run(id)).ok_or_else(unknown)?;
+async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<RunApps, Box<Response>> {
+    let (id, rest) = visible(path, scope)?;
     if scope.names().is_some() {
-        return Err(problem(StatusCode::FORBIDDEN, "this login does not allow that"));
+        return refuse(StatusCode::FORBIDDEN, "this login does not allow that");
     }
     let name =
         rest.strip_prefix("/apps/").map_or("", |rest| rest.strip_suffix("/remove").unwrap_or(rest));
     let name = percent_decode_str(name).decode_utf8().map_err(|_| unknown())?.into_owned();
     if name.contains('\0') {
-        return Err(problem(StatusCode::BAD_REQUEST, "a name can't contain NUL"));
+        return refuse(StatusCode::BAD_REQUEST, "a name can't contain NUL");
     }
-    let run = runs.get(id).await.map_err(|error| unreadable(&error))?.ok_or_else(unknown)?;
+    let run = run_with(runs, id).await?;
     let (Some(plan), Some(socket)) = (&run.known.plan, run.known.socket()) else {
-        let reason = "this run is over; `tmo start` begins another";
-        return Err(problem(StatusCode::CONFLICT, reason));
-    };
-    let Some(dir) = &plan.apps else {
-        let reason = "this run was started by an earlier version of tmo, without apps";
-        return Err(problem(StatusCode::CONFLICT, reason));
+        return refuse(StatusCode::CONFLICT, "this run is over; `tmo start` begins another");
     };
     let others = plan.present().filter(|process| process.install.is_none());
     Ok(RunApps {
-        dir: dir.as_path().to_owned(),
+        dir: plan.apps.as_path().to_owned(),
         others: others.map(|process| process.name.entry().to_owned()).collect(),
         tmo: plan.tmo.as_path().to_owned(),
         socket,
@@ -115,47 +104,40 @@ pub(super) async fn answer(
     (what, is_public): (AppsPart, bool),
     (runs, scope, by): (&Arc<Runs>, &Scope, &str),
     (parts, body): (Parts, Body),
-) -> Response {
-    let answer = async {
-        let place = place(runs, scope, parts.uri.path()).await?;
-        match what {
-            AppsPart::List => list(place).await,
-            AppsPart::Upload if is_public && !place.takes_public => Err(problem(
-                StatusCode::FORBIDDEN,
-                "this project takes no uploads at the public address: set `uploads = true` in `[web]` of its \
-                 tmo.toml, and start the run again",
-            )),
-            AppsPart::Upload => upload(place, by, (parts, body)).await,
-            AppsPart::Remove => place.change(AppRequest::Remove, by).await,
-        }
-    };
-    answer.await.unwrap_or_else(|refused| refused)
+) -> Answered {
+    let place = place(runs, scope, parts.uri.path()).await?;
+    match what {
+        AppsPart::List => list(place).await,
+        AppsPart::Upload if is_public && !place.takes_public => refuse(
+            StatusCode::FORBIDDEN,
+            "this project takes no uploads at the public address: set `uploads = true` in `[web]` of its \
+             tmo.toml, and start the run again",
+        ),
+        AppsPart::Upload => upload(place, by, (parts, body)).await,
+        AppsPart::Remove => place.change(AppRequest::Remove, by).await,
+    }
 }
 
 /// Receive an archive, and add or update an app with it.
-async fn upload(
-    place: RunApps,
-    by: &str,
-    (parts, body): (Parts, Body),
-) -> Result<Response, Response> {
+async fn upload(place: RunApps, by: &str, (parts, body): (Parts, Body)) -> Answered {
     let length = parts.headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > LARGEST_ARCHIVE) {
-        return Err(too_large());
+        return Err(too_large().into());
     }
     let dir = place.dir.clone();
     let incoming = blocking(move || Incoming::create(&dir)).await?.map_err(unstored)?;
     let incoming = receive(body, incoming).await?;
     let query = parts.uri.query().unwrap_or_default();
     if query.contains("%00") {
-        return Err(problem(StatusCode::BAD_REQUEST, "a script or an argument can't contain NUL"));
+        return refuse(StatusCode::BAD_REQUEST, "a script or an argument can't contain NUL");
     }
-    let change = change_of(query, &place.name, incoming);
+    let change = change_of(query, incoming);
     place.change(change, by).await
 }
 
 /// List the apps.
-async fn list(place: RunApps) -> Result<Response, Response> {
+async fn list(place: RunApps) -> Answered {
     let manifest = blocking(move || store::read(&place.dir)).await?.map_err(unstored)?;
     let apps = manifest.apps.into_iter().map(|(name, app)| AppRow {
         name,
@@ -171,13 +153,13 @@ async fn list(place: RunApps) -> Result<Response, Response> {
 
 /// What a request does to an app.
 enum AppRequest {
-    Add(NewApp, Incoming),
+    Add(App, Incoming),
     Update(Incoming),
     Remove,
 }
 
 /// The change that a query with `script`, `arg`, `start` and `update` asks for.
-fn change_of(query: &str, name: &str, zip: Incoming) -> AppRequest {
+fn change_of(query: &str, zip: Incoming) -> AppRequest {
     let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
     let values = |wanted: &'static str| {
         pairs.iter().filter(move |(key, _)| key == wanted).map(|(_, value)| value.to_string())
@@ -186,18 +168,19 @@ fn change_of(query: &str, name: &str, zip: Incoming) -> AppRequest {
         return AppRequest::Update(zip);
     }
     let script = values("script").find(|script| !script.is_empty());
-    let new = NewApp {
+    let app = App {
         script: script.unwrap_or_else(|| USUAL_SCRIPT.to_owned()),
         args: values("arg").collect(),
         autostart: !values("start").any(|value| value == "false"),
-        ..NewApp::named(name)
+        install_timeout_seconds: INSTALL_TIMEOUT,
+        ..App::default()
     };
-    AppRequest::Add(new, zip)
+    AppRequest::Add(app, zip)
 }
 
 impl RunApps {
     /// Change the files, and have the run reload its apps, in the name of this client.
-    async fn change(self, change: AppRequest, by: &str) -> Result<Response, Response> {
+    async fn change(self, change: AppRequest, by: &str) -> Answered {
         let updates = matches!(change, AppRequest::Update(_));
         let states = match change {
             AppRequest::Add(..) => vec![],
@@ -209,7 +192,7 @@ impl RunApps {
         let changed = blocking(move || {
             let apps = ProjectApps { dir: &dir, others: &others, states: &states };
             match change {
-                AppRequest::Add(new, zip) => apps.add(new, &mut zip.reader()?),
+                AppRequest::Add(app, zip) => apps.add(&name, app, &mut zip.reader()?),
                 AppRequest::Update(zip) => apps.update(&name, &mut zip.reader()?),
                 AppRequest::Remove => apps.remove(&name),
             }
@@ -223,26 +206,24 @@ impl RunApps {
             let client = client.map_err(|error| unanswered(&error))?.by(by.to_owned());
             client.request(&install, false).await.map_err(|error| unanswered(&error))?;
         }
-        Ok(json(StatusCode::ACCEPTED, &Accepted { process: app.dir }))
+        Ok(json(StatusCode::ACCEPTED, &json!({ "process": app.dir })))
     }
 
     /// Have the run reload its apps.
     async fn reload(&self, by: &str) -> Result<(), Response> {
-        let words = ["reload", "--apps", "--no-wait", "--socket"].map(OsString::from);
-        let words = [&words[..], &[self.socket.clone().into()]].concat();
         let failed = |why: &str| {
             let reason = format!(
                 "the files are changed, but the run could not reload its apps: {why}; `tmo reload` tries again"
             );
             problem(StatusCode::INTERNAL_SERVER_ERROR, &reason)
         };
-        match run_tmo(&self.tmo, &words, by).await {
+        match run_reload(&self.tmo, &["--apps"], (&self.socket, by)).await {
             Ok(output) if output.status.success() => Ok(()),
             Ok(output) => {
                 let text = String::from_utf8_lossy(&output.stderr);
                 Err(failed(text.lines().next().unwrap_or("it has ended without an answer")))
             }
-            Err(error) => Err(failed(&format!("can't run {}: {error}", self.tmo.display()))),
+            Err(why) => Err(failed(&why)),
         }
     }
 }
@@ -287,18 +268,13 @@ async fn receive(mut body: Body, incoming: Incoming) -> Result<Incoming, Respons
         }
         if is_last || waiting.len() >= CHUNK {
             let chunk = std::mem::take(&mut waiting);
-            file =
-                blocking(move || write(file, &chunk)).await?.map_err(|error| unwritten(&error))?;
+            let written = blocking(move || file.write_all(&chunk).map(|()| file)).await?;
+            file = written.map_err(|error| unwritten(&error))?;
         }
         if is_last {
             return Ok(incoming);
         }
     }
-}
-
-fn write(mut file: File, chunk: &[u8]) -> io::Result<File> {
-    file.write_all(chunk)?;
-    Ok(file)
 }
 
 async fn blocking<T: Send + 'static>(
@@ -335,17 +311,16 @@ mod tests {
     #[test]
     fn a_query_says_how_an_app_is_run() {
         let dir = tempfile::tempdir().unwrap();
-        let change =
-            |query| change_of(query, "bot", Incoming::create(&dir.path().join("apps")).unwrap());
-        let AppRequest::Add(new, _) =
+        let change = |query| change_of(query, Incoming::create(&dir.path().join("apps")).unwrap());
+        let AppRequest::Add(app, _) =
             change("script=--yes&arg=-a&arg=b%20c&start=false&zip=/etc/x")
         else {
             panic!("it is no update")
         };
-        assert_eq!((&*new.name, &*new.script, new.autostart), ("bot", "--yes", false));
-        assert_eq!(new.args, ["-a", "b c"]);
-        let AppRequest::Add(new, _) = change("script=") else { panic!("it is no update") };
-        assert_eq!((&*new.script, new.autostart), ("main.py", true));
+        assert_eq!((&*app.script, app.autostart), ("--yes", false));
+        assert_eq!(app.args, ["-a", "b c"]);
+        let AppRequest::Add(app, _) = change("script=") else { panic!("it is no update") };
+        assert_eq!((&*app.script, app.autostart), ("main.py", true));
         assert!(matches!(change("update=1&script=x&start=false"), AppRequest::Update(_)));
     }
 
@@ -358,7 +333,7 @@ mod tests {
             (runs, 409),
             (AppError::Protected("web".into()), 403),
             (StoreError::Absent("bot".into()).into(), 404),
-            (AppError::OldRun, 500),
+            (StoreError::Zip(ZipError::Read(std::io::ErrorKind::Other.into())).into(), 500),
         ] {
             assert_eq!(refusal(&error).status().as_u16(), expected, "{error}");
         }

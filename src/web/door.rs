@@ -21,7 +21,7 @@ use super::server::Server;
 use super::sessions::SessionEntry;
 use crate::config::Env;
 use crate::config::dirs::{DirError, make_private_dir, runtime_base};
-use crate::sys::files::open_null;
+use crate::sys::files::{if_there, open_null};
 use crate::sys::{clock, is_own_uid};
 
 /// How long one conversation may take.
@@ -46,10 +46,7 @@ pub(super) fn path(dir: &Path, port: u16) -> PathBuf {
 
 /// Open the socket, and replace one that a killed server has left.
 pub(super) fn open(path: &Path) -> io::Result<UnixListener> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
+    if_there(std::fs::remove_file(path))?;
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
     Ok(listener)

@@ -3,33 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::request::{ProcessState, State};
+pub(super) use crate::model::role::Role;
 use crate::model::time::Timestamp;
-
-/// The actions that are allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// Look at states, logs and terminals.
-    Read,
-    /// Also start, stop and restart processes.
-    Operate,
-    /// Everything that the user could do in a terminal.
-    Admin,
-}
-
-impl Role {
-    /// All roles, the least first.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Operate, Self::Admin];
-
-    /// Its name.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Operate => "operate",
-            Self::Admin => "admin",
-        }
-    }
-}
 
 /// The runs and processes that are visible.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -68,9 +43,7 @@ impl Scope {
             Self::Processes { names, .. } => Some(names),
         }
     }
-}
 
-impl Scope {
     /// The visible part of a state. A limited session sees no fields that can name other processes or files.
     pub(super) fn of_state(&self, state: State) -> State {
         if self.names().is_none() {

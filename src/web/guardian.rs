@@ -44,15 +44,6 @@ pub struct Guardian {
     run: Option<String>,
 }
 
-/// Why a guardian ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Done {
-    /// The user has stopped it.
-    Asked,
-    /// The run for which it was started is over.
-    RunOver,
-}
-
 /// A running server.
 struct Running {
     child: Child,
@@ -94,8 +85,8 @@ impl Guardian {
         super::door::path(&self.dir, self.port())
     }
 
-    /// Keep a server running until `end`, or until the end of its run.
-    pub async fn watch(&self, end: impl Future<Output = ()>) -> io::Result<Done> {
+    /// Keep a server running until `end`, or until the end of its run; returns which of them it was.
+    pub async fn watch(&self, end: impl Future<Output = ()>) -> io::Result<Ending> {
         let mut end = std::pin::pin!(end);
         let mut quick = 0;
         let result = loop {
@@ -108,13 +99,12 @@ impl Guardian {
                     if tokio::time::timeout(FAREWELL, child.wait()).await.is_err() {
                         let _ = child.kill().await;
                     }
-                    break Ok(Done::Asked);
+                    break Ok(Ending::Asked);
                 }
                 status = running.child.wait() => {
                     let code = status.as_ref().ok().and_then(ExitStatus::code);
                     match code.and_then(Ending::of_code) {
-                        Some(Ending::Run) => break Ok(Done::RunOver),
-                        Some(Ending::Asked) => break Ok(Done::Asked),
+                        Some(ending @ (Ending::Run | Ending::Asked)) => break Ok(ending),
                         Some(Ending::Restart) => continue,
                         Some(Ending::Guardian) | None => {}
                     }

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::{Formatter, Write as _};
 
-use serde::de::{DeserializeSeed, Error as _, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer as _};
 use serde_json::Value;
 
 /// The first 16 of the 256 colours; terminals agree on the others only.
@@ -34,7 +34,7 @@ pub(super) fn html(text: &str, runs: Option<&str>, most: usize) -> String {
     let mut html = String::new();
     let styled = runs.map(|runs| {
         let spans = Spans { html: &mut html, most };
-        spans.deserialize(&mut serde_json::Deserializer::from_str(runs))
+        serde_json::Deserializer::from_str(runs).deserialize_seq(spans)
     });
     if !matches!(styled, Some(Ok(()))) {
         html = String::new();
@@ -47,14 +47,6 @@ pub(super) fn html(text: &str, runs: Option<&str>, most: usize) -> String {
 struct Spans<'a> {
     html: &'a mut String,
     most: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for Spans<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
-        from.deserialize_seq(self)
-    }
 }
 
 impl<'de> Visitor<'de> for Spans<'_> {

@@ -20,16 +20,9 @@ const GONE_FOR_TMUX: Duration = Duration::from_secs(1);
 /// Ends the tmux session of a page when dropped. Normally a hook of tmux does that, but tmux 3.3a sometimes does not
 /// run the hook.
 pub(super) struct LeftoverSession {
-    run: Arc<Run>,
+    pub(super) run: Arc<Run>,
     /// The process that is attached to the session.
-    client: Option<u32>,
-}
-
-impl LeftoverSession {
-    /// The session to which this process attaches a page.
-    pub(super) const fn of(run: Arc<Run>, client: Option<u32>) -> Self {
-        Self { run, client }
-    }
+    pub(super) client: Option<u32>,
 }
 
 impl Drop for LeftoverSession {

@@ -43,14 +43,12 @@ pub fn at(host: Option<IpAddr>, port: u16) -> io::Result<Listening> {
 
 /// Listen at the first free port from the default one on.
 pub fn anywhere(host: Option<IpAddr>) -> io::Result<Listening> {
-    let taken = |error: &io::Error| error.kind() == io::ErrorKind::AddrInUse;
-    let mut last = None;
-    for port in USUAL_PORT..USUAL_PORT + TRIES {
+    let last = USUAL_PORT + TRIES - 1;
+    for port in USUAL_PORT..last {
         match at(host, port) {
-            Ok(listening) => return Ok(listening),
-            Err(error) if taken(&error) => last = Some(error),
-            Err(error) => return Err(error),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            tried => return tried,
         }
     }
-    Err(last.unwrap_or_else(|| io::ErrorKind::AddrInUse.into()))
+    at(host, last)
 }

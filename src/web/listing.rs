@@ -134,10 +134,10 @@ async fn keep(sender: Arc<watch::Sender<RunList>>, reader: Arc<Mutex<ListingRead
             let read = spawn_blocking(move || {
                 let mut reader = locked(&reader);
                 let read = reader.read();
-                let next = if read.is_ok() { reader.next() } else { NextRead::Interval };
-                (read, next)
+                let pause = if read.is_ok() { reader.pause() } else { Some(INTERVAL) };
+                (read, pause)
             });
-            let Ok((read, next)) = read.await else { return };
+            let Ok((read, pause)) = read.await else { return };
             match read {
                 Ok(now) => {
                     sender.send_if_modified(|known| {
@@ -148,13 +148,13 @@ async fn keep(sender: Arc<watch::Sender<RunList>>, reader: Arc<Mutex<ListingRead
                 }
                 Err(error) => tracing::warn!("the runs of this user can't be listed: {error}"),
             }
-            match (next, &signal) {
-                (NextRead::Settled, _) => sleep(SETTLED).await,
-                (NextRead::Change, Some(signal)) => match signal.readable().await {
+            match (pause, &signal) {
+                (Some(pause), _) => sleep(pause).await,
+                (None, Some(signal)) => match signal.readable().await {
                     Ok(mut ready) => ready.clear_ready(),
                     Err(_) => sleep(INTERVAL).await,
                 },
-                (NextRead::Change | NextRead::Interval, _) => sleep(INTERVAL).await,
+                (None, None) => sleep(INTERVAL).await,
             }
         }
     };
@@ -162,17 +162,6 @@ async fn keep(sender: Arc<watch::Sender<RunList>>, reader: Arc<Mutex<ListingRead
         () = sender.closed() => {}
         () = update => {}
     }
-}
-
-/// When to read the files again.
-#[derive(Debug, Clone, Copy)]
-enum NextRead {
-    /// Once the last change has settled.
-    Settled,
-    /// After the next change.
-    Change,
-    /// After an interval, as changes are not reported.
-    Interval,
 }
 
 /// Reads the files of runs again when they have changed.
@@ -213,11 +202,12 @@ impl ListingReader {
         self.changes.as_ref()?.signal().ok()
     }
 
-    fn next(&self) -> NextRead {
+    /// How long to wait before the files are read again; `None`: for the next change.
+    fn pause(&self) -> Option<Duration> {
         match &self.changes {
-            None => NextRead::Interval,
-            Some(_) if self.is_settled() => NextRead::Change,
-            Some(_) => NextRead::Settled,
+            None => Some(INTERVAL),
+            Some(_) if self.is_settled() => None,
+            Some(_) => Some(SETTLED),
         }
     }
 

@@ -3,22 +3,21 @@
 //! A frame is created only after the page has accepted the previous one, and always from the latest values. A page
 //! that is slow, hidden or stopped therefore costs only its socket, and delays no other page.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::{Instant, interval_at, timeout};
+use tokio::time::{Instant, interval_at};
 
 use super::ending::closed;
 use super::follow::{Link, Seen, until};
 use super::grant::{Grant, Scope};
 use super::listing::{RunEntry, RunList, entries};
-use super::samples::Sample;
 use super::server::Server;
 use super::source::Run;
+use super::terminal::{PING, deliver};
 use crate::api::history::UnfinishedLine;
 use crate::api::version::OURS;
 use crate::figures::Figures;
@@ -28,10 +27,6 @@ use crate::sys::clock;
 
 /// The shortest time between two frames with the head of the journal.
 const HEAD_INTERVAL: Duration = Duration::from_millis(50);
-/// The interval between pings.
-const PING: Duration = Duration::from_secs(25);
-/// A page that accepts no data for this long is gone.
-const GONE: Duration = Duration::from_secs(60);
 
 /// A message from a page.
 #[derive(Debug, Deserialize)]
@@ -125,32 +120,21 @@ impl ShownProcess {
 /// The page is gone.
 struct Left;
 
-/// The state of the watched run that was last sent to the page.
+/// The watched run.
 struct Watched {
     run: Arc<Run>,
     seen: watch::Receiver<Seen>,
-    state: Option<Arc<State>>,
-    processes: HashMap<String, Arc<ProcessState>>,
+    /// What was last sent to the page, except for the head.
+    sent: Seen,
+    /// The number of records in the head that was last sent.
     records: Option<u64>,
-    unfinished: Arc<Vec<UnfinishedLine>>,
-    sample: Arc<Sample>,
-    link: Link,
 }
 
 impl Watched {
     fn new(run: Arc<Run>) -> Self {
         let mut seen = run.follow();
         seen.mark_changed();
-        Self {
-            run,
-            seen,
-            state: None,
-            processes: HashMap::new(),
-            records: None,
-            unfinished: Arc::default(),
-            sample: Arc::default(),
-            link: Link::Unknown,
-        }
+        Self { run, seen, sent: Seen::default(), records: None }
     }
 
     /// The frames for everything that has changed since the last frames and that the page may see.
@@ -160,50 +144,43 @@ impl Watched {
         let may_see = |name: &ProcName| scope.has_process(name.as_str());
         seen.processes.retain(|process| may_see(&process.name));
         let mut frames = vec![];
-        let is_same = match (&self.state, &seen.state) {
-            (Some(sent), Some(now)) => Arc::ptr_eq(sent, now),
-            (None, None) => true,
-            (Some(_), None) | (None, Some(_)) => false,
-        };
+        let [sent, now] = [&self.sent, &seen].map(|seen| seen.state.as_ref().map(Arc::as_ptr));
         // After an absence of the supervisor, everything is sent again.
-        let is_back = (self.link, seen.link) == (Link::Gone, Link::Up);
-        if let (true, Some(state)) = (!is_same || is_back, &seen.state) {
+        let is_back = (self.sent.link, seen.link) == (Link::Gone, Link::Up);
+        if let (true, Some(state)) = (sent != now || is_back, &seen.state) {
             let processes =
                 seen.processes.iter().map(|one| ShownProcess::new(one, scope)).collect();
             let shown = scope.of_state((**state).clone());
             frames.push(text(&Frame::State { run: &id, state: &shown, processes }));
-            self.state.clone_from(&seen.state);
         } else {
             for process in &seen.processes {
-                let sent = self.processes.get(process.name.as_str());
-                if sent.is_none_or(|sent| !Arc::ptr_eq(sent, process)) {
+                if !self.sent.processes.iter().any(|sent| Arc::ptr_eq(sent, process)) {
                     let process = ShownProcess::new(process, scope);
                     frames.push(text(&Frame::Process { run: &id, process }));
                 }
             }
         }
-        let named = |process: Arc<ProcessState>| (process.name.to_string(), process);
-        self.processes = seen.processes.into_iter().map(named).collect();
-        if !Arc::ptr_eq(&self.unfinished, &seen.unfinished) {
+        if !Arc::ptr_eq(&self.sent.unfinished, &seen.unfinished) {
             let lines = seen.unfinished.iter().filter(|line| may_see(&line.name));
             let lines: Vec<_> = lines.cloned().collect();
             frames.push(text(&Frame::Unfinished { run: &id, lines: &lines }));
-            self.unfinished = seen.unfinished;
         }
         // A hidden page gets no samples. When it becomes visible, it fetches the missing ones.
-        if is_visible && self.sample.number != seen.sample.number {
+        if !is_visible {
+            seen.sample = Arc::clone(&self.sent.sample);
+        }
+        if self.sent.sample.number != seen.sample.number {
             let (number, all) = (seen.sample.number, &seen.sample.figures);
             let processes: Vec<_> = all.iter().filter(|one| may_see(&one.name)).cloned().collect();
             frames.push(text(&Frame::Figures { run: &id, number, processes: &processes }));
-            self.sample = seen.sample;
         }
         match seen.link {
-            link if link == self.link => {}
+            link if link == self.sent.link => {}
             Link::Gone => frames.push(text(&Frame::Gone { run: &id })),
             Link::Over => frames.push(text(&Frame::End { run: &id })),
             Link::Up | Link::Unknown => {}
         }
-        self.link = seen.link;
+        self.sent = seen;
         frames.into_iter().flatten().collect()
     }
 }
@@ -354,10 +331,7 @@ impl PageConnection {
     }
 
     async fn send(&mut self, message: Message) -> Result<(), Left> {
-        match timeout(GONE, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(Left),
-        }
+        if deliver(&mut self.socket, message).await { Ok(()) } else { Err(Left) }
     }
 }
 

@@ -71,7 +71,7 @@ mod tickets;
 pub mod users;
 mod visitor;
 
-pub use grant::Role;
+pub use ending::Ending;
 pub use sessions::SessionEntry;
 pub use visitor::Visitor;
 

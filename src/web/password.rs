@@ -7,6 +7,7 @@
 //! before the browser sends the password, and failed attempts elsewhere do not delay this browser. The key is derived
 //! from the name, a random id and a secret of this user, so the server does not store it.
 
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -63,11 +64,12 @@ pub(super) struct Device {
     key: String,
 }
 
-/// The result of a login.
+/// The role and the user of a login, and a device key for a browser that has none.
+pub(super) type PasswordLogin = (Role, KnownUser, Option<Device>);
+
+/// Why a login with a password fails.
 #[derive(Debug)]
-pub(super) enum LoginResult {
-    /// The user, and a device key for a browser that has none.
-    Known(Role, KnownUser, Option<Device>),
+pub(super) enum PasswordError {
     /// Name or password are wrong.
     Wrong,
     /// There were too many wrong passwords.
@@ -109,20 +111,21 @@ impl Passwords {
     }
 
     /// Check a password that comes from this address.
-    pub(super) async fn check(&self, mut ask: Ask, from: IpAddr, now: Instant) -> LoginResult {
+    pub(super) async fn check(
+        &self,
+        mut ask: Ask,
+        from: IpAddr,
+        now: Instant,
+    ) -> Result<PasswordLogin, PasswordError> {
         // Invalid names are not recorded.
         if !is_name(&ask.name) {
             ask.name.clear();
         }
         let device = self.device(&ask);
         let place = device.clone().map_or_else(|| AttemptSource::of(from), AttemptSource::Device);
-        let attempt = match self.throttle(|all| all.attempt(&ask.name, &place, now)) {
-            Ok(attempt) => attempt,
-            Err(wait) => return LoginResult::Wait(wait),
-        };
-        let Ok(_room) = self.room.acquire().await else {
-            return LoginResult::Broken("the server ends".to_owned());
-        };
+        let attempt = self.throttle(|all| all.attempt(&ask.name, &place, now));
+        let attempt = attempt.map_err(PasswordError::Wait)?;
+        let _room = self.room.acquire().await.map_err(|_| broken(&"the server ends"))?;
         let (users, name) = (self.users.clone(), ask.name.clone());
         let password = mem::take(&mut ask.password);
         let compute = move || {
@@ -130,24 +133,20 @@ impl Passwords {
             Ok(users.find(&name, &password).map(|user| (user.role, user.known())))
         };
         let computed: Result<Result<_, UsersError>, _> = tokio::task::spawn_blocking(compute).await;
-        let found = match computed {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => return LoginResult::Broken(error.to_string()),
-            Err(error) => return LoginResult::Broken(error.to_string()),
-        };
-        let Some((role, user)) = found else { return LoginResult::Wrong };
+        let found = computed.map_err(|error| broken(&error))?.map_err(|error| broken(&error))?;
+        let (role, user) = found.ok_or(PasswordError::Wrong)?;
         self.throttle(|all| all.succeed(attempt));
         if device.is_some() {
-            return LoginResult::Known(role, user, None);
+            return Ok((role, user, None));
         }
-        match random_hex(ID) {
-            Ok(id) => {
-                let key = self.key(&ask.name, &id).hex().to_owned();
-                LoginResult::Known(role, user, Some(Device { id, key }))
-            }
-            Err(error) => LoginResult::Broken(error.to_string()),
-        }
+        let id = random_hex(ID).map_err(|error| broken(&error))?;
+        let key = self.key(&ask.name, &id).hex().to_owned();
+        Ok((role, user, Some(Device { id, key })))
     }
+}
+
+fn broken(why: &dyn Display) -> PasswordError {
+    PasswordError::Broken(why.to_string())
 }
 
 #[cfg(test)]
@@ -156,7 +155,7 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{Ask, Device, DeviceAsk, LoginResult, Passwords};
+    use super::{Ask, Device, DeviceAsk, PasswordError, PasswordLogin, Passwords};
     use crate::web::grant::Role;
     use crate::web::proof::{Purpose, nonce};
     use crate::web::users::Users;
@@ -168,7 +167,7 @@ mod tests {
         (name, password): (&str, &str),
         device: Option<String>,
         (from, now): (&str, Instant),
-    ) -> LoginResult {
+    ) -> Result<PasswordLogin, PasswordError> {
         let ask = Ask { name: name.to_owned(), password: password.to_owned(), device };
         all.check(ask, from.parse::<IpAddr>().unwrap(), now).await
     }
@@ -184,7 +183,7 @@ mod tests {
         let right = ("anna", "correct horse");
         let now = Instant::now();
         let (stranger, elsewhere) = ((STRANGER, now), ("10.0.0.2", now));
-        let LoginResult::Known(Role::Operate, _, Some(Device { id, .. })) =
+        let Ok((Role::Operate, _, Some(Device { id, .. }))) =
             log_in(&all, right, None, stranger).await
         else {
             panic!("the password is right");
@@ -193,15 +192,18 @@ mod tests {
         for name in ["anna", "nobody", "no name"] {
             for _ in 0..5 {
                 let verdict = log_in(&all, (name, "wrong"), None, stranger).await;
-                assert!(matches!(verdict, LoginResult::Wrong), "{name}: {verdict:?}");
+                assert!(matches!(verdict, Err(PasswordError::Wrong)), "{name}: {verdict:?}");
             }
             let verdict = log_in(&all, (name, "wrong"), None, stranger).await;
-            assert!(matches!(verdict, LoginResult::Wait(_)), "{name}: {verdict:?}");
+            assert!(matches!(verdict, Err(PasswordError::Wait(_))), "{name}: {verdict:?}");
         }
         let verdict = log_in(&all, right, None, stranger).await;
-        assert!(matches!(verdict, LoginResult::Wait(_)), "not even the right one: {verdict:?}");
+        assert!(
+            matches!(verdict, Err(PasswordError::Wait(_))),
+            "not even the right one: {verdict:?}"
+        );
         let verdict = log_in(&all, right, None, elsewhere).await;
-        assert!(matches!(verdict, LoginResult::Known(_, _, Some(_))), "{verdict:?}");
+        assert!(matches!(verdict, Ok((_, _, Some(_)))), "{verdict:?}");
         // The proof is the same after a restart of the server.
         let nonce = nonce().unwrap();
         let key = Passwords::new(all.users.clone(), dir.path()).unwrap().key("anna", &id);
@@ -209,10 +211,10 @@ mod tests {
         let device = format!("{id}.{nonce}.{proof}");
         for wrong in ["", "..", &device[1..], &format!("{id}.{nonce}.")] {
             let verdict = log_in(&all, right, Some(wrong.to_owned()), stranger).await;
-            assert!(matches!(verdict, LoginResult::Wait(_)), "{wrong}: {verdict:?}");
+            assert!(matches!(verdict, Err(PasswordError::Wait(_))), "{wrong}: {verdict:?}");
         }
         let verdict = log_in(&all, right, Some(device), stranger).await;
-        assert!(matches!(verdict, LoginResult::Known(Role::Operate, _, None)), "{verdict:?}");
+        assert!(matches!(verdict, Ok((Role::Operate, _, None))), "{verdict:?}");
         let ask = DeviceAsk { name: "anna".to_owned(), device: id, nonce: nonce.clone() };
         assert!(key.proves(&all.hello(&ask).unwrap(), Purpose::DeviceServer, &[&nonce]));
     }

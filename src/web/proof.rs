@@ -84,7 +84,20 @@ impl Secret {
 
     /// The secret in this file. It is created once, and readable only by this user.
     pub(super) fn kept(path: &Path) -> io::Result<Self> {
-        kept_hex(path).map(Self)
+        let read = || {
+            let text = String::from_utf8(files::read_plain(path).ok()?).ok()?;
+            is_nonce(&text).then_some(text)
+        };
+        if let Some(text) = read() {
+            return Ok(Self(text));
+        }
+        if let Some(dir) = path.parent() {
+            files::make_dirs(dir)?;
+        }
+        let text = nonce()?;
+        crate::protocol::spec::replace(path, text.as_bytes())?;
+        // Another process may have created the file at the same time.
+        Ok(Self(read().unwrap_or(text)))
     }
 
     /// A hash of any text, such as a token, for comparisons.
@@ -120,24 +133,6 @@ impl Secret {
     pub(super) fn key(&self, nonces: &[&str]) -> Self {
         Self(self.proof(Purpose::Key, nonces))
     }
-}
-
-/// The 32 random digits in this file. They are created once.
-pub(super) fn kept_hex(path: &Path) -> io::Result<String> {
-    let read = || {
-        let text = String::from_utf8(files::read_plain(path).ok()?).ok()?;
-        is_nonce(&text).then_some(text)
-    };
-    if let Some(text) = read() {
-        return Ok(text);
-    }
-    if let Some(dir) = path.parent() {
-        files::make_dirs(dir)?;
-    }
-    let text = nonce()?;
-    crate::protocol::spec::replace(path, text.as_bytes())?;
-    // Another process may have created the file at the same time.
-    Ok(read().unwrap_or(text))
 }
 
 /// A new nonce.

@@ -1,76 +1,57 @@
 //! Reloads the configuration of a run with `tmo reload` of the executable of the run: that version makes the plan as the
 //! start did.
 
-use std::ffi::OsString;
-use std::io;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::Response;
-use serde::Serialize;
+use serde_json::json;
 use tokio::process::Command;
 
-use super::answers::{json, problem};
+use super::answers::{Answered, json, refuse};
 use super::grant::Scope;
-use super::routes::run_of;
-use super::run_api::{unknown, unreadable};
+use super::run_api::run_at;
 use super::source::Runs;
 use crate::config::env::SENDER;
 
-/// What was done.
-#[derive(Serialize)]
-struct Reloaded {
-    /// `NAME: WHAT`, for each process.
-    changes: Vec<String>,
-    warnings: Vec<String>,
-}
-
 /// Reload the run in the path.
-pub(super) async fn answer(runs: &Runs, scope: &Scope, by: &str, parts: &Parts) -> Response {
-    let Some((id, _)) = run_of(parts.uri.path()).filter(|(id, _)| scope.has_run(id)) else {
-        return unknown();
-    };
-    let run = match runs.get(id).await {
-        Ok(Some(run)) => run,
-        Ok(None) => return unknown(),
-        Err(error) => return unreadable(&error),
-    };
+pub(super) async fn answer(runs: &Runs, scope: &Scope, by: &str, parts: &Parts) -> Answered {
+    let run = run_at(runs, scope, parts.uri.path()).await?;
     let (Some(plan), Some(socket)) = (&run.known.plan, run.known.socket()) else {
-        return problem(StatusCode::CONFLICT, "this run is over; `tmo start` begins another");
+        return refuse(StatusCode::CONFLICT, "this run is over; `tmo start` begins another");
     };
-    let words: [OsString; 4] =
-        ["reload".into(), "--no-wait".into(), "--socket".into(), socket.into()];
-    match run_tmo(plan.tmo.as_path(), &words, by).await {
+    match run_reload(plan.tmo.as_path(), &[], (&socket, by)).await {
         Ok(output) => translated(&output),
-        Err(error) => {
-            let reason = format!("can't run {}: {error}", plan.tmo.as_path().display());
-            problem(StatusCode::INTERNAL_SERVER_ERROR, &reason)
-        }
+        Err(why) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &why),
     }
 }
 
-/// Run a command of tmo for this client.
-pub(super) async fn run_tmo(tmo: &Path, words: &[OsString], by: &str) -> io::Result<Output> {
+/// Run `tmo reload` with these options, of this executable, for the run at this socket and for this client.
+pub(super) async fn run_reload(
+    tmo: &Path,
+    options: &[&str],
+    (socket, by): (&Path, &str),
+) -> Result<Output, String> {
     let mut command = Command::new(crate::sys::program(tmo));
+    command.arg("reload").args(options).args(["--no-wait", "--socket"]).arg(socket);
     // The directory in which the server was started must not matter.
-    command.args(words).current_dir("/").env(SENDER, by);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.output().await
+    command.current_dir("/").env(SENDER, by).stdin(Stdio::null());
+    command.output().await.map_err(|error| format!("can't run {}: {error}", tmo.display()))
 }
 
-fn translated(output: &Output) -> Response {
+fn translated(output: &Output) -> Answered {
     let lines = |bytes: &[u8]| -> Vec<String> {
         String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect()
     };
     let told = lines(&output.stderr);
     if output.status.success() {
+        // `NAME: WHAT`, for each process.
         let changes = lines(&output.stdout);
-        return json(StatusCode::ACCEPTED, &Reloaded { changes, warnings: told });
+        return Ok(json(StatusCode::ACCEPTED, &json!({ "changes": changes, "warnings": told })));
     }
     let reason = told.join("\n");
-    problem(StatusCode::CONFLICT, if reason.is_empty() { "it was not reloaded" } else { &reason })
+    refuse(StatusCode::CONFLICT, if reason.is_empty() { "it was not reloaded" } else { &reason })
 }
 
 #[cfg(test)]

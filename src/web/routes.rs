@@ -23,12 +23,6 @@ pub(super) enum RouteHandler {
     LoginPassword,
     /// The server's proof that it knows the key of the session.
     Hello,
-    /// The end of the session.
-    Logout,
-    /// The log as text.
-    Text,
-    /// A ticket for a download of the log.
-    Ticket,
     /// The download of the log.
     Download,
     /// A part for logged-in sessions.
@@ -38,6 +32,8 @@ pub(super) enum RouteHandler {
 /// The handler of a request of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OfSession {
+    /// The end of the session.
+    Logout,
     /// The role of the session.
     Me,
     /// The runs of the user.
@@ -56,6 +52,10 @@ pub(super) enum OfSession {
     Again,
     /// The samples of the resource use of a run's processes.
     Figures,
+    /// The log as text.
+    Text,
+    /// A ticket for a download of the log.
+    Ticket,
     /// The API of a run, from its files.
     Files,
     /// The API of a run, forwarded to its supervisor.
@@ -73,8 +73,6 @@ pub(super) enum ScriptCall {
     Processes,
     /// The lines since a message.
     Poll,
-    /// The last commands of clients.
-    Commands,
     /// How many processes are in which state.
     Status,
     /// The supervisor.
@@ -91,10 +89,8 @@ pub(super) enum ScriptCall {
     Select(bool),
     /// Start, stop or restart a process.
     Act,
-    /// Clear the log.
-    Clear,
-    /// End the run.
-    Shutdown,
+    /// A request about the whole run, forwarded to this path of its API.
+    Whole(&'static str),
     /// Start this server again.
     Restart,
 }
@@ -114,11 +110,15 @@ const READ: Need = Need::Session(Role::Read);
 const OPERATE: Need = Need::Session(Role::Operate);
 const ADMIN: Need = Need::Session(Role::Admin);
 
-const FILES: RouteHandler = RouteHandler::OfSession(OfSession::Files);
-const SUPERVISOR: RouteHandler = RouteHandler::OfSession(OfSession::Supervisor);
+const FILES: RouteHandler = session(OfSession::Files);
+const SUPERVISOR: RouteHandler = session(OfSession::Supervisor);
+
+const fn session(part: OfSession) -> RouteHandler {
+    RouteHandler::OfSession(part)
+}
 
 const fn script(call: ScriptCall) -> RouteHandler {
-    RouteHandler::OfSession(OfSession::Script(call))
+    session(OfSession::Script(call))
 }
 
 /// Method, pattern (`{}`: one segment, `*`: the rest), requirement and handler. The answer to any other request is
@@ -131,33 +131,23 @@ pub(super) const ROUTES: &[(Method, &str, Need, RouteHandler)] = &[
     (Method::POST, "/login/device", Need::OwnPage, RouteHandler::LoginDevice),
     (Method::POST, "/login/password", Need::OwnPage, RouteHandler::LoginPassword),
     (Method::POST, "/hello", Need::OwnPage, RouteHandler::Hello),
-    (Method::POST, "/logout", READ, RouteHandler::Logout),
-    (Method::GET, "/me", READ, RouteHandler::OfSession(OfSession::Me)),
-    (Method::GET, "/runs", READ, RouteHandler::OfSession(OfSession::Runs)),
-    (Method::GET, "/ws", READ, RouteHandler::OfSession(OfSession::Live)),
-    (Method::GET, "/r/{}/type/{}", ADMIN, RouteHandler::OfSession(OfSession::Terminal)),
-    (Method::GET, "/r/{}/look/{}", READ, RouteHandler::OfSession(OfSession::Look)),
-    (Method::GET, "/r/{}/apps", READ, RouteHandler::OfSession(OfSession::Apps(AppsPart::List))),
-    (
-        Method::PUT,
-        "/r/{}/apps/{}",
-        Need::Archive,
-        RouteHandler::OfSession(OfSession::Apps(AppsPart::Upload)),
-    ),
-    (
-        Method::POST,
-        "/r/{}/apps/{}/remove",
-        ADMIN,
-        RouteHandler::OfSession(OfSession::Apps(AppsPart::Remove)),
-    ),
-    (Method::POST, "/r/{}/reload", ADMIN, RouteHandler::OfSession(OfSession::Reload)),
-    (Method::GET, "/r/{}/again", ADMIN, RouteHandler::OfSession(OfSession::Again)),
-    (Method::POST, "/r/{}/again", ADMIN, RouteHandler::OfSession(OfSession::Again)),
-    (Method::GET, "/r/{}/text", READ, RouteHandler::Text),
-    (Method::POST, "/r/{}/ticket", READ, RouteHandler::Ticket),
+    (Method::POST, "/logout", READ, session(OfSession::Logout)),
+    (Method::GET, "/me", READ, session(OfSession::Me)),
+    (Method::GET, "/runs", READ, session(OfSession::Runs)),
+    (Method::GET, "/ws", READ, session(OfSession::Live)),
+    (Method::GET, "/r/{}/type/{}", ADMIN, session(OfSession::Terminal)),
+    (Method::GET, "/r/{}/look/{}", READ, session(OfSession::Look)),
+    (Method::GET, "/r/{}/apps", READ, session(OfSession::Apps(AppsPart::List))),
+    (Method::PUT, "/r/{}/apps/{}", Need::Archive, session(OfSession::Apps(AppsPart::Upload))),
+    (Method::POST, "/r/{}/apps/{}/remove", ADMIN, session(OfSession::Apps(AppsPart::Remove))),
+    (Method::POST, "/r/{}/reload", ADMIN, session(OfSession::Reload)),
+    (Method::GET, "/r/{}/again", ADMIN, session(OfSession::Again)),
+    (Method::POST, "/r/{}/again", ADMIN, session(OfSession::Again)),
+    (Method::GET, "/r/{}/text", READ, session(OfSession::Text)),
+    (Method::POST, "/r/{}/ticket", READ, session(OfSession::Ticket)),
     // The ticket replaces the proof of the key. The cookie identifies the session.
     (Method::GET, "/download/{}", Need::OwnPage, RouteHandler::Download),
-    (Method::GET, "/r/{}/figures", READ, RouteHandler::OfSession(OfSession::Figures)),
+    (Method::GET, "/r/{}/figures", READ, session(OfSession::Figures)),
     (Method::GET, "/r/{}/api/state", READ, FILES),
     (Method::GET, "/r/{}/api/status", READ, FILES),
     (Method::GET, "/r/{}/api/processes", READ, FILES),
@@ -196,7 +186,7 @@ pub(super) const ROUTES: &[(Method, &str, Need, RouteHandler)] = &[
     (Method::GET, "/api/state", READ, script(ScriptCall::State)),
     (Method::GET, "/api/processes", READ, script(ScriptCall::Processes)),
     (Method::GET, "/api/poll", READ, script(ScriptCall::Poll)),
-    (Method::GET, "/api/commands", READ, script(ScriptCall::Commands)),
+    (Method::GET, "/api/commands", READ, script(ScriptCall::Whole("/api/commands"))),
     (Method::GET, "/api/status", READ, script(ScriptCall::Status)),
     (Method::GET, "/api/daemon/info", READ, script(ScriptCall::Info)),
     (Method::GET, "/api/logs/{}", READ, script(ScriptCall::Log)),
@@ -210,8 +200,8 @@ pub(super) const ROUTES: &[(Method, &str, Need, RouteHandler)] = &[
     (Method::POST, "/api/process/{}/restart", OPERATE, script(ScriptCall::Act)),
     (Method::POST, "/api/failure-declarations/{}/add", ADMIN, script(ScriptCall::Failures)),
     (Method::POST, "/api/failure-declarations/{}/remove", ADMIN, script(ScriptCall::Failures)),
-    (Method::POST, "/api/output/clear", ADMIN, script(ScriptCall::Clear)),
-    (Method::POST, "/api/shutdown", ADMIN, script(ScriptCall::Shutdown)),
+    (Method::POST, "/api/output/clear", ADMIN, script(ScriptCall::Whole("/api/clear"))),
+    (Method::POST, "/api/shutdown", ADMIN, script(ScriptCall::Whole("/api/quit?wait=false"))),
     (Method::POST, "/api/restart", ADMIN, script(ScriptCall::Restart)),
 ];
 

@@ -1,6 +1,7 @@
 //! The API of a run, answered from its files or by its supervisor.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -12,11 +13,10 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use tokio::time::timeout;
 
-use super::answers::{file, problem};
+use super::answers::{Answered, file, problem, refuse};
 use super::grant::Scope;
 use super::routes::{OfSession, run_of};
 use super::source::{Run, Runs};
-use crate::client::ClientError;
 use crate::model::event::LOG;
 
 /// The largest body of a request.
@@ -24,35 +24,52 @@ const LARGEST_BODY: usize = 1 << 20;
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
+/// The id of the run in a path, and the rest of the path, if this session may see a part of the run.
+pub(super) fn visible<'a>(
+    path: &'a str,
+    scope: &Scope,
+) -> Result<(&'a str, &'a str), Box<Response>> {
+    Ok(run_of(path).filter(|(id, _)| scope.has_run(id)).ok_or_else(unknown)?)
+}
+
+/// The run with this id.
+pub(super) async fn run_with(runs: &Runs, id: &str) -> Result<Arc<Run>, Box<Response>> {
+    let run = runs.get(id).await.map_err(|error| unreadable(&error))?;
+    Ok(run.ok_or_else(unknown)?)
+}
+
+/// The run in a path, if this session may see a part of it.
+pub(super) async fn run_at(
+    runs: &Runs,
+    scope: &Scope,
+    path: &str,
+) -> Result<Arc<Run>, Box<Response>> {
+    run_with(runs, visible(path, scope)?.0).await
+}
+
 /// Answer a request to a run.
 pub(super) async fn answer(
     runs: &Runs,
     part: OfSession,
     (scope, by): (&Scope, String),
     (mut parts, body): (Parts, Body),
-) -> Response {
+) -> Answered {
     let uri = parts.uri.clone();
-    let Some((id, rest)) = run_of(uri.path()).filter(|(id, _)| scope.has_run(id)) else {
-        return unknown();
-    };
+    let (id, rest) = visible(uri.path(), scope)?;
     let target = match scope.names() {
         Some(names) => within(names, rest, uri.query().unwrap_or_default()),
         None => Some(uri.query().map_or(rest.to_owned(), |query| format!("{rest}?{query}"))),
     };
     let Some(target) = target else {
-        return problem(StatusCode::FORBIDDEN, "this login does not allow that");
+        return refuse(StatusCode::FORBIDDEN, "this login does not allow that");
     };
-    let run = match runs.get(id).await {
-        Ok(Some(run)) => run,
-        Ok(None) => return unknown(),
-        Err(error) => return unreadable(&error),
-    };
+    let run = run_with(runs, id).await?;
     let answer = if part == OfSession::Supervisor {
         forward((&run, by), &parts.method, &target, body).await
     } else {
         match target.parse() {
             Ok(uri) => parts.uri = uri,
-            Err(_) => return problem(StatusCode::BAD_REQUEST, "the address is malformed"),
+            Err(_) => return refuse(StatusCode::BAD_REQUEST, "the address is malformed"),
         }
         parts.headers.clear();
         let reading = TowerToHyperService::new(run.reading.clone());
@@ -61,20 +78,15 @@ pub(super) async fn answer(
     };
     if scope.names().is_some() && !answer.status().is_success() {
         // The reason may name other processes.
-        return problem(answer.status(), "this can't be read");
+        return refuse(answer.status(), "this can't be read");
     }
-    answer
+    Ok(answer)
 }
 
 /// Answer with samples of the resource use of a run's processes.
-pub(super) async fn figures(runs: &Runs, scope: &Scope, parts: &Parts) -> Response {
-    let run = run_of(parts.uri.path()).map(|(id, _)| id).filter(|id| scope.has_run(id));
-    let Some(id) = run else { return unknown() };
-    match runs.get(id).await {
-        Ok(Some(run)) => run.samples().answer(scope, parts.uri.query().unwrap_or_default()),
-        Ok(None) => unknown(),
-        Err(error) => unreadable(&error),
-    }
+pub(super) async fn figures(runs: &Runs, scope: &Scope, parts: &Parts) -> Answered {
+    let run = run_at(runs, scope, parts.uri.path()).await?;
+    Ok(run.samples().answer(scope, parts.uri.query().unwrap_or_default()))
 }
 
 /// Restrict a request to the output of these processes; `None` if it asks for more.
@@ -137,17 +149,16 @@ pub(super) async fn forward(
         Ok(Err(_)) => return problem(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"),
         Err(_) => return problem(StatusCode::REQUEST_TIMEOUT, "the request takes too long"),
     };
-    let answer = async {
-        match run.client().await {
-            Some(client) => Some(client?.by(by).forward(method.clone(), target, body).await),
-            None => None,
+    let answer = match run.client().await {
+        Some(Ok(client)) => client.by(by).forward(method.clone(), target, body).await,
+        Some(Err(error)) => Err(error),
+        None => {
+            return problem(StatusCode::CONFLICT, "this run is over; `tmo start` begins another");
         }
-        .transpose()
     };
-    match answer.await {
-        Ok(Some((status, text))) => (status, file("application/json", text)).into_response(),
-        Ok(None) => problem(StatusCode::CONFLICT, "this run is over; `tmo start` begins another"),
-        Err(error) => problem(StatusCode::BAD_GATEWAY, &ClientError::to_string(&error)),
+    match answer {
+        Ok((status, text)) => (status, file("application/json", text)).into_response(),
+        Err(error) => problem(StatusCode::BAD_GATEWAY, &error.to_string()),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::journal::segment::Dirs;
 use crate::model::ProcName;
 use crate::model::request::{API, ProcessState};
 use crate::model::time::Timestamp;
-use crate::run::registry::{KnownRun, Standing};
+use crate::run::registry::Standing;
 use crate::sys::clock;
 
 /// The time between two samples.
@@ -56,7 +56,7 @@ struct Taker {
     printed: Printed,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct SampleHistory {
     series: Series,
     /// When the first sample was taken, on the clock of [`Samples::begun`].
@@ -109,14 +109,7 @@ impl Samples {
         let sampler = Sampler::with_longest(LONGEST_SAMPLE_AGE);
         let taker = Taker { sampler, printed: Printed::new(dirs) };
         let taker = Arc::new(tokio::sync::Mutex::new(taker));
-        let (series, time) = (Series::with_day(), Timestamp::EPOCH);
-        let kept = SampleHistory {
-            series,
-            first: None,
-            last: Duration::ZERO,
-            time,
-            slept: Duration::ZERO,
-        };
+        let kept = SampleHistory { series: Series::with_day(), ..SampleHistory::default() };
         Self { begun: Instant::now(), taker, history: Mutex::new(kept) }
     }
 
@@ -188,19 +181,13 @@ pub(super) async fn keep_sampling(runs: Arc<Runs>) {
         for known in all.iter() {
             if known.standing == Standing::Held
                 && known.is_sampled()
-                && let Ok(Some(run)) = runs.get_among(&all, &known.id)
+                && let Some(run) = runs.get_among(&all, &known.id)
+                && run.samples().is_due()
+                && let Ok(Ok(state)) = timeout(HALF_MINUTE, source::state(known)).await
             {
-                sample(run.samples(), known).await;
+                run.samples().take(state.processes).await;
             }
         }
-    }
-}
-
-async fn sample(samples: Arc<Samples>, known: &KnownRun) {
-    if samples.is_due()
-        && let Ok(Ok(state)) = timeout(HALF_MINUTE, source::state(known)).await
-    {
-        samples.take(state.processes).await;
     }
 }
 

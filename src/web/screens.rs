@@ -14,7 +14,7 @@ use tokio::time::{Interval, interval, sleep};
 use super::follow::{Link, Seen};
 use super::run_api::exactly;
 use super::source::Run;
-use super::terminal::{PING, RUN_OVER, SCREEN, Status, end, message, send, send_ping, send_status};
+use super::terminal::{PING, RUN_OVER, SCREEN, Status, deliver, end, message, send, send_status};
 use crate::model::ProcName;
 use crate::model::request::ProcessState;
 
@@ -123,19 +123,13 @@ impl Terminal {
         let (sender, receiver) = watch::channel(ScreenState::default());
         let sender = Arc::new(sender);
         *view = Arc::downgrade(&sender);
-        let looking = Looking {
-            run: Arc::clone(&self.run),
-            name: self.name.clone(),
-            seen: self.run.follow(),
-            typists: self.typists.subscribe(),
-        };
-        let terminal = Arc::clone(self);
+        let (seen, typists) = (self.run.follow(), self.typists.subscribe());
+        let looking = Looking { terminal: Arc::clone(self), seen, typists };
         tokio::spawn(async move {
             tokio::select! {
                 () = sender.closed() => {}
                 () = looking.serve(&sender) => {}
             }
-            drop(terminal);
         });
         receiver
     }
@@ -151,14 +145,14 @@ struct Occasion {
 
 /// The task that captures a screen for all pages.
 struct Looking {
-    run: Arc<Run>,
-    name: ProcName,
+    terminal: Arc<Terminal>,
     seen: watch::Receiver<Seen>,
     typists: watch::Receiver<Typists>,
 }
 
 impl Looking {
     async fn serve(mut self, view: &watch::Sender<ScreenState>) {
+        let Terminal { run, name, .. } = &*self.terminal;
         let (mut last, mut heads, mut looks_left) = (None::<Occasion>, 0, 0_u8);
         loop {
             let seen = self.seen.borrow_and_update().clone();
@@ -169,10 +163,10 @@ impl Looking {
             let printed = match &last {
                 Some(last) if heads == seen.heads => last.printed,
                 // If the journal can't be read, assume new output.
-                Some(_) | None => self.run.printed(&self.name).await.unwrap_or(seen.heads),
+                Some(_) | None => run.printed(name).await.unwrap_or(seen.heads),
             };
             heads = seen.heads;
-            let process = seen.processes.into_iter().find(|process| process.name == self.name);
+            let process = seen.processes.into_iter().find(|process| process.name == *name);
             let occasion = Some(Occasion { printed, process, link: seen.link });
             if looks_left > 0 || last != occasion {
                 looks_left = looks_left.saturating_sub(1);
@@ -200,30 +194,22 @@ impl Looking {
     }
 
     async fn look(&self) -> ScreenState {
-        let name = self.name.as_str();
+        let Terminal { run, name, .. } = &*self.terminal;
         // `=` is needed only if the entry has several instances. Supervisors of earlier versions do not know it.
-        let is_entry = self
-            .seen
-            .borrow()
-            .processes
-            .iter()
-            .any(|other| other.name != self.name && other.name.entry() == name);
-        let word = if is_entry { exactly(name) } else { name.to_owned() };
-        let answer = match self.run.client().await {
+        let is_other =
+            |other: &Arc<ProcessState>| other.name != *name && other.name.entry() == name.as_str();
+        let is_entry = self.seen.borrow().processes.iter().any(is_other);
+        let word = if is_entry { exactly(name.as_str()) } else { name.to_string() };
+        let answer = match run.client().await {
             Some(Ok(client)) => client.whole_screen(&word).await,
             Some(Err(error)) => Err(error),
             None => return ScreenState::Over,
         };
-        let screen = match answer {
-            Ok(screen) => screen,
-            Err(error) => return ScreenState::Problem(error.to_string()),
-        };
-        match serde_json::to_vec(&screen) {
-            Ok(json) => {
-                ScreenState::Screen((screen.columns, screen.rows), message(SCREEN, &json).into())
-            }
-            Err(error) => ScreenState::Problem(error.to_string()),
-        }
+        let shown = answer.map_err(|error| error.to_string()).and_then(|screen| {
+            let json = serde_json::to_vec(&screen).map_err(|error| error.to_string())?;
+            Ok(ScreenState::Screen((screen.columns, screen.rows), message(SCREEN, &json).into()))
+        });
+        shown.unwrap_or_else(ScreenState::Problem)
     }
 }
 
@@ -243,7 +229,7 @@ pub(super) async fn show(
             ScreenState::Problem(why) => {
                 let why =
                     if is_limited { "The screen is not available now.".to_owned() } else { why };
-                send_status(&mut socket, &Status { problem: Some(why), ..Status::default() }).await
+                send_status(&mut socket, &Status::Problem(why)).await
             }
             ScreenState::Over => return end(&mut socket, RUN_OVER).await,
         };
@@ -266,7 +252,7 @@ async fn wait(
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return false,
                 Some(Ok(_)) => {}
             },
-            _ = ping.tick() => if !send_ping(socket).await { return false; },
+            _ = ping.tick() => if !deliver(socket, Message::Ping(vec![].into())).await { return false; },
         }
     }
 }

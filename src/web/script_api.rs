@@ -4,6 +4,7 @@
 //! one. A limited session receives only the parts of an answer that are about its processes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::answers::{self, problem};
+use super::answers::{self, Answered, problem, refuse};
 use super::ending::Ending;
 use super::follow::{Link, Seen};
 use super::grant::Scope;
@@ -61,14 +62,6 @@ impl Selections {
     }
 }
 
-/// An answer, or an error answer.
-type Answered = Result<Response, Box<Response>>;
-
-/// A refusal.
-fn refuse<T>(status: StatusCode, reason: &str) -> Result<T, Box<Response>> {
-    Err(Box::new(problem(status, reason)))
-}
-
 /// A request.
 struct ScriptRequest<'a> {
     server: &'a Server,
@@ -86,12 +79,11 @@ pub(super) async fn answer(
     server: &Server,
     (session, scope, by): (&str, &Scope, String),
     (parts, body): (Parts, Body),
-) -> Response {
+) -> Answered {
     let query = parts.uri.query().unwrap_or_default();
     let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let mut asked = ScriptRequest { server, session, scope, by, method: parts.method, query };
-    let answer = asked.answer(call, parts.uri.path(), body).await;
-    answer.unwrap_or_else(|refused| *refused)
+    asked.answer(call, parts.uri.path(), body).await
 }
 
 impl ScriptRequest<'_> {
@@ -115,7 +107,6 @@ impl ScriptRequest<'_> {
             ScriptCall::Status => self.status(&run).await,
             ScriptCall::Info => self.info(&run).await,
             ScriptCall::Metrics => self.metrics(&run).await,
-            ScriptCall::Commands => self.whole(&run, "/api/commands").await,
             ScriptCall::Log => self.log(&run, name).await,
             ScriptCall::Toggle => self.toggle(&run, name).await,
             ScriptCall::Act => self.act(&run, name, verb.unwrap_or_default()).await,
@@ -127,15 +118,18 @@ impl ScriptRequest<'_> {
                 let target = format!("/api/failure-declarations/{}{verb}", encoded(&name));
                 Ok(self.forward(&run, &target, body).await)
             }
-            ScriptCall::Clear => self.whole(&run, "/api/clear").await,
-            ScriptCall::Shutdown => self.whole(&run, "/api/quit?wait=false").await,
+            ScriptCall::Whole(target) => {
+                self.refuse_others()?;
+                self.refuse_limited()?;
+                Ok(self.forward(&run, target, Body::empty()).await)
+            }
             ScriptCall::Restart => self.restart(),
         }
     }
 
     /// The run of the request.
     async fn run(&mut self) -> Result<Arc<Run>, Box<Response>> {
-        let known = self.server.runs.list().await.map_err(|error| Box::new(unreadable(&error)))?;
+        let known = self.server.runs.list().await.map_err(|error| unreadable(&error))?;
         let all: Vec<_> = known.iter().filter(|known| self.scope.has_run(&known.id)).collect();
         let found = if let Some(wanted) = self.query.remove("run") {
             let mut titled = all.iter().filter(|known| known.title() == wanted);
@@ -155,13 +149,10 @@ impl ScriptRequest<'_> {
                 }
             }
         };
-        let Some(id) = found.map(|known| known.id.clone()) else {
-            return refuse(StatusCode::NOT_FOUND, "there is no such run");
-        };
-        match self.server.runs.get(&id).await {
-            Ok(Some(run)) => Ok(run),
-            Ok(None) => refuse(StatusCode::NOT_FOUND, "there is no such run"),
-            Err(error) => Err(Box::new(unreadable(&error))),
+        let run = found.map(|found| self.server.runs.get_among(&known, &found.id)).transpose();
+        match run.map_err(|error| unreadable(&error))?.flatten() {
+            Some(run) => Ok(run),
+            None => refuse(StatusCode::NOT_FOUND, "there is no such run"),
         }
     }
 
@@ -200,29 +191,22 @@ impl ScriptRequest<'_> {
                 state.processes.retain(|process| self.scope.has_process(process.name.as_str()));
                 Ok(self.scope.of_state(state))
             }
-            Err(error) => refuse(StatusCode::BAD_GATEWAY, &self.reason(error.to_string())),
-        }
-    }
-
-    /// A reason for this session. A limited session gets a general one, as a reason may name other processes.
-    fn reason(&self, reason: String) -> String {
-        match self.scope.names() {
-            None => reason,
-            Some(_) => "this can't be read".to_owned(),
+            // The reason may name other processes.
+            Err(_) if self.scope.names().is_some() => {
+                refuse(StatusCode::BAD_GATEWAY, "this can't be read")
+            }
+            Err(error) => refuse(StatusCode::BAD_GATEWAY, &error.to_string()),
         }
     }
 
     /// The whole name in a path, if the process exists.
     async fn process(&self, run: &Run, word: &str) -> Result<String, Box<Response>> {
-        let unknown = "there is no such process";
-        let Ok(name) = percent_decode_str(word).decode_utf8() else {
-            return refuse(StatusCode::NOT_FOUND, unknown);
-        };
+        let name = percent_decode_str(word).decode_utf8_lossy();
         let state = self.seen(run).await?;
-        match state.processes.iter().find(|process| *process.name.as_str() == *name) {
-            Some(_) => Ok(name.into_owned()),
-            None => refuse(StatusCode::NOT_FOUND, unknown),
+        if state.processes.iter().any(|process| *process.name.as_str() == *name) {
+            return Ok(name.into_owned());
         }
+        refuse(StatusCode::NOT_FOUND, "there is no such process")
     }
 
     fn is_selected(&self, run: &Run, name: &str) -> bool {
@@ -237,12 +221,7 @@ impl ScriptRequest<'_> {
         let names: Vec<_> =
             state.processes.iter().map(|process| process.name.to_string()).collect();
         let last = run.last_lines(names, most).await;
-        let (records, last) = last.or_else(|error| {
-            refuse(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                &format!("the journal can't be read: {error}"),
-            )
-        })?;
+        let (records, last) = last.map_err(|error| unread(&error))?;
         let mut answer = json!(state);
         let processes = answer["processes"].as_array_mut().into_iter().flatten();
         for ((process, known), lines) in processes.zip(&state.processes).zip(last) {
@@ -278,13 +257,8 @@ impl ScriptRequest<'_> {
             return refuse(status, "the journal can't be read");
         }
         let wanted = PageRequest { last, styles, html, scope: self.scope };
-        match wanted.answer(&page) {
-            Ok(answer) => Ok(answers::file("application/json", answer)),
-            Err(error) => {
-                let reason = format!("the journal can't be read: {error}");
-                refuse(StatusCode::INTERNAL_SERVER_ERROR, &reason)
-            }
-        }
+        let answer = wanted.answer(&page).map_err(|error| unread(&error))?;
+        Ok(answers::file("application/json", answer))
     }
 
     async fn status(&self, run: &Run) -> Answered {
@@ -402,10 +376,8 @@ impl ScriptRequest<'_> {
             is_selected
         };
         let selected = self.server.selections.with(self.session, &run.known.id, flip);
-        Ok(answers::json(
-            StatusCode::OK,
-            &json!({ "api": API, "name": name, "selected": selected }),
-        ))
+        let answer = json!({ "api": API, "name": name, "selected": selected });
+        Ok(answers::json(StatusCode::OK, &answer))
     }
 
     async fn select(&self, run: &Run, all: bool) -> Answered {
@@ -437,12 +409,9 @@ impl ScriptRequest<'_> {
         let name = self.process(run, word).await?;
         if self.scope.names().is_some() {
             // The name of an entry selects all its instances.
-            let Ok(all) = state(&run.known).await else {
-                return refuse(
-                    StatusCode::BAD_GATEWAY,
-                    "the supervisor of the run does not answer",
-                );
-            };
+            let all = state(&run.known).await.or_else(|_| {
+                refuse(StatusCode::BAD_GATEWAY, "the supervisor of the run does not answer")
+            })?;
             let mut meant = all.processes.iter().filter(|process| process.is_meant(&name));
             if !meant.all(|process| self.scope.has_process(process.name.as_str())) {
                 return refuse(StatusCode::FORBIDDEN, "this login does not allow that");
@@ -456,13 +425,6 @@ impl ScriptRequest<'_> {
         }
         let answer = json!({ "api": API, "ok": true, "name": name, "command": key });
         Ok(answers::json(StatusCode::ACCEPTED, &answer))
-    }
-
-    /// A request that changes the whole run.
-    async fn whole(&self, run: &Run, target: &str) -> Answered {
-        self.refuse_others()?;
-        self.refuse_limited()?;
-        Ok(self.forward(run, target, Body::empty()).await)
     }
 
     async fn forward(&self, run: &Run, target: &str, body: Body) -> Response {
@@ -484,6 +446,12 @@ impl ScriptRequest<'_> {
     }
 }
 
-fn encoded(text: &str) -> impl std::fmt::Display + '_ {
+/// The answer when the journal can't be read.
+fn unread(why: &dyn Display) -> Response {
+    let reason = format!("the journal can't be read: {why}");
+    problem(StatusCode::INTERNAL_SERVER_ERROR, &reason)
+}
+
+fn encoded(text: &str) -> impl Display + '_ {
     utf8_percent_encode(text, NON_ALPHANUMERIC)
 }

@@ -127,11 +127,7 @@ async fn accept(
     let mut clients = JoinSet::new();
     let mut gone = std::pin::pin!(gone);
     let ending = loop {
-        let place = async { Arc::clone(&room).acquire_owned().await };
-        let next = async {
-            let place = place.await;
-            (place, any_of(sockets).await)
-        };
+        let next = async { (Arc::clone(&room).acquire_owned().await, any_of(sockets).await) };
         tokio::select! {
             () = &mut gone => break Ending::Guardian,
             ending = closed(&mut asked) => break ending,

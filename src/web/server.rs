@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 use self::user_check::Checked;
 use super::access::Access;
-use super::answers::{finish, json, problem};
+use super::answers::{Answered, finish, json, problem, refuse};
 use super::ending::Ending;
 use super::gate::{Authentication, Need, ServerNames, bearer, judge};
 use super::grant::{Grant, Role, Scope};
@@ -217,15 +217,16 @@ impl Server {
         ends: Ends,
         request: Request,
     ) -> Result<Response, Infallible> {
-        Ok(finish(self.respond(ends, request).await))
+        let answered = self.respond(ends, request).await;
+        Ok(finish(answered.unwrap_or_else(|refused| *refused)))
     }
 
-    async fn respond(self: Arc<Self>, ends: Ends, request: Request) -> Response {
+    async fn respond(self: Arc<Self>, ends: Ends, request: Request) -> Answered {
         let (parts, body) = request.into_parts();
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         let Ok(session) = self.session_of(&parts.headers) else {
             let reason = "users can't be checked; see the output of `tmo web`";
-            return problem(StatusCode::SERVICE_UNAVAILABLE, reason);
+            return refuse(StatusCode::SERVICE_UNAVAILABLE, reason);
         };
         let found = find(&method, &path);
         let (need, part) = match found {
@@ -244,23 +245,21 @@ impl Server {
         let at = (&self.names, !ends.local.ip().to_canonical().is_loopback());
         if let Err(refused) = judge((&method, &parts.headers), at, need, sender) {
             tracing::debug!(%method, path, status = refused.status.as_u16(), "refused");
-            return problem(refused.status, refused.reason);
+            return refuse(refused.status, refused.reason);
         }
         if found == Lookup::Nothing && session.is_some() {
-            return problem(StatusCode::NOT_FOUND, &no_such_path(&path));
+            return refuse(StatusCode::NOT_FOUND, &no_such_path(&path));
         }
         if found == Lookup::OtherMethod {
-            return problem(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "this path does not support this method",
-            );
+            let reason = "this path does not support this method";
+            return refuse(StatusCode::METHOD_NOT_ALLOWED, reason);
         }
         if let (Some((id, _)), true) = (&session, parts.headers.contains_key("x-tmo-visible")) {
             self.renew(id);
         }
         match (part, session) {
-            (RouteHandler::Page, _) => assets::page(self.names.own()),
-            (RouteHandler::Asset, _) => assets::asset(&path, self.names.own()),
+            (RouteHandler::Page, _) => Ok(assets::page(self.names.own())),
+            (RouteHandler::Asset, _) => Ok(assets::asset(&path, self.names.own())),
             (RouteHandler::Login, _) => self.login(ends, &parts.headers, body).await,
             (RouteHandler::LoginFinish, _) => self.finish_login(ends, &parts.headers, body).await,
             (RouteHandler::LoginDevice, _) => self.greet_device(&parts.headers, body).await,
@@ -268,15 +267,12 @@ impl Server {
                 self.login_by_password(ends, &parts.headers, body).await
             }
             (RouteHandler::Hello, _) => self.hello(body).await,
-            (RouteHandler::Logout, session) => self.logout(session),
-            (RouteHandler::Text | RouteHandler::Ticket | RouteHandler::Download, session) => {
-                self.as_text(part, &parts, session, body).await
-            }
+            (RouteHandler::Download, _) => self.download(&path, &parts.headers).await,
             (RouteHandler::OfSession(part), Some(session)) => {
                 self.answer_within_budget(session, part, (parts, body)).await
             }
             // The gate has already refused requests without a session.
-            (RouteHandler::OfSession(_), None) => StatusCode::UNAUTHORIZED.into_response(),
+            (RouteHandler::OfSession(_), None) => Ok(StatusCode::UNAUTHORIZED.into_response()),
         }
     }
 
@@ -286,20 +282,23 @@ impl Server {
         session: (String, Grant),
         part: OfSession,
         (parts, body): (Parts, Body),
-    ) -> Response {
+    ) -> Answered {
         let Some(is_page) = is_page(part, parts.uri.path()) else {
             return self.answer_in(session, part, (parts, body)).await;
         };
         let Answers { own, of_guests } = &self.answers;
         let [pages, others] = if self.is_guest(&session) { of_guests } else { own };
         let server = Arc::clone(self);
-        let answer = Box::pin(async move { server.answer_in(session, part, (parts, body)).await });
+        let answer = Box::pin(async move {
+            let answered = server.answer_in(session, part, (parts, body)).await;
+            answered.unwrap_or_else(|refused| *refused)
+        });
         let answered = if is_page {
             pages.page(answer).await
         } else {
             others.answer(Answers::USUAL, answer).await
         };
-        answered.unwrap_or_else(|| problem(StatusCode::SERVICE_UNAVAILABLE, BUSY))
+        Ok(answered.ok_or_else(|| problem(StatusCode::SERVICE_UNAVAILABLE, BUSY))?)
     }
 
     /// Answer a request of a session.
@@ -308,30 +307,27 @@ impl Server {
         session: (String, Grant),
         part: OfSession,
         (parts, body): (Parts, Body),
-    ) -> Response {
-        let scope = &session.1.scope;
+    ) -> Answered {
+        let (scope, by) = (&session.1.scope, self.client_of(&session));
         match part {
-            OfSession::Me => me(&session.1),
+            OfSession::Logout => Ok(self.logout(&session.0)),
+            OfSession::Me => Ok(me(&session.1)),
             OfSession::Runs => self.list(scope).await,
             OfSession::Live => self.live(parts, session).await,
             OfSession::Terminal | OfSession::Look => self.terminal(part, parts, session).await,
             OfSession::Apps(what) => {
                 let is_public = self.is_public(&parts.headers);
-                let by = self.client_of(&session);
                 apps::answer((what, is_public), (&self.runs, scope, &by), (parts, body)).await
             }
             OfSession::Again => again::answer(&self.runs, scope, &parts).await,
-            OfSession::Reload => {
-                let by = self.client_of(&session);
-                reload::answer(&self.runs, scope, &by, &parts).await
-            }
+            OfSession::Reload => reload::answer(&self.runs, scope, &by, &parts).await,
             OfSession::Figures => run_api::figures(&self.runs, scope, &parts).await,
+            OfSession::Text => self.text(&parts, session).await,
+            OfSession::Ticket => self.ticket(&parts, session, body).await,
             OfSession::Files | OfSession::Supervisor => {
-                let by = self.client_of(&session);
                 run_api::answer(&self.runs, part, (scope, by), (parts, body)).await
             }
             OfSession::Script(call) => {
-                let by = self.client_of(&session);
                 script_api::answer(call, self, (&session.0, scope, by), (parts, body)).await
             }
         }
@@ -352,11 +348,9 @@ impl Server {
         }
     }
 
-    async fn list(&self, scope: &Scope) -> Response {
-        match self.runs.list().await {
-            Ok(all) => json(StatusCode::OK, &AllRuns { runs: entries(&all, scope) }),
-            Err(error) => run_api::unreadable(&error),
-        }
+    async fn list(&self, scope: &Scope) -> Answered {
+        let all = self.runs.list().await.map_err(|error| run_api::unreadable(&error))?;
+        Ok(json(StatusCode::OK, &AllRuns { runs: entries(&all, scope) }))
     }
 
     /// Id and rights of the session that a request proves; a token has no id.
@@ -389,22 +383,22 @@ impl Server {
     }
 }
 
-/// Whether this answer has a page of lines; `None` for `WebSockets`, archives and reloads, which may take long.
+/// Whether this answer has a page of lines; `None` for what may take long (`WebSockets`, texts, archives, reloads), and
+/// for a logout.
 fn is_page(part: OfSession, path: &str) -> Option<bool> {
     match part {
         OfSession::Live
         | OfSession::Terminal
         | OfSession::Look
+        | OfSession::Text
+        | OfSession::Ticket
+        | OfSession::Logout
         | OfSession::Again
         | OfSession::Reload
         | OfSession::Apps(_) => None,
         OfSession::Files => Some(path.ends_with("/api/lines")),
         OfSession::Script(ScriptCall::Poll | ScriptCall::State | ScriptCall::Log) => Some(true),
-        OfSession::Me
-        | OfSession::Runs
-        | OfSession::Figures
-        | OfSession::Supervisor
-        | OfSession::Script(_) => Some(false),
+        _ => Some(false),
     }
 }
 

@@ -228,6 +228,7 @@ impl Sessions {
         &mut self,
         (id, site, proof): (&str, Site, &str),
         cookies: &[&str],
+        visitor: Visitor,
         now: Timestamp,
     ) -> Result<Begun, LoginError> {
         let link = self.find_link(id, now).ok_or(LoginError::NoLink)?;
@@ -253,37 +254,30 @@ impl Sessions {
             (link.secret(site).key(&nonces), link.grant.clone(), link.user.clone());
         let begun = Begun { id: session.clone(), cookie: cookie.hex().to_owned() };
         let id = session;
-        let visitor = Visitor::default();
         let session = Session { id, key, cookie, grant, user, visitor, begun: now, used: now };
         self.kept.sessions.push(session);
         self.save(now);
         Ok(begun)
     }
 
-    /// Note who has begun this session.
-    pub(super) fn set_visitor(&mut self, id: &str, visitor: Visitor, now: Timestamp) {
-        if let Some(session) = self.kept.sessions.iter_mut().find(|session| session.id == id) {
-            session.visitor = visitor;
-            self.save(now);
-        }
+    /// The session with this id, if it has not ended.
+    fn living(&self, id: &str, now: Timestamp) -> Option<&Session> {
+        self.kept.sessions.iter().find(|session| session.id == id && session.lives(now))
     }
 
     /// The server's proof that it knows the key of a session.
     pub(super) fn hello(&self, id: &str, theirs: &str, now: Timestamp) -> Option<String> {
-        let session = self.kept.sessions.iter().find(|found| found.id == id && found.lives(now))?;
+        let session = self.living(id, now)?;
         is_nonce(theirs).then(|| session.key.proof(Purpose::Server, &[theirs]))
     }
 
     /// The session of a request with this cookie and this key (id, nonce and proof, separated by dots).
     pub(super) fn of_request(&self, cookie: &str, key: &str, now: Timestamp) -> Option<&Session> {
         let [id, nonce, proof] = <[&str; 3]>::try_from(key.split('.').collect::<Vec<_>>()).ok()?;
-        let at = self.kept.sessions.iter().position(|found| found.id == id && found.lives(now))?;
-        let session = &self.kept.sessions[at];
+        let session = self.living(id, now)?;
         let is_cookie = session.cookie.same(cookie);
-        if !is_nonce(nonce) || !session.key.proves(proof, Purpose::Page, &[nonce]) || !is_cookie {
-            return None;
-        }
-        Some(session)
+        let is_key = is_nonce(nonce) && session.key.proves(proof, Purpose::Page, &[nonce]);
+        (is_cookie && is_key).then_some(session)
     }
 
     /// Note a use of this session: a visible page, or a typed key. False if it has ended.
@@ -299,14 +293,12 @@ impl Sessions {
 
     /// The session with this id, if it has not ended and this is its cookie.
     pub(super) fn with_cookie(&self, id: &str, cookie: &str, now: Timestamp) -> Option<&Session> {
-        let is_it = |session: &&Session| session.id == id && session.lives(now);
-        self.kept.sessions.iter().find(is_it).filter(|session| session.cookie.same(cookie))
+        self.living(id, now).filter(|session| session.cookie.same(cookie))
     }
 
     /// When this session ends unless it is used again; `None` if it has ended.
     pub(super) fn end_of(&self, id: &str, now: Timestamp) -> Option<Timestamp> {
-        let session = self.kept.sessions.iter().find(|session| session.id == id)?;
-        Some(session.end()).filter(|end| now < *end)
+        self.living(id, now).map(Session::end)
     }
 
     /// Whether the link with this id is a shared one.
@@ -387,17 +379,13 @@ impl Sessions {
 /// Keep only the newest of each user. Links and sessions without a user count as those of one user.
 fn keep_newest<T>(all: &mut Vec<T>, user: impl Fn(&T) -> Option<&KnownUser>) {
     let mut counts = HashMap::<Option<String>, usize>::new();
-    let mut kept: Vec<T> = vec![];
-    for one in std::mem::take(all).into_iter().rev() {
-        let name = user(&one).map(|user| user.name.clone());
-        let count = counts.entry(name).or_default();
+    all.reverse();
+    all.retain(|one| {
+        let count = counts.entry(user(one).map(|user| user.name.clone())).or_default();
         *count += 1;
-        if *count <= MOST_PER_USER {
-            kept.push(one);
-        }
-    }
-    kept.reverse();
-    *all = kept;
+        *count <= MOST_PER_USER
+    });
+    all.reverse();
 }
 
 fn write(file: &File, at: u64, kept: &impl Serialize) -> io::Result<()> {
@@ -425,6 +413,7 @@ mod tests {
 
     use super::{
         Begun, IDLE_LIFE, LIFE, LINK_LIFE, LoginError, MOST_PER_USER, NewLink, SLOT, Sessions,
+        Visitor,
     };
     use crate::model::time::Timestamp;
     use crate::web::gate::Site;
@@ -468,6 +457,7 @@ mod tests {
             self.begun = Some(sessions.finish(
                 (&self.id, self.site, &proof),
                 &cookie.as_deref().into_iter().collect::<Vec<_>>(),
+                Visitor::default(),
                 now,
             )?);
             self.key = Some(self.secret.key(&nonces));
@@ -535,7 +525,8 @@ mod tests {
         let mine = nonce().unwrap();
         let (theirs, _) = sessions.begin((&guess.id, Site::Local), &mine, NOW).unwrap();
         let proof = guess.secret.proof(Purpose::LoginPage, &[&mine, &theirs]);
-        let guessed = sessions.finish((&guess.id, Site::Local, &proof), &[], NOW);
+        let guess = (&*guess.id, Site::Local, &*proof);
+        let guessed = sessions.finish(guess, &[], Visitor::default(), NOW);
         assert_eq!(guessed.unwrap_err(), LoginError::NoLink);
         assert!(page.is_known(&sessions, NOW), "a login without the secret ends nothing");
         assert_eq!(thief.log_in(&mut sessions, NOW), Err(LoginError::Stolen));
@@ -551,7 +542,8 @@ mod tests {
             let mine = nonce().unwrap();
             let (theirs, _) = sessions.begin((&thief.id, site), &mine, NOW).unwrap();
             let proof = thief.secret.proof(Purpose::LoginPage, &[&mine, &theirs]);
-            let finished = sessions.finish((&thief.id, site, &proof), &[], NOW);
+            let thief = (&*thief.id, site, &*proof);
+            let finished = sessions.finish(thief, &[], Visitor::default(), NOW);
             assert_eq!(finished.unwrap_err(), LoginError::NoLink);
         }
         let mut page = Page::at(&link.public, Site::Public);

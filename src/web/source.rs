@@ -47,8 +47,8 @@ pub(super) struct Run {
 
 impl Run {
     /// Access to this run, with the samples that were taken of it so far.
-    fn new(known: KnownRun, samples: Option<Arc<Samples>>) -> io::Result<Arc<Self>> {
-        let dirs = known.dirs().ok_or(io::ErrorKind::NotFound)?;
+    fn new(known: KnownRun, samples: Option<Arc<Samples>>) -> Arc<Self> {
+        let dirs = known.dirs();
         let (asks, asked) = mpsc::channel(WAITING);
         let run = known.run().unwrap_or(&known.id).into();
         // All records of the index count.
@@ -61,22 +61,17 @@ impl Run {
             busy: Arc::default(),
             run,
         };
-        let configured = match (&known.plan, &known.last) {
-            (Some(plan), _) => plan.crash_dir.clone(),
-            (None, Some(last)) => last.crashes.clone(),
-            (None, None) => None,
-        };
-        let reports = Reports::new(&dirs, configured.as_ref(), &known.id);
+        let reports = Reports::new(&dirs, known.last.crashes.as_ref(), &known.id);
         let runtime = known.runtime.clone();
         let plan = Box::new(move || runtime.as_ref()?.plan().ok());
-        let end = known.last.as_ref().and_then(|last| last.end.clone());
+        let end = known.last.end.clone();
         let crashes = Arc::new(CrashAccess::new(dirs.clone(), reports, plan).with_end(end));
         let history = Arc::new(RunHistory::of(dirs));
         let reading = Reading::new(handle, Arc::<RunHistory>::clone(&history), crashes, None);
         let reading = http::reading().with_state(reading);
         tokio::spawn(answer(known.clone(), asked));
         let samples = samples.unwrap_or_else(|| Arc::new(Samples::new(history.dirs())));
-        Ok(Arc::new(Self { known, reading, history, follow: Mutex::default(), samples }))
+        Arc::new(Self { known, reading, history, follow: Mutex::default(), samples })
     }
 
     /// A client of its supervisor; `None` if it has none.
@@ -181,7 +176,7 @@ pub(super) async fn state(known: &KnownRun) -> Result<State, ClientError> {
 /// The last state of a run whose journal has its end.
 pub(super) async fn of_ended(known: KnownRun) -> Option<State> {
     let find = move || {
-        let index = IndexReader::open(&known.dirs()?);
+        let index = IndexReader::open(&known.dirs());
         let is_end = |event: &Logged| matches!(event.what(), Some(What::End { run, .. }) if known.run() == Some(run));
         let has_ended = last_events(index, 0).ok()?.iter().any(|(_, event)| is_end(event));
         has_ended.then(|| last_state(&known))
@@ -191,8 +186,8 @@ pub(super) async fn of_ended(known: KnownRun) -> Option<State> {
 
 /// The last state of a finished run, as far as its journal has it.
 fn last_state(known: &KnownRun) -> State {
-    let streams = known.dirs().and_then(|dirs| Streams::open(&dirs).ok());
-    let streams = streams.map(|streams| streams.all().to_vec()).unwrap_or_default();
+    let dirs = known.dirs();
+    let streams = Streams::open(&dirs).map(|streams| streams.all().to_vec()).unwrap_or_default();
     let mut processes = Vec::<ProcessState>::new();
     for stream in streams {
         if processes.iter().all(|process| process.name != stream.name) {
@@ -201,20 +196,17 @@ fn last_state(known: &KnownRun) -> State {
             processes.push(process);
         }
     }
-    if let Some(dirs) = known.dirs()
-        && let Err(error) = last_states(&dirs, &mut processes)
-    {
+    if let Err(error) = last_states(&dirs, &mut processes) {
         tracing::warn!("the journal of {} can't be read: {error}", known.id);
     }
     let root = known.root().unwrap_or("/".as_ref()).to_owned();
-    let journal = known.dirs().map(|dirs| dirs.journal).unwrap_or_default();
     State {
         api: API,
         version: OURS.to_owned(),
         title: known.title().into(),
         root: root.clone().into(),
         origin: Some(root.into()),
-        journal: journal.into(),
+        journal: dirs.journal.into(),
         processes,
         ..State::default()
     }
@@ -264,23 +256,23 @@ impl Runs {
 
     /// The run with this id; `None` if there is none.
     pub(super) async fn get(&self, id: &str) -> io::Result<Option<Arc<Run>>> {
-        self.get_among(&self.list().await?, id)
+        Ok(self.get_among(&self.list().await?, id))
     }
 
     /// The run with this id in a list of all.
-    pub(super) fn get_among(&self, all: &[KnownRun], id: &str) -> io::Result<Option<Arc<Run>>> {
+    pub(super) fn get_among(&self, all: &[KnownRun], id: &str) -> Option<Arc<Run>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|id, _| all.iter().any(|known| known.id == *id));
-        let Some(known) = all.iter().find(|known| known.id == id) else { return Ok(None) };
+        let known = all.iter().find(|known| known.id == id)?;
         if let Some(run) = open.get(id)
             && (run.known.run(), run.known.standing) == (known.run(), known.standing)
         {
-            return Ok(Some(Arc::clone(run)));
+            return Some(Arc::clone(run));
         }
         let before = open.get(id).filter(|before| before.known.run() == known.run());
         let samples = before.map(|before| before.samples());
-        let run = Run::new(known.clone(), samples)?;
+        let run = Run::new(known.clone(), samples);
         open.insert(id.to_owned(), Arc::clone(&run));
-        Ok(Some(run))
+        Some(run)
     }
 }

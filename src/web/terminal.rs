@@ -58,17 +58,15 @@ const LONGEST_FAREWELL: usize = 200;
 pub(super) const RUN_OVER: &str = "This run is over; it has no terminals.";
 
 /// A message to the page about the terminal.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct Status {
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Status {
     /// The number of other pages that type into this terminal.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) others: Option<usize>,
+    Others(usize),
     /// Columns and rows, if the page must use the size of the terminal.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) size: Option<Size>,
+    Size(Size),
     /// Why the screen can't be captured now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) problem: Option<String>,
+    Problem(String),
 }
 
 /// A message from a page.
@@ -145,14 +143,14 @@ pub(super) async fn open(
         if let ScreenState::Screen(now, _) = *view.borrow_and_update() {
             size = now;
         }
-        send_status(&mut socket, &Status { size: Some(size), ..Status::default() }).await;
+        send_status(&mut socket, &Status::Size(size)).await;
     }
     let typist = Typist::new(terminal);
     let run = Arc::clone(&terminal.run);
     match Pty::connect(&address, terminal.name.as_str(), keeps_size, size) {
         Ok(pty) => {
             // This also runs if the session of the page ends meanwhile.
-            let _leftover = LeftoverSession::of(run, pty.client());
+            let _leftover = LeftoverSession { run, client: pty.client() };
             let copy_mode = CopyMode::new(terminal, typist.all());
             serve(socket, Typing { copy_mode, pty, typist, size, view, may_type }).await;
         }
@@ -210,16 +208,16 @@ async fn serve(mut socket: WebSocket, typing: Typing<'_>) {
             }
             Ok(()) = all.changed() => {
                 let others = all.borrow_and_update().count.saturating_sub(1);
-                send_status(&mut socket, &Status { others: Some(others), ..Status::default() }).await
+                send_status(&mut socket, &Status::Others(others)).await
             }
             now = new_size(&mut view, size) => {
                 size = now;
                 if pty.resize(size).is_err() {
                     break true;
                 }
-                send_status(&mut socket, &Status { size: Some(size), ..Status::default() }).await
+                send_status(&mut socket, &Status::Size(size)).await
             }
-            _ = ping.tick() => send_ping(&mut socket).await,
+            _ = ping.tick() => deliver(&mut socket, Message::Ping(vec![].into())).await,
         };
         if !is_there {
             break false;
@@ -331,10 +329,7 @@ async fn new_size(view: &mut Option<watch::Receiver<ScreenState>>, known: Size) 
         }
         match *view.borrow_and_update() {
             ScreenState::Screen(size, _) if size != known => return size,
-            ScreenState::Unknown
-            | ScreenState::Screen(..)
-            | ScreenState::Problem(_)
-            | ScreenState::Over => {}
+            _ => {}
         }
     }
 }
@@ -344,9 +339,14 @@ pub(super) fn message(kind: u8, content: &[u8]) -> Vec<u8> {
     [&[kind], content].concat()
 }
 
-/// Send a message; false if the page is gone.
+/// Send a message to a page; false if the page is gone.
+pub(super) async fn deliver(socket: &mut WebSocket, message: Message) -> bool {
+    matches!(timeout(GONE, socket.send(message)).await, Ok(Ok(())))
+}
+
+/// Send a message of a terminal; false if the page is gone.
 pub(super) async fn send(socket: &mut WebSocket, message: Vec<u8>) -> bool {
-    matches!(timeout(GONE, socket.send(Message::Binary(message.into()))).await, Ok(Ok(())))
+    deliver(socket, Message::Binary(message.into())).await
 }
 
 /// Send a status to the page; false if the page is gone.
@@ -360,11 +360,6 @@ pub(super) async fn send_status(socket: &mut WebSocket, status: &Status) -> bool
 /// Send the page the reason for the end of its terminal.
 pub(super) async fn end(socket: &mut WebSocket, why: &str) {
     send(socket, message(END, why.as_bytes())).await;
-}
-
-/// Send a ping; false if the page is gone.
-pub(super) async fn send_ping(socket: &mut WebSocket) -> bool {
-    matches!(timeout(GONE, socket.send(Message::Ping(vec![].into()))).await, Ok(Ok(())))
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ pub(super) async fn answer(
     // Events of a process may name others.
     let is_limited = scope.names().is_some();
     let opened = spawn_blocking(move || {
-        let dirs = known.dirs().ok_or(io::ErrorKind::NotFound)?;
+        let dirs = known.dirs();
         let streams = Streams::open(&dirs).map_err(io::Error::other)?.all().to_vec();
         let is_present = |stream: &&Stream| {
             known

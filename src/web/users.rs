@@ -111,9 +111,7 @@ pub enum UsersError {
 
 /// The file with the users of this user's web servers; `None` without a home directory.
 pub fn path(env: &Env) -> Option<PathBuf> {
-    let home = || Some(env.caller_dir("HOME")?.join(".config"));
-    let dir = env.caller_dir("XDG_CONFIG_HOME").or_else(home)?;
-    Some(dir.join("tmo/web-users"))
+    Some(env.caller_dir_or("XDG_CONFIG_HOME", ".config")?.join("tmo/web-users"))
 }
 
 /// Whether this is a valid name.
@@ -135,12 +133,7 @@ impl Users {
 
     /// Replace the file.
     pub(super) fn write(&self, path: &Path) -> Result<(), UsersError> {
-        let write = || {
-            if let Some(dir) = path.parent() {
-                files::make_dirs(dir)?;
-            }
-            crate::protocol::spec::replace(path, &serde_json::to_vec_pretty(self)?)
-        };
+        let write = || crate::protocol::spec::replace(path, &serde_json::to_vec_pretty(self)?);
         write().map_err(|source| UsersError::Write { path: path.to_owned(), source })
     }
 
@@ -245,7 +238,7 @@ mod tests {
     #[test]
     fn users_are_added_changed_and_removed() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("tmo/web-users");
+        let path = dir.path().join("web-users");
         let mut users = Users::read(&path).unwrap();
         assert_eq!(users, Users::default());
         users.add("anna", Role::Operate, PASSWORD).unwrap();

@@ -13,6 +13,7 @@ use tmo::api::history::{
 use tmo::crash::Reports;
 use tmo::crash::access::CrashAccess;
 use tmo::journal::Dirs;
+use tmo::model::event::What;
 use tmo::model::plan::Backend;
 use tmo::model::request::{
     Cleared, FlagMatch, FlagMatches, Head, Outcome, ProcessState, Request, State, TmuxAddress,
@@ -218,11 +219,10 @@ async fn engine(
                 let _ = reply.send(flags(&name, last));
                 Seen::Flags(name, last)
             }
-            EngineRequest::Notice(_) => continue,
+            EngineRequest::Log(What::Echo { number, opened }) => Seen::Echo(number, opened),
+            EngineRequest::Log(_) => continue,
             EngineRequest::ViewOpened => Seen::View(true),
             EngineRequest::ViewClosed => Seen::View(false),
-            EngineRequest::EchoOpened { number } => Seen::Echo(number, true),
-            EngineRequest::EchoClosed { number } => Seen::Echo(number, false),
         };
         let _ = seen.send(saw).await;
     }

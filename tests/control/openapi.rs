@@ -141,7 +141,8 @@ fn plan() -> Value {
         "env": [], "inherit": { "umask": 18, "nice": 0, "limits": [], "ignored": [] },
         "size": [80, 24], "grace_ms": 5000,
         "log": { "dir": "/j", "per_process": 0, "total": 0 },
-        "processes": [],
+        "name_width": 3, "formation_port_step": 100, "colors": [], "hooks": {}, "lines": [],
+        "generation": 0, "processes": [],
     })
 }
 

@@ -12,6 +12,7 @@ use tmo::api::history::{
 use tmo::crash::Reports;
 use tmo::crash::access::CrashAccess;
 use tmo::journal::Dirs;
+use tmo::model::event::What;
 use tmo::model::plan::Backend;
 use tmo::model::request::{Cleared, Head, Outcome, ProcessState, Request, State, TmuxAddress};
 use tmo::model::run_end::End;
@@ -128,11 +129,10 @@ async fn engine(mut asked: mpsc::Receiver<EngineRequest>, seen: Arc<Mutex<Vec<As
                 let _ = reply.send(Ok(vec![]));
                 continue;
             }
-            EngineRequest::Notice(_) => continue,
+            EngineRequest::Log(What::Echo { opened, .. }) => Asked::Echo(opened),
+            EngineRequest::Log(_) => continue,
             EngineRequest::ViewOpened => Asked::View(true),
             EngineRequest::ViewClosed => Asked::View(false),
-            EngineRequest::EchoOpened { .. } => Asked::Echo(true),
-            EngineRequest::EchoClosed { .. } => Asked::Echo(false),
         };
         seen.lock().unwrap().push(what);
     }

@@ -121,14 +121,20 @@ fn sound(effects: &[Effect], answered: &mut Vec<u64>) {
 }
 
 fn plan() -> Plan {
-    let process = |name: &str| json!({"name": name, "command": "x", "shell": "sh", "port": null, "color": 2, "stop_signal": 2});
-
+    let process = |name: &str| {
+        json!({
+            "name": name, "command": "x", "env": [], "shell": "sh", "port": null, "color": 2,
+            "stop_signal": 2, "on_exit": "stop-all", "waits": false, "added": false,
+            "removed": false, "came": 0, "edition": 0, "rules": {},
+        })
+    };
     let plan = json!({
         "version": 1, "run": "r", "started": 1, "title": "t", "session": "t",
         "tmux_socket": "tmo-t", "tmux": "/tmux", "tmo": "/tmo", "root": "/r", "procfile": "P",
         "socket": "/s", "socket_shown": "s", "tmux_config": null, "env": [],
         "inherit": {"umask": 18, "nice": 0, "limits": [], "ignored": []}, "size": [80, 24],
-        "grace_ms": 5000, "log": {"dir": "/j", "per_process": 0, "total": 0},
+        "grace_ms": 5000, "log": {"dir": "/j", "per_process": 0, "total": 0}, "name_width": 3,
+        "formation_port_step": 100, "colors": [], "hooks": {}, "lines": [], "generation": 0,
         "processes": [process("web"), process("db")],
     });
     serde_json::from_value(plan).unwrap()

@@ -2,7 +2,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -10,8 +9,8 @@ use std::path::Path;
 
 use pretty_assertions::assert_eq;
 
-use super::{Incoming, NewApp, PendingChange, Store, StoreError, read};
-use crate::apps::manifest::InstallState;
+use super::{Incoming, PendingChange, Store, StoreError, read};
+use crate::apps::manifest::{App, InstallState};
 use crate::apps::zip::archive::{Member, archive};
 use crate::sys::files;
 
@@ -19,14 +18,13 @@ fn zip(content: &str) -> Cursor<Vec<u8>> {
     Cursor::new(archive(&[Member::new("main.py", content)]))
 }
 
-fn new(name: &str) -> NewApp {
-    NewApp {
-        name: name.into(),
+fn settings() -> App {
+    App {
         script: "main.py".into(),
         args: vec!["a".into()],
-        env: BTreeMap::new(),
         autostart: true,
         install_timeout_seconds: 300,
+        ..App::default()
     }
 }
 
@@ -50,10 +48,10 @@ fn an_app_is_added_updated_and_removed() {
     assert_eq!(read(&dir).unwrap().apps.len(), 0);
     assert!(!dir.exists(), "reading creates nothing");
     let store = Store::open(&dir).unwrap();
-    let app = store.add(new("My App"), &mut zip("1")).unwrap();
+    let app = store.add("My App", settings(), &mut zip("1")).unwrap();
     assert_eq!((app.dir.as_str(), app.state), ("My_App", InstallState::New));
     for again in ["My App", "My_App"] {
-        let error = store.add(new(again), &mut zip("2")).unwrap_err();
+        let error = store.add(again, settings(), &mut zip("2")).unwrap_err();
         assert!(matches!(error, StoreError::Exists(_)), "{error}");
     }
     store.set_installed("My_App", app.version).unwrap();
@@ -82,29 +80,29 @@ fn a_refused_archive_changes_nothing() {
     let base = tempfile::tempdir().unwrap();
     let dir = base.path().join("apps");
     let store = Store::open(&dir).unwrap();
-    store.add(new("My App"), &mut zip("1")).unwrap();
+    store.add("My App", settings(), &mut zip("1")).unwrap();
     let hostile = || Cursor::new(archive(&[Member::new("main.py", ""), Member::new("../x", "")]));
     let without = || Cursor::new(archive(&[Member::new("other.py", "")]));
     for mut bad in [hostile(), without()] {
         assert!(store.update("My App", &mut bad).is_err());
-        assert!(store.add(new("b"), &mut bad).is_err());
+        assert!(store.add("b", settings(), &mut bad).is_err());
         assert_eq!(
             (names(&dir), content(&dir)),
             (vec!["My_App".into(), "apps.toml".into()], "1".into())
         );
     }
-    let outside = NewApp { script: "../main.py".into(), ..new("b") };
-    assert!(matches!(store.add(outside, &mut zip("")), Err(StoreError::Script(_))));
+    let outside = App { script: "../main.py".into(), ..settings() };
+    assert!(matches!(store.add("b", outside, &mut zip("")), Err(StoreError::Script(_))));
     assert_eq!(store.manifest().unwrap().apps.len(), 1);
 }
 
 /// A store with version 1, and the change to version 2, which is not written yet.
 fn decided(dir: &Path) -> PendingChange {
     let store = Store::open(dir).unwrap();
-    let app = store.add(new("My App"), &mut zip("1")).unwrap();
+    let app = store.add("My App", settings(), &mut zip("1")).unwrap();
     fs::create_dir(dir.join(".new-2")).unwrap();
     fs::write(dir.join(".new-2/main.py"), "2").unwrap();
-    let app = super::App { version: app.version + 1, ..app };
+    let app = App { version: app.version + 1, ..app };
     let (name, dir) = ("My App".to_owned(), "My_App".to_owned());
     PendingChange { name, dir, fresh: Some(".new-2".into()), old: ".old-1".into(), app: Some(app) }
 }
@@ -149,7 +147,7 @@ fn an_update_that_is_interrupted_at_any_step_leaves_the_old_or_the_new_version()
 /// A store in which version 1 is installed, and version 2 is not.
 fn updated(dir: &Path) -> (Store, u64) {
     let store = Store::open(dir).unwrap();
-    let app = store.add(new("My App"), &mut zip("1")).unwrap();
+    let app = store.add("My App", settings(), &mut zip("1")).unwrap();
     fs::write(dir.join("My_App/installed"), "").unwrap();
     store.set_installed("My_App", app.version).unwrap();
     let version = store.update("My App", &mut zip("2")).unwrap().version;
@@ -194,7 +192,7 @@ fn a_version_that_is_put_back_is_whole_wherever_that_is_interrupted() {
         let (store, _) = updated(&dir);
         let app = store.manifest().unwrap().apps["My App"].clone();
         let version = app.previous.unwrap();
-        let app = super::App { version, state: InstallState::Installed, previous: None, ..app };
+        let app = App { version, state: InstallState::Installed, previous: None, ..app };
         let change = PendingChange {
             name: "My App".into(),
             dir: "My_App".into(),

@@ -17,33 +17,23 @@ const MAC_FOLDER_VIEW: &str = ".DS_Store";
 /// Split a path into its parts. Refuses paths that could lead out of the directory, or that name different files on
 /// different systems.
 pub(super) fn parts(name: &str) -> Result<Vec<String>, EntryError> {
-    if name.contains(char::is_control) {
-        return Err(EntryError::Control);
-    }
-    if name.contains(is_bidi_control) {
-        return Err(EntryError::Bidi);
-    }
-    if name.contains('\\') {
-        return Err(EntryError::Backslash);
-    }
-    if name.starts_with('/') {
-        return Err(EntryError::Absolute);
-    }
-    if matches!(name.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic()) {
-        return Err(EntryError::Drive);
-    }
+    let is_drive = matches!(name.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
     let parts: Vec<&str> = name.strip_suffix('/').unwrap_or(name).split('/').collect();
-    if parts.iter().any(|part| matches!(*part, "" | "." | "..")) {
-        return Err(EntryError::Parts);
+    let refusals = [
+        (name.contains(char::is_control), EntryError::Control),
+        (name.contains(is_bidi_control), EntryError::Bidi),
+        (name.contains('\\'), EntryError::Backslash),
+        (name.starts_with('/'), EntryError::Absolute),
+        (is_drive, EntryError::Drive),
+        (parts.iter().any(|part| matches!(*part, "" | "." | "..")), EntryError::Parts),
+        (parts.iter().any(|part| part.len() > LONGEST_NAME), EntryError::LongName),
+        // One more is allowed, as a top folder may be removed.
+        (parts.len() > DEEPEST + 1, EntryError::Deep),
+    ];
+    match refusals.into_iter().find(|(is_so, _)| *is_so) {
+        Some((_, why)) => Err(why),
+        None => Ok(parts.into_iter().map(str::to_owned).collect()),
     }
-    if parts.iter().any(|part| part.len() > LONGEST_NAME) {
-        return Err(EntryError::LongName);
-    }
-    // One more is allowed, as a top folder may be removed.
-    if parts.len() > DEEPEST + 1 {
-        return Err(EntryError::Deep);
-    }
-    Ok(parts.into_iter().map(str::to_owned).collect())
 }
 
 /// Whether this character changes the order in which others are shown, so that a name could look like another.

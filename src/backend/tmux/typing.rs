@@ -7,11 +7,9 @@ use super::command::{self, TmuxCommand, UNIQUE, unique_name};
 use super::server::{Tmux, TmuxError};
 
 impl Tmux {
-    /// Type text into a pane literally; line breaks become Enter. This ends copy mode first, even if the text is empty:
-    /// in copy mode tmux would take the keys, and viewers would not see what the process prints.
-    pub async fn type_text(&self, pane: &str, text: &str, enter: bool) -> Result<(), TmuxError> {
-        let enter = if enter { "\n" } else { "" };
-        let bytes = [text, enter].concat().replace('\n', "\r").into_bytes();
+    /// Type into a pane literally. This ends copy mode first, even if there is nothing to type: in copy mode tmux would
+    /// take the keys, and viewers would not see what the process prints.
+    pub async fn type_bytes(&self, pane: &str, bytes: &[u8]) -> Result<(), TmuxError> {
         let leave = leave_copy_mode(pane);
         if bytes.is_empty() {
             return self.call(leave.words().to_vec()).await.map(drop);
@@ -25,7 +23,7 @@ impl Tmux {
         let load = TmuxCommand::new("load-buffer").arg("-b").arg(&buffer).arg("-");
         let paste = TmuxCommand::new("paste-buffer").arg("-d").arg("-r").arg("-b").arg(&buffer);
         let words = command::batches(&[vec![load, leave, paste.arg("-t").arg(pane)]]).concat();
-        let done = self.call_with(words, Some(&bytes)).await;
+        let done = self.call_with(words, Some(bytes)).await;
         *clean = match &done {
             Ok(_) => true,
             // The client may have been killed after it had read the text.

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::reload::reload_apps;
-use crate::apps::change::{AppError, AppErrorKind, ProjectApps};
+use crate::apps::change::{AppErrorKind, ProjectApps};
 use crate::apps::manifest::{App, InstallState, process_name};
-use crate::apps::store::{self, NewApp, StoreError};
+use crate::apps::store::{self, StoreError};
 use crate::apps::zip::{LARGEST_ARCHIVE, ZipError};
 use crate::cli::args::{AppArgs, AppDo, StartArgs};
 use crate::cli::error::CliError;
@@ -17,7 +17,7 @@ use crate::cli::output::progress::while_blocked;
 use crate::cli::output::table::table;
 use crate::cli::output::{self, Versioned};
 use crate::cli::project::input::Start;
-use crate::cli::reach::instance::{Instance, Server};
+use crate::cli::reach::instance::Instance;
 use crate::cli::reach::request;
 use crate::cli::runtime;
 use crate::client::WatchEvent;
@@ -26,7 +26,7 @@ use crate::model::plan::AfterInstall;
 use crate::model::request::Request;
 use crate::model::time::Timestamp;
 use crate::model::units::{self, whole_seconds};
-use crate::model::{ProcessStatus, shell};
+use crate::model::{Condition, ProcName, ProcessStatus, shell};
 use crate::sys::{clock, files};
 
 impl From<StoreError> for CliError {
@@ -37,15 +37,15 @@ impl From<StoreError> for CliError {
 
 /// The JSON document about a change.
 #[derive(Serialize)]
-struct ChangeDocument<'a> {
+struct ChangeDocument {
     ok: bool,
     /// The kind of the error, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
+    error: Option<AppErrorKind>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    process: Option<&'a str>,
+    process: Option<ProcName>,
     /// Whether the project runs.
     running: bool,
 }
@@ -89,25 +89,17 @@ pub(in crate::cli) fn app(args: &AppArgs) -> Result<u8, CliError> {
     }
     let changed = place.change(args, name);
     if args.json {
-        let (error, reason) = match &changed {
-            Ok(_) => (None, None),
-            Err(error) => {
-                let kind = match error {
-                    CliError::App(app) => app.kind(),
-                    _ => AppErrorKind::Failed,
-                };
-                (Some(kind.name()), Some(error.to_string()))
-            }
+        let error = changed.as_ref().err();
+        let kind = |error: &CliError| match error {
+            CliError::App(app) => app.kind(),
+            _ => AppErrorKind::Failed,
         };
-        let process = process_name(name).ok();
-        let process = process.as_ref().map(crate::model::ProcName::as_str);
-        let (ok, running) = (changed.is_ok(), place.run.is_some());
         output::print_json(&Versioned::new(ChangeDocument {
-            ok,
-            error,
-            reason,
-            process,
-            running,
+            ok: changed.is_ok(),
+            error: error.map(kind),
+            reason: error.map(ToString::to_string),
+            process: process_name(name).ok(),
+            running: place.run.is_some(),
         }))?;
     }
     changed
@@ -117,10 +109,9 @@ impl AppTarget {
     fn find(args: &AppArgs) -> Result<Self, CliError> {
         let mut instance = Instance::find(&args.client)?;
         match runtime::block_on(instance.server()) {
-            Ok(Server::Tmo) => Self::of_run(instance),
-            Ok(server @ Server::Overmind(_)) => {
+            Ok(server) => {
                 server.refuse_overmind()?;
-                Err(AppError::OldRun.into())
+                Self::of_run(instance)
             }
             // Only the project in this directory can be changed without its run.
             Err(error @ CliError::NothingRuns { .. })
@@ -139,7 +130,7 @@ impl AppTarget {
         runtime::block_on(instance.refuse_other_project())?;
         instance.refuse_project_above()?;
         let plan = instance.runtime.plan()?;
-        let dir = plan.apps.as_ref().ok_or(AppError::OldRun)?.as_path().to_owned();
+        let dir = plan.apps.as_path().to_owned();
         let others = plan.present().filter(|process| process.install.is_none());
         let others = others.map(|process| process.name.entry().to_owned()).collect();
         Ok(Self { dir, run: Some(instance), others })
@@ -172,7 +163,7 @@ impl AppTarget {
             AppDo::List => Ok(0),
             AppDo::Add => {
                 let mut zip = open(args.zip.as_deref())?;
-                let app = unpacking(|| apps.add(new(args, name), &mut zip))?;
+                let app = unpacking(|| apps.add(name, new(args), &mut zip))?;
                 self.report(args, &format!("{name}: added as process {}", app.dir))?;
                 self.reload()?;
                 match &self.run {
@@ -292,23 +283,15 @@ async fn installed(run: &Instance, name: &str) -> Result<u8, CliError> {
         let mut changes = run.ask(async |client| client.watch().await).await?;
         // If the supervisor is killed, another one takes over and is watched instead.
         while let Some(Ok(change)) = changes.next().await {
-            let process = match change {
-                WatchEvent::State(state) => {
-                    state.processes.into_iter().find(|process| process.name.as_str() == name)
-                }
-                WatchEvent::Process(process) => {
-                    Some(*process).filter(|process| process.name.as_str() == name)
-                }
+            let processes = match change {
+                WatchEvent::State(state) => state.processes,
+                WatchEvent::Process(process) => vec![*process],
                 WatchEvent::End => return Err(CliError::Over("it was stopped".to_owned())),
             };
+            let process = processes.into_iter().find(|process| process.name.as_str() == name);
             let Some(process) = process else { continue };
-            let goes_on = [
-                ProcessStatus::Pending,
-                ProcessStatus::Starting,
-                ProcessStatus::Installing,
-                ProcessStatus::Stopping,
-            ];
-            if goes_on.contains(&process.state) {
+            let waits = process.condition() == Condition::Waiting;
+            if waits && process.state != ProcessStatus::Restarting {
                 continue;
             }
             return match &process.problem {
@@ -321,14 +304,14 @@ async fn installed(run: &Instance, name: &str) -> Result<u8, CliError> {
     }
 }
 
-fn new(args: &AppArgs, name: &str) -> NewApp {
-    NewApp {
-        name: name.to_owned(),
+fn new(args: &AppArgs) -> App {
+    App {
         script: args.script.clone(),
         args: args.args.clone(),
         env: args.env.iter().cloned().collect(),
         autostart: !args.no_start,
         install_timeout_seconds: whole_seconds(args.install_timeout).max(1),
+        ..App::default()
     }
 }
 
@@ -342,8 +325,5 @@ fn open(path: Option<&Path>) -> Result<File, CliError> {
     let path = path.unwrap_or(Path::new(""));
     let file = files::open_archive(path, LARGEST_ARCHIVE);
     let file = file.map_err(CliError::io(path.display()))?;
-    match file {
-        Some(file) => Ok(file),
-        None => Err(StoreError::Zip(ZipError::LargeArchive).into()),
-    }
+    file.ok_or_else(|| StoreError::Zip(ZipError::LargeArchive).into())
 }

@@ -1,6 +1,5 @@
 //! `tmo cleanup`: removes the leftovers of a run whose tmo processes were all killed.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::ClientArgs;
@@ -10,10 +9,11 @@ use crate::cli::reach::instance::{Instance, WAITS};
 use crate::cli::reach::leftovers::{refuse, remains, remove, spared};
 use crate::model::count;
 use crate::run::dir::RuntimeDirError;
+use crate::run::forced_end::Reach;
 use crate::run::listen;
 use crate::run::lock::{self, Door};
 use crate::sys::dial::{self, ListenerState};
-use crate::sys::{self, OrphanReport};
+use crate::sys::{self, OrphanReport, files};
 
 /// Kill and remove the leftovers, and report them. A run that is alive and can be taken over is left alone,
 /// and so is a run of another session, which has its own runtime directory.
@@ -23,10 +23,8 @@ pub(in crate::cli) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
     instance.refuse_project_above()?;
     let runtime = &instance.runtime;
     let (mut done, mut sockets) = (vec![], vec![]);
-    let door = match Door::enter(runtime.dir(), || output::warn(&WAITS)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        entered => Some(entered.map_err(CliError::io("the lock"))?),
-    };
+    let entered = Door::enter(runtime.dir(), || output::warn(&WAITS));
+    let door = files::if_there(entered).map_err(CliError::io("the lock"))?;
     if door.is_some() {
         let answers = |socket: &PathBuf| matches!(dial::probe(socket), Ok(ListenerState::Live));
         if lock::is_held(runtime.dir()).map_err(CliError::io("the lock"))?
@@ -49,7 +47,7 @@ pub(in crate::cli) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
                 | RuntimeDirError::Stray { .. }
                 | RuntimeDirError::OtherSession { .. },
             ) => {
-                let forced = runtime.end_own_by_force()?.unwrap_or_default();
+                let forced = runtime.end_by_force(Reach::OwnDirectory)?.unwrap_or_default();
                 sockets.extend(forced.sockets);
                 let mut report = forced.report;
                 report.add(runtime.kill_orphans());

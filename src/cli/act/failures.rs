@@ -106,8 +106,6 @@ fn refused(error: DeclareError) -> CliError {
     match error {
         DeclareError::Unknown(unknown) => CliError::Unknown(unknown),
         DeclareError::Edit(error) => error.into(),
-        error @ (DeclareError::Absent { .. } | DeclareError::Elsewhere { .. }) => {
-            CliError::Other(error.to_string())
-        }
+        error => CliError::Other(error.to_string()),
     }
 }

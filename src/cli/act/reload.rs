@@ -69,10 +69,7 @@ pub(in crate::cli) fn reload(args: &ReloadArgs) -> Result<u8, CliError> {
         Box::pin(make(&mut instance, scope, (args.dry_run, !args.no_wait))).await
     })?;
     let Made { reloaded, states, completed, warnings, done } = made;
-    let stays = |name: &ProcName| {
-        let state = states.iter().find(|state| state.name == *name);
-        state.is_some_and(|state| state.state == ProcessStatus::Stopped) || completed.contains(name)
-    };
+    let stays = |name: &ProcName| is_stopped(&states, name) || completed.contains(name);
     if args.json {
         let document = ReloadDocument {
             dry_run: args.dry_run,
@@ -87,14 +84,11 @@ pub(in crate::cli) fn reload(args: &ReloadArgs) -> Result<u8, CliError> {
         return done;
     }
     print_warnings(&warnings);
-    let plan = &reloaded.plan;
-    let line = |(name, change): &(ProcName, ProcessChange)| {
-        let waits = plan.processes.iter().any(|p| p.name == *name && p.waits);
-        let is_first = is_first_start(&states, name);
-        format!("{name}: {}\n", words(change, args.dry_run, (stays(name), waits), is_first))
-    };
-    let text: String = reloaded.changes.iter().map(line).collect();
-    output::print(&text)?;
+    let lines = reloaded.changes.iter().map(|change| {
+        let stopped = stays(&change.0);
+        line(change, &reloaded.plan, &states, (stopped, args.dry_run)) + "\n"
+    });
+    output::print(&lines.collect::<String>())?;
     done
 }
 
@@ -138,13 +132,11 @@ pub(in crate::cli) async fn reload_from_ui(instance: Instance) -> Result<String,
     let Reloaded { plan, changes } = reloaded;
     let (ask, key) = (Request::Reload { plan: Box::new(fresh) }, request::key());
     request::verdict(instance.ask(async |client| client.request_once(&ask, &key).await).await?)?;
-    for (name, change) in changes.iter().filter(|(_, change)| *change != ProcessChange::Unchanged) {
-        let state = states.iter().find(|state| state.name == *name);
-        let stopped = state.is_some_and(|state| state.state == ProcessStatus::Stopped);
-        let waits = plan.processes.iter().any(|process| process.name == *name && process.waits);
-        let is_first = is_first_start(&states, name);
-        told.push(format!("{name}: {}", words(change, false, (stopped, waits), is_first)));
-    }
+    let made = changes.iter().filter(|(_, change)| *change != ProcessChange::Unchanged);
+    told.extend(made.map(|change| {
+        let stopped = is_stopped(&states, &change.0);
+        line(change, &plan, &states, (stopped, false))
+    }));
     Ok(if told.is_empty() { "reloaded; nothing has changed".to_owned() } else { told.join("; ") })
 }
 
@@ -161,7 +153,7 @@ async fn make(
         tries += 1;
         let old = instance.runtime.plan()?;
         let (fresh, warnings) = read(&old, instance, scope)?;
-        let reloaded = plan::reload(&old, &fresh);
+        let mut reloaded = plan::reload(&old, &fresh);
         let done = if dry_run {
             Ok(0)
         } else {
@@ -182,7 +174,6 @@ async fn make(
             };
             completed.retain(|name| lives(&now, name) == lives(&state.processes, name));
         }
-        let mut reloaded = reloaded;
         follow(&mut reloaded, &old, &state.processes, &completed);
         return Ok(Made { reloaded, states: state.processes, completed, warnings, done });
     }
@@ -209,13 +200,11 @@ fn follow(reloaded: &mut Reloaded, old: &Plan, states: &[ProcessState], complete
     reloaded.add_restarted_dependents(
         |name, change| match change {
             ProcessChange::Restarted { .. } => {
-                state(name) != Some(&ProcessStatus::Stopped) && !completed.contains(name)
+                !is_stopped(states, name) && !completed.contains(name)
             }
             // It was part of the run before.
             ProcessChange::New => of(old, name, |p| p.removed) && !of(&plan, name, |p| p.waits),
-            ProcessChange::Unchanged | ProcessChange::Policies { .. } | ProcessChange::Removed => {
-                false
-            }
+            _ => false,
         },
         |name| matches!(state(name), Some(ProcessStatus::Running | ProcessStatus::Starting)),
     );
@@ -238,7 +227,7 @@ fn read(
     if let Some(Warning::EnvFile { file, why }) = start.context.warnings.first() {
         return Err(CliError::Other(format!("{file}: {why}; nothing was changed")));
     }
-    let (mut fresh, mut warnings) = start.resolve()?;
+    let (mut fresh, mut warnings) = start.resolve(false)?;
     let later = plan::not_reloaded(old, &fresh);
     if !later.is_empty() {
         warnings
@@ -255,20 +244,19 @@ fn read(
     Ok((fresh, warnings))
 }
 
-/// Whether a process that is started anew has never run, for instance because it was skipped.
-fn is_first_start(states: &[ProcessState], name: &ProcName) -> bool {
-    states.iter().any(|state| state.name == *name && state.lives == 0)
+fn is_stopped(states: &[ProcessState], name: &ProcName) -> bool {
+    states.iter().any(|state| state.name == *name && state.state == ProcessStatus::Stopped)
 }
 
-/// The change to a process, in words.
-fn words(
-    change: &ProcessChange,
-    dry_run: bool,
-    (stopped, waits): (bool, bool),
-    is_first_start: bool,
+/// The change to a process, in a line.
+fn line(
+    (name, change): &(ProcName, ProcessChange),
+    plan: &Plan,
+    states: &[ProcessState],
+    (stopped, dry_run): (bool, bool),
 ) -> String {
     let would = |did: &str, does: &str| if dry_run { does.to_owned() } else { did.to_owned() };
-    match change {
+    let words = match change {
         ProcessChange::Unchanged => "unchanged".to_owned(),
         ProcessChange::Policies { what } => {
             let verb = would("changed", "would change");
@@ -278,7 +266,8 @@ fn words(
             format!("changed ({}); it does not run", what.join(", "))
         }
         ProcessChange::Restarted { what, with } => {
-            let verb = if is_first_start {
+            // It may have been skipped, for instance.
+            let verb = if states.iter().any(|state| state.name == *name && state.lives == 0) {
                 would("started", "would be started")
             } else {
                 would("restarted", "would be restarted")
@@ -291,7 +280,10 @@ fn words(
             format!("{verb}{with}{what}")
         }
         ProcessChange::Removed => would("stopped and removed", "would be stopped and removed"),
-        ProcessChange::New if waits => would("new, not started", "new, would not be started"),
+        ProcessChange::New if plan.processes.iter().any(|p| p.name == *name && p.waits) => {
+            would("new, not started", "new, would not be started")
+        }
         ProcessChange::New => would("started", "would be started"),
-    }
+    };
+    format!("{name}: {words}")
 }

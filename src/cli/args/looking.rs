@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::target::ClientArgs;
 use crate::cli::completions::values;
+use crate::model::role::Role;
 
 /// `tmo flags`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
@@ -145,17 +146,6 @@ pub struct UiArgs {
     pub client: ClientArgs,
 }
 
-/// The permissions of a user on the page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum WebRole {
-    /// Look at states, logs and terminals.
-    Read,
-    /// Also start, stop and restart processes.
-    Operate,
-    /// Everything, including typing into terminals.
-    Admin,
-}
-
 /// `tmo web`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -197,7 +187,7 @@ pub struct WebArgs {
     pub token_file: Option<PathBuf>,
     /// The role of these programs.
     #[arg(long, value_enum, value_name = "ROLE", requires = "token_file")]
-    pub role: Option<WebRole>,
+    pub role: Option<Role>,
     /// Print a login link for the running server.
     #[arg(long)]
     pub link: bool,
@@ -247,7 +237,7 @@ pub enum WebUserVerb {
         name: String,
         /// What the user may do.
         #[arg(long, value_enum, value_name = "ROLE")]
-        role: WebRole,
+        role: Role,
     },
     /// Change the password of a user, whose sessions end.
     Passwd {
@@ -283,7 +273,7 @@ pub struct ServerArgs {
     pub token_file: Option<PathBuf>,
     /// The role of the programs with the token.
     #[arg(long, value_enum, value_name = "ROLE", requires = "token_file")]
-    pub role: Option<WebRole>,
+    pub role: Option<Role>,
     /// Have the terminals of the processes in tmux, as `tmo start --backend tmux`.
     #[arg(long)]
     pub overmind: bool,

@@ -32,7 +32,7 @@ pub(super) use go_style::go_style;
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
 pub use looking::{
     FlagsArgs, LsArgs, Order, PsArgs, ScreenArgs, ServerArgs, TopArgs, UiArgs, WAIT_FOR, WaitArgs,
-    WaitFor, WebArgs, WebRole, WebUserVerb, WebVerb,
+    WaitFor, WebArgs, WebUserVerb, WebVerb,
 };
 pub use offline::{
     CompletionsArgs, DemoArgs, GraphArgs, InitArgs, ManArgs, PreviewArgs, SetupArgs,

@@ -38,31 +38,7 @@ impl Verb {
             Self::Scale(args) => Some(&args.client),
             Self::Send(args) => Some(&args.client),
             Self::Screen(args) => Some(&args.client),
-            Self::Detach(_)
-            | Self::Quit(_)
-            | Self::Kill(_)
-            | Self::Cleanup(_)
-            | Self::Start(_)
-            | Self::Check(_)
-            | Self::Config(_)
-            | Self::Graph(_)
-            | Self::Init(_)
-            | Self::Demo(_)
-            | Self::Schema
-            | Self::Doctor(_)
-            | Self::Reload(_)
-            | Self::Ls(_)
-            | Self::Run(_)
-            | Self::Ps(_)
-            | Self::Top(_)
-            | Self::Ui(_)
-            | Self::Web(_)
-            | Self::App(_)
-            | Self::Server(_)
-            | Self::Failures(_)
-            | Self::Completions(_)
-            | Self::Setup(_)
-            | Self::Man(_) => None,
+            _ => None,
         }
     }
 }

@@ -34,9 +34,7 @@ const ALL: &str = "all";
 /// The relevant words before the cursor.
 #[derive(Debug, Default)]
 struct PrecedingFlags {
-    socket: Option<PathBuf>,
-    network: Option<String>,
-    project: Option<PathBuf>,
+    run: RunFlags,
     procfile: Option<PathBuf>,
     root: Option<PathBuf>,
     names: Vec<String>,
@@ -64,9 +62,11 @@ impl PrecedingFlags {
             words.map(|words| words.cloned().collect()).unwrap_or_default()
         };
         Self {
-            socket: one(matches, "socket"),
-            network: one(matches, "network"),
-            project: one(matches, "project"),
+            run: RunFlags {
+                socket: one(matches, "socket"),
+                network: one(matches, "network"),
+                project: one(matches, "project"),
+            },
             procfile: one(matches, "procfile"),
             root: one(matches, "root"),
             names: all("names"),
@@ -212,7 +212,7 @@ pub(in crate::cli) fn process() -> ArgValueCompleter {
 pub(in crate::cli) fn crash() -> ArgValueCompleter {
     by(|current| {
         let words = ["list", "show"].map(str::to_owned);
-        candidates(words.into_iter().chain(names()), current)
+        candidates(words.into_iter().chain(known().names), current)
     })
 }
 
@@ -269,14 +269,9 @@ fn list(current: &OsStr, items: impl Fn(&str) -> Vec<String>) -> Vec<CompletionC
 /// The entries of the names.
 fn entries() -> Vec<String> {
     let entry = |name: &String| name.split('#').next().unwrap_or_default().to_owned();
-    let mut entries: Vec<String> = names().iter().map(entry).collect();
+    let mut entries: Vec<String> = known().names.iter().map(entry).collect();
     entries.dedup();
     entries
-}
-
-/// The names of the relevant processes.
-fn names() -> Vec<String> {
-    known().names
 }
 
 /// The names of the relevant processes, and their groups.
@@ -303,12 +298,7 @@ impl ProcessNames {
 fn known() -> ProcessNames {
     let nothing = PrecedingFlags::default();
     let typed = TYPED.get().unwrap_or(&nothing);
-    let meant = RunFlags {
-        socket: typed.socket.clone(),
-        network: typed.network.clone(),
-        project: typed.project.clone(),
-    };
-    let Ok((context, socket)) = locate(&meant, Persona::here() == Persona::Overmind) else {
+    let Ok((context, socket)) = locate(&typed.run, Persona::here() == Persona::Overmind) else {
         return ProcessNames::default();
     };
     // Not from a directory that another user could write to.

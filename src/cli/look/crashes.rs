@@ -13,9 +13,8 @@ use crate::cli::output::table::table;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::Source;
 use crate::cli::{output, runtime};
-use crate::crash::store::{self, Found};
-use crate::crash::{Cause, CrashReport, Summary};
-use crate::journal::streams::Stream;
+use crate::crash::store::{self, StoredReport};
+use crate::crash::{Cause, CauseKind, Certainty, CrashReport, Summary};
 use crate::model::time::Timestamp;
 use crate::model::untrusted::{shown, shown_line};
 use crate::model::{ProcName, units};
@@ -41,11 +40,11 @@ pub(in crate::cli) fn crashes(args: &CrashesArgs) -> Result<u8, CliError> {
         Err(CliError::NoLog(_)) => None,
         Err(error) => return Err(error),
     };
-    let found = source.as_ref().map_or(Ok(vec![]), Source::list_reports)?;
+    let mut found = source.as_ref().map_or(Ok(vec![]), Source::list_reports)?;
     let (CrashAsk::List(name) | CrashAsk::Show(name)) = &ask;
     let name = name.as_deref();
     let streams = source.as_ref().map_or(&[][..], |source| &source.streams);
-    let found = of(found, name, streams);
+    found.retain(|found| name.is_none_or(|name| found.is_meant(name, streams)));
     if let (Some(name), Some(source), true) = (name, &source, found.is_empty()) {
         source.filter(&[name.to_owned()])?;
     }
@@ -63,7 +62,7 @@ pub(in crate::cli) fn crashes(args: &CrashesArgs) -> Result<u8, CliError> {
 }
 
 /// The newest readable report.
-pub(in crate::cli) fn newest(found: &[Found]) -> Option<(CrashReport, PathBuf)> {
+pub(in crate::cli) fn newest(found: &[StoredReport]) -> Option<(CrashReport, PathBuf)> {
     found.iter().rev().find_map(|found| Some((store::read(&found.path).ok()?, found.path.clone())))
 }
 
@@ -71,11 +70,6 @@ pub(in crate::cli) fn newest(found: &[Found]) -> Option<(CrashReport, PathBuf)> 
 fn is_file(word: &str) -> bool {
     let named = Path::new(word).extension().is_some_and(|ending| ending == "json");
     named || word.contains('/')
-}
-
-fn of(found: Vec<Found>, name: Option<&str>, streams: &[Stream]) -> Vec<Found> {
-    let wanted = |found: &Found| name.is_none_or(|name| found.is_meant(name, streams));
-    found.into_iter().filter(wanted).collect()
 }
 
 fn none(name: Option<&str>) -> String {
@@ -99,7 +93,7 @@ fn end(listed: &Summary) -> String {
     listed.signal.as_deref().map_or(code, |signal| shown(signal).into_owned())
 }
 
-fn list(found: &[Found], name: Option<&str>, json: bool) -> Result<u8, CliError> {
+fn list(found: &[StoredReport], name: Option<&str>, json: bool) -> Result<u8, CliError> {
     let all: Vec<Summary> = found.iter().filter_map(Summary::read).collect();
     if json {
         return output::print_json(&all);
@@ -142,9 +136,11 @@ fn show(
     let (style, source) = looks.unzip();
     let style = style.unwrap_or_else(|| Style::new(Mode::Plain));
     let color = style.mode.color();
-    let mut text = headline(&ProcessEnd::of(report), color);
+    let lived = (Duration::from_millis(report.tmo.uptime_ms), report.tmo.restarts);
+    let (process, timestamp) = (&report.process_name, &report.timestamp);
+    let mut text = headline(process, timestamp, &report.end(), Some(lived), color);
     let _ = writeln!(text, "{}\n", command(report));
-    text += &causes(&report.tmo.cause.causes, color);
+    text += &causes(&report.tmo.cause, color);
     let left = report.tmo.slice_left_out;
     let left =
         if left == 0 { String::new() } else { format!(", without {} of it", units::bytes(left)) };
@@ -164,28 +160,16 @@ fn command(report: &CrashReport) -> String {
     format!("`{}` in {}{port}", shown(&args), shown(&report.tmo.cwd))
 }
 
-/// The end of a process, for a headline.
-pub(in crate::cli) struct ProcessEnd<'a> {
-    pub(in crate::cli) process: &'a ProcName,
-    pub(in crate::cli) timestamp: &'a str,
-    /// `exit 1`, or the signal.
-    pub(in crate::cli) end: String,
-    /// How long it ran and how often it had been restarted, if known.
-    pub(in crate::cli) lived: Option<(Duration, u64)>,
-}
-
-impl<'a> ProcessEnd<'a> {
-    fn of(report: &'a CrashReport) -> Self {
-        let lived = (Duration::from_millis(report.tmo.uptime_ms), report.tmo.restarts);
-        let (process, timestamp) = (&report.process_name, report.timestamp.as_str());
-        Self { process, timestamp, end: report.end(), lived: Some(lived) }
-    }
-}
-
-/// Which process ended, how, when, and after how long.
-pub(in crate::cli) fn headline(ended: &ProcessEnd<'_>, color: bool) -> String {
-    let when = local_time(ended.timestamp, &local::zone());
-    let lived = ended.lived.map_or(String::new(), |(ran, restarts)| {
+/// Which process ended, when, how (`exit 1`, or the signal), after how long and how many restarts, if that is known.
+pub(in crate::cli) fn headline(
+    process: &ProcName,
+    timestamp: &str,
+    end: &str,
+    lived: Option<(Duration, u64)>,
+    color: bool,
+) -> String {
+    let when = local_time(timestamp, &local::zone());
+    let lived = lived.map_or(String::new(), |(ran, restarts)| {
         let again = match restarts {
             0 => String::new(),
             1 => ", restarted once before".to_owned(),
@@ -193,8 +177,8 @@ pub(in crate::cli) fn headline(ended: &ProcessEnd<'_>, color: bool) -> String {
         };
         format!(" after {}{again}", units::span(ran))
     });
-    let name = strong(ended.process.as_str(), color);
-    format!("{name} ended at {} ({}){lived}\n", shown(&when), shown(&ended.end))
+    let name = strong(process.as_str(), color);
+    format!("{name} ended at {} ({}){lived}\n", shown(&when), shown(end))
 }
 
 /// The causes, the most certain first, with evidence and the next command to type.
@@ -202,12 +186,12 @@ pub(in crate::cli) fn causes(causes: &[Cause], color: bool) -> String {
     let mut text = String::new();
     for cause in causes {
         // The exit status is a fact, not a guess.
-        let known = cause.kind == crate::crash::Kind::ExitCode;
+        let known = cause.kind == CauseKind::ExitCode;
         let certainty = match cause.certainty {
-            crate::crash::Certainty::Certain => "",
-            crate::crash::Certainty::Likely | crate::crash::Certainty::Possible if known => "",
-            crate::crash::Certainty::Likely => "likely: ",
-            crate::crash::Certainty::Possible => "possibly: ",
+            _ if known => "",
+            Certainty::Certain => "",
+            Certainty::Likely => "likely: ",
+            Certainty::Possible => "possibly: ",
         };
         let _ = writeln!(text, "  {certainty}{}", strong(&shown(&cause.text), color));
         if let Some(clue) = &cause.evidence {

@@ -265,19 +265,12 @@ impl TableOptions {
                 Some(on) => format!("{reason}`tmo restart {on}{flags}` tries again"),
                 None => format!("{reason}`tmo start {name}{flags}` starts it"),
             },
-            ProcessStatus::Broken => format!("{reason}`tmo why {name}{flags}` explains it"),
             ProcessStatus::Exited | ProcessStatus::Error if process.finished => String::new(),
-            ProcessStatus::Exited | ProcessStatus::Error | ProcessStatus::Restarting => {
-                format!("{reason}`tmo why {name}{flags}` explains it")
-            }
-            ProcessStatus::Pending
-            | ProcessStatus::Starting
-            | ProcessStatus::Installing
-            | ProcessStatus::Running
-            | ProcessStatus::Stopping
-            | ProcessStatus::Stuck
-            | ProcessStatus::Stopped
-            | ProcessStatus::Other(_) => held_up_by(process),
+            ProcessStatus::Broken
+            | ProcessStatus::Exited
+            | ProcessStatus::Error
+            | ProcessStatus::Restarting => format!("{reason}`tmo why {name}{flags}` explains it"),
+            _ => held_up_by(process),
         };
         let asks = self.asking.iter().find(|(asking, _)| asking == name);
         let note = match asks {
@@ -371,17 +364,13 @@ pub(in crate::cli) const fn color_of(process: &ProcessState) -> Option<&'static 
         ProcessStatus::Running if matches!(process.ready, Some(false)) => YELLOW,
         ProcessStatus::Running => GREEN,
         ProcessStatus::Exited if process.finished => None,
-        ProcessStatus::Exited
-        | ProcessStatus::Broken
-        | ProcessStatus::Error
-        | ProcessStatus::Stuck
-        | ProcessStatus::Restarting => Some(RED),
+        ProcessStatus::Stopped | ProcessStatus::Other(_) => None,
         ProcessStatus::Pending
         | ProcessStatus::Starting
         | ProcessStatus::Stopping
         | ProcessStatus::Skipped => YELLOW,
         ProcessStatus::Installing => PURPLE,
-        ProcessStatus::Stopped | ProcessStatus::Other(_) => None,
+        _ => Some(RED),
     }
 }
 

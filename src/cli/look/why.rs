@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::crashes::{ProcessEnd, causes, headline, strong};
+use super::crashes::{causes, headline, strong};
 use super::logs::index_of;
 use crate::cli::args::WhyArgs;
 use crate::cli::error::CliError;
@@ -183,23 +183,15 @@ async fn state_of(instance: &mut Instance) -> Result<(Option<State>, Option<Stri
 
 /// A command that opens a file, with the line number in the syntax of this editor.
 fn with_editor(next: String, editor: Option<&str>) -> String {
-    /// Editors that take `file:line`, with the flag that enables it.
-    const OTHERS: [(&str, &str); 10] = [
-        ("code", "--goto "),
-        ("code-insiders", "--goto "),
-        ("codium", "--goto "),
-        ("cursor", "--goto "),
-        ("windsurf", "--goto "),
-        ("hx", ""),
-        ("helix", ""),
-        ("subl", ""),
-        ("zed", ""),
-        ("micro", ""),
-    ];
     let place = || {
         let (line, path) = next.strip_prefix("${EDITOR:-vi} +")?.split_once(' ')?;
         let program = editor?.split_whitespace().next()?.rsplit('/').next()?;
-        let (_, flag) = OTHERS.iter().find(|(name, _)| *name == program)?;
+        // These take `file:line`, some with a flag that enables it.
+        let flag = match program {
+            "code" | "code-insiders" | "codium" | "cursor" | "windsurf" => "--goto ",
+            "hx" | "helix" | "subl" | "zed" | "micro" => "",
+            _ => return None,
+        };
         // The line number goes inside the closing quote.
         let path = match path.strip_suffix('\'') {
             Some(path) => format!("{path}:{line}'"),
@@ -255,9 +247,9 @@ fn head(answer: &Why, color: bool) -> String {
         About::End { lived, earlier } => {
             let timestamp = answer.timestamp.as_deref().unwrap_or_default();
             let end = end_words(answer.signal.as_deref(), answer.exit_code);
-            let ended = ProcessEnd { process: &answer.process, timestamp, end, lived };
+            let ended = headline(&answer.process, timestamp, &end, lived, color);
             let when = if earlier { "In an earlier run: " } else { "" };
-            format!("{when}{}", headline(&ended, color))
+            format!("{when}{ended}")
         }
     }
 }

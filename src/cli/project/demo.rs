@@ -1,7 +1,7 @@
 //! `tmo demo`: writes a small project with simulated processes, and starts it.
 
 use std::fs::DirBuilder;
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -51,10 +51,7 @@ pub(in crate::cli) fn demo(args: &DemoArgs) -> Result<u8, CliError> {
     let own = std::env::current_exe().map_err(CliError::io("can't find tmo itself"))?;
     let mut start = Command::new(crate::sys::program(&own));
     let error = start.arg("start").args(&args.start).current_dir(&real).exec();
-    Err(CliError::Io {
-        what: format!("can't run {}", start.get_program().display()),
-        source: error,
-    })
+    Err(CliError::io(format!("can't run {}", start.get_program().display()))(error))
 }
 
 fn quoted_path(path: &Path) -> String {
@@ -121,12 +118,7 @@ fn write(dir: &Path) -> Result<PathBuf, CliError> {
     }
     for (name, text) in FILES {
         let path = dir.join(name);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(CliError::io(path.display())(error));
-            }
-            Err(_) | Ok(()) => {}
-        }
+        files::if_there(std::fs::remove_file(&path)).map_err(CliError::io(path.display()))?;
         let mut file = files::write_project(&path, false).map_err(CliError::io(path.display()))?;
         file.write_all(text.as_bytes()).map_err(CliError::io(path.display()))?;
     }

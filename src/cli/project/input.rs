@@ -8,6 +8,7 @@ use crate::cli::args::{PagePort, StartArgs};
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::wait::Readiness;
+use crate::client::address::Address;
 use crate::config::dirs::{make_runtime_dir, runtime_dir};
 use crate::config::inherit::{inherit_here, let_owner_in};
 use crate::config::load::Context;
@@ -15,6 +16,7 @@ use crate::config::{OwnPath, Project, StartOptions};
 use crate::model::plan::{Inherit, Plan};
 use crate::model::text::OsText;
 use crate::run::dir::RuntimeDir;
+use crate::run::listen;
 
 /// The input of a start.
 #[expect(clippy::struct_excessive_bools, reason = "what the flags say")]
@@ -103,6 +105,11 @@ impl Start {
         let (project, here) = (&self.project, &*self.context.start_dir);
         let beside = project.procfile.parent();
         OwnPath::of(&self.context.env, [&*project.root, here].into_iter().chain(beside))
+    }
+
+    /// The control socket of the run here.
+    pub(in crate::cli) fn address(&self) -> Address {
+        listen::locate(&self.project.socket.path, self.runtime.dir()).into()
     }
 
     /// The run that clients talk to.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::error::CliError;
 use crate::cli::output;
-use crate::cli::reach::log::{Source, unreadable};
+use crate::cli::reach::log::Source;
 use crate::config::Project;
 use crate::config::dirs::{make_private_dir, real_parent, state_base};
 use crate::config::env::Env;
@@ -147,11 +147,8 @@ pub(in crate::cli) fn place(
 
 /// An unreadable file is replaced: only the previous ports are lost.
 fn read(path: &Path) -> Result<Book, CliError> {
-    match files::read_plain(path) {
-        Ok(text) => Ok(serde_json::from_slice(&text).unwrap_or_default()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Book::default()),
-        Err(error) => Err(CliError::io(path.display())(error)),
-    }
+    let text = files::if_there(files::read_plain(path)).map_err(CliError::io(path.display()))?;
+    Ok(text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default())
 }
 
 /// The ports assigned to processes of other runs; they may not listen yet.
@@ -238,22 +235,13 @@ pub(in crate::cli) fn described(
     }
 }
 
-fn probes(process: &ProcessPlan) -> impl Iterator<Item = &Probe> {
-    let ready = process.rules.ready.iter().map(|check| &check.probe);
-    ready.chain(process.rules.live.as_ref().map(|live| &live.probe))
-}
-
 /// Whether the command of a process, a command of its checks, or a variable from a file of the project names
 /// its port.
 fn names_port(process: &ProcessPlan, env: &Env, port: u16) -> bool {
     let command = process.argv.iter().flatten().chain([&process.command]);
-    let checks = probes(process).filter_map(|probe| match probe {
+    let checks = process.rules.probes().filter_map(|probe| match probe {
         Probe::Exec { command } => Some(command),
-        Probe::Port { .. }
-        | Probe::Http { .. }
-        | Probe::Log(_)
-        | Probe::Exit { .. }
-        | Probe::Delay { .. } => None,
+        _ => None,
     });
     let own = process.env.iter().map(|(_, value)| value);
     // Settings of tmo say nothing about a process.
@@ -285,32 +273,28 @@ fn has_word(text: &[u8], word: &str, is_part: fn(&u8) -> bool) -> bool {
 fn has_printed(plan: &Plan, runtime: &RuntimeDir, name: &ProcName, port: u16) -> bool {
     // A journal that can't be read tells nothing.
     begin_of_last_life(plan, runtime, name)
-        .is_ok_and(|text| has_word(&text, &port.to_string(), u8::is_ascii_digit))
+        .is_some_and(|text| has_word(&text, &port.to_string(), u8::is_ascii_digit))
 }
 
-/// The first output of the last life of a process.
-fn begin_of_last_life(
-    plan: &Plan,
-    runtime: &RuntimeDir,
-    name: &ProcName,
-) -> Result<Vec<u8>, CliError> {
-    let source = Source::of_plan(plan, runtime.dir())?;
+/// The first output of the last life of a process, if there is one and the journal can be read.
+fn begin_of_last_life(plan: &Plan, runtime: &RuntimeDir, name: &ProcName) -> Option<Vec<u8>> {
+    let source = Source::of_plan(plan, runtime.dir()).ok()?;
     let of_process = source.streams.iter().filter(|stream| stream.name == *name);
     let numbers: Vec<u16> = of_process.map(|stream| stream.number).collect();
     let mut index = source.index();
-    let upto = index.len().map_err(unreadable)?;
-    let starts = runs::last_starts(&mut index, &numbers, upto).map_err(unreadable)?;
+    let upto = index.len().ok()?;
+    let starts = runs::last_starts(&mut index, &numbers, upto).ok()?;
     let (mut text, mut part) = (vec![], vec![]);
-    let Some(record) = starts.values().min().copied() else { return Ok(text) };
+    let record = starts.values().min().copied()?;
     let mut cursor = Cursor::over(index, Position { record, skip: 0 }, Filter::only(numbers));
     while text.len() < MOST_READ
-        && let Some(chunk) = cursor.next(upto, &mut part).map_err(unreadable)?
+        && let Some(chunk) = cursor.next(upto, &mut part).ok()?
     {
         if chunk.record.kind == Kind::Text {
             text.extend_from_slice(&part);
         }
     }
-    Ok(text)
+    Some(text)
 }
 
 #[cfg(test)]

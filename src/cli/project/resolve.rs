@@ -113,14 +113,9 @@ impl Start {
         Ok(settings)
     }
 
-    /// The plan, and warnings about it.
-    pub(in crate::cli) fn resolve(&self) -> Result<(Plan, Vec<String>), CliError> {
-        self.resolve_for(false)
-    }
-
-    /// Like [`resolve`](Self::resolve). With `keep`, the plan is going to be run and not only inspected, so the
+    /// The plan, and warnings about it. With `keep`, the plan is going to be run and not only inspected, so the
     /// ports that it gets are recorded for the next time.
-    pub(in crate::cli) fn resolve_for(&self, keep: bool) -> Result<(Plan, Vec<String>), CliError> {
+    pub(in crate::cli) fn resolve(&self, keep: bool) -> Result<(Plan, Vec<String>), CliError> {
         let mut warnings = vec![];
         let own = self.own_path();
         // Searched for once, though a plan may be resolved twice.
@@ -150,7 +145,7 @@ impl Start {
         }
     }
 
-    /// Like `resolve_for`, with this search for programs; warnings are reported even on error.
+    /// Like `resolve`, with this search for programs; warnings are reported even on error.
     pub(in crate::cli) fn resolve_with(
         &self,
         find: &Find<'_>,

@@ -34,14 +34,11 @@ impl Unusable {
             Self::Version(VersionError::TooOld { found, .. }) => {
                 format!("{found} is too old ({major}.{minor} is needed)")
             }
-            Self::Version(error @ (VersionError::Broken { .. } | VersionError::NoRoom { .. })) => {
-                error.to_string()
-            }
             Self::OfProject(path) => format!(
                 "{} is not run, as it lies in the project or is named by a relative entry of PATH",
                 path.display()
             ),
-            Self::NotAsked(error) => error.to_string(),
+            Self::Version(_) | Self::NotAsked(_) => self.to_string(),
         }
     }
 

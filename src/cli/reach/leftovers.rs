@@ -1,8 +1,6 @@
 //! Cleans up a run without a supervisor: kills its processes, removes its files.
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,15 +13,15 @@ use crate::client::address::Address;
 use crate::config::Env;
 use crate::config::dirs::runtime_base;
 use crate::model::count;
-use crate::model::member::Member;
+use crate::model::event::list;
 use crate::pane::process_tree::{named, named_with_ports};
 use crate::run::dir::RuntimeDir;
-use crate::run::forced_end::{Forced, remaining};
+use crate::run::forced_end::{Forced, Reach, remaining};
 use crate::run::listen;
 use crate::run::lock::{Door, RunLock};
 use crate::run::registry::{self, KnownRun, Standing};
 use crate::sys::dial::ListenerState;
-use crate::sys::{self, ProcInfo};
+use crate::sys::{self, ProcInfo, files};
 
 /// How long another command may hold the start lock. That command may be stopped, and `kill` must work
 /// nevertheless.
@@ -45,7 +43,7 @@ pub(in crate::cli) fn kill(instance: &Instance, reason: CliError) -> Result<u8, 
     let _door = enter(instance)?;
     let by_name = || instance.other.as_ref().and_then(RuntimeDir::end_by_search);
     let is_pending = matches!(reason, CliError::Client(ClientError::Pending { .. }));
-    let forced = instance.runtime.end_by_force().map_err(|error| {
+    let forced = instance.runtime.end_by_force(Reach::EverySession).map_err(|error| {
         if !is_pending {
             return error.into();
         }
@@ -138,17 +136,11 @@ pub(in crate::cli) fn spared(exempt: &[ProcInfo]) -> Option<String> {
     (!exempt.is_empty()).then(|| format!("left running on purpose: {list}"))
 }
 
-fn list(members: &[Member]) -> String {
-    members.iter().map(Member::to_string).collect::<Vec<_>>().join(", ")
-}
-
 /// Lock the runtime directory against starts, if it exists and the lock is free in time.
 fn enter(instance: &Instance) -> Result<Option<Door>, CliError> {
     let dir = instance.runtime.dir();
-    match Door::enter_within(dir, Some(START_LOCK_PATIENCE), || output::warn(&WAITS)) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        entered => entered.map_err(CliError::io("the lock")),
-    }
+    let entered = Door::enter_within(dir, Some(START_LOCK_PATIENCE), || output::warn(&WAITS));
+    files::if_there(entered).map(Option::flatten).map_err(CliError::io("the lock"))
 }
 
 /// An error if some process could not be killed.
@@ -200,21 +192,13 @@ pub(in crate::cli) fn remove(
 
 /// Remove a socket of this user that has no listener; anything else stays.
 fn remove_stale(path: &Path) -> Result<bool, CliError> {
-    let uid = nix::unistd::geteuid().as_raw();
-    let ours = path
-        .symlink_metadata()
-        .is_ok_and(|found| found.file_type().is_socket() && found.uid() == uid);
-    if !ours || !matches!(listen::probe_own(path), Ok(ListenerState::Dead)) {
+    let is_dead = || matches!(listen::probe_own(path), Ok(ListenerState::Dead));
+    if !listen::is_own_socket(path) || !is_dead() {
         return Ok(false);
     }
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        removed => {
-            let what =
-                format!("the socket {} of a run that is over can't be removed", path.display());
-            removed.map(|()| true).map_err(CliError::io(what))
-        }
-    }
+    let what = format!("the socket {} of a run that is over can't be removed", path.display());
+    let removed = files::if_there(std::fs::remove_file(path)).map_err(CliError::io(what))?;
+    Ok(removed.is_some())
 }
 
 /// What is alive of the runs that have no supervisor and can't be taken over.
@@ -225,7 +209,7 @@ pub(in crate::cli) fn left_over(env: &Env) -> Vec<String> {
         .collect();
     let is_marked = |id: &str| marks.iter().any(|run| run.starts_with(&format!("{id}-")));
     let left = |run: &KnownRun| {
-        let dir = run.last.as_ref()?.origin.as_ref()?.as_path();
+        let dir = run.last.origin.as_ref()?.as_path();
         let runtime = RuntimeDir::new(runtime_base(env).join(&run.id));
         let is_kept =
             run.standing == Standing::Held || runtime.has_survivors() || runtime.has_keeper();

@@ -9,7 +9,7 @@ use crate::cli::error::CliError;
 use crate::config::dirs::{instance_id, last_run, state_dir, state_id};
 use crate::config::{Env, Project, StartOptions};
 use crate::crash::Reports;
-use crate::crash::store::Found;
+use crate::crash::store::StoredReport;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::last::{last_events, last_lines};
 use crate::journal::last_run::LastRun;
@@ -88,7 +88,7 @@ impl Source {
     }
 
     /// The crash reports of the project, the newest last.
-    pub(in crate::cli) fn list_reports(&self) -> Result<Vec<Found>, CliError> {
+    pub(in crate::cli) fn list_reports(&self) -> Result<Vec<StoredReport>, CliError> {
         self.reports.list().map_err(CliError::io(self.reports.dir.display()))
     }
 

@@ -67,12 +67,8 @@ pub(super) fn wanted(
 impl File {
     /// Inspect what exists at its path.
     pub(super) fn found(&self) -> io::Result<ExistingFile> {
-        let meta = match self.path.symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(ExistingFile::Nothing);
-            }
-            found => found?,
-        };
+        let meta = sys::files::if_there(self.path.symlink_metadata())?;
+        let Some(meta) = meta else { return Ok(ExistingFile::Nothing) };
         Ok(match &self.content {
             Content::Link(to) if meta.is_symlink() => {
                 let same = std::fs::read_link(&self.path)? == *to;

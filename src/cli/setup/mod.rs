@@ -34,13 +34,9 @@ struct Places {
 impl Places {
     /// Below the home directory, or where the XDG variables say.
     fn user(env: &Env) -> Result<Self, CliError> {
-        let home = env.caller_dir("HOME");
-        let base = |variable: &str, usual: &str| {
-            env.caller_dir(variable).or_else(|| Some(home.as_ref()?.join(usual)))
-        };
-        let (Some(data), Some(config)) =
-            (base("XDG_DATA_HOME", ".local/share"), base("XDG_CONFIG_HOME", ".config"))
-        else {
+        let data = env.caller_dir_or("XDG_DATA_HOME", ".local/share");
+        let config = env.caller_dir_or("XDG_CONFIG_HOME", ".config");
+        let (Some(data), Some(config)) = (data, config) else {
             return Err(CliError::Other("HOME is not set to a directory; set it".to_owned()));
         };
         Ok(Self { fish: config.join("fish/completions"), ..Self::below(&data) })
@@ -77,7 +73,7 @@ pub(super) fn setup(args: &SetupArgs) -> Result<u8, CliError> {
             Err(problem) => problems.push(problem),
         }
     }
-    print(&summary(&all))?;
+    output::print(&summary(&all))?;
     if !problems.is_empty() {
         problems.dedup();
         return Err(CliError::Problems(problems.into_iter().map(Into::into).collect()));
@@ -86,7 +82,7 @@ pub(super) fn setup(args: &SetupArgs) -> Result<u8, CliError> {
         return Ok(0);
     }
     for hint in hints::hints(&places, &program, &env, !args.system) {
-        print(&format!("\n{hint}\n"))?;
+        output::print(&format!("\n{hint}\n"))?;
     }
     Ok(0)
 }
@@ -108,14 +104,14 @@ fn summary(all: &[(&str, &Path)]) -> String {
 /// Show what `--user` would do and ask the user to confirm.
 fn agreed(places: &Places, args: &SetupArgs) -> Result<bool, CliError> {
     let verb = if args.remove { "removes from" } else { "writes to" };
-    print(&format!("tmo setup --user {verb}\n"))?;
+    output::print(&format!("tmo setup --user {verb}\n"))?;
     for (what, dir) in [
         ("man pages", &places.man),
         ("bash completions", &places.bash),
         ("zsh completions", &places.zsh),
         ("fish completions", &places.fish),
     ] {
-        print(&format!("  {what:17} {}\n", dir.display()))?;
+        output::print(&format!("  {what:17} {}\n", dir.display()))?;
     }
     if can_ask() { confirm("Do it?") } else { Ok(false) }
 }
@@ -157,10 +153,6 @@ fn remove(file: &File, args: &SetupArgs) -> Result<Option<&'static str>, String>
     }
     std::fs::remove_file(&file.path).map_err(refused)?;
     Ok(Some("removed"))
-}
-
-fn print(text: &str) -> Result<(), CliError> {
-    output::print(text).map(drop)
 }
 
 #[cfg(test)]

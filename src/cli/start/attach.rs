@@ -48,7 +48,7 @@ impl Start {
     pub(super) fn unless_ending(&self) -> Result<Option<Result<State, CliError>>, CliError> {
         let runtime = self.runtime.dir();
         let ended = |patience| lock::wait_free(runtime, patience).map_err(CliError::io("the lock"));
-        let address = listen::locate(&self.project.socket.path, runtime).into();
+        let address = self.address();
         let asked = runtime::block_on(async {
             Ok(request::steadily(&address, |client| async move { client.state().await }).await)
         })?;

@@ -18,12 +18,10 @@ use crate::cli::start::failures;
 use crate::cli::view::early_signals::Early;
 use crate::cli::view::{Until, ViewState};
 use crate::cli::{output, runtime};
-use crate::client::address::Address;
 use crate::client::{COMMAND_LINE, TAKEOVER_LIMIT};
 use crate::model::event::RunProblem;
 use crate::model::plan::Plan;
 use crate::model::run_end::Culprit;
-use crate::run::listen;
 use crate::run::lock::{self, Door};
 use crate::run::startup::StartupMessage;
 
@@ -124,11 +122,6 @@ impl Start {
     fn how_far(&self) -> Option<String> {
         let state = runtime::block_on(async { Ok(state_at(&self.address()).await.ok()) });
         how_far(&state.ok()??.processes)
-    }
-
-    /// The control address of this start.
-    fn address(&self) -> Address {
-        listen::locate(&self.project.socket.path, self.runtime.dir()).into()
     }
 
     /// The first message of the guardian or the supervisor.

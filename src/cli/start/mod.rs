@@ -53,13 +53,9 @@ pub(super) fn start(mut args: StartArgs, typed: Vec<OsString>) -> Result<u8, Cli
     if args.until_ready {
         args.wait.get_or_insert_default();
     }
-    let mut start = gather(args)?;
-    start.arguments = typed.into_iter().map(OsText::from).collect();
-    for warning in &start.context.warnings {
-        output::warn(warning);
-    }
+    let start = gather(args, typed)?;
     if print_config {
-        let (plan, warnings) = start.resolve()?;
+        let (plan, warnings) = start.resolve(false)?;
         print_warnings(&warnings);
         return print_config::print(&plan, (start.daemonize, start.timestamps));
     }
@@ -72,11 +68,15 @@ pub(super) fn start(mut args: StartArgs, typed: Vec<OsString>) -> Result<u8, Cli
     }
 }
 
-/// The input of a start that begins or shows a run.
-fn gather(args: StartArgs) -> Result<Start, CliError> {
-    let start = Start::gather(args)?;
+/// The input of a start that begins or shows a run, after its warnings were printed.
+fn gather(args: StartArgs, typed: Vec<OsString>) -> Result<Start, CliError> {
+    let mut start = Start::gather(args)?;
     if start.ui {
         as_view::check(&start.context.env)?;
+    }
+    start.arguments = typed.into_iter().map(OsText::from).collect();
+    for warning in &start.context.warnings {
+        output::warn(warning);
     }
     Ok(start)
 }
@@ -90,11 +90,7 @@ pub(super) struct Background {
 
 /// Start in the background, unless the project runs already.
 pub(super) fn in_background(args: StartArgs, typed: Vec<OsString>) -> Result<Background, CliError> {
-    let mut start = gather(args)?;
-    start.arguments = typed.into_iter().map(OsText::from).collect();
-    for warning in &start.context.warnings {
-        output::warn(warning);
-    }
+    let start = gather(args, typed)?;
     let (instance, mut run) = (start.instance(), None);
     start.begin(true, &mut run)?;
     Ok(Background { instance, run })
@@ -237,7 +233,7 @@ impl Start {
         if let Some(call) = sys::refused_calls().into_iter().find(|call| call.instead.is_none()) {
             return Err(CliError::Refused(call));
         }
-        let (mut plan, mut warnings) = self.resolve_for(true)?;
+        let (mut plan, mut warnings) = self.resolve(true)?;
         refuse_state_of_others(&self.context.env, plan.log.dir.as_path())?;
         let taken = takers(&plan, &self.context.env, &self.runtime);
         plan.taken_ports = taken.into_iter().map(|(taken, _)| taken).collect();

@@ -5,25 +5,20 @@ use tokio::select;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::{LocalSet, spawn_local};
 
-use super::{HUNG_UP, Shell, refuse_without_terminal};
+pub(in crate::cli) use super::refuse_without_terminal as check;
+use super::{HUNG_UP, Shell};
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::cli::runtime::block_on;
 use crate::cli::view::early_signals::Early;
 use crate::cli::view::{Display, Say, ViewContinuation, ViewState, finish_quietly};
 use crate::client::HeadEvent;
-use crate::config::Env;
 use crate::model::request::Head;
 use crate::model::run_end::End;
 use crate::ui::state::SupervisorLink;
 use crate::ui::state::areas::{Wishes, areas};
 use crate::ui::state::msg::Msg;
 use crate::view::screen;
-
-/// An error if there is no terminal for the interface.
-pub(in crate::cli) fn check(env: &Env) -> Result<(), CliError> {
-    refuse_without_terminal(env)
-}
 
 /// The size of a terminal as large as the log of the interface.
 pub(in crate::cli) fn log_size() -> Option<(u16, u16)> {
@@ -121,10 +116,6 @@ impl Display for ToInterface {
     fn head(&self, head: Head) {
         // The next one says the same, and more.
         let _ = self.0.try_send(Msg::Head(head));
-    }
-
-    fn say(&self, text: String, error: bool) {
-        self.teller()(text, error);
     }
 
     fn teller(&self) -> Say {

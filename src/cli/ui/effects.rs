@@ -9,10 +9,11 @@ use tokio::task::spawn_local;
 use super::{Left, SENDER, Shell};
 use crate::cli::act::{connect, reload};
 use crate::cli::args::ConnectArgs;
+use crate::cli::error::CliError;
 use crate::cli::reach::request;
 use crate::figures::Sampler;
-use crate::model::ProcName;
 use crate::model::request::{Outcome, Request};
+use crate::model::{ProcName, Untrusted};
 use crate::sys::clock;
 use crate::ui::state::msg::{Answered, Effect, Msg, ProcessPage};
 use crate::ui::term::clipboard::{self, Copied};
@@ -21,6 +22,11 @@ use crate::ui::term::clipboard::{self, Copied};
 const SAMPLE: Duration = Duration::from_secs(1);
 /// How long the size of the terminal has to stay the same before it counts.
 const SETTLED: Duration = Duration::from_millis(200);
+
+/// The message about something that is done, or about its failure.
+fn in_words(done: Result<String, CliError>) -> Msg {
+    done.map_or_else(|error| Msg::Failed(error.to_string()), Msg::Note)
+}
 
 impl Shell {
     /// Carry out what the interface wants done.
@@ -31,12 +37,11 @@ impl Shell {
             Effect::Reload => self.reload(),
             Effect::Type(name, line) => self.type_line(name, line),
             Effect::Page(tab, name) => {
-                let sender = self.sender.clone();
                 let page = self.page(tab, name.clone());
-                spawn_local(async move {
+                self.meanwhile(async move {
                     let page = page.await.unwrap_or_else(|error| (error.to_string(), None));
                     let (text, leads_to) = page;
-                    let _ = sender.send(Msg::Page(ProcessPage { tab, name, text, leads_to })).await;
+                    Msg::Page(ProcessPage { tab, name, text, leads_to })
                 });
             }
             Effect::Copy(text, what) => self.copy(&text, what),
@@ -68,44 +73,39 @@ impl Shell {
         Left { code: 0, words }
     }
 
-    fn request(&self, request: Request, names: Vec<ProcName>, what: String) {
-        let (instance, sender) = (Rc::clone(&self.instance), self.sender.clone());
+    /// Do this while the interface goes on, and tell it what has come of it.
+    fn meanwhile(&self, work: impl Future<Output = Msg> + 'static) {
+        let sender = self.sender.clone();
         spawn_local(async move {
+            let _ = sender.send(work.await).await;
+        });
+    }
+
+    fn request(&self, request: Request, names: Vec<ProcName>, what: String) {
+        let instance = Rc::clone(&self.instance);
+        self.meanwhile(async move {
             let key = request::key();
             let asked = instance.ask(async |client| client.request_once(&request, &key).await);
             let error = match asked.await {
                 Ok(Outcome { ok: true, .. }) => None,
-                Ok(Outcome { problems, .. }) => {
-                    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-                    Some(problems.join("; "))
-                }
+                Ok(Outcome { problems, .. }) => Some(Untrusted::join(&problems, "; ")),
                 Err(error) => Some(error.to_string()),
             };
-            let _ = sender.send(Msg::Answered(Answered { names, what, error })).await;
+            Msg::Answered(Answered { names, what, error })
         });
     }
 
     fn reload(&self) {
-        let (instance, sender) = (Rc::clone(&self.instance), self.sender.clone());
-        spawn_local(async move {
-            let msg = match reload::reload_from_ui(instance.again()).await {
-                Ok(changes) => Msg::Note(changes),
-                Err(error) => Msg::Failed(error.to_string()),
-            };
-            let _ = sender.send(msg).await;
-        });
+        let instance = Rc::clone(&self.instance);
+        self.meanwhile(async move { in_words(reload::reload_from_ui(instance.again()).await) });
     }
 
     fn type_line(&self, name: ProcName, line: String) {
-        let (instance, sender) = (Rc::clone(&self.instance), self.sender.clone());
-        spawn_local(async move {
+        let instance = Rc::clone(&self.instance);
+        self.meanwhile(async move {
             let typed =
                 instance.ask(async |client| client.type_into(name.as_str(), &line, true).await);
-            let msg = match typed.await {
-                Ok(()) => Msg::Note(format!("typed into {name}")),
-                Err(error) => Msg::Failed(error.to_string()),
-            };
-            let _ = sender.send(msg).await;
+            in_words(typed.await.map(|()| format!("typed into {name}")))
         });
     }
 

@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use tokio::io::unix::AsyncFd;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use crate::cli::view::keyboard::open_terminal;
+use crate::cli::runtime::until;
+use crate::cli::view::keyboard::{open_terminal, read_typed};
 use crate::ui::state::msg::Msg;
 use crate::ui::term::input::Parser;
 
@@ -45,31 +45,16 @@ impl Keys {
             if !self.parser.is_waiting() {
                 self.esc_due = None;
             }
-            let ready = match self.esc_due {
-                None => self.terminal.readable().await,
-                Some(due) => {
-                    let Ok(ready) = timeout_at(due, self.terminal.readable()).await else {
-                        self.parser.settle(&mut self.ready);
-                        continue;
-                    };
-                    ready
+            let typed = tokio::select! {
+                biased;
+                typed = read_typed(&self.terminal) => typed.ok()?,
+                () = until(self.esc_due) => {
+                    self.parser.settle(&mut self.ready);
+                    continue;
                 }
             };
-            let mut guard = ready.ok()?;
-            let mut bytes = [0; 4096];
-            let read =
-                guard.try_io(|terminal| Ok(rustix::io::read(terminal.get_ref(), &mut bytes)?));
-            match read {
-                Ok(Ok(0)) => return None,
-                Ok(Ok(count)) => {
-                    self.parser.feed(&bytes[..count], &mut self.ready);
-                    self.esc_due = Some(Instant::now() + ESC);
-                }
-                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(Err(_)) => return None,
-                // It was not readable after all.
-                Err(_) => {}
-            }
+            self.parser.feed(&typed, &mut self.ready);
+            self.esc_due = Some(Instant::now() + ESC);
         }
     }
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
+use tokio::task::spawn_local;
 
 use super::Shell;
 use crate::cli::error::CliError;
@@ -19,8 +20,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 impl Shell {
     /// Begin to follow the end of the journal.
     pub(super) fn follow_head(&self) {
-        let (instance, sender) = (Rc::clone(&self.instance), self.sender.clone());
-        tokio::task::spawn_local(follow_head(instance, sender));
+        spawn_local(follow_head(Rc::clone(&self.instance), self.sender.clone()));
     }
 
     /// After the end of a run: if another one has begun, follow it.
@@ -38,47 +38,41 @@ impl Shell {
 
     /// Begin to follow the state of the run.
     pub(super) fn follow_state(&self) {
-        let (instance, sender) = (Rc::clone(&self.instance), self.sender.clone());
-        tokio::task::spawn_local(follow_state(instance, sender));
+        spawn_local(follow_state(Rc::clone(&self.instance), self.sender.clone()));
     }
 }
 
 /// Pass on the end of the journal until the run is over or nobody listens any more.
-async fn follow_head(instance: Rc<Instance>, sender: Sender<Msg>) {
+async fn follow_head(instance: Rc<Instance>, sender: Sender<Msg>) -> Option<()> {
     let open = async |client: Client| client.head(false).await;
-    while let Some(mut news) = connect(&instance, &sender, &open).await {
+    loop {
+        let mut news = connect(&instance, &sender, &open).await?;
         while let Some(Ok(event)) = news.next().await {
             let msg = match event {
                 HeadEvent::Head(head) => Msg::Head(head),
                 HeadEvent::End(end) => {
-                    let _ = sender.send(Msg::Ended(Box::new(end))).await;
-                    return;
+                    return sender.send(Msg::Ended(Box::new(end))).await.ok();
                 }
                 HeadEvent::Leave => continue,
             };
-            if sender.send(msg).await.is_err() {
-                return;
-            }
+            sender.send(msg).await.ok()?;
         }
-        if sender.send(Msg::Away).await.is_err() {
-            return;
-        }
+        sender.send(Msg::Away).await.ok()?;
     }
 }
 
 /// Pass on the state of the run until it is over or nobody listens any more.
-async fn follow_state(instance: Rc<Instance>, sender: Sender<Msg>) {
+async fn follow_state(instance: Rc<Instance>, sender: Sender<Msg>) -> Option<()> {
     let open = async |client: Client| client.watch().await;
-    while let Some(mut news) = connect(&instance, &sender, &open).await {
+    loop {
+        let mut news = connect(&instance, &sender, &open).await?;
         while let Some(Ok(event)) = news.next().await {
             let msg = match event {
                 WatchEvent::State(state) => Msg::State(state),
                 WatchEvent::Process(process) => Msg::Process(process),
-                WatchEvent::End => return,
+                WatchEvent::End => return Some(()),
             };
-            if sender.send(msg).await.is_err() {
-                return;
-            }
+            sender.send(msg).await.ok()?;
         }
     }
 }

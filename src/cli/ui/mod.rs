@@ -22,12 +22,13 @@ use tokio::time::timeout;
 
 use self::keys::Keys;
 use self::open::{journal_of, keys_of_all_actions, places, processes_of, theme, title_of};
-use self::signals::{InterfaceSignals, resume};
+use self::signals::{interface_signals, resume};
 use super::args::UiArgs;
 use super::error::CliError;
 use super::view::{HUNG_UP, INTERRUPTED};
 use crate::cli::reach::instance::{Instance, tmo_only};
 use crate::cli::reach::log::{Source, unreadable};
+use crate::cli::runtime::{SignalSet, until};
 use crate::cli::{output, runtime};
 use crate::config::Env;
 use crate::journal::cursor::Position;
@@ -80,7 +81,7 @@ pub(super) fn ui(args: &UiArgs) -> Result<u8, CliError> {
 }
 
 /// An error if there is no terminal to draw on.
-fn refuse_without_terminal(env: &Env) -> Result<(), CliError> {
+pub(in crate::cli) fn refuse_without_terminal(env: &Env) -> Result<(), CliError> {
     let refuse = |why: &str| {
         let text = format!("{why}; `tmo start` and `tmo logs -f` show the log as plain text");
         Err(CliError::Other(text))
@@ -167,10 +168,6 @@ impl Shell {
         let (sender, messages) = mpsc::channel(WAITING);
         let answers = sender.clone();
         let journal = journal_of(&instance, &source)?;
-        let mut known = processes_of(&source);
-        if !runs {
-            last_states(&source.dirs, &mut known).map_err(unreadable)?;
-        }
         let reader = ReaderThread::start(journal, move |msg| answers.blocking_send(msg).is_ok());
         let reader = reader.map_err(CliError::io("can't start"))?;
         let (done, written) = mpsc::channel(4);
@@ -181,18 +178,18 @@ impl Shell {
         let size = screen::window_size(io::stdout()).unwrap_or((80, 24));
         let now = Now { time: clock::now(), zone: local::zone() };
         let mut ui = Ui::new(size, now);
-        let env = &instance.context.env;
-        let theme = theme(env);
-        let places = places(env);
         if !runs {
+            let mut known = processes_of(&source);
+            last_states(&source.dirs, &mut known).map_err(unreadable)?;
             ui.link = SupervisorLink::Over(None);
             ui.title = title_of(&instance);
             ui.list.set(known);
         }
         let shell = Self {
+            theme: theme(&instance.context.env),
+            places: places(&instance.context.env),
             instance: Rc::new(instance.by(SENDER)),
             ui,
-            theme,
             reader,
             writer,
             written,
@@ -200,7 +197,6 @@ impl Shell {
             sender,
             state_due: runs.then(|| clock::instant() + STATE_LIMIT),
             keys: None,
-            places,
             asked_end: false,
             stop: None,
             sizing: None,
@@ -242,7 +238,7 @@ impl Shell {
     }
 
     async fn run(&mut self) -> Result<Left, CliError> {
-        let mut signals = InterfaceSignals::new()?;
+        let mut signals = interface_signals()?;
         restore_on_panic();
         self.take_terminal()?;
         self.update(Msg::Alarm).await;
@@ -292,21 +288,9 @@ impl Shell {
     }
 
     /// Wait for the next event.
-    async fn wake(&mut self, signals: &mut InterfaceSignals) -> Wake {
-        let alarm = self.ui.next_alarm();
+    async fn wake(&mut self, signals: &mut SignalSet) -> Wake {
+        let alarm = self.ui.next_alarm().map(|alarm| clock::instant() + alarm);
         let due = [self.frame_due(), self.look_due()].into_iter().flatten().min();
-        let alarm = async {
-            match alarm {
-                Some(alarm) => tokio::time::sleep(alarm).await,
-                None => std::future::pending().await,
-            }
-        };
-        let due = async {
-            match due {
-                Some(due) => tokio::time::sleep_until(due.into()).await,
-                None => std::future::pending().await,
-            }
-        };
         let state_due = self.state_due;
         let key = async {
             // Keys that were typed ahead act on processes, which have to be known first.
@@ -324,8 +308,8 @@ impl Shell {
             wake = key => wake,
             Some(written) = self.written.recv() => Wake::Written(written),
             Some(msg) = self.messages.recv() => Wake::Msg(msg),
-            () = due => Wake::Due,
-            () = alarm => Wake::Msg(Msg::Alarm),
+            () = until(due.map(Into::into)) => Wake::Due,
+            () = until(alarm.map(Into::into)) => Wake::Msg(Msg::Alarm),
         }
     }
 

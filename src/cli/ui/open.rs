@@ -37,10 +37,9 @@ pub(super) fn journal_of(instance: &Instance, source: &Source) -> Result<Journal
 pub(super) fn processes_of(source: &Source) -> Vec<ProcessState> {
     let mut seen = HashSet::<ProcName>::new();
     let streams = source.streams.iter().filter(|stream| seen.insert(stream.name.clone()));
-    let processes = streams.map(|stream| {
-        let mut process = ProcessState::new(stream.name.clone(), ProcessStatus::Stopped, None);
-        process.color = stream.color;
-        process
+    let processes = streams.map(|stream| ProcessState {
+        color: stream.color,
+        ..ProcessState::new(stream.name.clone(), ProcessStatus::Stopped, None)
     });
     processes.collect()
 }

@@ -80,10 +80,8 @@ impl Shell {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
 ) -> Result<T, CliError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(CliError::Other(error.to_string())),
-    }
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| CliError::Other(error.to_string()))?
 }
 
 /// What the last life of a process printed that the last good one did not, and where the first such line is.
@@ -229,11 +227,10 @@ fn tree_page(process: Option<&ProcessState>) -> String {
     let Some(main) = sys::info(pid) else { return "not running".to_owned() };
     let all = sys::descendants_of_shim(main.ppid);
     let mut text = format!("{:>8} {:>9} {:>8}  COMMAND\n", "PID", "MEMORY", "CPU");
-    let mut open = vec![(pid, 0)];
-    let mut listed = std::collections::HashSet::new();
     // Orphans were adopted by the shim.
     let orphans = all.iter().filter(|process| process.ppid == main.ppid && process.pid != pid);
-    open.splice(0..0, orphans.map(|process| (process.pid, 0)));
+    let mut open: Vec<_> = orphans.map(|process| (process.pid, 0)).chain([(pid, 0)]).collect();
+    let mut listed = std::collections::HashSet::new();
     while let Some((pid, depth)) = open.pop() {
         if !listed.insert(pid) {
             continue;

@@ -8,9 +8,10 @@ use tokio::task::spawn_blocking;
 
 use super::Shell;
 use super::keys::Keys;
-use super::signals::InterfaceSignals;
+use super::signals::{interface_signals, next_end};
 use crate::cli::error::CliError;
 use crate::cli::reach::log::{Source, unreadable};
+use crate::cli::runtime::SignalSet;
 use crate::journal::cursor::Position;
 use crate::journal::search::page::before_last_lines;
 use crate::model::request::Head;
@@ -70,7 +71,7 @@ impl Shell {
         let printer = Printer::start(job, |_| {}).map_err(CliError::io("can't start"))?;
         printer.head(Head { records: upto, ..Head::default() });
         printer.say(HINT, false);
-        let signals = InterfaceSignals::new()?;
+        let signals = interface_signals()?;
         let mode = KeyMode::enter().map_err(CliError::io("the terminal"))?;
         let next = self.follow_plainly(&printer, &mode, signals).await;
         drop(mode);
@@ -85,14 +86,14 @@ impl Shell {
         &mut self,
         printer: &Printer,
         mode: &KeyMode,
-        mut signals: InterfaceSignals,
+        mut signals: SignalSet,
     ) -> PlainLogExit {
         let Some(mut keys) = Keys::open() else { return PlainLogExit::Leave };
         loop {
             tokio::select! {
                 biased;
                 // The interface, which has received it too, ends.
-                () = signals.next_end() => return PlainLogExit::Back,
+                () = next_end(&mut signals) => return PlainLogExit::Back,
                 key = keys.next() => {
                     match key {
                         Some(Msg::Key(Key::Char('p' | 'q') | Key::Esc)) => return PlainLogExit::Back,

@@ -1,47 +1,26 @@
 //! The signals to which the interface reacts.
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 
 use crate::cli::error::CliError;
+use crate::cli::runtime::SignalSet;
 
 /// The signals that concern the interface.
-pub(super) struct InterfaceSignals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-    quit: Signal,
-    resume: Signal,
-    resize: Signal,
+pub(super) fn interface_signals() -> Result<SignalSet, CliError> {
+    let kinds = [
+        SignalKind::hangup(),
+        SignalKind::terminate(),
+        SignalKind::interrupt(),
+        SignalKind::quit(),
+        resume(),
+        SignalKind::window_change(),
+    ];
+    SignalSet::new(&kinds).map_err(CliError::io("signals"))
 }
 
-impl InterfaceSignals {
-    pub(super) fn new() -> Result<Self, CliError> {
-        let on = |kind| signal(kind).map_err(CliError::io("signals"));
-        Ok(Self {
-            hangup: on(SignalKind::hangup())?,
-            terminate: on(SignalKind::terminate())?,
-            interrupt: on(SignalKind::interrupt())?,
-            quit: on(SignalKind::quit())?,
-            resume: on(resume())?,
-            resize: on(SignalKind::window_change())?,
-        })
-    }
-
-    pub(super) async fn next(&mut self) -> SignalKind {
-        tokio::select! {
-            _ = self.hangup.recv() => SignalKind::hangup(),
-            _ = self.terminate.recv() => SignalKind::terminate(),
-            _ = self.interrupt.recv() => SignalKind::interrupt(),
-            _ = self.quit.recv() => SignalKind::quit(),
-            _ = self.resume.recv() => resume(),
-            _ = self.resize.recv() => SignalKind::window_change(),
-        }
-    }
-
-    /// Wait for one that ends the interface.
-    pub(super) async fn next_end(&mut self) {
-        while [resume(), SignalKind::window_change()].contains(&self.next().await) {}
-    }
+/// Wait for one that ends the interface.
+pub(super) async fn next_end(signals: &mut SignalSet) {
+    while [resume(), SignalKind::window_change()].contains(&signals.next().await) {}
 }
 
 /// SIGCONT: the program goes on in the foreground.

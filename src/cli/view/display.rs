@@ -11,7 +11,9 @@ pub(in crate::cli) trait Display {
     /// The journal has got longer.
     fn head(&self, head: Head);
     /// Say something; in red if it is an error.
-    fn say(&self, text: String, error: bool);
+    fn say(&self, text: String, error: bool) {
+        self.teller()(text, error);
+    }
     /// The same, for tasks.
     fn teller(&self) -> Say;
 }
@@ -19,10 +21,6 @@ pub(in crate::cli) trait Display {
 impl Display for Printer {
     fn head(&self, head: Head) {
         Self::head(self, head);
-    }
-
-    fn say(&self, text: String, error: bool) {
-        Self::say(self, text, error);
     }
 
     fn teller(&self) -> Say {

@@ -131,6 +131,21 @@ pub(in crate::cli) fn open_terminal(access: OFlag) -> Option<AsyncFd<File>> {
     names.into_iter().find_map(open)
 }
 
+/// What is typed next; an error if the terminal is gone. Cancel-safe.
+pub(in crate::cli) async fn read_typed(terminal: &AsyncFd<File>) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; 4 << 10];
+    loop {
+        let mut ready = terminal.readable().await?;
+        match ready.try_io(|terminal| Ok(rustix::io::read(terminal.get_ref(), &mut bytes)?)) {
+            Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Ok(read) => return Ok(bytes[..read?].to_vec()),
+            // It was not readable after all.
+            Err(_) => {}
+        }
+    }
+}
+
 /// Wait for input; waits forever once the terminal is gone.
 async fn input(terminal: &AsyncFd<File>) -> AsyncFdReadyGuard<'_, File> {
     match terminal.readable().await {

@@ -276,11 +276,9 @@ impl ViewState {
             last_lines: if error { &lines } else { &[] },
             ..death
         });
-        let hint = self.way_to_end(culprit);
-        brief.extend(hint.clone());
-        full.extend(hint);
-        brief.extend(decided.clone());
-        full.extend(decided);
+        let more: Vec<_> = self.way_to_end(culprit).into_iter().chain(decided).collect();
+        brief.extend_from_slice(&more);
+        full.extend(more);
         Some(Farewell { name: culprit.name.to_string(), full, brief, error })
     }
 
@@ -348,7 +346,11 @@ impl ViewState {
                         ViewContinuation::Over(end) => return Ok(Ending::Over(end, failed)),
                     }
                 }
-                Wake::Signal(Sign::Stop) => self.stop(&mut typing, &outlet.printer),
+                Wake::Signal(Sign::Stop) => {
+                    // Input from now on is left for the shell.
+                    typing.end();
+                    self.quit(&outlet.printer);
+                }
                 Wake::Signal(Sign::Hangup) | Wake::Lost(Lost::Terminal) => {
                     return Ok(Ending::Hangup);
                 }
@@ -364,12 +366,6 @@ impl ViewState {
                 Wake::Waited(came) => return Ok(Ending::Waited(came)),
             }
         }
-    }
-
-    /// Request a stop of the run; input from now on is left for the shell.
-    fn stop(&mut self, typing: &mut Typing, printer: &Printer) {
-        typing.end();
-        self.quit(printer);
     }
 
     /// Explain how to reach a process, after the user typed into the log.

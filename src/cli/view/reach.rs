@@ -87,9 +87,7 @@ impl ViewState {
                         display.say(note, true);
                     }
                 }
-                StartupMessage::Held { .. }
-                | StartupMessage::Running
-                | StartupMessage::Ended { .. } => {}
+                _ => {}
             }
         }
     }

@@ -36,8 +36,7 @@ pub(in crate::cli) fn start_in_background(
     port: Option<u16>,
 ) -> Result<(), CliError> {
     let id = instance_id(&instance.socket.path);
-    let dir = door::dir(&instance.context.env);
-    let dir = dir.map_err(|error| CliError::Other(error.to_string()))?;
+    let dir = door::dir(&instance.context.env)?;
     let wanted = [ServerScope::Only(&id)];
     let known = runtime::block_on(async { Ok(running(&dir, port, &wanted).await) })?;
     let link = match known {
@@ -88,7 +87,7 @@ pub(in crate::cli) fn serve_in_background(task: &str) -> Result<u8, CliError> {
     // The server must outlive the terminal. `setsid` fails only for the leader of a process group.
     let _ = nix::unistd::setsid();
     let env = Env::real();
-    let dir = door::dir(&env).map_err(|error| CliError::Other(error.to_string()))?;
+    let dir = door::dir(&env)?;
     runtime::block_on(async {
         let access = people::access(&WebArgs::default(), &env)?;
         let place = Listen { host: None, port: task.port };

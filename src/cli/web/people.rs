@@ -10,7 +10,7 @@ use rustix::termios::{
 };
 use serde::Serialize;
 
-use crate::cli::args::{WebArgs, WebRole, WebUserVerb, WebVerb};
+use crate::cli::args::{WebArgs, WebUserVerb, WebVerb};
 use crate::cli::error::CliError;
 use crate::cli::output::table::table;
 use crate::cli::{output, runtime};
@@ -18,10 +18,10 @@ use crate::config::Env;
 use crate::config::dirs::state_base;
 use crate::model::nearest::nearest;
 use crate::sys::{end_by, local};
+use crate::web::SessionEntry;
 use crate::web::access::{Access, public_host, read_token};
 use crate::web::door::{self, End, NoAnswer};
 use crate::web::users::{self, LONGEST_PASSWORD, Users, UsersError};
-use crate::web::{Role, SessionEntry};
 
 /// The character that Ctrl-C sends.
 const INTERRUPT: u8 = 3;
@@ -66,7 +66,7 @@ fn manage_users(verb: &WebUserVerb, env: &Env, dir: &Path) -> Result<u8, CliErro
         WebUserVerb::List => list_users(&Users::read(&users_file(env)?).map_err(failed)?),
         WebUserVerb::Add { name, role } => {
             let password = password()?;
-            change(env, |users| users.add(name, role_of(*role), &password))?;
+            change(env, |users| users.add(name, *role, &password))?;
             output::print(&format!("{name} is added\n"))
         }
         WebUserVerb::Passwd { name } => {
@@ -80,14 +80,6 @@ fn manage_users(verb: &WebUserVerb, env: &Env, dir: &Path) -> Result<u8, CliErro
             change(env, |users| users.remove(name))?;
             ended(dir, End::User(name), (&format!("{name} is removed"), before))
         }
-    }
-}
-
-fn role_of(role: WebRole) -> Role {
-    match role {
-        WebRole::Read => Role::Read,
-        WebRole::Operate => Role::Operate,
-        WebRole::Admin => Role::Admin,
     }
 }
 
@@ -114,21 +106,19 @@ fn list_users(users: &Users) -> Result<u8, CliError> {
 /// All sessions of all web servers of this user.
 fn list_sessions(dir: &Path, json: bool) -> Result<u8, CliError> {
     let (all, done) = of_all(dir, &async |door| door::sessions(door).await)?;
-    let all: Vec<(u16, SessionEntry)> = all
-        .into_iter()
-        .flat_map(|(port, all)| all.into_iter().map(move |one| (port, one)))
-        .collect();
+    let all = all.into_iter().flat_map(|(port, sessions)| {
+        sessions.into_iter().map(move |session| ListedSession { port, session })
+    });
+    let all: Vec<_> = all.collect();
     if json {
-        let listed: Vec<_> =
-            all.iter().map(|(port, session)| ListedSession { port: *port, session }).collect();
-        output::print_json(&listed)?;
+        output::print_json(&all)?;
         return done;
     }
     if all.is_empty() {
         return done.and_then(|_| output::print("there are no sessions\n"));
     }
     let zone = local::zone();
-    let rows = all.into_iter().map(|(port, one)| {
+    let rows = all.into_iter().map(|ListedSession { port, session: one }| {
         let user = one.user.unwrap_or_else(|| "(link)".to_owned());
         let sees = one.processes.map_or_else(|| "everything".to_owned(), |all| all.join(","));
         let address = one.visitor.address.map_or_else(String::new, |address| address.to_string());
@@ -143,11 +133,11 @@ fn list_sessions(dir: &Path, json: bool) -> Result<u8, CliError> {
 
 /// A session, and the web server that has it.
 #[derive(Serialize)]
-struct ListedSession<'a> {
+struct ListedSession {
     /// The port of the server.
     port: u16,
     #[serde(flatten)]
-    session: &'a SessionEntry,
+    session: SessionEntry,
 }
 
 /// What web servers have answered, with their ports.
@@ -199,20 +189,17 @@ fn log_out(dir: &Path, id: &str) -> Result<u8, CliError> {
 
 /// The options that open the web interface to other machines, checked.
 pub(super) fn access(args: &WebArgs, env: &Env) -> Result<Access, CliError> {
-    let public = match &args.public_url {
-        Some(url) => Some(
-            public_host(url)
-                .map_err(|why| CliError::Other(format!("--public-url {url}: {why}")))?,
-        ),
-        None => None,
-    };
+    let public = args.public_url.as_ref().map(|url| {
+        public_host(url).map_err(|why| CliError::Other(format!("--public-url {url}: {why}")))
+    });
+    let public = public.transpose()?;
     let users = users_file(env).unwrap_or_default();
     let known = Users::read(&users).map_err(failed)?;
     let token = match (&args.token_file, args.role) {
         (Some(path), Some(role)) => {
             let path = std::path::absolute(path).map_err(failed)?;
             read_token(&path).map_err(failed)?;
-            Some((path, role_of(role)))
+            Some((path, role))
         }
         (Some(_) | None, _) => None,
     };

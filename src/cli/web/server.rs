@@ -3,11 +3,12 @@
 use tokio::signal::unix::SignalKind;
 
 use super::open::{self, How};
-use super::{Browser, EndSignals, Listen, farewell, greet, guardian_here, own_path, people};
+use super::{Browser, Listen, end_signals, farewell, greet, guardian_here, own_path, people};
 use crate::cli::args::{ServerArgs, StartArgs, WebArgs};
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::reach::request;
+use crate::cli::runtime::SignalSet;
 use crate::cli::{output, runtime, start};
 use crate::config::dirs::instance_id;
 use crate::config::load::Context;
@@ -17,7 +18,7 @@ use crate::web::door;
 /// Start the project, unless it runs, and serve its page until one of them ends.
 pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
-    let dir = door::dir(&context.env).map_err(|error| CliError::Other(error.to_string()))?;
+    let dir = door::dir(&context.env)?;
     let web = WebArgs {
         window: args.window,
         no_open: args.no_open,
@@ -38,18 +39,15 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     let mut typed: Vec<_> = ["tmo", "start", "-D"].map(Into::into).into();
     typed.extend(args.overmind.then(|| "--overmind".into()));
     typed.extend(names.iter().map(Into::into));
-    let args = (
-        args.port,
-        StartArgs {
-            names,
-            daemonize: Some(true),
-            if_needed: true,
-            overmind: args.overmind,
-            ..StartArgs::default()
-        },
-    );
+    let start_args = StartArgs {
+        names,
+        daemonize: Some(true),
+        if_needed: true,
+        overmind: args.overmind,
+        ..StartArgs::default()
+    };
     let access = people::access(&web, &context.env)?;
-    let begun = start::in_background(args.1, typed)?;
+    let begun = start::in_background(start_args, typed)?;
     let run = begun.instance.run_by_plan();
     let Some(run) = run.filter(|run| begun.run.as_ref().is_none_or(|begun| begun == run)) else {
         return Err(CliError::Other("the run has ended already; see `tmo why`".to_owned()));
@@ -61,10 +59,10 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     let is_ours = begun.run.is_some();
     let end =
         if is_ours { "Ctrl-C ends the run, too." } else { "Ctrl-C ends the page, not the run." };
-    let place = Listen { host: None, port: args.0 };
+    let place = Listen { host: None, port: args.port };
     runtime::block_on(async {
         let guardian = guardian_here((place, access), &dir)?.only(Some(id)).until_end_of(Some(run));
-        let watch = guardian.watch(ended(&instance, is_ours, EndSignals::new()?));
+        let watch = guardian.watch(ended(&instance, is_ours, end_signals()?));
         let (done, greeted) = tokio::join!(watch, greet(&guardian, &browser, end));
         open::remove_pages(&dir);
         let done = done.map_err(CliError::io("can't serve"))?;
@@ -75,7 +73,7 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
 
 /// Completes when the user ends the page. Ctrl-C ends the run if this command has started it, and the page with
 /// it. If the terminal is closed, the run continues.
-async fn ended(instance: &Instance, is_ours: bool, mut signals: EndSignals) {
+async fn ended(instance: &Instance, is_ours: bool, mut signals: SignalSet) {
     let kind = signals.next().await;
     if kind == SignalKind::hangup() {
         return;

@@ -84,9 +84,7 @@ fn out_of_turn((name, own): (&str, Stage), (on, other): (&str, Stage)) -> Option
         (Stage::Cleanup, Stage::Main) => Some(format!(
             "`{name}` is of phase cleanup and runs only when `{on}` has ended; leave it out"
         )),
-        (Stage::Dependency | Stage::Cleanup, Stage::Dependency)
-        | (Stage::Main, Stage::Dependency | Stage::Main)
-        | (Stage::Cleanup, Stage::Cleanup) => None,
+        _ => None,
     }
 }
 

@@ -152,10 +152,10 @@ fn every_key_is_read() {
     );
     let ready = plain(web.ready.as_ref());
     assert!(
-        matches!(&ready[0].asked, DeclaredProbe::Probe(Probe::Log(t)) if t.regex && t.any_case)
+        matches!(&ready[0].probe, DeclaredProbe::Probe(Probe::Log(t)) if t.regex && t.any_case)
     );
     assert_eq!((ready[0].timeout_ms, ready[0].every_ms), (30_000, 250));
-    assert_eq!(ready[1].asked, DeclaredProbe::OwnPort("127.0.0.1".into(), PortOwner::Auto));
+    assert_eq!(ready[1].probe, DeclaredProbe::OwnPort("127.0.0.1".into(), PortOwner::Auto));
     assert_eq!((ready[1].timeout_ms, ready[1].every_ms), (60_000, 50));
     let live = plain(web.live.as_ref());
     assert_eq!((live.every_ms, live.timeout_ms, live.failures), (5000, 2000, 2));

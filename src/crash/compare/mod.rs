@@ -8,7 +8,7 @@ use std::io;
 
 use self::shape::shape;
 use super::life::{Log, pieces};
-use crate::journal::search::landmark::{Landmark, LandmarkEvent, LandmarkProcess, Landmarks};
+use crate::journal::search::landmark::{Landmark, LandmarkEvent, Landmarks};
 use crate::journal::{Cursor, Kind, Position};
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcName};
@@ -117,7 +117,7 @@ pub enum Compared {
 /// Compare a life of a process with the last good ones before it.
 pub fn compare(log: &Log<'_>, name: &ProcName) -> io::Result<Compared> {
     let Some(stream) = log.stream(name) else { return Ok(Compared::NoLife) };
-    let lives = last_lives(log, name, stream)?;
+    let lives = last_lives(log, name)?;
     let Some((life, earlier)) = in_question(&lives) else { return Ok(Compared::NoLife) };
     let good = good_before(earlier);
     let Some(last_good) = good.first() else { return Ok(Compared::NothingGood(*life)) };
@@ -183,7 +183,7 @@ fn only(these: &Shapes, those: &Shapes) -> Vec<Shape> {
 }
 
 /// The lives of a process that are needed to find the good ones, oldest first.
-fn last_lives(log: &Log<'_>, name: &ProcName, stream: u16) -> io::Result<Vec<Life>> {
+fn last_lives(log: &Log<'_>, name: &ProcName) -> io::Result<Vec<Life>> {
     let mut index = log.open_index()?;
     let mut search = Landmarks::new(log.dirs());
     let floor = log.begin().record.max(index.first()?);
@@ -191,11 +191,7 @@ fn last_lives(log: &Log<'_>, name: &ProcName, stream: u16) -> io::Result<Vec<Lif
     let (mut landmarks, mut end) = (vec![], head);
     loop {
         let found = search.before(&mut index, end, floor)?;
-        let own = |landmark: &Landmark| match &landmark.process {
-            LandmarkProcess::Stream(number) => *number == stream,
-            LandmarkProcess::Name(about) => about == name,
-            LandmarkProcess::Run => false,
-        };
+        let own = |landmark: &Landmark| landmark.name.as_deref() == Some(name.as_str());
         end = found.records.start;
         landmarks.splice(0..0, found.landmarks.into_iter().filter(own));
         let lives = lives(&landmarks, head);
@@ -235,13 +231,8 @@ fn lives(landmarks: &[Landmark], head: u64) -> Vec<Life> {
             LandmarkEvent::Asked => life.asked = true,
             LandmarkEvent::Failed => life.failed = true,
             LandmarkEvent::Exited(exit) => life.ended = Some((*time, *exit)),
-            LandmarkEvent::Started(_)
-            | LandmarkEvent::Installing
-            | LandmarkEvent::RunBegan
-            | LandmarkEvent::RunEnded
-            | LandmarkEvent::Skipped
-            | LandmarkEvent::Flagged
-            | LandmarkEvent::Gap => {}
+            // The rest says nothing about how a life went.
+            _ => {}
         }
     }
     lives

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use super::{Findings, clue, hearsay, last_lines};
-use crate::crash::cause::Kind;
+use crate::crash::cause::CauseKind;
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 use crate::model::Exit;
@@ -44,9 +44,13 @@ pub(super) fn find(found: &mut Findings<'_>) {
         return signal(found, exit, number);
     }
     let (score, kind, text) = if exit.success() {
-        (76, Kind::EndedEarly, "it exited with code 0, but was expected to keep running".to_owned())
+        (
+            76,
+            CauseKind::EndedEarly,
+            "it exited with code 0, but was expected to keep running".to_owned(),
+        )
     } else {
-        (20, Kind::ExitCode, format!("it exited with {}", exit.describe()))
+        (20, CauseKind::ExitCode, format!("it exited with {}", exit.describe()))
     };
     // The last line of output is the only evidence.
     let last = evidence.lines.iter().rev().find(|line| !NO_NEWS.finds(&line.text));
@@ -72,7 +76,7 @@ fn signal(found: &mut Findings<'_>, exit: Exit, number: u8) {
     let next = after(known, pid, evidence);
     let said = found.last(&SHELL_SAYS).map(|(at, _)| clue(&evidence.lines[at]));
     let shown = said.unwrap_or_else(|| hearsay(&exit.to_string()));
-    found.add(score, Kind::Signal, text, next).evidence = Some(shown);
+    found.add(score, CauseKind::Signal, text, next).evidence = Some(shown);
 }
 
 /// The command that shows more about an end by this signal.

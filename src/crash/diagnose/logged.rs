@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::traces::place_in;
 use super::{Findings, cut};
-use crate::crash::cause::Kind;
+use crate::crash::cause::CauseKind;
 use crate::crash::expr::Expr;
 use crate::model::Exit;
 
@@ -47,12 +47,12 @@ pub(super) fn find(found: &mut Findings<'_>) {
     if let Some((at, Entry { fatal, text, stack })) = worst {
         let place = stack.and_then(|stack| place_in(found.evidence, &stack));
         let score = if fatal { 62 } else { 52 };
-        found.add_line(score, at, Kind::LoggedError, text).look_at(place, None);
+        found.add_line(score, at, CauseKind::LoggedError, text).look_at(place, None);
     }
     let says = |text: &str| ERROR.finds(text) && !NO_NEWS.finds(text) && json(text).is_none();
     if let Some(at) = lines.iter().rposition(|line| says(&line.text)) {
         let text = format!("it logged: {}", cut(lines[at].text.trim()));
-        found.add_line(45, at, Kind::LoggedError, text);
+        found.add_line(45, at, CauseKind::LoggedError, text);
     }
 }
 
@@ -70,7 +70,7 @@ fn last_words(found: &mut Findings<'_>) {
     let place = named("path").zip(named("line"));
     let place = place.map(|(path, line)| found.evidence.place(path, line));
     let text = format!("it logged: {}", cut(named("text").unwrap_or_default()));
-    found.add_line(46, at, Kind::LoggedError, text).look_at(place, None);
+    found.add_line(46, at, CauseKind::LoggedError, text).look_at(place, None);
 }
 
 /// A log entry with an error level.
@@ -127,7 +127,7 @@ fn object(line: &str) -> Option<Entry> {
             60..=100 => true,
             _ => return None,
         },
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+        _ => return None,
     };
     let words = |value: &Value| {
         let inner = value.get("message").or_else(|| value.get("msg"));

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use super::{Findings, hearsay};
-use crate::crash::cause::Kind;
+use crate::crash::cause::CauseKind;
 use crate::crash::expr::Expr;
 
 /// The command that shows the memory usage, even when the run is over.
@@ -48,7 +48,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
     kernel(found);
     for (expr, words, score) in &SAID {
         if let Some((at, line)) = found.last(expr) {
-            let cause = found.add_line(*score, at, Kind::OutOfMemory, (*words).to_owned());
+            let cause = found.add_line(*score, at, CauseKind::OutOfMemory, (*words).to_owned());
             cause.next = Some(remedy(line).to_owned());
         }
     }
@@ -61,7 +61,7 @@ fn kernel(found: &mut Findings<'_>) {
     if killed && kills > 0 {
         let text = "the kernel killed it for want of memory".to_owned();
         let counted = hearsay(&format!("oom_kill of its control group rose by {kills}"));
-        found.add(98, Kind::OutOfMemory, text, USED.to_owned()).evidence = Some(counted);
+        found.add(98, CauseKind::OutOfMemory, text, USED.to_owned()).evidence = Some(counted);
     }
 }
 

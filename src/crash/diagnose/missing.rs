@@ -1,7 +1,7 @@
 //! A missing module, file or variable.
 
 use super::{Findings, last_lines, packages, quoted};
-use crate::crash::cause::Kind;
+use crate::crash::cause::CauseKind;
 use crate::crash::expr::Expr;
 
 /// The language in which a module is missing.
@@ -117,7 +117,7 @@ fn modules(found: &mut Findings<'_>) {
                 install(found, *tongue, name, line).unwrap_or_else(|| last_lines(found.evidence))
             }
         };
-        found.add_line(86, at, Kind::MissingModule, text).next = Some(next);
+        found.add_line(86, at, CauseKind::MissingModule, text).next = Some(next);
     }
 }
 
@@ -184,7 +184,7 @@ fn variables(found: &mut Findings<'_>) {
         } else {
             let text = "a variable that it needs is not set".to_owned();
             let next = Some("tmo run env".to_owned());
-            found.add_line(84, at, Kind::MissingVariable, text).next = next;
+            found.add_line(84, at, CauseKind::MissingVariable, text).next = next;
         }
     }
     let text = |at: usize| found.lines().get(at).map_or("", |line| line.text.trim());
@@ -211,14 +211,14 @@ fn not_set(found: &mut Findings<'_>, at: usize, name: &str) {
         Some(example) => format!("cp {} .env", example.name),
         None => format!("echo {name}= >> .env"),
     };
-    found.add_line(84, at, Kind::MissingVariable, text).next = Some(next);
+    found.add_line(84, at, CauseKind::MissingVariable, text).next = Some(next);
 }
 
 fn files(found: &mut Findings<'_>) {
     if let Some((at, _, name)) = found.last_group(&DIRECTORY) {
         let text = format!("there is no directory {name}");
         let next = format!("ls -ld {}", quoted(name));
-        found.add_line(75, at, Kind::MissingFile, text).next = Some(next);
+        found.add_line(75, at, CauseKind::MissingFile, text).next = Some(next);
     }
     for expr in &FILES {
         let Some((at, _, name)) = found.last_group(expr) else { continue };
@@ -229,6 +229,6 @@ fn files(found: &mut Findings<'_>) {
         } else {
             ("a file that it needs does not exist".to_owned(), last_lines(found.evidence))
         };
-        found.add_line(74, at, Kind::MissingFile, text).next = Some(next);
+        found.add_line(74, at, CauseKind::MissingFile, text).next = Some(next);
     }
 }

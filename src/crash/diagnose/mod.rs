@@ -21,7 +21,7 @@ mod triggers;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::cause::{Cause, Certainty, Clue, Diagnosis, Kind};
+use super::cause::{Cause, CauseKind, Certainty, Clue};
 use super::evidence::{Evidence, OutputLine};
 use super::expr::Expr;
 use crate::model::shell::quoted;
@@ -52,7 +52,7 @@ const APART_TIME: Duration = Duration::from_secs(5);
 const AT_ONCE: Duration = Duration::from_millis(200);
 
 /// The causes of an end, the most certain first.
-pub fn diagnose(evidence: &Evidence) -> Diagnosis {
+pub fn diagnose(evidence: &Evidence) -> Vec<Cause> {
     let mut found = Findings { evidence, all: vec![], trails: vec![] };
     triggers::find(&mut found);
     shell::find(&mut found);
@@ -67,7 +67,7 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
     found.ranked()
 }
 
-/// The findings of all parts.
+/// The findings of all parts. The certainty of each follows from its score in the end.
 struct Findings<'e> {
     evidence: &'e Evidence,
     all: Vec<Finding>,
@@ -115,28 +115,23 @@ impl<'e> Findings<'e> {
     }
 
     /// Add a cause whose evidence is not in the log.
-    fn add(&mut self, score: i32, kind: Kind, text: String, next: String) -> &mut Cause {
-        self.put(Finding { score, line: None, cause: cause(kind, text, Some(next)) })
+    fn add(&mut self, score: i32, kind: CauseKind, text: String, next: String) -> &mut Cause {
+        self.put(Finding { score, line: None, cause: Cause::certain(kind, text, Some(next)) })
     }
 
     /// Add a cause whose evidence is a line. The longer before the end it was printed, the lower
     /// its score.
-    fn add_line(&mut self, score: i32, at: usize, kind: Kind, text: String) -> &mut Cause {
+    fn add_line(&mut self, score: i32, at: usize, kind: CauseKind, text: String) -> &mut Cause {
         let behind = self.lines().len().saturating_sub(at + 1);
         // One point less for each second.
-        let seconds = self.time_between(at, self.lines().len().saturating_sub(1)).as_secs();
+        let last = self.lines().len().saturating_sub(1);
+        let seconds = time_between(self.lines(), at, last).as_secs();
         let seconds = usize::try_from(seconds).unwrap_or(usize::MAX);
         let age = i32::try_from((behind / 3).saturating_add(seconds)).unwrap_or(i32::MAX).min(30);
         let elsewhere = if comes_from_outside(self.evidence) { ELSEWHERE } else { 0 };
-        let mut cause = cause(kind, text, None);
-        cause.evidence = self.lines().get(at).map(clue);
+        let evidence = self.lines().get(at).map(clue);
+        let cause = Cause { evidence, ..Cause::certain(kind, text, None) };
         self.put(Finding { score: score - age - elsewhere, line: Some(at), cause })
-    }
-
-    /// The time between the two lines.
-    fn time_between(&self, first: usize, second: usize) -> Duration {
-        let time = |at: usize| self.lines().get(at).map_or(Timestamp::EPOCH, |line| line.time);
-        time(second).since(time(first))
     }
 
     /// Output from long before the last exception did not end the process, since the exception came
@@ -147,13 +142,12 @@ impl<'e> Findings<'e> {
         let within = |line: usize| last.contains(&line);
         let fatal = self.all.iter().filter(|finding| finding.line.is_some_and(within));
         let Some(most) = fatal.map(|finding| finding.score).max() else { return };
+        let lines = self.lines();
         let survived = |line: usize| {
-            line + APART < begin || line < begin && self.time_between(line, begin) > APART_TIME
+            line + APART < begin || line < begin && time_between(lines, line, begin) > APART_TIME
         };
-        let old: Vec<usize> =
-            (0..self.all.len()).filter(|at| self.all[*at].line.is_some_and(survived)).collect();
-        for at in old {
-            self.all[at].score = self.all[at].score.min(most - 1);
+        for old in self.all.iter_mut().filter(|finding| finding.line.is_some_and(survived)) {
+            old.score = old.score.min(most - 1);
         }
     }
 
@@ -165,21 +159,20 @@ impl<'e> Findings<'e> {
 
     /// Sort the causes. Two causes with the same line as evidence are merged: the one with the
     /// higher score, with the place of the other.
-    fn ranked(mut self) -> Diagnosis {
+    fn ranked(mut self) -> Vec<Cause> {
         self.weaken_what_was_survived();
         // A line within an exception that looks like an error is not a separate cause.
-        let trails = std::mem::take(&mut self.trails);
         self.all.retain(|finding| {
-            let part = |line| trails.iter().any(|trail| trail.contains(&line));
-            let logged = finding.cause.kind == Kind::LoggedError && finding.cause.place.is_none();
+            let part = |line| self.trails.iter().any(|trail| trail.contains(&line));
+            let logged =
+                finding.cause.kind == CauseKind::LoggedError && finding.cause.place.is_none();
             !(logged && finding.line.is_some_and(part))
         });
         let Evidence { lines, facts, .. } = self.evidence;
         let end = facts.end.filter(|_| comes_from_outside(self.evidence));
         let is_late = |finding: &Finding| {
-            end.is_some_and(|end| {
-                finding.line.is_some_and(|line| lines[line].time >= end - AT_ONCE)
-            })
+            let printed = finding.line.map(|line| lines[line].time);
+            end.zip(printed).is_some_and(|(end, time)| time >= end - AT_ONCE)
         };
         let is_reaction = |finding: &Finding| {
             (facts.trigger.is_some() || is_late(finding))
@@ -207,11 +200,11 @@ impl<'e> Findings<'e> {
         }
         // The exit is shown elsewhere anyway: it counts as a cause only if there is no other.
         if kept.len() > 1 {
-            kept.retain(|finding| finding.cause.kind != Kind::ExitCode);
+            kept.retain(|finding| finding.cause.kind != CauseKind::ExitCode);
         }
         // A signal that tmo sent, or an end that tmo caused, does not explain anything more.
         if triggers::ended_by_tmo(self.evidence) {
-            let ours = |kind| matches!(kind, Kind::Signal | Kind::EndedEarly);
+            let ours = |kind| matches!(kind, CauseKind::Signal | CauseKind::EndedEarly);
             kept.retain(|finding| !ours(finding.cause.kind));
         }
         if let Some(first) = kept.first_mut().filter(|first| first.cause.next.is_none()) {
@@ -219,8 +212,14 @@ impl<'e> Findings<'e> {
         }
         // Causes after these explain hardly anything.
         kept.truncate(MOST_CAUSES);
-        Diagnosis { causes: kept.into_iter().map(|finding| finding.cause).collect() }
+        kept.into_iter().map(|finding| finding.cause).collect()
     }
+}
+
+/// The time between two of these lines.
+fn time_between(lines: &[OutputLine], first: usize, second: usize) -> Duration {
+    let time = |at: usize| lines.get(at).map_or(Timestamp::EPOCH, |line| line.time);
+    time(second).since(time(first))
 }
 
 const fn certainty(score: i32) -> Certainty {
@@ -229,10 +228,6 @@ const fn certainty(score: i32) -> Certainty {
         LIKELY.. => Certainty::Likely,
         _ => Certainty::Possible,
     }
-}
-
-fn cause(kind: Kind, text: String, next: Option<String>) -> Cause {
-    Cause { kind, certainty: Certainty::Possible, text, evidence: None, place: None, next }
 }
 
 impl Cause {

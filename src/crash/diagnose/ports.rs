@@ -1,7 +1,7 @@
 //! A port that another process listens on.
 
-use super::{Findings, cause, clue, quoted};
-use crate::crash::cause::{Cause, Kind};
+use super::{Findings, clue, quoted};
+use crate::crash::cause::{Cause, CauseKind};
 use crate::crash::evidence::{Evidence, Holder, OutputLine, OwningRun, SignalSender};
 use crate::crash::expr::Expr;
 
@@ -48,22 +48,21 @@ pub(super) fn find(found: &mut Findings<'_>) {
         found.add(score, kind, text, next.unwrap_or_default()).evidence = evidence;
         return;
     }
-    let Some((at, ports)) = taken(found.evidence) else { return };
-    let (text, next) = describe(found.evidence, ports.the_one(found.evidence));
-    found.add_line(88, at, Kind::PortTaken, text).next = Some(next);
+    let evidence = found.evidence;
+    let Some((at, named)) = taken(evidence) else { return };
+    // Without a port in the message, it is the possible one on which some process listens.
+    let held = || wanted(evidence).into_iter().find(|port| is_held(evidence, *port));
+    let (text, next) = describe(evidence, named.or_else(held));
+    found.add_line(88, at, CauseKind::PortTaken, text).next = Some(next);
 }
 
 /// The port that was taken at the start, if the process ended soon after its start or printed that a port is
 /// taken; with its score.
 fn known(evidence: &Evidence) -> Option<(i32, Cause)> {
     let port = evidence.facts.taken.as_ref().map(|(port, _)| *port)?;
-    let printed = taken(evidence).is_some_and(|(_, ports)| match ports {
-        Ports::Named(named) => named == port,
-        Ports::Possible(_) => true,
-    });
-    let is_held = evidence.facts.holders.iter().any(|holder| holder.port == port);
+    let printed = taken(evidence).is_some_and(|(_, named)| named.is_none_or(|named| named == port));
     let score = match evidence.exit.success() {
-        _ if printed || is_held => KNOWN,
+        _ if printed || is_held(evidence, port) => KNOWN,
         true => FREE_AGAIN.0,
         false => FREE_AGAIN.1,
     };
@@ -75,45 +74,27 @@ fn known(evidence: &Evidence) -> Option<(i32, Cause)> {
 pub fn at_start(evidence: &Evidence) -> Option<Cause> {
     let (port, line) = evidence.facts.taken.as_ref()?;
     let (text, next) = describe(evidence, Some(*port));
-    let mut cause = cause(Kind::PortTaken, text, Some(next));
-    cause.evidence = Some(clue(line));
-    Some(cause)
+    let cause = Cause::certain(CauseKind::PortTaken, text, Some(next));
+    Some(Cause { evidence: Some(clue(line)), ..cause })
 }
 
 /// The ports that are taken according to the output. The caller should look up which processes hold
 /// them.
 pub fn ports_named(evidence: &Evidence) -> Vec<u16> {
-    taken(evidence).map(|(_, ports)| ports.all()).unwrap_or_default()
-}
-
-/// The ports to which a message may refer.
-enum Ports {
-    /// The port in the message.
-    Named(u16),
-    /// The message has none: the ports in the command of the process, or assigned to it.
-    Possible(Vec<u16>),
-}
-
-impl Ports {
-    fn all(self) -> Vec<u16> {
-        match self {
-            Self::Named(port) => vec![port],
-            Self::Possible(ports) => ports,
-        }
-    }
-
-    /// The port in the message, or the possible port on which some process listens.
-    fn the_one(&self, evidence: &Evidence) -> Option<u16> {
-        let held = |port: &&u16| evidence.facts.holders.iter().any(|held| held.port == **port);
-        match self {
-            Self::Named(port) => Some(*port),
-            Self::Possible(ports) => ports.iter().find(held).copied(),
-        }
+    match taken(evidence) {
+        Some((_, Some(named))) => vec![named],
+        Some((_, None)) => wanted(evidence),
+        None => vec![],
     }
 }
 
-/// The line with the message, and the ports that it may be about.
-fn taken(evidence: &Evidence) -> Option<(usize, Ports)> {
+/// Whether some process listens on this port.
+fn is_held(evidence: &Evidence, port: u16) -> bool {
+    evidence.facts.holders.iter().any(|holder| holder.port == port)
+}
+
+/// The line with the message that a port is taken, and the port in it.
+fn taken(evidence: &Evidence) -> Option<(usize, Option<u16>)> {
     let lines = &evidence.lines;
     let says = |line: &OutputLine| TAKEN.finds(&line.text) && !GOES_ON.finds(&line.text);
     let last = lines.iter().rposition(says)?;
@@ -124,8 +105,7 @@ fn taken(evidence: &Evidence) -> Option<(usize, Ports)> {
     // several messages (IPv6, IPv4), the others are close as well.
     let behind = lines.iter().skip(at).take(NEAR + 1);
     let before = lines[..at].iter().rev().take(NEAR);
-    let port = behind.chain(before).find_map(|line| number(&line.text));
-    Some((at, port.map_or_else(|| Ports::Possible(wanted(evidence)), Ports::Named)))
+    Some((at, behind.chain(before).find_map(|line| number(&line.text))))
 }
 
 /// If the message does not contain the port: the ports in its command and the one it was assigned.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Findings, clue, ports, quoted};
-use crate::crash::cause::Kind;
+use crate::crash::cause::CauseKind;
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 use crate::model::time::Timestamp;
@@ -112,19 +112,20 @@ pub(super) fn find(found: &mut Findings<'_>) {
         let text = format!(
             "nothing listens where it wanted to connect; it depends on {name}, which {ended}"
         );
-        found.add_line(78, at, Kind::ConnectionRefused, text).next = Some(next);
+        found.add_line(78, at, CauseKind::ConnectionRefused, text).next = Some(next);
         return;
     }
     let Some((line, port)) = named else {
         let text = "nothing listens where it wanted to connect".to_owned();
-        found.add_line(72, at, Kind::ConnectionRefused, text).next = Some(ports::listeners(None));
+        found.add_line(72, at, CauseKind::ConnectionRefused, text).next =
+            Some(ports::listeners(None));
         return;
     };
     if let Some((name, exit)) = &evidence.facts.gone {
         let (ended, next) = end_of(name, *exit);
         let text = format!("nothing listens on port {port} of {name}, which {ended}");
         // Whatever else was printed follows from this.
-        let cause = found.add(GONE, Kind::ConnectionRefused, text, next);
+        let cause = found.add(GONE, CauseKind::ConnectionRefused, text, next);
         cause.evidence = Some(clue(&evidence.lines[at]));
         return;
     }
@@ -145,7 +146,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
         );
         (format!("nothing listens on port {port}{whose}"), next)
     };
-    found.add_line(78, at, Kind::ConnectionRefused, text).next = Some(next);
+    found.add_line(78, at, CauseKind::ConnectionRefused, text).next = Some(next);
 }
 
 /// The host of this port in a line, if it is not this machine. It has only characters that shells take as

@@ -1,7 +1,7 @@
 //! Messages of a shell about the command that it was given.
 
 use super::{Findings, cut, last_lines, open, quoted};
-use crate::crash::cause::Kind;
+use crate::crash::cause::CauseKind;
 use crate::crash::expr::Expr;
 use crate::model::Exit;
 use crate::model::nearest;
@@ -71,37 +71,19 @@ static BAD_SYNTAX: [Expr; 4] = [
     Expr::new(r"^\S+: (?:line )?(?:\d+: )?(?:Bad substitution|\S+: bad substitution)"),
 ];
 
-/// Programs that are installed with a project's dependencies, and the command that installs those.
-const BROUGHT: [(&str, &[&str]); 3] = [
-    (
-        "npm install",
-        &[
-            "astro",
-            "concurrently",
-            "esbuild",
-            "jest",
-            "nest",
-            "next",
-            "nodemon",
-            "nuxt",
-            "parcel",
-            "remix",
-            "rollup",
-            "tailwindcss",
-            "ts-node",
-            "tsc",
-            "tsx",
-            "turbo",
-            "vite",
-            "webpack",
-        ],
-    ),
-    ("bundle install", &["puma", "rackup", "rails", "rake", "sidekiq", "unicorn"]),
-    (
-        "pip install -r requirements.txt",
-        &["celery", "daphne", "flask", "gunicorn", "hypercorn", "pytest", "uvicorn"],
-    ),
-];
+/// The command that installs a program with a project's dependencies, if it is usually one of those.
+fn brought_by(program: &str) -> Option<&'static str> {
+    match program {
+        "astro" | "concurrently" | "esbuild" | "jest" | "nest" | "next" | "nodemon" | "nuxt"
+        | "parcel" | "remix" | "rollup" | "tailwindcss" | "ts-node" | "tsc" | "tsx" | "turbo"
+        | "vite" | "webpack" => Some("npm install"),
+        "puma" | "rackup" | "rails" | "rake" | "sidekiq" | "unicorn" => Some("bundle install"),
+        "celery" | "daphne" | "flask" | "gunicorn" | "hypercorn" | "pytest" | "uvicorn" => {
+            Some("pip install -r requirements.txt")
+        }
+        _ => None,
+    }
+}
 
 pub(super) fn find(found: &mut Findings<'_>) {
     match found.evidence.exit {
@@ -124,7 +106,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
         let text = format!("the shell does not understand {what}");
         let place = script.map(|[path, line]| found.evidence.place(path, line));
         let config = where_it_stands(found);
-        found.add_line(94, at, Kind::BadSyntax, text).look_at(place, Some(config));
+        found.add_line(94, at, CauseKind::BadSyntax, text).look_at(place, Some(config));
     }
 }
 
@@ -135,7 +117,7 @@ fn in_the_middle(found: &mut Findings<'_>) {
     let text = format!("there is no command {}", cut(command));
     let place = (!is_shell(script)).then(|| found.evidence.place(script, number));
     let config = where_it_stands(found);
-    found.add_line(50, at, Kind::CommandNotFound, text).look_at(place, Some(config));
+    found.add_line(50, at, CauseKind::CommandNotFound, text).look_at(place, Some(config));
 }
 
 /// The command that shows the command of the process and its place in the configuration, if it has one.
@@ -160,7 +142,7 @@ fn library(found: &mut Findings<'_>) {
             let base = library.rsplit('/').next().unwrap_or(library);
             let base = base.split(".so").next().unwrap_or(base);
             let next = format!("{next} | grep {}", quoted(base));
-            found.add_line(98, at, Kind::LibraryNotFound, text).next = Some(next);
+            found.add_line(98, at, CauseKind::LibraryNotFound, text).next = Some(next);
         }
     }
 }
@@ -172,7 +154,7 @@ fn command(found: &mut Findings<'_>) {
         // A program may also exit with 127 for another reason.
         let text = "it exited with code 127, as shells do for a command that they can't find";
         let next = where_it_stands(found);
-        found.add(40, Kind::CommandNotFound, text.to_owned(), next);
+        found.add(40, CauseKind::CommandNotFound, text.to_owned(), next);
         return;
     };
     let evidence = found.evidence;
@@ -196,18 +178,17 @@ fn command(found: &mut Findings<'_>) {
     };
     let said = SURVIVED.groups(line).filter(|[script, _, _]| !is_shell(script));
     let place = said.map(|[script, number, _]| evidence.place(script, number));
-    let brought = BROUGHT.iter().find(|(_, names)| names.contains(&name));
     let next = if name.contains('/') {
         let file = name.strip_suffix(r"\r").unwrap_or(name);
         format!("ls -l {}", quoted(file))
     } else if packaged {
         format!("npx {}", quoted(name))
     } else {
-        let brought = brought.map(|(command, _)| (*command).to_owned());
+        let brought = brought_by(name).map(str::to_owned);
         let script = || place.as_deref().map(open);
         brought.or_else(script).unwrap_or_else(|| where_it_stands(found))
     };
-    let cause = found.add_line(96, at, Kind::CommandNotFound, text);
+    let cause = found.add_line(96, at, CauseKind::CommandNotFound, text);
     cause.next = Some(next);
     cause.place = place;
 }
@@ -217,9 +198,9 @@ fn not_entered(found: &mut Findings<'_>) -> bool {
     let Some((at, line)) = found.last(&NOT_ENTERED) else { return false };
     let Some([dir, why]) = NOT_ENTERED.groups(line) else { return false };
     let (kind, text) = if why.starts_with("No such file") {
-        (Kind::MissingFile, format!("its directory {dir} does not exist"))
+        (CauseKind::MissingFile, format!("its directory {dir} does not exist"))
     } else {
-        (Kind::NotExecutable, format!("its directory {dir} can't be entered: {why}"))
+        (CauseKind::NotExecutable, format!("its directory {dir} can't be entered: {why}"))
     };
     let next = format!("ls -ld {}", quoted(dir));
     found.add_line(98, at, kind, text).next = Some(next);
@@ -233,7 +214,7 @@ fn not_executable(found: &mut Findings<'_>) {
         let text = format!("{} can't be run", name.unwrap_or("one of its commands"));
         let next =
             name.map_or_else(|| where_it_stands(found), |name| format!("ls -l {}", quoted(name)));
-        found.add(80, Kind::NotExecutable, text, next);
+        found.add(80, CauseKind::NotExecutable, text, next);
         return;
     };
     let why = if line.contains("bad interpreter") {
@@ -257,7 +238,7 @@ fn not_executable(found: &mut Findings<'_>) {
         "file"
     };
     let (text, next) = (format!("{name} {why}"), format!("{next} {}", quoted(name)));
-    found.add_line(96, at, Kind::NotExecutable, text).next = Some(next);
+    found.add_line(96, at, CauseKind::NotExecutable, text).next = Some(next);
 }
 
 /// A program whose name differs by one typing error.

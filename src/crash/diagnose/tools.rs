@@ -1,7 +1,7 @@
 //! Errors that package managers and other tools report.
 
 use super::{Findings, cut, quoted};
-use crate::crash::cause::Kind;
+use crate::crash::cause::CauseKind;
 use crate::crash::expr::Expr;
 
 /// npm, pnpm and yarn: there is no script of this name.
@@ -36,7 +36,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
     for expr in &NO_SCRIPT {
         if let Some((at, _, name)) = found.last_group(expr) {
             let text = format!("Missing script {} in package.json", quoted(name));
-            found.add_line(88, at, Kind::CommandNotFound, text).next = Some("npm run".into());
+            found.add_line(88, at, CauseKind::CommandNotFound, text).next = Some("npm run".into());
         }
     }
     if let Some((at, line)) = found.last(&RUNS_ALREADY) {
@@ -46,15 +46,17 @@ pub(super) fn find(found: &mut Findings<'_>) {
         let pid = group(1).map_or_else(|| format!("$(cat {})", quoted(file)), str::to_owned);
         let text = format!("a server is already running, says {}", found.evidence.shown(file));
         let next = format!("ps -p {pid} || rm {}", quoted(file));
-        found.add_line(88, at, Kind::LoggedError, text).next = Some(next);
+        found.add_line(88, at, CauseKind::LoggedError, text).next = Some(next);
     }
     if let Some((at, _)) = found.last(&NO_DOCKER) {
         let text = "the Docker daemon does not run, or may not be used by this user".to_owned();
-        found.add_line(86, at, Kind::ConnectionRefused, text).next = Some("docker info".into());
+        found.add_line(86, at, CauseKind::ConnectionRefused, text).next =
+            Some("docker info".into());
     }
     for (expr, next) in &VERSIONS {
         if let Some((at, _, what)) = found.last_group(expr) {
-            found.add_line(86, at, Kind::LoggedError, cut(what)).next = Some((*next).to_owned());
+            found.add_line(86, at, CauseKind::LoggedError, cut(what)).next =
+                Some((*next).to_owned());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What tmo itself saw or did, which is certain.
 
 use super::{Findings, clue, comes_from_outside, last_lines, quoted};
-use crate::crash::cause::Kind;
+use crate::crash::cause::CauseKind;
 use crate::crash::evidence::{Evidence, Trigger};
 use crate::model::count::in_a_row;
 use crate::model::rules::Text;
@@ -16,25 +16,25 @@ pub(super) fn find(found: &mut Findings<'_>) {
     let mut shown = None;
     let (kind, text, next) = match trigger {
         Trigger::StoppedWith { first, exit } => (
-            Kind::StoppedWithOther,
+            CauseKind::StoppedWithOther,
             format!("tmo stopped it because {first} {} {exit}", exit.verb()),
             format!("tmo why {}", quoted(first.as_str())),
         ),
         Trigger::Asked => (
-            Kind::StoppedByRequest,
+            CauseKind::StoppedByRequest,
             "it was stopped by a command of tmo".to_owned(),
             format!("tmo start {name}"),
         ),
         Trigger::FailurePattern { pattern, line } => {
             shown = Some(clue(line));
             (
-                Kind::FailurePattern,
+                CauseKind::FailurePattern,
                 format!("it printed {pattern}, which counts as a failure"),
                 format!("tmo logs {name} --around {}", quoted(&expression(pattern))),
             )
         }
         Trigger::NotLive { probe, failures, answer } => (
-            Kind::NotLive,
+            CauseKind::NotLive,
             format!("its liveness check failed {}: {answer}", in_a_row(*failures)),
             probe.by_hand().unwrap_or_else(|| format!("tmo logs {name}")),
         ),

@@ -15,15 +15,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::life::LifePlace;
 use super::record::examine_in;
-use super::store::{self, Found, Reports};
-use super::{Cause, CrashInput, CrashReport, Facts, Kind, LifeSummary, Log, Trigger};
+use super::store::{self, Reports, StoredReport};
+use super::{Cause, CauseKind, CrashInput, CrashReport, Facts, LifeSummary, Log, Trigger};
 use crate::journal::last::{self, last_lines};
 use crate::journal::last_run::RecordedEnd;
-use crate::journal::search::pattern::without_break;
 use crate::journal::search::runs;
 use crate::journal::{Dirs, Filter, IndexReader};
-use crate::model::line;
+use crate::model::line::plain_text;
 use crate::model::plan::Plan;
 use crate::model::request::{API, ProcessState, State, Unknown};
 use crate::model::text::OsText;
@@ -158,7 +158,7 @@ impl WhyError {
     }
 
     /// These reports, the newest last, or the error for their directory.
-    pub(super) fn listed(reports: &Reports) -> Result<Vec<Found>, Self> {
+    pub(super) fn listed(reports: &Reports) -> Result<Vec<StoredReport>, Self> {
         let path = &reports.dir;
         reports.list().map_err(|source| Self::Reports { path: path.clone(), source })
     }
@@ -188,7 +188,7 @@ pub struct Analysis<'a> {
     first: u64,
     /// Its crash reports, and those of earlier runs.
     reports: Vec<Report>,
-    earlier: Vec<Found>,
+    earlier: Vec<StoredReport>,
     plan: Option<Plan>,
     state: Option<State>,
 }
@@ -231,17 +231,12 @@ impl<'a> Analysis<'a> {
     /// What is wrong with this process, or with any. `flags` select the run; they are added to the commands in
     /// the text that nothing is wrong.
     pub fn explain(&self, name: Option<&str>, flags: &str) -> Result<Explanation, WhyError> {
-        let found = match &self.state {
-            Some(state) => self.of_run(state, name)?,
-            None => self.afterwards(name)?,
-        };
-        let run_ended = match &self.state {
-            Some(_) => None,
-            None => Some(self.ended()?.words()),
-        };
-        let unwritable = match &self.state {
-            Some(_) => last::unwritable(self.log.open_index()?, self.first)?,
-            None => None,
+        let (found, run_ended, unwritable) = match &self.state {
+            Some(state) => {
+                let found = self.of_run(state, name)?;
+                (found, None, last::unwritable(self.log.open_index()?, self.first)?)
+            }
+            None => (self.afterwards(name)?, Some(self.ended()?.words()), None),
         };
         if let Some(why) = found {
             return Ok(Explanation::Wrong(Box::new(Why { run_ended, unwritable, ..why })));
@@ -262,11 +257,7 @@ impl<'a> Analysis<'a> {
         trigger: Option<Trigger>,
     ) -> Result<Option<Report>, WhyError> {
         let last = self.log.last_ended(name)?;
-        let same = |report: &CrashReport| {
-            report.process_name == *name
-                && last.is_none_or(|(lived, _)| lived.life == report.tmo.life)
-        };
-        if let Some(found) = self.reports.iter().find(|(report, _)| same(report)) {
+        if let Some(found) = self.report_of(name, last) {
             return Ok(Some(found.clone()));
         }
         let Some((lived, place)) = last else { return Ok(None) };
@@ -276,6 +267,17 @@ impl<'a> Analysis<'a> {
         let trigger = failed.or(trigger.filter(|_| stopped));
         let input = self.input(name, run, lived, trigger);
         Ok(Some((examine_in(&input, Some((&self.log, &place))), None)))
+    }
+
+    /// The report of this last end of a process, or of any of its ends if that is not known.
+    fn report_of(
+        &self,
+        name: &ProcName,
+        last: Option<(LifeSummary, LifePlace)>,
+    ) -> Option<&Report> {
+        let is_last = |life| last.is_none_or(|(lived, _)| lived.life == life);
+        let is_it = |report: &CrashReport| report.process_name == *name && is_last(report.tmo.life);
+        self.reports.iter().find(|(report, _)| is_it(report))
     }
 
     /// The input of a report for an end that has none.
@@ -314,11 +316,7 @@ impl<'a> Analysis<'a> {
 
     fn answer_about(&self, name: &ProcName, cause: Cause) -> Why {
         let lines = self.last_lines(name).unwrap_or_default();
-        let shown = |line: &[u8]| {
-            let mut text = vec![];
-            line::plain(without_break(line), &mut text);
-            String::from_utf8_lossy(&text).lines().map(str::to_owned).collect::<Vec<_>>()
-        };
+        let shown = |line: &[u8]| plain_text(line).lines().map(str::to_owned).collect::<Vec<_>>();
         let lines = lines.split_inclusive(|&b| b == b'\n').flat_map(shown);
         Why {
             api: API,
@@ -349,8 +347,9 @@ impl<'a> Analysis<'a> {
 
 /// The answer that a report gives.
 fn of_report((report, path): Report, state: Option<&ProcessState>) -> Why {
-    let stopped =
-        |cause: &Cause| matches!(cause.kind, Kind::StoppedByRequest | Kind::StoppedWithOther);
+    let stopped = |cause: &Cause| {
+        matches!(cause.kind, CauseKind::StoppedByRequest | CauseKind::StoppedWithOther)
+    };
     let lived = (Duration::from_millis(report.tmo.uptime_ms), report.tmo.restarts);
     let runs = state.is_some_and(|state| state.state == ProcessStatus::Running);
     Why {
@@ -358,7 +357,7 @@ fn of_report((report, path): Report, state: Option<&ProcessState>) -> Why {
         process: report.process_name,
         wrong: !runs && !report.tmo.cause.first().is_some_and(stopped),
         state: state.cloned(),
-        causes: report.tmo.cause.causes,
+        causes: report.tmo.cause,
         exit_code: report.exit_code,
         signal: report.signal,
         timestamp: Some(report.timestamp),

@@ -3,7 +3,7 @@
 use super::trouble::{Trouble, Troubles};
 use super::{About, Analysis, Why, WhyError, of_report};
 use crate::crash::record::examine_in;
-use crate::crash::{Cause, Certainty, Kind, Log, Trigger};
+use crate::crash::{Cause, CauseKind, Log, Trigger};
 use crate::journal::last::last_events;
 use crate::journal::last_run::RecordedEnd;
 use crate::journal::streams::{Stream, is_meant, refuse_unknown};
@@ -73,11 +73,11 @@ impl Analysis<'_> {
                 let answer = found.map(|found| of_report(found, None));
                 return Ok(answer.map(|answer| self.with_way_to_end(answer)));
             }
-            for (report, path) in &self.reports {
+            for found @ (report, _) in &self.reports {
                 // A process that had crashed and ran again was fine at the end.
                 let last = self.log.last_ended(&report.process_name)?;
                 if last.is_none_or(|(lived, _)| lived.life == report.tmo.life) {
-                    return Ok(Some(of_report((report.clone(), path.clone()), None)));
+                    return Ok(Some(of_report(found.clone(), None)));
                 }
             }
             return Ok(troubles.first().map(|trouble| self.gave_up(trouble)));
@@ -131,9 +131,8 @@ impl Analysis<'_> {
             ),
             None => ("it had not started when the run ended".to_owned(), "tmo why".to_owned()),
         };
-        let (kind, certainty) = (Kind::DependencyNotReady, Certainty::Certain);
-        let next = Some(next);
-        let cause = Cause { kind, certainty, text, evidence: None, place: None, next };
+        let kind = CauseKind::DependencyNotReady;
+        let cause = Cause::certain(kind, text, Some(next));
         let wrong = ended.end.culprit.is_some()
             || ended.failure.is_some()
             || ended.troubles.first().is_some();
@@ -144,24 +143,17 @@ impl Analysis<'_> {
     fn in_an_earlier_run(&self, name: &str) -> Result<Option<Why>, WhyError> {
         let log = Log::with_index(self.sources.dirs, 0, self.sources.index)?;
         let Some(process) = last_to_end(name, &log)? else { return Ok(None) };
-        let Some((lived, place)) = log.last_ended(&process)? else {
-            return Ok(None);
-        };
+        let Some((lived, place)) = log.last_ended(&process)? else { return Ok(None) };
         let stopped = log.was_stopped(&process, &lived, &place)?;
         let trigger = log.failed_of(&process, &lived, &place)?;
         let trigger = trigger.or(stopped.then_some(Trigger::Asked));
         let input = self.input(&process, "", lived, trigger);
-        let answer = of_report((examine_in(&input, Some((&log, &place))), None), None);
-        let about = match answer.about {
-            About::End { lived, .. } => About::End { lived, earlier: true },
-            about @ (About::Waiting
-            | About::NotStarted
-            | About::Error
-            | About::NotReady
-            | About::NotInstalled
-            | About::Skipped) => about,
-        };
-        Ok(Some(Why { about, wrong: false, ..answer }))
+        let mut answer = of_report((examine_in(&input, Some((&log, &place))), None), None);
+        answer.wrong = false;
+        if let About::End { earlier, .. } = &mut answer.about {
+            *earlier = true;
+        }
+        Ok(Some(answer))
     }
 
     /// How the last run ended, as far as that was recorded.
@@ -209,7 +201,7 @@ impl Analysis<'_> {
             Some(plan) => plan.way_to_end(name),
             None => self.ended_others(name).then(|| start_and_let_end(name)),
         };
-        let early = answer.causes.iter_mut().find(|cause| cause.kind == Kind::EndedEarly);
+        let early = answer.causes.iter_mut().find(|cause| cause.kind == CauseKind::EndedEarly);
         if let Some(start) = start
             && let Some(cause) = early
         {

@@ -6,7 +6,7 @@ use super::trouble::{asked, depends_on, held_up};
 use super::{About, Analysis, Report, Why, WhyError, of_report};
 use crate::crash::record;
 use crate::crash::watcher::LastError;
-use crate::crash::{Cause, Certainty, Kind, LifeSummary, Trigger};
+use crate::crash::{Cause, CauseKind, LifeSummary, Trigger};
 use crate::model::event::Note;
 use crate::model::request::{ProcessState, State};
 use crate::model::shell::quoted;
@@ -97,22 +97,17 @@ impl Analysis<'_> {
         } else {
             self.log.last_ended(&process.name)?
         };
-        let crash = self.reports.iter().find(|(report, _)| {
-            report.process_name == process.name
-                && last.is_none_or(|(lived, _)| lived.life == report.tmo.life)
-        });
-        let found = match (past, crash) {
+        let found = match (past, self.report_of(&process.name, last)) {
             (Some(error), _) => return Ok(Some(error)),
             (None, Some(crash)) => Some(crash.clone()),
             (None, None) => self.just_failed(process, &state.run)?,
         };
-        if found.is_some() {
-            return Ok(found.map(|found| of_report(found, Some(process))));
-        }
-        if process.state != ProcessStatus::Stopped {
-            return Ok(None);
-        }
-        let found = self.last_end(&process.name, &state.run, Some(Trigger::Asked))?;
+        let found = match found {
+            None if process.state == ProcessStatus::Stopped => {
+                self.last_end(&process.name, &state.run, Some(Trigger::Asked))?
+            }
+            found => found,
+        };
         Ok(found.map(|found| of_report(found, Some(process))))
     }
 
@@ -179,9 +174,8 @@ impl Analysis<'_> {
         let own = sys::host(self.sources.root).pid_namespace;
         state.host.as_ref().filter(|host| host.pid_namespace == own)?;
         sys::info(process.pid?).filter(ProcInfo::is_stopped)?;
-        let (kind, certainty) = (Kind::Other, Certainty::Certain);
         let text = "it is stopped by a signal, such as SIGSTOP".to_owned();
         let next = Some(format!("tmo signal CONT {}", quoted(process.name.as_str())));
-        Some(Cause { kind, certainty, text, evidence: None, place: None, next })
+        Some(Cause::certain(CauseKind::Other, text, next))
     }
 }

@@ -1,7 +1,7 @@
 //! Finds processes that do not come up, or, from the log of a past run, did not.
 
 use super::{About, WhyError};
-use crate::crash::{Cause, Certainty, Kind};
+use crate::crash::{Cause, CauseKind};
 use crate::journal::streams::{Stream, is_meant};
 use crate::model::event::{InstallProblem, Logged, Note, Problem, Skip, What};
 use crate::model::request::ProcessState;
@@ -94,16 +94,15 @@ impl Trouble {
         let (kind, text, next) = match &self.why {
             Failure::Skipped(skip) => {
                 let next = skip.needs().map_or_else(logs, |on| format!("tmo why {on}"));
-                (Kind::DependencyNotReady, skip.to_string(), next)
+                (CauseKind::DependencyNotReady, skip.to_string(), next)
             }
-            Failure::NotInstalled(why) => (Kind::Other, format!("its {why}"), logs()),
+            Failure::NotInstalled(why) => (CauseKind::Other, format!("its {why}"), logs()),
             Failure::NotReady(why) => {
                 let next = why.probe().and_then(Probe::by_hand).unwrap_or_else(logs);
-                (Kind::ReadinessTimedOut, why.to_string(), next)
+                (CauseKind::ReadinessTimedOut, why.to_string(), next)
             }
         };
-        let (certainty, next) = (Certainty::Certain, Some(next));
-        Cause { kind, certainty, text, evidence: None, place: None, next }
+        Cause::certain(kind, text, Some(next))
     }
 }
 
@@ -121,10 +120,9 @@ pub fn asked<'a>(
 /// Why a running process does not work: one that it depends on has ended.
 pub(super) fn depends_on(processes: &[ProcessState], name: &ProcName) -> Option<Cause> {
     let on = processes.iter().find(|process| process.missed_by.contains(name))?;
-    let (kind, certainty) = (Kind::DependencyNotReady, Certainty::Certain);
     let text = format!("it depends on {}, which ended with {}", on.name, on.exit?.describe());
     let next = Some(format!("tmo why {}", on.name));
-    Some(Cause { kind, certainty, text, evidence: None, place: None, next })
+    Some(Cause::certain(CauseKind::DependencyNotReady, text, next))
 }
 
 /// Why a process that has not ended is in trouble, if it is. `all` are the processes of the run.
@@ -139,38 +137,37 @@ pub fn held_up(process: &ProcessState, all: &[ProcessState]) -> Option<Cause> {
         of = skip.needs();
         let works = |on: &&ProcessState| on.finished || on.ready == Some(true);
         let repaired = all.iter().filter(works).find(|on| Some(&on.name) == of);
-        if let Some(on) = repaired {
-            next = Some(format!("tmo start {}", process.name));
-            (
-                Kind::DependencyNotReady,
-                format!("it was skipped because {skip}; {} works now", on.name),
-            )
-        } else {
-            (Kind::DependencyNotReady, skip.to_string())
-        }
+        next = repaired.map(|_| format!("tmo start {}", process.name));
+        let text = repaired.map_or_else(
+            || skip.to_string(),
+            |on| format!("it was skipped because {skip}; {} works now", on.name),
+        );
+        (CauseKind::DependencyNotReady, text)
     } else if let Some(reason) = &process.reason {
         probe = problem.and_then(Note::probe);
-        let kind =
-            if process.state == ProcessStatus::Running { Kind::NotLive } else { Kind::Other };
+        let kind = if process.state == ProcessStatus::Running {
+            CauseKind::NotLive
+        } else {
+            CauseKind::Other
+        };
         (kind, reason.raw().to_owned())
     } else if let Some(why) =
         process.not_ready.as_ref().filter(|_| process.state == ProcessStatus::Running)
     {
         probe = process.unready.as_ref().and_then(Problem::probe);
-        (Kind::ReadinessTimedOut, format!("it did not become ready: {}", why.raw()))
+        (CauseKind::ReadinessTimedOut, format!("it did not become ready: {}", why.raw()))
     } else if let Some(lacks) = process.lacks.first() {
         probe = process.open.first();
-        (Kind::Other, format!("it is not ready yet: {}", lacks.raw()))
+        (CauseKind::Other, format!("it is not ready yet: {}", lacks.raw()))
     } else {
         of = Some(process.awaits.first()?);
         let names: Vec<_> = process.awaits.iter().map(ToString::to_string).collect();
-        (Kind::DependencyNotReady, format!("it waits for {}", names.join(", ")))
+        (CauseKind::DependencyNotReady, format!("it waits for {}", names.join(", ")))
     };
     let next = next.or_else(|| of.map(|name| format!("tmo why {name}")));
     let next = next.or_else(|| probe.and_then(Probe::by_hand));
     let next = next.or_else(|| Some(format!("tmo logs {}", process.name)));
-    let certainty = Certainty::Certain;
-    Some(Cause { kind, certainty, text, evidence: None, place: None, next })
+    Some(Cause::certain(kind, text, next))
 }
 
 #[cfg(test)]

@@ -130,9 +130,7 @@ impl Ingest {
         loop {
             let kind = match self.advance_one(at, limit, progress)? {
                 IndexingStop::Marker(kind) => kind,
-                stop @ (IndexingStop::End | IndexingStop::Ask | IndexingStop::Limit) => {
-                    return Ok(stop);
-                }
+                stop => return Ok(stop),
             };
             if kind != Kind::Start {
                 let begins_anew =

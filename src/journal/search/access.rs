@@ -2,15 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::ops::{Range, RangeInclusive};
-use std::path::Path;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::entry::{Among, Names, entry_json};
 use super::line_counts::{LineCounts, lines_within};
 use super::lines::{Entry, Lines, Split};
-use super::numbered::{self, NumberedPage};
-use super::page::{Pager, Want, before_last};
+use super::page::{Direction, Pager, Want, before_last};
 use super::pattern::Pattern;
 use super::place::{Share, output, record_at, share};
 use super::runs::{beginnings, last_starts};
@@ -30,13 +28,12 @@ use crate::journal::streams::{STDERR_SUFFIX, Stream, Streams, refuse_unknown};
 use crate::model::ProcName;
 use crate::model::event::{LOG, type_of};
 use crate::model::moment::moment;
-use crate::model::plan::Plan;
 use crate::model::request::{API, Cleared, Outcome, Partial};
 use crate::model::unfinished::is_prompt;
 use crate::sys::{clock, local};
 
 /// The maximum size of a page in bytes, unless a single line is longer: a page is held in memory.
-const LARGEST_PAGE: usize = 4 << 20;
+pub(super) const LARGEST_PAGE: usize = 4 << 20;
 /// How much text of a page is read at once. As JSON with styles, it may be many times as large.
 const PART: usize = LARGEST_PAGE / 16;
 
@@ -46,20 +43,15 @@ const STEP: u64 = 8 << 20;
 /// The journal of a run.
 #[derive(Debug)]
 pub struct RunHistory {
-    dirs: Dirs,
+    pub(super) dirs: Dirs,
     /// The line counts so far.
-    counts: Mutex<LineCounts>,
+    pub(super) counts: Mutex<LineCounts>,
 }
 
 impl RunHistory {
-    /// The journal of the run with this plan.
-    pub fn new(plan: &Plan, runtime: &Path) -> Self {
-        Self::of(Dirs::of_run(plan, runtime))
-    }
-
     /// The journal in these directories.
-    pub const fn of(dirs: Dirs) -> Self {
-        Self { dirs, counts: Mutex::new(LineCounts::new()) }
+    pub fn of(dirs: Dirs) -> Self {
+        Self { dirs, counts: Mutex::default() }
     }
 
     /// The directories of the journal.
@@ -73,7 +65,7 @@ impl RunHistory {
         let mut styles = Styles::new(&self.dirs);
         let mut found = vec![];
         for &place in lines {
-            let stream = streams.all().iter().find(|known| known.number == place.stream);
+            let stream = streams.get(place.stream);
             let (Some(stream), Some(rows)) = (stream, styles.unfinished(place)?) else { continue };
             let runs = styled_text(&rows);
             let text: String = runs.iter().map(|run| run.text.as_str()).collect();
@@ -88,22 +80,6 @@ impl RunHistory {
         Ok(found)
     }
 
-    /// Lines of exactly this process by number, counted from 1. `choose` selects them, given the number of all lines.
-    pub fn numbered(
-        &self,
-        name: &str,
-        choose: impl FnOnce(u64) -> RangeInclusive<u64>,
-    ) -> io::Result<NumberedPage> {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        numbered::numbered_page(&self.dirs, name, &mut counts, choose)
-    }
-
-    /// The last lines of exactly this process in records with numbers below `upto`. Only a limited part of the
-    /// journal before `upto` is searched.
-    pub fn last_lines(&self, name: &str, most: usize, upto: u64) -> io::Result<Vec<String>> {
-        numbered::last_lines(&self.dirs, name, most, upto)
-    }
-
     /// The number of records in the index.
     pub fn records(&self) -> io::Result<u64> {
         IndexReader::open(&self.dirs).len()
@@ -115,26 +91,15 @@ impl RunHistory {
         Ok(StreamReader::open(&self.dirs, &name.slug()).end()? + stderr)
     }
 
-    fn streams(&self) -> Result<Vec<Stream>, HistoryProblem> {
-        let streams = Streams::open(&self.dirs);
-        let streams = streams.map_err(|error| HistoryProblem::Io(io::Error::other(error)))?;
-        Ok(streams.all().to_vec())
-    }
-
-    fn filter(ask: &HistoryAsk, streams: &[Stream]) -> Result<Filter, HistoryProblem> {
-        let unknown = |unknown| HistoryProblem::Unknown(Box::new(Outcome::from(unknown)));
-        refuse_unknown(&ask.names, streams).map_err(unknown)?;
-        let filter = Filter::named(&ask.names, streams).and_events_about(&ask.names, streams);
-        let mut filter = filter.only_output(ask.stream, streams);
-        filter.no_text = ask.events || !ask.types.is_empty() && !ask.types.contains(&LOG);
-        Ok(filter)
-    }
-
     fn parse(&self, ask: &HistoryAsk) -> Result<Asked, HistoryProblem> {
         let query = query_of(ask).map_err(HistoryProblem::Bad)?;
-        let place = ask.after.as_deref().map(cursor).transpose().map_err(HistoryProblem::Bad)?;
-        let streams = self.streams()?;
-        let filter = Self::filter(ask, &streams)?;
+        let place = ask.after.as_deref().map(cursor).transpose()?;
+        let streams = Streams::open(&self.dirs).map_err(io::Error::other)?.all().to_vec();
+        let unknown = |unknown| HistoryProblem::Unknown(Box::new(Outcome::from(unknown)));
+        refuse_unknown(&ask.names, &streams).map_err(unknown)?;
+        let filter = Filter::named(&ask.names, &streams).and_events_about(&ask.names, &streams);
+        let mut filter = filter.only_output(ask.stream, &streams);
+        filter.no_text = ask.events || !ask.types.is_empty() && !ask.types.contains(&LOG);
         Ok(Asked { query, filter, streams, place })
     }
 
@@ -161,57 +126,44 @@ struct Asked {
     place: Option<Position>,
 }
 
-/// Where the next step begins, and in which direction it goes.
-#[derive(Debug, Clone, Copy)]
-enum Way {
-    Up(Position),
-    Down(Position),
-}
-
 impl History for RunHistory {
     fn extent(&self, ask: &HistoryAsk, upto: u64) -> Result<Extent, HistoryProblem> {
         let Asked { filter, place, .. } = self.parse(ask)?;
-        let read = || {
-            let mut index = IndexReader::open(&self.dirs);
-            let floor = index.first()?.max(clear::mark(&self.dirs));
-            let upto = upto.min(index.len()?);
-            let at = place.unwrap_or(Position { record: upto, skip: 0 });
-            let Share { before, all } = share(&mut index, &filter, (floor, upto), at)?;
-            let first = Position { record: floor, skip: 0 }.to_string();
-            Ok(Extent { api: API, before, all, first, records: upto })
-        };
-        read().map_err(HistoryProblem::Io)
+        let mut index = IndexReader::open(&self.dirs);
+        let floor = index.first()?.max(clear::mark(&self.dirs));
+        let upto = upto.min(index.len()?);
+        let at = place.unwrap_or(Position { record: upto, skip: 0 });
+        let Share { before, all } = share(&mut index, &filter, (floor, upto), at)?;
+        let first = Position { record: floor, skip: 0 }.to_string();
+        Ok(Extent { api: API, before, all, first, records: upto })
     }
 
     fn count(&self, ask: &HistoryAsk, upto: u64) -> Result<LineCount, HistoryProblem> {
         let Asked { filter, place, .. } = self.parse(ask)?;
-        let read = || {
-            let mut index = IndexReader::open(&self.dirs);
-            let floor = index.first()?.max(clear::mark(&self.dirs));
-            let upto = upto.min(index.len()?).max(floor);
-            let end = Position { record: upto, skip: 0 };
-            let at = place.unwrap_or(end).clamp(Position { record: floor, skip: 0 }, end);
-            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-            counts.forget_before(floor);
-            let above = counts.count(&mut index, &filter, floor..at.record)?;
-            let below = counts.count(&mut index, &filter, at.record..upto)?;
-            drop(counts);
-            let within = lines_within(&mut index, &filter, at)?;
-            let lines = above.counted.lines + below.counted.lines;
-            if above.is_all && below.is_all {
-                let before = above.counted.lines + within;
-                return Ok(LineCount { api: API, before, all: lines, is_exact: true });
-            }
-            // Estimate the lines not counted yet by the average length of the others.
-            let Share { before, all } = share(&mut index, &filter, (floor, upto), at)?;
-            let bytes = u128::from(above.counted.bytes + below.counted.bytes).max(1);
-            let estimate = |part: u64| {
-                u64::try_from(u128::from(part) * u128::from(lines) / bytes).unwrap_or(u64::MAX)
-            };
-            let (before, all) = (estimate(before), estimate(all));
-            Ok(LineCount { api: API, before, all, is_exact: false })
+        let mut index = IndexReader::open(&self.dirs);
+        let floor = index.first()?.max(clear::mark(&self.dirs));
+        let upto = upto.min(index.len()?).max(floor);
+        let end = Position { record: upto, skip: 0 };
+        let at = place.unwrap_or(end).clamp(Position { record: floor, skip: 0 }, end);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.forget_before(floor);
+        let above = counts.count(&mut index, &filter, floor..at.record)?;
+        let below = counts.count(&mut index, &filter, at.record..upto)?;
+        drop(counts);
+        let within = lines_within(&mut index, &filter, at)?;
+        let lines = above.counted.lines + below.counted.lines;
+        if above.is_all && below.is_all {
+            let before = above.counted.lines + within;
+            return Ok(LineCount { api: API, before, all: lines, is_exact: true });
+        }
+        // Estimate the lines not counted yet by the average length of the others.
+        let Share { before, all } = share(&mut index, &filter, (floor, upto), at)?;
+        let bytes = u128::from(above.counted.bytes + below.counted.bytes).max(1);
+        let estimate = |part: u64| {
+            u64::try_from(u128::from(part) * u128::from(lines) / bytes).unwrap_or(u64::MAX)
         };
-        read().map_err(HistoryProblem::Io)
+        let (before, all) = (estimate(before), estimate(all));
+        Ok(LineCount { api: API, before, all, is_exact: false })
     }
 
     fn output(&self, ask: &OutputAsk, upto: u64) -> Result<OutputOverTime, HistoryProblem> {
@@ -219,18 +171,15 @@ impl History for RunHistory {
         let query = HistoryAsk { since: ask.since.clone(), until: ask.until.clone(), ..chosen };
         let Asked { query, filter, mut streams, .. } = self.parse(&query)?;
         streams.retain(|stream| filter.takes(stream.number));
-        let read = || {
-            let mut index = IndexReader::open(&self.dirs);
-            let floor = index.first()?.max(clear::mark(&self.dirs));
-            let first = index.get(floor)?.map(|record| record.time);
-            let until = query.until.unwrap_or_else(clock::now);
-            let since = query.since.or(first).unwrap_or(until).min(until);
-            let (bytes, estimated) = output(&mut index, &streams, (since, until), ask.parts, upto)?;
-            let processes = bytes.into_iter().map(|(name, bytes)| OutputOfProcess { name, bytes });
-            let (since, until) = (since.to_string(), until.to_string());
-            Ok(OutputOverTime { api: API, since, until, estimated, processes: processes.collect() })
-        };
-        read().map_err(HistoryProblem::Io)
+        let mut index = IndexReader::open(&self.dirs);
+        let floor = index.first()?.max(clear::mark(&self.dirs));
+        let first = index.get(floor)?.map(|record| record.time);
+        let until = query.until.unwrap_or_else(clock::now);
+        let since = query.since.or(first).unwrap_or(until).min(until);
+        let (bytes, estimated) = output(&mut index, &streams, (since, until), ask.parts, upto)?;
+        let processes = bytes.into_iter().map(|(name, bytes)| OutputOfProcess { name, bytes });
+        let (since, until) = (since.to_string(), until.to_string());
+        Ok(OutputOverTime { api: API, since, until, estimated, processes: processes.collect() })
     }
 
     fn clear(&self) -> io::Result<Cleared> {
@@ -241,57 +190,51 @@ impl History for RunHistory {
         let Asked { mut query, filter, streams, place } = self.parse(ask)?;
         let mut index = IndexReader::open(&self.dirs);
         let mark = Position { record: clear::mark(&self.dirs), skip: 0 };
-        let mut from = mark;
-        let mut reset = false;
         let within = match ask.run {
             Some(run) => run_records(&self.dirs, run)?,
             None => 0..u64::MAX,
         };
         let context = query.before + query.after;
-        let read = (|| {
-            let (first, len) = (index.first()?.max(mark.record), index.len()?);
-            from = from.max(Position { record: within.start.min(len), skip: 0 });
-            if ask.since_restart {
-                let chosen: Vec<u16> = streams
-                    .iter()
-                    .map(|stream| stream.number)
-                    .filter(|number| filter.takes(*number))
-                    .collect();
-                let starts = last_starts(&mut index, &chosen, len)?;
-                let begin = starts.values().min().copied().unwrap_or(len);
-                from = from.max(Position { record: begin, skip: 0 });
-                query.starts = Some(starts);
-            }
-            // A position after the end belongs to an earlier, different log: everything in the
-            // present one is new.
-            let after = place.filter(|place| place.record <= len);
-            let gone = |after: Position| after.record.saturating_add(1) < first;
-            reset = place.is_some() && after.is_none_or(gone);
-            let mut again = after.unwrap_or_default();
-            if let (Some(after), 1..) = (after, context) {
-                // What is near a match is known only with the entries before it.
-                let mut pager = Pager::new(IndexReader::open(&self.dirs), filter.clone());
-                again = pager.up(after, from, &Want::entries(context))?.reached;
-            }
-            from = from.max(again);
-            if let Some(time) = query.since {
-                from = from.max(since(&mut index, time)?);
-            }
-            if ask.from_now && place.is_none() {
-                from = from.max(Position { record: len, skip: 0 });
-            }
-            if let (Some(last), true) = (ask.last, ask.types.is_empty()) {
-                let upto = match query.until {
-                    Some(until) => index.search_time(until.next())?.min(len),
-                    None => len,
-                };
-                query.events_count = true;
-                let fresh = IndexReader::open(&self.dirs);
-                from = before_last(fresh, filter.clone(), &query, (from, upto), last)?;
-            }
-            Ok(after)
-        })();
-        let after = read.map_err(HistoryProblem::Io)?;
+        let (first, len) = (index.first()?.max(mark.record), index.len()?);
+        let mut from = mark.max(Position { record: within.start.min(len), skip: 0 });
+        if ask.since_restart {
+            let chosen: Vec<u16> = streams
+                .iter()
+                .map(|stream| stream.number)
+                .filter(|number| filter.takes(*number))
+                .collect();
+            let starts = last_starts(&mut index, &chosen, len)?;
+            let begin = starts.values().min().copied().unwrap_or(len);
+            from = from.max(Position { record: begin, skip: 0 });
+            query.starts = Some(starts);
+        }
+        // A position after the end belongs to an earlier, different log: everything in the
+        // present one is new.
+        let after = place.filter(|place| place.record <= len);
+        let gone = |after: Position| after.record.saturating_add(1) < first;
+        let reset = place.is_some() && after.is_none_or(gone);
+        let mut again = after.unwrap_or_default();
+        if let (Some(after), 1..) = (after, context) {
+            // What is near a match is known only with the entries before it.
+            let mut pager = Pager::new(IndexReader::open(&self.dirs), filter.clone());
+            again = pager.up(after, from, &Want::entries(context))?.reached;
+        }
+        from = from.max(again);
+        if let Some(time) = query.since {
+            from = from.max(since(&mut index, time)?);
+        }
+        if ask.from_now && place.is_none() {
+            from = from.max(Position { record: len, skip: 0 });
+        }
+        if let (Some(last), true) = (ask.last, ask.types.is_empty()) {
+            let upto = match query.until {
+                Some(until) => index.search_time(until.next())?.min(len),
+                None => len,
+            };
+            query.events_count = true;
+            let fresh = IndexReader::open(&self.dirs);
+            from = before_last(fresh, filter.clone(), &query, (from, upto), last)?;
+        }
         // What is near a match is shown line by line.
         let split = if context > 0 { Split::Lines } else { Split::by(query.pattern.as_ref()) };
         Ok(Box::new(Reader {
@@ -320,20 +263,19 @@ impl History for RunHistory {
             return Err(HistoryProblem::Bad(text.to_owned()));
         }
         let Asked { query, filter, streams, place } = self.parse(ask)?;
-        let (floor, upto) = self.range(&query, upto).map_err(HistoryProblem::Io)?;
+        let (floor, upto) = self.range(&query, upto)?;
         let end = Position { record: upto, skip: 0 };
         let after = place.filter(|place| place.record <= upto);
         let mut begin = Position { record: floor, skip: 0 }.max(after.unwrap_or_default());
         if let Some(byte) = page.at {
             let mut index = IndexReader::open(&self.dirs);
-            let record = record_at(&mut index, &filter, (floor, upto), byte);
-            let record = record.map_err(HistoryProblem::Io)?;
+            let record = record_at(&mut index, &filter, (floor, upto), byte)?;
             begin = begin.max(Position { record, skip: 0 });
         }
         let way = match page.before.as_deref() {
-            Some("end") => Way::Up(end),
-            Some(text) => Way::Up(cursor(text).map_err(HistoryProblem::Bad)?.min(end)),
-            None => Way::Down(begin),
+            Some("end") => (Direction::Up, end),
+            Some(text) => (Direction::Up, cursor(text)?.min(end)),
+            None => (Direction::Down, begin),
         };
         let gone = |after: Position| after.record.saturating_add(1) < floor;
         let reset = place.is_some() && query.since.is_none() && after.is_none_or(gone);
@@ -352,8 +294,7 @@ impl History for RunHistory {
             styles: page.styles.then(|| Styles::new(&self.dirs)),
             types: &ask.types,
         };
-        let page = reader.read(way, most).map_err(HistoryProblem::Io)?;
-        Ok(HistoryPage { reset, ..page })
+        Ok(HistoryPage { reset, ..reader.read(way, most)? })
     }
 }
 
@@ -371,13 +312,17 @@ struct PageReader<'a> {
 }
 
 impl PageReader<'_> {
-    fn read(&mut self, way: Way, most: usize) -> io::Result<HistoryPage> {
-        let (mut way, mut page, mut size) = (way, HistoryPage::default(), 0);
+    fn read(
+        &mut self,
+        (direction, mut at): (Direction, Position),
+        most: usize,
+    ) -> io::Result<HistoryPage> {
+        let (mut page, mut size) = (HistoryPage::default(), 0);
         loop {
             self.want.entries = most - page.entries.len();
-            let step = match way {
-                Way::Up(before) => self.pager.up(before, self.floor, &self.want)?,
-                Way::Down(from) => self.pager.down(from, self.upto, &self.want)?,
+            let step = match direction {
+                Direction::Up => self.pager.up(at, self.floor, &self.want)?,
+                Direction::Down => self.pager.down(at, self.upto, &self.want)?,
             };
             let mut found = vec![];
             for kept in &step.entries {
@@ -387,23 +332,19 @@ impl PageReader<'_> {
                 }
             }
             size += found.iter().map(|entry| entry.json.len()).sum::<usize>();
-            way = match way {
-                Way::Up(_) => {
-                    page.entries.splice(0..0, found);
-                    Way::Up(step.reached)
-                }
-                Way::Down(_) => {
-                    page.entries.extend(found);
-                    Way::Down(step.reached)
-                }
-            };
+            match direction {
+                Direction::Up => _ = page.entries.splice(0..0, found),
+                Direction::Down => page.entries.extend(found),
+            }
+            at = step.reached;
             let is_step = self.want.budget < u64::MAX;
             if step.end || is_step || page.entries.len() >= most || size >= LARGEST_PAGE {
                 page.more = !step.end;
-                page.reached = match way {
-                    Way::Up(before) => Some(before.to_string()),
-                    Way::Down(from) => before_first_byte(from).map(|at| at.to_string()),
+                let reached = match direction {
+                    Direction::Up => Some(at),
+                    Direction::Down => before_first_byte(at),
                 };
+                page.reached = reached.map(|at| at.to_string());
                 return Ok(page);
             }
         }
@@ -452,7 +393,7 @@ pub fn query_of(ask: &HistoryAsk) -> Result<Query, String> {
 
 /// The records of a run; 1 is the newest.
 pub fn run_records(dirs: &Dirs, run: u64) -> Result<Range<u64>, HistoryProblem> {
-    let begun = beginnings(dirs, clear::mark(dirs)).map_err(HistoryProblem::Io)?;
+    let begun = beginnings(dirs, clear::mark(dirs))?;
     let at = usize::try_from(run).ok().and_then(|run| begun.len().checked_sub(run));
     let Some(at) = at else {
         let text = format!("there is no run {run} in the log; 1 to {} are there", begun.len());
@@ -536,6 +477,9 @@ impl Answer for Reader {
 }
 
 /// Parses `12.34`: the number of a record, and how many of its bytes to skip.
-fn cursor(text: &str) -> Result<Position, String> {
-    text.parse().map_err(|_| format!("`{text}` is not a valid cursor; take one from an answer"))
+fn cursor(text: &str) -> Result<Position, HistoryProblem> {
+    text.parse().map_err(|_| {
+        let text = format!("`{text}` is not a valid cursor; take one from an answer");
+        HistoryProblem::Bad(text)
+    })
 }

@@ -5,14 +5,13 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::lines::Entry;
-use super::pattern::without_break;
 use crate::api::history::{Line, OutputStream, StyledText};
 use crate::journal::record::{EVENTS, Kind, Record, UNFINISHED};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
 use crate::model::Exit;
 use crate::model::event::{Logged, type_of};
-use crate::model::line::plain;
+use crate::model::line::plain_text;
 
 /// Maps stream numbers to names of processes.
 #[derive(Debug)]
@@ -71,9 +70,7 @@ pub fn entry_json(
     let mut text = None;
     let event = match kind {
         Kind::Text => {
-            let mut bytes = vec![];
-            plain(without_break(entry.text), &mut bytes);
-            text = Some(String::from_utf8_lossy(&bytes).into_owned());
+            text = Some(plain_text(entry.text));
             None
         }
         Kind::Start => {

@@ -2,16 +2,14 @@
 
 use std::io;
 
-use crate::journal::reader::IndexReader;
+use crate::journal::reader::{BATCH, IndexReader};
 use crate::journal::record::{EVENTS, Kind, Record};
 use crate::journal::segment::Dirs;
 use crate::journal::text_reader::TextReader;
 use crate::model::event::{Logged, What};
 use crate::model::time::Timestamp;
-use crate::model::{Exit, LifeId, ProcName};
+use crate::model::{Exit, LifeId};
 
-/// How many records are read at once.
-const BATCH: usize = 4096;
 /// How many records one step reads.
 const STEP: u64 = 65_536;
 
@@ -22,21 +20,10 @@ pub struct Landmark {
     pub record: u64,
     /// When it happened.
     pub time: Timestamp,
-    /// The process.
-    pub process: LandmarkProcess,
+    /// The process; `None` for the run as a whole.
+    pub name: Option<String>,
     /// What happened.
     pub what: LandmarkEvent,
-}
-
-/// The process of a landmark.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LandmarkProcess {
-    /// The process of this stream.
-    Stream(u16),
-    /// The process with this name.
-    Name(ProcName),
-    /// The run as a whole.
-    Run,
 }
 
 /// What happened at a landmark.
@@ -114,27 +101,25 @@ impl Landmarks {
     }
 
     fn landmark(&mut self, number: u64, record: &Record) -> io::Result<Option<Landmark>> {
-        let of_stream = LandmarkProcess::Stream(record.stream);
-        let (process, what) = match record.kind {
+        let what = match record.kind {
             Kind::Text | Kind::End => return Ok(None),
-            Kind::Start => (of_stream, LandmarkEvent::Started(record.life)),
-            Kind::Gap => (of_stream, LandmarkEvent::Gap),
+            Kind::Start => LandmarkEvent::Started(record.life),
+            Kind::Gap => LandmarkEvent::Gap,
             Kind::Exit => match record.exit() {
-                Some(exit) => (of_stream, LandmarkEvent::Exited(exit)),
+                Some(exit) => LandmarkEvent::Exited(exit),
                 None => return Ok(None),
             },
             Kind::Event => {
                 let mut text = vec![];
                 self.texts.read(EVENTS, record.offset, record.len as usize, &mut text)?;
                 let Some(event) = Logged::from_json(&text) else { return Ok(None) };
-                let Some(turn) = event.what().and_then(turn) else { return Ok(None) };
-                let process = event
-                    .name()
-                    .map_or(LandmarkProcess::Run, |name| LandmarkProcess::Name(name.clone()));
-                (process, turn)
+                let Some(what) = event.what().and_then(turn) else { return Ok(None) };
+                let name = event.name().map(ToString::to_string);
+                return Ok(Some(Landmark { record: number, time: record.time, name, what }));
             }
         };
-        Ok(Some(Landmark { record: number, time: record.time, process, what }))
+        let name = self.texts.name(record.stream);
+        Ok(Some(Landmark { record: number, time: record.time, name, what }))
     }
 }
 

@@ -52,11 +52,6 @@ pub struct LinesIn {
 }
 
 impl LineCounts {
-    /// No counts.
-    pub const fn new() -> Self {
-        Self { blocks: BTreeMap::new() }
-    }
-
     /// Count the lines that the filter accepts in these records, for a limited time.
     pub fn count(
         &mut self,
@@ -209,7 +204,7 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let dirs = Dirs::new(dir.path().to_owned(), None);
             let mut index = IndexReader::with_memory(&dirs, 0, records.clone());
-            let mut counts = LineCounts::new();
+            let mut counts = LineCounts::default();
             for (from, to, stream) in parts {
                 let LinesIn { mut counted, mut is_all } = LinesIn { counted: super::Counted::default(), is_all: false };
                 // Each step continues where the previous one ended.

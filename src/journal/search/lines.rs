@@ -78,7 +78,8 @@ struct Begun {
 /// The place of the next entry's bytes.
 enum BytesLocation {
     Chunk(usize, usize),
-    Joined,
+    /// Joined from several records; where they begin, and how many bytes were lost before that.
+    Joined(Position, u64),
 }
 
 impl Lines {
@@ -139,26 +140,23 @@ impl Lines {
                 let text = &self.text[..];
                 return Ok(Some(Entry { position, record: chunk.record, text, lost }));
             }
-            if let Some((record, found, from)) = self.line(&chunk, at, position) {
-                let text = match found {
-                    BytesLocation::Chunk(start, end) => &self.text[start..end],
-                    BytesLocation::Joined => &self.joined[..],
+            if let Some((record, found)) = self.line(&chunk, at, position) {
+                let (text, position, lost) = match found {
+                    BytesLocation::Chunk(start, end) => (&self.text[start..end], position, lost),
+                    BytesLocation::Joined(position, lost) => (&self.joined[..], position, lost),
                 };
-                let (position, lost) = from.unwrap_or((position, lost));
                 return Ok(Some(Entry { position, record, text, lost }));
             }
         }
     }
 
-    /// The next line of a chunk, from `at` on, and where it began if that was in an earlier record.
-    /// `None` if the line continues in a later record.
-    #[expect(clippy::type_complexity, reason = "the parts of an entry")]
+    /// The next line of a chunk, from `at` on. `None` if the line continues in a later record.
     fn line(
         &mut self,
         chunk: &Chunk,
         at: usize,
         position: Position,
-    ) -> Option<(Record, BytesLocation, Option<(Position, u64)>)> {
+    ) -> Option<(Record, BytesLocation)> {
         let record = chunk.record;
         let rest = &self.text[at..];
         let newline = memchr::memchr(b'\n', rest);
@@ -180,7 +178,7 @@ impl Lines {
             }
             None => {
                 let line = part_of(record, offset, &self.text[at..end], flags);
-                return Some((line, BytesLocation::Chunk(at, end), None));
+                return Some((line, BytesLocation::Chunk(at, end)));
             }
         };
         begun.bytes.extend_from_slice(&self.text[at..end]);
@@ -190,7 +188,7 @@ impl Lines {
         }
         self.joined = begun.bytes;
         let line = part_of(record, begun.offset, &self.joined, flags);
-        Some((line, BytesLocation::Joined, Some((begun.position, begun.lost))))
+        Some((line, BytesLocation::Joined(begun.position, begun.lost)))
     }
 }
 

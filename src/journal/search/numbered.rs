@@ -1,25 +1,24 @@
 //! Pages of the lines of one process by number, counted from the oldest kept line.
 //!
-//! [`LineCounts`] keeps the counts, so a later request counts only newer lines.
+//! [`super::line_counts::LineCounts`] keeps the counts, so a later request counts only newer lines.
 
 use std::io;
 use std::ops::RangeInclusive;
+use std::sync::PoisonError;
 
+use super::access::{LARGEST_PAGE, RunHistory};
 use super::entry::{Among, Names, entry_json};
-use super::line_counts::{Counted, LineCounts};
+use super::line_counts::Counted;
 use super::lines::Entry;
 use super::page::{Pager, Want};
 use crate::journal::clear;
 use crate::journal::cursor::{Filter, Position};
 use crate::journal::reader::IndexReader;
-use crate::journal::segment::Dirs;
 use crate::journal::streams::Streams;
-use crate::model::line::{plain, without_break};
+use crate::model::line::plain_text;
 
 /// How many lines are read at once.
 const BATCH: usize = 4096;
-/// The maximum size of a page in bytes, unless a single line is longer: a page is held in memory.
-const LARGEST_PAGE: usize = 4 << 20;
 /// How many bytes of the journal are searched for the last lines.
 const NEAR: u64 = 1 << 20;
 
@@ -44,99 +43,93 @@ fn of_process(streams: &Streams, name: &str) -> Filter {
     Filter::only(its.map(|stream| stream.number).collect())
 }
 
-/// The lines with the chosen numbers, counted from 1. `choose` gets the number of all lines.
-pub(super) fn numbered_page(
-    dirs: &Dirs,
-    name: &str,
-    counts: &mut LineCounts,
-    choose: impl FnOnce(u64) -> RangeInclusive<u64>,
-) -> io::Result<NumberedPage> {
-    let streams = Streams::open(dirs).map_err(io::Error::other)?;
-    let filter = of_process(&streams, name);
-    let mut index = IndexReader::open(dirs);
-    let floor = index.first()?.max(clear::mark(dirs));
-    let upto = index.len()?.max(floor);
-    counts.forget_before(floor);
-    let Counted { lines: all, .. } = counts.count_all(&mut index, &filter, floor..upto)?;
-    let range = choose(all);
-    let (first, last) = (*range.start(), (*range.end()).min(all));
-    let mut page = NumberedPage { first, all, ..NumberedPage::default() };
-    let text = |index: &mut IndexReader, at| {
-        let state = index.state_at(at)?;
-        let its = state.streams.values().filter(|one| filter.takes(one.stream));
-        Ok::<u64, io::Error>(its.map(|one| one.text).sum())
-    };
-    page.bytes = text(&mut index, upto)?.saturating_sub(text(&mut index, floor)?);
-    if first > last {
-        return Ok(page);
-    }
-    let found = counts.find(&mut index, &filter, (floor..upto, first))?;
-    let Some((mut at, before)) = found else { return Ok(page) };
-    let mut skip = usize::try_from(first - before - 1).unwrap_or(usize::MAX);
-    let mut missing = usize::try_from(last - first + 1).unwrap_or(usize::MAX);
-    let mut names = Names::of(dirs, streams.all());
-    let mut pager = Pager::new(index, filter);
-    let mut size = 0;
-    let mut from = Position { record: at, skip: 0 };
-    while missing > 0 && size < LARGEST_PAGE && at < upto {
-        let step = pager.down(from, upto, &Want { bytes: LARGEST_PAGE, ..Want::entries(BATCH) })?;
-        for kept in &step.entries {
-            let entry = kept.entry();
-            if !entry.is_line() || missing == 0 || size >= LARGEST_PAGE {
-                continue;
+impl RunHistory {
+    /// Lines of exactly this process by number, counted from 1. `choose` selects them, given the number of all lines.
+    pub fn numbered(
+        &self,
+        name: &str,
+        choose: impl FnOnce(u64) -> RangeInclusive<u64>,
+    ) -> io::Result<NumberedPage> {
+        let dirs = &self.dirs;
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let streams = Streams::open(dirs).map_err(io::Error::other)?;
+        let filter = of_process(&streams, name);
+        let mut index = IndexReader::open(dirs);
+        let floor = index.first()?.max(clear::mark(dirs));
+        let upto = index.len()?.max(floor);
+        counts.forget_before(floor);
+        let Counted { lines: all, .. } = counts.count_all(&mut index, &filter, floor..upto)?;
+        let range = choose(all);
+        let (first, last) = (*range.start(), (*range.end()).min(all));
+        let mut page = NumberedPage { first, all, ..NumberedPage::default() };
+        let text = |index: &mut IndexReader, at| {
+            let state = index.state_at(at)?;
+            let its = state.streams.values().filter(|one| filter.takes(one.stream));
+            Ok::<u64, io::Error>(its.map(|one| one.text).sum())
+        };
+        page.bytes = text(&mut index, upto)?.saturating_sub(text(&mut index, floor)?);
+        if first > last {
+            return Ok(page);
+        }
+        let found = counts.find(&mut index, &filter, (floor..upto, first))?;
+        let Some((mut at, before)) = found else { return Ok(page) };
+        let mut skip = usize::try_from(first - before - 1).unwrap_or(usize::MAX);
+        let mut missing = usize::try_from(last - first + 1).unwrap_or(usize::MAX);
+        let mut names = Names::of(dirs, streams.all());
+        let mut pager = Pager::new(index, filter);
+        let mut size = 0;
+        let mut from = Position { record: at, skip: 0 };
+        while missing > 0 && size < LARGEST_PAGE && at < upto {
+            let step =
+                pager.down(from, upto, &Want { bytes: LARGEST_PAGE, ..Want::entries(BATCH) })?;
+            for kept in &step.entries {
+                let entry = kept.entry();
+                if !entry.is_line() || missing == 0 || size >= LARGEST_PAGE {
+                    continue;
+                }
+                page.is_estimate |= entry.lost > 0;
+                if skip > 0 {
+                    skip -= 1;
+                    continue;
+                }
+                let (_, json) = entry_json(&mut names, &entry, Among::default(), None, None);
+                size += json.len();
+                page.lines.push(json);
+                missing -= 1;
             }
-            page.is_estimate |= entry.lost > 0;
-            if skip > 0 {
-                skip -= 1;
-                continue;
+            if step.end {
+                break;
             }
-            let (_, json) = entry_json(&mut names, &entry, Among::default(), None, None);
-            size += json.len();
-            page.lines.push(json);
-            missing -= 1;
+            (from, at) = (step.reached, step.reached.record);
         }
-        if step.end {
-            break;
-        }
-        (from, at) = (step.reached, step.reached.record);
+        Ok(page)
     }
-    Ok(page)
-}
 
-/// The last lines of exactly this process before a record, within the last [`NEAR`] bytes.
-pub(super) fn last_lines(
-    dirs: &Dirs,
-    name: &str,
-    most: usize,
-    upto: u64,
-) -> io::Result<Vec<String>> {
-    let streams = Streams::open(dirs).map_err(io::Error::other)?;
-    let mut index = IndexReader::open(dirs);
-    let floor = Position { record: index.first()?.max(clear::mark(dirs)), skip: 0 };
-    let end = Position { record: upto, skip: 0 };
-    let mut pager = Pager::new(index, of_process(&streams, name));
-    let mut lines = vec![];
-    let mut before = end;
-    let mut budget = NEAR;
-    while lines.len() < most && budget > 0 {
-        let want = Want { bytes: LARGEST_PAGE, budget, ..Want::entries(most - lines.len()) };
-        let step = pager.up(before, floor, &want)?;
-        let found = step.entries.iter().rev().map(super::select::Kept::entry);
-        lines.extend(found.filter(Entry::is_line).map(|entry| shown(entry.text)));
-        if step.end {
-            break;
+    /// The last lines of exactly this process in records with numbers below `upto`. Only a limited part of the
+    /// journal before `upto` is searched.
+    pub fn last_lines(&self, name: &str, most: usize, upto: u64) -> io::Result<Vec<String>> {
+        let dirs = &self.dirs;
+        let streams = Streams::open(dirs).map_err(io::Error::other)?;
+        let mut index = IndexReader::open(dirs);
+        let floor = Position { record: index.first()?.max(clear::mark(dirs)), skip: 0 };
+        let end = Position { record: upto, skip: 0 };
+        let mut pager = Pager::new(index, of_process(&streams, name));
+        let mut lines = vec![];
+        let mut before = end;
+        let mut budget = NEAR;
+        while lines.len() < most && budget > 0 {
+            let want = Want { bytes: LARGEST_PAGE, budget, ..Want::entries(most - lines.len()) };
+            let step = pager.up(before, floor, &want)?;
+            let found = step.entries.iter().rev().map(super::select::Kept::entry);
+            lines.extend(found.filter(Entry::is_line).map(|entry| plain_text(entry.text)));
+            if step.end {
+                break;
+            }
+            // Events of the process are not lines, so more entries may be needed.
+            budget = if step.entries.is_empty() { 0 } else { budget / 2 };
+            before = step.reached;
         }
-        // Events of the process are not lines, so more entries may be needed.
-        budget = if step.entries.is_empty() { 0 } else { budget / 2 };
-        before = step.reached;
+        lines.reverse();
+        Ok(lines)
     }
-    lines.reverse();
-    Ok(lines)
-}
-
-/// A line as a terminal shows it, without colours.
-fn shown(line: &[u8]) -> String {
-    let mut bytes = vec![];
-    plain(without_break(line), &mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
 }

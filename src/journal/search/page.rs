@@ -15,7 +15,6 @@ use crate::journal::query::tail_or_all;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::small;
-use crate::journal::stream::Read;
 use crate::journal::text_reader::TextReader;
 use crate::journal::words::{entry_words, searched_words};
 
@@ -122,8 +121,9 @@ impl<'a> Piece<'a> {
     }
 }
 
+/// In which direction a step goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Direction {
+pub(super) enum Direction {
     Up,
     Down,
 }
@@ -363,23 +363,11 @@ impl Pager {
     /// Load the remaining text of a record into the empty buffer; returns the position of its first byte in the record.
     fn load(&mut self, piece: &Piece<'_>, direction: Direction) -> io::Result<u32> {
         let Piece { record, from, to, .. } = *piece;
-        let (mut at, end) = (record.offset + u64::from(from), record.offset + u64::from(to));
-        let mut begin = at;
-        while at < end {
-            let length = usize::try_from(end - at).unwrap_or(usize::MAX);
-            let read = match direction {
-                Direction::Down => self.texts.read(record.stream, at, length, &mut self.text)?,
-                Direction::Up => self.texts.read_back(record.stream, at, length, &mut self.text)?,
-            };
-            match read {
-                Read::Bytes(read) => at += read as u64,
-                Read::Gap { next } if next < end => {
-                    self.text.clear();
-                    (at, begin) = (next, next);
-                }
-                Read::Gap { .. } | Read::End => break,
-            }
+        let range = record.offset + u64::from(from)..record.offset + u64::from(to);
+        if direction == Direction::Up {
+            self.texts.turn_back(record.stream, &range)?;
         }
+        let begin = self.texts.read_behind_gaps(record.stream, range, &mut self.text)?;
         Ok(u32::try_from(begin - record.offset).unwrap_or(record.len))
     }
 

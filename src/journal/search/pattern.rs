@@ -4,8 +4,7 @@ use regex::bytes::{Regex, RegexBuilder};
 
 use crate::model::escape::is_ordinary;
 use crate::model::expression::reason;
-use crate::model::line;
-pub use crate::model::line::without_break;
+use crate::model::line::{self, without_break};
 
 /// A regular expression for lines. It is compared with lines as they are shown.
 #[derive(Debug, Clone)]

@@ -16,9 +16,20 @@ use crate::model::event::Logged;
 /// `mark` are left out.
 pub fn beginnings(dirs: &Dirs, mark: u64) -> io::Result<Vec<u64>> {
     let first = IndexReader::open(dirs).first()?;
-    let mut cursor = Cursor::open(dirs, Position::default(), Filter::only(vec![EVENTS]));
+    let cursor = Cursor::open(dirs, Position::default(), Filter::only(vec![EVENTS]));
+    let mut found = begun_in(cursor, u64::MAX)?;
+    if found.first().is_none_or(|begin| *begin > first) {
+        found.insert(0, first);
+    }
+    let cleared = found.partition_point(|begin| *begin <= mark).saturating_sub(1);
+    found.drain(..cleared);
+    Ok(found)
+}
+
+/// The records with which runs begin, among the events that this cursor reads.
+fn begun_in(mut cursor: Cursor, upto: u64) -> io::Result<Vec<u64>> {
     let (mut found, mut text, mut within) = (vec![], vec![], false);
-    while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
+    while let Some(chunk) = cursor.next(upto, &mut text)? {
         let begins = Logged::from_json(&text).is_some_and(|event| event.begins_run());
         // A run has several such records at its beginning.
         if begins && !within {
@@ -26,11 +37,6 @@ pub fn beginnings(dirs: &Dirs, mark: u64) -> io::Result<Vec<u64>> {
         }
         within = begins;
     }
-    if found.first().is_none_or(|begin| *begin > first) {
-        found.insert(0, first);
-    }
-    let cleared = found.partition_point(|begin| *begin <= mark).saturating_sub(1);
-    found.drain(..cleared);
     Ok(found)
 }
 
@@ -45,15 +51,7 @@ pub fn newest(index: impl Fn() -> io::Result<IndexReader>) -> io::Result<u64> {
     loop {
         let filter = Filter::only(vec![EVENTS]);
         let from = tail(&mut reader, &filter, most, len)?;
-        let mut cursor = Cursor::over(reader, from, filter);
-        let (mut found, mut text, mut within) = (None, vec![], false);
-        while let Some(chunk) = cursor.next(len, &mut text)? {
-            let begins = Logged::from_json(&text).is_some_and(|event| event.begins_run());
-            if begins && !within {
-                found = Some(chunk.position);
-            }
-            within = begins;
-        }
+        let found = begun_in(Cursor::over(reader, from, filter), len)?.pop();
         // A run has several such records at its beginning, so earlier ones may belong to the same
         // run.
         let is_whole = |begin: &u64| *begin > from.record;

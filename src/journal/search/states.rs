@@ -3,48 +3,21 @@
 use std::collections::HashMap;
 use std::io;
 
-use super::landmark::{Landmark, LandmarkEvent, LandmarkProcess, Landmarks};
+use super::landmark::{Landmark, LandmarkEvent, Landmarks};
 use crate::journal::clear;
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::Dirs;
-use crate::journal::streams::{Stream, Streams};
 use crate::model::ProcessStatus;
 use crate::model::request::ProcessState;
-use crate::model::time::Timestamp;
 
 /// The most steps back to find the states of processes that no longer run.
 const MOST_STEPS: usize = 16;
 
-/// An event in the journal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
-    /// The number of its record.
-    pub record: u64,
-    /// Its time.
-    pub time: Timestamp,
-    /// Its process; `None` for the run.
-    pub name: Option<String>,
-    /// Its kind.
-    pub what: LandmarkEvent,
-}
-
-impl Mark {
-    /// The landmark in a journal with these streams.
-    pub fn new(landmark: Landmark, streams: &[Stream]) -> Self {
-        let of_stream = |number| streams.iter().find(|stream| stream.number == number);
-        let name = match landmark.process {
-            LandmarkProcess::Name(name) => Some(name.to_string()),
-            LandmarkProcess::Stream(number) => {
-                of_stream(number).map(|stream| stream.name.to_string())
-            }
-            LandmarkProcess::Run => None,
-        };
-        Self { record: landmark.record, time: landmark.time, name, what: landmark.what }
-    }
-}
-
 /// The states of processes after these events, by name.
-pub fn states_after(marks: &[Mark], processes: &[ProcessState]) -> HashMap<String, ProcessState> {
+pub fn states_after(
+    marks: &[Landmark],
+    processes: &[ProcessState],
+) -> HashMap<String, ProcessState> {
     let unknown = |process: &ProcessState| {
         let mut then = ProcessState::new(process.name.clone(), ProcessStatus::Stopped, None);
         then.color = process.color;
@@ -90,10 +63,7 @@ pub fn states_after(marks: &[Mark], processes: &[ProcessState]) -> HashMap<Strin
                 then.ready = Some(true);
                 continue;
             }
-            LandmarkEvent::RunBegan
-            | LandmarkEvent::RunEnded
-            | LandmarkEvent::Flagged
-            | LandmarkEvent::Gap => continue,
+            _ => continue,
         };
         (then.state, then.since) = (status, mark.time);
     }
@@ -102,16 +72,15 @@ pub fn states_after(marks: &[Mark], processes: &[ProcessState]) -> HashMap<Strin
 
 /// Set the final states of processes in the last run, as far as its records have them.
 pub fn last_states(dirs: &Dirs, processes: &mut [ProcessState]) -> io::Result<()> {
-    let streams = Streams::open(dirs).map_err(io::Error::other)?;
     let mut index = IndexReader::open(dirs);
     let (floor, mut end) = (index.first()?.max(clear::mark(dirs)), index.len()?);
     let (mut landmarks, mut marks) = (Landmarks::new(dirs), vec![]);
     for _ in 0..MOST_STEPS {
         let found = landmarks.before(&mut index, end, floor)?;
         end = found.records.start;
-        let found = found.landmarks.into_iter().map(|one| Mark::new(one, streams.all()));
-        marks.splice(0..0, found);
-        if end <= floor || marks.iter().any(|mark: &Mark| mark.what == LandmarkEvent::RunBegan) {
+        marks.splice(0..0, found.landmarks);
+        if end <= floor || marks.iter().any(|mark: &Landmark| mark.what == LandmarkEvent::RunBegan)
+        {
             break;
         }
     }

@@ -87,19 +87,8 @@ impl Styles {
 
     /// The state at this offset of a stream, as far as the output shortly before it tells.
     fn pen_before(&mut self, stream: u16, end: u64) -> io::Result<Line> {
-        let mut at = end.saturating_sub(BEFORE);
         let mut text = vec![];
-        while at < end {
-            let length = usize::try_from(end - at).unwrap_or(usize::MAX);
-            match self.texts.read(stream, at, length, &mut text)? {
-                Read::Bytes(read) => at += read as u64,
-                Read::Gap { next } if next < end => {
-                    text.clear();
-                    at = next;
-                }
-                Read::Gap { .. } | Read::End => break,
-            }
-        }
+        self.texts.read_behind_gaps(stream, end.saturating_sub(BEFORE)..end, &mut text)?;
         // A new life begins without the colours of the one before.
         let life = memmem::rfind(&text, INTRO).unwrap_or(0);
         let text = &text[life..];

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::cursor::{pieces, written};
 use super::{EPOCH, SECOND};
 use crate::journal::reader::IndexReader;
-use crate::journal::search::landmark::{Landmark, LandmarkEvent, LandmarkProcess, Landmarks};
+use crate::journal::search::landmark::{Landmark, LandmarkEvent, Landmarks};
 use crate::model::ProcName;
 use crate::model::event::{Event, What};
 use crate::model::run_end::End;
@@ -46,15 +46,15 @@ fn starts_and_events_are_landmarks_and_output_is_not() {
     ingest.wake(1, u64::MAX).unwrap();
     let found: Vec<_> = all(&place, |_| 0)
         .into_iter()
-        .map(|landmark| ((landmark.time.since(EPOCH)).as_secs(), landmark.process, landmark.what))
+        .map(|landmark| ((landmark.time.since(EPOCH)).as_secs(), landmark.name, landmark.what))
         .collect();
-    let of_web = || LandmarkProcess::Name(ProcName::new("web").unwrap());
+    let of_web = || Some("web".to_owned());
     assert_eq!(
         found,
         [
             (0, of_web(), LandmarkEvent::Ready),
             (2, of_web(), LandmarkEvent::Asked),
-            (3, LandmarkProcess::Run, LandmarkEvent::RunEnded)
+            (3, None, LandmarkEvent::RunEnded)
         ]
     );
 }

@@ -1,7 +1,7 @@
 //! Events: what the supervisor writes to the log about the run and its processes.
 //!
 //! An event is stored with its values. Its text is generated from the values, only by [`Event::text`], and
-//! only for display: no code may parse it. The text is also stored, for programs of version 0.1.0. Events
+//! only for display: no code may parse it. The text is also stored, for programs that do not know the values. Events
 //! written by version 0.1.0 are shown by their stored text, because they have no values.
 
 mod problem;
@@ -19,7 +19,7 @@ pub use self::stored::Logged;
 pub use self::values::{
     Adoption, Fact, HookProblem, ReportSummary, RunProblem, Slow, SlowStop, Sooner, Trouble,
 };
-pub use self::words::{Words, lacking, missed};
+pub use self::words::{Words, lacking, list, missed};
 use super::life::or_zero;
 use super::member::Member;
 use super::run_end::End;

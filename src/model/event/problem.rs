@@ -152,16 +152,11 @@ pub enum ShimGone {
 impl Note {
     /// The failed check, if known.
     pub fn probe(&self) -> Option<&Probe> {
-        match self {
-            Self::NotLive { probe, .. } => Some(probe),
-            Self::Broken(why) => why.probe(),
-            Self::Skipped(_)
-            | Self::Stuck(_)
-            | Self::ShimGone(_)
-            | Self::NotRun(_)
-            | Self::NotInstalled(_)
-            | Self::Text(_) => None,
+        if let Self::NotLive { probe, .. } = self {
+            return Some(probe);
         }
+        let Self::Broken(why) = self else { return None };
+        why.probe()
     }
 }
 

@@ -427,6 +427,7 @@ pub fn missed(by: &[ProcName]) -> Option<String> {
     }
 }
 
-fn list(of: &[impl Display]) -> String {
+/// These, divided by commas.
+pub fn list(of: &[impl Display]) -> String {
     of.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -86,12 +86,7 @@ impl Emulator {
         while let Some(token) = scanner.next(&mut rest) {
             unfinished = rest;
             self.unfinished.clear();
-            self.text.clear();
-            if let Token::Text(text) = token {
-                self.utf8.push(text, &mut self.text);
-            } else {
-                self.utf8.end(&mut self.text);
-            }
+            self.utf8.take(&token, &mut self.text);
             self.show_text();
             self.show(&token);
             self.modes.apply(&token);
@@ -161,7 +156,7 @@ impl Emulator {
     }
 
     fn show_sequence(&mut self, inside: &[u8], last: u8) {
-        let count = || number(inside).unwrap_or(1).max(1);
+        let count = || number::<u16>(inside).unwrap_or(1).max(1);
         match (last, inside) {
             (b'h' | b'l', [b'?', modes @ ..]) => {
                 for mode in modes.split(|&byte| byte == b';').filter_map(number) {

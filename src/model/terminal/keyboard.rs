@@ -18,7 +18,7 @@ impl Keyboard {
     /// Apply a control sequence that ends with `u`; returns whether it is one of these.
     pub(super) fn apply(&mut self, inside: &[u8]) -> bool {
         let Some((&kind, rest)) = inside.split_first() else { return false };
-        let mut numbers = rest.split(|&byte| byte == b';').map(super::modes::number);
+        let mut numbers = rest.split(|&byte| byte == b';').map(super::number::<u16>);
         let (first, second) = (numbers.next().flatten(), numbers.next().flatten());
         let flags = u8::try_from(first.unwrap_or(0)).unwrap_or(0) & ALL;
         match kind {

@@ -10,7 +10,7 @@ mod modes;
 mod text;
 
 pub use emulator::Emulator;
-pub use modes::{Modes, is_mode};
+pub use modes::{Modes, is_mode, number};
 pub use text::Utf8;
 
 /// Sequences with the effect of a soft reset (`CSI ! p`), which not every terminal knows.

@@ -90,18 +90,16 @@ impl Modes {
                 self.keyboards[screen].apply(inside);
             }
             (b'q', [shape @ .., b' ']) => {
-                let shape = number(shape).and_then(|shape| u8::try_from(shape).ok());
-                self.cursor_shape = shape.filter(|shape| *shape <= 6).unwrap_or(0);
+                self.cursor_shape = number::<u8>(shape).filter(|shape| *shape <= 6).unwrap_or(0);
             }
             (b'm', [b'>', rest @ ..]) => {
-                let mut numbers = rest.split(|&byte| byte == b';').map(number);
+                let mut numbers = rest.split(|&byte| byte == b';').map(number::<u8>);
                 if numbers.next() == Some(Some(4)) {
-                    let level = numbers.next().flatten().and_then(|level| u8::try_from(level).ok());
-                    self.other_keys = level.unwrap_or(0);
+                    self.other_keys = numbers.next().flatten().unwrap_or(0);
                 }
             }
             (b'r', _) => {
-                let mut rows = inside.split(|&byte| byte == b';').map(number);
+                let mut rows = inside.split(|&byte| byte == b';').map(number::<u16>);
                 let (top, bottom) = (rows.next().flatten(), rows.next().flatten());
                 let region = (top.unwrap_or(1).max(1), bottom.unwrap_or(0));
                 let screen = usize::from(self.is_alternate());
@@ -294,6 +292,7 @@ impl Modes {
     }
 }
 
-pub(super) fn number(digits: &[u8]) -> Option<u16> {
+/// The number with these digits.
+pub fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }

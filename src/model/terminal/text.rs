@@ -1,6 +1,6 @@
 //! Text of a terminal as valid UTF-8.
 
-use std::fmt::Write as _;
+use super::super::escape::Token;
 
 /// The longest character in bytes.
 const LONGEST_CHARACTER: usize = 4;
@@ -13,8 +13,13 @@ pub struct Utf8 {
 }
 
 impl Utf8 {
-    /// Append this text.
-    pub fn push(&mut self, text: &[u8], out: &mut String) {
+    /// Replace `out` by what this token adds to the text.
+    pub fn take(&mut self, token: &Token<'_>, out: &mut String) {
+        out.clear();
+        if let Token::Text(text) = token { self.push(text, out) } else { self.end(out) }
+    }
+
+    fn push(&mut self, text: &[u8], out: &mut String) {
         let mut rest = text;
         while let (false, Some((&byte, after))) = (self.begun.is_empty(), rest.split_first()) {
             self.begun.push(byte);
@@ -54,11 +59,10 @@ impl Utf8 {
     }
 
     /// Something else than text follows.
-    pub fn end(&mut self, out: &mut String) {
+    fn end(&mut self, out: &mut String) {
         if !self.begun.is_empty() {
             self.begun.clear();
-            // Writing to a string can't fail.
-            let _ = out.write_char(char::REPLACEMENT_CHARACTER);
+            out.push(char::REPLACEMENT_CHARACTER);
         }
     }
 }

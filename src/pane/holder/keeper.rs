@@ -6,11 +6,11 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::libc::SIGKILL;
 use rustix::event::{PollFd, PollFlags};
 
 use super::{Holder, Terminal, poll};
+use crate::sys;
 
 /// How long a holder must have lived for its successor to be started at once.
 const SHORT_LIFE: Duration = Duration::from_secs(1);
@@ -78,9 +78,9 @@ impl HolderKeeper {
     /// yet is in the pipe.
     pub fn replace_if_unreachable(&self, socket: &Path) {
         let is_gone = !socket.exists() && socket.parent().is_some_and(Path::exists);
-        if is_gone && let Some(pid) = self.holder.as_ref().and_then(|holder| pid_of(holder.pid)) {
+        if is_gone && let Some(holder) = &self.holder {
             // An error means that it has ended.
-            let _ = kill(pid, Signal::SIGKILL);
+            let _ = sys::signal_pid(holder.pid, SIGKILL);
         }
     }
 
@@ -103,10 +103,6 @@ impl HolderKeeper {
             self.start(spec);
         }
     }
-}
-
-fn pid_of(holder: u32) -> Option<Pid> {
-    i32::try_from(holder).ok().filter(|pid| *pid > 1).map(Pid::from_raw)
 }
 
 /// Whether the other end is closed. Its answers to [`HolderKeeper::discard_input`] are no longer needed.

@@ -37,6 +37,7 @@ use super::sink::{self, Holding, Sink};
 use super::tty;
 use crate::journal::append::Appender;
 use crate::journal::stream::{Read, StreamReader};
+use crate::model::terminal::Emulator;
 use crate::model::time::Timestamp;
 use crate::protocol::paths::PanePaths;
 use crate::protocol::terminal::{FromClient, FromHolder, Size, limited};
@@ -336,8 +337,8 @@ impl<'a> Hold<'a> {
         self.read_to(ends, Self::saw);
         for viewer in self.viewers.all.iter_mut().filter(|viewer| viewer.wants_redraw()) {
             let now = (self.seen, self.follower.modes());
-            if let Ok(bytes) = self.model.redraw(&mut self.streams, now) {
-                viewer.redraw(self.size, bytes);
+            if let Ok(emulator) = self.model.catch_up(&mut self.streams, now) {
+                viewer.redraw(self.size, emulator.snapshot());
             }
         }
     }
@@ -371,7 +372,8 @@ impl<'a> Hold<'a> {
             let cursor = if question.is_about_cursor() {
                 let mut ends = *seen;
                 ends[at] += length as u64;
-                model.cursor(streams, (ends, modes)).unwrap_or((1, 1))
+                let emulator = model.catch_up(streams, (ends, modes));
+                emulator.map_or((1, 1), Emulator::reported_cursor)
             } else {
                 (1, 1)
             };
@@ -465,12 +467,9 @@ impl<'a> Hold<'a> {
     }
 
     fn fulfil(&mut self, Wish { by, frame }: Wish) {
+        let Some(viewer) = self.viewers.all.get_mut(by) else { return };
         match frame {
-            FromClient::Input(bytes) => {
-                if let Some(viewer) = self.viewers.all.get(by) {
-                    self.input.add(viewer.id, &bytes);
-                }
-            }
+            FromClient::Input(bytes) => self.input.add(viewer.id, &bytes),
             FromClient::Screen(wanted) => {
                 // It is to show what was printed before it was asked for, as far as that comes to an end.
                 let is_taken = |taken| !matches!(taken, Ok(Taken::Bytes));
@@ -483,16 +482,10 @@ impl<'a> Hold<'a> {
                 }
             }
             FromClient::Typed => {
-                if let Some(viewer) = self.viewers.all.get_mut(by) {
-                    viewer.awaits_typed = true;
-                    self.input.end(viewer.id);
-                }
+                viewer.awaits_typed = true;
+                self.input.end(viewer.id);
             }
-            FromClient::Redraw => {
-                if let Some(viewer) = self.viewers.all.get_mut(by) {
-                    viewer.needs_redraw();
-                }
-            }
+            FromClient::Redraw => viewer.needs_redraw(),
             FromClient::OwnSize(size) => self.notes.write_own_size(size),
             FromClient::Hello(_) | FromClient::Resize(_) => {}
         }

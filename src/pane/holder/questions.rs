@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::model::escape::{Scanner, Token};
-use crate::model::terminal::Modes;
+use crate::model::terminal::{Modes, number};
 use crate::protocol::terminal::Size;
 
 /// The colours that text, background and cursor are said to have.
@@ -72,21 +72,13 @@ impl Follower {
                 Token::Osc(inside) => of_command(inside),
                 Token::Dcs(inside) => of_control_string(inside),
                 Token::Escape(b'Z') => Some(Question::Attributes),
-                Token::Text(_)
-                | Token::Control(_)
-                | Token::Escape(_)
-                | Token::Designate(..)
-                | Token::Other => None,
+                _ => None,
             };
             if let Some(question) = question {
                 ask(question, &self.modes, bytes.len() - rest.len());
             }
         }
     }
-}
-
-fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 fn of_sequence(inside: &[u8], last: u8) -> Option<Question> {

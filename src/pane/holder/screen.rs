@@ -62,7 +62,7 @@ impl Model {
     }
 
     /// Take in everything up to these offsets, in the order of arrival.
-    fn catch_up(
+    pub(super) fn catch_up(
         &mut self,
         streams: &mut [StreamReader],
         (ends, modes): Now<'_>,
@@ -88,24 +88,6 @@ impl Model {
             }
         }
         Ok(emulator)
-    }
-
-    /// Bytes that make a terminal show the same, whatever it shows now.
-    pub(super) fn redraw(
-        &mut self,
-        streams: &mut [StreamReader],
-        now: Now<'_>,
-    ) -> io::Result<Vec<u8>> {
-        Ok(self.catch_up(streams, now)?.snapshot())
-    }
-
-    /// Row and column of the cursor, as they are reported to programs.
-    pub(super) fn cursor(
-        &mut self,
-        streams: &mut [StreamReader],
-        now: Now<'_>,
-    ) -> io::Result<(u16, u16)> {
-        Ok(self.catch_up(streams, now)?.reported_cursor())
     }
 
     /// What it shows, as text.

@@ -328,10 +328,7 @@ impl Viewers {
                     viewer.active = self.actions;
                     wishes.push(Wish { by, frame });
                 }
-                FromClient::Hello(_)
-                | FromClient::Screen(_)
-                | FromClient::Typed
-                | FromClient::Redraw => wishes.push(Wish { by, frame }),
+                _ => wishes.push(Wish { by, frame }),
             }
         }
         if !had_hello && viewer.watches() && watching >= MOST_WATCHING {

@@ -154,13 +154,21 @@ pub(super) fn pane_environment() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os()
 }
 
+fn one_of(name: &OsStr, list: &[&str]) -> bool {
+    list.iter().any(|other| name == *other)
+}
+
+/// Whether a variable describes a terminal: it comes from the pane, or is dropped.
+pub fn is_of_terminal(name: &OsStr) -> bool {
+    [PANES, PANES_IF_SET, DROPPED].iter().any(|list| one_of(name, list))
+}
+
 /// The environment of the child: that of the spec, with the variables for the terminal taken from the
 /// pane.
 fn environment(
     spec: &Spec,
     pane: impl Iterator<Item = (OsString, OsString)>,
 ) -> Vec<(OsString, OsString)> {
-    let one_of = |name: &OsStr, list: &[&str]| list.iter().any(|other| name == *other);
     let mut env: Vec<(OsString, OsString)> =
         pane.filter(|(name, _)| one_of(name, PANES) || one_of(name, PANES_IF_SET)).collect();
     let own = [

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 
+pub use self::launch::is_of_terminal;
 use self::life::Life;
 use self::life_log::LifeLogWriter;
 use super::holder::{HolderKeeper, Terminal};
@@ -107,8 +108,8 @@ fn end_own_server() {
     }
 }
 
-/// The part of the spec that may change during a life.
-#[derive(Debug)]
+/// The part of the spec that may change during a life. Until a spec has been read there is no life.
+#[derive(Debug, Default)]
 struct DesiredState {
     want: Want,
     life: Option<LifeId>,
@@ -180,13 +181,7 @@ impl Shim {
                 holder: holder.as_ref().map_or(0, HolderKeeper::pid),
             },
             holder,
-            wish: DesiredState {
-                want: Want::Stop,
-                life: None,
-                kill: None,
-                stop_signal: libc::SIGTERM,
-                grace: Duration::ZERO,
-            },
+            wish: DesiredState::default(),
             next: None,
             life: None,
             hung_up: false,

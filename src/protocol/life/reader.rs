@@ -13,7 +13,7 @@ const CHUNK: usize = 16 << 10;
 const LONGEST_LINE: usize = 1 << 20;
 
 /// Follows a life file: each call returns what was appended since the last one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct LifeReader {
     path: std::path::PathBuf,
     file: Option<File>,
@@ -23,7 +23,7 @@ pub struct LifeReader {
 impl LifeReader {
     /// Follow this file from its beginning; it need not exist yet.
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), file: None, lines: Lines::default() }
+        Self { path: path.to_owned(), ..Self::default() }
     }
 
     /// The entries appended since the last call. If the file was removed it is read to its end, and

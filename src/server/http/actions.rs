@@ -1,10 +1,9 @@
 //! Requests that change something: processes, the run, terminals.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::{FromRequestParts, State as Of};
+use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
@@ -74,27 +73,14 @@ impl FromRequestParts<Api> for Order {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
         let Query(manner) = Query::read(&parts.uri)?;
-        let SentBy(by) = SentBy::of(parts);
-        Ok(Self { api: api.clone(), manner, by })
+        Ok(Self { api: api.clone(), manner, by: sender(parts) })
     }
 }
 
 /// Who sends a request, in the words of the client.
-pub(super) struct SentBy(pub(super) String);
-
-impl SentBy {
-    fn of(parts: &Parts) -> Self {
-        let by = parts.headers.get(USER_AGENT).and_then(|by| by.to_str().ok());
-        Self(by.unwrap_or("control socket").to_owned())
-    }
-}
-
-impl FromRequestParts<Api> for SentBy {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Infallible> {
-        Ok(Self::of(parts))
-    }
+pub(super) fn sender(parts: &Parts) -> String {
+    let by = parts.headers.get(USER_AGENT).and_then(|by| by.to_str().ok());
+    by.unwrap_or("control socket").to_owned()
 }
 
 impl Order {
@@ -167,7 +153,7 @@ pub(super) struct Names {
     tag = "state",
     responses((status = 200, description = "The commands.", body = Answer<Commands>))
 )]
-pub(super) async fn commands(Of(api): Of<Api>) -> ApiResult {
+pub(super) async fn commands(api: Api) -> ApiResult {
     let commands = api.handle.ask(|reply| EngineRequest::Commands { reply }).await?;
     Ok(json(StatusCode::OK, &Commands { commands }))
 }
@@ -183,11 +169,8 @@ pub(super) async fn commands(Of(api): Of<Api>) -> ApiResult {
     request_body(content = Option<Names>, description = "Which; without a body, all."),
     responses(Acted, Named, Sent)
 )]
-pub(super) async fn start(
-    order: Order,
-    OptionalBody(Names { names, order: by }): OptionalBody<Names>,
-) -> ApiResult {
-    order.carry_out(Request::Start { names, order: by }).await
+pub(super) async fn start(order: Order, OptionalBody(of): OptionalBody<Names>) -> ApiResult {
+    order.carry_out(Request::Start { names: of.names, order: of.order }).await
 }
 
 /// Stop processes and leave them stopped.
@@ -201,11 +184,8 @@ pub(super) async fn start(
     request_body(content = Option<Names>, description = "Which; without a body, all."),
     responses(Acted, Named, Sent)
 )]
-pub(super) async fn stop(
-    order: Order,
-    OptionalBody(Names { names, order: by }): OptionalBody<Names>,
-) -> ApiResult {
-    order.carry_out(Request::Stop { names, order: by }).await
+pub(super) async fn stop(order: Order, OptionalBody(of): OptionalBody<Names>) -> ApiResult {
+    order.carry_out(Request::Stop { names: of.names, order: of.order }).await
 }
 
 /// Stop processes, then start them again.
@@ -219,11 +199,8 @@ pub(super) async fn stop(
     request_body(content = Option<Names>, description = "Which; without a body, all."),
     responses(Acted, Named, Sent)
 )]
-pub(super) async fn restart(
-    order: Order,
-    OptionalBody(Names { names, order: by }): OptionalBody<Names>,
-) -> ApiResult {
-    order.carry_out(Request::Restart { names, order: by }).await
+pub(super) async fn restart(order: Order, OptionalBody(of): OptionalBody<Names>) -> ApiResult {
+    order.carry_out(Request::Restart { names: of.names, order: of.order }).await
 }
 
 /// Start one, unless it is running.
@@ -405,7 +382,7 @@ pub(super) async fn size(order: Order, Body(Size { columns, rows }): Body<Size>)
     tag = "terminals",
     responses((status = 200, description = "They were told to.", body = Answer<Detached>))
 )]
-pub(super) async fn detach(Of(api): Of<Api>, _: Query<()>) -> Response {
+pub(super) async fn detach(api: Api, _: Query<()>) -> Response {
     const PATIENCE: Duration = Duration::from_secs(5);
     let views = api.leave.receiver_count();
     api.leave.send_replace(());

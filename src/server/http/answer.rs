@@ -99,7 +99,7 @@ pub(in crate::server) fn error(status: StatusCode, reason: &str) -> Response {
 pub(in crate::server) struct Strange(pub(in crate::server) String);
 
 /// An error response to a request with unknown parts, which another version may understand.
-pub(super) fn strange(status: StatusCode, what: String) -> Response {
+pub(in crate::server) fn strange(status: StatusCode, what: String) -> Response {
     let mut response = error(status, &what);
     response.extensions_mut().insert(Strange(what));
     response

@@ -1,6 +1,5 @@
 //! Compares the output of a process's last life with that of its good ones.
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -115,11 +114,7 @@ impl From<Compared> for Comparison {
         Named,
     )
 )]
-pub(super) async fn compare(
-    State(reading): State<Reading>,
-    Name(name): Name,
-    _: Query<()>,
-) -> ApiResult {
+pub(super) async fn compare(reading: Reading, Name(name): Name, _: Query<()>) -> ApiResult {
     let compared = read(&reading, move |crashes| crashes.compare(&name)).await??;
     Ok(json(StatusCode::OK, &Comparison::from(compared)))
 }

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::actions::Named;
 use super::answer::{Answer, ApiResult, Refusal, json, plain_json};
@@ -22,9 +21,7 @@ impl From<WhyError> for Refusal {
     fn from(error: WhyError) -> Self {
         match error {
             WhyError::Unknown(unknown) => Self::Unknown(Box::new(Outcome::from(*unknown))),
-            error @ (WhyError::Journal(_) | WhyError::Reports { .. } | WhyError::NoEnd(_)) => {
-                Self::failed(error.to_string())
-            }
+            error => Self::failed(error.to_string()),
         }
     }
 }
@@ -61,7 +58,7 @@ pub(super) async fn read<T: Send + 'static>(
         (status = 500, description = "The journal can't be read.", body = Answer<Problem>),
     )
 )]
-pub(super) async fn why(State(reading): State<Reading>, _: Query<()>) -> ApiResult {
+pub(super) async fn why(reading: Reading, _: Query<()>) -> ApiResult {
     explain(&reading, None).await
 }
 
@@ -79,11 +76,7 @@ pub(super) async fn why(State(reading): State<Reading>, _: Query<()>) -> ApiResu
         Named,
     )
 )]
-pub(super) async fn why_one(
-    State(reading): State<Reading>,
-    Name(name): Name,
-    _: Query<()>,
-) -> ApiResult {
+pub(super) async fn why_one(reading: Reading, Name(name): Name, _: Query<()>) -> ApiResult {
     explain(&reading, Some(name)).await
 }
 
@@ -95,19 +88,7 @@ async fn explain(reading: &Reading, name: Option<String>) -> ApiResult {
     Ok(plain_json(StatusCode::OK, &explained?))
 }
 
-/// Which crash reports.
-#[derive(Debug, Default, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Reports {
-    /// Only those of processes with this name, pattern with `*`, or entry of the Procfile.
-    #[param(required = false)]
-    name: Option<String>,
-    /// At most this many, the newest ones.
-    #[param(required = false, minimum = 0)]
-    last: Option<usize>,
-}
-
-impl Words for Reports {
+impl Words for ReportsAsk {
     fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
         match name {
             "name" => self.name = Some(value.to_owned()),
@@ -132,18 +113,14 @@ struct Crashes {
     get,
     path = "/api/crashes",
     tag = "crashes",
-    params(Reports),
+    params(ReportsAsk),
     responses(
         (status = 200, description = "Those that can be read.", body = Answer<Crashes>),
         (status = 500, description = "Their directory can't be read.", body = Answer<Problem>),
         Named,
     )
 )]
-pub(super) async fn list(
-    State(reading): State<Reading>,
-    Query(Reports { name, last }): Query<Reports>,
-) -> ApiResult {
-    let ask = ReportsAsk { name, last };
+pub(super) async fn list(reading: Reading, Query(ask): Query<ReportsAsk>) -> ApiResult {
     let crashes = read(&reading, move |crashes| crashes.list(&ask)).await??;
     Ok(json(StatusCode::OK, &Crashes { crashes }))
 }
@@ -163,11 +140,7 @@ pub(super) async fn list(
         (status = 500, description = "It can't be read.", body = Answer<Problem>),
     )
 )]
-pub(super) async fn report(
-    State(reading): State<Reading>,
-    Name(id): Name,
-    _: Query<()>,
-) -> ApiResult {
+pub(super) async fn report(reading: Reading, Name(id): Name, _: Query<()>) -> ApiResult {
     let Some(report) = read(&reading, move |crashes| crashes.report(&id)).await?? else {
         let reason = "there is no crash report with this id; `/api/crashes` lists them";
         return Err(Refusal::Reason(StatusCode::NOT_FOUND, reason.to_owned()));

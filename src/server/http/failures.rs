@@ -1,16 +1,42 @@
 //! The failure strings of a process, as declared in the file beside the Procfile.
 
-use axum::extract::State as Of;
+use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use serde::Deserialize;
 use utoipa::{IntoResponses, ToSchema};
 
-use super::actions::{Named, Sent, SentBy};
-use super::answer::{Answer, ApiResult, json};
+use super::actions::{Named, Sent, sender};
+use super::answer::{Answer, ApiResult, Refusal, json};
 use super::extract::{Body, Name, Query};
 use crate::api::answers::Problem;
 use crate::server::engine_handle::{EngineRequest, FailureTexts, FailuresRequest};
 use crate::server::serve::Api;
+
+/// A request about the texts of a process; what is asked is added by the handler.
+pub(super) struct Declarations {
+    api: Api,
+    name: String,
+    by: String,
+}
+
+impl FromRequestParts<Api> for Declarations {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
+        let Name(name) = Name::from_request_parts(parts, api).await?;
+        Query::<()>::read(&parts.uri)?;
+        Ok(Self { api: api.clone(), name, by: sender(parts) })
+    }
+}
+
+impl Declarations {
+    async fn ask(self, ask: FailuresRequest) -> ApiResult {
+        let Self { api, name, by } = self;
+        let ask = |reply| EngineRequest::Failures { name, ask, by, reply };
+        Ok(json(StatusCode::OK, &api.handle.ask(ask).await??))
+    }
+}
 
 /// A text to look for.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -53,13 +79,8 @@ pub(super) enum Looked {
     params(("name" = String, Path, description = "An entry, or one instance: `web`, `web#2`.")),
     responses(Listed, Named)
 )]
-pub(super) async fn list(
-    Of(api): Of<Api>,
-    Name(name): Name,
-    sent: SentBy,
-    _: Query<()>,
-) -> ApiResult {
-    ask(&api, name, sent, FailuresRequest::List).await
+pub(super) async fn list(of: Declarations) -> ApiResult {
+    of.ask(FailuresRequest::List).await
 }
 
 /// Declare one more text that means that a process has failed.
@@ -74,14 +95,8 @@ pub(super) async fn list(
     request_body = FailureText,
     responses(Listed, Looked, Named, Sent)
 )]
-pub(super) async fn add(
-    Of(api): Of<Api>,
-    Name(name): Name,
-    sent: SentBy,
-    _: Query<()>,
-    Body(FailureText { failure_string }): Body<FailureText>,
-) -> ApiResult {
-    ask(&api, name, sent, FailuresRequest::Add(failure_string)).await
+pub(super) async fn add(of: Declarations, Body(text): Body<FailureText>) -> ApiResult {
+    of.ask(FailuresRequest::Add(text.failure_string)).await
 }
 
 /// Take back a text that was declared.
@@ -95,17 +110,6 @@ pub(super) async fn add(
     request_body = FailureText,
     responses(Listed, Looked, Named, Sent)
 )]
-pub(super) async fn remove(
-    Of(api): Of<Api>,
-    Name(name): Name,
-    sent: SentBy,
-    _: Query<()>,
-    Body(FailureText { failure_string }): Body<FailureText>,
-) -> ApiResult {
-    ask(&api, name, sent, FailuresRequest::Remove(failure_string)).await
-}
-
-async fn ask(api: &Api, name: String, SentBy(by): SentBy, ask: FailuresRequest) -> ApiResult {
-    let texts = api.handle.ask(|reply| EngineRequest::Failures { name, ask, by, reply }).await??;
-    Ok(json(StatusCode::OK, &texts))
+pub(super) async fn remove(of: Declarations, Body(text): Body<FailureText>) -> ApiResult {
+    of.ask(FailuresRequest::Remove(text.failure_string)).await
 }

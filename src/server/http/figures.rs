@@ -1,6 +1,5 @@
 //! What the processes use.
 
-use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::answer::{Answer, ApiResult, json};
@@ -19,7 +18,7 @@ use crate::server::reading::Reading;
     tag = "state",
     responses((status = 200, description = "A sample, at most a second old.", body = Answer<Sample<'static>>))
 )]
-pub(super) async fn figures(State(reading): State<Reading>, _: Query<()>) -> ApiResult {
+pub(super) async fn figures(reading: Reading, _: Query<()>) -> ApiResult {
     let processes = reading.handle.state().await?.processes;
     let figures = reading.samples.of(processes).await?;
     Ok(json(StatusCode::OK, &Sample { run: &reading.handle.run, processes: &figures }))

@@ -1,6 +1,5 @@
 //! Lines that flags have matched, with the lines around them.
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use utoipa::IntoParams;
 
@@ -53,7 +52,7 @@ impl Words for Most {
     )
 )]
 pub(super) async fn flags(
-    State(api): State<Api>,
+    api: Api,
     Name(name): Name,
     Query(Most { last }): Query<Most>,
 ) -> ApiResult {

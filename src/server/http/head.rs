@@ -1,6 +1,5 @@
 //! The end of the journal, streamed as it grows.
 
-use axum::extract::State;
 use utoipa::IntoParams;
 
 use super::answer::{ApiResult, Refusal};
@@ -50,10 +49,7 @@ impl Words for Follower {
         "leave": { "type": "null" },
     })))
 )]
-pub(super) async fn head(
-    State(api): State<Api>,
-    Query(Follower { view }): Query<Follower>,
-) -> ApiResult {
+pub(super) async fn head(api: Api, Query(Follower { view }): Query<Follower>) -> ApiResult {
     let view = if view {
         let leave = api.leave.subscribe();
         Some(events::ViewClient { _attached: api.handle.view().await?, leave })

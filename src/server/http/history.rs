@@ -1,15 +1,12 @@
 //! The journal over HTTP: pages of lines, and events as they happen.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
-use futures_util::stream;
 use tokio::task::spawn_blocking;
 use utoipa::{IntoParams, ToSchema};
 
@@ -25,7 +22,7 @@ use crate::api::history::{
 use crate::model::event;
 use crate::model::request::{API, Cleared};
 use crate::server::budget::BUSY;
-use crate::server::events::stream_of;
+use crate::server::events::{EventSource, stream_of};
 use crate::server::reading::Reading;
 use crate::server::serve::Api;
 
@@ -33,8 +30,6 @@ use crate::server::serve::Api;
 const USUAL: usize = 100;
 /// Maximum number of entries per page.
 const MOST_PAGE_ENTRIES: usize = 10_000;
-/// Default number of parts of a period.
-const USUAL_PARTS: usize = 60;
 /// Maximum number of parts of a period.
 const MOST_PARTS: usize = 1000;
 /// Number of entries read at once for a client that follows.
@@ -107,10 +102,9 @@ pub(super) struct Page {
     )
 )]
 pub(super) async fn lines(
-    State(reading): State<Reading>,
-    Query(Paged { limit, ask, page }): Query<Paged>,
+    reading: Reading,
+    Query(Paged { mut limit, ask, mut page }): Query<Paged>,
 ) -> ApiResult {
-    let (mut page, mut limit) = (page, limit);
     if let (true, Some(last)) = (page.is_special(), ask.last) {
         page.before.get_or_insert_with(|| "end".to_owned());
         limit = limit.min(last);
@@ -179,10 +173,7 @@ async fn read_lines(reading: Reading, ask: HistoryAsk, page: PageAsk, limit: usi
         Named,
     )
 )]
-pub(super) async fn extent(
-    State(reading): State<Reading>,
-    Query(Located(ask)): Query<Located>,
-) -> ApiResult {
+pub(super) async fn extent(reading: Reading, Query(Located(ask)): Query<Located>) -> ApiResult {
     let upto = reading.handle.head.borrow().records;
     let history = Arc::clone(&reading.history);
     let extent = blocking(move || history.extent(&ask, upto)).await??;
@@ -206,10 +197,7 @@ pub(super) async fn extent(
         Named,
     )
 )]
-pub(super) async fn count(
-    State(reading): State<Reading>,
-    Query(Located(ask)): Query<Located>,
-) -> ApiResult {
+pub(super) async fn count(reading: Reading, Query(Located(ask)): Query<Located>) -> ApiResult {
     let upto = reading.handle.head.borrow().records;
     let history = Arc::clone(&reading.history);
     let count = blocking(move || history.count(&ask, upto)).await??;
@@ -229,27 +217,13 @@ impl Words for Located {
     }
 }
 
-/// The parameters of a measurement.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Measured {
-    #[param(ignore)]
-    ask: OutputAsk,
-}
-
-impl Default for Measured {
-    fn default() -> Self {
-        Self { ask: OutputAsk { parts: USUAL_PARTS, ..OutputAsk::default() } }
-    }
-}
-
-impl Words for Measured {
+impl Words for OutputAsk {
     fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
         match name {
-            "name" => self.ask.names.push(value.to_owned()),
-            "since" => self.ask.since = Some(value.to_owned()),
-            "until" => self.ask.until = Some(value.to_owned()),
-            "parts" => self.ask.parts = number(name, value)?.clamp(1, MOST_PARTS),
+            "name" => self.names.push(value.to_owned()),
+            "since" => self.since = Some(value.to_owned()),
+            "until" => self.until = Some(value.to_owned()),
+            "parts" => self.parts = number(name, value)?.clamp(1, MOST_PARTS),
             _ => return Ok(false),
         }
         Ok(true)
@@ -263,17 +237,14 @@ impl Words for Measured {
     get,
     path = "/api/output",
     tag = "journal",
-    params(OutputAsk, Measured),
+    params(OutputAsk),
     responses(
         (status = 200, description = "The bytes of each process.", body = OutputOverTime),
         (status = 500, description = "The journal can't be read.", body = Answer<Problem>),
         Named,
     )
 )]
-pub(super) async fn output(
-    State(reading): State<Reading>,
-    Query(Measured { ask }): Query<Measured>,
-) -> ApiResult {
+pub(super) async fn output(reading: Reading, Query(ask): Query<OutputAsk>) -> ApiResult {
     let upto = reading.handle.head.borrow().records;
     let history = Arc::clone(&reading.history);
     let measured = blocking(move || history.output(&ask, upto)).await??;
@@ -292,7 +263,7 @@ pub(super) async fn output(
         (status = 500, description = "The journal can't be cleared.", body = Answer<Problem>),
     )
 )]
-pub(super) async fn clear(State(api): State<Api>, _: Query<()>) -> ApiResult {
+pub(super) async fn clear(api: Api, _: Query<()>) -> ApiResult {
     let history = api.journal.history.clone();
     let failed = |why| Refusal::failed(format!("the journal can't be cleared: {why}"));
     let cleared = blocking(move || history.clear()).await?.map_err(failed)?;
@@ -353,7 +324,7 @@ impl Words for Followed {
     })))
 )]
 pub(super) async fn events(
-    State(api): State<Api>,
+    api: Api,
     Query(Followed { lines, mut ask }): Query<Followed>,
     headers: HeaderMap,
 ) -> ApiResult {
@@ -370,11 +341,7 @@ pub(super) async fn events(
         over: false,
         ended: false,
     };
-    let events = stream::unfold(follow, |mut follow| async move {
-        let event = follow.next().await?;
-        Some((Ok::<_, Infallible>(event), follow))
-    });
-    Ok(stream_of(Body::from_stream(events)))
+    Ok(stream_of(follow))
 }
 
 /// A client that follows. More is read only after it has taken everything read before.
@@ -387,7 +354,7 @@ struct Follow {
     ended: bool,
 }
 
-impl Follow {
+impl EventSource for Follow {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(HistoryEntry { cursor, kind, json }) = self.ready.pop_front() {

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 
-use axum::extract::State as Of;
 use axum::http::header;
 use axum::response::IntoResponse as _;
 use nix::sys::signal::Signal;
@@ -34,7 +33,7 @@ const TEXT: &str = "text/plain; version=0.0.4";
         content_type = "text/plain; version=0.0.4",
     ))
 )]
-pub(super) async fn metrics(Of(api): Of<Api>, _: Query<()>) -> ApiResult {
+pub(super) async fn metrics(api: Api, _: Query<()>) -> ApiResult {
     let state = api.handle.state().await?;
     let figures = api.reading.samples.of(state.processes.clone()).await?;
     let text = exposition(&state, &figures);

@@ -1,6 +1,5 @@
 //! Input to the terminal of a process, and what the terminal shows.
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use utoipa::IntoParams;
 
@@ -27,7 +26,7 @@ use crate::server::serve::Api;
     )
 )]
 pub(super) async fn input(
-    State(api): State<Api>,
+    api: Api,
     Name(name): Name,
     _: Query<()>,
     Body(TypingRequest { text, enter }): Body<TypingRequest, LARGEST_LONG>,
@@ -76,7 +75,7 @@ impl Words for Look {
     )
 )]
 pub(super) async fn screen(
-    State(api): State<Api>,
+    api: Api,
     Name(name): Name,
     Query(Look { color, blanks }): Query<Look>,
 ) -> ApiResult {

@@ -1,6 +1,5 @@
 //! How a process is run.
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -89,11 +88,7 @@ impl Setup {
         Named,
     )
 )]
-pub(super) async fn setup(
-    State(reading): State<Reading>,
-    Name(name): Name,
-    _: Query<()>,
-) -> ApiResult {
+pub(super) async fn setup(reading: Reading, Name(name): Name, _: Query<()>) -> ApiResult {
     let plan = read(&reading, CrashAccess::plan).await?;
     let plan = plan.ok_or_else(|| Refusal::failed("the plan of the run is gone".to_owned()))?;
     let Some(process) = plan.present().find(|process| process.name.as_str() == name) else {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use axum::extract::State as Of;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
@@ -29,7 +28,7 @@ use crate::sys::clock;
     tag = "state",
     responses((status = 200, description = "The run as it is now.", body = State))
 )]
-pub(super) async fn state(Of(reading): Of<Reading>, _: Query<()>) -> ApiResult {
+pub(super) async fn state(reading: Reading, _: Query<()>) -> ApiResult {
     Ok(plain_json(StatusCode::OK, &reading.handle.state().await?))
 }
 
@@ -98,7 +97,7 @@ impl Status {
     tag = "state",
     responses((status = 200, description = "The run in short.", body = Answer<Status>))
 )]
-pub(super) async fn status(Of(reading): Of<Reading>, _: Query<()>) -> ApiResult {
+pub(super) async fn status(reading: Reading, _: Query<()>) -> ApiResult {
     let state = reading.handle.state().await?;
     Ok(json(StatusCode::OK, &Status::of(state, clock::now())))
 }
@@ -112,7 +111,7 @@ pub(super) async fn status(Of(reading): Of<Reading>, _: Query<()>) -> ApiResult 
     tag = "state",
     responses((status = 200, description = "It lives.", body = Answer<Alive>))
 )]
-pub(super) async fn alive(Of(api): Of<Api>, _: Query<()>) -> Response {
+pub(super) async fn alive(api: Api, _: Query<()>) -> Response {
     let Busy { taking_over, ending } = &*api.handle.busy;
     let [taking_over, ending] = [taking_over, ending].map(|is| is.load(Ordering::Relaxed));
     json(StatusCode::OK, &Alive { taking_over, ending })
@@ -132,7 +131,7 @@ struct Processes {
     tag = "state",
     responses((status = 200, description = "As they are now.", body = Answer<Processes>))
 )]
-pub(super) async fn processes(Of(reading): Of<Reading>, _: Query<()>) -> ApiResult {
+pub(super) async fn processes(reading: Reading, _: Query<()>) -> ApiResult {
     let processes = reading.handle.state().await?.processes;
     Ok(json(StatusCode::OK, &Processes { processes }))
 }
@@ -148,7 +147,7 @@ pub(super) async fn processes(Of(reading): Of<Reading>, _: Query<()>) -> ApiResu
         (status = 404, description = "No process has this name.", body = Answer<Outcome>),
     )
 )]
-pub(super) async fn process(Of(reading): Of<Reading>, Name(name): Name, _: Query<()>) -> ApiResult {
+pub(super) async fn process(reading: Reading, Name(name): Name, _: Query<()>) -> ApiResult {
     let all = reading.handle.state().await?.processes;
     if let Some(found) = all.iter().find(|process| process.name.as_str() == name) {
         return Ok(json(StatusCode::OK, found));

@@ -1,19 +1,16 @@
 //! The state of the run, streamed as it changes.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
-use axum::extract::State as Of;
-use futures_util::stream;
+use axum::body::Bytes;
 use tokio::time::{Instant, sleep_until};
 
 use super::answer::ApiResult;
 use super::extract::Query;
 use crate::model::request::{ProcessState, State};
 use crate::server::engine_handle::Handle;
-use crate::server::events::{event, stream_of};
+use crate::server::events::{EventSource, event, stream_of};
 use crate::server::serve::{Api, closed};
 
 /// The shortest time between two looks at the state.
@@ -41,17 +38,13 @@ const INTERVAL: Duration = Duration::from_millis(100);
         "end": { "$ref": "#/components/schemas/End" },
     })))
 )]
-pub(super) async fn watch(Of(api): Of<Api>, _: Query<()>) -> ApiResult {
+pub(super) async fn watch(api: Api, _: Query<()>) -> ApiResult {
     let mut handle = api.handle;
     handle.changes.mark_changed();
     let closing = api.closing;
     let (known, ready) = (None, VecDeque::new());
-    let feed = Feed { handle, closing, known, ready, next_look: Instant::now(), over: false };
-    let events = stream::unfold(feed, |mut feed| async move {
-        let event = feed.next().await?;
-        Some((Ok::<_, Infallible>(event), feed))
-    });
-    Ok(stream_of(Body::from_stream(events)))
+    let next_look = Instant::now();
+    Ok(stream_of(Feed { handle, closing, known, ready, next_look, over: false }))
 }
 
 struct Feed {
@@ -65,7 +58,7 @@ struct Feed {
     over: bool,
 }
 
-impl Feed {
+impl EventSource for Feed {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -94,7 +87,9 @@ impl Feed {
             }
         }
     }
+}
 
+impl Feed {
     /// Look at the state. An engine that is ending may never report it, so its end counts too.
     async fn look_unless_over(&mut self) {
         let (mut end, mut closing) = (self.handle.end.clone(), self.closing.clone());

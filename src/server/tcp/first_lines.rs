@@ -8,13 +8,8 @@ use crate::api::overmind;
 use crate::api::proof::{HELLO, is_hex};
 use crate::server::prefixed_stream::{self, Language};
 
-/// The prefix with which clients of tmo 0.1.0 sent the token.
-const OLD_GREETING: &str = "tmo-token ";
-
 const NEEDS_PROOF: &str = "HTTP over TCP needs a proof of the token first (docs/SCRIPTING.md \
     tells how); use tmo's own commands, or the Unix socket";
-const OLD_CLIENT: &str = "tokens in clear text are refused: this client is older than the run; \
-    use one of the same version, or the Unix socket";
 
 /// Why a client is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,10 +40,9 @@ pub(super) fn start(first: &[u8], owner: bool) -> Start {
         (None, _) | (Some(_), None) => Start::Undecided,
         (Some(Language::Lines), Some(b'a'..=b'z')) if owner => Start::Line,
         (Some(Language::Lines), Some(_)) => {
-            let greetings = [HELLO, OLD_GREETING].map(str::as_bytes);
-            if greetings.iter().any(|greeting| first.starts_with(greeting)) {
+            if first.starts_with(HELLO.as_bytes()) {
                 Start::Line
-            } else if greetings.iter().any(|greeting| greeting.starts_with(first)) {
+            } else if HELLO.as_bytes().starts_with(first) {
                 Start::Undecided
             } else {
                 Start::Refused(Refusal::Silent)
@@ -75,9 +69,7 @@ pub(super) fn judge(line: &[u8], owner: bool) -> FirstLine<'_> {
         let fine = is_hex(nonce);
         return if fine { FirstLine::Hello(nonce) } else { FirstLine::Refused(Refusal::Silent) };
     }
-    FirstLine::Refused(if text.starts_with(OLD_GREETING) {
-        Refusal::Http(OLD_CLIENT)
-    } else if overmind::is_http(line) {
+    FirstLine::Refused(if overmind::is_http(line) {
         Refusal::Http(NEEDS_PROOF)
     } else if !owner {
         Refusal::Silent
@@ -98,9 +90,7 @@ pub(super) fn is_command(line: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        FirstLine, HELLO, NEEDS_PROOF, OLD_CLIENT, Refusal, Start, is_command, judge, start,
-    };
+    use super::{FirstLine, HELLO, NEEDS_PROOF, Refusal, Start, is_command, judge, start};
 
     #[test]
     fn a_command_is_a_whole_line_that_no_browser_sends() {
@@ -147,7 +137,7 @@ mod tests {
             ("s", Start::Line, silent),
             ("tmo-", Start::Line, Start::Undecided),
             (HELLO, Start::Line, Start::Line),
-            ("tmo-token x", Start::Line, Start::Line),
+            ("tmo-token x", Start::Line, silent),
         ] {
             assert_eq!(start(first.as_bytes(), true), owner, "{first:?}");
             assert_eq!(start(first.as_bytes(), false), stranger, "{first:?}");
@@ -168,15 +158,13 @@ mod tests {
                     "{bad}"
                 );
             }
-            let old = FirstLine::Refused(Refusal::Http(OLD_CLIENT));
-            assert_eq!(judge(b"tmo-token secret", owner), old);
-            assert_eq!(judge(b"tmo-token ", owner), old);
             let http = FirstLine::Refused(Refusal::Http(NEEDS_PROOF));
             assert_eq!(judge(b"stop / HTTP/1.1\r", owner), http);
         }
         assert_eq!(judge(b"status", true), FirstLine::Command);
         assert_eq!(judge(b"status", false), FirstLine::Refused(Refusal::Silent));
         assert_eq!(judge(b"statusx", true), FirstLine::Refused(Refusal::Unknown));
+        assert_eq!(judge(b"tmo-token secret", true), FirstLine::Refused(Refusal::Unknown));
         assert_eq!(judge(b"stop\xff", true), FirstLine::Refused(Refusal::Unknown));
     }
 

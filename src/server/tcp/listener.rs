@@ -27,6 +27,7 @@ use super::first_lines::{self, FirstLine, Refusal, Start, is_command};
 use crate::api::line_buffer::LineReader;
 use crate::api::proof::{Exchange, HELLO, PROOF, Side, Token, plain, random};
 use crate::api::version::VERSION_HEADER;
+use crate::model::event::What;
 use crate::model::request::API;
 use crate::server::accept::{Accept, room};
 use crate::server::engine_handle::{EngineRequest, Handle};
@@ -207,8 +208,9 @@ impl Reception {
             self.noticed = Some(Instant::now());
             let text = "A client on TCP was refused: it had closed its connection before its owner \
                 could be looked up. Nothing was done; use tmo's own commands, which wait";
+            let what = What::Refused { notice: text.to_owned() };
             // A failure means that the engine is ending.
-            let _ = self.handle.tell(EngineRequest::Notice(text.to_owned())).await;
+            let _ = self.handle.tell(EngineRequest::Log(what)).await;
         }
     }
 }

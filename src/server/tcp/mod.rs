@@ -29,20 +29,15 @@ pub struct TcpError {
     why: String,
 }
 
-impl TcpError {
-    fn new(tcp: &TcpAddress, why: impl Into<String>) -> Self {
-        Self { tcp: tcp.clone(), why: why.into() }
-    }
-}
-
 const TOO_SHORT: &str = "others can reach it, and TMO_TOKEN has fewer than 20 characters, which can be \
     guessed; set a longer one (`openssl rand -hex 32` makes one), or listen on 127.0.0.1";
 const _: () = assert!(SHORTEST_TOKEN == 20, "as the text says");
 
 /// Listen on this address; also returns a note for the user.
 pub fn bind(tcp: &TcpAddress) -> Result<(StdListener, Option<String>), TcpError> {
-    let bad = |why| Err(TcpError::new(tcp, why));
-    let failed = |error: io::Error| TcpError::new(tcp, format!("bind: {}", sys::why(&error)));
+    let error = |why: String| TcpError { tcp: tcp.clone(), why };
+    let bad = |why: &str| Err(error(why.to_owned()));
+    let failed = |cause: io::Error| error(format!("bind: {}", sys::why(&cause)));
     if tcp.host_and_port().is_none() {
         return bad("it must be HOST:PORT; give it with `-s`, for example `-s 127.0.0.1:5500`");
     }

@@ -36,6 +36,14 @@ use crate::protocol::spec::Want;
 
 const INT: i32 = 2;
 
+impl Supervisor {
+    /// The names of the processes it waits for.
+    fn awaited(&self, id: ProcId) -> String {
+        let names: Vec<_> = self.blockers(id).map(|on| self.procs[on].name.to_string()).collect();
+        names.join(", ")
+    }
+}
+
 /// A process of this name, with what [`plan`] reads from it.
 fn process(name: &&str) -> ProcessPlan {
     ProcessPlan {
@@ -102,7 +110,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         watchers: vec![],
         detach_keys: None,
         crash_dir: None,
-        apps: None,
+        apps: "/apps".into(),
         last_run: None,
         lines: vec![],
         origin: None,

@@ -86,15 +86,6 @@ fn who_was_killed_before_it_had_begun_leaves_the_order_to_the_next_one() {
 }
 
 #[test]
-fn a_state_of_an_older_version_had_begun() {
-    let world = World::of(&stack());
-    let mut saved = serde_json::to_value(&world.machine).unwrap();
-    saved.as_object_mut().unwrap().remove("begun");
-    let machine: Supervisor = serde_json::from_value(saved).unwrap();
-    assert!(machine.begun);
-}
-
-#[test]
 fn a_shim_that_ends_again_and_again_before_it_begins_is_a_failure() {
     // The shim dies, either before the life is requested or after that and before it begins.
     for early in [true, false] {

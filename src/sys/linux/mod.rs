@@ -22,7 +22,7 @@ use nix::sys::socket::sockopt::{PeerCredentials, TcpUserTimeout};
 use nix::sys::socket::{getsockopt, setsockopt};
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::files::{read_kernel, read_kernel_start};
+use super::files::{number, read_kernel, read_kernel_start};
 use super::{ChildExit, ProcInfo, exempt, rustix_pid, signals};
 use crate::model::Exit;
 
@@ -94,7 +94,7 @@ fn namespace(process: &str) -> Option<String> {
 /// files under the same paths.
 pub fn mount_namespace() -> String {
     let name = std::fs::read_link("/proc/self/ns/mnt").unwrap_or_default();
-    let root = Path::new("/").metadata().map(|root| (root.dev(), root.ino())).unwrap_or_default();
+    let root = number(Path::new("/")).unwrap_or_default();
     format!("{} {}:{}", name.display(), root.0, root.1)
 }
 
@@ -241,10 +241,7 @@ fn parse_stat(pid: u32, text: &[u8]) -> Option<ProcInfo> {
 }
 
 fn name(pid: u32) -> Option<String> {
-    let exe = std::fs::read_link(format!("/proc/{pid}/exe")).ok()?;
-    let path = exe.as_os_str().as_bytes();
-    let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
-    let base = Path::new(OsStr::from_bytes(path)).file_name()?.to_string_lossy().into_owned();
+    let base = program_of(pid)?.0.file_name()?.to_string_lossy().into_owned();
     if base != "java" {
         return Some(base);
     }
@@ -395,10 +392,9 @@ pub fn foreign_owner(pid: u32) -> Option<u32> {
 /// Whether a process sees the same files as this one under their absolute paths, or at least this directory
 /// under this path.
 pub fn sees(pid: u32, dir: &Path) -> bool {
-    let number = |path: PathBuf| path.metadata().ok().map(|found| (found.dev(), found.ino()));
     let both = |name: &str| {
         let [theirs, own] = [pid.to_string().as_str(), "self"]
-            .map(|process| number(PathBuf::from(format!("/proc/{process}/{name}"))));
+            .map(|process| number(Path::new(&format!("/proc/{process}/{name}"))));
         theirs.is_some() && theirs == own
     };
     if both("ns/mnt") && both("root") {
@@ -406,7 +402,7 @@ pub fn sees(pid: u32, dir: &Path) -> bool {
     }
     let relative = dir.strip_prefix("/").unwrap_or(dir);
     let theirs = number(Path::new(&format!("/proc/{pid}/root")).join(relative));
-    theirs.is_some() && theirs == number(dir.to_owned())
+    theirs.is_some() && theirs == number(dir)
 }
 
 /// The arguments of a process of this user, its program first; `None` for processes of other users.
@@ -464,7 +460,7 @@ fn pidfd(pid: u32, started: u64) -> io::Result<Option<OwnedFd>> {
 /// Send a signal to exactly this process. `false`: it is gone.
 pub fn signal(pid: u32, started: u64, signal: i32) -> io::Result<bool> {
     // By pid, checked just before.
-    let by_pid = || signals::kill(i32::try_from(pid).unwrap_or(0), signal);
+    let by_pid = || signals::signal_pid(pid, signal);
     let fd = match pidfd(pid, started) {
         Ok(Some(fd)) => fd,
         // A kernel before 5.3, a sandbox, or no free descriptor.

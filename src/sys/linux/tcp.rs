@@ -22,10 +22,7 @@ fn look_up(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
     let (peer, local) = (canonical(peer), canonical(local));
     match sock_diag::find(peer, local) {
         Ok(socket) => {
-            let open = socket.and_then(|socket| {
-                let (state, inode) = (socket.state, socket.inode.into());
-                SocketLine { ends: (peer, local), state, owner: socket.owner, inode }.holder()
-            });
+            let open = socket.and_then(|socket| SocketLine::of((peer, local), socket).holder());
             open.map_or(TcpPeer::Closed, |owner| TcpPeer::Open { owner })
         }
         // A kernel without `sock_diag`.
@@ -49,66 +46,28 @@ fn look_up_in_table(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
 /// provide them.
 pub fn tcp_listener_owners(at: SocketAddr) -> Option<Vec<u32>> {
     let at = canonical(at);
-    let takes = |socket: &Listening| socket.takes(at);
-    let taking: Vec<Listening> = listening()?.into_iter().filter(takes).collect();
+    let takes = |socket: &SocketLine| socket.takes(at);
+    let taking: Vec<SocketLine> = listening()?.into_iter().filter(takes).collect();
     // The kernel prefers the socket that listens on exactly this address.
-    let exact = taking.iter().any(|socket| socket.address == at);
-    let first = taking.iter().filter(|socket| !exact || socket.address == at);
+    let exact = taking.iter().any(|socket| socket.ends.0 == at);
+    let first = taking.iter().filter(|socket| !exact || socket.ends.0 == at);
     Some(first.map(|socket| socket.owner).collect())
 }
 
-/// A listening socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Listening {
-    address: SocketAddr,
-    owner: u32,
-    inode: u64,
-    /// Whether this is an IPv6 wildcard known not to accept IPv4 connections.
-    ipv6_only: bool,
-}
-
-impl Listening {
-    /// Whether it may accept connections to this address.
-    fn takes(&self, at: SocketAddr) -> bool {
-        let own = self.address.ip();
-        let fits = match (own, at.ip()) {
-            (IpAddr::V6(_), IpAddr::V4(_)) => own.is_unspecified() && !self.ipv6_only,
-            (IpAddr::V4(_), IpAddr::V6(_)) => false,
-            (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => {
-                own == at.ip() || own.is_unspecified()
-            }
-        };
-        fits && self.address.port() == at.port()
-    }
-}
-
 /// All listening sockets; `None` if the system does not provide them.
-fn listening() -> Option<Vec<Listening>> {
+fn listening() -> Option<Vec<SocketLine>> {
     if let Ok(found) = sock_diag::listening() {
-        let listening = |(address, socket): (_, sock_diag::Socket)| Listening {
-            address: canonical(address),
-            owner: socket.owner,
-            inode: socket.inode.into(),
-            ipv6_only: socket.ipv6_only,
-        };
+        let nobody = SocketAddr::from(([0; 4], 0));
+        let listening = |(address, socket)| SocketLine::of((canonical(address), nobody), socket);
         return Some(found.into_iter().map(listening).collect());
     }
     listening_in_table()
 }
 
-fn listening_in_table() -> Option<Vec<Listening>> {
+fn listening_in_table() -> Option<Vec<SocketLine>> {
     let tables = tables()?;
-    let listening =
-        tables.lines().filter_map(SocketLine::parse).filter(|line| line.state == LISTEN);
-    let listening =
-        listening.map(|SocketLine { ends: (address, _), owner, inode, .. }| Listening {
-            address,
-            owner,
-            inode,
-            // `/proc/net/tcp6` does not show it.
-            ipv6_only: false,
-        });
-    Some(listening.collect())
+    let lines = tables.lines().filter_map(SocketLine::parse);
+    Some(lines.filter(|line| line.state == LISTEN).collect())
 }
 
 /// Both tables, as far as they are readable.
@@ -138,7 +97,7 @@ pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
 /// The sockets that listen, by address and inode.
 pub fn tcp_listening() -> Vec<(SocketAddr, u64)> {
     let sockets = listening().unwrap_or_default().into_iter();
-    sockets.map(|socket| (socket.address, socket.inode)).collect()
+    sockets.map(|socket| (socket.ends.0, socket.inode)).collect()
 }
 
 /// The processes that hold these sockets; those of another user are not visible.
@@ -214,7 +173,7 @@ const FIN_WAIT1: u8 = 4;
 const FIN_WAIT2: u8 = 5;
 const LISTEN: u8 = 10;
 
-/// A line of `/proc/net/tcp`.
+/// A socket as a line of `/proc/net/tcp` describes it.
 #[derive(Debug, PartialEq, Eq)]
 struct SocketLine {
     /// The socket's own address, and that of its peer.
@@ -223,16 +182,38 @@ struct SocketLine {
     owner: u32,
     /// 0 for a socket that no process holds: it is closed, or not yet accepted.
     inode: u64,
+    /// Whether this is an IPv6 wildcard known not to accept IPv4 connections. `/proc/net/tcp6` does not
+    /// show it.
+    ipv6_only: bool,
 }
 
 impl SocketLine {
+    fn of(ends: (SocketAddr, SocketAddr), socket: sock_diag::Socket) -> Self {
+        let sock_diag::Socket { state, owner, inode, ipv6_only } = socket;
+        Self { ends, state, owner, inode: inode.into(), ipv6_only }
+    }
+
     /// Number, both ends, state, two queues with colons, retransmits, owner, time-out, inode.
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.split_ascii_whitespace().skip(1);
         let ends = (parse_end(words.next()?)?, parse_end(words.next()?)?);
         let state = u8::from_str_radix(words.next()?, 16).ok()?;
         let owner = words.nth(3)?.parse().ok()?;
-        Some(Self { ends, state, owner, inode: words.nth(1)?.parse().ok()? })
+        let inode = words.nth(1)?.parse().ok()?;
+        Some(Self { ends, state, owner, inode, ipv6_only: false })
+    }
+
+    /// Whether it may accept connections to this address.
+    fn takes(&self, at: SocketAddr) -> bool {
+        let own = self.ends.0.ip();
+        let fits = match (own, at.ip()) {
+            (IpAddr::V6(_), IpAddr::V4(_)) => own.is_unspecified() && !self.ipv6_only,
+            (IpAddr::V4(_), IpAddr::V6(_)) => false,
+            (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => {
+                own == at.ip() || own.is_unspecified()
+            }
+        };
+        fits && self.ends.0.port() == at.port()
     }
 
     /// The owner of a socket that a process still holds. For any other socket the kernel shows owner 0,
@@ -271,7 +252,7 @@ mod tests {
         sockopt,
     };
 
-    use super::{FIN_WAIT1, FIN_WAIT2, Listening, SocketLine, tcp_listener_owners, tcp_peer};
+    use super::{FIN_WAIT1, FIN_WAIT2, SocketLine, tcp_listener_owners, tcp_peer};
     use crate::sys::linux::tests::becomes;
     use crate::sys::{TcpPeer, tcp_listening_ports};
 
@@ -356,10 +337,11 @@ mod tests {
             let Ok(listener) = TcpListener::bind(at) else { continue };
             let at = listener.local_addr().unwrap();
             let [asked, read] = [super::listening(), super::listening_in_table()].map(|found| {
-                found.unwrap().into_iter().find(|socket| socket.address == at).unwrap()
+                let found = found.unwrap().into_iter().find(|socket| socket.ends.0 == at).unwrap();
+                // The table does not contain `ipv6_only`.
+                (found.state, found.owner, found.inode)
             });
-            // The table does not contain `ipv6_only`.
-            assert_eq!(Listening { ipv6_only: false, ..asked }, read);
+            assert_eq!(asked, read);
         }
     }
 
@@ -395,7 +377,7 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let found = super::listening_in_table().unwrap();
         let at = SocketAddr::from(([127, 0, 0, 1], port));
-        assert!(found.iter().any(|socket: &Listening| socket.takes(at)));
+        assert!(found.iter().any(|socket: &SocketLine| socket.takes(at)));
     }
 
     #[test]

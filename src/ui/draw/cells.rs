@@ -34,11 +34,9 @@ pub(super) fn put_right(buffer: &mut Buffer, area: Rect, text: &str, style: Styl
 
 /// Fill an area with blanks.
 pub(super) fn clear(buffer: &mut Buffer, area: Rect) {
-    for y in area.top()..area.bottom() {
-        for x in area.left()..area.right() {
-            if let Some(cell) = buffer.cell_mut((x, y)) {
-                cell.reset();
-            }
+    for position in area.positions() {
+        if let Some(cell) = buffer.cell_mut(position) {
+            cell.reset();
         }
     }
 }

@@ -8,7 +8,7 @@ use super::list::mebibytes;
 use super::theme::Theme;
 use crate::figures::named;
 use crate::figures::series::Point;
-use crate::model::ProcName;
+use crate::model::{ProcName, count};
 use crate::ui::state::Ui;
 
 /// Columns before the bars: `memory  41M `.
@@ -56,19 +56,12 @@ fn title(ui: &Ui, name: Option<&ProcName>) -> String {
             listens = format!(", listens on {}", named(ports));
         }
     }
-    let count = |count: u32, one: &str, many: &str| match count {
-        1 => format!("1 {one}"),
-        _ => format!("{count} {many}"),
-    };
-    match processes {
-        0 => format!("{subject}: nothing runs"),
-        _ => format!(
-            "{subject}: {}, {}, prints {:.1} KB/s{listens}",
-            count(processes, "process", "processes"),
-            count(threads, "thread", "threads"),
-            output / 1000.0
-        ),
+    if processes == 0 {
+        return format!("{subject}: nothing runs");
     }
+    let threads = format!("{threads} thread{}", if threads == 1 { "" } else { "s" });
+    let processes = count::processes(processes as usize, "");
+    format!("{subject}: {processes}, {threads}, prints {:.1} KB/s{listens}", output / 1000.0)
 }
 
 /// A bar for each second, the last one at the right; the highest is the largest number, but at least `full`.

@@ -94,52 +94,45 @@ fn one_line(text: &str) -> String {
     text.lines().collect::<Vec<_>>().join("  ")
 }
 
-/// The keys that help in what was opened above the usual screen.
-fn hints_of_mode(ui: &Ui) -> Option<Vec<(&'static str, &'static str)>> {
+/// The keys that help now.
+fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
+    // What was opened above the usual screen comes first.
     if ui.timeline.is_some() {
-        return Some(vec![
+        return vec![
             ("← →", "time"),
             ("{ }", "events"),
             ("+ -", "zoom"),
             ("End", "now"),
             ("H", "close"),
-        ]);
+        ];
     }
     if ui.selection.is_some() {
-        return Some(vec![("↑↓", "more lines"), ("y", "copy them"), ("Esc", "select nothing")]);
+        return vec![("↑↓", "more lines"), ("y", "copy them"), ("Esc", "select nothing")];
     }
     if ui.around.is_some() {
-        return Some(vec![
+        return vec![
             ("+ -", "longer, shorter"),
             ("Esc", "back"),
             ("y", "copy"),
             ("Y", "copy as command"),
-        ]);
+        ];
     }
     if ui.find.as_ref().is_some_and(|find| find.filters) {
-        return Some(vec![
+        return vec![
             ("Esc", "all lines"),
             ("n N", "next, previous"),
             ("x", "around"),
             ("y", "copy"),
-        ]);
+        ];
     }
     if ui.find.is_some() {
-        return Some(vec![
+        return vec![
             ("n N", "next, previous"),
             ("/", "find"),
             ("x", "around"),
             ("y", "copy"),
             ("Esc", "end the search"),
-        ]);
-    }
-    None
-}
-
-/// The keys that help now.
-fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
-    if let Some(hints) = hints_of_mode(ui) {
-        return hints;
+        ];
     }
     if matches!(ui.link, SupervisorLink::Over(_)) {
         return vec![("/", "find"), ("d", "why"), ("[ ]", "errors"), ("y", "copy")];
@@ -245,10 +238,4 @@ fn skip_columns(text: &str, columns: usize) -> String {
             skip
         })
         .collect()
-}
-
-/// The description of an action with its first key, for lists.
-pub(super) fn described(action: Action) -> Option<(String, &'static str, &'static str)> {
-    let entry = entry_of(action)?;
-    Some((entry.key_names().join(" "), entry.name, entry.help))
 }

@@ -46,11 +46,8 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
         if count == 0 {
             continue;
         }
-        let text = match (is_wide, theme.ascii) {
-            (true, _) => format!("{count} {word}"),
-            (false, true) => format!("{count}{ascii}"),
-            (false, false) => format!("{count}{sign}"),
-        };
+        let sign = theme.pick(sign, ascii);
+        let text = if is_wide { format!("{count} {word}") } else { format!("{count}{sign}") };
         if text.width() >= usize::from(room(x)) {
             break;
         }
@@ -75,14 +72,10 @@ fn link(ui: &Ui) -> (String, bool) {
         SupervisorLink::Over(None) => ("no run".to_owned(), false),
         SupervisorLink::Live if ui.quitting => ("stopping".to_owned(), true),
         SupervisorLink::Live => {
-            let up = units::span(ui.shown_time().since(ui.started));
             // Seconds would change all the time.
-            let up = if up.ends_with(" s") && up.contains("min") {
-                up.rsplit_once(" min").map_or(up.clone(), |(minutes, _)| format!("{minutes} min"))
-            } else if up.ends_with('s') {
-                "<1 min".to_owned()
-            } else {
-                up
+            let up = match ui.shown_time().since(ui.started).as_secs() / 60 {
+                0 => "<1 min".to_owned(),
+                minutes => units::span(Duration::from_secs(minutes * 60)),
             };
             (format!("up {up}"), false)
         }
@@ -92,13 +85,12 @@ fn link(ui: &Ui) -> (String, bool) {
 /// Where the screen is in the log.
 fn position(ui: &Ui) -> String {
     if let Some(around) = &ui.around {
-        let time = ui.now.zone.to_datetime(around.time.utc());
-        return format!("around {} ±{}s (+ -) ", time.strftime("%H:%M:%S%.3f"), around.seconds);
+        let time = ui.now.shown(around.time, "%H:%M:%S%.3f");
+        return format!("around {time} ±{}s (+ -) ", around.seconds);
     }
     if let Some(time) = ui.timeline.as_ref().and_then(|timeline| timeline.cursor) {
         let ago = units::span(ui.now.time.since(time));
-        let time = ui.now.zone.to_datetime(time.utc());
-        return format!(" {}, {ago} ago ", time.strftime("%H:%M:%S%.3f"));
+        return format!(" {}, {ago} ago ", ui.now.shown(time, "%H:%M:%S%.3f"));
     }
     let what = match ui.list.chosen().as_slice() {
         [] => String::new(),
@@ -110,8 +102,8 @@ fn position(ui: &Ui) -> String {
     if ui.only_events {
         filter.push_str("only events  ");
     }
-    let time = ui.log.last_shown().map(|entry| ui.now.zone.to_datetime(entry.time.utc()));
-    let time = time.map_or(String::new(), |time| time.strftime("%H:%M:%S").to_string());
+    let last = ui.log.last_shown();
+    let time = last.map_or(String::new(), |entry| ui.now.shown(entry.time, "%H:%M:%S"));
     match ui.log.view {
         ScrollPosition::Follow => format!("{what}{filter}{time}  follow "),
         ScrollPosition::At(_) => {

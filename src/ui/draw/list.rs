@@ -48,27 +48,25 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
     let is_known = process.since > Timestamp::EPOCH;
     put(buffer, (line.x + 1, line.y), 1, if is_known { sign } else { " " }, style);
     let pending = list.pending.iter().find(|(name, _)| *name == process.name);
+    let figures = ui.figures.last(&process.name).filter(|_| ui.shows_figures);
     let word = match pending {
+        _ if !is_known || figures.is_some() => String::new(),
         Some((_, doing)) => (*doing).to_owned(),
         None if asks => "asks".to_owned(),
         None => word(process),
     };
-    let figures = ui.figures.last(&process.name);
-    let word = if is_known { word } else { String::new() };
-    let age = match figures.filter(|_| ui.shows_figures) {
+    let age = match figures {
         Some(figures) => used(figures),
         None if !is_known => String::new(),
         None => age(ui.shown_time().since(asks_since.unwrap_or(process.since))),
     };
-    let word = if figures.is_some() && ui.shows_figures { String::new() } else { word };
     let flags: u64 = process.flags.iter().filter(|flag| flag.exceeded).map(|flag| flag.count).sum();
     let crashes = process.failing(ui.shown_time()).map_or(0, |story| u64::from(story.times));
     let counted = |count: u64, sign: &str| match count {
         0 => String::new(),
         count => format!(" {sign}{count}"),
     };
-    let (crash, flag) = if theme.ascii { ("x", "f") } else { ("✖", "⚑") };
-    let counts = counted(crashes, crash) + &counted(flags, flag);
+    let counts = counted(crashes, theme.pick("✖", "x")) + &counted(flags, theme.pick("⚑", "f"));
     let mut end = line.right();
     if !counts.is_empty() {
         end = put_right(buffer, line, &counts, theme.bad());

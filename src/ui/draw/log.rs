@@ -8,16 +8,12 @@ use super::cells::{RowPart, put, put_row, restyle};
 use super::theme::Theme;
 use crate::model::time::Timestamp;
 use crate::ui::state::entry::{EntryKind, LogEntry, text_of};
-use crate::ui::state::log::ScrollPosition;
 use crate::ui::state::{Focus, Ui};
 use crate::view::paint::SYSTEM;
 
 pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let shown = ui.log.visible_lines();
-    let current = match ui.log.view {
-        ScrollPosition::At(_) => ui.log.current().map(|entry| entry.position),
-        ScrollPosition::Follow => None,
-    };
+    let current = ui.log.current().map(|entry| entry.position);
     let selection = ui.selection.zip(current).map(|(a, b)| (a.min(b), a.max(b)));
     if shown.lines.is_empty() && !ui.log.is_loading {
         let nothing = match &ui.find {
@@ -38,7 +34,7 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
         if Some(entry.position) == current && is_first {
             put(buffer, (line.x, y), 1, theme.mark(), theme.strong());
         } else if is_first && ui.bookmarks.contains(&entry.position) {
-            put(buffer, (line.x, y), 1, theme.bookmark(), theme.strong());
+            put(buffer, (line.x, y), 1, theme.pick("◆", "+"), theme.strong());
         }
         draw_line(ui, theme, line, (entry, place.1), buffer);
         let chosen = selection.is_some_and(|(a, b)| (a..=b).contains(&entry.position));
@@ -65,10 +61,7 @@ fn draw_line(
     if times > 0 {
         if at == 0 {
             let time = ui.around.map_or_else(
-                || {
-                    let time = ui.now.zone.to_datetime(entry.time.utc());
-                    time.strftime("%H:%M:%S%.3f").to_string()
-                },
+                || ui.now.shown(entry.time, "%H:%M:%S%.3f"),
                 |around| relative(around.time, entry.time),
             );
             put(buffer, (x, line.y), columns(times - 1), &time, theme.dim());
@@ -132,12 +125,7 @@ fn scroll_bar(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let y = if ui.log.is_at_top() { 0 } else { (percent * rows / 100).min(rows - 1) };
     for row in 0..area.height {
         let here = u64::from(row) == y;
-        let sign = match (theme.ascii, here) {
-            (false, true) => "█",
-            (false, false) => "░",
-            (true, true) => "#",
-            (true, false) => ":",
-        };
+        let sign = if here { theme.pick("█", "#") } else { theme.pick("░", ":") };
         put(buffer, (area.right() - 1, area.y + row), 1, sign, theme.dim());
     }
 }

@@ -34,7 +34,7 @@ pub fn draw(ui: &Ui, theme: Theme, buffer: &mut Buffer) -> Option<(u16, u16)> {
         list::draw(ui, theme, areas.list, buffer);
     }
     for y in areas.rule.top()..areas.rule.bottom() {
-        cells::put(buffer, (areas.rule.x, y), 1, theme.rule(), theme.dim());
+        cells::put(buffer, (areas.rule.x, y), 1, theme.pick("│", "|"), theme.dim());
     }
     if !areas.log.is_empty() {
         log::draw(ui, theme, areas.log, buffer);

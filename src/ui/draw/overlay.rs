@@ -5,7 +5,6 @@ use ratatui_core::layout::Rect;
 use ratatui_core::style::Style;
 
 use super::cells::{RowPart, clear, put, put_row, restyle};
-use super::footer::described;
 use super::theme::{Theme, word};
 use crate::journal::search::styled::rows_of_text;
 use crate::model::ProcName;
@@ -45,9 +44,7 @@ fn help(theme: Theme, area: Rect, top: usize, buffer: &mut Buffer) {
             group = entry.action.group();
             rows.push((group.to_owned(), ""));
         }
-        if let Some((keys, _, help)) = described(entry.action) {
-            rows.push((format!("  {keys}"), help));
-        }
+        rows.push((format!("  {}", entry.key_names().join(" ")), entry.help));
     }
     let top = top.min(rows.len().saturating_sub(usize::from(area.height)));
     let keys_width = 18;
@@ -110,23 +107,17 @@ fn draw_offers(ui: &Ui, theme: Theme, area: Rect, offers: &Offers<'_>, buffer: &
             Offers::Processes(names) => {
                 let Some(process) = ui.list.get(names[at]) else { continue };
                 put(buffer, (x, y), 1, theme.sign(process), theme.state(process));
-                let x = put(
-                    buffer,
-                    (x + 2, y),
-                    room(x + 2),
-                    names[at].as_str(),
-                    theme.name(process.color),
-                );
-                put(buffer, (x + 1, y), room(x + 1), &word(process), theme.dim());
+                let (x, name) = (x + 2, names[at].as_str());
+                let x = put(buffer, (x, y), room(x), name, theme.name(process.color)) + 1;
+                put(buffer, (x, y), room(x), &word(process), theme.dim());
             }
             Offers::Actions(entries) => {
-                if let Some((keys, name, help)) = described(entries[at].action) {
-                    put(buffer, (x, y), room(x), name, theme.strong());
-                    let x = area.x + 18;
-                    put(buffer, (x, y), room(x), &keys, theme.key());
-                    let x = area.x + if area.width < NARROW { area.width } else { 32 };
-                    put(buffer, (x, y), room(x), help, theme.dim());
-                }
+                let entry = entries[at];
+                put(buffer, (x, y), room(x), entry.name, theme.strong());
+                let x = area.x + 18;
+                put(buffer, (x, y), room(x), &entry.key_names().join(" "), theme.key());
+                let x = area.x + if area.width < NARROW { area.width } else { 32 };
+                put(buffer, (x, y), room(x), entry.help, theme.dim());
             }
         }
         if at == prompt.choice {

@@ -92,9 +92,9 @@ impl Theme {
         self.eighths(usize::try_from(level).unwrap_or(0) + 1)
     }
 
-    /// A process ran and printed nothing.
-    pub const fn silent(self) -> &'static str {
-        if self.ascii { "_" } else { "·" }
+    /// The sign that is used of these two.
+    pub const fn pick(self, sign: &'static str, ascii: &'static str) -> &'static str {
+        if self.ascii { ascii } else { sign }
     }
 
     /// A process is waiting for input.
@@ -124,24 +124,9 @@ impl Theme {
         style
     }
 
-    /// A line between two parts.
-    pub const fn rule(self) -> &'static str {
-        if self.ascii { "|" } else { "│" }
-    }
-
     /// The mark of the current line.
     pub const fn mark(self) -> &'static str {
-        if self.ascii { ">" } else { "▶" }
-    }
-
-    /// The mark of a bookmark.
-    pub const fn bookmark(self) -> &'static str {
-        if self.ascii { "+" } else { "◆" }
-    }
-
-    /// What stands before a message of the supervisor.
-    pub const fn note(self) -> &'static str {
-        if self.ascii { "-- " } else { "── " }
+        self.pick("▶", ">")
     }
 
     /// The sign of a state.
@@ -159,7 +144,7 @@ impl Theme {
             ProcessStatus::Skipped => ("–", "-"),
             ProcessStatus::Other(_) => ("?", "?"),
         };
-        if self.ascii { ascii } else { sign }
+        self.pick(sign, ascii)
     }
 }
 

@@ -6,8 +6,7 @@ use ratatui_core::style::Style;
 
 use super::cells::{put, put_right, restyle};
 use super::theme::Theme;
-use crate::journal::search::landmark::LandmarkEvent;
-use crate::journal::search::states::Mark;
+use crate::journal::search::landmark::{Landmark, LandmarkEvent};
 use crate::model::Exit;
 use crate::model::request::ProcessState;
 use crate::model::time::Timestamp;
@@ -17,26 +16,16 @@ use crate::ui::state::timeline::Timeline;
 /// An end without a failure.
 const ENDED: LandmarkEvent = LandmarkEvent::Exited(Exit::Code(0));
 
-/// What the signs mean, the most important first.
-const LEGEND: [&str; 8] = [
-    "▲ start",
-    "● ready",
-    "✖ failed",
-    "■ ended",
-    "· silent",
-    "⚑ flag",
-    "– skipped",
-    "⋯ output lost",
-];
-const ASCII_LEGEND: [&str; 8] = [
-    "^ start",
-    "o ready",
-    "x failed",
-    "# ended",
-    "_ silent",
-    "f flag",
-    "- skipped",
-    "~ output lost",
+/// The signs, also in ASCII, and what they mean, the most important first.
+const LEGEND: [(&str, &str, &str); 8] = [
+    ("▲", "^", "start"),
+    ("●", "o", "ready"),
+    ("✖", "x", "failed"),
+    ("■", "#", "ended"),
+    ("·", "_", "silent"),
+    ("⚑", "f", "flag"),
+    ("–", "-", "skipped"),
+    ("⋯", "~", "output lost"),
 ];
 
 pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
@@ -81,11 +70,11 @@ fn draw_lane(
         if printed > 0 {
             put(buffer, (x, lane.y), 1, theme.bar(printed, most), theme.name(process.color));
         } else if ran[column] {
-            put(buffer, (x, lane.y), 1, theme.silent(), theme.dim());
+            put(buffer, (x, lane.y), 1, theme.pick("·", "_"), theme.dim());
         }
     }
-    let mut signs: Vec<Option<&LandmarkEvent>> = vec![None; columns];
-    let is_own = |mark: &&Mark| mark.name.as_deref() == Some(name);
+    let mut signs: Vec<Option<(u8, &str, Style)>> = vec![None; columns];
+    let is_own = |mark: &&Landmark| mark.name.as_deref() == Some(name);
     let mut was_asked = false;
     for mark in timeline.marks.iter().filter(is_own) {
         // What was asked to end has not failed, whatever its exit code is.
@@ -94,24 +83,17 @@ fn draw_lane(
         was_asked = match turn {
             LandmarkEvent::Asked => true,
             LandmarkEvent::Started(_) | LandmarkEvent::Failed => false,
-            LandmarkEvent::RunBegan
-            | LandmarkEvent::RunEnded
-            | LandmarkEvent::Installing
-            | LandmarkEvent::Ready
-            | LandmarkEvent::Exited(_)
-            | LandmarkEvent::Skipped
-            | LandmarkEvent::Flagged
-            | LandmarkEvent::Gap => was_asked,
+            _ => was_asked,
         };
-        if let Some(column) = timeline.period.column_of(mark.time, columns) {
-            let sign = &mut signs[column];
-            if weight(turn) >= sign.map_or(1, weight) {
-                *sign = Some(turn);
-            }
+        if let Some(column) = timeline.period.column_of(mark.time, columns)
+            && let Some(sign) = sign(theme, turn)
+            && signs[column].is_none_or(|(weight, ..)| sign.0 >= weight)
+        {
+            signs[column] = Some(sign);
         }
     }
-    for (turn, x) in signs.iter().zip(lane.x..) {
-        let Some((sign, style)) = turn.and_then(|turn| sign(theme, turn)) else { continue };
+    for (sign, x) in signs.into_iter().zip(lane.x..) {
+        let Some((_, sign, style)) = sign else { continue };
         put(buffer, (x, lane.y), 1, sign, style);
     }
 }
@@ -132,21 +114,11 @@ fn ran(timeline: &Timeline, name: &str, columns: usize, runs_now: bool) -> Vec<b
         let is_own = mark.name.as_deref() == Some(name);
         match &mark.what {
             LandmarkEvent::Started(_) if is_own => since = Some(mark.time),
-            LandmarkEvent::Exited(_) if is_own => {
+            LandmarkEvent::Exited(_) if !is_own => {}
+            LandmarkEvent::Exited(_) | LandmarkEvent::RunBegan | LandmarkEvent::RunEnded => {
                 since.take().into_iter().for_each(|from| mark_as_ran(from, mark.time));
             }
-            LandmarkEvent::RunBegan | LandmarkEvent::RunEnded => {
-                since.take().into_iter().for_each(|from| mark_as_ran(from, mark.time));
-            }
-            LandmarkEvent::Started(_)
-            | LandmarkEvent::Installing
-            | LandmarkEvent::Ready
-            | LandmarkEvent::Asked
-            | LandmarkEvent::Failed
-            | LandmarkEvent::Exited(_)
-            | LandmarkEvent::Skipped
-            | LandmarkEvent::Flagged
-            | LandmarkEvent::Gap => {}
+            _ => {}
         }
     }
     if let Some(from) = since.filter(|_| runs_now) {
@@ -155,39 +127,20 @@ fn ran(timeline: &Timeline, name: &str, columns: usize, runs_now: bool) -> Vec<b
     ran
 }
 
-/// Which of several turns in one column is shown; 0 for none.
-fn weight(turn: &LandmarkEvent) -> u8 {
-    match turn {
-        LandmarkEvent::Failed => 7,
-        LandmarkEvent::Exited(exit) if !exit.success() => 6,
-        LandmarkEvent::Gap => 5,
-        LandmarkEvent::Flagged => 4,
-        LandmarkEvent::Exited(_) | LandmarkEvent::Skipped => 3,
-        LandmarkEvent::Started(_) => 2,
-        LandmarkEvent::Ready => 1,
-        LandmarkEvent::RunBegan
-        | LandmarkEvent::RunEnded
-        | LandmarkEvent::Installing
-        | LandmarkEvent::Asked => 0,
-    }
-}
-
-fn sign(theme: Theme, turn: &LandmarkEvent) -> Option<(&'static str, Style)> {
-    let (sign, ascii, style) = match turn {
-        LandmarkEvent::Started(_) => ("▲", "^", theme.strong()),
-        LandmarkEvent::Ready => ("●", "o", theme.strong()),
-        LandmarkEvent::Failed => ("✖", "x", theme.bad()),
-        LandmarkEvent::Exited(exit) if !exit.success() => ("✖", "x", theme.bad()),
-        LandmarkEvent::Exited(_) => ("■", "#", theme.strong()),
-        LandmarkEvent::Skipped => ("–", "-", theme.bad()),
-        LandmarkEvent::Flagged => ("⚑", "f", theme.bad()),
-        LandmarkEvent::Gap => ("⋯", "~", theme.bad()),
-        LandmarkEvent::RunBegan
-        | LandmarkEvent::RunEnded
-        | LandmarkEvent::Installing
-        | LandmarkEvent::Asked => return None,
+/// The sign of a turn, if it has one. Of several in one column, that with the highest number is shown.
+fn sign(theme: Theme, turn: &LandmarkEvent) -> Option<(u8, &'static str, Style)> {
+    let (weight, sign, ascii, style) = match turn {
+        LandmarkEvent::Failed => (7, "✖", "x", theme.bad()),
+        LandmarkEvent::Exited(exit) if !exit.success() => (6, "✖", "x", theme.bad()),
+        LandmarkEvent::Gap => (5, "⋯", "~", theme.bad()),
+        LandmarkEvent::Flagged => (4, "⚑", "f", theme.bad()),
+        LandmarkEvent::Exited(_) => (3, "■", "#", theme.strong()),
+        LandmarkEvent::Skipped => (3, "–", "-", theme.bad()),
+        LandmarkEvent::Started(_) => (2, "▲", "^", theme.strong()),
+        LandmarkEvent::Ready => (1, "●", "o", theme.strong()),
+        _ => return None,
     };
-    Some((if theme.ascii { ascii } else { sign }, style))
+    Some((weight, theme.pick(sign, ascii), style))
 }
 
 /// The ends of the period, and what the signs mean.
@@ -198,8 +151,8 @@ fn axis(ui: &Ui, timeline: &Timeline, theme: Theme, line: Rect, buffer: &mut Buf
         60..86_400 => "%H:%M:%S",
         _ => "%b %d %H:%M",
     };
-    let time = |time: Timestamp| ui.now.zone.to_datetime(time.utc()).strftime(format).to_string();
-    let (mut from, until) = (time(period.from), time(period.until) + " ");
+    let mut from = ui.now.shown(period.from, format);
+    let until = ui.now.shown(period.until, format) + " ";
     let (lanes, (_, rows)) = (ui.lanes().len(), ui.timeline_size());
     let part = format!("  {rows} of {lanes} lanes");
     if lanes > rows && from.len() + part.len() + until.len() + 2 <= usize::from(line.width) {
@@ -210,11 +163,10 @@ fn axis(ui: &Ui, timeline: &Timeline, theme: Theme, line: Rect, buffer: &mut Buf
     let room = usize::from(right.saturating_sub(left));
     // As much as there is room for.
     let mut legend = String::new();
-    let signs = if theme.ascii { ASCII_LEGEND } else { LEGEND };
-    for sign in signs {
-        if legend.chars().count() + sign.chars().count() + 4 <= room {
-            legend.push_str("  ");
-            legend.push_str(sign);
+    for (sign, ascii, meaning) in LEGEND {
+        let part = format!("  {} {meaning}", theme.pick(sign, ascii));
+        if legend.chars().count() + part.chars().count() + 2 <= room {
+            legend.push_str(&part);
         }
     }
     let width = legend.chars().count();

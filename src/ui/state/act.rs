@@ -17,14 +17,14 @@ const SIDEWAYS: usize = 8;
 
 impl Ui {
     /// Carry out an action.
-    pub(super) fn act(&mut self, action: Action, effects: &mut Vec<Effect>) {
+    pub(super) fn act(&mut self, action: Action) {
         match action {
-            Action::Move(motion) => self.go(motion, effects),
-            Action::Find(finding) => self.look(finding, effects),
-            Action::Choose(choosing) => self.choose_by(choosing, effects),
-            Action::Process(action) => self.act_on_process(action, effects),
-            Action::Take(taking) => self.take_along(taking, effects),
-            Action::Screen(action) => self.change_screen(action, effects),
+            Action::Move(motion) => self.go(motion),
+            Action::Find(finding) => self.look(finding),
+            Action::Choose(choosing) => self.choose_by(choosing),
+            Action::Process(action) => self.act_on_process(action),
+            Action::Take(taking) => self.take_along(taking),
+            Action::Screen(action) => self.change_screen(action),
         }
     }
 
@@ -33,7 +33,7 @@ impl Ui {
         self.focus == Focus::List && self.areas().list.height > 0
     }
 
-    fn go(&mut self, motion: Motion, effects: &mut Vec<Effect>) {
+    fn go(&mut self, motion: Motion) {
         let rows = isize::try_from(self.log.rows).unwrap_or(1);
         match motion {
             Motion::Up if self.is_in_list() => self.list.step(-1),
@@ -50,8 +50,8 @@ impl Ui {
             Motion::Left => self.log.left = self.log.left.saturating_sub(SIDEWAYS),
             Motion::Right if !self.log.form.wrap => self.log.left += SIDEWAYS,
             Motion::Right => self.say("lines are wrapped; w shows them in one piece"),
-            Motion::LifeBefore => self.visit(Target::Starts, Direction::Up, effects),
-            Motion::LifeAfter => self.visit(Target::Starts, Direction::Down, effects),
+            Motion::LifeBefore => self.visit(Target::Starts, Direction::Up),
+            Motion::LifeAfter => self.visit(Target::Starts, Direction::Down),
             Motion::GoToTime => self.prompt = Some(Prompt::new(Subject::Time)),
             Motion::Bookmark => self.bookmark(),
             Motion::NextBookmark => self.next_bookmark(),
@@ -69,18 +69,18 @@ impl Ui {
         }
     }
 
-    fn look(&mut self, finding: Finding, effects: &mut Vec<Effect>) {
+    fn look(&mut self, finding: Finding) {
         match finding {
             Finding::Find => self.prompt = Some(Prompt::new(Subject::Find(self.log.view))),
-            Finding::Next => self.search(Direction::Down, false, effects),
-            Finding::Previous => self.search(Direction::Up, false, effects),
-            Finding::ErrorBefore => self.visit(Target::Entries, Direction::Up, effects),
-            Finding::ErrorAfter => self.visit(Target::Entries, Direction::Down, effects),
-            Finding::FirstError => self.visit_first_error(effects),
+            Finding::Next => self.search(Direction::Down, false),
+            Finding::Previous => self.search(Direction::Up, false),
+            Finding::ErrorBefore => self.visit(Target::Entries, Direction::Up),
+            Finding::ErrorAfter => self.visit(Target::Entries, Direction::Down),
+            Finding::FirstError => self.visit_first_error(),
             Finding::Around => {
                 self.log.step(0);
                 let current = self.log.current();
-                self.around = current.map(|entry| Around::new(entry.position, entry.time));
+                self.around = current.map(|entry| Around { time: entry.time, seconds: 2 });
             }
             Finding::Wider => self.change_around(|seconds| seconds.saturating_mul(2).min(3600)),
             Finding::Closer => self.change_around(|seconds| (seconds / 2).max(1)),
@@ -102,11 +102,11 @@ impl Ui {
         }
     }
 
-    fn choose_by(&mut self, choosing: Choosing, effects: &mut Vec<Effect>) {
+    fn choose_by(&mut self, choosing: Choosing) {
         match choosing {
             Choosing::Open if self.is_in_list() => self.open(self.list.selected.clone()),
             Choosing::Open => self.open_line(),
-            Choosing::Back => self.back(effects),
+            Choosing::Back => self.back(),
             Choosing::All => self.open(None),
             Choosing::Pick => self.prompt = Some(Prompt::new(Subject::Pick)),
             Choosing::Next => self.open_row(self.list.selected_row() + 1),
@@ -148,9 +148,8 @@ impl Ui {
             return self.say("↑ selects a line; Enter shows it in whole");
         };
         let Some(entry) = self.log.current() else { return };
-        let time = self.now.zone.to_datetime(entry.time.utc());
+        let time = self.now.shown(entry.time, "%Y-%m-%d %H:%M:%S%.3f");
         let who = entry.name.as_deref().unwrap_or(SYSTEM);
-        let time = time.strftime("%Y-%m-%d %H:%M:%S%.3f");
         let head = format!("{who}, {time}, life {}", entry.life);
         let text = format!("{head}\n\n{}", laid_out(&entry.text()));
         let page = Details { text: Some(text), ..Details::awaited(Tab::Why, None) };
@@ -158,12 +157,12 @@ impl Ui {
     }
 
     /// Close what is in the way: the selection, the search, what limits the log.
-    fn back(&mut self, effects: &mut Vec<Effect>) {
+    fn back(&mut self) {
         if self.selection.take().is_some() || self.around.take().is_some() {
             return;
         }
         if self.find.take().is_some() {
-            return effects.push(Effect::Ask(Question::StopSearch));
+            return self.effects.push(Effect::Ask(Question::StopSearch));
         }
         if std::mem::take(&mut self.only_events) {
             return;
@@ -183,7 +182,7 @@ impl Ui {
         self.list.step(1);
     }
 
-    fn change_screen(&mut self, action: OnScreen, effects: &mut Vec<Effect>) {
+    fn change_screen(&mut self, action: OnScreen) {
         match action {
             OnScreen::Focus if self.zoom => (self.zoom, self.focus) = (false, Focus::List),
             OnScreen::Focus if self.focus == Focus::List => self.focus = Focus::Log,
@@ -197,34 +196,36 @@ impl Ui {
             OnScreen::Figures => {
                 self.shows_figures = !self.shows_figures;
                 self.figures = Series::default();
-                effects.push(Effect::Figures(self.shows_figures));
+                self.effects.push(Effect::Figures(self.shows_figures));
             }
             OnScreen::Mouse => {
                 self.mouse = !self.mouse;
                 let here = "the mouse selects here; M gives it to the terminal";
                 let there = "the mouse belongs to the terminal; M takes it back";
                 self.say(if self.mouse { here } else { there });
-                effects.push(Effect::Mouse(self.mouse));
+                self.effects.push(Effect::Mouse(self.mouse));
             }
             OnScreen::Actions => self.prompt = Some(Prompt::new(Subject::Action)),
             OnScreen::Help => self.overlay = Some(Overlay::Help(0)),
             OnScreen::Quit => match self.link {
-                SupervisorLink::Over(_) => effects.push(Effect::Leave),
+                SupervisorLink::Over(_) => self.effects.push(Effect::Leave),
                 SupervisorLink::Live | SupervisorLink::Away(_) => {
                     self.overlay = Some(Overlay::Quit(self.owns_run));
                 }
             },
             // The second time, for SIGKILL.
-            OnScreen::Interrupt if self.owns_run && self.quitting => effects.push(Effect::StopAll),
+            OnScreen::Interrupt if self.owns_run && self.quitting => {
+                self.effects.push(Effect::StopAll);
+            }
             OnScreen::Interrupt
                 if self.owns_run && matches!(self.link, SupervisorLink::Over(_)) =>
             {
-                effects.push(Effect::Leave);
+                self.effects.push(Effect::Leave);
             }
             OnScreen::Interrupt if self.owns_run => self.overlay = Some(Overlay::Quit(true)),
-            OnScreen::Leave | OnScreen::Interrupt => effects.push(Effect::Leave),
-            OnScreen::Suspend => effects.push(Effect::Suspend),
-            OnScreen::Redraw => effects.push(Effect::Redraw),
+            OnScreen::Leave | OnScreen::Interrupt => self.effects.push(Effect::Leave),
+            OnScreen::Suspend => self.effects.push(Effect::Suspend),
+            OnScreen::Redraw => self.effects.push(Effect::Redraw),
         }
     }
 
@@ -236,9 +237,9 @@ impl Ui {
         self.say(if form.wrap { cut } else { "long lines are wrapped" });
     }
 
-    fn take_along(&mut self, taking: Taking, effects: &mut Vec<Effect>) {
+    fn take_along(&mut self, taking: Taking) {
         match taking {
-            Taking::Copy => self.copy(effects),
+            Taking::Copy => self.copy(),
             Taking::Select => {
                 self.log.step(0);
                 self.focus = Focus::Log;
@@ -247,57 +248,38 @@ impl Ui {
                     None => self.log.current().map(|entry| entry.position),
                 };
             }
-            Taking::Command => self.copy_command(effects),
-            Taking::Plain => effects.push(Effect::Plain(self.list.chosen())),
+            Taking::Command => self.copy_command(),
+            Taking::Plain => self.effects.push(Effect::Plain(self.list.chosen())),
         }
     }
 
-    pub(super) fn act_on_process(&mut self, action: OnProcess, effects: &mut Vec<Effect>) {
+    pub(super) fn act_on_process(&mut self, action: OnProcess) {
         match action {
-            OnProcess::Why => self.page(Tab::Why, effects),
-            OnProcess::Compare => self.page(Tab::Compare, effects),
-            OnProcess::Flags => self.page(Tab::Flags, effects),
-            OnProcess::Tree => self.page(Tab::Tree, effects),
-            OnProcess::Screen => self.page(Tab::Screen, effects),
-            OnProcess::RestartAll if !self.refuse_without_run() => {
-                self.overlay = Some(Overlay::Confirm(action));
-            }
-            OnProcess::RestartNamed | OnProcess::StopNamed | OnProcess::StartNamed
-                if !self.refuse_without_run() =>
-            {
+            OnProcess::Why => self.page(Tab::Why),
+            OnProcess::Compare => self.page(Tab::Compare),
+            OnProcess::Flags => self.page(Tab::Flags),
+            OnProcess::Tree => self.page(Tab::Tree),
+            OnProcess::Screen => self.page(Tab::Screen),
+            _ if self.refuse_without_run() => {}
+            OnProcess::RestartAll => self.overlay = Some(Overlay::Confirm(action)),
+            OnProcess::RestartNamed | OnProcess::StopNamed | OnProcess::StartNamed => {
                 let entry = self.list.target().map_or("", |process| process.name.entry());
                 self.prompt = Some(Prompt::with(Subject::Names(action), entry));
             }
-            OnProcess::Reload if !self.refuse_without_run() => effects.push(Effect::Reload),
-            OnProcess::RestartAll
-            | OnProcess::RestartNamed
-            | OnProcess::StopNamed
-            | OnProcess::StartNamed
-            | OnProcess::Reload => {}
-            OnProcess::Restart
-            | OnProcess::Stop
-            | OnProcess::Start
-            | OnProcess::Kill
-            | OnProcess::Signal
-            | OnProcess::Scale
-            | OnProcess::Connect
-            | OnProcess::Watch
-            | OnProcess::Type => self.act_on_target(action, effects),
+            OnProcess::Reload => self.effects.push(Effect::Reload),
+            _ => self.act_on_target(action),
         }
     }
 
-    fn act_on_target(&mut self, action: OnProcess, effects: &mut Vec<Effect>) {
-        if self.refuse_without_run() {
-            return;
-        }
+    fn act_on_target(&mut self, action: OnProcess) {
         let Some(process) = self.list.target() else {
             return self.say("select a process first: ↑ ↓, or o and a part of its name");
         };
         let name = process.name.clone();
         let rests = process.rests();
         match action {
-            OnProcess::Connect => effects.push(Effect::Connect(name, false)),
-            OnProcess::Watch => effects.push(Effect::Connect(name, true)),
+            OnProcess::Connect => self.effects.push(Effect::Connect(name, false)),
+            OnProcess::Watch => self.effects.push(Effect::Connect(name, true)),
             OnProcess::Type => self.prompt = Some(Prompt::new(Subject::Line(name))),
             OnProcess::Signal => self.prompt = Some(Prompt::new(Subject::Signal(name))),
             OnProcess::Scale => {
@@ -305,17 +287,8 @@ impl Ui {
             }
             OnProcess::Stop if rests => self.say(format!("{name} does not run; S starts it")),
             OnProcess::Kill | OnProcess::Stop => self.overlay = Some(Overlay::Confirm(action)),
-            OnProcess::Restart | OnProcess::Start => self.request(action, &name, effects),
-            OnProcess::RestartAll
-            | OnProcess::RestartNamed
-            | OnProcess::StopNamed
-            | OnProcess::StartNamed
-            | OnProcess::Reload
-            | OnProcess::Why
-            | OnProcess::Compare
-            | OnProcess::Flags
-            | OnProcess::Tree
-            | OnProcess::Screen => {}
+            OnProcess::Restart | OnProcess::Start => self.request(action, &name),
+            _ => {}
         }
     }
 
@@ -328,22 +301,17 @@ impl Ui {
         over
     }
 
-    fn page(&mut self, tab: Tab, effects: &mut Vec<Effect>) {
+    fn page(&mut self, tab: Tab) {
         let name = self.list.target().map(|process| process.name.clone());
         if name.is_none() && tab != Tab::Why {
             return self.say("select a process first: ↑ ↓, or o and a part of its name");
         }
-        self.show_page(tab, name, effects);
+        self.show_page(tab, name);
     }
 
-    pub(super) fn show_page(
-        &mut self,
-        tab: Tab,
-        name: Option<ProcName>,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn show_page(&mut self, tab: Tab, name: Option<ProcName>) {
         self.overlay = Some(Overlay::Details(Details::awaited(tab, name.clone())));
-        effects.push(Effect::Page(tab, name));
+        self.effects.push(Effect::Page(tab, name));
     }
 
     fn bookmark(&mut self) {

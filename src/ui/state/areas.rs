@@ -54,16 +54,12 @@ pub fn areas((width, height): (u16, u16), wishes: Wishes) -> Areas {
     let body = Rect::new(0, top, width, rows);
     let strip = Rect::new(0, body.bottom(), width, strip);
     let mut areas = Areas { header: line(0), strip, footer: line(height - 1), ..Areas::default() };
-    if width < NARROW {
-        if wishes.list_focus && !wishes.zoom {
-            areas.list = body;
-        } else {
-            areas.log = body;
-        }
+    if wishes.zoom || width < NARROW && !wishes.list_focus {
+        areas.log = body;
         return areas;
     }
-    if wishes.zoom {
-        areas.log = body;
+    if width < NARROW {
+        areas.list = body;
         return areas;
     }
     let usual = if width >= WIDE { 34 } else { 26 };

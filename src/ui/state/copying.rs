@@ -11,7 +11,7 @@ use crate::model::time::Timestamp;
 
 impl Ui {
     /// Copy the selected lines, or the current one.
-    pub(super) fn copy(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn copy(&mut self) {
         self.log.step(0);
         let Some(current) = self.log.current().map(|entry| entry.position) else { return };
         let other = self.selection.take().unwrap_or(current);
@@ -20,7 +20,7 @@ impl Ui {
         let chosen = entries.filter(|entry| (first..=last).contains(&entry.position));
         let lines: Vec<_> = chosen.map(|entry| self.copied(entry)).collect();
         let what = if lines.len() == 1 { "the line" } else { "the lines" };
-        effects.push(Effect::Copy(lines.join("\n"), what));
+        self.effects.push(Effect::Copy(lines.join("\n"), what));
     }
 
     /// The text of an entry, with its time if times are shown.
@@ -28,19 +28,15 @@ impl Ui {
         if !self.times {
             return entry.text();
         }
-        let time = self.now.zone.to_datetime(entry.time.utc());
-        format!("{} {}", time.strftime("%Y-%m-%d %H:%M:%S%.3f"), entry.text())
+        format!("{} {}", self.now.shown(entry.time, "%Y-%m-%d %H:%M:%S%.3f"), entry.text())
     }
 
     /// Copy the command that prints what is on the screen.
-    pub(super) fn copy_command(&self, effects: &mut Vec<Effect>) {
+    pub(super) fn copy_command(&mut self) {
         let shown = self.log.visible_lines().lines;
         let entry = |place: Option<&LinePlace>| place.and_then(|at| self.log.entry(*at));
         let (Some(first), Some(last)) = (entry(shown.first()), entry(shown.last())) else { return };
-        let time = |time: Timestamp| {
-            let time = self.now.zone.to_datetime(time.utc());
-            time.strftime("%Y-%m-%dT%H:%M:%S%.9f").to_string()
-        };
+        let time = |time: Timestamp| self.now.shown(time, "%Y-%m-%dT%H:%M:%S%.9f");
         let mut command = "tmo logs".to_owned();
         for name in self.list.chosen() {
             command.push(' ');
@@ -55,6 +51,6 @@ impl Ui {
             let text = if find.literal { regex::escape(&find.text) } else { find.text.clone() };
             let _ = write!(command, " {flag}--grep {}", quoted(&text));
         }
-        effects.push(Effect::Copy(command, "the command"));
+        self.effects.push(Effect::Copy(command, "the command"));
     }
 }

@@ -39,8 +39,6 @@ pub struct Find {
     pub more: i32,
     /// The matches counted so far.
     pub matches: Vec<Position>,
-    /// How many records are counted, of how many.
-    pub counted: (u64, u64),
     /// All matches are counted.
     pub all_counted: bool,
 }
@@ -75,7 +73,6 @@ impl Find {
             is_searching: false,
             more: 0,
             matches: vec![],
-            counted: (0, 0),
             all_counted: false,
         })
     }

@@ -7,7 +7,6 @@ use super::log::ScrollPosition;
 use super::msg::{Counted, Direction, Effect, Question, Search, SearchProgress, Target};
 use super::{Choice, Ui};
 use crate::journal::cursor::Position;
-use crate::journal::search::pattern::Pattern;
 use crate::model::Condition;
 use crate::model::ProcName;
 
@@ -42,12 +41,7 @@ impl Ui {
     }
 
     /// The expression in the prompt has changed: find the nearest match before the end of the screen.
-    pub(super) fn find_typed(
-        &mut self,
-        text: &str,
-        back: ScrollPosition,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn find_typed(&mut self, text: &str, back: ScrollPosition) {
         let old = self.find.take();
         let (literal, filters) =
             old.as_ref().map_or((false, false), |find| (find.literal, find.filters));
@@ -55,14 +49,14 @@ impl Ui {
         self.find = Find::new(text, literal);
         if let Some(find) = &mut self.find {
             find.filters = filters;
-            self.search(Direction::Up, true, effects);
+            self.search(Direction::Up, true);
         } else {
-            effects.push(Effect::Ask(Question::StopSearch));
+            self.effects.push(Effect::Ask(Question::StopSearch));
         }
     }
 
     /// Find the next match in this direction.
-    pub(super) fn search(&mut self, direction: Direction, count: bool, effects: &mut Vec<Effect>) {
+    pub(super) fn search(&mut self, direction: Direction, count: bool) {
         if !count && let Some(find) = self.find.as_mut().filter(|find| find.is_searching) {
             let is_first = find.count_ticket == find.ticket;
             if is_first || find.direction == direction {
@@ -75,10 +69,7 @@ impl Ui {
         let (from, except) = self.here(direction, count);
         let ticket = self.next_ticket();
         let names = self.list.chosen();
-        let Some(find) = &mut self.find else {
-            self.say("/ begins a search");
-            return;
-        };
+        let Some(find) = &mut self.find else { return self.say("/ begins a search") };
         (find.ticket, find.is_searching, find.direction) = (ticket, true, direction);
         if count {
             find.count_ticket = ticket;
@@ -87,37 +78,43 @@ impl Ui {
         let choice = Choice { names, pattern, only_events: false };
         let (choice, target) = (Arc::new(choice), Target::Entries);
         let search = Search { ticket, from, except, direction, choice, target, count };
-        effects.push(Effect::Ask(Question::Search(search)));
+        self.effects.push(Effect::Ask(Question::Search(search)));
     }
 
     /// Find an error, or the start of a process, in this direction.
-    pub(super) fn visit(
-        &mut self,
-        target: Target,
-        direction: Direction,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn visit(&mut self, target: Target, direction: Direction) {
         if let Some(visit) = &mut self.visiting
             && (visit.target, visit.direction) == (target, direction)
         {
             visit.more += 1;
             return;
         }
-        let (from, except) = self.here(direction, false);
+        let from = self.here(direction, false);
+        let names = self.list.chosen();
+        self.begin_visit((target, direction), names, None, from);
+    }
+
+    /// Begin the way from a position, where an entry may not count.
+    fn begin_visit(
+        &mut self,
+        (target, direction): (Target, Direction),
+        names: Vec<String>,
+        first_error_of: Option<Vec<String>>,
+        (from, except): (Position, Option<Position>),
+    ) {
         let ticket = self.next_ticket();
         let pattern = match target {
             Target::Starts => None,
-            Target::Entries => errors(),
+            Target::Entries => Find::new(ERRORS, false).map(|find| find.pattern),
         };
-        let names = self.list.chosen();
         let choice = Arc::new(Choice { names, pattern, only_events: false });
-        self.visiting = Some(Visit { ticket, target, direction, more: 0, first_error_of: None });
+        self.visiting = Some(Visit { ticket, target, direction, more: 0, first_error_of });
         let search = Search { ticket, from, except, direction, choice, target, count: false };
-        effects.push(Effect::Ask(Question::Search(search)));
+        self.effects.push(Effect::Ask(Question::Search(search)));
     }
 
     /// Find the first error since the last start: of the chosen process, or of the one that failed last.
-    pub(super) fn visit_first_error(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn visit_first_error(&mut self) {
         let mut names = self.list.chosen();
         if names.is_empty() {
             let failed =
@@ -129,7 +126,7 @@ impl Ui {
             names = vec![process.name.to_string()];
         }
         let end = Position { record: self.log.head, skip: 0 };
-        self.look_for_first_error(names, (end, None), effects);
+        self.look_for_first_error(names, (end, None));
     }
 
     /// Find the last start before a position, then, from there, the first error.
@@ -137,25 +134,18 @@ impl Ui {
         &mut self,
         names: Vec<String>,
         (from, start): (Position, Option<Position>),
-        effects: &mut Vec<Effect>,
     ) {
-        let (target, direction, pattern) = match start {
-            None => (Target::Starts, Direction::Up, None),
-            Some(_) => (Target::Entries, Direction::Down, errors()),
+        let what = match start {
+            None => (Target::Starts, Direction::Up),
+            Some(_) => (Target::Entries, Direction::Down),
         };
-        let ticket = self.next_ticket();
-        let choice = Arc::new(Choice { names: names.clone(), pattern, only_events: false });
-        self.visiting =
-            Some(Visit { ticket, target, direction, more: 0, first_error_of: Some(names) });
-        let search =
-            Search { ticket, from, except: start, direction, choice, target, count: false };
-        effects.push(Effect::Ask(Question::Search(search)));
+        self.begin_visit(what, names.clone(), Some(names), (from, start));
     }
 
     /// A search got further.
-    pub(super) fn found(&mut self, found: &SearchProgress, effects: &mut Vec<Effect>) {
+    pub(super) fn found(&mut self, found: &SearchProgress) {
         if let Some(visit) = self.visiting.take_if(|visit| visit.ticket == found.ticket) {
-            return self.visited(visit, found, effects);
+            return self.visited(visit, found);
         }
         let Some(find) = self.find.as_mut().filter(|find| find.ticket == found.ticket) else {
             return;
@@ -169,7 +159,7 @@ impl Ui {
             let more = std::mem::take(&mut find.more);
             self.log.go_to(hit);
             if goes_on {
-                self.search(direction, false, effects);
+                self.search(direction, false);
                 if let Some(find) = &mut self.find {
                     find.more = more;
                 }
@@ -188,7 +178,7 @@ impl Ui {
     }
 
     /// The search for an error or a start got further.
-    fn visited(&mut self, visit: Visit, found: &SearchProgress, effects: &mut Vec<Effect>) {
+    fn visited(&mut self, visit: Visit, found: &SearchProgress) {
         let Some(hit) = found.hit else {
             if found.end {
                 self.say(match (&visit.first_error_of, visit.target) {
@@ -206,7 +196,7 @@ impl Ui {
         let Visit { target, direction, more, first_error_of, .. } = visit;
         match (first_error_of, target) {
             (Some(names), Target::Starts) => {
-                return self.look_for_first_error(names, (hit, Some(hit)), effects);
+                return self.look_for_first_error(names, (hit, Some(hit)));
             }
             (Some(names), Target::Entries) if self.list.chosen().is_empty() => {
                 let name = names.first().and_then(|name| ProcName::new(name.as_str()).ok());
@@ -216,7 +206,7 @@ impl Ui {
         }
         self.log.go_to(hit);
         if more > 0 {
-            self.visit(target, direction, effects);
+            self.visit(target, direction);
             if let Some(next) = &mut self.visiting {
                 next.more = more - 1;
             }
@@ -231,12 +221,8 @@ impl Ui {
         }
         let room = MOST_MATCHES.saturating_sub(find.matches.len());
         find.matches.extend(counted.matches.into_iter().take(room));
-        (find.counted, find.all_counted) = (counted.records, counted.end);
+        find.all_counted = counted.end;
     }
-}
-
-fn errors() -> Option<Pattern> {
-    Find::new(ERRORS, false).map(|find| find.pattern)
 }
 
 const fn in_words(direction: Direction) -> &'static str {

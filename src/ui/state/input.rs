@@ -21,16 +21,16 @@ enum Picked {
 
 impl Ui {
     /// A key was pressed.
-    pub(super) fn key(&mut self, key: Key, effects: &mut Vec<Effect>) {
+    pub(super) fn key(&mut self, key: Key) {
         // Who presses a key has seen the message.
         self.toast = None;
         if key == Key::Ctrl('z') {
-            return effects.push(Effect::Suspend);
+            return self.effects.push(Effect::Suspend);
         }
         if self.prompt.is_some() && key != Key::Ctrl('c') {
-            return self.prompt_key(key, effects);
+            return self.prompt_key(key);
         }
-        if self.overlay.is_some() && self.overlay_key(key, effects) {
+        if self.overlay.is_some() && self.overlay_key(key) {
             return;
         }
         if self.timeline.is_some() && self.timeline_key(key) {
@@ -46,20 +46,20 @@ impl Ui {
             (Key::Char(digit @ '1'..='9'), _) => self.open_row(digit as usize - '0' as usize),
             // In the list, it is about the process: mprocs stops with this key.
             (Key::Char('x'), _) if self.is_in_list() && self.log.follows() => {
-                self.act_on_process(OnProcess::Stop, effects);
+                self.act_on_process(OnProcess::Stop);
             }
-            (_, Some(action)) => self.act(action, effects),
+            (_, Some(action)) => self.act(action),
             (_, None) => self.say(format!("{} does nothing; ? shows all keys", key.name())),
         }
     }
 
     /// A key in a prompt.
-    fn prompt_key(&mut self, key: Key, effects: &mut Vec<Effect>) {
+    fn prompt_key(&mut self, key: Key) {
         let Some(prompt) = &mut self.prompt else { return };
         match prompt.key(key) {
-            PromptOutcome::Changed => self.typed(effects),
-            PromptOutcome::Done => self.entered(effects),
-            PromptOutcome::Closed => self.give_up(effects),
+            PromptOutcome::Changed => self.typed(),
+            PromptOutcome::Done => self.entered(),
+            PromptOutcome::Closed => self.give_up(),
             PromptOutcome::Moved(by) => {
                 let count = self.offers().map_or(0, |offers| offers.len());
                 if let Some(prompt) = &mut self.prompt {
@@ -83,7 +83,7 @@ impl Ui {
                 if let (Subject::Find(back), Some(find)) = (&prompt.subject, &mut self.find) {
                     find.literal = !find.literal;
                     let (text, back) = (find.text.clone(), *back);
-                    self.find_typed(&text, back, effects);
+                    self.find_typed(&text, back);
                 }
             }
             PromptOutcome::Nothing => {}
@@ -91,26 +91,26 @@ impl Ui {
     }
 
     /// The text of the prompt has changed.
-    pub(super) fn typed(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn typed(&mut self) {
         let Some(prompt) = &self.prompt else { return };
         if let Subject::Find(back) = prompt.subject {
             let text = prompt.text().to_owned();
-            self.find_typed(&text, back, effects);
+            self.find_typed(&text, back);
         }
     }
 
     /// The prompt was given up.
-    fn give_up(&mut self, effects: &mut Vec<Effect>) {
+    fn give_up(&mut self) {
         let Some(prompt) = self.prompt.take() else { return };
         if let Subject::Find(back) = prompt.subject {
             self.find = None;
             self.log.return_to(back);
-            effects.push(Effect::Ask(Question::StopSearch));
+            self.effects.push(Effect::Ask(Question::StopSearch));
         }
     }
 
     /// Enter was pressed in the prompt.
-    fn entered(&mut self, effects: &mut Vec<Effect>) {
+    fn entered(&mut self) {
         let picked = self.picked();
         let Some(prompt) = self.prompt.take() else { return };
         let text = prompt.text().to_owned();
@@ -118,7 +118,7 @@ impl Ui {
             Subject::Find(_) => {}
             Subject::Pick | Subject::Action => match picked {
                 Some(Picked::Process(name)) => self.open(Some(name)),
-                Some(Picked::Action(action)) => self.act(action, effects),
+                Some(Picked::Action(action)) => self.act(action),
                 None => self.say(format!("nothing has a name like {text}")),
             },
             Subject::Time => {
@@ -135,10 +135,10 @@ impl Ui {
             Subject::Line(name) => {
                 // A debugger takes one line after another.
                 self.prompt = Some(Prompt::new(Subject::Line(name.clone())));
-                effects.push(Effect::Type(name, text));
+                self.effects.push(Effect::Type(name, text));
             }
             Subject::Names(_) | Subject::Scale(_) | Subject::Signal(_) => {
-                if let Err(why) = self.act_with(&prompt.subject, &text, effects) {
+                if let Err(why) = self.act_with(&prompt.subject, &text) {
                     self.complain(why);
                     self.prompt = Some(prompt);
                 }
@@ -155,35 +155,35 @@ impl Ui {
     }
 
     /// A key while something lies over the log; false if it means what it means elsewhere.
-    fn overlay_key(&mut self, key: Key, effects: &mut Vec<Effect>) -> bool {
+    fn overlay_key(&mut self, key: Key) -> bool {
         match self.overlay {
-            Some(Overlay::Quit(stop)) => self.answer_quit(key, stop, effects),
+            Some(Overlay::Quit(stop)) => self.answer_quit(key, stop),
             Some(Overlay::Confirm(action)) => {
                 self.overlay = None;
                 let again = actions::of(key) == Some(Action::Process(action))
                     || action == OnProcess::Stop && key == Key::Char('x');
                 if again || matches!(key, Key::Char('y') | Key::Enter) {
-                    self.confirmed(action, effects);
+                    self.confirmed(action);
                 }
             }
             Some(Overlay::Help(_) | Overlay::Details(_) | Overlay::Line(_)) => {
-                return self.page_key(key, effects);
+                return self.page_key(key);
             }
             None => return false,
         }
         true
     }
-    fn answer_quit(&mut self, key: Key, stop: bool, effects: &mut Vec<Effect>) {
+    fn answer_quit(&mut self, key: Key, stop: bool) {
         match key {
-            Key::Char('s') => self.stop_all(effects),
-            Key::Enter | Key::Ctrl('c') if stop => self.stop_all(effects),
-            Key::Char('l' | 'q') | Key::Enter | Key::Ctrl('c') => effects.push(Effect::Leave),
+            Key::Char('s') => self.stop_all(),
+            Key::Enter | Key::Ctrl('c') if stop => self.stop_all(),
+            Key::Char('l' | 'q') | Key::Enter | Key::Ctrl('c') => self.effects.push(Effect::Leave),
             _ => self.overlay = None,
         }
     }
 
     /// A key while a page is shown; false if it means what it means elsewhere.
-    fn page_key(&mut self, key: Key, effects: &mut Vec<Effect>) -> bool {
+    fn page_key(&mut self, key: Key) -> bool {
         let page = isize::try_from(self.log.rows).unwrap_or(1);
         let Some(overlay) = &mut self.overlay else { return false };
         match (key, &*overlay) {
@@ -202,12 +202,12 @@ impl Ui {
             (Key::PageDown | Key::Ctrl('d' | 'f') | Key::Char(' '), _) => overlay.scroll(page),
             (Key::Home | Key::Char('g'), _) => overlay.scroll(isize::MIN),
             (Key::End | Key::Char('G'), _) => overlay.scroll(isize::MAX),
-            (Key::Left, _) => self.next_tab(-1, effects),
-            (Key::Right | Key::Tab, _) => self.next_tab(1, effects),
+            (Key::Left, _) => self.next_tab(-1),
+            (Key::Right | Key::Tab, _) => self.next_tab(1),
             (Key::Char('y'), Overlay::Details(page) | Overlay::Line(page)) => {
                 if let Some(text) = &page.text {
                     let text = cleaned(text.as_bytes(), false);
-                    effects.push(Effect::Copy(text, "the page"));
+                    self.effects.push(Effect::Copy(text, "the page"));
                 }
             }
             _ => return false,
@@ -215,51 +215,41 @@ impl Ui {
         true
     }
 
-    fn next_tab(&mut self, by: isize, effects: &mut Vec<Effect>) {
+    fn next_tab(&mut self, by: isize) {
         let Some(Overlay::Details(page)) = &self.overlay else { return };
         let at = Tab::ALL.iter().position(|tab| *tab == page.tab).unwrap_or(0);
         let count = Tab::ALL.len();
         let at = (at + count).saturating_add_signed(by) % count;
         let name = page.name.clone();
-        self.show_page(Tab::ALL[at], name, effects);
+        self.show_page(Tab::ALL[at], name);
     }
 
-    fn stop_all(&mut self, effects: &mut Vec<Effect>) {
+    fn stop_all(&mut self) {
         self.overlay = None;
         self.quitting = true;
-        effects.push(Effect::StopAll);
+        self.effects.push(Effect::StopAll);
     }
 
     /// A destructive action was confirmed.
-    fn confirmed(&mut self, action: OnProcess, effects: &mut Vec<Effect>) {
+    fn confirmed(&mut self, action: OnProcess) {
         if action == OnProcess::RestartAll {
             let names: Vec<_> = self.list.processes.iter().map(|p| p.name.clone()).collect();
             self.list.pending.extend(names.iter().map(|name| (name.clone(), "restarting")));
             let (names_of_all, order) = (vec![], ChangeOrder::default());
             let request = Request::Restart { names: names_of_all, order };
-            effects.push(Effect::Request(request, names, "all restarted".to_owned()));
+            self.effects.push(Effect::Request(request, names, "all restarted".to_owned()));
         } else if let Some(name) = self.list.target().map(|process| process.name.clone()) {
-            self.request(action, &name, effects);
+            self.request(action, &name);
         }
     }
 
     /// Send a request for a process, and no other instance of its entry.
-    pub(super) fn request(
-        &mut self,
-        action: OnProcess,
-        name: &ProcName,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.request_for(action, (vec![format!("={name}")], name.to_string()), effects);
+    pub(super) fn request(&mut self, action: OnProcess, name: &ProcName) {
+        self.request_for(action, (vec![format!("={name}")], name.to_string()));
     }
 
     /// Send a request for the processes that these words select.
-    pub(super) fn request_for(
-        &mut self,
-        action: OnProcess,
-        (names, them): (Vec<String>, String),
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn request_for(&mut self, action: OnProcess, (names, them): (Vec<String>, String)) {
         let is_meant = |process: &&ProcessState| names.iter().any(|word| process.is_meant(word));
         let meant = self.list.processes.iter().filter(is_meant);
         let meant: Vec<_> = meant.map(|process| process.name.clone()).collect();
@@ -275,28 +265,19 @@ impl Ui {
                 let request = Request::Signal { names, signal: SignalName::KILL };
                 (request, "stopping", format!("SIGKILL sent to {them}"))
             }
-            OnProcess::Stop => (
-                Request::Stop { names, order },
-                "stopping",
-                format!("{them} stopped; S starts it again"),
-            ),
-            OnProcess::StopNamed => {
-                (Request::Stop { names, order }, "stopping", format!("{them} stopped"))
+            OnProcess::Stop | OnProcess::StopNamed => {
+                let more = if action == OnProcess::Stop { "; S starts it again" } else { "" };
+                (Request::Stop { names, order }, "stopping", format!("{them} stopped{more}"))
             }
             _ => return,
         };
         self.list.pending.retain(|(pending, _)| !meant.contains(pending));
         self.list.pending.extend(meant.iter().map(|name| (name.clone(), doing)));
-        effects.push(Effect::Request(request, meant, done));
+        self.effects.push(Effect::Request(request, meant, done));
     }
 
     /// What was typed for an action on processes. Returns the reason if it is not valid.
-    fn act_with(
-        &mut self,
-        subject: &Subject,
-        text: &str,
-        effects: &mut Vec<Effect>,
-    ) -> Result<(), String> {
+    fn act_with(&mut self, subject: &Subject, text: &str) -> Result<(), String> {
         match subject {
             Subject::Names(action) => {
                 let words: Vec<_> =
@@ -307,27 +288,23 @@ impl Ui {
                 }
                 if !words.is_empty() {
                     let names = words.iter().map(ToString::to_string).collect();
-                    self.request_for(*action, (names, words.join(", ")), effects);
+                    self.request_for(*action, (names, words.join(", ")));
                 }
             }
             Subject::Scale(entry) => {
                 let count = text.trim().parse().map_err(|_| format!("{text} is not a number"))?;
                 let counts = [(entry.clone(), count)].into();
                 let done = format!("{entry} has {count} instances");
-                effects.push(Effect::Request(Request::Scale { counts }, vec![], done));
+                self.effects.push(Effect::Request(Request::Scale { counts }, vec![], done));
             }
             Subject::Signal(name) => {
                 let signal: SignalName =
                     text.trim().parse().map_err(|error: NoSuchSignal| error.to_string())?;
                 let names = vec![format!("={name}")];
                 let done = format!("SIG{signal} sent to {name}");
-                effects.push(Effect::Request(Request::Signal { names, signal }, vec![], done));
+                self.effects.push(Effect::Request(Request::Signal { names, signal }, vec![], done));
             }
-            Subject::Find(_)
-            | Subject::Pick
-            | Subject::Time
-            | Subject::Line(_)
-            | Subject::Action => {}
+            _ => {}
         }
         Ok(())
     }

@@ -30,7 +30,7 @@ impl Ui {
 
     /// The width of the column of names.
     pub fn name_width(&self) -> usize {
-        self.list.longest_name().clamp(6, 16)
+        self.list.longest_name.clamp(6, 16)
     }
 
     /// Give the log the size of its area.

@@ -22,7 +22,7 @@ pub struct List {
     /// Requests that are not answered yet: the process, and what it is doing therefore.
     pub pending: Vec<(ProcName, &'static str)>,
     /// The length of the longest name.
-    longest: usize,
+    pub longest_name: usize,
 }
 
 impl List {
@@ -79,7 +79,7 @@ impl List {
     pub fn set(&mut self, processes: Vec<ProcessState>) {
         self.processes = processes;
         let lengths = self.processes.iter().map(|process| process.name.as_str().len());
-        self.longest = lengths.max().unwrap_or(0);
+        self.longest_name = lengths.max().unwrap_or(0);
         let exists = |name: &ProcName| self.processes.iter().any(|p| p.name == *name);
         self.selected = self.selected.take().filter(exists);
         self.open = self.open.take().filter(exists);
@@ -101,14 +101,9 @@ impl List {
         if let Some(known) = self.processes.iter_mut().find(|known| known.name == process.name) {
             *known = process;
         } else {
-            self.longest = self.longest.max(process.name.as_str().len());
+            self.longest_name = self.longest_name.max(process.name.as_str().len());
             self.processes.push(process);
         }
-    }
-
-    /// The length of the longest name.
-    pub const fn longest_name(&self) -> usize {
-        self.longest
     }
 }
 

@@ -76,20 +76,13 @@ pub struct Toast {
 /// What all processes printed around a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Around {
-    /// The line.
-    pub position: Position,
-    /// Its time.
+    /// The time of the line.
     pub time: Timestamp,
     /// How many seconds before and after it are of interest.
     pub seconds: u64,
 }
 
 impl Around {
-    /// Around this line.
-    pub const fn new(position: Position, time: Timestamp) -> Self {
-        Self { position, time, seconds: 2 }
-    }
-
     /// Whether a line of this time is of interest.
     pub fn contains(&self, time: Timestamp) -> bool {
         self.time.between(time) <= Duration::from_secs(self.seconds)
@@ -165,6 +158,8 @@ pub struct Ui {
     ticket: u64,
     /// The ticket of the load that is awaited.
     load_ticket: u64,
+    /// What is to be done because of the present message.
+    effects: Vec<Effect>,
 }
 
 impl Ui {
@@ -201,10 +196,9 @@ impl Ui {
         if self.toast.as_ref().is_some_and(|toast| !toast.is_error && toast.until <= now) {
             self.toast = None;
         }
-        let mut effects = vec![];
         let before = self.log.view;
         let was_filtered = self.is_filtered();
-        self.react(msg, &mut effects);
+        self.react(msg);
         let moves_log = self.log.view != before || self.is_filtered() != was_filtered;
         if self.size.0 < NARROW && self.timeline.is_none() && moves_log {
             // Only one of list and log is visible.
@@ -213,47 +207,44 @@ impl Ui {
         self.move_cursor(before);
         self.lay_out();
         self.choose();
-        self.show_unfinished(&mut effects);
-        self.ask_for_timeline(&mut effects);
+        self.show_unfinished();
+        self.ask_for_timeline();
         if let Some(last) = self.log.new_screen_end() {
-            effects.push(Effect::Ask(Question::ScreenEnd(last, Arc::clone(&self.choice))));
+            self.effects.push(Effect::Ask(Question::ScreenEnd(last, Arc::clone(&self.choice))));
         }
         if let Some(load) = self.log.next_load() {
             self.load_ticket = self.next_ticket();
-            effects.push(Effect::Ask(Question::Load(
-                self.load_ticket,
-                load,
-                Arc::clone(&self.choice),
-            )));
+            let question = Question::Load(self.load_ticket, load, Arc::clone(&self.choice));
+            self.effects.push(Effect::Ask(question));
         }
-        effects
+        std::mem::take(&mut self.effects)
     }
 
-    fn react(&mut self, msg: Msg, effects: &mut Vec<Effect>) {
+    fn react(&mut self, msg: Msg) {
         match msg {
-            Msg::Key(key) => self.key(key, effects),
+            Msg::Key(key) => self.key(key),
             Msg::Paste(text) => {
                 if let Some(prompt) = &mut self.prompt {
                     prompt.paste(&text);
-                    self.typed(effects);
+                    self.typed();
                 } else {
                     self.say("pasted text goes into a process with i, or into a search with /");
                 }
             }
-            Msg::Mouse(mouse) => self.mouse_used(mouse, effects),
+            Msg::Mouse(mouse) => self.mouse_used(mouse),
             Msg::Resize(columns, rows) => self.size = (columns, rows),
-            Msg::State(state) => self.set_state(*state, effects),
+            Msg::State(state) => self.set_state(*state),
             Msg::Process(process) => {
                 self.list.pending.retain(|(name, _)| *name != process.name);
                 self.list.update(*process);
             }
-            Msg::Detached => effects.push(Effect::Leave),
+            Msg::Detached => self.effects.push(Effect::Leave),
             Msg::Head(_) | Msg::Away | Msg::Ended(_) | Msg::Gone => self.news(msg),
             Msg::Loaded(loaded) => {
                 if loaded.ticket == self.load_ticket {
                     self.log.grow(loaded.head);
                     self.unfinished.loaded(loaded.head);
-                    self.log.take(loaded.load, loaded.from, loaded.parts);
+                    self.log.take(loaded);
                 }
             }
             Msg::Marks(found) => self.found_marks(found),
@@ -263,7 +254,7 @@ impl Ui {
                     self.unfinished.read(partial, entry);
                 }
             }
-            Msg::Found(found) => self.found(&found, effects),
+            Msg::Found(found) => self.found(&found),
             Msg::Counted(counted) => self.counted(counted),
             Msg::Answered(answered) => self.answered(answered),
             Msg::Page(page) => {
@@ -315,7 +306,7 @@ impl Ui {
         }
     }
 
-    fn set_state(&mut self, state: State, effects: &mut Vec<Effect>) {
+    fn set_state(&mut self, state: State) {
         if !self.run.is_empty() && self.run != state.run {
             self.say("another run has begun");
         }
@@ -326,7 +317,7 @@ impl Ui {
                 self.log.go_to_time(time);
             }
             // Without a supervisor, the journal was indexed in memory.
-            effects.push(Effect::Ask(Question::Reopen));
+            self.effects.push(Effect::Ask(Question::Reopen));
         }
         self.link = SupervisorLink::Live;
         self.title = state.title.to_string();
@@ -345,8 +336,7 @@ impl Ui {
 
     /// Show a message for a short time.
     pub fn say(&mut self, text: impl Into<String>) {
-        let nanos = self.now.time.nanos() + u64::try_from(TOAST.as_nanos()).unwrap_or(0);
-        let until = Timestamp::from_nanos(nanos);
+        let until = self.now.time + TOAST;
         self.toast = Some(Toast { text: text.into(), is_error: false, until });
     }
 
@@ -377,10 +367,10 @@ impl Ui {
         self.log.reload();
     }
 
-    fn show_unfinished(&mut self, effects: &mut Vec<Effect>) {
+    fn show_unfinished(&mut self) {
         let due = self.unfinished.take_due(self.now.time);
         if !due.is_empty() {
-            effects.push(Effect::Ask(Question::Unfinished(due)));
+            self.effects.push(Effect::Ask(Question::Unfinished(due)));
         }
         let entries =
             if self.around.is_some() { vec![] } else { self.unfinished.entries(&self.choice) };

@@ -2,12 +2,12 @@
 
 use ratatui_core::layout::Rect;
 
-use super::msg::{Effect, Mouse};
+use super::msg::Mouse;
 use super::{Focus, Ui};
 
 impl Ui {
     /// The mouse was used.
-    pub(super) fn mouse_used(&mut self, mouse: Mouse, effects: &mut Vec<Effect>) {
+    pub(super) fn mouse_used(&mut self, mouse: Mouse) {
         let areas = self.areas();
         let within = |area: Rect, x, y| area.contains((x, y).into());
         match mouse {
@@ -42,7 +42,7 @@ impl Ui {
                 }
                 self.log.point_at(usize::from(y - areas.log.y));
             }
-            Mouse::Release(..) if self.selection.is_some() => self.copy(effects),
+            Mouse::Release(..) if self.selection.is_some() => self.copy(),
             Mouse::Press(..) | Mouse::Drag(..) | Mouse::Release(..) => {}
         }
     }

@@ -10,9 +10,9 @@ use super::log::window::LoadedEntries;
 use super::timeline::Period;
 use crate::figures::Figures;
 use crate::journal::cursor::Position;
+use crate::journal::search::landmark::Landmark;
 use crate::journal::search::pattern::Pattern;
 use crate::journal::search::place::Share;
-use crate::journal::search::states::Mark;
 use crate::model::ProcName;
 use crate::model::request::{Head, Partial, ProcessState, Request, State};
 use crate::model::run_end::End;
@@ -170,8 +170,6 @@ pub struct Counted {
     pub ticket: u64,
     /// The matches found since the last message, in order.
     pub matches: Vec<Position>,
-    /// How many records are counted, of how many.
-    pub records: (u64, u64),
     /// All are counted.
     pub end: bool,
 }
@@ -180,7 +178,7 @@ pub struct Counted {
 #[derive(Debug)]
 pub struct Marks {
     /// What happened, in the order of the journal.
-    pub marks: Vec<Mark>,
+    pub marks: Vec<Landmark>,
     /// The records that were searched.
     pub records: Range<u64>,
     /// The first record that there is.
@@ -327,6 +325,13 @@ pub struct Now {
     pub time: Timestamp,
     /// The time zone.
     pub zone: jiff::tz::TimeZone,
+}
+
+impl Now {
+    /// A time in this time zone, in this format of strftime.
+    pub fn shown(&self, time: Timestamp, format: &str) -> String {
+        self.zone.to_datetime(time.utc()).strftime(format).to_string()
+    }
 }
 
 impl Default for Now {

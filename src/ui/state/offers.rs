@@ -54,12 +54,7 @@ impl Ui {
             Subject::Action => {
                 Some(Offers::Actions(ranked(ACTIONS.iter(), prompt.text(), |entry| entry.name)))
             }
-            Subject::Find(_)
-            | Subject::Time
-            | Subject::Line(_)
-            | Subject::Names(_)
-            | Subject::Scale(_)
-            | Subject::Signal(_) => None,
+            _ => None,
         }
     }
 }

@@ -89,12 +89,7 @@ impl Prompt {
             Key::Tab => return PromptOutcome::Tab,
             Key::Up | Key::BackTab => return PromptOutcome::Moved(-1),
             Key::Down => return PromptOutcome::Moved(1),
-            Key::ShiftLeft
-            | Key::ShiftRight
-            | Key::PageUp
-            | Key::PageDown
-            | Key::Insert
-            | Key::F(_) => return PromptOutcome::Nothing,
+            _ => return PromptOutcome::Nothing,
         };
         self.input.handle(request);
         self.choice = 0;

@@ -8,9 +8,9 @@ use super::Ui;
 use super::areas::NARROW;
 use super::log::ScrollPosition;
 use super::msg::{Effect, Marks, Output, Question};
-use crate::journal::search::landmark::LandmarkEvent;
+use crate::journal::search::landmark::{Landmark, LandmarkEvent};
 use crate::journal::search::place::edges;
-use crate::journal::search::states::{Mark, states_after};
+use crate::journal::search::states::states_after;
 use crate::model::request::ProcessState;
 use crate::model::time::Timestamp;
 use crate::ui::keys::Key;
@@ -40,11 +40,6 @@ impl Period {
         self.length() / u32::try_from(columns.max(1)).unwrap_or(u32::MAX)
     }
 
-    /// The times between its columns, with both ends.
-    fn edges(self, columns: usize) -> Vec<Timestamp> {
-        edges((self.from, self.until), columns)
-    }
-
     /// The column of a time; `None` if it is outside.
     pub fn column_of(self, time: Timestamp, columns: usize) -> Option<usize> {
         if time < self.from || time > self.until {
@@ -65,7 +60,7 @@ pub struct Timeline {
     /// The period that is shown.
     pub period: Period,
     /// What happened, in the order of the journal.
-    pub marks: Vec<Mark>,
+    pub marks: Vec<Landmark>,
     /// How much was printed.
     pub output: Option<Output>,
     /// The states of the processes at the cursor.
@@ -176,9 +171,7 @@ impl Ui {
         let now = self.now.time;
         let from = if self.started < now { self.started } else { now - Duration::from_secs(60) };
         let mut timeline = Timeline::new(Period { from, until: now }, self.log.head);
-        if let ScrollPosition::At(_) = self.log.view {
-            timeline.cursor = self.log.current().map(|entry| entry.time);
-        }
+        timeline.cursor = self.log.current().map(|entry| entry.time);
         self.timeline = Some(timeline);
     }
 
@@ -256,7 +249,7 @@ impl Ui {
     fn times_of_marks(&self) -> Vec<Timestamp> {
         let Some(timeline) = &self.timeline else { return vec![] };
         let lanes = self.lanes();
-        let has_lane = |mark: &&Mark| {
+        let has_lane = |mark: &&Landmark| {
             let is_it = |name: &String| lanes.iter().any(|lane| lane.name.as_str() == name);
             mark.what != LandmarkEvent::Asked && mark.name.as_ref().is_none_or(is_it)
         };
@@ -277,7 +270,7 @@ impl Ui {
             self.list.selected = name;
         }
         let Some((timeline, column)) = self.timeline.as_ref().zip(column) else { return };
-        let edges = timeline.period.edges(columns);
+        let edges = edges((timeline.period.from, timeline.period.until), columns);
         self.show_time(edges.get(column + 1).copied());
     }
 
@@ -288,11 +281,11 @@ impl Ui {
         timeline.cursor = time.filter(|time| *time < self.now.time).map(|time| time.max(first));
         (timeline.moves_log, timeline.follows_log) = (true, false);
         timeline.pan();
+        timeline.look_back(&self.list.processes);
         match timeline.cursor {
             Some(time) => self.log.go_to_moment(time),
             None => self.log.follow(),
         }
-        self.look_back();
     }
 
     /// If the log was moved, or what was to be shown is loaded now, the cursor follows.
@@ -323,21 +316,15 @@ impl Ui {
             timeline.cursor = time;
         }
         timeline.pan();
-        self.look_back();
-    }
-
-    fn look_back(&mut self) {
-        if let Some(timeline) = &mut self.timeline {
-            timeline.look_back(&self.list.processes);
-        }
+        timeline.look_back(&self.list.processes);
     }
 
     /// Marks were found.
     pub(super) fn found_marks(&mut self, found: Marks) {
         if let Some(timeline) = &mut self.timeline {
             timeline.found(found);
+            timeline.look_back(&self.list.processes);
         }
-        self.look_back();
     }
 
     /// How much was printed.
@@ -350,7 +337,7 @@ impl Ui {
     }
 
     /// Ask for what the timeline lacks.
-    pub(super) fn ask_for_timeline(&mut self, effects: &mut Vec<Effect>) {
+    pub(super) fn ask_for_timeline(&mut self) {
         let (columns, _) = self.timeline_size();
         let (now, head) = (self.now.time, self.log.head);
         let Some(timeline) = &mut self.timeline else { return };
@@ -363,11 +350,11 @@ impl Ui {
             timeline.period.until = now;
         }
         if let Some(records) = timeline.next_search(head) {
-            effects.push(Effect::Ask(Question::Marks(records)));
+            self.effects.push(Effect::Ask(Question::Marks(records)));
         }
         if timeline.asked != Some((timeline.period, columns)) {
             timeline.asked = Some((timeline.period, columns));
-            effects.push(Effect::Ask(Question::Output(timeline.period, columns)));
+            self.effects.push(Effect::Ask(Question::Output(timeline.period, columns)));
         }
     }
 }

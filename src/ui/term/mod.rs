@@ -26,11 +26,6 @@ pub fn enter(mouse: bool) -> Vec<u8> {
     bytes
 }
 
-/// The bytes that give it back.
-pub const fn leave() -> &'static [u8] {
-    LEAVE
-}
-
 /// The bytes that switch the mouse on or off.
 pub const fn mouse(on: bool) -> &'static [u8] {
     if on { MOUSE_ON } else { MOUSE_OFF }

@@ -8,7 +8,7 @@ use ratatui_core::buffer::Buffer;
 use ratatui_core::layout::{Position, Rect};
 use ratatui_crossterm::CrosstermBackend;
 
-use super::{enter, leave, mouse};
+use super::{LEAVE, enter, mouse};
 
 /// How many pieces may wait to be written.
 const WAITING: usize = 8;
@@ -55,12 +55,12 @@ impl Writer {
     /// Take the terminal: the next frame is drawn in full.
     pub fn enter(&mut self, mouse: bool) {
         self.forget();
-        self.send(enter(mouse));
+        self.pass(enter(mouse));
     }
 
     /// Switch the mouse on or off.
     pub fn mouse(&mut self, on: bool) {
-        self.send(mouse(on).to_vec());
+        self.pass(mouse(on).to_vec());
     }
 
     /// Draw the next frame in full.
@@ -68,7 +68,8 @@ impl Writer {
         self.shown = Buffer::empty(Rect::default());
     }
 
-    fn send(&mut self, bytes: Vec<u8>) {
+    /// Write these bytes.
+    pub fn pass(&mut self, bytes: Vec<u8>) {
         // If the thread has ended, `written` has reported why. If the terminal takes nothing, no frame is
         // drawn, so only a few pieces can wait.
         if self.frames.try_send(bytes).is_ok() {
@@ -100,7 +101,7 @@ impl Writer {
         bytes.extend_from_slice(END);
         self.shown = frame;
         let size = bytes.len();
-        self.send(bytes);
+        self.pass(bytes);
         Ok(size)
     }
 
@@ -108,13 +109,6 @@ impl Writer {
     pub fn give_back(&mut self) {
         self.forget();
         // A stopped terminal takes nothing; then there is nothing to wait for.
-        if self.frames.try_send(leave().to_vec()).is_ok() {
-            self.pending += 1;
-        }
-    }
-
-    /// Write these bytes.
-    pub fn pass(&mut self, bytes: Vec<u8>) {
-        self.send(bytes);
+        self.pass(LEAVE.to_vec());
     }
 }

@@ -27,8 +27,8 @@ use super::state::msg::{
 };
 use super::state::timeline::Period;
 use crate::journal::cursor::Position;
+use crate::journal::search::landmark::Landmark;
 use crate::journal::search::place::Share;
-use crate::journal::search::states::Mark;
 use crate::journal::search::styled::rows_of_text;
 use crate::model::request::{Head, Partial, ProcessState};
 use crate::model::time::Timestamp;
@@ -48,7 +48,7 @@ struct World {
     unanswered: Vec<Effect>,
     passed: Duration,
     /// What happened to processes.
-    marks: Vec<Mark>,
+    marks: Vec<Landmark>,
     /// What a process has printed without a newline.
     prompt: Option<(&'static str, String)>,
 }
@@ -180,7 +180,7 @@ impl World {
                 self.send(Msg::ScreenEnd(ScreenEnd { below, more: false, share }));
             }
             Effect::Ask(Question::Marks(records)) => {
-                let is_found = |mark: &&Mark| records.contains(&mark.record);
+                let is_found = |mark: &&Landmark| records.contains(&mark.record);
                 let marks = self.marks.iter().filter(is_found).cloned().collect();
                 let last = self.lines.len().saturating_sub(1) as u64;
                 let bounds = Period { from: time(0), until: time(last) };

@@ -10,8 +10,7 @@ use ratatui_core::style::{Color, Modifier};
 
 use super::{World, at, time};
 use crate::figures::Figures;
-use crate::journal::search::landmark::LandmarkEvent;
-use crate::journal::search::states::Mark;
+use crate::journal::search::landmark::{Landmark, LandmarkEvent};
 use crate::model::{Exit, LifeId, ProcName, ProcessStatus};
 use crate::ui::draw::draw;
 use crate::ui::draw::theme::Theme;
@@ -43,7 +42,7 @@ fn shop(size: (u16, u16)) -> World {
     world.prompt = Some(("api", "pry> ".to_owned()));
     let mark = |record: u64, name: &str, what| {
         let name = Some(name.to_owned());
-        Mark { record, time: time(record), name, what }
+        Landmark { record, time: time(record), name, what }
     };
     world.marks = vec![
         mark(0, "web", LandmarkEvent::Started(Some(LifeId::nth(1)))),

@@ -5,8 +5,7 @@ use std::time::Duration;
 use pretty_assertions::assert_eq;
 
 use super::{World, time};
-use crate::journal::search::landmark::LandmarkEvent;
-use crate::journal::search::states::Mark;
+use crate::journal::search::landmark::{Landmark, LandmarkEvent};
 use crate::model::{Exit, LifeId, ProcessStatus};
 use crate::ui::draw::theme::Theme;
 use crate::ui::keys::Key;
@@ -17,7 +16,7 @@ const PLAIN: Theme = Theme { color: false, ascii: true };
 /// `web` is ready, crashes and starts again; `worker` is stopped. One record takes one millisecond.
 fn shop() -> World {
     let mut world = World::with_lines((80, 24), 600);
-    let mark = |record, name: &str, what| Mark {
+    let mark = |record, name: &str, what| Landmark {
         record,
         time: time(record),
         name: (!name.is_empty()).then(|| name.to_owned()),

@@ -6,19 +6,20 @@ use axum::extract::FromRequestParts as _;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use percent_encoding::percent_decode_str;
 
 use super::Server;
 use crate::model::ProcName;
-use crate::web::answers::problem;
+use crate::web::answers::{Answered, problem};
 use crate::web::grant::Grant;
 use crate::web::live::PageConnection;
 use crate::web::places::Place;
-use crate::web::routes::{OfSession, run_of};
+use crate::web::routes::OfSession;
+use crate::web::run_api::{run_with, unknown, visible};
+use crate::web::screens;
 use crate::web::serve::Taken;
 use crate::web::terminal::{self, TypingParameters};
-use crate::web::{run_api, screens};
 
 /// The largest message of a page.
 const LARGEST_MESSAGE: usize = 64 << 10;
@@ -31,6 +32,13 @@ const TERMINAL_PROTOCOL: &str = "tmo-tty.1";
 /// The answer when a session, or all together, have too many `WebSockets`.
 fn too_many() -> Response {
     problem(StatusCode::TOO_MANY_REQUESTS, "too many pages are open; close some of them")
+}
+
+/// The upgrade of a request to a WebSocket.
+async fn upgrade(parts: &mut Parts) -> Result<WebSocketUpgrade, Response> {
+    let upgrade = WebSocketUpgrade::from_request_parts(parts, &()).await;
+    let upgrade = upgrade.map_err(IntoResponse::into_response)?;
+    Ok(upgrade.max_message_size(LARGEST_MESSAGE).write_buffer_size(0))
 }
 
 impl Server {
@@ -48,26 +56,18 @@ impl Server {
         self: &Arc<Self>,
         mut parts: Parts,
         session: (String, Grant),
-    ) -> Response {
-        let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-            Ok(upgrade) => upgrade,
-            Err(rejection) => return rejection.into_response(),
-        };
-        let Some(held) = self.socket_place(&mut parts, &session) else { return too_many() };
+    ) -> Answered {
+        let upgrade = upgrade(&mut parts).await?.protocols([PROTOCOL]);
+        let held = self.socket_place(&mut parts, &session).ok_or_else(too_many)?;
         let server = Arc::clone(self);
-        upgrade
-            .protocols([PROTOCOL])
-            .max_message_size(LARGEST_MESSAGE)
-            .write_buffer_size(0)
-            .max_write_buffer_size(MOST_WAITING)
-            .on_upgrade(async move |socket| {
-                let (_held, id) = (held, session.0.clone());
-                let page = PageConnection::new(socket, Arc::clone(&server), session);
-                tokio::select! {
-                    () = page.serve() => {}
-                    () = server.end_of_session(&id) => {}
-                }
-            })
+        Ok(upgrade.max_write_buffer_size(MOST_WAITING).on_upgrade(async move |socket| {
+            let (_held, id) = (held, session.0.clone());
+            let page = PageConnection::new(socket, Arc::clone(&server), session);
+            tokio::select! {
+                () = page.serve() => {}
+                () = server.end_of_session(&id) => {}
+            }
+        }))
     }
 
     /// The terminal of a process.
@@ -76,49 +76,37 @@ impl Server {
         part: OfSession,
         mut parts: Parts,
         session: (String, Grant),
-    ) -> Response {
-        let uri = parts.uri.clone();
-        let found = run_of(uri.path()).and_then(|(id, rest)| Some((id, rest.rsplit_once('/')?.1)));
-        let Some((id, name)) = found else { return run_api::unknown() };
-        let Ok(name) = percent_decode_str(name).decode_utf8() else { return run_api::unknown() };
-        let scope = &session.1.scope;
-        if !scope.has_run(id) || !scope.has_process(&name) {
-            return run_api::unknown();
+    ) -> Answered {
+        let (uri, scope) = (parts.uri.clone(), &session.1.scope);
+        let (id, rest) = visible(uri.path(), scope)?;
+        let (_, name) = rest.rsplit_once('/').ok_or_else(unknown)?;
+        let name = percent_decode_str(name).decode_utf8().map_err(|_| unknown())?;
+        if !scope.has_process(&name) {
+            return Err(unknown().into());
         }
-        let Ok(name) = ProcName::new(&*name) else { return run_api::unknown() };
-        let run = match self.runs.get(id).await {
-            Ok(Some(run)) => run,
-            Ok(None) => return run_api::unknown(),
-            Err(error) => return run_api::unreadable(&error),
-        };
-        let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-            Ok(upgrade) => upgrade,
-            Err(rejection) => return rejection.into_response(),
-        };
-        let Some(held) = self.socket_place(&mut parts, &session) else { return too_many() };
+        let name = ProcName::new(&*name).map_err(|_| unknown())?;
+        let run = run_with(&self.runs, id).await?;
+        let upgrade = upgrade(&mut parts).await?.protocols([TERMINAL_PROTOCOL]);
+        let held = self.socket_place(&mut parts, &session).ok_or_else(too_many)?;
         let is_limited = scope.names().is_some();
         let asked = TypingParameters::of(uri.query().unwrap_or_default());
         let server = Arc::clone(self);
-        upgrade
-            .protocols([TERMINAL_PROTOCOL])
-            .max_message_size(LARGEST_MESSAGE)
-            .write_buffer_size(0)
-            .on_upgrade(async move |socket| {
-                // Each key renews the session. After the end of the session, keys are ignored.
-                let (_held, id) = (held, session.0.clone());
-                let may_type = || server.renew(&id);
-                let terminal = server.terminals.of(&run, &name);
-                let shown = async {
-                    if part == OfSession::Look {
-                        screens::show(socket, terminal.view(), is_limited).await;
-                    } else {
-                        terminal::open(socket, &terminal, asked, &may_type).await;
-                    }
-                };
-                tokio::select! {
-                    () = shown => {}
-                    () = server.end_of_session(&id) => {}
+        Ok(upgrade.on_upgrade(async move |socket| {
+            // Each key renews the session. After the end of the session, keys are ignored.
+            let (_held, id) = (held, session.0.clone());
+            let may_type = || server.renew(&id);
+            let terminal = server.terminals.of(&run, &name);
+            let shown = async {
+                if part == OfSession::Look {
+                    screens::show(socket, terminal.view(), is_limited).await;
+                } else {
+                    terminal::open(socket, &terminal, asked, &may_type).await;
                 }
-            })
+            };
+            tokio::select! {
+                () = shown => {}
+                () = server.end_of_session(&id) => {}
+            }
+        }))
     }
 }

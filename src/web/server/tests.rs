@@ -23,6 +23,7 @@ use crate::web::routes::ROUTES;
 use crate::web::sessions::Sessions;
 use crate::web::source::Runs;
 use crate::web::users::{KnownUser, Users};
+use crate::web::visitor::Visitor;
 
 /// Method, path, the least role (`-`: no login), and whether the route is open to a session that is limited to the
 /// process `web`, and to a program with a token.
@@ -144,7 +145,7 @@ fn page_since(
     let (theirs, _) = sessions.begin((id, Site::Public), &mine, now).unwrap();
     let nonces = [&*mine, &*theirs];
     let proof = secret.proof(Purpose::LoginPage, &nonces);
-    let begun = sessions.finish((id, Site::Public, &proof), &[], now).unwrap();
+    let begun = sessions.finish((id, Site::Public, &proof), &[], Visitor::default(), now).unwrap();
     let proof = secret.key(&nonces).proof(Purpose::Page, &[&mine]);
     vec![
         ("cookie", format!("__Host-tmo-10000={}", begun.cookie)),

@@ -1,13 +1,13 @@
 //! Runs the tmux client as a child that uses this terminal, but whose messages are not shown.
 
 use std::io::{self, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use nix::sys::signal::{Signal, kill, raise};
-use nix::unistd::Pid;
+use nix::sys::signal::{Signal, raise};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::backend::tmux::version::one_line;
+use crate::cli::runtime::{SignalSet, code_of};
 use crate::sys;
 
 /// Show this client in the terminal until it ends. Returns its exit code, or tmux's error message if it did
@@ -17,10 +17,7 @@ use crate::sys;
 /// and after, which are in tmux's words.
 pub(super) async fn show(command: &mut Command) -> io::Result<Result<u8, String>> {
     let mut ended = signal(SignalKind::child())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut quit = signal(SignalKind::quit())?;
+    let mut signals = SignalSet::of_end()?;
     sys::end_with_parent(command);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut asked = None;
@@ -29,42 +26,25 @@ pub(super) async fn show(command: &mut Command) -> io::Result<Result<u8, String>
             break status;
         }
         if sys::stopped_by(child.id())?.is_some() {
-            suspend(&child)?;
+            // `C-b C-z` stops the client; the shell waits for this process, so it must stop too.
+            raise(Signal::SIGSTOP)?;
+            sys::signal_pid(child.id(), Signal::SIGCONT as i32)?;
             continue;
         }
-        let signal = tokio::select! {
+        asked = tokio::select! {
             _ = ended.recv() => continue,
-            _ = hangup.recv() => Signal::SIGHUP,
-            _ = terminate.recv() => Signal::SIGTERM,
-            _ = interrupt.recv() => Signal::SIGINT,
-            _ = quit.recv() => Signal::SIGQUIT,
+            signal = signals.next() => Some(signal),
         };
-        asked = Some(signal);
-        // SIGTERM makes it restore the terminal.
-        send(&child, Signal::SIGTERM)?;
+        // SIGTERM makes it restore the terminal. If it is gone, its exit is about to be reported.
+        sys::signal_pid(child.id(), Signal::SIGTERM as i32)?;
     };
     let complaint = one_line(&said(child.stderr.take())?);
     let code = match asked {
-        Some(signal) => 128_u8.saturating_add(u8::try_from(signal as i32).unwrap_or(0)),
+        Some(signal) => code_of(signal),
         None => status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
     };
     let refused = asked.is_none() && !status.success() && !complaint.is_empty();
     Ok(if refused { Err(complaint) } else { Ok(code) })
-}
-
-/// `C-b C-z` stops the client; the shell waits for this process, so it must stop too.
-fn suspend(child: &Child) -> io::Result<()> {
-    raise(Signal::SIGSTOP)?;
-    send(child, Signal::SIGCONT)
-}
-
-fn send(child: &Child, signal: Signal) -> io::Result<()> {
-    let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
-    match kill(Pid::from_raw(pid), signal) {
-        // Its exit is about to be reported.
-        Ok(()) | Err(nix::Error::ESRCH) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn said(pipe: Option<impl Read>) -> io::Result<Vec<u8>> {

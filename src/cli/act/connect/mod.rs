@@ -29,6 +29,7 @@ use crate::model::request::{ProcessState, State, TmuxAddress};
 use crate::model::text::OsText;
 use crate::model::untrusted::{is_active, shown};
 use crate::model::{ProcName, shell};
+use crate::protocol::paths::PanePaths;
 
 /// How many lines of the log go into the scroll-back before a terminal of tmo's own is shown.
 const HISTORY: usize = 200;
@@ -63,19 +64,16 @@ pub(in crate::cli) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
         };
     }
     needs_terminal()?;
-    let cannot_run = |command: &Command, source| CliError::Io {
-        what: format!("can't run {}", command.get_program().display()),
-        source,
-    };
+    let cannot_run =
+        |command: &Command| CliError::io(format!("can't run {}", command.get_program().display()));
     match prepared {
         Prepared::Exec(mut command) => {
             let error = command.exec();
-            Err(cannot_run(&command, error))
+            Err(cannot_run(&command)(error))
         }
         Prepared::Switch(name, mut command) => {
             // tmux identifies its client by the terminal.
-            let ran = command.stdin(Stdio::inherit()).output();
-            let ran = ran.map_err(|error| cannot_run(&command, error))?;
+            let ran = command.stdin(Stdio::inherit()).output().map_err(cannot_run(&command))?;
             if ran.status.success() { Ok(0) } else { Err(not_switched(&name, &ran.stderr)) }
         }
         Prepared::Native(name, attach) => {
@@ -99,8 +97,7 @@ pub(in crate::cli) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
             })
         }
         Prepared::Client(name, mut command) => runtime::block_on(async {
-            let shown = client::show(&mut command).await;
-            let shown = shown.map_err(|error| cannot_run(&command, error))?;
+            let shown = client::show(&mut command).await.map_err(cannot_run(&command))?;
             let code = shown.map_err(|words| refused(&instance.context.env, &name, &words))?;
             // The terminal may be gone.
             let _ = writeln!(std::io::stdout(), "{}", farewell::words(&instance, &name).await);
@@ -300,7 +297,7 @@ async fn native_terminal(
     let first_key = nested::prefix(tmux.as_ref(), outer, &keys.first()).await;
     let attach = native::Attach {
         name: name.clone(),
-        socket: native::socket(instance.runtime.dir(), pane),
+        socket: PanePaths::of_slug(instance.runtime.dir(), pane).terminal(),
         read_only: args.read_only,
         keeps_size: args.keep_size,
         no_status: args.no_status,

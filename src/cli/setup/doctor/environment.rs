@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::report::Report;
+use crate::pane::shim;
 
 /// Variables by name.
 pub(super) type Variables = BTreeMap<OsString, OsString>;
@@ -45,19 +46,6 @@ pub(super) struct Compared<'a> {
     pub(super) child: &'a Variables,
 }
 
-/// Variables that the shim takes from the pane, or drops because they describe another terminal.
-const TERMINAL: [&str; 10] = [
-    "TERM",
-    "COLORTERM",
-    "TMUX",
-    "TMUX_PANE",
-    "TERM_PROGRAM",
-    "TERM_PROGRAM_VERSION",
-    "LINES",
-    "COLUMNS",
-    "WINDOWID",
-    "STY",
-];
 /// Variables that the shim sets.
 const SHIM: [&str; 3] = ["PWD", "TMO_SESSION", "TMO_PROCESS"];
 /// Variables that shells set for every program.
@@ -85,7 +73,7 @@ fn origin(name: &OsStr, compared: &Compared<'_>) -> Origin {
     let Compared { given, from_file, child, .. } = compared;
     let one_of = |list: &[&str]| list.iter().any(|other| name == *other);
     let (tmo, now) = (given.get(name), child.get(name));
-    if one_of(&TERMINAL) {
+    if shim::is_of_terminal(name) {
         Origin::Terminal
     } else if tmo.is_some() && tmo == now {
         if from_file(name) { Origin::EnvFiles } else { Origin::Tmo }
@@ -173,8 +161,8 @@ pub(super) fn list<'a>(changes: impl Iterator<Item = &'a VariableDifference>) ->
 
 /// Whether a difference is irrelevant to a process, whatever its cause.
 pub(super) fn is_noise(change: &VariableDifference) -> bool {
-    let list = TERMINAL.iter().chain(&SHIM).chain(&SHELL);
-    list.into_iter().any(|name| change.name == *name)
+    let is_named = |name: &&str| change.name == **name;
+    shim::is_of_terminal(&change.name) || SHIM.iter().chain(&SHELL).any(is_named)
 }
 
 #[cfg(test)]

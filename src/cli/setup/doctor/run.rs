@@ -7,18 +7,15 @@ use super::environment::{self, Compared, VariableDifference, Variables};
 use super::report::Report;
 use crate::backend::tmux::socket::TMUX_DIR;
 use crate::backend::tmux::{Tmux, TmuxError};
-use crate::cli::error::CliError;
 use crate::cli::project::input::Start;
 use crate::cli::reach::request::state_at;
 use crate::cli::runtime;
 use crate::client::Client;
-use crate::client::address::Address;
 use crate::model::plan::{Backend, Plan};
 use crate::model::request::State;
 use crate::model::text::OsText;
 use crate::protocol::life::{LifeEvent, LifeReader};
 use crate::protocol::paths::PanePaths;
-use crate::run::listen;
 use crate::sys;
 
 const OWN: &str = env!("CARGO_PKG_VERSION");
@@ -36,7 +33,8 @@ pub(super) fn look(
     start: &Start,
     (fresh, program): (Option<&Plan>, Option<&Path>),
 ) {
-    let state = match ask(start) {
+    let asked = runtime::block_on(async { Ok(state_at(&start.address()).await?) });
+    let state = match asked {
         Ok(state) => state,
         Err(error) => return report.fail("run", error),
     };
@@ -84,7 +82,7 @@ fn tmux(report: &mut Report, start: &Start, (plan, program): (&Plan, &Path), sta
         // The supervisor needs tmux for a screen, and makes a lost socket of tmux again.
         let of_terminal = state.processes.iter().find(|process| process.pane.is_some());
         if let Some(process) = of_terminal
-            && let Ok(client) = Client::connect(&address(start)).await
+            && let Ok(client) = Client::connect(&start.address()).await
         {
             // If this fails, so does the next call.
             let _ = client.screen(&format!("={}", process.name), false).await;
@@ -104,14 +102,6 @@ fn tmux(report: &mut Report, start: &Start, (plan, program): (&Plan, &Path), sta
         }
         Ok((Ok(_), false)) | Err(_) => {}
     }
-}
-
-fn address(start: &Start) -> Address {
-    listen::locate(&start.project.socket.path, start.runtime.dir()).into()
-}
-
-fn ask(start: &Start) -> Result<State, CliError> {
-    runtime::block_on(async { Ok(state_at(&address(start)).await?) })
 }
 
 /// Version and process id of a pane's shim, if it is alive.
@@ -141,7 +131,7 @@ fn odd(start: &Start, (part, version, pid): &(String, String, u32)) -> Option<St
     }
 }
 
-fn same(one: &std::path::Path, other: &std::path::Path) -> bool {
+fn same(one: &Path, other: &Path) -> bool {
     one == other || one.canonicalize().ok() == other.canonicalize().ok()
 }
 

@@ -15,16 +15,17 @@ use tokio::time::timeout;
 use super::environment::Variables;
 use super::recorder::{ended, parse};
 use crate::backend::tmux::{TmuxError, socket};
-use crate::backend::{Former, Survey, TerminalError, Terminals};
+use crate::backend::{Former, Survey, Terminals};
+use crate::cli::error::CliError;
 use crate::config::dirs::{DirError, make_private_dir};
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::process_env::process_env;
 use crate::model::shell::quoted_bytes;
 use crate::model::{LifeId, ProcName};
 use crate::protocol::life::Traces;
 use crate::protocol::paths::{PanePaths, terminals_dir};
-use crate::protocol::spec::{SPEC_VERSION, Spec, Want, replace};
-use crate::sys::{self, ProcInfo, files, why};
+use crate::protocol::spec::Spec;
+use crate::protocol::terminal::WantedScreen;
+use crate::sys::{self, ProcInfo, files};
 
 /// How long a process may take to start and to record its environment.
 const START_PATIENCE: Duration = Duration::from_secs(15);
@@ -45,47 +46,18 @@ const LATER: &str = "later";
 /// Prefix of the names of the directory and of the server; the process id follows.
 pub(super) const NAME: &str = "doctor-";
 
-/// Why a process could not be tried.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ScratchError {
-    /// The directory for its files can't be created.
-    #[error(transparent)]
-    Dir(#[from] DirError),
-    /// A file operation failed.
-    #[error("{}: {}", path.display(), why(cause))]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        cause: io::Error,
-    },
-    /// There is no terminal.
-    #[error(transparent)]
-    Terminal(#[from] TerminalError),
-    /// The process did not run.
-    #[error("`{shell}` {how}{said}; look at what it reads when it begins")]
-    NotRun {
-        /// The shell.
-        shell: String,
-        /// How it failed.
-        how: String,
-        /// The content of its terminal.
-        said: String,
-    },
-}
-
 /// What was found out.
 #[derive(Debug)]
 pub(super) struct ScratchFindings {
     /// Whether the tmux server has loaded libutempter, if that can be seen.
     pub(super) utempter: Option<bool>,
     /// The environment of a process.
-    pub(super) first: Result<Variables, ScratchError>,
+    pub(super) first: Result<Variables, CliError>,
     /// The user's configuration, if there is one, and tmux's errors in it.
     pub(super) config: Option<(PathBuf, Result<(), TmuxError>)>,
     /// The environment of a process whose terminal is opened after the user's configuration was sourced;
     /// only if the first process ran.
-    pub(super) later: Option<Result<Variables, ScratchError>>,
+    pub(super) later: Option<Result<Variables, CliError>>,
 }
 
 /// The terminals, and the directory of their files.
@@ -105,7 +77,7 @@ pub(super) struct Scratch {
 
 impl Scratch {
     /// Prepare the files; nothing is started yet.
-    pub(super) fn new(plan: &Plan, base: &Path) -> Result<Self, ScratchError> {
+    pub(super) fn new(plan: &Plan, base: &Path) -> Result<Self, CliError> {
         let name = format!("{NAME}{}", std::process::id());
         let mut plan = plan.clone();
         plan.tmux_socket = format!("tmo-{name}");
@@ -116,13 +88,13 @@ impl Scratch {
         let (terminals, socket) = (Terminals::new(&plan, &dir), socket::of_plan(&plan));
         let hold = |_| files::open_dir(Path::new("/"));
         let reserve = (0..RESERVE).map(hold).collect::<io::Result<_>>();
-        let reserve = reserve.map_err(|cause| ScratchError::File { path: "/".into(), cause })?;
+        let reserve = reserve.map_err(CliError::io("/"))?;
         let scratch = Self { plan, dir, made, terminals, socket, own: RefCell::default(), reserve };
         scratch.make(base)?;
         Ok(scratch)
     }
 
-    fn make(&self, base: &Path) -> Result<(), ScratchError> {
+    fn make(&self, base: &Path) -> Result<(), DirError> {
         make_private_dir(base)?;
         make_private_dir(&self.dir)?;
         for dir in [self.dir.join("p"), self.dir.join("log"), terminals_dir(&self.dir)] {
@@ -132,7 +104,7 @@ impl Scratch {
     }
 
     /// Run the whole trial; an error if there is no terminal.
-    pub(super) async fn look(&self) -> Result<ScratchFindings, ScratchError> {
+    pub(super) async fn look(&self) -> Result<ScratchFindings, CliError> {
         let Some(process) = self.plan.processes.first() else {
             return Err(DirError::NoDirectory { path: self.dir.clone() }.into());
         };
@@ -153,7 +125,7 @@ impl Scratch {
         Ok(ScratchFindings { utempter, first, config, later })
     }
 
-    async fn later(&self, process: &ProcessPlan) -> Result<Variables, ScratchError> {
+    async fn later(&self, process: &ProcessPlan) -> Result<Variables, CliError> {
         let name = ProcName::new(LATER).unwrap_or_else(|_| process.name.clone());
         let (spec, record) = self.prepare(process, &name)?;
         let survey = self.terminals.reopen(&(name.clone(), spec), &Former::default()).await?;
@@ -174,7 +146,7 @@ impl Scratch {
         &self,
         process: &ProcessPlan,
         name: &ProcName,
-    ) -> Result<(PathBuf, PathBuf), ScratchError> {
+    ) -> Result<(PathBuf, PathBuf), CliError> {
         let paths = PanePaths::new(&self.dir, name);
         let record = self.dir.join(format!("{}.env", name.slug()));
         let words = [self.plan.tmo.as_os_str(), OsStr::new("environ"), record.as_os_str()];
@@ -182,33 +154,16 @@ impl Scratch {
         let mut log = self.plan.log.clone();
         log.dir = self.dir.join("log").into();
         let spec = Spec {
-            version: SPEC_VERSION,
-            generation: 1,
             name: name.clone(),
-            run: self.plan.run.clone(),
-            want: Want::Run,
             life: Some(LifeId::FIRST),
-            kill: None,
-            shell: process.shell.clone(),
             command: std::ffi::OsString::from_vec([b"exec ".to_vec(), words].concat()).into(),
-            argv: None,
-            cwd: self.plan.root.clone(),
-            env: process_env(&self.plan, process),
-            stdin: process.stdin,
-            no_terminal: false,
-            split_stderr: false,
-            term: None,
-            inherit: self.plan.inherit.clone(),
-            stop_signal: process.stop_signal,
             grace_ms: 0,
-            known: 0,
             log,
+            ..Spec::new(&self.plan, process)
         };
         let (path, bell) = (paths.spec(), paths.bell());
-        let failed = |path: PathBuf| move |cause| ScratchError::File { path, cause };
-        files::make_fifo(&bell).map_err(failed(bell))?;
-        let text = serde_json::to_vec(&spec).unwrap_or_default();
-        replace(&path, &text).map_err(failed(path.clone()))?;
+        files::make_fifo(&bell).map_err(CliError::io(bell.display()))?;
+        spec.write(&path).map_err(|error| CliError::Other(error.to_string()))?;
         Ok((path, record))
     }
 
@@ -218,18 +173,20 @@ impl Scratch {
         process: &ProcessPlan,
         name: &ProcName,
         record: &Path,
-    ) -> Result<Variables, ScratchError> {
+    ) -> Result<Variables, CliError> {
         let paths = PanePaths::new(&self.dir, name);
         let how = match timeout(START_PATIENCE, ended(&paths)).await {
             Ok(Ok(())) => match files::read_plain(record) {
                 Ok(text) => return Ok(parse(&text)),
                 Err(_) => "ended before it ran the command".to_owned(),
             },
-            Ok(Err(cause)) => return Err(ScratchError::File { path: paths.bell(), cause }),
+            Ok(Err(cause)) => return Err(CliError::io(paths.bell().display())(cause)),
             Err(_) => format!("has not run a command within {} s", START_PATIENCE.as_secs()),
         };
         let shell = process.shell.as_path().display().to_string();
-        Err(ScratchError::NotRun { shell, how, said: self.said(name).await })
+        let said = self.said(name).await;
+        let text = format!("`{shell}` {how}{said}; look at what it reads when it begins");
+        Err(CliError::Other(text))
     }
 
     /// The first line on the terminal of a process.
@@ -242,7 +199,8 @@ impl Scratch {
             Terminals::Native(_) => Some(name.slug()),
         };
         let Some(pane) = pane else { return String::new() };
-        let screen = self.terminals.screen(&pane, false, false).await.unwrap_or_default();
+        let screen =
+            self.terminals.screen(&pane, WantedScreen::default()).await.unwrap_or_default();
         let line = screen.screen.lines().find(|line| !line.trim().is_empty());
         line.map(|line| format!(" ({})", line.trim())).unwrap_or_default()
     }

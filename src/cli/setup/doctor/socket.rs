@@ -1,7 +1,6 @@
 //! Checks the control socket of the project and its listener, and the socket of its tmux server.
 
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
@@ -15,6 +14,7 @@ use crate::cli::runtime;
 use crate::client::{ClientError, Listener, identify_listener};
 use crate::model::network::TcpAddress;
 use crate::model::plan::Plan;
+use crate::run::listen;
 use crate::sys::dial::{self, ListenerState};
 use crate::sys::{self, Listener as Listens, why};
 
@@ -30,8 +30,7 @@ pub(super) fn control(report: &mut Report, start: &Start) {
     if let Some(tcp) = &start.project.socket.tcp {
         return address(report, tcp, held);
     }
-    let there = path.metadata().ok();
-    if there.is_some_and(|found| !found.file_type().is_socket()) {
+    if listen::in_the_way(path).is_some() {
         let text = format!("{shown} is in the way: it is not a socket");
         return report.fail_so(CHECK, text, "move it away, or give another socket with `-s`");
     }

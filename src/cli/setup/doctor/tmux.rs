@@ -45,9 +45,7 @@ fn fail(report: &mut Report, unusable: &Unusable) {
             "install a newer one, or put it first in PATH"
         }
         Unusable::Version(VersionError::Broken { .. }) => "run that yourself, and reinstall tmux",
-        Unusable::Version(VersionError::NoRoom { .. })
-        | Unusable::OfProject(_)
-        | Unusable::NotAsked(_) => return report.fail(CHECK, unusable),
+        _ => return report.fail(CHECK, unusable),
     };
     report.fail_so(CHECK, unusable, todo);
 }
@@ -65,8 +63,7 @@ pub(super) fn report_config(report: &mut Report, path: &Path, verdict: &Result<(
 
 /// Report configuration files that tmux itself would read.
 pub(super) fn check_other_config(report: &mut Report, env: &Env) {
-    let home = || Some(env.caller_dir("HOME")?.join(".config"));
-    let dir = env.caller_dir("XDG_CONFIG_HOME").or_else(home);
+    let dir = env.caller_dir_or("XDG_CONFIG_HOME", ".config");
     if let Some(path) = dir.map(|dir| dir.join("tmux/tmux.conf")).filter(|path| path.exists()) {
         let path = path.display();
         report.note("tmux.conf", format!("{path} is not read; `-F {path}` has it read"));

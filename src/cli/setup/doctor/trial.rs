@@ -1,10 +1,6 @@
 //! Runs a process as a start would do it, and reports the result.
 
 use std::ffi::{OsStr, OsString};
-use std::task::Poll;
-
-use nix::sys::signal::Signal;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::environment::{self, Compared, Variables};
 use super::report::Report;
@@ -12,8 +8,8 @@ use super::scratch::{Scratch, ScratchFindings};
 use super::{terminals, tmux};
 use crate::cli::error::CliError;
 use crate::cli::runtime;
+use crate::cli::view::stop_signal;
 use crate::config::dirs::runtime_base;
-use crate::config::inherit::is_ignored;
 use crate::config::load::Context;
 use crate::model::plan::{Backend, Plan};
 use crate::model::process_env::process_env;
@@ -163,19 +159,13 @@ fn report_variables_set_later(report: &mut Report, first: &Variables, later: &Va
 
 /// Run this, unless a signal ends the command.
 async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
-    let mut signals = vec![];
-    for kind in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        if !is_ignored(kind) {
-            let kind = SignalKind::from_raw(kind as i32);
-            signals.push(signal(kind).map_err(CliError::io("signals"))?);
-        }
-    }
-    let any = std::future::poll_fn(|context| {
-        let come = |signal: &mut tokio::signal::unix::Signal| signal.poll_recv(context).is_ready();
-        if signals.iter_mut().any(come) { Poll::Ready(()) } else { Poll::Pending }
-    });
     tokio::select! {
+        // The signals are caught before anything is started.
+        biased;
+        stopped = stop_signal() => {
+            stopped.map_err(CliError::io("signals"))?;
+            Err(CliError::Start { message: "interrupted".to_owned(), code: 130 })
+        }
         done = work => Ok(done),
-        () = any => Err(CliError::Start { message: "interrupted".to_owned(), code: 130 }),
     }
 }

@@ -5,7 +5,7 @@ use super::{
     ACTIONS, At, Diagnostics, Key, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned, Table,
     Type, Value, json, key,
 };
-use crate::model::rules::Reaction;
+use crate::model::rules::{Liveness, Reaction};
 use crate::model::units::written_span;
 
 /// The kinds of checks.
@@ -23,25 +23,10 @@ const LIVE: &[Key] = &[
     key("action", Type::Word(ACTIONS), "What happens then; default restart."),
 ];
 
-/// The table `live`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LiveTable {
-    /// The check.
-    pub asked: DeclaredProbe,
-    /// The pause between two attempts.
-    pub every_ms: u64,
-    /// The deadline of an attempt.
-    pub timeout_ms: u64,
-    /// How many consecutive attempts must fail.
-    pub failures: u32,
-    /// The reaction.
-    pub action: Reaction,
-}
-
 pub struct Live;
 
 impl ProcessKey for Live {
-    type Said = At<LiveTable>;
+    type Said = At<Liveness<DeclaredProbe>>;
     const KEYS: &'static [Key] =
         &[key("live", Type::Table(LIVE), "A check repeated while it is ready.")];
     const PLANNED: Planned = Some(|process| json!(process.rules.live));
@@ -58,10 +43,10 @@ impl ProcessKey for Live {
 
     fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         let (span, view) = (view.key("live")?, view.table("live")?.into_inner());
-        let asked = asked(view, span.clone(), WAYS, mistakes)?;
+        let probe = asked(view, span.clone(), WAYS, mistakes)?;
         let time = |key: &str, usual: u64| view.time(key).map_or(usual, Spanned::into_inner);
-        let live = LiveTable {
-            asked,
+        let live = Liveness {
+            probe,
             every_ms: time("every", 10_000),
             timeout_ms: time("timeout", 2000),
             failures: view.number("failures").map_or(3, Spanned::into_inner),
@@ -84,6 +69,6 @@ impl ProcessKey for Live {
     }
 
     fn size(said: &Self::Said) -> usize {
-        said.as_ref().map_or(0, |live| live.get_ref().asked.size())
+        said.as_ref().map_or(0, |live| live.get_ref().probe.size())
     }
 }

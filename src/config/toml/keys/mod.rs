@@ -170,7 +170,7 @@ process_keys! {
     /// Whether it has a terminal.
     pty: terminal::Pty,
     /// Whether the log keeps its standard error apart.
-    split_stderr: terminal::SplitStderr,
+    split_stderr: scalars::SplitStderr,
     /// Its variable `TERM`.
     term: terminal::Term,
     /// The phase in which it runs.

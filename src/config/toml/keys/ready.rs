@@ -35,21 +35,10 @@ const ITEM: &[Key] = &[
     key("every_ms", MILLIS, "The pause between two attempts, in milliseconds."),
 ];
 
-/// One item of `ready`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadyCheck {
-    /// The check.
-    pub asked: DeclaredProbe,
-    /// Its deadline.
-    pub timeout_ms: u64,
-    /// The pause between two attempts.
-    pub every_ms: u64,
-}
-
 pub struct Ready;
 
 impl ProcessKey for Ready {
-    type Said = At<Vec<ReadyCheck>>;
+    type Said = At<Vec<Check<DeclaredProbe>>>;
     const KEYS: &'static [Key] = &[key(
         "ready",
         Type::Either(&[Type::Table(ITEM), Type::List(&Type::Table(ITEM))]),
@@ -67,9 +56,9 @@ impl ProcessKey for Ready {
     }
 
     fn check(table: &ProcessTable, mistakes: &mut Diagnostics) {
-        let listens = |check: &ReadyCheck| {
+        let listens = |check: &Check<DeclaredProbe>| {
             matches!(
-                check.asked,
+                check.probe,
                 DeclaredProbe::OwnPort(..)
                     | DeclaredProbe::Probe(Probe::Port { .. } | Probe::Http { .. })
             )
@@ -100,20 +89,25 @@ impl ProcessKey for Ready {
     }
 
     fn size(said: &Self::Said) -> usize {
-        said.iter().flat_map(Spanned::get_ref).map(|check| check.asked.size()).sum()
+        said.iter().flat_map(Spanned::get_ref).map(|check| check.probe.size()).sum()
     }
 }
 
 impl ProcessTable {
     /// Whether it is ready only when it has ended.
     pub fn ends_ready(&self) -> bool {
-        let exit =
-            |check: &ReadyCheck| matches!(check.asked, DeclaredProbe::Probe(Probe::Exit { .. }));
+        let exit = |check: &Check<DeclaredProbe>| {
+            matches!(check.probe, DeclaredProbe::Probe(Probe::Exit { .. }))
+        };
         self.ready.as_ref().is_some_and(|ready| ready.get_ref().iter().any(exit))
     }
 }
 
-fn item(view: Table<'_, '_>, span: Range<usize>, mistakes: &mut Diagnostics) -> Option<ReadyCheck> {
+fn item(
+    view: Table<'_, '_>,
+    span: Range<usize>,
+    mistakes: &mut Diagnostics,
+) -> Option<Check<DeclaredProbe>> {
     let times = |keys: [&str; 2], usual: u64, mistakes: &mut Diagnostics| {
         let ways = [view.time(keys[0]), view.number(keys[1])];
         let said = view.either(ways, keys, mistakes);
@@ -124,11 +118,11 @@ fn item(view: Table<'_, '_>, span: Range<usize>, mistakes: &mut Diagnostics) -> 
     };
     let timeout_ms = times(["timeout", "timeout_ms"], Check::TIMEOUT_MS, mistakes);
     let every_ms = times(["every", "every_ms"], Check::EVERY_MS, mistakes);
-    let asked = asked(view, span, WAYS, mistakes)?;
-    if let (DeclaredProbe::Probe(Probe::Delay { ms }), Some(at)) = (&asked, view.key("delay"))
+    let probe = asked(view, span, WAYS, mistakes)?;
+    if let (DeclaredProbe::Probe(Probe::Delay { ms }), Some(at)) = (&probe, view.key("delay"))
         && *ms >= timeout_ms
     {
         mistakes.add(at, "this `delay` is no shorter than `timeout`; give it a longer one");
     }
-    Some(ReadyCheck { asked, timeout_ms, every_ms })
+    Some(Check { probe, timeout_ms, every_ms })
 }

@@ -1,5 +1,5 @@
 //! Keys with one value each: `port`, `display`, `autostart`, `phase`, `on_exit`,
-//! `stdin` and `notify`.
+//! `stdin`, `split_stderr` and `notify`.
 
 use super::{
     At, Diagnostics, Key, PORT, Planned, ProcessKey, ProcessPlan, ProcessTable, Table, Type,
@@ -41,6 +41,9 @@ scalar_key!(OnExit: plan::OnExit, "on_exit", Type::Word(&["stop-all", "ignore", 
     "What happens when it ends by itself and is not restarted.", word, true);
 scalar_key!(StdinKey: plan::Stdin, "stdin", Type::Word(&["terminal", "null"]),
     "What it reads from: its terminal, the default, or /dev/null.", word, true, stdin);
+scalar_key!(SplitStderr: bool, "split_stderr", Type::Switch,
+    "true: the log keeps its standard error apart; only with tmo's own terminals.", switch, true,
+    rules.split_stderr);
 scalar_key!(Notify: bool, "notify", Type::Switch, "Whether its crashes are shown on the desktop.",
     switch, true, rules.notify);
 

@@ -1,4 +1,4 @@
-//! `pty`, `split_stderr` and `term`: what a process gets for a terminal.
+//! `pty` and `term`: what a process gets for a terminal.
 
 use super::{At, Diagnostics, Key, Planned, ProcessKey, ProcessPlan, Table, Type};
 use super::{json, key, value};
@@ -20,26 +20,6 @@ impl ProcessKey for Pty {
 
     fn apply(said: &Self::Said, process: &mut ProcessPlan) {
         process.rules.no_terminal = value(said) == Some(false);
-    }
-}
-
-pub struct SplitStderr;
-
-impl ProcessKey for SplitStderr {
-    type Said = At<bool>;
-    const KEYS: &'static [Key] = &[key(
-        "split_stderr",
-        Type::Switch,
-        "true: the log keeps its standard error apart; only with tmo's own terminals.",
-    )];
-    const PLANNED: Planned = Some(|process| json!(process.rules.split_stderr));
-
-    fn read(view: Table<'_, '_>, _: &mut Diagnostics) -> Self::Said {
-        view.switch("split_stderr")
-    }
-
-    fn apply(said: &Self::Said, process: &mut ProcessPlan) {
-        process.rules.split_stderr = value(said) == Some(true);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::others::row;
 use super::{Row, check};
-use crate::crash::cause::Kind;
+use crate::crash::cause::CauseKind;
 
 const COMPILERS: &[Row] = &[
     row(
@@ -10,7 +10,7 @@ const COMPILERS: &[Row] = &[
             "tsc",
             "src/app.ts(12,5): error TS2322: No string.\nsrc/app.ts(19,3): error TS2304: No foo.",
         ),
-        Kind::LoggedError,
+        CauseKind::LoggedError,
         "it does not compile: No string.",
         Some("src/app.ts:12"),
     ),
@@ -19,7 +19,7 @@ const COMPILERS: &[Row] = &[
             "tsc, for people",
             "src/app.ts:12:5 - error TS2322: No string.\n\n12     x = \"a\";\n       ~\n\nFound 1 error in src/app.ts:12\n",
         ),
-        Kind::LoggedError,
+        CauseKind::LoggedError,
         "it does not compile: No string.",
         Some("src/app.ts:12"),
     ),
@@ -28,7 +28,7 @@ const COMPILERS: &[Row] = &[
             "ts-node",
             "TSError: ⨯ Unable to compile TypeScript:\nsrc/app.ts:12:5 - error TS2322: No string.\n\n    at createTSError (/srv/app/node_modules/ts-node/src/index.ts:859:12)",
         ),
-        Kind::LoggedError,
+        CauseKind::LoggedError,
         "it does not compile: No string.",
         Some("src/app.ts:12"),
     ),
@@ -37,7 +37,7 @@ const COMPILERS: &[Row] = &[
             "esbuild",
             "✘ [ERROR] Could not resolve \"./nope\"\n\n    src/app.ts:12:18:\n      1 │ import x\n\n1 error",
         ),
-        Kind::LoggedError,
+        CauseKind::LoggedError,
         "Could not resolve",
         Some("src/app.ts:12"),
     ),
@@ -46,7 +46,7 @@ const COMPILERS: &[Row] = &[
             "cargo",
             "error[E0308]: mismatched types\n --> src/main.rs:3:18\n  |\n3 |     let x: i32 = \"a\";\n\nerror: could not compile `shop` (bin \"shop\") due to 1 previous error",
         ),
-        Kind::LoggedError,
+        CauseKind::LoggedError,
         "mismatched types",
         Some("src/main.rs:3"),
     ),
@@ -55,7 +55,7 @@ const COMPILERS: &[Row] = &[
             "gcc",
             "main.c: In function ‘main’:\nmain.c:3:5: error: ‘x’ undeclared\nmake: *** [Makefile:4: main.o] Error 1",
         ),
-        Kind::LoggedError,
+        CauseKind::LoggedError,
         "‘x’ undeclared",
         Some("main.c:3"),
     ),
@@ -64,13 +64,13 @@ const COMPILERS: &[Row] = &[
             "javac",
             "Boom.java:2: error: incompatible types\n  int x = \"text\";\n          ^\n1 error\nerror: compilation failed",
         ),
-        Kind::LoggedError,
+        CauseKind::LoggedError,
         "incompatible types",
         Some("Boom.java:2"),
     ),
     row(
         ("go", "# shop\n./main.go:4:2: undefined: store\n./main.go:9:7: x declared and not used"),
-        Kind::LoggedError,
+        CauseKind::LoggedError,
         "undefined: store",
         Some("main.go:4"),
     ),

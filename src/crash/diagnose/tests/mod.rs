@@ -10,7 +10,7 @@ mod traces;
 mod wants;
 
 use super::diagnose;
-use crate::crash::cause::{Cause, Kind};
+use crate::crash::cause::{Cause, CauseKind};
 use crate::crash::evidence::{Evidence, Facts, OutputLine};
 use crate::journal::Position;
 use crate::model::time::Timestamp;
@@ -52,7 +52,7 @@ struct Row {
     what: &'static str,
     exit: Exit,
     output: &'static str,
-    kind: Kind,
+    kind: CauseKind,
     text: &'static str,
     shown: &'static str,
     place: Option<&'static str>,

@@ -1,5 +1,5 @@
 use super::{diagnose, printed};
-use crate::crash::cause::Kind;
+use crate::crash::cause::CauseKind;
 use crate::crash::evidence::Evidence;
 use crate::model::Exit;
 
@@ -7,7 +7,7 @@ const SECOND: u64 = 1_000_000_000;
 
 /// The texts of the causes, in order.
 fn named(evidence: &Evidence) -> Vec<String> {
-    diagnose(evidence).causes.into_iter().map(|cause| cause.text).collect()
+    diagnose(evidence).into_iter().map(|cause| cause.text).collect()
 }
 
 const HANDLED: &str = "Traceback (most recent call last):
@@ -37,7 +37,7 @@ fn what_was_said_just_before_an_exception_may_have_led_to_it() {
 fn a_long_time_counts_as_many_lines_do() {
     let refused = "connect ECONNREFUSED 127.0.0.1:5432\n";
     let mut evidence = printed(Exit::Code(1), &format!("{refused}{FATAL}"));
-    assert_eq!(diagnose(&evidence).causes[0].kind, Kind::ConnectionRefused);
+    assert_eq!(diagnose(&evidence)[0].kind, CauseKind::ConnectionRefused);
     for line in &mut evidence.lines[1..] {
         line.time += 60 * SECOND;
     }
@@ -63,7 +63,7 @@ fn a_line_of_an_exception_is_no_other_error() {
 fn the_first_cause_always_has_something_to_type() {
     for output in ["", "fatal: no license", "Error: x\n\nCaused by:\n    y", "{}", "exit status 3"]
     {
-        let causes = diagnose(&printed(Exit::Code(1), output)).causes;
+        let causes = diagnose(&printed(Exit::Code(1), output));
         assert!(causes[0].next.is_some(), "{output}: {causes:#?}");
     }
 }
@@ -75,7 +75,7 @@ fn the_last_line_that_says_something_stands_for_an_exit_code() {
         ("throw {\n^\n{ code: 42 }\n\nNode.js v20.20.2", "{ code: 42 }"),
         ("lost the queue: EOF\nexit status 1", "lost the queue: EOF"),
     ] {
-        let causes = diagnose(&printed(Exit::Code(1), output)).causes;
+        let causes = diagnose(&printed(Exit::Code(1), output));
         assert_eq!(causes[0].evidence.as_ref().unwrap().text, shown);
     }
 }
@@ -102,7 +102,7 @@ fn places_are_said_from_the_directory_of_the_project() {
     for (output, place) in table {
         let evidence = printed(Exit::Code(1), output);
         let evidence = Evidence { cwd: "/srv/app/shop".to_owned(), ..evidence };
-        assert_eq!(diagnose(&evidence).causes[0].place.as_deref(), place, "{output}");
+        assert_eq!(diagnose(&evidence)[0].place.as_deref(), place, "{output}");
     }
 }
 
@@ -111,7 +111,7 @@ fn a_dump_is_named_only_where_it_is_kept() {
     let next = |exit, dumped| {
         let mut evidence = printed(exit, "");
         evidence.facts.dumped = dumped;
-        diagnose(&evidence).causes[0].next.clone().unwrap()
+        diagnose(&evidence)[0].next.clone().unwrap()
     };
     assert_eq!(next(Exit::Signal(11), true), "coredumpctl info 4711");
     // The shell's pid is not that of the command below it.
@@ -129,7 +129,7 @@ fn what_is_to_be_typed_works_also_when_the_run_is_over() {
         "sh: 1: foo: not found",
     ] {
         for exit in [Exit::Code(1), Exit::Code(127)] {
-            let next = diagnose(&printed(exit, output)).causes[0].next.clone().unwrap();
+            let next = diagnose(&printed(exit, output))[0].next.clone().unwrap();
             let needs_a_run = ["tmo ps", "tmo restart", "tmo status"];
             assert!(!needs_a_run.iter().any(|verb| next.starts_with(verb)), "{output}: {next}");
         }

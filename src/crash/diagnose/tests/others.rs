@@ -1,10 +1,10 @@
 use super::{Row, check};
-use crate::crash::cause::Kind;
+use crate::crash::cause::CauseKind;
 use crate::model::Exit;
 
 pub(super) const fn row(
     (what, output): (&'static str, &'static str),
-    kind: Kind,
+    kind: CauseKind,
     text: &'static str,
     place: Option<&'static str>,
 ) -> Row {
@@ -98,7 +98,7 @@ const DOTNET: &str = "Unhandled exception. System.InvalidOperationException: no 
 
 #[test]
 fn the_first_of_several() {
-    use Kind::Exception as It;
+    use CauseKind::Exception as It;
     check(&[
         row(("python", GROUP), It, "ValueError: bad one (the first of 2)", Some("app.py:2")),
         row(("python, a group in a group", GROUP_IN_A_GROUP), It, "ValueError: deep", None),
@@ -110,7 +110,7 @@ fn the_first_of_several() {
 
 #[test]
 fn what_does_not_even_begin() {
-    use Kind::Exception as It;
+    use CauseKind::Exception as It;
     check(&[
         row(
             (
@@ -153,7 +153,7 @@ fn what_does_not_even_begin() {
 
 #[test]
 fn errors_with_a_word_before_them() {
-    use Kind::Exception as It;
+    use CauseKind::Exception as It;
     check(&[
         row(
             ("console.error", "fatal: TypeError: x is null\n    at f (/srv/app/a.js:3:9)\nbye"),
@@ -194,7 +194,7 @@ fn errors_with_a_word_before_them() {
 const LANGUAGES: &[Row] = &[
     row(
         ("perl", "up\nno config in /etc/x at app.pl line 3, <STDIN> line 7.\n"),
-        Kind::Exception,
+        CauseKind::Exception,
         "no config in /etc/x",
         Some("app.pl:3"),
     ),
@@ -203,7 +203,7 @@ const LANGUAGES: &[Row] = &[
             "perl, confess",
             "queue gone at lib/Shop.pm line 4.\n\tShop::g(1) called at app.pl line 1\n",
         ),
-        Kind::Exception,
+        CauseKind::Exception,
         "queue gone",
         Some("lib/Shop.pm:4"),
     ),
@@ -212,19 +212,19 @@ const LANGUAGES: &[Row] = &[
             "perl, of two the first",
             "Global symbol \"$y\" at app.pl line 1.\nGlobal symbol \"$z\" at app.pl line 2.\nExecution of app.pl aborted due to compilation errors.",
         ),
-        Kind::Exception,
+        CauseKind::Exception,
         "Global symbol \"$y\"",
         Some("app.pl:1"),
     ),
     row(
         ("C", "a: a.c:3: main: Assertion `fd >= 0' failed.\nAborted"),
-        Kind::Exception,
+        CauseKind::Exception,
         "assertion failed: fd >= 0",
         Some("a.c:3"),
     ),
     row(
         ("C on a Mac", "Assertion failed: (fd >= 0), function main, file a.c, line 3."),
-        Kind::Exception,
+        CauseKind::Exception,
         "assertion failed: fd >= 0",
         Some("a.c:3"),
     ),
@@ -233,7 +233,7 @@ const LANGUAGES: &[Row] = &[
             "C++",
             "terminate called after throwing an instance of 'std::runtime_error'\n  what():  no database\nAborted",
         ),
-        Kind::Exception,
+        CauseKind::Exception,
         "std::runtime_error: no database",
         None,
     ),
@@ -242,25 +242,25 @@ const LANGUAGES: &[Row] = &[
             "C++ on a Mac",
             "libc++abi: terminating due to uncaught exception of type std::runtime_error: no database",
         ),
-        Kind::Exception,
+        CauseKind::Exception,
         "std::runtime_error: no database",
         None,
     ),
     row(
         ("glibc", "free(): double free detected in tcache 2\nAborted"),
-        Kind::Exception,
+        CauseKind::Exception,
         "free(): double free detected in tcache 2",
         None,
     ),
     row(
         ("glibc, the stack", "*** stack smashing detected ***: terminated"),
-        Kind::Exception,
+        CauseKind::Exception,
         "stack smashing detected",
         None,
     ),
     row(
         ("a sanitizer", ASAN),
-        Kind::Exception,
+        CauseKind::Exception,
         "AddressSanitizer: heap-use-after-free",
         Some("a.c:2"),
     ),
@@ -269,11 +269,16 @@ const LANGUAGES: &[Row] = &[
             "php",
             "PHP Fatal error:  Uncaught Exception: no table users in /srv/app/src/db.php:12\nStack trace:\n#0 /srv/app/index.php(4): load()\n#1 {main}\n  thrown in /srv/app/src/db.php on line 12",
         ),
-        Kind::Exception,
+        CauseKind::Exception,
         "Exception: no table users",
         Some("src/db.php:12"),
     ),
-    row((".NET", DOTNET), Kind::Exception, "System.ArgumentException: bad id", Some("Store.cs:12")),
+    row(
+        (".NET", DOTNET),
+        CauseKind::Exception,
+        "System.ArgumentException: bad id",
+        Some("Store.cs:12"),
+    ),
 ];
 
 #[test]
@@ -286,13 +291,13 @@ fn scripts_that_go_wrong() {
     check(&[
         row(
             ("bash, in the middle", "run.sh: line 2: frob: command not found\nwent on\nstep 2"),
-            Kind::CommandNotFound,
+            CauseKind::CommandNotFound,
             "there is no command frob",
             Some("run.sh:2"),
         ),
         row(
             ("a script that is broken", "run.sh: line 3: syntax error: unexpected end of file"),
-            Kind::BadSyntax,
+            CauseKind::BadSyntax,
             "the shell does not understand run.sh",
             Some("run.sh:3"),
         ),
@@ -303,7 +308,7 @@ fn scripts_that_go_wrong() {
                     "a command that is broken",
                     "/usr/bin/sh: 1: Syntax error: end of file unexpected (expecting \"fi\")",
                 ),
-                Kind::BadSyntax,
+                CauseKind::BadSyntax,
                 "does not understand the command",
                 None,
             )
@@ -313,7 +318,7 @@ fn scripts_that_go_wrong() {
 
 #[test]
 fn logs_in_pairs_and_behind_a_prefix() {
-    use Kind::LoggedError as It;
+    use CauseKind::LoggedError as It;
     check(&[
         row(
             (
@@ -347,7 +352,7 @@ fn logs_in_pairs_and_behind_a_prefix() {
         ),
         row(
             ("not an error", "level=info msg=\"error: none\""),
-            Kind::ExitCode,
+            CauseKind::ExitCode,
             "exited with",
             None,
         ),
@@ -356,7 +361,7 @@ fn logs_in_pairs_and_behind_a_prefix() {
 
 #[test]
 fn memory_that_ran_out() {
-    use Kind::OutOfMemory as It;
+    use CauseKind::OutOfMemory as It;
     check(&[
         row(
             ("node", "# Fatal process OOM in Failed to reserve virtual memory for CodeRange"),
@@ -379,13 +384,13 @@ fn a_class_in_a_package_is_searched_for() {
         "Exception in thread \"main\" java.lang.Error: x\n\tat com.shop.Main.main(Main.java:5)";
     check(&[Row {
         next: Some("${EDITOR:-vi} +5 $(find . -name Main.java)"),
-        ..row(("java", output), Kind::Exception, "java.lang.Error: x", Some("Main.java:5"))
+        ..row(("java", output), CauseKind::Exception, "java.lang.Error: x", Some("Main.java:5"))
     }]);
 }
 
 #[test]
 fn the_last_words_before_the_end() {
-    use Kind::LoggedError as It;
+    use CauseKind::LoggedError as It;
     check(&[
         row(
             ("log.Fatal", "2026/01/02 03:04:05 starting\n2026/01/02 03:04:06 no route to the moon"),
@@ -399,6 +404,6 @@ fn the_last_words_before_the_end() {
             "it logged: bad character 'b'",
             Some("cmd/main.go:44"),
         ),
-        row(("go on", "2026/01/02 03:04:05 starting\nbye"), Kind::ExitCode, "code 1", None),
+        row(("go on", "2026/01/02 03:04:05 starting\nbye"), CauseKind::ExitCode, "code 1", None),
     ]);
 }

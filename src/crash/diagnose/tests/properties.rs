@@ -41,9 +41,9 @@ proptest! {
     ) {
         let output = pieces.join("\n") + "\n" + &noise;
         let diagnosis = diagnose(&printed(exit, &output));
-        prop_assert!(!diagnosis.causes.is_empty());
-        prop_assert!(diagnosis.causes.is_sorted_by(|a, b| a.certainty >= b.certainty));
-        for cause in &diagnosis.causes {
+        prop_assert!(!diagnosis.is_empty());
+        prop_assert!(diagnosis.is_sorted_by(|a, b| a.certainty >= b.certainty));
+        for cause in &diagnosis {
             prop_assert!(!cause.text.is_empty() && !cause.text.contains('\n'), "{:?}", cause);
         }
     }

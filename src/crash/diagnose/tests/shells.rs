@@ -1,12 +1,12 @@
 use super::{Row, check, first, printed};
-use crate::crash::cause::{Certainty, Kind};
+use crate::crash::cause::{CauseKind, Certainty};
 use crate::crash::diagnose;
 use crate::model::Exit;
 
 const fn row(
     (what, code): (&'static str, u8),
     output: &'static str,
-    kind: Kind,
+    kind: CauseKind,
     text: &'static str,
     next: &'static str,
 ) -> Row {
@@ -22,7 +22,7 @@ const fn row(
     }
 }
 
-const NO: Kind = Kind::CommandNotFound;
+const NO: CauseKind = CauseKind::CommandNotFound;
 
 const NOT_FOUND: &[Row] = &[
     row(("dash", 127), "sh: 1: foo-bar: not found", NO, "no command foo-bar", "tmo config web"),
@@ -143,7 +143,7 @@ const NOT_FOUND: &[Row] = &[
     row(
         ("a library", 127),
         "./bin/serve: error while loading shared libraries: libpq.so.5: cannot open shared object file: No such file or directory",
-        Kind::LibraryNotFound,
+        CauseKind::LibraryNotFound,
         "no shared library libpq.so.5",
         if cfg!(target_os = "macos") {
             "brew doctor | grep libpq"
@@ -162,16 +162,16 @@ fn commands_that_there_are_not() {
 fn a_slip_is_seen_by_the_programs_that_there_are() {
     let mut evidence = printed(Exit::Code(127), "sh: 1: pyhton3: not found");
     evidence.facts.programs = ["ls", "python3", "perl", "pytest"].map(str::to_owned).into();
-    let text = diagnose(&evidence).causes.remove(0).text;
+    let text = diagnose(&evidence).remove(0).text;
     assert_eq!(text, "there is no command pyhton3; perhaps python3 is meant");
     evidence.facts.programs = ["ls", "perl", "pip"].map(str::to_owned).into();
-    let text = diagnose(&evidence).causes.remove(0).text;
+    let text = diagnose(&evidence).remove(0).text;
     assert_eq!(text, "there is no command pyhton3");
 }
 
 #[test]
 fn files_that_can_t_be_run() {
-    use Kind::NotExecutable as No;
+    use CauseKind::NotExecutable as No;
     check(&[
         row(
             ("dash", 126),
@@ -221,7 +221,7 @@ fn files_that_can_t_be_run() {
 
 #[test]
 fn files_that_exec_can_t_run() {
-    use Kind::NotExecutable as No;
+    use CauseKind::NotExecutable as No;
     check(&[
         row(
             ("exec in dash", 126),
@@ -271,7 +271,7 @@ fn files_that_exec_can_t_run() {
 
 #[test]
 fn commands_that_the_shell_does_not_understand() {
-    use Kind::BadSyntax as Bad;
+    use CauseKind::BadSyntax as Bad;
     check(&[
         row(("dash", 2), "sh: 1: Syntax error: \"(\" unexpected", Bad, "shell", "tmo config web"),
         row(
@@ -315,7 +315,7 @@ fn of_several_programs_none_is_named_when_nothing_is_said() {
     ] {
         let mut evidence = printed(Exit::Code(code), "");
         evidence.command = "cd app && ./serve".to_owned();
-        let cause = diagnose(&evidence).causes.remove(0);
+        let cause = diagnose(&evidence).remove(0);
         assert_eq!((cause.text.as_str(), cause.next.as_deref()), (told, Some("tmo config web")));
     }
 }
@@ -334,7 +334,7 @@ fn what_the_shell_says_is_sure_and_quoted() {
 fn a_command_that_lies_elsewhere_or_that_bash_has() {
     let mut evidence = printed(Exit::Code(127), "sh: 1: nodemon: not found");
     evidence.facts.packaged = vec!["nodemon".to_owned()];
-    let cause = diagnose(&evidence).causes.remove(0);
+    let cause = diagnose(&evidence).remove(0);
     assert!(cause.text.ends_with("but there is one in node_modules/.bin"), "{cause:#?}");
     assert_eq!(cause.next.as_deref(), Some("npx nodemon"));
     let cause = first(Exit::Code(127), "sh: 1: source: not found");

@@ -1,5 +1,5 @@
 use super::{Row, check, first, printed};
-use crate::crash::cause::{Certainty, Kind};
+use crate::crash::cause::{CauseKind, Certainty};
 use crate::crash::diagnose;
 use crate::crash::evidence::{Evidence, Holder, OutputLine, OwningRun, SignalSender, Trigger};
 use crate::model::rules::{PortOwner, Probe, Text};
@@ -8,7 +8,7 @@ use crate::model::{Exit, ProcName};
 const fn row(
     (what, exit): (&'static str, Exit),
     output: &'static str,
-    kind: Kind,
+    kind: CauseKind,
     text: &'static str,
     shown: &'static str,
 ) -> Row {
@@ -17,8 +17,8 @@ const fn row(
 
 #[test]
 fn signals() {
+    use CauseKind::Signal as By;
     use Exit::{Code, Signal};
-    use Kind::Signal as By;
     check(&[
         row(
             ("SIGSEGV", Signal(11)),
@@ -54,15 +54,15 @@ fn signals() {
         row(("one without a name", Signal(40)), "", By, "signal 40", ""),
     ]);
     let aborted = "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc";
-    assert_eq!(first(Signal(6), aborted).kind, Kind::OutOfMemory);
+    assert_eq!(first(Signal(6), aborted).kind, CauseKind::OutOfMemory);
     let panicked = "thread 'main' panicked at src/main.rs:4:5:\nno database\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace";
     assert_eq!(first(Signal(6), panicked).text, "panic: no database");
 }
 
 #[test]
 fn memory_that_ran_out() {
+    use CauseKind::OutOfMemory as Out;
     use Exit::{Code, Signal};
-    use Kind::OutOfMemory as Out;
     let node = "<--- Last few GCs --->\n\n[4711:0x5] 30000 ms: Mark-Compact 4044.9 (4130.0) -> 4044.0 (4130.0) MB\n\n\
         <--- JS stacktrace --->\n\nFATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n\
         ----- Native stack trace -----\n\n 1: 0xb8d0e3 node::OOMErrorHandler(char const*, v8::OOMDetails const&) [node]\n\
@@ -96,13 +96,13 @@ fn the_kernel_knows_best_whom_it_killed() {
     for exit in [Exit::Signal(9), Exit::Code(137)] {
         let mut evidence = printed(exit, "busy");
         evidence.facts.oom_kills = 1;
-        let cause = diagnose(&evidence).causes.remove(0);
-        assert_eq!((cause.kind, cause.certainty), (Kind::OutOfMemory, Certainty::Certain));
+        let cause = diagnose(&evidence).remove(0);
+        assert_eq!((cause.kind, cause.certainty), (CauseKind::OutOfMemory, Certainty::Certain));
     }
     // Another process was killed.
     let mut evidence = printed(Exit::Code(1), "Error: no");
     evidence.facts.oom_kills = 1;
-    assert_ne!(diagnose(&evidence).causes[0].kind, Kind::OutOfMemory);
+    assert_ne!(diagnose(&evidence)[0].kind, CauseKind::OutOfMemory);
 }
 
 fn name(text: &str) -> ProcName {
@@ -115,21 +115,21 @@ fn what_tmo_did_comes_first() {
         printed(Exit::Signal(15), "Error: listen EADDRINUSE: address already in use :::3000");
     let mut reported = |trigger: Trigger| {
         evidence.facts.trigger = Some(trigger);
-        let cause = diagnose(&evidence).causes.remove(0);
+        let cause = diagnose(&evidence).remove(0);
         assert_eq!(cause.certainty, Certainty::Certain);
         (cause.kind, cause.text, cause.next.unwrap())
     };
     let (kind, text, next) =
         reported(Trigger::StoppedWith { first: name("db"), exit: Exit::Code(3) });
-    assert_eq!(kind, Kind::StoppedWithOther);
+    assert_eq!(kind, CauseKind::StoppedWithOther);
     assert_eq!(text, "tmo stopped it because db exited with code 3");
     assert_eq!(next, "tmo why db");
     let (kind, ..) = reported(Trigger::Asked);
-    assert_eq!(kind, Kind::StoppedByRequest);
+    assert_eq!(kind, CauseKind::StoppedByRequest);
     let pattern = Text { pattern: "lost (a|the) lock".into(), regex: true, any_case: true };
     let line = OutputLine { text: "Lost the lock".into(), ..OutputLine::default() };
     let (kind, text, next) = reported(Trigger::FailurePattern { pattern, line });
-    assert_eq!(kind, Kind::FailurePattern);
+    assert_eq!(kind, CauseKind::FailurePattern);
     assert_eq!(text, "it printed what matches /lost (a|the) lock/, which counts as a failure");
     assert_eq!(next, "tmo logs web --around '(?i)lost (a|the) lock'");
     let probe = Probe::Http { url: "http://localhost:3000/up".into() };
@@ -140,7 +140,7 @@ fn what_tmo_did_comes_first() {
     let probe = Probe::Port { host: "localhost".into(), port: 3000, owner: PortOwner::Auto };
     let answer = "localhost:3000: connection refused".to_owned();
     let (kind, text, _) = reported(Trigger::NotLive { probe, failures: 3, answer });
-    assert_eq!(kind, Kind::NotLive);
+    assert_eq!(kind, CauseKind::NotLive);
     assert_eq!(
         text,
         "its liveness check failed 3 times in a row: localhost:3000: connection refused"
@@ -153,9 +153,9 @@ fn a_failure_pattern_that_names_a_signal_is_still_the_cause() {
     let pattern = Text { pattern: "child got SIGTERM".into(), regex: false, any_case: false };
     let line = OutputLine { text: "child got SIGTERM".into(), ..OutputLine::default() };
     evidence.facts.trigger = Some(Trigger::FailurePattern { pattern, line });
-    let causes = diagnose(&evidence).causes;
+    let causes = diagnose(&evidence);
     let kinds: Vec<_> = causes.iter().map(|cause| cause.kind).collect();
-    assert_eq!(kinds, [Kind::FailurePattern], "{causes:#?}");
+    assert_eq!(kinds, [CauseKind::FailurePattern], "{causes:#?}");
 }
 
 #[test]
@@ -166,23 +166,23 @@ fn a_port_that_is_free_again_comes_after_the_output() {
     );
     evidence.facts.taken = Some((3000, OutputLine::default()));
     evidence.facts.is_short = true;
-    assert_eq!(diagnose(&evidence).causes[0].kind, Kind::Exception);
+    assert_eq!(diagnose(&evidence)[0].kind, CauseKind::Exception);
     evidence.facts.holders = vec![Holder { port: 3000, process: None, tenant: None }];
-    assert_eq!(diagnose(&evidence).causes[0].kind, Kind::PortTaken);
+    assert_eq!(diagnose(&evidence)[0].kind, CauseKind::PortTaken);
     // A program that ends without a word does so for the port.
     let mut evidence = printed(Exit::Code(0), "up on 3000");
     evidence.facts.taken = Some((3000, OutputLine::default()));
     evidence.facts.is_short = true;
-    assert_eq!(diagnose(&evidence).causes[0].kind, Kind::PortTaken);
+    assert_eq!(diagnose(&evidence)[0].kind, CauseKind::PortTaken);
 }
 
 #[test]
 fn what_should_have_stayed() {
     let cause = first(Exit::Code(0), "Error: could not load config\ndone");
-    assert_eq!(cause.kind, Kind::EndedEarly);
+    assert_eq!(cause.kind, CauseKind::EndedEarly);
     assert_eq!(cause.evidence.unwrap().text, "done");
     let cause = first(Exit::Code(3), "good morning\n\n");
-    assert_eq!((cause.kind, cause.text.as_str()), (Kind::ExitCode, "it exited with code 3"));
+    assert_eq!((cause.kind, cause.text.as_str()), (CauseKind::ExitCode, "it exited with code 3"));
     assert_eq!(cause.evidence.unwrap().text, "good morning");
 }
 
@@ -192,7 +192,7 @@ fn who_holds_a_port_is_told() {
     let mut evidence = printed(Exit::Code(1), output);
     assert_eq!(diagnose::ports_named(&evidence), [3000]);
     let reported = |evidence: &Evidence| {
-        let cause = diagnose(evidence).causes.remove(0);
+        let cause = diagnose(evidence).remove(0);
         (cause.text, cause.next.unwrap())
     };
     let (text, next) = reported(&evidence);
@@ -225,7 +225,7 @@ fn a_port_of_the_command_is_not_mistaken_for_the_one_that_was_told() {
     let mut evidence = printed(Exit::Code(1), "OSError: [Errno 98] Address already in use");
     evidence.command = "python3 -m http.server 8000 --workers 4".to_owned();
     assert_eq!(diagnose::ports_named(&evidence), [8000, 3000]);
-    let reported = |evidence: &Evidence| diagnose(evidence).causes.remove(0).text;
+    let reported = |evidence: &Evidence| diagnose(evidence).remove(0).text;
     let unknown = "a port or address was taken, and the output does not say which";
     assert_eq!(reported(&evidence), unknown);
     // The cause does not name the process's own port as the taken one either.
@@ -244,17 +244,17 @@ fn what_tmo_has_ended_was_not_killed_by_somebody() {
         let mut evidence = printed(exit, "listening");
         for trigger in [
             Trigger::Asked,
-            Trigger::Failed { kind: Kind::NotLive, text: "it did not answer".to_owned() },
+            Trigger::Failed { kind: CauseKind::NotLive, text: "it did not answer".to_owned() },
         ] {
             evidence.facts.trigger = Some(trigger);
-            let causes = diagnose(&evidence).causes;
+            let causes = diagnose(&evidence);
             assert_eq!(causes.len(), 1, "{causes:#?}");
         }
     }
     // A signal that it caused itself while it was being stopped is worth reporting.
     let mut evidence = printed(Exit::Signal(11), "listening");
     evidence.facts.trigger = Some(Trigger::Asked);
-    assert_eq!(diagnose(&evidence).causes.len(), 2);
+    assert_eq!(diagnose(&evidence).len(), 2);
 }
 
 #[test]
@@ -262,13 +262,13 @@ fn a_command_without_a_shell_is_told_by_its_name() {
     let cause = first(Exit::Code(127), "tmo: cannot run nosuch: No such file or directory");
     assert_eq!(
         (cause.kind, cause.text.as_str()),
-        (Kind::CommandNotFound, "there is no command nosuch")
+        (CauseKind::CommandNotFound, "there is no command nosuch")
     );
     let cause = first(Exit::Code(126), "tmo: cannot run ./no exec: Permission denied");
     assert_eq!(cause.text, "./no exec is not executable");
     assert_eq!(cause.next.as_deref(), Some("chmod +x './no exec'"));
     let output = "tmo: cannot run nosuch: No such file or directory";
-    assert_eq!(diagnose(&printed(Exit::Code(127), output)).causes.len(), 1);
+    assert_eq!(diagnose(&printed(Exit::Code(127), output)).len(), 1);
 }
 
 #[test]
@@ -279,7 +279,7 @@ fn a_command_whose_directory_is_not_there_is_told_by_the_directory() {
     ] {
         let mut evidence = printed(Exit::Code(126), &format!("tmo: cannot enter /a/b: {why}"));
         evidence.command = "exec sleep 1000".to_owned();
-        let causes = diagnose(&evidence).causes;
+        let causes = diagnose(&evidence);
         let texts: Vec<_> = causes.iter().map(|cause| cause.text.as_str()).collect();
         assert_eq!(texts, [text]);
         assert_eq!(causes[0].next.as_deref(), Some("ls -ld /a/b"));
@@ -302,8 +302,8 @@ fn a_failure_that_tmo_acted_on_is_one_cause() {
     );
     let text = "it printed `ERROR 7 no cart`, which counts as a failure".to_owned();
     evidence.facts.trigger =
-        Some(Trigger::Failed { kind: Kind::FailurePattern, text: text.clone() });
-    let causes = diagnose(&evidence).causes;
+        Some(Trigger::Failed { kind: CauseKind::FailurePattern, text: text.clone() });
+    let causes = diagnose(&evidence);
     assert_eq!(causes.iter().map(|cause| &cause.text).collect::<Vec<_>>(), [&text], "{causes:#?}");
     assert_eq!(causes[0].place, None);
 }
@@ -314,7 +314,7 @@ fn what_was_left_behind_prints_when_tmo_ends_it_is_no_cause() {
                  time.sleep(1)\nKeyboardInterrupt\n";
     let mut evidence = printed(Exit::Signal(9), trace);
     let texts = |evidence: &Evidence| {
-        diagnose(evidence).causes.into_iter().map(|cause| cause.text).collect::<Vec<_>>()
+        diagnose(evidence).into_iter().map(|cause| cause.text).collect::<Vec<_>>()
     };
     let [_, interrupted] = &texts(&evidence)[..] else { panic!("{:?}", texts(&evidence)) };
     assert!(interrupted.contains("KeyboardInterrupt"), "{interrupted}");

@@ -1,5 +1,5 @@
 use super::{Row, check, first};
-use crate::crash::cause::Kind;
+use crate::crash::cause::CauseKind;
 use crate::model::Exit;
 
 const fn row(
@@ -7,7 +7,7 @@ const fn row(
     text: &'static str,
     place: Option<&'static str>,
 ) -> Row {
-    let kind = Kind::Exception;
+    let kind = CauseKind::Exception;
     Row { what, exit: Exit::Code(1), output, kind, text, shown: "", place, next: None }
 }
 
@@ -214,7 +214,7 @@ fn a_long_trace_is_not_older_than_it_is() {
 fn errors_that_were_logged() {
     let logged = |output| {
         let cause = first(Exit::Code(1), output);
-        assert_eq!(cause.kind, Kind::LoggedError, "{cause:#?}");
+        assert_eq!(cause.kind, CauseKind::LoggedError, "{cause:#?}");
         cause.text
     };
     for (output, text) in [
@@ -245,6 +245,6 @@ fn errors_that_were_logged() {
     for output in
         ["{\"level\":\"info\",\"msg\":\"error\"}", "{broken", "0 errors", "terror is no error here"]
     {
-        assert_eq!(first(Exit::Code(1), output).kind, Kind::ExitCode, "{output}");
+        assert_eq!(first(Exit::Code(1), output).kind, CauseKind::ExitCode, "{output}");
     }
 }

@@ -1,11 +1,11 @@
 use super::{Row, check, first, printed};
-use crate::crash::cause::Kind;
+use crate::crash::cause::CauseKind;
 use crate::crash::diagnose::{diagnose, ports_named};
 use crate::model::Exit;
 
 const fn row(
     (what, output): (&'static str, &'static str),
-    kind: Kind,
+    kind: CauseKind,
     text: &'static str,
     next: Option<&'static str>,
 ) -> Row {
@@ -109,8 +109,8 @@ const TAKEN: &[(&str, &str, u16)] = &[
 fn ports_that_are_taken() {
     for &(what, output, port) in TAKEN {
         let evidence = printed(Exit::Code(1), output);
-        let cause = diagnose(&evidence).causes.remove(0);
-        assert_eq!(cause.kind, Kind::PortTaken, "{what}: {cause:#?}");
+        let cause = diagnose(&evidence).remove(0);
+        assert_eq!(cause.kind, CauseKind::PortTaken, "{what}: {cause:#?}");
         assert_eq!(ports_named(&evidence), [port], "{what}");
     }
 }
@@ -118,13 +118,13 @@ fn ports_that_are_taken() {
 #[test]
 fn who_takes_another_port_has_not_failed_of_it() {
     let output = "Port 3000 is in use, trying 3001 instead.\nready on 3001\nError: no database";
-    assert_eq!(first(Exit::Code(1), output).kind, Kind::LoggedError);
+    assert_eq!(first(Exit::Code(1), output).kind, CauseKind::LoggedError);
     assert_eq!(ports_named(&printed(Exit::Code(1), output)), [0_u16; 0]);
 }
 
 #[test]
 fn connections_that_were_refused() {
-    use Kind::ConnectionRefused as No;
+    use CauseKind::ConnectionRefused as No;
     let pg = Some("nc -vz localhost 5432");
     check(&[
         row(("node", "Error: connect ECONNREFUSED 127.0.0.1:5432"), No, "port 5432, where Postgres usually is", pg),
@@ -143,7 +143,7 @@ fn connections_that_were_refused() {
 
 #[test]
 fn a_refused_connection_names_the_host_unless_it_is_this_machine() {
-    use Kind::ConnectionRefused as No;
+    use CauseKind::ConnectionRefused as No;
     check(&[
         row(
             ("node", "Error: connect ECONNREFUSED smtp.example.com:587"),
@@ -194,7 +194,7 @@ fn the_host_that_refuses_a_connection_is_found_in_every_notation() {
 
 #[test]
 fn modules_that_there_are_not() {
-    use Kind::MissingModule as No;
+    use CauseKind::MissingModule as No;
     let npm = Some("npm install");
     check(&[
         row(("node", "Error: Cannot find module 'express'\nRequire stack:\n- /srv/app/server.js\n    at Module._resolveFilename (node:internal/modules/cjs/loader:1144:15)\n    at Object.<anonymous> (/srv/app/server.js:1:17) {\n  code: 'MODULE_NOT_FOUND',\n  requireStack: [ '/srv/app/server.js' ]\n}"), No, "no module express", npm).with_place("server.js:1"),
@@ -240,14 +240,14 @@ fn nothing_is_installed_that_no_package_has() {
         let mut evidence = printed(Exit::Code(1), &output);
         let own = ["/srv/app/shop", "/srv/app/src/settings.py"];
         evidence.facts.own_files = own.map(str::to_owned).to_vec();
-        let causes = diagnose(&evidence).causes;
+        let causes = diagnose(&evidence);
         assert_eq!(causes[0].next.as_deref(), next, "{output}");
     }
 }
 
 #[test]
 fn variables_that_are_not_set() {
-    use Kind::MissingVariable as No;
+    use CauseKind::MissingVariable as No;
     let set = Some("echo DATABASE_URL= >> .env");
     check(&[
         row(("python", "Traceback (most recent call last):\n  File \"/srv/app/main.py\", line 2, in <module>\n    url = os.environ[\"DATABASE_URL\"]\n  File \"<frozen os>\", line 679, in __getitem__\nKeyError: 'DATABASE_URL'"), No, "DATABASE_URL is not set", set).with_place("main.py:2"),
@@ -263,7 +263,7 @@ fn variables_that_are_not_set() {
 
 #[test]
 fn files_that_there_are_not() {
-    use Kind::MissingFile as No;
+    use CauseKind::MissingFile as No;
     let look = Some("ls -l conf/app.yml");
     check(&[
         row(("node", "Error: ENOENT: no such file or directory, open '/srv/app/conf/app.yml'\n    at Object.openSync (node:fs:573:18)\n    at Object.<anonymous> (/srv/app/server.js:3:12)"), No, "no file conf/app.yml", look).with_place("server.js:3"),
@@ -292,34 +292,34 @@ fn what_tools_report_of_themselves() {
     let rails = "=> Booting Puma\nA server is already running (pid: 4711, file: \
         /srv/app/tmp/pids/server.pid).\nExiting";
     check(&[
-        row(("npm", npm), Kind::CommandNotFound, "Missing script dve", Some("npm run")),
+        row(("npm", npm), CauseKind::CommandNotFound, "Missing script dve", Some("npm run")),
         row(
             ("pnpm", " ERR_PNPM_NO_SCRIPT  Missing script: dve"),
-            Kind::CommandNotFound,
+            CauseKind::CommandNotFound,
             "Missing script dve",
             Some("npm run"),
         ),
         row(
             ("yarn", "error Command \"dve\" not found.\ninfo Visit https://yarnpkg.com/x"),
-            Kind::CommandNotFound,
+            CauseKind::CommandNotFound,
             "Missing script dve",
             Some("npm run"),
         ),
         row(
             ("rails", rails),
-            Kind::LoggedError,
+            CauseKind::LoggedError,
             "a server is already running, says tmp/pids/server.pid",
             Some("ps -p 4711 || rm /srv/app/tmp/pids/server.pid"),
         ),
         row(
             ("docker", docker),
-            Kind::ConnectionRefused,
+            CauseKind::ConnectionRefused,
             "the Docker daemon does not run",
             Some("docker info"),
         ),
         row(
             ("ruby", "Your Ruby version is 3.1.2, but your Gemfile specified 3.3.0"),
-            Kind::LoggedError,
+            CauseKind::LoggedError,
             "Your Ruby version is 3.1.2",
             Some("ruby -v"),
         ),
@@ -328,7 +328,7 @@ fn what_tools_report_of_themselves() {
                 "next",
                 "You are using Node.js 16.20.0. For Next.js, Node.js version >= 18 is required.",
             ),
-            Kind::LoggedError,
+            CauseKind::LoggedError,
             "Node.js 16.20.0",
             Some("node -v"),
         ),
@@ -351,6 +351,6 @@ fn variables_that_validators_miss() {
     ] {
         let text = "the variable DATABASE_URL is not set";
         let next = Some("echo DATABASE_URL= >> .env");
-        check(&[row((what, output), Kind::MissingVariable, text, next)]);
+        check(&[row((what, output), CauseKind::MissingVariable, text, next)]);
     }
 }

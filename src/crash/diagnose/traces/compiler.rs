@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use super::super::time_between;
 use super::Trace;
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
-use crate::model::time::Timestamp;
 
 /// File, line and message in one line.
 static IN_A_LINE: [Expr; 3] = [
@@ -38,10 +38,9 @@ pub(super) fn first(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let mut all = (0..lines.len()).rev().filter_map(|at| error(evidence, lines, at));
     let last = all.next()?;
     let end = last.end;
-    let time = |at: usize| evidence.lines.get(at).map_or(Timestamp::EPOCH, |line| line.time);
     let mut first = last;
     for earlier in all {
-        let long_ago = time(first.at).since(time(earlier.at)) > SAME_BUILD;
+        let long_ago = time_between(&evidence.lines, earlier.at, first.at) > SAME_BUILD;
         if first.at - earlier.at > TOGETHER || long_ago {
             break;
         }

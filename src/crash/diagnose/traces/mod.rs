@@ -13,7 +13,7 @@ mod ruby;
 mod rust;
 
 use super::{Findings, cut, open};
-use crate::crash::cause::Kind;
+use crate::crash::cause::CauseKind;
 use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
 
@@ -53,16 +53,16 @@ pub(super) fn find(found: &mut Findings<'_>) {
     let lines: Vec<&str> = found.lines().iter().map(|line| line.text.as_str()).collect();
     for read in READERS {
         if let Some(trace) = read(found.evidence, &lines) {
-            put(found, Kind::Exception, 68, trace);
+            put(found, CauseKind::Exception, 68, trace);
         }
     }
     // A compiler error says more than the exception that reports it.
     if let Some(trace) = compiler::first(found.evidence, &lines) {
-        put(found, Kind::LoggedError, 71, trace);
+        put(found, CauseKind::LoggedError, 71, trace);
     }
 }
 
-fn put(found: &mut Findings<'_>, kind: Kind, score: i32, trace: Trace) {
+fn put(found: &mut Findings<'_>, kind: CauseKind, score: i32, trace: Trace) {
     // The age of a trace is that of its last line.
     let lines = found.lines().len();
     let own = i32::try_from(trace.end.saturating_sub(trace.at) / 3).unwrap_or(0).min(30);

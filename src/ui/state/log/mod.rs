@@ -4,9 +4,9 @@ pub mod window;
 
 use std::collections::VecDeque;
 
-use self::window::{Edge, LinePlace, LoadedEntries, Window};
+use self::window::{Edge, LinePlace, Window};
 use super::entry::{Form, LogEntry};
-use super::msg::ScreenEnd;
+use super::msg::{Loaded, ScreenEnd};
 use crate::journal::cursor::Position;
 use crate::model::time::Timestamp;
 
@@ -276,20 +276,16 @@ impl Log {
     }
 
     /// Take what was loaded. What does not fit to what is wanted by now is dropped.
-    pub fn take(
-        &mut self,
-        load: Load,
-        from: Position,
-        (up, down): (Option<LoadedEntries>, Option<LoadedEntries>),
-    ) {
+    pub fn take(&mut self, loaded: Loaded) {
         self.is_loading = false;
         self.window.set_unfinished(vec![]);
         if self.wanted.is_some() {
             return;
         }
-        if load.replace {
-            self.replace(load, from, (up, down));
+        if loaded.load.replace {
+            self.replace(loaded);
         } else {
+            let Loaded { load, parts: (up, down), .. } = loaded;
             if let Some(part) = up.filter(|_| load.from == From::Position(self.window.above.at)) {
                 self.window.add_above(part);
             }
@@ -315,17 +311,12 @@ impl Log {
         (self.window.above.end, self.window.below.end) = (true, true);
     }
 
-    fn replace(
-        &mut self,
-        load: Load,
-        from: Position,
-        parts: (Option<LoadedEntries>, Option<LoadedEntries>),
-    ) {
+    fn replace(&mut self, Loaded { load, from, parts: (up, down), .. }: Loaded) {
         self.window.begin_at(from, self.head);
-        if let Some(part) = parts.0 {
+        if let Some(part) = up {
             self.window.add_above(part);
         }
-        if let Some(part) = parts.1 {
+        if let Some(part) = down {
             self.window.add_below(part, self.head);
         }
         if let From::Time(_) = load.from {

@@ -4,7 +4,7 @@
 //! the holder of its terminal; nothing else of that kind is passed on.
 
 use crate::model::escape::{Scanner, Token};
-use crate::model::terminal::{Modes, SOFT_RESET, Utf8, is_mode};
+use crate::model::terminal::{Modes, SOFT_RESET, Utf8, is_mode, number};
 
 /// The final bytes of the control sequences that draw or move the cursor.
 const DRAWING: &[u8] = b"@ABCDEFGHIJKLMPSTXZ`abdefmr";
@@ -37,12 +37,7 @@ impl Filter {
         let (mut out, mut text) = (Vec::with_capacity(bytes.len()), String::new());
         let mut rest = bytes;
         while let Some(token) = scanner.next(&mut rest) {
-            text.clear();
-            if let Token::Text(bytes) = token {
-                self.utf8.push(bytes, &mut text);
-            } else {
-                self.utf8.end(&mut text);
-            }
+            self.utf8.take(&token, &mut text);
             out.extend_from_slice(text.as_bytes());
             self.pass_token(&token, &mut out);
         }
@@ -76,13 +71,7 @@ impl Filter {
             Token::Designate(place, set @ (b'0' | b'A' | b'B')) => {
                 out.extend_from_slice(&[0x1b, place, set]);
             }
-            Token::Text(_)
-            | Token::Control(_)
-            | Token::Osc(_)
-            | Token::Dcs(_)
-            | Token::Escape(_)
-            | Token::Designate(..)
-            | Token::Other => return,
+            _ => return,
         }
         self.modes.apply(token);
     }
@@ -179,8 +168,7 @@ fn sequence(inside: &[u8], last: u8) -> Option<Vec<u8>> {
 fn private_modes(modes: &[u8]) -> Option<Vec<u8>> {
     /// Saves and restores the cursor.
     const CURSOR: u16 = 1048;
-    let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u16>().ok();
-    let modes = modes.split(|&byte| byte == b';').filter_map(number);
+    let modes = modes.split(|&byte| byte == b';').filter_map(number::<u16>);
     let modes = modes.filter(|&mode| is_mode(mode) || mode == CURSOR);
     let words: Vec<String> = modes.map(|mode| mode.to_string()).collect();
     (!words.is_empty()).then(|| format!("?{}", words.join(";")).into_bytes())

@@ -3,7 +3,7 @@
 use unicode_width::UnicodeWidthChar as _;
 
 use crate::model::cells::TAB;
-use crate::model::escape::{Scanner, Token};
+use crate::model::line::plain;
 
 /// How many lines the log may have that the screen does not show yet.
 const AHEAD: usize = 50;
@@ -32,12 +32,8 @@ pub(super) fn hidden<'a>(log: &'a [u8], screen: &[String]) -> Vec<&'a [u8]> {
 
 /// A line as a terminal shows it, without colours.
 fn text(line: &[u8]) -> String {
-    let (mut scanner, mut rest, mut bytes) = (Scanner::default(), line, vec![]);
-    while let Some(token) = scanner.next(&mut rest) {
-        if let Token::Text(text) = token {
-            bytes.extend_from_slice(text);
-        }
-    }
+    let mut bytes = vec![];
+    plain(line, &mut bytes);
     let (mut shown, mut column) = (String::new(), 0);
     for character in String::from_utf8_lossy(&bytes).chars() {
         if character == '\t' {

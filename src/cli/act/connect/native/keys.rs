@@ -1,6 +1,7 @@
 //! The keys with which a user leaves a terminal, among everything else that is typed.
 
 use crate::model::detach_keys::DetachKeys;
+use crate::model::terminal::number;
 
 /// What the user wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -202,10 +203,6 @@ fn of_sequence(inside: &[u8], last: u8) -> Kind {
         (b'~', _) if number(0, 0) == Some(27) => plain(number(2, 0), number(1, 0), None),
         _ => Kind::Other,
     }
-}
-
-fn number(digits: &[u8]) -> Option<u32> {
-    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// The key that a terminal sends as one byte in the short form. `shifted` is what it types with Shift, if that is known.

@@ -26,9 +26,8 @@ pub(super) struct HolderConnection {
     stream: UnixStream,
     frames: Frames,
     buffer: Vec<u8>,
-    /// What is to be sent, from this place on.
+    /// What is to be sent.
     out: Vec<u8>,
-    sent: usize,
 }
 
 impl HolderConnection {
@@ -65,7 +64,7 @@ impl HolderConnection {
             }
         };
         let out = FromClient::Hello(hello).encode();
-        Ok(Self { stream, frames: Frames::default(), buffer: vec![0; READ], out, sent: 0 })
+        Ok(Self { stream, frames: Frames::default(), buffer: vec![0; READ], out })
     }
 
     /// Send a frame, during [`Self::next`].
@@ -78,16 +77,8 @@ impl HolderConnection {
 
     /// Send as much of it as the holder takes at once.
     pub(super) fn flush(&mut self) {
-        if let Ok(written) = self.stream.try_write(&self.out[self.sent..]) {
-            self.wrote(written);
-        }
-    }
-
-    fn wrote(&mut self, count: usize) {
-        self.sent += count;
-        if self.sent == self.out.len() {
-            self.out.clear();
-            self.sent = 0;
+        if let Ok(written) = self.stream.try_write(&self.out) {
+            self.out.drain(..written);
         }
     }
 
@@ -104,9 +95,8 @@ impl HolderConnection {
                     read => self.frames.add(&self.buffer[..read]),
                 },
                 // If the holder has ended, the next read finds that.
-                written = to.write(&self.out[self.sent..]), if self.sent < self.out.len() => {
-                    let written = written.unwrap_or(self.out.len() - self.sent);
-                    self.wrote(written);
+                written = to.write(&self.out), if !self.out.is_empty() => {
+                    self.out.drain(..written.unwrap_or(self.out.len()));
                 }
                 else => std::future::pending().await,
             }

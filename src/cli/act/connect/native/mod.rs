@@ -12,11 +12,11 @@ mod outbox;
 mod user_terminal;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use self::filter::Filter;
 use self::fitted::Fitted;
@@ -24,6 +24,7 @@ use self::keys::{KeyParser, Typed};
 use self::link::HolderConnection;
 use self::outbox::Outbox;
 use self::user_terminal::UserTerminal;
+use crate::cli::runtime::{SignalSet, code_of, until};
 use crate::model::ProcName;
 use crate::model::detach_keys::DetachKeys;
 use crate::protocol::terminal::{FromClient, FromHolder, Hello, MOST_WATCHING, Size, VERSION};
@@ -124,7 +125,7 @@ pub(super) async fn show_terminal(
         link,
         user,
         keys: KeyParser::new(attach.keys.clone()),
-        view: TerminalFit::part(size),
+        fitted: Some(Box::new(Fitted::new(size))),
         notice: tells_keys.then(|| Instant::now() + NOTICE),
         log: Some(Box::new(log)),
         resized: false,
@@ -148,11 +149,7 @@ async fn first_screen(link: &mut HolderConnection) -> io::Result<(Size, Vec<u8>)
             FromHolder::Size(new) => size = new,
             FromHolder::Redraw(screen) => return Ok((size, screen)),
             FromHolder::Full => return Err(full()),
-            FromHolder::Output(_)
-            | FromHolder::Screen(_)
-            | FromHolder::Typed
-            | FromHolder::Taken(_)
-            | FromHolder::Discarded => {}
+            _ => {}
         }
     }
 }
@@ -162,26 +159,13 @@ fn full() -> io::Error {
     io::Error::other(text)
 }
 
-/// How the terminal is shown.
-enum TerminalFit {
-    /// It has the size of the user's terminal, which gets what is printed.
-    Whole,
-    /// It has another size.
-    Part(Box<Fitted>),
-}
-
-impl TerminalFit {
-    fn part(size: Size) -> Self {
-        Self::Part(Box::new(Fitted::new(size)))
-    }
-}
-
 struct TerminalClient<'a> {
     attach: &'a Attach,
     link: HolderConnection,
     user: UserTerminal,
     keys: KeyParser,
-    view: TerminalFit,
+    /// The terminal as it is drawn. Without, the user's terminal has its size and gets what is printed.
+    fitted: Option<Box<Fitted>>,
     /// Until then, a line over the last row of the user's terminal tells the keys. The screen does not scroll
     /// meanwhile: the line would go with it.
     notice: Option<Instant>,
@@ -198,44 +182,16 @@ struct TerminalClient<'a> {
 struct ConnectSignals {
     resized: Signal,
     continued: Signal,
-    end: [(Signal, u8); 4],
+    end: SignalSet,
 }
 
 impl ConnectSignals {
     fn new() -> io::Result<Self> {
-        let end = |kind: SignalKind| {
-            let code = 128_u8.saturating_add(u8::try_from(kind.as_raw_value()).unwrap_or(0));
-            Ok::<_, io::Error>((signal(kind)?, code))
-        };
         Ok(Self {
             resized: signal(SignalKind::window_change())?,
             continued: signal(SignalKind::from_raw(nix::libc::SIGCONT))?,
-            end: [
-                end(SignalKind::hangup())?,
-                end(SignalKind::terminate())?,
-                end(SignalKind::interrupt())?,
-                end(SignalKind::quit())?,
-            ],
+            end: SignalSet::of_end()?,
         })
-    }
-
-    /// Wait for one that ends the client; returns the exit code.
-    async fn ended(end: &mut [(Signal, u8); 4]) -> u8 {
-        let [(hangup, a), (terminate, b), (interrupt, c), (quit, d)] = end;
-        tokio::select! {
-            _ = hangup.recv() => *a,
-            _ = terminate.recv() => *b,
-            _ = interrupt.recv() => *c,
-            _ = quit.recv() => *d,
-        }
-    }
-}
-
-/// Wait until then; forever without a time.
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => std::future::pending().await,
     }
 }
 
@@ -265,17 +221,17 @@ impl TerminalClient<'_> {
                         return Ok(ConnectionEnd::Left);
                     }
                 }
-                () = at(self.redraw) => {
+                () = until(self.redraw) => {
                     self.redraw = None;
                     self.link.send(&FromClient::Redraw);
                 }
-                () = at(self.notice) => self.reveal()?,
+                () = until(self.notice) => self.reveal()?,
                 _ = signals.resized.recv() => self.resized()?,
                 _ = signals.continued.recv() => {
                     self.user.renew()?;
                     self.link.send(&FromClient::Redraw);
                 }
-                code = ConnectSignals::ended(&mut signals.end) => return Ok(ConnectionEnd::Signal(code)),
+                signal = signals.end.next() => return Ok(ConnectionEnd::Signal(code_of(signal))),
             }
         }
     }
@@ -285,7 +241,7 @@ impl TerminalClient<'_> {
         let hello = self.attach.hello(self.user.size());
         let link = tokio::select! {
             link = HolderConnection::dial_again(&self.attach.socket, hello) => link,
-            code = ConnectSignals::ended(&mut signals.end) => return Some(ConnectionEnd::Signal(code)),
+            signal = signals.end.next() => return Some(ConnectionEnd::Signal(code_of(signal))),
         };
         let Some(link) = link else { return Some(ConnectionEnd::Gone) };
         self.link = link;
@@ -307,7 +263,7 @@ impl TerminalClient<'_> {
             FromHolder::Output(bytes) => self.draw(&bytes)?,
             FromHolder::Redraw(bytes) => {
                 self.redraw = None;
-                if let TerminalFit::Part(fitted) = &mut self.view {
+                if let Some(fitted) = &mut self.fitted {
                     fitted.forget();
                 }
                 self.draw(&bytes)?;
@@ -322,7 +278,7 @@ impl TerminalClient<'_> {
     }
 
     fn draw(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let TerminalFit::Part(fitted) = &mut self.view else { return self.user.draw(bytes) };
+        let Some(fitted) = &mut self.fitted else { return self.user.draw(bytes) };
         let before = fitted.modes();
         fitted.feed(bytes);
         let is_new = before != fitted.modes() || bytes.starts_with(b"\x1bc");
@@ -331,7 +287,7 @@ impl TerminalClient<'_> {
 
     /// Draw what has changed, or all of it.
     fn draw_part(&mut self, all: bool) -> io::Result<()> {
-        let TerminalFit::Part(fitted) = &mut self.view else { return Ok(()) };
+        let Some(fitted) = &mut self.fitted else { return Ok(()) };
         if all {
             fitted.forget();
             self.user.draw(&[b"\x1bc", &*fitted.modes()].concat())?;
@@ -345,7 +301,7 @@ impl TerminalClient<'_> {
                 .show(format!("\x1b7\x1b[{rows};1H\x1b[0;7m{text}\x1b[m\x1b[K\x1b8").as_bytes());
             let is_alternate = fitted.emulator().modes().is_alternate();
             let row = if is_alternate { "" } else { fitted.row(rows - 1) };
-            self.user.cover(row);
+            self.user.cover(Some(row));
         }
         Ok(())
     }
@@ -353,8 +309,8 @@ impl TerminalClient<'_> {
     /// Give the screen the whole terminal, and put the log into the scroll-back.
     fn reveal(&mut self) -> io::Result<()> {
         self.notice = None;
-        self.user.uncover();
-        let TerminalFit::Part(fitted) = &self.view else { return Ok(()) };
+        self.user.cover(None);
+        let Some(fitted) = &self.fitted else { return Ok(()) };
         let emulator = fitted.emulator();
         self.user.draw(b"\x1bc")?;
         if let Some(log) = self.log.take().filter(|_| !emulator.modes().is_alternate()) {
@@ -368,7 +324,7 @@ impl TerminalClient<'_> {
             return self.draw_part(true);
         }
         let snapshot = emulator.snapshot();
-        self.view = TerminalFit::Whole;
+        self.fitted = None;
         self.user.draw(&snapshot)
     }
 
@@ -376,12 +332,12 @@ impl TerminalClient<'_> {
     fn fit(&mut self, size: Size) -> io::Result<()> {
         let fits = size == self.user.size();
         let is_whole = fits && self.notice.is_none();
-        let has_changed = match &self.view {
-            TerminalFit::Whole => !is_whole,
-            TerminalFit::Part(fitted) => fitted.size() != size || is_whole,
+        let has_changed = match &self.fitted {
+            None => !is_whole,
+            Some(fitted) => fitted.size() != size || is_whole,
         };
         if has_changed {
-            self.view = if is_whole { TerminalFit::Whole } else { TerminalFit::part(size) };
+            self.fitted = (!is_whole).then(|| Box::new(Fitted::new(size)));
             self.user.draw(b"\x1bc")?;
             if self.resized {
                 // The holder believes that the size has fitted all along.
@@ -435,9 +391,4 @@ impl TerminalClient<'_> {
         }
         Ok(false)
     }
-}
-
-/// The socket of a process in this runtime directory, by the name of its pane.
-pub(super) fn socket(runtime: &Path, pane: &str) -> PathBuf {
-    crate::protocol::paths::PanePaths::of_slug(runtime, pane).terminal()
 }

@@ -15,7 +15,7 @@ use rustix::termios::{
 use tokio::io::unix::AsyncFd;
 
 use super::filter::Filter;
-use crate::cli::view::keyboard::open_terminal;
+use crate::cli::view::keyboard::{open_terminal, read_typed};
 use crate::model::terminal::Modes;
 use crate::protocol::terminal::Size;
 use crate::sys;
@@ -137,27 +137,12 @@ impl UserTerminal {
 
     /// What was typed; an error if the terminal is gone. Cancel-safe.
     pub(super) async fn read(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; 4 << 10];
-        loop {
-            let mut ready = self.terminal.readable().await?;
-            let read =
-                ready.try_io(|terminal| Ok(rustix::io::read(terminal.get_ref(), &mut bytes)?));
-            match read {
-                Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(read) => return Ok(bytes[..read?].to_vec()),
-                Err(_) => {}
-            }
-        }
+        read_typed(&self.terminal).await
     }
 
-    /// A line of this program covers the last row, in which this was drawn.
-    pub(super) fn cover(&mut self, row: &str) {
-        self.covered = Some(row.to_owned());
-    }
-
-    /// Nothing covers the last row any more.
-    pub(super) fn uncover(&mut self) {
-        self.covered = None;
+    /// A line of this program covers the last row, in which this was drawn; or nothing covers it any more.
+    pub(super) fn cover(&mut self, row: Option<&str>) {
+        self.covered = row.map(str::to_owned);
     }
 
     fn note_undoing(&mut self) -> io::Result<()> {
