@@ -114,15 +114,15 @@ fn without_free_descriptors() {
     while let Ok(file) = std::fs::File::open("/dev/null") {
         held.push(file);
     }
-    assert!(tmo::sys::alive(pid, started));
+    assert!(tmo::sys::alive((pid, started).into()));
     held.pop();
-    assert!(!tmo::sys::alive(pid, started + 1), "one is enough to look with");
+    assert!(!tmo::sys::alive((pid, started + 1).into()), "one is enough to look with");
     // And the last one that there is suffices to send it a signal.
-    let sent = tmo::sys::signal(pid, started, nix::libc::SIGKILL);
+    let sent = tmo::sys::signal((pid, started).into(), nix::libc::SIGKILL);
     assert!(sent.unwrap());
     drop(held);
     child.wait().unwrap();
-    assert!(!tmo::sys::alive(pid, started));
+    assert!(!tmo::sys::alive((pid, started).into()));
 }
 
 fn strangers_socket(owner: u32) -> PathBuf {

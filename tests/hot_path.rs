@@ -21,7 +21,7 @@ use tmo::journal::segment::Dirs;
 use tmo::journal::streams::Streams;
 use tmo::model::ProcName;
 use tmo::model::time::Timestamp;
-use tmo::view::merged::{Chunk, Renderer};
+use tmo::view::merged::Renderer;
 use tmo::view::paint::{Mode, Style};
 
 /// What a sink is handed at once when there is much.
@@ -94,7 +94,7 @@ fn way(line: usize, mode: Mode) -> Blocks {
         let records = ingest.head().records;
         let view = measure(|| {
             while let Some(chunk) = cursor.next(records, &mut bytes).unwrap() {
-                renderer.render(Chunk::whole(&chunk.record, &bytes, chunk.lost), &mut out);
+                renderer.render(&chunk.record, &bytes, chunk.lost, &mut out);
             }
         });
         blocks.view += view.count_total;

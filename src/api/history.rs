@@ -70,35 +70,28 @@ pub struct HistoryAsk {
 
 impl HistoryAsk {
     /// The parameters of a request that asks this.
-    pub fn parameters(&self) -> Vec<(&'static str, String)> {
-        let text = |name: &'static str, value: &Option<String>| {
-            value.iter().map(move |value| (name, value.clone())).collect::<Vec<_>>()
-        };
-        let number = |name: &'static str, value: Option<u64>| {
-            value.iter().map(move |value| (name, value.to_string())).collect::<Vec<_>>()
-        };
-        let count = |value: usize| Some(value as u64).filter(|value| *value > 0);
-        let flag = |name: &'static str, set: bool| {
-            if set { vec![(name, "true".to_owned())] } else { vec![] }
-        };
-        [
-            self.names.iter().map(|name| ("name", name.clone())).collect(),
-            text("after", &self.after),
-            number("last", self.last.map(|last| last as u64)),
-            text("since", &self.since),
-            text("until", &self.until),
-            text("grep", &self.grep),
-            text("stream", &self.stream.map(|stream| stream.name().to_owned())),
-            flag("ignore-case", self.ignore_case),
-            flag("invert", self.invert),
-            self.types.iter().map(|one| ("types", (*one).to_owned())).collect(),
-            flag("events", self.events),
-            number("run", self.run),
-            flag("since-restart", self.since_restart),
-            number("lines-before", count(self.lines_before)),
-            number("lines-after", count(self.lines_after)),
-        ]
-        .concat()
+    pub fn parameters(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let number = |value: usize| (value > 0).then(|| value.to_string());
+        let flag = |is_set: bool| is_set.then(|| "true".to_owned());
+        let others = [
+            ("after", self.after.clone()),
+            ("last", self.last.map(|last| last.to_string())),
+            ("since", self.since.clone()),
+            ("until", self.until.clone()),
+            ("grep", self.grep.clone()),
+            ("stream", self.stream.map(|stream| stream.name().to_owned())),
+            ("ignore-case", flag(self.ignore_case)),
+            ("invert", flag(self.invert)),
+            ("events", flag(self.events)),
+            ("run", self.run.map(|run| run.to_string())),
+            ("since-restart", flag(self.since_restart)),
+            ("lines-before", number(self.lines_before)),
+            ("lines-after", number(self.lines_after)),
+        ];
+        let names = self.names.iter().map(|name| ("name", name.clone()));
+        let types = self.types.iter().map(|one| ("types", (*one).to_owned()));
+        let others = others.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        names.chain(types).chain(others)
     }
 }
 
@@ -448,10 +441,4 @@ pub struct JournalAccess {
     pub echo: Arc<dyn Echo>,
     /// Queries of its entries.
     pub history: Arc<dyn History>,
-}
-
-impl std::fmt::Debug for JournalAccess {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("JournalAccess")
-    }
 }

@@ -135,7 +135,7 @@ fn carry_out(
         match step {
             InstallStep::Say(text) => writeln!(out, "{text}")?,
             InstallStep::Run(program, args) => {
-                execute((&program, &args), dir, out).map_err(|error| {
+                execute(&program, &args, dir, out).map_err(|error| {
                     let is_venv = args.iter().any(|arg| arg == "venv");
                     if is_venv && lacks_ensurepip(&program) {
                         InstallError::NoEnsurepip
@@ -216,7 +216,8 @@ fn node(has: &dyn Fn(&str) -> bool, find: &Find<'_>) -> Result<Vec<InstallStep>,
 
 /// Run a program in the directory of the app, with the output of this program.
 fn execute(
-    (program, args): (&Path, &[OsString]),
+    program: &Path,
+    args: &[OsString],
     dir: &Path,
     out: &mut dyn Write,
 ) -> Result<(), InstallError> {

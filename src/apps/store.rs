@@ -254,7 +254,7 @@ impl Store {
         }
         let (dir, version, state) = (process.into(), clock::now().nanos(), InstallState::New);
         let app = App { dir, version, state, previous: None, restored: false, ..app };
-        self.put((name.to_owned(), app), unique(OLD)?, zip)
+        self.put(name.to_owned(), app, unique(OLD)?, zip)
     }
 
     /// Replace the files of an app; its settings stay. Files that are installed are kept, to be put back if the
@@ -268,7 +268,7 @@ impl Store {
         };
         let state = InstallState::New;
         let app = App { state, version, previous, restored: false, ..app };
-        self.put((name, app), old, zip)
+        self.put(name, app, old, zip)
     }
 
     /// Remove an app and its files.
@@ -319,7 +319,8 @@ impl Store {
     /// Replace the files of an app by those of an archive; the old files are moved to `old`.
     fn put(
         &self,
-        (name, app): (String, App),
+        name: String,
+        app: App,
         old: String,
         zip: &mut (impl Read + Seek),
     ) -> Result<App, StoreError> {

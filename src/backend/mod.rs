@@ -10,10 +10,10 @@ use nix::libc;
 
 use self::native::Native;
 use self::tmux::{Tmux, TmuxError};
-use crate::model::ProcName;
 use crate::model::plan::{Backend, Plan};
 use crate::model::screen::Screen;
 use crate::model::text::OsText;
+use crate::model::{ProcName, ProcessId};
 use crate::protocol::terminal::WantedScreen;
 
 /// The terminals of a run.
@@ -117,18 +117,6 @@ pub enum TerminalError {
     },
 }
 
-impl TerminalError {
-    /// The session to be created exists already.
-    pub fn is_duplicate(&self) -> bool {
-        matches!(self, Self::Tmux(error) if error.is_duplicate())
-    }
-
-    /// The server ended during the call.
-    pub fn is_lost(&self) -> bool {
-        matches!(self, Self::Tmux(error) if error.is_lost())
-    }
-}
-
 impl Terminals {
     /// The terminals of this plan; nothing is started yet.
     pub fn new(plan: &Plan, runtime: &std::path::Path) -> Self {
@@ -147,14 +135,6 @@ impl Terminals {
     pub async fn start(&self, openings: &[Opening]) -> Result<Survey, TerminalError> {
         match self {
             Self::Tmux(tmux) => Ok(tmux.start(openings).await?),
-            Self::Native(native) => native.open(openings),
-        }
-    }
-
-    /// Open a terminal for each of these.
-    pub async fn open(&self, openings: &[Opening]) -> Result<Survey, TerminalError> {
-        match self {
-            Self::Tmux(tmux) => Ok(tmux.open(openings).await?),
             Self::Native(native) => native.open(openings),
         }
     }
@@ -206,11 +186,13 @@ impl Terminals {
     }
 
     /// Close a pane in which nothing runs any more.
-    pub async fn close(&self, pane: &str, shim: Option<(u32, u64)>) -> Result<(), TerminalError> {
+    pub async fn close(&self, pane: &str, shim: Option<ProcessId>) -> Result<(), TerminalError> {
         match self {
             Self::Tmux(tmux) => Ok(tmux.close(pane).await?),
             Self::Native(_) => {
-                hang_up(shim);
+                if let Some(shim) = shim {
+                    signal(shim, libc::SIGHUP);
+                }
                 Ok(())
             }
         }
@@ -218,14 +200,14 @@ impl Terminals {
 
     /// End a shim that was requested but is not needed any more, because its pane has another one.
     /// With tmux there is never one: it opens no second pane.
-    pub fn give_up(&self, shim: (u32, u64)) {
+    pub fn give_up(&self, shim: ProcessId) {
         if matches!(self, Self::Native(_)) {
-            hang_up(Some(shim));
+            signal(shim, libc::SIGHUP);
         }
     }
 
-    /// Note which server, of this pid and start time, has all terminals.
-    pub fn know_server(&self, process: (u32, u64), socket: &std::path::Path) {
+    /// Note which server has all terminals.
+    pub fn know_server(&self, process: ProcessId, socket: &std::path::Path) {
         if let Self::Tmux(tmux) = self {
             tmux.know_server(process, socket);
         }
@@ -270,11 +252,12 @@ impl Terminals {
     }
 
     /// Close all terminals: those of this server, or of these shims.
-    pub fn end(&self, server: Option<(u32, u64)>, shims: impl Iterator<Item = (u32, u64)>) {
+    pub fn end(&self, server: Option<ProcessId>, shims: impl Iterator<Item = ProcessId>) {
         match self {
             // The same that `kill-server` does, without a client.
             Self::Tmux(_) => server.into_iter().for_each(|server| signal(server, libc::SIGTERM)),
-            Self::Native(_) => shims.for_each(|shim| hang_up(Some(shim))),
+            // As when a terminal is closed.
+            Self::Native(_) => shims.for_each(|shim| signal(shim, libc::SIGHUP)),
         }
     }
 }
@@ -295,14 +278,7 @@ fn env_of_terminals(plan: &Plan) -> BTreeMap<&OsText, &OsText> {
     own
 }
 
-/// Tell a shim that its terminal is closed.
-fn hang_up(shim: Option<(u32, u64)>) {
-    if let Some(shim) = shim {
-        signal(shim, libc::SIGHUP);
-    }
-}
-
-fn signal((pid, start_time): (u32, u64), signal: i32) {
+fn signal(id: ProcessId, signal: i32) {
     // If it is gone already, nothing is left to do.
-    let _ = crate::sys::signal(pid, start_time, signal);
+    let _ = crate::sys::signal(id, signal);
 }

@@ -43,14 +43,15 @@ impl SignalSet {
         Ok(Self(kinds.iter().map(of).collect::<io::Result<_>>()?))
     }
 
-    /// Those that ask a program at a terminal to end.
-    pub(super) fn of_end() -> io::Result<Self> {
-        Self::new(&[
+    /// Those that ask a program at a terminal to end, and others.
+    pub(super) fn of_end_and(others: &[SignalKind]) -> io::Result<Self> {
+        let of_end = [
             SignalKind::hangup(),
             SignalKind::terminate(),
             SignalKind::interrupt(),
             SignalKind::quit(),
-        ])
+        ];
+        Self::new(&[&of_end[..], others].concat())
     }
 
     /// Wait for the next one. Cancel-safe.

@@ -58,7 +58,7 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
     let (own, is_shared) = (own_path(&context, only.as_ref()), share.is_some());
     let browser = Browser { how, own, dir: dir.clone(), run, is_shared };
     if args.link || share.is_some() {
-        let link = print_link(args, share.as_ref(), (&project, only.is_some()), browser);
+        let link = print_link(args, share.as_ref(), &project, only.is_some(), browser);
         return runtime::block_on(link);
     }
     runtime::block_on(async {
@@ -78,7 +78,7 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
             return Ok(0);
         }
         let place = Listen { host: args.host, port: args.port };
-        let guardian = guardian_here((place, access), &dir)?.only(id.clone());
+        let guardian = guardian_here(place, access, &dir)?.only(id.clone(), None);
         let watch = guardian.watch(interrupted()?);
         let served =
             tokio::join!(watch, greet(&guardian, &browser, "Ctrl-C ends the page, not the runs."));
@@ -128,7 +128,8 @@ impl Project {
 async fn print_link(
     args: &WebArgs,
     share: Option<&Share>,
-    (project, is_named): (&Project, bool),
+    project: &Project,
+    is_named: bool,
     mut browser: Browser,
 ) -> Result<u8, CliError> {
     let own = project.id.as_deref().map(ServerScope::Only);
@@ -236,7 +237,7 @@ impl Browser {
         if let Some(how) = self.how {
             // The first address is the local one.
             let link = link.split(' ').next().unwrap_or(link);
-            open::open((link, self.is_shared), how, &self.own, &self.dir).await;
+            open::open(link, self.is_shared, how, &self.own, &self.dir).await;
         }
     }
 }
@@ -256,7 +257,7 @@ fn guardian((place, access): (Listen, Access), dir: &Path) -> Result<Guardian, C
 }
 
 /// The guardian of a server in the foreground. It prints the port if that is not the default.
-fn guardian_here((place, access): (Listen, Access), dir: &Path) -> Result<Guardian, CliError> {
+fn guardian_here(place: Listen, access: Access, dir: &Path) -> Result<Guardian, CliError> {
     let port = place.port;
     let guardian = guardian((place, access), dir)?;
     if port.is_none() && guardian.port() != USUAL_PORT {
@@ -308,7 +309,7 @@ fn sockets_of(port: u16) -> Vec<u64> {
 /// The permissions of a shared link.
 fn shared(args: &WebArgs, only: Option<&Instance>) -> Result<Share, CliError> {
     let mut instance = match only {
-        Some(instance) => instance.again(),
+        Some(instance) => instance.clone(),
         None => Instance::find(&args.client)?,
     };
     let Server::Tmo = runtime::block_on(instance.server())? else {

@@ -1,7 +1,7 @@
 //! Updates on a run.
 
-use super::ClientError;
 use super::events::EventStream;
+use super::sse::Event;
 use crate::model::request::{Head, ProcessState, State};
 use crate::model::run_end::End;
 
@@ -27,51 +27,29 @@ pub enum WatchEvent {
     End,
 }
 
-/// A stream of changes of the state of a run.
-#[derive(Debug)]
-pub struct WatchStream(pub(super) EventStream);
+/// A stream of updates on a run.
+///
+/// [`HeadEvent::End`] comes last: an end without it means that the supervisor did not end in order.
+pub type HeadStream = EventStream<HeadEvent>;
 
-impl WatchStream {
-    /// The next change; `None` when the supervisor is gone. Cancel-safe.
-    pub async fn next(&mut self) -> Option<Result<WatchEvent, ClientError>> {
-        loop {
-            let event = match self.0.next().await? {
-                Ok(event) => event,
-                Err(error) => return Some(Err(error)),
-            };
-            return Some(match event.name.as_str() {
-                "state" => self.0.read(&event).map(WatchEvent::State),
-                "process" => self.0.read(&event).map(WatchEvent::Process),
-                "end" => Ok(WatchEvent::End),
-                // An event that only later versions know.
-                _ => continue,
-            });
-        }
+impl HeadEvent {
+    pub(super) fn read(Event { name, data }: &Event) -> serde_json::Result<Option<Self>> {
+        Ok(Some(match name.as_str() {
+            "head" => Self::Head(serde_json::from_str(data)?),
+            "end" => Self::End(serde_json::from_str(data)?),
+            "leave" => Self::Leave,
+            _ => return Ok(None),
+        }))
     }
 }
 
-/// A stream of updates on a run.
-#[derive(Debug)]
-pub struct HeadStream(pub(super) EventStream);
-
-impl HeadStream {
-    /// The next update; `None` when the supervisor is gone. Cancel-safe.
-    ///
-    /// [`HeadEvent::End`] comes last: `None` without it means that the supervisor did not end in order.
-    pub async fn next(&mut self) -> Option<Result<HeadEvent, ClientError>> {
-        loop {
-            let event = match self.0.next().await? {
-                Ok(event) => event,
-                Err(error) => return Some(Err(error)),
-            };
-            let news = match event.name.as_str() {
-                "head" => self.0.read(&event).map(HeadEvent::Head),
-                "end" => self.0.read(&event).map(HeadEvent::End),
-                "leave" => Ok(HeadEvent::Leave),
-                // An event that only later versions know.
-                _ => continue,
-            };
-            return Some(news);
-        }
+impl WatchEvent {
+    pub(super) fn read(Event { name, data }: &Event) -> serde_json::Result<Option<Self>> {
+        Ok(Some(match name.as_str() {
+            "state" => Self::State(serde_json::from_str(data)?),
+            "process" => Self::Process(serde_json::from_str(data)?),
+            "end" => Self::End,
+            _ => return Ok(None),
+        }))
     }
 }

@@ -1,12 +1,13 @@
 //! The journal of a run, read through its supervisor: for clients without access to the files.
 
+use hyper::Method;
 use hyper::body::Bytes;
-use hyper::{Method, StatusCode};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::events::EventStream;
+use super::sse::Event;
 use super::{Client, ClientError, of_process, percent_encoded};
 use crate::api::history::{HistoryAsk, Line};
 use crate::model::untrusted::cleaned_json;
@@ -32,11 +33,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Cleaned<T> {
     }
 }
 
-/// A stream of new lines and events.
-#[derive(Debug)]
-pub struct LineStream(EventStream);
-
-/// An item of the stream.
+/// An item of the stream of new lines and events.
 #[derive(Debug)]
 pub enum Next {
     /// A line or an event.
@@ -53,36 +50,31 @@ impl Client {
         of_process(reply)?.read().map(|Cleaned(page)| page)
     }
 
-    /// What is wrong with this process, or with any, as an object of the API; `None` if the supervisor is of a
-    /// version that can't tell.
-    pub async fn why(&self, name: Option<&str>) -> Result<Option<Value>, ClientError> {
+    /// What is wrong with this process, or with any, as an object of the API.
+    pub async fn why(&self, name: Option<&str>) -> Result<Value, ClientError> {
         let path = match name {
             Some(name) => format!("/api/processes/{}/why", percent_encoded(name)),
             None => "/api/why".to_owned(),
         };
         let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
-        if reply.status == StatusCode::NOT_FOUND && reply.is_reason() {
-            return Ok(None);
-        }
-        of_process(reply)?.read().map(Some)
+        of_process(reply)?.read()
     }
 
     /// Follow the journal, with what processes print unless only events are asked for.
-    pub async fn follow(&self, ask: &HistoryAsk) -> Result<LineStream, ClientError> {
+    pub async fn follow(&self, ask: &HistoryAsk) -> Result<EventStream<Next>, ClientError> {
         let lines = ("lines", if ask.events { "false" } else { "true" });
         let path = format!("/api/events?{}", encoded(ask, lines));
-        Ok(LineStream(self.events(&path, "read the log that it sends").await?))
+        self.events(&path, "read the log that it sends", Next::read).await
     }
 }
 
-impl LineStream {
-    /// The next item; `None` if the connection ended before the run did. Cancel-safe.
-    pub async fn next(&mut self) -> Option<Result<Next, ClientError>> {
-        Some(match self.0.next().await? {
-            Ok(event) if event.name == "end-of-run" => Ok(Next::End),
-            Ok(event) => self.0.read(&event).map(|Cleaned(line)| Next::Line(Box::new(line))),
-            Err(error) => Err(error),
-        })
+impl Next {
+    fn read(Event { name, data }: &Event) -> serde_json::Result<Option<Self>> {
+        if name == "end-of-run" {
+            return Ok(Some(Self::End));
+        }
+        let Cleaned(line) = serde_json::from_str(data)?;
+        Ok(Some(Self::Line(Box::new(line))))
     }
 }
 

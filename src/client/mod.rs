@@ -33,7 +33,7 @@ use serde_json::{Value, json};
 use tokio::net::UnixStream;
 
 use self::address::Address;
-use self::events::EventStream;
+use self::events::ReadEvent;
 use self::reply::{Peer, Reply, introduce};
 use self::tcp::Answerer;
 use crate::api::answers::{Alive, Detached, RecentMatches, TypingRequest};
@@ -43,8 +43,9 @@ use crate::model::screen::Screen;
 use crate::sys::dial;
 
 pub use self::error::ClientError;
-pub use self::head::{HeadEvent, HeadStream, WatchEvent, WatchStream};
-pub use self::history::{LinePage, LineStream, Next};
+pub use self::events::EventStream;
+pub use self::head::{HeadEvent, HeadStream, WatchEvent};
+pub use self::history::{LinePage, Next};
 pub use self::identify::{Listener, identify_listener};
 pub use backoff::Backoff;
 
@@ -91,11 +92,11 @@ impl Client {
         Ok(client)
     }
 
-    /// Restrict requests to the run with this id. If another run has replaced it, it ignores them, and they
-    /// fail with [`ClientError::OtherRun`].
+    /// Restrict requests to the run with this id, if one is known. If another run has replaced it, it ignores them, and
+    /// they fail with [`ClientError::OtherRun`].
     #[must_use]
-    pub fn only_of(mut self, run: &str) -> Self {
-        self.run = Some(run.to_owned());
+    pub fn only_of(mut self, run: Option<&str>) -> Self {
+        self.run = run.map(str::to_owned).or(self.run);
         self
     }
 
@@ -233,23 +234,28 @@ impl Client {
     /// Follow the end of the journal; with `view` this counts as a terminal that shows the log.
     pub async fn head(&self, view: bool) -> Result<HeadStream, ClientError> {
         let path = if view { "/api/head?view=1" } else { "/api/head" };
-        Ok(HeadStream(self.events(path, "read its news of the run").await?))
+        self.events(path, "read its news of the run", HeadEvent::read).await
     }
 
     /// Follow the state of the run.
-    pub async fn watch(&self) -> Result<WatchStream, ClientError> {
-        Ok(WatchStream(self.events("/api/watch", "read its news of the state").await?))
+    pub async fn watch(&self) -> Result<EventStream<WatchEvent>, ClientError> {
+        self.events("/api/watch", "read its news of the state", WatchEvent::read).await
     }
 
     /// Follow the events that the supervisor sends at this path.
-    async fn events(&self, path: &str, can_not: &'static str) -> Result<EventStream, ClientError> {
+    async fn events<T>(
+        &self,
+        path: &str,
+        can_not: &'static str,
+        read: ReadEvent<T>,
+    ) -> Result<EventStream<T>, ClientError> {
         let answer = self.send(Method::GET, path, Bytes::new()).await?;
         if answer.status() != StatusCode::OK {
             let asked = format!("GET {}", path.split('?').next().unwrap_or(path));
             let reply = self.whole(asked, answer).await?;
             return Err(of_process(reply).map_or_else(|error| error, |reply| reply.refusal()));
         }
-        Ok(EventStream::new(&self.at, answer, can_not))
+        Ok(EventStream::new(&self.at, answer, can_not, read))
     }
 
     /// Send a request that is normally answered at once. Gives up when the supervisor does not even report
@@ -355,8 +361,8 @@ fn of_process(reply: Reply) -> Result<Reply, ClientError> {
     Err(reply.refusal())
 }
 
-/// Percent-encode a name for use in a path.
-fn percent_encoded(name: &str) -> String {
+/// Percent-encode a name for use in a path or a query.
+pub fn percent_encoded(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let one = |byte: u8| if plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") };
     name.bytes().map(one).collect()

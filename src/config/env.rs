@@ -214,9 +214,13 @@ impl Env {
         self.tmo_or_overmind(name).map(|found| Path::new(found.value).to_owned())
     }
 
-    /// A setting as a boolean, in Go's notation.
-    pub fn flag(&self, name: &str) -> Result<Option<bool>, BadValue> {
-        self.typed(name, "a truth value (true or false)", parse_bool)
+    /// A setting that is on or off: as a flag says, or else its variable in Go's notation; off by default.
+    pub fn flag(&self, typed: Option<bool>, name: &str) -> Result<bool, BadValue> {
+        let value = match typed {
+            Some(typed) => Some(typed),
+            None => self.typed(name, "a truth value (true or false)", parse_bool)?,
+        };
+        Ok(value.unwrap_or(false))
     }
 
     /// A setting, converted by a function.
@@ -318,10 +322,11 @@ mod tests {
     #[test]
     fn truth_is_as_in_go() {
         let env = Env::of([("OVERMIND_A", "t"), ("OVERMIND_B", "False"), ("OVERMIND_C", "yes")]);
-        assert_eq!(env.flag("A"), Ok(Some(true)));
-        assert_eq!(env.flag("B"), Ok(Some(false)));
-        assert_eq!(env.flag("D"), Ok(None));
-        let error = env.flag("C").unwrap_err().to_string();
+        assert_eq!(env.flag(None, "A"), Ok(true));
+        assert_eq!(env.flag(None, "B"), Ok(false));
+        assert_eq!(env.flag(None, "D"), Ok(false));
+        assert_eq!(env.flag(Some(false), "A"), Ok(false));
+        let error = env.flag(None, "C").unwrap_err().to_string();
         assert_eq!(error, "OVERMIND_C=yes is not a truth value (true or false)");
     }
 

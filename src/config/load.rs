@@ -130,8 +130,7 @@ impl Context {
             read: &|file| files::read_project(file, ChosenBy::Project),
             is_dir: &directory,
         };
-        let found =
-            toml::resolve_with_disk(&toml, &procfile.entries, &self.env, (&disk, mistakes))?;
+        let found = toml::resolve_with_disk(&toml, &procfile.entries, &self.env, &disk, mistakes)?;
         procfile.entries = found.entries;
         check_root(&project)?;
         let (failures, failures_shown) = project.failures();

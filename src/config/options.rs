@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::env::{BadValue, Env};
 use crate::model::plan::Backend;
 
 /// The command line after `tmo start`; `None` if a flag was not given.
@@ -98,37 +97,6 @@ impl BackendChoice {
     }
 }
 
-impl StartOptions {
-    /// Whether to return at once and leave the processes running.
-    pub fn daemonize(&self, env: &Env) -> Result<bool, BadValue> {
-        either(self.daemonize, env, "DAEMONIZE")
-    }
-
-    /// Whether the merged log shows times.
-    pub fn show_timestamps(&self, env: &Env) -> Result<bool, BadValue> {
-        either(self.show_timestamps, env, "SHOW_TIMESTAMPS")
-    }
-
-    /// Whether the exit of a process never stops the others.
-    pub fn any_can_die(&self, env: &Env) -> Result<bool, BadValue> {
-        either(self.any_can_die, env, "ANY_CAN_DIE")
-    }
-
-    /// Whether to leave `PORT` unset.
-    pub fn no_port(&self, env: &Env) -> Result<bool, BadValue> {
-        either(self.no_port, env, "NO_PORT")
-    }
-
-    /// Whether ports may be moved to free ones.
-    pub fn port_auto(&self, env: &Env) -> Result<bool, BadValue> {
-        either(self.port_auto, env, "PORT_AUTO")
-    }
-}
-
-fn either(typed: Option<bool>, env: &Env, name: &str) -> Result<bool, BadValue> {
-    typed.map_or_else(|| Ok(env.flag(name)?.unwrap_or(false)), Ok)
-}
-
 /// A number of seconds, fractions allowed.
 pub fn parse_seconds(text: &str) -> Option<Duration> {
     const MOST: f64 = 1e9;
@@ -140,8 +108,7 @@ pub fn parse_seconds(text: &str) -> Option<Duration> {
 mod tests {
     use std::time::Duration;
 
-    use super::{StartOptions, parse_seconds};
-    use crate::config::Env;
+    use super::parse_seconds;
 
     #[test]
     fn seconds_may_have_fractions() {
@@ -150,14 +117,5 @@ mod tests {
         for bad in ["", "-1", "nan", "inf", "1e99", "5s"] {
             assert_eq!(parse_seconds(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn a_flag_beats_its_variable() {
-        let env = Env::of([("TMO_DAEMONIZE", "1")]);
-        let typed = StartOptions { daemonize: Some(false), ..StartOptions::default() };
-        assert_eq!(typed.daemonize(&env), Ok(false));
-        assert_eq!(StartOptions::default().daemonize(&env), Ok(true));
-        assert_eq!(StartOptions::default().no_port(&env), Ok(false));
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use utoipa::IntoParams;
 
-use super::compare::{Compared, compare};
+use super::compare::{Comparison, compare};
 use super::life::Log;
 use super::report::CrashReport;
 use super::store::{self, Reports, StoredReport};
@@ -29,12 +29,6 @@ pub struct CrashAccess {
     plan: Box<ReadPlan>,
     /// How the run ended, from outside of its journal.
     end: Option<RecordedEnd>,
-}
-
-impl std::fmt::Debug for CrashAccess {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CrashAccess").field("dirs", &self.dirs).finish_non_exhaustive()
-    }
 }
 
 /// Which reports are wanted. The doc comments of its fields become descriptions in the API.
@@ -90,7 +84,7 @@ impl CrashAccess {
     }
 
     /// Compare the output of a process's last life with that of its last good ones.
-    pub fn compare(&self, name: &str) -> Result<Compared, WhyError> {
+    pub fn compare(&self, name: &str) -> Result<Comparison, WhyError> {
         let index = || Ok(IndexReader::open(&self.dirs));
         let log = Log::with_index(&self.dirs, 0, index)?;
         let names = || names(log.streams());

@@ -35,13 +35,9 @@ pub fn tenant(process: &ProcInfo, run: &str) -> Option<OwningRun> {
     let session =
         |process: ProcInfo| Some((process.pid, sys::variable_of(process.pid, "TMO_SESSION")?));
     let (pid, marked) = line.find_map(session)?;
-    marked_tenant(pid, marked == run)
-}
-
-fn marked_tenant(pid: u32, of_this_run: bool) -> Option<OwningRun> {
     // A process may put anything into its environment, but a person will type this name.
     let name = ProcName::new(sys::variable_of(pid, "TMO_PROCESS")?).ok()?.to_string();
-    if of_this_run {
+    if marked == run {
         return Some(OwningRun { name, socket: None });
     }
     let socket = sys::variable_of(pid, "TMO_SOCKET")

@@ -18,6 +18,7 @@ use super::watcher::{has_ended, has_failed};
 use crate::journal::clear;
 use crate::journal::query::{since, tail};
 use crate::journal::record::{CONTINUES, DRAWN};
+use crate::journal::search::place::share;
 use crate::journal::streams::Stream;
 use crate::journal::{Chunk, Cursor, Dirs, Filter, IndexReader, Kind, Position, Record, Streams};
 use crate::model::event::Logged;
@@ -44,7 +45,7 @@ pub struct Log<'a> {
     streams: Streams,
     /// The record with which the run begins. Lives are numbered per run.
     first: u64,
-    pub(super) index: Box<dyn Fn() -> io::Result<IndexReader> + 'a>,
+    index: Box<dyn Fn() -> io::Result<IndexReader> + 'a>,
 }
 
 /// The place of a life in the journal.
@@ -84,12 +85,6 @@ pub struct Slice {
     pub entries: Vec<CrashEntry>,
     /// Bytes of that time that were left out because there was too much.
     pub left_out: u64,
-}
-
-impl std::fmt::Debug for Log<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Log").field("dirs", &self.dirs).finish_non_exhaustive()
-    }
 }
 
 impl<'a> Log<'a> {
@@ -140,26 +135,46 @@ impl<'a> Log<'a> {
         Filter::only(self.streams.of_process(main))
     }
 
+    /// The last record of this run before number `end` that is of this stream and one of these kinds, with its
+    /// number.
+    fn last_of(
+        &self,
+        index: &mut IndexReader,
+        stream: u16,
+        end: u64,
+        kinds: &[Kind],
+    ) -> io::Result<Option<(u64, Record)>> {
+        let last = index.rfind(end, |number, record| {
+            if number < self.first {
+                return Some(None);
+            }
+            let is_it = record.stream == stream && kinds.contains(&record.kind);
+            is_it.then_some(Some((number, *record)))
+        })?;
+        Ok(last.flatten())
+    }
+
     /// The last life of a process that has ended in this run, and its place.
     pub fn last_ended(&self, name: &ProcName) -> io::Result<Option<(LifeSummary, LifePlace)>> {
         let Some(stream) = self.stream(name) else { return Ok(None) };
         let mut index = (self.index)()?;
         let len = index.len()?;
-        let mut ended = None;
-        let before = index.rfind(len, |number, record| {
-            if number < self.first {
-                return Some(None);
-            }
-            if record.stream != stream || !matches!(record.kind, Kind::Start | Kind::Exit) {
-                return None;
-            }
-            if ended.is_none() && record.kind == Kind::Exit {
-                ended = Some((number, *record));
-                return None;
-            }
-            ended.map(|_| Some(*record))
-        })?;
-        ended.map(|found| self.lived(stream, found, before.flatten())).transpose()
+        let ended = self.last_of(&mut index, stream, len, &[Kind::Exit])?;
+        let Some((end, exit)) = ended else { return Ok(None) };
+        let before = self.last_of(&mut index, stream, end, &[Kind::Start, Kind::Exit])?;
+        let start = before.map(|(_, record)| record);
+        let start = start.filter(|start| start.kind == Kind::Start && start.life == exit.life);
+        let life = exit.life.unwrap_or(LifeId::FIRST);
+        let lived = LifeSummary {
+            life,
+            pid: start.map(|start| start.value),
+            started: start.map_or(exit.time, |start| start.time),
+            ended: exit.time,
+            exit: Exit::unpack(exit.value),
+            restarts: u64::from(life.number() - 1),
+        };
+        let upto = last_of_life(&mut index, stream, end)?;
+        Ok(Some((lived, LifePlace { stream, end, time: exit.time, upto })))
     }
 
     /// The last start of each stream, from this record on.
@@ -174,40 +189,13 @@ impl<'a> Log<'a> {
         Ok(starts)
     }
 
-    fn lived(
-        &self,
-        stream: u16,
-        (end, exit): (u64, Record),
-        start: Option<Record>,
-    ) -> io::Result<(LifeSummary, LifePlace)> {
-        let start = start.filter(|start| start.kind == Kind::Start && start.life == exit.life);
-        let life = exit.life.unwrap_or(LifeId::FIRST);
-        let lived = LifeSummary {
-            life,
-            pid: start.map(|start| start.value),
-            started: start.map_or(exit.time, |start| start.time),
-            ended: exit.time,
-            exit: Exit::unpack(exit.value),
-            restarts: u64::from(life.number() - 1),
-        };
-        let mut index = (self.index)()?;
-        let upto = last_of_life(&mut index, stream, end)?;
-        Ok((lived, LifePlace { stream, end, time: exit.time, upto }))
-    }
-
     /// The place of a process's present life, as if it ended now; `None` if it is not running.
     pub fn present(&self, name: &ProcName) -> io::Result<Option<LifePlace>> {
         let Some(stream) = self.stream(name) else { return Ok(None) };
         let mut index = (self.index)()?;
         let len = index.len()?;
-        let last = index.rfind(len, |number, record| {
-            if number < self.first {
-                return Some(None);
-            }
-            let counts = record.stream == stream && matches!(record.kind, Kind::Start | Kind::Exit);
-            counts.then_some(Some(*record))
-        })?;
-        let start = last.flatten().filter(|record| record.kind == Kind::Start);
+        let last = self.last_of(&mut index, stream, len, &[Kind::Start, Kind::Exit])?;
+        let start = last.map(|(_, record)| record).filter(|record| record.kind == Kind::Start);
         Ok(start.map(|start| LifePlace { stream, end: len, time: start.time, upto: len }))
     }
 
@@ -293,9 +281,8 @@ impl<'a> Log<'a> {
         let life = || {
             let mut index = (self.index)().ok()?;
             let len = index.len().ok()?;
-            let is = |record: &Record| record.stream == stream && record.kind == Kind::Start;
-            let start = index.rfind(len, |_, record| is(record).then_some(*record));
-            start.ok()??.life
+            let start = self.last_of(&mut index, stream, len, &[Kind::Start]);
+            start.ok()??.1.life
         };
         let taken = || {
             let (port, _) = self.taken_port(name).ok()??;
@@ -318,8 +305,10 @@ impl<'a> Log<'a> {
         while let Some(chunk) = cursor.next(behind, &mut text)? {
             let late = chunk.position >= place.end;
             if late && after.is_full() {
-                let rest = text_bytes(cursor.index(), chunk.position, behind)?;
-                after.left_out = rest.saturating_sub(u64::from(chunk.skip));
+                let here = Position { record: chunk.position, skip: chunk.skip };
+                let range = (chunk.position, behind);
+                let rest = share(cursor.index(), &Filter::all(), range, here)?;
+                after.left_out = rest.all - rest.before;
                 break;
             }
             let kept = if late { &mut after } else { &mut before };
@@ -392,19 +381,6 @@ fn last_of_life(index: &mut IndexReader, stream: u16, end: u64) -> io::Result<u6
         (over || record.time > from + BEHIND).then_some(number)
     })?;
     Ok(over.unwrap_or(behind))
-}
-
-/// How many bytes of output these records contain.
-fn text_bytes(index: &mut IndexReader, from: u64, until: u64) -> io::Result<u64> {
-    let mut bytes = 0;
-    index.find(from, |number, record| {
-        let within = number < until;
-        if within && record.kind == Kind::Text {
-            bytes += u64::from(record.len);
-        }
-        (!within).then_some(())
-    })?;
-    Ok(bytes)
 }
 
 /// Skip output so long before the end that it would be dropped later anyway. Returns the number of

@@ -4,11 +4,10 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::cause::Cause;
 use super::diagnose::{diagnose, ports_named, refused_by};
 use super::evidence::{Evidence, Facts, Holder, OutputLine, working_directory};
 use super::facts;
-use super::life::{LifePlace, LifeSummary, Log, Slice};
+use super::life::{LifePlace, LifeSummary, Log};
 use super::report::{CrashReport, Details, LAST_LOGS};
 use super::watcher::{self, LastError};
 use crate::journal::Dirs;
@@ -158,7 +157,7 @@ fn gone(evidence: &Evidence, log: &Log<'_>) -> Option<(ProcName, Option<Exit>)> 
     names.into_iter().find_map(|name| {
         let is_gone = matches!(log.present(name), Ok(None));
         let (lived, place) = log.last_ended(name).ok()??;
-        let stopped = || log.was_stopped(name, &lived, &place).unwrap_or(false);
+        let stopped = || log.ended_by_tmo(name, &lived, &place).is_ok_and(|(stopped, _)| stopped);
         (is_gone && lived.ended <= time)
             .then(|| (name.clone(), Some(lived.exit).filter(|_| !stopped())))
     })
@@ -188,8 +187,45 @@ pub fn examine_in(input: &CrashInput, found: Option<(&Log<'_>, &LifePlace)>) -> 
     let mut evidence = input.evidence(lines);
     evidence.facts.end = Some(input.lived.ended);
     input.look_up(&mut evidence, found.map(|(log, _)| log));
-    let cause = diagnose(&evidence);
-    put_together(input, &evidence.lines, cause, slice)
+    let lived = &input.lived;
+    let (command, args) = match input.argv.as_deref() {
+        Some([program, args @ ..]) => {
+            (program.to_string(), Some(args.iter().map(ToString::to_string).collect()))
+        }
+        Some([]) | None => (input.command.to_string(), None),
+    };
+    let (exit_code, signal) = match lived.exit {
+        Exit::Code(code) => (Some(code), None),
+        Exit::Signal(_) => (None, Some(lived.exit.word())),
+    };
+    let mut environment: Vec<String> = input.env.iter().map(|(name, _)| name.to_string()).collect();
+    environment.sort_unstable();
+    environment.dedup();
+    let last = &evidence.lines[evidence.lines.len().saturating_sub(LAST_LOGS)..];
+    CrashReport {
+        process_name: input.name.clone(),
+        command,
+        args,
+        exit_code,
+        signal,
+        timestamp: lived.ended.to_millisecond(),
+        last_logs: last.iter().map(|line| line.text.clone()).collect(),
+        tmo: Details {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            run: input.run.clone(),
+            life: lived.life,
+            pid: lived.pid,
+            started: lived.started.to_millisecond(),
+            uptime_ms: units::millis(lived.ended.since(lived.started)),
+            restarts: lived.restarts,
+            cause: diagnose(&evidence),
+            slice: slice.entries,
+            slice_left_out: slice.left_out,
+            environment,
+            cwd: input.cwd.to_string(),
+            port: input.port,
+        },
+    }
 }
 
 /// The last error of a running process with its last lines, unless the error is obsolete.
@@ -211,53 +247,6 @@ pub fn last_error(
     let last = &evidence.lines[evidence.lines.len().saturating_sub(LAST_LOGS)..];
     let last = last.iter().map(|line| line.text.clone()).collect();
     Ok(watcher::last_error(&evidence).map(|error| (error, last)))
-}
-
-fn put_together(
-    input: &CrashInput,
-    lines: &[OutputLine],
-    cause: Vec<Cause>,
-    slice: Slice,
-) -> CrashReport {
-    let lived = &input.lived;
-    let (command, args) = match input.argv.as_deref() {
-        Some([program, args @ ..]) => {
-            (program.to_string(), Some(args.iter().map(ToString::to_string).collect()))
-        }
-        Some([]) | None => (input.command.to_string(), None),
-    };
-    let (exit_code, signal) = match lived.exit {
-        Exit::Code(code) => (Some(code), None),
-        Exit::Signal(_) => (None, Some(lived.exit.word())),
-    };
-    let mut environment: Vec<String> = input.env.iter().map(|(name, _)| name.to_string()).collect();
-    environment.sort_unstable();
-    environment.dedup();
-    let last = &lines[lines.len().saturating_sub(LAST_LOGS)..];
-    CrashReport {
-        process_name: input.name.clone(),
-        command,
-        args,
-        exit_code,
-        signal,
-        timestamp: lived.ended.to_millisecond(),
-        last_logs: last.iter().map(|line| line.text.clone()).collect(),
-        tmo: Details {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            run: input.run.clone(),
-            life: lived.life,
-            pid: lived.pid,
-            started: lived.started.to_millisecond(),
-            uptime_ms: units::millis(lived.ended.since(lived.started)),
-            restarts: lived.restarts,
-            cause,
-            slice: slice.entries,
-            slice_left_out: slice.left_out,
-            environment,
-            cwd: input.cwd.to_string(),
-            port: input.port,
-        },
-    }
 }
 
 #[cfg(test)]

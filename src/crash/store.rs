@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::report::CrashReport;
+use super::summary::Summary;
 use crate::journal::Dirs;
 use crate::journal::streams::{Stream, is_meant};
 use crate::model::ProcName;
@@ -50,7 +51,8 @@ impl Reports {
     pub fn list(&self) -> io::Result<Vec<StoredReport>> {
         let mut found = list(&self.dir)?;
         if let Some(owner) = &self.owner {
-            found.retain(|found| run_of(&found.path).is_ok_and(|run| run.starts_with(owner)));
+            let is_own = |report: Summary| report.run.starts_with(owner);
+            found.retain(|found| Summary::read(found).is_some_and(is_own));
         }
         Ok(found)
     }
@@ -122,20 +124,6 @@ pub fn read(path: &Path) -> io::Result<CrashReport> {
     })
 }
 
-/// The run that a report belongs to.
-pub fn run_of(path: &Path) -> io::Result<String> {
-    #[derive(serde::Deserialize)]
-    struct Brief {
-        tmo: Details,
-    }
-    #[derive(serde::Deserialize)]
-    struct Details {
-        run: String,
-    }
-    let brief: Brief = serde_json::from_slice(&files::read_plain(path)?)?;
-    Ok(brief.tmo.run)
-}
-
 /// Write a report under a new name and remove the oldest ones if there are too many. If the life
 /// already has a report, nothing is written: the earlier writer was killed before it could record
 /// its success.
@@ -204,7 +192,8 @@ pub fn prune(dir: &Path, keep: usize, run: &str) -> io::Result<()> {
         return Ok(());
     }
     let own = project_of(run);
-    found.retain(|found| run_of(&found.path).is_ok_and(|run| project_of(&run) == own));
+    let is_own = |report: Summary| project_of(&report.run) == own;
+    found.retain(|found| Summary::read(found).is_some_and(is_own));
     let old = found.len().saturating_sub(keep);
     found[..old].iter().try_for_each(|old| fs::remove_file(&old.path))
 }

@@ -51,39 +51,34 @@ fn failure(event: &Logged) -> Option<(CauseKind, String)> {
 }
 
 impl Log<'_> {
-    /// Whether tmo was stopping this life when it ended.
-    pub fn was_stopped(
+    /// Whether tmo was stopping this life when it ended, and the failure for which tmo ended it, if there was one.
+    pub fn ended_by_tmo(
         &self,
         name: &ProcName,
         lived: &LifeSummary,
         place: &LifePlace,
-    ) -> io::Result<bool> {
-        let earliest = lived.started.max(lived.ended - STOPPING);
-        let mut stopped = false;
-        self.events_of(name, earliest, place, |_, event| {
-            stopped |= event.what().is_some_and(stops);
-        })?;
-        Ok(stopped)
-    }
-
-    /// The failure for which tmo ended this life, if there was one.
-    pub fn failed_of(
-        &self,
-        name: &ProcName,
-        lived: &LifeSummary,
-        place: &LifePlace,
-    ) -> io::Result<Option<Trigger>> {
-        let (mut last, mut failed) = (None, None);
-        self.events_of(name, lived.started, place, |now, event| {
-            if let Some((kind, text)) = failure(event) {
-                last = Some((now, Trigger::Failed { kind, text }));
-            } else if event.what() == Some(&What::Interrupting) {
-                // tmo stops a failed process at once. An older failure is not why it stops now.
-                let at_once = |(time, _): &(Timestamp, Trigger)| now.since(*time) < AT_ONCE;
-                failed = last.take().filter(at_once).map(|(_, trigger)| trigger);
+    ) -> io::Result<(bool, Option<Trigger>)> {
+        let (mut stopped, mut last, mut failed) = (false, None, None);
+        let mut index = self.open_index()?;
+        let from = since(&mut index, lived.started)?;
+        let mut cursor = Cursor::over(index, from, Filter::only(vec![EVENTS]));
+        let mut text = vec![];
+        while let Some(chunk) = cursor.next(place.end, &mut text)? {
+            let now = chunk.record.time;
+            let events = text.split(|byte| *byte == b'\n').filter_map(Logged::from_json);
+            for event in events.filter(|event| event.name() == Some(name)) {
+                let is_late = now >= lived.ended - STOPPING;
+                stopped |= is_late && event.what().is_some_and(stops);
+                if let Some((kind, text)) = failure(&event) {
+                    last = Some((now, Trigger::Failed { kind, text }));
+                } else if event.what() == Some(&What::Interrupting) {
+                    // tmo stops a failed process at once. An older failure is not why it stops now.
+                    let at_once = |(time, _): &(Timestamp, Trigger)| now.since(*time) < AT_ONCE;
+                    failed = last.take().filter(at_once).map(|(_, trigger)| trigger);
+                }
             }
-        })?;
-        Ok(failed)
+        }
+        Ok((stopped, failed))
     }
 
     /// The port of a process that was taken when the run was started, and the event that tells so.
@@ -105,27 +100,6 @@ impl Log<'_> {
             }
         }
         Ok(None)
-    }
-
-    /// Pass the events about a process, from this time to the end of the life, each with its time.
-    fn events_of(
-        &self,
-        name: &ProcName,
-        earliest: Timestamp,
-        place: &LifePlace,
-        mut take: impl FnMut(Timestamp, &Logged),
-    ) -> io::Result<()> {
-        let mut index = (self.index)()?;
-        let from = since(&mut index, earliest)?;
-        let mut cursor = Cursor::over(index, from, Filter::only(vec![EVENTS]));
-        let mut text = vec![];
-        while let Some(chunk) = cursor.next(place.end, &mut text)? {
-            let events = text.split(|byte| *byte == b'\n').filter_map(Logged::from_json);
-            for event in events.filter(|event| event.name() == Some(name)) {
-                take(chunk.record.time, &event);
-            }
-        }
-        Ok(())
     }
 }
 

@@ -6,11 +6,11 @@
 //! from the first byte that the index does not cover). Output that arrived meanwhile is merged by
 //! the times that the sinks recorded.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::core::Engine;
-use super::crash_reports::{Crashed, Logged};
-use super::outbox::{self, CrashMessage};
+use super::crash_reports::Crashed;
+use super::outbox;
 use super::pane_state::PaneState;
 use super::queue::Event;
 use super::search_recovery::Output;
@@ -86,10 +86,10 @@ impl Engine {
         match &self.saved.supervisor.procs[id].pane {
             // Its life file may have been removed or damaged.
             Pane::Up { shim, start_time, id: pane }
-                if self.panes[id].shim.is_none() && sys::alive(*shim, *start_time) =>
+                if self.panes[id].shim.is_none() && sys::alive((*shim, *start_time).into()) =>
             {
-                let (shim, start_time, pane) = (*shim, *start_time, pane.clone());
-                self.shim_up(id, (shim, start_time), pane);
+                let pane = pane.clone();
+                self.shim_up(id, (*shim, *start_time).into(), pane);
             }
             Pane::Up { .. } => {}
             // The dead supervisor knew that this shim is gone, and may have requested another one.
@@ -139,14 +139,12 @@ impl Engine {
         // better than none.
         let logged = outbox::logged_since(self.ingest.dirs(), first).unwrap_or_else(|error| {
             tracing::warn!(%error, "the logged crashes can't be read");
-            HashSet::new()
+            HashMap::new()
         });
         let run = Crashed::new(&self.plan, self.ingest.dirs(), &self.saved);
         for crash in crashes {
-            let name = &self.plan.processes[crash.id].name;
-            let has = |part| logged.contains(&(part, name.clone(), crash.lived.life));
-            let logged =
-                Logged { notice: has(CrashMessage::Notice), report: has(CrashMessage::Report) };
+            let name = self.plan.processes[crash.id].name.clone();
+            let logged = logged.get(&(name, crash.lived.life)).copied().unwrap_or_default();
             self.crash_reports.crashed_before(crash, logged, run, &self.queue);
         }
     }
@@ -180,7 +178,7 @@ impl Engine {
     /// Watch the tmux server. The dead supervisor may not have learned its pid.
     async fn find_tmux(&mut self) {
         match self.saved.tmux.clone() {
-            Some(server) if sys::alive(server.pid, server.start_time) => {
+            Some(server) if sys::alive(server.id()) => {
                 let socket = server.socket.as_path().to_owned();
                 self.watch_tmux(&Server { pid: server.pid, socket });
                 let terminals = self.terminals.clone();

@@ -40,7 +40,7 @@ impl Engine {
             }
             EngineRequest::Window { pane, reply } => self.on_window(pane, reply),
             EngineRequest::Failures { name, ask, by, reply } => {
-                self.declarations.request((name, ask, by), reply, &self.plan, &self.queue);
+                self.declarations.request(name, ask, by, reply, &self.plan, &self.queue);
             }
             EngineRequest::Flags { name, last, reply } => {
                 // The client may be gone.

@@ -155,7 +155,7 @@ impl Engine {
                 Action::Trouble(id, what) => self.trouble(id, what),
                 Action::Blame(id, life, trigger) => {
                     let proc = &self.saved.supervisor.procs[id];
-                    self.crash_reports.blame((id, life), trigger, proc);
+                    self.crash_reports.blame(id, life, trigger, proc);
                 }
                 Action::Complete(item) => self.unsaved |= self.saved.outbox.complete(item),
                 Action::Notify { title, text } => {
@@ -207,7 +207,7 @@ impl Engine {
         let current = self.saved.supervisor.procs[id].current_life();
         let upto = upto.map_or(current, |life| current.min(Some(life)));
         let Some(search) = &mut self.panes[id].search else { return };
-        let actions = search.take_matches(id, upto, (&self.plan, &self.commands));
+        let actions = search.take_matches(id, upto, &self.plan, &self.commands);
         self.act(actions);
     }
 

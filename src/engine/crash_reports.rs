@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, spawn_blocking, spawn_local};
 use tokio::time::{Instant, timeout};
 
 use super::action::Action;
-use super::outbox::PendingCrash;
+use super::outbox::{LoggedCrash, PendingCrash};
 use super::persisted_state::PersistedState;
 use super::queue::{Finished, Queue};
 use crate::crash::access::CrashAccess;
@@ -67,15 +67,6 @@ impl<'a> Crashed<'a> {
     }
 }
 
-/// The parts of a crash that a killed supervisor had logged.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Logged {
-    /// The lines about its cause.
-    pub(super) notice: bool,
-    /// The event that there is a report.
-    pub(super) report: bool,
-}
-
 impl CrashReports {
     /// Read the initial OOM kill count.
     pub(super) fn begin(&mut self) {
@@ -84,7 +75,7 @@ impl CrashReports {
 
     /// Remember what is wrong with a life, in case it is ended for that. Anything detected while it
     /// is already being ended is not the reason.
-    pub(super) fn blame(&mut self, (id, life): (ProcId, LifeId), trigger: Trigger, proc: &Proc) {
+    pub(super) fn blame(&mut self, id: ProcId, life: LifeId, trigger: Trigger, proc: &Proc) {
         if proc.failed < Some(life) {
             self.blame.insert(id, (life, trigger));
         }
@@ -110,14 +101,14 @@ impl CrashReports {
         // Without an earlier count there is nothing to compare with.
         let more = kills.zip(before).map_or(0, |(kills, before)| kills.saturating_sub(before));
         input.facts.oom_kills = more;
-        self.begin_report(crash, input, (run, true), queue);
+        self.begin_report(crash, input, run, true, queue);
     }
 
     /// The same for a crash that a killed supervisor had not finished.
     pub(super) fn crashed_before(
         &mut self,
         crash: PendingCrash,
-        logged: Logged,
+        logged: LoggedCrash,
         run: Crashed<'_>,
         queue: &Queue,
     ) {
@@ -125,14 +116,15 @@ impl CrashReports {
         if logged.report {
             self.logged.insert((crash.id, crash.lived.life));
         }
-        self.begin_report(crash, input_of(crash, run), (run, !logged.notice), queue);
+        self.begin_report(crash, input_of(crash, run), run, !logged.notice, queue);
     }
 
     fn begin_report(
         &mut self,
         crash: PendingCrash,
         input: CrashInput,
-        (run, notice): (Crashed<'_>, bool),
+        run: Crashed<'_>,
+        notice: bool,
         queue: &Queue,
     ) {
         // If the crash ends the run, the final message of the run contains the same.
@@ -242,7 +234,7 @@ fn logged_trigger(input: &CrashInput) -> std::io::Result<Option<Trigger>> {
     let log = Log::open(&input.dirs, input.first)?;
     let LifeSummary { life, ended, .. } = input.lived;
     match log.place(&input.name, life, ended)? {
-        Some(place) => log.failed_of(&input.name, &input.lived, &place),
+        Some(place) => Ok(log.ended_by_tmo(&input.name, &input.lived, &place)?.1),
         None => Ok(None),
     }
 }

@@ -7,16 +7,15 @@ use nix::libc::{SIGCONT, SIGHUP, SIGKILL, SIGUSR1};
 use super::core::Engine;
 use super::crash_reports::Crashed;
 use super::flag_counts;
-use super::stop_commands::ShimRequest;
 use crate::model::event::{self, Event, Trouble, What};
 use crate::model::plan::{Backend, Install, Plan};
 use crate::model::request::{API, ProcessState, State, TmuxAddress};
 use crate::model::rules::Stage;
 use crate::model::text::OsText;
-use crate::model::{LifeId, ProcId, Untrusted, units};
+use crate::model::{LifeId, ProcId, ProcessId, Untrusted, units};
 use crate::protocol::life::Traces;
 use crate::protocol::spec::{Spec, SpecError, Want};
-use crate::supervisor::{Effect, Input, Pane, Ready, RunPhase};
+use crate::supervisor::{Effect, Input, Ready, RunPhase, ShimRequest};
 use crate::sys;
 use crate::sys::clock;
 
@@ -24,9 +23,7 @@ impl Engine {
     pub(super) fn effect(&mut self, effect: Effect) {
         match effect {
             Effect::Open(ids) => self.open(&ids),
-            Effect::Want { id, want, life, kill } => {
-                self.want(id, ShimRequest { want, life, kill });
-            }
+            Effect::Want(id, request) => self.want(id, request),
             Effect::Close(id) => self.close(id),
             Effect::Signal { id, pid, signal } => self.signal(id, pid, signal),
             Effect::Say(Some(id), what) => self.say(id, what),
@@ -69,11 +66,11 @@ impl Engine {
             (Err(_), Want::Stop | Want::End) if at_once => SIGKILL,
             (Err(_), Want::Stop | Want::End) => SIGHUP,
         };
-        if let Pane::Up { shim, start_time, .. } = self.saved.supervisor.procs[id].pane {
+        if let Some(shim) = self.saved.supervisor.procs[id].pane.shim() {
             // An error means that the shim is gone; its exit event will follow. SIGCONT, since it may be
             // stopped.
-            let _ = sys::signal(shim, start_time, bell);
-            let _ = sys::signal(shim, start_time, SIGCONT);
+            let _ = sys::signal(shim, bell);
+            let _ = sys::signal(shim, SIGCONT);
         }
         if let Err(error) = written {
             let text = error.to_string();
@@ -93,7 +90,7 @@ impl Engine {
         let Some(command) = &process.rules.stop_command else { return false };
         let proc = &saved.supervisor.procs[id];
         let command = || (commands.of_process(plan, process, command), grace(plan, id));
-        stop_commands.delay((id, proc), request, command, &self.queue)
+        stop_commands.delay(id, proc, request, command, &self.queue)
     }
 
     /// The stop command of a life has ended: send the delayed request to the shim.
@@ -109,7 +106,7 @@ impl Engine {
     /// group belongs to this very life.
     fn signal(&mut self, id: ProcId, pid: u32, signal: i32) {
         let mains = Traces::read(&self.panes[id].paths.life()).mains;
-        let is_it = |&(main, start): &(u32, u64)| main == pid && sys::alive(main, start);
+        let is_it = |main: &ProcessId| main.pid == pid && sys::alive(*main);
         if mains.iter().any(is_it)
             && let Err(error) = sys::signal_group(pid, signal)
         {
@@ -195,10 +192,8 @@ impl Engine {
         let missed_by = supervisor.missed_by(id).into_iter();
         let missed_by: Vec<_> = missed_by.map(|id| supervisor.procs[id].name.clone()).collect();
         let missed = event::missed(&missed_by).map(Untrusted::from);
-        let unready = match &proc.ready {
-            Ready::No { why, .. } => Some(why.clone()),
-            Ready::Waiting { .. } | Ready::Yes { .. } => None,
-        };
+        let unready =
+            if let Ready::No { why, .. } = &proc.ready { Some(why.clone()) } else { None };
         ProcessState {
             name: proc.name.clone(),
             state: proc.status(),
@@ -243,9 +238,6 @@ fn install_instead(spec: &mut Spec, install: &Install) {
     // An empty install command does nothing.
     (spec.argv, spec.command) = (Some(install.command.clone()), OsText::default());
     spec.env.clone_from(&install.env);
-    if let Some(cwd) = &install.cwd {
-        spec.cwd.clone_from(cwd);
-    }
     // Only this user may access the installed files.
     spec.inherit.umask = 0o077;
 }

@@ -29,7 +29,9 @@ impl FailureDeclarations {
     /// A client lists or changes the failure patterns of a process.
     pub(super) fn request(
         &self,
-        (name, ask, by): (String, FailuresRequest, String),
+        name: String,
+        ask: FailuresRequest,
+        by: String,
         reply: oneshot::Sender<EditResult>,
         plan: &Plan,
         queue: &Queue,

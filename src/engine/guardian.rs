@@ -6,6 +6,7 @@
 //! supervisor is being restarted just waits in the queue of the socket, without polling.
 
 use std::fs::File;
+use std::net::TcpListener;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -74,23 +75,15 @@ fn prepare(runtime: &RuntimeDir, fresh: Option<&Path>) -> Result<Held, StartupMe
         error @ LockError::Io { .. } => failed(error),
     })?;
     match take_up(runtime, fresh) {
-        Ok(TakenUp { listening, tcp, program, killed }) => {
-            let Listening { listener, spare, place, note, replaced: _ } = listening;
-            let (tcp, of_tcp) = tcp.unzip();
-            let notes: Vec<String> =
-                killed.into_iter().chain(note).chain(of_tcp.flatten()).collect();
-            let note = (!notes.is_empty()).then(|| notes.join("; "));
-            let handover = ListenerHandover { place, note };
-            Ok(Held {
-                runtime: runtime.clone(),
-                lock,
-                listener: listener.into(),
-                spare: spare.map(OwnedFd::from),
-                tcp: tcp.flatten().map(OwnedFd::from),
-                program,
-                handover,
-            })
-        }
+        Ok((Listening { listener, spare, place, note, .. }, tcp, program)) => Ok(Held {
+            runtime: runtime.clone(),
+            lock,
+            listener: listener.into(),
+            spare: spare.map(OwnedFd::from),
+            tcp: tcp.map(OwnedFd::from),
+            program,
+            handover: ListenerHandover { place, note },
+        }),
         Err(news) => {
             lock.release(runtime.dir());
             Err(news)
@@ -102,18 +95,11 @@ fn failed(error: impl std::fmt::Display) -> StartupMessage {
     StartupMessage::Failed { message: error.to_string(), code: 1 }
 }
 
-/// The result of `take_up`.
-struct TakenUp {
-    listening: Listening,
-    /// The TCP listener, and a note for the user about it.
-    tcp: Option<(Option<std::net::TcpListener>, Option<String>)>,
-    program: PathBuf,
-    /// A note about the leftovers of an earlier run, if any were ended.
-    killed: Option<String>,
-}
-
-/// Adopt the existing run, or take the fresh plan, and open the socket.
-fn take_up(runtime: &RuntimeDir, fresh: Option<&Path>) -> Result<TakenUp, StartupMessage> {
+/// Adopt the existing run, or take the fresh plan, and open the sockets; returns them and the program of the plan.
+fn take_up(
+    runtime: &RuntimeDir,
+    fresh: Option<&Path>,
+) -> Result<(Listening, Option<TcpListener>, PathBuf), StartupMessage> {
     if let Some(pid) = runtime.keeper() {
         return Err(failed(format_args!(
             "the lock of the supervisor here (pid {pid}) was removed; `tmo quit` ends its run, \
@@ -140,10 +126,10 @@ fn take_up(runtime: &RuntimeDir, fresh: Option<&Path>) -> Result<TakenUp, Startu
             let _ = runtime.clear();
         }
     };
-    let tcp = match plan.tcp.as_ref().map(tcp::bind).transpose() {
-        Ok(tcp) => tcp.map(|(listener, note)| (Some(listener), note)),
+    let (tcp, of_tcp) = match plan.tcp.as_ref().map(tcp::bind).transpose() {
+        Ok(tcp) => tcp.unzip(),
         // A living run is adopted even if its port has been taken meanwhile.
-        Err(error) if survivors => Some((None, Some(error.to_string()))),
+        Err(error) if survivors => (None, Some(Some(error.to_string()))),
         Err(error) => {
             clear();
             return Err(failed(error));
@@ -159,7 +145,10 @@ fn take_up(runtime: &RuntimeDir, fresh: Option<&Path>) -> Result<TakenUp, Startu
         let socket = shown.display();
         listening.note = Some(format!("{socket} was left by a run that is gone; replaced it"));
     }
-    Ok(TakenUp { listening, tcp, program: plan.tmo.as_path().to_owned(), killed })
+    let notes = killed.into_iter().chain(listening.note).chain(of_tcp.flatten());
+    let notes: Vec<String> = notes.collect();
+    listening.note = (!notes.is_empty()).then(|| notes.join("; "));
+    Ok((listening, tcp, plan.tmo.as_path().to_owned()))
 }
 
 /// End the leftover processes of a run whose own tmo parts were all killed, so that nothing runs

@@ -84,7 +84,7 @@ impl Hooks {
             Some(command) => {
                 let data = json!({ "event": post.event(), "run": plan.run });
                 let hook = Hook::new(commands, plan, command, post.event()).with(&data);
-                self.start(hook, (item, last), queue);
+                self.start(hook, item, last, queue);
                 vec![]
             }
             None if last => {
@@ -109,7 +109,7 @@ impl Hooks {
         hook.set("TMO_PROCESS", report.process_name.as_str());
         hook.set("TMO_EXIT_CODE", &report.exit_code.map_or_else(String::new, |c| c.to_string()));
         let data = serde_json::to_value(report).unwrap_or_default();
-        self.start(hook.with(&data), (item, false), queue);
+        self.start(hook.with(&data), item, false, queue);
         vec![]
     }
 
@@ -140,7 +140,7 @@ impl Hooks {
         }));
     }
 
-    fn start(&mut self, hook: Hook, (item, last): (OutboxItem, bool), queue: &Queue) {
+    fn start(&mut self, hook: Hook, item: OutboxItem, last: bool, queue: &Queue) {
         let queue = queue.clone();
         self.keep(spawn_local(async move {
             let (problem, code) = hook.run().await;

@@ -4,7 +4,7 @@
 //! rest. Reports that were already written are found in the journal and are not written twice; an
 //! interrupted hook is run again.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 
 use serde::{Deserialize, Serialize};
@@ -56,13 +56,13 @@ pub(super) enum OutboxItem {
     Post(RunStage),
 }
 
-/// A part of what the journal contains about a crash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum CrashMessage {
+/// What the journal contains about a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct LoggedCrash {
     /// The lines in the log about its cause.
-    Notice,
+    pub(super) notice: bool,
     /// The event that there is a report.
-    Report,
+    pub(super) report: bool,
 }
 
 impl PendingCrash {
@@ -153,24 +153,27 @@ impl Outbox {
     }
 }
 
-/// The parts of crashes that the journal contains since `time`, by process and life.
+/// What the journal contains about crashes since `time`, by process and life.
 pub(super) fn logged_since(
     dirs: &Dirs,
     time: Timestamp,
-) -> io::Result<HashSet<(CrashMessage, ProcName, LifeId)>> {
+) -> io::Result<HashMap<(ProcName, LifeId), LoggedCrash>> {
     let mut index = IndexReader::open(dirs);
     let position = query::since(&mut index, time)?;
     let mut cursor = Cursor::over(index, position, Filter::only(vec![EVENTS]));
-    let (mut text, mut logged) = (vec![], HashSet::new());
+    let (mut text, mut logged) = (vec![], HashMap::<_, LoggedCrash>::new());
     while cursor.next(u64::MAX, &mut text)?.is_some() {
         for line in text.split(|byte| *byte == b'\n') {
             let Some(event) = Logged::from_json(line) else { continue };
-            let (part, life) = match event.what() {
-                Some(What::Crash { life, .. }) => (CrashMessage::Notice, *life),
-                Some(What::CrashReport { life, .. }) => (CrashMessage::Report, *life),
+            let (life, is_notice) = match event.what() {
+                Some(What::Crash { life, .. }) => (*life, true),
+                Some(What::CrashReport { life, .. }) => (*life, false),
                 _ => continue,
             };
-            logged.extend(event.name().map(|name| (part, name.clone(), life)));
+            let Some(name) = event.name().cloned() else { continue };
+            let found = logged.entry((name, life)).or_default();
+            found.notice |= is_notice;
+            found.report |= !is_notice;
         }
     }
     Ok(logged)

@@ -110,7 +110,8 @@ impl OutputSearch {
         search: &mut Option<Box<Self>>,
         before: &ProcessPolicy,
         process: &ProcessPlan,
-        (stream, life): (u16, Option<LifeId>),
+        stream: u16,
+        life: Option<LifeId>,
         ingest: &mut Ingest,
     ) {
         let rules = &process.rules;
@@ -163,7 +164,8 @@ impl OutputSearch {
     /// Search the output that was just indexed.
     pub(super) fn search_new(
         &mut self,
-        (id, stream): (ProcId, u16),
+        id: ProcId,
+        stream: u16,
         rules: &ProcessPolicy,
         ingest: &mut Ingest,
     ) -> Vec<Action> {
@@ -211,12 +213,13 @@ impl OutputSearch {
         &mut self,
         id: ProcId,
         upto: Option<LifeId>,
-        (plan, commands): (&Plan, &AuxCommands),
+        plan: &Plan,
+        commands: &AuxCommands,
     ) -> Vec<Action> {
         let rules = &plan.processes[id].rules;
         let mut actions = vec![];
         while let Some((life, hit)) = next(&mut self.again, upto) {
-            actions.extend(on_hit((id, life), hit, rules));
+            actions.extend(on_hit(id, life, hit, rules));
         }
         let mut matches = Matches::new();
         while let Some((life, hit)) = next(&mut self.hits, upto) {
@@ -225,9 +228,9 @@ impl OutputSearch {
                 *count += 1;
                 line.clone_from(&hit.line);
             }
-            actions.extend(on_hit((id, life), hit, rules));
+            actions.extend(on_hit(id, life, hit, rules));
         }
-        actions.extend(self.on_flags(id, matches, (plan, commands)));
+        actions.extend(self.on_flags(id, matches, plan, commands));
         actions
     }
 
@@ -236,7 +239,8 @@ impl OutputSearch {
         &mut self,
         id: ProcId,
         matches: Matches,
-        (plan, commands): (&Plan, &AuxCommands),
+        plan: &Plan,
+        commands: &AuxCommands,
     ) -> Vec<Action> {
         let process = &plan.processes[id];
         let mut actions = vec![];
@@ -372,7 +376,8 @@ fn next(hits: &mut Hits, upto: Option<LifeId>) -> Option<(Option<LifeId>, Hit)> 
 
 /// What follows from a match.
 fn on_hit(
-    (id, life): (ProcId, Option<LifeId>),
+    id: ProcId,
+    life: Option<LifeId>,
     Hit { rule, line }: Hit,
     rules: &ProcessPolicy,
 ) -> Vec<Action> {

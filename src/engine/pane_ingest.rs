@@ -10,11 +10,11 @@ use super::wakeups;
 use crate::journal::ingest::IngestProgress;
 use crate::journal::split::Lost;
 use crate::model::event::{Trouble, What};
-use crate::model::{LifeId, ProcId};
+use crate::model::{LifeId, ProcId, ProcessId};
 use crate::protocol::life::{LifeEntry, LifeEvent};
 use crate::supervisor::{Input, Proc};
+use crate::sys::clock;
 use crate::sys::why;
-use crate::sys::{self, clock};
 
 impl Engine {
     /// Read the news of a pane: first life entries, then output up to its present end. Then process
@@ -68,7 +68,7 @@ impl Engine {
         let PaneState { stream, search: Some(search), .. } = &mut self.panes[id] else { return };
         search.watcher.ignore(self.saved.supervisor.procs[id].installation.lives());
         let rules = &self.plan.processes[id].rules;
-        let actions = search.search_new((id, *stream), rules, &mut self.ingest);
+        let actions = search.search_new(id, *stream, rules, &mut self.ingest);
         self.act(actions);
     }
 
@@ -198,28 +198,28 @@ impl Engine {
         self.decide(Input::Life(id, entry));
     }
 
-    /// The shim of this pane, by pid and start time, is up.
-    pub(super) fn shim_up(&mut self, id: ProcId, shim: (u32, u64), name: String) {
+    /// The shim of this pane is up.
+    pub(super) fn shim_up(&mut self, id: ProcId, shim: ProcessId, name: String) {
         let pane = &mut self.panes[id];
         let known = pane.shim == Some(shim) || pane.awaited == Some(shim);
         // It is no longer awaited: its exit must not count as that of a later awaited shim.
-        pane.awaited = pane.awaited.filter(|(pid, _)| *pid != shim.0);
+        pane.awaited = pane.awaited.filter(|awaited| awaited.pid != shim.pid);
         if let Some(other) = pane.awaited
-            && sys::start_time(shim.0) == Some(shim.1)
+            && ProcessId::now(shim.pid) == Some(shim)
         {
             // The awaited shim would wait until this one has ended.
             self.terminals.give_up(other);
         }
         pane.shim = Some(shim);
-        pane.last_shim = Some(shim.0);
+        pane.last_shim = Some(shim.pid);
         pane.shim_due = None;
         pane.pane = Some(name);
         pane.await_sink();
         if known {
             return;
         }
-        let gone = |witnessed| Event::ShimExit(id, shim.0, witnessed);
-        if wakeups::exit(shim.0, shim.1, gone(true), self.queue.clone()).is_err() {
+        let gone = |witnessed| Event::ShimExit(id, shim.pid, witnessed);
+        if wakeups::exit(shim, gone(true), self.queue.clone()).is_err() {
             self.queue.push(gone(false));
         }
     }
@@ -227,7 +227,7 @@ impl Engine {
     /// Watch a shim that has reported `up`; forget one that has reported `down`.
     pub(super) fn note_shim(&mut self, id: ProcId, entry: &LifeEntry) {
         if let LifeEvent::Up { pid, start_time, pane: name, .. } = &entry.event {
-            self.shim_up(id, (*pid, *start_time), name.clone());
+            self.shim_up(id, (*pid, *start_time).into(), name.clone());
         } else if matches!(entry.event, LifeEvent::Down {}) {
             let pane = &mut self.panes[id];
             pane.shim = None;
@@ -240,7 +240,7 @@ impl Engine {
     pub(super) fn check_ready(&mut self, id: ProcId) {
         let keeps = !self.terminals.have_server();
         let pane = &mut self.panes[id];
-        let Some((shim, _)) = pane.shim else { return };
+        let Some(shim) = pane.shim.map(|shim| shim.pid) else { return };
         if (pane.sink == Sink::Up || keeps) && pane.ready != Some(shim) {
             pane.ready = Some(shim);
             self.decide(Input::PaneReady(id));

@@ -36,7 +36,7 @@ impl Engine {
         self.read(id);
         let Some(pane) = self.panes[id].pane.clone() else { return };
         // A pane without a shim has no more output. When it is opened again, it gets another pipe.
-        let shim = self.panes[id].shim.filter(|&(pid, start)| crate::sys::alive(pid, start));
+        let shim = self.panes[id].shim.filter(|shim| crate::sys::alive(*shim));
         if self.saved.supervisor.tmux_gone || shim.is_none() {
             return;
         }
@@ -71,7 +71,7 @@ impl Engine {
         let holds = || sink::is_up(&self.panes[id].paths.sink_lock());
         let sink = self.panes[id].last_sink.and_then(|said| crate::sys::info(said.pid));
         sink.filter(|sink| sink.state == 'T' && (Some(sink.ppid) == server || holds()))
-            .is_some_and(|sink| crate::sys::signal(sink.pid, sink.start_time, SIGCONT).is_ok())
+            .is_some_and(|sink| crate::sys::signal(sink.id(), SIGCONT).is_ok())
     }
 
     /// Continue tmux if it is stopped: the end of the run waits for it.
@@ -83,7 +83,7 @@ impl Engine {
         if let Some(server) = server {
             tracing::warn!(pid = server.pid, "tmux was stopped: continued");
             // It may have exited meanwhile.
-            let _ = crate::sys::signal(server.pid, server.start_time, SIGCONT);
+            let _ = crate::sys::signal(server.id(), SIGCONT);
         }
     }
 
@@ -144,7 +144,7 @@ impl Engine {
     /// ended in its place.
     pub(super) fn shim_exit(&mut self, id: ProcId, pid: u32, witnessed: bool) {
         self.read(id);
-        let awaited = self.panes[id].awaited.take_if(|awaited| awaited.0 == pid).is_some();
+        let awaited = self.panes[id].awaited.take_if(|awaited| awaited.pid == pid).is_some();
         if awaited && self.saved.supervisor.procs[id].pane == Pane::Opening {
             return self.no_shim(id);
         }
@@ -238,12 +238,11 @@ impl Engine {
         }
         let proc = &self.saved.supervisor.procs[id];
         let deaf = self.panes[id].is_unresponsive();
-        if let (true, Pane::Up { shim, start_time, .. }) = (deaf, &proc.pane) {
-            let (shim, start_time) = (*shim, *start_time);
+        if let (true, Some(shim)) = (deaf, proc.pane.shim()) {
             self.panes[id].shim_deadline = None;
             self.trouble(id, Trouble::ShimDeaf);
             // If it is gone already, its exit is on its way as an event.
-            let _ = crate::sys::signal(shim, start_time, SIGKILL);
+            let _ = crate::sys::signal(shim, SIGKILL);
         }
         self.panes[id].await_news();
     }

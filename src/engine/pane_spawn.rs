@@ -8,15 +8,14 @@ use tokio::time::Instant;
 use super::core::Engine;
 use super::pane_state::{PaneState, Sink};
 use super::queue::Event;
-use super::stop_commands::ShimRequest;
 use super::wakeups;
 use crate::backend::tmux::TmuxError;
 use crate::backend::{Former, Listed, Server, Survey, TerminalError, Terminals};
-use crate::model::ProcId;
+use crate::model::{ProcId, ProcessId};
 use crate::plan;
 use crate::protocol::spec::Want;
 use crate::run::saved::TmuxServer;
-use crate::supervisor::{Goal, Input, Pane};
+use crate::supervisor::{Goal, Input, Pane, ShimRequest};
 use crate::sys::{self, files};
 
 /// How long a shim may take to come up.
@@ -63,15 +62,18 @@ impl Engine {
         for &id in &ids {
             self.panes[id].asked_for += 1;
         }
-        if let Terminals::Native(native) = &self.terminals {
-            for (opening, id) in openings.iter().zip(ids) {
-                let result = native.open(std::slice::from_ref(opening));
-                self.queue.push(Event::Opened(vec![id], result));
+        let tmux = match &self.terminals {
+            Terminals::Tmux(tmux) => tmux.clone(),
+            Terminals::Native(native) => {
+                for (opening, id) in openings.iter().zip(ids) {
+                    let result = native.open(std::slice::from_ref(opening));
+                    self.queue.push(Event::Opened(vec![id], result));
+                }
+                // Everything else can wait until the shims have opened their terminals.
+                std::thread::yield_now();
+                return;
             }
-            // Everything else can wait until the shims have opened their terminals.
-            std::thread::yield_now();
-            return;
-        }
+        };
         let old: Vec<_> = ids
             .iter()
             .map(|&id| {
@@ -80,7 +82,7 @@ impl Engine {
                 Former { pane: pane.pane.clone(), shim: pane.last_shim, piped }
             })
             .collect();
-        let (terminals, queue) = (self.terminals.clone(), self.queue.clone());
+        let queue = self.queue.clone();
         let mut gives_up = self.gives_up.subscribe();
         tokio::task::spawn_local(async move {
             if first {
@@ -88,9 +90,9 @@ impl Engine {
                 loop {
                     tries -= 1;
                     let started = tokio::select! {
-                        started = terminals.start(&openings[..at_first]) => started,
+                        started = tmux.start(&openings[..at_first]) => started,
                         // The sender lives as long as the engine, so this does not fail.
-                        _ = gives_up.wait_for(|gives_up| *gives_up) => Err(TmuxError::GivenUp.into()),
+                        _ = gives_up.wait_for(|gives_up| *gives_up) => Err(TmuxError::GivenUp),
                     };
                     match started {
                         // A killed supervisor had requested the session just before.
@@ -98,14 +100,14 @@ impl Engine {
                         // The tmux client was killed with the supervisor, so the server had no
                         // session and has exited.
                         Err(error) if error.is_lost() && tries > 0 => {}
-                        Err(error) => return queue.push(Event::Opened(ids, Err(error))),
+                        Err(error) => return queue.push(Event::Opened(ids, Err(error.into()))),
                         Ok(survey) => {
                             let later = ids.split_off(at_first);
                             queue.push(Event::Opened(ids, Ok(survey)));
                             let more = openings[at_first..].chunks(AT_ONCE);
                             for (ids, openings) in later.chunks(AT_ONCE).zip(more) {
-                                let result = terminals.open(openings).await;
-                                queue.push(Event::Opened(ids.to_vec(), result));
+                                let result = tmux.open(openings).await;
+                                queue.push(Event::Opened(ids.to_vec(), result.map_err(Into::into)));
                             }
                             return;
                         }
@@ -113,8 +115,8 @@ impl Engine {
                 }
             }
             for ((opening, old), id) in openings.iter().zip(old).zip(ids) {
-                let result = terminals.reopen(opening, &old).await;
-                queue.push(Event::Opened(vec![id], result));
+                let result = tmux.reopen(opening, &old).await;
+                queue.push(Event::Opened(vec![id], result.map_err(Into::into)));
             }
         });
     }
@@ -206,11 +208,11 @@ impl Engine {
         let name = self.plan.processes[id].name.as_str();
         let answered = result.iter().flat_map(|survey| &survey.panes);
         let of_process = answered.filter(|pane| pane.process == name && !pane.dead);
-        let is_known = |pid| shim.iter().chain(awaited).any(|shim| shim.0 == pid);
+        let is_known = |pid| shim.iter().chain(awaited).any(|shim| shim.pid == pid);
         for pane in of_process.filter(|pane| !is_known(pane.pid)) {
             let shim = sys::info(pane.pid).filter(|process| process.ppid == std::process::id());
             if let Some(shim) = shim {
-                self.terminals.give_up((pane.pid, shim.start_time));
+                self.terminals.give_up(shim.id());
             }
         }
     }
@@ -220,16 +222,15 @@ impl Engine {
         let gone = || Event::ShimExit(id, pane.pid, true);
         // tmux may still list a process that has ended and whose pid was reused.
         let process = sys::info(pane.pid).filter(|process| process.ppid == parent);
-        let start_time = process.map(|process| process.start_time);
-        let awaited = self.panes[id].awaited.replace((pane.pid, start_time.unwrap_or(0)));
-        if let Some(former) = awaited.filter(|former| former.0 != pane.pid) {
+        let shim = process.map(|process| process.id());
+        let unseen = ProcessId { pid: pane.pid, start: 0 };
+        let awaited = self.panes[id].awaited.replace(shim.unwrap_or(unseen));
+        if let Some(former) = awaited.filter(|former| former.pid != pane.pid) {
             self.terminals.give_up(former);
         }
         self.panes[id].shim_due = Some(Instant::now() + SHIM_TIMEOUT);
-        let watched = start_time
-            .ok_or(std::io::ErrorKind::NotFound.into())
-            .and_then(|time| wakeups::exit(pane.pid, time, gone(), self.queue.clone()));
-        if watched.is_err() {
+        let watch = |shim| wakeups::exit(shim, gone(), self.queue.clone()).is_ok();
+        if !shim.is_some_and(watch) {
             self.queue.push(gone());
         }
     }
@@ -241,16 +242,17 @@ impl Engine {
         self.panes[id].shim_due = None;
         self.read(id);
         let late = self.panes[id].awaited.filter(|_| self.panes[id].shim.is_none());
-        let Some((pid, start_time)) = late else { return };
-        match sys::info(pid).filter(|process| process.start_time == start_time) {
+        let Some(late) = late else { return };
+        match late.info() {
             // If it is gone already, its exit is on its way as an event.
             None => {}
             Some(process) if process.is_named_after(self.plan.tmo.as_path()) => {
-                let _ = sys::signal(pid, start_time, nix::libc::SIGKILL);
+                let _ = sys::signal(late, nix::libc::SIGKILL);
             }
             Some(process) => {
                 self.panes[id].awaited = None;
-                let why = format!("{} (pid {pid}) runs in it; close it first", process.name);
+                let (name, pid) = (process.name, process.pid);
+                let why = format!("{name} (pid {pid}) runs in it; close it first");
                 self.input(Input::NoPane(id, why));
             }
         }
@@ -272,14 +274,14 @@ impl Engine {
 
     /// Watch this tmux server.
     pub(super) fn watch_tmux(&mut self, Server { pid, socket }: &Server) {
-        let pid = *pid;
-        let Some(start_time) = sys::start_time(pid) else {
+        let Some(server) = ProcessId::now(*pid) else {
             return self.queue.push(Event::TmuxExit);
         };
-        self.terminals.know_server((pid, start_time), socket);
+        self.terminals.know_server(server, socket);
+        let ProcessId { pid, start: start_time } = server;
         self.saved.tmux = Some(TmuxServer { pid, start_time, socket: socket.as_path().into() });
         self.save();
-        if wakeups::exit(pid, start_time, Event::TmuxExit, self.queue.clone()).is_err() {
+        if wakeups::exit(server, Event::TmuxExit, self.queue.clone()).is_err() {
             self.queue.push(Event::TmuxExit);
         }
     }

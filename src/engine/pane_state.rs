@@ -11,7 +11,7 @@ use super::output_search::OutputSearch;
 use crate::journal::expected_markers::Markers;
 use crate::journal::split::Lost;
 use crate::model::time::Timestamp;
-use crate::model::{ProcName, units};
+use crate::model::{ProcName, ProcessId, units};
 use crate::pane::sink;
 use crate::protocol::life::{LifeEntry, LifeEvent, LifeReader};
 use crate::protocol::paths::PanePaths;
@@ -174,13 +174,13 @@ pub(super) struct PaneState {
     /// Set when its shim has ended, until the rest of the output has been read and the end can be
     /// handled.
     pub(super) shim_end: Option<ShimEnd>,
-    /// The shim whose exit is watched, by pid and start time.
-    pub(super) shim: Option<(u32, u64)>,
+    /// The shim whose exit is watched.
+    pub(super) shim: Option<ProcessId>,
     /// Process id of the last shim that reported `up`, kept after the shim is gone.
     pub(super) last_shim: Option<u32>,
-    /// The process that should become the shim, by pid and start time. It is watched before it
+    /// The process that should become the shim. It is watched before it
     /// reports `up`.
-    pub(super) awaited: Option<(u32, u64)>,
+    pub(super) awaited: Option<ProcessId>,
     /// The deadline for the awaited shim to report `up`.
     pub(super) shim_due: Option<Instant>,
     /// The shim (pid) that the state machine knows to be ready.
@@ -223,7 +223,7 @@ impl PaneState {
 
     /// Whether this process is the shim that is watched.
     pub(super) fn is_shim(&self, pid: u32) -> bool {
-        self.shim.is_some_and(|(shim, _)| shim == pid)
+        self.shim.is_some_and(|shim| shim.pid == pid)
     }
 
     /// Whether its shim has reported `down` in an entry that is not handed on yet.

@@ -1,5 +1,6 @@
 //! The state of a run on disk (`state.json`).
 
+use crate::model::ProcessId;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -10,8 +11,7 @@ use super::outbox::Outbox;
 use crate::model::command::CommandHistory;
 use crate::model::plan::Plan;
 use crate::model::time::Timestamp;
-use crate::protocol::spec::replace;
-use crate::run::dir::{RuntimeDir, RuntimeDirError};
+use crate::run::dir::{RuntimeDir, RuntimeDirError, read_json, write_json};
 use crate::run::forced_end::remaining;
 use crate::run::saved::{STATE_VERSION, TmuxServer};
 use crate::supervisor::Supervisor;
@@ -27,7 +27,7 @@ pub struct PersistedState {
     /// Pid namespace of the process ids below.
     pub pid_namespace: String,
     /// Pid and start time of the supervisor that saved this.
-    pub keeper: Option<(u32, u64)>,
+    pub keeper: Option<ProcessId>,
     /// The state machine.
     pub supervisor: Supervisor,
     /// The tmux server.
@@ -59,24 +59,19 @@ impl PersistedState {
             version: STATE_VERSION,
             boot: sys::boot_id(),
             pid_namespace: sys::pid_namespace(),
-            keeper: Self::own_id(),
+            keeper: ProcessId::now(std::process::id()),
             supervisor,
             first_record,
             ..Self::default()
         }
-    }
-
-    /// Pid and start time of this process, which saves the state from now on.
-    pub(super) fn own_id() -> Option<(u32, u64)> {
-        let pid = std::process::id();
-        Some((pid, sys::start_time(pid)?))
     }
 }
 
 impl RuntimeDir {
     /// Read the state that the last supervisor saved, which must fit this plan.
     pub fn saved_of(&self, plan: &Plan) -> Result<PersistedState, RuntimeDirError> {
-        let mut saved = self.read_state(|saved: &PersistedState| saved.version)?;
+        let mut saved =
+            read_json(self.state_file(), STATE_VERSION, |saved: &PersistedState| saved.version)?;
         if saved.supervisor.is_of(plan) && saved.outbox.is_of(plan.processes.len()) {
             // The plan is written before the state: a supervisor that added processes may have been
             // killed in between.
@@ -90,10 +85,7 @@ impl RuntimeDir {
 
     /// Save the state of the supervisor.
     pub fn save(&self, saved: &PersistedState) -> Result<(), RuntimeDirError> {
-        let path = self.state_file();
-        let text = serde_json::to_vec(saved)
-            .map_err(|e| RuntimeDirError::Format { path: path.clone(), why: e.to_string() })?;
-        replace(&path, &text).map_err(|source| RuntimeDirError::Io { path, source })
+        write_json(self.state_file(), saved)
     }
 
     /// Whether there is a run to adopt; an error if there is one that can't be adopted. Nothing may

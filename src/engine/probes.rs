@@ -5,6 +5,7 @@
 //! every few milliseconds.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -182,7 +183,7 @@ fn owner_check(id: ProcId, rule: PortOwner, run: Probed<'_>) -> OwnerCheck {
     let process = port_owner::Probed {
         name: run.plan.processes[id].name.to_string(),
         run: run.plan.run.clone(),
-        shim: run.panes[id].shim.map(|(pid, _)| pid),
+        shim: run.panes[id].shim.map(|shim| shim.pid),
     };
     let age = clock::now().since(run.supervisor.procs[id].since);
     OwnerCheck::new(rule, process, age)
@@ -236,7 +237,9 @@ impl Way {
                     let (stream, owner) = owner.reach(host, *port).await?;
                     Ok(owner.and_then(|owner| foreign_owner(&stream, &owner)))
                 }
-                Self::Http(url, owner) => get(url, owner).await.map(|()| None).map_err(bad),
+                Self::Http(url, owner) => {
+                    get(url, owner).await.map(|()| None).map_err(|error| bad(error.to_string()))
+                }
                 Self::Exec(run) => run.outcome().await.map(|()| None).map_err(bad),
             }
         };
@@ -247,30 +250,31 @@ impl Way {
     }
 }
 
-async fn get(url: &str, owner: &mut OwnerCheck) -> Result<(), String> {
-    let reported = |error: &dyn std::fmt::Display| error.to_string();
-    let uri: Uri = url.parse().map_err(|error: hyper::http::uri::InvalidUri| reported(&error))?;
-    let host = uri.host().ok_or_else(|| reported(&"names no host"))?;
+async fn get(url: &str, owner: &mut OwnerCheck) -> Result<(), Box<dyn Error>> {
+    let uri: Uri = url.parse()?;
+    let host = uri.host().ok_or("names no host")?;
     let plain = host.trim_start_matches('[').trim_end_matches(']');
     let reached = owner.reach(plain, uri.port_u16().unwrap_or(80)).await;
     let (stream, _) = reached.map_err(|not_yet| not_yet.text)?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| reported(&error))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let request = Request::get(path)
         .header(HOST, uri.authority().map_or(host, |authority| authority.as_str()))
         .header(USER_AGENT, "tmo")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| reported(&error))?;
+        .body(Empty::<Bytes>::new())?;
     let connection = Task(spawn_local(async move {
         // An error also reaches the request, which reports it.
         let _ = connection.await;
     }));
-    let answer = sender.send_request(request).await.map_err(|error| reported(&error))?;
+    let answer = sender.send_request(request).await?;
     drop(connection);
     let status = answer.status();
-    if status.is_success() || status.is_redirection() { Ok(()) } else { Err(reported(&status)) }
+    if status.is_success() || status.is_redirection() {
+        Ok(())
+    } else {
+        Err(status.to_string().into())
+    }
 }
 
 #[cfg(test)]

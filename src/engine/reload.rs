@@ -103,7 +103,8 @@ impl Engine {
                     search,
                     &before.rules,
                     process,
-                    (*stream, life),
+                    *stream,
+                    life,
                     &mut self.ingest,
                 );
             }

@@ -34,12 +34,12 @@ use crate::journal::ingest::Ingest;
 use crate::journal::last_run::LastRun;
 use crate::journal::segment::{Dirs, SharedLook};
 use crate::journal::streams::{Streams, StreamsError};
-use crate::model::ProcId;
 use crate::model::command::Sender;
 use crate::model::event::{Adoption, Fact, What};
 use crate::model::plan::{Backend, Plan, ProcessPlan, TakenPort};
 use crate::model::request::{Head, Request};
 use crate::model::run_end::End;
+use crate::model::{ProcId, ProcessId};
 use crate::protocol::paths::{spill_dir, terminals_dir};
 use crate::protocol::spec::replace;
 use crate::run::dir::RuntimeDir;
@@ -155,8 +155,8 @@ async fn main(
     inherited: Inherited,
     access: &MakeAccess,
 ) -> Result<u8, RunError> {
-    let (engine, adopting) = match build(runtime) {
-        Ok(built) => built,
+    let engine = match build(runtime) {
+        Ok(engine) => engine,
         Err(error) => {
             let Inherited { lock, news, handover, .. } = inherited;
             if !runtime.state_file().exists() {
@@ -171,7 +171,7 @@ async fn main(
     };
     let journal = access(&engine.plan, runtime.dir());
     let crashes = Arc::new(crash_reports::access(&engine.plan, runtime));
-    Box::pin(engine.run(inherited, Files { journal, crashes }, adopting)).await
+    Box::pin(engine.run(inherited, Files { journal, crashes })).await
 }
 
 pub(super) fn make_dirs(runtime: &RuntimeDir) -> Result<(), RunError> {
@@ -184,8 +184,8 @@ pub(super) fn make_dirs(runtime: &RuntimeDir) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Build the engine; `true` if there is a run to adopt.
-fn build(runtime: &RuntimeDir) -> Result<(Engine, bool), RunError> {
+/// Build the engine.
+fn build(runtime: &RuntimeDir) -> Result<Engine, RunError> {
     let io = |what: &Path, source| RunError::Io { what: what.display().to_string(), source };
     let plan = with_program(runtime.plan()?);
     afford(&plan, 0)?;
@@ -197,8 +197,10 @@ fn build(runtime: &RuntimeDir) -> Result<(Engine, bool), RunError> {
     let slugs = list.slugs(&streams);
     let mut ingest = open_journal(&plan, &dirs, &slugs, adopting)?;
     let saved = if adopting {
-        let mut saved =
-            PersistedState { keeper: PersistedState::own_id(), ..runtime.saved_of(&plan)? };
+        let mut saved = PersistedState {
+            keeper: ProcessId::now(std::process::id()),
+            ..runtime.saved_of(&plan)?
+        };
         saved.commands.adopt();
         saved
     } else {
@@ -216,7 +218,7 @@ fn build(runtime: &RuntimeDir) -> Result<(Engine, bool), RunError> {
         |(process, of): (&ProcessPlan, &u16)| PaneState::new(runtime.dir(), &process.name, *of);
     let panes = plan.processes.iter().zip(&streams).map(track).collect();
     let retention_due = (plan.log.max_age_ms > 0).then(Instant::now);
-    let engine = Engine {
+    Ok(Engine {
         runtime: runtime.clone(),
         terminals: Terminals::new(&plan, runtime.dir()),
         plan,
@@ -245,8 +247,7 @@ fn build(runtime: &RuntimeDir) -> Result<(Engine, bool), RunError> {
         due: vec![],
         unsaved: false,
         lock: None,
-    };
-    Ok((engine, adopting))
+    })
 }
 
 /// Open the journal to index these streams.
@@ -331,12 +332,7 @@ fn number_streams(plan: &Plan, dirs: &Dirs) -> Result<(Streams, Vec<u16>), RunEr
 }
 
 impl Engine {
-    async fn run(
-        mut self,
-        inherited: Inherited,
-        files: Files,
-        adopting: bool,
-    ) -> Result<u8, RunError> {
+    async fn run(mut self, inherited: Inherited, files: Files) -> Result<u8, RunError> {
         let io = |what: &str, source| RunError::Io { what: what.to_owned(), source };
         let Inherited { main, spare, tcp, lock, news, handover } = inherited;
         self.startup = StartupReport::new(news);
@@ -346,13 +342,13 @@ impl Engine {
         let (ask, mut asks) = mpsc::channel(64);
         let end = watch::Sender::new(None::<End>);
         let busy = Arc::new(Busy::default());
-        busy.taking_over.store(adopting, Ordering::Relaxed);
+        busy.taking_over.store(self.adopted, Ordering::Relaxed);
         let (head, ended) = (self.head.subscribe(), end.subscribe());
         let run = self.plan.run.as_str().into();
         let changes = self.changes.subscribe();
         let handle = Handle { asks: ask, head, changes, end: ended, busy: busy.clone(), run };
         let server = Serving::begin(listeners, handle, files);
-        let adopted = if adopting {
+        let adopted = if self.adopted {
             let living = self.adopt().await.map_err(|e| io("taking over", e))?;
             busy.taking_over.store(false, Ordering::Relaxed);
             self.say_system(What::Adopted { found: Adoption::Living(living) });
@@ -367,11 +363,11 @@ impl Engine {
         let first_record = self.saved.first_record;
         let notes: Vec<String> = handover.note.into_iter().chain(self.unwritable()).collect();
         let note = (!notes.is_empty()).then(|| notes.join("; "));
-        if let Some(note) = note.as_deref().filter(|_| adopting) {
+        if let Some(note) = note.as_deref().filter(|_| self.adopted) {
             self.say_system(What::Adopted { found: Adoption::Note(note.to_owned()) });
         }
         self.startup.send(&StartupMessage::Listening { adopted, first_record, note });
-        if !adopting {
+        if !self.adopted {
             self.input(Input::Begin);
         }
         record_dirs(&self.plan);
@@ -460,13 +456,11 @@ impl Engine {
 
     fn greet(&mut self, place: &SocketFiles) {
         let socket = place.shown(self.plan.socket.as_path(), self.plan.socket_shown.as_path());
-        let mut facts = match self.plan.backend {
-            Backend::Tmux => vec![
-                Fact::TmuxSocket(self.plan.tmux_socket.clone()),
-                Fact::TmuxSession(self.plan.session.clone()),
-            ],
-            Backend::Native => vec![],
-        };
+        let mut facts = vec![];
+        if self.plan.backend == Backend::Tmux {
+            facts.push(Fact::TmuxSocket(self.plan.tmux_socket.clone()));
+            facts.push(Fact::TmuxSession(self.plan.session.clone()));
+        }
         facts.push(Fact::Listening(socket.display().to_string()));
         for fact in facts {
             self.say_system(What::Begin { fact });

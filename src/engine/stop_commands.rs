@@ -12,18 +12,7 @@ use super::queue::{Event, Queue};
 use super::task::Task;
 use crate::model::{LifeId, ProcId};
 use crate::protocol::spec::Want;
-use crate::supervisor::{Phase, Proc};
-
-/// A request to a shim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ShimRequest {
-    /// The desired state.
-    pub(super) want: Want,
-    /// The life that is wanted.
-    pub(super) life: Option<LifeId>,
-    /// Lives up to this one are killed without grace.
-    pub(super) kill: Option<LifeId>,
-}
+use crate::supervisor::{Phase, Proc, ShimRequest};
 
 /// The stop commands that run or have run, by process.
 #[derive(Debug, Default)]
@@ -45,7 +34,8 @@ impl StopCommands {
     /// due: `command` makes it, with the grace period of the process.
     pub(super) fn delay(
         &mut self,
-        (id, proc): (ProcId, &Proc),
+        id: ProcId,
+        proc: &Proc,
         then: ShimRequest,
         command: impl FnOnce() -> (AuxCommand, Duration),
         queue: &Queue,
@@ -106,14 +96,14 @@ mod tests {
 
     use tokio::task::LocalSet;
 
-    use super::{ShimRequest, StopCommands};
+    use super::StopCommands;
     use crate::engine::aux_command::{AuxCommand, AuxCommands};
     use crate::engine::queue::Queue;
     use crate::model::time::Timestamp;
     use crate::model::{LifeId, ProcId};
     use crate::protocol::spec::Want;
     use crate::supervisor::tests::plan;
-    use crate::supervisor::{Phase, Proc, Supervisor};
+    use crate::supervisor::{Phase, Proc, ShimRequest, Supervisor};
 
     const GRACE: Duration = Duration::from_secs(5);
 
@@ -138,12 +128,12 @@ mod tests {
         let (mut commands, proc) = (StopCommands::default(), stopping(life));
         LocalSet::new()
             .run_until(async {
-                assert!(commands.delay((web, &proc), wanted(1, None), command, &queue));
-                assert!(commands.delay((web, &proc), wanted(2, None), command, &queue));
+                assert!(commands.delay(web, &proc, wanted(1, None), command, &queue));
+                assert!(commands.delay(web, &proc, wanted(2, None), command, &queue));
                 assert_eq!(commands.ended(web, LifeId::nth(9)), None, "another life");
                 assert_eq!(commands.ended(web, life), Some(wanted(2, None)));
                 let again = || -> (AuxCommand, Duration) { panic!("it has run for this life") };
-                assert!(!commands.delay((web, &proc), wanted(2, None), again, &queue));
+                assert!(!commands.delay(web, &proc, wanted(2, None), again, &queue));
                 assert!(commands.grace_left(web, Some(life), GRACE) <= GRACE);
                 assert_eq!(commands.grace_left(web, Some(LifeId::nth(2)), GRACE), GRACE);
             })
@@ -156,8 +146,8 @@ mod tests {
         let (mut commands, proc) = (StopCommands::default(), stopping(life));
         LocalSet::new()
             .run_until(async {
-                assert!(commands.delay((web, &proc), wanted(1, None), command, &queue));
-                assert!(!commands.delay((web, &proc), wanted(1, Some(life)), command, &queue));
+                assert!(commands.delay(web, &proc, wanted(1, None), command, &queue));
+                assert!(!commands.delay(web, &proc, wanted(1, Some(life)), command, &queue));
                 assert_eq!(commands.ended(web, life), None, "it was aborted");
             })
             .await;

@@ -19,7 +19,7 @@ use crate::journal::last_run::{LastRun, RecordedEnd};
 use crate::journal::segment::SharedLook;
 use crate::model::event::{Trouble, What};
 use crate::model::rules::Stage;
-use crate::model::run_end::{Culprit, Decider, End, Failing};
+use crate::model::run_end::{Culprit, End, Failing};
 use crate::model::{ProcId, ProcName};
 use crate::pane::sink;
 use crate::run::listen::SocketFiles;
@@ -56,10 +56,11 @@ impl Engine {
         self.commands.gone().await;
         self.take_last_events();
         let culprit = self.culprit().map(|culprit| Culprit { cause, ..culprit });
-        let (decider, completed) = (self.decider(), self.saved.supervisor.completed);
+        let supervisor = &self.saved.supervisor;
+        let (decider, completed) = (supervisor.decider(), supervisor.completed);
         let (finished, unstarted) =
             (self.names(Self::has_finished), self.names(Self::is_unstarted));
-        let failing = self.saved.supervisor.failing_at_end(clock::now());
+        let failing = supervisor.failing_at_end(clock::now());
         let failing = failing.map(|(name, times)| Failing { name: name.clone(), times }).collect();
         let end_of_run = End { code, culprit, decider, completed, finished, unstarted, failing };
         self.say_end(&end_of_run, spilling);
@@ -110,7 +111,7 @@ impl Engine {
             self.wake_sink(id);
         }
         if !self.tmux_is_gone() || !self.terminals.have_server() {
-            let server = self.saved.tmux.as_ref().map(|server| (server.pid, server.start_time));
+            let server = self.saved.tmux.as_ref().map(TmuxServer::id);
             let shims = self.panes.iter().filter_map(|pane| pane.shim.or(pane.awaited));
             self.terminals.end(server, shims);
         }
@@ -121,7 +122,7 @@ impl Engine {
     }
 
     fn tmux_is_gone(&self) -> bool {
-        let alive = |server: &TmuxServer| sys::alive(server.pid, server.start_time);
+        let alive = |server: &TmuxServer| sys::alive(server.id());
         !self.saved.tmux.as_ref().is_some_and(alive)
     }
 
@@ -138,11 +139,11 @@ impl Engine {
     /// Kill the tmux server and the shims that did not exit in time, for example because they are
     /// stopped.
     fn force(&self) {
-        let server = self.saved.tmux.iter().map(|server| (server.pid, server.start_time));
-        for (pid, start_time) in server.chain(self.panes.iter().filter_map(|pane| pane.shim)) {
-            tracing::warn!(pid, "did not go in time: killed");
+        let server = self.saved.tmux.iter().map(TmuxServer::id);
+        for id in server.chain(self.panes.iter().filter_map(|pane| pane.shim)) {
+            tracing::warn!(id.pid, "did not go in time: killed");
             // If this is refused, or the process is gone, nothing else can be done.
-            let _ = sys::signal(pid, start_time, nix::libc::SIGKILL);
+            let _ = sys::signal(id, nix::libc::SIGKILL);
         }
     }
 
@@ -185,9 +186,7 @@ impl Engine {
             }
             Event::ShimExit(id, pid, _) => {
                 self.read(id);
-                if self.panes[id].shim.is_some_and(|(shim, _)| shim == pid) {
-                    self.panes[id].shim = None;
-                }
+                self.panes[id].shim.take_if(|shim| shim.pid == pid);
             }
             Event::Opened(ids, result) => self.opened(&ids, &result),
             Event::Hooked(Some(why), _) => self.on_finished(Finished::HookFailed(why)),
@@ -209,7 +208,7 @@ impl Engine {
             return;
         }
         let (socket, gone) = if let Some(server) = &self.saved.tmux {
-            (server.socket.as_path().to_owned(), !sys::alive(server.pid, server.start_time))
+            (server.socket.as_path().to_owned(), !sys::alive(server.id()))
         } else {
             (socket::of_plan(&self.plan), self.runtime.servers().is_empty())
         };
@@ -244,12 +243,6 @@ impl Engine {
             && process.rules.stage != Stage::Cleanup
             && proc.last_pid.is_none()
             && proc.skip.is_none()
-    }
-
-    fn decider(&self) -> Option<Decider> {
-        let decider = self.saved.supervisor.decider()?;
-        let name = self.plan.processes[decider.id].name.clone();
-        Some(Decider { name, exit: decider.exit, interrupted: decider.interrupted })
     }
 
     /// Record the end in the journal, for views that come too late to be notified, and beside it in case that it

@@ -9,7 +9,7 @@ use tokio::net::unix::pipe;
 use tokio::task::{JoinHandle, spawn_local};
 
 use super::queue::{Event, Queue};
-use crate::model::ProcId;
+use crate::model::{ProcId, ProcessId};
 use crate::sys::{self, files};
 
 /// The byte that a sink writes when it is ready.
@@ -120,13 +120,13 @@ fn ask(bell: &pipe::Receiver) -> BellState {
 }
 
 /// Wait for the exit of a process that is not a child; pushes `event` once.
-pub(super) fn exit(pid: u32, start_time: u64, event: Event, queue: Queue) -> std::io::Result<()> {
-    let mut fd = watch(pid, start_time)?;
+pub(super) fn exit(id: ProcessId, event: Event, queue: Queue) -> std::io::Result<()> {
+    let mut fd = watch(id)?;
     spawn_local(async move {
         let _ = fd.readable().await;
         // Where pidfds are refused, a timer is readable in their place.
-        while sys::alive(pid, start_time) {
-            let Ok(again) = watch(pid, start_time) else { break };
+        while sys::alive(id) {
+            let Ok(again) = watch(id) else { break };
             fd = again;
             let _ = fd.readable().await;
         }
@@ -135,8 +135,8 @@ pub(super) fn exit(pid: u32, start_time: u64, event: Event, queue: Queue) -> std
     Ok(())
 }
 
-fn watch(pid: u32, start_time: u64) -> std::io::Result<AsyncFd<OwnedFd>> {
-    let fd: OwnedFd = sys::watch_exit(pid, start_time)?;
+fn watch(id: ProcessId) -> std::io::Result<AsyncFd<OwnedFd>> {
+    let fd: OwnedFd = sys::watch_exit(id)?;
     #[expect(unsafe_code, reason = "the descriptor must stay open while it is registered")]
     // SAFETY: the `AsyncFd` owns the descriptor, so it is closed after it was deregistered.
     let fd = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE)? };

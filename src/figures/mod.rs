@@ -59,7 +59,7 @@ impl Tree {
             tree.files = sum(tree.files, files);
             held.extend(sys::tcp_held_by(process.pid, sockets));
             // As those of another user.
-            is_hidden |= files.is_none() && sys::alive(process.pid, process.start_time);
+            is_hidden |= files.is_none() && sys::alive(process.id());
         }
         let own = at.iter().zip(sockets).filter(|(_, socket)| held.contains(socket));
         let mut ports: Vec<u16> = own.map(|(at, _)| at.port()).collect();

@@ -16,9 +16,10 @@ pub struct Series {
     /// The last sample.
     last: HashMap<ProcName, Figures>,
     fine: Ring,
-    hour: Means,
+    /// The means of ten seconds each.
+    hour: Ring,
     /// Only a program that runs for days keeps a day.
-    day: Option<Means>,
+    day: Option<Ring>,
     /// How many seconds have passed.
     seconds: u64,
 }
@@ -82,38 +83,19 @@ impl Point {
     }
 }
 
-/// The sums of points of one process, and how many of them had each value: what is not known is not 0.
-#[derive(Debug, Clone, Copy, Default)]
-struct Sums {
-    cpu_percent: (f64, u32),
-    memory_bytes: (u64, u32),
-    output_bytes_per_second: (f64, u32),
-}
-
-impl Sums {
-    fn add(&mut self, point: Point) {
-        let add = |(sum, count): &mut (f64, u32), value: Option<f64>| {
-            if let Some(value) = value {
-                *sum += value;
-                *count += 1;
-            }
-        };
-        add(&mut self.cpu_percent, point.cpu_percent);
-        add(&mut self.output_bytes_per_second, point.output_bytes_per_second);
-        self.memory_bytes.0 += point.memory_bytes;
-        self.memory_bytes.1 += 1;
-    }
-
-    /// The means of what is known.
-    fn mean(self) -> Point {
-        let mean = |(sum, count): (f64, u32)| (count > 0).then(|| sum / f64::from(count));
-        let (memory, count) = self.memory_bytes;
-        Point {
-            cpu_percent: mean(self.cpu_percent),
-            memory_bytes: memory.checked_div(count.into()).unwrap_or_default(),
-            output_bytes_per_second: mean(self.output_bytes_per_second),
-        }
-    }
+/// The means of what is known of these points: what is not known is not 0. `None` if there are none.
+fn mean(points: &[Point]) -> Option<Point> {
+    let mean = |value: fn(&Point) -> Option<f64>| {
+        let add = |(sum, count): (f64, u32), value: f64| (sum + value, count + 1);
+        let (sum, count) = points.iter().filter_map(value).fold((0.0, 0), add);
+        (count > 0).then(|| sum / f64::from(count))
+    };
+    let memory: u64 = points.iter().map(|point| point.memory_bytes).sum();
+    Some(Point {
+        cpu_percent: mean(|point| point.cpu_percent),
+        memory_bytes: memory.checked_div(points.len() as u64)?,
+        output_bytes_per_second: mean(|point| point.output_bytes_per_second),
+    })
 }
 
 /// A point that may be missing, in half of the room.
@@ -190,49 +172,36 @@ impl Ring {
         });
         self.length = next;
     }
-}
 
-/// The means of the samples of each process over some seconds.
-#[derive(Debug, Clone, Default)]
-struct Means {
-    ring: Ring,
-    /// The sums for the next one.
-    begun: HashMap<ProcName, Sums>,
-}
-
-impl Means {
-    fn add(&mut self, name: &ProcName, point: Point) {
-        self.begun.entry(name.clone()).or_default().add(point);
-    }
-
-    /// A second is over, the last one of a sample of this length if it divides the number of seconds.
-    fn end_second(&mut self, seconds: u64, length: Length) {
-        if seconds.is_multiple_of(length.seconds()) {
-            let means = self.begun.drain().map(|(name, sums)| (name, sums.mean()));
-            self.ring.push(means, length.kept());
-        }
+    /// The mean of the last points of each process that has any among so many.
+    fn means(&self, last: u64) -> Vec<(ProcName, Point)> {
+        let of_process = |(name, points): (&ProcName, &VecDeque<Packed>)| {
+            let points = points.iter().rev().zip(0..last).filter_map(|(point, _)| point.point());
+            Some((name.clone(), mean(&points.collect::<Vec<_>>())?))
+        };
+        self.points.iter().filter_map(of_process).collect()
     }
 }
 
 impl Series {
     /// One that keeps a day, too.
     pub fn with_day() -> Self {
-        Self { day: Some(Means::default()), ..Self::default() }
+        Self { day: Some(Ring::default()), ..Self::default() }
     }
 
     /// Add a sample of the running processes, a second after the previous one.
     pub fn push(&mut self, sample: Vec<Figures>) {
         self.last = sample.into_iter().map(|figures| (figures.name.clone(), figures)).collect();
-        let points = || self.last.values().map(|one| (one.name.clone(), Point::of(one)));
-        self.fine.push(points(), KEPT);
+        let points = self.last.values().map(|one| (one.name.clone(), Point::of(one)));
+        self.fine.push(points, KEPT);
         self.seconds += 1;
         let lengths = [Length::TenSeconds, Length::HalfMinute];
-        for (means, length) in [Some(&mut self.hour), self.day.as_mut()].into_iter().zip(lengths) {
-            let Some(means) = means else { continue };
-            for one in self.last.values() {
-                means.add(&one.name, Point::of(one));
+        for (ring, length) in [Some(&mut self.hour), self.day.as_mut()].into_iter().zip(lengths) {
+            if let Some(ring) = ring
+                && self.seconds.is_multiple_of(length.seconds())
+            {
+                ring.push(self.fine.means(length.seconds()).into_iter(), length.kept());
             }
-            means.end_second(self.seconds, length);
         }
     }
 
@@ -240,7 +209,7 @@ impl Series {
     pub fn skip(&mut self, seconds: u64) {
         let day = Length::HalfMinute;
         if seconds >= day.kept() as u64 * day.seconds() {
-            let day = self.day.take().map(|_| Means::default());
+            let day = self.day.take().map(|_| Ring::default());
             *self = Self { seconds: self.seconds + seconds, day, ..Self::default() };
         } else {
             (0..seconds).for_each(|_| self.push(vec![]));
@@ -284,8 +253,8 @@ impl Series {
     ) -> impl Iterator<Item = (&ProcName, impl Iterator<Item = Option<Point>> + Clone)> {
         let ring = match length {
             Length::Second => Some(&self.fine),
-            Length::TenSeconds => Some(&self.hour.ring),
-            Length::HalfMinute => self.day.as_ref().map(|day| &day.ring),
+            Length::TenSeconds => Some(&self.hour),
+            Length::HalfMinute => self.day.as_ref(),
         };
         let new = usize::try_from(self.count(length).saturating_sub(after)).unwrap_or(usize::MAX);
         ring.into_iter().flat_map(move |ring| {

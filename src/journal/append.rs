@@ -260,21 +260,3 @@ fn files_of(row: &SegmentWriter<Files>, segment: Segment, how: How) -> io::Resul
     let times = if how.timed { open(TIMES).ok().filter(whole) } else { None };
     Ok(Files { log, times })
 }
-
-/// Appends the supervisor's events to their stream.
-#[derive(Debug)]
-pub struct EventWriter(Appender);
-
-impl EventWriter {
-    /// Continue at the end of the event stream.
-    pub fn open(dirs: &Dirs, limit: u64) -> Self {
-        Self(Appender::open(dirs, EVENTS_SLUG, limit, false))
-    }
-
-    /// Append one line of JSON; returns its offset and its length.
-    pub fn append(&mut self, now: Timestamp, json: &[u8]) -> (u64, u32) {
-        let (offset, line) = (self.0.end(), [json, b"\n"].concat());
-        self.0.append(now, &line);
-        (offset, super::small(line.len()))
-    }
-}

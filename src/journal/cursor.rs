@@ -69,15 +69,9 @@ impl Filter {
         let meant = streams.iter().filter(|stream| names.is_empty() || is_meant(stream));
         let events = names.is_empty().then_some(EVENTS);
         let numbers = meant.map(|stream| stream.number).chain(events).collect();
-        let last = streams.iter().map(|stream| stream.number).max().unwrap_or(0);
-        Self::only(numbers).and_later(last, names)
-    }
-
-    /// Also include streams with a higher number than `known` whose process has one of these names
-    /// (or any name if there are none).
-    #[must_use]
-    pub fn and_later(self, known: u16, words: &[String]) -> Self {
-        Self { later: Some(Later { known, words: words.to_vec(), only: None }), ..self }
+        let known = streams.iter().map(|stream| stream.number).max().unwrap_or(0);
+        let later = Later { known, words: names.to_vec(), only: None };
+        Self { later: Some(later), ..Self::only(numbers) }
     }
 
     /// Keep only standard error, or only the other output of processes.

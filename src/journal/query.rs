@@ -5,7 +5,6 @@ use std::io;
 use super::cursor::{Filter, Position};
 use super::reader::{BATCH, IndexReader};
 use super::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
-use super::stream::Read;
 use super::text_reader::TextReader;
 use crate::model::time::Timestamp;
 
@@ -88,15 +87,11 @@ fn cut(index: &IndexReader, number: u64, record: &Record, lines: u64) -> io::Res
     let mut texts = TextReader::new(index.dirs());
     let whole = Position { record: number, skip: 0 };
     // Its beginning may have been deleted; the last lines are probably still there.
-    let mut from = record.offset;
-    loop {
-        let length = usize::try_from(record.end() - from).unwrap_or(usize::MAX);
-        match texts.read(record.stream, from, length, &mut text)? {
-            Read::Bytes(read) if read == length => break,
-            Read::Gap { next } if next < record.end() => from = next,
-            // The reader of this position will report the loss.
-            Read::Bytes(_) | Read::Gap { .. } | Read::End => return Ok(whole),
-        }
+    let range = record.offset..record.end();
+    let from = texts.read_behind_gaps(record.stream, range, &mut text)?;
+    if from + text.len() as u64 != record.end() {
+        // The reader of this position will report the loss.
+        return Ok(whole);
     }
     let skip = usize::try_from(lines).unwrap_or(usize::MAX);
     // The newline of the last line does not begin another line.

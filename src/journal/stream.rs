@@ -188,7 +188,7 @@ impl StreamReader {
     /// The end of a run of bytes from `offset` that arrived no later than `until` and is about
     /// `most` bytes long. If no times were recorded, everything is one run.
     pub fn run(&mut self, offset: u64, until: Timestamp, most: u64) -> io::Result<u64> {
-        let run = self.times.run(&self.dirs, &self.listing, offset, (until, most))?;
+        let run = self.times.run(&self.dirs, &self.listing, offset, until, most)?;
         Ok(run.unwrap_or(offset.saturating_add(most)))
     }
 }

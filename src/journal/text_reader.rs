@@ -284,29 +284,20 @@ impl Other {
     fn begin(dirs: &Dirs, slug: &str, offset: u64) -> Option<Self> {
         let (give, blocks) = sync_channel(BLOCKS);
         let (back, buffers) = sync_channel(BLOCKS + 1);
-        let reader = StreamReader::open(dirs, slug);
-        let read = move || read_on(reader, offset, &give, &buffers);
+        let (mut reader, mut at) = (StreamReader::open(dirs, slug), offset);
+        // Block by block. The receiver finds out by itself why they end.
+        let read = move || loop {
+            let mut bytes: Vec<u8> = buffers.try_recv().unwrap_or_default();
+            if bytes.len() < BLOCK {
+                bytes.resize(BLOCK, 0);
+            }
+            let Ok(Read::Bytes(filled)) = reader.read_at(at, &mut bytes[..BLOCK]) else { return };
+            at += filled as u64;
+            if filled == 0 || give.send(Block { bytes, filled }).is_err() {
+                return;
+            }
+        };
         std::thread::Builder::new().name("read-ahead".to_owned()).spawn(read).ok()?;
         Some(Self { blocks, next: offset, back })
-    }
-}
-
-/// Read block by block. The receiver finds out by itself why the blocks end.
-fn read_on(
-    mut reader: StreamReader,
-    mut offset: u64,
-    give: &SyncSender<Block>,
-    buffers: &Receiver<Vec<u8>>,
-) {
-    loop {
-        let mut bytes = buffers.try_recv().unwrap_or_default();
-        if bytes.len() < BLOCK {
-            bytes.resize(BLOCK, 0);
-        }
-        let Ok(Read::Bytes(filled)) = reader.read_at(offset, &mut bytes[..BLOCK]) else { return };
-        offset += filled as u64;
-        if filled == 0 || give.send(Block { bytes, filled }).is_err() {
-            return;
-        }
     }
 }

@@ -67,7 +67,8 @@ impl TimesReader {
         dirs: &Dirs,
         listing: &Listing,
         from: u64,
-        (until, most): (Timestamp, u64),
+        until: Timestamp,
+        most: u64,
     ) -> io::Result<Option<u64>> {
         let Some((_, mut end)) = self.find(dirs, listing, from + 1)? else { return Ok(None) };
         while end - from < most {

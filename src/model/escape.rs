@@ -35,14 +35,10 @@ enum State {
     /// After the intermediate bytes of an escape sequence.
     Intermediate,
     Csi,
-    Osc,
-    Dcs,
-    /// SOS, PM, APC.
-    String,
+    /// In a string, and what it is when it ends; SOS, PM and APC are `Other`.
+    String(SequenceStep),
     /// After an escape byte within a string: a backslash would end the string.
-    OscEscape,
-    DcsEscape,
-    StringEscape,
+    StringEscape(SequenceStep),
 }
 
 /// Maximum length of a sequence that is kept.
@@ -75,6 +71,7 @@ pub struct Scanner {
 }
 
 /// The effect of one byte within a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SequenceStep {
     /// The sequence continues.
     On,
@@ -143,13 +140,9 @@ impl Scanner {
             },
             State::Lead => self.go(State::Ground, SequenceStep::On),
             State::Escape | State::Intermediate | State::Csi => self.sequence(byte),
-            State::Osc | State::Dcs | State::String => self.string(byte),
-            State::OscEscape if byte == b'\\' => self.go(State::Ground, SequenceStep::Osc),
-            State::DcsEscape if byte == b'\\' => self.go(State::Ground, SequenceStep::Dcs),
-            State::StringEscape if byte == b'\\' => self.go(State::Ground, SequenceStep::Other),
-            State::OscEscape | State::DcsEscape | State::StringEscape => {
-                self.go(State::Escape, SequenceStep::Again)
-            }
+            State::String(end) => self.string(byte, end),
+            State::StringEscape(end) if byte == b'\\' => self.go(State::Ground, end),
+            State::StringEscape(_) => self.go(State::Escape, SequenceStep::Again),
         }
     }
 
@@ -174,9 +167,9 @@ impl Scanner {
             }
             (_, 0x20..0x30) => self.keep(byte),
             (State::Escape, b'[') => self.begin(State::Csi),
-            (State::Escape, b']') => self.begin(State::Osc),
-            (State::Escape, b'P') => self.begin(State::Dcs),
-            (State::Escape, b'X' | b'^' | b'_') => self.begin(State::String),
+            (State::Escape, b']') => self.begin(State::String(SequenceStep::Osc)),
+            (State::Escape, b'P') => self.begin(State::String(SequenceStep::Dcs)),
+            (State::Escape, b'X' | b'^' | b'_') => self.begin(State::String(SequenceStep::Other)),
             (State::Escape, 0x30..DEL) => self.go(State::Ground, SequenceStep::Escape),
             (_, 0x30..DEL) => {
                 let designates = matches!(self.kept[..], [b'(' | b')']);
@@ -186,19 +179,15 @@ impl Scanner {
         }
     }
 
-    fn string(&mut self, byte: u8) -> SequenceStep {
-        let osc = self.state == State::Osc;
-        let dcs = self.state == State::Dcs;
+    fn string(&mut self, byte: u8, end: SequenceStep) -> SequenceStep {
         match byte {
-            BEL if osc => self.go(State::Ground, SequenceStep::Osc),
-            ESC if osc => self.go(State::OscEscape, SequenceStep::On),
-            ESC if dcs => self.go(State::DcsEscape, SequenceStep::On),
-            ESC => self.go(State::StringEscape, SequenceStep::On),
+            BEL if end == SequenceStep::Osc => self.go(State::Ground, end),
+            ESC => self.go(State::StringEscape(end), SequenceStep::On),
             0x18 | 0x1a => self.go(State::Ground, SequenceStep::Other),
             b'\n' => self.go(State::Ground, SequenceStep::Again),
             0x00..0x20 => SequenceStep::On,
-            _ if osc || dcs => self.keep(byte),
-            _ => SequenceStep::On,
+            _ if end == SequenceStep::Other => SequenceStep::On,
+            _ => self.keep(byte),
         }
     }
 

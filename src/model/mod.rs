@@ -21,6 +21,7 @@ pub mod network;
 pub mod plan;
 pub mod proc_id;
 pub mod process_env;
+pub mod process_id;
 pub mod request;
 pub mod role;
 pub mod rules;
@@ -41,6 +42,7 @@ pub use exit::Exit;
 pub use life::LifeId;
 pub use name::ProcName;
 pub use proc_id::ProcId;
+pub use process_id::ProcessId;
 pub use status::{Condition, ProcessStatus};
 pub use untrusted::Untrusted;
 

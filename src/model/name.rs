@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 /// The full name of a process: the Procfile entry, and `#n` when it is scaled.
 ///
 /// Only ASCII letters, digits, `_`, `-` and one `#` occur in it (overmind's Procfile rule), so it
-/// is safe as a part of a file name and of a tmux target. The default is empty: it only holds the place of a name.
+/// is safe as a part of a file name and of a tmux target.
+// The default is empty: it only holds the place of a name.
 #[derive(
     Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, ToSchema,
 )]

@@ -22,7 +22,7 @@ pub const PLAN_VERSION: u32 = 2;
 pub const COMMAND: &str = "--";
 
 /// All settings of a run, as computed before the first process starts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Plan {
     /// Format version: that of its [`backend`](Backend::plan_version).
     pub version: u32,
@@ -85,9 +85,9 @@ pub struct Plan {
     pub detach_keys: Option<DetachKeys>,
     /// The directory of crash reports, absolute, if it is not next to the journal.
     pub crash_dir: Option<OsText>,
-    /// The directory of the apps of the project, absolute; empty in a run of 0.1, which is refused.
-    #[serde(default)]
-    pub apps: OsText,
+    /// The directory of the apps of the project, absolute; `None` in a run of 0.1, whose plan is
+    /// refused.
+    pub apps: Option<OsText>,
     /// The file that records where journal and crash reports are, absolute.
     pub last_run: Option<OsText>,
     /// The process whose exit code becomes the exit code of the run, and whose end ends the run.
@@ -114,7 +114,8 @@ pub struct Plan {
 }
 
 /// A port of a process on which another program listened when the run was started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("port {port} of {process} is taken: {by} listens on it")]
 pub struct TakenPort {
     /// The process that is to listen there.
     pub process: ProcName,
@@ -122,13 +123,6 @@ pub struct TakenPort {
     pub port: u16,
     /// The other program, for display.
     pub by: String,
-}
-
-impl std::fmt::Display for TakenPort {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { process, port, by } = self;
-        write!(f, "port {port} of {process} is taken: {by} listens on it")
-    }
 }
 
 /// What provides the terminals of a run.
@@ -281,7 +275,7 @@ fn is_token(name: &OsText) -> bool {
 
 /// One process of the plan.
 #[expect(clippy::struct_excessive_bools, reason = "facts that don't depend on each other")]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProcessPlan {
     /// Its full name.
     pub name: ProcName,
@@ -341,14 +335,12 @@ impl ProcessPlan {
     }
 }
 
-/// The installation of a process. It is a life of the process, in its pane, but with this command and
+/// The installation of a process. It is a life of the process, in its pane and directory, but with this command and
 /// environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Install {
     /// The program and its arguments, executed without a shell.
     pub command: Vec<OsText>,
-    /// Its working directory, absolute; `None`: the directory of the process.
-    pub cwd: Option<OsText>,
     /// The complete environment. Only the variables of the pane are added, not those of the plan or of the
     /// process.
     pub env: Vec<(OsText, OsText)>,
@@ -417,7 +409,7 @@ pub struct Inherit {
 }
 
 /// Where the journal is and how much of it is retained.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LogPolicy {
     /// The directory of the journal.
     pub dir: OsText,

@@ -410,10 +410,12 @@ impl ProcessState {
         self.name.is_selected_by(word, &self.groups)
     }
 
-    /// Fail if one of these words selects none of these processes.
-    pub fn refuse_unknown(words: &[String], all: &[Self]) -> Result<(), Unknown> {
+    /// Those of these processes that the words select; all, if there are no words. Fails if a word selects none.
+    pub fn chosen<'a>(words: &[String], all: &'a [Self]) -> Result<Vec<&'a Self>, Unknown> {
         let selectors = all.iter().map(|process| (&process.name, &process.groups[..]));
-        nearest::refuse_unknown(words, selectors)
+        nearest::refuse_unknown(words, selectors)?;
+        let meant = |process: &&Self| words.iter().any(|word| process.is_meant(word));
+        Ok(all.iter().filter(|process| words.is_empty() || meant(process)).collect())
     }
 }
 

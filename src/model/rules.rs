@@ -142,9 +142,9 @@ pub enum DependencyCondition {
 
 /// A readiness check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check<P = Probe> {
+pub struct Check {
     /// What to check.
-    pub probe: P,
+    pub probe: Probe,
     /// Deadline after the start of the process. If the check has not passed by then, the process has failed
     /// to become ready.
     pub timeout_ms: u64,
@@ -198,6 +198,9 @@ pub enum Probe {
 }
 
 impl Probe {
+    /// In a `tmo.toml` that has been read, stands for the PORT of the process, which only the plan knows. No check can
+    /// name this port.
+    pub const ITS_PORT: u16 = 0;
     /// The default host of a port.
     pub const HERE: &str = "127.0.0.1";
     /// The hosts that mean this machine.
@@ -278,9 +281,9 @@ pub struct WatcherPatterns {
 
 /// A liveness check: whether a ready process still works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Liveness<P = Probe> {
+pub struct Liveness {
     /// What to check: [`Probe::Port`], [`Probe::Http`] or [`Probe::Exec`].
-    pub probe: P,
+    pub probe: Probe,
     /// Deadline of an attempt.
     pub timeout_ms: u64,
     /// Pause between two attempts.
@@ -320,26 +323,15 @@ pub struct RestartPolicy {
     pub stable_ms: u64,
 }
 
-impl RestartPolicy {
-    /// Default pause before a restart.
-    pub const DELAY_MS: u64 = 1000;
-    /// Default upper limit of the pause.
-    pub const MAX_DELAY_MS: u64 = 30_000;
-    /// Default number of consecutive failures.
-    pub const MAX_FAILURES: u32 = 10;
-    /// Default duration after which a life counts as stable.
-    pub const STABLE_MS: u64 = 60_000;
-}
-
 impl Default for RestartPolicy {
     fn default() -> Self {
         Self {
             when: Restart::No,
-            delay_ms: Self::DELAY_MS,
+            delay_ms: 1000,
             backoff: Backoff::Fixed,
-            max_delay_ms: Self::MAX_DELAY_MS,
-            max_failures: Self::MAX_FAILURES,
-            stable_ms: Self::STABLE_MS,
+            max_delay_ms: 30_000,
+            max_failures: 10,
+            stable_ms: 60_000,
         }
     }
 }

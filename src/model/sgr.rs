@@ -31,20 +31,18 @@ pub enum Attribute {
     Overlined,
 }
 
-/// Attributes that are on or off: bit, and the code that sets it.
-const FLAGS: [(u16, u8); 9] = [
-    (1, 1),
-    (1 << 1, 2),
-    (1 << 2, 3),
-    (1 << 3, 5),
-    (1 << 4, 6),
-    (1 << 5, 7),
-    (1 << 6, 8),
-    (1 << 7, 9),
-    (1 << 8, 53),
+/// Attributes that are on or off: bit, the codes that set and reset it, and its name.
+const FLAGS: [(u16, u8, u8, Attribute); 9] = [
+    (1, 1, 22, Attribute::Bold),
+    (1 << 1, 2, 22, Attribute::Dim),
+    (1 << 2, 3, 23, Attribute::Italic),
+    (1 << 3, 5, 25, Attribute::Blinking),
+    (1 << 4, 6, 25, Attribute::Blinking),
+    (1 << 5, 7, 27, Attribute::Reversed),
+    (1 << 6, 8, 28, Attribute::Hidden),
+    (1 << 7, 9, 29, Attribute::Struck),
+    (1 << 8, 53, 55, Attribute::Overlined),
 ];
-const INTENSITY: u16 = 1 | 1 << 1;
-const BLINKING: u16 = 1 << 3 | 1 << 4;
 
 /// The style in effect at one point of a process's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -129,20 +127,11 @@ impl Sgr {
 
     /// The attributes that are on.
     pub fn attributes(&self) -> impl Iterator<Item = Attribute> {
-        const ALL: [(u16, Attribute); 8] = [
-            (1, Attribute::Bold),
-            (1 << 1, Attribute::Dim),
-            (1 << 2, Attribute::Italic),
-            (BLINKING, Attribute::Blinking),
-            (1 << 5, Attribute::Reversed),
-            (1 << 6, Attribute::Hidden),
-            (1 << 7, Attribute::Struck),
-            (1 << 8, Attribute::Overlined),
-        ];
-        let flags = self.flags;
-        let on = ALL.into_iter().filter(move |(bits, _)| flags & bits != 0);
-        let underlined = (self.underline > 0).then_some(Attribute::Underlined);
-        on.map(|(_, attribute)| attribute).chain(underlined)
+        let on = FLAGS.into_iter().filter(|(bit, ..)| self.flags & bit != 0);
+        let mut on: Vec<_> = on.map(|(.., attribute)| attribute).collect();
+        // Slow and fast blinking are one attribute.
+        on.dedup();
+        on.into_iter().chain((self.underline > 0).then_some(Attribute::Underlined))
     }
 
     /// Whether a blank in this style is visible: it has a background, or a line through, above or below it.
@@ -161,25 +150,22 @@ impl Sgr {
 
     fn simple(&mut self, code: u16) {
         let Ok(code) = u8::try_from(code) else { return };
-        if let Some((bit, _)) = FLAGS.iter().find(|(_, set)| *set == code) {
-            self.flags |= bit;
+        for (bit, set, reset, _) in FLAGS {
+            if code == set {
+                self.flags |= bit;
+            } else if code == reset {
+                self.flags &= !bit;
+            }
         }
         match code {
             0 => self.reset(),
             4 => self.underline = 1,
             21 => self.underline = 2,
-            22 => self.flags &= !INTENSITY,
-            23 => self.flags &= !(1 << 2),
             24 => self.underline = 0,
-            25 => self.flags &= !BLINKING,
-            27 => self.flags &= !(1 << 5),
-            28 => self.flags &= !(1 << 6),
-            29 => self.flags &= !(1 << 7),
             30..=37 => self.foreground = Color::Indexed(code - 30),
             39 => self.foreground = Color::Default,
             40..=47 => self.background = Color::Indexed(code - 40),
             49 => self.background = Color::Default,
-            55 => self.flags &= !(1 << 8),
             59 => self.line_color = Color::Default,
             90..=97 => self.foreground = Color::Indexed(code - 90 + 8),
             100..=107 => self.background = Color::Indexed(code - 100 + 8),
@@ -193,7 +179,7 @@ impl Sgr {
             return;
         }
         out.extend_from_slice(b"\x1b[");
-        for (bit, code) in FLAGS {
+        for (bit, code, ..) in FLAGS {
             if self.flags & bit != 0 {
                 push(out, &[code]);
             }

@@ -9,6 +9,7 @@
 //! The main process stays a zombie until the end, so its pid cannot be reused and its process group
 //! can be signalled as a whole.
 
+use crate::model::ProcessId;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -113,7 +114,7 @@ impl Tree {
     /// reports only children.
     pub fn watch_deep(&self, root: Root) -> Option<OwnedFd> {
         let mut deep = self.members.iter().filter(|member| member.ppid != root.shim);
-        deep.find_map(|member| sys::watch_exit(member.pid, member.start_time).ok())
+        deep.find_map(|member| sys::watch_exit(member.id()).ok())
     }
 }
 
@@ -148,7 +149,7 @@ fn user(id: u32) -> String {
 #[derive(Debug)]
 pub struct Termination {
     signal: i32,
-    asked: HashSet<(u32, u64)>,
+    asked: HashSet<ProcessId>,
     kill_at: Option<Instant>,
     struck: Option<KillPhase>,
 }
@@ -159,9 +160,9 @@ struct KillPhase {
     reported: bool,
     outrun: bool,
     /// The processes that have got SIGKILL, and when.
-    done: HashMap<(u32, u64), Instant>,
+    done: HashMap<ProcessId, Instant>,
     /// The processes that could not be signalled.
-    refused: HashSet<(u32, u64)>,
+    refused: HashSet<ProcessId>,
     /// When the last progress was seen: a process disappeared, or we were held up ourselves.
     hope: Instant,
     /// Some processes are still alive only because they have not been scheduled since SIGKILL.
@@ -184,7 +185,8 @@ impl Termination {
     /// foreground group of the terminal. If a shell with job control is the main process, that is
     /// another group, and the shell itself ignores the signal.
     pub fn ask(
-        (root, foreground): (Root, Option<u32>),
+        root: Root,
+        foreground: Option<u32>,
         signal: i32,
         now: Instant,
         grace: Duration,
@@ -200,8 +202,8 @@ impl Termination {
         );
         let _ = sys::signal_group(root.main, signal);
         for member in tree.members.iter().filter(|m| m.pid == root.main && m.pgid != root.main) {
-            let _ = sys::signal(member.pid, member.start_time, signal);
-            let _ = sys::signal(member.pid, member.start_time, SIGCONT);
+            let _ = sys::signal(member.id(), signal);
+            let _ = sys::signal(member.id(), SIGCONT);
         }
         // A stopped process handles the signal only after SIGCONT.
         let _ = sys::signal_group(root.main, SIGCONT);
@@ -280,13 +282,13 @@ impl Termination {
     }
 
     fn ask_one(&mut self, member: &ProcInfo) {
-        let (pid, started) = member.id();
-        let signal = if sys::ignores(pid, self.signal) { SIGTERM } else { self.signal };
+        let id = member.id();
+        let signal = if sys::ignores(id.pid, self.signal) { SIGTERM } else { self.signal };
         // The signal may be refused (a process of another user). Then it is found stuck after the
         // grace period.
-        let _ = sys::signal(pid, started, signal);
-        let _ = sys::signal(pid, started, SIGCONT);
-        self.asked.insert((pid, started));
+        let _ = sys::signal(id, signal);
+        let _ = sys::signal(id, SIGCONT);
+        self.asked.insert(id);
     }
 
     /// Whether everything that is left gets SIGKILL now.
@@ -334,7 +336,7 @@ impl KillPhase {
             let tree = Tree::visit(root, &mut |member| {
                 self.done.entry(member.id()).or_insert_with(|| {
                     new = true;
-                    if sys::signal(member.pid, member.start_time, SIGKILL).is_err() {
+                    if sys::signal(member.id(), SIGKILL).is_err() {
                         self.refused.insert(member.id());
                     }
                     Instant::now()
@@ -424,11 +426,11 @@ mod tests {
         let mut ending = Termination::leftovers(2, Instant::now(), Duration::from_secs(5));
         assert!(due(&ending, &both, false).is_empty(), "the main process has its chance first");
         assert_eq!(due(&ending, &both, true), [21]);
-        ending.asked.insert((21, 21));
+        ending.asked.insert((21, 21).into());
         assert!(due(&ending, &both, true).is_empty(), "the group goes first");
         let one = tree([stray]);
         assert_eq!(due(&ending, &one, true), [22]);
-        ending.asked.insert((22, 22));
+        ending.asked.insert((22, 22).into());
         assert!(due(&ending, &one, true).is_empty());
     }
 
@@ -458,13 +460,13 @@ mod tests {
     fn stuck_is_who_was_struck_long_ago_and_a_tree_that_is_never_outrun() {
         let now = Instant::now();
         let at = |seconds| now + Duration::from_secs(seconds);
-        let met = [((21, 21), at(5)), ((22, 22), at(4))];
+        let met = [((21, 21).into(), at(5)), ((22, 22).into(), at(4))];
         let done = met.into_iter().collect();
         let mut strike = KillPhase { done, outrun: true, ..KillPhase::new(now) };
         assert_eq!(strike.stuck_at(), at(9), "others were there before and are gone");
         strike.hope = at(5);
         assert_eq!(strike.stuck_at(), at(10), "one has gone meanwhile");
-        strike.done = [((21, 21), at(12))].into_iter().collect();
+        strike.done = [((21, 21).into(), at(12))].into_iter().collect();
         assert_eq!(strike.stuck_at(), at(15), "not for ever");
         (strike.hope, strike.starved) = (at(14), true);
         assert_eq!(strike.stuck_at(), at(19), "it has only not had its turn");

@@ -7,14 +7,13 @@
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::iter;
-use std::os::fd::AsFd as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use rustix::buffer::spare_capacity;
+use rustix::event::PollFlags;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::{Errno, retry_on_intr};
 
@@ -26,7 +25,7 @@ use crate::model::time::Timestamp;
 use crate::protocol::paths::{PanePaths, spill_dir};
 use crate::protocol::spec::{Spec, SpecError};
 use crate::sys::clock::now;
-use crate::sys::files;
+use crate::sys::{self, files};
 
 /// The size of the read buffer.
 const BUFFER: usize = 64 << 10;
@@ -60,15 +59,6 @@ const DRAINED: &str = "drained";
 /// What a holder writes there whose death loses nothing: what it has taken from the terminal is in the stream, or in a
 /// pipe that its successor goes on with.
 const LOSSLESS: &str = "lossless";
-
-/// Where a sink gets its bytes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum ByteSource {
-    /// The pipe of `pipe-pane`.
-    Tmux,
-    /// A terminal of our own.
-    Terminal(Holding),
-}
 
 /// How a holder takes the output of a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,9 +158,7 @@ impl Sink {
     /// Wait for the lock and open the sink of this spec file; `None` if a younger sink was faster.
     fn open(spec_path: &Path) -> Result<Option<Self>, SpecError> {
         match lock(&PanePaths::beside(spec_path).sink_lock(), overtaken) {
-            AppendPermit::Come(lock) => {
-                Self::with_lock(spec_path, lock, ByteSource::Tmux).map(Some)
-            }
+            AppendPermit::Come(lock) => Self::with_lock(spec_path, lock, None).map(Some),
             AppendPermit::Passed => Ok(None),
         }
     }
@@ -181,13 +169,14 @@ impl Sink {
             AppendPermit::Come(lock) => lock,
             AppendPermit::Passed => None,
         };
-        Self::with_lock(spec_path, lock, ByteSource::Terminal(holding))
+        Self::with_lock(spec_path, lock, Some(holding))
     }
 
+    /// `holding`: it takes the output of a terminal of our own, not that of `pipe-pane`.
     fn with_lock(
         spec_path: &Path,
         lock: Option<File>,
-        source: ByteSource,
+        holding: Option<Holding>,
     ) -> Result<Self, SpecError> {
         let spec = Spec::read(spec_path)?;
         let paths = PanePaths::beside(spec_path);
@@ -196,14 +185,12 @@ impl Sink {
         let runtime = spec_path.parent().and_then(Path::parent);
         let dirs = Dirs::new(spec.log.dir.as_path(), runtime.map(spill_dir));
         let (slug, limit, period) = (spec.name.slug(), spec.log.segment(), spec.log.period());
-        let appender = match source {
-            ByteSource::Tmux => Appender::open(&dirs, &slug, limit, true),
-            ByteSource::Terminal(holding) => {
-                Appender::open_for_pipe(&dirs, &slug, (limit, holding.at_least))
-            }
+        let appender = match holding {
+            None => Appender::open(&dirs, &slug, limit, true),
+            Some(holding) => Appender::open_for_pipe(&dirs, &slug, (limit, holding.at_least)),
         }
         .renewed_after(period);
-        let lossless = matches!(source, ByteSource::Terminal(Holding { is_lossless: true, .. }));
+        let lossless = holding.is_some_and(|holding| holding.is_lossless);
         let said = Said { pid: std::process::id(), drained: false, lossless };
         if let Some(lock) = &lock {
             // Only after the bell is open: readers of this file rely on that.
@@ -253,12 +240,12 @@ impl Sink {
                     if pace.is_a_flood(now, read) {
                         // Let output accumulate for three milliseconds, or until tmux closes the pipe.
                         // tmux keeps what has not been read yet.
-                        let _ = poll_input(PollFlags::empty(), PollTimeout::from(3u8));
+                        let _ = poll_input(PollFlags::empty(), Some(Duration::from_millis(3)));
                     }
                 }
                 Err(Errno::INTR) => {}
                 // Another process has made the pipe non-blocking: wait for input.
-                Err(Errno::AGAIN) => _ = poll_input(PollFlags::POLLIN, PollTimeout::NONE),
+                Err(Errno::AGAIN) => _ = poll_input(PollFlags::IN, None),
                 Err(error) => break Err(error.into()),
             }
         };
@@ -358,9 +345,9 @@ fn is_younger(one: u32, other: u32) -> bool {
 /// Whether the writing end of our input is closed; there may be unread bytes left. tmux closes it at
 /// once, but a child that tmux was just forking holds a copy until its `exec`; wait for that.
 fn hung_up() -> bool {
-    const COPIES_MS: u16 = 2000;
-    let reported = poll_input(PollFlags::empty(), PollTimeout::from(COPIES_MS));
-    reported.is_ok_and(|reported| reported.contains(PollFlags::POLLHUP))
+    const COPIES: Duration = Duration::from_secs(2);
+    let reported = poll_input(PollFlags::empty(), Some(COPIES));
+    reported.is_ok_and(|reported| reported.contains(PollFlags::HUP))
 }
 
 /// An open bell.
@@ -381,11 +368,8 @@ fn hang_up(path: &Path) -> Option<Bell> {
 
 /// Wait until one of these events occurs on the input, or it is closed; return what `poll` reports. An
 /// error shows up again at the next read.
-fn poll_input(events: PollFlags, time: PollTimeout) -> nix::Result<PollFlags> {
-    let stdin = io::stdin();
-    let mut input = [PollFd::new(stdin.as_fd(), events)];
-    poll(&mut input, time)?;
-    Ok(input[0].revents().unwrap_or(PollFlags::empty()))
+fn poll_input(events: PollFlags, time: Option<Duration>) -> rustix::io::Result<PollFlags> {
+    sys::wait_for(io::stdin(), events, time)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::PollFlags;
 use rustix::fs::OFlags;
 use rustix::io::ioctl_fionread;
 use rustix::process::Pid;
@@ -102,8 +102,8 @@ impl Tty {
         let _ = tcflush(stdin(), QueueSelector::IFlush);
         let until = Instant::now() + DISCARDING;
         while has_server && is_full && Instant::now() < until {
-            let mut fds = [PollFd::from_borrowed_fd(stdin(), PollFlags::IN)];
-            if !matches!(rustix::event::poll(&mut fds, Some(&sys::timespec(QUIET))), Ok(1..)) {
+            let came = sys::wait_for(stdin(), PollFlags::IN, Some(QUIET));
+            if !came.is_ok_and(|events| !events.is_empty()) {
                 break;
             }
             let _ = tcflush(stdin(), QueueSelector::IFlush);
@@ -151,9 +151,8 @@ impl Tty {
 
     /// Whether the terminal has been closed by tmux.
     pub fn is_gone(&self) -> bool {
-        let mut fds = [PollFd::from_borrowed_fd(stdin(), PollFlags::empty())];
-        let polled = rustix::event::poll(&mut fds, Some(&sys::timespec(Duration::ZERO)));
-        polled.is_ok() && fds[0].revents().contains(PollFlags::HUP)
+        let state = sys::wait_for(stdin(), PollFlags::empty(), Some(Duration::ZERO));
+        state.is_ok_and(|state| state.contains(PollFlags::HUP))
     }
 
     fn set_raw(&self) {
@@ -211,13 +210,12 @@ fn write_until(out: &mut File, bytes: &[u8], until: Instant) -> usize {
 }
 
 fn writable(out: BorrowedFd<'_>, time: Duration) -> bool {
-    let mut fds = [PollFd::from_borrowed_fd(out, PollFlags::OUT)];
-    match rustix::event::poll(&mut fds, Some(&sys::timespec(time))) {
+    match sys::wait_for(out, PollFlags::OUT, Some(time)) {
         // Interrupted by a signal, which the main loop will handle; the next attempt uses the
         // remaining time.
         Err(rustix::io::Errno::INTR) => !time.is_zero(),
-        Ok(0) | Err(_) => false,
-        Ok(_) => true,
+        Err(_) => false,
+        Ok(events) => !events.is_empty(),
     }
 }
 

@@ -31,7 +31,6 @@ fn install(given: &MergeInput<'_>, app: &App, dir: OsText) -> Install {
         |(key, _): &&(OsText, OsText)| key.as_os_str().to_str().is_some_and(gets_variable);
     Install {
         command: vec![given.tmo.into(), install::PART.into(), dir],
-        cwd: None,
         env: given.variables.iter().filter(is_passed_on).cloned().collect(),
         timeout_ms: app.install_timeout_seconds.saturating_mul(1000),
         version: app.version.to_string(),

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 
 use super::Settings;
 use crate::config::load::Loaded;
-use crate::config::procfile::ProcfileEntry;
-use crate::config::toml::{ProcessTable, Said as _, TmoToml};
+use crate::config::toml::{Said as _, TmoToml};
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
 use crate::model::signal::SignalName;
 use crate::model::units::written_span;
@@ -38,30 +37,55 @@ pub fn explain(
     let Some(entry) = loaded.procfile.entries.iter().find(|known| known.name == entry) else {
         return vec![];
     };
-    let table = &loaded.toml.of(&entry.name);
-    let of_app = |key: &str| matches!(key, "cwd" | "autostart");
-    let explainer = Explainer { loaded, settings, entry, table };
+    let (apps, table) = (&loaded.apps, loaded.toml.of(&entry.name));
+    let row = |key, value, at, setting: &str| {
+        let from = origin(&loaded.toml, settings, at, setting);
+        Explained { key, value, from }
+    };
+    let command = match &process.argv {
+        Some(argv) => json!(argv),
+        None => json!(process.command),
+    };
+    let apps_file = apps.of_process(&entry.name).map(|_| apps.file().display().to_string());
+    let of_table = table.command.at().map(|at| loaded.toml.source.place(&at));
+    let file = loaded.project.procfile_shown.display();
+    let of_procfile = || match entry.line {
+        0 => file.to_string(),
+        line => format!("{file}:{line}"),
+    };
+    let from = apps_file.clone().or(of_table).unwrap_or_else(of_procfile);
+    let port_by = match (process.port, &table.port) {
+        (None, _) => "NO_PORT",
+        (Some(_), None) => "PORT",
+        // The process's own port wins, whatever the base port.
+        (Some(_), Some(_)) => "",
+    };
+    let end = match process.on_exit {
+        OnExit::StopAll => "stop-all",
+        OnExit::Remain => "ignore",
+        OnExit::Restart => "restart",
+    };
+    let end_by = settings.on_exit(entry).map_or("", |(_, setting)| setting);
+    let signal = process.stop_signal.to_string();
+    let signal = signal.parse::<SignalName>().map_or(signal, |name| name.to_string());
+    let signal_by = settings.stop_signal(entry).map_or("", |_| "STOP_SIGNALS");
+    let grace = written_span(process.grace_ms.unwrap_or(plan.grace_ms));
     let mut all = vec![
-        explainer.command(process),
-        explainer.row("cwd", json!(process.cwd.as_ref().unwrap_or(&plan.root)), table.cwd.at()),
-        explainer.port(process),
-        explainer.over("shell", json!(process.shell), table.shell.at(), "SHELL"),
-        explainer.row("autostart", json!(!process.waits), table.autostart.at()),
-        explainer.on_exit(process),
-        explainer.stop_signal(process),
-        explainer.over(
-            "stop.timeout",
-            json!(written_span(process.grace_ms.unwrap_or(plan.grace_ms))),
-            table.stop.timeout_ms.at(),
-            "TIMEOUT",
-        ),
+        Explained { key: "command", value: command, from },
+        row("cwd", json!(process.cwd.as_ref().unwrap_or(&plan.root)), table.cwd.at(), ""),
+        row("port", json!(process.port), table.port.at(), port_by),
+        row("shell", json!(process.shell), table.shell.at(), "SHELL"),
+        row("autostart", json!(!process.waits), table.autostart.at(), ""),
+        row("on_exit", json!(end), table.on_exit.at(), end_by),
+        row("stop.signal", json!(signal), table.stop.signal.at(), signal_by),
+        row("stop.timeout", json!(grace), table.stop.timeout_ms.at(), "TIMEOUT"),
     ];
-    let mut by_file: Vec<_> = table.rows(process).collect();
-    let stop_command = table.stop.command.at();
-    by_file.extend(stop_command.map(|at| ("stop.command", json!(process.rules.stop_command), at)));
-    all.extend(by_file.into_iter().map(|(key, value, at)| explainer.row(key, value, Some(at))));
-    if let (Some(install), Some(file)) = (&process.install, explainer.apps_file()) {
-        for row in all.iter_mut().filter(|row| of_app(row.key)) {
+    all.extend(table.rows(process).map(|(key, value, at)| row(key, value, Some(at), "")));
+    if let Some(at) = table.stop.command.at() {
+        all.push(row("stop.command", json!(process.rules.stop_command), Some(at), ""));
+    }
+    if let (Some(install), Some(file)) = (&process.install, apps_file) {
+        for row in all.iter_mut().filter(|row| matches!(row.key, "cwd" | "autostart")) {
             row.from.clone_from(&file);
         }
         let value = json!(written_span(install.timeout_ms));
@@ -72,98 +96,15 @@ pub fn explain(
 
 /// What is to provide the terminals of the run, and why.
 pub fn explain_backend(toml: &TmoToml, settings: &Settings) -> Explained {
-    let of_file = || toml.backend.at().map(|at| toml.source.place(&at));
-    let by = settings.said_by.get("BACKEND").map(str::to_owned);
     Explained {
         key: "backend",
         value: json!(settings.backend(toml)),
-        from: by.or_else(of_file).unwrap_or_else(|| DEFAULT.into()),
+        from: origin(toml, settings, toml.backend.at(), "BACKEND"),
     }
 }
 
-struct Explainer<'a> {
-    loaded: &'a Loaded,
-    settings: &'a Settings,
-    entry: &'a ProcfileEntry,
-    table: &'a ProcessTable,
-}
-
-impl Explainer<'_> {
-    /// The file with the settings of the process, if it is an app.
-    fn apps_file(&self) -> Option<String> {
-        let apps = &self.loaded.apps;
-        apps.of_process(&self.entry.name).map(|_| apps.file().display().to_string())
-    }
-
-    fn place(&self, at: Option<Range<usize>>) -> Option<String> {
-        at.map(|at| self.loaded.toml.source.place(&at))
-    }
-
-    fn row(&self, key: &'static str, value: Value, at: Option<Range<usize>>) -> Explained {
-        let from = self.place(at).unwrap_or_else(|| DEFAULT.into());
-        Explained { key, value, from }
-    }
-
-    /// The same, but a flag or variable overrides it.
-    fn over(
-        &self,
-        key: &'static str,
-        value: Value,
-        at: Option<Range<usize>>,
-        setting: &str,
-    ) -> Explained {
-        let row = self.row(key, value, at);
-        match self.settings.said_by.get(setting) {
-            Some(by) => Explained { from: by.to_owned(), ..row },
-            None => row,
-        }
-    }
-
-    fn command(&self, process: &ProcessPlan) -> Explained {
-        let value = match &process.argv {
-            Some(argv) => json!(argv),
-            None => json!(process.command),
-        };
-        let of_table = self.table.command.at();
-        let file = &self.loaded.project.procfile_shown;
-        if let Some(file) = self.apps_file() {
-            return Explained { key: "command", value, from: file };
-        }
-        let of_procfile = || match self.entry.line {
-            0 => file.display().to_string(),
-            line => format!("{}:{line}", file.display()),
-        };
-        let from = self.place(of_table).unwrap_or_else(of_procfile);
-        Explained { key: "command", value, from }
-    }
-
-    fn port(&self, process: &ProcessPlan) -> Explained {
-        let at = self.table.port.at();
-        // The process's own port wins, whatever the base port.
-        let setting = match (process.port, &at) {
-            (None, _) => "NO_PORT",
-            (Some(_), None) => "PORT",
-            (Some(_), Some(_)) => "",
-        };
-        self.over("port", json!(process.port), at, setting)
-    }
-
-    fn on_exit(&self, process: &ProcessPlan) -> Explained {
-        let word = match process.on_exit {
-            OnExit::StopAll => "stop-all",
-            OnExit::Remain => "ignore",
-            OnExit::Restart => "restart",
-        };
-        let at = self.table.on_exit.at();
-        let setting = self.settings.on_exit(self.entry).map_or("", |(_, setting)| setting);
-        self.over("on_exit", json!(word), at, setting)
-    }
-
-    fn stop_signal(&self, process: &ProcessPlan) -> Explained {
-        let name = process.stop_signal.to_string().parse::<SignalName>();
-        let word = name.map_or_else(|_| process.stop_signal.to_string(), |name| name.to_string());
-        let at = self.table.stop.signal.at();
-        let setting = self.settings.stop_signal(self.entry).map_or("", |_| "STOP_SIGNALS");
-        self.over("stop.signal", json!(word), at, setting)
-    }
+/// The flag or variable that a setting comes from, or else its place in the file.
+fn origin(toml: &TmoToml, settings: &Settings, at: Option<Range<usize>>, setting: &str) -> String {
+    let by = settings.said_by.get(setting).map(str::to_owned);
+    by.or_else(|| at.map(|at| toml.source.place(&at))).unwrap_or_else(|| DEFAULT.into())
 }

@@ -15,9 +15,9 @@ use super::resolve::{PlannedInstance, find_shell};
 use super::settings::Settings;
 use crate::config::load::Loaded;
 use crate::config::procfile::ProcfileEntry;
-use crate::config::toml::{DeclaredProbe, DependencyEntry, ProcessTable, command_line, value};
+use crate::config::toml::{DependencyEntry, ProcessTable, Said as _, command_line, value};
 use crate::model::ProcName;
-use crate::model::plan::{OnExit, ProcessPlan, Stdin};
+use crate::model::plan::{OnExit, ProcessPlan};
 use crate::model::rules::{Check, Liveness, Need, Probe, ProcessPolicy, Stage};
 use crate::model::text::OsText;
 
@@ -65,14 +65,7 @@ impl PlannedInstance<'_> {
             stop_signal: signal,
             grace_ms: value(&table.stop.timeout_ms).filter(|_| settings.grace.is_none()),
             on_exit: by_flag.or(by_table).unwrap_or_else(|| usual_end(given, entry, &table)),
-            stdin: Stdin::default(),
-            waits: false,
-            added: false,
-            removed: false,
-            additions: 0,
-            revision: 0,
-            own_revision: 0,
-            install: None,
+            waits: value(&table.autostart) == Some(false),
             rules: ProcessPolicy {
                 restart: table.restart.policy(by_flag, by_table),
                 needs: needs(given, &table),
@@ -81,6 +74,7 @@ impl PlannedInstance<'_> {
                 ..ProcessPolicy::default()
             },
             name: self.name,
+            ..ProcessPlan::default()
         };
         table.apply(&mut plan);
         if let Some(app) = given.loaded.apps.of_process(&entry.name) {
@@ -119,34 +113,21 @@ fn checks(
     table: &ProcessTable,
     port: Option<u16>,
 ) -> Result<(Vec<Check>, Option<Liveness>), PlanError> {
-    let probe = |asked: &DeclaredProbe, at: usize| -> Result<Probe, PlanError> {
-        asked.with_port(port).ok_or_else(|| PlanError::NoPort {
-            place: given.loaded.toml.source.place(&(at..at)),
-            name: name.to_string(),
-            by: given.settings.said_by.get("NO_PORT").unwrap_or("no port").to_owned(),
-        })
-    };
-    let mut ready = vec![];
-    if let Some(checks) = &table.ready {
-        for check in checks.get_ref() {
-            ready.push(Check {
-                probe: probe(&check.probe, checks.span().start)?,
-                timeout_ms: check.timeout_ms,
-                every_ms: check.every_ms,
-            });
+    let (mut ready, mut live) = (value(&table.ready).unwrap_or_default(), value(&table.live));
+    let of_ready = ready.iter_mut().map(|check| (&mut check.probe, table.ready.at()));
+    let of_live = live.iter_mut().map(|live| (&mut live.probe, table.live.at()));
+    for (probe, at) in of_ready.chain(of_live) {
+        if let Probe::Port { port: asked, .. } = probe
+            && *asked == Probe::ITS_PORT
+        {
+            *asked = port.ok_or_else(|| PlanError::NoPort {
+                place: given.loaded.toml.source.place(&at.unwrap_or_default()),
+                name: name.to_string(),
+                by: given.settings.said_by.get("NO_PORT").unwrap_or("no port").to_owned(),
+            })?;
         }
     }
-    let live = table.live.as_ref().map(|live| {
-        let (at, live) = (live.span().start, live.get_ref());
-        Ok::<_, PlanError>(Liveness {
-            probe: probe(&live.probe, at)?,
-            timeout_ms: live.timeout_ms,
-            every_ms: live.every_ms,
-            failures: live.failures,
-            action: live.action,
-        })
-    });
-    Ok((ready, live.transpose()?))
+    Ok((ready, live))
 }
 
 /// All instances of all entries that it depends on; entries that are left out are not waited for.

@@ -87,7 +87,7 @@ pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
         }
         let own = changes_its_own(process, &now, &shared);
         now.own_revision = process.own_revision.saturating_add(u32::from(own));
-        let change = compare((old, process), (&plan, &mut now));
+        let change = compare(old, process, &plan, &mut now);
         changes.push((now.name.clone(), change));
         plan.processes.push(now);
     }
@@ -215,13 +215,10 @@ fn color(plan: &Plan, at: usize, usual: u8) -> u8 {
 }
 
 /// Determine what has changed, and advance the counters of starts and restarts.
-fn compare(
-    (old, process): (&Plan, &ProcessPlan),
-    (plan, now): (&Plan, &mut ProcessPlan),
-) -> ProcessChange {
+fn compare(old: &Plan, process: &ProcessPlan, plan: &Plan, now: &mut ProcessPlan) -> ProcessChange {
     let cleans = |process: &ProcessPlan| process.rules.stage == Stage::Cleanup;
     let comes = process.removed || process.added && !now.added || cleans(process) && !cleans(now);
-    let runs = what_it_runs((old, process), (plan, now));
+    let runs = what_it_runs(old, process, plan, now);
     (now.removed, now.additions) = (false, process.additions.saturating_add(u32::from(comes)));
     now.revision = process.revision.saturating_add(u32::from(!runs.is_empty()));
     if process.removed {
@@ -230,15 +227,12 @@ fn compare(
     if !runs.is_empty() {
         return ProcessChange::Restarted { what: runs, with: None };
     }
-    let what = policies((old, process), (plan, now));
+    let what = policies(old, process, plan, now);
     if what.is_empty() { ProcessChange::Unchanged } else { ProcessChange::Policies { what } }
 }
 
 /// The changed settings that need a restart to take effect.
-fn what_it_runs(
-    (old, process): (&Plan, &ProcessPlan),
-    (plan, now): (&Plan, &ProcessPlan),
-) -> Vec<String> {
+fn what_it_runs(old: &Plan, process: &ProcessPlan, plan: &Plan, now: &ProcessPlan) -> Vec<String> {
     let cleans = |process: &ProcessPlan| process.rules.stage == Stage::Cleanup;
     let mut what = words(&[
         ("command", process.command != now.command || process.argv != now.argv),
@@ -321,10 +315,7 @@ fn variables(before: &BTreeMap<&OsText, &OsText>, now: &BTreeMap<&OsText, &OsTex
 }
 
 /// The changed settings that take effect without a restart.
-fn policies(
-    (old, process): (&Plan, &ProcessPlan),
-    (plan, now): (&Plan, &ProcessPlan),
-) -> Vec<String> {
+fn policies(old: &Plan, process: &ProcessPlan, plan: &Plan, now: &ProcessPlan) -> Vec<String> {
     let grace = |plan: &Plan, of: &ProcessPlan| of.grace_ms.unwrap_or(plan.grace_ms);
     let stop = process.stop_signal != now.stop_signal
         || grace(old, process) != grace(plan, now)

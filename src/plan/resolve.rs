@@ -231,21 +231,17 @@ pub fn resolve(
         name_width,
         formation_port_step: settings.ports.map_or(0, |ports| ports.instance),
         colors: settings.colors.clone(),
-        exit_code_from: None,
-        no_deps: false,
-        ends_when_done: false,
         hooks: loaded.toml.hooks.clone(),
         web: loaded.toml.web.clone(),
         watchers: loaded.toml.watchers.clone(),
         detach_keys: loaded.toml.detach_keys.clone(),
         crash_dir: crash_dir(context, loaded).map(Into::into),
-        apps: loaded.apps.dir.as_path().into(),
-        taken_ports: vec![],
+        apps: Some(loaded.apps.dir.as_path().into()),
         last_run: Some(dirs::last_run(env, &project.socket.path).into()),
         lines,
-        origin: None,
-        generation: 0,
         processes,
+        // The caller adds what it knows besides.
+        ..Plan::default()
     })
 }
 

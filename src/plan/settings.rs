@@ -184,7 +184,7 @@ impl Settings {
             only: list(&typed.processes, "PROCESSES")?,
             ignored: list(&typed.ignored_processes, "IGNORED_PROCESSES")?,
             can_die: list(&typed.can_die, "CAN_DIE")?,
-            any_can_die: typed.any_can_die(env)?,
+            any_can_die: env.flag(typed.any_can_die, "ANY_CAN_DIE")?,
             auto_restart: list(&typed.auto_restart, "AUTO_RESTART")?,
             stop_signals,
             grace,
@@ -385,7 +385,7 @@ fn or_env<T>(
 /// The ports to assign, or `None` if processes get no ports.
 fn ports(env: &Env, typed: &StartOptions) -> Result<Option<Ports>, PlanError> {
     const EXPECTED: &str = "a port (0 to 65535)";
-    if typed.no_port(env)? {
+    if env.flag(typed.no_port, "NO_PORT")? {
         return Ok(None);
     }
     let parse = |text: &str| text.trim().parse().ok();

@@ -63,7 +63,7 @@ impl MergeInput {
         };
         let disk = toml::Disk { dir: Path::new("/x"), read: &read, is_dir: &|_| Ok(()) };
         let found =
-            toml::resolve_with_disk(&toml, &procfile.entries, env, (&disk, mistakes)).unwrap();
+            toml::resolve_with_disk(&toml, &procfile.entries, env, &disk, mistakes).unwrap();
         procfile.entries = found.entries;
         let failures = Failures::parse(DECLARED.as_bytes(), "failures").unwrap();
         let (apps, command) = (Apps::default(), vec![]);

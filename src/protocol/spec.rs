@@ -32,7 +32,7 @@ pub enum Want {
 }
 
 /// The desired state of one pane.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Spec {
     /// Format version, [`SPEC_VERSION`].
     pub version: u32,

@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::lock;
 use super::saved::{STATE_VERSION, SavedRun};
 use crate::journal::cursor::Position;
 use crate::model::plan::{PLAN_VERSION, Plan, ProcessPlan};
-use crate::model::text::OsText;
 use crate::protocol::life::Traces;
 use crate::protocol::paths::PanePaths;
 use crate::protocol::spec::replace;
@@ -131,13 +130,9 @@ impl RuntimeDir {
 
     /// Read the plan.
     pub fn plan(&self) -> Result<Plan, RuntimeDirError> {
-        let plan: Plan = read(&self.plan_file())?;
-        if plan.version > PLAN_VERSION {
-            let why = format!("format {} is unknown to this tmo", plan.version);
-            return Err(RuntimeDirError::Format { path: self.plan_file(), why });
-        }
+        let plan = read_json(self.plan_file(), PLAN_VERSION, |plan: &Plan| plan.version)?;
         // Every later version has a directory of apps.
-        if plan.apps == OsText::default() {
+        if plan.apps.is_none() {
             let why = "tmo 0.1 has started this run".to_owned();
             return Err(RuntimeDirError::Format { path: self.plan_file(), why });
         }
@@ -146,36 +141,18 @@ impl RuntimeDir {
 
     /// Replace the plan of the run, after a reload or when `tmo scale` adds instances.
     pub(crate) fn write_plan(&self, plan: &Plan) -> Result<(), RuntimeDirError> {
-        let path = self.plan_file();
-        let text = serde_json::to_vec(plan)
-            .map_err(|e| RuntimeDirError::Format { path: path.clone(), why: e.to_string() })?;
-        replace(&path, &text).map_err(|source| RuntimeDirError::Io { path, source })
+        write_json(self.plan_file(), plan)
     }
 
     /// What every command needs to know of the state that the last supervisor saved.
     pub fn saved(&self) -> Result<SavedRun, RuntimeDirError> {
-        self.read_state(|saved: &SavedRun| saved.version)
+        read_json(self.state_file(), STATE_VERSION, |saved: &SavedRun| saved.version)
     }
 
     /// The same, if its process ids mean something here: they are of this boot and pid namespace.
     pub(super) fn saved_here(&self) -> Option<SavedRun> {
         let saved = self.saved().ok()?;
         (saved.boot == sys::boot_id() && !saved.is_elsewhere()).then_some(saved)
-    }
-
-    /// Read `state.json` in this form, which knows the version.
-    pub(crate) fn read_state<T: for<'de> Deserialize<'de>>(
-        &self,
-        version: impl FnOnce(&T) -> u32,
-    ) -> Result<T, RuntimeDirError> {
-        let saved = read(&self.state_file())?;
-        match version(&saved) {
-            ..=STATE_VERSION => Ok(saved),
-            version => {
-                let why = format!("format {version} is unknown to this tmo");
-                Err(RuntimeDirError::Format { path: self.state_file(), why })
-            }
-        }
     }
 
     /// Whether a guardian or a supervisor holds the lock, as far as that can be told.
@@ -205,7 +182,7 @@ impl RuntimeDir {
             return self.lives().any(|life| is_locked(&life));
         }
         let tmux = saved.and_then(|saved| saved.tmux);
-        let tmux = tmux.is_some_and(|server| sys::alive(server.pid, server.start_time));
+        let tmux = tmux.is_some_and(|server| sys::alive(server.id()));
         tmux || !self.living_shims().is_empty()
     }
 
@@ -229,8 +206,7 @@ impl RuntimeDir {
         let (Ok(plan), Some(_)) = (self.plan(), self.saved_here()) else { return all };
         let traces =
             |process: &ProcessPlan| Traces::read(&PanePaths::new(&self.dir, &process.name).life());
-        let lives =
-            |traces: Traces| traces.mains.iter().any(|&(pid, start)| sys::alive(pid, start));
+        let lives = |traces: Traces| traces.mains.iter().any(|main| sys::alive(*main));
         let known = plan.processes.iter().any(|process| lives(traces(process)));
         if !known && !sys::has_orphans(&plan.run) {
             return all;
@@ -240,7 +216,7 @@ impl RuntimeDir {
             all.add(sys::kill_orphans(&sys::Orphans {
                 run: plan.run.clone(),
                 process: process.name.to_string(),
-                shim: shim.map_or(0, |(pid, _)| pid),
+                shim: shim.map_or(0, |shim| shim.pid),
                 mains,
                 ..sys::Orphans::default()
             }));
@@ -260,23 +236,21 @@ impl RuntimeDir {
     pub(crate) fn keeper(&self) -> Option<u32> {
         /// How long a supervisor that was just killed may take to exit after its lock was released.
         const LAST_MOMENTS: Duration = Duration::from_secs(1);
-        let (pid, start_time) = self.saved_here()?.keeper?;
-        let lives = sys::alive(pid, start_time);
-        (lives && !sys::ends_within(pid, start_time, LAST_MOMENTS)).then_some(pid)
+        let keeper = self.saved_here()?.keeper?;
+        (sys::alive(keeper) && !sys::ends_within(keeper, LAST_MOMENTS)).then_some(keeper.pid)
     }
 
     /// The supervisor of this run, if it is stopped (SIGSTOP).
     pub fn stopped_supervisor(&self) -> Option<u32> {
         let keeper = self.saved_here()?.keeper?;
-        let process = sys::info(keeper.0).filter(|process| process.id() == keeper)?;
-        (process.is_stopped() && self.is_held()).then_some(keeper.0)
+        (keeper.info()?.is_stopped() && self.is_held()).then_some(keeper.pid)
     }
 
     /// The living shims of this run.
     fn living_shims(&self) -> Vec<u32> {
         let shim = |path: PathBuf| {
-            let (pid, start_time) = Traces::read(&path).shim?;
-            sys::alive(pid, start_time).then_some(pid)
+            let shim = Traces::read(&path).shim?;
+            sys::alive(shim).then_some(shim.pid)
         };
         self.lives().filter_map(shim).collect()
     }
@@ -351,9 +325,28 @@ fn remove_file(path: &Path) -> std::io::Result<()> {
     }
 }
 
-fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, RuntimeDirError> {
-    let io = |source| RuntimeDirError::Io { path: path.to_owned(), source };
-    let text = files::read_plain(path).map_err(io)?;
-    serde_json::from_slice(&text)
-        .map_err(|e| RuntimeDirError::Format { path: path.to_owned(), why: e.to_string() })
+/// Read this JSON file, of which no version above `newest` is known; `version` is its own.
+pub(crate) fn read_json<T: for<'de> Deserialize<'de>>(
+    path: PathBuf,
+    newest: u32,
+    version: impl FnOnce(&T) -> u32,
+) -> Result<T, RuntimeDirError> {
+    let text = match files::read_plain(&path) {
+        Ok(text) => text,
+        Err(source) => return Err(RuntimeDirError::Io { path, source }),
+    };
+    let why = match serde_json::from_slice(&text).map(|found: T| (version(&found), found)) {
+        Ok((version, found)) if version <= newest => return Ok(found),
+        Ok((version, _)) => format!("format {version} is unknown to this tmo"),
+        Err(error) => error.to_string(),
+    };
+    Err(RuntimeDirError::Format { path, why })
+}
+
+/// Replace this file by this value as JSON.
+pub(crate) fn write_json(path: PathBuf, value: &impl Serialize) -> Result<(), RuntimeDirError> {
+    match serde_json::to_vec(value) {
+        Ok(text) => replace(&path, &text).map_err(|source| RuntimeDirError::Io { path, source }),
+        Err(error) => Err(RuntimeDirError::Format { path, why: error.to_string() }),
+    }
 }

@@ -251,7 +251,7 @@ impl RuntimeDir {
         let mut forced = self.end(reach, self.lives().collect());
         if let Some(forced) = &mut forced {
             // Without its parent and its terminal, nothing else shows that it belongs to the run.
-            let left = stuck.into_iter().filter(|p| sys::alive(p.pid, p.start_time)).collect();
+            let left = stuck.into_iter().filter(|p| sys::alive(p.id())).collect();
             forced.report.add(OrphanReport { left, ..OrphanReport::default() });
             // The socket of a server that was killed earlier.
             forced.sockets.extend(socket.filter(|socket| !forced.sockets.contains(socket)));
@@ -288,7 +288,7 @@ impl RuntimeDir {
         if left.is_empty() {
             left.extend(members.parts().cloned());
             let stays = remaining(&left).is_some();
-            left.retain(|part| stays && sys::alive(part.pid, part.start_time));
+            left.retain(|part| stays && sys::alive(part.id()));
         }
         left
     }
@@ -319,7 +319,7 @@ impl RuntimeDir {
         // parent of each command kills all that the command has started and exits.
         for ends in [&members.sinks, &members.beside] {
             for one in ends {
-                sys::ends_within(one.pid, one.start_time, KILL_PATIENCE);
+                sys::ends_within(one.id(), KILL_PATIENCE);
             }
             forced.kill(ends);
         }
@@ -327,7 +327,7 @@ impl RuntimeDir {
         let late: Vec<ProcInfo> = self.members(reach).parts().cloned().collect();
         forced.kill(&late);
         // A sink below a shim was spared at first, like everything of tmo that a process may have started.
-        forced.report.exempt.retain(|spared| sys::alive(spared.pid, spared.start_time));
+        forced.report.exempt.retain(|spared| sys::alive(spared.id()));
         Some(forced)
     }
 
@@ -389,20 +389,20 @@ impl RuntimeDir {
 pub fn remaining(parts: &[ProcInfo]) -> Option<&ProcInfo> {
     let deadline = Instant::now() + KILL_PATIENCE;
     let left = || deadline.saturating_duration_since(Instant::now());
-    parts.iter().find(|part| !sys::ends_within(part.pid, part.start_time, left()))
+    parts.iter().find(|part| !sys::ends_within(part.id(), left()))
 }
 
 impl Forced {
     /// SIGKILL, and wait a little for the end of each.
     fn kill(&mut self, processes: &[ProcInfo]) {
-        let there = |p: &&ProcInfo| sys::alive(p.pid, p.start_time);
+        let there = |p: &&ProcInfo| sys::alive(p.id());
         let there: Vec<&ProcInfo> = processes.iter().filter(there).collect();
         for process in &there {
             // If this is refused, the process is reported below.
-            let _ = sys::signal(process.pid, process.start_time, SIGKILL);
+            let _ = sys::signal(process.id(), SIGKILL);
         }
         for process in there {
-            if sys::ends_within(process.pid, process.start_time, KILL_PATIENCE) {
+            if sys::ends_within(process.id(), KILL_PATIENCE) {
                 self.report.ended += 1;
             } else if !self.report.left.contains(process) {
                 self.report.left.push(process.clone());

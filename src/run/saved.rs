@@ -1,5 +1,6 @@
 //! What is known of a run by its `state.json`, without the engine that writes it (`PersistedState`).
 
+use crate::model::ProcessId;
 use serde::{Deserialize, Serialize};
 
 use crate::model::member::Member;
@@ -20,7 +21,7 @@ pub struct SavedRun {
     /// Pid namespace of the process ids below.
     pub pid_namespace: String,
     /// Pid and start time of the supervisor that saved this.
-    pub keeper: Option<(u32, u64)>,
+    pub keeper: Option<ProcessId>,
     /// The tmux server.
     pub tmux: Option<TmuxServer>,
     supervisor: SavedMachine,
@@ -47,6 +48,13 @@ pub struct TmuxServer {
     pub start_time: u64,
     /// Its socket, which tmux does not remove when it ends.
     pub socket: OsText,
+}
+
+impl TmuxServer {
+    /// Which process it is.
+    pub const fn id(&self) -> ProcessId {
+        ProcessId { pid: self.pid, start: self.start_time }
+    }
 }
 
 impl SavedRun {

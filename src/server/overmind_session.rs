@@ -182,7 +182,7 @@ impl Echoing {
 
 /// Open an echo. The cursor is placed before the echo is announced, so its stream begins with that notice.
 async fn open(api: &Api) -> Result<Echoing, Ending> {
-    let cursor = api.journal.echo.start();
+    let cursor = api.echo.start();
     let number = api.echoes.fetch_add(1, Ordering::Relaxed) + 1;
     let attached = api.handle.echo(number).await?;
     let (api, chunk) = (api.clone(), Vec::new());

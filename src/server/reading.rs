@@ -25,12 +25,6 @@ pub struct Reading {
     pub(super) answers: Option<Budget>,
 }
 
-impl std::fmt::Debug for Reading {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reading").field("run", &self.handle.run).finish_non_exhaustive()
-    }
-}
-
 impl Reading {
     /// The data of the run of this handle. The journal is read up to the head of the handle. `answers` limits the memory
     /// of pages of lines.

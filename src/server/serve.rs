@@ -29,7 +29,7 @@ use super::prefixed_stream::{Language, rewound, sniff};
 use super::reading::Reading;
 use super::tcp;
 use super::versions;
-use crate::api::history::JournalAccess;
+use crate::api::history::{Echo, JournalAccess};
 use crate::api::proof::Token;
 use crate::crash::access::CrashAccess;
 
@@ -64,7 +64,7 @@ impl Default for Limits {
 }
 
 /// What clients read from disk.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Files {
     /// The journal.
     pub journal: JournalAccess,
@@ -73,10 +73,10 @@ pub struct Files {
 }
 
 /// State shared by all conversations.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Api {
     pub(super) handle: Handle,
-    pub(super) journal: JournalAccess,
+    pub(super) echo: Arc<dyn Echo>,
     pub(super) reading: Reading,
     pub(super) limits: Limits,
     pub(super) closing: watch::Receiver<bool>,
@@ -119,15 +119,12 @@ impl Api {
         limits: Limits,
         closing: watch::Receiver<bool>,
     ) -> Self {
-        let reading = Reading::new(
-            handle.clone(),
-            Arc::clone(&journal.history),
-            crashes,
-            Some(Budget::new(budget::ALL)),
-        );
+        let JournalAccess { echo, history } = journal;
+        let reading =
+            Reading::new(handle.clone(), history, crashes, Some(Budget::new(budget::ALL)));
         Self {
             handle,
-            journal,
+            echo,
             reading,
             limits,
             closing,
@@ -159,7 +156,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let (closing, closes) = watch::channel(false);
-    let mut doors = Doors::open(listeners, limits, (&handle, &closes))?;
+    let mut doors = Doors::open(listeners, limits, &handle, &closes)?;
     let api = Api::new(handle, files, limits, closes);
     let mut clients = Clients { router: http::router(api.clone()), api, tasks: JoinSet::new() };
     let mut shutdown = pin!(shutdown);
@@ -219,14 +216,16 @@ impl Doors {
     fn open(
         listeners: Listeners,
         limits: Limits,
-        (handle, closing): (&Handle, &watch::Receiver<bool>),
+        handle: &Handle,
+        closing: &watch::Receiver<bool>,
     ) -> io::Result<Self> {
         let open = |listener: std::os::unix::net::UnixListener| {
             listener.set_nonblocking(true)?;
             UnixListener::from_std(listener)
         };
-        let tcp =
-            listeners.tcp.map(|tcp| tcp::Door::open(tcp, limits, handle.clone(), closing.clone()));
+        let tcp = listeners.tcp.map(|(tcp, token)| {
+            tcp::Door::open(tcp, token, limits, handle.clone(), closing.clone())
+        });
         Ok(Self {
             main: open(listeners.main)?,
             spare: listeners.spare.map(open).transpose()?,
@@ -323,7 +322,7 @@ async fn converse(mut stream: UnixStream, router: Router, api: Api) {
             overmind_session::converse(stream, first, api).await;
         }
         Ok(Ok(Some((Language::Http, first)))) => {
-            serve_http((first, stream), router, &api.limits, closing).await;
+            serve_http(first, stream, router, &api.limits, closing).await;
         }
         Ok(Ok(None) | Err(_)) => {}
         Err(_) => tracing::debug!("a client said nothing for {:?}", api.limits.patience),
@@ -331,7 +330,8 @@ async fn converse(mut stream: UnixStream, router: Router, api: Api) {
 }
 
 async fn serve_http(
-    (first, mut stream): (Vec<u8>, UnixStream),
+    first: Vec<u8>,
+    mut stream: UnixStream,
     router: Router,
     limits: &Limits,
     mut closing: watch::Receiver<bool>,

@@ -24,11 +24,10 @@ impl Supervisor {
         mut set: BTreeMap<ProcId, Action>,
         order: ChangeOrder,
         now: Timestamp,
-        out: &mut Vec<Effect>,
     ) -> Vec<(ProcId, WaitCondition)> {
         let mut within = BTreeMap::new();
         if order == ChangeOrder::Dependencies {
-            self.add_restarted_dependents(&mut set, out);
+            self.add_restarted_dependents(&mut set);
             within = set.keys().map(|&id| (id, self.needs_within(id, &set))).collect();
         }
         let stops = |id: &ProcId| {
@@ -36,8 +35,15 @@ impl Supervisor {
             goes && self.procs[*id].alive() && !self.procs[*id].is_stuck()
         };
         let mut dependents: BTreeMap<ProcId, Vec<ProcId>> = BTreeMap::new();
+        // What stops, or starts anew, only once another has stopped: all that this one needs, because a later request
+        // may let one between stop at once.
+        let begins = |id: &ProcId| {
+            let starts = set.get(id).is_some_and(|action| action.starts());
+            starts && !self.procs[*id].alive()
+        };
         for &id in within.keys().filter(|id| stops(id)) {
-            for on in self.changed_after(id, &set, stops) {
+            let needed = self.with_needs(vec![id]).into_iter();
+            for on in needed.filter(|on| *on != id && (stops(on) || begins(on))) {
                 dependents.entry(on).or_default().push(id);
             }
         }
@@ -59,9 +65,9 @@ impl Supervisor {
             let part = ChangePart { dependents, awaits, ..ChangePart::default() };
             let begins = !self.procs[id].alive() || action == Action::Restart;
             let goal = match action {
-                Action::Start => self.start_as(id, part, now, out),
-                Action::Stop | Action::Leave => self.stop_in_turn(id, action, part, out),
-                Action::Restart => self.restart_in_turn(id, part, now, out),
+                Action::Start => self.start_as(id, part, now),
+                Action::Stop | Action::Leave => self.stop_in_turn(id, action, part),
+                Action::Restart => self.restart_in_turn(id, part, now),
                 Action::Keep => self.keep(id, part),
             };
             // A user who runs a one-shot process waits for its result.
@@ -79,7 +85,7 @@ impl Supervisor {
 
     /// Add the running processes that are to be restarted after one of the set
     /// (`depends_on = { …, restart = true }`).
-    fn add_restarted_dependents(&self, set: &mut BTreeMap<ProcId, Action>, out: &mut Vec<Effect>) {
+    fn add_restarted_dependents(&mut self, set: &mut BTreeMap<ProcId, Action>) {
         let begins = |id: ProcId, action: Action| match action {
             Action::Restart => true,
             Action::Start => !self.procs[id].alive() && self.procs[id].begun > 0,
@@ -97,7 +103,7 @@ impl Supervisor {
                     set.insert(id, Action::Restart);
                     begun.push(id);
                     let on = self.procs[on].name.clone();
-                    out.push(Effect::Say(Some(id), What::RestartsWith { on }));
+                    self.effects.push(Effect::Say(Some(id), What::RestartsWith { on }));
                 }
             }
         }
@@ -117,31 +123,6 @@ impl Supervisor {
             } else {
                 open.extend(&self.procs[on].needs);
             }
-        }
-        found
-    }
-
-    /// The processes of the set that stop, or start anew, only once this one has stopped: those that it needs,
-    /// directly or through others. These are all named, because a later request may let one between stop at once.
-    fn changed_after(
-        &self,
-        id: ProcId,
-        set: &BTreeMap<ProcId, Action>,
-        stops: impl Fn(&ProcId) -> bool,
-    ) -> Vec<ProcId> {
-        let (mut found, mut seen) = (vec![], BTreeSet::new());
-        let needs = |id: ProcId| self.procs[id].needs.iter().map(|(on, _)| *on);
-        let mut open: Vec<_> = needs(id).collect();
-        while let Some(on) = open.pop() {
-            if on == id || !seen.insert(on) {
-                continue;
-            }
-            let proc = &self.procs[on];
-            let begins = |action: &Action| action.starts() && !proc.alive();
-            if stops(&on) || set.get(&on).is_some_and(begins) {
-                found.push(on);
-            }
-            open.extend(needs(on));
         }
         found
     }
@@ -187,17 +168,11 @@ impl Supervisor {
         WaitCondition::Run(proc.life)
     }
 
-    fn stop_in_turn(
-        &mut self,
-        id: ProcId,
-        action: Action,
-        part: ChangePart,
-        out: &mut Vec<Effect>,
-    ) -> WaitCondition {
+    fn stop_in_turn(&mut self, id: ProcId, action: Action, part: ChangePart) -> WaitCondition {
         let proc = &mut self.procs[id];
         let ends = proc.stop_was_requested() || proc.phase.exit().is_some();
         if part.dependents.is_empty() || !proc.alive() || ends {
-            return if action == Action::Leave { self.let_go(id, out) } else { self.stop(id, out) };
+            return if action == Action::Leave { self.let_go(id) } else { self.stop(id) };
         }
         if proc.waiting {
             // Its shim does not know the life that was held back.
@@ -208,18 +183,12 @@ impl Supervisor {
         WaitCondition::Over(proc.life)
     }
 
-    fn restart_in_turn(
-        &mut self,
-        id: ProcId,
-        part: ChangePart,
-        now: Timestamp,
-        out: &mut Vec<Effect>,
-    ) -> WaitCondition {
+    fn restart_in_turn(&mut self, id: ProcId, part: ChangePart, now: Timestamp) -> WaitCondition {
         let proc = &mut self.procs[id];
         proc.write_off(now);
         proc.forgive();
         if !proc.alive() {
-            return self.start_as(id, part, now, out);
+            return self.start_as(id, part, now);
         }
         let going = proc.stop_was_requested();
         // A life that was requested before, and of which the shim knows, may have begun unheard.
@@ -229,8 +198,8 @@ impl Supervisor {
         }
         if part.dependents.is_empty() && part.awaits.as_ref().is_none_or(Vec::is_empty) {
             (self.procs[id].change, self.procs[id].waiting) = (part, false);
-            self.recall_skipped(id, now, out);
-            return self.restart(id, now, out);
+            self.recall_skipped(id, now);
+            return self.restart(id, now);
         }
         let proc = &mut self.procs[id];
         if known {
@@ -242,9 +211,9 @@ impl Supervisor {
         let goal = WaitCondition::Run(proc.life);
         self.held.push(id);
         if going {
-            self.want(id, out);
+            self.want(id);
         }
-        self.recall_skipped(id, now, out);
+        self.recall_skipped(id, now);
         goal
     }
 
@@ -257,7 +226,7 @@ impl Supervisor {
     }
 
     /// Stop the processes whose turn has come.
-    pub(super) fn stop_next(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn stop_next(&mut self, now: Timestamp) {
         if self.run_phase != RunPhase::Running {
             return;
         }
@@ -274,10 +243,10 @@ impl Supervisor {
             let proc = &mut self.procs[id];
             proc.change.stops = None;
             if proc.goal == Goal::Stop {
-                self.stop(id, out);
+                self.stop(id);
             } else {
-                self.request_stop(id, out);
-                self.want(id, out);
+                self.request_stop(id);
+                self.want(id);
             }
             // The request to stop came earlier, but only now can a second one kill it.
             self.procs[id].note_request(now);
@@ -285,7 +254,7 @@ impl Supervisor {
     }
 
     /// Let the processes wait again that were skipped because of this one, which is started again.
-    pub(super) fn recall_skipped(&mut self, on: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn recall_skipped(&mut self, on: ProcId, now: Timestamp) {
         for id in ProcId::all(&self.procs) {
             let name = &self.procs[on].name;
             let proc = &self.procs[id];
@@ -298,10 +267,10 @@ impl Supervisor {
             (proc.goal, proc.note) = (Goal::Run, None);
             proc.request_next_life();
             proc.waiting = true;
-            self.bring_up(id, now, out);
+            self.bring_up(id, now);
             self.held.push(id);
             self.recalled.push(id);
-            self.recall_skipped(id, now, out);
+            self.recall_skipped(id, now);
         }
     }
 

@@ -1,5 +1,7 @@
 //! The start order: what a process waits for before it begins, and what happens if that never comes.
 
+use std::collections::BTreeSet;
+
 use super::proc::{Broken, Goal, Phase, Proc, Ready};
 use super::{Culprit, Effect, RunPhase, Supervisor};
 use crate::model::event::{Note, RunProblem, Skip, Unavailable, What};
@@ -38,13 +40,24 @@ impl Supervisor {
         needs
     }
 
+    /// These processes and all that they need, directly or through others.
+    pub(super) fn with_needs(&self, mut open: Vec<ProcId>) -> BTreeSet<ProcId> {
+        let mut found = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            if found.insert(id) {
+                open.extend(self.procs[id].needs.iter().map(|(on, _)| *on));
+            }
+        }
+        found
+    }
+
     /// Start the processes that this one needs and that are idle.
-    pub(super) fn call_needs(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn call_needs(&mut self, id: ProcId, now: Timestamp) {
         for (on, until) in self.procs[id].needs.clone() {
             let proc = &self.procs[on];
             let idle = proc.goal == Goal::Stop && !proc.alive() && !proc.retired;
             if idle && proc.expected_status(until) != DependencyStatus::Met {
-                self.start(on, now, out);
+                self.start(on, now);
             }
         }
     }
@@ -61,17 +74,17 @@ impl Supervisor {
     }
 
     /// Hold the process back if something that it waits for has not happened yet.
-    pub(super) fn hold(&mut self, id: ProcId, out: &mut Vec<Effect>) {
+    pub(super) fn hold(&mut self, id: ProcId) {
         self.procs[id].waiting = !self.may_begin(id);
         if self.procs[id].waiting {
-            self.report_waiting(id, out);
+            self.report_waiting(id);
         }
     }
 
-    fn report_waiting(&self, id: ProcId, out: &mut Vec<Effect>) {
+    fn report_waiting(&mut self, id: ProcId) {
         if self.blockers(id).next().is_some() {
             let on = self.blockers(id).map(|on| self.procs[on].name.clone()).collect();
-            out.push(Effect::Say(Some(id), What::Waiting { on }));
+            self.effects.push(Effect::Say(Some(id), What::Waiting { on }));
         }
     }
 
@@ -87,13 +100,13 @@ impl Supervisor {
     }
 
     /// Start the processes whose needs are met, and skip those whose needs can no longer be met.
-    pub(super) fn open_gates(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn open_gates(&mut self, now: Timestamp) {
         if self.run_phase != RunPhase::Running {
             return;
         }
         for id in std::mem::take(&mut self.held) {
             if self.procs[id].waiting && self.hopeless(id).is_none() {
-                self.report_waiting(id, out);
+                self.report_waiting(id);
             }
         }
         // Repeat, because a process that is skipped may be a need of others.
@@ -104,11 +117,11 @@ impl Supervisor {
                     continue;
                 }
                 if let Some(hopeless) = self.hopeless(id) {
-                    self.skip(id, hopeless, now, out);
+                    self.skip(id, hopeless, now);
                     moved = true;
                 } else if self.may_begin(id) {
                     self.procs[id].waiting = false;
-                    self.bring_up(id, now, out);
+                    self.bring_up(id, now);
                     moved = true;
                 }
                 if self.run_phase != RunPhase::Running {
@@ -127,22 +140,14 @@ impl Supervisor {
         let awaited = proc.awaited().iter().filter(|_| !proc.installs_in(proc.life));
         awaited.filter(|_| !proc.is_to_stop()).find_map(|&(on, until)| {
             let proc = &self.procs[on];
-            match proc.expected_status(until) {
-                DependencyStatus::Never(why) if !proc.retired => Some((on, why)),
-                DependencyStatus::Never(_) | DependencyStatus::Met | DependencyStatus::Open => None,
-            }
+            let DependencyStatus::Never(why) = proc.expected_status(until) else { return None };
+            (!proc.retired).then_some((on, why))
         })
     }
 
     /// Skip a process. If a dependency failed before any main process has run, the whole run has
     /// failed; but not if the process was added later, since a request for more must not end the run.
-    fn skip(
-        &mut self,
-        id: ProcId,
-        (on, why): (ProcId, Unavailable),
-        now: Timestamp,
-        out: &mut Vec<Effect>,
-    ) {
+    fn skip(&mut self, id: ProcId, (on, why): (ProcId, Unavailable), now: Timestamp) {
         let skip = Skip::Needs { on: self.procs[on].name.clone(), why: Box::new(why) };
         let proc = &mut self.procs[id];
         (proc.goal, proc.waiting, proc.due) = (Goal::Stop, false, None);
@@ -156,13 +161,13 @@ impl Supervisor {
         proc.skip = Some(skip.clone());
         proc.note = Some(Note::Skipped(skip.clone()));
         proc.since = now;
-        out.push(Effect::Say(Some(id), What::Skipped { why: skip.clone() }));
+        self.effects.push(Effect::Say(Some(id), What::Skipped { why: skip.clone() }));
         let first = self.procs[on].rules.stage == Stage::Dependency && !self.procs[id].added;
         let main = |proc: &Proc| proc.rules.stage == Stage::Main && proc.last_pid.is_some();
         if first && !self.procs.iter().any(main) {
-            out.push(Effect::Say(None, What::Failed { why: RunProblem::Start(skip) }));
+            self.effects.push(Effect::Say(None, What::Failed { why: RunProblem::Start(skip) }));
             self.blame(on);
-            self.quit(out);
+            self.quit();
         }
     }
 
@@ -185,7 +190,7 @@ impl Supervisor {
 
 impl Supervisor {
     /// End a run whose processes were all to end and have ended, or failed so that nothing can follow.
-    pub(super) fn end_if_done(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn end_if_done(&mut self) {
         if self.run_phase != RunPhase::Running || !self.begun || !self.ends_when_done {
             return;
         }
@@ -201,7 +206,7 @@ impl Supervisor {
                 self.blame(*id);
             }
             self.completed = self.exit_code() == 0;
-            self.quit(out);
+            self.quit();
         }
     }
 

@@ -51,16 +51,7 @@ pub enum Effect {
     /// Open these panes.
     Open(Vec<ProcId>),
     /// Set the desired state of a pane.
-    Want {
-        /// Which.
-        id: ProcId,
-        /// What should happen in it.
-        want: Want,
-        /// The life that is wanted.
-        life: Option<LifeId>,
-        /// Lives up to this one are killed without a grace period.
-        kill: Option<LifeId>,
-    },
+    Want(ProcId, ShimRequest),
     /// Close the window of a process that is no longer part of the run.
     Close(ProcId),
     /// Send a signal to the process group of a running process.
@@ -84,12 +75,23 @@ pub enum Effect {
     Finish(u8),
 }
 
+/// A request to a shim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShimRequest {
+    /// The desired state.
+    pub want: Want,
+    /// The life that is wanted.
+    pub life: Option<LifeId>,
+    /// Lives up to this one are killed without a grace period.
+    pub kill: Option<LifeId>,
+}
+
 impl Effect {
     /// Whether this effect is about this process.
     pub fn concerns(&self, process: ProcId) -> bool {
         match self {
             Self::Open(ids) => ids.contains(&process),
-            Self::Want { id, .. } | Self::Signal { id, .. } | Self::Close(id) => *id == process,
+            Self::Want(id, _) | Self::Signal { id, .. } | Self::Close(id) => *id == process,
             Self::Say(id, _) => *id == Some(process),
             Self::Crashed(crash) => crash.id == process,
             Self::Reached(_) | Self::Answer(..) | Self::Finish(_) => false,

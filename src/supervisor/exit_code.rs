@@ -1,53 +1,30 @@
 //! The exit code of the run: the highest contribution of the processes, each judged by its last life.
 
-use super::Supervisor;
-use crate::model::{Exit, ProcId};
+use super::{Proc, Supervisor};
+use crate::model::run_end::Decider;
+use crate::model::{Exit, LifeId, ProcId};
 
 /// Signal number of SIGKILL (POSIX gives it this number).
 pub(super) const KILL: u8 = 9;
 
-/// Whether a life was asked to stop before it ended, and why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StopReason {
-    /// It was not asked; it ended by itself.
-    None,
-    /// A user asked, or another process failed: its exit code does not count as a failure.
-    Excused,
-    /// Another process ended with success, and everything stops because of that.
-    Interrupted {
-        /// The stop signal.
-        signal: i32,
-        /// SIGKILL was sent as well.
-        kill_requested: bool,
-    },
-}
-
-/// The contribution of the last life of a process. `success`: this exit counts as a success
-/// for the process.
-pub(super) fn contribution(exit: Exit, success: bool, stop: StopReason) -> u8 {
-    let by_stop = match stop {
-        StopReason::None => false,
-        StopReason::Excused => true,
-        StopReason::Interrupted { signal, kill_requested } => {
-            let sent = |number: u8| i32::from(number) == signal || kill_requested && number == KILL;
-            match exit {
-                Exit::Signal(number) => sent(number),
-                Exit::Code(code) => code > 128 && sent(code - 128),
-            }
-        }
-    };
-    if success || by_stop { 0 } else { exit.shell_status() }
-}
-
-/// The process whose last life gives the run its exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decider {
-    /// Which.
-    pub id: ProcId,
-    /// How it ended.
-    pub exit: Exit,
-    /// It was stopped because another process ended with success.
-    pub interrupted: bool,
+impl Proc {
+    /// What this life, which has just ended, contributes to the exit code of the run. After a stop that a user or the
+    /// failure of another process has caused, its exit code does not count as a failure. If everything stops because
+    /// another process ended with success, that holds only for an end by the signals that were sent.
+    pub(super) fn contribution(&self, life: LifeId, exit: Exit, interrupts: bool) -> u8 {
+        let life = Some(life);
+        let sent = |number: u8| {
+            let kills = self.kill_requested >= life;
+            i32::from(number) == self.stop_signal || kills && number == KILL
+        };
+        let by_signal = match exit {
+            Exit::Signal(number) => sent(number),
+            Exit::Code(code) => code > 128 && sent(code - 128),
+        };
+        let is_excused = !(interrupts && self.interrupted == life);
+        let by_stop = self.was_stopped(life) && (is_excused || by_signal);
+        if by_stop || self.rules.is_good(exit) { 0 } else { exit.shell_status() }
+    }
 }
 
 impl Supervisor {
@@ -79,6 +56,6 @@ impl Supervisor {
         let exit = proc.last_exit?;
         let life = proc.current_life();
         let interrupted = proc.interrupted == life && proc.was_stopped(life);
-        Some(Decider { id, exit, interrupted })
+        Some(Decider { name: proc.name.clone(), exit, interrupted })
     }
 }

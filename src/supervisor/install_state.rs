@@ -16,7 +16,7 @@ pub struct Installation {
     /// The newest lives that install.
     lives: Vec<LifeId>,
     /// The next step after the newest of them.
-    then: AfterInstall,
+    pub(super) then: AfterInstall,
     progress: InstallProgress,
 }
 
@@ -47,17 +47,10 @@ impl Installation {
         &self.lives
     }
 
-    /// Whether this life installs.
-    pub(super) fn is_life(&self, life: LifeId) -> bool {
-        self.lives.contains(&life)
-    }
-
     /// The reason why the last installation failed.
     pub(super) const fn failure(&self) -> Option<&InstallProblem> {
-        match &self.progress {
-            InstallProgress::Incomplete { why, .. } => why.as_ref(),
-            InstallProgress::None | InstallProgress::Complete { .. } => None,
-        }
+        let InstallProgress::Incomplete { why, .. } = &self.progress else { return None };
+        why.as_ref()
     }
 
     /// Whether this version has to be installed before the process can run.
@@ -116,15 +109,5 @@ impl Installation {
     /// Forget that any version is installed.
     pub(super) fn forget(&mut self) {
         self.progress = InstallProgress::None;
-    }
-
-    /// Run the process after the installation.
-    pub(super) fn run_next(&mut self) {
-        self.then = AfterInstall::Run;
-    }
-
-    /// Whether the process runs after the installation.
-    pub(super) fn runs_next(&self) -> bool {
-        self.then == AfterInstall::Run
     }
 }

@@ -21,14 +21,14 @@ impl Supervisor {
     pub(super) fn ask_to_install(
         &mut self,
         request_id: u64,
-        (name, then): (&str, AfterInstall),
+        name: &str,
+        then: AfterInstall,
         now: Timestamp,
-        out: &mut Vec<Effect>,
     ) {
         let Some(id) = self.id_where(|proc| !proc.retired && proc.name.as_str() == name) else {
             let present = self.procs.iter().filter(|proc| !proc.retired);
             let names = present.map(|proc| &proc.name);
-            return out.push(Effect::Answer(request_id, Outcome::unknown(name, names)));
+            return self.effects.push(Effect::Answer(request_id, Outcome::unknown(name, names)));
         };
         let proc = &mut self.procs[id];
         proc.write_off(now);
@@ -44,9 +44,9 @@ impl Supervisor {
             None
         };
         if let Some(problem) = problem {
-            return out.push(Effect::Answer(request_id, Outcome::refused(problem)));
+            return self.effects.push(Effect::Answer(request_id, Outcome::refused(problem)));
         }
-        let goal = self.begin_installation(id, then, now, out);
+        let goal = self.begin_installation(id, then, now);
         self.await_change(request_id, vec![(id, goal)]);
     }
 
@@ -56,29 +56,22 @@ impl Supervisor {
         id: ProcId,
         then: AfterInstall,
         now: Timestamp,
-        out: &mut Vec<Effect>,
     ) -> WaitCondition {
         let proc = &mut self.procs[id];
         proc.forgive();
         (proc.goal, proc.waiting) = (Goal::Run, false);
         proc.life = Some(LifeId::after(proc.life));
         proc.install_in_requested_life(then);
-        self.bring_up(id, now, out);
+        self.bring_up(id, now);
         WaitCondition::Installed
     }
 
     /// Note that a life that installs has begun.
-    pub(super) fn installation_began(
-        &mut self,
-        id: ProcId,
-        (life, pid): (LifeId, u32),
-        at: Timestamp,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn installation_began(&mut self, id: ProcId, life: LifeId, pid: u32, at: Timestamp) {
         let proc = &mut self.procs[id];
         // A life file that was removed and created again may report the same life twice.
         if !matches!(proc.phase, Phase::Installing { .. }) {
-            out.push(Effect::Say(Some(id), What::Installing { life }));
+            self.effects.push(Effect::Say(Some(id), What::Installing { life }));
             proc.installation.began();
         }
         proc.phase = Phase::Installing { life, pid };
@@ -91,9 +84,9 @@ impl Supervisor {
     pub(super) fn installation_ended(
         &mut self,
         id: ProcId,
-        (life, exit): (LifeId, Exit),
+        life: LifeId,
+        exit: Exit,
         at: Timestamp,
-        out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
         proc.enter(Phase::Ending { life, exit }, at);
@@ -105,9 +98,10 @@ impl Supervisor {
             None => Some(InstallProblem::Ended { exit }),
         };
         match &why {
-            None => out.push(Effect::Say(Some(id), What::Installed { life })),
+            None => self.effects.push(Effect::Say(Some(id), What::Installed { life })),
             Some(why) if !overdue => {
-                out.push(Effect::Say(Some(id), What::InstallFailed { life, why: why.clone() }));
+                let what = What::InstallFailed { life, why: why.clone() };
+                self.effects.push(Effect::Say(Some(id), what));
             }
             Some(_) => {}
         }
@@ -115,32 +109,27 @@ impl Supervisor {
             // The process was restarted meanwhile, so it is installed again.
             return;
         }
-        let runs = proc.goal == Goal::Run && proc.installation.runs_next();
+        let runs = proc.goal == Goal::Run && proc.installation.then == AfterInstall::Run;
         proc.goal = Goal::Stop;
         proc.note = why.clone().map(Note::NotInstalled);
         proc.installation.conclude(why);
         if runs && proc.note.is_none() && self.run_phase == RunPhase::Running {
-            self.run_installed(id, at, out);
+            self.run_installed(id, at);
         }
     }
 
     /// Run the process after its installation.
-    fn run_installed(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
+    fn run_installed(&mut self, id: ProcId, now: Timestamp) {
         let proc = &mut self.procs[id];
         proc.goal = Goal::Run;
         proc.request_next_life();
-        self.call_needs(id, now, out);
-        self.hold(id, out);
-        self.want(id, out);
+        self.call_needs(id, now);
+        self.hold(id);
+        self.want(id);
     }
 
     /// Apply the time limit of an installation.
-    pub(super) fn look_at_installation(
-        &mut self,
-        id: ProcId,
-        now: Timestamp,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn look_at_installation(&mut self, id: ProcId, now: Timestamp) {
         let proc = &mut self.procs[id];
         let (Some(_), Phase::Installing { life, .. }) = (proc.installation_due(), &proc.phase)
         else {
@@ -154,8 +143,8 @@ impl Supervisor {
             let why = InstallProblem::TimedOut { limit_ms };
             proc.note = Some(Note::NotInstalled(why.clone()));
             proc.installation.conclude(Some(why.clone()));
-            out.push(Effect::Say(Some(id), What::InstallFailed { life, why }));
-            self.stop(id, out);
+            self.effects.push(Effect::Say(Some(id), What::InstallFailed { life, why }));
+            self.stop(id);
         }
     }
 }
@@ -190,7 +179,7 @@ impl Proc {
 
     /// Whether this life installs it.
     pub fn installs_in(&self, life: Option<LifeId>) -> bool {
-        life.is_some_and(|life| self.installation.is_life(life))
+        life.is_some_and(|life| self.installation.lives().contains(&life))
     }
 
     /// Whether its current or last life is an installation.

@@ -1,6 +1,6 @@
 //! Handling the reports from a pane: the entries of its shim, and the end of the shim itself.
 
-use super::exit_code::{KILL, StopReason, contribution};
+use super::exit_code::KILL;
 use super::{Crash, Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::event::{Note, RunProblem, ShimGone, Trouble, What};
 use crate::model::member::Member;
@@ -16,7 +16,7 @@ const NOT_BEGUN: Exit = Exit::Code(126);
 pub(super) const MOST_LOST: u8 = 3;
 
 impl Supervisor {
-    pub(super) fn on_entry(&mut self, id: ProcId, entry: LifeEntry, out: &mut Vec<Effect>) {
+    pub(super) fn on_entry(&mut self, id: ProcId, entry: LifeEntry) {
         let proc = &mut self.procs[id];
         if entry.seq <= proc.seen {
             return;
@@ -25,29 +25,29 @@ impl Supervisor {
         let at = entry.at;
         match entry.event {
             LifeEvent::Up { pid, start_time, pane, .. } => {
-                self.up(id, Pane::Up { shim: pid, start_time, id: pane }, out);
+                self.up(id, Pane::Up { shim: pid, start_time, id: pane });
             }
-            LifeEvent::Start { life, pid, .. } => self.started(id, (life, pid), at, out),
-            LifeEvent::Hangup {} => self.hung_up(id, at, out),
-            LifeEvent::Killing { life } => self.killing(id, life, out),
+            LifeEvent::Start { life, pid, .. } => self.started(id, life, pid, at),
+            LifeEvent::Hangup {} => self.hung_up(id, at),
+            LifeEvent::Killing { life } => self.killing(id, life),
             LifeEvent::Exit { life, exit, error, .. } => {
-                self.exited(id, (life, exit), at, out);
+                self.exited(id, life, exit, at);
                 if let Some(error) = error {
                     self.procs[id].note = Some(Note::Text(error));
                 }
             }
             LifeEvent::Leftovers { members, .. } => {
-                out.push(Effect::Say(Some(id), What::Leftovers { members }));
+                self.effects.push(Effect::Say(Some(id), What::Leftovers { members }));
             }
-            LifeEvent::End { life, spared } => self.ended(id, (life, at), &spared, out),
-            LifeEvent::Stuck { life, members } => self.stuck(id, (life, at), members, out),
-            LifeEvent::Skipped { life } => self.skipped(id, life, at, out),
+            LifeEvent::End { life, spared } => self.ended(id, life, at, &spared),
+            LifeEvent::Stuck { life, members } => self.stuck(id, life, at, members),
+            LifeEvent::Skipped { life } => self.skipped(id, life, at),
             LifeEvent::Stopping { life, .. } => self.procs[id].was_signalled(Some(life)),
             LifeEvent::Unmarked { .. } => {}
-            LifeEvent::Down {} => self.went_down(id, at, out),
+            LifeEvent::Down {} => self.went_down(id, at),
             LifeEvent::Trouble { message } => {
                 let what = Trouble::Text(message.clone());
-                out.push(Effect::Say(Some(id), What::Trouble { what }));
+                self.effects.push(Effect::Say(Some(id), What::Trouble { what }));
                 self.procs[id].note = Some(Note::Text(message));
             }
         }
@@ -55,7 +55,7 @@ impl Supervisor {
 
     /// A shim has started. If tmo did not open its pane, the user has respawned it in tmux; that
     /// counts as a request to restart.
-    fn up(&mut self, id: ProcId, pane: Pane, out: &mut Vec<Effect>) {
+    fn up(&mut self, id: ProcId, pane: Pane) {
         let proc = &mut self.procs[id];
         let by_hand = proc.pane == Pane::None && proc.phase != Phase::Pending;
         // A shim whose life file was removed repeats its `Up` entry; its sink is still there.
@@ -68,11 +68,11 @@ impl Supervisor {
             proc.forgive();
             proc.life = proc.life.max(proc.current_life());
             proc.request_next_life();
-            out.push(Effect::Say(Some(id), What::Restarting));
+            self.effects.push(Effect::Say(Some(id), What::Restarting));
         }
     }
 
-    pub(super) fn pane_ready(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn pane_ready(&mut self, id: ProcId, now: Timestamp) {
         let proc = &mut self.procs[id];
         proc.recorded = true;
         if let Some(life) = proc.life
@@ -82,16 +82,10 @@ impl Supervisor {
         {
             proc.enter(Phase::Starting { life }, now);
         }
-        self.want(id, out);
+        self.want(id);
     }
 
-    fn started(
-        &mut self,
-        id: ProcId,
-        (life, pid): (LifeId, u32),
-        at: Timestamp,
-        out: &mut Vec<Effect>,
-    ) {
+    fn started(&mut self, id: ProcId, life: LifeId, pid: u32, at: Timestamp) {
         let proc = &mut self.procs[id];
         let installs = proc.installs_in(Some(life));
         // A life file that was removed and started again may report the same life once more.
@@ -105,7 +99,7 @@ impl Supervisor {
             return;
         }
         if installs {
-            return self.installation_began(id, (life, pid), at, out);
+            return self.installation_began(id, life, pid, at);
         }
         proc.phase = Phase::Running { life, pid };
         proc.last_pid = Some(pid);
@@ -113,17 +107,17 @@ impl Supervisor {
         proc.since = at;
         proc.note = None;
         proc.skip = None;
-        self.began(id, at, out);
+        self.began(id, at);
     }
 
     /// The shim will not begin this life. If the life is not wanted any more there is no exit to
     /// report. Otherwise the shim could not begin it, which counts as a failure of the process.
-    fn skipped(&mut self, id: ProcId, life: LifeId, at: Timestamp, out: &mut Vec<Effect>) {
+    fn skipped(&mut self, id: ProcId, life: LifeId, at: Timestamp) {
         let proc = &mut self.procs[id];
         proc.skipped = proc.skipped.max(Some(life));
         let wanted = proc.goal == Goal::Run && proc.life == Some(life);
         if wanted && matches!(proc.phase, Phase::Starting { life: current } if current == life) {
-            self.exited(id, (life, NOT_BEGUN), at, out);
+            self.exited(id, life, NOT_BEGUN, at);
             let proc = &mut self.procs[id];
             proc.over(life, NOT_BEGUN, proc.end_was_intended(life), at);
         } else if matches!(proc.phase, Phase::Starting { life: current } if current <= life) {
@@ -132,7 +126,7 @@ impl Supervisor {
     }
 
     /// The user has closed the window, which is a request to stop the process.
-    fn hung_up(&mut self, id: ProcId, at: Timestamp, out: &mut Vec<Effect>) {
+    fn hung_up(&mut self, id: ProcId, at: Timestamp) {
         let proc = &mut self.procs[id];
         if proc.alive() && proc.stop_requested < proc.current_life() {
             proc.stop_requested = proc.current_life();
@@ -143,32 +137,26 @@ impl Supervisor {
                 // The cleanup is incomplete.
                 self.worst = self.worst.max(1);
             }
-            out.push(Effect::Say(Some(id), What::Hangup));
+            self.effects.push(Effect::Say(Some(id), What::Hangup));
         }
     }
 
-    fn killing(&mut self, id: ProcId, life: LifeId, out: &mut Vec<Effect>) {
+    fn killing(&mut self, id: ProcId, life: LifeId) {
         let proc = &mut self.procs[id];
         proc.was_signalled(Some(life));
         if proc.kill_requested < Some(life) {
             proc.kill_requested = Some(life);
-            out.push(Effect::Say(Some(id), What::Killing));
+            self.effects.push(Effect::Say(Some(id), What::Killing));
         }
     }
 
-    fn exited(
-        &mut self,
-        id: ProcId,
-        (life, exit): (LifeId, Exit),
-        at: Timestamp,
-        out: &mut Vec<Effect>,
-    ) {
+    fn exited(&mut self, id: ProcId, life: LifeId, exit: Exit, at: Timestamp) {
         let proc = &mut self.procs[id];
         if Some(life) < proc.current_life() {
             return;
         }
         if proc.installs_in(Some(life)) {
-            return self.installation_ended(id, (life, exit), at, out);
+            return self.installation_ended(id, life, exit, at);
         }
         if proc.is_to_stop() {
             // It was to be stopped anyway.
@@ -179,32 +167,25 @@ impl Supervisor {
         let ran = at.since(started);
         proc.phase = Phase::Ending { life, exit };
         (proc.since, proc.ran) = (at, ran);
-        let stop = proc.stop_of(Some(life), self.interrupts);
-        proc.status = contribution(exit, proc.rules.is_good(exit), stop);
+        proc.status = proc.contribution(life, exit, self.interrupts);
         proc.last_exit = Some(exit);
         let again = proc.goal == Goal::Run && proc.life > Some(life);
         let crashed = proc.failed == Some(life) || !asked && !again && !proc.rules.is_good(exit);
         proc.exit_stats.count(exit, crashed);
         if !again && !asked {
-            self.ended_by_itself(id, (exit, at, ran), out);
+            self.ended_by_itself(id, exit);
         }
         let proc = &self.procs[id];
         if !asked && proc.for_cleanup && proc.rules.stage == Stage::Cleanup && proc.status != 0 {
             let why = RunProblem::CleanupEnded { on: proc.name.clone(), exit };
-            out.push(Effect::Say(None, What::Failed { why }));
+            self.effects.push(Effect::Say(None, What::Failed { why }));
         }
         if crashed {
-            out.push(Effect::Crashed(Crash { id, life, exit, started, ended: at }));
+            self.effects.push(Effect::Crashed(Crash { id, life, exit, started, ended: at }));
         }
     }
 
-    fn ended(
-        &mut self,
-        id: ProcId,
-        (life, at): (LifeId, Timestamp),
-        spared: &[Member],
-        out: &mut Vec<Effect>,
-    ) {
+    fn ended(&mut self, id: ProcId, life: LifeId, at: Timestamp, spared: &[Member]) {
         let proc = &mut self.procs[id];
         let ends = matches!(proc.phase, Phase::Ending { .. } | Phase::Stuck { .. });
         if !ends || proc.current_life() != Some(life) {
@@ -213,27 +194,21 @@ impl Supervisor {
         let exit = proc.phase.exit().unwrap_or(Exit::Signal(KILL));
         proc.over(life, exit, proc.end_was_intended(life), at);
         if !spared.is_empty() {
-            out.push(Effect::Say(Some(id), What::Spared { members: spared.to_vec() }));
+            self.effects.push(Effect::Say(Some(id), What::Spared { members: spared.to_vec() }));
         }
     }
 
-    fn stuck(
-        &mut self,
-        id: ProcId,
-        (life, at): (LifeId, Timestamp),
-        members: Vec<Member>,
-        out: &mut Vec<Effect>,
-    ) {
+    fn stuck(&mut self, id: ProcId, life: LifeId, at: Timestamp, members: Vec<Member>) {
         let proc = &mut self.procs[id];
         if Some(life) < proc.current_life() {
             return;
         }
         proc.note = Some(Note::Stuck(members.clone()));
         proc.enter(Phase::Stuck { life, members: members.clone() }, at);
-        out.push(Effect::Say(Some(id), What::Stuck { members }));
+        self.effects.push(Effect::Say(Some(id), What::Stuck { members }));
     }
 
-    fn went_down(&mut self, id: ProcId, at: Timestamp, out: &mut Vec<Effect>) {
+    fn went_down(&mut self, id: ProcId, at: Timestamp) {
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
         if matches!(proc.phase, Phase::Starting { .. }) {
@@ -245,17 +220,17 @@ impl Supervisor {
             proc.goal = Goal::Stop;
         }
         if proc.is_closed() {
-            out.push(Effect::Close(id));
+            self.effects.push(Effect::Close(id));
         }
         if self.procs[id].is_to_begin() {
-            self.lost_before_it_began(id, at, out);
+            self.lost_before_it_began(id, at);
         }
-        self.reopen(id, out);
+        self.reopen(id);
     }
 
     /// A shim has ended before it began the requested life. Try another one; but after several such
     /// shims in a row give up and count a failure.
-    fn lost_before_it_began(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
+    fn lost_before_it_began(&mut self, id: ProcId, now: Timestamp) {
         let proc = &mut self.procs[id];
         if proc.lost < MOST_LOST {
             proc.lost += 1;
@@ -268,39 +243,33 @@ impl Supervisor {
         proc.enter(Phase::Starting { life }, now);
         let what = ShimGone::BeforeBegin;
         proc.note = Some(Note::ShimGone(what.clone()));
-        out.push(Effect::Say(Some(id), What::ShimGone { what }));
+        self.effects.push(Effect::Say(Some(id), What::ShimGone { what }));
         let exit = Exit::Signal(KILL);
-        self.exited(id, (life, exit), now, out);
+        self.exited(id, life, exit, now);
         let proc = &mut self.procs[id];
         proc.enter(Phase::Over { life, exit, asked: proc.end_was_intended(life) }, now);
     }
 
     /// The shim was killed. The processes found of its process tree have been ended; their exit
     /// status is unknown.
-    pub(super) fn shim_gone(
-        &mut self,
-        id: ProcId,
-        left: Vec<Member>,
-        now: Timestamp,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn shim_gone(&mut self, id: ProcId, left: Vec<Member>, now: Timestamp) {
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
         let starting = matches!(proc.phase, Phase::Starting { .. });
         if starting && left.is_empty() || proc.is_to_begin() && !proc.alive() {
-            self.lost_before_it_began(id, now, out);
+            self.lost_before_it_began(id, now);
         } else if let Some(life) = proc.current_life()
             && proc.alive()
         {
             let what = ShimGone::Killed { left: left.clone() };
             proc.note = Some(Note::ShimGone(what.clone()));
-            out.push(Effect::Say(Some(id), What::ShimGone { what }));
+            self.effects.push(Effect::Say(Some(id), What::ShimGone { what }));
             let exit = proc.phase.exit().unwrap_or(Exit::Signal(KILL));
             if proc.phase.exit().is_none() {
                 // Whether the process ended before or after the request to stop is unknown, because
                 // the shim that recorded it is gone.
                 proc.was_signalled(proc.stop_requested.min(Some(life)));
-                self.exited(id, (life, exit), now, out);
+                self.exited(id, life, exit, now);
             }
             let proc = &mut self.procs[id];
             proc.since = now;
@@ -313,31 +282,31 @@ impl Supervisor {
                 Phase::Stuck { life, members: left }
             };
         }
-        self.reopen(id, out);
+        self.reopen(id);
     }
 
     /// Open a pane if the process needs one and has none.
-    pub(super) fn reopen(&mut self, id: ProcId, out: &mut Vec<Effect>) {
+    pub(super) fn reopen(&mut self, id: ProcId) {
         let proc = &mut self.procs[id];
         if proc.needs_pane() && !self.tmux_gone {
             proc.pane = Pane::Opening;
-            out.push(Effect::Open(vec![id]));
+            self.effects.push(Effect::Open(vec![id]));
         }
     }
 
-    pub(super) fn no_pane(&mut self, id: ProcId, why: &str, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn no_pane(&mut self, id: ProcId, why: &str, now: Timestamp) {
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
         proc.goal = Goal::Stop;
         proc.due = None;
         proc.note = Some(Note::Text(why.to_owned()));
         proc.since = now;
-        out.push(Effect::Say(Some(id), What::NoPane { why: why.to_owned() }));
-        self.could_not_start(id, why, out);
+        self.effects.push(Effect::Say(Some(id), What::NoPane { why: why.to_owned() }));
+        self.could_not_start(id, why);
     }
 
     /// A run that can't start one of its processes does not start; one that has started continues.
-    pub(super) fn could_not_start(&mut self, id: ProcId, why: &str, out: &mut Vec<Effect>) {
+    pub(super) fn could_not_start(&mut self, id: ProcId, why: &str) {
         let proc = &self.procs[id];
         if proc.last_pid.is_some() || proc.added {
             return;
@@ -346,8 +315,8 @@ impl Supervisor {
         if self.run_phase == RunPhase::Running {
             let why = RunProblem::NotStarted { on: proc.name.clone(), why: why.to_owned() };
             self.start_problem = Some(why.clone());
-            out.push(Effect::Say(None, What::Failed { why }));
-            self.quit(out);
+            self.effects.push(Effect::Say(None, What::Failed { why }));
+            self.quit();
         }
     }
 }
@@ -385,20 +354,6 @@ impl Proc {
     pub(super) fn was_stopped(&self, life: Option<LifeId>) -> bool {
         let heard = self.signalled >= life || self.rules.stop_command.is_some();
         self.stop_requested >= life && heard
-    }
-
-    /// Why this life, which has just ended, was stopped.
-    fn stop_of(&self, life: Option<LifeId>, interrupts: bool) -> StopReason {
-        if !self.was_stopped(life) {
-            StopReason::None
-        } else if interrupts && self.interrupted == life {
-            StopReason::Interrupted {
-                signal: self.stop_signal,
-                kill_requested: self.kill_requested >= life,
-            }
-        } else {
-            StopReason::Excused
-        }
     }
 
     /// Mark a requested life that is no longer wanted as asked to stop: it may have begun without our

@@ -50,17 +50,17 @@ impl RunStage {
 impl Supervisor {
     /// Report the stages that the run has reached. A run whose processes are all in the main stage does not log
     /// them.
-    pub(super) fn announce_stages(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn announce_stages(&mut self) {
         use RunStage::{CleanupComplete, DependenciesReady, MainStarted, MainStopped};
         for stage in [DependenciesReady, MainStarted, MainStopped, CleanupComplete] {
             if self.has_come_to(stage) {
-                self.reach(stage, out);
+                self.reach(stage);
             }
         }
     }
 
     /// Report this stage of the run, unless that was done before.
-    pub(super) fn reach(&mut self, stage: RunStage, out: &mut Vec<Effect>) {
+    pub(super) fn reach(&mut self, stage: RunStage) {
         if self.passed.contains(&stage) {
             return;
         }
@@ -70,9 +70,9 @@ impl Supervisor {
                 proc.rules.stage == Stage::Main && proc.skip.is_some() && proc.last_pid.is_none()
             };
             let skipped = self.procs.iter().filter(skipped).map(|proc| proc.name.clone());
-            out.push(Effect::Say(None, stage.what(skipped.collect())));
+            self.effects.push(Effect::Say(None, stage.what(skipped.collect())));
         }
-        out.push(Effect::Reached(stage));
+        self.effects.push(Effect::Reached(stage));
     }
 
     fn has_come_to(&self, stage: RunStage) -> bool {
@@ -108,8 +108,8 @@ impl Supervisor {
     }
 
     /// A hook has ended after which the run should end; it was run at a stage of the run.
-    pub(super) fn enough(&mut self, code: u8, out: &mut Vec<Effect>) {
+    pub(super) fn enough(&mut self, code: u8) {
         self.worst = self.worst.max(code);
-        self.quit(out);
+        self.quit();
     }
 }

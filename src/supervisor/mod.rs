@@ -46,8 +46,7 @@ use crate::model::plan::Plan;
 use crate::model::time::{Timestamp, nanos};
 use crate::model::{Exit, ProcId};
 use crate::protocol::spec::Want;
-pub use events::{Crash, Effect, Input};
-pub use exit_code::Decider;
+pub use events::{Crash, Effect, Input, ShimRequest};
 pub use exit_stats::ExitStats;
 pub use install_state::Installation;
 pub use lifecycle::RunStage;
@@ -125,6 +124,9 @@ pub struct Supervisor {
     /// The skipped processes that wait again because of the request that is being carried out.
     #[serde(skip)]
     recalled: Vec<ProcId>,
+    /// The effects of the current step.
+    #[serde(skip)]
+    effects: Vec<Effect>,
     /// The process that determines the exit code of the run (`--exit-code-from`); taken from the
     /// plan.
     #[serde(skip)]
@@ -162,37 +164,34 @@ impl Supervisor {
 
     /// Process one input; returns the effects.
     pub fn step(&mut self, now: Timestamp, input: Input) -> Vec<Effect> {
-        let mut out = vec![];
         match input {
-            Input::Begin => self.begin(now, &mut out),
-            Input::PaneReady(id) => self.pane_ready(id, now, &mut out),
-            Input::Life(id, entry) => self.on_entry(id, entry, &mut out),
-            Input::ShimGone(id, left) => self.shim_gone(id, left, now, &mut out),
-            Input::NoPane(id, why) => self.no_pane(id, &why, now, &mut out),
-            Input::SpecWriteFailed(id, why, stands) => {
-                self.untold((id, &why), stands, now, &mut out);
-            }
-            Input::Passed(id, life, check) => self.passed(id, (life, check), now, &mut out),
-            Input::CheckFailed(id, life, check, answer) => self.unmet(id, (life, check), answer),
+            Input::Begin => self.begin(now),
+            Input::PaneReady(id) => self.pane_ready(id, now),
+            Input::Life(id, entry) => self.on_entry(id, entry),
+            Input::ShimGone(id, left) => self.shim_gone(id, left, now),
+            Input::NoPane(id, why) => self.no_pane(id, &why, now),
+            Input::SpecWriteFailed(id, why, stands) => self.untold(id, &why, stands, now),
+            Input::Passed(id, life, check) => self.passed(id, life, check, now),
+            Input::CheckFailed(id, life, check, answer) => self.unmet(id, life, check, answer),
             Input::LivenessChecked(id, life, trouble) => {
-                self.looked_at((id, life), trouble.as_deref(), now, &mut out);
+                self.looked_at(id, life, trouble.as_deref(), now);
             }
             Input::Failing(id, life, action, line) => {
-                self.failing((id, life), (action, &line), now, &mut out);
+                self.failing(id, life, action, &line, now);
             }
-            Input::StopAfterHook(code) => self.enough(code, &mut out),
-            Input::TmuxGone => self.on_tmux_gone(&mut out),
-            Input::TimerFired => self.on_alarm(now, &mut out),
+            Input::StopAfterHook(code) => self.enough(code),
+            Input::TmuxGone => self.on_tmux_gone(),
+            Input::TimerFired => self.on_alarm(now),
             Input::Request(request_id, request, key) => {
                 if !self.asked_before(request_id, key.as_deref()) {
-                    self.ask(request_id, &request, now, &mut out);
+                    self.ask(request_id, &request, now);
                     self.note_stops(now, true);
                     self.remember(request_id, key);
                 }
             }
         }
-        self.settle(now, &mut out);
-        out
+        self.settle(now);
+        std::mem::take(&mut self.effects)
     }
 
     /// The first step of an adopter: repeat the effects that follow from the state, because its
@@ -201,12 +200,11 @@ impl Supervisor {
         if let RunPhase::Finished { code } = self.run_phase {
             return vec![Effect::Finish(code)];
         }
-        let mut out = vec![];
         if !self.begun && self.run_phase == RunPhase::Running {
             // The predecessor was killed before the first input.
-            self.begin(now, &mut out);
-            self.settle(now, &mut out);
-            return out;
+            self.begin(now);
+            self.settle(now);
+            return std::mem::take(&mut self.effects);
         }
         let mut lost = vec![];
         for (id, proc) in ProcId::all(&self.procs).zip(&mut self.procs) {
@@ -218,10 +216,10 @@ impl Supervisor {
             }
         }
         if !lost.is_empty() {
-            out.push(Effect::Open(lost));
+            self.effects.push(Effect::Open(lost));
         }
         if self.run_phase == RunPhase::Running {
-            self.follow_plan(now, &mut out);
+            self.follow_plan(now);
         }
         for id in ProcId::all(&self.procs) {
             let proc = &mut self.procs[id];
@@ -229,20 +227,18 @@ impl Supervisor {
             if proc.rules.ready.is_empty() && matches!(proc.phase, Phase::Running { .. }) {
                 proc.ready = Ready::Yes { at: proc.since };
             }
-            self.want(id, &mut out);
+            self.want(id);
             if self.procs[id].is_closed() {
-                out.push(Effect::Close(id));
+                self.effects.push(Effect::Close(id));
             }
         }
-        self.settle(now, &mut out);
-        out
+        self.settle(now);
+        std::mem::take(&mut self.effects)
     }
 
     /// The desired state of every pane, for an engine whose files were removed.
     pub fn wants(&self) -> Vec<Effect> {
-        let mut out = vec![];
-        ProcId::all(&self.procs).for_each(|id| self.want(id, &mut out));
-        out
+        ProcId::all(&self.procs).filter_map(|id| self.wanted(id)).collect()
     }
 
     /// Whether this can be the saved state of a run with this plan: it has the same processes, except
@@ -271,31 +267,36 @@ impl Supervisor {
         self.attach(plan);
     }
 
-    fn begin(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+    fn begin(&mut self, now: Timestamp) {
         self.begun = true;
         for id in ProcId::all(&self.procs) {
             if self.procs[id].goal == Goal::Run {
                 self.procs[id].choose_purpose();
                 if !self.procs[id].change.is_unordered() {
-                    self.call_needs(id, now, out);
+                    self.call_needs(id, now);
                 }
             }
         }
-        out.clear();
+        self.effects.clear();
         let begins = |id: &ProcId| self.procs[*id].goal == Goal::Run;
         let ids: Vec<_> = ProcId::all(&self.procs).filter(begins).collect();
         for &id in &ids {
             self.procs[id].pane = Pane::Opening;
-            self.hold(id, out);
+            self.hold(id);
         }
-        out.insert(0, Effect::Open(ids));
+        self.effects.insert(0, Effect::Open(ids));
     }
 
     /// Tell the shim of `id` what should run, if the process has a pane.
-    fn want(&self, id: ProcId, out: &mut Vec<Effect>) {
+    fn want(&mut self, id: ProcId) {
+        let wanted = self.wanted(id);
+        self.effects.extend(wanted);
+    }
+
+    fn wanted(&self, id: ProcId) -> Option<Effect> {
         let proc = &self.procs[id];
         if !matches!(proc.pane, Pane::Up { .. }) {
-            return;
+            return None;
         }
         let (want, life) = match proc.goal {
             _ if proc.is_to_stop() => (Want::Run, proc.current_life()),
@@ -303,12 +304,12 @@ impl Supervisor {
             Goal::Run if proc.waiting && proc.alive() && proc.stop_was_requested() => {
                 (Want::Stop, proc.current_life())
             }
-            Goal::Run if proc.waiting || !proc.recorded && !proc.alive() => return,
+            Goal::Run if proc.waiting || !proc.recorded && !proc.alive() => return None,
             Goal::Run => (Want::Run, proc.life),
             // The shim exits too, and its window is closed.
             Goal::Stop if proc.retired => (Want::End, proc.life),
             Goal::Stop => (Want::Stop, proc.life),
         };
-        out.push(Effect::Want { id, want, life, kill: proc.kill_requested });
+        Some(Effect::Want(id, ShimRequest { want, life, kill: proc.kill_requested }))
     }
 }

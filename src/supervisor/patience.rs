@@ -71,7 +71,7 @@ impl Supervisor {
 
     /// Handles a request to stop this process. A second request kills it, as in overmind. Returns
     /// whether the process was being stopped already and nothing else is done.
-    pub(super) fn insist(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) -> bool {
+    pub(super) fn insist(&mut self, id: ProcId, now: Timestamp) -> bool {
         let proc = &mut self.procs[id];
         let life = proc.current_life();
         if !proc.alive() || proc.stop_requested < life {
@@ -80,16 +80,16 @@ impl Supervisor {
         let is_second = !proc.note_request(now) && is_later(proc.asked_at, now);
         if is_second && proc.kill_requested < life {
             proc.kill_requested = life;
-            out.push(Effect::Say(Some(id), What::Killing));
+            self.effects.push(Effect::Say(Some(id), What::Killing));
         }
         !is_second
     }
 
     /// Handles a request to end the run. A second request kills everything.
-    pub(super) fn ask_to_quit(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn ask_to_quit(&mut self, now: Timestamp) {
         if let Some(at) = self.asked_at {
             if is_later(at, now) {
-                self.kill(out);
+                self.kill();
             }
             return;
         }
@@ -99,7 +99,7 @@ impl Supervisor {
                 proc.note_request(now);
             }
         }
-        self.quit(out);
+        self.quit();
     }
 
     /// When the next slow stop is to be mentioned.
@@ -108,14 +108,14 @@ impl Supervisor {
     }
 
     /// Mention the processes that have been stopping for longer than a moment.
-    pub(super) fn mention_slow_stops(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn mention_slow_stops(&mut self, now: Timestamp) {
         if self.slow_stop_due().is_none_or(|due| due > now) {
             return;
         }
         let soon = now + TOGETHER;
         let is_slow = |id: &ProcId| self.procs[*id].slow_due().is_some_and(|due| due <= soon);
         let slow: Vec<ProcId> = ProcId::all(&self.procs).filter(is_slow).collect();
-        out.push(Effect::Say(None, What::SlowStop(self.slow_stops(&slow, now))));
+        self.effects.push(Effect::Say(None, What::SlowStop(self.slow_stops(&slow, now))));
         for id in slow {
             self.procs[id].slow_life = self.procs[id].current_life();
         }
@@ -145,7 +145,7 @@ impl Supervisor {
     }
 
     /// Mention once that every process has ended and none will be restarted.
-    pub(super) fn mention_idleness(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn mention_idleness(&mut self) {
         let going = |proc: &Proc| {
             proc.alive()
                 || proc.goal == Goal::Run
@@ -160,7 +160,7 @@ impl Supervisor {
             && !self.procs.iter().any(going)
             && self.procs.iter().any(ended);
         if idle && !self.idle {
-            out.push(Effect::Say(None, What::Idle));
+            self.effects.push(Effect::Say(None, What::Idle));
         }
         self.idle = idle;
     }

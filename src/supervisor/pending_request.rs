@@ -88,7 +88,7 @@ impl Supervisor {
     }
 
     /// Answer the requests that have been carried out or cannot be.
-    pub(super) fn answer(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn answer(&mut self) {
         let done = matches!(self.run_phase, RunPhase::Finished { .. });
         let mut pending = std::mem::take(&mut self.pending);
         pending.retain_mut(|request| {
@@ -116,7 +116,7 @@ impl Supervisor {
             let problems: Vec<_> = problems.into_iter().map(Untrusted::from).collect();
             let outcome =
                 Outcome { ok: problems.is_empty(), problems, names, following, unknown: None };
-            out.push(Effect::Answer(request.id, outcome));
+            self.effects.push(Effect::Answer(request.id, outcome));
             false
         });
         self.pending = pending;
@@ -134,36 +134,34 @@ impl Supervisor {
 
 fn verdict(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdict {
     let WaitCondition::Completed(life) = goal else { return ordinary(proc, goal, run_phase) };
-    match proc.phase {
-        Phase::Running { life: now, .. } | Phase::Ending { life: now, .. }
-            if Some(now) >= life && !proc.stop_was_requested() =>
-        {
-            Verdict::Waiting
+    if let Phase::Running { life: now, .. } | Phase::Ending { life: now, .. } = proc.phase
+        && Some(now) >= life
+        && !proc.stop_was_requested()
+    {
+        return Verdict::Waiting;
+    }
+    if let Phase::Over { life: now, exit, asked } = proc.phase {
+        if proc.due.is_some() || proc.is_to_begin() {
+            return Verdict::Waiting;
         }
-        Phase::Over { .. } if proc.due.is_some() || proc.is_to_begin() => Verdict::Waiting,
-        Phase::Over { life: now, exit, asked: false } if Some(now) >= life => {
-            if proc.rules.is_good(exit) {
+        if !asked && Some(now) >= life {
+            return if proc.rules.is_good(exit) {
                 Verdict::Reached
             } else {
                 Verdict::Failed(format!("ended with {}", exit.describe()))
-            }
+            };
         }
-        Phase::Pending
-        | Phase::Starting { .. }
-        | Phase::Running { .. }
-        | Phase::Installing { .. }
-        | Phase::Ending { .. }
-        | Phase::Stuck { .. }
-        | Phase::Over { .. } => ordinary(proc, WaitCondition::Run(life), run_phase),
     }
+    ordinary(proc, WaitCondition::Run(life), run_phase)
 }
 
 fn ordinary(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdict {
-    let unseen = match goal {
-        WaitCondition::Run(life) => stopped_unseen(proc, life),
-        WaitCondition::Over(_) | WaitCondition::Installed | WaitCondition::Completed(_) => None,
-    };
-    unseen.unwrap_or_else(|| in_this_phase(proc, goal, run_phase))
+    if let WaitCondition::Run(life) = goal
+        && let Some(unseen) = stopped_unseen(proc, life)
+    {
+        return unseen;
+    }
+    in_this_phase(proc, goal, run_phase)
 }
 
 /// If another request has stopped the awaited life before this one saw it run, that life has not ended by itself.
@@ -213,9 +211,6 @@ fn in_this_phase(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdi
         (WaitCondition::Run(life), Phase::Running { life: now, .. }) if Some(*now) >= life => {
             Verdict::Reached
         }
-        (WaitCondition::Run(life), Phase::Ending { life: now, exit }) if Some(*now) >= life => {
-            Verdict::Failed(format!("ended at once with {}", exit.describe()))
-        }
         (WaitCondition::Run(life), Phase::Over { life: now, asked: true, .. })
             if Some(*now) >= life && proc.goal == Goal::Stop =>
         {
@@ -226,7 +221,10 @@ fn in_this_phase(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdi
         {
             Verdict::Failed(note())
         }
-        (WaitCondition::Run(life), Phase::Over { life: now, exit, .. }) if Some(*now) >= life => {
+        (
+            WaitCondition::Run(life),
+            Phase::Ending { life: now, exit } | Phase::Over { life: now, exit, .. },
+        ) if Some(*now) >= life => {
             Verdict::Failed(format!("ended at once with {}", exit.describe()))
         }
         (WaitCondition::Run(_), _) if run_phase != RunPhase::Running => {

@@ -94,13 +94,8 @@ fn seed(proc: &Proc) -> u64 {
 
 impl Supervisor {
     /// Handles an exit that was not requested and has no replacement pending.
-    pub(super) fn ended_by_itself(
-        &mut self,
-        id: ProcId,
-        (exit, at, ran): (Exit, Timestamp, Duration),
-        out: &mut Vec<Effect>,
-    ) {
-        self.ready_by_exit(id, exit, at, out);
+    pub(super) fn ended_by_itself(&mut self, id: ProcId, exit: Exit) {
+        self.ready_by_exit(id, exit);
         let proc = &self.procs[id];
         let verdict = proc.rules.judge(exit);
         let again = match (&proc.rules.restart, proc.on_exit, verdict) {
@@ -116,11 +111,11 @@ impl Supervisor {
         if self.run_phase != RunPhase::Running {
             self.procs[id].goal = Goal::Stop;
         } else if again {
-            return self.restart_after(id, verdict, (exit, at, ran), out);
+            return self.restart_after(id, verdict, exit);
         } else {
-            self.remain_or_stop_all(id, verdict, (exit, at, ran), out);
+            self.remain_or_stop_all(id, verdict, exit);
         }
-        self.ready_never(id, exit, out);
+        self.ready_never(id, exit);
     }
 
     /// Whether the process is complete once it has ended with success, and therefore not restarted.
@@ -166,36 +161,23 @@ impl Supervisor {
         seen
     }
 
-    fn remain_or_stop_all(
-        &mut self,
-        id: ProcId,
-        verdict: ExitVerdict,
-        (exit, at, ran): (Exit, Timestamp, Duration),
-        out: &mut Vec<Effect>,
-    ) {
+    fn remain_or_stop_all(&mut self, id: ProcId, verdict: ExitVerdict, exit: Exit) {
         let proc = &mut self.procs[id];
         proc.goal = Goal::Stop;
         if verdict == ExitVerdict::StartError {
             proc.note = Some(Note::NotRun(exit));
         }
-        match proc.on_exit {
-            OnExit::StopAll => {
-                self.culprit.get_or_insert(Culprit { id, exit, at, ran });
-                self.interrupts = verdict == ExitVerdict::Good;
-                self.quit(out);
-            }
-            OnExit::Remain | OnExit::Restart => {}
+        if proc.on_exit == OnExit::StopAll {
+            let (at, ran) = (proc.since, proc.ran);
+            self.culprit.get_or_insert(Culprit { id, exit, at, ran });
+            self.interrupts = verdict == ExitVerdict::Good;
+            self.quit();
         }
     }
 
-    fn restart_after(
-        &mut self,
-        id: ProcId,
-        verdict: ExitVerdict,
-        (exit, at, ran): (Exit, Timestamp, Duration),
-        out: &mut Vec<Effect>,
-    ) {
+    fn restart_after(&mut self, id: ProcId, verdict: ExitVerdict, exit: Exit) {
         let proc = &mut self.procs[id];
+        let (at, ran) = (proc.since, proc.ran);
         let policy = proc.rules.restart.as_ref().unwrap_or(&AUTO_RESTART_POLICY);
         let most = policy.max_failures;
         if ran >= Duration::from_millis(policy.stable_ms) {
@@ -209,50 +191,44 @@ impl Supervisor {
         if most > 0 && proc.failures >= most {
             let why = Problem::Ended { exit, times: Some(proc.failures) };
             (proc.goal, proc.due) = (Goal::Stop, None);
-            self.report_broken_check(id, why, out);
-            return self.ready_never(id, exit, out);
+            self.report_broken_check(id, why);
+            return self.ready_never(id, exit);
         }
         let pause = proc.next_pause(ran);
         proc.streak = proc.streak.saturating_add(1);
         if pause.is_zero() {
             proc.request_next_life();
-            return self.want(id, out);
+            return self.want(id);
         }
         proc.rest(at, pause);
         let (pause_ms, times) = (units::millis(pause), Some(proc.streak));
-        out.push(Effect::Say(Some(id), What::Backoff { pause_ms, times }));
+        self.effects.push(Effect::Say(Some(id), What::Backoff { pause_ms, times }));
     }
 
     /// The process has failed while running: stop it until a user starts it.
-    pub(super) fn break_off(&mut self, id: ProcId, why: Problem, out: &mut Vec<Effect>) {
+    pub(super) fn break_off(&mut self, id: ProcId, why: Problem) {
         if self.run_phase != RunPhase::Running || !self.procs[id].alive() {
             return;
         }
-        self.report_broken_check(id, why, out);
+        self.report_broken_check(id, why);
         self.procs[id].failed = self.procs[id].current_life();
         if !self.procs[id].stop_was_requested() {
-            self.stop(id, out);
+            self.stop(id);
         }
     }
 
-    fn report_broken_check(&mut self, id: ProcId, why: Problem, out: &mut Vec<Effect>) {
+    fn report_broken_check(&mut self, id: ProcId, why: Problem) {
         let proc = &mut self.procs[id];
         proc.note = Some(Note::Broken(why.clone()));
         proc.broken = Some(Broken { why: why.clone() });
         if matches!(proc.ready, Ready::Waiting { .. }) {
             proc.ready = Ready::No { why: why.clone(), passed: vec![] };
         }
-        out.push(Effect::Say(Some(id), What::Broken { why }));
+        self.effects.push(Effect::Say(Some(id), What::Broken { why }));
     }
 
     /// The process has failed while running: restart it as if it had exited by itself.
-    pub(super) fn fail_and_restart(
-        &mut self,
-        id: ProcId,
-        why: Problem,
-        now: Timestamp,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn fail_and_restart(&mut self, id: ProcId, why: Problem, now: Timestamp) {
         let proc = &mut self.procs[id];
         let Phase::Running { .. } = proc.phase else { return };
         if self.run_phase != RunPhase::Running || proc.stop_was_requested() {
@@ -265,7 +241,7 @@ impl Supervisor {
         proc.count_failure(now);
         if policy.max_failures > 0 && proc.failures >= policy.max_failures {
             let why = Problem::Failed { times: proc.failures, last: Box::new(why) };
-            return self.break_off(id, why, out);
+            return self.break_off(id, why);
         }
         proc.failed = proc.current_life();
         // The first restart is immediate: the process did not exit, but was found to have failed.
@@ -273,12 +249,12 @@ impl Supervisor {
         let pause = if proc.streak == 0 { Duration::ZERO } else { proc.next_pause(ran) };
         proc.streak = proc.streak.saturating_add(1);
         if pause.is_zero() {
-            self.restart(id, now, out);
+            self.restart(id, now);
         } else {
-            self.stop(id, out);
+            self.stop(id);
             self.procs[id].rest(now, pause);
             let what = What::Backoff { pause_ms: units::millis(pause), times: None };
-            out.push(Effect::Say(Some(id), what));
+            self.effects.push(Effect::Say(Some(id), what));
         }
     }
 
@@ -304,12 +280,12 @@ impl Supervisor {
     }
 
     /// Handles the deadlines that have been reached, and restarts the processes whose pause is over.
-    pub(super) fn on_alarm(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
-        self.mention_slow_stops(now, out);
+    pub(super) fn on_alarm(&mut self, now: Timestamp) {
+        self.mention_slow_stops(now);
         for id in ProcId::all(&self.procs) {
-            self.look_at_checks(id, now, out);
-            self.cleanup_overdue(id, now, out);
-            self.look_at_installation(id, now, out);
+            self.look_at_checks(id, now);
+            self.cleanup_overdue(id, now);
+            self.look_at_installation(id, now);
             let proc = &mut self.procs[id];
             // A deadline further away means that the clock was set back.
             let latest = now + proc.pause;
@@ -318,7 +294,7 @@ impl Supervisor {
                 proc.due = None;
                 proc.goal = Goal::Run;
                 proc.request_next_life();
-                self.bring_up(id, now, out);
+                self.bring_up(id, now);
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::model::member::Member;
 use crate::model::plan::{Install, OnExit, Plan, ProcessPlan};
 use crate::model::rules::{DependencyCondition, ProcessPolicy, Stage};
 use crate::model::time::{Timestamp, nanos};
-use crate::model::{Exit, LifeId, ProcId, ProcName, ProcessStatus, is_default};
+use crate::model::{Exit, LifeId, ProcId, ProcName, ProcessId, ProcessStatus, is_default};
 
 /// The desired state of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -82,11 +82,8 @@ pub enum Phase {
 impl Phase {
     /// The exit status of its main process.
     pub const fn exit(&self) -> Option<Exit> {
-        if let Self::Ending { exit, .. } | Self::Over { exit, .. } = self {
-            Some(*exit)
-        } else {
-            None
-        }
+        let (Self::Ending { exit, .. } | Self::Over { exit, .. }) = self else { return None };
+        Some(*exit)
     }
 
     /// What SIGKILL did not end.
@@ -113,6 +110,16 @@ pub enum Pane {
         /// The pane id in tmux (`%3`).
         id: String,
     },
+}
+
+impl Pane {
+    /// Its shim, if that is up.
+    pub const fn shim(&self) -> Option<ProcessId> {
+        match self {
+            Self::Up { shim, start_time, .. } => Some(ProcessId { pid: *shim, start: *start_time }),
+            Self::None | Self::Opening => None,
+        }
+    }
 }
 
 /// Whether a life is ready, so that others may rely on it.

@@ -40,25 +40,19 @@ impl Supervisor {
     }
 
     /// Reset the readiness of a process whose new life has begun.
-    pub(super) fn began(&mut self, id: ProcId, at: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn began(&mut self, id: ProcId, at: Timestamp) {
         let proc = &mut self.procs[id];
         (proc.ready, proc.failed_checks, proc.asked_again) =
             (Ready::default(), 0, Timestamp::EPOCH);
         if proc.rules.ready.is_empty() {
             proc.ready = Ready::Yes { at };
         } else {
-            self.look_at_checks(id, at, out);
+            self.look_at_checks(id, at);
         }
     }
 
     /// A life has passed a check. If it was late, those that were skipped because of that follow.
-    pub(super) fn passed(
-        &mut self,
-        id: ProcId,
-        (life, check): (LifeId, usize),
-        now: Timestamp,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn passed(&mut self, id: ProcId, life: LifeId, check: usize, now: Timestamp) {
         let proc = &mut self.procs[id];
         let runs = matches!(proc.phase, Phase::Running { life: current, .. } if current == life);
         let is_open = proc.ready.passed().is_some_and(|passed| !passed.contains(&check));
@@ -79,9 +73,9 @@ impl Supervisor {
         }
         if proc.ready.passed().is_some_and(|passed| passed.len() == proc.rules.ready.len()) {
             proc.ready = Ready::Yes { at: now };
-            out.push(Effect::Say(Some(id), What::Ready));
+            self.effects.push(Effect::Say(Some(id), What::Ready));
             if late && self.run_phase == RunPhase::Running {
-                self.recall_skipped(id, now, out);
+                self.recall_skipped(id, now);
                 // No request has made them follow.
                 self.recalled.clear();
             }
@@ -89,7 +83,7 @@ impl Supervisor {
     }
 
     /// A life has not passed a check yet: remember the answer for the message at a timeout.
-    pub(super) fn unmet(&mut self, id: ProcId, (life, check): (LifeId, usize), answer: String) {
+    pub(super) fn unmet(&mut self, id: ProcId, life: LifeId, check: usize, answer: String) {
         let proc = &mut self.procs[id];
         let runs = matches!(proc.phase, Phase::Running { life: current, .. } if current == life);
         let Some(asked) = proc.rules.ready.get(check).filter(|_| runs) else { return };
@@ -110,10 +104,10 @@ impl Supervisor {
     /// Handles the result of a liveness check.
     pub(super) fn looked_at(
         &mut self,
-        (id, life): (ProcId, LifeId),
+        id: ProcId,
+        life: LifeId,
         trouble: Option<&str>,
         now: Timestamp,
-        out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
         let runs = matches!(proc.phase, Phase::Running { life: current, .. } if current == life);
@@ -121,7 +115,7 @@ impl Supervisor {
         let Some(why) = trouble else {
             if proc.failed_checks >= live.failures.max(1) && live.action == Reaction::Notify {
                 proc.note = None;
-                out.push(Effect::Say(Some(id), What::Healthy));
+                self.effects.push(Effect::Say(Some(id), What::Healthy));
             }
             proc.failed_checks = 0;
             return;
@@ -134,23 +128,22 @@ impl Supervisor {
         let action = live.action;
         let (probe, answer) = (live.probe.clone(), why.to_owned());
         let what = What::Unhealthy { times: proc.failed_checks, answer: answer.clone() };
-        out.push(Effect::Say(Some(id), what));
+        self.effects.push(Effect::Say(Some(id), what));
         match action {
             Reaction::Notify => proc.note = Some(Note::NotLive { probe, answer }),
-            Reaction::Break => self.break_off(id, Problem::NotLive { probe, answer }, out),
-            Reaction::Restart => {
-                self.fail_and_restart(id, Problem::NotLive { probe, answer }, now, out);
-            }
+            Reaction::Break => self.break_off(id, Problem::NotLive { probe, answer }),
+            Reaction::Restart => self.fail_and_restart(id, Problem::NotLive { probe, answer }, now),
         }
     }
 
     /// Handles a failure pattern in the output of a process.
     pub(super) fn failing(
         &mut self,
-        (id, life): (ProcId, LifeId),
-        (action, line): (FailureAction, &str),
+        id: ProcId,
+        life: LifeId,
+        action: FailureAction,
+        line: &str,
         now: Timestamp,
-        out: &mut Vec<Effect>,
     ) {
         let proc = &self.procs[id];
         let runs = proc.alive() && !proc.is_at_installation();
@@ -160,16 +153,16 @@ impl Supervisor {
         }
         let line = line.to_owned();
         match action {
-            FailureAction::Break => self.break_off(id, Problem::Printed { line }, out),
+            FailureAction::Break => self.break_off(id, Problem::Printed { line }),
             FailureAction::Restart => {
-                out.push(Effect::Say(Some(id), What::Failing { line: line.clone() }));
-                self.fail_and_restart(id, Problem::Printed { line }, now, out);
+                self.effects.push(Effect::Say(Some(id), What::Failing { line: line.clone() }));
+                self.fail_and_restart(id, Problem::Printed { line }, now);
             }
         }
     }
 
     /// Apply the delays and timeouts of the readiness checks.
-    pub(super) fn look_at_checks(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn look_at_checks(&mut self, id: ProcId, now: Timestamp) {
         let proc = &mut self.procs[id];
         let Phase::Running { life, .. } = proc.phase else { return };
         // The clock may have been set back.
@@ -189,49 +182,43 @@ impl Supervisor {
             let check = &proc.rules.ready[*late];
             let (probe, within_ms) = (check.probe.clone(), check.timeout_ms);
             let answer = proc.heard(*late).map(str::to_owned);
-            return self.not_ready(id, Problem::TimedOut { probe, within_ms, answer }, out);
+            return self.not_ready(id, Problem::TimedOut { probe, within_ms, answer });
         }
         for check in waited {
             if let Probe::Delay { ms } = self.procs[id].rules.ready[check].probe
                 && Duration::from_millis(ms) <= age
             {
-                self.passed(id, (life, check), now, out);
+                self.passed(id, life, check, now);
             }
         }
     }
 
-    fn not_ready(&mut self, id: ProcId, why: Problem, out: &mut Vec<Effect>) {
+    fn not_ready(&mut self, id: ProcId, why: Problem) {
         let proc = &mut self.procs[id];
         let passed = proc.ready.passed().unwrap_or_default().to_vec();
         proc.ready = Ready::No { why: why.clone(), passed };
         if self.run_phase == RunPhase::Running {
-            out.push(Effect::Say(Some(id), What::NotReady { why }));
+            self.effects.push(Effect::Say(Some(id), What::NotReady { why }));
         }
     }
 
     /// The main process has ended: that may be the readiness check that is still open.
-    pub(super) fn ready_by_exit(
-        &mut self,
-        id: ProcId,
-        exit: Exit,
-        at: Timestamp,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn ready_by_exit(&mut self, id: ProcId, exit: Exit) {
         let proc = &mut self.procs[id];
         let Ready::Waiting { passed, .. } = &proc.ready else { return };
         let open = (0..proc.rules.ready.len()).filter(|check| !passed.contains(check));
         let open: Vec<_> = open.collect();
         let by_exit = |check: &usize| matches!(proc.rules.ready[*check].probe, Probe::Exit { code } if exit == Exit::Code(code));
         if !open.is_empty() && open.iter().all(by_exit) {
-            proc.ready = Ready::Yes { at };
-            out.push(Effect::Say(Some(id), What::Ready));
+            proc.ready = Ready::Yes { at: proc.since };
+            self.effects.push(Effect::Say(Some(id), What::Ready));
         }
     }
 
     /// The process has ended for good: if it is not ready yet it never will be.
-    pub(super) fn ready_never(&mut self, id: ProcId, exit: Exit, out: &mut Vec<Effect>) {
+    pub(super) fn ready_never(&mut self, id: ProcId, exit: Exit) {
         if matches!(self.procs[id].ready, Ready::Waiting { .. }) {
-            self.not_ready(id, Problem::Ended { exit, times: None }, out);
+            self.not_ready(id, Problem::Ended { exit, times: None });
         }
     }
 }

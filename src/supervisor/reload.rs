@@ -61,29 +61,25 @@ impl Supervisor {
     }
 
     /// The plan was read again: carry out its changes.
-    pub(super) fn reload(&mut self, request_id: u64, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn reload(&mut self, request_id: u64, now: Timestamp) {
         if self.run_phase != RunPhase::Running {
             let problem = "everything is being stopped".to_owned();
-            return out.push(Effect::Answer(request_id, Outcome::refused(problem)));
+            return self.effects.push(Effect::Answer(request_id, Outcome::refused(problem)));
         }
-        let goals = self.follow_plan(now, out);
+        let goals = self.follow_plan(now);
         for id in ProcId::all(&self.procs) {
             let proc = &self.procs[id];
             // Its shim needs the new stop signal and grace period even if it has to stop the process
             // without a supervisor.
             if matches!(proc.phase, Phase::Running { .. }) && !proc.stop_was_requested() {
-                self.want(id, out);
+                self.want(id);
             }
         }
         self.await_change(request_id, goals);
     }
 
     /// Bring each process into the state that the plan now describes.
-    pub(super) fn follow_plan(
-        &mut self,
-        now: Timestamp,
-        out: &mut Vec<Effect>,
-    ) -> Vec<(ProcId, WaitCondition)> {
+    pub(super) fn follow_plan(&mut self, now: Timestamp) -> Vec<(ProcId, WaitCondition)> {
         let mut set = BTreeMap::new();
         for id in ProcId::all(&self.procs) {
             let (planned, proc) = (self.procs[id].planned, &self.procs[id]);
@@ -97,7 +93,7 @@ impl Supervisor {
             let action = if planned.removed {
                 proc.remove()
             } else if came {
-                self.bring_in(id, changed, now, out)
+                self.bring_in(id, changed, now)
             } else if changed && proc.is_asked_for() && !proc.is_to_be_updated() && !rests {
                 Some(proc.renewal())
             } else {
@@ -105,16 +101,10 @@ impl Supervisor {
             };
             set.extend(action.map(|action| (id, action)));
         }
-        self.change(set, ChangeOrder::Dependencies, now, out)
+        self.change(set, ChangeOrder::Dependencies, now)
     }
 
-    fn bring_in(
-        &mut self,
-        id: ProcId,
-        changed: bool,
-        now: Timestamp,
-        out: &mut Vec<Effect>,
-    ) -> Option<Action> {
+    fn bring_in(&mut self, id: ProcId, changed: bool, now: Timestamp) -> Option<Action> {
         let proc = &mut self.procs[id];
         proc.retired = false;
         proc.write_off(now);
@@ -128,7 +118,7 @@ impl Supervisor {
         {
             // The reload does not wait for the installation, which may take minutes.
             let then = install.then;
-            self.begin_installation(id, then, now, out);
+            self.begin_installation(id, then, now);
             return None;
         }
         if proc.planned.waits {
@@ -138,17 +128,17 @@ impl Supervisor {
     }
 
     /// Stop a process that is no longer part of the run, and close its window.
-    pub(super) fn let_go(&mut self, id: ProcId, out: &mut Vec<Effect>) -> WaitCondition {
+    pub(super) fn let_go(&mut self, id: ProcId) -> WaitCondition {
         let proc = &self.procs[id];
         // Repeating the request must not shorten the grace period of a process that is already
         // stopping.
         let going = proc.alive() && proc.stop_was_requested() && proc.goal == Goal::Stop;
-        let aim = if going { WaitCondition::Over(proc.life) } else { self.stop(id, out) };
+        let aim = if going { WaitCondition::Over(proc.life) } else { self.stop(id) };
         if going {
-            self.want(id, out);
+            self.want(id);
         }
         if self.procs[id].is_closed() {
-            out.push(Effect::Close(id));
+            self.effects.push(Effect::Close(id));
         }
         aim
     }

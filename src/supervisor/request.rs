@@ -7,6 +7,7 @@ use super::part::{Action, ChangePart};
 use super::pending_request::{PendingRequest, WaitCondition};
 use super::{Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::event::{Note, What};
+use crate::model::plan::AfterInstall;
 use crate::model::request::{ChangeOrder, Outcome, Request};
 use crate::model::rules::Stage;
 use crate::model::signal::SignalName;
@@ -23,57 +24,44 @@ enum Verb {
 }
 
 impl Supervisor {
-    pub(super) fn ask(
-        &mut self,
-        id: u64,
-        request: &Request,
-        now: Timestamp,
-        out: &mut Vec<Effect>,
-    ) {
+    pub(super) fn ask(&mut self, id: u64, request: &Request, now: Timestamp) {
         match request {
-            Request::Start { names, order } => {
-                self.each(id, (Verb::Start, names, *order), now, out);
-            }
-            Request::Stop { names, order } => {
-                self.each(id, (Verb::Stop, names, *order), now, out);
-            }
-            Request::Restart { names, order } => {
-                self.each(id, (Verb::Restart, names, *order), now, out);
-            }
-            Request::Install { name, then } => {
-                self.ask_to_install(id, (name, *then), now, out);
-            }
-            Request::Signal { signal, names } => self.signal(id, *signal, names, out),
-            Request::Scale { counts } => self.scale(id, counts, now, out),
-            Request::Reload { .. } => self.reload(id, now, out),
+            Request::Start { names, order } => self.each(id, Verb::Start, names, *order, now),
+            Request::Stop { names, order } => self.each(id, Verb::Stop, names, *order, now),
+            Request::Restart { names, order } => self.each(id, Verb::Restart, names, *order, now),
+            Request::Install { name, then } => self.ask_to_install(id, name, *then, now),
+            Request::Signal { signal, names } => self.signal(id, *signal, names),
+            Request::Scale { counts } => self.scale(id, counts, now),
+            Request::Reload { .. } => self.reload(id, now),
             Request::Quit => {
                 self.pending.push(PendingRequest::quit(id));
                 self.interrupts = false;
-                self.ask_to_quit(now, out);
+                self.ask_to_quit(now);
             }
             Request::Kill => {
                 self.pending.push(PendingRequest::quit(id));
                 self.interrupts = false;
-                self.kill(out);
+                self.kill();
             }
-            Request::Resize { .. } => out.push(Effect::Answer(id, Outcome::done(vec![]))),
+            Request::Resize { .. } => self.effects.push(Effect::Answer(id, Outcome::done(vec![]))),
         }
     }
 
     fn each(
         &mut self,
         request_id: u64,
-        (verb, patterns, order): (Verb, &[String], ChangeOrder),
+        verb: Verb,
+        patterns: &[String],
+        order: ChangeOrder,
         now: Timestamp,
-        out: &mut Vec<Effect>,
     ) {
         let ids = match self.meant(verb, patterns, order) {
             Ok(ids) => ids,
-            Err(outcome) => return out.push(Effect::Answer(request_id, *outcome)),
+            Err(outcome) => return self.effects.push(Effect::Answer(request_id, *outcome)),
         };
         if self.run_phase != RunPhase::Running && verb != Verb::Stop {
             let problem = "everything is being stopped".to_owned();
-            return out.push(Effect::Answer(request_id, Outcome::refused(problem)));
+            return self.effects.push(Effect::Answer(request_id, Outcome::refused(problem)));
         }
         if verb != Verb::Stop {
             for &id in &ids {
@@ -83,16 +71,16 @@ impl Supervisor {
         let mut action = |id| match verb {
             Verb::Start => Action::Start,
             Verb::Stop => {
-                self.insist(id, now, out);
+                self.insist(id, now);
                 Action::Stop
             }
             Verb::Restart => {
-                let joins = self.insist(id, now, out);
+                let joins = self.insist(id, now);
                 if joins && self.procs[id].is_to_begin() { Action::Keep } else { Action::Restart }
             }
         };
         let set = ids.into_iter().map(|id| (id, action(id))).collect();
-        let goals = self.change(set, order, now, out);
+        let goals = self.change(set, order, now);
         self.await_change(request_id, goals);
     }
 
@@ -160,23 +148,17 @@ impl Supervisor {
 
     /// Send a signal to the running processes that match. It is an error if one that was named does
     /// not run.
-    fn signal(
-        &mut self,
-        request_id: u64,
-        signal: SignalName,
-        patterns: &[String],
-        out: &mut Vec<Effect>,
-    ) {
+    fn signal(&mut self, request_id: u64, signal: SignalName, patterns: &[String]) {
         let ids = match self.find(patterns, Proc::counts) {
             Ok(ids) => ids,
-            Err(outcome) => return out.push(Effect::Answer(request_id, *outcome)),
+            Err(outcome) => return self.effects.push(Effect::Answer(request_id, *outcome)),
         };
         let (mut names, mut problems) = (vec![], vec![]);
         for id in ids {
             let name = self.procs[id].name.clone();
             if let Some(pid) = self.procs[id].pid() {
-                out.push(Effect::Say(Some(id), What::Signal { sent: signal }));
-                out.push(Effect::Signal { id, pid, signal: signal.number() });
+                self.effects.push(Effect::Say(Some(id), What::Signal { sent: signal }));
+                self.effects.push(Effect::Signal { id, pid, signal: signal.number() });
                 names.push(name);
             } else if !patterns.is_empty() {
                 problems.push(format!("{name} does not run").into());
@@ -184,7 +166,7 @@ impl Supervisor {
         }
         let outcome =
             Outcome { ok: problems.is_empty(), problems, names, following: vec![], unknown: None };
-        out.push(Effect::Answer(request_id, outcome));
+        self.effects.push(Effect::Answer(request_id, outcome));
     }
 
     /// Replace each `@group` by its entries. The number of an entry itself overrides that of its group.
@@ -206,13 +188,7 @@ impl Supervisor {
 
     /// Start the missing instances of each entry and stop the excess ones. The plan contains all of
     /// them already.
-    fn scale(
-        &mut self,
-        request_id: u64,
-        counts: &BTreeMap<String, u16>,
-        now: Timestamp,
-        out: &mut Vec<Effect>,
-    ) {
+    fn scale(&mut self, request_id: u64, counts: &BTreeMap<String, u16>, now: Timestamp) {
         let entry = |proc: &Proc| ProcName::new(proc.name.entry()).ok();
         let there = self.procs.iter().filter(|proc| !proc.planned.removed);
         let mut entries: Vec<_> = there.filter_map(entry).collect();
@@ -226,11 +202,11 @@ impl Supervisor {
                 Err(outcome) if unknown.starts_with('@') => *outcome,
                 Err(_) | Ok(_) => Outcome::unknown(unknown, &entries),
             };
-            return out.push(Effect::Answer(request_id, outcome));
+            return self.effects.push(Effect::Answer(request_id, outcome));
         }
         if self.run_phase != RunPhase::Running {
             let problem = "everything is being stopped".to_owned();
-            return out.push(Effect::Answer(request_id, Outcome::refused(problem)));
+            return self.effects.push(Effect::Answer(request_id, Outcome::refused(problem)));
         }
         let mut set = BTreeMap::new();
         for id in ProcId::all(&self.procs) {
@@ -250,7 +226,7 @@ impl Supervisor {
                 set.insert(id, Action::Leave);
             }
         }
-        let goals = self.change(set, ChangeOrder::Dependencies, now, out);
+        let goals = self.change(set, ChangeOrder::Dependencies, now);
         self.await_change(request_id, goals);
     }
 
@@ -270,13 +246,8 @@ impl Supervisor {
         Ok(all.filter(|&id| patterns.iter().any(|p| self.procs[id].is_meant(p))).collect())
     }
 
-    pub(super) fn start(
-        &mut self,
-        id: ProcId,
-        now: Timestamp,
-        out: &mut Vec<Effect>,
-    ) -> WaitCondition {
-        self.start_as(id, ChangePart::default(), now, out)
+    pub(super) fn start(&mut self, id: ProcId, now: Timestamp) -> WaitCondition {
+        self.start_as(id, ChangePart::default(), now)
     }
 
     /// Start a process that is not running, as this part of a change.
@@ -285,12 +256,11 @@ impl Supervisor {
         id: ProcId,
         part: ChangePart,
         now: Timestamp,
-        out: &mut Vec<Effect>,
     ) -> WaitCondition {
         let proc = &mut self.procs[id];
         proc.forget_refusal();
         let stopping = proc.alive() && proc.stop_was_requested();
-        proc.installation.run_next();
+        proc.installation.then = AfterInstall::Run;
         if proc.is_to_stop() {
             proc.cancel_stop();
             return WaitCondition::Run(proc.life);
@@ -312,14 +282,14 @@ impl Supervisor {
         let goal = WaitCondition::Run(proc.life);
         self.held.push(id);
         if !self.procs[id].change.is_unordered() {
-            self.call_needs(id, now, out);
+            self.call_needs(id, now);
         }
-        self.bring_up(id, now, out);
-        self.recall_skipped(id, now, out);
+        self.bring_up(id, now);
+        self.recall_skipped(id, now);
         goal
     }
 
-    pub(super) fn bring_up(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn bring_up(&mut self, id: ProcId, now: Timestamp) {
         let proc = &mut self.procs[id];
         match proc.pane {
             // The sink is not ready yet; wait for it so that no output is lost.
@@ -330,19 +300,19 @@ impl Supervisor {
                 {
                     proc.enter(Phase::Starting { life }, now);
                 }
-                self.want(id, out);
+                self.want(id);
             }
-            Pane::None => self.reopen(id, out),
+            Pane::None => self.reopen(id),
             Pane::Opening => {}
         }
     }
 
-    pub(super) fn stop(&mut self, id: ProcId, out: &mut Vec<Effect>) -> WaitCondition {
+    pub(super) fn stop(&mut self, id: ProcId) -> WaitCondition {
         self.procs[id].forget_refusal();
-        self.request_stop(id, out);
+        self.request_stop(id);
         let proc = &mut self.procs[id];
         if proc.cancel_restart() {
-            out.push(Effect::Say(Some(id), What::NotRestarted));
+            self.effects.push(Effect::Say(Some(id), What::NotRestarted));
         }
         proc.change = ChangePart { stays_down: proc.skip.is_some(), ..ChangePart::default() };
         proc.goal = Goal::Stop;
@@ -351,26 +321,21 @@ impl Supervisor {
         proc.interrupted = None;
         proc.mark_requested_life_stopped();
         let goal = WaitCondition::Over(proc.life);
-        self.want(id, out);
+        self.want(id);
         goal
     }
 
-    pub(super) fn restart(
-        &mut self,
-        id: ProcId,
-        now: Timestamp,
-        out: &mut Vec<Effect>,
-    ) -> WaitCondition {
+    pub(super) fn restart(&mut self, id: ProcId, now: Timestamp) -> WaitCondition {
         if !self.procs[id].alive() {
-            return self.start(id, now, out);
+            return self.start(id, now);
         }
-        self.request_stop(id, out);
+        self.request_stop(id);
         let proc = &mut self.procs[id];
         proc.goal = Goal::Run;
         proc.due = None;
         proc.request_next_life();
         let goal = WaitCondition::Run(proc.life);
-        self.want(id, out);
+        self.want(id);
         goal
     }
 
@@ -378,10 +343,10 @@ impl Supervisor {
     /// continue.
     pub(super) fn untold(
         &mut self,
-        (id, why): (ProcId, &str),
+        id: ProcId,
+        why: &str,
         stands: Option<(Want, Option<LifeId>)>,
         now: Timestamp,
-        out: &mut Vec<Effect>,
     ) {
         let proc = &mut self.procs[id];
         if stands == Some((Want::Run, proc.life)) {
@@ -393,7 +358,7 @@ impl Supervisor {
             proc.enter(Phase::Pending, now);
             proc.life = proc.life.and_then(LifeId::previous);
             proc.goal = Goal::Stop;
-            self.could_not_start(id, why, out);
+            self.could_not_start(id, why);
         } else if proc.life > proc.current_life() {
             proc.life = proc.current_life();
             if runs {
@@ -405,12 +370,12 @@ impl Supervisor {
     }
 
     /// Mark its life as asked to stop and log that, unless that was done before.
-    pub(super) fn request_stop(&mut self, id: ProcId, out: &mut Vec<Effect>) {
+    pub(super) fn request_stop(&mut self, id: ProcId) {
         let proc = &mut self.procs[id];
         let life = proc.current_life();
         if proc.alive() && proc.stop_requested < life {
             proc.stop_requested = life;
-            out.push(Effect::Say(Some(id), What::Interrupting));
+            self.effects.push(Effect::Say(Some(id), What::Interrupting));
         }
     }
 }

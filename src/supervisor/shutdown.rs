@@ -14,7 +14,7 @@ use crate::model::{LifeId, ProcId};
 
 impl Supervisor {
     /// Stop the whole run, each process in its turn.
-    pub(super) fn quit(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn quit(&mut self) {
         if self.run_phase != RunPhase::Running {
             return;
         }
@@ -22,10 +22,10 @@ impl Supervisor {
         for id in ProcId::all(&self.procs) {
             self.procs[id].due = None;
             if !self.procs[id].alive() {
-                self.dismiss(id, out);
+                self.dismiss(id);
             }
         }
-        self.dismiss_in_turn(out);
+        self.dismiss_in_turn();
     }
 
     fn begin_to_stop(&mut self) {
@@ -37,11 +37,11 @@ impl Supervisor {
     }
 
     /// Stop a process for the rest of the run.
-    fn dismiss(&mut self, id: ProcId, out: &mut Vec<Effect>) {
+    fn dismiss(&mut self, id: ProcId) {
         let proc = &self.procs[id];
         let told = proc.stop_was_requested() || matches!(proc.phase, Phase::Ending { .. });
         if !told {
-            self.request_stop(id, out);
+            self.request_stop(id);
         }
         let proc = &mut self.procs[id];
         if self.interrupts && (proc.alive() && !told || proc.life > proc.current_life()) {
@@ -51,12 +51,12 @@ impl Supervisor {
             (Goal::Stop, None, false, true);
         proc.mark_requested_life_stopped();
         if proc.alive() {
-            self.want(id, out);
+            self.want(id);
         }
     }
 
     /// Stop the processes that no living process needs any more.
-    fn dismiss_in_turn(&mut self, out: &mut Vec<Effect>) {
+    fn dismiss_in_turn(&mut self) {
         let needed = self.needed();
         for id in ProcId::all(&self.procs) {
             let proc = &self.procs[id];
@@ -65,7 +65,7 @@ impl Supervisor {
                 && !proc.for_cleanup
                 && (idle || proc.alive() && !needed.contains(&id))
             {
-                self.dismiss(id, out);
+                self.dismiss(id);
             }
         }
         // Only a dependency cycle gets here.
@@ -78,7 +78,7 @@ impl Supervisor {
             let left: Vec<_> =
                 ProcId::all(&self.procs).filter(|&id| waits(&self.procs[id])).collect();
             for id in left {
-                self.dismiss(id, out);
+                self.dismiss(id);
             }
         }
     }
@@ -88,20 +88,14 @@ impl Supervisor {
     fn needed(&self) -> BTreeSet<ProcId> {
         let there = |proc: &Proc| proc.alive() && !matches!(proc.phase, Phase::Stuck { .. });
         let counts = |proc: &&Proc| there(proc) || self.is_to_come(proc);
-        let needs = |proc: &Proc| proc.needs.iter().map(|(on, _)| *on).collect::<Vec<_>>();
-        let mut open: Vec<_> = self.procs.iter().filter(counts).flat_map(needs).collect();
+        let needs = self.procs.iter().filter(counts).flat_map(|proc| &proc.needs);
+        let mut open: Vec<_> = needs.map(|(on, _)| *on).collect();
         let cleans = |proc: &Proc| proc.rules.stage == Stage::Cleanup;
         if self.procs.iter().any(|proc| there(proc) && cleans(proc) || self.is_to_come(proc)) {
             let dependency = |id: &ProcId| self.procs[*id].rules.stage == Stage::Dependency;
             open.extend(ProcId::all(&self.procs).filter(dependency));
         }
-        let mut needed = BTreeSet::new();
-        while let Some(id) = open.pop() {
-            if needed.insert(id) {
-                open.extend(needs(&self.procs[id]));
-            }
-        }
-        needed
+        self.with_needs(open)
     }
 
     /// Whether it still has to be started for the cleanup.
@@ -119,7 +113,7 @@ impl Supervisor {
     }
 
     /// When no main process is left, start the cleanup processes.
-    fn start_cleanup(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
+    fn start_cleanup(&mut self, now: Timestamp) {
         let main = |proc: &Proc| {
             let going = proc.alive() && !matches!(proc.phase, Phase::Stuck { .. });
             (going || proc.pane == Pane::Opening) && proc.rules.stage == Stage::Main
@@ -139,12 +133,12 @@ impl Supervisor {
             if !self.needs_cleanup_run(proc) || proc.alive() || proc.needs.iter().any(after) {
                 continue;
             }
-            self.reach(RunStage::CleanupStarted, out);
+            self.reach(RunStage::CleanupStarted);
             let proc = &mut self.procs[id];
             (proc.for_cleanup, proc.goal, proc.life) =
                 (true, Goal::Run, Some(LifeId::after(proc.life)));
-            out.push(Effect::Say(Some(id), What::Cleanup));
-            self.bring_up(id, now, out);
+            self.effects.push(Effect::Say(Some(id), What::Cleanup));
+            self.bring_up(id, now);
         }
     }
 
@@ -156,7 +150,7 @@ impl Supervisor {
         going.then(|| proc.since + Duration::from_millis(cleanup_limit(&proc.rules)))
     }
 
-    pub(super) fn cleanup_overdue(&mut self, id: ProcId, now: Timestamp, out: &mut Vec<Effect>) {
+    pub(super) fn cleanup_overdue(&mut self, id: ProcId, now: Timestamp) {
         if self.cleanup_due(id).is_none() {
             return;
         }
@@ -166,13 +160,13 @@ impl Supervisor {
             self.worst = self.worst.max(1);
             let (on, limit_ms) = (&self.procs[id].name, cleanup_limit(&self.procs[id].rules));
             let why = RunProblem::CleanupOverdue { on: on.clone(), limit_ms };
-            out.push(Effect::Say(None, What::Failed { why }));
-            self.dismiss(id, out);
+            self.effects.push(Effect::Say(None, What::Failed { why }));
+            self.dismiss(id);
         }
     }
 
     /// Kill the whole run at once. (`patience.rs` decides when a second request does this.)
-    pub(super) fn kill(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn kill(&mut self) {
         if matches!(self.run_phase, RunPhase::Finished { .. }) {
             return;
         }
@@ -189,41 +183,41 @@ impl Supervisor {
             proc.stop_requested = proc.stop_requested.max(life);
             proc.mark_requested_life_stopped();
             if proc.kill_requested < life {
-                out.push(Effect::Say(Some(id), What::Killing));
+                self.effects.push(Effect::Say(Some(id), What::Killing));
             }
             // A requested life may have begun without our knowledge.
             proc.kill_requested = proc.life.max(life);
-            self.want(id, out);
+            self.want(id);
         }
     }
 
-    pub(super) fn on_tmux_gone(&mut self, out: &mut Vec<Effect>) {
+    pub(super) fn on_tmux_gone(&mut self) {
         if self.tmux_gone || matches!(self.run_phase, RunPhase::Finished { .. }) {
             return;
         }
         self.tmux_gone = true;
         self.worst = self.worst.max(1);
-        out.push(Effect::Say(None, What::TmuxGone));
+        self.effects.push(Effect::Say(None, What::TmuxGone));
         for proc in &mut self.procs {
             if proc.pane == Pane::Opening {
                 proc.pane = Pane::None;
             }
         }
-        self.quit(out);
+        self.quit();
     }
 
     /// After every input: start the processes whose needs are met, answer requests that are done, and
     /// finish when nothing is left.
-    pub(super) fn settle(&mut self, now: Timestamp, out: &mut Vec<Effect>) {
-        self.stop_next(now, out);
-        self.open_gates(now, out);
-        self.announce_stages(out);
-        self.end_if_done(out);
-        self.mention_idleness(out);
+    pub(super) fn settle(&mut self, now: Timestamp) {
+        self.stop_next(now);
+        self.open_gates(now);
+        self.announce_stages();
+        self.end_if_done();
+        self.mention_idleness();
         if self.run_phase == RunPhase::Stopping {
-            self.dismiss_in_turn(out);
-            self.start_cleanup(now, out);
-            self.announce_stages(out);
+            self.dismiss_in_turn();
+            self.start_cleanup(now);
+            self.announce_stages();
             let left = |proc: &Proc| {
                 proc.alive() && !matches!(proc.phase, Phase::Stuck { .. })
                     || proc.pane == Pane::Opening && !self.tmux_gone
@@ -232,12 +226,12 @@ impl Supervisor {
             if !self.procs.iter().any(left) {
                 let code = self.exit_code();
                 self.run_phase = RunPhase::Finished { code };
-                self.answer(out);
-                out.push(Effect::Finish(code));
+                self.answer();
+                self.effects.push(Effect::Finish(code));
                 return;
             }
         }
         self.note_stops(now, self.asked_at.is_some());
-        self.answer(out);
+        self.answer();
     }
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::stat::Mode;
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::PollFlags;
 use rustix::fs::{FlockOperation, SeekFrom, flock};
 use rustix::io::retry_on_intr;
 
@@ -217,8 +217,7 @@ impl io::Read for Patient {
         loop {
             match self.0.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
-                    rustix::event::poll(&mut fds, None)?;
+                    super::wait_for(&self.0, PollFlags::IN, None)?;
                 }
                 result => return result,
             }

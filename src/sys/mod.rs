@@ -3,6 +3,7 @@
 //! Where it matters, processes are identified by pid *and* start time, because a pid alone may have been
 //! reused by the time it is needed.
 
+use crate::model::ProcessId;
 use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
@@ -43,18 +44,18 @@ pub use process::{ChildExit, Listener, ProcInfo, RefusedCall, TcpPeer, Usage};
 pub(crate) use signals::timespec;
 pub use signals::{
     Group, Wakes, default_signals, end_after, end_by, ignore_signals, signal_group, signal_pid,
-    stop, unblock_all_signals, unblock_signals,
+    stop, unblock_all_signals, unblock_signals, wait_for,
 };
-use system::CHEAP_LOOKS;
+use system::{CHEAP_LOOKS, holders_of};
 pub use system::{
     Changes, adopt_orphans, all, all_naming, arguments_of, boot_id, children, end_after_parent,
     end_stalled, end_with_parent, foreign_owner, ignores, info, is_refused,
     keep_little_free_memory, listens_at_path, loads, memory_file, memory_share, mount_namespace,
     open_files, outlive_parent, own_orphans, own_threads, peek, peer_user, pid_namespace,
     pid_namespace_of, program_of, refused_calls, rename_argument, sees, set_usual_discipline,
-    signal, signal_with_parent, splice, start_time, tcp_held_by, tcp_holders, tcp_listener_owners,
-    tcp_listeners, tcp_listening, tcp_peer, terminals, trim_memory, usage, variable_of,
-    visit_marked, walk, watch_exit,
+    signal, signal_with_parent, splice, start_time, tcp_held_by, tcp_listener_owners,
+    tcp_listening, tcp_peer, terminals, trim_memory, usage, variable_of, visit_marked, walk,
+    watch_exit,
 };
 pub use wait::{reap, stopped_by};
 
@@ -97,6 +98,27 @@ pub fn tcp_listeners_of_tree(root: u32) -> Vec<SocketAddr> {
     listening.into_iter().filter(|(_, socket)| held.contains(socket)).map(|(at, _)| at).collect()
 }
 
+/// The ports in this list that have a listener, on any address, with its process.
+pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
+    let mut taken: Vec<(u16, u64)> = vec![];
+    for (address, socket) in tcp_listening() {
+        let port = address.port();
+        if ports.contains(&port) && !taken.iter().any(|(known, _)| *known == port) {
+            taken.push((port, socket));
+        }
+    }
+    let sockets: Vec<u64> = taken.iter().map(|(_, socket)| *socket).collect();
+    let holders = holders_of(&sockets);
+    let holder =
+        |socket| holders.iter().find(|(of, _)| *of == socket).map(|(_, info)| info.clone());
+    taken.into_iter().map(|(port, socket)| (port, Listener { process: holder(socket) })).collect()
+}
+
+/// The processes that hold these sockets; those of another user may not be visible.
+pub fn tcp_holders(sockets: &[u64]) -> Vec<ProcInfo> {
+    holders_of(sockets).into_iter().map(|(_, process)| process).collect()
+}
+
 /// The ports that have a listener, on any address.
 pub fn tcp_listening_ports() -> HashSet<u16> {
     tcp_listening().into_iter().map(|(address, _)| address.port()).collect()
@@ -116,10 +138,10 @@ pub fn processes_with_env(marks: &[&str]) -> Vec<ProcInfo> {
 
 /// Whether exactly this process still runs (a zombie does not). If no file descriptor is free for the
 /// check, any process with this pid counts: it would be worse to forget one that lives.
-pub fn alive(pid: u32, start_time: u64) -> bool {
-    match info(pid) {
-        Some(process) => process.start_time == start_time && process.alive(),
-        None => can_open(1).is_err() && exists(pid),
+pub fn alive(id: ProcessId) -> bool {
+    match info(id.pid) {
+        Some(process) => process.id() == id && process.alive(),
+        None => can_open(1).is_err() && exists(id.pid),
     }
 }
 

@@ -1,15 +1,16 @@
 //! Ending a process tree whose shim is gone.
 
+use crate::model::ProcessId;
 use std::collections::{HashMap, HashSet};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use nix::libc::SIGKILL;
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::PollFlags;
 
 use super::{
     CHEAP_LOOKS, ProcInfo, alive, all, info, is_exempt, processes_with_env, signal, signal_group,
-    signals, visit_marked, watch_exit,
+    visit_marked, wait_for, watch_exit,
 };
 
 /// Give up when no process that received SIGKILL has ended for this long.
@@ -30,9 +31,9 @@ pub struct Orphans {
     /// The shim's pid, which was also the session of its pane.
     pub shim: u32,
     /// Known main processes of the shim, with their start times.
-    pub mains: Vec<(u32, u64)>,
+    pub mains: Vec<ProcessId>,
     /// Other processes that are known to belong to it.
-    pub known: Vec<(u32, u64)>,
+    pub known: Vec<ProcessId>,
     /// The shim was seen to end just now. If it ended unobserved, its pid may since have become the session
     /// id of unrelated processes, so its session counts only while a known process is in it.
     pub witnessed: bool,
@@ -41,9 +42,7 @@ pub struct Orphans {
 impl Orphans {
     /// The sessions of the pane. What is in them is part of the process, whatever its name is.
     fn sessions(&self) -> HashSet<u32> {
-        let of_mains = self.mains.iter().filter_map(|(pid, started)| {
-            Some(info(*pid).filter(|main| main.start_time == *started)?.sid)
-        });
+        let of_mains = self.mains.iter().filter_map(|main| Some(main.info()?.sid));
         of_mains.chain([self.shim]).collect()
     }
 
@@ -94,7 +93,7 @@ pub fn kill_orphans(orphans: &Orphans) -> OrphanReport {
     let begun = Instant::now();
     let mut until = begun + KILL_PATIENCE;
     let (mut struck, mut refused) = (HashSet::new(), HashSet::new());
-    let mut last: HashSet<(u32, u64)> = HashSet::new();
+    let mut last: HashSet<ProcessId> = HashSet::new();
     let mut rounds = 0;
     loop {
         let (known, met_all) = meet_marked(orphans, &sessions, &mut struck);
@@ -115,9 +114,9 @@ pub fn kill_orphans(orphans: &Orphans) -> OrphanReport {
         groups.kill_whole(&report.left, &left);
         let mut watched = Vec::new();
         for one in &report.left {
-            watched.extend(watch_exit(one.pid, one.start_time));
+            watched.extend(watch_exit(one.id()));
             // Another user's: it stays in the list and is reported.
-            if signal(one.pid, one.start_time, SIGKILL).is_err() {
+            if signal(one.id(), SIGKILL).is_err() {
                 refused.insert(one.id());
             }
         }
@@ -128,7 +127,7 @@ pub fn kill_orphans(orphans: &Orphans) -> OrphanReport {
 }
 
 /// Whether some of these are new, or were signalled but have not been scheduled since.
-fn may_go(left: &[ProcInfo], last: &HashSet<(u32, u64)>, refused: &HashSet<(u32, u64)>) -> bool {
+fn may_go(left: &[ProcInfo], last: &HashSet<ProcessId>, refused: &HashSet<ProcessId>) -> bool {
     let may = |process: &ProcInfo| process.waits_for_processor() || !last.contains(&process.id());
     left.iter().any(|process| may(process) && !refused.contains(&process.id()))
 }
@@ -139,13 +138,13 @@ fn may_go(left: &[ProcInfo], last: &HashSet<(u32, u64)>, refused: &HashSet<(u32,
 fn meet_marked(
     orphans: &Orphans,
     sessions: &HashSet<u32>,
-    struck: &mut HashSet<(u32, u64)>,
-) -> (HashSet<(u32, u64)>, bool) {
+    struck: &mut HashSet<ProcessId>,
+) -> (HashSet<ProcessId>, bool) {
     let asking = ancestors(std::process::id()).map(|process| process.pid).collect::<HashSet<_>>();
     let marks =
         [format!("TMO_SESSION={}", orphans.run), format!("TMO_PROCESS={}", orphans.process)];
     let mut known: HashSet<_> = orphans.mains.iter().chain(&orphans.known).copied().collect();
-    known.retain(|(pid, started)| alive(*pid, *started));
+    known.retain(|id| alive(*id));
     let met_all = visit_marked(&marks.each_ref().map(String::as_str), &mut |process| {
         known.insert(process.id());
         let theirs = || ancestors(process.pid).any(|p| is_spared(&p, sessions));
@@ -154,7 +153,7 @@ fn meet_marked(
             && ![1, orphans.shim].contains(&process.pid)
             && !asking.contains(&process.pid)
             && !theirs()
-            && signal(process.pid, process.start_time, SIGKILL).is_ok_and(|sent| sent)
+            && signal(process.id(), SIGKILL).is_ok_and(|sent| sent)
         {
             struck.insert(process.id());
         }
@@ -179,11 +178,11 @@ fn ancestors(pid: u32) -> impl Iterator<Item = ProcInfo> {
 }
 
 /// The living members of each process group.
-struct Groups(HashMap<u32, Vec<(u32, u64)>>);
+struct Groups(HashMap<u32, Vec<ProcessId>>);
 
 impl Groups {
     fn of(table: &[ProcInfo]) -> Self {
-        let mut groups: HashMap<u32, Vec<(u32, u64)>> = HashMap::new();
+        let mut groups: HashMap<u32, Vec<ProcessId>> = HashMap::new();
         // 0 is not a group: every group of an outer pid namespace is shown as 0.
         for process in table.iter().filter(|p| p.alive() && p.pgid > 1) {
             groups.entry(process.pgid).or_default().push(process.id());
@@ -192,14 +191,14 @@ impl Groups {
     }
 
     /// The groups whose members are all in this set.
-    fn within<'a>(&'a self, left: &'a HashSet<(u32, u64)>) -> impl Iterator<Item = u32> + 'a {
-        let all = |members: &Vec<(u32, u64)>| members.iter().all(|id| left.contains(id));
+    fn within<'a>(&'a self, left: &'a HashSet<ProcessId>) -> impl Iterator<Item = u32> + 'a {
+        let all = |members: &Vec<ProcessId>| members.iter().all(|id| left.contains(id));
         self.0.iter().filter(move |(_, members)| all(members)).map(|(group, _)| *group)
     }
 
     /// SIGKILL a whole group at once, if all its members are to be killed: the kernel lets no member fork
     /// meanwhile.
-    fn kill_whole(&self, processes: &[ProcInfo], left: &HashSet<(u32, u64)>) {
+    fn kill_whole(&self, processes: &[ProcInfo], left: &HashSet<ProcessId>) {
         for group in self.within(left) {
             // While one of these processes is in the group, the number stands for this group. The last one
             // could exit and the number be reused between this check and the signal, but only if all pids
@@ -222,27 +221,26 @@ pub fn has_orphans(run: &str) -> bool {
 
 /// Whether a process ends now or within this time: one that is just exiting still shows as alive, but holds
 /// no resources any more.
-pub fn ends_within(pid: u32, started: u64, patience: Duration) -> bool {
+pub fn ends_within(id: ProcessId, patience: Duration) -> bool {
     let until = Instant::now() + patience;
-    while alive(pid, started) && Instant::now() < until {
-        let Ok(end) = watch_exit(pid, started) else { break };
+    while alive(id) && Instant::now() < until {
+        let Ok(end) = watch_exit(id) else { break };
         wait_all(vec![end], until);
     }
-    !alive(pid, started)
+    !alive(id)
 }
 
 fn wait_all(watched: Vec<OwnedFd>, until: Instant) {
     for fd in watched {
         let left = until.saturating_duration_since(Instant::now());
-        let mut fds = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)];
-        let _ = rustix::event::poll(&mut fds, Some(&signals::timespec(left)));
+        let _ = wait_for(fd, PollFlags::IN, Some(left));
     }
 }
 
 /// Sort the process table into processes to kill and processes to spare.
 fn sort(
     table: Vec<ProcInfo>,
-    (known, sessions): (&HashSet<(u32, u64)>, &HashSet<u32>),
+    (known, sessions): (&HashSet<ProcessId>, &HashSet<u32>),
     (shim, witnessed): (u32, bool),
     me: u32,
 ) -> OrphanReport {
@@ -320,7 +318,7 @@ mod tests {
     fn a_main_process_and_its_session_are_spared_by_no_name() {
         let table =
             vec![process(1, 0, 1, "init"), process(20, 1, 20, "tmux"), process(21, 20, 20, "tmux")];
-        let known = HashSet::from([(20, 200)]);
+        let known = HashSet::from([(20, 200).into()]);
         let report = sort(table, (&known, &HashSet::from([20])), (0, false), 60);
         assert_eq!(report.left.iter().map(|p| p.pid).collect::<Vec<_>>(), [20, 21]);
         assert_eq!(report.exempt, []);
@@ -338,7 +336,7 @@ mod tests {
             process(50, 1, 50, "stranger"),
             process(60, 1, 60, "tmo"), // tmo itself
         ];
-        let marked = HashSet::from([(30, 300), (40, 400), (41, 410)]);
+        let marked = HashSet::from([(30, 300), (40, 400), (41, 410)].map(Into::into));
         let report = sort(table, (&marked, &pane()), (10, true), 60);
         let pids = |list: &[crate::sys::ProcInfo]| list.iter().map(|p| p.pid).collect::<Vec<_>>();
         assert_eq!(pids(&report.left), [20, 30, 31]);
@@ -355,14 +353,19 @@ mod tests {
             process(60, 31, 60, "guard"),
             process(32, 30, 32, "helper"),
         ];
-        let report = sort(table, (&HashSet::from([(20, 200), (30, 300)]), &pane()), (10, true), 60);
+        let report = sort(
+            table,
+            (&HashSet::from([(20, 200), (30, 300)].map(Into::into)), &pane()),
+            (10, true),
+            60,
+        );
         assert_eq!(report.left.iter().map(|p| p.pid).collect::<Vec<_>>(), [32]);
     }
 
     #[test]
     fn who_waits_for_a_processor_or_is_new_may_go() {
         let with = |state| vec![crate::sys::ProcInfo { state, ..process(20, 1, 10, "web") }];
-        let (known, none) = (HashSet::from([(20, 200)]), HashSet::new());
+        let (known, none) = (HashSet::from([(20, 200).into()]), HashSet::new());
         assert!(may_go(&with('R'), &known, &none));
         assert!(!may_go(&with('D'), &known, &none), "nothing will come of that");
         assert!(may_go(&with('D'), &none, &none), "not struck yet");
@@ -395,7 +398,7 @@ mod tests {
         // The unrelated process that reused the pid is gone too; its children are not ours.
         let table = || vec![process(20, 1, 10, "nohup"), process(21, 1, 10, "known")];
         let left = |known: &[u32], witnessed| {
-            let known = known.iter().map(|&pid| (pid, u64::from(pid) * 10)).collect();
+            let known = known.iter().map(|&pid| (pid, u64::from(pid) * 10).into()).collect();
             sort(table(), (&known, &pane()), (10, witnessed), 60)
                 .left
                 .iter()

@@ -16,8 +16,8 @@ use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 use nix::unistd::Pid;
 use rustix::process::{WaitId, WaitIdOptions};
 
-use super::{ChildExit, Listener, ProcInfo, RefusedCall, TcpPeer, Usage, ps, rustix_pid, signals};
-use crate::model::Exit;
+use super::{ChildExit, ProcInfo, RefusedCall, TcpPeer, Usage, ps, rustix_pid, signals};
+use crate::model::{Exit, ProcessId};
 
 /// The environment variables that identify our orphans, once they are set.
 static MARKS: Mutex<Option<[String; 2]>> = Mutex::new(None);
@@ -256,18 +256,6 @@ pub const fn tcp_listener_owners(_at: std::net::SocketAddr) -> Option<Vec<u32>> 
     None
 }
 
-/// The ports in this list that have a listener, on any address, with its process.
-pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
-    let mut taken: Vec<(u16, Listener)> = vec![];
-    for (address, pid) in tcp_listening() {
-        let port = address.port();
-        if ports.contains(&port) && !taken.iter().any(|(known, _)| *known == port) {
-            taken.push((port, Listener { process: u32::try_from(pid).ok().and_then(info) }));
-        }
-    }
-    taken
-}
-
 /// Not looked up here.
 pub const fn foreign_owner(_pid: u32) -> Option<u32> {
     None
@@ -278,9 +266,10 @@ pub fn tcp_held_by(pid: u32, sockets: &[u64]) -> Vec<u64> {
     if sockets.contains(&pid.into()) { vec![pid.into()] } else { vec![] }
 }
 
-/// The processes that hold these sockets.
-pub fn tcp_holders(sockets: &[u64]) -> Vec<ProcInfo> {
-    sockets.iter().filter_map(|pid| info(u32::try_from(*pid).ok()?)).collect()
+/// Each of these sockets and its process.
+pub(super) fn holders_of(sockets: &[u64]) -> Vec<(u64, ProcInfo)> {
+    let holder = |socket: &u64| Some((*socket, info(u32::try_from(*socket).ok()?)?));
+    sockets.iter().filter_map(holder).collect()
 }
 
 /// The sockets that listen: address and, as sockets have no inode here, the pid.
@@ -325,11 +314,11 @@ pub const fn ignores(_pid: u32, _signal: i32) -> bool {
 }
 
 /// Send a signal to this process, after checking that it is still the same. `false`: it is gone.
-pub fn signal(pid: u32, started: u64, signal: i32) -> io::Result<bool> {
-    if start_time(pid) != Some(started) {
+pub fn signal(id: ProcessId, signal: i32) -> io::Result<bool> {
+    if ProcessId::now(id.pid) != Some(id) {
         return Ok(false);
     }
-    signals::signal_pid(pid, signal)
+    signals::signal_pid(id.pid, signal)
 }
 
 /// Reports changes of files. Not available here, as kqueue does not report the release of a lock.
@@ -359,10 +348,10 @@ impl Changes {
 }
 
 /// A descriptor that becomes readable when this process exits.
-pub fn watch_exit(pid: u32, started: u64) -> io::Result<OwnedFd> {
+pub fn watch_exit(id: ProcessId) -> io::Result<OwnedFd> {
     let queue = Kqueue::new()?;
     let exit = KEvent::new(
-        usize::try_from(pid).unwrap_or(0),
+        usize::try_from(id.pid).unwrap_or(0),
         EventFilter::EVFILT_PROC,
         EvFlags::EV_ADD | EvFlags::EV_ONESHOT,
         FilterFlag::NOTE_EXIT,
@@ -370,7 +359,7 @@ pub fn watch_exit(pid: u32, started: u64) -> io::Result<OwnedFd> {
         0,
     );
     queue.kevent(&[exit], &mut [], None)?;
-    if start_time(pid) != Some(started) {
+    if ProcessId::now(id.pid) != Some(id) {
         return Err(io::ErrorKind::NotFound.into());
     }
     Ok(queue.into())

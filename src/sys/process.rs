@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::model::Exit;
+use crate::model::{Exit, ProcessId};
 
 /// One process of the process table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,9 +91,21 @@ impl ProcInfo {
         self.state == 'T'
     }
 
-    /// Pid and start time, which identify exactly this process.
-    pub const fn id(&self) -> (u32, u64) {
-        (self.pid, self.start_time)
+    /// Which process it is.
+    pub const fn id(&self) -> ProcessId {
+        ProcessId { pid: self.pid, start: self.start_time }
+    }
+}
+
+impl ProcessId {
+    /// The process that has this pid now.
+    pub fn now(pid: u32) -> Option<Self> {
+        super::start_time(pid).map(|start| Self { pid, start })
+    }
+
+    /// What is known of it, if it is there.
+    pub fn info(self) -> Option<ProcInfo> {
+        super::info(self.pid).filter(|process| process.start_time == self.start)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Signals: received without a thread, sent to groups, set for children.
 
 use std::io::{self, Read as _};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -69,6 +69,17 @@ impl Wakes {
             }
         }
     }
+}
+
+/// Wait until one of these events occurs on a file, or until the timeout; returns what has occurred.
+pub fn wait_for(
+    file: impl AsFd,
+    events: PollFlags,
+    time: Option<Duration>,
+) -> rustix::io::Result<PollFlags> {
+    let mut fds = [PollFd::new(&file, events)];
+    rustix::event::poll(&mut fds, time.map(timespec).as_ref())?;
+    Ok(fds[0].revents())
 }
 
 /// Converts a duration for `poll`.

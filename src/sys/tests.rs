@@ -9,9 +9,9 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::{
     alive, boot_id, children, descendants, ignores, info, peek, pid_namespace, processes_with_env,
-    reap, signal, start_time, stopped_by, watch_exit,
+    reap, signal, stopped_by, watch_exit,
 };
-use crate::model::Exit;
+use crate::model::{Exit, ProcessId};
 
 /// A child that does not outlive its test, however that ends.
 struct Guarded(Child);
@@ -32,9 +32,8 @@ impl Guarded {
         Self::shell("echo; exec sleep 1000", ("X", "x"))
     }
 
-    /// Pid and start time.
-    fn id(&self) -> (u32, u64) {
-        (self.0.id(), start_time(self.0.id()).unwrap())
+    fn id(&self) -> ProcessId {
+        ProcessId::now(self.0.id()).unwrap()
     }
 }
 
@@ -54,28 +53,30 @@ fn wait_readable(fd: &impl std::os::fd::AsFd) {
 #[test]
 fn a_process_is_known_by_pid_and_start() {
     let mut child = Guarded::idle();
-    let (pid, started) = child.id();
-    assert!(alive(pid, started));
-    assert!(!alive(pid, started + 1));
+    let id = child.id();
+    let (pid, other) = (id.pid, ProcessId { start: id.start + 1, ..id });
+    assert!(alive(id));
+    assert!(!alive(other));
     assert!(children(std::process::id()).contains(&pid));
     assert_eq!(info(pid).unwrap().ppid, std::process::id());
-    assert!(descendants(std::process::id()).iter().any(|other| other.id() == (pid, started)));
-    assert!(!signal(pid, started + 1, SIGKILL).unwrap(), "another process: not hit");
-    assert!(watch_exit(pid, started + 1).is_err());
-    let exit = watch_exit(pid, started).unwrap();
-    assert!(signal(pid, started, SIGTERM).unwrap());
+    assert!(descendants(std::process::id()).iter().any(|one| one.id() == id));
+    assert!(!signal(other, SIGKILL).unwrap(), "another process: not hit");
+    assert!(watch_exit(other).is_err());
+    let exit = watch_exit(id).unwrap();
+    assert!(signal(id, SIGTERM).unwrap());
     wait_readable(&exit);
-    assert!(!alive(pid, started), "a zombie is not alive");
+    assert!(!alive(id), "a zombie is not alive");
     child.0.wait().unwrap();
-    assert!(!alive(pid, started));
-    assert!(!signal(pid, started, SIGTERM).unwrap());
+    assert!(!alive(id));
+    assert!(!signal(id, SIGTERM).unwrap());
 }
 
 #[test]
 fn an_exit_can_be_seen_before_it_is_reaped() {
     let mut child = Guarded::shell("echo; read x; exit 7", ("X", "x"));
-    let (pid, started) = child.id();
-    let exit = watch_exit(pid, started).unwrap();
+    let id = child.id();
+    let pid = id.pid;
+    let exit = watch_exit(id).unwrap();
     assert_eq!(peek(pid).unwrap(), None);
     drop(child.0.stdin.take());
     wait_readable(&exit);
@@ -92,9 +93,10 @@ fn an_exit_can_be_seen_before_it_is_reaped() {
 #[test]
 fn a_stop_is_seen_once() {
     let child = Guarded::idle();
-    let (pid, started) = child.id();
+    let id = child.id();
+    let pid = id.pid;
     assert_eq!(stopped_by(pid).unwrap(), None);
-    signal(pid, started, SIGSTOP).unwrap();
+    signal(id, SIGSTOP).unwrap();
     let until = Instant::now() + Duration::from_secs(20);
     let seen = std::iter::repeat_with(|| stopped_by(pid).unwrap())
         .find(|seen| seen.is_some() || Instant::now() > until);
@@ -127,7 +129,7 @@ fn no_number_means_everybody() {
     for target in [0, -1, 1] {
         assert!(super::signals::kill(target, 0).is_err(), "{target}");
     }
-    assert!(!signal(0, 0, 0).unwrap_or(false));
+    assert!(!signal((0, 0).into(), 0).unwrap_or(false));
 }
 
 #[test]

@@ -10,10 +10,11 @@ use super::state::log::{From, Load};
 use super::state::msg::{Choice, Direction, Marks, Output, ScreenEnd, Target};
 use super::state::timeline::Period;
 use crate::journal::clear;
-use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::cursor::{Filter, Position};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{self, EVENTS, Record};
 use crate::journal::search::landmark::{LandmarkPage, Landmarks};
+use crate::journal::search::line_counts::lines_within;
 use crate::journal::search::lines;
 use crate::journal::search::page::{PageStep, Pager, Want};
 use crate::journal::search::place::{output, share};
@@ -49,12 +50,6 @@ pub struct Journal {
     /// The pager of the last choice, and that choice.
     pager: Option<(Arc<Choice>, Pager)>,
     index: IndexReader,
-}
-
-impl std::fmt::Debug for Journal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Journal").field("dirs", &self.dirs).finish_non_exhaustive()
-    }
 }
 
 /// A part before a place, and one after it.
@@ -299,16 +294,10 @@ impl Journal {
     /// How many lines of the same record come after the one at this position.
     fn lines_in_record_after(&mut self, position: Position) -> io::Result<u64> {
         let record = self.index.get(position.record)?;
-        let Some(record) = record.filter(|record| record.kind == record::Kind::Text) else {
-            return Ok(0);
-        };
-        let filter = Filter::only(vec![record.stream]);
-        let mut cursor = Cursor::over((self.open)()?, position, filter);
-        let (mut lines, mut text) = (0, vec![]);
-        while cursor.next(position.record + 1, &mut text)?.is_some() {
-            lines += memchr::memchr_iter(b'\n', &text).count() as u64;
-        }
-        Ok(lines.saturating_sub(1))
+        let text = record.filter(|record| record.kind == record::Kind::Text);
+        let lines = text.map_or(0, |record| u64::from(record.lines));
+        let before = lines_within(&mut self.index, &Filter::all(), position)?;
+        Ok(lines.saturating_sub(before + 1))
     }
 
     /// Where among the chosen entries a position is.

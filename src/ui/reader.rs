@@ -62,15 +62,6 @@ struct Open {
     output: Option<(Period, usize)>,
 }
 
-impl Open {
-    fn is_empty(&self) -> bool {
-        let Self { reopen, load, search, count, screen_end, unfinished, marks, output } = self;
-        let is_shown = load.is_none() && screen_end.is_none() && unfinished.is_empty();
-        let is_found = search.is_none() && count.is_none();
-        !reopen && is_shown && is_found && marks.is_none() && output.is_none()
-    }
-}
-
 struct Work<F> {
     journal: Journal,
     asked: Receiver<Question>,
@@ -82,38 +73,16 @@ impl<F: Fn(Msg) -> bool> Work<F> {
     /// Take the new questions and do one step of work. Returns false once the interface is gone.
     fn turn(&mut self) -> bool {
         loop {
-            let idle = self.open.is_empty();
-            let asked = if idle {
-                self.asked.recv().map_err(|_| TryRecvError::Disconnected)
-            } else {
-                self.asked.try_recv()
-            };
-            match asked {
-                Ok(Question::Load(ticket, load, choice)) => {
-                    self.open.load = Some((ticket, load, choice));
-                }
-                Ok(Question::Search(search)) => {
-                    if search.count {
-                        self.open.count = None;
-                    }
-                    self.open.search = Some(search);
-                }
-                Ok(Question::StopSearch) => (self.open.search, self.open.count) = (None, None),
-                Ok(Question::ScreenEnd(at, choice)) => {
-                    self.open.screen_end = Some((at, choice));
-                }
-                Ok(Question::Reopen) => self.open.reopen = true,
-                Ok(Question::Marks(records)) => self.open.marks = Some(records),
-                Ok(Question::Output(period, columns)) => {
-                    self.open.output = Some((period, columns));
-                }
-                Ok(Question::Unfinished(lines)) => self.open.unfinished.extend(lines),
+            match self.asked.try_recv() {
+                Ok(question) => self.take(question),
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => return false,
             }
         }
         match self.step() {
-            Ok(goes_on) => goes_on,
+            Ok(Some(answer)) => (self.answer)(answer),
+            // Every question is answered: wait for the next one.
+            Ok(None) => self.asked.recv().map(|question| self.take(question)).is_ok(),
             Err(error) => {
                 self.open = Open::default();
                 (self.answer)(Msg::Unreadable(error.to_string()))
@@ -121,41 +90,59 @@ impl<F: Fn(Msg) -> bool> Work<F> {
         }
     }
 
-    fn step(&mut self) -> io::Result<bool> {
+    fn take(&mut self, question: Question) {
+        let open = &mut self.open;
+        match question {
+            Question::Load(ticket, load, choice) => open.load = Some((ticket, load, choice)),
+            Question::Search(search) => {
+                if search.count {
+                    open.count = None;
+                }
+                open.search = Some(search);
+            }
+            Question::StopSearch => (open.search, open.count) = (None, None),
+            Question::ScreenEnd(at, choice) => open.screen_end = Some((at, choice)),
+            Question::Reopen => open.reopen = true,
+            Question::Marks(records) => open.marks = Some(records),
+            Question::Output(period, columns) => open.output = Some((period, columns)),
+            Question::Unfinished(lines) => open.unfinished.extend(lines),
+        }
+    }
+
+    /// Answer the most urgent question, as far as one step does; `None` if there is none.
+    fn step(&mut self) -> io::Result<Option<Msg>> {
         if std::mem::take(&mut self.open.reopen) {
             self.journal.reopen()?;
         }
         if let Some((ticket, load, choice)) = self.open.load.take() {
             let (from, parts) = self.journal.load(&load, &choice)?;
             let head = self.journal.head()?;
-            return Ok((self.answer)(Msg::Loaded(Loaded { ticket, load, from, head, parts })));
+            return Ok(Some(Msg::Loaded(Loaded { ticket, load, from, head, parts })));
         }
         if !self.open.unfinished.is_empty() {
             let lines = self.journal.unfinished(&std::mem::take(&mut self.open.unfinished))?;
-            return Ok((self.answer)(Msg::Unfinished(lines)));
+            return Ok(Some(Msg::Unfinished(lines)));
         }
         if let Some(search) = self.open.search.take() {
-            return self.search(search);
+            return self.search(search).map(Some);
         }
         if let Some((position, choice)) = self.open.screen_end.take() {
             let end = self.journal.screen_end(position, &choice)?;
-            return Ok((self.answer)(Msg::ScreenEnd(end)));
+            return Ok(Some(Msg::ScreenEnd(end)));
         }
         if let Some((period, columns)) = self.open.output.take() {
             let output = self.journal.output(period, columns)?;
-            return Ok((self.answer)(Msg::Output(output)));
+            return Ok(Some(Msg::Output(output)));
         }
         if let Some(records) = self.open.marks.take() {
             let marks = self.journal.marks(records)?;
-            return Ok((self.answer)(Msg::Marks(marks)));
+            return Ok(Some(Msg::Marks(marks)));
         }
-        if let Some(count) = self.open.count.take() {
-            return self.count(count);
-        }
-        Ok(true)
+        let count = self.open.count.take();
+        count.map(|count| self.count(count)).transpose()
     }
 
-    fn search(&mut self, mut search: Search) -> io::Result<bool> {
+    fn search(&mut self, mut search: Search) -> io::Result<Msg> {
         let Search { ticket, direction, target, .. } = search;
         let reached = self.journal.search(&search.choice, (target, direction), search.from, 2)?;
         let is_other = |hit: &&Position| Some(**hit) != search.except;
@@ -172,10 +159,10 @@ impl<F: Fn(Msg) -> bool> Work<F> {
             search.direction = Direction::Down;
             self.open.count = Some(search);
         }
-        Ok((self.answer)(Msg::Found(SearchProgress { ticket, hit, end })))
+        Ok(Msg::Found(SearchProgress { ticket, hit, end }))
     }
 
-    fn count(&mut self, mut search: Search) -> io::Result<bool> {
+    fn count(&mut self, mut search: Search) -> io::Result<Msg> {
         let what = (Target::Entries, Direction::Down);
         let reached = self.journal.search(&search.choice, what, search.from, BATCH)?;
         let ticket = search.ticket;
@@ -184,6 +171,6 @@ impl<F: Fn(Msg) -> bool> Work<F> {
             search.from = reached.at;
             self.open.count = Some(search);
         }
-        Ok((self.answer)(Msg::Counted(counted)))
+        Ok(Msg::Counted(counted))
     }
 }

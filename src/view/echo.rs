@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::merged::{Chunk, Renderer};
+use super::merged::Renderer;
 use super::paint::{Mode, Style};
 use crate::api::history::{ECHO_CHUNK, Echo, EchoCursor};
 use crate::journal::cursor::{Cursor, Filter, Position};
@@ -38,10 +38,8 @@ impl EchoLog {
 
 impl Echo for EchoLog {
     fn start(&self) -> Box<dyn EchoCursor> {
-        let names = self.streams.iter().map(|s| (s.number, s.name.as_str(), s.color));
-        let names: Vec<_> = names.collect();
         // Overmind's clients expect exactly its bytes.
-        let renderer = Renderer::new(Style::new(Mode::Exact), &names).with_journal(&self.dirs);
+        let renderer = Renderer::of_journal(Style::new(Mode::Exact), &self.dirs, &self.streams);
         let mut index = IndexReader::open(&self.dirs);
         let record = index.len().unwrap_or(0);
         let cursor = Cursor::over(index, Position { record, skip: 0 }, Filter::all());
@@ -53,7 +51,7 @@ impl EchoCursor for EchoReader {
     fn next(&mut self, upto: &Head, out: &mut Vec<u8>) -> io::Result<()> {
         while out.len() < ECHO_CHUNK {
             let Some(chunk) = self.cursor.next(upto.records, &mut self.text)? else { break };
-            self.renderer.render(Chunk::whole(&chunk.record, &self.text, chunk.lost), out);
+            self.renderer.render(&chunk.record, &self.text, chunk.lost, out);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Forms in which lines are shown.
 
-use super::merged::{Chunk, Renderer};
+use super::merged::Renderer;
 use super::paint::Mode;
 use crate::journal::search::entry::{Among, Names, entry_json};
 use crate::journal::search::select::Chosen;
@@ -47,7 +47,7 @@ impl Form {
         };
         match self {
             Self::Merged(renderer) => {
-                renderer.render(Chunk::whole(&entry.record, entry.text, entry.lost), out);
+                renderer.render(&entry.record, entry.text, entry.lost, out);
             }
             Self::Raw if entry.is_line() => out.extend_from_slice(entry.text),
             Self::Raw => {}

@@ -13,28 +13,6 @@ use crate::model::event::{Logged, What};
 use crate::model::time::Timestamp;
 use crate::model::untrusted;
 
-/// A record of the journal and its bytes, or a part of them.
-#[derive(Debug, Clone, Copy)]
-pub struct Chunk<'a> {
-    /// The record.
-    pub record: &'a Record,
-    /// The bytes of the record or of this part, for text and events.
-    pub text: &'a [u8],
-    /// How many bytes before it were deleted by retention.
-    pub lost: u64,
-    /// Whether this is the first part of the record.
-    pub first: bool,
-    /// Whether this is the last part of the record.
-    pub last: bool,
-}
-
-impl<'a> Chunk<'a> {
-    /// A record with all of its bytes.
-    pub const fn whole(record: &'a Record, text: &'a [u8], lost: u64) -> Self {
-        Self { record, text, lost, first: true, last: true }
-    }
-}
-
 /// An unfinished line at the end of a stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Unfinished<'a> {
@@ -48,22 +26,9 @@ pub struct Unfinished<'a> {
     pub time: Timestamp,
 }
 
-/// A message to print in the log that is not a record of the journal.
-#[derive(Debug, Clone, Copy)]
-pub struct Message<'a> {
-    /// The process it is about; `None` is the system.
-    pub name: Option<&'a str>,
-    /// The text, possibly several lines.
-    pub text: &'a str,
-    /// Whether it reports a failure.
-    pub error: bool,
-    /// The time of the message.
-    pub time: Timestamp,
-}
-
 /// Renders a merged log.
 ///
-/// It receives chunks in merged order and keeps only the unfinished line of each process.
+/// It receives records in merged order and keeps only the unfinished line of each process.
 #[derive(Debug)]
 pub struct Renderer {
     pub(super) style: Style,
@@ -81,7 +46,6 @@ pub struct Renderer {
     numbers: HashMap<u16, usize>,
     width: usize,
     system: Prefix,
-    event: Vec<u8>,
     /// The journal in which to look up processes that were not known at the start.
     journal: Option<Dirs>,
 }
@@ -148,7 +112,6 @@ impl Renderer {
             numbers: HashMap::with_capacity(names.len()),
             width,
             system,
-            event: Vec::new(),
             journal: None,
         };
         for &(stream, name, color) in names {
@@ -157,10 +120,15 @@ impl Renderer {
         renderer
     }
 
-    /// Look up unknown processes in this journal when their output arrives.
-    #[must_use]
-    pub fn with_journal(self, dirs: &Dirs) -> Self {
-        Self { journal: Some(dirs.clone()), ..self }
+    /// A renderer for these processes of a journal, in which it looks up unknown ones when their output arrives.
+    pub fn of_journal<'a>(
+        style: Style,
+        dirs: &Dirs,
+        streams: impl IntoIterator<Item = &'a Stream>,
+    ) -> Self {
+        let names = streams.into_iter().map(|s| (s.number, s.name.as_str(), s.color));
+        let renderer = Self::new(style, &names.collect::<Vec<_>>());
+        Self { journal: Some(dirs.clone()), ..renderer }
     }
 
     /// Add a process, or change the colour of a known one. The name column grows if necessary.
@@ -215,31 +183,28 @@ impl Renderer {
         self.row_text(lane, text, out);
     }
 
-    /// Render this chunk and append it to `out`.
-    pub fn render(&mut self, chunk: Chunk<'_>, out: &mut Vec<u8>) {
-        let record = chunk.record;
+    /// Render this record and append it to `out`. `text` has its bytes if it is text or an event; `lost` bytes before
+    /// it were deleted by retention.
+    pub fn render(&mut self, record: &Record, text: &[u8], lost: u64, out: &mut Vec<u8>) {
         self.clock = record.time;
         if record.kind == Kind::Event {
-            return self.event(chunk, out);
+            return self.event(text, out);
         }
         let lane = self.lane(record.stream);
         if record.kind == Kind::Text {
-            return self.text(lane, chunk, out);
-        }
-        if !chunk.first {
-            return;
+            return self.text(lane, record, text, lost, out);
         }
         self.end_line(lane, out);
         self.show_empty(lane, out);
         self.lanes[lane].at = self.lanes[lane].at.max(record.end());
-        if chunk.lost > 0 {
-            self.say(Some(lane), &gap(chunk.lost), false, out);
+        if lost > 0 {
+            self.say(Some(lane), &gap(lost), false, out);
         }
         if record.kind == Kind::Start {
             self.lanes[lane].row.line.reset();
         }
         // An empty gap exists only to report the loss before it.
-        let reported = record.kind == Kind::Gap && record.len == 0 && chunk.lost > 0;
+        let reported = record.kind == Kind::Gap && record.len == 0 && lost > 0;
         let again = is_later_start(record) && !self.lanes[lane].is_installed;
         self.lanes[lane].is_installed &= record.kind != Kind::Start;
         if !reported && let Some(text) = record_words(record, again) {
@@ -283,11 +248,11 @@ impl Renderer {
         self.numbers.get(&stream).map(|&lane| self.lanes[lane].name.as_str())
     }
 
-    /// Print a message in the log.
-    pub fn message(&mut self, message: &Message<'_>, out: &mut Vec<u8>) {
-        self.clock = message.time;
-        let lane = message.name.and_then(|name| self.named(name));
-        self.say(lane, message.text, message.error, out);
+    /// Print a message of the system that is not a record of the journal, possibly several lines; `error` if it reports
+    /// a failure.
+    pub fn message(&mut self, text: &str, error: bool, time: Timestamp, out: &mut Vec<u8>) {
+        self.clock = time;
+        self.say(None, text, error, out);
     }
 
     /// End the output: show all unfinished and empty lines and leave the cursor at the beginning of
@@ -337,19 +302,13 @@ impl Renderer {
         })
     }
 
-    fn text(&mut self, lane: usize, chunk: Chunk<'_>, out: &mut Vec<u8>) {
-        let record = chunk.record;
-        if chunk.first {
-            self.begin_record(lane, chunk, out);
-        }
-        let fresh = self.not_ahead(lane, chunk.text);
+    fn text(&mut self, lane: usize, record: &Record, text: &[u8], lost: u64, out: &mut Vec<u8>) {
+        self.begin_record(lane, record, lost, out);
+        let fresh = self.not_ahead(lane, text);
         if self.style.mode == Mode::Exact {
             self.pipe_text(lane, fresh, out);
         } else {
             self.row_text(lane, fresh, out);
-        }
-        if !chunk.last {
-            return;
         }
         let (drawn, exact) = (record.flags & DRAWN != 0, self.style.mode == Mode::Exact);
         if drawn && !exact {
@@ -365,15 +324,15 @@ impl Renderer {
         }
     }
 
-    fn begin_record(&mut self, index: usize, chunk: Chunk<'_>, out: &mut Vec<u8>) {
-        let continues = chunk.record.flags & CONTINUES != 0;
-        let begin = chunk.record.offset;
+    fn begin_record(&mut self, index: usize, record: &Record, lost: u64, out: &mut Vec<u8>) {
+        let continues = record.flags & CONTINUES != 0;
+        let begin = record.offset;
         let lane = &self.lanes[index];
         let shown_early = lane.ahead.is_some_and(|ahead| ahead <= begin) && begin < lane.at;
-        let early = shown_early && chunk.lost == 0;
+        let early = shown_early && lost == 0;
         // The line in which a drawing has ended.
         let adjoins = self.style.mode == Mode::Exact && begin == lane.at;
-        let goes_on = early || ((continues || adjoins) && lane.ahead.is_none() && chunk.lost == 0);
+        let goes_on = early || ((continues || adjoins) && lane.ahead.is_none() && lost == 0);
         if !goes_on {
             self.end_line(index, out);
         }
@@ -383,8 +342,8 @@ impl Renderer {
         if !early {
             lane.at = begin;
         }
-        if chunk.lost > 0 {
-            self.say(Some(index), &gap(chunk.lost), false, out);
+        if lost > 0 {
+            self.say(Some(index), &gap(lost), false, out);
         }
     }
 
@@ -431,17 +390,10 @@ impl Renderer {
         }
     }
 
-    fn event(&mut self, chunk: Chunk<'_>, out: &mut Vec<u8>) {
-        if chunk.first {
-            self.event.clear();
-        }
-        if self.event.len() + chunk.text.len() <= LONGEST_EVENT {
-            self.event.extend_from_slice(chunk.text);
-        }
-        if !chunk.last {
+    fn event(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        if text.len() > LONGEST_EVENT {
             return;
         }
-        let text = std::mem::take(&mut self.event);
         for line in text.split(|&b| b == b'\n') {
             let Some(event) = Logged::from_json(line) else { continue };
             let Some(text) = event.text() else { continue };

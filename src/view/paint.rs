@@ -28,6 +28,20 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// The mode of standard output, by these variables: `NO_COLOR` has priority, then `CLICOLOR_FORCE` (unless `0`),
+    /// then the type of the terminal, where `TERM=dumb` means no colours. Empty ones don't count.
+    pub fn of<'a>(is_terminal: bool, variable: impl Fn(&str) -> Option<&'a OsStr>) -> Self {
+        let set = |name| variable(name).filter(|value| !value.is_empty());
+        let forced = set("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+        let dumb = set("TERM").is_some_and(|term| term == "dumb");
+        let color = set("NO_COLOR").is_none() && (forced || (is_terminal && !dumb));
+        match (is_terminal, color) {
+            (true, color) => Self::Terminal { color },
+            (false, true) => Self::Exact,
+            (false, false) => Self::Plain,
+        }
+    }
+
     /// Whether tmo writes escape sequences of its own.
     pub const fn color(self) -> bool {
         matches!(self, Self::Terminal { color: true } | Self::Exact)
@@ -36,35 +50,6 @@ impl Mode {
     /// Whether a person watches the output while it is written.
     pub const fn terminal(self) -> bool {
         matches!(self, Self::Terminal { .. })
-    }
-}
-
-/// The inputs that determine the style of the output. The environment is read elsewhere.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Facts<'a> {
-    /// Whether standard output is a terminal.
-    pub stdout_is_terminal: bool,
-    /// `NO_COLOR`: counts unless empty.
-    pub no_color: Option<&'a OsStr>,
-    /// `CLICOLOR_FORCE`: counts unless empty or `0`.
-    pub clicolor_force: Option<&'a OsStr>,
-    /// `TERM`: `dumb` means no colours.
-    pub term: Option<&'a OsStr>,
-}
-
-impl Facts<'_> {
-    /// The resulting mode: `NO_COLOR` has priority, then `CLICOLOR_FORCE`, then the type of the
-    /// terminal.
-    pub fn mode(&self) -> Mode {
-        let set = |value: Option<&OsStr>| value.is_some_and(|value| !value.is_empty());
-        let forced = set(self.clicolor_force) && self.clicolor_force != Some(OsStr::new("0"));
-        let dumb = self.term.is_some_and(|term| term == "dumb");
-        let color = !set(self.no_color) && (forced || (self.stdout_is_terminal && !dumb));
-        match (self.stdout_is_terminal, color) {
-            (true, color) => Mode::Terminal { color },
-            (false, true) => Mode::Exact,
-            (false, false) => Mode::Plain,
-        }
     }
 }
 
@@ -221,7 +206,7 @@ mod tests {
 
     use jiff::tz::{Offset, TimeZone};
 
-    use super::{Facts, Mode, Prefix, Stamp, Style, name_width};
+    use super::{Mode, Prefix, Stamp, Style, name_width};
 
     const COLOR: Mode = Mode::Terminal { color: true };
     const GREY: Mode = Mode::Terminal { color: false };
@@ -236,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mode_follows_from_the_facts() {
+    fn the_mode_follows_from_the_terminal_and_the_variables() {
         let table = [
             // terminal, NO_COLOR, CLICOLOR_FORCE, TERM
             ((true, None, None, Some("xterm")), COLOR),
@@ -252,14 +237,14 @@ mod tests {
             ((false, None, Some(""), None), Mode::Plain),
             ((false, Some("1"), Some("1"), None), Mode::Plain),
         ];
-        for ((stdout_is_terminal, no_color, force, term), mode) in table {
-            let facts = Facts {
-                stdout_is_terminal,
-                no_color: no_color.map(OsStr::new),
-                clicolor_force: force.map(OsStr::new),
-                term: term.map(OsStr::new),
+        for ((is_terminal, no_color, force, term), mode) in table {
+            let variable = |name: &str| match name {
+                "NO_COLOR" => no_color.map(OsStr::new),
+                "CLICOLOR_FORCE" => force.map(OsStr::new),
+                _ => term.map(OsStr::new),
             };
-            assert_eq!(facts.mode(), mode, "{facts:?}");
+            let facts = (is_terminal, no_color, force, term);
+            assert_eq!(Mode::of(is_terminal, variable), mode, "{facts:?}");
         }
     }
 

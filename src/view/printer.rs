@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::merged::{Chunk, Message, Renderer, Unfinished};
+use super::merged::{Renderer, Unfinished};
 use crate::journal::cursor::Cursor;
 use crate::model::request::{Head, Partial};
 use crate::model::unfinished::{PromptTimer, is_debugger_prompt};
@@ -122,18 +122,6 @@ impl Pause {
     }
 }
 
-/// Prints messages between the lines of the log while the log is being shown.
-#[derive(Debug)]
-pub struct Teller(Arc<Shared>);
-
-impl Teller {
-    /// Print this message.
-    pub fn say(&self, text: impl Into<String>, error: bool) {
-        let text = text.into();
-        self.0.tell(|news| news.messages.push((text, error)));
-    }
-}
-
 impl Shared {
     fn news(&self) -> MutexGuard<'_, News> {
         // A poisoned lock means a panic elsewhere; the data itself is valid.
@@ -185,12 +173,13 @@ impl Printer {
 
     /// Print a message between the lines of the log.
     pub fn say(&self, text: impl Into<String>, error: bool) {
-        self.teller().say(text, error);
+        self.teller()(text.into(), error);
     }
 
-    /// A handle that prints messages between the lines of the log.
-    pub fn teller(&self) -> Teller {
-        Teller(Arc::clone(&self.shared))
+    /// Prints messages between the lines of the log, for tasks.
+    pub fn teller(&self) -> impl Fn(String, bool) + Send + Sync + use<> {
+        let shared = Arc::clone(&self.shared);
+        move |text, error| shared.tell(|news| news.messages.push((text, error)))
     }
 
     /// Print how the run ended. The last lines of the process are left out if they are right above
@@ -319,16 +308,14 @@ impl Loop {
     }
 
     fn say(&mut self, text: &str, error: bool) {
-        let message = Message { name: None, text, error, time: clock::now() };
-        self.job.renderer.message(&message, &mut self.out);
+        self.job.renderer.message(text, error, clock::now(), &mut self.out);
     }
 
     fn show_records(&mut self, shared: &Shared) -> io::Result<()> {
         while !shared.stop.load(Ordering::Relaxed)
             && let Some(chunk) = self.job.cursor.next(self.head.records, &mut self.text)?
         {
-            let chunk = Chunk::whole(&chunk.record, &self.text, chunk.lost);
-            self.job.renderer.render(chunk, &mut self.out);
+            self.job.renderer.render(&chunk.record, &self.text, chunk.lost, &mut self.out);
             if self.out.len() >= BATCH {
                 self.flush()?;
             }

@@ -37,32 +37,16 @@ struct Last {
     kept: VecDeque<Option<(Kept, bool)>>,
     /// How many of them count towards the limit.
     count: usize,
-    counts: Counts,
+    /// Whether an entry counts.
+    counts: fn(&Entry<'_>) -> bool,
 }
 
-/// Which entries count towards the number of last lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Counts {
-    /// Lines of output.
-    Lines,
-    /// Also events that are shown as text.
-    Shown,
-    /// Everything.
-    All,
-}
-
-impl Counts {
-    fn count(self, entry: &Entry<'_>) -> usize {
-        let counts = match self {
-            Self::Lines => entry.is_line(),
-            Self::Shown => match entry.record.kind {
-                Kind::Event => Logged::from_json(entry.text).and_then(|e| e.text()).is_some(),
-                Kind::End => false,
-                Kind::Text | Kind::Start | Kind::Exit | Kind::Gap => true,
-            },
-            Self::All => true,
-        };
-        usize::from(counts)
+/// Whether an entry is shown as text: a line, or what has words.
+fn is_shown(entry: &Entry<'_>) -> bool {
+    match entry.record.kind {
+        Kind::Event => Logged::from_json(entry.text).and_then(|e| e.text()).is_some(),
+        Kind::End => false,
+        Kind::Text | Kind::Start | Kind::Exit | Kind::Gap => true,
     }
 }
 
@@ -71,13 +55,13 @@ impl Last {
         match chosen {
             Chosen::Break => self.kept.push_back(None),
             Chosen::Entry(entry, matches) => {
-                self.count += self.counts.count(&entry);
+                self.count += usize::from((self.counts)(&entry));
                 self.kept.push_back(Some((Kept::of(&entry), matches)));
             }
         }
         while self.count > self.most || matches!(self.kept.front(), Some(None)) {
             if let Some(Some((kept, _))) = self.kept.pop_front() {
-                self.count -= self.counts.count(&kept.entry());
+                self.count -= usize::from((self.counts)(&kept.entry()));
             }
         }
     }
@@ -95,10 +79,10 @@ impl Reading {
             (None, Form::Merged(_) | Form::Raw) if last.is_none() => Split::Never,
             _ => Split::Lines,
         };
-        let counts = match (&form, query.events_count) {
-            (_, false) => Counts::Lines,
-            (Form::Json { .. }, true) => Counts::All,
-            (Form::Merged(_) | Form::Raw, true) => Counts::Shown,
+        let counts: fn(&Entry<'_>) -> bool = match (&form, query.events_count) {
+            (_, false) => |entry| entry.record.kind == Kind::Text,
+            (Form::Json { .. }, true) => |_| true,
+            (Form::Merged(_) | Form::Raw, true) => is_shown,
         };
         let last = last.map(|most| Last { most, kept: VecDeque::new(), count: 0, counts });
         let selector = Selector::new(query);

@@ -5,38 +5,22 @@ use std::collections::VecDeque;
 /// How many of the last rows are remembered.
 pub(super) const KNOWN: usize = 20;
 
-/// The owners of the last rows, as runs of rows with the same owner.
+/// The owners of the last rows.
 #[derive(Debug, Default)]
-pub(super) struct Recent {
-    runs: VecDeque<(usize, usize)>,
-}
+pub(super) struct Recent(VecDeque<usize>);
 
 impl Recent {
     /// Record that this many rows of this owner were written.
     pub(super) fn add(&mut self, owner: usize, rows: usize) {
-        if rows == 0 {
-            return;
-        }
-        match self.runs.back_mut() {
-            Some((last, count)) if *last == owner => *count += rows,
-            Some(_) | None => {
-                if self.runs.len() == KNOWN {
-                    self.runs.pop_front();
-                }
-                self.runs.push_back((owner, rows));
-            }
-        }
+        let rows = rows.min(KNOWN);
+        let gone = (self.0.len() + rows).saturating_sub(KNOWN);
+        self.0.drain(..gone);
+        self.0.extend(std::iter::repeat_n(owner, rows));
     }
 
     /// How many of the last rows belong to this owner.
     pub(super) fn rows_of(&self, owner: usize) -> usize {
-        let (mut left, mut found) = (KNOWN, 0);
-        for &(of, rows) in self.runs.iter().rev() {
-            let rows = rows.min(left);
-            left -= rows;
-            found += if of == owner { rows } else { 0 };
-        }
-        found
+        self.0.iter().filter(|of| **of == owner).count()
     }
 }
 
@@ -56,6 +40,6 @@ mod tests {
         for owner in 0..100 {
             recent.add(owner, 1);
         }
-        assert_eq!((recent.rows_of(1), recent.rows_of(99), recent.runs.len()), (0, 1, KNOWN));
+        assert_eq!((recent.rows_of(1), recent.rows_of(99), recent.0.len()), (0, 1, KNOWN));
     }
 }

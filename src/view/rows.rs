@@ -27,8 +27,8 @@ const MOST_EMPTY: usize = 1000;
 pub(super) struct UnfinishedRow {
     pub(super) line: Line,
     shown: DrawnPart,
-    /// Empty lines that are shown when text follows: times, and how many lines have each time.
-    empty: Vec<(Timestamp, usize)>,
+    /// The times of empty lines that are shown when text follows.
+    empty: Vec<Timestamp>,
     /// How many bytes of the line count as held back.
     held: usize,
     /// Whether the beginning of the line has been written to a pipe before its end arrived.
@@ -63,25 +63,13 @@ impl UnfinishedRow {
 
     /// Hold back an empty line that has ended. Returns whether there are now too many to hold back.
     fn hold_empty(&mut self, time: Timestamp) -> bool {
-        match self.empty.last_mut() {
-            Some((last, count)) if *last == time => *count += 1,
-            Some(_) | None => self.empty.push((time, 1)),
-        }
-        self.empty.iter().map(|(_, count)| count).sum::<usize>() > MOST_EMPTY
+        self.empty.push(time);
+        self.empty.len() > MOST_EMPTY
     }
 
     /// The cursor moves up by this many rows: drop as many of the held-back empty lines.
-    fn drop_empty(&mut self, mut rows: usize) {
-        while rows > 0
-            && let Some((_, count)) = self.empty.last_mut()
-        {
-            let fewer = rows.min(*count);
-            *count -= fewer;
-            rows -= fewer;
-            if *count == 0 {
-                self.empty.pop();
-            }
-        }
+    fn drop_empty(&mut self, rows: usize) {
+        self.empty.truncate(self.empty.len().saturating_sub(rows));
     }
 }
 
@@ -338,13 +326,11 @@ impl Renderer {
             return;
         }
         self.make_room(out);
-        for (time, count) in std::mem::take(&mut self.lanes[lane].row.empty) {
-            let prefix = self.lanes[lane].prefix.at(time, &self.style.zone);
-            for _ in 0..count {
-                out.extend_from_slice(prefix);
-                out.push(b'\n');
-            }
-            self.recent.add(lane, count);
+        let times = std::mem::take(&mut self.lanes[lane].row.empty);
+        self.recent.add(lane, times.len());
+        for time in times {
+            out.extend_from_slice(self.lanes[lane].prefix.at(time, &self.style.zone));
+            out.push(b'\n');
         }
     }
 

@@ -26,11 +26,6 @@ pub fn window_size(file: impl AsFd) -> Option<(u16, u16)> {
     (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
 }
 
-/// Columns and rows of the terminal that is the standard input, if it is one.
-pub fn stdin_size() -> Option<(u16, u16)> {
-    window_size(std::io::stdin())
-}
-
 /// The time of day, `14:05`.
 pub fn clock_time(at: Timestamp) -> String {
     local::zone().to_datetime(at.utc()).strftime("%H:%M").to_string()

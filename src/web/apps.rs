@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 use percent_encoding::percent_decode_str;
@@ -22,7 +22,6 @@ use tokio::time::timeout;
 use super::answers::{Answered, json, problem, refuse};
 use super::grant::Scope;
 use super::reload::run_reload;
-use super::routes::AppsPart;
 use super::run_api::{run_with, unknown, visible};
 use super::source::{Run, Runs, state};
 use crate::apps::change::{AppError, AppErrorKind, ProjectApps};
@@ -87,9 +86,10 @@ async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<RunApps, B
     let (Some(plan), Some(socket)) = (&run.known.plan, run.known.socket()) else {
         return refuse(StatusCode::CONFLICT, "this run is over; `tmo start` begins another");
     };
+    let dir = plan.apps.clone().unwrap_or_default();
     let others = plan.present().filter(|process| process.install.is_none());
     Ok(RunApps {
-        dir: plan.apps.as_path().to_owned(),
+        dir: dir.as_path().to_owned(),
         others: others.map(|process| process.name.entry().to_owned()).collect(),
         tmo: plan.tmo.as_path().to_owned(),
         socket,
@@ -101,25 +101,28 @@ async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<RunApps, B
 
 /// Answer a request about the apps of a run, which may have come to the public address.
 pub(super) async fn answer(
-    (what, is_public): (AppsPart, bool),
-    (runs, scope, by): (&Arc<Runs>, &Scope, &str),
-    (parts, body): (Parts, Body),
+    is_public: bool,
+    runs: &Arc<Runs>,
+    scope: &Scope,
+    by: &str,
+    parts: Parts,
+    body: Body,
 ) -> Answered {
     let place = place(runs, scope, parts.uri.path()).await?;
-    match what {
-        AppsPart::List => list(place).await,
-        AppsPart::Upload if is_public && !place.takes_public => refuse(
+    match parts.method {
+        Method::PUT if is_public && !place.takes_public => refuse(
             StatusCode::FORBIDDEN,
             "this project takes no uploads at the public address: set `uploads = true` in `[web]` of its \
              tmo.toml, and start the run again",
         ),
-        AppsPart::Upload => upload(place, by, (parts, body)).await,
-        AppsPart::Remove => place.change(AppRequest::Remove, by).await,
+        Method::PUT => upload(place, by, parts, body).await,
+        Method::POST => place.change(AppRequest::Remove, by).await,
+        _ => list(place).await,
     }
 }
 
 /// Receive an archive, and add or update an app with it.
-async fn upload(place: RunApps, by: &str, (parts, body): (Parts, Body)) -> Answered {
+async fn upload(place: RunApps, by: &str, parts: Parts, body: Body) -> Answered {
     let length = parts.headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > LARGEST_ARCHIVE) {
@@ -217,7 +220,7 @@ impl RunApps {
             );
             problem(StatusCode::INTERNAL_SERVER_ERROR, &reason)
         };
-        match run_reload(&self.tmo, &["--apps"], (&self.socket, by)).await {
+        match run_reload(&self.tmo, &["--apps"], &self.socket, by).await {
             Ok(output) if output.status.success() => Ok(()),
             Ok(output) => {
                 let text = String::from_utf8_lossy(&output.stderr);

@@ -2,17 +2,17 @@
 
 use tokio::sync::watch;
 
-/// Why a server has ended. Its exit code reports this to the guardian.
+/// Why a server has ended, with its exit code, which reports this to the guardian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// The guardian is gone.
-    Guardian,
+    Guardian = 0,
     /// Another server will replace it.
-    Restart,
+    Restart = 40,
     /// The run for which it was started is over.
-    Run,
+    Run = 41,
     /// The user has stopped it.
-    Asked,
+    Asked = 42,
 }
 
 impl Ending {
@@ -20,12 +20,7 @@ impl Ending {
 
     /// The exit code.
     pub const fn code(self) -> u8 {
-        match self {
-            Self::Guardian => 0,
-            Self::Restart => 40,
-            Self::Run => 41,
-            Self::Asked => 42,
-        }
+        self as u8
     }
 
     /// The ending with this exit code.

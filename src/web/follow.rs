@@ -1,15 +1,16 @@
 //! Follows a run for all pages that show it: its states, the head of its journal, and the figures of its processes.
 
 use std::future::pending;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::samples::{SECOND, Sample, Samples};
-use super::source::{of_ended, state};
+use super::source::state;
 use crate::api::history::UnfinishedLine;
 use crate::client::{Backoff, Client, ClientError, HeadEvent, WatchEvent};
 use crate::journal::search::access::RunHistory;
@@ -90,54 +91,33 @@ impl Seen {
     }
 }
 
-/// The task that follows a run while there are receivers.
+/// The task that follows a run.
 pub(super) struct Follow {
-    known: KnownRun,
-    history: Arc<RunHistory>,
-    samples: Arc<Samples>,
-    seen: Arc<watch::Sender<Seen>>,
+    pub(super) known: KnownRun,
+    pub(super) history: Arc<RunHistory>,
+    pub(super) samples: Arc<Samples>,
+    pub(super) seen: Arc<watch::Sender<Seen>>,
 }
 
 impl Follow {
-    /// Follow this run until all receivers are dropped.
-    pub(super) fn start(
-        known: KnownRun,
-        history: Arc<RunHistory>,
-        samples: Arc<Samples>,
-    ) -> (Weak<watch::Sender<Seen>>, watch::Receiver<Seen>) {
-        let (seen, receiver) = watch::channel(Seen::default());
-        let seen = Arc::new(seen);
-        let weak = Arc::downgrade(&seen);
-        let follow = Self { known, history, samples, seen };
-        tokio::spawn(async move {
-            tokio::select! {
-                () = follow.seen.closed() => {}
-                () = async {
-                    tokio::join!(follow.follow_states(), follow.sample());
-                    // The last state of a run that is over stays available.
-                    pending::<()>().await;
-                } => {}
-            }
-        });
-        (weak, receiver)
+    /// Follow this run. The last state of a run that is over stays available.
+    pub(super) async fn run(self) {
+        tokio::join!(self.follow_states(), self.sample());
+        pending::<()>().await;
     }
 
     async fn follow_states(&self) {
         let Some(socket) = self.known.socket() else {
-            return self.end(state(&self.known).await.ok());
+            return self.end().await;
         };
         let mut backoff = Backoff::up_to(LONGEST_PAUSE);
         loop {
             let begun = Instant::now();
             let connected = timeout(PATIENCE, Client::connect(&*socket)).await;
-            if let Ok(Ok(client)) = connected {
-                let client = match self.known.run() {
-                    Some(run) => client.only_of(run),
-                    None => client,
-                };
-                if self.listen(&client).await {
-                    return self.end(of_ended(self.known.clone()).await);
-                }
+            if let Ok(Ok(client)) = connected
+                && self.listen(&client.only_of(self.known.run())).await
+            {
+                return self.end().await;
             }
             self.seen.send_if_modified(|seen| {
                 std::mem::replace(&mut seen.link, Link::Gone) != Link::Gone
@@ -147,13 +127,14 @@ impl Follow {
             }
             backoff.wait().await;
             if !self.known.runtime.as_ref().is_some_and(|dir| dir.plan_file().exists()) {
-                return self.end(of_ended(self.known.clone()).await);
+                return self.end().await;
             }
         }
     }
 
-    /// The run is over, and this is its last state.
-    fn end(&self, last: Option<State>) {
+    /// The run is over: its last state is in its files, whether its supervisor has told its end or not.
+    async fn end(&self) {
+        let last = state(&KnownRun { runtime: None, ..self.known.clone() }).await.ok();
         self.seen.send_modify(|seen| {
             if let Some(state) = last {
                 seen.take_state(state);
@@ -191,7 +172,9 @@ impl Follow {
                     Some(Ok(HeadEvent::Leave)) => {}
                     Some(Err(_)) | None => return false,
                 },
-                () = until(due) => self.read_unfinished(prompts.take_due(Instant::now())).await,
+                Some(()) = OptionFuture::from(due.map(sleep_until)) => {
+                    self.read_unfinished(prompts.take_due(Instant::now())).await;
+                }
             }
         }
     }
@@ -223,13 +206,5 @@ impl Follow {
                 self.seen.send_modify(|seen| seen.sample = Arc::new(sample));
             }
         }
-    }
-}
-
-/// Wait until this time; forever without one.
-pub(super) async fn until(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => pending().await,
     }
 }

@@ -147,7 +147,7 @@ pub(super) fn judge(
     if is_program {
         of_program(headers)?;
     } else {
-        of_own_page(method, headers, (site, host))?;
+        of_own_page(method, headers, site, host)?;
     }
     of_kind(method, headers)?;
     let needed = match need {
@@ -213,7 +213,8 @@ fn only<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str
 fn of_own_page(
     method: &Method,
     headers: &HeaderMap,
-    (site, host): (Site, &str),
+    site: Site,
+    host: &str,
 ) -> Result<(), Refused> {
     const OTHER: &str = "requests of other pages are refused";
     let scheme = match site {

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io;
+use std::net::TcpListener;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -34,14 +35,11 @@ const ID: usize = 16;
 /// A guardian, with everything that a server needs.
 #[derive(Debug)]
 pub struct Guardian {
-    listening: Listening,
-    id: String,
-    dir: PathBuf,
-    access: Access,
+    sockets: Vec<TcpListener>,
     sessions: File,
     program: PathBuf,
-    only: Option<String>,
-    run: Option<String>,
+    /// The arguments of its servers, still without descriptors.
+    handover: Handover,
 }
 
 /// A running server.
@@ -54,35 +52,32 @@ struct Running {
 impl Guardian {
     /// A guardian of these sockets. `dir` is the directory of [`super::door`].
     pub fn new(listening: Listening, access: Access, dir: PathBuf) -> io::Result<Self> {
+        let Listening { port, sockets } = listening;
         // A new name each time. Otherwise, a cached page or a service worker of a program that had the port and the
         // name before could affect the pages of this server.
         let id = random_hex(ID)?;
-        let path = dir.join(format!("{}.sessions", listening.port));
+        let path = dir.join(format!("{port}.sessions"));
         let sessions = files::unnamed(&path)?;
         let program = std::env::current_exe()?;
-        Ok(Self { listening, id, dir, access, sessions, program, only: None, run: None })
+        let handover = Handover { port, id, dir, access, ..Handover::default() };
+        Ok(Self { sockets, sessions, program, handover })
     }
 
-    /// Show only the instance with this id.
+    /// Show only the instance with this id, and end with the run with this id.
     #[must_use]
-    pub fn only(self, instance: Option<String>) -> Self {
-        Self { only: instance, ..self }
-    }
-
-    /// End with the run with this id.
-    #[must_use]
-    pub fn until_end_of(self, run: Option<String>) -> Self {
-        Self { run, ..self }
+    pub fn only(mut self, instance: Option<String>, run: Option<String>) -> Self {
+        (self.handover.only, self.handover.run) = (instance, run);
+        self
     }
 
     /// The port.
     pub const fn port(&self) -> u16 {
-        self.listening.port
+        self.handover.port
     }
 
     /// The socket of the server for the user's own commands.
     pub fn door(&self) -> PathBuf {
-        super::door::path(&self.dir, self.port())
+        super::door::path(&self.handover.dir, self.port())
     }
 
     /// Keep a server running until `end`, or until the end of its run; returns which of them it was.
@@ -122,22 +117,16 @@ impl Guardian {
 
     fn spawn(&self) -> io::Result<Running> {
         // `dup` gives descriptors without close-on-exec; nothing else is started by this process meanwhile.
-        let sockets: Result<Vec<_>, _> =
-            self.listening.sockets.iter().map(nix::unistd::dup).collect();
+        let sockets: Result<Vec<_>, _> = self.sockets.iter().map(nix::unistd::dup).collect();
         let sockets = sockets?;
         let sessions = nix::unistd::dup(&self.sessions)?;
         let (reading, writing) = io::pipe()?;
         let guardian = nix::unistd::dup(&reading)?;
         let handover = Handover {
-            port: self.port(),
-            id: self.id.clone(),
-            dir: self.dir.clone(),
-            access: self.access.clone(),
             sockets: sockets.iter().map(OwnedFd::as_raw_fd).collect(),
-            only: self.only.clone(),
-            run: self.run.clone(),
             sessions: sessions.as_raw_fd(),
             guardian: guardian.as_raw_fd(),
+            ..self.handover.clone()
         };
         let child = Command::new(sys::program(&self.program))
             .arg("web-server")

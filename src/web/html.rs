@@ -1,11 +1,12 @@
 //! A line of output as HTML, for scripts that put it into a page of their own.
 
-use std::borrow::Cow;
 use std::fmt::{Formatter, Write as _};
 
+use serde::Deserializer as _;
 use serde::de::{Error as _, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer as _};
-use serde_json::Value;
+
+use crate::api::history::{StyledText, TextColor};
+use crate::model::sgr::Attribute;
 
 /// The first 16 of the 256 colours; terminals agree on the others only.
 const BASIC: [&str; 16] = [
@@ -14,19 +15,6 @@ const BASIC: [&str; 16] = [
 ];
 /// The steps of each component in the colour cube of the 256 colours.
 const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
-
-/// Text in one style, as in the API.
-#[derive(Deserialize)]
-struct StyledRun<'a> {
-    #[serde(borrow, default)]
-    text: Cow<'a, str>,
-    #[serde(default)]
-    color: Value,
-    #[serde(default)]
-    background: Value,
-    #[serde(borrow, default)]
-    attributes: Vec<&'a str>,
-}
 
 /// The `runs` of a line of the API as text and `span` elements, if this takes at most so many bytes; otherwise, or
 /// without them, its text alone.
@@ -57,7 +45,7 @@ impl<'de> Visitor<'de> for Spans<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut runs: A) -> Result<(), A::Error> {
-        while let Some(run) = runs.next_element::<StyledRun<'_>>()? {
+        while let Some(run) = runs.next_element::<StyledText>()? {
             write(&run, self.html);
             if self.html.len() > self.most {
                 return Err(A::Error::custom("this is too much"));
@@ -67,7 +55,7 @@ impl<'de> Visitor<'de> for Spans<'_> {
     }
 }
 
-fn write(run: &StyledRun<'_>, html: &mut String) {
+fn write(run: &StyledText, html: &mut String) {
     let style = style(run);
     if style.is_empty() {
         return escape(&run.text, html);
@@ -91,9 +79,10 @@ fn escape(text: &str, html: &mut String) {
     }
 }
 
-fn style(run: &StyledRun<'_>) -> String {
-    let mut colors = [("color", color(&run.color)), ("background", color(&run.background))];
-    if run.attributes.contains(&"reversed") {
+fn style(run: &StyledText) -> String {
+    let [text, behind] = [&run.color, &run.background].map(|one| one.as_ref().and_then(color));
+    let mut colors = [("color", text), ("background", behind)];
+    if run.attributes.contains(&Attribute::Reversed) {
         let [(_, text), (_, behind)] = &mut colors;
         std::mem::swap(text, behind);
         text.get_or_insert_with(|| "Canvas".to_owned());
@@ -103,30 +92,30 @@ fn style(run: &StyledRun<'_>) -> String {
     let mut lines = vec![];
     let mut others = vec![];
     for attribute in &run.attributes {
-        match *attribute {
-            "bold" => others.push("font-weight:bold"),
-            "dim" => others.push("opacity:.6"),
-            "italic" => others.push("font-style:italic"),
-            "hidden" => others.push("visibility:hidden"),
-            "underlined" => lines.push("underline"),
-            "struck" => lines.push("line-through"),
-            "overlined" => lines.push("overline"),
-            _ => {}
+        match attribute {
+            Attribute::Bold => others.push("font-weight:bold"),
+            Attribute::Dim => others.push("opacity:.6"),
+            Attribute::Italic => others.push("font-style:italic"),
+            Attribute::Hidden => others.push("visibility:hidden"),
+            Attribute::Underlined => lines.push("underline"),
+            Attribute::Struck => lines.push("line-through"),
+            Attribute::Overlined => lines.push("overline"),
+            Attribute::Blinking | Attribute::Reversed => {}
         }
     }
     let lines = (!lines.is_empty()).then(|| format!("text-decoration:{}", lines.join(" ")));
     colors.chain(others.into_iter().map(str::to_owned)).chain(lines).collect::<Vec<_>>().join(";")
 }
 
-/// A colour of the API in CSS; `None` for that of the terminal.
-fn color(color: &Value) -> Option<String> {
-    if let Some(exact) = color.as_str() {
-        let is_color = exact.len() == 7
-            && exact.starts_with('#')
-            && exact[1..].bytes().all(|byte| byte.is_ascii_hexdigit());
-        return is_color.then(|| exact.to_owned());
-    }
-    let number = u8::try_from(color.as_u64()?).ok()?;
+/// A colour of the API in CSS; `None` if it is none.
+fn color(color: &TextColor) -> Option<String> {
+    let number = match color {
+        TextColor::Number(number) => *number,
+        TextColor::Exact(exact) => {
+            let digits = exact.strip_prefix('#').filter(|_| exact.len() == 7)?;
+            return digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| exact.clone());
+        }
+    };
     if let Some(basic) = BASIC.get(usize::from(number)) {
         return Some((*basic).to_owned());
     }
@@ -143,7 +132,7 @@ fn color(color: &Value) -> Option<String> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{color, html};
+    use super::{TextColor, color, html};
 
     fn styled(runs: &Value) -> String {
         html("text", Some(&runs.to_string()), 1000)
@@ -177,14 +166,15 @@ mod tests {
 
     #[test]
     fn all_colours_have_their_form_in_css() {
-        let of = |number: u8| color(&json!(number)).unwrap();
+        let of = |number: u8| color(&TextColor::Number(number)).unwrap();
         assert_eq!(
             [of(15), of(16), of(231), of(232), of(255)],
             ["#ffffff", "#000000", "#ffffff", "#080808", "#eeeeee"]
         );
         assert!((0..=255).all(|number| of(number).len() == 7));
-        assert_eq!(color(&json!("#12ab9f")), Some("#12ab9f".to_owned()));
-        let hostile = [json!("#12345\""), json!("red;x:y"), json!(256), json!("#éé"), json!(null)];
-        assert!(hostile.iter().all(|hostile| color(hostile).is_none()));
+        let exact = |text: &str| color(&TextColor::Exact(text.to_owned()));
+        assert_eq!(exact("#12ab9f"), Some("#12ab9f".to_owned()));
+        let hostile = ["#12345\"", "red;x:y", "#éé", "#ééé", ""];
+        assert!(hostile.into_iter().all(|hostile| exact(hostile).is_none()));
     }
 }

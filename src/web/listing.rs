@@ -13,6 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::grant::Scope;
+use super::shared::Shared;
 use crate::config::Env;
 use crate::model::untrusted::cleaned;
 use crate::run::registry::{self, KnownRun, Standing};
@@ -64,7 +65,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Listing {
     source: ListingSource,
-    followed: Mutex<Weak<watch::Sender<RunList>>>,
+    followed: Shared<RunList>,
     reader: Mutex<Weak<Mutex<ListingReader>>>,
 }
 
@@ -72,7 +73,7 @@ impl Listing {
     /// The runs of the user with this environment, or only this instance.
     pub(super) fn new(env: Env, only: Option<String>) -> Self {
         let source = ListingSource { env, only };
-        Self { source, followed: Mutex::default(), reader: Mutex::default() }
+        Self { source, followed: Shared::default(), reader: Mutex::default() }
     }
 
     /// Read the list now.
@@ -88,16 +89,11 @@ impl Listing {
 
     /// Follow the list for as long as the receiver exists.
     pub(super) fn follow(&self) -> watch::Receiver<RunList> {
-        let mut followed = locked(&self.followed);
-        let sender = followed.upgrade().unwrap_or_else(|| {
-            let sender = Arc::new(watch::Sender::default());
+        let mut receiver = self.followed.follow(|sender| {
             let reader = Arc::new(Mutex::new(ListingReader::new(self.source.clone())));
             *locked(&self.reader) = Arc::downgrade(&reader);
-            *followed = Arc::downgrade(&sender);
-            tokio::spawn(keep(Arc::clone(&sender), reader));
-            sender
+            keep(sender, reader)
         });
-        let mut receiver = sender.subscribe();
         receiver.mark_changed();
         receiver
     }
@@ -125,42 +121,36 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Keep a list up to date while it has receivers.
+/// Keep a list up to date.
 async fn keep(sender: Arc<watch::Sender<RunList>>, reader: Arc<Mutex<ListingReader>>) {
     let signal = locked(&reader).signal();
-    let update = async {
-        loop {
-            let reader = Arc::clone(&reader);
-            let read = spawn_blocking(move || {
-                let mut reader = locked(&reader);
-                let read = reader.read();
-                let pause = if read.is_ok() { reader.pause() } else { Some(INTERVAL) };
-                (read, pause)
-            });
-            let Ok((read, pause)) = read.await else { return };
-            match read {
-                Ok(now) => {
-                    sender.send_if_modified(|known| {
-                        let is_new = !Arc::ptr_eq(known, &now);
-                        *known = now;
-                        is_new
-                    });
-                }
-                Err(error) => tracing::warn!("the runs of this user can't be listed: {error}"),
+    loop {
+        let reader = Arc::clone(&reader);
+        let read = spawn_blocking(move || {
+            let mut reader = locked(&reader);
+            let read = reader.read();
+            let pause = if read.is_ok() { reader.pause() } else { Some(INTERVAL) };
+            (read, pause)
+        });
+        let Ok((read, pause)) = read.await else { return };
+        match read {
+            Ok(now) => {
+                sender.send_if_modified(|known| {
+                    let is_new = !Arc::ptr_eq(known, &now);
+                    *known = now;
+                    is_new
+                });
             }
-            match (pause, &signal) {
-                (Some(pause), _) => sleep(pause).await,
-                (None, Some(signal)) => match signal.readable().await {
-                    Ok(mut ready) => ready.clear_ready(),
-                    Err(_) => sleep(INTERVAL).await,
-                },
-                (None, None) => sleep(INTERVAL).await,
-            }
+            Err(error) => tracing::warn!("the runs of this user can't be listed: {error}"),
         }
-    };
-    tokio::select! {
-        () = sender.closed() => {}
-        () = update => {}
+        match (pause, &signal) {
+            (Some(pause), _) => sleep(pause).await,
+            (None, Some(signal)) => match signal.readable().await {
+                Ok(mut ready) => ready.clear_ready(),
+                Err(_) => sleep(INTERVAL).await,
+            },
+            (None, None) => sleep(INTERVAL).await,
+        }
     }
 }
 

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
+use futures_util::future::OptionFuture;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, interval_at, sleep_until};
 
 use super::ending::closed;
-use super::follow::{Link, Seen, until};
+use super::follow::{Link, Seen};
 use super::grant::{Grant, Scope};
 use super::listing::{RunEntry, RunList, entries};
 use super::server::Server;
@@ -68,7 +69,7 @@ enum Frame<'a> {
     },
     Process {
         run: &'a str,
-        process: ShownProcess,
+        process: &'a ShownProcess,
     },
     Head {
         run: &'a str,
@@ -156,7 +157,7 @@ impl Watched {
             for process in &seen.processes {
                 if !self.sent.processes.iter().any(|sent| Arc::ptr_eq(sent, process)) {
                     let process = ShownProcess::new(process, scope);
-                    frames.push(text(&Frame::Process { run: &id, process }));
+                    frames.push(text(&Frame::Process { run: &id, process: &process }));
                 }
             }
         }
@@ -231,13 +232,17 @@ impl PageConnection {
         let mut closing = self.server.closing.subscribe();
         loop {
             let head_due = self.has_head().then_some(self.next_head);
+            let changed = self.watched.as_mut().map(|watched| watched.seen.changed());
+            let listed = self.listing.as_mut().map(watch::Receiver::changed);
             tokio::select! {
                 received = self.socket.recv() => self.handle(received).await?,
-                changed = changed(&mut self.watched) => {
-                    if changed { self.send_changes().await?; } else { self.watched = None; }
-                }
-                () = until(head_due) => self.send_head().await?,
-                () = listed(&mut self.listing) => self.send_runs().await?,
+                Some(changed) = OptionFuture::from(changed) => match changed {
+                    Ok(()) => self.send_changes().await?,
+                    // The run is no longer followed.
+                    Err(_) => self.watched = None,
+                },
+                Some(()) = OptionFuture::from(head_due.map(sleep_until)) => self.send_head().await?,
+                Some(Ok(())) = OptionFuture::from(listed) => self.send_runs().await?,
                 _ = ping.tick() => {
                     if self.is_visible && !self.server.renew(&self.session) {
                         return Err(Left);
@@ -338,23 +343,4 @@ impl PageConnection {
 fn text(frame: &Frame<'_>) -> Option<String> {
     let text = serde_json::to_string(frame);
     text.inspect_err(|error| tracing::warn!("a frame has no JSON form: {error}")).ok()
-}
-
-/// Wait for a change in the run; false if the run is no longer followed.
-async fn changed(watched: &mut Option<Watched>) -> bool {
-    match watched {
-        Some(watched) => watched.seen.changed().await.is_ok(),
-        None => std::future::pending().await,
-    }
-}
-
-/// Wait for a change in the list of runs; forever for a hidden page.
-async fn listed(listing: &mut Option<watch::Receiver<RunList>>) {
-    let is_changed = match listing {
-        Some(listing) => listing.changed().await.is_ok(),
-        None => false,
-    };
-    if !is_changed {
-        std::future::pending::<()>().await;
-    }
 }

@@ -23,6 +23,7 @@
 //! | `reload.rs`, `again.rs` | reloading the configuration of a run; starting one again that is over |
 //! | `samples.rs` | samples of the resource use of processes |
 //! | `follow.rs`, `live.rs` | the changes in a run; the WebSocket of a page |
+//! | `shared.rs` | values that a task keeps up to date while pages follow them |
 //! | `terminal.rs`, `pty.rs` | the terminal of a process, for pages that type |
 //! | `copy_mode.rs` | end of the copy mode of a terminal before a page types into it |
 //! | `leftover_session.rs` | removal of the tmux session of a page that has left |
@@ -63,6 +64,7 @@ mod script_api;
 pub mod serve;
 mod server;
 mod sessions;
+mod shared;
 mod source;
 mod terminal;
 mod text;

@@ -94,7 +94,7 @@ impl Passwords {
     pub(super) fn hello(&self, ask: &DeviceAsk) -> Option<String> {
         let DeviceAsk { name, device, nonce } = ask;
         let key = self.key(name, device);
-        is_nonce(nonce).then(|| key.proof(Purpose::DeviceServer, &[nonce]))
+        is_nonce(nonce).then(|| key.proof(Purpose::DEVICE_SERVER, &[nonce]))
     }
 
     /// The id of the browser, if it proves that it knows its key.
@@ -102,7 +102,7 @@ impl Passwords {
         let parts = ask.device.as_deref()?.split('.').collect::<Vec<_>>();
         let [id, nonce, proof] = <[&str; 3]>::try_from(parts).ok()?;
         let key = self.key(&ask.name, id);
-        let is_it = is_nonce(nonce) && key.proves(proof, Purpose::DevicePage, &[nonce]);
+        let is_it = is_nonce(nonce) && key.proves(proof, Purpose::DEVICE_PAGE, &[nonce]);
         is_it.then(|| id.to_owned())
     }
 
@@ -207,7 +207,7 @@ mod tests {
         // The proof is the same after a restart of the server.
         let nonce = nonce().unwrap();
         let key = Passwords::new(all.users.clone(), dir.path()).unwrap().key("anna", &id);
-        let proof = key.proof(Purpose::DevicePage, &[&nonce]);
+        let proof = key.proof(Purpose::DEVICE_PAGE, &[&nonce]);
         let device = format!("{id}.{nonce}.{proof}");
         for wrong in ["", "..", &device[1..], &format!("{id}.{nonce}.")] {
             let verdict = log_in(&all, right, Some(wrong.to_owned()), stranger).await;
@@ -216,6 +216,6 @@ mod tests {
         let verdict = log_in(&all, right, Some(device), stranger).await;
         assert!(matches!(verdict, Ok((Role::Operate, _, None))), "{verdict:?}");
         let ask = DeviceAsk { name: "anna".to_owned(), device: id, nonce: nonce.clone() };
-        assert!(key.proves(&all.hello(&ask).unwrap(), Purpose::DeviceServer, &[&nonce]));
+        assert!(key.proves(&all.hello(&ask).unwrap(), Purpose::DEVICE_SERVER, &[&nonce]));
     }
 }

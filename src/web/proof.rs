@@ -40,39 +40,27 @@ impl std::fmt::Debug for Secret {
 
 /// The purpose of a proof. A proof for one purpose is not valid for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// The server knows the secret of a link.
-    LoginServer,
-    /// The page knows the secret of a link.
-    LoginPage,
-    /// Not sent: the key of the new session.
-    Key,
-    /// The server knows the key of the session.
-    Server,
-    /// The page knows the key of the session.
-    Page,
-    /// The server knows the key of a browser that has logged in with a password before.
-    DeviceServer,
-    /// A browser that has logged in with a password before knows its key.
-    DevicePage,
-}
+pub(super) struct Purpose(&'static str);
 
 impl Purpose {
-    const fn words(self) -> &'static str {
-        match self {
-            Self::LoginServer => "tmo web login server",
-            Self::LoginPage => "tmo web login page",
-            Self::Key => "tmo web key",
-            Self::Server => "tmo web server",
-            Self::Page => "tmo web page",
-            Self::DeviceServer => "tmo web device server",
-            Self::DevicePage => "tmo web device page",
-        }
-    }
+    /// The server knows the secret of a link.
+    pub(super) const LOGIN_SERVER: Self = Self("tmo web login server");
+    /// The page knows the secret of a link.
+    pub(super) const LOGIN_PAGE: Self = Self("tmo web login page");
+    /// Not sent: the key of the new session.
+    const KEY: Self = Self("tmo web key");
+    /// The server knows the key of the session.
+    pub(super) const SERVER: Self = Self("tmo web server");
+    /// The page knows the key of the session.
+    pub(super) const PAGE: Self = Self("tmo web page");
+    /// The server knows the key of a browser that has logged in with a password before.
+    pub(super) const DEVICE_SERVER: Self = Self("tmo web device server");
+    /// A browser that has logged in with a password before knows its key.
+    pub(super) const DEVICE_PAGE: Self = Self("tmo web device page");
 
     /// The text of a proof.
     fn text(self, nonces: &[&str]) -> String {
-        [&[self.words()], nonces].concat().join("\n")
+        [&[self.0], nonces].concat().join("\n")
     }
 }
 
@@ -126,12 +114,12 @@ impl Secret {
         // The comparison of proofs takes the same time for every text.
         let nonce = "0".repeat(NONCE);
         let other = Self(text.to_owned());
-        self.proves(&other.proof(Purpose::Key, &[&nonce]), Purpose::Key, &[&nonce])
+        self.proves(&other.proof(Purpose::KEY, &[&nonce]), Purpose::KEY, &[&nonce])
     }
 
     /// The key of the session that a login with these nonces begins.
     pub(super) fn key(&self, nonces: &[&str]) -> Self {
-        Self(self.proof(Purpose::Key, nonces))
+        Self(self.proof(Purpose::KEY, nonces))
     }
 }
 
@@ -150,13 +138,13 @@ mod tests {
     use super::{Purpose, Secret, is_nonce, nonce};
 
     const PURPOSES: [Purpose; 7] = [
-        Purpose::LoginServer,
-        Purpose::LoginPage,
-        Purpose::Key,
-        Purpose::Server,
-        Purpose::Page,
-        Purpose::DeviceServer,
-        Purpose::DevicePage,
+        Purpose::LOGIN_SERVER,
+        Purpose::LOGIN_PAGE,
+        Purpose::KEY,
+        Purpose::SERVER,
+        Purpose::PAGE,
+        Purpose::DEVICE_SERVER,
+        Purpose::DEVICE_PAGE,
     ];
 
     #[test]
@@ -182,7 +170,7 @@ mod tests {
     fn a_proof_is_the_documented_hmac() {
         // printf 'tmo web server\naaaa…' | openssl dgst -sha256 -mac HMAC -macopt hexkey:0123…
         let secret = Secret("0123456789abcdef0123456789abcdef".to_owned());
-        let proof = secret.proof(Purpose::Server, &[&"a".repeat(32)]);
+        let proof = secret.proof(Purpose::SERVER, &[&"a".repeat(32)]);
         let expected = "d32542b8e0f7328fb69bcd4653110b5568853487aed88316d8c16e490af64bdf";
         assert_eq!(proof, expected);
         assert!(!format!("{secret:?}").contains("0123"));

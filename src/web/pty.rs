@@ -2,15 +2,15 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
-use nix::pty::{Winsize, openpty};
+use nix::pty::openpty;
 use rustix::io::{Errno, FdFlags, fcntl_setfd, ioctl_fionbio};
 use rustix::process::ioctl_tiocsctty;
-use rustix::termios::tcsetwinsize;
+use rustix::termios::{Winsize, tcsetwinsize};
 use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, Command};
 
@@ -26,9 +26,10 @@ pub(super) struct Pty {
     child: Child,
 }
 
-/// Limit columns and rows to values that tmux and programs accept.
-fn bounded((columns, rows): Size) -> Size {
-    (columns.clamp(10, 1000), rows.clamp(2, 500))
+/// Give a terminal a size, limited to values that tmux and programs accept.
+fn resize(terminal: &OwnedFd, (columns, rows): Size) -> io::Result<()> {
+    let (ws_col, ws_row) = (columns.clamp(10, 1000), rows.clamp(2, 500));
+    Ok(tcsetwinsize(terminal, Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 })?)
 }
 
 impl Pty {
@@ -39,13 +40,12 @@ impl Pty {
         keeps_size: bool,
         size: Size,
     ) -> io::Result<Self> {
-        let (ws_col, ws_row) = bounded(size);
-        let size = Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
-        let pair = openpty(Some(&size), None)?;
+        let pair = openpty(None, None)?;
         // No command can inherit the descriptor before this line: only this thread starts commands.
         fcntl_setfd(&pair.master, FdFlags::CLOEXEC)?;
         fcntl_setfd(&pair.slave, FdFlags::CLOEXEC)?;
         ioctl_fionbio(&pair.master, true)?;
+        resize(&pair.master, size)?;
         let end = || pair.slave.try_clone().map(Stdio::from);
         let mut command = Command::new(crate::sys::program(&std::env::current_exe()?));
         command.args([ATTACH.into(), socket.as_os_str().to_owned(), OsString::from(name)]);
@@ -98,9 +98,7 @@ impl Pty {
     }
 
     pub(super) fn resize(&self, size: Size) -> io::Result<()> {
-        let (ws_col, ws_row) = bounded(size);
-        let size = rustix::termios::Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 };
-        Ok(tcsetwinsize(self.ours.get_ref().as_fd(), size)?)
+        resize(self.ours.get_ref(), size)
     }
 }
 

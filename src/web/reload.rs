@@ -21,7 +21,7 @@ pub(super) async fn answer(runs: &Runs, scope: &Scope, by: &str, parts: &Parts) 
     let (Some(plan), Some(socket)) = (&run.known.plan, run.known.socket()) else {
         return refuse(StatusCode::CONFLICT, "this run is over; `tmo start` begins another");
     };
-    match run_reload(plan.tmo.as_path(), &[], (&socket, by)).await {
+    match run_reload(plan.tmo.as_path(), &[], &socket, by).await {
         Ok(output) => translated(&output),
         Err(why) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &why),
     }
@@ -31,7 +31,8 @@ pub(super) async fn answer(runs: &Runs, scope: &Scope, by: &str, parts: &Parts) 
 pub(super) async fn run_reload(
     tmo: &Path,
     options: &[&str],
-    (socket, by): (&Path, &str),
+    socket: &Path,
+    by: &str,
 ) -> Result<Output, String> {
     let mut command = Command::new(crate::sys::program(tmo));
     command.arg("reload").args(options).args(["--no-wait", "--socket"]).arg(socket);
@@ -66,7 +67,8 @@ mod tests {
         let status = |code: i32| {
             let (stdout, stderr) = (b"web: unchanged\n".to_vec(), b"tmo: why\n".to_vec());
             let status = ExitStatus::from_raw(code << 8);
-            translated(&Output { status, stdout, stderr }).status().as_u16()
+            let answer = translated(&Output { status, stdout, stderr });
+            answer.unwrap_or_else(|refused| *refused).status().as_u16()
         };
         assert_eq!((status(0), status(1)), (202, 409));
     }

@@ -1,6 +1,6 @@
 //! Every path, with its requirement and its handler.
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 
 use super::gate::Need;
 use super::grant::Role;
@@ -44,8 +44,8 @@ pub(super) enum OfSession {
     Terminal,
     /// The terminal of a process, for watching.
     Look,
-    /// The apps of a run.
-    Apps(AppsPart),
+    /// The apps of a run: their list, the upload of an archive, a removal.
+    Apps,
     /// A reload of a run's configuration.
     Reload,
     /// Another start of a run that is over.
@@ -95,17 +95,6 @@ pub(super) enum ScriptCall {
     Restart,
 }
 
-/// The requests about the apps of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AppsPart {
-    /// List the apps.
-    List,
-    /// Receive an archive.
-    Upload,
-    /// Remove an app.
-    Remove,
-}
-
 const READ: Need = Need::Session(Role::Read);
 const OPERATE: Need = Need::Session(Role::Operate);
 const ADMIN: Need = Need::Session(Role::Admin);
@@ -137,9 +126,9 @@ pub(super) const ROUTES: &[(Method, &str, Need, RouteHandler)] = &[
     (Method::GET, "/ws", READ, session(OfSession::Live)),
     (Method::GET, "/r/{}/type/{}", ADMIN, session(OfSession::Terminal)),
     (Method::GET, "/r/{}/look/{}", READ, session(OfSession::Look)),
-    (Method::GET, "/r/{}/apps", READ, session(OfSession::Apps(AppsPart::List))),
-    (Method::PUT, "/r/{}/apps/{}", Need::Archive, session(OfSession::Apps(AppsPart::Upload))),
-    (Method::POST, "/r/{}/apps/{}/remove", ADMIN, session(OfSession::Apps(AppsPart::Remove))),
+    (Method::GET, "/r/{}/apps", READ, session(OfSession::Apps)),
+    (Method::PUT, "/r/{}/apps/{}", Need::Archive, session(OfSession::Apps)),
+    (Method::POST, "/r/{}/apps/{}/remove", ADMIN, session(OfSession::Apps)),
     (Method::POST, "/r/{}/reload", ADMIN, session(OfSession::Reload)),
     (Method::GET, "/r/{}/again", ADMIN, session(OfSession::Again)),
     (Method::POST, "/r/{}/again", ADMIN, session(OfSession::Again)),
@@ -205,28 +194,16 @@ pub(super) const ROUTES: &[(Method, &str, Need, RouteHandler)] = &[
     (Method::POST, "/api/restart", ADMIN, script(ScriptCall::Restart)),
 ];
 
-/// The result of a lookup.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lookup {
-    /// A handler with its requirement.
-    Route(Need, RouteHandler),
-    /// The path exists, but not with this method.
-    OtherMethod,
-    /// The path does not exist.
-    Nothing,
-}
-
-/// Look up a request; HEAD is answered like GET.
-pub(super) fn find(method: &Method, path: &str) -> Lookup {
+/// The requirement and the handler of a request; HEAD is answered like GET. An error is the status of the answer: the
+/// path does not exist, or not with this method.
+pub(super) fn find(method: &Method, path: &str) -> Result<(Need, RouteHandler), StatusCode> {
     let method = if method == Method::HEAD { &Method::GET } else { method };
     let mut of_path = ROUTES.iter().filter(|route| is_match(route.1, path)).peekable();
     if of_path.peek().is_none() {
-        return Lookup::Nothing;
+        return Err(StatusCode::NOT_FOUND);
     }
-    match of_path.find(|route| route.0 == *method) {
-        Some((_, _, need, part)) => Lookup::Route(*need, *part),
-        None => Lookup::OtherMethod,
-    }
+    let found = of_path.find(|route| route.0 == *method);
+    found.map(|(_, _, need, part)| (*need, *part)).ok_or(StatusCode::METHOD_NOT_ALLOWED)
 }
 
 /// The reason why a path does not exist, with the nearest one.
@@ -255,9 +232,9 @@ pub(super) fn run_of(path: &str) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::Method;
+    use axum::http::{Method, StatusCode};
 
-    use super::{Lookup, ROUTES, find, no_such_path, run_of};
+    use super::{ROUTES, find, no_such_path, run_of};
 
     #[test]
     fn an_unknown_path_is_named_with_the_nearest_one() {
@@ -280,26 +257,18 @@ mod tests {
     fn each_path_is_found_with_its_method_only() {
         for (method, pattern, need, part) in ROUTES {
             let path = pattern.replace("{}", "a%2Fb").replace('*', "0.2.0/x.js");
-            assert_eq!(find(method, &path), Lookup::Route(*need, *part), "{path}");
-            assert_ne!(find(&Method::PATCH, &path), Lookup::Route(*need, *part), "{path}");
-            assert_eq!(
-                find(method, &format!("{path}/")),
-                Lookup::Nothing.or_asset(&path),
-                "{path}"
-            );
+            assert_eq!(find(method, &path), Ok((*need, *part)), "{path}");
+            assert!(find(&Method::PATCH, &path).is_err(), "{path}");
+            let asset = path.starts_with("/a/").then(|| find(&Method::GET, &path));
+            let expected = asset.unwrap_or(Err(StatusCode::NOT_FOUND));
+            assert_eq!(find(method, &format!("{path}/")), expected, "{path}");
         }
         assert_eq!(find(&Method::HEAD, "/"), find(&Method::GET, "/"));
-        assert_eq!(find(&Method::GET, "/hello"), Lookup::OtherMethod);
+        assert_eq!(find(&Method::GET, "/hello"), Err(StatusCode::METHOD_NOT_ALLOWED));
         for nothing in ["", "/a/", "/r//api/state", "/r/x/api", "/r/x/api/", "//", "/me/../ws"] {
-            assert_eq!(find(&Method::GET, nothing), Lookup::Nothing, "{nothing}");
+            assert_eq!(find(&Method::GET, nothing), Err(StatusCode::NOT_FOUND), "{nothing}");
         }
         assert_eq!(run_of("/r/0a/api/lines"), Some(("0a", "/api/lines")));
         assert_eq!(run_of("/r/0a"), None);
-    }
-
-    impl Lookup {
-        fn or_asset(self, path: &str) -> Self {
-            if path.starts_with("/a/") { find(&Method::GET, path) } else { self }
-        }
     }
 }

@@ -51,8 +51,10 @@ pub(super) async fn run_at(
 pub(super) async fn answer(
     runs: &Runs,
     part: OfSession,
-    (scope, by): (&Scope, String),
-    (mut parts, body): (Parts, Body),
+    scope: &Scope,
+    by: String,
+    mut parts: Parts,
+    body: Body,
 ) -> Answered {
     let uri = parts.uri.clone();
     let (id, rest) = visible(uri.path(), scope)?;
@@ -65,7 +67,7 @@ pub(super) async fn answer(
     };
     let run = run_with(runs, id).await?;
     let answer = if part == OfSession::Supervisor {
-        forward((&run, by), &parts.method, &target, body).await
+        forward(&run, by, &parts.method, &target, body).await
     } else {
         match target.parse() {
             Ok(uri) => parts.uri = uri,
@@ -138,7 +140,8 @@ pub(super) async fn read_lines(run: &Run, scope: &Scope, query: &str) -> (Status
 
 /// Forward a request to the supervisor of a run, in the name of this client.
 pub(super) async fn forward(
-    (run, by): (&Run, String),
+    run: &Run,
+    by: String,
     method: &Method,
     target: &str,
     body: Body,

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
 use tokio::sync::watch;
-use tokio::time::{Interval, interval, sleep};
+use tokio::time::{interval, sleep};
 
 use super::follow::{Link, Seen};
 use super::run_api::exactly;
+use super::shared::Shared;
 use super::source::Run;
 use super::terminal::{PING, RUN_OVER, SCREEN, Status, deliver, end, message, send, send_status};
 use crate::model::ProcName;
@@ -29,7 +30,7 @@ const AFTER_TYPISTS: u8 = 5;
 pub(super) struct Terminal {
     pub(super) run: Arc<Run>,
     pub(super) name: ProcName,
-    view: Mutex<Weak<watch::Sender<ScreenState>>>,
+    view: Shared<ScreenState>,
     typists: watch::Sender<Typists>,
 }
 
@@ -47,7 +48,7 @@ impl Terminals {
             let terminal = Arc::new(Terminal {
                 run: Arc::clone(run),
                 name: name.clone(),
-                view: Mutex::default(),
+                view: Shared::default(),
                 typists: watch::Sender::default(),
             });
             all.push(Arc::downgrade(&terminal));
@@ -116,22 +117,10 @@ impl Terminal {
 
     /// Follow the screen for as long as the receiver exists.
     pub(super) fn view(self: &Arc<Self>) -> watch::Receiver<ScreenState> {
-        let mut view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = view.upgrade() {
-            return sender.subscribe();
-        }
-        let (sender, receiver) = watch::channel(ScreenState::default());
-        let sender = Arc::new(sender);
-        *view = Arc::downgrade(&sender);
-        let (seen, typists) = (self.run.follow(), self.typists.subscribe());
-        let looking = Looking { terminal: Arc::clone(self), seen, typists };
-        tokio::spawn(async move {
-            tokio::select! {
-                () = sender.closed() => {}
-                () = looking.serve(&sender) => {}
-            }
-        });
-        receiver
+        self.view.follow(|view| {
+            let (seen, typists) = (self.run.follow(), self.typists.subscribe());
+            Looking { terminal: Arc::clone(self), seen, typists }.serve(view)
+        })
     }
 }
 
@@ -151,7 +140,7 @@ struct Looking {
 }
 
 impl Looking {
-    async fn serve(mut self, view: &watch::Sender<ScreenState>) {
+    async fn serve(mut self, view: Arc<watch::Sender<ScreenState>>) {
         let Terminal { run, name, .. } = &*self.terminal;
         let (mut last, mut heads, mut looks_left) = (None::<Occasion>, 0, 0_u8);
         loop {
@@ -163,7 +152,11 @@ impl Looking {
             let printed = match &last {
                 Some(last) if heads == seen.heads => last.printed,
                 // If the journal can't be read, assume new output.
-                Some(_) | None => run.printed(name).await.unwrap_or(seen.heads),
+                Some(_) | None => {
+                    let name = name.clone();
+                    let printed = run.read(move |history| history.printed(&name)).await;
+                    printed.unwrap_or(seen.heads)
+                }
             };
             heads = seen.heads;
             let process = seen.processes.into_iter().find(|process| process.name == *name);
@@ -221,38 +214,33 @@ pub(super) async fn show(
     is_limited: bool,
 ) {
     let mut ping = interval(PING);
+    view.mark_changed();
     loop {
-        let now = view.borrow_and_update().clone();
-        let is_sent = match now {
-            ScreenState::Unknown => true,
-            ScreenState::Screen(_, frame) => send(&mut socket, frame.to_vec()).await,
-            ScreenState::Problem(why) => {
-                let why =
-                    if is_limited { "The screen is not available now.".to_owned() } else { why };
-                send_status(&mut socket, &Status::Problem(why)).await
+        let is_there = tokio::select! {
+            changed = view.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let now = view.borrow_and_update().clone();
+                match now {
+                    ScreenState::Unknown => true,
+                    ScreenState::Screen(_, frame) => send(&mut socket, frame.to_vec()).await,
+                    ScreenState::Problem(why) => {
+                        let limited = "The screen is not available now.";
+                        let why = if is_limited { limited.to_owned() } else { why };
+                        send_status(&mut socket, &Status::Problem(why)).await
+                    }
+                    ScreenState::Over => return end(&mut socket, RUN_OVER).await,
+                }
             }
-            ScreenState::Over => return end(&mut socket, RUN_OVER).await,
-        };
-        if !is_sent || !wait(&mut socket, &mut view, &mut ping).await {
-            return;
-        }
-    }
-}
-
-/// Wait for a new screen; false if the page is gone.
-async fn wait(
-    socket: &mut WebSocket,
-    view: &mut watch::Receiver<ScreenState>,
-    ping: &mut Interval,
-) -> bool {
-    loop {
-        tokio::select! {
-            changed = view.changed() => return changed.is_ok(),
             received = socket.recv() => match received {
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return false,
-                Some(Ok(_)) => {}
+                Some(Ok(Message::Close(_)) | Err(_)) | None => false,
+                Some(Ok(_)) => true,
             },
-            _ = ping.tick() => if !deliver(socket, Message::Ping(vec![].into())).await { return false; },
+            _ = ping.tick() => deliver(&mut socket, Message::Ping(vec![].into())).await,
+        };
+        if !is_there {
+            return;
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Display;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -28,6 +29,7 @@ use super::server::Server;
 use super::source::{Run, state};
 use crate::api::secret::random_hex;
 use crate::api::version::{OURS, built_from};
+use crate::client::percent_encoded;
 use crate::model::ProcessStatus;
 use crate::model::request::{API, ProcessState, State};
 use crate::run::registry::Standing;
@@ -77,8 +79,11 @@ struct ScriptRequest<'a> {
 pub(super) async fn answer(
     call: ScriptCall,
     server: &Server,
-    (session, scope, by): (&str, &Scope, String),
-    (parts, body): (Parts, Body),
+    session: &str,
+    scope: &Scope,
+    by: String,
+    parts: Parts,
+    body: Body,
 ) -> Answered {
     let query = parts.uri.query().unwrap_or_default();
     let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
@@ -115,7 +120,7 @@ impl ScriptRequest<'_> {
                 let name = self.process(&run, name).await?;
                 let verb = verb.map_or_else(String::new, |verb| format!("/{verb}"));
                 self.refuse_others()?;
-                let target = format!("/api/failure-declarations/{}{verb}", encoded(&name));
+                let target = format!("/api/failure-declarations/{}{verb}", percent_encoded(&name));
                 Ok(self.forward(&run, &target, body).await)
             }
             ScriptCall::Whole(target) => {
@@ -149,8 +154,7 @@ impl ScriptRequest<'_> {
                 }
             }
         };
-        let run = found.map(|found| self.server.runs.get_among(&known, &found.id)).transpose();
-        match run.map_err(|error| unreadable(&error))?.flatten() {
+        match found.and_then(|found| self.server.runs.get_among(&known, &found.id)) {
             Some(run) => Ok(run),
             None => refuse(StatusCode::NOT_FOUND, "there is no such run"),
         }
@@ -201,9 +205,10 @@ impl ScriptRequest<'_> {
 
     /// The whole name in a path, if the process exists.
     async fn process(&self, run: &Run, word: &str) -> Result<String, Box<Response>> {
-        let name = percent_decode_str(word).decode_utf8_lossy();
         let state = self.seen(run).await?;
-        if state.processes.iter().any(|process| *process.name.as_str() == *name) {
+        if let Ok(name) = percent_decode_str(word).decode_utf8()
+            && state.processes.iter().any(|process| *process.name.as_str() == *name)
+        {
             return Ok(name.into_owned());
         }
         refuse(StatusCode::NOT_FOUND, "there is no such process")
@@ -220,8 +225,13 @@ impl ScriptRequest<'_> {
         let state = self.seen(run).await?;
         let names: Vec<_> =
             state.processes.iter().map(|process| process.name.to_string()).collect();
-        let last = run.last_lines(names, most).await;
-        let (records, last) = last.map_err(|error| unread(&error))?;
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let read = run.read(move |history| {
+            let records = history.records()?;
+            let last = names.iter().map(|name| history.last_lines(name, most, records));
+            Ok((records, last.collect::<io::Result<Vec<_>>>()?))
+        });
+        let (records, last) = read.await.map_err(|error| unread(&error))?;
         let mut answer = json!(state);
         let processes = answer["processes"].as_array_mut().into_iter().flatten();
         for ((process, known), lines) in processes.zip(&state.processes).zip(last) {
@@ -342,7 +352,15 @@ impl ScriptRequest<'_> {
         if page == Some(0) {
             return refuse(StatusCode::BAD_REQUEST, "the first `page` is 1");
         }
-        let Ok(found) = run.numbered(&name, page, lines).await else {
+        // Without a number, the last page.
+        let choose = move |all: u64| {
+            let page = page.unwrap_or_else(|| all.div_ceil(lines).max(1));
+            let before = (page - 1).saturating_mul(lines);
+            before.saturating_add(1)..=before.saturating_add(lines)
+        };
+        let wanted = name.clone();
+        let read = run.read(move |history| history.numbered(&wanted, choose));
+        let Ok(found) = read.await else {
             return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the journal can't be read");
         };
         let parsed = found.lines.iter().filter_map(|line| serde_json::from_str(line).ok());
@@ -417,8 +435,8 @@ impl ScriptRequest<'_> {
                 return refuse(StatusCode::FORBIDDEN, "this login does not allow that");
             }
         }
-        let target =
-            format!("/api/processes/{}/{verb}?wait=false&key={}", encoded(&name), encoded(&key));
+        let (process, sent_key) = (percent_encoded(&name), percent_encoded(&key));
+        let target = format!("/api/processes/{process}/{verb}?wait=false&key={sent_key}");
         let done = self.forward(run, &target, Body::empty()).await;
         if done.status() != StatusCode::ACCEPTED {
             return Ok(done);
@@ -428,7 +446,7 @@ impl ScriptRequest<'_> {
     }
 
     async fn forward(&self, run: &Run, target: &str, body: Body) -> Response {
-        let answer = forward((run, self.by.clone()), &self.method, target, body).await;
+        let answer = forward(run, self.by.clone(), &self.method, target, body).await;
         if self.scope.names().is_some() && !answer.status().is_success() {
             // The reason may name other processes.
             return problem(answer.status(), "this can't be done");
@@ -450,8 +468,4 @@ impl ScriptRequest<'_> {
 fn unread(why: &dyn Display) -> Response {
     let reason = format!("the journal can't be read: {why}");
     problem(StatusCode::INTERNAL_SERVER_ERROR, &reason)
-}
-
-fn encoded(text: &str) -> impl Display + '_ {
-    utf8_percent_encode(text, NON_ALPHANUMERIC)
 }

@@ -48,7 +48,7 @@ const LONG_FAREWELL: Duration = Duration::from_secs(2);
 const FIRST_REQUEST: Duration = Duration::from_millis(300);
 
 /// The arguments that the guardian passes to its server.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Handover {
     /// The port.
     pub port: u16,
@@ -88,7 +88,7 @@ pub fn run(handover: &Handover) -> io::Result<Ending> {
         let runs = Arc::new(Runs::new(Env::real(), handover.only.clone()));
         let names = ServerNames::new(&handover.id, handover.access.public.clone());
         let access = handover.access.clone();
-        let server = Arc::new(Server::new((names, handover.port), access, sessions, runs)?);
+        let server = Arc::new(Server::new(names, handover.port, access, sessions, runs)?);
         let path = door::path(&handover.dir, handover.port);
         let door = door::open(&path)?;
         tokio::spawn(door::answer(door, Arc::clone(&server)));
@@ -138,7 +138,7 @@ async fn accept(
                     let ends = Ends { peer, local };
                     let Some(own) = server.places.of_connection(peer_of(ends)) else { continue };
                     let taken = Taken(Arc::new((place.ok(), own)));
-                    clients.spawn(serve((stream, taken), ends, Arc::clone(server)));
+                    clients.spawn(serve(stream, taken, ends, Arc::clone(server)));
                 }
                 // Too many open files, or a client that has gone already.
                 Err(_) => sleep(Duration::from_millis(50)).await,
@@ -170,7 +170,7 @@ pub(super) struct Taken(
     #[expect(dead_code, reason = "it is held")] Arc<(Option<OwnedSemaphorePermit>, Place)>,
 );
 
-async fn serve((stream, taken): (TcpStream, Taken), ends: Ends, server: Arc<Server>) {
+async fn serve(stream: TcpStream, taken: Taken, ends: Ends, server: Arc<Server>) {
     crate::sys::end_stalled(&stream, STALLED);
     // Small frames must be sent at once.
     let _ = stream.set_nodelay(true);

@@ -30,7 +30,7 @@ use super::grant::{Grant, Role, Scope};
 use super::listing::{RunEntry, entries};
 use super::password::Passwords;
 use super::places::{Peer, Places};
-use super::routes::{Lookup, OfSession, RouteHandler, ScriptCall, find, no_such_path};
+use super::routes::{OfSession, RouteHandler, ScriptCall, find, no_such_path};
 use super::screens::Terminals;
 use super::script_api::Selections;
 use super::sessions::{NewLink, SessionEntry, Sessions};
@@ -124,7 +124,8 @@ struct AllRuns {
 impl Server {
     /// A server with this name, port and sessions, for these runs.
     pub(super) fn new(
-        (names, port): (ServerNames, u16),
+        names: ServerNames,
+        port: u16,
         access: Access,
         sessions: Sessions,
         runs: Arc<Runs>,
@@ -229,14 +230,9 @@ impl Server {
             return refuse(StatusCode::SERVICE_UNAVAILABLE, reason);
         };
         let found = find(&method, &path);
-        let (need, part) = match found {
-            Lookup::Route(need, part) => (need, part),
-            // The gate checks these first, so that its refusals do not reveal which paths exist.
-            Lookup::OtherMethod | Lookup::Nothing if session.is_some() => {
-                (Need::Session(Role::Read), RouteHandler::Asset)
-            }
-            Lookup::OtherMethod | Lookup::Nothing => (Need::OwnPage, RouteHandler::Asset),
-        };
+        // The gate checks other paths first, too, so that its refusals do not reveal which paths exist.
+        let usual = if session.is_some() { Need::Session(Role::Read) } else { Need::OwnPage };
+        let (need, part) = found.unwrap_or((usual, RouteHandler::Asset));
         let sender = match &session {
             Some((_, grant)) if bearer(&parts.headers).is_some() => Authentication::Token(grant),
             Some((_, grant)) => Authentication::Session(grant),
@@ -247,10 +243,10 @@ impl Server {
             tracing::debug!(%method, path, status = refused.status.as_u16(), "refused");
             return refuse(refused.status, refused.reason);
         }
-        if found == Lookup::Nothing && session.is_some() {
+        if found == Err(StatusCode::NOT_FOUND) && session.is_some() {
             return refuse(StatusCode::NOT_FOUND, &no_such_path(&path));
         }
-        if found == Lookup::OtherMethod {
+        if found == Err(StatusCode::METHOD_NOT_ALLOWED) {
             let reason = "this path does not support this method";
             return refuse(StatusCode::METHOD_NOT_ALLOWED, reason);
         }
@@ -269,7 +265,7 @@ impl Server {
             (RouteHandler::Hello, _) => self.hello(body).await,
             (RouteHandler::Download, _) => self.download(&path, &parts.headers).await,
             (RouteHandler::OfSession(part), Some(session)) => {
-                self.answer_within_budget(session, part, (parts, body)).await
+                self.answer_within_budget(session, part, parts, body).await
             }
             // The gate has already refused requests without a session.
             (RouteHandler::OfSession(_), None) => Ok(StatusCode::UNAUTHORIZED.into_response()),
@@ -281,16 +277,17 @@ impl Server {
         self: &Arc<Self>,
         session: (String, Grant),
         part: OfSession,
-        (parts, body): (Parts, Body),
+        parts: Parts,
+        body: Body,
     ) -> Answered {
         let Some(is_page) = is_page(part, parts.uri.path()) else {
-            return self.answer_in(session, part, (parts, body)).await;
+            return self.answer_in(session, part, parts, body).await;
         };
         let Answers { own, of_guests } = &self.answers;
         let [pages, others] = if self.is_guest(&session) { of_guests } else { own };
         let server = Arc::clone(self);
         let answer = Box::pin(async move {
-            let answered = server.answer_in(session, part, (parts, body)).await;
+            let answered = server.answer_in(session, part, parts, body).await;
             answered.unwrap_or_else(|refused| *refused)
         });
         let answered = if is_page {
@@ -306,7 +303,8 @@ impl Server {
         self: &Arc<Self>,
         session: (String, Grant),
         part: OfSession,
-        (parts, body): (Parts, Body),
+        parts: Parts,
+        body: Body,
     ) -> Answered {
         let (scope, by) = (&session.1.scope, self.client_of(&session));
         match part {
@@ -315,9 +313,9 @@ impl Server {
             OfSession::Runs => self.list(scope).await,
             OfSession::Live => self.live(parts, session).await,
             OfSession::Terminal | OfSession::Look => self.terminal(part, parts, session).await,
-            OfSession::Apps(what) => {
+            OfSession::Apps => {
                 let is_public = self.is_public(&parts.headers);
-                apps::answer((what, is_public), (&self.runs, scope, &by), (parts, body)).await
+                apps::answer(is_public, &self.runs, scope, &by, parts, body).await
             }
             OfSession::Again => again::answer(&self.runs, scope, &parts).await,
             OfSession::Reload => reload::answer(&self.runs, scope, &by, &parts).await,
@@ -325,10 +323,10 @@ impl Server {
             OfSession::Text => self.text(&parts, session).await,
             OfSession::Ticket => self.ticket(&parts, session, body).await,
             OfSession::Files | OfSession::Supervisor => {
-                run_api::answer(&self.runs, part, (scope, by), (parts, body)).await
+                run_api::answer(&self.runs, part, scope, by, parts, body).await
             }
             OfSession::Script(call) => {
-                script_api::answer(call, self, (&session.0, scope, by), (parts, body)).await
+                script_api::answer(call, self, &session.0, scope, by, parts, body).await
             }
         }
     }
@@ -395,7 +393,7 @@ fn is_page(part: OfSession, path: &str) -> Option<bool> {
         | OfSession::Logout
         | OfSession::Again
         | OfSession::Reload
-        | OfSession::Apps(_) => None,
+        | OfSession::Apps => None,
         OfSession::Files => Some(path.ends_with("/api/lines")),
         OfSession::Script(ScriptCall::Poll | ScriptCall::State | ScriptCall::Log) => Some(true),
         _ => Some(false),

@@ -218,7 +218,7 @@ impl Sessions {
             return Err(LoginError::NoLink);
         }
         let ours = nonce().map_err(|_| LoginError::NoRandom)?;
-        let proof = link.secret(site).proof(Purpose::LoginServer, &[theirs, &ours]);
+        let proof = link.secret(site).proof(Purpose::LOGIN_SERVER, &[theirs, &ours]);
         link.nonces = Some([theirs.to_owned(), ours.clone()]);
         Ok((ours, proof))
     }
@@ -234,7 +234,7 @@ impl Sessions {
         let link = self.find_link(id, now).ok_or(LoginError::NoLink)?;
         let Some([theirs, ours]) = link.nonces.take() else { return Err(LoginError::NoLink) };
         let nonces = [&*theirs, &*ours];
-        if !link.secret(site).proves(proof, Purpose::LoginPage, &nonces) {
+        if !link.secret(site).proves(proof, Purpose::LOGIN_PAGE, &nonces) {
             return Err(LoginError::NoLink);
         }
         if let Some(session) = link.used.clone() {
@@ -268,7 +268,7 @@ impl Sessions {
     /// The server's proof that it knows the key of a session.
     pub(super) fn hello(&self, id: &str, theirs: &str, now: Timestamp) -> Option<String> {
         let session = self.living(id, now)?;
-        is_nonce(theirs).then(|| session.key.proof(Purpose::Server, &[theirs]))
+        is_nonce(theirs).then(|| session.key.proof(Purpose::SERVER, &[theirs]))
     }
 
     /// The session of a request with this cookie and this key (id, nonce and proof, separated by dots).
@@ -276,7 +276,7 @@ impl Sessions {
         let [id, nonce, proof] = <[&str; 3]>::try_from(key.split('.').collect::<Vec<_>>()).ok()?;
         let session = self.living(id, now)?;
         let is_cookie = session.cookie.same(cookie);
-        let is_key = is_nonce(nonce) && session.key.proves(proof, Purpose::Page, &[nonce]);
+        let is_key = is_nonce(nonce) && session.key.proves(proof, Purpose::PAGE, &[nonce]);
         (is_cookie && is_key).then_some(session)
     }
 
@@ -451,8 +451,8 @@ mod tests {
             let mine = nonce().unwrap();
             let (theirs, proof) = sessions.begin((&self.id, self.site), &mine, now)?;
             let nonces = [&*mine, &*theirs];
-            assert!(self.secret.proves(&proof, Purpose::LoginServer, &nonces));
-            let proof = self.secret.proof(Purpose::LoginPage, &nonces);
+            assert!(self.secret.proves(&proof, Purpose::LOGIN_SERVER, &nonces));
+            let proof = self.secret.proof(Purpose::LOGIN_PAGE, &nonces);
             let cookie = self.begun.as_ref().map(|begun| begun.cookie.clone());
             self.begun = Some(sessions.finish(
                 (&self.id, self.site, &proof),
@@ -467,7 +467,7 @@ mod tests {
         /// Cookie and key of a request.
         fn request(&self) -> (String, String) {
             let (begun, nonce) = (self.begun.as_ref().unwrap(), nonce().unwrap());
-            let proof = self.key.as_ref().unwrap().proof(Purpose::Page, &[&nonce]);
+            let proof = self.key.as_ref().unwrap().proof(Purpose::PAGE, &[&nonce]);
             (begun.cookie.clone(), format!("{}.{nonce}.{proof}", begun.id))
         }
 
@@ -509,7 +509,7 @@ mod tests {
             assert!(sessions.of_request(cookie, key, NOW).is_none(), "{cookie} {key}");
         }
         let hello = sessions.hello(&one.begun.as_ref().unwrap().id, &"a".repeat(32), NOW).unwrap();
-        assert!(one.key.as_ref().unwrap().proves(&hello, Purpose::Server, &[&"a".repeat(32)]));
+        assert!(one.key.as_ref().unwrap().proves(&hello, Purpose::SERVER, &[&"a".repeat(32)]));
         assert_eq!(sessions.hello("x", &"a".repeat(32), NOW), None);
     }
 
@@ -524,7 +524,7 @@ mod tests {
         guess.secret = Secret::random().unwrap();
         let mine = nonce().unwrap();
         let (theirs, _) = sessions.begin((&guess.id, Site::Local), &mine, NOW).unwrap();
-        let proof = guess.secret.proof(Purpose::LoginPage, &[&mine, &theirs]);
+        let proof = guess.secret.proof(Purpose::LOGIN_PAGE, &[&mine, &theirs]);
         let guess = (&*guess.id, Site::Local, &*proof);
         let guessed = sessions.finish(guess, &[], Visitor::default(), NOW);
         assert_eq!(guessed.unwrap_err(), LoginError::NoLink);
@@ -541,7 +541,7 @@ mod tests {
             let thief = Page::at(fragment, site);
             let mine = nonce().unwrap();
             let (theirs, _) = sessions.begin((&thief.id, site), &mine, NOW).unwrap();
-            let proof = thief.secret.proof(Purpose::LoginPage, &[&mine, &theirs]);
+            let proof = thief.secret.proof(Purpose::LOGIN_PAGE, &[&mine, &theirs]);
             let thief = (&*thief.id, site, &*proof);
             let finished = sessions.finish(thief, &[], Visitor::default(), NOW);
             assert_eq!(finished.unwrap_err(), LoginError::NoLink);

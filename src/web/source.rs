@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use tokio::sync::{mpsc, watch};
@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 use super::follow::{Follow, Seen};
 use super::listing::{Listing, RunList};
 use super::samples::Samples;
+use super::shared::Shared;
 use crate::api::version::OURS;
 use crate::client::{Client, ClientError};
 use crate::config::Env;
@@ -19,12 +20,11 @@ use crate::crash::access::CrashAccess;
 use crate::journal::last::last_events;
 use crate::journal::reader::IndexReader;
 use crate::journal::search::access::RunHistory;
-use crate::journal::search::numbered::NumberedPage;
 use crate::journal::search::states::last_states;
 use crate::journal::streams::Streams;
+use crate::model::ProcessStatus;
 use crate::model::event::{Logged, What};
 use crate::model::request::{API, Head, ProcessState, State};
-use crate::model::{ProcName, ProcessStatus};
 use crate::run::registry::KnownRun;
 use crate::server::engine_handle::{EngineRequest, Handle};
 use crate::server::http;
@@ -41,7 +41,7 @@ pub(super) struct Run {
     /// The part of the API that only reads.
     pub(super) reading: Router,
     history: Arc<RunHistory>,
-    follow: Mutex<Weak<watch::Sender<Seen>>>,
+    seen: Shared<Seen>,
     samples: Arc<Samples>,
 }
 
@@ -71,69 +71,30 @@ impl Run {
         let reading = http::reading().with_state(reading);
         tokio::spawn(answer(known.clone(), asked));
         let samples = samples.unwrap_or_else(|| Arc::new(Samples::new(history.dirs())));
-        Arc::new(Self { known, reading, history, follow: Mutex::default(), samples })
+        Arc::new(Self { known, reading, history, seen: Shared::default(), samples })
     }
 
     /// A client of its supervisor; `None` if it has none.
     pub(super) async fn client(&self) -> Option<Result<Client, ClientError>> {
-        let socket = self.known.socket()?;
-        let client = Client::connect(socket).await;
-        let run = self.known.run().map(str::to_owned);
-        Some(client.map(|client| match run {
-            Some(run) => client.only_of(&run),
-            None => client,
-        }))
+        let client = Client::connect(self.known.socket()?).await;
+        Some(client.map(|client| client.only_of(self.known.run())))
     }
 
-    /// A page of lines of a process. Pages are numbered from 1; without a number, the last page.
-    pub(super) async fn numbered(
+    /// Read its journal.
+    pub(super) async fn read<T: Send + 'static>(
         &self,
-        name: &str,
-        page: Option<u64>,
-        lines: u64,
-    ) -> io::Result<NumberedPage> {
-        let (history, name) = (Arc::clone(&self.history), name.to_owned());
-        let choose = move |all: u64| {
-            let page = page.unwrap_or_else(|| all.div_ceil(lines).max(1));
-            let before = (page - 1).saturating_mul(lines);
-            before.saturating_add(1)..=before.saturating_add(lines)
-        };
-        let read = spawn_blocking(move || history.numbered(&name, choose));
-        read.await.map_err(io::Error::other)?
-    }
-
-    /// The number of records in its journal, and the last lines of these processes in them.
-    pub(super) async fn last_lines(
-        &self,
-        names: Vec<String>,
-        most: u64,
-    ) -> io::Result<(u64, Vec<Vec<String>>)> {
-        let (history, most) =
-            (Arc::clone(&self.history), usize::try_from(most).unwrap_or(usize::MAX));
-        let read = spawn_blocking(move || {
-            let records = history.records()?;
-            let last = names.iter().map(|name| history.last_lines(name, most, records));
-            Ok((records, last.collect::<io::Result<_>>()?))
-        });
-        read.await.map_err(io::Error::other)?
-    }
-
-    /// The number of bytes that a process has printed.
-    pub(super) async fn printed(&self, name: &ProcName) -> io::Result<u64> {
-        let (history, name) = (Arc::clone(&self.history), name.clone());
-        spawn_blocking(move || history.printed(&name)).await.map_err(io::Error::other)?
+        read: impl FnOnce(&RunHistory) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let history = Arc::clone(&self.history);
+        spawn_blocking(move || read(&history)).await.map_err(io::Error::other)?
     }
 
     /// Follow the run for as long as the receiver exists.
     pub(super) fn follow(&self) -> watch::Receiver<Seen> {
-        let mut follow = self.follow.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = follow.upgrade() {
-            return sender.subscribe();
-        }
-        let (known, history) = (self.known.clone(), Arc::clone(&self.history));
-        let (sender, receiver) = Follow::start(known, history, self.samples());
-        *follow = sender;
-        receiver
+        self.seen.follow(|seen| {
+            let (known, history) = (self.known.clone(), Arc::clone(&self.history));
+            Follow { known, history, samples: self.samples(), seen }.run()
+        })
     }
 
     /// The samples of its processes' resource use.
@@ -174,7 +135,7 @@ pub(super) async fn state(known: &KnownRun) -> Result<State, ClientError> {
 }
 
 /// The last state of a run whose journal has its end.
-pub(super) async fn of_ended(known: KnownRun) -> Option<State> {
+async fn of_ended(known: KnownRun) -> Option<State> {
     let find = move || {
         let index = IndexReader::open(&known.dirs());
         let is_end = |event: &Logged| matches!(event.what(), Some(What::End { run, .. }) if known.run() == Some(run));

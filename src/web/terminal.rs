@@ -13,11 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
+use futures_util::future::OptionFuture;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, interval, sleep_until, timeout};
 
-use super::copy_mode::{CopyMode, Leaving};
+use super::copy_mode::CopyMode;
 use super::leftover_session::LeftoverSession;
 use super::pty::{Pty, Size};
 use super::screens::{ScreenState, Terminal, Typist};
@@ -152,26 +153,23 @@ pub(super) async fn open(
             // This also runs if the session of the page ends meanwhile.
             let _leftover = LeftoverSession { run, client: pty.client() };
             let copy_mode = CopyMode::new(terminal, typist.all());
-            serve(socket, Typing { copy_mode, pty, typist, size, view, may_type }).await;
+            serve(socket, copy_mode, pty, typist, size, view, may_type).await;
         }
         Err(error) => end(&mut socket, &format!("No terminal can be opened: {error}")).await,
     }
 }
 
-/// A terminal with a typing page.
-struct Typing<'a> {
-    copy_mode: CopyMode,
+/// Connect the page with the terminal until one of them ends. `view` is the screen of the terminal, if the page must use
+/// its size.
+async fn serve(
+    mut socket: WebSocket,
+    mut copy_mode: CopyMode,
     pty: Pty,
     typist: Typist,
-    size: Size,
-    /// The screen of the terminal, if the page must use its size.
-    view: Option<watch::Receiver<ScreenState>>,
-    may_type: MayType<'a>,
-}
-
-/// Connect the page with the terminal until one of them ends.
-async fn serve(mut socket: WebSocket, typing: Typing<'_>) {
-    let Typing { mut copy_mode, pty, typist, mut size, mut view, may_type } = typing;
+    mut size: Size,
+    mut view: Option<watch::Receiver<ScreenState>>,
+    may_type: MayType<'_>,
+) {
     let mut conversation = Conversation::new(view.is_some());
     let mut leaving = None;
     let mut buffer = vec![0; CHUNK];
@@ -185,7 +183,10 @@ async fn serve(mut socket: WebSocket, typing: Typing<'_>) {
                 Ok(0) | Err(_) => break true,
                 Ok(read) => conversation.show(&mut socket, &buffer[..read]).await,
             },
-            () = done(&mut leaving), if leaving.is_some() => true,
+            Some(()) = OptionFuture::from(leaving.as_mut()) => {
+                leaving = None;
+                true
+            }
             written = pty.write(input), if !input.is_empty() => {
                 let Ok(written) = written else { break true };
                 conversation.wrote(written, &mut copy_mode);
@@ -201,7 +202,7 @@ async fn serve(mut socket: WebSocket, typing: Typing<'_>) {
                     Some(Ok(Message::Text(_) | Message::Ping(_) | Message::Pong(_))) => continue,
                     Some(Ok(Message::Close(_)) | Err(_)) | None => break false,
                 };
-                if conversation.handle(&message, (&pty, &typist, &mut copy_mode), may_type).is_err() {
+                if conversation.handle(&message, &pty, &typist, &mut copy_mode, may_type).is_err() {
                     break true;
                 }
                 true
@@ -238,15 +239,6 @@ async fn close(pty: Pty) {
     if timeout(FAREWELL, child.wait()).await.is_err() {
         let _ = child.kill().await;
     }
-}
-
-/// Wait until copy mode has ended.
-async fn done(leaving: &mut Option<Leaving>) {
-    match leaving {
-        Some(request) => request.await,
-        None => std::future::pending().await,
-    }
-    *leaving = None;
 }
 
 /// The state of the connection.
@@ -288,7 +280,9 @@ impl Conversation {
     fn handle(
         &mut self,
         message: &[u8],
-        (pty, typist, copy_mode): (&Pty, &Typist, &mut CopyMode),
+        pty: &Pty,
+        typist: &Typist,
+        copy_mode: &mut CopyMode,
         may_type: MayType<'_>,
     ) -> io::Result<()> {
         match parse(message) {

@@ -36,21 +36,12 @@ pub(super) struct TextAsk {
     /// The first and the last entry.
     from: Option<Position>,
     to: Option<Position>,
-    form: TextForm,
+    /// The time before each line.
+    stamp: Stamp,
+    /// Only lines of processes, without names or times.
+    bare: bool,
     /// What the lines must match, and what they must not.
     only: Vec<Query>,
-}
-
-/// The text before each line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum TextForm {
-    /// The name of its process.
-    #[default]
-    Names,
-    /// Its time and the name.
-    Times,
-    /// Nothing; only lines of processes are written.
-    Plain,
 }
 
 impl TextAsk {
@@ -70,10 +61,10 @@ impl TextAsk {
                 "ignore-case" => ignores_case = value == "true",
                 "hide" => hide = Some(value),
                 "form" => {
-                    ask.form = match &*value {
-                        "names" => TextForm::Names,
-                        "times" => TextForm::Times,
-                        "plain" => TextForm::Plain,
+                    (ask.stamp, ask.bare) = match &*value {
+                        "names" => (Stamp::None, false),
+                        "times" => (Stamp::Date, false),
+                        "plain" => (Stamp::None, true),
                         _ => return None,
                     }
                 }
@@ -112,7 +103,7 @@ pub(super) async fn answer(
                 .is_none_or(|plan| plan.processes.iter().any(|process| process.name == stream.name))
         };
         let present: Vec<_> = streams.iter().filter(is_present).collect();
-        TextReader::new(&ask, IndexReader::open(&dirs), (&streams, &present), is_limited)
+        TextReader::new(&ask, IndexReader::open(&dirs), &streams, &present, is_limited)
     });
     let reader = match opened.await.map_err(io::Error::other).and_then(|opened| opened) {
         Ok(Some(reader)) => reader,
@@ -178,7 +169,8 @@ impl TextReader {
     fn new(
         ask: &TextAsk,
         mut index: IndexReader,
-        (streams, present): (&[Stream], &[&Stream]),
+        streams: &[Stream],
+        present: &[&Stream],
         is_limited: bool,
     ) -> io::Result<Option<Self>> {
         let is_known = |name: &String| streams.iter().any(|stream| stream.is_meant(name));
@@ -192,15 +184,9 @@ impl TextReader {
         let dirs = index.dirs().clone();
         let mark = Position { record: clear::mark(&dirs), skip: 0 };
         let (from, upto) = (ask.from.unwrap_or(mark).max(mark), index.len()?);
-        let names: Vec<_> =
-            present.iter().map(|one| (one.number, one.name.as_str(), one.color)).collect();
-        let (stamp, bare) = match ask.form {
-            TextForm::Names => (Stamp::None, false),
-            TextForm::Times => (Stamp::Date, false),
-            TextForm::Plain => (Stamp::None, true),
-        };
+        let (stamp, bare) = (ask.stamp, ask.bare);
         let style = Style { stamp, bare, zone: local::zone(), ..Style::new(Mode::Plain) };
-        let renderer = Renderer::new(style, &names).with_journal(&dirs);
+        let renderer = Renderer::of_journal(style, &dirs, present.iter().copied());
         let is_part = ask.from.is_some() || ask.to.is_some() || !ask.only.is_empty();
         let split = if is_part { Split::Lines } else { Split::Never };
         Ok(Some(Self {
@@ -241,7 +227,7 @@ impl TextReader {
 
 #[cfg(test)]
 mod tests {
-    use super::{TextAsk, TextForm};
+    use super::{Stamp, TextAsk};
     use crate::journal::Position;
     use crate::web::grant::Scope;
 
@@ -265,7 +251,7 @@ mod tests {
         let at = |record, skip| Some(Position { record, skip });
         let (from, to) = (at(3, 0), at(7, 12));
         let asked = parse("name=web&from=3.0&to=7.12&form=times").unwrap();
-        assert_eq!((asked.from, asked.to, asked.form), (from, to, TextForm::Times));
+        assert_eq!((asked.from, asked.to, asked.stamp), (from, to, Stamp::Date));
         assert_eq!(asked.names, ["web"]);
         for malformed in ["from=x", "to=", "form=html", "colour=1", "grep=(", "hide=[", "name"] {
             let is_name = malformed == "name";

@@ -22,8 +22,6 @@ enum End {
     Frozen,
     /// A request for events is not passed on; the file is made when there is one.
     NoEvents(PathBuf, PathBuf),
-    /// A supervisor of a version that can't explain.
-    NoWhy(PathBuf),
 }
 
 const HOST: &str = "somewhere";
@@ -75,25 +73,6 @@ fn forward(near: &Path, end: End) {
                     if first.starts_with(b"GET /api/events") {
                         File::create(asked).unwrap();
                         open.push(stream);
-                        continue;
-                    }
-                    let Ok(mut other) = UnixStream::connect(far) else { continue };
-                    other.write_all(&first[..read]).unwrap();
-                    let (a, b) = (stream.try_clone().unwrap(), other.try_clone().unwrap());
-                    thread::spawn(move || copy(a, b, false));
-                    thread::spawn(move || copy(other, stream, true));
-                }
-                End::NoWhy(far) => {
-                    let mut first = vec![0; 4096];
-                    let read = (&stream).read(&mut first).unwrap_or(0);
-                    let line = String::from_utf8_lossy(&first[..read]).into_owned();
-                    if line.split(' ').nth(1).is_some_and(|path| path.ends_with("/why")) {
-                        let body = "{\"api\":1,\"error\":\"there is no such path here\"}";
-                        let head =
-                            "HTTP/1.1 404 Not Found\r\ntmo-version: 0.1.0\r\nConnection: close";
-                        let answer =
-                            format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-                        (&stream).write_all(answer.as_bytes()).unwrap();
                         continue;
                     }
                     let Ok(mut other) = UnixStream::connect(far) else { continue };
@@ -326,14 +305,6 @@ fn why_explains_a_remote_run_through_the_api() {
     let ran = near.run(with(&["why", "wbe"]));
     assert!(ran.code == 2 && ran.stderr.contains("did you mean web?"), "{ran:?}");
     assert_eq!(near.ok(with(&["why", "api"])), "nothing is wrong: api is running\n");
-    // An older supervisor can't explain; the state shows at least that something is wrong.
-    let older = near.app().join("older.sock");
-    forward(&older, End::NoWhy(far.app().join(".overmind.sock")));
-    let ran = near.run(["why", "-s", "older.sock"]);
-    assert_eq!(ran.code, 1);
-    assert!(ran.stderr.contains("web is exited, and its log tells why: `tmo why web` there"));
-    let reported = near.ok(["why", "api", "-s", "older.sock"]);
-    assert_eq!(reported, "nothing is wrong: api is running\n");
     near.ok(with(&["restart", "web"]));
     far.ok(["quit"]);
 }

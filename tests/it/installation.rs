@@ -25,6 +25,7 @@ pub(crate) fn install(command: &str, seconds: u64) -> Value {
         "timeout_ms": seconds * 1000,
         "version": "1",
         "pending": true,
+        "then": "run",
     })
 }
 

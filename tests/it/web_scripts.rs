@@ -118,10 +118,14 @@ fn commands_are_listed_with_who_sent_them_and_what_became_of_them() {
         let all = web.get("/api/commands");
         all["commands"][number].clone()
     };
+    // The answers come before the commands are carried out.
+    let done = |number: usize| {
+        eventually("the command is carried out", || {
+            Some(command(number)).filter(|command| command["status"] != "pending")
+        })
+    };
     // A stop that comes before its end would make it fail.
-    let first = eventually("the restart is completed", || {
-        Some(command(0)).filter(|first| first["status"] != "pending")
-    });
+    let first = done(0);
     world.ok(["stop", "web"]);
     assert_eq!(world.run(["restart", "nosuch"]).code, 2);
     let of = |command: &Value| {
@@ -137,7 +141,7 @@ fn commands_are_listed_with_who_sent_them_and_what_became_of_them() {
     // A refused request is not carried out later under the name of another one.
     assert_eq!(post(&web, "/api/process/nosuch/restart?key=second").status, 404);
     accepted(&web, "/api/process/web/start?key=second");
-    assert_eq!(of(&command(3)), r#""start" ["web"] "page" "completed""#);
+    assert_eq!(of(&done(3)), r#""start" ["web"] "page" "completed""#);
     world.ok(["stop", "web"]);
     // Sent again, it is the same command.
     let again = post(&web, "/api/process/web/restart?key=first");

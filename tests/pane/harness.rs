@@ -142,7 +142,7 @@ impl Pane {
     pub fn signal(&self, signal: i32) {
         let pid = self.shim.id();
         let started = sys::start_time(pid).unwrap();
-        assert!(sys::signal(pid, started, signal).unwrap());
+        assert!(sys::signal((pid, started).into(), signal).unwrap());
     }
 
     pub fn pid(&self) -> u32 {

@@ -61,7 +61,7 @@ impl Tmux {
         (self.spec.want, self.spec.life) = (Want::Run, Some(LifeId::nth(life)));
         self.spec.write(&self.file("web.spec")).unwrap();
         let started = sys::start_time(self.shim).unwrap();
-        assert!(sys::signal(self.shim, started, nix::libc::SIGUSR1).unwrap());
+        assert!(sys::signal((self.shim, started).into(), nix::libc::SIGUSR1).unwrap());
     }
 
     #[track_caller]
@@ -180,7 +180,7 @@ fn the_end_of_the_tmux_server_ends_the_process_tree() {
     assert!(lives(main) && lives(stray));
     let server: u32 = tmux.tmux(&["display-message", "-p", "#{pid}"]).trim().parse().unwrap();
     let started = sys::start_time(server).unwrap();
-    assert!(sys::signal(server, started, nix::libc::SIGKILL).unwrap());
+    assert!(sys::signal((server, started).into(), nix::libc::SIGKILL).unwrap());
     tmux.expect("down", |event| matches!(event, LifeEvent::Down {}));
     assert!(!lives(main) && !lives(stray));
     let shim = tmux.shim;

@@ -16,7 +16,7 @@ use tmo::model::plan::Plan;
 use tmo::model::time::Timestamp;
 use tmo::model::{LifeId, ProcName};
 use tmo::protocol::life::Lines;
-use tmo::view::merged::{Chunk, Renderer, Unfinished};
+use tmo::view::merged::{Renderer, Unfinished};
 use tmo::view::paint::{Mode, Style};
 
 use super::input::Input;
@@ -71,7 +71,6 @@ pub(crate) fn check(data: &[u8]) {
         }
         _ => {
             let _ = overmind::parse(&text);
-            overmind::rows(&String::from_utf8_lossy(&text));
         }
     }
 }
@@ -139,7 +138,7 @@ fn show(mode: u8, text: &[u8], width: usize) {
             let line = &text[begun..=end - piece.len() + last];
             record =
                 Record { offset: begun as u64, len: u32::try_from(line.len()).unwrap(), ..record };
-            renderer.render(Chunk::whole(&record, line, 0), &mut out);
+            renderer.render(&record, line, 0, &mut out);
             begun += line.len();
         }
         if end > begun {

@@ -62,7 +62,7 @@ pub(crate) fn check(data: &[u8]) {
     let Ok((toml, mistakes)) = toml::read(&toml, "tmo.toml") else { return };
     let Ok(project) = Project::locate(Path::new("/x"), &typed, &context.env) else { return };
     let disk = toml::Disk { dir: Path::new("/x"), read: &read, is_dir: &|_| Ok(()) };
-    let found = toml::resolve_with_disk(&toml, &procfile.entries, &context.env, (&disk, mistakes));
+    let found = toml::resolve_with_disk(&toml, &procfile.entries, &context.env, &disk, mistakes);
     let Ok(found) = found else { return };
     let procfile = procfile::Procfile { entries: found.entries, ..procfile };
     let failures = Failures::default();

@@ -110,7 +110,7 @@ fn sound(effects: &[Effect], answered: &mut Vec<u64>) {
         match effect {
             Effect::Open(ids) => assert!(ids.iter().all(is_known)),
             Effect::Crashed(crash) => assert!(is_known(&crash.id)),
-            Effect::Want { id, .. } | Effect::Signal { id, .. } | Effect::Close(id) => {
+            Effect::Want(id, _) | Effect::Signal { id, .. } | Effect::Close(id) => {
                 assert!(is_known(id));
             }
             Effect::Say(id, _) => assert!(id.as_ref().is_none_or(is_known)),

@@ -1,11 +1,11 @@
 //! What processes print, as it is shown: escapes taken apart, lines rendered.
 
-use tmo::journal::record::{Kind, Record, UNFINISHED};
+use tmo::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use tmo::model::LifeId;
 use tmo::model::escape::{Scanner, Token};
 use tmo::model::sgr::Sgr;
 use tmo::model::time::Timestamp;
-use tmo::view::merged::{Chunk, Renderer, Unfinished};
+use tmo::view::merged::{Renderer, Unfinished};
 use tmo::view::paint::{Mode, Stamp, Style};
 
 use super::input::Input;
@@ -61,7 +61,7 @@ fn dated(mode: Mode, input: &mut Input<'_>) {
             ..record(2, 0)
         };
         let text: &[u8] = if kind == Kind::Text { b"x\n" } else { b"" };
-        renderer.render(Chunk::whole(&record, text, input.number()), &mut out);
+        renderer.render(&record, text, input.number(), &mut out);
     }
     renderer.finish(&mut out);
     assert!(out.len() < 1000);
@@ -122,12 +122,16 @@ fn renderer(mode: Mode) -> Renderer {
     Renderer::new(Style { columns: 40, ..Style::new(mode) }, &[(1, "web", 2), (2, "db", 3)])
 }
 
+/// Each piece is a record; the last one has these flags.
 fn render(mode: Mode, pieces: &[&[u8]], flags: u8) -> Vec<u8> {
     let (mut renderer, mut out) = (renderer(mode), vec![]);
-    let record = record(pieces.iter().map(|piece| piece.len()).sum(), flags);
+    let mut offset = 0;
     for (at, text) in pieces.iter().enumerate() {
-        let (first, last) = (at == 0, at + 1 == pieces.len());
-        renderer.render(Chunk { record: &record, text, lost: 0, first, last }, &mut out);
+        let before = if at > 0 { CONTINUES } else { 0 };
+        let after = if at + 1 < pieces.len() { TO_BE_CONTINUED } else { flags };
+        let record = Record { offset, ..record(text.len(), before | after) };
+        renderer.render(&record, text, 0, &mut out);
+        offset = record.end();
     }
     renderer.finish(&mut out);
     out
@@ -149,7 +153,7 @@ fn prompts(mode: Mode, text: &[u8], cuts: &[usize]) -> Vec<u8> {
     }
     let whole = [text, b"\n"].concat();
     let record = record(whole.len(), 0);
-    renderer.render(Chunk::whole(&record, &whole, 0), &mut out);
+    renderer.render(&record, &whole, 0, &mut out);
     renderer.finish(&mut out);
     out
 }

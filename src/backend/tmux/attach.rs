@@ -105,7 +105,7 @@ fn commands(target: &Target<'_>) -> Vec<TmuxCommand> {
     // Without the colon tmux would take it for a window name.
     let own = format!("={}:", target.client);
     let set = |option: &str, value: &str| {
-        TmuxCommand::new("set-option").arg("-q").arg("-t").arg(&own).arg(option).arg(value)
+        TmuxCommand::new("set-option -q -t").arg(&own).arg(option).arg(value)
     };
     let keeps_size = target.read_only || target.keeps_size;
     let mut commands = vec![];
@@ -113,13 +113,13 @@ fn commands(target: &Target<'_>) -> Vec<TmuxCommand> {
         // tmux 3.3a still uses the size of such a client if there is no other one.
         let keeps = "#{||:#{@tmo_shown},#{==:#{window-size},manual}}";
         let pin = format!("resize-window -t {}", found.window);
-        let check = TmuxCommand::new("if-shell").arg("-F").arg("-t").arg(target.pane);
+        let check = TmuxCommand::new("if-shell -F -t").arg(target.pane);
         commands.push(check.arg(keeps).arg("").arg(pin));
     } else if !found.modern {
-        let unpin = TmuxCommand::new("set-option").arg("-uwq").arg("-t").arg(found.window);
+        let unpin = TmuxCommand::new("set-option -uwq -t").arg(found.window);
         commands.push(unpin.arg("window-size"));
     }
-    let mut open = TmuxCommand::new("new-session").arg("-t").arg(format!("={}", target.session));
+    let mut open = TmuxCommand::new("new-session -t").arg(format!("={}", target.session));
     if keeps_size && found.modern {
         open = open.arg("-f").arg(if target.read_only {
             "read-only,ignore-size"
@@ -137,13 +137,12 @@ fn commands(target: &Target<'_>) -> Vec<TmuxCommand> {
     if target.no_status {
         commands.push(set("status", "off"));
     }
-    let name = TmuxCommand::new("set-option").arg("-qF").arg("-t").arg(&own);
+    let name = TmuxCommand::new("set-option -qF -t").arg(&own);
     commands.push(name.arg(config::CLIENT_NAME).arg("#{client_name}"));
-    commands
-        .push(TmuxCommand::new("select-window").arg("-t").arg(format!("{own}{}", found.window)));
-    commands.push(TmuxCommand::new("select-pane").arg("-t").arg(target.pane));
+    commands.push(TmuxCommand::new("select-window -t").arg(format!("{own}{}", found.window)));
+    commands.push(TmuxCommand::new("select-pane -t").arg(target.pane));
     if target.read_only && !found.modern {
-        commands.push(TmuxCommand::new("switch-client").arg("-r"));
+        commands.push(TmuxCommand::new("switch-client -r"));
     }
     if target.no_status {
         return commands;

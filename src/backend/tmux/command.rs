@@ -27,9 +27,9 @@ pub fn unique_name() -> String {
 pub struct TmuxCommand(Vec<OsString>);
 
 impl TmuxCommand {
-    /// A command without arguments yet.
-    pub fn new(name: &str) -> Self {
-        Self(vec![name.into()])
+    /// A command that begins with these words.
+    pub fn new(words: &str) -> Self {
+        Self(words.split(' ').map(OsString::from).collect())
     }
 
     /// Add a word that tmux takes literally.
@@ -119,7 +119,7 @@ pub fn shim(command: TmuxCommand, tmo: &Path, spec: &Path) -> TmuxCommand {
 /// `pipe-pane` on this target, to the sink with this spec.
 pub fn pipe(target: &str, tmo: &Path, spec: &Path) -> TmuxCommand {
     let line = pipe_command(&[tmo.as_os_str(), OsStr::new("sink"), spec.as_os_str()]);
-    TmuxCommand::new("pipe-pane").arg("-t").arg(target).arg(line)
+    TmuxCommand::new("pipe-pane -t").arg(target).arg(line)
 }
 
 #[cfg(test)]

@@ -100,8 +100,8 @@ pub fn generate(tmo: &Path, session: &str, columns: u16, rows: u16) -> String {
 
 /// The command that makes tmux (3.2 or later) check sizes now.
 pub fn check(session: &str) -> super::command::TmuxCommand {
-    let command = super::command::TmuxCommand::new("run-shell").arg("-b");
-    command.arg("-t").arg(format!("={session}:")).arg("-C").arg("#{E:@tmo_windows}")
+    let command = super::command::TmuxCommand::new("run-shell -b -t").arg(format!("={session}:"));
+    command.arg("-C").arg("#{E:@tmo_windows}")
 }
 
 /// A check in this session, which contains all windows of the run.

@@ -87,7 +87,7 @@ impl Environ {
     }
 
     fn source(&self, file: &Path) -> Vec<TmuxCommand> {
-        let source = TmuxCommand::new("source-file").arg("-q").arg(file);
+        let source = TmuxCommand::new("source-file -q").arg(file);
         if self.windows.is_empty() { vec![] } else { vec![source] }
     }
 }

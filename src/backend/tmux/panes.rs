@@ -59,31 +59,25 @@ impl Tmux {
         let begins_as = unique_name();
         let open = if first {
             let (columns, rows) = self.size;
-            TmuxCommand::new("new-session")
-                .arg("-d")
-                .arg("-s")
+            TmuxCommand::new(&format!("new-session -d -x {columns} -y {rows} -s"))
                 .arg(&self.session)
-                .arg("-x")
-                .arg(columns.to_string())
-                .arg("-y")
-                .arg(rows.to_string())
         } else {
-            TmuxCommand::new("new-window").arg("-d").arg("-t").arg(format!("={}:", self.session))
+            TmuxCommand::new("new-window -d -t").arg(format!("={}:", self.session))
         };
         let open = open.arg("-n").plain_format(&begins_as).arg("-c").plain_format(&self.root);
         let target = format!("={}:={begins_as}", self.session);
-        let name_it = TmuxCommand::new("set-option").arg("-qp").arg("-t").arg(&target);
-        let rename = TmuxCommand::new("rename-window").arg("-t").arg(&target).arg("--");
+        let name_it = TmuxCommand::new("set-option -qp -t").arg(&target).arg("@tmo_name");
+        let rename = TmuxCommand::new("rename-window -t").arg(&target).arg("--");
         let mut commands = vec![
             command::shim(open, &self.tmo, spec),
             command::pipe(&target, &self.tmo, spec),
-            name_it.arg("@tmo_name").arg(name.as_str()),
+            name_it.arg(name.as_str()),
             rename.plain_format(name.as_str()),
         ];
         if first {
             // Set on the session itself, so that no global value can end it.
-            let keep = TmuxCommand::new("set-option").arg("-q").arg("-t");
-            let keep = keep.arg(format!("={}:", self.session)).arg("destroy-unattached").arg("off");
+            let keep = TmuxCommand::new("set-option -q -t").arg(format!("={}:", self.session));
+            let keep = keep.arg("destroy-unattached").arg("off");
             commands.extend([keep, keep_empty()]);
         }
         commands
@@ -108,7 +102,7 @@ impl Tmux {
         }
         let group = match kept {
             Some(pane) => {
-                let respawn = TmuxCommand::new("respawn-pane").arg("-k").arg("-t").arg(&pane.pane);
+                let respawn = TmuxCommand::new("respawn-pane -k -t").arg(&pane.pane);
                 let mut group = vec![command::shim(respawn, &self.tmo, spec)];
                 if !former.piped {
                     group.push(command::pipe(&pane.pane, &self.tmo, spec));
@@ -133,8 +127,8 @@ impl Tmux {
     pub async fn pipe(&self, pane: &str, spec: &Path, closed: bool) -> Result<bool, TmuxError> {
         if closed {
             // If this pane is gone, `display-message` would answer for another one.
-            let ask = TmuxCommand::new("list-panes").arg("-a").arg("-F");
-            let ask = ask.arg("#{pane_id} #{pane_pipe}#{pane_dead}");
+            let format = "#{pane_id} #{pane_pipe}#{pane_dead}";
+            let ask = TmuxCommand::new("list-panes -a -F").arg(format);
             let said = self.call(ask.words().to_vec()).await?;
             if !said.lines().any(|line| line.split_once(' ') == Some((pane, "00"))) {
                 return Ok(false);

@@ -1,6 +1,7 @@
 //! Making the socket of the running server again after something has removed it, such as a program that tidies up the
 //! temporary directory. A tmux server does that when it receives SIGUSR1.
 
+use crate::model::ProcessId;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -29,14 +30,13 @@ pub(super) struct Running {
 
 #[derive(Debug, Clone)]
 struct ServerSocket {
-    /// Its process id and start time.
-    process: (u32, u64),
+    process: ProcessId,
     socket: PathBuf,
 }
 
 impl Tmux {
-    /// Note which server, of this pid and start time, has the panes of the run.
-    pub fn know_server(&self, process: (u32, u64), socket: &Path) {
+    /// Note which server has the panes of the run.
+    pub fn know_server(&self, process: ProcessId, socket: &Path) {
         let known = ServerSocket { process, socket: socket.to_owned() };
         *self.running.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
     }
@@ -48,9 +48,7 @@ impl Tmux {
             return Ok(false);
         }
         let known = self.running.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(ServerSocket { process: (pid, start_time), socket }) = known else {
-            return Ok(false);
-        };
+        let Some(ServerSocket { process, socket }) = known else { return Ok(false) };
         let _one = self.running.restoring.lock().await;
         let listens = || matches!(probe(&socket), Ok(ListenerState::Live));
         if listens() {
@@ -58,7 +56,7 @@ impl Tmux {
         }
         let named = |source| TmuxError::Socket { path: socket.clone(), source };
         socket.parent().map_or(Ok(()), make_dirs).map_err(named)?;
-        if !sys::signal(pid, start_time, SIGUSR1).map_err(named)? {
+        if !sys::signal(process, SIGUSR1).map_err(named)? {
             return Ok(false);
         }
         tracing::warn!(socket = %socket.display(), "the socket of tmux was removed: tmux makes it again");

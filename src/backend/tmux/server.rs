@@ -153,7 +153,7 @@ impl Tmux {
     }
 
     pub(super) fn ask_survey(&self) -> Vec<TmuxCommand> {
-        let server = TmuxCommand::new("display-message").arg("-p").arg("#{pid} #{socket_path}");
+        let server = TmuxCommand::new("display-message -p").arg("#{pid} #{socket_path}");
         vec![server, self.ask_panes()]
     }
 
@@ -187,7 +187,7 @@ impl Tmux {
         let ours = format!("#{{==:#{{session_name}},{}}}", self.session);
         let pane = "#{pane_id} #{pane_pid} #{pane_dead}";
         let format = format!("{pane} {ours} #{{@tmo_name}} #{{window_id}}");
-        TmuxCommand::new("list-panes").arg("-a").arg("-F").arg(format)
+        TmuxCommand::new("list-panes -a -F").arg(format)
     }
 
     /// Source the user's own configuration (for their keys in `connect`), then make sure that none of it
@@ -201,7 +201,7 @@ impl Tmux {
         let unset = self.unset_hooks().await;
         let status = self.status_options().await?;
         let ours = vec![TmuxCommand::new("source-file").arg(&self.config), keep_empty()];
-        let mut all = vec![TmuxCommand::new("source-file").arg("-q").arg(path)];
+        let mut all = vec![TmuxCommand::new("source-file -q").arg(path)];
         all.extend(unset.iter().chain(&ours).cloned());
         // In one call, so that the user's settings are never in effect without ours: their options could
         // end the session, their hooks could do anything.
@@ -212,7 +212,7 @@ impl Tmux {
             self.call_all(vec![ours]).await?;
         }
         if self.status_options().await? != status {
-            let mark = TmuxCommand::new("set-option").arg("-gq").arg("@tmo_own_status").arg("1");
+            let mark = TmuxCommand::new("set-option -gq @tmo_own_status 1");
             self.call(mark.words().to_vec()).await?;
         }
         verdict
@@ -234,13 +234,13 @@ impl Tmux {
     /// Commands that unset every global hook that this tmux knows.
     async fn unset_hooks(&self) -> Vec<TmuxCommand> {
         let mut unset = vec![];
-        for scope in [&["-g"][..], &["-g", "-w"], &["-g", "-p"]] {
-            let ask = scope.iter().fold(TmuxCommand::new("show-hooks"), TmuxCommand::arg);
+        for scope in ["-g", "-g -w", "-g -p"] {
+            let ask = TmuxCommand::new(&format!("show-hooks {scope}"));
             // Older versions do not know all of these scopes.
             let Ok(hooks) = self.call(ask.words().to_vec()).await else { continue };
             let mut names: Vec<&str> = hooks.lines().map(hook_name).collect();
             names.dedup();
-            let base = scope.iter().fold(TmuxCommand::new("set-hook").arg("-u"), TmuxCommand::arg);
+            let base = TmuxCommand::new(&format!("set-hook -u {scope}"));
             unset.extend(names.iter().map(|name| base.clone().arg(name)));
         }
         unset
@@ -258,9 +258,8 @@ impl Tmux {
     pub async fn resize(&self, columns: u16, rows: u16) -> Result<(), TmuxError> {
         let set = |option: TmuxCommand| option.arg("default-size").arg(format!("{columns}x{rows}"));
         // `new-session` has set this option on the session of the run too.
-        let own =
-            TmuxCommand::new("set-option").arg("-q").arg("-t").arg(format!("={}:", self.session));
-        let size = vec![set(TmuxCommand::new("set-option").arg("-gq")), set(own)];
+        let own = TmuxCommand::new("set-option -q -t").arg(format!("={}:", self.session));
+        let size = vec![set(TmuxCommand::new("set-option -gq")), set(own)];
         let checked = [&*size, &[config::check(&self.session)]].concat();
         if self.call_all(vec![checked]).await.is_ok() {
             return Ok(());
@@ -268,10 +267,10 @@ impl Tmux {
         // Before 3.2, tmux can't run commands that result from a format.
         let mut groups = vec![size];
         for listed in self.list().await? {
-            let resize = TmuxCommand::new("resize-window").arg("-t").arg(&listed.pane);
-            let resize = resize.arg("-x").arg(columns.to_string()).arg("-y").arg(rows.to_string());
+            let resize = TmuxCommand::new(&format!("resize-window -x {columns} -y {rows} -t"));
+            let resize = resize.arg(&listed.pane);
             // resize-window pins the window; unpinned, it follows a client that attaches.
-            let unpin = TmuxCommand::new("set-option").arg("-uwq").arg("-t").arg(&listed.pane);
+            let unpin = TmuxCommand::new("set-option -uwq -t").arg(&listed.pane);
             groups.push(vec![resize, unpin.arg("window-size")]);
         }
         self.call_all(groups).await
@@ -282,7 +281,7 @@ impl Tmux {
         // A concurrent request to open a pane would otherwise reuse this one.
         let _one = self.opening.lock().await;
         let others = "#{!=:#{session_windows},1}";
-        let close = TmuxCommand::new("if-shell").arg("-F").arg("-t").arg(pane).arg(others);
+        let close = TmuxCommand::new("if-shell -F -t").arg(pane).arg(others);
         let close = close.arg(format!("kill-pane -t {pane}"));
         self.call(close.words().to_vec()).await.map(drop)
     }
@@ -291,8 +290,8 @@ impl Tmux {
     /// removed, and lines that tmux has wrapped are divided.
     pub async fn screen(&self, pane: &str, color: bool, blanks: bool) -> Result<Screen, TmuxError> {
         // If the pane is gone, this answers for another pane, but then the capture fails.
-        let ask = TmuxCommand::new("display-message").arg("-p").arg("-t").arg(pane).arg(SCREEN);
-        let mut capture = TmuxCommand::new("capture-pane").arg("-p").arg("-t").arg(pane);
+        let ask = TmuxCommand::new("display-message -p -t").arg(pane).arg(SCREEN);
+        let mut capture = TmuxCommand::new("capture-pane -p -t").arg(pane);
         for (flag, _) in [("-e", color), ("-J", blanks)].into_iter().filter(|(_, is_set)| *is_set) {
             capture = capture.arg(flag);
         }
@@ -347,7 +346,7 @@ impl Tmux {
 /// Let the server outlive its last session. Set only once it has a session: if its client were killed
 /// before that, an empty server would run unnoticed forever.
 pub(super) fn keep_empty() -> TmuxCommand {
-    TmuxCommand::new("set-option").arg("-gq").arg("exit-empty").arg("off")
+    TmuxCommand::new("set-option -gq exit-empty off")
 }
 
 pub(super) fn write(path: &Path, text: &[u8]) -> Result<(), TmuxError> {

@@ -20,8 +20,8 @@ impl Tmux {
         }
         *clean = false;
         let buffer = unique_name();
-        let load = TmuxCommand::new("load-buffer").arg("-b").arg(&buffer).arg("-");
-        let paste = TmuxCommand::new("paste-buffer").arg("-d").arg("-r").arg("-b").arg(&buffer);
+        let load = TmuxCommand::new("load-buffer -b").arg(&buffer).arg("-");
+        let paste = TmuxCommand::new("paste-buffer -d -r -b").arg(&buffer);
         let words = command::batches(&[vec![load, leave, paste.arg("-t").arg(pane)]]).concat();
         let done = self.call_with(words, Some(bytes)).await;
         *clean = match &done {
@@ -41,10 +41,10 @@ impl Tmux {
     }
 
     async fn delete_buffers(&self) -> Result<(), TmuxError> {
-        let ask = TmuxCommand::new("list-buffers").arg("-F").arg("#{buffer_name}");
+        let ask = TmuxCommand::new("list-buffers -F").arg("#{buffer_name}");
         let listed = self.call(ask.words().to_vec()).await?;
         let left = listed.lines().filter(|name| name.starts_with(UNIQUE));
-        let delete = |name| vec![TmuxCommand::new("delete-buffer").arg("-b").arg(name)];
+        let delete = |name| vec![TmuxCommand::new("delete-buffer -b").arg(name)];
         self.call_all(left.map(delete).collect()).await
     }
 }
@@ -52,6 +52,6 @@ impl Tmux {
 /// End copy mode in a pane that is in it.
 fn leave_copy_mode(pane: &str) -> TmuxCommand {
     let is_copying = "#{||:#{==:#{pane_mode},copy-mode},#{==:#{pane_mode},view-mode}}";
-    let check = TmuxCommand::new("if-shell").arg("-F").arg("-t").arg(pane).arg(is_copying);
+    let check = TmuxCommand::new("if-shell -F -t").arg(pane).arg(is_copying);
     check.arg(format!("send-keys -t {pane} -X cancel"))
 }

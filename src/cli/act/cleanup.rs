@@ -60,7 +60,7 @@ pub(in crate::cli) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
             done.push(format!("ended {}", count::processes(ended, "")));
         }
         done.extend(spared(&exempt));
-        let gone = tmux.filter(|server| !sys::alive(server.pid, server.start_time));
+        let gone = tmux.filter(|server| !sys::alive(server.id()));
         sockets.extend(gone.map(|server| server.socket.as_path().to_owned()));
     }
     done.extend(remove(&instance, &sockets)?);

@@ -1,19 +1,18 @@
 //! `tmo echo`: follows the log.
 
-use std::io::ErrorKind;
-
 use futures_util::future::OptionFuture;
 use tokio::io::{AsyncReadExt as _, stdout};
 
 use crate::cli::args::EchoArgs;
 use crate::cli::error::CliError;
-use crate::cli::output::outlet::{FAREWELL, Lost, Outlet, reader_gone};
-use crate::cli::output::stdout::write;
+use crate::cli::output::outlet::{FAREWELL, Lost, Outlet};
+use crate::cli::output::stdout::{goes_on, write};
 use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::reach::log::{Source, unreadable};
 use crate::cli::runtime;
 use crate::cli::view::keyboard::Keyboard;
-use crate::cli::view::stop_signal;
+use crate::cli::view::{stop_signal, while_wanted};
+use crate::client::HeadEvent;
 use crate::client::address::Address;
 use crate::client::overmind::OvermindClient;
 use crate::config::Env;
@@ -65,38 +64,26 @@ async fn foreign(client: OvermindClient, env: &Env) -> Result<u8, CliError> {
     let mut stream = client.echo().await?;
     let style = Style { bare: true, ..Source::style(env, Stamp::None) };
     let mut renderer = Renderer::new(style, &[]);
-    let copy = async {
-        let (mut out, mut buffer, mut shown) = (stdout(), [0; 8192], vec![]);
+    while_wanted(async {
+        let (mut out, mut buffer, mut shown) = (stdout(), vec![0; 8192], vec![]);
         loop {
-            let read = stream.read(&mut buffer).await?;
+            let read = stream.read(&mut buffer).await.map_err(CliError::io("the log"))?;
             if read == 0 {
                 renderer.finish(&mut shown);
             } else {
                 renderer.pass(&buffer[..read], &mut shown);
             }
-            write(&mut out, &shown).await?;
-            shown.clear();
-            if read == 0 {
-                return Ok::<_, std::io::Error>(());
+            if !goes_on(write(&mut out, &shown).await)? || read == 0 {
+                return Ok(());
             }
+            shown.clear();
         }
-    };
-    tokio::select! {
-        copied = copy => match copied {
-            // The reader has closed the pipe.
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-            copied => copied.map_err(CliError::io("the log"))?,
-        },
-        stopped = stop_signal() => {
-            stopped.map_err(CliError::io("signals"))?;
-            let mut rest = vec![];
-            renderer.settle(&mut rest);
-            let mut out = stdout();
-            // A blocked terminal must not keep the command from ending.
-            let _ = tokio::time::timeout(FAREWELL, write(&mut out, &rest)).await;
-        }
-        gone = reader_gone() => gone.map_err(CliError::io("a thread"))?,
-    }
+    })
+    .await?;
+    let mut rest = vec![];
+    renderer.settle(&mut rest);
+    // A blocked terminal must not keep the command from ending.
+    let _ = tokio::time::timeout(FAREWELL, write(&mut stdout(), &rest)).await;
     Ok(0)
 }
 
@@ -106,14 +93,15 @@ pub(in crate::cli) fn follow(instance: &Instance, job: Job) -> Result<u8, CliErr
     runtime::block_on(async {
         outlet.obey_terminal();
         let keyboard = Keyboard::open();
+        instance.warn_of_stopped_supervisor();
         let mut heads = instance.heads().await?;
         let stop = stop_signal();
         tokio::pin!(stop);
         loop {
             tokio::select! {
-                head = heads.next() => match head {
-                    Some(head) => outlet.printer.head(head),
-                    None => break,
+                event = instance.next_of(&mut heads) => match event {
+                    Ok(HeadEvent::Head(head)) => outlet.printer.head(head),
+                    Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_) => break,
                 },
                 Some(()) = OptionFuture::from(keyboard.as_ref().map(Keyboard::entered)) => {
                     outlet.printer.entered();

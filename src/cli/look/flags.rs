@@ -11,7 +11,6 @@ use crate::cli::error::CliError;
 use crate::cli::output::table::table;
 use crate::cli::reach::instance::{self, Instance};
 use crate::cli::reach::log::Source;
-use crate::cli::reach::wait::chosen;
 use crate::cli::{output, runtime};
 use crate::model::ProcName;
 use crate::model::life::or_zero;
@@ -41,7 +40,8 @@ pub(in crate::cli) fn flags(args: &FlagsArgs) -> Result<u8, CliError> {
         instance::tmo_only(&mut instance).await?;
         let state = instance.state().await?;
         let mut rows = vec![];
-        for process in chosen(&state, &args.names)? {
+        let chosen = ProcessState::chosen(&args.names, &state.processes);
+        for process in chosen.map_err(CliError::Unknown)? {
             rows.extend(rows_of(&instance, process, last).await?);
         }
         Ok::<_, CliError>(rows)

@@ -16,6 +16,7 @@ use crate::cli::reach::instance::{Instance, WAITS};
 use crate::cli::reach::log::{Source, unreadable};
 use crate::cli::view::while_wanted;
 use crate::cli::{output, runtime};
+use crate::client::HeadEvent;
 use crate::config::dirs::make_runtime_dir;
 use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
@@ -70,7 +71,7 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
     let mut outlet = Stdout::new(args.max_bytes);
     let upto = asked.upto;
     if let Some(window) = asked.around {
-        asked.print_around((&source, supervised), window, form, &mut outlet)?;
+        asked.print_around(&source, supervised, window, form, &mut outlet)?;
         return outlet.finish();
     }
     let last = asked.last;
@@ -186,7 +187,8 @@ impl Asked {
     /// Print the output of all processes around each match.
     fn print_around(
         self,
-        (source, supervised): (&Source, bool),
+        source: &Source,
+        supervised: bool,
         window: Duration,
         form: Form,
         outlet: &mut Stdout,
@@ -340,12 +342,13 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
     std::thread::Builder::new().spawn(write).map_err(CliError::io("a thread"))?;
     runtime::block_on(while_wanted(async {
         let mut over = std::pin::pin!(over);
+        instance.warn_of_stopped_supervisor();
         let mut heads = instance.heads().await?;
         loop {
             tokio::select! {
-                head = heads.next() => match head {
-                    Some(head) => _ = records.send(head.records),
-                    None => break,
+                event = instance.next_of(&mut heads) => match event {
+                    Ok(HeadEvent::Head(head)) => _ = records.send(head.records),
+                    Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_) => break,
                 },
                 ended = &mut over => return goes_on(ended.unwrap_or(Ok(()))).map(drop),
             }

@@ -72,7 +72,8 @@ pub(in crate::cli) fn ls(args: &LsArgs) -> Result<u8, CliError> {
 
 async fn look(runtime: &RuntimeDir, plan: Plan) -> ListedRun {
     let held = runtime.is_held();
-    let state = if held { ask(&plan, runtime).await } else { None };
+    let address = Address::Unix(listen::locate(plan.socket.as_path(), runtime.dir()));
+    let state = if held { state_at(&address).await.ok() } else { None };
     let running = |state: &State| state.processes.iter().filter(|p| p.pid.is_some()).count();
     let ports: Vec<u16> = plan.present().filter_map(|process| process.port).collect();
     let processes = plan.present().count();
@@ -94,11 +95,6 @@ async fn look(runtime: &RuntimeDir, plan: Plan) -> ListedRun {
         root,
         socket: plan.socket,
     }
-}
-
-async fn ask(plan: &Plan, runtime: &RuntimeDir) -> Option<State> {
-    let address = Address::Unix(listen::locate(plan.socket.as_path(), runtime.dir()));
-    state_at(&address).await.ok()
 }
 
 fn row(run: &ListedRun) -> [String; 7] {

@@ -37,10 +37,17 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let is_table =
         !args.json && (Persona::here() == Persona::Tmo || args.wide || args.by.is_some());
-    let (mut state, asking) = match runtime::block_on(ask(&mut instance, is_table))? {
-        StatusAnswer::Tmo(state, asking) => (*state, asking),
-        StatusAnswer::Overmind(table) => return output::print(&table),
-    };
+    if let Server::Overmind(address) = runtime::block_on(instance.server())? {
+        let client = OvermindClient::new(&address);
+        return output::print(&runtime::block_on(async { Ok(client.status().await?) })?);
+    }
+    let (mut state, asking) = runtime::block_on(async {
+        let state = instance.state().await?;
+        // Without them the table lacks only notes.
+        let asking =
+            if is_table { at_debuggers(&instance).await.unwrap_or_default() } else { vec![] };
+        Ok((state, asking))
+    })?;
     if let Some(Order::Phase) = args.by {
         state.processes.sort_by_key(stage);
     }
@@ -60,30 +67,6 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     let table = shown.table(&state.processes, color);
     let foot = unwritable(&instance).map_or(String::new(), |text| format!("{text}\n"));
     output::print_painted(&(table + &foot))
-}
-
-/// What answers on the socket of the run.
-enum StatusAnswer {
-    /// The state of the run, and the processes that wait at the prompt of a debugger, with the prompt.
-    Tmo(Box<State>, Vec<(ProcName, String)>),
-    /// The table of overmind.
-    Overmind(String),
-}
-
-/// `notes`: also look for prompts of debuggers.
-async fn ask(instance: &mut Instance, notes: bool) -> Result<StatusAnswer, CliError> {
-    match instance.server().await? {
-        Server::Overmind(address) => {
-            Ok(StatusAnswer::Overmind(OvermindClient::new(&address).status().await?))
-        }
-        Server::Tmo => {
-            let state = Box::new(instance.state().await?);
-            // Without them the table lacks only notes.
-            let asking =
-                if notes { at_debuggers(instance).await.unwrap_or_default() } else { vec![] };
-            Ok(StatusAnswer::Tmo(state, asking))
-        }
-    }
 }
 
 /// The state of the run, and what each process uses.
@@ -272,20 +255,15 @@ impl TableOptions {
             | ProcessStatus::Restarting => format!("{reason}`tmo why {name}{flags}` explains it"),
             _ => held_up_by(process),
         };
-        let asks = self.asking.iter().find(|(asking, _)| asking == name);
-        let note = match asks {
-            Some((_, prompt)) if note.is_empty() => {
-                format!("waits at a debugger, {prompt}: `tmo connect {name}{flags}` answers it")
-            }
-            Some(_) | None => note,
-        };
-        let has_failed = process.state == ProcessStatus::Running && self.failed.contains(name);
-        let note = if let (true, Some(story)) = (note.is_empty(), story) {
+        let note = if !note.is_empty() {
+            note
+        } else if let Some((_, prompt)) = self.asking.iter().find(|(asking, _)| asking == name) {
+            format!("waits at a debugger, {prompt}: `tmo connect {name}{flags}` answers it")
+        } else if let Some(story) = story {
             format!("{story}; `tmo why {name}{flags}` explains it")
-        } else if note.is_empty() && has_failed {
+        } else if process.state == ProcessStatus::Running && self.failed.contains(name) {
             format!("its program has failed: `tmo why {name}{flags}`")
-        } else if let (true, Some((_, others @ [_, ..]))) = (note.is_empty(), listens.split_first())
-        {
+        } else if let Some((_, others @ [_, ..])) = listens.split_first() {
             format!("also listens on {}", named(others))
         } else {
             note
@@ -316,7 +294,7 @@ fn held_up_by(process: &ProcessState) -> String {
 async fn at_debuggers(instance: &Instance) -> Result<Vec<(ProcName, String)>, CliError> {
     let journal = journal_of(instance);
     let (true, Some((dirs, _))) = (instance.has_files(), journal) else { return Ok(vec![]) };
-    let mut news = instance.ask(async |client| client.head(false).await).await?;
+    let mut news = instance.heads().await?;
     let Some(Ok(HeadEvent::Head(head))) = news.next().await else { return Ok(vec![]) };
     // Without the journal, the table lacks only a note.
     let lines = RunHistory::of(dirs).unfinished(&head.partials).unwrap_or_default();

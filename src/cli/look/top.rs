@@ -12,7 +12,7 @@ use crate::cli::output::table::painted;
 use crate::cli::reach::instance::{Instance, tmo_only};
 use crate::cli::reach::log::Source;
 use crate::cli::runtime;
-use crate::cli::view::stop_signal;
+use crate::cli::view::while_wanted;
 use crate::figures::{Figures, Sample, Sampler};
 use crate::model::request::State;
 use crate::model::units;
@@ -26,36 +26,28 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Show samples until a signal arrives, the run is over, or there were as many as wanted.
 pub(in crate::cli) fn top(args: &TopArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
-    runtime::block_on(tmo_only(&mut instance))?;
-    instance.on_this_machine()?;
-    runtime::block_on(show(args, &mut instance))
+    runtime::block_on(async {
+        tmo_only(&mut instance).await?;
+        instance.on_this_machine()?;
+        while_wanted(show(args, &instance)).await
+    })?;
+    Ok(0)
 }
 
-async fn show(args: &TopArgs, instance: &mut Instance) -> Result<u8, CliError> {
+async fn show(args: &TopArgs, instance: &Instance) -> Result<(), CliError> {
     let style = Source::style(&instance.context.env, Stamp::None);
     let size = || screen::window_size(io::stdout());
-    let mut stop = std::pin::pin!(stop_signal());
     let mut sampler = Sampler::default();
     let (begun, mut rows, mut left) = (Instant::now(), 0, args.count);
     // Rates need an earlier sample.
     let state = instance.state().await?;
     sampler.sample(&state.processes, begun.elapsed());
     loop {
-        let next = async {
-            // Samples are taken at intervals, whatever happens in between.
-            tokio::time::sleep(INTERVAL).await;
-            instance.state().await
-        };
-        let state = tokio::select! {
-            result = &mut stop => {
-                result.map_err(CliError::io("signals"))?;
-                return Ok(0);
-            }
-            state = next => state,
-        };
-        let state = match state {
+        // Samples are taken at intervals, whatever happens in between.
+        tokio::time::sleep(INTERVAL).await;
+        let state = match instance.state().await {
             Ok(state) => state,
-            Err(CliError::NothingRuns { left: None, .. }) => return Ok(0),
+            Err(CliError::NothingRuns { left: None, .. }) => return Ok(()),
             Err(error) => return Err(error),
         };
         let figures = sampler.sample(&state.processes, begun.elapsed());
@@ -73,11 +65,11 @@ async fn show(args: &TopArgs, instance: &mut Instance) -> Result<u8, CliError> {
         };
         let mut out = io::stdout().lock();
         if !goes_on(out.write_all(text.as_bytes()).and_then(|()| out.flush()))? {
-            return Ok(0);
+            return Ok(());
         }
         left = left.map(|left| left - 1);
         if left == Some(0) {
-            return Ok(0);
+            return Ok(());
         }
     }
 }

@@ -4,8 +4,6 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::crashes::{causes, headline, strong};
 use super::logs::index_of;
 use crate::cli::args::WhyArgs;
@@ -15,13 +13,10 @@ use crate::cli::reach::log::Source;
 use crate::cli::{output, runtime};
 use crate::config::dirs::last_run;
 use crate::crash::report::end_words;
-use crate::crash::why::trouble::{asked, held_up};
-use crate::crash::why::{
-    About, Analysis, Explanation, LAST_LINES, Sources, Well, Why, time_of_day, well,
-};
+use crate::crash::why::{About, Analysis, Explanation, LAST_LINES, Sources, Why, time_of_day};
 use crate::journal::cursor::Position;
 use crate::journal::last_run::LastRun;
-use crate::model::request::{API, ProcessState, State};
+use crate::model::request::State;
 use crate::model::text::OsText;
 use crate::model::untrusted::{cleaned_json, shown_line};
 use crate::model::{ProcName, ProcessStatus};
@@ -38,7 +33,7 @@ pub(in crate::cli) fn why(args: &WhyArgs) -> Result<u8, CliError> {
     let (state, left) = runtime::block_on(state_of(&mut instance))?;
     let name = args.name.as_deref();
     let explanation = match state {
-        Some(state) if !instance.has_files() => why_afar(&instance, &state, args)?,
+        Some(_) if !instance.has_files() => why_afar(&instance, args)?,
         state => explain(&instance, state, name)?,
     };
     let Some(left) = left else { return print(&instance, args, explanation) };
@@ -50,19 +45,12 @@ pub(in crate::cli) fn why(args: &WhyArgs) -> Result<u8, CliError> {
     print(&instance, args, explanation).map(|code| code.max(1))
 }
 
-/// The explanation of a run that is elsewhere, in this state.
-fn why_afar(instance: &Instance, state: &State, args: &WhyArgs) -> Result<Explanation, CliError> {
+/// The explanation of a run that is elsewhere. What its answer does not say is derived: in a run that goes on, a process
+/// has ended, waits, or has printed an error.
+fn why_afar(instance: &Instance, args: &WhyArgs) -> Result<Explanation, CliError> {
     let name = args.name.as_deref();
     let asked = instance.ask(async |client| client.why(name).await);
-    match runtime::block_on(asked)? {
-        Some(answer) => explanation(answer, args.json),
-        None => why_of_state(instance, state, name),
-    }
-}
-
-/// Parse the answer. What it does not say is derived: in a run that goes on, a process has ended, waits, or has
-/// printed an error.
-fn explanation(answer: Value, json: bool) -> Result<Explanation, CliError> {
+    let answer = runtime::block_on(asked)?;
     let parsed = serde_json::from_value(cleaned_json(answer)).map_err(|error| {
         CliError::Other(format!("the answer of the other side can't be read: {error}"))
     });
@@ -74,37 +62,9 @@ fn explanation(answer: Value, json: bool) -> Result<Explanation, CliError> {
             (None, false) => About::Error,
         };
         // Only a command on that machine can show the report.
-        why.report = why.report.take().filter(|_| json);
+        why.report = why.report.take().filter(|_| args.json);
     }
     Ok(explanation)
-}
-
-/// `tmo why` of a supervisor whose version can't explain: the state shows whether something is wrong; the cause
-/// is only in the journal.
-fn why_of_state(
-    instance: &Instance,
-    state: &State,
-    name: Option<&str>,
-) -> Result<Explanation, CliError> {
-    let asked = asked(&state.processes, name)?;
-    let is_ill = |process: &&&ProcessState| {
-        process.state.has_failed_or_exited() && !process.finished
-            || held_up(process, &state.processes).is_some()
-    };
-    let Some(process) = asked.iter().find(is_ill) else {
-        return Ok(Explanation::Well(Well {
-            unwritable: false,
-            api: API,
-            well: well(&asked, name.is_some()),
-            run_ended: None,
-        }));
-    };
-    let (name, state) = (process.name.as_str(), &process.state);
-    let why = format!("{name} is {state}, and its log tells why: `tmo why {name}`");
-    Err(match &instance.far {
-        Some(far) => far.lacks(&why),
-        None => CliError::Other(format!("{why} on the machine of the run")),
-    })
 }
 
 /// Print this explanation; returns the exit code.

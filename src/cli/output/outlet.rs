@@ -61,8 +61,9 @@ impl Outlet {
     /// From now on, let Ctrl-Z stop and Ctrl-\ kill the program, with the terminal's title restored first.
     /// After `fg` the title is set again, and an unfinished line is redrawn after its prefix.
     pub(in crate::cli) fn obey_terminal(&self) {
-        tokio::spawn(stop_on_request(self.printer.pause()));
-        tokio::spawn(die_on_request(self.printer.pause()));
+        for asked in [Signal::SIGTSTP, Signal::SIGQUIT] {
+            tokio::spawn(give_way(self.printer.pause(), asked));
+        }
     }
 
     /// Stop printing where it is, and restore the terminal. If that takes longer than this, the next view
@@ -93,34 +94,24 @@ impl Outlet {
     }
 }
 
-/// Stop on Ctrl-Z, and give the terminal back to the shell until this program is continued.
-async fn stop_on_request(pause: Pause) {
-    if is_ignored(Signal::SIGTSTP) {
+/// Give the terminal back to the shell before this signal has its usual effect, and take it again if this program is
+/// continued.
+async fn give_way(pause: Pause, asked: Signal) {
+    if is_ignored(asked) {
         return;
     }
-    // Without a handler, the signal still stops this program.
-    let Ok(mut asked) = signal(SignalKind::from_raw(Signal::SIGTSTP as i32)) else { return };
-    while asked.recv().await.is_some() {
-        // A blocked terminal must not keep this program from being stopped.
+    // Without a handler, the signal still has its effect.
+    let Ok(mut signals) = signal(SignalKind::from_raw(asked as i32)) else { return };
+    while signals.recv().await.is_some() {
+        // A blocked terminal must not keep this program from being stopped, or from dying.
         let _ = tokio::time::timeout(FAREWELL, pause.begin()).await;
         // If that fails, this program simply continues.
-        let _ = crate::sys::stop();
+        let _ = if asked == Signal::SIGTSTP {
+            crate::sys::stop()
+        } else {
+            signal_hook::low_level::emulate_default_handler(asked as i32)
+        };
         pause.end();
-    }
-}
-
-/// Die of Ctrl-\ (SIGQUIT) as usual, with the terminal's title restored first.
-async fn die_on_request(pause: Pause) {
-    if is_ignored(Signal::SIGQUIT) {
-        return;
-    }
-    // Without a handler, the signal still kills this program.
-    let Ok(mut asked) = signal(SignalKind::quit()) else { return };
-    if asked.recv().await.is_some() {
-        // A blocked terminal must not keep this program from dying.
-        let _ = tokio::time::timeout(FAREWELL, pause.begin()).await;
-        // It does not return.
-        let _ = signal_hook::low_level::emulate_default_handler(Signal::SIGQUIT as i32);
     }
 }
 

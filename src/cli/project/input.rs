@@ -63,8 +63,9 @@ impl Start {
         let runtime = RuntimeDir::new(runtime_dir(&context.env, &project.socket.path));
         let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let wait = wait.as_deref().map(Readiness::read).transpose()?;
-        let daemonize = !ui && (wait.is_some() || typed.daemonize(&context.env)?);
-        let timestamps = typed.show_timestamps(&context.env)?;
+        let daemonize =
+            !ui && (wait.is_some() || context.env.flag(typed.daemonize, "DAEMONIZE")?);
+        let timestamps = context.env.flag(typed.show_timestamps, "SHOW_TIMESTAMPS")?;
         let (arguments, earlier) = (vec![], None);
         Ok(Self {
             typed,

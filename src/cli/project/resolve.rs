@@ -167,7 +167,7 @@ impl Start {
             }
             settings.keep_backend(earlier.backend);
         }
-        let mut plan = self.plan(&loaded, &mut settings, (find, keep))?;
+        let mut plan = self.plan(&loaded, &mut settings, find, keep)?;
         warnings.extend(self.tmux_config_warning(&plan));
         warnings.extend(plan::oddities(&loaded, &plan).iter().map(ToString::to_string));
         self.choose(&mut plan)?;
@@ -176,7 +176,7 @@ impl Start {
         }
         if let Some(ready) = &self.wait {
             let begin = plan.processes.iter().filter(|process| !process.waits);
-            CliError::refuse_unknown(ready.listening(), begin)?;
+            CliError::refuse_unknown(&ready.listening, begin)?;
         }
         Ok(plan)
     }
@@ -243,7 +243,8 @@ impl Start {
         &self,
         loaded: &Loaded,
         settings: &mut Settings,
-        (find, keep): (&Find<'_>, bool),
+        find: &Find<'_>,
+        keep: bool,
     ) -> Result<Plan, CliError> {
         if let Some(earlier) = &self.earlier {
             settings.keep_lines(earlier.lines.clone());
@@ -257,10 +258,8 @@ impl Start {
         }
         let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
         let plan = Plan { origin: Some(self.origin(None)), ..plan };
-        let (true, Some(asked)) = (self.typed.port_auto(&self.context.env)?, settings.first_port())
-        else {
-            return Ok(plan);
-        };
+        let is_auto = self.context.env.flag(self.typed.port_auto, "PORT_AUTO")?;
+        let Some(asked) = settings.first_port().filter(|_| is_auto) else { return Ok(plan) };
         // A process with a port of its own keeps it, wherever the others move.
         let mut moving = plan.clone();
         moving.processes.retain(|process| !process.has_own_port);

@@ -26,7 +26,7 @@ use crate::config::{Env, OwnPath};
 use crate::journal::last_run::LastRun;
 use crate::model::count;
 use crate::model::network::TcpAddress;
-use crate::model::request::{Head, State};
+use crate::model::request::State;
 use crate::model::text::OsText;
 use crate::model::untrusted::cleaned;
 use crate::run::dir::RuntimeDir;
@@ -52,7 +52,7 @@ pub(in crate::cli) const WAITS: &str =
 pub(in crate::cli) const OVERMIND_CANNOT: &str = "overmind runs here and can't do that";
 
 /// The location of an instance, whether it runs or not.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::cli) struct Instance {
     pub(in crate::cli) context: Context,
     pub(in crate::cli) socket: SocketPath,
@@ -71,7 +71,7 @@ pub(in crate::cli) struct Instance {
 }
 
 /// A run on another machine, or in a container that does not share its files with us.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::cli) struct Far {
     /// The name of the machine.
     host: String,
@@ -104,26 +104,6 @@ impl Server {
     }
 }
 
-/// The end of the log, as told by one supervisor after the other.
-pub(in crate::cli) struct Heads<'a> {
-    instance: &'a Instance,
-    stream: HeadStream,
-}
-
-impl Heads<'_> {
-    /// The next end of the log; `None` if the run is over, or this command is to leave it. Cancel-safe.
-    pub(in crate::cli) async fn next(&mut self) -> Option<Head> {
-        loop {
-            match self.stream.next().await {
-                Some(Ok(HeadEvent::Head(head))) => return Some(head),
-                Some(Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_)) => return None,
-                // The supervisor was killed. Either a new one is starting, or there is no run any more.
-                None => self.stream = self.instance.open_heads().await.ok()?,
-            }
-        }
-    }
-}
-
 /// The result after no supervisor has answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RunPresence {
@@ -136,13 +116,6 @@ enum RunPresence {
 }
 
 impl Instance {
-    /// The same instance, for another request.
-    pub(in crate::cli) fn again(&self) -> Self {
-        let (context, socket) = (self.context.clone(), self.socket.clone());
-        let (run, by) = (self.run.clone(), self.by.clone());
-        Self { run, by, ..Self::new(context, socket, self.runtime.clone()) }
-    }
-
     /// An instance about which only local information is known.
     pub(in crate::cli) fn new(context: Context, socket: SocketPath, runtime: RuntimeDir) -> Self {
         let takeover_limit = TAKEOVER_LIMIT;
@@ -194,19 +167,16 @@ impl Instance {
         }
         match identify_listener(&self.address()).await {
             Ok(Listener::Tmo(state)) => self.meet(state),
-            Ok(Listener::Overmind) => {}
             Err(error @ (ClientError::Empty { .. } | ClientError::Silent { .. }))
                 if !self.runtime.has_survivors() =>
             {
                 return Err(error.into());
             }
-            Err(_) if self.is_known() => {}
-            Err(error) => {
-                let error = self.not_there(error);
-                if !matches!(error, CliError::NothingRuns { .. }) {
-                    return Err(error);
-                }
-            }
+            Err(error) if !self.is_known() => match self.not_there(error) {
+                CliError::NothingRuns { .. } => {}
+                error => return Err(error),
+            },
+            Ok(Listener::Overmind) | Err(_) => {}
         }
         Ok(())
     }
@@ -351,14 +321,7 @@ impl Instance {
         loop {
             tries += 1;
             let asked = match Client::connect(&self.address()).await {
-                Ok(client) => {
-                    let client = client.by(self.by.clone());
-                    ask(match &self.run {
-                        Some(run) => client.only_of(run),
-                        None => client,
-                    })
-                    .await
-                }
+                Ok(client) => ask(client.by(self.by.clone()).only_of(self.run.as_deref())).await,
                 Err(error) => Err(error),
             };
             match asked {
@@ -390,13 +353,22 @@ impl Instance {
     }
 
     /// Follow the end of the log as supervisors index it.
-    pub(in crate::cli) async fn heads(&self) -> Result<Heads<'_>, CliError> {
-        Ok(Heads { instance: self, stream: self.open_heads().await? })
+    pub(in crate::cli) async fn heads(&self) -> Result<HeadStream, CliError> {
+        self.ask(async |client| client.head(false).await).await
     }
 
-    pub(in crate::cli) async fn open_heads(&self) -> Result<HeadStream, CliError> {
-        self.warn_of_stopped_supervisor();
-        self.ask(async |client| client.head(false).await).await
+    /// The next event of this stream, or of the one of the next supervisor. Cancel-safe.
+    pub(in crate::cli) async fn next_of(
+        &self,
+        heads: &mut HeadStream,
+    ) -> Result<HeadEvent, CliError> {
+        loop {
+            match heads.next().await {
+                Some(event) => return Ok(event?),
+                // The supervisor was killed. Either a new one is starting, or there is no run any more.
+                None => *heads = self.heads().await?,
+            }
+        }
     }
 
     /// Warn that the log is incomplete if the supervisor has been stopped (SIGSTOP): the processes may have
@@ -418,7 +390,7 @@ impl Instance {
     /// If the supervisor and its guardian were killed, start new ones, which continue the run. That takes
     /// seconds for a large run, in which the interface goes on.
     async fn take_over(&self) -> Result<RunPresence, CliError> {
-        let instance = Self { takeover_limit: self.takeover_limit, ..self.again() };
+        let instance = self.clone();
         let (sender, found) = oneshot::channel();
         let work = move || {
             // If nobody waits any more, the run goes on nevertheless.

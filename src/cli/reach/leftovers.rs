@@ -86,24 +86,15 @@ pub(in crate::cli) fn finish(instance: &Instance, parts: &[ProcInfo]) -> Result<
 }
 
 fn tell(reason: &CliError, forced: &Forced) {
+    use ClientError::{Pending, Silent, TakingOver};
     let count = count::processes(forced.report.ended, "");
-    // These errors advise the user to type this very command.
-    let is_silent = |error: &CliError| {
-        matches!(
-            error,
-            CliError::Client(
-                ClientError::Silent { .. }
-                    | ClientError::Pending { .. }
-                    | ClientError::TakingOver { .. }
-            )
-        )
-    };
-    let reason = if matches!(reason, CliError::NothingRuns { .. }) {
-        "nobody answers at its socket".to_owned()
-    } else if is_silent(reason) {
-        "its supervisor does not answer".to_owned()
-    } else {
-        reason.to_string()
+    let reason = match reason {
+        CliError::NothingRuns { .. } => "nobody answers at its socket".to_owned(),
+        // These errors advise the user to type this very command.
+        CliError::Client(Silent { .. } | Pending { .. } | TakingOver { .. }) => {
+            "its supervisor does not answer".to_owned()
+        }
+        reason => reason.to_string(),
     };
     output::warn(&format!("{reason}; ended the run without its supervisor ({count})"));
     if let Some(spared) = spared(&forced.report.exempt) {

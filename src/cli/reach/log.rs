@@ -23,7 +23,7 @@ use crate::model::plan::Plan;
 use crate::model::run_end::End;
 use crate::sys::local;
 use crate::view::merged::Renderer;
-use crate::view::paint::{Facts, Mode, Stamp, Style};
+use crate::view::paint::{Mode, Stamp, Style};
 use crate::view::printer::Job;
 use crate::view::screen;
 
@@ -94,13 +94,8 @@ impl Source {
 
     /// The style of this command's output.
     pub(in crate::cli) fn style(env: &Env, stamp: Stamp) -> Style {
-        let facts = Facts {
-            stdout_is_terminal: screen::is_terminal(io::stdout()),
-            no_color: env.caller("NO_COLOR"),
-            clicolor_force: env.caller("CLICOLOR_FORCE"),
-            term: env.caller("TERM"),
-        };
-        let style = Style::new(facts.mode());
+        let is_terminal = screen::is_terminal(io::stdout());
+        let style = Style::new(Mode::of(is_terminal, |name| env.caller(name)));
         let columns =
             screen::window_size(io::stdout()).map_or(style.columns, |(columns, _)| columns);
         Style { stamp, columns, zone: local::zone(), ..style }
@@ -109,9 +104,7 @@ impl Source {
     /// A renderer for these streams.
     pub(in crate::cli) fn renderer(&self, style: Style) -> Renderer {
         let present = |stream: &&Stream| self.present.contains(&stream.name);
-        let names = self.streams.iter().filter(present);
-        let names: Vec<_> = names.map(|s| (s.number, s.name.as_str(), s.color)).collect();
-        Renderer::new(style, &names).with_journal(&self.dirs)
+        Renderer::of_journal(style, &self.dirs, self.streams.iter().filter(present))
     }
 
     /// Show the log from this position on.
@@ -129,15 +122,14 @@ impl Source {
         }
     }
 
-    /// The last lines of a process's last life, from its stream, none before record `first`.
+    /// The last lines of a process's last life, from its stream.
     pub(in crate::cli) fn last_lines(
         &self,
         name: &ProcName,
         lines: u64,
-        first: u64,
     ) -> Result<Vec<u8>, CliError> {
         let filter = self.filter(&[name.to_string()])?;
-        last_lines(self.index(), filter, lines, first).map_err(unreadable)
+        last_lines(self.index(), filter, lines, 0).map_err(unreadable)
     }
 
     /// How this run ended, and the number of records up to there; `None` if it has not ended.

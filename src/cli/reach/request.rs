@@ -97,9 +97,7 @@ pub(in crate::cli) async fn request_of(
                     // The request was made for the run of this plan. A retry could otherwise reach another
                     // run that has replaced it.
                     let meant = run.get_or_init(|| instance.run_by_plan());
-                    if let Some(run) = meant {
-                        client = client.only_of(run);
-                    }
+                    client = client.only_of(meant.as_deref());
                 }
                 if wait {
                     insist(client, &request, &key).await
@@ -144,32 +142,23 @@ fn overmind_command(request: Request) -> Result<OvermindCommand, CliError> {
         Request::Stop { names, .. } => Ok(OvermindCommand::Stop(names)),
         Request::Quit => Ok(OvermindCommand::Quit),
         Request::Kill => Ok(OvermindCommand::Kill),
-        Request::Start { .. }
-        | Request::Install { .. }
-        | Request::Signal { .. }
-        | Request::Scale { .. }
-        | Request::Reload { .. }
-        | Request::Resize { .. } => Err(CliError::Other(OVERMIND_CANNOT.to_owned())),
+        _ => Err(CliError::Other(OVERMIND_CANNOT.to_owned())),
     }
 }
 
 /// Wait for the end of a run that is being stopped.
 pub(in crate::cli) async fn end_of(instance: &Instance) -> Result<u8, CliError> {
     let over = async {
-        loop {
-            let mut news = match instance.open_heads().await {
-                Ok(news) => news,
-                Err(_) if instance.is_over() => return Ok(0),
-                Err(error) => return Err(error),
-            };
-            while let Some(Ok(event)) = news.next().await {
-                if matches!(event, HeadEvent::End(_)) {
-                    return Ok(0);
-                }
-            }
-        }
+        instance.warn_of_stopped_supervisor();
+        let mut heads = instance.heads().await?;
+        while !matches!(instance.next_of(&mut heads).await?, HeadEvent::End(_)) {}
+        Ok::<_, CliError>(0)
     };
-    with_details("stopping everything", over, async || slow_stops(instance).await).await
+    let slow = async || slow_stops(instance).await;
+    match with_details("stopping everything", over, slow).await {
+        Err(_) if instance.is_over() => Ok(0),
+        ended => ended,
+    }
 }
 
 /// The processes that a stop is waiting for, and when to look again: after SIGKILL has been sent.
@@ -222,8 +211,9 @@ pub(in crate::cli) async fn ask_to_quit(
     run: &str,
     key: &str,
 ) -> Result<Outcome, ClientError> {
-    let quit =
-        |client: Client| async move { client.only_of(run).request_once(&Request::Quit, key).await };
+    let quit = |client: Client| async move {
+        client.only_of(Some(run)).request_once(&Request::Quit, key).await
+    };
     steadily(address, quit).await
 }
 
@@ -270,7 +260,7 @@ pub(in crate::cli) async fn quit(
     by: &'static str,
 ) -> Result<Outcome, CliError> {
     let key = key();
-    let quit = |client: Client| insist(client.only_of(run).by(by), &Request::Quit, &key);
+    let quit = |client: Client| insist(client.only_of(Some(run)).by(by), &Request::Quit, &key);
     Ok(steadily(address, quit).await?)
 }
 
@@ -304,10 +294,7 @@ fn concerns_whole_run(request: &Request) -> bool {
         Request::Stop { names, .. }
         | Request::Restart { names, .. }
         | Request::Signal { names, .. } => names.is_empty() || names.iter().any(is_all),
-        Request::Start { .. }
-        | Request::Install { .. }
-        | Request::Scale { .. }
-        | Request::Resize { .. } => false,
+        _ => false,
     }
 }
 

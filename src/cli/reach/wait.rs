@@ -17,7 +17,7 @@ use crate::cli::runtime;
 use crate::client::HeadEvent;
 use crate::crash::port_owner::{OwnerCheck, Probed};
 use crate::model::moment::span;
-use crate::model::request::{ProcessState, State};
+use crate::model::request::ProcessState;
 use crate::model::rules::{PortOwner, Probe, Stage};
 use crate::model::{Exit, ProcName, ProcessStatus, Untrusted, units};
 use crate::run::dir::RuntimeDir;
@@ -41,7 +41,7 @@ pub(in crate::cli) fn wait(args: &WaitArgs) -> Result<u8, CliError> {
     let limit = args.timeout.as_deref().map(span).transpose().map_err(|error| usage(&error))?;
     let mut instance = Instance::find(&args.client)?;
     let last = RefCell::new("the condition is not met".to_owned());
-    let waiting = within(limit, &mut instance, (&names, &what), &last);
+    let waiting = within(limit, &mut instance, &names, &what, &last);
     let missing = async || Some((last.borrow().clone(), LOOK_AGAIN));
     runtime::block_on(with_details("waiting", waiting, missing))
 }
@@ -50,7 +50,8 @@ pub(in crate::cli) fn wait(args: &WaitArgs) -> Result<u8, CliError> {
 async fn within(
     limit: Option<Duration>,
     instance: &mut Instance,
-    (names, what): (&[String], &WaitFor),
+    names: &[String],
+    what: &WaitFor,
     last: &RefCell<String>,
 ) -> Result<u8, CliError> {
     let waiting = until(instance, names, what, last);
@@ -64,8 +65,10 @@ async fn within(
 /// The condition that a start waits for before it detaches.
 #[derive(Debug, Clone)]
 pub(in crate::cli) struct Readiness {
-    listening: Vec<String>,
-    limit: Option<Duration>,
+    /// The processes whose ports must be open.
+    pub(in crate::cli) listening: Vec<String>,
+    /// The time limit.
+    pub(in crate::cli) limit: Option<Duration>,
 }
 
 impl Readiness {
@@ -84,16 +87,6 @@ impl Readiness {
         Ok(Self { listening, limit })
     }
 
-    /// The time limit.
-    pub(in crate::cli) const fn limit(&self) -> Option<Duration> {
-        self.limit
-    }
-
-    /// The processes whose ports must be open.
-    pub(in crate::cli) fn listening(&self) -> &[String] {
-        &self.listening
-    }
-
     /// Wait until these run and the condition is met. If one has ended, its own exit code is returned.
     pub(in crate::cli) async fn wait(
         self,
@@ -102,7 +95,7 @@ impl Readiness {
     ) -> Result<(), CliError> {
         let what = WaitFor::Up(self.listening);
         let last = RefCell::new("the condition is not met".to_owned());
-        match within(self.limit, &mut instance, (names, &what), &last).await {
+        match within(self.limit, &mut instance, names, &what, &last).await {
             Err(CliError::Ended { what, code }) => Err(CliError::Start { message: what, code }),
             other => other.map(drop),
         }
@@ -119,7 +112,7 @@ async fn until(
         ControlFlow::Continue(seen) => seen,
         ControlFlow::Break(code) => return Ok(code),
     };
-    let mut news = match instance.ask(async |client| client.head(false).await).await {
+    let mut news = match instance.heads().await {
         Ok(news) => news,
         Err(error) => return seen.at_the_end()?.ok_or(error),
     };
@@ -133,7 +126,8 @@ async fn until(
         };
         // Do not wait for another run that replaces this one.
         instance.run = Some(state.run.clone());
-        let wanted = chosen(&state, names)?;
+        let chosen = |names: &[String]| ProcessState::chosen(names, &state.processes);
+        let wanted = chosen(names).map_err(CliError::Unknown)?;
         seen.note(&wanted);
         let verdict = match (what, &mut seen.search) {
             (WaitFor::Log(_), Some(search)) => search.look(&wanted, records)?,
@@ -146,7 +140,8 @@ async fn until(
             (WaitFor::Ready, _) => all_ready(&wanted, names.is_empty())?,
             (WaitFor::Up(listening), _) => match all_ready(&wanted, true)? {
                 ConditionState::So(_) if !listening.is_empty() => {
-                    ports.open(&chosen(&state, listening)?, &state.run).await?
+                    let listening = chosen(listening).map_err(CliError::Unknown)?;
+                    ports.open(&listening, &state.run).await?
                 }
                 verdict @ (ConditionState::So(_) | ConditionState::NotYet(_)) => verdict,
             },
@@ -156,25 +151,18 @@ async fn until(
             ConditionState::So(code) => return Ok(code),
             ConditionState::NotYet(why) => drop(last.replace(why)),
         }
-        let next = news.next();
+        let next = instance.next_of(&mut news);
         // Open ports are not announced, so poll.
         let asks = matches!(what, WaitFor::Port | WaitFor::Up(_));
         let patience = if asks { Duration::from_millis(100) } else { Duration::MAX };
         match tokio::time::timeout(patience, next).await {
-            Err(_) => {}
-            Ok(Some(Ok(HeadEvent::Head(head)))) => records = head.records,
-            Ok(Some(Ok(HeadEvent::End(end)))) => {
+            Err(_) | Ok(Ok(HeadEvent::Leave)) => {}
+            Ok(Ok(HeadEvent::Head(head))) => records = head.records,
+            Ok(Ok(HeadEvent::End(end))) => {
                 let code = || (*what == WaitFor::Exit).then_some(end.code);
                 return seen.at_the_end()?.or_else(code).ok_or_else(|| over(&last.borrow()));
             }
-            // The supervisor was killed: another takes over, or the run is over.
-            Ok(Some(Ok(HeadEvent::Leave) | Err(_)) | None) => {
-                let fresh = instance.ask(async |client| client.head(false).await).await;
-                let Ok(fresh) = fresh else {
-                    return seen.at_the_end()?.ok_or_else(|| over(&last.borrow()));
-                };
-                news = fresh;
-            }
+            Ok(Err(_)) => return seen.at_the_end()?.ok_or_else(|| over(&last.borrow())),
         }
     }
 }
@@ -199,16 +187,6 @@ async fn look_first(
 
 fn over(last: &str) -> CliError {
     CliError::Over(last.to_owned())
-}
-
-pub(in crate::cli) fn chosen<'a>(
-    state: &'a State,
-    names: &[String],
-) -> Result<Vec<&'a ProcessState>, CliError> {
-    let all = &state.processes;
-    ProcessState::refuse_unknown(names, all).map_err(CliError::Unknown)?;
-    let meant = |p: &&ProcessState| names.is_empty() || names.iter().any(|n| p.is_meant(n));
-    Ok(all.iter().filter(meant).collect())
 }
 
 /// An error if waiting is futile because the process has ended or was stopped.

@@ -7,7 +7,6 @@ use crate::cli::project::input::Start;
 use crate::cli::project::warnings::print_warning;
 use crate::cli::reach::instance::of_another_session;
 use crate::cli::reach::request;
-use crate::cli::reach::wait::Readiness;
 use crate::cli::runtime;
 use crate::cli::view::ViewState;
 use crate::cli::view::early_signals::Early;
@@ -55,7 +54,7 @@ impl Start {
         match asked {
             Ok(state) if state.quitting => {
                 print_warning(&"a run is being stopped here; waiting until it has ended");
-                let limit = self.wait.as_ref().and_then(Readiness::limit);
+                let limit = self.wait.as_ref().and_then(|ready| ready.limit);
                 if ended(limit.unwrap_or(Duration::MAX))? {
                     return Ok(None);
                 }

@@ -23,7 +23,6 @@ use crate::cli::project::print_config;
 use crate::cli::project::warnings::{print_warning, print_warnings};
 use crate::cli::reach::instance::{Instance, WAITS};
 use crate::cli::reach::request;
-use crate::cli::reach::wait::Readiness;
 use crate::cli::start::trial::Trial;
 use crate::cli::view::early_signals::Early;
 use crate::cli::{output, runtime};
@@ -208,7 +207,7 @@ impl Start {
 
     /// Wait until no other start is active here.
     fn enter(&mut self) -> Result<Door, CliError> {
-        let limit = self.wait.as_ref().and_then(Readiness::limit);
+        let limit = self.wait.as_ref().and_then(|ready| ready.limit);
         loop {
             match Door::enter_within(self.runtime.dir(), limit, || print_warning(&WAITS)) {
                 // The run that was here has just ended and removed the directory.
@@ -239,7 +238,8 @@ impl Start {
         plan.taken_ports = taken.into_iter().map(|(taken, _)| taken).collect();
         warnings.extend(plan.taken_ports.iter().map(|taken| warning(&plan, taken)));
         print_warnings(&warnings);
-        let terminal = if self.ui { as_view::log_size() } else { screen::stdin_size() };
+        let terminal =
+            if self.ui { as_view::log_size() } else { screen::window_size(std::io::stdin()) };
         plan.size = screen::pane_size(terminal, plan.name_width, self.timestamps);
         Ok(Some(plan))
     }

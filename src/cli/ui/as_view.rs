@@ -22,7 +22,7 @@ use crate::view::screen;
 
 /// The size of a terminal as large as the log of the interface.
 pub(in crate::cli) fn log_size() -> Option<(u16, u16)> {
-    let size = screen::stdin_size()?;
+    let size = screen::window_size(std::io::stdin())?;
     let log = areas(size, Wishes::default()).log;
     Some((log.width, log.height))
 }

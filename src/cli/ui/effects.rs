@@ -10,6 +10,7 @@ use super::{Left, SENDER, Shell};
 use crate::cli::act::{connect, reload};
 use crate::cli::args::ConnectArgs;
 use crate::cli::error::CliError;
+use crate::cli::reach::instance::Instance;
 use crate::cli::reach::request;
 use crate::figures::Sampler;
 use crate::model::request::{Outcome, Request};
@@ -96,8 +97,8 @@ impl Shell {
     }
 
     fn reload(&self) {
-        let instance = Rc::clone(&self.instance);
-        self.meanwhile(async move { in_words(reload::reload_from_ui(instance.again()).await) });
+        let instance = Instance::clone(&self.instance);
+        self.meanwhile(async move { in_words(reload::reload_from_ui(instance).await) });
     }
 
     fn type_line(&self, name: ProcName, line: String) {
@@ -197,7 +198,8 @@ impl Shell {
     async fn connect(&mut self, name: &ProcName, read_only: bool) {
         let args = ConnectArgs { name: Some(name.to_string()), read_only, ..Default::default() };
         self.give_terminal_back().await;
-        let connected = connect::connect_from_ui(&mut self.instance.again(), &args).await;
+        let mut instance = Instance::clone(&self.instance);
+        let connected = connect::connect_from_ui(&mut instance, &args).await;
         if let Err(error) = self.take_terminal() {
             self.ui.complain(error.to_string());
         }

@@ -51,17 +51,16 @@ pub(super) fn title_of(instance: &Instance) -> String {
 }
 
 pub(super) fn theme(env: &Env) -> Theme {
-    let is_set = |name: &str| env.caller(name).is_some_and(|value| !value.is_empty());
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| env.caller(name));
     let locale = locale.and_then(|locale| locale.to_str()).unwrap_or("C.UTF-8").to_uppercase();
     let is_utf8 = locale.contains("UTF-8") || locale.contains("UTF8");
     // Nearly every terminal shows UTF-8, whatever a missing locale says.
     let is_plain = locale == "C" || locale == "POSIX";
-    Theme { color: !is_set("NO_COLOR"), ascii: !is_utf8 && !is_plain }
+    Theme { color: env.caller("NO_COLOR").is_none(), ascii: !is_utf8 && !is_plain }
 }
 
 pub(super) fn places(env: &Env) -> Places {
-    let is_set = |name: &str| env.caller(name).is_some_and(|value| !value.is_empty());
+    let is_set = |name| env.caller(name).is_some();
     Places { tmux: is_set("TMUX"), wayland: is_set("WAYLAND_DISPLAY"), x11: is_set("DISPLAY") }
 }
 

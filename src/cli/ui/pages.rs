@@ -12,7 +12,7 @@ use crate::cli::look::why;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::{Source, unreadable};
 use crate::crash::Log;
-use crate::crash::compare::{Compared, Comparison, Life, Shape, compare};
+use crate::crash::compare::{Comparison, Life, Shape, compare};
 use crate::journal::cursor::Position;
 use crate::model::request::{FlagMatches, ProcessState};
 use crate::model::{Exit, ProcName, units};
@@ -40,7 +40,7 @@ impl Shell {
         async move {
             match (tab, name) {
                 (Tab::Why, name) => {
-                    let mut instance = instance.again();
+                    let mut instance = Instance::clone(&instance);
                     let work = move || {
                         why::page(&mut instance, name.as_ref().map(ProcName::as_str), color)
                     };
@@ -55,7 +55,7 @@ impl Shell {
                     Ok((format!("{asks}\n\n{text}"), leads_to))
                 }
                 (Tab::Compare, Some(name)) => {
-                    let instance = instance.again();
+                    let instance = Instance::clone(&instance);
                     let work = move || compare_page(&instance, &name, color);
                     blocking(work).await
                 }
@@ -94,23 +94,20 @@ fn compare_page(
     let supervised = instance.runtime.is_held();
     let index = || index_of(&source, supervised).map_err(io::Error::other);
     let log = Log::with_index(&source.dirs, 0, index).map_err(unreadable)?;
-    let comparison = match compare(&log, name).map_err(unreadable)? {
-        Compared::NoLife => return Ok((format!("{name} has not run"), None)),
-        Compared::NothingGood(life) => {
-            let text = format!(
-                "{}\n\nThere is nothing to compare with: {name} has no earlier life that became ready, ran for \
-                 a minute or ended with success. One that failed counts if it had run for 20 s.",
-                life_words(name, &life)
-            );
-            return Ok((text, None));
-        }
-        Compared::Lives(comparison) => *comparison,
+    let Comparison { life, good, new, missing, alike, is_cut } =
+        &compare(&log, name).map_err(unreadable)?;
+    let Some(life) = life else { return Ok((format!("{name} has not run"), None)) };
+    let Some(last_good) = good.first() else {
+        let text = format!(
+            "{}\n\nThere is nothing to compare with: {name} has no earlier life that became ready, ran for \
+             a minute or ended with success. One that failed counts if it had run for 20 s.",
+            life_words(name, life)
+        );
+        return Ok((text, None));
     };
-    let Comparison { life, good, new, missing, alike, is_cut } = &comparison;
     let styled = |sgr: &str, text: &str| {
         if color { format!("\x1b[{sgr}m{text}\x1b[0m") } else { text.to_owned() }
     };
-    let last_good = good.first().unwrap_or(life);
     let mut text = format!("{}\nagainst {}\n", life_words(name, life), life_words(name, last_good));
     match good.len() {
         0 | 1 => {}
@@ -182,7 +179,7 @@ fn life_words(name: &ProcName, life: &Life) -> String {
         None => "runs".to_owned(),
         Some((ended, exit)) => {
             let how = match exit {
-                _ if life.was_asked() && !life.has_failed() => "stopped".to_owned(),
+                _ if life.asked && !life.has_failed() => "stopped".to_owned(),
                 Exit::Code(code) => format!("exit {code}"),
                 Exit::Signal(_) => exit.word(),
             };

@@ -7,15 +7,8 @@ use crate::cli::runtime::SignalSet;
 
 /// The signals that concern the interface.
 pub(super) fn interface_signals() -> Result<SignalSet, CliError> {
-    let kinds = [
-        SignalKind::hangup(),
-        SignalKind::terminate(),
-        SignalKind::interrupt(),
-        SignalKind::quit(),
-        resume(),
-        SignalKind::window_change(),
-    ];
-    SignalSet::new(&kinds).map_err(CliError::io("signals"))
+    let others = [resume(), SignalKind::window_change()];
+    SignalSet::of_end_and(&others).map_err(CliError::io("signals"))
 }
 
 /// Wait for one that ends the interface.

@@ -24,7 +24,6 @@ impl Display for Printer {
     }
 
     fn teller(&self) -> Say {
-        let teller = Self::teller(self);
-        Box::new(move |text, error| teller.say(text, error))
+        Box::new(Self::teller(self))
     }
 }

@@ -17,8 +17,8 @@ use futures_util::future::OptionFuture;
 use tokio::task::JoinSet;
 
 pub(super) use self::display::{Display, Say};
-pub(super) use self::signals::{stop_signal, while_wanted};
 use self::signals::{Sign, ViewSignals};
+pub(super) use self::signals::{stop_signal, while_wanted};
 use super::error::CliError;
 use super::persona::Persona;
 use crate::cli::output::outlet::{FAREWELL, Lost, Outlet};
@@ -95,19 +95,6 @@ pub(super) struct Until {
 
 /// The exit code of a command that was ended by SIGINT or SIGTERM.
 pub(super) const INTERRUPTED: u8 = 130;
-
-/// Something that happens to a view.
-enum Wake {
-    /// News of the run; `None` if the connection broke.
-    News(Option<HeadEvent>),
-    Signal(Sign),
-    /// A line was typed.
-    Typed(String),
-    /// The output can no longer be written.
-    Lost(Lost),
-    /// The awaited condition is met, or has become impossible.
-    Waited(Result<String, CliError>),
-}
 
 /// Why a view ends.
 enum Ending {
@@ -188,7 +175,7 @@ impl Until {
     pub(super) fn end_that_meets(&self, plan: &Plan) -> EndThatMeets {
         let ends = |check: &Check| matches!(check.probe, Probe::Exit { .. });
         let is_plain = |process: &ProcessPlan| process.rules.ready.iter().all(ends);
-        if !self.ready.listening().is_empty() || !plan.present().all(is_plain) {
+        if !self.ready.listening.is_empty() || !plan.present().all(is_plain) {
             EndThatMeets::None
         } else if self.farewell.is_empty() {
             EndThatMeets::Completion
@@ -261,21 +248,11 @@ impl ViewState {
         };
         let error = culprit.exit != Exit::Code(0);
         let lines = Source::of_plan(&self.plan, self.runtime.dir())
-            .and_then(|source| source.last_lines(&culprit.name, LINES, 0))
+            .and_then(|source| source.last_lines(&culprit.name, LINES))
             .unwrap_or_default();
         let lines: Vec<&[u8]> = lines.split(|&b| b == b'\n').filter(|l| !l.is_empty()).collect();
-        let death = words::Death {
-            name: culprit.name.as_str(),
-            exit: culprit.exit,
-            uptime: culprit.ran,
-            cause: culprit.cause.as_deref(),
-            last_lines: &[],
-        };
-        let mut brief = words::last_words(&death);
-        let mut full = words::last_words(&words::Death {
-            last_lines: if error { &lines } else { &[] },
-            ..death
-        });
+        let mut brief = words::last_words(culprit, &[]);
+        let mut full = words::last_words(culprit, if error { &lines } else { &[] });
         let more: Vec<_> = self.way_to_end(culprit).into_iter().chain(decided).collect();
         brief.extend_from_slice(&more);
         full.extend(more);
@@ -325,45 +302,55 @@ impl ViewState {
             return Ok(Ending::Hangup);
         }
         loop {
-            let open = (!lost).then_some(&mut *outlet);
-            let waits = waiting.as_mut();
-            let wake = next_wake(&mut signals, &mut news, &mut typing, open, waits).await;
-            match wake {
-                Wake::News(Some(HeadEvent::Head(head))) => {
-                    if head.stopping {
+            // After SIGTERM, only another signal counts for a moment.
+            let held = signals.terminated.is_some();
+            tokio::select! {
+                // Signals have priority.
+                biased;
+                sign = signals.next() => match sign {
+                    Sign::Stop => {
+                        // Input from now on is left for the shell.
                         typing.end();
+                        self.quit(&outlet.printer);
                     }
-                    outlet.printer.head(head);
+                    Sign::Hangup => return Ok(Ending::Hangup),
+                    Sign::Nothing => {}
+                    Sign::Resize => self.resize(&outlet.printer),
+                },
+                Some(line) = typing.line(), if !held => {
+                    self.answer(&mut typing, &line, &outlet.printer);
                 }
-                Wake::Typed(line) => self.answer(&mut typing, &line, &outlet.printer),
-                Wake::News(Some(HeadEvent::End(end))) => return Ok(Ending::Over(end, failed)),
-                Wake::News(Some(HeadEvent::Leave)) if !self.interrupted && !stays => {
-                    return Ok(Ending::Left);
-                }
-                Wake::News(Some(HeadEvent::Leave) | None) => {
-                    match self.connect(&outlet.printer).await? {
+                what = outlet.lost(), if !held && !lost => match what {
+                    Lost::Terminal => return Ok(Ending::Hangup),
+                    what @ (Lost::Reader | Lost::Failed(_)) => {
+                        lost = true;
+                        failed = if let Lost::Failed(error) = what { Some(error) } else { None };
+                        self.quit(&outlet.printer);
+                    }
+                },
+                event = news.next(), if !held => match event.and_then(Result::ok) {
+                    Some(HeadEvent::Head(head)) => {
+                        if head.stopping {
+                            typing.end();
+                        }
+                        outlet.printer.head(head);
+                    }
+                    Some(HeadEvent::End(end)) => return Ok(Ending::Over(end, failed)),
+                    Some(HeadEvent::Leave) if !self.interrupted && !stays => {
+                        return Ok(Ending::Left);
+                    }
+                    Some(HeadEvent::Leave) | None => match self.connect(&outlet.printer).await? {
                         ViewContinuation::News(fresh) => news = fresh,
                         ViewContinuation::Over(end) => return Ok(Ending::Over(end, failed)),
+                    },
+                },
+                Some(came) = OptionFuture::from(waiting.as_mut()), if !held => {
+                    if !self.interrupted && !is_over(&came) {
+                        return Ok(Ending::Waited(came));
                     }
+                    // The end of the run is about to be announced here too, with details.
+                    waiting = None;
                 }
-                Wake::Signal(Sign::Stop) => {
-                    // Input from now on is left for the shell.
-                    typing.end();
-                    self.quit(&outlet.printer);
-                }
-                Wake::Signal(Sign::Hangup) | Wake::Lost(Lost::Terminal) => {
-                    return Ok(Ending::Hangup);
-                }
-                Wake::Lost(what) => {
-                    lost = true;
-                    failed = if let Lost::Failed(error) = what { Some(error) } else { None };
-                    self.quit(&outlet.printer);
-                }
-                Wake::Signal(Sign::Nothing) => {}
-                Wake::Signal(Sign::Resize) => self.resize(&outlet.printer),
-                // The end of the run is about to be announced here too, with details.
-                Wake::Waited(came) if self.interrupted || is_over(&came) => waiting = None,
-                Wake::Waited(came) => return Ok(Ending::Waited(came)),
             }
         }
     }
@@ -385,7 +372,7 @@ impl ViewState {
         let Some((columns, _)) = screen::window_size(std::io::stdout()) else { return };
         printer.resize(columns);
         let width = self.plan.name_width;
-        let Some(terminal) = screen::stdin_size() else { return };
+        let Some(terminal) = screen::window_size(std::io::stdin()) else { return };
         let (columns, rows) = screen::pane_size(Some(terminal), width, self.timestamps);
         let address = self.address();
         tokio::spawn(async move {
@@ -404,30 +391,6 @@ fn at_debugger(name: &str, flags: &str) -> String {
 /// Whether a wait failed because the run is over; a very short run may be gone before the readiness was checked.
 const fn is_over(came: &Result<String, CliError>) -> bool {
     matches!(came, Err(CliError::Over(_) | CliError::NothingRuns { .. }))
-}
-
-/// The next event. Signals have priority.
-async fn next_wake<W: Future<Output = Result<String, CliError>> + Unpin>(
-    signals: &mut ViewSignals,
-    news: &mut HeadStream,
-    typing: &mut Typing,
-    outlet: Option<&mut Outlet>,
-    waiting: Option<&mut W>,
-) -> Wake {
-    let held = signals.terminated.is_some();
-    let other = async {
-        tokio::select! {
-            event = news.next() => Wake::News(event.and_then(Result::ok)),
-            Some(line) = typing.line() => Wake::Typed(line),
-            Some(what) = OptionFuture::from(outlet.map(Outlet::lost)) => Wake::Lost(what),
-            Some(came) = OptionFuture::from(waiting) => Wake::Waited(came),
-        }
-    };
-    tokio::select! {
-        biased;
-        sign = signals.next() => Wake::Signal(sign),
-        wake = other, if !held => wake,
-    }
 }
 
 /// The process that determined the exit code, if it is not the one that ended first.

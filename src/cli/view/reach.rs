@@ -93,7 +93,7 @@ impl ViewState {
     }
 
     async fn ask_for_news(&self) -> Result<HeadStream, ClientError> {
-        Client::connect(&self.address()).await?.only_of(&self.plan.run).head(true).await
+        Client::connect(&self.address()).await?.only_of(Some(&self.plan.run)).head(true).await
     }
 
     /// How the run ended, if it ended while we were not connected, from the journal.

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::OptionFuture;
 use nix::sys::signal::Signal;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 
 use crate::cli::error::CliError;
 use crate::cli::output::outlet::reader_gone;
+use crate::cli::runtime::{SignalSet, until};
 use crate::config::inherit::is_ignored;
 use crate::model::request::SAME_REQUEST;
 
@@ -30,10 +30,7 @@ const WITH_HANGUP: Duration = Duration::from_millis(100);
 
 /// The signals that a view handles. Signals that the caller ignored (`nohup`) stay ignored.
 pub(super) struct ViewSignals {
-    interrupt: Option<tokio::signal::unix::Signal>,
-    terminate: Option<tokio::signal::unix::Signal>,
-    hangup: Option<tokio::signal::unix::Signal>,
-    resize: tokio::signal::unix::Signal,
+    signals: SignalSet,
     /// When a signal last requested a stop.
     pub(super) asked: Option<Instant>,
     /// The end of the period in which a SIGHUP may follow SIGTERM.
@@ -42,34 +39,31 @@ pub(super) struct ViewSignals {
 
 impl ViewSignals {
     pub(super) fn new() -> std::io::Result<Self> {
-        let unless_ignored = |number: Signal, kind| {
-            if is_ignored(number) { Ok(None) } else { signal(kind).map(Some) }
-        };
-        Ok(Self {
-            interrupt: unless_ignored(Signal::SIGINT, SignalKind::interrupt())?,
-            terminate: unless_ignored(Signal::SIGTERM, SignalKind::terminate())?,
-            hangup: unless_ignored(Signal::SIGHUP, SignalKind::hangup())?,
-            resize: signal(SignalKind::window_change())?,
-            asked: None,
-            terminated: None,
-        })
+        let ending = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM];
+        let ending = ending.into_iter().filter(|signal| !is_ignored(*signal));
+        let kinds = ending.map(|signal| SignalKind::from_raw(signal as i32));
+        let kinds: Vec<_> = kinds.chain([SignalKind::window_change()]).collect();
+        Ok(Self { signals: SignalSet::new(&kinds)?, asked: None, terminated: None })
     }
 
     /// Cancel-safe.
     pub(super) async fn next(&mut self) -> Sign {
-        let passes = self.terminated.map(|moment| tokio::time::sleep_until(moment.into()));
-        let passes = OptionFuture::from(passes);
-        tokio::select! {
+        let kind = tokio::select! {
             biased;
-            Some(()) = arrives(&mut self.hangup) => return Sign::Hangup,
-            Some(()) = arrives(&mut self.interrupt) => {}
-            Some(()) = arrives(&mut self.terminate) => {
+            kind = self.signals.next() => Some(kind),
+            // The absence of a hangup is not announced, so this waits for the time to pass.
+            () = until(self.terminated.map(Into::into)) => None,
+        };
+        match kind {
+            Some(kind) if kind == SignalKind::hangup() => return Sign::Hangup,
+            Some(kind) if kind == SignalKind::window_change() => return Sign::Resize,
+            Some(kind) if kind == SignalKind::terminate() => {
                 self.terminated.get_or_insert_with(|| Instant::now() + WITH_HANGUP);
                 return Sign::Nothing;
             }
-            // The absence of a hangup is not announced, so this waits for the time to pass.
-            Some(()) = passes => self.terminated = None,
-            _ = self.resize.recv() => return Sign::Resize,
+            // SIGINT.
+            Some(_) => {}
+            None => self.terminated = None,
         }
         // The supervisor merges repeated requests too (`src/supervisor/patience.rs`), but may receive these
         // later and further apart.
@@ -79,11 +73,6 @@ impl ViewSignals {
         self.asked = Some(Instant::now());
         Sign::Stop
     }
-}
-
-/// Returns at once if the signal is ignored.
-async fn arrives(signal: &mut Option<tokio::signal::unix::Signal>) -> Option<()> {
-    signal.as_mut()?.recv().await
 }
 
 /// Do this until it is done, a signal asks to stop, or standard output has no reader any more.

@@ -94,7 +94,7 @@ pub(in crate::cli) fn serve_in_background(task: &str) -> Result<u8, CliError> {
         // The command that has started it reads this line.
         let guardian = guardian((place, access), &dir)
             .inspect_err(|error| _ = output::print(&format!("{error}\n")))?;
-        let guardian = guardian.only(Some(task.instance)).until_end_of(Some(task.run));
+        let guardian = guardian.only(Some(task.instance), Some(task.run));
         let greet = async {
             if let Some(link) = first_link(&guardian).await {
                 let _ = output::print(&format!("{link}\n"));

@@ -69,7 +69,7 @@ impl How {
 }
 
 /// Open this link. A failure is only a warning, as the link is printed as well.
-pub(super) async fn open((link, is_shared): (&str, bool), how: How, own: &OwnPath, dir: &Path) {
+pub(super) async fn open(link: &str, is_shared: bool, how: How, own: &OwnPath, dir: &Path) {
     let address = if !is_shared && is_guarded(link) {
         Ok(link.to_owned())
     } else {
@@ -188,7 +188,7 @@ mod tests {
         let own = OwnPath::of(&Env::of([("PATH", bin.as_os_str())]), []);
         let arguments = std::thread::spawn(move || std::fs::read_to_string(called).unwrap());
         crate::cli::runtime::block_on(async {
-            open((link, is_shared), How::Browser, &own, &pages).await;
+            open(link, is_shared, How::Browser, &own, &pages).await;
             Ok(())
         })
         .unwrap();

@@ -57,7 +57,7 @@ pub(super) fn manage(what: &WebVerb, env: &Env, dir: &Path) -> Result<u8, CliErr
         WebVerb::User { verb } => manage_users(verb, env, dir),
         WebVerb::Sessions { json } => list_sessions(dir, *json),
         WebVerb::Logout { id: Some(id), .. } => log_out(dir, id),
-        WebVerb::Logout { id: None, .. } => ended(dir, End::All, ("done", 0)),
+        WebVerb::Logout { id: None, .. } => ended(dir, End::All, "done", 0),
     }
 }
 
@@ -73,12 +73,12 @@ fn manage_users(verb: &WebUserVerb, env: &Env, dir: &Path) -> Result<u8, CliErro
             let password = password()?;
             let before = sessions_of(dir, name)?;
             change(env, |users| users.change(name, &password))?;
-            ended(dir, End::User(name), (&format!("{name} has a new password"), before))
+            ended(dir, End::User(name), &format!("{name} has a new password"), before)
         }
         WebUserVerb::Remove { name } => {
             let before = sessions_of(dir, name)?;
             change(env, |users| users.remove(name))?;
-            ended(dir, End::User(name), (&format!("{name} is removed"), before))
+            ended(dir, End::User(name), &format!("{name} is removed"), before)
         }
     }
 }
@@ -170,7 +170,7 @@ fn sessions_of(dir: &Path, name: &str) -> Result<usize, CliError> {
 
 /// End sessions on all web servers of this user, and print `what` with the number of ended sessions. Servers watch the
 /// file of users, so they may have ended some of the `before` earlier sessions already.
-fn ended(dir: &Path, which: End<'_>, (what, before): (&str, usize)) -> Result<u8, CliError> {
+fn ended(dir: &Path, which: End<'_>, what: &str, before: usize) -> Result<u8, CliError> {
     let (ended, done) = of_all(dir, &async |door| door::end(door, which).await)?;
     let ended = ended.into_iter().map(|(_, ended)| ended).sum::<usize>().max(before);
     output::print(&format!("{what}; sessions ended: {ended}\n"))?;

@@ -61,7 +61,7 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
         if is_ours { "Ctrl-C ends the run, too." } else { "Ctrl-C ends the page, not the run." };
     let place = Listen { host: None, port: args.port };
     runtime::block_on(async {
-        let guardian = guardian_here((place, access), &dir)?.only(Some(id)).until_end_of(Some(run));
+        let guardian = guardian_here(place, access, &dir)?.only(Some(id), Some(run));
         let watch = guardian.watch(ended(&instance, is_ours, end_signals()?));
         let (done, greeted) = tokio::join!(watch, greet(&guardian, &browser, end));
         open::remove_pages(&dir);

@@ -44,7 +44,7 @@ pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Di
                 );
                 mistakes.add(at.clone(), text);
             }
-            if let Some(text) = out_of_turn((name.get_ref(), stages[from]), (on, stages[to])) {
+            if let Some(text) = out_of_turn(name.get_ref(), stages[from], on, stages[to]) {
                 mistakes.add(at.clone(), text);
             }
             edges.push(Edge { from, to, at });
@@ -72,7 +72,7 @@ fn never_ends(toml: &TmoToml, name: &str) -> bool {
 }
 
 /// Why a process can't depend on another one because of the order of their phases.
-fn out_of_turn((name, own): (&str, Stage), (on, other): (&str, Stage)) -> Option<String> {
+fn out_of_turn(name: &str, own: Stage, on: &str, other: Stage) -> Option<String> {
     match (own, other) {
         (Stage::Dependency, Stage::Main) => Some(format!(
             "`{name}` is of phase dependency and comes before `{on}`, which is of phase main; \

@@ -43,7 +43,7 @@ mod tests {
     use crate::config::toml::kind::{Key, Type};
 
     /// Whether this is a key of a process, or of a table in it.
-    fn is_key(word: &str, keys: &[Key]) -> bool {
+    fn is_key(word: &str, keys: &[&[Key]]) -> bool {
         fn holds(kind: Type, word: &str) -> bool {
             match kind {
                 Type::Table(keys) => is_key(word, keys),
@@ -58,7 +58,7 @@ mod tests {
                 | Type::Word(_) => false,
             }
         }
-        keys.iter().any(|key| key.name == word || holds(key.kind, word))
+        keys.concat().iter().any(|key| key.name == word || holds(key.kind, word))
     }
 
     #[test]
@@ -72,7 +72,7 @@ mod tests {
                 assert_eq!(named(&["else"]), None, "{word}");
             }
         }
-        let of_process = |word: &&&str| PROCESS.iter().any(|key| key.name == **word);
+        let of_process = |word: &&&str| PROCESS.concat().iter().any(|key| key.name == **word);
         let wrong: Vec<_> =
             KEYS.iter().flat_map(|(theirs, _)| *theirs).filter(of_process).collect();
         assert!(wrong.is_empty(), "{wrong:?}");

@@ -22,8 +22,8 @@ pub enum Type {
     List(&'static Type),
     /// A table with keys that the user chooses.
     Map(&'static Type),
-    /// A table with these keys.
-    Table(&'static [Key]),
+    /// A table with the keys of these lists.
+    Table(&'static [&'static [Key]]),
     /// One of several kinds, chosen by the type of the value.
     Either(&'static [Type]),
 }

@@ -29,8 +29,7 @@ use crate::model::detach_keys::DetachKeys;
 use crate::model::rules::{DependencyCondition, Hooks, WatcherPatterns, WebRules};
 use crate::model::{ProcName, name::check_length, nearest::nearest};
 pub use keys::{
-    CommandLine, DeclaredProbe, DependencyEntry, EffectiveSetting, LogTable, ProcessTable,
-    command_line,
+    CommandLine, DependencyEntry, EffectiveSetting, LogTable, ProcessTable, command_line,
 };
 pub use problem::{Diagnostics, SourceText, TomlError, TomlProblem};
 pub use resolve::{Disk, ProcessOverrides, Resolved, resolve_with_disk};
@@ -146,7 +145,7 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Diagnostics), TomlError>
     // The rest of a file with syntax errors can't be checked.
     mistakes.clone().into_result(&source)?;
     let view = Table(document.get_ref());
-    validate::table(view.0, keys::TOP, "", &mut mistakes);
+    validate::table(view.0, &[keys::TOP], "", &mut mistakes);
     if mistakes.is_over() {
         mistakes.clone().into_result(&source)?;
     }

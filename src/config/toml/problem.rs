@@ -86,18 +86,12 @@ impl SourceText {
         format!("{}:{}", self.file, self.line(span))
     }
 
-    fn before(&self, span: &Range<usize>) -> &str {
-        let mut end = span.start.min(self.text.len());
-        while !self.text.is_char_boundary(end) {
-            end -= 1;
-        }
-        &self.text[..end]
-    }
-
     fn problem(&self, Mistake { span, text }: Mistake) -> TomlProblem {
         /// Wider than most terminals; a line may be a whole file.
         const MOST: usize = 160;
-        let before = self.before(&span);
+        let mut places = (0..=span.start.min(self.text.len())).rev();
+        let at = places.find(|&at| self.text.is_char_boundary(at)).unwrap_or_default();
+        let before = &self.text[..at];
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let column = before[start..].chars().count() + 1;
         let line = self.text[start..].split('\n').next().unwrap_or_default();

@@ -54,7 +54,8 @@ pub fn resolve_with_disk(
     toml: &TmoToml,
     procfile: &[ProcfileEntry],
     env: &Env,
-    (disk, mut mistakes): (&Disk<'_>, Diagnostics),
+    disk: &Disk<'_>,
+    mut mistakes: Diagnostics,
 ) -> Result<Resolved, TomlError> {
     let entries = entries(toml, procfile, &mut mistakes);
     check_defaults(toml, entries.len(), &mut mistakes);
@@ -69,7 +70,7 @@ pub fn resolve_with_disk(
         table.check(&mut mistakes);
         let found = ProcessOverrides {
             cwd: cwd::found(table.cwd.as_ref(), env, disk, &mut mistakes),
-            env: env::of(toml, (&entry.name, &table), env, (disk, &mut room), &mut mistakes),
+            env: env::of(toml, &entry.name, &table, env, disk, &mut room, &mut mistakes),
         };
         if found != ProcessOverrides::default() {
             own.insert(entry.name.clone(), found);

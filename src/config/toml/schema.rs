@@ -8,7 +8,7 @@ use crate::model::units::SPAN_PATTERN;
 
 /// The schema.
 pub fn schema() -> Value {
-    let mut schema = of_table(keys::TOP);
+    let mut schema = of_table(&[keys::TOP]);
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!("tmo.toml");
     schema["description"] = json!("What tmo is to know of the processes besides their commands.");
@@ -16,13 +16,13 @@ pub fn schema() -> Value {
     schema
 }
 
-fn of_table(keys: &[Key]) -> Value {
+fn of_table(keys: &[&[Key]]) -> Value {
     let property = |key: &Key| {
         let mut value = of(key.kind);
         value["description"] = json!(key.about);
         (key.name.to_owned(), value)
     };
-    let properties: Map<String, Value> = keys.iter().map(property).collect();
+    let properties: Map<String, Value> = keys.iter().copied().flatten().map(property).collect();
     json!({"type": "object", "additionalProperties": false, "properties": properties})
 }
 

@@ -58,7 +58,7 @@ fn fits(schema: &Value, value: &Value) -> bool {
 fn parser_takes(text: &str) -> bool {
     let document = DeTable::parse(text).unwrap();
     let mut mistakes = Diagnostics::default();
-    validate::table(document.get_ref(), TOP, "", &mut mistakes);
+    validate::table(document.get_ref(), &[TOP], "", &mut mistakes);
     mistakes == Diagnostics::default()
 }
 
@@ -134,6 +134,7 @@ fn draw(kind: Type, bytes: &mut std::slice::Iter<'_, u8>) -> String {
         }
         Type::Map(of) => format!("{{one = {}}}", draw(*of, bytes)),
         Type::Table(keys) => {
+            let keys = keys.concat();
             let mut drawn: Vec<&Key> = (0..next % 4)
                 .map(|_| &keys[usize::from(bytes.next().copied().unwrap_or_default()) % keys.len()])
                 .collect();
@@ -151,7 +152,7 @@ proptest! {
     fn schema_and_parser_agree_on_whatever_is_drawn(bytes in proptest::collection::vec(any::<u8>(), 1..40)) {
         let mut bytes = bytes.iter();
         let process = draw(Type::Table(super::keys::PROCESS), &mut bytes);
-        let log = draw(Type::Table(super::keys::log::KEYS), &mut bytes);
+        let log = draw(Type::Table(&[super::keys::log::KEYS]), &mut bytes);
         both(&format!("process.web = {process}\nlog = {log}\n"));
     }
 
@@ -176,7 +177,7 @@ fn every_example_of_the_manual_can_be_used() {
         let (toml, mistakes) = read(example, "tmo.toml").unwrap();
         let entries = procfile::parse(b"web: w\nworker: k\ndb: d\n", "Procfile").unwrap().entries;
         let disk = Disk { dir: "/x".as_ref(), read: &|_| Ok(vec![]), is_dir: &|_| Ok(()) };
-        let found = resolve_with_disk(&toml, &entries, &Env::default(), (&disk, mistakes));
+        let found = resolve_with_disk(&toml, &entries, &Env::default(), &disk, mistakes);
         assert!(found.is_ok(), "{example}{}", found.unwrap_err());
         assert!(both(example), "{example}");
         assert!(parse(example, "tmo.toml").is_ok());
@@ -187,7 +188,7 @@ fn every_example_of_the_manual_can_be_used() {
 fn keys_of(kind: Type, found: &mut Vec<&'static str>) {
     match kind {
         Type::Table(keys) => {
-            for key in keys {
+            for key in keys.iter().copied().flatten() {
                 found.push(key.name);
                 keys_of(key.kind, found);
             }
@@ -202,7 +203,7 @@ fn keys_of(kind: Type, found: &mut Vec<&'static str>) {
 #[test]
 fn the_manual_names_every_key_and_word_and_shows_every_key() {
     let mut all = vec![];
-    keys_of(Type::Table(TOP), &mut all);
+    keys_of(Type::Table(&[TOP]), &mut all);
     let examples = examples().concat();
     for word in all {
         assert!(MANUAL.contains(word), "`{word}` is not in docs/CONFIG.md");

@@ -7,8 +7,8 @@ use ::toml::Spanned;
 use pretty_assertions::assert_eq;
 
 use super::{
-    CommandLine, DeclaredProbe, Disk, LogTable, ProcessTable, Resolved, TmoToml, TomlError, parse,
-    read, resolve_with_disk,
+    CommandLine, Disk, LogTable, ProcessTable, Resolved, TmoToml, TomlError, parse, read,
+    resolve_with_disk,
 };
 use crate::config::{Env, procfile};
 use crate::model::plan::OnExit;
@@ -98,7 +98,7 @@ pub(super) fn surveyed(text: &str, procfile: &str) -> Result<(TmoToml, Resolved)
     };
     let disk = Disk { dir: Path::new("/x"), read: &read, is_dir: &is_dir };
     let env = Env::of([("PATH", "/bin"), ("HOME", "/h")]);
-    let found = resolve_with_disk(&toml, &procfile.entries, &env, (&disk, mistakes))?;
+    let found = resolve_with_disk(&toml, &procfile.entries, &env, &disk, mistakes)?;
     Ok((toml, found))
 }
 
@@ -151,11 +151,10 @@ fn every_key_is_read() {
         [("db", DependencyCondition::Started), ("migrate", DependencyCondition::Completed)]
     );
     let ready = plain(web.ready.as_ref());
-    assert!(
-        matches!(&ready[0].probe, DeclaredProbe::Probe(Probe::Log(t)) if t.regex && t.any_case)
-    );
+    assert!(matches!(&ready[0].probe, Probe::Log(t) if t.regex && t.any_case));
     assert_eq!((ready[0].timeout_ms, ready[0].every_ms), (30_000, 250));
-    assert_eq!(ready[1].probe, DeclaredProbe::OwnPort("127.0.0.1".into(), PortOwner::Auto));
+    let (host, port) = ("127.0.0.1".into(), Probe::ITS_PORT);
+    assert_eq!(ready[1].probe, Probe::Port { host, port, owner: PortOwner::Auto });
     assert_eq!((ready[1].timeout_ms, ready[1].every_ms), (60_000, 50));
     let live = plain(web.live.as_ref());
     assert_eq!((live.every_ms, live.timeout_ms, live.failures), (5000, 2000, 2));

@@ -20,18 +20,18 @@ use crate::model::units::{millis, of_seconds, parse_bytes, parse_span};
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 
 /// Check a table and everything in it; `name` is its name in messages.
-pub(super) fn table(table: &DeTable<'_>, keys: &[Key], name: &str, mistakes: &mut Diagnostics) {
+pub(super) fn table(table: &DeTable<'_>, keys: &[&[Key]], name: &str, mistakes: &mut Diagnostics) {
     for (word, value) in table {
         let text = word.get_ref().as_ref();
-        match keys.iter().find(|key| key.name == text) {
+        match keys.iter().copied().flatten().find(|key| key.name == text) {
             Some(key) => check(value, key.kind, text, mistakes),
             None => mistakes.add_with(word.span(), |_| unknown(text, keys, name)),
         }
     }
 }
 
-fn unknown(word: &str, keys: &[Key], name: &str) -> String {
-    let names: Vec<_> = keys.iter().map(|key| key.name).collect();
+fn unknown(word: &str, keys: &[&[Key]], name: &str) -> String {
+    let names: Vec<_> = keys.iter().copied().flatten().map(|key| key.name).collect();
     let what = named_here(word, &names).unwrap_or_else(|| or_nearest(word, &names));
     match name {
         "" => format!("unknown key `{word}`; {what}"),
@@ -257,11 +257,6 @@ impl<'a, 'i> Table<'a, 'i> {
     /// The strings of a list; a single string counts as a list of one.
     pub(super) fn texts(self, key: &str) -> Vec<Spanned<String>> {
         self.each(key, |item| item.as_str().map(str::to_owned))
-    }
-
-    /// A path.
-    pub(super) fn path(self, key: &str) -> At<PathBuf> {
-        self.of(key, |value| value.as_str().map(PathBuf::from))
     }
 
     /// The paths of a list; a single path counts as a list of one.

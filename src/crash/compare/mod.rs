@@ -4,7 +4,11 @@
 mod shape;
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::io;
+
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use self::shape::shape;
 use super::life::{Log, pieces};
@@ -26,7 +30,8 @@ const BAD_END: std::time::Duration = std::time::Duration::from_secs(10);
 const MOST_LIVES: usize = 5;
 
 /// A life of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(into = "ComparedLife")]
 pub struct Life {
     /// Its number.
     pub life: LifeId,
@@ -38,7 +43,8 @@ pub struct Life {
     pub ready: bool,
     /// Its records, up to its end.
     records: (u64, u64),
-    asked: bool,
+    /// It was asked to end.
+    pub asked: bool,
     failed: bool,
 }
 
@@ -47,11 +53,6 @@ impl Life {
     pub fn has_failed(&self) -> bool {
         let by_itself = self.ended.is_some_and(|(_, exit)| !exit.success()) && !self.asked;
         self.failed || by_itself
-    }
-
-    /// It ended because that was asked for.
-    pub const fn was_asked(&self) -> bool {
-        self.asked
     }
 
     /// Until when it shows how the process prints when all is well; `None` if it does not.
@@ -72,55 +73,86 @@ impl Life {
     }
 }
 
-/// Lines of the same shape.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A life that was compared.
+#[derive(Serialize, ToSchema)]
+struct ComparedLife {
+    /// Its number.
+    #[schema(value_type = u32)]
+    life: LifeId,
+    /// When it began, RFC 3339 in UTC.
+    started: String,
+    /// When it ended; null if it runs.
+    ended: Option<String>,
+    /// How it ended.
+    exit: Option<Exit>,
+    /// Whether it failed.
+    failed: bool,
+}
+
+impl From<Life> for ComparedLife {
+    fn from(life: Life) -> Self {
+        Self {
+            life: life.life,
+            started: life.started.to_string(),
+            ended: life.ended.map(|(time, _)| time.to_string()),
+            exit: life.ended.map(|(_, exit)| exit),
+            failed: life.has_failed(),
+        }
+    }
+}
+
+/// Lines that differ only in numbers, times and ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ComparedLine)]
 pub struct Shape {
-    /// The first of them.
+    /// The first line.
     pub text: String,
-    /// Where that is.
+    /// The cursor of the first line.
+    #[serde(rename = "cursor", serialize_with = "as_text")]
+    #[schema(value_type = String)]
     pub at: Position,
-    /// When it was printed.
+    /// When the first line was printed, RFC 3339 in UTC.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
     pub time: Timestamp,
-    /// How many there are.
+    /// The number of lines.
     pub count: usize,
 }
 
-/// Two lives side by side.
-#[derive(Debug, Clone, PartialEq, Eq)]
+fn as_text<S: Serializer>(value: &impl Display, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}
+
+/// Two lives of a process side by side.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct Comparison {
-    /// The life in question: the present or last one; of a process that runs again after a failure, the one
-    /// that failed.
-    pub life: Life,
-    /// The last good ones before it, the last one first.
+    /// The current or last life; for a process that runs again after a failure, the life that failed. Null if it
+    /// has not run.
+    #[schema(value_type = Option<ComparedLife>)]
+    pub life: Option<Life>,
+    /// The last good lives before it, the last one first.
+    #[schema(value_type = Vec<ComparedLife>)]
     pub good: Vec<Life>,
-    /// What only the life in question has printed, in order.
+    /// Lines that only `life` has printed, in order: the first line of each kind.
     pub new: Vec<Shape>,
-    /// What only the last good one has printed, in order.
+    /// Lines that only the last good life has printed, in order.
     pub missing: Vec<Shape>,
-    /// The last life before that ended like this one: with most of the lines that are new.
+    /// The last life before `life` that ended in the same way.
+    #[schema(value_type = Option<ComparedLife>)]
     pub alike: Option<Life>,
-    /// Of a life that has printed very much, only the beginning was compared.
+    /// Whether only the beginning was compared, because a life has printed very much.
     pub is_cut: bool,
 }
 
-/// The result of a comparison.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Compared {
-    /// There is no life to compare.
-    NoLife,
-    /// No earlier life of the process was good.
-    NothingGood(Life),
-    /// Both were found.
-    Lives(Box<Comparison>),
-}
-
 /// Compare a life of a process with the last good ones before it.
-pub fn compare(log: &Log<'_>, name: &ProcName) -> io::Result<Compared> {
-    let Some(stream) = log.stream(name) else { return Ok(Compared::NoLife) };
+pub fn compare(log: &Log<'_>, name: &ProcName) -> io::Result<Comparison> {
+    let Some(stream) = log.stream(name) else { return Ok(Comparison::default()) };
     let lives = last_lives(log, name)?;
-    let Some((life, earlier)) = in_question(&lives) else { return Ok(Compared::NoLife) };
+    let Some((life, earlier)) = in_question(&lives) else { return Ok(Comparison::default()) };
     let good = good_before(earlier);
-    let Some(last_good) = good.first() else { return Ok(Compared::NothingGood(*life)) };
+    let Some(last_good) = good.first() else {
+        return Ok(Comparison { life: Some(*life), ..Comparison::default() });
+    };
     let whole = |life: &Life, until| shapes(log, stream, life, (life.started, until));
     let (mine, mut is_cut) = whole(life, Timestamp::LAST)?;
     let (mut known, mut missing) = (Shapes::new(), vec![]);
@@ -138,7 +170,7 @@ pub fn compare(log: &Log<'_>, name: &ProcName) -> io::Result<Compared> {
         Some(failed) => ended_with(log, stream, failed, &new)?.then_some(*failed),
         None => None,
     };
-    Ok(Compared::Lives(Box::new(Comparison { life: *life, good, new, missing, alike, is_cut })))
+    Ok(Comparison { life: Some(*life), good, new, missing, alike, is_cut })
 }
 
 /// Whether a life that failed printed most of these lines shortly before its end.

@@ -45,23 +45,19 @@ static SAID: [(Expr, &str, i32); 11] = [
 ];
 
 pub(super) fn find(found: &mut Findings<'_>) {
-    kernel(found);
-    for (expr, words, score) in &SAID {
-        if let Some((at, line)) = found.last(expr) {
-            let cause = found.add_line(*score, at, CauseKind::OutOfMemory, (*words).to_owned());
-            cause.next = Some(remedy(line).to_owned());
-        }
-    }
-}
-
-/// Evidence from the kernel.
-fn kernel(found: &mut Findings<'_>) {
+    // Evidence from the kernel.
     let kills = found.evidence.facts.oom_kills;
     let killed = found.evidence.signal().map(i32::from) == Some(Signal::SIGKILL as i32);
     if killed && kills > 0 {
         let text = "the kernel killed it for want of memory".to_owned();
         let counted = hearsay(&format!("oom_kill of its control group rose by {kills}"));
         found.add(98, CauseKind::OutOfMemory, text, USED.to_owned()).evidence = Some(counted);
+    }
+    for (expr, words, score) in &SAID {
+        if let Some((at, line)) = found.last(expr) {
+            let cause = found.add_line(*score, at, CauseKind::OutOfMemory, (*words).to_owned());
+            cause.next = Some(remedy(line).to_owned());
+        }
     }
 }
 

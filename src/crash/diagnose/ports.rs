@@ -2,7 +2,7 @@
 
 use super::{Findings, clue, quoted};
 use crate::crash::cause::{Cause, CauseKind};
-use crate::crash::evidence::{Evidence, Holder, OutputLine, OwningRun, SignalSender};
+use crate::crash::evidence::{Evidence, Holder, OutputLine, OwningRun};
 use crate::crash::expr::Expr;
 
 /// The messages of Node, Python, Ruby, Go, Java, Rust, nginx, Postgres, Redis, `MySQL` and common
@@ -133,28 +133,24 @@ pub(super) fn listeners(port: Option<u16>) -> String {
     }
 }
 
-/// If tmo manages the process that holds the port, tmo must stop it; otherwise it would be
-/// restarted.
-fn told_of(tenant: &OwningRun, who: &SignalSender, port: u16) -> (String, String) {
-    let name = &tenant.name;
-    let stop = format!("tmo stop {}", quoted(name));
-    let (whose, next) = match &tenant.socket {
-        None => (String::new(), stop),
-        Some(socket) => (" of another run".to_owned(), format!("{stop} -s {}", quoted(socket))),
-    };
-    (format!("port {port} is taken by {name}{whose} ({}, pid {})", who.name, who.pid), next)
-}
-
 fn describe(evidence: &Evidence, port: Option<u16>) -> (String, String) {
     let Some(port) = port else {
         let text = "a port or address was taken, and the output does not say which";
         return (text.to_owned(), listeners(None));
     };
     let holder = evidence.facts.holders.iter().find(|holder| holder.port == port);
-    if let Some(Holder { process: Some(who), tenant: Some(tenant), .. }) = holder
-        && (tenant.socket.is_some() || tenant.name != evidence.name.as_str())
+    // If tmo manages the process that holds the port, tmo must stop it; otherwise it would be restarted.
+    if let Some(Holder { process: Some(who), tenant: Some(OwningRun { name, socket }), .. }) =
+        holder
+        && (socket.is_some() || name != evidence.name.as_str())
     {
-        return told_of(tenant, who, port);
+        let stop = format!("tmo stop {}", quoted(name));
+        let (whose, next) = match socket {
+            None => ("", stop),
+            Some(socket) => (" of another run", format!("{stop} -s {}", quoted(socket))),
+        };
+        let text = format!("port {port} is taken by {name}{whose} ({}, pid {})", who.name, who.pid);
+        return (text, next);
     }
     let other = evidence.others.iter().find(|(_, reported)| *reported == port);
     match (holder, other) {

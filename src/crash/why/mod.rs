@@ -30,7 +30,7 @@ use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::{ProcName, ProcessStatus};
 
-pub use self::well::{time_of_day, well};
+pub use self::well::time_of_day;
 
 /// Number of last lines of a process that has no crash report.
 pub const LAST_LINES: usize = 10;
@@ -39,7 +39,7 @@ pub const LAST_LINES: usize = 10;
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// What is wrong with a process.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Why {
     /// The schema version.
@@ -262,8 +262,7 @@ impl<'a> Analysis<'a> {
         }
         let Some((lived, place)) = last else { return Ok(None) };
         // A process that ended by itself was not stopped, whatever followed.
-        let stopped = self.log.was_stopped(name, &lived, &place)?;
-        let failed = self.log.failed_of(name, &lived, &place)?;
+        let (stopped, failed) = self.log.ended_by_tmo(name, &lived, &place)?;
         let trigger = failed.or(trigger.filter(|_| stopped));
         let input = self.input(name, run, lived, trigger);
         Ok(Some((examine_in(&input, Some((&self.log, &place))), None)))
@@ -322,17 +321,9 @@ impl<'a> Analysis<'a> {
             api: API,
             process: name.clone(),
             wrong: true,
-            state: None,
             causes: vec![cause],
-            exit_code: None,
-            signal: None,
-            timestamp: None,
             last_logs: lines.collect(),
-            others: vec![],
-            report: None,
-            run_ended: None,
-            about: About::Waiting,
-            unwritable: None,
+            ..Why::default()
         }
     }
 
@@ -362,10 +353,8 @@ fn of_report((report, path): Report, state: Option<&ProcessState>) -> Why {
         signal: report.signal,
         timestamp: Some(report.timestamp),
         last_logs: report.last_logs,
-        others: vec![],
         report: path,
-        run_ended: None,
         about: About::End { lived: Some(lived), earlier: false },
-        unwritable: None,
+        ..Why::default()
     }
 }

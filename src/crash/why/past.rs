@@ -6,7 +6,7 @@ use crate::crash::record::examine_in;
 use crate::crash::{Cause, CauseKind, Log, Trigger};
 use crate::journal::last::last_events;
 use crate::journal::last_run::RecordedEnd;
-use crate::journal::streams::{Stream, is_meant, refuse_unknown};
+use crate::journal::streams::{is_meant, refuse_unknown};
 use crate::model::event::{RunProblem, What};
 use crate::model::plan::start_and_let_end;
 use crate::model::run_end::{Culprit, End};
@@ -29,11 +29,6 @@ pub(super) struct LastRunEnd {
 }
 
 impl LastRunEnd {
-    /// The process that this word means, if it had not started.
-    fn unstarted(&self, name: &str, streams: &[Stream]) -> Option<&ProcName> {
-        self.end.unstarted.iter().find(|process| is_meant(name, process, streams))
-    }
-
     /// How it ended, to follow "the run".
     pub(super) fn words(&self) -> String {
         if self.run.is_none() {
@@ -86,7 +81,8 @@ impl Analysis<'_> {
             return Ok(Some(self.gave_up(trouble)));
         }
         let Some(process) = last_to_end(name, &self.log)? else {
-            return match ended.unstarted(name, self.log.streams()) {
+            let is_it = |process: &&ProcName| is_meant(name, process, self.log.streams());
+            return match ended.end.unstarted.iter().find(is_it) {
                 Some(process) => Ok(Some(self.did_not_start(process, &ended))),
                 None => self.in_an_earlier_run(name),
             };
@@ -144,9 +140,8 @@ impl Analysis<'_> {
         let log = Log::with_index(self.sources.dirs, 0, self.sources.index)?;
         let Some(process) = last_to_end(name, &log)? else { return Ok(None) };
         let Some((lived, place)) = log.last_ended(&process)? else { return Ok(None) };
-        let stopped = log.was_stopped(&process, &lived, &place)?;
-        let trigger = log.failed_of(&process, &lived, &place)?;
-        let trigger = trigger.or(stopped.then_some(Trigger::Asked));
+        let (stopped, failed) = log.ended_by_tmo(&process, &lived, &place)?;
+        let trigger = failed.or(stopped.then_some(Trigger::Asked));
         let input = self.input(&process, "", lived, trigger);
         let mut answer = of_report((examine_in(&input, Some((&log, &place))), None), None);
         answer.wrong = false;

@@ -133,8 +133,7 @@ impl Analysis<'_> {
     fn just_failed(&self, process: &ProcessState, run: &str) -> Result<Option<Report>, WhyError> {
         let last = self.log.last_ended(&process.name)?;
         let Some((lived, place)) = last.filter(|_| process.lives > 1) else { return Ok(None) };
-        let failed = self.log.failed_of(&process.name, &lived, &place)?;
-        let stopped = self.log.was_stopped(&process.name, &lived, &place)?;
+        let (stopped, failed) = self.log.ended_by_tmo(&process.name, &lived, &place)?;
         if failed.is_none() && (stopped || lived.exit.success()) {
             return Ok(None);
         }

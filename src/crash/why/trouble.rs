@@ -112,9 +112,7 @@ pub fn asked<'a>(
     name: Option<&str>,
 ) -> Result<Vec<&'a ProcessState>, WhyError> {
     let words: Vec<String> = name.into_iter().map(str::to_owned).collect();
-    ProcessState::refuse_unknown(&words, processes).map_err(WhyError::unknown)?;
-    let named = |process: &&ProcessState| name.is_none_or(|name| process.is_meant(name));
-    Ok(processes.iter().filter(named).collect())
+    ProcessState::chosen(&words, processes).map_err(WhyError::unknown)
 }
 
 /// Why a running process does not work: one that it depends on has ended.

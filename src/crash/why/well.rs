@@ -3,7 +3,7 @@
 use super::trouble::asked;
 use super::{Analysis, WhyError};
 use crate::crash::store;
-use crate::model::request::{ProcessState, State};
+use crate::model::request::ProcessState;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName, ProcessStatus};
 use crate::sys::local;
@@ -12,7 +12,9 @@ impl Analysis<'_> {
     /// The text if nothing is wrong, which is not a failure of this command.
     pub(super) fn all_is_well(&self, name: Option<&str>, flags: &str) -> Result<String, WhyError> {
         if let Some(state) = &self.state {
-            return self.well(state, name, flags);
+            let asked = asked(&state.processes, name)?;
+            let named = |name: &ProcName| asked.iter().any(|process| process.name == *name);
+            return Ok(well(&asked, name.is_some()) + &self.crashed(named, flags));
         }
         if let Some(name) = name {
             let finished = self.finished(name)?;
@@ -32,12 +34,6 @@ impl Analysis<'_> {
             format!("; {name} crashed in an earlier run: `tmo crashes show {name}{flags}`")
         });
         Ok(format!("the last run {ended}{crash}"))
-    }
-
-    fn well(&self, state: &State, name: Option<&str>, flags: &str) -> Result<String, WhyError> {
-        let asked = asked(&state.processes, name)?;
-        let named = |name: &ProcName| asked.iter().any(|process| process.name == *name);
-        Ok(well(&asked, name.is_some()) + &self.crashed(named, flags))
     }
 
     /// The last crash of each of these processes in this run, in words that follow an answer.
@@ -62,7 +58,7 @@ impl Analysis<'_> {
 }
 
 /// A message that these processes are fine; about a single one if it was named.
-pub fn well(processes: &[&ProcessState], named: bool) -> String {
+fn well(processes: &[&ProcessState], named: bool) -> String {
     let is = |process: &ProcessState| match process.exit {
         Some(exit) if process.finished => as_expected(&process.name, exit),
         Some(_) | None => format!("{} is {}", process.name, process.state),

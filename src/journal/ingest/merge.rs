@@ -125,7 +125,7 @@ impl Ingest {
         let splitter = &self.streams[at].splitter;
         if splitter.unsettled() && !splitter.awaits_start() {
             // The markers that were given up are placed behind all output.
-            self.drain_stderr((at, stderr), (u64::MAX, None), progress)?;
+            self.drain_stderr((at, stderr), u64::MAX, None, progress)?;
         }
         loop {
             let kind = match self.advance_one(at, limit, progress)? {
@@ -147,7 +147,7 @@ impl Ingest {
                 let stream = &mut self.streams[at];
                 let time = stream.reader.time_of(stream.splitter.position() + 1)?;
                 let until = (backlog == Backlog::Yes || begins_anew).then_some(time);
-                self.drain_stderr((at, stderr), (most, until), progress)?;
+                self.drain_stderr((at, stderr), most, until, progress)?;
             }
             self.streams[at].splitter.pass_marker();
         }
@@ -157,7 +157,8 @@ impl Ingest {
     fn drain_stderr(
         &mut self,
         (main, stderr): (usize, usize),
-        (most, until): (u64, Option<Timestamp>),
+        most: u64,
+        until: Option<Timestamp>,
         progress: &mut IngestProgress,
     ) -> io::Result<()> {
         let life = self.streams[main].splitter.life();

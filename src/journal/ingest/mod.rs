@@ -11,7 +11,7 @@ use std::io;
 use merge::Backlog;
 use stream::{IndexingStop, Stream};
 
-use super::append::EventWriter;
+use super::append::{Appender, EVENTS_SLUG};
 use super::expected_markers::Expected;
 use super::format::Marked;
 use super::index::{IndexState, IndexWriter, recover};
@@ -19,6 +19,7 @@ use super::reader::IndexReader;
 use super::record::{EVENTS, Kind, Record};
 use super::retention::{Deleted, delete_old_output};
 use super::segment::{Dirs, LOG, Listing, Segment, SegmentDir};
+use super::small;
 use super::split::{Lost, MarkerTrust, Splitter};
 use super::stream::StreamReader;
 use super::streams::STDERR_SUFFIX;
@@ -34,7 +35,8 @@ const BUFFER: usize = 256 << 10;
 pub struct Ingest {
     dirs: Dirs,
     index: Index,
-    events: Option<EventWriter>,
+    /// The supervisor's events.
+    events: Option<Appender>,
     streams: Vec<Stream>,
     buffer: Vec<u8>,
     out: Vec<Record>,
@@ -95,7 +97,7 @@ impl Ingest {
     pub fn open(dirs: &Dirs, streams: &[(u16, String)], segment: u64) -> io::Result<Self> {
         let index = Index::Disk(IndexWriter::open(dirs)?);
         let mut this = Self::with(dirs, index, streams, MarkerTrust::Announced)?;
-        this.events = Some(EventWriter::open(dirs, segment));
+        this.events = Some(Appender::open(dirs, EVENTS_SLUG, segment, false));
         for at in 0..this.streams.len() {
             this.hold_back(at);
         }
@@ -460,9 +462,11 @@ impl Ingest {
     }
 
     fn append_event(&mut self, time: Timestamp, json: &[u8]) -> Option<Record> {
-        let (offset, len) = self.events.as_mut()?.append(time, json);
+        let events = self.events.as_mut()?;
+        let (offset, line) = (events.end(), [json, b"\n"].concat());
+        events.append(time, &line);
         let empty = Record::empty(Kind::Event, EVENTS, time);
-        Some(Record { offset, len, lines: 1, ..empty })
+        Some(Record { offset, len: small(line.len()), lines: 1, ..empty })
     }
 
     /// Write a gap of unknown length: output of the stream may be missing here. As long as

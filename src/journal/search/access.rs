@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::entry::{Among, Names, entry_json};
 use super::line_counts::{LineCounts, lines_within};
-use super::lines::{Entry, Lines, Split};
+use super::lines::{Lines, Split};
 use super::page::{Direction, Pager, Want, before_last};
 use super::pattern::Pattern;
 use super::place::{Share, output, record_at, share};
@@ -272,95 +272,60 @@ impl History for RunHistory {
             let record = record_at(&mut index, &filter, (floor, upto), byte)?;
             begin = begin.max(Position { record, skip: 0 });
         }
-        let way = match page.before.as_deref() {
+        let (direction, mut at) = match page.before.as_deref() {
             Some("end") => (Direction::Up, end),
             Some(text) => (Direction::Up, cursor(text)?.min(end)),
             None => (Direction::Down, begin),
         };
         let gone = |after: Position| after.record.saturating_add(1) < floor;
         let reset = place.is_some() && query.since.is_none() && after.is_none_or(gone);
-        let mut reader = PageReader {
-            pager: Pager::new(IndexReader::open(&self.dirs), filter),
-            want: Want {
-                bytes: PART,
-                budget: if page.step { STEP } else { u64::MAX },
-                pattern: query.pattern,
-                ..Want::entries(most)
-            },
-            floor: begin,
-            upto,
-            after,
-            names: Names::of(&self.dirs, &streams),
-            styles: page.styles.then(|| Styles::new(&self.dirs)),
-            types: &ask.types,
-        };
-        Ok(HistoryPage { reset, ..reader.read(way, most)? })
-    }
-}
-
-/// Reads one page.
-struct PageReader<'a> {
-    pager: Pager,
-    want: Want,
-    floor: Position,
-    upto: u64,
-    /// Only entries after this one.
-    after: Option<Position>,
-    names: Names,
-    styles: Option<Styles>,
-    types: &'a [&'static str],
-}
-
-impl PageReader<'_> {
-    fn read(
-        &mut self,
-        (direction, mut at): (Direction, Position),
-        most: usize,
-    ) -> io::Result<HistoryPage> {
-        let (mut page, mut size) = (HistoryPage::default(), 0);
+        let mut pager = Pager::new(IndexReader::open(&self.dirs), filter);
+        let budget = if page.step { STEP } else { u64::MAX };
+        let pattern = query.pattern;
+        let mut want = Want { bytes: PART, budget, pattern, ..Want::entries(most) };
+        let mut names = Names::of(&self.dirs, &streams);
+        let mut styles = page.styles.then(|| Styles::new(&self.dirs));
+        let line_type = Some(LOG).filter(|_| !ask.types.is_empty());
+        let (mut answer, mut size) = (HistoryPage { reset, ..HistoryPage::default() }, 0);
         loop {
-            self.want.entries = most - page.entries.len();
+            want.entries = most - answer.entries.len();
             let step = match direction {
-                Direction::Up => self.pager.up(at, self.floor, &self.want)?,
-                Direction::Down => self.pager.down(at, self.upto, &self.want)?,
+                Direction::Up => pager.up(at, begin, &want)?,
+                Direction::Down => pager.down(at, upto, &want)?,
             };
             let mut found = vec![];
             for kept in &step.entries {
                 let entry = kept.entry();
-                if self.after.is_none_or(|after| entry.position > after) {
-                    found.extend(self.entry(&entry)?);
+                if after.is_some_and(|after| entry.position <= after) {
+                    continue;
+                }
+                let runs = match &mut styles {
+                    Some(styles) if entry.is_line() => Some(styled_text(&styles.rows(&entry)?)),
+                    Some(_) | None => None,
+                };
+                let among = Among::default();
+                let (kind, json) = entry_json(&mut names, &entry, among, line_type, runs);
+                if wants(&ask.types, &kind, entry.is_line()) {
+                    let cursor = entry.position.to_string();
+                    found.push(HistoryEntry { cursor, kind, json });
                 }
             }
             size += found.iter().map(|entry| entry.json.len()).sum::<usize>();
             match direction {
-                Direction::Up => _ = page.entries.splice(0..0, found),
-                Direction::Down => page.entries.extend(found),
+                Direction::Up => _ = answer.entries.splice(0..0, found),
+                Direction::Down => answer.entries.extend(found),
             }
             at = step.reached;
-            let is_step = self.want.budget < u64::MAX;
-            if step.end || is_step || page.entries.len() >= most || size >= LARGEST_PAGE {
-                page.more = !step.end;
+            if step.end || page.step || answer.entries.len() >= most || size >= LARGEST_PAGE {
+                answer.more = !step.end;
                 let reached = match direction {
                     Direction::Up => Some(at),
                     Direction::Down => before_first_byte(at),
                 };
-                page.reached = reached.map(|at| at.to_string());
-                return Ok(page);
+                answer.reached = reached.map(|at| at.to_string());
+                return Ok(answer);
             }
         }
-    }
-
-    /// An entry as JSON, if it has one of the wanted types.
-    fn entry(&mut self, entry: &Entry<'_>) -> io::Result<Option<HistoryEntry>> {
-        let runs = match &mut self.styles {
-            Some(styles) if entry.is_line() => Some(styled_text(&styles.rows(entry)?)),
-            Some(_) | None => None,
-        };
-        let is_line = entry.is_line();
-        let line_type = Some(LOG).filter(|_| !self.types.is_empty());
-        let (kind, json) = entry_json(&mut self.names, entry, Among::default(), line_type, runs);
-        let cursor = entry.position.to_string();
-        Ok(wants(self.types, &kind, is_line).then_some(HistoryEntry { cursor, kind, json }))
     }
 }
 

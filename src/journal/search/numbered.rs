@@ -11,6 +11,7 @@ use super::entry::{Among, Names, entry_json};
 use super::line_counts::Counted;
 use super::lines::Entry;
 use super::page::{Pager, Want};
+use super::place::share;
 use crate::journal::clear;
 use crate::journal::cursor::{Filter, Position};
 use crate::journal::reader::IndexReader;
@@ -62,12 +63,8 @@ impl RunHistory {
         let range = choose(all);
         let (first, last) = (*range.start(), (*range.end()).min(all));
         let mut page = NumberedPage { first, all, ..NumberedPage::default() };
-        let text = |index: &mut IndexReader, at| {
-            let state = index.state_at(at)?;
-            let its = state.streams.values().filter(|one| filter.takes(one.stream));
-            Ok::<u64, io::Error>(its.map(|one| one.text).sum())
-        };
-        page.bytes = text(&mut index, upto)?.saturating_sub(text(&mut index, floor)?);
+        let end = Position { record: upto, skip: 0 };
+        page.bytes = share(&mut index, &filter, (floor, upto), end)?.all;
         if first > last {
             return Ok(page);
         }

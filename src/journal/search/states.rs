@@ -7,6 +7,7 @@ use super::landmark::{Landmark, LandmarkEvent, Landmarks};
 use crate::journal::clear;
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::Dirs;
+use crate::journal::streams::Streams;
 use crate::model::ProcessStatus;
 use crate::model::request::ProcessState;
 
@@ -72,6 +73,8 @@ pub fn states_after(
 
 /// Set the final states of processes in the last run, as far as its records have them.
 pub fn last_states(dirs: &Dirs, processes: &mut [ProcessState]) -> io::Result<()> {
+    // Without the list of streams, no record can be told from that of another process.
+    Streams::open(dirs).map_err(io::Error::other)?;
     let mut index = IndexReader::open(dirs);
     let (floor, mut end) = (index.first()?.max(clear::mark(dirs)), index.len()?);
     let (mut landmarks, mut marks) = (Landmarks::new(dirs), vec![]);

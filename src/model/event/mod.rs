@@ -1,7 +1,7 @@
 //! Events: what the supervisor writes to the log about the run and its processes.
 //!
-//! An event is stored with its values. Its text is generated from the values, only by [`Event::text`], and
-//! only for display: no code may parse it. The text is also stored, for programs that do not know the values. Events
+//! An event is stored with its values. Its text is generated from the values, by [`Event::text`], and only for
+//! display: no code may parse it. The text is also stored, for programs that do not know the values. Events
 //! written by version 0.1.0 are shown by their stored text, because they have no values.
 
 mod problem;
@@ -20,10 +20,13 @@ pub use self::values::{
     Adoption, Fact, HookProblem, ReportSummary, RunProblem, Slow, SlowStop, Sooner, Trouble,
 };
 pub use self::words::{Words, lacking, list, missed};
+use self::words::{after_ends, behind, journal_state, main_started};
+use super::count::in_a_row;
 use super::life::or_zero;
 use super::member::Member;
 use super::run_end::End;
 use super::signal::SignalName;
+use super::units::limit;
 use super::{LifeId, ProcName, Untrusted};
 
 /// Something that has happened.
@@ -48,21 +51,25 @@ impl Event {
     }
 }
 
-/// What has happened. Field names must differ from those of `Stored` and of a line of the API.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What has happened, and its text, which is empty if the log does not show it. Field names must differ from those of
+/// `Stored` and of a line of the API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum What {
     /// The run has begun. One event per fact about it.
+    #[error("{fact}")]
     Begin {
         /// One of these facts.
         fact: Fact,
     },
     /// A new supervisor has taken over.
+    #[error("{found}")]
     Adopted {
         /// What the new supervisor found.
         found: Adoption,
     },
     /// The run is over.
+    #[error("")]
     End {
         /// The id of the run.
         run: String,
@@ -71,11 +78,13 @@ pub enum What {
         end: End,
     },
     /// The configuration was read again.
+    #[error("")]
     Reload {
         /// The changes, process by process.
         changes: Vec<Value>,
     },
     /// A client has requested something of the run, or of the process concerned.
+    #[error("")]
     Command {
         /// The command: `restart`, `stop`, …
         command: String,
@@ -86,11 +95,13 @@ pub enum What {
         by: Untrusted,
     },
     /// A client was refused.
+    #[error("{notice}")]
     Refused {
         /// The reason, for display.
         notice: String,
     },
     /// An overmind client has begun or stopped streaming the log.
+    #[error("Echo #{number} {}", if *opened { "opened" } else { "closed" })]
     Echo {
         /// Its number.
         number: u64,
@@ -98,11 +109,13 @@ pub enum What {
         opened: bool,
     },
     /// Desktop notifications do not work.
+    #[error("No notice can be shown on the desktop: {why}")]
     Notify {
         /// The reason.
         why: String,
     },
     /// The journal cannot be written, or can be written again.
+    #[error("The journal {}", journal_state(dir, *again, cause.as_ref()))]
     Disk {
         /// Its directory.
         dir: String,
@@ -113,21 +126,29 @@ pub enum What {
         cause: Option<String>,
     },
     /// A hook failed.
+    #[error("{why}")]
     Hook {
         /// The reason.
         why: HookProblem,
     },
     /// Processes take long to stop.
+    #[error("{0}")]
     SlowStop(SlowStop),
     /// All processes have ended.
+    #[error(
+        "All processes have ended; Ctrl-C or `tmo quit` ends tmo, `tmo restart NAME` starts one again"
+    )]
     Idle,
     /// The tmux server is gone.
+    #[error("The tmux server is gone: ending everything")]
     TmuxGone,
     /// All dependencies are ready.
     #[serde(rename = "lifecycle:dependencies-ready")]
+    #[error("All dependencies are ready")]
     DependenciesReady,
     /// All main processes have been started, except for those that were skipped.
     #[serde(rename = "lifecycle:main-started")]
+    #[error("{}", main_started(skipped))]
     MainStarted {
         /// The skipped processes.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -135,21 +156,26 @@ pub enum What {
     },
     /// No main process is left.
     #[serde(rename = "lifecycle:main-stopped")]
+    #[error("All main processes are stopped")]
     MainStopped,
     /// The first process of the cleanup is about to start.
     #[serde(rename = "lifecycle:cleanup-started")]
+    #[error("The cleanup begins")]
     CleanupStarted,
     /// No process of the cleanup is left.
     #[serde(rename = "lifecycle:cleanup-complete")]
+    #[error("The cleanup is over")]
     CleanupComplete,
     /// The run as a whole has failed.
     #[serde(rename = "lifecycle:error")]
+    #[error("{why}")]
     Failed {
         /// The reason.
         why: RunProblem,
     },
 
     /// Another program listened on its port when the run was started.
+    #[error("Port {port} is taken: {by} listens on it")]
     PortTaken {
         /// The port.
         port: u16,
@@ -157,18 +183,22 @@ pub enum What {
         by: String,
     },
     /// The process waits for other processes.
+    #[error("Waiting for {}", list(on))]
     Waiting {
         /// The processes that it waits for.
         on: Vec<ProcName>,
     },
     /// It is ready.
+    #[error("Ready")]
     Ready,
     /// It will not become ready.
+    #[error("Not ready: {why}")]
     NotReady {
         /// The reason.
         why: Problem,
     },
     /// It fails its liveness check.
+    #[error("Does not work any more ({}): {answer}", in_a_row(*times))]
     Unhealthy {
         /// Number of consecutive failures.
         times: u32,
@@ -176,33 +206,40 @@ pub enum What {
         answer: String,
     },
     /// It passes its liveness check again.
+    #[error("Works again")]
     Healthy,
     /// It printed a line that matches a failure pattern, and is being restarted.
+    #[error("Failed: printed `{line}`")]
     Failing {
         /// The line.
         line: String,
     },
     /// It has failed and is not restarted automatically.
+    #[error("Broken: {why}")]
     Broken {
         /// The reason.
         why: Problem,
     },
     /// It will not be started.
+    #[error("Skipped: {why}")]
     Skipped {
         /// The reason.
         why: Skip,
     },
     /// Its installation has begun.
+    #[error("Installing...")]
     Installing {
         /// The life that installs.
         life: LifeId,
     },
     /// Its installation is complete.
+    #[error("Installed")]
     Installed {
         /// The life that installed.
         life: LifeId,
     },
     /// Its installation has failed.
+    #[error("The {why}")]
     InstallFailed {
         /// The life that was installing.
         life: LifeId,
@@ -210,6 +247,7 @@ pub enum What {
         why: InstallProblem,
     },
     /// It will be restarted after a back-off pause.
+    #[error("Restarting in {}{}", limit(*pause_ms), after_ends(*times))]
     Backoff {
         /// The pause.
         pause_ms: u64,
@@ -218,58 +256,73 @@ pub enum What {
         times: Option<u32>,
     },
     /// It was stopped during that pause, or before its turn to start again had come.
+    #[error("Stopped: it is not restarted")]
     NotRestarted,
     /// It is restarted because one that it depends on is (`depends_on`, `restart = true`).
+    #[error("Restarts with {on}")]
     RestartsWith {
         /// The other process.
         on: ProcName,
     },
     /// Its window was reopened, which restarts it.
+    #[error("Its window was opened again: restarting...")]
     Restarting,
     /// It was requested to stop.
+    #[error("Interrupting...")]
     Interrupting,
     /// It is killed.
+    #[error("Killing...")]
     Killing,
     /// Its window was closed, which stops it.
+    #[error("Its window was closed: stopping...")]
     Hangup,
     /// It starts to clean up.
+    #[error("Cleaning up...")]
     Cleanup,
     /// A signal was sent to it.
+    #[error("Sent signal {sent}")]
     Signal {
         /// The signal.
         sent: SignalName,
     },
     /// Descendants remained after its end and were killed.
+    #[error("Left behind and now being ended: {}", list(members))]
     Leftovers {
         /// The descendants.
         members: Vec<Member>,
     },
     /// Descendants remained after its end and were deliberately spared.
+    #[error("Left running on purpose: {}", list(members))]
     Spared {
         /// The descendants.
         members: Vec<Member>,
     },
     /// SIGKILL has not ended all of its processes.
+    #[error("SIGKILL did not end {}", list(members))]
     Stuck {
         /// The remaining processes.
         members: Vec<Member>,
     },
     /// Its shim is gone.
+    #[error("{what}")]
     ShimGone {
         /// What remains of the process.
         what: ShimGone,
     },
     /// Its window cannot be opened.
+    #[error("Can't open its window: {why}")]
     NoPane {
         /// The reason.
         why: String,
     },
     /// A part of tmo that serves this process has a problem.
+    #[error("{what}")]
     Trouble {
         /// The problem.
         what: Trouble,
     },
     /// It has crashed.
+    #[error("{text}{}", behind(": ", cause.as_ref()))]
     Crash {
         /// The life that crashed.
         life: LifeId,
@@ -280,6 +333,7 @@ pub enum What {
         cause: Option<String>,
     },
     /// A crash report was written.
+    #[error("")]
     CrashReport {
         /// The life that crashed.
         life: LifeId,
@@ -291,6 +345,7 @@ pub enum What {
         summary: ReportSummary,
     },
     /// It printed lines that match a flag.
+    #[error("")]
     Flag {
         /// The life that printed them.
         #[serde(with = "or_zero")]

@@ -5,20 +5,25 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::words::{behind, expected, list};
+use crate::model::count::in_a_row;
 use crate::model::member::Member;
 use crate::model::rules::Probe;
+use crate::model::units::limit;
 use crate::model::{Exit, ProcName};
 
 /// Why a process counts as failed, or will not become ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Problem {
     /// It printed a line that matches a failure pattern.
+    #[error("printed `{line}`")]
     Printed {
         /// The line.
         line: String,
     },
     /// It failed its liveness check.
+    #[error("does not work: {answer}")]
     NotLive {
         /// The check.
         probe: Probe,
@@ -26,6 +31,7 @@ pub enum Problem {
         answer: String,
     },
     /// It failed too many times in a row.
+    #[error("failed {}, most recently it {last}", in_a_row(*times))]
     Failed {
         /// Number of consecutive failures.
         times: u32,
@@ -33,6 +39,7 @@ pub enum Problem {
         last: Box<Self>,
     },
     /// It has ended.
+    #[error("ended with {}{}", exit.describe(), behind(", ", times.map(in_a_row)))]
     Ended {
         /// How it ended.
         exit: Exit,
@@ -41,6 +48,7 @@ pub enum Problem {
         times: Option<u32>,
     },
     /// It did not pass a readiness check in time.
+    #[error("{} within {}{}", expected(probe), limit(*within_ms), behind(": ", answer.as_ref()))]
     TimedOut {
         /// The check.
         probe: Probe,
@@ -52,14 +60,16 @@ pub enum Problem {
     },
     /// A text written by version 0.1.0.
     #[serde(untagged)]
+    #[error("{0}")]
     Text(String),
 }
 
 /// Why a process was skipped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(untagged)]
 pub enum Skip {
     /// It needs a process that will not come up.
+    #[error("{on} {why}")]
     Needs {
         /// The other process.
         on: ProcName,
@@ -67,34 +77,43 @@ pub enum Skip {
         why: Box<Unavailable>,
     },
     /// A text written by version 0.1.0.
+    #[error("{0}")]
     Text(String),
 }
 
 /// Why a process that another one waits for will not come up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unavailable {
     /// It was skipped itself.
+    #[error("was skipped: {0}")]
     Skipped(Skip),
     /// It is broken.
+    #[error("is broken: {0}")]
     Broken(Problem),
     /// It was not ready in time.
+    #[error("is not ready: {0}")]
     NotReady(Problem),
     /// SIGKILL has not ended it.
+    #[error("can't be ended")]
     Stuck,
     /// A user has stopped it.
+    #[error("was stopped")]
     Stopped,
     /// It has ended.
+    #[error("ended with {}", .0.describe())]
     Ended(Exit),
     /// It is not running; the reason may be known.
+    #[error("does not run{}", behind(": ", .0.as_ref()))]
     Idle(Option<Box<Note>>),
 }
 
 /// Details of the state of a process.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum Note {
     /// It is running but fails its liveness check.
+    #[error("does not work: {answer}")]
     NotLive {
         /// The check.
         probe: Probe,
@@ -102,51 +121,80 @@ pub enum Note {
         answer: String,
     },
     /// It has failed and is not restarted automatically.
+    #[error("broken: {0}")]
     Broken(Problem),
     /// It is not started because a process that it needs will not come up.
+    #[error("skipped: {0}")]
     Skipped(Skip),
     /// SIGKILL has not ended these of its processes.
+    #[error("SIGKILL did not end {}", list(.0))]
     Stuck(Vec<Member>),
     /// Its shim is gone.
+    #[error("{0}")]
     ShimGone(ShimGone),
     /// Its command cannot be executed.
+    #[error("{}", .0.describe())]
     NotRun(Exit),
     /// Its installation has failed.
+    #[error("{0}")]
     NotInstalled(InstallProblem),
     /// A message from elsewhere, shown unchanged.
     #[serde(untagged)]
+    #[error("{0}")]
     Text(String),
 }
 
 /// Why an installation has failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum InstallProblem {
     /// The install command failed.
+    #[error("installation failed ({})", in_brackets(*exit))]
     Ended {
         /// How it ended.
         exit: Exit,
     },
     /// It exceeded its time limit.
+    #[error("installation timed out after {}", limit(*limit_ms))]
     TimedOut {
         /// The time limit.
         limit_ms: u64,
     },
     /// It was stopped by a request.
+    #[error("installation was interrupted")]
     Interrupted,
 }
 
 /// What remains of a process whose shim is gone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum ShimGone {
     /// Its shims repeatedly ended before they could start the process.
+    #[error("Its shim ended before the process could begin, again and again")]
     BeforeBegin,
     /// The shim was killed; `left` are the processes of its tree that are still alive.
+    #[error("Its shim was killed; {}", outcome(left))]
     Killed {
         /// Processes that survived SIGKILL.
         left: Vec<Member>,
     },
+}
+
+/// `exit 3`, or `signal 9 (SIGKILL)`.
+fn in_brackets(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit {code}"),
+        Exit::Signal(_) => exit.to_string(),
+    }
+}
+
+/// What became of the processes of a shim.
+fn outcome(left: &[Member]) -> String {
+    if left.is_empty() {
+        // A process that has left its session and cleared its environment cannot be found.
+        return "all of its processes that could be found have been ended".to_owned();
+    }
+    format!("SIGKILL did not end {}", list(left))
 }
 
 impl Note {

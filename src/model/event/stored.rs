@@ -10,17 +10,11 @@ use crate::model::ProcName;
 struct Stored<'a> {
     #[serde(flatten)]
     event: &'a Event,
-    #[serde(flatten)]
-    shown: Option<EventDisplay>,
-}
-
-/// How the log shows the event.
-#[derive(Debug, Serialize)]
-struct EventDisplay {
-    /// Omitted if one of the event's own values has this name.
+    /// How the log shows it. Omitted if one of the event's own values has this name.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
-    error: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<bool>,
 }
 
 /// An event that was read from the journal.
@@ -43,12 +37,10 @@ pub struct Logged {
 impl Event {
     /// As one line of JSON.
     pub fn to_json(&self) -> String {
-        let error = self.what.is_error();
-        let is_value = matches!(self.what, What::Crash { .. });
-        let shown = self
-            .text()
-            .map(|text| EventDisplay { text: (!is_value).then(|| text.to_string()), error });
-        let stored = Stored { event: self, shown };
+        let (words, is_value) = (self.text(), matches!(self.what, What::Crash { .. }));
+        let text = words.filter(|_| !is_value).map(|words| words.to_string());
+        let error = words.map(|_| self.what.is_error());
+        let stored = Stored { event: self, text, error };
         // Contains only strings, numbers and maps with string keys, which always have a JSON form.
         serde_json::to_string(&stored).unwrap_or_default()
     }

@@ -3,27 +3,35 @@
 use serde::{Deserialize, Serialize};
 
 use super::Skip;
+use super::words::list;
+use crate::model::count::processes;
+use crate::model::units::limit;
 use crate::model::{Exit, ProcName};
 
 /// Where the run can be reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fact {
     /// The name of its tmux socket.
+    #[error("Tmux socket name: {0}")]
     TmuxSocket(String),
     /// The name of its tmux session.
+    #[error("Tmux session ID: {0}")]
     TmuxSession(String),
     /// Its control socket.
+    #[error("Listening at {0}")]
     Listening(String),
 }
 
 /// What a new supervisor reports after it has taken over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum Adoption {
     /// This many processes are running.
+    #[error("The supervisor was killed; a new one goes on with {}", processes(*.0, ""))]
     Living(usize),
     /// Something could not be taken over; the text is for users.
+    #[error("{0}")]
     Note(String),
 }
 
@@ -42,12 +50,14 @@ pub struct ReportSummary {
 }
 
 /// Why the run as a whole failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunProblem {
     /// A process that the start needs will not come up.
+    #[error("The start failed: {0}")]
     Start(Skip),
     /// A process could not be started.
+    #[error("The start failed: {on} could not be started: {why}")]
     NotStarted {
         /// The process.
         on: ProcName,
@@ -55,6 +65,7 @@ pub enum RunProblem {
         why: String,
     },
     /// A process of the cleanup failed.
+    #[error("The cleanup failed: {on} ended with {}", exit.describe())]
     CleanupEnded {
         /// The process.
         on: ProcName,
@@ -62,6 +73,7 @@ pub enum RunProblem {
         exit: Exit,
     },
     /// A process of the cleanup took too long.
+    #[error("The cleanup failed: {on} has not ended within {}", limit(*limit_ms))]
     CleanupOverdue {
         /// The process.
         on: ProcName,
@@ -120,34 +132,46 @@ pub enum Sooner {
 }
 
 /// Problems in the parts of tmo that serve a process.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trouble {
     /// Its output cannot be read.
+    #[error("its output can't be read: {0}")]
     Unread(String),
     /// Its life file cannot be read.
+    #[error("its life file: {0}")]
     LifeFile(String),
     /// Its output cannot be searched for patterns.
+    #[error("its output can't be searched: {0}")]
     Unsearched(String),
     /// It prints faster than its output can be searched, so part of the output is skipped.
+    #[error("Its output comes too fast to be searched for patterns: part of it is skipped")]
     NotKeptUp,
     /// Part of its output was not searched.
+    #[error("{bytes} bytes of its output were not searched for patterns")]
     Skipped {
         /// How many bytes.
         bytes: u64,
     },
     /// Searching some of its lines for a pattern would take too long.
+    #[error(
+        "It takes too long to look for `{pattern}` in some of its lines, so these are not searched for it; counted repetitions such as {{100}} make a pattern slow"
+    )]
     SlowPattern {
         /// The pattern.
         pattern: String,
     },
     /// tmux cannot pipe its output.
+    #[error("its output can't be piped: {0}")]
     NotPiped(String),
     /// No sink is reading its output.
+    #[error("its output can't be recorded: {0}")]
     NotTaken(String),
     /// The pipe to its sink broke, so output may be missing.
+    #[error("Its pipe was broken: output may be missing here")]
     PipeBroken,
     /// A signal could not be sent.
+    #[error("Can't send it signal {signal}: {why}")]
     NotSignalled {
         /// The signal.
         signal: i32,
@@ -155,10 +179,13 @@ pub enum Trouble {
         why: String,
     },
     /// Its shim did not react and was killed.
+    #[error("Its shim does not carry out a request: killed the shim")]
     ShimDeaf,
     /// Processes were left running.
+    #[error("Left running: {}", list(.0))]
     LeftRunning(Vec<String>),
     /// A message from the shim, a check or a stop command, shown unchanged.
     #[serde(untagged)]
+    #[error("{0}")]
     Text(String),
 }

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::libc::SIGKILL;
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::PollFlags;
 
-use super::{Holder, Terminal, poll};
+use super::{Holder, Terminal};
 use crate::sys;
 
 /// How long a holder must have lived for its successor to be started at once.
@@ -69,8 +69,7 @@ impl HolderKeeper {
             return;
         }
         // If it ends meanwhile, so does what it kept.
-        let _ =
-            poll(&mut [PollFd::new(end, PollFlags::IN)], Some(Instant::now() + DISCARD_PATIENCE));
+        let _ = sys::wait_for(end, PollFlags::IN, Some(DISCARD_PATIENCE));
         has_ended(end);
     }
 

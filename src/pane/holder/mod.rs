@@ -32,7 +32,7 @@ use self::pace::Pace;
 pub use self::probe::probe;
 use self::questions::{AnswerContext, Follower};
 use self::screen::{Model, Offsets};
-use self::viewers::{Viewer, Viewers, Wish};
+use self::viewers::{Viewer, Viewers};
 use super::sink::{self, Holding, Sink};
 use super::tty;
 use crate::journal::append::Appender;
@@ -120,7 +120,7 @@ impl Terminal {
         let keep = channels.flat_map(Channel::descriptors).chain([theirs.as_raw_fd()]);
         let keep: Vec<_> = keep.collect();
         let shim = std::process::id();
-        let pid = fork::detached(&keep, || match self.serve(spec, (shim, &theirs)) {
+        let pid = fork::detached(&keep, || match self.serve(spec, shim, &theirs) {
             Ok(()) => 0,
             Err(_) => 1,
         })?;
@@ -128,7 +128,7 @@ impl Terminal {
     }
 
     /// Take what is printed until no process has the terminal any more.
-    fn serve(&self, spec: &Path, (shim, end): (u32, &UnixStream)) -> io::Result<()> {
+    fn serve(&self, spec: &Path, shim: u32, end: &UnixStream) -> io::Result<()> {
         // While it waits for the lock of its predecessor, it has taken nothing.
         sys::end_after_parent(shim)?;
         // `ps` shows it as what it is.
@@ -149,7 +149,7 @@ impl Terminal {
         self.main.notes.write(noted);
         let stderr = self.stderr.as_ref().zip(stderr);
         let stderr = stderr.map(|(channel, feed)| Stderr::open(channel, feed, &sink));
-        let mut hold = Hold::new((feed, sink), stderr, spec, (self, noted));
+        let mut hold = Hold::new(feed, sink, stderr, spec, self, noted);
         hold.remember();
         hold.take_rest()?;
         hold.serve(end)
@@ -218,10 +218,12 @@ struct Hold<'a> {
 
 impl<'a> Hold<'a> {
     fn new(
-        (feed, sink): (Feed, Sink),
+        feed: Feed,
+        sink: Sink,
         stderr: Option<(Stderr<'a>, StreamReader)>,
         spec: &Path,
-        (terminal, noted): (&'a Terminal, Noted),
+        terminal: &'a Terminal,
+        noted: Noted,
     ) -> Self {
         let socket = PanePaths::beside(spec).terminal();
         let size = pty::size(feed.master()).unwrap_or(noted.own_size);
@@ -320,7 +322,7 @@ impl<'a> Hold<'a> {
         if both.contains(&Taken::Bytes) {
             let bytes = self.ends().iter().sum::<u64>() - before;
             let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-            self.bell.took(bytes, (Instant::now(), now));
+            self.bell.took(bytes, Instant::now(), now);
             self.ring_if_due();
             return Ok(Taken::Bytes);
         }
@@ -422,9 +424,7 @@ impl<'a> Hold<'a> {
                     self.viewers.all[at].is_gone = true;
                     continue;
                 }
-                for wish in self.viewers.receive(at) {
-                    self.fulfil(wish);
-                }
+                self.serve_client(at);
             }
         }
         if listener_at < viewers_at && has(listener_at) {
@@ -454,9 +454,7 @@ impl<'a> Hold<'a> {
         }
         // What they have sent before was for that process, too.
         for at in 0..self.viewers.all.len() {
-            for wish in self.viewers.receive(at) {
-                self.fulfil(wish);
-            }
+            self.serve_client(at);
         }
         self.input.discard();
         let _ = pty::discard_input(self.feed.master());
@@ -466,7 +464,14 @@ impl<'a> Hold<'a> {
         shim.write_all(&[0]).is_err()
     }
 
-    fn fulfil(&mut self, Wish { by, frame }: Wish) {
+    /// Do what the client at this place wants.
+    fn serve_client(&mut self, at: usize) {
+        for frame in self.viewers.receive(at) {
+            self.fulfil(at, frame);
+        }
+    }
+
+    fn fulfil(&mut self, by: usize, frame: FromClient) {
         let Some(viewer) = self.viewers.all.get_mut(by) else { return };
         match frame {
             FromClient::Input(bytes) => self.input.add(viewer.id, &bytes),

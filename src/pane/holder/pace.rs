@@ -20,7 +20,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// These many bytes were taken now: it must be rung, now or at [`Pace::due`].
-    pub(super) fn took(&mut self, bytes: usize, (now, time): (Instant, Timestamp)) {
+    pub(super) fn took(&mut self, bytes: usize, now: Instant, time: Timestamp) {
         let is_flood = self.flood.is_a_flood(time, bytes);
         let last = self.rung.filter(|_| is_flood);
         let next = last.map_or(now, |last| now.max(last + INTERVAL));
@@ -59,7 +59,7 @@ mod tests {
             let time = u64::from(step) * 50_000 + 1_000_000_000;
             let now = start + STEP * step;
             if steps(step) {
-                pace.took(bytes, (now, Timestamp::from_nanos(time)));
+                pace.took(bytes, now, Timestamp::from_nanos(time));
             }
             pace.rings(now)
         };

@@ -253,14 +253,6 @@ impl Viewer {
     }
 }
 
-/// What a client wants of the terminal.
-#[derive(Debug)]
-pub(super) struct Wish {
-    /// The place of the client.
-    pub(super) by: usize,
-    pub(super) frame: FromClient,
-}
-
 /// All clients.
 pub(super) struct Viewers {
     listener: Option<UnixListener>,
@@ -302,8 +294,8 @@ impl Viewers {
         }
     }
 
-    /// Read from the client at this place. What it wants of the clients themselves is done here.
-    pub(super) fn receive(&mut self, by: usize) -> Vec<Wish> {
+    /// Read what the client at this place wants of the terminal. What it wants of the clients is done here.
+    pub(super) fn receive(&mut self, by: usize) -> Vec<FromClient> {
         let watching = self.all.iter().filter(|viewer| viewer.watches()).count();
         let Some(viewer) = self.all.get_mut(by) else { return vec![] };
         let had_hello = viewer.hello.is_some();
@@ -320,15 +312,15 @@ impl Viewers {
                 }
                 FromClient::OwnSize(size) => {
                     self.own_size = limited(*size);
-                    wishes.push(Wish { by, frame: FromClient::OwnSize(self.own_size) });
+                    wishes.push(FromClient::OwnSize(self.own_size));
                 }
                 FromClient::Input(_) if read_only => {}
                 FromClient::Input(_) => {
                     self.actions += 1;
                     viewer.active = self.actions;
-                    wishes.push(Wish { by, frame });
+                    wishes.push(frame);
                 }
-                _ => wishes.push(Wish { by, frame }),
+                _ => wishes.push(frame),
             }
         }
         if !had_hello && viewer.watches() && watching >= MOST_WATCHING {

@@ -111,8 +111,8 @@ impl Shim {
         if life.ended.is_none() && life.ending.is_none() {
             return false;
         }
-        let grace = if self.kills(life) { Duration::ZERO } else { self.wish.grace };
-        let leftovers = Termination::leftovers(self.wish.stop_signal, Instant::now(), grace);
+        let grace = if self.kills(life) { Duration::ZERO } else { self.grace() };
+        let leftovers = Termination::leftovers(self.spec.stop_signal, Instant::now(), grace);
         // The leftover processes have to be listed even if their grace period is short.
         let first = Instant::now().checked_add(grace.max(FIRST_LOOK));
         let until = life.ending.as_ref().map_or(first, Termination::survey_until);
@@ -178,17 +178,19 @@ impl Shim {
         }
     }
 
+    /// The time from the stop signal to SIGKILL.
+    const fn grace(&self) -> Duration {
+        Duration::from_millis(self.spec.grace_ms)
+    }
+
     fn wants(&self, life: &Life) -> bool {
-        let wanted = match self.wish.want {
-            Want::Run => self.wish.life <= Some(life.number),
-            Want::Stop | Want::End => false,
-        };
-        wanted && !self.hung_up
+        let is_run = self.spec.want == Want::Run && self.spec.life <= Some(life.number);
+        is_run && !self.hung_up
     }
 
     /// Whether it is to be killed without a grace period.
     fn kills(&self, life: &Life) -> bool {
-        !self.wants(life) && self.wish.kill >= Some(life.number)
+        !self.wants(life) && self.spec.kill >= Some(life.number)
     }
 
     /// Begin to stop a life that is no longer wanted, or kill what is left of it.
@@ -198,13 +200,13 @@ impl Shim {
             ending.skip_grace(now);
         } else if !self.wants(life) && life.ended.is_none() && life.ending.is_none() {
             life.asked = true;
-            let (signal, grace) = (self.wish.stop_signal, self.wish.grace);
+            let (signal, grace) = (self.spec.stop_signal, self.grace());
             life.ending = Some(if kills {
                 Termination::leftovers(signal, now, Duration::ZERO)
             } else {
                 self.diary.note(LifeEvent::Stopping { life: life.number, signal });
                 let foreground = self.tty.foreground_group();
-                Termination::ask((life.root, foreground), signal, now, grace)
+                Termination::ask(life.root, foreground, signal, now, grace)
             });
         }
     }

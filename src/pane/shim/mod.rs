@@ -26,7 +26,7 @@ use self::life_log::LifeLogWriter;
 use super::holder::{HolderKeeper, Terminal};
 use super::process_tree::{self, Root};
 use super::tty::Tty;
-use crate::model::LifeId;
+use crate::model::{LifeId, ProcessId};
 use crate::protocol::life::LifeEvent;
 use crate::protocol::paths::PanePaths;
 use crate::protocol::spec::{Spec, Want};
@@ -108,17 +108,6 @@ fn end_own_server() {
     }
 }
 
-/// The part of the spec that may change during a life. Until a spec has been read there is no life.
-#[derive(Debug, Default)]
-struct DesiredState {
-    want: Want,
-    life: Option<LifeId>,
-    /// Lives up to this one are killed without a grace period.
-    kill: Option<LifeId>,
-    stop_signal: i32,
-    grace: Duration,
-}
-
 struct Shim {
     spec_path: PathBuf,
     paths: PanePaths,
@@ -129,15 +118,14 @@ struct Shim {
     root: Root,
     /// Keeps the holder, if this shim has a terminal of its own.
     holder: Option<HolderKeeper>,
-    wish: DesiredState,
-    /// The spec of the next life, which has not begun yet.
-    next: Option<Box<Spec>>,
+    /// The last spec that was read. Until then, it wants nothing.
+    spec: Spec,
     life: Option<Life>,
     /// The highest life that was begun or skipped.
     begun: Option<LifeId>,
     hung_up: bool,
     /// The exempt processes that have been reported already, so that each is reported once.
-    named: Vec<(u32, u64)>,
+    named: Vec<ProcessId>,
     /// A descriptor that reports the end of a process that is not our child, for which there is no
     /// SIGCHLD.
     watched: Option<OwnedFd>,
@@ -181,8 +169,7 @@ impl Shim {
                 holder: holder.as_ref().map_or(0, HolderKeeper::pid),
             },
             holder,
-            wish: DesiredState::default(),
-            next: None,
+            spec: Spec::default(),
             life: None,
             hung_up: false,
             named: Vec::new(),
@@ -211,7 +198,7 @@ impl Shim {
     fn serve(mut self) {
         loop {
             self.settle();
-            if self.life.is_none() && (self.hung_up || self.wish.want == Want::End) {
+            if self.life.is_none() && (self.hung_up || self.spec.want == Want::End) {
                 self.diary.note(LifeEvent::Down {});
                 return;
             }
@@ -269,11 +256,12 @@ impl Shim {
                     self.life = Some(life);
                     return;
                 }
-            } else if let Some(spec) =
-                self.next.take_if(|spec| !self.hung_up && spec.life > self.begun)
-                && let Some(life) = spec.life
+            } else if let Some(life) = self.fresh_life()
+                && self.spec.want == Want::Run
+                && !self.hung_up
             {
-                self.begun = spec.life;
+                self.begun = Some(life);
+                let spec = self.spec.clone();
                 self.life = self.start(&spec, life);
             } else {
                 // Reap between lives too: exempt processes end, and their orphans become our
@@ -285,22 +273,20 @@ impl Shim {
     }
 
     fn read_spec(&mut self) {
-        let spec = match Spec::read(&self.spec_path) {
-            Ok(spec) => spec,
+        match Spec::read(&self.spec_path) {
+            Ok(spec) => self.spec = spec,
             Err(error) => return self.trouble(error.to_string()),
-        };
-        self.wish = DesiredState {
-            want: spec.want,
-            life: spec.life,
-            kill: spec.kill,
-            stop_signal: spec.stop_signal,
-            grace: Duration::from_millis(spec.grace_ms),
-        };
-        let fresh = spec.life.filter(|_| spec.life > self.begun);
-        self.next = (spec.want == Want::Run && fresh.is_some()).then(|| Box::new(spec));
-        if let (None, Some(life)) = (&self.next, fresh) {
-            self.begun = fresh;
+        }
+        if let Some(life) = self.fresh_life()
+            && self.spec.want != Want::Run
+        {
+            self.begun = Some(life);
             self.diary.note(LifeEvent::Skipped { life });
         }
+    }
+
+    /// The life of the spec, if it was neither begun nor skipped.
+    fn fresh_life(&self) -> Option<LifeId> {
+        self.spec.life.filter(|life| Some(*life) > self.begun)
     }
 }

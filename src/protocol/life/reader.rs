@@ -1,5 +1,6 @@
 //! Reading a life file: following a live one, and evaluating that of a dead run.
 
+use crate::model::ProcessId;
 use std::fs::File;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
@@ -75,10 +76,10 @@ impl LifeReader {
 /// The last shim recorded in a life file, and the main processes it has started.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Traces {
-    /// Pid and start time of the shim.
-    pub shim: Option<(u32, u64)>,
-    /// Pids and start times of the main processes.
-    pub mains: Vec<(u32, u64)>,
+    /// The shim.
+    pub shim: Option<ProcessId>,
+    /// The main processes.
+    pub mains: Vec<ProcessId>,
 }
 
 impl Traces {
@@ -87,9 +88,9 @@ impl Traces {
         let mut traces = Self::default();
         for entry in LifeReader::new(path).poll().unwrap_or_default() {
             if let LifeEvent::Up { pid, start_time, .. } = entry.event {
-                traces = Self { shim: Some((pid, start_time)), mains: vec![] };
+                traces = Self { shim: Some((pid, start_time).into()), mains: vec![] };
             } else if let LifeEvent::Start { pid, start_time, .. } = entry.event {
-                traces.mains.push((pid, start_time));
+                traces.mains.push((pid, start_time).into());
             }
         }
         traces

@@ -27,29 +27,23 @@ use crate::server::serve::Api;
 const LONGEST_KEY: usize = 64;
 
 /// Parameters of every request that changes something.
-#[derive(Debug, IntoParams)]
+#[derive(Debug, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Manner {
     /// Answer when it is done (200 or 409), or, with `false`, as soon as it is accepted (202).
     /// `1`, `yes`, `0` and `no` work too.
-    #[param(required = false, default = true)]
-    wait: bool,
+    #[param(value_type = bool, required = false, default = true)]
+    wait: Option<bool>,
     /// Idempotency key, at most 64 bytes: a request repeated with the same key is executed only
     /// once, even if another supervisor receives the repetition because the first was killed.
     #[param(max_length = 64)]
     key: Option<String>,
 }
 
-impl Default for Manner {
-    fn default() -> Self {
-        Self { wait: true, key: None }
-    }
-}
-
 impl Words for Manner {
     fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
         match name {
-            "wait" => self.wait = truth(name, value)?,
+            "wait" => self.wait = Some(truth(name, value)?),
             "key" if value.len() > LONGEST_KEY => {
                 let reason = format!("a `key` is at most {LONGEST_KEY} bytes long");
                 return Err(Refusal::bad(reason));
@@ -87,6 +81,7 @@ impl Order {
     /// Carry out the request and return its outcome.
     pub(super) async fn carry_out(self, request: Request) -> ApiResult {
         let Manner { wait, key } = self.manner;
+        let wait = wait.unwrap_or(true);
         let from = Sender { by: self.by, key };
         let ask = |reply| EngineRequest::Do { request, wait, from, reply };
         let outcome = self.api.handle.ask(ask).await?;

@@ -11,24 +11,18 @@ use crate::server::engine_handle::EngineRequest;
 use crate::server::serve::Api;
 
 /// The parameters of a request for matches.
-#[derive(Debug, IntoParams)]
+#[derive(Debug, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Most {
     /// No more than so many matches of each flag, the last ones; 50 are kept.
-    #[param(required = false, default = 10)]
-    last: usize,
-}
-
-impl Default for Most {
-    fn default() -> Self {
-        Self { last: 10 }
-    }
+    #[param(value_type = usize, required = false, default = 10)]
+    last: Option<usize>,
 }
 
 impl Words for Most {
     fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
         match name {
-            "last" => self.last = number(name, value)?,
+            "last" => self.last = Some(number(name, value)?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -56,6 +50,7 @@ pub(super) async fn flags(
     Name(name): Name,
     Query(Most { last }): Query<Most>,
 ) -> ApiResult {
+    let last = last.unwrap_or(10);
     let found = api.handle.ask(|reply| EngineRequest::Flags { name, last, reply }).await?;
     let flags = found.map_err(Refusal::Unknown)?;
     Ok(json(StatusCode::OK, &RecentMatches { flags }))

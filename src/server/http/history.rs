@@ -36,28 +36,22 @@ const MOST_PARTS: usize = 1000;
 const BATCH: usize = 256;
 
 /// The parameters of a page.
-#[derive(Debug, IntoParams)]
+#[derive(Debug, Default, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Paged {
     /// The maximum number of entries of a page; clamped to 1 to 10000.
-    #[param(required = false, default = 100, minimum = 0)]
-    limit: usize,
+    #[param(value_type = usize, required = false, default = 100, minimum = 0)]
+    limit: Option<usize>,
     #[param(ignore)]
     ask: HistoryAsk,
     #[param(ignore)]
     page: PageAsk,
 }
 
-impl Default for Paged {
-    fn default() -> Self {
-        Self { limit: USUAL, ask: HistoryAsk::default(), page: PageAsk::default() }
-    }
-}
-
 impl Words for Paged {
     fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
         match name {
-            "limit" => self.limit = number(name, value)?.clamp(1, MOST_PAGE_ENTRIES),
+            "limit" => self.limit = Some(number(name, value)?.clamp(1, MOST_PAGE_ENTRIES)),
             "before" => self.page.before = Some(value.to_owned()),
             "at" => self.page.at = Some(number(name, value)? as u64),
             "step" => self.page.step = truth(name, value)?,
@@ -103,8 +97,9 @@ pub(super) struct Page {
 )]
 pub(super) async fn lines(
     reading: Reading,
-    Query(Paged { mut limit, ask, mut page }): Query<Paged>,
+    Query(Paged { limit, ask, mut page }): Query<Paged>,
 ) -> ApiResult {
+    let mut limit = limit.unwrap_or(USUAL);
     if let (true, Some(last)) = (page.is_special(), ask.last) {
         page.before.get_or_insert_with(|| "end".to_owned());
         limit = limit.min(last);
@@ -264,7 +259,7 @@ pub(super) async fn output(reading: Reading, Query(ask): Query<OutputAsk>) -> Ap
     )
 )]
 pub(super) async fn clear(api: Api, _: Query<()>) -> ApiResult {
-    let history = api.journal.history.clone();
+    let history = api.reading.history.clone();
     let failed = |why| Refusal::failed(format!("the journal can't be cleared: {why}"));
     let cleared = blocking(move || history.clear()).await?.map_err(failed)?;
     Ok(json(StatusCode::OK, &cleared))
@@ -333,7 +328,7 @@ pub(super) async fn events(
     // A client that requests types decides with them whether it wants lines.
     ask.events = !lines && ask.types.is_empty();
     ask.from_now = ask.last.is_none() && ask.since.is_none();
-    let history = api.journal.history.clone();
+    let history = api.reading.history.clone();
     let follow = Follow {
         answer: Some(blocking(move || history.ask(&ask)).await??),
         ready: VecDeque::new(),

@@ -4,6 +4,8 @@
 //! choice, or a TLS handshake. Nothing that a browser sends begins with a complete overmind
 //! command, so without a proof of the token, a client's first line must be one.
 
+use std::io;
+
 use crate::api::overmind;
 use crate::api::proof::{HELLO, is_hex};
 use crate::server::prefixed_stream::{self, Language};
@@ -22,32 +24,26 @@ pub(super) enum Refusal {
     Unknown,
     /// Close without a reply.
     Silent,
+    /// The client is gone, or its line is too long.
+    Gone,
 }
 
-/// What the first bytes of a client permit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Start {
-    /// A line that [`judge`] may accept.
-    Line,
-    Undecided,
-    Refused(Refusal),
+impl From<io::Error> for Refusal {
+    fn from(_: io::Error) -> Self {
+        Self::Gone
+    }
 }
 
-/// Judge the first bytes, before the end of the line is known.
-pub(super) fn start(first: &[u8], owner: bool) -> Start {
+/// Judge the first bytes, before the end of the line is known: whether [`judge`] may accept the line. False while that
+/// is undecided.
+pub(super) fn may_begin(first: &[u8], owner: bool) -> Result<bool, Refusal> {
     match (prefixed_stream::judge(first), first.first()) {
-        (Some(Language::Http), _) => Start::Refused(Refusal::Http(NEEDS_PROOF)),
-        (None, _) | (Some(_), None) => Start::Undecided,
-        (Some(Language::Lines), Some(b'a'..=b'z')) if owner => Start::Line,
-        (Some(Language::Lines), Some(_)) => {
-            if first.starts_with(HELLO.as_bytes()) {
-                Start::Line
-            } else if HELLO.as_bytes().starts_with(first) {
-                Start::Undecided
-            } else {
-                Start::Refused(Refusal::Silent)
-            }
-        }
+        (Some(Language::Http), _) => Err(Refusal::Http(NEEDS_PROOF)),
+        (None, _) | (Some(_), None) => Ok(false),
+        (Some(Language::Lines), Some(b'a'..=b'z')) if owner => Ok(true),
+        (Some(Language::Lines), Some(_)) if first.starts_with(HELLO.as_bytes()) => Ok(true),
+        (Some(Language::Lines), Some(_)) if HELLO.as_bytes().starts_with(first) => Ok(false),
+        (Some(Language::Lines), Some(_)) => Err(Refusal::Silent),
     }
 }
 
@@ -58,26 +54,24 @@ pub(super) enum FirstLine<'a> {
     Hello(&'a str),
     /// An overmind command, from a client that may send one.
     Command,
-    Refused(Refusal),
 }
 
 /// Judge the whole first line.
-pub(super) fn judge(line: &[u8], owner: bool) -> FirstLine<'_> {
+pub(super) fn judge(line: &[u8], owner: bool) -> Result<FirstLine<'_>, Refusal> {
     let text = std::str::from_utf8(line).unwrap_or_default();
     let text = text.strip_suffix('\r').unwrap_or(text);
     if let Some(nonce) = text.strip_prefix(HELLO) {
-        let fine = is_hex(nonce);
-        return if fine { FirstLine::Hello(nonce) } else { FirstLine::Refused(Refusal::Silent) };
+        return if is_hex(nonce) { Ok(FirstLine::Hello(nonce)) } else { Err(Refusal::Silent) };
     }
-    FirstLine::Refused(if overmind::is_http(line) {
-        Refusal::Http(NEEDS_PROOF)
+    if overmind::is_http(line) {
+        Err(Refusal::Http(NEEDS_PROOF))
     } else if !owner {
-        Refusal::Silent
+        Err(Refusal::Silent)
     } else if is_command(line) {
-        return FirstLine::Command;
+        Ok(FirstLine::Command)
     } else {
-        Refusal::Unknown
-    })
+        Err(Refusal::Unknown)
+    }
 }
 
 /// Whether a line is a command that is served without a proof of the token.
@@ -90,7 +84,7 @@ pub(super) fn is_command(line: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{FirstLine, HELLO, NEEDS_PROOF, Refusal, Start, is_command, judge, start};
+    use super::{FirstLine, HELLO, NEEDS_PROOF, Refusal, is_command, judge, may_begin};
 
     #[test]
     fn a_command_is_a_whole_line_that_no_browser_sends() {
@@ -124,23 +118,24 @@ mod tests {
 
     #[test]
     fn the_first_bytes_decide_early_what_is_refused() {
-        let http = Start::Refused(Refusal::Http(NEEDS_PROOF));
-        let silent = Start::Refused(Refusal::Silent);
+        let http = Err(Refusal::Http(NEEDS_PROOF));
+        let silent = Err(Refusal::Silent);
+        let (line, undecided) = (Ok(true), Ok(false));
         for (first, owner, stranger) in [
-            ("", Start::Undecided, Start::Undecided),
-            ("GE", Start::Undecided, Start::Undecided),
+            ("", undecided, undecided),
+            ("GE", undecided, undecided),
             ("GET ", http, http),
             ("OPTIONS ", http, http),
             ("FOO / ", silent, silent),
             ("\n", silent, silent),
             ("\u{16}\u{3}\u{1}", silent, silent),
-            ("s", Start::Line, silent),
-            ("tmo-", Start::Line, Start::Undecided),
-            (HELLO, Start::Line, Start::Line),
-            ("tmo-token x", Start::Line, silent),
+            ("s", line, silent),
+            ("tmo-", line, undecided),
+            (HELLO, line, line),
+            ("tmo-token x", line, silent),
         ] {
-            assert_eq!(start(first.as_bytes(), true), owner, "{first:?}");
-            assert_eq!(start(first.as_bytes(), false), stranger, "{first:?}");
+            assert_eq!(may_begin(first.as_bytes(), true), owner, "{first:?}");
+            assert_eq!(may_begin(first.as_bytes(), false), stranger, "{first:?}");
         }
     }
 
@@ -149,23 +144,20 @@ mod tests {
         let nonce = "0f".repeat(32);
         let hello = format!("{HELLO}{nonce}");
         for owner in [true, false] {
-            assert_eq!(judge(hello.as_bytes(), owner), FirstLine::Hello(&nonce));
-            assert_eq!(judge(format!("{hello}\r").as_bytes(), owner), FirstLine::Hello(&nonce));
+            let accepted = Ok(FirstLine::Hello(&nonce));
+            assert_eq!(judge(hello.as_bytes(), owner), accepted);
+            assert_eq!(judge(format!("{hello}\r").as_bytes(), owner), accepted);
             for bad in [HELLO.to_owned(), hello[..73].to_owned(), format!("{hello}0")] {
-                assert_eq!(
-                    judge(bad.as_bytes(), owner),
-                    FirstLine::Refused(Refusal::Silent),
-                    "{bad}"
-                );
+                assert_eq!(judge(bad.as_bytes(), owner), Err(Refusal::Silent), "{bad}");
             }
-            let http = FirstLine::Refused(Refusal::Http(NEEDS_PROOF));
+            let http = Err(Refusal::Http(NEEDS_PROOF));
             assert_eq!(judge(b"stop / HTTP/1.1\r", owner), http);
         }
-        assert_eq!(judge(b"status", true), FirstLine::Command);
-        assert_eq!(judge(b"status", false), FirstLine::Refused(Refusal::Silent));
-        assert_eq!(judge(b"statusx", true), FirstLine::Refused(Refusal::Unknown));
-        assert_eq!(judge(b"tmo-token secret", true), FirstLine::Refused(Refusal::Unknown));
-        assert_eq!(judge(b"stop\xff", true), FirstLine::Refused(Refusal::Unknown));
+        assert_eq!(judge(b"status", true), Ok(FirstLine::Command));
+        assert_eq!(judge(b"status", false), Err(Refusal::Silent));
+        assert_eq!(judge(b"statusx", true), Err(Refusal::Unknown));
+        assert_eq!(judge(b"tmo-token secret", true), Err(Refusal::Unknown));
+        assert_eq!(judge(b"stop\xff", true), Err(Refusal::Unknown));
     }
 
     proptest::proptest! {
@@ -173,8 +165,8 @@ mod tests {
         fn more_bytes_never_change_a_decision(bytes: Vec<u8>, owner: bool, begin in 0usize..5) {
             let begin = ["", HELLO, "tmo-token ", "POST ", "stop "][begin];
             let text = [begin.as_bytes(), &bytes].concat();
-            let starts: Vec<_> = (0..=text.len()).map(|n| start(&text[..n], owner)).collect();
-            let decided: Vec<_> = starts.iter().skip_while(|s| **s == Start::Undecided).collect();
+            let starts: Vec<_> = (0..=text.len()).map(|n| may_begin(&text[..n], owner)).collect();
+            let decided: Vec<_> = starts.iter().skip_while(|s| **s == Ok(false)).collect();
             proptest::prop_assert!(decided.windows(2).all(|pair| pair[0] == pair[1]));
         }
 

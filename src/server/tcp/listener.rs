@@ -23,7 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use super::failures::Failures;
-use super::first_lines::{self, FirstLine, Refusal, Start, is_command};
+use super::first_lines::{self, FirstLine, Refusal, is_command};
 use crate::api::line_buffer::LineReader;
 use crate::api::proof::{Exchange, HELLO, PROOF, Side, Token, plain, random};
 use crate::api::version::VERSION_HEADER;
@@ -46,7 +46,8 @@ pub(in crate::server) struct Door {
 impl Door {
     /// Start accepting; stops when `closing` becomes true.
     pub(in crate::server) fn open(
-        (listener, token): (StdListener, Token),
+        listener: StdListener,
+        token: Token,
         limits: Limits,
         handle: Handle,
         closing: watch::Receiver<bool>,
@@ -230,95 +231,84 @@ enum Heard {
     Proven(Vec<u8>),
     /// A command without a token, and the bytes received after it.
     Command(Vec<u8>, Vec<u8>),
-    Refused(Refusal),
 }
 
 impl Gate {
     /// Serve a client of this user: its commands, or anything after a proof of the token.
     async fn hear_owner(self, mut stream: TcpStream) {
-        let heard = tokio::time::timeout(self.limits.patience, self.hear(&mut stream, Who::Owner));
+        let heard = tokio::time::timeout(self.limits.patience, self.hear(&mut stream, true));
         match heard.await {
             Ok(Ok(Heard::Proven(rest))) => self.pass_all(Proven { stream, rest }).await,
             Ok(Ok(Heard::Command(line, rest))) => self.pass_commands(stream, line, rest).await,
-            Ok(Ok(Heard::Refused(refusal))) => refuse(stream, refusal, self.limits.farewell).await,
             // The client is gone or sent nothing in time.
-            Ok(Err(_)) | Err(_) => {}
+            Ok(Err(Refusal::Gone)) | Err(_) => {}
+            Ok(Err(refusal)) => refuse(stream, refusal, self.limits.farewell).await,
         }
     }
 
     /// Let an unidentified client prove that it knows the token.
     async fn hear_stranger(self, mut stream: TcpStream, peer: SocketAddr) -> Option<Proven> {
         let patience = self.limits.stranger_patience;
-        let heard = tokio::time::timeout(patience, self.hear(&mut stream, Who::Stranger));
+        let heard = tokio::time::timeout(patience, self.hear(&mut stream, false));
         let refusal = match heard.await {
             Ok(Ok(Heard::Proven(rest))) => return Some(Proven { stream, rest }),
-            Ok(Ok(Heard::Refused(refusal))) => refusal,
-            Ok(Ok(Heard::Command(..)) | Err(_)) | Err(_) => Refusal::Silent,
+            Ok(Err(refusal)) => refusal,
+            Ok(Ok(Heard::Command(..))) | Err(_) => Refusal::Silent,
         };
         tracing::warn!("refused a client at {peer}");
         refuse(stream, refusal, self.limits.farewell).await;
         None
     }
 
-    async fn hear(&self, stream: &mut TcpStream, who: Who) -> io::Result<Heard> {
-        let owner = who == Who::Owner;
+    /// Hear what a client sends first; `owner` is whether it is of this user.
+    async fn hear(&self, stream: &mut TcpStream, owner: bool) -> Result<Heard, Refusal> {
         let server = stream.local_addr()?;
         let mut first = Vec::new();
-        loop {
-            match first_lines::start(&first, owner) {
-                Start::Line => break,
-                Start::Refused(refusal) => return Ok(Heard::Refused(refusal)),
-                Start::Undecided => {}
-            }
+        while !first_lines::may_begin(&first, owner)? {
             if stream.read_buf(&mut first).await? == 0 {
-                return Ok(Heard::Refused(Refusal::Silent));
+                return Err(Refusal::Silent);
             }
         }
         let (reader, writer) = stream.split();
         let mut lines = LineReader::new(reader, first);
-        let Some(line) = lines.next().await? else {
-            return Ok(Heard::Refused(Refusal::Silent));
-        };
-        Ok(match first_lines::judge(&line, owner) {
+        let line = lines.next().await?.ok_or(Refusal::Silent)?;
+        match first_lines::judge(&line, owner)? {
             FirstLine::Hello(client) => {
                 let client = client.to_owned();
                 let address = plain(server);
                 let exchange = Exchange { client, server: random()?, address };
-                self.exchange((lines, writer), &exchange, owner).await?
+                self.exchange(lines, writer, &exchange, owner).await
             }
-            FirstLine::Command => Heard::Command(line, lines.into_rest()),
-            FirstLine::Refused(refusal) => Heard::Refused(refusal),
-        })
+            FirstLine::Command => Ok(Heard::Command(line, lines.into_rest())),
+        }
     }
 
     /// Send the server's proof and read the client's.
     async fn exchange(
         &self,
-        (mut lines, mut writer): (LineReader<ReadHalf<'_>>, WriteHalf<'_>),
+        mut lines: LineReader<ReadHalf<'_>>,
+        mut writer: WriteHalf<'_>,
         exchange: &Exchange,
         owner: bool,
-    ) -> io::Result<Heard> {
+    ) -> Result<Heard, Refusal> {
         // The server's proof allows an offline search for the token. A short token could be found that way,
         // so only this user gets a proof of it.
         if !owner && !self.token.is_long() {
-            return Ok(Heard::Refused(Refusal::Proof));
+            return Err(Refusal::Proof);
         }
         // Skip the next line, a command that the client sends in case overmind listens at this address.
         if lines.next().await?.is_none_or(|line| !is_command(&line)) {
-            return Ok(Heard::Refused(Refusal::Silent));
+            return Err(Refusal::Silent);
         }
         let proof = self.token.proof(Side::Server, exchange);
         let Exchange { server, address, .. } = exchange;
         writer.write_all(format!("{HELLO}{server} {proof} {address}\n").as_bytes()).await?;
-        let Some(line) = lines.next().await? else {
-            return Ok(Heard::Refused(Refusal::Silent));
-        };
+        let line = lines.next().await?.ok_or(Refusal::Silent)?;
         let proof = std::str::from_utf8(&line).ok().and_then(|line| line.strip_prefix(PROOF));
         let proves = || proof.is_some_and(|proof| self.token.proves(proof, Side::Client, exchange));
         // No limit on guesses for the owner, who can read the token file anyway.
         let proven = if owner { proves() } else { self.failures.judge(proves).await };
-        let refused = Heard::Refused(Refusal::Proof);
-        Ok(if proven { Heard::Proven(lines.into_rest()) } else { refused })
+        if proven { Ok(Heard::Proven(lines.into_rest())) } else { Err(Refusal::Proof) }
     }
 
     /// Forward everything in both directions.
@@ -381,7 +371,7 @@ async fn refuse(mut stream: TcpStream, refusal: Refusal, limit: Duration) {
         }
         Refusal::Proof => "tmo: the token is not proven\n".to_owned(),
         Refusal::Unknown => "tmo: unknown command\n".to_owned(),
-        Refusal::Silent => String::new(),
+        Refusal::Silent | Refusal::Gone => String::new(),
     };
     let farewell = async {
         stream.write_all(answer.as_bytes()).await?;

@@ -159,7 +159,7 @@ proptest! {
                     ask(&mut world, Request::Reload { plan: Box::new(plan.clone()) });
                 }
                 Step::Resume => for effect in world.machine.resume(world.now) {
-                    if let Effect::Want { id, want, life, kill } = effect {
+                    if let Effect::Want(id, ShimRequest { want, life, kill }) = effect {
                         world.shims[id].spec = Some((want, life, kill));
                     }
                 },

@@ -2,9 +2,8 @@
 //! how the other process reacts.
 
 use super::*;
-use crate::model::ProcId;
 use crate::model::rules::{DependencyCondition, Need};
-use crate::supervisor::Decider;
+use crate::model::run_end::Decider;
 
 /// Why the other process is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,15 +134,16 @@ fn the_exit_code_is_the_highest_of_the_last_lives_each_judged_alone() {
 #[test]
 fn the_process_that_the_code_comes_from_is_known() {
     let of = |reason, answer, in_time| run(reason, answer, in_time, false).machine.decider();
-    let decider =
-        |place, exit, interrupted| Some(Decider { id: ProcId::at(place), exit, interrupted });
+    let decider = |name: &str, exit, interrupted| {
+        Some(Decider { name: ProcName::new(name).unwrap(), exit, interrupted })
+    };
     let success = Reason::First(Exit::Code(0));
-    assert_eq!(of(success, Exit::Code(7), false), decider(1, Exit::Code(7), true));
-    assert_eq!(of(success, Exit::Code(7), true), decider(1, Exit::Code(7), false));
+    assert_eq!(of(success, Exit::Code(7), false), decider("test", Exit::Code(7), true));
+    assert_eq!(of(success, Exit::Code(7), true), decider("test", Exit::Code(7), false));
     assert_eq!(of(success, Exit::Signal(2), false), None);
     assert_eq!(
         of(Reason::First(Exit::Code(3)), Exit::Code(7), false),
-        decider(0, Exit::Code(3), false)
+        decider("web", Exit::Code(3), false)
     );
     assert_eq!(of(Reason::Quit, Exit::Code(7), false), None);
 }

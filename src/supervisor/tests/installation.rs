@@ -13,7 +13,6 @@ const LIMIT_MS: u64 = 300_000;
 pub(super) fn install(version: &str) -> Install {
     Install {
         command: vec!["/bin/install".into()],
-        cwd: None,
         env: vec![],
         timeout_ms: LIMIT_MS,
         version: version.to_owned(),

@@ -23,7 +23,7 @@ mod whatever;
 
 use std::collections::VecDeque;
 
-use super::{Effect, Goal, Input, Phase, RunPhase, Supervisor};
+use super::{Effect, Goal, Input, Phase, RunPhase, ShimRequest, Supervisor};
 use crate::model::plan::{
     Backend, Inherit, LogPolicy, OnExit, PLAN_VERSION, Plan, ProcessPlan, Stdin,
 };
@@ -110,7 +110,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         watchers: vec![],
         detach_keys: None,
         crash_dir: None,
-        apps: "/apps".into(),
+        apps: None,
         last_run: None,
         lines: vec![],
         origin: None,
@@ -233,7 +233,7 @@ impl World {
                     shim.spec = None;
                 }
             }
-            Effect::Want { id, want, life, kill } => {
+            Effect::Want(id, ShimRequest { want, life, kill }) => {
                 assert!(self.shims[id].up, "a doorbell before the shim is up");
                 self.shims[id].spec = Some((want, life, kill));
             }

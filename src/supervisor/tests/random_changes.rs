@@ -179,7 +179,7 @@ impl Account {
     }
 
     fn check(&self, machine: &Supervisor, effect: &Effect, sent: &[Option<LifeId>]) {
-        let Effect::Want { id, want, life, .. } = effect else { return };
+        let Effect::Want(id, ShimRequest { want, life, .. }) = effect else { return };
         let at = id.place();
         if *want == Want::Run && *life > sent[at] {
             for &(on, until, after) in self.before.get(&at).into_iter().flatten() {
@@ -267,7 +267,7 @@ impl Watched {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             self.account.check(&self.world.machine, &effect, &self.sent);
-            if let Effect::Want { id, want: Want::Run, life, .. } = &effect {
+            if let Effect::Want(id, ShimRequest { want: Want::Run, life, .. }) = &effect {
                 let sent = &mut self.sent[*id];
                 if *life > *sent {
                     self.account.before.remove(&id.place());

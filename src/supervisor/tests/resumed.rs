@@ -12,7 +12,7 @@ fn saved_and_resumed_it_wants_the_same() {
     let saved = serde_json::to_string(&world.machine).unwrap();
     world.machine = serde_json::from_str(&saved).unwrap();
     for effect in world.machine.resume(world.now) {
-        if let Effect::Want { id, want, life, kill } = effect {
+        if let Effect::Want(id, ShimRequest { want, life, kill }) = effect {
             world.shims[id].spec = Some((want, life, kill));
         }
     }

@@ -24,14 +24,12 @@ use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::files::{number, read_kernel, read_kernel_start};
 use super::{ChildExit, ProcInfo, exempt, rustix_pid, signals};
-use crate::model::Exit;
+use crate::model::{Exit, ProcessId};
 
 pub use self::changes::Changes;
 pub use self::refused::{is_refused, refused_calls};
-pub use self::tcp::{
-    listens_at_path, tcp_held_by, tcp_holders, tcp_listener_owners, tcp_listeners, tcp_listening,
-    tcp_peer,
-};
+pub(super) use self::tcp::holders_of;
+pub use self::tcp::{listens_at_path, tcp_held_by, tcp_listener_owners, tcp_listening, tcp_peer};
 pub use self::usage::{memory_share, open_files, usage};
 
 /// Have the kernel end a connection whose peer takes no data for this long.
@@ -401,7 +399,7 @@ pub fn sees(pid: u32, dir: &Path) -> bool {
         return true;
     }
     let relative = dir.strip_prefix("/").unwrap_or(dir);
-    let theirs = number(Path::new(&format!("/proc/{pid}/root")).join(relative));
+    let theirs = number(&Path::new(&format!("/proc/{pid}/root")).join(relative));
     theirs.is_some() && theirs == number(dir)
 }
 
@@ -444,11 +442,11 @@ pub fn ignores(pid: u32, signal: i32) -> bool {
 }
 
 /// Open a pidfd for exactly this process. `None`: it is gone.
-fn pidfd(pid: u32, started: u64) -> io::Result<Option<OwnedFd>> {
-    match pidfd_open(rustix_pid(pid)?, PidfdFlags::empty()) {
+fn pidfd(id: ProcessId) -> io::Result<Option<OwnedFd>> {
+    match pidfd_open(rustix_pid(id.pid)?, PidfdFlags::empty()) {
         // Checked after opening: if the pid belongs to the right process now, so does the descriptor.
-        Ok(fd) => match start_time(pid) {
-            Some(time) => Ok((time == started).then_some(fd)),
+        Ok(fd) => match ProcessId::now(id.pid) {
+            Some(now) => Ok((now == id).then_some(fd)),
             // It is gone, or the pidfd was the last free descriptor and none was left for the check.
             None => Err(rustix::io::Errno::MFILE.into()),
         },
@@ -458,13 +456,13 @@ fn pidfd(pid: u32, started: u64) -> io::Result<Option<OwnedFd>> {
 }
 
 /// Send a signal to exactly this process. `false`: it is gone.
-pub fn signal(pid: u32, started: u64, signal: i32) -> io::Result<bool> {
+pub fn signal(id: ProcessId, signal: i32) -> io::Result<bool> {
     // By pid, checked just before.
-    let by_pid = || signals::signal_pid(pid, signal);
-    let fd = match pidfd(pid, started) {
+    let by_pid = || signals::signal_pid(id.pid, signal);
+    let fd = match pidfd(id) {
         Ok(Some(fd)) => fd,
         // A kernel before 5.3, a sandbox, or no free descriptor.
-        Err(_) if start_time(pid) == Some(started) => return by_pid(),
+        Err(_) if ProcessId::now(id.pid) == Some(id) => return by_pid(),
         Ok(None) | Err(_) => return Ok(false),
     };
     // rustix has no names for real-time signals.
@@ -480,10 +478,10 @@ pub fn signal(pid: u32, started: u64, signal: i32) -> io::Result<bool> {
 
 /// A descriptor that becomes readable when exactly this process exits. Where the system refuses pidfds, it also
 /// becomes readable from time to time: [`alive`](super::alive) tells whether the process has exited.
-pub fn watch_exit(pid: u32, started: u64) -> io::Result<OwnedFd> {
-    match pidfd(pid, started) {
+pub fn watch_exit(id: ProcessId) -> io::Result<OwnedFd> {
+    match pidfd(id) {
         Ok(Some(fd)) => Ok(fd),
-        Err(error) if is_refused(&error) && start_time(pid) == Some(started) => refused::ticks(),
+        Err(error) if is_refused(&error) && ProcessId::now(id.pid) == Some(id) => refused::ticks(),
         Ok(None) => Err(io::ErrorKind::NotFound.into()),
         Err(error) if is_refused(&error) => Err(io::ErrorKind::NotFound.into()),
         Err(error) => Err(error),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{info, pids, read_kernel, sock_diag};
 use crate::sys::files::read_kernel_start;
-use crate::sys::{Listener, ProcInfo, TcpPeer};
+use crate::sys::{ProcInfo, TcpPeer};
 
 /// The owner of the socket at the `peer` end of a connection to `local` on this machine.
 pub fn tcp_peer(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
@@ -79,30 +79,10 @@ fn tables() -> Option<String> {
     Some(texts.collect())
 }
 
-/// The ports in this list that have a listener, on any address, with its process.
-pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
-    let mut taken: Vec<(u16, u64)> = vec![];
-    for (address, inode) in tcp_listening() {
-        let port = address.port();
-        if ports.contains(&port) && !taken.iter().any(|(known, _)| *known == port) {
-            taken.push((port, inode));
-        }
-    }
-    let inodes: Vec<u64> = taken.iter().map(|(_, inode)| *inode).collect();
-    let holders = holders_of(&inodes);
-    let holder = |inode| holders.iter().find(|(of, _)| *of == inode).map(|(_, info)| info.clone());
-    taken.into_iter().map(|(port, inode)| (port, Listener { process: holder(inode) })).collect()
-}
-
 /// The sockets that listen, by address and inode.
 pub fn tcp_listening() -> Vec<(SocketAddr, u64)> {
     let sockets = listening().unwrap_or_default().into_iter();
     sockets.map(|socket| (socket.ends.0, socket.inode)).collect()
-}
-
-/// The processes that hold these sockets; those of another user are not visible.
-pub fn tcp_holders(sockets: &[u64]) -> Vec<ProcInfo> {
-    holders_of(sockets).into_iter().map(|(_, process)| process).collect()
 }
 
 /// Those of these sockets that this process holds.
@@ -126,8 +106,8 @@ fn called(process: &ProcInfo) -> Option<String> {
     (is_other && name.starts_with(&process.comm)).then_some(name)
 }
 
-/// Each pair of one of these inodes and a process that has it open.
-fn holders_of(inodes: &[u64]) -> Vec<(u64, ProcInfo)> {
+/// Each pair of one of these inodes and a process that has it open; those of another user are not visible.
+pub(in crate::sys) fn holders_of(inodes: &[u64]) -> Vec<(u64, ProcInfo)> {
     let mut held = vec![];
     if inodes.is_empty() {
         return held;

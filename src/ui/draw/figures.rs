@@ -24,7 +24,7 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let memory: Vec<_> = points.iter().map(|point| point.memory_bytes).collect();
     let label = format!("memory {:>5}", mebibytes(last.memory_bytes));
     if area.height > 1 {
-        lane((line(1), theme, &label), &memory, 0, buffer);
+        lane(line(1), theme, &label, &memory, 0, buffer);
     }
     #[expect(clippy::cast_possible_truncation, reason = "a percentage for people")]
     #[expect(clippy::cast_sign_loss, reason = "it is not negative")]
@@ -34,7 +34,7 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     if area.height > 2 {
         let cpu: Vec<_> = points.iter().map(|point| cpu(point).unwrap_or(0)).collect();
         // Less than a processor is not shown as much.
-        lane((line(2), theme, &label), &cpu, 100, buffer);
+        lane(line(2), theme, &label, &cpu, 100, buffer);
     }
 }
 
@@ -65,12 +65,7 @@ fn title(ui: &Ui, name: Option<&ProcName>) -> String {
 }
 
 /// A bar for each second, the last one at the right; the highest is the largest number, but at least `full`.
-fn lane(
-    (line, theme, label): (Rect, Theme, &str),
-    numbers: &[u64],
-    full: u64,
-    buffer: &mut Buffer,
-) {
+fn lane(line: Rect, theme: Theme, label: &str, numbers: &[u64], full: u64, buffer: &mut Buffer) {
     put(buffer, (line.x + 1, line.y), LABEL, label, theme.dim());
     let columns = usize::from(line.width.saturating_sub(LABEL));
     let numbers = &numbers[numbers.len().saturating_sub(columns)..];

@@ -9,8 +9,8 @@ use unicode_width::UnicodeWidthStr as _;
 use super::cells::{put, put_right, restyle};
 use super::theme::Theme;
 use crate::model::request::ProcessState;
-use crate::model::units;
-use crate::ui::state::list::Counts;
+use crate::model::time::Timestamp;
+use crate::model::{Condition, ProcessStatus, units};
 use crate::ui::state::log::ScrollPosition;
 use crate::ui::state::{SupervisorLink, Ui};
 
@@ -29,18 +29,24 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
         let style = if is_bad { theme.bad() } else { theme.strong() };
         x = put(buffer, (x, area.y), room(x), &link, style) + 2;
     }
-    let counts = Counts::of(ui.list.processes.iter().map(|process| ui.state_shown(process)));
+    // Of a run that is over, or before the first start, no state is known.
+    let shown = ui.list.processes.iter().map(|process| ui.state_shown(process));
+    let known: Vec<_> = shown.filter(|process| process.since > Timestamp::EPOCH).collect();
+    let count = |is: Condition| known.iter().filter(|process| process.condition() == is).count();
+    let done = known.iter().filter(|process| process.condition() == Condition::Done);
+    let exited = done.filter(|process| process.state == ProcessStatus::Exited).count();
+    let flags = known.iter().flat_map(|process| process.flags.iter());
     let is_now = ui.timeline.as_ref().is_none_or(|timeline| timeline.cursor.is_none());
     let asks = |process: &&ProcessState| is_now && ui.asks(process);
     let asking = ui.list.processes.iter().filter(asks).count();
     let parts = [
-        (counts.running.saturating_sub(asking), "run", "●", "*", theme.dim()),
+        (count(Condition::Running).saturating_sub(asking), "run", "●", "*", theme.dim()),
         (asking, if asking == 1 { "asks" } else { "ask" }, "?", "?", theme.asking()),
-        (counts.failed, "failed", "✖", "x", theme.bad()),
-        (counts.waiting, "wait", "◌", ".", theme.dim()),
-        (counts.done, "done", "✓", "+", theme.dim()),
-        (counts.stopped, "stopped", "■", "#", theme.dim()),
-        (counts.flags, "flagged", "⚑", "f", theme.bad()),
+        (count(Condition::Failed), "failed", "✖", "x", theme.bad()),
+        (count(Condition::Waiting), "wait", "◌", ".", theme.dim()),
+        (exited, "done", "✓", "+", theme.dim()),
+        (count(Condition::Done) - exited, "stopped", "■", "#", theme.dim()),
+        (flags.filter(|flag| flag.exceeded).count(), "flagged", "⚑", "f", theme.bad()),
     ];
     for (count, word, sign, ascii, style) in parts {
         if count == 0 {

@@ -36,7 +36,7 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
         } else if is_first && ui.bookmarks.contains(&entry.position) {
             put(buffer, (line.x, y), 1, theme.pick("◆", "+"), theme.strong());
         }
-        draw_line(ui, theme, line, (entry, place.1), buffer);
+        draw_line(ui, theme, line, entry, place.1, buffer);
         let chosen = selection.is_some_and(|(a, b)| (a..=b).contains(&entry.position));
         let is_cursor = Some(entry.position) == current && ui.focus == Focus::Log;
         if chosen {
@@ -48,13 +48,7 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     scroll_bar(ui, theme, area, buffer);
 }
 
-fn draw_line(
-    ui: &Ui,
-    theme: Theme,
-    line: Rect,
-    (entry, at): (&LogEntry, usize),
-    buffer: &mut Buffer,
-) {
+fn draw_line(ui: &Ui, theme: Theme, line: Rect, entry: &LogEntry, at: usize, buffer: &mut Buffer) {
     let (times, names) = ui.gutter();
     let columns = |count: usize| u16::try_from(count).unwrap_or(u16::MAX);
     let mut x = line.x + 1;

@@ -13,7 +13,7 @@ use crate::ui::state::Ui;
 use crate::ui::state::areas::NARROW;
 use crate::ui::state::entry::{EntryKind, Form, LogEntry};
 use crate::ui::state::msg::Tab;
-use crate::ui::state::offers::Offers;
+use crate::ui::state::offers::Offer;
 use crate::ui::state::overlay::{Details, Overlay};
 
 pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
@@ -91,7 +91,7 @@ fn text(theme: Theme, area: Rect, page: &Details, buffer: &mut Buffer) {
 }
 
 /// What a prompt offers, above it.
-fn draw_offers(ui: &Ui, theme: Theme, area: Rect, offers: &Offers<'_>, buffer: &mut Buffer) {
+fn draw_offers(ui: &Ui, theme: Theme, area: Rect, offers: &[Offer], buffer: &mut Buffer) {
     let Some(prompt) = &ui.prompt else { return };
     let height = u16::try_from(offers.len()).unwrap_or(u16::MAX).min(area.height).max(1);
     let area = Rect { y: area.bottom() - height, height, ..area };
@@ -103,16 +103,15 @@ fn draw_offers(ui: &Ui, theme: Theme, area: Rect, offers: &Offers<'_>, buffer: &
     for (y, at) in (area.top()..area.bottom()).zip(top..offers.len()) {
         let room = |x: u16| area.right().saturating_sub(x);
         let x = area.x + 1;
-        match offers {
-            Offers::Processes(names) => {
-                let Some(process) = ui.list.get(names[at]) else { continue };
+        match &offers[at] {
+            Offer::Process(name) => {
+                let Some(process) = ui.list.get(name) else { continue };
                 put(buffer, (x, y), 1, theme.sign(process), theme.state(process));
-                let (x, name) = (x + 2, names[at].as_str());
+                let (x, name) = (x + 2, name.as_str());
                 let x = put(buffer, (x, y), room(x), name, theme.name(process.color)) + 1;
                 put(buffer, (x, y), room(x), &word(process), theme.dim());
             }
-            Offers::Actions(entries) => {
-                let entry = entries[at];
+            Offer::Action(entry) => {
                 put(buffer, (x, y), room(x), entry.name, theme.strong());
                 let x = area.x + 18;
                 put(buffer, (x, y), room(x), &entry.key_names().join(" "), theme.key());

@@ -183,6 +183,7 @@ impl Ui {
     }
 
     fn change_screen(&mut self, action: OnScreen) {
+        let is_over = matches!(self.link, SupervisorLink::Over(_));
         match action {
             OnScreen::Focus if self.zoom => (self.zoom, self.focus) = (false, Focus::List),
             OnScreen::Focus if self.focus == Focus::List => self.focus = Focus::Log,
@@ -207,23 +208,17 @@ impl Ui {
             }
             OnScreen::Actions => self.prompt = Some(Prompt::new(Subject::Action)),
             OnScreen::Help => self.overlay = Some(Overlay::Help(0)),
-            OnScreen::Quit => match self.link {
-                SupervisorLink::Over(_) => self.effects.push(Effect::Leave),
-                SupervisorLink::Live | SupervisorLink::Away(_) => {
-                    self.overlay = Some(Overlay::Quit(self.owns_run));
-                }
-            },
             // The second time, for SIGKILL.
             OnScreen::Interrupt if self.owns_run && self.quitting => {
                 self.effects.push(Effect::StopAll);
             }
-            OnScreen::Interrupt
-                if self.owns_run && matches!(self.link, SupervisorLink::Over(_)) =>
-            {
+            OnScreen::Quit if !is_over => self.overlay = Some(Overlay::Quit(self.owns_run)),
+            OnScreen::Interrupt if self.owns_run && !is_over => {
+                self.overlay = Some(Overlay::Quit(true));
+            }
+            OnScreen::Quit | OnScreen::Leave | OnScreen::Interrupt => {
                 self.effects.push(Effect::Leave);
             }
-            OnScreen::Interrupt if self.owns_run => self.overlay = Some(Overlay::Quit(true)),
-            OnScreen::Leave | OnScreen::Interrupt => self.effects.push(Effect::Leave),
             OnScreen::Suspend => self.effects.push(Effect::Suspend),
             OnScreen::Redraw => self.effects.push(Effect::Redraw),
         }
@@ -260,7 +255,9 @@ impl Ui {
             OnProcess::Flags => self.page(Tab::Flags),
             OnProcess::Tree => self.page(Tab::Tree),
             OnProcess::Screen => self.page(Tab::Screen),
-            _ if self.refuse_without_run() => {}
+            _ if matches!(self.link, SupervisorLink::Over(_)) => {
+                self.complain("nothing runs here; `tmo start` starts the processes");
+            }
             OnProcess::RestartAll => self.overlay = Some(Overlay::Confirm(action)),
             OnProcess::RestartNamed | OnProcess::StopNamed | OnProcess::StartNamed => {
                 let entry = self.list.target().map_or("", |process| process.name.entry());
@@ -290,15 +287,6 @@ impl Ui {
             OnProcess::Restart | OnProcess::Start => self.request(action, &name),
             _ => {}
         }
-    }
-
-    /// Whether there is no run to act on, which is said then.
-    fn refuse_without_run(&mut self) -> bool {
-        let over = matches!(self.link, SupervisorLink::Over(_));
-        if over {
-            self.complain("nothing runs here; `tmo start` starts the processes");
-        }
-        over
     }
 
     fn page(&mut self, tab: Tab) {

@@ -83,7 +83,7 @@ impl LogEntry {
         self.lines.clear();
         let by_words = self.kind != EntryKind::Output;
         for (number, row) in self.rows.iter().enumerate() {
-            lay_out(row, number, (form, by_words), &mut self.lines);
+            lay_out(row, number, form, by_words, &mut self.lines);
         }
     }
 
@@ -118,7 +118,7 @@ pub fn width_at(grapheme: &str, column: usize) -> usize {
     }
 }
 
-fn lay_out(row: &Row, number: usize, (form, by_words): (Form, bool), lines: &mut Vec<ScreenLine>) {
+fn lay_out(row: &Row, number: usize, form: Form, by_words: bool, lines: &mut Vec<ScreenLine>) {
     lines.push(ScreenLine { row: number, ..ScreenLine::default() });
     if !form.wrap || form.columns == 0 {
         return;

@@ -126,14 +126,15 @@ impl Ui {
             names = vec![process.name.to_string()];
         }
         let end = Position { record: self.log.head, skip: 0 };
-        self.look_for_first_error(names, (end, None));
+        self.look_for_first_error(names, end, None);
     }
 
     /// Find the last start before a position, then, from there, the first error.
     fn look_for_first_error(
         &mut self,
         names: Vec<String>,
-        (from, start): (Position, Option<Position>),
+        from: Position,
+        start: Option<Position>,
     ) {
         let what = match start {
             None => (Target::Starts, Direction::Up),
@@ -196,7 +197,7 @@ impl Ui {
         let Visit { target, direction, more, first_error_of, .. } = visit;
         match (first_error_of, target) {
             (Some(names), Target::Starts) => {
-                return self.look_for_first_error(names, (hit, Some(hit)));
+                return self.look_for_first_error(names, hit, Some(hit));
             }
             (Some(names), Target::Entries) if self.list.chosen().is_empty() => {
                 let name = names.first().and_then(|name| ProcName::new(name.as_str()).ok());

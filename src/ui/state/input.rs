@@ -1,9 +1,9 @@
 //! Keys: what they mean in a prompt, in what lies over the log, and elsewhere.
 
 use super::msg::{Effect, Question, Tab};
-use super::offers::Offers;
+use super::offers::Offer;
 use super::overlay::Overlay;
-use super::prompt::{Prompt, PromptOutcome, Subject};
+use super::prompt::{Prompt, Subject};
 use super::{Focus, Ui};
 use crate::model::ProcName;
 use crate::model::moment::moment;
@@ -12,12 +12,6 @@ use crate::model::signal::{NoSuchSignal, SignalName};
 use crate::ui::keys::Key;
 use crate::ui::keys::actions::{self, Action, OnProcess};
 use crate::view::merged::cleaned;
-
-/// What was picked in a prompt.
-enum Picked {
-    Process(ProcName),
-    Action(Action),
-}
 
 impl Ui {
     /// A key was pressed.
@@ -56,18 +50,18 @@ impl Ui {
     /// A key in a prompt.
     fn prompt_key(&mut self, key: Key) {
         let Some(prompt) = &mut self.prompt else { return };
-        match prompt.key(key) {
-            PromptOutcome::Changed => self.typed(),
-            PromptOutcome::Done => self.entered(),
-            PromptOutcome::Closed => self.give_up(),
-            PromptOutcome::Moved(by) => {
+        match key {
+            Key::Enter => self.entered(),
+            Key::Backspace if prompt.text().is_empty() => self.give_up(),
+            Key::Up | Key::BackTab | Key::Down => {
+                let by = if key == Key::Down { 1 } else { -1 };
                 let count = self.offers().map_or(0, |offers| offers.len());
                 if let Some(prompt) = &mut self.prompt {
                     let last = count.saturating_sub(1);
                     prompt.choice = prompt.choice.saturating_add_signed(by).min(last);
                 }
             }
-            PromptOutcome::Tab => {
+            Key::Tab => {
                 if let (Subject::Find(_), Some(find)) = (&prompt.subject, &mut self.find) {
                     find.filters = !find.filters;
                     // In an empty prompt, it is about the last expression.
@@ -79,14 +73,16 @@ impl Ui {
                     }
                 }
             }
-            PromptOutcome::Toggle => {
+            Key::Ctrl('t') => {
                 if let (Subject::Find(back), Some(find)) = (&prompt.subject, &mut self.find) {
                     find.literal = !find.literal;
                     let (text, back) = (find.text.clone(), *back);
                     self.find_typed(&text, back);
                 }
             }
-            PromptOutcome::Nothing => {}
+            _ if prompt.edit(key) => self.typed(),
+            Key::Esc | Key::Ctrl(_) => self.give_up(),
+            _ => {}
         }
     }
 
@@ -111,14 +107,14 @@ impl Ui {
 
     /// Enter was pressed in the prompt.
     fn entered(&mut self) {
-        let picked = self.picked();
+        let offers = self.offers().unwrap_or_default();
         let Some(prompt) = self.prompt.take() else { return };
         let text = prompt.text().to_owned();
         match prompt.subject.clone() {
             Subject::Find(_) => {}
-            Subject::Pick | Subject::Action => match picked {
-                Some(Picked::Process(name)) => self.open(Some(name)),
-                Some(Picked::Action(action)) => self.act(action),
+            Subject::Pick | Subject::Action => match offers.get(prompt.choice) {
+                Some(Offer::Process(name)) => self.open(Some(name.clone())),
+                Some(Offer::Action(entry)) => self.act(entry.action),
                 None => self.say(format!("nothing has a name like {text}")),
             },
             Subject::Time => {
@@ -146,18 +142,17 @@ impl Ui {
         }
     }
 
-    fn picked(&self) -> Option<Picked> {
-        let at = self.prompt.as_ref()?.choice;
-        match self.offers()? {
-            Offers::Processes(names) => names.get(at).map(|name| Picked::Process((*name).clone())),
-            Offers::Actions(entries) => entries.get(at).map(|entry| Picked::Action(entry.action)),
-        }
-    }
-
     /// A key while something lies over the log; false if it means what it means elsewhere.
     fn overlay_key(&mut self, key: Key) -> bool {
         match self.overlay {
-            Some(Overlay::Quit(stop)) => self.answer_quit(key, stop),
+            Some(Overlay::Quit(stop)) => match key {
+                Key::Char('s') => self.stop_all(),
+                Key::Enter | Key::Ctrl('c') if stop => self.stop_all(),
+                Key::Char('l' | 'q') | Key::Enter | Key::Ctrl('c') => {
+                    self.effects.push(Effect::Leave);
+                }
+                _ => self.overlay = None,
+            },
             Some(Overlay::Confirm(action)) => {
                 self.overlay = None;
                 let again = actions::of(key) == Some(Action::Process(action))
@@ -172,14 +167,6 @@ impl Ui {
             None => return false,
         }
         true
-    }
-    fn answer_quit(&mut self, key: Key, stop: bool) {
-        match key {
-            Key::Char('s') => self.stop_all(),
-            Key::Enter | Key::Ctrl('c') if stop => self.stop_all(),
-            Key::Char('l' | 'q') | Key::Enter | Key::Ctrl('c') => self.effects.push(Effect::Leave),
-            _ => self.overlay = None,
-        }
     }
 
     /// A key while a page is shown; false if it means what it means elsewhere.
@@ -233,11 +220,7 @@ impl Ui {
     /// A destructive action was confirmed.
     fn confirmed(&mut self, action: OnProcess) {
         if action == OnProcess::RestartAll {
-            let names: Vec<_> = self.list.processes.iter().map(|p| p.name.clone()).collect();
-            self.list.pending.extend(names.iter().map(|name| (name.clone(), "restarting")));
-            let (names_of_all, order) = (vec![], ChangeOrder::default());
-            let request = Request::Restart { names: names_of_all, order };
-            self.effects.push(Effect::Request(request, names, "all restarted".to_owned()));
+            self.request_for(action, vec![], "all");
         } else if let Some(name) = self.list.target().map(|process| process.name.clone()) {
             self.request(action, &name);
         }
@@ -245,17 +228,19 @@ impl Ui {
 
     /// Send a request for a process, and no other instance of its entry.
     pub(super) fn request(&mut self, action: OnProcess, name: &ProcName) {
-        self.request_for(action, (vec![format!("={name}")], name.to_string()));
+        self.request_for(action, vec![format!("={name}")], name.as_str());
     }
 
-    /// Send a request for the processes that these words select.
-    pub(super) fn request_for(&mut self, action: OnProcess, (names, them): (Vec<String>, String)) {
-        let is_meant = |process: &&ProcessState| names.iter().any(|word| process.is_meant(word));
+    /// Send a request for the processes that these words select; for all without any.
+    pub(super) fn request_for(&mut self, action: OnProcess, names: Vec<String>, them: &str) {
+        let is_meant = |process: &&ProcessState| {
+            names.is_empty() || names.iter().any(|word| process.is_meant(word))
+        };
         let meant = self.list.processes.iter().filter(is_meant);
         let meant: Vec<_> = meant.map(|process| process.name.clone()).collect();
         let order = ChangeOrder::default();
         let (request, doing, done) = match action {
-            OnProcess::Restart | OnProcess::RestartNamed => {
+            OnProcess::Restart | OnProcess::RestartNamed | OnProcess::RestartAll => {
                 (Request::Restart { names, order }, "restarting", format!("{them} restarted"))
             }
             OnProcess::Start | OnProcess::StartNamed => {
@@ -288,7 +273,7 @@ impl Ui {
                 }
                 if !words.is_empty() {
                     let names = words.iter().map(ToString::to_string).collect();
-                    self.request_for(*action, (names, words.join(", ")));
+                    self.request_for(*action, names, &words.join(", "));
                 }
             }
             Subject::Scale(entry) => {

@@ -30,7 +30,8 @@ impl Ui {
 
     /// The width of the column of names.
     pub fn name_width(&self) -> usize {
-        self.list.longest_name.clamp(6, 16)
+        let lengths = self.list.processes.iter().map(|process| process.name.as_str().len());
+        lengths.max().unwrap_or(0).clamp(6, 16)
     }
 
     /// Give the log the size of its area.

@@ -21,8 +21,6 @@ pub struct List {
     pub hides_stopped: bool,
     /// Requests that are not answered yet: the process, and what it is doing therefore.
     pub pending: Vec<(ProcName, &'static str)>,
-    /// The length of the longest name.
-    pub longest_name: usize,
 }
 
 impl List {
@@ -78,8 +76,6 @@ impl List {
     /// Take the state of all processes.
     pub fn set(&mut self, processes: Vec<ProcessState>) {
         self.processes = processes;
-        let lengths = self.processes.iter().map(|process| process.name.as_str().len());
-        self.longest_name = lengths.max().unwrap_or(0);
         let exists = |name: &ProcName| self.processes.iter().any(|p| p.name == *name);
         self.selected = self.selected.take().filter(exists);
         self.open = self.open.take().filter(exists);
@@ -101,43 +97,7 @@ impl List {
         if let Some(known) = self.processes.iter_mut().find(|known| known.name == process.name) {
             *known = process;
         } else {
-            self.longest_name = self.longest_name.max(process.name.as_str().len());
             self.processes.push(process);
         }
-    }
-}
-
-/// How many processes are in which condition.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// They run.
-    pub running: usize,
-    /// They are about to run or to end.
-    pub waiting: usize,
-    /// They have failed.
-    pub failed: usize,
-    /// They have ended as expected.
-    pub done: usize,
-    /// They were stopped.
-    pub stopped: usize,
-    /// Flags above their target.
-    pub flags: usize,
-}
-
-impl Counts {
-    /// Count these processes.
-    pub fn of<'a>(processes: impl Iterator<Item = &'a ProcessState>) -> Self {
-        let mut counts = Self::default();
-        for process in processes.filter(|process| process.since > Timestamp::EPOCH) {
-            match process.condition() {
-                Condition::Running => counts.running += 1,
-                Condition::Waiting => counts.waiting += 1,
-                Condition::Failed => counts.failed += 1,
-                Condition::Done if process.state == ProcessStatus::Exited => counts.done += 1,
-                Condition::Done => counts.stopped += 1,
-            }
-            counts.flags += process.flags.iter().filter(|flag| flag.exceeded).count();
-        }
-        counts
     }
 }

@@ -262,8 +262,6 @@ impl Ui {
                     overlay.set_page(page);
                 }
             }
-            Msg::Copied(Ok(place)) => self.say(place),
-            Msg::Copied(Err(error)) => self.complain(error),
             Msg::ScreenEnd(end) => self.log.screen_end = Some(end),
             Msg::Note(text) => self.say(text),
             Msg::Unreadable(why) => {

@@ -60,8 +60,6 @@ pub enum Msg {
     Answered(Answered),
     /// The text of a page.
     Page(ProcessPage),
-    /// Text was copied, to the place named; or could not be.
-    Copied(Result<String, String>),
     /// Where in the journal the end of the screen is.
     ScreenEnd(ScreenEnd),
     /// What the processes use.

@@ -7,26 +7,11 @@ use crate::ui::keys::actions::{ACTIONS, ActionEntry};
 
 /// What can be picked.
 #[derive(Debug)]
-pub enum Offers<'a> {
-    /// Processes.
-    Processes(Vec<&'a ProcName>),
-    /// Actions.
-    Actions(Vec<&'static ActionEntry>),
-}
-
-impl Offers<'_> {
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Processes(names) => names.len(),
-            Self::Actions(entries) => entries.len(),
-        }
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+pub enum Offer {
+    /// A process.
+    Process(ProcName),
+    /// An action.
+    Action(&'static ActionEntry),
 }
 
 /// Those that are like the text, the most similar first.
@@ -39,7 +24,7 @@ fn ranked<T>(all: impl Iterator<Item = T>, text: &str, name: impl Fn(&T) -> &str
 
 impl Ui {
     /// What the prompt offers, if it is one that does.
-    pub fn offers(&self) -> Option<Offers<'_>> {
+    pub fn offers(&self) -> Option<Vec<Offer>> {
         let prompt = self.prompt.as_ref()?;
         match prompt.subject {
             Subject::Pick => {
@@ -49,10 +34,11 @@ impl Ui {
                     names.retain(|name| *name != numbered);
                     names.insert(0, numbered);
                 }
-                Some(Offers::Processes(names))
+                Some(names.into_iter().cloned().map(Offer::Process).collect())
             }
             Subject::Action => {
-                Some(Offers::Actions(ranked(ACTIONS.iter(), prompt.text(), |entry| entry.name)))
+                let entries = ranked(ACTIONS.iter(), prompt.text(), |entry| entry.name);
+                Some(entries.into_iter().map(Offer::Action).collect())
             }
             _ => None,
         }

@@ -39,25 +39,6 @@ pub struct Prompt {
     pub choice: usize,
 }
 
-/// What became of a key in a prompt.
-#[derive(Debug, PartialEq, Eq)]
-pub enum PromptOutcome {
-    /// The text has changed.
-    Changed,
-    /// Enter.
-    Done,
-    /// It was given up.
-    Closed,
-    /// Another offer was selected.
-    Moved(isize),
-    /// Tab.
-    Tab,
-    /// Ctrl-T.
-    Toggle,
-    /// Nothing.
-    Nothing,
-}
-
 impl Prompt {
     /// An empty line.
     pub fn new(subject: Subject) -> Self {
@@ -69,11 +50,10 @@ impl Prompt {
         Self { input: Input::from(text), ..Self::new(subject) }
     }
 
-    /// A key was pressed.
-    pub fn key(&mut self, key: Key) -> PromptOutcome {
+    /// Edit the text with a key; false if the key does something else.
+    pub fn edit(&mut self, key: Key) -> bool {
         let request = match key {
             Key::Char(c) => InputRequest::InsertChar(c),
-            Key::Backspace if self.input.value().is_empty() => return PromptOutcome::Closed,
             Key::Backspace | Key::Ctrl('h') => InputRequest::DeletePrevChar,
             Key::Delete => InputRequest::DeleteNextChar,
             Key::Left | Key::Ctrl('b') => InputRequest::GoToPrevChar,
@@ -83,17 +63,11 @@ impl Prompt {
             Key::Ctrl('w') => InputRequest::DeletePrevWord,
             Key::Ctrl('u') => InputRequest::DeleteLine,
             Key::Ctrl('k') => InputRequest::DeleteTillEnd,
-            Key::Ctrl('t') => return PromptOutcome::Toggle,
-            Key::Enter => return PromptOutcome::Done,
-            Key::Esc | Key::Ctrl(_) => return PromptOutcome::Closed,
-            Key::Tab => return PromptOutcome::Tab,
-            Key::Up | Key::BackTab => return PromptOutcome::Moved(-1),
-            Key::Down => return PromptOutcome::Moved(1),
-            _ => return PromptOutcome::Nothing,
+            _ => return false,
         };
         self.input.handle(request);
         self.choice = 0;
-        PromptOutcome::Changed
+        true
     }
 
     /// Text was pasted: its first line is inserted, nothing of it runs as keys.

@@ -84,11 +84,6 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    fn new(period: Period, head: u64) -> Self {
-        let whole = 0..head;
-        Self { period, head, left: vec![whole], ..Self::default() }
-    }
-
     /// What to search for marks next.
     fn next_search(&mut self, head: u64) -> Option<Range<u64>> {
         if head > self.head {
@@ -170,9 +165,10 @@ impl Ui {
         (self.zoom, self.around) = (false, None);
         let now = self.now.time;
         let from = if self.started < now { self.started } else { now - Duration::from_secs(60) };
-        let mut timeline = Timeline::new(Period { from, until: now }, self.log.head);
-        timeline.cursor = self.log.current().map(|entry| entry.time);
-        self.timeline = Some(timeline);
+        let (period, head) = (Period { from, until: now }, self.log.head);
+        let (whole, cursor) = (0..head, self.log.current().map(|entry| entry.time));
+        let left = vec![whole];
+        self.timeline = Some(Timeline { cursor, period, left, head, ..Timeline::default() });
     }
 
     /// How many columns of the screen show the period, and how many lanes there are.
@@ -298,22 +294,17 @@ impl Ui {
         let Some(timeline) = &mut self.timeline else { return };
         if timeline.moves_log {
             timeline.moves_log = self.log.awaits_moment;
-        } else if has_moved || timeline.follows_log {
-            self.follow_log();
+            return;
         }
-    }
-
-    /// The log was moved: the cursor follows it.
-    fn follow_log(&mut self) {
-        let time = self.log.current().map(|entry| entry.time);
-        let follows = self.log.follows();
-        let Some(timeline) = &mut self.timeline else { return };
+        if !has_moved && !timeline.follows_log {
+            return;
+        }
         // What is at that place may not be loaded yet.
         timeline.follows_log = self.log.is_loading || self.log.has_to_load();
-        if follows {
+        if self.log.follows() {
             timeline.cursor = None;
-        } else if time.is_some() {
-            timeline.cursor = time;
+        } else if let Some(entry) = self.log.current() {
+            timeline.cursor = Some(entry.time);
         }
         timeline.pan();
         timeline.look_back(&self.list.processes);

@@ -4,7 +4,7 @@ mod golden;
 mod prompts;
 mod props;
 
-use super::{Chunk, Renderer, Unfinished};
+use super::{Renderer, Unfinished};
 use crate::journal::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId};
@@ -45,31 +45,21 @@ impl Bench {
         Self { renderer: Renderer::new(style, &names), out: vec![], ends: [0; 8] }
     }
 
-    /// A record of text in one chunk.
+    /// A record of text.
     fn text(&mut self, stream: u16, text: &[u8]) -> &mut Self {
         self.flagged(stream, text, 0)
     }
 
     fn flagged(&mut self, stream: u16, text: &[u8], flags: u8) -> &mut Self {
-        self.pieces(stream, &[text], flags)
-    }
-
-    /// A record of text in several chunks.
-    fn pieces(&mut self, stream: u16, pieces: &[&[u8]], flags: u8) -> &mut Self {
-        let len: usize = pieces.iter().map(|piece| piece.len()).sum();
         let offset = self.ends[usize::from(stream)];
         let record = Record {
             offset,
-            len: u32::try_from(len).unwrap(),
+            len: u32::try_from(text.len()).unwrap(),
             flags,
             ..record(Kind::Text, stream)
         };
         self.ends[usize::from(stream)] = record.end();
-        for (at, text) in pieces.iter().enumerate() {
-            let (first, last) = (at == 0, at + 1 == pieces.len());
-            let chunk = Chunk { record: &record, text, lost: 0, first, last };
-            self.renderer.render(chunk, &mut self.out);
-        }
+        self.renderer.render(&record, text, 0, &mut self.out);
         self
     }
 
@@ -77,17 +67,14 @@ impl Bench {
     fn bare(&mut self, record: Record) -> &mut Self {
         let offset = self.ends[usize::from(record.stream)];
         let record = Record { offset, ..record };
-        let chunk = Chunk { record: &record, text: b"", lost: 0, first: true, last: true };
-        self.renderer.render(chunk, &mut self.out);
+        self.renderer.render(&record, b"", 0, &mut self.out);
         self
     }
 
     fn event(&mut self, json: &str) -> &mut Self {
         let text = format!("{json}\n");
         let record = record(Kind::Event, EVENTS);
-        let chunk =
-            Chunk { record: &record, text: text.as_bytes(), lost: 0, first: true, last: true };
-        self.renderer.render(chunk, &mut self.out);
+        self.renderer.render(&record, text.as_bytes(), 0, &mut self.out);
         self
     }
 

@@ -123,7 +123,7 @@ fn server(dir: &Path, role: Role) -> Arc<Server> {
     let env = Env::of([("XDG_RUNTIME_DIR", dir), ("XDG_STATE_HOME", dir), ("HOME", dir)]);
     let sessions = Sessions::open(tempfile::tempfile().unwrap());
     let runs = Arc::new(Runs::new(env, None));
-    Arc::new(Server::new((names, 10_000), access, sessions, runs).unwrap())
+    Arc::new(Server::new(names, 10_000, access, sessions, runs).unwrap())
 }
 
 /// The headers of a page that is logged in.
@@ -144,9 +144,9 @@ fn page_since(
     let mine = nonce().unwrap();
     let (theirs, _) = sessions.begin((id, Site::Public), &mine, now).unwrap();
     let nonces = [&*mine, &*theirs];
-    let proof = secret.proof(Purpose::LoginPage, &nonces);
+    let proof = secret.proof(Purpose::LOGIN_PAGE, &nonces);
     let begun = sessions.finish((id, Site::Public, &proof), &[], Visitor::default(), now).unwrap();
-    let proof = secret.key(&nonces).proof(Purpose::Page, &[&mine]);
+    let proof = secret.key(&nonces).proof(Purpose::PAGE, &[&mine]);
     vec![
         ("cookie", format!("__Host-tmo-10000={}", begun.cookie)),
         ("x-tmo-key", format!("{}.{mine}.{proof}", begun.id)),

@@ -17,7 +17,7 @@ use crate::sys;
 /// and after, which are in tmux's words.
 pub(super) async fn show(command: &mut Command) -> io::Result<Result<u8, String>> {
     let mut ended = signal(SignalKind::child())?;
-    let mut signals = SignalSet::of_end()?;
+    let mut signals = SignalSet::of_end_and(&[])?;
     sys::end_with_parent(command);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut asked = None;

@@ -50,10 +50,7 @@ enum Prepared {
 /// Show the process until the user detaches.
 pub(in crate::cli) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
-    let control = match args.control_mode {
-        Some(control) => control,
-        None => instance.context.env.flag("CONTROL_MODE")?.unwrap_or(false),
-    };
+    let control = instance.context.env.flag(args.control_mode, "CONTROL_MODE")?;
     let prepared = runtime::block_on(prepare(&mut instance, args, control))?;
     if args.print {
         return match &prepared {
@@ -212,13 +209,14 @@ async fn prepare(
         let text = format!("{}: its listener names no tmux server of yours", instance.address());
         return Err(CliError::Other(text));
     };
-    in_tmux(instance, (name, &pane), &tmux, args, control).await
+    in_tmux(instance, name, &pane, &tmux, args, control).await
 }
 
 /// Show a window of this tmux server.
 async fn in_tmux(
     instance: &Instance,
-    (name, pane): (ProcName, &str),
+    name: ProcName,
+    pane: &str,
     tmux: &TmuxAddress,
     args: &ConnectArgs,
     control: bool,
@@ -376,9 +374,8 @@ fn choose<'a>(state: &'a State, name: Option<&str>) -> Result<&'a ProcessState, 
     let none = || CliError::Other("there are no processes".to_owned());
     let Some(name) = name else { return state.processes.first().ok_or_else(none) };
     let all = &state.processes;
-    ProcessState::refuse_unknown(&[name.to_owned()], all).map_err(CliError::Unknown)?;
+    let meant = ProcessState::chosen(&[name.to_owned()], all).map_err(CliError::Unknown)?;
     let exact = all.iter().find(|process| process.name.as_str() == name);
-    let meant: Vec<_> = all.iter().filter(|process| process.is_meant(name)).collect();
     // As with overmind, an entry means its first instance.
     if exact.is_none() && meant.len() > 1 && name.contains(['@', ',']) {
         return Err(CliError::Other(several(name, meant.iter().map(|process| &process.name))));

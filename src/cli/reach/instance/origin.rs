@@ -25,17 +25,15 @@ impl Instance {
         // started with the socket at this path.
         let is_usual = self.socket.named_by == NamedBy::Nothing && self.far.is_none();
         let by_path = runtime_dir(&self.context.env, &self.socket.path);
-        let is_of_path = self.is_held() && self.runtime.dir().file_name() == by_path.file_name();
-        if is_usual && !self.is_led() && !is_of_path {
-            self.refuse_other_container()?;
-            return self.refuse_origin(self.origin_of_run().await.as_deref());
-        }
-        self.refuse_led().await
+        let is_of_path =
+            self.runtime.is_held() && self.runtime.dir().file_name() == by_path.file_name();
+        self.refuse_led(is_usual && !is_of_path).await
     }
 
-    async fn refuse_led(&self) -> Result<(), CliError> {
+    /// The same for a run to which a link or a file of this project leads, or for any.
+    async fn refuse_led(&self, any: bool) -> Result<(), CliError> {
         self.refuse_other_container()?;
-        if !self.is_led() {
+        if !any && !self.is_led() {
             return Ok(());
         }
         // If the run is on another machine, its directories are not here.
@@ -79,7 +77,7 @@ impl Instance {
     /// or if the user named its socket. A run without a known project is accepted, and so is one
     /// whose project was moved.
     pub(in crate::cli) async fn refuse_run_in_our_place(&self) -> Result<(), CliError> {
-        self.refuse_led().await?;
+        self.refuse_led(false).await?;
         let Some(dir) = self.origin_of_run().await else { return Ok(()) };
         let there = number(&dir);
         if there.is_none() || there == number(self.here()) {
@@ -172,14 +170,10 @@ impl Instance {
         // If the lock is held, the plan beside it is that of the run. Otherwise the answering run may
         // differ from the one that left the plan.
         let on_disk = origin_of(&self.runtime);
-        match on_disk.clone().filter(|_| self.is_held()) {
+        match on_disk.clone().filter(|_| self.runtime.is_held()) {
             None => self.asked_origin().await.or(on_disk),
             origin => origin,
         }
-    }
-
-    fn is_held(&self) -> bool {
-        self.runtime.is_held()
     }
 
     /// The same for the last run, of which only the log may be left.

@@ -30,7 +30,7 @@ pub(super) fn look(report: &mut Report, start: &Start) {
         if runtime.is_held() {
             living += 1;
         } else if let Some(pid) = doctor(runtime.dir()) {
-            forgotten(report, start, (runtime.dir(), pid));
+            forgotten(report, start, runtime.dir(), pid);
         } else {
             left(report, &runtime);
         }
@@ -91,7 +91,7 @@ fn doctor(dir: &Path) -> Option<u32> {
 }
 
 /// A `tmo doctor` that was killed could not end its server or shim. After the server's end, its socket remains.
-fn forgotten(report: &mut Report, start: &Start, (dir, pid): (&Path, u32)) {
+fn forgotten(report: &mut Report, start: &Start, dir: &Path, pid: u32) {
     if sys::info(pid).is_none() {
         let name = format!("tmo-{}{pid}", scratch::NAME);
         let socket = socket::of_name(start.context.env.caller(socket::TMUX_DIR), &name);

@@ -72,7 +72,7 @@ fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
     chosen.tell(report, running.map(|plan| plan.backend));
     let tmux = chosen.tmux.as_ref().ok().map(|tmux| &*tmux.path);
     if held {
-        run::look(report, start, (plan.as_ref(), tmux));
+        run::look(report, start, plan.as_ref(), tmux);
     }
     let is_native = chosen.backend == Backend::Native;
     if is_native {
@@ -84,7 +84,7 @@ fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
         && let Some(trial) = project::trial(start, &own, &chosen)
     {
         project::not_tried(report, plan.as_ref(), &trial);
-        trial::try_out(report, context, (plan.as_ref(), &trial))?;
+        trial::try_out(report, context, plan.as_ref(), &trial)?;
     }
     // A run here holds its own ports.
     if let Some(plan) = plan.as_ref().filter(|_| !held) {

@@ -31,7 +31,8 @@ pub(super) fn version(report: &mut Report) {
 pub(super) fn look(
     report: &mut Report,
     start: &Start,
-    (fresh, program): (Option<&Plan>, Option<&Path>),
+    fresh: Option<&Plan>,
+    program: Option<&Path>,
 ) {
     let asked = runtime::block_on(async { Ok(state_at(&start.address()).await?) });
     let state = match asked {
@@ -50,7 +51,7 @@ pub(super) fn look(
             environment(report, &plan, fresh);
         }
         if let Some(program) = program.filter(|_| plan.backend == Backend::Tmux) {
-            tmux(report, start, (&plan, program), &state);
+            tmux(report, start, &plan, program, &state);
         }
     }
     let odd: Vec<String> = parts.iter().filter_map(|part| odd(start, part)).collect();
@@ -62,7 +63,7 @@ pub(super) fn look(
 }
 
 /// Check whether the installed tmux can talk to the running server, which may be another version.
-fn tmux(report: &mut Report, start: &Start, (plan, program): (&Plan, &Path), state: &State) {
+fn tmux(report: &mut Report, start: &Start, plan: &Plan, program: &Path, state: &State) {
     let mut asking = plan.clone();
     asking.tmux = program.into();
     // With the environment of this command, but the socket directory of that run.
@@ -112,7 +113,7 @@ fn shim(paths: &PanePaths) -> Option<(String, u32)> {
         Some((version, pid, start_time))
     });
     let (version, pid, start_time) = up?;
-    sys::alive(pid, start_time).then_some((version, pid))
+    sys::alive((pid, start_time).into()).then_some((version, pid))
 }
 
 /// The problem with a part of the run, if there is one.

@@ -218,7 +218,7 @@ impl Scratch {
         let server = roots.first().map(ProcInfo::id);
         self.terminals.end(server, roots.iter().map(ProcInfo::id));
         for process in all {
-            sys::ends_within(process.pid, process.start_time, LAST_MOMENTS);
+            sys::ends_within(process.id(), LAST_MOMENTS);
         }
     }
 
@@ -235,8 +235,7 @@ impl Scratch {
 pub(super) fn shims(dir: &Path) -> impl Iterator<Item = ProcInfo> {
     [FIRST, LATER].into_iter().filter_map(|process| {
         let paths = PanePaths::of_slug(dir, process);
-        let (shim, start_time) = Traces::read(&paths.life()).shim?;
-        sys::info(shim).filter(|shim| shim.start_time == start_time)
+        Traces::read(&paths.life()).shim?.info()
     })
 }
 

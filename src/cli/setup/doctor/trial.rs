@@ -19,7 +19,8 @@ use crate::model::text::OsText;
 pub(super) fn try_out(
     report: &mut Report,
     context: &Context,
-    (plan, trial): (Option<&Plan>, &Plan),
+    plan: Option<&Plan>,
+    trial: &Plan,
 ) -> Result<(), CliError> {
     let check = check(trial);
     let scratch = match Scratch::new(trial, &runtime_base(&context.env)) {

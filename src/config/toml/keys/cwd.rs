@@ -16,7 +16,7 @@ impl ProcessKey for Cwd {
         &[key("cwd", Type::Text, "The working directory, relative to this file.")];
 
     fn read(view: Table<'_, '_>, _: &mut Diagnostics) -> Self::Said {
-        view.path("cwd")
+        view.of("cwd", |value| value.as_str().map(PathBuf::from))
     }
 
     fn size(said: &Self::Said) -> usize {

@@ -32,7 +32,7 @@ impl ProcessKey for DependsOn {
     type Said = Vec<Spanned<DependencyEntry>>;
     const KEYS: &'static [Key] = &[key(
         "depends_on",
-        Type::Either(&[TEXTS, Type::Map(&Type::Either(&[CONDITION, Type::Table(ENTRY)]))]),
+        Type::Either(&[TEXTS, Type::Map(&Type::Either(&[CONDITION, Type::Table(&[ENTRY])]))]),
         "The processes it waits for, and the condition that each must meet.",
     )];
     const OF_ALL: bool = false;

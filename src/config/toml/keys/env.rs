@@ -125,16 +125,18 @@ type Pairs = BTreeMap<OsString, OsString>;
 /// The variables of this process, sorted.
 pub(in crate::config::toml) fn of(
     toml: &TmoToml,
-    (name, table): (&str, &ProcessTable),
+    name: &str,
+    table: &ProcessTable,
     env: &Env,
-    (disk, room): (&Disk<'_>, &mut Room),
+    disk: &Disk<'_>,
+    room: &mut Room,
     mistakes: &mut Diagnostics,
 ) -> Vec<(OsText, OsText)> {
     let mut own = Pairs::new();
     set(&mut own, &toml.defaults.env.pairs);
     for file in &table.env.files {
         let path = disk.path(env, file.get_ref());
-        match read(&mut own, &path, env, (disk, room)) {
+        match read(&mut own, &path, env, disk, room) {
             Ok(()) => {}
             Err(Unread::Limit) => {
                 let text = format!(
@@ -197,7 +199,8 @@ fn read(
     own: &mut Pairs,
     path: &Path,
     env: &Env,
-    (disk, room): (&Disk<'_>, &mut Room),
+    disk: &Disk<'_>,
+    room: &mut Room,
 ) -> Result<(), Unread> {
     // Unreadable files count as well.
     room.env_files = room.env_files.checked_sub(LEAST).ok_or(Unread::Limit)?;

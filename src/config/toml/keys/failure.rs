@@ -21,7 +21,7 @@ impl ProcessKey for Failure {
     type Said = Vec<Spanned<FailurePattern>>;
     const KEYS: &'static [Key] = &[key(
         "failure",
-        Type::List(&Type::Table(ITEM)),
+        Type::List(&Type::Table(&[ITEM])),
         "Patterns in its output that mean that it has failed.",
     )];
     const PLANNED: Planned = Some(|process| json!(process.rules.failures));

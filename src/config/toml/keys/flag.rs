@@ -33,8 +33,11 @@ pub struct Flags;
 
 impl ProcessKey for Flags {
     type Said = Vec<Spanned<Flag>>;
-    const KEYS: &'static [Key] =
-        &[key("flag", Type::List(&Type::Table(ITEM)), "Patterns in its output to count and keep.")];
+    const KEYS: &'static [Key] = &[key(
+        "flag",
+        Type::List(&Type::Table(&[ITEM])),
+        "Patterns in its output to count and keep.",
+    )];
     const PLANNED: Planned = Some(|process| json!(process.rules.flags));
 
     fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {

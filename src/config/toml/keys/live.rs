@@ -1,6 +1,6 @@
 //! `live`: a periodic check whether a process still works.
 
-use super::probe::{DeclaredProbe, OWN_PORT, asked, written};
+use super::probe::{OWN_PORT, asked, bytes, written};
 use super::{
     ACTIONS, At, Diagnostics, Key, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned, Table,
     Type, Value, json, key,
@@ -26,9 +26,9 @@ const LIVE: &[Key] = &[
 pub struct Live;
 
 impl ProcessKey for Live {
-    type Said = At<Liveness<DeclaredProbe>>;
+    type Said = At<Liveness>;
     const KEYS: &'static [Key] =
-        &[key("live", Type::Table(LIVE), "A check repeated while it is ready.")];
+        &[key("live", Type::Table(&[LIVE]), "A check repeated while it is ready.")];
     const PLANNED: Planned = Some(|process| json!(process.rules.live));
 
     fn shown(process: &ProcessPlan) -> Option<Value> {
@@ -69,6 +69,6 @@ impl ProcessKey for Live {
     }
 
     fn size(said: &Self::Said) -> usize {
-        said.as_ref().map_or(0, |live| live.get_ref().probe.size())
+        said.as_ref().map_or(0, |live| bytes(&live.get_ref().probe))
     }
 }

@@ -38,7 +38,6 @@ use serde_json::{Value, json};
 pub use self::command::{CommandLine, command_line};
 pub use self::depends_on::DependencyEntry;
 pub use self::log::LogTable;
-pub use self::probe::DeclaredProbe;
 use super::kind::{COUNT, Key, MILLIS, PORT, TEXT_OR_TEXTS, TEXTS, Type, key};
 use super::problem::Diagnostics;
 use super::said::{At, Said, said_by_key, value};
@@ -99,7 +98,12 @@ macro_rules! process_keys {
 
         said_by_key!(ProcessTable: $($name)*);
 
-        const LISTS: &[(&[Key], bool)] = &[$((<$key>::KEYS, <$key>::OF_ALL)),*];
+        /// `[process.NAME]`.
+        pub(super) const PROCESS: &[&[Key]] = &[$(<$key>::KEYS),*];
+
+        /// `[defaults]`: settings for all processes at once.
+        pub(super) const DEFAULTS: &[&[Key]] =
+            &[$(if <$key>::OF_ALL { <$key>::KEYS } else { &[] }),*];
 
         impl ProcessTable {
             /// Read a table.
@@ -197,12 +201,6 @@ process_keys! {
     notify: scalars::Notify,
 }
 
-/// `[process.NAME]`.
-pub(super) const PROCESS: &[Key] = &joined::<{ count(false) }>(false);
-
-/// `[defaults]`: settings for all processes at once.
-pub(super) const DEFAULTS: &[Key] = &joined::<{ count(true) }>(true);
-
 /// The whole file.
 pub(super) const TOP: &[Key] = &[
     key(
@@ -212,41 +210,14 @@ pub(super) const TOP: &[Key] = &[
     ),
     key("defaults", Type::Table(DEFAULTS), "Settings of each process that does not override them."),
     key("process", Type::Map(&Type::Table(PROCESS)), "The processes, by name."),
-    key("hooks", Type::Table(hooks::KEYS), "Commands to run on events of the run."),
-    key("crash", Type::Table(crash::KEYS), "Crash reports."),
-    key("log", Type::Table(log::KEYS), "Where the log is and how much of it is kept."),
-    key("web", Type::Table(web::KEYS), "How `tmo web` shows the run."),
+    key("hooks", Type::Table(&[hooks::KEYS]), "Commands to run on events of the run."),
+    key("crash", Type::Table(&[crash::KEYS]), "Crash reports."),
+    key("log", Type::Table(&[log::KEYS]), "Where the log is and how much of it is kept."),
+    key("web", Type::Table(&[web::KEYS]), "How `tmo web` shows the run."),
     key(
         "watcher",
-        Type::Map(&Type::Table(watcher::KEYS)),
+        Type::Map(&Type::Table(&[watcher::KEYS])),
         "Programs that restart a process when files change, by name.",
     ),
-    key("connect", Type::Table(connect::KEYS), "How `tmo connect` shows terminals."),
+    key("connect", Type::Table(&[connect::KEYS]), "How `tmo connect` shows terminals."),
 ];
-
-/// The number of keys of a process, or of `[defaults]`.
-const fn count(of_all: bool) -> usize {
-    let (mut sum, mut list) = (0, 0);
-    while list < LISTS.len() {
-        if LISTS[list].1 || !of_all {
-            sum += LISTS[list].0.len();
-        }
-        list += 1;
-    }
-    sum
-}
-
-const fn joined<const N: usize>(of_all: bool) -> [Key; N] {
-    let mut all = [LISTS[0].0[0]; N];
-    let (mut next, mut list) = (0, 0);
-    while list < LISTS.len() {
-        let (keys, mut at) = (LISTS[list].0, 0);
-        while at < keys.len() && (LISTS[list].1 || !of_all) {
-            all[next] = keys[at];
-            next += 1;
-            at += 1;
-        }
-        list += 1;
-    }
-    all
-}

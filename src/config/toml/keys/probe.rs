@@ -13,37 +13,16 @@ use crate::model::units::written_span;
 /// A port number, or the port that tmo assigns to the process (`$PORT`).
 pub(super) const OWN_PORT: Type = Type::Either(&[PORT, Type::Switch]);
 
-/// A probe before the port of the process is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeclaredProbe {
-    /// The process's own port, on this host.
-    OwnPort(String, PortOwner),
-    /// Any other probe.
-    Probe(Probe),
-}
-
-impl DeclaredProbe {
-    /// The probe for a process with this port.
-    pub fn with_port(&self, port: Option<u16>) -> Option<Probe> {
-        match self {
-            Self::OwnPort(host, owner) => {
-                Some(Probe::Port { host: host.clone(), port: port?, owner: *owner })
-            }
-            Self::Probe(probe) => Some(probe.clone()),
-        }
-    }
-
-    /// The memory that this check takes.
-    pub(super) fn size(&self) -> usize {
-        let text = match self {
-            Self::OwnPort(host, _) | Self::Probe(Probe::Port { host, .. }) => host.len(),
-            Self::Probe(Probe::Log(text)) => text.pattern.len(),
-            Self::Probe(Probe::Http { url }) => url.len(),
-            Self::Probe(Probe::Exec { command }) => command.as_bytes().len(),
-            Self::Probe(Probe::Exit { .. } | Probe::Delay { .. }) => 0,
-        };
-        text + ITEM_BYTES
-    }
+/// The memory that this check takes.
+pub(super) fn bytes(probe: &Probe) -> usize {
+    let text = match probe {
+        Probe::Log(text) => text.pattern.len(),
+        Probe::Port { host, .. } => host.len(),
+        Probe::Http { url } => url.len(),
+        Probe::Exec { command } => command.as_bytes().len(),
+        Probe::Exit { .. } | Probe::Delay { .. } => 0,
+    };
+    text + ITEM_BYTES
 }
 
 /// A probe in the syntax of a `tmo.toml`, without default values.
@@ -83,7 +62,7 @@ pub(super) fn asked(
     span: Range<usize>,
     ways: &[&str],
     mistakes: &mut Diagnostics,
-) -> Option<DeclaredProbe> {
+) -> Option<Probe> {
     let there: Vec<&str> = ways.iter().copied().filter(|key| view.get(key).is_some()).collect();
     let list = ways.join(", ");
     let [way] = there[..] else {
@@ -104,8 +83,8 @@ pub(super) fn asked(
             mistakes.add(at, format!("`{key}` means nothing without `{of}`"));
         }
     }
-    let probe = match way {
-        "port" => return port(view, mistakes),
+    Some(match way {
+        "port" => port(view, mistakes)?,
         "log" => {
             let switch = |key| view.switch(key).is_some_and(Spanned::into_inner);
             let how = (!switch("literal"), switch("ignore_case"));
@@ -115,26 +94,26 @@ pub(super) fn asked(
         "exec" => Probe::Exec { command: view.filled("exec", mistakes)?.into_inner().into() },
         "exit" => Probe::Exit { code: view.number("exit")?.into_inner() },
         _ => Probe::Delay { ms: view.time("delay")?.into_inner() },
-    };
-    Some(DeclaredProbe::Probe(probe))
+    })
 }
 
-fn port(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Option<DeclaredProbe> {
+fn port(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Option<Probe> {
     let host = match view.get("host") {
         Some(_) => view.filled("host", mistakes)?.into_inner(),
         None => Probe::HERE.to_owned(),
     };
     let owner = view.word("owner").map_or(PortOwner::Auto, Spanned::into_inner);
     let value = view.get("port")?;
-    if let Some(own) = value.get_ref().as_bool() {
-        if !own {
+    let port = match value.get_ref().as_bool() {
+        Some(true) => Probe::ITS_PORT,
+        Some(false) => {
             let text = "`port = false` asks for nothing; write a number, or true for its PORT";
             mistakes.add(value.span(), text);
+            return None;
         }
-        return own.then_some(DeclaredProbe::OwnPort(host, owner));
-    }
-    let port = u16::try_from(number(value.get_ref())?).ok()?;
-    Some(DeclaredProbe::Probe(Probe::Port { host, port, owner }))
+        None => u16::try_from(number(value.get_ref())?).ok()?,
+    };
+    Some(Probe::Port { host, port, owner })
 }
 
 /// A URL that can be probed.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::probe::{DeclaredProbe, OWN_PORT, asked, written};
+use super::probe::{OWN_PORT, asked, bytes, written};
 use super::{
     At, Diagnostics, Key, MILLIS, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned, Table,
     Type, Value, json, key,
@@ -38,10 +38,10 @@ const ITEM: &[Key] = &[
 pub struct Ready;
 
 impl ProcessKey for Ready {
-    type Said = At<Vec<Check<DeclaredProbe>>>;
+    type Said = At<Vec<Check>>;
     const KEYS: &'static [Key] = &[key(
         "ready",
-        Type::Either(&[Type::Table(ITEM), Type::List(&Type::Table(ITEM))]),
+        Type::Either(&[Type::Table(&[ITEM]), Type::List(&Type::Table(&[ITEM]))]),
         "The checks that must pass before it is ready.",
     )];
     const PLANNED: Planned = Some(|process| json!(process.rules.ready));
@@ -56,13 +56,8 @@ impl ProcessKey for Ready {
     }
 
     fn check(table: &ProcessTable, mistakes: &mut Diagnostics) {
-        let listens = |check: &Check<DeclaredProbe>| {
-            matches!(
-                check.probe,
-                DeclaredProbe::OwnPort(..)
-                    | DeclaredProbe::Probe(Probe::Port { .. } | Probe::Http { .. })
-            )
-        };
+        let listens =
+            |check: &Check| matches!(check.probe, Probe::Port { .. } | Probe::Http { .. });
         if table.ends_ready()
             && let Some(ready) = &table.ready
             && ready.get_ref().iter().any(listens)
@@ -89,25 +84,19 @@ impl ProcessKey for Ready {
     }
 
     fn size(said: &Self::Said) -> usize {
-        said.iter().flat_map(Spanned::get_ref).map(|check| check.probe.size()).sum()
+        said.iter().flat_map(Spanned::get_ref).map(|check| bytes(&check.probe)).sum()
     }
 }
 
 impl ProcessTable {
     /// Whether it is ready only when it has ended.
     pub fn ends_ready(&self) -> bool {
-        let exit = |check: &Check<DeclaredProbe>| {
-            matches!(check.probe, DeclaredProbe::Probe(Probe::Exit { .. }))
-        };
+        let exit = |check: &Check| matches!(check.probe, Probe::Exit { .. });
         self.ready.as_ref().is_some_and(|ready| ready.get_ref().iter().any(exit))
     }
 }
 
-fn item(
-    view: Table<'_, '_>,
-    span: Range<usize>,
-    mistakes: &mut Diagnostics,
-) -> Option<Check<DeclaredProbe>> {
+fn item(view: Table<'_, '_>, span: Range<usize>, mistakes: &mut Diagnostics) -> Option<Check> {
     let times = |keys: [&str; 2], usual: u64, mistakes: &mut Diagnostics| {
         let ways = [view.time(keys[0]), view.number(keys[1])];
         let said = view.either(ways, keys, mistakes);
@@ -119,7 +108,7 @@ fn item(
     let timeout_ms = times(["timeout", "timeout_ms"], Check::TIMEOUT_MS, mistakes);
     let every_ms = times(["every", "every_ms"], Check::EVERY_MS, mistakes);
     let probe = asked(view, span, WAYS, mistakes)?;
-    if let (DeclaredProbe::Probe(Probe::Delay { ms }), Some(at)) = (&probe, view.key("delay"))
+    if let (Probe::Delay { ms }, Some(at)) = (&probe, view.key("delay"))
         && *ms >= timeout_ms
     {
         mistakes.add(at, "this `delay` is no shorter than `timeout`; give it a longer one");

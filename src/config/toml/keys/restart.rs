@@ -55,7 +55,7 @@ impl ProcessKey for Restarts {
     type Said = RestartTable;
     const KEYS: &'static [Key] = &[key(
         "restart",
-        Type::Either(&[Type::Word(POLICIES), Type::Table(TABLE)]),
+        Type::Either(&[Type::Word(POLICIES), Type::Table(&[TABLE])]),
         "When it is restarted after an end.",
     )];
     const PLANNED: Planned = Some(|process| json!(process.rules.restart));

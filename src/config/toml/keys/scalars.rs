@@ -37,6 +37,8 @@ scalar_key!(Port: u16, "port", PORT, "The value of its variable PORT.", number, 
 scalar_key!(Display: String, "display", Type::Text, "A display name.", text, false, rules.display);
 scalar_key!(Phase: Stage, "phase", Type::Word(&["dependency", "main", "cleanup"]),
     "The phase of the run in which it runs.", word, true, rules.stage);
+scalar_key!(Autostart: bool, "autostart", Type::Switch, "false: it starts only on request.",
+    switch, true);
 scalar_key!(OnExit: plan::OnExit, "on_exit", Type::Word(&["stop-all", "ignore", "restart"]),
     "What happens when it ends by itself and is not restarted.", word, true);
 scalar_key!(StdinKey: plan::Stdin, "stdin", Type::Word(&["terminal", "null"]),
@@ -46,22 +48,6 @@ scalar_key!(SplitStderr: bool, "split_stderr", Type::Switch,
     rules.split_stderr);
 scalar_key!(Notify: bool, "notify", Type::Switch, "Whether its crashes are shown on the desktop.",
     switch, true, rules.notify);
-
-pub struct Autostart;
-
-impl ProcessKey for Autostart {
-    type Said = At<bool>;
-    const KEYS: &'static [Key] =
-        &[key("autostart", Type::Switch, "false: it starts only on request.")];
-
-    fn read(view: Table<'_, '_>, _: &mut Diagnostics) -> Self::Said {
-        view.switch("autostart")
-    }
-
-    fn apply(said: &Self::Said, process: &mut ProcessPlan) {
-        process.waits = value(said) == Some(false);
-    }
-}
 
 impl ProcessTable {
     /// The phase in which it runs.

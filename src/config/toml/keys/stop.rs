@@ -29,7 +29,7 @@ const STOP: &[Key] = &[
 
 impl ProcessKey for Stop {
     type Said = StopTable;
-    const KEYS: &'static [Key] = &[key("stop", Type::Table(STOP), "How it is stopped.")];
+    const KEYS: &'static [Key] = &[key("stop", Type::Table(&[STOP]), "How it is stopped.")];
 
     fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         let Some(view) = view.table("stop").map(Spanned::into_inner) else {

@@ -164,15 +164,10 @@ impl Log {
         }
     }
 
-    /// Load everything again, because other entries are wanted now.
+    /// Load everything again, because other entries are wanted now. What is wanted already will be loaded with them.
     pub fn reload(&mut self) {
-        if self.wanted.is_some() {
-            // It will be loaded with the other entries.
-            return;
-        }
-        match self.view {
-            ScrollPosition::Follow => self.follow(),
-            ScrollPosition::At(anchor) => self.want_around(From::Position(anchor.position)),
+        if self.wanted.is_none() {
+            self.return_to(self.view);
         }
     }
 

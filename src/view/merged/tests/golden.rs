@@ -4,7 +4,6 @@ use pretty_assertions::assert_eq;
 
 use super::*;
 use crate::model::time::Timestamp;
-use crate::view::merged::Message;
 use crate::view::paint::Stamp;
 
 const WEB: &str = r"\x1b[1;38;5;2mweb   \x1b[0m | ";
@@ -128,7 +127,7 @@ fn empty_lines_have_their_own_times() {
         len: 2,
         ..record(Kind::Text, 1)
     };
-    bench.renderer.render(Chunk::whole(&later, b"x\n", 0), &mut bench.out);
+    bench.renderer.render(&later, b"x\n", 0, &mut bench.out);
     assert_eq!(bench.taken(), r"00:00:01 web    | \n00:00:06 web    | x\n");
 }
 #[test]
@@ -204,13 +203,11 @@ fn gaps_are_told() {
     let mut bench = Bench::new(Mode::Plain);
     bench.bare(Record { len: 4096, ..record(Kind::Gap, 2) });
     let lost = Record { offset: 6, len: 4, ..record(Kind::Text, 1) };
-    let chunk = Chunk { record: &lost, text: b"end\n", lost: 6, first: true, last: true };
-    bench.renderer.render(chunk, &mut bench.out);
+    bench.renderer.render(&lost, b"end\n", 6, &mut bench.out);
     // If no text follows the loss, another record reports it.
     for kind in [Kind::Gap, Kind::Exit] {
         let bare = Record { value: Exit::Code(3).pack(), ..record(kind, 1) };
-        let chunk = Chunk { record: &bare, text: b"", lost: 7, first: true, last: true };
-        bench.renderer.render(chunk, &mut bench.out);
+        bench.renderer.render(&bare, b"", 7, &mut bench.out);
     }
     let expected = [
         r"worker | ... 4096 bytes of output lost here\n",
@@ -388,22 +385,9 @@ fn unknown_events_and_streams_do_no_harm() {
 }
 
 #[test]
-fn an_event_in_two_pieces_is_one() {
-    let mut bench = Bench::new(Mode::Plain);
-    let record = record(Kind::Event, EVENTS);
-    let (one, two) = (&br#"{"event":"e","te"#[..], &b"xt\":\"hi\"}\n"[..]);
-    for (text, first) in [(one, true), (two, false)] {
-        let chunk = Chunk { record: &record, text, lost: 0, first, last: !first };
-        bench.renderer.render(chunk, &mut bench.out);
-    }
-    assert_eq!(bench.taken(), r"system | hi\n");
-}
-
-#[test]
 fn messages_cannot_wreck_a_terminal() {
     let mut bench = Bench::new(COLOR);
-    let message =
-        Message { name: Some("web"), text: "a\x1b[2Jb\nc", error: false, time: Timestamp::EPOCH };
-    bench.renderer.message(&message, &mut bench.out);
-    assert_eq!(bench.taken(), format!(r"{WEB}\x1b[1ma[2Jb\x1b[0m\n{WEB}\x1b[1mc\x1b[0m\n"));
+    bench.renderer.message("a\x1b[2Jb\nc", false, Timestamp::EPOCH, &mut bench.out);
+    let expected = format!(r"{SYSTEM}\x1b[1ma[2Jb\x1b[0m\n{SYSTEM}\x1b[1mc\x1b[0m\n");
+    assert_eq!(bench.taken(), expected);
 }

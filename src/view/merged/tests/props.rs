@@ -122,17 +122,6 @@ fn joined(rows: &[String], name: &str) -> String {
 
 proptest! {
     #[test]
-    fn chunks_change_nothing(text in noise(), cuts: Vec<Index>, flags in 0u8..2) {
-        let pieces = cut(&text, &cuts);
-        let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
-        for mode in MODES {
-            let whole = Bench::new(mode).flagged(1, &text, flags).finish().taken();
-            let parts = Bench::new(mode).pieces(1, &pieces, flags).finish().taken();
-            prop_assert_eq!(whole, parts);
-        }
-    }
-
-    #[test]
     fn records_of_one_line_change_nothing(text in noise(), cuts: Vec<Index>) {
         let pieces = cut(&text, &cuts);
         for mode in MODES {

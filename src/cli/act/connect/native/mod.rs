@@ -190,7 +190,7 @@ impl ConnectSignals {
         Ok(Self {
             resized: signal(SignalKind::window_change())?,
             continued: signal(SignalKind::from_raw(nix::libc::SIGCONT))?,
-            end: SignalSet::of_end()?,
+            end: SignalSet::of_end_and(&[])?,
         })
     }
 }
