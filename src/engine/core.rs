@@ -176,17 +176,17 @@ impl Engine {
         let Some(id) = self.id_of(&report.process_name) else { return vec![] };
         let mut actions = self.crash_reports.written(id, report);
         let proc = &self.saved.supervisor.procs[id];
-        actions.extend(self.notifications.crash((id, proc), &self.plan, report));
+        actions.extend(self.notifications.crash(id, proc, &self.plan, report));
         let item = OutboxItem::Crash(id, report.tmo.life);
-        let run = (&self.plan, &self.commands);
-        actions.extend(self.hooks.crashed(item, report, run, &self.queue));
+        let Self { plan, commands, queue, .. } = self;
+        actions.extend(self.hooks.crashed(item, report, plan, commands, queue));
         actions
     }
 
     /// The run has reached a stage: run the hook of that stage.
     pub(super) fn reached(&mut self, post: RunStage) {
-        let run = (&self.plan, &self.commands);
-        let actions = self.hooks.reached(post, run, &self.queue);
+        let Self { plan, commands, queue, .. } = self;
+        let actions = self.hooks.reached(post, plan, commands, queue);
         self.act(actions);
     }
 

@@ -75,7 +75,8 @@ impl Hooks {
     pub(super) fn reached(
         &mut self,
         post: RunStage,
-        (plan, commands): (&Plan, &AuxCommands),
+        plan: &Plan,
+        commands: &AuxCommands,
         queue: &Queue,
     ) -> Vec<Action> {
         let (command, last) = hook_of(plan, post);
@@ -101,7 +102,8 @@ impl Hooks {
         &mut self,
         item: OutboxItem,
         report: &CrashReport,
-        (plan, commands): (&Plan, &AuxCommands),
+        plan: &Plan,
+        commands: &AuxCommands,
         queue: &Queue,
     ) -> Vec<Action> {
         let Some(command) = &plan.hooks.on_crash else { return vec![Action::Complete(item)] };

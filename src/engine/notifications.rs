@@ -106,7 +106,8 @@ impl Notifications {
     /// and the last if it is not started again.
     pub(super) fn crash(
         &mut self,
-        (id, proc): (ProcId, &Proc),
+        id: ProcId,
+        proc: &Proc,
         plan: &Plan,
         report: &CrashReport,
     ) -> Vec<Action> {
@@ -233,13 +234,13 @@ mod tests {
         let (mut notifications, web, report) =
             (Notifications::default(), ProcId::at(0), report("web"));
         let supervisor = Supervisor::new(&plan, Timestamp::EPOCH);
-        let proc = (web, &supervisor.procs[web]);
-        assert!(notifications.crash(proc, &plan, &report).is_empty(), "not enabled");
+        let proc = &supervisor.procs[web];
+        assert!(notifications.crash(web, proc, &plan, &report).is_empty(), "not enabled");
         plan.processes[web].rules.notify = true;
-        let shown = notifications.crash(proc, &plan, &report);
+        let shown = notifications.crash(web, proc, &plan, &report);
         let [Action::Notify { title, text }] = &shown[..] else { panic!("{shown:?}") };
         assert_eq!((title.as_str(), text.contains("code 1")), ("web has crashed", true), "{text}");
-        assert!(notifications.crash(proc, &plan, &report).is_empty(), "too soon");
+        assert!(notifications.crash(web, proc, &plan, &report).is_empty(), "too soon");
     }
 
     #[test]
@@ -253,7 +254,7 @@ mod tests {
             let proc = &mut supervisor.procs[web];
             (proc.failures, proc.failing_since, proc.broken) =
                 (failures, Timestamp::from_nanos(since), broken);
-            let shown = notifications.crash((web, proc), &plan, &report);
+            let shown = notifications.crash(web, proc, &plan, &report);
             let title = |action| {
                 let Action::Notify { title, .. } = action else { panic!("{action:?}") };
                 title

@@ -49,8 +49,8 @@ impl Orphans {
     /// What [`kill_orphans`] would kill, as far as these processes are known already.
     pub fn victims(&self) -> Vec<ProcInfo> {
         let known = self.mains.iter().chain(&self.known).copied().collect();
-        let pane = (self.shim, self.witnessed);
-        sort(all(), (&known, &self.sessions()), pane, std::process::id()).left
+        let sessions = self.sessions();
+        sort(all(), &known, &sessions, self.shim, self.witnessed, std::process::id()).left
     }
 }
 
@@ -100,7 +100,7 @@ pub fn kill_orphans(orphans: &Orphans) -> OrphanReport {
         let table = all();
         let groups = Groups::of(&table);
         let report =
-            sort(table, (&known, &sessions), (orphans.shim, orphans.witnessed), std::process::id());
+            sort(table, &known, &sessions, orphans.shim, orphans.witnessed, std::process::id());
         let left: HashSet<_> = report.left.iter().map(ProcInfo::id).collect();
         if last.iter().any(|id| !left.contains(id)) || may_go(&report.left, &last, &refused) {
             until = (Instant::now() + KILL_PATIENCE).min(begun + LONGEST_SEARCH);
@@ -240,8 +240,10 @@ fn wait_all(watched: Vec<OwnedFd>, until: Instant) {
 /// Sort the process table into processes to kill and processes to spare.
 fn sort(
     table: Vec<ProcInfo>,
-    (known, sessions): (&HashSet<ProcessId>, &HashSet<u32>),
-    (shim, witnessed): (u32, bool),
+    known: &HashSet<ProcessId>,
+    sessions: &HashSet<u32>,
+    shim: u32,
+    witnessed: bool,
     me: u32,
 ) -> OrphanReport {
     // A process with that pid means that the shim lives or that its session has long been empty. 0 is not a
@@ -319,7 +321,7 @@ mod tests {
         let table =
             vec![process(1, 0, 1, "init"), process(20, 1, 20, "tmux"), process(21, 20, 20, "tmux")];
         let known = HashSet::from([(20, 200).into()]);
-        let report = sort(table, (&known, &HashSet::from([20])), (0, false), 60);
+        let report = sort(table, &known, &HashSet::from([20]), 0, false, 60);
         assert_eq!(report.left.iter().map(|p| p.pid).collect::<Vec<_>>(), [20, 21]);
         assert_eq!(report.exempt, []);
     }
@@ -337,7 +339,7 @@ mod tests {
             process(60, 1, 60, "tmo"), // tmo itself
         ];
         let marked = HashSet::from([(30, 300), (40, 400), (41, 410)].map(Into::into));
-        let report = sort(table, (&marked, &pane()), (10, true), 60);
+        let report = sort(table, &marked, &pane(), 10, true, 60);
         let pids = |list: &[crate::sys::ProcInfo]| list.iter().map(|p| p.pid).collect::<Vec<_>>();
         assert_eq!(pids(&report.left), [20, 30, 31]);
         assert_eq!(pids(&report.exempt), [40]);
@@ -355,8 +357,10 @@ mod tests {
         ];
         let report = sort(
             table,
-            (&HashSet::from([(20, 200), (30, 300)].map(Into::into)), &pane()),
-            (10, true),
+            &HashSet::from([(20, 200), (30, 300)].map(Into::into)),
+            &pane(),
+            10,
+            true,
             60,
         );
         assert_eq!(report.left.iter().map(|p| p.pid).collect::<Vec<_>>(), [32]);
@@ -378,7 +382,7 @@ mod tests {
         // Inside a pid namespace, processes that entered it from outside have session 0.
         let table = || vec![process(1, 0, 0, "init"), process(9, 0, 0, "shell")];
         for shim in [0, 1] {
-            assert!(sort(table(), (&HashSet::new(), &pane()), (shim, true), 60).left.is_empty());
+            assert!(sort(table(), &HashSet::new(), &pane(), shim, true, 60).left.is_empty());
         }
         for (run, process) in [("", "web"), ("run", "")] {
             let (run, process) = (run.into(), process.into());
@@ -390,7 +394,7 @@ mod tests {
     #[test]
     fn a_reused_number_is_no_session_of_ours() {
         let table = vec![process(10, 1, 10, "stranger"), process(11, 10, 10, "its child")];
-        assert!(sort(table, (&HashSet::new(), &pane()), (10, true), 60).left.is_empty());
+        assert!(sort(table, &HashSet::new(), &pane(), 10, true, 60).left.is_empty());
     }
 
     #[test]
@@ -399,7 +403,7 @@ mod tests {
         let table = || vec![process(20, 1, 10, "nohup"), process(21, 1, 10, "known")];
         let left = |known: &[u32], witnessed| {
             let known = known.iter().map(|&pid| (pid, u64::from(pid) * 10).into()).collect();
-            sort(table(), (&known, &pane()), (10, witnessed), 60)
+            sort(table(), &known, &pane(), 10, witnessed, 60)
                 .left
                 .iter()
                 .map(|p| p.pid)

@@ -111,8 +111,10 @@ impl ServerNames {
 
 /// Decide. `is_far`: the connection does not come from loopback.
 pub(super) fn judge(
-    (method, headers): (&Method, &HeaderMap),
-    (names, is_far): (&ServerNames, bool),
+    method: &Method,
+    headers: &HeaderMap,
+    names: &ServerNames,
+    is_far: bool,
     need: Need,
     sender: Authentication<'_>,
 ) -> Result<(), Refused> {
@@ -484,8 +486,8 @@ mod tests {
                 None => Authentication::Unknown,
             };
             let names = ServerNames::new("0123", Some(PUBLIC.to_owned()));
-            let at = (&names, head.is_far);
-            let verdict = judge((&head.method, &headers(&head)), at, head.need, sender);
+            let of_head = headers(&head);
+            let verdict = judge(&head.method, &of_head, &names, head.is_far, head.need, sender);
             prop_assert_eq!(verdict.is_ok(), may_pass(&head), "{:?}", verdict);
             if let (Err(refused), None) = (verdict, head.role) {
                 prop_assert_ne!(refused.status, StatusCode::OK);

@@ -95,6 +95,14 @@ pub(super) struct Grant {
     pub(super) until: Option<Timestamp>,
 }
 
+/// The session that a request proves, with its rights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ProvenSession {
+    /// Its id; empty for a token, which begins no session.
+    pub(super) id: String,
+    pub(super) grant: Grant,
+}
+
 impl Grant {
     /// The rights of the user who started the server.
     pub(super) const OWNER: Self = Self { role: Role::Admin, scope: Scope::All, until: None };

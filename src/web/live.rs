@@ -14,7 +14,7 @@ use tokio::time::{Instant, interval_at, sleep_until};
 
 use super::ending::closed;
 use super::follow::{Link, Seen};
-use super::grant::{Grant, Scope};
+use super::grant::{Grant, ProvenSession, Scope};
 use super::listing::{RunEntry, RunList, entries};
 use super::server::Server;
 use super::source::Run;
@@ -205,7 +205,7 @@ impl PageConnection {
     pub(super) fn new(
         socket: WebSocket,
         server: Arc<Server>,
-        (session, grant): (String, Grant),
+        ProvenSession { id: session, grant }: ProvenSession,
     ) -> Self {
         let listing = Some(server.runs.follow());
         let (watched, runs, next_head) = (None, vec![], Instant::now());

@@ -88,7 +88,7 @@ impl Taker {
 impl SampleHistory {
     /// The seconds since the first sample, at this time of another one: on the clock of [`Samples::begun`], and on
     /// that of the wall.
-    fn passed(&mut self, (now, time): (Duration, Timestamp)) -> u64 {
+    fn passed(&mut self, now: Duration, time: Timestamp) -> u64 {
         let first = *self.first.get_or_insert_with(|| {
             (self.last, self.time) = (now, time);
             now
@@ -122,18 +122,19 @@ impl Samples {
 
     /// Take a sample of these processes; `None` at the end of the server.
     pub(super) async fn take(&self, processes: Vec<ProcessState>) -> Option<Sample> {
-        self.take_at((self.begun.elapsed(), clock::now()), processes).await
+        self.take_at(self.begun.elapsed(), clock::now(), processes).await
     }
 
     async fn take_at(
         &self,
-        at: (Duration, Timestamp),
+        now: Duration,
+        time: Timestamp,
         processes: Vec<ProcessState>,
     ) -> Option<Sample> {
         let mut taker = Arc::clone(&self.taker).lock_owned().await;
-        let figures = spawn_blocking(move || taker.take(processes, at.0)).await.ok()?;
+        let figures = spawn_blocking(move || taker.take(processes, now)).await.ok()?;
         let mut kept = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = kept.passed(at);
+        let passed = kept.passed(now, time);
         let count = kept.series.count(Length::Second);
         // Two pages may follow the run by themselves after its supervisor was replaced.
         if count <= passed + 1 {
@@ -272,7 +273,7 @@ mod tests {
 
     /// How many seconds are kept after this sample.
     async fn last(samples: &Samples, at: (Duration, Timestamp)) -> u64 {
-        samples.take_at(at, vec![process("web")]).await.unwrap().number
+        samples.take_at(at.0, at.1, vec![process("web")]).await.unwrap().number
     }
 
     async fn answer(samples: &Samples, scope: &Scope, query: &str) -> Value {
@@ -287,10 +288,12 @@ mod tests {
         let samples = Samples::new(&dirs);
         let processes = vec![process("web"), process("db")];
         for second in 0..70 {
-            samples.take_at(awake(second * SECOND), processes.clone()).await.unwrap();
+            let (now, time) = awake(second * SECOND);
+            samples.take_at(now, time, processes.clone()).await.unwrap();
         }
         // There is no page for five seconds.
-        samples.take_at(awake(75 * SECOND), processes).await.unwrap();
+        let (now, time) = awake(75 * SECOND);
+        samples.take_at(now, time, processes).await.unwrap();
         let all = answer(&samples, &Scope::All, "").await;
         assert_eq!((&all["last"], &all["interval"]), (&Value::from(76), &Value::from(1)));
         for at in 0..2 {

@@ -26,7 +26,7 @@ use super::access::Access;
 use super::answers::{Answered, finish, json, problem, refuse};
 use super::ending::Ending;
 use super::gate::{Authentication, Need, ServerNames, bearer, judge};
-use super::grant::{Grant, Role, Scope};
+use super::grant::{Grant, ProvenSession, Role, Scope};
 use super::listing::{RunEntry, entries};
 use super::password::Passwords;
 use super::places::{Peer, Places};
@@ -234,12 +234,12 @@ impl Server {
         let usual = if session.is_some() { Need::Session(Role::Read) } else { Need::OwnPage };
         let (need, part) = found.unwrap_or((usual, RouteHandler::Asset));
         let sender = match &session {
-            Some((_, grant)) if bearer(&parts.headers).is_some() => Authentication::Token(grant),
-            Some((_, grant)) => Authentication::Session(grant),
+            Some(known) if bearer(&parts.headers).is_some() => Authentication::Token(&known.grant),
+            Some(known) => Authentication::Session(&known.grant),
             None => Authentication::Unknown,
         };
-        let at = (&self.names, !ends.local.ip().to_canonical().is_loopback());
-        if let Err(refused) = judge((&method, &parts.headers), at, need, sender) {
+        let is_far = !ends.local.ip().to_canonical().is_loopback();
+        if let Err(refused) = judge(&method, &parts.headers, &self.names, is_far, need, sender) {
             tracing::debug!(%method, path, status = refused.status.as_u16(), "refused");
             return refuse(refused.status, refused.reason);
         }
@@ -250,7 +250,9 @@ impl Server {
             let reason = "this path does not support this method";
             return refuse(StatusCode::METHOD_NOT_ALLOWED, reason);
         }
-        if let (Some((id, _)), true) = (&session, parts.headers.contains_key("x-tmo-visible")) {
+        if let (Some(ProvenSession { id, .. }), true) =
+            (&session, parts.headers.contains_key("x-tmo-visible"))
+        {
             self.renew(id);
         }
         match (part, session) {
@@ -275,7 +277,7 @@ impl Server {
     /// Answer a request of a session when the answers under way leave room.
     async fn answer_within_budget(
         self: &Arc<Self>,
-        session: (String, Grant),
+        session: ProvenSession,
         part: OfSession,
         parts: Parts,
         body: Body,
@@ -301,15 +303,15 @@ impl Server {
     /// Answer a request of a session.
     async fn answer_in(
         self: &Arc<Self>,
-        session: (String, Grant),
+        session: ProvenSession,
         part: OfSession,
         parts: Parts,
         body: Body,
     ) -> Answered {
-        let (scope, by) = (&session.1.scope, self.client_of(&session));
+        let (scope, by) = (&session.grant.scope, self.client_of(&session));
         match part {
-            OfSession::Logout => Ok(self.logout(&session.0)),
-            OfSession::Me => Ok(me(&session.1)),
+            OfSession::Logout => Ok(self.logout(&session.id)),
+            OfSession::Me => Ok(me(&session.grant)),
             OfSession::Runs => self.list(scope).await,
             OfSession::Live => self.live(parts, session).await,
             OfSession::Terminal | OfSession::Look => self.terminal(part, parts, session).await,
@@ -326,18 +328,18 @@ impl Server {
                 run_api::answer(&self.runs, part, scope, by, parts, body).await
             }
             OfSession::Script(call) => {
-                script_api::answer(call, self, &session.0, scope, by, parts, body).await
+                script_api::answer(call, self, &session.id, scope, by, parts, body).await
             }
         }
     }
 
     /// Whether this is the session of a shared link, of a user with a password, or of a program, and not of the owner.
-    fn is_guest(&self, (id, grant): &(String, Grant)) -> bool {
+    fn is_guest(&self, ProvenSession { id, grant }: &ProvenSession) -> bool {
         id.is_empty() || grant.until.is_some() || self.user_of(id).is_some()
     }
 
     /// Who sends the requests of this session, for the supervisor.
-    fn client_of(&self, (id, grant): &(String, Grant)) -> String {
+    fn client_of(&self, ProvenSession { id, grant }: &ProvenSession) -> String {
         match self.user_of(id) {
             Some(user) => format!("page ({user})"),
             None if id.is_empty() => "page (a token)".to_owned(),
@@ -351,23 +353,24 @@ impl Server {
         Ok(json(StatusCode::OK, &AllRuns { runs: entries(&all, scope) }))
     }
 
-    /// Id and rights of the session that a request proves; a token has no id.
+    /// The session that a request proves.
     ///
     /// # Errors
     /// It is a session of a user, and the file of users can't be read.
-    fn session_of(&self, headers: &HeaderMap) -> Result<Option<(String, Grant)>, UsersError> {
+    fn session_of(&self, headers: &HeaderMap) -> Result<Option<ProvenSession>, UsersError> {
         if bearer(headers).is_some() {
-            return Ok(self.access.of_token(headers).map(|grant| (String::new(), grant)));
+            let by_token = |grant| ProvenSession { id: String::new(), grant };
+            return Ok(self.access.of_token(headers).map(by_token));
         }
         let Some((known, is_user)) = self.proven_session(headers) else { return Ok(None) };
         if is_user {
             self.check_users()?;
         }
-        Ok(Some(known).filter(|(id, _)| self.is_live(id)))
+        Ok(Some(known).filter(|session| self.is_live(&session.id)))
     }
 
-    /// Id and rights of the session that a request of a page proves, and whether it is one of a user.
-    fn proven_session(&self, headers: &HeaderMap) -> Option<((String, Grant), bool)> {
+    /// The session that a request of a page proves, and whether it is one of a user.
+    fn proven_session(&self, headers: &HeaderMap) -> Option<(ProvenSession, bool)> {
         let mut cookies = cookie::all(headers, self.names.site(headers)?, self.port);
         let of_header = headers.get("x-tmo-key").and_then(|key| key.to_str().ok());
         let of_socket = || {
@@ -377,7 +380,8 @@ impl Server {
         let key = of_header.or_else(of_socket)?;
         let sessions = self.sessions();
         let session = cookies.find_map(|cookie| sessions.of_request(cookie, key, clock::now()))?;
-        Some(((session.id.clone(), session.grant.clone()), session.user.is_some()))
+        let proven = ProvenSession { id: session.id.clone(), grant: session.grant.clone() };
+        Some((proven, session.user.is_some()))
     }
 }
 

@@ -209,7 +209,8 @@ impl Sessions {
     /// Begin a login with the nonce of the page; returns the server's nonce and proof.
     pub(super) fn begin(
         &mut self,
-        (id, site): (&str, Site),
+        id: &str,
+        site: Site,
         theirs: &str,
         now: Timestamp,
     ) -> Result<(String, String), LoginError> {
@@ -226,7 +227,9 @@ impl Sessions {
     /// Finish a login with the page's proof. `cookies` are the earlier cookies of the browser.
     pub(super) fn finish(
         &mut self,
-        (id, site, proof): (&str, Site, &str),
+        id: &str,
+        site: Site,
+        proof: &str,
         cookies: &[&str],
         visitor: Visitor,
         now: Timestamp,
@@ -449,13 +452,15 @@ mod tests {
 
         fn log_in(&mut self, sessions: &mut Sessions, now: Timestamp) -> Result<(), LoginError> {
             let mine = nonce().unwrap();
-            let (theirs, proof) = sessions.begin((&self.id, self.site), &mine, now)?;
+            let (theirs, proof) = sessions.begin(&self.id, self.site, &mine, now)?;
             let nonces = [&*mine, &*theirs];
             assert!(self.secret.proves(&proof, Purpose::LOGIN_SERVER, &nonces));
             let proof = self.secret.proof(Purpose::LOGIN_PAGE, &nonces);
             let cookie = self.begun.as_ref().map(|begun| begun.cookie.clone());
             self.begun = Some(sessions.finish(
-                (&self.id, self.site, &proof),
+                &self.id,
+                self.site,
+                &proof,
                 &cookie.as_deref().into_iter().collect::<Vec<_>>(),
                 Visitor::default(),
                 now,
@@ -523,10 +528,9 @@ mod tests {
         assert!(page.is_known(&sessions, NOW), "the same browser opened its link again");
         guess.secret = Secret::random().unwrap();
         let mine = nonce().unwrap();
-        let (theirs, _) = sessions.begin((&guess.id, Site::Local), &mine, NOW).unwrap();
+        let (theirs, _) = sessions.begin(&guess.id, Site::Local, &mine, NOW).unwrap();
         let proof = guess.secret.proof(Purpose::LOGIN_PAGE, &[&mine, &theirs]);
-        let guess = (&*guess.id, Site::Local, &*proof);
-        let guessed = sessions.finish(guess, &[], Visitor::default(), NOW);
+        let guessed = sessions.finish(&guess.id, Site::Local, &proof, &[], Visitor::default(), NOW);
         assert_eq!(guessed.unwrap_err(), LoginError::NoLink);
         assert!(page.is_known(&sessions, NOW), "a login without the secret ends nothing");
         assert_eq!(thief.log_in(&mut sessions, NOW), Err(LoginError::Stolen));
@@ -540,10 +544,9 @@ mod tests {
         for (fragment, site) in [(&link.local, Site::Public), (&link.public, Site::Local)] {
             let thief = Page::at(fragment, site);
             let mine = nonce().unwrap();
-            let (theirs, _) = sessions.begin((&thief.id, site), &mine, NOW).unwrap();
+            let (theirs, _) = sessions.begin(&thief.id, site, &mine, NOW).unwrap();
             let proof = thief.secret.proof(Purpose::LOGIN_PAGE, &[&mine, &theirs]);
-            let thief = (&*thief.id, site, &*proof);
-            let finished = sessions.finish(thief, &[], Visitor::default(), NOW);
+            let finished = sessions.finish(&thief.id, site, &proof, &[], Visitor::default(), NOW);
             assert_eq!(finished.unwrap_err(), LoginError::NoLink);
         }
         let mut page = Page::at(&link.public, Site::Public);

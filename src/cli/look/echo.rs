@@ -51,7 +51,7 @@ pub(in crate::cli) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
         None => Position { record, skip: 0 },
         Some(lines) => {
             let mark = Position { record: clear::mark(&source.dirs), skip: 0 };
-            before_last_lines(index, &filter, (mark, record), lines).map_err(unreadable)?
+            before_last_lines(index, &filter, mark, record, lines).map_err(unreadable)?
         }
     };
     let stamp = if args.timestamps { Stamp::Clock } else { Stamp::None };

@@ -164,15 +164,16 @@ impl Asked {
         // If every line counts, the index alone shows where the last lines are.
         let all_count = query.pattern.is_none() && query.starts.is_none() && !filter.no_text;
         if let (Some(lines), true) = (args.lines, all_count) {
-            let (index, range) = (index_of(source, supervised)?, (from, upto));
-            from = page::before_last_lines(index, &filter, range, lines).map_err(unreadable)?;
+            let index = index_of(source, supervised)?;
+            from =
+                page::before_last_lines(index, &filter, from, upto, lines).map_err(unreadable)?;
             last = None;
         }
         // When searching, or with events alone, count the matching items.
         query.events_count = filter.no_text || query.pattern.is_some();
         if let (Some(lines), None) = (last, &query.starts) {
-            let (index, range) = (index_of(source, supervised)?, (from, upto));
-            let begin = page::before_last(index, filter.clone(), &query, range, lines);
+            let index = index_of(source, supervised)?;
+            let begin = page::before_last(index, filter.clone(), &query, from, upto, lines);
             from = begin.map_err(unreadable)?;
         }
         Ok(Self { index, from, upto, filter, query, last, around: window(args)? })

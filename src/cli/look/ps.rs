@@ -168,8 +168,8 @@ impl TableOptions {
         let row = |process: &ProcessState| -> Vec<String> {
             let used = trees.next().flatten();
             let taken = used.as_ref().and_then(|used| self.taken(process, used));
-            let found = (used.as_ref(), taken.as_deref());
-            let cell = |head: &&str| self.cell(head, process, found, now);
+            let (used, taken) = (used.as_ref(), taken.as_deref());
+            let cell = |head: &&str| self.cell(head, process, used, taken, now);
             heads.iter().map(cell).collect()
         };
         let rows: Vec<_> = processes.iter().map(row).collect();
@@ -186,7 +186,8 @@ impl TableOptions {
         &self,
         head: &str,
         process: &ProcessState,
-        (used, taken): (Option<&Tree>, Option<&str>),
+        used: Option<&Tree>,
+        taken: Option<&str>,
         now: Timestamp,
     ) -> String {
         let listens = used.and_then(|used| used.listens.as_deref());

@@ -59,8 +59,9 @@ impl Shell {
         let filter = source.filter(names)?;
         let mut index = source.index();
         let upto = index.len().map_err(unreadable)?;
-        let range = (Position::default(), upto);
-        let first = before_last_lines(index, &filter, range, MOST_LINES).map_err(unreadable)?;
+        let floor = Position::default();
+        let first =
+            before_last_lines(index, &filter, floor, upto, MOST_LINES).map_err(unreadable)?;
         let from = self.plain_from.map_or(first, |from| from.max(first));
         let is_bare = style.bare;
         let mut job = source.job(from, filter, style);

@@ -233,7 +233,7 @@ impl History for RunHistory {
             };
             query.events_count = true;
             let fresh = IndexReader::open(&self.dirs);
-            from = before_last(fresh, filter.clone(), &query, (from, upto), last)?;
+            from = before_last(fresh, filter.clone(), &query, from, upto, last)?;
         }
         // What is near a match is shown line by line.
         let split = if context > 0 { Split::Lines } else { Split::by(query.pattern.as_ref()) };

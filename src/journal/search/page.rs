@@ -438,7 +438,8 @@ impl Pager {
 pub fn before_last_lines(
     mut index: IndexReader,
     filter: &Filter,
-    (floor, upto): (Position, u64),
+    floor: Position,
+    upto: u64,
     lines: usize,
 ) -> io::Result<Position> {
     let (at, is_enough) = tail_or_all(&mut index, filter, lines as u64, upto)?;
@@ -446,7 +447,7 @@ pub fn before_last_lines(
         return Ok(at.max(floor));
     }
     let query = Query { events_count: true, ..Query::default() };
-    let messages = before_last(index, filter.clone(), &query, (floor, upto), lines)?;
+    let messages = before_last(index, filter.clone(), &query, floor, upto, lines)?;
     Ok(at.min(messages).max(floor))
 }
 
@@ -456,7 +457,8 @@ pub fn before_last(
     index: IndexReader,
     filter: Filter,
     query: &Query,
-    (floor, upto): (Position, u64),
+    floor: Position,
+    upto: u64,
     count: usize,
 ) -> io::Result<Position> {
     let mut pager = Pager::new(index, filter);

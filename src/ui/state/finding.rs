@@ -89,9 +89,9 @@ impl Ui {
             visit.more += 1;
             return;
         }
-        let from = self.here(direction, false);
+        let (from, except) = self.here(direction, false);
         let names = self.list.chosen();
-        self.begin_visit((target, direction), names, None, from);
+        self.begin_visit((target, direction), names, None, from, except);
     }
 
     /// Begin the way from a position, where an entry may not count.
@@ -100,7 +100,8 @@ impl Ui {
         (target, direction): (Target, Direction),
         names: Vec<String>,
         first_error_of: Option<Vec<String>>,
-        (from, except): (Position, Option<Position>),
+        from: Position,
+        except: Option<Position>,
     ) {
         let ticket = self.next_ticket();
         let pattern = match target {
@@ -140,7 +141,7 @@ impl Ui {
             None => (Target::Starts, Direction::Up),
             Some(_) => (Target::Entries, Direction::Down),
         };
-        self.begin_visit(what, names.clone(), Some(names), (from, start));
+        self.begin_visit(what, names.clone(), Some(names), from, start);
     }
 
     /// A search got further.

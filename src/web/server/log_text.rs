@@ -12,7 +12,7 @@ use super::{Server, read};
 use crate::sys::clock;
 use crate::web::answers::{Answered, json, problem, refuse};
 use crate::web::cookie;
-use crate::web::grant::Grant;
+use crate::web::grant::{Grant, ProvenSession};
 use crate::web::run_api::{run_at, unreadable};
 use crate::web::sessions::Session;
 use crate::web::text::{self, TextAsk};
@@ -34,7 +34,7 @@ impl Server {
     pub(super) async fn text(
         self: &Arc<Self>,
         parts: &Parts,
-        (id, grant): (String, Grant),
+        ProvenSession { id, grant }: ProvenSession,
     ) -> Answered {
         let run = run_at(&self.runs, &grant.scope, parts.uri.path()).await?;
         let ask = TextAsk::parse(parts.uri.query().unwrap_or_default(), &grant.scope);
@@ -46,7 +46,7 @@ impl Server {
     pub(super) async fn ticket(
         &self,
         parts: &Parts,
-        (id, grant): (String, Grant),
+        ProvenSession { id, grant }: ProvenSession,
         body: Body,
     ) -> Answered {
         let run = run_at(&self.runs, &grant.scope, parts.uri.path()).await?;

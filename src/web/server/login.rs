@@ -86,7 +86,7 @@ impl Server {
         let LoginAsk { id, nonce } = read(body).await?;
         self.refuse_other_user(ends, headers, &id)?;
         let site = self.site(headers);
-        let begun = self.sessions().begin((&id, site), &nonce, clock::now());
+        let begun = self.sessions().begin(&id, site, &nonce, clock::now());
         let (nonce, proof) = begun.map_err(failed)?;
         Ok(json(StatusCode::OK, &json!({ "nonce": nonce, "proof": proof })))
     }
@@ -102,7 +102,7 @@ impl Server {
         let site = self.site(headers);
         let before: Vec<_> = cookie::all(headers, site, self.port).collect();
         let visitor = Visitor::new(headers, self.access.from(ends.peer.ip(), headers));
-        let begun = self.sessions().finish((&id, site, &proof), &before, visitor, clock::now());
+        let begun = self.sessions().finish(&id, site, &proof, &before, visitor, clock::now());
         // A second use of a link ends a session.
         self.session_ended.send_replace(());
         let begun = begun.map_err(failed)?;

@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 use super::Server;
 use crate::model::ProcName;
 use crate::web::answers::{Answered, problem};
-use crate::web::grant::Grant;
+use crate::web::grant::ProvenSession;
 use crate::web::live::PageConnection;
 use crate::web::places::Place;
 use crate::web::routes::OfSession;
@@ -46,22 +46,22 @@ impl Server {
     fn socket_place(
         &self,
         parts: &mut Parts,
-        session: &(String, Grant),
+        session: &ProvenSession,
     ) -> Option<(Option<Taken>, Place)> {
-        let place = self.places.of_socket(&session.0, self.is_guest(session))?;
+        let place = self.places.of_socket(&session.id, self.is_guest(session))?;
         Some((parts.extensions.remove(), place))
     }
 
     pub(super) async fn live(
         self: &Arc<Self>,
         mut parts: Parts,
-        session: (String, Grant),
+        session: ProvenSession,
     ) -> Answered {
         let upgrade = upgrade(&mut parts).await?.protocols([PROTOCOL]);
         let held = self.socket_place(&mut parts, &session).ok_or_else(too_many)?;
         let server = Arc::clone(self);
         Ok(upgrade.max_write_buffer_size(MOST_WAITING).on_upgrade(async move |socket| {
-            let (_held, id) = (held, session.0.clone());
+            let (_held, id) = (held, session.id.clone());
             let page = PageConnection::new(socket, Arc::clone(&server), session);
             tokio::select! {
                 () = page.serve() => {}
@@ -75,9 +75,9 @@ impl Server {
         self: &Arc<Self>,
         part: OfSession,
         mut parts: Parts,
-        session: (String, Grant),
+        session: ProvenSession,
     ) -> Answered {
-        let (uri, scope) = (parts.uri.clone(), &session.1.scope);
+        let (uri, scope) = (parts.uri.clone(), &session.grant.scope);
         let (id, rest) = visible(uri.path(), scope)?;
         let (_, name) = rest.rsplit_once('/').ok_or_else(unknown)?;
         let name = percent_decode_str(name).decode_utf8().map_err(|_| unknown())?;
@@ -93,7 +93,7 @@ impl Server {
         let server = Arc::clone(self);
         Ok(upgrade.on_upgrade(async move |socket| {
             // Each key renews the session. After the end of the session, keys are ignored.
-            let (_held, id) = (held, session.0.clone());
+            let (_held, id) = (held, session.id.clone());
             let may_type = || server.renew(&id);
             let terminal = server.terminals.of(&run, &name);
             let shown = async {

@@ -142,10 +142,10 @@ fn page_since(
     let (id, secret) = link.split_once('.').unwrap();
     let secret: Secret = serde_json::from_str(&format!("{secret:?}")).unwrap();
     let mine = nonce().unwrap();
-    let (theirs, _) = sessions.begin((id, Site::Public), &mine, now).unwrap();
+    let (theirs, _) = sessions.begin(id, Site::Public, &mine, now).unwrap();
     let nonces = [&*mine, &*theirs];
     let proof = secret.proof(Purpose::LOGIN_PAGE, &nonces);
-    let begun = sessions.finish((id, Site::Public, &proof), &[], Visitor::default(), now).unwrap();
+    let begun = sessions.finish(id, Site::Public, &proof, &[], Visitor::default(), now).unwrap();
     let proof = secret.key(&nonces).proof(Purpose::PAGE, &[&mine]);
     vec![
         ("cookie", format!("__Host-tmo-10000={}", begun.cookie)),

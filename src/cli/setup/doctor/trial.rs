@@ -38,7 +38,7 @@ pub(super) fn try_out(
     match seen {
         Err(error @ CliError::Start { .. }) => return Err(error),
         Err(error) => report.fail(check, format!("it can't be tried: {error}")),
-        Ok(Ok(seen)) => report_trial(report, context, (plan, trial), seen),
+        Ok(Ok(seen)) => report_trial(report, context, plan, trial, seen),
         Ok(Err(error)) => match trial.backend {
             Backend::Tmux => {
                 report.fail_so(
@@ -64,12 +64,13 @@ const fn check(trial: &Plan) -> &'static str {
 fn report_trial(
     report: &mut Report,
     context: &Context,
-    plans: (Option<&Plan>, &Plan),
+    plan: Option<&Plan>,
+    trial: &Plan,
     findings: ScratchFindings,
 ) {
     let ScratchFindings { utempter, first, config, later } = findings;
-    let check = check(plans.1);
-    let is_native = plans.1.backend == Backend::Native;
+    let check = check(trial);
+    let is_native = trial.backend == Backend::Native;
     if !is_native {
         report.ok(check, "a server starts and answers");
     }
@@ -92,7 +93,7 @@ fn report_trial(
     if is_native {
         report.ok(check, "a process runs in one");
     }
-    compare(report, context, plans, first.clone());
+    compare(report, context, plan, trial, first.clone());
     match later {
         None => {}
         Some(Ok(later)) => report_variables_set_later(report, &first, &later),
@@ -111,7 +112,8 @@ fn report_trial(
 fn compare(
     report: &mut Report,
     context: &Context,
-    (plan, trial): (Option<&Plan>, &Plan),
+    plan: Option<&Plan>,
+    trial: &Plan,
     mut child: Variables,
 ) {
     let pairs = |pairs: Vec<(OsText, OsText)>| -> Variables {
