@@ -243,7 +243,7 @@ pub(super) async fn output(reading: Reading, Query(ask): Query<OutputAsk>) -> Ap
     let upto = reading.handle.head.borrow().records;
     let history = Arc::clone(&reading.history);
     let measured = blocking(move || history.output(&ask, upto)).await??;
-    Ok(json(StatusCode::OK, &measured))
+    Ok(plain_json(StatusCode::OK, &measured))
 }
 
 /// Forget what was logged so far, by all processes in all runs.

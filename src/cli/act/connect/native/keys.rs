@@ -5,7 +5,7 @@ use crate::model::terminal::number;
 
 /// What the user wants.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Typed {
+pub(super) enum UserInput {
     /// These bytes are for the process.
     Input(Vec<u8>),
     /// To leave.
@@ -57,17 +57,17 @@ impl KeyParser {
     }
 
     /// Take these bytes.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<Typed> {
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<UserInput> {
         self.partial.extend_from_slice(bytes);
         self.go_on(false)
     }
 
     /// Nothing has followed for a moment.
-    pub(super) fn give_up(&mut self) -> Vec<Typed> {
+    pub(super) fn give_up(&mut self) -> Vec<UserInput> {
         self.go_on(true)
     }
 
-    fn go_on(&mut self, is_complete: bool) -> Vec<Typed> {
+    fn go_on(&mut self, is_complete: bool) -> Vec<UserInput> {
         let bytes = std::mem::take(&mut self.partial);
         let (mut wants, mut input, mut at) = (vec![], vec![], 0);
         while at < bytes.len() {
@@ -83,7 +83,7 @@ impl KeyParser {
             at += length;
             match self.press(key, kind) {
                 None => {}
-                Some(Typed::Input(bytes)) => input.extend(bytes),
+                Some(UserInput::Input(bytes)) => input.extend(bytes),
                 Some(other) => {
                     push(&mut wants, &mut input);
                     wants.push(other);
@@ -94,7 +94,7 @@ impl KeyParser {
         wants
     }
 
-    fn press(&mut self, key: &[u8], kind: Kind) -> Option<Typed> {
+    fn press(&mut self, key: &[u8], kind: Kind) -> Option<UserInput> {
         let code = match kind {
             Kind::Reply if !self.in_paste => return None,
             Kind::Release if self.pressed > 0 => {
@@ -116,26 +116,26 @@ impl KeyParser {
                 return None;
             }
             (self.pressed, self.held) = (0, vec![]);
-            return Some(Typed::Leave);
+            return Some(UserInput::Leave);
         }
         let after_first = std::mem::take(&mut self.pressed) == 1;
         let mut held = std::mem::take(&mut self.held);
         match code {
             // The first key twice types it.
-            Some(code) if after_first && code == keys[0] => Some(Typed::Input(held)),
-            Some(b'?') if after_first => Some(Typed::Help),
-            Some(b'l') if after_first => Some(Typed::Redraw),
+            Some(code) if after_first && code == keys[0] => Some(UserInput::Input(held)),
+            Some(b'?') if after_first => Some(UserInput::Help),
+            Some(b'l') if after_first => Some(UserInput::Redraw),
             _ => {
                 held.extend_from_slice(key);
-                Some(Typed::Input(held))
+                Some(UserInput::Input(held))
             }
         }
     }
 }
 
-fn push(wants: &mut Vec<Typed>, input: &mut Vec<u8>) {
+fn push(wants: &mut Vec<UserInput>, input: &mut Vec<u8>) {
     if !input.is_empty() {
-        wants.push(Typed::Input(std::mem::take(input)));
+        wants.push(UserInput::Input(std::mem::take(input)));
     }
 }
 
@@ -224,21 +224,21 @@ fn plain(code: Option<u32>, modifiers: Option<u32>, shifted: Option<u32>) -> Kin
 
 #[cfg(test)]
 mod tests {
-    use super::{KeyParser, Typed};
+    use super::{KeyParser, UserInput};
 
     /// What is typed with these keys for leaving, in every way to divide it into two pieces; the same for all.
     #[track_caller]
-    fn typed_with(keys: &str, bytes: &[u8]) -> Vec<Typed> {
+    fn typed_with(keys: &str, bytes: &[u8]) -> Vec<UserInput> {
         let take = |cut: usize| {
             let mut parser = KeyParser::new(keys.parse().unwrap());
             let mut wants = parser.take(&bytes[..cut]);
             wants.extend(parser.take(&bytes[cut..]));
             wants.extend(parser.give_up());
             // Where input is divided does not matter.
-            let mut joined: Vec<Typed> = vec![];
+            let mut joined: Vec<UserInput> = vec![];
             for want in wants {
                 match (joined.last_mut(), want) {
-                    (Some(Typed::Input(before)), Typed::Input(more)) => before.extend(more),
+                    (Some(UserInput::Input(before)), UserInput::Input(more)) => before.extend(more),
                     (_, want) => joined.push(want),
                 }
             }
@@ -252,12 +252,12 @@ mod tests {
     }
 
     #[track_caller]
-    fn typed(bytes: &[u8]) -> Vec<Typed> {
+    fn typed(bytes: &[u8]) -> Vec<UserInput> {
         typed_with("ctrl-b,d", bytes)
     }
 
-    fn input(bytes: &[u8]) -> Typed {
-        Typed::Input(bytes.to_vec())
+    fn input(bytes: &[u8]) -> UserInput {
+        UserInput::Input(bytes.to_vec())
     }
 
     #[test]
@@ -276,7 +276,7 @@ mod tests {
             ("modifyOtherKeys with Num Lock", b"\x1b[27;133;98~\x1b[27;129;100~"),
         ];
         for (form, bytes) in forms {
-            assert_eq!(typed(bytes), [Typed::Leave], "{form}");
+            assert_eq!(typed(bytes), [UserInput::Leave], "{form}");
         }
     }
 
@@ -300,11 +300,11 @@ mod tests {
             assert_eq!(typed(bytes), [input(bytes)], "{}", bytes.escape_ascii());
         }
         assert_eq!(typed(b"a\x02\x02b"), [input(b"a\x02b")], "the first key twice");
-        assert_eq!(typed(b"\x02?y\x02l"), [Typed::Help, input(b"y"), Typed::Redraw]);
-        assert_eq!(typed(b"\x1b[98;5u\x1b[47:63;2u"), [Typed::Help]);
+        assert_eq!(typed(b"\x02?y\x02l"), [UserInput::Help, input(b"y"), UserInput::Redraw]);
+        assert_eq!(typed(b"\x1b[98;5u\x1b[47:63;2u"), [UserInput::Help]);
         assert_eq!(
             typed(b"\x1b[200~x\x1b[201~\x02d"),
-            [input(b"\x1b[200~x\x1b[201~"), Typed::Leave]
+            [input(b"\x1b[200~x\x1b[201~"), UserInput::Leave]
         );
     }
 
@@ -328,9 +328,9 @@ mod tests {
 
     #[test]
     fn own_keys_replace_the_usual_ones() {
-        assert_eq!(typed_with("ctrl-p,ctrl-q", b"\x10\x11"), [Typed::Leave]);
+        assert_eq!(typed_with("ctrl-p,ctrl-q", b"\x10\x11"), [UserInput::Leave]);
         assert_eq!(typed_with("ctrl-p,ctrl-q", b"\x02d\x10d"), [input(b"\x02d\x10d")]);
         assert_eq!(typed_with("ctrl-p,ctrl-q", b"\x10\x10"), [input(b"\x10")]);
-        assert_eq!(typed_with("ctrl-]", b"a\x1d"), [input(b"a"), Typed::Leave]);
+        assert_eq!(typed_with("ctrl-]", b"a\x1d"), [input(b"a"), UserInput::Leave]);
     }
 }

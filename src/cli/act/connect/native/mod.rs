@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use self::filter::Filter;
 use self::fitted::Fitted;
-use self::keys::{KeyParser, Typed};
+use self::keys::{KeyParser, UserInput};
 use self::link::HolderConnection;
 use self::outbox::Outbox;
 use self::user_terminal::UserTerminal;
@@ -373,20 +373,20 @@ impl TerminalClient<'_> {
     }
 
     /// Do what the user wants; returns whether that is to leave.
-    fn act(&mut self, wants: Vec<Typed>) -> io::Result<bool> {
+    fn act(&mut self, wants: Vec<UserInput>) -> io::Result<bool> {
         for want in wants {
-            if self.notice.is_some() && want != Typed::Leave {
+            if self.notice.is_some() && want != UserInput::Leave {
                 self.reveal()?;
             }
             match want {
-                Typed::Leave => {
+                UserInput::Leave => {
                     self.send_typed();
                     return Ok(true);
                 }
-                Typed::Input(_) if self.attach.read_only => {}
-                Typed::Input(bytes) => self.outbox.add(&bytes),
-                Typed::Help => self.show_keys(),
-                Typed::Redraw => self.link.send(&FromClient::Redraw),
+                UserInput::Input(_) if self.attach.read_only => {}
+                UserInput::Input(bytes) => self.outbox.add(&bytes),
+                UserInput::Help => self.show_keys(),
+                UserInput::Redraw => self.link.send(&FromClient::Redraw),
             }
         }
         Ok(false)
