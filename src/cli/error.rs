@@ -35,7 +35,8 @@ pub(super) const EXIT_CODES: [(&str, &str); 10] = [
     (
         "other",
         "start, wait --for exit: the highest of the processes that ended by themselves, 128 and the \
-         number for a signal; what tmo has stopped counts as 0. run: that of the command.",
+         number for a signal; what tmo has stopped counts as 0. connect: that of the process, when its \
+         run ends. run: that of the command.",
     ),
 ];
 
