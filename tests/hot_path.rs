@@ -8,6 +8,7 @@
 #![expect(clippy::naive_bytecount, reason = "tests are to be read")]
 
 use std::time::{Duration, SystemTime};
+use tmo::model::StreamNo;
 
 use allocation_counter::measure;
 
@@ -75,14 +76,14 @@ fn way(line: usize, mode: Mode) -> Blocks {
     streams.number(&ProcName::new("web").unwrap(), 2).unwrap();
     streams.save().unwrap();
     let mut sink = Appender::open(&dirs, "web", 16 << 20, true);
-    let mut ingest = Ingest::open(&dirs, &[(1, "web".to_owned())], 4096).unwrap();
+    let mut ingest = Ingest::open(&dirs, &[(StreamNo(1), "web".to_owned())], 4096).unwrap();
 
     let mut text = vec![b'x'; PIECE];
     text.iter_mut().skip(line - 1).step_by(line).for_each(|end| *end = b'\n');
     let mut out = Vec::with_capacity(8 * PIECE);
     let mut blocks = Blocks { sink: 0, ingest: 0, view: 0 };
     let mut cursor = Cursor::open(&dirs, Position::default(), Filter::all());
-    let mut renderer = Renderer::new(Style::new(mode), &[(1, "web", 2)]);
+    let mut renderer = Renderer::new(Style::new(mode), &[(StreamNo(1), "web", 2)]);
     let (mut bytes, mut shown) = (vec![], 0);
     for time in 0..PIECES as u64 {
         blocks.sink += measure(|| sink.append(Timestamp::from_nanos(time), &text)).count_total;
@@ -90,7 +91,7 @@ fn way(line: usize, mode: Mode) -> Blocks {
         if time == 1 {
             settle(&dir);
         }
-        blocks.ingest += measure(|| _ = ingest.wake(1, u64::MAX).unwrap()).count_total;
+        blocks.ingest += measure(|| _ = ingest.wake(StreamNo(1), u64::MAX).unwrap()).count_total;
         let records = ingest.head().records;
         let view = measure(|| {
             while let Some(chunk) = cursor.next(records, &mut bytes).unwrap() {
@@ -116,10 +117,10 @@ fn a_search_looks_for_no_text_that_retention_has_deleted() {
     streams.number(&ProcName::new("web").unwrap(), 2).unwrap();
     streams.save().unwrap();
     let mut sink = Appender::open(&dirs, "web", 4 << 10, true);
-    let mut ingest = Ingest::open(&dirs, &[(1, "web".to_owned())], 4096).unwrap();
+    let mut ingest = Ingest::open(&dirs, &[(StreamNo(1), "web".to_owned())], 4096).unwrap();
     for time in 0..RECORDS {
         sink.append(Timestamp::from_nanos(time), b"a line of output\n");
-        ingest.wake(1, u64::MAX).unwrap();
+        ingest.wake(StreamNo(1), u64::MAX).unwrap();
     }
     let records = ingest.head().records;
     assert!(records >= RECORDS, "{records}");

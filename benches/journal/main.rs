@@ -10,6 +10,7 @@
 mod place;
 
 use std::time::{Duration, Instant};
+use tmo::model::StreamNo;
 
 use tmo::journal::cursor::{Cursor, Filter, Position};
 use tmo::journal::format::Summary;
@@ -71,7 +72,7 @@ fn streams() {
             sink.append(EPOCH + Duration::from_nanos(at as u64), piece);
             let written = Instant::now();
             writing += (written - begun).as_secs_f64();
-            ingest.wake(1, u64::MAX).unwrap();
+            ingest.wake(StreamNo(1), u64::MAX).unwrap();
             reading += written.elapsed().as_secs_f64();
         }
         let rate = |seconds: f64| f64::from(u32::try_from(text.len()).unwrap()) / 1e9 / seconds;
@@ -113,7 +114,7 @@ fn a_million_records() {
         life: None,
         seq: 0,
         value: 0,
-        stream: u16::from(!number.is_multiple_of(1000)) + 1,
+        stream: StreamNo(u16::from(!number.is_multiple_of(1000)) + 1),
         kind: Kind::Text,
         flags: 0,
     };
@@ -134,12 +135,13 @@ fn a_million_records() {
     println!("search by time: {:?}", begun.elapsed());
     for (stream, lines) in [(2, 50), (1, 50), (1, 1000)] {
         let begun = Instant::now();
-        let filter = Filter::only(vec![stream]);
+        let filter = Filter::only(vec![StreamNo(stream)]);
         let position = tail(&mut index, &filter, lines, 1_000_000).unwrap();
         println!("last {lines} of stream {stream}: {:?} to {position:?}", begun.elapsed());
     }
     let begun = Instant::now();
-    let mut cursor = Cursor::open(&place.dirs, Position::default(), Filter::only(vec![9]));
+    let mut cursor =
+        Cursor::open(&place.dirs, Position::default(), Filter::only(vec![StreamNo(9)]));
     assert!(cursor.next(u64::MAX, &mut vec![]).unwrap().is_none());
     println!("walk over all: {:?}", begun.elapsed());
 }

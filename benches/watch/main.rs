@@ -14,6 +14,7 @@ mod place;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 use tmo::model::LifeId;
+use tmo::model::StreamNo;
 use tmo::model::rules::{FailureAction, FailurePattern, Flag, ProcessPolicy, Text};
 use tmo::watch::Watcher;
 // The journal's own tests name these so.
@@ -70,7 +71,7 @@ fn ingest(text: &[u8], piece: usize) -> f64 {
     }
     let mut ingest = place.ingest();
     let begun = seconds();
-    while ingest.wake(1, piece as u64).unwrap().more {}
+    while ingest.wake(StreamNo(1), piece as u64).unwrap().more {}
     seconds() - begun
 }
 

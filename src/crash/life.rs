@@ -24,7 +24,7 @@ use crate::journal::{Chunk, Cursor, Dirs, Filter, IndexReader, Kind, Position, R
 use crate::model::event::Logged;
 use crate::model::rules::WatcherPatterns;
 use crate::model::time::Timestamp;
-use crate::model::{Exit, LifeId, ProcName};
+use crate::model::{Exit, LifeId, ProcName, StreamNo};
 
 /// Output this long before an end still belongs to it.
 pub const BEFORE: Duration = Duration::from_secs(5);
@@ -52,7 +52,7 @@ pub struct Log<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LifePlace {
     /// The stream of its process.
-    pub stream: u16,
+    pub stream: StreamNo,
     /// The record of its end. If that is missing, the first record that is certainly after the end.
     pub end: u64,
     /// The time of the end.
@@ -125,13 +125,13 @@ impl<'a> Log<'a> {
     }
 
     /// The stream number of a process.
-    pub fn stream(&self, name: &ProcName) -> Option<u16> {
+    pub fn stream(&self, name: &ProcName) -> Option<StreamNo> {
         let mut all = self.streams.all().iter();
         all.find(|stream| stream.name == *name && !stream.stderr).map(|stream| stream.number)
     }
 
     /// The output of the process with this main stream.
-    pub(super) fn output_of(&self, main: u16) -> Filter {
+    pub(super) fn output_of(&self, main: StreamNo) -> Filter {
         Filter::only(self.streams.of_process(main))
     }
 
@@ -140,7 +140,7 @@ impl<'a> Log<'a> {
     fn last_of(
         &self,
         index: &mut IndexReader,
-        stream: u16,
+        stream: StreamNo,
         end: u64,
         kinds: &[Kind],
     ) -> io::Result<Option<(u64, Record)>> {
@@ -178,7 +178,7 @@ impl<'a> Log<'a> {
     }
 
     /// The last start of each stream, from this record on.
-    pub(super) fn last_starts(&self, from: u64) -> io::Result<BTreeMap<u16, u64>> {
+    pub(super) fn last_starts(&self, from: u64) -> io::Result<BTreeMap<StreamNo, u64>> {
         let mut starts = BTreeMap::new();
         (self.index)()?.find(from, |number, record| {
             if record.kind == Kind::Start {
@@ -259,7 +259,7 @@ impl<'a> Log<'a> {
         let from = len.saturating_sub(RECORDS).max(index.first()?).max(self.begin().record);
         let from = Position { record: from, skip: 0 };
         let mut cursor = Cursor::over(index, from, Filter::all()).with_drawings();
-        let (mut all, mut text) = (BTreeMap::<u16, VecDeque<OutputLine>>::new(), vec![]);
+        let (mut all, mut text) = (BTreeMap::<StreamNo, VecDeque<OutputLine>>::new(), vec![]);
         while let Some(chunk) = cursor.next(len, &mut text)? {
             let lines = all.entry(self.streams.main(chunk.record.stream)).or_default();
             match chunk.record.kind {
@@ -277,7 +277,7 @@ impl<'a> Log<'a> {
     }
 
     /// Whether the port of a running process was taken when the run was started, and still counts as taken.
-    fn has_no_port(&self, stream: u16, name: &ProcName, run: &str) -> bool {
+    fn has_no_port(&self, stream: StreamNo, name: &ProcName, run: &str) -> bool {
         let life = || {
             let mut index = (self.index)().ok()?;
             let len = index.len().ok()?;
@@ -337,7 +337,7 @@ impl<'a> Log<'a> {
         Ok(Slice { entries, left_out })
     }
 
-    fn name(&self, stream: u16) -> Option<String> {
+    fn name(&self, stream: StreamNo) -> Option<String> {
         self.streams.get(stream).map(|stream| stream.name.to_string())
     }
 
@@ -372,7 +372,7 @@ impl<'a> Log<'a> {
 /// The record after all output of the life that ended with record `end`. Remaining processes of
 /// that life may print more: this counts until the life's end is recorded, the next life begins, or
 /// `BEHIND` has passed.
-fn last_of_life(index: &mut IndexReader, stream: u16, end: u64) -> io::Result<u64> {
+fn last_of_life(index: &mut IndexReader, stream: StreamNo, end: u64) -> io::Result<u64> {
     let (mut behind, mut time) = (end, None);
     let over = index.find(end, |number, record| {
         behind = number + 1;

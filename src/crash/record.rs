@@ -251,6 +251,7 @@ pub fn last_error(
 
 #[cfg(test)]
 mod tests {
+    use crate::model::StreamNo;
     use crate::model::time::Timestamp;
     use std::time::Instant;
 
@@ -293,21 +294,22 @@ mod tests {
             }
             streams.save().unwrap();
             let sinks = ["web", "db"].map(|slug| Appender::open(&dirs, slug, 1 << 22, true));
-            let all = [(1, "web".to_owned()), (2, "db".to_owned())];
+            let all = [(StreamNo(1), "web".to_owned()), (StreamNo(2), "db".to_owned())];
             let ingest = Ingest::open(&dirs, &all, 1 << 20).unwrap();
             Self { _dir: dir, dirs, sinks, ingest, seq: 0 }
         }
 
-        fn say(&mut self, stream: u16, time: Timestamp, text: &[u8]) {
-            self.sinks[usize::from(stream) - 1].append(time, text);
+        fn say(&mut self, stream: StreamNo, time: Timestamp, text: &[u8]) {
+            self.sinks[usize::from(stream.0) - 1].append(time, text);
             while self.ingest.wake(stream, u64::MAX).unwrap().more {}
         }
 
         fn mark(&mut self, time: Timestamp, kind: Kind, value: u32, life: u32) {
             self.seq += 1;
             let (seq, nonce) = (self.seq, 0xfeed);
-            self.ingest.expect(1, Expected { seq, nonce, kind, value, life: LifeId::nth(life) });
-            self.say(1, time, &Marker { nonce, seq, skip: 0 }.encode());
+            self.ingest
+                .expect(StreamNo(1), Expected { seq, nonce, kind, value, life: LifeId::nth(life) });
+            self.say(StreamNo(1), time, &Marker { nonce, seq, skip: 0 }.encode());
         }
 
         fn input(&self, life: u32, exit: Exit) -> CrashInput {
@@ -342,17 +344,17 @@ mod tests {
     fn two_lives() -> Stage {
         let mut stage = Stage::new();
         stage.mark(END - 90 * SECOND, Kind::Start, 7, 1);
-        stage.say(1, END - 80 * SECOND, b"long ago\r\n");
-        stage.say(2, END - 6 * SECOND, b"too early\n");
-        stage.say(2, END - 4 * SECOND, b"\x1b[32mdb\x1b[0m is slow\n");
-        stage.say(1, END - SECOND, b"Error: connect ECONNREFUSED 127.0.0.1:5432\r\n");
+        stage.say(StreamNo(1), END - 80 * SECOND, b"long ago\r\n");
+        stage.say(StreamNo(2), END - 6 * SECOND, b"too early\n");
+        stage.say(StreamNo(2), END - 4 * SECOND, b"\x1b[32mdb\x1b[0m is slow\n");
+        stage.say(StreamNo(1), END - SECOND, b"Error: connect ECONNREFUSED 127.0.0.1:5432\r\n");
         stage.mark(END, Kind::Exit, Exit::Code(1).pack(), 1);
-        stage.say(1, END + SECOND / 4, b"a child's last words\n");
+        stage.say(StreamNo(1), END + SECOND / 4, b"a child's last words\n");
         stage.mark(END + SECOND / 2, Kind::End, 0, 1);
-        stage.say(2, END + SECOND / 2, b"behind\n");
+        stage.say(StreamNo(2), END + SECOND / 2, b"behind\n");
         stage.mark(END + SECOND - 1, Kind::Start, 8, 2);
-        stage.say(1, END + SECOND, b"again\n");
-        stage.say(2, END + 2 * SECOND, b"too late\n");
+        stage.say(StreamNo(1), END + SECOND, b"again\n");
+        stage.say(StreamNo(2), END + 2 * SECOND, b"too late\n");
         stage
     }
 
@@ -414,7 +416,7 @@ mod tests {
             first = IndexReader::open(&stage.dirs).len().unwrap();
             let begin = END - (2 - run) * SECOND / 4 - SECOND / 8;
             stage.mark(begin, Kind::Start, 7, 1);
-            stage.say(1, begin + 1, format!("message {run}\n").as_bytes());
+            stage.say(StreamNo(1), begin + 1, format!("message {run}\n").as_bytes());
             stage.mark(begin + SECOND / 8, Kind::Exit, Exit::Code(1).pack(), 1);
             stage.mark(begin + SECOND / 8 + 1, Kind::End, 0, 1);
         }
@@ -454,19 +456,19 @@ mod tests {
         let flood = b"flood flood flood flood flood flood flood flood flood\n".repeat(1000);
         // Before that time there is much more output, which must not be read.
         for at in 0..200 {
-            stage.say(2, END - 60 * SECOND + at, &flood);
+            stage.say(StreamNo(2), END - 60 * SECOND + at, &flood);
         }
         for at in 0..200 {
-            stage.say(2, END - 3 * SECOND + at, &flood);
+            stage.say(StreamNo(2), END - 3 * SECOND + at, &flood);
         }
         stage.say(
-            1,
+            StreamNo(1),
             END - SECOND,
             b"panic: no\n\ngoroutine 1 [running]:\n\t/srv/app/a.go:3 +0x1\n",
         );
         stage.mark(END, Kind::Exit, Exit::Code(2).pack(), 1);
         for at in 0..200 {
-            stage.say(2, END + at, &flood);
+            stage.say(StreamNo(2), END + at, &flood);
         }
         let begin = Instant::now();
         let report = examine(&stage.input(1, Exit::Code(2)));

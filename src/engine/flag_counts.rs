@@ -107,6 +107,7 @@ mod tests {
     use super::{CountTracker, SavedCounts};
     use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
     use crate::model::LifeId;
+    use crate::model::StreamNo;
     use crate::model::rules::{Flag, ProcessPolicy, Text};
     use crate::model::time::Timestamp;
     use crate::watch::Watcher;
@@ -128,7 +129,7 @@ mod tests {
             life,
             seq: 0,
             value: 0,
-            stream: 0,
+            stream: StreamNo(0),
             kind,
             flags,
         }

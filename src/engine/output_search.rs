@@ -23,7 +23,7 @@ use crate::journal::record::{Kind, Record};
 use crate::model::event::{Event, Trouble, What};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::{FailureAction, Flag, Probe, ProcessPolicy, Reaction, Text};
-use crate::model::{LifeId, ProcId, ProcName};
+use crate::model::{LifeId, ProcId, ProcName, StreamNo};
 use crate::supervisor::Input;
 use crate::sys::clock;
 use crate::watch::{FlagLog, Hit, Rule, Watcher};
@@ -40,7 +40,7 @@ pub(super) struct OutputSearch {
     pub(super) watcher: Watcher,
     tap: IncrementalReader,
     /// The stream of standard error, if the process has one.
-    stderr: Option<(u16, IncrementalReader)>,
+    stderr: Option<(StreamNo, IncrementalReader)>,
     pub(super) life: Option<LifeId>,
     /// Matches that the state machine has not received yet, each with its life.
     pub(super) hits: Hits,
@@ -61,7 +61,7 @@ pub(super) struct OutputSearch {
 
 impl OutputSearch {
     /// `None` if there is nothing to search for.
-    fn new(process: &ProcessPlan, stream: u16, ingest: &Ingest) -> Option<Self> {
+    fn new(process: &ProcessPlan, stream: StreamNo, ingest: &Ingest) -> Option<Self> {
         let rules = &process.rules;
         if !looks_for_anything(rules) {
             return None;
@@ -90,7 +90,7 @@ impl OutputSearch {
     /// `life` is the life that is printing it.
     pub(super) fn begin(
         process: &ProcessPlan,
-        stream: u16,
+        stream: StreamNo,
         life: Option<LifeId>,
         ingest: &mut Ingest,
     ) -> Option<Box<Self>> {
@@ -110,7 +110,7 @@ impl OutputSearch {
         search: &mut Option<Box<Self>>,
         before: &ProcessPolicy,
         process: &ProcessPlan,
-        stream: u16,
+        stream: StreamNo,
         life: Option<LifeId>,
         ingest: &mut Ingest,
     ) {
@@ -165,7 +165,7 @@ impl OutputSearch {
     pub(super) fn search_new(
         &mut self,
         id: ProcId,
-        stream: u16,
+        stream: StreamNo,
         rules: &ProcessPolicy,
         ingest: &mut Ingest,
     ) -> Vec<Action> {
@@ -339,12 +339,16 @@ impl OutputSearch {
         Ok(())
     }
 
-    pub(super) fn is_stderr(&self, stream: u16) -> bool {
+    pub(super) fn is_stderr(&self, stream: StreamNo) -> bool {
         self.stderr.as_ref().is_some_and(|(stderr, _)| *stderr == stream)
     }
 
     /// Search the present part of an unfinished line.
-    fn search_partial(&mut self, stream: u16, (start, end): (u64, u64)) -> std::io::Result<()> {
+    fn search_partial(
+        &mut self,
+        stream: StreamNo,
+        (start, end): (u64, u64),
+    ) -> std::io::Result<()> {
         self.watcher.feed_stderr(self.is_stderr(stream));
         let text = tap(&mut self.tap, &mut self.stderr, stream).range(start, end)?;
         if !text.is_empty() {
@@ -359,8 +363,8 @@ impl OutputSearch {
 /// The reader of a stream.
 fn tap<'a>(
     main: &'a mut IncrementalReader,
-    stderr: &'a mut Option<(u16, IncrementalReader)>,
-    stream: u16,
+    stderr: &'a mut Option<(StreamNo, IncrementalReader)>,
+    stream: StreamNo,
 ) -> &'a mut IncrementalReader {
     match stderr {
         Some((number, stderr)) if *number == stream => stderr,

@@ -11,7 +11,7 @@ use super::output_search::OutputSearch;
 use crate::journal::expected_markers::Markers;
 use crate::journal::split::Lost;
 use crate::model::time::Timestamp;
-use crate::model::{ProcName, ProcessId, units};
+use crate::model::{ProcName, ProcessId, StreamNo, units};
 use crate::pane::sink;
 use crate::protocol::life::{LifeEntry, LifeEvent, LifeReader};
 use crate::protocol::paths::PanePaths;
@@ -153,7 +153,7 @@ impl Default for Budget {
 #[derive(Debug, Default)]
 pub(super) struct PaneState {
     /// Number of the process's stream.
-    pub(super) stream: u16,
+    pub(super) stream: StreamNo,
     /// Its files.
     pub(super) paths: PanePaths,
     /// Follows its life file.
@@ -216,7 +216,7 @@ pub(super) struct PaneState {
 
 impl PaneState {
     /// The pane of `name`, about which nothing is known yet.
-    pub(super) fn new(runtime: &Path, name: &ProcName, stream: u16) -> Self {
+    pub(super) fn new(runtime: &Path, name: &ProcName, stream: StreamNo) -> Self {
         let paths = PanePaths::new(runtime, name);
         Self { stream, life: LifeReader::new(&paths.life()), paths, ..Self::default() }
     }

@@ -1,6 +1,5 @@
 //! The state of a run on disk (`state.json`).
 
-use crate::model::ProcessId;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::flag_counts::SavedCounts;
 use super::match_checkpoint::MatchCheckpoint;
 use super::outbox::Outbox;
+use crate::model::ProcessId;
 use crate::model::command::CommandHistory;
 use crate::model::plan::Plan;
 use crate::model::time::Timestamp;

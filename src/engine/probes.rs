@@ -293,7 +293,7 @@ mod tests {
     use crate::model::plan::Plan;
     use crate::model::rules::{Check, Liveness, PortOwner, Probe, Reaction};
     use crate::model::time::Timestamp;
-    use crate::model::{LifeId, ProcId};
+    use crate::model::{LifeId, ProcId, StreamNo};
     use crate::supervisor::tests::plan;
     use crate::supervisor::{Input, Phase, Question, RunPhase, Supervisor};
 
@@ -321,7 +321,7 @@ mod tests {
         let (listener, queue) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Queue::default());
         let (plan, mut supervisor) = web(port(listener.local_addr().unwrap().port()));
         let commands = AuxCommands::new(Path::new("/"));
-        let panes = vec![PaneState::new(Path::new("/"), &plan.processes[WEB].name, 1)];
+        let panes = vec![PaneState::new(Path::new("/"), &plan.processes[WEB].name, StreamNo(1))];
         let mut probes = Probes::default();
         let update = |probes: &mut Probes, supervisor: &Supervisor| {
             let run = Probed { plan: &plan, supervisor, panes: &panes, commands: &commands };

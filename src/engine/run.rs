@@ -39,7 +39,7 @@ use crate::model::event::{Adoption, Fact, What};
 use crate::model::plan::{Backend, Plan, ProcessPlan, TakenPort};
 use crate::model::request::{Head, Request};
 use crate::model::run_end::End;
-use crate::model::{ProcId, ProcessId};
+use crate::model::{ProcId, ProcessId, StreamNo};
 use crate::protocol::paths::{spill_dir, terminals_dir};
 use crate::protocol::spec::replace;
 use crate::run::dir::RuntimeDir;
@@ -214,8 +214,9 @@ fn build(runtime: &RuntimeDir) -> Result<Engine, RunError> {
         replace(&shown, &[]).map_err(|e| io(&shown, e))?;
         saved
     };
-    let track =
-        |(process, of): (&ProcessPlan, &u16)| PaneState::new(runtime.dir(), &process.name, *of);
+    let track = |(process, of): (&ProcessPlan, &StreamNo)| {
+        PaneState::new(runtime.dir(), &process.name, *of)
+    };
     let panes = plan.processes.iter().zip(&streams).map(track).collect();
     let retention_due = (plan.log.max_age_ms > 0).then(Instant::now);
     Ok(Engine {
@@ -254,7 +255,7 @@ fn build(runtime: &RuntimeDir) -> Result<Engine, RunError> {
 fn open_journal(
     plan: &Plan,
     dirs: &Dirs,
-    slugs: &[(u16, String)],
+    slugs: &[(StreamNo, String)],
     adopting: bool,
 ) -> Result<Ingest, RunError> {
     let io = |source| {
@@ -306,7 +307,10 @@ fn lost(error: RunError) -> RunError {
 }
 
 /// The stream number of each process in this list, which gets the missing ones.
-pub(super) fn numbers_of(plan: &Plan, streams: &mut Streams) -> Result<Vec<u16>, StreamsError> {
+pub(super) fn numbers_of(
+    plan: &Plan,
+    streams: &mut Streams,
+) -> Result<Vec<StreamNo>, StreamsError> {
     let number = |process: &ProcessPlan| {
         if process.rules.split_stderr {
             streams.number_of_stderr(&process.name, process.color)?;
@@ -319,7 +323,7 @@ pub(super) fn numbers_of(plan: &Plan, streams: &mut Streams) -> Result<Vec<u16>,
 }
 
 /// The stream number of each process, which is the same as in earlier runs.
-fn number_streams(plan: &Plan, dirs: &Dirs) -> Result<(Streams, Vec<u16>), RunError> {
+fn number_streams(plan: &Plan, dirs: &Dirs) -> Result<(Streams, Vec<StreamNo>), RunError> {
     let known = Streams::open(dirs)?;
     let mut streams = known.clone();
     let numbers = numbers_of(plan, &mut streams)?;

@@ -15,10 +15,10 @@ use crate::journal::query;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record};
 use crate::journal::segment::Dirs;
-use crate::model::LifeId;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::{ProcessPolicy, Reaction};
 use crate::model::time::Timestamp;
+use crate::model::{LifeId, StreamNo};
 use crate::supervisor::{Phase, Proc};
 use crate::watch::{Hit, Rule, Watcher};
 
@@ -26,9 +26,9 @@ use crate::watch::{Hit, Rule, Watcher};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Output<'a> {
     pub(super) dirs: &'a Dirs,
-    pub(super) stream: u16,
+    pub(super) stream: StreamNo,
     /// The stream of standard error, if there is one.
-    pub(super) stderr: Option<u16>,
+    pub(super) stderr: Option<StreamNo>,
     /// When the run began; earlier output belongs to other runs.
     pub(super) began: Timestamp,
     /// The lives whose output is not searched.

@@ -17,9 +17,9 @@ use super::stream::Read;
 use super::streams::{Stream, Streams};
 use super::text_reader::TextReader;
 use crate::api::history::OutputStream;
-use crate::model::ProcName;
 use crate::model::event::Logged;
 use crate::model::time::Timestamp;
+use crate::model::{ProcName, StreamNo};
 
 /// The maximum text in one chunk.
 pub const CHUNK: usize = 256 << 10;
@@ -30,7 +30,7 @@ const BATCH: usize = 512;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
     /// The numbers of the streams; `None` means all.
-    pub streams: Option<Vec<u16>>,
+    pub streams: Option<Vec<StreamNo>>,
     /// Skip the output and keep only records of other kinds.
     pub no_text: bool,
     /// How to treat streams that are created after the view begins to read.
@@ -44,7 +44,7 @@ pub struct Filter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Later {
     /// The highest stream number that was known then.
-    known: u16,
+    known: StreamNo,
     /// The names to include; empty means all.
     words: Vec<String>,
     /// The only kind of streams to include.
@@ -58,7 +58,7 @@ impl Filter {
     }
 
     /// Only these streams.
-    pub const fn only(streams: Vec<u16>) -> Self {
+    pub const fn only(streams: Vec<StreamNo>) -> Self {
         Self { streams: Some(streams), no_text: false, later: None, about: vec![] }
     }
 
@@ -69,7 +69,7 @@ impl Filter {
         let meant = streams.iter().filter(|stream| names.is_empty() || is_meant(stream));
         let events = names.is_empty().then_some(EVENTS);
         let numbers = meant.map(|stream| stream.number).chain(events).collect();
-        let known = streams.iter().map(|stream| stream.number).max().unwrap_or(0);
+        let known = streams.iter().map(|stream| stream.number).max().unwrap_or(EVENTS);
         let later = Later { known, words: names.to_vec(), only: None };
         Self { later: Some(later), ..Self::only(numbers) }
     }
@@ -79,7 +79,8 @@ impl Filter {
     pub fn only_output(mut self, only: Option<OutputStream>, streams: &[Stream]) -> Self {
         if let (Some(only), Some(wanted)) = (only, &mut self.streams) {
             let is_wanted = |stream: &&Stream| stream.output() == only;
-            let numbers: Vec<u16> = streams.iter().filter(is_wanted).map(|s| s.number).collect();
+            let numbers: Vec<StreamNo> =
+                streams.iter().filter(is_wanted).map(|s| s.number).collect();
             wanted.retain(|number| numbers.contains(number));
             if let Some(later) = &mut self.later {
                 later.only = Some(only);
@@ -111,7 +112,7 @@ impl Filter {
 
     /// Decide about the streams that have been created since the last look, if `stream` is one of
     /// them.
-    pub(super) fn learn(&mut self, stream: u16, dirs: &Dirs) {
+    pub(super) fn learn(&mut self, stream: StreamNo, dirs: &Dirs) {
         let (Some(later), Some(wanted)) = (&mut self.later, &mut self.streams) else { return };
         if stream <= later.known {
             return;
@@ -137,7 +138,7 @@ impl Filter {
     }
 
     /// Whether a stream is wanted.
-    pub fn takes(&self, stream: u16) -> bool {
+    pub fn takes(&self, stream: StreamNo) -> bool {
         self.streams.as_ref().is_none_or(|streams| streams.contains(&stream))
     }
 }
@@ -233,7 +234,7 @@ pub struct Cursor {
     batch: Vec<Record>,
     first: u64,
     /// Losses per stream that have not been reported yet.
-    losses: BTreeMap<u16, Loss>,
+    losses: BTreeMap<StreamNo, Loss>,
     /// Report the losses before the next record.
     reports: bool,
     /// Whether the last part of the record ended within a line.
@@ -359,7 +360,7 @@ impl Cursor {
                     let hole = self.index.read(self.at.record, &mut self.batch, most)?;
                     self.first = self.at.record;
                     let highest = self.batch.iter().map(|record| record.stream).max();
-                    self.filter.learn(highest.unwrap_or(0), self.index.dirs());
+                    self.filter.learn(highest.unwrap_or(EVENTS), self.index.dirs());
                     if let Some(hole) = hole {
                         self.fall_into(&hole);
                     }
@@ -470,7 +471,7 @@ impl Cursor {
     /// lines, which have no record yet.
     pub fn read_range(
         &mut self,
-        stream: u16,
+        stream: StreamNo,
         start: u64,
         end: u64,
         buffer: &mut Vec<u8>,

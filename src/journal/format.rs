@@ -8,9 +8,9 @@
 
 use super::record::{Kind, Record};
 use super::segment::FARTHEST;
-use crate::model::LifeId;
 use crate::model::life::or_zero;
 use crate::model::time::Timestamp;
+use crate::model::{LifeId, StreamNo};
 
 /// Version of the format.
 pub const VERSION: u32 = 1;
@@ -41,7 +41,7 @@ pub struct Header {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
     /// Number of the stream.
-    pub stream: u16,
+    pub stream: StreamNo,
     /// Flags of its last record.
     pub flags: u8,
     /// Its present life.
@@ -126,7 +126,7 @@ pub fn decode_header(block: &Block) -> Result<Option<Header>, u32> {
 /// The bytes of a summary.
 pub fn encode_summary(summary: &Summary) -> Block {
     let mut block = [0; BLOCK];
-    put(&mut block, 0, &summary.stream.to_le_bytes());
+    put(&mut block, 0, &summary.stream.0.to_le_bytes());
     block[2] = summary.flags;
     put(&mut block, 4, &or_zero::number(summary.life).to_le_bytes());
     put(&mut block, 8, &summary.end.to_le_bytes());
@@ -154,7 +154,7 @@ pub fn decode_summary(block: &Block) -> Option<Summary> {
         time: Timestamp::from_nanos(u64_at(block, 32)),
     });
     let summary = Summary {
-        stream: u16_at(block, 0),
+        stream: StreamNo(u16_at(block, 0)),
         flags: block[2],
         life: LifeId::new(u32_at(block, 4)),
         end: u64_at(block, 8),
@@ -174,7 +174,7 @@ pub fn encode_record(record: &Record) -> Block {
     put(&mut block, 24, &or_zero::number(record.life).to_le_bytes());
     put(&mut block, 28, &record.seq.to_le_bytes());
     put(&mut block, 32, &record.value.to_le_bytes());
-    put(&mut block, 36, &record.stream.to_le_bytes());
+    put(&mut block, 36, &record.stream.0.to_le_bytes());
     block[38] = record.kind as u8;
     block[39] = record.flags;
     put(&mut block, 40, &RECORD_MARK.to_le_bytes());
@@ -195,7 +195,7 @@ pub fn decode_record(block: &Block) -> Option<Record> {
         life: LifeId::new(u32_at(block, 24)),
         seq: u32_at(block, 28),
         value: u32_at(block, 32),
-        stream: u16_at(block, 36),
+        stream: StreamNo(u16_at(block, 36)),
         kind: Kind::from_byte(block[38])?,
         flags: block[39],
     };

@@ -6,12 +6,13 @@ use super::record::Record;
 use super::segment::Dirs;
 use super::stream::Read;
 use super::text_reader::TextReader;
+use crate::model::StreamNo;
 
 /// Reads the text of one stream, each byte once.
 #[derive(Debug)]
 pub struct IncrementalReader {
     texts: TextReader,
-    stream: u16,
+    stream: StreamNo,
     /// Everything before this offset has been returned.
     given: u64,
     text: Vec<u8>,
@@ -19,7 +20,7 @@ pub struct IncrementalReader {
 
 impl IncrementalReader {
     /// Read this stream of the journal in these directories.
-    pub fn new(dirs: &Dirs, stream: u16) -> Self {
+    pub fn new(dirs: &Dirs, stream: StreamNo) -> Self {
         Self { texts: TextReader::new(dirs), stream, given: 0, text: vec![] }
     }
 

@@ -14,6 +14,7 @@ use super::format::{self, BLOCK, Block, Header, Summary};
 use super::record::Record;
 use super::segment::{Dirs, Listing, Segment, SegmentDir};
 use super::segment_writer::SegmentWriter;
+use crate::model::StreamNo;
 use crate::model::time::Timestamp;
 use crate::sys::files;
 
@@ -37,7 +38,7 @@ pub struct IndexState {
     /// The time of the last record.
     pub time: Timestamp,
     /// The state of each stream.
-    pub streams: BTreeMap<u16, Summary>,
+    pub streams: BTreeMap<StreamNo, Summary>,
 }
 
 impl IndexState {
@@ -56,7 +57,7 @@ impl IndexState {
     }
 
     /// The state of one stream.
-    pub fn stream(&self, stream: u16) -> Summary {
+    pub fn stream(&self, stream: StreamNo) -> Summary {
         self.streams.get(&stream).copied().unwrap_or(Summary { stream, ..Summary::default() })
     }
 }

@@ -8,6 +8,7 @@ use super::format::{self, BLOCK};
 use super::index::{IndexState, SEGMENT_RECORDS, SLUG, read_head, read_records};
 use super::record::{EVENTS, Kind, Record};
 use super::segment::{Dirs, FARTHEST, Listing, Segment};
+use crate::model::StreamNo;
 use crate::model::time::Timestamp;
 
 /// How many records are examined at once.
@@ -41,7 +42,7 @@ pub struct Hole {
     pub until: u64,
     /// For each stream, how many bytes of text the missing records stood for. The numbers are too
     /// high only for a reader that starts inside the hole.
-    pub text: Vec<(u16, u64)>,
+    pub text: Vec<(StreamNo, u64)>,
 }
 
 impl IndexReader {
@@ -444,8 +445,8 @@ fn index_state_before(segment: Option<&Current>, number: u64) -> io::Result<Inde
     Ok(state)
 }
 
-fn missing_text(before: &IndexState, after: &IndexState) -> Vec<(u16, u64)> {
-    let of = |(stream, summary): (&u16, &format::Summary)| {
+fn missing_text(before: &IndexState, after: &IndexState) -> Vec<(StreamNo, u64)> {
+    let of = |(stream, summary): (&StreamNo, &format::Summary)| {
         (*stream, summary.text.saturating_sub(before.stream(*stream).text))
     };
     after.streams.iter().map(of).filter(|(_, bytes)| *bytes > 0).collect()

@@ -1,10 +1,10 @@
 //! One record of the merged index: fixed size, with a checksum, never changed after it is written.
 
 use crate::model::time::Timestamp;
-use crate::model::{Exit, LifeId};
+use crate::model::{Exit, LifeId, StreamNo};
 
 /// Number of the stream for the supervisor's own events (JSON lines).
-pub const EVENTS: u16 = 0;
+pub const EVENTS: StreamNo = StreamNo(0);
 
 /// The kind of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub struct Record {
     /// The value for this kind of record: a pid, or a packed exit.
     pub value: u32,
     /// Number of the stream.
-    pub stream: u16,
+    pub stream: StreamNo,
     /// The kind of record.
     pub kind: Kind,
     /// [`UNFINISHED`], [`CONTINUES`], [`TO_BE_CONTINUED`], [`DRAWN`].
@@ -65,7 +65,7 @@ impl Record {
     pub const SIZE: usize = 48;
 
     /// A record without bytes or further values.
-    pub const fn empty(kind: Kind, stream: u16, time: Timestamp) -> Self {
+    pub const fn empty(kind: Kind, stream: StreamNo, time: Timestamp) -> Self {
         let (offset, len, lines) = (0, 0, 0);
         let (life, seq, value) = (None, 0, 0);
         Self { time, offset, len, lines, life, seq, value, stream, kind, flags: 0 }

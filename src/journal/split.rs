@@ -13,8 +13,8 @@ use super::format::Summary;
 use super::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::screen_switch::{self, Screen};
 use super::small;
-use crate::model::LifeId;
 use crate::model::time::Timestamp;
+use crate::model::{LifeId, StreamNo};
 use crate::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, held_back, of_one_life};
 
 /// The maximum number of bytes in one text record; a longer line is split (see `overflow`). Other limits of a
@@ -55,7 +55,7 @@ pub enum Fed {
 /// Splits one stream.
 #[derive(Debug)]
 pub struct Splitter {
-    stream: u16,
+    stream: StreamNo,
     trust: MarkerTrust,
     life: Option<LifeId>,
     /// Offset of the first byte without a record.

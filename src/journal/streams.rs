@@ -11,7 +11,7 @@ use super::record::EVENTS;
 use super::segment::{Dirs, PLACES, SegmentDir};
 use crate::api::history::OutputStream;
 use crate::model::request::Unknown;
-use crate::model::{ProcName, nearest};
+use crate::model::{ProcName, StreamNo, nearest};
 use crate::protocol::spec::replace;
 use crate::sys::{self, files};
 
@@ -41,7 +41,7 @@ struct Content {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stream {
     /// Its number in the records of the index, from 1.
-    pub number: u16,
+    pub number: StreamNo,
     /// The process.
     pub name: ProcName,
     /// The xterm colour of its prefix in the latest run.
@@ -163,17 +163,26 @@ impl Streams {
     }
 
     /// The number of a process's stream; a new one is added if necessary.
-    pub fn number(&mut self, name: &ProcName, color: u8) -> Result<u16, StreamsError> {
+    pub fn number(&mut self, name: &ProcName, color: u8) -> Result<StreamNo, StreamsError> {
         self.number_of(name, color, false)
     }
 
     /// The same for the stream of its standard error. It has a higher number.
-    pub fn number_of_stderr(&mut self, name: &ProcName, color: u8) -> Result<u16, StreamsError> {
+    pub fn number_of_stderr(
+        &mut self,
+        name: &ProcName,
+        color: u8,
+    ) -> Result<StreamNo, StreamsError> {
         self.number(name, color)?;
         self.number_of(name, color, true)
     }
 
-    fn number_of(&mut self, name: &ProcName, color: u8, stderr: bool) -> Result<u16, StreamsError> {
+    fn number_of(
+        &mut self,
+        name: &ProcName,
+        color: u8,
+        stderr: bool,
+    ) -> Result<StreamNo, StreamsError> {
         let streams = &mut self.content.streams;
         let mut of_process = streams.iter_mut().filter(|stream| stream.name == *name);
         if let Some(stream) = of_process.find(|stream| stream.stderr == stderr) {
@@ -182,7 +191,8 @@ impl Streams {
         }
         let last = streams.iter().map(|stream| stream.number).max().unwrap_or(EVENTS);
         let number =
-            last.checked_add(1).ok_or_else(|| StreamsError::Full { name: name.clone() })?;
+            last.0.checked_add(1).ok_or_else(|| StreamsError::Full { name: name.clone() })?;
+        let number = StreamNo(number);
         streams.push(Stream { number, name: name.clone(), color, stderr, groups: vec![] });
         Ok(number)
     }
@@ -219,12 +229,12 @@ impl Streams {
     }
 
     /// Find a stream by its number.
-    pub fn get(&self, number: u16) -> Option<&Stream> {
+    pub fn get(&self, number: StreamNo) -> Option<&Stream> {
         self.content.streams.iter().find(|stream| stream.number == number)
     }
 
     /// The name of a stream in file names.
-    pub fn slug(&self, number: u16) -> Option<String> {
+    pub fn slug(&self, number: StreamNo) -> Option<String> {
         if number == EVENTS {
             return Some(EVENTS_SLUG.to_owned());
         }
@@ -232,13 +242,13 @@ impl Streams {
     }
 
     /// Numbers and names in file names of all streams of the processes with these main streams.
-    pub fn slugs(&self, mains: &[u16]) -> Vec<(u16, String)> {
+    pub fn slugs(&self, mains: &[StreamNo]) -> Vec<(StreamNo, String)> {
         let all = mains.iter().flat_map(|main| self.of_process(*main));
         all.filter_map(|number| Some((number, self.slug(number)?))).collect()
     }
 
     /// The stream with the starts and ends of the lives that this stream belongs to.
-    pub fn main(&self, number: u16) -> u16 {
+    pub fn main(&self, number: StreamNo) -> StreamNo {
         let stderr = self.get(number).filter(|stream| stream.stderr);
         let is_main = |other: &&Stream| {
             !other.stderr && stderr.is_some_and(|stream| stream.name == other.name)
@@ -247,7 +257,7 @@ impl Streams {
     }
 
     /// All streams of the process with this main stream.
-    pub fn of_process(&self, main: u16) -> Vec<u16> {
+    pub fn of_process(&self, main: StreamNo) -> Vec<StreamNo> {
         let numbers = self.all().iter().map(|stream| stream.number);
         std::iter::once(main)
             .chain(numbers.filter(|number| *number != main && self.main(*number) == main))
@@ -281,6 +291,7 @@ mod tests {
     use super::{FILE, Streams};
     use crate::journal::Dirs;
     use crate::model::ProcName;
+    use crate::model::StreamNo;
 
     #[test]
     fn numbers_stay_and_the_format_is_frozen() {
@@ -288,25 +299,28 @@ mod tests {
         let dirs = Dirs::new(dir.path().join("new/journal"), None);
         let name = |text| ProcName::new(text).unwrap();
         let mut streams = Streams::open(&dirs).unwrap();
-        assert_eq!(streams.number(&name("web"), 2).unwrap(), 1);
-        assert_eq!(streams.number(&name("web#2"), 3).unwrap(), 2);
-        assert_eq!(streams.number(&name("web"), 4).unwrap(), 1);
+        assert_eq!(streams.number(&name("web"), 2).unwrap(), StreamNo(1));
+        assert_eq!(streams.number(&name("web#2"), 3).unwrap(), StreamNo(2));
+        assert_eq!(streams.number(&name("web"), 4).unwrap(), StreamNo(1));
         streams.save().unwrap();
         let golden = r#"{"version":1,"streams":[{"number":1,"name":"web","color":4},{"number":2,"name":"web#2","color":3}]}"#;
         assert_eq!(std::fs::read_to_string(dirs.journal.join(FILE)).unwrap(), golden);
         let mut again = Streams::open(&dirs).unwrap();
         assert_eq!(again, streams);
-        assert_eq!(again.number(&name("db"), 5).unwrap(), 3);
-        assert_eq!(again.number_of_stderr(&name("web#2"), 6).unwrap(), 4);
-        assert_eq!(again.number_of_stderr(&name("web#2"), 6).unwrap(), 4);
-        assert_eq!(again.number(&name("web#2"), 6).unwrap(), 2);
-        assert_eq!(again.slug(4).unwrap(), "web.2@err");
-        assert_eq!((again.main(4), again.main(2), again.of_process(2)), (2, 2, vec![2, 4]));
+        assert_eq!(again.number(&name("db"), 5).unwrap(), StreamNo(3));
+        assert_eq!(again.number_of_stderr(&name("web#2"), 6).unwrap(), StreamNo(4));
+        assert_eq!(again.number_of_stderr(&name("web#2"), 6).unwrap(), StreamNo(4));
+        assert_eq!(again.number(&name("web#2"), 6).unwrap(), StreamNo(2));
+        assert_eq!(again.slug(StreamNo(4)).unwrap(), "web.2@err");
+        assert_eq!(
+            (again.main(StreamNo(4)), again.main(StreamNo(2)), again.of_process(StreamNo(2))),
+            (StreamNo(2), StreamNo(2), vec![StreamNo(2), StreamNo(4)])
+        );
         let stderr = r#"{"number":4,"name":"web#2","color":6,"stderr":true}"#;
-        assert_eq!(serde_json::to_string(again.get(4).unwrap()).unwrap(), stderr);
-        assert_eq!(again.slug(2).unwrap(), "web.2");
-        assert_eq!(again.slug(0).unwrap(), "@events");
-        assert_eq!(again.slug(9), None);
+        assert_eq!(serde_json::to_string(again.get(StreamNo(4)).unwrap()).unwrap(), stderr);
+        assert_eq!(again.slug(StreamNo(2)).unwrap(), "web.2");
+        assert_eq!(again.slug(StreamNo(0)).unwrap(), "@events");
+        assert_eq!(again.slug(StreamNo(9)), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::segment::{Dirs, LOG, Listings};
 use super::stream::{Read, StreamReader};
 use super::streams::Streams;
 use super::words::full_screen;
+use crate::model::StreamNo;
 
 /// How much of a stream is read at once.
 const AHEAD: usize = 64 << 10;
@@ -31,7 +32,7 @@ pub(super) struct TextReader {
     names: Option<Streams>,
     /// Read once for all streams: a listing of its own for each would take quadratic time.
     listings: Option<Listings>,
-    open: Vec<(u16, Ahead)>,
+    open: Vec<(StreamNo, Ahead)>,
     /// Whether threads may read ahead.
     in_advance: bool,
 }
@@ -79,7 +80,7 @@ impl TextReader {
     /// the end.
     pub(super) fn read(
         &mut self,
-        stream: u16,
+        stream: StreamNo,
         offset: u64,
         length: usize,
         buffer: &mut Vec<u8>,
@@ -99,7 +100,7 @@ impl TextReader {
     /// the first byte.
     pub(super) fn read_behind_gaps(
         &mut self,
-        stream: u16,
+        stream: StreamNo,
         range: Range<u64>,
         buffer: &mut Vec<u8>,
     ) -> io::Result<u64> {
@@ -120,7 +121,7 @@ impl TextReader {
     }
 
     /// Prepare for reading this range, and then lower ones.
-    pub(super) fn turn_back(&mut self, stream: u16, range: &Range<u64>) -> io::Result<()> {
+    pub(super) fn turn_back(&mut self, stream: StreamNo, range: &Range<u64>) -> io::Result<()> {
         let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
         match self.stream(stream)? {
             Some(at) => self.open[at].1.turn_back(range.end, length),
@@ -129,7 +130,7 @@ impl TextReader {
     }
 
     /// The offset of the oldest byte of a stream that still exists.
-    pub(super) fn oldest(&mut self, stream: u16) -> io::Result<u64> {
+    pub(super) fn oldest(&mut self, stream: StreamNo) -> io::Result<u64> {
         match self.stream(stream)? {
             Some(at) => self.open[at].1.reader.start(),
             None => Ok(0),
@@ -137,19 +138,19 @@ impl TextReader {
     }
 
     /// The line that stands for what the process of this stream draws in the alternate screen.
-    pub(super) fn full_screen(&mut self, stream: u16) -> String {
+    pub(super) fn full_screen(&mut self, stream: StreamNo) -> String {
         full_screen(&self.name(stream).unwrap_or_default())
     }
 
     /// The name of the process of this stream.
-    pub(super) fn name(&mut self, stream: u16) -> Option<String> {
+    pub(super) fn name(&mut self, stream: StreamNo) -> Option<String> {
         // Looks for the names.
         self.slug(stream)?;
         Some(self.names.as_ref()?.get(stream)?.name.to_string())
     }
 
     /// The place of a stream in the list of open ones; `None` if it is not known.
-    fn stream(&mut self, stream: u16) -> io::Result<Option<usize>> {
+    fn stream(&mut self, stream: StreamNo) -> io::Result<Option<usize>> {
         if let Some(at) = self.open.iter().position(|(number, _)| *number == stream) {
             return Ok(Some(at));
         }
@@ -167,7 +168,7 @@ impl TextReader {
         Ok(StreamReader::listed(&self.dirs, listings.of(slug)))
     }
 
-    fn slug(&mut self, stream: u16) -> Option<String> {
+    fn slug(&mut self, stream: StreamNo) -> Option<String> {
         let known = self.names.as_ref().and_then(|names| names.slug(stream));
         known.or_else(|| {
             self.names = Streams::open(&self.dirs).ok();

@@ -70,6 +70,7 @@ mod tests {
     use super::record_words;
     use crate::journal::record::{Kind, Record};
     use crate::model::LifeId;
+    use crate::model::StreamNo;
     use crate::model::time::Timestamp;
 
     #[test]
@@ -84,7 +85,7 @@ mod tests {
             life,
             seq,
             value,
-            stream,
+            stream: StreamNo(stream),
             kind,
             flags,
         };

@@ -31,6 +31,7 @@ pub mod sgr;
 pub mod shell;
 pub mod signal;
 pub mod status;
+pub mod stream_no;
 pub mod terminal;
 pub mod text;
 pub mod time;
@@ -44,6 +45,7 @@ pub use name::ProcName;
 pub use proc_id::ProcId;
 pub use process_id::ProcessId;
 pub use status::{Condition, ProcessStatus};
+pub use stream_no::StreamNo;
 pub use untrusted::Untrusted;
 
 /// Whether this is the default value, which files and answers leave out.

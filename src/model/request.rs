@@ -14,7 +14,7 @@ use super::rules::{FlagColor, Probe, Stage};
 use super::signal::SignalName;
 use super::{Exit, LifeId, ProcName, Untrusted, nearest, text::OsText, units};
 use crate::model::time::Timestamp;
-use crate::model::{Condition, ProcessStatus, is_default};
+use crate::model::{Condition, ProcessStatus, StreamNo, is_default};
 
 /// A second stop request within this time counts as the same request: `timeout` and other wrappers send two
 /// signals, keys repeat, and two scripts may request the same stop.
@@ -545,7 +545,8 @@ pub struct Head {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Partial {
     /// Number of the stream.
-    pub stream: u16,
+    #[schema(value_type = u16)]
+    pub stream: StreamNo,
     /// Offset of its first byte in the stream.
     pub start: u64,
     /// Offset behind its last byte.

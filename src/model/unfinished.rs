@@ -5,6 +5,7 @@ use std::ops::Add;
 use std::time::Duration;
 
 use super::request::Partial;
+use crate::model::StreamNo;
 
 /// A line that has not grown for this long is a prompt.
 pub const SILENCE: Duration = Duration::from_millis(150);
@@ -31,7 +32,7 @@ pub fn is_debugger_prompt(text: &str) -> bool {
 /// Keeps the time at which to show each unfinished line. The caller provides the time, by any clock.
 #[derive(Debug)]
 pub struct PromptTimer<T> {
-    lines: BTreeMap<u16, PendingLine<T>>,
+    lines: BTreeMap<StreamNo, PendingLine<T>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +90,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{GROWING_LINE_INTERVAL, PromptTimer, SILENCE};
+    use crate::model::StreamNo;
     use crate::model::request::Partial;
 
     #[test]
@@ -105,7 +107,7 @@ mod tests {
         }
     }
 
-    fn partial(stream: u16, start: u64, end: u64) -> Partial {
+    fn partial(stream: StreamNo, start: u64, end: u64) -> Partial {
         Partial { stream, start, end }
     }
 
@@ -114,13 +116,13 @@ mod tests {
         let (mut timer, t0) = (PromptTimer::default(), Duration::ZERO);
         let ms = |n| t0 + Duration::from_millis(n);
         assert_eq!(timer.next(), None);
-        timer.update(&[partial(1, 10, 15)], t0);
+        timer.update(&[partial(StreamNo(1), 10, 15)], t0);
         assert_eq!(timer.next(), Some(t0 + SILENCE));
-        timer.update(&[partial(1, 10, 17)], ms(100));
+        timer.update(&[partial(StreamNo(1), 10, 17)], ms(100));
         assert_eq!(timer.take_due(ms(150)), []);
         assert_eq!(timer.next(), Some(ms(250)));
-        timer.update(&[partial(1, 10, 17), partial(2, 0, 1)], ms(200));
-        assert_eq!(timer.take_due(ms(250)), [partial(1, 10, 17)]);
+        timer.update(&[partial(StreamNo(1), 10, 17), partial(StreamNo(2), 0, 1)], ms(200));
+        assert_eq!(timer.take_due(ms(250)), [partial(StreamNo(1), 10, 17)]);
         assert_eq!(timer.take_due(ms(300)), [], "told once");
         assert_eq!(timer.next(), Some(ms(350)), "the other one");
         timer.update(&[], ms(300));
@@ -133,7 +135,7 @@ mod tests {
         let mut shown = vec![];
         for step in 0..40u64 {
             let now = t0 + Duration::from_millis(step * 100);
-            timer.update(&[partial(1, 0, step + 1)], now);
+            timer.update(&[partial(StreamNo(1), 0, step + 1)], now);
             shown.extend(timer.take_due(now).iter().map(|_| step));
         }
         assert_eq!(shown, [10, 21, 32]);
@@ -143,9 +145,9 @@ mod tests {
     #[test]
     fn the_next_line_has_a_time_of_its_own() {
         let (mut timer, t0) = (PromptTimer::default(), Duration::ZERO);
-        timer.update(&[partial(1, 0, 5)], t0);
+        timer.update(&[partial(StreamNo(1), 0, 5)], t0);
         let later = t0 + Duration::from_secs(9);
-        timer.update(&[partial(1, 7, 9)], later);
+        timer.update(&[partial(StreamNo(1), 7, 9)], later);
         assert_eq!(timer.next(), Some(later + SILENCE));
     }
 }

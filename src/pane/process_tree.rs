@@ -9,7 +9,6 @@
 //! The main process stays a zombie until the end, so its pid cannot be reused and its process group
 //! can be signalled as a whole.
 
-use crate::model::ProcessId;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -18,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc::{SIGCONT, SIGKILL, SIGTERM};
 
+use crate::model::ProcessId;
 use crate::model::member::Member;
 use crate::sys::{self, ProcInfo};
 

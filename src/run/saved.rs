@@ -1,8 +1,8 @@
 //! What is known of a run by its `state.json`, without the engine that writes it (`PersistedState`).
 
-use crate::model::ProcessId;
 use serde::{Deserialize, Serialize};
 
+use crate::model::ProcessId;
 use crate::model::member::Member;
 use crate::model::text::OsText;
 use crate::supervisor::{Phase, RunPhase};

@@ -3,13 +3,14 @@
 //! Where it matters, processes are identified by pid *and* start time, because a pid alone may have been
 //! reused by the time it is needed.
 
-use crate::model::ProcessId;
 use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
+
+use crate::model::ProcessId;
 
 pub mod clock;
 pub mod dial;

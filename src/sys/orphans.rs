@@ -1,6 +1,5 @@
 //! Ending a process tree whose shim is gone.
 
-use crate::model::ProcessId;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
@@ -12,6 +11,7 @@ use super::{
     CHEAP_LOOKS, ProcInfo, alive, all, info, is_exempt, processes_with_env, signal, signal_group,
     visit_marked, wait_for, watch_exit,
 };
+use crate::model::ProcessId;
 
 /// Give up when no process that received SIGKILL has ended for this long.
 const KILL_PATIENCE: Duration = Duration::from_secs(2);

@@ -22,6 +22,7 @@ use crate::journal::search::styled::{Styles, printed_at, rows_of_text};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
 use crate::journal::words::{entry_words, gap};
+use crate::model::StreamNo;
 use crate::model::event::{Logged, What};
 use crate::model::request::Partial;
 use crate::model::time::Timestamp;
@@ -201,7 +202,7 @@ impl Journal {
         for &partial in lines {
             let Some(rows) = self.styles.unfinished(partial)? else { continue };
             // They come after all that is in the journal, in the order of their streams.
-            let position = Position { record: u64::MAX, skip: u32::from(partial.stream) };
+            let position = Position { record: u64::MAX, skip: u32::from(partial.stream.0) };
             let time = self.printed_at(partial)?;
             let mut entry = LogEntry::new(position, time, EntryKind::Output, rows);
             self.name(&mut entry, partial.stream, None);
@@ -218,7 +219,7 @@ impl Journal {
     }
 
     /// Set name and colour: those of the stream, or of the process that an event is about.
-    fn name(&mut self, entry: &mut LogEntry, stream: u16, about: Option<String>) {
+    fn name(&mut self, entry: &mut LogEntry, stream: StreamNo, about: Option<String>) {
         let is_it = |known: &&Stream| match &about {
             Some(name) => known.name.as_str() == name,
             None => known.number == stream && stream != EVENTS,

@@ -9,6 +9,7 @@ use crate::journal::record::EVENTS;
 use crate::journal::search::entry::entry_of;
 use crate::journal::search::lines::Entry;
 use crate::journal::search::select::Chosen;
+use crate::model::StreamNo;
 use crate::model::request::ProcessState;
 use crate::model::untrusted::{self, cleaned};
 
@@ -30,8 +31,12 @@ impl ApiLines {
             processes.iter().map(|process| cleaned(process.name.as_str())).collect();
         let form = style.map(|style| {
             let colors = processes.iter().map(|process| process.color);
-            let named: Vec<_> =
-                (1..).zip(&names).zip(colors).map(|((n, name), c)| (n, name.as_str(), c)).collect();
+            let named: Vec<_> = (1..)
+                .map(StreamNo)
+                .zip(&names)
+                .zip(colors)
+                .map(|((n, name), c)| (n, name.as_str(), c))
+                .collect();
             Form::Merged(Box::new(Renderer::new(style, &named)))
         });
         Self { form, names, any: false }
@@ -64,13 +69,13 @@ impl ApiLines {
         }
     }
 
-    fn number(&mut self, name: &str) -> u16 {
+    fn number(&mut self, name: &str) -> StreamNo {
         let known = self.names.iter().position(|known| known == name);
         let at = known.unwrap_or_else(|| {
             self.names.push(name.to_owned());
             self.names.len() - 1
         });
-        let number = u16::try_from(at + 1).unwrap_or(u16::MAX);
+        let number = StreamNo(u16::try_from(at + 1).unwrap_or(u16::MAX));
         if known.is_none()
             && let Some(Form::Merged(renderer)) = &mut self.form
         {

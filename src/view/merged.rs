@@ -11,13 +11,13 @@ use crate::journal::streams::{Stream, Streams};
 use crate::journal::words::{gap, is_later_start, record_words};
 use crate::model::event::{Logged, What};
 use crate::model::time::Timestamp;
-use crate::model::untrusted;
+use crate::model::{StreamNo, untrusted};
 
 /// An unfinished line at the end of a stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Unfinished<'a> {
     /// Number of the stream.
-    pub stream: u16,
+    pub stream: StreamNo,
     /// The bytes from the beginning of the line (or from [`Renderer::wanted_from`]) to `end`.
     pub text: &'a [u8],
     /// The offset after the last of them.
@@ -43,7 +43,7 @@ pub struct Renderer {
     pub(super) holding: usize,
     /// The time of the record or message that is being rendered.
     pub(super) clock: Timestamp,
-    numbers: HashMap<u16, usize>,
+    numbers: HashMap<StreamNo, usize>,
     width: usize,
     system: Prefix,
     /// The journal in which to look up processes that were not known at the start.
@@ -97,7 +97,7 @@ const LONGEST_EVENT: usize = 1 << 20;
 
 impl Renderer {
     /// A renderer for these processes: stream number, name, colour.
-    pub fn new(style: Style, names: &[(u16, &str, u8)]) -> Self {
+    pub fn new(style: Style, names: &[(StreamNo, &str, u8)]) -> Self {
         let width = paint::name_width(names.iter().map(|(_, name, _)| *name));
         let width = width.max(style.name_width);
         let system = Prefix::new(&style, width, SYSTEM, SYSTEM_COLOR);
@@ -132,7 +132,7 @@ impl Renderer {
     }
 
     /// Add a process, or change the colour of a known one. The name column grows if necessary.
-    pub fn add(&mut self, stream: u16, name: &str, color: u8) {
+    pub fn add(&mut self, stream: StreamNo, name: &str, color: u8) {
         let wider = name.len() > self.width;
         self.width = self.width.max(name.len());
         let prefix = Prefix::new(&self.style, self.width, name, color);
@@ -179,7 +179,7 @@ impl Renderer {
         if self.style.mode == Mode::Exact {
             return out.extend_from_slice(text);
         }
-        let lane = self.lane(0);
+        let lane = self.lane(StreamNo::default());
         self.row_text(lane, text, out);
     }
 
@@ -239,12 +239,12 @@ impl Renderer {
 
     /// The first offset from which [`Renderer::partial`] still needs the unfinished line that
     /// begins at `start`. Earlier bytes need not be read again.
-    pub fn wanted_from(&self, stream: u16, start: u64) -> u64 {
+    pub fn wanted_from(&self, stream: StreamNo, start: u64) -> u64 {
         self.numbers.get(&stream).map_or(start, |&lane| start.max(self.lanes[lane].at))
     }
 
     /// The process of a stream that was shown.
-    pub fn name_of(&self, stream: u16) -> Option<&str> {
+    pub fn name_of(&self, stream: StreamNo) -> Option<&str> {
         self.numbers.get(&stream).map(|&lane| self.lanes[lane].name.as_str())
     }
 
@@ -281,7 +281,7 @@ impl Renderer {
         out.extend_from_slice(self.lanes[lane].prefix.at(self.clock, &self.style.zone));
     }
 
-    fn lane(&mut self, stream: u16) -> usize {
+    fn lane(&mut self, stream: StreamNo) -> usize {
         if let Some(&lane) = self.numbers.get(&stream) {
             return lane;
         }

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::merged::{Renderer, Unfinished};
 use crate::journal::cursor::Cursor;
+use crate::model::StreamNo;
 use crate::model::request::{Head, Partial};
 use crate::model::unfinished::{PromptTimer, is_debugger_prompt};
 use crate::sys::clock;
@@ -230,7 +231,7 @@ struct Loop {
     /// The shell has the terminal at present.
     aside: bool,
     /// The streams for which a debugger was reported.
-    reported: BTreeSet<u16>,
+    reported: BTreeSet<StreamNo>,
 }
 
 impl Loop {

@@ -2,6 +2,7 @@
 
 use pretty_assertions::assert_eq;
 use tmo::client::HeadEvent;
+use tmo::model::StreamNo;
 use tmo::model::request::{Head, Partial};
 use tmo::model::run_end::{Culprit, End};
 use tmo::model::{Exit, ProcName};
@@ -20,7 +21,7 @@ async fn head_stream_delivers_each_head_and_the_end() {
     assert_eq!(soon(news.next()).await.unwrap().unwrap(), head(0));
     run.records(7);
     assert_eq!(soon(news.next()).await.unwrap().unwrap(), head(7));
-    let partials = vec![Partial { stream: 1, start: 5, end: 9 }];
+    let partials = vec![Partial { stream: StreamNo(1), start: 5, end: 9 }];
     let prompt = Head { records: 8, partials, stopping: false };
     run.head.send_replace(prompt.clone());
     assert_eq!(soon(news.next()).await.unwrap().unwrap(), HeadEvent::Head(prompt));

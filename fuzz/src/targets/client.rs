@@ -1,6 +1,7 @@
 //! What a client makes of the answers it gets.
 
 use std::path::Path;
+use tmo::model::StreamNo;
 
 use serde_json::json;
 use tmo::api::overmind::status;
@@ -155,7 +156,7 @@ async fn news(path: &Path, listener: &UnixListener, input: &mut Input<'_>) {
             1 => ("later", "what a later version says".to_owned()),
             _ => {
                 let partial = |input: &mut Input<'_>| Partial {
-                    stream: input.u16(),
+                    stream: StreamNo(input.u16()),
                     start: input.number(),
                     end: input.number(),
                 };

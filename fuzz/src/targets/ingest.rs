@@ -15,11 +15,11 @@ pub(crate) fn check(data: &[u8]) {
     let head = ingest.head();
     let ends = slugs().map(|(number, _)| ingest.indexed(number));
     for partial in &head.partials {
-        let written = &world.written[usize::from(partial.stream) - 1];
+        let written = &world.written[usize::from(partial.stream.0) - 1];
         let line = &written
             [usize::try_from(partial.start).unwrap()..usize::try_from(partial.end).unwrap()];
         assert!(!line.is_empty() && !line.contains(&b'\n'));
-        assert!(ends[usize::from(partial.stream) - 1] <= partial.start);
+        assert!(ends[usize::from(partial.stream.0) - 1] <= partial.start);
     }
     drop(ingest);
     let found = read_all(&world.dirs);

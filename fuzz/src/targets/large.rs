@@ -11,6 +11,7 @@ use tmo::journal::expected_markers::Expected;
 use tmo::journal::format::Summary;
 use tmo::journal::record::{Kind, Record};
 use tmo::journal::split::{Fed, MarkerTrust, Splitter};
+use tmo::model::StreamNo;
 use tmo::model::nearest::nearest;
 use tmo::model::plan::Plan;
 use tmo::model::time::Timestamp;
@@ -90,7 +91,8 @@ fn lines(text: &[u8], width: usize) {
 }
 
 fn split(text: &[u8], width: usize, trust: MarkerTrust) {
-    let mut splitter = Splitter::new(&Summary { stream: 1, ..Summary::default() }, 0, trust);
+    let mut splitter =
+        Splitter::new(&Summary { stream: StreamNo(1), ..Summary::default() }, 0, trust);
     for seq in 1..200 {
         splitter.expect(Expected {
             seq,
@@ -117,7 +119,7 @@ fn split(text: &[u8], width: usize, trust: MarkerTrust) {
 fn show(mode: u8, text: &[u8], width: usize) {
     let mode = [Mode::Terminal { color: true }, Mode::Exact, Mode::Plain][usize::from(mode - 4)];
     let style = Style { columns: 80, ..Style::new(mode) };
-    let mut renderer = Renderer::new(style, &[(1, "web", 2), (2, "db", 3)]);
+    let mut renderer = Renderer::new(style, &[(StreamNo(1), "web", 2), (StreamNo(2), "db", 3)]);
     let mut out = vec![];
     let mut record = Record {
         time: Timestamp::from_nanos(1),
@@ -127,7 +129,7 @@ fn show(mode: u8, text: &[u8], width: usize) {
         life: Some(LifeId::nth(1)),
         seq: 0,
         value: 0,
-        stream: 1,
+        stream: StreamNo(1),
         kind: Kind::Text,
         flags: 0,
     };
@@ -142,10 +144,15 @@ fn show(mode: u8, text: &[u8], width: usize) {
             begun += line.len();
         }
         if end > begun {
-            let wanted = usize::try_from(renderer.wanted_from(1, begun as u64)).unwrap();
+            let wanted = usize::try_from(renderer.wanted_from(StreamNo(1), begun as u64)).unwrap();
             let text = text.get(wanted..end).unwrap_or_default();
             renderer.partial(
-                Unfinished { stream: 1, text, end: end as u64, time: Timestamp::from_nanos(1) },
+                Unfinished {
+                    stream: StreamNo(1),
+                    text,
+                    end: end as u64,
+                    time: Timestamp::from_nanos(1),
+                },
                 &mut out,
             );
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tmo::model::StreamNo;
 
 use tmo::journal::format::{Header, Marked, Summary, encode_header, encode_record, encode_summary};
 use tmo::journal::index::{IndexWriter, recover};
@@ -67,7 +68,7 @@ fn record(input: &mut Input<'_>) -> Record {
         life: LifeId::new(input.u32()),
         seq: input.u32(),
         value: input.u32(),
-        stream: u16::from(input.byte() % 4),
+        stream: StreamNo(u16::from(input.byte() % 4)),
         kind: input.one_of(&KINDS),
         flags: input.byte(),
     }
@@ -81,7 +82,7 @@ fn summary(input: &mut Input<'_>) -> Summary {
         time: Timestamp::from_nanos(input.number()),
     });
     Summary {
-        stream: u16::from(input.byte() % 4),
+        stream: StreamNo(u16::from(input.byte() % 4)),
         flags: input.byte(),
         life: LifeId::new(input.u32()),
         end: input.number(),
@@ -242,8 +243,8 @@ fn go_on(world: &mut World, damage: Damage, input: &mut Input<'_>) {
     }
     catch_up(&mut ingest);
     let _ = ingest.event(Timestamp::from_nanos(input.number()), b"{}");
-    let _ = ingest.gap(1);
-    let _ = ingest.wake(2, u64::MAX);
+    let _ = ingest.gap(StreamNo(1));
+    let _ = ingest.wake(StreamNo(2), u64::MAX);
     let mut cursor = Cursor::open(&world.dirs, Position::default(), Filter::all());
     let _ = read(&mut cursor, ingest.head().records);
 }

@@ -5,6 +5,7 @@ use tmo::journal::format::Summary;
 use tmo::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use tmo::journal::split::{Fed, LONGEST_RECORD, Lost, MarkerTrust, Splitter};
 use tmo::model::LifeId;
+use tmo::model::StreamNo;
 use tmo::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, of_one_life};
 
 use super::input::Input;
@@ -122,7 +123,7 @@ fn case(input: &mut Input<'_>, mut long: bool) -> Case {
 
 /// All of a case, cut as `cuts` says; also how many bytes are held back in the end.
 fn run(case: &Case, cuts: &mut dyn FnMut(usize) -> Vec<usize>) -> (Vec<Item>, u64) {
-    let summary = Summary { stream: 1, ..Summary::default() };
+    let summary = Summary { stream: StreamNo(1), ..Summary::default() };
     let mut splitter = Splitter::new(&summary, 0, case.trust);
     for seq in &case.expected {
         let (kind, life) = (Kind::Exit, LifeId::nth(1));

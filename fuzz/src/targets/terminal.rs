@@ -2,6 +2,7 @@
 
 use tmo::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use tmo::model::LifeId;
+use tmo::model::StreamNo;
 use tmo::model::escape::{Scanner, Token};
 use tmo::model::sgr::Sgr;
 use tmo::model::time::Timestamp;
@@ -52,7 +53,7 @@ pub(crate) fn check(data: &[u8]) {
 /// No time is too early or too late to be shown.
 fn dated(mode: Mode, input: &mut Input<'_>) {
     let style = Style { stamp: Stamp::Clock, ..Style::new(mode) };
-    let (mut renderer, mut out) = (Renderer::new(style, &[(1, "web", 2)]), vec![]);
+    let (mut renderer, mut out) = (Renderer::new(style, &[(StreamNo(1), "web", 2)]), vec![]);
     for kind in [Kind::Text, Kind::Exit, Kind::Gap, Kind::Start, Kind::End, Kind::Event] {
         let record = Record {
             time: Timestamp::from_nanos(input.number()),
@@ -112,14 +113,17 @@ fn record(length: usize, flags: u8) -> Record {
         life: Some(LifeId::nth(1)),
         seq: 0,
         value: 0,
-        stream: 1,
+        stream: StreamNo(1),
         kind: Kind::Text,
         flags,
     }
 }
 
 fn renderer(mode: Mode) -> Renderer {
-    Renderer::new(Style { columns: 40, ..Style::new(mode) }, &[(1, "web", 2), (2, "db", 3)])
+    Renderer::new(
+        Style { columns: 40, ..Style::new(mode) },
+        &[(StreamNo(1), "web", 2), (StreamNo(2), "db", 3)],
+    )
 }
 
 /// Each piece is a record; the last one has these flags.
@@ -142,7 +146,7 @@ fn prompts(mode: Mode, text: &[u8], cuts: &[usize]) -> Vec<u8> {
     let (mut renderer, mut out) = (renderer(mode), vec![]);
     for &cut in cuts {
         let line = Unfinished {
-            stream: 1,
+            stream: StreamNo(1),
             text: &text[..cut],
             end: cut as u64,
             time: Timestamp::from_nanos(1),

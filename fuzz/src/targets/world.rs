@@ -4,6 +4,7 @@ use tempfile::TempDir;
 use tmo::journal::append::Appender;
 use tmo::journal::{Cursor, Dirs, Filter, Ingest, Kind, Position, Streams};
 use tmo::model::ProcName;
+use tmo::model::StreamNo;
 use tmo::model::time::Timestamp;
 
 use super::input::Input;
@@ -22,8 +23,8 @@ pub(crate) struct World {
 }
 
 /// Their numbers and names in file names.
-pub(crate) fn slugs() -> [(u16, String); 2] {
-    [(1, "web".to_owned()), (2, "db".to_owned())]
+pub(crate) fn slugs() -> [(StreamNo, String); 2] {
+    [(StreamNo(1), "web".to_owned()), (StreamNo(2), "db".to_owned())]
 }
 
 impl World {

@@ -1,7 +1,6 @@
 //! Making the socket of the running server again after something has removed it, such as a program that tidies up the
 //! temporary directory. A tmux server does that when it receives SIGUSR1.
 
-use crate::model::ProcessId;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use nix::libc::SIGUSR1;
 use tokio::time::{Instant, sleep};
 
 use super::server::{Tmux, TmuxError};
+use crate::model::ProcessId;
 use crate::sys;
 use crate::sys::dial::{ListenerState, probe};
 use crate::sys::files::make_dirs;

@@ -280,7 +280,7 @@ fn has_printed(plan: &Plan, runtime: &RuntimeDir, name: &ProcName, port: u16) ->
 fn begin_of_last_life(plan: &Plan, runtime: &RuntimeDir, name: &ProcName) -> Option<Vec<u8>> {
     let source = Source::of_plan(plan, runtime.dir()).ok()?;
     let of_process = source.streams.iter().filter(|stream| stream.name == *name);
-    let numbers: Vec<u16> = of_process.map(|stream| stream.number).collect();
+    let numbers: Vec<_> = of_process.map(|stream| stream.number).collect();
     let mut index = source.index();
     let upto = index.len().ok()?;
     let starts = runs::last_starts(&mut index, &numbers, upto).ok()?;

@@ -15,7 +15,7 @@ use super::life::{Log, pieces};
 use crate::journal::search::landmark::{Landmark, LandmarkEvent, Landmarks};
 use crate::journal::{Cursor, Kind, Position};
 use crate::model::time::Timestamp;
-use crate::model::{Exit, LifeId, ProcName};
+use crate::model::{Exit, LifeId, ProcName, StreamNo};
 
 /// How much of the output of a life is compared.
 const MOST_BYTES: u64 = 8 << 20;
@@ -174,7 +174,7 @@ pub fn compare(log: &Log<'_>, name: &ProcName) -> io::Result<Comparison> {
 }
 
 /// Whether a life that failed printed most of these lines shortly before its end.
-fn ended_with(log: &Log<'_>, stream: u16, failed: &Life, new: &[Shape]) -> io::Result<bool> {
+fn ended_with(log: &Log<'_>, stream: StreamNo, failed: &Life, new: &[Shape]) -> io::Result<bool> {
     let Some((ended, _)) = failed.ended else { return Ok(false) };
     let since = ended - BAD_END.min(ended.since(failed.started));
     let (last, _) = shapes(log, stream, failed, (since, Timestamp::LAST))?;
@@ -276,7 +276,7 @@ type Shapes = HashMap<String, Shape>;
 /// read.
 fn shapes(
     log: &Log<'_>,
-    stream: u16,
+    stream: StreamNo,
     life: &Life,
     (since, until): (Timestamp, Timestamp),
 ) -> io::Result<(Shapes, bool)> {

@@ -9,6 +9,7 @@ use super::stream::{IndexingStop, Stream};
 use super::{Index, Ingest, IngestProgress, ReachedMarker};
 use crate::journal::record::{Kind, Record};
 use crate::journal::segment::SharedLook;
+use crate::model::StreamNo;
 use crate::model::time::Timestamp;
 
 /// How much of one stream is indexed before it is another stream's turn, when several have a
@@ -29,7 +30,7 @@ pub(super) enum Backlog {
 
 impl Ingest {
     /// Index the new output of one process, at most about `budget` bytes.
-    pub fn wake(&mut self, main: u16, budget: u64) -> io::Result<IngestProgress> {
+    pub fn wake(&mut self, main: StreamNo, budget: u64) -> io::Result<IngestProgress> {
         let mut progress = IngestProgress::default();
         let Some(at) = self.streams.iter().position(|s| s.number == main) else {
             return Ok(progress);

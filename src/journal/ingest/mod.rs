@@ -23,10 +23,10 @@ use super::small;
 use super::split::{Lost, MarkerTrust, Splitter};
 use super::stream::StreamReader;
 use super::streams::STDERR_SUFFIX;
-use crate::model::LifeId;
 use crate::model::plan::LogPolicy;
 use crate::model::request::{Head, Partial};
 use crate::model::time::Timestamp;
+use crate::model::{LifeId, StreamNo};
 
 /// How many bytes are read at once.
 const BUFFER: usize = 256 << 10;
@@ -42,14 +42,14 @@ pub struct Ingest {
     out: Vec<Record>,
     /// New records of the streams in `listened`, kept for [`Ingest::take_heard`].
     heard: Vec<Record>,
-    listened: Vec<u16>,
+    listened: Vec<StreamNo>,
     /// Events that wait for the start of the life that they are about.
     held: Vec<HeldEvent>,
 }
 
 #[derive(Debug)]
 struct HeldEvent {
-    stream: u16,
+    stream: StreamNo,
     /// The sequence number of that start in the life file.
     start: u64,
     time: Timestamp,
@@ -71,7 +71,7 @@ pub struct IngestProgress {
     pub markers: Vec<ReachedMarker>,
     /// Streams that stopped at a marker which may have been announced since. The caller must read
     /// their life files, pass new markers to [`Ingest::expect`], and wake the streams again.
-    pub ask: Vec<u16>,
+    pub ask: Vec<StreamNo>,
     /// The budget was used up before the end of the output.
     pub more: bool,
     /// Some records could not be written anywhere; their numbers are used up.
@@ -84,7 +84,7 @@ pub struct IngestProgress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReachedMarker {
     /// Number of the stream.
-    pub stream: u16,
+    pub stream: StreamNo,
     /// Sequence number in the life file.
     pub seq: u32,
     /// Which kind.
@@ -94,7 +94,7 @@ pub struct ReachedMarker {
 impl Ingest {
     /// Continue the journal in these directories. `streams` are the numbers and file names of the
     /// processes' streams; `segment` is the size of a segment of the event stream.
-    pub fn open(dirs: &Dirs, streams: &[(u16, String)], segment: u64) -> io::Result<Self> {
+    pub fn open(dirs: &Dirs, streams: &[(StreamNo, String)], segment: u64) -> io::Result<Self> {
         let index = Index::Disk(IndexWriter::open(dirs)?);
         let mut this = Self::with(dirs, index, streams, MarkerTrust::Announced)?;
         this.events = Some(Appender::open(dirs, EVENTS_SLUG, segment, false));
@@ -107,7 +107,7 @@ impl Ingest {
     /// Index what an earlier run left without records because all of it was killed, so that it
     /// comes before the output of the new run. No life file announces its markers any more, so all
     /// of them count.
-    pub fn conclude(dirs: &Dirs, streams: &[(u16, String)]) -> io::Result<()> {
+    pub fn conclude(dirs: &Dirs, streams: &[(StreamNo, String)]) -> io::Result<()> {
         let mut this =
             Self::with(dirs, Index::Disk(IndexWriter::open(dirs)?), streams, MarkerTrust::All)?;
         while this.catch_up(u64::MAX)?.more {}
@@ -121,7 +121,11 @@ impl Ingest {
 
     /// Index without writing to disk: output that has no record on disk gets one in memory. With
     /// `announced`, a marker counts only if it is expected; otherwise all markers count.
-    pub fn in_memory(dirs: &Dirs, streams: &[(u16, String)], announced: bool) -> io::Result<Self> {
+    pub fn in_memory(
+        dirs: &Dirs,
+        streams: &[(StreamNo, String)],
+        announced: bool,
+    ) -> io::Result<Self> {
         let standing = recover(dirs)?.standing;
         let index = Index::Memory { first: standing.next, standing, records: vec![] };
         let trust = if announced { MarkerTrust::Announced } else { MarkerTrust::All };
@@ -131,7 +135,7 @@ impl Ingest {
     fn with(
         dirs: &Dirs,
         index: Index,
-        streams: &[(u16, String)],
+        streams: &[(StreamNo, String)],
         trust: MarkerTrust,
     ) -> io::Result<Self> {
         let mut this = Self {
@@ -151,7 +155,7 @@ impl Ingest {
         Ok(this)
     }
 
-    fn begin(&mut self, number: u16, slug: &str, trust: MarkerTrust) -> io::Result<()> {
+    fn begin(&mut self, number: StreamNo, slug: &str, trust: MarkerTrust) -> io::Result<()> {
         let mut reader = StreamReader::open(&self.dirs, slug);
         let standing = self.standing();
         let summary = standing.stream(number);
@@ -192,7 +196,7 @@ impl Ingest {
 
     /// Call before reading the life file of a process: what it has written to standard error by now belongs to lives
     /// that the file announces.
-    pub fn look_at_stderr(&mut self, stream: u16) -> io::Result<()> {
+    pub fn look_at_stderr(&mut self, stream: StreamNo) -> io::Result<()> {
         if let Some(at) = self.get(stream).and_then(|stream| stream.stderr) {
             self.streams[at].upto = self.streams[at].reader.end()?;
         }
@@ -200,7 +204,7 @@ impl Ingest {
     }
 
     /// Begin to index one more stream, unless it is indexed already, like [`Ingest::open`] followed by [`Ingest::reserve`].
-    pub fn add(&mut self, number: u16, slug: &str) -> io::Result<()> {
+    pub fn add(&mut self, number: StreamNo, slug: &str) -> io::Result<()> {
         if self.get(number).is_some() {
             return Ok(());
         }
@@ -247,7 +251,7 @@ impl Ingest {
 
     /// Like [`Ingest::reserve`], for one process during the run: the next sink must begin after the
     /// known end of the stream, even if the files have been deleted.
-    pub fn reserve_next(&mut self, stream: u16) -> io::Result<()> {
+    pub fn reserve_next(&mut self, stream: StreamNo) -> io::Result<()> {
         let dirs = self.dirs.clone();
         for at in self.places(stream) {
             let stream = &mut self.streams[at];
@@ -259,13 +263,13 @@ impl Ingest {
     }
 
     /// The places of the streams of a process.
-    fn places(&self, main: u16) -> impl Iterator<Item = usize> + use<> {
+    fn places(&self, main: StreamNo) -> impl Iterator<Item = usize> + use<> {
         let at = self.streams.iter().position(|stream| stream.number == main);
         at.into_iter().chain(at.and_then(|at| self.streams[at].stderr))
     }
 
     /// The number of the stream of a process's standard error, if there is one.
-    pub fn stderr_of(&self, main: u16) -> Option<u16> {
+    pub fn stderr_of(&self, main: StreamNo) -> Option<StreamNo> {
         self.get(main)?.stderr.map(|at| self.streams[at].number)
     }
 
@@ -278,23 +282,23 @@ impl Ingest {
 
     /// The last marker of a stream that has a record. If it belongs to this run (compare its time),
     /// the entries of the life file up to it have been processed.
-    pub fn last_marker(&self, stream: u16) -> Option<Marked> {
+    pub fn last_marker(&self, stream: StreamNo) -> Option<Marked> {
         self.standing().stream(stream).marker
     }
 
     /// The offset up to which a stream has records.
-    pub fn indexed(&self, stream: u16) -> u64 {
+    pub fn indexed(&self, stream: StreamNo) -> u64 {
         let live = self.get(stream).map(|stream| stream.splitter.indexed());
         live.unwrap_or_else(|| self.standing().stream(stream).end)
     }
 
     /// How many bytes of a process have records.
-    pub fn printed(&self, main: u16) -> u64 {
+    pub fn printed(&self, main: StreamNo) -> u64 {
         self.indexed(main) + self.stderr_of(main).map_or(0, |stderr| self.indexed(stderr))
     }
 
     /// Whether the output of this process or the index is being spilled because the disk refuses it.
-    pub fn spilling(&self, main: u16) -> bool {
+    pub fn spilling(&self, main: StreamNo) -> bool {
         let index = matches!(&self.index, Index::Disk(writer) if writer.spilling());
         let spills = |at: usize| {
             self.streams[at]
@@ -351,7 +355,7 @@ impl Ingest {
     }
 
     /// Announce a marker of this stream.
-    pub fn expect(&mut self, stream: u16, marker: Expected) {
+    pub fn expect(&mut self, stream: StreamNo, marker: Expected) {
         if let Some(stream) = self.find(stream) {
             stream.splitter.expect(marker);
         }
@@ -359,14 +363,14 @@ impl Ingest {
 
     /// Give up a marker that cannot arrive any more. The next wake-up that reaches the end of the
     /// stream writes an empty record for it.
-    pub fn unmark(&mut self, stream: u16, seq: u64, lost: Lost) {
+    pub fn unmark(&mut self, stream: StreamNo, seq: u64, lost: Lost) {
         if let Some(stream) = self.find(stream) {
             stream.splitter.give_up(seq, lost);
         }
     }
 
     /// From now on keep the new records of this process for [`Ingest::take_heard`].
-    pub fn listen_to(&mut self, main: u16) {
+    pub fn listen_to(&mut self, main: StreamNo) {
         for stream in std::iter::once(main).chain(self.stderr_of(main)) {
             if !self.listened.contains(&stream) {
                 self.listened.push(stream);
@@ -375,19 +379,19 @@ impl Ingest {
     }
 
     /// Take the records of this process that were added since the last call.
-    pub fn take_heard(&mut self, main: u16) -> Vec<Record> {
+    pub fn take_heard(&mut self, main: StreamNo) -> Vec<Record> {
         let stderr = self.stderr_of(main);
         let of_it = |record: &mut Record| record.stream == main || Some(record.stream) == stderr;
         self.heard.extract_if(.., of_it).collect()
     }
 
     /// The unfinished line of a stream: the offset of its first byte, and its end.
-    pub fn partial(&self, stream: u16) -> Option<(u64, u64)> {
+    pub fn partial(&self, stream: StreamNo) -> Option<(u64, u64)> {
         self.get(stream)?.splitter.partial()
     }
 
     /// How many bytes of a process exist but have not been read by the indexer.
-    pub fn backlog(&mut self, main: u16) -> io::Result<u64> {
+    pub fn backlog(&mut self, main: StreamNo) -> io::Result<u64> {
         let mut backlog = 0;
         for at in self.places(main) {
             let stream = &mut self.streams[at];
@@ -396,11 +400,11 @@ impl Ingest {
         Ok(backlog)
     }
 
-    fn get(&self, number: u16) -> Option<&Stream> {
+    fn get(&self, number: StreamNo) -> Option<&Stream> {
         self.streams.iter().find(|stream| stream.number == number)
     }
 
-    fn find(&mut self, number: u16) -> Option<&mut Stream> {
+    fn find(&mut self, number: StreamNo) -> Option<&mut Stream> {
         self.streams.iter_mut().find(|stream| stream.number == number)
     }
 
@@ -418,7 +422,7 @@ impl Ingest {
     /// the output yet, the event gets its record right after it.
     pub fn event_after_start(
         &mut self,
-        (main, life): (u16, Option<LifeId>),
+        (main, life): (StreamNo, Option<LifeId>),
         time: Timestamp,
         json: &[u8],
     ) -> io::Result<()> {
@@ -471,7 +475,7 @@ impl Ingest {
 
     /// Write a gap of unknown length: output of the stream may be missing here. As long as
     /// [`IngestProgress::ask`] asks for a life file to be read first, nothing is written.
-    pub fn gap(&mut self, stream: u16) -> io::Result<IngestProgress> {
+    pub fn gap(&mut self, stream: StreamNo) -> io::Result<IngestProgress> {
         let mut progress = IngestProgress::default();
         let Some(at) = self.streams.iter().position(|s| s.number == stream) else {
             return Ok(progress);

@@ -6,11 +6,12 @@ use super::super::record::{Kind, Record};
 use super::super::split::{Fed, Splitter};
 use super::super::stream::{Read, StreamReader};
 use super::BUFFER;
+use crate::model::StreamNo;
 use crate::model::time::Timestamp;
 
 #[derive(Debug)]
 pub(super) struct Stream {
-    pub(super) number: u16,
+    pub(super) number: StreamNo,
     pub(super) slug: String,
     pub(super) reader: StreamReader,
     pub(super) splitter: Splitter,

@@ -25,11 +25,11 @@ use crate::journal::reader::IndexReader;
 use crate::journal::segment::Dirs;
 use crate::journal::stream::StreamReader;
 use crate::journal::streams::{STDERR_SUFFIX, Stream, Streams, refuse_unknown};
-use crate::model::ProcName;
 use crate::model::event::{LOG, type_of};
 use crate::model::moment::moment;
 use crate::model::request::{API, Cleared, Outcome, Partial};
 use crate::model::unfinished::is_prompt;
+use crate::model::{ProcName, StreamNo};
 use crate::sys::{clock, local};
 
 /// The maximum size of a page in bytes, unless a single line is longer: a page is held in memory.
@@ -198,7 +198,7 @@ impl History for RunHistory {
         let (first, len) = (index.first()?.max(mark.record), index.len()?);
         let mut from = mark.max(Position { record: within.start.min(len), skip: 0 });
         if ask.since_restart {
-            let chosen: Vec<u16> = streams
+            let chosen: Vec<StreamNo> = streams
                 .iter()
                 .map(|stream| stream.number)
                 .filter(|number| filter.takes(*number))

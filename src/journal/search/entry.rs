@@ -9,9 +9,9 @@ use crate::api::history::{Line, OutputStream, StyledText};
 use crate::journal::record::{EVENTS, Kind, Record, UNFINISHED};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
-use crate::model::Exit;
 use crate::model::event::{Logged, type_of};
 use crate::model::line::plain_text;
+use crate::model::{Exit, StreamNo};
 
 /// Maps stream numbers to names of processes.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Names {
         Self { dirs: dirs.clone(), known: known.to_vec() }
     }
 
-    fn get(&mut self, number: u16) -> Option<&Stream> {
+    fn get(&mut self, number: StreamNo) -> Option<&Stream> {
         let knows = |known: &[Stream]| known.iter().position(|stream| stream.number == number);
         if number != EVENTS
             && knows(&self.known).is_none()
@@ -38,7 +38,7 @@ impl Names {
     }
 
     /// What a stream holds, if its process has two.
-    fn output(&mut self, number: u16) -> Option<OutputStream> {
+    fn output(&mut self, number: StreamNo) -> Option<OutputStream> {
         let stream = self.get(number)?.clone();
         let is_split = self.known.iter().any(|one| one.stderr && one.name == stream.name);
         is_split.then(|| stream.output())
@@ -128,7 +128,7 @@ pub fn entry_json(
 }
 
 /// The record and the text of a line that [`entry_json`] has made, in the stream with this number.
-pub fn entry_of(line: &Line<'_>, stream: u16) -> (Record, String) {
+pub fn entry_of(line: &Line<'_>, stream: StreamNo) -> (Record, String) {
     let number = |key: &str| {
         let number = line.more.get(key).and_then(Value::as_u64);
         number.and_then(|number| u32::try_from(number).ok())

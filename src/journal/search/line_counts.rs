@@ -13,6 +13,7 @@ use crate::journal::query::ends;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record};
 use crate::journal::text_reader::TextReader;
+use crate::model::StreamNo;
 
 /// How many records are counted together.
 const BLOCK: u64 = 4096;
@@ -23,7 +24,7 @@ const STEP: Duration = Duration::from_millis(50);
 #[derive(Debug, Default)]
 pub struct LineCounts {
     /// The lines and bytes of each stream, by the number of the block.
-    blocks: BTreeMap<u64, Vec<(u16, Counted)>>,
+    blocks: BTreeMap<u64, Vec<(StreamNo, Counted)>>,
 }
 
 /// A number of lines and bytes.
@@ -142,8 +143,8 @@ fn lines_of(record: &Record, filter: &Filter) -> u64 {
 }
 
 /// The lines of these records, by stream.
-fn block_in(index: &mut IndexReader, range: Range<u64>) -> io::Result<Vec<(u16, Counted)>> {
-    let mut found = BTreeMap::<u16, Counted>::new();
+fn block_in(index: &mut IndexReader, range: Range<u64>) -> io::Result<Vec<(StreamNo, Counted)>> {
+    let mut found = BTreeMap::<StreamNo, Counted>::new();
     index.find(range.start, |number, record| {
         if number >= range.end {
             return Some(());
@@ -179,6 +180,7 @@ mod tests {
     use crate::journal::reader::IndexReader;
     use crate::journal::record::{Kind, Record, UNFINISHED};
     use crate::journal::segment::Dirs;
+    use crate::model::StreamNo;
     use crate::model::time::Timestamp;
 
     fn record(number: u64) -> Record {
@@ -190,7 +192,7 @@ mod tests {
             len: 10 * lines + 1,
             lines,
             flags,
-            ..Record::empty(kind, stream, Timestamp::EPOCH)
+            ..Record::empty(kind, StreamNo(stream), Timestamp::EPOCH)
         }
     }
 
@@ -209,14 +211,14 @@ mod tests {
                 let LinesIn { mut counted, mut is_all } = LinesIn { counted: super::Counted::default(), is_all: false };
                 // Each step continues where the previous one ended.
                 while !is_all {
-                    LinesIn { counted, is_all } = counts.count(&mut index, &Filter::only(vec![stream]), from..to).unwrap();
+                    LinesIn { counted, is_all } = counts.count(&mut index, &Filter::only(vec![StreamNo(stream)]), from..to).unwrap();
                 }
                 let of_part = (from..to.max(from)).map(|number| &records[usize::try_from(number).unwrap()]);
-                let texts: Vec<_> = of_part.filter(|one| one.kind == Kind::Text && one.stream == stream).collect();
+                let texts: Vec<_> = of_part.filter(|one| one.kind == Kind::Text && one.stream == StreamNo(stream)).collect();
                 let lines: u64 = texts.iter().map(|one| u64::from(one.lines) + u64::from(one.flags & UNFINISHED)).sum();
                 let bytes: u64 = texts.iter().map(|one| u64::from(one.len)).sum();
                 prop_assert_eq!((counted.lines, counted.bytes), (lines, bytes));
-                let filter = Filter::only(vec![stream]);
+                let filter = Filter::only(vec![StreamNo(stream)]);
                 let found = counts.find(&mut index, &filter, (from..to, lines)).unwrap();
                 prop_assert!(lines == 0 || found.is_some());
                 if let Some((number, before)) = found.filter(|_| lines > 0) {

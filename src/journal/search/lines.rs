@@ -7,6 +7,7 @@ use super::pattern::Pattern;
 use crate::journal::cursor::{Chunk, Cursor, Position};
 use crate::journal::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::small;
+use crate::model::StreamNo;
 
 /// A line that is longer than this is returned in parts of this size. Other limits of a line: `LONGEST_RECORD` in
 /// `journal/split.rs` for a record, `LONGEST_TERMINAL_LINE` in `view/rows.rs` for a terminal.
@@ -42,7 +43,7 @@ pub struct Lines {
     /// Whether the pattern can search the chunk as a whole.
     clear: bool,
     /// Lines that began in earlier records, by stream.
-    begun: HashMap<u16, Begun>,
+    begun: HashMap<StreamNo, Begun>,
     /// A line joined from several records.
     joined: Vec<u8>,
     split: Split,

@@ -13,10 +13,11 @@ use super::select::{Kept, Query};
 use crate::journal::cursor::{Filter, Position};
 use crate::journal::query::tail_or_all;
 use crate::journal::reader::IndexReader;
-use crate::journal::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use crate::journal::record::{CONTINUES, DRAWN, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::small;
 use crate::journal::text_reader::TextReader;
 use crate::journal::words::{entry_words, searched_words};
+use crate::model::StreamNo;
 
 /// How many records are read at once, at first and at most: a page mostly needs few.
 const BATCHES: (usize, usize) = (64, 4096);
@@ -64,7 +65,7 @@ pub struct Pager {
     /// The text of the present record, as far as it exists.
     text: Vec<u8>,
     /// The offset of the oldest byte of each stream.
-    oldest: HashMap<u16, u64>,
+    oldest: HashMap<StreamNo, u64>,
     scratch: Vec<u8>,
 }
 
@@ -253,7 +254,7 @@ impl Pager {
 
     fn learn(&mut self, records: &[Record]) {
         let highest = records.iter().map(|record| record.stream).max();
-        self.filter.learn(highest.unwrap_or(0), self.index.dirs());
+        self.filter.learn(highest.unwrap_or(EVENTS), self.index.dirs());
     }
 
     /// The wanted entries of a record, in this direction and no more than there is room for, each with the
@@ -367,7 +368,7 @@ impl Pager {
     }
 
     /// The offset of a stream's oldest byte at the beginning of the step.
-    fn oldest(&mut self, stream: u16) -> io::Result<u64> {
+    fn oldest(&mut self, stream: StreamNo) -> io::Result<u64> {
         if let Some(oldest) = self.oldest.get(&stream) {
             return Ok(*oldest);
         }
@@ -377,7 +378,7 @@ impl Pager {
     }
 
     /// How many bytes of a stream were deleted by retention, if it now begins at this offset.
-    fn lost(&mut self, stream: u16, offset: u64) -> io::Result<u64> {
+    fn lost(&mut self, stream: StreamNo, offset: u64) -> io::Result<u64> {
         Ok(if offset == self.oldest(stream)? { offset } else { 0 })
     }
 

@@ -11,8 +11,8 @@ use crate::journal::index::{IndexState, SEGMENT_RECORDS};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{EVENTS, Kind};
 use crate::journal::streams::Stream;
-use crate::model::ProcName;
 use crate::model::time::Timestamp;
+use crate::model::{ProcName, StreamNo};
 
 /// How many records one call of [`density`] reads at most; after that it estimates.
 const EXACT: u64 = 4 * SEGMENT_RECORDS;
@@ -77,7 +77,7 @@ fn text(state: &IndexState, filter: &Filter) -> u64 {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Density {
     /// For each period the bytes of text of each stream that printed any.
-    pub periods: Vec<BTreeMap<u16, u64>>,
+    pub periods: Vec<BTreeMap<StreamNo, u64>>,
     /// Whether some numbers are estimates: the output of a part of the index was spread evenly over it.
     pub is_estimate: bool,
 }
@@ -145,7 +145,7 @@ pub fn density(index: &mut IndexReader, edges: &[Timestamp], upto: u64) -> io::R
             }
         };
         if let Some(last) = &last {
-            let grown = |(stream, now): (&u16, &crate::journal::format::Summary)| {
+            let grown = |(stream, now): (&StreamNo, &crate::journal::format::Summary)| {
                 let bytes = now.text.saturating_sub(last.stream(*stream).text);
                 (bytes > 0 && *stream != EVENTS).then_some((*stream, bytes))
             };

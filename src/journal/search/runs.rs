@@ -9,6 +9,7 @@ use crate::journal::reader::IndexReader;
 use crate::journal::record::{EVENTS, Kind};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::Streams;
+use crate::model::StreamNo;
 use crate::model::event::Logged;
 
 /// The records with which the runs in a journal begin, oldest first. If the beginning of the oldest
@@ -71,13 +72,14 @@ pub fn newest(index: impl Fn() -> io::Result<IndexReader>) -> io::Result<u64> {
 /// The record with which the last life of each of these streams began, if it still exists.
 pub fn last_starts(
     index: &mut IndexReader,
-    streams: &[u16],
+    streams: &[StreamNo],
     upto: u64,
-) -> io::Result<HashMap<u16, u64>> {
+) -> io::Result<HashMap<StreamNo, u64>> {
     let list = Streams::open(index.dirs()).map_err(io::Error::other)?;
     let streams = streams.iter().filter(|stream| **stream != EVENTS);
-    let mains: Vec<(u16, u16)> = streams.map(|&stream| (stream, list.main(stream))).collect();
-    let wanted: HashSet<u16> = mains.iter().map(|(_, main)| *main).collect();
+    let mains: Vec<(StreamNo, StreamNo)> =
+        streams.map(|&stream| (stream, list.main(stream))).collect();
+    let wanted: HashSet<StreamNo> = mains.iter().map(|(_, main)| *main).collect();
     let mut found = HashMap::new();
     index.rfind(upto, |number, record| {
         if record.kind == Kind::Start && wanted.contains(&record.stream) {

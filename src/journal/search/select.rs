@@ -8,6 +8,7 @@ use super::pattern::Pattern;
 use crate::journal::cursor::Position;
 use crate::journal::record::{EVENTS, Record};
 use crate::journal::words::searched_words;
+use crate::model::StreamNo;
 use crate::model::time::Timestamp;
 
 /// Which of the entries read are wanted.
@@ -18,7 +19,7 @@ pub struct Query {
     /// Nothing newer.
     pub until: Option<Timestamp>,
     /// For each stream in this map, nothing before this record; for other streams nothing at all.
-    pub starts: Option<HashMap<u16, u64>>,
+    pub starts: Option<HashMap<StreamNo, u64>>,
     /// The pattern that lines must match.
     pub pattern: Option<Pattern>,
     /// How many lines before each match to include.

@@ -16,6 +16,7 @@ use crate::journal::segment::Dirs;
 use crate::journal::stream::{Read, StreamReader};
 use crate::journal::streams::Stream;
 use crate::journal::text_reader::TextReader;
+use crate::model::StreamNo;
 use crate::model::line::{Line, trimmed, without_break};
 use crate::model::request::Partial;
 use crate::model::sgr::Sgr;
@@ -47,7 +48,7 @@ const MOST_UNFINISHED: usize = 5;
 pub struct Styles {
     texts: TextReader,
     /// For each stream the offset after the last line, and the state there.
-    pens: HashMap<u16, (u64, Line)>,
+    pens: HashMap<StreamNo, (u64, Line)>,
 }
 
 impl Styles {
@@ -86,7 +87,7 @@ impl Styles {
     }
 
     /// The state at this offset of a stream, as far as the output shortly before it tells.
-    fn pen_before(&mut self, stream: u16, end: u64) -> io::Result<Line> {
+    fn pen_before(&mut self, stream: StreamNo, end: u64) -> io::Result<Line> {
         let mut text = vec![];
         self.texts.read_behind_gaps(stream, end.saturating_sub(BEFORE)..end, &mut text)?;
         // A new life begins without the colours of the one before.

@@ -10,6 +10,7 @@ use crate::journal::cursor::Filter;
 use crate::journal::index::SLUG;
 use crate::journal::ingest::Ingest;
 use crate::journal::record::Kind;
+use crate::model::StreamNo;
 use crate::model::time::Timestamp;
 
 /// Truncate the newest segment of the index somewhere after its head.
@@ -65,8 +66,10 @@ impl World {
     fn ingest(&self) -> Ingest {
         let mut ingest = self.place.ingest();
         for (stream, marks) in [(1, self.marks[0]), (2, self.marks[1])] {
-            let done = ingest.last_marker(stream).map_or(0, |marked| u64::from(marked.seq));
-            (done + 1..=marks).for_each(|seq| ingest.expect(stream, expected(seq, Kind::Exit)));
+            let done =
+                ingest.last_marker(StreamNo(stream)).map_or(0, |marked| u64::from(marked.seq));
+            (done + 1..=marks)
+                .for_each(|seq| ingest.expect(StreamNo(stream), expected(seq, Kind::Exit)));
         }
         ingest.catch_up(u64::MAX).unwrap();
         ingest
@@ -86,12 +89,15 @@ impl World {
                 Step::Mark(db, skip) => {
                     let at = usize::from(*db);
                     self.marks[at] += 1;
-                    ingest.expect(1 + u16::from(*db), expected(self.marks[at], Kind::Exit));
+                    ingest
+                        .expect(StreamNo(1 + u16::from(*db)), expected(self.marks[at], Kind::Exit));
                     let mut bytes = marker(self.marks[at], *skip);
                     bytes.extend(std::iter::repeat_n(b'\n', *skip as usize));
                     self.sinks[at].append(self.now, &bytes);
                 }
-                Step::Wake(db) => drop(ingest.wake(1 + u16::from(*db), u64::MAX).unwrap()),
+                Step::Wake(db) => {
+                    drop(ingest.wake(StreamNo(1 + u16::from(*db)), u64::MAX).unwrap());
+                }
                 Step::Crash(at) => {
                     drop(ingest);
                     tear(&self.place, *at);
@@ -115,13 +121,13 @@ proptest! {
         for stream in [1, 2] {
             // This resolves bytes that may be the beginning of a marker.
             world.write(usize::from(stream) - 1, b"~~end of this stream~~\n");
-            ingest.wake(stream, u64::MAX).unwrap();
+            ingest.wake(StreamNo(stream), u64::MAX).unwrap();
         }
         let all = records(&world.place.all(Filter::all()));
         prop_assert!(all.is_sorted_by_key(|record| record.time));
         for stream in [1, 2] {
             let at = usize::from(stream) - 1;
-            let own: Vec<_> = all.iter().filter(|record| record.stream == stream).collect();
+            let own: Vec<_> = all.iter().filter(|record| record.stream == StreamNo(stream)).collect();
             let covered: u64 = own.iter().map(|record| u64::from(record.len)).sum();
             prop_assert_eq!(covered, world.sinks[at].end(), "every byte has one record");
             let marks: Vec<u64> =
@@ -152,14 +158,18 @@ fn one_ring_for_many_appends_is_enough() {
             }
         });
         while rings.recv().is_ok() {
-            ingest.wake(1, u64::MAX).unwrap();
+            ingest.wake(StreamNo(1), u64::MAX).unwrap();
         }
         writer.join().unwrap();
         let wanted: Vec<u8> =
             (0..lines).flat_map(|number| format!("line {number}\n").into_bytes()).collect();
         let reported = records(&place.all(Filter::all()));
         assert!(reported.iter().all(|record| record.kind == Kind::Text));
-        assert_eq!(ingest.indexed(1), wanted.len() as u64, "the last ring told everything");
+        assert_eq!(
+            ingest.indexed(StreamNo(1)),
+            wanted.len() as u64,
+            "the last ring told everything"
+        );
         assert!(place.text(1) == wanted);
     }
 }

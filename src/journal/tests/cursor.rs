@@ -6,6 +6,7 @@ use crate::journal::query::{since, tail};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{CONTINUES, EVENTS, Kind, TO_BE_CONTINUED};
 use crate::journal::segment::{LOG, file_name};
+use crate::model::StreamNo;
 use crate::model::time::Timestamp;
 
 /// Two streams and events, with one record per piece of text.
@@ -16,7 +17,7 @@ pub(super) fn written(pieces: &[(bool, Vec<u8>)], limit: u64) -> Place {
     for (at, (db, text)) in pieces.iter().enumerate() {
         let time = EPOCH + at as u64 * SECOND;
         sinks[usize::from(*db)].append(time, text);
-        ingest.wake(1 + u16::from(*db), u64::MAX).unwrap();
+        ingest.wake(StreamNo(1 + u16::from(*db)), u64::MAX).unwrap();
         if at % 5 == 4 {
             ingest.event(time, br#"{"event":"x"}"#).unwrap();
         }
@@ -43,8 +44,8 @@ fn lines(place: &Place, filter: &Filter) -> Vec<Vec<u8>> {
 pub(super) fn filters() -> impl Strategy<Value = Filter> {
     prop_oneof![
         Just(Filter::all()),
-        Just(Filter::only(vec![1])),
-        Just(Filter::only(vec![1, EVENTS])),
+        Just(Filter::only(vec![StreamNo(1)])),
+        Just(Filter::only(vec![StreamNo(1), EVENTS])),
         Just(Filter::only(vec![])),
     ]
 }
@@ -70,9 +71,9 @@ proptest! {
             at = cursor.position();
         }
         prop_assert_eq!(&parts, &whole);
-        for stream in [1, 2].into_iter().filter(|stream| filter.takes(*stream)) {
+        for stream in [1, 2].into_iter().filter(|stream| filter.takes(StreamNo(*stream))) {
             let text: Vec<u8> =
-                whole.iter().filter(|(c, _)| c.record.stream == stream).flat_map(|(_, t)| t.clone()).collect();
+                whole.iter().filter(|(c, _)| c.record.stream == StreamNo(stream)).flat_map(|(_, t)| t.clone()).collect();
             let raw = place.raw(stream);
             prop_assert_eq!(&text[..], &raw[..text.len()]);
             prop_assert!(memchr::memchr(b'\n', &raw[text.len()..]).is_none(), "the rest is unfinished");
@@ -104,7 +105,7 @@ fn the_tail_of_a_quiet_stream_and_of_the_events() {
     let place = written(&pieces, 1 << 20);
     let mut index = IndexReader::open(&place.dirs);
     let upto = index.len().unwrap();
-    let only = Filter::only(vec![2]);
+    let only = Filter::only(vec![StreamNo(2)]);
     let position = tail(&mut index, &only, 1, upto).unwrap();
     let got = drain(&mut Cursor::open(&place.dirs, position, only), upto);
     assert_eq!(got[0].1, b"quiet 2\n");
@@ -173,11 +174,11 @@ fn the_tail_of_a_giant_line_begins_with_it() {
     let place = written(&[(false, text), (true, b"other\n".to_vec())], 1 << 30);
     let mut index = IndexReader::open(&place.dirs);
     let upto = index.len().unwrap();
-    for (filter, count) in [(Filter::only(vec![1]), 1), (Filter::all(), 2)] {
+    for (filter, count) in [(Filter::only(vec![StreamNo(1)]), 1), (Filter::all(), 2)] {
         let position = tail(&mut index, &filter, count, upto).unwrap();
         let all = drain(&mut Cursor::open(&place.dirs, position, filter), upto);
         let giant: usize =
-            all.iter().filter(|(c, _)| c.record.stream == 1).map(|(_, t)| t.len()).sum();
+            all.iter().filter(|(c, _)| c.record.stream == StreamNo(1)).map(|(_, t)| t.len()).sum();
         assert_eq!(giant, (3 << 20) + 1);
     }
 }
@@ -190,11 +191,11 @@ fn the_tail_of_a_record_whose_beginning_is_gone_is_in_what_is_left() {
     sink.append(EPOCH, b"number 1\nnumber 2\nnumber 3\n");
     sink.append(EPOCH, b"number 4\nfive\n");
     let mut ingest = place.ingest();
-    while ingest.wake(1, u64::MAX).unwrap().more {}
+    while ingest.wake(StreamNo(1), u64::MAX).unwrap().more {}
     std::fs::remove_file(place.dirs.journal.join(file_name("web", 0, LOG))).unwrap();
     let mut index = IndexReader::open(&place.dirs);
     let upto = index.len().unwrap();
-    let only = Filter::only(vec![1]);
+    let only = Filter::only(vec![StreamNo(1)]);
     for (count, text) in [(1, "five\n"), (2, "number 4\nfive\n"), (3, "number 4\nfive\n")] {
         let position = tail(&mut index, &only, count, upto).unwrap();
         let all = drain(&mut Cursor::open(&place.dirs, position, only.clone()), upto);
@@ -209,7 +210,7 @@ fn an_unfinished_line_can_be_read_by_its_range() {
     let ingest = place.ingest();
     assert_eq!(ingest.head().partials, [], "nothing has been read yet");
     let mut text = vec![];
-    place.cursor(Filter::all()).read_range(2, 5, 15, &mut text).unwrap();
+    place.cursor(Filter::all()).read_range(StreamNo(2), 5, 15, &mut text).unwrap();
     assert_eq!(text, b"password: ");
 }
 
@@ -222,14 +223,14 @@ fn text_that_is_gone_is_counted_to_the_byte() {
     // deleted.
     std::fs::remove_file(place.dirs.journal.join(file_name("web", 0, LOG))).unwrap();
     let reported: Vec<_> = place
-        .all(Filter::only(vec![1, 2]))
+        .all(Filter::only(vec![StreamNo(1), StreamNo(2)]))
         .into_iter()
         .map(|(chunk, text)| (chunk.lost, String::from_utf8(text).unwrap()))
         .collect();
     let losses: Vec<_> = reported.iter().filter(|(lost, _)| *lost > 0).collect();
     assert_eq!(losses, [&(27, "number 6\n".to_owned())], "not at the lines of another process");
     std::fs::remove_file(place.dirs.journal.join(file_name("web", 27, LOG))).unwrap();
-    let web = place.all(Filter::only(vec![1]));
+    let web = place.all(Filter::only(vec![StreamNo(1)]));
     assert_eq!(web.len(), 1);
     assert_eq!((web[0].0.lost, web[0].1.len()), (45, 0), "also when nothing follows");
 }

@@ -6,6 +6,7 @@ use crate::journal::record::{Kind, Record, UNFINISHED};
 use crate::journal::segment::FARTHEST;
 use crate::journal::times;
 use crate::model::LifeId;
+use crate::model::StreamNo;
 use crate::model::time::Timestamp;
 
 fn record() -> Record {
@@ -17,7 +18,7 @@ fn record() -> Record {
         life: Some(LifeId::nth(0x5152_5354)),
         seq: 0x6162_6364,
         value: 0x7172_7374,
-        stream: 0x8182,
+        stream: StreamNo(0x8182),
         kind: Kind::Exit,
         flags: UNFINISHED,
     }
@@ -52,8 +53,14 @@ fn header_and_summary_are_frozen() {
     );
     assert_eq!(decode_header(&bytes), Ok(Some(header)));
     let marker = Some(Marked { kind: Kind::End, seq: 6, value: 7, time: Timestamp::from_nanos(8) });
-    let summary =
-        Summary { stream: 1, flags: 4, life: Some(LifeId::nth(2)), end: 3, text: 5, marker };
+    let summary = Summary {
+        stream: StreamNo(1),
+        flags: 4,
+        life: Some(LifeId::nth(2)),
+        end: 3,
+        text: 5,
+        marker,
+    };
     let bytes = encode_summary(&summary);
     assert_eq!(
         hex(&bytes),
@@ -77,7 +84,7 @@ fn the_times_are_frozen() {
 #[test]
 fn a_flipped_bit_anywhere_is_noticed() {
     let header = encode_header(&Header { first: 1, time: Timestamp::from_nanos(2), streams: 0 });
-    let summary = encode_summary(&Summary { stream: 3, ..Summary::default() });
+    let summary = encode_summary(&Summary { stream: StreamNo(3), ..Summary::default() });
     for bit in 0..BLOCK * 8 {
         let flip = |mut bytes: [u8; BLOCK]| {
             bytes[bit / 8] ^= 1 << (bit % 8);

@@ -10,6 +10,7 @@ use crate::journal::index::{CONTINUED, IndexState, IndexWriter, SLUG, SPILL_RECO
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{Kind, Record};
 use crate::journal::segment::{Dirs, file_name};
+use crate::model::StreamNo;
 use crate::model::time::Timestamp;
 
 fn record(number: u64) -> Record {
@@ -21,7 +22,7 @@ fn record(number: u64) -> Record {
         life: None,
         seq: 0,
         value: 0,
-        stream: u16::try_from(number % 3).unwrap(),
+        stream: StreamNo(u16::try_from(number % 3).unwrap()),
         kind: Kind::Text,
         flags: 0,
     }
@@ -159,7 +160,7 @@ fn a_reader_crosses_a_hole_and_says_what_was_in_it() {
     assert_eq!(some, records(15, 20));
     assert_eq!(hole.until, 15);
     // Of the numbers 5 to 14, four belong to stream 2 and three to each of the others.
-    assert_eq!(hole.text, [(0, 30), (1, 30), (2, 40)]);
+    assert_eq!(hole.text, [(0, 30), (1, 30), (2, 40)].map(|(stream, len)| (StreamNo(stream), len)));
     assert_eq!(reader.first().unwrap(), 15);
     assert_eq!(reader.before(15, &mut some, 100).unwrap(), None);
 }

@@ -12,11 +12,11 @@ use crate::journal::segment::{LOG, file_name};
 use crate::journal::split::Lost;
 use crate::journal::streams::Streams;
 use crate::model::request::Partial;
-use crate::model::{LifeId, ProcName};
+use crate::model::{LifeId, ProcName, StreamNo};
 use crate::protocol::marker::Marker;
 
 fn wake(ingest: &mut Ingest, stream: u16) -> IngestProgress {
-    ingest.wake(stream, u64::MAX).unwrap()
+    ingest.wake(StreamNo(stream), u64::MAX).unwrap()
 }
 
 #[test]
@@ -25,15 +25,18 @@ fn a_life_from_start_to_end() {
     let mut sink = place.sink(1, 1 << 20);
     let mut ingest = place.ingest();
     for (seq, kind) in [(1, Kind::Start), (2, Kind::Exit), (3, Kind::End)] {
-        ingest.expect(1, expected(seq, kind));
+        ingest.expect(StreamNo(1), expected(seq, kind));
     }
     sink.append(EPOCH, &marker(1, 0));
     sink.append(EPOCH + 1, b"one\r\ntwo\r\nthr");
     let progress = wake(&mut ingest, 1);
-    assert_eq!(progress.markers, [ReachedMarker { stream: 1, seq: 1, kind: Kind::Start }]);
+    assert_eq!(
+        progress.markers,
+        [ReachedMarker { stream: StreamNo(1), seq: 1, kind: Kind::Start }]
+    );
     assert_eq!(progress.records, 2);
     let end = sink.end();
-    assert_eq!(ingest.head().partials, [Partial { stream: 1, start: end - 3, end }]);
+    assert_eq!(ingest.head().partials, [Partial { stream: StreamNo(1), start: end - 3, end }]);
     sink.append(EPOCH + 2, b"ee\r\n% ");
     wake(&mut ingest, 1);
     sink.append(EPOCH + 3, &marker(2, 5));
@@ -62,8 +65,8 @@ fn a_life_from_start_to_end() {
             (Kind::End, 5, 0, vec![]),
         ]
     );
-    assert_eq!(ingest.last_marker(1).unwrap().seq, 3);
-    assert_eq!(place.ingest().last_marker(1).unwrap().kind, Kind::End);
+    assert_eq!(ingest.last_marker(StreamNo(1)).unwrap().seq, 3);
+    assert_eq!(place.ingest().last_marker(StreamNo(1)).unwrap().kind, Kind::End);
 }
 
 #[test]
@@ -75,11 +78,11 @@ fn a_marker_is_told_also_where_no_index_can_be_written() {
     for dir in [Some(&place.dirs.journal), place.dirs.spill.as_ref()].into_iter().flatten() {
         fs::create_dir_all(dir.join(file_name("@index", 0, ""))).unwrap();
     }
-    ingest.expect(1, expected(1, Kind::Exit));
+    ingest.expect(StreamNo(1), expected(1, Kind::Exit));
     sink.append(EPOCH, b"last words\n");
     sink.append(EPOCH, &marker(1, 0));
     let progress = wake(&mut ingest, 1);
-    assert_eq!(progress.markers, [ReachedMarker { stream: 1, seq: 1, kind: Kind::Exit }]);
+    assert_eq!(progress.markers, [ReachedMarker { stream: StreamNo(1), seq: 1, kind: Kind::Exit }]);
     assert!(progress.unindexed);
     assert_eq!(wake(&mut ingest, 1), IngestProgress::default());
 }
@@ -93,14 +96,14 @@ fn a_marker_announced_late_is_asked_for() {
     sink.append(EPOCH, &marker(1, 0));
     sink.append(EPOCH, b"more\n");
     let progress = wake(&mut ingest, 1);
-    assert_eq!((progress.ask, progress.records), (vec![1], 1));
-    ingest.expect(1, expected(1, Kind::Start));
+    assert_eq!((progress.ask, progress.records), (vec![StreamNo(1)], 1));
+    ingest.expect(StreamNo(1), expected(1, Kind::Start));
     let progress = wake(&mut ingest, 1);
     assert_eq!((progress.ask, progress.markers.len(), progress.records), (vec![], 1, 2));
     // A marker that is never announced is asked for once, then treated as text.
     sink.append(EPOCH, &marker(5, 0));
     sink.append(EPOCH, b"\n");
-    assert_eq!(wake(&mut ingest, 1).ask, [1]);
+    assert_eq!(wake(&mut ingest, 1).ask, [StreamNo(1)]);
     let progress = wake(&mut ingest, 1);
     assert_eq!((progress.ask, progress.records), (vec![], 1));
     let reported = place.text(1).len() + marker(1, 0).len();
@@ -112,12 +115,12 @@ fn a_marker_that_cannot_come_is_recorded_at_the_end() {
     let place = Place::new();
     let mut sink = place.sink(1, 1 << 20);
     let mut ingest = place.ingest();
-    ingest.expect(1, expected(1, Kind::Exit));
+    ingest.expect(StreamNo(1), expected(1, Kind::Exit));
     sink.append(EPOCH, b"last words\x1b");
     wake(&mut ingest, 1);
-    ingest.unmark(1, 1, Lost::Here);
+    ingest.unmark(StreamNo(1), 1, Lost::Here);
     let progress = wake(&mut ingest, 1);
-    assert_eq!(progress.markers, [ReachedMarker { stream: 1, seq: 1, kind: Kind::Exit }]);
+    assert_eq!(progress.markers, [ReachedMarker { stream: StreamNo(1), seq: 1, kind: Kind::Exit }]);
     let all = place.all(Filter::all());
     assert_eq!(all[0].1, b"last words\x1b", "what was held back is output then");
     assert_eq!(all[0].0.record.flags, UNFINISHED);
@@ -129,14 +132,14 @@ fn a_marker_that_was_lost_tears_neither_a_line_nor_the_next_marker() {
     let place = Place::new();
     let mut sink = place.sink(1, 1 << 20);
     let mut ingest = place.ingest();
-    ingest.expect(1, expected(1, Kind::End));
-    ingest.expect(1, expected(2, Kind::Start));
+    ingest.expect(StreamNo(1), expected(1, Kind::End));
+    ingest.expect(StreamNo(1), expected(2, Kind::Start));
     let (line, start) = (b"one\nline\n", marker(2, 0));
     for (lost, cut) in [(1, 6), (2, 0)] {
         sink.append(EPOCH, &line[..cut]);
         sink.append(EPOCH, if lost == 2 { &start[..5] } else { b"" });
         wake(&mut ingest, 1);
-        ingest.unmark(1, lost, Lost::Before);
+        ingest.unmark(StreamNo(1), lost, Lost::Before);
         let progress = wake(&mut ingest, 1);
         assert_eq!(progress.markers.len(), 1, "{progress:?}");
         sink.append(EPOCH, if lost == 2 { &start[5..] } else { &line[cut..] });
@@ -158,7 +161,7 @@ fn missing_output_is_a_record_whether_counted_or_not() {
     place.sink(1, 1 << 20).append(EPOCH, b"a\nhalf");
     let mut ingest = place.ingest();
     wake(&mut ingest, 1);
-    ingest.gap(1).unwrap();
+    ingest.gap(StreamNo(1)).unwrap();
     fs::write(place.dirs.journal.join(file_name("web", 100, LOG)), "b\n").unwrap();
     wake(&mut ingest, 1);
     let reported: Vec<_> = records(&place.all(Filter::all()))
@@ -210,15 +213,15 @@ fn events_stand_among_the_output_and_a_lost_one_is_skipped() {
 fn a_request_to_a_life_stands_behind_its_start_however_late_that_arrives() {
     let place = Place::new();
     let mut ingest = place.ingest();
-    ingest.expect(1, expected(1, Kind::Start));
-    ingest.expect(1, expected(2, Kind::Exit));
+    ingest.expect(StreamNo(1), expected(1, Kind::Start));
+    ingest.expect(StreamNo(1), expected(2, Kind::Exit));
     let first = Some(LifeId::FIRST);
-    ingest.event_after_start((1, first), EPOCH, br#"{"stop":1}"#).unwrap();
-    ingest.event_after_start((2, first), EPOCH, br#"{"stop":2}"#).unwrap();
+    ingest.event_after_start((StreamNo(1), first), EPOCH, br#"{"stop":1}"#).unwrap();
+    ingest.event_after_start((StreamNo(2), first), EPOCH, br#"{"stop":2}"#).unwrap();
     let output = [&marker(1, 0)[..], b"out\n", &marker(2, 0)].concat();
     place.sink(1, 1 << 20).append(EPOCH, &output);
     wake(&mut ingest, 1);
-    ingest.event_after_start((1, first), EPOCH, br#"{"stop":3}"#).unwrap();
+    ingest.event_after_start((StreamNo(1), first), EPOCH, br#"{"stop":3}"#).unwrap();
     let all = place.all(Filter::all());
     let events = all.iter().filter(|(chunk, _)| chunk.record.kind == Kind::Event);
     let kinds: Vec<_> = records(&all).iter().map(|record| record.kind).collect();
@@ -235,14 +238,14 @@ fn a_request_to_a_life_does_not_wait_for_the_start_of_the_next() {
     let mut sink = place.sink(1, 1 << 20);
     for (life, seq, kind) in [(1, 1, Kind::Start), (1, 2, Kind::Exit), (2, 3, Kind::Start)] {
         let (bytes, expected) = marker_of(life, seq, kind);
-        ingest.expect(1, expected);
+        ingest.expect(StreamNo(1), expected);
         sink.append(EPOCH, &bytes);
         if seq == 1 {
             wake(&mut ingest, 1);
         }
     }
     // The next life is announced already.
-    ingest.event_after_start((1, Some(LifeId::FIRST)), EPOCH, br#"{"kill":1}"#).unwrap();
+    ingest.event_after_start((StreamNo(1), Some(LifeId::FIRST)), EPOCH, br#"{"kill":1}"#).unwrap();
     while wake(&mut ingest, 1).more {}
     let kinds: Vec<_> =
         records(&place.all(Filter::all())).iter().map(|record| record.kind).collect();
@@ -261,10 +264,10 @@ fn a_drawing_is_one_line_however_it_arrives_and_across_supervisors() {
             // Another supervisor each time.
             wake(&mut place.ingest(), 1);
         }
-        let all = place.all(Filter::only(vec![1]));
+        let all = place.all(Filter::only(vec![StreamNo(1)]));
         let texts: Vec<u8> = all.iter().flat_map(|(_, text)| text.clone()).collect();
         assert_eq!(String::from_utf8_lossy(&texts), shown, "cut at {cut}");
-        let mut cursor = place.cursor(Filter::only(vec![1])).with_drawings();
+        let mut cursor = place.cursor(Filter::only(vec![StreamNo(1)])).with_drawings();
         let (mut raw, mut text) = (vec![], vec![]);
         while cursor.next(u64::MAX, &mut text).unwrap().is_some() {
             raw.extend_from_slice(&text);
@@ -277,11 +280,11 @@ fn a_drawing_is_one_line_however_it_arrives_and_across_supervisors() {
 fn a_life_that_ends_in_the_alternate_screen_leaves_it() {
     let place = Place::new();
     let mut ingest = place.ingest();
-    ingest.expect(1, expected(1, Kind::Exit));
+    ingest.expect(StreamNo(1), expected(1, Kind::Exit));
     let output = [&b"\x1b[?1049hdrawn\n"[..], &marker(1, 0), b"line\n"].concat();
     place.sink(1, 1 << 20).append(EPOCH, &output);
     wake(&mut ingest, 1);
-    let all = place.all(Filter::only(vec![1]));
+    let all = place.all(Filter::only(vec![StreamNo(1)]));
     let texts: Vec<_> = all.iter().map(|(_, text)| String::from_utf8_lossy(text)).collect();
     assert_eq!(texts, ["full screen: tmo connect web\n", "", "line\n"]);
 }
@@ -314,7 +317,7 @@ fn a_stream_that_asks_does_not_keep_the_others_from_catching_up() {
     web.append(EPOCH, &marker(4, 0));
     db.append(EPOCH + SECOND, b"db\n");
     let progress = place.ingest().catch_up(u64::MAX).unwrap();
-    assert_eq!((progress.ask, progress.records), (vec![1], 1));
+    assert_eq!((progress.ask, progress.records), (vec![StreamNo(1)], 1));
 }
 
 #[test]
@@ -391,7 +394,7 @@ fn a_new_segment_is_told() {
     assert!(wake(&mut ingest, 1).rotated);
     assert_eq!(ingest.delete_old_output(&policy).unwrap().segments, 1);
     assert_eq!(place.raw(1), b"", "the beginning is gone");
-    assert_eq!(place.all(Filter::only(vec![1])).last().unwrap().1, b"three\n");
+    assert_eq!(place.all(Filter::only(vec![StreamNo(1)])).last().unwrap().1, b"three\n");
 }
 
 #[test]
@@ -406,8 +409,8 @@ fn what_an_earlier_run_left_unfinished_stands_before_what_comes() {
         assert_eq!(place.text(1), tail, "{}", tail.escape_ascii());
         let mut sink = place.sink(1, 4096);
         sink.append(EPOCH + SECOND, b"[31mthe next run\n");
-        place.ingest().wake(1, u64::MAX).unwrap();
-        let next = place.all(Filter::only(vec![1])).pop().unwrap();
+        place.ingest().wake(StreamNo(1), u64::MAX).unwrap();
+        let next = place.all(Filter::only(vec![StreamNo(1)])).pop().unwrap();
         assert_eq!(next.1, b"[31mthe next run\n", "{}", tail.escape_ascii());
     }
 }
@@ -415,20 +418,20 @@ fn what_an_earlier_run_left_unfinished_stands_before_what_comes() {
 /// A journal whose process 1 has standard error apart, as stream 3, and the writer of that.
 fn split(place: &Place) -> (Ingest, Appender) {
     let mut list = Streams::open(&place.dirs).unwrap();
-    assert_eq!(list.number_of_stderr(&ProcName::new(NAMES[0]).unwrap(), 2).unwrap(), 3);
+    assert_eq!(list.number_of_stderr(&ProcName::new(NAMES[0]).unwrap(), 2).unwrap(), StreamNo(3));
     list.save().unwrap();
-    let slug = list.slug(3).unwrap();
+    let slug = list.slug(StreamNo(3)).unwrap();
     let stderr = Appender::open(&place.dirs, &slug, 1 << 20, true);
-    let all = [streams(), vec![(3, slug)]].concat();
+    let all = [streams(), vec![(StreamNo(3), slug)]].concat();
     (Ingest::open(&place.dirs, &all, 4096).unwrap(), stderr)
 }
 
 /// Kind, life and text of the records of the process.
 fn of_process(place: &Place) -> Vec<(Kind, u16, u32, String)> {
-    let chunks = place.all(Filter::only(vec![1, 3])).into_iter();
+    let chunks = place.all(Filter::only(vec![StreamNo(1), StreamNo(3)])).into_iter();
     let brief = |(chunk, text): (Chunk, Vec<u8>)| {
         let Record { kind, stream, life, .. } = chunk.record;
-        (kind, stream, life.map_or(0, LifeId::number), String::from_utf8(text).unwrap())
+        (kind, stream.0, life.map_or(0, LifeId::number), String::from_utf8(text).unwrap())
     };
     chunks.map(brief).collect()
 }
@@ -446,15 +449,15 @@ fn standard_error_is_between_start_and_exit_of_its_life_whatever_arrives_first()
     let (mut ingest, mut stderr) = split(&place);
     let (start, expected) = marker_of(1, 1, Kind::Start);
     stderr.append(EPOCH, b"panic");
-    ingest.look_at_stderr(1).unwrap();
-    ingest.expect(1, expected);
+    ingest.look_at_stderr(StreamNo(1)).unwrap();
+    ingest.expect(StreamNo(1), expected);
     // The start is announced but has not been taken yet.
     assert_eq!(wake(&mut ingest, 1), IngestProgress::default());
     sink.append(EPOCH + 1, &[&start[..], b"begins\n"].concat());
     while wake(&mut ingest, 1).more {}
-    assert_eq!(ingest.head().partials, [Partial { stream: 3, start: 0, end: 5 }]);
+    assert_eq!(ingest.head().partials, [Partial { stream: StreamNo(3), start: 0, end: 5 }]);
     let (exit, expected) = marker_of(1, 2, Kind::Exit);
-    ingest.expect(1, expected);
+    ingest.expect(StreamNo(1), expected);
     sink.append(EPOCH + 2, &[b"ends\n", &exit[..]].concat());
     // This has not been looked at, but is there when the exit is found.
     stderr.append(EPOCH + 3, b"ked\nat x.rs");
@@ -469,7 +472,7 @@ fn standard_error_is_between_start_and_exit_of_its_life_whatever_arrives_first()
         (Kind::Exit, 1, 1, String::new()),
     ];
     assert_eq!(of_process(&place), all);
-    assert_eq!(ingest.printed(1), sink.end() + stderr.end());
+    assert_eq!(ingest.printed(StreamNo(1)), sink.end() + stderr.end());
 }
 
 #[test]
@@ -479,7 +482,7 @@ fn standard_error_of_the_next_life_is_not_taken_for_that_of_the_one_before() {
     let (mut ingest, mut stderr) = split(&place);
     let announce = |ingest: &mut Ingest, life, seq, kind| {
         let (bytes, expected) = marker_of(life, seq, kind);
-        ingest.expect(1, expected);
+        ingest.expect(StreamNo(1), expected);
         bytes
     };
     let start = announce(&mut ingest, 1, 1, Kind::Start);
@@ -490,7 +493,7 @@ fn standard_error_of_the_next_life_is_not_taken_for_that_of_the_one_before() {
     let end = announce(&mut ingest, 1, 3, Kind::End);
     let start = announce(&mut ingest, 2, 4, Kind::Start);
     stderr.append(EPOCH + 1, b"second\n");
-    ingest.look_at_stderr(1).unwrap();
+    ingest.look_at_stderr(StreamNo(1)).unwrap();
     sink.append(EPOCH + 2, &[end, start].concat());
     while wake(&mut ingest, 1).more {}
     let record = |kind, stream, life, text: &str| (kind, stream, life, text.to_owned());
@@ -528,9 +531,9 @@ fn the_backlog_of_several_lives_keeps_each_one_together() {
             stderr.append(now, b"last\n");
         }
     }
-    ingest.look_at_stderr(1).unwrap();
+    ingest.look_at_stderr(StreamNo(1)).unwrap();
     for marker in expected {
-        ingest.expect(1, marker);
+        ingest.expect(StreamNo(1), marker);
     }
     while ingest.catch_up(40).unwrap().more {}
     let of_life = |life| {

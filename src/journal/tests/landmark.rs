@@ -5,6 +5,7 @@ use super::{EPOCH, SECOND};
 use crate::journal::reader::IndexReader;
 use crate::journal::search::landmark::{Landmark, LandmarkEvent, Landmarks};
 use crate::model::ProcName;
+use crate::model::StreamNo;
 use crate::model::event::{Event, What};
 use crate::model::run_end::End;
 
@@ -43,7 +44,7 @@ fn starts_and_events_are_landmarks_and_output_is_not() {
     event(2, Event::of(&web, What::Interrupting));
     event(3, Event::of_run(What::End { run: "1".to_owned(), end: End::default() }));
     sink.append(EPOCH + 4 * SECOND, b"line\n");
-    ingest.wake(1, u64::MAX).unwrap();
+    ingest.wake(StreamNo(1), u64::MAX).unwrap();
     let found: Vec<_> = all(&place, |_| 0)
         .into_iter()
         .map(|landmark| ((landmark.time.since(EPOCH)).as_secs(), landmark.name, landmark.what))

@@ -21,6 +21,7 @@ use super::expected_markers::Expected;
 use super::record::{Kind, Record};
 use super::stream::{Read, StreamReader};
 use crate::model::LifeId;
+use crate::model::StreamNo;
 use crate::protocol::marker::Marker;
 
 const SECOND: u64 = 1_000_000_000;
@@ -37,7 +38,7 @@ impl Place {
 
     /// The text of one stream, as found through the index.
     fn text(&self, stream: u16) -> Vec<u8> {
-        let chunks = self.all(Filter::only(vec![stream]));
+        let chunks = self.all(Filter::only(vec![StreamNo(stream)]));
         chunks.into_iter().flat_map(|(_, text)| text).collect()
     }
 

@@ -11,6 +11,7 @@ use crate::journal::search::pattern::Pattern;
 use crate::journal::segment::LOG;
 use crate::journal::stream::StreamReader;
 use crate::journal::words::entry_words;
+use crate::model::StreamNo;
 use crate::model::plan::LogPolicy;
 
 /// The address and text of an entry.
@@ -136,12 +137,12 @@ fn a_line_over_a_mebibyte_comes_in_the_same_parts_both_ways() {
     for at in 0..5 {
         web.append(EPOCH + at * SECOND, &vec![b'x'; 600 << 10]);
         db.append(EPOCH + at * SECOND, b"between\n");
-        ingest.wake(1, u64::MAX).unwrap();
-        ingest.wake(2, u64::MAX).unwrap();
+        ingest.wake(StreamNo(1), u64::MAX).unwrap();
+        ingest.wake(StreamNo(2), u64::MAX).unwrap();
     }
     web.append(EPOCH + 9 * SECOND, b"end\n");
-    ingest.wake(1, u64::MAX).unwrap();
-    let mut pager = pager(&place, &Filter::only(vec![1]));
+    ingest.wake(StreamNo(1), u64::MAX).unwrap();
+    let mut pager = pager(&place, &Filter::only(vec![StreamNo(1)]));
     let down = pager.down(Position::default(), u64::MAX, &Want::entries(99)).unwrap();
     let parts: Vec<_> = down.entries.iter().map(|kept| kept.entry().record.flags).collect();
     assert_eq!(parts, [TO_BE_CONTINUED, CONTINUES | TO_BE_CONTINUED, CONTINUES]);
@@ -161,14 +162,14 @@ fn the_first_line_that_retention_has_kept_reports_the_loss_both_ways() {
     let mut ingest = place.ingest();
     for number in 0..100 {
         web.append(EPOCH + number, format!("line number {number}\n").as_bytes());
-        ingest.wake(1, u64::MAX).unwrap();
+        ingest.wake(StreamNo(1), u64::MAX).unwrap();
     }
     let dir = place.dirs.journal.clone().into();
     let policy = LogPolicy { dir, per_process: 500, total: 0, max_age_ms: 0 };
     delete_old_output(&place.dirs, &policy, |_| None).unwrap();
     let mut reader = StreamReader::open(&place.dirs, "web");
     let start = reader.start().unwrap();
-    let mut pager = pager(&place, &Filter::only(vec![1]));
+    let mut pager = pager(&place, &Filter::only(vec![StreamNo(1)]));
     let want = Want::entries(7);
     let (down, up) =
         (all_down(&mut pager, Position::default(), &want), all_up(&mut pager, END, &want));
@@ -187,7 +188,7 @@ fn a_step_over_a_hole_in_the_text_ends_when_its_budget_is_used_up() {
     let (mut web, mut ingest) = (place.sink(1, 200), place.ingest());
     for time in 0..300 {
         web.append(EPOCH + time, b"a line of output\n");
-        ingest.wake(1, u64::MAX).unwrap();
+        ingest.wake(StreamNo(1), u64::MAX).unwrap();
     }
     let records = ingest.head().records;
     let mut logs: Vec<_> = std::fs::read_dir(&place.dirs.journal).unwrap().flatten().collect();

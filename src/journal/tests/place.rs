@@ -5,6 +5,7 @@ use crate::journal::ingest::Ingest;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::Streams;
 use crate::model::ProcName;
+use crate::model::StreamNo;
 use crate::model::time::Timestamp;
 
 /// The names of streams 1 and 2.
@@ -39,6 +40,6 @@ impl Place {
     }
 }
 
-pub(crate) fn streams() -> Vec<(u16, String)> {
-    (1..).zip(NAMES.map(str::to_owned)).collect()
+pub(crate) fn streams() -> Vec<(StreamNo, String)> {
+    (1..).map(StreamNo).zip(NAMES.map(str::to_owned)).collect()
 }

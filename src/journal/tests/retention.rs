@@ -8,6 +8,7 @@ use crate::journal::index::IndexWriter;
 use crate::journal::ingest::Ingest;
 use crate::journal::retention::{Deleted, delete_old_output};
 use crate::journal::segment::{LOG, TIMES};
+use crate::model::StreamNo;
 use crate::model::plan::LogPolicy;
 
 fn policy(place: &Place, per_process: u64, total: u64) -> LogPolicy {
@@ -107,7 +108,7 @@ fn indexed(place: &Place, lines: &[bool]) {
     for (at, db) in lines.iter().enumerate() {
         let time = EPOCH + at as u64 * SECOND;
         sinks[usize::from(*db)].append(time, format!("line {at:04}\n").as_bytes());
-        memory.wake(1 + u16::from(*db), u64::MAX).unwrap();
+        memory.wake(StreamNo(1 + u16::from(*db)), u64::MAX).unwrap();
     }
     let (mut index, mut records) = (memory.into_index(), vec![]);
     let mut writer = IndexWriter::with_segments_of(&place.dirs, 7).unwrap();
@@ -158,7 +159,7 @@ fn a_loss_is_told_even_if_nothing_wanted_follows() {
     lines.push(true);
     indexed(&place, &lines);
     delete_all_old_output(&place, 0, 1);
-    let web = place.all(Filter::only(vec![1]));
+    let web = place.all(Filter::only(vec![StreamNo(1)]));
     assert_eq!(web.len(), 1);
     assert_eq!((web[0].0.lost, web[0].0.record.len), (840, 0));
 }
@@ -175,7 +176,7 @@ proptest! {
     ) {
         let place = Place::new();
         indexed(&place, &lines);
-        let filter = if only { Filter::only(vec![1]) } else { Filter::all() };
+        let filter = if only { Filter::only(vec![StreamNo(1)]) } else { Filter::all() };
         let mut cursor = Cursor::open(&place.dirs, Position::default(), filter.clone());
         let mut all = drain(&mut cursor, read_before);
         delete_all_old_output(&place, per_process, total);
@@ -187,7 +188,7 @@ proptest! {
         let wanted = 10 * lines.iter().filter(|db| !only || !**db).count() as u64;
         prop_assert_eq!(counts(&all), wanted, "one that was reading");
         prop_assert_eq!(counts(&place.all(filter)), wanted, "one that comes later");
-        let text: Vec<u8> = place.all(Filter::only(vec![1])).into_iter().flat_map(|(_, t)| t).collect();
+        let text: Vec<u8> = place.all(Filter::only(vec![StreamNo(1)])).into_iter().flat_map(|(_, t)| t).collect();
         let whole: Vec<u8> = lines.iter().enumerate().filter(|(_, db)| !**db)
             .flat_map(|(at, _)| format!("line {at:04}\n").into_bytes()).collect();
         prop_assert!(whole.ends_with(&text), "what is kept is the newest");

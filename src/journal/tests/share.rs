@@ -8,6 +8,7 @@ use crate::journal::reader::IndexReader;
 use crate::journal::record::{EVENTS, Kind, Record};
 use crate::journal::search::place::{Density, Share, density, share};
 use crate::journal::search::printed::Printed;
+use crate::model::StreamNo;
 
 /// All records of a journal, with their numbers.
 fn all(index: &mut IndexReader) -> Vec<Record> {
@@ -35,7 +36,11 @@ fn many(segment: u64, count: u64) -> Place {
         offset: number / 2 * 10,
         len: 10,
         lines: 1,
-        ..Record::empty(Kind::Text, u16::try_from(1 + number % 2).unwrap(), EPOCH + number * 3)
+        ..Record::empty(
+            Kind::Text,
+            StreamNo(u16::try_from(1 + number % 2).unwrap()),
+            EPOCH + number * 3,
+        )
     };
     writer.append(&(0..count).map(record).collect::<Vec<_>>()).unwrap();
     place
@@ -83,10 +88,10 @@ proptest! {
         for (period, edges) in found.periods.iter().zip(edges.windows(2)) {
             for stream in [1, 2] {
                 let within = |r: &&Record| {
-                    r.stream == stream && r.kind == Kind::Text && (edges[0]..edges[1]).contains(&r.time)
+                    r.stream == StreamNo(stream) && r.kind == Kind::Text && (edges[0]..edges[1]).contains(&r.time)
                 };
                 let bytes: u64 = records.iter().filter(within).map(|r| u64::from(r.len)).sum();
-                prop_assert_eq!(period.get(&stream).copied().unwrap_or(0), bytes);
+                prop_assert_eq!(period.get(&StreamNo(stream)).copied().unwrap_or(0), bytes);
             }
             prop_assert!(!period.contains_key(&EVENTS));
         }
@@ -99,7 +104,8 @@ fn a_share_needs_no_more_than_the_heads_and_one_segment() {
     let mut index = IndexReader::open(&place.dirs);
     for (at, before) in [(0, 0), (99, 500), (100, 500), (551, 2760), (1050, 5250)] {
         let position = Position { record: at, skip: 0 };
-        let found = share(&mut index, &Filter::only(vec![1]), (0, 1050), position).unwrap();
+        let found =
+            share(&mut index, &Filter::only(vec![StreamNo(1)]), (0, 1050), position).unwrap();
         assert_eq!(found, Share { before, all: 5250 }, "{at}");
     }
 }
@@ -117,7 +123,7 @@ fn the_density_of_many_segments_is_estimated() {
     let exact = count / 24 * 10 / 2;
     for period in &periods {
         for stream in [1, 2] {
-            let bytes = period[&stream];
+            let bytes = period[&StreamNo(stream)];
             assert!(bytes.abs_diff(exact) <= 20, "{bytes} {exact}");
         }
     }
@@ -134,10 +140,10 @@ fn what_is_printed_is_counted_as_it_comes() {
     // By name: db, web.
     for at in 1..=50 {
         web.append(EPOCH + at, b"ten bytes\n");
-        ingest.wake(1, u64::MAX).unwrap();
+        ingest.wake(StreamNo(1), u64::MAX).unwrap();
         if at == 20 {
             db.append(EPOCH + at, b"five\n");
-            ingest.wake(2, u64::MAX).unwrap();
+            ingest.wake(StreamNo(2), u64::MAX).unwrap();
             assert_eq!(count(), [5, 200]);
         }
     }

@@ -5,6 +5,7 @@ use crate::journal::format::Summary;
 use crate::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::journal::split::{Fed, LONGEST_RECORD, Lost, MarkerTrust, Splitter};
 use crate::model::LifeId;
+use crate::model::StreamNo;
 use crate::protocol::marker::{INTRO, Marker};
 
 /// The contents of a stream, independent of how it was cut.
@@ -17,7 +18,7 @@ enum Item {
 }
 
 fn splitter(trust: MarkerTrust) -> Splitter {
-    Splitter::new(&Summary { stream: 1, ..Summary::default() }, 0, trust)
+    Splitter::new(&Summary { stream: StreamNo(1), ..Summary::default() }, 0, trust)
 }
 
 /// Feed everything, as with a wake-up at each cut.

@@ -3,6 +3,7 @@ use crate::journal::cursor::{Filter, Position};
 use crate::journal::reader::IndexReader;
 use crate::journal::search::page::{Pager, Want};
 use crate::journal::search::styled::{Row, Styles};
+use crate::model::StreamNo;
 use crate::model::sgr::{Attribute, Color};
 
 /// A row with its colours: `text` plain, `1:text` in colour 1.
@@ -16,7 +17,8 @@ fn shown(rows: &[Row]) -> String {
 }
 
 fn all(place: &Place, from: usize) -> Vec<String> {
-    let mut pager = Pager::new(IndexReader::open(&place.dirs), Filter::only(vec![1, 2]));
+    let mut pager =
+        Pager::new(IndexReader::open(&place.dirs), Filter::only(vec![StreamNo(1), StreamNo(2)]));
     let step = pager.down(Position::default(), u64::MAX, &Want::entries(99)).unwrap();
     let mut styles = Styles::new(&place.dirs);
     let rows = |kept: &crate::journal::search::select::Kept| styles.rows(&kept.entry()).unwrap();
@@ -36,8 +38,8 @@ fn a_colour_stays_on_until_it_is_switched_off_wherever_a_page_begins() {
         let time = EPOCH + at as u64 * SECOND;
         web.append(time, text.as_bytes());
         db.append(time, b"db\n");
-        ingest.wake(1, u64::MAX).unwrap();
-        ingest.wake(2, u64::MAX).unwrap();
+        ingest.wake(StreamNo(1), u64::MAX).unwrap();
+        ingest.wake(StreamNo(2), u64::MAX).unwrap();
     }
     let lines = ["plain |1:red", "db", "1:red too", "db", "1:red| off", "db", "2:green|\tx", "db"];
     for from in 0..lines.len() {
@@ -50,7 +52,7 @@ fn a_line_drawn_in_several_rows_has_all_of_them() {
     let place = Place::new();
     let mut web = place.sink(1, 1 << 20);
     web.append(EPOCH, b"one\x1b[1A\r\x1b[Ktwo\nold\rnew\n");
-    place.ingest().wake(1, u64::MAX).unwrap();
+    place.ingest().wake(StreamNo(1), u64::MAX).unwrap();
     assert_eq!(all(&place, 0), ["one / two", "new"]);
 }
 
@@ -59,7 +61,7 @@ fn attributes_have_names() {
     let place = Place::new();
     let mut web = place.sink(1, 1 << 20);
     web.append(EPOCH, b"\x1b[1;4;7;9;38;2;1;2;3;44mx\x1b[mrest\n");
-    place.ingest().wake(1, u64::MAX).unwrap();
+    place.ingest().wake(StreamNo(1), u64::MAX).unwrap();
     let mut pager = Pager::new(IndexReader::open(&place.dirs), Filter::all());
     let step = pager.down(Position::default(), u64::MAX, &Want::entries(9)).unwrap();
     let rows = Styles::new(&place.dirs).rows(&step.entries[0].entry()).unwrap();

@@ -8,6 +8,7 @@ use crate::journal::record::Kind;
 use crate::journal::segment::LOG;
 use crate::journal::stream::Read;
 use crate::journal::text_reader::TextReader;
+use crate::model::StreamNo;
 
 /// Two streams with records of all sizes, in many segments.
 fn place() -> Place {
@@ -24,13 +25,13 @@ fn place() -> Place {
             text.extend_from_slice(format!("{line} some words of a line\n").as_bytes());
         }
         sinks[usize::from(stream)].append(EPOCH + turn, &text);
-        ingest.wake(stream + 1, u64::MAX).unwrap();
+        ingest.wake(StreamNo(stream + 1), u64::MAX).unwrap();
     }
     place
 }
 
 /// All chunks of a cursor.
-fn read(mut cursor: Cursor) -> Vec<(u64, u64, u16, u64, Vec<u8>)> {
+fn read(mut cursor: Cursor) -> Vec<(u64, u64, StreamNo, u64, Vec<u8>)> {
     let (mut chunks, mut buffer) = (vec![], vec![]);
     while let Some(chunk) = cursor.next(u64::MAX, &mut buffer).unwrap() {
         assert!(chunk.record.kind != Kind::Text || buffer.len() == chunk.record.len as usize);
@@ -50,7 +51,8 @@ fn both(place: &Place, at: Position, filter: &Filter) -> usize {
 #[test]
 fn it_reads_the_same() {
     let place = place();
-    for filter in [Filter::all(), Filter::only(vec![1]), Filter::only(vec![2])] {
+    for filter in [Filter::all(), Filter::only(vec![StreamNo(1)]), Filter::only(vec![StreamNo(2)])]
+    {
         for (record, skip) in [(0, 0), (0, 77), (9, 0), (40, 5)] {
             both(&place, Position { record, skip }, &filter);
         }
@@ -80,9 +82,9 @@ fn it_counts_the_same_losses() {
 fn a_length_that_is_a_lie_takes_no_room() {
     let place = Place::new();
     place.sink(1, 1 << 20).append(EPOCH, b"five\n");
-    place.ingest().wake(1, u64::MAX).unwrap();
+    place.ingest().wake(StreamNo(1), u64::MAX).unwrap();
     let (mut texts, mut buffer) = (TextReader::new(&place.dirs), vec![]);
-    let read = texts.read(1, 0, u32::MAX as usize, &mut buffer).unwrap();
+    let read = texts.read(StreamNo(1), 0, u32::MAX as usize, &mut buffer).unwrap();
     assert_eq!((read, &buffer[..]), (Read::Bytes(5), &b"five\n"[..]));
     assert!(buffer.capacity() < 64 << 20, "{}", buffer.capacity());
 }

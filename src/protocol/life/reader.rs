@@ -1,11 +1,11 @@
 //! Reading a life file: following a live one, and evaluating that of a dead run.
 
-use crate::model::ProcessId;
 use std::fs::File;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 
 use super::{LifeEntry, LifeEvent};
+use crate::model::ProcessId;
 use crate::sys::files;
 
 /// How much of a life file is read at once.

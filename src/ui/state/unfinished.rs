@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use super::entry::LogEntry;
 use super::msg::Choice;
-use crate::model::ProcName;
 use crate::model::request::{Head, Partial};
 use crate::model::time::Timestamp;
 use crate::model::unfinished::{ASKS_AFTER, PromptTimer, is_prompt};
+use crate::model::{ProcName, StreamNo};
 
 /// The unfinished lines, by the number of their stream.
 #[derive(Debug, Default)]
 pub(super) struct Unfinished {
     timer: PromptTimer<Timestamp>,
-    lines: BTreeMap<u16, GrowingLine>,
+    lines: BTreeMap<StreamNo, GrowingLine>,
 }
 
 #[derive(Debug)]

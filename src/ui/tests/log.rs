@@ -7,6 +7,7 @@ use pretty_assertions::assert_eq;
 use super::{World, at, time};
 use crate::journal::cursor::Position;
 use crate::journal::search::styled::rows_of_text;
+use crate::model::StreamNo;
 use crate::model::request::{Head, Partial};
 use crate::ui::draw::theme::Theme;
 use crate::ui::keys::Key;
@@ -281,7 +282,7 @@ fn a_prompt_that_was_there_before_is_as_old_as_it_is() {
     world.passed = Duration::from_secs(300);
     world.send(Msg::Alarm);
     world.answers = false;
-    let partial = Partial { stream: 1, start: 10, end: 15 };
+    let partial = Partial { stream: StreamNo(1), start: 10, end: 15 };
     let head = Head { records: 10, partials: vec![partial], ..Head::default() };
     world.send(Msg::Head(head));
     let position = Position { record: u64::MAX, skip: 1 };

@@ -32,7 +32,7 @@ use crate::journal::search::place::Share;
 use crate::journal::search::styled::rows_of_text;
 use crate::model::request::{Head, Partial, ProcessState};
 use crate::model::time::Timestamp;
-use crate::model::{ProcName, ProcessStatus};
+use crate::model::{ProcName, ProcessStatus, StreamNo};
 
 /// Some time in the afternoon.
 const NOON: u64 = 1_763_733_900_000_000_000;
@@ -110,7 +110,7 @@ impl World {
     fn announce(&mut self) {
         let records = self.lines.len() as u64;
         let partial = |(_, text): &(_, String)| Partial {
-            stream: 1,
+            stream: StreamNo(1),
             start: records,
             end: records + text.len() as u64,
         };

@@ -6,6 +6,7 @@ mod props;
 
 use super::{Renderer, Unfinished};
 use crate::journal::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
+use crate::model::StreamNo;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId};
 use crate::view::paint::{Mode, Style};
@@ -29,7 +30,7 @@ fn record(kind: Kind, stream: u16) -> Record {
         life: Some(LifeId::FIRST),
         seq: 0,
         value: 0,
-        stream,
+        stream: StreamNo(stream),
         kind,
         flags: 0,
     }
@@ -42,6 +43,7 @@ impl Bench {
 
     fn styled(style: Style) -> Self {
         let names = [(1, "web", 2), (2, "worker", 3), (3, "db", 42)];
+        let names = names.map(|(number, name, color)| (StreamNo(number), name, color));
         Self { renderer: Renderer::new(style, &names), out: vec![], ends: [0; 8] }
     }
 
@@ -65,7 +67,7 @@ impl Bench {
 
     /// A record with neither text nor marker.
     fn bare(&mut self, record: Record) -> &mut Self {
-        let offset = self.ends[usize::from(record.stream)];
+        let offset = self.ends[usize::from(record.stream.0)];
         let record = Record { offset, ..record };
         self.renderer.render(&record, b"", 0, &mut self.out);
         self
@@ -73,7 +75,7 @@ impl Bench {
 
     fn event(&mut self, json: &str) -> &mut Self {
         let text = format!("{json}\n");
-        let record = record(Kind::Event, EVENTS);
+        let record = record(Kind::Event, EVENTS.0);
         self.renderer.render(&record, text.as_bytes(), 0, &mut self.out);
         self
     }
@@ -81,7 +83,12 @@ impl Bench {
     /// The present state of the unfinished line of the stream. Its record comes later.
     fn partial(&mut self, stream: u16, text: &[u8]) -> &mut Self {
         let end = self.ends[usize::from(stream)] + text.len() as u64;
-        let line = Unfinished { stream, text, end, time: Timestamp::from_nanos(1_000_000_000) };
+        let line = Unfinished {
+            stream: StreamNo(stream),
+            text,
+            end,
+            time: Timestamp::from_nanos(1_000_000_000),
+        };
         self.renderer.partial(line, &mut self.out);
         self
     }

@@ -14,7 +14,7 @@ use crate::journal::search::runs;
 use crate::journal::search::select::Query;
 use crate::journal::streams::Stream;
 use crate::model::request::ProcessState;
-use crate::model::{Exit, ProcName};
+use crate::model::{Exit, ProcName, StreamNo};
 
 /// Reads from the journal whether the condition was met.
 pub(super) struct ConditionReader {
@@ -73,7 +73,7 @@ impl Exits {
             names => names.iter().any(|word| stream.is_meant(word)),
         };
         let streams = source.streams.iter();
-        let numbers: Vec<u16> = streams.clone().map(|stream| stream.number).collect();
+        let numbers: Vec<StreamNo> = streams.clone().map(|stream| stream.number).collect();
         let named = streams.filter(meant);
         let last = named.map(|stream| (stream.name.clone(), None)).collect();
         let mut index = source.index();
@@ -112,7 +112,7 @@ pub(super) struct Search {
     /// The number of records when the search began.
     pub(super) upto: u64,
     /// The streams in which the line was found.
-    found: Vec<u16>,
+    found: Vec<StreamNo>,
     streams: Vec<Stream>,
     expression: String,
     /// The processes that must print it.
@@ -131,7 +131,7 @@ impl Search {
         let streams = filter.streams.clone().unwrap_or_default();
         let starts = runs::last_starts(&mut index, &streams, upto).map_err(unreadable)?;
         // If a process has not started yet, all its output counts.
-        let first = |stream: &u16| (*stream, starts.get(stream).copied().unwrap_or(upto));
+        let first = |stream: &StreamNo| (*stream, starts.get(stream).copied().unwrap_or(upto));
         let starts: std::collections::HashMap<_, _> = streams.iter().map(first).collect();
         let record = starts.values().min().copied().unwrap_or(upto);
         let cursor =

@@ -3,6 +3,7 @@
 use pretty_assertions::assert_eq;
 
 use super::*;
+use crate::model::StreamNo;
 use crate::model::time::Timestamp;
 use crate::view::paint::Stamp;
 
@@ -379,7 +380,7 @@ fn unknown_events_and_streams_do_no_harm() {
         .event(r#"{"event":"e","name":"nobody","text":"one\ntwo"}"#)
         .text(7, b"x\r\n");
     assert_eq!(bench.taken(), r"system | one\nsystem | two\n#7     | x\n");
-    bench.renderer.add(7, "late-comer", 1);
+    bench.renderer.add(StreamNo(7), "late-comer", 1);
     bench.text(7, b"y\r\n").text(1, b"z\r\n");
     assert_eq!(bench.taken(), r"late-comer | y\nweb        | z\n");
 }

@@ -3,6 +3,7 @@
 use pretty_assertions::assert_eq;
 
 use super::*;
+use crate::model::StreamNo;
 use crate::model::time::Timestamp;
 
 const WEB: &str = r"\x1b[1;38;5;2mweb   \x1b[0m | ";
@@ -129,23 +130,24 @@ fn an_unfinished_character_is_not_shown_in_halves() {
 fn only_new_bytes_need_be_read() {
     let mut bench = Bench::new(COLOR);
     bench.text(1, b"line\r\n").taken();
-    assert_eq!(bench.renderer.wanted_from(1, 6), 6);
+    assert_eq!(bench.renderer.wanted_from(StreamNo(1), 6), 6);
     bench.partial(1, b"name? ").taken();
-    assert_eq!(bench.renderer.wanted_from(1, 6), 12);
-    let line = Unfinished { stream: 1, text: b"bo", end: 14, time: Timestamp::EPOCH };
+    assert_eq!(bench.renderer.wanted_from(StreamNo(1), 6), 12);
+    let line = Unfinished { stream: StreamNo(1), text: b"bo", end: 14, time: Timestamp::EPOCH };
     bench.renderer.partial(line, &mut bench.out);
     assert_eq!(bench.taken(), "bo");
     bench.renderer.partial(Unfinished { end: 13, text: b"b", ..line }, &mut bench.out);
     assert_eq!(bench.taken(), "", "an old head");
     assert_eq!(bench.text(1, b"name? bob\r\n").taken(), r"b\n");
-    assert_eq!(bench.renderer.wanted_from(9, 3), 3, "an unknown stream");
+    assert_eq!(bench.renderer.wanted_from(StreamNo(9), 3), 3, "an unknown stream");
 }
 
 #[test]
 fn a_part_of_a_long_line_may_be_known_by_its_record_already() {
     let mut bench = Bench::new(COLOR);
     assert_eq!(bench.flagged(1, b"long ", TO_BE_CONTINUED).taken(), "");
-    let line = Unfinished { stream: 1, text: b"long line", end: 9, time: Timestamp::EPOCH };
+    let line =
+        Unfinished { stream: StreamNo(1), text: b"long line", end: 9, time: Timestamp::EPOCH };
     bench.renderer.partial(line, &mut bench.out);
     assert_eq!(bench.taken(), format!("{WEB}long line"));
     assert_eq!(bench.flagged(1, b"line is here\r\n", CONTINUES).taken(), r" is here\n");
@@ -154,7 +156,7 @@ fn a_part_of_a_long_line_may_be_known_by_its_record_already() {
 #[test]
 fn a_prompt_shown_too_early_costs_no_line() {
     let mut bench = Bench::new(COLOR);
-    let line = Unfinished { stream: 1, text: b"name? ", end: 12, time: Timestamp::EPOCH };
+    let line = Unfinished { stream: StreamNo(1), text: b"name? ", end: 12, time: Timestamp::EPOCH };
     bench.renderer.partial(line, &mut bench.out);
     bench.taken();
     let shown = bench.text(1, b"line\r\n").text(1, b"name? bob\r\n").taken();
