@@ -5,7 +5,6 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::report::CrashReport;
-use super::summary::Summary;
 use crate::journal::Dirs;
 use crate::journal::streams::{Stream, is_meant};
 use crate::model::ProcName;
@@ -51,8 +50,7 @@ impl Reports {
     pub fn list(&self) -> io::Result<Vec<StoredReport>> {
         let mut found = list(&self.dir)?;
         if let Some(owner) = &self.owner {
-            let is_own = |report: Summary| report.run.starts_with(owner);
-            found.retain(|found| Summary::read(found).is_some_and(is_own));
+            found.retain(|found| run_of(&found.path).is_some_and(|run| run.starts_with(owner)));
         }
         Ok(found)
     }
@@ -124,6 +122,20 @@ pub fn read(path: &Path) -> io::Result<CrashReport> {
     })
 }
 
+/// The run of a report, which any version can have written; `None` if it is none.
+fn run_of(path: &Path) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Brief {
+        tmo: Details,
+    }
+    #[derive(serde::Deserialize)]
+    struct Details {
+        run: String,
+    }
+    let brief: Brief = serde_json::from_slice(&files::read_plain(path).ok()?).ok()?;
+    Some(brief.tmo.run)
+}
+
 /// Write a report under a new name and remove the oldest ones if there are too many. If the life
 /// already has a report, nothing is written: the earlier writer was killed before it could record
 /// its success.
@@ -192,8 +204,7 @@ pub fn prune(dir: &Path, keep: usize, run: &str) -> io::Result<()> {
         return Ok(());
     }
     let own = project_of(run);
-    let is_own = |report: Summary| project_of(&report.run) == own;
-    found.retain(|found| Summary::read(found).is_some_and(is_own));
+    found.retain(|found| run_of(&found.path).is_some_and(|run| project_of(&run) == own));
     let old = found.len().saturating_sub(keep);
     found[..old].iter().try_for_each(|old| fs::remove_file(&old.path))
 }

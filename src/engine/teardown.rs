@@ -141,7 +141,7 @@ impl Engine {
     fn force(&self) {
         let server = self.saved.tmux.iter().map(TmuxServer::id);
         for id in server.chain(self.panes.iter().filter_map(|pane| pane.shim)) {
-            tracing::warn!(id.pid, "did not go in time: killed");
+            tracing::warn!(pid = id.pid, "did not go in time: killed");
             // If this is refused, or the process is gone, nothing else can be done.
             let _ = sys::signal(id, nix::libc::SIGKILL);
         }

@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::samples::{SECOND, Sample, Samples};
-use super::source::state;
+use super::source::{of_ended, state};
 use crate::api::history::UnfinishedLine;
 use crate::client::{Backoff, Client, ClientError, HeadEvent, WatchEvent};
 use crate::journal::search::access::RunHistory;
@@ -132,9 +132,14 @@ impl Follow {
         }
     }
 
-    /// The run is over: its last state is in its files, whether its supervisor has told its end or not.
+    /// The run is over. Its last state is in its files if they have its end; without it (a full disk, an end by force),
+    /// they show what nobody has told.
     async fn end(&self) {
-        let last = state(&KnownRun { runtime: None, ..self.known.clone() }).await.ok();
+        let mut last = of_ended(self.known.clone()).await;
+        let is_told = self.seen.borrow().state.as_ref().is_some_and(|state| state.quitting);
+        if last.is_none() && !is_told {
+            last = state(&KnownRun { runtime: None, ..self.known.clone() }).await.ok();
+        }
         self.seen.send_modify(|seen| {
             if let Some(state) = last {
                 seen.take_state(state);

@@ -135,7 +135,7 @@ pub(super) async fn state(known: &KnownRun) -> Result<State, ClientError> {
 }
 
 /// The last state of a run whose journal has its end.
-async fn of_ended(known: KnownRun) -> Option<State> {
+pub(super) async fn of_ended(known: KnownRun) -> Option<State> {
     let find = move || {
         let index = IndexReader::open(&known.dirs());
         let is_end = |event: &Logged| matches!(event.what(), Some(What::End { run, .. }) if known.run() == Some(run));

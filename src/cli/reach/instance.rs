@@ -363,11 +363,12 @@ impl Instance {
         heads: &mut HeadStream,
     ) -> Result<HeadEvent, CliError> {
         loop {
-            match heads.next().await {
-                Some(event) => return Ok(event?),
-                // The supervisor was killed. Either a new one is starting, or there is no run any more.
-                None => *heads = self.heads().await?,
+            if let Some(event) = heads.next().await {
+                return Ok(event?);
             }
+            // The supervisor was killed. Either a new one is starting, or there is no run any more.
+            self.warn_of_stopped_supervisor();
+            *heads = self.heads().await?;
         }
     }
 

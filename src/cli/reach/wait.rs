@@ -151,18 +151,22 @@ async fn until(
             ConditionState::So(code) => return Ok(code),
             ConditionState::NotYet(why) => drop(last.replace(why)),
         }
-        let next = instance.next_of(&mut news);
+        let next = news.next();
         // Open ports are not announced, so poll.
         let asks = matches!(what, WaitFor::Port | WaitFor::Up(_));
         let patience = if asks { Duration::from_millis(100) } else { Duration::MAX };
         match tokio::time::timeout(patience, next).await {
-            Err(_) | Ok(Ok(HeadEvent::Leave)) => {}
-            Ok(Ok(HeadEvent::Head(head))) => records = head.records,
-            Ok(Ok(HeadEvent::End(end))) => {
+            Err(_) => {}
+            Ok(Some(Ok(HeadEvent::Head(head)))) => records = head.records,
+            Ok(Some(Ok(HeadEvent::End(end)))) => {
                 let code = || (*what == WaitFor::Exit).then_some(end.code);
                 return seen.at_the_end()?.or_else(code).ok_or_else(|| over(&last.borrow()));
             }
-            Ok(Err(_)) => return seen.at_the_end()?.ok_or_else(|| over(&last.borrow())),
+            // The supervisor was killed: another takes over, which may take longer, or the run is over.
+            Ok(Some(Ok(HeadEvent::Leave) | Err(_)) | None) => match instance.heads().await {
+                Ok(fresh) => news = fresh,
+                Err(_) => return seen.at_the_end()?.ok_or_else(|| over(&last.borrow())),
+            },
         }
     }
 }

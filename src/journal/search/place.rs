@@ -33,7 +33,9 @@ pub fn share(
     (floor, upto): (u64, u64),
     at: Position,
 ) -> io::Result<Share> {
+    // What was asked for may have been deleted meanwhile.
     let floor = floor.max(index.first()?);
+    let upto = upto.max(floor);
     let base = text(&index.state_at(floor)?, filter);
     let before = text(&index.state_at(at.record.clamp(floor, upto))?, filter);
     let all = text(&index.state_at(upto)?, filter).saturating_sub(base);

@@ -150,3 +150,11 @@ fn what_is_printed_is_counted_as_it_comes() {
     assert_eq!(count(), [5, 500]);
     assert_eq!(count(), [5, 500]);
 }
+
+#[test]
+fn a_place_whose_end_was_deleted_has_no_text() {
+    let place = many(4, 40);
+    let mut index = IndexReader::open(&place.dirs);
+    let at = Position { record: 7, skip: 3 };
+    assert_eq!(share(&mut index, &Filter::all(), (10, 5), at).unwrap(), Share::default());
+}
