@@ -976,8 +976,8 @@ fn why_tells_that_a_process_did_not_start_in_the_last_run() {
     let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
     world.write(
         "tmo.toml",
-        "[process.db]\ncommand = \"test ! -e bad || exit 5; exec sleep 1000\"\nphase = \"dependency\"\n\
-         ready = { delay = \"100ms\" }\n[process.worker]\ndepends_on = [\"web\"]\n",
+        "[process.db]\ncommand = \"test ! -e bad || exit 5; echo up; exec sleep 1000\"\nphase = \"dependency\"\n\
+         ready = { log = \"up\" }\n[process.worker]\ndepends_on = [\"web\"]\n",
     );
     let failed = || {
         world.write("bad", "");
