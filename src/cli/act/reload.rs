@@ -86,7 +86,7 @@ pub(in crate::cli) fn reload(args: &ReloadArgs) -> Result<u8, CliError> {
     print_warnings(&warnings);
     let lines = reloaded.changes.iter().map(|change| {
         let stopped = stays(&change.0);
-        line(change, &reloaded.plan, &states, (stopped, args.dry_run)) + "\n"
+        line(change, &reloaded.plan, &states, stopped, args.dry_run) + "\n"
     });
     output::print(&lines.collect::<String>())?;
     done
@@ -132,11 +132,10 @@ pub(in crate::cli) async fn reload_from_ui(instance: Instance) -> Result<String,
     let Reloaded { plan, changes } = reloaded;
     let (ask, key) = (Request::Reload { plan: Box::new(fresh) }, request::key());
     request::verdict(instance.ask(async |client| client.request_once(&ask, &key).await).await?)?;
-    let made = changes.iter().filter(|(_, change)| *change != ProcessChange::Unchanged);
-    told.extend(made.map(|change| {
+    for change in changes.iter().filter(|(_, change)| *change != ProcessChange::Unchanged) {
         let stopped = is_stopped(&states, &change.0);
-        line(change, &plan, &states, (stopped, false))
-    }));
+        told.push(line(change, &plan, &states, stopped, false));
+    }
     Ok(if told.is_empty() { "reloaded; nothing has changed".to_owned() } else { told.join("; ") })
 }
 
@@ -253,7 +252,8 @@ fn line(
     (name, change): &(ProcName, ProcessChange),
     plan: &Plan,
     states: &[ProcessState],
-    (stopped, dry_run): (bool, bool),
+    stopped: bool,
+    dry_run: bool,
 ) -> String {
     let would = |did: &str, does: &str| if dry_run { does.to_owned() } else { did.to_owned() };
     let words = match change {

@@ -103,6 +103,7 @@ pub(in crate::cli) async fn with_details<T>(
     let line = ProgressLine::new(words);
     let turning = async {
         while line.is_visible() {
+            // Each frame of the animation is shown for this long.
             tokio::time::sleep(TURN).await;
             line.turn();
         }

@@ -1,7 +1,7 @@
 //! Finds the owners of connections and listeners: with `sock_diag(7)`, or with `/proc/net/tcp` on kernels
 //! without it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use super::{info, pids, read_kernel, sock_diag};
@@ -57,8 +57,9 @@ pub fn tcp_listener_owners(at: SocketAddr) -> Option<Vec<u32>> {
 /// All listening sockets; `None` if the system does not provide them.
 fn listening() -> Option<Vec<SocketLine>> {
     if let Ok(found) = sock_diag::listening() {
-        let nobody = SocketAddr::from(([0; 4], 0));
-        let listening = |(address, socket)| SocketLine::of((canonical(address), nobody), socket);
+        // A socket that listens is connected to nobody.
+        let no_peer = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        let listening = |(address, socket)| SocketLine::of((canonical(address), no_peer), socket);
         return Some(found.into_iter().map(listening).collect());
     }
     listening_in_table()
