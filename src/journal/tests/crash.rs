@@ -28,22 +28,22 @@ fn tear(place: &Place, at: prop::sample::Index) {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+enum WriterStep {
     Write(bool, Vec<u8>),
     Mark(bool, u32),
     Wake(bool),
     Crash(prop::sample::Index),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = WriterStep> {
     let byte =
         prop_oneof![8 => any::<u8>(), 3 => Just(b'\n'), 1 => Just(b'\x1b'), 1 => Just(b'\r')];
     let text = prop::collection::vec(byte, 0..40);
     prop_oneof![
-        4 => (any::<bool>(), text).prop_map(|(db, text)| Step::Write(db, text)),
-        1 => (any::<bool>(), 0u32..6).prop_map(|(db, skip)| Step::Mark(db, skip)),
-        3 => any::<bool>().prop_map(Step::Wake),
-        1 => any::<prop::sample::Index>().prop_map(Step::Crash),
+        4 => (any::<bool>(), text).prop_map(|(db, text)| WriterStep::Write(db, text)),
+        1 => (any::<bool>(), 0u32..6).prop_map(|(db, skip)| WriterStep::Mark(db, skip)),
+        3 => any::<bool>().prop_map(WriterStep::Wake),
+        1 => any::<prop::sample::Index>().prop_map(WriterStep::Crash),
     ]
 }
 
@@ -80,13 +80,13 @@ impl World {
         self.text[at].extend_from_slice(text);
     }
 
-    fn run(&mut self, steps: &[Step]) -> Ingest {
+    fn run(&mut self, steps: &[WriterStep]) -> Ingest {
         let mut ingest = self.ingest();
         for step in steps {
             self.now += SECOND;
             match step {
-                Step::Write(db, text) => self.write(usize::from(*db), text),
-                Step::Mark(db, skip) => {
+                WriterStep::Write(db, text) => self.write(usize::from(*db), text),
+                WriterStep::Mark(db, skip) => {
                     let at = usize::from(*db);
                     self.marks[at] += 1;
                     ingest
@@ -95,10 +95,10 @@ impl World {
                     bytes.extend(std::iter::repeat_n(b'\n', *skip as usize));
                     self.sinks[at].append(self.now, &bytes);
                 }
-                Step::Wake(db) => {
+                WriterStep::Wake(db) => {
                     drop(ingest.wake(StreamNo(1 + u16::from(*db)), u64::MAX).unwrap());
                 }
-                Step::Crash(at) => {
+                WriterStep::Crash(at) => {
                     drop(ingest);
                     tear(&self.place, *at);
                     ingest = self.ingest();

@@ -8,7 +8,7 @@ use crate::model::ProcessStatus;
 use crate::model::plan::AfterInstall;
 
 #[derive(Debug, Clone)]
-enum Step {
+enum OrderStep {
     Up(usize),
     Act(usize, bool),
     Deliver(usize),
@@ -26,27 +26,27 @@ enum Step {
     Quit,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = OrderStep> {
     let id = 0usize..5;
     prop_oneof![
-        4 => id.clone().prop_map(Step::Up),
-        8 => (id.clone(), any::<bool>()).prop_map(|(id, stops)| Step::Act(id, stops)),
-        8 => id.clone().prop_map(Step::Deliver),
-        1 => (id.clone(), any::<u8>()).prop_map(|(id, code)| Step::Die(id, code)),
-        2 => id.clone().prop_map(|id| Step::Die(id, 0)),
+        4 => id.clone().prop_map(OrderStep::Up),
+        8 => (id.clone(), any::<bool>()).prop_map(|(id, stops)| OrderStep::Act(id, stops)),
+        8 => id.clone().prop_map(OrderStep::Deliver),
+        1 => (id.clone(), any::<u8>()).prop_map(|(id, code)| OrderStep::Die(id, code)),
+        2 => id.clone().prop_map(|id| OrderStep::Die(id, 0)),
         2 => (id.clone(), any::<bool>()).prop_map(|(id, runs)| {
-            Step::Install(id, if runs { AfterInstall::Run } else { AfterInstall::Stop })
+            OrderStep::Install(id, if runs { AfterInstall::Run } else { AfterInstall::Stop })
         }),
-        1 => id.clone().prop_map(Step::Update),
-        3 => id.clone().prop_map(Step::Start),
-        3 => id.clone().prop_map(Step::Stop),
-        3 => id.clone().prop_map(Step::Restart),
-        2 => id.prop_map(Step::Change),
-        1 => any::<bool>().prop_map(Step::Remove),
-        3 => (0u16..4).prop_map(Step::Scale),
-        1 => Just(Step::Resume),
-        1 => (0u64..40).prop_map(Step::Wait),
-        1 => Just(Step::Quit),
+        1 => id.clone().prop_map(OrderStep::Update),
+        3 => id.clone().prop_map(OrderStep::Start),
+        3 => id.clone().prop_map(OrderStep::Stop),
+        3 => id.clone().prop_map(OrderStep::Restart),
+        2 => id.prop_map(OrderStep::Change),
+        1 => any::<bool>().prop_map(OrderStep::Remove),
+        3 => (0u16..4).prop_map(OrderStep::Scale),
+        1 => Just(OrderStep::Resume),
+        1 => (0u64..40).prop_map(OrderStep::Wait),
+        1 => Just(OrderStep::Quit),
     ]
 }
 
@@ -119,51 +119,51 @@ proptest! {
                 world.ask(asked, request);
             };
             match step {
-                Step::Up(id) => world.bring_up(id),
-                Step::Act(id, stops) => world.shims[id].act(stops),
-                Step::Deliver(id) => _ = world.deliver(id),
-                Step::Die(id, code) => if world.shims[id].alive {
+                OrderStep::Up(id) => world.bring_up(id),
+                OrderStep::Act(id, stops) => world.shims[id].act(stops),
+                OrderStep::Deliver(id) => _ = world.deliver(id),
+                OrderStep::Die(id, code) => if world.shims[id].alive {
                     may_end |= world.end_life(id, code, &mut seen[id]) && id == 0;
                 },
-                Step::Install(id, then) => {
+                OrderStep::Install(id, then) => {
                     ask(&mut world, Request::Install { name: all[id].to_owned(), then });
                 }
-                Step::Wait(seconds) => {
+                OrderStep::Wait(seconds) => {
                     world.now += seconds * 1_000_000_000;
                     world.input(Input::TimerFired);
                 }
-                Step::Start(id) => ask(&mut world, Request::Start { names: names(&[all[id]]), order: ChangeOrder::default() }),
-                Step::Stop(id) => ask(&mut world, Request::Stop { names: names(&[all[id]]), order: ChangeOrder::default() }),
-                Step::Restart(id) => ask(&mut world, Request::Restart { names: names(&[all[id]]), order: ChangeOrder::default() }),
-                Step::Scale(count) => {
+                OrderStep::Start(id) => ask(&mut world, Request::Start { names: names(&[all[id]]), order: ChangeOrder::default() }),
+                OrderStep::Stop(id) => ask(&mut world, Request::Stop { names: names(&[all[id]]), order: ChangeOrder::default() }),
+                OrderStep::Restart(id) => ask(&mut world, Request::Restart { names: names(&[all[id]]), order: ChangeOrder::default() }),
+                OrderStep::Scale(count) => {
                     ask(&mut world, Request::Scale { counts: [("b".to_owned(), count)].into() });
                     running = Some(count);
                 }
-                Step::Update(_) | Step::Change(_) | Step::Remove(_) if world.machine.run_phase != RunPhase::Running => {}
-                Step::Update(id) => {
+                OrderStep::Update(_) | OrderStep::Change(_) | OrderStep::Remove(_) if world.machine.run_phase != RunPhase::Running => {}
+                OrderStep::Update(id) => {
                     let Some(install) = &mut plan.processes[id].install else { continue };
                     install.version.push('1');
                     reload(&mut world, &mut plan);
                     ask(&mut world, Request::Reload { plan: Box::new(plan.clone()) });
                 }
-                Step::Change(id) => {
+                OrderStep::Change(id) => {
                     plan.processes[id].revision += 1;
                     reload(&mut world, &mut plan);
                     ask(&mut world, Request::Reload { plan: Box::new(plan.clone()) });
                 }
-                Step::Remove(removed) => {
+                OrderStep::Remove(removed) => {
                     let process = &mut plan.processes[2];
                     process.additions += u32::from(process.removed && !removed);
                     process.removed = removed;
                     reload(&mut world, &mut plan);
                     ask(&mut world, Request::Reload { plan: Box::new(plan.clone()) });
                 }
-                Step::Resume => for effect in world.machine.resume(world.now) {
+                OrderStep::Resume => for effect in world.machine.resume(world.now) {
                     if let Effect::Want(id, ShimRequest { want, life, kill }) = effect {
                         world.shims[id].spec = Some((want, life, kill));
                     }
                 },
-                Step::Quit => {
+                OrderStep::Quit => {
                     ask(&mut world, Request::Quit);
                     may_end = true;
                 }

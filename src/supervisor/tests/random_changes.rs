@@ -15,7 +15,7 @@ use DependencyCondition::{Completed, Ready, Started};
 const ALL: [&str; 7] = ["a", "b", "c", "d", "e", "f", "f#2"];
 
 #[derive(Debug, Clone)]
-enum Step {
+enum ChangeStep {
     Turn(usize, bool),
     Deliver(usize),
     Pass(usize),
@@ -29,20 +29,20 @@ enum Step {
     TakeOver,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = ChangeStep> {
     let id = || 0..ALL.len();
     prop_oneof![
-        12 => (id(), any::<bool>()).prop_map(|(id, stops)| Step::Turn(id, stops)),
-        12 => id().prop_map(Step::Deliver),
-        8 => id().prop_map(Step::Pass),
-        3 => (id(), prop_oneof![3 => Just(0), 1 => Just(1)]).prop_map(|(id, c)| Step::Die(id, c)),
-        2 => any::<u8>().prop_map(Step::Start),
-        2 => any::<u8>().prop_map(Step::Stop),
-        3 => any::<u8>().prop_map(Step::Restart),
-        1 => any::<u8>().prop_map(Step::Reload),
-        1 => (1u16..3).prop_map(Step::Scale),
-        1 => Just(Step::Wait),
-        2 => Just(Step::TakeOver),
+        12 => (id(), any::<bool>()).prop_map(|(id, stops)| ChangeStep::Turn(id, stops)),
+        12 => id().prop_map(ChangeStep::Deliver),
+        8 => id().prop_map(ChangeStep::Pass),
+        3 => (id(), prop_oneof![3 => Just(0), 1 => Just(1)]).prop_map(|(id, c)| ChangeStep::Die(id, c)),
+        2 => any::<u8>().prop_map(ChangeStep::Start),
+        2 => any::<u8>().prop_map(ChangeStep::Stop),
+        3 => any::<u8>().prop_map(ChangeStep::Restart),
+        1 => any::<u8>().prop_map(ChangeStep::Reload),
+        1 => (1u16..3).prop_map(ChangeStep::Scale),
+        1 => Just(ChangeStep::Wait),
+        2 => Just(ChangeStep::TakeOver),
     ]
 }
 
@@ -313,51 +313,51 @@ impl Watched {
         self.input(Input::Request(self.asked, request, None));
     }
 
-    fn take(&mut self, step: &Step) {
+    fn take(&mut self, step: &ChangeStep) {
         let words = |ids: &BTreeSet<usize>| ids.iter().map(|id| ALL[*id].to_owned()).collect();
         let order = ChangeOrder::Dependencies;
         let none = BTreeSet::new();
         match *step {
-            Step::Turn(id, stops) => self.turn(id, stops),
-            Step::Deliver(id) => _ = self.deliver(id),
-            Step::Pass(id) => {
+            ChangeStep::Turn(id, stops) => self.turn(id, stops),
+            ChangeStep::Deliver(id) => _ = self.deliver(id),
+            ChangeStep::Pass(id) => {
                 if let Phase::Running { life, .. } = self.world.machine.procs[id].phase {
                     self.input(Input::Passed(ProcId::at(id), life, 0));
                 }
             }
-            Step::Die(id, code) => {
+            ChangeStep::Die(id, code) => {
                 if self.world.shims[id].alive {
                     self.world.shims[id].die(Exit::Code(code));
                 }
             }
-            Step::Start(mask) => {
+            ChangeStep::Start(mask) => {
                 let up = self.named(mask);
                 if !up.is_empty() {
                     self.account.request(&self.world.machine, &none, &up);
                     self.ask(Request::Start { names: words(&up), order });
                 }
             }
-            Step::Stop(mask) => {
+            ChangeStep::Stop(mask) => {
                 let down = self.named(mask);
                 if !down.is_empty() {
                     self.account.request(&self.world.machine, &down, &none);
                     self.ask(Request::Stop { names: words(&down), order });
                 }
             }
-            Step::Restart(mask) => {
+            ChangeStep::Restart(mask) => {
                 let set = self.named(mask);
                 if !set.is_empty() {
                     self.account.request(&self.world.machine, &set, &set);
                     self.ask(Request::Restart { names: words(&set), order });
                 }
             }
-            Step::Reload(mask) => self.reload(mask),
-            Step::Scale(count) => self.scale(count),
-            Step::Wait => {
+            ChangeStep::Reload(mask) => self.reload(mask),
+            ChangeStep::Scale(count) => self.scale(count),
+            ChangeStep::Wait => {
                 self.world.now += 1_000_000_000;
                 self.input(Input::TimerFired);
             }
-            Step::TakeOver => self.take_over(),
+            ChangeStep::TakeOver => self.take_over(),
         }
     }
 

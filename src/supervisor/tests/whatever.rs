@@ -9,7 +9,7 @@ use crate::model::rules::FailureAction;
 use crate::supervisor::Ready;
 
 #[derive(Debug, Clone, Copy)]
-enum Step {
+enum MachineStep {
     Turn(usize, bool),
     Deliver(usize),
     Pass(usize, usize),
@@ -22,50 +22,50 @@ enum Step {
     Quit,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = MachineStep> {
     let id = 0usize..5;
     prop_oneof![
-        8 => (id.clone(), any::<bool>()).prop_map(|(id, stops)| Step::Turn(id, stops)),
-        8 => id.clone().prop_map(Step::Deliver),
-        6 => (id.clone(), 0usize..2).prop_map(|(id, check)| Step::Pass(id, check)),
-        3 => (id.clone(), prop_oneof![Just(0), Just(0), any::<u8>()]).prop_map(|(id, c)| Step::Die(id, c)),
-        1 => (id.clone(), any::<bool>()).prop_map(|(id, stop)| Step::Fail(id, stop)),
-        1 => id.clone().prop_map(Step::Look),
-        4 => (id, 0u8..3).prop_map(|(id, verb)| Step::EngineRequest(id, verb)),
-        2 => (0u64..20).prop_map(Step::Wait),
-        1 => Just(Step::Resume),
-        1 => Just(Step::Quit),
+        8 => (id.clone(), any::<bool>()).prop_map(|(id, stops)| MachineStep::Turn(id, stops)),
+        8 => id.clone().prop_map(MachineStep::Deliver),
+        6 => (id.clone(), 0usize..2).prop_map(|(id, check)| MachineStep::Pass(id, check)),
+        3 => (id.clone(), prop_oneof![Just(0), Just(0), any::<u8>()]).prop_map(|(id, c)| MachineStep::Die(id, c)),
+        1 => (id.clone(), any::<bool>()).prop_map(|(id, stop)| MachineStep::Fail(id, stop)),
+        1 => id.clone().prop_map(MachineStep::Look),
+        4 => (id, 0u8..3).prop_map(|(id, verb)| MachineStep::EngineRequest(id, verb)),
+        2 => (0u64..20).prop_map(MachineStep::Wait),
+        1 => Just(MachineStep::Resume),
+        1 => Just(MachineStep::Quit),
     ]
 }
 
 impl World {
-    fn take(&mut self, step: &Step, asked: &mut u64) {
+    fn take(&mut self, step: &MachineStep, asked: &mut u64) {
         match *step {
-            Step::Turn(id, stops) => {
+            MachineStep::Turn(id, stops) => {
                 self.bring_up(id);
                 self.shims[id].act(stops);
             }
-            Step::Deliver(id) => _ = self.deliver(id),
-            Step::Pass(id, check) => {
+            MachineStep::Deliver(id) => _ = self.deliver(id),
+            MachineStep::Pass(id, check) => {
                 let Some(life) = self.machine.procs[id].current_life() else { return };
                 self.input(Input::Passed(ProcId::at(id), life, check));
             }
-            Step::Die(id, code) => {
+            MachineStep::Die(id, code) => {
                 if self.shims[id].alive {
                     self.shims[id].die(Exit::Code(code));
                 }
             }
-            Step::Fail(id, stop) => {
+            MachineStep::Fail(id, stop) => {
                 let action = if stop { FailureAction::Break } else { FailureAction::Restart };
                 let Some(life) = self.machine.procs[id].current_life() else { return };
                 self.input(Input::Failing(ProcId::at(id), life, action, "x".into()));
             }
-            Step::Look(id) => {
+            MachineStep::Look(id) => {
                 let Some(life) = self.machine.procs[id].current_life() else { return };
                 self.input(Input::CheckFailed(ProcId::at(id), life, 0, "x".into()));
                 self.input(Input::LivenessChecked(ProcId::at(id), life, Some("x".into())));
             }
-            Step::EngineRequest(id, verb) => {
+            MachineStep::EngineRequest(id, verb) => {
                 *asked += 1;
                 let names = names(&[NAMES[id]]);
                 self.ask(
@@ -77,11 +77,11 @@ impl World {
                     },
                 );
             }
-            Step::Wait(seconds) => {
+            MachineStep::Wait(seconds) => {
                 self.now += seconds * 1_000_000_000;
                 self.input(Input::TimerFired);
             }
-            Step::Resume => {
+            MachineStep::Resume => {
                 // Save and load the state.
                 let text = serde_json::to_string(&self.machine).unwrap();
                 let mut machine: Supervisor = serde_json::from_str(&text).unwrap();
@@ -94,7 +94,7 @@ impl World {
                     self.effect(effect);
                 }
             }
-            Step::Quit => {
+            MachineStep::Quit => {
                 *asked += 1;
                 self.ask(*asked, Request::Quit);
             }

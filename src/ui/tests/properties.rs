@@ -10,7 +10,7 @@ use crate::ui::state::log::ScrollPosition;
 use crate::ui::state::msg::{Mouse, Msg};
 
 #[derive(Debug, Clone)]
-enum Step {
+enum InterfaceStep {
     Key(Key),
     Letters(String),
     Resize(u16, u16),
@@ -19,7 +19,7 @@ enum Step {
     Mouse(Mouse),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = InterfaceStep> {
     let keys: Vec<Key> = ACTIONS.iter().flat_map(|entry| entry.keys.iter().copied()).collect();
     let mouse = prop_oneof![
         (-3isize..4, 0u16..100, 0u16..40).prop_map(|(rows, x, y)| Mouse::Wheel(rows, x, y)),
@@ -28,12 +28,12 @@ fn step() -> impl Strategy<Value = Step> {
         (0u16..100, 0u16..40).prop_map(|(x, y)| Mouse::Release(x, y)),
     ];
     prop_oneof![
-        8 => proptest::sample::select(keys).prop_map(Step::Key),
-        1 => "[a-z0-9 .$]{1,6}".prop_map(Step::Letters),
-        2 => (0u16..130, 0u16..45).prop_map(|(width, height)| Step::Resize(width, height)),
-        2 => (1usize..40).prop_map(Step::Print),
-        1 => (1usize..3000).prop_map(Step::Long),
-        2 => mouse.prop_map(Step::Mouse),
+        8 => proptest::sample::select(keys).prop_map(InterfaceStep::Key),
+        1 => "[a-z0-9 .$]{1,6}".prop_map(InterfaceStep::Letters),
+        2 => (0u16..130, 0u16..45).prop_map(|(width, height)| InterfaceStep::Resize(width, height)),
+        2 => (1usize..40).prop_map(InterfaceStep::Print),
+        1 => (1usize..3000).prop_map(InterfaceStep::Long),
+        2 => mouse.prop_map(InterfaceStep::Mouse),
     ]
 }
 
@@ -72,12 +72,12 @@ proptest! {
         let mut world = World::with_lines((80, 24), lines);
         for step in steps {
             match step {
-                Step::Key(key) => world.key(key),
-                Step::Letters(letters) => world.keys(&letters),
-                Step::Resize(width, height) => world.send(Msg::Resize(width, height)),
-                Step::Print(count) => world.print(count),
-                Step::Long(length) => world.print_line("api", &"x\u{301}日\t".repeat(length)),
-                Step::Mouse(mouse) => world.send(Msg::Mouse(mouse)),
+                InterfaceStep::Key(key) => world.key(key),
+                InterfaceStep::Letters(letters) => world.keys(&letters),
+                InterfaceStep::Resize(width, height) => world.send(Msg::Resize(width, height)),
+                InterfaceStep::Print(count) => world.print(count),
+                InterfaceStep::Long(length) => world.print_line("api", &"x\u{301}日\t".repeat(length)),
+                InterfaceStep::Mouse(mouse) => world.send(Msg::Mouse(mouse)),
             }
             check(&world);
         }
@@ -88,7 +88,7 @@ proptest! {
     fn no_colour_carries_a_meaning_alone(steps in proptest::collection::vec(step(), 1..20)) {
         let mut world = World::with_lines((100, 24), 30);
         for step in steps {
-            if let Step::Key(key) = step {
+            if let InterfaceStep::Key(key) = step {
                 world.key(key);
             }
         }
