@@ -70,6 +70,10 @@ pub enum CliError {
     /// `tmo app` failed.
     #[error(transparent)]
     App(#[from] AppError),
+    /// The users of the web interface can't be read or changed.
+    #[cfg(feature = "web")]
+    #[error(transparent)]
+    WebUsers(#[from] crate::web::users::UsersError),
     /// The request to the supervisor failed.
     #[error(transparent)]
     Client(ClientError),
@@ -93,6 +97,9 @@ pub enum CliError {
     /// A problem with the supervisor's own files.
     #[error(transparent)]
     RuntimeDir(#[from] RuntimeDirError),
+    /// overmind answers, which has no such command.
+    #[error("overmind runs here and can't do that")]
+    OvermindCannot,
     /// It is running already.
     #[error(
         "tmo is already running here (pid {pid}): `tmo connect{flags}` and \
@@ -129,6 +136,12 @@ pub enum CliError {
         /// The error.
         source: std::io::Error,
     },
+    /// A value can't be written as JSON.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// A task of this program has panicked, or was cancelled.
+    #[error(transparent)]
+    Task(#[from] tokio::task::JoinError),
     /// Any other error.
     #[error("{0}")]
     Other(String),

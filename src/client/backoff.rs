@@ -7,6 +7,9 @@ use tokio::time::sleep;
 /// The first pause.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
+/// The longest pause before a view tries again to reach its run.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
 /// Pauses between attempts, each twice as long as the one before.
 #[derive(Debug)]
 pub struct Backoff {

@@ -143,6 +143,9 @@ pub enum ClientError {
         /// The operation that is not possible.
         can_not: String,
     },
+    /// A page of the journal has too many lines, or would never be followed by the last one.
+    #[error("the other side returns other lines than those requested")]
+    OtherLines,
     /// The answer is invalid.
     #[error("the supervisor at {at} gave an answer that is not understood: {what}")]
     Garbled {

@@ -12,6 +12,9 @@ use super::{Client, ClientError, of_process, percent_encoded};
 use crate::api::history::{HistoryAsk, Line};
 use crate::model::untrusted::cleaned_json;
 
+/// Lines per request: keeps an answer small even if every line is long.
+const PAGE: usize = 200;
+
 /// Some lines of the journal.
 #[derive(Debug, Deserialize)]
 pub struct LinePage {
@@ -43,11 +46,15 @@ pub enum Next {
 }
 
 impl Client {
-    /// At most `limit` lines of the journal.
-    pub async fn lines(&self, ask: &HistoryAsk, limit: usize) -> Result<LinePage, ClientError> {
-        let path = format!("/api/lines?{}", encoded(ask, ("limit", &limit.to_string())));
+    /// The first lines of the journal that are asked for.
+    pub async fn lines(&self, ask: &HistoryAsk) -> Result<LinePage, ClientError> {
+        let path = format!("/api/lines?{}", encoded(ask, ("limit", &PAGE.to_string())));
         let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
-        of_process(reply)?.read().map(|Cleaned(page)| page)
+        let Cleaned(page): Cleaned<LinePage> = of_process(reply)?.read()?;
+        if page.lines.len() > PAGE || (page.more && page.next == ask.after) {
+            return Err(ClientError::OtherLines);
+        }
+        Ok(page)
     }
 
     /// What is wrong with this process, or with any, as an object of the API.

@@ -47,7 +47,7 @@ pub use self::events::EventStream;
 pub use self::head::{HeadEvent, HeadStream, WatchEvent};
 pub use self::history::{LinePage, Next};
 pub use self::identify::{Listener, identify_listener};
-pub use backoff::Backoff;
+pub use backoff::{Backoff, LONGEST_PAUSE};
 
 /// An answer larger than this is not from a supervisor.
 const LARGEST_ANSWER: usize = 16 << 20;

@@ -43,7 +43,7 @@ impl Engine {
             tokio::task::yield_now().await;
         }
         for id in ProcId::all(&self.panes) {
-            self.panes[id].marked = self.last_marker(id);
+            self.panes[id].entries.marked = self.last_marker(id);
             self.search_new(id);
         }
         self.recall_outbox();
@@ -65,12 +65,11 @@ impl Engine {
         if started && sink::is_up(&self.panes[id].paths.sink_lock()) {
             self.panes[id].sink_up();
         }
-        self.panes[id].known = seen;
-        self.panes[id].marked = self.last_marker(id);
+        self.panes[id].entries.known = seen;
+        self.panes[id].entries.marked = self.last_marker(id);
         self.ingest.look_at_stderr(self.panes[id].stream)?;
-        for entry in self.panes[id].life.poll()? {
+        for entry in self.panes[id].entries.file.poll()? {
             self.expect(id, &entry);
-            self.panes[id].known = self.panes[id].known.max(entry.seq);
             if let LifeEvent::Stopping { life, .. } = entry.event
                 && self.plan.processes[id].rules.stop_command.is_some()
             {
@@ -80,28 +79,29 @@ impl Engine {
             if entry.seq <= seen {
                 self.note_shim(id, &entry);
             } else {
-                self.panes[id].entries.push_back(entry);
+                self.panes[id].entries.push(entry);
             }
         }
         match &self.saved.supervisor.procs[id].pane {
             // Its life file may have been removed or damaged.
             Pane::Up { shim, start_time, id: pane }
-                if self.panes[id].shim.is_none() && sys::alive((*shim, *start_time).into()) =>
+                if self.panes[id].shim.current.is_none()
+                    && sys::alive((*shim, *start_time).into()) =>
             {
                 let pane = pane.clone();
                 self.shim_up(id, (*shim, *start_time).into(), pane);
             }
             Pane::Up { .. } => {}
             // The dead supervisor knew that this shim is gone, and may have requested another one.
-            Pane::None | Pane::Opening => self.panes[id].shim = None,
+            Pane::None | Pane::Opening => self.panes[id].shim.current = None,
         }
         // A process that was started had a sink. In other cases a sink may still be starting, and
         // no output can have been lost yet.
         let pane = &mut self.panes[id];
-        if pane.shim.is_some() && started {
+        if pane.shim.current.is_some() && started {
             pane.sink_up();
             // The dead supervisor may just have replaced a sink.
-            pane.sink_replaced();
+            pane.entries.sink_replaced();
         }
         self.listen(id)
     }
@@ -127,7 +127,7 @@ impl Engine {
         self.saved.outbox.take_over();
         // Save the number of tries first: a crash that kills each supervisor that examines it must
         // not do so for ever.
-        if let Err(error) = self.runtime.save(&self.saved) {
+        if let Err(error) = self.saved.save(&self.runtime) {
             tracing::error!(%error, "the state can't be saved");
         }
         let (crashes, posts) = self.saved.outbox.items();
@@ -160,12 +160,11 @@ impl Engine {
     fn replay(&mut self) {
         let due = |engine: &Self| {
             ProcId::all(&engine.panes)
-                .filter(|&id| engine.panes[id].awaits_marker().is_none())
-                .filter_map(|id| Some((engine.panes[id].entries.front()?.at, id)))
+                .filter_map(|id| Some((engine.panes[id].entries.next_due()?.at, id)))
                 .min()
         };
         while let Some((_, id)) = due(self) {
-            if let Some(entry) = self.panes[id].next_entry() {
+            if let Some(entry) = self.panes[id].entries.take_due() {
                 self.deliver(id, entry);
                 self.carry_out();
             }

@@ -13,7 +13,7 @@ use super::failure_declarations::FailureDeclarations;
 use super::hooks::{self, Hooks};
 use super::notifications::Notifications;
 use super::outbox::OutboxItem;
-use super::pane_state::{MarkerDeadline, PaneState, Sink};
+use super::pane_state::PaneState;
 use super::persisted_state::PersistedState;
 use super::probes::{Probed, Probes};
 use super::queue::{Event, Finished, Queue};
@@ -216,7 +216,7 @@ impl Engine {
     fn look(&mut self, id: ProcId) {
         let paths = &self.panes[id].paths;
         // Check both: a dying sink releases its lock and the bell one after the other.
-        if self.panes[id].sink != Sink::Up
+        if !self.panes[id].sink.is_up()
             && sink::is_up(&paths.sink_lock())
             && wakeups::is_held(id, &paths.bell(), &self.queue)
         {
@@ -275,7 +275,7 @@ impl Engine {
             return self.due.clear();
         }
         search_recovery::save(&mut self.panes, &self.plan, &mut self.saved);
-        if let Err(error) = self.runtime.save(&self.saved) {
+        if let Err(error) = self.saved.save(&self.runtime) {
             tracing::error!(%error, "the state can't be saved");
         }
         for effect in std::mem::take(&mut self.due) {
@@ -315,23 +315,22 @@ impl Engine {
             self.retain();
         }
         for id in ProcId::all(&self.panes) {
-            if past(self.panes[id].look_due) {
-                self.panes[id].look_due = None;
+            if past(self.panes[id].bell.look_due) {
+                self.panes[id].bell.look_due = None;
                 self.look(id);
                 self.look_again(id);
             }
             self.on_search_alarm(id, past);
-            if past(self.panes[id].shim_due) {
+            if past(self.panes[id].shim.up_due) {
                 self.shim_overdue(id);
             }
-            let pane = &mut self.panes[id];
-            if past(pane.sink_due) {
-                pane.sink_due = None;
+            if past(self.panes[id].sink.up_due) {
+                self.panes[id].sink.up_due = None;
                 self.sink_overdue(id);
             }
-            let overdue = past(self.panes[id].marker_deadline.map(MarkerDeadline::end));
-            if overdue && !(self.wake_sink(id) && self.panes[id].renew_marker_deadline()) {
-                self.panes[id].marker_deadline = None;
+            let overdue = past(self.panes[id].entries.marker_due());
+            if overdue && !(self.wake_sink(id) && self.panes[id].entries.renew_deadline()) {
+                self.panes[id].entries.drop_deadline();
                 self.read(id);
                 self.unmark(id);
                 self.settle_shim(id);

@@ -76,7 +76,7 @@ impl CrashReports {
     /// Remember what is wrong with a life, in case it is ended for that. Anything detected while it
     /// is already being ended is not the reason.
     pub(super) fn blame(&mut self, id: ProcId, life: LifeId, trigger: Trigger, proc: &Proc) {
-        if proc.failed < Some(life) {
+        if proc.marks.failed < Some(life) {
             self.blame.insert(id, (life, trigger));
         }
     }
@@ -84,7 +84,7 @@ impl CrashReports {
     /// Whether a process that is being restarted has just had a report.
     pub(super) fn is_early(&self, id: ProcId, supervisor: &Supervisor) -> bool {
         let proc = &supervisor.procs[id];
-        let again = proc.due.is_some() || proc.goal == Goal::Run;
+        let again = proc.restarts.due.is_some() || proc.goal == Goal::Run;
         again && self.last.get(&id).is_some_and(|last| last.elapsed() < PAUSE)
     }
 

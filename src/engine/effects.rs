@@ -9,7 +9,9 @@ use super::crash_reports::Crashed;
 use super::flag_counts;
 use crate::model::event::{self, Event, Trouble, What};
 use crate::model::plan::{Backend, Install, Plan};
-use crate::model::request::{API, ProcessState, State, TmuxAddress};
+use crate::model::request::{
+    API, ProcessConfig, ProcessEnds, ProcessReadiness, ProcessState, State, TmuxAddress,
+};
 use crate::model::rules::Stage;
 use crate::model::text::OsText;
 use crate::model::{LifeId, ProcId, ProcessId, Untrusted, units};
@@ -126,14 +128,14 @@ impl Engine {
         let proc = &self.saved.supervisor.procs[id];
         let install = process.install.as_ref().filter(|_| proc.installs_in(life));
         let pane = &mut self.panes[id];
-        pane.generation += 1;
+        pane.shim.generation += 1;
         let mut spec = Spec {
-            generation: pane.generation,
+            generation: pane.shim.generation,
             want,
             life,
             kill,
             grace_ms: units::millis(grace),
-            known: pane.known,
+            known: pane.entries.known,
             ..Spec::new(&self.plan, process)
         };
         if let Some(install) = install {
@@ -194,38 +196,45 @@ impl Engine {
         let missed = event::missed(&missed_by).map(Untrusted::from);
         let unready =
             if let Ready::No { why, .. } = &proc.ready { Some(why.clone()) } else { None };
+        let awaits = supervisor.blockers(id).map(|on| supervisor.procs[on].name.clone()).collect();
         ProcessState {
             name: proc.name.clone(),
             state: proc.status(),
             pid: proc.pid(),
-            last_pid: proc.last_pid,
-            exit: proc.phase.exit(),
-            finished: self.has_finished(id),
-            missed_by,
+            last_pid: proc.last.pid,
+            ends: ProcessEnds {
+                exit: proc.phase.exit(),
+                finished: self.has_finished(id),
+                missed_by,
+                failures: proc.failures.times,
+                crash_loop: proc.crash_loop(clock::now()),
+                crashes: proc.exit_stats.crashes,
+                exits: proc.exit_stats.exits(),
+            },
             since: proc.since,
             lives: proc.begun,
-            port: process.port,
-            color: process.color,
-            pane: self.panes[id].pane.clone().filter(|_| !process.rules.no_terminal),
-            no_terminal: process.rules.no_terminal,
+            config: ProcessConfig {
+                port: process.port,
+                color: process.color,
+                no_terminal: process.rules.no_terminal,
+                phase: Some(process.rules.stage).filter(|stage| *stage != Stage::Main),
+                groups: process.rules.groups.clone(),
+                command: Some(process.command.to_string().into()),
+                display: process.rules.display.as_deref().map(Untrusted::from),
+            },
+            pane: self.panes[id].terminal.pane.clone().filter(|_| !process.rules.no_terminal),
             kill_due: proc.kill_due(),
             problem: proc.note.clone(),
             reason: proc.note.as_ref().map(|note| note.to_string().into()).or(missed),
-            ready: Some(proc.is_ready()),
-            not_ready: unready.as_ref().map(|why| why.to_string().into()),
-            unready,
-            open: proc.open_checks().map(|(_, check)| check.probe.clone()).collect(),
-            lacks: proc.lacks().into_iter().map(Untrusted::from).collect(),
-            awaits: supervisor.blockers(id).map(|on| supervisor.procs[on].name.clone()).collect(),
-            failures: proc.failures,
-            crash_loop: proc.crash_loop(clock::now()),
-            crashes: proc.exit_stats.crashes,
-            exits: proc.exit_stats.exits(),
+            readiness: ProcessReadiness {
+                ready: Some(proc.is_ready()),
+                not_ready: unready.as_ref().map(|why| why.to_string().into()),
+                unready,
+                open: proc.open_checks().map(|(_, check)| check.probe.clone()).collect(),
+                lacks: proc.lacks().into_iter().map(Untrusted::from).collect(),
+                awaits,
+            },
             output_bytes: self.ingest.printed(self.panes[id].stream),
-            phase: Some(process.rules.stage).filter(|stage| *stage != Stage::Main),
-            groups: process.rules.groups.clone(),
-            command: Some(process.command.to_string().into()),
-            display: process.rules.display.as_deref().map(Untrusted::from),
             flags: self.panes[id].search.as_ref().map_or_else(Vec::new, |search| {
                 flag_counts::states(&process.rules.flags, search.watcher.book())
             }),

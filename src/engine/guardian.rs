@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::persisted_state::adoptable;
 use crate::model::count;
 use crate::model::event::list;
 use crate::pane::process_tree::{named, named_with_ports};
@@ -106,7 +107,7 @@ fn take_up(
              after `kill -9 {pid}` a new supervisor takes the run over"
         )));
     }
-    let survivors = runtime.adoptable().map_err(|e| failed(e.to_string()))?;
+    let survivors = adoptable(runtime).map_err(|e| failed(e.to_string()))?;
     let mut killed = None;
     if !survivors {
         let fresh = fresh.ok_or_else(|| failed("nothing is left of that run"))?;

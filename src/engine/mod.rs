@@ -25,6 +25,7 @@ mod match_checkpoint;
 mod notifications;
 pub mod outbox;
 mod output_search;
+mod pane_entries;
 mod pane_ingest;
 mod pane_recovery;
 mod pane_spawn;

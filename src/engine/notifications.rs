@@ -113,8 +113,8 @@ impl Notifications {
     ) -> Vec<Action> {
         let crash = ShownCrash {
             at: Instant::now(),
-            since: (proc.failures > 0).then_some(proc.failing_since),
-            is_broken: proc.broken.is_some(),
+            since: (proc.failures.times > 0).then_some(proc.failures.first),
+            is_broken: proc.failures.broken.is_some(),
         };
         let is_known = self.shown.get(&id).is_some_and(|last| last.covers(&crash));
         if !plan.processes[id].rules.notify || is_known {
@@ -124,8 +124,8 @@ impl Notifications {
         let cause = report.cause().map(|cause| cause.text.clone());
         let text = cause.unwrap_or_else(|| "`tmo why` tells more".to_owned());
         let name = &report.process_name;
-        let title = if crash.is_broken && proc.failures > 1 {
-            format!("{name} crashed {}, and is not started again", in_a_row(proc.failures))
+        let title = if crash.is_broken && proc.failures.times > 1 {
+            format!("{name} crashed {}, and is not started again", in_a_row(proc.failures.times))
         } else {
             format!("{name} has crashed")
         };
@@ -252,7 +252,7 @@ mod tests {
         let mut supervisor = Supervisor::new(&plan, Timestamp::EPOCH);
         let mut titles = |failures, since, broken: Option<Broken>| {
             let proc = &mut supervisor.procs[web];
-            (proc.failures, proc.failing_since, proc.broken) =
+            (proc.failures.times, proc.failures.first, proc.failures.broken) =
                 (failures, Timestamp::from_nanos(since), broken);
             let shown = notifications.crash(web, proc, &plan, &report);
             let title = |action| {

@@ -71,13 +71,13 @@ impl PendingCrash {
         let never = crash.started == crash.ended;
         let lived = LifeSummary {
             life: crash.life,
-            pid: proc.last_pid.filter(|_| !never),
+            pid: proc.last.pid.filter(|_| !never),
             started: crash.started,
             ended: crash.ended,
             exit: crash.exit,
             restarts: proc.begun.saturating_sub(1),
         };
-        Self { id: crash.id, lived, failed: proc.failed == Some(crash.life), tries: 0 }
+        Self { id: crash.id, lived, failed: proc.marks.failed == Some(crash.life), tries: 0 }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::core::Engine;
 use super::output_search::OutputSearch;
-use super::pane_state::{Budget, PaneState, Sink};
+use super::pane_state::{Budget, PaneState};
 use super::queue::Event;
 use super::search_lag::most_backlog;
 use super::wakeups;
@@ -85,8 +85,8 @@ impl Engine {
     /// An exit marker is part of the output and is shown as the line that reports the exit. Earlier
     /// actions of the shim, such as killing, must therefore be logged before the output is read.
     fn say_what_came_before(&mut self, id: ProcId) {
-        if self.panes[id].awaits_any_marker() {
-            while let Some(entry) = self.panes[id].next_entry() {
+        if self.panes[id].entries.await_any_marker() {
+            while let Some(entry) = self.panes[id].entries.take_due() {
                 self.deliver(id, entry);
             }
             self.carry_out();
@@ -112,10 +112,10 @@ impl Engine {
     pub(super) fn progressed(&mut self, id: ProcId, progress: &IngestProgress) {
         let pane = &mut self.panes[id];
         if let Some(seen) = progress.markers.last() {
-            pane.marked = u64::from(seen.seq);
+            pane.entries.marked = u64::from(seen.seq);
         }
         if progress.records > 0 {
-            pane.extend_marker_deadline();
+            pane.entries.extend_deadline();
         }
         // A marker that arrived after the life file was read is announced there by now, so read
         // again.
@@ -132,17 +132,16 @@ impl Engine {
         if let Err(error) = self.ingest.look_at_stderr(self.panes[id].stream) {
             return self.trouble(id, Trouble::Unread(error.to_string()));
         }
-        let entries = match self.panes[id].life.poll() {
+        let entries = match self.panes[id].entries.file.poll() {
             Ok(entries) => entries,
             Err(error) => return self.trouble(id, Trouble::LifeFile(error.to_string())),
         };
         if !entries.is_empty() {
-            self.panes[id].is_at_work();
+            self.panes[id].shim.extend_request_due();
         }
         for entry in entries {
             self.expect(id, &entry);
-            self.panes[id].known = self.panes[id].known.max(entry.seq);
-            self.panes[id].entries.push_back(entry);
+            self.panes[id].entries.push(entry);
         }
     }
 
@@ -150,15 +149,15 @@ impl Engine {
     pub(super) fn expect(&mut self, id: ProcId, entry: &LifeEntry) {
         let pane = &mut self.panes[id];
         if let LifeEvent::Unmarked { of, gone } = entry.event {
-            if gone && pane.sink == Sink::Up {
+            if gone && pane.sink.is_up() {
                 // Its sink reads the remaining output and then exits.
-                pane.unmarked = of;
+                pane.entries.unmarked = of;
             } else {
                 self.ingest.unmark(pane.stream, of, Lost::Here);
             }
         }
-        if let Some(expected) = pane.markers.expected(entry)
-            && entry.seq > pane.marked
+        if let Some(expected) = pane.entries.markers.expected(entry)
+            && entry.seq > pane.entries.marked
         {
             self.ingest.expect(pane.stream, expected);
         }
@@ -166,11 +165,11 @@ impl Engine {
 
     /// The awaited marker will not arrive: continue without it.
     pub(super) fn unmark(&mut self, id: ProcId) {
-        if let Some(seq) = self.panes[id].awaits_marker() {
-            self.ingest.unmark(self.panes[id].stream, seq, self.panes[id].lost());
-            if !self.read(id) && self.panes[id].awaits_marker() == Some(seq) {
+        if let Some(seq) = self.panes[id].entries.awaited_marker() {
+            self.ingest.unmark(self.panes[id].stream, seq, self.panes[id].entries.place_of_lost());
+            if !self.read(id) && self.panes[id].entries.awaited_marker() == Some(seq) {
                 // Unreadable output must not block the entries.
-                self.panes[id].marked = seq;
+                self.panes[id].entries.marked = seq;
                 self.deliver_entries(id);
             }
         }
@@ -178,14 +177,14 @@ impl Engine {
 
     /// Pass each entry that is due to the state machine.
     pub(super) fn deliver_entries(&mut self, id: ProcId) {
-        while let Some(entry) = self.panes[id].next_entry() {
+        while let Some(entry) = self.panes[id].entries.take_due() {
             self.deliver(id, entry);
         }
         self.act_on_matches(id, None);
         self.check_ready(id);
-        self.panes[id].set_marker_deadline();
+        self.panes[id].entries.set_deadline();
         if !self.is_under_way(id) {
-            self.panes[id].look_due = None;
+            self.panes[id].bell.look_due = None;
         }
     }
 
@@ -201,19 +200,19 @@ impl Engine {
     /// The shim of this pane is up.
     pub(super) fn shim_up(&mut self, id: ProcId, shim: ProcessId, name: String) {
         let pane = &mut self.panes[id];
-        let known = pane.shim == Some(shim) || pane.awaited == Some(shim);
+        let known = pane.shim.current == Some(shim) || pane.shim.awaited == Some(shim);
         // It is no longer awaited: its exit must not count as that of a later awaited shim.
-        pane.awaited = pane.awaited.filter(|awaited| awaited.pid != shim.pid);
-        if let Some(other) = pane.awaited
+        pane.shim.awaited = pane.shim.awaited.filter(|awaited| awaited.pid != shim.pid);
+        if let Some(other) = pane.shim.awaited
             && ProcessId::now(shim.pid) == Some(shim)
         {
             // The awaited shim would wait until this one has ended.
             self.terminals.give_up(other);
         }
-        pane.shim = Some(shim);
-        pane.last_shim = Some(shim.pid);
-        pane.shim_due = None;
-        pane.pane = Some(name);
+        pane.shim.current = Some(shim);
+        pane.shim.last_pid = Some(shim.pid);
+        pane.shim.up_due = None;
+        pane.terminal.pane = Some(name);
         pane.await_sink();
         if known {
             return;
@@ -229,9 +228,7 @@ impl Engine {
         if let LifeEvent::Up { pid, start_time, pane: name, .. } = &entry.event {
             self.shim_up(id, (*pid, *start_time).into(), name.clone());
         } else if matches!(entry.event, LifeEvent::Down {}) {
-            let pane = &mut self.panes[id];
-            pane.shim = None;
-            pane.ready = None;
+            self.panes[id].shim.forget();
         }
     }
 
@@ -240,9 +237,9 @@ impl Engine {
     pub(super) fn check_ready(&mut self, id: ProcId) {
         let keeps = !self.terminals.have_server();
         let pane = &mut self.panes[id];
-        let Some(shim) = pane.shim.map(|shim| shim.pid) else { return };
-        if (pane.sink == Sink::Up || keeps) && pane.ready != Some(shim) {
-            pane.ready = Some(shim);
+        let Some(shim) = pane.shim.current.map(|shim| shim.pid) else { return };
+        if (pane.sink.is_up() || keeps) && pane.shim.ready != Some(shim) {
+            pane.shim.ready = Some(shim);
             self.decide(Input::PaneReady(id));
         }
     }

@@ -3,7 +3,7 @@
 use nix::libc::{SIGCONT, SIGKILL};
 
 use super::core::Engine;
-use super::pane_state::{PaneState, ShimEnd, Sink};
+use super::pane_state::{PaneState, ShimEnd, SinkStatus};
 use super::queue::Event;
 use super::wakeups;
 use crate::backend::TerminalError;
@@ -24,7 +24,7 @@ impl Engine {
     /// the pane to another sink. A sink that has read its pipe to the end has lost nothing; the pane
     /// must then be piped again only if a person closed just the pipe.
     pub(super) fn sink_gone(&mut self, id: ProcId) {
-        if self.panes[id].sink != Sink::Up {
+        if !self.panes[id].sink.is_up() {
             return;
         }
         if wakeups::is_held(id, &self.panes[id].paths.bell(), &self.queue) {
@@ -32,17 +32,17 @@ impl Engine {
             // bell some time, which gives another event; what it has rung is in the queue.
             return self.panes[id].meet_sink();
         }
-        self.panes[id].sink = Sink::Gone;
+        self.panes[id].sink.status = SinkStatus::Gone;
         self.read(id);
-        let Some(pane) = self.panes[id].pane.clone() else { return };
+        let Some(pane) = self.panes[id].terminal.pane.clone() else { return };
         // A pane without a shim has no more output. When it is opened again, it gets another pipe.
-        let shim = self.panes[id].shim.filter(|shim| crate::sys::alive(*shim));
+        let shim = self.panes[id].shim.current.filter(|shim| crate::sys::alive(*shim));
         if self.saved.supervisor.tmux_gone || shim.is_none() {
             return;
         }
         let lock = self.panes[id].paths.sink_lock();
         let said = sink::said(&lock);
-        let last = self.panes[id].last_sink.map(|said| said.pid);
+        let last = self.panes[id].sink.last.map(|said| said.pid);
         let other = |said: sink::Said| !said.drained && Some(said.pid) != last;
         // The lock file may name a sink that came and went unnoticed.
         if sink::begins(&lock) && said.is_none_or(other) {
@@ -60,7 +60,7 @@ impl Engine {
     /// Whether the death of its last sink, and of one that came and went unnoticed, has lost nothing.
     fn is_lossless(&self, id: ProcId) -> bool {
         let said = sink::said(&self.panes[id].paths.sink_lock());
-        said.or(self.panes[id].last_sink).is_some_and(|said| said.lossless)
+        said.or(self.panes[id].sink.last).is_some_and(|said| said.lossless)
     }
 
     /// Continue a sink that was stopped; returns whether it was. Its pid comes from a file, so
@@ -69,7 +69,7 @@ impl Engine {
         self.panes[id].meet_sink();
         let server = self.saved.tmux.as_ref().map(|server| server.pid);
         let holds = || sink::is_up(&self.panes[id].paths.sink_lock());
-        let sink = self.panes[id].last_sink.and_then(|said| crate::sys::info(said.pid));
+        let sink = self.panes[id].sink.last.and_then(|said| crate::sys::info(said.pid));
         sink.filter(|sink| sink.state == 'T' && (Some(sink.ppid) == server || holds()))
             .is_some_and(|sink| crate::sys::signal(sink.id(), SIGCONT).is_ok())
     }
@@ -144,15 +144,15 @@ impl Engine {
     /// ended in its place.
     pub(super) fn shim_exit(&mut self, id: ProcId, pid: u32, witnessed: bool) {
         self.read(id);
-        let awaited = self.panes[id].awaited.take_if(|awaited| awaited.pid == pid).is_some();
+        let awaited = self.panes[id].shim.awaited.take_if(|awaited| awaited.pid == pid).is_some();
         if awaited && self.saved.supervisor.procs[id].pane == Pane::Opening {
             return self.no_shim(id);
         }
-        if !self.panes[id].is_shim(pid) {
+        if !self.panes[id].shim.is_current(pid) {
             return;
         }
-        self.panes[id].shim_end = Some(ShimEnd { shim: pid, orphans: None });
-        if self.panes[id].says_down() {
+        self.panes[id].shim.end = Some(ShimEnd { pid, orphans: None });
+        if self.panes[id].entries.say_down() {
             return self.settle_shim(id);
         }
         let orphans = Orphans {
@@ -175,7 +175,7 @@ impl Engine {
 
     /// The processes of a killed shim have been ended in its place.
     pub(super) fn orphans_killed(&mut self, id: ProcId, pid: u32, report: OrphanReport) {
-        if let Some(ended) = self.panes[id].shim_end.as_mut().filter(|ended| ended.shim == pid) {
+        if let Some(ended) = self.panes[id].shim.end.as_mut().filter(|ended| ended.pid == pid) {
             ended.orphans = Some(report);
             self.settle_shim(id);
         }
@@ -184,7 +184,8 @@ impl Engine {
     /// Its sink has gone: place the markers that will not arrive any more at the end of the output.
     pub(super) fn settle_markers(&mut self, id: ProcId) {
         let due = |pane: &PaneState| {
-            pane.sink != Sink::Up && pane.awaits_marker().is_some_and(|seq| seq <= pane.unmarked)
+            let awaited = pane.entries.awaited_marker();
+            !pane.sink.is_up() && awaited.is_some_and(|seq| seq <= pane.entries.unmarked)
         };
         while due(&self.panes[id]) {
             self.unmark(id);
@@ -195,12 +196,14 @@ impl Engine {
     /// end. A marker that it had announced arrives with that output or never.
     pub(super) fn settle_shim(&mut self, id: ProcId) {
         let pane = &mut self.panes[id];
-        let Some(ShimEnd { shim: pid, ref orphans }) = pane.shim_end else { return };
-        if pane.is_shim(pid) && orphans.is_none() && !pane.says_down() {
+        let Some(ShimEnd { pid, ref orphans }) = pane.shim.end else { return };
+        if pane.shim.is_current(pid) && orphans.is_none() && !pane.entries.say_down() {
             return;
         }
-        while self.panes[id].is_shim(pid) && self.panes[id].awaits_marker().is_some() {
-            if self.panes[id].sink == Sink::Up {
+        while self.panes[id].shim.is_current(pid)
+            && self.panes[id].entries.awaited_marker().is_some()
+        {
+            if self.panes[id].sink.is_up() {
                 // The sink reads the rest and releases its bell. If it hangs, the timeout of the
                 // marker applies.
                 self.wake_sink(id);
@@ -208,13 +211,12 @@ impl Engine {
             }
             self.unmark(id);
         }
-        let ended = self.panes[id].shim_end.take();
-        if !self.panes[id].is_shim(pid) {
+        let ended = self.panes[id].shim.end.take();
+        if !self.panes[id].shim.is_current(pid) {
             return;
         }
         let Some(report) = ended.and_then(|ended| ended.orphans) else { return };
-        self.panes[id].shim = None;
-        self.panes[id].ready = None;
+        self.panes[id].shim.forget();
         if !report.exempt.is_empty() {
             let list = named_with_ports(&report.exempt);
             self.trouble(id, Trouble::LeftRunning(list.iter().map(Member::to_string).collect()));
@@ -237,21 +239,21 @@ impl Engine {
             return;
         }
         let proc = &self.saved.supervisor.procs[id];
-        let deaf = self.panes[id].is_unresponsive();
+        let deaf = self.panes[id].shim.is_unresponsive();
         if let (true, Some(shim)) = (deaf, proc.pane.shim()) {
-            self.panes[id].shim_deadline = None;
+            self.panes[id].shim.request_due = None;
             self.trouble(id, Trouble::ShimDeaf);
             // If it is gone already, its exit is on its way as an event.
             let _ = crate::sys::signal(shim, SIGKILL);
         }
-        self.panes[id].await_news();
+        self.panes[id].bell.await_news();
     }
 
     /// The sink of a pane has not come up, or a person has piped the pane elsewhere: try another
     /// sink, and report it if that keeps failing.
     pub(super) fn sink_overdue(&mut self, id: ProcId) {
         let pane = &mut self.panes[id];
-        if pane.shim.is_none() || self.saved.supervisor.tmux_gone {
+        if pane.shim.current.is_none() || self.saved.supervisor.tmux_gone {
             return;
         }
         let is_heard = self.listen(id).is_ok();
@@ -260,12 +262,13 @@ impl Engine {
             // Another process has read the byte that reports it.
             return self.on_event(Event::SinkUp(id));
         }
-        if pane.sink == Sink::Gone && pane.sinks_lost == 0 && !self.is_lossless(id) {
+        if pane.sink.status == SinkStatus::Gone && pane.sink.failures == 0 && !self.is_lossless(id)
+        {
             self.gap(id);
         }
-        let pane = &mut self.panes[id];
-        pane.sinks_lost += 1;
-        if pane.sinks_lost == MOST_SINKS {
+        let sink = &mut self.panes[id].sink;
+        sink.failures += 1;
+        if sink.failures == MOST_SINKS {
             let why = format!("`{} sink` does not start", self.plan.tmo.as_path().display());
             if !self.saved.supervisor.procs[id].alive() {
                 return self.input(Input::NoPane(id, why));
@@ -273,7 +276,7 @@ impl Engine {
             self.trouble(id, Trouble::NotTaken(why.clone()));
         }
         self.panes[id].await_sink();
-        if let Some(pane) = self.panes[id].pane.clone() {
+        if let Some(pane) = self.panes[id].terminal.pane.clone() {
             self.pipe(id, pane, false);
         }
     }

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::core::Engine;
-use super::pane_state::{PaneState, Sink};
+use super::pane_state::{PaneShim, PaneState};
 use super::queue::Event;
 use super::wakeups;
 use crate::backend::tmux::TmuxError;
@@ -60,7 +60,7 @@ impl Engine {
         let openings: Vec<_> = ids.iter().map(opening).collect();
         self.opening += ids.len();
         for &id in &ids {
-            self.panes[id].asked_for += 1;
+            self.panes[id].terminal.unanswered += 1;
         }
         let tmux = match &self.terminals {
             Terminals::Tmux(tmux) => tmux.clone(),
@@ -78,8 +78,8 @@ impl Engine {
             .iter()
             .map(|&id| {
                 let pane = &self.panes[id];
-                let piped = pane.sink == Sink::Up;
-                Former { pane: pane.pane.clone(), shim: pane.last_shim, piped }
+                let piped = pane.sink.is_up();
+                Former { pane: pane.terminal.pane.clone(), shim: pane.shim.last_pid, piped }
             })
             .collect();
         let queue = self.queue.clone();
@@ -151,7 +151,7 @@ impl Engine {
         let life = self.saved.supervisor.procs[id].current_life();
         self.write_spec(id, ShimRequest { want: Want::Stop, life, kill: None })
             .map_err(|e| e.to_string())?;
-        if self.panes[id].last_shim.is_some() {
+        if self.panes[id].shim.last_pid.is_some() {
             self.reserve(id);
         }
         self.listen(id).map_err(|e| format!("{}: {}", bell.display(), sys::why(&e)))
@@ -159,9 +159,9 @@ impl Engine {
 
     /// Listen to the bell of a pane, unless a task already does.
     pub(super) fn listen(&mut self, id: ProcId) -> std::io::Result<()> {
-        if self.panes[id].listener.as_ref().is_none_or(JoinHandle::is_finished) {
-            let bell = self.panes[id].paths.bell();
-            self.panes[id].listener = Some(wakeups::listen(id, &bell, self.queue.clone())?);
+        let PaneState { paths, bell, .. } = &mut self.panes[id];
+        if bell.listener.as_ref().is_none_or(JoinHandle::is_finished) {
+            bell.listener = Some(wakeups::listen(id, &paths.bell(), self.queue.clone())?);
         }
         Ok(())
     }
@@ -181,9 +181,9 @@ impl Engine {
             // Handling the news may have caused another request, which this answer does not
             // concern.
             self.carry_out();
-            let asked_for = self.panes[id].asked_for.saturating_sub(1);
-            self.panes[id].asked_for = asked_for;
-            if asked_for > 0 || self.saved.supervisor.procs[id].pane != Pane::Opening {
+            let terminal = &mut self.panes[id].terminal;
+            terminal.unanswered = terminal.unanswered.saturating_sub(1);
+            if terminal.unanswered > 0 || self.saved.supervisor.procs[id].pane != Pane::Opening {
                 self.give_up_unknown(id, result);
                 continue;
             }
@@ -191,7 +191,8 @@ impl Engine {
                 Err(error) => self.input(Input::NoPane(id, error.to_string())),
                 Ok(Survey { panes, server }) => {
                     let name = self.plan.processes[id].name.as_str();
-                    let old = |pane: &&Listed| self.panes[id].pane.as_ref() == Some(&pane.pane);
+                    let old =
+                        |pane: &&Listed| self.panes[id].terminal.pane.as_ref() == Some(&pane.pane);
                     let new = |pane: &&Listed| pane.ours && pane.process == name;
                     let pane = panes.iter().find(old).or_else(|| panes.iter().rev().find(new));
                     let parent = server.as_ref().map_or_else(std::process::id, |server| server.pid);
@@ -204,11 +205,11 @@ impl Engine {
     /// End shims of the process that this answer lists, but that are neither the shim of its pane nor
     /// the one that is awaited.
     fn give_up_unknown(&self, id: ProcId, result: &Result<Survey, TerminalError>) {
-        let PaneState { shim, awaited, .. } = &self.panes[id];
+        let PaneShim { current, awaited, .. } = &self.panes[id].shim;
         let name = self.plan.processes[id].name.as_str();
         let answered = result.iter().flat_map(|survey| &survey.panes);
         let of_process = answered.filter(|pane| pane.process == name && !pane.dead);
-        let is_known = |pid| shim.iter().chain(awaited).any(|shim| shim.pid == pid);
+        let is_known = |pid| current.iter().chain(awaited).any(|shim| shim.pid == pid);
         for pane in of_process.filter(|pane| !is_known(pane.pid)) {
             let shim = sys::info(pane.pid).filter(|process| process.ppid == std::process::id());
             if let Some(shim) = shim {
@@ -224,11 +225,11 @@ impl Engine {
         let process = sys::info(pane.pid).filter(|process| process.ppid == parent);
         let shim = process.map(|process| process.id());
         let unseen = ProcessId { pid: pane.pid, start: 0 };
-        let awaited = self.panes[id].awaited.replace(shim.unwrap_or(unseen));
+        let awaited = self.panes[id].shim.awaited.replace(shim.unwrap_or(unseen));
         if let Some(former) = awaited.filter(|former| former.pid != pane.pid) {
             self.terminals.give_up(former);
         }
-        self.panes[id].shim_due = Some(Instant::now() + SHIM_TIMEOUT);
+        self.panes[id].shim.up_due = Some(Instant::now() + SHIM_TIMEOUT);
         let watch = |shim| wakeups::exit(shim, gone(), self.queue.clone()).is_ok();
         if !shim.is_some_and(watch) {
             self.queue.push(gone());
@@ -239,10 +240,10 @@ impl Engine {
     /// can't be written. It runs nothing yet, so it is killed; its exit is then handled as usual. A
     /// program that a person runs in its place is spared.
     pub(super) fn shim_overdue(&mut self, id: ProcId) {
-        self.panes[id].shim_due = None;
+        self.panes[id].shim.up_due = None;
         self.read(id);
-        let late = self.panes[id].awaited.filter(|_| self.panes[id].shim.is_none());
-        let Some(late) = late else { return };
+        let shim = &self.panes[id].shim;
+        let Some(late) = shim.awaited.filter(|_| shim.current.is_none()) else { return };
         match late.info() {
             // If it is gone already, its exit is on its way as an event.
             None => {}
@@ -250,7 +251,7 @@ impl Engine {
                 let _ = sys::signal(late, nix::libc::SIGKILL);
             }
             Some(process) => {
-                self.panes[id].awaited = None;
+                self.panes[id].shim.awaited = None;
                 let (name, pid) = (process.name, process.pid);
                 let why = format!("{name} (pid {pid}) runs in it; close it first");
                 self.input(Input::NoPane(id, why));

@@ -65,13 +65,11 @@ impl PersistedState {
             ..Self::default()
         }
     }
-}
 
-impl RuntimeDir {
-    /// Read the state that the last supervisor saved, which must fit this plan.
-    pub fn saved_of(&self, plan: &Plan) -> Result<PersistedState, RuntimeDirError> {
-        let mut saved =
-            read_json(self.state_file(), STATE_VERSION, |saved: &PersistedState| saved.version)?;
+    /// Read the state that the last supervisor of a run saved, which must fit this plan.
+    pub fn read(runtime: &RuntimeDir, plan: &Plan) -> Result<Self, RuntimeDirError> {
+        let path = runtime.state_file();
+        let mut saved = read_json(path, STATE_VERSION, |saved: &Self| saved.version)?;
         if saved.supervisor.is_of(plan) && saved.outbox.is_of(plan.processes.len()) {
             // The plan is written before the state: a supervisor that added processes may have been
             // killed in between.
@@ -79,36 +77,35 @@ impl RuntimeDir {
             Ok(saved)
         } else {
             let why = "state.json lists different processes than plan.json".to_owned();
-            Err(RuntimeDirError::Format { path: self.state_file(), why })
+            Err(RuntimeDirError::Format { path: runtime.state_file(), why })
         }
     }
 
     /// Save the state of the supervisor.
-    pub fn save(&self, saved: &PersistedState) -> Result<(), RuntimeDirError> {
-        write_json(self.state_file(), saved)
+    pub(super) fn save(&self, runtime: &RuntimeDir) -> Result<(), RuntimeDirError> {
+        write_json(runtime.state_file(), self)
     }
+}
 
-    /// Whether there is a run to adopt; an error if there is one that can't be adopted. Nothing may
-    /// be started beside a run whose files are gone, so the process table is searched for its
-    /// parts.
-    pub fn adoptable(&self) -> Result<bool, RuntimeDirError> {
-        if !self.has_survivors() {
-            let parts = self.parts_in_the_way();
-            let Some(ProcInfo { pid, comm, .. }) = remaining(&parts) else {
-                return Ok(false);
-            };
-            return Err(self.of_other_session(*pid).unwrap_or_else(|| RuntimeDirError::Stray {
-                dir: self.dir().to_owned(),
-                pid: *pid,
-                comm: comm.clone(),
-            }));
+/// Whether there is a run to adopt; an error if there is one that can't be adopted. Nothing may be
+/// started beside a run whose files are gone, so the process table is searched for its parts.
+pub fn adoptable(runtime: &RuntimeDir) -> Result<bool, RuntimeDirError> {
+    if !runtime.has_survivors() {
+        let parts = runtime.parts_in_the_way();
+        let Some(ProcInfo { pid, comm, .. }) = remaining(&parts) else {
+            return Ok(false);
+        };
+        return Err(runtime.of_other_session(*pid).unwrap_or_else(|| RuntimeDirError::Stray {
+            dir: runtime.dir().to_owned(),
+            pid: *pid,
+            comm: comm.clone(),
+        }));
+    }
+    match runtime.plan().and_then(|plan| PersistedState::read(runtime, &plan)) {
+        Ok(saved) if saved.pid_namespace != sys::pid_namespace() => {
+            Err(RuntimeDirError::Elsewhere { dir: runtime.dir().to_owned() })
         }
-        match self.plan().and_then(|plan| self.saved_of(&plan)) {
-            Ok(saved) if saved.pid_namespace != sys::pid_namespace() => {
-                Err(RuntimeDirError::Elsewhere { dir: self.dir().to_owned() })
-            }
-            Ok(_) => Ok(true),
-            Err(error) => Err(RuntimeDirError::Lost { error: Box::new(error) }),
-        }
+        Ok(_) => Ok(true),
+        Err(error) => Err(RuntimeDirError::Lost { error: Box::new(error) }),
     }
 }

@@ -183,7 +183,7 @@ fn owner_check(id: ProcId, rule: PortOwner, run: Probed<'_>) -> OwnerCheck {
     let process = port_owner::Probed {
         name: run.plan.processes[id].name.to_string(),
         run: run.plan.run.clone(),
-        shim: run.panes[id].shim.map(|shim| shim.pid),
+        shim: run.panes[id].shim.current.map(|shim| shim.pid),
     };
     let age = clock::now().since(run.supervisor.procs[id].since);
     OwnerCheck::new(rule, process, age)

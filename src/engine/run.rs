@@ -199,7 +199,7 @@ fn build(runtime: &RuntimeDir) -> Result<Engine, RunError> {
     let saved = if adopting {
         let mut saved = PersistedState {
             keeper: ProcessId::now(std::process::id()),
-            ..runtime.saved_of(&plan)?
+            ..PersistedState::read(runtime, &plan)?
         };
         saved.commands.adopt();
         saved
@@ -207,7 +207,7 @@ fn build(runtime: &RuntimeDir) -> Result<Engine, RunError> {
         ingest.reserve().map_err(|e| io(plan.log.dir.as_path(), e))?;
         let supervisor = Supervisor::new(&plan, clock::now());
         let saved = PersistedState::new(supervisor, ingest.head().records);
-        runtime.save(&saved)?;
+        saved.save(runtime)?;
         // Create the file here. Views only write to it: if they created it, a view that comes late
         // would leave the file behind.
         let shown = runtime.shown_file();

@@ -32,8 +32,8 @@ impl Engine {
 
     /// Close the window of an instance that was scaled away; scaled up again, it gets a new one.
     pub(super) fn close(&mut self, id: ProcId) {
-        let Some(pane) = self.panes[id].pane.take() else { return };
-        let (terminals, shim) = (self.terminals.clone(), self.panes[id].shim);
+        let Some(pane) = self.panes[id].terminal.pane.take() else { return };
+        let (terminals, shim) = (self.terminals.clone(), self.panes[id].shim.current);
         tokio::task::spawn_local(async move {
             if let Err(error) = terminals.close(&pane, shim).await {
                 tracing::debug!(%error, "a window can't be closed");

@@ -51,7 +51,7 @@ impl StartupReport {
 
 /// Whether a process has yet to start for the first time; one that keeps exiting at once has started.
 fn is_starting(proc: &Proc) -> bool {
-    proc.last_pid.is_none()
+    proc.last.pid.is_none()
         && matches!(proc.status(), ProcessStatus::Pending | ProcessStatus::Starting)
 }
 
@@ -79,7 +79,7 @@ mod tests {
         };
         report.update(&supervisor);
         assert_eq!(report.settled, None, "web has not started");
-        supervisor.procs.iter_mut().for_each(|proc| proc.last_pid = Some(1));
+        supervisor.procs.iter_mut().for_each(|proc| proc.last.pid = Some(1));
         report.update(&supervisor);
         assert!(report.settled.is_some() && sent().is_empty());
         supervisor.run_phase = RunPhase::Stopping;

@@ -114,7 +114,7 @@ mod tests {
     fn stopping(life: LifeId) -> Proc {
         let mut proc = Supervisor::new(&plan(&["web"]), Timestamp::EPOCH).procs.remove(0);
         proc.phase = Phase::Running { life, pid: 1 };
-        proc.stop_requested = Some(life);
+        proc.marks.stop_requested = Some(life);
         proc
     }
 

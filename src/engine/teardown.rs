@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::core::Engine;
 use super::pane_spawn::LAST_MOMENT;
-use super::pane_state::{PaneState, Sink};
+use super::pane_state::{PaneState, SinkStatus};
 use super::probes::Probes;
 use super::queue::{Event, Finished};
 use super::serving::Serving;
@@ -112,7 +112,8 @@ impl Engine {
         }
         if !self.tmux_is_gone() || !self.terminals.have_server() {
             let server = self.saved.tmux.as_ref().map(TmuxServer::id);
-            let shims = self.panes.iter().filter_map(|pane| pane.shim.or(pane.awaited));
+            let shims =
+                self.panes.iter().filter_map(|pane| pane.shim.current.or(pane.shim.awaited));
             self.terminals.end(server, shims);
         }
         if !self.wait_until(Self::all_is_gone).await {
@@ -127,7 +128,7 @@ impl Engine {
     }
 
     fn all_is_gone(&self) -> bool {
-        let left = |pane: &PaneState| pane.shim.is_some() || pane.sink == Sink::Up;
+        let left = |pane: &PaneState| pane.shim.current.is_some() || pane.sink.is_up();
         // A sink that never reported holds its lock. It releases the lock before its bell, whose
         // release causes another event and thus another check.
         let unknown = |pane: &PaneState| sink::begins(&pane.paths.sink_lock());
@@ -140,7 +141,7 @@ impl Engine {
     /// stopped.
     fn force(&self) {
         let server = self.saved.tmux.iter().map(TmuxServer::id);
-        for id in server.chain(self.panes.iter().filter_map(|pane| pane.shim)) {
+        for id in server.chain(self.panes.iter().filter_map(|pane| pane.shim.current)) {
             tracing::warn!(pid = id.pid, "did not go in time: killed");
             // If this is refused, or the process is gone, nothing else can be done.
             let _ = sys::signal(id, nix::libc::SIGKILL);
@@ -176,17 +177,17 @@ impl Engine {
     fn on_last_event(&mut self, event: Event) {
         match event {
             Event::Bell(id) => _ = self.read(id),
-            Event::SinkUp(id) => self.panes[id].sink = Sink::Up,
+            Event::SinkUp(id) => self.panes[id].sink.status = SinkStatus::Up,
             Event::SinkGone(id) => {
                 self.read(id);
                 // As during the run, the event may concern an earlier sink.
                 if !wakeups::is_held(id, &self.panes[id].paths.bell(), &self.queue) {
-                    self.panes[id].sink = Sink::Gone;
+                    self.panes[id].sink.status = SinkStatus::Gone;
                 }
             }
             Event::ShimExit(id, pid, _) => {
                 self.read(id);
-                self.panes[id].shim.take_if(|shim| shim.pid == pid);
+                self.panes[id].shim.current.take_if(|shim| shim.pid == pid);
             }
             Event::Opened(ids, result) => self.opened(&ids, &result),
             Event::Hooked(Some(why), _) => self.on_finished(Finished::HookFailed(why)),
@@ -241,7 +242,7 @@ impl Engine {
         let is_wanted = !process.waits && !process.removed;
         is_wanted
             && process.rules.stage != Stage::Cleanup
-            && proc.last_pid.is_none()
+            && proc.last.pid.is_none()
             && proc.skip.is_none()
     }
 

@@ -63,7 +63,7 @@ impl Engine {
         if self.plan.processes[id].rules.no_terminal {
             return Err(RequestError::Refused(format!("{name} has no terminal (`pty = false`)")));
         }
-        let pane = self.panes[id].pane.clone();
+        let pane = self.panes[id].terminal.pane.clone();
         pane.ok_or_else(|| RequestError::Refused(format!("{name} has no terminal")))
     }
 }

@@ -63,10 +63,10 @@ impl Tree {
         }
         let own = at.iter().zip(sockets).filter(|(_, socket)| held.contains(socket));
         let mut ports: Vec<u16> = own.map(|(at, _)| at.port()).collect();
-        ports.sort_unstable_by_key(|port| (Some(*port) != main.port, *port));
+        ports.sort_unstable_by_key(|port| (Some(*port) != main.config.port, *port));
         ports.dedup();
         // A container that it has started listens outside of its tree.
-        let is_outside = at.iter().any(|at| Some(at.port()) == main.port);
+        let is_outside = at.iter().any(|at| Some(at.port()) == main.config.port);
         tree.listens = Some(ports).filter(|ports| !ports.is_empty() || !(is_hidden || is_outside));
         Some(tree)
     }

@@ -227,7 +227,7 @@ pub struct TmuxAddress {
     pub program: OsText,
 }
 
-/// The state of one process as a client sees it.
+/// The state of one process as a client sees it. In JSON, the keys of its parts stand beside its own.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct ProcessState {
     /// Its name.
@@ -240,30 +240,20 @@ pub struct ProcessState {
     pub pid: Option<u32>,
     /// Its last process id (overmind's table keeps showing it).
     pub last_pid: Option<u32>,
-    /// How it ended, when it has.
-    #[serde(default, deserialize_with = "known")]
-    pub exit: Option<Exit>,
-    /// It has ended well, and was expected to.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub finished: bool,
-    /// If it was to keep running but has ended: the running processes that depend on it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub missed_by: Vec<ProcName>,
+    /// How it ended, and how its earlier lives did.
+    #[serde(flatten)]
+    pub ends: ProcessEnds,
     /// Since when it has been in this state, nanoseconds since the epoch.
     #[schema(value_type = u64)]
     pub since: Timestamp,
     /// How many lives it has had in this run.
     pub lives: u64,
-    /// The port it was told.
-    pub port: Option<u16>,
-    /// The xterm colour of its prefix.
-    pub color: u8,
+    /// What the plan says of it.
+    #[serde(flatten)]
+    pub config: ProcessConfig,
     /// Its terminal, as the backend names it: in tmux its pane (`%3`).
     #[serde(default, deserialize_with = "word_if_any")]
     pub pane: Option<String>,
-    /// It is to have none: its output goes to a pipe.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub no_terminal: bool,
     /// When SIGKILL follows, nanoseconds since the epoch, while it is being stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u64>)]
@@ -276,6 +266,46 @@ pub struct ProcessState {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
     #[schema(value_type = Option<Object>)]
     pub problem: Option<Note>,
+    /// Whether others can rely on it, and why not.
+    #[serde(flatten)]
+    pub readiness: ProcessReadiness,
+    /// Bytes that it has printed since its log began, including earlier runs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub output_bytes: u64,
+    /// What is counted in its output.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<FlagState>,
+}
+
+/// What the plan says of a process.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct ProcessConfig {
+    /// The port it was told.
+    pub port: Option<u16>,
+    /// The xterm colour of its prefix.
+    pub color: u8,
+    /// It is to have no terminal: its output goes to a pipe.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub no_terminal: bool,
+    /// The phase of the run that it belongs to, if not the main one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Stage>,
+    /// `@GROUP` means all processes of a group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
+    /// Its command, as in the Procfile; absent from versions that do not report it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub command: Option<Untrusted>,
+    /// Its name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub display: Option<Untrusted>,
+}
+
+/// Whether others can rely on a process, and why not.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct ProcessReadiness {
     /// Whether others can rely on it; absent from versions that do not report it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<bool>,
@@ -298,6 +328,20 @@ pub struct ProcessState {
     /// Those it waits for before it begins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub awaits: Vec<ProcName>,
+}
+
+/// How the lives of a process have ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct ProcessEnds {
+    /// How it ended, when it has.
+    #[serde(default, deserialize_with = "known")]
+    pub exit: Option<Exit>,
+    /// It has ended well, and was expected to.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub finished: bool,
+    /// If it was to keep running but has ended: the running processes that depend on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missed_by: Vec<ProcName>,
     /// How often in a row it has failed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub failures: u32,
@@ -311,26 +355,6 @@ pub struct ProcessState {
     /// How its lives have ended, with a count for each kind of end.
     #[serde(default, deserialize_with = "known_each", skip_serializing_if = "Vec::is_empty")]
     pub exits: Vec<ExitCount>,
-    /// Bytes that it has printed since its log began, including earlier runs.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub output_bytes: u64,
-    /// The phase of the run that it belongs to, if not the main one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub phase: Option<Stage>,
-    /// `@GROUP` means all processes of a group.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<String>,
-    /// Its command, as in the Procfile; absent from versions that do not report it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub command: Option<Untrusted>,
-    /// Its name for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
-    pub display: Option<Untrusted>,
-    /// What is counted in its output.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub flags: Vec<FlagState>,
 }
 
 impl ProcessState {
@@ -344,8 +368,10 @@ impl ProcessState {
             | ProcessStatus::Stopping
             | ProcessStatus::Restarting => Condition::Waiting,
             ProcessStatus::Stopped | ProcessStatus::Other(_) => Condition::Done,
-            ProcessStatus::Exited if self.finished => Condition::Done,
-            ProcessStatus::Exited if self.exit.is_some() && !self.has_failed() => Condition::Done,
+            ProcessStatus::Exited if self.ends.finished => Condition::Done,
+            ProcessStatus::Exited if self.ends.exit.is_some() && !self.has_failed() => {
+                Condition::Done
+            }
             ProcessStatus::Exited
             | ProcessStatus::Stuck
             | ProcessStatus::Skipped
@@ -363,9 +389,9 @@ impl ProcessState {
                 | ProcessStatus::Starting
                 | ProcessStatus::Installing
         );
-        let is_missed = self.state == ProcessStatus::Exited && !self.missed_by.is_empty();
+        let is_missed = self.state == ProcessStatus::Exited && !self.ends.missed_by.is_empty();
         let is_failure = |exit: Exit| is_missed || !exit.success();
-        !self.finished && !is_asked && self.exit.is_some_and(is_failure)
+        !self.ends.finished && !is_asked && self.ends.exit.is_some_and(is_failure)
     }
 
     /// Whether a start has something to do: it does not run, and a life is not about to begin or end.
@@ -385,6 +411,26 @@ impl ProcessState {
         skip.late()
     }
 
+    /// The state of a process of which only name, status and pid are known.
+    pub fn new(name: ProcName, state: ProcessStatus, pid: Option<u32>) -> Self {
+        Self { name, state, pid, last_pid: pid, ..Self::default() }
+    }
+
+    /// Whether `word` selects the process: by its name, its entry, or `@` and one of its groups.
+    pub fn is_meant(&self, word: &str) -> bool {
+        self.name.is_selected_by(word, &self.config.groups)
+    }
+
+    /// Those of these processes that the words select; all, if there are no words. Fails if a word selects none.
+    pub fn chosen<'a>(words: &[String], all: &'a [Self]) -> Result<Vec<&'a Self>, Unknown> {
+        let selectors = all.iter().map(|process| (&process.name, &process.config.groups[..]));
+        nearest::refuse_unknown(words, selectors)?;
+        let meant = |process: &&Self| words.iter().any(|word| process.is_meant(word));
+        Ok(all.iter().filter(|process| words.is_empty() || meant(process)).collect())
+    }
+}
+
+impl ProcessEnds {
     /// Its failures in a row; `None` if it is stable.
     pub fn failing(&self, now: Timestamp) -> Option<CrashLoop> {
         self.crash_loop.filter(|story| story.until.is_none_or(|until| now < until))
@@ -398,24 +444,6 @@ impl ProcessState {
             1 => format!("crashed {ago}"),
             times => format!("crashed {times} times in a row, last {ago}"),
         })
-    }
-
-    /// The state of a process of which only name, status and pid are known.
-    pub fn new(name: ProcName, state: ProcessStatus, pid: Option<u32>) -> Self {
-        Self { name, state, pid, last_pid: pid, ..Self::default() }
-    }
-
-    /// Whether `word` selects the process: by its name, its entry, or `@` and one of its groups.
-    pub fn is_meant(&self, word: &str) -> bool {
-        self.name.is_selected_by(word, &self.groups)
-    }
-
-    /// Those of these processes that the words select; all, if there are no words. Fails if a word selects none.
-    pub fn chosen<'a>(words: &[String], all: &'a [Self]) -> Result<Vec<&'a Self>, Unknown> {
-        let selectors = all.iter().map(|process| (&process.name, &process.groups[..]));
-        nearest::refuse_unknown(words, selectors)?;
-        let meant = |process: &&Self| words.iter().any(|word| process.is_meant(word));
-        Ok(all.iter().filter(|process| words.is_empty() || meant(process)).collect())
     }
 }
 

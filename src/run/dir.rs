@@ -186,8 +186,8 @@ impl RuntimeDir {
         tmux || !self.living_shims().is_empty()
     }
 
-    /// The run of another session that was faster: it was not there yet when [`Self::adoptable`]
-    /// searched, or was expected to give up, but now it listens.
+    /// The run of another session that was faster: it was not there yet when `adoptable` of
+    /// the engine searched, or was expected to give up, but now it listens.
     pub fn overtaken(&self) -> Option<RuntimeDirError> {
         self.of_other_session(self.parts().first()?.pid)
     }
@@ -212,7 +212,7 @@ impl RuntimeDir {
             return all;
         }
         for process in &plan.processes {
-            let Traces { shim, mains } = traces(process);
+            let Traces { shim, mains, .. } = traces(process);
             all.add(sys::kill_orphans(&sys::Orphans {
                 run: plan.run.clone(),
                 process: process.name.to_string(),

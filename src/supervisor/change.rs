@@ -176,9 +176,10 @@ impl Supervisor {
         }
         if proc.waiting {
             // Its shim does not know the life that was held back.
-            proc.skipped = proc.life;
+            proc.marks.skipped = proc.life;
         }
-        (proc.goal, proc.due, proc.waiting, proc.interrupted) = (Goal::Stop, None, false, None);
+        (proc.goal, proc.restarts.due, proc.waiting, proc.marks.interrupted) =
+            (Goal::Stop, None, false, None);
         proc.change = ChangePart { stops: proc.current_life(), ..part };
         WaitCondition::Over(proc.life)
     }
@@ -205,7 +206,7 @@ impl Supervisor {
         if known {
             proc.request_next_life();
         }
-        (proc.goal, proc.due, proc.waiting) = (Goal::Run, None, true);
+        (proc.goal, proc.restarts.due, proc.waiting) = (Goal::Run, None, true);
         let stops = proc.current_life().filter(|_| !going);
         proc.change = ChangePart { stops, ..part };
         let goal = WaitCondition::Run(proc.life);
@@ -293,7 +294,7 @@ impl Proc {
         let life = self.current_life();
         self.change.stops.is_some()
             && self.change.stops == life
-            && self.stop_requested < life
+            && !self.marks.is_stop_requested(life)
             && self.alive()
     }
 
@@ -301,7 +302,7 @@ impl Proc {
     pub(super) fn cancel_stop(&mut self) {
         self.goal = Goal::Run;
         if self.life > self.current_life() {
-            if self.life <= self.skipped {
+            if self.life <= self.marks.skipped {
                 self.request_next_life();
             }
             self.waiting = true;
@@ -317,10 +318,10 @@ impl Proc {
 
     /// Whether a user has stopped it, or is stopping it.
     pub(super) fn was_stopped_by_user(&self) -> bool {
-        let stopped = self.life.is_some() && self.stop_requested >= self.life;
+        let stopped = self.life.is_some() && self.marks.is_stop_requested(self.life);
         // Its turn is still to come.
         let stops = self.change.stops.is_some() && self.alive();
-        let failed = self.broken.is_some() || self.due.is_some();
+        let failed = self.failures.broken.is_some() || self.restarts.due.is_some();
         let is_down = if self.skip.is_some() { self.change.stays_down } else { stopped && !failed };
         self.goal == Goal::Stop && (is_down || stops)
     }

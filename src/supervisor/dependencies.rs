@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::proc::{Broken, Goal, Phase, Proc, Ready};
+use super::proc::{Goal, Phase, Proc, Ready};
+use super::restarts::Broken;
 use super::{Culprit, Effect, RunPhase, Supervisor};
 use crate::model::event::{Note, RunProblem, Skip, Unavailable, What};
 use crate::model::rules::{DependencyCondition, Need, Stage};
@@ -150,20 +151,20 @@ impl Supervisor {
     fn skip(&mut self, id: ProcId, (on, why): (ProcId, Unavailable), now: Timestamp) {
         let skip = Skip::Needs { on: self.procs[on].name.clone(), why: Box::new(why) };
         let proc = &mut self.procs[id];
-        (proc.goal, proc.waiting, proc.due) = (Goal::Stop, false, None);
+        (proc.goal, proc.waiting, proc.restarts.due) = (Goal::Stop, false, None);
         // Its shim does not know the life that was held back. If it would have been the first one, it does not
         // count.
         if proc.phase == Phase::Pending {
             proc.life = proc.life.and_then(LifeId::previous);
         } else {
-            proc.skipped = proc.life;
+            proc.marks.skipped = proc.life;
         }
         proc.skip = Some(skip.clone());
         proc.note = Some(Note::Skipped(skip.clone()));
         proc.since = now;
         self.effects.push(Effect::Say(Some(id), What::Skipped { why: skip.clone() }));
         let first = self.procs[on].rules.stage == Stage::Dependency && !self.procs[id].added;
-        let main = |proc: &Proc| proc.rules.stage == Stage::Main && proc.last_pid.is_some();
+        let main = |proc: &Proc| proc.rules.stage == Stage::Main && proc.last.pid.is_some();
         if first && !self.procs.iter().any(main) {
             self.effects.push(Effect::Say(None, What::Failed { why: RunProblem::Start(skip) }));
             self.blame(on);
@@ -181,8 +182,8 @@ impl Supervisor {
         let (Phase::Ending { life, exit } | Phase::Over { life, exit, .. }) = proc.phase else {
             return;
         };
-        if proc.stop_requested < Some(life) {
-            let (at, ran) = (proc.since, proc.ran);
+        if !proc.marks.is_stop_requested(Some(life)) {
+            let (at, ran) = (proc.since, proc.last.ran);
             self.culprit.get_or_insert(Culprit { id, exit, at, ran });
         }
     }
@@ -201,7 +202,7 @@ impl Supervisor {
         let ids: Vec<_> = ProcId::all(&self.procs).filter(present).collect();
         let ended = |id: &ProcId| self.procs[*id].has_ended_for_good();
         if ids.iter().all(|id| self.is_done(*id)) && ids.iter().any(ended) {
-            let failed = |id: &&ProcId| self.procs[**id].status != 0;
+            let failed = |id: &&ProcId| self.procs[**id].last.status != 0;
             if let Some(id) = ids.iter().find(failed) {
                 self.blame(*id);
             }
@@ -216,7 +217,7 @@ impl Supervisor {
         let proc = &self.procs[id];
         let rests = proc.goal == Goal::Stop
             && !proc.alive()
-            && proc.due.is_none()
+            && proc.restarts.due.is_none()
             && proc.pane != super::Pane::Opening;
         let is_to_end = self.is_to_end(id) || proc.rules.stage == Stage::Dependency;
         rests
@@ -228,7 +229,7 @@ impl Supervisor {
 impl Proc {
     /// Whether it has ended by itself, or was stopped because it had failed.
     fn has_ended_for_good(&self) -> bool {
-        matches!(self.phase, Phase::Over { asked, .. } if !asked || self.broken.is_some())
+        matches!(self.phase, Phase::Over { asked, .. } if !asked || self.failures.broken.is_some())
     }
 
     /// Whether it has met this condition, or still can.
@@ -240,7 +241,7 @@ impl Proc {
         if let Some(skip) = &self.skip {
             return DependencyStatus::Never(Unavailable::Skipped(skip.clone()));
         }
-        if let Some(Broken { why }) = &self.broken {
+        if let Some(Broken { why }) = &self.failures.broken {
             return DependencyStatus::Never(Unavailable::Broken(why.clone()));
         }
         if let (DependencyCondition::Ready, Ready::No { why, .. }) = (until, &self.ready)
@@ -251,7 +252,7 @@ impl Proc {
         if let Phase::Stuck { .. } = self.phase {
             return DependencyStatus::Never(Unavailable::Stuck);
         }
-        if self.goal == Goal::Run || self.alive() || self.due.is_some() {
+        if self.goal == Goal::Run || self.alive() || self.restarts.due.is_some() {
             return DependencyStatus::Open;
         }
         if self.installation_failure().is_some() {

@@ -14,14 +14,14 @@ impl Proc {
     pub(super) fn contribution(&self, life: LifeId, exit: Exit, interrupts: bool) -> u8 {
         let life = Some(life);
         let sent = |number: u8| {
-            let kills = self.kill_requested >= life;
+            let kills = self.marks.is_kill_requested(life);
             i32::from(number) == self.stop_signal || kills && number == KILL
         };
         let by_signal = match exit {
             Exit::Signal(number) => sent(number),
             Exit::Code(code) => code > 128 && sent(code - 128),
         };
-        let is_excused = !(interrupts && self.interrupted == life);
+        let is_excused = !(interrupts && self.marks.interrupted == life);
         let by_stop = self.was_stopped(life) && (is_excused || by_signal);
         if by_stop || self.rules.is_good(exit) { 0 } else { exit.shell_status() }
     }
@@ -30,14 +30,14 @@ impl Proc {
 impl Supervisor {
     /// The exit code of the run in the current state.
     pub(super) fn exit_code(&self) -> u8 {
-        if let Some(exit) = self.exit_from.and_then(|id| self.procs[id].last_exit) {
+        if let Some(exit) = self.exit_from.and_then(|id| self.procs[id].last.exit) {
             return exit.shell_status();
         }
-        let highest = self.procs.iter().map(|proc| proc.status).max().unwrap_or(0);
+        let highest = self.procs.iter().map(|proc| proc.last.status).max().unwrap_or(0);
         let failed = self
             .procs
             .iter()
-            .any(|proc| proc.broken.is_some() || proc.skip.is_some() || proc.is_stuck());
+            .any(|proc| proc.failures.broken.is_some() || proc.skip.is_some() || proc.is_stuck());
         highest.max(self.worst).max(u8::from(failed))
     }
 
@@ -45,7 +45,7 @@ impl Supervisor {
     /// comes from the process of `--exit-code-from`.
     pub fn decider(&self) -> Option<Decider> {
         let code = self.exit_code();
-        let found = |id: &ProcId| code != 0 && self.procs[*id].status == code;
+        let found = |id: &ProcId| code != 0 && self.procs[*id].last.status == code;
         // Prefer the culprit: its exit is the reason for all others.
         let culprit = self.culprit.as_ref().map(|culprit| culprit.id);
         if self.exit_from.is_some() {
@@ -53,9 +53,9 @@ impl Supervisor {
         }
         let id = culprit.into_iter().chain(ProcId::all(&self.procs)).find(found)?;
         let proc = &self.procs[id];
-        let exit = proc.last_exit?;
+        let exit = proc.last.exit?;
         let life = proc.current_life();
-        let interrupted = proc.interrupted == life && proc.was_stopped(life);
+        let interrupted = proc.marks.interrupted == life && proc.was_stopped(life);
         Some(Decider { name: proc.name.clone(), exit, interrupted })
     }
 }

@@ -38,7 +38,7 @@ impl Supervisor {
             Some(format!("{name} has no installation: it was not uploaded"))
         } else if proc.is_installing() {
             Some(format!("{name} is being installed already"))
-        } else if proc.alive() || proc.is_to_begin() || proc.due.is_some() {
+        } else if proc.alive() || proc.is_to_begin() || proc.restarts.due.is_some() {
             Some(format!("{name} runs; stop it first"))
         } else {
             None
@@ -75,7 +75,7 @@ impl Supervisor {
             proc.installation.began();
         }
         proc.phase = Phase::Installing { life, pid };
-        (proc.since, proc.lost) = (at, 0);
+        (proc.since, proc.restarts.lost_shims) = (at, 0);
         (proc.note, proc.skip) = (None, None);
         (proc.ready, proc.failed_checks) = (Ready::default(), 0);
     }

@@ -1,7 +1,7 @@
 //! Handling the reports from a pane: the entries of its shim, and the end of the shim itself.
 
 use super::exit_code::KILL;
-use super::{Crash, Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
+use super::{Crash, Effect, Goal, LastLife, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::event::{Note, RunProblem, ShimGone, Trouble, What};
 use crate::model::member::Member;
 use crate::model::rules::Stage;
@@ -42,7 +42,7 @@ impl Supervisor {
             LifeEvent::End { life, spared } => self.ended(id, life, at, &spared),
             LifeEvent::Stuck { life, members } => self.stuck(id, life, at, members),
             LifeEvent::Skipped { life } => self.skipped(id, life, at),
-            LifeEvent::Stopping { life, .. } => self.procs[id].was_signalled(Some(life)),
+            LifeEvent::Stopping { life, .. } => self.procs[id].marks.was_signalled(Some(life)),
             LifeEvent::Unmarked { .. } => {}
             LifeEvent::Down {} => self.went_down(id, at),
             LifeEvent::Trouble { message } => {
@@ -102,8 +102,8 @@ impl Supervisor {
             return self.installation_began(id, life, pid, at);
         }
         proc.phase = Phase::Running { life, pid };
-        proc.last_pid = Some(pid);
-        proc.lost = 0;
+        proc.last.pid = Some(pid);
+        proc.restarts.lost_shims = 0;
         proc.since = at;
         proc.note = None;
         proc.skip = None;
@@ -114,7 +114,7 @@ impl Supervisor {
     /// report. Otherwise the shim could not begin it, which counts as a failure of the process.
     fn skipped(&mut self, id: ProcId, life: LifeId, at: Timestamp) {
         let proc = &mut self.procs[id];
-        proc.skipped = proc.skipped.max(Some(life));
+        proc.marks.skipped = proc.marks.skipped.max(Some(life));
         let wanted = proc.goal == Goal::Run && proc.life == Some(life);
         if wanted && matches!(proc.phase, Phase::Starting { life: current } if current == life) {
             self.exited(id, life, NOT_BEGUN, at);
@@ -128,11 +128,10 @@ impl Supervisor {
     /// The user has closed the window, which is a request to stop the process.
     fn hung_up(&mut self, id: ProcId, at: Timestamp) {
         let proc = &mut self.procs[id];
-        if proc.alive() && proc.stop_requested < proc.current_life() {
-            proc.stop_requested = proc.current_life();
+        if proc.alive() && proc.marks.request_stop(proc.current_life()) {
             proc.note_request(at);
             proc.goal = Goal::Stop;
-            proc.was_signalled(proc.stop_requested);
+            proc.marks.was_signalled(proc.marks.stop_requested);
             if proc.for_cleanup {
                 // The cleanup is incomplete.
                 self.worst = self.worst.max(1);
@@ -143,9 +142,8 @@ impl Supervisor {
 
     fn killing(&mut self, id: ProcId, life: LifeId) {
         let proc = &mut self.procs[id];
-        proc.was_signalled(Some(life));
-        if proc.kill_requested < Some(life) {
-            proc.kill_requested = Some(life);
+        proc.marks.was_signalled(Some(life));
+        if proc.marks.request_kill(Some(life)) {
             self.effects.push(Effect::Say(Some(id), What::Killing));
         }
     }
@@ -160,23 +158,24 @@ impl Supervisor {
         }
         if proc.is_to_stop() {
             // It was to be stopped anyway.
-            proc.stop_requested = Some(life);
+            proc.marks.request_stop(Some(life));
         }
-        let asked = proc.stop_requested >= Some(life);
+        let asked = proc.marks.is_stop_requested(Some(life));
         let started = proc.since;
-        let ran = at.since(started);
         proc.phase = Phase::Ending { life, exit };
-        (proc.since, proc.ran) = (at, ran);
-        proc.status = proc.contribution(life, exit, self.interrupts);
-        proc.last_exit = Some(exit);
+        proc.since = at;
+        let (ran, status) = (at.since(started), proc.contribution(life, exit, self.interrupts));
+        proc.last = LastLife { ran, exit: Some(exit), status, ..proc.last };
         let again = proc.goal == Goal::Run && proc.life > Some(life);
-        let crashed = proc.failed == Some(life) || !asked && !again && !proc.rules.is_good(exit);
+        let crashed =
+            proc.marks.failed == Some(life) || !asked && !again && !proc.rules.is_good(exit);
         proc.exit_stats.count(exit, crashed);
         if !again && !asked {
             self.ended_by_itself(id, exit);
         }
         let proc = &self.procs[id];
-        if !asked && proc.for_cleanup && proc.rules.stage == Stage::Cleanup && proc.status != 0 {
+        if !asked && proc.for_cleanup && proc.rules.stage == Stage::Cleanup && proc.last.status != 0
+        {
             let why = RunProblem::CleanupEnded { on: proc.name.clone(), exit };
             self.effects.push(Effect::Say(None, What::Failed { why }));
         }
@@ -216,7 +215,8 @@ impl Supervisor {
             // it.
             proc.enter(Phase::Pending, at);
         }
-        if proc.goal == Goal::Run && proc.life <= proc.current_life() && proc.due.is_none() {
+        if proc.goal == Goal::Run && proc.life <= proc.current_life() && proc.restarts.due.is_none()
+        {
             proc.goal = Goal::Stop;
         }
         if proc.is_closed() {
@@ -232,8 +232,8 @@ impl Supervisor {
     /// shims in a row give up and count a failure.
     fn lost_before_it_began(&mut self, id: ProcId, now: Timestamp) {
         let proc = &mut self.procs[id];
-        if proc.lost < MOST_LOST {
-            proc.lost += 1;
+        if proc.restarts.lost_shims < MOST_LOST {
+            proc.restarts.lost_shims += 1;
             if matches!(proc.phase, Phase::Starting { .. }) {
                 proc.enter(Phase::Pending, now);
             }
@@ -268,7 +268,7 @@ impl Supervisor {
             if proc.phase.exit().is_none() {
                 // Whether the process ended before or after the request to stop is unknown, because
                 // the shim that recorded it is gone.
-                proc.was_signalled(proc.stop_requested.min(Some(life)));
+                proc.marks.was_signalled(proc.marks.stop_requested.min(Some(life)));
                 self.exited(id, life, exit, now);
             }
             let proc = &mut self.procs[id];
@@ -278,7 +278,7 @@ impl Supervisor {
             } else {
                 // Do not start a new life next to processes that are still alive; a user has to
                 // decide that.
-                (proc.goal, proc.due) = (Goal::Stop, None);
+                (proc.goal, proc.restarts.due) = (Goal::Stop, None);
                 Phase::Stuck { life, members: left }
             };
         }
@@ -298,7 +298,7 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         proc.pane = Pane::None;
         proc.goal = Goal::Stop;
-        proc.due = None;
+        proc.restarts.due = None;
         proc.note = Some(Note::Text(why.to_owned()));
         proc.since = now;
         self.effects.push(Effect::Say(Some(id), What::NoPane { why: why.to_owned() }));
@@ -308,7 +308,7 @@ impl Supervisor {
     /// A run that can't start one of its processes does not start; one that has started continues.
     pub(super) fn could_not_start(&mut self, id: ProcId, why: &str) {
         let proc = &self.procs[id];
-        if proc.last_pid.is_some() || proc.added {
+        if proc.last.pid.is_some() || proc.added {
             return;
         }
         self.worst = self.worst.max(1);
@@ -331,7 +331,7 @@ impl Proc {
     /// if that is no longer wanted it may have begun already, and the shim reports its outcome either
     /// way. A life that is held back is unknown to the shim.
     fn over(&mut self, life: LifeId, exit: Exit, asked: bool, at: Timestamp) {
-        let next = self.life > Some(life) && self.life > self.skipped && !self.waiting;
+        let next = self.life > Some(life) && self.life > self.marks.skipped && !self.waiting;
         self.phase = match self.life.filter(|_| next && matches!(self.pane, Pane::Up { .. })) {
             Some(life) => Phase::Starting { life },
             None => Phase::Over { life, exit, asked },
@@ -341,26 +341,21 @@ impl Proc {
 
     /// Whether this life was requested to stop, or was an installation, which always ends.
     fn end_was_intended(&self, life: LifeId) -> bool {
-        self.stop_requested >= Some(life) || self.installs_in(Some(life))
-    }
-
-    /// Its shim has begun to stop this life.
-    fn was_signalled(&mut self, life: Option<LifeId>) {
-        self.signalled = self.signalled.max(life);
+        self.marks.is_stop_requested(Some(life)) || self.installs_in(Some(life))
     }
 
     /// Whether this life was asked to stop before it ended. A request that reached the shim too late
     /// has not stopped it. A stop command runs before the stop signal and is unknown to the shim.
     pub(super) fn was_stopped(&self, life: Option<LifeId>) -> bool {
-        let heard = self.signalled >= life || self.rules.stop_command.is_some();
-        self.stop_requested >= life && heard
+        let heard = self.marks.signalled >= life || self.rules.stop_command.is_some();
+        self.marks.is_stop_requested(life) && heard
     }
 
     /// Mark a requested life that is no longer wanted as asked to stop: it may have begun without our
     /// knowledge, and its exit is then the result of our request.
     pub(super) fn mark_requested_life_stopped(&mut self) {
         if self.life > self.current_life() {
-            self.stop_requested = self.stop_requested.max(self.life);
+            self.marks.request_stop(self.life);
         }
     }
 }

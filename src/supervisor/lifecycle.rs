@@ -67,7 +67,7 @@ impl Supervisor {
         self.passed.push(stage);
         if self.procs.iter().any(|proc| proc.rules.stage != Stage::Main) {
             let skipped = |proc: &&Proc| {
-                proc.rules.stage == Stage::Main && proc.skip.is_some() && proc.last_pid.is_none()
+                proc.rules.stage == Stage::Main && proc.skip.is_some() && proc.last.pid.is_none()
             };
             let skipped = self.procs.iter().filter(skipped).map(|proc| proc.name.clone());
             self.effects.push(Effect::Say(None, stage.what(skipped.collect())));
@@ -89,13 +89,13 @@ impl Supervisor {
                     && of(Stage::Main).any(|proc| proc.goal == Goal::Run)
             }
             RunStage::MainStarted => {
-                let late = |proc: &Proc| proc.goal == Goal::Run && proc.last_pid.is_none();
+                let late = |proc: &Proc| proc.goal == Goal::Run && proc.last.pid.is_none();
                 !ending
                     && !of(Stage::Main).any(late)
-                    && of(Stage::Main).any(|p| p.last_pid.is_some())
+                    && of(Stage::Main).any(|p| p.last.pid.is_some())
             }
             RunStage::MainStopped => {
-                let begun = of(Stage::Main).any(|proc| proc.last_pid.is_some());
+                let begun = of(Stage::Main).any(|proc| proc.last.pid.is_some());
                 ending && begun && !of(Stage::Main).any(left)
             }
             // Reported by `Supervisor::start_cleanup` (`shutdown.rs`), which starts the cleanup.

@@ -23,6 +23,7 @@ mod exit_stats;
 mod install_state;
 mod installation;
 mod life;
+mod life_marks;
 mod lifecycle;
 mod part;
 mod patience;
@@ -33,6 +34,7 @@ mod proc_texts;
 mod ready;
 mod reload;
 mod request;
+mod restarts;
 mod shutdown;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -49,12 +51,14 @@ use crate::protocol::spec::Want;
 pub use events::{Crash, Effect, Input, ShimRequest};
 pub use exit_stats::ExitStats;
 pub use install_state::Installation;
+pub use life_marks::LifeMarks;
 pub use lifecycle::RunStage;
 pub use part::ChangePart;
 use pending_request::PendingRequest;
-pub use proc::{Broken, Goal, Pane, Phase, Proc, Ready};
+pub use proc::{Goal, LastLife, Pane, Phase, Proc, Ready};
 pub use ready::Question;
-pub use reload::Planned;
+pub use reload::{PlanCounts, Planned};
+pub use restarts::{Broken, ProcFailures, ProcRestarts};
 
 /// The state of the run as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -310,6 +314,6 @@ impl Supervisor {
             Goal::Stop if proc.retired => (Want::End, proc.life),
             Goal::Stop => (Want::Stop, proc.life),
         };
-        Some(Effect::Want(id, ShimRequest { want, life, kill: proc.kill_requested }))
+        Some(Effect::Want(id, ShimRequest { want, life, kill: proc.marks.kill_requested }))
     }
 }

@@ -23,27 +23,21 @@ impl Proc {
             self.phase,
             Phase::Running { .. } | Phase::Installing { .. } | Phase::Ending { .. }
         );
-        let asked = self.stop_life == life && self.kill_requested < life;
-        (waits && asked).then(|| self.stop_since + Duration::from_millis(self.planned.grace_ms))
+        let asked = self.marks.stop_life == life && !self.marks.is_kill_requested(life);
+        (waits && asked)
+            .then(|| self.marks.stop_since + Duration::from_millis(self.planned.grace_ms))
     }
 
     /// Record a request to stop its current life; returns whether it is the first one.
     pub(super) fn note_request(&mut self, now: Timestamp) -> bool {
-        let life = self.current_life();
-        let new = self.asked_life < life;
-        if new {
-            (self.asked_life, self.asked_at) = (life, now);
-            // Mention the slow stop again, because the command that kills it now is another one.
-            self.slow_life = None;
-        }
-        new
+        self.marks.note_request(self.current_life(), now)
     }
 
     /// When to mention a stop that is still going on: once for each life, and not if SIGKILL follows
     /// shortly anyway.
     fn slow_due(&self) -> Option<Timestamp> {
-        let due = self.stop_since + MOMENT;
-        let kill = self.kill_due().filter(|_| self.slow_life != self.current_life())?;
+        let due = self.marks.stop_since + MOMENT;
+        let kill = self.kill_due().filter(|_| self.marks.slow_life != self.current_life())?;
         (kill > due + TOGETHER).then_some(due)
     }
 }
@@ -60,11 +54,9 @@ impl Supervisor {
     pub(super) fn note_stops(&mut self, now: Timestamp, by_request: bool) {
         for proc in &mut self.procs {
             let life = proc.current_life();
-            if proc.stop_was_requested() && proc.alive() && proc.stop_life != life {
-                (proc.stop_life, proc.stop_since) = (life, now);
-                if by_request {
-                    proc.note_request(now);
-                }
+            let is_stopping = proc.stop_was_requested() && proc.alive();
+            if is_stopping && proc.marks.note_stop(life, now) && by_request {
+                proc.marks.note_request(life, now);
             }
         }
     }
@@ -74,12 +66,11 @@ impl Supervisor {
     pub(super) fn insist(&mut self, id: ProcId, now: Timestamp) -> bool {
         let proc = &mut self.procs[id];
         let life = proc.current_life();
-        if !proc.alive() || proc.stop_requested < life {
+        if !proc.alive() || !proc.marks.is_stop_requested(life) {
             return false;
         }
-        let is_second = !proc.note_request(now) && is_later(proc.asked_at, now);
-        if is_second && proc.kill_requested < life {
-            proc.kill_requested = life;
+        let is_second = !proc.marks.note_request(life, now) && is_later(proc.marks.asked_at, now);
+        if is_second && proc.marks.request_kill(life) {
             self.effects.push(Effect::Say(Some(id), What::Killing));
         }
         !is_second
@@ -117,7 +108,7 @@ impl Supervisor {
         let slow: Vec<ProcId> = ProcId::all(&self.procs).filter(is_slow).collect();
         self.effects.push(Effect::Say(None, What::SlowStop(self.slow_stops(&slow, now))));
         for id in slow {
-            self.procs[id].slow_life = self.procs[id].current_life();
+            self.procs[id].marks.slow_life = self.procs[id].current_life();
         }
     }
 
@@ -126,7 +117,7 @@ impl Supervisor {
         let proc = |id: &ProcId| &self.procs[*id];
         let of = |id: &ProcId| Slow { process: proc(id).name.clone(), pid: proc(id).pid() };
         let due = slow.iter().filter_map(|id| proc(id).kill_due());
-        let is_asked = |id: &ProcId| proc(id).asked_life == proc(id).current_life();
+        let is_asked = |id: &ProcId| proc(id).marks.asked_life == proc(id).current_life();
         let sooner = match (self.run_phase, self.asked_at) {
             // A process that is stopped without a request: a first request would not kill it.
             (RunPhase::Running, _) if !slow.iter().all(is_asked) => None,
@@ -149,11 +140,11 @@ impl Supervisor {
         let going = |proc: &Proc| {
             proc.alive()
                 || proc.goal == Goal::Run
-                || proc.due.is_some()
+                || proc.restarts.due.is_some()
                 || proc.pane == Pane::Opening
         };
         let ended = |proc: &Proc| {
-            proc.broken.is_some() || matches!(proc.phase, Phase::Over { asked: false, .. })
+            proc.failures.broken.is_some() || matches!(proc.phase, Phase::Over { asked: false, .. })
         };
         let idle = self.run_phase == RunPhase::Running
             && self.begun

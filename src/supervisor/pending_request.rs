@@ -141,7 +141,7 @@ fn verdict(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdict {
         return Verdict::Waiting;
     }
     if let Phase::Over { life: now, exit, asked } = proc.phase {
-        if proc.due.is_some() || proc.is_to_begin() {
+        if proc.restarts.due.is_some() || proc.is_to_begin() {
             return Verdict::Waiting;
         }
         if !asked && Some(now) >= life {
@@ -169,13 +169,13 @@ fn stopped_unseen(proc: &Proc, life: Option<LifeId>) -> Option<Verdict> {
     let (Phase::Ending { life: now, .. } | Phase::Over { life: now, .. }) = proc.phase else {
         return None;
     };
-    let by_request = proc.stop_was_requested() && proc.failed != Some(now);
+    let by_request = proc.stop_was_requested() && proc.marks.failed != Some(now);
     if Some(now) < life || !by_request || proc.is_at_installation() {
         return None;
     }
     match proc.goal {
         Goal::Run => proc.is_to_begin().then_some(Verdict::Waiting),
-        Goal::Stop if proc.skip.is_some() || proc.due.is_some() => None,
+        Goal::Stop if proc.skip.is_some() || proc.restarts.due.is_some() => None,
         Goal::Stop => Some(Verdict::Failed("it was stopped meanwhile".to_owned())),
     }
 }
@@ -217,7 +217,7 @@ fn in_this_phase(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdi
             Verdict::Failed("it was stopped meanwhile".to_owned())
         }
         (WaitCondition::Run(life), Phase::Over { life: now, asked: false, .. })
-            if Some(*now) >= life && proc.skipped == Some(*now) =>
+            if Some(*now) >= life && proc.marks.skipped == Some(*now) =>
         {
             Verdict::Failed(note())
         }

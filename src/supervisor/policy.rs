@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::life::MOST_LOST;
-use super::proc::{Broken, Phase, Proc, Ready};
+use super::proc::{Phase, Proc, Ready};
+use super::restarts::Broken;
 use super::{Culprit, Effect, Goal, RunPhase, Supervisor};
 use crate::model::event::{Note, Problem, What};
 use crate::model::life::or_zero;
@@ -144,7 +145,7 @@ impl Supervisor {
     pub fn missed_by(&self, id: ProcId) -> Vec<ProcId> {
         let proc = &self.procs[id];
         let has_ended =
-            proc.due.is_none() && matches!(proc.phase, Phase::Over { asked: false, .. });
+            proc.restarts.due.is_none() && matches!(proc.phase, Phase::Over { asked: false, .. });
         if !has_ended || !proc.rules.is_to_stay() || self.is_to_end(id) {
             return vec![];
         }
@@ -168,7 +169,7 @@ impl Supervisor {
             proc.note = Some(Note::NotRun(exit));
         }
         if proc.on_exit == OnExit::StopAll {
-            let (at, ran) = (proc.since, proc.ran);
+            let (at, ran) = (proc.since, proc.last.ran);
             self.culprit.get_or_insert(Culprit { id, exit, at, ran });
             self.interrupts = verdict == ExitVerdict::Good;
             self.quit();
@@ -177,31 +178,31 @@ impl Supervisor {
 
     fn restart_after(&mut self, id: ProcId, verdict: ExitVerdict, exit: Exit) {
         let proc = &mut self.procs[id];
-        let (at, ran) = (proc.since, proc.ran);
+        let (at, ran) = (proc.since, proc.last.ran);
         let policy = proc.rules.restart.as_ref().unwrap_or(&AUTO_RESTART_POLICY);
         let most = policy.max_failures;
         if ran >= Duration::from_millis(policy.stable_ms) {
-            (proc.streak, proc.failures) = (0, 0);
+            (proc.restarts.streak, proc.failures.times) = (0, 0);
         }
         match verdict {
-            ExitVerdict::Failure => proc.count_failure(at),
-            ExitVerdict::Good => proc.failures = 0,
+            ExitVerdict::Failure => proc.failures.count(at),
+            ExitVerdict::Good => proc.failures.times = 0,
             ExitVerdict::Soft | ExitVerdict::StartError => {}
         }
-        if most > 0 && proc.failures >= most {
-            let why = Problem::Ended { exit, times: Some(proc.failures) };
-            (proc.goal, proc.due) = (Goal::Stop, None);
+        if most > 0 && proc.failures.times >= most {
+            let why = Problem::Ended { exit, times: Some(proc.failures.times) };
+            (proc.goal, proc.restarts.due) = (Goal::Stop, None);
             self.report_broken_check(id, why);
             return self.ready_never(id, exit);
         }
         let pause = proc.next_pause(ran);
-        proc.streak = proc.streak.saturating_add(1);
+        proc.restarts.streak = proc.restarts.streak.saturating_add(1);
         if pause.is_zero() {
             proc.request_next_life();
             return self.want(id);
         }
-        proc.rest(at, pause);
-        let (pause_ms, times) = (units::millis(pause), Some(proc.streak));
+        proc.restarts.schedule(at, pause);
+        let (pause_ms, times) = (units::millis(pause), Some(proc.restarts.streak));
         self.effects.push(Effect::Say(Some(id), What::Backoff { pause_ms, times }));
     }
 
@@ -211,7 +212,7 @@ impl Supervisor {
             return;
         }
         self.report_broken_check(id, why);
-        self.procs[id].failed = self.procs[id].current_life();
+        self.procs[id].marks.failed = self.procs[id].current_life();
         if !self.procs[id].stop_was_requested() {
             self.stop(id);
         }
@@ -220,7 +221,7 @@ impl Supervisor {
     fn report_broken_check(&mut self, id: ProcId, why: Problem) {
         let proc = &mut self.procs[id];
         proc.note = Some(Note::Broken(why.clone()));
-        proc.broken = Some(Broken { why: why.clone() });
+        proc.failures.broken = Some(Broken { why: why.clone() });
         if matches!(proc.ready, Ready::Waiting { .. }) {
             proc.ready = Ready::No { why: why.clone(), passed: vec![] };
         }
@@ -236,23 +237,23 @@ impl Supervisor {
         }
         let policy = proc.rules.restart.clone().unwrap_or_default();
         if now.since(proc.since) >= Duration::from_millis(policy.stable_ms) {
-            (proc.streak, proc.failures) = (0, 0);
+            (proc.restarts.streak, proc.failures.times) = (0, 0);
         }
-        proc.count_failure(now);
-        if policy.max_failures > 0 && proc.failures >= policy.max_failures {
-            let why = Problem::Failed { times: proc.failures, last: Box::new(why) };
+        proc.failures.count(now);
+        if policy.max_failures > 0 && proc.failures.times >= policy.max_failures {
+            let why = Problem::Failed { times: proc.failures.times, last: Box::new(why) };
             return self.break_off(id, why);
         }
-        proc.failed = proc.current_life();
+        proc.marks.failed = proc.current_life();
         // The first restart is immediate: the process did not exit, but was found to have failed.
         let ran = now.since(proc.since);
-        let pause = if proc.streak == 0 { Duration::ZERO } else { proc.next_pause(ran) };
-        proc.streak = proc.streak.saturating_add(1);
+        let pause = if proc.restarts.streak == 0 { Duration::ZERO } else { proc.next_pause(ran) };
+        proc.restarts.streak = proc.restarts.streak.saturating_add(1);
         if pause.is_zero() {
             self.restart(id, now);
         } else {
             self.stop(id);
-            self.procs[id].rest(now, pause);
+            self.procs[id].restarts.schedule(now, pause);
             let what = What::Backoff { pause_ms: units::millis(pause), times: None };
             self.effects.push(Effect::Say(Some(id), what));
         }
@@ -262,7 +263,8 @@ impl Supervisor {
     pub fn next_due(&self) -> Option<Timestamp> {
         let checks = self.procs.iter().filter_map(Proc::check_due);
         let cleanup = ProcId::all(&self.procs).filter_map(|id| self.cleanup_due(id));
-        let due = self.procs.iter().filter_map(|proc| proc.due).chain(checks).chain(cleanup);
+        let due =
+            self.procs.iter().filter_map(|proc| proc.restarts.due).chain(checks).chain(cleanup);
         let installs = self.procs.iter().filter_map(Proc::installation_due);
         due.chain(self.slow_stop_due()).chain(installs).min()
     }
@@ -274,8 +276,7 @@ impl Supervisor {
             let timed = proc.check_due().is_some()
                 || self.cleanup_due(id).is_some()
                 || proc.installation_due().is_some();
-            let late = |due: Timestamp| due > now + proc.pause;
-            proc.since > now && timed || proc.due.is_some_and(late)
+            proc.since > now && timed || proc.restarts.is_set_back(now)
         })
     }
 
@@ -287,11 +288,7 @@ impl Supervisor {
             self.cleanup_overdue(id, now);
             self.look_at_installation(id, now);
             let proc = &mut self.procs[id];
-            // A deadline further away means that the clock was set back.
-            let latest = now + proc.pause;
-            proc.due = proc.due.map(|due| due.min(latest));
-            if proc.due.is_some_and(|due| due <= now) {
-                proc.due = None;
+            if proc.restarts.take_due(now) {
                 proc.goal = Goal::Run;
                 proc.request_next_life();
                 self.bring_up(id, now);
@@ -308,22 +305,15 @@ impl Supervisor {
         let is_failing = move |proc: &&Proc| {
             let policy = proc.rules.restart.as_ref().unwrap_or(&AUTO_RESTART_POLICY);
             let stable = Duration::from_millis(policy.stable_ms);
-            let is_open = proc.broken.is_some() || asked < proc.failed_at + proc.pause + stable;
-            proc.failures > 1 && is_open && !proc.retired
+            let is_open = proc.failures.broken.is_some()
+                || asked < proc.failures.last + proc.restarts.pause + stable;
+            proc.failures.times > 1 && is_open && !proc.retired
         };
-        self.procs.iter().filter(is_failing).map(|proc| (&proc.name, proc.failures))
+        self.procs.iter().filter(is_failing).map(|proc| (&proc.name, proc.failures.times))
     }
 }
 
 impl Proc {
-    fn count_failure(&mut self, at: Timestamp) {
-        if self.failures == 0 {
-            self.failing_since = at;
-        }
-        self.failures = self.failures.saturating_add(1);
-        self.failed_at = at;
-    }
-
     /// Its failures in a row while it is to run, until it has run for long enough.
     pub fn crash_loop(&self, now: Timestamp) -> Option<CrashLoop> {
         let status = self.status();
@@ -333,33 +323,28 @@ impl Proc {
         let policy = self.rules.restart.as_ref().unwrap_or(&AUTO_RESTART_POLICY);
         let stable = Duration::from_millis(policy.stable_ms);
         // An older supervisor did not note the time.
-        let is_known = self.failures > 0 && self.failed_at != Timestamp::EPOCH;
+        let is_known = self.failures.times > 0 && self.failures.last != Timestamp::EPOCH;
         let until = runs.then(|| self.since + stable);
         let is_open = is_to_run && is_known && until.is_none_or(|until| now < until);
-        is_open.then_some(CrashLoop { times: self.failures, last: self.failed_at, until })
-    }
-
-    /// Schedule a restart for when this pause, counted from that moment, is over.
-    fn rest(&mut self, from: Timestamp, pause: Duration) {
-        self.due = Some(from + pause);
-        self.pause = pause;
+        is_open.then_some(CrashLoop { times: self.failures.times, last: self.failures.last, until })
     }
 
     /// How long to wait before the next life, if the last one lasted for `ran`.
     fn next_pause(&self, ran: Duration) -> Duration {
         // Opening windows in vain is expensive, so slow down in any case.
-        let least = if self.lost < MOST_LOST {
+        let least = if self.restarts.lost_shims < MOST_LOST {
             Duration::ZERO
         } else {
-            pause(&AUTO_RESTART_POLICY, false, self.streak, 0)
+            pause(&AUTO_RESTART_POLICY, false, self.restarts.streak, 0)
         };
         let pause = match &self.rules.restart {
             Some(policy) => {
-                let loops = policy.delay_ms == 0 && self.streak >= MOST_AT_ONCE;
+                let loops = policy.delay_ms == 0 && self.restarts.streak >= MOST_AT_ONCE;
                 let between = if loops { BETWEEN_STARTS } else { Duration::ZERO };
-                pause(policy, false, self.streak, seed(self)).max(between.saturating_sub(ran))
+                pause(policy, false, self.restarts.streak, seed(self))
+                    .max(between.saturating_sub(ran))
             }
-            None => pause(&AUTO_RESTART_POLICY, true, self.streak, 0),
+            None => pause(&AUTO_RESTART_POLICY, true, self.restarts.streak, 0),
         };
         pause.max(least)
     }
@@ -410,10 +395,10 @@ mod tests {
             [0, 30, 100, 5000].map(|ran| proc.next_pause(Duration::from_millis(ran)).as_millis())
         };
         assert_eq!(pauses(&proc), [0, 0, 0, 0]);
-        proc.streak = 10;
+        proc.restarts.streak = 10;
         assert_eq!(pauses(&proc), [100, 70, 0, 0]);
         // A process without settings: the first restart is immediate, as in overmind.
-        (proc.rules.restart, proc.streak) = (None, 0);
+        (proc.rules.restart, proc.restarts.streak) = (None, 0);
         assert_eq!(proc.next_pause(Duration::ZERO), Duration::ZERO);
     }
 }

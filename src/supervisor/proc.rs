@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::exit_stats::ExitStats;
 use super::install_state::Installation;
+use super::life_marks::LifeMarks;
 use super::part::ChangePart;
 use super::policy::ExitVerdict;
-use super::reload::Planned;
+use super::reload::{PlanCounts, Planned};
+use super::restarts::{ProcFailures, ProcRestarts};
 use crate::model::event::{Note, Problem, Skip};
 use crate::model::life::or_zero;
 use crate::model::member::Member;
@@ -167,14 +169,26 @@ impl Default for Ready {
     }
 }
 
-/// A process that has failed for good: it is not started again until a user asks for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Broken {
-    /// Why.
-    pub why: Problem,
+/// What is left of the last lives of a process. A life that installs leaves nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LastLife {
+    /// The last main process, dead or alive.
+    #[serde(rename = "last_pid")]
+    pub pid: Option<u32>,
+    /// How long the last life that has ended ran.
+    #[serde(with = "nanos")]
+    pub(super) ran: Duration,
+    /// The exit status of that life.
+    #[serde(rename = "last_exit")]
+    pub(super) exit: Option<Exit>,
+    /// What it contributes to the exit code of the run.
+    pub(super) status: u8,
 }
 
 /// One process as the supervisor sees it.
+///
+/// Its parts are saved at the same level as its own fields (`flatten`). Serde reads what it flattens by way of a
+/// buffer, from which a map with numbers as keys can't be read: no part may contain one.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub struct Proc {
@@ -193,54 +207,20 @@ pub struct Proc {
     pub phase: Phase,
     /// Its pane.
     pub pane: Pane,
-    /// The newest life that was asked to stop.
-    #[serde(rename = "told", with = "or_zero")]
-    pub stop_requested: Option<LifeId>,
-    /// The newest life that is to be killed without a grace period.
-    #[serde(rename = "killed", with = "or_zero")]
-    pub kill_requested: Option<LifeId>,
-    /// The newest life that its shim began to stop or kill before it ended.
-    #[serde(with = "or_zero")]
-    pub signalled: Option<LifeId>,
-    /// The newest life that is stopped because another process ended with success.
-    #[serde(with = "or_zero")]
-    pub interrupted: Option<LifeId>,
-    /// The life to which [`Proc::stop_since`] refers.
-    #[serde(with = "or_zero")]
-    pub stop_life: Option<LifeId>,
-    /// When that life was asked to stop.
-    pub stop_since: Timestamp,
-    /// The newest life that a user or a client has asked to stop.
-    #[serde(with = "or_zero")]
-    pub asked_life: Option<LifeId>,
-    /// When that was first requested.
-    pub asked_at: Timestamp,
-    /// The newest life whose slow stop was reported.
-    #[serde(with = "or_zero")]
-    pub slow_life: Option<LifeId>,
-    /// The newest life that its shim reported as skipped: the shim will never begin it.
-    #[serde(with = "or_zero")]
-    pub skipped: Option<LifeId>,
-    /// How many shims in a row ended before they began the requested life.
-    pub lost: u8,
-    /// How long its last life ran.
-    #[serde(with = "nanos")]
-    pub ran: Duration,
-    /// What its last life contributes to the exit code of the run.
-    pub status: u8,
-    /// The exit status of its last life.
-    pub last_exit: Option<Exit>,
-    /// How many times in a row it was restarted after it exited by itself.
-    pub streak: u32,
-    /// When it is to be restarted.
-    pub due: Option<Timestamp>,
-    /// The planned length of the pause before that restart.
-    #[serde(with = "nanos")]
-    pub pause: Duration,
+    /// Which of its lives were stopped, killed, skipped …
+    #[serde(flatten)]
+    pub marks: LifeMarks,
+    /// Its restarts.
+    #[serde(flatten)]
+    pub restarts: ProcRestarts,
+    /// Its failures in a row.
+    #[serde(flatten)]
+    pub failures: ProcFailures,
+    /// Its last life.
+    #[serde(flatten)]
+    pub last: LastLife,
     /// How many of its lives have begun.
     pub begun: u64,
-    /// Its last main process, dead or alive.
-    pub last_pid: Option<u32>,
     /// When it entered its current phase.
     pub since: Timestamp,
     /// The sequence number of the last life entry that was processed.
@@ -253,15 +233,9 @@ pub struct Proc {
     /// It is no longer one of the run's processes: its entry was scaled down, or the configuration no
     /// longer contains it.
     pub retired: bool,
-    /// The value of [`ProcessPlan::additions`] up to which the plan was carried out.
-    #[serde(rename = "came")]
-    pub additions: u32,
-    /// The value of [`ProcessPlan::revision`] up to which the plan was carried out.
-    #[serde(rename = "edition")]
-    pub revision: u32,
-    /// The value of [`ProcessPlan::own_revision`] up to which the plan was carried out.
-    #[serde(default)]
-    pub own_revision: u32,
+    /// Up to which of its changes the plan was carried out.
+    #[serde(flatten)]
+    pub carried_out: PlanCounts,
     /// It should run, but what it waits for has not happened yet.
     #[serde(rename = "held")]
     pub waiting: bool,
@@ -276,22 +250,9 @@ pub struct Proc {
     /// How many liveness checks in a row its life has failed.
     #[serde(rename = "misses")]
     pub failed_checks: u32,
-    /// How many of its lives in a row have failed.
-    pub failures: u32,
-    /// When the last of these failed; the epoch if that is not known.
-    #[serde(default)]
-    pub failed_at: Timestamp,
-    /// When the first of these failed; the epoch if that is not known.
-    #[serde(default)]
-    pub failing_since: Timestamp,
-    /// Why it has failed for good, if it has.
-    pub broken: Option<Broken>,
     /// Counts of how its lives ended.
     #[serde(rename = "tally")]
     pub exit_stats: ExitStats,
-    /// The newest life that was ended because it had failed while running.
-    #[serde(with = "or_zero")]
-    pub failed: Option<LifeId>,
     /// Why it was not started, if it was skipped.
     pub skip: Option<Skip>,
     /// It was asked to stop because the run is ending.
@@ -312,7 +273,7 @@ pub struct Proc {
     /// The rules of the plan for it; not saved with the state.
     #[serde(skip)]
     pub rules: ProcessPolicy,
-    /// The plan's counters and settings for it; not saved with the state.
+    /// The plan's counts and settings for it; not saved with the state.
     #[serde(skip)]
     pub planned: Planned,
     /// What must have happened before it begins, including what follows from the stages.
@@ -335,8 +296,7 @@ impl Proc {
             since: now,
             added: later || process.waits,
             retired: later,
-            revision: process.revision,
-            own_revision: process.own_revision,
+            carried_out: PlanCounts { additions: 0, ..PlanCounts::of(process) },
             change: ChangePart::of_start(plan.no_deps),
             install: process.install.clone(),
             rules: process.rules.clone(),
@@ -404,7 +364,8 @@ impl Proc {
 
     /// Whether its current life was asked to stop.
     pub fn stop_was_requested(&self) -> bool {
-        self.stop_requested.is_some() && self.stop_requested >= self.current_life()
+        let marks = &self.marks;
+        marks.stop_requested.is_some() && marks.is_stop_requested(self.current_life())
     }
 
     /// Its status as shown to users.
@@ -412,7 +373,7 @@ impl Proc {
         match &self.phase {
             Phase::Pending if self.skip.is_some() => ProcessStatus::Skipped,
             Phase::Pending if self.goal == Goal::Stop => match self.note {
-                Some(Note::Text(_)) if self.last_pid.is_none() => ProcessStatus::Error,
+                Some(Note::Text(_)) if self.last.pid.is_none() => ProcessStatus::Error,
                 Some(_) | None => ProcessStatus::Stopped,
             },
             Phase::Pending => ProcessStatus::Pending,
@@ -429,9 +390,9 @@ impl Proc {
             Phase::Running { .. } => ProcessStatus::Running,
             Phase::Ending { .. } => ProcessStatus::Stopping,
             Phase::Stuck { .. } => ProcessStatus::Stuck,
-            Phase::Over { .. } if self.due.is_some() => ProcessStatus::Restarting,
+            Phase::Over { .. } if self.restarts.due.is_some() => ProcessStatus::Restarting,
             Phase::Over { .. } if self.waiting && self.goal == Goal::Run => ProcessStatus::Pending,
-            Phase::Over { .. } if self.broken.is_some() => ProcessStatus::Broken,
+            Phase::Over { .. } if self.failures.broken.is_some() => ProcessStatus::Broken,
             Phase::Over { .. } if self.skip.is_some() => ProcessStatus::Skipped,
             Phase::Over { .. } if self.installation_failure().is_some() => ProcessStatus::Error,
             Phase::Over { asked: true, .. } => ProcessStatus::Stopped,

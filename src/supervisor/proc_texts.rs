@@ -46,10 +46,10 @@ fn text_of<'a, E: ser::Error>(
 
 #[cfg(test)]
 mod tests {
-    use crate::model::Exit;
     use crate::model::time::Timestamp;
-    use crate::supervisor::Supervisor;
+    use crate::model::{Exit, LifeId};
     use crate::supervisor::tests::plan;
+    use crate::supervisor::{Proc, Supervisor};
 
     #[test]
     fn what_has_changed_is_serialized_anew() {
@@ -59,9 +59,25 @@ mod tests {
             assert_eq!(all["procs"], serde_json::to_value(&machine.procs).unwrap());
         };
         is_whole(&machine);
-        machine.procs[1].last_exit = Some(Exit::Code(7));
+        machine.procs[1].last.exit = Some(Exit::Code(7));
         is_whole(&machine);
         machine.procs.truncate(1);
         is_whole(&machine);
+    }
+
+    #[test]
+    fn the_parts_of_a_process_are_saved_at_its_own_level() {
+        let mut proc = Supervisor::new(&plan(&["a"]), Timestamp::EPOCH).procs.remove(0);
+        proc.marks.request_stop(Some(LifeId::FIRST));
+        proc.failures.count(Timestamp::from_nanos(5));
+        proc.last.exit = Some(Exit::Signal(9));
+        proc.exit_stats.count(Exit::Signal(9), true);
+        let text = serde_json::to_string(&proc).unwrap();
+        for pair in [r#""told":1"#, r#""failures":1"#, r#""last_exit":{"signal":9}"#, r#""came":0"#]
+        {
+            assert!(text.contains(pair), "{pair}: {text}");
+        }
+        let read: Proc = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), text);
     }
 }

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::part::Action;
 use super::pending_request::WaitCondition;
 use super::proc::{Goal, Phase, Proc, Ready};
@@ -16,25 +18,43 @@ use crate::model::request::{ChangeOrder, Outcome};
 use crate::model::rules::{ProcessPolicy, Stage};
 use crate::model::time::Timestamp;
 
-/// The counters and settings of the plan for a process.
+/// How often a process was added to the plan and changed in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PlanCounts {
+    /// See [`ProcessPlan::additions`].
+    #[serde(rename = "came")]
+    pub(super) additions: u32,
+    /// See [`ProcessPlan::revision`].
+    #[serde(rename = "edition")]
+    pub(super) revision: u32,
+    /// See [`ProcessPlan::own_revision`].
+    #[serde(default)]
+    pub(super) own_revision: u32,
+}
+
+impl PlanCounts {
+    pub(super) fn of(process: &ProcessPlan) -> Self {
+        let &ProcessPlan { additions, revision, own_revision, .. } = process;
+        Self { additions, revision, own_revision }
+    }
+}
+
+/// The counts and settings of the plan for a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Planned {
     /// No configuration contains the process any more.
     pub(super) removed: bool,
     waits: bool,
-    additions: u32,
-    revision: u32,
-    own_revision: u32,
+    counts: PlanCounts,
     /// Milliseconds from the stop signal to SIGKILL.
     pub(super) grace_ms: u64,
 }
 
 impl Planned {
     fn of(process: &ProcessPlan, plan: &Plan) -> Self {
-        let &ProcessPlan { removed, waits, additions, revision, own_revision, grace_ms, .. } =
-            process;
+        let &ProcessPlan { removed, waits, grace_ms, .. } = process;
         let grace_ms = grace_ms.unwrap_or(plan.grace_ms);
-        Self { removed, waits, additions, revision, own_revision, grace_ms }
+        Self { removed, waits, counts: PlanCounts::of(process), grace_ms }
     }
 }
 
@@ -82,14 +102,14 @@ impl Supervisor {
     pub(super) fn follow_plan(&mut self, now: Timestamp) -> Vec<(ProcId, WaitCondition)> {
         let mut set = BTreeMap::new();
         for id in ProcId::all(&self.procs) {
-            let (planned, proc) = (self.procs[id].planned, &self.procs[id]);
-            let came = planned.additions != proc.additions;
-            let changed = planned.revision != proc.revision;
+            let (planned, before) = (self.procs[id].planned, self.procs[id].carried_out);
+            let came = planned.counts.additions != before.additions;
+            let changed = planned.counts.revision != before.revision;
             // What all processes share is no reason to run a completed one-shot process again.
-            let rests = planned.own_revision == proc.own_revision && self.has_completed(id);
+            let is_same = planned.counts.own_revision == before.own_revision;
+            let rests = is_same && self.has_completed(id);
             let proc = &mut self.procs[id];
-            (proc.additions, proc.revision, proc.own_revision) =
-                (planned.additions, planned.revision, planned.own_revision);
+            proc.carried_out = planned.counts;
             let action = if planned.removed {
                 proc.remove()
             } else if came {
@@ -162,7 +182,7 @@ impl Proc {
     /// Whether it runs, should run, or ended without being stopped by a user.
     pub(super) fn is_asked_for(&self) -> bool {
         let ended = matches!(self.phase, Phase::Over { asked: false, .. });
-        let failed = self.broken.is_some() || self.due.is_some();
+        let failed = self.failures.broken.is_some() || self.restarts.due.is_some();
         let skipped = self.skip.is_some() && !self.change.stays_down;
         !self.retired && (self.goal == Goal::Run || ended || failed || skipped)
     }

@@ -316,9 +316,9 @@ impl Supervisor {
         }
         proc.change = ChangePart { stays_down: proc.skip.is_some(), ..ChangePart::default() };
         proc.goal = Goal::Stop;
-        proc.due = None;
+        proc.restarts.due = None;
         proc.waiting = false;
-        proc.interrupted = None;
+        proc.marks.interrupted = None;
         proc.mark_requested_life_stopped();
         let goal = WaitCondition::Over(proc.life);
         self.want(id);
@@ -332,7 +332,7 @@ impl Supervisor {
         self.request_stop(id);
         let proc = &mut self.procs[id];
         proc.goal = Goal::Run;
-        proc.due = None;
+        proc.restarts.due = None;
         proc.request_next_life();
         let goal = WaitCondition::Run(proc.life);
         self.want(id);
@@ -362,7 +362,8 @@ impl Supervisor {
         } else if proc.life > proc.current_life() {
             proc.life = proc.current_life();
             if runs {
-                proc.stop_requested = proc.stop_requested.min(proc.life.and_then(LifeId::previous));
+                proc.marks.stop_requested =
+                    proc.marks.stop_requested.min(proc.life.and_then(LifeId::previous));
             } else {
                 proc.goal = Goal::Stop;
             }
@@ -373,8 +374,7 @@ impl Supervisor {
     pub(super) fn request_stop(&mut self, id: ProcId) {
         let proc = &mut self.procs[id];
         let life = proc.current_life();
-        if proc.alive() && proc.stop_requested < life {
-            proc.stop_requested = life;
+        if proc.alive() && proc.marks.request_stop(life) {
             self.effects.push(Effect::Say(Some(id), What::Interrupting));
         }
     }
@@ -389,9 +389,10 @@ impl Proc {
 
     /// Clear failures and pauses, because a user or client wants it to run regardless.
     pub(super) fn forgive(&mut self) {
-        (self.due, self.broken, self.skip) = (None, None, None);
+        self.restarts.forget();
+        self.failures.forget();
+        self.skip = None;
         self.change.stays_down = false;
-        (self.streak, self.failures, self.lost) = (0, 0, 0);
     }
 
     /// A process that was to begin again is to stay down: it counts as stopped, as one that runs would. One
@@ -399,11 +400,11 @@ impl Proc {
     fn cancel_restart(&mut self) -> bool {
         let Phase::Over { life, exit, .. } = self.phase else { return false };
         let again = self.is_to_begin() && !self.rules.is_good(exit);
-        if self.due.is_none() && !again {
+        if self.restarts.due.is_none() && !again {
             return false;
         }
         self.phase = Phase::Over { life, exit, asked: true };
-        self.stop_requested = self.stop_requested.max(Some(life));
+        self.marks.request_stop(Some(life));
         true
     }
 

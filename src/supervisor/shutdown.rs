@@ -20,7 +20,7 @@ impl Supervisor {
         }
         self.begin_to_stop();
         for id in ProcId::all(&self.procs) {
-            self.procs[id].due = None;
+            self.procs[id].restarts.due = None;
             if !self.procs[id].alive() {
                 self.dismiss(id);
             }
@@ -45,9 +45,9 @@ impl Supervisor {
         }
         let proc = &mut self.procs[id];
         if self.interrupts && (proc.alive() && !told || proc.life > proc.current_life()) {
-            proc.interrupted = proc.life.max(proc.current_life());
+            proc.marks.interrupted = proc.life.max(proc.current_life());
         }
-        (proc.goal, proc.due, proc.waiting, proc.stopped_by_shutdown) =
+        (proc.goal, proc.restarts.due, proc.waiting, proc.stopped_by_shutdown) =
             (Goal::Stop, None, false, true);
         proc.mark_requested_life_stopped();
         if proc.alive() {
@@ -100,7 +100,7 @@ impl Supervisor {
 
     /// Whether it still has to be started for the cleanup.
     fn needs_cleanup_run(&self, proc: &Proc) -> bool {
-        let begun = self.procs.iter().any(|proc| proc.last_pid.is_some());
+        let begun = self.procs.iter().any(|proc| proc.last.pid.is_some());
         let cleanup = proc.rules.stage == Stage::Cleanup && !proc.for_cleanup && !proc.retired;
         cleanup && begun && !self.tmux_gone
     }
@@ -173,20 +173,20 @@ impl Supervisor {
         self.begin_to_stop();
         for id in ProcId::all(&self.procs) {
             let proc = &mut self.procs[id];
-            (proc.goal, proc.due, proc.waiting) = (Goal::Stop, None, false);
+            (proc.goal, proc.restarts.due, proc.waiting) = (Goal::Stop, None, false);
             proc.change = ChangePart::default();
             (proc.stopped_by_shutdown, proc.for_cleanup) = (true, true);
             if !proc.alive() {
                 continue;
             }
             let life = proc.current_life();
-            proc.stop_requested = proc.stop_requested.max(life);
+            proc.marks.request_stop(life);
             proc.mark_requested_life_stopped();
-            if proc.kill_requested < life {
+            if !proc.marks.is_kill_requested(life) {
                 self.effects.push(Effect::Say(Some(id), What::Killing));
             }
             // A requested life may have begun without our knowledge.
-            proc.kill_requested = proc.life.max(life);
+            proc.marks.kill_requested = proc.life.max(life);
             self.want(id);
         }
     }

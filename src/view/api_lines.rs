@@ -30,7 +30,7 @@ impl ApiLines {
         let names: Vec<String> =
             processes.iter().map(|process| cleaned(process.name.as_str())).collect();
         let form = style.map(|style| {
-            let colors = processes.iter().map(|process| process.color);
+            let colors = processes.iter().map(|process| process.config.color);
             let named: Vec<_> = (1..)
                 .map(StreamNo)
                 .zip(&names)
@@ -42,31 +42,35 @@ impl ApiLines {
         Self { form, names, any: false }
     }
 
-    /// Append the text of this line.
-    pub fn show(&mut self, line: &Line<'_>, out: &mut Vec<u8>) {
+    /// The text of this line.
+    pub fn show(&mut self, line: &Line<'_>) -> Vec<u8> {
+        let mut out = vec![];
         let apart = std::mem::replace(&mut self.any, true) && line.apart;
         let stream = line.name.as_deref().map_or(EVENTS, |name| self.number(name));
         if let Some(form) = &mut self.form {
             if apart {
-                form.show(Chosen::Break, out);
+                form.show(Chosen::Break, &mut out);
             }
             let (record, text) = entry_of(line, stream);
             let (position, text) = (Position::default(), text.as_bytes());
             let entry = Entry { position, record, text, lost: line.lost };
-            form.show(Chosen::Entry(entry, !line.context), out);
+            form.show(Chosen::Entry(entry, !line.context), &mut out);
         } else {
             // It has only strings and numbers, so this can't fail.
             let json = serde_json::to_string(&Line { apart, ..line.clone() }).unwrap_or_default();
             out.extend_from_slice(untrusted::json(&json).as_bytes());
             out.push(b'\n');
         }
+        out
     }
 
-    /// Append what is still pending at the end.
-    pub fn finish(&mut self, out: &mut Vec<u8>) {
+    /// The text that is still pending at the end.
+    pub fn finish(&mut self) -> Vec<u8> {
+        let mut out = vec![];
         if let Some(form) = &mut self.form {
-            form.finish(out);
+            form.finish(&mut out);
         }
+        out
     }
 
     fn number(&mut self, name: &str) -> StreamNo {

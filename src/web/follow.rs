@@ -12,14 +12,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use super::samples::{SECOND, Sample, Samples};
 use super::source::{of_ended, state};
 use crate::api::history::UnfinishedLine;
-use crate::client::{Backoff, Client, ClientError, HeadEvent, WatchEvent};
+use crate::client::{Backoff, Client, ClientError, HeadEvent, LONGEST_PAUSE, WatchEvent};
 use crate::journal::search::access::RunHistory;
 use crate::model::request::{Head, Partial, ProcessState, State};
 use crate::model::unfinished::PromptTimer;
 use crate::run::registry::KnownRun;
 
-/// The longest pause before connecting again to a run whose supervisor is away.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// A supervisor that does not answer for this long is away.
 const PATIENCE: Duration = Duration::from_secs(5);
 

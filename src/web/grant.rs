@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::request::{ProcessState, State};
+use crate::model::request::{ProcessConfig, ProcessEnds, ProcessReadiness, ProcessState, State};
 pub(super) use crate::model::role::Role;
 use crate::model::time::Timestamp;
 
@@ -69,13 +69,22 @@ impl Scope {
             return process;
         }
         ProcessState {
-            exit: process.exit,
-            finished: process.finished,
+            ends: ProcessEnds {
+                exit: process.ends.exit,
+                finished: process.ends.finished,
+                ..ProcessEnds::default()
+            },
             since: process.since,
             lives: process.lives,
-            port: process.port,
-            color: process.color,
-            ready: process.ready,
+            config: ProcessConfig {
+                port: process.config.port,
+                color: process.config.color,
+                ..ProcessConfig::default()
+            },
+            readiness: ProcessReadiness {
+                ready: process.readiness.ready,
+                ..ProcessReadiness::default()
+            },
             output_bytes: process.output_bytes,
             ..ProcessState::new(process.name, process.state, process.pid)
         }

@@ -153,7 +153,7 @@ fn last_state(known: &KnownRun) -> State {
     for stream in streams {
         if processes.iter().all(|process| process.name != stream.name) {
             let mut process = ProcessState::new(stream.name, ProcessStatus::Stopped, None);
-            process.color = stream.color;
+            process.config.color = stream.color;
             processes.push(process);
         }
     }

@@ -16,7 +16,8 @@ use tmo::journal::Dirs;
 use tmo::model::event::What;
 use tmo::model::plan::Backend;
 use tmo::model::request::{
-    Cleared, FlagMatch, FlagMatches, Head, Outcome, ProcessState, Request, State, TmuxAddress,
+    Cleared, FlagMatch, FlagMatches, Head, Outcome, ProcessConfig, ProcessState, Request, State,
+    TmuxAddress,
 };
 use tmo::model::run_end::End;
 use tmo::model::screen::Screen;
@@ -303,8 +304,7 @@ pub(crate) fn state() -> State {
         last_pid: Some(u32::try_from(100 + at).unwrap()),
         since: Timestamp::from_nanos(1),
         lives: 1,
-        port: Some(5000),
-        color: 2,
+        config: ProcessConfig { port: Some(5000), color: 2, ..ProcessConfig::default() },
         ..ProcessState::new(
             ProcName::new(*name).unwrap(),
             ProcessStatus::Running,

@@ -1,5 +1,6 @@
 //! Imports have one direction: a part may use only those before it in this list. Inside a part, no cycle of
-//! imports has more than three modules. The documentation names no Rust file that does not exist.
+//! imports has more than three modules. The commands use the engine only where it is listed. The documentation
+//! names no Rust file that does not exist.
 
 #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
@@ -129,6 +130,34 @@ fn no_room_of_the_commands_uses_one_of_a_higher_floor() {
             let is_allowed = CLIMBS.iter().any(|(from, to, _)| from == module && *to == used);
             if floor(&used).is_some_and(|other| other > at) && !is_allowed {
                 wrong.push(format!("{module} uses {used}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What of the engine the commands use all the same, with the reason. It runs in the processes of a run, which
+/// `internal_commands` holds.
+const USES_OF_ENGINE: &[(&str, &str, &str)] = &[
+    ("cli::start", "engine::persisted_state", "a run that can be adopted has its own plan"),
+    ("cli::start::attach", "engine::persisted_state", "the view begins where the run did"),
+    ("cli::act::cleanup", "engine::persisted_state", "a run that can be adopted is left alone"),
+    ("cli::setup::doctor::instances", "engine::persisted_state", "it tells which can be adopted"),
+];
+
+#[test]
+fn no_command_uses_the_engine() {
+    let imports = Imports::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let mut wrong = vec![];
+    for (module, used) in &imports.0 {
+        let mut path = module.split("::");
+        if path.next() != Some("cli") || path.next() == Some("internal_commands") {
+            continue;
+        }
+        for used in used.iter().filter(|used| used.split("::").next() == Some("engine")) {
+            if !USES_OF_ENGINE.iter().any(|(from, to, _)| from == module && to == used) {
+                let instead = "ask the supervisor (`client`), or read the run's files (`run`)";
+                wrong.push(format!("{module} uses {used}: {instead}"));
             }
         }
     }

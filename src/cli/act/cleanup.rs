@@ -7,6 +7,7 @@ use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::reach::instance::{Instance, WAITS};
 use crate::cli::reach::leftovers::{refuse, remains, remove, spared};
+use crate::engine::persisted_state::adoptable;
 use crate::model::count;
 use crate::run::dir::RuntimeDirError;
 use crate::run::forced_end::Reach;
@@ -34,7 +35,7 @@ pub(in crate::cli) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
             return Err(CliError::Other(text));
         }
         let tmux = runtime.saved().ok().and_then(|saved| saved.tmux);
-        let OrphanReport { ended, exempt, left } = match runtime.adoptable() {
+        let OrphanReport { ended, exempt, left } = match adoptable(runtime) {
             Ok(true) => {
                 let text = "processes live here whose supervisor was killed: `tmo start` goes on \
                             with them, `tmo quit` ends them";

@@ -183,7 +183,7 @@ fn unaffected(old: &Plan, new: &Plan, states: &[ProcessState]) -> Vec<ProcName> 
     let own_revision = |plan: &Plan, name: &ProcName| {
         plan.processes.iter().find(|process| process.name == *name).map(|found| found.own_revision)
     };
-    let ended = states.iter().filter(|state| state.finished && state.pid.is_none());
+    let ended = states.iter().filter(|state| state.ends.finished && state.pid.is_none());
     let names = ended.map(|state| &state.name);
     names.filter(|name| own_revision(old, name) == own_revision(new, name)).cloned().collect()
 }

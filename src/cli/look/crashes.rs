@@ -1,7 +1,6 @@
 //! `tmo crashes`: lists and shows crash reports.
 
 use std::fmt::Write as _;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -78,13 +77,7 @@ fn none(name: Option<&str>) -> String {
 }
 
 fn read(path: &Path) -> Result<CrashReport, CliError> {
-    store::read(path).map_err(|error| {
-        if error.kind() == ErrorKind::InvalidData {
-            CliError::Other(format!("{}: {error}", path.display()))
-        } else {
-            CliError::io(path.display())(error)
-        }
-    })
+    store::read(path).map_err(CliError::io(path.display()))
 }
 
 /// How it ended: `exit 1`, or the signal.

@@ -1,94 +1,67 @@
 //! The log of a run on another machine or in a container, reached through a forwarded socket: it is read through its
 //! API, since its files are not here.
+//!
+//! The flags, the style and the times of `--around` are those of `logs.rs`; its supervisor selects the lines, with those
+//! around them. What is left here are requests for pages and new lines in place of a cursor over files.
 
 use std::time::Duration;
 
-use super::logs::{asked, window};
+use super::logs::{asked, style, window};
 use crate::api::history::{HistoryAsk, Line};
 use crate::cli::args::{EchoArgs, LogsArgs};
 use crate::cli::error::CliError;
 use crate::cli::output::stdout::{Stdout, goes_on, write};
 use crate::cli::reach::instance::{Far, Instance};
-use crate::cli::reach::log::Source;
 use crate::cli::runtime;
 use crate::cli::view::while_wanted;
-use crate::client::{LinePage, Next};
-use crate::model::time::Timestamp;
+use crate::client::Next;
 use crate::view::api_lines::ApiLines;
-use crate::view::paint::Style;
 use crate::view::reading::Spans;
 
-/// Lines per request: keeps an answer small even if every line is long.
-const PAGE: usize = 200;
-
 /// `tmo logs` and `tmo events`.
-pub(in crate::cli) fn logs(
-    instance: &Instance,
-    far: &Far,
-    args: &LogsArgs,
-) -> Result<u8, CliError> {
+pub(super) fn logs(instance: &Instance, far: &Far, args: &LogsArgs) -> Result<u8, CliError> {
     if let Some((flag, _)) = [("--raw", args.raw), ("--path", args.path)].iter().find(|one| one.1) {
         return Err(far.lacks(&format!("{flag} needs its files")));
     }
-    let (ask, window) = (asked(args)?, window(args)?);
-    let mut lines = lines_of(instance, far, args);
+    let (mut ask, window) = (asked(args)?, window(args)?);
+    let style = (!args.json).then(|| style(instance, args));
+    let mut lines = ApiLines::new(style, &far.state.processes);
     let mut outlet = Stdout::new(args.max_bytes);
     runtime::block_on(while_wanted(async {
-        let mut show = |line: &Line<'_>| {
-            let mut text = vec![];
-            lines.show(line, &mut text);
-            goes_on(outlet.put(&text)).map(drop)
-        };
+        let mut show = |line: Line<'static>| goes_on(outlet.put(&lines.show(&line))).map(drop);
         if let Some(window) = window {
             return around(instance, ask, window, &mut show).await;
         }
-        let after = each(instance, ask.clone(), &mut show).await?;
+        each(instance, &mut ask, &mut show).await?;
         if args.follow {
-            follow(instance, HistoryAsk { after, last: None, ..ask }, &mut lines).await?;
+            follow(instance, ask, &mut lines).await?;
         }
         Ok(())
     }))?;
-    let mut text = vec![];
-    lines.finish(&mut text);
-    goes_on(outlet.put(&text))?;
+    goes_on(outlet.put(&lines.finish()))?;
     outlet.finish()
 }
 
 /// `tmo echo`.
-pub(in crate::cli) fn echo(
-    instance: &Instance,
-    far: &Far,
-    args: &EchoArgs,
-) -> Result<u8, CliError> {
+pub(super) fn echo(instance: &Instance, far: &Far, args: &EchoArgs) -> Result<u8, CliError> {
     let (names, stream) = (args.names.clone(), args.stream);
     let logs = LogsArgs { names, stream, lines: args.lines, ..LogsArgs::default() };
-    let mut lines = lines_of(instance, far, &logs);
+    let mut lines = ApiLines::new(Some(style(instance, &logs)), &far.state.processes);
     runtime::block_on(while_wanted(follow(instance, asked(&logs)?, &mut lines))).map(|()| 0)
 }
 
-fn lines_of(instance: &Instance, far: &Far, args: &LogsArgs) -> ApiLines {
-    let style = Source::style(&instance.context.env, args.stamp());
-    let style = Some(Style { bare: args.no_prefix, ..style }).filter(|_| !args.json);
-    ApiLines::new(style, &far.state.processes)
-}
-
-/// Read everything that is asked for; returns the cursor behind it.
+/// Read everything that is asked for, and then ask for what follows it.
 async fn each(
     instance: &Instance,
-    mut ask: HistoryAsk,
-    show: &mut impl FnMut(&Line<'_>) -> Result<(), CliError>,
-) -> Result<Option<String>, CliError> {
+    ask: &mut HistoryAsk,
+    show: &mut impl FnMut(Line<'static>) -> Result<(), CliError>,
+) -> Result<(), CliError> {
     loop {
-        let asked = instance.ask(async |client| client.lines(&ask, PAGE).await);
-        let LinePage { lines, next, more } = asked.await?;
-        if lines.len() > PAGE || (more && next == ask.after) {
-            let text = "the other side returns other lines than those requested";
-            return Err(CliError::Other(text.to_owned()));
-        }
-        lines.iter().try_for_each(&mut *show)?;
-        (ask.after, ask.last) = (next, None);
-        if !more {
-            return Ok(ask.after);
+        let page = instance.ask(async |client| client.lines(ask).await).await?;
+        page.lines.into_iter().try_for_each(&mut *show)?;
+        (ask.after, ask.last) = (page.next, None);
+        if !page.more {
+            return Ok(());
         }
     }
 }
@@ -96,35 +69,27 @@ async fn each(
 /// Read what all processes printed around each match.
 async fn around(
     instance: &Instance,
-    matches: HistoryAsk,
+    mut matches: HistoryAsk,
     window: Duration,
-    show: &mut impl FnMut(&Line<'_>) -> Result<(), CliError>,
+    show: &mut impl FnMut(Line<'static>) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let mut spans = Spans::new(window);
-    each(instance, matches, &mut |line| {
-        if line.event.is_none()
-            && let Ok(time) = line.time.parse::<Timestamp>()
-        {
+    each(instance, &mut matches, &mut |line| {
+        if let (Ok(time), None) = (line.time.parse(), &line.event) {
             spans.add(time);
         }
         Ok(())
     })
     .await?;
-    for (at, (begin, end)) in spans.into_iter().enumerate() {
+    for (begin, end) in spans {
         let (since, until) = (Some(begin.to_string()), Some(end.to_string()));
-        let ask = HistoryAsk { since, until, ..HistoryAsk::default() };
-        let mut is_first = at > 0;
-        each(instance, ask, &mut |line| {
-            show(&Line { apart: std::mem::take(&mut is_first), ..line.clone() })
-        })
-        .await?;
+        let mut ask = HistoryAsk { since, until, ..HistoryAsk::default() };
+        let mut apart = true;
+        let mut show = |line| show(Line { apart: std::mem::take(&mut apart), ..line });
+        each(instance, &mut ask, &mut show).await?;
     }
     Ok(())
 }
-
-/// After this many consecutive streams without an event `follow` gives up: a supervisor is rarely replaced
-/// that often.
-const MOST_FRUITLESS: u32 = 20;
 
 /// Print new lines until the run ends or the reader is gone.
 async fn follow(
@@ -132,25 +97,15 @@ async fn follow(
     mut ask: HistoryAsk,
     lines: &mut ApiLines,
 ) -> Result<(), CliError> {
-    let (mut out, mut text) = (tokio::io::stdout(), vec![]);
-    let mut fruitless = 0;
-    while fruitless < MOST_FRUITLESS {
-        fruitless += 1;
-        let mut stream = instance.ask(async |client| client.follow(&ask).await).await?;
-        // Without another item, the supervisor was replaced or the connection is gone: the next request shows which.
-        while let Some(next) = stream.next().await {
-            fruitless = 0;
-            let next = next?;
-            match &next {
-                Next::Line(line) => lines.show(line, &mut text),
-                Next::End => lines.finish(&mut text),
-            }
-            let is_read = goes_on(write(&mut out, &text).await)?;
-            let (true, Next::Line(line)) = (is_read, next) else { return Ok(()) };
-            (ask.after, ask.last) = (Some(line.cursor), None);
-            text.clear();
+    let mut out = tokio::io::stdout();
+    let mut stream = instance.ask(async |client| client.follow(&ask).await).await?;
+    while let Next::Line(line) =
+        instance.next_event(&mut stream, async |client| client.follow(&ask).await).await?
+    {
+        if !goes_on(write(&mut out, &lines.show(&line)).await)? {
+            return Ok(());
         }
+        (ask.after, ask.last) = (Some(line.cursor), None);
     }
-    let text = "the supervisor keeps closing the stream of events before it has sent one";
-    Err(CliError::Other(text.to_owned()))
+    goes_on(write(&mut out, &lines.finish()).await).map(drop)
 }

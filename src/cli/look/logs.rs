@@ -64,8 +64,7 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
         instance.warn_of_stopped_supervisor();
     }
     if follows && asked.is_plain(args) {
-        let style = Source::style(&instance.context.env, args.stamp());
-        return follow(&instance, source.job(asked.from, asked.filter, style));
+        return follow(&instance, source.job(asked.from, asked.filter, style(&instance, args)));
     }
     let form = form(args, &source, &instance);
     let mut outlet = Stdout::new(args.max_bytes);
@@ -317,9 +316,12 @@ fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {
     if args.raw {
         return Form::Raw;
     }
-    let style = Source::style(&instance.context.env, args.stamp());
-    let style = Style { bare: args.no_prefix, ..style };
-    Form::Merged(Box::new(source.renderer(style)))
+    Form::Merged(Box::new(source.renderer(style(instance, args))))
+}
+
+/// The style of lines that are shown as text.
+pub(super) fn style(instance: &Instance, args: &LogsArgs) -> Style {
+    Style { bare: args.no_prefix, ..Source::style(&instance.context.env, args.stamp()) }
 }
 
 /// Follow new lines until the run ends or a signal arrives.

@@ -2,7 +2,7 @@
 
 pub(super) mod crashes;
 pub(super) mod echo;
-pub(super) mod far;
+mod far;
 pub(super) mod flags;
 pub(super) mod graph;
 pub(super) mod logs;

@@ -113,8 +113,7 @@ fn listing(mut state: State, is_here: bool) -> Result<Listing, CliError> {
         });
         Listed { process, figures }
     };
-    let mut run =
-        serde_json::to_value(&state).map_err(|error| CliError::Other(error.to_string()))?;
+    let mut run = serde_json::to_value(&state)?;
     if let Value::Object(members) = &mut run {
         members.remove("processes");
     }
@@ -123,7 +122,7 @@ fn listing(mut state: State, is_here: bool) -> Result<Listing, CliError> {
 
 /// The phase in which it runs.
 fn stage(process: &ProcessState) -> Stage {
-    process.phase.unwrap_or_default()
+    process.config.phase.unwrap_or_default()
 }
 
 /// The name of a phase.
@@ -197,13 +196,14 @@ impl TableOptions {
             "STATUS" => Some(process.state.to_string()),
             "PHASE" => Some(phase(stage(process)).to_owned()),
             "READY" => process
+                .readiness
                 .ready
                 .filter(|_| process.pid.is_some())
                 .map(|ready| if ready { "yes" } else { "no" }.to_owned()),
-            "EXIT" => process.exit.map(Exit::word),
+            "EXIT" => process.ends.exit.map(Exit::word),
             "RESTARTS" => Some(process.lives.saturating_sub(1).to_string()),
             "PORT" => {
-                let own = process.port.filter(|_| taken.is_none());
+                let own = process.config.port.filter(|_| taken.is_none());
                 let port = listens.map_or(own, |ports| ports.first().copied());
                 port.map(|port| port.to_string())
             }
@@ -226,14 +226,14 @@ impl TableOptions {
 
     /// That another program listens on the port of a process, if its own tree does not and that program is known.
     fn taken(&self, process: &ProcessState, used: &Tree) -> Option<String> {
-        let port = process.port.filter(|_| used.listens.is_none())?;
+        let port = process.config.port.filter(|_| used.listens.is_none())?;
         let (_, listener) = sys::tcp_listeners(&[port]).pop()?;
         let holder = listener.process?;
         let of = facts::tenant(&holder, &self.run);
         let is_own = |of: &OwningRun| of.socket.is_none() && of.name == process.name.as_str();
         (!of.as_ref().is_some_and(is_own)).then(|| {
             // Of a container it may be the proxy.
-            format!("{} listens on its port {port}", ports::described(&holder, of))
+            format!("{} listens on its port {port}", ports::described(Some(&holder), of))
         })
     }
 
@@ -242,14 +242,14 @@ impl TableOptions {
         let (name, flags) = (&process.name, &self.flags);
         let reason =
             process.reason.as_ref().map(|reason| format!("{reason}; ")).unwrap_or_default();
-        let story = process.crash_story(clock::now());
+        let story = process.ends.crash_story(clock::now());
         let note = match &process.state {
             ProcessStatus::Restarting if story.is_some() => String::new(),
             ProcessStatus::Skipped => match process.late_dependency() {
                 Some(on) => format!("{reason}`tmo restart {on}{flags}` tries again"),
                 None => format!("{reason}`tmo start {name}{flags}` starts it"),
             },
-            ProcessStatus::Exited | ProcessStatus::Error if process.finished => String::new(),
+            ProcessStatus::Exited | ProcessStatus::Error if process.ends.finished => String::new(),
             ProcessStatus::Broken
             | ProcessStatus::Exited
             | ProcessStatus::Error
@@ -269,7 +269,7 @@ impl TableOptions {
         } else {
             note
         };
-        let display = process.display.as_ref().map(|display| format!("({display})"));
+        let display = process.config.display.as_ref().map(|display| format!("({display})"));
         let parts = display.into_iter().chain(Some(note).filter(|note| !note.is_empty()));
         parts.collect::<Vec<_>>().join(" ")
     }
@@ -277,17 +277,18 @@ impl TableOptions {
 
 /// What a process that has not ended is missing or waiting for.
 fn held_up_by(process: &ProcessState) -> String {
+    let readiness = &process.readiness;
     if let Some(reason) = &process.reason {
         reason.to_string()
-    } else if !process.awaits.is_empty() {
-        let names: Vec<_> = process.awaits.iter().map(ToString::to_string).collect();
+    } else if !readiness.awaits.is_empty() {
+        let names: Vec<_> = readiness.awaits.iter().map(ToString::to_string).collect();
         format!("waits for {}", names.join(", "))
-    } else if let (Some(why), ProcessStatus::Running) = (&process.not_ready, &process.state) {
+    } else if let (Some(why), ProcessStatus::Running) = (&readiness.not_ready, &process.state) {
         format!("not ready: {why}")
-    } else if process.lacks.is_empty() {
+    } else if readiness.lacks.is_empty() {
         String::new()
     } else {
-        format!("not ready yet: {}", Untrusted::join(&process.lacks, "; "))
+        format!("not ready yet: {}", Untrusted::join(&readiness.lacks, "; "))
     }
 }
 
@@ -340,9 +341,9 @@ pub(in crate::cli) const fn color_of(process: &ProcessState) -> Option<&'static 
     const YELLOW: Option<&str> = Some("\x1b[33m");
     const PURPLE: Option<&str> = Some("\x1b[35m");
     match process.state {
-        ProcessStatus::Running if matches!(process.ready, Some(false)) => YELLOW,
+        ProcessStatus::Running if matches!(process.readiness.ready, Some(false)) => YELLOW,
         ProcessStatus::Running => GREEN,
-        ProcessStatus::Exited if process.finished => None,
+        ProcessStatus::Exited if process.ends.finished => None,
         ProcessStatus::Stopped | ProcessStatus::Other(_) => None,
         ProcessStatus::Pending
         | ProcessStatus::Starting
@@ -355,7 +356,7 @@ pub(in crate::cli) const fn color_of(process: &ProcessState) -> Option<&'static 
 
 /// Its state, and whether it is not ready yet or won't be.
 pub(in crate::cli) fn progress(process: &ProcessState) -> String {
-    match (&process.state, process.ready) {
+    match (&process.state, process.readiness.ready) {
         (ProcessStatus::Running, Some(false)) => "running (not ready)".to_owned(),
         (state, _) => state.to_string(),
     }
@@ -378,7 +379,9 @@ mod tests {
     use crate::model::{Exit, ProcName, ProcessStatus};
 
     fn process(name: &str, phase: Option<Stage>, state: ProcessStatus) -> ProcessState {
-        ProcessState { phase, ..ProcessState::new(ProcName::new(name).unwrap(), state, None) }
+        let mut process = ProcessState::new(ProcName::new(name).unwrap(), state, None);
+        process.config.phase = phase;
+        process
     }
 
     fn shown(by: Option<Order>) -> TableOptions {
@@ -415,26 +418,21 @@ sweep    -    pending  -      -     0         -     -    -       cleanup
 
     #[test]
     fn a_note_says_why_and_what_to_type_next() {
-        let ended = |name, state, code| ProcessState {
-            exit: Some(Exit::Code(code)),
-            ..process(name, None, state)
-        };
-        let awaits = vec![ProcName::new("db").unwrap()];
-        let all = [
-            ProcessState { finished: true, ..ended("migrate", ProcessStatus::Exited, 0) },
-            ended("bad", ProcessStatus::Exited, 3),
-            ProcessState { awaits, ..process("late", None, ProcessStatus::Pending) },
-            ProcessState {
-                reason: Some("bad ended with code 3".into()),
-                ..process("never", None, ProcessStatus::Skipped)
-            },
-            ProcessState {
-                pid: Some(u32::MAX),
-                ready: Some(false),
-                lacks: vec!["it has not printed `up`".into()],
-                ..process("web", None, ProcessStatus::Running)
-            },
+        let in_state = |name, state| process(name, None, state);
+        let mut all = [
+            in_state("migrate", ProcessStatus::Exited),
+            in_state("bad", ProcessStatus::Exited),
+            in_state("late", ProcessStatus::Pending),
+            in_state("never", ProcessStatus::Skipped),
+            in_state("web", ProcessStatus::Running),
         ];
+        let [migrate, bad, late, never, web] = &mut all;
+        (migrate.ends.exit, migrate.ends.finished) = (Some(Exit::Code(0)), true);
+        bad.ends.exit = Some(Exit::Code(3));
+        late.readiness.awaits = vec![ProcName::new("db").unwrap()];
+        never.reason = Some("bad ended with code 3".into());
+        (web.pid, web.readiness.ready) = (Some(u32::MAX), Some(false));
+        web.readiness.lacks = vec!["it has not printed `up`".into()];
         let table = "\
 PROCESS  PID         STATUS   READY  EXIT  RESTARTS  PORT  CPU  MEMORY  NOTE
 migrate  -           exited   -      0     0         -     -    -

@@ -54,8 +54,7 @@ pub(in crate::cli) fn print_json(what: &impl serde::Serialize) -> Result<u8, Cli
 
 /// Serialize as JSON text.
 pub(in crate::cli) fn json(what: &impl serde::Serialize) -> Result<String, CliError> {
-    let text = serde_json::to_string_pretty(what);
-    let text = text.map_err(|error| CliError::Other(error.to_string()))? + "\n";
+    let text = serde_json::to_string_pretty(what)? + "\n";
     Ok(untrusted::json(&text).into_owned())
 }
 

@@ -138,7 +138,7 @@ pub(in crate::cli) fn place(
         let block = Block { root: wanted.root.into(), asked, home, ports };
         let instance = project.instance.clone();
         if book.blocks.insert(instance, block.clone()) != Some(block) {
-            let text = serde_json::to_vec(&book).map_err(|e| CliError::Other(e.to_string()))?;
+            let text = serde_json::to_vec(&book)?;
             replace(&path, &text).map_err(CliError::io(path.display()))?;
         }
     }
@@ -203,11 +203,9 @@ pub(in crate::cli) fn takers(
     let taken = sys::tcp_listeners(&ports);
     let reported = |process: &ProcessPlan, port: u16| {
         let (_, Listener { process: holder }) = taken.iter().find(|(taken, _)| *taken == port)?;
-        let who = match holder {
-            Some(holder) => described(holder, facts::tenant(holder, &plan.run)),
-            None => "another user's process".to_owned(),
-        };
-        let taken = TakenPort { process: process.name.clone(), port, by: who };
+        let of = holder.as_ref().and_then(|holder| facts::tenant(holder, &plan.run));
+        let by = described(holder.as_ref(), of);
+        let taken = TakenPort { process: process.name.clone(), port, by };
         Some((taken, holder.clone()))
     };
     let of_process = |process: &&ProcessPlan| {
@@ -221,11 +219,11 @@ pub(in crate::cli) fn takers(
     begin.iter().flat_map(of_process).collect()
 }
 
-/// A process that listens, and the managed process that it belongs to.
-pub(in crate::cli) fn described(
-    ProcInfo { name, pid, .. }: &ProcInfo,
-    of: Option<OwningRun>,
-) -> String {
+/// A process that listens, if it is visible, and the managed process that it belongs to.
+pub(in crate::cli) fn described(holder: Option<&ProcInfo>, of: Option<OwningRun>) -> String {
+    let Some(ProcInfo { name, pid, .. }) = holder else {
+        return "another user's process".to_owned();
+    };
     match of {
         Some(OwningRun { name: of, socket: Some(_) }) => {
             format!("{of} of another run ({name}, pid {pid})")

@@ -16,8 +16,8 @@ use crate::cli::output;
 use crate::cli::persona::Persona;
 use crate::client::address::{Address, TcpTarget};
 use crate::client::{
-    Backoff, COMMAND_LINE, Client, ClientError, HeadEvent, HeadStream, Listener, TAKEOVER_LIMIT,
-    identify_listener,
+    Backoff, COMMAND_LINE, Client, ClientError, EventStream, HeadEvent, HeadStream, Listener,
+    TAKEOVER_LIMIT, identify_listener,
 };
 use crate::config::dirs::{find_runtime_dir, is_runtime_dir, last_run, runtime_base, runtime_dir};
 use crate::config::load::Context;
@@ -41,15 +41,16 @@ pub(in crate::cli) use origin::{identity, left_by_link};
 /// Maximum number of supervisors that may be killed during one request.
 pub(in crate::cli) const MOST_TRIES: u32 = 100;
 
+/// After this many consecutive streams without an event a command gives up: a supervisor is rarely replaced
+/// that often.
+const MOST_FRUITLESS: u32 = 20;
+
 /// The longest pause before connecting again to a run that is starting.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Printed while another command is starting a run here.
 pub(in crate::cli) const WAITS: &str =
     "another tmo is just starting here, or was stopped; waiting for it";
-
-/// The error for commands that overmind itself does not have.
-pub(in crate::cli) const OVERMIND_CANNOT: &str = "overmind runs here and can't do that";
 
 /// The location of an instance, whether it runs or not.
 #[derive(Debug, Clone)]
@@ -99,7 +100,7 @@ impl Server {
     pub(in crate::cli) fn refuse_overmind(&self) -> Result<(), CliError> {
         match self {
             Self::Tmo => Ok(()),
-            Self::Overmind(_) => Err(CliError::Other(OVERMIND_CANNOT.to_owned())),
+            Self::Overmind(_) => Err(CliError::OvermindCannot),
         }
     }
 }
@@ -362,13 +363,29 @@ impl Instance {
         &self,
         heads: &mut HeadStream,
     ) -> Result<HeadEvent, CliError> {
+        self.next_event(heads, async |client| client.head(false).await).await
+    }
+
+    /// The same for any stream; `open` asks the next supervisor for it.
+    pub(in crate::cli) async fn next_event<T>(
+        &self,
+        stream: &mut EventStream<T>,
+        open: impl AsyncFn(Client) -> Result<EventStream<T>, ClientError>,
+    ) -> Result<T, CliError> {
+        let mut fruitless = 0;
         loop {
-            if let Some(event) = heads.next().await {
+            if let Some(event) = stream.next().await {
                 return Ok(event?);
             }
+            if fruitless == MOST_FRUITLESS {
+                let text =
+                    "the supervisor keeps closing the stream of events before it has sent one";
+                return Err(CliError::Other(text.to_owned()));
+            }
+            fruitless += 1;
             // The supervisor was killed. Either a new one is starting, or there is no run any more.
             self.warn_of_stopped_supervisor();
-            *heads = self.heads().await?;
+            *stream = self.ask(&open).await?;
         }
     }
 

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::time::Duration;
 
-use super::instance::{Instance, MOST_TRIES, OVERMIND_CANNOT, Server};
+use super::instance::{Instance, MOST_TRIES, Server};
 use crate::api::overmind::OvermindCommand;
 use crate::cli::error::CliError;
 use crate::cli::output;
@@ -142,7 +142,7 @@ fn overmind_command(request: Request) -> Result<OvermindCommand, CliError> {
         Request::Stop { names, .. } => Ok(OvermindCommand::Stop(names)),
         Request::Quit => Ok(OvermindCommand::Quit),
         Request::Kill => Ok(OvermindCommand::Kill),
-        _ => Err(CliError::Other(OVERMIND_CANNOT.to_owned())),
+        _ => Err(CliError::OvermindCannot),
     }
 }
 

@@ -195,7 +195,7 @@ fn over(last: &str) -> CliError {
 
 /// An error if waiting is futile because the process has ended or was stopped.
 fn still_comes(process: &ProcessState) -> Result<(), CliError> {
-    let (what, code) = match (&process.state, process.exit) {
+    let (what, code) = match (&process.state, process.ends.exit) {
         (ProcessStatus::Exited | ProcessStatus::Error, Some(exit)) => {
             (format!("{} has ended ({exit})", process.name), exit.shell_status().max(1))
         }
@@ -220,7 +220,8 @@ fn still_comes(process: &ProcessState) -> Result<(), CliError> {
 /// done.
 fn all_run(wanted: &[&ProcessState], unnamed: bool) -> Result<ConditionState, CliError> {
     for process in wanted {
-        let is_done = process.state == ProcessStatus::Exited && process.exit == Some(Exit::Code(0));
+        let is_done =
+            process.state == ProcessStatus::Exited && process.ends.exit == Some(Exit::Code(0));
         // A process that does not start with the run is not waited for.
         let is_apart = process.state == ProcessStatus::Stopped && process.lives == 0;
         if unnamed && (is_done || is_apart) {
@@ -239,7 +240,7 @@ fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<ConditionState, 
     let mut late = None;
     let mut open = vec![];
     for process in wanted {
-        match (&process.not_ready, process.ready) {
+        match (&process.readiness.not_ready, process.readiness.ready) {
             (Some(why), _) => {
                 let what = format!("{} is not ready: {why}", process.name);
                 return Err(CliError::Ended { what, code: 1 });
@@ -251,7 +252,7 @@ fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<ConditionState, 
     }
     Ok(match (all_run(&open, unnamed)?, late) {
         (ConditionState::So(_), Some(late)) => {
-            let lacks = Untrusted::join(&late.lacks, "; ");
+            let lacks = Untrusted::join(&late.readiness.lacks, "; ");
             let colon = if lacks.is_empty() { "" } else { ": " };
             ConditionState::NotYet(format!("{} is not ready{colon}{lacks}", late.name))
         }
@@ -264,7 +265,7 @@ fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<ConditionState, 
 pub(in crate::cli) fn how_far(processes: &[ProcessState]) -> Option<String> {
     const MOST: usize = 5;
     let is_late = |process: &&ProcessState| {
-        process.state == ProcessStatus::Running && process.ready == Some(false)
+        process.state == ProcessStatus::Running && process.readiness.ready == Some(false)
             || process.state == ProcessStatus::Installing
     };
     let late: Vec<_> = processes.iter().filter(is_late).collect();
@@ -272,10 +273,10 @@ pub(in crate::cli) fn how_far(processes: &[ProcessState]) -> Option<String> {
         return None;
     }
     let comes = |process: &&ProcessState| {
-        process.state != ProcessStatus::Stopped && process.phase != Some(Stage::Cleanup)
+        process.state != ProcessStatus::Stopped && process.config.phase != Some(Stage::Cleanup)
     };
     let is_up = |process: &&&ProcessState| {
-        process.finished || process.state == ProcessStatus::Running && !is_late(process)
+        process.ends.finished || process.state == ProcessStatus::Running && !is_late(process)
     };
     let all: Vec<_> = processes.iter().filter(comes).collect();
     let done = all.iter().filter(is_up).count();
@@ -286,7 +287,7 @@ pub(in crate::cli) fn how_far(processes: &[ProcessState]) -> Option<String> {
 fn all_ended(wanted: &[&ProcessState]) -> ConditionState {
     let mut code = 0;
     for process in wanted {
-        match (&process.state, process.exit) {
+        match (&process.state, process.ends.exit) {
             (
                 ProcessStatus::Exited
                 | ProcessStatus::Stopped
@@ -328,7 +329,7 @@ impl PortChecks {
         let (is_far, runtime) = (self.is_far, &self.runtime);
         for process in wanted {
             still_comes(process)?;
-            let Some(port) = process.port else {
+            let Some(port) = process.config.port else {
                 return Err(CliError::Other(format!("{} has no PORT", process.name)));
             };
             let Some(pid) = process.pid else {
@@ -376,14 +377,14 @@ fn owner(runtime: &RuntimeDir, name: &ProcName, port: u16) -> PortOwner {
 #[cfg(test)]
 mod tests {
     use super::how_far;
-    use crate::model::request::ProcessState;
+    use crate::model::request::{ProcessEnds, ProcessReadiness, ProcessState};
     use crate::model::{ProcName, ProcessStatus};
 
     #[test]
     fn only_what_runs_or_has_finished_is_up() {
         let process = |name: &str, state, ready, finished| ProcessState {
-            finished,
-            ready,
+            ends: ProcessEnds { finished, ..ProcessEnds::default() },
+            readiness: ProcessReadiness { ready, ..ProcessReadiness::default() },
             ..ProcessState::new(ProcName::new(name).unwrap(), state, None)
         };
         let processes = [

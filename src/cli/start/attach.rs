@@ -11,6 +11,7 @@ use crate::cli::runtime;
 use crate::cli::view::ViewState;
 use crate::cli::view::early_signals::Early;
 use crate::client::{Listener, identify_listener};
+use crate::engine::persisted_state::PersistedState;
 use crate::model::request::State;
 use crate::model::units;
 use crate::run::dir::RuntimeDir;
@@ -77,7 +78,7 @@ impl Start {
             return Err(CliError::AlreadyRunning { pid: state.pid, flags: self.flags() });
         }
         let known = self.runtime.plan().and_then(|plan| {
-            let saved = self.runtime.saved_of(&plan)?;
+            let saved = PersistedState::read(&self.runtime, &plan)?;
             Ok((plan, saved))
         });
         let (plan, saved) = match known {

@@ -27,6 +27,7 @@ use crate::cli::start::trial::Trial;
 use crate::cli::view::early_signals::Early;
 use crate::cli::{output, runtime};
 use crate::config::dirs::refuse_state_of_others;
+use crate::engine::persisted_state::adoptable;
 use crate::journal::{Dirs, IndexReader, Position, clear};
 use crate::model::plan::Plan;
 use crate::model::request::{Request, State};
@@ -226,7 +227,7 @@ impl Start {
     /// Resolve the plan; `None` if there is a run to adopt, which has its own plan.
     fn prepare(&self, survivors: bool) -> Result<Option<Plan>, CliError> {
         // Without survivors, the guardian searches the process table for a run whose files are gone.
-        if survivors && self.runtime.adoptable()? {
+        if survivors && adoptable(&self.runtime)? {
             return Ok(None);
         }
         if let Some(call) = sys::refused_calls().into_iter().find(|call| call.instead.is_none()) {
@@ -247,7 +248,7 @@ impl Start {
     /// Write the plan where the guardian expects it.
     fn hand_over(&self, plan: Plan) -> Result<(Plan, PathBuf), CliError> {
         let path = self.runtime.fresh_plan_file();
-        let text = serde_json::to_vec(&plan).map_err(|e| CliError::Other(e.to_string()))?;
+        let text = serde_json::to_vec(&plan)?;
         crate::protocol::spec::replace(&path, &text).map_err(CliError::io(path.display()))?;
         Ok((plan, path))
     }

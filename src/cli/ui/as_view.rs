@@ -15,7 +15,6 @@ use crate::cli::view::{Display, Say, ViewContinuation, ViewState, finish_quietly
 use crate::client::HeadEvent;
 use crate::model::request::Head;
 use crate::model::run_end::End;
-use crate::ui::state::SupervisorLink;
 use crate::ui::state::areas::{Wishes, areas};
 use crate::ui::state::msg::Msg;
 use crate::view::screen;
@@ -33,7 +32,7 @@ pub(in crate::cli) fn show(mut shown: ViewState, instance: Instance) -> Result<u
         let (stop, stops) = channel(4);
         let early = shown.early.take();
         let mut shell = Shell::new(instance, true)?;
-        shell.ui.owns_run = true;
+        shell.ui.run.is_owned = true;
         shell.stop = Some(stop);
         if early.as_ref().is_some_and(Early::asked) {
             shell.stop_all();
@@ -44,11 +43,11 @@ pub(in crate::cli) fn show(mut shown: ViewState, instance: Instance) -> Result<u
         } else {
             shell.run().await?
         };
-        if left.code != 0 || !matches!(shell.ui.link, SupervisorLink::Over(_)) {
+        if left.code != 0 || !shell.ui.run.is_over() {
             view.abort();
             return left.finish();
         }
-        let (shown, end) = view.await.map_err(|error| CliError::Other(error.to_string()))??;
+        let (shown, end) = view.await??;
         match end {
             Some(end) => {
                 left.finish()?;

@@ -59,10 +59,11 @@ impl Shell {
 
     /// What is printed after leaving.
     pub(super) fn farewell(&self) -> Left {
-        use crate::ui::state::SupervisorLink;
+        use crate::ui::state::run::SupervisorLink;
         let flags = self.instance.flags();
-        let words = match &self.ui.link {
-            SupervisorLink::Live | SupervisorLink::Away(_) if !self.ui.quitting => Some(format!(
+        let run = &self.ui.run;
+        let words = match &run.link {
+            SupervisorLink::Live | SupervisorLink::Away(_) if !run.quitting => Some(format!(
                 "the run goes on; `tmo ui{flags}` shows it again, `tmo quit{flags}` ends it"
             )),
             SupervisorLink::Live | SupervisorLink::Away(_) => {
@@ -113,13 +114,13 @@ impl Shell {
     /// Ask for the end of the run; a second time, for SIGKILL.
     pub(super) fn stop_all(&mut self) {
         self.asked_end = true;
-        self.ui.quitting = true;
+        self.ui.run.quitting = true;
         if let Some(stop) = &self.stop {
             // If so many requests wait, one more changes nothing.
             let _ = stop.try_send(());
             return;
         }
-        let (address, run) = (self.instance.address(), self.ui.run.clone());
+        let (address, run) = (self.instance.address(), self.ui.run.id.clone());
         let sender = self.sender.clone();
         spawn_local(async move {
             if let Err(error) = request::quit(&address, &run, SENDER).await {

@@ -1,7 +1,6 @@
 //! Follows the run: the end of its journal and its state, whichever supervisor answers.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
 use tokio::task::spawn_local;
@@ -9,13 +8,10 @@ use tokio::task::spawn_local;
 use super::Shell;
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
-use crate::client::{Backoff, Client, ClientError, HeadEvent, WatchEvent};
+use crate::client::{Backoff, Client, ClientError, HeadEvent, LONGEST_PAUSE, WatchEvent};
 use crate::sys::clock;
-use crate::ui::state::SupervisorLink;
 use crate::ui::state::msg::Msg;
-
-/// The longest pause before connecting again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+use crate::ui::state::run::SupervisorLink;
 
 impl Shell {
     /// Begin to follow the end of the journal.
@@ -26,11 +22,11 @@ impl Shell {
     /// After the end of a run: if another one has begun, follow it.
     pub(super) fn look_for_run(&mut self) {
         let is_view = self.stop.is_some();
-        if is_view || self.left.is_some() || !matches!(self.ui.link, SupervisorLink::Over(_)) {
+        if is_view || self.left.is_some() || !self.ui.run.is_over() {
             return;
         }
         if self.instance.runtime.is_held() {
-            self.ui.link = SupervisorLink::Away(clock::now());
+            self.ui.run.link = SupervisorLink::Away(clock::now());
             self.follow_state();
             self.follow_head();
         }

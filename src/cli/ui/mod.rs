@@ -39,8 +39,9 @@ use crate::sys::{clock, local};
 use crate::ui::draw::draw;
 use crate::ui::draw::theme::Theme;
 use crate::ui::reader::ReaderThread;
+use crate::ui::state::Ui;
 use crate::ui::state::msg::{Msg, Now};
-use crate::ui::state::{SupervisorLink, Ui};
+use crate::ui::state::run::SupervisorLink;
 use crate::ui::term;
 use crate::ui::term::clipboard::Places;
 use crate::ui::term::pace::Pace;
@@ -181,8 +182,8 @@ impl Shell {
         if !runs {
             let mut known = processes_of(&source);
             last_states(&source.dirs, &mut known).map_err(unreadable)?;
-            ui.link = SupervisorLink::Over(None);
-            ui.title = title_of(&instance);
+            ui.run.link = SupervisorLink::Over(None);
+            ui.run.title = title_of(&instance);
             ui.list.set(known);
         }
         let shell = Self {
@@ -320,7 +321,7 @@ impl Shell {
         }
         // The screen is complete as soon as possible.
         let is_first = matches!(msg, Msg::Loaded(_)) && self.ui.log.entries().is_empty()
-            || matches!(msg, Msg::State(_)) && self.ui.run.is_empty();
+            || matches!(msg, Msg::State(_)) && self.ui.run.id.is_empty();
         self.is_dirty = true;
         self.is_urgent |= is_first
             || matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Paste(_) | Msg::Resize(..));
@@ -352,14 +353,15 @@ impl Shell {
         }
         let Some(head) = self.pace.look(clock::instant()) else { return };
         // What was printed changes the screen only when it is loaded.
-        self.is_dirty |= self.ui.link != SupervisorLink::Live || head.stopping != self.ui.quitting;
+        let run = &self.ui.run;
+        self.is_dirty |= run.link != SupervisorLink::Live || head.stopping != run.quitting;
         self.react(Msg::Head(head)).await;
     }
 
     /// Whether the run of this view has ended without a failure.
     fn has_ended_well(&self) -> bool {
-        let ended_well = matches!(&self.ui.link, SupervisorLink::Over(Some(end)) if end.code == 0);
-        self.stop.is_some() && ended_well
+        let link = &self.ui.run.link;
+        self.stop.is_some() && matches!(link, SupervisorLink::Over(Some(end)) if end.code == 0)
     }
 
     /// When the next frame is to be drawn; `None` while nothing has changed, or the terminal is busy.
@@ -375,7 +377,7 @@ impl Shell {
         if self.keys.is_none() || self.frame_due().is_none_or(|due| due > now) {
             return Ok(());
         }
-        let (width, height) = self.ui.size;
+        let (width, height) = self.ui.screen.size;
         let mut frame = Buffer::empty(Rect::new(0, 0, width, height));
         let cursor = draw(&self.ui, self.theme, &mut frame);
         (self.is_dirty, self.is_urgent) = (false, false);
@@ -387,9 +389,9 @@ impl Shell {
     fn take_terminal(&mut self) -> Result<(), CliError> {
         term::raw().map_err(CliError::io("the terminal"))?;
         if let Some(size) = screen::window_size(io::stdout()) {
-            self.ui.size = size;
+            self.ui.screen.size = size;
         }
-        self.writer.enter(self.ui.mouse);
+        self.writer.enter(self.ui.screen.mouse);
         self.keys = Some(Keys::open().ok_or_else(no_terminal)?);
         let sender = self.sender.clone();
         output::divert_warnings(Some(Box::new(move |text| {

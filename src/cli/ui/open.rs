@@ -11,7 +11,7 @@ use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::{Source, unreadable};
 use crate::config::Env;
 use crate::journal::IndexReader;
-use crate::model::request::ProcessState;
+use crate::model::request::{ProcessConfig, ProcessState};
 use crate::model::{ProcName, ProcessStatus};
 use crate::run::lock;
 use crate::ui::draw::theme::Theme;
@@ -38,7 +38,7 @@ pub(super) fn processes_of(source: &Source) -> Vec<ProcessState> {
     let mut seen = HashSet::<ProcName>::new();
     let streams = source.streams.iter().filter(|stream| seen.insert(stream.name.clone()));
     let processes = streams.map(|stream| ProcessState {
-        color: stream.color,
+        config: ProcessConfig { color: stream.color, ..ProcessConfig::default() },
         ..ProcessState::new(stream.name.clone(), ProcessStatus::Stopped, None)
     });
     processes.collect()

@@ -80,8 +80,7 @@ impl Shell {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, CliError> + Send + 'static,
 ) -> Result<T, CliError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| CliError::Other(error.to_string()))?
+    tokio::task::spawn_blocking(work).await?
 }
 
 /// What the last life of a process printed that the last good one did not, and where the first such line is.

@@ -53,7 +53,7 @@ impl Shell {
     /// Print the log of these processes, of all if there are none, from where it was left.
     async fn print(&mut self, names: &[String]) -> Result<PlainLogExit, CliError> {
         let source = Source::of_instance(&self.instance)?;
-        let stamp = if self.ui.times { Stamp::Date } else { Stamp::None };
+        let stamp = if self.ui.log.times { Stamp::Date } else { Stamp::None };
         let mut style = Source::style(&self.instance.context.env, stamp);
         style.bare = names.len() == 1;
         let filter = source.filter(names)?;

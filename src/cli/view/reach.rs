@@ -10,7 +10,7 @@ use crate::cli::reach::launch::Launch;
 use crate::cli::reach::log::Source;
 use crate::cli::reach::request;
 use crate::client::address::Address;
-use crate::client::{Backoff, Client, ClientError, HeadStream};
+use crate::client::{Backoff, Client, ClientError, HeadStream, LONGEST_PAUSE};
 use crate::model::count;
 use crate::model::request::Head;
 use crate::model::run_end::End;
@@ -20,9 +20,6 @@ use crate::run::startup::StartupMessage;
 /// How many guardians in a row may die before their first report. If more do, they are probably
 /// broken, not killed.
 const MOST_TRIES: u32 = 20;
-
-/// The longest pause before a view tries again to reach the run.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a run may refuse a stop before the view reports that.
 const STOP_PATIENCE: Duration = Duration::from_millis(300);
@@ -61,7 +58,7 @@ impl ViewState {
             }
             let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), None)?;
             let first = tokio::task::spawn_blocking(move || launch.next());
-            let first = match first.await.map_err(|e| CliError::Other(e.to_string()))? {
+            let first = match first.await? {
                 Ok(first) => first,
                 // The new one was killed as well, before it could report.
                 Err(_) if tries < MOST_TRIES => {

@@ -51,7 +51,7 @@ fn launch(instance: &Instance, id: String, port: Option<u16>) -> Result<String, 
     let failed = CliError::io("can't serve the page");
     let plan = instance.runtime.plan()?;
     let task = Task { instance: id, run: plan.run, port };
-    let task = serde_json::to_string(&task).map_err(|error| CliError::Other(error.to_string()))?;
+    let task = serde_json::to_string(&task)?;
     let log_path = plan.log.dir.as_path().join("web.log");
     let log = sys::files::append_to(&log_path);
     let log = log.map_or_else(|_| Stdio::null(), Stdio::from);

@@ -24,10 +24,11 @@ impl Analysis<'_> {
         let mut asked = asked(&state.processes, name)?;
         // What others depend on first, last what waits for another, else the most recent change.
         let follows = |process: &ProcessState| {
-            matches!(process.problem, Some(Note::Skipped(_))) || !process.awaits.is_empty()
+            matches!(process.problem, Some(Note::Skipped(_)))
+                || !process.readiness.awaits.is_empty()
         };
         asked.sort_by_key(|process| {
-            (process.missed_by.is_empty(), follows(process), Reverse(process.since))
+            (process.ends.missed_by.is_empty(), follows(process), Reverse(process.since))
         });
         // The end of an installation is not an end of the program.
         let ended = |process: &&&ProcessState| {
@@ -36,7 +37,7 @@ impl Analysis<'_> {
         };
         let mut wrong: Vec<&ProcessState> = vec![];
         let mut answer = None;
-        for process in asked.iter().filter(ended).filter(|process| !process.finished) {
+        for process in asked.iter().filter(ended).filter(|process| !process.ends.finished) {
             wrong.push(process);
             if answer.is_none() {
                 let found = self.last_end(&process.name, &state.run, None)?;

@@ -117,15 +117,15 @@ pub fn asked<'a>(
 
 /// Why a running process does not work: one that it depends on has ended.
 pub(super) fn depends_on(processes: &[ProcessState], name: &ProcName) -> Option<Cause> {
-    let on = processes.iter().find(|process| process.missed_by.contains(name))?;
-    let text = format!("it depends on {}, which ended with {}", on.name, on.exit?.describe());
+    let on = processes.iter().find(|process| process.ends.missed_by.contains(name))?;
+    let text = format!("it depends on {}, which ended with {}", on.name, on.ends.exit?.describe());
     let next = Some(format!("tmo why {}", on.name));
     Some(Cause::certain(CauseKind::DependencyNotReady, text, next))
 }
 
 /// Why a process that has not ended is in trouble, if it is. `all` are the processes of the run.
 pub fn held_up(process: &ProcessState, all: &[ProcessState]) -> Option<Cause> {
-    let problem = process.problem.as_ref();
+    let (problem, readiness) = (process.problem.as_ref(), &process.readiness);
     if let Some(Note::NotInstalled(InstallProblem::Interrupted)) = problem {
         // The interruption was requested.
         return None;
@@ -133,7 +133,7 @@ pub fn held_up(process: &ProcessState, all: &[ProcessState]) -> Option<Cause> {
     let (mut of, mut probe, mut next) = (None, None, None);
     let (kind, text) = if let Some(Note::Skipped(skip)) = problem {
         of = skip.needs();
-        let works = |on: &&ProcessState| on.finished || on.ready == Some(true);
+        let works = |on: &&ProcessState| on.ends.finished || on.readiness.ready == Some(true);
         let repaired = all.iter().filter(works).find(|on| Some(&on.name) == of);
         next = repaired.map(|_| format!("tmo start {}", process.name));
         let text = repaired.map_or_else(
@@ -150,16 +150,16 @@ pub fn held_up(process: &ProcessState, all: &[ProcessState]) -> Option<Cause> {
         };
         (kind, reason.raw().to_owned())
     } else if let Some(why) =
-        process.not_ready.as_ref().filter(|_| process.state == ProcessStatus::Running)
+        readiness.not_ready.as_ref().filter(|_| process.state == ProcessStatus::Running)
     {
-        probe = process.unready.as_ref().and_then(Problem::probe);
+        probe = readiness.unready.as_ref().and_then(Problem::probe);
         (CauseKind::ReadinessTimedOut, format!("it did not become ready: {}", why.raw()))
-    } else if let Some(lacks) = process.lacks.first() {
-        probe = process.open.first();
+    } else if let Some(lacks) = readiness.lacks.first() {
+        probe = readiness.open.first();
         (CauseKind::Other, format!("it is not ready yet: {}", lacks.raw()))
     } else {
-        of = Some(process.awaits.first()?);
-        let names: Vec<_> = process.awaits.iter().map(ToString::to_string).collect();
+        of = Some(readiness.awaits.first()?);
+        let names: Vec<_> = readiness.awaits.iter().map(ToString::to_string).collect();
         (CauseKind::DependencyNotReady, format!("it waits for {}", names.join(", ")))
     };
     let next = next.or_else(|| of.map(|name| format!("tmo why {name}")));

@@ -59,8 +59,8 @@ impl Analysis<'_> {
 
 /// A message that these processes are fine; about a single one if it was named.
 fn well(processes: &[&ProcessState], named: bool) -> String {
-    let is = |process: &ProcessState| match process.exit {
-        Some(exit) if process.finished => as_expected(&process.name, exit),
+    let is = |process: &ProcessState| match process.ends.exit {
+        Some(exit) if process.ends.finished => as_expected(&process.name, exit),
         Some(_) | None => format!("{} is {}", process.name, process.state),
     };
     if named {

@@ -21,7 +21,7 @@ pub fn states_after(
 ) -> HashMap<String, ProcessState> {
     let unknown = |process: &ProcessState| {
         let mut then = ProcessState::new(process.name.clone(), ProcessStatus::Stopped, None);
-        then.color = process.color;
+        then.config.color = process.config.color;
         (process.name.to_string(), then)
     };
     let mut all: HashMap<_, _> = processes.iter().map(unknown).collect();
@@ -35,7 +35,7 @@ pub fn states_after(
         let Some(then) = all.get_mut(name) else { continue };
         let status = match mark.what {
             LandmarkEvent::Started(life) => {
-                (then.exit, then.ready) = (None, None);
+                (then.ends.exit, then.readiness.ready) = (None, None);
                 then.lives = life.map_or(then.lives + 1, |life| life.number().into());
                 asked.remove(name);
                 ProcessStatus::Running
@@ -51,17 +51,17 @@ pub fn states_after(
                 continue;
             }
             LandmarkEvent::Exited(exit) if then.state == ProcessStatus::Installing => {
-                then.exit = Some(exit);
+                then.ends.exit = Some(exit);
                 if exit.success() { ProcessStatus::Stopped } else { ProcessStatus::Error }
             }
             LandmarkEvent::Exited(exit) => {
-                then.exit = Some(exit);
+                then.ends.exit = Some(exit);
                 let was_asked = asked.get(name) == Some(&true);
                 if was_asked { ProcessStatus::Stopped } else { ProcessStatus::Exited }
             }
             LandmarkEvent::Skipped => ProcessStatus::Skipped,
             LandmarkEvent::Ready => {
-                then.ready = Some(true);
+                then.readiness.ready = Some(true);
                 continue;
             }
             _ => continue,

@@ -135,7 +135,7 @@ fn of_processes(all: &mut Metrics, processes: &[ProcessState]) {
         .each(processes, |process| is(process.pid.is_some()));
     let ready = "Whether the process runs, or has ended, so that others may rely on it.";
     all.gauge("tmo_process_ready", ready)
-        .each(processes, |process| is(process.ready == Some(true)));
+        .each(processes, |process| is(process.readiness.ready == Some(true)));
     let mut states = all.gauge("tmo_process_state", "1 for the state it is in.");
     for process in processes {
         for state in &ProcessStatus::ALL {
@@ -145,7 +145,7 @@ fn of_processes(all: &mut Metrics, processes: &[ProcessState]) {
     }
     let failures = "Failures in a row; a good life ends the row.";
     all.gauge("tmo_process_consecutive_failures", failures)
-        .each(processes, |process| process.failures);
+        .each(processes, |process| process.ends.failures);
     let bytes = "Bytes that were printed since the log of the process began.";
     all.counter("tmo_process_output_bytes_total", bytes)
         .each(processes, |process| process.output_bytes);
@@ -183,12 +183,13 @@ fn of_ends(all: &mut Metrics, processes: &[ProcessState]) {
     all.counter("tmo_process_restarts_total", "Starts after the first one.")
         .each(processes, |process| process.lives.saturating_sub(1));
     let crashes = "Ends that nobody has asked for, and that were failures.";
-    all.counter("tmo_process_crashes_total", crashes).each(processes, |process| process.crashes);
+    all.counter("tmo_process_crashes_total", crashes)
+        .each(processes, |process| process.ends.crashes);
     let exits = "Ends of the main process, by exit code or signal.";
     let mut exits = all.counter("tmo_process_exits_total", exits);
     for process in processes {
         let name = ("process", process.name.as_str());
-        for ended in &process.exits {
+        for ended in &process.ends.exits {
             let (label, says) = match ended.exit {
                 Exit::Code(code) => ("code", code.to_string()),
                 Exit::Signal(number) => ("signal", signal(number)),

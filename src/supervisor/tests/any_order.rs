@@ -192,7 +192,8 @@ proptest! {
         }
         if world.machine.run_phase == RunPhase::Running {
             for (proc, process) in world.machine.procs.iter().zip(&plan.processes) {
-                prop_assert_eq!((proc.revision, proc.additions), (process.revision, process.additions));
+                let (done, wanted) = (proc.carried_out, (process.revision, process.additions));
+                prop_assert_eq!((done.revision, done.additions), wanted);
                 prop_assert!(!process.removed || !proc.counts(), "it was removed");
             }
         }

@@ -281,7 +281,7 @@ fn what_is_restarted_twice_does_not_let_its_need_stop_before_its_dependent() {
     world.shims[MIGRATE].act(true);
     while world.deliver(MIGRATE) {}
     assert!(!world.shims[MIGRATE].alive && world.machine.procs[WEB].alive());
-    assert_eq!(world.machine.procs[DB].stop_requested, None);
+    assert_eq!(world.machine.procs[DB].marks.stop_requested, None);
     world.settle();
     assert_eq!(world.lives(), [2, 2, 2]);
 }
@@ -336,7 +336,7 @@ fn a_life_that_began_unheard_before_a_later_one_was_requested_has_to_end_too() {
         while world.deliver(WEB) {}
     }
     assert!(world.shims[WEB].alive && world.machine.procs[WEB].alive());
-    assert_eq!(world.machine.procs[DB].stop_requested, None);
+    assert_eq!(world.machine.procs[DB].marks.stop_requested, None);
     world.settle();
     assert!(!world.shims[WEB].alive && !world.shims[DB].alive && world.answers.len() == 4);
 }
@@ -349,8 +349,8 @@ fn a_second_restart_kills_only_what_is_stopping() {
     world.deliver(WEB);
     world.now += 1_000_000_000;
     world.ask(2, restart(&[]));
-    assert_eq!(world.machine.procs[WEB].kill_requested, Some(LifeId::FIRST));
-    assert_eq!(world.machine.procs[DB].kill_requested, None);
+    assert_eq!(world.machine.procs[WEB].marks.kill_requested, Some(LifeId::FIRST));
+    assert_eq!(world.machine.procs[DB].marks.kill_requested, None);
     world.settle();
     assert_eq!(world.machine.procs[DB].current_life(), Some(LifeId::nth(2)));
     world.ready(DB);

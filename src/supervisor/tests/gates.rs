@@ -76,7 +76,7 @@ fn a_dependency_that_fails_ends_the_start() {
             world.end(CLEAN, Exit::Code(0));
         }
         assert!(world.finished.len() == 1 && world.finished[0] > 0, "{case} {:?}", world.finished);
-        assert!(world.machine.procs[WEB].last_pid.is_none(), "{case}");
+        assert!(world.machine.procs[WEB].last.pid.is_none(), "{case}");
         let said = world.said.join("\n");
         let why =
             ["did not listen on localhost:1 within 30 s", "ended with code 9", "3 times in a row"];
@@ -167,16 +167,19 @@ fn failures_are_counted_until_it_is_broken() {
     assert_eq!(world.status(WEB), ProcessStatus::Running, "the others go on");
     world.ask(1, Request::Restart { names: names(&["api"]), order: ChangeOrder::default() });
     world.settle();
-    assert_eq!((world.status(API), world.machine.procs[API].failures), (ProcessStatus::Running, 0));
+    assert_eq!(
+        (world.status(API), world.machine.procs[API].failures.times),
+        (ProcessStatus::Running, 0)
+    );
     // Neither a success nor a soft failure counts as a failure.
     world.end(API, Exit::Code(1));
     world.wait(2);
     world.end(API, Exit::Code(75));
     world.wait(2);
-    assert_eq!(world.machine.procs[API].failures, 1);
+    assert_eq!(world.machine.procs[API].failures.times, 1);
     world.wait(60);
     world.end(API, Exit::Code(1));
-    assert_eq!(world.machine.procs[API].failures, 1);
+    assert_eq!(world.machine.procs[API].failures.times, 1);
     world.wait(2);
     world.end(API, Exit::Code(127));
     assert_eq!(

@@ -55,7 +55,7 @@ impl World {
     /// The statistics of a process.
     fn figures(&self, id: usize) -> (u64, u64, u32, usize) {
         let proc = &self.machine.procs[id];
-        (proc.begun, proc.exit_stats.crashes, proc.failures, proc.exit_stats.exits().len())
+        (proc.begun, proc.exit_stats.crashes, proc.failures.times, proc.exit_stats.exits().len())
     }
 }
 
@@ -71,7 +71,7 @@ fn a_process_with_a_pending_installation_runs_once_it_is_installed() {
     world.ends(0, 0);
     assert_eq!(world.status(0), ProcessStatus::Running);
     assert_eq!(world.said, ["Installing...", "Installed"]);
-    assert_eq!((world.figures(0), world.machine.procs[0].streak), ((1, 0, 0, 0), 0));
+    assert_eq!((world.figures(0), world.machine.procs[0].restarts.streak), ((1, 0, 0, 0), 0));
     // Another life does not install again.
     world.ask(1, Request::Restart { names: names(&["app"]), order: ChangeOrder::default() });
     world.settle();
@@ -114,7 +114,7 @@ fn an_installation_that_fails_is_an_error_and_nothing_else() {
         assert_eq!(world.status(0), ProcessStatus::Error);
         assert_eq!(world.reason(0), format!("installation failed (exit {failure})"));
         assert_eq!(world.status(2), ProcessStatus::Pending, "it may still be installed");
-        assert_eq!((world.figures(0), world.machine.procs[0].due), ((0, 0, 0, 0), None));
+        assert_eq!((world.figures(0), world.machine.procs[0].restarts.due), ((0, 0, 0, 0), None));
         assert_eq!(world.machine.run_phase, RunPhase::Running);
         // The next start installs again.
         world.ask(1, Request::Start { names: names(&["app"]), order: ChangeOrder::default() });

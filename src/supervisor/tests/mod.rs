@@ -318,7 +318,7 @@ impl World {
                 match proc.goal {
                     Goal::Run => assert!(
                         matches!(proc.phase, Phase::Running { life, .. } if Some(life) == proc.life)
-                            || proc.due.is_some() && !proc.alive(),
+                            || proc.restarts.due.is_some() && !proc.alive(),
                         "{proc:?}"
                     ),
                     Goal::Stop => assert!(!proc.alive(), "{proc:?}"),

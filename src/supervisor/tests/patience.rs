@@ -172,7 +172,7 @@ proptest! {
             };
             let request = [stop_web(), restart_web(), Request::Quit][what].clone();
             world.ask(request_id, request);
-            prop_assert_eq!(world.machine.procs[0].kill_requested.is_some(), kills);
+            prop_assert_eq!(world.machine.procs[0].marks.kill_requested.is_some(), kills);
             if kills {
                 break;
             }
@@ -203,7 +203,7 @@ fn two_restarts_at_once_begin_one_life() {
     world.ask(3, restart_web());
     world.settle();
     assert_eq!(world.machine.procs[0].life, Some(LifeId::nth(3)));
-    assert_eq!(world.machine.procs[0].kill_requested, None);
+    assert_eq!(world.machine.procs[0].marks.kill_requested, None);
 }
 
 #[test]
@@ -234,14 +234,14 @@ fn the_first_request_for_what_stops_by_itself_kills_nothing() {
         "web (pid 101) still runs; SIGKILL in 3 s, `tmo kill` kills it now"
     );
     world.ask(1, Request::Quit);
-    assert_eq!(world.machine.procs[0].kill_requested, None);
+    assert_eq!(world.machine.procs[0].marks.kill_requested, None);
     world.input(Input::TimerFired);
     let told = "web (pid 101) still runs; SIGKILL in 3 s, Ctrl-C again or `tmo kill` kills it now";
     assert_eq!(world.slow().len(), 2);
     assert_eq!(*world.slow()[1], told, "what it takes now");
     world.now += 400_000_000;
     world.ask(2, Request::Quit);
-    assert_eq!(world.machine.procs[0].kill_requested, Some(LifeId::FIRST));
+    assert_eq!(world.machine.procs[0].marks.kill_requested, Some(LifeId::FIRST));
     world.settle();
     assert_eq!(world.finished, [3]);
 }
@@ -272,5 +272,5 @@ fn a_request_that_is_repeated_after_the_clock_was_set_back_kills() {
     world.ignore_the_stop();
     world.now -= 3_500_000_000_000;
     world.ask(2, stop_web());
-    assert_eq!(world.machine.procs[0].kill_requested, Some(LifeId::FIRST));
+    assert_eq!(world.machine.procs[0].marks.kill_requested, Some(LifeId::FIRST));
 }

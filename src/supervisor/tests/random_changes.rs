@@ -246,7 +246,7 @@ impl Watched {
             } else if let LifeEvent::End { .. } = &entry.event {
                 fact.runs = false;
             } else if let LifeEvent::Exit { life, exit, .. } = &entry.event {
-                let asked = self.world.machine.procs[*id].stop_requested >= Some(*life);
+                let asked = self.world.machine.procs[*id].marks.is_stop_requested(Some(*life));
                 fact.completed = *exit == Exit::Code(0) && !asked;
             }
         }

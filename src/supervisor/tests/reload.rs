@@ -144,7 +144,7 @@ fn who_is_just_restarting_runs_what_is_new_and_keeps_its_grace() {
     fresh.processes[0].command = "y".into();
     let now = take_up(&mut world, &old, &fresh);
     world.ask(2, Request::Reload { plan: Box::new(now) });
-    assert_eq!(world.machine.procs[0].kill_requested, None);
+    assert_eq!(world.machine.procs[0].marks.kill_requested, None);
     world.settle();
     assert_eq!(lives(&world), [("web", 3, true)]);
     assert!(world.answers.iter().all(|(_, outcome)| outcome.ok), "{:?}", world.answers);

@@ -45,16 +45,17 @@ fn what_is_being_scaled_away_keeps_its_grace_when_more_is() {
     world.ask(1, scale(2));
     world.ask(2, scale(1));
     world.ask(3, scale(0));
-    let asked =
-        |proc: &Proc| proc.stop_requested == Some(LifeId::FIRST) && proc.kill_requested.is_none();
+    let asked = |proc: &Proc| {
+        proc.marks.stop_requested == Some(LifeId::FIRST) && proc.marks.kill_requested.is_none()
+    };
     assert!(world.machine.procs.iter().all(asked));
     // A request that names it is a second one, and kills it.
     world.now += 1_000_000_000;
     world.ask(4, Request::Stop { names: names(&["job#3"]), order: ChangeOrder::default() });
-    assert_eq!(world.machine.procs[2].kill_requested, Some(LifeId::FIRST));
+    assert_eq!(world.machine.procs[2].marks.kill_requested, Some(LifeId::FIRST));
     world.settle();
     assert_eq!(world.answers.iter().filter(|(_, outcome)| outcome.ok).count(), 4);
-    assert_eq!(world.machine.procs[1].kill_requested, None);
+    assert_eq!(world.machine.procs[1].marks.kill_requested, None);
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn a_shim_that_ends_again_and_again_before_it_begins_is_a_failure() {
         let mut windows = 0;
         for _ in 0..1000 {
             if !world.shims[0].asked {
-                if world.machine.procs[0].due.is_none() {
+                if world.machine.procs[0].restarts.due.is_none() {
                     break;
                 }
                 world.pass_second();
@@ -110,7 +110,7 @@ fn a_shim_that_ends_again_and_again_before_it_begins_is_a_failure() {
             world.lose_shim(0);
         }
         let proc = &world.machine.procs[0];
-        assert_eq!((proc.status(), proc.failures), (ProcessStatus::Broken, 4), "{proc:?}");
+        assert_eq!((proc.status(), proc.failures.times), (ProcessStatus::Broken, 4), "{proc:?}");
         assert_eq!(windows, 3 + 4);
         assert_eq!(proc.begun, 0, "none of it has run");
         world.ask(1, Request::Restart { names: vec![], order: ChangeOrder::default() });
@@ -237,7 +237,7 @@ fn no_limit_gets_longer_by_a_clock_that_is_set() {
         world.now -= back * SECOND;
         world.input(Input::TimerFired);
         assert!(!world.machine.is_set_back(world.now + 1));
-        let due = world.machine.procs[0].due.unwrap();
+        let due = world.machine.procs[0].restarts.due.unwrap();
         assert!(due <= world.now + 11 * SECOND / 10 && due >= world.now, "{back}");
         world.wait(2);
         assert_eq!(world.status(0), ProcessStatus::Running);

@@ -7,19 +7,19 @@ use super::cells::put;
 use super::list::mebibytes;
 use super::theme::Theme;
 use crate::figures::named;
-use crate::figures::series::Point;
+use crate::figures::series::{Point, Series};
 use crate::model::{ProcName, count};
 use crate::ui::state::Ui;
 
 /// Columns before the bars: `memory  41M `.
 const LABEL: u16 = 14;
 
-pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
+pub(super) fn draw(ui: &Ui, figures: &Series, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let name = ui.list.selected.as_ref();
-    let points = ui.figures.points(name);
+    let points = figures.points(name);
     let line = |row| Rect { y: area.y + row, height: 1, ..area };
     let style = theme.strong();
-    put(buffer, (area.x + 1, area.y), area.width - 1, &title(ui, name), style);
+    put(buffer, (area.x + 1, area.y), area.width - 1, &title(figures, name), style);
     let last = points.last().copied().unwrap_or_default();
     let memory: Vec<_> = points.iter().map(|point| point.memory_bytes).collect();
     let label = format!("memory {:>5}", mebibytes(last.memory_bytes));
@@ -39,19 +39,17 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
 }
 
 /// What the figures are about.
-fn title(ui: &Ui, name: Option<&ProcName>) -> String {
+fn title(series: &Series, name: Option<&ProcName>) -> String {
     let mut subject = "all processes".to_owned();
     let (mut processes, mut threads, mut output, mut listens) = (0, 0, 0.0, String::new());
-    for figures in
-        ui.figures.lasts().filter(|figures| name.is_none_or(|name| figures.name == *name))
-    {
+    for figures in series.lasts().filter(|figures| name.is_none_or(|name| figures.name == *name)) {
         processes += figures.processes;
         threads += figures.threads;
         output += figures.output_bytes_per_second.unwrap_or(0.0);
     }
     if let Some(name) = name {
         subject = name.to_string();
-        let ports = ui.figures.last(name).and_then(|figures| figures.listens.as_deref());
+        let ports = series.last(name).and_then(|figures| figures.listens.as_deref());
         if let Some(ports @ [_, ..]) = ports {
             listens = format!(", listens on {}", named(ports));
         }

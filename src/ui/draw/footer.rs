@@ -9,10 +9,10 @@ use super::theme::Theme;
 use crate::model::Condition;
 use crate::model::request::ProcessState;
 use crate::ui::keys::actions::{Action, OnProcess, entry_of};
-use crate::ui::state::areas::NARROW;
+use crate::ui::state::Ui;
+use crate::ui::state::layout::Focus;
 use crate::ui::state::overlay::Overlay;
 use crate::ui::state::prompt::Subject;
-use crate::ui::state::{Focus, SupervisorLink, Ui};
 
 pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) -> Option<(u16, u16)> {
     let line = (area.x + 1, area.y);
@@ -106,10 +106,10 @@ fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
             ("H", "close"),
         ];
     }
-    if ui.selection.is_some() {
+    if ui.log.selection.is_some() {
         return vec![("↑↓", "more lines"), ("y", "copy them"), ("Esc", "select nothing")];
     }
-    if ui.around.is_some() {
+    if ui.filter.around.is_some() {
         return vec![
             ("+ -", "longer, shorter"),
             ("Esc", "back"),
@@ -134,13 +134,13 @@ fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
             ("Esc", "end the search"),
         ];
     }
-    if matches!(ui.link, SupervisorLink::Over(_)) {
+    if ui.run.is_over() {
         return vec![("/", "find"), ("d", "why"), ("[ ]", "errors"), ("y", "copy")];
     }
-    if ui.focus == Focus::Log && ui.size.0 < NARROW && ui.log.follows() {
+    if ui.screen.focus == Focus::Log && ui.screen.is_narrow() && ui.log.follows() {
         return vec![("Tab", "list"), ("/", "find"), ("o", "pick"), ("[ ]", "errors")];
     }
-    if ui.focus == Focus::Log || !ui.log.follows() {
+    if ui.screen.focus == Focus::Log || !ui.log.follows() {
         return vec![
             ("/", "find"),
             ("[ ]", "errors"),

@@ -11,8 +11,9 @@ use super::theme::Theme;
 use crate::model::request::ProcessState;
 use crate::model::time::Timestamp;
 use crate::model::{Condition, ProcessStatus, units};
+use crate::ui::state::Ui;
 use crate::ui::state::log::ScrollPosition;
-use crate::ui::state::{SupervisorLink, Ui};
+use crate::ui::state::run::SupervisorLink;
 
 pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let right = position(ui);
@@ -22,7 +23,7 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     }
     let room = |x: u16| end.saturating_sub(x + 1);
     let mut x = area.x + 1;
-    x = put(buffer, (x, area.y), room(x), &ui.title, theme.strong()) + 2;
+    x = put(buffer, (x, area.y), room(x), &ui.run.title, theme.strong()) + 2;
     let (link, is_bad) = link(ui);
     let is_wide = area.width >= 60;
     if is_wide || is_bad {
@@ -63,7 +64,7 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
 
 /// What is to be said about the run as a whole.
 fn link(ui: &Ui) -> (String, bool) {
-    match &ui.link {
+    match &ui.run.link {
         SupervisorLink::Away(since) => {
             let away = ui.now.time.since(*since);
             if away < Duration::from_secs(1) {
@@ -76,10 +77,10 @@ fn link(ui: &Ui) -> (String, bool) {
             (format!("the run is over (exit {})", end.code), end.code != 0)
         }
         SupervisorLink::Over(None) => ("no run".to_owned(), false),
-        SupervisorLink::Live if ui.quitting => ("stopping".to_owned(), true),
+        SupervisorLink::Live if ui.run.quitting => ("stopping".to_owned(), true),
         SupervisorLink::Live => {
             // Seconds would change all the time.
-            let up = match ui.shown_time().since(ui.started).as_secs() / 60 {
+            let up = match ui.shown_time().since(ui.run.started).as_secs() / 60 {
                 0 => "<1 min".to_owned(),
                 minutes => units::span(Duration::from_secs(minutes * 60)),
             };
@@ -90,7 +91,7 @@ fn link(ui: &Ui) -> (String, bool) {
 
 /// Where the screen is in the log.
 fn position(ui: &Ui) -> String {
-    if let Some(around) = &ui.around {
+    if let Some(around) = &ui.filter.around {
         let time = ui.now.shown(around.time, "%H:%M:%S%.3f");
         return format!("around {time} ±{}s (+ -) ", around.seconds);
     }
@@ -105,7 +106,7 @@ fn position(ui: &Ui) -> String {
     };
     let filter = ui.find.as_ref().filter(|find| find.filters);
     let mut filter = filter.map_or(String::new(), |find| format!("only /{}/  ", find.text));
-    if ui.only_events {
+    if ui.filter.only_events {
         filter.push_str("only events  ");
     }
     let last = ui.log.last_shown();

@@ -10,7 +10,8 @@ use super::theme::{Theme, word};
 use crate::figures::Figures;
 use crate::model::request::ProcessState;
 use crate::model::time::Timestamp;
-use crate::ui::state::{Focus, Ui};
+use crate::ui::state::Ui;
+use crate::ui::state::layout::Focus;
 
 pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let top = ui.list_top();
@@ -28,7 +29,8 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
             Some(process) => row(ui, theme, line, ui.state_shown(process), buffer),
         }
         if number == selected {
-            let style = if ui.focus == Focus::List { theme.selected() } else { theme.strong() };
+            let is_in_list = ui.screen.focus == Focus::List;
+            let style = if is_in_list { theme.selected() } else { theme.strong() };
             restyle(buffer, line, style);
         }
     }
@@ -48,7 +50,7 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
     let is_known = process.since > Timestamp::EPOCH;
     put(buffer, (line.x + 1, line.y), 1, if is_known { sign } else { " " }, style);
     let pending = list.pending.iter().find(|(name, _)| *name == process.name);
-    let figures = ui.figures.last(&process.name).filter(|_| ui.shows_figures);
+    let figures = ui.figures.as_ref().and_then(|figures| figures.last(&process.name));
     let word = match pending {
         _ if !is_known || figures.is_some() => String::new(),
         Some((_, doing)) => (*doing).to_owned(),
@@ -61,7 +63,7 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
         None => age(ui.shown_time().since(asks_since.unwrap_or(process.since))),
     };
     let flags: u64 = process.flags.iter().filter(|flag| flag.exceeded).map(|flag| flag.count).sum();
-    let crashes = process.failing(ui.shown_time()).map_or(0, |story| u64::from(story.times));
+    let crashes = process.ends.failing(ui.shown_time()).map_or(0, |story| u64::from(story.times));
     let counted = |count: u64, sign: &str| match count {
         0 => String::new(),
         count => format!(" {sign}{count}"),
@@ -85,7 +87,7 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
     };
     let end = put_right(buffer, area, &text, style);
     let width = end.saturating_sub(name);
-    put(buffer, (name, line.y), width, process.name.as_str(), theme.name(process.color));
+    put(buffer, (name, line.y), width, process.name.as_str(), theme.name(process.config.color));
 }
 
 /// Processor time and memory: ` 3% 41M`.

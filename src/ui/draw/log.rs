@@ -7,14 +7,15 @@ use ratatui_core::style::{Modifier, Style};
 use super::cells::{RowPart, put, put_row, restyle};
 use super::theme::Theme;
 use crate::model::time::Timestamp;
+use crate::ui::state::Ui;
 use crate::ui::state::entry::{EntryKind, LogEntry, text_of};
-use crate::ui::state::{Focus, Ui};
+use crate::ui::state::layout::Focus;
 use crate::view::paint::SYSTEM;
 
 pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let shown = ui.log.visible_lines();
     let current = ui.log.current().map(|entry| entry.position);
-    let selection = ui.selection.zip(current).map(|(a, b)| (a.min(b), a.max(b)));
+    let selection = ui.log.selection.zip(current).map(|(a, b)| (a.min(b), a.max(b)));
     if shown.lines.is_empty() && !ui.log.is_loading {
         let nothing = match &ui.find {
             Some(find) if find.filters => format!("no line matches {}", find.text),
@@ -33,12 +34,12 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
         let is_first = place.1 == 0;
         if Some(entry.position) == current && is_first {
             put(buffer, (line.x, y), 1, theme.mark(), theme.strong());
-        } else if is_first && ui.bookmarks.contains(&entry.position) {
+        } else if is_first && ui.log.bookmarks.contains(&entry.position) {
             put(buffer, (line.x, y), 1, theme.pick("◆", "+"), theme.strong());
         }
         draw_line(ui, theme, line, entry, place.1, buffer);
         let chosen = selection.is_some_and(|(a, b)| (a..=b).contains(&entry.position));
-        let is_cursor = Some(entry.position) == current && ui.focus == Focus::Log;
+        let is_cursor = Some(entry.position) == current && ui.screen.focus == Focus::Log;
         if chosen {
             restyle(buffer, line, theme.selected());
         } else if is_cursor {
@@ -54,7 +55,7 @@ fn draw_line(ui: &Ui, theme: Theme, line: Rect, entry: &LogEntry, at: usize, buf
     let mut x = line.x + 1;
     if times > 0 {
         if at == 0 {
-            let time = ui.around.map_or_else(
+            let time = ui.filter.around.map_or_else(
                 || ui.now.shown(entry.time, "%H:%M:%S%.3f"),
                 |around| relative(around.time, entry.time),
             );
@@ -75,7 +76,7 @@ fn draw_line(ui: &Ui, theme: Theme, line: Rect, entry: &LogEntry, at: usize, buf
     // What was printed after the time that the timeline shows comes later.
     let cursor = ui.timeline.as_ref().and_then(|timeline| timeline.cursor);
     let is_later = cursor.is_some_and(|cursor| entry.time > cursor);
-    let is_near = !is_later && ui.around.is_none_or(|around| around.contains(entry.time));
+    let is_near = !is_later && ui.filter.around.is_none_or(|around| around.contains(entry.time));
     let is_plain = entry.kind == EntryKind::Output && is_near;
     let base = match entry.kind {
         _ if is_plain => Style::new(),

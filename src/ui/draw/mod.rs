@@ -42,8 +42,8 @@ pub fn draw(ui: &Ui, theme: Theme, buffer: &mut Buffer) -> Option<(u16, u16)> {
     if !areas.strip.is_empty() {
         if ui.timeline.is_some() {
             timeline::draw(ui, theme, areas.strip, buffer);
-        } else {
-            figures::draw(ui, theme, areas.strip, buffer);
+        } else if let Some(figures) = &ui.figures {
+            figures::draw(ui, figures, theme, areas.strip, buffer);
         }
     }
     let body = Rect::new(0, areas.header.bottom(), areas.header.width, areas.footer.y - 1);

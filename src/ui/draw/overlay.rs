@@ -108,7 +108,7 @@ fn draw_offers(ui: &Ui, theme: Theme, area: Rect, offers: &[Offer], buffer: &mut
                 let Some(process) = ui.list.get(name) else { continue };
                 put(buffer, (x, y), 1, theme.sign(process), theme.state(process));
                 let (x, name) = (x + 2, name.as_str());
-                let x = put(buffer, (x, y), room(x), name, theme.name(process.color)) + 1;
+                let x = put(buffer, (x, y), room(x), name, theme.name(process.config.color)) + 1;
                 put(buffer, (x, y), room(x), &word(process), theme.dim());
             }
             Offer::Action(entry) => {

@@ -158,14 +158,16 @@ const fn color(color: sgr::Color) -> Option<Color> {
 
 /// The state of a process in a word.
 pub fn word(process: &ProcessState) -> String {
-    match (&process.state, process.exit) {
+    match (&process.state, process.ends.exit) {
         (ProcessStatus::Exited | ProcessStatus::Restarting, Some(Exit::Code(code))) => {
             format!("exit {code}")
         }
         (ProcessStatus::Exited | ProcessStatus::Restarting, Some(exit @ Exit::Signal(_))) => {
             exit.word()
         }
-        (ProcessStatus::Running, _) if process.ready == Some(false) => "not ready".to_owned(),
+        (ProcessStatus::Running, _) if process.readiness.ready == Some(false) => {
+            "not ready".to_owned()
+        }
         (state, _) => state.to_string(),
     }
 }

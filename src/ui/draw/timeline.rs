@@ -37,7 +37,7 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let shown = lanes.iter().skip(ui.first_lane()).take(rows);
     for (process, y) in shown.zip(area.y..) {
         let name = process.name.as_str();
-        put(buffer, (area.x + 1, y), names - 1, name, theme.name(process.color));
+        put(buffer, (area.x + 1, y), names - 1, name, theme.name(process.config.color));
         let lane = Rect { x, y, width: u16::try_from(columns).unwrap_or(0), height: 1 };
         draw_lane(timeline, theme, lane, process, buffer);
     }
@@ -68,7 +68,7 @@ fn draw_lane(
     for (column, x) in (0..columns).zip(lane.x..) {
         let printed = bytes.and_then(|bytes| bytes.get(column)).copied().unwrap_or(0);
         if printed > 0 {
-            put(buffer, (x, lane.y), 1, theme.bar(printed, most), theme.name(process.color));
+            put(buffer, (x, lane.y), 1, theme.bar(printed, most), theme.name(process.config.color));
         } else if ran[column] {
             put(buffer, (x, lane.y), 1, theme.pick("·", "_"), theme.dim());
         }

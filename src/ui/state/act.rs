@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::Ui;
+use super::filter::Around;
+use super::layout::Focus;
 use super::log::ScrollPosition;
 use super::msg::{Direction, Effect, Question, Tab, Target};
 use super::overlay::{Details, Overlay};
 use super::prompt::{Prompt, Subject};
-use super::{Around, Focus, SupervisorLink, Ui};
 use crate::figures::series::Series;
 use crate::model::ProcName;
 use crate::ui::keys::actions::{Action, Choosing, Finding, Motion, OnProcess, OnScreen, Taking};
@@ -30,7 +32,7 @@ impl Ui {
 
     /// Whether the arrows move in the list.
     pub(super) fn is_in_list(&self) -> bool {
-        self.focus == Focus::List && self.areas().list.height > 0
+        self.screen.focus == Focus::List && self.areas().list.height > 0
     }
 
     fn go(&mut self, motion: Motion) {
@@ -44,7 +46,7 @@ impl Ui {
             Motion::PageDown => self.log.scroll((rows - 1).max(1)),
             Motion::HalfUp => self.log.scroll(-(rows / 2).max(1)),
             Motion::HalfDown => self.log.scroll((rows / 2).max(1)),
-            Motion::Home | Motion::End if self.around.is_some() => self.go_to_edge(motion),
+            Motion::Home | Motion::End if self.filter.around.is_some() => self.go_to_edge(motion),
             Motion::Home => self.log.go_to_beginning(),
             Motion::End => self.log.follow(),
             Motion::Left => self.log.left = self.log.left.saturating_sub(SIDEWAYS),
@@ -60,7 +62,7 @@ impl Ui {
 
     /// Go to the first or the last line around the one in question.
     fn go_to_edge(&mut self, motion: Motion) {
-        let Some(around) = &self.around else { return };
+        let Some(around) = &self.filter.around else { return };
         let span = Duration::from_secs(around.seconds);
         if motion == Motion::Home {
             self.log.go_to_time(around.time - span);
@@ -80,13 +82,13 @@ impl Ui {
             Finding::Around => {
                 self.log.step(0);
                 let current = self.log.current();
-                self.around = current.map(|entry| Around { time: entry.time, seconds: 2 });
+                self.filter.around = current.map(|entry| Around { time: entry.time, seconds: 2 });
             }
             Finding::Wider => self.change_around(|seconds| seconds.saturating_mul(2).min(3600)),
             Finding::Closer => self.change_around(|seconds| (seconds / 2).max(1)),
             Finding::Events => {
-                self.only_events = !self.only_events;
-                self.say(if self.only_events {
+                self.filter.only_events = !self.filter.only_events;
+                self.say(if self.filter.only_events {
                     "only starts, ends and messages of tmo; e shows all"
                 } else {
                     "all lines"
@@ -96,7 +98,7 @@ impl Ui {
     }
 
     fn change_around(&mut self, change: impl Fn(u64) -> u64) {
-        match &mut self.around {
+        match &mut self.filter.around {
             Some(around) => around.seconds = change(around.seconds),
             None => self.say("x shows what all processes printed around this line"),
         }
@@ -139,7 +141,7 @@ impl Ui {
         self.list.marked.clear();
         self.list.selected.clone_from(&name);
         self.list.open = name;
-        (self.overlay, self.around) = (None, None);
+        (self.overlay, self.filter.around) = (None, None);
     }
 
     /// Show the current line in whole. Where there is none, the log follows.
@@ -158,13 +160,13 @@ impl Ui {
 
     /// Close what is in the way: the selection, the search, what limits the log.
     fn back(&mut self) {
-        if self.selection.take().is_some() || self.around.take().is_some() {
+        if self.log.selection.take().is_some() || self.filter.around.take().is_some() {
             return;
         }
         if self.find.take().is_some() {
             return self.effects.push(Effect::Ask(Question::StopSearch));
         }
-        if std::mem::take(&mut self.only_events) {
+        if std::mem::take(&mut self.filter.only_events) {
             return;
         }
         self.list.open = None;
@@ -183,37 +185,36 @@ impl Ui {
     }
 
     fn change_screen(&mut self, action: OnScreen) {
-        let is_over = matches!(self.link, SupervisorLink::Over(_));
+        let is_over = self.run.is_over();
         match action {
-            OnScreen::Focus if self.zoom => (self.zoom, self.focus) = (false, Focus::List),
-            OnScreen::Focus if self.focus == Focus::List => self.focus = Focus::Log,
-            OnScreen::Focus => self.focus = Focus::List,
+            OnScreen::Focus => self.screen.move_focus(),
             OnScreen::Timeline => self.toggle_timeline(),
-            OnScreen::Zoom => self.zoom = !self.zoom,
-            OnScreen::Narrower => self.list_width = Some(self.areas().list.width.saturating_sub(2)),
-            OnScreen::Wider => self.list_width = Some(self.areas().list.width + 2),
+            OnScreen::Zoom => self.screen.zoom = !self.screen.zoom,
+            OnScreen::Narrower => {
+                self.screen.list_width = Some(self.areas().list.width.saturating_sub(2));
+            }
+            OnScreen::Wider => self.screen.list_width = Some(self.areas().list.width + 2),
             OnScreen::Wrap => self.toggle_wrap(),
-            OnScreen::Times => self.times = !self.times,
+            OnScreen::Times => self.log.times = !self.log.times,
             OnScreen::Figures => {
-                self.shows_figures = !self.shows_figures;
-                self.figures = Series::default();
-                self.effects.push(Effect::Figures(self.shows_figures));
+                self.figures = self.figures.is_none().then(Series::default);
+                self.effects.push(Effect::Figures(self.figures.is_some()));
             }
             OnScreen::Mouse => {
-                self.mouse = !self.mouse;
+                self.screen.mouse = !self.screen.mouse;
                 let here = "the mouse selects here; M gives it to the terminal";
                 let there = "the mouse belongs to the terminal; M takes it back";
-                self.say(if self.mouse { here } else { there });
-                self.effects.push(Effect::Mouse(self.mouse));
+                self.say(if self.screen.mouse { here } else { there });
+                self.effects.push(Effect::Mouse(self.screen.mouse));
             }
             OnScreen::Actions => self.prompt = Some(Prompt::new(Subject::Action)),
             OnScreen::Help => self.overlay = Some(Overlay::Help(0)),
             // The second time, for SIGKILL.
-            OnScreen::Interrupt if self.owns_run && self.quitting => {
+            OnScreen::Interrupt if self.run.is_owned && self.run.quitting => {
                 self.effects.push(Effect::StopAll);
             }
-            OnScreen::Quit if !is_over => self.overlay = Some(Overlay::Quit(self.owns_run)),
-            OnScreen::Interrupt if self.owns_run && !is_over => {
+            OnScreen::Quit if !is_over => self.overlay = Some(Overlay::Quit(self.run.is_owned)),
+            OnScreen::Interrupt if self.run.is_owned && !is_over => {
                 self.overlay = Some(Overlay::Quit(true));
             }
             OnScreen::Quit | OnScreen::Leave | OnScreen::Interrupt => {
@@ -237,8 +238,8 @@ impl Ui {
             Taking::Copy => self.copy(),
             Taking::Select => {
                 self.log.step(0);
-                self.focus = Focus::Log;
-                self.selection = match self.selection {
+                self.screen.focus = Focus::Log;
+                self.log.selection = match self.log.selection {
                     Some(_) => None,
                     None => self.log.current().map(|entry| entry.position),
                 };
@@ -255,7 +256,7 @@ impl Ui {
             OnProcess::Flags => self.page(Tab::Flags),
             OnProcess::Tree => self.page(Tab::Tree),
             OnProcess::Screen => self.page(Tab::Screen),
-            _ if matches!(self.link, SupervisorLink::Over(_)) => {
+            _ if self.run.is_over() => {
                 self.complain("nothing runs here; `tmo start` starts the processes");
             }
             OnProcess::RestartAll => self.overlay = Some(Overlay::Confirm(action)),
@@ -304,22 +305,16 @@ impl Ui {
 
     fn bookmark(&mut self) {
         self.log.step(0);
-        let Some(position) = self.log.current().map(|entry| entry.position) else { return };
-        if let Some(at) = self.bookmarks.iter().position(|known| *known == position) {
-            self.bookmarks.remove(at);
-            return self.say("bookmark removed");
+        match self.log.toggle_bookmark() {
+            Some(true) => self.say("bookmark set; ' goes to the next one"),
+            Some(false) => self.say("bookmark removed"),
+            None => {}
         }
-        self.bookmarks.push(position);
-        self.bookmarks.sort_unstable();
-        self.say("bookmark set; ' goes to the next one");
     }
 
     fn next_bookmark(&mut self) {
-        let here = self.log.current().map(|entry| entry.position);
-        let after = self.bookmarks.iter().find(|known| here.is_some_and(|here| **known > here));
-        match after.or(self.bookmarks.first()).copied() {
-            Some(position) => self.log.go_to(position),
-            None => self.say("there is no bookmark; b sets one"),
+        if !self.log.go_to_next_bookmark() {
+            self.say("there is no bookmark; b sets one");
         }
     }
 }

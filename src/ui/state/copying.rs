@@ -14,7 +14,7 @@ impl Ui {
     pub(super) fn copy(&mut self) {
         self.log.step(0);
         let Some(current) = self.log.current().map(|entry| entry.position) else { return };
-        let other = self.selection.take().unwrap_or(current);
+        let other = self.log.selection.take().unwrap_or(current);
         let (first, last) = (current.min(other), current.max(other));
         let entries = self.log.entries().iter();
         let chosen = entries.filter(|entry| (first..=last).contains(&entry.position));
@@ -25,7 +25,7 @@ impl Ui {
 
     /// The text of an entry, with its time if times are shown.
     fn copied(&self, entry: &LogEntry) -> String {
-        if !self.times {
+        if !self.log.times {
             return entry.text();
         }
         format!("{} {}", self.now.shown(entry.time, "%Y-%m-%d %H:%M:%S%.3f"), entry.text())

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::Ui;
 use super::find::{Find, MOST_MATCHES};
 use super::log::ScrollPosition;
-use super::msg::{Counted, Direction, Effect, Question, Search, SearchProgress, Target};
-use super::{Choice, Ui};
+use super::msg::{Choice, Counted, Direction, Effect, Question, Search, SearchProgress, Target};
 use crate::journal::cursor::Position;
 use crate::model::Condition;
 use crate::model::ProcName;

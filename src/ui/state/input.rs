@@ -1,10 +1,11 @@
 //! Keys: what they mean in a prompt, in what lies over the log, and elsewhere.
 
+use super::Ui;
+use super::layout::Focus;
 use super::msg::{Effect, Question, Tab};
 use super::offers::Offer;
 use super::overlay::Overlay;
 use super::prompt::{Prompt, Subject};
-use super::{Focus, Ui};
 use crate::model::ProcName;
 use crate::model::moment::moment;
 use crate::model::request::{ChangeOrder, ProcessState, Request};
@@ -179,8 +180,8 @@ impl Ui {
             | (Key::Enter, Overlay::Line(_)) => self.overlay = None,
             (Key::Enter, Overlay::Details(page)) => {
                 let Some(position) = page.leads_to else { return true };
-                (self.overlay, self.around) = (None, None);
-                self.focus = Focus::Log;
+                (self.overlay, self.filter.around) = (None, None);
+                self.screen.focus = Focus::Log;
                 self.log.go_to(position);
             }
             (Key::Up | Key::Char('k'), _) => overlay.scroll(-1),
@@ -213,7 +214,7 @@ impl Ui {
 
     fn stop_all(&mut self) {
         self.overlay = None;
-        self.quitting = true;
+        self.run.quitting = true;
         self.effects.push(Effect::StopAll);
     }
 

@@ -1,30 +1,79 @@
-//! How large the parts of the screen are.
+//! The screen, and how large its parts are.
 
-use super::areas::{self, Areas, Wishes};
+use super::Ui;
+use super::areas::{self, Areas, NARROW, Wishes};
 use super::entry::Form;
-use super::{Focus, Ui};
 
 /// Lines of figures below their title: memory and processor time.
 const FIGURE_LANES: usize = 2;
 
+/// Which part the arrows move in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Focus {
+    /// The list.
+    #[default]
+    List,
+    /// The log.
+    Log,
+}
+
+/// The screen: its size, and what the user has chosen for it.
+#[derive(Debug, Default)]
+pub struct UiScreen {
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// Which part the arrows move in.
+    pub focus: Focus,
+    /// Only the log is shown.
+    pub zoom: bool,
+    /// The width of the list, if it was changed.
+    pub list_width: Option<u16>,
+    /// The mouse is used.
+    pub mouse: bool,
+}
+
+impl UiScreen {
+    /// A screen of this size before anything is chosen.
+    pub(super) fn new(size: (u16, u16)) -> Self {
+        let mut screen = Self { size, mouse: true, ..Self::default() };
+        if screen.is_narrow() {
+            screen.focus = Focus::Log;
+        }
+        screen
+    }
+
+    /// Whether only one of list and log is visible.
+    pub const fn is_narrow(&self) -> bool {
+        self.size.0 < NARROW
+    }
+
+    /// Move between list and log; the list appears if only the log is shown.
+    pub(super) fn move_focus(&mut self) {
+        let is_in_list = self.focus == Focus::List && !self.zoom;
+        self.focus = if is_in_list { Focus::Log } else { Focus::List };
+        self.zoom = false;
+    }
+}
+
 impl Ui {
     /// Where the parts of the screen are.
     pub fn areas(&self) -> Areas {
-        let list_focus = self.focus == Focus::List && self.list.open.is_none();
-        let figures = self.shows_figures.then_some(FIGURE_LANES);
+        let UiScreen { size, focus, zoom, list_width, .. } = self.screen;
+        let list_focus = focus == Focus::List && self.list.open.is_none();
+        let figures = self.figures.as_ref().map(|_| FIGURE_LANES);
         let lanes = self.timeline.as_ref().map(|_| self.lanes().len()).or(figures);
-        let wishes = Wishes { zoom: self.zoom, list_focus, list_width: self.list_width, lanes };
-        areas::areas(self.size, wishes)
+        let wishes = Wishes { zoom, list_focus, list_width, lanes };
+        areas::areas(size, wishes)
     }
 
     /// The columns before the text of a line: the time and the name.
     pub fn gutter(&self) -> (usize, usize) {
-        let times = match (&self.around, self.times) {
+        let times = match (&self.filter.around, self.log.times) {
             (Some(_), _) => 10,
             (None, true) => 13,
             (None, false) => 0,
         };
-        let names = if self.choice.names.len() == 1 { 0 } else { self.name_width() + 1 };
+        let names = if self.filter.choice.names.len() == 1 { 0 } else { self.name_width() + 1 };
         (times, names)
     }
 

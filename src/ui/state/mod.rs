@@ -4,10 +4,11 @@ mod act;
 pub mod areas;
 mod copying;
 pub mod entry;
+pub mod filter;
 pub mod find;
 mod finding;
 mod input;
-mod layout;
+pub mod layout;
 pub mod list;
 pub mod log;
 mod mouse;
@@ -15,52 +16,31 @@ pub mod msg;
 pub mod offers;
 pub mod overlay;
 pub mod prompt;
+pub mod run;
 pub mod timeline;
 mod unfinished;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::areas::NARROW;
+use self::filter::LogFilter;
 use self::find::Find;
 use self::finding::Visit;
+use self::layout::{Focus, UiScreen};
 use self::list::List;
 use self::log::Log;
-use self::msg::{Answered, Choice, Effect, Msg, Now, Question};
+use self::msg::{Answered, Effect, Msg, Now, Question};
 use self::overlay::Overlay;
 use self::prompt::Prompt;
+use self::run::{ShownRun, SupervisorLink};
 use self::timeline::Timeline;
 use self::unfinished::Unfinished;
 use crate::figures::series::Series;
-use crate::journal::cursor::Position;
 use crate::model::request::{ProcessState, State};
-use crate::model::run_end::End;
 use crate::model::time::Timestamp;
 
 /// How long a message that needs no reaction stays.
 const TOAST: Duration = Duration::from_secs(3);
-
-/// Which part the arrows move in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Focus {
-    /// The list.
-    #[default]
-    List,
-    /// The log.
-    Log,
-}
-
-/// The connection to the supervisor.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum SupervisorLink {
-    /// It answers.
-    #[default]
-    Live,
-    /// It does not, since then.
-    Away(Timestamp),
-    /// The run is over; its exit code, if known, and who decided it.
-    Over(Option<Box<End>>),
-}
 
 /// A message for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,91 +53,39 @@ pub struct Toast {
     pub until: Timestamp,
 }
 
-/// What all processes printed around a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Around {
-    /// The time of the line.
-    pub time: Timestamp,
-    /// How many seconds before and after it are of interest.
-    pub seconds: u64,
-}
-
-impl Around {
-    /// Whether a line of this time is of interest.
-    pub fn contains(&self, time: Timestamp) -> bool {
-        self.time.between(time) <= Duration::from_secs(self.seconds)
-    }
-}
-
 /// The interface.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "facts that don't depend on each other")]
 pub struct Ui {
-    /// Columns and rows of the terminal.
-    pub size: (u16, u16),
-    /// The title of the run.
-    pub title: String,
-    /// Its id.
-    pub run: String,
-    /// When it began.
-    pub started: Timestamp,
-    /// It is being stopped.
-    pub quitting: bool,
-    /// The connection to its supervisor.
-    pub link: SupervisorLink,
+    /// The screen.
+    pub screen: UiScreen,
+    /// The run.
+    pub run: ShownRun,
     /// The processes.
     pub list: List,
     /// The log.
     pub log: Log,
-    /// Which part the arrows move in.
-    pub focus: Focus,
-    /// Only the log is shown.
-    pub zoom: bool,
-    /// Times are shown before lines.
-    pub times: bool,
-    /// The mouse is used.
-    pub mouse: bool,
-    /// The width of the list, if it was changed.
-    pub list_width: Option<u16>,
+    /// Which entries of it are shown.
+    pub filter: LogFilter,
     /// The search.
     pub find: Option<Find>,
-    /// The lines around one line are shown.
-    pub around: Option<Around>,
     /// The timeline, if it is shown.
     pub timeline: Option<Timeline>,
-    /// Only entries that are not output are shown.
-    pub only_events: bool,
-    /// Processor time and memory are shown.
-    pub shows_figures: bool,
-    /// The samples of them.
-    pub figures: Series,
+    /// The samples of processor time and memory, if they are shown.
+    pub figures: Option<Series>,
     /// The input.
     pub prompt: Option<Prompt>,
     /// What lies over the log.
     pub overlay: Option<Overlay>,
     /// A message.
     pub toast: Option<Toast>,
-    /// Bookmarks.
-    pub bookmarks: Vec<Position>,
-    /// The other end of a selection of lines.
-    pub selection: Option<Position>,
     /// The time.
     pub now: Now,
-    /// Leaving stops the run too, by default.
-    pub owns_run: bool,
-    /// The time at which to begin, until the run is known.
-    begins_at: Option<Timestamp>,
     /// Lines that have no end yet.
     unfinished: Unfinished,
-    /// Which entries are shown.
-    choice: Arc<Choice>,
-    /// The filter in it.
-    applied: Option<(String, bool)>,
     /// A visit to an error or a start that is going on.
     visiting: Option<Visit>,
+    /// The last ticket that was given to a question.
     ticket: u64,
-    /// The ticket of the load that is awaited.
-    load_ticket: u64,
     /// What is to be done because of the present message.
     effects: Vec<Effect>,
 }
@@ -166,10 +94,8 @@ impl Ui {
     /// An interface before anything is known.
     pub fn new(size: (u16, u16), now: Now) -> Self {
         let mut ui = Self {
-            size,
-            started: now.time,
-            focus: if size.0 < NARROW { Focus::Log } else { Focus::List },
-            mouse: true,
+            screen: UiScreen::new(size),
+            run: ShownRun { started: now.time, ..ShownRun::default() },
             now,
             ..Self::default()
         };
@@ -184,9 +110,8 @@ impl Ui {
         if let Some(find) = &mut self.find {
             find.filters = true;
         }
-        self.begins_at = time;
         if let Some(time) = time {
-            self.log.go_to_time(time);
+            self.log.begin_at(time);
         }
     }
 
@@ -200,9 +125,9 @@ impl Ui {
         let was_filtered = self.is_filtered();
         self.react(msg);
         let moves_log = self.log.view != before || self.is_filtered() != was_filtered;
-        if self.size.0 < NARROW && self.timeline.is_none() && moves_log {
+        if self.screen.is_narrow() && self.timeline.is_none() && moves_log {
             // Only one of list and log is visible.
-            self.focus = Focus::Log;
+            self.screen.focus = Focus::Log;
         }
         self.move_cursor(before);
         self.lay_out();
@@ -210,12 +135,14 @@ impl Ui {
         self.show_unfinished();
         self.ask_for_timeline();
         if let Some(last) = self.log.new_screen_end() {
-            self.effects.push(Effect::Ask(Question::ScreenEnd(last, Arc::clone(&self.choice))));
+            let choice = Arc::clone(&self.filter.choice);
+            self.effects.push(Effect::Ask(Question::ScreenEnd(last, choice)));
         }
         if let Some(load) = self.log.next_load() {
-            self.load_ticket = self.next_ticket();
-            let question = Question::Load(self.load_ticket, load, Arc::clone(&self.choice));
-            self.effects.push(Effect::Ask(question));
+            let ticket = self.next_ticket();
+            self.log.load_ticket = ticket;
+            let choice = Arc::clone(&self.filter.choice);
+            self.effects.push(Effect::Ask(Question::Load(ticket, load, choice)));
         }
         std::mem::take(&mut self.effects)
     }
@@ -232,7 +159,7 @@ impl Ui {
                 }
             }
             Msg::Mouse(mouse) => self.mouse_used(mouse),
-            Msg::Resize(columns, rows) => self.size = (columns, rows),
+            Msg::Resize(columns, rows) => self.screen.size = (columns, rows),
             Msg::State(state) => self.set_state(*state),
             Msg::Process(process) => {
                 self.list.pending.retain(|(name, _)| *name != process.name);
@@ -241,7 +168,7 @@ impl Ui {
             Msg::Detached => self.effects.push(Effect::Leave),
             Msg::Head(_) | Msg::Away | Msg::Ended(_) | Msg::Gone => self.news(msg),
             Msg::Loaded(loaded) => {
-                if loaded.ticket == self.load_ticket {
+                if loaded.ticket == self.log.load_ticket {
                     self.log.grow(loaded.head);
                     self.unfinished.loaded(loaded.head);
                     self.log.take(loaded);
@@ -269,7 +196,11 @@ impl Ui {
                 self.complain(format!("the journal can't be read: {why}"));
             }
             Msg::Failed(text) => self.complain(text),
-            Msg::Figures(sample) => self.figures.push(sample),
+            Msg::Figures(sample) => {
+                if let Some(figures) = &mut self.figures {
+                    figures.push(sample);
+                }
+            }
             Msg::Alarm => {}
         }
     }
@@ -282,22 +213,24 @@ impl Ui {
     /// News of the run as a whole.
     fn news(&mut self, msg: Msg) {
         if let Msg::Head(head) = msg {
-            if matches!(self.link, SupervisorLink::Away(_)) {
-                self.link = SupervisorLink::Live;
+            if self.run.is_away() {
+                self.run.link = SupervisorLink::Live;
             }
-            self.quitting |= head.stopping;
+            self.run.quitting |= head.stopping;
             self.unfinished.update(&head, self.log.head, self.now.time);
             return self.log.grow(head.records);
         }
-        match (msg, &self.link) {
-            (Msg::Away, SupervisorLink::Live) => self.link = SupervisorLink::Away(self.now.time),
-            (Msg::Ended(end), _) => self.link = SupervisorLink::Over(Some(end)),
+        match (msg, &self.run.link) {
+            (Msg::Away, SupervisorLink::Live) => {
+                self.run.link = SupervisorLink::Away(self.now.time);
+            }
+            (Msg::Ended(end), _) => self.run.link = SupervisorLink::Over(Some(end)),
             (Msg::Gone, SupervisorLink::Live | SupervisorLink::Away(_)) => {
-                self.link = SupervisorLink::Over(None);
+                self.run.link = SupervisorLink::Over(None);
             }
             _ => return,
         }
-        if matches!(self.link, SupervisorLink::Over(_)) {
+        if self.run.is_over() {
             self.list.end(self.now.time);
             // Its last records were not announced.
             self.log.look_again();
@@ -305,22 +238,15 @@ impl Ui {
     }
 
     fn set_state(&mut self, state: State) {
-        if !self.run.is_empty() && self.run != state.run {
-            self.say("another run has begun");
-        }
-        if self.run != state.run {
-            self.quitting = false;
-            self.log.follow();
-            if let Some(time) = self.begins_at.take() {
-                self.log.go_to_time(time);
+        if self.run.id != state.run {
+            if !self.run.id.is_empty() {
+                self.say("another run has begun");
             }
+            self.log.begin_run();
             // Without a supervisor, the journal was indexed in memory.
             self.effects.push(Effect::Ask(Question::Reopen));
         }
-        self.link = SupervisorLink::Live;
-        self.title = state.title.to_string();
-        (self.run, self.started) = (state.run, state.started);
-        self.quitting |= state.quitting;
+        self.run.set(&state);
         self.list.set(state.processes);
     }
 
@@ -350,19 +276,10 @@ impl Ui {
 
     /// Show what the list and the filter select.
     fn choose(&mut self) {
-        let names = if self.around.is_some() { vec![] } else { self.list.chosen() };
-        let filter = self.find.as_ref().filter(|find| find.filters && self.around.is_none());
-        let applied = filter.map(|find| (find.text.clone(), find.literal));
-        let only_events = self.only_events && self.around.is_none();
-        let old = &*self.choice;
-        if names == old.names && applied == self.applied && only_events == old.only_events {
-            return;
+        if self.filter.choose(&self.list, self.find.as_ref()) {
+            self.lay_out();
+            self.log.reload();
         }
-        self.applied = applied;
-        let pattern = filter.map(|find| find.pattern.clone());
-        self.choice = Arc::new(Choice { names, pattern, only_events });
-        self.lay_out();
-        self.log.reload();
     }
 
     fn show_unfinished(&mut self) {
@@ -370,9 +287,10 @@ impl Ui {
         if !due.is_empty() {
             self.effects.push(Effect::Ask(Question::Unfinished(due)));
         }
-        let entries =
-            if self.around.is_some() { vec![] } else { self.unfinished.entries(&self.choice) };
-        self.log.set_unfinished(entries);
+        self.log.set_unfinished(match self.filter.around {
+            Some(_) => vec![],
+            None => self.unfinished.entries(&self.filter.choice),
+        });
     }
 
     /// Whether a process is waiting for input.
@@ -397,9 +315,9 @@ impl Ui {
             let rest = Duration::from_secs((age.as_secs() / unit + 1) * unit);
             rest.saturating_sub(age)
         };
-        let list = self.areas().list.height > 0 && !matches!(self.link, SupervisorLink::Over(_));
+        let list = self.areas().list.height > 0 && !self.run.is_over();
         let ages = self.list.processes.iter().filter(|_| list).map(age).min();
-        let away = matches!(self.link, SupervisorLink::Away(_)).then_some(Duration::from_secs(1));
+        let away = self.run.is_away().then_some(Duration::from_secs(1));
         let soon = Duration::from_millis(20);
         let unfinished = self.unfinished.next_alarm(self.now.time);
         let unfinished = unfinished.map(|at| at.since(self.now.time));

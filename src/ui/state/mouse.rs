@@ -2,8 +2,9 @@
 
 use ratatui_core::layout::Rect;
 
+use super::Ui;
+use super::layout::Focus;
 use super::msg::Mouse;
-use super::{Focus, Ui};
 
 impl Ui {
     /// The mouse was used.
@@ -22,7 +23,7 @@ impl Ui {
             }
             Mouse::Press(x, y) if within(areas.list, x, y) => {
                 let row = self.list_top() + usize::from(y - areas.list.y);
-                self.focus = Focus::List;
+                self.screen.focus = Focus::List;
                 if row <= self.list.rows().count() {
                     self.list.select_row(row);
                 }
@@ -31,18 +32,18 @@ impl Ui {
                 self.point_at_time(x, y);
             }
             Mouse::Press(x, y) if within(areas.log, x, y) && self.overlay.is_none() => {
-                self.focus = Focus::Log;
-                self.selection = None;
+                self.screen.focus = Focus::Log;
+                self.log.selection = None;
                 self.log.point_at(usize::from(y - areas.log.y));
             }
             Mouse::Drag(x, y) if within(areas.log, x, y) && self.overlay.is_none() => {
                 let begun = self.log.current().map(|entry| entry.position);
-                if self.selection.is_none() {
-                    self.selection = begun;
+                if self.log.selection.is_none() {
+                    self.log.selection = begun;
                 }
                 self.log.point_at(usize::from(y - areas.log.y));
             }
-            Mouse::Release(..) if self.selection.is_some() => self.copy(),
+            Mouse::Release(..) if self.log.selection.is_some() => self.copy(),
             Mouse::Press(..) | Mouse::Drag(..) | Mouse::Release(..) => {}
         }
     }

@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::Ui;
-use super::areas::NARROW;
 use super::log::ScrollPosition;
 use super::msg::{Effect, Marks, Output, Question};
 use crate::journal::search::landmark::{Landmark, LandmarkEvent};
@@ -162,9 +161,10 @@ impl Ui {
         if self.timeline.take().is_some() {
             return;
         }
-        (self.zoom, self.around) = (false, None);
+        (self.screen.zoom, self.filter.around) = (false, None);
         let now = self.now.time;
-        let from = if self.started < now { self.started } else { now - Duration::from_secs(60) };
+        let started = self.run.started;
+        let from = if started < now { started } else { now - Duration::from_secs(60) };
         let (period, head) = (Period { from, until: now }, self.log.head);
         let (whole, cursor) = (0..head, self.log.current().map(|entry| entry.time));
         let left = vec![whole];
@@ -180,7 +180,7 @@ impl Ui {
 
     /// The width of the names before the lanes, with a blank. On a narrow screen they are cut.
     pub fn lane_name_width(&self) -> usize {
-        let most = if self.size.0 < NARROW { 8 } else { usize::MAX };
+        let most = if self.screen.is_narrow() { 8 } else { usize::MAX };
         self.name_width().min(most) + 1
     }
 

@@ -74,7 +74,7 @@ fn a_stop_asks_first() {
     // On a line, x still shows what is around it.
     world.key(Key::PageUp);
     world.keys("x");
-    assert!(world.ui.around.is_some() && world.ui.overlay.is_none());
+    assert!(world.ui.filter.around.is_some() && world.ui.overlay.is_none());
     // What does not run has nothing to stop.
     world.ui.list.processes[0].state = ProcessStatus::Stopped;
     world.ui.list.processes[0].pid = None;
@@ -97,7 +97,7 @@ fn questions_fit_on_a_narrow_screen() {
 #[test]
 fn all_instances_of_an_entry_or_a_group_are_reached_by_name() {
     let mut world = world_of(&["worker", "worker#2", "web"]);
-    world.ui.list.processes[2].groups = vec!["core".to_owned()];
+    world.ui.list.processes[2].config.groups = vec!["core".to_owned()];
     world.key(Key::Down);
     world.keys(":restart-n");
     world.key(Key::Enter);
@@ -199,7 +199,7 @@ fn without_an_error_the_search_for_the_first_one_changes_nothing() {
 fn what_has_ended_has_the_same_mark_everywhere() {
     let mut world = world_of(&["migrate", "web", "api"]);
     let [migrate, web, _] = &mut world.ui.list.processes[..] else { panic!() };
-    (migrate.state, migrate.pid, migrate.finished) = (ProcessStatus::Exited, None, true);
+    (migrate.state, migrate.pid, migrate.ends.finished) = (ProcessStatus::Exited, None, true);
     (web.state, web.pid) = (ProcessStatus::Stopped, None);
     world.send(super::Msg::Resize(40, 10));
     let screen = world.screen(PLAIN);
@@ -217,10 +217,10 @@ fn what_has_ended_has_the_same_mark_everywhere() {
 fn a_dependency_that_ended_and_is_missed_has_failed() {
     let mut world = world_of(&["db", "web"]);
     let [db, web] = &mut world.ui.list.processes[..] else { panic!() };
-    (db.state, db.pid, db.exit) = (ProcessStatus::Exited, None, Some(Exit::Code(0)));
+    (db.state, db.pid, db.ends.exit) = (ProcessStatus::Exited, None, Some(Exit::Code(0)));
     let name = web.name.clone();
     assert!(world.screen(PLAIN).contains("✓ db"), "{}", world.screen(PLAIN));
-    world.ui.list.processes[0].missed_by = vec![name];
+    world.ui.list.processes[0].ends.missed_by = vec![name];
     let screen = world.screen(PLAIN);
     assert!(screen.contains("✖ db") && screen.contains("1 failed"), "{screen}");
 }

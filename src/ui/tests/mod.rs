@@ -66,12 +66,12 @@ impl World {
         let now = Now { time: time(0), zone: TimeZone::UTC };
         let (effects, unanswered) = (vec![], vec![]);
         let mut ui = Ui::new(size, now);
-        ui.title = "shop".to_owned();
+        ui.run.title = "shop".to_owned();
         let names = [("web", 2), ("api", 3), ("worker", 4)];
         let process = |(name, color): (&str, u8)| {
             let name = ProcName::new(name).unwrap();
             let mut process = ProcessState::new(name, ProcessStatus::Running, Some(100));
-            (process.color, process.since) = (color, time(0));
+            (process.config.color, process.since) = (color, time(0));
             process
         };
         ui.list.set(names.into_iter().map(process).collect());
@@ -286,7 +286,7 @@ impl World {
 
     /// The screen as text, without blanks at the ends of lines.
     fn screen(&self, theme: Theme) -> String {
-        let (width, height) = self.ui.size;
+        let (width, height) = self.ui.screen.size;
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
         draw(&self.ui, theme, &mut buffer);
         let rows = buffer.content().chunks(usize::from(width).max(1));

@@ -16,8 +16,8 @@ fn shop(size: (u16, u16)) -> World {
     let mut world = World::new(size);
     let worker = &mut world.ui.list.processes[2];
     (worker.state, worker.pid) = (ProcessStatus::Exited, None);
-    (worker.exit, worker.since) = (Some(Exit::Code(1)), time(0));
-    world.ui.list.processes[1].ready = Some(true);
+    (worker.ends.exit, worker.since) = (Some(Exit::Code(1)), time(0));
+    world.ui.list.processes[1].readiness.ready = Some(true);
     world.print_line("web", "GET /api/users 200");
     world.print_line("api", "slow \x1b[31mquery\x1b[0m: 812 ms");
     world.print_line("worker", "Error: connect ECONNREFUSED 127.0.0.1:5432");

@@ -25,8 +25,8 @@ fn shop(size: (u16, u16)) -> World {
     let mut world = World::new(size);
     let worker = &mut world.ui.list.processes[2];
     (worker.state, worker.pid) = (ProcessStatus::Exited, None);
-    (worker.exit, worker.since) = (Some(Exit::Code(1)), time(200));
-    world.ui.list.processes[1].ready = Some(true);
+    (worker.ends.exit, worker.since) = (Some(Exit::Code(1)), time(200));
+    world.ui.list.processes[1].readiness.ready = Some(true);
     for number in 0..60 {
         world.print_line(
             "web",
@@ -111,7 +111,7 @@ const SCREENS: [(&str, Steps); 9] = [
 
 /// The screen, and with it, in one character for each cell, the styles.
 fn drawn(world: &World, with_styles: bool) -> String {
-    let (width, height) = world.ui.size;
+    let (width, height) = world.ui.screen.size;
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
     draw(&world.ui, THEME, &mut buffer);
     let mut text = world.screen(THEME);

@@ -23,7 +23,7 @@ pub(super) async fn words(instance: &Instance, name: &ProcName) -> String {
 
 fn of_process(name: &ProcName, process: Option<&ProcessState>) -> String {
     let Some(process) = process else { return format!("left {name}: it is gone") };
-    match (&process.state, process.exit) {
+    match (&process.state, process.ends.exit) {
         (ProcessStatus::Running, _) => format!("left {name}; it is still running"),
         (ProcessStatus::Exited | ProcessStatus::Error | ProcessStatus::Broken, Some(exit)) => {
             format!("left {name}; it has ended with {}", exit.describe())
@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(of_process(&name, Some(&web)), "left web; it is still running");
         web.state = ProcessStatus::Stopped;
         assert_eq!(of_process(&name, Some(&web)), "left web; it is stopped");
-        (web.state, web.exit) = (ProcessStatus::Exited, Some(Exit::Code(3)));
+        (web.state, web.ends.exit) = (ProcessStatus::Exited, Some(Exit::Code(3)));
         assert_eq!(of_process(&name, Some(&web)), "left web; it has ended with code 3");
         assert_eq!(of_process(&name, None), "left web: it is gone");
         let killed = Some(Exit::Signal(9));

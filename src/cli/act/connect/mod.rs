@@ -18,7 +18,7 @@ use crate::backend::tmux::version::{answer, one_line};
 use crate::cli::args::ConnectArgs;
 use crate::cli::error::CliError;
 use crate::cli::look::logs;
-use crate::cli::reach::instance::{Instance, OVERMIND_CANNOT, Server};
+use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::{output, runtime};
 use crate::client::address::Address;
 use crate::client::overmind::OvermindClient;
@@ -122,7 +122,7 @@ pub(in crate::cli) async fn connect_from_ui(
             let ended = native::show_terminal(&attach, Vec::new).await;
             ended.map(drop).map_err(CliError::io(format!("the terminal of {name}")))
         }
-        Prepared::Exec(_) => Err(CliError::Other(OVERMIND_CANNOT.to_owned())),
+        Prepared::Exec(_) => Err(CliError::OvermindCannot),
     }
 }
 
@@ -191,7 +191,7 @@ async fn prepare(
     let state = instance.state().await?;
     let process = choose(&state, args.name.as_deref())?;
     let name = process.name.clone();
-    if process.no_terminal {
+    if process.config.no_terminal {
         return Err(CliError::Other(format!(
             "{name} has no terminal (`pty = false`); `tmo logs {name} -f` shows its output"
         )));

@@ -44,7 +44,7 @@ async fn until_there(
     name: &ProcName,
     lacks: &mut String,
 ) -> Result<(State, String), CliError> {
-    let mut news = instance.ask(async |client| client.head(false).await).await?;
+    let mut news = instance.heads().await?;
     let mut shown = String::new();
     loop {
         let state = instance.state().await?;
@@ -74,8 +74,7 @@ async fn until_there(
             Some(Ok(HeadEvent::End(_))) => return Err(CliError::Over(lacks.clone())),
             // The supervisor was killed: another takes over, or the run is over.
             Some(Ok(HeadEvent::Leave) | Err(_)) | None => {
-                let fresh = instance.ask(async |client| client.head(false).await).await;
-                news = fresh.map_err(|_| CliError::Over(lacks.clone()))?;
+                news = instance.heads().await.map_err(|_| CliError::Over(lacks.clone()))?;
             }
         }
     }
@@ -94,11 +93,12 @@ fn no_terminal(process: &ProcessState) -> CliError {
 
 /// The reason why a process is still starting.
 fn what_lacks(process: &ProcessState, all: &[ProcessState]) -> String {
-    if process.awaits.is_empty() {
+    let awaits = &process.readiness.awaits;
+    if awaits.is_empty() {
         let reason = process.reason.as_ref().map(ToString::to_string);
         return reason.unwrap_or_else(|| "it is being started".to_owned());
     }
-    let each: Vec<String> = process.awaits.iter().map(|name| awaited(name, all)).collect();
+    let each: Vec<String> = awaits.iter().map(|name| awaited(name, all)).collect();
     format!("it waits for {}", each.join(", "))
 }
 
@@ -106,7 +106,7 @@ fn what_lacks(process: &ProcessState, all: &[ProcessState]) -> String {
 fn awaited(name: &ProcName, all: &[ProcessState]) -> String {
     let process = all.iter().find(|process| process.name == *name);
     let Some(process) = process else { return name.to_string() };
-    let known = match (&process.not_ready, process.lacks.as_slice()) {
+    let known = match (&process.readiness.not_ready, process.readiness.lacks.as_slice()) {
         (Some(why), _) => why.to_string(),
         (None, []) => process.state.to_string(),
         (None, lacks) => format!("{}, {}", process.state, Untrusted::join(lacks, "; ")),
@@ -124,11 +124,11 @@ mod tests {
     fn what_it_waits_for_is_named_with_its_state() {
         let name = |name: &str| ProcName::new(name).unwrap();
         let mut db = ProcessState::new(name("db"), ProcessStatus::Running, Some(7));
-        db.lacks = vec!["port 5432: connection refused".into()];
+        db.readiness.lacks = vec!["port 5432: connection refused".into()];
         let mut web = ProcessState::new(name("web"), ProcessStatus::Pending, None);
         let all = [db];
         assert_eq!(what_lacks(&web, &all), "it is being started");
-        web.awaits = vec![name("db"), name("gone")];
+        web.readiness.awaits = vec![name("db"), name("gone")];
         assert_eq!(
             what_lacks(&web, &all),
             "it waits for db (running, port 5432: connection refused), gone"

@@ -85,7 +85,7 @@ impl Exits {
     }
 
     fn note(&mut self, wanted: &[&ProcessState]) {
-        let exit = |process: &ProcessState| process.exit.filter(|_| process.pid.is_none());
+        let exit = |process: &ProcessState| process.ends.exit.filter(|_| process.pid.is_none());
         self.last = wanted.iter().map(|p| (p.name.clone(), exit(p))).collect();
     }
 

@@ -1,18 +1,19 @@
 //! Compares the environment of a process with that of the shell, and explains the differences.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::report::Report;
+use crate::model::text::OsText;
 use crate::pane::shim;
 
 /// Variables by name.
 pub(super) type Variables = BTreeMap<OsString, OsString>;
 
 /// The cause of a difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Origin {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
     /// An env file sets it.
     EnvFiles,
     /// tmo sets it for the process.
@@ -29,12 +30,11 @@ pub(super) enum Origin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct VariableDifference {
     pub(super) name: OsString,
-    pub(super) origin: Origin,
     /// The text to show: the name, and for a list of paths the entries added and removed.
-    pub(super) shown: String,
+    shown: String,
 }
 
-/// The input of the comparison.
+/// What tells why a process has other variables than this command.
 pub(super) struct Compared<'a> {
     /// The environment of this command.
     pub(super) here: &'a Variables,
@@ -54,17 +54,18 @@ const SHELL: [&str; 3] = ["_", "SHLVL", "OLDPWD"];
 const SECRET: [&str; 8] =
     ["KEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "DSN", "AUTH"];
 
+/// These pairs by name.
+pub(super) fn variables(pairs: impl IntoIterator<Item = (OsText, OsText)>) -> Variables {
+    pairs.into_iter().map(|(name, value)| (name.0, value.0)).collect()
+}
+
 /// All differences, by name.
-pub(super) fn changes(compared: &Compared<'_>) -> Vec<VariableDifference> {
-    let Compared { here, child, .. } = compared;
-    let mut names: Vec<&OsString> = here.keys().chain(child.keys()).collect();
-    names.sort_unstable();
-    names.dedup();
+pub(super) fn changes(old: &Variables, new: &Variables) -> Vec<VariableDifference> {
+    let names: BTreeSet<&OsString> = old.keys().chain(new.keys()).collect();
     let change = |name: &OsString| {
-        let (old, new) = (here.get(name), child.get(name));
+        let (old, new) = (old.get(name), new.get(name));
         let shown = shown(name, old, new);
-        let origin = origin(name, compared);
-        (old != new).then(|| VariableDifference { name: name.clone(), origin, shown })
+        (old != new).then(|| VariableDifference { name: name.clone(), shown })
     };
     names.into_iter().filter_map(change).collect()
 }
@@ -121,8 +122,8 @@ fn entries(old: &OsStr, new: &OsStr) -> String {
 /// Report the differences between this shell and a process that was just tried.
 pub(super) fn tell(report: &mut Report, compared: &Compared<'_>) {
     const CHECK: &str = "environment";
-    let changes = changes(compared);
-    let of = |origin| list(changes.iter().filter(|change| change.origin == origin));
+    let changes = changes(compared.here, compared.child);
+    let of = |wanted| list(changes.iter().filter(|c| origin(&c.name, compared) == wanted));
     let by = [
         ("env files", of(Origin::EnvFiles)),
         ("tmo", of(Origin::Tmo)),
@@ -169,7 +170,7 @@ pub(super) fn is_noise(change: &VariableDifference) -> bool {
 mod tests {
     use std::ffi::OsStr;
 
-    use super::{Compared, Origin, Variables, changes, tell};
+    use super::{Compared, Origin, Variables, changes, origin, tell};
     use crate::cli::setup::doctor::report::Report;
 
     fn variables(pairs: &[(&str, &str)]) -> Variables {
@@ -186,6 +187,11 @@ mod tests {
         ask(&Compared { here: &here, given: &given, from_file: &from_file, child: &child })
     }
 
+    fn origins(compared: &Compared<'_>) -> Vec<(String, Origin)> {
+        let all = changes(compared.here, compared.child).into_iter();
+        all.map(|change| (change.shown, origin(&change.name, compared))).collect()
+    }
+
     const PLAIN: [(&str, &str); 6] = [
         ("A", "2"),
         ("PATH", "/a:/b"),
@@ -197,8 +203,8 @@ mod tests {
 
     #[test]
     fn every_usual_difference_has_its_reason() {
-        let found = with(&PLAIN, changes);
-        let found: Vec<_> = found.iter().map(|c| (c.shown.as_str(), c.origin)).collect();
+        let found = with(&PLAIN, origins);
+        let found: Vec<_> = found.iter().map(|(shown, origin)| (&**shown, *origin)).collect();
         assert_eq!(
             found,
             [
@@ -226,9 +232,9 @@ mod tests {
         child[1].1 = "/c:/b";
         child[3].1 = "hidden value";
         child[5].1 = "/other";
-        let mut found = with(&child, changes);
-        found.retain(|change| change.origin == Origin::Unexplained);
-        let found: Vec<_> = found.iter().map(|c| c.shown.as_str()).collect();
+        let mut found = with(&child, origins);
+        found.retain(|(_, origin)| *origin == Origin::Unexplained);
+        let found: Vec<_> = found.iter().map(|(shown, _)| &**shown).collect();
         assert_eq!(found, ["API_KEY_PATH", "PATH (+/c -/a)", "+PORT"]);
     }
 }

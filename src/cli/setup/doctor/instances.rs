@@ -10,6 +10,7 @@ use crate::cli::error::CliError;
 use crate::cli::project::input::Start;
 use crate::cli::reach::leftovers;
 use crate::config::dirs::runtime_base;
+use crate::engine::persisted_state::adoptable;
 use crate::model::plan::Plan;
 use crate::run::dir::RuntimeDir;
 use crate::run::{listen, registry};
@@ -53,7 +54,7 @@ fn left(report: &mut Report, runtime: &RuntimeDir) {
         return;
     };
     let (root, flags) = (plan.root.as_path().display(), flags(&plan));
-    match runtime.adoptable() {
+    match adoptable(runtime) {
         Ok(true) => report.note(
             CHECK,
             format!(

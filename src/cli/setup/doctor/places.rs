@@ -43,12 +43,8 @@ pub(super) fn directories(report: &mut Report, start: &Start, plan: Option<&Plan
         0 => ", without limit".to_owned(),
         most => format!(" of at most {}", units::bytes(most)),
     };
-    if dir.exists()
-        && let Err(error) = make_private_dir(&dir)
-    {
-        return report.fail("journal", error);
-    }
-    if let Err(error) = refuse_state_of_others(env, &dir) {
+    let private = if dir.exists() { make_private_dir(&dir) } else { Ok(()) };
+    if let Err(error) = private.and_then(|()| refuse_state_of_others(env, &dir)) {
         return report.fail("journal", error);
     }
     if let Some((file, owner)) = file_of_another(&dir) {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::unistd::{AccessFlags, access};
 
@@ -80,27 +80,23 @@ fn program(report: &mut Report, process: &ProcessPlan, dir: &Path, env: &[(OsTex
     const CHECK: &str = "program";
     let name = &process.name;
     let command = process.command.to_string();
-    let (word, argument) = match &process.argv {
-        Some(argv) => (
-            argv.first().map(|word| PathBuf::from(word.as_path())),
-            argv.get(1).map(|word| PathBuf::from(word.as_path())),
-        ),
-        None => program_word(&command).map_or((None, None), |(word, argument)| {
-            (Some(word.into()), argument.map(PathBuf::from))
-        }),
+    let words = match &process.argv {
+        Some(argv) => argv.first().map(|word| (word.as_path(), argv.get(1).map(OsText::as_path))),
+        None => program_word(&command)
+            .map(|(word, argument)| (Path::new(word), argument.map(Path::new))),
     };
-    let Some(word) = word else {
+    let Some((word, argument)) = words else {
         let text =
             format!("only the shell knows what it runs for {name}, so that is not looked for");
         return report.note(CHECK, text);
     };
     let has_path = word.components().count() > 1;
     let path = env.iter().find(|(name, _)| name.as_bytes() == b"PATH");
-    let found = which::which_in(&word, path.map(|(_, path)| path.as_os_str()), dir);
+    let found = which::which_in(word, path.map(|(_, path)| path.as_os_str()), dir);
     match found {
         Ok(path) => report.ok(CHECK, format!("{name} runs {}", path.display())),
         Err(_) if has_path => {
-            let problem = can_run(&dir.join(&word));
+            let problem = can_run(&dir.join(word));
             let text = format!("{name} can't run {}: {}", word.display(), why(&problem));
             let todo = if problem.kind() == ErrorKind::PermissionDenied {
                 format!("`chmod +x {}`", word.display())
@@ -122,11 +118,11 @@ fn program(report: &mut Report, process: &ProcessPlan, dir: &Path, env: &[(OsTex
     let interprets = |word: &Path| {
         word.file_name().and_then(OsStr::to_str).is_some_and(|name| INTERPRETERS.contains(&name))
     };
-    let is_file = |argument: &PathBuf| {
+    let is_file = |argument: &Path| {
         argument.extension().is_some() && !argument.to_string_lossy().starts_with('-')
     };
-    if let Some(script) = argument.filter(|argument| interprets(&word) && is_file(argument)) {
-        match access(&dir.join(&script), AccessFlags::R_OK) {
+    if let Some(script) = argument.filter(|argument| interprets(word) && is_file(argument)) {
+        match access(&dir.join(script), AccessFlags::R_OK) {
             Ok(()) => report.ok("script", format!("{name} runs {}", script.display())),
             Err(error) => {
                 let text = format!("{name} can't run {}: {}", script.display(), why(&error.into()));

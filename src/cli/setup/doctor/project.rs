@@ -64,24 +64,20 @@ pub(super) fn plan(report: &mut Report, start: &Start, chosen: &Chosen) -> Optio
         Ok(plan) => {
             report.ok("Procfile", summary(&plan));
             shell(report, &start.context, &plan);
-            Some(plan)
+            return Some(plan);
         }
         Err(CliError::Config(ConfigError::Toml(error))) => {
             for problem in &error.problems {
                 report.fail("tmo.toml", problem.in_short());
             }
-            None
         }
         Err(CliError::Config(error)) if start.project.procfile.symlink_metadata().is_err() => {
             let todo = "write one, or name another with `-f`, or go where it is";
             report.fail_so("Procfile", error, todo);
-            None
         }
-        Err(error) => {
-            report.fail("Procfile", error);
-            None
-        }
+        Err(error) => report.fail("Procfile", error),
     }
+    None
 }
 
 /// A plan to try the backend with, which uses nothing from the files of the project: one process, with the

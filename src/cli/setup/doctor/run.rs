@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::environment::{self, Compared, VariableDifference, Variables};
+use super::environment::{self, variables};
 use super::report::Report;
 use crate::backend::tmux::socket::TMUX_DIR;
 use crate::backend::tmux::{Tmux, TmuxError};
@@ -14,7 +14,7 @@ use crate::client::Client;
 use crate::model::plan::{Backend, Plan};
 use crate::model::request::State;
 use crate::model::text::OsText;
-use crate::protocol::life::{LifeEvent, LifeReader};
+use crate::protocol::life::Traces;
 use crate::protocol::paths::PanePaths;
 use crate::sys;
 
@@ -107,13 +107,9 @@ fn tmux(report: &mut Report, start: &Start, plan: &Plan, program: &Path, state: 
 
 /// Version and process id of a pane's shim, if it is alive.
 fn shim(paths: &PanePaths) -> Option<(String, u32)> {
-    let entries = LifeReader::new(&paths.life()).poll().ok()?;
-    let up = entries.into_iter().rev().find_map(|entry| {
-        let LifeEvent::Up { pid, start_time, version, .. } = entry.event else { return None };
-        Some((version, pid, start_time))
-    });
-    let (version, pid, start_time) = up?;
-    sys::alive((pid, start_time).into()).then_some((version, pid))
+    let Traces { shim, version, .. } = Traces::read(&paths.life());
+    let shim = shim.filter(|shim| sys::alive(*shim))?;
+    Some((version, shim.pid))
 }
 
 /// The problem with a part of the run, if there is one.
@@ -138,14 +134,9 @@ fn same(one: &Path, other: &Path) -> bool {
 
 /// Report what has changed in the shell since the run was started.
 fn environment(report: &mut Report, old: &Plan, fresh: &Plan) {
-    let variables = |plan: &Plan| -> Variables {
-        plan.env.iter().map(|(name, value)| (name.0.clone(), value.0.clone())).collect()
-    };
-    let (old, new, none) = (variables(old), variables(fresh), Variables::new());
-    let compared = Compared { here: &old, given: &none, from_file: &|_| false, child: &new };
-    let reported = |change: &VariableDifference| !environment::is_noise(change);
-    let changes: Vec<VariableDifference> =
-        environment::changes(&compared).into_iter().filter(reported).collect();
+    let variables = |plan: &Plan| variables(plan.env.iter().cloned());
+    let mut changes = environment::changes(&variables(old), &variables(fresh));
+    changes.retain(|change| !environment::is_noise(change));
     if !changes.is_empty() {
         let names = environment::list(changes.iter());
         let text = format!(

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::environment::Variables;
 use super::recorder::{ended, parse};
 use crate::backend::tmux::{TmuxError, socket};
-use crate::backend::{Former, Survey, Terminals};
+use crate::backend::{Former, Opening, Survey, Terminals};
 use crate::cli::error::CliError;
 use crate::config::dirs::{DirError, make_private_dir};
 use crate::model::plan::{Plan, ProcessPlan};
@@ -108,12 +108,11 @@ impl Scratch {
         let Some(process) = self.plan.processes.first() else {
             return Err(DirError::NoDirectory { path: self.dir.clone() }.into());
         };
-        let (spec, record) = self.prepare(process, &process.name)?;
-        let opening = (process.name.clone(), spec);
+        let opening = self.prepare(process, &process.name)?;
         let survey = self.terminals.start(std::slice::from_ref(&opening)).await?;
         self.note_shims(&survey);
         let utempter = survey.server.and_then(|server| sys::loads(server.pid, "libutempter"));
-        let first = self.hear(process, &process.name, &record).await;
+        let first = self.hear(process, &process.name).await;
         let config = match &self.terminals {
             Terminals::Tmux(tmux) => match tmux.user_config() {
                 Some(path) => Some((path.to_owned(), tmux.source_user_config().await)),
@@ -127,10 +126,10 @@ impl Scratch {
 
     async fn later(&self, process: &ProcessPlan) -> Result<Variables, CliError> {
         let name = ProcName::new(LATER).unwrap_or_else(|_| process.name.clone());
-        let (spec, record) = self.prepare(process, &name)?;
-        let survey = self.terminals.reopen(&(name.clone(), spec), &Former::default()).await?;
+        let opening = self.prepare(process, &name)?;
+        let survey = self.terminals.reopen(&opening, &Former::default()).await?;
         self.note_shims(&survey);
-        self.hear(process, &name, &record).await
+        self.hear(process, &name).await
     }
 
     /// They must be ended even if they report nothing.
@@ -142,13 +141,8 @@ impl Scratch {
     }
 
     /// Write the spec that makes a shim run this program, which records its environment.
-    fn prepare(
-        &self,
-        process: &ProcessPlan,
-        name: &ProcName,
-    ) -> Result<(PathBuf, PathBuf), CliError> {
-        let paths = PanePaths::new(&self.dir, name);
-        let record = self.dir.join(format!("{}.env", name.slug()));
+    fn prepare(&self, process: &ProcessPlan, name: &ProcName) -> Result<Opening, CliError> {
+        let (paths, record) = (PanePaths::new(&self.dir, name), self.record(name));
         let words = [self.plan.tmo.as_os_str(), OsStr::new("environ"), record.as_os_str()];
         let words = words.map(|word| quoted_bytes(word.as_bytes())).join(&b' ');
         let mut log = self.plan.log.clone();
@@ -164,19 +158,19 @@ impl Scratch {
         let (path, bell) = (paths.spec(), paths.bell());
         files::make_fifo(&bell).map_err(CliError::io(bell.display()))?;
         spec.write(&path).map_err(|error| CliError::Other(error.to_string()))?;
-        Ok((path, record))
+        Ok((name.clone(), path))
+    }
+
+    /// Where the process of this name records its environment.
+    fn record(&self, name: &ProcName) -> PathBuf {
+        self.dir.join(format!("{}.env", name.slug()))
     }
 
     /// Wait until the process has ended and read its record.
-    async fn hear(
-        &self,
-        process: &ProcessPlan,
-        name: &ProcName,
-        record: &Path,
-    ) -> Result<Variables, CliError> {
+    async fn hear(&self, process: &ProcessPlan, name: &ProcName) -> Result<Variables, CliError> {
         let paths = PanePaths::new(&self.dir, name);
         let how = match timeout(START_PATIENCE, ended(&paths)).await {
-            Ok(Ok(())) => match files::read_plain(record) {
+            Ok(Ok(())) => match files::read_plain(&self.record(name)) {
                 Ok(text) => return Ok(parse(&text)),
                 Err(_) => "ended before it ran the command".to_owned(),
             },

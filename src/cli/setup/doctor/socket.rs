@@ -10,13 +10,14 @@ use nix::unistd::{AccessFlags, access};
 use super::report::Report;
 use crate::backend::tmux::socket as tmux_socket;
 use crate::cli::project::input::Start;
+use crate::cli::project::ports::described;
 use crate::cli::runtime;
 use crate::client::{ClientError, Listener, identify_listener};
 use crate::model::network::TcpAddress;
 use crate::model::plan::Plan;
 use crate::run::listen;
 use crate::sys::dial::{self, ListenerState};
-use crate::sys::{self, Listener as Listens, why};
+use crate::sys::{self, why};
 
 /// The maximum length of a socket's path.
 const LONGEST_PATH: usize =
@@ -60,11 +61,8 @@ fn address(report: &mut Report, tcp: &TcpAddress, held: bool) {
     let taken = sys::tcp_listeners(port.as_slice());
     let text = format!("{} {}", tcp.network.name(), tcp.address);
     match taken.first().filter(|_| !held) {
-        Some((_, Listens { process })) => {
-            let who = process.as_ref().map_or_else(
-                || "another user's process".to_owned(),
-                |process| format!("{} (pid {})", process.name, process.pid),
-            );
+        Some((_, listener)) => {
+            let who = described(listener.process.as_ref(), None);
             let text = format!("{text} is taken: {who} listens on it");
             report.fail_so("socket", text, "end it, or give another address with `-s`");
         }

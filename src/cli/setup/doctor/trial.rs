@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use super::environment::{self, Compared, Variables};
+use super::environment::{self, Compared, Variables, variables};
 use super::report::Report;
 use super::scratch::{Scratch, ScratchFindings};
 use super::{terminals, tmux};
@@ -13,7 +13,6 @@ use crate::config::dirs::runtime_base;
 use crate::config::load::Context;
 use crate::model::plan::{Backend, Plan};
 use crate::model::process_env::process_env;
-use crate::model::text::OsText;
 
 /// Run a process of this plan in a terminal of its own, and report the result; an error if a signal ends the command.
 pub(super) fn try_out(
@@ -23,32 +22,21 @@ pub(super) fn try_out(
     trial: &Plan,
 ) -> Result<(), CliError> {
     let check = check(trial);
-    let scratch = match Scratch::new(trial, &runtime_base(&context.env)) {
-        Ok(scratch) => scratch,
-        Err(error) => {
-            report.fail(check, format!("it can't be tried: {error}"));
-            return Ok(());
-        }
-    };
-    let seen = runtime::block_on(async {
-        let looked = unless_interrupted(scratch.look()).await;
-        scratch.end().await;
-        looked
+    let seen = Scratch::new(trial, &runtime_base(&context.env)).and_then(|scratch| {
+        runtime::block_on(async {
+            let looked = unless_interrupted(scratch.look()).await;
+            scratch.end().await;
+            looked
+        })
     });
     match seen {
         Err(error @ CliError::Start { .. }) => return Err(error),
         Err(error) => report.fail(check, format!("it can't be tried: {error}")),
         Ok(Ok(seen)) => report_trial(report, context, plan, trial, seen),
-        Ok(Err(error)) => match trial.backend {
-            Backend::Tmux => {
-                report.fail_so(
-                    check,
-                    format!("no server starts: {error}"),
-                    "run `tmux` to see why",
-                );
-            }
-            Backend::Native => report.fail(check, error),
-        },
+        Ok(Err(error)) if trial.backend == Backend::Native => report.fail(check, error),
+        Ok(Err(error)) => {
+            report.fail_so(check, format!("no server starts: {error}"), "run `tmux` to see why");
+        }
     }
     Ok(())
 }
@@ -116,12 +104,9 @@ fn compare(
     trial: &Plan,
     mut child: Variables,
 ) {
-    let pairs = |pairs: Vec<(OsText, OsText)>| -> Variables {
-        pairs.into_iter().map(|(name, value)| (name.0, value.0)).collect()
-    };
-    let of_first = |plan: &Plan| Some(pairs(process_env(plan, plan.processes.first()?)));
+    let of_first = |plan: &Plan| Some(variables(process_env(plan, plan.processes.first()?)));
     let Some(mut given) = of_first(trial) else { return };
-    let here = pairs(context.env.of_caller().pairs());
+    let here = variables(context.env.of_caller().pairs());
     let path = OsStr::new("PATH");
     if child.get(path) == given.get(path)
         && let Some(whole) = here.get(path)
@@ -149,9 +134,7 @@ fn compare(
 fn report_variables_set_later(report: &mut Report, first: &Variables, later: &Variables) {
     /// Differ for each process anyway.
     const OWN: [&str; 2] = ["TMUX_PANE", "TMO_PROCESS"];
-    let none = Variables::new();
-    let compared = Compared { here: first, given: &none, from_file: &|_| false, child: later };
-    let mut changes = environment::changes(&compared);
+    let mut changes = environment::changes(first, later);
     changes.retain(|change| !OWN.iter().any(|own| change.name == *own));
     if !changes.is_empty() {
         let names = environment::list(changes.iter());

@@ -32,12 +32,10 @@ pub(super) fn look(report: &mut Report, env: &Env) {
 }
 
 fn server(report: &mut Report, port: u16, about: &door::About) {
-    let mut addresses: Vec<_> = tcp_sockets(port).into_iter().map(|(at, _)| at.ip()).collect();
-    addresses.sort();
-    addresses.dedup();
-    let far: Vec<_> = addresses.iter().filter(|ip| !ip.to_canonical().is_loopback()).collect();
+    let addresses = tcp_sockets(port).into_iter().map(|(at, _)| at.ip());
+    let far = addresses.filter(|ip| !ip.to_canonical().is_loopback()).min();
     let mut text = format!("a server listens at port {port}");
-    if let Some(far) = far.first() {
+    if let Some(far) = far {
         let _ = write!(text, " of {far}, too, which other machines can reach");
     }
     if let Some(public) = &about.public {

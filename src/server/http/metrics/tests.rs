@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use super::exposition;
 use crate::figures::Figures;
 use crate::model::plan::Backend;
-use crate::model::request::{ExitCount, FlagState, ProcessState, State, TmuxAddress};
+use crate::model::request::{
+    ExitCount, FlagState, ProcessEnds, ProcessReadiness, ProcessState, State, TmuxAddress,
+};
 use crate::model::rules::FlagColor;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName, ProcessStatus};
@@ -147,15 +149,18 @@ fn figures(name: &str, pid: u32) -> Figures {
 fn the_numbers_are_those_of_the_state() {
     let web = ProcessState {
         lives: 4,
-        ready: Some(true),
-        crashes: 2,
-        failures: 1,
+        readiness: ProcessReadiness { ready: Some(true), ..ProcessReadiness::default() },
+        ends: ProcessEnds {
+            crashes: 2,
+            failures: 1,
+            exits: vec![
+                ExitCount { exit: Exit::Code(1), count: 2 },
+                ExitCount { exit: Exit::Signal(9), count: 1 },
+                ExitCount { exit: Exit::Signal(63), count: 1 },
+            ],
+            ..ProcessEnds::default()
+        },
         output_bytes: 99,
-        exits: vec![
-            ExitCount { exit: Exit::Code(1), count: 2 },
-            ExitCount { exit: Exit::Signal(9), count: 1 },
-            ExitCount { exit: Exit::Signal(63), count: 1 },
-        ],
         flags: vec![flag("slow", 3)],
         ..process("web#2", Some(7))
     };

@@ -1,5 +1,6 @@
 //! The log: where the reader is, what of the journal is on the screen, and what has to be loaded for it.
 
+mod bookmarks;
 pub mod window;
 
 use std::collections::VecDeque;
@@ -75,6 +76,8 @@ pub struct Log {
     pub view: ScrollPosition,
     /// How entries are laid out.
     pub form: Form,
+    /// Times are shown before lines.
+    pub times: bool,
     /// Rows of the screen.
     pub rows: usize,
     /// How many columns are hidden at the left, if lines are not wrapped.
@@ -87,12 +90,20 @@ pub struct Log {
     owed: isize,
     /// Something is being loaded.
     pub is_loading: bool,
+    /// The ticket of what is being loaded, or was last.
+    pub load_ticket: u64,
     /// How many records there are.
     pub head: u64,
     /// Where in the journal the end of the screen is; unknown at first.
     pub screen_end: Option<ScreenEnd>,
     /// For which last entry and which number of records that was asked.
     asked_end: Option<(Position, u64)>,
+    /// The time at which to begin, until the run is known.
+    begins_at: Option<Timestamp>,
+    /// Lines to come back to, in the order of the journal.
+    pub bookmarks: Vec<Position>,
+    /// The other end of a selection of lines.
+    pub selection: Option<Position>,
 }
 
 impl Default for Log {
@@ -102,15 +113,20 @@ impl Default for Log {
             window: Window::new(form),
             view: ScrollPosition::Follow,
             form,
+            times: false,
             rows: 24,
             left: 0,
             awaits_moment: false,
             wanted: None,
             owed: 0,
             is_loading: false,
+            load_ticket: 0,
             head: 0,
             screen_end: None,
             asked_end: None,
+            begins_at: None,
+            bookmarks: vec![],
+            selection: None,
         }
     }
 }
@@ -219,6 +235,20 @@ impl Log {
         self.owed = 0;
         self.wanted = Some(Load { from, up, down, replace: true });
         self.awaits_moment = matches!(from, From::Moment(_));
+    }
+
+    /// Begin at this time, and do so again once the run is known.
+    pub fn begin_at(&mut self, time: Timestamp) {
+        self.begins_at = Some(time);
+        self.go_to_time(time);
+    }
+
+    /// A run has become known: go to the time at which to begin, or follow.
+    pub fn begin_run(&mut self) {
+        self.follow();
+        if let Some(time) = self.begins_at.take() {
+            self.go_to_time(time);
+        }
     }
 
     /// There may be more records than are known.
