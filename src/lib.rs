@@ -11,6 +11,7 @@
 //! - [`apps`]: programs from ZIP archives.
 //! - [`config`]: Procfile, env files, variables, directories.
 //! - [`plan`]: all of that, resolved into one plan before anything starts.
+//! - [`import`]: the files of other tools, taken over into a `tmo.toml`.
 //! - [`protocol`]: the files through which the supervisor communicates with shims and sinks.
 //! - [`supervisor`]: what to do next, as a pure function.
 //! - [`api`]: what both ends of the control socket share.
@@ -56,6 +57,7 @@ pub mod config;
 pub mod crash;
 pub mod engine;
 pub mod figures;
+pub mod import;
 pub mod journal;
 pub mod model;
 pub mod pane;

@@ -1,5 +1,5 @@
-//! Checks that the committed man pages and API description are those generated from this source, and that
-//! the tests named in `SECURITY.md` exist.
+//! Checks that the committed man pages, API description and tables of `docs/COMING_FROM.md` are those generated from
+//! this source, and that the tests named in `SECURITY.md` exist.
 
 #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 #![expect(clippy::unwrap_used, reason = "a test")]
@@ -42,6 +42,23 @@ fn the_committed_openapi_json_is_up_to_date() {
     let old = std::fs::read_to_string(committed("docs/openapi.json")).unwrap();
     let fresh = format!("{}\n", tmo::server::http::description());
     assert!(old == fresh, "docs/openapi.json is stale: {REMEDY}");
+}
+
+#[test]
+fn the_tables_for_users_of_other_tools_are_those_of_the_import() {
+    let path = committed("docs/COMING_FROM.md");
+    let old = std::fs::read_to_string(&path).unwrap();
+    let mut text = old.clone();
+    for table in tmo::import::tables() {
+        let section = text.find(&format!("\n## {}\n", table.title)).unwrap();
+        let begin = section + text[section..].find("\n| ").unwrap() + 1;
+        let end = begin + text[begin..].find("\n\n").unwrap() + 1;
+        text.replace_range(begin..end, &table.markdown());
+    }
+    if std::env::var_os("TMO_BLESS").is_some() {
+        return std::fs::write(&path, text).unwrap();
+    }
+    assert!(old == text, "docs/COMING_FROM.md is stale: {REMEDY}");
 }
 
 #[test]

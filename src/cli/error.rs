@@ -14,6 +14,7 @@ use crate::config::error::ConfigError;
 use crate::config::failures::EditError;
 use crate::config::socket::BadAddress;
 use crate::crash::why::WhyError;
+use crate::import::ImportError;
 use crate::model::plan::ProcessPlan;
 use crate::model::request::Unknown;
 use crate::model::{ProcName, Untrusted, nearest};
@@ -46,6 +47,9 @@ pub enum CliError {
     /// An error in Procfile, env files or `tmo.toml`.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A file of another tool can't be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// `failure_declarations.json` was not changed.
     #[error(transparent)]
     Edit(#[from] EditError),

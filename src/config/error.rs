@@ -24,8 +24,8 @@ pub enum ConfigError {
     },
     /// It is a file of another tool.
     #[error(
-        "{} is {what}, not a Procfile: that has a line like `web: bin/server` for each process; \
-         `tmo start -- COMMAND` runs a single command without one", path.display()
+        "{} is {what}, not a Procfile: `tmo import {}` takes such files over; a Procfile has a line like \
+         `web: bin/server` for each process", path.display(), path.display()
     )]
     OtherFormat {
         /// The file as the user named it.

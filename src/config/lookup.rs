@@ -13,26 +13,6 @@ const MARKS: [&str; 3] = ["Procfile", "tmo.toml", SOCKET];
 /// All users may write.
 const OTHERS_WRITE: u32 = 0o002;
 
-/// Files of other tools with commands to run, and what they are.
-const OF_OTHER_TOOLS: [(&str, &str); 11] = [
-    ("compose.yaml", "a compose file"),
-    ("compose.yml", "a compose file"),
-    ("docker-compose.yaml", "a compose file"),
-    ("docker-compose.yml", "a compose file"),
-    ("process-compose.yaml", "a process-compose file"),
-    ("process-compose.yml", "a process-compose file"),
-    ("mprocs.yaml", "an mprocs file"),
-    ("ecosystem.config.js", "a pm2 file"),
-    ("package.json", "an npm package"),
-    ("Makefile", "a makefile"),
-    ("justfile", "a justfile"),
-];
-
-/// A file of another tool in this directory, and what it is.
-pub fn of_other_tool(dir: &Path) -> Option<(&'static str, &'static str)> {
-    OF_OTHER_TOOLS.into_iter().find(|(name, _)| dir.join(name).is_file())
-}
-
 /// The Procfiles with other names in this directory, such as `Procfile.dev`.
 pub fn other_procfiles(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).into_iter().flatten();

@@ -238,6 +238,14 @@ pub fn write_project(path: &Path, may_exist: bool) -> io::Result<File> {
     Ok(file)
 }
 
+/// Open a project file to write at its end.
+pub fn append_to_project(path: &Path) -> io::Result<File> {
+    check(fs::metadata(path)?.file_type())?;
+    let file = open(path, File::options().append(true), 0)?;
+    check(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
 /// The content of a kernel file (`/proc`, `/sys`), whose size is not known in advance.
 pub fn read_kernel(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     const STEP: usize = 4096;

@@ -244,6 +244,7 @@ fn logs_follows_a_remote_run_until_it_ends() {
         ("logs", begin("logs", &["logs", "-f", "web", "--no-prefix"])),
         ("events", begin("events", &["events", "-f"])),
         ("echo", begin("echo", &["echo", "-n", "20"])),
+        ("times", begin("times", &["echo", "-T", "-n", "20"])),
     ];
     let shows = |name: &str, text: &str| {
         eventually(&format!("{name} shows {text}"), || {
@@ -256,6 +257,8 @@ fn logs_follows_a_remote_run_until_it_ends() {
     far.type_into("web", "one");
     shows("logs", "got one\n");
     shows("echo", "| got one\n");
+    let time = regex::Regex::new(r"(?m)^.*\b\d\d:\d\d:\d\d\b.*got one$").unwrap();
+    eventually("times are shown", || time.is_match(&near.read("times")).then_some(()));
     // Whoever goes on with the run is asked from there on.
     let supervisor = far.supervisor();
     crate::harness::procs::kill(supervisor, 9);

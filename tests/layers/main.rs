@@ -22,6 +22,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Every file is opened by `sys::files`.
     ("config", &["model", "sys", "apps"]),
     ("plan", &["model", "apps", "config"]),
+    // It reads files as a start does, and writes what a start reads.
+    ("import", &["model", "sys", "config"]),
     ("protocol", &["model", "sys"]),
     // The formats of the pane's files are the words they share.
     ("supervisor", &["model", "protocol"]),
@@ -74,7 +76,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "model", "sys", "watch", "apps", "config", "plan", "protocol", "api", "journal",
             "crash", "pane", "backend", "run", "client", "server", "engine", "figures", "view",
-            "ui", "web",
+            "ui", "web", "import",
         ],
     ),
 ];
@@ -246,7 +248,8 @@ const WRITES: &[(&str, &str)] = &[
     ("completions/mod.rs", "writes text of the program itself"),
     ("setup/man.rs", "writes text of the program itself"),
     ("project/demo.rs", "writes files"),
-    ("project/init/mod.rs", "writes files"),
+    ("project/import.rs", "writes files"),
+    ("project/init.rs", "writes files"),
     ("setup/files.rs", "writes files"),
     ("look/far.rs", "shows the log of another machine, cleaned by `view`"),
     ("output/progress.rs", "moves the cursor to the beginning of the line"),

@@ -12,6 +12,7 @@ mod world;
 mod api;
 mod client;
 mod dotenv;
+mod import;
 mod ingest;
 mod large;
 mod life;
@@ -39,6 +40,7 @@ pub(crate) const TARGETS: &[Target] = &[
     ("api", api::check),
     ("client", client::check),
     ("dotenv", dotenv::check),
+    ("import", import::check),
     ("ingest", ingest::check),
     ("large", large::check),
     ("life", life::check),

@@ -35,7 +35,7 @@ pub use looking::{
     WaitFor, WebArgs, WebUserVerb, WebVerb,
 };
 pub use offline::{
-    CompletionsArgs, DemoArgs, GraphArgs, InitArgs, ManArgs, PreviewArgs, SetupArgs,
+    CompletionsArgs, DemoArgs, GraphArgs, ImportArgs, InitArgs, ManArgs, PreviewArgs, SetupArgs,
 };
 pub use settings::command;
 pub use start::{PagePort, StartArgs};
@@ -137,6 +137,21 @@ Without a Procfile it looks for Procfile.dev, bin/dev, package.json, manage.py, 
 config.ru, and shows what it has written. It executes nothing, and overwrites files only with
 --force.")]
     Init(InitArgs),
+    /// Take over the files of another tool: compose, process-compose, mprocs, pm2, supervisord, npm.
+    #[command(after_help = "\
+Examples:
+  tmo import                        what there is here: compose.yaml, mprocs.yaml, package.json …
+  tmo import compose.yaml --local   what is built from this project runs here, the rest in containers
+  tmo import compose.yaml --local=web,worker
+  tmo import ecosystem.config.js --run-js
+  tmo import package.json --script dev --script worker
+  tmo import pm2 -o -               show what would be written
+
+The tools are compose, process-compose, mprocs, pm2, supervisord, package-json and foreman. The result is
+a tmo.toml (a Procfile, if there is nothing to say but commands), in which each setting names the line it
+comes from. What tmo can't do stands there as a comment, and is listed at the end. Passwords and the like
+go to .env.imported.NAME, which only you can read. Nothing is run but, on request, a pm2 file.")]
+    Import(ImportArgs),
     /// Write a small project that shows what tmo does, and run it.
     #[command(after_help = "\
 Examples:
@@ -473,7 +488,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ),
     ("The log", &["echo", "events", "crashes", "flags", "failures"]),
     ("A process", &["send", "screen", "signal", "wait", "run"]),
-    ("The project", &["demo", "init", "check", "config", "graph", "schema", "doctor"]),
+    ("The project", &["demo", "init", "import", "check", "config", "graph", "schema", "doctor"]),
     ("tmo itself", &["setup", "completions", "man", "help"]),
 ];
 

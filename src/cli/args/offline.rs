@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::start::StartArgs;
 use crate::cli::completions::{Shell, values};
+use crate::import::SourceFormat;
 
 /// `tmo check`, `tmo config`, `tmo doctor`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
@@ -46,6 +47,40 @@ pub struct InitArgs {
     /// The Procfile; its directory is where the file goes.
     #[arg(short = 'f', long, value_name = "FILE", add = values::file())]
     pub procfile: Option<PathBuf>,
+}
+
+/// `tmo import`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
+pub struct ImportArgs {
+    /// The file, or the tool whose file is looked for here; without it, whatever there is.
+    #[arg(value_name = "FILE", add = values::file())]
+    pub source: Option<PathBuf>,
+    /// The tool that the file is for, if neither its name nor its content shows it.
+    #[arg(long, value_enum, value_name = "TOOL", hide_possible_values = true)]
+    pub from: Option<SourceFormat>,
+    /// Where the result goes [default: tmo.toml beside the file]; - is standard output.
+    #[arg(short = 'o', long, value_name = "FILE", add = values::file())]
+    pub output: Option<PathBuf>,
+    /// Add the processes that an existing tmo.toml lacks; what stands in it is not changed.
+    #[arg(long)]
+    pub merge: bool,
+    /// Of a compose file: run these services here instead of in their containers; without names, those
+    /// that are built from this project.
+    #[arg(long, value_name = "SERVICES", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    pub local: Option<Vec<String>>,
+    /// Of a package.json: the script to run; may be repeated.
+    #[arg(long = "script", value_name = "NAME")]
+    pub scripts: Vec<String>,
+    /// Run a file that is a program (ecosystem.config.js) with node, without asking.
+    #[arg(long)]
+    pub run_js: bool,
+    /// Exit with 1 if something could not be taken over.
+    #[arg(long)]
+    pub strict: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `tmo demo`.

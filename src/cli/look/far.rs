@@ -12,10 +12,12 @@ use crate::cli::args::{EchoArgs, LogsArgs};
 use crate::cli::error::CliError;
 use crate::cli::output::stdout::{Stdout, goes_on, write};
 use crate::cli::reach::instance::{Far, Instance};
+use crate::cli::reach::log::Source;
 use crate::cli::runtime;
 use crate::cli::view::while_wanted;
 use crate::client::Next;
 use crate::view::api_lines::ApiLines;
+use crate::view::paint::Stamp;
 use crate::view::reading::Spans;
 
 /// `tmo logs` and `tmo events`.
@@ -46,7 +48,9 @@ pub(super) fn logs(instance: &Instance, far: &Far, args: &LogsArgs) -> Result<u8
 pub(super) fn echo(instance: &Instance, far: &Far, args: &EchoArgs) -> Result<u8, CliError> {
     let (names, stream) = (args.names.clone(), args.stream);
     let logs = LogsArgs { names, stream, lines: args.lines, ..LogsArgs::default() };
-    let mut lines = ApiLines::new(Some(style(instance, &logs)), &far.state.processes);
+    let stamp = if args.timestamps { Stamp::Clock } else { Stamp::None };
+    let style = Source::style(&instance.context.env, stamp);
+    let mut lines = ApiLines::new(Some(style), &far.state.processes);
     runtime::block_on(while_wanted(follow(instance, asked(&logs)?, &mut lines))).map(|()| 0)
 }
 

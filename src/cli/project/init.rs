@@ -1,24 +1,21 @@
-//! `tmo init`: writes an initial `tmo.toml`, and a Procfile if there is none.
-
-mod propose;
+//! `tmo init`: writes an initial `tmo.toml`, and a Procfile if there is none. Where another tool runs things, it is
+//! `tmo import`.
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use self::propose::{LOOKED_FOR, Proposal, propose};
-use crate::cli::args::InitArgs;
+use super::import::{self, SCHEMA, write_schema};
+use super::propose::{self, LOOKED_FOR, Proposal, ProposedEntry, propose, without_procfile};
+use crate::cli::args::{ImportArgs, InitArgs};
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::config::StartOptions;
 use crate::config::error::ConfigError;
 use crate::config::load::Context;
-use crate::config::lookup::{of_other_tool, project_above};
+use crate::config::lookup::project_above;
 use crate::config::procfile::ProcfileEntry;
 use crate::sys::files;
-
-/// Written beside the tmo.toml, whose first line refers editors to it.
-const SCHEMA: &str = "tmo.schema.json";
 
 const HEAD: &str = "\
 #:schema ./tmo.schema.json
@@ -72,6 +69,9 @@ pub(in crate::cli) fn init(args: &InitArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
     let mut typed = StartOptions { procfile: args.procfile.clone(), ..StartOptions::default() };
     let mut reported = vec![];
+    if let Some(taken) = take_over(&context, &typed, args)? {
+        return Ok(taken);
+    }
     let (project, procfile) = match context.procfile(&typed) {
         Err(ConfigError::Read { source, .. })
             if source.kind() == ErrorKind::NotFound && !context.names_procfile(&typed) =>
@@ -94,20 +94,30 @@ pub(in crate::cli) fn init(args: &InitArgs) -> Result<u8, CliError> {
     output::print(&(reported.join("\n") + "\n"))
 }
 
-/// What to do in a directory without a Procfile for which `tmo init` proposes none.
-pub(in crate::cli) fn without_procfile(dir: &Path) -> String {
-    let other = of_other_tool(dir)
-        .map(|(name, what)| format!("{name} is {what}, which tmo does not read; "));
-    let other = other.unwrap_or_default();
-    format!(
-        "{other}write a Procfile with a line like `web: bin/server` for each process, or run a single \
-         command with `tmo start -- COMMAND`"
-    )
-}
-
-/// Whether there is something to write a Procfile for.
-pub(in crate::cli) fn can_propose(dir: &Path) -> bool {
-    propose(dir).is_some()
+/// Import the files of another tool if there is neither a Procfile nor anything to propose one for, unless they have
+/// nothing but commands, which [`begin`] writes into a Procfile.
+fn take_over(
+    context: &Context,
+    typed: &StartOptions,
+    args: &InitArgs,
+) -> Result<Option<u8>, CliError> {
+    let dir = &context.start_dir;
+    let has_procfile = context.project(typed)?.procfile.symlink_metadata().is_ok();
+    let is_named = typed.procfile.is_some() || context.names_procfile(typed);
+    if has_procfile
+        || is_named
+        || propose(dir).is_some()
+        || project_above(dir, &context.env).is_some()
+    {
+        return Ok(None);
+    }
+    match propose::for_init(dir)? {
+        Some((source, imported)) if imported.procfile().is_none() && !args.force => {
+            let args = ImportArgs { source: Some(source), ..ImportArgs::default() };
+            import::run(&args).map(Some)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Find or write a Procfile if there is none; returns a message for the user.
@@ -117,7 +127,7 @@ fn begin(context: &Context, typed: &mut StartOptions, force: bool) -> Result<Str
         let text = format!("{} is a project already: run `tmo init` there", above.display());
         return Err(CliError::Other(text));
     }
-    let Some(proposal) = propose(dir) else {
+    let Some(proposal) = propose(dir).or_else(|| imported(dir)) else {
         return Err(CliError::Other(format!(
             "nothing in {} shows what to write a Procfile for (looked for {LOOKED_FOR}); {}",
             dir.display(),
@@ -140,12 +150,31 @@ fn begin(context: &Context, typed: &mut StartOptions, force: bool) -> Result<Str
                 files::write_project(&project.procfile, false).map_err(CliError::io(&shown))?;
             let text = propose::procfile(&lines);
             file.write_all(text.as_bytes()).map_err(CliError::io(&shown))?;
-            let mut from: Vec<&str> = lines.iter().map(|line| line.from).collect();
+            let mut from: Vec<&str> = lines.iter().map(|line| &*line.from).collect();
             from.dedup();
             let entries: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
             Ok(format!("{shown} (from {}):\n{}", from.join(" and "), entries.join("\n")))
         }
     }
+}
+
+/// The commands that another tool runs here.
+fn imported(dir: &Path) -> Option<Proposal> {
+    let (source, imported) = propose::for_init(dir).ok()??;
+    let text = imported.procfile()?;
+    for remark in &imported.remarks {
+        output::warn(remark);
+    }
+    let from = source.display().to_string();
+    let lines = text.lines().filter_map(|line| {
+        let (name, command) = line.split_once(": ")?;
+        Some(ProposedEntry {
+            name: name.to_owned(),
+            command: command.to_owned(),
+            from: from.clone(),
+        })
+    });
+    Some(Proposal::Write(lines.collect()))
 }
 
 fn open_toml(path: &Path, shown: &Path, force: bool) -> Result<File, CliError> {
@@ -162,16 +191,6 @@ fn open_toml(path: &Path, shown: &Path, force: bool) -> Result<File, CliError> {
 
 fn there_already(shown: &Path) -> CliError {
     CliError::Other(format!("{} is there already; --force replaces it", shown.display()))
-}
-
-/// Write the schema that the first line of the tmo.toml names. An existing one is kept.
-fn write_schema(path: &Path) -> Result<(), CliError> {
-    let mut file = match files::write_project(path, false) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
-        created => created.map_err(CliError::io(path.display()))?,
-    };
-    let text = output::json(&crate::config::toml::schema())?;
-    file.write_all(text.as_bytes()).map_err(CliError::io(path.display()))
 }
 
 fn text(entries: &[ProcfileEntry], with_flags: bool) -> String {

@@ -1,12 +1,13 @@
 //! Proposes a Procfile for a project that has none, from the files in its directory.
 //!
 //! Names and commands are fixed here. Files of the project only decide which of them are used: none of
-//! their contents is executed or written.
+//! their contents is executed or written. What another tool runs is imported instead (`crate::import`).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::import::{ImportError, ImportOptions, Imported, SourceFiles, SourceFormat, import};
 use crate::sys::files::{self, ChosenBy};
 
 /// A proposed Procfile.
@@ -21,14 +22,13 @@ pub(super) enum Proposal {
 /// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ProposedEntry {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) command: String,
-    pub(super) from: &'static str,
+    pub(super) from: String,
 }
 
 /// The files that are searched for, listed in the message if none is found.
-pub(super) const LOOKED_FOR: &str =
-    "Procfile.dev, bin/dev, package.json, manage.py, bin/rails, config.ru";
+pub(super) const LOOKED_FOR: &str = "Procfile.dev, bin/dev, package.json, manage.py, bin/rails, config.ru, and the files that `tmo import` reads";
 
 /// The lock files that show which program runs the scripts of a package.json.
 const RUNNERS: [(&str, &str); 4] =
@@ -69,16 +69,38 @@ pub(super) fn propose(dir: &Path) -> Option<Proposal> {
     } else {
         None
     };
+    // Without a server, what package.json starts is imported.
+    server.as_ref()?;
     let runner = RUNNERS.into_iter().find(|(lock, _)| there(lock)).map_or("npm", |(_, name)| name);
-    let name = if server.is_some() { "js" } else { "web" };
     let script = script(dir);
-    let script = script.map(|script| line(name, format!("{runner} run {script}"), "package.json"));
-    let lines: Vec<ProposedEntry> = server.into_iter().chain(script).collect();
-    (!lines.is_empty()).then_some(Proposal::Write(lines))
+    let script = script.map(|script| line("js", format!("{runner} run {script}"), "package.json"));
+    Some(Proposal::Write(server.into_iter().chain(script).collect()))
 }
 
-fn line(name: &'static str, command: impl Into<String>, from: &'static str) -> ProposedEntry {
-    ProposedEntry { name, command: command.into(), from }
+fn line(name: &str, command: impl Into<String>, from: &str) -> ProposedEntry {
+    ProposedEntry { name: name.to_owned(), command: command.into(), from: from.to_owned() }
+}
+
+/// Targets of a makefile or a justfile that usually start something.
+const TARGETS: [&str; 6] = ["run", "dev", "serve", "server", "start", "watch"];
+
+/// Commands that may start something here, each with the file that tells of it.
+fn commands(dir: &Path) -> Vec<(String, &'static str)> {
+    let mut commands = vec![];
+    for (file, program) in [("Makefile", "make"), ("justfile", "just")] {
+        let text = files::read_project(&dir.join(file), ChosenBy::Project).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let names =
+            text.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim());
+        let targets =
+            TARGETS.into_iter().filter(|target| names.clone().any(|name| name == *target));
+        commands.extend(targets.map(|target| (format!("{program} {target}"), file)));
+    }
+    let by_file =
+        [("Cargo.toml", "cargo run"), ("go.mod", "go run ."), ("mix.exs", "mix run --no-halt")];
+    let there = by_file.into_iter().filter(|(file, _)| dir.join(file).is_file());
+    commands.extend(there.map(|(file, command)| (command.to_owned(), file)));
+    commands
 }
 
 /// The script of package.json to start.
@@ -94,6 +116,52 @@ fn script(dir: &Path) -> Option<&'static str> {
 pub(super) fn procfile(lines: &[ProposedEntry]) -> String {
     let entries = lines.iter().map(|line| format!("{}: {}\n", line.name, line.command));
     entries.collect()
+}
+
+/// What to do in a directory without a Procfile for which `tmo init` proposes none.
+pub(in crate::cli) fn without_procfile(dir: &Path) -> String {
+    let found = SourceFormat::found_in(dir);
+    let other = found.first().map(|(name, format)| {
+        format!("{name} is there: `tmo import` takes over what {} runs; ", format.title())
+    });
+    let (hint, command) = match commands(dir).as_slice() {
+        [] => (String::new(), "bin/server".to_owned()),
+        [(command, from), rest @ ..] => {
+            let others: Vec<&str> = rest.iter().map(|(command, _)| command.as_str()).collect();
+            let others = if others.is_empty() {
+                String::new()
+            } else {
+                format!(" (or {})", others.join(", "))
+            };
+            (
+                format!("if {from} means that `{command}`{others} starts something, "),
+                command.clone(),
+            )
+        }
+    };
+    format!(
+        "{}{hint}write a Procfile with a line like `web: {command}` for each process, or run a single \
+         command with `tmo start -- COMMAND`",
+        other.unwrap_or_default()
+    )
+}
+
+/// Whether there is something to write a Procfile or a tmo.toml for.
+pub(in crate::cli) fn can_propose(dir: &Path) -> bool {
+    propose(dir).is_some() || !SourceFormat::found_in(dir).is_empty()
+}
+
+/// The source in a directory for which `tmo init` finds nothing better, imported; `None` if there is none.
+pub(super) fn for_init(dir: &Path) -> Result<Option<(PathBuf, Imported)>, ImportError> {
+    let mut reasons = None;
+    for (name, format) in SourceFormat::found_in(dir) {
+        let mut files = SourceFiles::new(&dir.join(name));
+        match import(format, &mut files, &ImportOptions::default()) {
+            Ok(imported) => return Ok(Some((PathBuf::from(name), imported))),
+            Err(error) => reasons = reasons.or(Some(error)),
+        }
+    }
+    reasons.map_or(Ok(None), Err)
 }
 
 #[cfg(test)]
@@ -129,9 +197,10 @@ mod tests {
         for (files, expected) in [
             (&[("Procfile.dev", "web: x"), ("bin/dev", "")][..], "-f Procfile.dev"),
             (&[("bin/dev", ""), ("config.ru", "")], "web: bin/dev\n"),
-            (&[dev], "web: npm run dev\n"),
-            (&[start], "web: npm run start\n"),
-            (&[start, ("pnpm-lock.yaml", "")], "web: pnpm run start\n"),
+            (
+                &[("manage.py", ""), start, ("pnpm-lock.yaml", "")],
+                "web: python3 manage.py runserver $PORT\njs: pnpm run start\n",
+            ),
             (&[("manage.py", "")], "web: python3 manage.py runserver $PORT\n"),
             (
                 &[("manage.py", ""), (".venv/bin/python", ""), dev, ("yarn.lock", "")],
@@ -153,9 +222,12 @@ mod tests {
             r#"{"scripts": {"dev": 1}}"#,
             r#"{"scripts": {"dev; touch x": "y", "x\ny: z": "w"}}"#,
         ] {
-            assert_eq!(written(&[("package.json", text)]), None, "{text}");
+            let ruby = Some("web: bundle exec rackup -p $PORT\n");
+            let files = [("config.ru", ""), ("package.json", text)];
+            assert_eq!(written(&files).as_deref(), ruby, "{text}");
         }
         let odd = r#"{"scripts": {"dev": "vite\nevil: rm -rf ."}}"#;
-        assert_eq!(written(&[("package.json", odd)]).as_deref(), Some("web: npm run dev\n"));
+        let both = Some("web: bundle exec rackup -p $PORT\njs: npm run dev\n");
+        assert_eq!(written(&[("config.ru", ""), ("package.json", odd)]).as_deref(), both);
     }
 }

@@ -1,0 +1,368 @@
+//! `tmo import`: writes a `tmo.toml` from the files of another tool.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Serialize;
+
+use crate::cli::args::{ImportArgs, PreviewArgs};
+use crate::cli::error::CliError;
+use crate::cli::output::confirm::{can_ask, confirm};
+use crate::cli::output::{self, Versioned};
+use crate::cli::project::check::check;
+use crate::config::toml;
+use crate::import::{
+    ImportError, ImportOptions, Imported, LocalServices, SecretsFile, SourceFiles, SourceFormat,
+    Written, import,
+};
+use crate::model::untrusted::shown;
+use crate::model::{count, units};
+use crate::sys::files::{self, ChosenBy, PROJECT_LIMIT, TOML_LIMIT};
+
+/// The file that is written.
+const TOML: &str = "tmo.toml";
+/// Written instead if there is nothing to say but commands.
+const PROCFILE: &str = "Procfile";
+const GITIGNORE: &str = ".gitignore";
+/// Written beside a tmo.toml, whose first line refers editors to it.
+pub(super) const SCHEMA: &str = "tmo.schema.json";
+
+/// The JSON document.
+#[derive(Serialize)]
+struct ImportDocument<'a> {
+    /// What was written; `-` is standard output.
+    file: String,
+    /// What was read.
+    sources: &'a [String],
+    processes: Vec<&'a str>,
+    /// What was not taken over.
+    left: Vec<LeftDocument<'a>>,
+}
+
+#[derive(Serialize)]
+struct LeftDocument<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process: Option<&'a str>,
+    file: &'a str,
+    line: usize,
+    what: &'a str,
+    why: &'a str,
+}
+
+/// Import a source; 1 with `--strict` if something was left out, or if the result has mistakes.
+pub(in crate::cli) fn run(args: &ImportArgs) -> Result<u8, CliError> {
+    let source = locate(args)?;
+    let imported = read(&source, args)?;
+    let to = args.output.clone();
+    if to.as_deref() == Some(Path::new("-")) {
+        let written = imported.write(None);
+        output::print(&written.toml)?;
+        for file in &written.secrets {
+            output::warn(&format!(
+                "{} is not written; it would hold variables of {}",
+                file.name,
+                source.shown()
+            ));
+        }
+        report_left(&imported);
+        return Ok(code(args, &imported));
+    }
+    let file = write(&source, args, &imported)?;
+    if args.json {
+        let document = ImportDocument {
+            file: file.display().to_string(),
+            sources: &imported.files,
+            processes: imported.processes.iter().map(|process| process.name.as_str()).collect(),
+            left: left(&imported),
+        };
+        output::print_json(&Versioned::new(document))?;
+        return Ok(code(args, &imported));
+    }
+    report_left(&imported);
+    for remark in &imported.remarks {
+        output::warn(remark);
+    }
+    let is_here = source.dir.as_os_str().is_empty() && args.output.is_none();
+    if !is_here {
+        return Ok(code(args, &imported));
+    }
+    let checked = check(PreviewArgs::default())?;
+    output::print("`tmo start` starts it, `tmo config` shows all settings\n")?;
+    Ok(checked.max(code(args, &imported)))
+}
+
+/// A file to import.
+struct Source {
+    /// Its directory, as it was typed; empty for the present one.
+    dir: PathBuf,
+    name: PathBuf,
+    format: SourceFormat,
+}
+
+impl Source {
+    fn path(&self) -> PathBuf {
+        self.dir.join(&self.name)
+    }
+
+    fn shown(&self) -> String {
+        self.path().display().to_string()
+    }
+}
+
+/// The file to import: the one that is named, or what there is here.
+fn locate(args: &ImportArgs) -> Result<Source, CliError> {
+    let by_tool = args.source.as_deref().and_then(|source| {
+        let word = source.to_str()?;
+        (!source.exists()).then(|| <SourceFormat as clap::ValueEnum>::from_str(word, true).ok())?
+    });
+    let wanted = args.from.or(by_tool);
+    if let Some(path) = args.source.as_ref().filter(|_| by_tool.is_none()) {
+        let text =
+            files::read_project(path, ChosenBy::User).map_err(CliError::io(path.display()))?;
+        let format = wanted.or_else(|| SourceFormat::of(path, &String::from_utf8_lossy(&text)));
+        let Some(format) = format else {
+            let shown = path.display();
+            return Err(CliError::Other(format!(
+                "{shown}: neither its name nor its content shows which tool it is for; name the tool with --from"
+            )));
+        };
+        let dir = path.parent().unwrap_or(Path::new("")).to_owned();
+        let name = path.file_name().map(PathBuf::from).unwrap_or_default();
+        return Ok(Source { dir, name, format });
+    }
+    let mut found = SourceFormat::found_in(Path::new(""));
+    found.retain(|(_, format)| wanted.is_none_or(|wanted| *format == wanted));
+    let Some((name, format)) = found.first().copied() else {
+        let what = wanted
+            .map_or_else(|| "a tool that tmo knows".to_owned(), |format| format.title().to_owned());
+        return Err(CliError::Other(format!(
+            "there is no file of {what} here; name one: `tmo import FILE`"
+        )));
+    };
+    if found.len() > 1 {
+        let others: Vec<&str> = found.iter().skip(1).map(|(name, _)| *name).collect();
+        let others = others.join(", ");
+        output::warn(&format!(
+            "{name} is imported; {others} can be added with `tmo import FILE --merge`"
+        ));
+    }
+    Ok(Source { dir: PathBuf::new(), name: name.into(), format })
+}
+
+fn read(source: &Source, args: &ImportArgs) -> Result<Imported, CliError> {
+    let path = source.path();
+    let mut options = ImportOptions { scripts: args.scripts.clone(), ..ImportOptions::default() };
+    options.local = match args.local.as_deref() {
+        None => LocalServices::None,
+        Some([]) => LocalServices::Built,
+        Some(names) => LocalServices::Named(names.to_vec()),
+    };
+    let mut files = SourceFiles::new(&path);
+    match import(source.format, &mut files, &options) {
+        Ok(imported) if !imported.built.is_empty() && args.local.is_none() => {
+            let built = imported.built.join(", ");
+            if can_ask() && !args.json {
+                let question = format!(
+                    "{built}: built from this project. Run here instead of in a container?"
+                );
+                if confirm(&question)? {
+                    options.local = LocalServices::Built;
+                    return Ok(import(source.format, &mut SourceFiles::new(&path), &options)?);
+                }
+            } else {
+                output::warn(&format!(
+                    "in containers, though built from this project: {built}; --local runs them here"
+                ));
+            }
+            Ok(imported)
+        }
+        Err(ImportError::Program { file }) => {
+            let question = format!("{file} is a program. Run it with node to read its value?");
+            let may_run = args.run_js || can_ask() && confirm(&question)?;
+            if !may_run {
+                return Err(ImportError::Program { file }.into());
+            }
+            let mut files = SourceFiles::new(&path).with_text(value_of_program(&path)?);
+            Ok(import(source.format, &mut files, &options)?)
+        }
+        read => Ok(read?),
+    }
+}
+
+/// The value of a JavaScript module, as JSON.
+fn value_of_program(path: &Path) -> Result<String, CliError> {
+    const SCRIPT: &str =
+        "console.log(JSON.stringify(require(require('path').resolve(process.argv[1]))))";
+    let failed = |why: String| CliError::Other(format!("node {}: {why}", path.display()));
+    let mut node = Command::new("node");
+    node.args(["-e", SCRIPT]).arg(path).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = node.spawn().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => failed("node is not installed".to_owned()),
+        _ => failed(error.to_string()),
+    })?;
+    let mut text = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        stdout.take(PROJECT_LIMIT).read_to_string(&mut text).map_err(CliError::io("node"))?;
+    }
+    let status = child.wait().map_err(CliError::io("node"))?;
+    if status.success() { Ok(text) } else { Err(failed(status.to_string())) }
+}
+
+/// Write the result; returns the file, as it is shown.
+fn write(source: &Source, args: &ImportArgs, imported: &Imported) -> Result<PathBuf, CliError> {
+    let procfile = source.dir.join(PROCFILE);
+    let toml = args.output.clone().unwrap_or_else(|| source.dir.join(TOML));
+    let has_procfile = procfile.symlink_metadata().is_ok();
+    let plain =
+        imported.procfile().filter(|_| args.output.is_none() && !has_procfile && !toml.exists());
+    if let Some(text) = plain {
+        create(&procfile, &text)?;
+        let lines: Vec<String> = text.lines().map(|line| format!("  {line}\n")).collect();
+        say(
+            args,
+            &format!("{} (from {}):\n{}", procfile.display(), source.shown(), lines.concat()),
+        )?;
+        return Ok(procfile);
+    }
+    if args.output.is_none() && toml.symlink_metadata().is_ok_and(|there| there.is_symlink()) {
+        return Err(CliError::Other(format!(
+            "{} is a link; -o FILE names the file to write",
+            toml.display()
+        )));
+    }
+    let existing = match files::read_project(&toml, ChosenBy::Project) {
+        Ok(text) => Some(String::from_utf8_lossy(&text).into_owned()),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(CliError::io(toml.display())(error)),
+    };
+    let shown = toml.display().to_string();
+    let (written, added) = match &existing {
+        None => (imported.write(None), imported.processes.len()),
+        Some(_) if !args.merge => {
+            return Err(CliError::Other(format!(
+                "{shown} is there already; --merge adds the processes it lacks, -o FILE writes another file"
+            )));
+        }
+        Some(text) => {
+            let known =
+                toml::parse(text, &shown).map_err(crate::config::error::ConfigError::from)?;
+            let is_new = |name: &str| known.table(name).is_none();
+            let added = imported.processes.iter().filter(|process| is_new(&process.name)).count();
+            (imported.write(Some(&is_new)), added)
+        }
+    };
+    // What can't be read back is not written.
+    let length = existing.as_ref().map_or(0, String::len) + written.toml.len();
+    if length as u64 > TOML_LIMIT {
+        let why = format!("{shown} would be larger than {}", units::bytes(TOML_LIMIT));
+        return Err(CliError::Other(why));
+    }
+    let whole = existing.clone().unwrap_or_default() + &written.toml;
+    toml::parse(&whole, &shown).map_err(crate::config::error::ConfigError::from)?;
+    secrets(&toml, &written, args)?;
+    if existing.is_some() {
+        let mut file = files::append_to_project(&toml).map_err(CliError::io(&shown))?;
+        file.write_all(written.toml.as_bytes()).map_err(CliError::io(&shown))?;
+    } else {
+        create(&toml, &written.toml)?;
+        write_schema(&toml.with_file_name(SCHEMA))?;
+    }
+    let from = imported.files.join(", ");
+    say(
+        args,
+        &format!(
+            "{shown} (from {from}): {}\n",
+            count::processes(added, if existing.is_some() { "added" } else { "" })
+        ),
+    )?;
+    if has_procfile && args.output.is_none() {
+        output::warn(&format!(
+            "{} stays: its processes run beside these; of equal names, {TOML} has the command",
+            procfile.display()
+        ));
+    }
+    Ok(toml)
+}
+
+/// Write the files of secrets, which may only be there already with the same content.
+fn secrets(toml: &Path, written: &Written, args: &ImportArgs) -> Result<(), CliError> {
+    for SecretsFile { name, text } in &written.secrets {
+        let path = toml.with_file_name(name);
+        let shown = path.display();
+        match files::create_new(&path) {
+            Ok(mut file) => file.write_all(text.as_bytes()).map_err(CliError::io(&shown))?,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                let there =
+                    files::read_project(&path, ChosenBy::Project).map_err(CliError::io(&shown))?;
+                if there != text.as_bytes() {
+                    return Err(CliError::Other(format!(
+                        "{shown} is there already, with other variables; remove it first"
+                    )));
+                }
+            }
+            Err(error) => return Err(CliError::io(&shown)(error)),
+        }
+        let s = if text.lines().count() == 1 { "" } else { "s" };
+        say(
+            args,
+            &format!("{shown}: {} variable{s}, readable by you only\n", text.lines().count()),
+        )?;
+    }
+    let ignored = toml.with_file_name(GITIGNORE);
+    let ignored = files::read_project(&ignored, ChosenBy::Project).unwrap_or_default();
+    let ignored = String::from_utf8_lossy(&ignored);
+    if !written.secrets.is_empty() && !ignored.contains(".env.imported") {
+        output::warn(&format!(
+            "keep the variables out of git: add `.env.imported.*` to {GITIGNORE}"
+        ));
+    }
+    Ok(())
+}
+
+fn create(path: &Path, text: &str) -> Result<(), CliError> {
+    let shown = path.display();
+    let mut file = files::write_project(path, false).map_err(CliError::io(&shown))?;
+    file.write_all(text.as_bytes()).map_err(CliError::io(&shown))
+}
+
+/// Tell what was done, unless JSON is wanted.
+fn say(args: &ImportArgs, text: &str) -> Result<(), CliError> {
+    if !args.json {
+        output::print(text)?;
+    }
+    Ok(())
+}
+
+fn left(imported: &Imported) -> Vec<LeftDocument<'_>> {
+    let left = imported.all_left().map(|(process, left)| LeftDocument {
+        process,
+        file: &left.place.file,
+        line: left.place.line,
+        what: &left.what,
+        why: &left.why,
+    });
+    left.collect()
+}
+
+fn report_left(imported: &Imported) {
+    for LeftDocument { process, file, line, what, why } in left(imported) {
+        let of = process.map_or_else(String::new, |process| format!("{process}: "));
+        let text = format!("not taken over: {file}:{line}: {of}{what}: {why}");
+        output::warn(&shown(&text));
+    }
+}
+
+fn code(args: &ImportArgs, imported: &Imported) -> u8 {
+    u8::from(args.strict && imported.all_left().next().is_some())
+}
+
+/// Write the schema that the first line of the tmo.toml names. An existing one is kept.
+pub(super) fn write_schema(path: &Path) -> Result<(), CliError> {
+    let mut file = match files::write_project(path, false) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
+        created => created.map_err(CliError::io(path.display()))?,
+    };
+    let text = output::json(&toml::schema())?;
+    file.write_all(text.as_bytes()).map_err(CliError::io(path.display()))
+}

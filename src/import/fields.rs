@@ -1,0 +1,114 @@
+//! The keys of a table that are still to be taken over. What is left at the end is named, not dropped.
+
+use super::error::ImportError;
+use super::node::{SourceNode, SourcePlace, SourceTable, SourceValue, Variable};
+use super::process::{ImportedProcess, LeftOut};
+use super::rows::{Row, reason};
+
+/// A table of the source, from which a reader takes one key after another.
+#[derive(Debug)]
+pub(super) struct Fields {
+    /// Where the table stands.
+    pub(super) place: SourcePlace,
+    /// What its keys are called in messages: the keys above it, with a dot behind each.
+    prefix: String,
+    entries: SourceTable,
+}
+
+/// A text with its place.
+#[derive(Debug, Clone)]
+pub(super) struct Placed<T> {
+    pub(super) value: T,
+    pub(super) place: SourcePlace,
+}
+
+impl Fields {
+    pub(super) fn of(node: SourceNode, path: &str) -> Result<Self, ImportError> {
+        let place = node.place.clone();
+        let prefix = if path.is_empty() { String::new() } else { format!("{path}.") };
+        Ok(Self { place, prefix, entries: node.table(path)? })
+    }
+
+    pub(super) fn path(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    /// Whether this key is there, with a value.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// The value of a key that stays to be taken.
+    pub(super) fn get(&self, key: &str) -> Option<&SourceNode> {
+        let (_, node) = self.entries.iter().find(|(name, _)| name == key)?;
+        (!matches!(node.value, SourceValue::Null)).then_some(node)
+    }
+
+    /// Take a key; one without a value counts as absent.
+    pub(super) fn take(&mut self, key: &str) -> Option<SourceNode> {
+        let at = self.entries.iter().position(|(name, _)| name == key)?;
+        let (_, node) = self.entries.remove(at);
+        (!matches!(node.value, SourceValue::Null)).then_some(node)
+    }
+
+    pub(super) fn text(&mut self, key: &str) -> Result<Option<Placed<String>>, ImportError> {
+        let path = self.path(key);
+        let placed = |node: SourceNode| {
+            let place = node.place.clone();
+            Ok(Placed { value: node.text(&path)?, place })
+        };
+        self.take(key).map(placed).transpose()
+    }
+
+    pub(super) fn texts(&mut self, key: &str) -> Result<Option<Placed<Vec<String>>>, ImportError> {
+        let path = self.path(key);
+        let placed = |node: SourceNode| {
+            let place = node.place.clone();
+            Ok(Placed { value: node.texts(&path)?, place })
+        };
+        self.take(key).map(placed).transpose()
+    }
+
+    pub(super) fn variables(&mut self, key: &str) -> Result<Vec<Variable>, ImportError> {
+        let path = self.path(key);
+        self.take(key).map_or(Ok(vec![]), |node| node.variables(&path))
+    }
+
+    /// A table in this one.
+    pub(super) fn fields(&mut self, key: &str) -> Result<Option<Self>, ImportError> {
+        let path = self.path(key);
+        self.take(key).map(|node| Self::of(node, &path)).transpose()
+    }
+
+    /// Whether a key is there and true.
+    pub(super) fn is_on(&mut self, key: &str) -> Result<bool, ImportError> {
+        Ok(self.text(key)?.is_some_and(|text| is_true(&text.value)))
+    }
+
+    /// All keys that are left, in their order.
+    pub(super) fn rest(self) -> impl Iterator<Item = (String, SourceNode)> {
+        self.entries.into_iter().map(move |(key, node)| (format!("{}{key}", self.prefix), node))
+    }
+
+    /// Name all that is left, with the reason that the table of its tool gives.
+    pub(super) fn leave(self, rows: &[Row], to: &mut Vec<LeftOut>) {
+        let entries = self.rest().filter(|(key, _)| {
+            // A key that begins so is a remark of the author's, in compose as in other tools.
+            !key.rsplit('.').next().is_some_and(|key| key.starts_with("x-"))
+        });
+        to.extend(entries.map(|(key, node)| {
+            let why = reason(rows, &key);
+            LeftOut { place: node.place, what: key, why }
+        }));
+    }
+
+    /// The same for a process.
+    pub(super) fn leave_at(self, rows: &[Row], process: &mut ImportedProcess) {
+        self.leave(rows, &mut process.left);
+    }
+}
+
+/// What counts as true in the files of other tools.
+pub(super) fn is_true(text: &str) -> bool {
+    ["true", "yes", "on", "1"].iter().any(|word| text.eq_ignore_ascii_case(word))
+}

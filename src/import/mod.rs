@@ -1,0 +1,73 @@
+//! `tmo import`: reads the files of other tools, and says what becomes of each of their keys.
+//!
+//! A reader (a file for each tool) takes the keys of its source one after another (`fields::Fields`) and gives
+//! processes settings ([`ImportedProcess`]). What it does not take is left out with a reason, which comes
+//! from the same rows as `docs/COMING_FROM.md` ([`Row`]). [`Imported::write`] makes a `tmo.toml` of the result.
+//!
+//! Nothing of a source is run, and nothing but the source and the files it names, in and below its directory, is read.
+
+mod compose;
+mod concurrently;
+mod error;
+mod fields;
+mod files;
+mod foreman;
+mod format;
+mod ini;
+mod mprocs;
+mod node;
+mod npm;
+mod options;
+mod page;
+mod pm2;
+mod probe;
+mod process;
+mod process_compose;
+mod rows;
+mod supervisord;
+#[cfg(test)]
+mod tests;
+mod toml_text;
+mod values;
+mod write;
+
+pub use self::error::ImportError;
+pub use self::files::SourceFiles;
+pub use self::format::SourceFormat;
+pub use self::node::SourcePlace;
+use self::options::MOST_PROCESSES;
+pub use self::options::{ImportOptions, LocalServices};
+pub use self::page::{RowTable, tables};
+pub use self::process::{Imported, ImportedProcess, LeftOut};
+pub use self::rows::Row;
+pub use self::write::{SecretsFile, Written};
+
+/// Read a source, and the files that belong to it.
+pub fn import(
+    format: SourceFormat,
+    files: &mut SourceFiles,
+    options: &ImportOptions,
+) -> Result<Imported, ImportError> {
+    let mut imported = match format {
+        SourceFormat::Compose => compose::read(files, &options.local)?,
+        SourceFormat::ProcessCompose => process_compose::read(files)?,
+        SourceFormat::Mprocs => mprocs::read(files)?,
+        SourceFormat::Pm2 => pm2::read(files)?,
+        SourceFormat::Supervisord => supervisord::read(files)?,
+        SourceFormat::PackageJson => npm::read(files, &options.scripts)?,
+        SourceFormat::Foreman => foreman::read(files)?,
+    };
+    if imported.processes.len() > MOST_PROCESSES {
+        let why = format!("more than {MOST_PROCESSES} processes are too many");
+        return Err(ImportError::Empty { file: files.names().concat(), why });
+    }
+    // One without a command has said why it has none.
+    let (processes, idle) =
+        std::mem::take(&mut imported.processes).into_iter().partition(ImportedProcess::has_command);
+    imported.processes = processes;
+    let idle: Vec<ImportedProcess> = idle;
+    imported.left.extend(idle.into_iter().flat_map(|process| process.left));
+    imported.files = files.names();
+    imported.distinguish_names();
+    Ok(imported)
+}

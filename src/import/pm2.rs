@@ -1,0 +1,228 @@
+//! pm2: `ecosystem.config.js` (once its value is known as JSON), `process.json`, `process.yml`.
+
+use super::error::ImportError;
+use super::fields::{Fields, Placed};
+use super::files::SourceFiles;
+use super::format::SourceFormat;
+use super::node::{SourceNode, SourceValue, yaml};
+use super::process::{Imported, ImportedProcess, process_name};
+use super::rows::Row;
+use super::toml_text::{list, quoted};
+use super::values::{self, StopSettings};
+use crate::model::shell;
+use crate::model::units::{parse_span, written_span};
+
+/// What becomes of its keys.
+pub(super) const ROWS: &[Row] = &[
+    Row(
+        "`name`, `script`, `args`, `interpreter`, `node_args`",
+        "name of the table, `command`: a string for the shell, or a list",
+    ),
+    Row("`cwd`, `env`", "the same"),
+    Row("`env_production` and others", "- (`env_file`)"),
+    Row("`instances`", "- (`tmo start -m web=4`, `tmo scale web=4`)"),
+    Row("`exec_mode: \"cluster\"`", "-: each instance has its own PORT"),
+    Row(
+        "`autorestart: true`, its default",
+        "`restart = \"always\"`; tmo's default is to stop all processes",
+    ),
+    Row("`max_restarts`, `restart_delay`", "`restart = { max_restarts = 16, delay = \"4s\" }`"),
+    Row("`min_uptime`", "`restart = { stable = \"10s\" }`"),
+    Row(
+        "`exp_backoff_restart_delay: 100`",
+        "`restart = { delay = \"100ms\", backoff = \"exponential\", max_delay = \"15s\" }`",
+    ),
+    Row("`stop_exit_codes: [0]`", "`restart = \"on-failure\"`, `success_exit_codes`"),
+    Row(
+        "`wait_ready`, `listen_timeout`",
+        "- (`ready` with `log`, `port` or `http`, and `timeout`; no `process.send(\"ready\")`)",
+    ),
+    Row("`kill_timeout`", "`stop = { timeout = \"1600ms\" }`"),
+    Row("`shutdown_with_message`", "- (`stop = { command = \"…\" }`)"),
+    Row("`namespace`", "`groups`"),
+    Row(
+        "`log_file`, `out_file`, `error_file`, `merge_logs`, `combine_logs`",
+        "- (`[log] dir`: one journal, in which stderr and stdout are not distinguished)",
+    ),
+    Row("`log_date_format`, `time`", "- (`tmo logs -T`)"),
+    Row("`watch`, `ignore_watch`, `max_memory_restart`, `cron_restart`, `deploy`", "-"),
+    Row("`source_map_support`, `instance_var`, `filter_env`, `vizion`, `force`, `uid`, `gid`", "-"),
+];
+
+/// The programs that pm2 runs scripts with, by their endings.
+const INTERPRETERS: [(&str, &str); 8] = [
+    (".js", "node"),
+    (".cjs", "node"),
+    (".mjs", "node"),
+    (".py", "python3"),
+    (".sh", "bash"),
+    (".rb", "ruby"),
+    (".php", "php"),
+    (".pl", "perl"),
+];
+
+pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
+    let source = files.main()?;
+    // Where JSON is expected, a program ends the attempt before its text confuses anybody.
+    let is_program = SourceFormat::is_program(std::path::Path::new(&*source.name));
+    if is_program && !source.text.trim_start().starts_with(['{', '[']) {
+        return Err(ImportError::Program { file: source.name.to_string() });
+    }
+    let node = yaml(&source.text, &source.name)?;
+    let mut imported = Imported::default();
+    imported.default_to("on_exit", "\"ignore\"");
+    imported.default_to("stop", "{ signal = \"INT\", timeout = \"1600ms\" }");
+    let apps = if let SourceValue::List(apps) = node.value {
+        apps
+    } else {
+        let mut top = Fields::of(node, "")?;
+        let apps = match top.take("apps") {
+            Some(SourceNode { value: SourceValue::List(apps), .. }) => apps,
+            Some(app) => vec![app],
+            None => vec![],
+        };
+        top.leave(ROWS, &mut imported.left);
+        apps
+    };
+    if apps.is_empty() {
+        let why = "it has no `apps`".to_owned();
+        return Err(ImportError::Empty { file: source.name.to_string(), why });
+    }
+    for app in apps {
+        let mut fields = Fields::of(app, "")?;
+        let script = fields.text("script")?;
+        let name = fields.text("name")?.map(|name| name.value);
+        let name = name.or_else(|| {
+            let file = script.as_ref()?.value.rsplit('/').next()?;
+            Some(file.split('.').next()?.to_owned())
+        });
+        let name = name.unwrap_or_else(|| "app".to_owned());
+        let mut process = ImportedProcess::new(&name, fields.place.clone());
+        read_app(fields, script, &mut process)?;
+        imported.processes.push(process);
+    }
+    Ok(imported)
+}
+
+fn read_app(
+    mut fields: Fields,
+    script: Option<Placed<String>>,
+    process: &mut ImportedProcess,
+) -> Result<(), ImportError> {
+    command(&mut fields, script, process)?;
+    if let Some(dir) = fields.text("cwd")? {
+        process.set_text("cwd", &dir.value, &dir.place);
+    }
+    for variable in fields.variables("env")? {
+        process.set_variable(variable, false);
+    }
+    if let Some(group) = fields.text("namespace")? {
+        process.set("groups", list([process_name(&group.value)]), &group.place);
+    }
+    restart(&mut fields, process)?;
+    if let Some(time) = fields.text("kill_timeout")?
+        && let Some(timeout) = millis(&time.value)
+    {
+        let timeout = Some(timeout);
+        StopSettings { timeout, ..StopSettings::default() }.set(process, &time.place);
+    }
+    fields.leave_at(ROWS, process);
+    Ok(())
+}
+
+/// A time without a unit is one of milliseconds.
+fn millis(text: &str) -> Option<String> {
+    let millis = text.parse().ok();
+    let millis = millis.or_else(|| parse_span(text).map(crate::model::units::millis));
+    Some(quoted(&written_span(millis?)))
+}
+
+fn command(
+    fields: &mut Fields,
+    script: Option<Placed<String>>,
+    process: &mut ImportedProcess,
+) -> Result<(), ImportError> {
+    let interpreter = fields.text("interpreter")?.or(fields.text("exec_interpreter")?);
+    let mut options = arguments(fields, "node_args")?;
+    options.extend(arguments(fields, "interpreter_args")?);
+    let args = arguments(fields, "args")?;
+    let Some(script) = script else {
+        process.leave(&fields.place, "script", "there is none, so there is nothing to run");
+        return Ok(());
+    };
+    let by_ending = INTERPRETERS.iter().find(|(ending, _)| script.value.ends_with(ending));
+    let interpreter = match interpreter.map(|program| program.value) {
+        Some(none) if none == "none" => None,
+        None => by_ending.map(|(_, program)| (*program).to_owned()),
+        named => named,
+    };
+    // A script with blanks is a line for the shell.
+    if script.value.contains(' ') && interpreter.is_none() {
+        let line = [vec![script.value], args].concat().join(" ");
+        process.set_text("command", &line, &script.place);
+        return Ok(());
+    }
+    let mut line: Vec<String> = interpreter.iter().map(|program| shell::quoted(program)).collect();
+    line.extend(options);
+    line.push(shell::quoted(&script.value));
+    line.extend(args);
+    process.set_text("command", &line.join(" "), &script.place);
+    Ok(())
+}
+
+/// Arguments, each as a word for the shell: those of a list, or the words of a text.
+fn arguments(fields: &mut Fields, key: &str) -> Result<Vec<String>, ImportError> {
+    let is_list = fields.get(key).is_some_and(|node| matches!(node.value, SourceValue::List(_)));
+    let Some(texts) = fields.texts(key)? else { return Ok(vec![]) };
+    let mut words = texts.value;
+    if !is_list {
+        let split =
+            words.iter().map(|text| shell_words::split(text)).collect::<Result<Vec<_>, _>>();
+        let unclosed = || texts.place.error(format!("a quote in `{key}` is not closed"));
+        words = split.map_err(|_| unclosed())?.concat();
+    }
+    Ok(words.iter().map(|word| shell::quoted(word)).collect())
+}
+
+fn restart(fields: &mut Fields, process: &mut ImportedProcess) -> Result<(), ImportError> {
+    let place = fields.place.clone();
+    let again = fields.text("autorestart")?;
+    let at = again.as_ref().map_or(&place, |again| &again.place).clone();
+    let mut more = vec![];
+    let mut time =
+        |key: &str| Ok::<_, ImportError>(fields.text(key)?.and_then(|text| millis(&text.value)));
+    if let Some(delay) = time("exp_backoff_restart_delay")? {
+        more.extend([
+            ("delay", delay),
+            ("backoff", quoted("exponential")),
+            ("max_delay", quoted("15s")),
+        ]);
+    }
+    if let Some(delay) = time("restart_delay")?
+        && more.is_empty()
+    {
+        more.push(("delay", delay));
+    }
+    if let Some(stable) = time("min_uptime")? {
+        more.push(("stable", stable));
+    }
+    let most = fields.text("max_restarts")?;
+    more.extend(most.and_then(|most| Some(("max_restarts", values::number(&most.value)?))));
+    let codes = fields.texts("stop_exit_codes")?;
+    let numbers = codes.iter().flat_map(|codes| &codes.value);
+    let numbers: Vec<u8> = numbers.filter_map(|code| code.parse().ok()).collect();
+    if let Some(codes) = &codes {
+        let others: Vec<String> =
+            numbers.iter().filter(|code| **code != 0).map(ToString::to_string).collect();
+        if !others.is_empty() {
+            process.set("success_exit_codes", format!("[{}]", others.join(", ")), &codes.place);
+        }
+    }
+    if again.is_some_and(|again| !super::fields::is_true(&again.value)) {
+        process.set_text("restart", "no", &at);
+        return Ok(());
+    }
+    let policy = if numbers.is_empty() { "always" } else { "on-failure" };
+    process.set("restart", values::restart(policy, &more), &at);
+    Ok(())
+}

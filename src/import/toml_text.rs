@@ -1,0 +1,29 @@
+//! Values as they are written in a `tmo.toml`.
+
+/// A string.
+pub(super) fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// A list of strings.
+pub(super) fn list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
+    let texts = texts.into_iter().map(|text| quoted(text.as_ref()));
+    format!("[{}]", texts.collect::<Vec<_>>().join(", "))
+}
+
+/// A table on one line, of values that are already written so.
+pub(super) fn table(entries: &[(&str, String)]) -> String {
+    let entries = entries.iter().map(|(key, value)| format!("{} = {value}", bare(key)));
+    format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+}
+
+/// A key, quoted if it must be.
+pub(super) fn bare(key: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !key.is_empty() && key.chars().all(is_bare) { key.to_owned() } else { one_line(key) }
+}
+
+/// A string on one line.
+fn one_line(text: &str) -> String {
+    toml::Value::from(text).to_string().replace('\n', "\\n")
+}

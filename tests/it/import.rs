@@ -1,0 +1,281 @@
+//! `tmo import`: files of other tools become a `tmo.toml` that starts.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::harness::{World, eventually};
+
+/// Sources with the shapes of public projects, each in a directory of its own.
+fn corpus(tool: &str) -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import").join(tool);
+    let mut dirs: Vec<PathBuf> =
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    dirs.sort();
+    dirs
+}
+
+/// A world without a Procfile, with these files.
+fn world_of(dir: &Path) -> World {
+    let world = without_procfile();
+    copy(dir, &world.app());
+    world
+}
+
+fn without_procfile() -> World {
+    let world = World::new("");
+    std::fs::remove_file(world.app().join("Procfile")).unwrap();
+    world
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir_all(&to).unwrap();
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+/// The lines of the source at which a key of a process stands must be named in the result: as the place of a setting
+/// or a comment, or by the key itself where a container keeps it.
+#[track_caller]
+fn assert_nothing_is_dropped(source: &Path, result: &str) {
+    let name = source.file_name().unwrap().to_str().unwrap();
+    let text = std::fs::read_to_string(source).unwrap();
+    let mut inside = false;
+    for (at, line) in text.lines().enumerate() {
+        let indent = line.len() - line.trim_start().len();
+        let trimmed = line.trim();
+        if indent == 0 && !trimmed.is_empty() {
+            inside = ["services:", "processes:", "procs:"].contains(&trimmed);
+        }
+        let Some((key, _)) = trimmed.split_once(':').filter(|_| inside && indent == 4) else {
+            continue;
+        };
+        if trimmed.starts_with(['#', '-', '<']) || key.starts_with("x-") {
+            continue;
+        }
+        // The values of a table stand in the lines below.
+        let deeper = |line: &&str| line.trim().is_empty() || line.starts_with("     ");
+        let lines = text.lines().skip(at + 1).take_while(deeper).count() + 1;
+        let is_placed = (at + 1..=at + lines).any(|number| {
+            let place = format!("{name}:{number}");
+            let ends = |at: usize| !result[at..].starts_with(|c: char| c.is_ascii_digit());
+            result.match_indices(&place).any(|(found, _)| ends(found + place.len()))
+        });
+        let place = format!("{name}:{}", at + 1);
+        let is_kept = result
+            .lines()
+            .any(|line| line.starts_with("# its container has the rest") && line.contains(key));
+        // Both are in one setting, which names the line of the other.
+        let is_shared = key == "stop_signal" && text.contains("stop_grace_period:");
+        let is_told = is_shared || result.contains(&format!("{key}:"));
+        assert!(is_placed || is_kept || is_told, "{place} ({trimmed}) is not in\n{result}");
+    }
+}
+
+#[test]
+fn sources_of_all_tools_become_files_that_can_be_checked() {
+    let counts = [
+        ("compose", 4),
+        ("process-compose", 2),
+        ("mprocs", 1),
+        ("pm2", 1),
+        ("supervisord", 1),
+        ("npm", 2),
+    ];
+    for (tool, least) in counts {
+        let dirs = corpus(tool);
+        assert!(dirs.len() >= least, "{tool}: {}", dirs.len());
+        for dir in dirs {
+            for local in [false, true] {
+                let world = world_of(&dir);
+                let mut args = vec!["import", "--json", "--run-js"];
+                if local && tool == "compose" {
+                    args.push("--local");
+                }
+                let ran = world.run(args);
+                assert_eq!(ran.code, 0, "{}: {ran:?}", dir.display());
+                let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+                assert!(!document["processes"].as_array().unwrap().is_empty(), "{document}");
+                let file = document["file"].as_str().unwrap();
+                let result = world.read(file);
+                if tool == "compose" || tool == "process-compose" || tool == "mprocs" {
+                    let source = document["sources"][0].as_str().unwrap();
+                    // What another file replaces need not be named.
+                    let is_replaced = document["sources"].to_string().contains("override");
+                    if source.ends_with("ml") && !is_replaced {
+                        assert_nothing_is_dropped(&dir.join(source), &result);
+                    }
+                }
+                let checked = world.run(["check", "--json"]);
+                let checked: Value = serde_json::from_str(&checked.stdout).unwrap();
+                // A directory or an env file may be missing in what is but an example.
+                let errors = checked["errors"].to_string();
+                let is_missing =
+                    errors.contains("does not exist") || errors.contains("no such file");
+                assert!(errors == "[]" || is_missing, "{}: {errors}\n{result}", dir.display());
+                for entry in std::fs::read_dir(world.app()).unwrap() {
+                    let entry = entry.unwrap();
+                    if entry.file_name().to_string_lossy().starts_with(".env.imported") {
+                        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Start what these projects become, and wait until all of it is ready.
+fn starts(tool: &str, projects: &[&str]) {
+    for dir in
+        corpus(tool).into_iter().filter(|dir| projects.iter().any(|name| dir.ends_with(name)))
+    {
+        let world = world_of(&dir);
+        let local: &[&str] = if tool == "compose" { &["import", "--local"] } else { &["import"] };
+        world.ok(local.iter().copied());
+        let ran = world.run(["start", "-D", "--wait"]);
+        assert_eq!(ran.code, 0, "{}: {ran:?}\n{}", dir.display(), world.read("tmo.toml"));
+        world.ok(["quit"]);
+    }
+}
+
+#[test]
+fn compose_projects_start_without_containers_and_become_ready() {
+    starts("compose", &["python-api", "dockerfile-site", "override-queue"]);
+}
+
+#[test]
+fn process_compose_projects_start_and_become_ready() {
+    starts("process-compose", &["two-services", "steps"]);
+}
+
+const COMPOSE: &str = "services:\n  web:\n    build: .\n    command: exec sleep 1000\n    environment:\n      \
+                       API_TOKEN: abc\n    ulimits: {nproc: 3}\n";
+
+#[test]
+fn nothing_is_dropped_in_silence() {
+    let world = without_procfile();
+    world.write("compose.yaml", COMPOSE);
+    let ran = world.run(["import", "--local", "--strict"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let told = "tmo: not taken over: compose.yaml:7: web: ulimits: ";
+    assert!(ran.stderr.contains(told), "{ran:?}");
+    let text = world.read("tmo.toml");
+    assert!(text.contains("# ulimits: ") && text.contains("(compose.yaml:7)"), "{text}");
+    assert!(!text.contains("abc"), "a secret is not written where it may be committed: {text}");
+    assert_eq!(world.read(".env.imported.web"), "API_TOKEN=\"abc\"\n");
+    assert!(ran.stderr.contains("add `.env.imported.*` to .gitignore"), "{ran:?}");
+    world.ok(["start", "-D"]);
+    world.wait_state("web", "running");
+    assert!(world.ok(["config", "web"]).contains("API_TOKEN"));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn an_existing_file_keeps_every_byte() {
+    let world = without_procfile();
+    world.write("compose.yaml", COMPOSE);
+    let own = "# mine\n[process.web]\ncommand = \"exec sleep 1000\"   # kept\n";
+    world.write("tmo.toml", own);
+    let ran = world.run(["import", "--local"]);
+    assert!(ran.code == 1 && ran.stderr.contains("tmo.toml is there already"), "{ran:?}");
+    assert_eq!(world.read("tmo.toml"), own);
+    world.write("mprocs.yaml", "procs:\n  web: \"false\"\n  docs: exec sleep 1000\n");
+    world.ok(["import", "mprocs.yaml", "--merge"]);
+    let merged = world.read("tmo.toml");
+    let added = merged.strip_prefix(own).unwrap();
+    assert!(added.contains("[process.docs]") && !added.contains("[process.web]"), "{added}");
+    world.ok(["import", "mprocs.yaml", "--merge"]);
+    assert_eq!(world.read("tmo.toml"), merged, "nothing is added twice");
+    world.ok(["import", "mprocs.yaml", "-o", "other.toml"]);
+    assert_eq!(world.ok(["import", "mprocs.yaml", "-o", "-"]), world.read("other.toml"));
+}
+
+#[test]
+fn a_program_is_run_only_on_request() {
+    let world = without_procfile();
+    let script = "require('fs').writeFileSync('ran', '');\nmodule.exports = {apps: [{name: 'api', script: './api', interpreter: 'none'}]};\n";
+    world.write("ecosystem.config.js", script);
+    let ran = world.run(["import"]);
+    assert!(ran.code == 1 && ran.stderr.contains("--run-js"), "{ran:?}");
+    assert!(!world.app().join("ran").exists());
+    // A node of our own tells what it was given.
+    std::fs::create_dir(world.app().join("bin")).unwrap();
+    world.write(
+        "bin/node",
+        "#!/bin/sh\necho '{\"apps\": [{\"name\": \"api\", \"script\": \"sleep 1000\"}]}'\n",
+    );
+    world.shell("chmod +x bin/node");
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let ran = world.shell(&format!("PATH=$PWD/bin:$PATH {tmo} import --run-js"));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(world.read("tmo.toml").contains("command = \"sleep 1000\""));
+    let ran = world.shell(&format!("PATH=/nowhere {tmo} import --run-js --merge"));
+    assert!(ran.code == 1 && ran.stderr.contains("node is not installed"), "{ran:?}");
+}
+
+#[test]
+fn init_takes_over_what_another_tool_runs() {
+    let world = without_procfile();
+    world.write("package.json", r#"{"scripts": {"dev": "concurrently -k -n web,css \"exec sleep 1000\" \"npm:css\"", "css": "x"}}"#);
+    let reported = world.ok(["init"]);
+    assert!(reported.contains("web") && reported.contains("css"), "{reported}");
+    let toml = world.read("tmo.toml");
+    assert!(
+        toml.contains("command = \"exec sleep 1000\"") && toml.contains("npm run css"),
+        "{toml}"
+    );
+    // Scripts of one family.
+    let world = without_procfile();
+    world.write(
+        "package.json",
+        r#"{"scripts": {"dev:web": "vite", "dev:api": "node .", "worker": "node w"}}"#,
+    );
+    let ran = world.run(["init"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(world.read("Procfile"), "web: npm run dev:web\napi: npm run dev:api\n");
+    assert!(ran.stderr.contains("worker"), "{ran:?}");
+    // Only the names of possible commands are told.
+    let world = without_procfile();
+    world.write("Makefile", "build:\n\ncc\nrun: build\n\t./app\n");
+    let ran = world.run(["init"]);
+    assert!(ran.code == 1 && ran.stderr.contains("`web: make run`"), "{ran:?}");
+}
+
+#[test]
+fn a_start_with_a_file_of_another_tool_leads_to_the_import() {
+    let world = without_procfile();
+    world.write("compose.yaml", COMPOSE);
+    let ran = world.run(["start", "-f", "compose.yaml"]);
+    assert_eq!((ran.code, ran.stderr.lines().count()), (1, 1), "{ran:?}");
+    assert!(
+        ran.stderr
+            .contains("compose.yaml is a compose file, not a Procfile: `tmo import compose.yaml`"),
+        "{ran:?}"
+    );
+    let ran = world.run(["start"]);
+    assert!(ran.stderr.contains("`tmo init` writes one"), "{ran:?}");
+    world.ok(["import"]);
+    let toml = world.read("tmo.toml");
+    assert!(
+        toml.contains("docker compose up --no-deps --no-log-prefix --exit-code-from web web"),
+        "{toml}"
+    );
+}
+
+#[test]
+fn two_minutes_are_enough_to_leave_compose() {
+    let world = without_procfile();
+    world.write("compose.yaml", "services:\n  web:\n    build: .\n    command: sh -c 'echo \"up $$NAME\"; exec sleep 1000'\n    environment: {NAME: shop}\n");
+    world.ok(["import", "--local"]);
+    world.ok(["start", "-D"]);
+    eventually("it", || world.ok(["logs"]).contains("web    | up shop\n").then_some(()));
+    world.ok(["quit"]);
+}
