@@ -4,27 +4,28 @@
 //! file says what to run, here. What belongs to a container stays in the compose file, which its command goes on
 //! reading.
 
+mod command;
+mod dockerfile;
 mod health;
 mod here;
 mod hosts;
 mod merge;
 mod rows;
-mod variables;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use self::health::healthcheck;
 use self::here::{local_command, local_settings};
 use self::hosts::{ComposeProject, ServiceHost, published};
 use self::merge::{extended, merged};
 pub(super) use self::rows::ROWS;
-use self::variables::known_variables;
 use super::error::ImportError;
 use super::fields::{Fields, Placed, is_true};
 use super::files::SourceFiles;
 use super::node::{SourceNode, SourceTable, SourceValue, yaml};
 use super::options::{LocalServices, MOST_PROCESSES};
 use super::process::{Imported, ImportedProcess, process_name};
+use super::references::References;
 use super::toml_text::{list, quoted};
 use super::values::{self, StopSettings};
 use crate::model::shell;
@@ -41,18 +42,23 @@ pub(super) fn read(
     local: &LocalServices,
 ) -> Result<Imported, ImportError> {
     let name = files.main_name().to_owned();
-    let (services, mut top) = services(files)?;
+    let (mut services, mut top) = services(files)?;
+    let reads_port = services.iter().any(|(_, node)| node.names_variable("PORT"));
     let env = files.other(".env")?.map_or_else(String::new, |file| file.text);
     let is_usual = USUAL.contains(&name.as_str());
     let client = if is_usual { String::new() } else { format!(" -f {}", shell::quoted(&name)) };
     let mut project = ComposeProject {
-        client: format!("docker compose{client}"),
-        known: known_variables(&env),
-        hosts: HashMap::new(),
+        // `docker compose` replaces `${PORT}` too, and tmo gives each process another one.
+        client: format!("{}docker compose{client}", if reads_port { "env -u PORT " } else { "" }),
+        references: References::new(&env),
+        hosts: BTreeMap::new(),
     };
     let mut imported = Imported::default();
     imported.default_to("on_exit", "\"ignore\"");
     imported.default_to("stop", "{ signal = \"TERM\", timeout = \"10s\" }");
+    for (_, node) in &mut services {
+        resolve(node, &project.references);
+    }
     let mut read = vec![];
     for (name, node) in services {
         let fields = Fields::of(node, "")?;
@@ -61,7 +67,8 @@ pub(super) fn read(
             imported.built.push(name.clone());
         }
         let published = published(&fields)?;
-        project.hosts.insert(name.clone(), ServiceHost { is_local, published });
+        let has_profile = fields.has("profiles");
+        project.hosts.insert(name.clone(), ServiceHost { is_local, has_profile, published });
         read.push((name, fields, is_local));
     }
     if let LocalServices::Named(names) = local
@@ -141,6 +148,26 @@ fn services(files: &mut SourceFiles) -> Result<(SourceTable, Fields), ImportErro
     Ok((resolved.collect::<Result<_, ImportError>>()?, top))
 }
 
+/// Replace the variables in a service, except where they can stay variables: in its environment and its commands.
+fn resolve(node: &mut SourceNode, references: &References) {
+    const STAY: [&str; 4] = ["environment", "command", "entrypoint", "test"];
+    match &mut node.value {
+        SourceValue::Null => {}
+        SourceValue::Text(text) => *text = references.value(text),
+        SourceValue::List(items) => {
+            for item in items {
+                resolve(item, references);
+            }
+        }
+        SourceValue::Table(entries) => {
+            let others = entries.iter_mut().filter(|(key, _)| !STAY.contains(&&**key));
+            for (_, node) in others {
+                resolve(node, references);
+            }
+        }
+    }
+}
+
 /// The files that `docker compose` lays over this one.
 fn overrides(name: &str) -> Vec<String> {
     if !USUAL.contains(&name) {
@@ -190,14 +217,14 @@ fn service(
     let place = fields.place.clone();
     let client = &project.client;
     let quoted_name = shell::quoted(name);
-    let is_local = is_local && local_command(files, &mut fields, process)?;
+    let is_local = is_local && local_command(project, files, &mut fields, process)?;
     if !is_local {
         let command = format!(
             "{client} up --no-deps --no-log-prefix --exit-code-from {quoted_name} {quoted_name}"
         );
         process.set_text("command", &command, &place);
     }
-    dependencies(&mut fields, process)?;
+    dependencies(project, &mut fields, process)?;
     let exec = (!is_local).then(|| format!("{client} exec -T {quoted_name}"));
     if let Some(health) = fields.fields("healthcheck")? {
         healthcheck(health, exec.as_deref(), process)?;
@@ -205,14 +232,14 @@ fn service(
     if let Some(restart) = fields.text("restart")? {
         restart_policy(&restart, process);
     }
-    let grace = fields.text("stop_grace_period")?;
+    let grace = fields.read("stop_grace_period", process, values::span_ms)?;
     let grace_place = grace.as_ref().map_or(&place, |grace| &grace.place).clone();
-    let grace = grace.and_then(|text| values::span_ms(&text.value));
+    let grace = grace.map(|grace| grace.value);
     let stop = if is_local {
-        let signal = fields.text("stop_signal")?;
+        let signal = fields.read("stop_signal", process, values::signal)?;
         StopSettings {
             command: None,
-            signal: signal.and_then(|signal| values::signal(&signal.value)),
+            signal: signal.map(|signal| signal.value),
             timeout: grace.map(|grace| quoted(&written(grace))),
         }
     } else {
@@ -254,7 +281,11 @@ fn written(millis: u64) -> String {
     crate::model::units::written_span(millis)
 }
 
-fn dependencies(fields: &mut Fields, process: &mut ImportedProcess) -> Result<(), ImportError> {
+fn dependencies(
+    project: &ComposeProject,
+    fields: &mut Fields,
+    process: &mut ImportedProcess,
+) -> Result<(), ImportError> {
     let Some(node) = fields.take("depends_on") else { return Ok(()) };
     let place = node.place.clone();
     if let SourceValue::List(_) = node.value {
@@ -283,18 +314,19 @@ fn dependencies(fields: &mut Fields, process: &mut ImportedProcess) -> Result<()
         } else {
             quoted(condition)
         };
+        let required = need.text("required")?;
+        // compose starts without one that is not to run.
+        let is_there = project.hosts.get(&name).is_some_and(|host| !host.has_profile);
+        if let Some(required) = required.filter(|required| !is_true(&required.value))
+            && !is_there
+        {
+            let why = "it does not run without its profile, and here a dependency is started";
+            process.leave(&required.place, format!("depends_on.{name}"), why);
+            continue;
+        }
         let name_here = process_name(&name);
         if entries.iter().all(|(known, _)| *known != name_here) {
             entries.push((name_here, value));
-        }
-        if let Some(required) = need.text("required")?
-            && !is_true(&required.value)
-        {
-            process.leave(
-                &required.place,
-                format!("depends_on.{name}.required"),
-                "tmo has no equivalent",
-            );
         }
         need.leave_at(ROWS, process);
     }

@@ -74,6 +74,22 @@ impl Fields {
         self.take(key).map_or(Ok(vec![]), |node| node.variables(&path))
     }
 
+    /// A text that `read` understands; another one is left out with its value.
+    pub(super) fn read<T>(
+        &mut self,
+        key: &str,
+        process: &mut ImportedProcess,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<Placed<T>>, ImportError> {
+        let path = self.path(key);
+        let Some(Placed { value, place }) = self.text(key)? else { return Ok(None) };
+        let Some(read) = read(value.trim()) else {
+            process.leave(&place, format!("{path}: {value}"), "tmo can't read this value");
+            return Ok(None);
+        };
+        Ok(Some(Placed { value: read, place }))
+    }
+
     /// A table in this one.
     pub(super) fn fields(&mut self, key: &str) -> Result<Option<Self>, ImportError> {
         let path = self.path(key);

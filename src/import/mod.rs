@@ -23,6 +23,7 @@ mod pm2;
 mod probe;
 mod process;
 mod process_compose;
+mod references;
 mod rows;
 mod supervisord;
 #[cfg(test)]

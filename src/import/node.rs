@@ -121,6 +121,20 @@ impl SourceNode {
         }
     }
 
+    /// Whether a text in it names this variable.
+    pub(super) fn names_variable(&self, name: &str) -> bool {
+        match &self.value {
+            SourceValue::Null => false,
+            SourceValue::Text(text) => {
+                [format!("${name}"), format!("${{{name}")].iter().any(|named| text.contains(named))
+            }
+            SourceValue::List(items) => items.iter().any(|item| item.names_variable(name)),
+            SourceValue::Table(entries) => {
+                entries.iter().any(|(_, node)| node.names_variable(name))
+            }
+        }
+    }
+
     /// How many values it counts as.
     pub(super) fn size(&self) -> usize {
         1 + match &self.value {

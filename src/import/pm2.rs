@@ -120,10 +120,8 @@ fn read_app(
         process.set("groups", list([process_name(&group.value)]), &group.place);
     }
     restart(&mut fields, process)?;
-    if let Some(time) = fields.text("kill_timeout")?
-        && let Some(timeout) = millis(&time.value)
-    {
-        let timeout = Some(timeout);
+    if let Some(time) = fields.read("kill_timeout", process, millis)? {
+        let timeout = Some(time.value);
         StopSettings { timeout, ..StopSettings::default() }.set(process, &time.place);
     }
     fields.leave_at(ROWS, process);
@@ -190,7 +188,7 @@ fn restart(fields: &mut Fields, process: &mut ImportedProcess) -> Result<(), Imp
     let at = again.as_ref().map_or(&place, |again| &again.place).clone();
     let mut more = vec![];
     let mut time =
-        |key: &str| Ok::<_, ImportError>(fields.text(key)?.and_then(|text| millis(&text.value)));
+        |key: &str| Ok::<_, ImportError>(fields.read(key, process, millis)?.map(|time| time.value));
     if let Some(delay) = time("exp_backoff_restart_delay")? {
         more.extend([
             ("delay", delay),
@@ -206,8 +204,8 @@ fn restart(fields: &mut Fields, process: &mut ImportedProcess) -> Result<(), Imp
     if let Some(stable) = time("min_uptime")? {
         more.push(("stable", stable));
     }
-    let most = fields.text("max_restarts")?;
-    more.extend(most.and_then(|most| Some(("max_restarts", values::number(&most.value)?))));
+    let most = fields.read("max_restarts", process, values::number)?;
+    more.extend(most.map(|most| ("max_restarts", most.value)));
     let codes = fields.texts("stop_exit_codes")?;
     let numbers = codes.iter().flat_map(|codes| &codes.value);
     let numbers: Vec<u8> = numbers.filter_map(|code| code.parse().ok()).collect();

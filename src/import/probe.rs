@@ -54,12 +54,17 @@ fn millis(millis: u64) -> String {
     quoted(&crate::model::units::written_span(millis))
 }
 
-/// A duration of a probe.
-pub(super) fn time(text: Option<String>) -> Option<u64> {
-    values::span_ms(&text?).filter(|time| (1..LONGEST).contains(time))
+/// A duration of a probe, in milliseconds.
+pub(super) fn time(text: &str) -> Option<u64> {
+    values::span_ms(text).filter(|time| (1..LONGEST).contains(time))
+}
+
+/// A duration that may be none.
+pub(super) fn grace(text: &str) -> Option<u64> {
+    values::span_ms(text).filter(|time| *time < LONGEST)
 }
 
 /// A number of attempts.
-pub(super) fn count(text: Option<String>) -> Option<u64> {
-    text?.parse().ok().filter(|count| (1..MOST_ATTEMPTS).contains(count))
+pub(super) fn count(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|count| (1..MOST_ATTEMPTS).contains(count))
 }

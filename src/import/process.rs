@@ -121,9 +121,14 @@ impl ImportedProcess {
         self.set(key, quoted(text), place);
     }
 
+    /// Whether a key is set.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.settings.iter().any(|setting| setting.key == key)
+    }
+
     /// Whether it has something to run.
     pub(super) fn has_command(&self) -> bool {
-        self.settings.iter().any(|setting| setting.key == "command")
+        self.has("command")
     }
 
     /// Whether its command begins so.

@@ -6,6 +6,7 @@ use super::files::SourceFiles;
 use super::node::yaml;
 use super::probe::{self, ImportedProbe};
 use super::process::{Imported, ImportedProcess, process_name};
+use super::references::References;
 use super::rows::Row;
 use super::toml_text::{list, quoted, table};
 use super::values::{self, StopSettings};
@@ -74,8 +75,10 @@ pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
     imported.default_to("stop", "{ signal = \"TERM\", timeout = \"10s\" }");
     top.take("version");
     let shell = top.fields("shell")?;
+    let env = files.other(".env")?.map_or_else(String::new, |file| file.text);
+    let references = References::new(&env);
     for variable in top.variables("environment")? {
-        imported.defaults.set_variable(variable, false);
+        references.set_variable(&mut imported.defaults, variable);
     }
     let processes = top.take("processes");
     let none = || ImportError::Empty {
@@ -85,7 +88,7 @@ pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
     for (name, node) in processes.ok_or_else(none)?.table("processes")? {
         let fields = Fields::of(node, "")?;
         let mut process = ImportedProcess::new(&name, fields.place.clone());
-        read_process(fields, &mut process)?;
+        read_process(fields, &references, &mut process)?;
         imported.processes.push(process);
     }
     // process-compose runs commands with bash.
@@ -108,7 +111,11 @@ pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
     Ok(imported)
 }
 
-fn read_process(mut fields: Fields, process: &mut ImportedProcess) -> Result<(), ImportError> {
+fn read_process(
+    mut fields: Fields,
+    references: &References,
+    process: &mut ImportedProcess,
+) -> Result<(), ImportError> {
     let command = fields.text("command")?;
     let entrypoint = fields.texts("entrypoint")?;
     match (command, entrypoint) {
@@ -148,7 +155,7 @@ fn read_process(mut fields: Fields, process: &mut ImportedProcess) -> Result<(),
         process.set_env_files(texts);
     }
     for variable in fields.variables("environment")? {
-        process.set_variable(variable, false);
+        references.set_variable(process, variable);
     }
     read_dependencies(&mut fields, process)?;
     read_readiness(&mut fields, process)?;
@@ -165,11 +172,12 @@ fn read_process(mut fields: Fields, process: &mut ImportedProcess) -> Result<(),
     }
     if let Some(mut shutdown) = fields.fields("shutdown")? {
         let place = shutdown.place.clone();
-        let signal = shutdown.text("signal")?;
         let stop = StopSettings {
             command: shutdown.text("command")?.map(|command| command.value),
-            signal: signal.and_then(|signal| values::signal(&signal.value)),
-            timeout: shutdown.text("timeout_seconds")?.and_then(|time| values::span(&time.value)),
+            signal: shutdown.read("signal", process, values::signal)?.map(|signal| signal.value),
+            timeout: shutdown
+                .read("timeout_seconds", process, values::span)?
+                .map(|time| time.value),
         };
         stop.set(process, &place);
         shutdown.leave_at(ROWS, process);
@@ -270,11 +278,17 @@ fn read_probe(
         });
         http.leave_at(ROWS, process);
     }
-    let mut number = |key: &str| Ok::<_, ImportError>(fields.text(key)?.map(|text| text.value));
-    probe.every = probe::time(number("period_seconds")?);
-    probe.timeout = probe::time(number("timeout_seconds")?);
-    probe.failures = probe::count(number("failure_threshold")?);
-    probe.grace = probe::time(number("initial_delay_seconds")?);
+    let mut time = |key: &str| {
+        Ok::<_, ImportError>(fields.read(key, process, probe::time)?.map(|time| time.value))
+    };
+    (probe.every, probe.timeout) = (time("period_seconds")?, time("timeout_seconds")?);
+    probe.failures =
+        fields.read("failure_threshold", process, probe::count)?.map(|count| count.value);
+    probe.grace =
+        fields.read("initial_delay_seconds", process, probe::grace)?.map(|time| time.value);
+    // What process-compose does without being told.
+    probe.every.get_or_insert(10_000);
+    probe.failures.get_or_insert(3);
     fields.leave_at(ROWS, process);
     Ok(probe)
 }
@@ -283,13 +297,10 @@ fn read_availability(mut fields: Fields, process: &mut ImportedProcess) -> Resul
     let place = fields.place.clone();
     let policy = fields.text("restart")?.map(|policy| policy.value);
     let mut more = vec![];
-    if let Some(seconds) =
-        fields.text("backoff_seconds")?.and_then(|text| values::span(&text.value))
-    {
-        more.push(("delay", seconds));
-    }
-    let count = fields.text("max_restarts")?;
-    more.extend(count.and_then(|count| Some(("max_restarts", values::number(&count.value)?))));
+    let delay = fields.read("backoff_seconds", process, values::span)?;
+    more.extend(delay.map(|delay| ("delay", delay.value)));
+    let count = fields.read("max_restarts", process, values::number)?;
+    more.extend(count.map(|count| ("max_restarts", count.value)));
     let ends_all = fields.is_on("exit_on_end")?;
     let policy = match policy.as_deref() {
         Some("always") => Some("always"),

@@ -197,9 +197,8 @@ fn program(
         Some(word) if is_true(&word) => "always",
         Some(_) => "no",
     };
-    let retries = fields.text("startretries")?;
-    let retries =
-        retries.and_then(|retries| Some(("max_failures", values::number(&retries.value)?)));
+    let retries = fields.read("startretries", process, values::number)?;
+    let retries = retries.map(|retries| ("max_failures", retries.value));
     if policy == "no" {
         process.set_text("restart", policy, &at);
     } else {
@@ -217,18 +216,18 @@ fn program(
             process.set("success_exit_codes", format!("[{}]", numbers.join(", ")), &codes.place);
         }
     }
-    if let Some(seconds) = fields.text("startsecs")?
-        && let Some(delay) = values::span(&seconds.value).filter(|_| seconds.value.trim() != "0")
+    if let Some(delay) = fields.read("startsecs", process, values::span)?
+        && delay.value != "\"0s\""
     {
-        process.set("ready", table(&[("delay", delay)]), &seconds.place);
+        process.set("ready", table(&[("delay", delay.value)]), &delay.place);
     }
-    let signal = fields.text("stopsignal")?;
-    let wait = fields.text("stopwaitsecs")?;
+    let signal = fields.read("stopsignal", process, values::signal)?;
+    let wait = fields.read("stopwaitsecs", process, values::span)?;
     let at = signal.as_ref().or(wait.as_ref()).map(|text| text.place.clone());
     let stop = StopSettings {
         command: None,
-        signal: signal.and_then(|text| values::signal(&text.value)),
-        timeout: wait.and_then(|text| values::span(&text.value)),
+        signal: signal.map(|signal| signal.value),
+        timeout: wait.map(|wait| wait.value),
     };
     if let Some(at) = at {
         stop.set(process, &at);

@@ -5,9 +5,9 @@ use super::super::fields::Fields;
 use super::super::node::SourceValue;
 use super::super::probe::{self, ImportedProbe};
 use super::super::process::ImportedProcess;
+use super::super::references::for_shell;
 use super::super::toml_text::quoted;
 use super::rows::ROWS;
-use crate::model::shell;
 
 /// The usual values of a health check, in milliseconds.
 const INTERVAL: u64 = 30_000;
@@ -35,7 +35,7 @@ pub(super) fn healthcheck(
                         Some(in_shell(&rest.join(" "), exec))
                     }
                     Some((kind, rest)) if kind == "CMD" => {
-                        let words = rest.iter().map(|word| shell::quoted(&word.replace("$$", "$")));
+                        let words = rest.iter().map(|word| for_shell(word));
                         let line = words.collect::<Vec<_>>().join(" ");
                         Some(exec.map_or_else(|| line.clone(), |exec| format!("{exec} {line}")))
                     }
@@ -44,14 +44,18 @@ pub(super) fn healthcheck(
             }
         },
     };
-    let mut text = |key: &str| Ok::<_, ImportError>(fields.text(key)?.map(|text| text.value));
-    let every = probe::time(text("interval")?).filter(|every| *every > 0).unwrap_or(INTERVAL);
+    let mut time = |key: &str| {
+        Ok::<_, ImportError>(fields.read(key, process, probe::grace)?.map(|time| time.value))
+    };
+    let (every, timeout, grace) = (time("interval")?, time("timeout")?, time("start_period")?);
+    let retries = fields.read("retries", process, probe::count)?;
+    let every = every.filter(|every| *every > 0).unwrap_or(INTERVAL);
     let probe = ImportedProbe {
         check: command.map(|command| ("exec", quoted(&command))),
         every: Some(every),
-        timeout: probe::time(text("timeout")?),
-        failures: Some(probe::count(text("retries")?).unwrap_or(RETRIES)),
-        grace: probe::time(text("start_period")?),
+        timeout: timeout.filter(|timeout| *timeout > 0),
+        failures: Some(retries.map_or(RETRIES, |retries| retries.value)),
+        grace,
     };
     // Until it is ready, a second is soon enough: compose looks every thirty unless it is told otherwise.
     let first = ImportedProbe {
@@ -73,11 +77,10 @@ pub(super) fn healthcheck(
     Ok(())
 }
 
-/// A line for the shell, of this machine or of a container.
+/// A line for the shell, of this machine or of a container. Variables are replaced on this machine, as compose does.
 fn in_shell(line: &str, exec: Option<&str>) -> String {
-    let line = line.replace("$$", "$");
     match exec {
-        Some(exec) => format!("{exec} sh -c {}", shell::quoted(&line)),
-        None => line,
+        Some(exec) => format!("{exec} sh -c {}", for_shell(line)),
+        None => line.replace("$$", "$"),
     }
 }

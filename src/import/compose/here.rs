@@ -1,46 +1,52 @@
 //! A service that runs here: its command, directory and variables, instead of its container.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::num::NonZeroU16;
 
 use super::super::error::ImportError;
 use super::super::fields::{Fields, Placed, is_true};
-use super::super::files::{SourceFiles, is_below};
-use super::super::node::{SourcePlace, SourceValue};
+use super::super::files::SourceFiles;
+use super::super::node::SourceValue;
 use super::super::process::ImportedProcess;
-use super::super::toml_text::quoted;
-use super::super::values;
+use super::command::command_text;
+use super::dockerfile::BuildContext;
 use super::hosts::{ComposeProject, published_inside, reached};
 use super::rows::ROWS;
-use super::variables::{References, command_text};
 
 /// Set the command of a service that is to run here; `false` if the compose file does not say what that is.
 pub(super) fn local_command(
+    project: &ComposeProject,
     files: &mut SourceFiles,
     fields: &mut Fields,
     process: &mut ImportedProcess,
 ) -> Result<bool, ImportError> {
-    let context = build_context(fields)?;
-    let given =
-        fields.get("command").or_else(|| fields.get("entrypoint")).map(|node| node.place.clone());
-    let found = match given {
-        Some(place) => {
-            let entrypoint = fields.take("entrypoint");
-            let command = fields.take("command");
-            command_text(entrypoint, command)?.map(|text| (text, place))
-        }
-        None => match &context {
-            Some((dir, file)) => dockerfile_command(files, dir, file)?,
-            None => None,
-        },
+    let build = BuildContext::of(fields)?;
+    let entrypoint = fields.take("entrypoint");
+    let command = fields.take("command");
+    let given = command.as_ref().or(entrypoint.as_ref()).map(|node| node.place.clone());
+    let file = match &build {
+        Some(build) if entrypoint.is_none() => build.read(files)?,
+        _ => None,
     };
+    let found = match (given, file) {
+        (Some(place), file) => {
+            // The entry point of the image stays in front of what compose says.
+            let before = file.map_or_else(Vec::new, |file| file.entrypoint);
+            let nodes = entrypoint.into_iter().chain(command);
+            command_text(before, nodes, &project.references)?.map(|text| (text, place))
+        }
+        (None, Some(file)) => file.command().map(|command| (command, file.place)),
+        (None, None) => None,
+    };
+    let found =
+        found.filter(|(command, _)| !command.trim_start_matches(['"', '\'', '[']).starts_with('-'));
     let Some((command, place)) = found else {
         let why = "neither the compose file nor a Dockerfile says what it runs, so it stays in its container";
         process.leave(&fields.place, "command", why);
         return Ok(false);
     };
     process.set("command", command, &place);
-    let context = context.map(|(dir, _)| dir);
-    working_dir(fields, context.as_deref(), process)?;
+    working_dir(fields, build.as_ref().map(|build| build.dir.as_str()), process)?;
     if let Some(extends) = fields.take("extends") {
         process.comments.push(format!("extends: taken over from there ({})", extends.place));
     }
@@ -48,59 +54,6 @@ pub(super) fn local_command(
         process.comments.push(format!("build: what it is built from runs here ({})", build.place));
     }
     Ok(true)
-}
-
-/// The directory that a service is built from, and its Dockerfile.
-fn build_context(fields: &Fields) -> Result<Option<(String, String)>, ImportError> {
-    let Some(node) = fields.get("build") else { return Ok(None) };
-    let (dir, file) = if let SourceValue::Text(dir) = &node.value {
-        (dir.clone(), None)
-    } else {
-        let mut build = Fields::of(node.clone(), "build")?;
-        let dir = build.text("context")?.map_or_else(|| ".".to_owned(), |text| text.value);
-        (dir, build.text("dockerfile")?.map(|text| text.value))
-    };
-    let file = file.unwrap_or_else(|| "Dockerfile".to_owned());
-    Ok(is_below(Path::new(&dir)).then_some((dir, file)))
-}
-
-/// The command that a Dockerfile ends with.
-fn dockerfile_command(
-    files: &mut SourceFiles,
-    dir: &str,
-    name: &str,
-) -> Result<Option<(String, SourcePlace)>, ImportError> {
-    let path = Path::new(dir).join(name);
-    let Some(path) = path.to_str().filter(|path| is_below(Path::new(path))) else {
-        return Ok(None);
-    };
-    let path = path.strip_prefix("./").unwrap_or(path);
-    let Some(file) = files.other(path)? else { return Ok(None) };
-    let (mut entrypoint, mut command): (Option<Vec<String>>, Option<Vec<String>>) = (None, None);
-    let mut place = SourcePlace::new(&file.name, 1);
-    let mut shell_line = None;
-    for (at, line) in file.text.lines().enumerate() {
-        let (word, rest) = line.trim().split_once(char::is_whitespace).unwrap_or((line, ""));
-        let to = match word.to_ascii_uppercase().as_str() {
-            "FROM" => {
-                (entrypoint, command, shell_line) = (None, None, None);
-                continue;
-            }
-            "CMD" => &mut command,
-            "ENTRYPOINT" => &mut entrypoint,
-            _ => continue,
-        };
-        place = SourcePlace::new(&file.name, at + 1);
-        match serde_json::from_str::<Vec<String>>(rest.trim()) {
-            Ok(words) => *to = Some(words),
-            Err(_) => shell_line = Some(rest.trim().to_owned()),
-        }
-    }
-    if let Some(line) = shell_line.filter(|line| !line.is_empty() && !line.ends_with('\\')) {
-        return Ok(Some((quoted(&line), place)));
-    }
-    let words: Vec<String> = entrypoint.into_iter().chain(command).flatten().collect();
-    Ok((!words.is_empty()).then(|| (values::of_words(&words), place)))
 }
 
 /// The directory that a command runs in: that of the compose file which the container sees at its working directory.
@@ -195,21 +148,50 @@ pub(super) fn local_settings(
         }
         process.set_env_files(Placed { value, place });
     }
-    let references = References { known: &project.known };
     for mut variable in fields.variables("environment")? {
         let Some(value) = variable.value.take() else { continue };
         let place = variable.place.clone();
         let value = reached(project, &variable.name, &value, &place, process);
-        let (value, has_references) = references.of(&value);
         variable.value = Some(value);
-        process.set_variable(variable, has_references);
+        project.references.set_variable(process, variable);
     }
-    if let Some(ports) = fields.take("ports") {
-        let inside = published_inside(&ports)?;
-        if !inside.is_empty() {
-            let why = "it listens on this machine as it does in its container, without a mapping";
-            process.leave(&ports.place, format!("ports: {}", inside.join(", ")), why);
+    listens(fields, process)
+}
+
+/// Tell a service that runs here to listen where it does in its container, if that is one port.
+fn listens(fields: &mut Fields, process: &mut ImportedProcess) -> Result<(), ImportError> {
+    let ports = fields.take("ports");
+    let exposed = fields.take("expose");
+    let mut inside = vec![];
+    for node in ports.iter().chain(&exposed) {
+        inside.extend(published_inside(node)?);
+    }
+    let targets: BTreeSet<&str> = inside.iter().map(|port| target(port)).collect();
+    let Some(node) = ports.or(exposed) else { return Ok(()) };
+    let only = targets.first().filter(|_| targets.len() == 1);
+    if let Some(port) = only.and_then(|port| port.parse::<NonZeroU16>().ok()) {
+        if !process.has("port") {
+            process.set("port", port.to_string(), &node.place);
+        }
+        let is_mapped = |port: &String| {
+            let mut parts = port.rsplit(':');
+            let inside = parts.next();
+            parts.next().is_some_and(|outside| Some(outside) != inside)
+        };
+        if !inside.iter().any(is_mapped) && process.has("port") {
+            process.comments.push(format!("ports: it listens on {port} here too ({})", node.place));
+            return Ok(());
         }
     }
+    if !inside.is_empty() {
+        let why = "it listens on this machine as it does in its container, without a mapping";
+        process.leave(&node.place, format!("ports: {}", inside.join(", ")), why);
+    }
     Ok(())
+}
+
+/// The port inside the container: what stands behind the last colon, without the protocol.
+fn target(port: &str) -> &str {
+    let port = port.split('/').next().unwrap_or_default();
+    port.rsplit(':').next().unwrap_or(port)
 }

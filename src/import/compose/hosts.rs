@@ -1,25 +1,27 @@
 //! Where a service that runs here finds the others.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::super::error::ImportError;
 use super::super::fields::Fields;
 use super::super::node::{SourceNode, SourcePlace, SourceValue};
 use super::super::process::ImportedProcess;
+use super::super::references::References;
 
 /// What all services need to know.
 pub(super) struct ComposeProject {
     /// `docker compose`, with the file if it has to be named.
     pub(super) client: String,
-    /// Variables that are set in `.env`.
-    pub(super) known: Vec<String>,
+    pub(super) references: References,
     /// How each service is reached from this machine.
-    pub(super) hosts: HashMap<String, ServiceHost>,
+    pub(super) hosts: BTreeMap<String, ServiceHost>,
 }
 
 /// Where what a service listens on is found from outside its container.
 pub(super) struct ServiceHost {
     pub(super) is_local: bool,
+    /// It runs only with one of its profiles.
+    pub(super) has_profile: bool,
     /// Its ports inside its container and on this machine.
     pub(super) published: Vec<(String, String)>,
 }
@@ -62,6 +64,9 @@ pub(super) fn published_inside(node: &SourceNode) -> Result<Vec<String>, ImportE
     texts.collect()
 }
 
+/// The ends of names of variables whose values are hosts.
+const HOSTS: [&str; 5] = ["HOST", "HOSTNAME", "ADDR", "ADDRESS", "HOSTS"];
+
 /// A value in which other services are reached from this machine.
 pub(super) fn reached(
     project: &ComposeProject,
@@ -73,6 +78,13 @@ pub(super) fn reached(
     let mut result = value.to_owned();
     for (name, host) in &project.hosts {
         let Some((before, after)) = split_at_host(&result, name) else { continue };
+        // `DB_CONNECTION: mysql` names no host, even if a service is called so.
+        let upper = variable.to_ascii_uppercase();
+        let is_word = before.is_empty() && after.is_empty();
+        if is_word && !HOSTS.iter().any(|end| upper.ends_with(end)) {
+            process.comments.push(format!("{variable}: not taken for the service {name}"));
+            continue;
+        }
         let digits = after
             .strip_prefix(':')
             .map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());

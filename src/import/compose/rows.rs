@@ -13,7 +13,10 @@ pub(in crate::import) const ROWS: &[Row] = &[
     Row("… `service_healthy`", "`\"ready\"`"),
     Row("… `service_completed_successfully`", "`\"completed\"`"),
     Row("… `restart: true`", "`{ condition = \"ready\", restart = true }`"),
-    Row("… `required: false`", "-"),
+    Row(
+        "… `required: false`",
+        "left out if it runs only with a profile; here a dependency is started",
+    ),
     Row(
         "`healthcheck.test`",
         "two keys: `ready = { exec = \"…\" }` until it is up, `live = { exec = \"…\" }` from then on",
@@ -41,7 +44,7 @@ pub(in crate::import) const ROWS: &[Row] = &[
     Row("`post_start`", "-"),
     Row("`profiles`", "`autostart = false` and `groups`"),
     Row("`scale`, `deploy.replicas`", "- (`tmo start -m web=2`, `tmo scale web=2`)"),
-    Row("`ports`, `expose`", "- (`port` sets the PORT of the process; nothing is forwarded)"),
+    Row("`ports`, `expose`", "`port`, if it is one; nothing is forwarded"),
     Row("`image`, `build`, `volumes`, `networks`, `secrets`, `configs`, `user`, limits", "-"),
     Row(
         "`container_name`, `hostname`, `labels`, `logging`, `platform`, `tty`, `stdin_open`, `init`",

@@ -1,33 +1,79 @@
-//! Variables in the values of a compose file: `$NAME`, `${NAME:-default}`, and `$$` for a dollar.
+//! Variables in values of compose and process-compose: `$NAME`, `${NAME:-default}`, and `$$` for a dollar.
 
-use super::super::error::ImportError;
-use super::super::node::{SourceNode, SourceValue};
-use super::super::toml_text::quoted;
-use super::super::values::of_words;
-use super::super::write::env_quoted;
+use std::collections::HashMap;
+
+use super::node::Variable;
+use super::process::ImportedProcess;
+use super::write::env_quoted;
 use crate::config::dotenv;
 use crate::model::shell;
 
-/// The names that a file of variables sets.
-pub(super) fn known_variables(text: &str) -> Vec<String> {
-    let parsed = dotenv::parse(text.as_bytes(), &|_| None).unwrap_or_default();
-    parsed.into_iter().filter_map(|(name, _)| name.into_string().ok()).collect()
+/// Replaces references to variables.
+#[derive(Default)]
+pub(super) struct References {
+    /// What `.env` sets, which tmo reads too.
+    known: HashMap<String, String>,
 }
 
-/// Replaces references to variables.
-pub(super) struct References<'a> {
-    /// Variables that `.env` sets, which tmo reads too.
-    pub(super) known: &'a [String],
-}
+/// How deep defaults may stand in defaults.
+const DEEPEST_DEFAULT: u8 = 8;
 
 /// A part of a value.
-enum Part<'a> {
+pub(super) enum Part<'a> {
     Text(&'a str),
     Dollar,
     Variable { name: &'a str, operator: &'a str, word: &'a str },
 }
 
-impl References<'_> {
+impl References {
+    /// Those of a project with this `.env`.
+    pub(super) fn new(env: &str) -> Self {
+        let parsed = dotenv::parse(env.as_bytes(), &|_| None).unwrap_or_default();
+        let pairs = parsed.into_iter().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        Self { known: pairs.collect() }
+    }
+
+    /// A value with all variables replaced by what is known now; others are empty, as they are for compose.
+    pub(super) fn value(&self, text: &str) -> String {
+        self.value_at(text, 0)
+    }
+
+    fn value_at(&self, text: &str, depth: u8) -> String {
+        let texts = parts(text).into_iter().map(|part| match part {
+            Part::Text(text) => text.to_owned(),
+            Part::Dollar => "$".to_owned(),
+            Part::Variable { name, operator, word } => {
+                let known = self.known.get(name);
+                let other = |word: &str| {
+                    if depth < DEEPEST_DEFAULT {
+                        self.value_at(word, depth + 1)
+                    } else {
+                        String::new()
+                    }
+                };
+                match (operator, known) {
+                    (":-" | "-", None) | (":+" | "+", Some(_)) => other(word),
+                    (":+" | "+", None) => String::new(),
+                    (":-", Some(known)) if known.is_empty() => other(word),
+                    (_, known) => known.cloned().unwrap_or_default(),
+                }
+            }
+        });
+        texts.collect::<Vec<_>>().concat()
+    }
+
+    /// Give a process a variable in which others may be named.
+    pub(super) fn set_variable(&self, process: &mut ImportedProcess, mut variable: Variable) {
+        let Some(value) = variable.value.take() else { return };
+        let (text, has_references) = self.of(&value);
+        // Only a number can be a port.
+        let is_port = variable.name == "PORT" && has_references;
+        variable.value = Some(if is_port { self.value(&value) } else { text });
+        process.set_variable(variable, has_references && !is_port);
+    }
+
     /// A value without references, or one for a file of variables with those that stay.
     pub(super) fn of(&self, value: &str) -> (String, bool) {
         let (plain, has_references) = self.resolved(value, 0, &|text| text.to_owned());
@@ -42,14 +88,13 @@ impl References<'_> {
     }
 
     fn resolved(&self, value: &str, depth: u8, plain: &dyn Fn(&str) -> String) -> (String, bool) {
-        const DEEPEST_DEFAULT: u8 = 8;
         let (mut text, mut has_references) = (String::new(), false);
         for part in parts(value) {
             match part {
                 Part::Text(part) => text.push_str(&plain(part)),
                 Part::Dollar => text.push_str(&plain("$")),
                 Part::Variable { name, operator, word } => {
-                    let is_known = self.known.iter().any(|known| known == name);
+                    let is_known = self.known.contains_key(name);
                     let word = match operator {
                         ":-" | "-" if !is_known => Some(word),
                         ":+" | "+" => Some(if is_known { word } else { "" }),
@@ -73,7 +118,7 @@ impl References<'_> {
     }
 }
 
-fn parts(mut rest: &str) -> Vec<Part<'_>> {
+pub(super) fn parts(mut rest: &str) -> Vec<Part<'_>> {
     let mut parts = vec![];
     // Once a brace is not closed, none behind it is.
     let mut closed = true;
@@ -132,37 +177,8 @@ fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// The command of an entry point and its arguments, as it is written here; `None` if there is none.
-///
-/// compose runs words without a shell but replaces variables in them first: here the shell does that, and nothing else.
-pub(super) fn command_text(
-    entrypoint: Option<SourceNode>,
-    command: Option<SourceNode>,
-) -> Result<Option<String>, ImportError> {
-    let mut words = vec![];
-    for node in entrypoint.into_iter().chain(command) {
-        let place = node.place.clone();
-        if let SourceValue::Text(line) = node.value {
-            let split = shell_words::split(&line);
-            words.extend(split.map_err(|_| place.error("a quote in this command is not closed"))?);
-        } else {
-            words.extend(node.texts("command")?);
-        }
-    }
-    if words.is_empty() {
-        return Ok(None);
-    }
-    let is_variable = |part: &Part<'_>| matches!(part, Part::Variable { .. });
-    if !words.iter().any(|word| parts(word).iter().any(is_variable)) {
-        let words: Vec<String> = words.iter().map(|word| word.replace("$$", "$")).collect();
-        return Ok(Some(of_words(&words)));
-    }
-    let words: Vec<String> = words.iter().map(|word| for_shell(word)).collect();
-    Ok(Some(quoted(&words.join(" "))))
-}
-
 /// A word in which the shell replaces variables and nothing else.
-fn for_shell(word: &str) -> String {
+pub(super) fn for_shell(word: &str) -> String {
     let texts = parts(word).into_iter().map(|part| match part {
         Part::Text(text) => shell::quoted(text),
         Part::Dollar => "'$'".to_owned(),
