@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use self::health::healthcheck;
 use self::here::{local_command, local_settings};
 use self::hosts::{ComposeProject, ServiceHost, published};
-use self::merge::{extended, merged};
+use self::merge::{dir_of, extended, joined, merged, rebased};
 pub(super) use self::rows::ROWS;
 use super::error::ImportError;
 use super::fields::{Fields, Placed, is_true};
@@ -57,7 +57,7 @@ pub(super) fn read(
     imported.default_to("on_exit", "\"ignore\"");
     imported.default_to("stop", "{ signal = \"TERM\", timeout = \"10s\" }");
     for (_, node) in &mut services {
-        resolve(node, &project.references);
+        project.references.resolve(node);
     }
     let mut read = vec![];
     for (name, node) in services {
@@ -111,16 +111,8 @@ fn services(files: &mut SourceFiles) -> Result<(SourceTable, Fields), ImportErro
         top.take(key);
     }
     let mut services = vec![];
-    if let Some(included) = top.take("include") {
-        for path in included_paths(included)? {
-            let Some(file) = files.other(&path.value)? else {
-                return Err(path.place.error(format!("{} does not exist", path.value)));
-            };
-            let mut included = Fields::of(yaml(&file.text, &file.name)?, "")?;
-            if let Some(node) = included.take("services") {
-                services.extend(node.table("services")?);
-            }
-        }
+    if let Some(node) = top.take("include") {
+        include(files, node, "", &mut services, 0)?;
     }
     if let Some(node) = top.take("services") {
         services.extend(node.table("services")?);
@@ -148,26 +140,6 @@ fn services(files: &mut SourceFiles) -> Result<(SourceTable, Fields), ImportErro
     Ok((resolved.collect::<Result<_, ImportError>>()?, top))
 }
 
-/// Replace the variables in a service, except where they can stay variables: in its environment and its commands.
-fn resolve(node: &mut SourceNode, references: &References) {
-    const STAY: [&str; 4] = ["environment", "command", "entrypoint", "test"];
-    match &mut node.value {
-        SourceValue::Null => {}
-        SourceValue::Text(text) => *text = references.value(text),
-        SourceValue::List(items) => {
-            for item in items {
-                resolve(item, references);
-            }
-        }
-        SourceValue::Table(entries) => {
-            let others = entries.iter_mut().filter(|(key, _)| !STAY.contains(&&**key));
-            for (_, node) in others {
-                resolve(node, references);
-            }
-        }
-    }
-}
-
 /// The files that `docker compose` lays over this one.
 fn overrides(name: &str) -> Vec<String> {
     if !USUAL.contains(&name) {
@@ -177,24 +149,59 @@ fn overrides(name: &str) -> Vec<String> {
     ["yml", "yaml"].map(|ending| format!("{stem}.override.{ending}")).to_vec()
 }
 
-fn included_paths(node: SourceNode) -> Result<Vec<Placed<String>>, ImportError> {
+/// Read the services of included files, whose paths are relative to this directory.
+fn include(
+    files: &mut SourceFiles,
+    node: SourceNode,
+    dir: &str,
+    services: &mut SourceTable,
+    depth: u8,
+) -> Result<(), ImportError> {
+    const DEEPEST_INCLUDE: u8 = 8;
+    if depth > DEEPEST_INCLUDE {
+        return Err(node.place.error("these files include each other"));
+    }
     let items = match node.value {
         SourceValue::List(items) => items,
         _ => vec![node],
     };
-    let mut paths = vec![];
     for item in items {
         let place = item.place.clone();
-        let texts = match item.value {
-            SourceValue::Table(_) => {
-                Fields::of(item, "include")?.texts("path")?.map(|paths| paths.value)
-            }
-            _ => Some(item.texts("include")?),
+        let (paths, project) = if let SourceValue::Table(_) = item.value {
+            let mut fields = Fields::of(item, "include")?;
+            let paths = fields.texts("path")?.map_or_else(Vec::new, |paths| paths.value);
+            (paths, fields.text("project_directory")?.map(|dir| dir.value))
+        } else {
+            (item.texts("include")?, None)
         };
-        let named = texts.into_iter().flatten();
-        paths.extend(named.map(|value| Placed { value, place: place.clone() }));
+        // Several paths are files that lie over each other.
+        let mut whole: Option<SourceNode> = None;
+        for path in &paths {
+            let path = joined(dir, path);
+            let Some(file) = files.other(&path)? else {
+                return Err(place.error(format!("{path} does not exist")));
+            };
+            let node = yaml(&file.text, &file.name)?;
+            whole = Some(match whole {
+                Some(base) => merged(base, node),
+                None => node,
+            });
+        }
+        let (Some(node), Some(first)) = (whole, paths.first()) else { continue };
+        let first = joined(dir, first);
+        let dir =
+            project.map_or_else(|| dir_of(&first).to_owned(), |project| joined(dir, &project));
+        let mut top = Fields::of(node, "")?;
+        if let Some(node) = top.take("include") {
+            include(files, node, &dir, services, depth + 1)?;
+        }
+        let Some(node) = top.take("services") else { continue };
+        for (name, mut node) in node.table("services")? {
+            rebased(&mut node, &dir);
+            services.push((name, node));
+        }
     }
-    Ok(paths)
+    Ok(())
 }
 
 /// Whether a service is to run here.
@@ -237,6 +244,9 @@ fn service(
     let grace = grace.map(|grace| grace.value);
     let stop = if is_local {
         let signal = fields.read("stop_signal", process, values::signal)?;
+        if let Some(signal) = &signal {
+            process.comments.push(format!("stop_signal: in `stop` ({})", signal.place));
+        }
         StopSettings {
             command: None,
             signal: signal.map(|signal| signal.value),

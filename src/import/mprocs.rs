@@ -45,9 +45,10 @@ pub(super) const ROWS: &[Row] = &[
 
 pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
     let source = files.main()?;
-    let mut top = Fields::of(yaml(&source.text, &source.name)?, "")?;
+    let mut top = Fields::of(selected(yaml(&source.text, &source.name)?), "")?;
     let mut imported = Imported::default();
     imported.default_to("on_exit", "\"ignore\"");
+    imported.default_to("stop", "{ signal = \"TERM\" }");
     let procs = top.take("procs").ok_or_else(|| ImportError::Empty {
         file: source.name.to_string(),
         why: "it has no `procs`".to_owned(),
@@ -67,6 +68,27 @@ pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
     }
     top.leave(ROWS, &mut imported.left);
     Ok(imported)
+}
+
+/// A tree in which the values for this system take the place of `{$select: os, linux: …, $else: …}`.
+fn selected(node: SourceNode) -> SourceNode {
+    let SourceNode { place, value } = node;
+    let value = match value {
+        SourceValue::Table(mut entries) if entries.iter().any(|(key, _)| key == "$select") => {
+            let named = |name: &str| entries.iter().position(|(key, _)| key == name);
+            let chosen = named(std::env::consts::OS).or_else(|| named("$else"));
+            return match chosen {
+                Some(at) => selected(entries.swap_remove(at).1),
+                None => SourceNode { place, value: SourceValue::Null },
+            };
+        }
+        SourceValue::Table(entries) => SourceValue::Table(
+            entries.into_iter().map(|(key, node)| (key, selected(node))).collect(),
+        ),
+        SourceValue::List(items) => SourceValue::List(items.into_iter().map(selected).collect()),
+        other => other,
+    };
+    SourceNode { place, value }
 }
 
 fn read_process(mut fields: Fields, process: &mut ImportedProcess) -> Result<(), ImportError> {
@@ -95,12 +117,13 @@ fn read_process(mut fields: Fields, process: &mut ImportedProcess) -> Result<(),
         process.set_text("restart", "always", &on.place);
     }
     if let Some(needs) = fields.texts("deps")? {
+        let place = needs.place.clone();
         let needs: Vec<_> = needs
             .value
             .iter()
             .map(|name| (super::process::process_name(name), "started"))
             .collect();
-        process.set("depends_on", values::depends_on(&needs), &fields.place);
+        process.set("depends_on", values::depends_on(&needs), &place);
     }
     if let Some(SourceNode { value: SourceValue::Table(variables), place }) = fields.take("env") {
         for (name, node) in variables {

@@ -49,6 +49,10 @@ pub(super) enum SourceValue {
     Text(String),
     List(Vec<SourceNode>),
     Table(SourceTable),
+    /// `!reset` of compose: what another file says is taken away.
+    Reset,
+    /// `!override` of compose: what another file says is replaced as a whole.
+    Override(Box<SourceNode>),
 }
 
 /// Keys in the order of the file.
@@ -58,10 +62,11 @@ impl SourceNode {
     /// The error that something else was expected here.
     pub(super) fn unlike(&self, what: &str, expected: &str) -> ImportError {
         let found = match &self.value {
-            SourceValue::Null => "nothing".to_owned(),
+            SourceValue::Null | SourceValue::Reset => "nothing".to_owned(),
             SourceValue::Text(text) => format!("`{}`", text.escape_debug()),
             SourceValue::List(_) => "a list".to_owned(),
             SourceValue::Table(_) => "a table".to_owned(),
+            SourceValue::Override(_) => "a value for another file".to_owned(),
         };
         self.place.error(format!("`{what}` is {found}; {expected} is expected"))
     }
@@ -80,7 +85,7 @@ impl SourceNode {
             SourceValue::Null => Ok(vec![]),
             SourceValue::Text(text) => Ok(vec![text]),
             SourceValue::List(items) => items.into_iter().map(|item| item.text(what)).collect(),
-            SourceValue::Table(_) => Err(self.unlike(what, "a text or a list")),
+            _ => Err(self.unlike(what, "a text or a list")),
         }
     }
 
@@ -124,7 +129,8 @@ impl SourceNode {
     /// Whether a text in it names this variable.
     pub(super) fn names_variable(&self, name: &str) -> bool {
         match &self.value {
-            SourceValue::Null => false,
+            SourceValue::Null | SourceValue::Reset => false,
+            SourceValue::Override(node) => node.names_variable(name),
             SourceValue::Text(text) => {
                 [format!("${name}"), format!("${{{name}")].iter().any(|named| text.contains(named))
             }
@@ -138,7 +144,8 @@ impl SourceNode {
     /// How many values it counts as.
     pub(super) fn size(&self) -> usize {
         1 + match &self.value {
-            SourceValue::Null => 0,
+            SourceValue::Null | SourceValue::Reset => 0,
+            SourceValue::Override(node) => node.size(),
             SourceValue::Text(text) => text.len() / TEXT_OF_NODE,
             SourceValue::List(items) => items.iter().map(Self::size).sum(),
             SourceValue::Table(entries) => entries.iter().map(|(_, node)| node.size()).sum(),
@@ -213,7 +220,7 @@ impl<'a> YamlReader<'a> {
         if depth > DEEPEST_NODE {
             return Err(self.place(span.start.line()).error("this is nested too deeply"));
         }
-        let (anchor, value) = match event {
+        let (anchor, value, tag) = match event {
             Event::Alias(anchor) => {
                 let place = self.place(span.start.line());
                 let Some(node) = self.anchors.get(&anchor).cloned() else {
@@ -222,12 +229,24 @@ impl<'a> YamlReader<'a> {
                 self.count(span, node.size())?;
                 return Ok(SourceNode { place, ..node });
             }
-            Event::Scalar(text, style, anchor, _) => (anchor, scalar(&text, style)),
-            Event::SequenceStart(anchor, _) => (anchor, SourceValue::List(self.list(depth)?)),
-            Event::MappingStart(anchor, _) => (anchor, SourceValue::Table(self.table(depth)?)),
-            _ => (0, SourceValue::Null),
+            Event::Scalar(text, style, anchor, tag) => (anchor, scalar(&text, style), tag),
+            Event::SequenceStart(anchor, tag) => {
+                (anchor, SourceValue::List(self.list(depth)?), tag)
+            }
+            Event::MappingStart(anchor, tag) => {
+                (anchor, SourceValue::Table(self.table(depth)?), tag)
+            }
+            _ => (0, SourceValue::Null, None),
         };
         let node = self.node(span, value);
+        let node = match tag.as_ref().map(|tag| tag.suffix.as_str()) {
+            Some("reset") => SourceNode { value: SourceValue::Reset, ..node },
+            Some("override") => {
+                let place = node.place.clone();
+                SourceNode { place, value: SourceValue::Override(Box::new(node)) }
+            }
+            _ => node,
+        };
         if anchor > 0 {
             self.count(span, node.size())?;
             self.anchors.insert(anchor, node.clone());

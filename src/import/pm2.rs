@@ -4,7 +4,7 @@ use super::error::ImportError;
 use super::fields::{Fields, Placed};
 use super::files::SourceFiles;
 use super::format::SourceFormat;
-use super::node::{SourceNode, SourceValue, yaml};
+use super::node::{SourceNode, SourceValue, Variable, yaml};
 use super::process::{Imported, ImportedProcess, process_name};
 use super::rows::Row;
 use super::toml_text::{list, quoted};
@@ -75,14 +75,19 @@ pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
     let apps = if let SourceValue::List(apps) = node.value {
         apps
     } else {
-        let mut top = Fields::of(node, "")?;
-        let apps = match top.take("apps") {
-            Some(SourceNode { value: SourceValue::List(apps), .. }) => apps,
-            Some(app) => vec![app],
-            None => vec![],
-        };
-        top.leave(ROWS, &mut imported.left);
-        apps
+        let mut top = Fields::of(node.clone(), "")?;
+        match top.take("apps") {
+            // A file may be one app.
+            None if top.has("script") => vec![node],
+            apps => {
+                top.leave(ROWS, &mut imported.left);
+                match apps {
+                    Some(SourceNode { value: SourceValue::List(apps), .. }) => apps,
+                    Some(app) => vec![app],
+                    None => vec![],
+                }
+            }
+        }
     };
     if apps.is_empty() {
         let why = "it has no `apps`".to_owned();
@@ -113,8 +118,17 @@ fn read_app(
     if let Some(dir) = fields.text("cwd")? {
         process.set_text("cwd", &dir.value, &dir.place);
     }
-    for variable in fields.variables("env")? {
-        process.set_variable(variable, false);
+    if let Some(node) = fields.take("env") {
+        for (name, node) in node.table("env")? {
+            let place = node.place.clone();
+            match node.value {
+                SourceValue::Text(value) => {
+                    process.set_variable(Variable { name, value: Some(value), place }, false);
+                }
+                SourceValue::Null => {}
+                _ => process.leave(&place, format!("env.{name}"), "a variable is a text here"),
+            }
+        }
     }
     if let Some(group) = fields.text("namespace")? {
         process.set("groups", list([process_name(&group.value)]), &group.place);

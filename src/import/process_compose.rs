@@ -3,9 +3,9 @@
 use super::error::ImportError;
 use super::fields::{Fields, is_true};
 use super::files::SourceFiles;
-use super::node::yaml;
+use super::node::{SourcePlace, yaml};
 use super::probe::{self, ImportedProbe};
-use super::process::{Imported, ImportedProcess, process_name};
+use super::process::{Imported, ImportedProcess, LeftOut, process_name};
 use super::references::References;
 use super::rows::Row;
 use super::toml_text::{list, quoted, table};
@@ -64,6 +64,7 @@ pub(super) const ROWS: &[Row] = &[
         "- (output always goes to a terminal; `stdin = \"null\"` for a process that must not read from it)",
     ),
     Row("`log_level`, `log_length`, `log_configuration`, `is_strict`", "-"),
+    Row("`schedule`, `is_foreground`", "- (`autostart = false`)"),
     Row("`vars`, `is_template_disabled`, `disable_ansi_colors`", "-"),
 ];
 
@@ -75,6 +76,13 @@ pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
     imported.default_to("stop", "{ signal = \"TERM\", timeout = \"10s\" }");
     top.take("version");
     let shell = top.fields("shell")?;
+    for over in ["process-compose.override.yaml", "process-compose.override.yml"] {
+        if files.exists(over) {
+            let place = SourcePlace::new(&source.name, 1);
+            let why = "it lies over this file, and is not read".to_owned();
+            imported.left.push(LeftOut { place, what: over.to_owned(), why });
+        }
+    }
     let env = files.other(".env")?.map_or_else(String::new, |file| file.text);
     let references = References::new(&env);
     for variable in top.variables("environment")? {
@@ -85,7 +93,8 @@ pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
         file: source.name.to_string(),
         why: "it has no `processes`".to_owned(),
     };
-    for (name, node) in processes.ok_or_else(none)?.table("processes")? {
+    for (name, mut node) in processes.ok_or_else(none)?.table("processes")? {
+        references.resolve(&mut node);
         let fields = Fields::of(node, "")?;
         let mut process = ImportedProcess::new(&name, fields.place.clone());
         read_process(fields, &references, &mut process)?;
@@ -150,6 +159,13 @@ fn read_process(
         && is_true(&text.value)
     {
         process.set("autostart", "false".to_owned(), &text.place);
+    }
+    for key in ["schedule", "is_foreground"] {
+        // What runs at certain times or in front of its user is not to start with the others.
+        if let Some(node) = fields.get(key) {
+            let place = node.place.clone();
+            process.set("autostart", "false".to_owned(), &place);
+        }
     }
     if let Some(texts) = fields.texts("env_file")? {
         process.set_env_files(texts);
@@ -271,6 +287,10 @@ fn read_probe(
         let path = text("path", "/")?;
         let slash = if path.starts_with('/') { "" } else { "/" };
         let url = format!("{scheme}://{host}:{port}{slash}{path}");
+        if url.contains("{{") {
+            process.leave(&http.place, http.path("http_get"), "a template is not filled in");
+            return Ok(probe);
+        }
         probe.check = Some(if scheme == "https" {
             ("exec", quoted(&format!("curl -fsSo /dev/null {}", shell::quoted(&url))))
         } else {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::node::Variable;
+use super::node::{SourceNode, SourceValue, Variable};
 use super::process::ImportedProcess;
 use super::write::env_quoted;
 use crate::config::dotenv;
@@ -35,7 +35,7 @@ impl References {
         Self { known: pairs.collect() }
     }
 
-    /// A value with all variables replaced by what is known now; others are empty, as they are for compose.
+    /// A value with the variables replaced that `.env` or a default gives; others stay.
     pub(super) fn value(&self, text: &str) -> String {
         self.value_at(text, 0)
     }
@@ -57,11 +57,33 @@ impl References {
                     (":-" | "-", None) | (":+" | "+", Some(_)) => other(word),
                     (":+" | "+", None) => String::new(),
                     (":-", Some(known)) if known.is_empty() => other(word),
-                    (_, known) => known.cloned().unwrap_or_default(),
+                    (_, Some(known)) => known.clone(),
+                    // Who reads the result sees what is missing.
+                    (_, None) => format!("${{{name}}}"),
                 }
             }
         });
         texts.collect::<Vec<_>>().concat()
+    }
+
+    /// Replace the variables in a tree, except where they can stay variables: in environments and commands.
+    pub(super) fn resolve(&self, node: &mut SourceNode) {
+        const STAY: [&str; 4] = ["environment", "command", "entrypoint", "test"];
+        match &mut node.value {
+            SourceValue::Null | SourceValue::Reset => {}
+            SourceValue::Override(node) => self.resolve(node),
+            SourceValue::Text(text) => *text = self.value(text),
+            SourceValue::List(items) => {
+                for item in items {
+                    self.resolve(item);
+                }
+            }
+            SourceValue::Table(entries) => {
+                for (_, node) in entries.iter_mut().filter(|(key, _)| !STAY.contains(&&**key)) {
+                    self.resolve(node);
+                }
+            }
+        }
     }
 
     /// Give a process a variable in which others may be named.

@@ -316,16 +316,13 @@ fn environment(
         let after = after.trim_start();
         let quote = after.chars().next().filter(|c| ['"', '\''].contains(c));
         let (value, more) = if let Some(quote) = quote {
-            let inside = &after[1..];
-            let Some((value, more)) = inside.split_once(quote) else {
-                return Err(place.error("a quote in `environment` is not closed"));
-            };
-            (value, more)
+            let unclosed = || place.error("a quote in `environment` is not closed");
+            in_quotes(&after[1..], quote).ok_or_else(unclosed)?
         } else {
             let end = after.find(',').unwrap_or(after.len());
-            (after[..end].trim(), &after[end..])
+            (after[..end].trim().to_owned(), &after[end..])
         };
-        let parts = expanded(value, program);
+        let parts = expanded(&value, program);
         let has_references = parts.iter().any(|part| matches!(part, Part::Variable(_)));
         let value = if has_references { for_variables(&parts) } else { plain(&parts) };
         let name = name.trim().trim_start_matches(',').trim().to_owned();
@@ -334,4 +331,19 @@ fn environment(
         rest = more.trim_start().trim_start_matches(',').trim_start();
     }
     Ok(())
+}
+
+/// What stands before the quote that closes a value, and the rest. A backslash in double quotes takes the next one as it
+/// is.
+fn in_quotes(text: &str, quote: char) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            c if c == quote => return Some((value, &text[at + c.len_utf8()..])),
+            '\\' if quote == '"' => value.extend(chars.next().map(|(_, c)| c)),
+            c => value.push(c),
+        }
+    }
+    None
 }

@@ -19,14 +19,18 @@ pub(super) fn healthcheck(
     process: &mut ImportedProcess,
 ) -> Result<(), ImportError> {
     let place = fields.place.clone();
+    let none = format!("healthcheck: disabled ({place})");
     if fields.is_on("disable")? {
-        process.comments.push(format!("healthcheck: disabled ({place})"));
+        process.comments.push(none);
         return Ok(());
     }
     let command = match fields.take("test") {
         None => None,
         Some(node) => match &node.value {
-            SourceValue::Text(line) if line == "NONE" => return Ok(()),
+            SourceValue::Text(line) if line == "NONE" => {
+                process.comments.push(none);
+                return Ok(());
+            }
             SourceValue::Text(line) => Some(in_shell(line, exec)),
             _ => {
                 let words = node.texts("healthcheck.test")?;
@@ -39,7 +43,10 @@ pub(super) fn healthcheck(
                         let line = words.collect::<Vec<_>>().join(" ");
                         Some(exec.map_or_else(|| line.clone(), |exec| format!("{exec} {line}")))
                     }
-                    Some(_) | None => return Ok(()),
+                    Some(_) | None => {
+                        process.comments.push(none);
+                        return Ok(());
+                    }
                 }
             }
         },

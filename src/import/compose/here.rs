@@ -11,6 +11,7 @@ use super::super::process::ImportedProcess;
 use super::command::command_text;
 use super::dockerfile::BuildContext;
 use super::hosts::{ComposeProject, published_inside, reached};
+use super::merge::joined;
 use super::rows::ROWS;
 
 /// Set the command of a service that is to run here; `false` if the compose file does not say what that is.
@@ -24,6 +25,10 @@ pub(super) fn local_command(
     let entrypoint = fields.take("entrypoint");
     let command = fields.take("command");
     let given = command.as_ref().or(entrypoint.as_ref()).map(|node| node.place.clone());
+    if let (Some(entrypoint), Some(_)) = (&entrypoint, &command) {
+        let text = format!("entrypoint: in front of its command ({})", entrypoint.place);
+        process.comments.push(text);
+    }
     let file = match &build {
         Some(build) if entrypoint.is_none() => build.read(files)?,
         _ => None,
@@ -68,11 +73,13 @@ fn working_dir(
     let dir = match &inside {
         None => usual,
         Some(inside) => {
-            let mounted = mounts.iter().find_map(|(host, target)| {
-                let rest = inside.value.strip_prefix(target.as_str())?.trim_start_matches('/');
-                let host = host.trim_start_matches("./").trim_end_matches('/');
-                Some(if rest.is_empty() { host.to_owned() } else { format!("{host}/{rest}") })
+            let below = mounts.iter().filter_map(|(host, target)| {
+                let rest = inside.value.strip_prefix(target.trim_end_matches('/'))?;
+                let is_below = rest.is_empty() || rest.starts_with('/');
+                is_below.then(|| (target.len(), joined(host, rest.trim_start_matches('/'))))
             });
+            // The deepest mount is the one that the container sees.
+            let mounted = below.max_by_key(|(depth, _)| *depth).map(|(_, dir)| dir);
             if mounted.is_none() {
                 process.leave(
                     &inside.place,

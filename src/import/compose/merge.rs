@@ -35,16 +35,119 @@ pub(super) fn merged(base: SourceNode, over: SourceNode) -> SourceNode {
 
 fn tables(mut base: SourceTable, over: SourceTable) -> SourceTable {
     for (key, node) in over {
-        match base.iter().position(|(name, _)| *name == key) {
+        let at = base.iter().position(|(name, _)| *name == key);
+        let node = match (at, node) {
+            (Some(at), SourceNode { value: SourceValue::Reset, .. }) => {
+                base.remove(at);
+                continue;
+            }
+            (None, SourceNode { value: SourceValue::Reset, .. }) => continue,
+            (Some(at), SourceNode { value: SourceValue::Override(node), .. }) => {
+                base[at].1 = *node;
+                continue;
+            }
+            (None, SourceNode { value: SourceValue::Override(node), .. }) => *node,
+            (_, node) => node,
+        };
+        match at {
             None => base.push((key, node)),
             Some(at) if WHOLE.contains(&key.as_str()) => base[at].1 = node,
             Some(at) => {
-                let old = base.remove(at).1;
-                base.insert(at, (key, merged(old, node)));
+                let old = whole_form(&key, base.remove(at).1);
+                base.insert(at, (key.clone(), merged(old, whole_form(&key, node))));
             }
         }
     }
     base
+}
+
+/// A value whose short form stands for a longer one, in that form.
+fn whole_form(key: &str, node: SourceNode) -> SourceNode {
+    let SourceNode { place, value } = node;
+    let value = match (key, value) {
+        ("build", SourceValue::Text(dir)) => {
+            let dir = SourceNode { place: place.clone(), value: SourceValue::Text(dir) };
+            SourceValue::Table(vec![("context".to_owned(), dir)])
+        }
+        ("env_file", SourceValue::Text(file)) => SourceValue::List(vec![SourceNode {
+            place: place.clone(),
+            value: SourceValue::Text(file),
+        }]),
+        (_, value) => value,
+    };
+    SourceNode { place, value }
+}
+
+/// A service from a file in another directory, whose paths lead there.
+pub(super) fn rebased(node: &mut SourceNode, dir: &str) {
+    let SourceValue::Table(service) = &mut node.value else { return };
+    if dir.is_empty() {
+        return;
+    }
+    let text = |node: &mut SourceNode| {
+        if let SourceValue::Text(path) = &mut node.value {
+            *path = joined(dir, path);
+        }
+    };
+    let key = |node: &mut SourceNode, key: &str| {
+        if let SourceValue::Table(entries) = &mut node.value {
+            entries.iter_mut().filter(|(name, _)| name == key).for_each(|(_, node)| text(node));
+        }
+    };
+    for (name, node) in service {
+        match name.as_str() {
+            "build" => {
+                text(node);
+                key(node, "context");
+            }
+            "extends" => key(node, "file"),
+            "env_file" => {
+                text(node);
+                if let SourceValue::List(items) = &mut node.value {
+                    for item in items {
+                        text(item);
+                        key(item, "path");
+                    }
+                }
+            }
+            "volumes" => {
+                let SourceValue::List(items) = &mut node.value else { continue };
+                for item in items {
+                    match &mut item.value {
+                        SourceValue::Text(volume) if volume.starts_with('.') => {
+                            *volume = format!("./{}", joined(dir, volume));
+                        }
+                        SourceValue::Table(_) => key(item, "source"),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A path that is relative to a directory, relative to where that directory is.
+pub(super) fn joined(dir: &str, path: &str) -> String {
+    if path.starts_with(['/', '~', '$']) || path.contains("://") {
+        return path.to_owned();
+    }
+    let mut parts: Vec<&str> = vec![];
+    for part in dir.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    if parts.is_empty() { ".".to_owned() } else { parts.join("/") }
+}
+
+/// The directory of a file.
+pub(super) fn dir_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(dir, _)| dir)
 }
 
 /// A list of `NAME=VALUE` as a table.
@@ -90,15 +193,19 @@ pub(super) fn extended(
     let services = match file {
         None => services,
         Some(file) => {
-            let path = file.value.strip_prefix("./").unwrap_or(&file.value);
-            let Some(found) = files.other(path)? else {
+            let path = joined("", &file.value);
+            let Some(found) = files.other(&path)? else {
                 return Err(file.place.error(format!("{} does not exist", file.value)));
             };
             let mut top = Fields::of(yaml(&found.text, &found.name)?, "")?;
-            other = match top.take("services") {
+            let mut table = match top.take("services") {
                 Some(node) => node.table("services")?,
                 None => vec![],
             };
+            for (_, node) in &mut table {
+                rebased(node, dir_of(&path));
+            }
+            other = table;
             &other
         }
     };

@@ -107,6 +107,8 @@ processes:
     is_elevated: true
     is_tty: true
     is_template_disabled: true
+    schedule: {cron: "0 0 * * *"}
+    is_foreground: true
     disable_ansi_colors: true
   other:
     entrypoint: ["sh", "-c", "--flag"]

@@ -1,0 +1,6 @@
+const http = require('http');
+const port = Number(process.env.PORT || 18561);
+const { CURRENCY, RATE_URL, VAT, INVOICE_FORMAT, REGEX } = process.env;
+http.createServer((request, response) => {
+  response.end(JSON.stringify({ service: 'billing', ok: true, CURRENCY, RATE_URL, VAT, INVOICE_FORMAT, REGEX }));
+}).listen(port, () => console.log('billing on', port));

@@ -1,0 +1,1 @@
+module.exports = (...words) => console.log(new Date().toISOString(), ...words);

@@ -1,0 +1,2 @@
+console.log('watching', process.argv.slice(2));
+setInterval(() => {}, 1000);
