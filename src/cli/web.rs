@@ -4,39 +4,31 @@ mod background;
 mod open;
 mod people;
 mod server;
+mod serving;
 
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, IsTerminal as _};
-use std::net::IpAddr;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::signal::unix::SignalKind;
-use tokio::time::{sleep, timeout};
-
 use self::open::How;
-use super::args::WebArgs;
-use super::error::CliError;
+use self::serving::{
+    Browser, Listen, doors, greet, guardian_here, interrupted, lines, own_path, running, sockets_of,
+};
+use crate::cli::args::WebArgs;
+use crate::cli::error::CliError;
 use crate::cli::reach::instance::{Instance, Server};
-use crate::cli::runtime::SignalSet;
 use crate::cli::{output, runtime};
+use crate::config::Env;
 use crate::config::dirs::instance_id;
 use crate::config::load::Context;
-use crate::config::{Env, OwnPath};
 use crate::model::request::ProcessState;
 use crate::model::units::span;
 use crate::run::registry::{self, KnownRun};
-use crate::sys::{tcp_holders, tcp_sockets};
-use crate::web::Ending;
-use crate::web::access::Access;
+use crate::sys::tcp_holders;
 use crate::web::door::{self, NoAnswer, ServerScope, Share};
-use crate::web::guardian::Guardian;
-use crate::web::listen::{self, Listening, USUAL_PORT};
 pub(super) use background::{BACKGROUND, serve_in_background, start_in_background};
 pub(super) use server::server;
-
-/// How long a starting server may take to answer.
-const START: Duration = Duration::from_secs(10);
 
 /// Serve, or print a link to the running server.
 pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
@@ -205,71 +197,6 @@ fn only(args: &WebArgs) -> Result<Option<Instance>, CliError> {
     }
 }
 
-/// The caller's own `PATH`, without what belongs to a project.
-fn own_path(context: &Context, only: Option<&Instance>) -> OwnPath {
-    let above = crate::config::lookup::project_above(&context.start_dir, &context.env);
-    let named = only.map(|instance| instance.context.start_dir.clone());
-    let dirs: Vec<_> =
-        [Some(context.start_dir.clone()), above, named].into_iter().flatten().collect();
-    OwnPath::of(&context.env, dirs.iter().map(PathBuf::as_path))
-}
-
-/// How links are opened.
-struct Browser {
-    how: Option<How>,
-    own: OwnPath,
-    dir: PathBuf,
-    /// The run that they lead to.
-    run: Option<String>,
-    /// Whether anybody may use them.
-    is_shared: bool,
-}
-
-impl Browser {
-    /// The addresses of a link, which lead to the run.
-    fn lead(&self, link: &str) -> String {
-        let Some(run) = &self.run else { return link.to_owned() };
-        let addresses: Vec<_> = link.split(' ').map(|one| format!("{one}/r/{run}")).collect();
-        addresses.join(" ")
-    }
-
-    async fn open(&self, link: &str) {
-        if let Some(how) = self.how {
-            // The first address is the local one.
-            let link = link.split(' ').next().unwrap_or(link);
-            open::open(link, self.is_shared, how, &self.own, &self.dir).await;
-        }
-    }
-}
-
-/// Where a server listens.
-#[derive(Debug, Clone, Copy)]
-struct Listen {
-    host: Option<IpAddr>,
-    port: Option<u16>,
-}
-
-/// The guardian of a new server.
-fn guardian((place, access): (Listen, Access), dir: &Path) -> Result<Guardian, CliError> {
-    let listening = listen(place.host, place.port)?;
-    let guardian = Guardian::new(listening, access, dir.to_owned());
-    guardian.map_err(CliError::io("can't start the web server"))
-}
-
-/// The guardian of a server in the foreground. It prints the port if that is not the default.
-fn guardian_here(place: Listen, access: Access, dir: &Path) -> Result<Guardian, CliError> {
-    let port = place.port;
-    let guardian = guardian((place, access), dir)?;
-    if port.is_none() && guardian.port() != USUAL_PORT {
-        output::print(&format!(
-            "port {USUAL_PORT} is taken{}; using {}\n",
-            holder(USUAL_PORT),
-            guardian.port()
-        ))?;
-    }
-    Ok(guardian)
-}
-
 /// End the server with this port, or all servers of this user.
 async fn stop(dir: &Path, port: Option<u16>) -> Result<u8, CliError> {
     let (mut any_ends, mut failed) = (false, None);
@@ -290,20 +217,11 @@ async fn stop(dir: &Path, port: Option<u16>) -> Result<u8, CliError> {
     }
 }
 
-/// The sockets of the server with this port, or of all servers of this user.
-fn doors(dir: &Path, port: Option<u16>) -> impl Iterator<Item = (u16, PathBuf)> {
-    door::all(dir).into_iter().filter(move |(at, _)| port.is_none_or(|port| port == *at))
-}
-
 /// The error if a server does not answer.
 pub(super) fn silent(port: u16) -> CliError {
     let holders = tcp_holders(&sockets_of(port));
     let end = holders.first().map_or_else(String::new, |p| format!("; `kill {}` ends it", p.pid));
     CliError::Other(format!("the web server at port {port} does not answer{end}"))
-}
-
-fn sockets_of(port: u16) -> Vec<u64> {
-    tcp_sockets(port).into_iter().map(|(_, socket)| socket).collect()
 }
 
 /// The permissions of a shared link.
@@ -330,106 +248,8 @@ fn shared(args: &WebArgs, only: Option<&Instance>) -> Result<Share, CliError> {
     Ok(Share { run: state.run, names: names.collect(), seconds: args.time.as_secs() })
 }
 
-/// A running server.
-struct Running {
-    port: u16,
-    /// Its socket.
-    door: PathBuf,
-    /// A new link to it.
-    link: String,
-}
-
-/// A running server, at this port or any, that can give one of these links; the first ones are preferred.
-async fn running(dir: &Path, port: Option<u16>, wanted: &[ServerScope<'_>]) -> Option<Running> {
-    for wanted in wanted {
-        for (at, door) in doors(dir, port) {
-            if let Some(link) = door::link(&door, wanted).await {
-                return Some(Running { port: at, door, link });
-            }
-        }
-    }
-    None
-}
-
 /// Whether options are given that a running server does not accept.
 fn is_special(args: &WebArgs) -> bool {
     let is_open = args.host.is_some() || args.public_url.is_some();
     is_open || args.token_file.is_some() || !args.trusted_proxy.is_empty()
-}
-
-/// The addresses of a link, one per line.
-fn lines(link: &str) -> String {
-    link.replace(' ', "\n  ")
-}
-
-fn listen(host: Option<IpAddr>, port: Option<u16>) -> Result<Listening, CliError> {
-    let Some(port) = port else {
-        return listen::anywhere(host).map_err(CliError::io("can't listen at any port"));
-    };
-    listen::at(host, port).map_err(|error| {
-        let why = if error.kind() == ErrorKind::AddrInUse {
-            format!("port {port} is taken{}", holder(port))
-        } else if error.kind() == ErrorKind::PermissionDenied {
-            format!("only root may listen at port {port}, as at most below 1024")
-        } else {
-            return CliError::io(format!("can't listen at port {port}"))(error);
-        };
-        CliError::Other(format!("{why}; name another one, or none to get one that is free"))
-    })
-}
-
-/// The process that holds this port, as text to append; empty if it belongs to another user.
-fn holder(port: u16) -> String {
-    let holders = tcp_holders(&sockets_of(port));
-    holders.first().map_or_else(String::new, |p| format!(" by {} (pid {})", p.comm, p.pid))
-}
-
-/// The first link of a starting server; `None` if it can't start, which its guardian reports.
-async fn first_link(guardian: &Guardian) -> Option<String> {
-    let path = guardian.door();
-    let asked = async {
-        loop {
-            if let Some(link) = door::link(&path, &ServerScope::Any).await {
-                return link;
-            }
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(START, asked).await.ok()
-}
-
-/// Print and open the link as soon as the server answers.
-async fn greet(guardian: &Guardian, browser: &Browser, end: &str) -> Result<(), CliError> {
-    let Some(link) = first_link(guardian).await else { return Ok(()) };
-    let link = browser.lead(&link);
-    output::print(&format!(
-        "tmo web listens at port {}\nWeb UI available at {addresses}\nPress Ctrl+C to stop\n\n\
-         The link logs in once, within 5 minutes; `tmo web --link` prints another one. {end}\n",
-        guardian.port(),
-        addresses = lines(&link),
-    ))?;
-    browser.open(&link).await;
-    Ok(())
-}
-
-/// The signals by which the user ends a server.
-fn end_signals() -> Result<SignalSet, CliError> {
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    SignalSet::new(&kinds).map_err(CliError::io("can't start"))
-}
-
-/// Completes when the user ends the command or the terminal is closed.
-fn interrupted() -> Result<impl Future<Output = ()>, CliError> {
-    let mut signals = end_signals()?;
-    Ok(async move {
-        signals.next().await;
-    })
-}
-
-/// The message after the end of a server.
-const fn farewell(ending: Ending) -> &'static str {
-    match ending {
-        Ending::Run => "the run is over; the page ends",
-        Ending::Guardian | Ending::Restart | Ending::Asked => "the page ends",
-    }
 }

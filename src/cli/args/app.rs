@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::ClientArgs;
+use super::target::ClientArgs;
+use super::typed::span;
 use crate::cli::completions::values;
 
 /// `tmo app`.
@@ -34,7 +35,7 @@ pub struct AppArgs {
     #[arg(long)]
     pub no_start: bool,
     /// With add: how long an installation may take.
-    #[arg(long, value_name = "TIME", value_parser = super::span, default_value = "5m")]
+    #[arg(long, value_name = "TIME", value_parser = span, default_value = "5m")]
     pub install_timeout: Duration,
     /// With remove: don't ask.
     #[arg(short, long)]

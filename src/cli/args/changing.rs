@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::target::ClientArgs;
-use super::truth;
+use super::typed::truth;
 use crate::cli::completions::values;
 use crate::model::detach_keys::DetachKeys;
 use crate::model::signal::SignalName;

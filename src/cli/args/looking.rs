@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::target::ClientArgs;
+use super::typed::{port, span};
 use crate::cli::completions::values;
 use crate::model::role::Role;
 
@@ -158,7 +159,7 @@ pub struct WebArgs {
     #[arg(value_name = "PATH", add = values::directory(), conflicts_with = "project")]
     pub path: Option<PathBuf>,
     /// Listen at this port (0: any free one); without it, at the first free one from 10000 on.
-    #[arg(short, long, value_name = "PORT", value_parser = super::port)]
+    #[arg(short, long, value_name = "PORT", value_parser = port)]
     pub port: Option<u16>,
     /// Open the page in the browser.
     #[arg(long)]
@@ -195,7 +196,7 @@ pub struct WebArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', add = values::process())]
     pub share: Vec<String>,
     /// With --share: how long the link and its session are valid.
-    #[arg(long = "for", value_name = "TIME", value_parser = super::span, default_value = "30m", requires = "share")]
+    #[arg(long = "for", value_name = "TIME", value_parser = span, default_value = "30m", requires = "share")]
     pub time: Duration,
     /// Which run.
     #[command(flatten)]
@@ -260,7 +261,7 @@ pub struct ServerArgs {
     #[arg(value_name = "PATH", add = values::directory())]
     pub path: Option<PathBuf>,
     /// Listen at this port (0: any free one); without it, at the first free one from 10000 on.
-    #[arg(short, long, value_name = "PORT", value_parser = super::port)]
+    #[arg(short, long, value_name = "PORT", value_parser = port)]
     pub port: Option<u16>,
     /// Open the page in a window without tabs, if Chromium, Chrome, Edge or Brave is installed.
     #[arg(long)]

@@ -16,10 +16,10 @@ mod start;
 mod target;
 #[cfg(test)]
 mod tests;
+mod typed;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use clap::{ArgAction, Args as _, Command, FromArgMatches as _, Parser, Subcommand};
 
@@ -40,10 +40,6 @@ pub use offline::{
 pub use settings::command;
 pub use start::{PagePort, StartArgs};
 pub use target::ClientArgs;
-
-use crate::config::env::parse_bool;
-use crate::config::options::parse_seconds;
-use crate::model::units::parse_span;
 
 /// Run the processes of a Procfile, each in a terminal of its own.
 ///
@@ -540,22 +536,4 @@ fn parse_start(args: &[OsString]) -> Option<Args> {
     let mut matches = start.no_binary_name(true).try_get_matches_from(flags).ok()?;
     let start = StartArgs::from_arg_matches_mut(&mut matches).ok()?;
     Some(Args { version: None, verb: Some(Verb::Start(Box::new(start))) })
-}
-
-/// What Go takes for a truth value, as overmind does.
-fn truth(text: &str) -> Result<bool, &'static str> {
-    if text.is_empty() { Ok(false) } else { parse_bool(text).ok_or("true or false is needed") }
-}
-
-fn span(text: &str) -> Result<Duration, &'static str> {
-    parse_span(text).ok_or("a time like 90s, 30m or 2h is needed")
-}
-
-fn seconds(text: &str) -> Result<Duration, &'static str> {
-    parse_seconds(text).ok_or("a number of seconds is needed")
-}
-
-/// A port in an argument.
-fn port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| "a port is a number from 0 to 65535".to_owned())
 }

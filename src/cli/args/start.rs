@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{port, seconds, truth};
+use super::typed::{port, seconds, truth};
 use crate::cli::completions::values;
 use crate::config::StartOptions;
 use crate::config::options::BackendChoice;

@@ -13,7 +13,7 @@ use std::io::{self, Write as _};
 use clap::Command;
 use clap_complete::engine::CompletionCandidate;
 
-use super::args;
+use crate::cli::args;
 use crate::config::env;
 use values::{DIRECTORIES, FILES};
 

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use super::Places;
+use super::places::Places;
 use crate::cli::completions::Shell;
 use crate::cli::error::CliError;
 use crate::cli::setup::man;

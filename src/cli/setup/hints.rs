@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Places;
+use super::places::Places;
 use crate::config::Env;
 use crate::sys::files::{self, ChosenBy};
 
@@ -111,7 +111,7 @@ mod tests {
     use std::path::Path;
 
     use super::hints;
-    use crate::cli::setup::Places;
+    use crate::cli::setup::places::Places;
     use crate::config::Env;
 
     #[test]

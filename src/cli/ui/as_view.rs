@@ -6,12 +6,12 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::{LocalSet, spawn_local};
 
 pub(in crate::cli) use super::refuse_without_terminal as check;
-use super::{HUNG_UP, Shell};
+use super::shell::{Left, Shell};
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::cli::runtime::block_on;
 use crate::cli::view::early_signals::Early;
-use crate::cli::view::{Display, Say, ViewContinuation, ViewState, finish_quietly};
+use crate::cli::view::{Display, HUNG_UP, Say, ViewContinuation, ViewState, finish_quietly};
 use crate::client::HeadEvent;
 use crate::model::request::Head;
 use crate::model::run_end::End;
@@ -39,7 +39,7 @@ pub(in crate::cli) fn show(mut shown: ViewState, instance: Instance) -> Result<u
         }
         let view = spawn_local(follow(shown, ToInterface(shell.sender.clone()), stops));
         let left = if early.is_some_and(|early| early.hung_up()) {
-            super::Left { code: HUNG_UP, words: None }
+            Left { code: HUNG_UP, words: None }
         } else {
             shell.run().await?
         };

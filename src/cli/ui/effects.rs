@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, raise};
 use tokio::task::spawn_local;
 
-use super::{Left, SENDER, Shell};
+use super::shell::{Left, SENDER, Shell};
 use crate::cli::act::{connect, reload};
 use crate::cli::args::ConnectArgs;
 use crate::cli::error::CliError;

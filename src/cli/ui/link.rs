@@ -5,7 +5,7 @@ use std::rc::Rc;
 use tokio::sync::mpsc::Sender;
 use tokio::task::spawn_local;
 
-use super::Shell;
+use super::shell::Shell;
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::client::{Backoff, Client, ClientError, HeadEvent, LONGEST_PAUSE, WatchEvent};

@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::Shell;
+use super::shell::Shell;
 use crate::cli::error::CliError;
 use crate::cli::look::logs::index_of;
 use crate::cli::look::why;

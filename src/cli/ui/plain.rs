@@ -6,8 +6,8 @@ use nix::sys::signal::{Signal, raise};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::task::spawn_blocking;
 
-use super::Shell;
 use super::keys::Keys;
+use super::shell::{GIVE_BACK, Shell};
 use super::signals::{interface_signals, next_end};
 use crate::cli::error::CliError;
 use crate::cli::reach::log::{Source, unreadable};
@@ -79,7 +79,7 @@ impl Shell {
         self.plain_from = Some(Position { record: self.ui.log.head, skip: 0 });
         printer.finish();
         // It has written all that there is, or the terminal takes nothing.
-        let _ = tokio::time::timeout(super::GIVE_BACK, spawn_blocking(|| printer.join())).await;
+        let _ = tokio::time::timeout(GIVE_BACK, spawn_blocking(|| printer.join())).await;
         Ok(next)
     }
 

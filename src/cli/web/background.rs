@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Listen, first_link, guardian, interrupted, people, running};
+use super::people;
+use super::serving::{Listen, farewell, first_link, guardian, interrupted, running};
 use crate::cli::args::WebArgs;
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
@@ -102,7 +103,7 @@ pub(in crate::cli) fn serve_in_background(task: &str) -> Result<u8, CliError> {
         };
         let (done, ()) = tokio::join!(guardian.watch(interrupted()?), greet);
         let done = done.map_err(CliError::io("can't serve"))?;
-        output::warn(&format!("{}: {}", clock::now(), super::farewell(done)));
+        output::warn(&format!("{}: {}", clock::now(), farewell(done)));
         Ok(0)
     })
 }

@@ -3,7 +3,8 @@
 use tokio::signal::unix::SignalKind;
 
 use super::open::{self, How};
-use super::{Browser, Listen, end_signals, farewell, greet, guardian_here, own_path, people};
+use super::people;
+use super::serving::{Browser, Listen, end_signals, farewell, greet, guardian_here, own_path};
 use crate::cli::args::{ServerArgs, StartArgs, WebArgs};
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::{Instance, Server};
