@@ -12,6 +12,7 @@
 //! - [`config`]: Procfile, env files, variables, directories.
 //! - [`plan`]: all of that, resolved into one plan before anything starts.
 //! - [`import`]: the files of other tools, taken over into a `tmo.toml`.
+//! - [`export`]: the project, written for other supervisors.
 //! - [`protocol`]: the files through which the supervisor communicates with shims and sinks.
 //! - [`supervisor`]: what to do next, as a pure function.
 //! - [`api`]: what both ends of the control socket share.
@@ -56,6 +57,7 @@ pub mod client;
 pub mod config;
 pub mod crash;
 pub mod engine;
+pub mod export;
 pub mod figures;
 pub mod import;
 pub mod journal;

@@ -14,6 +14,7 @@ use crate::config::error::ConfigError;
 use crate::config::failures::EditError;
 use crate::config::socket::BadAddress;
 use crate::crash::why::WhyError;
+use crate::export::ExportError;
 use crate::import::ImportError;
 use crate::model::plan::ProcessPlan;
 use crate::model::request::Unknown;
@@ -50,6 +51,9 @@ pub enum CliError {
     /// A file of another tool can't be imported.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// The project can't be exported.
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// `failure_declarations.json` was not changed.
     #[error(transparent)]
     Edit(#[from] EditError),

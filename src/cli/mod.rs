@@ -36,7 +36,7 @@ pub use self::error::CliError;
 use self::look::{crashes, echo, flags, graph, logs, ls, ps, top, why};
 use self::output::{print, print_json, print_raw, report, warn};
 use self::persona::Persona;
-use self::project::{check, command, config, demo, import, init};
+use self::project::{check, command, config, demo, export, import, init};
 use self::reach::instance::Instance;
 use self::reach::request::{self, change_order};
 use self::reach::wait;
@@ -109,6 +109,7 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
         Some(Verb::Config(args)) => config::config(*args),
         Some(Verb::Graph(args)) => graph::graph(*args),
         Some(Verb::Import(args)) => import::run(&args),
+        Some(Verb::Export(args)) => export::run(&args),
         Some(Verb::Init(args)) => init::init(&args),
         Some(Verb::Demo(args)) => demo::demo(&args),
         Some(Verb::Schema) => print_json(&crate::config::toml::schema()),

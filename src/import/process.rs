@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::fields::Placed;
 use super::node::{SourcePlace, Variable};
 use super::toml_text::quoted;
+use crate::model::secrets::is_secret;
 
 /// What a source becomes.
 #[derive(Debug, Default)]
@@ -74,28 +75,6 @@ pub struct LeftOut {
     /// Why, and what to do instead.
     pub why: String,
 }
-
-/// The parts of names of variables whose values are not written into a `tmo.toml`, which is usually committed.
-const SECRETS: [&str; 15] = [
-    "PASS",
-    "PWD",
-    "SECRET",
-    "TOKEN",
-    "_KEY",
-    "APIKEY",
-    "KEY_",
-    "PRIVATE",
-    "CREDENTIAL",
-    "SALT",
-    "DSN",
-    "AUTH",
-    "COOKIE",
-    "SIGNATURE",
-    "WEBHOOK",
-];
-/// The parts of values that show the same, in lower case.
-const SECRET_VALUES: [&str; 6] =
-    ["password=", "pwd=", "private key-----", "ghp_", "xox", "bearer "];
 
 impl ImportedProcess {
     pub(super) fn new(name: &str, place: SourcePlace) -> Self {
@@ -195,9 +174,7 @@ impl ImportedProcess {
         if let ("PORT", Ok(port)) = (&*name, value.parse::<std::num::NonZeroU16>()) {
             return self.set("port", port.to_string(), &place);
         }
-        let upper = name.to_ascii_uppercase();
-        let is_secret = !value.is_empty() && SECRETS.iter().any(|part| upper.contains(part))
-            || has_password(&value);
+        let is_secret = is_secret(&name, &value);
         self.env.push(ImportedVariable { name, value, place, is_secret, has_references });
     }
 }
@@ -243,15 +220,4 @@ pub(super) fn process_name(name: &str) -> String {
 pub(super) fn env_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
     !name.is_empty() && name.chars().all(allowed)
-}
-
-/// Whether a value has a password in it, as the user of a URL or by name.
-fn has_password(value: &str) -> bool {
-    let lower = value.to_ascii_lowercase();
-    let is_user = |rest: &str| {
-        let word = rest.split(char::is_whitespace).next().unwrap_or_default();
-        let user = word.rsplit_once('@').map(|(user, _)| user);
-        user.is_some_and(|user| user.split_once(':').is_some_and(|(_, word)| !word.is_empty()))
-    };
-    SECRET_VALUES.iter().any(|part| lower.contains(part)) || value.split("://").skip(1).any(is_user)
 }

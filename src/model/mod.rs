@@ -27,6 +27,7 @@ pub mod role;
 pub mod rules;
 pub mod run_end;
 pub mod screen;
+pub mod secrets;
 pub mod sgr;
 pub mod shell;
 pub mod signal;

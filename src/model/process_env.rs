@@ -50,7 +50,7 @@ fn add_run_variables(plan: &Plan, but: Option<&ProcessPlan>, env: &mut BTreeMap<
 }
 
 /// `OVERMIND_PROCESS_<name>_PORT`, with `_` for each character that is invalid in a variable name.
-fn port_variable(name: &str) -> String {
+pub fn port_variable(name: &str) -> String {
     let word: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     format!("OVERMIND_PROCESS_{word}_PORT")

@@ -222,7 +222,12 @@ impl Probe {
                 return None;
             }
         };
-        Self::LOCAL.contains(&host).then_some(port)
+        Self::is_local(host).then_some(port)
+    }
+
+    /// Whether a host means this machine.
+    pub fn is_local(host: &str) -> bool {
+        Self::LOCAL.contains(&host)
     }
 
     /// A command with which a user can run the same check, if there is one.

@@ -461,6 +461,23 @@ fn make_anew(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
     }
 }
 
+/// Replace or create a file: whoever reads it sees the old content or the new one, never a part. A file that can't be
+/// written stays as it was.
+pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(format!(".{}", std::process::id()));
+    let fresh = Path::new(&fresh);
+    let mut file = create_anew(fresh)?;
+    io::Write::write_all(&mut file, content)
+        // Regardless of the umask.
+        .and_then(|()| file.set_permissions(fs::Permissions::from_mode(mode)))
+        .and_then(|()| fs::rename(fresh, path))
+        .inspect_err(|_| {
+            // The original error is what counts.
+            let _ = fs::remove_file(fresh);
+        })
+}
+
 /// Check that a directory is writable: write a few bytes to a file and remove it.
 pub fn try_writing(dir: &Path) -> io::Result<()> {
     // More than a file system can store inside an inode, so a full disk refuses it.

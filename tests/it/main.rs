@@ -112,6 +112,7 @@ mod demo; // `tmo demo`
 mod docs_guides; // examples of `docs/SUPERVISION.md` and `docs/COMING_FROM.md`
 mod docs_scripting; // examples of `docs/SCRIPTING.md`
 mod example_project; // `examples/microservices`
+mod export; // `tmo export`: files for other supervisors, and what their processes see
 mod import; // `tmo import`: files of other tools in `tests/import`
 mod interactive_programs; // debugger, editor and database client in `tmo connect`
 mod overmind; // overmind's flags, commands and name

@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["model", "apps", "config"]),
     // It reads files as a start does, and writes what a start reads.
     ("import", &["model", "sys", "config"]),
+    ("export", &["model", "sys"]),
     ("protocol", &["model", "sys"]),
     // The formats of the pane's files are the words they share.
     ("supervisor", &["model", "protocol"]),
@@ -76,7 +77,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "model", "sys", "watch", "apps", "config", "plan", "protocol", "api", "journal",
             "crash", "pane", "backend", "run", "client", "server", "engine", "figures", "view",
-            "ui", "web", "import",
+            "ui", "web", "import", "export",
         ],
     ),
 ];

@@ -35,7 +35,8 @@ pub use looking::{
     WaitFor, WebArgs, WebUserVerb, WebVerb,
 };
 pub use offline::{
-    CompletionsArgs, DemoArgs, GraphArgs, ImportArgs, InitArgs, ManArgs, PreviewArgs, SetupArgs,
+    CompletionsArgs, DemoArgs, ExportArgs, GraphArgs, ImportArgs, InitArgs, ManArgs, PreviewArgs,
+    SetupArgs,
 };
 pub use settings::command;
 pub use start::{PagePort, StartArgs};
@@ -148,6 +149,20 @@ a tmo.toml (a Procfile, if there is nothing to say but commands), in which each 
 comes from. What tmo can't do stands there as a comment, and is listed at the end. Passwords and the like
 go to .env.imported.NAME, which only you can read. Nothing is run but, on request, a pm2 file.")]
     Import(ImportArgs),
+    /// Write the project for another supervisor: systemd, compose, Kubernetes, tmux and others.
+    #[command(after_help = "\
+Examples:
+  tmo export systemd -o units       a target and a unit for each process; then the command to type next
+  tmo export systemd --supervisor   one unit that runs tmo itself, with the whole project below it
+  tmo export compose --with-tmo     each container runs its process under tmo, with log, checks and why
+  tmo export k8s | kubectl apply -f -
+  tmo export tmux | sh              the same windows, without tmo
+  tmo export systemd -o units -m web=2 --prune
+
+Exported is what `tmo config` shows. What a format can't express stands as a comment in its file, and is
+listed at the end; --strict makes that an error. Secrets are left out unless --with-secrets is given. Files
+that tmo has not written, or that were edited since, are replaced only with --force.")]
+    Export(Box<ExportArgs>),
     /// Write a small project that shows what tmo does, and run it.
     #[command(after_help = "\
 Examples:
@@ -447,13 +462,15 @@ Examples:
 They are in failure_declarations.json beside the Procfile. A process that prints one of its texts,
 in upper or lower case, is stopped until it is started again. Changes apply to a live run.")]
     Failures(FailuresArgs),
-    /// Install man pages and completions.
+    /// Install man pages and completions; start a project with the machine.
     #[command(after_help = "\
 Examples:
   tmo setup --user              for you; says where it writes
   sudo tmo setup --system       for all users of this machine, below /usr/local
   tmo setup --user --overmind   with a link `overmind` beside tmo
   tmo setup --user --remove     removes these files again
+  tmo setup --boot              the run of this project comes back after a reboot
+  tmo setup --boot --remove     it no longer does
 
 Without --user or --system it shows what --user would do, and asks. It never edits your own files:
 a line that one of them needs is printed. After an upgrade, the same call replaces older files.")]
@@ -484,7 +501,10 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ),
     ("The log", &["echo", "events", "crashes", "flags", "failures"]),
     ("A process", &["send", "screen", "signal", "wait", "run"]),
-    ("The project", &["demo", "init", "import", "check", "config", "graph", "schema", "doctor"]),
+    (
+        "The project",
+        &["demo", "init", "import", "export", "check", "config", "graph", "schema", "doctor"],
+    ),
     ("tmo itself", &["setup", "completions", "man", "help"]),
 ];
 

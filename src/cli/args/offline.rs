@@ -2,9 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::start::StartArgs;
+use super::typed::seconds;
 use crate::cli::completions::{Shell, values};
+use crate::export::ExportFormat;
 use crate::import::SourceFormat;
 
 /// `tmo check`, `tmo config`, `tmo doctor`.
@@ -83,6 +86,77 @@ pub struct ImportArgs {
     pub json: bool,
 }
 
+/// `tmo export`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
+pub struct ExportArgs {
+    /// What to write: systemd, compose, kubernetes (k8s), tmux, supervisord, runit, launchd, upstart.
+    #[arg(value_enum, value_name = "FORMAT", hide_possible_values = true)]
+    pub format: ExportFormat,
+    /// Where the files go; without it, they are printed.
+    #[arg(short = 'o', long, value_name = "DIR", add = values::directory())]
+    pub output: Option<PathBuf>,
+    /// The name of the application, with which the names of units and services begin [default: that of the
+    /// directory].
+    #[arg(short = 'a', long, value_name = "NAME")]
+    pub app: Option<String>,
+    /// The user that the processes run as.
+    #[arg(short = 'u', long)]
+    pub user: Option<String>,
+    /// The directory of logs, for supervisord, runit and launchd [default: log, in the working directory].
+    #[arg(short = 'l', long, value_name = "DIR", add = values::directory())]
+    pub log: Option<String>,
+    /// The port of the first process.
+    #[arg(short = 'p', long)]
+    pub port: Option<u16>,
+    /// How many instances of each process to run: `web=2,all=1`.
+    #[arg(short = 'm', long, short_alias = 'c', alias = "concurrency", value_name = "NAME=N,…",
+        add = values::formation())]
+    pub formation: Option<String>,
+    /// The Procfile.
+    #[arg(short = 'f', long, value_name = "FILE", add = values::file())]
+    pub procfile: Option<PathBuf>,
+    /// The working directory of the processes.
+    #[arg(short = 'd', long, value_name = "DIR", add = values::directory())]
+    pub root: Option<PathBuf>,
+    /// The same on the machine that the files are for, if it is another one there.
+    #[arg(long, value_name = "DIR")]
+    pub target_root: Option<String>,
+    /// Your own templates, in a directory for each format; they are used instead of what is built in.
+    #[arg(short = 't', long, value_name = "DIR", add = values::directory())]
+    pub template_dir: Option<PathBuf>,
+    /// Seconds between the stop signal and SIGKILL.
+    #[arg(short = 'T', long, value_name = "SECONDS", value_parser = seconds)]
+    pub timeout: Option<Duration>,
+    /// For systemd: units of your own manager (`systemctl --user`).
+    #[arg(long)]
+    pub user_units: bool,
+    /// For systemd: one unit that runs tmo itself.
+    #[arg(long)]
+    pub supervisor: bool,
+    /// With --supervisor: stopping the unit leaves the processes, and its next start takes them over.
+    #[arg(long, requires = "supervisor")]
+    pub keep: bool,
+    /// For compose and kubernetes: run each process under tmo in its container.
+    #[arg(long)]
+    pub with_tmo: bool,
+    /// Write the values of variables that look like secrets.
+    #[arg(long)]
+    pub with_secrets: bool,
+    /// Exit with 1 if the format can't express something.
+    #[arg(long)]
+    pub strict: bool,
+    /// Remove files of an earlier export that this one does not have.
+    #[arg(long, requires = "output")]
+    pub prune: bool,
+    /// Replace files that tmo has not written, or that were edited since.
+    #[arg(long, requires = "output")]
+    pub force: bool,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `tmo demo`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct DemoArgs {
@@ -130,6 +204,12 @@ pub struct SetupArgs {
     /// Also link `overmind` to tmo, in the directory of this program, with its completions.
     #[arg(long)]
     pub overmind: bool,
+    /// Start the run of this project when the machine starts: by your systemd, or by launchd on macOS.
+    #[arg(long, conflicts_with_all = ["user", "system", "overmind"])]
+    pub boot: bool,
+    /// With --boot: when the unit is stopped, the processes stay, and its next start takes them over.
+    #[arg(long, requires = "boot", conflicts_with = "remove")]
+    pub keep: bool,
     /// Remove the files that it wrote, if they are unmodified.
     #[arg(long)]
     pub remove: bool,

@@ -235,7 +235,7 @@ pub(in crate::cli) fn described(holder: Option<&ProcInfo>, of: Option<OwningRun>
 
 /// Whether the command of a process, a command of its checks, or a variable from a file of the project names
 /// its port.
-fn names_port(process: &ProcessPlan, env: &Env, port: u16) -> bool {
+pub(in crate::cli) fn names_port(process: &ProcessPlan, env: &Env, port: u16) -> bool {
     let command = process.argv.iter().flatten().chain([&process.command]);
     let checks = process.rules.probes().filter_map(|probe| match probe {
         Probe::Exec { command } => Some(command),

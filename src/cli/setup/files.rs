@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use super::places::Places;
@@ -96,14 +96,6 @@ impl File {
             Content::Link(to) => return symlink(to, &self.path),
             Content::Text(text) => text,
         };
-        let mut fresh = self.path.as_os_str().to_owned();
-        fresh.push(".new");
-        let fresh = Path::new(&fresh);
-        let mut file = sys::files::create_anew(fresh)?;
-        let readable = std::fs::Permissions::from_mode(0o644);
-        io::Write::write_all(&mut file, text)
-            .and_then(|()| file.set_permissions(readable))
-            .and_then(|()| std::fs::rename(fresh, &self.path))
-            .inspect_err(|_| drop(std::fs::remove_file(fresh)))
+        sys::files::replace(&self.path, text, 0o644)
     }
 }

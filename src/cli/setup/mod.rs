@@ -2,6 +2,7 @@
 //!
 //! It never edits the user's own files: if a shell needs a setting, the line is printed for copying.
 
+mod boot;
 pub(super) mod doctor;
 mod files;
 mod hints;
@@ -26,6 +27,9 @@ const NOT_CHOSEN: &str = "nothing is written without --user (your home directory
 
 /// Install the files, or remove them.
 pub(super) fn setup(args: &SetupArgs) -> Result<u8, CliError> {
+    if args.boot {
+        return boot::boot(args);
+    }
     let env = Env::real();
     let places =
         if args.system { Places::below(&args.prefix.join("share")) } else { Places::user(&env)? };

@@ -1,7 +1,7 @@
 //! Changes the file safely while others may read or change it.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -56,21 +56,7 @@ pub fn edit(
 /// Replace the file, keeping its mode.
 fn write(path: &Path, failures: &Failures) -> io::Result<()> {
     let mode = fs::metadata(path).map_or(MODE, |there| there.permissions().mode() & 0o777);
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(format!(".{}", std::process::id()));
-    let fresh = Path::new(&fresh);
-    let written = write_new(fresh, mode, &failures.to_json());
-    written.and_then(|()| fs::rename(fresh, path)).inspect_err(|_| {
-        // The original error is what counts.
-        let _ = fs::remove_file(fresh);
-    })
-}
-
-fn write_new(path: &Path, mode: u32, text: &str) -> io::Result<()> {
-    let mut file = files::create_anew(path)?;
-    file.write_all(text.as_bytes())?;
-    // Regardless of the umask.
-    file.set_permissions(fs::Permissions::from_mode(mode))
+    files::replace(path, failures.to_json().as_bytes(), mode)
 }
 
 #[cfg(test)]

@@ -1,0 +1,308 @@
+//! `tmo export`: writes the project for another supervisor.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::cli::args::{ExportArgs, StartArgs};
+use crate::cli::error::CliError;
+use crate::cli::output::{self, Versioned};
+use crate::cli::project::input::Start;
+use crate::cli::project::ports::names_port;
+use crate::config::load::find_program;
+use crate::config::options::BackendChoice;
+use crate::export::{
+    ExportOptions, Exported, ExportedFile, ExportedProject, FileOrigin, Gap, SupervisorUnit,
+    Templates, export,
+};
+use crate::model::ProcName;
+use crate::model::plan::{Plan, ProcessPlan};
+use crate::model::shell::quoted;
+use crate::plan::explain;
+use crate::sys::files::{self, ChosenBy};
+
+/// How deep below its directory files of an export lie.
+const MOST_DEPTH: usize = 3;
+
+/// The JSON document.
+#[derive(Serialize)]
+struct ExportDocument<'a> {
+    /// Where they were written; `None`: nowhere.
+    dir: Option<&'a Path>,
+    files: Vec<FileDocument<'a>>,
+    /// What the format can't express.
+    gaps: Vec<GapDocument<'a>>,
+    remarks: &'a [String],
+}
+
+#[derive(Serialize)]
+struct FileDocument<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct GapDocument<'a> {
+    process: &'a str,
+    key: &'a str,
+    why: &'a str,
+}
+
+/// Write the files, or print them; 1 with `--strict` if the format can't express something.
+pub(in crate::cli) fn run(args: &ExportArgs) -> Result<u8, CliError> {
+    let start = Start::gather(StartArgs {
+        procfile: args.procfile.clone(),
+        root: args.root.clone(),
+        port: args.port,
+        formation: args.formation.clone(),
+        timeout: args.timeout,
+        // No terminal is opened, so tmux need not be there.
+        backend: Some(BackendChoice::Native),
+        ..StartArgs::default()
+    })?;
+    let plan = start.preview(&|name| find_program(&start.context, name))?;
+    let exported =
+        if args.supervisor { unit(args, &start, &plan)? } else { write(args, &start, &plan)? };
+    let code = u8::from(args.strict && !exported.gaps.is_empty());
+    if let Some(dir) = &args.output {
+        save(args, dir, &exported)?;
+    }
+    if args.json {
+        output::print_json(&Versioned::new(document(args, &exported)))?;
+        return Ok(code);
+    }
+    if args.output.is_none() {
+        output::print(&printed(&exported.files))?;
+    }
+    report(args, &exported);
+    Ok(code)
+}
+
+/// The files of the format.
+fn write(args: &ExportArgs, start: &Start, plan: &Plan) -> Result<Exported, CliError> {
+    let root = start.project.root.as_path();
+    let options = ExportOptions {
+        app: args.app.clone(),
+        user: args.user.clone(),
+        log: args.log.clone(),
+        root: args.target_root.clone(),
+        user_units: args.user_units,
+        with_secrets: args.with_secrets,
+        with_tmo: args.with_tmo,
+        has_dockerfile: ["Dockerfile", "Containerfile"]
+            .iter()
+            .any(|name| root.join(name).is_file()),
+    };
+    let is_served = |process: &ProcessPlan, port: u16| {
+        let is_web = process.name.entry() == "web";
+        is_web || process.has_own_port || names_port(process, &start.context.env, port)
+    };
+    let said = said_to_stop_all(start, plan)?;
+    let project = ExportedProject::of(plan, &options, &is_served, &said)?;
+    let templates = Templates { dir: args.template_dir.clone() };
+    let mut exported = export(args.format, &project, &options, &templates)?;
+    let secrets = project.secrets();
+    if !secrets.is_empty() && !args.with_secrets {
+        let names = secrets.join(", ");
+        exported.remarks.push(format!("without their values: {names}; --with-secrets writes them"));
+    }
+    if args.with_tmo {
+        exported.remarks.push(
+            "the image needs tmo and the project: `COPY tmo /usr/local/bin/tmo` and `COPY . .` in its Dockerfile"
+                .to_owned(),
+        );
+    }
+    Ok(exported)
+}
+
+/// The processes whose configuration says that their end stops all others, which is also the default.
+fn said_to_stop_all(start: &Start, plan: &Plan) -> Result<Vec<ProcName>, CliError> {
+    let (loaded, mut settings) = (start.context.load(&start.typed)?, start.settings()?);
+    settings.spread_groups(&loaded)?;
+    let says = |process: &&ProcessPlan| {
+        let rows = explain(&loaded, &settings, plan, process);
+        rows.iter()
+            .any(|row| row.key == "on_exit" && row.value == "stop-all" && row.from != "default")
+    };
+    Ok(plan.present().filter(says).map(|process| process.name.clone()).collect())
+}
+
+/// The unit that runs tmo itself.
+fn unit(args: &ExportArgs, start: &Start, plan: &Plan) -> Result<Exported, CliError> {
+    let unit = supervisor_unit(start, plan)?;
+    let unit = SupervisorUnit {
+        app: args.app.clone().unwrap_or(unit.app),
+        user: args.user.clone(),
+        user_units: args.user_units,
+        keep: args.keep,
+        ..unit
+    };
+    let (dir, user) = if args.user_units {
+        ("~/.config/systemd/user", " --user")
+    } else {
+        ("/etc/systemd/system", "")
+    };
+    let file = unit.write();
+    let next = format!(
+        "cp {{dir}}/{name} {dir}/ && systemctl{user} daemon-reload && systemctl{user} enable --now {name}",
+        name = file.name
+    );
+    Ok(Exported { files: vec![file], gaps: vec![], remarks: vec![], next })
+}
+
+/// What a unit that runs this project is made from.
+pub(in crate::cli) fn supervisor_unit(
+    start: &Start,
+    plan: &Plan,
+) -> Result<SupervisorUnit, CliError> {
+    let text = |path: &Path| {
+        path.to_str().map(str::to_owned).ok_or_else(|| {
+            CliError::Other(format!("{} is not UTF-8, as a unit has to be", path.display()))
+        })
+    };
+    let mut flags = vec![];
+    if start.typed.procfile.is_some() {
+        flags.extend(["-f".to_owned(), text(&start.project.procfile)?]);
+    }
+    let graces = plan.present().filter_map(|process| process.grace_ms);
+    Ok(SupervisorUnit {
+        app: plan.session.clone(),
+        tmo: text(&start.tmo)?,
+        root: text(&start.context.start_dir)?,
+        flags,
+        path: text(Path::new(&start.context.env.caller("PATH").unwrap_or_default()))?,
+        stop_timeout_ms: graces.chain([plan.grace_ms]).max().unwrap_or_default(),
+        ..SupervisorUnit::default()
+    })
+}
+
+/// Write the files to a directory, none of them if one there is somebody else's.
+fn save(args: &ExportArgs, dir: &Path, exported: &Exported) -> Result<(), CliError> {
+    let mut problems = vec![];
+    for file in &exported.files {
+        let path = dir.join(&file.name);
+        let why = match origin(&path)? {
+            None | Some(FileOrigin::Export) => continue,
+            Some(FileOrigin::Edited) => "was edited since it was exported",
+            Some(FileOrigin::Other) => "was not written by tmo export",
+        };
+        if !args.force {
+            problems.push(format!("{} {why}; --force replaces it", path.display()));
+        }
+    }
+    if !problems.is_empty() {
+        return Err(CliError::Problems(problems.into_iter().map(Into::into).collect()));
+    }
+    for file in &exported.files {
+        let path = dir.join(&file.name);
+        let failed = || CliError::io(path.display());
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(failed())?;
+        }
+        let mode = match (file.is_private, file.is_program) {
+            (true, _) => 0o600,
+            (false, true) => 0o755,
+            (false, false) => 0o644,
+        };
+        files::replace(&path, file.text.as_bytes(), mode).map_err(failed())?;
+    }
+    prune(args, dir, exported)
+}
+
+/// Who has written the file there, if there is one.
+fn origin(path: &Path) -> Result<Option<FileOrigin>, CliError> {
+    let text = files::if_there(files::read_project(path, ChosenBy::User));
+    let text = text.map_err(CliError::io(path.display()))?;
+    Ok(text.map(|text| FileOrigin::of(&String::from_utf8_lossy(&text))))
+}
+
+/// Remove, or name, the files of an earlier export that this one does not have.
+fn prune(args: &ExportArgs, dir: &Path, exported: &Exported) -> Result<(), CliError> {
+    let is_new = |path: &Path| exported.files.iter().any(|file| dir.join(&file.name) == path);
+    for path in files_below(dir)? {
+        if is_new(&path) || origin(&path).ok().flatten() != Some(FileOrigin::Export) {
+            continue;
+        }
+        let shown = path.display();
+        if args.prune {
+            std::fs::remove_file(&path).map_err(CliError::io(&shown))?;
+            // Only an empty one can be removed.
+            let _ = path.parent().map(std::fs::remove_dir);
+            output::warn(&format!("{shown} of an earlier export is removed"));
+        } else {
+            output::warn(&format!("{shown} is of an earlier export; --prune removes it"));
+        }
+    }
+    Ok(())
+}
+
+fn files_below(dir: &Path) -> Result<Vec<PathBuf>, CliError> {
+    let (mut found, mut open) = (vec![], vec![(dir.to_owned(), 0)]);
+    while let Some((dir, depth)) = open.pop() {
+        let failed = || CliError::io(dir.display());
+        for entry in std::fs::read_dir(&dir).map_err(failed())? {
+            let entry = entry.map_err(failed())?;
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && depth < MOST_DEPTH => {
+                    open.push((entry.path(), depth + 1));
+                }
+                Ok(kind) if kind.is_file() => found.push(entry.path()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed()(error)),
+            }
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// One file as it is; several with their names between them.
+fn printed(files: &[ExportedFile]) -> String {
+    match files {
+        [file] => file.text.clone(),
+        files => files.iter().map(|file| format!("--- # {}\n{}", file.name, file.text)).collect(),
+    }
+}
+
+fn document<'a>(args: &'a ExportArgs, exported: &'a Exported) -> ExportDocument<'a> {
+    let file = |file: &'a ExportedFile| FileDocument { name: &file.name, text: &file.text };
+    let gap = |gap: &'a Gap| GapDocument { process: &gap.process, key: gap.key, why: gap.why };
+    ExportDocument {
+        dir: args.output.as_deref(),
+        files: exported.files.iter().map(file).collect(),
+        gaps: exported.gaps.iter().map(gap).collect(),
+        remarks: &exported.remarks,
+    }
+}
+
+/// Tell what can't be expressed, and what to type next.
+fn report(args: &ExportArgs, exported: &Exported) {
+    let mut told: Vec<(&Gap, Vec<&str>)> = vec![];
+    for gap in &exported.gaps {
+        match told.iter_mut().find(|(other, _)| (other.key, other.why) == (gap.key, gap.why)) {
+            Some((_, processes)) => processes.push(&gap.process),
+            None => told.push((gap, vec![&gap.process])),
+        }
+    }
+    for (gap, processes) in told {
+        output::warn(&format!(
+            "not exported: {} of {}: {}",
+            gap.key,
+            processes.join(", "),
+            gap.why
+        ));
+    }
+    for remark in &exported.remarks {
+        output::warn(remark);
+    }
+    if let Some(dir) = &args.output {
+        let count = exported.files.len();
+        let s = if count == 1 { "" } else { "s" };
+        let next = exported.next.replace("{dir}", &quoted(&dir.display().to_string()));
+        let text = format!("{count} file{s} in {}; next:\n\n  {next}\n", dir.display());
+        // Who can't read it has the files.
+        let _ = output::print(&text);
+    }
+}

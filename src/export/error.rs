@@ -1,0 +1,33 @@
+//! Why a project can't be exported.
+
+/// Why a project can't be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// Only text can be exported.
+    #[error("{process}: {what} is not UTF-8; only text can be exported")]
+    NotText {
+        /// The process.
+        process: String,
+        /// The setting.
+        what: String,
+    },
+    /// No process is left.
+    #[error("there is no process to export")]
+    Empty,
+    /// A template has a mistake.
+    #[error("template {file}: {why}")]
+    Template {
+        /// Its path, with the line if it is known.
+        file: String,
+        /// The mistake.
+        why: String,
+    },
+    /// A directory of templates can't be read.
+    #[error("{file}: {error}")]
+    Io {
+        /// Its path.
+        file: String,
+        /// The cause.
+        error: std::io::Error,
+    },
+}

@@ -1,0 +1,178 @@
+//! What a format can't express: one table, from which the comments in the files, the list for the user and the
+//! documentation come.
+
+use super::format::ExportFormat::{
+    self, Compose, Kubernetes, Launchd, Runit, Supervisord, Systemd, Tmux, Upstart,
+};
+use super::project::{ExportOptions, ExportedProcess, ProcessKind};
+use crate::model::rules::{DependencyCondition, Restart};
+
+/// A setting of a process that a format can't express.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The process.
+    pub process: String,
+    /// The key in `tmo.toml`.
+    pub key: &'static str,
+    /// What becomes of it, and the nearest way.
+    pub why: &'static str,
+}
+
+impl Gap {
+    /// As a comment in a file.
+    pub(super) fn comment(&self) -> String {
+        format!("not exported: {}: {}", self.key, self.why)
+    }
+}
+
+/// A row of the table.
+struct GapRow {
+    key: &'static str,
+    /// The formats that can't express it.
+    formats: &'static [ExportFormat],
+    why: &'static str,
+    has: fn(&ExportedProcess) -> bool,
+}
+
+const ALL: &[ExportFormat] = &ExportFormat::ALL;
+const PLAIN: &[ExportFormat] = &[Supervisord, Runit, Launchd, Upstart];
+
+const fn row(
+    key: &'static str,
+    formats: &'static [ExportFormat],
+    why: &'static str,
+    has: fn(&ExportedProcess) -> bool,
+) -> GapRow {
+    GapRow { key, formats, why, has }
+}
+
+/// Something only tmo has, which [`ExportedProcess::others`] names.
+macro_rules! only_tmo {
+    ($key:literal, $why:literal) => {
+        row($key, ALL, $why, |process| process.others.iter().any(|other| other == $key))
+    };
+}
+
+/// The table.
+const ROWS: [GapRow; 28] = [
+    row("depends_on", PLAIN, "everything starts at once; the process must retry", |process| {
+        !process.needs.is_empty()
+    }),
+    row(
+        "depends_on … until completed",
+        &[Kubernetes],
+        "a Pod can't wait for a Job; the process must retry",
+        |process| process.needs.iter().any(|need| need.until == DependencyCondition::Completed),
+    ),
+    row(
+        "depends_on",
+        &[Kubernetes],
+        "a Pod waits only for ports; the process must retry",
+        |process| {
+            process.needs.iter().any(|need| {
+                need.served_port.is_none() && need.until != DependencyCondition::Completed
+            })
+        },
+    ),
+    row("ready", &[Supervisord, Launchd, Upstart], "no such check", |process| {
+        !process.ready.is_empty()
+    }),
+    row("ready = { delay }", &[Compose, Kubernetes], "a check can't wait", |process| {
+        process.ready.iter().any(super::checks::is_delay)
+    }),
+    only_tmo!("ready = { log }", "nothing reads the output; a port, http or exec check would do"),
+    row(
+        "live",
+        &[Systemd, Tmux, Supervisord, Runit, Launchd, Upstart],
+        "no such check",
+        |process| process.live.is_some(),
+    ),
+    row("live", &[Compose], "a container that is unhealthy is not restarted", |process| {
+        process.live.is_some()
+    }),
+    row("restart", &[Tmux], "nothing restarts it", |process| {
+        process.kind == ProcessKind::Service && process.restart.max_failures > 0
+            || process.restart.when == Restart::Always
+    }),
+    row("restart.policy = \"no\"", &[Kubernetes], "it is always restarted", |process| {
+        process.kind == ProcessKind::Service && process.restart.when == Restart::No
+    }),
+    row(
+        "restart.max_failures",
+        &[Kubernetes, Supervisord, Runit, Launchd],
+        "it is restarted without end",
+        |process| process.restart.max_failures > 0 && process.kind == ProcessKind::Service,
+    ),
+    only_tmo!("restart.backoff", "the pause between restarts is that of the target"),
+    row(
+        "success_exit_codes",
+        &[Compose, Kubernetes, Tmux, Launchd],
+        "only 0 is a success",
+        |process| !process.success_codes.is_empty(),
+    ),
+    only_tmo!("soft_exit_codes", "every failure counts"),
+    row(
+        "stop.command",
+        &[Compose, Tmux, Supervisord, Launchd, Upstart],
+        "only a signal stops it",
+        |process| process.stop_command.is_some(),
+    ),
+    row("stop.signal", &[Launchd], "TERM stops it", has_signal),
+    row(
+        "stop.signal",
+        &[Kubernetes],
+        "TERM, or what STOPSIGNAL in the Dockerfile says",
+        |process| process.stop_signal != "TERM",
+    ),
+    row("stop.signal", &[Tmux], "HUP stops it, when its window is closed", has_signal),
+    row("stop.timeout", &[Runit], "it is not killed if it does not stop", |process| {
+        process.stop_timeout_ms != 5000
+    }),
+    row(
+        "phase = \"cleanup\"",
+        &[Compose, Kubernetes, Tmux, Supervisord, Runit, Launchd, Upstart],
+        "left out: nothing runs it at the end",
+        |process| process.kind == ProcessKind::Cleanup,
+    ),
+    only_tmo!("on_exit = \"stop-all\"", "the end of a process does not stop the others"),
+    only_tmo!("failure", "nothing reads the output"),
+    only_tmo!("flag", "nothing reads the output"),
+    only_tmo!("hooks", "no commands run on events of the run"),
+    only_tmo!("notify", "no desktop notifications"),
+    only_tmo!("groups", "processes are named one by one"),
+    only_tmo!("split_stderr", "standard error goes where the output goes"),
+    only_tmo!("install", "install the app by hand, on the target"),
+];
+
+/// Whether another signal is to stop it than a usual one: tmo's default is INT, that of other supervisors TERM.
+fn has_signal(process: &ExportedProcess) -> bool {
+    !["INT", "TERM"].contains(&process.stop_signal.as_str())
+}
+
+/// What a format can't express of a process. Under tmo, in a container of its own, a process has everything but the
+/// order among containers.
+pub(super) fn of<'a>(
+    format: ExportFormat,
+    options: &ExportOptions,
+    process: &'a ExportedProcess,
+) -> impl Iterator<Item = Gap> + use<'a> {
+    let with_tmo = options.with_tmo;
+    let rows = ROWS.iter().filter(move |row| {
+        let is_order = row.key.starts_with("depends_on") || row.key.starts_with("on_exit");
+        row.formats.contains(&format) && (row.has)(process) && (!with_tmo || is_order)
+    });
+    let gap = |row: &GapRow| Gap { process: process.name.clone(), key: row.key, why: row.why };
+    rows.map(gap)
+}
+
+/// The table for the documentation: the keys, and for each format whether it can express them.
+pub fn gap_table() -> impl Iterator<Item = (&'static str, [bool; ExportFormat::ALL.len()])> {
+    let mut keys: Vec<&str> = ROWS.iter().map(|row| row.key).collect();
+    keys.dedup();
+    keys.into_iter().map(|key| {
+        let lacks = |format: &ExportFormat| {
+            ROWS.iter().any(|row| row.key == key && row.formats.contains(format))
+        };
+        (key, ExportFormat::ALL.map(|format| !lacks(&format)))
+    })
+}

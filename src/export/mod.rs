@@ -1,0 +1,98 @@
+//! `tmo export`: writes a project for another supervisor.
+//!
+//! [`ExportedProject`] is the resolved plan, free of what only tmo understands. A writer for each format turns it
+//! into files: those whose quoting is delicate in Rust (systemd, compose, Kubernetes, tmux), the others, and those
+//! of users, as templates over the same data. What a format can't express comes from one table ([`gaps`]), is
+//! written as a comment where one would look for it, and is listed by the caller.
+//!
+//! Writing is pure: the same plan and options give the same bytes.
+
+mod checks;
+mod compose;
+mod container;
+mod error;
+mod files;
+mod format;
+mod gaps;
+mod kubernetes;
+mod project;
+mod supervisor;
+mod supervisord;
+mod systemd;
+mod template;
+#[cfg(test)]
+mod tests;
+mod tmux;
+mod yaml;
+
+pub use self::error::ExportError;
+pub use self::files::{ExportedFile, FileOrigin};
+pub use self::format::ExportFormat;
+pub use self::gaps::{Gap, gap_table};
+pub use self::project::{ExportOptions, ExportedProject};
+pub use self::supervisor::SupervisorUnit;
+pub use self::template::Templates;
+
+/// What was written.
+#[derive(Debug)]
+pub struct Exported {
+    /// The files, in the order in which they are to be read.
+    pub files: Vec<ExportedFile>,
+    /// What the format can't express.
+    pub gaps: Vec<Gap>,
+    /// Other remarks for the user, one line each.
+    pub remarks: Vec<String>,
+    /// The command to type next; `{dir}` stands for the directory of the files.
+    pub next: String,
+}
+
+/// Write the files of a format.
+pub fn export(
+    format: ExportFormat,
+    project: &ExportedProject,
+    options: &ExportOptions,
+    templates: &Templates,
+) -> Result<Exported, ExportError> {
+    let (app, mut remarks) = (&project.app, vec![]);
+    let custom = templates.of(format)?;
+    let files = match format {
+        _ if !custom.is_empty() => template::render(&custom, project)?,
+        ExportFormat::Systemd => systemd::write(project, options),
+        ExportFormat::Compose => compose::write(project, options, &mut remarks),
+        ExportFormat::Kubernetes => kubernetes::write(project, options, &mut remarks),
+        ExportFormat::Tmux => tmux::write(project),
+        ExportFormat::Supervisord
+        | ExportFormat::Runit
+        | ExportFormat::Launchd
+        | ExportFormat::Upstart => template::render(&template::built_in(format), project)?,
+    };
+    let next = match format {
+        ExportFormat::Systemd => {
+            let (dir, user) = options.unit_dir();
+            format!(
+                "cp {{dir}}/{app}* {dir}/ && systemctl{user} daemon-reload && systemctl{user} enable --now {app}.target"
+            )
+        }
+        ExportFormat::Compose if options.with_tmo => {
+            format!("docker stack deploy -c {{dir}}/compose.yaml {app}")
+        }
+        ExportFormat::Compose => "docker compose -f {dir}/compose.yaml up --build".to_owned(),
+        ExportFormat::Kubernetes => format!("kubectl apply -f {{dir}}/{app}.yaml"),
+        ExportFormat::Tmux => format!("sh {{dir}}/{app}.sh && tmux attach -t {app}"),
+        ExportFormat::Supervisord => format!("supervisord -n -c {{dir}}/{app}.conf"),
+        ExportFormat::Runit => "runsvdir {dir}".to_owned(),
+        ExportFormat::Launchd => {
+            "cp {dir}/*.plist ~/Library/LaunchAgents/ && launchctl load -w ~/Library/LaunchAgents/"
+                .to_owned()
+                + app
+                + "-*.plist"
+        }
+        ExportFormat::Upstart => format!("cp {{dir}}/{app}*.conf /etc/init/ && start {app}"),
+    };
+    let mut files = files;
+    for file in &mut files {
+        file.sign(format);
+    }
+    let gaps = project.processes.iter().flat_map(|process| gaps::of(format, options, process));
+    Ok(Exported { files, gaps: gaps.collect(), remarks, next })
+}

@@ -1,0 +1,170 @@
+//! Units of systemd: a target, and a service for each process.
+//!
+//! The commands run as under tmo, by the shell, so a stop signal goes to all processes of a unit
+//! (`KillMode=control-group`, the default), as tmo sends it to the whole process group.
+
+use std::fmt::Write as _;
+
+use super::checks;
+use super::files::{ExportedFile, MARK_HERE};
+use super::format::ExportFormat;
+use super::gaps;
+use super::project::{ExportOptions, ExportedProcess, ExportedProject, ProcessKind};
+use crate::model::rules::{DependencyCondition, Restart};
+use crate::model::units::written_span;
+
+pub(super) fn write(project: &ExportedProject, options: &ExportOptions) -> Vec<ExportedFile> {
+    let app = &project.app;
+    let mut target = format!("# {MARK_HERE}\n[Unit]\nDescription={app}\n");
+    for process in project.processes.iter().filter(|process| process.begins) {
+        line(&mut target, "Wants", &format!("{}.service", process.unit));
+    }
+    let wanted_by = if options.user_units { "default.target" } else { "multi-user.target" };
+    let _ = write!(target, "\n[Install]\nWantedBy={wanted_by}\n");
+    let mut files = vec![ExportedFile::new(format!("{app}.target"), target)];
+    files.extend(project.processes.iter().map(|process| {
+        let has_secrets = options.with_secrets && process.env.iter().any(|one| one.is_secret);
+        let text = service(project, options, process);
+        let file = ExportedFile::new(format!("{}.service", process.unit), text);
+        ExportedFile { is_private: has_secrets, ..file }
+    }));
+    files
+}
+
+fn service(
+    project: &ExportedProject,
+    options: &ExportOptions,
+    process: &ExportedProcess,
+) -> String {
+    let mut text = format!("# {MARK_HERE}\n");
+    for gap in gaps::of(ExportFormat::Systemd, options, process) {
+        let _ = writeln!(text, "# {}", gap.comment());
+    }
+    text.push_str("[Unit]\n");
+    line(&mut text, "Description", &escaped(&process.title));
+    line(&mut text, "PartOf", &format!("{}.target", project.app));
+    order(&mut text, project, process);
+    let restart = &process.restart;
+    if restart.when != Restart::No {
+        if restart.max_failures > 0 {
+            line(&mut text, "StartLimitBurst", &restart.max_failures.to_string());
+        }
+        let window = if restart.max_failures > 0 { restart.window_ms } else { 0 };
+        line(&mut text, "StartLimitIntervalSec", &written_span(window));
+    }
+    text.push_str("\n[Service]\n");
+    let kind = if process.kind == ProcessKind::Service { "exec" } else { "oneshot" };
+    line(&mut text, "Type", kind);
+    if process.kind != ProcessKind::Service {
+        line(&mut text, "RemainAfterExit", "yes");
+    }
+    if let Some(user) = project.user.as_ref().filter(|_| !options.user_units) {
+        line(&mut text, "User", &escaped(user));
+    }
+    line(&mut text, "WorkingDirectory", &escaped(&process.cwd));
+    let path = ("PATH", project.path.as_str());
+    let own = process.env.iter().map(|one| (one.name.as_str(), one.value.as_str()));
+    let has_path = process.env.iter().any(|one| one.name == "PATH");
+    for (name, value) in Some(path).filter(|_| !has_path).into_iter().chain(own) {
+        line(&mut text, "Environment", &quoted(&escaped(&format!("{name}={value}"))));
+    }
+    if process.kind == ProcessKind::Cleanup {
+        line(&mut text, "ExecStart", "/bin/true");
+        line(&mut text, "ExecStop", &command(&process.argv));
+    } else {
+        line(&mut text, "ExecStart", &command(&process.argv));
+        for check in &process.ready {
+            line(&mut text, "ExecStartPost", &shell(&checks::wait(check)));
+        }
+        if let Some(stop) = &process.stop_command {
+            line(&mut text, "ExecStop", &shell(stop));
+        }
+    }
+    if process.ready_timeout_ms > 0 || process.kind == ProcessKind::Task {
+        let timeout = process.ready_timeout_ms;
+        let limit = if timeout > 0 { written_span(timeout) } else { "infinity".to_owned() };
+        line(&mut text, "TimeoutStartSec", &limit);
+    }
+    if process.stop_signal != "TERM" {
+        line(&mut text, "KillSignal", &format!("SIG{}", process.stop_signal));
+    }
+    line(&mut text, "TimeoutStopSec", &written_span(process.stop_timeout_ms));
+    match restart.when {
+        Restart::No => {}
+        Restart::Always if process.kind == ProcessKind::Service => {
+            restarts(&mut text, "always", process)
+        }
+        Restart::Always | Restart::OnFailure => restarts(&mut text, "on-failure", process),
+    }
+    if !process.success_codes.is_empty() {
+        let codes: Vec<_> = process.success_codes.iter().map(u8::to_string).collect();
+        line(&mut text, "SuccessExitStatus", &codes.join(" "));
+    }
+    line(&mut text, "SyslogIdentifier", &process.unit);
+    text
+}
+
+fn restarts(text: &mut String, when: &str, process: &ExportedProcess) {
+    line(text, "Restart", when);
+    line(text, "RestartSec", &written_span(process.restart.delay_ms));
+}
+
+/// What starts before it. `Requires=` keeps it back if the other one fails to start, but restarts it with that;
+/// `Wants=` does neither.
+fn order(text: &mut String, project: &ExportedProject, process: &ExportedProcess) {
+    for need in &process.needs {
+        let is_strict = need.restart || need.until != DependencyCondition::Started;
+        let unit = format!("{}.service", need.unit);
+        line(text, if is_strict { "Requires" } else { "Wants" }, &unit);
+        line(text, "After", &unit);
+    }
+    if process.kind == ProcessKind::Cleanup {
+        // What is started before others is stopped after them.
+        let others = project.processes.iter().filter(|other| other.kind != ProcessKind::Cleanup);
+        for other in others.filter(|other| process.needs.iter().all(|need| need.unit != other.unit))
+        {
+            line(text, "Before", &format!("{}.service", other.unit));
+        }
+    }
+}
+
+pub(super) fn line(text: &mut String, key: &str, value: &str) {
+    let _ = writeln!(text, "{key}={value}");
+}
+
+/// A value in which systemd is to expand nothing.
+pub(super) fn escaped(value: &str) -> String {
+    value.replace('%', "%%")
+}
+
+/// A word in quotes, with C's escapes.
+pub(super) fn quoted(word: &str) -> String {
+    let mut text = String::from('"');
+    for c in word.chars() {
+        match c {
+            '"' | '\\' => text.extend(['\\', c]),
+            '\n' => text.push_str("\\n"),
+            c if c.is_ascii_control() => {
+                let _ = write!(text, "\\x{:02x}", u32::from(c));
+            }
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+    text
+}
+
+/// A command line: systemd would expand variables in it.
+pub(super) fn command(argv: &[String]) -> String {
+    let word = |word: &String| quoted(&escaped(word).replace('$', "$$"));
+    let words = argv.iter().map(word).collect::<Vec<_>>().join(" ");
+    match argv.first() {
+        Some(program) if program.starts_with('/') => words,
+        // systemd looks for programs in directories of its own, and in none relative to the working directory.
+        _ => format!("/bin/sh -c {} {words}", quoted(r#"exec "$$0" "$$@""#)),
+    }
+}
+
+fn shell(text: &str) -> String {
+    command(&["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()])
+}

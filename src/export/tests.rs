@@ -1,0 +1,254 @@
+//! Values arrive as they were, what is missing is said, and files are told apart.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::ProcName;
+use crate::model::plan::{Backend, Plan, ProcessPlan};
+use crate::model::rules::{Check, Probe, Text};
+
+/// A project of one process that runs this command with these variables.
+fn project(command: &str, env: &[(&str, &str)]) -> ExportedProject {
+    project_of(&plan(command, env), &ExportOptions::default())
+}
+
+fn project_of(plan: &Plan, options: &ExportOptions) -> ExportedProject {
+    ExportedProject::of(plan, options, &|_, _| true, &[]).unwrap()
+}
+
+fn plan(command: &str, env: &[(&str, &str)]) -> Plan {
+    let env = env.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+    let process = ProcessPlan {
+        name: ProcName::new("web").unwrap(),
+        command: command.into(),
+        shell: "/bin/sh".into(),
+        port: Some(5000),
+        stop_signal: nix::sys::signal::Signal::SIGTERM as i32,
+        env: env.collect(),
+        ..ProcessPlan::default()
+    };
+    Plan {
+        backend: Backend::Native,
+        session: "shop".into(),
+        root: "/srv/shop".into(),
+        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        grace_ms: 5000,
+        processes: vec![process],
+        ..Plan::default()
+    }
+}
+
+fn files_of(format: ExportFormat, project: &ExportedProject) -> Vec<ExportedFile> {
+    let options = ExportOptions { has_dockerfile: true, ..ExportOptions::default() };
+    export(format, project, &options, &Templates::default()).unwrap().files
+}
+
+/// The words of a value of systemd, read as `systemd.syntax(7)` and `systemd.service(5)` say.
+fn systemd_words(value: &str) -> Vec<String> {
+    let (mut words, mut chars) = (vec![], value.chars().peekable());
+    while let Some(c) = chars.next() {
+        if c == ' ' {
+            continue;
+        }
+        let (mut word, mut quote) = (String::new(), None);
+        let mut next = Some(c);
+        while let Some(c) = next {
+            match c {
+                '"' | '\'' if quote.is_none() => quote = Some(c),
+                _ if quote == Some(c) => quote = None,
+                ' ' if quote.is_none() => break,
+                '\\' => match chars.next().unwrap() {
+                    'n' => word.push('\n'),
+                    't' => word.push('\t'),
+                    'x' => {
+                        let digits: String = [chars.next().unwrap(), chars.next().unwrap()].into();
+                        word.push(char::from(u8::from_str_radix(&digits, 16).unwrap()));
+                    }
+                    c => word.push(c),
+                },
+                c => word.push(c),
+            }
+            next = chars.next();
+        }
+        assert_eq!(quote, None, "an open quote in {value}");
+        words.push(word.replace("%%", "%"));
+    }
+    words
+}
+
+/// The values of a key in a unit.
+fn values<'a>(unit: &'a str, key: &str) -> Vec<&'a str> {
+    unit.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
+}
+
+const HARD: &str = "a\"b'c $X ${Y} %n %% \\ ; # & \n é \t end";
+
+fn text() -> impl Strategy<Value = String> {
+    let hard = prop::sample::select(vec![
+        "\"", "'", "$", "${X}", "$$", "%", "%n", "\\", "\n", " ;", " #", "é", "😀", "\t", "<", "&",
+        ",", "=", "x", " ",
+    ]);
+    prop::collection::vec(hard, 0..12).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #[test]
+    fn a_unit_of_systemd_has_the_same_command_and_variables(command in text(), value in text()) {
+        let project = project(&command, &[("VALUE", &value)]);
+        let files = files_of(ExportFormat::Systemd, &project);
+        let unit = &files.iter().find(|file| file.name == "shop-web-1.service").unwrap().text;
+        let [start] = values(unit, "ExecStart")[..] else { panic!("{unit}") };
+        let argv: Vec<_> =
+            systemd_words(start).iter().map(|word| word.replace("$$", "$")).collect();
+        prop_assert_eq!(argv, ["/bin/sh", "-c", &command]);
+        let env: Vec<_> = values(unit, "Environment").iter().flat_map(|line| systemd_words(line)).collect();
+        prop_assert!(env.contains(&format!("VALUE={value}")), "{env:?}");
+        prop_assert!(env.contains(&"PORT=5000".to_owned()) && env.contains(&"PS=web".to_owned()));
+    }
+
+    #[test]
+    fn manifests_and_compose_files_are_yaml_with_the_same_values(command in text(), value in text()) {
+        let project = project(&command, &[("VALUE", &value)]);
+        for format in [ExportFormat::Compose, ExportFormat::Kubernetes] {
+            let text = files_of(format, &project)[0].text.clone();
+            let expected = serde_json::Value::from(value.replace('$', "$$")).to_string();
+            let has = |wanted: &str| text.lines().any(|line| line.trim().trim_start_matches("- ").ends_with(wanted));
+            let command = serde_json::Value::from(command.replace('$', "$$")).to_string();
+            let plain = value.replace('$', "$$");
+            prop_assert!(has(&format!(": {expected}")) || has(&format!(": {plain}")), "{text}");
+            prop_assert!(text.contains(&command) || text.contains(&format!("\"-c\", {}]", project.processes[0].argv[2])), "{text}");
+        }
+    }
+
+    #[test]
+    fn any_text_is_one_scalar_of_yaml(value in text()) {
+        let mut map = yaml::YamlMap::default();
+        map.set("before", "a").set("key", value.as_str()).set("after", "b");
+        let text = map.document();
+        let events: Vec<_> = saphyr_parser::Parser::new_from_str(&text)
+            .map(|event| event.unwrap().0)
+            .filter_map(|event| match event {
+                saphyr_parser::Event::Scalar(text, ..) => Some(text.into_owned()),
+                _ => None,
+            })
+            .collect();
+        prop_assert_eq!(events, ["before", "a", "key", &value, "after", "b"]);
+    }
+}
+
+#[test]
+fn supervisord_reads_the_same_words() {
+    for command in ["a; b", "a ; b # c", "echo \"x\" 'y' \\ %d $X", "é ;", "x=1 ;y"] {
+        let project = project(command, &[("VALUE", "a%b, c")]);
+        let text = files_of(ExportFormat::Supervisord, &project)[0].text.clone();
+        let [line] = values(&text, "command")[..] else { panic!("{text}") };
+        assert!(!line.contains(" ;") && !line.contains(" #"), "a comment begins in {line}");
+        let words = shell_words::split(&line.replace("%%", "%")).unwrap();
+        assert_eq!(words, ["/bin/sh", "-c", command]);
+        assert!(text.contains(r#"VALUE="a%%b, c""#), "{text}");
+    }
+}
+
+#[test]
+fn what_supervisord_can_not_quote_is_set_by_the_shell() {
+    let project = project("printf %s \"$VALUE\"", &[("VALUE", HARD)]);
+    let text = files_of(ExportFormat::Supervisord, &project)[0].text.clone();
+    let [line] = values(&text, "command")[..] else { panic!("{text}") };
+    assert!(!text.contains("VALUE="), "{text}");
+    let words = shell_words::split(&line.replace("%%", "%")).unwrap();
+    let printed = std::process::Command::new(&words[0]).args(&words[1..]).output().unwrap();
+    assert_eq!(String::from_utf8(printed.stdout).unwrap(), HARD);
+}
+
+#[test]
+fn a_plain_procfile_has_everything_in_every_format() {
+    let project = project("./web --port $PORT", &[]);
+    for format in ExportFormat::ALL {
+        let options = ExportOptions { has_dockerfile: true, ..ExportOptions::default() };
+        let exported = export(format, &project, &options, &Templates::default()).unwrap();
+        assert_eq!(exported.gaps, [], "{format}");
+        assert_eq!(exported.remarks, [] as [String; 0], "{format}");
+    }
+}
+
+#[test]
+fn what_a_format_can_not_express_is_a_comment_in_its_file_and_a_gap() {
+    let log = Text { pattern: "up".into(), regex: false, any_case: false };
+    let mut plan = plan("./web", &[]);
+    plan.processes[0].rules.ready =
+        vec![Check { probe: Probe::Log(log), timeout_ms: 1, every_ms: 1 }];
+    plan.processes[0].rules.groups = vec!["back".into()];
+    let project = project_of(&plan, &ExportOptions::default());
+    for format in ExportFormat::ALL {
+        let exported =
+            export(format, &project, &ExportOptions::default(), &Templates::default()).unwrap();
+        let keys: Vec<_> = exported.gaps.iter().map(|gap| gap.key).collect();
+        assert_eq!(keys, ["ready = { log }", "groups"], "{format}");
+        let text: String = exported.files.iter().map(|file| file.text.as_str()).collect();
+        for gap in &exported.gaps {
+            assert!(
+                text.contains(gap.key) && text.contains(gap.why),
+                "{format}: {gap:?} in {text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_format_marks_its_files_and_sees_an_edit() {
+    let project = project("./web", &[]);
+    for format in ExportFormat::ALL {
+        for file in files_of(format, &project) {
+            assert_eq!(
+                FileOrigin::of(&file.text),
+                FileOrigin::Export,
+                "{}: {}",
+                file.name,
+                file.text
+            );
+            let edited = format!("{}\n", file.text);
+            assert_eq!(FileOrigin::of(&edited), FileOrigin::Edited, "{}", file.name);
+        }
+    }
+    assert_eq!(FileOrigin::of("[Unit]\nDescription=mine\n"), FileOrigin::Other);
+}
+
+#[test]
+fn secrets_are_written_only_on_request() {
+    let plan = plan("./web", &[("API_TOKEN", "t0p"), ("DATABASE_URL", "postgres://u:t0p@db/x")]);
+    for format in ExportFormat::ALL {
+        for with_secrets in [false, true] {
+            let options = ExportOptions { with_secrets, ..ExportOptions::default() };
+            let project = project_of(&plan, &options);
+            let exported = export(format, &project, &options, &Templates::default()).unwrap();
+            let text: String = exported.files.iter().map(|file| file.text.as_str()).collect();
+            assert_eq!(text.contains("t0p"), with_secrets, "{format}: {text}");
+            assert!(text.contains("API_TOKEN"), "{format}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_template_of_the_user_wins_and_a_broken_one_is_named_with_its_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let formats = dir.path().join("systemd");
+    std::fs::create_dir(&formats).unwrap();
+    std::fs::write(
+        formats.join("{{ process.unit }}.txt.j2"),
+        "{{ process.argv[2] }} in {{ root }}",
+    )
+    .unwrap();
+    let templates = Templates { dir: Some(dir.path().to_owned()) };
+    let options = ExportOptions::default();
+    let project = project("./web", &[]);
+    let exported = export(ExportFormat::Systemd, &project, &options, &templates).unwrap();
+    let [file] = &exported.files[..] else { panic!("{exported:?}") };
+    assert_eq!((file.name.as_str(), file.text.as_str()), ("shop-web-1.txt", "./web in /srv/shop"));
+    std::fs::write(formats.join("x.j2"), "a\n{{ nothing( }}\n").unwrap();
+    let error = export(ExportFormat::Systemd, &project, &options, &templates).unwrap_err();
+    assert!(error.to_string().contains("systemd/x.j2:2"), "{error}");
+    std::fs::write(formats.join("x.j2"), "").unwrap();
+    std::fs::write(formats.join("{{ '..' }}.j2"), "out").unwrap();
+    let error = export(ExportFormat::Systemd, &project, &options, &templates).unwrap_err();
+    assert!(error.to_string().contains("not the name of a file below"), "{error}");
+}
