@@ -1,5 +1,5 @@
-//! Checks that the committed man pages, API description and tables of `docs/COMING_FROM.md` are those generated from
-//! this source, and that the tests named in `SECURITY.md` exist.
+//! Checks that the committed man pages, API description and tables of `docs/COMING_FROM.md` and `docs/EXPORT.md` are
+//! those generated from this source, and that the tests named in `SECURITY.md` exist.
 
 #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 #![expect(clippy::unwrap_used, reason = "a test")]
@@ -59,6 +59,25 @@ fn the_tables_for_users_of_other_tools_are_those_of_the_import() {
         return std::fs::write(&path, text).unwrap();
     }
     assert!(old == text, "docs/COMING_FROM.md is stale: {REMEDY}");
+}
+
+#[test]
+fn the_table_of_what_can_be_exported_is_that_of_the_export() {
+    let path = committed("docs/EXPORT.md");
+    let old = std::fs::read_to_string(&path).unwrap();
+    let begin = old.find("\n|---|").unwrap() + 1;
+    let begin = begin + old[begin..].find('\n').unwrap() + 1;
+    let end = begin + old[begin..].find("\n\n").map_or(0, |at| at + 1);
+    let end = if old[begin..].starts_with('\n') { begin } else { end };
+    let cell = |can: bool| if can { " yes |" } else { " – |" };
+    let rows: String = tmo::export::gap_table()
+        .map(|(key, can)| format!("| `{key}` |{}\n", can.map(cell).concat()))
+        .collect();
+    let text = format!("{}{rows}{}", &old[..begin], &old[end..]);
+    if std::env::var_os("TMO_BLESS").is_some() {
+        return std::fs::write(&path, text).unwrap();
+    }
+    assert!(old == text, "docs/EXPORT.md is stale: {REMEDY}");
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn a_service_of_runit_gives_its_process_the_same_values() {
     std::fs::write(&script, text.replace("; exec sleep 1000", "")).unwrap();
     let out = world.path().join("out");
     std::fs::create_dir(&out).unwrap();
-    let ran = run.arg(&script).env("PATH", path).env("OUT", &out).stdoutput().unwrap();
+    let ran = world.command("sh").arg(&script).env("OUT", &out).output().unwrap();
     assert!(ran.status.success(), "{ran:?}");
     let seen = recorded(&out, "web").unwrap();
     assert_eq!(
@@ -226,18 +226,59 @@ fn what_is_not_expressed_is_listed_and_strict_makes_it_an_error() {
 
 #[test]
 fn units_pass_the_check_of_systemd() {
-    if Command::new("systemd-analyze").arg("--version").stdoutput().is_err() {
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
         eprintln!("SKIPPED: there is no systemd-analyze");
         return;
     }
     let world = recording();
     world.write("Procfile", &(world.read("Procfile") + "migrate: true\ntidy: true\n"));
-    let toml = "[process.migrate]\nstage = \"dependency\"\nready = { exit = 0 }\n[process.tidy]\nstage = \"cleanup\"\n\
-        [process.worker.restart]\nwhen = \"always\"\nmax_failures = 3\n";
+    let toml = "[process.migrate]\nphase = \"dependency\"\nready = { exit = 0 }\n[process.tidy]\nphase = \"cleanup\"\n\
+        [process.worker.restart]\npolicy = \"always\"\nmax_failures = 3\n";
     world.write("tmo.toml", &format!("{}\n{toml}", world.read("tmo.toml")));
     world.ok(["export", "systemd", "-o", "units"]);
     let mut verify = Command::new("systemd-analyze");
-    let ran = verify.arg("verify").args(files(&world.app().join("units"))).stdoutput().unwrap();
+    let ran = verify.arg("verify").args(files(&world.app().join("units"))).output().unwrap();
     let said = String::from_utf8_lossy(&ran.stderr).into_owned();
     assert!(ran.status.success() && said.is_empty(), "{said}");
+}
+
+/// What `tmo config` says of each process under these keys.
+fn config(world: &World, keys: &[&str]) -> BTreeMap<String, BTreeMap<String, Value>> {
+    let document: Value = serde_json::from_str(&world.ok(["config", "--json"])).unwrap();
+    let of = |process: &Value| {
+        let settings = process["settings"].as_array().unwrap().clone();
+        let wanted = settings.iter().filter(|one| keys.contains(&one["key"].as_str().unwrap()));
+        let pair = |one: &Value| (one["key"].as_str().unwrap().to_owned(), one["value"].clone());
+        (process["name"].as_str().unwrap().to_owned(), wanted.map(pair).collect())
+    };
+    document["processes"].as_array().unwrap().iter().map(of).collect()
+}
+
+#[test]
+fn an_exported_compose_file_is_imported_as_the_same_project() {
+    const KEYS: [&str; 7] =
+        ["command", "port", "stop.signal", "stop.timeout", "depends_on", "restart", "autostart"];
+    let world =
+        World::new("web: exec ./web --port $PORT\nworker: exec ./worker '$x' \"%d\"\ntask: true\n");
+    world.write("Dockerfile", "FROM scratch\n");
+    world.write(
+        "tmo.toml",
+        "[process.web]\nready = { port = 5000 }\nstop = { signal = \"TERM\", timeout = \"7s\" }\nport = 5000\n\
+         [process.worker]\ndepends_on = { web = \"ready\", task = \"completed\" }\nport = 5100\n\
+         restart = { policy = \"on-failure\", max_failures = 3 }\n[process.task]\nport = 5200\nrestart = \"no\"\n",
+    );
+    let before = config(&world, &KEYS);
+    let back = World::new("");
+    std::fs::remove_file(back.app().join("Procfile")).unwrap();
+    back.write("Dockerfile", "FROM scratch\n");
+    back.write("compose.yaml", &world.ok(["export", "compose"]));
+    back.ok(["import", "compose.yaml", "--local"]);
+    let mut after = config(&back, &KEYS);
+    for settings in after.values_mut() {
+        let command = settings.get_mut("command").unwrap();
+        let [shell, flag, text] = &command.as_array().unwrap()[..] else { panic!("{command}") };
+        assert_eq!((shell.as_str(), flag.as_str()), (Some("/bin/sh"), Some("-c")));
+        *command = text.clone();
+    }
+    assert_eq!(after, before);
 }

@@ -182,3 +182,44 @@ fn bash_completion_and_fish_find_the_files_of_setup() {
     }
     world.wait_empty();
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_project_starts_with_the_machine_until_that_is_removed() {
+    let world = World::new("web: sleep 1000\n");
+    let units = world.home().join(".config/systemd/user");
+    let unit = units.join("tmo-app.service");
+    let link = units.join("default.target.wants/tmo-app.service");
+    let out = world.ok(["setup", "--boot"]);
+    assert!(out.contains("systemctl --user start tmo-app\n"), "{out}");
+    let text = std::fs::read_to_string(&unit).unwrap();
+    let dir = world.app().display().to_string();
+    for line in
+        [format!("WorkingDirectory={dir}"), "KillMode=mixed".into(), "Restart=on-failure".into()]
+    {
+        assert!(text.lines().any(|one| one == line), "{line} in {text}");
+    }
+    assert!(text.contains("\" \"start\"\n") && text.contains("\" \"quit\"\n"), "{text}");
+    assert_eq!(std::fs::canonicalize(&link).unwrap(), std::fs::canonicalize(&unit).unwrap());
+    // The same again, then for stopping without an end.
+    world.ok(["setup", "--boot"]);
+    assert_eq!(std::fs::read_to_string(&unit).unwrap(), text);
+    world.ok(["setup", "--boot", "--keep"]);
+    assert!(std::fs::read_to_string(&unit).unwrap().contains("KillMode=process\n"));
+
+    // Another project of the same name does not take its place.
+    let other = world.path().join("other/app");
+    std::fs::create_dir_all(&other).unwrap();
+    std::fs::write(other.join("Procfile"), "web: sleep 1\n").unwrap();
+    let refused = world.tmo(["setup", "--boot"]).current_dir(&other).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        !refused.status.success() && said.contains("another project of the same name"),
+        "{said}"
+    );
+
+    world.ok(["setup", "--boot", "--remove"]);
+    assert!(!unit.exists() && link.symlink_metadata().is_err());
+    let again = world.run(["setup", "--boot", "--remove"]);
+    assert!(again.stderr.contains("does not start with the machine"), "{}", again.stderr);
+}
