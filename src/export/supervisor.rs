@@ -92,7 +92,8 @@ impl SupervisorUnit {
             text.push_str("# The end of its terminal ends the view, not the run.\n");
             text.push_str("KillMode=process\nKillSignal=SIGHUP\nSuccessExitStatus=SIGHUP 129\n");
         } else {
-            line(&mut text, "ExecStop", &tmo(&["quit"]));
+            // It runs after a natural end as well, when nothing is left to quit.
+            line(&mut text, "ExecStop", &format!("-{}", tmo(&["quit"])));
             text.push_str("KillMode=mixed\n");
         }
         let limit = written_span(self.stop_timeout_ms + RUN_ITSELF_MS);

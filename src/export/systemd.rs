@@ -77,7 +77,8 @@ fn service(
             line(&mut text, "ExecStartPost", &shell(&checks::wait(check)));
         }
         if let Some(stop) = &process.stop_command {
-            line(&mut text, "ExecStop", &shell(stop));
+            // It runs after a natural end as well, and may fail then.
+            line(&mut text, "ExecStop", &format!("-{}", shell(stop)));
         }
     }
     if process.ready_timeout_ms > 0 || process.kind == ProcessKind::Task {

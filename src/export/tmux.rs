@@ -14,37 +14,55 @@ use crate::model::shell::quoted;
 /// How long a process without a limit of its own may take to be ready, in milliseconds.
 const READY_MS: u64 = 60_000;
 
+/// The beginning of the script.
+const HEAD: &str = r##"#!/bin/sh
+# MARK
+# Runs APP in a tmux of its own: `tmux -L APP attach` shows it, `tmux -L APP kill-server` ends it.
+set -eu
+
+if tmux -L APP has-session 2>/dev/null; then
+    echo 'APP runs already; tmux -L APP kill-server ends it' >&2
+    exit 1
+fi
+
+# window NAME DIR COMMAND: a program that has ended stays in its window.
+window() {
+    name=$1 dir=$2
+    shift 2
+    if tmux -L APP has-session 2>/dev/null; then
+        tmux -L APP new-window -d -t APP: -n "$name" -c "$dir" "$@"
+    else
+        tmux -L APP new-session -d -s APP -x 120 -y 40 -n "$name" -c "$dir" "$@" \; \
+            set-option -g remain-on-exit on \; set-option -g allow-rename off
+    fi
+}
+"##;
+
+/// What scripts need that wait for dependencies.
+const WAITING: &str = r##"
+# wait_for NAME TRIES COMMAND: four tries a second.
+wait_for() {
+    name=$1 left=$2
+    shift 2
+    until "$@"; do
+        left=$((left - 1))
+        [ "$left" -gt 0 ] || { echo "$name is not ready" >&2; exit 1; }
+        sleep 0.25
+    done
+}
+
+# ended NAME: whether the program of a window has ended with success.
+ended() {
+    tmux -L APP list-panes -s -t APP -F '#{window_name} #{pane_dead} #{pane_dead_status}' |
+        grep -qx "$1 1 0"
+}
+"##;
+
 pub(super) fn write(project: &ExportedProject) -> Vec<ExportedFile> {
     let app = &project.app;
-    let mut text = format!(
-        "#!/bin/sh\n# {MARK_HERE}\n\
-         # Runs {app} in a tmux of its own: `tmux -L {app} attach` shows it, `tmux -L {app} kill-server` ends it.\n\
-         set -eu\n\n\
-         if tmux -L {app} has-session 2>/dev/null; then\n    \
-         echo '{app} runs already; tmux -L {app} kill-server ends it' >&2\n    exit 1\nfi\n\n\
-         # A program that has ended stays in its window.\n\
-         window() {{\n    name=$1 dir=$2\n    shift 2\n    \
-         if tmux -L {app} has-session 2>/dev/null; then\n        \
-         tmux -L {app} new-window -d -t {app}: -n \"$name\" -c \"$dir\" \"$@\"\n    else\n        \
-         tmux -L {app} new-session -d -s {app} -x 120 -y 40 -n first\n        \
-         tmux -L {app} set-option -g remain-on-exit on\n        \
-         tmux -L {app} set-option -g allow-rename off\n        \
-         tmux -L {app} new-window -d -t {app}: -n \"$name\" -c \"$dir\" \"$@\"\n        \
-         tmux -L {app} kill-window -t {app}:first\n    fi\n}}\n"
-    );
+    let mut text = HEAD.replace("MARK", MARK_HERE).replace("APP", app);
     if project.processes.iter().any(|process| !process.needs.is_empty()) {
-        let _ = write!(
-            text,
-            "\n# wait_for NAME TRIES COMMAND: four tries a second.\n\
-             wait_for() {{\n    name=$1 left=$2\n    shift 2\n    \
-             until \"$@\"; do\n        left=$((left - 1))\n        \
-             [ \"$left\" -gt 0 ] || {{ echo \"$name is not ready\" >&2; exit 1; }}\n        \
-             sleep 0.25\n    done\n}}\n\n\
-             # What a window says of its program: whether it has ended, and its exit code.\n\
-             ended() {{\n    \
-             tmux -L {app} list-panes -s -t {app} -F '#{{window_name}} #{{pane_dead}} #{{pane_dead_status}}' |\n        \
-             grep -qx \"$1 1 0\"\n}}\n"
-        );
+        text.push_str(&WAITING.replace("APP", app));
     }
     let options = ExportOptions::default();
     for process in in_order(project) {
@@ -58,9 +76,8 @@ pub(super) fn write(project: &ExportedProject) -> Vec<ExportedFile> {
         for need in &process.needs {
             wait(&mut text, project, need);
         }
-        let variables =
-            process.env.iter().map(|one| quoted(&format!("{}={}", one.name, one.value)));
-        let words = variables.chain(process.argv.iter().map(|word| quoted(word)));
+        let variables = process.env.iter().map(|one| word(&format!("{}={}", one.name, one.value)));
+        let words = variables.chain(process.argv.iter().map(|one| word(one)));
         let words = words.collect::<Vec<_>>().join(" \\\n    ");
         let (name, dir) = (window(process), quoted(&process.cwd));
         let command = format!("window {name} {dir} env \\\n    {words}\n");
@@ -72,6 +89,14 @@ pub(super) fn write(project: &ExportedProject) -> Vec<ExportedFile> {
         }
     }
     vec![ExportedFile::new(format!("{app}.sh"), text).program()]
+}
+
+/// A word of a command for the shell, and then for tmux, which ends a command at a word with `;` at its end.
+fn word(word: &str) -> String {
+    match word.strip_suffix(';') {
+        Some(rest) => quoted(&format!("{rest}\\;")),
+        None => quoted(word),
+    }
 }
 
 /// The name of its window: tmux takes `#` for the beginning of a format.

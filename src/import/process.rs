@@ -167,6 +167,10 @@ impl ImportedProcess {
         if value.contains('\0') {
             return self.leave(&place, name, "a variable can't have a NUL");
         }
+        // tmo tells each process these itself.
+        if name == "PS" || name.starts_with("OVERMIND_PROCESS_") && name.ends_with("_PORT") {
+            return;
+        }
         // `[defaults]` has no port.
         if name == "PORT" && self.name.is_empty() {
             return self.leave(&place, name, "each process has a PORT of its own");

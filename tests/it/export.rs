@@ -6,16 +6,26 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::{World, eventually, executable, files};
+use crate::harness::{World, eventually, executable, files, procs};
 
-const HARD: &str = r#"a"b'c $X ${Y} %n \ ; # é"#;
+const HARD: &str = r#"a"b'c $X ${Y} %n \ ; # é;"#;
 
 /// A server of tmux that ends with its test.
 struct TmuxServer<'a>(&'a World, &'a str);
 
 impl Drop for TmuxServer<'_> {
     fn drop(&mut self) {
-        let _ = self.0.command("tmux").args(["-L", self.1, "kill-server"]).status();
+        let tmux = |args: &[&str]| {
+            self.0.command("tmux").args(["-L", self.1]).args(args).output().unwrap().stdout
+        };
+        let pid = String::from_utf8(tmux(&["display-message", "-p", "#{pid}"])).unwrap();
+        tmux(&["kill-server"]);
+        if let Ok(pid) = pid.trim().parse() {
+            eventually("tmux ends", || (!procs::alive(pid)).then_some(()));
+        }
+        // tmux leaves its socket.
+        let uid = nix::unistd::getuid();
+        let _ = std::fs::remove_file(self.0.path().join(format!("tmux/tmux-{uid}/{}", self.1)));
     }
 }
 
@@ -37,7 +47,7 @@ fn recording() -> World {
 
 /// What a process has recorded, without what the terminal or the run itself adds.
 fn recorded(dir: &Path, name: &str) -> Option<BTreeMap<String, String>> {
-    const OWN: [&str; 12] = [
+    const OWN: [&str; 13] = [
         "_",
         "SHLVL",
         "PWD",
@@ -49,6 +59,7 @@ fn recorded(dir: &Path, name: &str) -> Option<BTreeMap<String, String>> {
         "TERM_PROGRAM_VERSION",
         "COLORTERM",
         "COLUMNS",
+        "SHELL",
         "LINES",
     ];
     let text = std::fs::read_to_string(dir.join(format!("{name}.env"))).ok()?;
@@ -125,7 +136,7 @@ fn a_service_of_runit_gives_its_process_the_same_values() {
 
 #[test]
 fn files_of_others_and_edited_ones_are_left_alone() {
-    let world = World::new("web: sleep 1\nworker: sleep 1\n");
+    let world = World::new("web: sleep 1\nworker: sleep 1\n").with_default_ports();
     let dir = world.app().join("units");
     let export = |more: &[&str]| {
         world.run([&["export", "systemd", "-o", "units", "-a", "shop"], more].concat())
@@ -179,7 +190,7 @@ fn files_of_others_and_edited_ones_are_left_alone() {
 
 #[test]
 fn flags_mean_what_they_mean_to_foreman_and_honcho() {
-    let world = World::new("web: sleep $PORT\nworker: sleep 1\n");
+    let world = World::new("web: sleep $PORT\nworker: sleep 1\n").with_default_ports();
     let export = |flags: &str| {
         let words = ["export", "systemd", "--json"].into_iter().chain(flags.split(' '));
         let document: Value = serde_json::from_str(&world.ok(words)).unwrap();
@@ -191,7 +202,7 @@ fn flags_mean_what_they_mean_to_foreman_and_honcho() {
         ("-a shop", "shop-web-1.service", "Environment=\"PORT=5000\""),
         ("-a shop -p 8000", "shop-web-1.service", "Environment=\"PORT=8000\""),
         ("-a shop -p 8000", "shop-worker-1.service", "Environment=\"PORT=8100\""),
-        ("-a shop -m web=2", "shop-web-2.service", "Environment=\"PORT=5001\""),
+        ("-a shop -m web=2", "shop-web-2.service", "Environment=\"PORT=5010\""),
         ("-a shop -c web=2", "shop-web-2.service", "Environment=\"PS=web#2\""),
         ("-a shop -u deploy", "shop-web-1.service", "User=deploy"),
         ("-a shop -T 30", "shop-web-1.service", "TimeoutStopSec=30s"),
@@ -263,9 +274,9 @@ fn an_exported_compose_file_is_imported_as_the_same_project() {
     world.write("Dockerfile", "FROM scratch\n");
     world.write(
         "tmo.toml",
-        "[process.web]\nready = { port = 5000 }\nstop = { signal = \"TERM\", timeout = \"7s\" }\nport = 5000\n\
-         [process.worker]\ndepends_on = { web = \"ready\", task = \"completed\" }\nport = 5100\n\
-         restart = { policy = \"on-failure\", max_failures = 3 }\n[process.task]\nport = 5200\nrestart = \"no\"\n",
+        "[process.web]\nready = { port = 15843 }\nrestart = \"no\"\nstop = { signal = \"TERM\", timeout = \"7s\" }\nport = 15843\n\
+         [process.worker]\ndepends_on = { web = \"ready\", task = \"completed\" }\nport = 15844\n\
+         restart = { policy = \"on-failure\", max_failures = 3 }\n[process.task]\nport = 15845\nrestart = \"no\"\n",
     );
     let before = config(&world, &KEYS);
     let back = World::new("");
@@ -274,11 +285,16 @@ fn an_exported_compose_file_is_imported_as_the_same_project() {
     back.write("compose.yaml", &world.ok(["export", "compose"]));
     back.ok(["import", "compose.yaml", "--local"]);
     let mut after = config(&back, &KEYS);
-    for settings in after.values_mut() {
-        let command = settings.get_mut("command").unwrap();
-        let [shell, flag, text] = &command.as_array().unwrap()[..] else { panic!("{command}") };
-        assert_eq!((shell.as_str(), flag.as_str()), (Some("/bin/sh"), Some("-c")));
-        *command = text.clone();
+    for command in after.values_mut().filter_map(|settings| settings.get_mut("command")) {
+        let words = match &*command {
+            Value::Array(words) => {
+                words.iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+            }
+            text => shell_words::split(text.as_str().unwrap()).unwrap(),
+        };
+        let [shell, flag, text] = &words[..] else { panic!("{words:?}") };
+        assert_eq!((&**shell, &**flag), ("/bin/sh", "-c"));
+        *command = text.as_str().into();
     }
     assert_eq!(after, before);
 }
