@@ -26,7 +26,7 @@ pub(super) fn command(check: &ExportedCheck) -> String {
             )
         }
         ExportedCheck::Exec { argv } => quoted_words(argv.iter().map(String::as_bytes)),
-        ExportedCheck::Delay { ms } => format!("sleep {}", *ms as f64 / 1000.0),
+        ExportedCheck::Delay { ms } => format!("sleep {}.{:03}", ms / 1000, ms % 1000),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a format can't express: one table, from which the comments in the files, the list for the user and the
 //! documentation come.
 
+use std::collections::HashSet;
+
 use super::format::ExportFormat::{
     self, Compose, Kubernetes, Launchd, Runit, Supervisord, Systemd, Tmux, Upstart,
 };
@@ -65,7 +67,7 @@ const ROWS: [GapRow; 28] = [
         |process| process.needs.iter().any(|need| need.until == DependencyCondition::Completed),
     ),
     row(
-        "depends_on",
+        "depends_on … on what has no port",
         &[Kubernetes],
         "a Pod waits only for ports; the process must retry",
         |process| {
@@ -168,10 +170,13 @@ pub(super) fn of<'a>(
 /// The table for the documentation: the keys, and for each format whether it can express them.
 pub fn gap_table() -> impl Iterator<Item = (&'static str, [bool; ExportFormat::ALL.len()])> {
     let mut keys: Vec<&str> = ROWS.iter().map(|row| row.key).collect();
-    keys.dedup();
+    let mut seen = HashSet::new();
+    keys.retain(|key| seen.insert(*key));
     keys.into_iter().map(|key| {
+        // What holds for `depends_on` holds for each kind of it.
+        let is_part = |row: &GapRow| key.split(" … ").next() == Some(row.key);
         let lacks = |format: &ExportFormat| {
-            ROWS.iter().any(|row| row.key == key && row.formats.contains(format))
+            ROWS.iter().any(|row| (row.key == key || is_part(row)) && row.formats.contains(format))
         };
         (key, ExportFormat::ALL.map(|format| !lacks(&format)))
     })

@@ -1,5 +1,7 @@
 //! Manifests of Kubernetes: a Deployment or Job for each entry, a Service for each that listens, and what they share.
 
+use std::fmt::Write as _;
+
 use super::checks;
 use super::files::{ExportedFile, MARK_HERE};
 use super::format::ExportFormat;
@@ -33,7 +35,7 @@ pub(super) fn write(
     );
     for process in project.entries().filter(|process| process.kind == ProcessKind::Cleanup) {
         for gap in gaps::of(ExportFormat::Kubernetes, options, process) {
-            text.push_str(&format!("# {}: {}\n", process.name, gap.comment()));
+            let _ = writeln!(text, "# {}: {}", process.name, gap.comment());
         }
     }
     let documents: Vec<_> = documents.iter().map(YamlMap::document).collect();
@@ -208,13 +210,11 @@ impl Manifests<'_> {
         container
     }
 
-    /// Its own variables; the shared ones come from the ConfigMap, secrets from the Secret.
+    /// Its own variables; the shared ones come from the `ConfigMap`, secrets from the Secret.
     fn environment(&self, container: &mut YamlMap, process: &ExportedProcess) {
         let mut env = vec![];
         for variable in self.project.env_in_container(process) {
-            if variable.is_shared && !variable.is_secret
-                || self.options.with_tmo && !variable.is_secret
-            {
+            if !variable.is_secret && (variable.is_shared || self.options.with_tmo) {
                 continue;
             }
             let mut entry = YamlMap::default();

@@ -17,6 +17,7 @@ use crate::model::text::OsText;
 
 /// What a user wants of an export.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "what the flags say")]
 pub struct ExportOptions {
     /// The name of the application; `None`: that of the run's tmux session.
     pub app: Option<String>,
@@ -68,7 +69,6 @@ pub struct ExportedProject {
 
 /// A process.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "facts that don't depend on each other")]
 pub struct ExportedProcess {
     /// Its name: `web`, or `web#2`.
     pub name: String,
@@ -295,7 +295,7 @@ impl Exporting<'_> {
             Some(argv) => {
                 argv.iter().map(|word| text(word, name, "its command")).collect::<Result<_, _>>()?
             }
-            None => self.shell_argv(process, &process.command)?,
+            None => Self::shell_argv(process, &process.command)?,
         };
         let cwd = match &process.cwd {
             Some(cwd) => self.on_target(&text(cwd, name, "its directory")?),
@@ -320,11 +320,11 @@ impl Exporting<'_> {
         };
         let mut ready = vec![];
         for check in &rules.ready {
-            ready.extend(self.check(process, &check.probe)?);
+            ready.extend(Self::check(process, &check.probe)?);
         }
         let live = match &rules.live {
             None => None,
-            Some(live) => self.check(process, &live.probe)?.map(|check| ExportedLiveness {
+            Some(live) => Self::check(process, &live.probe)?.map(|check| ExportedLiveness {
                 check,
                 every_ms: live.every_ms,
                 timeout_ms: live.timeout_ms,
@@ -372,11 +372,7 @@ impl Exporting<'_> {
     }
 
     /// The words that run a command by the shell of a process.
-    fn shell_argv(
-        &self,
-        process: &ProcessPlan,
-        command: &OsText,
-    ) -> Result<Vec<String>, ExportError> {
+    fn shell_argv(process: &ProcessPlan, command: &OsText) -> Result<Vec<String>, ExportError> {
         let name = process.name.as_str();
         let mut shell = text(&process.shell, name, "its shell")?;
         if shell.ends_with("/sh") {
@@ -395,18 +391,14 @@ impl Exporting<'_> {
         }
     }
 
-    fn check(
-        &self,
-        process: &ProcessPlan,
-        probe: &Probe,
-    ) -> Result<Option<ExportedCheck>, ExportError> {
+    fn check(process: &ProcessPlan, probe: &Probe) -> Result<Option<ExportedCheck>, ExportError> {
         Ok(match probe {
             Probe::Port { host, port, .. } => {
                 Some(ExportedCheck::Port { host: host.clone(), port: *port })
             }
             Probe::Http { url } => Some(ExportedCheck::Http { url: url.clone() }),
             Probe::Exec { command } => {
-                Some(ExportedCheck::Exec { argv: self.shell_argv(process, command)? })
+                Some(ExportedCheck::Exec { argv: Self::shell_argv(process, command)? })
             }
             Probe::Delay { ms } => Some(ExportedCheck::Delay { ms: *ms }),
             Probe::Log(_) | Probe::Exit { .. } => None,
@@ -510,7 +502,8 @@ fn others(process: &ProcessPlan) -> Vec<String> {
         ("install", process.install.is_some()),
     ]
     .into_iter()
-    .filter_map(|(key, has)| has.then(|| key.to_owned()))
+    .filter(|(_, has)| *has)
+    .map(|(key, _)| key.to_owned())
     .collect()
 }
 

@@ -8,12 +8,10 @@ use crate::model::shell::quoted;
 
 /// The value of `command`. Variables that `environment` can't express are set by its shell.
 pub(super) fn command(process: &ExportedProcess) -> String {
-    let mut script: String = process
-        .env
-        .iter()
-        .filter(|variable| !is_plain(variable))
-        .map(|variable| format!("export {}={}; ", variable.name, quoted(&variable.value)))
-        .collect();
+    let mut script = String::new();
+    for variable in process.env.iter().filter(|variable| !is_plain(variable)) {
+        let _ = write!(script, "export {}={}; ", variable.name, quoted(&variable.value));
+    }
     let argv = process.argv.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
     if script.is_empty() && process.argv.iter().all(|word| !word.contains(char::is_control)) {
         return process.argv.iter().map(|word| word_of(word)).collect::<Vec<_>>().join(" ");

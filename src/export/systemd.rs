@@ -93,7 +93,7 @@ fn service(
     match restart.when {
         Restart::No => {}
         Restart::Always if process.kind == ProcessKind::Service => {
-            restarts(&mut text, "always", process)
+            restarts(&mut text, "always", process);
         }
         Restart::Always | Restart::OnFailure => restarts(&mut text, "on-failure", process),
     }

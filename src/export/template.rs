@@ -207,10 +207,10 @@ fn environment(template: &Template) -> Result<Environment<'_>, ExportError> {
             })
     });
     environment.add_filter("supervisord_command", |process: Value| {
-        with_process(process, supervisord::command)
+        with_process(&process, supervisord::command)
     });
     environment.add_filter("supervisord_environment", |process: Value| {
-        with_process(process, supervisord::environment)
+        with_process(&process, supervisord::environment)
     });
     let add = |environment: &mut Environment<'_>, name: &'static str, text: String| {
         environment.add_template_owned(name, text).map_err(|error| template.failed(&error))
@@ -221,10 +221,10 @@ fn environment(template: &Template) -> Result<Environment<'_>, ExportError> {
 }
 
 fn with_process(
-    process: Value,
+    process: &Value,
     write: fn(&ExportedProcess) -> String,
 ) -> Result<String, minijinja::Error> {
-    serde_json::to_value(&process)
+    serde_json::to_value(process)
         .and_then(serde_json::from_value::<ExportedProcess>)
         .map(|process| write(&process))
         .map_err(|error| {

@@ -15,7 +15,7 @@ use crate::model::shell::quoted;
 const READY_MS: u64 = 60_000;
 
 /// The beginning of the script.
-const HEAD: &str = r##"#!/bin/sh
+const HEAD: &str = r#"#!/bin/sh
 # MARK
 # Runs APP in a tmux of its own: `tmux -L APP attach` shows it, `tmux -L APP kill-server` ends it.
 set -eu
@@ -36,10 +36,10 @@ window() {
             set-option -g remain-on-exit on \; set-option -g allow-rename off
     fi
 }
-"##;
+"#;
 
 /// What scripts need that wait for dependencies.
-const WAITING: &str = r##"
+const WAITING: &str = r#"
 # wait_for NAME TRIES COMMAND: four tries a second.
 wait_for() {
     name=$1 left=$2
@@ -56,7 +56,7 @@ ended() {
     tmux -L APP list-panes -s -t APP -F '#{window_name} #{pane_dead} #{pane_dead_status}' |
         grep -qx "$1 1 0"
 }
-"##;
+"#;
 
 pub(super) fn write(project: &ExportedProject) -> Vec<ExportedFile> {
     let app = &project.app;

@@ -262,7 +262,10 @@ fn files_below(dir: &Path) -> Result<Vec<PathBuf>, CliError> {
 fn printed(files: &[ExportedFile]) -> String {
     match files {
         [file] => file.text.clone(),
-        files => files.iter().map(|file| format!("--- # {}\n{}", file.name, file.text)).collect(),
+        files => {
+            let parts = files.iter().flat_map(|file| ["--- # ", &file.name, "\n", &file.text]);
+            parts.collect()
+        }
     }
 }
 
