@@ -70,9 +70,9 @@ fn the_table_of_what_can_be_exported_is_that_of_the_export() {
     let end = begin + old[begin..].find("\n\n").map_or(0, |at| at + 1);
     let end = if old[begin..].starts_with('\n') { begin } else { end };
     let cell = |can: bool| if can { " yes |" } else { " – |" };
-    let rows: String = tmo::export::gap_table()
-        .map(|(key, can)| format!("| `{key}` |{}\n", can.map(cell).concat()))
-        .collect();
+    let rows = tmo::export::gap_table().fold(String::new(), |rows, (key, can)| {
+        rows + &format!("| `{key}` |{}\n", can.map(cell).concat())
+    });
     let text = format!("{}{rows}{}", &old[..begin], &old[end..]);
     if std::env::var_os("TMO_BLESS").is_some() {
         return std::fs::write(&path, text).unwrap();
