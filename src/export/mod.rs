@@ -32,6 +32,7 @@ pub use self::gaps::{Gap, gap_table};
 pub use self::project::{ExportOptions, ExportedProject};
 pub use self::supervisor::SupervisorUnit;
 pub use self::template::Templates;
+use crate::model::shell::quoted;
 
 /// What was written.
 #[derive(Debug)]
@@ -53,9 +54,9 @@ pub fn export(
     options: &ExportOptions,
     templates: &Templates,
 ) -> Result<Exported, ExportError> {
-    let (app, mut remarks) = (&project.app, vec![]);
+    let mut remarks = vec![];
     let custom = templates.of(format)?;
-    let files = match format {
+    let mut files = match format {
         _ if !custom.is_empty() => template::render(&custom, project)?,
         ExportFormat::Systemd => systemd::write(project, options),
         ExportFormat::Compose => compose::write(project, options, &mut remarks),
@@ -66,11 +67,23 @@ pub fn export(
         | ExportFormat::Launchd
         | ExportFormat::Upstart => template::render(&template::built_in(format), project)?,
     };
-    let next = match format {
+    for file in &mut files {
+        file.sign(format);
+    }
+    let gaps = project.processes.iter().flat_map(|process| gaps::of(format, options, process));
+    let next = next(format, project, options);
+    Ok(Exported { files, gaps: gaps.collect(), remarks, next })
+}
+
+/// The command that puts the files to work.
+fn next(format: ExportFormat, project: &ExportedProject, options: &ExportOptions) -> String {
+    let (app, log) = (&project.app, quoted(&project.log));
+    match format {
         ExportFormat::Systemd => {
             let (dir, user) = options.unit_dir();
+            let control = format!("systemctl{user}");
             format!(
-                "cp {{dir}}/{app}* {dir}/ && systemctl{user} daemon-reload && systemctl{user} enable --now {app}.target"
+                "mkdir -p {dir} && cp {{dir}}/{app}* {dir}/ && {control} daemon-reload && {control} enable --now {app}.target"
             )
         }
         ExportFormat::Compose if options.with_tmo => {
@@ -78,21 +91,17 @@ pub fn export(
         }
         ExportFormat::Compose => "docker compose -f {dir}/compose.yaml up --build".to_owned(),
         ExportFormat::Kubernetes => format!("kubectl apply -f {{dir}}/{app}.yaml"),
-        ExportFormat::Tmux => format!("sh {{dir}}/{app}.sh && tmux attach -t {app}"),
-        ExportFormat::Supervisord => format!("supervisord -n -c {{dir}}/{app}.conf"),
+        ExportFormat::Tmux => format!("sh {{dir}}/{app}.sh && tmux -L {app} attach"),
+        ExportFormat::Supervisord => {
+            format!("mkdir -p {log} && supervisord -n -c {{dir}}/{app}.conf")
+        }
         ExportFormat::Runit => "runsvdir {dir}".to_owned(),
         ExportFormat::Launchd => {
-            "cp {dir}/*.plist ~/Library/LaunchAgents/ && launchctl load -w ~/Library/LaunchAgents/"
-                .to_owned()
-                + app
-                + "-*.plist"
+            let agents = "~/Library/LaunchAgents";
+            format!(
+                "mkdir -p {log} && cp {{dir}}/{app}-*.plist {agents}/ && launchctl load -w {agents}/{app}-*.plist"
+            )
         }
         ExportFormat::Upstart => format!("cp {{dir}}/{app}*.conf /etc/init/ && start {app}"),
-    };
-    let mut files = files;
-    for file in &mut files {
-        file.sign(format);
     }
-    let gaps = project.processes.iter().flat_map(|process| gaps::of(format, options, process));
-    Ok(Exported { files, gaps: gaps.collect(), remarks, next })
 }

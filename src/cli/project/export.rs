@@ -13,8 +13,8 @@ use crate::cli::project::ports::names_port;
 use crate::config::load::find_program;
 use crate::config::options::BackendChoice;
 use crate::export::{
-    ExportOptions, Exported, ExportedFile, ExportedProject, FileOrigin, Gap, SupervisorUnit,
-    Templates, export,
+    ExportFormat, ExportOptions, Exported, ExportedFile, ExportedProject, FileOrigin, Gap,
+    SupervisorUnit, Templates, export,
 };
 use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan};
@@ -51,6 +51,7 @@ struct GapDocument<'a> {
 
 /// Write the files, or print them; 1 with `--strict` if the format can't express something.
 pub(in crate::cli) fn run(args: &ExportArgs) -> Result<u8, CliError> {
+    refuse_useless(args)?;
     let start = Start::gather(StartArgs {
         procfile: args.procfile.clone(),
         root: args.root.clone(),
@@ -77,6 +78,23 @@ pub(in crate::cli) fn run(args: &ExportArgs) -> Result<u8, CliError> {
     }
     report(args, &exported);
     Ok(code)
+}
+
+/// A usage error for a flag that says nothing about this format.
+fn refuse_useless(args: &ExportArgs) -> Result<(), CliError> {
+    use ExportFormat::{Compose, Kubernetes, Systemd};
+    let flags: [(bool, &str, &[ExportFormat]); 3] = [
+        (args.supervisor, "--supervisor", &[Systemd]),
+        (args.user_units, "--user-units", &[Systemd]),
+        (args.with_tmo, "--with-tmo", &[Compose, Kubernetes]),
+    ];
+    for (_, flag, formats) in flags.into_iter().filter(|(is_given, ..)| *is_given) {
+        if !formats.contains(&args.format) {
+            let names: Vec<_> = formats.iter().map(|format| format.name()).collect();
+            return Err(CliError::Usage(format!("{flag} is for {}", names.join(" and "))));
+        }
+    }
+    Ok(())
 }
 
 /// The files of the format.
@@ -145,7 +163,7 @@ fn unit(args: &ExportArgs, start: &Start, plan: &Plan) -> Result<Exported, CliEr
     };
     let file = unit.write();
     let next = format!(
-        "cp {{dir}}/{name} {dir}/ && systemctl{user} daemon-reload && systemctl{user} enable --now {name}",
+        "mkdir -p {dir} && cp {{dir}}/{name} {dir}/ && systemctl{user} daemon-reload && systemctl{user} enable --now {name}",
         name = file.name
     );
     Ok(Exported { files: vec![file], gaps: vec![], remarks: vec![], next })
