@@ -5,8 +5,9 @@ use super::options::MOST_PROCESSES;
 use super::process::{Imported, ImportedProcess, ImportedSetting, LeftOut};
 use super::rows::{Row, reason};
 use super::toml_text::{quoted, table};
-use super::values;
+use super::values::{self, StopSettings};
 use crate::model::shell;
+use crate::model::units::written_span;
 
 /// What becomes of the flags of concurrently.
 pub(super) const ROWS: &[Row] = &[
@@ -24,7 +25,9 @@ pub(super) const ROWS: &[Row] = &[
         "`--restart-tries 3`, `--restart-after 500`",
         "`restart = { policy = \"on-failure\", max_failures = 3, delay = \"500ms\" }`",
     ),
-    Row("`-r`, `--raw`", "- (`tmo logs --raw`)"),
+    Row("`-r`, `--raw`, `--timings`, `--pad-prefix`", "`tmo logs --raw`, `tmo ps`"),
+    Row("`-P`, `--passthrough-arguments`", "`{1}` and the like are replaced"),
+    Row("`--kill-signal`, `--kill-timeout`", "`stop` in `[defaults]`"),
     Row("`-g`, `--group`", "- (`tmo logs web` shows one process alone)"),
     Row("`-t`, `--timestamp-format`", "- (`-T`; `tmo logs -T`)"),
     Row(
@@ -49,7 +52,10 @@ pub(super) const NPM_RUN_ALL: &[Row] = &[
         "`phase = \"dependency\"` and `ready = { exit = 0 }` for `build`",
     ),
     Row("`-c`, `--continue-on-error`", "`on_exit = \"ignore\"`"),
-    Row("`-r`, `--race`", "always: the first to end stops the others"),
+    Row(
+        "`-r`, `--race`",
+        "the first to end stops the others; without it `on_exit = \"ignore\"`, also for one that fails",
+    ),
     Row(
         "`-l`, `--print-label`, `-n`, `--print-name`",
         "always; `tmo logs --no-prefix` omits the label",
@@ -77,17 +83,38 @@ impl NpmScripts {
         format!("{} run {}", self.runner, shell::quoted(name))
     }
 
-    /// The scripts that a pattern with a `*` names; one without names itself.
+    /// The scripts that a pattern of concurrently names, without those that its `(!part)` names; one without a `*`
+    /// names itself.
     pub(super) fn matching(&self, pattern: &str) -> Vec<String> {
+        let omitted = pattern.split_once("(!").and_then(|(before, rest)| {
+            let (part, after) = rest.split_once(')')?;
+            Some((format!("{before}{after}"), part))
+        });
+        let (pattern, omitted) = match &omitted {
+            Some((pattern, part)) => (&**pattern, Some(*part)),
+            None => (pattern, None),
+        };
+        let mut names = self.named(pattern, |_| true);
+        names.retain(|name| omitted.is_none_or(|part| !name.contains(part)));
+        names
+    }
+
+    /// The scripts that a pattern of npm-run-all names: there, `*` stands for what has no colon, `**` for anything.
+    fn matching_parts(&self, pattern: &str) -> Vec<String> {
+        let is_any = pattern.contains("**");
+        self.named(pattern, |between| is_any || !between.contains(':'))
+    }
+
+    /// The scripts whose names have such a text in place of the stars of a pattern; one without names itself.
+    fn named(&self, pattern: &str, fits: impl Fn(&str) -> bool) -> Vec<String> {
         let Some((before, after)) = pattern.split_once('*') else {
             return vec![pattern.to_owned()];
         };
         let after = after.trim_start_matches('*');
         let names = self.all.iter().map(|(name, ..)| name);
         let matches = |name: &&String| {
-            name.len() >= before.len() + after.len()
-                && name.starts_with(before)
-                && name.ends_with(after)
+            let rest = name.strip_prefix(before);
+            rest.and_then(|rest| rest.strip_suffix(after)).is_some_and(&fits)
         };
         names.filter(matches).cloned().collect()
     }
@@ -100,31 +127,34 @@ struct Started {
 }
 
 /// Take over what a script starts with these tools; `false` if it does not use them.
-pub(super) fn expand(
-    scripts: &NpmScripts,
-    line: &str,
-    place: &SourcePlace,
-    imported: &mut Imported,
-) -> bool {
-    let mut steps: Vec<&str> = line.split("&&").map(str::trim).collect();
+pub(super) fn expand(scripts: &NpmScripts, script: &str, imported: &mut Imported) -> bool {
+    let Some((line, place)) = scripts.get(script) else { return false };
+    let mut steps = steps(line);
     let last = steps.pop().unwrap_or_default();
     if !is_plain(last) || !steps.iter().all(|step| is_plain(step) && !is_of_shell(step)) {
         return false;
     }
     let Ok(words) = shell_words::split(last) else { return false };
     let (env, words) = after_assignments(words);
-    let Some((mut tool, mut args)) = words.split_first() else { return false };
-    if ["npx", "pnpx", "bunx"].contains(&tool.as_str()) {
-        let Some(rest) = args.split_first() else { return false };
-        (tool, args) = rest;
-    }
+    let Some((tool, args)) = after_runner(&words).split_first() else { return false };
+    let tool = tool.strip_prefix("node_modules/.bin/").unwrap_or(tool);
+    let tool = tool.split_once('@').map_or(tool, |(tool, _)| tool);
     let first = imported.processes.len();
-    match tool.as_str() {
+    match tool {
         "concurrently" | "conc" => with_concurrently(scripts, args, place, imported),
         "run-p" | "npm-run-all" | "npm-run-all2" | "run-s" => {
             with_npm_run_all(scripts, tool == "run-p", args, place, imported);
         }
         _ => return false,
+    }
+    // What npm runs around the script itself.
+    let hook = |kind: &str| format!("{kind}{script}");
+    let hooked = scripts.get(&hook("pre")).map(|_| scripts.command(&hook("pre")));
+    let steps: Vec<&str> = hooked.as_deref().into_iter().chain(steps).collect();
+    if let Some((_, place)) = scripts.get(&hook("post")) {
+        let why = "npm runs it after a success; a process with phase = \"cleanup\" runs at the end";
+        let place = place.clone();
+        imported.left.push(LeftOut { place, what: hook("post"), why: why.to_owned() });
     }
     let before = steps.iter().enumerate().map(|(at, step)| {
         let name =
@@ -165,11 +195,50 @@ pub(super) fn expand(
     true
 }
 
+/// The words behind what only finds the program: `npx --yes`, `pnpm exec`, `yarn`.
+fn after_runner(words: &[String]) -> &[String] {
+    let rest = match words {
+        [runner, rest @ ..]
+            if ["npx", "pnpx", "bunx", "yarn", "pnpm", "bun"].contains(&&**runner) =>
+        {
+            rest
+        }
+        [npm, exec, rest @ ..] if npm == "npm" && (exec == "exec" || exec == "x") => rest,
+        _ => return words,
+    };
+    let is_option =
+        |word: &&String| ["exec", "x", "dlx", "run", "--", "--yes", "-y"].contains(&&***word);
+    &rest[rest.iter().take_while(is_option).count()..]
+}
+
+/// The commands that the shell runs one after another while they succeed.
+fn steps(line: &str) -> Vec<&str> {
+    let mut steps = vec![];
+    let (mut quote, mut is_escaped, mut from) = (None, false, 0);
+    for (at, c) in line.char_indices() {
+        match (quote, c) {
+            _ if is_escaped => is_escaped = false,
+            (None | Some('"'), '\\') => is_escaped = true,
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), c) if open == c => quote = None,
+            (None, '&') if line[at..].starts_with("&&") && at >= from => {
+                steps.push(line[from..at].trim());
+                from = at + 2;
+            }
+            _ => {}
+        }
+    }
+    steps.push(line.get(from..).unwrap_or_default().trim());
+    steps
+}
+
 /// Whether the shell does nothing with a command but split it into words.
 fn is_plain(command: &str) -> bool {
-    let mut quote = None;
+    let (mut quote, mut is_escaped) = (None, false);
     for c in command.chars() {
         match (quote, c) {
+            _ if is_escaped => is_escaped = false,
+            (None | Some('"'), '\\') => is_escaped = true,
             (None, '\'' | '"') => quote = Some(c),
             (Some(open), c) if open == c => quote = None,
             (Some('\''), _) => {}
@@ -213,7 +282,7 @@ fn with_concurrently(
     imported: &mut Imported,
 ) {
     /// Flags that are followed by a value.
-    const WITH_VALUE: [&str; 16] = [
+    const WITH_VALUE: [&str; 22] = [
         "-n",
         "--names",
         "-c",
@@ -230,14 +299,31 @@ fn with_concurrently(
         "--restart-after",
         "--hide",
         "--default-input-target",
+        "-s",
+        "--success",
+        "--teardown",
+        "--kill-signal",
+        "--kill-timeout",
+        "--name-separator",
     ];
-    let (mut commands, mut names) = (vec![], vec![]);
-    let mut ends_all = false;
+    let (mut commands, mut names) = (vec![], String::new());
+    let mut separator = ",".to_owned();
+    let (mut ends_all, mut never_again) = (false, false);
     let mut more = vec![];
     let mut teardown = vec![];
-    let mut never_again = false;
+    let mut stop = StopSettings::default();
+    // What `{1}` in the commands stands for.
+    let mut passed = None;
     let mut args = args.iter();
     while let Some(arg) = args.next() {
+        if arg == "--" {
+            let rest = args.by_ref().cloned();
+            match &mut passed {
+                Some(passed) => *passed = rest.collect(),
+                None => commands.extend(rest),
+            }
+            break;
+        }
         if !arg.starts_with('-') {
             commands.push(arg.clone());
             continue;
@@ -246,16 +332,7 @@ fn with_concurrently(
             Some((flag, value)) => (flag, Some(value.to_owned())),
             None => (arg.as_str(), None),
         };
-        let takes = WITH_VALUE.contains(&flag)
-            || [
-                "-s",
-                "--success",
-                "--teardown",
-                "--kill-signal",
-                "--kill-timeout",
-                "--name-separator",
-            ]
-            .contains(&flag);
+        let takes = WITH_VALUE.contains(&flag);
         // Short flags may stand together: `-kn web,api`.
         let together = flag.starts_with('-') && !flag.starts_with("--") && flag.len() > 2;
         let takes = takes || together && flag.ends_with(['n', 'c', 'p', 'm', 's', 't', 'l']);
@@ -268,7 +345,14 @@ fn with_concurrently(
         };
         for flag in letters {
             match flag.as_str() {
-                "-n" | "--names" => names = value.split(',').map(str::to_owned).collect(),
+                "-n" | "--names" => names.clone_from(&value),
+                "--name-separator" => separator.clone_from(&value),
+                "-P" | "--passthrough-arguments" => passed = Some(vec![]),
+                "--kill-signal" => stop.signal = values::signal(&value),
+                "--kill-timeout" => {
+                    let timeout = value.parse().ok().map(written_span);
+                    stop.timeout = timeout.map(|timeout| quoted(&timeout));
+                }
                 "-k" | "--kill-others" => ends_all = true,
                 "--restart-tries" => {
                     // A negative number never gives up, as 0 does here.
@@ -277,13 +361,16 @@ fn with_concurrently(
                     never_again = value == "0";
                 }
                 "--restart-after" => {
-                    let delay = value.parse().ok().map(crate::model::units::written_span);
+                    let delay = value.parse().ok().map(written_span);
                     more.extend(delay.map(|delay| ("delay", quoted(&delay))));
+                    if value == "exponential" {
+                        more.push(("backoff", quoted("exponential")));
+                    }
                 }
                 "--teardown" => teardown.push(value.clone()),
                 // What concerns only how it looks needs no word.
                 "-c" | "--prefix-colors" | "-p" | "--prefix" | "-l" | "--prefix-length"
-                | "--no-color" => {}
+                | "--no-color" | "--color" | "--pad-prefix" | "--timings" | "-r" | "--raw" => {}
                 other => {
                     let why = reason(ROWS, other);
                     imported.left.push(LeftOut {
@@ -298,12 +385,18 @@ fn with_concurrently(
     if never_again {
         more.clear();
     }
+    stop.set(&mut imported.defaults, place);
+    let names: Vec<&str> = names.split(&*separator).collect();
     let mut started = vec![];
     for (at, command) in commands.iter().enumerate() {
+        let command = &match &passed {
+            Some(passed) => with_arguments(command, passed),
+            None => command.clone(),
+        };
         if started.len() > MOST_PROCESSES {
             break;
         }
-        let of_command = commands_of(scripts, command, names.get(at));
+        let of_command = commands_of(scripts, command, names.get(at).copied());
         if of_command.is_empty() {
             let why = "no script is named so".to_owned();
             imported.left.push(LeftOut { place: place.clone(), what: command.clone(), why });
@@ -330,31 +423,71 @@ fn with_concurrently(
     }
 }
 
-/// What one argument of concurrently starts: a command, or scripts by `npm:NAME`.
-fn commands_of(scripts: &NpmScripts, command: &str, name: Option<&String>) -> Vec<Started> {
-    let script = ["npm:", "pnpm:", "yarn:", "bun:", "node:"]
-        .iter()
-        .find_map(|prefix| command.strip_prefix(prefix));
-    let Some(script) = script else {
-        let name = name.cloned().filter(|name| !name.is_empty());
-        let name = name.unwrap_or_else(|| name_of(command));
+/// A command with the arguments in it that are passed through: `{1}`, and `{@}` or `{*}` for all.
+fn with_arguments(command: &str, passed: &[String]) -> String {
+    let all = || passed.iter().map(|word| shell::quoted(word)).collect::<Vec<_>>().join(" ");
+    let mut line = command.replace("{@}", &all());
+    line = line.replace(
+        "{*}",
+        &if passed.is_empty() { String::new() } else { shell::quoted(&passed.join(" ")) },
+    );
+    for number in 1..=MOST_ARGUMENTS {
+        let word = passed.get(number - 1).map(|word| shell::quoted(word)).unwrap_or_default();
+        line = line.replace(&format!("{{{number}}}"), &word);
+    }
+    line.trim_end().to_owned()
+}
+
+/// The most arguments that are passed through.
+const MOST_ARGUMENTS: usize = 9;
+
+/// The short forms of commands that run a script, and these commands.
+const SHORT: [(&str, &str); 6] = [
+    ("npm:", "npm run"),
+    ("pnpm:", "pnpm run"),
+    ("yarn:", "yarn run"),
+    ("bun:", "bun run"),
+    ("node:", "node --run"),
+    ("deno:", "deno task"),
+];
+
+/// What one argument of concurrently starts: a command, or scripts by `npm:NAME` or `npm run NAME-*`.
+fn commands_of(scripts: &NpmScripts, command: &str, name: Option<&str>) -> Vec<Started> {
+    let given = name.filter(|name| !name.is_empty());
+    let of_script = SHORT.iter().find_map(|(short, runner)| {
+        let long = || {
+            command.strip_prefix(runner)?.strip_prefix(' ').filter(|rest| first(rest).contains('*'))
+        };
+        Some((*runner, command.strip_prefix(short).or_else(long)?))
+    });
+    let Some((runner, script)) = of_script else {
+        let name = given.map_or_else(|| name_of(command), str::to_owned);
         return vec![Started { name, command: command.to_owned() }];
+    };
+    // `npm:` is run by what runs the scripts here.
+    let run = |script: &str| match runner {
+        "npm run" => scripts.command(script),
+        _ => format!("{runner} {}", shell::quoted(script)),
     };
     let (pattern, args) = script.split_once(' ').unwrap_or((script, ""));
     let found = scripts.matching(pattern);
     let prefix = pattern.split('*').next().unwrap_or_default().to_owned();
     let started = found.iter().map(|script| {
-        let given = name.filter(|name| !name.is_empty());
         let short = script.strip_prefix(&prefix).filter(|rest| !rest.is_empty()).unwrap_or(script);
         let name = match given {
-            Some(name) if found.len() == 1 => name.clone(),
+            Some(name) if !pattern.contains('*') => name.to_owned(),
             Some(name) => format!("{name}{short}"),
             None => short.to_owned(),
         };
         let args = if args.is_empty() { String::new() } else { format!(" {args}") };
-        Started { name, command: format!("{}{args}", scripts.command(script)) }
+        Started { name, command: format!("{}{args}", run(script)) }
     });
     started.collect()
+}
+
+/// The first word.
+fn first(text: &str) -> &str {
+    text.split(' ').next().unwrap_or_default()
 }
 
 /// Arguments in which the shell finds nothing but words.
@@ -367,6 +500,8 @@ fn quoted_words(args: &str) -> String {
 fn name_of(command: &str) -> String {
     let words: Vec<&str> = command.split_whitespace().collect();
     let word = match &words[..] {
+        // `cd server && npm start`
+        ["cd", dir, "&&", ..] => dir.trim_end_matches('/'),
         ["npm" | "pnpm" | "yarn" | "bun", "run", script, ..] => script,
         [
             "npm" | "pnpm" | "yarn" | "bun" | "npx" | "node" | "python" | "python3" | "ruby",
@@ -388,10 +523,15 @@ fn with_npm_run_all(
     imported: &mut Imported,
 ) {
     let mut is_parallel = parallel;
-    let mut goes_on = false;
+    let (mut goes_on, mut is_race) = (false, false);
     // What has to be completed before the next begins.
     let mut completed: Vec<String> = vec![];
     let mut beside: Vec<String> = vec![];
+    // What `{1}` in the patterns stands for.
+    let (args, passed) = match args.iter().position(|arg| arg == "--") {
+        Some(at) => (&args[..at], &args[at + 1..]),
+        None => (args, &[][..]),
+    };
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
@@ -401,8 +541,12 @@ fn with_npm_run_all(
                 completed.append(&mut beside);
             }
             "-c" | "--continue-on-error" => goes_on = true,
-            "-r" | "--race" | "-l" | "--print-label" | "-n" | "--print-name" | "--silent" => {}
-            "--" => break,
+            "-r" | "--race" => is_race = true,
+            "-l" | "--print-label" | "-n" | "--print-name" | "--silent" => {}
+            flag if flag.len() > 2 && !flag.starts_with("--") && is_known(flag) => {
+                goes_on |= flag.contains('c');
+                is_race |= flag.contains('r');
+            }
             flag if flag.starts_with('-') => {
                 if flag == "--max-parallel" {
                     args.next();
@@ -412,9 +556,10 @@ fn with_npm_run_all(
             }
             _ if imported.processes.len() > MOST_PROCESSES => break,
             script => {
+                let script = &with_arguments(script, passed);
                 let (pattern, more) = script.split_once(' ').unwrap_or((script, ""));
                 let prefix = pattern.split('*').next().unwrap_or_default();
-                for name in scripts.matching(pattern) {
+                for name in scripts.matching_parts(pattern) {
                     let short =
                         name.strip_prefix(prefix).filter(|rest| !rest.is_empty()).unwrap_or(&name);
                     let mut process = ImportedProcess::new(short, place.clone());
@@ -439,7 +584,16 @@ fn with_npm_run_all(
             }
         }
     }
-    if goes_on {
+    if goes_on || !is_race {
         imported.default_to("on_exit", "\"ignore\"");
+        if !goes_on {
+            let text = "npm-run-all stops all when one fails; here the others run on. on_exit = \"stop-all\" in a process stops them, after a success too.";
+            imported.comments.push(text.to_owned());
+        }
     }
+}
+
+/// Whether these short flags of npm-run-all, which stand together, need nothing else.
+fn is_known(flags: &str) -> bool {
+    flags.starts_with('-') && flags.chars().skip(1).all(|flag| "clnrs".contains(flag))
 }

@@ -6,7 +6,7 @@ use super::process::{ImportedProcess, LeftOut};
 use super::rows::{Row, reason};
 
 /// A table of the source, from which a reader takes one key after another.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Fields {
     /// Where the table stands.
     pub(super) place: SourcePlace,
@@ -49,6 +49,37 @@ impl Fields {
         let at = self.entries.iter().position(|(name, _)| name == key)?;
         let (_, node) = self.entries.remove(at);
         (!matches!(node.value, SourceValue::Null)).then_some(node)
+    }
+
+    /// Give a key that has other names the first of them, unless it is there.
+    pub(super) fn rename(&mut self, key: &str, others: &[&str]) {
+        if !self.has(key)
+            && let Some((name, _)) =
+                self.entries.iter_mut().find(|(name, _)| others.contains(&&**name))
+        {
+            key.clone_into(name);
+        }
+    }
+
+    /// Take all keys that begin so.
+    pub(super) fn take_beginning(&mut self, with: &str) -> SourceTable {
+        self.entries.extract_if(.., |(key, _)| key.starts_with(with)).collect()
+    }
+
+    /// Lay another table over it, whose values count.
+    pub(super) fn lay_over(&mut self, over: Self) {
+        self.entries.retain(|(key, _)| over.entries.iter().all(|(other, _)| other != key));
+        self.entries.extend(over.entries);
+    }
+
+    /// Drop what has no effect: texts for which this holds, and empty values.
+    pub(super) fn drop_if(&mut self, without_effect: impl Fn(&str, &str) -> bool) {
+        self.entries.retain(|(key, node)| match &node.value {
+            SourceValue::Text(text) => !without_effect(key, text),
+            SourceValue::List(items) => !items.is_empty(),
+            SourceValue::Table(entries) => !entries.is_empty(),
+            _ => false,
+        });
     }
 
     pub(super) fn text(&mut self, key: &str) -> Result<Option<Placed<String>>, ImportError> {

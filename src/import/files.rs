@@ -18,8 +18,8 @@ const MOST_BYTES: usize = 1 << 20;
 pub struct SourceFiles {
     dir: PathBuf,
     main: String,
-    /// The content of the main file, if it doesn't come from the file itself.
-    instead: Option<String>,
+    /// The content of the main file, if it has been read or doesn't come from the file itself.
+    instead: Option<Vec<u8>>,
     read: Vec<String>,
     /// The size of all that was read.
     bytes: usize,
@@ -40,10 +40,10 @@ impl SourceFiles {
         Self { dir, main: name.unwrap_or_default(), instead: None, read: vec![], bytes: 0 }
     }
 
-    /// The same with another text for the source, such as what a program has printed.
+    /// The same with this content of the source, such as what a program has printed.
     #[must_use]
-    pub fn with_text(self, text: String) -> Self {
-        Self { instead: Some(text), ..self }
+    pub fn with_content(self, content: Vec<u8>) -> Self {
+        Self { instead: Some(content), ..self }
     }
 
     /// The directory of the source.
@@ -64,14 +64,9 @@ impl SourceFiles {
     /// Read the source.
     pub(super) fn main(&mut self) -> Result<SourceFile, ImportError> {
         let name = self.main.clone();
-        if let Some(text) = self.instead.take() {
-            self.read.push(name.clone());
-            Ok(SourceFile { name: name.into(), text })
-        } else {
-            let missing = || io::Error::from(ErrorKind::NotFound);
-            let found = self.load(&name, ChosenBy::User)?;
-            found.ok_or_else(|| ImportError::Read { file: name, source: missing() })
-        }
+        let missing = || io::Error::from(ErrorKind::NotFound);
+        let found = self.load(&name, ChosenBy::User)?;
+        found.ok_or_else(|| ImportError::Read { file: name, source: missing() })
     }
 
     /// Read a file that the source names, or that its tool looks for; `None` if it does not exist.
@@ -137,7 +132,8 @@ impl SourceFiles {
                 "it is outside of the directory, so it is not read",
             )));
         }
-        let bytes = match files::read_project(&path, by) {
+        let known = if by == ChosenBy::User { self.instead.take() } else { None };
+        let bytes = match known.map_or_else(|| files::read_project(&path, by), Ok) {
             Err(error) if error.kind() == ErrorKind::NotFound && by == ChosenBy::Project => {
                 return Ok(None);
             }

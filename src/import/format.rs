@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::sys::files::{self, ChosenBy};
+
 /// A kind of source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum SourceFormat {
@@ -52,9 +54,15 @@ impl SourceFormat {
         let mut found: Vec<(&'static str, Self)> = vec![];
         for (name, format) in NAMES {
             let is_new = found.iter().all(|(_, other)| *other != format);
-            if is_new && dir.join(name).is_file() {
-                found.push((name, format));
+            let path = dir.join(name);
+            if !is_new || !path.is_file() {
+                continue;
             }
+            let text = match format {
+                Self::Compose => files::read_project(&path, ChosenBy::Project).unwrap_or_default(),
+                _ => vec![],
+            };
+            found.push((name, format.or_by(&String::from_utf8_lossy(&text))));
         }
         found
     }
@@ -63,7 +71,7 @@ impl SourceFormat {
     pub fn of(path: &Path, text: &str) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         let by_name = NAMES.iter().find(|(known, _)| *known == name).map(|(_, format)| *format);
-        by_name.or_else(|| Self::by_text(text)).or_else(|| {
+        by_name.map(|format| format.or_by(text)).or_else(|| Self::by_text(text)).or_else(|| {
             let part = |part: &str| name.contains(part);
             match name {
                 _ if part("process-compose") => Some(Self::ProcessCompose),
@@ -73,6 +81,14 @@ impl SourceFormat {
                 _ => None,
             }
         })
+    }
+
+    /// It, or process-compose for a compose.yaml with processes, which that reads too.
+    fn or_by(self, text: &str) -> Self {
+        match Self::by_text(text) {
+            Some(Self::ProcessCompose) if self == Self::Compose => Self::ProcessCompose,
+            _ => self,
+        }
     }
 
     fn by_text(text: &str) -> Option<Self> {

@@ -1,5 +1,5 @@
-//! The format of `supervisord.conf`: sections, keys, comments behind `;`, and values that go on in lines which begin
-//! with a blank.
+//! The format of `supervisord.conf`: sections, keys, comments behind `;` or `#`, and values that go on in lines which
+//! begin with a blank. A section that stands twice is one, in which the last value of a key counts.
 
 use std::sync::Arc;
 
@@ -9,22 +9,27 @@ use super::node::{SourceNode, SourcePlace, SourceTable, SourceValue};
 /// The sections of a file, in their order.
 pub(super) fn ini(text: &str, file: &Arc<str>) -> Result<Vec<(String, SourceNode)>, ImportError> {
     let mut sections: Vec<(String, SourcePlace, SourceTable)> = vec![];
+    let mut current = 0;
     for (at, line) in text.lines().enumerate() {
         let place = SourcePlace::new(file, at + 1);
         let uncommented = without_comment(line);
         let trimmed = uncommented.trim();
         let is_continued = line.starts_with([' ', '\t']);
-        if trimmed.is_empty() || trimmed.starts_with('#') {
+        if trimmed.is_empty() {
             continue;
         }
         if let Some(name) = trimmed.strip_prefix('[').filter(|_| !is_continued) {
             let Some((name, _)) = name.split_once(']') else {
                 return Err(place.error("this section has no `]`"));
             };
-            sections.push((name.trim().to_owned(), place, vec![]));
+            let name = name.trim();
+            current = sections.iter().position(|(known, ..)| known == name).unwrap_or_else(|| {
+                sections.push((name.to_owned(), place, vec![]));
+                sections.len() - 1
+            });
             continue;
         }
-        let Some((_, _, keys)) = sections.last_mut() else {
+        let Some((_, _, keys)) = sections.get_mut(current) else {
             return Err(place.error("this stands before the first section"));
         };
         if is_continued
@@ -38,7 +43,9 @@ pub(super) fn ini(text: &str, file: &Arc<str>) -> Result<Vec<(String, SourceNode
             return Err(place.error("this is neither a section nor `key = value`"));
         };
         let value = SourceValue::Text(value.trim().to_owned());
-        keys.push((key.trim().to_ascii_lowercase(), SourceNode { place, value }));
+        let key = key.trim().to_ascii_lowercase();
+        keys.retain(|(known, _)| *known != key);
+        keys.push((key, SourceNode { place, value }));
     }
     let nodes = sections
         .into_iter()
@@ -46,11 +53,11 @@ pub(super) fn ini(text: &str, file: &Arc<str>) -> Result<Vec<(String, SourceNode
     Ok(nodes.collect())
 }
 
-/// A line up to a `;` that begins it or stands behind a blank.
+/// A line up to a `;` or `#` that begins it or stands behind a blank.
 fn without_comment(line: &str) -> &str {
     let mut before = ' ';
     for (at, c) in line.char_indices() {
-        if c == ';' && before.is_whitespace() {
+        if [';', '#'].contains(&c) && before.is_whitespace() {
             return &line[..at];
         }
         before = c;

@@ -80,8 +80,8 @@ pub(super) fn read(files: &mut SourceFiles, chosen: &[String]) -> Result<Importe
     }
     let mut imported = Imported::default();
     for name in &names {
-        let Some((line, place)) = scripts.get(name) else { continue };
-        if !concurrently::expand(&scripts, line, place, &mut imported) {
+        let Some((_, place)) = scripts.get(name) else { continue };
+        if !concurrently::expand(&scripts, name, &mut imported) {
             let short = short_name(name, names.len() == 1);
             let mut process = ImportedProcess::new(&short, place.clone());
             process.set_text("command", &scripts.command(name), place);

@@ -1,6 +1,6 @@
 //! What an import has read: processes with the settings that they get here, and what was left out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::fields::Placed;
 use super::node::{SourcePlace, Variable};
@@ -98,6 +98,19 @@ impl ImportedProcess {
     /// Set a key to a text.
     pub(super) fn set_text(&mut self, key: &'static str, text: &str, place: &SourcePlace) {
         self.set(key, quoted(text), place);
+    }
+
+    /// Let these codes be success, as 0 is anyway.
+    pub(super) fn set_success_codes<'a>(
+        &mut self,
+        codes: impl Iterator<Item = &'a str>,
+        place: &SourcePlace,
+    ) {
+        let codes = codes.filter_map(|code| code.trim().parse::<u8>().ok());
+        let codes: Vec<_> = codes.filter(|code| *code != 0).map(|code| code.to_string()).collect();
+        if !codes.is_empty() {
+            self.set("success_exit_codes", format!("[{}]", codes.join(", ")), place);
+        }
     }
 
     /// Whether a key is set.
@@ -199,16 +212,50 @@ impl Imported {
 
     /// Give processes whose names have become equal different ones.
     pub(super) fn distinguish_names(&mut self) {
-        let mut taken = HashSet::new();
-        let mut numbers: HashMap<String, u32> = HashMap::new();
+        let mut taken = TakenNames::default();
         for process in &mut self.processes {
-            let name = process.name.clone();
-            while !taken.insert(process.name.clone()) {
-                let number = numbers.entry(name.clone()).or_insert(1);
-                *number += 1;
-                process.name = format!("{name}-{number}");
-            }
+            process.name = taken.distinct(&process.name);
         }
+    }
+}
+
+/// The names that the processes of a source get here, each one its own: `a.b` and `a-b` would both be `a-b`.
+#[derive(Default)]
+pub(super) struct ProcessNames(HashMap<String, String>);
+
+impl ProcessNames {
+    pub(super) fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        // Names that can stay as they are come first.
+        let (kept, cleaned): (Vec<_>, Vec<_>) = names.partition(|name| process_name(name) == *name);
+        let mut taken = TakenNames::default();
+        let mut own = HashMap::new();
+        for name in kept.into_iter().chain(cleaned) {
+            own.entry(name.to_owned()).or_insert_with(|| taken.distinct(&process_name(name)));
+        }
+        Self(own)
+    }
+
+    /// The name here of a process of the source.
+    pub(super) fn of(&self, name: &str) -> String {
+        self.0.get(name).cloned().unwrap_or_else(|| process_name(name))
+    }
+}
+
+/// Names, each with the number that was last put behind it.
+#[derive(Default)]
+struct TakenNames(HashMap<String, u32>);
+
+impl TakenNames {
+    /// This name, or with a number behind it if it is taken.
+    fn distinct(&mut self, name: &str) -> String {
+        let mut own = name.to_owned();
+        while self.0.contains_key(&own) {
+            let number = self.0.entry(name.to_owned()).or_default();
+            *number += 1;
+            own = format!("{name}-{}", *number);
+        }
+        self.0.insert(own.clone(), 1);
+        own
     }
 }
 

@@ -25,12 +25,29 @@ pub(super) fn reason(rows: &[Row], key: &str) -> String {
     let Some(Row(_, ours)) = of(key).or_else(|| of(last)).or_else(|| of(first)) else {
         return "tmo does not know this key".to_owned();
     };
-    let ours = ours.replace('`', "");
-    match ours.strip_prefix('-') {
-        None => format!("not in this form; what is meant may be {ours}"),
-        Some(more) => match more.trim_start_matches(':').trim().trim_matches(['(', ')']) {
-            "" => "tmo has no equivalent".to_owned(),
-            more => format!("tmo has no equivalent: {more}"),
-        },
+    let plain = without_marks(ours);
+    let Some(more) = plain.strip_prefix('-') else {
+        return format!("not in this form; what is meant may be {plain}");
+    };
+    let more = more.trim_start_matches(':').trim();
+    let more = more.strip_prefix('(').and_then(|more| more.strip_suffix(')')).unwrap_or(more);
+    // What begins with code is another way to the same.
+    match more {
+        "" => "tmo has no equivalent".to_owned(),
+        more if ours.starts_with("- (`") => format!("no such setting in tmo; nearest: {more}"),
+        more => format!("no such setting in tmo: {more}"),
     }
+}
+
+/// Markdown as plain text: without code marks, and with the words of a link alone.
+fn without_marks(text: &str) -> String {
+    let mut plain = String::new();
+    let text = text.replace('`', "");
+    let mut rest = &*text;
+    while let Some((before, after)) = rest.split_once("](") {
+        let (before, word) = before.rsplit_once('[').unwrap_or((before, ""));
+        plain.extend([before, word]);
+        rest = after.split_once(')').map_or("", |(_, rest)| rest);
+    }
+    plain + rest
 }

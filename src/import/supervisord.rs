@@ -1,13 +1,15 @@
 //! supervisord: `supervisord.conf`, with the files it includes.
 
+use std::path::{Component, Path};
+
 use super::error::ImportError;
-use super::fields::{Fields, is_true};
+use super::fields::{Fields, Placed, is_true};
 use super::files::{SourceFile, SourceFiles};
 use super::ini::ini;
-use super::node::{SourceNode, SourcePlace, Variable};
-use super::process::{Imported, ImportedProcess, LeftOut, process_name};
+use super::node::{SourceNode, Variable};
+use super::process::{Imported, ImportedProcess, LeftOut, ProcessNames, process_name};
 use super::rows::{Row, reason};
-use super::toml_text::{list, table};
+use super::toml_text::{list, quoted, table};
 use super::values::{self, StopSettings};
 use super::write::env_quoted;
 use crate::model::shell;
@@ -26,23 +28,26 @@ pub(super) const ROWS: &[Row] = &[
     Row("`exitcodes`", "`success_exit_codes`; 0 is always included"),
     Row(
         "`startsecs`",
-        "`ready = { delay = \"1s\" }`; `stable` of `restart` sets after how long the failure count is reset",
+        "`ready = { delay = \"1s\" }`, and `restart = { stable = \"1s\" }`: a failure after it does not count",
     ),
-    Row("`startretries`", "`restart = { max_failures = 3 }`"),
+    Row("`startretries`, 3 without it", "`restart = { max_failures = 3 }`"),
     Row("`priority`", "- (`phase`, `depends_on` say what is waited for)"),
-    Row("`numprocs`, `numprocs_start`", "- (`tmo start -m x=3`)"),
-    Row("`process_name`", "- (instances are `x#1`, `x#2`)"),
+    Row(
+        "`numprocs`, `numprocs_start`, `process_name`",
+        "- (`tmo start -m x=3` starts `x#1` to `x#3`; with `%(process_num)d` in a command, a process for each)",
+    ),
     Row("`stopsignal`, `stopwaitsecs`", "`stop = { signal = \"TERM\", timeout = \"10s\" }`"),
     Row("`stopasgroup`, `killasgroup`", "- (always, even beyond the process group)"),
     Row(
-        "`stdout_logfile`, `stderr_logfile`, `redirect_stderr`, `stdout_events_enabled`, `stderr_events_enabled`",
+        "`stdout_logfile`, `stderr_logfile`, `redirect_stderr`, `stdout_events_enabled`, `stderr_events_enabled`, `stdout_capture_maxbytes`, `stderr_capture_maxbytes`, `stdout_syslog`, `stderr_syslog`",
         "- (`[log] dir`: one journal; `split_stderr` keeps standard error apart)",
     ),
     Row(
         "`stdout_logfile_maxbytes`, `stdout_logfile_backups`, `stderr_logfile_maxbytes`, `stderr_logfile_backups`",
         "- (`[log] per_process`)",
     ),
-    Row("`user`, `umask`, `serverurl`", "-"),
+    Row("`user`, `umask`", "- (all runs as you)"),
+    Row("`serverurl`", "- (not needed)"),
     Row("`[group:x] programs`", "`groups` of each process"),
     Row(
         "`[eventlistener:x]`",
@@ -50,10 +55,11 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row("`[fcgi-program:x]`", "-"),
     Row(
-        "`[unix_http_server]`, `[inet_http_server]`, `[supervisorctl]`, `[rpcinterface:x]`",
-        "- (always; `--network tcp`)",
+        "`[unix_http_server]`, `[supervisorctl]`, `[rpcinterface:x]`, `[ctlplugin:x]`",
+        "- (not needed: `tmo` reaches its run)",
     ),
-    Row("`[supervisord]`", "- (settings of the daemon)"),
+    Row("`[inet_http_server]`", "- (`tmo web`)"),
+    Row("`[supervisord] environment`, `directory`", "`env`, `cwd` in `[defaults]`"),
     Row("`[include]`", "read by `tmo import`"),
 ];
 
@@ -62,71 +68,117 @@ pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
     imported.default_to("on_exit", "\"ignore\"");
     imported.default_to("stop", "{ signal = \"TERM\", timeout = \"10s\" }");
     let source = files.main()?;
-    let name = source.name.to_string();
+    let mut sections = vec![];
+    collect(files, &source, &mut imported, &mut sections, 0)?;
     let mut groups = vec![];
-    sections(files, &source, &mut imported, &mut groups, 0)?;
-    if imported.processes.is_empty() {
-        let why = "it has no section `[program:NAME]`".to_owned();
-        return Err(ImportError::Empty { file: name, why });
+    for (section, fields, _) in &mut sections {
+        if let Some(("group", name)) = section.split_once(':')
+            && let Some(programs) = fields.text("programs")?
+        {
+            let names = programs.value.split(',').map(|name| name.trim().to_owned());
+            groups.push((name.trim().to_owned(), names.collect::<Vec<_>>(), programs.place));
+        }
     }
-    for (group, programs, place) in groups {
-        for program in programs {
-            let named = imported.processes.iter_mut().find(|process| process.name == program);
-            if let Some(process) = named {
-                process.set("groups", list([&group]), &place);
+    let programs = sections.iter().filter_map(|(section, ..)| section.strip_prefix("program:"));
+    let names = ProcessNames::new(programs.map(str::trim));
+    let main = absolute(files.dir());
+    for (section, mut fields, dir) in sections {
+        let Some((kind, name)) = section.split_once(':').map(|(kind, name)| (kind, name.trim()))
+        else {
+            if section == "supervisord" {
+                daemon(fields, &dir, &main, &mut imported)?;
+            } else if !WITHOUT_EFFECT.contains(&&*section) {
+                let why = reason(ROWS, &format!("[{section}]"));
+                let place = fields.place;
+                imported.left.push(LeftOut { place, what: format!("[{section}]"), why });
+            }
+            continue;
+        };
+        match kind {
+            "program" => {
+                let of_it: Vec<_> = groups
+                    .iter()
+                    .filter(|(_, programs, _)| programs.iter().any(|of| of == name))
+                    .collect();
+                let program = Program {
+                    name,
+                    group: of_it.first().map_or(name, |(group, ..)| group),
+                    number: 0,
+                    here: dir,
+                    main: &main,
+                };
+                let first = imported.processes.len();
+                program.read(fields, &names.of(name), &mut imported.processes)?;
+                if let Some((.., place)) = of_it.first() {
+                    let all = list(of_it.iter().map(|(group, ..)| process_name(group)));
+                    for process in &mut imported.processes[first..] {
+                        process.set("groups", all.clone(), place);
+                    }
+                }
+            }
+            "group" => {
+                fields.take("priority");
+                fields.leave(ROWS, &mut imported.left);
+            }
+            _ if WITHOUT_EFFECT.contains(&kind) => {}
+            _ => {
+                let why = reason(ROWS, &format!("[{kind}"));
+                let place = fields.place;
+                imported.left.push(LeftOut { place, what: format!("[{section}]"), why });
             }
         }
+    }
+    if imported.processes.is_empty() {
+        let why = "it has no section `[program:NAME]`".to_owned();
+        return Err(ImportError::Empty { file: source.name.to_string(), why });
     }
     Ok(imported)
 }
 
-type ProgramGroup = (String, Vec<String>, SourcePlace);
+/// Sections about how supervisord is reached, which tmo always is.
+const WITHOUT_EFFECT: [&str; 4] =
+    ["unix_http_server", "supervisorctl", "rpcinterface", "ctlplugin"];
 
-fn sections(
+/// A section, and the directory of its file.
+type Section = (String, Fields, String);
+
+/// Collect the sections of a file and of those it includes. Of equal names, the last value of a key counts.
+fn collect(
     files: &mut SourceFiles,
     source: &SourceFile,
     imported: &mut Imported,
-    groups: &mut Vec<ProgramGroup>,
+    sections: &mut Vec<Section>,
     depth: u8,
 ) -> Result<(), ImportError> {
     const DEEPEST_INCLUDE: u8 = 4;
+    let dir = source.name.rsplit_once('/').map_or("", |(dir, _)| dir);
     for (section, node) in ini(&source.text, &source.name)? {
         let place = node.place.clone();
         let mut fields = Fields::of(node, "")?;
-        match section.split_once(':') {
-            Some(("program", name)) => {
-                let mut process = ImportedProcess::new(name.trim(), place);
-                program(fields, name.trim(), &mut process)?;
-                imported.processes.push(process);
+        if section != "include" || depth >= DEEPEST_INCLUDE {
+            match sections.iter_mut().find(|(known, ..)| *known == section) {
+                Some((_, known, _)) => known.lay_over(fields),
+                None => sections.push((section, fields, dir.to_owned())),
             }
-            Some(("group", name)) => {
-                if let Some(programs) = fields.text("programs")? {
-                    let names = programs.value.split(',').map(|name| process_name(name.trim()));
-                    groups.push((process_name(name.trim()), names.collect(), programs.place));
+            continue;
+        }
+        let patterns = fields.text("files")?;
+        for pattern in patterns.iter().flat_map(|files| files.value.split_whitespace()) {
+            let found = matching(files, dir, pattern);
+            if found.is_empty() {
+                let why = if pattern.starts_with('/') {
+                    "only files below the directory of this one are read: name it to `tmo import FILE --merge`"
+                } else {
+                    "no file here is named so"
+                };
+                let what = format!("[include] {pattern}");
+                let place = place.clone();
+                imported.left.push(LeftOut { place, what, why: why.to_owned() });
+            }
+            for name in found {
+                if let Some(file) = files.other(&name)? {
+                    collect(files, &file, imported, sections, depth + 1)?;
                 }
-                fields.leave(ROWS, &mut imported.left);
-            }
-            None if section == "include" && depth < DEEPEST_INCLUDE => {
-                let patterns = fields.text("files")?;
-                for pattern in patterns.iter().flat_map(|files| files.value.split_whitespace()) {
-                    let found = matching(files, pattern);
-                    if found.is_empty() {
-                        let why = "no file here is named so".to_owned();
-                        let what = format!("[include] {pattern}");
-                        imported.left.push(LeftOut { place: place.clone(), what, why });
-                    }
-                    for name in found {
-                        if let Some(file) = files.other(&name)? {
-                            sections(files, &file, imported, groups, depth + 1)?;
-                        }
-                    }
-                }
-            }
-            _ => {
-                let kind = section.split_once(':').map_or(&*section, |(kind, _)| kind);
-                let end = if section.contains(':') { "" } else { "]" };
-                let why = reason(ROWS, &format!("[{kind}{end}"));
-                imported.left.push(LeftOut { place, what: format!("[{section}]"), why });
             }
         }
     }
@@ -134,8 +186,12 @@ fn sections(
 }
 
 /// The files that a pattern with one `*` names and that have not been read.
-fn matching(files: &SourceFiles, pattern: &str) -> Vec<String> {
-    let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
+fn matching(files: &SourceFiles, dir: &str, pattern: &str) -> Vec<String> {
+    let pattern = pattern.replace("%(here)s", dir);
+    let root = format!("{}/", absolute(files.dir()));
+    let pattern =
+        pattern.strip_prefix(&root).or_else(|| pattern.strip_prefix("./")).unwrap_or(&pattern);
+    let pattern = if dir.is_empty() { pattern.trim_start_matches('/') } else { pattern };
     let (dir, name) = pattern.rsplit_once('/').unwrap_or(("", pattern));
     let mut found = match name.split_once('*') {
         None if files.exists(pattern) => vec![pattern.to_owned()],
@@ -149,40 +205,237 @@ fn matching(files: &SourceFiles, pattern: &str) -> Vec<String> {
     found
 }
 
-fn program(
+/// The absolute path of a directory.
+fn absolute(dir: &Path) -> String {
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+    dir.canonicalize().unwrap_or_else(|_| dir.to_owned()).display().to_string()
+}
+
+/// `[supervisord]`: what its programs inherit.
+fn daemon(
     mut fields: Fields,
-    name: &str,
-    process: &mut ImportedProcess,
+    here: &str,
+    main: &str,
+    imported: &mut Imported,
 ) -> Result<(), ImportError> {
-    let command = fields.text("command")?;
-    if let Some(command) = command {
-        match shell_words::split(&command.value) {
-            // supervisord runs words without a shell.
-            Ok(words) => {
-                let parts: Vec<_> = words.iter().map(|word| expanded(word, name)).collect();
-                if parts.iter().flatten().any(|part| matches!(part, Part::Variable(_))) {
-                    let words = parts.iter().map(|parts| for_shell(parts));
-                    let line = words.collect::<Vec<_>>().join(" ");
-                    process.set_text("command", &line, &command.place);
-                } else {
-                    let words: Vec<String> = parts.iter().map(|parts| plain(parts)).collect();
-                    process.set("command", values::of_words(&words), &command.place);
-                }
-            }
-            Err(_) => return Err(command.place.error("a quote in this command is not closed")),
-        }
+    let of_all = Program { name: "supervisord", group: "", number: 0, here: here.to_owned(), main };
+    if let Some(node) = fields.take("environment") {
+        of_all.environment(node, "", &mut imported.defaults)?;
     }
     if let Some(dir) = fields.text("directory")? {
-        let parts = expanded(&dir.value, name);
+        of_all.directory(&dir, &mut imported.defaults);
+    }
+    // The others are about its own process.
+    for key in ["umask", "user"] {
+        if let Some(node) = fields.take(key) {
+            let (what, why) = (format!("[supervisord] {key}"), reason(ROWS, key));
+            imported.left.push(LeftOut { place: node.place, what, why });
+        }
+    }
+    Ok(())
+}
+
+/// What the values of a program can name.
+#[derive(Clone)]
+struct Program<'a> {
+    name: &'a str,
+    group: &'a str,
+    /// Of an instance.
+    number: u32,
+    /// The directory of its file, relative to the source.
+    here: String,
+    /// The directory of the source.
+    main: &'a str,
+}
+
+impl Program<'_> {
+    /// Its process, or one for each instance if they differ.
+    fn read(
+        &self,
+        mut fields: Fields,
+        name: &str,
+        processes: &mut Vec<ImportedProcess>,
+    ) -> Result<(), ImportError> {
+        let number = |fields: &mut Fields, key| {
+            let text = fields.get(key).and_then(|node| node.clone().text(key).ok());
+            text.and_then(|text| text.trim().parse::<u32>().ok())
+        };
+        let first = number(&mut fields, "numprocs_start").unwrap_or(0);
+        let count = number(&mut fields, "numprocs").unwrap_or(1).min(MOST_INSTANCES);
+        let differ = ["command", "environment", "directory"].iter().any(|key| {
+            fields.get(key).is_some_and(|node| {
+                node.clone().text(key).is_ok_and(|text| text.contains("%(process_num)"))
+            })
+        });
+        if count < 2 || !differ {
+            let mut process = ImportedProcess::new(name, fields.place.clone());
+            if count < 2 {
+                for key in ["numprocs", "numprocs_start", "process_name"] {
+                    fields.take(key);
+                }
+            }
+            Self { number: first, ..self.clone() }.process(fields, &mut process)?;
+            processes.push(process);
+            return Ok(());
+        }
+        let pattern = fields.text("process_name")?;
+        for key in ["numprocs", "numprocs_start"] {
+            fields.take(key);
+        }
+        for number in first..first.saturating_add(count) {
+            let instance = Self { number, ..self.clone() };
+            let own = pattern.as_ref().map(|pattern| plain(&instance.expanded(&pattern.value, "")));
+            let own = own.filter(|own| !own.contains("${"));
+            let own = own.unwrap_or_else(|| format!("{name}-{number}"));
+            let mut process = ImportedProcess::new(&own, fields.place.clone());
+            instance.process(fields.clone(), &mut process)?;
+            processes.push(process);
+        }
+        Ok(())
+    }
+
+    fn directory(&self, dir: &Placed<String>, process: &mut ImportedProcess) {
+        let parts = self.expanded(&dir.value, "");
         if parts.iter().any(|part| matches!(part, Part::Variable(_))) {
-            process.leave(&dir.place, "directory", "a directory can't contain a variable here");
-        } else {
+            let why = "a directory can't contain a variable here: cwd = \"…\" with its value";
+            process.leave(&dir.place, format!("directory: {}", dir.value), why);
+        } else if plain(&parts) != "." {
             process.set_text("cwd", &plain(&parts), &dir.place);
         }
     }
-    if let Some(node) = fields.take("environment") {
-        environment(node, name, process)?;
+
+    fn process(
+        &self,
+        mut fields: Fields,
+        process: &mut ImportedProcess,
+    ) -> Result<(), ImportError> {
+        let directory = fields.text("directory")?;
+        let cwd = directory.as_ref().map_or("", |dir| &*dir.value);
+        let cwd = plain(&self.expanded(cwd, ""));
+        if let Some(command) = fields.text("command")? {
+            // supervisord runs words without a shell.
+            let Ok(words) = shell_words::split(&command.value) else {
+                return Err(command.place.error("a quote in this command is not closed"));
+            };
+            let parts: Vec<_> = words.iter().map(|word| self.expanded(word, &cwd)).collect();
+            if parts.iter().flatten().any(|part| matches!(part, Part::Variable(_))) {
+                let words = parts.iter().map(|parts| for_shell(parts));
+                let line = words.collect::<Vec<_>>().join(" ");
+                process.set_text("command", &line, &command.place);
+            } else {
+                let words: Vec<String> = parts.iter().map(|parts| plain(parts)).collect();
+                process.set("command", values::of_words(&words), &command.place);
+            }
+        } else {
+            process.leave(&fields.place, "command", "there is none, so there is nothing to run");
+        }
+        if let Some(directory) = directory {
+            self.directory(&directory, process);
+        }
+        if let Some(node) = fields.take("environment") {
+            self.environment(node, &cwd, process)?;
+        }
+        settings(fields, process)
     }
+    /// A value with supervisord's own variables replaced, for a process in this directory; `%(ENV_HOME)s` is the
+    /// variable HOME.
+    fn expanded(&self, text: &str, cwd: &str) -> Vec<Part> {
+        let mut parts = vec![];
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("%(") {
+            parts.push(Part::Text(before.replace("%%", "%")));
+            let Some((name, more)) = after.split_once(')') else { break };
+            parts.push(match name {
+                "program_name" => Part::Text(self.name.to_owned()),
+                "group_name" => Part::Text(self.group.to_owned()),
+                "process_num" => Part::Text(self.numbered(more)),
+                "here" => Part::Text(self.here(cwd)),
+                "host_node_name" => Part::Variable("HOSTNAME".to_owned()),
+                name => {
+                    let name = name.strip_prefix("ENV_").unwrap_or(name);
+                    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                    Part::Variable(name.chars().filter(|c| is_name(*c)).collect())
+                }
+            });
+            // The conversion behind it: `s`, `d`, `02d`.
+            rest = more.trim_start_matches(|c: char| c.is_ascii_digit());
+            rest = rest.strip_prefix(['s', 'd']).unwrap_or(rest);
+        }
+        parts.push(Part::Text(rest.replace("%%", "%")));
+        parts
+    }
+
+    /// The number of the instance as the conversion behind it writes it: `d`, `02d`.
+    fn numbered(&self, conversion: &str) -> String {
+        let width: String = conversion.chars().take_while(char::is_ascii_digit).collect();
+        let width = width.parse().unwrap_or(0).min(MOST_DIGITS);
+        format!("{:0width$}", self.number)
+    }
+
+    /// The directory of its file, as it is reached from another one, which is relative to the source.
+    fn here(&self, cwd: &str) -> String {
+        let steps = || Path::new(cwd).components();
+        if steps().any(|step| !matches!(step, Component::Normal(_) | Component::CurDir)) {
+            let here = if self.here.is_empty() { "" } else { "/" };
+            return format!("{}{here}{}", self.main, self.here);
+        }
+        let up = steps().filter(|step| matches!(step, Component::Normal(_))).map(|_| "..");
+        let all: Vec<&str> = up.chain((!self.here.is_empty()).then_some(&*self.here)).collect();
+        if all.is_empty() { ".".to_owned() } else { all.join("/") }
+    }
+
+    /// `KEY="value",KEY2=value`
+    fn environment(
+        &self,
+        node: SourceNode,
+        cwd: &str,
+        process: &mut ImportedProcess,
+    ) -> Result<(), ImportError> {
+        let place = node.place.clone();
+        let text = node.text("environment")?;
+        let mut rest = text.trim();
+        while !rest.is_empty() {
+            let Some((name, after)) = rest.split_once('=') else {
+                return Err(place.error("`environment` is not a list of KEY=\"value\""));
+            };
+            let after = after.trim_start();
+            let quote = after.chars().next().filter(|c| ['"', '\''].contains(c));
+            let (value, more) = if let Some(quote) = quote {
+                let unclosed = || place.error("a quote in `environment` is not closed");
+                in_quotes(&after[1..], quote).ok_or_else(unclosed)?
+            } else {
+                let end = after.find(',').unwrap_or(after.len());
+                (after[..end].trim().to_owned(), &after[end..])
+            };
+            let parts = self.expanded(&value, cwd);
+            let has_references = parts.iter().any(|part| matches!(part, Part::Variable(_)));
+            let value = if has_references { for_variables(&parts) } else { plain(&parts) };
+            let name = name.trim().trim_start_matches(',').trim().to_owned();
+            let place = place.clone();
+            process.set_variable(Variable { name, value: Some(value), place }, has_references);
+            rest = more.trim_start().trim_start_matches(',').trim_start();
+        }
+        Ok(())
+    }
+}
+
+/// The most instances of a program that are told apart.
+const MOST_INSTANCES: u32 = 100;
+const MOST_DIGITS: usize = 9;
+
+/// Whether a setting says what is so here anyway.
+fn is_usual(key: &str, value: &str) -> bool {
+    match key {
+        "stopasgroup" | "killasgroup" | "redirect_stderr" => is_true(value),
+        "serverurl" => value == "AUTO",
+        "priority" => value == "999",
+        "stdout_logfile" | "stderr_logfile" => value.starts_with("/dev/") || value == "AUTO",
+        _ => value == "0" && key.ends_with("_maxbytes"),
+    }
+}
+
+fn settings(mut fields: Fields, process: &mut ImportedProcess) -> Result<(), ImportError> {
+    fields.drop_if(is_usual);
     if let Some(on) = fields.text("autostart")?
         && !is_true(&on.value)
     {
@@ -198,27 +451,24 @@ fn program(
         Some(_) => "no",
     };
     let retries = fields.read("startretries", process, values::number)?;
-    let retries = retries.map(|retries| ("max_failures", retries.value));
-    if policy == "no" {
-        process.set_text("restart", policy, &at);
-    } else {
-        process.set(
-            "restart",
-            values::restart(policy, &retries.into_iter().collect::<Vec<_>>()),
-            &at,
-        );
+    let delay = fields.read("startsecs", process, values::span)?;
+    // Only an end within `startsecs` counts as a failed start; with 0, none does. Without retries, the first failure
+    // is the last.
+    let tries = retries.map_or_else(|| "3".to_owned(), |retries| retries.value);
+    let tries = if tries == "0" { "1".to_owned() } else { tries };
+    let stable = delay.as_ref().map_or_else(|| quoted("1s"), |delay| delay.value.clone());
+    let more = match &*stable {
+        "\"0s\"" => vec![("max_failures", "0".to_owned())],
+        _ => vec![("max_failures", tries), ("stable", stable)],
+    };
+    match policy {
+        "no" => process.set_text("restart", policy, &at),
+        _ => process.set("restart", values::restart(policy, &more), &at),
     }
     if let Some(codes) = fields.text("exitcodes")? {
-        let numbers = codes.value.split(',').filter_map(|code| code.trim().parse::<u8>().ok());
-        let numbers: Vec<String> =
-            numbers.filter(|code| *code != 0).map(|code| code.to_string()).collect();
-        if !numbers.is_empty() {
-            process.set("success_exit_codes", format!("[{}]", numbers.join(", ")), &codes.place);
-        }
+        process.set_success_codes(codes.value.split(','), &codes.place);
     }
-    if let Some(delay) = fields.read("startsecs", process, values::span)?
-        && delay.value != "\"0s\""
-    {
+    if let Some(delay) = delay.filter(|delay| delay.value != "\"0s\"") {
         process.set("ready", table(&[("delay", delay.value)]), &delay.place);
     }
     let signal = fields.read("stopsignal", process, values::signal)?;
@@ -241,33 +491,6 @@ enum Part {
     Text(String),
     /// A variable of the environment.
     Variable(String),
-}
-
-/// A value with supervisord's own variables replaced; `%(ENV_HOME)s` is the variable HOME.
-fn expanded(text: &str, program: &str) -> Vec<Part> {
-    let mut parts = vec![];
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("%(") {
-        parts.push(Part::Text(before.replace("%%", "%")));
-        let Some((name, more)) = after.split_once(')') else { break };
-        parts.push(match name {
-            "program_name" | "group_name" => Part::Text(program.to_owned()),
-            "process_num" => Part::Text("0".to_owned()),
-            // The directory of the file, which everything is relative to.
-            "here" => Part::Text(".".to_owned()),
-            "host_node_name" => Part::Variable("HOSTNAME".to_owned()),
-            name => {
-                let name = name.strip_prefix("ENV_").unwrap_or(name);
-                let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-                Part::Variable(name.chars().filter(|c| is_name(*c)).collect())
-            }
-        });
-        // The conversion behind it: `s`, `d`, `02d`.
-        rest = more.trim_start_matches(|c: char| c.is_ascii_digit());
-        rest = rest.strip_prefix(['s', 'd']).unwrap_or(rest);
-    }
-    parts.push(Part::Text(rest.replace("%%", "%")));
-    parts
 }
 
 fn plain(parts: &[Part]) -> String {
@@ -298,39 +521,6 @@ fn for_variables(parts: &[Part]) -> String {
         Part::Variable(name) => format!("${{{name}}}"),
     });
     texts.collect::<Vec<_>>().concat()
-}
-
-/// `KEY="value",KEY2=value`
-fn environment(
-    node: SourceNode,
-    program: &str,
-    process: &mut ImportedProcess,
-) -> Result<(), ImportError> {
-    let place = node.place.clone();
-    let text = node.text("environment")?;
-    let mut rest = text.trim();
-    while !rest.is_empty() {
-        let Some((name, after)) = rest.split_once('=') else {
-            return Err(place.error("`environment` is not a list of KEY=\"value\""));
-        };
-        let after = after.trim_start();
-        let quote = after.chars().next().filter(|c| ['"', '\''].contains(c));
-        let (value, more) = if let Some(quote) = quote {
-            let unclosed = || place.error("a quote in `environment` is not closed");
-            in_quotes(&after[1..], quote).ok_or_else(unclosed)?
-        } else {
-            let end = after.find(',').unwrap_or(after.len());
-            (after[..end].trim().to_owned(), &after[end..])
-        };
-        let parts = expanded(&value, program);
-        let has_references = parts.iter().any(|part| matches!(part, Part::Variable(_)));
-        let value = if has_references { for_variables(&parts) } else { plain(&parts) };
-        let name = name.trim().trim_start_matches(',').trim().to_owned();
-        let place = place.clone();
-        process.set_variable(Variable { name, value: Some(value), place }, has_references);
-        rest = more.trim_start().trim_start_matches(',').trim_start();
-    }
-    Ok(())
 }
 
 /// What stands before the quote that closes a value, and the rest. A backslash in double quotes takes the next one as it

@@ -1,5 +1,6 @@
 //! Makes a `tmo.toml` of what was imported.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::node::SourcePlace;
@@ -113,9 +114,25 @@ fn comments(text: &mut String, comments: &[String]) {
     }
 }
 
+/// Name what is left out, once for each reason.
 fn left(text: &mut String, left: &[LeftOut]) {
-    for LeftOut { place, what, why } in left {
-        let _ = writeln!(text, "# {}: {} ({place})", printable(what), printable(why));
+    let mut reasons: Vec<(&str, Vec<&LeftOut>)> = vec![];
+    let mut known = HashMap::new();
+    for left in left {
+        let at = *known.entry(&left.why).or_insert(reasons.len());
+        match reasons.get_mut(at) {
+            Some((_, all)) => all.push(left),
+            None => reasons.push((&left.why, vec![left])),
+        }
+    }
+    for (why, all) in reasons {
+        let comment = if let [LeftOut { what, place, .. }] = all[..] {
+            format!("{what}: {why} ({place})")
+        } else {
+            let all = all.iter().map(|LeftOut { what, place, .. }| format!("{what} ({place})"));
+            format!("{}: {why}", all.collect::<Vec<_>>().join(", "))
+        };
+        let _ = writeln!(text, "# {}", printable(&comment));
     }
 }
 

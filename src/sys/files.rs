@@ -238,12 +238,51 @@ pub fn write_project(path: &Path, may_exist: bool) -> io::Result<File> {
     Ok(file)
 }
 
-/// Open a project file to write at its end.
-pub fn append_to_project(path: &Path) -> io::Result<File> {
-    check(fs::metadata(path)?.file_type())?;
-    let file = open(path, File::options().append(true), 0)?;
-    check(file.metadata()?.file_type())?;
-    Ok(file)
+/// How [`write_whole`] treats a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    /// It must not exist yet.
+    New,
+    /// The same, and only its owner may read it.
+    NewPrivate,
+    /// It exists, is replaced, and keeps its mode; a link is followed.
+    Replaced,
+}
+
+/// Write a project file as a whole: beside its place, to the disk, and only then to its place. A failure leaves
+/// everything as it was.
+pub fn write_whole(path: &Path, bytes: &[u8], how: Whole) -> io::Result<()> {
+    let there = if how == Whole::Replaced { Some(path.canonicalize()?) } else { None };
+    let path = there.as_deref().unwrap_or(path);
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(format!(".{}", std::process::id()));
+    let fresh = Path::new(&fresh);
+    let mode = if how == Whole::NewPrivate { 0o600 } else { 0o666 };
+    // Of an attempt that was killed.
+    let _ = fs::remove_file(fresh);
+    let write = || {
+        let mut file = open(fresh, File::options().write(true).create_new(true).mode(mode), 0)?;
+        if how == Whole::Replaced {
+            file.set_permissions(fs::metadata(path)?.permissions())?;
+        }
+        io::Write::write_all(&mut file, bytes)?;
+        file.sync_all()?;
+        match how {
+            Whole::Replaced => fs::rename(fresh, path),
+            // Unlike a renaming, a link does not replace what is there.
+            Whole::New | Whole::NewPrivate => fs::hard_link(fresh, path).or_else(|_| {
+                match fs::symlink_metadata(path) {
+                    Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+                    // A file system without links.
+                    Err(_) => fs::rename(fresh, path),
+                }
+            }),
+        }
+    };
+    let written = write();
+    // Gone already if it was renamed.
+    let _ = fs::remove_file(fresh);
+    written
 }
 
 /// The content of a kernel file (`/proc`, `/sys`), whose size is not known in advance.

@@ -178,11 +178,69 @@ fn nothing_is_dropped_in_silence() {
     assert!(text.contains("# ulimits: ") && text.contains("(compose.yaml:7)"), "{text}");
     assert!(!text.contains("abc"), "a secret is not written where it may be committed: {text}");
     assert_eq!(world.read(".env.imported.web"), "API_TOKEN=\"abc\"\n");
-    assert!(ran.stderr.contains("add `.env.imported.*` to .gitignore"), "{ran:?}");
+    assert!(ran.stderr.contains("add `.env.imported*` to .gitignore"), "{ran:?}");
     world.ok(["start", "-D"]);
     world.wait_state("web", "running");
     assert!(world.ok(["config", "web"]).contains("API_TOKEN"));
     world.ok(["quit"]);
+}
+
+#[test]
+fn a_file_of_secrets_is_for_its_owner_and_out_of_git() {
+    let world = without_procfile();
+    world.write("compose.yaml", COMPOSE);
+    let secrets = world.app().join(".env.imported.web");
+    world.write(".env.imported.web", "API_TOKEN=\"abc\"\n");
+    std::fs::set_permissions(&secrets, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let ran = world.run(["import", "--local"]);
+    assert!(ran.code == 1 && ran.stderr.contains("chmod 600"), "{ran:?}");
+    assert!(!world.app().join("tmo.toml").exists());
+    std::fs::set_permissions(&secrets, std::fs::Permissions::from_mode(0o600)).unwrap();
+    for (gitignore, is_told) in [
+        ("# .env.imported.web\n", true),
+        (".env*\n!.env.imported.web\n", true),
+        ("x.env.imported.web\n", true),
+        (".env*\n", false),
+        ("/.env.imported.web \n", false),
+    ] {
+        world.write(".gitignore", gitignore);
+        let ran = world.run(["import", "--local", "-o", "x.toml"]);
+        assert_eq!(ran.stderr.contains("out of git"), is_told, "{gitignore}: {ran:?}");
+        std::fs::remove_file(world.app().join("x.toml")).unwrap();
+    }
+}
+
+#[test]
+fn a_failed_import_leaves_nothing() {
+    let world = without_procfile();
+    world.write("compose.yaml", COMPOSE);
+    // There is no room for the name of the file beside it, which takes its place once it is written.
+    let long = format!("{}.toml", "a".repeat(250));
+    let ran = world.run(["import", "--local", "-o", &long]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let left: Vec<_> =
+        std::fs::read_dir(world.app()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().contains("imported")), "{left:?}");
+    // An existing file keeps its mode.
+    world.write("mprocs.yaml", "procs:\n  docs: exec sleep 1000\n");
+    world.write("tmo.toml", "");
+    let toml = world.app().join("tmo.toml");
+    std::fs::set_permissions(&toml, std::fs::Permissions::from_mode(0o640)).unwrap();
+    world.ok(["import", "mprocs.yaml", "--merge"]);
+    assert_eq!(std::fs::metadata(&toml).unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(world.read("tmo.toml").contains("[process.docs]"));
+}
+
+#[test]
+fn a_pipe_is_read_once() {
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    for source in ["- --from mprocs", "/dev/stdin"] {
+        let world = without_procfile();
+        let ran = world
+            .shell(&format!("printf 'procs:\\n  web: exec sleep 1000\\n' | {tmo} import {source}"));
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(world.read("tmo.toml").contains("# stdin:2"), "{}", world.read("tmo.toml"));
+    }
 }
 
 #[test]
@@ -226,6 +284,13 @@ fn a_program_is_run_only_on_request() {
     assert!(world.read("tmo.toml").contains("command = \"sleep 1000\""));
     let ran = world.shell(&format!("PATH=/nowhere {tmo} import --run-js --merge"));
     assert!(ran.code == 1 && ran.stderr.contains("node is not installed"), "{ran:?}");
+    // What it prints is not its value, and what it leaves running does not hold up the import.
+    if which::which("node").is_ok() {
+        let script = "console.log('hello {');\nsetInterval(() => {}, 1000);\nmodule.exports = {apps: [{name: 'api', script: './api.v2.js'}]};\n";
+        world.write("ecosystem.config.js", script);
+        let written = world.ok(["import", "--run-js", "-o", "-"]);
+        assert!(written.contains("command = \"node ./api.v2.js\""), "{written}");
+    }
 }
 
 #[test]

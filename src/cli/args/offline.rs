@@ -56,7 +56,7 @@ pub struct InitArgs {
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 pub struct ImportArgs {
-    /// The file, or the tool whose file is looked for here; without it, whatever there is.
+    /// The file, or the tool whose file is looked for here; without it, whatever there is; - is standard input.
     #[arg(value_name = "FILE", add = values::file())]
     pub source: Option<PathBuf>,
     /// The tool that the file is for, if neither its name nor its content shows it.

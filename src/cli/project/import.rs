@@ -1,6 +1,6 @@
 //! `tmo import`: writes a `tmo.toml` from the files of another tool.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -16,9 +16,10 @@ use crate::import::{
     ImportError, ImportOptions, Imported, LocalServices, SecretsFile, SourceFiles, SourceFormat,
     Written, import,
 };
+use crate::model::name::glob;
 use crate::model::untrusted::shown;
 use crate::model::{count, units};
-use crate::sys::files::{self, ChosenBy, PROJECT_LIMIT, TOML_LIMIT};
+use crate::sys::files::{self, ChosenBy, PROJECT_LIMIT, TOML_LIMIT, Whole};
 
 /// The file that is written.
 const TOML: &str = "tmo.toml";
@@ -97,6 +98,8 @@ struct Source {
     /// Its directory, as it was typed; empty for the present one.
     dir: PathBuf,
     name: PathBuf,
+    /// Its content, if it has been read: a pipe can be read once.
+    content: Option<Vec<u8>>,
     format: SourceFormat,
 }
 
@@ -108,6 +111,15 @@ impl Source {
     fn shown(&self) -> String {
         self.path().display().to_string()
     }
+
+    /// It and the files that belong to it, none of which has been read by the import.
+    fn files(&self) -> SourceFiles {
+        let files = SourceFiles::new(&self.path());
+        match &self.content {
+            Some(content) => files.with_content(content.clone()),
+            None => files,
+        }
+    }
 }
 
 /// The file to import: the one that is named, or what there is here.
@@ -117,19 +129,22 @@ fn locate(args: &ImportArgs) -> Result<Source, CliError> {
         (!source.exists()).then(|| <SourceFormat as clap::ValueEnum>::from_str(word, true).ok())?
     });
     let wanted = args.from.or(by_tool);
-    if let Some(path) = args.source.as_ref().filter(|_| by_tool.is_none()) {
-        let text =
+    if let Some(path) = args.source.as_deref().filter(|_| by_tool.is_none()) {
+        let path = if path == Path::new("-") { Path::new("/dev/stdin") } else { path };
+        let content =
             files::read_project(path, ChosenBy::User).map_err(CliError::io(path.display()))?;
-        let format = wanted.or_else(|| SourceFormat::of(path, &String::from_utf8_lossy(&text)));
+        let format = wanted.or_else(|| SourceFormat::of(path, &String::from_utf8_lossy(&content)));
         let Some(format) = format else {
             let shown = path.display();
             return Err(CliError::Other(format!(
                 "{shown}: neither its name nor its content shows which tool it is for; name the tool with --from"
             )));
         };
+        // What a pipe names is here.
+        let path = if files::is_descriptor(path) { Path::new("stdin") } else { path };
         let dir = path.parent().unwrap_or(Path::new("")).to_owned();
         let name = path.file_name().map(PathBuf::from).unwrap_or_default();
-        return Ok(Source { dir, name, format });
+        return Ok(Source { dir, name, content: Some(content), format });
     }
     let mut found = SourceFormat::found_in(Path::new(""));
     found.retain(|(_, format)| wanted.is_none_or(|wanted| *format == wanted));
@@ -147,19 +162,17 @@ fn locate(args: &ImportArgs) -> Result<Source, CliError> {
             "{name} is imported; {others} can be added with `tmo import FILE --merge`"
         ));
     }
-    Ok(Source { dir: PathBuf::new(), name: name.into(), format })
+    Ok(Source { dir: PathBuf::new(), name: name.into(), content: None, format })
 }
 
 fn read(source: &Source, args: &ImportArgs) -> Result<Imported, CliError> {
-    let path = source.path();
     let mut options = ImportOptions { scripts: args.scripts.clone(), ..ImportOptions::default() };
     options.local = match args.local.as_deref() {
         None => LocalServices::None,
         Some([]) => LocalServices::Built,
         Some(names) => LocalServices::Named(names.to_vec()),
     };
-    let mut files = SourceFiles::new(&path);
-    match import(source.format, &mut files, &options) {
+    match import(source.format, &mut source.files(), &options) {
         Ok(imported) if !imported.built.is_empty() && args.local.is_none() => {
             let built = imported.built.join(", ");
             if can_ask() && !args.json {
@@ -168,7 +181,7 @@ fn read(source: &Source, args: &ImportArgs) -> Result<Imported, CliError> {
                 );
                 if confirm(&question)? {
                     options.local = LocalServices::Built;
-                    return Ok(import(source.format, &mut SourceFiles::new(&path), &options)?);
+                    return Ok(import(source.format, &mut source.files(), &options)?);
                 }
             } else {
                 output::warn(&format!(
@@ -183,17 +196,20 @@ fn read(source: &Source, args: &ImportArgs) -> Result<Imported, CliError> {
             if !may_run {
                 return Err(ImportError::Program { file }.into());
             }
-            let mut files = SourceFiles::new(&path).with_text(value_of_program(&path)?);
+            let mut files = source.files().with_content(value_of_program(&source.path())?);
             Ok(import(source.format, &mut files, &options)?)
         }
         read => Ok(read?),
     }
 }
 
-/// The value of a JavaScript module, as JSON.
-fn value_of_program(path: &Path) -> Result<String, CliError> {
-    const SCRIPT: &str =
-        "console.log(JSON.stringify(require(require('path').resolve(process.argv[1]))))";
+/// The value of a JavaScript module, as JSON. What the module prints goes to standard error.
+fn value_of_program(path: &Path) -> Result<Vec<u8>, CliError> {
+    const SCRIPT: &str = "process.stdout.write = process.stderr.write.bind(process.stderr);
+        const module_ = require(require('path').resolve(process.argv[1]));
+        const json = Buffer.from(JSON.stringify(module_.default ?? module_));
+        for (let at = 0; at < json.length;) at += require('fs').writeSync(1, json, at);
+        process.exit(0)";
     let failed = |why: String| CliError::Other(format!("node {}: {why}", path.display()));
     let mut node = Command::new("node");
     node.args(["-e", SCRIPT]).arg(path).stdin(Stdio::null()).stdout(Stdio::piped());
@@ -201,9 +217,9 @@ fn value_of_program(path: &Path) -> Result<String, CliError> {
         ErrorKind::NotFound => failed("node is not installed".to_owned()),
         _ => failed(error.to_string()),
     })?;
-    let mut text = String::new();
+    let mut text = vec![];
     if let Some(stdout) = child.stdout.take() {
-        stdout.take(PROJECT_LIMIT).read_to_string(&mut text).map_err(CliError::io("node"))?;
+        stdout.take(PROJECT_LIMIT).read_to_end(&mut text).map_err(CliError::io("node"))?;
     }
     let status = child.wait().map_err(CliError::io("node"))?;
     if status.success() { Ok(text) } else { Err(failed(status.to_string())) }
@@ -260,14 +276,16 @@ fn write(source: &Source, args: &ImportArgs, imported: &Imported) -> Result<Path
     }
     let whole = existing.clone().unwrap_or_default() + &written.toml;
     toml::parse(&whole, &shown).map_err(crate::config::error::ConfigError::from)?;
-    secrets(&toml, &written, args)?;
-    if existing.is_some() {
-        let mut file = files::append_to_project(&toml).map_err(CliError::io(&shown))?;
-        file.write_all(written.toml.as_bytes()).map_err(CliError::io(&shown))?;
-    } else {
-        create(&toml, &written.toml)?;
+    let made = secrets(&toml, &written)?;
+    let how = if existing.is_some() { Whole::Replaced } else { Whole::New };
+    if let Err(error) = files::write_whole(&toml, whole.as_bytes(), how) {
+        made.forget();
+        return Err(CliError::io(&shown)(error));
+    }
+    if existing.is_none() {
         write_schema(&toml.with_file_name(SCHEMA))?;
     }
+    made.report(&toml, args)?;
     let from = imported.files.join(", ");
     say(
         args,
@@ -285,45 +303,82 @@ fn write(source: &Source, args: &ImportArgs, imported: &Imported) -> Result<Path
     Ok(toml)
 }
 
-/// Write the files of secrets, which may only be there already with the same content.
-fn secrets(toml: &Path, written: &Written, args: &ImportArgs) -> Result<(), CliError> {
+/// The files of secrets, each with the number of its variables, and whether it has just been written.
+#[derive(Default)]
+struct Secrets(Vec<(PathBuf, usize, bool)>);
+
+/// Write the files of secrets, which may only be there already with the same content; all of them or none.
+fn secrets(toml: &Path, written: &Written) -> Result<Secrets, CliError> {
+    let mut made = Secrets::default();
     for SecretsFile { name, text } in &written.secrets {
         let path = toml.with_file_name(name);
-        let shown = path.display();
-        match files::create_new(&path) {
-            Ok(mut file) => file.write_all(text.as_bytes()).map_err(CliError::io(&shown))?,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                let there =
-                    files::read_project(&path, ChosenBy::Project).map_err(CliError::io(&shown))?;
-                if there != text.as_bytes() {
-                    return Err(CliError::Other(format!(
-                        "{shown} is there already, with other variables; remove it first"
-                    )));
-                }
+        let is_new = match secret(&path, text) {
+            Ok(is_new) => is_new,
+            Err(error) => {
+                made.forget();
+                return Err(error);
             }
-            Err(error) => return Err(CliError::io(&shown)(error)),
+        };
+        made.0.push((path, text.lines().count(), is_new));
+    }
+    Ok(made)
+}
+
+/// Write a file of secrets; `false` if it is there, with this content and for its owner only.
+fn secret(path: &Path, text: &str) -> Result<bool, CliError> {
+    let shown = path.display();
+    match files::write_whole(path, text.as_bytes(), Whole::NewPrivate) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        written => return written.map(|()| true).map_err(CliError::io(&shown)),
+    }
+    let there = files::read_private(path, PROJECT_LIMIT);
+    let there = there.map_err(|error| CliError::Other(error.to_string()))?;
+    if there == text.as_bytes() {
+        return Ok(false);
+    }
+    Err(CliError::Other(format!("{shown} is there already, with other variables; remove it first")))
+}
+
+impl Secrets {
+    /// Remove those that have been written.
+    fn forget(self) {
+        for (path, ..) in self.0.iter().filter(|(.., is_new)| *is_new) {
+            // The error that led here is the one to report.
+            let _ = std::fs::remove_file(path);
         }
-        let s = if text.lines().count() == 1 { "" } else { "s" };
-        say(
-            args,
-            &format!("{shown}: {} variable{s}, readable by you only\n", text.lines().count()),
-        )?;
     }
-    let ignored = toml.with_file_name(GITIGNORE);
-    let ignored = files::read_project(&ignored, ChosenBy::Project).unwrap_or_default();
-    let ignored = String::from_utf8_lossy(&ignored);
-    if !written.secrets.is_empty() && !ignored.contains(".env.imported") {
-        output::warn(&format!(
-            "keep the variables out of git: add `.env.imported.*` to {GITIGNORE}"
-        ));
+
+    fn report(&self, toml: &Path, args: &ImportArgs) -> Result<(), CliError> {
+        for (path, count, _) in &self.0 {
+            let s = if *count == 1 { "" } else { "s" };
+            let shown = path.display();
+            say(args, &format!("{shown}: {count} variable{s}, readable by you only\n"))?;
+        }
+        let ignored = files::read_project(&toml.with_file_name(GITIGNORE), ChosenBy::Project);
+        let ignored = ignored.unwrap_or_default();
+        let ignored = String::from_utf8_lossy(&ignored);
+        let mut names = self.0.iter().filter_map(|(path, ..)| path.file_name()?.to_str());
+        if !names.all(|name| is_ignored(&ignored, name)) {
+            output::warn(&format!(
+                "keep the variables out of git: add `.env.imported*` to {GITIGNORE}"
+            ));
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+/// Whether the lines of a `.gitignore` exclude a file beside it; the last one that names it decides.
+fn is_ignored(gitignore: &str, name: &str) -> bool {
+    let lines = gitignore.lines().rev().map(str::trim_end).filter(|line| !line.starts_with('#'));
+    let deciding =
+        lines.map(|line| (line, line.strip_prefix('!').unwrap_or(line))).find(|(_, of)| {
+            glob(of.strip_prefix("**/").or_else(|| of.strip_prefix('/')).unwrap_or(of), name)
+        });
+    deciding.is_some_and(|(line, _)| !line.starts_with('!'))
 }
 
 fn create(path: &Path, text: &str) -> Result<(), CliError> {
-    let shown = path.display();
-    let mut file = files::write_project(path, false).map_err(CliError::io(&shown))?;
-    file.write_all(text.as_bytes()).map_err(CliError::io(&shown))
+    files::write_whole(path, text.as_bytes(), Whole::New).map_err(CliError::io(path.display()))
 }
 
 /// Tell what was done, unless JSON is wanted.
@@ -359,10 +414,8 @@ fn code(args: &ImportArgs, imported: &Imported) -> u8 {
 
 /// Write the schema that the first line of the tmo.toml names. An existing one is kept.
 pub(super) fn write_schema(path: &Path) -> Result<(), CliError> {
-    let mut file = match files::write_project(path, false) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
-        created => created.map_err(CliError::io(path.display()))?,
-    };
-    let text = output::json(&toml::schema())?;
-    file.write_all(text.as_bytes()).map_err(CliError::io(path.display()))
+    match create(path, &output::json(&toml::schema())?) {
+        Err(CliError::Io { source, .. }) if source.kind() == ErrorKind::AlreadyExists => Ok(()),
+        written => written,
+    }
 }

@@ -71,6 +71,10 @@ log_level: info
 log_length: 100
 log_configuration: {rotation: {max_size_mb: 1}}
 is_strict: true
+is_tui_disabled: true
+disable_env_expansion: false
+ordered_shutdown: true
+env_cmds: {DATE: date}
 vars: {A: b}
 shell: {shell_command: bash, shell_argument: "-lc"}
 processes:
@@ -81,6 +85,11 @@ processes:
     env_file: .env.api
     description: The API
     disabled: true
+    is_disabled: "true"
+    success_exit_codes: [0, 143]
+    launch_timeout_seconds: 3
+    watch: {paths: [{path: src}]}
+    is_dotenv_disabled: true
     namespace: back
     replicas: 2
     depends_on:
@@ -98,18 +107,19 @@ processes:
       initial_delay_seconds: 5
       success_threshold: 2
     liveness_probe:
-      http_get: {host: localhost, port: 3000, path: /up}
+      http_get: {host: localhost, port: 3000, path: /up, status_code: 204, headers: {A: b}}
+      grpc: {port: 1}
       period_seconds: 7
     availability: {restart: on_failure, backoff_seconds: 2, max_restarts: 5, exit_on_end: true, exit_on_skipped: true}
     shutdown: {command: bin/drain, signal: 15, timeout_seconds: 9, parent_only: true}
     log_location: /tmp/x
-    is_daemon: true
     is_elevated: true
     is_tty: true
     is_template_disabled: true
     schedule: {cron: "0 0 * * *"}
     is_foreground: true
     disable_ansi_colors: true
+  daemon: {command: "bin/daemon {{.A}}", is_daemon: true, shutdown: {command: bin/end}}
   other:
     entrypoint: ["sh", "-c", "--flag"]
     availability: {restart: exit_on_failure}
@@ -125,6 +135,7 @@ procs:
     autostart: false
     autorestart: true
     stop: hard-kill
+    scrollback_len: 5
     log: {dir: x}
     deps: [db]
   db: {cmd: ["bin/db", "a b"], stop: {send-keys: ["quit", "<Enter>"]}}
@@ -132,6 +143,8 @@ procs:
 mouse_scroll_speed: 3
 scrollback: 1000
 proc_list_width: 20
+proc_list_title: x
+proc_log: x
 hide_keymap_window: true
 keymap_procs: {}
 keymap_term: {}
@@ -147,8 +160,10 @@ pub(super) const PM2: &str = r#"{"apps": [{
   "stop_exit_codes": [0, 3], "wait_ready": true, "listen_timeout": 100, "kill_timeout": 1700,
   "shutdown_with_message": true, "namespace": "back", "log_file": "x", "out_file": "x", "error_file": "x",
   "merge_logs": true, "combine_logs": true, "log_date_format": "x", "time": true, "watch": true,
-  "ignore_watch": [], "max_memory_restart": "1G", "cron_restart": "0 0 * * *", "source_map_support": true,
-  "instance_var": "X", "filter_env": true, "vizion": false, "force": true, "uid": "x", "gid": "x"
+  "ignore_watch": ["x"], "max_memory_restart": "1G", "cron_restart": "0 0 * * *", "source_map_support": true,
+  "instance_var": "X", "filter_env": true, "vizion": false, "force": true, "uid": "x", "gid": "x",
+  "watch_options": {"a": 1}, "watch_delay": 1, "post_update": ["x"], "increment_var": "X", "treekill": false,
+  "kill_retry_time": 1, "pid_file": "x", "log_type": "x", "disable_logs": true
 }, {"name": "b", "script": "b.py", "exp_backoff_restart_delay": 100}], "deploy": {"production": {}}}"#;
 
 pub(super) const SUPERVISORD: &str = r#"
@@ -158,6 +173,8 @@ file=/tmp/x
 port=9001
 [supervisord]
 nodaemon=true
+environment=B="2"
+directory=%(here)s/app
 [supervisorctl]
 serverurl=unix:///tmp/x
 [rpcinterface:supervisor]
@@ -177,12 +194,16 @@ numprocs_start=1
 process_name=x_%(process_num)d
 stopsignal=TERM
 stopwaitsecs=7
-stopasgroup=true
-killasgroup=true
+stopasgroup=false
+killasgroup=false
 stdout_logfile=x
 stderr_logfile=x
-redirect_stderr=true
+redirect_stderr=false
 stdout_events_enabled=true
+stdout_capture_maxbytes=1
+stderr_capture_maxbytes=1
+stdout_syslog=true
+stderr_syslog=true
 stderr_events_enabled=true
 stdout_logfile_maxbytes=1
 stdout_logfile_backups=1
@@ -202,7 +223,7 @@ files=conf.d/*.conf
 "#;
 
 pub(super) const CONCURRENTLY: &str = r#"{"scripts": {
-  "dev": "concurrently -n web,, -k --kill-others --kill-others-on-fail -s first --success last --restart-tries 3 --restart-after 500 -r --raw -g --group -t x --timestamp-format x -i --handle-input --default-input-target 0 -m 2 --max-processes 2 --hide web -p x --prefix x -c x --prefix-colors x -l 1 --prefix-length 1 --no-color --teardown 'rm x' 'bin/web' 'npm:watch-*'",
+  "dev": "concurrently -n web,, -k --kill-others --kill-others-on-fail -s first --success last --restart-tries 3 --restart-after 500 -r --raw -g --group -t x --timestamp-format x -i --handle-input --default-input-target 0 -m 2 --max-processes 2 --hide web -p x --prefix x -c x --prefix-colors x -l 1 --prefix-length 1 --no-color --kill-signal SIGKILL --kill-timeout 2000 --teardown 'rm x' 'bin/web' 'npm:watch-*'",
   "watch-css": "sass", "watch-js": "esbuild"
 }}"#;
 
@@ -267,6 +288,21 @@ fn examples() -> BTreeMap<&'static str, RowExample> {
                     ("env_file", "env_file = [\".env.api\"]"),
                     ("description", "display = \"The API\""),
                     ("disabled", "autostart = false"),
+                    ("is_disabled", "autostart = false"),
+                    ("success_exit_codes", "success_exit_codes = [143]"),
+                    ("is_daemon", ") && exec tail -f /dev/null"),
+                    ("vars", "bin/daemon b"),
+                    ("is_template_disabled", ""),
+                    ("is_tty", ""),
+                    ("log_level", ""),
+                    ("is_strict", ""),
+                    ("name", ""),
+                    ("ordered_shutdown", ""),
+                    ("is_foreground", "autostart = false"),
+                    ("is_tui_disabled", ""),
+                    ("disable_env_expansion", ""),
+                    ("extends", ""),
+                    ("process-compose.override.yaml", ""),
                     ("namespace", "groups = [\"back\"]"),
                     ("depends_on", "depends_on = { a = \"started\""),
                     ("process_started", "a = \"started\""),
@@ -311,7 +347,7 @@ fn examples() -> BTreeMap<&'static str, RowExample> {
                     ("env", "A = \"1\""),
                     ("add_path", "add_path = [\"bin\"]"),
                     ("autostart", "autostart = false"),
-                    ("autorestart", "restart = \"always\""),
+                    ("autorestart", "restart = { policy = \"always\", stable = \"1s\" }"),
                     ("stop", "stop = { signal = \"KILL\" }"),
                     ("deps", "depends_on = { db = \"started\" }"),
                     ("r", ""),
@@ -343,6 +379,13 @@ fn examples() -> BTreeMap<&'static str, RowExample> {
                     ("stop_exit_codes", "success_exit_codes = [3]"),
                     ("kill_timeout", "timeout = \"1700ms\""),
                     ("namespace", "groups = [\"back\"]"),
+                    ("merge_logs", ""),
+                    ("combine_logs", ""),
+                    ("log_type", ""),
+                    ("source_map_support", ""),
+                    ("vizion", ""),
+                    ("force", ""),
+                    ("pid_file", ""),
                 ],
             ),
         ),
@@ -366,6 +409,12 @@ fn examples() -> BTreeMap<&'static str, RowExample> {
                     ("stopwaitsecs", "timeout = \"7s\""),
                     ("[group", "groups = [\"g\"]"),
                     ("[include]", "[include] conf.d/*.conf: no file here is named so"),
+                    ("[supervisord]", "B = \"2\""),
+                    ("directory", "cwd = \"./app\""),
+                    ("[unix_http_server]", ""),
+                    ("[supervisorctl]", ""),
+                    ("[rpcinterface", ""),
+                    ("[ctlplugin", ""),
                 ],
             ),
         ),
@@ -382,6 +431,14 @@ fn examples() -> BTreeMap<&'static str, RowExample> {
                     ("command-NAME", ""),
                     ("--restart-tries", "max_failures = 3"),
                     ("--restart-after", "delay = \"500ms\""),
+                    ("-r", ""),
+                    ("--raw", ""),
+                    ("--timings", ""),
+                    ("--pad-prefix", ""),
+                    ("-P", ""),
+                    ("--passthrough-arguments", ""),
+                    ("--kill-signal", "signal = \"KILL\""),
+                    ("--kill-timeout", "timeout = \"2s\""),
                     ("-p", ""),
                     ("--prefix", ""),
                     ("-c", ""),

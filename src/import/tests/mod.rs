@@ -2,6 +2,7 @@
 
 mod hostile;
 mod keys;
+mod tools;
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ fn imported(
 ) -> Result<Imported, ImportError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("source");
-    let mut files = SourceFiles::new(&path).with_text(text.to_owned());
+    let mut files = SourceFiles::new(&path).with_content(text.to_owned().into_bytes());
     import(format, &mut files, &ImportOptions { local, ..ImportOptions::default() })
 }
 

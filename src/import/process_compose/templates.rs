@@ -1,0 +1,96 @@
+//! Templates: `{{.NAME}}` with the `vars` of the file and of the process.
+
+use std::collections::HashMap;
+
+use super::super::error::ImportError;
+use super::super::fields::Fields;
+use super::super::node::{SourceNode, SourceValue};
+
+/// The keys whose values are templates.
+const KEYS: [&str; 6] =
+    ["command", "working_dir", "description", "environment", "readiness_probe", "liveness_probe"];
+
+/// Fills in templates.
+#[derive(Clone, Default)]
+pub(super) struct Templates(HashMap<String, String>);
+
+impl Templates {
+    /// Take the `vars` of a table.
+    pub(super) fn take(&mut self, fields: &mut Fields) -> Result<(), ImportError> {
+        for (name, node) in fields.take("vars").map_or(Ok(vec![]), |vars| vars.table("vars"))? {
+            if let SourceValue::Text(value) = node.value {
+                self.0.insert(name, value);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.0.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Fill in those of a process; returns the texts in which something stays that only Go's templates can do.
+    pub(super) fn fill(&self, process: &mut SourceNode) -> Vec<(String, SourceNode)> {
+        let mut failed = vec![];
+        if let SourceValue::Table(entries) = &mut process.value {
+            for (key, node) in entries.iter_mut().filter(|(key, _)| KEYS.contains(&&**key)) {
+                self.fill_node(key, node, &mut failed);
+            }
+        }
+        failed
+    }
+
+    fn fill_node(&self, key: &str, node: &mut SourceNode, failed: &mut Vec<(String, SourceNode)>) {
+        match &mut node.value {
+            SourceValue::Text(text) => {
+                let (filled, is_whole) = self.text(text);
+                *text = filled;
+                if !is_whole {
+                    failed.push((key.to_owned(), node.clone()));
+                }
+            }
+            SourceValue::List(items) => {
+                for item in items {
+                    self.fill_node(key, item, failed);
+                }
+            }
+            SourceValue::Table(entries) => {
+                for (_, node) in entries {
+                    self.fill_node(key, node, failed);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A text with its templates filled in, and whether that could be done with all of them.
+    fn text(&self, mut rest: &str) -> (String, bool) {
+        let (mut text, mut is_whole) = (String::new(), true);
+        while let Some((before, after)) = rest.split_once("{{") {
+            text.push_str(before);
+            let inside = after.trim_start();
+            let (value, more) = if let Some(literal) = inside.strip_prefix('"') {
+                let end = literal.split_once('"');
+                let end = end.and_then(|(word, more)| {
+                    Some((word.to_owned(), more.trim_start().strip_prefix("}}")?))
+                });
+                end.unzip()
+            } else {
+                let end = inside.split_once("}}");
+                let name = end.and_then(|(name, _)| name.trim_end().strip_prefix('.'));
+                let value = name.and_then(|name| self.0.get(name).cloned());
+                (value, end.map(|(_, more)| more))
+            };
+            if let (Some(value), Some(more)) = (value, more) {
+                text.push_str(&value);
+                rest = more;
+            } else {
+                text.push_str("{{");
+                is_whole = false;
+                rest = after;
+            }
+        }
+        text.push_str(rest);
+        (text, is_whole)
+    }
+}
