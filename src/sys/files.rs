@@ -247,6 +247,8 @@ pub enum Whole {
     NewPrivate,
     /// It exists, is replaced, and keeps its mode; a link is followed.
     Replaced,
+    /// It is replaced if it exists, and has this mode, regardless of the umask.
+    WithMode(u32),
 }
 
 /// Write a project file as a whole: beside its place, to the disk, and only then to its place. A failure leaves
@@ -257,18 +259,20 @@ pub fn write_whole(path: &Path, bytes: &[u8], how: Whole) -> io::Result<()> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(format!(".{}", std::process::id()));
     let fresh = Path::new(&fresh);
-    let mode = if how == Whole::NewPrivate { 0o600 } else { 0o666 };
+    let mode = if matches!(how, Whole::New | Whole::Replaced) { 0o666 } else { 0o600 };
     // Of an attempt that was killed.
     let _ = fs::remove_file(fresh);
     let write = || {
         let mut file = open(fresh, File::options().write(true).create_new(true).mode(mode), 0)?;
-        if how == Whole::Replaced {
-            file.set_permissions(fs::metadata(path)?.permissions())?;
+        match how {
+            Whole::Replaced => file.set_permissions(fs::metadata(path)?.permissions())?,
+            Whole::WithMode(mode) => file.set_permissions(fs::Permissions::from_mode(mode))?,
+            Whole::New | Whole::NewPrivate => {}
         }
         io::Write::write_all(&mut file, bytes)?;
         file.sync_all()?;
         match how {
-            Whole::Replaced => fs::rename(fresh, path),
+            Whole::Replaced | Whole::WithMode(_) => fs::rename(fresh, path),
             // Unlike a renaming, a link does not replace what is there.
             Whole::New | Whole::NewPrivate => fs::hard_link(fresh, path).or_else(|_| {
                 match fs::symlink_metadata(path) {
@@ -498,23 +502,6 @@ fn make_anew(path: &Path, how: &mut OpenOptions) -> io::Result<File> {
         }
         result => result,
     }
-}
-
-/// Replace or create a file: whoever reads it sees the old content or the new one, never a part. A file that can't be
-/// written stays as it was.
-pub fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(format!(".{}", std::process::id()));
-    let fresh = Path::new(&fresh);
-    let mut file = create_anew(fresh)?;
-    io::Write::write_all(&mut file, content)
-        // Regardless of the umask.
-        .and_then(|()| file.set_permissions(fs::Permissions::from_mode(mode)))
-        .and_then(|()| fs::rename(fresh, path))
-        .inspect_err(|_| {
-            // The original error is what counts.
-            let _ = fs::remove_file(fresh);
-        })
 }
 
 /// Check that a directory is writable: write a few bytes to a file and remove it.

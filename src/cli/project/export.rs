@@ -20,7 +20,7 @@ use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::shell::quoted;
 use crate::plan::explain;
-use crate::sys::files::{self, ChosenBy};
+use crate::sys::files::{self, ChosenBy, Whole};
 
 /// How deep below its directory files of an export lie.
 const MOST_DEPTH: usize = 3;
@@ -223,7 +223,7 @@ fn save(args: &ExportArgs, dir: &Path, exported: &Exported) -> Result<(), CliErr
             (false, true) => 0o755,
             (false, false) => 0o644,
         };
-        files::replace(&path, file.text.as_bytes(), mode).map_err(failed())?;
+        files::write_whole(&path, file.text.as_bytes(), Whole::WithMode(mode)).map_err(failed())?;
     }
     prune(args, dir, exported)
 }

@@ -18,7 +18,7 @@ use crate::config::load::find_program;
 use crate::config::options::BackendChoice;
 use crate::export::{FileOrigin, SupervisorUnit};
 use crate::model::shell::quoted;
-use crate::sys::files::{self, ChosenBy};
+use crate::sys::files::{self, ChosenBy, Whole};
 
 /// Where systemd keeps which users have a manager without being logged in.
 const LINGER: &str = "/var/lib/systemd/linger";
@@ -102,7 +102,8 @@ fn write(place: &BootPlace, unit: &SupervisorUnit) -> Result<u8, CliError> {
             std::fs::create_dir_all(dir).map_err(CliError::io(dir.display()))?;
         }
     }
-    files::replace(&place.file, file.text.as_bytes(), 0o644).map_err(CliError::io(&shown))?;
+    files::write_whole(&place.file, file.text.as_bytes(), Whole::WithMode(0o644))
+        .map_err(CliError::io(&shown))?;
     output::print(&format!("{shown}: starts this project when the machine starts\n"))?;
     let Some(link) = &place.link else {
         return output::print(&format!("now: launchctl load -w {}\n", quoted(&shown.to_string())));

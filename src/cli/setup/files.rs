@@ -9,7 +9,7 @@ use super::places::Places;
 use crate::cli::completions::Shell;
 use crate::cli::error::CliError;
 use crate::cli::setup::man;
-use crate::sys;
+use crate::sys::{self, files::Whole};
 
 /// Text in every version of tmo's files, by which older versions are recognized.
 const MARKS: [&[u8]; 2] = [b"_TMO_COMPLETE", b"The tmo manual"];
@@ -96,6 +96,6 @@ impl File {
             Content::Link(to) => return symlink(to, &self.path),
             Content::Text(text) => text,
         };
-        sys::files::replace(&self.path, text, 0o644)
+        sys::files::write_whole(&self.path, text, Whole::WithMode(0o644))
     }
 }

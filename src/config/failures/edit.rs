@@ -56,7 +56,7 @@ pub fn edit(
 /// Replace the file, keeping its mode.
 fn write(path: &Path, failures: &Failures) -> io::Result<()> {
     let mode = fs::metadata(path).map_or(MODE, |there| there.permissions().mode() & 0o777);
-    files::replace(path, failures.to_json().as_bytes(), mode)
+    files::write_whole(path, failures.to_json().as_bytes(), files::Whole::WithMode(mode))
 }
 
 #[cfg(test)]
