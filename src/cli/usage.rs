@@ -305,6 +305,11 @@ mod tests {
                 "unrecognized subcommand 'restrat'; did you mean `restart`? see `tmo --help`",
             ),
             (
+                "tmo help tmo.tml",
+                "unrecognized subcommand 'tmo.tml'; did you mean `tmo.toml`? see `tmo --help`",
+            ),
+            ("tmo procfil", "unrecognized subcommand 'procfil'; see `tmo --help`"),
+            (
                 "tmo start --until-ready npm test",
                 "the following required arguments were not provided: <COMMAND>...; `--` goes before \
                  the command, as in `tmo start --until-ready -- npm test`; see `tmo start --help`",

@@ -123,3 +123,90 @@ fn about_key(asked: &str) -> Result<String, CliError> {
         "tmo.toml has no key `{asked}`; {near}`tmo help tmo.toml` describes all keys"
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use super::{PROCFILE, help, reference};
+    use crate::cli::error::CliError;
+
+    fn ask(line: &str) -> Option<Result<String, CliError>> {
+        let typed: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let shown = |text: String| anstream::adapter::strip_str(&text).to_string();
+        help(&typed).map(|answer| answer.map(shown))
+    }
+
+    fn text(line: &str) -> String {
+        ask(line).unwrap().unwrap()
+    }
+
+    #[test]
+    fn the_help_describes_every_key() {
+        let page = text("tmo help tmo.toml");
+        assert_eq!(page, text("tmo h TMO.TOML"));
+        for key in reference() {
+            let about = key.about.split_whitespace().next().unwrap();
+            assert!(page.contains(about), "{}", key.path);
+            let mut end = key.path.rsplit('.');
+            let name = end.next().unwrap();
+            let line =
+                |line: &str| line.trim_matches(['[', ']']).rsplit('.').any(|part| part == name);
+            assert!(page.lines().any(line), "{}", key.path);
+        }
+        assert!(page.lines().all(|line| line.chars().count() <= 80), "{page}");
+    }
+
+    #[test]
+    fn a_key_leads_to_its_entries_and_those_within_it() {
+        let entries = |line| {
+            let page = text(line);
+            let heads = page.lines().filter(|line| !line.is_empty() && !line.starts_with(' '));
+            heads.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let depends_on = [
+            "process.NAME.depends_on",
+            "process.NAME.depends_on.NAME.condition",
+            "process.NAME.depends_on.NAME.restart",
+        ];
+        assert_eq!(entries("tmo help tmo.toml depends_on"), depends_on);
+        assert_eq!(entries("tmo help tmo.toml process.web.depends_on"), depends_on);
+        let delay = ["process.NAME.restart.delay"];
+        assert_eq!(entries("tmo help tmo.toml restart delay"), delay);
+        assert_eq!(entries("tmo help tmo.toml [process.web] restart.delay"), delay);
+        assert_eq!(entries("tmo help tmo.toml owner"), ["process.NAME.ready.owner"]);
+        assert_eq!(entries("tmo help tmo.toml log")[..2], ["process.NAME.ready.log", "log"]);
+        assert!(text("tmo help tmo.toml autostart").contains(" Default: true."));
+    }
+
+    #[test]
+    fn an_unknown_key_is_answered_with_the_nearest() {
+        let error = ask("tmo help tmo.toml dependson").unwrap().unwrap_err();
+        let said = "tmo.toml has no key `dependson`; did you mean `depends_on`? \
+                    `tmo help tmo.toml` describes all keys";
+        assert_eq!((error.to_string().as_str(), error.exit_code()), (said, 2));
+        for key in ["NAME", ".", "web.dependson", "xyzzy"] {
+            assert!(ask(&format!("tmo help tmo.toml {key}")).unwrap().is_err(), "{key}");
+        }
+        assert!(ask("tmo help procfile PORT").unwrap().is_err());
+        for other in ["tmo help", "tmo help start", "tmo start tmo.toml", "tmo help nosuch"] {
+            assert!(ask(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_help_of_the_procfile_has_all_words_of_its_page() {
+        let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+        let page = letters(&text("tmo help Procfile"));
+        let lines: Vec<&str> = PROCFILE.lines().collect();
+        for two in
+            lines.windows(2).filter(|two| !two[0].contains("](") && !two[0].starts_with("# "))
+        {
+            let is_header = two[1].starts_with("|--");
+            let cells = two[0].trim_start_matches("```toml").split(" | ");
+            for cell in cells.filter(|_| !is_header) {
+                assert!(page.contains(&letters(cell)), "{cell} in {page}");
+            }
+        }
+    }
+}

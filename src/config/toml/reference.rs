@@ -47,7 +47,7 @@ fn add(table: &str, keys: &[Key], entries: &mut Vec<KeyEntry>) {
 }
 
 /// The keys of a table of this kind, and what stands before them.
-fn within(kind: Type) -> Option<(&'static str, &'static [&'static [Key]])> {
+pub(super) fn within(kind: Type) -> Option<(&'static str, &'static [&'static [Key]])> {
     match kind {
         Type::Table(keys) => Some(("", keys)),
         Type::Map(of) => within(*of).map(|(_, keys)| (".NAME", keys)),

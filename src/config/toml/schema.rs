@@ -34,7 +34,7 @@ fn of_key(key: &Key) -> Value {
 }
 
 /// A kind of value. Editors show the description at each name that the user chooses, and at each table of a list.
-fn of(kind: Type, about: &str) -> Value {
+pub(super) fn of(kind: Type, about: &str) -> Value {
     let described = |kind: Type| {
         let mut value = of(kind, about);
         value["description"] = json!(about);
