@@ -95,7 +95,11 @@ pub(super) fn text(blocks: &[Block]) -> String {
                 lines.push(format!("\x1b[1m{term}\x1b[0m"));
                 fill(&mut lines, INDENT, text);
             }
-            Block::Code(code) => lines.extend(code.iter().map(|line| format!("{INDENT}{line}"))),
+            Block::Code(code) => {
+                lines.extend(
+                    code.iter().map(|line| format!("{INDENT}{line}").trim_end().to_owned()),
+                );
+            }
         }
     }
     lines.join("\n") + "\n"
