@@ -41,7 +41,7 @@ use self::reach::instance::Instance;
 use self::reach::request::{self, change_order};
 use self::reach::wait;
 use self::runtime::block_on;
-use self::setup::{doctor, man};
+use self::setup::{doctor, man, topics};
 use crate::model::request::Request;
 use crate::model::untrusted;
 
@@ -65,6 +65,11 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     }
     arguments.first().map_or(Persona::Tmo, |program| Persona::of(program)).set();
     let arguments = version(help_of_run(arguments));
+    if let Some(text) = topics::help(&arguments) {
+        let text = text.map(|text| Persona::here().speak(&text));
+        let printed = text.and_then(|text| print_raw(&mut anstream::stdout(), text.as_bytes()));
+        return printed.unwrap_or_else(|error| report(&error));
+    }
     let args = match args::parse(arguments.clone()) {
         Ok(args) => args,
         Err(error) => return explain(&error, &arguments),

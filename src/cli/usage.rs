@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::args;
+use super::args::{self, Topic};
 use crate::model::nearest::nearest;
 
 /// Commands of other tools, and their equivalents here. `NAME` stands for the names that were typed.
@@ -60,7 +60,7 @@ pub(super) fn complaint(error: &clap::Error, typed: &[OsString]) -> String {
     } else if let Some(advice) = of_other_tools(error, typed).or_else(|| choices(error, verb)) {
         advice
     } else {
-        let meant = meant(error, &command, verb);
+        let meant = meant(error, &command, verb, typed);
         meant.map_or_else(String::new, |word| format!("did you mean `{word}`? "))
     };
     let wrong = match (error.kind(), verb) {
@@ -171,12 +171,20 @@ fn unknown_argument(error: &clap::Error) -> Option<&str> {
 }
 
 /// The command or flag that is most similar to the typed word.
-fn meant(error: &clap::Error, command: &Command, verb: Option<&Command>) -> Option<String> {
+fn meant(
+    error: &clap::Error,
+    command: &Command,
+    verb: Option<&Command>,
+    typed: &[OsString],
+) -> Option<String> {
     if let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(word))) =
         (error.kind(), error.get(ContextKind::InvalidSubcommand))
     {
         let names = verb.unwrap_or(command).get_subcommands().filter(|verb| !verb.is_hide_set());
-        return nearest(word, names.map(Command::get_name)).map(str::to_owned);
+        let asks_help = typed.get(1).is_some_and(|verb| verb == "help" || verb == "h");
+        let topics = Topic::ALL.iter().filter(|_| asks_help);
+        let names = names.map(Command::get_name).chain(topics.map(|topic| topic.name()));
+        return nearest(word, names).map(str::to_owned);
     }
     let word = unknown_argument(error)?;
     let flags = verb.unwrap_or(command).get_arguments().filter(|flag| !flag.is_hide_set());
@@ -296,6 +304,11 @@ mod tests {
                 "tmo restrat web",
                 "unrecognized subcommand 'restrat'; did you mean `restart`? see `tmo --help`",
             ),
+            (
+                "tmo help tmo.tml",
+                "unrecognized subcommand 'tmo.tml'; did you mean `tmo.toml`? see `tmo --help`",
+            ),
+            ("tmo procfil", "unrecognized subcommand 'procfil'; see `tmo --help`"),
             (
                 "tmo start --until-ready npm test",
                 "the following required arguments were not provided: <COMMAND>...; `--` goes before \

@@ -56,6 +56,7 @@ impl Imported {
         if is_new.is_none() {
             let files = printable(&self.files.join(", "));
             let _ = writeln!(text, "#:schema ./tmo.schema.json");
+            let _ = writeln!(text, "# (For editors; `tmo schema >tmo.schema.json` renews it.)");
             let _ = writeln!(
                 text,
                 "# Taken over from {files} by `tmo import`. Comments name the line each setting"

@@ -32,6 +32,24 @@ fn an_empty_file_changes_nothing() {
 }
 
 #[test]
+fn a_file_with_all_defaults_changes_nothing() {
+    let mut text = String::new();
+    for key in crate::config::toml::reference() {
+        let path = key.path.replace(".NAME.", ".web.");
+        let own = path.strip_prefix("process.web.").unwrap_or_default();
+        let is_in_each_plan = !own.is_empty() && !own.contains('.') && own != "restart";
+        let others = ["backend", "log.", "process.web.stop.signal"];
+        if let Some(default) = key.default
+            && (is_in_each_plan || others.iter().any(|other| path.starts_with(other)))
+        {
+            text = format!("{text}{path} = {default}\n");
+        }
+    }
+    assert!(text.contains("web.pty = true\n") && text.contains("log.total = "), "{text}");
+    assert_eq!(with(text.leak()).plan(), given(&[]).plan());
+}
+
+#[test]
 fn a_command_gets_its_arguments_with_and_without_a_shell() {
     let plan = with(
         "[process]\nweb.args = [\"a b\", \"c\"]\nworker.args = \"--x $Y\"\n\

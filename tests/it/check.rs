@@ -7,6 +7,17 @@ use crate::harness::ports::free_port;
 use crate::harness::{Ran, World, eventually};
 
 #[test]
+fn check_refuses_each_mutant_of_a_tmo_toml_at_its_place() {
+    let world = World::new("web: exec sleep 1000\ndb: exec sleep 1000\n");
+    for mutant in include_str!("../schema/mutants.txt").lines() {
+        world.write("tmo.toml", mutant);
+        let ran = world.run(["check"]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{mutant}");
+        assert!(ran.stderr.contains("tmo.toml:1:"), "{mutant}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn check_reports_problems_and_starts_nothing() {
     let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
     let ran = world.run(["check"]);

@@ -26,11 +26,12 @@ fn below(world: &World, dir: &str) -> Vec<PathBuf> {
     files(&world.home().join(dir))
 }
 
-const USER: [&str; 4] = [
+const USER: [&str; 5] = [
     ".local/share/bash-completion/completions/tmo",
     ".local/share/zsh/site-functions/_tmo",
     ".config/fish/completions/tmo.fish",
     ".local/share/man/man1/tmo-start.1",
+    ".local/share/man/man5/tmo.toml.5",
 ];
 
 #[test]
@@ -48,14 +49,14 @@ fn setup_for_a_user_writes_each_file_that_it_names_and_removes_them_again() {
         let dir = path.parent().unwrap().display().to_string();
         assert!(ran.stdout.contains(&dir), "{path:?} is not named");
     }
-    assert_eq!(ran.stdout.matches("wrote ").count(), 4, "one line for each directory: {ran:?}");
+    assert_eq!(ran.stdout.matches("wrote ").count(), 5, "one line for each directory: {ran:?}");
     let again = tmo(&world, &["setup", "--user"]);
     assert_eq!(again.code, 0, "{again:?}");
     assert!(!again.stdout.contains("wrote"), "{again:?}");
-    assert_eq!(again.stdout.matches("unchanged ").count(), 4, "{again:?}");
+    assert_eq!(again.stdout.matches("unchanged ").count(), 5, "{again:?}");
     let removed = tmo(&world, &["setup", "--user", "--remove"]);
     assert_eq!(removed.code, 0, "{removed:?}");
-    assert_eq!(removed.stdout.matches("removed ").count(), 4, "{removed:?}");
+    assert_eq!(removed.stdout.matches("removed ").count(), 5, "{removed:?}");
     assert_eq!(below(&world, ".local/share").len() + below(&world, ".config").len(), 0);
     assert!(world.home().join(".local/bin/tmo").exists());
 }
@@ -63,7 +64,7 @@ fn setup_for_a_user_writes_each_file_that_it_names_and_removes_them_again() {
 #[test]
 fn setup_keeps_files_that_others_have_written_or_changed() {
     let (world, bin) = world();
-    let [bash, zsh, fish, page] = USER.map(|name| world.home().join(name));
+    let [bash, zsh, fish, page, _] = USER.map(|name| world.home().join(name));
     let put = |path: &Path, text: &str| {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
@@ -118,6 +119,7 @@ fn setup_for_all_users_writes_below_a_prefix_and_reports_an_unwritable_one() {
     assert_eq!(tmo(&world, &args).code, 0);
     for name in [
         "share/man/man1/tmo.1",
+        "share/man/man5/tmo-procfile.5",
         "share/bash-completion/completions/tmo",
         "share/zsh/site-functions/_tmo",
         "share/fish/vendor_completions.d/tmo.fish",
@@ -136,7 +138,7 @@ fn setup_without_flags_shows_its_plan_and_prompts_only_on_a_terminal() {
     let (world, _) = world();
     let ran = tmo(&world, &["setup"]);
     assert_eq!(ran.code, 2, "{ran:?}");
-    let man = world.home().join(".local/share/man/man1");
+    let man = world.home().join(".local/share/man");
     assert!(ran.stdout.contains(&man.display().to_string()), "{ran:?}");
     assert!(ran.stderr.contains("--user") && ran.stderr.contains("--system"), "{ran:?}");
     assert!(!man.exists());

@@ -36,7 +36,7 @@ fn column(line: &str) -> usize {
 }
 
 /// Add lines with these words behind this head; further lines are indented as far.
-fn fill(lines: &mut Vec<String>, head: &str, words: &str) {
+pub(in crate::cli) fn fill(lines: &mut Vec<String>, head: &str, words: &str) {
     let width = |text: &str| text.chars().count();
     let indent = " ".repeat(width(head));
     let mut line = head.to_owned();

@@ -16,6 +16,7 @@ mod start;
 mod target;
 #[cfg(test)]
 mod tests;
+mod topics;
 mod typed;
 
 use std::ffi::OsString;
@@ -28,6 +29,7 @@ pub use changing::{
     ConnectArgs, FailuresArgs, FailuresDo, NamesArgs, ReloadArgs, RestartArgs, RunArgs, ScaleArgs,
     SendArgs, SignalArgs,
 };
+pub(super) use footer::fill;
 pub(super) use go_style::go_style;
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
 pub use looking::{
@@ -41,6 +43,7 @@ pub use offline::{
 pub use settings::command;
 pub use start::{PagePort, StartArgs};
 pub use target::ClientArgs;
+pub(super) use topics::Topic;
 
 /// Run the processes of a Procfile, each in a terminal of its own.
 ///
@@ -57,7 +60,8 @@ Examples:
   tmo restart web            stop it, start it again
   tmo connect web            its terminal: type, debug, leave with the keys it shows
   tmo logs web -n 50         its last 50 lines, even after it died
-  tmo why                    what is wrong, or why did it end?")]
+  tmo why                    what is wrong, or why did it end?
+  tmo help tmo.toml          all keys of tmo.toml; also `tmo help procfile`")]
 pub struct Args {
     /// Print the version.
     #[arg(short = 'v', short_alias = 'V', long, action = ArgAction::Version)]
@@ -485,6 +489,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   tmo man start | man -l -
+  tmo man tmo.toml | man -l -
   tmo man --dir ~/.local/share/man/man1")]
     Man(ManArgs),
 }

@@ -13,7 +13,7 @@ use std::io::{self, Write as _};
 use clap::Command;
 use clap_complete::engine::CompletionCandidate;
 
-use crate::cli::args;
+use crate::cli::args::{self, Topic};
 use crate::config::env;
 use values::{DIRECTORIES, FILES};
 
@@ -121,6 +121,12 @@ fn complete(mut words: Vec<OsString>) -> Candidates {
         // A regular expression has no candidates.
         return nothing;
     }
+    let asks_help = words.get(1).is_some_and(|verb| verb == "help");
+    let topic = words.get(2).filter(|_| asks_help).and_then(|word| Topic::named(word));
+    if let Some(topic) = topic {
+        let keys = topic.keys().into_iter().filter(|key| fits(key, &current));
+        return Candidates::Words(keys.map(|key| (key, String::new())).collect());
+    }
     values::remember(&words);
     if current == "-" {
         // Every flag has a long name; otherwise the engine would offer the short ones instead.
@@ -130,7 +136,17 @@ fn complete(mut words: Vec<OsString>) -> Candidates {
     let last = words.len() - 1;
     let here = std::env::current_dir().ok();
     let found = clap_complete::engine::complete(&mut command, words, last, here.as_deref());
-    choose(found.unwrap_or_default(), &current.to_string_lossy())
+    let mut found = found.unwrap_or_default();
+    if asks_help && last == 2 {
+        found.extend(Topic::ALL.map(as_command));
+    }
+    choose(found, &current.to_string_lossy())
+}
+
+/// A topic of the help, listed with the commands.
+fn as_command(topic: Topic) -> CompletionCandidate {
+    let candidate = CompletionCandidate::new(topic.name()).help(Some(topic.about().into()));
+    candidate.id(Some(format!("command::{}", topic.name())))
 }
 
 /// After `tmo run`, and after the `--` of `tmo start`, comes a command that is not tmo's.

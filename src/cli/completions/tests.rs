@@ -28,6 +28,19 @@ fn commands_are_offered_by_their_own_names_the_everyday_ones_first() {
 }
 
 #[test]
+fn topics_of_the_help_and_keys_of_tmo_toml_are_offered() {
+    for topic in ["tmo.toml", "procfile"] {
+        for verb in ["help", "man"] {
+            assert!(words(&format!("tmo {verb} ")).contains(&topic.to_owned()), "{verb} {topic}");
+        }
+        assert!(!words("tmo ").contains(&topic.to_owned()));
+    }
+    assert_eq!(words("tmo help tm"), ["tmo.toml"]);
+    assert_eq!(words("tmo help tmo.toml dep"), ["dependencies_ready", "depends_on"]);
+    assert_eq!(words("tmo help procfile "), [""; 0]);
+}
+
+#[test]
 fn another_name_of_a_command_completes_where_no_command_fits() {
     assert_eq!(words("tmo sta"), ["start"]);
     assert_eq!(words("tmo stat"), ["status"]);

@@ -139,11 +139,12 @@ pub(in crate::cli) fn moment() -> ArgValueCompleter {
     one_of(&["10m", "1h", "24h"])
 }
 
-/// A command of tmo.
+/// A command of tmo, or a topic of the help.
 pub(in crate::cli) fn verb() -> ArgValueCompleter {
     by(|current| {
         let command = args::command();
-        candidates(command.get_subcommands().map(clap::Command::get_name), current)
+        let topics = args::Topic::ALL.map(args::Topic::name);
+        candidates(command.get_subcommands().map(clap::Command::get_name).chain(topics), current)
     })
 }
 

@@ -19,9 +19,12 @@ use crate::sys::files;
 
 const HEAD: &str = "\
 #:schema ./tmo.schema.json
+# The line above lets editors complete and check this file (taplo, Even Better TOML);
+# `tmo schema >tmo.schema.json` renews that schema after an update of tmo.
+#
 # Settings of the processes; their commands stay in the Procfile. All of it is optional: remove the
-# `# ` before a line to use it. `tmo check` checks this file, `tmo config` shows the settings in
-# force, `tmo schema` describes each key.
+# `# ` before a line to use it. `tmo help tmo.toml` describes each key, `tmo check` checks this file,
+# `tmo config` shows the settings in force.
 
 # [defaults]                        # for every process that says nothing else
 # env_file = \".env.local\"

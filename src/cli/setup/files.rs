@@ -48,7 +48,7 @@ pub(super) fn wanted(
     let text = |path: PathBuf, text: &[u8]| File { path, content: Content::Text(text.to_vec()) };
     let pages = man::pages().map_err(CliError::io("can't make the man pages"))?;
     let mut files: Vec<File> =
-        pages.iter().map(|(name, page)| text(places.man.join(name), page)).collect();
+        pages.iter().map(|(name, page)| text(places.page(name), page)).collect();
     let script = |shell: Shell| shell.script().as_bytes();
     files.push(text(places.bash.join("tmo"), script(Shell::Bash)));
     // zsh finds it by its first line, which lists both names.

@@ -51,7 +51,7 @@ fn program_hint(program: &Path, path: &[PathBuf]) -> Option<String> {
 
 /// man searches beside the directories of PATH: `~/.local/share/man` because of `~/.local/bin`.
 fn man_hint(places: &Places, env: &Env, path: &[PathBuf]) -> Option<String> {
-    let man = places.man.parent()?;
+    let man = &*places.man;
     let bin = man.parent()?.with_file_name("bin");
     let found = path.contains(&bin) || listed(env, "MANPATH").iter().any(|dir| dir == man);
     (!found && find(path, "man").is_some()).then(|| {

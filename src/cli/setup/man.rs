@@ -1,4 +1,4 @@
-//! The man pages, generated from the same text as the help.
+//! The man pages, generated from the same text as the help. Those of section 5 are in [`topics`].
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -6,12 +6,16 @@ use std::path::Path;
 use clap::Command;
 use clap_mangen::Man;
 
-use crate::cli::args::{ManArgs, command};
+use super::topics;
+use crate::cli::args::{ManArgs, Topic, command};
 use crate::cli::error::{CliError, EXIT_CODES};
 use crate::cli::output;
 
-/// Write the page of a command, or that of tmo itself; `false` if there is no such command.
+/// Write the page of a command or topic, or that of tmo itself; `false` if there is no such page.
 pub fn write(verb: Option<&str>, out: &mut dyn Write) -> io::Result<bool> {
+    if let Some(topic) = verb.and_then(|verb| Topic::named(verb.as_ref())) {
+        return out.write_all(&topics::page(topic).1).map(|()| true);
+    }
     let all = commands();
     let named = |page: &&Command| {
         verb.is_none_or(|verb| {
@@ -33,7 +37,8 @@ pub(in crate::cli) fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
         render(command, &mut text)?;
         Ok((file_name(command), text))
     };
-    commands().iter().map(page).collect()
+    let topics = Topic::ALL.into_iter().map(|topic| Ok(topics::page(topic)));
+    commands().iter().map(page).chain(topics).collect()
 }
 
 /// Write all pages to a directory.
@@ -92,7 +97,7 @@ fn render(page: &Command, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A line escaped for roff.
-fn literal(line: &str) -> String {
+pub(super) fn literal(line: &str) -> String {
     let escaped = line.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
     if escaped.starts_with('.') { format!("\\&{escaped}") } else { escaped }
 }

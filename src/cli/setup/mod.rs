@@ -7,7 +7,9 @@ pub(super) mod doctor;
 mod files;
 mod hints;
 pub mod man;
+mod page;
 mod places;
+pub(super) mod topics;
 
 use std::fmt::Write as _;
 use std::io;

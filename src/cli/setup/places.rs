@@ -25,10 +25,16 @@ impl Places {
         Ok(Self { fish: config.join("fish/completions"), ..Self::below(&data) })
     }
 
+    /// The path of a man page, in the directory of its section.
+    pub(super) fn page(&self, name: &str) -> PathBuf {
+        let section = name.rsplit('.').next().unwrap_or_default();
+        self.man.join(format!("man{section}")).join(name)
+    }
+
     /// Inside a directory of shared data.
     pub(super) fn below(data: &Path) -> Self {
         Self {
-            man: data.join("man/man1"),
+            man: data.join("man"),
             bash: data.join("bash-completion/completions"),
             zsh: data.join("zsh/site-functions"),
             fish: data.join("fish/vendor_completions.d"),
@@ -46,13 +52,14 @@ mod tests {
     #[test]
     fn the_home_directory_is_found_by_the_xdg_variables() {
         let places = Places::user(&Env::of([("HOME", "/h")])).unwrap();
-        assert_eq!(places.man, Path::new("/h/.local/share/man/man1"));
+        assert_eq!(places.page("tmo.1"), Path::new("/h/.local/share/man/man1/tmo.1"));
+        assert_eq!(places.page("tmo.toml.5"), Path::new("/h/.local/share/man/man5/tmo.toml.5"));
         assert_eq!(places.bash, Path::new("/h/.local/share/bash-completion/completions"));
         assert_eq!(places.zsh, Path::new("/h/.local/share/zsh/site-functions"));
         assert_eq!(places.fish, Path::new("/h/.config/fish/completions"));
         let env = Env::of([("XDG_DATA_HOME", "/d"), ("XDG_CONFIG_HOME", "/c")]);
         let places = Places::user(&env).unwrap();
-        assert_eq!(places.man, Path::new("/d/man/man1"));
+        assert_eq!(places.man, Path::new("/d/man"));
         assert_eq!(places.fish, Path::new("/c/fish/completions"));
         assert!(Places::user(&Env::of([("HOME", "relative")])).is_err());
     }

@@ -35,13 +35,22 @@ pub struct Key {
     pub name: &'static str,
     /// The kind of its value.
     pub kind: Type,
-    /// Its description, for editors.
+    /// Its description, for the reference and editors.
     pub about: &'static str,
+    /// The value that applies without the key, in TOML that is JSON too; `None` if the description says it.
+    pub default: Option<&'static str>,
 }
 
 /// A key.
 pub(super) const fn key(name: &'static str, kind: Type, about: &'static str) -> Key {
-    Key { name, kind, about }
+    Key { name, kind, about, default: None }
+}
+
+impl Key {
+    /// The same key with a default.
+    pub(super) const fn or(self, default: &'static str) -> Self {
+        Self { default: Some(default), ..self }
+    }
 }
 
 /// A list of strings.

@@ -9,6 +9,7 @@ mod foreign_keys;
 mod keys;
 mod kind;
 mod problem;
+mod reference;
 mod resolve;
 mod said;
 mod schema;
@@ -32,6 +33,7 @@ pub use keys::{
     CommandLine, DependencyEntry, EffectiveSetting, LogTable, ProcessTable, command_line,
 };
 pub use problem::{Diagnostics, SourceText, TomlError, TomlProblem};
+pub use reference::{KeyEntry, reference};
 pub use resolve::{Disk, ProcessOverrides, Resolved, resolve_with_disk};
 pub use said::{At, Said, value};
 pub use schema::schema;

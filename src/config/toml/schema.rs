@@ -11,22 +11,35 @@ pub fn schema() -> Value {
     let mut schema = of_table(&[keys::TOP]);
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
     schema["title"] = json!("tmo.toml");
-    schema["description"] = json!("What tmo is to know of the processes besides their commands.");
+    schema["description"] = json!("Settings of the processes that tmo runs, and of the run.");
     schema["properties"]["process"]["propertyNames"] = json!({"pattern": "^[A-Za-z0-9_-]+$"});
     schema
 }
 
 fn of_table(keys: &[&[Key]]) -> Value {
-    let property = |key: &Key| {
-        let mut value = of(key.kind);
-        value["description"] = json!(key.about);
-        (key.name.to_owned(), value)
-    };
-    let properties: Map<String, Value> = keys.iter().copied().flatten().map(property).collect();
+    let keys = keys.iter().copied().flatten();
+    let properties: Map<String, Value> =
+        keys.map(|key| (key.name.to_owned(), of_key(key))).collect();
     json!({"type": "object", "additionalProperties": false, "properties": properties})
 }
 
-fn of(kind: Type) -> Value {
+fn of_key(key: &Key) -> Value {
+    let mut value = of(key.kind, key.about);
+    let default = key.default.map(|default| format!(" Default: {default}."));
+    value["description"] = json!(format!("{}{}", key.about, default.unwrap_or_default()));
+    if let Some(default) = key.default.and_then(|text| serde_json::from_str(text).ok()) {
+        value["default"] = default;
+    }
+    value
+}
+
+/// A kind of value. Editors show the description at each name that the user chooses, and at each table of a list.
+pub(super) fn of(kind: Type, about: &str) -> Value {
+    let described = |kind: Type| {
+        let mut value = of(kind, about);
+        value["description"] = json!(about);
+        value
+    };
     match kind {
         Type::Text => json!({"type": "string"}),
         Type::Switch => json!({"type": "boolean"}),
@@ -43,13 +56,13 @@ fn of(kind: Type) -> Value {
         ]}),
         Type::Scalar => json!({"type": ["string", "number", "boolean"]}),
         Type::Word(words) => json!({"enum": words}),
-        Type::List(of_item) => json!({"type": "array", "items": of(*of_item)}),
+        Type::List(of_item) => json!({"type": "array", "items": described(*of_item)}),
         Type::Map(of_value) => {
-            json!({"type": "object", "additionalProperties": of(*of_value)})
+            json!({"type": "object", "additionalProperties": described(*of_value)})
         }
         Type::Table(keys) => of_table(keys),
         Type::Either(kinds) => {
-            json!({"anyOf": kinds.iter().copied().map(of).collect::<Value>()})
+            json!({"anyOf": kinds.iter().map(|kind| of(*kind, about)).collect::<Value>()})
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Tests that schema and manual of `tmo.toml` agree with the parser.
 
+use std::path::Path;
 use std::sync::LazyLock;
 
 use ::toml::de::DeTable;
@@ -48,7 +49,7 @@ fn fits(schema: &Value, value: &Value) -> bool {
         "properties" => value.as_object().is_none_or(|table| {
             table.iter().all(|(key, item)| said[key].is_null() || fits(&said[key], item))
         }),
-        "propertyNames" | "$schema" | "title" | "description" => true,
+        "propertyNames" | "$schema" | "title" | "description" | "default" => true,
         other => panic!("unknown word {other}"),
     };
     schema.as_object().unwrap().iter().all(each)
@@ -164,10 +165,14 @@ proptest! {
     }
 }
 
-/// The code blocks of the manual.
-fn examples() -> Vec<&'static str> {
-    let blocks = MANUAL.split("```toml\n").skip(1);
+/// The blocks of TOML of a text.
+fn blocks(text: &str) -> Vec<&str> {
+    let blocks = text.split("```toml\n").skip(1);
     blocks.map(|block| block.split("```").next().unwrap()).collect()
+}
+
+fn examples() -> Vec<&'static str> {
+    blocks(MANUAL)
 }
 
 #[test]
@@ -181,6 +186,167 @@ fn every_example_of_the_manual_can_be_used() {
         assert!(found.is_ok(), "{example}{}", found.unwrap_err());
         assert!(both(example), "{example}");
         assert!(parse(example, "tmo.toml").is_ok());
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test reads the documentation")]
+fn every_example_of_the_documentation_fits_schema_and_parser() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut checked = 0;
+    let mut check = |text: &str| {
+        assert!(both(text), "{text}");
+        parse(text, "tmo.toml").unwrap();
+        checked += 1;
+    };
+    for folder in ["docs", "docs/architecture", "."] {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "md") {
+                let page = std::fs::read_to_string(path).unwrap();
+                blocks(&page).into_iter().for_each(&mut check);
+            }
+        }
+    }
+    let example = "examples/microservices/tmo.toml";
+    check(&std::fs::read_to_string(root.join(example)).unwrap());
+    assert!(checked > 30, "{checked} examples");
+}
+
+#[test]
+fn each_mutant_is_refused_by_schema_and_parser() {
+    let mutants = include_str!("../../../tests/schema/mutants.txt");
+    assert!(mutants.lines().count() >= 20);
+    for mutant in mutants.lines() {
+        assert!(!both(mutant), "{mutant}");
+    }
+}
+
+/// The schemas without a description, of keys, names that the user chooses and tables in lists.
+fn without_description(schema: &Value, path: &str, found: &mut Vec<String>) {
+    let described = |schema: &Value| schema["description"].as_str().is_some_and(|d| d.len() > 10);
+    for (key, inner) in schema["properties"].as_object().into_iter().flatten() {
+        found.extend((!described(inner)).then(|| format!("{path}.{key}")));
+        without_description(inner, &format!("{path}.{key}"), found);
+    }
+    for word in ["additionalProperties", "items"] {
+        if schema[word].is_object() {
+            found.extend((!described(&schema[word])).then(|| format!("{path}.{word}")));
+            without_description(&schema[word], &format!("{path}.{word}"), found);
+        }
+    }
+    for one in schema["anyOf"].as_array().into_iter().flatten() {
+        without_description(one, path, found);
+    }
+}
+
+#[test]
+fn the_schema_describes_every_key_at_every_level() {
+    let mut found = vec![];
+    without_description(&SCHEMA, "", &mut found);
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// The words of a kind, without those of tables in it.
+fn words_of(kind: Type) -> Vec<&'static str> {
+    match kind {
+        Type::Word(words) => words.to_vec(),
+        Type::List(of) | Type::Map(of) => words_of(*of),
+        Type::Either(kinds) => kinds.iter().flat_map(|kind| words_of(*kind)).collect(),
+        _ => vec![],
+    }
+}
+
+fn assert_explained(keys: &[Key]) {
+    for key in keys {
+        let explained = |word: &&str| key.about.contains(&format!("\"{word}\""));
+        assert!(
+            words_of(key.kind).iter().all(explained),
+            "{} names not all of its words",
+            key.name
+        );
+        if let Some(default) = key.default {
+            let value: Value = serde_json::from_str(default).unwrap();
+            let alone = super::schema::of(key.kind, "");
+            assert!(fits(&alone, &value), "{} can't be {default}", key.name);
+        }
+        if let Some(keys) = super::reference::within(key.kind) {
+            keys.1.iter().for_each(|keys| assert_explained(keys));
+        }
+    }
+}
+
+#[test]
+fn each_word_is_explained_and_each_default_is_a_value_of_its_key() {
+    assert_explained(TOP);
+}
+
+#[test]
+fn each_key_is_in_the_reference_once() {
+    let mut paths: Vec<_> = super::reference().into_iter().map(|key| key.path).collect();
+    for path in
+        ["process.NAME.depends_on.NAME.restart", "watcher.NAME.failed", "defaults", "log.dir"]
+    {
+        assert!(paths.iter().any(|known| known == path), "{path}");
+    }
+    assert!(!paths.iter().any(|path| path.starts_with("defaults.")));
+    let count = paths.len();
+    paths.sort();
+    paths.dedup();
+    assert_eq!(paths.len(), count);
+}
+
+/// `key = default` of each key below this path, except those.
+fn defaults_below(path: &str, except: &[&str]) -> Vec<String> {
+    let below = |path_of: &str| {
+        let name = path_of.strip_prefix(path)?.strip_prefix('.')?;
+        (!name.contains('.') && !except.contains(&name)).then(|| name.to_owned())
+    };
+    let pairs = super::reference().into_iter();
+    let pairs: Vec<_> =
+        pairs.filter_map(|key| Some(format!("{} = {}", below(&key.path)?, key.default?))).collect();
+    assert!(!pairs.is_empty(), "{path}");
+    pairs
+}
+
+#[test]
+fn the_defaults_of_tables_are_those_of_the_reader() {
+    for (path, given, except) in [
+        ("process.NAME.ready", "log = 'x'", &["host", "owner"][..]),
+        ("process.NAME.ready", "port = 80", &["ignore_case", "literal"]),
+        ("process.NAME.live", "port = 80", &[]),
+        ("process.NAME.failure", "pattern = 'x'", &[]),
+        ("process.NAME.flag", "name = 'n', pattern = 'x'", &[]),
+        ("process.NAME.depends_on.NAME", "", &[]),
+        ("process.NAME.restart", "policy = 'no'", &["policy"]),
+        ("web", "", &[]),
+    ] {
+        let defaults = defaults_below(path, except);
+        let named =
+            [given.to_owned()].into_iter().filter(|given| !given.is_empty()).chain(defaults);
+        let named: Vec<String> = named.collect();
+        let table = path.replace("NAME", "web");
+        let list = ["failure", "flag"].iter().any(|list| table.ends_with(list));
+        let read = |keys: &str| {
+            let text = if list {
+                format!("{table} = [{{{keys}}}]")
+            } else {
+                format!("{table} = {{{keys}}}")
+            };
+            let toml = parse(&text, "tmo.toml").unwrap();
+            let web = toml.of("web");
+            // Without the places in the file.
+            let values = (
+                web.ready.map(::toml::Spanned::into_inner),
+                web.live.map(::toml::Spanned::into_inner),
+                web.failure.into_iter().map(::toml::Spanned::into_inner).collect::<Vec<_>>(),
+                web.flag.into_iter().map(::toml::Spanned::into_inner).collect::<Vec<_>>(),
+                web.depends_on.into_iter().map(::toml::Spanned::into_inner).collect::<Vec<_>>(),
+                web.restart.policy(None, None),
+            );
+            (values, toml.web)
+        };
+        assert_eq!(read(given), read(&named.join(", ")), "{path}");
     }
 }
 

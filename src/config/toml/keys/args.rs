@@ -17,7 +17,13 @@ pub struct Args;
 
 impl ProcessKey for Args {
     type Said = At<Appended>;
-    const KEYS: &'static [Key] = &[key("args", TEXT_OR_TEXTS, "Arguments added to the command.")];
+    const KEYS: &'static [Key] = &[key(
+        "args",
+        TEXT_OR_TEXTS,
+        "Arguments appended to the command: a list is quoted as needed, a string is appended \
+         as it is.",
+    )
+    .or("[]")];
     const OF_ALL: bool = false;
 
     fn read(view: Table<'_, '_>, _: &mut Diagnostics) -> Self::Said {

@@ -23,7 +23,9 @@ impl ProcessKey for Command {
     const KEYS: &'static [Key] = &[key(
         "command",
         TEXT_OR_TEXTS,
-        "The command: a string run by the shell, or a list run without one.",
+        "The command: a string is run by the shell, a list is a program with its arguments, \
+         run without a shell. It replaces the command in the Procfile; a process that has no \
+         entry there needs it.",
     )];
     const OF_ALL: bool = false;
 

@@ -4,8 +4,13 @@ use super::{Diagnostics, Key, Table, Type, key};
 use crate::model::detach_keys::DetachKeys;
 
 /// `[connect]`.
-pub(in crate::config::toml) const KEYS: &[Key] =
-    &[key("detach", Type::Text, "The keys that leave a terminal of tmo's own: \"ctrl-p,ctrl-q\".")];
+pub(in crate::config::toml) const KEYS: &[Key] = &[key(
+    "detach",
+    Type::Text,
+    "The keys that leave a terminal: single characters, or ctrl- with a letter or one of \
+         @[\\]^_, separated by commas. --detach-keys overrides it.",
+)
+.or("\"ctrl-b,d\"")];
 
 /// The keys.
 pub(in crate::config::toml) fn read(

@@ -5,8 +5,12 @@ use std::path::PathBuf;
 use super::{Diagnostics, Key, Table, Type, key};
 
 /// `[crash]`.
-pub(in crate::config::toml) const KEYS: &[Key] =
-    &[key("dir", Type::Text, "The directory of the crash reports.")];
+pub(in crate::config::toml) const KEYS: &[Key] = &[key(
+    "dir",
+    Type::Text,
+    "The directory of the crash reports, which several projects may share; by default \
+         crash-reports beside the log of the project.",
+)];
 
 /// The directory, relative to that of the file.
 pub(in crate::config::toml) fn read(

@@ -12,8 +12,12 @@ pub struct Cwd;
 
 impl ProcessKey for Cwd {
     type Said = At<PathBuf>;
-    const KEYS: &'static [Key] =
-        &[key("cwd", Type::Text, "The working directory, relative to this file.")];
+    const KEYS: &'static [Key] = &[key(
+        "cwd",
+        Type::Text,
+        "The working directory, relative to the directory of this file. It must exist. By \
+         default, the root directory of the run.",
+    )];
 
     fn read(view: Table<'_, '_>, _: &mut Diagnostics) -> Self::Said {
         view.of("cwd", |value| value.as_str().map(PathBuf::from))

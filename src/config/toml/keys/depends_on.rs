@@ -22,8 +22,19 @@ const CONDITION: Type = Type::Word(&["started", "ready", "completed"]);
 
 /// An entry of `depends_on` with more than a condition.
 const ENTRY: &[Key] = &[
-    key("condition", CONDITION, "What it must have reached; default ready."),
-    key("restart", Type::Switch, "Restart this process too when the other one is restarted."),
+    key(
+        "condition",
+        CONDITION,
+        "What the other process must have reached: \"started\", \"ready\" or \"completed\".",
+    )
+    .or("\"ready\""),
+    key(
+        "restart",
+        Type::Switch,
+        "Whether this process is restarted too when a command or a reload restarts the other \
+         one.",
+    )
+    .or("false"),
 ];
 
 pub struct DependsOn;
@@ -33,8 +44,12 @@ impl ProcessKey for DependsOn {
     const KEYS: &'static [Key] = &[key(
         "depends_on",
         Type::Either(&[TEXTS, Type::Map(&Type::Either(&[CONDITION, Type::Table(&[ENTRY])]))]),
-        "The processes it waits for, and the condition that each must meet.",
-    )];
+        "The processes that it waits for: a list of names, each of which must be ready, or a \
+         table with a condition for each: \"started\" (it runs), \"ready\" (its checks have \
+         passed), or \"completed\" (it has ended with success). A name stands for all its \
+         instances.",
+    )
+    .or("[]")];
     const OF_ALL: bool = false;
     const PLANNED: Planned = Some(|process| json!(process.rules.needs));
 

@@ -54,10 +54,17 @@ impl ProcessKey for Variables {
         key(
             "env",
             Type::Either(&[Type::Map(&Type::Scalar), TEXTS]),
-            "Variables: a table, or a list of \"NAME=value\".",
+            "Variables: a table, or a list of \"NAME=value\". The values are used as they are: \
+         $NAME is not expanded. They override the variables of env files.",
         ),
-        key("env_file", TEXT_OR_TEXTS, "Files with variables; each must exist."),
-        key("add_path", TEXTS, "Directories put before PATH."),
+        key(
+            "env_file",
+            TEXT_OR_TEXTS,
+            "A file with variables in the format of .env, or a list of them. Each must exist. In \
+         these files, $NAME is expanded.",
+        )
+        .or("[]"),
+        key("add_path", TEXTS, "Directories that are put before PATH.").or("[]"),
     ];
 
     fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {

@@ -19,7 +19,7 @@ pub struct Success;
 impl ProcessKey for Success {
     type Said = At<Vec<u8>>;
     const KEYS: &'static [Key] =
-        &[key("success_exit_codes", CODES, "Exit codes besides 0 that mean success.")];
+        &[key("success_exit_codes", CODES, "Exit codes that mean success, besides 0.").or("[]")];
     const PLANNED: Planned = Some(|process| json!(process.rules.success_codes));
 
     fn read(view: Table<'_, '_>, _: &mut Diagnostics) -> Self::Said {
@@ -39,8 +39,12 @@ pub struct Soft;
 
 impl ProcessKey for Soft {
     type Said = At<Vec<u8>>;
-    const KEYS: &'static [Key] =
-        &[key("soft_exit_codes", CODES, "Exit codes of failures that max_failures doesn't count.")];
+    const KEYS: &'static [Key] = &[key(
+        "soft_exit_codes",
+        CODES,
+        "Exit codes of failures that do not count towards `max_failures`.",
+    )
+    .or("[]")];
     const PLANNED: Planned = Some(|process| json!(process.rules.soft_codes));
 
     fn read(view: Table<'_, '_>, _: &mut Diagnostics) -> Self::Said {

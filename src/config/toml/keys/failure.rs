@@ -9,10 +9,22 @@ use crate::model::rules::FailurePattern;
 
 /// `[[process.NAME.failure]]`.
 const ITEM: &[Key] = &[
-    key("pattern", Type::Text, "The text or regular expression to search for."),
-    key("regex", Type::Switch, "Whether the pattern is a regular expression."),
-    key("ignore_case", Type::Switch, "Whether to ignore case; by default only for a text."),
-    key("action", Type::Word(&["break", "restart"]), "What happens on a match; default break."),
+    key("pattern", Type::Text, "The text or the regular expression to search for. It is required."),
+    key("regex", Type::Switch, "Whether the pattern is a regular expression instead of a text.")
+        .or("false"),
+    key(
+        "ignore_case",
+        Type::Switch,
+        "Whether upper and lower case are the same: by default true for a text, false for a \
+         regular expression.",
+    ),
+    key(
+        "action",
+        Type::Word(&["break", "restart"]),
+        "What happens on a match: \"break\" stops the process until someone starts it, \
+         \"restart\" restarts it.",
+    )
+    .or("\"break\""),
 ];
 
 pub struct Failure;
@@ -22,8 +34,10 @@ impl ProcessKey for Failure {
     const KEYS: &'static [Key] = &[key(
         "failure",
         Type::List(&Type::Table(&[ITEM])),
-        "Patterns in its output that mean that it has failed.",
-    )];
+        "Patterns in the output that mean that the process has failed. Each is a table of its \
+         own, [[process.NAME.failure]]; those of [defaults] are added.",
+    )
+    .or("[]")];
     const PLANNED: Planned = Some(|process| json!(process.rules.failures));
 
     fn shown(process: &ProcessPlan) -> Option<Value> {

@@ -11,22 +11,49 @@ use crate::model::rules::{Flag, Reaction};
 
 /// `[[process.NAME.flag]]`.
 const ITEM: &[Key] = &[
-    key("name", Type::Text, "The name of the flag."),
-    key("pattern", Type::Text, "The regular expression to search for."),
-    key("ignore_case", Type::Switch, "Whether to ignore case."),
+    key("name", Type::Text, "The name of the flag. It is required."),
+    key("pattern", Type::Text, "The regular expression to search for. It is required."),
+    key("ignore_case", Type::Switch, "Whether upper and lower case are the same.").or("false"),
     key(
         "color",
         Type::Word(&["green", "red", "yellow", "blue", "purple", "orange"]),
-        "The colour it is shown in; default yellow.",
+        "The colour that it is shown in: \"green\", \"red\", \"yellow\", \"blue\", \"purple\" \
+         or \"orange\".",
+    )
+    .or("\"yellow\""),
+    key(
+        "context_window",
+        Type::Number(0, 65535),
+        "How many lines before and after each match are kept with it.",
+    )
+    .or("0"),
+    key("context_window_size", Type::Number(0, 65535), "Another name of `context_window`."),
+    key(
+        "target",
+        Type::Number(0, i64::MAX as u64),
+        "More matches than this are too many, which `tmo flags` says.",
     ),
-    key("context_window", Type::Number(0, 65535), "Lines kept before and after each match."),
-    key("context_window_size", Type::Number(0, 65535), "Alias of context_window."),
-    key("target", Type::Number(0, i64::MAX as u64), "More matches than this are too many."),
-    key("target_count", Type::Number(0, i64::MAX as u64), "Alias of target."),
-    key("on_match", Type::Text, "A command to run after a match."),
-    key("notify", Type::Switch, "Whether a match is shown on the desktop."),
-    key("every", Type::Time, "The least time between two commands or notifications; default 1 s."),
-    key("action", Type::Word(ACTIONS), "What else happens on a match; default notify: nothing."),
+    key("target_count", Type::Number(0, i64::MAX as u64), "Another name of `target`."),
+    key(
+        "on_match",
+        Type::Text,
+        "A shell command to run after a match, at most once in the interval `every`.",
+    ),
+    key(
+        "notify",
+        Type::Switch,
+        "Whether a match is shown on the desktop, at most once in the interval `every`.",
+    )
+    .or("false"),
+    key("every", Type::Time, "The shortest time between two commands or notifications.")
+        .or("\"1s\""),
+    key(
+        "action",
+        Type::Word(ACTIONS),
+        "What else happens on a match: \"notify\" (nothing), \"restart\", or \"break\": the \
+         process is stopped until someone starts it.",
+    )
+    .or("\"notify\""),
 ];
 
 pub struct Flags;
@@ -36,8 +63,10 @@ impl ProcessKey for Flags {
     const KEYS: &'static [Key] = &[key(
         "flag",
         Type::List(&Type::Table(&[ITEM])),
-        "Patterns in its output to count and keep.",
-    )];
+        "Patterns whose matches in the output are counted and kept; `tmo flags` shows them. \
+         Each is a table of its own, [[process.NAME.flag]]; those of [defaults] are added.",
+    )
+    .or("[]")];
     const PLANNED: Planned = Some(|process| json!(process.rules.flags));
 
     fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {

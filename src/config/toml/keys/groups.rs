@@ -10,8 +10,14 @@ pub struct Groups;
 impl ProcessKey for Groups {
     type Said = Vec<Spanned<String>>;
     const KEYS: &'static [Key] = &[
-        key("groups", TEXTS, "Groups that it belongs to."),
-        key("group", Type::Text, "A group that it belongs to."),
+        key(
+            "groups",
+            TEXTS,
+            "The groups that it belongs to. @GROUP stands for all processes of a group wherever a \
+         command takes names.",
+        )
+        .or("[]"),
+        key("group", Type::Text, "A group that it belongs to, in addition to `groups`."),
     ];
     const PLANNED: Planned = Some(|process| json!(process.rules.groups));
 

@@ -6,14 +6,20 @@ use crate::model::text::OsText;
 
 /// `[hooks]`.
 pub(in crate::config::toml) const KEYS: &[Key] = &[
-    key("on_crash", Type::Text, "Run when a process has crashed."),
+    key(
+        "on_crash",
+        Type::Text,
+        "Run when a process has crashed. TMO_PROCESS and TMO_EXIT_CODE are set, and standard \
+         input has the whole crash report.",
+    ),
     key("dependencies_ready", Type::Text, "Run when all processes of phase dependency are ready."),
     key("main_started", Type::Text, "Run when all processes of phase main have been started."),
     key("cleanup", Type::Text, "Run before the processes of phase cleanup."),
     key(
         "stop_after",
         Type::Word(&["dependencies_ready", "main_started"]),
-        "The hook after which the run ends.",
+        "The hook after which the run ends: \"dependencies_ready\" or \"main_started\". It \
+         must be set, too.",
     ),
 ];
 

@@ -14,21 +14,36 @@ const WAYS: &[&str] = &["port", "http", "exec"];
 /// `live`.
 const LIVE: &[Key] = &[
     key("port", OWN_PORT, "This port accepts connections; true means its own PORT."),
-    key("host", Type::Text, "With port: the host to connect to; default 127.0.0.1."),
-    key("http", Type::Text, "A GET of this http:// URL returns a status from 200 to 399."),
-    key("exec", Type::Text, "This command exits with 0."),
-    key("every", Type::Time, "The pause between two attempts; default 10 seconds."),
-    key("timeout", Type::Time, "How long an attempt may take; default 2 seconds."),
-    key("failures", Type::Number(1, 1_000_000), "Failed attempts in a row it takes; default 3."),
-    key("action", Type::Word(ACTIONS), "What happens then; default restart."),
+    key("host", Type::Text, "With `port`: the host to connect to.").or("\"127.0.0.1\""),
+    key("http", Type::Text, "A GET request for this http:// URL returns a status from 200 to 399."),
+    key("exec", Type::Text, "This command, run by the shell, exits with 0."),
+    key("every", Type::Time, "The pause between two attempts.").or("\"10s\""),
+    key("timeout", Type::Time, "How long an attempt may take.").or("\"2s\""),
+    key(
+        "failures",
+        Type::Number(1, 1_000_000),
+        "How many attempts must fail in a row before the action is taken.",
+    )
+    .or("3"),
+    key(
+        "action",
+        Type::Word(ACTIONS),
+        "What happens then: \"restart\"; \"break\" stops the process until someone starts it; \
+         \"notify\" only reports the failure.",
+    )
+    .or("\"restart\""),
 ];
 
 pub struct Live;
 
 impl ProcessKey for Live {
     type Said = At<Liveness>;
-    const KEYS: &'static [Key] =
-        &[key("live", Type::Table(&[LIVE]), "A check repeated while it is ready.")];
+    const KEYS: &'static [Key] = &[key(
+        "live",
+        Type::Table(&[LIVE]),
+        "A check that is repeated while the process is ready: a table with one of port, http \
+         or exec. If it fails several times in a row, the action is taken.",
+    )];
     const PLANNED: Planned = Some(|process| json!(process.rules.live));
 
     fn shown(process: &ProcessPlan) -> Option<Value> {

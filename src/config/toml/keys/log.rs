@@ -7,14 +7,27 @@ use crate::config::toml::validate::size;
 
 /// `[log]`.
 pub(in crate::config::toml) const KEYS: &[Key] = &[
-    key("dir", Type::Text, "The directory below which the log of this project is kept."),
-    key("per_process", Type::Size, "Bytes kept for each process; 0 keeps everything."),
-    key("total", Type::Size, "Bytes kept in total; 0 keeps everything."),
+    key(
+        "dir",
+        Type::Text,
+        "The directory that contains the log, in a directory for each project. By default \
+         $XDG_STATE_HOME/tmo or ~/.local/state/tmo.",
+    ),
+    key(
+        "per_process",
+        Type::Size,
+        "How much is kept of the output of each process; 0 keeps everything.",
+    )
+    .or("\"64MiB\""),
+    key("total", Type::Size, "How much is kept in total; 0 keeps everything.").or("\"512MiB\""),
     key(
         "max_age",
         Type::Time,
-        "Older output is deleted, by whole segments; 0, the default, keeps it however old.",
-    ),
+        "Older output is deleted, in parts: when the run starts, each hour, and when a \
+         process has filled a part. The newest part of each process stays. 0 keeps \
+         everything.",
+    )
+    .or("0"),
 ];
 
 /// The table `[log]`.

@@ -1,9 +1,9 @@
 //! The keys of a `tmo.toml`: a file for each key of `[process.NAME]`, one for those with a single value,
 //! and one for each other table.
 //!
-//! A file contains the key with its kind and its sentence for editors, how its value is read, what it can't
-//! be combined with, its effect on the plan, and how `tmo config` shows it. A new key of a process is a new
-//! file here, and a line in the list below.
+//! A file contains the key with its kind, description and default (schema, man page and `tmo help tmo.toml`
+//! are made from these), how its value is read, what it can't be combined with, its effect on the plan, and
+//! how `tmo config` shows it. A new key of a process is a new file here, and a line in the list below.
 
 mod args;
 mod command;
@@ -206,18 +206,57 @@ pub(super) const TOP: &[Key] = &[
     key(
         "backend",
         Type::Word(BackendChoice::NAMES),
-        "What provides the terminals: tmux, tmo itself, or tmux if it is installed.",
+        "What provides the terminals: \"tmux\" (a start without tmux 3.0 or later fails), \
+         \"native\" (tmo itself), or \"auto\": tmux if it can be used, else tmo itself. It \
+         stands before the first [table] of the file. A run keeps its terminals until it \
+         ends.",
+    )
+    .or("\"auto\""),
+    key(
+        "defaults",
+        Type::Table(DEFAULTS),
+        "Settings of every process that does not override them: the keys of [process.NAME] \
+         except command, args, display, port and depends_on. env, env_file, add_path, groups, \
+         failure and flag are combined with those of the process; in `restart` and `stop`, each \
+         key is overridden individually.",
     ),
-    key("defaults", Type::Table(DEFAULTS), "Settings of each process that does not override them."),
-    key("process", Type::Map(&Type::Table(PROCESS)), "The processes, by name."),
-    key("hooks", Type::Table(&[hooks::KEYS]), "Commands to run on events of the run."),
-    key("crash", Type::Table(&[crash::KEYS]), "Crash reports."),
-    key("log", Type::Table(&[log::KEYS]), "Where the log is and how much of it is kept."),
-    key("web", Type::Table(&[web::KEYS]), "How `tmo web` shows the run."),
+    key(
+        "process",
+        Type::Map(&Type::Table(PROCESS)),
+        "A process. NAME is an entry of the Procfile, all instances of which share these \
+         settings, or a new process with a command of its own.",
+    ),
+    key(
+        "hooks",
+        Type::Table(&[hooks::KEYS]),
+        "Shell commands that run on events of the run, in its root directory. TMO_EVENT has \
+         the name of the event, and standard input its data as JSON; the output is discarded. \
+         A hook that fails is logged.",
+    ),
+    key("crash", Type::Table(&[crash::KEYS]), "Where crash reports are kept."),
+    key(
+        "log",
+        Type::Table(&[log::KEYS]),
+        "Where the log is kept, and how much of it. The variables TMO_LOG_DIR, \
+         TMO_LOG_PER_PROCESS, TMO_LOG_TOTAL and TMO_LOG_MAX_AGE override these keys.",
+    ),
+    key(
+        "web",
+        Type::Table(&[web::KEYS]),
+        "How the pages of `tmo web` show the run. A change takes effect at the next start. \
+         Who may see the pages is no setting of a project.",
+    ),
     key(
         "watcher",
         Type::Map(&Type::Table(&[watcher::KEYS])),
-        "Programs that restart a process when files change, by name.",
+        "A program that restarts others when files change, of which tmo does not know the \
+         messages. With them, `tmo why` and `tmo ps` report a failure below the watcher. It \
+         needs both keys.",
     ),
-    key("connect", Type::Table(&[connect::KEYS]), "How `tmo connect` shows terminals."),
+    key(
+        "connect",
+        Type::Table(&[connect::KEYS]),
+        "How `tmo connect` shows terminals of tmo's own. A change takes effect at the next \
+         start.",
+    ),
 ];

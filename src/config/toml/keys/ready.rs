@@ -16,23 +16,43 @@ const WAYS: &[&str] = &["log", "port", "http", "exec", "exit", "delay"];
 /// One item of `ready`.
 const ITEM: &[Key] = &[
     key("log", Type::Text, "It has printed a line that matches this regular expression."),
-    key("ignore_case", Type::Switch, "With log: whether to ignore case."),
-    key("literal", Type::Switch, "With log: whether it is a literal text, not an expression."),
+    key("ignore_case", Type::Switch, "With `log`: whether upper and lower case are the same.")
+        .or("false"),
+    key(
+        "literal",
+        Type::Switch,
+        "With `log`: whether it is a literal text instead of an expression.",
+    )
+    .or("false"),
     key("port", OWN_PORT, "This port accepts connections; true means its own PORT."),
-    key("host", Type::Text, "With port: the host to connect to; default 127.0.0.1."),
+    key("host", Type::Text, "With `port`: the host to connect to.").or("\"127.0.0.1\""),
     key(
         "owner",
         Type::Word(&["auto", "tree", "any"]),
-        "With port: whose listener counts; default auto.",
+        "With `port`: whose listener counts. \"tree\": one of the process and what it has \
+         started; \"any\": each; \"auto\": one of its own at once, another one after 3 \
+         seconds, with a warning.",
+    )
+    .or("\"auto\""),
+    key("http", Type::Text, "A GET request for this http:// URL returns a status from 200 to 399."),
+    key("exec", Type::Text, "This command, run by the shell, exits with 0."),
+    key(
+        "exit",
+        Type::Number(0, 255),
+        "The process has ended with this exit code. It can be combined neither with a check \
+         by port or http nor with a restart after each end.",
     ),
-    key("http", Type::Text, "A GET of this http:// URL returns a status from 200 to 399."),
-    key("exec", Type::Text, "This command exits with 0."),
-    key("exit", Type::Number(0, 255), "It has ended with this code."),
-    key("delay", Type::Time, "It has run for this long."),
-    key("timeout", Type::Time, "The deadline, from the start of the process; default 60 s."),
-    key("timeout_ms", MILLIS, "The timeout in milliseconds."),
-    key("every", Type::Time, "The pause between two attempts; default 250 ms."),
-    key("every_ms", MILLIS, "The pause between two attempts, in milliseconds."),
+    key("delay", Type::Time, "The process has run for this long."),
+    key(
+        "timeout",
+        Type::Time,
+        "How long the check may take to pass, from the start of the process; after that the \
+         start has failed.",
+    )
+    .or("\"60s\""),
+    key("timeout_ms", MILLIS, "The value of `timeout`, in milliseconds."),
+    key("every", Type::Time, "The pause between two attempts.").or("\"250ms\""),
+    key("every_ms", MILLIS, "The value of `every`, in milliseconds."),
 ];
 
 pub struct Ready;
@@ -42,8 +62,11 @@ impl ProcessKey for Ready {
     const KEYS: &'static [Key] = &[key(
         "ready",
         Type::Either(&[Type::Table(&[ITEM]), Type::List(&Type::Table(&[ITEM]))]),
-        "The checks that must pass before it is ready.",
-    )];
+        "A check, or a list of checks, all of which must pass before the process is ready. \
+         Without any it is ready as soon as it runs. Each check is a table with one of log, \
+         port, http, exec, exit or delay.",
+    )
+    .or("[]")];
     const PLANNED: Planned = Some(|process| json!(process.rules.ready));
 
     fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {

@@ -13,21 +13,34 @@ const POLICIES: &[&str] = &["no", "on-failure", "always"];
 
 /// `restart` as a table.
 const TABLE: &[Key] = &[
-    key("policy", Type::Word(POLICIES), "After which ends it is restarted."),
-    key("delay", Type::Time, "The pause before a restart; default 1 second."),
-    key("delay_ms", MILLIS, "The delay in milliseconds."),
-    key("delay_seconds", COUNT, "The delay in seconds."),
+    key(
+        "policy",
+        Type::Word(POLICIES),
+        "After which ends it is restarted: \"no\" (after none), \"on-failure\" or \"always\".",
+    )
+    .or("\"no\""),
+    key("delay", Type::Time, "The pause before a restart.").or("\"1s\""),
+    key("delay_ms", MILLIS, "The value of `delay`, in milliseconds."),
+    key("delay_seconds", COUNT, "The value of `delay`, in seconds."),
     key(
         "backoff",
         Type::Word(&["fixed", "exponential"]),
-        "Whether the pauses grow; default fixed.",
-    ),
-    key("max_delay", Type::Time, "The longest pause; default 30 seconds."),
-    key("max_failures", COUNT, "Failures in a row until it is broken; default 10; 0: never."),
-    key("max_consecutive_failures", COUNT, "Alias of max_failures."),
-    key("max_restarts", COUNT, "Alias of max_failures."),
-    key("stable", Type::Time, "Running this long resets the failure count; default 60 seconds."),
-    key("failure_reset_seconds", COUNT, "The value of stable in seconds."),
+        "How the pause changes from one failure to the next: \"fixed\" (not at all), or \
+         \"exponential\" (it doubles, up to `max_delay`).",
+    )
+    .or("\"fixed\""),
+    key("max_delay", Type::Time, "The longest pause.").or("\"30s\""),
+    key(
+        "max_failures",
+        COUNT,
+        "After this many failures in a row the process is broken: it is not restarted any \
+         more. With 0, tmo never gives up.",
+    )
+    .or("10"),
+    key("max_consecutive_failures", COUNT, "Another name of `max_failures`."),
+    key("max_restarts", COUNT, "Another name of `max_failures`."),
+    key("stable", Type::Time, "Running for this long resets the count of failures.").or("\"60s\""),
+    key("failure_reset_seconds", COUNT, "The value of `stable`, in seconds."),
 ];
 
 /// `restart`; a word alone is the policy.
@@ -56,8 +69,11 @@ impl ProcessKey for Restarts {
     const KEYS: &'static [Key] = &[key(
         "restart",
         Type::Either(&[Type::Word(POLICIES), Type::Table(&[TABLE])]),
-        "When it is restarted after an end.",
-    )];
+        "When the process is restarted after it has ended by itself: \"no\", \"on-failure\" \
+         or \"always\". A table sets the pauses and the limit, too; these also apply to \
+         restarts by `live` and `failure`.",
+    )
+    .or("\"no\"")];
     const PLANNED: Planned = Some(|process| json!(process.rules.restart));
 
     fn shown(process: &ProcessPlan) -> Option<Value> {

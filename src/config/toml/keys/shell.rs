@@ -6,7 +6,13 @@ pub struct Shell;
 
 impl ProcessKey for Shell {
     type Said = At<String>;
-    const KEYS: &'static [Key] = &[key("shell", Type::Text, "The shell that runs its command.")];
+    const KEYS: &'static [Key] = &[key(
+        "shell",
+        Type::Text,
+        "The shell that runs its command, as a name or a path. --shell and TMO_SHELL override \
+         it.",
+    )
+    .or("\"sh\"")];
 
     fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         view.filled("shell", mistakes)

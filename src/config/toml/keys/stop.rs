@@ -22,14 +22,24 @@ said_by_key!(StopTable: command signal timeout_ms);
 pub struct Stop;
 
 const STOP: &[Key] = &[
-    key("signal", Type::Text, "The signal that asks it to stop; default INT."),
-    key("command", Type::Text, "A command to run before the signal, as part of the timeout."),
-    key("timeout", Type::Time, "The time after which it is killed; default 5 seconds."),
+    key("signal", Type::Text, "The signal that asks it to stop, such as \"TERM\".").or("\"INT\""),
+    key(
+        "command",
+        Type::Text,
+        "A command to run before the signal is sent; the time it takes is part of the \
+         timeout.",
+    ),
+    key("timeout", Type::Time, "The time after which everything left is killed.").or("\"5s\""),
 ];
 
 impl ProcessKey for Stop {
     type Said = StopTable;
-    const KEYS: &'static [Key] = &[key("stop", Type::Table(&[STOP]), "How it is stopped.")];
+    const KEYS: &'static [Key] = &[key(
+        "stop",
+        Type::Table(&[STOP]),
+        "How the process is stopped: the command runs, then the signal is sent, and after the \
+         timeout everything left is killed.",
+    )];
 
     fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
         let Some(view) = view.table("stop").map(Spanned::into_inner) else {

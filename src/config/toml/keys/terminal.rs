@@ -10,8 +10,12 @@ impl ProcessKey for Pty {
     const KEYS: &'static [Key] = &[key(
         "pty",
         Type::Switch,
-        "false: its output goes to a pipe instead of a terminal; only with tmo's own terminals.",
-    )];
+        "Whether it has a terminal. With false it writes to a pipe, as in a container, and \
+         reads from /dev/null; `tmo connect`, `send` and `screen` do not work for it, and it \
+         needs tmo's own terminals (`backend`). A change takes effect at the next start of the \
+         run.",
+    )
+    .or("true")];
     const PLANNED: Planned = Some(|process| json!(!process.rules.no_terminal));
 
     fn read(view: Table<'_, '_>, _: &mut Diagnostics) -> Self::Said {

@@ -8,11 +8,16 @@ use crate::model::rules::WatcherPatterns;
 
 /// `[watcher.NAME]`.
 pub(in crate::config::toml) const KEYS: &[Key] = &[
-    key("failed", Type::Text, "A regular expression for the line that reports a failed program."),
+    key(
+        "failed",
+        Type::Text,
+        "A regular expression for the line that reports that the program has failed.",
+    ),
     key(
         "recovered",
         Type::Text,
-        "A regular expression for the line that reports a program that is started again, or works.",
+        "A regular expression for the line that reports that the program is started again, or \
+         works.",
     ),
 ];
 

@@ -9,9 +9,11 @@ pub(in crate::config::toml) const KEYS: &[Key] = &[
     key(
         "metrics",
         Type::Switch,
-        "Whether pages sample and show the resource use of processes; true by default.",
-    ),
-    key("uploads", Type::Switch, "Whether apps can be uploaded at the public address, too."),
+        "Whether pages sample and show CPU, memory and output of the processes.",
+    )
+    .or("true"),
+    key("uploads", Type::Switch, "Whether admins can upload apps at the public address, too.")
+        .or("false"),
 ];
 
 /// `[web]`.
