@@ -76,23 +76,7 @@ pub struct LeftOut {
 }
 
 /// The parts of names of variables whose values are not written into a `tmo.toml`, which is usually committed.
-const SECRETS: [&str; 15] = [
-    "PASS",
-    "PWD",
-    "SECRET",
-    "TOKEN",
-    "_KEY",
-    "APIKEY",
-    "KEY_",
-    "PRIVATE",
-    "CREDENTIAL",
-    "SALT",
-    "DSN",
-    "AUTH",
-    "COOKIE",
-    "SIGNATURE",
-    "WEBHOOK",
-];
+const SECRETS: &str = "PASS PWD SECRET TOKEN _KEY APIKEY KEY_ PRIVATE CREDENTIAL SALT DSN AUTH COOKIE SIGNATURE WEBHOOK";
 /// The parts of values that show the same, in lower case.
 const SECRET_VALUES: [&str; 6] =
     ["password=", "pwd=", "private key-----", "ghp_", "xox", "bearer "];
@@ -209,7 +193,7 @@ impl ImportedProcess {
             return self.set("port", port.to_string(), &place);
         }
         let upper = name.to_ascii_uppercase();
-        let is_secret = !value.is_empty() && SECRETS.iter().any(|part| upper.contains(part))
+        let is_secret = !value.is_empty() && SECRETS.split(' ').any(|part| upper.contains(part))
             || has_password(&value);
         self.env.push(ImportedVariable { name, value, place, is_secret, has_references });
     }
@@ -218,6 +202,16 @@ impl ImportedProcess {
 impl Imported {
     pub(super) fn default_to(&mut self, key: &'static str, value: &str) {
         self.defaults.settings.push(ImportedSetting { key, value: value.to_owned(), place: None });
+    }
+
+    /// Name something of no single process that is left out.
+    pub(super) fn leave(
+        &mut self,
+        place: &SourcePlace,
+        what: impl Into<String>,
+        why: impl Into<String>,
+    ) {
+        self.left.push(LeftOut { place: place.clone(), what: what.into(), why: why.into() });
     }
 
     /// Everything that was left out, in the order of the source.
