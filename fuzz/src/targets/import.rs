@@ -20,7 +20,8 @@ pub(crate) fn check(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(rest) else { return };
     let format = FORMATS[usize::from(*first) % FORMATS.len()];
     let dir = tempfile::tempdir().unwrap();
-    let mut files = SourceFiles::new(&dir.path().join("source")).with_content(text.to_owned().into_bytes());
+    let mut files =
+        SourceFiles::new(&dir.path().join("source")).with_content(text.to_owned().into_bytes());
     let options = ImportOptions { local: LocalServices::Built, ..ImportOptions::default() };
     let Ok(imported) = import(format, &mut files, &options) else { return };
     let written = imported.write(None);

@@ -68,16 +68,14 @@ fn move_to(dir: &str, node: &mut SourceNode) {
     for (_, process) in processes {
         let place = process.place.clone();
         let SourceValue::Table(entries) = &mut process.value else { continue };
-        match entries.iter_mut().find(|(key, _)| key == "working_dir") {
-            Some((_, SourceNode { value: SourceValue::Text(own), .. })) => {
-                if !own.starts_with(['/', '$', '{']) {
-                    *own = format!("{dir}/{own}");
-                }
+        let own = entries.iter_mut().find(|(key, _)| key == "working_dir");
+        if let Some((_, SourceNode { value: SourceValue::Text(own), .. })) = own {
+            if !own.starts_with(['/', '$', '{']) {
+                *own = format!("{dir}/{own}");
             }
-            _ => {
-                let value = SourceValue::Text(dir.to_owned());
-                entries.push(("working_dir".to_owned(), SourceNode { place, value }));
-            }
+        } else {
+            let value = SourceValue::Text(dir.to_owned());
+            entries.push(("working_dir".to_owned(), SourceNode { place, value }));
         }
     }
 }
