@@ -2,7 +2,7 @@
 
 use super::node::SourcePlace;
 use super::options::MOST_PROCESSES;
-use super::process::{Imported, ImportedProcess, ImportedSetting, LeftOut};
+use super::process::{Imported, ImportedProcess, ImportedSetting};
 use super::rows::{Row, reason};
 use super::toml_text::{quoted, table};
 use super::values::{self, StopSettings};
@@ -153,8 +153,7 @@ pub(super) fn expand(scripts: &NpmScripts, script: &str, imported: &mut Imported
     let steps: Vec<&str> = hooked.as_deref().into_iter().chain(steps).collect();
     if let Some((_, place)) = scripts.get(&hook("post")) {
         let why = "npm runs it after a success; a process with phase = \"cleanup\" runs at the end";
-        let place = place.clone();
-        imported.left.push(LeftOut { place, what: hook("post"), why: why.to_owned() });
+        imported.leave(place, hook("post"), why);
     }
     let before = steps.iter().enumerate().map(|(at, step)| {
         let name =
@@ -282,30 +281,12 @@ fn with_concurrently(
     imported: &mut Imported,
 ) {
     /// Flags that are followed by a value.
-    const WITH_VALUE: [&str; 22] = [
-        "-n",
-        "--names",
-        "-c",
-        "--prefix-colors",
-        "-p",
-        "--prefix",
-        "-l",
-        "--prefix-length",
-        "-t",
-        "--timestamp-format",
-        "-m",
-        "--max-processes",
-        "--restart-tries",
-        "--restart-after",
-        "--hide",
-        "--default-input-target",
-        "-s",
-        "--success",
-        "--teardown",
-        "--kill-signal",
-        "--kill-timeout",
-        "--name-separator",
-    ];
+    const WITH_VALUE: &str = "-n --names --name-separator -c --prefix-colors -p --prefix -l --prefix-length -t \
+        --timestamp-format -m --max-processes --restart-tries --restart-after --hide --default-input-target -s \
+        --success --teardown --kill-signal --kill-timeout";
+    /// Those that concern only how it looks.
+    const OF_LOOKS: &str = "-c --prefix-colors -p --prefix -l --prefix-length --no-color --color --pad-prefix \
+        --timings -r --raw";
     let (mut commands, mut names) = (vec![], String::new());
     let mut separator = ",".to_owned();
     let (mut ends_all, mut never_again) = (false, false);
@@ -332,7 +313,7 @@ fn with_concurrently(
             Some((flag, value)) => (flag, Some(value.to_owned())),
             None => (arg.as_str(), None),
         };
-        let takes = WITH_VALUE.contains(&flag);
+        let takes = WITH_VALUE.split(' ').any(|known| known == flag);
         // Short flags may stand together: `-kn web,api`.
         let together = flag.starts_with('-') && !flag.starts_with("--") && flag.len() > 2;
         let takes = takes || together && flag.ends_with(['n', 'c', 'p', 'm', 's', 't', 'l']);
@@ -368,17 +349,8 @@ fn with_concurrently(
                     }
                 }
                 "--teardown" => teardown.push(value.clone()),
-                // What concerns only how it looks needs no word.
-                "-c" | "--prefix-colors" | "-p" | "--prefix" | "-l" | "--prefix-length"
-                | "--no-color" | "--color" | "--pad-prefix" | "--timings" | "-r" | "--raw" => {}
-                other => {
-                    let why = reason(ROWS, other);
-                    imported.left.push(LeftOut {
-                        place: place.clone(),
-                        what: other.to_owned(),
-                        why,
-                    });
-                }
+                looks if OF_LOOKS.split(' ').any(|known| known == looks) => {}
+                other => imported.leave(place, other, reason(ROWS, other)),
             }
         }
     }
@@ -398,8 +370,7 @@ fn with_concurrently(
         }
         let of_command = commands_of(scripts, command, names.get(at).copied());
         if of_command.is_empty() {
-            let why = "no script is named so".to_owned();
-            imported.left.push(LeftOut { place: place.clone(), what: command.clone(), why });
+            imported.leave(place, &**command, "no script is named so");
         }
         started.extend(of_command);
     }
@@ -425,17 +396,13 @@ fn with_concurrently(
 
 /// A command with the arguments in it that are passed through: `{1}`, and `{@}` or `{*}` for all.
 fn with_arguments(command: &str, passed: &[String]) -> String {
-    let all = || passed.iter().map(|word| shell::quoted(word)).collect::<Vec<_>>().join(" ");
-    let mut line = command.replace("{@}", &all());
-    line = line.replace(
-        "{*}",
-        &if passed.is_empty() { String::new() } else { shell::quoted(&passed.join(" ")) },
-    );
-    for number in 1..=MOST_ARGUMENTS {
-        let word = passed.get(number - 1).map(|word| shell::quoted(word)).unwrap_or_default();
-        line = line.replace(&format!("{{{number}}}"), &word);
-    }
-    line.trim_end().to_owned()
+    let words: Vec<String> = passed.iter().map(|word| shell::quoted(word)).collect();
+    let as_one = if passed.is_empty() { String::new() } else { shell::quoted(&passed.join(" ")) };
+    let line = command.replace("{@}", &words.join(" ")).replace("{*}", &as_one);
+    let each = (1..=MOST_ARGUMENTS).fold(line, |line, number| {
+        line.replace(&format!("{{{number}}}"), words.get(number - 1).map_or("", |word| word))
+    });
+    each.trim_end().to_owned()
 }
 
 /// The most arguments that are passed through.
@@ -551,8 +518,7 @@ fn with_npm_run_all(
                 if flag == "--max-parallel" {
                     args.next();
                 }
-                let why = reason(NPM_RUN_ALL, flag);
-                imported.left.push(LeftOut { place: place.clone(), what: flag.to_owned(), why });
+                imported.leave(place, flag, reason(NPM_RUN_ALL, flag));
             }
             _ if imported.processes.len() > MOST_PROCESSES => break,
             script => {

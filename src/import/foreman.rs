@@ -4,7 +4,7 @@ use super::error::ImportError;
 use super::fields::Fields;
 use super::files::SourceFiles;
 use super::node::yaml;
-use super::process::{Imported, LeftOut};
+use super::process::Imported;
 use super::rows::Row;
 
 /// What becomes of its flags.
@@ -48,7 +48,7 @@ pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
         if let Some(text) = top.text(key)? {
             let why =
                 format!("write {variable}={} into .tmo.env, which every command reads", text.value);
-            imported.left.push(LeftOut { place: text.place, what: key.to_owned(), why });
+            imported.leave(&text.place, key, why);
         }
     }
     top.leave(ROWS, &mut imported.left);

@@ -1,10 +1,12 @@
 //! The format of `supervisord.conf`: sections, keys, comments behind `;` or `#`, and values that go on in lines which
 //! begin with a blank. A section that stands twice is one, in which the last value of a key counts.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::error::ImportError;
 use super::node::{SourceNode, SourcePlace, SourceTable, SourceValue};
+use super::options::MOST_PROCESSES;
 
 /// The sections of a file, in their order.
 pub(super) fn ini(text: &str, file: &Arc<str>) -> Result<Vec<(String, SourceNode)>, ImportError> {
@@ -24,9 +26,12 @@ pub(super) fn ini(text: &str, file: &Arc<str>) -> Result<Vec<(String, SourceNode
             };
             let name = name.trim();
             current = sections.iter().position(|(known, ..)| known == name).unwrap_or_else(|| {
-                sections.push((name.to_owned(), place, vec![]));
+                sections.push((name.to_owned(), place.clone(), vec![]));
                 sections.len() - 1
             });
+            if sections.len() > MOST_PROCESSES {
+                return Err(place.error("so many sections are not read"));
+            }
             continue;
         }
         let Some((_, _, keys)) = sections.get_mut(current) else {
@@ -44,12 +49,15 @@ pub(super) fn ini(text: &str, file: &Arc<str>) -> Result<Vec<(String, SourceNode
         };
         let value = SourceValue::Text(value.trim().to_owned());
         let key = key.trim().to_ascii_lowercase();
-        keys.retain(|(known, _)| *known != key);
         keys.push((key, SourceNode { place, value }));
     }
-    let nodes = sections
-        .into_iter()
-        .map(|(name, place, keys)| (name, SourceNode { place, value: SourceValue::Table(keys) }));
+    let nodes = sections.into_iter().map(|(name, place, mut keys)| {
+        let mut seen = HashSet::new();
+        keys.reverse();
+        keys.retain(|(key, _)| seen.insert(key.clone()));
+        keys.reverse();
+        (name, SourceNode { place, value: SourceValue::Table(keys) })
+    });
     Ok(nodes.collect())
 }
 

@@ -78,17 +78,8 @@ const ALIASES: [(&str, &[&str]); 10] = [
 ];
 
 /// Keys that mean nothing here, whatever their value.
-const WITHOUT_EFFECT: [&str; 9] = [
-    "merge_logs",
-    "combine_logs",
-    "vizion",
-    "force",
-    "source_map_support",
-    "log_type",
-    "pid_file",
-    "append_env_to_name",
-    "disable_source_map_support",
-];
+const WITHOUT_EFFECT: &str = "merge_logs combine_logs vizion force source_map_support log_type pid_file \
+    append_env_to_name disable_source_map_support";
 
 /// The programs that pm2 runs scripts with, by their endings.
 const INTERPRETERS: [(&str, &str); 10] = [
@@ -143,7 +134,7 @@ pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
         for (name, aliases) in ALIASES {
             fields.rename(name, aliases);
         }
-        for key in WITHOUT_EFFECT {
+        for key in WITHOUT_EFFECT.split(' ') {
             fields.take(key);
         }
         fields.drop_if(|key, value| match key {

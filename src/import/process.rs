@@ -201,6 +201,16 @@ impl Imported {
         self.defaults.settings.push(ImportedSetting { key, value: value.to_owned(), place: None });
     }
 
+    /// Name something of no single process that is left out.
+    pub(super) fn leave(
+        &mut self,
+        place: &SourcePlace,
+        what: impl Into<String>,
+        why: impl Into<String>,
+    ) {
+        self.left.push(LeftOut { place: place.clone(), what: what.into(), why: why.into() });
+    }
+
     /// Everything that was left out, in the order of the source.
     pub fn all_left(&self) -> impl Iterator<Item = (Option<&str>, &LeftOut)> {
         let own = self.left.iter().map(|left| (None, left));

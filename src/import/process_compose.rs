@@ -89,7 +89,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row("`env_cmds`", "- (`NAME=$(command)` in front of the command)"),
     Row("`disable_env_expansion`", "`$NAME` is left to the shell"),
-    Row("`is_dotenv_disabled`", "- (`.env` is read for all processes)"),
+    Row("`is_dotenv_disabled`", "- (all processes read the `.env` of the project)"),
     Row("`disable_ansi_colors`", "- (`NO_COLOR = \"1\"` in `env`)"),
     Row("`status_code`, `headers`, `grpc`", "- (`exec = \"…\"` with a command that asks)"),
     Row("`extends`, `process-compose.override.yaml`", "read by `tmo import`"),

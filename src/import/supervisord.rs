@@ -7,7 +7,8 @@ use super::fields::{Fields, Placed, is_true};
 use super::files::{SourceFile, SourceFiles};
 use super::ini::ini;
 use super::node::{SourceNode, Variable};
-use super::process::{Imported, ImportedProcess, LeftOut, ProcessNames, process_name};
+use super::options::MOST_PROCESSES;
+use super::process::{Imported, ImportedProcess, ProcessNames, process_name};
 use super::rows::{Row, reason};
 use super::toml_text::{list, quoted, table};
 use super::values::{self, StopSettings};
@@ -82,15 +83,17 @@ pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
     let programs = sections.iter().filter_map(|(section, ..)| section.strip_prefix("program:"));
     let names = ProcessNames::new(programs.map(str::trim));
     let main = absolute(files.dir());
+    let mut usual = String::new();
+    if let Some(at) = sections.iter().position(|(section, ..)| section == "supervisord") {
+        let (_, fields, dir) = sections.remove(at);
+        usual = daemon(fields, &dir, &main, &mut imported)?;
+    }
     for (section, mut fields, dir) in sections {
         let Some((kind, name)) = section.split_once(':').map(|(kind, name)| (kind, name.trim()))
         else {
-            if section == "supervisord" {
-                daemon(fields, &dir, &main, &mut imported)?;
-            } else if !WITHOUT_EFFECT.contains(&&*section) {
-                let why = reason(ROWS, &format!("[{section}]"));
-                let place = fields.place;
-                imported.left.push(LeftOut { place, what: format!("[{section}]"), why });
+            if !WITHOUT_EFFECT.contains(&&*section) {
+                let what = format!("[{section}]");
+                imported.leave(&fields.place, &*what, reason(ROWS, &what));
             }
             continue;
         };
@@ -106,6 +109,7 @@ pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
                     number: 0,
                     here: dir,
                     main: &main,
+                    usual: &usual,
                 };
                 let first = imported.processes.len();
                 program.read(fields, &names.of(name), &mut imported.processes)?;
@@ -123,8 +127,7 @@ pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
             _ if WITHOUT_EFFECT.contains(&kind) => {}
             _ => {
                 let why = reason(ROWS, &format!("[{kind}"));
-                let place = fields.place;
-                imported.left.push(LeftOut { place, what: format!("[{section}]"), why });
+                imported.leave(&fields.place, format!("[{section}]"), why);
             }
         }
     }
@@ -160,6 +163,9 @@ fn collect(
                 Some((_, known, _)) => known.lay_over(fields),
                 None => sections.push((section, fields, dir.to_owned())),
             }
+            if sections.len() > MOST_PROCESSES {
+                return Err(place.error("so many sections are not read"));
+            }
             continue;
         }
         let patterns = fields.text("files")?;
@@ -171,9 +177,7 @@ fn collect(
                 } else {
                     "no file here is named so"
                 };
-                let what = format!("[include] {pattern}");
-                let place = place.clone();
-                imported.left.push(LeftOut { place, what, why: why.to_owned() });
+                imported.leave(&place, format!("[include] {pattern}"), why);
             }
             for name in found {
                 if let Some(file) = files.other(&name)? {
@@ -211,28 +215,29 @@ fn absolute(dir: &Path) -> String {
     dir.canonicalize().unwrap_or_else(|_| dir.to_owned()).display().to_string()
 }
 
-/// `[supervisord]`: what its programs inherit.
+/// `[supervisord]`: what its programs inherit. Returns the directory that they run in.
 fn daemon(
     mut fields: Fields,
     here: &str,
     main: &str,
     imported: &mut Imported,
-) -> Result<(), ImportError> {
-    let of_all = Program { name: "supervisord", group: "", number: 0, here: here.to_owned(), main };
+) -> Result<String, ImportError> {
+    let here = here.to_owned();
+    let of_all = Program { name: "supervisord", group: "", number: 0, here, main, usual: "" };
     if let Some(node) = fields.take("environment") {
         of_all.environment(node, "", &mut imported.defaults)?;
     }
-    if let Some(dir) = fields.text("directory")? {
-        of_all.directory(&dir, &mut imported.defaults);
+    let dir = fields.text("directory")?;
+    if let Some(dir) = &dir {
+        of_all.directory(dir, &mut imported.defaults);
     }
     // The others are about its own process.
     for key in ["umask", "user"] {
         if let Some(node) = fields.take(key) {
-            let (what, why) = (format!("[supervisord] {key}"), reason(ROWS, key));
-            imported.left.push(LeftOut { place: node.place, what, why });
+            imported.leave(&node.place, format!("[supervisord] {key}"), reason(ROWS, key));
         }
     }
-    Ok(())
+    Ok(of_all.cwd(dir.as_ref()))
 }
 
 /// What the values of a program can name.
@@ -246,6 +251,8 @@ struct Program<'a> {
     here: String,
     /// The directory of the source.
     main: &'a str,
+    /// The directory of a program that names none.
+    usual: &'a str,
 }
 
 impl Program<'_> {
@@ -294,6 +301,12 @@ impl Program<'_> {
         Ok(())
     }
 
+    /// The directory it runs in here.
+    fn cwd(&self, dir: Option<&Placed<String>>) -> String {
+        let own = dir.map(|dir| plain(&self.expanded(&dir.value, "")));
+        own.filter(|own| !own.contains("${")).unwrap_or_else(|| self.usual.to_owned())
+    }
+
     fn directory(&self, dir: &Placed<String>, process: &mut ImportedProcess) {
         let parts = self.expanded(&dir.value, "");
         if parts.iter().any(|part| matches!(part, Part::Variable(_))) {
@@ -310,8 +323,7 @@ impl Program<'_> {
         process: &mut ImportedProcess,
     ) -> Result<(), ImportError> {
         let directory = fields.text("directory")?;
-        let cwd = directory.as_ref().map_or("", |dir| &*dir.value);
-        let cwd = plain(&self.expanded(cwd, ""));
+        let cwd = self.cwd(directory.as_ref());
         if let Some(command) = fields.text("command")? {
             // supervisord runs words without a shell.
             let Ok(words) = shell_words::split(&command.value) else {

@@ -225,17 +225,9 @@ impl io::Read for Patient {
     }
 }
 
-/// Create or truncate a project file for writing; `may_exist`: it may exist already.
-pub fn write_project(path: &Path, may_exist: bool) -> io::Result<File> {
-    let mut how = File::options();
-    if may_exist && let Ok(there) = fs::metadata(path) {
-        check(there.file_type())?;
-    }
-    how.write(true).create(true).create_new(!may_exist);
-    let file = open(path, &mut how, 0)?;
-    check(file.metadata()?.file_type())?;
-    file.set_len(0)?;
-    Ok(file)
+/// Create a project file for writing, which must not exist yet.
+pub fn write_project(path: &Path) -> io::Result<File> {
+    open(path, File::options().write(true).create_new(true), 0)
 }
 
 /// How [`write_whole`] treats a file.
@@ -265,7 +257,11 @@ pub fn write_whole(path: &Path, bytes: &[u8], how: Whole) -> io::Result<()> {
     let write = || {
         let mut file = open(fresh, File::options().write(true).create_new(true).mode(mode), 0)?;
         match how {
-            Whole::Replaced => file.set_permissions(fs::metadata(path)?.permissions())?,
+            Whole::Replaced => {
+                let there = fs::metadata(path)?;
+                check(there.file_type())?;
+                file.set_permissions(there.permissions())?;
+            }
             Whole::WithMode(mode) => file.set_permissions(fs::Permissions::from_mode(mode))?,
             Whole::New | Whole::NewPrivate => {}
         }

@@ -114,12 +114,12 @@ fn write(dir: &Path) -> Result<PathBuf, CliError> {
                 path.display()
             )));
         }
-        files::write_project(&mark, false).map_err(CliError::io(mark.display()))?;
+        files::write_project(&mark).map_err(CliError::io(mark.display()))?;
     }
     for (name, text) in FILES {
         let path = dir.join(name);
         files::if_there(std::fs::remove_file(&path)).map_err(CliError::io(path.display()))?;
-        let mut file = files::write_project(&path, false).map_err(CliError::io(path.display()))?;
+        let mut file = files::write_project(&path).map_err(CliError::io(path.display()))?;
         file.write_all(text.as_bytes()).map_err(CliError::io(path.display()))?;
     }
     Ok(dir)

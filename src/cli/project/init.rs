@@ -1,8 +1,7 @@
 //! `tmo init`: writes an initial `tmo.toml`, and a Procfile if there is none. Where another tool runs things, it is
 //! `tmo import`.
 
-use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::import::{self, SCHEMA, write_schema};
@@ -15,7 +14,7 @@ use crate::config::error::ConfigError;
 use crate::config::load::Context;
 use crate::config::lookup::project_above;
 use crate::config::procfile::ProcfileEntry;
-use crate::sys::files;
+use crate::sys::files::{self, Whole};
 
 const HEAD: &str = "\
 #:schema ./tmo.schema.json
@@ -86,9 +85,7 @@ pub(in crate::cli) fn init(args: &InitArgs) -> Result<u8, CliError> {
     };
     let (path, shown) = project.toml();
     context.check_writable(&typed, (&path, &shown))?;
-    let mut file = open_toml(&path, &shown, args.force)?;
-    let text = text(&procfile.entries, args.with_flags);
-    file.write_all(text.as_bytes()).map_err(CliError::io(shown.display()))?;
+    write_toml(&path, &shown, &text(&procfile.entries, args.with_flags), args.force)?;
     write_schema(&path.with_file_name(SCHEMA))?;
     let schema = shown.with_file_name(SCHEMA);
     reported.push(format!("{} (schema for editors: {})", shown.display(), schema.display()));
@@ -149,10 +146,9 @@ fn begin(context: &Context, typed: &mut StartOptions, force: bool) -> Result<Str
         }
         Proposal::Write(lines) => {
             let shown = project.procfile_shown.display();
-            let mut file =
-                files::write_project(&project.procfile, false).map_err(CliError::io(&shown))?;
             let text = propose::procfile(&lines);
-            file.write_all(text.as_bytes()).map_err(CliError::io(&shown))?;
+            files::write_whole(&project.procfile, text.as_bytes(), Whole::New)
+                .map_err(CliError::io(&shown))?;
             let mut from: Vec<&str> = lines.iter().map(|line| &*line.from).collect();
             from.dedup();
             let entries: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
@@ -180,15 +176,16 @@ fn imported(dir: &Path) -> Option<Proposal> {
     Some(Proposal::Write(lines.collect()))
 }
 
-fn open_toml(path: &Path, shown: &Path, force: bool) -> Result<File, CliError> {
+fn write_toml(path: &Path, shown: &Path, text: &str, force: bool) -> Result<(), CliError> {
     let is_link = path.symlink_metadata().is_ok_and(|found| found.is_symlink());
     if is_link && force {
         // Replace the link, not its target.
         std::fs::remove_file(path).map_err(CliError::io(shown.display()))?;
     }
-    match files::write_project(path, force && !is_link) {
+    let how = if force && path.exists() { Whole::Replaced } else { Whole::New };
+    match files::write_whole(path, text.as_bytes(), how) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(there_already(shown)),
-        opened => opened.map_err(CliError::io(shown.display())),
+        written => written.map_err(CliError::io(shown.display())),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Files that lie over each other: by `extends`, and the override file that process-compose looks for itself.
 
+use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind};
 
 use super::super::error::ImportError;
@@ -67,16 +68,14 @@ fn move_to(dir: &str, node: &mut SourceNode) {
     for (_, process) in processes {
         let place = process.place.clone();
         let SourceValue::Table(entries) = &mut process.value else { continue };
-        match entries.iter_mut().find(|(key, _)| key == "working_dir") {
-            Some((_, SourceNode { value: SourceValue::Text(own), .. })) => {
-                if !own.starts_with(['/', '$', '{']) {
-                    *own = format!("{dir}/{own}");
-                }
+        let own = entries.iter_mut().find(|(key, _)| key == "working_dir");
+        if let Some((_, SourceNode { value: SourceValue::Text(own), .. })) = own {
+            if !own.starts_with(['/', '$', '{']) {
+                *own = format!("{dir}/{own}");
             }
-            _ => {
-                let value = SourceValue::Text(dir.to_owned());
-                entries.push(("working_dir".to_owned(), SourceNode { place, value }));
-            }
+        } else {
+            let value = SourceValue::Text(dir.to_owned());
+            entries.push(("working_dir".to_owned(), SourceNode { place, value }));
         }
     }
 }
@@ -91,7 +90,7 @@ fn merged(key: &str, base: SourceNode, over: SourceNode) -> SourceNode {
         }
         (SourceValue::List(mut base), SourceValue::List(over)) if key != "namespace" => {
             if key == "environment" {
-                let names: Vec<_> = over.iter().filter_map(variable).collect();
+                let names: HashSet<_> = over.iter().filter_map(variable).collect();
                 base.retain(|item| variable(item).is_none_or(|name| !names.contains(&name)));
             }
             base.extend(over);
@@ -106,8 +105,10 @@ fn merged(key: &str, base: SourceNode, over: SourceNode) -> SourceNode {
 }
 
 fn tables(mut base: SourceTable, over: SourceTable) -> SourceTable {
+    let places = base.iter().enumerate().map(|(at, (key, _))| (key.clone(), at));
+    let places: HashMap<String, usize> = places.collect();
     for (key, node) in over {
-        match base.iter_mut().find(|(name, _)| *name == key) {
+        match places.get(&key).and_then(|at| base.get_mut(*at)) {
             Some((_, there)) => {
                 let nothing = SourceNode { place: node.place.clone(), value: SourceValue::Null };
                 *there = merged(&key, std::mem::replace(there, nothing), node);

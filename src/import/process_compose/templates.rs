@@ -10,6 +10,9 @@ use super::super::node::{SourceNode, SourceValue};
 const KEYS: [&str; 6] =
     ["command", "working_dir", "description", "environment", "readiness_probe", "liveness_probe"];
 
+/// So many templates of a text may be ones that can't be filled in, before the others stay too.
+const MOST_FAILED: usize = 100;
+
 /// Fills in templates.
 #[derive(Clone, Default)]
 pub(super) struct Templates(HashMap<String, String>);
@@ -65,7 +68,7 @@ impl Templates {
 
     /// A text with its templates filled in, and whether that could be done with all of them.
     fn text(&self, mut rest: &str) -> (String, bool) {
-        let (mut text, mut is_whole) = (String::new(), true);
+        let (mut text, mut failed) = (String::new(), 0);
         while let Some((before, after)) = rest.split_once("{{") {
             text.push_str(before);
             let inside = after.trim_start();
@@ -86,11 +89,15 @@ impl Templates {
                 rest = more;
             } else {
                 text.push_str("{{");
-                is_whole = false;
+                failed += 1;
                 rest = after;
+            }
+            // Each search for an end may go through all of it.
+            if failed > MOST_FAILED {
+                break;
             }
         }
         text.push_str(rest);
-        (text, is_whole)
+        (text, failed == 0)
     }
 }

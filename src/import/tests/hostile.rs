@@ -64,6 +64,11 @@ fn copies_of_values_are_bounded() {
     let users: Vec<String> = (0..1500).map(|n| format!("  u{n}: {{extends: base}}\n")).collect();
     let (variables, users) = (variables.join(", "), users.concat());
     refused(&format!("services:\n  base: {{image: x, environment: [{variables}]}}\n{users}"));
+    let half = "{{".repeat(400_000);
+    let text = format!("processes: {{a: {{command: \"{half}}}}}\"}}}}");
+    imported(SourceFormat::ProcessCompose, &text, LocalServices::None).unwrap();
+    let sections: Vec<String> = (0..100_000).map(|n| format!("[{n}]\n")).collect();
+    imported(SourceFormat::Supervisord, &sections.concat(), LocalServices::None).unwrap_err();
     let braces = "${".repeat(100_000);
     let text =
         format!("services: {{a: {{build: ., command: x, environment: {{A: \"{braces}\"}}}}}}");

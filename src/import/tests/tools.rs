@@ -190,6 +190,19 @@ fn supervisord_values_are_those_of_their_file_and_instance() {
     assert_has(table(&text, "n-09"), &["--port=8009"]);
     assert_has(table(&text, "many"), &["numprocs"]);
     assert_has(table(&text, "more"), &["command = \"conf.d/run\""]);
+    // The directory of all is that of a program which names none, or one that is not known.
+    let text = "[program:a]\ncommand=%(here)s/a\n[program:b]\ncommand=%(here)s/b\ndirectory=%(ENV_HOME)s\n\
+                [supervisord]\ndirectory=%(here)s/app\n";
+    let text = written(SourceFormat::Supervisord, text);
+    assert_has(
+        &text,
+        &[
+            "cwd = \"./app\"",
+            "command = \"../a\"",
+            "command = \"../b\"",
+            "# directory: %(ENV_HOME)s",
+        ],
+    );
 }
 
 #[test]
