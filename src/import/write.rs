@@ -85,7 +85,7 @@ impl Imported {
 }
 
 /// A value as it is written in a `tmo.toml`.
-fn toml_value(text: &str) -> Option<toml::Value> {
+pub(super) fn toml_value(text: &str) -> Option<toml::Value> {
     let table: toml::Table = toml::from_str(&format!("a = {text}")).ok()?;
     table.get("a").cloned()
 }

@@ -152,7 +152,9 @@ fn locate(args: &ImportArgs) -> Result<Source, CliError> {
 
 fn read(source: &Source, args: &ImportArgs) -> Result<Imported, CliError> {
     let path = source.path();
-    let mut options = ImportOptions { scripts: args.scripts.clone(), ..ImportOptions::default() };
+    let output = args.output.clone().filter(|output| output != Path::new("-"));
+    let mut options =
+        ImportOptions { scripts: args.scripts.clone(), output, ..ImportOptions::default() };
     options.local = match args.local.as_deref() {
         None => LocalServices::None,
         Some([]) => LocalServices::Built,
