@@ -10,22 +10,27 @@ mod health;
 mod here;
 mod hosts;
 mod merge;
+mod paths;
 mod rows;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use self::health::healthcheck;
-use self::here::{local_command, local_settings};
-use self::hosts::{ComposeProject, ServiceHost, published};
-use self::merge::{dir_of, extended, joined, merged, rebased};
+use self::here::LocalService;
+use self::hosts::{ComposeProject, MACHINE, ServiceHost, unreached};
+use self::merge::{extended, merged, rebased};
+use self::paths::{is_path, mounts};
 pub(super) use self::rows::ROWS;
+use self::rows::{ONLY_IN_CONTAINERS, TAKEN};
 use super::error::ImportError;
 use super::fields::{Fields, Placed, is_true};
-use super::files::SourceFiles;
+use super::files::{SourceFile, SourceFiles};
 use super::node::{SourceNode, SourceTable, SourceValue, yaml};
 use super::options::{LocalServices, MOST_PROCESSES};
+use super::paths::{dir_of, joined};
 use super::process::{Imported, ImportedProcess, process_name};
-use super::references::References;
+use super::references::{EnvText, Keep, References};
 use super::toml_text::{list, quoted};
 use super::values::{self, StopSettings};
 use crate::model::shell;
@@ -41,50 +46,76 @@ pub(super) fn read(
     files: &mut SourceFiles,
     local: &LocalServices,
 ) -> Result<Imported, ImportError> {
-    let name = files.main_name().to_owned();
-    let (mut services, mut top) = services(files)?;
-    let reads_port = services.iter().any(|(_, node)| node.names_variable("PORT"));
-    let env = files.other(".env")?.map_or_else(String::new, |file| file.text);
-    let is_usual = USUAL.contains(&name.as_str());
-    let client = if is_usual { String::new() } else { format!(" -f {}", shell::quoted(&name)) };
-    let mut project = ComposeProject {
-        // `docker compose` replaces `${PORT}` too, and tmo gives each process another one.
-        client: format!("{}docker compose{client}", if reads_port { "env -u PORT " } else { "" }),
-        references: References::new(&env),
-        hosts: BTreeMap::new(),
-    };
+    let main = files.main()?;
+    let name = main.name.to_string();
     let mut imported = Imported::default();
     imported.default_to("on_exit", "\"ignore\"");
     imported.default_to("stop", "{ signal = \"TERM\", timeout = \"10s\" }");
-    for (_, node) in &mut services {
-        project.references.resolve(node);
+    let mut references = References::default();
+    if let Some(file) = files.other(".env")? {
+        let text = EnvText::new(&file.text);
+        references = References::of(text.variables.clone());
+        text.mend(&file.name, &mut imported);
     }
+    let layers = layers(&name, &references, &mut imported);
+    let (services, mut top) = services(files, &main, &layers, &references)?;
+    let reads_port = services.iter().any(|(_, node)| node.names_variable("PORT"));
+    let client =
+        if layers.is_usual { String::new() } else { format!(" -f {}", shell::quoted(&name)) };
+    let profiles = references.known("COMPOSE_PROFILES").unwrap_or_default().split(',');
+    let mut project = ComposeProject {
+        // `docker compose` replaces `${PORT}` too, and tmo gives each process another one.
+        client: format!("{}docker compose{client}", if reads_port { "env -u PORT " } else { "" }),
+        profiles: profiles.map(|profile| profile.trim().to_owned()).collect(),
+        references,
+        hosts: BTreeMap::new(),
+        asked: RefCell::default(),
+    };
+    let secrets = secrets(&project.references, &top)?;
     let mut read = vec![];
-    for (name, node) in services {
+    for (name, mut node) in services {
+        project.references.resolve(&mut node);
         let fields = Fields::of(node, "")?;
-        let is_local = is_local(&name, &fields, local);
-        if !is_local && fields.has("build") {
-            imported.built.push(name.clone());
-        }
-        let published = published(&fields)?;
-        let has_profile = fields.has("profiles");
-        project.hosts.insert(name.clone(), ServiceHost { is_local, has_profile, published });
-        read.push((name, fields, is_local));
+        let mut process = ImportedProcess::new(&name, fields.place.clone());
+        let here = if is_local(&name, &fields, local) {
+            LocalService::of(&project.references, &secrets, files, &fields, &mut process)?
+        } else {
+            imported.built.extend(fields.has("build").then(|| name.clone()));
+            None
+        };
+        project.know(&name, &fields, here.is_some())?;
+        read.push((name, fields, here, process));
     }
+    let is_service =
+        |name: &String| project.hosts.get(name).is_some_and(|host| host.service == *name);
     if let LocalServices::Named(names) = local
-        && let Some(unknown) = names.iter().find(|name| !project.hosts.contains_key(*name))
+        && let Some(unknown) = names.iter().find(|name| !is_service(name))
     {
         let why = format!("there is no service `{unknown}`");
         return Err(ImportError::Empty { file: name, why });
     }
-    for (name, fields, is_local) in read {
-        let mut process = ImportedProcess::new(&name, fields.place.clone());
-        service(&project, files, &name, fields, is_local, &mut process)?;
+    let machine =
+        ServiceHost { service: MACHINE.to_owned(), is_local: true, ..ServiceHost::default() };
+    project.hosts.insert(MACHINE.to_owned(), machine);
+    let mut here_at = vec![];
+    for (at, (name, fields, here, mut process)) in read.into_iter().enumerate() {
+        here_at.extend(here.is_some().then(|| (at, name.clone())));
+        service(&project, files, &name, fields, here, &mut process)?;
         imported.processes.push(process);
     }
-    let kept: Vec<&str> = OF_CONTAINERS.into_iter().filter(|key| top.take(key).is_some()).collect();
-    if !kept.is_empty() {
-        imported.comments.push(format!("Containers have {} of {name} as before.", kept.join(", ")));
+    if here_at.len() < imported.processes.len() {
+        imported.comments.push(format!("Containers have all else that {name} says, as before."));
+    }
+    // Where the others look for it is where it listens.
+    let asked = project.asked.into_inner();
+    for (at, name) in here_at {
+        let process = imported.processes.get_mut(at).filter(|process| !process.has("port"));
+        if let (Some(process), Some((port, place))) = (process, asked.get(&name)) {
+            process.set("port", port.to_string(), place);
+        }
+    }
+    for key in OF_CONTAINERS {
+        top.take(key);
     }
     top.leave(ROWS, &mut imported.left);
     Ok(imported)
@@ -93,29 +124,84 @@ pub(super) fn read(
 /// What containers have as before, beside `services`.
 const OF_CONTAINERS: [&str; 5] = ["networks", "volumes", "secrets", "configs", "models"];
 
+/// The files of secrets, by where containers see them.
+fn secrets(references: &References, top: &Fields) -> Result<Vec<(String, String)>, ImportError> {
+    let Some(node) = top.get("secrets") else { return Ok(vec![]) };
+    let mut secrets = vec![];
+    for (name, node) in node.clone().table("secrets")? {
+        let file = Fields::of(node, "secrets")?.text("file")?;
+        let path = file.map(|file| references.value(&file.value));
+        secrets.extend(path.map(|path| (format!("/run/secrets/{name}"), path)));
+    }
+    Ok(secrets)
+}
+
+/// The files that are read.
+struct Layers {
+    /// In their order, with whether each must exist.
+    files: Vec<(String, bool)>,
+    /// `docker compose` reads these without being told to.
+    is_usual: bool,
+}
+
+/// The file that is imported, with those that `docker compose` lays over it or under it.
+fn layers(name: &str, references: &References, imported: &mut Imported) -> Layers {
+    let between = references.known("COMPOSE_PATH_SEPARATOR").filter(|between| !between.is_empty());
+    let listed = references.known("COMPOSE_FILE").filter(|listed| !listed.is_empty());
+    let is_usual = USUAL.contains(&name) && listed.is_none();
+    if let Some(listed) = listed {
+        let paths = listed.split(between.unwrap_or(":")).map(|path| joined("", path.trim()));
+        let files: Vec<_> = paths.map(|path| (path, true)).collect();
+        if files.iter().any(|(path, _)| path == name) {
+            return Layers { files, is_usual: true };
+        }
+        imported.comments.push(format!("{name} is read alone: COMPOSE_FILE in .env is {listed}."));
+    }
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let over = ["yml", "yaml"].map(|ending| (format!("{stem}.override.{ending}"), false));
+    let over = over.into_iter().filter(|_| is_usual);
+    Layers { files: std::iter::once((name.to_owned(), true)).chain(over).collect(), is_usual }
+}
+
 /// All services, and what else the file says.
-fn services(files: &mut SourceFiles) -> Result<(SourceTable, Fields), ImportError> {
-    let main = files.main()?;
+fn services(
+    files: &mut SourceFiles,
+    main: &SourceFile,
+    layers: &Layers,
+    references: &References,
+) -> Result<(SourceTable, Fields), ImportError> {
     let none = |file: &str| ImportError::Empty {
         file: file.to_owned(),
         why: "it has no `services`".to_owned(),
     };
-    let mut node = yaml(&main.text, &main.name)?;
-    for over in overrides(&main.name) {
-        if let Some(file) = files.other(&over)? {
-            node = merged(node, yaml(&file.text, &file.name)?);
+    let mut nodes = vec![];
+    for (path, must_exist) in &layers.files {
+        if *path == *main.name {
+            nodes.push(yaml(&main.text, &main.name)?);
+        } else if let Some(file) = files.other(path)? {
+            nodes.push(yaml(&file.text, &file.name)?);
+        } else if *must_exist {
+            let why = format!("COMPOSE_FILE in .env names {path}, which does not exist");
+            return Err(ImportError::Empty { file: main.name.to_string(), why });
         }
     }
-    let mut top = Fields::of(node, "")?;
+    let mut whole = nodes.into_iter().reduce(merged).ok_or_else(|| none(&main.name))?;
+    references.expand(&mut whole);
+    let mut top = Fields::of(whole, "")?;
     for key in ["version", "name"] {
         top.take(key);
     }
     let mut services = vec![];
     if let Some(node) = top.take("include") {
-        include(files, node, "", &mut services, 0)?;
+        include(files, node, "", references, &mut services, 0)?;
     }
     if let Some(node) = top.take("services") {
-        services.extend(node.table("services")?);
+        // What is included may be changed here.
+        let included =
+            SourceNode { place: node.place.clone(), value: SourceValue::Table(services) };
+        let place = node.place.clone();
+        let own = SourceNode { place, value: SourceValue::Table(node.table("services")?) };
+        services = merged(included, own).table("services")?;
     }
     if services.is_empty() {
         return Err(none(&main.name));
@@ -136,17 +222,8 @@ fn services(files: &mut SourceFiles) -> Result<(SourceTable, Fields), ImportErro
     let mut copied = 0;
     let resolved = services
         .into_iter()
-        .map(|(name, node)| Ok((name, extended(files, node, &all, 0, &mut copied)?)));
+        .map(|(name, node)| Ok((name, extended((files, references), node, &all, 0, &mut copied)?)));
     Ok((resolved.collect::<Result<_, ImportError>>()?, top))
-}
-
-/// The files that `docker compose` lays over this one.
-fn overrides(name: &str) -> Vec<String> {
-    if !USUAL.contains(&name) {
-        return vec![];
-    }
-    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    ["yml", "yaml"].map(|ending| format!("{stem}.override.{ending}")).to_vec()
 }
 
 /// Read the services of included files, whose paths are relative to this directory.
@@ -154,6 +231,7 @@ fn include(
     files: &mut SourceFiles,
     node: SourceNode,
     dir: &str,
+    references: &References,
     services: &mut SourceTable,
     depth: u8,
 ) -> Result<(), ImportError> {
@@ -167,33 +245,47 @@ fn include(
     };
     for item in items {
         let place = item.place.clone();
-        let (paths, project) = if let SourceValue::Table(_) = item.value {
-            let mut fields = Fields::of(item, "include")?;
-            let paths = fields.texts("path")?.map_or_else(Vec::new, |paths| paths.value);
-            (paths, fields.text("project_directory")?.map(|dir| dir.value))
-        } else {
-            (item.texts("include")?, None)
+        let mut fields = match item.value {
+            SourceValue::Table(_) => Fields::of(item, "include")?,
+            _ => Fields::of(item.under("path"), "include")?,
         };
+        let mut paths_of = |key: &str| {
+            let paths = fields.texts(key)?.map_or_else(Vec::new, |paths| paths.value);
+            Ok::<Vec<_>, ImportError>(paths.iter().map(|path| joined(dir, path)).collect())
+        };
+        let (paths, project) = (paths_of("path")?, paths_of("project_directory")?);
+        let mut env_files = paths_of("env_file")?;
         // Several paths are files that lie over each other.
-        let mut whole: Option<SourceNode> = None;
+        let mut nodes = vec![];
         for path in &paths {
-            let path = joined(dir, path);
-            let Some(file) = files.other(&path)? else {
+            let Some(file) = files.other(path)? else {
                 return Err(place.error(format!("{path} does not exist")));
             };
-            let node = yaml(&file.text, &file.name)?;
-            whole = Some(match whole {
-                Some(base) => merged(base, node),
-                None => node,
-            });
+            nodes.push(yaml(&file.text, &file.name)?);
         }
-        let (Some(node), Some(first)) = (whole, paths.first()) else { continue };
-        let first = joined(dir, first);
-        let dir =
-            project.map_or_else(|| dir_of(&first).to_owned(), |project| joined(dir, &project));
+        let whole = nodes.into_iter().reduce(merged);
+        let (Some(mut node), Some(first)) = (whole, paths.first()) else { continue };
+        let dir = project.into_iter().next().unwrap_or_else(|| dir_of(first).to_owned());
+        if env_files.is_empty() {
+            env_files.push(joined(&dir, ".env"));
+        }
+        // Its own variables are known to no process.
+        let mut own = vec![];
+        for name in env_files.iter().filter(|name| *name != ".env") {
+            let file = if files.exists(name) { files.other(name)? } else { None };
+            own.extend(file.into_iter().flat_map(|file| EnvText::new(&file.text).variables));
+        }
+        own.retain(|(name, _)| references.known(name).is_none());
+        if !own.is_empty() {
+            let own = References::of(own);
+            let is_own = |name: &str| own.known(name).is_some();
+            let keep = Keep::AllBut(&is_own);
+            node.edit(&|_| true, &mut |text| *text = own.expanded(text, keep));
+        }
+        references.expand(&mut node);
         let mut top = Fields::of(node, "")?;
         if let Some(node) = top.take("include") {
-            include(files, node, &dir, services, depth + 1)?;
+            include(files, node, &dir, references, services, depth + 1)?;
         }
         let Some(node) = top.take("services") else { continue };
         for (name, mut node) in node.table("services")? {
@@ -218,40 +310,42 @@ fn service(
     files: &mut SourceFiles,
     name: &str,
     mut fields: Fields,
-    is_local: bool,
+    mut here: Option<LocalService>,
     process: &mut ImportedProcess,
 ) -> Result<(), ImportError> {
     let place = fields.place.clone();
     let client = &project.client;
     let quoted_name = shell::quoted(name);
-    let is_local = is_local && local_command(project, files, &mut fields, process)?;
-    if !is_local {
+    let is_local = here.is_some();
+    if let Some(here) = &mut here {
+        here.settings(project, files, &mut fields, process)?;
+    } else {
         let command = format!(
             "{client} up --no-deps --no-log-prefix --exit-code-from {quoted_name} {quoted_name}"
         );
         process.set_text("command", &command, &place);
+        unreached(project, &fields, process)?;
+        if let Some(node) = fields.get_mut("healthcheck") {
+            let keep = Keep::AllBut(&|name| name == "PORT");
+            let edit = |text: &mut String| *text = project.references.expanded(text, keep);
+            node.edit(&|key| key == "test", &mut { edit });
+        }
     }
     dependencies(project, &mut fields, process)?;
-    let exec = (!is_local).then(|| format!("{client} exec -T {quoted_name}"));
     if let Some(health) = fields.fields("healthcheck")? {
+        let exec = (!is_local).then(|| format!("{client} exec -T {quoted_name}"));
         healthcheck(health, exec.as_deref(), process)?;
     }
     if let Some(restart) = fields.text("restart")? {
         restart_policy(&restart, process);
     }
-    let grace = fields.read("stop_grace_period", process, values::span_ms)?;
-    let grace_place = grace.as_ref().map_or(&place, |grace| &grace.place).clone();
-    let grace = grace.map(|grace| grace.value);
+    let stop_keys = ["stop_grace_period", "stop_signal"];
+    let stop_place = stop_keys.into_iter().find_map(|key| fields.get(key));
+    let stop_place = stop_place.map_or(&place, |node| &node.place).clone();
+    let grace = fields.read(stop_keys[0], process, values::span_ms)?.map(|grace| grace.value);
+    let signal = fields.read(stop_keys[1], process, values::signal)?.map(|signal| signal.value);
     let stop = if is_local {
-        let signal = fields.read("stop_signal", process, values::signal)?;
-        if let Some(signal) = &signal {
-            process.comments.push(format!("stop_signal: in `stop` ({})", signal.place));
-        }
-        StopSettings {
-            command: None,
-            signal: signal.map(|signal| signal.value),
-            timeout: grace.map(|grace| quoted(&written(grace))),
-        }
+        StopSettings { command: None, signal, timeout: grace.map(|grace| quoted(&written(grace))) }
     } else {
         StopSettings {
             command: Some(format!("{client} stop {quoted_name}")),
@@ -259,31 +353,47 @@ fn service(
             timeout: Some(quoted(&written(grace.unwrap_or(GRACE) + GRACE_OF_CLIENT))),
         }
     };
-    stop.set(process, &grace_place);
-    if let Some(profiles) = fields.texts("profiles")?
-        && !profiles.value.is_empty()
-    {
-        process.set("autostart", "false".to_owned(), &profiles.place);
-        process.set(
-            "groups",
-            list(profiles.value.iter().map(|name| process_name(name))),
-            &profiles.place,
-        );
+    stop.set(process, &stop_place);
+    let starts = project.starts(&fields)?;
+    if let Some(profiles) = fields.texts("profiles")?.filter(|names| !names.value.is_empty()) {
+        if !starts {
+            process.set("autostart", "false".to_owned(), &profiles.place);
+        }
+        let groups = profiles.value.iter().map(|name| process_name(name));
+        process.set("groups", list(groups), &profiles.place);
     }
     if is_local {
-        local_settings(project, files, &mut fields, process)?;
-        fields.leave_at(ROWS, process);
-    } else {
-        let kept: Vec<String> =
-            fields.rest().map(|(key, _)| key).filter(|key| !key.starts_with("x-")).collect();
-        if !kept.is_empty() {
-            process.comments.push(format!(
-                "its container has the rest of {}: {}",
-                place.file,
-                kept.join(", ")
-            ));
-        }
+        left_of_local(fields, process)?;
     }
+    Ok(())
+}
+
+/// Name what a service that runs here has only in its container.
+fn left_of_local(mut fields: Fields, process: &mut ImportedProcess) -> Result<(), ImportError> {
+    TAKEN.split(' ').for_each(|key| drop(fields.take(key)));
+    let kept: Vec<&str> =
+        ONLY_IN_CONTAINERS.split(' ').filter(|key| fields.take(key).is_some()).collect();
+    if !kept.is_empty() {
+        process.comments.push(format!("only in its container: {}", kept.join(", ")));
+    }
+    let volumes = mounts(&fields)?.into_iter().map(|(_, source)| source);
+    let volumes: Vec<String> = volumes.filter(|source| !is_path(source)).collect();
+    let place = fields.take("volumes").filter(|_| !volumes.is_empty()).map(|node| node.place);
+    if let Some(place) = place {
+        let what = format!("volumes: {}", volumes.join(", "));
+        process.leave(&place, what, "volumes are only in containers");
+    }
+    if let Some(mut deploy) = fields.fields("deploy")? {
+        for (key, usual) in [("mode", "replicated"), ("replicas", "1")] {
+            let is_usual =
+                |node: &SourceNode| matches!(&node.value, SourceValue::Text(text) if text == usual);
+            if deploy.get(key).is_some_and(is_usual) {
+                deploy.take(key);
+            }
+        }
+        deploy.leave_at(ROWS, process);
+    }
+    fields.leave_at(ROWS, process);
     Ok(())
 }
 
@@ -326,7 +436,7 @@ fn dependencies(
         };
         let required = need.text("required")?;
         // compose starts without one that is not to run.
-        let is_there = project.hosts.get(&name).is_some_and(|host| !host.has_profile);
+        let is_there = project.hosts.get(&name).is_some_and(|host| !host.is_idle);
         if let Some(required) = required.filter(|required| !is_true(&required.value))
             && !is_there
         {

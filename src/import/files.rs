@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::ImportError;
+use super::paths::relative;
 use crate::sys::files::{self, ChosenBy};
 
 /// The most files that are read for one source.
@@ -13,10 +14,12 @@ const MOST_FILES: usize = 100;
 /// The most bytes that are read for one source: to read YAML may take a hundred times as much memory.
 const MOST_BYTES: usize = 1 << 20;
 
-/// A source and the files it names, all in or below its directory.
+/// A source and the files it names, all in or below its directory, or the present one if that is above it.
 #[derive(Debug)]
 pub struct SourceFiles {
     dir: PathBuf,
+    /// What is outside of it is not read.
+    root: PathBuf,
     main: String,
     /// The content of the main file, if it has been read or doesn't come from the file itself.
     instead: Option<Vec<u8>>,
@@ -37,7 +40,8 @@ impl SourceFiles {
     pub fn new(path: &Path) -> Self {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let dir = path.parent().unwrap_or(Path::new("")).to_owned();
-        Self { dir, main: name.unwrap_or_default(), instead: None, read: vec![], bytes: 0 }
+        let root = if is_below(&dir) { PathBuf::new() } else { dir.clone() };
+        Self { dir, root, main: name.unwrap_or_default(), instead: None, read: vec![], bytes: 0 }
     }
 
     /// The same with this content of the source, such as what a program has printed.
@@ -75,10 +79,10 @@ impl SourceFiles {
             let source = io::Error::other(why);
             Err(ImportError::Read { file: name.to_owned(), source })
         };
-        if !is_below(Path::new(name)) {
+        if !is_below(Path::new(name)) && !self.exists(name) {
             return refused("it is outside of the directory, so it is not read");
         }
-        if self.read.len() >= MOST_FILES {
+        if self.read.len() >= MOST_FILES && !self.has_read(name) {
             return refused("too many files belong to this source");
         }
         self.load(name, ChosenBy::Project)
@@ -86,7 +90,22 @@ impl SourceFiles {
 
     /// Whether a file or directory exists.
     pub(super) fn exists(&self, name: &str) -> bool {
-        is_below(Path::new(name)) && self.inside(&self.dir.join(name))
+        self.inside(&self.dir.join(name))
+    }
+
+    /// Whether this is a directory.
+    pub(super) fn is_dir(&self, name: &str) -> bool {
+        self.exists(name) && self.dir.join(name).is_dir()
+    }
+
+    /// The directory of the source as seen from that of this file, if it is another one.
+    pub(super) fn dir_from(&self, file: &Path) -> Option<String> {
+        let whole = |dir: &Path| {
+            let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+            Some(dir.canonicalize().ok()?.to_str()?.trim_start_matches('/').to_owned())
+        };
+        let dir = relative(&whole(file.parent()?)?, &whole(&self.dir)?)?;
+        (dir != ".").then(|| dir.trim_start_matches("./").to_owned())
     }
 
     /// Whether a file has been read.
@@ -110,11 +129,11 @@ impl SourceFiles {
         names
     }
 
-    /// Whether a path exists, and leads to the directory of the source or below, with links resolved.
+    /// Whether a path exists, and leads to what may be read, with links resolved.
     fn inside(&self, path: &Path) -> bool {
-        let dir = if self.dir.as_os_str().is_empty() { Path::new(".") } else { &self.dir };
-        match (path.canonicalize(), dir.canonicalize()) {
-            (Ok(path), Ok(dir)) => path.starts_with(dir),
+        let root = if self.root.as_os_str().is_empty() { Path::new(".") } else { &self.root };
+        match (path.canonicalize(), root.canonicalize()) {
+            (Ok(path), Ok(root)) => path.starts_with(root),
             _ => false,
         }
     }
@@ -147,7 +166,9 @@ impl SourceFiles {
         }
         let text =
             String::from_utf8(bytes).map_err(|_| failed(io::Error::other("it is not UTF-8")))?;
-        self.read.push(name.to_owned());
+        if !self.has_read(name) {
+            self.read.push(name.to_owned());
+        }
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         Ok(Some(SourceFile { name: name.into(), text }))
     }

@@ -4,7 +4,8 @@
 //! processes settings ([`ImportedProcess`]). What it does not take is left out with a reason, which comes
 //! from the same rows as `docs/COMING_FROM.md` ([`Row`]). [`Imported::write`] makes a `tmo.toml` of the result.
 //!
-//! Nothing of a source is run, and nothing but the source and the files it names, in and below its directory, is read.
+//! Nothing of a source is run, and nothing but the source and the files it names is read, in and below its directory
+//! or the present one.
 
 mod compose;
 mod concurrently;
@@ -19,6 +20,7 @@ mod node;
 mod npm;
 mod options;
 mod page;
+mod paths;
 mod pm2;
 mod probe;
 mod process;
@@ -70,5 +72,8 @@ pub fn import(
     imported.left.extend(idle.into_iter().flat_map(|process| process.left));
     imported.files = files.names();
     imported.distinguish_names();
+    if let Some(dir) = options.output.as_deref().and_then(|output| files.dir_from(output)) {
+        imported.move_to(&dir, files.has_read(".env"));
+    }
     Ok(imported)
 }

@@ -71,6 +71,11 @@ impl SourceNode {
         self.place.error(format!("`{what}` is {found}; {expected} is expected"))
     }
 
+    /// A table with this value below a key.
+    pub(super) fn under(self, key: &str) -> Self {
+        Self { place: self.place.clone(), value: SourceValue::Table(vec![(key.to_owned(), self)]) }
+    }
+
     /// A scalar.
     pub(super) fn text(self, what: &str) -> Result<String, ImportError> {
         match self.value {
@@ -123,6 +128,29 @@ impl SourceNode {
                 items.collect()
             }
             _ => self.table(what)?.into_iter().map(|(name, node)| one(name, node)).collect(),
+        }
+    }
+
+    /// Edit all texts below keys for which `is_wanted` holds.
+    pub(super) fn edit(
+        &mut self,
+        is_wanted: &dyn Fn(&str) -> bool,
+        edit: &mut dyn FnMut(&mut String),
+    ) {
+        match &mut self.value {
+            SourceValue::Null | SourceValue::Reset => {}
+            SourceValue::Override(node) => node.edit(is_wanted, edit),
+            SourceValue::Text(text) => edit(text),
+            SourceValue::List(items) => {
+                for item in items {
+                    item.edit(is_wanted, edit);
+                }
+            }
+            SourceValue::Table(entries) => {
+                for (_, node) in entries.iter_mut().filter(|(key, _)| is_wanted(key)) {
+                    node.edit(is_wanted, edit);
+                }
+            }
         }
     }
 

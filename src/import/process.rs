@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::fields::Placed;
 use super::node::{SourcePlace, Variable};
-use super::toml_text::quoted;
+use super::paths::joined;
+use super::toml_text::{list, quoted, toml_value};
 use crate::model::secrets::is_secret;
 
 /// What a source becomes.
@@ -171,12 +172,21 @@ impl ImportedProcess {
         self.env_files.extend(files);
     }
 
+    /// Give it a variable that only its owner may read.
+    pub(super) fn set_secret(&mut self, variable: Variable) {
+        let Variable { name, value: Some(value), place } = variable else { return };
+        self.env.push(ImportedVariable {
+            name,
+            value,
+            place,
+            is_secret: true,
+            has_references: false,
+        });
+    }
+
     /// Give it a variable. One without a value is inherited from the caller, as it is here anyway.
     pub(super) fn set_variable(&mut self, variable: Variable, has_references: bool) {
         let Variable { name, value: Some(value), place } = variable else { return };
-        if !env_name(&name) {
-            return self.leave(&place, name, "not a name of a variable");
-        }
         if value.contains('\0') {
             return self.leave(&place, name, "a variable can't have a NUL");
         }
@@ -192,6 +202,12 @@ impl ImportedProcess {
             return self.set("port", port.to_string(), &place);
         }
         let is_secret = is_secret(&name, &value);
+        // Files of variables allow fewer names.
+        let is_name = env_name(&name)
+            || !(is_secret || has_references || name.is_empty() || name.contains(['=', '\0']));
+        if !is_name {
+            return self.leave(&place, name, "not a name of a variable");
+        }
         self.env.push(ImportedVariable { name, value, place, is_secret, has_references });
     }
 }
@@ -218,6 +234,32 @@ impl Imported {
         own.chain(of_processes.flat_map(|process| {
             process.left.iter().map(|left| (Some(process.name.as_str()), left))
         }))
+    }
+
+    /// Write paths as seen from where the result goes, which is not the directory of the source, `dir`.
+    pub(super) fn move_to(&mut self, dir: &str, has_env: bool) {
+        if has_env && self.defaults.env.is_empty() {
+            let place = SourcePlace::new(&".env".into(), 1);
+            self.defaults.env_files.push(Placed { value: ".env".to_owned(), place });
+        }
+        self.default_to("cwd", &quoted(dir));
+        for process in self.processes.iter_mut().chain([&mut self.defaults]) {
+            for file in &mut process.env_files {
+                file.value = joined(dir, &file.value);
+            }
+            for setting in &mut process.settings {
+                match (setting.key, toml_value(&setting.value)) {
+                    ("cwd", Some(toml::Value::String(path))) if setting.place.is_some() => {
+                        setting.value = quoted(&joined(dir, &path));
+                    }
+                    ("add_path", Some(toml::Value::Array(paths))) => {
+                        let paths = paths.iter().filter_map(|path| path.as_str());
+                        setting.value = list(paths.map(|path| joined(dir, path)));
+                    }
+                    _ => {}
+                }
+            }
+        }
     }
 
     /// Give processes whose names have become equal different ones.

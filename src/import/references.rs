@@ -1,20 +1,28 @@
 //! Variables in values of compose and process-compose: `$NAME`, `${NAME:-default}`, and `$$` for a dollar.
 
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use super::node::{SourceNode, SourceValue, Variable};
-use super::process::ImportedProcess;
+use super::node::{SourceNode, SourcePlace, Variable};
+use super::process::{Imported, ImportedProcess, LeftOut};
 use super::write::env_quoted;
 use crate::config::dotenv;
 use crate::model::shell;
 
 /// Replaces references to variables.
-#[derive(Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct References {
     /// What `.env` sets, which tmo reads too.
     known: HashMap<String, String>,
+    /// How much has been put in place of variables.
+    replaced: Cell<usize>,
 }
 
+/// The most bytes that are put in place of variables: a variable may stand in a source many times.
+const MOST_REPLACED: usize = 1 << 20;
+/// Keys whose values keep their variables.
+const STAY: [&str; 4] = ["environment", "command", "entrypoint", "test"];
 /// How deep defaults may stand in defaults.
 const DEEPEST_DEFAULT: u8 = 8;
 
@@ -25,119 +33,225 @@ pub(super) enum Part<'a> {
     Variable { name: &'a str, operator: &'a str, word: &'a str },
 }
 
+/// Which references stay as they are.
+#[derive(Clone, Copy)]
+pub(super) enum Keep<'a> {
+    /// Those that neither `.env` nor a default gives a value.
+    Unknown,
+    /// Those to what `.env` sets, too, if a file of variables can hold them.
+    Set,
+    /// All but those to these variables.
+    AllBut(&'a dyn Fn(&str) -> bool),
+}
+
 impl References {
     /// Those of a project with this `.env`.
     pub(super) fn new(env: &str) -> Self {
-        let parsed = dotenv::parse(env.as_bytes(), &|_| None).unwrap_or_default();
-        let pairs = parsed.into_iter().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
-        Self { known: pairs.collect() }
+        Self::of(EnvText::new(env).variables)
+    }
+
+    /// Those that these variables give a value.
+    pub(super) fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { known: variables.into_iter().collect(), replaced: Cell::default() }
+    }
+
+    /// The value of a variable.
+    pub(super) fn known(&self, name: &str) -> Option<&str> {
+        self.known.get(name).map(String::as_str)
+    }
+
+    /// Give a variable a value.
+    pub(super) fn know(&mut self, name: &str, value: &str) {
+        self.known.insert(name.to_owned(), value.to_owned());
     }
 
     /// A value with the variables replaced that `.env` or a default gives; others stay.
     pub(super) fn value(&self, text: &str) -> String {
-        self.value_at(text, 0)
+        plain(&self.expanded(text, Keep::Unknown))
     }
 
-    fn value_at(&self, text: &str, depth: u8) -> String {
+    /// The same, written as in the source, with `$$` for a dollar.
+    pub(super) fn expanded(&self, text: &str, keep: Keep<'_>) -> String {
+        self.expanded_at(text, keep, 0)
+    }
+
+    fn expanded_at(&self, text: &str, keep: Keep<'_>, depth: u8) -> String {
         let texts = parts(text).into_iter().map(|part| match part {
             Part::Text(text) => text.to_owned(),
-            Part::Dollar => "$".to_owned(),
+            Part::Dollar => "$$".to_owned(),
             Part::Variable { name, operator, word } => {
+                if matches!(keep, Keep::AllBut(is_replaced) if !is_replaced(name)) {
+                    return format!("${{{name}{operator}{word}}}");
+                }
+                let may_be_empty = !operator.starts_with(':');
                 let known = self.known.get(name);
-                let other = |word: &str| {
-                    if depth < DEEPEST_DEFAULT {
-                        self.value_at(word, depth + 1)
-                    } else {
-                        String::new()
+                let is_set = known.is_some_and(|value| may_be_empty || !value.is_empty());
+                match (operator.trim_start_matches(':'), known) {
+                    ("-", _) if !is_set => self.word(word, keep, depth),
+                    ("+", _) if is_set => self.word(word, keep, depth),
+                    ("+", _) => String::new(),
+                    (_, Some(known))
+                        if !(matches!(keep, Keep::Set) && is_in_files(name))
+                            && self.has_room(known) =>
+                    {
+                        escaped(known)
                     }
-                };
-                match (operator, known) {
-                    (":-" | "-", None) | (":+" | "+", Some(_)) => other(word),
-                    (":+" | "+", None) => String::new(),
-                    (":-", Some(known)) if known.is_empty() => other(word),
-                    (_, Some(known)) => known.clone(),
                     // Who reads the result sees what is missing.
-                    (_, None) => format!("${{{name}}}"),
+                    _ => format!("${{{name}}}"),
                 }
             }
         });
         texts.collect::<Vec<_>>().concat()
     }
 
+    fn has_room(&self, value: &str) -> bool {
+        self.replaced.set(self.replaced.get().saturating_add(value.len()));
+        self.replaced.get() <= MOST_REPLACED
+    }
+
+    fn word(&self, word: &str, keep: Keep<'_>, depth: u8) -> String {
+        if depth < DEEPEST_DEFAULT {
+            self.expanded_at(word, keep, depth + 1)
+        } else {
+            String::new()
+        }
+    }
+
     /// Replace the variables in a tree, except where they can stay variables: in environments and commands.
     pub(super) fn resolve(&self, node: &mut SourceNode) {
-        const STAY: [&str; 4] = ["environment", "command", "entrypoint", "test"];
-        match &mut node.value {
-            SourceValue::Null | SourceValue::Reset => {}
-            SourceValue::Override(node) => self.resolve(node),
-            SourceValue::Text(text) => *text = self.value(text),
-            SourceValue::List(items) => {
-                for item in items {
-                    self.resolve(item);
-                }
-            }
-            SourceValue::Table(entries) => {
-                for (_, node) in entries.iter_mut().filter(|(key, _)| !STAY.contains(&&**key)) {
-                    self.resolve(node);
-                }
-            }
-        }
+        node.edit(&|key| !STAY.contains(&key), &mut |text| *text = self.value(text));
+    }
+
+    /// The same, with the texts still written as in the source.
+    pub(super) fn expand(&self, node: &mut SourceNode) {
+        let edit = &mut |text: &mut String| *text = self.expanded(text, Keep::Unknown);
+        node.edit(&|key| !STAY.contains(&key), edit);
     }
 
     /// Give a process a variable in which others may be named.
     pub(super) fn set_variable(&self, process: &mut ImportedProcess, mut variable: Variable) {
         let Some(value) = variable.value.take() else { return };
-        let (text, has_references) = self.of(&value);
+        let text = self.expanded(&value, Keep::Set);
+        let names = || parts(&text).into_iter().filter_map(Part::variable);
         // Only a number can be a port.
-        let is_port = variable.name == "PORT" && has_references;
-        variable.value = Some(if is_port { self.value(&value) } else { text });
-        process.set_variable(variable, has_references && !is_port);
-    }
-
-    /// A value without references, or one for a file of variables with those that stay.
-    pub(super) fn of(&self, value: &str) -> (String, bool) {
-        let (plain, has_references) = self.resolved(value, 0, &|text| text.to_owned());
-        if !has_references {
-            return (plain, false);
+        if variable.name == "PORT" || names().next().is_none() {
+            variable.value = Some(self.value(&value));
+            return process.set_variable(variable, false);
         }
-        let escaped = |text: &str| {
-            let quoted = env_quoted(text);
-            quoted[1..quoted.len() - 1].to_owned()
-        };
-        (self.resolved(value, 0, &escaped).0, true)
+        if let Some(name) = names().find(|name| !is_in_files(name)) {
+            let why = format!(
+                "${name} has no value here, and in env files names of variables are in capitals"
+            );
+            return process.leave(&variable.place, format!("environment.{}", variable.name), why);
+        }
+        let texts = parts(&text).into_iter().map(|part| match part {
+            Part::Text(text) => env_escaped(text),
+            Part::Dollar => env_escaped("$"),
+            Part::Variable { name, .. } => format!("${{{name}}}"),
+        });
+        variable.value = Some(texts.collect::<Vec<_>>().concat());
+        process.set_variable(variable, true);
     }
+}
 
-    fn resolved(&self, value: &str, depth: u8, plain: &dyn Fn(&str) -> String) -> (String, bool) {
-        let (mut text, mut has_references) = (String::new(), false);
-        for part in parts(value) {
-            match part {
-                Part::Text(part) => text.push_str(&plain(part)),
-                Part::Dollar => text.push_str(&plain("$")),
-                Part::Variable { name, operator, word } => {
-                    let is_known = self.known.contains_key(name);
-                    let word = match operator {
-                        ":-" | "-" if !is_known => Some(word),
-                        ":+" | "+" => Some(if is_known { word } else { "" }),
-                        _ => None,
-                    };
-                    match word {
-                        Some(word) if depth < DEEPEST_DEFAULT => {
-                            let (word, more) = self.resolved(word, depth + 1, plain);
-                            text.push_str(&word);
-                            has_references |= more;
-                        }
-                        Some(_) | None => {
-                            text.extend(["${", name, "}"]);
-                            has_references = true;
-                        }
-                    }
+impl<'a> Part<'a> {
+    /// The name of a variable.
+    pub(super) fn variable(self) -> Option<&'a str> {
+        match self {
+            Self::Variable { name, .. } => Some(name),
+            Self::Text(_) | Self::Dollar => None,
+        }
+    }
+}
+
+/// An env file, without the lines that can't be read.
+#[derive(Debug, Default)]
+pub(super) struct EnvText {
+    pub(super) variables: Vec<(String, String)>,
+    /// Its mistakes, with their lines.
+    pub(super) mistakes: Vec<(usize, String)>,
+}
+
+impl EnvText {
+    pub(super) fn new(text: &str) -> Self {
+        const MOST_MISTAKES: usize = 20;
+        let mut lines: Vec<&str> = text.lines().collect();
+        let mut mistakes = vec![];
+        loop {
+            let error = match dotenv::parse(lines.join("\n").as_bytes(), &|_| None) {
+                Err(error) if !lines.is_empty() => error,
+                read => {
+                    let variables =
+                        read.unwrap_or_default().into_iter().filter_map(|(name, value)| {
+                            Some((name.into_string().ok()?, value.into_string().ok()?))
+                        });
+                    return Self { variables: variables.collect(), mistakes };
                 }
+            };
+            let (line, text) = (error.line(), error.to_string());
+            let why = text.split_once(": ").map_or(&*text, |(_, why)| why).to_owned();
+            mistakes.push((line, why));
+            if mistakes.len() < MOST_MISTAKES
+                && let Some(line) = lines.get_mut(line.saturating_sub(1))
+            {
+                *line = "";
+            } else {
+                lines.truncate(line.saturating_sub(1));
             }
         }
-        (text, has_references)
     }
+
+    /// One whose values are taken as they are.
+    pub(super) fn raw(text: &str) -> Self {
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+        let pairs = lines.filter_map(|line| line.split_once('='));
+        let variables = pairs.map(|(name, value)| (name.trim().to_owned(), value.to_owned()));
+        Self { variables: variables.collect(), mistakes: vec![] }
+    }
+
+    /// Name the mistakes of a `.env`, which tmo does not read then, and take over the rest of it.
+    pub(super) fn mend(self, file: &Arc<str>, imported: &mut Imported) {
+        if self.mistakes.is_empty() {
+            return;
+        }
+        for (name, value) in self.variables {
+            let place = SourcePlace::new(file, 1);
+            imported.defaults.set_secret(Variable { name, value: Some(value), place });
+        }
+        let left = self.mistakes.into_iter().map(|(line, why)| LeftOut {
+            place: SourcePlace::new(file, line),
+            what: why,
+            why: "tmo reads no env file with such a line; the others are in .env.imported"
+                .to_owned(),
+        });
+        imported.left.extend(left);
+    }
+}
+
+/// A text with its variables and dollars as in other files.
+fn plain(text: &str) -> String {
+    let texts = parts(text).into_iter().map(|part| match part {
+        Part::Text(text) => text.to_owned(),
+        Part::Dollar => "$".to_owned(),
+        Part::Variable { name, .. } => format!("${{{name}}}"),
+    });
+    texts.collect::<Vec<_>>().concat()
+}
+
+/// A text without variables, as the source writes it.
+pub(super) fn escaped(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
+/// The inside of a quoted text of an env file.
+fn env_escaped(text: &str) -> String {
+    let quoted = env_quoted(text);
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
+/// Whether tmo replaces this variable in env files.
+fn is_in_files(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
 }
 
 pub(super) fn parts(mut rest: &str) -> Vec<Part<'_>> {
@@ -201,14 +315,23 @@ fn is_name(c: char) -> bool {
 
 /// A word in which the shell replaces variables and nothing else.
 pub(super) fn for_shell(word: &str) -> String {
-    let texts = parts(word).into_iter().map(|part| match part {
-        Part::Text(text) => shell::quoted(text),
-        Part::Dollar => "'$'".to_owned(),
-        Part::Variable { name, operator, word } => {
-            let escape = |c: char| if "\\\"`$}".contains(c) { vec!['\\', c] } else { vec![c] };
-            let word: String = word.chars().flat_map(escape).collect();
-            format!("\"${{{name}{operator}{word}}}\"")
+    let (mut result, mut literal) = (String::new(), String::new());
+    for part in parts(word) {
+        match part {
+            Part::Text(text) => literal.push_str(text),
+            Part::Dollar => literal.push('$'),
+            Part::Variable { name, operator, word } => {
+                if !literal.is_empty() {
+                    result.push_str(&shell::quoted(&std::mem::take(&mut literal)));
+                }
+                let escape = |c: char| if "\\\"`$}".contains(c) { vec!['\\', c] } else { vec![c] };
+                let word: String = word.chars().flat_map(escape).collect();
+                result.extend(["\"${", name, operator, &word, "}\""]);
+            }
         }
-    });
-    texts.collect::<Vec<_>>().concat()
+    }
+    if !literal.is_empty() || result.is_empty() {
+        result.push_str(&shell::quoted(&literal));
+    }
+    result
 }

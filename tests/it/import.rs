@@ -42,8 +42,12 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The lines of the source at which a key of a process stands must be named in the result: as the place of a setting
-/// or a comment, or by the key itself where a container keeps it.
+/// What runs here needs these keys of a compose file in its command or port, or not at all.
+const WITHOUT_PLACE: &str = "annotations attach build container_name domainname entrypoint expose extends hostname image init labels \
+    links logging networks platform ports stdin_open stop_signal tty volumes working_dir";
+
+/// The lines of the source at which a key of a process stands must be named in the result, as the place of a setting
+/// or a comment, unless a container keeps it.
 #[track_caller]
 fn assert_nothing_is_dropped(source: &Path, result: &str) {
     const WITHOUT_EFFECT: [&str; 4] = ["vars", "is_tty", "is_interactive", "is_template_disabled"];
@@ -51,20 +55,36 @@ fn assert_nothing_is_dropped(source: &Path, result: &str) {
     let text = std::fs::read_to_string(source).unwrap();
     let mut inside = false;
     let mut dropped = vec![];
+    let mut is_kept = false;
     for (at, line) in text.lines().enumerate() {
         let indent = line.len() - line.trim_start().len();
         let trimmed = line.trim();
         if indent == 0 && !trimmed.is_empty() {
             inside = ["services:", "processes:", "procs:"].contains(&trimmed);
         }
+        if inside && indent == 2 {
+            let process = trimmed.split(':').next().unwrap().replace('.', "-");
+            let table = format!("\n[process.{process}]\ncommand = \"");
+            let begin = result.find(&table).map(|at| &result[at + table.len()..]);
+            is_kept = begin.is_some_and(|command| {
+                let command = command.strip_prefix("env -u PORT ").unwrap_or(command);
+                command.starts_with("docker compose ")
+            });
+            assert!(!is_kept || result.contains("# Containers have all else that "), "{result}");
+        }
         let Some((key, _)) = trimmed.split_once(':').filter(|_| inside && indent == 4) else {
             continue;
         };
         // What an alias stands for is named where that stands.
+        let is_off = text
+            .lines()
+            .nth(at + 1)
+            .is_some_and(|line| ["disable: true", "test: [\"NONE\"]"].contains(&line.trim()));
         let is_nothing = trimmed.ends_with(": []")
             || trimmed.contains(": *")
             || trimmed.trim_end_matches('"').ends_with("false")
-            || WITHOUT_EFFECT.contains(&key);
+            || WITHOUT_EFFECT.contains(&key)
+            || is_off;
         if is_nothing || trimmed.starts_with(['#', '-', '<']) || key.starts_with("x-") {
             continue;
         }
@@ -76,10 +96,11 @@ fn assert_nothing_is_dropped(source: &Path, result: &str) {
             let ends = |at: usize| !result[at..].starts_with(|c: char| c.is_ascii_digit());
             result.match_indices(&place).any(|(found, _)| ends(found + place.len()))
         });
-        let is_kept = result
-            .lines()
-            .any(|line| line.starts_with("# its container has the rest") && line.contains(key));
-        let is_told = result.contains(&format!("{key}:"));
+        let mut comments =
+            result.lines().filter(|line| line.starts_with("# only in its container: "));
+        let is_told = result.contains(&format!("{key}:"))
+            || comments.any(|line| line.contains(key))
+            || WITHOUT_PLACE.split(' ').any(|known| known == key);
         if !is_placed && !is_kept && !is_told {
             dropped.push(format!("{name}:{}: {trimmed}", at + 1));
         }
@@ -90,7 +111,7 @@ fn assert_nothing_is_dropped(source: &Path, result: &str) {
 #[test]
 fn sources_of_all_tools_become_files_that_can_be_checked() {
     let counts = [
-        ("compose", 23),
+        ("compose", 24),
         ("process-compose", 13),
         ("mprocs", 5),
         ("pm2", 5),
@@ -107,6 +128,10 @@ fn sources_of_all_tools_become_files_that_can_be_checked() {
                 if local && tool == "compose" {
                     args.push("--local");
                 }
+                let nested = "docker/compose.yaml";
+                if dir.join(nested).exists() {
+                    args.push(nested);
+                }
                 let ran = world.run(args);
                 assert_eq!(ran.code, 0, "{}: {ran:?}", dir.display());
                 let document: Value = serde_json::from_str(&ran.stdout).unwrap();
@@ -118,10 +143,14 @@ fn sources_of_all_tools_become_files_that_can_be_checked() {
                     // What another file replaces need not be named.
                     let is_replaced = document["sources"].to_string().contains("override");
                     if source.ends_with("ml") && !is_replaced {
-                        assert_nothing_is_dropped(&dir.join(source), &result);
+                        let place = Path::new(file).parent().unwrap();
+                        assert_nothing_is_dropped(&dir.join(place).join(source), &result);
                     }
                 }
-                let checked = world.run(["check", "--json"]);
+                let place = Path::new(file).parent().unwrap().join(".");
+                let check =
+                    format!("cd {} && {} check --json", place.display(), env!("CARGO_BIN_EXE_tmo"));
+                let checked = world.shell(&check);
                 let checked: Value = serde_json::from_str(&checked.stdout).unwrap();
                 // A directory or an env file may be missing in what is but an example.
                 let errors = checked["errors"].to_string();
@@ -160,6 +189,54 @@ fn compose_projects_start_without_containers_and_become_ready() {
     if which::which("node").is_ok() && which::which("curl").is_ok() {
         starts("compose", &["node-monorepo", "override-dev"]);
     }
+}
+
+#[test]
+fn services_that_ran_in_containers_reach_each_other() {
+    if which::which("node").is_err() || which::which("curl").is_err() {
+        return;
+    }
+    for (project, url, expected) in [
+        ("include-parts", "localhost:18511", "search: xylophone\ndocs: <!doctype html>"),
+        ("static-docs", "localhost:18550/about.html", "The \"House\" pages: $HOME & co"),
+        ("node-gateway", "localhost:18560/stock", "\"service\":\"stock\""),
+        ("node-gateway", "localhost:18560/billing", "\"VAT\":\"21%\""),
+    ] {
+        let world =
+            world_of(&corpus("compose").into_iter().find(|dir| dir.ends_with(project)).unwrap());
+        world.ok(["import", "--local"]);
+        let ran = world.run(["start", "-D", "--wait"]);
+        assert_eq!(ran.code, 0, "{project}: {ran:?}\n{}", world.read("tmo.toml"));
+        let answer = world.shell(&format!("curl -fsS {url}"));
+        assert!(answer.stdout.contains(expected), "{url}: {answer:?}");
+        if project == "static-docs" {
+            let logs = world.ok(["logs", "once"]);
+            assert!(logs.contains("one|two words|three four|five$6||"), "{logs}");
+        }
+        world.ok(["quit"]);
+    }
+}
+
+#[test]
+fn a_result_in_another_directory_leads_back_to_the_source() {
+    let world = without_procfile();
+    for dir in ["src/web", "dev"] {
+        std::fs::create_dir_all(world.app().join(dir)).unwrap();
+    }
+    let compose = "services:\n  web:\n    build: web\n    command: sh -c 'echo in $$(basename $$PWD) $$A $$B; exec sleep 1000'\n    \
+                   env_file: web.env\n    environment: {B: \"${TOP}\"}\n  api:\n    build: .\n    command: sh -c 'echo in $$(basename $$PWD); exec sleep 1000'\n";
+    world.write("src/compose.yaml", compose);
+    world.write("src/web.env", "A=of-file\n");
+    world.write("src/.env", "TOP=of-env\n");
+    world.ok(["import", "src/compose.yaml", "--local", "-o", "dev/tmo.toml"]);
+    let tmo = env!("CARGO_BIN_EXE_tmo");
+    let ran = world.shell(&format!("cd dev && {tmo} start -D"));
+    assert_eq!(ran.code, 0, "{ran:?}");
+    eventually("their output", || {
+        let logs = world.shell(&format!("cd dev && {tmo} logs")).stdout;
+        (logs.contains("in web of-file of-env\n") && logs.contains("in src\n")).then_some(())
+    });
+    assert_eq!(world.shell(&format!("cd dev && {tmo} quit")).code, 0);
 }
 
 #[test]

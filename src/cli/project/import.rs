@@ -1,5 +1,6 @@
 //! `tmo import`: writes a `tmo.toml` from the files of another tool.
 
+use std::collections::HashMap;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -166,7 +167,9 @@ fn locate(args: &ImportArgs) -> Result<Source, CliError> {
 }
 
 fn read(source: &Source, args: &ImportArgs) -> Result<Imported, CliError> {
-    let mut options = ImportOptions { scripts: args.scripts.clone(), ..ImportOptions::default() };
+    let output = args.output.clone().filter(|output| output != Path::new("-"));
+    let mut options =
+        ImportOptions { scripts: args.scripts.clone(), output, ..ImportOptions::default() };
     options.local = match args.local.as_deref() {
         None => LocalServices::None,
         Some([]) => LocalServices::Built,
@@ -401,10 +404,15 @@ fn left(imported: &Imported) -> Vec<LeftDocument<'_>> {
 }
 
 fn report_left(imported: &Imported) {
+    // What several processes share is told once.
+    let mut processes: HashMap<_, Vec<&str>> = HashMap::new();
     for LeftDocument { process, file, line, what, why } in left(imported) {
-        let of = process.map_or_else(String::new, |process| format!("{process}: "));
-        let text = format!("not taken over: {file}:{line}: {of}{what}: {why}");
-        output::warn(&shown(&text));
+        processes.entry((file, line, what, why)).or_default().extend(process);
+    }
+    for LeftDocument { file, line, what, why, .. } in left(imported) {
+        let Some(names) = processes.remove(&(file, line, what, why)) else { continue };
+        let of = if names.is_empty() { String::new() } else { names.join(", ") + ": " };
+        output::warn(&shown(&format!("not taken over: {file}:{line}: {of}{what}: {why}")));
     }
 }
 

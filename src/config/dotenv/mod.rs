@@ -82,6 +82,20 @@ pub enum DotenvError {
     },
 }
 
+impl DotenvError {
+    /// The line that it is in, from 1.
+    pub const fn line(&self) -> usize {
+        match self {
+            Self::Name { line, .. }
+            | Self::NoValue { line, .. }
+            | Self::NoName { line }
+            | Self::Quote { line, .. }
+            | Self::Large { line }
+            | Self::Nul { line } => *line,
+        }
+    }
+}
+
 /// Maximum size of all values of a file. No system passes more than 6 MiB to a program; variables that
 /// contain each other twice would reach that in a few lines, and exhaust the memory in a few more.
 const MOST_VALUE_BYTES: usize = 8 << 20;

@@ -1,13 +1,16 @@
 //! Health checks: compose reports what they find, and starts other services by it.
 
+use std::path::Path;
+
 use super::super::error::ImportError;
 use super::super::fields::Fields;
-use super::super::node::SourceValue;
+use super::super::node::{SourceNode, SourceValue};
 use super::super::probe::{self, ImportedProbe};
 use super::super::process::ImportedProcess;
 use super::super::references::for_shell;
 use super::super::toml_text::quoted;
 use super::rows::ROWS;
+use crate::model::shell;
 
 /// The usual values of a health check, in milliseconds.
 const INTERVAL: u64 = 30_000;
@@ -19,38 +22,38 @@ pub(super) fn healthcheck(
     process: &mut ImportedProcess,
 ) -> Result<(), ImportError> {
     let place = fields.place.clone();
-    let none = format!("healthcheck: disabled ({place})");
+    // Without a check, nothing is said of it here either.
     if fields.is_on("disable")? {
-        process.comments.push(none);
         return Ok(());
     }
-    let command = match fields.take("test") {
-        None => None,
-        Some(node) => match &node.value {
-            SourceValue::Text(line) if line == "NONE" => {
-                process.comments.push(none);
-                return Ok(());
-            }
-            SourceValue::Text(line) => Some(in_shell(line, exec)),
-            _ => {
-                let words = node.texts("healthcheck.test")?;
-                match words.split_first() {
-                    Some((kind, rest)) if kind == "CMD-SHELL" => {
-                        Some(in_shell(&rest.join(" "), exec))
-                    }
-                    Some((kind, rest)) if kind == "CMD" => {
-                        let words = rest.iter().map(|word| for_shell(word));
-                        let line = words.collect::<Vec<_>>().join(" ");
-                        Some(exec.map_or_else(|| line.clone(), |exec| format!("{exec} {line}")))
-                    }
-                    Some(_) | None => {
-                        process.comments.push(none);
-                        return Ok(());
-                    }
-                }
-            }
-        },
+    let words = match fields.take("test") {
+        Some(SourceNode { value: SourceValue::Text(line), .. }) => {
+            vec!["CMD-SHELL".to_owned(), line]
+        }
+        Some(node) => node.texts("healthcheck.test")?,
+        None => vec![],
     };
+    let command = match words.split_first() {
+        Some((kind, rest)) if kind == "CMD-SHELL" && rest != ["NONE"] => {
+            in_shell(&rest.join(" "), exec)
+        }
+        Some((kind, rest)) if kind == "CMD" => {
+            let words = exec.map(str::to_owned).into_iter();
+            words.chain(rest.iter().map(|word| for_shell(word))).collect::<Vec<_>>().join(" ")
+        }
+        Some(_) => return Ok(()),
+        None => {
+            process.leave(&place, "healthcheck", "only its image says what is tested");
+            return Ok(());
+        }
+    };
+    let program = shell::program_word(&command).map_or("", |(program, _)| program);
+    if program.starts_with('/') && !Path::new(program).exists() {
+        let why =
+            format!("{program} is only in its image; another check: `ready = {{ port = … }}`");
+        process.leave(&place, "healthcheck.test", why);
+        return Ok(());
+    }
     let mut time = |key: &str| {
         Ok::<_, ImportError>(fields.read(key, process, probe::grace)?.map(|time| time.value))
     };
@@ -58,7 +61,7 @@ pub(super) fn healthcheck(
     let retries = fields.read("retries", process, probe::count)?;
     let every = every.filter(|every| *every > 0).unwrap_or(INTERVAL);
     let probe = ImportedProbe {
-        check: command.map(|command| ("exec", quoted(&command))),
+        check: Some(("exec", quoted(&command))),
         every: Some(every),
         timeout: timeout.filter(|timeout| *timeout > 0),
         failures: Some(retries.map_or(RETRIES, |retries| retries.value)),

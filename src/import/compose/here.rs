@@ -1,204 +1,351 @@
 //! A service that runs here: its command, directory and variables, instead of its container.
 
-use std::collections::BTreeSet;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU16;
 
 use super::super::error::ImportError;
 use super::super::fields::{Fields, Placed, is_true};
 use super::super::files::SourceFiles;
-use super::super::node::SourceValue;
+use super::super::node::{SourcePlace, SourceValue, Variable};
+use super::super::paths::joined;
 use super::super::process::ImportedProcess;
-use super::command::command_text;
-use super::dockerfile::BuildContext;
-use super::hosts::{ComposeProject, published_inside, reached};
-use super::merge::joined;
+use super::super::references::{EnvText, Keep, References, escaped};
+use super::command::{command_text, in_project, words};
+use super::dockerfile::{BuildContext, ImageStage, inside};
+use super::hosts::{ComposeProject, HostReplacer, HostText, ends_in, port_beside, ports_of};
+use super::merge::merged;
+use super::paths::{ContainerPaths, is_path, is_root, mounts};
 use super::rows::ROWS;
 
-/// Set the command of a service that is to run here; `false` if the compose file does not say what that is.
-pub(super) fn local_command(
+/// A service that is to run here.
+pub(super) struct LocalService {
+    words: Vec<String>,
+    place: SourcePlace,
+    image: ImageStage,
+    paths: ContainerPaths,
+}
+
+impl LocalService {
+    /// `None` if it must stay in its container.
+    pub(super) fn of(
+        references: &References,
+        secrets: &[(String, String)],
+        files: &mut SourceFiles,
+        fields: &Fields,
+        process: &mut ImportedProcess,
+    ) -> Result<Option<Self>, ImportError> {
+        let build = BuildContext::of(fields)?;
+        let mut image = match &build {
+            Some(build) => build.read(files)?,
+            None => ImageStage::default(),
+        };
+        let paths = paths(fields, secrets, build.as_ref(), (&mut image, files), process)?;
+        let taken = |key: &str| {
+            let Some(node) = fields.get(key) else { return Ok(None) };
+            Ok(Some((words(node.clone(), references)?, node.place.clone())))
+        };
+        let (entrypoint, command) = (taken("entrypoint")?, taken("command")?);
+        // What compose says itself counts instead of what the image runs.
+        let is_own = entrypoint.is_some();
+        let of_image = image.entrypoint.take();
+        let is_line = !is_own && of_image.as_ref().is_some_and(|entry| entry.is_line);
+        let entrypoint = entrypoint.or_else(|| of_image.map(|entry| (entry.words, entry.place)));
+        let of_image = image.command.take().filter(|_| !is_own);
+        if is_own || command.is_some() {
+            // It is that of what the image runs.
+            image.keys.retain(|(key, _)| *key != "expose");
+        }
+        let command = command.or_else(|| of_image.map(|command| (command.words, command.place)));
+        let place = command.as_ref().or(entrypoint.as_ref()).map(|(_, place)| place.clone());
+        let mut words = entrypoint.map_or_else(Vec::new, |(words, _)| words);
+        let entry = words.len();
+        // A line takes no arguments.
+        words.extend(command.filter(|_| !is_line).into_iter().flat_map(|(words, _)| words));
+        let place = place.unwrap_or_else(|| fields.place.clone());
+        if words.first().is_none_or(|program| program.starts_with('-')) {
+            let why = "neither the compose file nor a Dockerfile says what it runs, so it stays in its container";
+            process.leave(&place, "command", why);
+            return Ok(None);
+        }
+        match in_project(words, entry, (&paths, files), &place, process) {
+            Ok(words) => Ok(Some(Self { words, place, image, paths })),
+            Err(program) => {
+                let why = format!(
+                    "{program} is only in its image, so it stays in its container; to run it here, give it a `command`"
+                );
+                process.leave(&place, "command", why);
+                Ok(None)
+            }
+        }
+    }
+
+    /// The settings of its process.
+    pub(super) fn settings(
+        &mut self,
+        project: &ComposeProject,
+        files: &mut SourceFiles,
+        fields: &mut Fields,
+        process: &mut ImportedProcess,
+    ) -> Result<(), ImportError> {
+        for (key, image) in self.image.keys.drain(..) {
+            let node = match fields.take(key) {
+                Some(own) => merged(image, own),
+                None => image,
+            };
+            fields.put(key, node);
+        }
+        let mut hosts = HostReplacer::new(project);
+        let own = self.variables(project, files, fields, &mut hosts, process)?;
+        // The shell would take these from the process.
+        let is_own = |name: &str| name == "PORT" || own.contains(name);
+        let mut edited = |key: &str, word: &str, place: &SourcePlace| {
+            let keep = Keep::AllBut(&is_own);
+            let edited = edited(project, word, keep, |text| {
+                let text = HostText { key, text, place, has_port: false };
+                self.paths.replaced(&hosts.replace(&text, process), &|_| true)
+            });
+            edited.unwrap_or_else(|| project.references.expanded(word, keep))
+        };
+        let flags = self.words.iter().map(|word| if word.starts_with('-') { word } else { "" });
+        let flags = std::iter::once("").chain(flags);
+        let words = self.words.iter().zip(flags);
+        let command: Vec<String> =
+            words.map(|(word, flag)| edited(flag, word, &self.place)).collect();
+        if let Some(node) = fields.get_mut("healthcheck") {
+            let place = node.place.clone();
+            node.edit(&|key| key == "test", &mut |text| *text = edited("", text, &place));
+        }
+        process.set("command", command_text(&command), &self.place);
+        process.settings.sort_by_key(|setting| setting.key != "command");
+        let dir = fields.take("working_dir").map_or_else(|| fields.place.clone(), |dir| dir.place);
+        if !is_root(&self.paths.cwd) {
+            process.set_text("cwd", &self.paths.cwd, &dir);
+        }
+        hosts.finish(process);
+        listens(fields, process)
+    }
+
+    /// Set its variables; returns their names.
+    fn variables(
+        &self,
+        project: &ComposeProject,
+        files: &mut SourceFiles,
+        fields: &mut Fields,
+        hosts: &mut HostReplacer<'_>,
+        process: &mut ImportedProcess,
+    ) -> Result<HashSet<String>, ImportError> {
+        let of = |variable: &Variable| (variable.clone(), VariableOrigin::Image);
+        let mut variables: Vec<_> = self.image.variables.iter().map(of).collect();
+        variables.extend(env_files(files, fields, process)?);
+        let own = fields.variables("environment")?.into_iter();
+        variables.extend(own.map(|variable| (variable, VariableOrigin::Compose)));
+        // The last of each name counts; without a value, it is the caller's.
+        let mut names = HashSet::new();
+        variables.reverse();
+        variables.retain(|(variable, _)| {
+            variable.value.is_some() && names.insert(variable.name.clone())
+        });
+        variables.reverse();
+        let value = |variable: &Variable| {
+            project.references.value(variable.value.as_deref().unwrap_or_default())
+        };
+        let values: HashMap<&str, String> = variables
+            .iter()
+            .map(|(variable, _)| (variable.name.as_str(), value(variable)))
+            .collect();
+        let mut ports: HashMap<String, String> = HashMap::new();
+        let mut has_port = HashSet::new();
+        for (Variable { name, place, .. }, _) in &variables {
+            let host = values.get(name.as_str()).and_then(|host| project.hosts.get(host));
+            let beside = port_beside(name).and_then(|name| values.get_key_value(name.as_str()));
+            let (Some(host), Some((port_name, port))) = (host, beside) else { continue };
+            has_port.insert(name.clone());
+            if !host.is_local {
+                let text = HostText { key: port_name, text: port, place, has_port: true };
+                ports.insert((*port_name).to_owned(), hosts.outside(host, port, &text, process));
+            }
+        }
+        for (mut variable, origin) in variables.clone() {
+            let Some(value) = variable.value.take() else { continue };
+            let Variable { name, place, .. } = &variable;
+            let whole = project.references.expanded(&value, Keep::Unknown);
+            if origin == VariableOrigin::Image
+                && (name == "PATH"
+                    || whole.starts_with('/') && self.paths.in_project(&whole).is_none())
+            {
+                process.leave(place, format!("ENV {name}"), "a path in its image");
+                continue;
+            }
+            let has_port = has_port.contains(name);
+            let is_meant = |path: &str| is_path_key(name) || files.exists(path) && !is_root(path);
+            let new = ports.get(name).cloned().or_else(|| {
+                edited(project, &value, Keep::Set, |text| {
+                    let text = HostText { key: name, text, place, has_port };
+                    self.paths.replaced(&hosts.replace(&text, process), &is_meant)
+                })
+            });
+            if new.is_none() && origin == VariableOrigin::File {
+                continue;
+            }
+            variable.value = new.or(Some(value));
+            project.references.set_variable(process, variable);
+        }
+        Ok(names)
+    }
+}
+
+/// Tell a service to listen where it does in its container.
+fn listens(fields: &mut Fields, process: &mut ImportedProcess) -> Result<(), ImportError> {
+    let mut ports = vec![];
+    for node in [fields.take("ports"), fields.take("expose")].into_iter().flatten() {
+        ports.extend(ports_of(&node)?.into_iter().map(|port| (port, node.place.clone())));
+    }
+    if let Some(((port, _), place)) = ports.first()
+        && let Ok(port) = port.parse::<NonZeroU16>()
+        && !process.has("port")
+    {
+        process.set("port", port.to_string(), place);
+    }
+    for ((inside, outside), place) in ports {
+        let Some(outside) = outside.filter(|outside| *outside != inside) else { continue };
+        let why = format!("here it listens on {inside}, as in its container");
+        process.leave(&place, format!("ports: {outside}:{inside}"), why);
+    }
+    Ok(())
+}
+
+/// A text with hosts and paths as they are here; `None` if it has none of others. Variables in it stay if they can:
+/// their values may be secrets.
+fn edited(
     project: &ComposeProject,
+    text: &str,
+    keep: Keep<'_>,
+    mut edit: impl FnMut(&str) -> String,
+) -> Option<String> {
+    let references = &project.references;
+    let whole = references.expanded(text, Keep::Unknown);
+    let new = edit(&whole);
+    if new == whole {
+        return None;
+    }
+    let kept = edit(&references.expanded(text, keep));
+    Some(if references.value(&kept) == references.value(&new) { kept } else { new })
+}
+
+/// Where a variable comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum VariableOrigin {
+    Image,
+    /// A file that the process reads too.
+    File,
+    Compose,
+}
+
+/// Whether a variable of this name is a file or directory.
+fn is_path_key(name: &str) -> bool {
+    let is_url = ["URL", "BASE", "PREFIX"].iter().any(|part| name.contains(part));
+    !is_url && ends_in(name, "PATH DIR ROOT HOME FILE")
+}
+
+/// Where what the container sees stands in the project, and the directory in which the service runs.
+fn paths(
+    fields: &Fields,
+    secrets: &[(String, String)],
+    build: Option<&BuildContext>,
+    (image, files): (&mut ImageStage, &SourceFiles),
+    process: &mut ImportedProcess,
+) -> Result<ContainerPaths, ImportError> {
+    let context = build.map_or(".", |build| &build.dir);
+    let given = fields.get("working_dir");
+    let workdir = match given {
+        Some(node) => inside(&image.workdir, &node.clone().text("working_dir")?),
+        None => image.workdir.clone(),
+    };
+    let mut places = mounts(fields)?;
+    places.retain(|(_, source)| is_path(source));
+    places.extend(secrets.iter().cloned());
+    places.append(&mut image.copies);
+    let cwd = ContainerPaths::new(places.clone()).in_project(&workdir);
+    if let (Some(node), None) = (given, &cwd) {
+        let why = "a directory in its container; here it runs in its build context";
+        process.leave(&node.place, "working_dir", why);
+    }
+    let cwd = cwd.filter(|cwd| files.is_dir(cwd) || !files.is_dir(context));
+    places.push((workdir, context.to_owned()));
+    let mut paths = ContainerPaths::new(places);
+    paths.cwd = cwd.unwrap_or_else(|| context.to_owned());
+    Ok(paths)
+}
+
+/// The variables of the files that a service reads.
+fn env_files(
     files: &mut SourceFiles,
     fields: &mut Fields,
     process: &mut ImportedProcess,
-) -> Result<bool, ImportError> {
-    let build = BuildContext::of(fields)?;
-    let entrypoint = fields.take("entrypoint");
-    let command = fields.take("command");
-    let given = command.as_ref().or(entrypoint.as_ref()).map(|node| node.place.clone());
-    if let (Some(entrypoint), Some(_)) = (&entrypoint, &command) {
-        let text = format!("entrypoint: in front of its command ({})", entrypoint.place);
-        process.comments.push(text);
-    }
-    let file = match &build {
-        Some(build) if entrypoint.is_none() => build.read(files)?,
-        _ => None,
+) -> Result<Vec<(Variable, VariableOrigin)>, ImportError> {
+    let Some(node) = fields.take("env_file") else { return Ok(vec![]) };
+    let place = node.place.clone();
+    let items = match node.value {
+        SourceValue::List(items) => items,
+        _ => vec![node],
     };
-    let found = match (given, file) {
-        (Some(place), file) => {
-            // The entry point of the image stays in front of what compose says.
-            let before = file.map_or_else(Vec::new, |file| file.entrypoint);
-            let nodes = entrypoint.into_iter().chain(command);
-            command_text(before, nodes, &project.references)?.map(|text| (text, place))
-        }
-        (None, Some(file)) => file.command().map(|command| (command, file.place)),
-        (None, None) => None,
-    };
-    let found =
-        found.filter(|(command, _)| !command.trim_start_matches(['"', '\'', '[']).starts_with('-'));
-    let Some((command, place)) = found else {
-        let why = "neither the compose file nor a Dockerfile says what it runs, so it stays in its container";
-        process.leave(&fields.place, "command", why);
-        return Ok(false);
-    };
-    process.set("command", command, &place);
-    working_dir(fields, build.as_ref().map(|build| build.dir.as_str()), process)?;
-    if let Some(extends) = fields.take("extends") {
-        process.comments.push(format!("extends: taken over from there ({})", extends.place));
-    }
-    if let Some(build) = fields.take("build") {
-        process.comments.push(format!("build: what it is built from runs here ({})", build.place));
-    }
-    Ok(true)
-}
-
-/// The directory that a command runs in: that of the compose file which the container sees at its working directory.
-fn working_dir(
-    fields: &mut Fields,
-    context: Option<&str>,
-    process: &mut ImportedProcess,
-) -> Result<(), ImportError> {
-    let mounts = mounts(fields)?;
-    let inside = fields.text("working_dir")?;
-    let usual = context.map(|dir| dir.trim_start_matches("./").trim_end_matches('/').to_owned());
-    let dir = match &inside {
-        None => usual,
-        Some(inside) => {
-            let below = mounts.iter().filter_map(|(host, target)| {
-                let rest = inside.value.strip_prefix(target.trim_end_matches('/'))?;
-                let is_below = rest.is_empty() || rest.starts_with('/');
-                is_below.then(|| (target.len(), joined(host, rest.trim_start_matches('/'))))
-            });
-            // The deepest mount is the one that the container sees.
-            let mounted = below.max_by_key(|(depth, _)| *depth).map(|(_, dir)| dir);
-            if mounted.is_none() {
-                process.leave(
-                    &inside.place,
-                    "working_dir",
-                    "a directory in the container; here its build context is used",
-                );
-            }
-            mounted.or(usual)
-        }
-    };
-    let is_given = inside.is_some();
-    let place = inside.map_or_else(|| fields.place.clone(), |inside| inside.place);
-    let is_root = |dir: &str| dir.is_empty() || dir == ".";
-    if let Some(dir) = dir.filter(|dir| is_given || !is_root(dir)) {
-        process.set_text("cwd", if is_root(&dir) { "." } else { &dir }, &place);
-    }
-    Ok(())
-}
-
-/// The directories of the project that a container sees, and where.
-fn mounts(fields: &Fields) -> Result<Vec<(String, String)>, ImportError> {
-    let Some(node) = fields.get("volumes") else { return Ok(vec![]) };
-    let SourceValue::List(items) = &node.value else { return Ok(vec![]) };
-    let mut mounts = vec![];
-    for item in items.clone() {
-        let pair = if let SourceValue::Table(_) = item.value {
-            let mut volume = Fields::of(item, "volumes")?;
-            let source = volume.text("source")?.map(|text| text.value);
-            source.zip(volume.text("target")?.map(|text| text.value))
+    let (mut names, mut variables) = (vec![], vec![]);
+    for item in items {
+        let (mut may_miss, mut is_raw) = (false, false);
+        let path = if let SourceValue::Table(_) = item.value {
+            let mut file = Fields::of(item, "env_file")?;
+            let path = file.text("path")?;
+            may_miss = file.text("required")?.is_some_and(|required| !is_true(&required.value));
+            is_raw = file.take("format").is_some();
+            file.leave_at(ROWS, process);
+            path
         } else {
-            let text = item.text("volumes")?;
-            let mut parts = text.split(':').map(str::to_owned);
-            parts.next().zip(parts.next())
+            let place = item.place.clone();
+            Some(Placed { value: item.text("env_file")?, place })
         };
-        mounts.extend(pair.filter(|(source, _)| source.starts_with('.')));
-    }
-    Ok(mounts)
-}
-
-/// The variables of a service that runs here.
-pub(super) fn local_settings(
-    project: &ComposeProject,
-    files: &SourceFiles,
-    fields: &mut Fields,
-    process: &mut ImportedProcess,
-) -> Result<(), ImportError> {
-    if let Some(node) = fields.take("env_file") {
-        let place = node.place.clone();
-        let items = match node.value {
-            SourceValue::List(items) => items,
-            _ => vec![node],
+        let Some(Placed { value: path, place }) = path else { continue };
+        let path = joined("", &path);
+        let is_there = files.exists(&path);
+        let why = match () {
+            () if path.contains("${") => Some("this variable has no value here"),
+            () if may_miss && !is_there => Some("it does not exist, and here such a file must"),
+            () => None,
         };
-        let mut value = vec![];
-        for item in items {
-            match item.value {
-                SourceValue::Table(_) => {
-                    let mut file = Fields::of(item, "env_file")?;
-                    let path = file.text("path")?;
-                    let required = file.text("required")?;
-                    let may_miss = required.is_some_and(|required| !is_true(&required.value));
-                    let is_there = |path: &str| files.exists(path.trim_start_matches("./"));
-                    match path {
-                        Some(path) if may_miss && !is_there(&path.value) => {
-                            let why = "it does not exist, and here such a file must";
-                            process.leave(&path.place, format!("env_file: {}", path.value), why);
-                        }
-                        path => value.extend(path.map(|path| path.value)),
-                    }
-                    file.leave_at(ROWS, process);
-                }
-                _ => value.push(item.text("env_file")?),
-            }
+        if let Some(why) = why {
+            process.leave(&place, format!("env_file: {path}"), why);
+            continue;
         }
-        process.set_env_files(Placed { value, place });
-    }
-    for mut variable in fields.variables("environment")? {
-        let Some(value) = variable.value.take() else { continue };
-        let place = variable.place.clone();
-        let value = reached(project, &variable.name, &value, &place, process);
-        variable.value = Some(value);
-        project.references.set_variable(process, variable);
-    }
-    listens(fields, process)
-}
-
-/// Tell a service that runs here to listen where it does in its container, if that is one port.
-fn listens(fields: &mut Fields, process: &mut ImportedProcess) -> Result<(), ImportError> {
-    let ports = fields.take("ports");
-    let exposed = fields.take("expose");
-    let mut inside = vec![];
-    for node in ports.iter().chain(&exposed) {
-        inside.extend(published_inside(node)?);
-    }
-    let targets: BTreeSet<&str> = inside.iter().map(|port| target(port)).collect();
-    let Some(node) = ports.or(exposed) else { return Ok(()) };
-    let only = targets.first().filter(|_| targets.len() == 1);
-    if let Some(port) = only.and_then(|port| port.parse::<NonZeroU16>().ok()) {
-        if !process.has("port") {
-            process.set("port", port.to_string(), &node.place);
-        }
-        let is_mapped = |port: &String| {
-            let mut parts = port.rsplit(':');
-            let inside = parts.next();
-            parts.next().is_some_and(|outside| Some(outside) != inside)
+        let Some(file) = (if is_there { files.other(&path)? } else { None }) else {
+            names.push(path);
+            continue;
         };
-        if !inside.iter().any(is_mapped) && process.has("port") {
-            process.comments.push(format!("ports: it listens on {port} here too ({})", node.place));
-            return Ok(());
+        let text = if is_raw { EnvText::raw(&file.text) } else { EnvText::new(&file.text) };
+        if is_raw {
+            let text = format!(
+                "env_file: {path} is copied: here its dollars and quotes would count ({place})"
+            );
+            process.comments.push(text);
         }
+        let origin = if text.mistakes.is_empty() && !is_raw {
+            // Of equal ones, the last counts.
+            names.retain(|name| *name != path);
+            names.push(path);
+            VariableOrigin::File
+        } else {
+            VariableOrigin::Compose
+        };
+        for (line, what) in text.mistakes {
+            let why = "tmo reads no env file with such a line; its other variables are taken over";
+            process.leave(&SourcePlace::new(&file.name, line), what, why);
+        }
+        let lines = file.text.lines().enumerate();
+        let lines: HashMap<&str, usize> =
+            lines.filter_map(|(at, line)| Some((line.split_once('=')?.0.trim(), at + 1))).collect();
+        variables.extend(text.variables.into_iter().map(|(name, value)| {
+            let place = SourcePlace::new(&file.name, lines.get(&*name).copied().unwrap_or(1));
+            (Variable { name, value: Some(escaped(&value)), place }, origin)
+        }));
     }
-    if !inside.is_empty() {
-        let why = "it listens on this machine as it does in its container, without a mapping";
-        process.leave(&node.place, format!("ports: {}", inside.join(", ")), why);
-    }
-    Ok(())
-}
-
-/// The port inside the container: what stands behind the last colon, without the protocol.
-fn target(port: &str) -> &str {
-    let port = port.split('/').next().unwrap_or_default();
-    port.rsplit(':').next().unwrap_or(port)
+    process.set_env_files(Placed { value: names, place });
+    Ok(variables)
 }

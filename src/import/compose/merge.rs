@@ -4,6 +4,8 @@ use super::super::error::ImportError;
 use super::super::fields::Fields;
 use super::super::files::SourceFiles;
 use super::super::node::{MOST_NODES, SourceNode, SourceTable, SourceValue, yaml};
+use super::super::paths::{dir_of, joined};
+use super::super::references::References;
 
 /// The longest chain of `extends`.
 const LONGEST_CHAIN: usize = 20;
@@ -99,6 +101,13 @@ pub(super) fn rebased(node: &mut SourceNode, dir: &str) {
             "build" => {
                 text(node);
                 key(node, "context");
+                let place = node.place.clone();
+                if let SourceValue::Table(build) = &mut node.value
+                    && build.iter().all(|(key, _)| key != "context")
+                {
+                    let dir = SourceNode { place, value: SourceValue::Text(dir.to_owned()) };
+                    build.push(("context".to_owned(), dir));
+                }
             }
             "extends" => key(node, "file"),
             "env_file" => {
@@ -127,29 +136,6 @@ pub(super) fn rebased(node: &mut SourceNode, dir: &str) {
     }
 }
 
-/// A path that is relative to a directory, relative to where that directory is.
-pub(super) fn joined(dir: &str, path: &str) -> String {
-    if path.starts_with(['/', '~', '$']) || path.contains("://") {
-        return path.to_owned();
-    }
-    let mut parts: Vec<&str> = vec![];
-    for part in dir.split('/').chain(path.split('/')) {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    if parts.is_empty() { ".".to_owned() } else { parts.join("/") }
-}
-
-/// The directory of a file.
-pub(super) fn dir_of(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(dir, _)| dir)
-}
-
 /// A list of `NAME=VALUE` as a table.
 fn pairs(items: Vec<SourceNode>) -> SourceTable {
     let pairs = items.into_iter().filter_map(|item| {
@@ -165,7 +151,7 @@ fn pairs(items: Vec<SourceNode>) -> SourceTable {
 
 /// A service with what it extends.
 pub(super) fn extended(
-    files: &mut SourceFiles,
+    (files, references): (&mut SourceFiles, &References),
     node: SourceNode,
     services: &SourceTable,
     depth: usize,
@@ -197,7 +183,9 @@ pub(super) fn extended(
             let Some(found) = files.other(&path)? else {
                 return Err(file.place.error(format!("{} does not exist", file.value)));
             };
-            let mut top = Fields::of(yaml(&found.text, &found.name)?, "")?;
+            let mut node = yaml(&found.text, &found.name)?;
+            references.expand(&mut node);
+            let mut top = Fields::of(node, "")?;
             let mut table = match top.take("services") {
                 Some(node) => node.table("services")?,
                 None => vec![],
@@ -216,7 +204,7 @@ pub(super) fn extended(
     if *copied > MOST_NODES {
         return Err(at.error("too much is extended too often"));
     }
-    let base = extended(files, base.clone(), services, depth + 1, copied)?;
+    let base = extended((files, references), base.clone(), services, depth + 1, copied)?;
     // It stays to be named.
     table.push(("extends".to_owned(), named));
     Ok(merged(base, SourceNode { place, value: SourceValue::Table(table) }))

@@ -44,8 +44,10 @@ pub(in crate::import) const ROWS: &[Row] = &[
     Row("`post_start`", "-"),
     Row("`profiles`", "`autostart = false` and `groups`"),
     Row("`scale`, `deploy.replicas`", "- (`tmo start -m web=2`, `tmo scale web=2`)"),
+    Row("`deploy.restart_policy`", "`restart`"),
+    Row("`deploy.resources`, `deploy.update_config`, `mem_limit`, `cpus`, `ulimits`", "-"),
     Row("`ports`, `expose`", "`port`, if it is one; nothing is forwarded"),
-    Row("`image`, `build`, `volumes`, `networks`, `secrets`, `configs`, `user`, limits", "-"),
+    Row("`image`, `build`, `volumes`, `networks`, `secrets`, `configs`, `user`", "-"),
     Row(
         "`container_name`, `hostname`, `labels`, `logging`, `platform`, `tty`, `stdin_open`, `init`",
         "-",
@@ -56,3 +58,13 @@ pub(in crate::import) const ROWS: &[Row] = &[
         "read by `tmo import`; here `[defaults]` holds what all processes share",
     ),
 ];
+
+/// What is taken of a service that runs here without a setting of its own: it is in its command, or changes nothing.
+pub(super) const TAKEN: &str = "annotations attach build command container_name domainname entrypoint extends hostname \
+    image init labels links logging networks platform profiles pull_policy runtime stdin_open tty working_dir";
+
+/// What only a container can have.
+pub(super) const ONLY_IN_CONTAINERS: &str = "blkio_config cap_add cap_drop cpu_count cpu_percent cpu_shares cpus cpuset \
+    devices dns dns_opt dns_search extra_hosts group_add ipc isolation mac_address mem_limit mem_reservation \
+    memswap_limit network_mode pid pids_limit privileged read_only security_opt shm_size sysctls tmpfs user userns_mode \
+    volumes_from";

@@ -38,7 +38,10 @@ services:
     post_start: [{command: bin/warm}]
     profiles: [front]
     scale: 2
-    deploy: {replicas: 2}
+    deploy: {replicas: 2, resources: {limits: {cpus: 1}}, restart_policy: {condition: any}, update_config: {order: stop-first}}
+    mem_limit: 1g
+    cpus: 1
+    ulimits: {nofile: 1000}
     ports: ["3000:3000"]
     expose: ["3000"]
     volumes: ["data:/data"]
@@ -235,6 +238,9 @@ pub(super) const NPM_RUN_ALL: &str = r#"{"scripts": {
 /// A format, a source, and what some of its keys become.
 type RowExample = (SourceFormat, &'static str, Vec<(&'static str, &'static str)>);
 
+/// What a service that runs here has no use for.
+const ONLY_THERE: &str = "# only in its container: cpus, mem_limit, user";
+
 /// What the keys of compose become.
 fn of_compose() -> Vec<(&'static str, &'static str)> {
     vec![
@@ -247,9 +253,9 @@ fn of_compose() -> Vec<(&'static str, &'static str)> {
         ("service_healthy", "condition = \"ready\""),
         ("service_completed_successfully", "migrate = \"completed\""),
         ("ports", "port = 3000"),
-        ("expose", "# ports: it listens on 3000"),
+        ("expose", "port = 3000"),
         ("required", "mail = \"started\""),
-        ("disable", "# healthcheck: disabled"),
+        ("disable", "[process.mail]"),
         ("restart", "restart = true"),
         ("healthcheck.test", "ready = { exec = \"curl -f http://localhost:3000\""),
         ("interval", "every = \"10s\""),
@@ -261,7 +267,19 @@ fn of_compose() -> Vec<(&'static str, &'static str)> {
         ("stop_signal", "signal = \"QUIT\""),
         ("stop_grace_period", "timeout = \"30s\""),
         ("profiles", "groups = [\"front\"]"),
-        ("image", "its container has the rest of source: image"),
+        ("image", "# Containers have all else that source says"),
+        ("networks", "command = \"npm run dev\""),
+        ("user", ONLY_THERE),
+        ("mem_limit", ONLY_THERE),
+        ("cpus", ONLY_THERE),
+        ("container_name", "command = \"npm run dev\""),
+        ("hostname", "command = \"npm run dev\""),
+        ("labels", "command = \"npm run dev\""),
+        ("logging", "command = \"npm run dev\""),
+        ("platform", "command = \"npm run dev\""),
+        ("tty", "command = \"npm run dev\""),
+        ("stdin_open", "command = \"npm run dev\""),
+        ("init", "command = \"npm run dev\""),
         ("build", "command = \"npm run dev\""),
         ("extends", "command = \"npm run dev\""),
         ("include", "command = \"npm run dev\""),

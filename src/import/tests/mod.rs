@@ -1,5 +1,6 @@
 //! Every key of another tool is taken over or named, and no input does harm.
 
+mod compose;
 mod hostile;
 mod keys;
 mod tools;
@@ -59,7 +60,7 @@ fn a_service_that_runs_here_reaches_the_others() {
         "A = \"postgres://u@localhost:15432/x?a=db\"",
         "B_HOST = \"localhost\"",
         "C = \"localhost:6379\"",
-        "cache does not publish port 6379",
+        "cache does not publish a port, so it can't be reached from here: add \"6379:6379\"",
         "D = \"a-db-b\"",
         "E = \"http://localhost/v1\"",
         "F = \"cache://localhost/0\"",
@@ -72,7 +73,7 @@ fn a_service_that_runs_here_reaches_the_others() {
 fn references_to_variables_go_to_a_file_that_can_hold_them() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("compose.yaml");
-    let text = "services:\n  web:\n    build: .\n    command: run ${A:-x} $$HOME\n    environment:\n      \
+    let text = "services:\n  web:\n    build: .\n    command: run ${Z:-x} ${A:-own} $$HOME\n    environment:\n      \
                 A: ${PW}/${NONE:-a$$b}/${NONE-${PW}}${PW:+yes}${NONE:+no}\n      B: ${NONE:-plain} $$\n      SECRET: s3\n";
     std::fs::write(&path, text).unwrap();
     std::fs::write(dir.path().join(".env"), "PW=p w\"$\n").unwrap();
@@ -82,7 +83,7 @@ fn references_to_variables_go_to_a_file_that_can_hold_them() {
     assert!(written.toml.contains("B = \"plain $\""), "{}", written.toml);
     let parsed = toml::parse(&written.toml, "tmo.toml").unwrap();
     let command = parsed.table("web").unwrap().command.clone().unwrap().into_inner();
-    assert_eq!(command.for_shell(), r#"run "${A:-x}" '$'HOME"#);
+    assert_eq!(command.for_shell(), r#"run "${Z:-x}" own '$HOME'"#);
     let [file] = &written.secrets[..] else { panic!("{written:?}") };
     assert_eq!(file.name, ".env.imported.web");
     let outer = |name: &std::ffi::OsStr| (name == "PW").then(|| "p w\"$".into());
@@ -122,13 +123,13 @@ fn the_variables_of_compose_are_replaced_where_it_does_that() {
     let text = imported.write(None).toml;
     for expected in [
         "timeout = \"25s\"",
-        r#"sh -c 'pg_isready -U '\"${DB_USER}\"' '"#,
+        r#"sh -c 'pg_isready -U '\"${DB_USER}\"' ${INSIDE}'"#,
         "every = \"7s\", failures",
         "env -u PORT docker compose up",
         "command = \"bin/web --all --now\"",
         "port = 3000",
         "port = 4000",
-        "80:4000: it listens",
+        "# ports: 80:4000: here it listens on 4000",
         "DB_HOST = \"localhost\"",
         "DB_CONNECTION = \"db\"",
         "URL = \"postgres://u@localhost:5433/x\"",
@@ -143,7 +144,7 @@ fn the_variables_of_compose_are_replaced_where_it_does_that() {
 fn a_dockerfile_says_what_its_stage_runs() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("compose.yaml");
-    let dockerfile = "FROM x AS base\nENTRYPOINT [\"/gateway\"]\nFROM base AS dev\nCMD [\"--dev\", \\\n  \"a b\"]\n\
+    let dockerfile = "FROM x AS base\nENTRYPOINT [\"gateway\"]\nFROM base AS dev\nCMD [\"--dev\", \\\n  \"a b\"]\n\
                       FROM base\nCMD --prod\n";
     std::fs::write(dir.path().join("Dockerfile"), dockerfile).unwrap();
     let text = "services:\n  last: {build: .}\n  dev: {build: {context: ., target: dev}}\n  \
@@ -155,9 +156,9 @@ fn a_dockerfile_says_what_its_stage_runs() {
     let parsed = toml::parse(&imported.write(None).toml, "tmo.toml").unwrap();
     let command =
         |name: &str| parsed.table(name).unwrap().command.clone().unwrap().into_inner().for_shell();
-    assert_eq!(command("last"), "/gateway sh -c --prod");
-    assert_eq!(command("dev"), "/gateway --dev 'a b'");
-    assert_eq!(command("given"), "/gateway -x");
+    assert_eq!(command("last"), "gateway sh -c --prod");
+    assert_eq!(command("dev"), "gateway --dev 'a b'");
+    assert_eq!(command("given"), "gateway -x");
     assert_eq!(command("inline"), "y");
     assert!(command("flag").starts_with("docker compose up"), "what begins so is no program");
 }
