@@ -316,48 +316,36 @@ fn service(
     let place = fields.place.clone();
     let client = &project.client;
     let quoted_name = shell::quoted(name);
-    let health = if let Some(here) = &mut here {
-        here.settings(project, files, &mut fields, process)?
+    let is_local = here.is_some();
+    if let Some(here) = &mut here {
+        here.settings(project, files, &mut fields, process)?;
     } else {
         let command = format!(
             "{client} up --no-deps --no-log-prefix --exit-code-from {quoted_name} {quoted_name}"
         );
         process.set_text("command", &command, &place);
         unreached(project, &fields, process)?;
-        let mut health = fields.take("healthcheck");
-        if let Some(node) = &mut health {
+        if let Some(node) = fields.get_mut("healthcheck") {
             let keep = Keep::AllBut(&|name| name == "PORT");
             let edit = |text: &mut String| *text = project.references.expanded(text, keep);
             node.edit(&|key| key == "test", &mut { edit });
         }
-        health
-    };
-    let is_local = here.is_some();
+    }
     dependencies(project, &mut fields, process)?;
-    if let Some(health) = health {
+    if let Some(health) = fields.fields("healthcheck")? {
         let exec = (!is_local).then(|| format!("{client} exec -T {quoted_name}"));
-        healthcheck(Fields::of(health, "healthcheck")?, exec.as_deref(), process)?;
+        healthcheck(health, exec.as_deref(), process)?;
     }
     if let Some(restart) = fields.text("restart")? {
         restart_policy(&restart, process);
     }
-    let grace = fields.read("stop_grace_period", process, values::span_ms)?;
-    let signal = fields.read("stop_signal", process, values::signal)?;
-    let of_image = here.as_ref().and_then(|here| here.image.stop_signal.clone());
-    let signal = signal.or_else(|| {
-        let of_image = of_image?;
-        Some(Placed { value: values::signal(&of_image.value)?, place: of_image.place })
-    });
-    let stop_place = grace.as_ref().map(|grace| &grace.place);
-    let stop_place = stop_place.or(signal.as_ref().map(|signal| &signal.place));
-    let stop_place = stop_place.unwrap_or(&place).clone();
-    let grace = grace.map(|grace| grace.value);
+    let stop_keys = ["stop_grace_period", "stop_signal"];
+    let stop_place = stop_keys.into_iter().find_map(|key| fields.get(key));
+    let stop_place = stop_place.map_or(&place, |node| &node.place).clone();
+    let grace = fields.read(stop_keys[0], process, values::span_ms)?.map(|grace| grace.value);
+    let signal = fields.read(stop_keys[1], process, values::signal)?.map(|signal| signal.value);
     let stop = if is_local {
-        StopSettings {
-            command: None,
-            signal: signal.map(|signal| signal.value),
-            timeout: grace.map(|grace| quoted(&written(grace))),
-        }
+        StopSettings { command: None, signal, timeout: grace.map(|grace| quoted(&written(grace))) }
     } else {
         StopSettings {
             command: Some(format!("{client} stop {quoted_name}")),
@@ -366,15 +354,13 @@ fn service(
         }
     };
     stop.set(process, &stop_place);
-    if let Some(profiles) = fields.get("profiles").cloned() {
-        let names = profiles.clone().texts("profiles")?;
-        if !project.starts(&fields)? {
+    let starts = project.starts(&fields)?;
+    if let Some(profiles) = fields.texts("profiles")?.filter(|names| !names.value.is_empty()) {
+        if !starts {
             process.set("autostart", "false".to_owned(), &profiles.place);
         }
-        if !names.is_empty() {
-            let groups = names.iter().map(|name| process_name(name));
-            process.set("groups", list(groups), &profiles.place);
-        }
+        let groups = profiles.value.iter().map(|name| process_name(name));
+        process.set("groups", list(groups), &profiles.place);
     }
     if is_local {
         left_of_local(fields, process)?;

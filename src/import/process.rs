@@ -5,8 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::fields::Placed;
 use super::node::{SourcePlace, Variable};
 use super::paths::joined;
-use super::toml_text::{list, quoted};
-use super::write::toml_value;
+use super::toml_text::{list, quoted, toml_value};
 
 /// What a source becomes.
 #[derive(Debug, Default)]
@@ -196,9 +195,6 @@ impl ImportedProcess {
     /// Give it a variable. One without a value is inherited from the caller, as it is here anyway.
     pub(super) fn set_variable(&mut self, variable: Variable, has_references: bool) {
         let Variable { name, value: Some(value), place } = variable else { return };
-        if !env_name(&name) {
-            return self.leave(&place, name, "not a name of a variable");
-        }
         if value.contains('\0') {
             return self.leave(&place, name, "a variable can't have a NUL");
         }
@@ -212,6 +208,12 @@ impl ImportedProcess {
         let upper = name.to_ascii_uppercase();
         let is_secret = !value.is_empty() && SECRETS.iter().any(|part| upper.contains(part))
             || has_password(&value);
+        // Files of variables allow fewer names.
+        let is_name = env_name(&name)
+            || !(is_secret || has_references || name.is_empty() || name.contains(['=', '\0']));
+        if !is_name {
+            return self.leave(&place, name, "not a name of a variable");
+        }
         self.env.push(ImportedVariable { name, value, place, is_secret, has_references });
     }
 }

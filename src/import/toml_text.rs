@@ -27,3 +27,9 @@ pub(super) fn bare(key: &str) -> String {
 fn one_line(text: &str) -> String {
     toml::Value::from(text).to_string().replace('\n', "\\n")
 }
+
+/// The value that is written so.
+pub(super) fn toml_value(text: &str) -> Option<toml::Value> {
+    let table: toml::Table = toml::from_str(&format!("a = {text}")).ok()?;
+    table.get("a").cloned()
+}

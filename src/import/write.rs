@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::node::SourcePlace;
 use super::process::{Imported, ImportedProcess, ImportedSetting, ImportedVariable, LeftOut};
-use super::toml_text::{bare, list, quoted};
+use super::toml_text::{bare, list, quoted, toml_value};
 
 /// The column of the remarks behind settings.
 const REMARKS: usize = 48;
@@ -82,12 +82,6 @@ impl Imported {
         }
         Written { toml: text, secrets }
     }
-}
-
-/// A value as it is written in a `tmo.toml`.
-pub(super) fn toml_value(text: &str) -> Option<toml::Value> {
-    let table: toml::Table = toml::from_str(&format!("a = {text}")).ok()?;
-    table.get("a").cloned()
 }
 
 fn settings<'a>(text: &mut String, settings: impl IntoIterator<Item = &'a ImportedSetting>) {

@@ -1,5 +1,6 @@
 //! `tmo import`: writes a `tmo.toml` from the files of another tool.
 
+use std::collections::HashMap;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -348,10 +349,15 @@ fn left(imported: &Imported) -> Vec<LeftDocument<'_>> {
 }
 
 fn report_left(imported: &Imported) {
+    // What several processes share is told once.
+    let mut processes: HashMap<_, Vec<&str>> = HashMap::new();
     for LeftDocument { process, file, line, what, why } in left(imported) {
-        let of = process.map_or_else(String::new, |process| format!("{process}: "));
-        let text = format!("not taken over: {file}:{line}: {of}{what}: {why}");
-        output::warn(&shown(&text));
+        processes.entry((file, line, what, why)).or_default().extend(process);
+    }
+    for LeftDocument { file, line, what, why, .. } in left(imported) {
+        let Some(names) = processes.remove(&(file, line, what, why)) else { continue };
+        let of = if names.is_empty() { String::new() } else { names.join(", ") + ": " };
+        output::warn(&shown(&format!("not taken over: {file}:{line}: {of}{what}: {why}")));
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) fn in_project(
         } else if is_wrapper(&WAITERS)
             && let Some(end) = end
         {
-            (end, Some("only its image has it; what it waits for belongs into depends_on"))
+            (end, Some("only its image has it; depends_on can wait instead"))
         } else if is_wrapper(&USERS) {
             (2, Some("only its image has it; here everything runs as you"))
         } else if let Some(path) = found {
@@ -84,7 +84,7 @@ pub(super) fn in_project(
             if !is_wrapper || words.get(gone).is_none_or(|word| word.starts_with('-')) {
                 return Err(program);
             }
-            (gone, Some("only its image has it; what it prepares is to be done by hand"))
+            (gone, Some("only its image has it; do by hand what it prepares"))
         } else {
             return line_in_project(words, paths, files);
         };
@@ -116,12 +116,12 @@ const PROGRAMS: [&str; 4] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/s
 
 fn found_file(inside: &str, paths: &ContainerPaths, files: &SourceFiles) -> Option<String> {
     let path = paths.in_project(inside)?;
-    (files.exists(&path) && !files.is_dir(&path)).then(|| paths.from_cwd(inside)).flatten()
+    (files.exists(&path) && !files.is_dir(&path)).then(|| paths.seen_from_cwd(inside)).flatten()
 }
 
 /// Whether a program is one that ends by running its arguments.
 fn is_script(name: &str) -> bool {
-    name.ends_with(".sh") || name.contains("entrypoint")
+    name.strip_suffix(".sh").is_some() || name.contains("entrypoint")
 }
 
 /// The same of a line for the shell.

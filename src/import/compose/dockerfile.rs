@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::error::ImportError;
-use super::super::fields::{Fields, Placed};
+use super::super::fields::Fields;
 use super::super::files::SourceFiles;
 use super::super::node::{SourceNode, SourcePlace, SourceValue, Variable};
 use super::super::paths::joined;
@@ -12,7 +12,7 @@ use super::super::references::{Keep, References, escaped};
 /// The most stages, and the most that is read of each.
 const MOST_STAGES: usize = 50;
 const MOST_VARIABLES: usize = 200;
-const MOST_SOURCES: usize = 50;
+const MOST_COPIES: usize = 200;
 
 /// What a service is built from. All texts of its stages are written as in a compose file, with `$$` for a dollar.
 pub(super) struct BuildContext {
@@ -44,11 +44,8 @@ pub(super) struct ImageStage {
     pub(super) workdir: String,
     /// Paths in the image and in the context.
     pub(super) copies: Vec<(String, String)>,
-    /// Ports that it listens on.
-    pub(super) ports: Vec<Placed<String>>,
-    pub(super) stop_signal: Option<Placed<String>>,
-    /// As in a compose file.
-    pub(super) healthcheck: Option<SourceNode>,
+    /// Keys of a compose file that it sets.
+    pub(super) keys: Vec<(&'static str, SourceNode)>,
 }
 
 impl BuildContext {
@@ -126,7 +123,6 @@ impl StageReader<'_> {
         match (word.as_str(), self.stages.last_mut()) {
             ("FROM", _) if has_room => self.from(rest),
             ("ARG", _) => self.arg(rest),
-            (_, None) => {}
             ("COPY" | "ADD", Some((_, stage))) => stage.copy(rest, self.build, self.files),
             ("ENV", Some((_, stage))) => stage.env(rest, place),
             ("WORKDIR", Some((_, stage))) => {
@@ -135,17 +131,22 @@ impl StageReader<'_> {
             }
             ("EXPOSE", Some((_, stage))) => {
                 let ports = stage.value(rest);
-                let ports = ports
-                    .split_whitespace()
-                    .map(|port| Placed { value: port.to_owned(), place: place.clone() });
-                stage.image.ports.extend(ports);
+                // The first one counts.
+                let port = ports.split(['/', ' ']).next().unwrap_or_default();
+                let port =
+                    SourceNode { place: place.clone(), value: SourceValue::Text(port.to_owned()) };
+                let ports =
+                    SourceNode { place: place.clone(), value: SourceValue::List(vec![port]) };
+                if stage.image.keys.iter().all(|(key, _)| *key != "expose") {
+                    stage.set("expose", ports);
+                }
             }
             ("STOPSIGNAL", Some((_, stage))) => {
-                let value = stage.value(rest);
-                stage.image.stop_signal = Some(Placed { value, place: place.clone() });
+                let value = SourceValue::Text(stage.value(rest));
+                stage.set("stop_signal", SourceNode { place: place.clone(), value });
             }
             ("HEALTHCHECK", Some((_, stage))) => {
-                stage.image.healthcheck = Some(healthcheck(rest, place));
+                stage.set("healthcheck", healthcheck(rest, place));
             }
             ("CMD", Some((_, stage))) => {
                 stage.has_command = true;
@@ -193,6 +194,11 @@ impl StageReader<'_> {
 }
 
 impl Stage {
+    fn set(&mut self, key: &'static str, node: SourceNode) {
+        self.image.keys.retain(|(known, _)| *known != key);
+        self.image.keys.push((key, node));
+    }
+
     /// A text with its variables replaced.
     fn value(&self, text: &str) -> String {
         self.references.value(&text.replace("\\$", "$$"))
@@ -234,7 +240,8 @@ impl Stage {
         let Some((to, sources)) = words.split_last() else { return };
         let target = inside(&self.image.workdir, to);
         let is_below = sources.len() > 1 || to.ends_with('/') || to.ends_with('.');
-        for source in sources.iter().take(MOST_SOURCES) {
+        let room = MOST_COPIES.saturating_sub(self.image.copies.len());
+        for source in sources.iter().take(room) {
             if source.contains("://")
                 || source.contains(['*', '?', '['])
                 || source.starts_with("<<")
@@ -258,16 +265,10 @@ pub(super) fn inside(dir: &str, path: &str) -> String {
 /// A command in either form.
 fn command(rest: &str, place: &SourcePlace) -> ImageCommand {
     let place = place.clone();
-    match serde_json::from_str::<Vec<String>>(rest) {
-        Ok(words) => {
-            let words = words.iter().map(|word| escaped(word)).collect();
-            ImageCommand { words, is_line: false, place }
-        }
-        Err(_) => {
-            let words = ["sh", "-c"].map(str::to_owned).into_iter().chain([escaped(rest)]);
-            ImageCommand { words: words.collect(), is_line: true, place }
-        }
-    }
+    let words = serde_json::from_str::<Vec<String>>(rest);
+    let is_line = words.is_err();
+    let words = words.unwrap_or_else(|_| ["sh", "-c", rest].map(str::to_owned).to_vec());
+    ImageCommand { words: words.iter().map(|word| escaped(word)).collect(), is_line, place }
 }
 
 /// A health check as a compose file has it.

@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use super::super::error::ImportError;
 use super::super::fields::{Fields, Placed, is_true};
 use super::super::files::SourceFiles;
-use super::super::node::{SourceNode, SourcePlace, SourceValue, Variable};
+use super::super::node::{SourcePlace, SourceValue, Variable};
 use super::super::paths::joined;
 use super::super::process::ImportedProcess;
 use super::super::references::{EnvText, Keep, References, escaped};
@@ -21,7 +21,7 @@ use super::rows::ROWS;
 pub(super) struct LocalService {
     words: Vec<String>,
     place: SourcePlace,
-    pub(super) image: ImageStage,
+    image: ImageStage,
     paths: ContainerPaths,
 }
 
@@ -52,8 +52,8 @@ impl LocalService {
         let entrypoint = entrypoint.or_else(|| of_image.map(|entry| (entry.words, entry.place)));
         let of_image = image.command.take().filter(|_| !is_own);
         if is_own || command.is_some() {
-            // Those of what the image runs.
-            image.ports.clear();
+            // It is that of what the image runs.
+            image.keys.retain(|(key, _)| *key != "expose");
         }
         let command = command.or_else(|| of_image.map(|command| (command.words, command.place)));
         let place = command.as_ref().or(entrypoint.as_ref()).map(|(_, place)| place.clone());
@@ -79,14 +79,21 @@ impl LocalService {
         }
     }
 
-    /// The settings of its process; returns its health check.
+    /// The settings of its process.
     pub(super) fn settings(
         &mut self,
         project: &ComposeProject,
         files: &mut SourceFiles,
         fields: &mut Fields,
         process: &mut ImportedProcess,
-    ) -> Result<Option<SourceNode>, ImportError> {
+    ) -> Result<(), ImportError> {
+        for (key, image) in self.image.keys.drain(..) {
+            let node = match fields.take(key) {
+                Some(own) => merged(image, own),
+                None => image,
+            };
+            fields.put(key, node);
+        }
         let mut hosts = HostReplacer::new(project);
         let own = self.variables(project, files, fields, &mut hosts, process)?;
         // The shell would take these from the process.
@@ -104,11 +111,7 @@ impl LocalService {
         let words = self.words.iter().zip(flags);
         let command: Vec<String> =
             words.map(|(word, flag)| edited(flag, word, &self.place)).collect();
-        let mut health = match (self.image.healthcheck.take(), fields.take("healthcheck")) {
-            (Some(image), Some(own)) => Some(merged(image, own)),
-            (image, own) => own.or(image),
-        };
-        if let Some(node) = &mut health {
+        if let Some(node) = fields.get_mut("healthcheck") {
             let place = node.place.clone();
             node.edit(&|key| key == "test", &mut |text| *text = edited("", text, &place));
         }
@@ -119,8 +122,7 @@ impl LocalService {
             process.set_text("cwd", &self.paths.cwd, &dir);
         }
         hosts.finish(process);
-        self.listens(fields, process)?;
-        Ok(health)
+        listens(fields, process)
     }
 
     /// Set its variables; returns their names.
@@ -190,35 +192,26 @@ impl LocalService {
         }
         Ok(names)
     }
+}
 
-    /// Tell it to listen where it does in its container.
-    fn listens(
-        &self,
-        fields: &mut Fields,
-        process: &mut ImportedProcess,
-    ) -> Result<(), ImportError> {
-        let mut ports = vec![];
-        for node in [fields.take("ports"), fields.take("expose")].into_iter().flatten() {
-            ports.extend(ports_of(&node)?.into_iter().map(|port| (port, node.place.clone())));
-        }
-        let exposed = self.image.ports.iter().map(|port| {
-            let number = port.value.split('/').next().unwrap_or_default();
-            ((number.to_owned(), None), port.place.clone())
-        });
-        ports.extend(exposed);
-        if let Some(((port, _), place)) = ports.first()
-            && let Ok(port) = port.parse::<NonZeroU16>()
-            && !process.has("port")
-        {
-            process.set("port", port.to_string(), place);
-        }
-        for ((inside, outside), place) in ports {
-            let Some(outside) = outside.filter(|outside| *outside != inside) else { continue };
-            let why = format!("here it listens on {inside}, as in its container");
-            process.leave(&place, format!("ports: {outside}:{inside}"), why);
-        }
-        Ok(())
+/// Tell a service to listen where it does in its container.
+fn listens(fields: &mut Fields, process: &mut ImportedProcess) -> Result<(), ImportError> {
+    let mut ports = vec![];
+    for node in [fields.take("ports"), fields.take("expose")].into_iter().flatten() {
+        ports.extend(ports_of(&node)?.into_iter().map(|port| (port, node.place.clone())));
     }
+    if let Some(((port, _), place)) = ports.first()
+        && let Ok(port) = port.parse::<NonZeroU16>()
+        && !process.has("port")
+    {
+        process.set("port", port.to_string(), place);
+    }
+    for ((inside, outside), place) in ports {
+        let Some(outside) = outside.filter(|outside| *outside != inside) else { continue };
+        let why = format!("here it listens on {inside}, as in its container");
+        process.leave(&place, format!("ports: {outside}:{inside}"), why);
+    }
+    Ok(())
 }
 
 /// A text with hosts and paths as they are here; `None` if it has none of others. Variables in it stay if they can:
@@ -327,6 +320,12 @@ fn env_files(
             continue;
         };
         let text = if is_raw { EnvText::raw(&file.text) } else { EnvText::new(&file.text) };
+        if is_raw {
+            let text = format!(
+                "env_file: {path} is copied: here its dollars and quotes would count ({place})"
+            );
+            process.comments.push(text);
+        }
         let origin = if text.mistakes.is_empty() && !is_raw {
             // Of equal ones, the last counts.
             names.retain(|name| *name != path);

@@ -69,11 +69,13 @@ pub(super) struct ServiceHost {
 /// The host by which a container reaches this machine.
 pub(super) const MACHINE: &str = "host.docker.internal";
 
+/// The most ports of a service that are looked at, and the longest text of one.
+const MOST_PORTS: usize = 100;
+const LONGEST_PORT: usize = 100;
+
 /// The items of `ports` or `expose`: ports inside the container, and on this machine.
 pub(super) fn ports_of(node: &SourceNode) -> Result<Vec<(String, Option<String>)>, ImportError> {
     let SourceValue::List(items) = &node.value else { return Err(node.unlike("ports", "a list")) };
-    const MOST_PORTS: usize = 100;
-    const LONGEST_PORT: usize = 100;
     let mut ports = vec![];
     for item in items.iter().take(MOST_PORTS) {
         if let SourceValue::Table(_) = item.value {
@@ -201,8 +203,9 @@ fn named_host<'a>(key: &str, before: &str, name: &'a str, after: &'a str) -> Opt
     // The word in which it stands: enough of it to see what it is.
     let from = before.char_indices().rev().take(100).last().map_or(0, |(at, _)| at);
     let near = &before[from..];
-    let word = near.rfind(|c: char| c.is_whitespace() || "\"'`".contains(c)).map_or(0, |at| at + 1);
-    let (words, word) = near.split_at(word);
+    let between = |c: char| c.is_whitespace() || "\"'`".contains(c);
+    let word = near.rsplit(between).next().unwrap_or_default();
+    let words = &near[..near.len() - word.len()];
     let has_user = word.ends_with('@') && word.contains([':', '/']);
     let key = match word.rsplit_once('=') {
         Some((key, _)) => key,

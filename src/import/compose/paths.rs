@@ -44,7 +44,7 @@ impl ContainerPaths {
     }
 
     /// A path of the container as seen from the directory of the service.
-    pub(super) fn from_cwd(&self, inside: &str) -> Option<String> {
+    pub(super) fn seen_from_cwd(&self, inside: &str) -> Option<String> {
         relative(&self.cwd, &self.in_project(inside)?)
     }
 

@@ -45,7 +45,7 @@ pub(in crate::import) const ROWS: &[Row] = &[
     Row("`profiles`", "`autostart = false` and `groups`"),
     Row("`scale`, `deploy.replicas`", "- (`tmo start -m web=2`, `tmo scale web=2`)"),
     Row("`deploy.restart_policy`", "`restart`"),
-    Row("`deploy.resources`, `mem_limit`, `cpus`, `ulimits`", "-"),
+    Row("`deploy.resources`, `deploy.update_config`, `mem_limit`, `cpus`, `ulimits`", "-"),
     Row("`ports`, `expose`", "`port`, if it is one; nothing is forwarded"),
     Row("`image`, `build`, `volumes`, `networks`, `secrets`, `configs`, `user`", "-"),
     Row(
@@ -64,6 +64,7 @@ pub(super) const TAKEN: &str = "annotations attach build command container_name 
     image init labels links logging networks platform profiles pull_policy runtime stdin_open tty working_dir";
 
 /// What only a container can have.
-pub(super) const ONLY_IN_CONTAINERS: &str = "cap_add cap_drop devices dns dns_opt dns_search extra_hosts group_add ipc \
-    isolation mac_address network_mode pid privileged read_only security_opt shm_size sysctls tmpfs user userns_mode \
+pub(super) const ONLY_IN_CONTAINERS: &str = "blkio_config cap_add cap_drop cpu_count cpu_percent cpu_shares cpus cpuset \
+    devices dns dns_opt dns_search extra_hosts group_add ipc isolation mac_address mem_limit mem_reservation \
+    memswap_limit network_mode pid pids_limit privileged read_only security_opt shm_size sysctls tmpfs user userns_mode \
     volumes_from";

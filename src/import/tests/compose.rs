@@ -84,6 +84,8 @@ fn hosts_of_other_services_are_found_wherever_they_stand() {
       QUEUE: cache
       FEATURES: a,db,c
       PATH_LIKE: db/migrate
+      spring.jpa.show-sql: yes
+      WIDE: \"\u{a0}db:5432\u{a0}db:5432\"
 "
     );
     let text = project(&[("compose.yaml", &text)]);
@@ -109,6 +111,8 @@ fn hosts_of_other_services_are_found_wherever_they_stand() {
             "services are called so: QUEUE (as a host: localhost)",
             "FEATURES = \"a,db,c\"",
             "PATH_LIKE = \"db/migrate\"",
+            "WIDE = \"\u{a0}localhost:15432\u{a0}localhost:15432\"",
+            "\"spring.jpa.show-sql\" = \"yes\"",
         ],
     );
     // Where the others look for it is where it listens.
@@ -164,6 +168,7 @@ fn what_a_service_reads_from_env_files_works_here() {
             "(bad.env:3)",
             "`DEBUG` has no `=`: tmo reads no env file with such a line",
             "R = 'Chat $HOME \"x\"'",
+            "# env_file: raw.env is copied: ",
             "MINE = \"1\"",
             "env_file: ${NONE}.env: this variable has no value here",
         ],

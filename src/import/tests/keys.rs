@@ -38,7 +38,7 @@ services:
     post_start: [{command: bin/warm}]
     profiles: [front]
     scale: 2
-    deploy: {replicas: 2, resources: {limits: {cpus: 1}}, restart_policy: {condition: any}}
+    deploy: {replicas: 2, resources: {limits: {cpus: 1}}, restart_policy: {condition: any}, update_config: {order: stop-first}}
     mem_limit: 1g
     cpus: 1
     ulimits: {nofile: 1000}
@@ -218,7 +218,7 @@ pub(super) const NPM_RUN_ALL: &str = r#"{"scripts": {
 type RowExample = (SourceFormat, &'static str, Vec<(&'static str, &'static str)>);
 
 /// What a service that runs here has no use for.
-const ONLY_THERE: &str = "# only in its container: user";
+const ONLY_THERE: &str = "# only in its container: cpus, mem_limit, user";
 
 /// What the keys of compose become.
 fn of_compose() -> Vec<(&'static str, &'static str)> {
@@ -249,6 +249,8 @@ fn of_compose() -> Vec<(&'static str, &'static str)> {
         ("image", "# Containers have all else that source says"),
         ("networks", "command = \"npm run dev\""),
         ("user", ONLY_THERE),
+        ("mem_limit", ONLY_THERE),
+        ("cpus", ONLY_THERE),
         ("container_name", "command = \"npm run dev\""),
         ("hostname", "command = \"npm run dev\""),
         ("labels", "command = \"npm run dev\""),
