@@ -8,6 +8,8 @@ use super::format::ExportFormat;
 
 /// Begins the line by which an exported file is recognized.
 const MARK: &str = "Written by `tmo export ";
+/// Ends it. In XML, no comment may have two dashes.
+const END: &str = ", which replaces it as long as it is not edited";
 /// How many of its first lines may hold the mark: some formats need others before it.
 const LINES: usize = 4;
 
@@ -50,7 +52,7 @@ impl ExportedFile {
     /// Put the mark, with a digest of the rest, where the writer has left room for it.
     pub(super) fn sign(&mut self, format: ExportFormat) {
         let digest = digest(&self.text.replacen(MARK_HERE, "", 1));
-        let mark = format!("{MARK}{format}` ({digest}); changes are kept only until --force");
+        let mark = format!("{MARK}{format}` ({digest}){END}");
         self.text = self.text.replacen(MARK_HERE, &mark, 1);
     }
 }
@@ -63,8 +65,7 @@ impl FileOrigin {
             return Self::Other;
         }
         let line = text[at..].lines().next().unwrap_or_default();
-        let end = "; changes are kept only until --force";
-        let Some(end) = line.find(end).map(|found| found + end.len()) else { return Self::Edited };
+        let Some(end) = line.find(END).map(|found| found + END.len()) else { return Self::Edited };
         let signed = line.split_once('(').and_then(|(_, rest)| rest.split_once(')'));
         let rest = format!("{}{}", &text[..at], &text[at + end..]);
         match signed {

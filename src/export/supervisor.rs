@@ -6,7 +6,7 @@ use super::error::ExportError;
 use super::files::{ExportedFile, MARK_HERE};
 use super::format::ExportFormat;
 use super::project::{ExportedProcess, ExportedProject, ExportedRestart};
-use super::systemd::{command, escaped, line, quoted};
+use super::systemd::{HOME, command, escaped, line, quoted};
 use super::template;
 use crate::model::rules::Restart;
 use crate::model::units::written_span;
@@ -83,6 +83,9 @@ impl SupervisorUnit {
         text.push_str("\n[Service]\nType=exec\n");
         if let Some(user) = &self.user {
             line(&mut text, "User", &escaped(user));
+        }
+        if self.user.is_none() && !self.user_units {
+            text.push_str(HOME);
         }
         line(&mut text, "WorkingDirectory", &escaped(&self.root));
         line(&mut text, "Environment", &quoted(&escaped(&format!("PATH={}", self.path))));

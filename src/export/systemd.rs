@@ -13,6 +13,9 @@ use super::project::{ExportOptions, ExportedProcess, ExportedProject, ProcessKin
 use crate::model::rules::{DependencyCondition, Restart};
 use crate::model::units::written_span;
 
+/// The home directory of root: the manager of the system sets it only for other users.
+pub(super) const HOME: &str = "Environment=HOME=%h\n";
+
 pub(super) fn write(project: &ExportedProject, options: &ExportOptions) -> Vec<ExportedFile> {
     let app = &project.app;
     let mut target = format!("# {MARK_HERE}\n[Unit]\nDescription={app}\n");
@@ -62,6 +65,9 @@ fn service(
         line(&mut text, "User", &escaped(user));
     }
     line(&mut text, "WorkingDirectory", &escaped(&process.cwd));
+    if project.user.is_none() && !options.user_units {
+        text.push_str(HOME);
+    }
     let path = ("PATH", project.path.as_str());
     let own = process.env.iter().map(|one| (one.name.as_str(), one.value.as_str()));
     let has_path = process.env.iter().any(|one| one.name == "PATH");

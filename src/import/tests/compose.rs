@@ -29,7 +29,7 @@ fn project(files: &[(&str, &str)]) -> String {
     let mut written = imported.write(None);
     toml::parse(&written.toml, "tmo.toml").unwrap();
     for file in written.secrets {
-        written.toml.push_str(&format!("--- {}\n{}", file.name, file.text));
+        written.toml.extend(["--- ", &file.name, "\n", &file.text]);
     }
     written.toml
 }
@@ -505,13 +505,14 @@ fn every_file_is_answered_soon() {
         assert!(told.starts_with(expected), "{what}: {told}");
     };
     let built = |more: &str| format!("services: {{a: {{build: ., command: x, {more}}}}}");
-    let many: String = (0..10_000).map(|n| format!("  s{n}: {{image: x}}\n")).collect();
+    let many = (0..10_000).map(|n| format!("  s{n}: {{image: x}}\n")).collect::<Vec<_>>().concat();
     let many = format!("services:\n{many}");
     answer("many services", &[("c.yaml", &many)], "c.yaml has nothing to run: more than 2000");
     let long = format!("A={}\n", "A".repeat(400_000));
     let uses = built(&format!("environment: {{B: \"{}\"}}", "$A ".repeat(100_000)));
     answer("large variables", &[("c.yaml", &uses), (".env", &long)], "");
-    let doubled: String = (1..60).map(|n| format!("ENV A{n}=$A{0}$A{0}\n", n - 1)).collect();
+    let doubled =
+        (1..60).map(|n| format!("ENV A{n}=$A{0}$A{0}\n", n - 1)).collect::<Vec<_>>().concat();
     let stages = "FROM x AS y\n".repeat(10_000);
     let web = "services: {a: {build: .}}";
     let dockerfile = format!("FROM x\nENV A0=xx\n{doubled}{stages}CMD x\n");
@@ -523,8 +524,8 @@ fn every_file_is_answered_soon() {
     answer("ranges", &[("c.yaml", &ranges)], "");
     let names = built(&format!("environment: {{H: \"{}\"}}", "a=".repeat(200_000)));
     answer("hosts", &[("c.yaml", &names)], "");
-    let mounts: String = (0..20_000).map(|n| format!("\"./{n}:/m{n}\",")).collect();
-    let paths: String = (0..20_000).map(|n| format!("/m{n},")).collect();
+    let mounts = (0..20_000).map(|n| format!("\"./{n}:/m{n}\",")).collect::<Vec<_>>().concat();
+    let paths = (0..20_000).map(|n| format!("/m{n},")).collect::<Vec<_>>().concat();
     let paths = built(&format!("entrypoint: \"{paths}\", volumes: [{mounts}]"));
     answer("paths", &[("c.yaml", &paths)], "");
     answer("tabs", &[("c.yaml", "services:\n\tweb: {image: x}\n")], "c.yaml:");
