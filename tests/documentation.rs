@@ -3,7 +3,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
-#![expect(clippy::print_stderr, reason = "a test says that it was skipped")]
 
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};

@@ -152,7 +152,7 @@ fn setup_without_flags_shows_its_plan_and_prompts_only_on_a_terminal() {
     terminal.wait("[y/N]");
     terminal.line("y");
     terminal.wait("wrote");
-    assert!(man.join("tmo.1").is_file());
+    assert!(man.join("man1/tmo.1").is_file());
 }
 
 #[test]

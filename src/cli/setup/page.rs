@@ -10,7 +10,7 @@ const INDENT: &str = "    ";
 
 /// A part of a page. Code within texts stands in backticks.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Block {
+pub(super) enum PageBlock {
     Heading(String),
     Text(String),
     /// An item of a list.
@@ -22,7 +22,7 @@ pub(super) enum Block {
 }
 
 /// The parts of a page of the documentation, without its title. A row of a table becomes an entry.
-pub(super) fn markdown(page: &str) -> Vec<Block> {
+pub(super) fn markdown(page: &str) -> Vec<PageBlock> {
     let mut blocks = vec![];
     let mut header = vec![];
     let mut lines = page.lines();
@@ -31,33 +31,33 @@ pub(super) fn markdown(page: &str) -> Vec<Block> {
         let goes_on = std::mem::replace(&mut is_continued, false);
         if line.starts_with("```") {
             let code = lines.by_ref().take_while(|line| !line.starts_with("```"));
-            blocks.push(Block::Code(code.map(str::to_owned).collect()));
+            blocks.push(PageBlock::Code(code.map(str::to_owned).collect()));
         } else if let Some(title) = line.strip_prefix("## ") {
-            blocks.push(Block::Heading(inline(title)));
+            blocks.push(PageBlock::Heading(inline(title)));
         } else if let Some(row) = line.strip_prefix("| ") {
             let cells: Vec<String> = row.trim_end_matches(" |").split(" | ").map(inline).collect();
             match (&*header, &*cells) {
                 ([], _) => header = cells,
-                (_, [term, text]) => blocks.push(Block::Entry(term.clone(), text.clone())),
+                (_, [term, text]) => blocks.push(PageBlock::Entry(term.clone(), text.clone())),
                 (heads, [term, texts @ ..]) => {
                     let texts = heads.iter().skip(1).zip(texts);
                     let texts: Vec<_> =
                         texts.map(|(head, text)| format!("{head}: {text}")).collect();
-                    blocks.push(Block::Entry(term.clone(), texts.join("; ") + "."));
+                    blocks.push(PageBlock::Entry(term.clone(), texts.join("; ") + "."));
                 }
                 (_, []) => {}
             }
         } else if line.is_empty() || line.starts_with("# ") {
             header.clear();
         } else if let Some(text) = line.strip_prefix("- ") {
-            blocks.push(Block::Bullet(inline(text)));
+            blocks.push(PageBlock::Bullet(inline(text)));
             is_continued = true;
         } else if !line.starts_with("|--") {
             match blocks.last_mut() {
-                Some(Block::Text(text) | Block::Bullet(text)) if goes_on => {
+                Some(PageBlock::Text(text) | PageBlock::Bullet(text)) if goes_on => {
                     *text = format!("{text} {}", inline(line.trim_start()));
                 }
-                _ => blocks.push(Block::Text(inline(line))),
+                _ => blocks.push(PageBlock::Text(inline(line))),
             }
             is_continued = true;
         }
@@ -80,22 +80,22 @@ fn inline(text: &str) -> String {
 }
 
 /// A page for a terminal, with bold headings and terms.
-pub(super) fn text(blocks: &[Block]) -> String {
+pub(super) fn text(blocks: &[PageBlock]) -> String {
     let mut lines: Vec<String> = vec![];
     for (at, block) in blocks.iter().enumerate() {
-        let is_list = matches!(block, Block::Bullet(_));
-        if at > 0 && !(is_list && matches!(blocks[at - 1], Block::Bullet(_))) {
+        let is_list = matches!(block, PageBlock::Bullet(_));
+        if at > 0 && !(is_list && matches!(blocks[at - 1], PageBlock::Bullet(_))) {
             lines.push(String::new());
         }
         match block {
-            Block::Heading(title) => lines.push(format!("\x1b[1;4m{title}\x1b[0m")),
-            Block::Text(text) => fill(&mut lines, "", text),
-            Block::Bullet(text) => fill(&mut lines, "- ", text),
-            Block::Entry(term, text) => {
+            PageBlock::Heading(title) => lines.push(format!("\x1b[1;4m{title}\x1b[0m")),
+            PageBlock::Text(text) => fill(&mut lines, "", text),
+            PageBlock::Bullet(text) => fill(&mut lines, "- ", text),
+            PageBlock::Entry(term, text) => {
                 lines.push(format!("\x1b[1m{term}\x1b[0m"));
                 fill(&mut lines, INDENT, text);
             }
-            Block::Code(code) => {
+            PageBlock::Code(code) => {
                 lines.extend(
                     code.iter().map(|line| format!("{INDENT}{line}").trim_end().to_owned()),
                 );
@@ -106,7 +106,7 @@ pub(super) fn text(blocks: &[Block]) -> String {
 }
 
 /// A page for `man`.
-pub(super) fn roff(name: &str, about: &str, blocks: &[Block], see: &str) -> String {
+pub(super) fn roff(name: &str, about: &str, blocks: &[PageBlock], see: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let mut page = format!(
         ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n.TH {name} 5  \"tmo {version}\" \"The tmo manual\"\n\
@@ -117,10 +117,10 @@ pub(super) fn roff(name: &str, about: &str, blocks: &[Block], see: &str) -> Stri
     for block in blocks {
         // Writing to a string does not fail.
         let _ = match block {
-            Block::Heading(title) => writeln!(page, ".SH {}", bold_code(title)),
-            Block::Text(text) => writeln!(page, ".PP\n{}", bold_code(text)),
-            Block::Bullet(text) => writeln!(page, ".IP \\(bu 2\n{}", bold_code(text)),
-            Block::Entry(term, text) => {
+            PageBlock::Heading(title) => writeln!(page, ".SH {}", bold_code(title)),
+            PageBlock::Text(text) => writeln!(page, ".PP\n{}", bold_code(text)),
+            PageBlock::Bullet(text) => writeln!(page, ".IP \\(bu 2\n{}", bold_code(text)),
+            PageBlock::Entry(term, text) => {
                 writeln!(
                     page,
                     ".TP\n\\fB{}\\fR\n{}",
@@ -128,7 +128,7 @@ pub(super) fn roff(name: &str, about: &str, blocks: &[Block], see: &str) -> Stri
                     bold_code(text)
                 )
             }
-            Block::Code(code) => {
+            PageBlock::Code(code) => {
                 let lines: Vec<_> = code.iter().map(|line| literal(line) + "\n").collect();
                 writeln!(page, ".PP\n.RS 4\n.nf\n{}.fi\n.RE", lines.concat())
             }
@@ -151,7 +151,7 @@ fn bold_code(text: &str) -> String {
 mod tests {
     use pretty_assertions::assert_eq;
 
-    use super::Block::{Bullet, Code, Entry, Heading, Text};
+    use super::PageBlock::{Bullet, Code, Entry, Heading, Text};
     use super::{inline, markdown, roff, text};
 
     const PAGE: &str = "\

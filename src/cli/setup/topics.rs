@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::page::{Block, markdown, roff, text};
+use super::page::{PageBlock, markdown, roff, text};
 use crate::cli::args::Topic;
 use crate::cli::error::CliError;
 use crate::config::toml::{KeyEntry, reference};
@@ -71,7 +71,7 @@ pub(super) fn page(topic: Topic) -> (String, Vec<u8>) {
     (format!("{name}.5"), page.into_bytes())
 }
 
-fn blocks(topic: Topic) -> Vec<Block> {
+fn blocks(topic: Topic) -> Vec<PageBlock> {
     if topic == Topic::Procfile {
         return markdown(PROCFILE);
     }
@@ -80,7 +80,10 @@ fn blocks(topic: Topic) -> Vec<Block> {
     for key in reference() {
         if let Some(header) = &key.header {
             table = format!("{}.", header.trim_matches(['[', ']']));
-            blocks.extend([Block::Heading(header.clone()), Block::Text(key.about.to_owned())]);
+            blocks.extend([
+                PageBlock::Heading(header.clone()),
+                PageBlock::Text(key.about.to_owned()),
+            ]);
         } else {
             blocks.push(entry(&key, key.path.strip_prefix(&table).unwrap_or(&key.path)));
         }
@@ -88,10 +91,10 @@ fn blocks(topic: Topic) -> Vec<Block> {
     blocks
 }
 
-fn entry(key: &KeyEntry, name: &str) -> Block {
+fn entry(key: &KeyEntry, name: &str) -> PageBlock {
     let default = key.default.map(|default| format!(" Default: {default}."));
     let default = default.unwrap_or_default();
-    Block::Entry(name.to_owned(), format!("{} Type: {}.{default}", key.about, key.kind))
+    PageBlock::Entry(name.to_owned(), format!("{} Type: {}.{default}", key.about, key.kind))
 }
 
 /// The entries of the keys whose paths end so, and of those within them.
@@ -111,7 +114,7 @@ fn about_key(asked: &str) -> Result<String, CliError> {
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         })
     };
-    let found: Vec<Block> =
+    let found: Vec<PageBlock> =
         keys.iter().filter(is_within).map(|key| entry(key, &key.path)).collect();
     if !words.is_empty() && !found.is_empty() {
         return Ok(text(&found));

@@ -41,7 +41,9 @@ fn add(table: &str, keys: &[Key], entries: &mut Vec<KeyEntry>) {
             path,
         });
         if let Some((path, keys)) = within.filter(|(path, _)| path != "defaults") {
-            keys.iter().for_each(|keys| add(&format!("{path}."), keys, entries));
+            for keys in keys {
+                add(&format!("{path}."), keys, entries);
+            }
         }
     }
 }

@@ -271,7 +271,9 @@ fn assert_explained(keys: &[Key]) {
             assert!(fits(&alone, &value), "{} can't be {default}", key.name);
         }
         if let Some(keys) = super::reference::within(key.kind) {
-            keys.1.iter().for_each(|keys| assert_explained(keys));
+            for keys in keys.1 {
+                assert_explained(keys);
+            }
         }
     }
 }

@@ -123,7 +123,7 @@ fn process_compose_templates_and_dollars_are_replaced() {
     assert!(!a.contains("\n# "), "nothing is left out of it: {a}");
     assert_has(table(&text, "b"), &["{{if .OK}}x{{end}}", "tmo fills in no template but"]);
     assert_has(table(&text, "c"), &["\"{{.X}}\""]);
-    assert_has(table(&text, "d"), &["ls \"${HOME}\" '$'X"]);
+    assert_has(table(&text, "d"), &["ls \"${HOME}\" '$X'"]);
     assert_has(table(&text, "e"), &["PC_PROC_NAME = \"e\""]);
     let text = "disable_env_expansion: true\nprocesses:\n  a: {command: \"echo $$ $X\", environment: [\"A=$X\"]}\n";
     let text = written(SourceFormat::ProcessCompose, text);
