@@ -17,8 +17,8 @@ fn left_out() -> CliError {
 /// `tmo start --ui`.
 pub(super) mod as_view {
     use crate::cli::error::CliError;
-    use crate::cli::no_ui::left_out;
     use crate::cli::reach::instance::Instance;
+    use crate::cli::ui::left_out;
     use crate::cli::view::ViewState;
     use crate::config::Env;
 

@@ -2,7 +2,7 @@
 //!
 //! [`ExportedProject`] is the resolved plan, free of what only tmo understands. A writer for each format turns it
 //! into files: those whose quoting is delicate in Rust (systemd, compose, Kubernetes, tmux), the others, and those
-//! of users, as templates over the same data. What a format can't express comes from one table ([`gaps`]), is
+//! of users, as templates over the same data. What a format can't express comes from one table (`gaps`), is
 //! written as a comment where one would look for it, and is listed by the caller.
 //!
 //! Writing is pure: the same plan and options give the same bytes.

@@ -1,4 +1,4 @@
-//! The man pages, generated from the same text as the help. Those of section 5 are in [`topics`].
+//! The man pages, generated from the same text as the help. Those of section 5 are in `topics`.
 
 use std::io::{self, Write};
 use std::path::Path;
