@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::PATIENCE;
+use crate::common::harness::orphan_cleanup;
 use crate::common::harness::procs::{self, Proc};
 use crate::common::harness::wait::pause;
 
@@ -52,7 +53,9 @@ impl World {
             std::fs::create_dir(&path).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
         }
-        Self { dir, run }
+        let world = Self { dir, run };
+        orphan_cleanup::watch(&world.mark(), &[world.dir.path(), world.run.path()]);
+        world
     }
 
     /// The project directory.
@@ -78,9 +81,14 @@ impl World {
         command
     }
 
+    /// What marks everything of this world, as it stands in an environment.
+    fn mark(&self) -> String {
+        format!("{MARK}={}", self.dir.path().join("").display())
+    }
+
     /// Everything alive in this world.
     pub(crate) fn living(&self) -> Vec<Proc> {
-        procs::with_mark(&format!("{MARK}={}", self.dir.path().join("").display()))
+        procs::with_mark(&self.mark())
     }
 
     /// The same of this owner.

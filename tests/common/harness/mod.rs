@@ -2,7 +2,7 @@
 //! environment of everything started in it, by which leftover processes are found.
 
 mod backend;
-mod orphan_cleanup;
+pub(crate) mod orphan_cleanup;
 pub(crate) mod ports;
 pub(crate) mod procs;
 pub(crate) mod pty;
@@ -50,11 +50,11 @@ impl World {
         }
         let private = std::fs::Permissions::from_mode(0o700);
         std::fs::set_permissions(dir.path().join("run"), private).unwrap();
-        orphan_cleanup::watch(dir.path());
         let ports = ports::Ports::reserve();
         let mut extra = vec![("TMO_PORT".to_owned(), ports.at(0).to_string())];
         extra.extend(backend::chosen().map(|backend| ("TMO_BACKEND".to_owned(), backend)));
         let world = Self { dir, ports, extra, spared: vec![] };
+        orphan_cleanup::watch(&world.mark(), &[world.dir.path()]);
         world.write("Procfile", procfile);
         world
     }
@@ -326,11 +326,15 @@ impl World {
         }
     }
 
+    /// What marks everything of this world, as it stands in an environment.
+    fn mark(&self) -> String {
+        format!("{MARK}={}", self.dir.path().join("").display())
+    }
+
     /// Process ids of everything that carries the mark of this world.
     pub(crate) fn living(&self) -> Vec<procs::Proc> {
-        let mark = format!("{MARK}={}", self.dir.path().join("").display());
         let me = std::process::id();
-        procs::with_mark(&mark).into_iter().filter(|p| p.pid != me).collect()
+        procs::with_mark(&self.mark()).into_iter().filter(|p| p.pid != me).collect()
     }
 
     /// All that can be told of a view that does not do what it should.

@@ -6,22 +6,25 @@ use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{LazyLock, Mutex};
 
-/// Reads the directories of worlds until the runner is gone. Those that are still there are ended: their
-/// processes may be stopped, so that only SIGKILL helps, and may start others meanwhile.
+/// Reads a line for each world until the runner is gone: its mark and its directories. Those whose first
+/// directory is still there are ended: their processes may be stopped, so that only SIGKILL helps, and may
+/// start others meanwhile.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
-while read -r world; do worlds="$worlds $world"; done
-for world in $worlds; do
-    [ -d "$world" ] || continue
+worlds=()
+while read -r world; do worlds+=("$world"); done
+for world in "${worlds[@]}"; do
+    read -r mark dirs <<<"$world"
+    [ -d "${dirs%% *}" ] || continue
     while :; do
         living=
         for process in /proc/[0-9]*; do
-            grep -qzxF "TMO_TEST_WORLD=$world/" "$process/environ" && living="$living ${process#/proc/}"
+            grep -qzxF "$mark" "$process/environ" && living="$living ${process#/proc/}"
         done
         [ -n "$living" ] || break
         kill -9 $living
     done
-    rm -rf "$world"
+    rm -rf $dirs
 done
 "#;
 
@@ -33,9 +36,11 @@ static WARDEN: LazyLock<Mutex<ChildStdin>> = LazyLock::new(|| {
     Mutex::new(warden.spawn().unwrap().stdin.take().unwrap())
 });
 
-/// Have this world ended if the runner is killed.
-pub(super) fn watch(world: &Path) {
+/// Have a world ended if the runner is killed: all processes with this in their environment, `NAME=VALUE`,
+/// and then these directories. The world is over once the first of them is gone.
+pub(crate) fn watch(mark: &str, dirs: &[&Path]) {
     if std::env::var_os("TMO_TEST_KEEP").is_none() {
-        writeln!(WARDEN.lock().unwrap(), "{}", world.display()).unwrap();
+        let dirs: Vec<_> = dirs.iter().map(|dir| dir.to_str().unwrap()).collect();
+        writeln!(WARDEN.lock().unwrap(), "{mark} {}", dirs.join(" ")).unwrap();
     }
 }
