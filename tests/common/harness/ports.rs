@@ -18,6 +18,9 @@ const ROW: u16 = 50;
 const FIRST: u16 = 11_000;
 const BLOCKS: u16 = 70;
 
+/// The ports of the projects in `tests/import`.
+const OF_PROJECTS: std::ops::Range<u16> = 18_500..18_700;
+
 /// The default ports of the first two processes and of `tmo web`. They are in use during all tests, as on a
 /// machine where a development server runs, or on a Mac with `AirPlay`.
 const HELD: [u16; 3] = [5000, 5100, 10_000];
@@ -46,6 +49,9 @@ impl Ports {
     fn of(block: u16) -> Option<Self> {
         let in_step = STEP / ROW;
         let first = FIRST + block / in_step * STEP * PROCESSES + block % in_step * ROW;
+        if first < OF_PROJECTS.end && OF_PROJECTS.start < first + STEP * PROCESSES {
+            return None;
+        }
         let name = SocketAddr::from_abstract_name(format!("tmo-test-ports-{first}")).unwrap();
         let ports = Self { first, _reserved: UnixListener::bind_addr(&name).ok()? };
         let is_free = |more: u16| listen(ports.first + more % ROW + more / ROW * STEP).is_some();
