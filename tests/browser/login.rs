@@ -107,13 +107,11 @@ fn a_page_and_a_terminal_go_on_once_the_server_is_back() {
     );
     page.click("⌨ Terminal");
     page.until("it has the focus", "document.activeElement.matches('.xterm-helper-textarea')");
-    is_killed();
     let shown = "probe.texts('.xterm-rows').join()";
-    let is_lost = "/lost/.test(document.querySelector('.terminal-bar').parentElement.innerText)";
-    page.until(
-        "it is connected",
-        &format!("document.querySelector('.banner').hidden && !{is_lost}"),
-    );
+    page.until("it shows the screen", &format!("{shown}.includes('ready')"));
+    page.value("(probe.countOpened('/shell'), null)");
+    is_killed();
+    page.until("it is connected again", "probe.opened === 1");
     page.types("ann");
     page.presses(&[ENTER]);
     page.until("it is heard", &format!("{shown}.includes('got <ann>')"));

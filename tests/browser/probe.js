@@ -45,6 +45,16 @@ window.probe = {
     const { left, top, right, bottom, width } = element.getBoundingClientRect();
     return element.checkVisibility() && width > 0 && left >= 0 && top >= 0 && right <= innerWidth && bottom <= innerHeight;
   },
+  // Counts the connections to such paths that are opened from now on.
+  countOpened: (path) => {
+    window.probe.opened = 0;
+    window.WebSocket = class extends window.WebSocket {
+      constructor(url, protocols) {
+        super(url, protocols);
+        this.addEventListener('open', () => { window.probe.opened += url.includes(path); });
+      }
+    };
+  },
   elements: () => document.getElementsByTagName('*').length,
   requests: (part) => performance.getEntriesByType('resource').filter((entry) => entry.name.includes(part)).length,
   state: (name) => document.querySelector(`.processes tr[data-name="${name}"] .state span:last-child`)?.textContent,
