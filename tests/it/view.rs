@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::io::{BufRead as _, Read as _};
 use std::process::Stdio;
+use std::time::Duration;
 
-use crate::harness::{Terminal, World, eventually, procs};
+use crate::harness::{Terminal, World, eventually, pause, procs};
 use crate::numbered_lines::{COUNT, complete, numbers};
 
 const QUIET: &str = "web: echo up; exec sleep 1000\n";
@@ -39,6 +40,36 @@ fn a_second_interrupt_kills_processes_that_ignore_signals() {
         assert!(!procs::alive(web));
         world.wait_empty();
     }
+}
+
+#[test]
+fn a_key_that_is_held_down_does_not_hide_the_end() {
+    let world = World::new(
+        "web: trap '' INT TERM; yes xxxxxxxxxxxxxxxxxxx | head -n 10000; echo up; while :; do sleep 1000; done\n",
+    );
+    // Nothing reads it, so the view can't print the rest of the log yet.
+    let mut view = world.tmo(["start", "-t", "60"]).stdout(Stdio::piped()).spawn().unwrap();
+    world.wait_text("web", "up");
+    let press = || procs::kill(view.id(), 2);
+    press();
+    let web = world.wait_state("web", "stopping").unwrap();
+    eventually("it is killed", || {
+        press();
+        (!procs::alive(web)).then_some(())
+    });
+    world.wait_state_gone();
+    for _ in 0..5 {
+        press();
+        pause(Duration::from_millis(2));
+    }
+    let mut shown = String::new();
+    view.stdout.take().unwrap().read_to_string(&mut shown).unwrap();
+    assert!(
+        shown.ends_with("web    | Killed by signal 9 (SIGKILL)\n"),
+        "{}",
+        &shown[shown.len() - 200..]
+    );
+    assert_eq!(view.wait().unwrap().code(), Some(0));
 }
 
 #[test]

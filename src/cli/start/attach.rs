@@ -95,14 +95,20 @@ impl Start {
             }
         };
         let since = clock_time(state.headless_since.unwrap_or(state.started));
+        let flags = self.flags();
+        let ends = format!("Ctrl-C ends it, `tmo detach{flags}` leaves it running");
         print_warning(&format!(
-            "attached to the run, which had been without a terminal since {since}: Ctrl-C \
-             ends it, `tmo detach{}` leaves it running",
-            self.flags()
+            "attached to the run, which had been without a terminal since {since}: {ends}"
         ));
+        if self.typed.procfile.is_some() || self.typed.formation.is_some() {
+            print_warning(&format!(
+                "it goes on with its own settings; `tmo reload{flags}` and `tmo scale{flags}` change them"
+            ));
+        }
         let place = (saved.first_record, self.runtime.shown());
         let mut shown = self.shown(plan, place, door);
         shown.early = Some(Early::begin().map_err(CliError::io("signals"))?);
+        shown.reminder = Some(format!("attached to the run: {ends}"));
         Ok(Some(shown))
     }
 }

@@ -280,6 +280,7 @@ impl Start {
             until: None,
             quits: tokio::task::JoinSet::new(),
             interrupted: false,
+            reminder: None,
             waits: None,
         }
     }

@@ -11,7 +11,7 @@ mod reach;
 mod signals;
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::OptionFuture;
 use tokio::task::JoinSet;
@@ -44,6 +44,9 @@ use crate::view::paint::Stamp;
 use crate::view::printer::{Farewell, Job, Printer};
 use crate::view::{screen, words};
 
+/// How long the end of the log may take to print once a signal asks not to wait for it.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// 128 + SIGHUP: the exit code of a command that has lost its terminal.
 pub(super) const HUNG_UP: u8 = 129;
 
@@ -69,6 +72,8 @@ pub(super) struct ViewState {
     pub(super) quits: JoinSet<()>,
     /// This view has requested a stop.
     pub(super) interrupted: bool,
+    /// Said once the log so far has been printed, which pushes what was said before off the screen.
+    pub(super) reminder: Option<String>,
     /// If something is awaited: which end of the run fulfils it.
     pub(super) waits: Option<EndThatMeets>,
 }
@@ -198,7 +203,13 @@ impl ViewState {
         if let Some(farewell) = self.last_words(end) {
             outlet.printer.say_farewell(farewell);
         }
-        outlet.finish(stop_signal()).await;
+        // A key that is held down must not hide how the run ended.
+        let stop = async {
+            let stopped = stop_signal().await;
+            tokio::time::sleep(LAST_WORDS).await;
+            stopped
+        };
+        outlet.finish(stop).await;
         self.exit_code(end)
     }
 
@@ -285,6 +296,7 @@ impl ViewState {
             self.early.take().map_or((false, false), |early| (early.asked(), early.hung_up()));
         signals.asked = asked.then(Instant::now);
         let (mut failed, mut lost) = (None, false);
+        let is_terminal = screen::is_terminal(std::io::stdout());
         // The run of a COMMAND ends with the command, so this view can't be detached from it.
         let stays = self.until.as_ref().is_some_and(|until| until.farewell.is_empty());
         let mut waiting = self.until.take().map(|until| Box::pin(until.wait()));
@@ -334,6 +346,9 @@ impl ViewState {
                             typing.end();
                         }
                         outlet.printer.head(head);
+                        if let Some(text) = self.reminder.take().filter(|_| is_terminal) {
+                            outlet.printer.say(Persona::here().speak(&text), false);
+                        }
                     }
                     Some(HeadEvent::End(end)) => return Ok(Ending::Over(end, failed)),
                     Some(HeadEvent::Leave) if !self.interrupted && !stays => {
