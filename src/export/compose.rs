@@ -1,6 +1,7 @@
 //! `compose.yaml`, of docker compose and podman-compose, and with `--with-tmo` of a Docker Swarm.
 
 use super::checks;
+use super::error::ExportError;
 use super::files::{ExportedFile, MARK_HERE};
 use super::format::ExportFormat;
 use super::gaps;
@@ -16,7 +17,8 @@ pub(super) fn write(
     project: &ExportedProject,
     options: &ExportOptions,
     remarks: &mut Vec<String>,
-) -> Vec<ExportedFile> {
+) -> Result<Vec<ExportedFile>, ExportError> {
+    ExportedProject::check_names(project.processes.iter(), service_name)?;
     project.remark_containers(options, remarks);
     let mut services = YamlMap::default();
     if options.with_tmo {
@@ -30,10 +32,8 @@ pub(super) fn write(
     }
     let mut document = YamlMap::default();
     document.comment(MARK_HERE);
-    for process in project.processes.iter().filter(|one| one.kind == ProcessKind::Cleanup) {
-        for gap in gaps::of(ExportFormat::Compose, options, process) {
-            document.comment(&format!("{}: {}", process.name, gap.comment()));
-        }
+    for comment in gaps::of_cleanups(ExportFormat::Compose, project, options) {
+        document.comment(&comment);
     }
     if options.with_tmo {
         // A Swarm takes files of version 3 only.
@@ -42,7 +42,7 @@ pub(super) fn write(
         document.set("name", project.app.as_str());
     }
     document.set("services", services);
-    vec![ExportedFile::new("compose.yaml", document.document())]
+    Ok(vec![ExportedFile::new("compose.yaml", document.document())])
 }
 
 fn service_name(process: &ExportedProcess) -> String {
@@ -59,7 +59,7 @@ fn service(
     process: &ExportedProcess,
 ) -> YamlMap {
     let mut service = begun(project, options, process);
-    service.set("command", row(&process.in_container(&project.root)));
+    service.set("command", Yaml::unexpanded(&process.in_container(&project.root)));
     service.set_filled("environment", environment(project, options, process, |_| true));
     if let Some(port) = process.served_port {
         service.set("ports", Yaml::row([format!("127.0.0.1:{port}:{port}").as_str()]));
@@ -82,10 +82,11 @@ fn service(
     service.set_filled("depends_on", needs);
     service.set_filled("healthcheck", health(process));
     let restart = match (process.restart.when, process.restart.max_failures) {
-        (Restart::No, _) => "no".to_owned(),
+        // The last failure is not followed by a restart.
+        (Restart::No, _) | (Restart::OnFailure, 1) => "no".to_owned(),
         (Restart::Always, _) => "always".to_owned(),
         (Restart::OnFailure, 0) => "on-failure".to_owned(),
-        (Restart::OnFailure, most) => format!("on-failure:{most}"),
+        (Restart::OnFailure, most) => format!("on-failure:{}", most - 1),
     };
     service.set("restart", restart);
     if process.stop_signal != "TERM" {
@@ -106,7 +107,7 @@ fn service_under_tmo(
     process: &ExportedProcess,
 ) -> YamlMap {
     let mut service = begun(project, options, process);
-    service.set("command", row(&process.under_tmo()));
+    service.set("command", Yaml::unexpanded(&process.under_tmo()));
     // What stands in tmo.toml and the Procfile is read from the image.
     service.set_filled("environment", environment(project, options, process, |one| one.is_shared));
     service.set_some(
@@ -166,7 +167,7 @@ fn environment(
     for variable in project.env_in_container(process).filter(|variable| wanted(variable)) {
         let name = &variable.name;
         let value = if variable.is_secret && !options.with_secrets {
-            format!("${{{name}:?is a secret that is not in this file}}")
+            format!("${{{}:?is a secret that is not in this file}}", variable.secret_name)
         } else {
             variable.value.replace('$', "$$")
         };
@@ -197,9 +198,4 @@ fn health(process: &ExportedProcess) -> YamlMap {
         .set("start_period", written_span(process.ready_timeout_ms))
         .set("retries", live.map_or(3, |live| u64::from(live.failures.max(1))));
     map
-}
-
-/// A command in which compose is to expand nothing.
-fn row(argv: &[String]) -> Yaml {
-    Yaml::Row(argv.iter().map(|word| word.replace('$', "$$").into()).collect())
 }

@@ -1,5 +1,8 @@
 //! What compose and Kubernetes have in common: a process in a container.
 
+use std::collections::HashMap;
+
+use super::error::ExportError;
 use super::project::{ExportOptions, ExportedProcess, ExportedProject, ExportedVariable};
 use crate::model::process_env::port_variable;
 
@@ -15,6 +18,22 @@ impl ExportedProject {
     /// One process for each entry: a container has a network of its own, so all instances can use the same port.
     pub(super) fn entries(&self) -> impl Iterator<Item = &ExportedProcess> {
         self.processes.iter().filter(|process| process.number == 1)
+    }
+
+    /// Refuse names of which one would replace another.
+    pub(super) fn check_names<'a>(
+        processes: impl Iterator<Item = &'a ExportedProcess>,
+        name: impl Fn(&ExportedProcess) -> String,
+    ) -> Result<(), ExportError> {
+        let mut taken = HashMap::new();
+        for process in processes {
+            let name = name(process);
+            if let Some(one) = taken.insert(name.clone(), &process.name) {
+                let (one, other) = (one.clone(), process.name.clone());
+                return Err(ExportError::SameName { one, other, name });
+            }
+        }
+        Ok(())
     }
 
     /// The variables of a process in a container, without the ports of what does not listen.

@@ -14,6 +14,16 @@ pub enum ExportError {
     /// No process is left.
     #[error("there is no process to export")]
     Empty,
+    /// Two processes would have one name there.
+    #[error("{one} and {other} would both be `{name}` there: rename one in the Procfile")]
+    SameName {
+        /// A process.
+        one: String,
+        /// Another one.
+        other: String,
+        /// Their name in the files.
+        name: String,
+    },
     /// A template has a mistake.
     #[error("template {file}: {why}")]
     Template {

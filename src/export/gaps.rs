@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::format::ExportFormat::{
     self, Compose, Kubernetes, Launchd, Runit, Supervisord, Systemd, Tmux, Upstart,
 };
-use super::project::{ExportOptions, ExportedProcess, ProcessKind};
+use super::project::{ExportOptions, ExportedProcess, ExportedProject, ProcessKind};
 use crate::model::rules::{DependencyCondition, Restart};
 
 /// A setting of a process that a format can't express.
@@ -56,7 +56,13 @@ macro_rules! only_tmo {
 }
 
 /// The table.
-const ROWS: [GapRow; 28] = [
+const ROWS: [GapRow; 29] = [
+    row(
+        "env (names with more than letters, digits, _)",
+        &[Systemd, Supervisord],
+        "such variables are ignored",
+        |process| process.env.iter().any(|variable| !is_identifier(&variable.name)),
+    ),
     row("depends_on", PLAIN, "everything starts at once; the process must retry", |process| {
         !process.needs.is_empty()
     }),
@@ -146,6 +152,12 @@ const ROWS: [GapRow; 28] = [
     only_tmo!("install", "install the app by hand, on the target"),
 ];
 
+/// Whether every shell can set a variable of this name.
+pub(super) fn is_identifier(name: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(is_allowed)
+}
+
 /// Whether another signal is to stop it than a usual one: tmo's default is INT, that of other supervisors TERM.
 fn has_signal(process: &ExportedProcess) -> bool {
     !["INT", "TERM"].contains(&process.stop_signal.as_str())
@@ -167,6 +179,19 @@ pub(super) fn of<'a>(
     rows.map(gap)
 }
 
+/// Comments on the processes that a format leaves out because nothing there runs at the end.
+pub(super) fn of_cleanups<'a>(
+    format: ExportFormat,
+    project: &'a ExportedProject,
+    options: &'a ExportOptions,
+) -> impl Iterator<Item = String> + 'a {
+    let cleanups = project.entries().filter(|process| process.kind == ProcessKind::Cleanup);
+    cleanups.flat_map(move |process| {
+        let gaps = of(format, options, process);
+        gaps.map(|gap| format!("{}: {}", process.name, gap.comment()))
+    })
+}
+
 /// The table for the documentation: the keys, and for each format whether it can express them.
 pub fn gap_table() -> impl Iterator<Item = (&'static str, [bool; ExportFormat::ALL.len()])> {
     let mut keys: Vec<&str> = ROWS.iter().map(|row| row.key).collect();
@@ -174,7 +199,7 @@ pub fn gap_table() -> impl Iterator<Item = (&'static str, [bool; ExportFormat::A
     keys.retain(|key| seen.insert(*key));
     keys.into_iter().map(|key| {
         // What holds for `depends_on` holds for each kind of it.
-        let is_part = |row: &GapRow| key.split(" … ").next() == Some(row.key);
+        let is_part = |row: &GapRow| key.split(' ').next() == Some(row.key);
         let lacks = |format: &ExportFormat| {
             ROWS.iter().any(|row| (row.key == key || is_part(row)) && row.formats.contains(format))
         };

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::checks;
+use super::error::ExportError;
 use super::files::{ExportedFile, MARK_HERE};
 use super::format::ExportFormat;
 use super::gaps;
@@ -19,7 +20,8 @@ pub(super) fn write(
     project: &ExportedProject,
     options: &ExportOptions,
     remarks: &mut Vec<String>,
-) -> Vec<ExportedFile> {
+) -> Result<Vec<ExportedFile>, ExportError> {
+    ExportedProject::check_names(project.entries(), |process| label(&process.entry))?;
     project.remark_containers(options, remarks);
     let manifests = Manifests { project, options };
     let mut documents = vec![];
@@ -33,16 +35,12 @@ pub(super) fn write(
     text.push_str(
         "# For trials and development: it has neither volumes nor limits nor an ingress.\n",
     );
-    for process in project.entries().filter(|process| process.kind == ProcessKind::Cleanup) {
-        for gap in gaps::of(ExportFormat::Kubernetes, options, process) {
-            let _ = writeln!(text, "# {}: {}", process.name, gap.comment());
-        }
+    for comment in gaps::of_cleanups(ExportFormat::Kubernetes, project, options) {
+        let _ = writeln!(text, "# {comment}");
     }
     let documents: Vec<_> = documents.iter().map(YamlMap::document).collect();
     text.push_str(&documents.join("---\n"));
-    let has_values = options.with_secrets && !project.secrets().is_empty();
-    let file = ExportedFile::new(format!("{}.yaml", project.app), text);
-    vec![ExportedFile { is_private: has_values, ..file }]
+    Ok(vec![ExportedFile::new(format!("{}.yaml", project.app), text)])
 }
 
 struct Manifests<'a> {
@@ -53,7 +51,7 @@ struct Manifests<'a> {
 impl Manifests<'_> {
     /// A name that is unique in the namespace.
     fn name(&self, of: &str) -> String {
-        format!("{}-{}", self.project.app, of.to_ascii_lowercase().replace('_', "-"))
+        format!("{}-{}", self.project.app, label(of))
     }
 
     fn object(
@@ -88,7 +86,10 @@ impl Manifests<'_> {
         let all = self.project.processes.iter().flat_map(|process| &process.env);
         let mut found: Vec<_> = all
             .filter(|one| wanted(one.is_secret) && (one.is_shared || one.is_secret))
-            .map(|one| (one.name.as_str(), one.value.as_str()))
+            .map(|one| {
+                let name = if one.is_secret { &one.secret_name } else { &one.name };
+                (name.as_str(), one.value.as_str())
+            })
             .collect();
         found.sort_unstable();
         found.dedup_by_key(|(name, _)| *name);
@@ -133,7 +134,7 @@ impl Manifests<'_> {
         template.set("metadata", metadata).set("spec", pod);
         let mut spec = YamlMap::default();
         if is_job {
-            spec.set("backoffLimit", u64::from(process.restart.max_failures));
+            spec.set("backoffLimit", u64::from(process.restart.max_failures.saturating_sub(1)));
         } else {
             let mut selector = YamlMap::default();
             selector.set("matchLabels", self.labels(Some(process)));
@@ -157,10 +158,10 @@ impl Manifests<'_> {
         let argv =
             if with_tmo { process.under_tmo() } else { process.in_container(&self.project.root) };
         let mut container = YamlMap::default();
-        container.set("name", process.entry.to_ascii_lowercase().replace('_', "-"));
+        container.set("name", label(&process.entry));
         container.set("image", self.project.image(self.options));
         container.set("imagePullPolicy", "IfNotPresent");
-        container.set("command", row(&argv));
+        container.set("command", Yaml::unexpanded(&argv));
         self.environment(&mut container, process);
         let port = process.served_port.map(|port| {
             let mut entry = YamlMap::default();
@@ -221,7 +222,7 @@ impl Manifests<'_> {
             entry.set("name", variable.name.as_str());
             if variable.is_secret {
                 let mut key = YamlMap::default();
-                key.set("name", self.name("secrets")).set("key", variable.name.as_str());
+                key.set("name", self.name("secrets")).set("key", variable.secret_name.as_str());
                 let mut from = YamlMap::default();
                 from.set("secretKeyRef", key);
                 entry.set("valueFrom", from);
@@ -250,19 +251,17 @@ impl Manifests<'_> {
         );
         let mut container = YamlMap::default();
         container
-            .set(
-                "name",
-                format!(
-                    "wait-{}-{}",
-                    other.entry.to_ascii_lowercase().replace('_', "-"),
-                    other.number
-                ),
-            )
+            .set("name", format!("wait-{}-{}", label(&other.entry), other.number))
             .set("image", self.project.image(self.options))
             .set("imagePullPolicy", "IfNotPresent")
-            .set("command", row(&shell(&text)));
+            .set("command", Yaml::unexpanded(&shell(&text)));
         Some(container.into())
     }
+}
+
+/// The name of an entry as a label of DNS allows it.
+fn label(entry: &str) -> String {
+    entry.to_ascii_lowercase().replace('_', "-")
 }
 
 fn shell(text: &str) -> Vec<String> {
@@ -306,9 +305,4 @@ fn local_path(url: &str) -> Option<(u16, &str)> {
     let port = Probe::Http { url: url.to_owned() }.local_port()?;
     let rest = url.strip_prefix("http://")?;
     Some((port, rest.find('/').map_or("/", |at| &rest[at..])))
-}
-
-/// A command in which Kubernetes is to expand nothing.
-fn row(argv: &[String]) -> Yaml {
-    Yaml::Row(argv.iter().map(|word| word.replace('$', "$$").into()).collect())
 }

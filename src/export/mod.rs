@@ -59,15 +59,17 @@ pub fn export(
     let mut files = match format {
         _ if !custom.is_empty() => template::render(&custom, project)?,
         ExportFormat::Systemd => systemd::write(project, options),
-        ExportFormat::Compose => compose::write(project, options, &mut remarks),
-        ExportFormat::Kubernetes => kubernetes::write(project, options, &mut remarks),
+        ExportFormat::Compose => compose::write(project, options, &mut remarks)?,
+        ExportFormat::Kubernetes => kubernetes::write(project, options, &mut remarks)?,
         ExportFormat::Tmux => tmux::write(project),
         ExportFormat::Supervisord
         | ExportFormat::Runit
         | ExportFormat::Launchd
         | ExportFormat::Upstart => template::render(&template::built_in(format), project)?,
     };
+    let has_secrets = options.with_secrets && !project.secrets().is_empty();
     for file in &mut files {
+        file.is_private = has_secrets;
         file.sign(format);
     }
     let gaps = project.processes.iter().flat_map(|process| gaps::of(format, options, process));
@@ -80,11 +82,7 @@ fn next(format: ExportFormat, project: &ExportedProject, options: &ExportOptions
     let (app, log) = (&project.app, quoted(&project.log));
     match format {
         ExportFormat::Systemd => {
-            let (dir, user) = options.unit_dir();
-            let control = format!("systemctl{user}");
-            format!(
-                "mkdir -p {dir} && cp {{dir}}/{app}* {dir}/ && {control} daemon-reload && {control} enable --now {app}.target"
-            )
+            systemd::next(&format!("{app}*"), &format!("{app}.target"), options.user_units)
         }
         ExportFormat::Compose if options.with_tmo => {
             format!("docker stack deploy -c {{dir}}/compose.yaml {app}")

@@ -1,6 +1,6 @@
 //! What every format is made from: the resolved plan, with only what other supervisors know, too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -35,17 +35,6 @@ pub struct ExportOptions {
     pub with_tmo: bool,
     /// The project has a Dockerfile.
     pub has_dockerfile: bool,
-}
-
-impl ExportOptions {
-    /// The directory of systemd's units, and the flag of systemctl that means it, after a space.
-    pub(super) fn unit_dir(&self) -> (&'static str, &'static str) {
-        if self.user_units {
-            ("~/.config/systemd/user", " --user")
-        } else {
-            ("/etc/systemd/system", "")
-        }
-    }
 }
 
 /// The processes that are exported, and what they share. This is what templates see.
@@ -127,6 +116,9 @@ pub struct ExportedVariable {
     pub value: String,
     /// Its name or its value look like a secret.
     pub is_secret: bool,
+    /// The name under which a place for secrets has it: its own, with that of the entry in front of it (`WEB_TOKEN`)
+    /// if other processes have another value.
+    pub secret_name: String,
     /// All processes have it.
     pub is_shared: bool,
 }
@@ -219,6 +211,10 @@ pub struct ExportedRestart {
 }
 
 impl ExportedProcess {
+    fn secrets_mut(&mut self) -> impl Iterator<Item = &mut ExportedVariable> {
+        self.env.iter_mut().filter(|variable| variable.is_secret)
+    }
+
     /// The path of its directory, relative to the root; `None` outside of it, empty for the root itself.
     pub(super) fn dir_below<'a>(&'a self, root: &str) -> Option<&'a str> {
         let rest = self.cwd.strip_prefix(root)?;
@@ -239,7 +235,7 @@ impl ExportedProject {
         let app = if app.is_empty() { "app".to_owned() } else { app };
         let here = text(&plan.root, "the run", "the directory")?;
         let root = options.root.clone().unwrap_or_else(|| here.clone());
-        let export = Exporting { plan, options, is_served, app: &app, here: &here, root: &root };
+        let export = Exporting { plan, is_served, app: &app, here: &here, root: &root };
         let mut processes = vec![];
         for process in plan.present() {
             let mut exported = export.process(process)?;
@@ -254,6 +250,12 @@ impl ExportedProject {
         if processes.is_empty() {
             return Err(ExportError::Empty);
         }
+        name_secrets(&mut processes);
+        if !options.with_secrets {
+            for secret in processes.iter_mut().flat_map(ExportedProcess::secrets_mut) {
+                ExportedVariable::PLACEHOLDER.clone_into(&mut secret.value);
+            }
+        }
         let path = plan.env.iter().find(|(name, _)| name.as_bytes() == b"PATH");
         let path = path.map(|(_, value)| text(value, "the run", "PATH")).transpose()?;
         let log = options.log.clone().unwrap_or_else(|| format!("{root}/log"));
@@ -266,11 +268,11 @@ impl ExportedProject {
         self.processes.iter().find(|process| process.name == name)
     }
 
-    /// The names of the secret variables, each once.
+    /// The names of the secrets, each once.
     pub fn secrets(&self) -> Vec<&str> {
         let variables = self.processes.iter().flat_map(|process| &process.env);
         let mut names: Vec<_> =
-            variables.filter(|one| one.is_secret).map(|one| one.name.as_str()).collect();
+            variables.filter(|one| one.is_secret).map(|one| one.secret_name.as_str()).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -280,7 +282,6 @@ impl ExportedProject {
 /// A plan that is being exported.
 struct Exporting<'a> {
     plan: &'a Plan,
-    options: &'a ExportOptions,
     is_served: &'a dyn Fn(&ProcessPlan, u16) -> bool,
     app: &'a str,
     /// The directory of the project here, and on the target.
@@ -432,7 +433,7 @@ impl Exporting<'_> {
             let first = self.plan.present().filter(|one| one.rules.stage == Stage::Dependency);
             needs.extend(first.map(|one| need(&one.name, DependencyCondition::Ready, false)));
         }
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         needs.retain(|one| seen.insert(one.name.clone()));
         needs
     }
@@ -472,11 +473,23 @@ impl Exporting<'_> {
         set("PS".to_owned(), name.to_owned());
         let variable = |(name, (value, is_shared)): (String, (String, bool))| {
             let is_secret = is_secret(&name, &value);
-            let is_hidden = is_secret && !self.options.with_secrets;
-            let value = if is_hidden { ExportedVariable::PLACEHOLDER.to_owned() } else { value };
-            ExportedVariable { name, value, is_secret, is_shared }
+            ExportedVariable { secret_name: name.clone(), name, value, is_secret, is_shared }
         };
         Ok(env.into_iter().map(variable).collect())
+    }
+}
+
+/// Give each of several secrets with one name but different values a name of its own.
+fn name_secrets(processes: &mut [ExportedProcess]) {
+    let mut values = HashMap::<String, HashSet<String>>::new();
+    for secret in processes.iter_mut().flat_map(ExportedProcess::secrets_mut) {
+        values.entry(secret.name.clone()).or_default().insert(secret.value.clone());
+    }
+    for process in processes {
+        let entry = process.entry.to_ascii_uppercase().replace('-', "_");
+        for secret in process.secrets_mut().filter(|secret| values[&secret.name].len() > 1) {
+            secret.secret_name = format!("{entry}_{}", secret.name);
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use super::error::ExportError;
 use super::files::{ExportedFile, MARK_HERE};
 use super::format::ExportFormat;
 use super::project::{ExportedProcess, ExportedProject, ExportedRestart};
-use super::systemd::{HOME, command, escaped, line, quoted};
-use super::template;
+use super::systemd::{self, HOME, command, escaped, line, quoted};
+use super::{Exported, template};
 use crate::model::rules::Restart;
 use crate::model::units::written_span;
 
@@ -67,6 +67,13 @@ impl SupervisorUnit {
         let mut file = files.into_iter().next().ok_or(ExportError::Empty)?;
         file.sign(ExportFormat::Launchd);
         Ok(file)
+    }
+
+    /// Its file.
+    pub fn export(&self) -> Exported {
+        let file = self.write();
+        let next = systemd::next(&file.name, &file.name, self.user_units);
+        Exported { files: vec![file], gaps: vec![], remarks: vec![], next }
     }
 
     /// The unit's file.

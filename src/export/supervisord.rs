@@ -3,13 +3,14 @@
 
 use std::fmt::Write as _;
 
+use super::gaps::is_identifier;
 use super::project::{ExportedProcess, ExportedVariable};
 use crate::model::shell::quoted;
 
 /// The value of `command`. Variables that `environment` can't express are set by its shell.
 pub(super) fn command(process: &ExportedProcess) -> String {
     let mut script = String::new();
-    for variable in process.env.iter().filter(|variable| !is_plain(variable)) {
+    for variable in settable(process).filter(|variable| !is_plain(variable)) {
         let _ = write!(script, "export {}={}; ", variable.name, quoted(&variable.value));
     }
     let argv = process.argv.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
@@ -32,9 +33,14 @@ pub(super) fn command(process: &ExportedProcess) -> String {
 
 /// The value of `environment`.
 pub(super) fn environment(process: &ExportedProcess) -> String {
-    let plain = process.env.iter().filter(|variable| is_plain(variable));
+    let plain = settable(process).filter(|variable| is_plain(variable));
     let entries = plain.map(|one| format!("{}=\"{}\"", one.name, one.value.replace('%', "%%")));
     entries.collect::<Vec<_>>().join(",")
+}
+
+/// The variables whose names supervisord and a shell know.
+fn settable(process: &ExportedProcess) -> impl Iterator<Item = &ExportedVariable> {
+    process.env.iter().filter(|variable| is_identifier(&variable.name))
 }
 
 /// Whether a value stays what it is between quotes.

@@ -16,6 +16,18 @@ use crate::model::units::written_span;
 /// The home directory of root: the manager of the system sets it only for other users.
 pub(super) const HOME: &str = "Environment=HOME=%h\n";
 
+/// The command that installs files, `{dir}/` with this pattern, and starts a unit.
+pub(super) fn next(pattern: &str, unit: &str, user_units: bool) -> String {
+    let (dir, user) = if user_units {
+        ("~/.config/systemd/user", " --user")
+    } else {
+        ("/etc/systemd/system", "")
+    };
+    format!(
+        "mkdir -p {dir} && cp {{dir}}/{pattern} {dir}/ && systemctl{user} daemon-reload && systemctl{user} enable --now {unit}"
+    )
+}
+
 pub(super) fn write(project: &ExportedProject, options: &ExportOptions) -> Vec<ExportedFile> {
     let app = &project.app;
     let mut target = format!("# {MARK_HERE}\n[Unit]\nDescription={app}\n");
@@ -26,10 +38,8 @@ pub(super) fn write(project: &ExportedProject, options: &ExportOptions) -> Vec<E
     let _ = write!(target, "\n[Install]\nWantedBy={wanted_by}\n");
     let mut files = vec![ExportedFile::new(format!("{app}.target"), target)];
     files.extend(project.processes.iter().map(|process| {
-        let has_secrets = options.with_secrets && process.env.iter().any(|one| one.is_secret);
         let text = service(project, options, process);
-        let file = ExportedFile::new(format!("{}.service", process.unit), text);
-        ExportedFile { is_private: has_secrets, ..file }
+        ExportedFile::new(format!("{}.service", process.unit), text)
     }));
     files
 }
@@ -69,7 +79,8 @@ fn service(
         text.push_str(HOME);
     }
     let path = ("PATH", project.path.as_str());
-    let own = process.env.iter().map(|one| (one.name.as_str(), one.value.as_str()));
+    let own = process.env.iter().filter(|one| gaps::is_identifier(&one.name));
+    let own = own.map(|one| (one.name.as_str(), one.value.as_str()));
     let has_path = process.env.iter().any(|one| one.name == "PATH");
     for (name, value) in Some(path).filter(|_| !has_path).into_iter().chain(own) {
         line(&mut text, "Environment", &quoted(&escaped(&format!("{name}={value}"))));

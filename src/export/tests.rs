@@ -91,6 +91,71 @@ fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(hard, 0..12).prop_map(|parts| parts.concat())
 }
 
+/// A project of two processes that both have such a variable.
+fn project_of_two((one, other): (&str, &str), name: &str, values: [&str; 2]) -> ExportedProject {
+    let mut plan = plan("true", &[(name, values[0])]);
+    plan.processes[0].name = ProcName::new(one).unwrap();
+    let mut second = plan.processes[0].clone();
+    second.name = ProcName::new(other).unwrap();
+    second.env = vec![(name.into(), values[1].into())];
+    plan.processes.push(second);
+    project_of(&plan, &ExportOptions::default())
+}
+
+#[test]
+fn secrets_of_one_name_and_different_values_are_kept_apart() {
+    for format in [ExportFormat::Compose, ExportFormat::Kubernetes] {
+        let text = |values| {
+            files_of(format, &project_of_two(("web", "api"), "API_TOKEN", values))[0].text.clone()
+        };
+        let (same, different) = (text(["a", "a"]), text(["a", "b"]));
+        assert!(same.contains("API_TOKEN") && !same.contains("WEB_API_TOKEN"), "{same}");
+        assert!(
+            ["WEB_API_TOKEN", "API_API_TOKEN"].iter().all(|own| different.contains(own)),
+            "{different}"
+        );
+    }
+}
+
+#[test]
+fn processes_that_would_have_one_name_there_are_refused() {
+    let project = project_of_two(("web_app", "web-app"), "NAME", ["a", "b"]);
+    let failed = export(
+        ExportFormat::Kubernetes,
+        &project,
+        &ExportOptions::default(),
+        &Templates::default(),
+    );
+    let why = failed.unwrap_err().to_string();
+    assert!(why.contains("web_app and web-app would both be `web-app`"), "{why}");
+}
+
+#[test]
+fn files_with_secrets_are_private() {
+    let options = ExportOptions { with_secrets: true, ..ExportOptions::default() };
+    for format in ExportFormat::ALL {
+        for (name, is_private) in [("API_TOKEN", true), ("COLOUR", false)] {
+            let project = project_of(&plan("true", &[(name, "x")]), &options);
+            let files = export(format, &project, &options, &Templates::default()).unwrap().files;
+            assert!(files.iter().all(|file| file.is_private == is_private), "{format} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_variable_that_no_shell_can_set_reaches_the_process_or_is_named() {
+    for format in ExportFormat::ALL {
+        let project = project("true", &[("a.b", "it's")]);
+        let exported =
+            export(format, &project, &ExportOptions::default(), &Templates::default()).unwrap();
+        let text: String = exported.files.iter().map(|file| file.text.as_str()).collect();
+        assert!(!text.contains("export a.b"), "{text}");
+        let is_named = exported.gaps.iter().any(|gap| gap.key.starts_with("env"));
+        let is_ignored = matches!(format, ExportFormat::Systemd | ExportFormat::Supervisord);
+        assert_eq!(is_named, is_ignored, "{format}");
+    }
+}
+
 proptest! {
     #[test]
     fn a_unit_of_systemd_has_the_same_command_and_variables(command in text(), value in text()) {

@@ -82,6 +82,11 @@ impl Yaml {
         Self::Row(texts.into_iter().map(Self::from).collect())
     }
 
+    /// A command in which compose and Kubernetes are to expand nothing.
+    pub(super) fn unexpanded(argv: &[String]) -> Self {
+        Self::Row(argv.iter().map(|word| word.replace('$', "$$").into()).collect())
+    }
+
     /// Write it behind its key.
     fn write(&self, text: &mut String, indent: usize) {
         match self {

@@ -120,7 +120,7 @@ fn a_service_of_runit_gives_its_process_the_same_values() {
     executable(&chpst, "#!/bin/sh\n[ \"$1\" = -P ] && shift\nexec \"$@\"\n");
     let script = world.app().join("sv/shop-web-1/run");
     let text = std::fs::read_to_string(&script).unwrap();
-    let text = text.replace("exec chpst", &format!("exec {}", chpst.display()));
+    let text = text.replace("chpst", &chpst.display().to_string());
     std::fs::write(&script, text.replace("; exec sleep 1000", "")).unwrap();
     let out = world.path().join("out");
     std::fs::create_dir(&out).unwrap();
@@ -285,4 +285,34 @@ fn an_exported_compose_file_is_imported_as_the_same_project() {
     back.write("compose.yaml", &world.ok(["export", "compose"]));
     back.ok(["import", "compose.yaml", "--local"]);
     assert_eq!(config(&back, &KEYS), before);
+}
+
+#[test]
+fn an_exported_file_of_supervisord_is_imported_as_the_same_project() {
+    const KEYS: [&str; 4] = ["port", "stop.signal", "stop.timeout", "autostart"];
+    let world = World::new(
+        "web: exec ./web --port $PORT\nworker: exec ./worker '$x' \"%d\" ;# no remark\n",
+    );
+    world.write(
+        "tmo.toml",
+        "[process.web]\nport = 15843\nstop = { signal = \"QUIT\", timeout = \"7s\" }\n\
+         restart = \"on-failure\"\n[process.worker]\nport = 15844\nautostart = false\nenv = { A = \"b%c\" }\n",
+    );
+    let before = config(&world, &KEYS);
+    let back = World::new("");
+    std::fs::remove_file(back.app().join("Procfile")).unwrap();
+    back.write("supervisord.conf", &world.ok(["export", "supervisord", "-a", "x"]));
+    back.ok(["import", "supervisord.conf"]);
+    let after = config(&back, &KEYS);
+    for (name, settings) in before {
+        assert_eq!(after[&format!("x-{name}-1")], settings);
+    }
+    let written = back.read("tmo.toml");
+    for expected in [
+        r#"["/bin/sh", "-c", "exec ./web --port $PORT"]"#,
+        r#"["/bin/sh", "-c", """exec ./worker '$x' "%d" ;# no remark"""]"#,
+        r#"A = "b%c""#,
+    ] {
+        assert!(written.contains(expected), "{expected} in {written}");
+    }
 }

@@ -156,17 +156,7 @@ fn unit(args: &ExportArgs, start: &Start, plan: &Plan) -> Result<Exported, CliEr
         keep: args.keep,
         ..unit
     };
-    let (dir, user) = if args.user_units {
-        ("~/.config/systemd/user", " --user")
-    } else {
-        ("/etc/systemd/system", "")
-    };
-    let file = unit.write();
-    let next = format!(
-        "mkdir -p {dir} && cp {{dir}}/{name} {dir}/ && systemctl{user} daemon-reload && systemctl{user} enable --now {name}",
-        name = file.name
-    );
-    Ok(Exported { files: vec![file], gaps: vec![], remarks: vec![], next })
+    Ok(unit.export())
 }
 
 /// What a unit that runs this project is made from.
@@ -219,7 +209,8 @@ fn save(args: &ExportArgs, dir: &Path, exported: &Exported) -> Result<(), CliErr
             std::fs::create_dir_all(parent).map_err(failed())?;
         }
         let mode = match (file.is_private, file.is_program) {
-            (true, _) => 0o600,
+            (true, false) => 0o600,
+            (true, true) => 0o700,
             (false, true) => 0o755,
             (false, false) => 0o644,
         };

@@ -16,7 +16,7 @@ use crate::cli::project::input::Start;
 use crate::config::Env;
 use crate::config::load::find_program;
 use crate::config::options::BackendChoice;
-use crate::export::{FileOrigin, SupervisorUnit};
+use crate::export::{ExportedFile, FileOrigin, SupervisorUnit};
 use crate::model::shell::quoted;
 use crate::sys::files::{self, ChosenBy, Whole};
 
@@ -39,8 +39,13 @@ pub(super) fn boot(args: &SetupArgs) -> Result<u8, CliError> {
         ..unit
     };
     let place = BootPlace::of(&Env::real(), &unit)?;
-    refuse_other(&place, &unit)?;
-    if args.remove { remove(&place) } else { write(&place, &unit) }
+    let file = match &place.link {
+        Some(_) => unit.write(),
+        // Beside LaunchAgents.
+        None => unit.launch_agent(place.file.with_file_name("../Logs").display().to_string())?,
+    };
+    refuse_other(&place, &file)?;
+    if args.remove { remove(&place) } else { write(&place, &unit, &file) }
 }
 
 /// Where the unit of a project lies.
@@ -73,7 +78,7 @@ impl BootPlace {
 }
 
 /// An error if what is there is of another project, or not tmo's.
-fn refuse_other(place: &BootPlace, unit: &SupervisorUnit) -> Result<(), CliError> {
+fn refuse_other(place: &BootPlace, file: &ExportedFile) -> Result<(), CliError> {
     let Some(text) = place.text()? else { return Ok(()) };
     let shown = place.file.display();
     if FileOrigin::of(&text) != FileOrigin::Export {
@@ -81,7 +86,9 @@ fn refuse_other(place: &BootPlace, unit: &SupervisorUnit) -> Result<(), CliError
             "{shown} was not written by tmo, or was edited; remove it first"
         )));
     }
-    if !text.contains(&unit.root) {
+    let directory =
+        |text: &str| text.lines().find(|line| line.contains("WorkingDirectory")).map(str::to_owned);
+    if directory(&text) != directory(&file.text) {
         return Err(CliError::Other(format!(
             "{shown} starts another project of the same name; `tmo export systemd --supervisor --user-units -a NAME` \
              writes a unit with another name"
@@ -90,13 +97,8 @@ fn refuse_other(place: &BootPlace, unit: &SupervisorUnit) -> Result<(), CliError
     Ok(())
 }
 
-fn write(place: &BootPlace, unit: &SupervisorUnit) -> Result<u8, CliError> {
+fn write(place: &BootPlace, unit: &SupervisorUnit, file: &ExportedFile) -> Result<u8, CliError> {
     let shown = place.file.display();
-    let file = match &place.link {
-        Some(_) => unit.write(),
-        // Beside LaunchAgents.
-        None => unit.launch_agent(place.file.with_file_name("../Logs").display().to_string())?,
-    };
     for path in [Some(&place.file), place.link.as_ref()].into_iter().flatten() {
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(CliError::io(dir.display()))?;
