@@ -99,6 +99,8 @@ pub(super) fn read(
     project.hosts.insert(MACHINE.to_owned(), machine);
     let mut here_at = vec![];
     for (at, (name, fields, here, mut process)) in read.into_iter().enumerate() {
+        let place = if here.is_some() { &mut imported.local } else { &mut imported.contained };
+        place.push(name.clone());
         here_at.extend(here.is_some().then(|| (at, name.clone())));
         service(&project, files, &name, fields, here, &mut process)?;
         imported.processes.push(process);
@@ -473,6 +475,7 @@ fn restart_policy(text: &Placed<String>, process: &mut ImportedProcess) {
             );
         }
     };
-    let most = most.parse::<u32>().map(|most| ("max_failures", most.to_string()));
-    process.set("restart", values::restart(policy, &most.into_iter().collect::<Vec<_>>()), place);
+    let most = Some(most).filter(|most| *most != "0").and_then(values::failures);
+    let most: Vec<_> = most.map(|most| ("max_failures", most)).into_iter().collect();
+    process.set("restart", values::restart(policy, &most), place);
 }

@@ -23,7 +23,7 @@ pub(super) const ROWS: &[Row] = &[
     Row("`-s`, `--success first`, `last`, `command-NAME`", "- (`--exit-code-from NAME`)"),
     Row(
         "`--restart-tries 3`, `--restart-after 500`",
-        "`restart = { policy = \"on-failure\", max_failures = 3, delay = \"500ms\" }`",
+        "`restart = { policy = \"on-failure\", max_failures = 4, delay = \"500ms\" }`",
     ),
     Row("`-r`, `--raw`, `--timings`, `--pad-prefix`", "`tmo logs --raw`, `tmo ps`"),
     Row("`-P`, `--passthrough-arguments`", "`{1}` and the like are replaced"),
@@ -337,8 +337,10 @@ fn with_concurrently(
                 "-k" | "--kill-others" => ends_all = true,
                 "--restart-tries" => {
                     // A negative number never gives up, as 0 does here.
-                    let tries = if value.starts_with('-') { "0" } else { &value };
-                    more.extend(values::number(tries).map(|tries| ("max_failures", tries)));
+                    let is_endless = value.starts_with('-');
+                    let most =
+                        if is_endless { Some("0".to_owned()) } else { values::failures(&value) };
+                    more.extend(most.map(|most| ("max_failures", most)));
                     never_again = value == "0";
                 }
                 "--restart-after" => {

@@ -58,6 +58,27 @@ pub(super) enum SourceValue {
 /// Keys in the order of the file.
 pub(super) type SourceTable = Vec<(String, SourceNode)>;
 
+/// A table laid over another one. `merge` gets a key of the upper one with both values, and returns what becomes of it;
+/// `None` removes the key.
+pub(super) fn laid_over(
+    base: SourceTable,
+    over: SourceTable,
+    merge: impl Fn(&str, Option<SourceNode>, SourceNode) -> Option<SourceNode>,
+) -> SourceTable {
+    let mut entries: Vec<_> = base.into_iter().map(|(key, node)| (key, Some(node))).collect();
+    let places = entries.iter().enumerate().map(|(at, (key, _))| (key.clone(), at));
+    let places: HashMap<String, usize> = places.collect();
+    for (key, node) in over {
+        if let Some(there) = places.get(&key).map(|at| &mut entries[*at].1) {
+            *there = merge(&key, there.take(), node);
+        } else {
+            let node = merge(&key, None, node);
+            entries.push((key, node));
+        }
+    }
+    entries.into_iter().filter_map(|(key, node)| Some((key, node?))).collect()
+}
+
 impl SourceNode {
     /// The error that something else was expected here.
     pub(super) fn unlike(&self, what: &str, expected: &str) -> ImportError {

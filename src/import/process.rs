@@ -23,6 +23,10 @@ pub struct Imported {
     pub files: Vec<String>,
     /// Of a compose file: the services in containers that are built from this project.
     pub built: Vec<String>,
+    /// Of a compose file: all services in containers.
+    pub contained: Vec<String>,
+    /// Of a compose file: the services that run here.
+    pub local: Vec<String>,
     /// Remarks for the user that nothing was left out for.
     pub remarks: Vec<String>,
 }

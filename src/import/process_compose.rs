@@ -10,7 +10,7 @@ use super::files::SourceFiles;
 use super::node::{SourceNode, Variable};
 use super::probe::{self, ImportedProbe};
 use super::process::{Imported, ImportedProcess, ProcessNames, process_name};
-use super::references::{self, References};
+use super::references::{self, EnvText, References};
 use super::rows::Row;
 use super::toml_text::{list, quoted, table};
 use super::values::{self, StopSettings};
@@ -58,7 +58,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row(
         "… `max_restarts`",
-        "`restart = { max_restarts = 5 }`: failures in a row; without it 0, which never gives up",
+        "`restart = { max_failures = 6 }`: failures in a row; without it 0, which never gives up",
     ),
     Row("`success_exit_codes`", "`success_exit_codes`; 0 is always included"),
     Row(
@@ -104,10 +104,15 @@ pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
         top.take(key);
     }
     let shell = top.fields("shell")?;
-    let env = files.other(".env")?.map_or_else(String::new, |file| file.text);
     let mut reader = Reader::default();
+    let mut references = References::default();
+    if let Some(file) = files.other(".env")? {
+        let text = EnvText::new(&file.text);
+        references = References::of(text.variables.clone());
+        text.mend(&file.name, &mut imported);
+    }
     if !top.is_on("disable_env_expansion")? {
-        reader.references = Some(References::new(&env));
+        reader.references = Some(references);
     }
     reader.templates.take(&mut top)?;
     reader.templates.set("PC_REPLICA_NUM", "0");
@@ -475,8 +480,9 @@ fn read_availability(mut fields: Fields, process: &mut ImportedProcess) -> Resul
     let mut more = vec![];
     let delay = fields.read("backoff_seconds", process, values::span)?;
     more.extend(delay.map(|delay| ("delay", delay.value)));
-    let count = fields.read("max_restarts", process, values::number)?;
-    let count = count.map(|count| count.value);
+    let count = fields.read("max_restarts", process, values::failures)?;
+    // 0 has no limit there either.
+    let count = count.map(|count| count.value).filter(|count| count != "1");
     let ends_all = fields.is_on("exit_on_end")?;
     let policy = match policy.as_deref() {
         Some("always") => Some("always"),
@@ -501,7 +507,7 @@ fn read_availability(mut fields: Fields, process: &mut ImportedProcess) -> Resul
         Some("no") => process.set_text("restart", "no", &place),
         Some(policy) => {
             // Without a number it never gives up.
-            more.push(("max_restarts", count.unwrap_or_else(|| "0".to_owned())));
+            more.push(("max_failures", count.unwrap_or_else(|| "0".to_owned())));
             process.set("restart", values::restart(policy, &more), &place);
         }
         // What is never restarted needs neither a pause nor a limit.

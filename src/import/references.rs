@@ -45,11 +45,6 @@ pub(super) enum Keep<'a> {
 }
 
 impl References {
-    /// Those of a project with this `.env`.
-    pub(super) fn new(env: &str) -> Self {
-        Self::of(EnvText::new(env).variables)
-    }
-
     /// Those that these variables give a value.
     pub(super) fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { known: variables.into_iter().collect(), replaced: Cell::default() }

@@ -31,7 +31,7 @@ pub(super) const ROWS: &[Row] = &[
         "`startsecs`",
         "`ready = { delay = \"1s\" }`, and `restart = { stable = \"1s\" }`: a failure after it does not count",
     ),
-    Row("`startretries`, 3 without it", "`restart = { max_failures = 3 }`"),
+    Row("`startretries`, 3 without it", "`restart = { max_failures = 4 }`"),
     Row("`priority`", "- (`phase`, `depends_on` say what is waited for)"),
     Row(
         "`numprocs`, `numprocs_start`, `process_name`",
@@ -431,7 +431,7 @@ impl Program<'_> {
     }
 }
 
-/// The most instances of a program that are told apart.
+/// How many instances of a program become processes of their own, at most.
 const MOST_INSTANCES: u32 = 100;
 const MOST_DIGITS: usize = 9;
 
@@ -462,12 +462,10 @@ fn settings(mut fields: Fields, process: &mut ImportedProcess) -> Result<(), Imp
         Some(word) if is_true(&word) => "always",
         Some(_) => "no",
     };
-    let retries = fields.read("startretries", process, values::number)?;
+    let retries = fields.read("startretries", process, values::failures)?;
     let delay = fields.read("startsecs", process, values::span)?;
-    // Only an end within `startsecs` counts as a failed start; with 0, none does. Without retries, the first failure
-    // is the last.
-    let tries = retries.map_or_else(|| "3".to_owned(), |retries| retries.value);
-    let tries = if tries == "0" { "1".to_owned() } else { tries };
+    // Only an end within `startsecs` counts as a failed start; with 0, none does.
+    let tries = retries.map_or_else(|| "4".to_owned(), |retries| retries.value);
     let stable = delay.as_ref().map_or_else(|| quoted("1s"), |delay| delay.value.clone());
     let more = match &*stable {
         "\"0s\"" => vec![("max_failures", "0".to_owned())],

@@ -25,6 +25,11 @@ pub(super) fn number(text: &str) -> Option<String> {
     Some(text.trim().parse::<u32>().ok()?.to_string())
 }
 
+/// How many failures in a row end it, from a number of restarts: the last failure is not followed by one.
+pub(super) fn failures(restarts: &str) -> Option<String> {
+    Some(restarts.trim().parse::<u32>().ok()?.saturating_add(1).to_string())
+}
+
 /// A signal, as it is written here.
 pub(super) fn signal(text: &str) -> Option<String> {
     let signal: SignalName = text.parse().ok()?;

@@ -415,7 +415,7 @@ fn a_start_with_a_file_of_another_tool_leads_to_the_import() {
         "{ran:?}"
     );
     let ran = world.run(["start"]);
-    assert!(ran.stderr.contains("`tmo init` writes one"), "{ran:?}");
+    assert!(ran.stderr.contains("`tmo import` takes over compose.yaml"), "{ran:?}");
     world.ok(["import"]);
     let toml = world.read("tmo.toml");
     assert!(

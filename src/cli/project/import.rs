@@ -1,6 +1,7 @@
 //! `tmo import`: writes a `tmo.toml` from the files of another tool.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,6 +13,7 @@ use crate::cli::error::CliError;
 use crate::cli::output::confirm::{can_ask, confirm};
 use crate::cli::output::{self, Versioned};
 use crate::cli::project::check::check;
+use crate::config::load::{Context, find_program};
 use crate::config::toml;
 use crate::import::{
     ImportError, ImportOptions, Imported, LocalServices, SecretsFile, SourceFiles, SourceFormat,
@@ -85,6 +87,7 @@ pub(in crate::cli) fn run(args: &ImportArgs) -> Result<u8, CliError> {
     for remark in &imported.remarks {
         output::warn(remark);
     }
+    report_containers(&imported)?;
     let is_here = source.dir.as_os_str().is_empty() && args.output.is_none();
     if !is_here {
         return Ok(code(args, &imported));
@@ -260,7 +263,8 @@ fn write(source: &Source, args: &ImportArgs, imported: &Imported) -> Result<Path
         None => (imported.write(None), imported.processes.len()),
         Some(_) if !args.merge => {
             return Err(CliError::Other(format!(
-                "{shown} is there already; --merge adds the processes it lacks, -o FILE writes another file"
+                "{shown} is there already; --merge adds the processes it lacks, -o FILE writes another file; remove it to \
+                 take all over anew"
             )));
         }
         Some(text) => {
@@ -285,15 +289,18 @@ fn write(source: &Source, args: &ImportArgs, imported: &Imported) -> Result<Path
         made.forget();
         return Err(CliError::io(&shown)(error));
     }
+    let mut schema = String::new();
     if existing.is_none() {
-        write_schema(&toml.with_file_name(SCHEMA))?;
+        let path = toml.with_file_name(SCHEMA);
+        write_schema(&path)?;
+        schema = format!(" (schema for editors: {})", path.display());
     }
     made.report(&toml, args)?;
     let from = imported.files.join(", ");
     say(
         args,
         &format!(
-            "{shown} (from {from}): {}\n",
+            "{shown} (from {from}): {}{schema}\n",
             count::processes(added, if existing.is_some() { "added" } else { "" })
         ),
     )?;
@@ -414,6 +421,23 @@ fn report_left(imported: &Imported) {
         let of = if names.is_empty() { String::new() } else { names.join(", ") + ": " };
         output::warn(&shown(&format!("not taken over: {file}:{line}: {of}{what}: {why}")));
     }
+}
+
+/// That containers need a program which is not installed, and what runs their services without it.
+fn report_containers(imported: &Imported) -> Result<(), CliError> {
+    let context = Context::here()?;
+    if imported.contained.is_empty() || find_program(&context, OsStr::new("docker")).is_some() {
+        return Ok(());
+    }
+    let all: Vec<&str> =
+        imported.local.iter().chain(&imported.contained).map(String::as_str).collect();
+    output::warn(&format!(
+        "docker, which {} would run in, is not installed; `tmo import --local={}` runs them here, if the compose file \
+         gives each a `command`",
+        imported.contained.join(", "),
+        all.join(",")
+    ));
+    Ok(())
 }
 
 fn code(args: &ImportArgs, imported: &Imported) -> u8 {

@@ -3,7 +3,7 @@
 use super::super::error::ImportError;
 use super::super::fields::Fields;
 use super::super::files::SourceFiles;
-use super::super::node::{MOST_NODES, SourceNode, SourceTable, SourceValue, yaml};
+use super::super::node::{MOST_NODES, SourceNode, SourceTable, SourceValue, laid_over, yaml};
 use super::super::paths::{dir_of, joined};
 use super::super::references::References;
 
@@ -35,32 +35,15 @@ pub(super) fn merged(base: SourceNode, over: SourceNode) -> SourceNode {
     SourceNode { place, value }
 }
 
-fn tables(mut base: SourceTable, over: SourceTable) -> SourceTable {
-    for (key, node) in over {
-        let at = base.iter().position(|(name, _)| *name == key);
-        let node = match (at, node) {
-            (Some(at), SourceNode { value: SourceValue::Reset, .. }) => {
-                base.remove(at);
-                continue;
-            }
-            (None, SourceNode { value: SourceValue::Reset, .. }) => continue,
-            (Some(at), SourceNode { value: SourceValue::Override(node), .. }) => {
-                base[at].1 = *node;
-                continue;
-            }
-            (None, SourceNode { value: SourceValue::Override(node), .. }) => *node,
-            (_, node) => node,
-        };
-        match at {
-            None => base.push((key, node)),
-            Some(at) if WHOLE.contains(&key.as_str()) => base[at].1 = node,
-            Some(at) => {
-                let old = whole_form(&key, base.remove(at).1);
-                base.insert(at, (key.clone(), merged(old, whole_form(&key, node))));
-            }
+fn tables(base: SourceTable, over: SourceTable) -> SourceTable {
+    laid_over(base, over, |key, base, node| match (base, node) {
+        (_, SourceNode { value: SourceValue::Reset, .. }) => None,
+        (_, SourceNode { value: SourceValue::Override(node), .. }) => Some(*node),
+        (Some(base), node) if !WHOLE.contains(&key) => {
+            Some(merged(whole_form(key, base), whole_form(key, node)))
         }
-    }
-    base
+        (_, node) => Some(node),
+    })
 }
 
 /// A value whose short form stands for a longer one, in that form.

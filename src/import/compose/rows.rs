@@ -34,7 +34,7 @@ pub(in crate::import) const ROWS: &[Row] = &[
         "`restart: \"no\"`, `always`, `on-failure`",
         "`restart = \"no\"`, `\"always\"`, `\"on-failure\"`",
     ),
-    Row("`restart: on-failure:5`", "`restart = { policy = \"on-failure\", max_failures = 5 }`"),
+    Row("`restart: on-failure:5`", "`restart = { policy = \"on-failure\", max_failures = 6 }`"),
     Row(
         "`restart: unless-stopped`",
         "`restart = \"always\"`: a process stopped by `tmo stop` stays stopped anyway",

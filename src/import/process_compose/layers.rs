@@ -1,11 +1,11 @@
 //! Files that lie over each other: by `extends`, and the override file that process-compose looks for itself.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::{self, ErrorKind};
 
 use super::super::error::ImportError;
 use super::super::files::{SourceFile, SourceFiles};
-use super::super::node::{SourceNode, SourceTable, SourceValue, yaml};
+use super::super::node::{SourceNode, SourceValue, laid_over, yaml};
 
 /// The longest chain of `extends`.
 const LONGEST_CHAIN: usize = 20;
@@ -86,7 +86,10 @@ fn merged(key: &str, base: SourceNode, over: SourceNode) -> SourceNode {
     let SourceNode { place, value } = over;
     let value = match (base.value, value) {
         (SourceValue::Table(base), SourceValue::Table(over)) => {
-            SourceValue::Table(tables(base, over))
+            SourceValue::Table(laid_over(base, over, |key, base, node| match base {
+                Some(base) => Some(merged(key, base, node)),
+                None => Some(node),
+            }))
         }
         (SourceValue::List(mut base), SourceValue::List(over)) if key != "namespace" => {
             if key == "environment" {
@@ -102,21 +105,6 @@ fn merged(key: &str, base: SourceNode, over: SourceNode) -> SourceNode {
         (_, over) => over,
     };
     SourceNode { place, value }
-}
-
-fn tables(mut base: SourceTable, over: SourceTable) -> SourceTable {
-    let places = base.iter().enumerate().map(|(at, (key, _))| (key.clone(), at));
-    let places: HashMap<String, usize> = places.collect();
-    for (key, node) in over {
-        match places.get(&key).and_then(|at| base.get_mut(*at)) {
-            Some((_, there)) => {
-                let nothing = SourceNode { place: node.place.clone(), value: SourceValue::Null };
-                *there = merged(&key, std::mem::replace(there, nothing), node);
-            }
-            None => base.push((key, node)),
-        }
-    }
-    base
 }
 
 /// The name in `NAME=value`.

@@ -454,7 +454,7 @@ fn variables_are_replaced_in_every_value() {
         &[
             "command = 'serve --port 18550 --name x --shell \"${SHELL_NAME:-y}\"'",
             "cwd = \"web\"",
-            "restart = { policy = \"on-failure\", max_failures = 5 }",
+            "restart = { policy = \"on-failure\", max_failures = 6 }",
             "env_file = [\"web.env\"]",
             "port = 18550",
             "timeout = \"3s\"",

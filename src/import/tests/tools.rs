@@ -131,6 +131,18 @@ fn process_compose_templates_and_dollars_are_replaced() {
 }
 
 #[test]
+fn bad_lines_of_the_env_file_of_process_compose_are_named() {
+    let main = "processes:\n  a: {command: \"echo ${GOOD}\"}\n";
+    let files = [("process-compose.yaml", main), (".env", "GOOD=g\nno variable\n")];
+    let imported = of_files(SourceFormat::ProcessCompose, &files);
+    let left: Vec<_> = imported.all_left().map(|(_, left)| left.place.to_string()).collect();
+    assert_eq!(left, [".env:2"]);
+    let written = imported.write(None);
+    assert_has(&written.toml, &["env_file = [\".env.imported\"]"]);
+    assert_eq!(written.secrets[0].text, "GOOD=\"g\"\n");
+}
+
+#[test]
 fn a_process_of_process_compose_lives_as_long_as_there() {
     let text = "processes:\n  a: {command: x, availability: {restart: always}}\n  \
                 b:\n    command: x\n    is_daemon: true\n    shutdown: {command: docker stop b}\n    \
@@ -139,13 +151,13 @@ fn a_process_of_process_compose_lives_as_long_as_there() {
                 liveness_probe: {exec: {command: y}, initial_delay_seconds: 5}\n  \
                 d: {command: x, availability: {restart: on_failure, max_restarts: 2, exit_on_end: true}}\n";
     let text = written(SourceFormat::ProcessCompose, text);
-    assert_has(table(&text, "a"), &["{ policy = \"always\", max_restarts = 0 }"]);
+    assert_has(table(&text, "a"), &["{ policy = \"always\", max_failures = 0 }"]);
     let b = table(&text, "b");
     assert_has(b, &[") && exec tail -f /dev/null", "docker stop b", "ready = { delay = \"5s\" }"]);
     assert_has(b, &["# is_daemon: "]);
     let c = table(&text, "c");
     assert_has(c, &["success_exit_codes = [1, 143]", "# liveness_probe.initial_delay_seconds"]);
-    assert_has(table(&text, "d"), &["max_restarts = 2", "on_exit = \"stop-all\""]);
+    assert_has(table(&text, "d"), &["max_failures = 3", "on_exit = \"stop-all\""]);
 }
 
 #[test]
