@@ -107,8 +107,14 @@ pub fn end_words(signal: Option<&str>, exit_code: Option<u8>) -> String {
 /// The event for a crash. The last lines of the process stand above it in the log.
 pub fn notice(report: &CrashReport) -> What {
     let text = format!("{} crashed ({})", report.process_name, report.end());
-    let cause = report.cause().map_or("no cause is known", |cause| cause.text.as_str());
-    What::Crash { life: report.tmo.life, text, cause: Some(cause.to_owned()) }
+    let cause = report.cause().map_or_else(
+        || "no cause is known".to_owned(),
+        |cause| match &cause.place {
+            Some(place) => format!("{} at {place}", cause.text),
+            None => cause.text.clone(),
+        },
+    );
+    What::Crash { life: report.tmo.life, text, cause: Some(cause) }
 }
 
 #[cfg(test)]
@@ -205,6 +211,12 @@ pub(super) mod tests {
         let logged = Logged::from_json(event(&report).to_json().as_bytes()).unwrap();
         assert_eq!(logged.text().unwrap(), text);
         assert_eq!(logged.searched().unwrap(), "web crashed (exit 1)");
+        report.tmo.cause[0].place = Some("db.js:4".into());
+        let text = event(&report).text().unwrap().to_string();
+        assert_eq!(
+            text,
+            "web crashed (exit 1): it logged: Error: no at db.js:4; see `tmo why web`"
+        );
         report.signal = Some("SIGSEGV".into());
         report.tmo.cause.clear();
         let text = event(&report).text().unwrap().to_string();

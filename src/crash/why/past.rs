@@ -1,7 +1,7 @@
 //! What was wrong in a run that is over.
 
 use super::trouble::{Trouble, Troubles};
-use super::{About, Analysis, Why, WhyError, of_report};
+use super::{About, Analysis, Report, Why, WhyError, of_report};
 use crate::crash::record::examine_in;
 use crate::crash::{Cause, CauseKind, Log, Trigger};
 use crate::journal::last::last_events;
@@ -68,12 +68,27 @@ impl Analysis<'_> {
                 let answer = found.map(|found| of_report(found, None));
                 return Ok(answer.map(|answer| self.with_way_to_end(answer)));
             }
+            let mut crashed = vec![];
             for found @ (report, _) in &self.reports {
                 // A process that had crashed and ran again was fine at the end.
                 let last = self.log.last_ended(&report.process_name)?;
                 if last.is_none_or(|(lived, _)| lived.life == report.tmo.life) {
-                    return Ok(Some(of_report(found.clone(), None)));
+                    crashed.push(found);
                 }
+            }
+            // What others waited for explains them, too.
+            let streams = self.log.streams();
+            let is_awaited = |(report, _): &&Report| {
+                troubles.of(report.process_name.as_str(), streams).is_some()
+            };
+            if let Some(first) =
+                crashed.iter().copied().find(is_awaited).or(crashed.first().copied())
+            {
+                let name = &first.0.process_name;
+                let others = crashed.iter().map(|(report, _)| report.process_name.clone());
+                let mut others: Vec<_> = others.filter(|other| other != name).collect();
+                others.dedup();
+                return Ok(Some(Why { others, ..of_report(first.clone(), None) }));
             }
             return Ok(troubles.first().map(|trouble| self.gave_up(trouble)));
         };

@@ -203,6 +203,17 @@ fn what_was_printed_last_explains_more() {
 }
 
 #[test]
+fn what_the_terminal_echoed_before_a_trace_is_no_prefix_of_it() {
+    let output = "^CTraceback (most recent call last):\n  File \"/srv/app/app.py\", line 3, in <module>\n    main()\n\
+                  ConnectionError: gone";
+    let cause = first(Exit::Code(1), output);
+    assert_eq!(
+        (cause.text.as_str(), cause.place.as_deref()),
+        ("ConnectionError: gone", Some("app.py:3"))
+    );
+}
+
+#[test]
 fn a_long_trace_is_not_older_than_it_is() {
     let frames = "    at f (/srv/app/node_modules/x/index.js:1:1)\n".repeat(80);
     let output = format!("Error: deep\n{frames}    at main (/srv/app/main.js:3:1)");

@@ -93,13 +93,13 @@ fn caused_by(lines: &[&str], head: usize) -> Option<usize> {
 
 fn block(evidence: &Evidence, lines: &[&str], head: usize) -> Option<Trace> {
     // A logger may have printed a prefix before it, and then before all its lines.
-    let mark = lines[head].trim_end();
-    let prefix = mark.strip_suffix(HEAD).unwrap_or("").len();
+    let mark = lines[head].trim_end().strip_suffix(HEAD).unwrap_or("");
+    // One that only its head has, such as the `^C` of a terminal, is none.
+    let is_alone = !mark.trim().is_empty() && lines.get(head + 1).is_some_and(|l| FRAME.finds(l));
+    let prefix = if is_alone { 0 } else { mark.len() };
     let mut place = None;
     for (at, line) in lines.iter().enumerate().skip(head + 1) {
         let text = line.get(prefix..).unwrap_or(line);
-        let unmarked = prefix > 0 && !text.starts_with(' ') && FRAME.finds(line);
-        let text = if unmarked { line } else { text };
         if let Some([path, line]) = FRAME.groups(text) {
             place = evidence.own_place(path, line, &STRANGE).or(place);
         } else if text.trim() == DURING || text.trim() == CAUSED {
