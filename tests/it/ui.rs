@@ -85,8 +85,6 @@ fn a_dead_process_is_explained_restarted_and_its_error_copied() {
     terminal.wait_for("the prompt is closed", |screen| !screen.contains("lines to console"));
     terminal.keys(["G"]);
     terminal.keys(["q"]);
-    terminal.wait("leave running");
-    terminal.keys(["l"]);
     terminal.wait("the run goes on");
     is_given_back(&terminal);
     world.wait_state("web", "running");
@@ -322,7 +320,7 @@ fn what_one_interface_does_another_shows() {
     one.wait("? keys");
     other.wait("running");
     one.keys(["j", "s"]);
-    one.wait("stop web? s, x or Enter: yes");
+    one.wait("stop web? s, y or Enter: yes");
     one.keys(["s"]);
     one.wait("web stopped; S starts it again");
     other.wait("web       stopped");
@@ -330,7 +328,10 @@ fn what_one_interface_does_another_shows() {
     other.wait("web started");
     one.wait("web       running");
     // The end of the run, asked for in one, is shown in both.
-    one.keys(["q", "s"]);
+    one.typed(":stop-all");
+    one.keys(["Enter"]);
+    one.wait("leave running");
+    one.keys(["s"]);
     one.wait("the run is over");
     is_given_back(&one);
     other.wait("the run is over");

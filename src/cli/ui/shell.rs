@@ -353,7 +353,7 @@ impl Shell {
         Ok(())
     }
 
-    /// Give the terminal to whoever uses it next.
+    /// Restore the terminal as it was before.
     pub(super) async fn give_terminal_back(&mut self) {
         self.keys = None;
         output::divert_warnings(None);

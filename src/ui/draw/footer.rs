@@ -64,11 +64,11 @@ fn question(ui: &Ui) -> Vec<String> {
         Some(Overlay::Confirm(action)) => {
             let name = ui.list.target().map_or("the process", |process| process.name.as_str());
             let (what, key) = if *action == OnProcess::Kill {
-                (format!("end {name} with SIGKILL"), "K")
+                (format!("end {name} with SIGKILL"), "K, y")
             } else if *action == OnProcess::Stop {
-                (format!("stop {name}"), "s, x")
+                (format!("stop {name}"), "s, y")
             } else {
-                ("restart all processes".to_owned(), "R")
+                ("restart all processes".to_owned(), "R, y")
             };
             return vec![
                 format!("{what}? {key} or Enter: yes, any other key: no"),

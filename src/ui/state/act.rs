@@ -213,8 +213,9 @@ impl Ui {
             OnScreen::Interrupt if self.run.is_owned && self.run.quitting => {
                 self.effects.push(Effect::StopAll);
             }
-            OnScreen::Quit if !is_over => self.overlay = Some(Overlay::Quit(self.run.is_owned)),
-            OnScreen::Interrupt if self.run.is_owned && !is_over => {
+            OnScreen::StopAll if !is_over => self.overlay = Some(Overlay::Quit(false)),
+            OnScreen::StopAll => self.complain("the run is over".to_owned()),
+            OnScreen::Quit | OnScreen::Interrupt if self.run.is_owned && !is_over => {
                 self.overlay = Some(Overlay::Quit(true));
             }
             OnScreen::Quit | OnScreen::Leave | OnScreen::Interrupt => {

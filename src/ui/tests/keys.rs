@@ -66,7 +66,7 @@ fn a_stop_asks_first() {
     world.key(Key::Down);
     for (keys, rest) in [("s", "j"), ("x", "q"), ("s", "S")] {
         world.keys(keys);
-        assert_eq!(footer(&world), "stop web? s, x or Enter: yes, any other key: no");
+        assert_eq!(footer(&world), "stop web? s, y or Enter: yes, any other key: no");
         world.keys(rest);
         assert!(!footer(&world).contains("stop web"), "{}", footer(&world));
     }
@@ -86,12 +86,13 @@ fn a_stop_asks_first() {
 fn questions_fit_on_a_narrow_screen() {
     let mut world = world_of(&["a-process-with-a-long-name"]);
     world.send(super::Msg::Resize(40, 10));
-    world.keys("q");
+    world.keys(":stop-all");
+    world.key(Key::Enter);
     assert_eq!(footer(&world), "l: leave it  s: stop all  other: stay");
     world.keys("jR");
-    assert_eq!(footer(&world), "restart all processes? R, Enter: yes");
+    assert_eq!(footer(&world), "restart all processes? R, y, Enter: yes");
     world.keys("j1s");
-    assert_eq!(footer(&world), "s, x, Enter: yes, else no: stop a-proce");
+    assert_eq!(footer(&world), "s, y, Enter: yes, else no: stop a-proce");
 }
 
 #[test]

@@ -305,15 +305,18 @@ fn a_filter_without_a_match_says_so() {
 
 #[test]
 fn a_letter_answers_whether_the_run_goes_on() {
-    let effects = |keys: &str| {
+    let effects = |is_owned: bool, keys: &str| {
         let mut world = World::with_lines((80, 12), 100);
+        world.ui.run.is_owned = is_owned;
         world.keys(keys);
         world.effects
     };
-    assert!(matches!(effects("qs")[..], [Effect::StopAll]));
-    assert!(matches!(effects("ql")[..], [Effect::Leave]));
-    assert!(matches!(effects("qq")[..], [Effect::Leave]));
-    assert!(effects("qx").is_empty() && effects("qj").is_empty());
+    assert!(matches!(effects(true, "qs")[..], [Effect::StopAll]));
+    assert!(matches!(effects(true, "ql")[..], [Effect::Leave]));
+    assert!(matches!(effects(true, "qq")[..], [Effect::Leave]));
+    assert!(effects(true, "qx").is_empty() && effects(true, "qj").is_empty());
+    // Who only looks at a run leaves it as it is.
+    assert!(matches!(effects(false, "q")[..], [Effect::Leave]));
 }
 
 #[test]
