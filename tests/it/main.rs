@@ -111,6 +111,7 @@ mod why; // `tmo why` and `tmo crashes`
 mod demo; // `tmo demo`
 mod docs_guides; // examples of `docs/SUPERVISION.md` and `docs/COMING_FROM.md`
 mod docs_scripting; // examples of `docs/SCRIPTING.md`
+mod docs_transcripts; // the transcripts of all pages, `$ tmo …` with its output
 mod example_project; // `examples/microservices`
 mod export; // `tmo export`: files for other supervisors, and what their processes see
 mod import; // `tmo import`: files of other tools in `tests/import`
