@@ -41,24 +41,12 @@ mod tests {
     use super::KEYS;
     use crate::config::toml::keys::PROCESS;
     use crate::config::toml::kind::{Key, Type};
+    use crate::config::toml::reference::within;
 
     /// Whether this is a key of a process, or of a table in it.
     fn is_key(word: &str, keys: &[&[Key]]) -> bool {
-        fn holds(kind: Type, word: &str) -> bool {
-            match kind {
-                Type::Table(keys) => is_key(word, keys),
-                Type::List(of) | Type::Map(of) => holds(*of, word),
-                Type::Either(kinds) => kinds.iter().any(|kind| holds(*kind, word)),
-                Type::Text
-                | Type::Switch
-                | Type::Number(..)
-                | Type::Time
-                | Type::Size
-                | Type::Scalar
-                | Type::Word(_) => false,
-            }
-        }
-        keys.concat().iter().any(|key| key.name == word || holds(key.kind, word))
+        let holds = |kind: Type| within(kind).is_some_and(|(_, keys)| is_key(word, keys));
+        keys.concat().iter().any(|key| key.name == word || holds(key.kind))
     }
 
     #[test]
