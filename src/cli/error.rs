@@ -176,10 +176,12 @@ pub enum CliError {
     #[error("{0}")]
     Usage(String),
     /// The program was not found.
-    #[error("exec: \"{name}\": executable file not found in $PATH")]
+    #[error("exec: \"{name}\": executable file not found in $PATH{advice}")]
     NotFound {
         /// The name as typed.
         name: String,
+        /// What to do instead, after `; `; may be empty.
+        advice: String,
     },
     /// The program can't be executed.
     #[error("exec: \"{name}\": {why}")]
@@ -299,7 +301,7 @@ mod tests {
             CliError::Usage(name()),
             CliError::TimedOut { what: name(), limit: name() },
             CliError::NotExecutable { name: name(), why: name() },
-            CliError::NotFound { name: name() },
+            CliError::NotFound { name: name(), advice: String::new() },
         ] {
             let code = error.exit_code().to_string();
             assert!(EXIT_CODES.iter().any(|(known, _)| *known == code), "{error}: {code}");

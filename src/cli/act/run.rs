@@ -1,38 +1,91 @@
-//! `tmo run`: runs a command in the environment of the env files.
+//! `tmo run`: runs a command in the environment of the env files, or in that of a process.
 
-use std::ffi::OsString;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cli::args::RunArgs;
+use crate::cli::args::{RunArgs, StartArgs};
 use crate::cli::error::CliError;
 use crate::cli::output;
+use crate::cli::persona::Persona;
+use crate::cli::project::input::Start;
 use crate::config::load::{Context, find_program};
+use crate::config::options::BackendChoice;
+use crate::model::process_env::process_env;
 use crate::sys::why;
 
 /// Exec the command; returns only if that fails. There is no process between it and the shell: Ctrl-C
 /// reaches it as without tmo, and the shell sees its real exit status.
 pub(in crate::cli) fn run(args: &RunArgs) -> Result<u8, CliError> {
-    let context = Context::here()?;
-    for warning in &context.warnings {
-        output::warn(warning);
-    }
     let Some((name, rest)) = args.command.split_first() else {
         let text = "Specify a command to run, as in `tmo run rails console`";
         return Err(CliError::Usage(text.to_owned()));
     };
+    if let Some(process) = &args.process {
+        return as_process(process, name, rest);
+    }
+    let context = Context::here()?;
+    for warning in &context.warnings {
+        output::warn(warning);
+    }
     let shown = name.to_string_lossy().into_owned();
     let Some(program) = find_program(&context, name) else {
         return Err(if blocked(&context, name) {
             CliError::NotExecutable { name: shown, why: "permission denied".into() }
         } else {
-            CliError::NotFound { name: shown }
+            CliError::NotFound { name: shown, advice: advice(&args.command).unwrap_or_default() }
         });
     };
     let env = context.env.pairs().into_iter().map(|(name, value)| (name.0, value.0));
     let error = Command::new(program).arg0(name).args(rest).env_clear().envs(env).exec();
     Err(CliError::NotExecutable { name: shown, why: why(&error) })
+}
+
+/// The same with the variables and the directory of a process.
+fn as_process(process: &str, name: &OsStr, rest: &[OsString]) -> Result<u8, CliError> {
+    let start = start()?;
+    let plan = start.preview(&|name| find_program(&start.context, name))?;
+    let Some(own) = plan.present().find(|one| one.is_meant(process)) else {
+        return Err(CliError::unknown(process, plan.present().map(|one| &one.name)));
+    };
+    let env = process_env(&plan, own).into_iter().map(|(name, value)| (name.0, value.0));
+    let mut env: BTreeMap<OsString, OsString> = env.collect();
+    // It is no part of the run, which would end it.
+    env.remove(OsStr::new("TMO_SESSION"));
+    let dir: PathBuf = own.cwd.as_ref().unwrap_or(&plan.root).as_path().to_owned();
+    let error = Command::new(name).args(rest).env_clear().envs(env).current_dir(&dir).exec();
+    let shown = name.to_string_lossy().into_owned();
+    Err(match error.kind() {
+        std::io::ErrorKind::NotFound if dir.is_dir() => {
+            CliError::NotFound { name: shown, advice: String::new() }
+        }
+        _ => CliError::NotExecutable { name: shown, why: why(&error) },
+    })
+}
+
+fn start() -> Result<Start, CliError> {
+    Start::gather(StartArgs {
+        // No terminal is opened, so tmux need not be there.
+        backend: Some(BackendChoice::Native),
+        ..StartArgs::default()
+    })
+}
+
+/// What to do instead of a command that begins with the name of a process, as that of `docker compose exec` does.
+fn advice(typed: &[OsString]) -> Option<String> {
+    let mut words = typed.iter().filter_map(|word| word.to_str());
+    let name = words.find(|word| !word.starts_with('-'))?;
+    let start = start().ok().filter(|_| Persona::here() == Persona::Tmo)?;
+    let plan = start.preview(&|name| find_program(&start.context, name)).ok()?;
+    plan.present().find(|one| one.is_meant(name))?;
+    let rest: Vec<_> = words.collect();
+    let command = if rest.is_empty() { "COMMAND".to_owned() } else { rest.join(" ") };
+    Some(format!(
+        "; {name} is a process: `tmo run --as {name} {command}` runs a command with its variables, `tmo connect {name}` \
+         opens its terminal"
+    ))
 }
 
 /// Whether the file exists but is not executable.

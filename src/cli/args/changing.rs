@@ -181,6 +181,9 @@ pub enum FailuresDo {
 /// `tmo run`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct RunArgs {
+    /// With the variables of this process and in its directory.
+    #[arg(long = "as", value_name = "PROCESS", add = values::process())]
+    pub process: Option<String>,
     /// The command and its arguments.
     #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
     pub command: Vec<OsString>,
