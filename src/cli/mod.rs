@@ -42,7 +42,7 @@ use self::reach::request::{self, change_order};
 use self::reach::wait;
 use self::runtime::block_on;
 use self::setup::{doctor, man, topics};
-use crate::model::request::Request;
+use crate::model::request::{ChangeOrder, Request};
 use crate::model::untrusted;
 
 /// The version of this program, with commit and date in a release build of a checkout.
@@ -64,7 +64,7 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
         return u8::from(answered.is_err());
     }
     arguments.first().map_or(Persona::Tmo, |program| Persona::of(program)).set();
-    let arguments = version(help_of_run(arguments));
+    let arguments = short_help(version(help_of_run(arguments)));
     if let Some(text) = topics::help(&arguments) {
         let text = text.map(|text| Persona::here().speak(&text));
         let printed = text.and_then(|text| print_raw(&mut anstream::stdout(), text.as_bytes()));
@@ -102,8 +102,19 @@ fn version(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
+/// Makes `tmo -h` print the short help, as `tmo` does.
+fn short_help(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.len() == 2 && arguments[1] == "-h" && Persona::here() == Persona::Tmo {
+        arguments.pop();
+    }
+    arguments
+}
+
 fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
     match args.verb {
+        None if Persona::here() == Persona::Tmo => {
+            print_raw(&mut anstream::stdout(), args::short_help().ansi().to_string().as_bytes())
+        }
         None => {
             let persona = Persona::here();
             let help = args::command().bin_name(persona.name()).render_help().ansi().to_string();
@@ -120,7 +131,7 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
         Some(Verb::Schema) => print_json(&crate::config::toml::schema()),
         Some(Verb::Doctor(args)) => doctor::doctor(*args),
         Some(Verb::Restart(RestartArgs { of: NamesArgs { names, no_wait, client }, no_deps })) => {
-            ask(&client, Request::Restart { names, order: change_order(no_deps) }, !no_wait)
+            restart(&client, &names, change_order(no_deps), !no_wait)
         }
         Some(Verb::Stop(NamesArgs { names, no_wait, client })) => {
             ask(&client, Request::Stop { names, order: change_order(false) }, !no_wait)
@@ -186,6 +197,21 @@ fn explain(error: &clap::Error, typed: &[OsString]) -> u8 {
         }
     }
     u8::try_from(error.exit_code()).unwrap_or(2)
+}
+
+fn restart(
+    client: &ClientArgs,
+    names: &[String],
+    order: ChangeOrder,
+    wait: bool,
+) -> Result<u8, CliError> {
+    let mut instance = Instance::find(client)?;
+    let request = Request::Restart { names: names.to_vec(), order };
+    let code = block_on(request::request(&mut instance, request, wait))?;
+    if Persona::here() == Persona::Tmo && instance.on_this_machine().is_ok() {
+        reload::tell_of_changes(&instance, names);
+    }
+    Ok(code)
 }
 
 fn ask(client: &ClientArgs, request: Request, wait: bool) -> Result<u8, CliError> {

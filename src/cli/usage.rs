@@ -11,7 +11,7 @@ use crate::model::nearest::nearest;
 /// Commands of other tools, and their equivalents here. `NAME` stands for the names that were typed.
 const OF_OTHER_TOOLS: [(&str, &str); 20] = [
     ("a", "tmo connect NAME"),
-    ("attach", "tmo connect NAME"),
+    ("attach", "tmo connect NAME` or `tmo ui"),
     ("delete", "tmo stop NAME"),
     ("describe", "tmo why NAME"),
     ("down", "tmo quit"),
@@ -31,6 +31,9 @@ const OF_OTHER_TOOLS: [(&str, &str); 20] = [
     ("unpause", "tmo signal CONT NAME"),
     ("up", "tmo start"),
 ];
+
+/// The flags of other tools for a start in the background.
+const DETACH: [&str; 4] = ["-d", "-D", "--detach", "--detached"];
 
 /// The same for commands that affect the whole run here.
 const OF_ONE: [(&str, &str); 3] = [
@@ -105,8 +108,20 @@ fn choices(error: &clap::Error, verb: Option<&Command>) -> Option<String> {
 
 /// The advice to use the equivalent of another tool's command.
 fn of_other_tools(error: &clap::Error, typed: &[OsString]) -> Option<String> {
-    let (verb, rest) = typed.get(1..)?.split_first()?;
+    let (mut verb, mut rest) = typed.get(1..)?.split_first()?;
     let is_other = error.kind() == ErrorKind::InvalidSubcommand;
+    if is_other && verb == "up" && rest.iter().any(|flag| DETACH.iter().any(|one| flag == one)) {
+        return Some("`tmo start -D` does that; ".to_owned());
+    }
+    // `process-compose process restart web`
+    if is_other && verb == "process" {
+        (verb, rest) = rest.split_first()?;
+        if let Some(known) = args::command().find_subcommand(verb) {
+            let words: Vec<_> = rest.iter().filter_map(|word| word.to_str()).collect();
+            let command = [&["tmo", known.get_name()], &words[..]].concat().join(" ");
+            return Some(format!("`{command}` does that; "));
+        }
+    }
     let table = if is_other {
         &OF_OTHER_TOOLS[..]
     } else {
@@ -125,6 +140,9 @@ fn of_other_tools(error: &clap::Error, typed: &[OsString]) -> Option<String> {
             "--color" | "--colour" | "--no-color" | "--no-colour" => {
                 let text = "NO_COLOR=1 before the command switches colours off; ";
                 return Some(text.to_owned());
+            }
+            "-a" | "--all" if verb == "ps" || verb == "status" => {
+                return Some("`tmo ps` shows all that is configured; ".to_owned());
             }
             word if word.starts_with('-') => return None,
             _ if verb == "ps" || verb == "status" => {
@@ -237,6 +255,22 @@ mod tests {
     #[test]
     fn commands_of_other_tools_are_answered_with_the_equivalent_here() {
         for (line, text) in [
+            (
+                "tmo up -d",
+                "unrecognized subcommand 'up'; `tmo start -D` does that; see `tmo --help`",
+            ),
+            (
+                "tmo process restart web",
+                "unrecognized subcommand 'process'; `tmo restart web` does that; see `tmo --help`",
+            ),
+            (
+                "tmo process list",
+                "unrecognized subcommand 'process'; `tmo ps` does that; see `tmo --help`",
+            ),
+            (
+                "tmo ps -a",
+                "unexpected argument '-a' found; `tmo ps` shows all that is configured; see `tmo ps --help`",
+            ),
             ("tmo up", "unrecognized subcommand 'up'; `tmo start` does that; see `tmo --help`"),
             (
                 "tmo tail web -f",

@@ -12,6 +12,7 @@ use crate::journal::words::{gap, is_later_start, record_words};
 use crate::model::event::{Logged, What};
 use crate::model::time::Timestamp;
 use crate::model::{StreamNo, untrusted};
+use crate::sys::local;
 
 /// An unfinished line at the end of a stream.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +49,8 @@ pub struct Renderer {
     system: Prefix,
     /// The journal in which to look up processes that were not known at the start.
     journal: Option<Dirs>,
+    /// When the newest run began, until that is shown, and whether older records have been shown.
+    newest_run: Option<(Timestamp, bool)>,
 }
 
 /// One process of a merged log.
@@ -113,6 +116,7 @@ impl Renderer {
             width,
             system,
             journal: None,
+            newest_run: None,
         };
         for &(stream, name, color) in names {
             renderer.add(stream, name, color);
@@ -183,10 +187,27 @@ impl Renderer {
         self.row_text(lane, text, out);
     }
 
+    /// Show a line between earlier runs and the newest one, which began at this time.
+    pub fn divide_at(&mut self, begin: Timestamp) {
+        self.newest_run = Some((begin, false));
+    }
+
     /// Render this record and append it to `out`. `text` has its bytes if it is text or an event; `lost` bytes before
     /// it were deleted by retention.
     pub fn render(&mut self, record: &Record, text: &[u8], lost: u64, out: &mut Vec<u8>) {
         self.clock = record.time;
+        if let Some((begin, is_behind_others)) = self.newest_run {
+            if record.time < begin {
+                self.newest_run = Some((begin, true));
+            } else {
+                self.newest_run = None;
+                if is_behind_others {
+                    self.finish(out);
+                    let time = local::date_and_time(begin, &local::zone());
+                    out.extend_from_slice(format!("── run of {time} ──\n").as_bytes());
+                }
+            }
+        }
         if record.kind == Kind::Event {
             return self.event(text, out);
         }

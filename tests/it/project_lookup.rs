@@ -208,7 +208,8 @@ fn commands_without_a_project_suggest_init() {
         let ran = world.run([verb]);
         let expected = format!(
             "tmo: there is no Procfile in {app} or above it; write a Procfile with a line like \
-             `web: bin/server` for each process, or run a single command with `tmo start -- COMMAND`\n"
+             `web: bin/server` for each process, or run a single command with `tmo start -- COMMAND`; \
+             `tmo help procfile` describes it\n"
         );
         assert_eq!((ran.code, ran.stderr), (1, expected), "{verb}");
     }
@@ -224,7 +225,7 @@ fn commands_without_a_procfile_name_what_lies_there() {
     let world = World::new("");
     std::fs::remove_file(world.app().join("Procfile")).unwrap();
     world.write("compose.yaml", "services:\n  web:\n    image: x\n");
-    assert!(world.run(["start"]).stderr.contains("`tmo init` writes one"));
+    assert!(world.run(["start"]).stderr.contains("`tmo import` takes over compose.yaml"));
     world.write("config.ru", "");
     assert!(world.run(["start"]).stderr.contains("`tmo init` writes one"));
     world.write("Procfile.dev", "web: true\n");

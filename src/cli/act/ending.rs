@@ -6,6 +6,7 @@ use tokio::time::timeout;
 
 use crate::cli::args::ClientArgs;
 use crate::cli::error::CliError;
+use crate::cli::persona::Persona;
 use crate::cli::reach::instance::{self, Instance};
 use crate::cli::reach::{leftovers, request};
 use crate::cli::{output, runtime};
@@ -36,6 +37,8 @@ pub(in crate::cli) fn quit(args: &ClientArgs) -> Result<u8, CliError> {
         output::warn(&format!(
             "the run is over, but {name} (pid {pid}) has not exited: `kill -9 {pid}` ends it"
         ));
+    } else if Persona::here() == Persona::Tmo {
+        output::print_on_terminal("the run has ended\n")?;
     }
     Ok(code)
 }

@@ -1,5 +1,7 @@
 //! `tmo reload`: re-reads the configuration and applies the changes.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::cli::args::{self, ReloadArgs};
@@ -15,6 +17,9 @@ use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{ProcessState, Request};
 use crate::model::{ProcName, ProcessStatus};
 use crate::plan::{self, ProcessChange, Reloaded};
+
+/// The files beside a Procfile that a run is configured by.
+const FILES: [&str; 4] = ["tmo.toml", ".env", ".overmind.env", ".tmo.env"];
 
 /// How many times in a row other commands may change the processes while the files are read.
 const MOST_TRIES: u32 = 20;
@@ -117,6 +122,43 @@ pub(in crate::cli) fn reload_failures(project: &Project) -> Result<(), CliError>
 /// reload.
 pub(in crate::cli) async fn reload_apps(instance: &mut Instance) -> Result<u8, CliError> {
     Box::pin(make(instance, ReloadScope::Apps, (false, true))).await?.done
+}
+
+/// Tell of processes for which the files say something else by now: a restart keeps the settings of the run.
+pub(in crate::cli) fn tell_of_changes(instance: &Instance, names: &[String]) {
+    // This is only a hint, so errors are ignored.
+    let Ok(old) = instance.runtime.plan() else { return };
+    if !was_edited(&old, instance) {
+        return;
+    }
+    let Ok((fresh, _)) = read(&old, instance, ReloadScope::All) else { return };
+    let is_meant = |name: &ProcName| {
+        let process = old.processes.iter().find(|process| process.name == *name);
+        process.is_some_and(|process| {
+            names.is_empty() || names.iter().any(|word| process.is_meant(word))
+        })
+    };
+    let changes = plan::reload(&old, &fresh).changes.into_iter();
+    let changed = changes
+        .filter(|(name, change)| !matches!(change, ProcessChange::Unchanged) && is_meant(name));
+    let changed: Vec<_> = changed.map(|(name, _)| name.to_string()).collect();
+    if !changed.is_empty() {
+        output::warn(&format!(
+            "the files say something else of {} by now; `tmo reload{}` applies that",
+            changed.join(", "),
+            instance.flags()
+        ));
+    }
+}
+
+/// Whether a file of the project is newer than the plan of the run.
+fn was_edited(plan: &Plan, instance: &Instance) -> bool {
+    let time = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
+    let Some(origin) = &plan.origin else { return false };
+    let procfile = origin.dir.as_path().join(plan.procfile.as_path());
+    let beside = FILES.map(|name| procfile.with_file_name(name));
+    let read = time(&instance.runtime.plan_file());
+    beside.iter().chain([&procfile]).any(|file| time(file).is_some_and(|time| Some(time) > read))
 }
 
 /// Reload, without a word on the terminal; returns the changes in a line.

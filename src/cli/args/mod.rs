@@ -40,7 +40,7 @@ pub use offline::{
     CompletionsArgs, DemoArgs, ExportArgs, GraphArgs, ImportArgs, InitArgs, ManArgs, PreviewArgs,
     SetupArgs,
 };
-pub use settings::command;
+pub use settings::{command, short_help};
 pub use start::{PagePort, StartArgs};
 pub use target::ClientArgs;
 pub(super) use topics::Topic;
@@ -84,7 +84,7 @@ Examples:
   tmo start --web=8080          also in a browser, at this port
   tmo start -- npm run dev      one command, without a Procfile
   tmo start --wait=web,60s      until web listens at its PORT, then in the background
-  tmo start -D                  in the background; `tmo echo` shows the log, `tmo quit` ends it
+  tmo start -D                  in the background; `tmo logs -f` shows the log, `tmo quit` ends it
   tmo start -p 3000 -P 1        PORT=3000 for the first process, 3001 for the second
   tmo start --port-auto         separate ports for each project and worktree
   tmo start ../shop             the project in another directory
@@ -361,7 +361,7 @@ Examples:
   tmo ls
   tmo ls --json | jq -r '.[].socket'")]
     Ls(LsArgs),
-    /// Run a command in the environment of the env files.
+    /// Run a command in the environment of the env files, or of a process.
     #[command(
         visible_aliases = ["exec", "e"],
         disable_help_flag = true,
@@ -369,9 +369,10 @@ Examples:
 Examples:
   tmo run rails console         with what ./.env and ./.tmo.env set
   tmo run env                   print that environment
+  tmo run --as web sh           a shell with what web gets, in its directory
 
-Arguments after the command are passed to it. PORT and PS are not set: the command is not a
-process of the Procfile."
+Arguments after the command are passed to it. Without `--as`, PORT and PS are not set: the command
+is not a process of the Procfile."
     )]
     Run(RunArgs),
     /// List the processes, their states and what they wait for.
@@ -513,15 +514,24 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("tmo itself", &["setup", "completions", "man", "help"]),
 ];
 
-/// The help of the program, with the commands in groups: clap would list them all together.
-fn grouped(command: Command) -> Command {
+/// The help of the program, with the commands in groups: clap would list them all together. In short, only the
+/// commands of every day are described.
+fn grouped(command: Command, is_short: bool) -> Command {
     let mut list = String::new();
-    for (title, names) in GROUPS {
+    let described = if is_short { 1 } else { GROUPS.len() };
+    for (title, names) in &GROUPS[..described] {
         let _ = writeln!(list, "{title}:");
-        for name in names {
+        for name in *names {
             let about = command.find_subcommand(name).and_then(Command::get_about);
             let about = about.map_or_else(|| "Show help".to_owned(), ToString::to_string);
             let _ = writeln!(list, "  {name:<12} {about}");
+        }
+        list.push('\n');
+    }
+    if is_short {
+        list.push_str("More, as `tmo --help` describes:\n");
+        for (title, names) in &GROUPS[described..] {
+            let _ = writeln!(list, "  {title:<12} {}", names.join(", "));
         }
         list.push('\n');
     }

@@ -49,7 +49,7 @@ const CONTROL_MODE: Setting = ("control_mode", Some("CONTROL_MODE"), "false");
 
 /// The whole command line, with the variables and defaults of the flags in their help.
 pub fn command() -> Command {
-    with_footer(grouped(bare_command())).mut_subcommands(|verb| {
+    with_footer(grouped(bare_command(), false)).mut_subcommands(|verb| {
         let of_start = ["start", "check", "config", "graph", "init", "doctor", "failures"];
         let settings = if of_start.contains(&verb.get_name()) {
             &SETTINGS[..]
@@ -64,6 +64,11 @@ pub fn command() -> Command {
             arg.help(help)
         })
     })
+}
+
+/// The help on one screen.
+pub fn short_help() -> StyledStr {
+    with_footer(grouped(bare_command(), true)).render_help()
 }
 
 /// The same without what only a help shows, which takes as long as all else.

@@ -35,8 +35,10 @@ use crate::model::{ProcName, units};
 use crate::run::lock::{self, Door};
 use crate::sys::local;
 use crate::view::form::Form;
+use crate::view::merged::Renderer;
 use crate::view::paint::{Stamp, Style};
 use crate::view::reading::{Reading, times_around};
+use crate::view::screen;
 
 /// With `--around`: how long before and after a line the output of other processes is shown.
 const AROUND: Duration = Duration::from_secs(2);
@@ -64,7 +66,9 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
         instance.warn_of_stopped_supervisor();
     }
     if follows && asked.is_plain(args) {
-        return follow(&instance, source.job(asked.from, asked.filter, style(&instance, args)));
+        let mut job = source.job(asked.from, asked.filter, style(&instance, args));
+        divide(&source, args, &mut job.renderer);
+        return follow(&instance, job);
     }
     let form = form(args, &source, &instance);
     let mut outlet = Stdout::new(args.max_bytes);
@@ -316,7 +320,21 @@ fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {
     if args.raw {
         return Form::Raw;
     }
-    Form::Merged(Box::new(source.renderer(style(instance, args))))
+    let mut renderer = source.renderer(style(instance, args));
+    divide(source, args, &mut renderer);
+    Form::Merged(Box::new(renderer))
+}
+
+/// On a terminal, tell the newest run from those before it.
+fn divide(source: &Source, args: &LogsArgs, renderer: &mut Renderer) {
+    if args.no_prefix || !screen::is_terminal(std::io::stdout()) {
+        return;
+    }
+    let begin = || source.index().get(runs::newest(|| Ok(source.index()))?);
+    // Without the line, the log itself is complete.
+    if let Ok(Some(record)) = begin() {
+        renderer.divide_at(record.time);
+    }
 }
 
 /// The style of lines that are shown as text.

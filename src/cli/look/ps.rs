@@ -203,7 +203,8 @@ impl TableOptions {
             "EXIT" => process.ends.exit.map(Exit::word),
             "RESTARTS" => Some(process.lives.saturating_sub(1).to_string()),
             "PORT" => {
-                let own = process.config.port.filter(|_| taken.is_none());
+                // The port of what does not run is not open.
+                let own = process.config.port.filter(|_| taken.is_none() && process.pid.is_some());
                 let port = listens.map_or(own, |ports| ports.first().copied());
                 port.map(|port| port.to_string())
             }

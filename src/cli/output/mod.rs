@@ -14,6 +14,7 @@ use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
 use crate::model::text::cut;
 use crate::model::untrusted;
+use crate::view::screen;
 
 /// Maximum length of a line in a message, in characters.
 const LONGEST_LINE: usize = 4_000;
@@ -31,6 +32,11 @@ pub(in crate::cli) fn written(result: io::Result<()>) -> Result<u8, CliError> {
 /// Print text to standard output, with terminal escapes removed; a closed pipe is not an error.
 pub(in crate::cli) fn print(text: &str) -> Result<u8, CliError> {
     print_raw(&mut io::stdout(), untrusted::shown_lines(text).as_bytes())
+}
+
+/// Print what was done, where a person reads it; programs go by the exit code.
+pub(in crate::cli) fn print_on_terminal(text: &str) -> Result<u8, CliError> {
+    if screen::is_terminal(io::stdout()) { print(text) } else { Ok(0) }
 }
 
 /// The same, line by line, for output that may be too large to hold in memory.

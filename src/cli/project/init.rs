@@ -199,7 +199,7 @@ fn text(entries: &[ProcfileEntry], with_flags: bool) -> String {
         parts.push(format!("\n[process.{}]\n{BODY}", entry.name));
         if let Some(before) = at.checked_sub(1).and_then(|before| entries.get(before)) {
             let line = format!("# depends_on = [\"{}\"]", before.name);
-            parts.push(format!("{line:48}# it begins when that one is ready\n"));
+            parts.push(format!("{line:48}# after that one is ready: give it a `ready` too\n"));
         }
     }
     parts.extend(with_flags.then(|| FLAGS.to_owned()));

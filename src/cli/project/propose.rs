@@ -141,14 +141,18 @@ pub(in crate::cli) fn without_procfile(dir: &Path) -> String {
     };
     format!(
         "{}{hint}write a Procfile with a line like `web: {command}` for each process, or run a single \
-         command with `tmo start -- COMMAND`",
+         command with `tmo start -- COMMAND`; `tmo help procfile` describes it",
         other.unwrap_or_default()
     )
 }
 
-/// Whether there is something to write a Procfile or a tmo.toml for.
-pub(in crate::cli) fn can_propose(dir: &Path) -> bool {
-    propose(dir).is_some() || !SourceFormat::found_in(dir).is_empty()
+/// The command that makes a project of a directory without one, and from what; `None` if nothing there helps.
+pub(in crate::cli) fn first_step(dir: &Path) -> Option<String> {
+    if propose(dir).is_some() {
+        return Some("`tmo init` writes one".to_owned());
+    }
+    let (source, _) = for_init(dir).ok()??;
+    Some(format!("`tmo import` takes over {}", source.display()))
 }
 
 /// The source in a directory for which `tmo init` finds nothing better, imported; `None` if there is none.

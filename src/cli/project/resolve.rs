@@ -14,7 +14,7 @@ use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
 use crate::cli::project::input::Start;
 use crate::cli::project::ports;
-use crate::cli::project::propose::{can_propose, without_procfile};
+use crate::cli::project::propose::{first_step, without_procfile};
 use crate::cli::reach::instance::{identity, left_by_link};
 use crate::config::error::ConfigError;
 use crate::config::load::{Context, Loaded, find_for_plan};
@@ -303,8 +303,8 @@ impl Start {
 fn no_procfile(dir: &Path) -> CliError {
     let hint = if let [first, ..] = &other_procfiles(dir)[..] {
         format!("{first} is there: `-f {first}` names it")
-    } else if can_propose(dir) {
-        "`tmo init` writes one, `-f FILE` names another".to_owned()
+    } else if let Some(step) = first_step(dir) {
+        format!("{step}, `-f FILE` names another")
     } else {
         without_procfile(dir)
     };

@@ -41,7 +41,8 @@ impl ExitBanner<'_> {
         let Self { name, life, .. } = self;
         let lasted = span(self.lasted);
         let text = format!(
-            "{RESET}\r\n\x1b[2m{name} {how} at {clock} after running for {lasted} (life {life})\x1b[0m\r\n"
+            "{RESET}\r\n\x1b[2m{name} {how} at {clock} after running for {lasted} (life {life})\r\n\
+             nothing reads this terminal now; `tmo restart {name}` starts it again\x1b[0m\r\n"
         );
         text.into_bytes()
     }
@@ -84,6 +85,7 @@ mod tests {
             text.contains("web exited with code 3 at 14:05:02 after running for 12 s (life 2)"),
             "{text}"
         );
+        assert!(text.contains("`tmo restart web` starts it again"), "{text}");
         assert!(!screen.screen().hide_cursor());
         let killed = String::from_utf8(note(Exit::Signal(9), false)).unwrap();
         assert!(killed.contains("was killed by signal 9 (SIGKILL)"), "{killed}");
