@@ -1,6 +1,6 @@
 //! Errors of commands, and their exit codes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::persona::Persona;
 use crate::apps::change::AppError;
@@ -12,7 +12,7 @@ use crate::config::dirs::DirError;
 use crate::config::env::BadValue;
 use crate::config::error::ConfigError;
 use crate::config::failures::EditError;
-use crate::config::socket::BadAddress;
+use crate::config::socket::{BadAddress, SOCKET};
 use crate::crash::why::WhyError;
 use crate::export::ExportError;
 use crate::import::ImportError;
@@ -274,7 +274,22 @@ fn nothing_runs(cause: &ClientError, left: Option<&str>, elsewhere: &str) -> Str
     let text = left.unwrap_or("nothing runs here, `tmo start` starts a run");
     match Persona::here() {
         Persona::Overmind => format!("{cause}; {text}"),
-        Persona::Tmo => format!("{text}{elsewhere} ({cause})"),
+        Persona::Tmo => match no_socket(cause) {
+            // The usual one, here.
+            Some(path) if path == Path::new(".").join(SOCKET) => format!("{text}{elsewhere}"),
+            Some(path) => format!("{text}{elsewhere} (there is no {})", path.display()),
+            None => format!("{text}{elsewhere} ({cause})"),
+        },
+    }
+}
+
+/// The path at which there is no socket.
+fn no_socket(cause: &ClientError) -> Option<&Path> {
+    match cause {
+        ClientError::Dial { at: Address::Unix(path), cause } => {
+            (cause.kind() == std::io::ErrorKind::NotFound).then_some(path)
+        }
+        _ => None,
     }
 }
 

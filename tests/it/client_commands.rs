@@ -77,7 +77,7 @@ fn start_wait_shows_the_log_until_all_processes_run_and_listen() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stdout.contains("web    | Started with pid "), "{ran:?}");
     let last = ran.stdout.lines().last().unwrap();
-    assert!(last.starts_with("Daemonized. `tmo logs -f` shows the log"), "{ran:?}");
+    assert!(last.starts_with("Daemonized. `tmo logs -n 100 -f` shows the log"), "{ran:?}");
     assert_eq!(world.field("web", "state"), "running");
     // It is there already.
     assert_eq!(world.run(["start", "--if-needed", "--wait"]).code, 0);

@@ -49,7 +49,7 @@ fn connect_works_in_a_terminal_outside_of_tmux() {
     terminal.line("unset TMUX TMUX_PANE TMUX_TMPDIR");
     terminal.tmo("connect");
     terminal.wait("ask me");
-    terminal.wait_connected("C-b d\n");
+    terminal.wait_connected("C-b d (");
     terminal.line("yes");
     terminal.wait("heard <yes>");
     terminal.close();
@@ -535,7 +535,7 @@ fn the_users_own_status_line_stays_and_the_keys_are_shown() {
     assert_eq!(world.tmux(["show-options", "-gv", "mouse"]), "off\n");
     let terminal = Terminal::open(&world, "a", 90, 20);
     terminal.tmo("connect web");
-    terminal.wait("menu: C-b C-b m, to leave: C-b C-b d");
+    terminal.wait("to leave: C-b C-b d (not Ctrl-C), menu: C-b C-b m");
     // The message goes, the line stays.
     terminal.wait("my own line");
     terminal.close();
@@ -555,7 +555,7 @@ fn connect_shows_its_own_status_line_when_the_configuration_has_none() {
     assert_eq!(world.tmux(["show-options", "-gv", "mouse"]), "on\n");
     let terminal = Terminal::open(&world, "a", 90, 20);
     terminal.tmo("connect web");
-    terminal.wait("menu: C-a m, to leave: C-a d");
+    terminal.wait("to leave: C-a d (not Ctrl-C), menu: C-a m");
     terminal.close();
     world.ok(["quit"]);
 }

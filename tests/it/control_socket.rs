@@ -220,9 +220,7 @@ fn ps_as_json_is_the_state_of_the_api() {
     world.ok(["quit"]);
     let ran = world.run(["ps", "--json"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
-    let said = "tmo: nothing runs here, `tmo start` starts a run (dial unix ./.overmind.sock: connect: \
-                no such file or directory)\n";
-    assert_eq!(ran.stderr, said);
+    assert_eq!(ran.stderr, "tmo: nothing runs here, `tmo start` starts a run\n");
 }
 
 #[test]
@@ -361,7 +359,7 @@ fn a_second_quit_skips_the_grace_period() {
     assert_eq!(view.code(), 0);
     let again = world.run(["quit"]);
     assert_eq!(again.code, 1, "{again:?}");
-    assert!(again.stderr.contains("connect: no such file or directory"), "{again:?}");
+    assert!(again.stderr.contains("nothing runs here"), "{again:?}");
     world.wait_empty();
 }
 

@@ -136,7 +136,7 @@ fn a_project_that_is_named_is_meant_whatever_socket_a_variable_names() {
         let over = at(dir, &["ps", "--project", project]);
         let socket = world.app().join(".overmind.sock");
         assert_eq!(over.code, 1, "{project}: {over:?}");
-        assert!(over.stderr.contains(&format!("unix {}:", socket.display())), "{over:?}");
+        assert!(over.stderr.contains(&format!("there is no {}", socket.display())), "{over:?}");
         ok(&world, &world.app(), &["start", "-D"]);
     }
     assert!(ok(&world, &other, &["ps"]).stdout.contains("running"), "nobody has ended it");

@@ -72,7 +72,9 @@ fn the_commands_in_messages_name_the_socket_unless_it_is_the_usual_one() {
     let world = World::new("read: exec sleep 1000\nweb: exit 3\n");
     let daemon = ["start", "-D", "--any-can-die"];
     let told = |flags: &str, socket: &str| {
-        format!("`tmo logs -f{flags}` shows the log, `tmo quit{flags}` ends it (socket {socket})")
+        format!(
+            "`tmo logs -n 100 -f{flags}` shows the log, `tmo quit{flags}` ends it (socket {socket})"
+        )
     };
     let began = world.ok([&daemon[..], &["-s", ".overmind.sock"]].concat());
     assert!(began.contains(&told("", ".overmind.sock")), "{began}");

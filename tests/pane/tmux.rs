@@ -128,12 +128,14 @@ fn markers_pass_the_pipe_and_are_invisible() {
     assert_eq!(String::from_utf8(text).unwrap(), "term=screen\r\n1\r\n2\r\n3\r\n");
     let seqs: Vec<u64> = markers.iter().map(|marker| marker.seq).collect();
     assert_eq!(seqs, [2, 3, 4]);
-    let screen =
-        eventually("the note", || Some(tmux.screen()).filter(|screen| screen.contains("(life 1)")));
+    let screen = eventually("the note", || {
+        Some(tmux.screen()).filter(|screen| screen.contains("starts it again"))
+    });
     let lines: Vec<&str> = screen.lines().collect();
     assert_eq!(lines[..5], ["term=screen", "1", "2", "3", ""]);
     assert!(lines[5].starts_with("web exited with code 3 at "), "{screen}");
-    assert!(lines[6..].iter().all(|line| line.is_empty()), "{screen}");
+    assert!(lines[6].contains("`tmo restart web`"), "{screen}");
+    assert!(lines[7..].iter().all(|line| line.is_empty()), "{screen}");
 }
 
 #[test]
@@ -143,14 +145,15 @@ fn the_shim_resets_a_disordered_screen() {
     let mut tmux = Tmux::open(script);
     tmux.run(1);
     tmux.end();
-    let screen =
-        eventually("the note", || Some(tmux.screen()).filter(|screen| screen.contains("(life 1)")));
+    let screen = eventually("the note", || {
+        Some(tmux.screen()).filter(|screen| screen.contains("starts it again"))
+    });
     let lines: Vec<&str> = screen.lines().collect();
     assert_eq!(lines[..5], ["a", "b", "c", "d", ""], "{screen}");
     assert!(lines[5].starts_with("web exited with code 0"), "{screen}");
     let format = "#{cursor_flag} #{mouse_any_flag} #{scroll_region_upper} #{scroll_region_lower} \
                   #{alternate_on} #{cursor_y}";
-    assert_eq!(tmux.tmux(&["display-message", "-p", format]).trim(), "1 0 0 19 0 6");
+    assert_eq!(tmux.tmux(&["display-message", "-p", format]).trim(), "1 0 0 19 0 7");
 }
 
 #[test]

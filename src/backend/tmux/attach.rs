@@ -147,7 +147,7 @@ fn commands(target: &Target<'_>) -> Vec<TmuxCommand> {
     if target.no_status {
         return commands;
     }
-    let keys = format!("menu: {0} m, to leave: {0} d", target.prefix);
+    let keys = format!("to leave: {0} d (not Ctrl-C), menu: {0} m", target.prefix);
     if found.own_status {
         let show = TmuxCommand::new("display-message");
         let show = if found.modern { show.arg("-d").arg(SHOWN_MS) } else { show };

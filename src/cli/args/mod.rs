@@ -84,7 +84,7 @@ Examples:
   tmo start --web=8080          also in a browser, at this port
   tmo start -- npm run dev      one command, without a Procfile
   tmo start --wait=web,60s      until web listens at its PORT, then in the background
-  tmo start -D                  in the background; `tmo logs -f` shows the log, `tmo quit` ends it
+  tmo start -D                  in the background; `tmo logs -n 100 -f` shows the log, `tmo quit` ends it
   tmo start -p 3000 -P 1        PORT=3000 for the first process, 3001 for the second
   tmo start --port-auto         separate ports for each project and worktree
   tmo start ../shop             the project in another directory

@@ -10,7 +10,7 @@ use crate::sys::files::{self, ChosenBy};
 pub(super) fn hints(places: &Places, program: &Path, env: &Env, user: bool) -> Vec<String> {
     let path = listed(env, "PATH");
     [
-        program_hint(program, &path),
+        program_hint(program, &path, env),
         if user { man_hint(places, env, &path) } else { None },
         bash_hint(&path),
         if user { zsh_hint(places, env, &path) } else { None },
@@ -31,14 +31,32 @@ fn find<'a>(path: &'a [PathBuf], name: &str) -> Option<&'a PathBuf> {
     path.iter().find(|dir| dir.join(name).is_file())
 }
 
-fn program_hint(program: &Path, path: &[PathBuf]) -> Option<String> {
+/// The file that the user's shell reads at its start.
+fn profile(env: &Env) -> &'static str {
+    let shell = env.caller("SHELL").and_then(|shell| Path::new(shell).file_name()?.to_str());
+    match shell {
+        Some("bash") => "~/.bashrc",
+        Some("zsh") => "~/.zshrc",
+        _ => "the profile of your shell",
+    }
+}
+
+fn is_script(path: &Path) -> bool {
+    let text = files::read_project(path, ChosenBy::User);
+    text.is_ok_and(|text| text.starts_with(b"#!"))
+}
+
+fn program_hint(program: &Path, path: &[PathBuf], env: &Env) -> Option<String> {
     let dir = program.parent()?;
     match find(path, "tmo") {
         None => Some(format!(
-            "tmo is not on your PATH; the completions need it there. In the profile of your \
-             shell:\n  export PATH=\"{}:$PATH\"",
+            "tmo is not on your PATH; the completions need it there. In {}:\n  \
+             export PATH=\"{}:$PATH\"",
+            profile(env),
             dir.display()
         )),
+        // The script of a package that runs it.
+        Some(found) if is_script(&found.join("tmo")) => None,
         Some(found) if found.join("tmo").canonicalize().ok()? != program.canonicalize().ok()? => {
             Some(format!(
                 "Another tmo comes first on your PATH: {}. The completions ask that one.",
@@ -56,9 +74,9 @@ fn man_hint(places: &Places, env: &Env, path: &[PathBuf]) -> Option<String> {
     let found = path.contains(&bin) || listed(env, "MANPATH").iter().any(|dir| dir == man);
     (!found && find(path, "man").is_some()).then(|| {
         format!(
-            "man does not look in {}. In the profile of your shell:\n  \
-             export MANPATH=\"{}:$MANPATH\"",
+            "man does not look in {}. In {}:\n  export MANPATH=\"{}:$MANPATH\"",
             man.display(),
+            profile(env),
             man.display()
         )
     })

@@ -160,7 +160,7 @@ impl Start {
         }
         let flags = self.flags();
         Persona::here().speak(&format!(
-            "Daemonized. `tmo logs -f{flags}` shows the log, `tmo quit{flags}` ends it (socket {})\n",
+            "Daemonized. `tmo logs -n 100 -f{flags}` shows the log, `tmo quit{flags}` ends it (socket {})\n",
             plan.socket_shown.as_path().display()
         ))
     }

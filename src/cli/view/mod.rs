@@ -264,7 +264,9 @@ impl ViewState {
         let lines: Vec<&[u8]> = lines.split(|&b| b == b'\n').filter(|l| !l.is_empty()).collect();
         let mut brief = words::last_words(culprit, &[]);
         let mut full = words::last_words(culprit, if error { &lines } else { &[] });
-        let more: Vec<_> = self.way_to_end(culprit).into_iter().chain(decided).collect();
+        let is_read = Persona::here() == Persona::Tmo && screen::is_terminal(std::io::stdout());
+        let why = (error && is_read).then(|| format!("`tmo why{}` explains it", self.flags));
+        let more: Vec<_> = self.way_to_end(culprit).into_iter().chain(decided).chain(why).collect();
         brief.extend_from_slice(&more);
         full.extend(more);
         Some(Farewell { name: culprit.name.to_string(), full, brief, error })
