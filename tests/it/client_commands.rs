@@ -365,3 +365,39 @@ fn the_notes_of_ps_are_wrapped_at_words_on_a_narrow_terminal() {
     }
     world.ok(["quit"]);
 }
+
+#[test]
+fn a_restart_says_that_the_files_have_changed() {
+    let world = World::new("web: exec sleep 1000\nother: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    assert_eq!(world.run(["restart", "web"]).stderr, "");
+    world.write("Procfile", "web: exec sleep 2000\nother: exec sleep 1000\n");
+    let ran = world.run(["restart", "web"]);
+    assert!(
+        ran.stderr
+            .contains("the settings of web have changed since the run read them; `tmo reload`"),
+        "{ran:?}"
+    );
+    assert_eq!(world.run(["restart", "other"]).stderr, "", "nothing was changed of that one");
+    world.ok(["reload"]);
+    assert_eq!(world.run(["restart", "web"]).stderr, "");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn on_a_terminal_commands_say_what_they_did_and_the_log_where_the_run_begins() {
+    let world = World::new("web: echo up; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "up");
+    world.ok(["quit"]);
+    world.ok(["start", "-D"]);
+    let terminal = Terminal::open(&world, "a", 90, 30);
+    terminal.tmo("restart web");
+    terminal.wait("web: restarted");
+    terminal.tmo("logs web");
+    terminal.wait("── run of 20");
+    terminal.tmo("quit");
+    terminal.wait("the run has ended");
+    assert!(!world.ok(["logs", "web"]).contains("run of"), "a pipe gets the lines alone");
+    terminal.close();
+}

@@ -214,3 +214,19 @@ fn an_invalid_environment_variable_is_named() {
     }
     world.wait_empty();
 }
+
+#[test]
+fn a_command_as_a_process_finds_what_the_process_finds() {
+    let world = World::new("web: exec sleep 1000\napi: exec sleep 1000\n");
+    std::fs::create_dir(world.app().join("api")).unwrap();
+    world.write("tmo.toml", "[process.api]\ncwd = \"api\"\nenv = { A = \"a b\" }\n");
+    let shown = "echo $PS $PORT $A $PWD ${TMO_SESSION-none}";
+    let seen = world.ok(["run", "--as", "api", "sh", "-c", shown]);
+    let dir = world.app().join("api").canonicalize().unwrap();
+    assert_eq!(seen, format!("api {} a b {} none\n", world.port(1), dir.display()));
+    assert_eq!(world.run(["run", "--as", "nosuch", "true"]).code, 2);
+    assert_eq!(world.run(["run", "--as", "api", "no-such-program"]).code, 127);
+    // As `docker compose exec` has it.
+    let ran = world.run(["exec", "api", "sh"]);
+    assert!(ran.code == 127 && ran.stderr.contains("`tmo run --as api sh`"), "{ran:?}");
+}

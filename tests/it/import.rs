@@ -433,3 +433,22 @@ fn two_minutes_are_enough_to_leave_compose() {
     eventually("it", || world.ok(["logs"]).contains("web    | up shop\n").then_some(()));
     world.ok(["quit"]);
 }
+
+#[test]
+fn without_docker_the_import_says_what_runs_without_it() {
+    let world = without_procfile().env("PATH", "/nonexistent");
+    world.write(
+        "compose.yaml",
+        "services:\n  web:\n    build: .\n    command: serve\n  db:\n    image: x\n    command: db\n",
+    );
+    let ran = world.run(["import", "--local"]);
+    assert!(
+        ran.stderr.contains(
+            "docker, which db would run in, is not installed; `tmo import --local=web,db`"
+        ),
+        "{ran:?}"
+    );
+    std::fs::remove_file(world.app().join("tmo.toml")).unwrap();
+    let ran = world.run(["import", "--local=web,db"]);
+    assert!(!ran.stderr.contains("docker"), "{ran:?}");
+}

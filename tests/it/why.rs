@@ -1150,3 +1150,25 @@ fn evidence_and_last_lines_are_without_what_was_erased() {
     let file = std::fs::read_to_string(report(&world, "web")).unwrap();
     assert!(!file.contains('\u{280b}') && !file.contains('\u{2819}'), "{file}");
 }
+
+#[test]
+fn why_explains_first_what_others_waited_for_in_a_run_that_is_over() {
+    let world = World::new("");
+    std::fs::remove_file(world.app().join("Procfile")).unwrap();
+    world.write(
+        "tmo.toml",
+        "[defaults]\non_exit = \"ignore\"\n\
+         [process.worker]\ncommand = \"echo 'Error: no name'; exit 1\"\ndepends_on = { cache = \"started\" }\n\
+         [process.api]\ncommand = \"exec sleep 1000\"\ndepends_on = [\"cache\"]\n\
+         [process.cache]\ncommand = \"test -e begun && exit 4; touch begun; exec sleep 1000\"\nready = { exec = \"false\" }\n",
+    );
+    world.write("begun", "");
+    let mut view = world.start([""; 0]);
+    world.wait_state("worker", "exited");
+    world.wait_state("api", "skipped");
+    world.ok(["quit"]);
+    view.code();
+    let answer = wrong(&world, &[]);
+    assert!(answer.starts_with("cache ended at"), "{answer}");
+    assert!(answer.contains("Something is wrong with worker too"), "{answer}");
+}

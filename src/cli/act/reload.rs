@@ -144,7 +144,7 @@ pub(in crate::cli) fn tell_of_changes(instance: &Instance, names: &[String]) {
     let changed: Vec<_> = changed.map(|(name, _)| name.to_string()).collect();
     if !changed.is_empty() {
         output::warn(&format!(
-            "the files say something else of {} by now; `tmo reload{}` applies that",
+            "the settings of {} have changed since the run read them; `tmo reload{}` applies them",
             changed.join(", "),
             instance.flags()
         ));

@@ -14,7 +14,7 @@ use crate::client::overmind::OvermindClient;
 use crate::client::{Client, ClientError, HeadEvent};
 use crate::model::event::Note;
 use crate::model::request::{ChangeOrder, Outcome, ProcessState, Request, State};
-use crate::model::{Exit, ProcName, ProcessStatus, units};
+use crate::model::{ProcName, units};
 use crate::sys::clock;
 
 /// Report the processes that were skipped because of these: they are not started automatically.
@@ -62,40 +62,20 @@ fn report_followers(request: &Request, outcome: &Outcome) {
     }
 }
 
-/// Tell on a terminal what a request has done to the processes, and if one has failed since.
-async fn report_done(instance: &Instance, request: &Request, names: &[ProcName]) {
+/// Tell on a terminal what a request has done.
+fn report_done(request: &Request, names: &[ProcName]) {
     let done = match request {
         Request::Start { .. } => "started",
         Request::Restart { .. } => "restarted",
         Request::Stop { .. } => "stopped",
         _ => return,
     };
-    // This is only a comfort, so errors are ignored.
-    let Ok(state) = instance.state().await else { return };
-    let of_it = |process: &&ProcessState| names.contains(&process.name);
-    let failed: Vec<_> = state
-        .processes
-        .iter()
-        .filter(of_it)
-        .filter(|process| process.pid.is_none() && process.state != ProcessStatus::Stopped)
-        .filter_map(|process| Some((process.name.as_str(), process.ends.exit?)))
-        .filter(|(_, exit)| *exit != Exit::Code(0))
-        .collect();
-    let flags = instance.flags();
-    for (name, exit) in failed.iter().filter(|_| done != "stopped").take(MOST_NAMED) {
-        output::warn(&format!(
-            "{name} has ended again ({exit}); `tmo why {name}{flags}` explains it"
-        ));
-    }
-    let well = names.iter().filter(|name| failed.iter().all(|(other, _)| name.as_str() != *other));
-    let mut well: Vec<_> = well.map(ProcName::as_str).collect();
-    if well.len() > MOST_NAMED {
-        let more = well.len() - MOST_NAMED;
-        well.truncate(MOST_NAMED);
-        let _ =
-            output::print_on_terminal(&format!("{} and {more} more: {done}\n", well.join(", ")));
-    } else if !well.is_empty() {
-        let _ = output::print_on_terminal(&format!("{}: {done}\n", well.join(", ")));
+    if !names.is_empty() {
+        let mut named: Vec<_> = names.iter().map(ProcName::as_str).take(MOST_NAMED).collect();
+        let more = format!("{} more", names.len().saturating_sub(MOST_NAMED));
+        named.extend((names.len() > MOST_NAMED).then_some(&*more));
+        // It is done, whether this can be printed or not.
+        let _ = output::print_on_terminal(&format!("{}: {done}\n", named.join(", ")));
     }
 }
 
@@ -163,7 +143,7 @@ pub(in crate::cli) async fn request_of(
                         report_skipped(instance, names).await;
                     }
                     if wait && Persona::here() == Persona::Tmo {
-                        report_done(instance, &request, &names).await;
+                        report_done(&request, &names);
                     }
                     Ok(code)
                 }

@@ -38,7 +38,7 @@ impl LastRunEnd {
         let failed = || Some(format!("ended because {}", self.failure.as_ref()?));
         // `tmo start --until-ready` stops a run that does not become ready.
         let unready = || {
-            let trouble = self.troubles.first()?;
+            let trouble = self.troubles.first().filter(|trouble| !trouble.has_ended())?;
             Some(format!("was stopped before {} was ready", trouble.name))
         };
         let reason = self.end.reason().or_else(failed).or_else(unready);
@@ -77,10 +77,7 @@ impl Analysis<'_> {
                 }
             }
             // What others waited for explains them, too.
-            let streams = self.log.streams();
-            let is_awaited = |(report, _): &&Report| {
-                troubles.of(report.process_name.as_str(), streams).is_some()
-            };
+            let is_awaited = |(report, _): &&Report| troubles.had(&report.process_name);
             if let Some(first) =
                 crashed.iter().copied().find(is_awaited).or(crashed.first().copied())
             {

@@ -70,15 +70,23 @@ impl Troubles {
 
     /// The trouble of a process.
     pub(super) fn of(&self, name: &str, streams: &[Stream]) -> Option<&Trouble> {
-        self.0.iter().find(|trouble| {
-            // If it has ended, its end is the explanation.
-            let has_ended = matches!(trouble.why, Failure::NotReady(Problem::Ended { .. }));
-            is_meant(name, &trouble.name, streams) && !has_ended
-        })
+        // If it has ended, its end is the explanation.
+        let is_it = |trouble: &&Trouble| is_meant(name, &trouble.name, streams);
+        self.0.iter().filter(is_it).find(|trouble| !trouble.has_ended())
+    }
+
+    /// Whether this process had any.
+    pub(super) fn had(&self, name: &ProcName) -> bool {
+        self.0.iter().any(|trouble| trouble.name == *name)
     }
 }
 
 impl Trouble {
+    /// Whether it did not become ready because it ended.
+    pub(super) const fn has_ended(&self) -> bool {
+        matches!(self.why, Failure::NotReady(Problem::Ended { .. }))
+    }
+
     /// What the answer about it is about.
     pub(super) fn about(&self) -> About {
         match self.why {
