@@ -11,6 +11,7 @@ use crate::journal::search::lines::Entry;
 use crate::journal::search::select::Chosen;
 use crate::model::StreamNo;
 use crate::model::request::ProcessState;
+use crate::model::time::Timestamp;
 use crate::model::untrusted::{self, cleaned};
 
 /// Shows lines of the API.
@@ -40,6 +41,13 @@ impl ApiLines {
             Form::Merged(Box::new(Renderer::new(style, &named)))
         });
         Self { form, names, any: false }
+    }
+
+    /// Show a line between earlier runs and the one that began at this time.
+    pub fn divide_at(&mut self, begin: Timestamp) {
+        if let Some(Form::Merged(renderer)) = &mut self.form {
+            renderer.divide_at(begin);
+        }
     }
 
     /// The text of this line.

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::process::Command;
 
+use crate::harness::ports::free_port;
 use crate::harness::{World, eventually};
 
 type Variables = BTreeMap<OsString, OsString>;
@@ -229,4 +230,12 @@ fn a_command_as_a_process_finds_what_the_process_finds() {
     // As `docker compose exec` has it.
     let ran = world.run(["exec", "api", "sh"]);
     assert!(ran.code == 127 && ran.stderr.contains("`tmo run --as api sh`"), "{ran:?}");
+    // While it runs, what its start has chosen counts, not what the next one would.
+    let port = free_port();
+    world.ok(["start", "-D", "-p", &port.to_string(), "-P", "70", "-m", "api=2"]);
+    world.write("tmo.toml", "[process.api]\ncwd = \"api\"\nenv = { A = \"changed\" }\n");
+    let seen = world.ok(["run", "--as", "api#2", "sh", "-c", shown]);
+    assert_eq!(seen, format!("api#2 {} a b {} none\n", port + 80, dir.display()));
+    world.ok(["quit"]);
+    world.wait_empty();
 }

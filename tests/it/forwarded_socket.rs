@@ -10,7 +10,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use crate::harness::{World, eventually, procs};
+use crate::harness::{Terminal, World, eventually, procs};
 
 /// What is at the other end.
 #[derive(Debug, Clone)]
@@ -129,6 +129,12 @@ fn logs_reads_the_log_of_a_remote_run_through_the_api() {
     let ran = near.run(with(&["logs", "--raw"]));
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains("this run is on ") && ran.stderr.contains("--raw needs its files"));
+    far.ok(["quit"]);
+    far.ok(["start", "-D", "--any-can-die"]);
+    let terminal = Terminal::open(&near, "a", 90, 30);
+    terminal.tmo("logs web -s near.sock");
+    terminal.wait("── run of 20");
+    terminal.close();
     assert!(near.ok(with(&["logs", "--clear"])).starts_with("The log is cleared. "));
     assert_eq!(far.ok(["logs"]), "");
     far.ok(["quit"]);

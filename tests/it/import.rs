@@ -449,6 +449,11 @@ fn without_docker_the_import_says_what_runs_without_it() {
         "{ran:?}"
     );
     std::fs::remove_file(world.app().join("tmo.toml")).unwrap();
+    for to in [&["-o", "-"][..], &["--json"]] {
+        let ran = world.run([&["import", "--local"], to].concat());
+        assert!(ran.stderr.contains("`tmo import --local=web,db`"), "{to:?}: {ran:?}");
+    }
+    std::fs::remove_file(world.app().join("tmo.toml")).unwrap();
     let ran = world.run(["import", "--local=web,db"]);
     assert!(!ran.stderr.contains("docker"), "{ran:?}");
 }

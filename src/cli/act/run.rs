@@ -6,13 +6,15 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cli::args::{RunArgs, StartArgs};
+use crate::cli::args::{ClientArgs, RunArgs, StartArgs};
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::persona::Persona;
 use crate::cli::project::input::Start;
+use crate::cli::reach::instance::Instance;
 use crate::config::load::{Context, find_program};
 use crate::config::options::BackendChoice;
+use crate::model::plan::Plan;
 use crate::model::process_env::process_env;
 use crate::sys::why;
 
@@ -45,8 +47,7 @@ pub(in crate::cli) fn run(args: &RunArgs) -> Result<u8, CliError> {
 
 /// The same with the variables and the directory of a process.
 fn as_process(process: &str, name: &OsStr, rest: &[OsString]) -> Result<u8, CliError> {
-    let start = start()?;
-    let plan = start.preview(&|name| find_program(&start.context, name))?;
+    let plan = plan()?;
     let Some(own) = plan.present().find(|one| one.is_meant(process)) else {
         return Err(CliError::unknown(process, plan.present().map(|one| &one.name)));
     };
@@ -65,20 +66,28 @@ fn as_process(process: &str, name: &OsStr, rest: &[OsString]) -> Result<u8, CliE
     })
 }
 
-fn start() -> Result<Start, CliError> {
-    Start::gather(StartArgs {
+/// The plan of the run here, which has the ports and the names that its start chose; without one, that of a
+/// plain start.
+fn plan() -> Result<Plan, CliError> {
+    let runtime = Instance::find(&ClientArgs::default())?.runtime;
+    if runtime.is_held()
+        && let Ok(plan) = runtime.plan()
+    {
+        return Ok(plan);
+    }
+    let start = Start::gather(StartArgs {
         // No terminal is opened, so tmux need not be there.
         backend: Some(BackendChoice::Native),
         ..StartArgs::default()
-    })
+    })?;
+    start.preview(&|name| find_program(&start.context, name))
 }
 
 /// What to do instead of a command that begins with the name of a process, as that of `docker compose exec` does.
 fn advice(typed: &[OsString]) -> Option<String> {
     let mut words = typed.iter().filter_map(|word| word.to_str());
     let name = words.find(|word| !word.starts_with('-'))?;
-    let start = start().ok().filter(|_| Persona::here() == Persona::Tmo)?;
-    let plan = start.preview(&|name| find_program(&start.context, name)).ok()?;
+    let plan = plan().ok().filter(|_| Persona::here() == Persona::Tmo)?;
     plan.present().find(|one| one.is_meant(name))?;
     let rest: Vec<_> = words.collect();
     let command = if rest.is_empty() { "COMMAND".to_owned() } else { rest.join(" ") };

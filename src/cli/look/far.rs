@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::logs::{asked, style, window};
+use super::logs::{asked, shows_divider, style, window};
 use crate::api::history::{HistoryAsk, Line};
 use crate::cli::args::{EchoArgs, LogsArgs};
 use crate::cli::error::CliError;
@@ -28,6 +28,9 @@ pub(super) fn logs(instance: &Instance, far: &Far, args: &LogsArgs) -> Result<u8
     let (mut ask, window) = (asked(args)?, window(args)?);
     let style = (!args.json).then(|| style(instance, args));
     let mut lines = ApiLines::new(style, &far.state.processes);
+    if shows_divider(args) {
+        lines.divide_at(far.state.started);
+    }
     let mut outlet = Stdout::new(args.max_bytes);
     runtime::block_on(while_wanted(async {
         let mut show = |line: Line<'static>| goes_on(outlet.put(&lines.show(&line))).map(drop);

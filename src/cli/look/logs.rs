@@ -325,9 +325,13 @@ fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {
     Form::Merged(Box::new(renderer))
 }
 
-/// On a terminal, tell the newest run from those before it.
+/// Whether the newest run is told from those before it: on a terminal.
+pub(super) fn shows_divider(args: &LogsArgs) -> bool {
+    !args.no_prefix && screen::is_terminal(std::io::stdout())
+}
+
 fn divide(source: &Source, args: &LogsArgs, renderer: &mut Renderer) {
-    if args.no_prefix || !screen::is_terminal(std::io::stdout()) {
+    if !shows_divider(args) {
         return;
     }
     let begin = || source.index().get(runs::newest(|| Ok(source.index()))?);

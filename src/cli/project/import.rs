@@ -70,6 +70,7 @@ pub(in crate::cli) fn run(args: &ImportArgs) -> Result<u8, CliError> {
             ));
         }
         report_left(&imported);
+        report_remarks(&imported)?;
         return Ok(code(args, &imported));
     }
     let file = write(&source, args, &imported)?;
@@ -81,13 +82,11 @@ pub(in crate::cli) fn run(args: &ImportArgs) -> Result<u8, CliError> {
             left: left(&imported),
         };
         output::print_json(&Versioned::new(document))?;
+        report_remarks(&imported)?;
         return Ok(code(args, &imported));
     }
     report_left(&imported);
-    for remark in &imported.remarks {
-        output::warn(remark);
-    }
-    report_containers(&imported)?;
+    report_remarks(&imported)?;
     let is_here = source.dir.as_os_str().is_empty() && args.output.is_none();
     if !is_here {
         return Ok(code(args, &imported));
@@ -423,8 +422,12 @@ fn report_left(imported: &Imported) {
     }
 }
 
-/// That containers need a program which is not installed, and what runs their services without it.
-fn report_containers(imported: &Imported) -> Result<(), CliError> {
+/// What to know of the result; also that containers need a program which is not installed, and what runs their
+/// services without it.
+fn report_remarks(imported: &Imported) -> Result<(), CliError> {
+    for remark in &imported.remarks {
+        output::warn(remark);
+    }
     let context = Context::here()?;
     if imported.contained.is_empty() || find_program(&context, OsStr::new("docker")).is_some() {
         return Ok(());
