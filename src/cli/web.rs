@@ -39,7 +39,8 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
     }
     let access = people::access(args, &context.env)?;
     let only = only(args)?;
-    let id = only.as_ref().map(|instance| instance_id(&instance.socket.path));
+    let id =
+        only.as_ref().map(|instance| instance_id(&instance.context.env, &instance.socket.path));
     if args.stop {
         return runtime::block_on(stop(&dir, args.port));
     }
@@ -93,7 +94,7 @@ struct Project {
 impl Project {
     fn of(only: Option<&Instance>, args: &WebArgs, env: &Env) -> Self {
         let here = || Instance::find(&args.client).ok();
-        let of = |instance: &Instance| instance_id(&instance.socket.path);
+        let of = |instance: &Instance| instance_id(&instance.context.env, &instance.socket.path);
         let id = only.map(of).or_else(|| here().as_ref().map(of));
         // What can't be read is not shown either.
         let all = registry::all(env).unwrap_or_default();

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::Env;
 use super::paths::session_name;
-use crate::sys::{files, why};
+use crate::sys::{self, files, why};
 
 /// A directory that is not safe to use for a run.
 #[derive(Debug, thiserror::Error)]
@@ -71,15 +71,25 @@ pub enum DirError {
 }
 
 /// The id of the instance of a control socket: 10 hex digits, the same for every spelling of the path of
-/// the socket's directory.
-pub fn instance_id(socket: &Path) -> String {
+/// the socket's directory. Where other machines see the state directory, each has an id of its own.
+pub fn instance_id(env: &Env, socket: &Path) -> String {
+    on_machine(&state_base(env), socket_id(socket))
+}
+
+fn socket_id(socket: &Path) -> String {
     short_hash(&[&real_parent(socket)])
 }
 
-/// The id of the files that a project keeps between runs: 10 hex digits of root and socket.
-pub fn state_id(root: &Path, socket: &Path) -> String {
+/// The id of the files that a project keeps between runs: 10 hex digits of root and socket, and of the machine where
+/// others see the state directory.
+pub fn state_id(env: &Env, root: &Path, socket: &Path) -> String {
     let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-    short_hash(&[&root, &real_parent(socket)])
+    on_machine(&state_base(env), short_hash(&[&root, &real_parent(socket)]))
+}
+
+/// An id for the name of something in `dir`: where other machines see that directory, another one on each.
+pub fn on_machine(dir: &Path, id: String) -> String {
+    if sys::is_shared(dir) { short_hash(&[Path::new(&id), Path::new(sys::machine())]) } else { id }
 }
 
 /// The Unix socket that stands in for a TCP address, among the runtime directories. If the address means a
@@ -122,7 +132,9 @@ fn command_mark(dir: &Path) -> String {
 
 /// The file that names the control socket of the last command that was started in `dir`.
 pub fn last_command(env: &Env, dir: &Path) -> PathBuf {
-    state_base(env).join(format!("last-run/command{}", command_mark(dir)))
+    let base = state_base(env);
+    let id = on_machine(&base, short_hash(&[&files::resolved(dir)]));
+    base.join(format!("last-run/command-{id}"))
 }
 
 /// The path with its directory resolved. The last part is not: a socket may itself be a link.
@@ -157,7 +169,9 @@ pub fn runtime_base(env: &Env) -> PathBuf {
 
 /// The runtime directory of the instance of this socket.
 pub fn runtime_dir(env: &Env, socket: &Path) -> PathBuf {
-    runtime_base(env).join(instance_id(socket))
+    let base = runtime_base(env);
+    let id = on_machine(&base, socket_id(socket));
+    base.join(id)
 }
 
 /// The same for a command that trusts its content: a directory that others could have created is refused.
@@ -254,7 +268,7 @@ pub fn refuse_state_of_others(env: &Env, log: &Path) -> Result<(), DirError> {
 
 /// The file that records the directories of the last run on a control socket.
 pub fn last_run(env: &Env, socket: &Path) -> PathBuf {
-    state_base(env).join("last-run").join(instance_id(socket))
+    state_base(env).join("last-run").join(instance_id(env, socket))
 }
 
 /// The last part of a state directory: readable, and safe whatever characters the title contains.
@@ -332,10 +346,15 @@ mod tests {
         std::fs::create_dir(&real).unwrap();
         symlink(&real, dir.path().join("link")).unwrap();
         let via = |name: &str| dir.path().join(name).join("s");
-        assert_eq!(instance_id(&via("real")), instance_id(&via("link")));
-        assert_eq!(state_id(&real, &via("real")), state_id(&dir.path().join("link"), &via("link")));
-        assert_ne!(instance_id(&real.join("s")), instance_id(&real.join("t")));
-        assert_ne!(instance_id(&real.join("s")), state_id(&real, &real.join("s")));
+        let env = Env::of([("HOME", dir.path())]);
+        let (instance, state) = (
+            |socket: &Path| instance_id(&env, socket),
+            |root: &Path, socket: &Path| state_id(&env, root, socket),
+        );
+        assert_eq!(instance(&via("real")), instance(&via("link")));
+        assert_eq!(state(&real, &via("real")), state(&dir.path().join("link"), &via("link")));
+        assert_ne!(instance(&real.join("s")), instance(&real.join("t")));
+        assert_ne!(instance(&real.join("s")), state(&real, &real.join("s")));
     }
 
     #[test]
@@ -386,7 +405,8 @@ mod tests {
         let mac = format!("/var/folders/zz/{}/T/tmo-2147483647", "z".repeat(30));
         let name = ProcName::new("a-rather-long-name#100").unwrap();
         for base in ["/run/user/4294967295/tmo", mac.as_str()] {
-            let runtime = Path::new(base).join(instance_id(Path::new("/x/.overmind.sock")));
+            let runtime =
+                Path::new(base).join(instance_id(&Env::default(), Path::new("/x/.overmind.sock")));
             assert!(runtime.join("socket").as_os_str().len() < 104, "{}", runtime.display());
             let bell = PanePaths::new(&runtime, &name).bell();
             assert!(bell.as_os_str().len() < 140, "{}", bell.display());

@@ -51,8 +51,8 @@ impl Project {
         };
         let title = named.filter(|title| !title.is_empty()).unwrap_or_else(base);
         let socket = start_socket(start_dir, (typed.socket.clone(), typed.network.clone()), env)?;
-        let instance = instance_id(&socket.path);
-        let state = state_id(&root, &socket.path);
+        let instance = instance_id(env, &socket.path);
+        let state = state_id(env, &root, &socket.path);
         let dir = start_dir.to_owned();
         Ok(Self { procfile, procfile_shown, root, title, dir, socket, instance, state })
     }

@@ -15,8 +15,9 @@ use crate::model::plan::Plan;
 use crate::model::rules::WatcherPatterns;
 use crate::model::run_end::End;
 use crate::model::text::OsText;
+use crate::model::time::Timestamp;
 use crate::protocol::spec::replace;
-use crate::sys::files;
+use crate::sys::{self, files};
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -39,9 +40,23 @@ pub struct LastRun {
     /// Watchers of the project.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub watchers: Vec<WatcherPatterns>,
+    /// The machine of the run, if others see this record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<RunMachine>,
     /// How the run ended; `None` while it goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<RecordedEnd>,
+}
+
+/// A machine with which others share the record of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunMachine {
+    /// What tells it from the others ([`sys::machine`]).
+    id: String,
+    /// Its name, for display.
+    pub name: String,
+    /// When the run started.
+    pub started: Timestamp,
 }
 
 /// The end of a run, recorded outside of the journal, whose disk may be full.
@@ -65,8 +80,21 @@ impl LastRun {
             crashes: plan.crash_dir.clone(),
             origin: plan.origin.as_ref().map(|origin| origin.dir.clone()),
             watchers: plan.watchers.clone(),
+            machine: RunMachine::of(plan),
             end: None,
         }
+    }
+
+    /// The name of the project.
+    pub fn title(&self) -> String {
+        let origin = self.origin.as_ref().and_then(|dir| dir.as_path().file_name());
+        let journal = || self.journal.as_path().file_name();
+        origin.or_else(journal).map_or_else(String::new, |name| name.display().to_string())
+    }
+
+    /// The other machine on which the run was started, and of which nothing here tells whether it goes on.
+    pub fn elsewhere(&self) -> Option<&RunMachine> {
+        self.machine.as_ref().filter(|machine| self.end.is_none() && machine.id != sys::machine())
     }
 
     /// Replace the record at this path, and create its directory if it is missing.
@@ -119,6 +147,17 @@ impl LastRun {
     }
 }
 
+impl RunMachine {
+    fn of(plan: &Plan) -> Option<Self> {
+        let is_shared = plan.last_run.as_ref().is_some_and(|path| sys::is_shared(path.as_path()));
+        is_shared.then(|| Self {
+            id: sys::machine().to_owned(),
+            name: sys::host_name(),
+            started: plan.started,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -134,6 +173,7 @@ mod tests {
             crashes: Some("/c".into()),
             origin: Some("/p".into()),
             watchers: vec![],
+            machine: None,
             end: None,
         }
     }

@@ -434,8 +434,11 @@ pub(super) fn find_shell(
 
 fn log_policy(context: &Context, loaded: &Loaded) -> Result<LogPolicy, PlanError> {
     let (env, project, table) = (&context.env, &loaded.project, &loaded.toml.log);
-    let name = dirs::state_name(&project.title, &project.state);
-    let below = |base: &Path, dir: PathBuf| absolute(base, &at_home(env, dir)).join(&name);
+    let below = |base: &Path, dir: PathBuf| {
+        let dir = absolute(base, &at_home(env, dir));
+        let id = dirs::on_machine(&dir, project.state.clone());
+        dir.join(dirs::state_name(&project.title, &id))
+    };
     let beside = project.procfile.parent().unwrap_or(&project.root);
     let by_env = env.path("LOG_DIR").map(|dir| below(&context.start_dir, dir));
     let by_toml = || table.dir.clone().map(|dir| below(beside, dir));

@@ -3,8 +3,8 @@
 //! The caller holds the lock of the run, so a socket without a listener is a leftover and is
 //! replaced. The socket is bound under a temporary name, made inaccessible to other users, and then
 //! renamed, so no client ever sees it half-made. If there cannot be a socket at the path (path too
-//! long, file system without sockets), it is created in the runtime directory and a symbolic link to
-//! it is put at the path.
+//! long, file system without sockets, network file system), it is created in the runtime directory and
+//! a symbolic link to it is put at the path.
 //!
 //! A socket next to the Procfile may be removed by hand. So there is a second one, the spare socket,
 //! in the runtime directory; clients use it when the first is gone.
@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use super::lock;
 use crate::model::text::OsText;
 use crate::sys::dial::{self, ListenerState};
-use crate::sys::{files, why};
+use crate::sys::{self, files, why};
 
 /// The length of the accept queue.
 ///
@@ -69,6 +69,15 @@ pub enum ListenError {
         shown: PathBuf,
         /// Whose it is.
         owner: u32,
+    },
+    /// There is a socket without a listener here, which a run on another machine may have.
+    #[error(
+        "{} has no listener on this machine, but is on a network file system: end the run on the other machine, or \
+         remove the socket if there is none", shown.display()
+    )]
+    OnNetwork {
+        /// The path as the user named it.
+        shown: PathBuf,
     },
     /// A system call failed.
     #[error("listen unix {}: {what}: {}", shown.display(), why(cause))]
@@ -123,6 +132,9 @@ pub fn unlink_own(path: &Path, runtime: &Path) -> io::Result<bool> {
 
 /// Bind the control socket at `path`, which messages call `shown`; see the module documentation.
 pub fn bind(path: &Path, shown: &Path, runtime: &Path) -> Result<Listening, ListenError> {
+    if path.parent().is_some_and(sys::is_shared) {
+        return bind_shared(path, shown, runtime);
+    }
     let mut replaced = clear_way(path, shown)?;
     let mut bound = bind_at(path, replaced);
     // Something was created at the path after we had looked: look again.
@@ -147,6 +159,19 @@ pub fn bind(path: &Path, shown: &Path, runtime: &Path) -> Result<Listening, List
         }
         Err(cause) => bind_elsewhere(path, shown, runtime, &cause),
     }
+}
+
+/// Bind where other machines see the same files: each has its socket in its own runtime directory. The link leads to
+/// it on each machine on which the runtime directory has the same path.
+fn bind_shared(path: &Path, shown: &Path, runtime: &Path) -> Result<Listening, ListenError> {
+    if is_own_socket(path) && !matches!(dial::probe(path), Ok(ListenerState::Live)) {
+        return Err(ListenError::OnNetwork { shown: shown.to_owned() });
+    }
+    clear_way(path, shown)?;
+    let cause = io::Error::other("other machines see it too");
+    let listening = bind_elsewhere(path, shown, runtime, &cause)?;
+    let note = listening.note.filter(|_| listening.place.link.is_none());
+    Ok(Listening { note, ..listening })
 }
 
 fn no_directory(error: &io::Error) -> bool {
@@ -313,7 +338,9 @@ fn put_link(socket: &Path, path: &Path) -> io::Result<()> {
     let temporary = neighbour(path, "l");
     remove_if(&temporary, Metadata::is_symlink)?;
     symlink(socket, &temporary)?;
-    settle(&temporary, path, true).inspect_err(|_| {
+    // Some network file systems make links that they do not follow.
+    let is_followed = fs::metadata(&temporary);
+    is_followed.and_then(|_| settle(&temporary, path, true)).inspect_err(|_| {
         // As above: a leftover under the temporary name is harmless.
         let _ = fs::remove_file(&temporary);
     })
@@ -397,14 +424,14 @@ fn remove_link(link: &Path, socket: &Path) -> io::Result<()> {
     })
 }
 
-/// If the socket at `path` has been removed, put a link to the spare socket there; return whether
+/// If the socket at `path` has been removed, put a link to one in the runtime directory there; return whether
 /// that was done. To be called only while the run is alive.
 pub fn repair(path: &Path, runtime: &Path) -> bool {
-    let spare = spare_in(runtime);
-    let gone = fs::symlink_metadata(path)
-        .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-        && matches!(dial::probe(&spare), Ok(ListenerState::Live));
-    gone && put_link(&spare, path).is_ok()
+    let is_gone =
+        fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    let is_live = |socket: &PathBuf| matches!(dial::probe(socket), Ok(ListenerState::Live));
+    let mut own = own_sockets(runtime).into_iter();
+    is_gone && own.find(is_live).is_some_and(|socket| put_link(&socket, path).is_ok())
 }
 
 /// Where a client connects: `path`, or a socket in the runtime directory if the control socket is

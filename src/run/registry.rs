@@ -48,7 +48,7 @@ impl KnownRun {
     pub fn title(&self) -> String {
         match &self.plan {
             Some(plan) => plan.web.title.as_ref().unwrap_or(&plan.title).clone(),
-            None => name_of(&self.last),
+            None => self.last.title(),
         }
     }
 
@@ -86,13 +86,6 @@ impl KnownRun {
     }
 }
 
-/// The name of a project from its journal alone.
-fn name_of(last: &LastRun) -> String {
-    let origin = last.origin.as_ref().and_then(|dir| dir.as_path().file_name());
-    let journal = || last.journal.as_path().file_name();
-    origin.or_else(journal).map_or_else(String::new, |name| name.display().to_string())
-}
-
 /// The runtime directories of this user.
 pub fn runtime_dirs(env: &Env) -> io::Result<Vec<RuntimeDir>> {
     let entries = files::if_there(std::fs::read_dir(runtime_base(env)))?;
@@ -105,6 +98,12 @@ pub fn runtime_dirs(env: &Env) -> io::Result<Vec<RuntimeDir>> {
 pub fn unfinished(env: &Env) -> io::Result<impl Iterator<Item = (RuntimeDir, Plan)>> {
     let with_plan = |runtime: RuntimeDir| Some((runtime.plan().ok()?, runtime));
     Ok(runtime_dirs(env)?.into_iter().filter_map(with_plan).map(|(plan, runtime)| (runtime, plan)))
+}
+
+/// The runs that other machines have recorded here, where they see the same files; whether one goes on is not known.
+pub fn elsewhere(env: &Env) -> io::Result<impl Iterator<Item = LastRun>> {
+    let all = last_runs(&state_base(env).join("last-run"))?;
+    Ok(all.into_iter().map(|(_, last)| last).filter(|last| last.elsewhere().is_some()))
 }
 
 /// The files and directories whose changes can affect the result of [`all`], given its last result.
@@ -141,7 +140,7 @@ pub fn all(env: &Env) -> io::Result<BTreeMap<String, KnownRun>> {
     for (runtime, mut plan) in unfinished(env)? {
         // A list of runs does not need the environment, which may have secrets.
         plan.env.clear();
-        let id = instance_id(plan.socket.as_path());
+        let id = instance_id(env, plan.socket.as_path());
         let last = LastRun::of(&plan);
         let run = KnownRun {
             id: id.clone(),

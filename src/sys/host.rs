@@ -8,13 +8,18 @@ use crate::model::request::Host;
 
 /// This machine, with the identity of a runtime directory on it.
 pub fn host(runtime: &Path) -> Host {
-    let hostname = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
     Host {
-        hostname: hostname.unwrap_or_default(),
+        hostname: host_name(),
         boot: boot_id(),
         pid_namespace: pid_namespace(),
         runtime_id: file_id(runtime),
     }
+}
+
+/// The name of this machine; empty if it has none.
+pub fn host_name() -> String {
+    nix::unistd::gethostname()
+        .map_or_else(|_| String::new(), |name| name.to_string_lossy().into_owned())
 }
 
 fn file_id(path: &Path) -> Option<String> {

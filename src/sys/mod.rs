@@ -21,6 +21,7 @@ mod host;
 #[cfg(target_os = "linux")]
 mod linux;
 pub mod local;
+mod machine;
 pub mod new_tree;
 mod orphans;
 mod own_uid;
@@ -33,10 +34,11 @@ mod signals;
 mod wait;
 
 pub use exempt::is_exempt;
-pub use host::host;
+pub use host::{host, host_name};
 #[cfg(target_os = "linux")]
 use linux as system;
 pub use local::time_of_day;
+pub use machine::{is_shared, machine};
 pub use orphans::{OrphanReport, Orphans, ends_within, has_orphans, kill_orphans};
 pub use own_uid::is_own_uid;
 #[cfg(not(target_os = "linux"))]
@@ -50,7 +52,7 @@ pub use signals::{
 use system::{CHEAP_LOOKS, holders_of};
 pub use system::{
     Changes, adopt_orphans, all, all_naming, arguments_of, boot_id, children, end_after_parent,
-    end_stalled, end_with_parent, foreign_owner, ignores, info, is_refused,
+    end_stalled, end_with_parent, foreign_owner, ignores, info, is_on_network, is_refused,
     keep_little_free_memory, listens_at_path, loads, memory_file, memory_share, mount_namespace,
     open_files, outlive_parent, own_orphans, own_threads, peek, peer_user, pid_namespace,
     pid_namespace_of, program_of, refused_calls, rename_argument, sees, set_usual_discipline,

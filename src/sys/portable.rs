@@ -40,6 +40,26 @@ pub fn boot_id() -> String {
     lines_of("sysctl", &["-n", "kern.boottime"]).1.trim().to_owned()
 }
 
+/// The id of the machine, which it keeps over boots.
+pub(super) fn machine_id() -> Option<String> {
+    let id = lines_of("sysctl", &["-n", "kern.uuid"]).1.trim().to_owned();
+    (!id.is_empty()).then_some(id)
+}
+
+/// Whether an existing directory is on a network file system.
+pub fn is_on_network(dir: &Path) -> bool {
+    #[cfg(target_vendor = "apple")]
+    {
+        let local = nix::libc::MNT_LOCAL.cast_unsigned();
+        rustix::fs::statfs(dir).is_ok_and(|found| found.f_flags & local == 0)
+    }
+    #[cfg(not(target_vendor = "apple"))]
+    {
+        let _ = dir;
+        false
+    }
+}
+
 /// Not supported here: a connection lasts as long as its peer wants.
 pub const fn end_stalled(_stream: &impl AsFd, _after: std::time::Duration) {}
 

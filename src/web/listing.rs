@@ -25,6 +25,9 @@ pub(super) struct RunEntry {
     id: String,
     title: String,
     state: &'static str,
+    /// The machine on which it may go on, if it is another one that sees the same files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
     root: Option<String>,
     processes: usize,
     /// Whether pages show the resource use of its processes.
@@ -44,6 +47,7 @@ impl RunEntry {
                 Standing::Abandoned => "abandoned",
                 Standing::Over => "over",
             },
+            host: known.last.elsewhere().map(|machine| cleaned(&machine.name)),
             root: known.root().map(|root| cleaned(&root.display().to_string())),
             processes: plan.map_or(0, |plan| plan.present().count()),
             metrics: known.is_sampled(),

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -398,6 +398,32 @@ fn browse(world: &World, line: &str, headers: &str) -> String {
     drop(browser);
     forwarder.join().unwrap();
     answer
+}
+
+#[test]
+fn the_ports_of_another_machine_are_not_looked_for_here() {
+    let (far, near) = worlds();
+    // Something listens here at the port of the process there.
+    let here = TcpListener::bind(("127.0.0.1", far.port(0))).unwrap();
+    for _ in 0..2 {
+        let ran = near.run(with(&["wait", "web", "--for", "port"]));
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stderr.contains("its ports can be examined only there"), "{ran:?}");
+    }
+    drop(here);
+    let ran = near.run(with(&["wait", "web", "--for", "log", "red"]));
+    assert!(ran.code == 1 && ran.stderr.contains("--for log needs its files there"), "{ran:?}");
+    near.ok(with(&["wait", "web"]));
+    far.ok(["quit"]);
+}
+
+#[test]
+fn cleanup_does_not_call_a_forwarded_socket_without_ssh_the_end_of_the_run() {
+    let near = World::new("web: exec sleep 1000\n");
+    drop(UnixListener::bind(near.app().join("near.sock")).unwrap());
+    let ran = near.run(with(&["cleanup"]));
+    assert!(ran.code == 1 && !ran.stdout.contains("nothing is left"), "{ran:?}");
+    assert!(ran.stderr.contains("a run at the other end may still be up"), "{ran:?}");
 }
 
 #[test]

@@ -56,6 +56,7 @@ mod figures; // `tmo top`; the state of the run as it changes (`/api/watch`)
 mod forwarded_socket; // a socket forwarded from another machine (`ssh -L`)
 mod metrics; // `GET /metrics`
 mod run_lookup; // which run a command reaches: listeners in the way, spellings, taken TCP ports
+mod shared_directory; // one project directory on two machines
 mod tcp; // `-S tcp`: the token, proofs, other users, web pages
 mod version_skew; // client and supervisor of different versions
 

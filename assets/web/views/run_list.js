@@ -61,7 +61,7 @@ export class Runs {
   note(id) {
     const one = runs.value.find((other) => other.id === id);
     const began = one.started && runs.value.some((other) => other !== one && other.title === one.title) ? `since ${short(new Date(ms(one.started)))}` : '';
-    const text = one.state === 'over' ? this.ends.get(id) || 'ended' : [one.state === 'running' ? '' : one.state, began].filter(Boolean).join(' ');
+    const text = one.host ? `on ${one.host}` : one.state === 'over' ? this.ends.get(id) || 'ended' : [one.state === 'running' ? '' : one.state, began].filter(Boolean).join(' ');
     return text ? h('span', { class: 'dim when', text }) : null;
   }
 

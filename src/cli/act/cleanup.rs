@@ -7,6 +7,7 @@ use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::reach::instance::{Instance, WAITS};
 use crate::cli::reach::leftovers::{refuse, remains, remove, spared};
+use crate::client::address::Address;
 use crate::engine::persisted_state::adoptable;
 use crate::model::count;
 use crate::run::dir::RuntimeDirError;
@@ -23,6 +24,7 @@ pub(in crate::cli) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
     instance.refuse_leftovers_of_other_project()?;
     instance.refuse_project_above()?;
     let runtime = &instance.runtime;
+    let is_unknown = instance.is_of_nothing_known();
     let (mut done, mut sockets) = (vec![], vec![]);
     let entered = Door::enter(runtime.dir(), || output::warn(&WAITS));
     let door = files::if_there(entered).map_err(CliError::io("the lock"))?;
@@ -71,6 +73,10 @@ pub(in crate::cli) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
     if let Some(left) = left {
         output::print_each(done.iter().map(|line| format!("{line}\n")))?;
         return Err(CliError::Other(left));
+    }
+    if is_unknown {
+        output::print_each(done.iter().map(|line| format!("{line}\n")))?;
+        return Err(CliError::DeadSocket(Address::Unix(instance.socket.shown.clone())));
     }
     if done.is_empty() {
         done.push("nothing is left over here".to_owned());

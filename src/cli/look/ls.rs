@@ -16,6 +16,7 @@ use crate::config::Env;
 use crate::config::dirs::runtime_base;
 use crate::config::error::ConfigError;
 use crate::config::load::Context;
+use crate::journal::last_run::LastRun;
 use crate::model::plan::Plan;
 use crate::model::request::State;
 use crate::model::text::OsText;
@@ -30,14 +31,18 @@ use crate::sys::clock;
 #[derive(Debug, Serialize)]
 struct ListedRun {
     title: Untrusted,
-    /// `running`, `quitting`, or `abandoned`: its supervisor was killed, but its processes may be alive.
+    /// `running`, `quitting`, `abandoned`: its supervisor was killed, but its processes may be alive; or `elsewhere`:
+    /// another machine has recorded it, and its end is not known.
     state: &'static str,
+    /// The other machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<Untrusted>,
     pid: Option<u32>,
     running: usize,
     processes: usize,
     started: Timestamp,
     root: OsText,
-    socket: OsText,
+    socket: Option<OsText>,
     /// The ports of the processes, in the order of the Procfile.
     ports: Vec<u16>,
 }
@@ -60,6 +65,9 @@ pub(in crate::cli) fn ls(args: &LsArgs) -> Result<u8, CliError> {
         }
         Ok(runs)
     })?;
+    let elsewhere =
+        registry::elsewhere(&env).map_err(CliError::io(runtime_base(&env).display()))?;
+    runs.extend(elsewhere.filter_map(|last| ListedRun::elsewhere(&last)));
     runs.sort_by_key(|run| run.started);
     for left in left_over(&env) {
         output::warn(&left);
@@ -68,6 +76,24 @@ pub(in crate::cli) fn ls(args: &LsArgs) -> Result<u8, CliError> {
         return output::print_json(&runs);
     }
     output::print(&table(HEAD, runs.iter().map(row)))
+}
+
+impl ListedRun {
+    fn elsewhere(last: &LastRun) -> Option<Self> {
+        let machine = last.elsewhere()?;
+        Some(Self {
+            title: last.title().into(),
+            state: "elsewhere",
+            host: Some(machine.name.clone().into()),
+            pid: None,
+            running: 0,
+            processes: 0,
+            started: machine.started,
+            root: last.origin.clone().unwrap_or_else(|| last.journal.clone()),
+            socket: None,
+            ports: vec![],
+        })
+    }
 }
 
 async fn look(runtime: &RuntimeDir, plan: Plan) -> ListedRun {
@@ -87,27 +113,30 @@ async fn look(runtime: &RuntimeDir, plan: Plan) -> ListedRun {
             _ if held => "running",
             _ => "abandoned",
         },
+        host: None,
         pid: state.as_ref().map(|state| state.pid),
         running: state.as_ref().map_or(0, running),
         processes,
         ports,
         started: plan.started,
         root,
-        socket: plan.socket,
+        socket: Some(plan.socket),
     }
 }
 
 fn row(run: &ListedRun) -> [String; 7] {
-    let (root, socket) = (run.root.as_path(), run.socket.as_path());
+    let root = run.root.as_path();
     let path = |path: &Path| shown(&path.display().to_string()).into_owned();
+    let socket = run.socket.as_ref().map(OsText::as_path);
+    let none = || "-".to_owned();
     let since = clock::now().since(run.started);
     [
         run.title.to_string(),
-        run.state.to_owned(),
-        format!("{}/{}", run.running, run.processes),
+        run.host.as_ref().map_or_else(|| run.state.to_owned(), |host| format!("on {host}")),
+        run.host.as_ref().map_or_else(|| format!("{}/{}", run.running, run.processes), |_| none()),
         units::span(since),
-        run.ports.first().map_or_else(|| "-".to_owned(), ToString::to_string),
+        run.ports.first().map_or_else(none, ToString::to_string),
         path(root),
-        path(socket.strip_prefix(root).unwrap_or(socket)),
+        socket.map_or_else(none, |socket| path(socket.strip_prefix(root).unwrap_or(socket))),
     ]
 }

@@ -482,6 +482,11 @@ impl Instance {
         }
     }
 
+    /// Whether the user has named a socket of which nothing on this machine knows: it may have been forwarded.
+    pub(in crate::cli) fn is_of_nothing_known(&self) -> bool {
+        self.is_named() && self.socket.tcp.is_none() && !self.is_known()
+    }
+
     /// The meaning of a refused connection: nothing runs, or parts of a run have survived.
     fn not_there(&self, error: ClientError) -> CliError {
         let ClientError::Dial { cause, .. } = error else { return error.into() };
@@ -498,7 +503,7 @@ impl Instance {
             let shown = self.socket.shown.display();
             return CliError::Other(format!("no run has its socket at {shown}: it is {what}"));
         }
-        if refused && self.is_named() && self.socket.tcp.is_none() && !self.is_known() {
+        if refused && self.is_of_nothing_known() {
             return CliError::DeadSocket(at);
         }
         let dial = ClientError::Dial { at, cause };

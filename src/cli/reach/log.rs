@@ -69,7 +69,8 @@ impl Source {
             return Err(CliError::NoLog(dir));
         }
         let dirs = Dirs::new(dir, None);
-        let reports = Reports::new(&dirs, crashes.as_ref(), &instance_id(socket));
+        let reports =
+            Reports::new(&dirs, crashes.as_ref(), &instance_id(&instance.context.env, socket));
         Self::open(dirs, reports)
     }
 
@@ -172,6 +173,6 @@ fn usual_journal(instance: &Instance) -> Result<PathBuf, CliError> {
         ..Default::default()
     };
     let project = Project::locate(here, &typed, &context.env)?;
-    let id = state_id(&project.root, &instance.socket.path);
+    let id = state_id(&context.env, &project.root, &instance.socket.path);
     Ok(state_dir(&context.env, &project.title, &id))
 }

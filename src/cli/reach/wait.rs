@@ -116,7 +116,7 @@ async fn until(
         Ok(news) => news,
         Err(error) => return seen.at_the_end()?.ok_or(error),
     };
-    let mut ports = PortChecks::of(instance);
+    let mut ports = PortChecks { checks: HashMap::new(), runtime: instance.runtime.clone() };
     // Output counts even if the process has ended since.
     let mut records = seen.search.as_ref().map_or(0, |search| search.upto);
     loop {
@@ -180,7 +180,13 @@ async fn look_first(
 ) -> Result<ControlFlow<u8, ConditionReader>, CliError> {
     let was_there = instance.runtime.plan().is_ok();
     let seen = ConditionReader::new(instance, names, what);
-    match (tmo_only(instance).await, seen) {
+    let asked = tmo_only(instance).await;
+    match (what, &instance.far) {
+        (WaitFor::Port, Some(far)) => return Err(far.lacks("its ports can be examined only")),
+        (WaitFor::Log(_), Some(far)) => return Err(far.lacks("--for log needs its files")),
+        _ => {}
+    }
+    match (asked, seen) {
         (Ok(()), seen) => seen.map(ControlFlow::Continue),
         (Err(error @ CliError::NothingRuns { .. }), Ok(mut seen)) if was_there => {
             seen.at_the_end()?.map(ControlFlow::Break).ok_or(error)
@@ -308,25 +314,18 @@ fn all_ended(wanted: &[&ProcessState]) -> ConditionState {
 /// Follows the ports of the processes that are waited for, each with the number of its life.
 struct PortChecks {
     checks: HashMap<ProcName, (u64, OwnerCheck)>,
-    /// The run is on another machine, whose processes can't be examined.
-    is_far: bool,
     /// Its plan says which listeners count.
     runtime: RuntimeDir,
 }
 
 impl PortChecks {
-    fn of(instance: &Instance) -> Self {
-        let is_far = instance.on_this_machine().is_err();
-        Self { checks: HashMap::new(), is_far, runtime: instance.runtime.clone() }
-    }
-
     /// Whether all of these listen at their port, by the rules of a readiness check.
     async fn open(
         &mut self,
         wanted: &[&ProcessState],
         run: &str,
     ) -> Result<ConditionState, CliError> {
-        let (is_far, runtime) = (self.is_far, &self.runtime);
+        let runtime = &self.runtime;
         for process in wanted {
             still_comes(process)?;
             let Some(port) = process.config.port else {
@@ -340,9 +339,8 @@ impl PortChecks {
             };
             let fresh = || {
                 let (name, run) = (process.name.to_string(), run.to_owned());
-                let shim = sys::info(pid).filter(|_| !is_far).map(|main| main.ppid);
-                let rule =
-                    if is_far { PortOwner::Any } else { owner(runtime, &process.name, port) };
+                let shim = sys::info(pid).map(|main| main.ppid);
+                let rule = owner(runtime, &process.name, port);
                 let age = clock::now().since(process.since);
                 (process.lives, OwnerCheck::new(rule, Probed { name, run, shim }, age))
             };

@@ -36,7 +36,7 @@ pub(in crate::cli) fn start_in_background(
     instance: &Instance,
     port: Option<u16>,
 ) -> Result<(), CliError> {
-    let id = instance_id(&instance.socket.path);
+    let id = instance_id(&instance.context.env, &instance.socket.path);
     let dir = door::dir(&instance.context.env)?;
     let wanted = [ServerScope::Only(&id)];
     let known = runtime::block_on(async { Ok(running(&dir, port, &wanted).await) })?;

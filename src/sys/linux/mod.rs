@@ -1,6 +1,7 @@
 //! Linux: `/proc`, pidfds, subreapers.
 
 mod changes;
+mod network_fs;
 mod refused;
 mod sock_diag;
 mod tcp;
@@ -27,6 +28,7 @@ use super::{ChildExit, ProcInfo, exempt, rustix_pid, signals};
 use crate::model::{Exit, ProcessId};
 
 pub use self::changes::Changes;
+pub use self::network_fs::is_on_network;
 pub use self::refused::{is_refused, refused_calls};
 pub(super) use self::tcp::holders_of;
 pub use self::tcp::{listens_at_path, tcp_held_by, tcp_listener_owners, tcp_listening, tcp_peer};
@@ -70,6 +72,13 @@ pub(super) const CHEAP_LOOKS: bool = true;
 pub fn boot_id() -> String {
     let text = read_kernel("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     String::from_utf8_lossy(text.trim_ascii_end()).into_owned()
+}
+
+/// The id of the machine, which it keeps over boots.
+pub(super) fn machine_id() -> Option<String> {
+    let text = read_kernel("/etc/machine-id").ok()?;
+    let id = String::from_utf8_lossy(text.trim_ascii()).into_owned();
+    (!id.is_empty()).then_some(id)
 }
 
 /// The pid namespace that this process lives in.
