@@ -29,6 +29,7 @@
 //! - [`view`]: the log as people see it.
 //! - `ui`: the same in a full-screen interface (a feature that is on by default).
 //! - `web`: the same for a browser (another such feature).
+//! - [`fleet`]: several hosts as one: the inventory, how a host is reached, calls of many at once.
 //! - [`cli`]: what people type.
 //!
 //! `docs/ARCHITECTURE.md` describes the parts and how they work together, and has a table of what to change
@@ -59,6 +60,7 @@ pub mod crash;
 pub mod engine;
 pub mod export;
 pub mod figures;
+pub mod fleet;
 pub mod import;
 pub mod journal;
 pub mod model;

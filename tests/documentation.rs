@@ -148,6 +148,7 @@ fn refusal(typed: &str, mention: bool) -> Option<String> {
 const NOT_TYPED: &[&str] = &[
     "tmo client",
     "tmo sink",
+    "tmo there",
     "tmo supervise",
     "tmo install-app",
     "tmo release-terminal",

@@ -18,7 +18,8 @@ use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::secret::{self, random_hex, unhex};
+use super::secret::{self, random_hex};
+use crate::model::hex::unhex;
 use crate::sys::files;
 
 /// Prefix of the first line of either side.

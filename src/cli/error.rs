@@ -15,6 +15,8 @@ use crate::config::failures::EditError;
 use crate::config::socket::{BadAddress, SOCKET};
 use crate::crash::why::WhyError;
 use crate::export::ExportError;
+use crate::fleet::inventory::InventoryError;
+use crate::fleet::names::NameError;
 use crate::import::ImportError;
 use crate::model::plan::ProcessPlan;
 use crate::model::request::Unknown;
@@ -28,7 +30,7 @@ pub(super) const EXIT_CODES: [(&str, &str); 10] = [
     ("0", "It is done."),
     ("1", "It has failed, in whole or in part; for check and doctor: something is wrong."),
     ("2", "The command line is wrong, or names a process that does not exist."),
-    ("3", "Called as overmind: there is no such command."),
+    ("3", "fleet: a host did not answer. Called as overmind: there is no such command."),
     ("124", "connect, wait, start --wait: timed out."),
     ("126", "run: the command can't be run. start: a process could not be started."),
     ("127", "run: there is no such command."),
@@ -51,6 +53,12 @@ pub enum CliError {
     /// A file of another tool can't be imported.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// The inventory of a fleet can't be used.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
+    /// A word means no host or process of the fleet, or too many.
+    #[error(transparent)]
+    FleetName(#[from] NameError),
     /// The project can't be exported.
     #[error(transparent)]
     Export(#[from] ExportError),
@@ -239,7 +247,10 @@ impl CliError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Start { code, .. } => *code,
-            Self::Unknown(_) | Self::Usage(_) | Self::Client(ClientError::Mixed { .. }) => 2,
+            Self::Unknown(_)
+            | Self::Usage(_)
+            | Self::FleetName(_)
+            | Self::Client(ClientError::Mixed { .. }) => 2,
             // The same as timeout(1).
             Self::TimedOut { .. } => 124,
             Self::NotExecutable { .. } => 126,

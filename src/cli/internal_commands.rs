@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use crate::api::history::JournalAccess;
 use crate::apps::install;
+use crate::cli::fleet::there;
 use crate::cli::setup::doctor;
 use crate::config::Env;
 use crate::config::inherit::let_owner_in;
 use crate::engine::guardian;
 use crate::engine::run::{Inherited, supervise};
+use crate::fleet::call;
 use crate::journal::search::access::RunHistory;
 use crate::journal::segment::Dirs;
 use crate::model::plan::Plan;
@@ -46,6 +48,7 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
         #[cfg(feature = "web")]
         crate::web::pty::ATTACH => Some(web_attach(path, &arguments[3..])),
         install::PART => Some(install_app(path)),
+        call::WORD => Some(there::there(arguments[2].to_str())),
         "environ" => Some(doctor::record(path)),
         _ => None,
     }

@@ -9,6 +9,7 @@ mod act;
 pub mod args;
 pub mod completions;
 mod error;
+mod fleet;
 mod internal_commands;
 mod look;
 mod output;
@@ -167,6 +168,7 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
         Some(Verb::App(args)) => app::app(&args),
         Some(Verb::Server(args)) => web::server(&args),
         Some(Verb::Failures(args)) => failures::failures(&args),
+        Some(Verb::Fleet(args)) => fleet::fleet(&args),
         Some(Verb::Completions(args)) => print(args.shell.script()),
         Some(Verb::Setup(args)) => setup::setup(&args),
         Some(Verb::Man(args)) => man::manual(&args),

@@ -50,6 +50,11 @@ pub fn project_above(start_dir: &Path, env: &Env) -> Option<PathBuf> {
     if is_project(start_dir) {
         return None;
     }
+    nearest_above(start_dir, env, &MARKS)
+}
+
+/// The nearest parent of `start_dir` with a file of one of these names, under the same rules.
+pub fn nearest_above(start_dir: &Path, env: &Env, names: &[&str]) -> Option<PathBuf> {
     let begin = start_dir.metadata().ok()?;
     let home = env.caller_dir("HOME").and_then(|home| files::number(&home));
     let is_home = |dir: &Metadata| home == Some((dir.dev(), dir.ino()));
@@ -64,7 +69,7 @@ pub fn project_above(start_dir: &Path, env: &Env) -> Option<PathBuf> {
         if foreign || found.dev() != begin.dev() || is_home(&found) {
             return None;
         }
-        if MARKS.iter().any(|name| ours(dir.join(name))) {
+        if names.iter().any(|name| ours(dir.join(name))) {
             return Some(dir.to_owned());
         }
     }

@@ -1,10 +1,9 @@
 //! The files of an export, and how they are told from those that a user has written or edited.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest as _, Sha256};
 
 use super::format::ExportFormat;
+use crate::model::hex::hex;
 
 /// Begins the line by which an exported file is recognized.
 const MARK: &str = "Written by `tmo export ";
@@ -77,10 +76,5 @@ impl FileOrigin {
 
 /// The first 12 digits of the SHA-256 of a text.
 fn digest(text: &str) -> String {
-    let mut shown = String::new();
-    for byte in Sha256::digest(text.as_bytes()).iter().take(6) {
-        // Writing to a string does not fail.
-        let _ = write!(shown, "{byte:02x}");
-    }
-    shown
+    hex(&Sha256::digest(text.as_bytes())[..6])
 }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::model::request::ProcessState;
@@ -87,7 +87,7 @@ fn sum<T: std::ops::Add<Output = T> + Default>(a: Option<T>, b: Option<T>) -> Op
 }
 
 /// What one process used in the time between two samples.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Figures {
     /// The process.
     pub name: ProcName,

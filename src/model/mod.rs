@@ -10,6 +10,7 @@ pub mod escape;
 pub mod event;
 pub mod exit;
 pub mod expression;
+pub mod hex;
 pub mod life;
 pub mod limits;
 pub mod line;

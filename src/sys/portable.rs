@@ -40,6 +40,18 @@ pub fn boot_id() -> String {
     lines_of("sysctl", &["-n", "kern.boottime"]).1.trim().to_owned()
 }
 
+/// The load over the last minute.
+pub fn load() -> Option<f64> {
+    // `{ 1.23 1.10 0.98 }`
+    let text = lines_of("sysctl", &["-n", "vm.loadavg"]).1;
+    text.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// The memory of the machine in bytes: used, and all. What is used is not known here.
+pub const fn machine_memory() -> Option<(u64, u64)> {
+    None
+}
+
 /// The id of the machine, which it keeps over boots.
 pub(super) fn machine_id() -> Option<String> {
     let id = lines_of("sysctl", &["-n", "kern.uuid"]).1.trim().to_owned();

@@ -82,7 +82,7 @@ async fn read(dir: &Path) -> Result<(Configuration, String), Response> {
     match parsed {
         Ok(configuration) if printed.status.success() => {
             let digest = Sha256::digest(&printed.stdout);
-            Ok((configuration, crate::api::secret::hex(&digest)))
+            Ok((configuration, crate::model::hex::hex(&digest)))
         }
         Ok(_) | Err(_) => Err(problem(StatusCode::CONFLICT, &reason(&printed))),
     }

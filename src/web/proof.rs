@@ -22,7 +22,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::api::secret::{self, hex, random_hex, unhex};
+use crate::api::secret::{self, random_hex};
+use crate::model::hex::{hex, unhex};
 use crate::sys::files;
 
 /// Length of a nonce, in hexadecimal digits.

@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::grant::Role;
 use super::proof::Secret;
-use crate::api::secret::{hex, random_hex};
+use crate::api::secret::random_hex;
 use crate::config::Env;
+use crate::model::hex::hex;
 use crate::sys::files::{self, PrivateError};
 
 /// The largest file.

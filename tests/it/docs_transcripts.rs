@@ -9,7 +9,7 @@ use crate::harness::{World, eventually};
 use crate::web_server::WebServer;
 
 /// Page, command and output of each.
-fn transcripts() -> Vec<(String, String, Vec<String>)> {
+pub(crate) fn transcripts() -> Vec<(String, String, Vec<String>)> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let pages = std::fs::read_dir(docs).unwrap().map(|entry| entry.unwrap().path());
     let mut pages: Vec<_> =
@@ -77,6 +77,9 @@ fn each_transcript_is_tried_below() {
         "CRASHES.md: tmo why",
         "CRASHES.md: tmo why web",
         "CRASHES.md: tmo crashes",
+        "FLEET.md: tmo fleet",
+        "FLEET.md: tmo fleet ps",
+        "FLEET.md: tmo fleet restart '@web' --batch 1 --until ready",
         "WEB.md: tmo start -D",
         "WEB.md: tmo web",
     ];

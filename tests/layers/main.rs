@@ -72,12 +72,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "client", "server", "figures", "view",
         ],
     ),
+    // It reaches hosts by other programs.
+    ("fleet", &["model", "sys", "config"]),
     (
         "cli",
         &[
             "model", "sys", "watch", "apps", "config", "plan", "protocol", "api", "journal",
             "crash", "pane", "backend", "run", "client", "server", "engine", "figures", "view",
-            "ui", "web", "import", "export",
+            "ui", "web", "import", "export", "fleet",
         ],
     ),
 ];
@@ -107,6 +109,8 @@ const FLOORS: &[&[&str]] = &[
     &["project"],
     &["look"],
     &["act"],
+    // Rows and words of what one host shows.
+    &["fleet"],
     &["ui", "no_ui", "web", "no_web"],
     &["start"],
     &["setup"],

@@ -6,6 +6,7 @@
 
 mod app;
 mod changing;
+mod fleet;
 mod footer;
 mod go_style;
 mod history;
@@ -29,6 +30,7 @@ pub use changing::{
     ConnectArgs, FailuresArgs, FailuresDo, NamesArgs, ReloadArgs, RestartArgs, RunArgs, ScaleArgs,
     SendArgs, SignalArgs,
 };
+pub use fleet::{FLEET_VERBS, FleetArgs, FleetArgv, FleetCommand, FleetKind};
 pub(super) use footer::fill;
 pub(super) use go_style::go_style;
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
@@ -467,6 +469,20 @@ Examples:
 They are in failure_declarations.json beside the Procfile. A process that prints one of its texts,
 in upper or lower case, is stopped until it is started again. Changes apply to a live run.")]
     Failures(FailuresArgs),
+    /// Run these commands on several hosts at once, and show the answers as one.
+    #[command(after_help = "\
+Examples:
+  tmo fleet                         the hosts: reached how, which tmo, clock, load, runs
+  tmo fleet ps                      the processes of all
+  tmo fleet restart k9/web          one process of one host
+  tmo fleet restart '@arm' --batch 1 --until ready
+  tmo fleet why                     what is wrong, and where
+  tmo fleet connect k9/web          its terminal
+  tmo fleet exec @arm -- git pull   a command in the directory of the project
+
+fleet.toml names the hosts, one `[host.NAME]` for each; `ssh`, `root`, `groups` and `tmo` are its keys. Each is
+reached by your own ssh, and needs tmo. Exits 3 if a host did not answer.")]
+    Fleet(FleetArgs),
     /// Install man pages and completions; start a project with the machine.
     #[command(after_help = "\
 Examples:
@@ -496,7 +512,7 @@ Examples:
 }
 
 /// The groups in which `--help` lists the commands, those of every day first.
-const GROUPS: [(&str, &[&str]); 6] = [
+const GROUPS: [(&str, &[&str]); 7] = [
     ("Every day", &["start", "ps", "logs", "restart", "stop", "connect", "why", "quit"]),
     (
         "The run",
@@ -505,6 +521,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
             "ls",
         ],
     ),
+    ("Several hosts", &["fleet"]),
     ("The log", &["echo", "events", "crashes", "flags", "failures"]),
     ("A process", &["send", "screen", "signal", "wait", "run"]),
     (

@@ -42,6 +42,38 @@ proptest! {
 }
 
 #[test]
+fn a_verb_of_the_fleet_keeps_its_flags_and_leaves_a_gap_for_names() {
+    let argv = |line: &str, names: &[&str]| {
+        let Verb::Fleet(args) = verb(&format!("tmo fleet {line}")) else { panic!("{line}") };
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        args.verb.unwrap().argv.with(&names).join(" ")
+    };
+    assert_eq!(argv("ps k9", &[]), "ps");
+    assert_eq!(argv("restart k9/web --no-deps --batch 2", &["web"]), "restart --no-deps -- web");
+    assert_eq!(argv("signal USR1 k9/web k9/db", &["web", "db"]), "signal -- USR1 web db");
+    assert_eq!(argv("send k9/web -x --enter", &["web"]), "send --enter -- web -x");
+    assert_eq!(
+        argv("logs k9/web -n 5 --grep web -i", &["web"]),
+        "logs --lines=5 --grep=web --ignore-case -- web"
+    );
+    assert_eq!(argv("wait k9/web --for log up", &["web"]), "wait --for log up -- web");
+    assert_eq!(argv("crashes show k9/web", &["web"]), "crashes -- show web");
+    assert_eq!(argv("scale k9/web=3", &["web=3"]), "scale -- web=3");
+    assert_eq!(
+        argv("start k9/ -m web=2 -f Procfile.dev", &[]),
+        "start --procfile=Procfile.dev --formation=web=2"
+    );
+    assert_eq!(argv("exec k9 -- ls -l", &[]), "exec -- ls -l");
+    let Verb::Fleet(args) = verb("tmo fleet --hosts a,b ps --connect-timeout 1s c --json") else {
+        panic!()
+    };
+    assert_eq!(
+        (args.hosts, args.patience, args.json),
+        (vec!["a".into(), "b".into()], Duration::from_secs(1), true)
+    );
+}
+
+#[test]
 fn the_help_lists_each_command_in_one_group() {
     let mut listed: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
     listed.sort_unstable();

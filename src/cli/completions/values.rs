@@ -13,9 +13,10 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, ValueComplet
 use super::fits;
 use crate::cli::args;
 use crate::cli::persona::Persona;
-use crate::config::StartOptions;
 use crate::config::dirs::find_runtime_dir;
 use crate::config::lookup::project_above;
+use crate::config::{Env, StartOptions};
+use crate::fleet::inventory::Inventory;
 use crate::model::network::Network;
 use crate::model::signal::SignalName;
 use crate::run::dir::RuntimeDir;
@@ -207,6 +208,36 @@ pub(in crate::cli) fn process() -> ArgValueCompleter {
         let words = || names.iter().chain(&groups).filter(|word| !typed.contains(word));
         list(current, |_| words().cloned().collect())
     })
+}
+
+/// Hosts and groups of the fleet.
+pub(in crate::cli) fn fleet_hosts() -> ArgValueCompleter {
+    by(|current| list(current, |_| hosts_and_groups().collect()))
+}
+
+/// The same, each with what may follow.
+pub(in crate::cli) fn fleet_target() -> ArgValueCompleter {
+    by(|current| {
+        let processes = known().names;
+        let on = |host: String| {
+            processes.iter().map(move |process| format!("{host}/{process}")).collect::<Vec<_>>()
+        };
+        candidates(
+            hosts_and_groups().flat_map(|host| [vec![format!("{host}/")], on(host)].concat()),
+            current,
+        )
+    })
+}
+
+/// From the file alone: no host is asked.
+fn hosts_and_groups() -> impl Iterator<Item = String> {
+    let dir = std::env::current_dir().unwrap_or_default();
+    let fleet = Inventory::read(&dir, &Env::real(), None).ok();
+    let groups = |fleet: &Inventory| {
+        fleet.groups().iter().map(|group| format!("@{group}")).collect::<Vec<_>>()
+    };
+    let groups = fleet.as_ref().map(groups).unwrap_or_default();
+    fleet.into_iter().flat_map(|fleet| fleet.hosts).map(|host| host.name).chain(groups)
 }
 
 /// `list`, `show` or a process.

@@ -1,12 +1,13 @@
 //! `tmo ls`: lists all runs of this user.
 
+use std::borrow::Cow;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::args::LsArgs;
 use crate::cli::error::CliError;
-use crate::cli::output::table::table;
+use crate::cli::output::table::{PaintedRow, table};
 use crate::cli::reach::instance::left_by_link;
 use crate::cli::reach::leftovers::left_over;
 use crate::cli::reach::request::state_at;
@@ -28,12 +29,12 @@ use crate::run::{listen, registry};
 use crate::sys::clock;
 
 /// One run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct ListedRun {
     title: Untrusted,
     /// `running`, `quitting`, `abandoned`: its supervisor was killed, but its processes may be alive; or `elsewhere`:
     /// another machine has recorded it, and its end is not known.
-    state: &'static str,
+    state: Cow<'static, str>,
     /// The other machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     host: Option<Untrusted>,
@@ -83,7 +84,7 @@ impl ListedRun {
         let machine = last.elsewhere()?;
         Some(Self {
             title: last.title().into(),
-            state: "elsewhere",
+            state: "elsewhere".into(),
             host: Some(machine.name.clone().into()),
             pid: None,
             running: 0,
@@ -108,11 +109,11 @@ async fn look(runtime: &RuntimeDir, plan: Plan) -> ListedRun {
     let root = origin.and_then(left_by_link).map_or(plan.root.clone(), OsText::from);
     ListedRun {
         title: plan.title.into(),
-        state: match &state {
+        state: Cow::Borrowed(match &state {
             Some(state) if state.quitting => "quitting",
             _ if held => "running",
             _ => "abandoned",
-        },
+        }),
         host: None,
         pid: state.as_ref().map(|state| state.pid),
         running: state.as_ref().map_or(0, running),
@@ -124,6 +125,16 @@ async fn look(runtime: &RuntimeDir, plan: Plan) -> ListedRun {
     }
 }
 
+/// The rows of another host for the runs in the answer of its `tmo ls --json`, each behind the name of the host.
+pub(in crate::cli) fn rows_of_host(
+    host: &str,
+    answer: &[u8],
+) -> serde_json::Result<Vec<PaintedRow>> {
+    let runs: Vec<ListedRun> = serde_json::from_slice(answer)?;
+    let behind = |run: &ListedRun| [host.to_owned()].into_iter().chain(row(run)).collect();
+    Ok(runs.iter().map(|run| (behind(run), None)).collect())
+}
+
 fn row(run: &ListedRun) -> [String; 7] {
     let root = run.root.as_path();
     let path = |path: &Path| shown(&path.display().to_string()).into_owned();
@@ -132,7 +143,7 @@ fn row(run: &ListedRun) -> [String; 7] {
     let since = clock::now().since(run.started);
     [
         run.title.to_string(),
-        run.host.as_ref().map_or_else(|| run.state.to_owned(), |host| format!("on {host}")),
+        run.host.as_ref().map_or_else(|| run.state.to_string(), |host| format!("on {host}")),
         run.host.as_ref().map_or_else(|| format!("{}/{}", run.running, run.processes), |_| none()),
         units::span(since),
         run.ports.first().map_or_else(none, ToString::to_string),

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::api::history::UnfinishedLine;
 use crate::api::overmind;
 use crate::cli::args::{Order, PsArgs};
 use crate::cli::error::CliError;
-use crate::cli::output::table::{painted, terminal_width};
+use crate::cli::output::table::{PaintedRow, painted, terminal_width};
 use crate::cli::persona::Persona;
 use crate::cli::project::ports;
 use crate::cli::reach::instance::{Instance, Server};
@@ -59,10 +59,10 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
         return output::print(&overmind::status(&state.processes));
     }
     let failed = failed_below_watchers(&instance, &state.run).unwrap_or_default();
-    let (wide, by, flags) = (args.wide, args.by, instance.flags());
+    let (wide, by, typed) = (args.wide, args.by, RunOfCommand::Here(instance.flags()));
     let run = state.run.clone();
     let width = terminal_width();
-    let shown = TableOptions { wide, by, flags, failed, asking, is_here, run, width };
+    let shown = TableOptions { wide, by, typed, failed, asking, is_here, run, width };
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
     let table = shown.table(&state.processes, color);
     let foot = unwritable(&instance).map_or(String::new(), |text| format!("{text}\n"));
@@ -77,7 +77,7 @@ struct Listing {
     processes: Vec<Listed>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Listed {
     #[serde(flatten)]
     process: ProcessState,
@@ -86,7 +86,7 @@ struct Listed {
 }
 
 /// What a process and everything it has started use; as in `tmo top --json`.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Used {
     cpu_seconds: f64,
     memory_bytes: u64,
@@ -120,6 +120,40 @@ fn listing(mut state: State, is_here: bool) -> Result<Listing, CliError> {
     Ok(Listing { run, processes: processes.into_iter().map(listed).collect() })
 }
 
+/// The rows of another host for the processes in the answer of its `tmo ps --json`, each behind the name of the host;
+/// and how the second column, the state, is coloured.
+pub(in crate::cli) fn rows_of_host(
+    host: &str,
+    answer: &[u8],
+    heads: &[&str],
+) -> serde_json::Result<Vec<PaintedRow>> {
+    #[derive(Deserialize)]
+    struct PsAnswer {
+        processes: Vec<Listed>,
+    }
+    let PsAnswer { processes } = serde_json::from_slice(answer)?;
+    let options = TableOptions {
+        wide: false,
+        by: None,
+        typed: RunOfCommand::OnHost(host.to_owned()),
+        failed: vec![],
+        asking: vec![],
+        is_here: false,
+        run: String::new(),
+        width: None,
+    };
+    let now = clock::now();
+    let row = |Listed { process, figures }: Listed| {
+        let used = figures.map(RowUse::from);
+        let cell = |head: &&str| match *head {
+            "HOST" => host.to_owned(),
+            _ => options.cell(head, &process, used.as_ref(), None, now),
+        };
+        (heads.iter().map(cell).collect(), color_of(&process))
+    };
+    Ok(processes.into_iter().map(row).collect())
+}
+
 /// The phase in which it runs.
 fn stage(process: &ProcessState) -> Stage {
     process.config.phase.unwrap_or_default()
@@ -134,12 +168,52 @@ pub(in crate::cli) const fn phase(stage: Stage) -> &'static str {
     }
 }
 
+/// How a command for a process of the run is typed.
+enum RunOfCommand {
+    /// With these flags.
+    Here(String),
+    /// With the name of this host.
+    OnHost(String),
+}
+
+impl RunOfCommand {
+    fn command(&self, verb: &str, name: &ProcName) -> String {
+        match self {
+            Self::Here(flags) => format!("tmo {verb} {name}{flags}"),
+            Self::OnHost(host) => format!("tmo fleet {verb} {host}/{name}"),
+        }
+    }
+}
+
+/// What a row shows of the use of a process and everything it has started.
+struct RowUse {
+    cpu: Duration,
+    memory: u64,
+    listens: Option<Vec<u16>>,
+    /// Whether a signal has stopped its main process.
+    stopped: bool,
+}
+
+impl From<Tree> for RowUse {
+    fn from(tree: Tree) -> Self {
+        let memory = tree.memory();
+        Self { cpu: tree.usage.cpu, memory, listens: tree.listens, stopped: tree.stopped }
+    }
+}
+
+impl From<Used> for RowUse {
+    fn from(used: Used) -> Self {
+        let cpu = Duration::try_from_secs_f64(used.cpu_seconds).unwrap_or_default();
+        Self { cpu, memory: used.memory_bytes, listens: used.listens, stopped: false }
+    }
+}
+
 /// How the processes are shown.
 struct TableOptions {
     wide: bool,
     by: Option<Order>,
-    /// The flags that select the run, for the commands in the notes.
-    flags: String,
+    /// How the commands in the notes are typed.
+    typed: RunOfCommand,
     /// The processes whose program has failed under a watcher.
     failed: Vec<ProcName>,
     /// The processes that wait at the prompt of a debugger.
@@ -165,7 +239,7 @@ impl TableOptions {
         let trees = self.is_here.then(|| Tree::of_all(processes));
         let mut trees = trees.into_iter().flatten();
         let row = |process: &ProcessState| -> Vec<String> {
-            let used = trees.next().flatten();
+            let used = trees.next().flatten().map(RowUse::from);
             let taken = used.as_ref().and_then(|used| self.taken(process, used));
             let (used, taken) = (used.as_ref(), taken.as_deref());
             let cell = |head: &&str| self.cell(head, process, used, taken, now);
@@ -185,7 +259,7 @@ impl TableOptions {
         &self,
         head: &str,
         process: &ProcessState,
-        used: Option<&Tree>,
+        used: Option<&RowUse>,
         taken: Option<&str>,
         now: Timestamp,
     ) -> String {
@@ -209,13 +283,11 @@ impl TableOptions {
                 port.map(|port| port.to_string())
             }
             "SINCE" => Some(units::span(now.since(process.since)).replace(' ', "")),
-            "CPU" => used.map(|used| cpu_time(used.usage.cpu)),
-            "MEMORY" => used.map(|used| units::bytes(used.memory()).replace(' ', "")),
+            "CPU" => used.map(|used| cpu_time(used.cpu)),
+            "MEMORY" => used.map(|used| units::bytes(used.memory).replace(' ', "")),
             _ if used.is_some_and(|used| used.stopped) => {
-                let (name, flags) = (&process.name, &self.flags);
-                let text =
-                    format!("stopped by a signal; `tmo signal CONT {name}{flags}` continues it");
-                return text;
+                let command = self.typed.command("signal CONT", &process.name);
+                return format!("stopped by a signal; `{command}` continues it");
             }
             _ => {
                 let note = self.note(process, listens.unwrap_or_default());
@@ -226,7 +298,7 @@ impl TableOptions {
     }
 
     /// That another program listens on the port of a process, if its own tree does not and that program is known.
-    fn taken(&self, process: &ProcessState, used: &Tree) -> Option<String> {
+    fn taken(&self, process: &ProcessState, used: &RowUse) -> Option<String> {
         let port = process.config.port.filter(|_| used.listens.is_none())?;
         let (_, listener) = sys::tcp_listeners(&[port]).pop()?;
         let holder = listener.process?;
@@ -240,31 +312,34 @@ impl TableOptions {
 
     /// The reason for its state, and the next command to type.
     fn note(&self, process: &ProcessState, listens: &[u16]) -> String {
-        let (name, flags) = (&process.name, &self.flags);
+        let name = &process.name;
+        let command = |verb: &str| self.typed.command(verb, name);
         let reason =
             process.reason.as_ref().map(|reason| format!("{reason}; ")).unwrap_or_default();
         let story = process.ends.crash_story(clock::now());
         let note = match &process.state {
             ProcessStatus::Restarting if story.is_some() => String::new(),
             ProcessStatus::Skipped => match process.late_dependency() {
-                Some(on) => format!("{reason}`tmo restart {on}{flags}` tries again"),
-                None => format!("{reason}`tmo start {name}{flags}` starts it"),
+                Some(on) => {
+                    format!("{reason}`{}` tries again", self.typed.command("restart", on))
+                }
+                None => format!("{reason}`{}` starts it", command("start")),
             },
             ProcessStatus::Exited | ProcessStatus::Error if process.ends.finished => String::new(),
             ProcessStatus::Broken
             | ProcessStatus::Exited
             | ProcessStatus::Error
-            | ProcessStatus::Restarting => format!("{reason}`tmo why {name}{flags}` explains it"),
+            | ProcessStatus::Restarting => format!("{reason}`{}` explains it", command("why")),
             _ => held_up_by(process),
         };
         let note = if !note.is_empty() {
             note
         } else if let Some((_, prompt)) = self.asking.iter().find(|(asking, _)| asking == name) {
-            format!("waits at a debugger, {prompt}: `tmo connect {name}{flags}` answers it")
+            format!("waits at a debugger, {prompt}: `{}` answers it", command("connect"))
         } else if let Some(story) = story {
-            format!("{story}; `tmo why {name}{flags}` explains it")
+            format!("{story}; `{}` explains it", command("why"))
         } else if process.state == ProcessStatus::Running && self.failed.contains(name) {
-            format!("its program has failed: `tmo why {name}{flags}`")
+            format!("its program has failed: `{}`", command("why"))
         } else if let Some((_, others @ [_, ..])) = listens.split_first() {
             format!("also listens on {}", named(others))
         } else {
@@ -373,7 +448,7 @@ fn cpu_time(time: Duration) -> String {
 mod tests {
     use std::time::Duration;
 
-    use super::{TableOptions, cpu_time, stage};
+    use super::{RunOfCommand, TableOptions, cpu_time, stage};
     use crate::cli::args::Order;
     use crate::model::request::ProcessState;
     use crate::model::rules::Stage;
@@ -389,7 +464,7 @@ mod tests {
         TableOptions {
             wide: false,
             by,
-            flags: String::new(),
+            typed: RunOfCommand::Here(String::new()),
             failed: vec![],
             asking: vec![],
             is_here: true,

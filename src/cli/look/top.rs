@@ -3,12 +3,14 @@
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
+use serde::Deserialize;
+
 use super::ps::color_of;
 use crate::cli::args::TopArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::Versioned;
 use crate::cli::output::stdout::goes_on;
-use crate::cli::output::table::painted;
+use crate::cli::output::table::{PaintedRow, painted};
 use crate::cli::reach::instance::{Instance, tmo_only};
 use crate::cli::reach::log::Source;
 use crate::cli::runtime;
@@ -101,6 +103,23 @@ fn table(state: &State, all: &[Figures], color: bool) -> String {
         process.and_then(color_of)
     };
     shown_painted(&painted(&HEADS, &rows, paint, None))
+}
+
+/// The rows of another host for the processes in the answer of its `tmo top --json`, each behind the name of the host.
+pub(in crate::cli) fn rows_of_host(
+    host: &str,
+    answer: &[u8],
+) -> serde_json::Result<Vec<PaintedRow>> {
+    #[derive(Deserialize)]
+    struct TopAnswer {
+        processes: Vec<Figures>,
+    }
+    let TopAnswer { processes } = serde_json::from_slice(answer)?;
+    let row = |figures: &Figures| {
+        let first = [host.to_owned(), figures.name.to_string(), figures.pid.to_string()];
+        (first.into_iter().chain(cells(figures)).collect(), None)
+    };
+    Ok(processes.iter().map(row).collect())
 }
 
 /// The cells after name, pid and status.

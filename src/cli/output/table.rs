@@ -14,6 +14,9 @@ const NARROWEST: usize = 20;
 /// The indent of text that has lines of its own.
 const INDENT: usize = 4;
 
+/// The cells of a row, and the colour of the one that has a colour.
+pub(in crate::cli) type PaintedRow = (Vec<String>, Option<&'static str>);
+
 /// The width of standard output, if it is a terminal.
 pub(in crate::cli) fn terminal_width() -> Option<usize> {
     window_size(stdout()).map(|(columns, _)| usize::from(columns))

@@ -11,6 +11,9 @@ use crate::cli::args::{ManArgs, Topic, command};
 use crate::cli::error::{CliError, EXIT_CODES};
 use crate::cli::output;
 
+/// Its commands are those of tmo, which have pages.
+const FLEET: &str = "fleet";
+
 /// Write the page of a command or topic, or that of tmo itself; `false` if there is no such page.
 pub fn write(verb: Option<&str>, out: &mut dyn Write) -> io::Result<bool> {
     if let Some(topic) = verb.and_then(|verb| Topic::named(verb.as_ref())) {
@@ -51,6 +54,9 @@ pub fn write_all(dir: &Path) -> io::Result<()> {
 fn commands() -> Vec<Command> {
     fn add(command: &Command, pages: &mut Vec<Command>) {
         pages.push(command.clone().version(env!("CARGO_PKG_VERSION")));
+        if command.get_name() == FLEET {
+            return;
+        }
         for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
             add(verb, pages);
         }
@@ -77,7 +83,13 @@ fn render(page: &Command, out: &mut dyn Write) -> io::Result<()> {
     man.render_synopsis_section(out)?;
     man.render_description_section(out)?;
     man.render_options_section(out)?;
-    if page.has_subcommands() {
+    if page.get_name() == FLEET {
+        writeln!(out, ".SH COMMANDS")?;
+        for verb in page.get_subcommands().filter(|verb| verb.get_name() != "help") {
+            let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+            writeln!(out, ".TP\n{}\n{}", literal(verb.get_name()), literal(&about))?;
+        }
+    } else if page.has_subcommands() {
         man.render_subcommands_section(out)?;
     }
     if let Some(examples) = page.get_after_help().map(ToString::to_string) {

@@ -74,6 +74,23 @@ pub fn boot_id() -> String {
     String::from_utf8_lossy(text.trim_ascii_end()).into_owned()
 }
 
+/// The load over the last minute.
+pub fn load() -> Option<f64> {
+    let text = read_kernel("/proc/loadavg").ok()?;
+    String::from_utf8(text).ok()?.split(' ').next()?.parse().ok()
+}
+
+/// The memory of the machine in bytes: used, and all.
+pub fn machine_memory() -> Option<(u64, u64)> {
+    let text = String::from_utf8(read_kernel("/proc/meminfo").ok()?).ok()?;
+    let kibibytes = |name: &str| -> Option<u64> {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
+    };
+    let (all, free) = (kibibytes("MemTotal")?, kibibytes("MemAvailable")?);
+    Some((all.saturating_sub(free) << 10, all << 10))
+}
+
 /// The id of the machine, which it keeps over boots.
 pub(super) fn machine_id() -> Option<String> {
     let text = read_kernel("/etc/machine-id").ok()?;

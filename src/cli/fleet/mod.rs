@@ -1,0 +1,147 @@
+//! `tmo fleet`: verbs of tmo on several hosts.
+
+mod acts;
+mod answers;
+mod hosts;
+mod tables;
+mod terminal;
+mod texts;
+pub(super) mod there;
+mod trust;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::args::{FleetArgs, FleetCommand, FleetKind};
+use super::error::CliError;
+use super::runtime::block_on;
+use crate::config::Env;
+use crate::config::dirs::{make_private_dir, runtime_base};
+use crate::config::load::Context;
+use crate::fleet::call::{Call, CallAnswer, Caller};
+use crate::fleet::inventory::{Host, Inventory};
+use crate::fleet::names::{HostWord, NameError, Target, hosts_of, targets};
+use crate::fleet::place::HostPlaces;
+use crate::model::request::{ProcessState, State};
+
+/// What all verbs need.
+struct Fleet<'a> {
+    inventory: Inventory,
+    places: HostPlaces,
+    env: Env,
+    args: &'a FleetArgs,
+}
+
+/// Do what was typed; returns the exit code.
+pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
+    let context = Context::here()?;
+    let (start_dir, env) = (context.start_dir, context.env);
+    let mut inventory = Inventory::read(&start_dir, &env, args.file.as_deref())?;
+    if let Some(FleetCommand { verb, yes, .. }) = &args.verb
+        && verb.kind == FleetKind::Own
+    {
+        return trust::trust(&inventory, &env, *yes);
+    }
+    trust::check(&inventory, &env)?;
+    let own = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
+    let places = HostPlaces { own, masters: masters(&env) };
+    if !args.hosts.is_empty() {
+        let mut meant = vec![];
+        for word in &args.hosts {
+            let HostWord::On { hosts, process: None } = HostWord::read(word, &inventory)? else {
+                return Err(CliError::Usage(format!(
+                    "--hosts takes hosts, patterns and @groups, not `{word}`"
+                )));
+            };
+            meant.extend(hosts);
+        }
+        let mut place = 0..;
+        inventory.hosts.retain(|_| place.next().is_some_and(|place| meant.contains(&place)));
+    }
+    let fleet = Fleet { inventory, places, env, args };
+    let code = match &args.verb {
+        None => block_on(hosts::hosts(&fleet)),
+        Some(command) => match command.verb.kind {
+            FleetKind::Table => block_on(tables::table(&fleet, command)),
+            FleetKind::Act => block_on(acts::act(&fleet, command)),
+            // What does not end belongs into a terminal.
+            FleetKind::Text if command.argv.has("--follow") => terminal::open(&fleet, command),
+            FleetKind::Text | FleetKind::Exec => block_on(texts::text(&fleet, command)),
+            FleetKind::Terminal => terminal::open(&fleet, command),
+            FleetKind::Own => Ok(0),
+        },
+    };
+    if !args.persist {
+        block_on(async {
+            fleet.places.end_masters().await;
+            Ok(())
+        })?;
+    }
+    code
+}
+
+/// Where ssh keeps connections; `None` if there is no directory that only this user can enter.
+fn masters(env: &Env) -> Option<PathBuf> {
+    let dir = runtime_base(env);
+    make_private_dir(&dir).ok().map(|()| dir)
+}
+
+impl Fleet<'_> {
+    fn caller(&self) -> Caller<'_> {
+        Caller { places: &self.places, patience: self.args.patience }
+    }
+
+    /// What the words of a command mean; hosts are asked for their processes only where that is needed.
+    async fn targets(&self, words: &[String]) -> Result<Vec<Target<'_>>, CliError> {
+        let words: Vec<_> = words
+            .iter()
+            .map(|word| HostWord::read(word, &self.inventory))
+            .collect::<Result<_, NameError>>()?;
+        let mut known: HashMap<usize, Vec<ProcessState>> = HashMap::new();
+        let mut asked: Vec<usize> = words
+            .iter()
+            .filter(|word| word.needs_processes())
+            .flat_map(|word| word.hosts(&self.inventory))
+            .collect();
+        asked.sort_unstable();
+        asked.dedup();
+        if !asked.is_empty() {
+            let ps = ["ps", "--json"].map(str::to_owned);
+            let calls = asked.into_iter().map(|place| {
+                let host = &self.inventory.hosts[place];
+                (place, host, Call::of(host, ps.to_vec()))
+            });
+            self.each(calls.collect(), None, |place, answer| {
+                let read =
+                    |answer: &CallAnswer| serde_json::from_slice::<State>(&answer.output).ok();
+                if let Some(state) = answer.ok().as_ref().and_then(read) {
+                    known.insert(place, state.processes);
+                }
+                Ok(())
+            })
+            .await?;
+        }
+        let has = |place: usize, word: &str| {
+            // `NAME=3` of `scale`.
+            let word = word.split('=').next().unwrap_or(word);
+            known.get(&place).map(|all| all.iter().any(|process| process.is_meant(word)))
+        };
+        Ok(targets(&self.inventory, &words, has)?)
+    }
+
+    /// The targets of hosts alone.
+    fn hosts(&self, words: &[String]) -> Result<Vec<&Host>, CliError> {
+        let mut meant = vec![];
+        for word in words {
+            let word = word.strip_suffix('/').unwrap_or(word);
+            let hosts = hosts_of(word, &self.inventory);
+            if hosts.is_empty() {
+                HostWord::read(&format!("{word}/"), &self.inventory)?;
+            }
+            meant.extend(hosts);
+        }
+        let all = self.inventory.hosts.iter().enumerate();
+        let is_meant = |place: &usize| words.is_empty() || meant.contains(place);
+        Ok(all.filter(|(place, _)| is_meant(place)).map(|(_, host)| host).collect())
+    }
+}

@@ -1,0 +1,109 @@
+//! `tmo fleet ps`, `top` and `ls`: one table for all hosts.
+
+use super::Fleet;
+use super::answers::{HostAnswer, Summary};
+use crate::cli::args::FleetCommand;
+use crate::cli::error::CliError;
+use crate::cli::look::{ls, ps, top};
+use crate::cli::output;
+use crate::cli::output::table::{PaintedRow, painted, terminal_width};
+use crate::cli::reach::log::Source;
+use crate::fleet::call::Call;
+use crate::view::paint::Stamp;
+
+/// How the answers of a verb become rows: its columns, the one with the state, which has colours, and the rows of a
+/// host.
+struct Rows {
+    heads: &'static [&'static str],
+    state: usize,
+    read: ReadRows,
+}
+
+/// Host, answer, columns.
+type ReadRows = fn(&str, &[u8], &[&str]) -> serde_json::Result<Vec<PaintedRow>>;
+
+const PS: Rows = Rows {
+    heads: &[
+        "HOST", "PROCESS", "PID", "STATUS", "EXIT", "RESTARTS", "PORT", "CPU", "MEMORY", "NOTE",
+    ],
+    state: 3,
+    read: ps::rows_of_host,
+};
+const TOP: Rows = Rows {
+    heads: &["HOST", "PROCESS", "PID", "CPU%", "MEMORY", "PROCS", "THREADS", "FILES", "OUTPUT"],
+    state: 1,
+    read: |host, answer, _| top::rows_of_host(host, answer),
+};
+const LS: Rows = Rows {
+    heads: &["HOST", "TITLE", "STATE", "PROCESSES", "SINCE", "PORT", "ROOT", "SOCKET"],
+    state: 2,
+    read: |host, answer, _| ls::rows_of_host(host, answer),
+};
+
+const RED: Option<&str> = Some("\x1b[31m");
+
+/// Print the table, or all answers as JSON.
+pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
+    let rows_of = match command.verb.name {
+        "top" => &TOP,
+        "ls" => &LS,
+        _ => &PS,
+    };
+    let once = if command.verb.name == "top" {
+        command.argv.and("--count=1")
+    } else {
+        command.argv.clone()
+    };
+    let argv = once.and("--json").with(&[]);
+    let (mut rows, mut all): (Vec<PaintedRow>, Vec<HostAnswer>) = (vec![], vec![]);
+    let mut summary = Summary::default();
+    let lost = |host: &str, status: &str, note: String| -> PaintedRow {
+        let mut cells = vec!["-".to_owned(); rows_of.heads.len()];
+        host.clone_into(&mut cells[0]);
+        status.clone_into(&mut cells[rows_of.state]);
+        if let Some(last) = cells.last_mut() {
+            *last = note;
+        }
+        (cells, RED)
+    };
+    let hosts = fleet.hosts(&command.words)?.into_iter();
+    let calls = hosts.map(|host| (host, host, Call::of(host, argv.clone())));
+    fleet
+        .each(calls.collect(), None, |host, answer| {
+            if fleet.args.json {
+                all.push(HostAnswer::of(host, &answer));
+            }
+            match answer {
+                Err(error) => {
+                    summary.unanswered(host);
+                    rows.push(lost(&host.name, "unreachable", error.to_string()));
+                }
+                Ok(answer) => {
+                    summary.answered(answer.code);
+                    let name = &host.name;
+                    let read = || (rows_of.read)(name, &answer.output, rows_of.heads).ok();
+                    match (answer.code, read()) {
+                        (0, Some(own)) => rows.extend(own),
+                        (0, None) => {
+                            summary.failed += 1;
+                            rows.push(lost(name, "-", "its answer is not understood".to_owned()));
+                        }
+                        _ => rows.push(lost(name, "-", super::answers::complaint(host, &answer))),
+                    }
+                }
+            }
+            Ok(())
+        })
+        .await?;
+    if fleet.args.json {
+        output::print_json(&all)?;
+    } else {
+        let color = Source::style(&fleet.env, Stamp::None).mode.color();
+        let cells: Vec<_> = rows.iter().map(|(cells, _)| &cells[..]).collect();
+        let paint = |row: usize, column: usize| {
+            (color && column == rows_of.state).then(|| rows[row].1).flatten()
+        };
+        output::print_painted(&painted(rows_of.heads, &cells, paint, terminal_width()))?;
+    }
+    Ok(summary.finish(command.verb.name))
+}

@@ -1,0 +1,38 @@
+//! `tmo fleet connect` and `ui`: the terminal of one host.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use super::Fleet;
+use crate::cli::args::FleetCommand;
+use crate::cli::error::CliError;
+use crate::cli::runtime::block_on;
+use crate::fleet::call::Call;
+use crate::sys::why;
+
+/// Become the program that reaches the host; returns only if that fails.
+pub(super) fn open(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
+    let (words, verb) = block_on(async {
+        let targets = fleet.targets(&command.words).await?;
+        let [target] = &targets[..] else {
+            let verb = command.verb.name;
+            let text = format!(
+                "`tmo fleet {verb}` shows one host here; name it, as in `tmo fleet {verb} k9/web`"
+            );
+            return Err(CliError::Usage(text));
+        };
+        let call = Call { quiet: true, ..Call::of(target.host, command.argv.with(&target.names)) };
+        let hex = call.encode().map_err(|error| CliError::Usage(error.to_string()))?;
+        let words = fleet.places.terminal(target.host, &hex).await.ok_or_else(|| {
+            let name = &target.host.name;
+            CliError::Other(format!(
+                "fleet.toml does not tell how to get a terminal on {name}: `tty` in [host.{name}] is the command for it"
+            ))
+        })?;
+        Ok((words, target.host.name.clone()))
+    })?;
+    let [program, rest @ ..] = &words[..] else { return Ok(1) };
+    let error = Command::new(program).args(rest).exec();
+    let program = program.display();
+    Err(CliError::Other(format!("can't reach {verb}: {program}: {}", why(&error))))
+}

@@ -1,0 +1,55 @@
+//! `tmo there`: what a call of another machine executes here. Nobody types it.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use crate::cli::args::FLEET_VERBS;
+use crate::cli::output;
+use crate::config::Env;
+use crate::config::paths::at_home;
+use crate::fleet::call::{API, Call, Hello};
+use crate::sys::{self, clock, why};
+
+/// Print the line about this machine, and become the verb; returns the exit code if that fails.
+pub(in crate::cli) fn there(word: Option<&str>) -> u8 {
+    let Some(call) = word.and_then(Call::decode) else {
+        return failed("`tmo there` is what `tmo fleet` executes on a host", 2);
+    };
+    if !call.quiet {
+        let hello = Hello {
+            there: API,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            host: sys::host_name(),
+            boot: sys::boot_id(),
+            now: clock::now(),
+            load: sys::load(),
+            memory: sys::machine_memory(),
+        };
+        // It has only texts and numbers, so this can't fail.
+        let line = serde_json::to_string(&hello).unwrap_or_default();
+        if let Err(error) = output::print(&format!("{line}\n")) {
+            return output::report(&error);
+        }
+    }
+    let Some(verb) = call.argv.first() else { return 0 };
+    if verb != "run" && !FLEET_VERBS.iter().any(|known| known.name == verb) {
+        return failed(&format!("`{verb}` is no verb for several hosts"), 2);
+    }
+    let dir = at_home(&Env::real(), Path::new(&call.dir).to_owned());
+    if let Err(error) = std::env::set_current_dir(&dir) {
+        let advice = "`root` in fleet.toml names the directory of the project";
+        return failed(&format!("{}: {}; {advice}", dir.display(), why(&error)), 1);
+    }
+    let own = match std::env::current_exe() {
+        Ok(own) => own,
+        Err(error) => return failed(&format!("can't tell where tmo is: {}", why(&error)), 1),
+    };
+    let error = Command::new(own).arg0("tmo").args(&call.argv).exec();
+    failed(&format!("can't run tmo: {}", why(&error)), 1)
+}
+
+fn failed(text: &str, code: u8) -> u8 {
+    output::warn(&text);
+    code
+}

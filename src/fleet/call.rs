@@ -1,0 +1,448 @@
+//! A call: what is executed on a host, and what comes back.
+//!
+//! A call is one word of hexadecimal digits, which no shell changes. What is executed there first prints a line about its
+//! host, the [`Hello`]; all that follows is the output of the verb.
+
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
+};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::inventory::{Host, Reach};
+use super::place::{HostPlaces, reached_by};
+use crate::model::hex::{hex, unhex};
+use crate::model::time::Timestamp;
+use crate::model::units;
+use crate::model::untrusted::cleaned;
+use crate::sys::{clock, why};
+
+/// The verb that executes a call.
+pub const WORD: &str = "there";
+
+/// The version of calls and hellos.
+pub const API: u32 = 1;
+
+/// The longest call, as text: a program's argument has 128 KiB.
+const LONGEST_CALL: usize = 100 << 10;
+
+/// The longest hello, and the most that a login shell may print before it.
+const LONGEST_HELLO: u64 = 64 << 10;
+
+/// The longest answer.
+pub const LONGEST_ANSWER: usize = 64 << 20;
+
+/// The longest line of a stream.
+pub const LONGEST_LINE: usize = 4 << 20;
+
+/// How much of standard error is kept: its end.
+const LONGEST_ERROR: usize = 4 << 10;
+
+/// What is executed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// [`API`] of the caller.
+    pub api: u32,
+    /// The directory, absolute or below `~`.
+    pub dir: String,
+    /// The words after `tmo`. None are executed if there are none.
+    pub argv: Vec<String>,
+    /// No hello is printed: the output is a terminal.
+    #[serde(default)]
+    pub quiet: bool,
+}
+
+/// The first line of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`API`] of the host.
+    pub there: u32,
+    /// The version of tmo there.
+    pub version: String,
+    /// The name of the machine, as it calls itself.
+    pub host: String,
+    /// The id of its boot.
+    pub boot: String,
+    /// Its time.
+    pub now: Timestamp,
+    /// Its load over the last minute.
+    pub load: Option<f64>,
+    /// Its memory in bytes: used, and all.
+    pub memory: Option<(u64, u64)>,
+}
+
+/// A host that gave no answer, or half of one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The words of the call are too long.
+    #[error("the command is too long")]
+    TooLong,
+    /// The program that reaches it can't be run here.
+    #[error("{program}: {why}")]
+    Program {
+        /// The program.
+        program: String,
+        /// Why not.
+        why: String,
+    },
+    /// There is no connection.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It does not answer.
+    #[error("no answer within {0}")]
+    Silent(String),
+    /// There is no tmo.
+    #[error("there is no tmo; looked in {0}")]
+    NoTmo(String),
+    /// Its tmo has no fleets.
+    #[error("its tmo knows no fleets; 0.3.0 is the first that does")]
+    OldTmo,
+    /// The connection ended before the answer.
+    #[error("the answer was lost ({0}); the order may have been carried out")]
+    Lost(String),
+    /// Its answer is too long.
+    #[error("its answer is longer than {}", units::bytes(LONGEST_ANSWER as u64))]
+    LongAnswer,
+}
+
+impl CallError {
+    /// Whether another attempt may get a connection: the host has refused one for now, and nothing was executed.
+    pub fn is_passing(&self) -> bool {
+        const PASSING: [&str; 4] =
+            ["kex_exchange_identification", "Connection reset", "Connection closed", "mux_client"];
+        matches!(self, Self::Unreachable(text) if PASSING.iter().any(|word| text.contains(word)))
+    }
+}
+
+impl Call {
+    /// A call of this verb with these words in the root of the host.
+    pub fn of(host: &Host, argv: Vec<String>) -> Self {
+        Self { api: API, dir: host.root.clone(), argv, quiet: false }
+    }
+
+    /// The word that [`Call::decode`] reads.
+    pub fn encode(&self) -> Result<String, CallError> {
+        // It has only texts, so this can't fail.
+        let text = serde_json::to_vec(self).unwrap_or_default();
+        if text.len() * 2 > LONGEST_CALL {
+            return Err(CallError::TooLong);
+        }
+        Ok(hex(&text))
+    }
+
+    /// The call in this word.
+    pub fn decode(word: &str) -> Option<Self> {
+        let bytes = unhex(word).filter(|_| word.len() <= LONGEST_CALL)?;
+        serde_json::from_slice(&bytes).ok()
+    }
+}
+
+impl Hello {
+    /// Read it from a line; `None` for any other line.
+    fn read(line: &[u8]) -> Option<Self> {
+        let hello: Self = serde_json::from_slice(line.trim_ascii()).ok()?;
+        Some(Self { version: cleaned(&hello.version), host: cleaned(&hello.host), ..hello })
+    }
+}
+
+/// How far the clock of a host is from ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockOffset {
+    /// Nanoseconds that its clock is ahead.
+    pub ahead: i64,
+    /// The uncertainty in nanoseconds: half of the round trip.
+    pub within: i64,
+}
+
+/// What a host is asked, and how long it may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// How hosts are reached.
+    pub places: &'a HostPlaces,
+    /// How long a host may be silent.
+    pub patience: Duration,
+}
+
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallAnswer {
+    /// The host.
+    pub hello: Hello,
+    /// Its clock.
+    pub clock: ClockOffset,
+    /// The exit code of the verb.
+    pub code: u8,
+    /// Its output.
+    pub output: Vec<u8>,
+    /// The end of its standard error.
+    pub error: String,
+}
+
+/// A verb that runs on a host.
+#[derive(Debug)]
+pub struct RunningCall {
+    /// The host.
+    pub hello: Hello,
+    /// Its clock.
+    pub clock: ClockOffset,
+    child: Child,
+    output: BufReader<ChildStdout>,
+    error: JoinHandle<Vec<u8>>,
+}
+
+impl Caller<'_> {
+    /// Execute a verb and take its answer. `input` is its standard input.
+    pub async fn call(
+        &self,
+        host: &Host,
+        call: &Call,
+        input: Option<&[u8]>,
+    ) -> Result<CallAnswer, CallError> {
+        let mut running = self.open(host, call, input).await?;
+        let mut output = vec![];
+        let mut chunk = vec![0; 16 << 10];
+        loop {
+            match self.next(host, running.output.read(&mut chunk)).await? {
+                Ok(0) => break,
+                Ok(count) => output.extend_from_slice(&chunk[..count]),
+                Err(error) => return Err(CallError::Lost(why(&error))),
+            }
+            if output.len() > LONGEST_ANSWER {
+                return Err(CallError::LongAnswer);
+            }
+        }
+        let RunningCall { hello, clock, .. } = running;
+        let (code, error) = finish(host, running.child, running.error).await?;
+        Ok(CallAnswer { hello, clock, code, output, error })
+    }
+
+    /// Begin a verb; returns when its host has answered.
+    pub async fn open(
+        &self,
+        host: &Host,
+        call: &Call,
+        input: Option<&[u8]>,
+    ) -> Result<RunningCall, CallError> {
+        let hex = call.encode()?;
+        let command = self.places.call(host, &hex).await;
+        let (asked_at, asked) = (clock::now(), Instant::now());
+        let mut child = spawn(&command, input.is_some())?;
+        if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+            // A verb that reads no input closes it.
+            let _ = timeout(self.patience, stdin.write_all(input)).await;
+        }
+        let Some((output, error)) = child.stdout.take().zip(child.stderr.take()) else {
+            return Err(CallError::Unreachable("it has no output".to_owned()));
+        };
+        let error = tokio::spawn(end_of(error));
+        let mut output = BufReader::new(output);
+        let hello = timeout(self.patience, read_hello(&mut output)).await;
+        let took = asked.elapsed();
+        match hello {
+            Ok(Some(hello)) => {
+                let half = i64::try_from(took.as_nanos() / 2).unwrap_or(i64::MAX);
+                let here = asked_at.nanos().saturating_add(half.unsigned_abs());
+                let ahead = hello.now.nanos().wrapping_sub(here).cast_signed();
+                Ok(RunningCall {
+                    hello,
+                    clock: ClockOffset { ahead, within: half },
+                    child,
+                    output,
+                    error,
+                })
+            }
+            Ok(None) => {
+                // What goes on writing ends by that.
+                drop(output);
+                let ended = timeout(self.patience, finish_any(child, error)).await;
+                ended.map_or_else(
+                    |_| Err(self.silent()),
+                    |(code, error)| Err(no_hello(host, code, &error)),
+                )
+            }
+            Err(_) => Err(self.silent()),
+        }
+    }
+
+    /// What comes next; an error if the host is lost before that. A host that is silent is asked whether it is there.
+    pub async fn next<T>(
+        &self,
+        host: &Host,
+        next: impl Future<Output = T>,
+    ) -> Result<T, CallError> {
+        let mut next = std::pin::pin!(next);
+        loop {
+            if let Ok(found) = timeout(self.patience, &mut next).await {
+                return Ok(found);
+            }
+            let asked = Box::pin(self.open(host, &Call::of(host, vec![]), None)).await;
+            asked.map_err(|error| CallError::Lost(error.to_string()))?;
+        }
+    }
+
+    fn silent(&self) -> CallError {
+        CallError::Silent(units::span(self.patience))
+    }
+}
+
+impl RunningCall {
+    /// The next line without its end; `None` after the last one. A longer one than [`LONGEST_LINE`] is cut.
+    /// Cancel-safe: what was read of a line stays in `begun`.
+    pub async fn line(&mut self, begun: &mut Vec<u8>) -> std::io::Result<Option<Vec<u8>>> {
+        loop {
+            let piece = self.output.fill_buf().await?;
+            if piece.is_empty() {
+                return Ok((!begun.is_empty()).then(|| std::mem::take(begun)));
+            }
+            let end = piece.iter().position(|byte| *byte == b'\n');
+            let upto = end.unwrap_or(piece.len());
+            let room = LONGEST_LINE.saturating_sub(begun.len());
+            begun.extend_from_slice(&piece[..upto.min(room)]);
+            self.output.consume(end.map_or(upto, |end| end + 1));
+            if end.is_some() {
+                return Ok(Some(std::mem::take(begun)));
+            }
+        }
+    }
+
+    /// The exit code of the verb after its output, and the end of its standard error.
+    pub async fn finish(self, host: &Host) -> Result<(u8, String), CallError> {
+        finish(host, self.child, self.error).await
+    }
+}
+
+fn spawn(command: &[OsString], has_input: bool) -> Result<Child, CallError> {
+    let [program, words @ ..] = command else { return Err(CallError::TooLong) };
+    let input = if has_input { Stdio::piped() } else { Stdio::null() };
+    let mut command = Command::new(program);
+    command.args(words).stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.kill_on_drop(true).spawn().map_err(|error| CallError::Program {
+        program: program.display().to_string(),
+        why: why(&error),
+    })
+}
+
+/// Skip what a login shell prints before the hello.
+async fn read_hello(output: &mut BufReader<ChildStdout>) -> Option<Hello> {
+    let mut left = output.take(LONGEST_HELLO);
+    loop {
+        let mut line = vec![];
+        left.read_until(b'\n', &mut line).await.ok()?;
+        if line.is_empty() {
+            return None;
+        }
+        if let Some(hello) = Hello::read(&line) {
+            return Some(hello);
+        }
+    }
+}
+
+/// The last bytes of a stream.
+async fn end_of(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
+    let mut kept = vec![];
+    let mut chunk = vec![0; 4 << 10];
+    while let Ok(count @ 1..) = stream.read(&mut chunk).await {
+        kept.extend_from_slice(&chunk[..count]);
+        let over = kept.len().saturating_sub(LONGEST_ERROR);
+        kept.drain(..over);
+    }
+    kept
+}
+
+/// As a shell reports it.
+fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| Some(128 + status.signal()?));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+async fn finish_any(mut child: Child, error: JoinHandle<Vec<u8>>) -> (u8, String) {
+    let status = child.wait().await;
+    let code = status.map_or(1, exit_code);
+    // A connection that is kept for the next call holds it open.
+    let error = timeout(Duration::from_millis(200), error).await;
+    let error = error.ok().and_then(Result::ok).unwrap_or_default();
+    (code, String::from_utf8_lossy(&error).into_owned())
+}
+
+/// ssh ends with this code if the connection fails.
+const NO_CONNECTION: u8 = 255;
+
+async fn finish(
+    host: &Host,
+    child: Child,
+    error: JoinHandle<Vec<u8>>,
+) -> Result<(u8, String), CallError> {
+    let (code, error) = finish_any(child, error).await;
+    if code == NO_CONNECTION && matches!(host.reach, Reach::Ssh(_)) {
+        return Err(CallError::Lost(
+            last_line(&error).unwrap_or_else(|| "ssh has ended".to_owned()),
+        ));
+    }
+    Ok((code, error))
+}
+
+fn last_line(text: &str) -> Option<String> {
+    let line = text.lines().rev().map(cleaned).find(|line| !line.trim().is_empty())?;
+    Some(line.trim().to_owned())
+}
+
+/// Where tmo is looked for if the inventory does not tell.
+const LOOKED_IN: &str = "its PATH, ~/.local/bin and ~/.cargo/bin";
+
+/// Why there is no hello.
+fn no_hello(host: &Host, code: u8, error: &str) -> CallError {
+    let last = last_line(error);
+    let names = |word: &str| error.contains(word);
+    match code {
+        126 | 127 => CallError::NoTmo(host.tmo.clone().unwrap_or_else(|| LOOKED_IN.to_owned())),
+        2 if names("there") => CallError::OldTmo,
+        _ => {
+            let by = reached_by(host);
+            CallError::Unreachable(
+                last.unwrap_or_else(|| format!("{by} has ended with code {code}")),
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{API, Call, Hello};
+
+    proptest! {
+        #[test]
+        fn every_call_arrives_as_it_was(dir in ".*", argv in prop::collection::vec(".*", 0..5), quiet: bool) {
+            let call = Call { api: API, dir, argv, quiet };
+            let word = call.encode().unwrap();
+            prop_assert!(word.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            prop_assert_eq!(Call::decode(&word), Some(call));
+        }
+
+        #[test]
+        fn no_word_panics(word in ".*") {
+            let _ = Call::decode(&word);
+        }
+    }
+
+    #[test]
+    fn a_sign_is_no_digit() {
+        assert_eq!(Call::decode("+f"), None);
+        assert_eq!(Call::decode("f"), None);
+    }
+
+    #[test]
+    fn what_a_login_shell_prints_is_no_hello() {
+        for line in ["Welcome!", "{}", "{\"there\": 1}", "", "\u{1b}[0m{"] {
+            assert_eq!(Hello::read(line.as_bytes()), None, "{line}");
+        }
+    }
+}

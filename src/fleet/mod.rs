@@ -1,0 +1,10 @@
+//! Several hosts as one: an inventory of hosts, and calls that run the ordinary `tmo VERB` on each.
+//!
+//! Nothing listens and nothing is kept: a call is a program that reaches the host (`ssh`, or a command that the inventory
+//! names), and executes [`call::WORD`] there.
+
+pub mod call;
+pub mod fan;
+pub mod inventory;
+pub mod names;
+pub mod place;

@@ -1,0 +1,212 @@
+//! Which hosts, and which processes of them, the words of a command mean.
+
+use super::inventory::{Host, Inventory};
+use crate::model::name::glob;
+use crate::model::nearest::nearest;
+
+/// A word that means nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// There is no such host or group.
+    #[error("there is no host or group `{word}` in the fleet{}", near.as_ref().map_or_else(String::new, |near| format!("; did you mean {near}?")))]
+    Host {
+        /// The word.
+        word: String,
+        /// A similar name.
+        near: Option<String>,
+    },
+    /// No host has such a process.
+    #[error(
+        "no host that answers has a process `{0}`; `tmo fleet ps` lists them, and a host is written `HOST/`"
+    )]
+    Nobody(String),
+    /// Several hosts have it.
+    #[error("{word} is on {}; write {}, or '*/{word}' for all", hosts.join(" and "), hosts.iter().map(|host| format!("{host}/{word}")).collect::<Vec<_>>().join(" or "))]
+    Several {
+        /// The word.
+        word: String,
+        /// The hosts.
+        hosts: Vec<String>,
+    },
+}
+
+/// A word of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostWord {
+    /// These hosts, or this process on them.
+    On {
+        /// The places of the hosts in the inventory.
+        hosts: Vec<usize>,
+        /// The process, or a pattern or a group of processes; `None` is the whole run.
+        process: Option<String>,
+    },
+    /// A process of whichever host has it.
+    Anywhere(String),
+}
+
+impl HostWord {
+    /// Read a word: `HOST/NAME`, `HOST/`, `HOST`, `@GROUP`, `@GROUP/NAME`, with `*` on both sides, or `NAME`.
+    pub fn read(word: &str, inventory: &Inventory) -> Result<Self, NameError> {
+        let (place, process) = match word.split_once('/') {
+            Some((place, process)) => (place, Some(process).filter(|process| !process.is_empty())),
+            None => (word, None),
+        };
+        let hosts = hosts_of(place, inventory);
+        if !hosts.is_empty() {
+            return Ok(Self::On { hosts, process: process.map(str::to_owned) });
+        }
+        if word.contains('/') || place.starts_with('@') {
+            let near = if let Some(group) = place.strip_prefix('@') {
+                nearest(group, inventory.groups()).map(|near| format!("@{near}"))
+            } else {
+                nearest(place, inventory.hosts.iter().map(|host| &*host.name)).map(str::to_owned)
+            };
+            return Err(NameError::Host { word: place.to_owned(), near });
+        }
+        Ok(Self::Anywhere(word.to_owned()))
+    }
+
+    /// Whether the processes of these hosts must be known to tell what it means.
+    pub fn needs_processes(&self) -> bool {
+        match self {
+            Self::Anywhere(_) => true,
+            Self::On { hosts, process } => hosts.len() > 1 && process.is_some(),
+        }
+    }
+
+    /// The hosts that may be meant, by their places.
+    pub fn hosts(&self, inventory: &Inventory) -> Vec<usize> {
+        match self {
+            Self::Anywhere(_) => (0..inventory.hosts.len()).collect(),
+            Self::On { hosts, .. } => hosts.clone(),
+        }
+    }
+}
+
+/// What is meant of one host: all of it, or these words for its processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// The host.
+    pub host: &'a Host,
+    /// The words for its own tmo; none for the whole run.
+    pub names: Vec<String>,
+}
+
+/// What the words mean, in the order of the file; all hosts, if there are none. `has` tells whether a host, by its place,
+/// has a process that a word means; `None` if it did not answer.
+pub fn targets<'a>(
+    inventory: &'a Inventory,
+    words: &[HostWord],
+    has: impl Fn(usize, &str) -> Option<bool>,
+) -> Result<Vec<Target<'a>>, NameError> {
+    let mut meant: Vec<Option<(bool, Vec<String>)>> = vec![None; inventory.hosts.len()];
+    let mut add = |place: usize, name: Option<&String>| {
+        let (is_whole, names) = meant[place].get_or_insert_default();
+        *is_whole |= name.is_none();
+        names.extend(name.cloned());
+    };
+    for word in words {
+        match word {
+            HostWord::On { hosts, process: Some(name) } if hosts.len() > 1 => {
+                // A host that did not answer is asked again, and named if it still does not.
+                let with: Vec<_> =
+                    hosts.iter().filter(|&&host| has(host, name) != Some(false)).collect();
+                if !hosts.iter().any(|&host| has(host, name) == Some(true)) {
+                    return Err(NameError::Nobody(name.clone()));
+                }
+                for &host in with {
+                    add(host, Some(name));
+                }
+            }
+            HostWord::On { hosts, process } => {
+                for &host in hosts {
+                    add(host, process.as_ref());
+                }
+            }
+            HostWord::Anywhere(name) => {
+                let all = 0..inventory.hosts.len();
+                let with: Vec<_> = all.filter(|&host| has(host, name) == Some(true)).collect();
+                match with[..] {
+                    [] => return Err(NameError::Nobody(name.clone())),
+                    [host] => add(host, Some(name)),
+                    _ => {
+                        let hosts = with.iter().map(|&host| inventory.hosts[host].name.clone());
+                        return Err(NameError::Several {
+                            word: name.clone(),
+                            hosts: hosts.collect(),
+                        });
+                    }
+                }
+            }
+        }
+    }
+    let all = inventory.hosts.iter().zip(meant);
+    Ok(all
+        .filter_map(|(host, meant)| match meant {
+            None if words.is_empty() => Some(Target { host, names: vec![] }),
+            None => None,
+            Some((true, _)) => Some(Target { host, names: vec![] }),
+            Some((false, names)) => Some(Target { host, names }),
+        })
+        .collect())
+}
+
+/// The places of the hosts that this means: a name, a pattern, or `@` and a group.
+pub fn hosts_of(word: &str, inventory: &Inventory) -> Vec<usize> {
+    let is_meant = |host: &Host| match word.strip_prefix('@') {
+        Some(group) => host.groups.iter().any(|own| glob(group, own)),
+        None => glob(word, &host.name),
+    };
+    let all = inventory.hosts.iter().enumerate();
+    all.filter(|(_, host)| is_meant(host)).map(|(place, _)| place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{HostWord, Inventory, NameError, targets};
+    use crate::config::Env;
+
+    const FILE: &str = "[host.a]\ngroups = [\"g\"]\n[host.b]\ngroups = [\"g\"]\n[host.c]\n";
+
+    fn meant(words: &[&str]) -> Result<Vec<String>, NameError> {
+        let fleet = Inventory::parse(FILE, Path::new("/x/fleet.toml"), &Env::default()).unwrap();
+        let words = words.iter().map(|word| HostWord::read(word, &fleet));
+        let words = words.collect::<Result<Vec<_>, _>>()?;
+        // a: web; b: web, db; c does not answer.
+        let has = |host: usize, name: &str| match host {
+            0 => Some(name == "web"),
+            1 => Some(["web", "db"].contains(&name)),
+            _ => None,
+        };
+        let all = targets(&fleet, &words, has)?;
+        Ok(all.iter().map(|one| format!("{}:{}", one.host.name, one.names.join(","))).collect())
+    }
+
+    #[test]
+    fn words_mean_hosts_groups_patterns_and_processes() {
+        let is =
+            |words: &[&str], hosts: &[&str]| assert_eq!(meant(words).unwrap(), hosts, "{words:?}");
+        is(&[], &["a:", "b:", "c:"]);
+        is(&["b/web", "b/db"], &["b:web,db"]);
+        is(&["b"], &["b:"]);
+        is(&["b/"], &["b:"]);
+        is(&["@g"], &["a:", "b:"]);
+        is(&["@g/web"], &["a:web", "b:web"]);
+        is(&["*/db"], &["b:db", "c:db"]);
+        is(&["db"], &["b:db"]);
+        is(&["b/web", "b"], &["b:"]);
+        is(&["c/anything"], &["c:anything"]);
+    }
+
+    #[test]
+    fn a_word_that_means_nothing_or_too_much_is_refused() {
+        let refused = |word: &str| meant(&[word]).unwrap_err().to_string();
+        assert!(refused("web").contains("web is on a and b; write a/web or b/web, or '*/web'"));
+        assert!(refused("x").contains("no host that answers has a process `x`"));
+        assert!(refused("@h").contains("no host or group `@h`"));
+        assert!(refused("d/web").contains("no host or group `d`"));
+        assert!(refused("@g/x").contains("a process `x`"));
+    }
+}

@@ -1,0 +1,190 @@
+//! The command that executes something on a host.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+use super::call::WORD;
+use super::inventory::{Host, Reach};
+
+/// What every `ssh` gets: it asks nothing, forwards nothing, and notices within about 15 s that its host is gone.
+const OPTIONS: [&str; 8] = [
+    "BatchMode=yes",
+    "ConnectTimeout=5",
+    "ServerAliveInterval=5",
+    "ServerAliveCountMax=2",
+    "ClearAllForwardings=yes",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "RemoteCommand=none",
+];
+
+/// The longest path of a control socket: ssh appends a suffix while it makes one, and a socket's path has 107 bytes.
+const LONGEST_CONTROL_PATH: usize = 90;
+
+/// How long a connection is kept for the next command, in seconds.
+const PERSIST: u32 = 60;
+
+/// The length of the hash that ssh puts in the place of `%C`.
+const HASH: usize = 40;
+
+/// Where ssh keeps its control sockets.
+#[derive(Debug, Clone)]
+pub struct HostPlaces {
+    /// This program.
+    pub own: PathBuf,
+    /// The directory of the control sockets; `None` keeps no connection.
+    pub masters: Option<PathBuf>,
+}
+
+impl HostPlaces {
+    /// The command that executes `tmo there HEX` on the host, with standard input and output.
+    pub async fn call(&self, host: &Host, hex: &str) -> Vec<OsString> {
+        match &host.reach {
+            Reach::Here => self.here(hex),
+            Reach::Via { command, .. } => via(command, host, hex),
+            Reach::Ssh(name) => {
+                let options = self.master(name).await;
+                ssh(name, &["-T"], options, &line(host, hex))
+            }
+        }
+    }
+
+    /// The same in a terminal; `None` if the inventory does not tell how to get one.
+    pub async fn terminal(&self, host: &Host, hex: &str) -> Option<Vec<OsString>> {
+        match &host.reach {
+            Reach::Here => Some(self.here(hex)),
+            Reach::Via { tty, .. } => tty.as_ref().map(|command| via(command, host, hex)),
+            Reach::Ssh(name) => {
+                let options = self.master(name).await;
+                // An escape character would be taken from what is typed.
+                Some(ssh(name, &["-t", "-e", "none"], options, &line(host, hex)))
+            }
+        }
+    }
+
+    fn here(&self, hex: &str) -> Vec<OsString> {
+        vec![self.own.clone().into(), WORD.into(), hex.into()]
+    }
+
+    /// The options by which calls of one host share a connection, unless the user has their own.
+    async fn master(&self, name: &str) -> Vec<String> {
+        let Some(dir) = &self.masters else { return vec![] };
+        let path = dir.join("cm-%C");
+        let is_long = path.as_os_str().len() - "%C".len() + HASH > LONGEST_CONTROL_PATH;
+        if is_long || has_own_master(name).await {
+            return vec![];
+        }
+        vec![
+            "ControlMaster=auto".to_owned(),
+            format!("ControlPersist={PERSIST}"),
+            format!("ControlPath={}", path.display()),
+        ]
+    }
+
+    /// End the connections that are kept.
+    pub async fn end_masters(&self) {
+        let Some(entries) = self.masters.as_ref().and_then(|dir| std::fs::read_dir(dir).ok())
+        else {
+            return;
+        };
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().starts_with("cm-") {
+                let path = entry.path();
+                let option = format!("ControlPath={}", path.display());
+                let mut exit = Command::new("ssh");
+                exit.args(["-O", "exit", "-o", &option, "--", "none"]);
+                let _ = exit.stdin(Stdio::null()).output().await;
+            }
+        }
+    }
+}
+
+/// Whether the user's configuration shares connections to this host.
+async fn has_own_master(name: &str) -> bool {
+    let asked = Command::new("ssh").args(["-G", "--", name]).stdin(Stdio::null()).output().await;
+    asked.is_ok_and(|told| {
+        let told = String::from_utf8_lossy(&told.stdout);
+        told.lines()
+            .any(|line| line.strip_prefix("controlpath ").is_some_and(|path| path.trim() != "none"))
+    })
+}
+
+fn via(command: &[String], host: &Host, hex: &str) -> Vec<OsString> {
+    let tmo = host.tmo.as_deref().unwrap_or("tmo");
+    command.iter().map(String::as_str).chain([tmo, WORD, hex]).map(OsString::from).collect()
+}
+
+fn ssh(name: &str, flags: &[&str], more: Vec<String>, line: &str) -> Vec<OsString> {
+    let options = OPTIONS.iter().map(|&option| option.to_owned()).chain(more);
+    let mut command: Vec<OsString> = vec!["ssh".into()];
+    command.extend(flags.iter().map(OsString::from));
+    for option in options {
+        command.extend(["-o".into(), option.into()]);
+    }
+    command.extend(["--".into(), name.into(), line.into()]);
+    command
+}
+
+/// The line for the login shell of a host. Every shell reads it alike: between single quotes there is nothing that one
+/// of them replaces, and the call is a single word of hexadecimal digits.
+fn line(host: &Host, hex: &str) -> String {
+    match &host.tmo {
+        Some(tmo) => format!("{tmo} {WORD} {hex}"),
+        // The `PATH` of a command over ssh often lacks the user's own programs.
+        None => {
+            format!("sh -c 'PATH=$PATH:$HOME/.local/bin:$HOME/.cargo/bin exec tmo {WORD} $0' {hex}")
+        }
+    }
+}
+
+/// A name for the command, for messages: `ssh k9.lan`, `docker exec -i web`.
+pub fn reached_by(host: &Host) -> String {
+    match &host.reach {
+        Reach::Here => "this machine".to_owned(),
+        Reach::Ssh(name) => format!("ssh {name}"),
+        Reach::Via { command, .. } => {
+            let mut words = command.clone();
+            if let Some(first) = words.first_mut() {
+                let name = Path::new(first).file_name().map(|name| name.display().to_string());
+                *first = name.unwrap_or_default();
+            }
+            words.join(" ")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Host, HostPlaces, Reach, line};
+
+    fn host(tmo: Option<&str>) -> Host {
+        Host {
+            name: "k9".to_owned(),
+            reach: Reach::Ssh("k9.lan".to_owned()),
+            root: "~/robot".to_owned(),
+            groups: vec![],
+            tmo: tmo.map(str::to_owned),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_is_behind_the_options_and_two_dashes() {
+        let places = HostPlaces { own: "/bin/tmo".into(), masters: None };
+        let command = places.call(&host(None), "00").await;
+        let dashes = command.iter().position(|word| word == "--").unwrap();
+        assert_eq!(command[dashes + 1], "k9.lan");
+        assert_eq!(command.len(), dashes + 3, "one word for the shell there");
+        assert!(command.iter().any(|word| word == "BatchMode=yes"));
+    }
+
+    #[test]
+    fn the_line_has_nothing_that_a_shell_replaces_outside_of_quotes() {
+        let text = line(&host(None), "7b7d");
+        let outside: String = text.split('\'').step_by(2).collect();
+        assert!(!outside.contains(['$', '`', '"', '!', '*', '\\', ';']), "{text}");
+        assert_eq!(line(&host(Some("~/bin/tmo")), "7b7d"), "~/bin/tmo there 7b7d");
+    }
+}
