@@ -242,7 +242,10 @@ impl Supervisor {
         }
         for id in next {
             let proc = &mut self.procs[id];
-            proc.change.stops = None;
+            let stops = proc.change.stops.take();
+            if stops > proc.current_life() {
+                proc.marks.request_stop(stops);
+            }
             if proc.goal == Goal::Stop {
                 self.stop(id);
             } else {
@@ -291,10 +294,11 @@ impl Supervisor {
 impl Proc {
     /// Whether its current life is to be stopped when its turn comes.
     pub(super) fn is_to_stop(&self) -> bool {
-        let life = self.current_life();
-        self.change.stops.is_some()
-            && self.change.stops == life
-            && !self.marks.is_stop_requested(life)
+        let stops = self.change.stops;
+        // Its shim may report lives before that one, which were requested and stopped earlier.
+        stops.is_some()
+            && stops >= self.current_life()
+            && !self.marks.is_stop_requested(stops)
             && self.alive()
     }
 

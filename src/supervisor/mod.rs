@@ -303,7 +303,7 @@ impl Supervisor {
             return None;
         }
         let (want, life) = match proc.goal {
-            _ if proc.is_to_stop() => (Want::Run, proc.current_life()),
+            _ if proc.is_to_stop() => (Want::Run, proc.change.stops),
             // The shim must not begin the next life yet.
             Goal::Run if proc.waiting && proc.alive() && proc.stop_was_requested() => {
                 (Want::Stop, proc.current_life())

@@ -476,3 +476,23 @@ proptest! {
         prop_assert_eq!(answered, (1..=watched.asked).collect::<Vec<_>>(), "{:#?}", world.machine);
     }
 }
+
+#[test]
+fn a_report_about_an_earlier_life_ends_no_wait_for_dependents() {
+    use ChangeStep::{Deliver, Die, Restart, Start, Stop, TakeOver, Turn};
+    let edges = vec![(3, 0, Started)];
+    let mut watched = Watched::of(&edges, 0);
+    let all: BTreeSet<usize> = (0..6).collect();
+    watched.account.request(&watched.world.machine, &BTreeSet::new(), &all);
+    let (a, d, both) = (0, 3, 1 | 1 << 3);
+    // `a` begins its second life unheard, before it is asked for a third one. The last restart has that wait for `d`; then
+    // the second life is reported.
+    let begun = [Turn(a, false), Die(a, 0), Deliver(a), Turn(d, false), Restart(1), Turn(a, false)];
+    let asked =
+        [Stop(both), Deliver(a), Deliver(d), Start(both), Deliver(a), Restart(both), Deliver(a)];
+    for step in begun.into_iter().chain(asked).chain([TakeOver]) {
+        watched.take(&step);
+    }
+    watched.come_to_rest();
+    assert!(watched.world.machine.procs.iter().take(4).all(crate::supervisor::Proc::alive));
+}
