@@ -6,5 +6,6 @@
 pub mod call;
 pub mod fan;
 pub mod inventory;
+pub mod merge;
 pub mod names;
 pub mod place;

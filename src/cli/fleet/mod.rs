@@ -3,6 +3,7 @@
 mod acts;
 mod answers;
 mod hosts;
+mod lines;
 mod tables;
 mod terminal;
 mod texts;
@@ -64,8 +65,7 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
         Some(command) => match command.verb.kind {
             FleetKind::Table => block_on(tables::table(&fleet, command)),
             FleetKind::Act => block_on(acts::act(&fleet, command)),
-            // What does not end belongs into a terminal.
-            FleetKind::Text if command.argv.has("--follow") => terminal::open(&fleet, command),
+            FleetKind::Lines => lines::lines(&fleet, command),
             FleetKind::Text | FleetKind::Exec => block_on(texts::text(&fleet, command)),
             FleetKind::Terminal => terminal::open(&fleet, command),
             FleetKind::Own => Ok(0),
