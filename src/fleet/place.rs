@@ -177,7 +177,12 @@ mod tests {
         let dashes = command.iter().position(|word| word == "--").unwrap();
         assert_eq!(command[dashes + 1], "k9.lan");
         assert_eq!(command.len(), dashes + 3, "one word for the shell there");
-        assert!(command.iter().any(|word| word == "BatchMode=yes"));
+        let options =
+            ["BatchMode=yes", "ClearAllForwardings=yes", "ForwardAgent=no", "ForwardX11=no"];
+        for option in options {
+            let at = command.iter().position(|word| word == option).unwrap();
+            assert!(at < dashes && command[at - 1] == "-o", "{option}");
+        }
     }
 
     #[test]
