@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 use super::args::{FleetArgs, FleetCommand, FleetKind};
 use super::error::CliError;
-use super::runtime::block_on;
+use super::runtime::{SignalSet, block_on, code_of};
 use crate::config::Env;
 use crate::config::dirs::{make_private_dir, runtime_base};
 use crate::config::load::Context;
@@ -60,13 +60,13 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
     }
     let fleet = Fleet { inventory, places, env, args };
     let code = match &args.verb {
-        None => block_on(hosts::hosts(&fleet)),
+        None => until_signal(hosts::hosts(&fleet)),
         Some(command) => match command.verb.kind {
-            FleetKind::Table => block_on(tables::table(&fleet, command)),
-            FleetKind::Act => block_on(acts::act(&fleet, command)),
+            FleetKind::Table => until_signal(tables::table(&fleet, command)),
+            FleetKind::Act => until_signal(acts::act(&fleet, command)),
             // What does not end belongs into a terminal.
             FleetKind::Text if command.argv.has("--follow") => terminal::open(&fleet, command),
-            FleetKind::Text | FleetKind::Exec => block_on(texts::text(&fleet, command)),
+            FleetKind::Text | FleetKind::Exec => until_signal(texts::text(&fleet, command)),
             FleetKind::Terminal => terminal::open(&fleet, command),
             FleetKind::Own => Ok(0),
         },
@@ -78,6 +78,18 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
         })?;
     }
     code
+}
+
+/// Do it, unless a signal ends this program: then the programs that reach the hosts end first.
+fn until_signal(work: impl Future<Output = Result<u8, CliError>>) -> Result<u8, CliError> {
+    block_on(async {
+        let mut signals =
+            SignalSet::of_end_and(&[]).map_err(CliError::io("can't wait for signals"))?;
+        tokio::select! {
+            code = work => code,
+            signal = signals.next() => Ok(code_of(signal)),
+        }
+    })
 }
 
 /// Where ssh keeps connections; `None` if there is no directory that only this user can enter.
