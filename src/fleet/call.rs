@@ -103,7 +103,7 @@ pub enum CallError {
     #[error("no answer within {0}")]
     Silent(String),
     /// There is no tmo.
-    #[error("there is no tmo; looked in {0}")]
+    #[error("there is no tmo; looked in {0}; `tmo` in fleet.toml names its path")]
     NoTmo(String),
     /// Its tmo has no fleets.
     #[error("its tmo knows no fleets; 0.3.0 is the first that does")]
@@ -414,6 +414,16 @@ fn last_line(text: &str) -> Option<String> {
     Some(line.trim().to_owned())
 }
 
+/// What ssh says of a connection that ends after it was made.
+const CUT: [&str; 6] = [
+    "client_loop: ",
+    "closed by remote host.",
+    "Read from remote host ",
+    "Timeout, server ",
+    "master terminated",
+    "read from master failed",
+];
+
 /// Where tmo is looked for if the inventory does not tell.
 const LOOKED_IN: &str = "its PATH, ~/.local/bin and ~/.cargo/bin";
 
@@ -424,6 +434,19 @@ fn no_hello(host: &Host, code: u8, error: &str) -> CallError {
     match code {
         126 | 127 => CallError::NoTmo(host.tmo.clone().unwrap_or_else(|| LOOKED_IN.to_owned())),
         2 if names("there") => CallError::OldTmo,
+        _ if names("Host key verification failed.") => {
+            let (why, advice) = if names("IDENTIFICATION HAS CHANGED") {
+                ("Its key has changed", "names the line of known_hosts")
+            } else {
+                ("Its key is not known here", "shows it and asks")
+            };
+            let text = "Host key verification failed.";
+            CallError::Unreachable(format!("{text} {why}; `{}` {advice}", reached_by(host)))
+        }
+        // There was a connection: the call may have arrived.
+        NO_CONNECTION if error.trim().is_empty() || CUT.into_iter().any(names) => {
+            CallError::Lost(last.unwrap_or_else(|| "ssh has ended".to_owned()))
+        }
         _ => {
             let by = reached_by(host);
             let said = last.unwrap_or_else(|| format!("{by} has ended with code {code}"));

@@ -140,7 +140,7 @@ fn times_of_a_host_with_another_clock_are_corrected() {
     let plain: String =
         log.lines().map(|line| format!("{}\n", line.split_at(24.min(line.len())).1)).collect();
     assert_order(&plain, &CAUSAL);
-    let logged = log.lines().filter(|line| line.contains("/"));
+    let logged = log.lines().filter(|line| line.contains('/'));
     assert!(logged.map(|line| line.split_at(23).0).is_sorted(), "{log}");
     let mut view = fleet.follow(&["logs", "-f"]);
     view.shows("pong 6");

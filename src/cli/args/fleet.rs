@@ -256,14 +256,18 @@ pub struct FleetArgv {
     before: Vec<String>,
     /// What stands behind them, such as a text.
     behind: Vec<String>,
+    /// What follows `--` is a command, so names stand before that.
+    takes_command: bool,
 }
 
 impl FleetArgv {
     /// The words with these names.
     pub fn with(&self, names: &[String]) -> Vec<String> {
+        let (first, names) = names.split_at(if self.takes_command { names.len() } else { 0 });
         let positional = [&self.before, names, &self.behind].concat();
         let dashes = (!positional.is_empty()).then(|| "--".to_owned());
-        self.flags.iter().cloned().chain(dashes).chain(positional).collect()
+        let flags = self.flags.iter().chain(first).cloned();
+        flags.chain(dashes).chain(positional).collect()
     }
 
     /// The words with another flag.
@@ -438,6 +442,7 @@ fn command(name: &str, matches: &ArgMatches) -> Result<FleetCommand, clap::Error
     let mut argv = FleetArgv { flags: vec![verb.name.to_owned()], ..FleetArgv::default() };
     let mut is_behind = false;
     let command = subcommand(verb);
+    argv.takes_command = command.get_positionals().any(Arg::is_last_set);
     let mut arguments: Vec<&Arg> = command.get_arguments().collect();
     arguments.sort_by_key(|arg| arg.get_index());
     for arg in arguments {

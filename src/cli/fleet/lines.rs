@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::Fleet;
 use super::answers::{Summary, last_words};
 use super::hosts::{clock, is_far_off};
-use super::{terminal, texts};
+use super::{terminal, texts, until_signal};
 use crate::api::history::Line;
 use crate::cli::args::FleetArgv;
 use crate::cli::args::FleetCommand;
@@ -63,14 +63,14 @@ pub(super) fn lines(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, Cli
     let typed = &command.argv;
     if ["--raw", "--path", "--clear"].iter().any(|flag| typed.has(flag)) {
         // These are no lines that could be merged.
-        let is_endless = typed.has("--follow");
-        return if is_endless {
+        return if typed.has("--follow") {
             terminal::open(fleet, command)
         } else {
-            block_on(texts::text(fleet, command))
+            until_signal(texts::text(fleet, command))
         };
     }
-    block_on(async {
+    let mut code = 0;
+    block_on(while_wanted(async {
         let targets = fleet.targets(&command.words).await?;
         let verb = command.verb.name;
         if targets.len() > MOST_HOSTS {
@@ -80,9 +80,11 @@ pub(super) fn lines(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, Cli
             )));
         }
         let lines = FleetLines::new(fleet, command, &targets)?;
-        while_wanted(lines.show(&targets)).await?;
-        Ok(lines.summary.into_inner().finish(verb))
-    })
+        lines.show(&targets).await?;
+        code = lines.summary.into_inner().finish(verb);
+        Ok(())
+    }))?;
+    Ok(code)
 }
 
 /// A view of the lines of several hosts.
