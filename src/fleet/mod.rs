@@ -8,3 +8,4 @@ pub mod fan;
 pub mod inventory;
 pub mod names;
 pub mod place;
+pub mod procman;

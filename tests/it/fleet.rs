@@ -16,21 +16,21 @@ while [ "$1" != -- ]; do shift; done
 LINE=$3 exec sh "$HOSTS/$2"
 "#;
 
-struct Fleet {
-    here: World,
-    hosts: Vec<World>,
+pub(crate) struct Fleet {
+    pub(crate) here: World,
+    pub(crate) hosts: Vec<World>,
 }
 
 impl Fleet {
     /// Hosts named `a`, `b`, … with these Procfiles.
-    fn new(procfiles: &[&str]) -> Self {
+    pub(crate) fn new(procfiles: &[&str]) -> Self {
         let names: Vec<_> = ('a'..).map(String::from).take(procfiles.len()).collect();
         let hosts = names.iter().map(String::as_str).zip(procfiles.iter().copied());
         Self::named(&hosts.collect::<Vec<_>>())
     }
 
     /// Hosts with these names and Procfiles.
-    fn named(hosts: &[(&str, &str)]) -> Self {
+    pub(crate) fn named(hosts: &[(&str, &str)]) -> Self {
         let here = World::new("");
         let dir = |name: &str| {
             let dir = here.path().join(name);
@@ -57,29 +57,29 @@ impl Fleet {
     }
 
     /// What the host does with a line.
-    fn host(&self, name: &str, script: &str) {
+    pub(crate) fn host(&self, name: &str, script: &str) {
         std::fs::write(self.here.path().join("hosts").join(name), script).unwrap();
     }
 
     /// Add a host to the file that does this.
-    fn with(&self, name: &str, script: &str) {
+    pub(crate) fn with(&self, name: &str, script: &str) {
         self.host(name, script);
         let file = self.here.read("fleet.toml");
         self.here.write("fleet.toml", &format!("{file}[host.{name}]\nroot = \"/\"\n"));
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         self.here.run([&["fleet"], args].concat())
     }
 
     #[track_caller]
-    fn ok(&self, args: &[&str]) -> String {
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
         self.here.ok([&["fleet"], args].concat())
     }
 }
 
 /// A login to this world, by this shell.
-fn login(world: &World, shell: &str) -> String {
+pub(crate) fn login(world: &World, shell: &str) -> String {
     let tmo = Path::new(env!("CARGO_BIN_EXE_tmo")).parent().unwrap().display();
     let variables = world.variables().into_iter().map(|(name, value)| match &*name {
         "PATH" => format!("'PATH={tmo}:{value}'"),

@@ -1,6 +1,8 @@
 //! `tmo check`: reports the problems that a start would report, without starting. Ports that are
 //! taken at present are named, but are no problem of the project.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::ports::taken_ports;
@@ -10,8 +12,9 @@ use crate::cli::output::{self, Versioned};
 use crate::cli::project::input::Start;
 use crate::cli::project::warnings::print_warnings;
 use crate::config::error::ConfigError;
-use crate::config::load::find_program;
+use crate::config::load::{Context, find_program};
 use crate::config::toml::TomlProblem;
+use crate::fleet::inventory::{self, Inventory};
 use crate::model::count;
 use crate::model::plan::Plan;
 use crate::run::listen::{self, ListenError};
@@ -46,7 +49,20 @@ impl<'a> Error<'a> {
 /// Check everything that a start would check, without running a program; returns 1 on any problem of the project.
 pub(in crate::cli) fn check(args: PreviewArgs) -> Result<u8, CliError> {
     let (mut warnings, mut taken) = (vec![], vec![]);
-    let looked = look(args.start, &mut warnings, &mut taken);
+    let fleet = fleet_here();
+    let mut looked = look(args.start, &mut warnings, &mut taken);
+    match (fleet, &looked) {
+        // A directory may have nothing but hosts.
+        (Ok(Some(fleet)), Err(CliError::NoProcfile { .. })) if !args.json => {
+            let names: Vec<_> = fleet.hosts.iter().map(|host| &*host.name).collect();
+            let s = if names.len() == 1 { "" } else { "s" };
+            let text = format!("{} host{s}: {}", names.len(), names.join(", "));
+            return output::print(&format!("{}: {text}\n", inventory::FILE));
+        }
+        (Err(error), Err(CliError::NoProcfile { .. })) => looked = Err(error),
+        (Err(error), _) => warnings.push(error.to_string()),
+        (Ok(_), _) => {}
+    }
     // Who holds a port at present is no mistake of the project.
     let code = u8::from(looked.is_err() || !warnings.is_empty());
     warnings.append(&mut taken);
@@ -66,6 +82,16 @@ pub(in crate::cli) fn check(args: PreviewArgs) -> Result<u8, CliError> {
         return Ok(code);
     }
     output::print(&(summary(&plan) + "\n"))
+}
+
+/// The inventory of a fleet in this directory.
+fn fleet_here() -> Result<Option<Inventory>, CliError> {
+    let context = Context::here()?;
+    let file = Path::new(inventory::FILE);
+    if context.start_dir.join(file).symlink_metadata().is_err() {
+        return Ok(None);
+    }
+    Ok(Some(Inventory::read(&context.start_dir, &context.env, Some(file))?))
 }
 
 fn names(plan: &Plan) -> Vec<&str> {

@@ -25,6 +25,7 @@ use std::path::PathBuf;
 use ::toml::Spanned;
 use ::toml::de::DeTable;
 
+use crate::config::Env;
 use crate::config::options::BackendChoice;
 use crate::model::detach_keys::DetachKeys;
 use crate::model::rules::{DependencyCondition, Hooks, WatcherPatterns, WebRules};
@@ -170,6 +171,12 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Diagnostics), TomlError>
         source,
     };
     Ok((toml, mistakes))
+}
+
+/// Check the text of a `tmo.toml` without a Procfile, as a start does.
+pub fn check(text: &str, file: &str, env: &Env, disk: &Disk<'_>) -> Result<(), TomlError> {
+    let (toml, mistakes) = read(text, file)?;
+    resolve_with_disk(&toml, &[], env, disk, mistakes).map(drop)
 }
 
 /// Whether a line is written in YAML syntax, before this place or at it.
