@@ -10,8 +10,9 @@ use toml::Spanned;
 
 use crate::config::Env;
 use crate::config::lookup::nearest_above;
-use crate::config::toml::{self as tmo_toml, Disk};
+use crate::config::toml::{self as tmo_toml, Disk, SourceText};
 use crate::model::hex::hex;
+use crate::model::limits::PROCESSES;
 use crate::model::nearest::nearest;
 use crate::model::untrusted::shown;
 use crate::sys::files::{self, ChosenBy, TOML_LIMIT};
@@ -151,7 +152,8 @@ impl Inventory {
 
     /// The inventory in this text; `path` names the file in messages, and its directory is the default of `root`.
     pub fn parse(text: &str, path: &Path, env: &Env) -> Result<Self, InventoryError> {
-        let line = |at: usize| line_at(text, at);
+        let source = SourceText::new(text, FILE);
+        let line = |at: usize| source.line(&(at..at));
         let wrong =
             |at, said| InventoryError::Wrong { path: path.to_owned(), line: line(at), text: said };
         let document: Document = toml::from_str(text).map_err(|error| {
@@ -200,6 +202,9 @@ impl Inventory {
 
     /// Check the processes as tmo on their hosts does, except for what is on the disk there.
     fn check(&self, env: &Env) -> Result<(), WrongLine> {
+        if self.processes.len() > PROCESSES {
+            return Err((1, format!("{PROCESSES} processes at most are possible")));
+        }
         let mut seen = HashSet::new();
         for FleetProcess { name, host, line, .. } in &self.processes {
             if !self.hosts.iter().any(|known| known.name == *host) {
@@ -248,11 +253,11 @@ impl Inventory {
             self.processes.iter().filter(|process| process.host == host).enumerate()
         {
             if place == 0 {
-                add(process.line, "# `tmo fleet apply` replaces this file.\n[defaults]");
                 // The end of one process ends neither its neighbours nor the run.
-                add(process.line, "on_exit = \"ignore\"");
+                let head = format!("{}\n[defaults]\non_exit = \"ignore\"", first_line(host));
+                add(process.line, &head);
             }
-            add(process.line, &format!("\n[process.{}]", toml_key(&process.name)));
+            add(process.line, &format!("\n[process.{}]", tmo_toml::bare(&process.name)));
             for (line, setting) in &process.settings {
                 add(*line, setting);
             }
@@ -288,9 +293,9 @@ pub(super) fn read_text(path: &Path, chosen_by: ChosenBy) -> Result<String, Inve
     String::from_utf8(text).map_err(|_| unreadable("it is not UTF-8".to_owned()))
 }
 
-/// The line of a place in a text, from 1.
-pub(super) fn line_at(text: &str, at: usize) -> usize {
-    1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+/// The first line of the `tmo.toml` with the processes of this host.
+pub fn first_line(host: &str) -> String {
+    format!("# The processes of {host}; `tmo fleet apply` replaces them.")
 }
 
 /// The SHA-256 of a file, in hex.
@@ -321,16 +326,7 @@ fn process(
 
 /// A setting as a line of a `tmo.toml`.
 pub(super) fn toml_line(key: &str, value: &toml::Value) -> String {
-    format!("{} = {value}", toml_key(key))
-}
-
-/// A key as it is written in a `tmo.toml`, which says what is wrong with a strange one.
-fn toml_key(key: &str) -> String {
-    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !key.is_empty() && key.chars().all(is_bare) {
-        return key.to_owned();
-    }
-    toml::Value::from(key).to_string()
+    format!("{} = {value}", tmo_toml::bare(key))
 }
 
 /// The nearest file here or above.

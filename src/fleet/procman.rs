@@ -1,4 +1,4 @@
-//! The JSON file of ProcMan: processes, and the deputies that run them.
+//! The JSON file of procman: processes, and the deputies that run them.
 
 use std::path::Path;
 
@@ -7,9 +7,11 @@ use serde_json::value::RawValue;
 use toml::Value;
 
 use super::inventory::{
-    FleetProcess, Host, Inventory, InventoryError, Reach, line_at, plain_host, read_text, toml_line,
+    FleetProcess, Host, Inventory, InventoryError, Reach, plain_host, read_text, toml_line,
 };
 use crate::config::Env;
+use crate::config::toml::SourceText;
+use crate::model::limits::PROCESSES;
 use crate::model::untrusted::shown;
 use crate::sys::files::ChosenBy;
 use crate::sys::is_own_name;
@@ -57,9 +59,14 @@ fn parse(text: &str, path: &Path, env: &Env) -> Result<Inventory, InventoryError
         wrong((begin + error.line().saturating_sub(1), text))
     };
     let file: ProcManFile<'_> = serde_json::from_str(text).map_err(|error| of_json(1, &error))?;
+    if file.processes.len().max(file.deputies.len()) > PROCESSES {
+        return Err(wrong((1, format!("{PROCESSES} processes and deputies at most are possible"))));
+    }
+    let source = SourceText::new(text, "");
     let (mut hosts, mut processes) = (vec![], vec![]);
     for raw in file.processes {
-        let line = line_at(text, raw.get().as_ptr().addr() - text.as_ptr().addr());
+        let at = raw.get().as_ptr().addr() - text.as_ptr().addr();
+        let line = source.line(&(at..at));
         let process: ProcManProcess =
             serde_json::from_str(raw.get()).map_err(|error| of_json(line, &error))?;
         let host = add_host(&mut hosts, &process.host).map_err(|said| wrong((line, said)))?;

@@ -78,6 +78,15 @@ fn hosts_get_their_processes_and_only_what_has_changed_restarts() {
     b.wait_empty();
     assert!(applied(b).is_none());
     assert_eq!(fleet.ok(&["apply", "b/"]), "b/  has no processes\n");
+    // Another name for the same directory takes nothing away.
+    fleet.host("alias", &login(a, "sh"));
+    let alias = format!("{hosts}[host.alias]\nroot = \"{}\"\n", a.app().display());
+    give(&fleet, &alias, &[WEB]);
+    assert_eq!(fleet.ok(&["apply", "alias"]), "alias/  has no processes\n");
+    give(&fleet, &alias, &[&WEB.replace("\"a\"", "\"alias\"")]);
+    let ran = fleet.run(&["apply", "alias"]);
+    assert!(ran.code == 1 && ran.stdout.contains("has the processes of another host"), "{ran:?}");
+    assert_eq!(running(a, "web"), web);
     fleet.ok(&["quit", "a/"]);
     a.wait_empty();
 }
@@ -199,11 +208,11 @@ fn mistakes_in_processes_have_the_line_of_the_inventory() {
     world.write("fleet.toml", "[host.a]\nvia = [\"touch\", \"ran\"]\n");
     assert!(world.ok(["check"]).contains("Procfile: 1 process: web"));
     std::fs::remove_file(world.app().join("Procfile")).unwrap();
-    assert_eq!(world.ok(["check"]), "fleet.toml: 1 host: a\n");
+    assert_eq!(world.ok(["check"]), "fleet.toml: a\n");
     assert!(!world.app().join("ran").exists());
 }
 
-/// In the form of ProcMan's own example.
+/// In the form of procman's own example.
 const SHERIFF: &str = r#"{
     "deputies": [
         "http://localhost:8000",

@@ -202,7 +202,7 @@ fn trust(command: Command) -> Command {
 pub struct FleetArgs {
     /// The inventory.
     pub file: Option<PathBuf>,
-    /// The file of ProcMan that is used as one.
+    /// The file of procman that is used as one.
     pub config: Option<PathBuf>,
     /// Only these hosts.
     pub hosts: Vec<String>,
@@ -297,7 +297,7 @@ impl Args for FleetArgs {
                     .conflicts_with("fleet_file")
                     .global(true)
                     .add(values::file())
-                    .help("The processes and deputies of ProcMan, in place of an inventory"),
+                    .help("The processes and deputies of procman, in place of an inventory"),
             )
             .arg(
                 Arg::new("fleet_hosts")

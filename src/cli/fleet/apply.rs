@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::Fleet;
+use super::answers::some_of;
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::config::dirs::{applied_file, make_private_dir, runtime_dir, state_base};
@@ -16,11 +17,11 @@ use crate::config::load::{Context, disk_at};
 use crate::config::lookup::own_file;
 use crate::config::{StartOptions, toml};
 use crate::fleet::call::CallAnswer;
-use crate::fleet::inventory::{Host, digest};
+use crate::fleet::inventory::{Host, digest, first_line};
 use crate::fleet::names::Target;
 use crate::model::untrusted::cleaned;
 use crate::run::dir::RuntimeDir;
-use crate::sys::files::{TOML_LIMIT, Whole, write_whole};
+use crate::sys::files::{TOML_LIMIT, Whole, if_there, read_toml, write_whole};
 
 /// What each host is given, by its name. A host without processes gets an empty text: it may have some of an earlier
 /// inventory, such as one that another host has now.
@@ -43,7 +44,8 @@ pub(super) fn inputs(
 
 /// The words of the call for a host.
 pub(super) fn words(host: &Host, inputs: &HashMap<String, String>) -> Option<Vec<String>> {
-    Some(vec!["apply".to_owned(), digest(inputs.get(&host.name)?.as_bytes())])
+    let digest = digest(inputs.get(&host.name)?.as_bytes());
+    Some(vec!["apply".to_owned(), host.name.clone(), digest])
 }
 
 /// Whether the host has processes to wait for.
@@ -58,22 +60,21 @@ pub(super) fn outcome(answer: &CallAnswer) -> String {
     if changes.peek().is_none() {
         return if text.is_empty() { "has no processes" } else { "started" }.to_owned();
     }
-    let changed: Vec<_> = changes.filter(|(_, what)| *what != "unchanged").collect();
-    match &changed[..] {
-        [] => "unchanged".to_owned(),
-        all => all
-            .iter()
-            .map(|(name, what)| cleaned(&format!("{name} {what}")))
-            .collect::<Vec<_>>()
-            .join(", "),
-    }
+    let changed: Vec<_> = changes
+        .filter(|(_, what)| *what != "unchanged")
+        .map(|(name, what)| cleaned(&format!("{name} {what}")))
+        .collect();
+    if changed.is_empty() { "unchanged".to_owned() } else { some_of(changed.iter()) }
 }
 
 /// On the host: take the processes, and return what tmo is to do then.
-pub(super) fn take(wanted: Option<&String>) -> Result<Option<Vec<String>>, CliError> {
+pub(super) fn take(words: &[String]) -> Result<Option<Vec<String>>, CliError> {
+    let [_, host, wanted] = words else {
+        return Err(CliError::Usage("`apply` needs a host and a digest".to_owned()));
+    };
     let mut text = String::new();
     let read = std::io::stdin().take(TOML_LIMIT + 1).read_to_string(&mut text);
-    if read.is_err() || wanted != Some(&digest(text.as_bytes())) {
+    if read.is_err() || *wanted != digest(text.as_bytes()) {
         let text = "the processes did not arrive whole; nothing was changed";
         return Err(CliError::Other(text.to_owned()));
     }
@@ -84,8 +85,21 @@ pub(super) fn take(wanted: Option<&String>) -> Result<Option<Vec<String>>, CliEr
     let runtime = RuntimeDir::new(runtime_dir(env, &project.socket.path));
     let is_up = runtime.is_held();
     let is_ours = is_up && runtime.plan()?.procfile.as_path() == file;
+    let earlier = if_there(read_toml(&file)).map_err(CliError::io(file.display()))?;
+    let first = earlier.as_ref().and_then(|text| text.split(|byte| *byte == b'\n').next());
+    // Two hosts of an inventory may be one directory.
+    let is_of_other = first.is_some_and(|first| first != first_line(host).as_bytes());
     if text.is_empty() {
-        return remove(&file, is_ours).map(|()| None);
+        if earlier.is_some() && !is_of_other {
+            remove(&file, is_ours)?;
+        }
+        return Ok(None);
+    }
+    if is_of_other {
+        let (dir, file) = (dir.display(), file.display());
+        let text =
+            format!("{dir} has the processes of another host; remove {file} to replace them");
+        return Err(CliError::Other(text));
     }
     if let Some(own) = own_file(dir) {
         let text = "a fleet gives processes only to a directory without one";
@@ -114,9 +128,6 @@ pub(super) fn take(wanted: Option<&String>) -> Result<Option<Vec<String>>, CliEr
 
 /// End the run of the processes that are no longer given to this host, and forget them.
 fn remove(file: &Path, is_up: bool) -> Result<(), CliError> {
-    if !file.is_file() {
-        return Ok(());
-    }
     if is_up {
         let own = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let quit = Command::new(own).arg("quit").status().map_err(CliError::io("tmo quit"))?;

@@ -44,7 +44,7 @@ pub(in crate::cli) fn there(word: Option<&str>) -> u8 {
         return failed(&format!("{}: {}; {advice}", dir.display(), why(&error)), 1);
     }
     if verb == "apply" {
-        match apply::take(argv.get(1)) {
+        match apply::take(&argv) {
             Ok(Some(next)) => argv = next,
             Ok(None) => return 0,
             Err(error) => return output::report(&error),

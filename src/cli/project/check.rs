@@ -50,38 +50,42 @@ impl<'a> Error<'a> {
 pub(in crate::cli) fn check(args: PreviewArgs) -> Result<u8, CliError> {
     let (mut warnings, mut taken) = (vec![], vec![]);
     let fleet = fleet_here();
-    let mut looked = look(args.start, &mut warnings, &mut taken);
-    match (fleet, &looked) {
-        // A directory may have nothing but hosts.
-        (Ok(Some(fleet)), Err(CliError::NoProcfile { .. })) if !args.json => {
-            let names: Vec<_> = fleet.hosts.iter().map(|host| &*host.name).collect();
-            let s = if names.len() == 1 { "" } else { "s" };
-            let text = format!("{} host{s}: {}", names.len(), names.join(", "));
-            return output::print(&format!("{}: {text}\n", inventory::FILE));
-        }
-        (Err(error), Err(CliError::NoProcfile { .. })) => looked = Err(error),
-        (Err(error), _) => warnings.push(error.to_string()),
-        (Ok(_), _) => {}
-    }
+    let looked = look(args.start, &mut warnings, &mut taken);
+    // A directory may have nothing but hosts.
+    let is_none = matches!(looked, Err(CliError::NoProcfile { .. }));
+    let looked = if is_none && !matches!(fleet, Ok(None)) { Ok(None) } else { looked.map(Some) };
     // Who holds a port at present is no mistake of the project.
-    let code = u8::from(looked.is_err() || !warnings.is_empty());
+    let code = u8::from(looked.is_err() || fleet.is_err() || !warnings.is_empty());
     warnings.append(&mut taken);
     if args.json {
         let document = CheckDocument {
             ok: code == 0,
-            errors: looked.as_ref().err().map(Error::all).unwrap_or_default(),
+            errors: looked
+                .as_ref()
+                .err()
+                .into_iter()
+                .chain(fleet.as_ref().err())
+                .flat_map(Error::all)
+                .collect(),
             warnings: &warnings,
-            processes: looked.as_ref().map(names).unwrap_or_default(),
+            processes: looked.as_ref().ok().and_then(Option::as_ref).map(names).unwrap_or_default(),
         };
         output::print_json(&Versioned::new(document))?;
         return Ok(code);
     }
     print_warnings(&warnings);
-    let plan = looked?;
-    if code != 0 {
-        return Ok(code);
+    if let (Err(error), Err(_)) = (&fleet, &looked) {
+        output::warn(error);
     }
-    output::print(&(summary(&plan) + "\n"))
+    match (looked?, fleet?) {
+        _ if code != 0 => Ok(code),
+        (None, Some(fleet)) => {
+            let names: Vec<_> = fleet.hosts.iter().map(|host| &*host.name).collect();
+            output::print(&format!("{}: {}\n", inventory::FILE, names.join(", ")))
+        }
+        (None, None) => Ok(0),
+        (Some(plan), _) => output::print(&(summary(&plan) + "\n")),
+    }
 }
 
 /// The inventory of a fleet in this directory.

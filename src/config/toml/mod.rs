@@ -173,6 +173,15 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Diagnostics), TomlError>
     Ok((toml, mistakes))
 }
 
+/// A key as it is written in a file: quoted if it must be.
+pub fn bare(key: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !key.is_empty() && key.chars().all(is_bare) {
+        return key.to_owned();
+    }
+    ::toml::Value::from(key).to_string().replace('\n', "\\n")
+}
+
 /// Check the text of a `tmo.toml` without a Procfile, as a start does.
 pub fn check(text: &str, file: &str, env: &Env, disk: &Disk<'_>) -> Result<(), TomlError> {
     let (toml, mistakes) = read(text, file)?;
