@@ -137,6 +137,14 @@ pub fn last_command(env: &Env, dir: &Path) -> PathBuf {
     base.join(format!("last-run/command-{id}"))
 }
 
+/// Where `tmo fleet apply` puts the `tmo.toml` of a directory that has none of its own.
+pub fn applied_file(env: &Env, dir: &Path) -> PathBuf {
+    let (base, dir) = (state_base(env), files::resolved(dir));
+    let title = dir.file_name().unwrap_or_default().to_string_lossy();
+    let id = on_machine(&base, short_hash(&[&dir]));
+    base.join("fleet").join(state_name(&title, &id)).join("tmo.toml")
+}
+
 /// The path with its directory resolved. The last part is not: a socket may itself be a link.
 pub fn real_parent(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());

@@ -114,6 +114,7 @@ impl Context {
         }
         let (toml_path, toml_shown) = project.toml();
         let (toml, mistakes) = toml_at(&toml_path, &toml_shown)?;
+        let (failures, failures_shown) = project.failures();
         let mut procfile = match self.read_procfile(&project, typed) {
             Err(ConfigError::Read { source, .. })
                 if source.kind() == io::ErrorKind::NotFound
@@ -125,15 +126,15 @@ impl Context {
             }
             read => read?,
         };
-        let disk = Disk {
-            dir: toml_path.parent().unwrap_or(&project.root),
-            read: &|file| files::read_project(file, ChosenBy::Project),
-            is_dir: &directory,
-        };
-        let found = toml::resolve_with_disk(&toml, &procfile.entries, &self.env, &disk, mistakes)?;
+        let found = toml::resolve_with_disk(
+            &toml,
+            &procfile.entries,
+            &self.env,
+            &disk_at(project.base()),
+            mistakes,
+        )?;
         procfile.entries = found.entries;
         check_root(&project)?;
-        let (failures, failures_shown) = project.failures();
         let failures = Failures::read(&failures, &failures_shown)?;
         let apps = Apps::read(project.apps(&self.env))?;
         apps.append_to(&mut procfile.entries, &project.procfile_shown)?;
@@ -215,6 +216,11 @@ fn check_root(project: &Project) -> Result<(), ConfigError> {
 /// Checks for a directory: with the trailing slash, `metadata` fails for a file too.
 fn directory(path: &Path) -> io::Result<()> {
     std::fs::metadata(path.join("")).map(drop)
+}
+
+/// The disk for a `tmo.toml` whose paths are relative to this directory.
+pub fn disk_at(dir: &Path) -> Disk<'_> {
+    Disk { dir, read: &|file| files::read_project(file, ChosenBy::Project), is_dir: &directory }
 }
 
 /// The `tmo.toml` at `path`, which is `shown` in messages; a missing file is empty.

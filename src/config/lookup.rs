@@ -4,12 +4,15 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::dirs::applied_file;
 use super::env::Env;
 use super::socket::SOCKET;
 use crate::sys::files;
 
 /// Any of these makes a directory a project.
 const MARKS: [&str; 3] = ["Procfile", "tmo.toml", SOCKET];
+/// The first of [`MARKS`]: what configures a project.
+const FILES: [&str; 2] = ["Procfile", "tmo.toml"];
 /// All users may write.
 const OTHERS_WRITE: u32 = 0o002;
 
@@ -38,8 +41,20 @@ pub fn other_format(text: &[u8]) -> Option<&'static str> {
 }
 
 /// Whether this directory is a project.
-pub fn is_project(dir: &Path) -> bool {
+pub fn is_project(dir: &Path, env: &Env) -> bool {
     MARKS.iter().any(|name| dir.join(name).symlink_metadata().is_ok())
+        || applied(dir, env).is_some()
+}
+
+/// The file in this directory that configures a project.
+pub fn own_file(dir: &Path) -> Option<&'static str> {
+    FILES.into_iter().find(|name| dir.join(name).symlink_metadata().is_ok())
+}
+
+/// The `tmo.toml` that a fleet has applied to this directory, unless the directory has files of its own.
+pub fn applied(dir: &Path, env: &Env) -> Option<PathBuf> {
+    let file = applied_file(env, dir);
+    (file.is_file() && own_file(dir).is_none()).then_some(file)
 }
 
 /// The nearest parent of `start_dir` that is a project, unless `start_dir` is one itself.
@@ -47,7 +62,7 @@ pub fn is_project(dir: &Path) -> bool {
 /// The search stops at the home directory, at file system boundaries, and at a directory that another user
 /// owns or that all users may write to, so that no other user can plant a project there.
 pub fn project_above(start_dir: &Path, env: &Env) -> Option<PathBuf> {
-    if is_project(start_dir) {
+    if is_project(start_dir, env) {
         return None;
     }
     nearest_above(start_dir, env, &MARKS)

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use super::command::process_name;
 use super::dirs::{instance_id, state_dir, state_id};
 use super::env::Env;
+use super::lookup::applied;
 use super::options::StartOptions;
 use super::paths::{absolute, session_name};
 use super::socket::{BadAddress, SocketPath, start_socket};
@@ -25,6 +26,8 @@ pub struct Project {
     pub dir: PathBuf,
     /// The path of the control socket.
     pub socket: SocketPath,
+    /// The `tmo.toml` that a fleet has applied to it.
+    pub applied: Option<PathBuf>,
     /// Names this instance: see [`instance_id`].
     pub instance: String,
     /// Names its state: see [`state_id`].
@@ -35,6 +38,7 @@ impl Project {
     /// The project for a `tmo start` typed in `start_dir`.
     pub fn locate(start_dir: &Path, typed: &StartOptions, env: &Env) -> Result<Self, BadAddress> {
         let procfile_shown = typed.procfile.clone().or_else(|| env.path("PROCFILE"));
+        let applied = if procfile_shown.is_none() { applied(start_dir, env) } else { None };
         let procfile_shown = procfile_shown.unwrap_or_else(|| "./Procfile".into());
         let procfile = absolute(start_dir, &procfile_shown);
         let root = match &typed.root {
@@ -54,7 +58,7 @@ impl Project {
         let instance = instance_id(env, &socket.path);
         let state = state_id(env, &root, &socket.path);
         let dir = start_dir.to_owned();
-        Ok(Self { procfile, procfile_shown, root, title, dir, socket, instance, state })
+        Ok(Self { procfile, procfile_shown, root, title, dir, socket, applied, instance, state })
     }
 
     /// Show absolute paths of its files, because the user is in another directory.
@@ -77,9 +81,20 @@ impl Project {
         format!("tmo-{}-{}", &session[..session.len().min(MOST)], self.instance)
     }
 
-    /// The `tmo.toml` beside the Procfile: its path, and its name for messages.
+    /// The `tmo.toml` beside the Procfile, or the applied one: its path, and its name for messages.
     pub fn toml(&self) -> (PathBuf, PathBuf) {
-        self.beside("tmo.toml")
+        self.applied.clone().map_or_else(|| self.beside("tmo.toml"), |file| (file.clone(), file))
+    }
+
+    /// The directory that paths in its `tmo.toml` are relative to.
+    pub fn base(&self) -> &Path {
+        if self.applied.is_some() {
+            &self.root
+        } else if files::is_descriptor(&self.procfile) {
+            &self.dir
+        } else {
+            self.procfile.parent().unwrap_or(&self.root)
+        }
     }
 
     /// The directory of its apps.
@@ -94,10 +109,12 @@ impl Project {
 
     /// A file beside the Procfile: its path, and its name for messages.
     fn beside(&self, name: &str) -> (PathBuf, PathBuf) {
-        if files::is_descriptor(&self.procfile) {
-            return (self.dir.join(name), Path::new(".").join(name));
-        }
-        (self.procfile.with_file_name(name), self.procfile_shown.with_file_name(name))
+        let shown = if files::is_descriptor(&self.procfile) {
+            Path::new(".").join(name)
+        } else {
+            self.procfile_shown.with_file_name(name)
+        };
+        (self.base().join(name), shown)
     }
 }
 

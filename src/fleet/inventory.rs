@@ -1,6 +1,7 @@
 //! `fleet.toml`: the hosts of a fleet, and how each is reached.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::iter::repeat_n;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -9,10 +10,13 @@ use toml::Spanned;
 
 use crate::config::Env;
 use crate::config::lookup::nearest_above;
+use crate::config::toml::{self as tmo_toml, Disk, SourceText};
 use crate::model::hex::hex;
+use crate::model::limits::PROCESSES;
+use crate::model::nearest::nearest;
 use crate::model::untrusted::shown;
-use crate::sys::files::{self, ChosenBy};
-use crate::sys::{self, why};
+use crate::sys::files::{self, ChosenBy, TOML_LIMIT};
+use crate::sys::{is_own_name, why};
 
 /// The name of the file.
 pub const FILE: &str = "fleet.toml";
@@ -59,6 +63,8 @@ pub struct Inventory {
     pub path: PathBuf,
     /// The hosts, in the order of the file.
     pub hosts: Vec<Host>,
+    /// The processes that the fleet gives to its hosts, in the order of the file.
+    pub processes: Vec<FleetProcess>,
     /// The SHA-256 of the file, in hex.
     pub digest: String,
 }
@@ -94,15 +100,33 @@ pub enum Reach {
     },
 }
 
+/// A process that the fleet gives to a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetProcess {
+    /// Its name.
+    pub name: String,
+    /// The name of its host.
+    pub host: String,
+    /// Its line in the file.
+    pub line: usize,
+    /// The lines of its table in a `tmo.toml`, each with its line in the file.
+    pub settings: Vec<(usize, String)>,
+}
+
+/// A line of a file, and what is wrong with it.
+type WrongLine = (usize, String);
+
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {
     #[serde(default)]
     host: BTreeMap<Spanned<String>, Spanned<HostTable>>,
+    #[serde(default)]
+    process: BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, toml::Value>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HostTable {
     ssh: Option<String>,
@@ -123,16 +147,13 @@ impl Inventory {
             Some(path) => (start_dir.join(path), ChosenBy::User),
             None => (find(start_dir, env).ok_or(InventoryError::Missing)?, ChosenBy::Project),
         };
-        let unreadable = |why| InventoryError::Unreadable { path: path.clone(), why };
-        let text =
-            files::read_project(&path, chosen_by).map_err(|error| unreadable(why(&error)))?;
-        let text = String::from_utf8(text).map_err(|_| unreadable("it is not UTF-8".to_owned()))?;
-        Self::parse(&text, &path, env)
+        Self::parse(&read_text(&path, chosen_by)?, &path, env)
     }
 
     /// The inventory in this text; `path` names the file in messages, and its directory is the default of `root`.
     pub fn parse(text: &str, path: &Path, env: &Env) -> Result<Self, InventoryError> {
-        let line = |at: usize| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+        let source = SourceText::new(text, FILE);
+        let line = |at: usize| source.line(&(at..at));
         let wrong =
             |at, said| InventoryError::Wrong { path: path.to_owned(), line: line(at), text: said };
         let document: Document = toml::from_str(text).map_err(|error| {
@@ -154,8 +175,94 @@ impl Inventory {
         if hosts.is_empty() {
             return Err(wrong(0, "it names no host; one begins with `[host.NAME]`".to_owned()));
         }
-        let digest = hex(&Sha256::digest(text.as_bytes()));
-        Ok(Self { path: path.to_owned(), hosts, digest })
+        let mut processes = vec![];
+        for (name, table) in document.process {
+            let at = name.span().start;
+            let found = process(name.into_inner(), line(at), table, &line);
+            processes.push(found.map_err(|said| wrong(at, said))?);
+        }
+        processes.sort_by_key(|process: &FleetProcess| process.line);
+        Self::new(text, path, hosts, processes, env)
+    }
+
+    /// The inventory of a file with this text, if its processes can be given to its hosts.
+    pub(super) fn new(
+        text: &str,
+        path: &Path,
+        hosts: Vec<Host>,
+        processes: Vec<FleetProcess>,
+        env: &Env,
+    ) -> Result<Self, InventoryError> {
+        let digest = digest(text.as_bytes());
+        let fleet = Self { path: path.to_owned(), hosts, processes, digest };
+        let wrong = |(line, text)| InventoryError::Wrong { path: fleet.path.clone(), line, text };
+        fleet.check(env).map_err(wrong)?;
+        Ok(fleet)
+    }
+
+    /// Check the processes as tmo on their hosts does, except for what is on the disk there.
+    fn check(&self, env: &Env) -> Result<(), WrongLine> {
+        if self.processes.len() > PROCESSES {
+            return Err((1, format!("{PROCESSES} processes at most are possible")));
+        }
+        let mut seen = HashSet::new();
+        for FleetProcess { name, host, line, .. } in &self.processes {
+            if !self.hosts.iter().any(|known| known.name == *host) {
+                let near = nearest(host, self.hosts.iter().map(|host| &*host.name));
+                let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+                let (name, host) = (shown(name), shown(host));
+                return Err((
+                    *line,
+                    format!("{name}: there is no host `{host}` in the file{near}"),
+                ));
+            }
+            if !seen.insert((host, name)) {
+                return Err((*line, format!("{host} has two processes `{}`", shown(name))));
+            }
+        }
+        let disk = Disk { dir: Path::new("/"), read: &|_| Ok(vec![]), is_dir: &|_| Ok(()) };
+        for host in &self.hosts {
+            let (text, lines) = self.toml_with_lines(&host.name);
+            if text.len() as u64 > TOML_LIMIT {
+                return Err((lines[0], format!("the processes of {} are too long", host.name)));
+            }
+            tmo_toml::check(&text, FILE, env, &disk).map_err(|error| {
+                let first = error.problems.first();
+                let line = first.and_then(|first| lines.get(first.line - 1));
+                let said = first.map_or_else(|| error.to_string(), |first| first.text.clone());
+                (line.copied().unwrap_or(1), said)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The `tmo.toml` for the processes of this host; empty if it has none.
+    pub fn toml_of(&self, host: &str) -> String {
+        self.toml_with_lines(host).0
+    }
+
+    /// The same, and for each of its lines that of the inventory.
+    fn toml_with_lines(&self, host: &str) -> (String, Vec<usize>) {
+        let (mut text, mut lines) = (String::new(), vec![]);
+        let mut add = |line: usize, piece: &str| {
+            text.push_str(piece);
+            text.push('\n');
+            lines.extend(repeat_n(line, piece.matches('\n').count() + 1));
+        };
+        for (place, process) in
+            self.processes.iter().filter(|process| process.host == host).enumerate()
+        {
+            if place == 0 {
+                // The end of one process ends neither its neighbours nor the run.
+                let head = format!("{}\n[defaults]\non_exit = \"ignore\"", first_line(host));
+                add(process.line, &head);
+            }
+            add(process.line, &format!("\n[process.{}]", tmo_toml::bare(&process.name)));
+            for (line, setting) in &process.settings {
+                add(*line, setting);
+            }
+        }
+        (text, lines)
     }
 
     /// The commands of the file that using it would execute here.
@@ -179,6 +286,49 @@ impl Inventory {
     }
 }
 
+/// The text of an inventory.
+pub(super) fn read_text(path: &Path, chosen_by: ChosenBy) -> Result<String, InventoryError> {
+    let unreadable = |why| InventoryError::Unreadable { path: path.to_owned(), why };
+    let text = files::read_project(path, chosen_by).map_err(|error| unreadable(why(&error)))?;
+    String::from_utf8(text).map_err(|_| unreadable("it is not UTF-8".to_owned()))
+}
+
+/// The first line of the `tmo.toml` with the processes of this host.
+pub fn first_line(host: &str) -> String {
+    format!("# The processes of {host}; `tmo fleet apply` replaces them.")
+}
+
+/// The SHA-256 of a file, in hex.
+pub fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// A process with the keys of a `tmo.toml`, and `host`.
+fn process(
+    name: String,
+    at: usize,
+    table: BTreeMap<Spanned<String>, toml::Value>,
+    line: &dyn Fn(usize) -> usize,
+) -> Result<FleetProcess, String> {
+    let (mut host, mut settings) = (None, vec![]);
+    for (key, value) in table {
+        match (&**key.get_ref(), value) {
+            ("host", toml::Value::String(name)) => host = Some(name),
+            (word, value) => settings.push((line(key.span().start), toml_line(word, &value))),
+        }
+    }
+    let host = host.ok_or_else(|| {
+        format!("{} needs `host = \"NAME\"`, the name of a host of this file", shown(&name))
+    })?;
+    settings.sort();
+    Ok(FleetProcess { name, host, line: at, settings })
+}
+
+/// A setting as a line of a `tmo.toml`.
+pub(super) fn toml_line(key: &str, value: &toml::Value) -> String {
+    format!("{} = {value}", tmo_toml::bare(key))
+}
+
 /// The nearest file here or above.
 fn find(start_dir: &Path, env: &Env) -> Option<PathBuf> {
     let here = start_dir.join(FILE);
@@ -199,6 +349,11 @@ fn default_root(path: &Path, env: &Env) -> String {
         None => dir.to_owned(),
     };
     root.display().to_string()
+}
+
+/// A host of which only this is known.
+pub(super) fn plain_host(name: &str, ssh: &str, root: &str) -> Result<Host, String> {
+    host(name.to_owned(), HostTable { ssh: Some(ssh.to_owned()), ..HostTable::default() }, root)
 }
 
 fn host(name: String, table: HostTable, default_root: &str) -> Result<Host, String> {
@@ -240,7 +395,7 @@ fn host(name: String, table: HostTable, default_root: &str) -> Result<Host, Stri
             {
                 return Err(format!("`ssh` of {name} is no name that ssh can have"));
             }
-            let is_here = ssh == "local" || ssh == "localhost" || ssh == sys::host_name();
+            let is_here = ["local", "localhost"].contains(&&*ssh) || is_own_name(&ssh);
             if is_here { Reach::Here } else { Reach::Ssh(ssh) }
         }
     };

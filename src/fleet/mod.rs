@@ -9,3 +9,4 @@ pub mod inventory;
 pub mod merge;
 pub mod names;
 pub mod place;
+pub mod procman;

@@ -1,5 +1,7 @@
 //! Values as they are written in a `tmo.toml`.
 
+pub(super) use crate::config::toml::bare;
+
 /// A string.
 pub(super) fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
@@ -15,17 +17,6 @@ pub(super) fn list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String 
 pub(super) fn table(entries: &[(&str, String)]) -> String {
     let entries = entries.iter().map(|(key, value)| format!("{} = {value}", bare(key)));
     format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
-}
-
-/// A key, quoted if it must be.
-pub(super) fn bare(key: &str) -> String {
-    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !key.is_empty() && key.chars().all(is_bare) { key.to_owned() } else { one_line(key) }
-}
-
-/// A string on one line.
-fn one_line(text: &str) -> String {
-    toml::Value::from(text).to_string().replace('\n', "\\n")
 }
 
 /// The value that is written so.

@@ -247,10 +247,8 @@ pub fn resolve(
 
 /// Where crash reports are kept, if `tmo.toml` says so.
 fn crash_dir(context: &Context, loaded: &Loaded) -> Option<PathBuf> {
-    let project = &loaded.project;
-    let beside = project.procfile.parent().unwrap_or(&project.root);
     let dir = loaded.toml.crash_dir.clone()?;
-    Some(absolute(beside, &at_home(&context.env, dir)))
+    Some(absolute(loaded.project.base(), &at_home(&context.env, dir)))
 }
 
 /// What provides the terminals, and the tmux program, if that is it.

@@ -34,7 +34,7 @@ mod signals;
 mod wait;
 
 pub use exempt::is_exempt;
-pub use host::{host, host_name};
+pub use host::{host, host_name, is_own_name};
 #[cfg(target_os = "linux")]
 use linux as system;
 pub use local::time_of_day;

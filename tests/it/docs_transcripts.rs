@@ -80,6 +80,8 @@ fn each_transcript_is_tried_below() {
         "FLEET.md: tmo fleet",
         "FLEET.md: tmo fleet ps",
         "FLEET.md: tmo fleet restart '@web' --batch 1 --until ready",
+        "FLEET.md: tmo fleet apply",
+        "FLEET.md: tmo fleet apply",
         "WEB.md: tmo start -D",
         "WEB.md: tmo web",
     ];

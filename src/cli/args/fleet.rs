@@ -93,6 +93,13 @@ pub const FLEET_VERBS: &[FleetVerb] = &[
         ReloadArgs::augment_args,
         TARGETS,
     ),
+    verb(
+        "apply",
+        FleetKind::Act,
+        "Give the hosts the processes that the inventory has for them",
+        std::convert::identity,
+        TARGETS,
+    ),
     verb("signal", FleetKind::Act, "Send a signal to processes", SignalArgs::augment_args, "names"),
     verb(
         "scale",
@@ -210,6 +217,8 @@ fn trust(command: Command) -> Command {
 pub struct FleetArgs {
     /// The inventory.
     pub file: Option<PathBuf>,
+    /// The file of procman that is used as one.
+    pub config: Option<PathBuf>,
     /// Only these hosts.
     pub hosts: Vec<String>,
     /// How long a host may be silent.
@@ -317,6 +326,16 @@ impl Args for FleetArgs {
                     .help("The inventory; else TMO_FLEET, or fleet.toml here or above"),
             )
             .arg(
+                Arg::new("fleet_config")
+                    .long("config")
+                    .value_name("FILE.json")
+                    .value_parser(value_parser!(PathBuf))
+                    .conflicts_with("fleet_file")
+                    .global(true)
+                    .add(values::file())
+                    .help("The processes and deputies of procman, in place of an inventory"),
+            )
+            .arg(
                 Arg::new("fleet_hosts")
                     .long("hosts")
                     .value_name("HOSTS")
@@ -420,6 +439,7 @@ impl FromArgMatches for FleetArgs {
         let hosts = matches.get_many::<String>("fleet_hosts");
         Ok(Self {
             file: matches.get_one("fleet_file").cloned(),
+            config: matches.get_one("fleet_config").cloned(),
             hosts: hosts.into_iter().flatten().cloned().collect(),
             patience: matches.get_one("fleet_patience").copied().unwrap_or_default(),
             persist: !is_set("fleet_no_persist"),

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Fleet;
 use super::answers::{HostAnswer, Summary, complaint, some_of};
+use super::apply;
 use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
 use crate::cli::output;
@@ -17,6 +18,7 @@ fn done(verb: &str) -> &'static str {
         "stop" => "stopped",
         "restart" => "restarted",
         "reload" => "reloaded",
+        "apply" => "applied",
         "signal" => "signalled",
         "scale" => "scaled",
         "send" => "sent",
@@ -31,6 +33,7 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
     let verb = command.verb.name;
     let argv = if verb == "start" { command.argv.and("--daemonize") } else { command.argv.clone() };
     let targets = fleet.targets(&command.words).await?;
+    let inputs = if verb == "apply" { Some(apply::inputs(fleet, &targets)?) } else { None };
     let width =
         targets.iter().flat_map(labels).map(|label| label.chars().count()).max().unwrap_or(0);
     let mut summary = Summary::default();
@@ -48,24 +51,29 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
     for batch in batches.by_ref() {
         let begun = Instant::now();
         let mut carried_out = vec![];
-        let calls = batch
-            .iter()
-            .map(|target| (target, target.host, Call::of(target.host, argv.with(&target.names))));
+        let calls = batch.iter().map(|target| {
+            let words = inputs.as_ref().and_then(|inputs| apply::words(target.host, inputs));
+            let words = words.unwrap_or_else(|| argv.with(&target.names));
+            (target, target.host, Call::of(target.host, words))
+        });
         let is_watched = command.until.is_some();
         fleet
-            .each(calls.collect(), None, |target: &Target<'_>, answer| {
+            .each(calls.collect(), inputs.as_ref(), |target: &Target<'_>, answer| {
                 if fleet.args.json {
                     all.push(HostAnswer::of(target.host, &answer));
                 }
                 match answer {
                     Ok(answer) if answer.code == 0 => {
                         remarks(target, &answer);
-                        if is_watched {
+                        if is_watched && apply::has_processes(target.host, inputs.as_ref()) {
                             carried_out.push(target);
                             return Ok(());
                         }
                         summary.answered(0);
-                        say(target, done(verb))
+                        match &inputs {
+                            Some(_) => say(target, &apply::outcome(&answer)),
+                            None => say(target, done(verb)),
+                        }
                     }
                     answer => fail(&mut summary, target, answer, &say),
                 }

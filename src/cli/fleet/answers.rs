@@ -1,7 +1,7 @@
 //! The answers of hosts, in the order of the inventory.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -28,18 +28,19 @@ const MOST_NAMED: usize = 5;
 const UNANSWERED: u8 = 3;
 
 impl Fleet<'_> {
-    /// Make these calls, 16 at a time. `done` gets the answers in the same order, each as soon as it and those before it
+    /// Make these calls, 16 at a time; `inputs` are the standard inputs of hosts, by their names. `done` gets the answers in the same order, each as soon as it and those before it
     /// are there.
     pub(super) async fn each<T>(
         &self,
         calls: Vec<(T, &Host, Call)>,
-        input: Option<&[u8]>,
+        inputs: Option<&HashMap<String, String>>,
         mut done: impl FnMut(T, Result<CallAnswer, CallError>) -> Result<(), CliError>,
     ) -> Result<(), CliError> {
         let names = calls.iter().map(|(_, host, _)| host.name.clone());
         let waiting: RefCell<BTreeSet<String>> = RefCell::new(names.collect());
         let (caller, waits) = (self.caller(), &waiting);
         let answers = in_order(calls, |(one, host, call)| async move {
+            let input = inputs.and_then(|all| all.get(&host.name)).map(String::as_bytes);
             let answer = persistent(async || caller.call(host, &call, input).await).await;
             waits.borrow_mut().remove(&host.name);
             (one, answer)

@@ -2,6 +2,7 @@
 
 mod acts;
 mod answers;
+mod apply;
 mod hosts;
 mod lines;
 mod tables;
@@ -22,6 +23,7 @@ use crate::fleet::call::{Call, CallAnswer, Caller};
 use crate::fleet::inventory::{Host, Inventory};
 use crate::fleet::names::{HostWord, NameError, Target, hosts_of, targets};
 use crate::fleet::place::{HostPlaces, Masters};
+use crate::fleet::procman;
 use crate::model::request::{ProcessState, State};
 
 /// What all verbs need.
@@ -36,7 +38,10 @@ struct Fleet<'a> {
 pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
     let (start_dir, env) = (context.start_dir, context.env);
-    let mut inventory = Inventory::read(&start_dir, &env, args.file.as_deref())?;
+    let mut inventory = match &args.config {
+        Some(file) => procman::read(&start_dir.join(file), &env)?,
+        None => Inventory::read(&start_dir, &env, args.file.as_deref())?,
+    };
     if let Some(FleetCommand { verb, yes, .. }) = &args.verb
         && verb.kind == FleetKind::Own
     {

@@ -4,6 +4,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use super::apply;
 use crate::cli::args::FLEET_VERBS;
 use crate::cli::output;
 use crate::config::Env;
@@ -32,7 +33,8 @@ pub(in crate::cli) fn there(word: Option<&str>) -> u8 {
             return output::report(&error);
         }
     }
-    let Some(verb) = call.argv.first() else { return 0 };
+    let mut argv = call.argv;
+    let Some(verb) = argv.first() else { return 0 };
     if verb != "run" && !FLEET_VERBS.iter().any(|known| known.name == verb) {
         return failed(&format!("`{verb}` is no verb for several hosts"), 2);
     }
@@ -41,11 +43,18 @@ pub(in crate::cli) fn there(word: Option<&str>) -> u8 {
         let advice = "`root` in fleet.toml names the directory of the project";
         return failed(&format!("{}: {}; {advice}", dir.display(), why(&error)), 1);
     }
+    if verb == "apply" {
+        match apply::take(&argv) {
+            Ok(Some(next)) => argv = next,
+            Ok(None) => return 0,
+            Err(error) => return output::report(&error),
+        }
+    }
     let own = match std::env::current_exe() {
         Ok(own) => own,
         Err(error) => return failed(&format!("can't tell where tmo is: {}", why(&error)), 1),
     };
-    let error = Command::new(own).arg0("tmo").args(&call.argv).exec();
+    let error = Command::new(own).arg0("tmo").args(&argv).exec();
     failed(&format!("can't run tmo: {}", why(&error)), 1)
 }
 

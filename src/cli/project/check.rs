@@ -1,6 +1,8 @@
 //! `tmo check`: reports the problems that a start would report, without starting. Ports that are
 //! taken at present are named, but are no problem of the project.
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use super::ports::taken_ports;
@@ -10,8 +12,9 @@ use crate::cli::output::{self, Versioned};
 use crate::cli::project::input::Start;
 use crate::cli::project::warnings::print_warnings;
 use crate::config::error::ConfigError;
-use crate::config::load::find_program;
+use crate::config::load::{Context, find_program};
 use crate::config::toml::TomlProblem;
+use crate::fleet::inventory::{self, Inventory};
 use crate::model::count;
 use crate::model::plan::Plan;
 use crate::run::listen::{self, ListenError};
@@ -46,26 +49,53 @@ impl<'a> Error<'a> {
 /// Check everything that a start would check, without running a program; returns 1 on any problem of the project.
 pub(in crate::cli) fn check(args: PreviewArgs) -> Result<u8, CliError> {
     let (mut warnings, mut taken) = (vec![], vec![]);
+    let fleet = fleet_here();
     let looked = look(args.start, &mut warnings, &mut taken);
+    // A directory may have nothing but hosts.
+    let is_none = matches!(looked, Err(CliError::NoProcfile { .. }));
+    let looked = if is_none && !matches!(fleet, Ok(None)) { Ok(None) } else { looked.map(Some) };
     // Who holds a port at present is no mistake of the project.
-    let code = u8::from(looked.is_err() || !warnings.is_empty());
+    let code = u8::from(looked.is_err() || fleet.is_err() || !warnings.is_empty());
     warnings.append(&mut taken);
     if args.json {
         let document = CheckDocument {
             ok: code == 0,
-            errors: looked.as_ref().err().map(Error::all).unwrap_or_default(),
+            errors: looked
+                .as_ref()
+                .err()
+                .into_iter()
+                .chain(fleet.as_ref().err())
+                .flat_map(Error::all)
+                .collect(),
             warnings: &warnings,
-            processes: looked.as_ref().map(names).unwrap_or_default(),
+            processes: looked.as_ref().ok().and_then(Option::as_ref).map(names).unwrap_or_default(),
         };
         output::print_json(&Versioned::new(document))?;
         return Ok(code);
     }
     print_warnings(&warnings);
-    let plan = looked?;
-    if code != 0 {
-        return Ok(code);
+    if let (Err(error), Err(_)) = (&fleet, &looked) {
+        output::warn(error);
     }
-    output::print(&(summary(&plan) + "\n"))
+    match (looked?, fleet?) {
+        _ if code != 0 => Ok(code),
+        (None, Some(fleet)) => {
+            let names: Vec<_> = fleet.hosts.iter().map(|host| &*host.name).collect();
+            output::print(&format!("{}: {}\n", inventory::FILE, names.join(", ")))
+        }
+        (None, None) => Ok(0),
+        (Some(plan), _) => output::print(&(summary(&plan) + "\n")),
+    }
+}
+
+/// The inventory of a fleet in this directory.
+fn fleet_here() -> Result<Option<Inventory>, CliError> {
+    let context = Context::here()?;
+    let file = Path::new(inventory::FILE);
+    if context.start_dir.join(file).symlink_metadata().is_err() {
+        return Ok(None);
+    }
+    Ok(Some(Inventory::read(&context.start_dir, &context.env, Some(file))?))
 }
 
 fn names(plan: &Plan) -> Vec<&str> {

@@ -30,7 +30,7 @@ pub(in crate::cli) fn place(
         return Ok((context, None));
     }
     let here = context.start_dir.clone();
-    let named = named(&here, args)?;
+    let named = named(&context, args)?;
     // A command runs where it was typed, whatever is above.
     let found = || if args.is_command() { None } else { found(&context, args) };
     let Some(dir) = named.clone().or_else(found) else {
@@ -77,8 +77,9 @@ impl StartDirectory {
 
 /// The directory that the first word names: a path, or the name of a project's directory if there is no
 /// project here.
-fn named(here: &Path, args: &StartArgs) -> Result<Option<PathBuf>, CliError> {
+fn named(context: &Context, args: &StartArgs) -> Result<Option<PathBuf>, CliError> {
     let Some(word) = args.names.first() else { return Ok(None) };
+    let (here, env) = (&*context.start_dir, &context.env);
     let dir = absolute(here, Path::new(word));
     let path = word.contains('/') || [".", ".."].contains(&word.as_str());
     if path && !dir.is_dir() {
@@ -88,18 +89,18 @@ fn named(here: &Path, args: &StartArgs) -> Result<Option<PathBuf>, CliError> {
     }
     // A link may lead anywhere; to follow it, the user types `NAME/`.
     let is_dir = dir.symlink_metadata().is_ok_and(|found| found.is_dir());
-    let meant = path || is_dir && is_project(&dir) && !is_project(here);
+    let meant = path || is_dir && is_project(&dir, env) && !is_project(here, env);
     Ok(meant.then_some(dir))
 }
 
 /// The directory of the project to start if none is named and there is none here.
 fn found(context: &Context, args: &StartArgs) -> Option<PathBuf> {
-    let here = &context.start_dir;
-    if args.procfile.is_some() || context.env.path("PROCFILE").is_some() || is_project(here) {
+    let (here, env) = (&context.start_dir, &context.env);
+    if args.procfile.is_some() || env.path("PROCFILE").is_some() || is_project(here, env) {
         return None;
     }
     match &args.root {
-        Some(root) => Some(absolute(here, root)).filter(|root| is_project(root)),
-        None => project_above(here, &context.env),
+        Some(root) => Some(absolute(here, root)).filter(|root| is_project(root, env)),
+        None => project_above(here, env),
     }
 }

@@ -25,6 +25,7 @@ use std::path::PathBuf;
 use ::toml::Spanned;
 use ::toml::de::DeTable;
 
+use crate::config::Env;
 use crate::config::options::BackendChoice;
 use crate::model::detach_keys::DetachKeys;
 use crate::model::rules::{DependencyCondition, Hooks, WatcherPatterns, WebRules};
@@ -170,6 +171,21 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Diagnostics), TomlError>
         source,
     };
     Ok((toml, mistakes))
+}
+
+/// A key as it is written in a file: quoted if it must be.
+pub fn bare(key: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if !key.is_empty() && key.chars().all(is_bare) {
+        return key.to_owned();
+    }
+    ::toml::Value::from(key).to_string().replace('\n', "\\n")
+}
+
+/// Check the text of a `tmo.toml` without a Procfile, as a start does.
+pub fn check(text: &str, file: &str, env: &Env, disk: &Disk<'_>) -> Result<(), TomlError> {
+    let (toml, mistakes) = read(text, file)?;
+    resolve_with_disk(&toml, &[], env, disk, mistakes).map(drop)
 }
 
 /// Whether a line is written in YAML syntax, before this place or at it.

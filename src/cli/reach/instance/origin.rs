@@ -112,7 +112,9 @@ impl Instance {
         };
         let is_of_run = |dir: &Path| dir == above || Some(dir) == root.as_deref();
         let own = self.context.start_dir.ancestors().take_while(|dir| !is_of_run(dir));
-        let Some(own) = own.into_iter().find(|dir| is_project(dir)) else { return Ok(()) };
+        let Some(own) = own.into_iter().find(|dir| is_project(dir, &self.context.env)) else {
+            return Ok(());
+        };
         Err(CliError::Other(format!(
             "nothing runs in {}; to use the run of {}, name its socket: -s {}",
             own.display(),

@@ -1,0 +1,144 @@
+//! `tmo fleet apply`: gives each host the processes that the inventory has for it.
+//!
+//! They travel as the text of a `tmo.toml` on standard input, since arguments are visible to the users of a host, with their
+//! digest as argument. The host keeps them where the lookup of its projects finds them: [`applied_file`].
+
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read as _};
+use std::path::Path;
+use std::process::Command;
+
+use super::Fleet;
+use super::answers::some_of;
+use crate::cli::error::CliError;
+use crate::cli::output;
+use crate::config::dirs::{applied_file, make_private_dir, runtime_dir, state_base};
+use crate::config::load::{Context, disk_at};
+use crate::config::lookup::own_file;
+use crate::config::{StartOptions, toml};
+use crate::fleet::call::CallAnswer;
+use crate::fleet::inventory::{Host, digest, first_line};
+use crate::fleet::names::Target;
+use crate::model::untrusted::cleaned;
+use crate::run::dir::RuntimeDir;
+use crate::sys::files::{TOML_LIMIT, Whole, if_there, read_toml, write_whole};
+
+/// What each host is given, by its name. A host without processes gets an empty text: it may have some of an earlier
+/// inventory, such as one that another host has now.
+pub(super) fn inputs(
+    fleet: &Fleet<'_>,
+    targets: &[Target<'_>],
+) -> Result<HashMap<String, String>, CliError> {
+    if targets.iter().any(|target| !target.names.is_empty()) {
+        let text =
+            "`tmo fleet apply` takes hosts, as in `tmo fleet apply k9`, and all of their processes";
+        return Err(CliError::Usage(text.to_owned()));
+    }
+    if fleet.args.config.is_some() {
+        let file = fleet.inventory.path.display();
+        output::warn(&format_args!("the hosts of {file} are reached by ssh; no deputy is needed"));
+    }
+    let hosts = targets.iter().map(|target| &target.host.name);
+    Ok(hosts.map(|host| (host.clone(), fleet.inventory.toml_of(host))).collect())
+}
+
+/// The words of the call for a host.
+pub(super) fn words(host: &Host, inputs: &HashMap<String, String>) -> Option<Vec<String>> {
+    let digest = digest(inputs.get(&host.name)?.as_bytes());
+    Some(vec!["apply".to_owned(), host.name.clone(), digest])
+}
+
+/// Whether the host has processes to wait for.
+pub(super) fn has_processes(host: &Host, inputs: Option<&HashMap<String, String>>) -> bool {
+    inputs.and_then(|inputs| inputs.get(&host.name)).is_none_or(|text| !text.is_empty())
+}
+
+/// What became of it, by what `tmo reload` or `tmo start` has printed there.
+pub(super) fn outcome(answer: &CallAnswer) -> String {
+    let text = String::from_utf8_lossy(&answer.output);
+    let mut changes = text.lines().filter_map(|line| line.split_once(": ")).peekable();
+    if changes.peek().is_none() {
+        return if text.is_empty() { "has no processes" } else { "started" }.to_owned();
+    }
+    let changed: Vec<_> = changes
+        .filter(|(_, what)| *what != "unchanged")
+        .map(|(name, what)| cleaned(&format!("{name} {what}")))
+        .collect();
+    if changed.is_empty() { "unchanged".to_owned() } else { some_of(changed.iter()) }
+}
+
+/// On the host: take the processes, and return what tmo is to do then.
+pub(super) fn take(words: &[String]) -> Result<Option<Vec<String>>, CliError> {
+    let [_, host, wanted] = words else {
+        return Err(CliError::Usage("`apply` needs a host and a digest".to_owned()));
+    };
+    let mut text = String::new();
+    let read = std::io::stdin().take(TOML_LIMIT + 1).read_to_string(&mut text);
+    if read.is_err() || *wanted != digest(text.as_bytes()) {
+        let text = "the processes did not arrive whole; nothing was changed";
+        return Err(CliError::Other(text.to_owned()));
+    }
+    let context = Context::here()?;
+    let (dir, env) = (&*context.start_dir, &context.env);
+    let file = applied_file(env, dir);
+    let project = context.project(&StartOptions::default())?;
+    let runtime = RuntimeDir::new(runtime_dir(env, &project.socket.path));
+    let is_up = runtime.is_held();
+    let is_ours = is_up && runtime.plan()?.procfile.as_path() == file;
+    let earlier = if_there(read_toml(&file)).map_err(CliError::io(file.display()))?;
+    let first = earlier.as_ref().and_then(|text| text.split(|byte| *byte == b'\n').next());
+    // Two hosts of an inventory may be one directory.
+    let is_of_other = first.is_some_and(|first| first != first_line(host).as_bytes());
+    if text.is_empty() {
+        if earlier.is_some() && !is_of_other {
+            remove(&file, is_ours)?;
+        }
+        return Ok(None);
+    }
+    if is_of_other {
+        let (dir, file) = (dir.display(), file.display());
+        let text =
+            format!("{dir} has the processes of another host; remove {file} to replace them");
+        return Err(CliError::Other(text));
+    }
+    if let Some(own) = own_file(dir) {
+        let text = "a fleet gives processes only to a directory without one";
+        return Err(CliError::Other(format!("{} is there; {text}", dir.join(own).display())));
+    }
+    if is_up && !is_ours {
+        let text = "another run is there; `tmo quit` ends it";
+        return Err(CliError::Other(format!("{}: {text}", dir.display())));
+    }
+    toml::check(&text, "tmo.toml", env, &disk_at(dir)).map_err(|error| {
+        let first = error.problems.first();
+        let before = first.map_or(0, |first| first.line);
+        let table = text.lines().take(before).filter(|line| line.starts_with("[process.")).last();
+        let said = first.map_or_else(|| error.to_string(), |first| first.text.clone());
+        CliError::Other(format!("{}: {said}", table.unwrap_or("[defaults]")))
+    })?;
+    if let Some(parent) = file.parent() {
+        make_private_dir(&state_base(env))?;
+        make_private_dir(parent)?;
+    }
+    write_whole(&file, text.as_bytes(), Whole::WithMode(0o600))
+        .map_err(CliError::io(file.display()))?;
+    let verb: &[&str] = if is_up { &["reload"] } else { &["start", "--daemonize"] };
+    Ok(Some(verb.iter().map(|&word| word.to_owned()).collect()))
+}
+
+/// End the run of the processes that are no longer given to this host, and forget them.
+fn remove(file: &Path, is_up: bool) -> Result<(), CliError> {
+    if is_up {
+        let own = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
+        let quit = Command::new(own).arg("quit").status().map_err(CliError::io("tmo quit"))?;
+        if !quit.success() {
+            return Err(CliError::Other("`tmo quit` has failed".to_owned()));
+        }
+    }
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(CliError::io(file.display())(error))
+        }
+        _ => output::print("run: ended, as it has no processes now\n").map(drop),
+    }
+}

@@ -1,0 +1,198 @@
+//! The JSON file of procman: processes, and the deputies that run them.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use toml::Value;
+
+use super::inventory::{
+    FleetProcess, Host, Inventory, InventoryError, Reach, plain_host, read_text, toml_line,
+};
+use crate::config::Env;
+use crate::config::toml::SourceText;
+use crate::model::limits::PROCESSES;
+use crate::model::untrusted::shown;
+use crate::sys::files::ChosenBy;
+use crate::sys::is_own_name;
+
+/// Where processes without a `working_dir` run: a deputy has no project.
+const ROOT: &str = "~";
+
+/// The host that needs no ssh.
+const HERE: &str = "localhost";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProcManFile<'a> {
+    /// The addresses of the deputies.
+    #[serde(default)]
+    deputies: Vec<String>,
+    #[serde(default, borrow)]
+    processes: Vec<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProcManProcess {
+    name: String,
+    command: String,
+    #[serde(default)]
+    working_dir: String,
+    #[serde(default)]
+    host: String,
+    autostart: Option<bool>,
+    auto_restart: Option<bool>,
+}
+
+/// Read such a file as an inventory.
+pub fn read(path: &Path, env: &Env) -> Result<Inventory, InventoryError> {
+    parse(&read_text(path, ChosenBy::User)?, path, env)
+}
+
+fn parse(text: &str, path: &Path, env: &Env) -> Result<Inventory, InventoryError> {
+    let wrong = |(line, text)| InventoryError::Wrong { path: path.to_owned(), line, text };
+    let of_json = |begin: usize, error: &serde_json::Error| {
+        // The place stands at the end of the message, counted from the begin of the part.
+        let text = shown(&error.to_string()).into_owned();
+        let text = text.split(" at line ").next().unwrap_or_default().to_owned();
+        wrong((begin + error.line().saturating_sub(1), text))
+    };
+    let file: ProcManFile<'_> = serde_json::from_str(text).map_err(|error| of_json(1, &error))?;
+    if file.processes.len().max(file.deputies.len()) > PROCESSES {
+        return Err(wrong((1, format!("{PROCESSES} processes and deputies at most are possible"))));
+    }
+    let source = SourceText::new(text, "");
+    let (mut hosts, mut processes) = (vec![], vec![]);
+    for raw in file.processes {
+        let at = raw.get().as_ptr().addr() - text.as_ptr().addr();
+        let line = source.line(&(at..at));
+        let process: ProcManProcess =
+            serde_json::from_str(raw.get()).map_err(|error| of_json(line, &error))?;
+        let host = add_host(&mut hosts, &process.host).map_err(|said| wrong((line, said)))?;
+        processes.push(process.given_to(host, line));
+    }
+    for deputy in file.deputies {
+        add_host(&mut hosts, host_of(&deputy)).map_err(|said| wrong((1, said)))?;
+    }
+    if hosts.is_empty() {
+        return Err(wrong((1, "it names neither processes nor deputies".to_owned())));
+    }
+    Inventory::new(text, path, hosts, processes, env)
+}
+
+impl ProcManProcess {
+    fn given_to(self, host: String, line: usize) -> FleetProcess {
+        // A deputy runs a command with arguments in bash.
+        let shell = self.command.contains(' ').then(|| ("shell", "bash".into()));
+        let cwd = (!self.working_dir.is_empty()).then(|| ("cwd", self.working_dir.into()));
+        let autostart = self.autostart.map(|starts| ("autostart", Value::from(starts)));
+        let restart = self
+            .auto_restart
+            .map(|restarts| ("restart", Value::from(if restarts { "always" } else { "no" })));
+        let command = Some(("command", Value::from(self.command)));
+        let settings = [command, shell, cwd, autostart, restart].into_iter().flatten();
+        let settings = settings.map(|(key, value)| (line, toml_line(key, &value))).collect();
+        FleetProcess { name: self.name, host, line, settings }
+    }
+}
+
+/// The name of the host that a process or a deputy names; it is added if it is new.
+fn add_host(hosts: &mut Vec<Host>, named: &str) -> Result<String, String> {
+    let named = if ["", "127.0.0.1", "::1"].contains(&named) { HERE } else { named };
+    let is_here = named == HERE || is_own_name(named);
+    let is_it = |known: &&Host| known.name == named || is_here && known.reach == Reach::Here;
+    if let Some(known) = hosts.iter().find(is_it) {
+        return Ok(known.name.clone());
+    }
+    hosts.push(plain_host(named, if is_here { HERE } else { named }, ROOT)?);
+    Ok(named.to_owned())
+}
+
+/// The host in the address of a deputy, such as `http://k9.lan:8000`.
+fn host_of(address: &str) -> &str {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let rest = rest.split('/').next().unwrap_or_default();
+    match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, _)) => host,
+        None => rest.split(':').next().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Reach, host_of, parse};
+    use crate::config::Env;
+    use crate::sys::host_name;
+
+    fn read(text: &str) -> Result<super::Inventory, String> {
+        parse(text, Path::new("/x/fleet.json"), &Env::default()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn names_of_this_machine_are_one_host_without_ssh() {
+        let text = format!(
+            r#"{{"deputies": ["http://localhost:8000", "arm.lan:8000"], "processes": [
+            {{"name": "a", "command": "x", "host": "{}"}},
+            {{"name": "b", "command": "x y", "host": "", "working_dir": "/tmp", "autostart": false}},
+            {{"name": "c", "command": "x", "host": "k9.lan", "auto_restart": true}}]}}"#,
+            host_name()
+        );
+        let fleet = read(&text).unwrap();
+        let hosts: Vec<_> = fleet.hosts.iter().map(|host| (&*host.name, &host.reach)).collect();
+        let by_ssh = |name: &str| Reach::Ssh(name.to_owned());
+        assert_eq!(
+            hosts,
+            [
+                (&*host_name(), &Reach::Here),
+                ("k9.lan", &by_ssh("k9.lan")),
+                ("arm.lan", &by_ssh("arm.lan"))
+            ]
+        );
+        let here = fleet.toml_of(&host_name());
+        assert!(here.contains("[process.a]\ncommand = \"x\"\n\n[process.b]\n"), "{here}");
+        assert!(
+            here.ends_with(
+                "command = \"x y\"\nshell = \"bash\"\ncwd = \"/tmp\"\nautostart = false\n"
+            ),
+            "{here}"
+        );
+        assert!(fleet.toml_of("k9.lan").ends_with("restart = \"always\"\n"));
+        assert_eq!(fleet.toml_of("arm.lan"), "");
+    }
+
+    #[test]
+    fn mistakes_have_a_line() {
+        for (text, said) in [
+            ("{\n\"processs\": []}", "fleet.json:2: unknown field `processs`"),
+            (
+                "{\"processes\": [\n{\"name\": \"a\", \"command\": \"x\"},\n{\"name\": \"b\",\n\"comand\": \"x\"}]}",
+                "fleet.json:4: unknown field `comand`",
+            ),
+            ("{\"processes\": [\n{\"name\": \"a b\", \"command\": \"x\"}]}", "fleet.json:2: "),
+            (
+                "{\"processes\": [{\"name\": \"a\", \"command\": \"x\"},\n{\"name\": \"a\", \"command\": \"y\"}]}",
+                "fleet.json:2: localhost has two processes `a`",
+            ),
+            ("{\"deputies\": [\"http://-x:1\"]}", "fleet.json:1: the host `-x` needs a name"),
+            ("{}", "names neither"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_address_of_a_deputy_has_a_host() {
+        for (address, host) in [
+            ("http://localhost:8000", "localhost"),
+            ("k9.lan", "k9.lan"),
+            ("https://k9.lan/x:y", "k9.lan"),
+            ("http://[::1]:8000", "::1"),
+        ] {
+            assert_eq!(host_of(address), host);
+        }
+    }
+}
