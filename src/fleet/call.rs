@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
 };
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -58,7 +58,14 @@ pub struct Call {
     /// No hello is printed: the output is a terminal.
     #[serde(default)]
     pub quiet: bool,
+    /// How many more hellos are printed, each after a line of standard input: their round trips are short, so they tell
+    /// the clock of the host well.
+    #[serde(default)]
+    pub pings: u8,
 }
+
+/// How often the clock of a host is asked for in a call where it matters.
+const PINGS: u8 = 3;
 
 /// The first line of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -134,7 +141,13 @@ const BUSY: [&str; 3] = [
 impl Call {
     /// A call of this verb with these words in the root of the host.
     pub fn of(host: &Host, argv: Vec<String>) -> Self {
-        Self { api: API, dir: host.root.clone(), argv, quiet: false }
+        Self { api: API, dir: host.root.clone(), argv, quiet: false, pings: 0 }
+    }
+
+    /// The same with a good look at the clock of the host.
+    #[must_use]
+    pub fn with_clock(self) -> Self {
+        Self { pings: PINGS, ..self }
     }
 
     /// The word that [`Call::decode`] reads.
@@ -172,6 +185,13 @@ pub struct ClockOffset {
 }
 
 impl ClockOffset {
+    /// What a hello tells that was asked for at this time, and has arrived so much later.
+    fn of(hello: &Hello, asked_at: Timestamp, took: Duration) -> Self {
+        let half = i64::try_from(took.as_nanos() / 2).unwrap_or(i64::MAX);
+        let here = asked_at.nanos().saturating_add(half.unsigned_abs());
+        Self { ahead: hello.now.nanos().wrapping_sub(here).cast_signed(), within: half }
+    }
+
     /// A time of the host by our clock; the same if the clocks agree, as far as is known.
     pub fn here(self, time: Timestamp) -> Timestamp {
         if self.ahead.saturating_abs() <= self.within {
@@ -253,8 +273,9 @@ impl Caller<'_> {
         let hex = call.encode()?;
         let command = self.places.call(host, &hex).await;
         let (asked_at, asked) = (clock::now(), Instant::now());
-        let mut child = spawn(&command, input.is_some())?;
-        if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+        let mut child = spawn(&command, input.is_some() || call.pings > 0)?;
+        let mut stdin = child.stdin.take();
+        if let (Some(stdin), Some(input)) = (&mut stdin, input) {
             // A verb that reads no input closes it.
             let _ = timeout(self.patience, stdin.write_all(input)).await;
         }
@@ -267,16 +288,17 @@ impl Caller<'_> {
         let took = asked.elapsed();
         match hello {
             Ok(Some(hello)) => {
-                let half = i64::try_from(took.as_nanos() / 2).unwrap_or(i64::MAX);
-                let here = asked_at.nanos().saturating_add(half.unsigned_abs());
-                let ahead = hello.now.nanos().wrapping_sub(here).cast_signed();
-                Ok(RunningCall {
-                    hello,
-                    clock: ClockOffset { ahead, within: half },
-                    child,
-                    output,
-                    error,
-                })
+                let mut clock = ClockOffset::of(&hello, asked_at, took);
+                if let Some(stdin) = stdin.filter(|_| call.pings > 0) {
+                    let pings = ping(stdin, &mut output, call.pings);
+                    let pinged = timeout(self.patience, pings).await.map_err(|_| self.silent())?;
+                    clock = pinged
+                        .into_iter()
+                        .chain([clock])
+                        .min_by_key(|one| one.within)
+                        .unwrap_or(clock);
+                }
+                Ok(RunningCall { hello, clock, child, output, error })
             }
             Ok(None) => {
                 // What goes on writing ends by that.
@@ -347,6 +369,24 @@ fn spawn(command: &[OsString], has_input: bool) -> Result<Child, CallError> {
         program: program.display().to_string(),
         why: why(&error),
     })
+}
+
+/// Ask for more hellos, one after the other.
+async fn ping(
+    mut stdin: ChildStdin,
+    output: &mut BufReader<ChildStdout>,
+    count: u8,
+) -> Vec<ClockOffset> {
+    let mut clocks = vec![];
+    for _ in 0..count {
+        let (asked_at, asked) = (clock::now(), Instant::now());
+        if stdin.write_all(b"\n").await.is_err() {
+            break;
+        }
+        let Some(hello) = read_hello(output).await else { break };
+        clocks.push(ClockOffset::of(&hello, asked_at, asked.elapsed()));
+    }
+    clocks
 }
 
 /// Skip what a login shell prints before the hello.
@@ -468,8 +508,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_call_arrives_as_it_was(dir in ".*", argv in prop::collection::vec(".*", 0..5), quiet: bool) {
-            let call = Call { api: API, dir, argv, quiet };
+        fn every_call_arrives_as_it_was(dir in ".*", argv in prop::collection::vec(".*", 0..5), quiet: bool, pings: u8) {
+            let call = Call { api: API, dir, argv, quiet, pings };
             let word = call.encode().unwrap();
             prop_assert!(word.bytes().all(|byte| byte.is_ascii_hexdigit()));
             prop_assert_eq!(Call::decode(&word), Some(call));

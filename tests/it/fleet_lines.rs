@@ -255,7 +255,9 @@ fn what_a_hostile_host_sends_is_bounded_and_clean() {
         r#"{"time":"9999999999999999999"}"#.to_owned(),
         line("web", "last"),
     ];
-    fleet.here.write("sent", &format!("{hello}\n{}\n", lines.join("\n")));
+    // It is asked for its time again and again.
+    let hellos = format!("{hello}\n").repeat(4);
+    fleet.here.write("sent", &format!("{hellos}{}\n", lines.join("\n")));
     let sent = fleet.here.app().join("sent").display().to_string();
     fleet.with("evil", &format!("cat {sent}; head -c 20000000 /dev/zero | tr '\\0' x"));
     fleet.ok(&["start", "a/"]);

@@ -54,7 +54,7 @@ pub(super) async fn hosts(fleet: &Fleet<'_>) -> Result<u8, CliError> {
     let hosts = fleet.inventory.hosts.iter();
     fleet
         .each(
-            hosts.map(|host| (host, host, Call::of(host, ls.clone()))).collect(),
+            hosts.map(|host| (host, host, Call::of(host, ls.clone()).with_clock())).collect(),
             None,
             |host, answer| {
                 let by = reached_by(host);

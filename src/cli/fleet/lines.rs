@@ -457,7 +457,7 @@ impl<'a> FleetLines<'a> {
             argv.take("--lines");
             argv = argv.and(&format!("--since={begun}"));
         }
-        let call = Call::of(host, argv.with(&target.names));
+        let call = Call::of(host, argv.with(&target.names)).with_clock();
         persistent(async || caller.open(host, &call, None).await).await
     }
 

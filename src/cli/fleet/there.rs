@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::apply;
 use crate::cli::args::FLEET_VERBS;
+use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::config::Env;
 use crate::config::paths::at_home;
@@ -18,19 +19,14 @@ pub(in crate::cli) fn there(word: Option<&str>) -> u8 {
         return failed("`tmo there` is what `tmo fleet` executes on a host", 2);
     };
     if !call.quiet {
-        let hello = Hello {
-            there: API,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            host: sys::host_name(),
-            boot: sys::boot_id(),
-            now: clock::now(),
-            load: sys::load(),
-            memory: sys::machine_memory(),
-        };
-        // It has only texts and numbers, so this can't fail.
-        let line = serde_json::to_string(&hello).unwrap_or_default();
-        if let Err(error) = output::print(&format!("{line}\n")) {
-            return output::report(&error);
+        for ping in 0..=call.pings {
+            // Unbuffered: what follows is for the verb.
+            if ping > 0 && !matches!(rustix::io::read(std::io::stdin(), &mut [0_u8]), Ok(1)) {
+                break;
+            }
+            if let Err(error) = greet() {
+                return output::report(&error);
+            }
         }
     }
     let mut argv = call.argv;
@@ -56,6 +52,22 @@ pub(in crate::cli) fn there(word: Option<&str>) -> u8 {
     };
     let error = Command::new(own).arg0("tmo").args(&argv).exec();
     failed(&format!("can't run tmo: {}", why(&error)), 1)
+}
+
+/// Print the line about this machine.
+fn greet() -> Result<u8, CliError> {
+    let hello = Hello {
+        there: API,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        host: sys::host_name(),
+        boot: sys::boot_id(),
+        now: clock::now(),
+        load: sys::load(),
+        memory: sys::machine_memory(),
+    };
+    // It has only texts and numbers, so this can't fail.
+    let line = serde_json::to_string(&hello).unwrap_or_default();
+    output::print(&format!("{line}\n"))
 }
 
 fn failed(text: &str, code: u8) -> u8 {
