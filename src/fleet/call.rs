@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use super::inventory::{Host, Reach};
 use super::place::{HostPlaces, reached_by};
+use crate::model::Exit;
 use crate::model::hex::{hex, unhex};
 use crate::model::time::Timestamp;
 use crate::model::units;
@@ -95,11 +96,14 @@ pub enum CallError {
     /// There is no connection.
     #[error("{0}")]
     Unreachable(String),
+    /// The host has refused the connection before it executed anything: it has too many for now.
+    #[error("{0}")]
+    Busy(String),
     /// It does not answer.
     #[error("no answer within {0}")]
     Silent(String),
     /// There is no tmo.
-    #[error("there is no tmo; looked in {0}")]
+    #[error("there is no tmo; looked in {0}; `tmo` in fleet.toml names its path")]
     NoTmo(String),
     /// Its tmo has no fleets.
     #[error("its tmo knows no fleets; 0.3.0 is the first that does")]
@@ -113,13 +117,19 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// Whether another attempt may get a connection: the host has refused one for now, and nothing was executed.
+    /// Whether the call may be made again at once: nothing was executed.
     pub fn is_passing(&self) -> bool {
-        const PASSING: [&str; 4] =
-            ["kex_exchange_identification", "Connection reset", "Connection closed", "mux_client"];
-        matches!(self, Self::Unreachable(text) if PASSING.iter().any(|word| text.contains(word)))
+        matches!(self, Self::Busy(_))
     }
 }
+
+/// What ssh says when sshd takes no more connections, or no more sessions of a shared connection. A connection that
+/// breaks later has other words: an order may have been carried out then.
+const BUSY: [&str; 3] = [
+    "kex_exchange_identification:",
+    "ssh_exchange_identification:",
+    "Session open refused by peer",
+];
 
 impl Call {
     /// A call of this verb with these words in the root of the host.
@@ -159,6 +169,16 @@ pub struct ClockOffset {
     pub ahead: i64,
     /// The uncertainty in nanoseconds: half of the round trip.
     pub within: i64,
+}
+
+impl ClockOffset {
+    /// A time of the host by our clock; the same if the clocks agree, as far as is known.
+    pub fn here(self, time: Timestamp) -> Timestamp {
+        if self.ahead.saturating_abs() <= self.within {
+            return time;
+        }
+        Timestamp::from_nanos(time.nanos().saturating_add_signed(self.ahead.saturating_neg()))
+    }
 }
 
 /// What a host is asked, and how long it may take.
@@ -264,7 +284,7 @@ impl Caller<'_> {
                 let ended = timeout(self.patience, finish_any(child, error)).await;
                 ended.map_or_else(
                     |_| Err(self.silent()),
-                    |(code, error)| Err(no_hello(host, code, &error)),
+                    |(exit, error)| Err(no_hello(host, exit.shell_status(), &error)),
                 )
             }
             Err(_) => Err(self.silent()),
@@ -356,19 +376,20 @@ async fn end_of(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
     kept
 }
 
-/// As a shell reports it.
-fn exit_code(status: ExitStatus) -> u8 {
-    let code = status.code().or_else(|| Some(128 + status.signal()?));
-    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+fn exit_of(status: ExitStatus) -> Exit {
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).map(Exit::Code);
+    let signal = || u8::try_from(status.signal()?).ok().map(Exit::Signal);
+    code.or_else(signal).unwrap_or(Exit::Code(1))
 }
 
-async fn finish_any(mut child: Child, error: JoinHandle<Vec<u8>>) -> (u8, String) {
+/// How the program that reached the host has ended, and the end of its standard error.
+async fn finish_any(mut child: Child, error: JoinHandle<Vec<u8>>) -> (Exit, String) {
     let status = child.wait().await;
-    let code = status.map_or(1, exit_code);
+    let exit = status.map_or(Exit::Code(1), exit_of);
     // A connection that is kept for the next call holds it open.
     let error = timeout(Duration::from_millis(200), error).await;
     let error = error.ok().and_then(Result::ok).unwrap_or_default();
-    (code, String::from_utf8_lossy(&error).into_owned())
+    (exit, String::from_utf8_lossy(&error).into_owned())
 }
 
 /// ssh ends with this code if the connection fails.
@@ -379,19 +400,29 @@ async fn finish(
     child: Child,
     error: JoinHandle<Vec<u8>>,
 ) -> Result<(u8, String), CallError> {
-    let (code, error) = finish_any(child, error).await;
-    if code == NO_CONNECTION && matches!(host.reach, Reach::Ssh(_)) {
-        return Err(CallError::Lost(
-            last_line(&error).unwrap_or_else(|| "ssh has ended".to_owned()),
-        ));
+    match finish_any(child, error).await {
+        (Exit::Code(NO_CONNECTION), error) if matches!(host.reach, Reach::Ssh(_)) => {
+            Err(CallError::Lost(last_line(&error).unwrap_or_else(|| "ssh has ended".to_owned())))
+        }
+        (Exit::Code(code), error) => Ok((code, error)),
+        (exit, _) => Err(CallError::Lost(format!("{} {} {exit}", reached_by(host), exit.verb()))),
     }
-    Ok((code, error))
 }
 
 fn last_line(text: &str) -> Option<String> {
     let line = text.lines().rev().map(cleaned).find(|line| !line.trim().is_empty())?;
     Some(line.trim().to_owned())
 }
+
+/// What ssh says of a connection that ends after it was made.
+const CUT: [&str; 6] = [
+    "client_loop: ",
+    "closed by remote host.",
+    "Read from remote host ",
+    "Timeout, server ",
+    "master terminated",
+    "read from master failed",
+];
 
 /// Where tmo is looked for if the inventory does not tell.
 const LOOKED_IN: &str = "its PATH, ~/.local/bin and ~/.cargo/bin";
@@ -403,11 +434,27 @@ fn no_hello(host: &Host, code: u8, error: &str) -> CallError {
     match code {
         126 | 127 => CallError::NoTmo(host.tmo.clone().unwrap_or_else(|| LOOKED_IN.to_owned())),
         2 if names("there") => CallError::OldTmo,
+        _ if names("Host key verification failed.") => {
+            let (why, advice) = if names("IDENTIFICATION HAS CHANGED") {
+                ("Its key has changed", "names the line of known_hosts")
+            } else {
+                ("Its key is not known here", "shows it and asks")
+            };
+            let text = "Host key verification failed.";
+            CallError::Unreachable(format!("{text} {why}; `{}` {advice}", reached_by(host)))
+        }
+        // There was a connection: the call may have arrived.
+        NO_CONNECTION if error.trim().is_empty() || CUT.into_iter().any(names) => {
+            CallError::Lost(last.unwrap_or_else(|| "ssh has ended".to_owned()))
+        }
         _ => {
             let by = reached_by(host);
-            CallError::Unreachable(
-                last.unwrap_or_else(|| format!("{by} has ended with code {code}")),
-            )
+            let said = last.unwrap_or_else(|| format!("{by} has ended with code {code}"));
+            if code == NO_CONNECTION && BUSY.into_iter().any(names) {
+                CallError::Busy(said)
+            } else {
+                CallError::Unreachable(said)
+            }
         }
     }
 }
@@ -416,7 +463,8 @@ fn no_hello(host: &Host, code: u8, error: &str) -> CallError {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{API, Call, Hello};
+    use super::{API, Call, CallError, Hello, Reach, no_hello};
+    use crate::fleet::inventory::Host;
 
     proptest! {
         #[test]
@@ -431,6 +479,32 @@ mod tests {
         fn no_word_panics(word in ".*") {
             let _ = Call::decode(&word);
         }
+    }
+
+    #[test]
+    fn a_call_is_repeated_only_if_it_can_not_have_arrived() {
+        let reach = Reach::Ssh("k9".to_owned());
+        let (name, root) = ("k9".to_owned(), "/".to_owned());
+        let host = Host { name, reach, root, groups: vec![], tmo: None };
+        for (error, is_passing) in [
+            (
+                "kex_exchange_identification: read: Connection reset by peer\nConnection reset by k9",
+                true,
+            ),
+            (
+                "mux_client_request_session: session request failed: Session open refused by peer",
+                true,
+            ),
+            ("Connection reset by 10.0.0.9 port 22", false),
+            ("client_loop: send disconnect: Broken pipe", false),
+            ("mux_client_request_session: read from master failed: Broken pipe", false),
+            ("", false),
+        ] {
+            let found = no_hello(&host, 255, error);
+            assert_eq!(found.is_passing(), is_passing, "{error}: {found}");
+        }
+        let code_of_verb = no_hello(&host, 1, "kex_exchange_identification: x");
+        assert!(matches!(code_of_verb, CallError::Unreachable(_)));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub async fn persistent<R>(call: impl AsyncFn() -> Result<R, CallError>) -> Resu
 }
 
 /// Between half and all of it: those that were refused together do not come back together.
-fn jittered(pause: Duration) -> Duration {
+pub fn jittered(pause: Duration) -> Duration {
     // Without random bytes, they do.
     let part = getrandom::u32().map_or(0, |random| random % 1000);
     pause / 2 + pause * part / 2000

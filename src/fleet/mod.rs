@@ -6,6 +6,7 @@
 pub mod call;
 pub mod fan;
 pub mod inventory;
+pub mod merge;
 pub mod names;
 pub mod place;
 pub mod procman;

@@ -35,8 +35,41 @@ const HASH: usize = 40;
 pub struct HostPlaces {
     /// This program.
     pub own: PathBuf,
-    /// The directory of the control sockets; `None` keeps no connection.
-    pub masters: Option<PathBuf>,
+    /// How calls of one host share a connection; `None` if each has its own.
+    pub masters: Option<Masters>,
+}
+
+/// The connections that calls share.
+#[derive(Debug, Clone)]
+pub struct Masters {
+    dir: PathBuf,
+    /// What the names of their sockets begin with.
+    prefix: String,
+}
+
+impl Masters {
+    /// Those that all commands share for a minute, with their sockets in this directory.
+    pub fn kept(dir: PathBuf) -> Self {
+        Self { dir, prefix: "cm-".to_owned() }
+    }
+
+    /// Those of this command alone, which ends them.
+    pub fn of_command(dir: PathBuf) -> Self {
+        Self { dir, prefix: format!("own-{}-", std::process::id()) }
+    }
+
+    /// End them.
+    pub async fn end(&self) {
+        let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        for entry in entries {
+            if entry.file_name().to_string_lossy().starts_with(&self.prefix) {
+                let option = format!("ControlPath={}", entry.path().display());
+                let mut exit = Command::new("ssh");
+                exit.args(["-O", "exit", "-o", &option, "--", "none"]);
+                let _ = exit.stdin(Stdio::null()).output().await;
+            }
+        }
+    }
 }
 
 impl HostPlaces {
@@ -71,8 +104,8 @@ impl HostPlaces {
 
     /// The options by which calls of one host share a connection, unless the user has their own.
     async fn master(&self, name: &str) -> Vec<String> {
-        let Some(dir) = &self.masters else { return vec![] };
-        let path = dir.join("cm-%C");
+        let Some(Masters { dir, prefix }) = &self.masters else { return vec![] };
+        let path = dir.join(format!("{prefix}%C"));
         let is_long = path.as_os_str().len() - "%C".len() + HASH > LONGEST_CONTROL_PATH;
         if is_long || has_own_master(name).await {
             return vec![];
@@ -82,23 +115,6 @@ impl HostPlaces {
             format!("ControlPersist={PERSIST}"),
             format!("ControlPath={}", path.display()),
         ]
-    }
-
-    /// End the connections that are kept.
-    pub async fn end_masters(&self) {
-        let Some(entries) = self.masters.as_ref().and_then(|dir| std::fs::read_dir(dir).ok())
-        else {
-            return;
-        };
-        for entry in entries.flatten() {
-            if entry.file_name().to_string_lossy().starts_with("cm-") {
-                let path = entry.path();
-                let option = format!("ControlPath={}", path.display());
-                let mut exit = Command::new("ssh");
-                exit.args(["-O", "exit", "-o", &option, "--", "none"]);
-                let _ = exit.stdin(Stdio::null()).output().await;
-            }
-        }
     }
 }
 
@@ -177,7 +193,12 @@ mod tests {
         let dashes = command.iter().position(|word| word == "--").unwrap();
         assert_eq!(command[dashes + 1], "k9.lan");
         assert_eq!(command.len(), dashes + 3, "one word for the shell there");
-        assert!(command.iter().any(|word| word == "BatchMode=yes"));
+        let options =
+            ["BatchMode=yes", "ClearAllForwardings=yes", "ForwardAgent=no", "ForwardX11=no"];
+        for option in options {
+            let at = command.iter().position(|word| word == option).unwrap();
+            assert!(at < dashes && command[at - 1] == "-o", "{option}");
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Shows lines that a supervisor has sent, like those of a journal that is here.
 
+use std::collections::HashMap;
+
 use super::form::Form;
 use super::merged::Renderer;
-use super::paint::{SYSTEM_COLOR, Style};
+use super::paint::{SYSTEM, SYSTEM_COLOR, Style};
 use crate::api::history::Line;
 use crate::journal::Position;
 use crate::journal::record::EVENTS;
@@ -19,8 +21,10 @@ use crate::model::untrusted::{self, cleaned};
 pub struct ApiLines {
     /// `None` for JSON.
     form: Option<Form>,
-    /// The processes, in the order of their numbers.
-    names: Vec<String>,
+    /// The processes and their numbers.
+    numbers: HashMap<String, StreamNo>,
+    /// `HOST/` for lines of a host of a fleet.
+    host: String,
     /// Whether a line has been shown: nothing separates the first one.
     any: bool,
 }
@@ -28,19 +32,37 @@ pub struct ApiLines {
 impl ApiLines {
     /// Lines of these processes in this style; `None` shows them as JSON.
     pub fn new(style: Option<Style>, processes: &[ProcessState]) -> Self {
-        let names: Vec<String> =
-            processes.iter().map(|process| cleaned(process.name.as_str())).collect();
-        let form = style.map(|style| {
-            let colors = processes.iter().map(|process| process.config.color);
-            let named: Vec<_> = (1..)
-                .map(StreamNo)
-                .zip(&names)
-                .zip(colors)
-                .map(|((n, name), c)| (n, name.as_str(), c))
-                .collect();
-            Form::Merged(Box::new(Renderer::new(style, &named)))
-        });
-        Self { form, names, any: false }
+        let form = style.map(|style| Form::Merged(Box::new(Renderer::new(style, &[]))));
+        let mut lines = Self { form, numbers: HashMap::new(), host: String::new(), any: false };
+        lines.know(processes);
+        lines
+    }
+
+    /// Give these processes their colours, and room for their names.
+    pub fn know(&mut self, processes: &[ProcessState]) {
+        if !self.host.is_empty() {
+            self.number(SYSTEM, SYSTEM_COLOR);
+        }
+        for process in processes {
+            self.number(&cleaned(process.name.as_str()), process.config.color);
+        }
+    }
+
+    /// The next lines and processes are those of this host of a fleet.
+    pub fn of_host(&mut self, host: &str) {
+        self.host = format!("{host}/");
+        if let Some(Form::Merged(renderer)) = &mut self.form {
+            renderer.of_host(&self.host);
+        }
+    }
+
+    /// The text of a message that is not in a log.
+    pub fn message(&mut self, text: &str, time: Timestamp) -> Vec<u8> {
+        let mut out = vec![];
+        if let Some(Form::Merged(renderer)) = &mut self.form {
+            renderer.message(text, false, time, &mut out);
+        }
+        out
     }
 
     /// Show a line between earlier runs and the one that began at this time.
@@ -54,7 +76,11 @@ impl ApiLines {
     pub fn show(&mut self, line: &Line<'_>) -> Vec<u8> {
         let mut out = vec![];
         let apart = std::mem::replace(&mut self.any, true) && line.apart;
-        let stream = line.name.as_deref().map_or(EVENTS, |name| self.number(name));
+        let stream = match line.name.as_deref() {
+            Some(name) => self.number(name, SYSTEM_COLOR),
+            None if self.host.is_empty() => EVENTS,
+            None => self.number(SYSTEM, SYSTEM_COLOR),
+        };
         if let Some(form) = &mut self.form {
             if apart {
                 form.show(Chosen::Break, &mut out);
@@ -81,18 +107,17 @@ impl ApiLines {
         out
     }
 
-    fn number(&mut self, name: &str) -> StreamNo {
-        let known = self.names.iter().position(|known| known == name);
-        let at = known.unwrap_or_else(|| {
-            self.names.push(name.to_owned());
-            self.names.len() - 1
-        });
-        let number = StreamNo(u16::try_from(at + 1).unwrap_or(u16::MAX));
-        if known.is_none()
-            && let Some(Form::Merged(renderer)) = &mut self.form
-        {
-            renderer.add(number, name, SYSTEM_COLOR);
+    /// The number of the process with this name.
+    fn number(&mut self, name: &str, color: u8) -> StreamNo {
+        let name = format!("{}{name}", self.host);
+        if let Some(number) = self.numbers.get(&name) {
+            return *number;
         }
+        let number = StreamNo(u16::try_from(self.numbers.len() + 1).unwrap_or(u16::MAX));
+        if let Some(Form::Merged(renderer)) = &mut self.form {
+            renderer.add(number, &name, color);
+        }
+        self.numbers.insert(name, number);
         number
     }
 }

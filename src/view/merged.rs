@@ -11,7 +11,7 @@ use crate::journal::streams::{Stream, Streams};
 use crate::journal::words::{gap, is_later_start, record_words};
 use crate::model::event::{Logged, What};
 use crate::model::time::Timestamp;
-use crate::model::{StreamNo, untrusted};
+use crate::model::{ProcName, StreamNo, untrusted};
 use crate::sys::local;
 
 /// An unfinished line at the end of a stream.
@@ -49,6 +49,8 @@ pub struct Renderer {
     system: Prefix,
     /// The journal in which to look up processes that were not known at the start.
     journal: Option<Dirs>,
+    /// What stands before the names of processes in events.
+    host: String,
     /// When the newest run began, until that is shown, and whether older records have been shown.
     newest_run: Option<(Timestamp, bool)>,
 }
@@ -116,6 +118,7 @@ impl Renderer {
             width,
             system,
             journal: None,
+            host: String::new(),
             newest_run: None,
         };
         for &(stream, name, color) in names {
@@ -185,6 +188,11 @@ impl Renderer {
         }
         let lane = self.lane(StreamNo::default());
         self.row_text(lane, text, out);
+    }
+
+    /// The names of processes in the next events are those behind this `HOST/`.
+    pub(super) fn of_host(&mut self, host: &str) {
+        host.clone_into(&mut self.host);
     }
 
     /// Show a line between earlier runs and the newest one, which began at this time.
@@ -418,7 +426,11 @@ impl Renderer {
         for line in text.split(|&b| b == b'\n') {
             let Some(event) = Logged::from_json(line) else { continue };
             let Some(text) = event.text() else { continue };
-            let lane = event.name().and_then(|name| self.named(name.as_str()));
+            let name = event.name().map_or(SYSTEM, ProcName::as_str);
+            let lane = match event.name() {
+                None if self.host.is_empty() => None,
+                _ => self.named(&format!("{}{name}", self.host)),
+            };
             if let (Some(lane), Some(What::Installed { .. })) = (lane, event.what()) {
                 self.lanes[lane].is_installed = true;
             }

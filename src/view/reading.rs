@@ -26,6 +26,7 @@ pub struct Reading {
     selector: Selector,
     form: Form,
     last: Option<Last>,
+    after: Option<Position>,
     page: Vec<u8>,
 }
 
@@ -48,6 +49,10 @@ fn is_shown(entry: &Entry<'_>) -> bool {
         Kind::End => false,
         Kind::Text | Kind::Start | Kind::Exit | Kind::Gap => true,
     }
+}
+
+fn is_before(chosen: Chosen<'_>, after: Option<Position>) -> bool {
+    matches!((chosen, after), (Chosen::Entry(entry, _), Some(after)) if entry.position <= after)
 }
 
 impl Last {
@@ -86,15 +91,17 @@ impl Reading {
         };
         let last = last.map(|most| Last { most, kept: VecDeque::new(), count: 0, counts });
         let selector = Selector::new(query);
-        Self { lines: Lines::new(cursor, split), selector, form, last, page: vec![] }
+        let lines = Lines::new(cursor, split);
+        Self { lines, selector, form, last, after: None, page: vec![] }
     }
 
     /// Show the records with numbers below `upto`.
     pub fn read(&mut self, upto: u64, out: Out<'_>) -> io::Result<()> {
-        let Self { lines, selector, form, last, page } = self;
+        let Self { lines, selector, form, last, after, page } = self;
         while let Some(entry) = lines.next(upto)? {
             selector.feed(&entry, &mut |chosen| {
                 match last {
+                    _ if is_before(chosen, *after) => {}
                     Some(last) => last.push(chosen),
                     None => form.show(chosen, page),
                 }
@@ -103,6 +110,12 @@ impl Reading {
             put(page, PAGE, out)?;
         }
         put(page, 0, out)
+    }
+
+    /// Leave out what is at this position or before it.
+    #[must_use]
+    pub fn after(self, after: Option<Position>) -> Self {
+        Self { after, ..self }
     }
 
     /// Continue at another position. `any` means that something has been shown before it; then show

@@ -8,9 +8,9 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_pars
 use super::target::ClientArgs;
 use super::typed::span;
 use super::{
-    ConnectArgs, CrashesArgs, EventsArgs, FailuresArgs, FlagsArgs, GraphArgs, LogsArgs, LsArgs,
-    NamesArgs, PreviewArgs, PsArgs, ReloadArgs, RestartArgs, ScaleArgs, ScreenArgs, SendArgs,
-    SignalArgs, StartArgs, TopArgs, UiArgs, WaitArgs, WhyArgs,
+    ConnectArgs, CrashesArgs, EchoArgs, EventsArgs, FailuresArgs, FlagsArgs, GraphArgs, LogsArgs,
+    LsArgs, NamesArgs, PreviewArgs, PsArgs, ReloadArgs, RestartArgs, ScaleArgs, ScreenArgs,
+    SendArgs, SignalArgs, StartArgs, TopArgs, UiArgs, WaitArgs, WhyArgs,
 };
 use crate::cli::completions::values;
 
@@ -23,6 +23,8 @@ pub enum FleetKind {
     Act,
     /// The text of each host below its name.
     Text,
+    /// Lines of all hosts, merged by time.
+    Lines,
     /// The terminal of one host.
     Terminal,
     /// A command in the directory of the project.
@@ -130,8 +132,21 @@ pub const FLEET_VERBS: &[FleetVerb] = &[
         CrashesArgs::augment_args,
         "what",
     ),
-    verb("logs", FleetKind::Text, "Print the logs", LogsArgs::augment_args, "names"),
-    verb("events", FleetKind::Text, "Print events", EventsArgs::augment_args, "names"),
+    verb(
+        "logs",
+        FleetKind::Lines,
+        "Print the logs of all hosts, merged by time",
+        LogsArgs::augment_args,
+        "names",
+    ),
+    verb(
+        "events",
+        FleetKind::Lines,
+        "Print the events of all hosts, merged by time",
+        EventsArgs::augment_args,
+        "names",
+    ),
+    verb("echo", FleetKind::Lines, "Follow the logs from now on", EchoArgs::augment_args, "names"),
     verb(
         "flags",
         FleetKind::Text,
@@ -250,14 +265,18 @@ pub struct FleetArgv {
     before: Vec<String>,
     /// What stands behind them, such as a text.
     behind: Vec<String>,
+    /// What follows `--` is a command, so names stand before that.
+    takes_command: bool,
 }
 
 impl FleetArgv {
     /// The words with these names.
     pub fn with(&self, names: &[String]) -> Vec<String> {
+        let (first, names) = names.split_at(if self.takes_command { names.len() } else { 0 });
         let positional = [&self.before, names, &self.behind].concat();
         let dashes = (!positional.is_empty()).then(|| "--".to_owned());
-        self.flags.iter().cloned().chain(dashes).chain(positional).collect()
+        let flags = self.flags.iter().chain(first).cloned();
+        flags.chain(dashes).chain(positional).collect()
     }
 
     /// The words with another flag.
@@ -268,6 +287,23 @@ impl FleetArgv {
             words.flags.push(flag.to_owned());
         }
         words
+    }
+
+    /// Remove this flag; returns its value, which is empty if it has none.
+    pub fn take(&mut self, flag: &str) -> Option<String> {
+        let value = |word: &str| word.strip_prefix(flag)?.strip_prefix('=').map(str::to_owned);
+        let at = self.flags.iter().position(|word| word == flag || value(word).is_some())?;
+        let word = self.flags.remove(at);
+        Some(value(&word).unwrap_or_default())
+    }
+
+    /// The words of another verb with the same flags.
+    #[must_use]
+    pub fn of_verb(mut self, verb: &str) -> Self {
+        if let Some(first) = self.flags.first_mut() {
+            verb.clone_into(first);
+        }
+        self
     }
 
     /// Whether this flag was typed.
@@ -426,6 +462,7 @@ fn command(name: &str, matches: &ArgMatches) -> Result<FleetCommand, clap::Error
     let mut argv = FleetArgv { flags: vec![verb.name.to_owned()], ..FleetArgv::default() };
     let mut is_behind = false;
     let command = subcommand(verb);
+    argv.takes_command = command.get_positionals().any(Arg::is_last_set);
     let mut arguments: Vec<&Arg> = command.get_arguments().collect();
     arguments.sort_by_key(|arg| arg.get_index());
     for arg in arguments {

@@ -31,8 +31,8 @@ pub(in crate::cli) fn go_style(
         literal |= arg == "--";
         match arg.to_str() {
             Some("h") if index == 1 => "help".into(),
-            Some("run" | "exec" | "e") if index == 1 => {
-                // All further words belong to the command.
+            Some("run" | "exec" | "e" | "fleet") if index == 1 => {
+                // All further words belong to the command, or to a verb that overmind does not have.
                 literal = true;
                 arg
             }

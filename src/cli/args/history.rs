@@ -3,6 +3,7 @@
 use super::target::ClientArgs;
 use crate::api::history::OutputStream;
 use crate::cli::completions::values;
+use crate::journal::cursor::Position;
 use crate::model::units;
 use crate::view::paint::Stamp;
 
@@ -71,6 +72,9 @@ pub struct LogsArgs {
     /// Only this run: 1 is the newest, 2 the one before it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub run: Option<u64>,
+    /// Only what follows the line with this cursor, as `--json` prints it.
+    #[arg(long, value_name = "CURSOR", hide = true, conflicts_with_all = ["lines", "around"])]
+    pub after: Option<Position>,
     /// Only what each process printed since its last start.
     #[arg(long, conflicts_with = "run")]
     pub since_restart: bool,

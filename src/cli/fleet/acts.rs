@@ -156,6 +156,10 @@ fn fail(
             summary.unanswered(target.host);
             let text = match &error {
                 CallError::Lost(_) => error.to_string(),
+                // It may only be late.
+                CallError::Silent(_) => {
+                    format!("unreachable: {error}; the order may still be carried out")
+                }
                 _ => format!("unreachable: {error}"),
             };
             say(target, &text)

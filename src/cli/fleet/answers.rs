@@ -151,12 +151,17 @@ impl HostAnswer {
     }
 }
 
-/// The last line that a verb has written to standard error, without the name of the program.
+/// Why a verb has failed.
 pub(super) fn complaint(host: &Host, answer: &CallAnswer) -> String {
-    let last = answer.error.lines().rev().find(|line| !line.trim().is_empty());
+    last_words(host, answer.code, &answer.error)
+}
+
+/// The last line that a verb has written to standard error, without the name of the program.
+pub(super) fn last_words(host: &Host, code: u8, error: &str) -> String {
+    let last = error.lines().rev().find(|line| !line.trim().is_empty());
     let last = last.map(|line| cleaned(line.strip_prefix("tmo: ").unwrap_or(line)));
     if last.as_ref().is_some_and(|last| last.starts_with("nothing runs here")) {
         return format!("nothing runs there; `tmo fleet start {}/` starts a run", host.name);
     }
-    last.unwrap_or_else(|| format!("it ended with code {}", answer.code))
+    last.unwrap_or_else(|| format!("it ended with code {code}"))
 }

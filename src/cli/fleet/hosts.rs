@@ -116,13 +116,18 @@ fn fill(row: &mut [String; 8], answer: &CallAnswer) {
     if !here.is_empty() {
         row[6] = here.join(", ");
     }
-    if answer.clock.ahead.saturating_abs() > FAR_CLOCK.saturating_add(answer.clock.within) {
+    if is_far_off(answer.clock) {
         "its clock is off".clone_into(&mut row[7]);
     }
 }
 
+/// Whether a clock is so far from ours that it is said.
+pub(super) const fn is_far_off(clock: ClockOffset) -> bool {
+    clock.ahead.saturating_abs() > FAR_CLOCK.saturating_add(clock.within)
+}
+
 /// The difference of a clock in seconds, or that it is too small to be told.
-fn clock(offset: ClockOffset) -> String {
+pub(super) fn clock(offset: ClockOffset) -> String {
     let sign = if offset.ahead < 0 { '-' } else { '+' };
     let millis = offset.ahead.unsigned_abs() / 1_000_000;
     if offset.ahead.unsigned_abs() <= offset.within.unsigned_abs() {

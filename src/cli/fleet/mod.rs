@@ -4,6 +4,7 @@ mod acts;
 mod answers;
 mod apply;
 mod hosts;
+mod lines;
 mod tables;
 mod terminal;
 mod texts;
@@ -11,18 +12,17 @@ pub(super) mod there;
 mod trust;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use super::args::{FleetArgs, FleetCommand, FleetKind};
 use super::error::CliError;
-use super::runtime::block_on;
+use super::runtime::{SignalSet, block_on, code_of};
 use crate::config::Env;
 use crate::config::dirs::{make_private_dir, runtime_base};
 use crate::config::load::Context;
 use crate::fleet::call::{Call, CallAnswer, Caller};
 use crate::fleet::inventory::{Host, Inventory};
 use crate::fleet::names::{HostWord, NameError, Target, hosts_of, targets};
-use crate::fleet::place::HostPlaces;
+use crate::fleet::place::{HostPlaces, Masters};
 use crate::fleet::procman;
 use crate::model::request::{ProcessState, State};
 
@@ -49,7 +49,7 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
     }
     trust::check(&inventory, &env)?;
     let own = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
-    let places = HostPlaces { own, masters: masters(&env) };
+    let places = HostPlaces { own, masters: masters(&env, args.persist) };
     if !args.hosts.is_empty() {
         let mut meant = vec![];
         for word in &args.hosts {
@@ -65,30 +65,42 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
     }
     let fleet = Fleet { inventory, places, env, args };
     let code = match &args.verb {
-        None => block_on(hosts::hosts(&fleet)),
+        None => until_signal(hosts::hosts(&fleet)),
         Some(command) => match command.verb.kind {
-            FleetKind::Table => block_on(tables::table(&fleet, command)),
-            FleetKind::Act => block_on(acts::act(&fleet, command)),
-            // What does not end belongs into a terminal.
-            FleetKind::Text if command.argv.has("--follow") => terminal::open(&fleet, command),
-            FleetKind::Text | FleetKind::Exec => block_on(texts::text(&fleet, command)),
+            FleetKind::Table => until_signal(tables::table(&fleet, command)),
+            FleetKind::Act => until_signal(acts::act(&fleet, command)),
+            FleetKind::Lines => lines::lines(&fleet, command),
+            FleetKind::Text | FleetKind::Exec => until_signal(texts::text(&fleet, command)),
             FleetKind::Terminal => terminal::open(&fleet, command),
             FleetKind::Own => Ok(0),
         },
     };
-    if !args.persist {
+    if let (false, Some(masters)) = (args.persist, &fleet.places.masters) {
         block_on(async {
-            fleet.places.end_masters().await;
+            masters.end().await;
             Ok(())
         })?;
     }
     code
 }
 
+/// Do it, unless a signal ends this program: then the programs that reach the hosts end first.
+fn until_signal(work: impl Future<Output = Result<u8, CliError>>) -> Result<u8, CliError> {
+    block_on(async {
+        let mut signals =
+            SignalSet::of_end_and(&[]).map_err(CliError::io("can't wait for signals"))?;
+        tokio::select! {
+            code = work => code,
+            signal = signals.next() => Ok(code_of(signal)),
+        }
+    })
+}
+
 /// Where ssh keeps connections; `None` if there is no directory that only this user can enter.
-fn masters(env: &Env) -> Option<PathBuf> {
+fn masters(env: &Env, persist: bool) -> Option<Masters> {
     let dir = runtime_base(env);
-    make_private_dir(&dir).ok().map(|()| dir)
+    make_private_dir(&dir).ok()?;
+    Some(if persist { Masters::kept(dir) } else { Masters::of_command(dir) })
 }
 
 impl Fleet<'_> {

@@ -49,16 +49,21 @@ pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u
         "ls" => &LS,
         _ => &PS,
     };
-    let once = if command.verb.name == "top" {
-        command.argv.and("--count=1")
-    } else {
-        command.argv.clone()
-    };
-    let argv = once.and("--json").with(&[]);
+    // JSON has all that `--wide` shows, and of figures that are followed only the first are shown.
+    let mut argv = command.argv.and("--json").with(&[]);
+    argv.retain(|word| word != "--wide" && !word.starts_with("--count="));
+    argv.extend((command.verb.name == "top").then(|| "--count=1".to_owned()));
+    let mut heads = rows_of.heads.to_vec();
+    // The last column is the note.
+    for (flag, head) in [("--by=phase", "PHASE"), ("--wide", "SINCE")] {
+        if command.argv.has(flag) {
+            heads.insert(heads.len() - 1, head);
+        }
+    }
     let (mut rows, mut all): (Vec<PaintedRow>, Vec<HostAnswer>) = (vec![], vec![]);
     let mut summary = Summary::default();
     let lost = |host: &str, status: &str, note: String| -> PaintedRow {
-        let mut cells = vec!["-".to_owned(); rows_of.heads.len()];
+        let mut cells = vec!["-".to_owned(); heads.len()];
         host.clone_into(&mut cells[0]);
         status.clone_into(&mut cells[rows_of.state]);
         if let Some(last) = cells.last_mut() {
@@ -81,7 +86,7 @@ pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u
                 Ok(answer) => {
                     summary.answered(answer.code);
                     let name = &host.name;
-                    let read = || (rows_of.read)(name, &answer.output, rows_of.heads).ok();
+                    let read = || (rows_of.read)(name, &answer.output, &heads).ok();
                     match (answer.code, read()) {
                         (0, Some(own)) => rows.extend(own),
                         (0, None) => {
@@ -103,7 +108,7 @@ pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u
         let paint = |row: usize, column: usize| {
             (color && column == rows_of.state).then(|| rows[row].1).flatten()
         };
-        output::print_painted(&painted(rows_of.heads, &cells, paint, terminal_width()))?;
+        output::print_painted(&painted(&heads, &cells, paint, terminal_width()))?;
     }
     Ok(summary.finish(command.verb.name))
 }

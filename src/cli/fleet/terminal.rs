@@ -23,7 +23,14 @@ pub(super) fn open(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliE
         };
         let call = Call { quiet: true, ..Call::of(target.host, command.argv.with(&target.names)) };
         let hex = call.encode().map_err(|error| CliError::Usage(error.to_string()))?;
-        let words = fleet.places.terminal(target.host, &hex).await.ok_or_else(|| {
+        let mut places = fleet.places.clone();
+        if !fleet.args.persist {
+            // Nothing here lives long enough to end the connection.
+            if let Some(masters) = places.masters.take() {
+                masters.end().await;
+            }
+        }
+        let words = places.terminal(target.host, &hex).await.ok_or_else(|| {
             let name = &target.host.name;
             CliError::Other(format!(
                 "fleet.toml does not tell how to get a terminal on {name}: `tty` in [host.{name}] is the command for it"

@@ -23,7 +23,7 @@ use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::ingest::Ingest;
 use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
-use crate::journal::search::access::{query_of, run_records};
+use crate::journal::search::access::{begin_before, query_of, run_records};
 use crate::journal::search::entry::Names;
 use crate::journal::search::select::Query;
 use crate::journal::search::{page, runs};
@@ -79,7 +79,7 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
     }
     let last = asked.last;
     let cursor = Cursor::over(asked.index, asked.from, asked.filter);
-    let mut reading = Reading::new(cursor, asked.query, form, last);
+    let mut reading = Reading::new(cursor, asked.query, form, last).after(asked.after);
     if follows {
         return follow_reading(&instance, reading, upto);
     }
@@ -126,6 +126,7 @@ struct Asked {
     upto: u64,
     filter: Filter,
     query: Query,
+    after: Option<Position>,
     last: Option<usize>,
     around: Option<Duration>,
 }
@@ -163,6 +164,13 @@ impl Asked {
             upto = upto.min(index.search_time(until.next()).map_err(unreadable)?);
         }
         let mut from = Position { record: from.min(upto), skip: 0 };
+        // A position behind the end is one of an earlier log: all of this one is new.
+        let after = args.after.filter(|after| after.record <= upto);
+        if let Some(after) = after {
+            let context = query.before + query.after;
+            let begin = begin_before(&source.dirs, &filter, (from, after), context);
+            from = from.max(begin.map_err(unreadable)?);
+        }
         let mut last = args.lines;
         // If every line counts, the index alone shows where the last lines are.
         let all_count = query.pattern.is_none() && query.starts.is_none() && !filter.no_text;
@@ -179,13 +187,14 @@ impl Asked {
             let begin = page::before_last(index, filter.clone(), &query, from, upto, lines);
             from = begin.map_err(unreadable)?;
         }
-        Ok(Self { index, from, upto, filter, query, last, around: window(args)? })
+        Ok(Self { index, from, upto, filter, query, after, last, around: window(args)? })
     }
 
     /// Whether the query is just the merged log as it is.
     fn is_plain(&self, args: &LogsArgs) -> bool {
         let other_form = args.json || args.raw || args.no_prefix || args.events;
-        self.query.pattern.is_none() && self.query.starts.is_none() && !other_form
+        let is_whole = self.query.pattern.is_none() && self.query.starts.is_none();
+        is_whole && self.after.is_none() && !other_form
     }
 
     /// Print the output of all processes around each match.
@@ -250,6 +259,7 @@ pub(super) fn asked(args: &LogsArgs) -> Result<HistoryAsk, CliError> {
         events: args.events,
         run: args.run,
         since_restart: args.since_restart,
+        after: args.after.map(|after| after.to_string()),
         lines_before: args.before_context.or(both).unwrap_or(0),
         lines_after: args.after_context.or(both).unwrap_or(0),
         ..HistoryAsk::default()

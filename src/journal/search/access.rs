@@ -213,13 +213,9 @@ impl History for RunHistory {
         let after = place.filter(|place| place.record <= len);
         let gone = |after: Position| after.record.saturating_add(1) < first;
         let reset = place.is_some() && after.is_none_or(gone);
-        let mut again = after.unwrap_or_default();
-        if let (Some(after), 1..) = (after, context) {
-            // What is near a match is known only with the entries before it.
-            let mut pager = Pager::new(IndexReader::open(&self.dirs), filter.clone());
-            again = pager.up(after, from, &Want::entries(context))?.reached;
+        if let Some(after) = after {
+            from = from.max(begin_before(&self.dirs, &filter, (from, after), context)?);
         }
-        from = from.max(again);
         if let Some(time) = query.since {
             from = from.max(since(&mut index, time)?);
         }
@@ -439,6 +435,21 @@ impl Answer for Reader {
         let page: Vec<_> = self.kept.drain(..page.min(self.kept.len())).collect();
         Ok((page, !self.kept.is_empty()))
     }
+}
+
+/// Where to begin for what follows the second position: with context before that, since what is near a match is known
+/// only with the entries before it. Nothing before the first position counts.
+pub fn begin_before(
+    dirs: &Dirs,
+    filter: &Filter,
+    (floor, after): (Position, Position),
+    context: usize,
+) -> io::Result<Position> {
+    if context == 0 {
+        return Ok(after);
+    }
+    let mut pager = Pager::new(IndexReader::open(dirs), filter.clone());
+    Ok(pager.up(after, floor, &Want::entries(context))?.reached)
 }
 
 /// Parses `12.34`: the number of a record, and how many of its bytes to skip.

@@ -221,10 +221,20 @@ impl World {
         name: &str,
         args: impl IntoIterator<Item = S>,
     ) -> View<'_> {
+        let args = args.into_iter().map(|arg| arg.as_ref().to_owned());
+        self.view_into(name, std::iter::once("start".into()).chain(args))
+    }
+
+    /// A command that goes on, with its output in a file of this name.
+    pub(crate) fn view_into<S: AsRef<OsStr>>(
+        &self,
+        name: &str,
+        args: impl IntoIterator<Item = S>,
+    ) -> View<'_> {
         let out = File::create(self.app().join(name)).unwrap();
-        let mut command = self.tmo(["start"]);
+        let mut command = self.tmo(args);
         let errors = File::create(self.app().join(format!("{name}.err"))).unwrap();
-        let child = command.args(args).stdout(out).stderr(errors).spawn().unwrap();
+        let child = command.stdout(out).stderr(errors).spawn().unwrap();
         View { world: self, child, log: name.into() }
     }
 
@@ -506,7 +516,7 @@ impl Ran {
     }
 }
 
-/// A running `tmo start`.
+/// A running `tmo start`, or another command that goes on.
 pub(crate) struct View<'a> {
     world: &'a World,
     pub(crate) child: Child,

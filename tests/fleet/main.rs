@@ -1,0 +1,54 @@
+//! Fleets over real `sshd`s: each host is one in its own namespaces of processes, mounts and names. `tests/it/fleet.rs` tests
+//! `tmo fleet` with a script in place of ssh.
+//!
+//! `cargo test` runs a short version. The full one:
+//!
+//! ```text
+//! cargo test --test fleet -- all
+//! cargo test --test fleet -- cuts --times 200
+//! ```
+//!
+//! Only root on Linux with `sshd` can run them; otherwise they are skipped, or fail with `TMO_SSHD=required`.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::expect_used, reason = "a test that can't go on fails")]
+#![expect(clippy::disallowed_methods, reason = "tests read the environment they run in")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are to be read")]
+
+#[expect(dead_code, unused_imports, reason = "other tests need more of it")]
+#[path = "../common/mod.rs"]
+mod common;
+mod cuts;
+mod endings;
+mod hosts;
+mod reach;
+mod relay;
+mod remedies;
+mod verbs;
+
+use std::process::ExitCode;
+
+use common::options::ALL;
+use common::{harness, options, random, table};
+
+/// Name, how often in full, how often in short, what is done.
+const PARTS: &[(&str, u32, u32, options::Work)] = &[
+    ("verbs", ALL, 1, verbs::verbs),
+    ("frozen", ALL, 1, reach::frozen),
+    ("many", ALL, 1, reach::many),
+    ("cuts", 50, 4, cuts::cuts),
+    ("remedies", ALL, 1, remedies::remedies),
+    ("interrupted", ALL, 1, endings::interrupted),
+    ("terminal", ALL, 1, endings::terminal),
+    ("speed", 20, 0, reach::speed),
+];
+
+fn main() -> ExitCode {
+    let is_list = std::env::args().any(|word| word == "--list");
+    if let Some(why) = hosts::missing().filter(|_| !is_list) {
+        println!("fleet: SKIPPED: {why}");
+        let is_required = std::env::var_os("TMO_SSHD").is_some_and(|how| how == "required");
+        return ExitCode::from(u8::from(is_required));
+    }
+    options::run("fleet", PARTS, true)
+}
