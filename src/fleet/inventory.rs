@@ -226,11 +226,8 @@ impl Inventory {
             if text.len() as u64 > TOML_LIMIT {
                 return Err((lines[0], format!("the processes of {} are too long", host.name)));
             }
-            tmo_toml::check(&text, FILE, env, &disk).map_err(|error| {
-                let first = error.problems.first();
-                let line = first.and_then(|first| lines.get(first.line - 1));
-                let said = first.map_or_else(|| error.to_string(), |first| first.text.clone());
-                (line.copied().unwrap_or(1), said)
+            tmo_toml::check(&text, env, &disk).map_err(|(line, said)| {
+                (lines.get(line.saturating_sub(1)).copied().unwrap_or(1), said)
             })?;
         }
         Ok(())

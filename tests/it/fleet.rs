@@ -148,6 +148,7 @@ fn words_name_hosts_groups_and_processes() {
         (["restart", "c/web"], "there is no host or group `c`"),
         (["restart", "@al"], "did you mean @all?"),
         (["restart", "nosuch"], "no host that answers has a process `nosuch`"),
+        (["ps", "b/web"], "this takes hosts, not `b/web`"),
     ] {
         let ran = fleet.run(&words);
         assert!(ran.code == 2 && ran.stderr.contains(text), "{words:?}: {ran:?}");

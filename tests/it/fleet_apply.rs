@@ -205,6 +205,9 @@ fn mistakes_in_processes_have_the_line_of_the_inventory() {
             );
         }
     }
+    let json: Value = serde_json::from_str(&world.run(["check", "--json"]).stdout).unwrap();
+    assert_eq!((&json["ok"], &json["processes"][0]), (&false.into(), &"web".into()), "{json}");
+    assert!(json["errors"][0]["text"].as_str().unwrap().contains("fleet.toml:6: "), "{json}");
     world.write("fleet.toml", "[host.a]\nvia = [\"touch\", \"ran\"]\n");
     assert!(world.ok(["check"]).contains("Procfile: 1 process: web"));
     std::fs::remove_file(world.app().join("Procfile")).unwrap();

@@ -1,5 +1,6 @@
 //! `tmo fleet restart` and all other verbs that change something: a line for each host, and batches.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::Fleet;
@@ -33,7 +34,8 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
     let verb = command.verb.name;
     let argv = if verb == "start" { command.argv.and("--daemonize") } else { command.argv.clone() };
     let targets = fleet.targets(&command.words).await?;
-    let inputs = if verb == "apply" { Some(apply::inputs(fleet, &targets)?) } else { None };
+    let is_apply = verb == "apply";
+    let inputs = if is_apply { apply::inputs(fleet, &targets)? } else { HashMap::new() };
     let width =
         targets.iter().flat_map(labels).map(|label| label.chars().count()).max().unwrap_or(0);
     let mut summary = Summary::default();
@@ -52,28 +54,28 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
         let begun = Instant::now();
         let mut carried_out = vec![];
         let calls = batch.iter().map(|target| {
-            let words = inputs.as_ref().and_then(|inputs| apply::words(target.host, inputs));
+            let (host, input) = (target.host, inputs.get(&target.host.name));
+            let words = input.map(|text| apply::words(host, text));
             let words = words.unwrap_or_else(|| argv.with(&target.names));
-            (target, target.host, Call::of(target.host, words))
+            (target, host, Call::of(host, words))
         });
         let is_watched = command.until.is_some();
         fleet
-            .each(calls.collect(), inputs.as_ref(), |target: &Target<'_>, answer| {
+            .each(calls.collect(), Some(&inputs), |target: &Target<'_>, answer| {
                 if fleet.args.json {
                     all.push(HostAnswer::of(target.host, &answer));
                 }
                 match answer {
                     Ok(answer) if answer.code == 0 => {
                         remarks(target, &answer);
-                        if is_watched && apply::has_processes(target.host, inputs.as_ref()) {
+                        let is_idle = inputs.get(&target.host.name).is_some_and(String::is_empty);
+                        if is_watched && !is_idle {
                             carried_out.push(target);
                             return Ok(());
                         }
                         summary.answered(0);
-                        match &inputs {
-                            Some(_) => say(target, &apply::outcome(&answer)),
-                            None => say(target, done(verb)),
-                        }
+                        let outcome = is_apply.then(|| apply::outcome(&answer));
+                        say(target, outcome.as_deref().unwrap_or(done(verb)))
                     }
                     answer => fail(&mut summary, target, answer, &say),
                 }

@@ -42,15 +42,9 @@ pub(super) fn inputs(
     Ok(hosts.map(|host| (host.clone(), fleet.inventory.toml_of(host))).collect())
 }
 
-/// The words of the call for a host.
-pub(super) fn words(host: &Host, inputs: &HashMap<String, String>) -> Option<Vec<String>> {
-    let digest = digest(inputs.get(&host.name)?.as_bytes());
-    Some(vec!["apply".to_owned(), host.name.clone(), digest])
-}
-
-/// Whether the host has processes to wait for.
-pub(super) fn has_processes(host: &Host, inputs: Option<&HashMap<String, String>>) -> bool {
-    inputs.and_then(|inputs| inputs.get(&host.name)).is_none_or(|text| !text.is_empty())
+/// The words of the call that gives this text to a host.
+pub(super) fn words(host: &Host, text: &str) -> Vec<String> {
+    vec!["apply".to_owned(), host.name.clone(), digest(text.as_bytes())]
 }
 
 /// What became of it, by what `tmo reload` or `tmo start` has printed there.
@@ -109,11 +103,8 @@ pub(super) fn take(words: &[String]) -> Result<Option<Vec<String>>, CliError> {
         let text = "another run is there; `tmo quit` ends it";
         return Err(CliError::Other(format!("{}: {text}", dir.display())));
     }
-    toml::check(&text, "tmo.toml", env, &disk_at(dir)).map_err(|error| {
-        let first = error.problems.first();
-        let before = first.map_or(0, |first| first.line);
-        let table = text.lines().take(before).filter(|line| line.starts_with("[process.")).last();
-        let said = first.map_or_else(|| error.to_string(), |first| first.text.clone());
+    toml::check(&text, env, &disk_at(dir)).map_err(|(line, said)| {
+        let table = text.lines().take(line).filter(|line| line.starts_with("[process.")).last();
         CliError::Other(format!("{}: {said}", table.unwrap_or("[defaults]")))
     })?;
     if let Some(parent) = file.parent() {

@@ -153,7 +153,10 @@ impl Fleet<'_> {
             let word = word.strip_suffix('/').unwrap_or(word);
             let hosts = hosts_of(word, &self.inventory);
             if hosts.is_empty() {
-                HostWord::read(&format!("{word}/"), &self.inventory)?;
+                let meant = HostWord::read(&format!("{word}/"), &self.inventory)?;
+                if matches!(meant, HostWord::On { process: Some(_), .. }) {
+                    return Err(CliError::Usage(format!("this takes hosts, not `{word}`")));
+                }
             }
             meant.extend(hosts);
         }

@@ -58,15 +58,10 @@ pub(in crate::cli) fn check(args: PreviewArgs) -> Result<u8, CliError> {
     let code = u8::from(looked.is_err() || fleet.is_err() || !warnings.is_empty());
     warnings.append(&mut taken);
     if args.json {
+        let problems = [looked.as_ref().err(), fleet.as_ref().err()];
         let document = CheckDocument {
             ok: code == 0,
-            errors: looked
-                .as_ref()
-                .err()
-                .into_iter()
-                .chain(fleet.as_ref().err())
-                .flat_map(Error::all)
-                .collect(),
+            errors: problems.into_iter().flatten().flat_map(Error::all).collect(),
             warnings: &warnings,
             processes: looked.as_ref().ok().and_then(Option::as_ref).map(names).unwrap_or_default(),
         };

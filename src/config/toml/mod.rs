@@ -182,10 +182,15 @@ pub fn bare(key: &str) -> String {
     ::toml::Value::from(key).to_string().replace('\n', "\\n")
 }
 
-/// Check the text of a `tmo.toml` without a Procfile, as a start does.
-pub fn check(text: &str, file: &str, env: &Env, disk: &Disk<'_>) -> Result<(), TomlError> {
-    let (toml, mistakes) = read(text, file)?;
-    resolve_with_disk(&toml, &[], env, disk, mistakes).map(drop)
+/// Check the text of a `tmo.toml` without a Procfile, as a start does; returns the line of the first mistake, and what is
+/// wrong.
+pub fn check(text: &str, env: &Env, disk: &Disk<'_>) -> Result<(), (usize, String)> {
+    let all = read(text, "")
+        .and_then(|(toml, mistakes)| resolve_with_disk(&toml, &[], env, disk, mistakes).map(drop));
+    let first = |error: TomlError| error.problems.into_iter().next();
+    all.map_err(|error| {
+        first(error).map_or_else(Default::default, |found| (found.line, found.text))
+    })
 }
 
 /// Whether a line is written in YAML syntax, before this place or at it.
