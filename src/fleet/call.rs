@@ -43,6 +43,9 @@ pub const LONGEST_ANSWER: usize = 64 << 20;
 /// The longest line of a stream.
 pub const LONGEST_LINE: usize = 4 << 20;
 
+/// How much of an input is written at once; each part has the whole patience.
+const CHUNK: usize = 64 << 10;
+
 /// How much of standard error is kept: its end.
 const LONGEST_ERROR: usize = 4 << 10;
 
@@ -110,10 +113,10 @@ pub enum CallError {
     #[error("no answer within {0}")]
     Silent(String),
     /// There is no tmo.
-    #[error("there is no tmo; looked in {0}; `tmo` in fleet.toml names its path")]
+    #[error("there is no tmo; looked in {0}; `tmo fleet install` puts it there")]
     NoTmo(String),
     /// Its tmo has no fleets.
-    #[error("its tmo knows no fleets; 0.3.0 is the first that does")]
+    #[error("its tmo knows no fleets; `tmo fleet install` puts this one there")]
     OldTmo,
     /// The connection ended before the answer.
     #[error("the answer was lost ({0}); the order may have been carried out")]
@@ -311,6 +314,43 @@ impl Caller<'_> {
             }
             Err(_) => Err(self.silent()),
         }
+    }
+
+    /// Execute a script of `sh`, as [`HostPlaces::script`] describes it, for a host that may have no tmo. Returns its exit code,
+    /// its output and the end of its standard error.
+    pub async fn script(
+        &self,
+        host: &Host,
+        (script, words): (&str, &[&str]),
+        input: &[u8],
+    ) -> Result<(u8, String, String), CallError> {
+        let mut child = spawn(&self.places.script(host, script, words).await, true)?;
+        let mut stdin = child.stdin.take();
+        let Some((output, error)) = child.stdout.take().zip(child.stderr.take()) else {
+            return Err(CallError::Unreachable("it has no output".to_owned()));
+        };
+        let error = tokio::spawn(end_of(error));
+        for chunk in input.chunks(CHUNK) {
+            let Some(stdin) = &mut stdin else { break };
+            let written = timeout(self.patience, stdin.write_all(chunk)).await;
+            if written.map_err(|_| self.silent())?.is_err() {
+                // It has ended, and tells why.
+                break;
+            }
+        }
+        drop(stdin.take());
+        let mut said = vec![];
+        let mut output = output.take(LONGEST_HELLO);
+        let read = timeout(self.patience, output.read_to_end(&mut said)).await;
+        read.map_err(|_| self.silent())?.map_err(|error| CallError::Lost(why(&error)))?;
+        drop(output);
+        let ended = timeout(self.patience, finish_any(child, error)).await;
+        let (exit, error) = ended.map_err(|_| self.silent())?;
+        let code = exit.shell_status();
+        if code == NO_CONNECTION && matches!(host.reach, Reach::Ssh(_)) {
+            return Err(no_hello(host, code, &error));
+        }
+        Ok((code, String::from_utf8_lossy(&said).into_owned(), error))
     }
 
     /// What comes next; an error if the host is lost before that. A host that is silent is asked whether it is there.

@@ -85,7 +85,23 @@ impl HostPlaces {
         }
     }
 
-    /// The same in a terminal; `None` if the inventory does not tell how to get one.
+    /// The command that executes a script of `sh` on the host. Neither the script nor the words may have a single quote, `!`,
+    /// `\\` or a line break, and the words have nothing that a shell replaces but `~` at their beginning.
+    pub async fn script(&self, host: &Host, script: &str, words: &[&str]) -> Vec<OsString> {
+        let own = ["sh", "-c", script].into_iter().chain(words.iter().copied());
+        match &host.reach {
+            Reach::Here => own.map(OsString::from).collect(),
+            Reach::Via { command, .. } => {
+                command.iter().map(String::as_str).chain(own).map(OsString::from).collect()
+            }
+            Reach::Ssh(name) => {
+                let options = self.master(name).await;
+                ssh(name, &["-T"], options, &format!("sh -c '{script}' {}", words.join(" ")))
+            }
+        }
+    }
+
+    /// The same as [`Self::call`] in a terminal; `None` if the inventory does not tell how to get one.
     pub async fn terminal(&self, host: &Host, hex: &str) -> Option<Vec<OsString>> {
         match &host.reach {
             Reach::Here => Some(self.here(hex)),

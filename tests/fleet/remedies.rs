@@ -86,7 +86,7 @@ pub(crate) fn remedies(times: u32, _: u64) -> Table {
             &["ps"],
             &[
                 "there is no tmo; looked in its PATH, ~/.local/bin",
-                "`tmo` in fleet.toml names its path",
+                "`tmo fleet install` puts it there",
             ],
             3,
         ),

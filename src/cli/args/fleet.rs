@@ -29,6 +29,8 @@ pub enum FleetKind {
     Terminal,
     /// A command in the directory of the project.
     Exec,
+    /// The program of tmo is put onto the hosts.
+    Install,
     /// About the fleet itself; nothing is executed on a host.
     Own,
 }
@@ -199,12 +201,31 @@ pub const FLEET_VERBS: &[FleetVerb] = &[
         "name",
     ),
     verb("exec", FleetKind::Exec, "Run a command in the directory of the project", exec, TARGETS),
+    verb("install", FleetKind::Install, "Put the program of tmo onto the hosts", install, TARGETS),
     verb("trust", FleetKind::Own, "Allow the commands that this fleet.toml names", trust, ""),
 ];
 
 fn exec(command: Command) -> Command {
     let words = Arg::new("command").value_name("COMMAND").num_args(1..).last(true).required(true);
     command.arg(words.help("The command and its arguments, without a shell"))
+}
+
+fn install(command: Command) -> Command {
+    command
+        .arg(
+            Arg::new("from")
+                .long("from")
+                .value_name("PROGRAM")
+                .value_parser(value_parser!(PathBuf))
+                .add(values::file())
+                .help("This program of tmo, for hosts where the one that runs here can't run"),
+        )
+        .arg(
+            Arg::new("boot")
+                .long("boot")
+                .action(ArgAction::SetTrue)
+                .help("The run of the project comes back after a reboot of the host"),
+        )
 }
 
 fn trust(command: Command) -> Command {
@@ -246,6 +267,10 @@ pub struct FleetCommand {
     pub until: Option<String>,
     /// `--yes` of `trust`.
     pub yes: bool,
+    /// `--from` of `install`.
+    pub from: Option<PathBuf>,
+    /// `--boot` of `install`.
+    pub boot: bool,
 }
 
 impl PartialEq for FleetCommand {
@@ -494,6 +519,8 @@ fn command(name: &str, matches: &ArgMatches) -> Result<FleetCommand, clap::Error
         batch: matches.try_get_one("fleet_batch").ok().flatten().copied(),
         until: one("fleet_until"),
         yes: matches.try_get_one("yes").ok().flatten().copied().unwrap_or_default(),
+        from: matches.try_get_one("from").ok().flatten().cloned(),
+        boot: matches.try_get_one("boot").ok().flatten().copied().unwrap_or_default(),
     })
 }
 

@@ -28,27 +28,43 @@ const MOST_NAMED: usize = 5;
 const UNANSWERED: u8 = 3;
 
 impl Fleet<'_> {
-    /// Make these calls, 16 at a time; `inputs` are the standard inputs of hosts, by their names. `done` gets the answers in the same order, each as soon as it and those before it
-    /// are there.
+    /// Make these calls; `inputs` are the standard inputs of hosts, by their names. `done` gets the answers as those of
+    /// [`Self::fan`].
     pub(super) async fn each<T>(
         &self,
         calls: Vec<(T, &Host, Call)>,
         inputs: Option<&HashMap<String, String>>,
         mut done: impl FnMut(T, Result<CallAnswer, CallError>) -> Result<(), CliError>,
     ) -> Result<(), CliError> {
-        let names = calls.iter().map(|(_, host, _)| host.name.clone());
-        let waiting: RefCell<BTreeSet<String>> = RefCell::new(names.collect());
-        let (caller, waits) = (self.caller(), &waiting);
-        let answers = in_order(calls, |(one, host, call)| async move {
+        let caller = self.caller();
+        let calls = calls.into_iter().map(|(one, host, call)| ((one, call), host));
+        let answer = async |(_, call): &(T, Call), host: &Host| {
             let input = inputs.and_then(|all| all.get(&host.name)).map(String::as_bytes);
-            let answer = persistent(async || caller.call(host, &call, input).await).await;
+            persistent(async || caller.call(host, call, input).await).await
+        };
+        self.fan(calls.collect(), answer, |(one, _), answer| done(one, answer)).await
+    }
+
+    /// Do something with these hosts, 16 at a time. `done` gets the results in the same order, each as soon as it and those
+    /// before it are there.
+    pub(super) async fn fan<T, R>(
+        &self,
+        all: Vec<(T, &Host)>,
+        work: impl AsyncFn(&T, &Host) -> R,
+        mut done: impl FnMut(T, R) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        let names = all.iter().map(|(_, host)| host.name.clone());
+        let waiting: RefCell<BTreeSet<String>> = RefCell::new(names.collect());
+        let (work, waits) = (&work, &waiting);
+        let results = in_order(all, |(one, host)| async move {
+            let result = work(&one, host).await;
             waits.borrow_mut().remove(&host.name);
-            (one, answer)
+            (one, result)
         });
-        let mut answers = pin!(answers);
+        let mut results = pin!(results);
         let look = async || Some((some_of(waiting.borrow().iter()), AGAIN));
-        while let Some((one, answer)) = with_details("waiting", answers.next(), look).await {
-            done(one, answer)?;
+        while let Some((one, result)) = with_details("waiting", results.next(), look).await {
+            done(one, result)?;
         }
         Ok(())
     }
@@ -131,6 +147,12 @@ pub(super) struct HostAnswer {
 }
 
 impl HostAnswer {
+    /// What this machine tells of a host.
+    pub(super) fn said(host: &Host, ok: bool, text: String) -> Self {
+        let (error, answer) = if ok { (None, Some(text.into())) } else { (Some(text), None) };
+        Self { host: host.name.clone(), ok, code: None, error, answer }
+    }
+
     pub(super) fn of(host: &Host, answer: &Result<CallAnswer, CallError>) -> Self {
         let (name, ok) = (host.name.clone(), answer.as_ref().is_ok_and(|answer| answer.code == 0));
         let empty = Self { host: name, ok, code: None, error: None, answer: None };

@@ -4,6 +4,7 @@ mod acts;
 mod answers;
 mod apply;
 mod hosts;
+mod install;
 mod lines;
 mod tables;
 mod terminal;
@@ -72,6 +73,7 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
             FleetKind::Lines => lines::lines(&fleet, command),
             FleetKind::Text | FleetKind::Exec => until_signal(texts::text(&fleet, command)),
             FleetKind::Terminal => terminal::open(&fleet, command),
+            FleetKind::Install => until_signal(install::install(&fleet, command)),
             FleetKind::Own => Ok(0),
         },
     };

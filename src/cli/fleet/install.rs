@@ -1,0 +1,285 @@
+//! `tmo fleet install`: puts the program of tmo onto hosts, which need nothing but a shell.
+
+use std::fmt;
+use std::io::Read as _;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use super::Fleet;
+use super::answers::{HostAnswer, Summary, complaint, last_words};
+use crate::cli::args::FleetCommand;
+use crate::cli::error::CliError;
+use crate::cli::output;
+use crate::fleet::call::{Call, CallError};
+use crate::fleet::fan::persistent;
+use crate::fleet::inventory::Host;
+use crate::model::hex::hex;
+use crate::model::units;
+use crate::model::untrusted::cleaned;
+
+/// Where the program goes if the inventory does not tell.
+const PLACE: &str = "~/.local/bin/tmo";
+
+/// The largest program that is sent.
+const LARGEST: u64 = 256 << 20;
+
+/// The line before the answer; a login shell may print something before.
+const BEGIN: &str = "tmo-host";
+
+/// Tells what the host is, and the digest of what stands at `$0`.
+const ASK: &str = "f=$0; case $f in \"~\"/*) f=$HOME${f#?};; esac; echo tmo-host; uname -s; uname -m; \
+     { getconf GNU_LIBC_VERSION || echo -; } 2>/dev/null; \
+     { sha256sum <\"$f\" || shasum -a 256 <\"$f\" || echo -; } 2>/dev/null | cut -d\" \" -f1";
+
+/// Takes the program for `$0` from standard input; `$1` is its digest. It replaces what is there only if it has arrived whole
+/// and runs.
+const TAKE: &str = "f=$0; case $f in \"~\"/*) f=$HOME${f#?};; esac; n=$f.new-$$; umask 022; \
+     mkdir -p \"${f%/*}\" && cat >\"$n\" && \
+     case $({ sha256sum <\"$n\" || shasum -a 256 <\"$n\"; } 2>/dev/null) in $1*) ;; \
+     *) echo it did not arrive whole >&2; false;; esac && \
+     chmod 755 \"$n\" && \"$n\" --version && mv -f \"$n\" \"$f\" || { rm -f \"$n\"; exit 1; }";
+
+/// A program of tmo that can be sent.
+struct TmoProgram {
+    bytes: Vec<u8>,
+    /// Its SHA-256, in hex.
+    digest: String,
+    needs: Platform,
+}
+
+/// What a program needs, or a host has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Platform {
+    /// As `uname -s` names it.
+    system: String,
+    /// As `uname -m` names it on Linux.
+    machine: String,
+    /// The version of glibc; `None` if it needs none, or has none.
+    glibc: Option<(u32, u32)>,
+}
+
+/// What became of a host.
+enum InstallEnd {
+    Installed(String),
+    IsThere,
+    Failed(String),
+}
+
+/// Install it on each host.
+pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
+    let program = match &command.from {
+        Some(path) => TmoProgram::read(path)?,
+        None => TmoProgram::read(&fleet.places.own)?,
+    };
+    let mut summary = Summary::default();
+    let mut all = vec![];
+    let hosts = fleet.hosts(&command.words)?;
+    let width = hosts.iter().map(|host| host.name.len()).max().unwrap_or(0);
+    let work = async |_: &&Host, host: &Host| {
+        let end = to_host(fleet, host, &program).await?;
+        if command.boot && !matches!(end, InstallEnd::Failed(_)) {
+            let setup = Call::of(host, ["setup", "--boot"].map(str::to_owned).to_vec());
+            let answer = fleet.caller().call(host, &setup, None).await?;
+            if answer.code != 0 {
+                return Ok(InstallEnd::Failed(complaint(host, &answer)));
+            }
+        }
+        Ok(end)
+    };
+    let hosts = hosts.into_iter().map(|host| (host, host)).collect();
+    fleet
+        .fan(hosts, work, |host, end: Result<InstallEnd, CallError>| {
+            let place = host.tmo.as_deref().unwrap_or(PLACE);
+            let boot = if command.boot { "; its run comes back after a reboot" } else { "" };
+            let (code, text) = match end {
+                Ok(InstallEnd::Installed(what)) => (Some(0), format!("{what} is {place}{boot}")),
+                Ok(InstallEnd::IsThere) => (Some(0), format!("{place} is this program{boot}")),
+                Ok(InstallEnd::Failed(text)) => (Some(1), format!("failed: {text}")),
+                Err(error) => (None, format!("unreachable: {error}")),
+            };
+            match code {
+                Some(code) => summary.answered(code),
+                None => summary.unanswered(host),
+            }
+            if fleet.args.json {
+                all.push(HostAnswer::said(host, code == Some(0), text));
+                return Ok(());
+            }
+            output::print(&format!("{:width$}  {text}\n", host.name)).map(drop)
+        })
+        .await?;
+    if fleet.args.json {
+        output::print_json(&all)?;
+    }
+    Ok(summary.finish(command.verb.name))
+}
+
+/// Send the program, unless it is there or can't run there.
+async fn to_host(
+    fleet: &Fleet<'_>,
+    host: &Host,
+    program: &TmoProgram,
+) -> Result<InstallEnd, CallError> {
+    let (caller, place) = (fleet.caller(), host.tmo.as_deref().unwrap_or(PLACE));
+    let asked = persistent(async || caller.script(host, (ASK, &[place]), b"").await).await?;
+    let (code, said, error) = asked;
+    let Some((has, digest)) = Platform::told(&said) else {
+        return Ok(InstallEnd::Failed(last_words(host, code, &error)));
+    };
+    if digest == program.digest {
+        return Ok(InstallEnd::IsThere);
+    }
+    if !program.needs.runs_on(&has) {
+        let needs = &program.needs;
+        return Ok(InstallEnd::Failed(format!(
+            "it is {has}, and this program is for {needs}; `--from PROGRAM` takes one for it"
+        )));
+    }
+    let words = [place, &program.digest];
+    let (code, said, error) = caller.script(host, (TAKE, &words), &program.bytes).await?;
+    if code != 0 {
+        return Ok(InstallEnd::Failed(last_words(host, code, &error)));
+    }
+    let version = said.lines().rev().find(|line| !line.trim().is_empty()).map(cleaned);
+    Ok(InstallEnd::Installed(version.unwrap_or_else(|| "tmo".to_owned())))
+}
+
+impl TmoProgram {
+    fn read(path: &Path) -> Result<Self, CliError> {
+        let file = std::fs::File::open(path).map_err(CliError::io(path.display()))?;
+        let mut bytes = vec![];
+        let read = file.take(LARGEST + 1).read_to_end(&mut bytes);
+        read.map_err(CliError::io(path.display()))?;
+        if bytes.len() as u64 > LARGEST {
+            let text = format!("{} is larger than {}", path.display(), units::bytes(LARGEST));
+            return Err(CliError::Other(text));
+        }
+        let needs = Platform::of_program(&bytes).ok_or_else(|| {
+            CliError::Other(format!(
+                "{} is no program; take `tmo` out of its archive",
+                path.display()
+            ))
+        })?;
+        Ok(Self { digest: hex(&Sha256::digest(&bytes)), bytes, needs })
+    }
+}
+
+impl Platform {
+    /// What a program needs: by the head of an ELF or a Mach-O file, and the versions of glibc that it names.
+    fn of_program(bytes: &[u8]) -> Option<Self> {
+        let number = |at: usize| bytes.get(at).copied();
+        let (system, machine) = match bytes.get(..4)? {
+            b"\x7fELF" => (
+                "Linux",
+                // `e_machine` of little-endian files.
+                match u16::from_le_bytes([number(18)?, number(19)?]) {
+                    0x28 => "arm",
+                    0x3e => "x86_64",
+                    0xb7 => "aarch64",
+                    0xf3 => "riscv64",
+                    _ => return None,
+                },
+            ),
+            // `cputype` behind the magic number.
+            [0xcf, 0xfa, 0xed, 0xfe] => (
+                "Darwin",
+                match number(4)? {
+                    0x07 => "x86_64",
+                    0x0c => "aarch64",
+                    _ => return None,
+                },
+            ),
+            _ => return None,
+        };
+        let glibc = memchr::memmem::find_iter(bytes, "GLIBC_2.").filter_map(|at| {
+            let digits = bytes[at + 8..].iter().take_while(|byte| byte.is_ascii_digit()).take(3);
+            let digits: String = digits.map(|byte| char::from(*byte)).collect();
+            Some((2, digits.parse().ok()?))
+        });
+        Some(Self { system: system.to_owned(), machine: machine.to_owned(), glibc: glibc.max() })
+    }
+
+    /// What a host has told, and the digest of what is there.
+    fn told(said: &str) -> Option<(Self, String)> {
+        let mut lines = said.lines().map(|line| cleaned(line.trim()));
+        lines.by_ref().find(|line| line == BEGIN)?;
+        let (system, machine, glibc) = (lines.next()?, lines.next()?, lines.next()?);
+        let version = glibc.strip_prefix("glibc ").and_then(|version| version.split_once('.'));
+        let number = |text: &str| text.split('.').next()?.parse().ok();
+        let glibc = version.and_then(|(major, minor)| Some((number(major)?, number(minor)?)));
+        let machine = match &*machine {
+            "arm64" => "aarch64".to_owned(),
+            "amd64" => "x86_64".to_owned(),
+            arm if arm.starts_with("armv") => "arm".to_owned(),
+            _ => machine,
+        };
+        Some((Self { system, machine, glibc }, lines.next().unwrap_or_default()))
+    }
+
+    /// Whether a program that needs this runs on such a host.
+    fn runs_on(&self, host: &Self) -> bool {
+        let is_same = self.system == host.system && self.machine == host.machine;
+        is_same && self.glibc.is_none_or(|needed| host.glibc.is_some_and(|has| has >= needed))
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.system, self.machine)?;
+        self.glibc.map_or(Ok(()), |(major, minor)| write!(f, " with glibc {major}.{minor}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ASK, Platform, TAKE};
+
+    fn platform(system: &str, machine: &str, glibc: Option<(u32, u32)>) -> Platform {
+        Platform { system: system.to_owned(), machine: machine.to_owned(), glibc }
+    }
+
+    #[test]
+    fn what_a_host_tells_is_read_behind_what_its_login_shell_prints() {
+        let told = |said: &str| Platform::told(said).unwrap();
+        assert_eq!(
+            told("Welcome\ntmo-host\nLinux\nx86_64\nglibc 2.36\nabc\n"),
+            (platform("Linux", "x86_64", Some((2, 36))), "abc".to_owned())
+        );
+        assert_eq!(
+            told("tmo-host\r\nDarwin\r\narm64\r\n-\r\n-\r\n").0,
+            platform("Darwin", "aarch64", None)
+        );
+        assert_eq!(told("tmo-host\nLinux\narmv7l\n-\n").0, platform("Linux", "arm", None));
+        assert_eq!(Platform::told("tmo-host\nLinux\n"), None);
+        assert_eq!(Platform::told(""), None);
+    }
+
+    #[test]
+    fn a_program_runs_where_system_machine_and_library_are_right() {
+        let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let needs = Platform::of_program(&own).unwrap();
+        assert_eq!(needs.machine, std::env::consts::ARCH);
+        let host = platform("Linux", "x86_64", Some((2, 36)));
+        for (needs, runs) in [
+            (platform("Linux", "x86_64", None), true),
+            (platform("Linux", "x86_64", Some((2, 36))), true),
+            (platform("Linux", "x86_64", Some((2, 39))), false),
+            (platform("Linux", "aarch64", None), false),
+            (platform("Darwin", "x86_64", None), false),
+        ] {
+            assert_eq!(needs.runs_on(&host), runs, "{needs}");
+        }
+        let musl = platform("Linux", "x86_64", None);
+        assert!(!platform("Linux", "x86_64", Some((2, 17))).runs_on(&musl), "no glibc there");
+        assert_eq!(Platform::of_program(b"PK\x03\x04 an archive"), None);
+        assert_eq!(Platform::of_program(b"\x7fELF"), None);
+    }
+
+    #[test]
+    fn scripts_are_read_alike_by_every_login_shell() {
+        for script in [ASK, TAKE] {
+            assert!(!script.contains(['\'', '!', '\\', '\n']), "{script}");
+        }
+    }
+}
