@@ -17,6 +17,7 @@ use crate::fleet::inventory::Host;
 use crate::model::hex::hex;
 use crate::model::units;
 use crate::model::untrusted::cleaned;
+use crate::sys::files::open_archive;
 
 /// Where the program goes if the inventory does not tell.
 const PLACE: &str = "~/.local/bin/tmo";
@@ -147,14 +148,13 @@ async fn to_host(
 
 impl TmoProgram {
     fn read(path: &Path) -> Result<Self, CliError> {
-        let file = std::fs::File::open(path).map_err(CliError::io(path.display()))?;
-        let mut bytes = vec![];
-        let read = file.take(LARGEST + 1).read_to_end(&mut bytes);
-        read.map_err(CliError::io(path.display()))?;
-        if bytes.len() as u64 > LARGEST {
+        let unreadable = |error| CliError::io(path.display())(error);
+        let file = open_archive(path, LARGEST).map_err(unreadable)?.ok_or_else(|| {
             let text = format!("{} is larger than {}", path.display(), units::bytes(LARGEST));
-            return Err(CliError::Other(text));
-        }
+            CliError::Other(text)
+        })?;
+        let mut bytes = vec![];
+        file.take(LARGEST).read_to_end(&mut bytes).map_err(unreadable)?;
         let needs = Platform::of_program(&bytes).ok_or_else(|| {
             CliError::Other(format!(
                 "{} is no program; take `tmo` out of its archive",
@@ -233,7 +233,7 @@ impl fmt::Display for Platform {
 
 #[cfg(test)]
 mod tests {
-    use super::{ASK, Platform, TAKE};
+    use super::{ASK, Platform, TAKE, TmoProgram};
 
     fn platform(system: &str, machine: &str, glibc: Option<(u32, u32)>) -> Platform {
         Platform { system: system.to_owned(), machine: machine.to_owned(), glibc }
@@ -257,9 +257,8 @@ mod tests {
 
     #[test]
     fn a_program_runs_where_system_machine_and_library_are_right() {
-        let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-        let needs = Platform::of_program(&own).unwrap();
-        assert_eq!(needs.machine, std::env::consts::ARCH);
+        let own = TmoProgram::read(&std::env::current_exe().unwrap());
+        assert_eq!(own.map_err(drop).unwrap().needs.machine, std::env::consts::ARCH);
         let host = platform("Linux", "x86_64", Some((2, 36)));
         for (needs, runs) in [
             (platform("Linux", "x86_64", None), true),
