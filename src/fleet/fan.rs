@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, Stream, StreamExt as _};
 
-use super::call::CallError;
+use super::call_error::CallError;
 
 /// How many hosts are called at once.
 pub const AT_ONCE: usize = 16;

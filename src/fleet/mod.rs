@@ -4,6 +4,8 @@
 //! names), and executes [`call::WORD`] there.
 
 pub mod call;
+pub mod call_error;
+pub mod caller;
 pub mod fan;
 pub mod inventory;
 pub mod merge;

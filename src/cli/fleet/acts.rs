@@ -9,7 +9,9 @@ use super::apply;
 use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
 use crate::cli::output;
-use crate::fleet::call::{Call, CallAnswer, CallError};
+use crate::fleet::call::Call;
+use crate::fleet::call_error::CallError;
+use crate::fleet::caller::CallAnswer;
 use crate::fleet::names::Target;
 
 /// What a verb has done.

@@ -16,7 +16,7 @@ use crate::config::dirs::{applied_file, make_private_dir, runtime_dir, state_bas
 use crate::config::load::{Context, disk_at};
 use crate::config::lookup::own_file;
 use crate::config::{StartOptions, toml};
-use crate::fleet::call::CallAnswer;
+use crate::fleet::caller::CallAnswer;
 use crate::fleet::inventory::{Host, digest, first_line};
 use crate::fleet::names::Target;
 use crate::model::untrusted::cleaned;

@@ -7,7 +7,8 @@ use super::answers::Summary;
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::output::table::table;
-use crate::fleet::call::{Call, CallAnswer, ClockOffset};
+use crate::fleet::call::{Call, ClockOffset};
+use crate::fleet::caller::CallAnswer;
 use crate::fleet::place::reached_by;
 use crate::model::Untrusted;
 

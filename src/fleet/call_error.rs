@@ -1,0 +1,154 @@
+//! Why a host gave no answer: by what the program that reaches it has said.
+
+use super::caller::LONGEST_ANSWER;
+use super::inventory::{Host, Reach};
+use super::place::reached_by;
+use crate::model::untrusted::cleaned;
+use crate::model::{Exit, units};
+
+/// A host that gave no answer, or half of one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The words of the call are too long.
+    #[error("the command is too long")]
+    TooLong,
+    /// The program that reaches it can't be run here.
+    #[error("{program}: {why}")]
+    Program {
+        /// The program.
+        program: String,
+        /// Why not.
+        why: String,
+    },
+    /// There is no connection.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The host has refused the connection before it executed anything: it has too many for now.
+    #[error("{0}")]
+    Busy(String),
+    /// It does not answer.
+    #[error("no answer within {0}")]
+    Silent(String),
+    /// There is no tmo.
+    #[error("there is no tmo; looked in {0}; `tmo fleet install` puts it there")]
+    NoTmo(String),
+    /// Its tmo has no fleets.
+    #[error("its tmo knows no fleets; `tmo fleet install` puts this one there")]
+    OldTmo,
+    /// The connection ended before the answer.
+    #[error("the answer was lost ({0}); the order may have been carried out")]
+    Lost(String),
+    /// Its answer is too long.
+    #[error("its answer is longer than {}", units::bytes(LONGEST_ANSWER as u64))]
+    LongAnswer,
+}
+
+impl CallError {
+    /// Whether the call may be made again at once: nothing was executed.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Busy(_))
+    }
+}
+
+/// What ssh says when sshd takes no more connections. A connection that breaks later has other words: an order may have
+/// been carried out then.
+const BUSY: [&str; 2] = ["kex_exchange_identification:", "ssh_exchange_identification:"];
+
+/// ssh ends with this code if the connection fails.
+const NO_CONNECTION: u8 = 255;
+
+/// Why the answer was lost, if the program that reached the host has ended in such a way.
+pub(super) fn lost(host: &Host, exit: Exit, error: &str) -> Option<CallError> {
+    match exit {
+        Exit::Code(NO_CONNECTION) if matches!(host.reach, Reach::Ssh(_)) => {
+            let last = last_line(error).unwrap_or_else(|| "ssh has ended".to_owned());
+            Some(CallError::Lost(last))
+        }
+        Exit::Code(_) => None,
+        Exit::Signal(_) => {
+            Some(CallError::Lost(format!("{} {} {exit}", reached_by(host), exit.verb())))
+        }
+    }
+}
+
+fn last_line(text: &str) -> Option<String> {
+    let line = text.lines().rev().map(cleaned).find(|line| !line.trim().is_empty())?;
+    Some(line.trim().to_owned())
+}
+
+/// What ssh says of a connection that ends after it was made.
+const CUT: [&str; 6] = [
+    "client_loop: ",
+    "closed by remote host.",
+    "Read from remote host ",
+    "Timeout, server ",
+    "master terminated",
+    "read from master failed",
+];
+
+/// Where tmo is looked for if the inventory does not tell.
+const LOOKED_IN: &str = "its PATH, ~/.local/bin and ~/.cargo/bin";
+
+/// Why there is no hello.
+pub(super) fn no_hello(host: &Host, code: u8, error: &str) -> CallError {
+    let last = last_line(error);
+    let names = |word: &str| error.contains(word);
+    match code {
+        126 | 127 => CallError::NoTmo(host.tmo.clone().unwrap_or_else(|| LOOKED_IN.to_owned())),
+        2 if names("there") => CallError::OldTmo,
+        _ if names("Host key verification failed.") => {
+            let (why, advice) = if names("IDENTIFICATION HAS CHANGED") {
+                ("Its key has changed", "names the line of known_hosts")
+            } else {
+                ("Its key is not known here", "shows it and asks")
+            };
+            let text = "Host key verification failed.";
+            CallError::Unreachable(format!("{text} {why}; `{}` {advice}", reached_by(host)))
+        }
+        // There was a connection: the call may have arrived.
+        NO_CONNECTION if error.trim().is_empty() || CUT.into_iter().any(names) => {
+            CallError::Lost(last.unwrap_or_else(|| "ssh has ended".to_owned()))
+        }
+        _ => {
+            let by = reached_by(host);
+            let said = last.unwrap_or_else(|| format!("{by} has ended with code {code}"));
+            if code == NO_CONNECTION && BUSY.into_iter().any(names) {
+                CallError::Busy(said)
+            } else {
+                CallError::Unreachable(said)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CallError, Host, Reach, no_hello};
+
+    #[test]
+    fn a_call_is_repeated_only_if_it_can_not_have_arrived() {
+        let reach = Reach::Ssh("k9".to_owned());
+        let (name, root) = ("k9".to_owned(), "/".to_owned());
+        let host = Host { name, reach, root, groups: vec![], tmo: None };
+        for (error, is_passing) in [
+            (
+                "kex_exchange_identification: read: Connection reset by peer\nConnection reset by k9",
+                true,
+            ),
+            (
+                // ssh makes a connection of its own then.
+                "mux_client_request_session: session request failed: Session open refused by peer",
+                false,
+            ),
+            ("Connection reset by 10.0.0.9 port 22", false),
+            ("client_loop: send disconnect: Broken pipe", false),
+            ("mux_client_request_session: read from master failed: Broken pipe", false),
+            ("", false),
+        ] {
+            let found = no_hello(&host, 255, error);
+            assert_eq!(found.is_passing(), is_passing, "{error}: {found}");
+        }
+        let code_of_verb = no_hello(&host, 1, "kex_exchange_identification: x");
+        assert!(matches!(code_of_verb, CallError::Unreachable(_)));
+    }
+}

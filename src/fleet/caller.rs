@@ -1,0 +1,318 @@
+//! Makes calls: starts the program that reaches a host, and reads what comes back.
+
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
+};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::call::{Call, ClockOffset, Hello};
+use super::call_error::{CallError, lost, no_hello};
+use super::inventory::Host;
+use super::place::HostPlaces;
+use crate::model::{Exit, units};
+use crate::sys::{clock, why};
+
+/// The longest answer.
+pub const LONGEST_ANSWER: usize = 64 << 20;
+
+/// The longest hello, and the most that a login shell may print before it.
+const LONGEST_HELLO: u64 = 64 << 10;
+
+/// The longest line of a stream.
+pub const LONGEST_LINE: usize = 4 << 20;
+
+/// How much of an input is written at once; each part has the whole patience.
+const CHUNK: usize = 64 << 10;
+
+/// How much of standard error is kept: its end.
+const LONGEST_ERROR: usize = 4 << 10;
+
+/// What a host is asked, and how long it may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// How hosts are reached.
+    pub places: &'a HostPlaces,
+    /// How long a host may be silent.
+    pub patience: Duration,
+}
+
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallAnswer {
+    /// The host.
+    pub hello: Hello,
+    /// Its clock.
+    pub clock: ClockOffset,
+    /// The exit code of the verb.
+    pub code: u8,
+    /// Its output.
+    pub output: Vec<u8>,
+    /// The end of its standard error.
+    pub error: String,
+}
+
+/// A verb that runs on a host.
+#[derive(Debug)]
+pub struct RunningCall {
+    /// The host.
+    pub hello: Hello,
+    /// Its clock.
+    pub clock: ClockOffset,
+    child: Child,
+    output: BufReader<ChildStdout>,
+    error: JoinHandle<Vec<u8>>,
+}
+
+impl Caller<'_> {
+    /// Execute a verb and take its answer. `input` is its standard input.
+    pub async fn call(
+        &self,
+        host: &Host,
+        call: &Call,
+        input: Option<&[u8]>,
+    ) -> Result<CallAnswer, CallError> {
+        let mut running = self.open(host, call, input).await?;
+        let mut output = vec![];
+        let mut chunk = vec![0; 16 << 10];
+        loop {
+            match self.next(host, running.output.read(&mut chunk)).await? {
+                Ok(0) => break,
+                Ok(count) => output.extend_from_slice(&chunk[..count]),
+                Err(error) => return Err(CallError::Lost(why(&error))),
+            }
+            if output.len() > LONGEST_ANSWER {
+                return Err(CallError::LongAnswer);
+            }
+        }
+        let RunningCall { hello, clock, .. } = running;
+        let (code, error) = finish(host, running.child, running.error).await?;
+        Ok(CallAnswer { hello, clock, code, output, error })
+    }
+
+    /// Begin a verb; returns when its host has answered.
+    pub async fn open(
+        &self,
+        host: &Host,
+        call: &Call,
+        input: Option<&[u8]>,
+    ) -> Result<RunningCall, CallError> {
+        let hex = call.encode()?;
+        let command = self.places.call(host, &hex).await;
+        let (asked_at, asked) = (clock::now(), Instant::now());
+        let mut child = spawn(&command, input.is_some() || call.pings > 0)?;
+        let mut stdin = child.stdin.take();
+        if let (Some(stdin), Some(input)) = (&mut stdin, input) {
+            self.feed(stdin, input).await?;
+        }
+        let Some((output, error)) = child.stdout.take().zip(child.stderr.take()) else {
+            return Err(CallError::Unreachable("it has no output".to_owned()));
+        };
+        let error = tokio::spawn(end_of(error));
+        let mut output = BufReader::new(output);
+        let hello = timeout(self.patience, read_hello(&mut output)).await;
+        let took = asked.elapsed();
+        match hello {
+            Ok(Some(hello)) => {
+                let mut clock = ClockOffset::of(&hello, asked_at, took);
+                // Without pings, it is closed here: the input ends.
+                if let Some(stdin) = stdin.filter(|_| call.pings > 0) {
+                    let pings = ping(stdin, &mut output, call.pings);
+                    let pinged = timeout(self.patience, pings).await.map_err(|_| self.silent())?;
+                    clock = pinged
+                        .into_iter()
+                        .chain([clock])
+                        .min_by_key(|one| one.within)
+                        .unwrap_or(clock);
+                }
+                Ok(RunningCall { hello, clock, child, output, error })
+            }
+            Ok(None) => {
+                // What goes on writing ends by that.
+                drop(output);
+                let ended = timeout(self.patience, finish_any(child, error)).await;
+                ended.map_or_else(
+                    |_| Err(self.silent()),
+                    |(exit, error)| Err(no_hello(host, exit.shell_status(), &error)),
+                )
+            }
+            Err(_) => Err(self.silent()),
+        }
+    }
+
+    /// Execute a script of `sh`, as [`HostPlaces::script`] describes it, for a host that may have no tmo. Returns its exit code,
+    /// its output and the end of its standard error.
+    pub async fn script(
+        &self,
+        host: &Host,
+        (script, words): (&str, &[&str]),
+        input: &[u8],
+    ) -> Result<(u8, String, String), CallError> {
+        let mut child = spawn(&self.places.script(host, script, words).await, true)?;
+        let mut stdin = child.stdin.take();
+        let Some((output, error)) = child.stdout.take().zip(child.stderr.take()) else {
+            return Err(CallError::Unreachable("it has no output".to_owned()));
+        };
+        let error = tokio::spawn(end_of(error));
+        if let Some(stdin) = &mut stdin {
+            self.feed(stdin, input).await?;
+        }
+        drop(stdin);
+        let mut said = vec![];
+        let mut output = output.take(LONGEST_HELLO);
+        let read = timeout(self.patience, output.read_to_end(&mut said)).await;
+        read.map_err(|_| self.silent())?.map_err(|error| CallError::Lost(why(&error)))?;
+        drop(output);
+        let ended = timeout(self.patience, finish_any(child, error)).await;
+        let (exit, error) = ended.map_err(|_| self.silent())?;
+        let code = exit.shell_status();
+        if lost(host, exit, &error).is_some() {
+            return Err(no_hello(host, code, &error));
+        }
+        Ok((code, String::from_utf8_lossy(&said).into_owned(), error))
+    }
+
+    /// What comes next; an error if the host is lost before that. A host that is silent is asked whether it is there.
+    pub async fn next<T>(
+        &self,
+        host: &Host,
+        next: impl Future<Output = T>,
+    ) -> Result<T, CallError> {
+        let mut next = std::pin::pin!(next);
+        loop {
+            if let Ok(found) = timeout(self.patience, &mut next).await {
+                return Ok(found);
+            }
+            let asked = Box::pin(self.open(host, &Call::of(host, vec![]), None)).await;
+            asked.map_err(|error| CallError::Lost(error.to_string()))?;
+        }
+    }
+
+    /// Write the standard input of a verb, as far as it takes it: what ends before that tells why.
+    async fn feed(&self, stdin: &mut ChildStdin, input: &[u8]) -> Result<(), CallError> {
+        for chunk in input.chunks(CHUNK) {
+            let written = timeout(self.patience, stdin.write_all(chunk)).await;
+            if written.map_err(|_| self.silent())?.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn silent(&self) -> CallError {
+        CallError::Silent(units::span(self.patience))
+    }
+}
+
+impl RunningCall {
+    /// The next line without its end; `None` after the last one. A longer one than [`LONGEST_LINE`] is cut.
+    /// Cancel-safe: what was read of a line stays in `begun`.
+    pub async fn line(&mut self, begun: &mut Vec<u8>) -> std::io::Result<Option<Vec<u8>>> {
+        loop {
+            let piece = self.output.fill_buf().await?;
+            if piece.is_empty() {
+                return Ok((!begun.is_empty()).then(|| std::mem::take(begun)));
+            }
+            let end = piece.iter().position(|byte| *byte == b'\n');
+            let upto = end.unwrap_or(piece.len());
+            let room = LONGEST_LINE.saturating_sub(begun.len());
+            begun.extend_from_slice(&piece[..upto.min(room)]);
+            self.output.consume(end.map_or(upto, |end| end + 1));
+            if end.is_some() {
+                return Ok(Some(std::mem::take(begun)));
+            }
+        }
+    }
+
+    /// The exit code of the verb after its output, and the end of its standard error.
+    pub async fn finish(self, host: &Host) -> Result<(u8, String), CallError> {
+        finish(host, self.child, self.error).await
+    }
+}
+
+fn spawn(command: &[OsString], has_input: bool) -> Result<Child, CallError> {
+    let [program, words @ ..] = command else { return Err(CallError::TooLong) };
+    let input = if has_input { Stdio::piped() } else { Stdio::null() };
+    let mut command = Command::new(program);
+    command.args(words).stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.kill_on_drop(true).spawn().map_err(|error| CallError::Program {
+        program: program.display().to_string(),
+        why: why(&error),
+    })
+}
+
+/// Ask for more hellos, one after the other.
+async fn ping(
+    mut stdin: ChildStdin,
+    output: &mut BufReader<ChildStdout>,
+    count: u8,
+) -> Vec<ClockOffset> {
+    let mut clocks = vec![];
+    for _ in 0..count {
+        let (asked_at, asked) = (clock::now(), Instant::now());
+        if stdin.write_all(b"\n").await.is_err() {
+            break;
+        }
+        let Some(hello) = read_hello(output).await else { break };
+        clocks.push(ClockOffset::of(&hello, asked_at, asked.elapsed()));
+    }
+    clocks
+}
+
+/// Skip what a login shell prints before the hello.
+async fn read_hello(output: &mut BufReader<ChildStdout>) -> Option<Hello> {
+    let mut left = output.take(LONGEST_HELLO);
+    loop {
+        let mut line = vec![];
+        left.read_until(b'\n', &mut line).await.ok()?;
+        if line.is_empty() {
+            return None;
+        }
+        if let Some(hello) = Hello::read(&line) {
+            return Some(hello);
+        }
+    }
+}
+
+/// The last bytes of a stream.
+async fn end_of(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
+    let mut kept = vec![];
+    let mut chunk = vec![0; 4 << 10];
+    while let Ok(count @ 1..) = stream.read(&mut chunk).await {
+        kept.extend_from_slice(&chunk[..count]);
+        let over = kept.len().saturating_sub(LONGEST_ERROR);
+        kept.drain(..over);
+    }
+    kept
+}
+
+fn exit_of(status: ExitStatus) -> Exit {
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).map(Exit::Code);
+    let signal = || u8::try_from(status.signal()?).ok().map(Exit::Signal);
+    code.or_else(signal).unwrap_or(Exit::Code(1))
+}
+
+/// How the program that reached the host has ended, and the end of its standard error.
+async fn finish_any(mut child: Child, error: JoinHandle<Vec<u8>>) -> (Exit, String) {
+    let status = child.wait().await;
+    let exit = status.map_or(Exit::Code(1), exit_of);
+    // A connection that is kept for the next call holds it open.
+    let error = timeout(Duration::from_millis(200), error).await;
+    let error = error.ok().and_then(Result::ok).unwrap_or_default();
+    (exit, String::from_utf8_lossy(&error).into_owned())
+}
+
+async fn finish(
+    host: &Host,
+    child: Child,
+    error: JoinHandle<Vec<u8>>,
+) -> Result<(u8, String), CallError> {
+    let (exit, error) = finish_any(child, error).await;
+    lost(host, exit, &error).map_or_else(|| Ok((exit.shell_status(), error)), Err)
+}
