@@ -44,7 +44,11 @@ const OF_ONE: [(&str, &str); 3] = [
 
 /// The error that clap found, a suggestion, and where to read on.
 pub(super) fn complaint(error: &clap::Error, typed: &[OsString]) -> String {
-    let command = args::command();
+    let mut command = args::command();
+    if typed.get(1).is_some_and(|word| word == "fleet") {
+        // Its verbs are made only when they are needed.
+        command.build();
+    }
     // The innermost command that was typed, such as `web user`.
     let mut verb = None;
     let mut page = "tmo".to_owned();
@@ -230,6 +234,14 @@ mod tests {
             (
                 "tmo web user passw anna",
                 "unrecognized subcommand 'passw'; did you mean `passwd`? see `tmo web user --help`",
+            ),
+            (
+                "tmo fleet resart",
+                "unrecognized subcommand 'resart'; did you mean `restart`? see `tmo fleet --help`",
+            ),
+            (
+                "tmo fleet logs --folow",
+                "unexpected argument '--folow' found; did you mean `--follow`? see `tmo fleet logs --help`",
             ),
             (
                 "tmo web logout",

@@ -109,7 +109,7 @@ pub struct ClockOffset {
 }
 
 impl ClockOffset {
-    /// What a hello tells that was asked for at this time, and has arrived so much later.
+    /// The offset by a hello that was requested at this time and took so long to arrive.
     pub(super) fn of(hello: &Hello, asked_at: Timestamp, took: Duration) -> Self {
         let half = i64::try_from(took.as_nanos() / 2).unwrap_or(i64::MAX);
         let here = asked_at.nanos().saturating_add(half.unsigned_abs());

@@ -1,4 +1,4 @@
-//! Why a host gave no answer: by what the program that reaches it has said.
+//! Why a host gave no answer, derived from the messages of the program that reaches it.
 
 use super::caller::LONGEST_ANSWER;
 use super::inventory::{Host, Reach};
@@ -111,11 +111,11 @@ pub(super) fn no_hello(host: &Host, code: u8, error: &str) -> CallError {
         }
         _ => {
             let by = reached_by(host);
-            let said = last.unwrap_or_else(|| format!("{by} has ended with code {code}"));
+            let message = last.unwrap_or_else(|| format!("{by} has ended with code {code}"));
             if code == NO_CONNECTION && BUSY.into_iter().any(names) {
-                CallError::Busy(said)
+                CallError::Busy(message)
             } else {
-                CallError::Unreachable(said)
+                CallError::Unreachable(message)
             }
         }
     }

@@ -164,9 +164,9 @@ impl Caller<'_> {
             self.feed(stdin, input).await?;
         }
         drop(stdin);
-        let mut said = vec![];
+        let mut printed = vec![];
         let mut output = output.take(LONGEST_HELLO);
-        let read = timeout(self.patience, output.read_to_end(&mut said)).await;
+        let read = timeout(self.patience, output.read_to_end(&mut printed)).await;
         read.map_err(|_| self.silent())?.map_err(|error| CallError::Lost(why(&error)))?;
         drop(output);
         let ended = timeout(self.patience, finish_any(child, error)).await;
@@ -175,7 +175,7 @@ impl Caller<'_> {
         if lost(host, exit, &error).is_some() {
             return Err(no_hello(host, code, &error));
         }
-        Ok((code, String::from_utf8_lossy(&said).into_owned(), error))
+        Ok((code, String::from_utf8_lossy(&printed).into_owned(), error))
     }
 
     /// What comes next; an error if the host is lost before that. A host that is silent is asked whether it is there.
@@ -194,7 +194,7 @@ impl Caller<'_> {
         }
     }
 
-    /// Write the standard input of a verb, as far as it takes it: what ends before that tells why.
+    /// Write the standard input of what runs there. If that ends early, its exit code and messages explain why.
     async fn feed(&self, stdin: &mut ChildStdin, input: &[u8]) -> Result<(), CallError> {
         for chunk in input.chunks(CHUNK) {
             let written = timeout(self.patience, stdin.write_all(chunk)).await;

@@ -169,7 +169,8 @@ impl Inventory {
         for (name, table) in tables {
             let at = name.span().start;
             let table = table.into_inner();
-            let host = host(name.into_inner(), table, &place).map_err(|said| wrong(at, said))?;
+            let host =
+                host(name.into_inner(), table, &place).map_err(|message| wrong(at, message))?;
             hosts.push(host);
         }
         if hosts.is_empty() {
@@ -179,7 +180,7 @@ impl Inventory {
         for (name, table) in document.process {
             let at = name.span().start;
             let found = process(name.into_inner(), line(at), table, &line);
-            processes.push(found.map_err(|said| wrong(at, said))?);
+            processes.push(found.map_err(|message| wrong(at, message))?);
         }
         processes.sort_by_key(|process: &FleetProcess| process.line);
         Self::new(text, path, hosts, processes, env)
@@ -226,8 +227,8 @@ impl Inventory {
             if text.len() as u64 > TOML_LIMIT {
                 return Err((lines[0], format!("the processes of {} are too long", host.name)));
             }
-            tmo_toml::check(&text, env, &disk).map_err(|(line, said)| {
-                (lines.get(line.saturating_sub(1)).copied().unwrap_or(1), said)
+            tmo_toml::check(&text, env, &disk).map_err(|(line, message)| {
+                (lines.get(line.saturating_sub(1)).copied().unwrap_or(1), message)
             })?;
         }
         Ok(())

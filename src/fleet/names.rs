@@ -21,7 +21,7 @@ pub enum NameError {
     )]
     Nobody(String),
     /// Several hosts have it.
-    #[error("{word} is on {}; write {}, or '*/{word}' for all", hosts.join(" and "), hosts.iter().map(|host| format!("{host}/{word}")).collect::<Vec<_>>().join(" or "))]
+    #[error("{word} is on {}; write {}, or '*/{word}' for all", hosts.join(", "), hosts.iter().map(|host| format!("{host}/{word}")).collect::<Vec<_>>().join(" or "))]
     Several {
         /// The word.
         word: String,
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn a_word_that_means_nothing_or_too_much_is_refused() {
         let refused = |word: &str| meant(&[word]).unwrap_err().to_string();
-        assert!(refused("web").contains("web is on a and b; write a/web or b/web, or '*/web'"));
+        assert!(refused("web").contains("web is on a, b; write a/web or b/web, or '*/web'"));
         assert!(refused("x").contains("no host that answers has a process `x`"));
         assert!(refused("@h").contains("no host or group `@h`"));
         assert!(refused("d/web").contains("no host or group `d`"));

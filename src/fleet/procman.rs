@@ -69,11 +69,11 @@ fn parse(text: &str, path: &Path, env: &Env) -> Result<Inventory, InventoryError
         let line = source.line(&(at..at));
         let process: ProcManProcess =
             serde_json::from_str(raw.get()).map_err(|error| of_json(line, &error))?;
-        let host = add_host(&mut hosts, &process.host).map_err(|said| wrong((line, said)))?;
+        let host = add_host(&mut hosts, &process.host).map_err(|message| wrong((line, message)))?;
         processes.push(process.given_to(host, line));
     }
     for deputy in file.deputies {
-        add_host(&mut hosts, host_of(&deputy)).map_err(|said| wrong((1, said)))?;
+        add_host(&mut hosts, host_of(&deputy)).map_err(|message| wrong((1, message)))?;
     }
     if hosts.is_empty() {
         return Err(wrong((1, "it names neither processes nor deputies".to_owned())));

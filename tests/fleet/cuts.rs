@@ -12,17 +12,17 @@ use crate::table::Table;
 /// Each life adds a line to a file.
 const PROCFILE: &str = "web: echo x >> lives; exec sleep 1000\n";
 
-/// How long what a host says is under way.
+/// How long the relay delays what a host sends.
 const DELAY: Duration = Duration::from_millis(20);
 
 /// How many lives its process has had.
 fn lives(host: &Host) -> u64 {
-    let told = || host.world.field("web", "lives").as_u64();
+    let counted = || host.world.field("web", "lives").as_u64();
     let begun = || host.world.read("lives").lines().count() as u64;
-    eventually("each life has begun", || told().filter(|told| *told == begun()))
+    eventually("each life has begun", || counted().filter(|lives| *lives == begun()))
 }
 
-/// Wait until nothing is under way: what a host has begun, it completes.
+/// Wait until the host executes nothing any more: what it has begun, it completes.
 fn idle(host: &Host) {
     eventually(&format!("{} is idle", host.name), || {
         let all = host.processes();

@@ -1,4 +1,4 @@
-//! What is wrong with a host is told in one line, with what helps.
+//! Each thing that can be wrong with a host is said in one line, with what helps.
 
 use std::path::Path;
 use std::process::Command;

@@ -139,7 +139,7 @@ fn words_name_hosts_groups_and_processes() {
     assert!(pid(1, "web") != before[1] && pid(1, "db") != before[2]);
     let ran = fleet.run(&["restart", "web"]);
     assert!(
-        ran.code == 2 && ran.stderr.contains("web is on a and b; write a/web or b/web"),
+        ran.code == 2 && ran.stderr.contains("web is on a, b; write a/web or b/web"),
         "{ran:?}"
     );
     assert_eq!(fleet.ok(&["restart", "@all/db"]), "b/db  restarted\n");

@@ -234,7 +234,8 @@ fn hosts_that_do_not_answer_are_named_and_delay_nobody() {
     fleet.host("frozen", &login(&fleet.hosts[0], "sh"));
     view.shows("frozen answers; its lines follow");
     fleet.ok(&["quit", "a/"]);
-    assert_eq!(view.code(), 3, "{}", view.log());
+    // What counts is how each host has answered last.
+    assert_eq!(view.code(), 0, "{}", view.log());
     fleet.with("gone", "exit 255");
     let ran = fleet.run(&["--hosts", "gone", "logs", "-f"]);
     assert!(ran.code == 3 && ran.stdout.contains("gone does not answer"), "{ran:?}");

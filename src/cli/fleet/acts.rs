@@ -155,7 +155,7 @@ fn fail(
             say(target, &format!("failed: {}", complaint(target.host, &answer)))
         }
         Err(error) => {
-            summary.unanswered(target.host);
+            summary.unanswered(target.host, Some(&error));
             let text = match &error {
                 CallError::Lost(_) => error.to_string(),
                 // It may only be late.

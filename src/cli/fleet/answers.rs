@@ -98,13 +98,18 @@ impl Summary {
         self.failed += usize::from(code != 0);
     }
 
-    /// Add a host that has not.
-    pub(super) fn unanswered(&mut self, host: &Host) {
+    /// Add a host that has not, and why, if that is known.
+    pub(super) fn unanswered(&mut self, host: &Host, error: Option<&CallError>) {
         self.all += 1;
         self.unanswered.push(host.name.clone());
-        if let (None, Reach::Ssh(name)) = (&self.try_it, &host.reach) {
-            self.try_it = Some(format!("`ssh {name} true` tries it, "));
-        }
+        let try_it = match (error, &host.reach) {
+            (Some(CallError::NoTmo(_) | CallError::OldTmo), _) => {
+                Some(format!("`tmo fleet install {}` puts tmo there, ", host.name))
+            }
+            (_, Reach::Ssh(name)) => Some(format!("`ssh {name} true` tries it, ")),
+            (_, Reach::Here | Reach::Via { .. }) => None,
+        };
+        self.try_it = self.try_it.take().or(try_it);
     }
 
     /// How many did not do it, for whatever reason.
@@ -149,8 +154,8 @@ pub(super) struct HostAnswer {
 }
 
 impl HostAnswer {
-    /// What this machine tells of a host.
-    pub(super) fn said(host: &Host, ok: bool, text: String) -> Self {
+    /// For a verb that executes no tmo there: this text is the answer, or the error.
+    pub(super) fn of_text(host: &Host, ok: bool, text: String) -> Self {
         let (error, answer) = if ok { (None, Some(text.into())) } else { (Some(text), None) };
         Self { host: host.name.clone(), ok, code: None, error, answer }
     }

@@ -103,9 +103,9 @@ pub(super) fn take(words: &[String]) -> Result<Option<Vec<String>>, CliError> {
         let text = "another run is there; `tmo quit` ends it";
         return Err(CliError::Other(format!("{}: {text}", dir.display())));
     }
-    toml::check(&text, env, &disk_at(dir)).map_err(|(line, said)| {
+    toml::check(&text, env, &disk_at(dir)).map_err(|(line, message)| {
         let table = text.lines().take(line).filter(|line| line.starts_with("[process.")).last();
-        CliError::Other(format!("{}: {said}", table.unwrap_or("[defaults]")))
+        CliError::Other(format!("{}: {message}", table.unwrap_or("[defaults]")))
     })?;
     if let Some(parent) = file.parent() {
         make_private_dir(&state_base(env))?;

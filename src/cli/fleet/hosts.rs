@@ -81,7 +81,7 @@ pub(super) async fn hosts(fleet: &Fleet<'_>) -> Result<u8, CliError> {
                         (found.load, found.memory) = (hello.load, hello.memory);
                     }
                     Err(error) => {
-                        summary.unanswered(host);
+                        summary.unanswered(host, Some(&error));
                         row[7] = error.to_string();
                         found.error = Some(error.to_string());
                     }
@@ -122,7 +122,7 @@ fn fill(row: &mut [String; 8], answer: &CallAnswer) {
     }
 }
 
-/// Whether a clock is so far from ours that it is said.
+/// Whether a clock is so far from ours that users get a note.
 pub(super) const fn is_far_off(clock: ClockOffset) -> bool {
     clock.ahead.saturating_abs() > FAR_CLOCK.saturating_add(clock.within)
 }

@@ -94,18 +94,19 @@ pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result
         .fan(hosts, work, |host, end: Result<InstallEnd, CallError>| {
             let place = host.tmo.as_deref().unwrap_or(PLACE);
             let boot = if command.boot { "; its run comes back after a reboot" } else { "" };
-            let (code, text) = match end {
-                Ok(InstallEnd::Installed(what)) => (Some(0), format!("{what} is {place}{boot}")),
-                Ok(InstallEnd::IsThere) => (Some(0), format!("{place} is this program{boot}")),
-                Ok(InstallEnd::Failed(text)) => (Some(1), format!("failed: {text}")),
-                Err(error) => (None, format!("unreachable: {error}")),
+            let text = match &end {
+                Ok(InstallEnd::Installed(what)) => format!("installed {what} as {place}{boot}"),
+                Ok(InstallEnd::IsThere) => format!("has this program already, as {place}{boot}"),
+                Ok(InstallEnd::Failed(text)) => format!("failed: {text}"),
+                Err(error) => format!("unreachable: {error}"),
             };
-            match code {
-                Some(code) => summary.answered(code),
-                None => summary.unanswered(host),
+            let is_done = !matches!(end, Ok(InstallEnd::Failed(_)) | Err(_));
+            match &end {
+                Ok(_) => summary.answered(u8::from(!is_done)),
+                Err(error) => summary.unanswered(host, Some(error)),
             }
             if fleet.args.json {
-                all.push(HostAnswer::said(host, code == Some(0), text));
+                all.push(HostAnswer::of_text(host, is_done, text));
                 return Ok(());
             }
             output::print(&format!("{:width$}  {text}\n", host.name)).map(drop)
@@ -125,8 +126,8 @@ async fn to_host(
 ) -> Result<InstallEnd, CallError> {
     let (caller, place) = (fleet.caller(), host.tmo.as_deref().unwrap_or(PLACE));
     let asked = persistent(async || caller.script(host, (ASK, &[place]), b"").await).await?;
-    let (code, said, error) = asked;
-    let Some((has, digest)) = Platform::told(&said) else {
+    let (code, printed, error) = asked;
+    let Some((has, digest)) = Platform::of_host(&printed) else {
         return Ok(InstallEnd::Failed(last_words(host, code, &error)));
     };
     if digest == program.digest {
@@ -139,11 +140,11 @@ async fn to_host(
         )));
     }
     let words = [place, &program.digest];
-    let (code, said, error) = caller.script(host, (TAKE, &words), &program.bytes).await?;
+    let (code, printed, error) = caller.script(host, (TAKE, &words), &program.bytes).await?;
     if code != 0 {
         return Ok(InstallEnd::Failed(last_words(host, code, &error)));
     }
-    let version = said.lines().rev().find(|line| !line.trim().is_empty()).map(cleaned);
+    let version = printed.lines().rev().find(|line| !line.trim().is_empty()).map(cleaned);
     Ok(InstallEnd::Installed(version.unwrap_or_else(|| "tmo".to_owned())))
 }
 
@@ -201,9 +202,9 @@ impl Platform {
         Some(Self { system: system.to_owned(), machine: machine.to_owned(), glibc: glibc.max() })
     }
 
-    /// What a host has told, and the digest of what is there.
-    fn told(said: &str) -> Option<(Self, String)> {
-        let mut lines = said.lines().map(|line| cleaned(line.trim()));
+    /// What a host is, and the digest of its present program, from what [`ASK`] has printed.
+    fn of_host(printed: &str) -> Option<(Self, String)> {
+        let mut lines = printed.lines().map(|line| cleaned(line.trim()));
         lines.by_ref().find(|line| line == BEGIN)?;
         let (system, machine, glibc) = (lines.next()?, lines.next()?, lines.next()?);
         let version = glibc.strip_prefix("glibc ").and_then(|version| version.split_once('.'));
@@ -242,18 +243,18 @@ mod tests {
 
     #[test]
     fn what_a_host_tells_is_read_behind_what_its_login_shell_prints() {
-        let told = |said: &str| Platform::told(said).unwrap();
+        let read = |printed: &str| Platform::of_host(printed).unwrap();
         assert_eq!(
-            told("Welcome\ntmo-host\nLinux\nx86_64\nglibc 2.36\nabc\n"),
+            read("Welcome\ntmo-host\nLinux\nx86_64\nglibc 2.36\nabc\n"),
             (platform("Linux", "x86_64", Some((2, 36))), "abc".to_owned())
         );
         assert_eq!(
-            told("tmo-host\r\nDarwin\r\narm64\r\n-\r\n-\r\n").0,
+            read("tmo-host\r\nDarwin\r\narm64\r\n-\r\n-\r\n").0,
             platform("Darwin", "aarch64", None)
         );
-        assert_eq!(told("tmo-host\nLinux\narmv7l\n-\n").0, platform("Linux", "arm", None));
-        assert_eq!(Platform::told("tmo-host\nLinux\n"), None);
-        assert_eq!(Platform::told(""), None);
+        assert_eq!(read("tmo-host\nLinux\narmv7l\n-\n").0, platform("Linux", "arm", None));
+        assert_eq!(Platform::of_host("tmo-host\nLinux\n"), None);
+        assert_eq!(Platform::of_host(""), None);
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub(super) fn lines(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, Cli
         }
         let lines = FleetLines::new(fleet, command, &targets)?;
         lines.show(&targets).await?;
-        code = lines.summary.into_inner().finish(verb);
+        code = lines.summary(&targets).finish(verb);
         Ok(())
     }))?;
     Ok(code)
@@ -98,7 +98,8 @@ struct FleetLines<'a> {
     max_bytes: Option<u64>,
     merge: RefCell<Merge<FleetLine>>,
     shown: RefCell<ApiLines>,
-    summary: RefCell<Summary>,
+    /// What each host has done last.
+    outcomes: RefCell<Vec<HostOutcome>>,
     /// How many hosts are sending, are tried for the first time, or were lost.
     going: Cell<usize>,
     is_over: Cell<bool>,
@@ -107,6 +108,14 @@ struct FleetLines<'a> {
     /// Something was printed.
     room: Notify,
     opening: Semaphore,
+}
+
+/// How the last stream of a host has ended.
+#[derive(Debug, Clone, Copy)]
+enum HostOutcome {
+    Unanswered,
+    /// With this exit code of the verb.
+    Answered(u8),
 }
 
 /// A line of the view.
@@ -148,14 +157,14 @@ struct StreamProgress {
     begun: Option<Timestamp>,
     /// When it was last heard of, by our clock.
     heard: Option<Timestamp>,
-    /// Since when it is lost, if that was said.
+    /// Since when it has been lost, once that was reported.
     lost: Option<Timestamp>,
     names: HashSet<String>,
     /// Whether it counts as one that may still send.
     is_going: bool,
-    /// Whether something was said that is said once.
-    said_odd: bool,
-    said_over: bool,
+    /// Which remarks were made already: each of these is made once.
+    reported_odd: bool,
+    reported_over: bool,
     /// The next pause before another attempt.
     pause: Option<Duration>,
 }
@@ -165,6 +174,15 @@ enum StreamEnd {
     /// The verb there has ended with this code, and this text.
     Ended(u8, String),
     Lost(CallError),
+}
+
+impl StreamEnd {
+    const fn outcome(&self) -> HostOutcome {
+        match self {
+            Self::Ended(code, _) => HostOutcome::Answered(*code),
+            Self::Lost(_) => HostOutcome::Unanswered,
+        }
+    }
 }
 
 impl From<CallError> for StreamEnd {
@@ -215,13 +233,24 @@ impl<'a> FleetLines<'a> {
             max_bytes,
             merge: RefCell::new(Merge::new(targets.len(), follows.then_some(now))),
             shown: RefCell::new(ApiLines::new(style, &[])),
-            summary: RefCell::default(),
+            outcomes: RefCell::new(vec![HostOutcome::Answered(0); targets.len()]),
             going: Cell::new(0),
             is_over: Cell::new(false),
             news: Notify::new(),
             room: Notify::new(),
             opening: Semaphore::new(AT_ONCE),
         })
+    }
+
+    fn summary(&self, targets: &[Target<'_>]) -> Summary {
+        let mut summary = Summary::default();
+        for (target, outcome) in targets.iter().zip(self.outcomes.borrow().iter()) {
+            match outcome {
+                HostOutcome::Unanswered => summary.unanswered(target.host, None),
+                HostOutcome::Answered(code) => summary.answered(*code),
+            }
+        }
+        summary
     }
 
     /// Show the lines until all have been shown; with `--follow`, until no host is left that may send some.
@@ -313,12 +342,12 @@ impl<'a> FleetLines<'a> {
                 return;
             }
             let name = &host.name;
+            self.outcomes.borrow_mut()[place] = ended.outcome();
             match ended {
                 StreamEnd::Lost(error) if progress.heard.is_none() => {
                     if std::mem::replace(&mut progress.is_going, false) {
                         let text = format!("{name} does not answer: {error}; trying again");
                         self.remark(place, name, "lost", text);
-                        self.summary.borrow_mut().unanswered(host);
                         self.less();
                     }
                 }
@@ -338,8 +367,7 @@ impl<'a> FleetLines<'a> {
                 }
                 StreamEnd::Ended(code, text) => {
                     let is_last = self.going.get() == usize::from(progress.is_going);
-                    if !std::mem::replace(&mut progress.said_over, true) {
-                        self.summary.borrow_mut().answered(code);
+                    if !std::mem::replace(&mut progress.reported_over, true) {
                         let next = if is_last { "" } else { "; waiting for a run" };
                         if code != 0 {
                             self.remark(place, name, "over", format!("{name}: {text}{next}"));
@@ -363,19 +391,12 @@ impl<'a> FleetLines<'a> {
 
     /// The end of the only stream of a host.
     fn report(&self, place: usize, target: &Target<'_>, ended: StreamEnd) {
-        let mut summary = self.summary.borrow_mut();
         let name = &target.host.name;
+        self.outcomes.borrow_mut()[place] = ended.outcome();
         match ended {
-            StreamEnd::Ended(code, text) => {
-                summary.answered(code);
-                if code != 0 {
-                    output::warn(&format!("{name}: {text}"));
-                }
-            }
-            StreamEnd::Lost(error) => {
-                summary.unanswered(target.host);
-                output::warn(&format!("{name}: {error}"));
-            }
+            StreamEnd::Ended(0, _) => {}
+            StreamEnd::Ended(_, text) => output::warn(&format!("{name}: {text}")),
+            StreamEnd::Lost(error) => output::warn(&format!("{name}: {error}")),
         }
         self.merge.borrow_mut().set(place, HostStream::Closed);
         self.news.notify_one();
@@ -485,6 +506,7 @@ impl<'a> FleetLines<'a> {
             let lasted = units::span(Duration::from_secs(now.since(since).as_secs().max(1)));
             let text = format!("{name} is back after {lasted}; its lines follow");
             self.remark(place, name, "back", text);
+            progress.pause = None;
         } else if progress.heard.is_none() && !progress.is_going {
             self.remark(place, name, "back", format!("{name} answers; its lines follow"));
             self.go_on(progress);
@@ -495,7 +517,7 @@ impl<'a> FleetLines<'a> {
     /// The host may send something again.
     fn go_on(&self, progress: &mut StreamProgress) {
         progress.pause = None;
-        progress.said_over = false;
+        progress.reported_over = false;
         if !std::mem::replace(&mut progress.is_going, true) {
             self.going.set(self.going.get() + 1);
         }
@@ -512,7 +534,7 @@ impl<'a> FleetLines<'a> {
     ) {
         progress.heard = Some(machine_clock::now());
         let Some((mut line, time)) = read(json, &mut progress.names) else {
-            if !std::mem::replace(&mut progress.said_odd, true) {
+            if !std::mem::replace(&mut progress.reported_odd, true) {
                 let text = format!("{host} sends lines that are not understood");
                 self.remark(place, host, "odd", text);
             }

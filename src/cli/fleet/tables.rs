@@ -80,7 +80,7 @@ pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u
             }
             match answer {
                 Err(error) => {
-                    summary.unanswered(host);
+                    summary.unanswered(host, Some(&error));
                     rows.push(lost(&host.name, "unreachable", error.to_string()));
                 }
                 Ok(answer) => {

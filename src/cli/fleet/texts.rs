@@ -38,7 +38,7 @@ pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8
             }
             match answer {
                 Err(error) => {
-                    summary.unanswered(target.host);
+                    summary.unanswered(target.host, Some(&error));
                     if !fleet.args.json {
                         output::print(&format!("unreachable: {error}\n"))?;
                     }
