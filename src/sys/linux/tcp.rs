@@ -4,7 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use super::{info, pids, read_kernel, sock_diag};
+use super::processes::pids;
+use super::{info, read_kernel, sock_diag};
 use crate::sys::files::read_kernel_start;
 use crate::sys::{ProcInfo, TcpPeer};
 
