@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::call_error::CallError;
 use super::inventory::Host;
 use crate::model::hex::{hex, unhex};
 use crate::model::time::Timestamp;
@@ -74,14 +73,11 @@ impl Call {
         Self { pings: PINGS, ..self }
     }
 
-    /// The word that [`Call::decode`] reads.
-    pub fn encode(&self) -> Result<String, CallError> {
+    /// The word that [`Call::decode`] reads; `None` if it would be too long for an argument.
+    pub fn encode(&self) -> Option<String> {
         // It has only texts, so this can't fail.
         let text = serde_json::to_vec(self).unwrap_or_default();
-        if text.len() * 2 > LONGEST_CALL {
-            return Err(CallError::TooLong);
-        }
-        Ok(hex(&text))
+        (text.len() * 2 <= LONGEST_CALL).then(|| hex(&text))
     }
 
     /// The call in this word.

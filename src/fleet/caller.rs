@@ -103,7 +103,7 @@ impl Caller<'_> {
         call: &Call,
         input: Option<&[u8]>,
     ) -> Result<RunningCall, CallError> {
-        let hex = call.encode()?;
+        let hex = call.encode().ok_or(CallError::TooLong)?;
         let command = self.places.call(host, &hex).await;
         let (asked_at, asked) = (clock::now(), Instant::now());
         let mut child = spawn(&command, input.is_some() || call.pings > 0)?;

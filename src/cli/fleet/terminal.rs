@@ -8,6 +8,7 @@ use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
 use crate::cli::runtime::block_on;
 use crate::fleet::call::Call;
+use crate::fleet::call_error::CallError;
 use crate::sys::why;
 
 /// Become the program that reaches the host; returns only if that fails.
@@ -22,7 +23,7 @@ pub(super) fn open(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliE
             return Err(CliError::Usage(text));
         };
         let call = Call { quiet: true, ..Call::of(target.host, command.argv.with(&target.names)) };
-        let hex = call.encode().map_err(|error| CliError::Usage(error.to_string()))?;
+        let hex = call.encode().ok_or_else(|| CliError::Usage(CallError::TooLong.to_string()))?;
         let mut places = fleet.places.clone();
         if !fleet.args.persist {
             // Nothing here lives long enough to end the connection.
