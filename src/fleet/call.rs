@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::inventory::Host;
+use super::host::Host;
 use crate::model::hex::{hex, unhex};
 use crate::model::time::Timestamp;
 use crate::model::untrusted::cleaned;

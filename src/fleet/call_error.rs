@@ -1,8 +1,7 @@
 //! Why a host gave no answer, derived from the messages of the program that reaches it.
 
 use super::caller::LONGEST_ANSWER;
-use super::inventory::{Host, Reach};
-use super::place::reached_by;
+use super::host::Host;
 use crate::model::untrusted::cleaned;
 use crate::model::{Exit, units};
 
@@ -60,15 +59,22 @@ const NO_CONNECTION: u8 = 255;
 /// Why the answer was lost, if the program that reached the host has ended in such a way.
 pub(super) fn lost(host: &Host, exit: Exit, error: &str) -> Option<CallError> {
     match exit {
-        Exit::Code(NO_CONNECTION) if matches!(host.reach, Reach::Ssh(_)) => {
+        Exit::Code(NO_CONNECTION) if host.ssh_name().is_some() => {
             let last = last_line(error).unwrap_or_else(|| "ssh has ended".to_owned());
             Some(CallError::Lost(last))
         }
         Exit::Code(_) => None,
         Exit::Signal(_) => {
-            Some(CallError::Lost(format!("{} {} {exit}", reached_by(host), exit.verb())))
+            Some(CallError::Lost(format!("{} {} {exit}", host.reached_by(), exit.verb())))
         }
     }
+}
+
+/// Why a command that was executed here has failed.
+pub(super) fn failed(command: &[String], exit: Exit, error: &str) -> CallError {
+    let last = last_line(error).unwrap_or_else(|| format!("it {} {exit}", exit.verb()));
+    let program = command.first().map(String::as_str).unwrap_or_default();
+    CallError::Unreachable(format!("{program}: {last}"))
 }
 
 fn last_line(text: &str) -> Option<String> {
@@ -103,14 +109,15 @@ pub(super) fn no_hello(host: &Host, code: u8, error: &str) -> CallError {
                 ("Its key is not known here", "shows it and asks")
             };
             let text = "Host key verification failed.";
-            CallError::Unreachable(format!("{text} {why}; `{}` {advice}", reached_by(host)))
+            let name = host.ssh_name().unwrap_or(&host.name);
+            CallError::Unreachable(format!("{text} {why}; `ssh {name}` {advice}"))
         }
         // There was a connection: the call may have arrived.
         NO_CONNECTION if error.trim().is_empty() || CUT.into_iter().any(names) => {
             CallError::Lost(last.unwrap_or_else(|| "ssh has ended".to_owned()))
         }
         _ => {
-            let by = reached_by(host);
+            let by = host.reached_by();
             let message = last.unwrap_or_else(|| format!("{by} has ended with code {code}"));
             if code == NO_CONNECTION && BUSY.into_iter().any(names) {
                 CallError::Busy(message)
@@ -123,7 +130,8 @@ pub(super) fn no_hello(host: &Host, code: u8, error: &str) -> CallError {
 
 #[cfg(test)]
 mod tests {
-    use super::{CallError, Host, Reach, no_hello};
+    use super::{CallError, Host, no_hello};
+    use crate::fleet::host::Reach;
 
     #[test]
     fn a_call_is_repeated_only_if_it_can_not_have_arrived() {

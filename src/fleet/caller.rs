@@ -13,8 +13,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::call::{Call, ClockOffset, Hello};
-use super::call_error::{CallError, lost, no_hello};
-use super::inventory::Host;
+use super::call_error::{CallError, failed, lost, no_hello};
+use super::host::Host;
 use super::place::HostPlaces;
 use crate::model::{Exit, units};
 use crate::sys::{clock, why};
@@ -24,6 +24,9 @@ pub const LONGEST_ANSWER: usize = 64 << 20;
 
 /// The longest hello, and the most that a login shell may print before it.
 const LONGEST_HELLO: u64 = 64 << 10;
+
+/// The longest output of a command that is no tmo.
+const LONGEST_TEXT: u64 = 1 << 20;
 
 /// The longest line of a stream.
 pub const LONGEST_LINE: usize = 4 << 20;
@@ -104,7 +107,7 @@ impl Caller<'_> {
         input: Option<&[u8]>,
     ) -> Result<RunningCall, CallError> {
         let hex = call.encode().ok_or(CallError::TooLong)?;
-        let command = self.places.call(host, &hex).await;
+        let command = self.places.call(host, &hex).await?;
         let (asked_at, asked) = (clock::now(), Instant::now());
         let mut child = spawn(&command, input.is_some() || call.pings > 0)?;
         let mut stdin = child.stdin.take();
@@ -154,28 +157,46 @@ impl Caller<'_> {
         (script, words): (&str, &[&str]),
         input: &[u8],
     ) -> Result<(u8, String, String), CallError> {
-        let mut child = spawn(&self.places.script(host, script, words).await, true)?;
+        let command = self.places.script(host, script, words).await?;
+        let (exit, output, error) = self.run(&command, Some(input)).await?;
+        let code = exit.shell_status();
+        if lost(host, exit, &error).is_some() {
+            return Err(no_hello(host, code, &error));
+        }
+        Ok((code, output, error))
+    }
+
+    /// Execute a command on this machine, which reaches no host, and take its output.
+    pub async fn here(&self, command: &[String]) -> Result<String, CallError> {
+        let words: Vec<_> = command.iter().map(OsString::from).collect();
+        let (exit, output, error) = self.run(&words, None).await?;
+        if exit == Exit::Code(0) { Ok(output) } else { Err(failed(command, exit, &error)) }
+    }
+
+    /// Execute a command to its end: how it has ended, its output, and the end of its standard error.
+    async fn run(
+        &self,
+        command: &[OsString],
+        input: Option<&[u8]>,
+    ) -> Result<(Exit, String, String), CallError> {
+        let mut child = spawn(command, input.is_some())?;
         let mut stdin = child.stdin.take();
         let Some((output, error)) = child.stdout.take().zip(child.stderr.take()) else {
             return Err(CallError::Unreachable("it has no output".to_owned()));
         };
         let error = tokio::spawn(end_of(error));
-        if let Some(stdin) = &mut stdin {
+        if let (Some(stdin), Some(input)) = (&mut stdin, input) {
             self.feed(stdin, input).await?;
         }
         drop(stdin);
         let mut printed = vec![];
-        let mut output = output.take(LONGEST_HELLO);
+        let mut output = output.take(LONGEST_TEXT);
         let read = timeout(self.patience, output.read_to_end(&mut printed)).await;
         read.map_err(|_| self.silent())?.map_err(|error| CallError::Lost(why(&error)))?;
         drop(output);
         let ended = timeout(self.patience, finish_any(child, error)).await;
         let (exit, error) = ended.map_err(|_| self.silent())?;
-        let code = exit.shell_status();
-        if lost(host, exit, &error).is_some() {
-            return Err(no_hello(host, code, &error));
-        }
-        Ok((code, String::from_utf8_lossy(&printed).into_owned(), error))
+        Ok((exit, String::from_utf8_lossy(&printed).into_owned(), error))
     }
 
     /// What comes next; an error if the host is lost before that. A host that is silent is asked whether it is there.

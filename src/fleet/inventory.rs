@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::iter::repeat_n;
 use std::path::{Path, PathBuf};
 
+use futures_util::future::join_all;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 
+use super::caller::Caller;
+use super::host::{Host, HostTable, Reach};
+use super::listing::{HostList, ListTable};
 use crate::config::Env;
 use crate::config::lookup::nearest_above;
 use crate::config::toml::{self as tmo_toml, Disk, SourceText};
@@ -16,16 +20,13 @@ use crate::model::limits::PROCESSES;
 use crate::model::nearest::nearest;
 use crate::model::untrusted::shown;
 use crate::sys::files::{self, ChosenBy, TOML_LIMIT};
-use crate::sys::{is_own_name, why};
+use crate::sys::why;
 
 /// The name of the file.
 pub const FILE: &str = "fleet.toml";
 
 /// The most hosts that one file may name.
 const MOST_HOSTS: usize = 10_000;
-
-/// The longest name of a host or a group.
-const LONGEST_NAME: usize = 64;
 
 /// A file that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -63,41 +64,12 @@ pub struct Inventory {
     pub path: PathBuf,
     /// The hosts, in the order of the file.
     pub hosts: Vec<Host>,
+    /// The commands that list more of them.
+    pub lists: Vec<HostList>,
     /// The processes that the fleet gives to its hosts, in the order of the file.
     pub processes: Vec<FleetProcess>,
     /// The SHA-256 of the file, in hex.
     pub digest: String,
-}
-
-/// A host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Host {
-    /// Its name, as people write it before `/`.
-    pub name: String,
-    /// How it is reached.
-    pub reach: Reach,
-    /// The directory of its project, absolute or below `~`.
-    pub root: String,
-    /// Its groups.
-    pub groups: Vec<String>,
-    /// The path of `tmo` there, if it is not found by its `PATH`.
-    pub tmo: Option<String>,
-}
-
-/// How a host is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reach {
-    /// It is this machine.
-    Here,
-    /// By ssh, under this name or alias.
-    Ssh(String),
-    /// By a command, which executes the words that are added to it.
-    Via {
-        /// The command, with standard input and output connected.
-        command: Vec<String>,
-        /// The command for a terminal.
-        tty: Option<Vec<String>>,
-    },
 }
 
 /// A process that the fleet gives to a host.
@@ -121,21 +93,11 @@ type WrongLine = (usize, String);
 #[serde(deny_unknown_fields)]
 struct Document {
     #[serde(default)]
-    host: BTreeMap<Spanned<String>, Spanned<HostTable>>,
+    host: BTreeMap<Spanned<String>, HostTable>,
+    #[serde(default)]
+    hosts: BTreeMap<Spanned<String>, ListTable>,
     #[serde(default)]
     process: BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, toml::Value>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HostTable {
-    ssh: Option<String>,
-    via: Option<Vec<String>>,
-    tty: Option<Vec<String>>,
-    root: Option<String>,
-    #[serde(default)]
-    groups: Vec<String>,
-    tmo: Option<String>,
 }
 
 impl Inventory {
@@ -164,16 +126,28 @@ impl Inventory {
         if tables.len() > MOST_HOSTS {
             return Err(wrong(0, format!("{MOST_HOSTS} hosts at most are possible")));
         }
-        let place = default_root(path, env);
+        let mut lists = vec![];
+        for (name, table) in document.hosts {
+            let at = name.span().start;
+            let place = tables.partition_point(|(host, _)| host.span().start < at);
+            let list = table.list(name.into_inner(), place);
+            lists.push(list.map_err(|message| wrong(at, message))?);
+        }
+        lists.sort_by_key(|list| list.place);
+        let root = default_root(path, env);
         let mut hosts = vec![];
         for (name, table) in tables {
             let at = name.span().start;
-            let table = table.into_inner();
-            let host =
-                host(name.into_inner(), table, &place).map_err(|message| wrong(at, message))?;
-            hosts.push(host);
+            let name = name.into_inner();
+            let is_twice = lists.iter().any(|list| list.name == name);
+            let host = if is_twice {
+                Err(format!("{name} is a host and a list of hosts"))
+            } else {
+                table.host(name, &root)
+            };
+            hosts.push(host.map_err(|message| wrong(at, message))?);
         }
-        if hosts.is_empty() {
+        if hosts.is_empty() && lists.is_empty() {
             return Err(wrong(0, "it names no host; one begins with `[host.NAME]`".to_owned()));
         }
         let mut processes = vec![];
@@ -183,19 +157,19 @@ impl Inventory {
             processes.push(found.map_err(|message| wrong(at, message))?);
         }
         processes.sort_by_key(|process: &FleetProcess| process.line);
-        Self::new(text, path, hosts, processes, env)
+        Self::new(text, path, (hosts, lists), processes, env)
     }
 
     /// The inventory of a file with this text, if its processes can be given to its hosts.
     pub(super) fn new(
         text: &str,
         path: &Path,
-        hosts: Vec<Host>,
+        (hosts, lists): (Vec<Host>, Vec<HostList>),
         processes: Vec<FleetProcess>,
         env: &Env,
     ) -> Result<Self, InventoryError> {
         let digest = digest(text.as_bytes());
-        let fleet = Self { path: path.to_owned(), hosts, processes, digest };
+        let fleet = Self { path: path.to_owned(), hosts, lists, processes, digest };
         let wrong = |(line, text)| InventoryError::Wrong { path: fleet.path.clone(), line, text };
         fleet.check(env).map_err(wrong)?;
         Ok(fleet)
@@ -263,21 +237,47 @@ impl Inventory {
         (text, lines)
     }
 
-    /// The commands of the file that using it would execute here.
-    pub fn commands(&self) -> impl Iterator<Item = (&Host, &[String])> {
-        self.hosts.iter().flat_map(|host| {
+    /// The commands of the file that using it would execute, each with the name of its table.
+    pub fn commands(&self) -> impl Iterator<Item = (&str, &[String])> {
+        let of_hosts = self.hosts.iter().flat_map(|host| {
             let commands = match &host.reach {
-                Reach::Via { command, tty } => vec![Some(command), tty.as_ref()],
-                Reach::Here | Reach::Ssh(_) => vec![],
+                Reach::Via { command, tty, .. } => vec![Some(command), tty.as_ref()],
+                _ => vec![],
             };
-            commands.into_iter().flatten().map(move |command| (host, &command[..]))
-        })
+            commands.into_iter().flatten().map(move |command| (&*host.name, &command[..]))
+        });
+        let of_lists = self
+            .lists
+            .iter()
+            .flat_map(|list| list.named.iter().map(move |command| (&*list.name, &command[..])));
+        of_hosts.chain(of_lists)
+    }
+
+    /// Add the hosts that the commands list now.
+    pub async fn list(&mut self, caller: &Caller<'_>) {
+        let lists = self.lists.iter().map(|list| list.hosts(caller));
+        let listed = join_all(lists).await;
+        for (list, hosts) in self.lists.iter().zip(listed).rev() {
+            self.hosts.splice(list.place..list.place, hosts);
+        }
+    }
+
+    /// The lists of which some of these hosts are.
+    pub fn lists_of<'h>(
+        &self,
+        hosts: impl Iterator<Item = &'h Host> + Clone,
+    ) -> impl Iterator<Item = &HostList> {
+        let is_meant = move |list: &&HostList| {
+            hosts.clone().any(|host| host.groups.first() == Some(&list.name))
+        };
+        self.lists.iter().filter(is_meant)
     }
 
     /// The names of the groups, each once.
     pub fn groups(&self) -> Vec<&str> {
-        let mut all: Vec<_> =
-            self.hosts.iter().flat_map(|host| &host.groups).map(String::as_str).collect();
+        let of_hosts = self.hosts.iter().flat_map(|host| &host.groups);
+        let of_lists = self.lists.iter().flat_map(HostList::groups);
+        let mut all: Vec<_> = of_hosts.chain(of_lists).map(String::as_str).collect();
         all.sort_unstable();
         all.dedup();
         all
@@ -347,69 +347,6 @@ fn default_root(path: &Path, env: &Env) -> String {
         None => dir.to_owned(),
     };
     root.display().to_string()
-}
-
-/// A host of which only this is known.
-pub(super) fn plain_host(name: &str, ssh: &str, root: &str) -> Result<Host, String> {
-    host(name.to_owned(), HostTable { ssh: Some(ssh.to_owned()), ..HostTable::default() }, root)
-}
-
-fn host(name: String, table: HostTable, default_root: &str) -> Result<Host, String> {
-    check_name("host", &name)?;
-    for group in &table.groups {
-        check_name("group", group)?;
-    }
-    let root = table.root.unwrap_or_else(|| default_root.to_owned());
-    if root.contains(['\0', '\n'])
-        || !(root.starts_with('/') || root == "~" || root.starts_with("~/"))
-    {
-        return Err(format!("the root of {name} must be an absolute path or one below `~`"));
-    }
-    if let Some(tmo) = &table.tmo {
-        // It stands unquoted in a line that a shell of the host reads.
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+-~".contains(c);
-        if !tmo.starts_with(['/', '~']) || !tmo.chars().all(is_plain) {
-            return Err(format!(
-                "tmo of {name} must be a path of letters, digits and `/._+-` that begins with `/` or `~/`"
-            ));
-        }
-    }
-    let reach = match (table.ssh, table.via) {
-        (Some(_), Some(_)) => return Err(format!("{name} has both `ssh` and `via`")),
-        (_, Some(command)) if command.is_empty() || command.concat().contains('\0') => {
-            return Err(format!(
-                "`via` of {name} is no command; write `via = [\"docker\", \"exec\", \"-i\", \"web\"]`"
-            ));
-        }
-        (_, Some(command)) => Reach::Via { command, tty: table.tty },
-        (_, None) if table.tty.is_some() => {
-            return Err(format!("`tty` of {name} belongs to `via`"));
-        }
-        (ssh, None) => {
-            let ssh = ssh.unwrap_or_else(|| name.clone());
-            if ssh.is_empty()
-                || ssh.starts_with('-')
-                || ssh.contains(|c: char| c.is_whitespace() || c.is_control())
-            {
-                return Err(format!("`ssh` of {name} is no name that ssh can have"));
-            }
-            let is_here = ["local", "localhost"].contains(&&*ssh) || is_own_name(&ssh);
-            if is_here { Reach::Here } else { Reach::Ssh(ssh) }
-        }
-    };
-    Ok(Host { name, reach, root, groups: table.groups, tmo: table.tmo })
-}
-
-fn check_name(what: &str, name: &str) -> Result<(), String> {
-    let is_fine = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    let begins = name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
-    if begins && name.len() <= LONGEST_NAME && name.chars().all(is_fine) {
-        return Ok(());
-    }
-    let name = shown(name);
-    Err(format!(
-        "the {what} `{name}` needs a name of letters, digits and `._-`, of {LONGEST_NAME} at most"
-    ))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Which hosts, and which processes of them, the words of a command mean.
 
-use super::inventory::{Host, Inventory};
+use super::host::Host;
+use super::inventory::Inventory;
 use crate::model::name::glob;
 use crate::model::nearest::nearest;
 
@@ -151,11 +152,12 @@ pub fn targets<'a>(
         .collect())
 }
 
-/// The places of the hosts that this means: a name, a pattern, or `@` and a group.
+/// The places of the hosts that this means: a name, a pattern, that of a list, or `@` and a group.
 pub fn hosts_of(word: &str, inventory: &Inventory) -> Vec<usize> {
+    let is_list = inventory.lists.iter().any(|list| list.name == word);
     let is_meant = |host: &Host| match word.strip_prefix('@') {
         Some(group) => host.groups.iter().any(|own| glob(group, own)),
-        None => glob(word, &host.name),
+        None => glob(word, &host.name) || is_list && host.groups.iter().any(|own| own == word),
     };
     let all = inventory.hosts.iter().enumerate();
     all.filter(|(_, host)| is_meant(host)).map(|(place, _)| place).collect()

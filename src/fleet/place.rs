@@ -1,13 +1,14 @@
 //! The command that executes something on a host.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use tokio::process::Command;
 
 use super::call::WORD;
-use super::inventory::{Host, Reach};
+use super::call_error::CallError;
+use super::host::{Host, Reach};
 
 /// What every `ssh` gets: it asks nothing, forwards nothing, and notices within about 15 s that its host is gone.
 const OPTIONS: [&str; 8] = [
@@ -72,46 +73,93 @@ impl Masters {
     }
 }
 
+/// Executes a call by the tmo of a host. The `PATH` of a command over ssh often lacks the user's own programs.
+const SCRIPT: &str = "PATH=$PATH:$HOME/.local/bin:$HOME/.cargo/bin exec tmo there $0";
+
 impl HostPlaces {
     /// The command that executes `tmo there HEX` on the host, with standard input and output.
-    pub async fn call(&self, host: &Host, hex: &str) -> Vec<OsString> {
+    pub async fn call(&self, host: &Host, hex: &str) -> Result<Vec<OsString>, CallError> {
         match &host.reach {
-            Reach::Here => self.here(hex),
-            Reach::Via { command, .. } => via(command, host, hex),
-            Reach::Ssh(name) => {
-                let options = self.master(name).await;
-                ssh(name, &["-T"], options, &line(host, hex))
+            Reach::Here => Ok(self.here(hex)),
+            Reach::Ssh(name) => Ok(self.ssh(name, &["-T"], &line(host, hex)).await),
+            Reach::Via { ssh, command, .. } => {
+                Ok(self.via((ssh.as_deref(), &["-T"]), command, host, hex).await)
             }
+            Reach::Nowhere(why) => Err(CallError::Unreachable(why.clone())),
         }
     }
 
     /// The command that executes a script of `sh` on the host. Neither the script nor the words may have a single quote, `!`,
     /// `\\` or a line break, and the words have nothing that a shell replaces but `~` at their beginning.
-    pub async fn script(&self, host: &Host, script: &str, words: &[&str]) -> Vec<OsString> {
+    pub async fn script(
+        &self,
+        host: &Host,
+        script: &str,
+        words: &[&str],
+    ) -> Result<Vec<OsString>, CallError> {
         let own = ["sh", "-c", script].into_iter().chain(words.iter().copied());
+        let quoted = || format!("sh -c '{script}' {}", words.join(" "));
         match &host.reach {
-            Reach::Here => own.map(OsString::from).collect(),
-            Reach::Via { command, .. } => {
-                command.iter().map(String::as_str).chain(own).map(OsString::from).collect()
+            Reach::Here => Ok(own.map(OsString::from).collect()),
+            Reach::Ssh(name) => Ok(self.ssh(name, &["-T"], &quoted()).await),
+            Reach::Via { ssh: Some(name), command, .. } => {
+                Ok(self.ssh(name, &["-T"], &format!("{} {}", command.join(" "), quoted())).await)
             }
-            Reach::Ssh(name) => {
-                let options = self.master(name).await;
-                ssh(name, &["-T"], options, &format!("sh -c '{script}' {}", words.join(" ")))
+            Reach::Via { ssh: None, command, .. } => {
+                Ok(command.iter().map(String::as_str).chain(own).map(OsString::from).collect())
             }
+            Reach::Nowhere(why) => Err(CallError::Unreachable(why.clone())),
         }
     }
 
     /// The same as [`Self::call`] in a terminal; `None` if the inventory does not tell how to get one.
-    pub async fn terminal(&self, host: &Host, hex: &str) -> Option<Vec<OsString>> {
+    pub async fn terminal(
+        &self,
+        host: &Host,
+        hex: &str,
+    ) -> Result<Option<Vec<OsString>>, CallError> {
+        // An escape character would be taken from what is typed.
+        let flags = ["-t", "-e", "none"];
         match &host.reach {
-            Reach::Here => Some(self.here(hex)),
-            Reach::Via { tty, .. } => tty.as_ref().map(|command| via(command, host, hex)),
-            Reach::Ssh(name) => {
-                let options = self.master(name).await;
-                // An escape character would be taken from what is typed.
-                Some(ssh(name, &["-t", "-e", "none"], options, &line(host, hex)))
+            Reach::Via { ssh, tty: Some(command), .. } => {
+                Ok(Some(self.via((ssh.as_deref(), &flags), command, host, hex).await))
             }
+            Reach::Via { tty: None, .. } => Ok(None),
+            Reach::Ssh(name) => Ok(Some(self.ssh(name, &flags, &line(host, hex)).await)),
+            Reach::Here | Reach::Nowhere(_) => self.call(host, hex).await.map(Some),
         }
+    }
+
+    /// The same by a command, which is executed here or by an ssh of this name with these flags.
+    async fn via(
+        &self,
+        (ssh, flags): (Option<&str>, &[&str]),
+        command: &[String],
+        host: &Host,
+        hex: &str,
+    ) -> Vec<OsString> {
+        if let Some(name) = ssh {
+            let line = format!("{} {}", command.join(" "), line(host, hex));
+            return self.ssh(name, flags, &line).await;
+        }
+        let own = match &host.tmo {
+            Some(tmo) => vec![tmo, WORD, hex],
+            None => vec!["sh", "-c", SCRIPT, hex],
+        };
+        command.iter().map(String::as_str).chain(own).map(OsString::from).collect()
+    }
+
+    /// The command that executes a line on the host that ssh knows by this name.
+    async fn ssh(&self, name: &str, flags: &[&str], line: &str) -> Vec<OsString> {
+        let options = OPTIONS.iter().map(|&option| option.to_owned());
+        let options = options.chain(self.master(name).await);
+        let mut command: Vec<OsString> = vec!["ssh".into()];
+        command.extend(flags.iter().map(OsString::from));
+        for option in options {
+            command.extend(["-o".into(), option.into()]);
+        }
+        command.extend(["--".into(), name.into(), line.into()]);
+        command
     }
 
     fn here(&self, hex: &str) -> Vec<OsString> {
@@ -144,47 +192,12 @@ async fn has_own_master(name: &str) -> bool {
     })
 }
 
-fn via(command: &[String], host: &Host, hex: &str) -> Vec<OsString> {
-    let tmo = host.tmo.as_deref().unwrap_or("tmo");
-    command.iter().map(String::as_str).chain([tmo, WORD, hex]).map(OsString::from).collect()
-}
-
-fn ssh(name: &str, flags: &[&str], more: Vec<String>, line: &str) -> Vec<OsString> {
-    let options = OPTIONS.iter().map(|&option| option.to_owned()).chain(more);
-    let mut command: Vec<OsString> = vec!["ssh".into()];
-    command.extend(flags.iter().map(OsString::from));
-    for option in options {
-        command.extend(["-o".into(), option.into()]);
-    }
-    command.extend(["--".into(), name.into(), line.into()]);
-    command
-}
-
 /// The line for the login shell of a host. Every shell reads it alike: between single quotes there is nothing that one
 /// of them replaces, and the call is a single word of hexadecimal digits.
 fn line(host: &Host, hex: &str) -> String {
     match &host.tmo {
         Some(tmo) => format!("{tmo} {WORD} {hex}"),
-        // The `PATH` of a command over ssh often lacks the user's own programs.
-        None => {
-            format!("sh -c 'PATH=$PATH:$HOME/.local/bin:$HOME/.cargo/bin exec tmo {WORD} $0' {hex}")
-        }
-    }
-}
-
-/// A name for the command, for messages: `ssh k9.lan`, `docker exec -i web`.
-pub fn reached_by(host: &Host) -> String {
-    match &host.reach {
-        Reach::Here => "this machine".to_owned(),
-        Reach::Ssh(name) => format!("ssh {name}"),
-        Reach::Via { command, .. } => {
-            let mut words = command.clone();
-            if let Some(first) = words.first_mut() {
-                let name = Path::new(first).file_name().map(|name| name.display().to_string());
-                *first = name.unwrap_or_default();
-            }
-            words.join(" ")
-        }
+        None => format!("sh -c '{SCRIPT}' {hex}"),
     }
 }
 
@@ -205,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn a_host_is_behind_the_options_and_two_dashes() {
         let places = HostPlaces { own: "/bin/tmo".into(), masters: None };
-        let command = places.call(&host(None), "00").await;
+        let command = places.call(&host(None), "00").await.unwrap();
         let dashes = command.iter().position(|word| word == "--").unwrap();
         assert_eq!(command[dashes + 1], "k9.lan");
         assert_eq!(command.len(), dashes + 3, "one word for the shell there");

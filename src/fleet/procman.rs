@@ -6,9 +6,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use toml::Value;
 
-use super::inventory::{
-    FleetProcess, Host, Inventory, InventoryError, Reach, plain_host, read_text, toml_line,
-};
+use super::host::{Host, HostTable, Reach};
+use super::inventory::{FleetProcess, Inventory, InventoryError, read_text, toml_line};
 use crate::config::Env;
 use crate::config::toml::SourceText;
 use crate::model::limits::PROCESSES;
@@ -78,7 +77,7 @@ fn parse(text: &str, path: &Path, env: &Env) -> Result<Inventory, InventoryError
     if hosts.is_empty() {
         return Err(wrong((1, "it names neither processes nor deputies".to_owned())));
     }
-    Inventory::new(text, path, hosts, processes, env)
+    Inventory::new(text, path, (hosts, vec![]), processes, env)
 }
 
 impl ProcManProcess {
@@ -105,7 +104,8 @@ fn add_host(hosts: &mut Vec<Host>, named: &str) -> Result<String, String> {
     if let Some(known) = hosts.iter().find(is_it) {
         return Ok(known.name.clone());
     }
-    hosts.push(plain_host(named, if is_here { HERE } else { named }, ROOT)?);
+    let ssh = Some(if is_here { HERE } else { named }.to_owned());
+    hosts.push(HostTable { ssh, ..HostTable::default() }.host(named.to_owned(), ROOT)?);
     Ok(named.to_owned())
 }
 

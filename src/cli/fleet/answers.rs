@@ -17,11 +17,11 @@ use crate::fleet::call::Call;
 use crate::fleet::call_error::CallError;
 use crate::fleet::caller::CallAnswer;
 use crate::fleet::fan::{in_order, persistent};
-use crate::fleet::inventory::{Host, Reach};
+use crate::fleet::host::Host;
 use crate::model::untrusted::{cleaned, cleaned_json};
 
 /// How often the line on a terminal that tells for whom it waits is looked at.
-const AGAIN: Duration = Duration::from_millis(500);
+pub(super) const AGAIN: Duration = Duration::from_millis(500);
 
 /// The most hosts that such a line, or an error, names.
 const MOST_NAMED: usize = 5;
@@ -102,12 +102,12 @@ impl Summary {
     pub(super) fn unanswered(&mut self, host: &Host, error: Option<&CallError>) {
         self.all += 1;
         self.unanswered.push(host.name.clone());
-        let try_it = match (error, &host.reach) {
+        let try_it = match (error, host.ssh_name()) {
             (Some(CallError::NoTmo(_) | CallError::OldTmo), _) => {
                 Some(format!("`tmo fleet install {}` puts tmo there, ", host.name))
             }
-            (_, Reach::Ssh(name)) => Some(format!("`ssh {name} true` tries it, ")),
-            (_, Reach::Here | Reach::Via { .. }) => None,
+            (_, Some(name)) => Some(format!("`ssh {name} true` tries it, ")),
+            (_, None) => None,
         };
         self.try_it = self.try_it.take().or(try_it);
     }
@@ -155,9 +155,9 @@ pub(super) struct HostAnswer {
 
 impl HostAnswer {
     /// For a verb that executes no tmo there: this text is the answer, or the error.
-    pub(super) fn of_text(host: &Host, ok: bool, text: String) -> Self {
+    pub(super) fn of_text(name: &str, ok: bool, text: String) -> Self {
         let (error, answer) = if ok { (None, Some(text.into())) } else { (Some(text), None) };
-        Self { host: host.name.clone(), ok, code: None, error, answer }
+        Self { host: name.to_owned(), ok, code: None, error, answer }
     }
 
     pub(super) fn of(host: &Host, answer: &Result<CallAnswer, CallError>) -> Self {

@@ -9,7 +9,6 @@ use crate::cli::output;
 use crate::cli::output::table::table;
 use crate::fleet::call::{Call, ClockOffset};
 use crate::fleet::caller::CallAnswer;
-use crate::fleet::place::reached_by;
 use crate::model::Untrusted;
 
 /// A clock this far from ours gets a note, in nanoseconds.
@@ -58,7 +57,7 @@ pub(super) async fn hosts(fleet: &Fleet<'_>) -> Result<u8, CliError> {
             hosts.map(|host| (host, host, Call::of(host, ls.clone()).with_clock())).collect(),
             None,
             |host, answer| {
-                let by = reached_by(host);
+                let by = host.reached_by();
                 let mut row = [&*host.name, &by, "-", "-", "-", "-", "-", ""].map(str::to_owned);
                 let mut found = HostRow {
                     host: host.name.clone(),

@@ -14,7 +14,7 @@ use crate::cli::output;
 use crate::fleet::call::Call;
 use crate::fleet::call_error::CallError;
 use crate::fleet::fan::persistent;
-use crate::fleet::inventory::Host;
+use crate::fleet::host::Host;
 use crate::model::hex::hex;
 use crate::model::units;
 use crate::model::untrusted::cleaned;
@@ -106,7 +106,7 @@ pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result
                 Err(error) => summary.unanswered(host, Some(error)),
             }
             if fleet.args.json {
-                all.push(HostAnswer::of_text(host, is_done, text));
+                all.push(HostAnswer::of_text(&host.name, is_done, text));
                 return Ok(());
             }
             output::print(&format!("{:width$}  {text}\n", host.name)).map(drop)

@@ -14,15 +14,18 @@ mod trust;
 
 use std::collections::HashMap;
 
+use self::answers::{AGAIN, some_of};
 use super::args::{FleetArgs, FleetCommand, FleetKind};
 use super::error::CliError;
+use super::output::progress::with_details;
 use super::runtime::{SignalSet, block_on, code_of};
 use crate::config::Env;
 use crate::config::dirs::{make_private_dir, runtime_base};
 use crate::config::load::Context;
 use crate::fleet::call::Call;
 use crate::fleet::caller::{CallAnswer, Caller};
-use crate::fleet::inventory::{Host, Inventory};
+use crate::fleet::host::Host;
+use crate::fleet::inventory::Inventory;
 use crate::fleet::names::{HostWord, NameError, Target, hosts_of, targets};
 use crate::fleet::place::{HostPlaces, Masters};
 use crate::fleet::procman;
@@ -52,6 +55,19 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
     trust::check(&inventory, &env)?;
     let own = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
     let places = HostPlaces { own, masters: masters(&env, args.persist) };
+    if !inventory.lists.is_empty() {
+        let caller = Caller { places: &places, patience: args.patience };
+        let names: Vec<_> = inventory.lists.iter().map(|list| list.name.clone()).collect();
+        let look = async || Some((some_of(names.iter()), AGAIN));
+        let listed = with_details("listing", inventory.list(&caller), look);
+        let code = until_signal(async {
+            listed.await;
+            Ok(0)
+        })?;
+        if code != 0 {
+            return Ok(code);
+        }
+    }
     if !args.hosts.is_empty() {
         let mut meant = vec![];
         for word in &args.hosts {

@@ -31,10 +31,12 @@ pub(super) fn open(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliE
                 masters.end().await;
             }
         }
-        let words = places.terminal(target.host, &hex).await.ok_or_else(|| {
-            let name = &target.host.name;
+        let name = &target.host.name;
+        let words = places.terminal(target.host, &hex).await;
+        let words = words.map_err(|error| CliError::Other(format!("{name}: {error}")))?;
+        let words = words.ok_or_else(|| {
             CliError::Other(format!(
-                "fleet.toml does not tell how to get a terminal on {name}: `tty` in [host.{name}] is the command for it"
+                "fleet.toml does not tell how to get a terminal on {name}: `tty` beside its `via` is the command for it"
             ))
         })?;
         Ok((words, target.host.name.clone()))

@@ -7,6 +7,7 @@ use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::fleet::call::Call;
 use crate::fleet::names::Target;
+use crate::model::untrusted::shown_lines;
 
 /// Print what each host says.
 pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
@@ -17,7 +18,11 @@ pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8
     } else {
         fleet.targets(&command.words).await?
     };
-    let has_heads = targets.len() > 1;
+    let lists: Vec<_> = match command.verb.name {
+        "why" => fleet.inventory.lists_of(targets.iter().map(|target| target.host)).collect(),
+        _ => vec![],
+    };
+    let has_heads = targets.len() + lists.len() > 1;
     let calls = targets.into_iter().map(|target: Target<'_>| {
         let argv = command.argv.with(&target.names);
         // `tmo run` executes a command in the environment of the project.
@@ -28,6 +33,20 @@ pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8
     let mut summary = Summary::default();
     let mut all: Vec<HostAnswer> = vec![];
     let mut is_first = true;
+    for list in lists {
+        let Some(told) = list.why(&fleet.caller()).await else { continue };
+        let (ok, text) = match told {
+            Ok(text) => (true, shown_lines(&text).into_owned()),
+            // Its hosts, which can't be listed either, say so.
+            Err(error) => (false, format!("{error}\n")),
+        };
+        if fleet.args.json {
+            all.push(HostAnswer::of_text(&list.name, ok, text));
+        } else {
+            let gap = if std::mem::take(&mut is_first) { "" } else { "\n" };
+            output::print(&format!("{gap}== {}\n{text}", list.name))?;
+        }
+    }
     fleet
         .each(calls.collect(), None, |target, answer| {
             if fleet.args.json {

@@ -45,9 +45,9 @@ pub(super) fn trust(inventory: &Inventory, env: &Env, is_sure: bool) -> Result<u
 /// Show the commands, and ask.
 fn allow(inventory: &Inventory, env: &Env, is_sure: bool) -> Result<bool, CliError> {
     let mut text = format!("{} executes on this machine:\n", inventory.path.display());
-    for (host, command) in inventory.commands() {
+    for (name, command) in inventory.commands() {
         // As a list, in which blanks and quotes are plain to see.
-        let _ = writeln!(text, "  {}: {command:?}", host.name);
+        let _ = writeln!(text, "  {name}: {command:?}");
     }
     output::print(&text)?;
     if !is_sure && (!can_ask() || !confirm("Allow this?")?) {

@@ -75,7 +75,9 @@ pub(in crate::cli) fn check(args: PreviewArgs) -> Result<u8, CliError> {
     match (looked?, fleet?) {
         _ if code != 0 => Ok(code),
         (None, Some(fleet)) => {
-            let names: Vec<_> = fleet.hosts.iter().map(|host| &*host.name).collect();
+            let lists = fleet.lists.iter().map(|list| format!("@{}", list.name));
+            let hosts = fleet.hosts.iter().map(|host| host.name.clone());
+            let names: Vec<_> = hosts.chain(lists).collect();
             output::print(&format!("{}: {}\n", inventory::FILE, names.join(", ")))
         }
         (None, None) => Ok(0),

@@ -1,0 +1,303 @@
+//! Hosts that a command lists, such as the tasks of an engine. They are listed anew by each command of tmo.
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+
+use super::call_error::CallError;
+use super::caller::Caller;
+use super::host::{Host, HostTable, Reach, check_name, is_plain};
+use super::swarm;
+use crate::model::untrusted::cleaned;
+
+/// The most hosts that one command may list.
+const MOST_LISTED: usize = 10_000;
+
+/// The root of a listed host: where a command begins there.
+const ROOT: &str = ".";
+
+/// A table `[hosts.NAME]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostList {
+    /// Its name, and that of the group of its hosts.
+    pub name: String,
+    /// How many hosts of the file stand before it.
+    pub place: usize,
+    /// The command that prints a line for each host: its name, and other words.
+    pub list: Vec<String>,
+    /// What tells what has become of its hosts.
+    why: Option<Why>,
+    /// The commands among them, and those that reach a host, which the file itself names.
+    pub named: Vec<Vec<String>>,
+    /// What each host has, with `{1}` for the first word of its line.
+    template: Template,
+}
+
+/// What tells what has become of the hosts of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Why {
+    /// The output of a command.
+    Command(Vec<String>),
+    /// The tasks of a stack.
+    Swarm(String),
+}
+
+/// How each host of a list is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Template {
+    ssh: Option<String>,
+    via: Vec<String>,
+    tty: Option<Vec<String>>,
+    root: Option<String>,
+    groups: Vec<String>,
+    tmo: Option<String>,
+}
+
+/// The table as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListTable {
+    engine: Option<Engine>,
+    select: Option<String>,
+    list: Option<Vec<String>>,
+    why: Option<Vec<String>>,
+    ssh: Option<String>,
+    via: Option<Vec<String>>,
+    tty: Option<Vec<String>>,
+    root: Option<String>,
+    #[serde(default)]
+    groups: Vec<String>,
+    tmo: Option<String>,
+}
+
+/// An engine whose commands are known.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Engine {
+    Swarm,
+    Kubernetes,
+}
+
+/// What an engine fills in.
+#[derive(Default)]
+struct Commands {
+    list: Option<Vec<String>>,
+    why: Option<Why>,
+    ssh: Option<String>,
+    via: Option<Vec<String>>,
+    tty: Option<Vec<String>>,
+}
+
+impl Engine {
+    /// Its commands for the hosts that these words select.
+    fn commands(self, select: &str) -> Commands {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        match self {
+            Self::Swarm => {
+                let mut list = words("docker stack ps --no-trunc --filter desired-state=running");
+                list.push("--format={{.Name}} {{.Name}}.{{.ID}} {{.Node}}".to_owned());
+                list.push(select.to_owned());
+                Commands {
+                    list: Some(list),
+                    why: Some(Why::Swarm(select.to_owned())),
+                    ssh: Some("{3}".to_owned()),
+                    via: Some(words("docker exec -i {2}")),
+                    tty: Some(words("docker exec -it {2}")),
+                }
+            }
+            Self::Kubernetes => {
+                let selector = format!("--selector={select}");
+                let of_pods = |more: &str| {
+                    let mut all = words("kubectl get pods");
+                    all.push(selector.clone());
+                    all.extend(words(more));
+                    all
+                };
+                let columns = "--no-headers --output=custom-columns=:metadata.name";
+                Commands {
+                    list: Some(of_pods(columns)),
+                    why: Some(Why::Command(of_pods("--output=wide"))),
+                    ssh: None,
+                    via: Some(words("kubectl exec -i {1} --")),
+                    tty: Some(words("kubectl exec -it {1} --")),
+                }
+            }
+        }
+    }
+}
+
+impl ListTable {
+    /// The list of this name, behind so many hosts.
+    pub(super) fn list(self, name: String, place: usize) -> Result<HostList, String> {
+        check_name("list of hosts", &name)?;
+        let select = self.select.unwrap_or_else(|| name.clone());
+        if !is_plain(&select) || select.starts_with('-') {
+            return Err(format!("`select` of {name} is no name that an engine can have"));
+        }
+        let named = [&self.list, &self.why, &self.via, &self.tty];
+        let named = named.into_iter().flatten().cloned().collect::<Vec<_>>();
+        let own = self.engine.map(|engine| engine.commands(&select)).unwrap_or_default();
+        let (ssh, via, tty) = if self.via.is_some() {
+            (self.ssh, self.via, self.tty)
+        } else {
+            (self.ssh.or(own.ssh), own.via, self.tty.or(own.tty))
+        };
+        let (Some(list), Some(via)) = (self.list.or(own.list), via) else {
+            return Err(format!(
+                "{name} needs `engine = \"swarm\"` or \"kubernetes\", or the commands `list` and `via`"
+            ));
+        };
+        let why = self.why.map(Why::Command).or(own.why);
+        if let Some(command) = [&list, &via].into_iter().find(|command| command.is_empty()) {
+            return Err(format!("{name} has an empty command: {command:?}"));
+        }
+        let groups = [vec![name.clone()], self.groups].concat();
+        let template = Template { ssh, via, tty, root: self.root, groups, tmo: self.tmo };
+        let list = HostList { name, place, list, why, named, template };
+        // Wrong groups and paths are found while the file is read.
+        list.host(&["a", "b", "c", "d", "e", "f", "g", "h", "i"])?;
+        Ok(list)
+    }
+}
+
+impl HostList {
+    /// The groups of its hosts.
+    pub fn groups(&self) -> &[String] {
+        &self.template.groups
+    }
+
+    /// Its hosts now. If they can't be listed, or there are none, one that can't be reached stands for them.
+    pub async fn hosts(&self, caller: &Caller<'_>) -> Vec<Host> {
+        match self.listed(caller).await {
+            Ok(hosts) if !hosts.is_empty() => hosts,
+            Ok(_) => vec![self.nowhere(&self.name, "it has no hosts now".to_owned())],
+            Err(why) => vec![self.nowhere(&self.name, why)],
+        }
+    }
+
+    /// What has become of them: the text of the engine; `None` if nothing tells.
+    pub async fn why(&self, caller: &Caller<'_>) -> Option<Result<String, CallError>> {
+        Some(match self.why.as_ref()? {
+            Why::Command(command) => caller.here(command).await,
+            Why::Swarm(stack) => swarm::why(stack, caller).await,
+        })
+    }
+
+    fn nowhere(&self, name: &str, why: String) -> Host {
+        let groups = self.template.groups.clone();
+        let (name, root) = (name.to_owned(), ROOT.to_owned());
+        Host { name, reach: Reach::Nowhere(why), root, groups, tmo: None }
+    }
+
+    async fn listed(&self, caller: &Caller<'_>) -> Result<Vec<Host>, String> {
+        self.read(&caller.here(&self.list).await.map_err(|error| error.to_string())?)
+    }
+
+    /// The hosts in the output of the command. Of several with one name, the first counts: engines print the newest first.
+    fn read(&self, printed: &str) -> Result<Vec<Host>, String> {
+        let mut names = HashSet::new();
+        let mut hosts = vec![];
+        for line in printed.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let Some(&name) = words.first() else { continue };
+            if !names.insert(name) {
+                continue;
+            }
+            if hosts.len() == MOST_LISTED {
+                return Err(format!("it lists more than {MOST_LISTED} hosts"));
+            }
+            check_name("host", name)?;
+            hosts.push(self.host(&words).unwrap_or_else(|why| self.nowhere(name, why)));
+        }
+        Ok(hosts)
+    }
+
+    /// The host of a line.
+    fn host(&self, words: &[&str]) -> Result<Host, String> {
+        let filled = |text: &String| fill(text, words);
+        let all = |texts: &Vec<String>| texts.iter().map(filled).collect::<Result<Vec<_>, _>>();
+        let Template { ssh, via, tty, root, groups, tmo } = &self.template;
+        let table = HostTable {
+            ssh: ssh.as_ref().map(filled).transpose()?,
+            via: Some(all(via)?),
+            tty: tty.as_ref().map(all).transpose()?,
+            root: root.as_ref().map(filled).transpose()?,
+            groups: groups.clone(),
+            tmo: tmo.as_ref().map(filled).transpose()?,
+        };
+        table.host(words.first().copied().unwrap_or_default().to_owned(), ROOT)
+    }
+}
+
+/// The text with the words of a line in the places of `{1}` to `{9}`.
+fn fill(text: &str, words: &[&str]) -> Result<String, String> {
+    let mut filled = text.to_owned();
+    for number in 1..=9 {
+        let gap = format!("{{{number}}}");
+        if !filled.contains(&gap) {
+            continue;
+        }
+        let line = || cleaned(&words.join(" "));
+        // Such as a task that has no node yet.
+        let word = words.get(number - 1);
+        let word =
+            word.ok_or_else(|| format!("it is listed as `{}`, without a word {number}", line()))?;
+        // It becomes a part of a command.
+        if !is_plain(word) || word.starts_with('-') {
+            return Err(format!("it is listed as `{}`, which no command takes", line()));
+        }
+        filled = filled.replace(&gap, word);
+    }
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Host, HostList, ListTable, Reach};
+
+    fn list(text: &str) -> Result<HostList, String> {
+        toml::from_str::<ListTable>(text).unwrap().list("shop".to_owned(), 0)
+    }
+
+    #[test]
+    fn the_tasks_of_a_swarm_are_reached_on_their_nodes() {
+        let shop = list("engine = \"swarm\"").unwrap();
+        assert_eq!(shop.list.last().unwrap(), "shop");
+        assert_eq!(shop.named, Vec::<Vec<String>>::new());
+        let printed = "shop_web.1 shop_web.1.x8 node-2\nshop_web.1 shop_web.1.old node-1\n\n\
+                       shop_web.2 shop_web.2.y9 localhost\n";
+        let hosts = shop.read(printed).unwrap();
+        let names: Vec<_> = hosts.iter().map(|host| (&*host.name, host.reached_by())).collect();
+        let first = "ssh node-2 docker exec -i shop_web.1.x8".to_owned();
+        let second = "docker exec -i shop_web.2.y9".to_owned();
+        assert_eq!(names, [("shop_web.1", first), ("shop_web.2", second)]);
+        assert_eq!((&*hosts[0].root, &hosts[0].groups[..]), (".", &["shop".to_owned()][..]));
+    }
+
+    #[test]
+    fn commands_of_the_file_take_the_place_of_those_of_the_engine() {
+        let shop = list("engine = \"swarm\"\nvia = [\"x\", \"{3}/{2}\"]").unwrap();
+        assert_eq!(shop.named, [["x", "{3}/{2}"]]);
+        let hosts = shop.read("a b c\n").unwrap();
+        let command = vec!["x".to_owned(), "c/b".to_owned()];
+        assert_eq!(hosts[0].reach, Reach::Via { ssh: None, command, tty: None });
+    }
+
+    #[test]
+    fn what_an_engine_prints_becomes_no_option_and_no_line_of_a_shell() {
+        let shop = list("engine = \"swarm\"").unwrap();
+        for line in ["a -x n", "a b -oProxyCommand=x", "a $(x) n", "a b n;x", "../a b n", "a b"] {
+            let is_lost = |hosts: Vec<Host>| matches!(hosts[0].reach, Reach::Nowhere(_));
+            assert!(shop.read(line).map_or(true, is_lost), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_table_without_commands_is_refused() {
+        for text in ["", "list = [\"x\"]", "via = [\"x\"]", "list = []\nvia = [\"x\"]"] {
+            assert!(list(text).is_err(), "{text}");
+        }
+        assert!(list("engine = \"swarm\"\nselect = \"-x\"").is_err());
+        assert!(list("engine = \"swarm\"\ngroups = [\"a b\"]").is_err());
+    }
+}
