@@ -263,14 +263,9 @@ impl Inventory {
     }
 
     /// The lists of which some of these hosts are.
-    pub fn lists_of<'h>(
-        &self,
-        hosts: impl Iterator<Item = &'h Host> + Clone,
-    ) -> impl Iterator<Item = &HostList> {
-        let is_meant = move |list: &&HostList| {
-            hosts.clone().any(|host| host.groups.first() == Some(&list.name))
-        };
-        self.lists.iter().filter(is_meant)
+    pub fn lists_of<'h>(&self, hosts: impl Iterator<Item = &'h Host>) -> Vec<&HostList> {
+        let names: HashSet<_> = hosts.filter_map(|host| host.groups.first()).collect();
+        self.lists.iter().filter(|list| names.contains(&list.name)).collect()
     }
 
     /// The names of the groups, each once.

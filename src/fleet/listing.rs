@@ -189,7 +189,8 @@ impl HostList {
         Host { name, reach: Reach::Nowhere(why), root, groups, tmo: None }
     }
 
-    async fn listed(&self, caller: &Caller<'_>) -> Result<Vec<Host>, String> {
+    /// The same, or why they can't be listed.
+    pub async fn listed(&self, caller: &Caller<'_>) -> Result<Vec<Host>, String> {
         self.read(&caller.here(&self.list).await.map_err(|error| error.to_string())?)
     }
 

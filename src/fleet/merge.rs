@@ -60,16 +60,24 @@ struct Waiting<T> {
     item: T,
 }
 
+impl<T> HostQueue<T> {
+    fn new(state: HostStream) -> Self {
+        Self { waiting: VecDeque::new(), held: 0, state, newest: Timestamp::EPOCH }
+    }
+}
+
 impl<T> Merge<T> {
     /// For this number of hosts. `follows` has the present, by both clocks, in a view that follows new lines.
     pub fn new(hosts: usize, follows: Option<(Instant, Timestamp)>) -> Self {
-        let queue = || HostQueue {
-            waiting: VecDeque::new(),
-            held: 0,
-            state: HostStream::Opening,
-            newest: Timestamp::EPOCH,
-        };
-        Self { hosts: (0..hosts).map(|_| queue()).collect(), follows, held: 0 }
+        let mut merge = Self { hosts: vec![], follows, held: 0 };
+        merge.hosts.resize_with(hosts, || HostQueue::new(HostStream::Opening));
+        merge
+    }
+
+    /// Add a host, for whose first item nobody waits; returns its place.
+    pub fn add_host(&mut self) -> usize {
+        self.hosts.push(HostQueue::new(HostStream::Open));
+        self.hosts.len() - 1
     }
 
     /// Tell whether a host may send more.

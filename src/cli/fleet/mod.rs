@@ -68,19 +68,7 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
             return Ok(code);
         }
     }
-    if !args.hosts.is_empty() {
-        let mut meant = vec![];
-        for word in &args.hosts {
-            let HostWord::On { hosts, process: None } = HostWord::read(word, &inventory)? else {
-                return Err(CliError::Usage(format!(
-                    "--hosts takes hosts, patterns and @groups, not `{word}`"
-                )));
-            };
-            meant.extend(hosts);
-        }
-        let mut place = 0..;
-        inventory.hosts.retain(|_| place.next().is_some_and(|place| meant.contains(&place)));
-    }
+    limit(&mut inventory, &args.hosts)?;
     let fleet = Fleet { inventory, places, env, args };
     let code = match &args.verb {
         None => until_signal(hosts::hosts(&fleet)),
@@ -101,6 +89,24 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
         })?;
     }
     code
+}
+
+/// Keep only the hosts of `--hosts`, if it was given.
+fn limit(inventory: &mut Inventory, words: &[String]) -> Result<(), CliError> {
+    let mut meant = vec![];
+    for word in words {
+        let HostWord::On { hosts, process: None } = HostWord::read(word, inventory)? else {
+            return Err(CliError::Usage(format!(
+                "--hosts takes hosts, patterns and @groups, not `{word}`"
+            )));
+        };
+        meant.extend(hosts);
+    }
+    let mut place = 0..;
+    inventory
+        .hosts
+        .retain(|_| words.is_empty() || place.next().is_some_and(|place| meant.contains(&place)));
+    Ok(())
 }
 
 /// Do it, unless a signal ends this program: then the programs that reach the hosts end first.
@@ -129,22 +135,31 @@ impl Fleet<'_> {
 
     /// What the words of a command mean; hosts are asked for their processes only where that is needed.
     async fn targets(&self, words: &[String]) -> Result<Vec<Target<'_>>, CliError> {
+        self.targets_in(&self.inventory, words).await
+    }
+
+    /// The same in an inventory whose hosts were listed anew.
+    async fn targets_in<'i>(
+        &self,
+        inventory: &'i Inventory,
+        words: &[String],
+    ) -> Result<Vec<Target<'i>>, CliError> {
         let words: Vec<_> = words
             .iter()
-            .map(|word| HostWord::read(word, &self.inventory))
+            .map(|word| HostWord::read(word, inventory))
             .collect::<Result<_, NameError>>()?;
         let mut known: HashMap<usize, Vec<ProcessState>> = HashMap::new();
         let mut asked: Vec<usize> = words
             .iter()
             .filter(|word| word.needs_processes())
-            .flat_map(|word| word.hosts(&self.inventory))
+            .flat_map(|word| word.hosts(inventory))
             .collect();
         asked.sort_unstable();
         asked.dedup();
         if !asked.is_empty() {
             let ps = ["ps", "--json"].map(str::to_owned);
             let calls = asked.into_iter().map(|place| {
-                let host = &self.inventory.hosts[place];
+                let host = &inventory.hosts[place];
                 (place, host, Call::of(host, ps.to_vec()))
             });
             self.each(calls.collect(), None, |place, answer| {
@@ -162,7 +177,7 @@ impl Fleet<'_> {
             let word = word.split('=').next().unwrap_or(word);
             known.get(&place).map(|all| all.iter().any(|process| process.is_meant(word)))
         };
-        Ok(targets(&self.inventory, &words, has)?)
+        Ok(targets(inventory, &words, has)?)
     }
 
     /// The targets of hosts alone.

@@ -19,7 +19,7 @@ pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8
         fleet.targets(&command.words).await?
     };
     let lists: Vec<_> = match command.verb.name {
-        "why" => fleet.inventory.lists_of(targets.iter().map(|target| target.host)).collect(),
+        "why" => fleet.inventory.lists_of(targets.iter().map(|target| target.host)),
         _ => vec![],
     };
     let has_heads = targets.len() + lists.len() > 1;

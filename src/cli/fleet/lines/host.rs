@@ -1,0 +1,348 @@
+//! The stream of one host, which is begun anew where it was cut off.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use super::{FleetLine, FleetLines, FleetText, HostOutcome, MOST_NAMES, PAUSES, SILENCE};
+use crate::api::history::Line;
+use crate::cli::fleet::answers::last_words;
+use crate::cli::fleet::hosts::{clock, is_far_off};
+use crate::cli::output;
+use crate::fleet::call::{Call, ClockOffset};
+use crate::fleet::call_error::CallError;
+use crate::fleet::caller::RunningCall;
+use crate::fleet::fan::{jittered, persistent};
+use crate::fleet::host::{Host, Reach};
+use crate::fleet::merge::HostStream;
+use crate::fleet::names::Target;
+use crate::journal::cursor::Position;
+use crate::model::name::LONGEST_NAME;
+use crate::model::request::State;
+use crate::model::time::Timestamp;
+use crate::model::{ProcName, units};
+use crate::sys::{clock as machine_clock, local};
+
+/// A host whose lines are shown.
+pub(super) struct FollowedHost {
+    place: usize,
+    pub(super) host: Host,
+    /// The words for its own tmo; none for the whole run.
+    names: Vec<String>,
+    /// It was listed while the view was there: all that it has printed is new.
+    is_new: bool,
+    /// What it has done last.
+    pub(super) outcome: Cell<HostOutcome>,
+    /// No list has it any more.
+    is_gone: Cell<bool>,
+    has_gone: Notify,
+}
+
+impl FollowedHost {
+    pub(super) fn of(place: usize, target: Target<'_>, is_new: bool) -> Rc<Self> {
+        Rc::new(Self {
+            place,
+            host: target.host.clone(),
+            names: target.names,
+            is_new,
+            outcome: Cell::new(HostOutcome::Answered(0)),
+            is_gone: Cell::new(false),
+            has_gone: Notify::new(),
+        })
+    }
+
+    /// Its stream, if it still has one, is the last.
+    pub(super) fn leave(&self) {
+        self.is_gone.set(true);
+        self.has_gone.notify_one();
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_gone.get()
+    }
+}
+
+/// How far the stream of a host has come.
+#[derive(Debug, Default)]
+struct StreamProgress {
+    /// The cursor of the last line.
+    after: Option<Position>,
+    /// The time there when it first answered.
+    begun: Option<Timestamp>,
+    /// When it was last heard of, by our clock.
+    heard: Option<Timestamp>,
+    /// Since when it has been lost, once that was reported.
+    lost: Option<Timestamp>,
+    names: HashSet<String>,
+    /// Whether it counts as one that may still send.
+    is_going: bool,
+    /// Which remarks were made already: each of these is made once.
+    reported_odd: bool,
+    reported_over: bool,
+    /// The next pause before another attempt.
+    pause: Option<Duration>,
+}
+
+/// Why a stream has ended.
+enum StreamEnd {
+    /// The verb there has ended with this code, and this text.
+    Ended(u8, String),
+    Lost(CallError),
+}
+
+impl StreamEnd {
+    const fn outcome(&self) -> HostOutcome {
+        match self {
+            Self::Ended(code, _) => HostOutcome::Answered(*code),
+            Self::Lost(_) => HostOutcome::Unanswered,
+        }
+    }
+}
+
+impl From<CallError> for StreamEnd {
+    fn from(error: CallError) -> Self {
+        Self::Lost(error)
+    }
+}
+
+impl FleetLines<'_> {
+    /// All streams of a host, one after the other.
+    pub(super) async fn host(&self, one: Rc<FollowedHost>) {
+        let (place, host) = (one.place, &one.host);
+        let mut progress = StreamProgress { is_going: true, ..StreamProgress::default() };
+        loop {
+            let ended = self.stream(&one, &mut progress).await.err();
+            let Some(ended) = ended else { return };
+            if !self.follows {
+                self.report(&one, ended);
+                return;
+            }
+            let name = &host.name;
+            one.outcome.set(ended.outcome());
+            match ended {
+                StreamEnd::Lost(error) if progress.heard.is_none() => {
+                    if std::mem::replace(&mut progress.is_going, false) {
+                        let text = format!("{name} does not answer: {error}; trying again");
+                        self.remark(place, name, "lost", text);
+                        self.less();
+                    }
+                }
+                StreamEnd::Lost(error) => {
+                    let since = progress.heard.unwrap_or_default();
+                    if progress.lost.is_none() {
+                        let at = time_of_day(since);
+                        let why = match &error {
+                            CallError::Lost(why) => why.clone(),
+                            other => other.to_string(),
+                        };
+                        let text =
+                            format!("{name} does not answer since {at} ({why}); trying again");
+                        self.remark(place, name, "lost", text);
+                    }
+                    progress.lost.get_or_insert(since);
+                }
+                StreamEnd::Ended(code, text) => {
+                    let is_last = self.going.get() == usize::from(progress.is_going);
+                    if !std::mem::replace(&mut progress.reported_over, true) {
+                        let next = if is_last { "" } else { "; waiting for a run" };
+                        if code != 0 {
+                            self.remark(place, name, "over", format!("{name}: {text}{next}"));
+                        } else if !is_last {
+                            let text = format!("nothing runs on {name} now{next}");
+                            self.remark(place, name, "over", text);
+                        }
+                    }
+                    if std::mem::replace(&mut progress.is_going, false) {
+                        self.less();
+                    }
+                }
+            }
+            self.merge.borrow_mut().set(place, HostStream::Closed);
+            self.news.notify_one();
+            let pause = progress.pause.unwrap_or(PAUSES.0);
+            progress.pause = Some((pause * 2).min(PAUSES.1));
+            self.lost.notify_one();
+            tokio::select! {
+                () = sleep(jittered(pause)) => {}
+                () = one.has_gone.notified() => {}
+            }
+            if one.is_gone() {
+                one.outcome.set(HostOutcome::Answered(0));
+                if !matches!(host.reach, Reach::Nowhere(_)) {
+                    self.remark(place, name, "gone", format!("{name} is no longer listed"));
+                }
+                if progress.is_going {
+                    self.less();
+                }
+                return;
+            }
+        }
+    }
+
+    /// The end of the only stream of a host.
+    fn report(&self, one: &FollowedHost, ended: StreamEnd) {
+        let (place, name) = (one.place, &one.host.name);
+        one.outcome.set(ended.outcome());
+        match ended {
+            StreamEnd::Ended(0, _) => {}
+            StreamEnd::Ended(_, text) => output::warn(&format!("{name}: {text}")),
+            StreamEnd::Lost(error) => output::warn(&format!("{name}: {error}")),
+        }
+        self.merge.borrow_mut().set(place, HostStream::Closed);
+        self.news.notify_one();
+    }
+
+    /// A stream of a host, from what was the last line so far.
+    async fn stream(
+        &self,
+        one: &FollowedHost,
+        progress: &mut StreamProgress,
+    ) -> Result<(), StreamEnd> {
+        let (place, host, caller) = (one.place, &one.host, self.fleet.caller());
+        let mut running = self.open(one, progress).await?;
+        let clock = running.clock;
+        // At first, what a host has printed so far is waited for.
+        if progress.begun.is_some() || self.argv.has("--lines=0") {
+            self.merge.borrow_mut().set(place, HostStream::Open);
+        }
+        self.opened(one, &running, progress);
+        let mut begun = vec![];
+        loop {
+            while !self.merge.borrow().has_room(place) {
+                self.room.notified().await;
+            }
+            let Ok(line) = timeout(SILENCE, running.line(&mut begun)).await else {
+                caller.open(host, &Call::of(host, vec![]), None).await?;
+                progress.heard = Some(machine_clock::now());
+                continue;
+            };
+            let line = line.map_err(|error| CallError::Lost(crate::sys::why(&error)))?;
+            let Some(line) = line else { break };
+            self.arrived(place, &host.name, &line, clock, progress);
+        }
+        let (code, error) = running.finish(host).await?;
+        Err(StreamEnd::Ended(code, last_words(host, code, &error)))
+    }
+
+    /// Begin a stream.
+    async fn open(
+        &self,
+        one: &FollowedHost,
+        progress: &StreamProgress,
+    ) -> Result<RunningCall, CallError> {
+        let (host, caller) = (&one.host, self.fleet.caller());
+        // It is never closed.
+        let _permit = self.opening.acquire().await;
+        if !self.fleet.args.json {
+            let ps = Call::of(host, ["ps", "--json"].map(str::to_owned).to_vec());
+            let answer = persistent(async || caller.call(host, &ps, None).await).await?;
+            // Without a run there are no processes yet.
+            if let Ok(state) = serde_json::from_slice::<State>(&answer.output) {
+                let mut shown = self.shown.borrow_mut();
+                shown.of_host(&host.name);
+                shown.know(&state.processes[..state.processes.len().min(MOST_NAMES)]);
+            }
+        }
+        let mut argv = self.argv.clone();
+        if let Some(after) = progress.after {
+            argv.take("--lines");
+            argv = argv.and(&format!("--after={after}"));
+        } else if one.is_new {
+            argv.take("--lines");
+        } else if let (true, Some(begun)) = (argv.has("--lines=0"), progress.begun) {
+            argv.take("--lines");
+            argv = argv.and(&format!("--since={begun}"));
+        }
+        let call = Call::of(host, argv.with(&one.names)).with_clock();
+        persistent(async || caller.open(host, &call, None).await).await
+    }
+
+    /// A host has answered.
+    fn opened(&self, one: &FollowedHost, running: &RunningCall, progress: &mut StreamProgress) {
+        let (place, name) = (one.place, &one.host.name);
+        let now = machine_clock::now();
+        if progress.begun.is_none() {
+            progress.begun = Some(running.hello.now);
+            if one.is_new {
+                self.remark(place, name, "new", format!("{name} is new; its lines follow"));
+            }
+            if is_far_off(running.clock) {
+                let by = clock(running.clock);
+                let text = format!("the clock of {name} is off by {by}; its times are corrected");
+                self.remark(place, name, "clock", text);
+            }
+        }
+        if let Some(since) = progress.lost.take() {
+            let lasted = units::span(Duration::from_secs(now.since(since).as_secs().max(1)));
+            let text = format!("{name} is back after {lasted}; its lines follow");
+            self.remark(place, name, "back", text);
+            progress.pause = None;
+        } else if progress.heard.is_none() && !progress.is_going {
+            self.remark(place, name, "back", format!("{name} answers; its lines follow"));
+            self.go_on(progress);
+        }
+        progress.heard = Some(now);
+    }
+
+    /// The host may send something again.
+    fn go_on(&self, progress: &mut StreamProgress) {
+        progress.pause = None;
+        progress.reported_over = false;
+        if !std::mem::replace(&mut progress.is_going, true) {
+            self.going.set(self.going.get() + 1);
+        }
+    }
+
+    /// A line has arrived.
+    fn arrived(
+        &self,
+        place: usize,
+        host: &str,
+        json: &[u8],
+        clock: ClockOffset,
+        progress: &mut StreamProgress,
+    ) {
+        progress.heard = Some(machine_clock::now());
+        let Some((mut line, time)) = read(json, &mut progress.names) else {
+            if !std::mem::replace(&mut progress.reported_odd, true) {
+                let text = format!("{host} sends lines that are not understood");
+                self.remark(place, host, "odd", text);
+            }
+            return;
+        };
+        progress.after = line.cursor.parse().ok().or(progress.after);
+        self.go_on(progress);
+        let time = clock.here(time);
+        line.time = time.to_string();
+        let line = FleetLine { host: host.to_owned(), text: FleetText::Log(Box::new(line)) };
+        let mut merge = self.merge.borrow_mut();
+        merge.set(place, HostStream::Open);
+        merge.add(place, time, json.len(), line, Instant::now());
+        self.news.notify_one();
+    }
+}
+
+fn time_of_day(time: Timestamp) -> String {
+    let time = local::date_and_time(time, &local::zone());
+    time.split_once(' ').map_or_else(String::new, |(_, time)| time.to_owned())
+}
+
+/// A line as the log of a host has it, and its time there; `None` if it is not one.
+fn read(json: &[u8], names: &mut HashSet<String>) -> Option<(Line<'static>, Timestamp)> {
+    let line: Line<'static> = serde_json::from_slice(json).ok()?;
+    let time = line.time.parse().ok()?;
+    if let Some(name) = line.name.as_deref()
+        && !names.contains(name)
+    {
+        let is_fine = ProcName::new(name).is_ok() && name.len() <= LONGEST_NAME;
+        if !is_fine || names.len() >= MOST_NAMES {
+            return None;
+        }
+        names.insert(name.to_owned());
+    }
+    Some((line, time))
+}

@@ -1,0 +1,333 @@
+//! `tmo fleet logs`, `events` and `echo`: lines of several hosts, merged by time.
+//!
+//! Each host has a stream of its own, `tmo logs --json` ([`host`]). If that breaks, the host is tried again, and its lines go on
+//! behind the last one that arrived. Those that an engine lists come and go ([`relist`]).
+
+mod host;
+mod relist;
+
+use std::cell::{Cell, RefCell};
+use std::future::pending;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, FuturesUnordered};
+use serde::Serialize;
+use tokio::sync::{Notify, Semaphore};
+
+use self::host::FollowedHost;
+use super::Fleet;
+use super::answers::Summary;
+use super::{terminal, texts, until_signal};
+use crate::api::history::Line;
+use crate::cli::args::FleetArgv;
+use crate::cli::args::FleetCommand;
+use crate::cli::error::CliError;
+use crate::cli::output::stdout::{Stdout, goes_on, write};
+use crate::cli::reach::log::Source;
+use crate::cli::runtime::{block_on, until};
+use crate::cli::view::while_wanted;
+use crate::fleet::fan::AT_ONCE;
+use crate::fleet::listing::HostList;
+use crate::fleet::merge::Merge;
+use crate::fleet::names::Target;
+use crate::model::moment::moment;
+use crate::model::time::Timestamp;
+use crate::model::{units, untrusted};
+use crate::sys::{clock as machine_clock, local};
+use crate::view::api_lines::ApiLines;
+use crate::view::paint::{Stamp, Style};
+
+/// The most hosts whose lines are merged: each has an ssh of its own.
+const MOST_HOSTS: usize = 64;
+
+/// The most names of processes that one host may have.
+const MOST_NAMES: usize = 2_000;
+
+/// How long a stream may be silent before its host is asked whether it is there.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// The first and the longest pause before a host is tried again.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// How much is rendered before it is written.
+const PAGE: usize = 64 << 10;
+
+/// About how much memory a remark takes.
+const REMARK: usize = 256;
+
+/// Print the lines of each host.
+pub(super) fn lines(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
+    let typed = &command.argv;
+    if ["--raw", "--path", "--clear"].iter().any(|flag| typed.has(flag)) {
+        // These are no lines that could be merged.
+        return if typed.has("--follow") {
+            terminal::open(fleet, command)
+        } else {
+            until_signal(texts::text(fleet, command))
+        };
+    }
+    let mut code = 0;
+    block_on(while_wanted(async {
+        let targets = fleet.targets(&command.words).await?;
+        let verb = command.verb.name;
+        if targets.len() > MOST_HOSTS {
+            return Err(CliError::Usage(format!(
+                "`tmo fleet {verb}` shows at most {MOST_HOSTS} hosts at once, and the fleet has {}; --hosts chooses some",
+                targets.len()
+            )));
+        }
+        let lines = FleetLines::new(fleet, command, targets)?;
+        lines.show().await?;
+        code = lines.summary().finish(verb);
+        Ok(())
+    }))?;
+    Ok(code)
+}
+
+/// A view of the lines of several hosts.
+struct FleetLines<'a> {
+    fleet: &'a Fleet<'a>,
+    /// The words for hosts and processes.
+    words: &'a [String],
+    /// What the streams are asked for the first time.
+    argv: FleetArgv,
+    follows: bool,
+    max_bytes: Option<u64>,
+    merge: RefCell<Merge<FleetLine>>,
+    shown: RefCell<ApiLines>,
+    /// All hosts of the view, by their places.
+    hosts: RefCell<Vec<Rc<FollowedHost>>>,
+    /// The lists of which some of them are.
+    lists: Vec<&'a HostList>,
+    /// Whether these list any hosts.
+    lists_some: Cell<bool>,
+    /// How many hosts are sending, are tried for the first time, or were lost; and one if the lists have some.
+    going: Cell<usize>,
+    is_over: Cell<bool>,
+    /// Something has arrived, or a stream has ended.
+    news: Notify,
+    /// Something was printed.
+    room: Notify,
+    /// A host that was listed has no stream any more.
+    lost: Notify,
+    opening: Semaphore,
+}
+
+/// How the last stream of a host has ended.
+#[derive(Debug, Clone, Copy)]
+enum HostOutcome {
+    Unanswered,
+    /// With this exit code of the verb.
+    Answered(u8),
+}
+
+/// A line of the view.
+struct FleetLine {
+    host: String,
+    text: FleetText,
+}
+
+enum FleetText {
+    /// A line of the host's log.
+    Log(Box<Line<'static>>),
+    /// Something about its stream: a word for programs, and the text.
+    Remark(&'static str, String, Timestamp),
+}
+
+/// What `--json` prints for a line.
+#[derive(Serialize)]
+struct FleetJson<'a> {
+    host: &'a str,
+    #[serde(flatten)]
+    line: &'a Line<'static>,
+}
+
+/// The same for a remark.
+#[derive(Serialize)]
+struct RemarkJson<'a> {
+    host: &'a str,
+    time: String,
+    event: &'a str,
+    text: &'a str,
+}
+
+impl<'a> FleetLines<'a> {
+    fn new(
+        fleet: &'a Fleet<'a>,
+        command: &'a FleetCommand,
+        targets: Vec<Target<'_>>,
+    ) -> Result<Self, CliError> {
+        let mut argv = command.argv.clone();
+        let max_bytes = argv.take("--max-bytes").and_then(|size| units::parse_bytes(&size));
+        let has_times = argv.take("--timestamps").is_some() || command.verb.name == "events";
+        let stamp = match command.verb.name {
+            "echo" if has_times => Stamp::Clock,
+            _ if has_times => Stamp::Date,
+            _ => Stamp::None,
+        };
+        let bare = argv.take("--no-prefix").is_some();
+        for flag in ["--since", "--until"] {
+            if let Some(time) = argv.take(flag) {
+                // As this machine means it.
+                let time = moment(&time, &local::now());
+                let time = time.map_err(|error| CliError::Usage(error.to_string()))?;
+                argv = argv.and(&format!("{flag}={time}"));
+            }
+        }
+        argv = match command.verb.name {
+            "events" => argv.of_verb("logs").and("--events"),
+            "echo" => {
+                let lines = argv.take("--lines").unwrap_or_else(|| "0".to_owned());
+                argv.of_verb("logs").and("--follow").and(&format!("--lines={lines}"))
+            }
+            _ => argv,
+        };
+        let follows = argv.has("--follow");
+        let style = Style { bare, ..Source::style(&fleet.env, stamp) };
+        let style = (!fleet.args.json).then_some(style);
+        let now = (Instant::now(), machine_clock::now());
+        let hosts = targets.into_iter().enumerate();
+        let hosts = hosts.map(|(place, target)| FollowedHost::of(place, target, false));
+        let hosts: Vec<_> = hosts.collect();
+        let lists = fleet.inventory.lists_of(hosts.iter().map(|one| &one.host));
+        let lists = if follows { lists } else { vec![] };
+        Ok(Self {
+            fleet,
+            words: &command.words,
+            argv: argv.and("--json"),
+            follows,
+            max_bytes,
+            merge: RefCell::new(Merge::new(hosts.len(), follows.then_some(now))),
+            shown: RefCell::new(ApiLines::new(style, &[])),
+            going: Cell::new(hosts.len() + usize::from(!lists.is_empty())),
+            hosts: RefCell::new(hosts),
+            lists_some: Cell::new(!lists.is_empty()),
+            lists,
+            is_over: Cell::new(false),
+            news: Notify::new(),
+            room: Notify::new(),
+            lost: Notify::new(),
+            opening: Semaphore::new(AT_ONCE),
+        })
+    }
+
+    fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for one in self.hosts.borrow().iter() {
+            match one.outcome.get() {
+                HostOutcome::Unanswered => summary.unanswered(&one.host, None),
+                HostOutcome::Answered(code) => summary.answered(code),
+            }
+        }
+        summary
+    }
+
+    /// Show the lines until all have been shown; with `--follow`, until no host is left that may send some.
+    async fn show(&self) -> Result<(), CliError> {
+        let hosts = self.hosts.borrow().clone();
+        let mut streams: FuturesUnordered<_> =
+            hosts.into_iter().map(|one| self.host(one)).collect();
+        let follows_lists = !self.lists.is_empty();
+        let lists = stream::unfold((), async |()| Some((self.relisted().await, ())));
+        let mut lists = pin!(lists);
+        let hosts = async {
+            while follows_lists || !streams.is_empty() {
+                tokio::select! {
+                    Some(()) = streams.next(), if !streams.is_empty() => {}
+                    Some(new) = lists.next(), if follows_lists => {
+                        streams.extend(new.into_iter().map(|one| self.host(one)));
+                    }
+                }
+            }
+            self.is_over.set(true);
+            self.news.notify_one();
+            pending::<()>().await;
+        };
+        tokio::select! {
+            () = hosts => Ok(()),
+            printed = self.print() => printed,
+        }
+    }
+
+    async fn print(&self) -> Result<(), CliError> {
+        let mut out = tokio::io::stdout();
+        let mut kept = self.max_bytes.map(|most| Stdout::new(Some(most)));
+        loop {
+            let (is_over, now) = (self.is_over.get(), Instant::now());
+            let mut page = vec![];
+            while page.len() < PAGE
+                && let Some(line) = { self.merge.borrow_mut().next(now) }
+            {
+                self.render(&line, &mut page);
+            }
+            let is_last = is_over && self.merge.borrow().is_empty();
+            if is_last {
+                page.extend(self.shown.borrow_mut().finish());
+            }
+            if !page.is_empty() {
+                self.room.notify_waiters();
+                let written = match &mut kept {
+                    Some(kept) => kept.put(&page),
+                    None => write(&mut out, &page).await,
+                };
+                if !goes_on(written)? {
+                    return Ok(());
+                }
+            }
+            if is_last {
+                return kept.map_or(Ok(()), |kept| kept.finish().map(drop));
+            }
+            if page.is_empty() {
+                let due = self.merge.borrow().next_due().map(tokio::time::Instant::from_std);
+                tokio::select! {
+                    () = self.news.notified() => {}
+                    () = until(due) => {}
+                }
+            }
+        }
+    }
+
+    fn render(&self, line: &FleetLine, page: &mut Vec<u8>) {
+        let host = &*line.host;
+        let json = match &line.text {
+            FleetText::Log(line) if self.fleet.args.json => {
+                serde_json::to_string(&FleetJson { host, line })
+            }
+            FleetText::Remark(event, text, time) if self.fleet.args.json => {
+                serde_json::to_string(&RemarkJson { host, time: time.to_string(), event, text })
+            }
+            FleetText::Log(line) => {
+                let mut shown = self.shown.borrow_mut();
+                shown.of_host(host);
+                return page.extend(shown.show(line));
+            }
+            FleetText::Remark(_, text, time) => {
+                return page.extend(self.shown.borrow_mut().message(text, *time));
+            }
+        };
+        // They have only strings and numbers, so this can't fail.
+        page.extend_from_slice(untrusted::json(&json.unwrap_or_default()).as_bytes());
+        page.push(b'\n');
+    }
+
+    /// One host fewer may send something.
+    fn less(&self) {
+        self.going.set(self.going.get() - 1);
+        if self.going.get() == 0 {
+            self.is_over.set(true);
+            self.news.notify_one();
+        }
+    }
+
+    fn remark(&self, place: usize, host: &str, event: &'static str, text: String) {
+        let now = machine_clock::now();
+        let line = FleetLine { host: host.to_owned(), text: FleetText::Remark(event, text, now) };
+        // Right behind what the host has sent: later lines may be older than this moment.
+        let at = Timestamp::EPOCH;
+        self.merge.borrow_mut().add(place, at, REMARK, line, Instant::now());
+        self.news.notify_one();
+    }
+}
