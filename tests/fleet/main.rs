@@ -21,6 +21,7 @@ mod common;
 mod cuts;
 mod endings;
 mod hosts;
+mod install;
 mod reach;
 mod relay;
 mod remedies;
@@ -38,6 +39,7 @@ const PARTS: &[(&str, u32, u32, options::Work)] = &[
     ("many", ALL, 1, reach::many),
     ("cuts", 50, 4, cuts::cuts),
     ("remedies", ALL, 1, remedies::remedies),
+    ("install", ALL, 1, install::install),
     ("interrupted", ALL, 1, endings::interrupted),
     ("terminal", ALL, 1, endings::terminal),
     ("speed", 20, 0, reach::speed),

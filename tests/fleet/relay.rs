@@ -30,7 +30,34 @@ pub(crate) enum Cut {
 struct Shared {
     /// Ends of the connections, the threads of which have the other ones.
     open: Mutex<Vec<UnixStream>>,
+    /// How many more bytes reach the host before all is cut, and how.
+    left: Mutex<Option<(usize, Cut)>>,
     is_over: AtomicBool,
+}
+
+impl Shared {
+    fn cut(&self, how: Cut) {
+        let mut open = self.open.lock().unwrap();
+        let word: &[u8] = match how {
+            Cut::Closed => b"c",
+            Cut::Reset => b"r",
+            Cut::Silent => b"s",
+        };
+        open.retain_mut(|end| end.write_all(word).is_ok());
+        if how != Cut::Silent {
+            open.clear();
+        }
+    }
+
+    /// So many bytes have reached the host.
+    fn passed(&self, count: usize) {
+        let mut left = self.left.lock().unwrap();
+        let Some((bytes, how)) = *left else { return };
+        *left = Some((bytes.saturating_sub(count), how)).filter(|(bytes, _)| *bytes > 0);
+        if left.is_none() {
+            self.cut(how);
+        }
+    }
 }
 
 /// A relay to a port of this machine.
@@ -55,7 +82,8 @@ impl Relay {
                 let Ok(host) = TcpStream::connect(("127.0.0.1", to)) else { continue };
                 let (own, theirs) = UnixStream::pair().unwrap();
                 of_thread.open.lock().unwrap().push(own);
-                std::thread::spawn(move || carry(client, host, theirs, delay));
+                let shared = of_thread.clone();
+                std::thread::spawn(move || carry(client, host, theirs, delay, &shared));
             }
         });
         Self { port, shared }
@@ -63,16 +91,17 @@ impl Relay {
 
     /// Cut all connections. Those that are silent end by the next cut.
     pub(crate) fn cut(&self, how: Cut) {
-        let mut open = self.shared.open.lock().unwrap();
-        let word: &[u8] = match how {
-            Cut::Closed => b"c",
-            Cut::Reset => b"r",
-            Cut::Silent => b"s",
-        };
-        open.retain_mut(|end| end.write_all(word).is_ok());
-        if how != Cut::Silent {
-            open.clear();
-        }
+        self.shared.cut(how);
+    }
+
+    /// Cut all connections once so many more bytes have reached the host.
+    pub(crate) fn cut_after(&self, bytes: usize, how: Cut) {
+        *self.shared.left.lock().unwrap() = Some((bytes, how));
+    }
+
+    /// Whether [`Self::cut_after`] is still to come.
+    pub(crate) fn is_to_cut(&self) -> bool {
+        self.shared.left.lock().unwrap().is_some()
     }
 }
 
@@ -85,7 +114,13 @@ impl Drop for Relay {
 }
 
 /// Carry bytes until one end closes or the connection is cut.
-fn carry(mut client: TcpStream, mut host: TcpStream, mut cut: UnixStream, delay: Duration) {
+fn carry(
+    mut client: TcpStream,
+    mut host: TcpStream,
+    mut cut: UnixStream,
+    delay: Duration,
+    shared: &Shared,
+) {
     let mut is_silent = false;
     let mut bytes = vec![0; 64 << 10];
     loop {
@@ -114,8 +149,12 @@ fn carry(mut client: TcpStream, mut host: TcpStream, mut cut: UnixStream, delay:
             }
             return;
         }
-        if by_client && !pass(&mut client, &mut host, &mut bytes) {
-            return;
+        if by_client {
+            let Ok(count @ 1..) = client.read(&mut bytes) else { return };
+            if host.write_all(&bytes[..count]).is_err() {
+                return;
+            }
+            shared.passed(count);
         }
         if by_host {
             // Meanwhile it may be cut: what is under way is lost then.
@@ -128,8 +167,4 @@ fn carry(mut client: TcpStream, mut host: TcpStream, mut cut: UnixStream, delay:
             }
         }
     }
-}
-
-fn pass(from: &mut TcpStream, to: &mut TcpStream, bytes: &mut [u8]) -> bool {
-    from.read(bytes).is_ok_and(|count| count > 0 && to.write_all(&bytes[..count]).is_ok())
 }

@@ -35,8 +35,8 @@ const ASK: &str = "f=$0; case $f in \"~\"/*) f=$HOME${f#?};; esac; echo tmo-host
      { sha256sum <\"$f\" || shasum -a 256 <\"$f\" || echo -; } 2>/dev/null | cut -d\" \" -f1";
 
 /// Takes the program for `$0` from standard input; `$1` is its digest. It replaces what is there only if it has arrived whole
-/// and runs.
-const TAKE: &str = "f=$0; case $f in \"~\"/*) f=$HOME${f#?};; esac; n=$f.new-$$; umask 022; \
+/// and runs. A message for a connection that was cut does not end it before it has removed the rest.
+const TAKE: &str = "trap \"\" PIPE; f=$0; case $f in \"~\"/*) f=$HOME${f#?};; esac; n=$f.new-$$; umask 022; \
      mkdir -p \"${f%/*}\" && cat >\"$n\" && \
      case $({ sha256sum <\"$n\" || shasum -a 256 <\"$n\"; } 2>/dev/null) in $1*) ;; \
      *) echo it did not arrive whole >&2; false;; esac && \
