@@ -44,25 +44,33 @@ impl Fleet<'_> {
             let input = inputs.and_then(|all| all.get(&host.name)).map(String::as_bytes);
             persistent(async || caller.call(host, call, input).await).await
         };
-        self.fan(calls.collect(), answer, |(one, _), answer| done(one, answer)).await
+        let size = |answer: &Result<CallAnswer, _>| {
+            answer.as_ref().map_or(0, |answer| answer.output.len())
+        };
+        self.fan(calls.collect(), answer, size, |(one, _), answer| done(one, answer)).await
     }
 
     /// Do something with these hosts, 16 at a time. `done` gets the results in the same order, each as soon as it and those
-    /// before it are there.
+    /// before it are there. `size` is the number of bytes of a result.
     pub(super) async fn fan<T, R>(
         &self,
         all: Vec<(T, &Host)>,
         work: impl AsyncFn(&T, &Host) -> R,
+        size: impl Fn(&R) -> usize,
         mut done: impl FnMut(T, R) -> Result<(), CliError>,
     ) -> Result<(), CliError> {
         let names = all.iter().map(|(_, host)| host.name.clone());
         let waiting: RefCell<BTreeSet<String>> = RefCell::new(names.collect());
         let (work, waits) = (&work, &waiting);
-        let results = in_order(all, |(one, host)| async move {
-            let result = work(&one, host).await;
-            waits.borrow_mut().remove(&host.name);
-            (one, result)
-        });
+        let results = in_order(
+            all,
+            |(one, host)| async move {
+                let result = work(&one, host).await;
+                waits.borrow_mut().remove(&host.name);
+                (one, result)
+            },
+            |(_, result)| size(result),
+        );
         let mut results = pin!(results);
         let look = async || Some((some_of(waiting.borrow().iter()), AGAIN));
         while let Some((one, result)) = with_details("waiting", results.next(), look).await {

@@ -90,8 +90,10 @@ pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result
         Ok(end)
     };
     let hosts = hosts.into_iter().map(|host| (host, host)).collect();
+    // Nothing of what a host prints is kept but a line.
+    let size = |_: &Result<InstallEnd, CallError>| 0;
     fleet
-        .fan(hosts, work, |host, end: Result<InstallEnd, CallError>| {
+        .fan(hosts, work, size, |host, end: Result<InstallEnd, CallError>| {
             let place = host.tmo.as_deref().unwrap_or(PLACE);
             let boot = if command.boot { "; its run comes back after a reboot" } else { "" };
             let text = match &end {
