@@ -69,6 +69,8 @@ pub struct RunningCall {
     /// Its clock.
     pub clock: ClockOffset,
     child: Child,
+    /// The input of a call with pings. What runs there ends with it.
+    input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     error: JoinHandle<Vec<u8>>,
 }
@@ -125,7 +127,8 @@ impl Caller<'_> {
             Ok(Some(hello)) => {
                 let mut clock = ClockOffset::of(&hello, asked_at, took);
                 // Without pings, it is closed here: the input ends.
-                if let Some(stdin) = stdin.filter(|_| call.pings > 0) {
+                let mut input = stdin.filter(|_| call.pings > 0);
+                if let Some(stdin) = &mut input {
                     let pings = ping(stdin, &mut output, call.pings);
                     let pinged = timeout(self.patience, pings).await.map_err(|_| self.silent())?;
                     clock = pinged
@@ -134,7 +137,7 @@ impl Caller<'_> {
                         .min_by_key(|one| one.within)
                         .unwrap_or(clock);
                 }
-                Ok(RunningCall { hello, clock, child, output, error })
+                Ok(RunningCall { hello, clock, child, input, output, error })
             }
             Ok(None) => {
                 // What goes on writing ends by that.
@@ -253,7 +256,9 @@ impl RunningCall {
 
     /// The exit code of the verb after its output, and the end of its standard error.
     pub async fn finish(self, host: &Host) -> Result<(u8, String), CallError> {
-        finish(host, self.child, self.error).await
+        let finished = finish(host, self.child, self.error).await;
+        drop(self.input);
+        finished
     }
 }
 
@@ -270,7 +275,7 @@ fn spawn(command: &[OsString], has_input: bool) -> Result<Child, CallError> {
 
 /// Ask for more hellos, one after the other.
 async fn ping(
-    mut stdin: ChildStdin,
+    stdin: &mut ChildStdin,
     output: &mut BufReader<ChildStdout>,
     count: u8,
 ) -> Vec<ClockOffset> {
