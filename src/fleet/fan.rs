@@ -90,7 +90,7 @@ mod tests {
             running.set(running.get() - 1);
             number
         };
-        let all = in_order(0..100, |number| call(number), |_| 1).collect::<Vec<_>>();
+        let all = in_order(0..100, call, |_| 1).collect::<Vec<_>>();
         let all = tokio::time::timeout(Duration::from_secs(30), all).await;
         assert_eq!(all, Ok((0..100).collect()));
         assert_eq!(most.get(), AT_ONCE);
@@ -107,7 +107,7 @@ mod tests {
             }
         };
         let mut all =
-            Box::pin(in_order(0..100, |number| call(number), |()| MOST_HELD.div_ceil(10)));
+            Box::pin(in_order(0..100, call, |()| MOST_HELD.div_ceil(10)));
         assert_eq!(all.next().now_or_never(), None);
         // After the tenth result there is no room for another call.
         assert_eq!(begun.get(), AT_ONCE + 9);

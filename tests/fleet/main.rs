@@ -18,13 +18,17 @@
 #[expect(dead_code, unused_imports, reason = "other tests need more of it")]
 #[path = "../common/mod.rs"]
 mod common;
+mod boot;
 mod cuts;
 mod endings;
+mod engines;
 mod hosts;
 mod install;
+mod kube;
 mod reach;
 mod relay;
 mod remedies;
+mod swarm;
 mod verbs;
 
 use std::process::ExitCode;
@@ -43,6 +47,9 @@ const PARTS: &[(&str, u32, u32, options::Work)] = &[
     ("interrupted", ALL, 1, endings::interrupted),
     ("terminal", ALL, 1, endings::terminal),
     ("speed", 20, 0, reach::speed),
+    ("swarm", 1, 0, swarm::swarm),
+    ("kube", 1, 0, kube::kube),
+    ("boot", 1, 0, boot::boot),
 ];
 
 fn main() -> ExitCode {
