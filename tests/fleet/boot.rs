@@ -11,6 +11,9 @@ use crate::table::Table;
 /// What a user's own systemd needs.
 const PACKAGES: &str = "--include=systemd-sysv,dbus,libpam-systemd";
 
+/// With cgroups of version 1, systemd in a container never learns that a user's manager has ended.
+const CGROUPS: &str = "umount -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup";
+
 /// The root of a Debian with systemd, kept for the next time. It is the same as here, so that it has the libraries of the
 /// program.
 fn debian(world: &World) -> String {
@@ -18,7 +21,8 @@ fn debian(world: &World) -> String {
     let tar = world.path().join("debian.tar");
     if !kept.exists() {
         let release = std::fs::read_to_string("/etc/os-release").unwrap();
-        let suite = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).unwrap();
+        let suite =
+            release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).unwrap();
         let mut mmdebstrap = Command::new("mmdebstrap");
         mmdebstrap.args(["--quiet", "--variant=minbase", PACKAGES, suite]).arg(&tar);
         must(mmdebstrap.env("TMPDIR", world.path()));
@@ -35,13 +39,20 @@ pub(crate) fn boot(times: u32, _: u64) -> Table {
         return table;
     }
     let here = World::new(PROCFILE);
-    let podman = Podman::new(&here);
+    let podman = Podman::new(&here, CGROUPS);
     let tar = debian(&here);
     let project = here.path().join("project");
     std::fs::create_dir_all(project.join(&ROOT[1..])).unwrap();
     std::fs::copy(here.app().join("Procfile"), project.join(&ROOT[1..]).join("Procfile")).unwrap();
     let owner = ["--owner=0", "--group=0"];
-    must(Command::new("tar").args(["--append", "-f", &tar]).args(owner).arg("-C").arg(&project).arg(&ROOT[1..]));
+    must(
+        Command::new("tar")
+            .args(["--append", "-f", &tar])
+            .args(owner)
+            .arg("-C")
+            .arg(&project)
+            .arg(&ROOT[1..]),
+    );
     podman.import(Path::new(&tar), "localhost/robot:latest");
     let run = ["run", "--detach", "--pull", "never", "--hostname", "robot", "--name", "robot"];
     let systemd = ["--systemd", "always", "localhost/robot", "/lib/systemd/systemd"];
@@ -80,7 +91,11 @@ pub(crate) fn boot(times: u32, _: u64) -> Table {
     reboot();
     eventually_within(PATIENCE, "it prints again, after what it has printed before", prints(2));
     let log = here.run(["fleet", "logs", "robot/"]).stdout;
-    table.must("starts of web in the log after two boots", log.matches("robot/web    | Started").count(), 2);
+    table.must(
+        "starts of web in the log after two boots",
+        log.matches("robot/web    | Started").count(),
+        2,
+    );
     table.must("ends of web in it", log.matches("robot/web    | Ended by").count(), 1);
     table.must("first lines of web", log.matches("line 1\n").count(), 2);
     let why = here.run(["fleet", "why"]).stdout;

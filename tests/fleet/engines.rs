@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::harness::{Ran, Terminal, World, eventually, eventually_within, executable};
+use crate::harness::{Ran, Terminal, World, eventually, eventually_within, executable, procs};
 use crate::hosts::must;
 use crate::table::Table;
 
@@ -23,13 +23,11 @@ pub(crate) const ROOT: &str = "/srv/shop";
 /// The `PATH` in an image.
 pub(crate) const PATH: &str = "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin";
 
-/// Becomes the first process of a machine: its name, a file that says that it is there, what it runs. `/run` and `/var/lib` are
-/// its own, so that the engines leave nothing here. With cgroups of version 1, systemd in a container never learns that
-/// a user's manager has ended.
+/// Becomes the first process of a machine: its name, a file that says that it is there, a line to execute before that, what it runs. `/run` and `/var/lib` are
+/// its own, so that the engines leave nothing here.
 const MACHINE: &str = r#"
-umount -R /sys/fs/cgroup
-hostname "$1" && mount -t cgroup2 cgroup2 /sys/fs/cgroup && mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/lib &&
-ip link set lo up && touch "$2" && eval "$3" & wait
+hostname "$1" && mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /var/lib && ip link set lo up &&
+eval "$3" && touch "$2" && eval "$4" & wait
 "#;
 
 /// The settings of podman.
@@ -47,15 +45,17 @@ pids_limit = 0
 
 /// Whether a part that needs these programs is left out: in the short form, or loudly where one is missing.
 pub(crate) fn are_missing(part: &str, times: u32, programs: &[&str]) -> bool {
-    let is_missing = |name: &&&str| which::which(name).is_err();
-    let why = match programs.iter().find(is_missing) {
+    if times == 0 {
+        return true;
+    }
+    let why = match programs.iter().find(|name| which::which(name).is_err()) {
         _ if !nix::unistd::geteuid().is_root() => "only root can start engines".to_owned(),
         Some(name) => format!("there is no {name}"),
-        None => return times == 0,
+        None => return false,
     };
     println!("{part}: SKIPPED: {why}");
     let is_required = std::env::var_os("TMO_ENGINES").is_some_and(|how| how == "required");
-    assert!(times == 0 || !is_required, "{why}");
+    assert!(!is_required, "{why}");
     true
 }
 
@@ -66,13 +66,13 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Start one of this name. Its first process executes a line of `sh`, which may have children.
-    pub(crate) fn new(world: &World, name: &str, line: &str) -> Self {
+    /// Start one of this name. Its first process executes two lines of `sh`: one before it is there, and what it runs.
+    pub(crate) fn new(world: &World, name: &str, before: &str, line: &str) -> Self {
         let at = |end: &str| world.path().join(format!("{name}{end}"));
         let log = std::fs::File::create(at(".log")).unwrap();
         let mut outer = world.command("unshare");
         outer.args(["-mupnf", "--kill-child", "--mount-proc", "sh", "-c", MACHINE, "sh", name]);
-        outer.arg(at(".up")).arg(line).stdout(log.try_clone().unwrap()).stderr(log);
+        outer.arg(at(".up")).args([before, line]).stdout(log.try_clone().unwrap()).stderr(log);
         let machine = Self { outer: outer.spawn().unwrap() };
         eventually_within(PATIENCE, "the machine is there", || at(".up").exists().then_some(()));
         machine
@@ -94,9 +94,15 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
+        let pid = self.pid();
+        let first = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
         // Its child ends with it, and with that all others.
         let _ = self.outer.kill();
         let _ = self.outer.wait();
+        let first = first.trim().parse();
+        eventually_within(PATIENCE, "the machine is gone", || {
+            (!first.as_ref().is_ok_and(|first| procs::alive(*first))).then_some(())
+        });
     }
 }
 
@@ -108,8 +114,9 @@ pub(crate) struct Podman {
 }
 
 impl Podman {
-    pub(crate) fn new(world: &World) -> Self {
-        let machine = Machine::new(world, "engine", "sleep infinity");
+    /// Start it; its first process executes a line of `sh` before.
+    pub(crate) fn new(world: &World, before: &str) -> Self {
+        let machine = Machine::new(world, "engine", before, "sleep infinity");
         let at = |file: &str| world.path().join(file).display().to_string();
         std::fs::write(at("containers.conf"), CONTAINERS_CONF).unwrap();
         let script = format!(
@@ -151,7 +158,9 @@ pub(crate) fn verbs(here: &World, web: &str, worker: &str, table: &mut Table) {
     let why = fleet(&["why", web]).stdout;
     table.must("why: it runs", why.contains("running"), true);
     let logs = || fleet(&["logs", "-n", "3", web]).stdout;
-    eventually("there are three lines again", || (logs().matches(" line ").count() == 3).then_some(()));
+    eventually("there are three lines again", || {
+        (logs().matches(" line ").count() == 3).then_some(())
+    });
     let count = logs().lines().filter(|line| line.starts_with(web)).count();
     table.must("logs -n 3: lines", count, 3);
     let terminal = Terminal::open(here, "a", 90, 30);

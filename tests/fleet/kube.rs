@@ -11,7 +11,7 @@ pub(crate) fn kube(times: u32, _: u64) -> Table {
     }
     let here = World::new(PROCFILE);
     here.write("Dockerfile", "FROM scratch\n");
-    let podman = Podman::new(&here);
+    let podman = Podman::new(&here, "true");
     podman.import(&engines::image(&here), "localhost/shop:latest");
     let printed = here.ok(["export", "kubernetes", "--with-tmo", "-a", "shop", "-o", "deploy"]);
     let file = engines::next(&printed).strip_prefix("kubectl apply -f ").unwrap();
@@ -21,7 +21,7 @@ pub(crate) fn kube(times: u32, _: u64) -> Table {
     here.write(
         "fleet.toml",
         &format!(
-            "[hosts.shop]\nssh = \"local\"\n\
+            "[hosts.shop]\n\
              list = [\"{script}\", \"ps\", \"--filter\", \"name=-pod-\", \"--format\", \"{{{{.Names}}}} {{{{.Names}}}}\"]\n\
              via = [\"{script}\", \"exec\", \"-i\", \"{{2}}\"]\ntty = [\"{script}\", \"exec\", \"-it\", \"{{2}}\"]\n"
         ),

@@ -1,24 +1,27 @@
 //! Fleets over real `sshd`s: each host is one in its own namespaces of processes, mounts and names. `tests/it/fleet.rs` tests
-//! `tmo fleet` with a script in place of ssh.
+//! `tmo fleet` with a script in place of ssh. Others are over container engines: a Docker Swarm, podman, a machine with systemd in
+//! a container; these run only in full.
 //!
 //! `cargo test` runs a short version. The full one:
 //!
 //! ```text
 //! cargo test --test fleet -- all
 //! cargo test --test fleet -- cuts --times 200
+//! cargo test --test fleet -- swarm
 //! ```
 //!
-//! Only root on Linux with `sshd` can run them; otherwise they are skipped, or fail with `TMO_SSHD=required`.
+//! Only root on Linux with `sshd` can run them; otherwise they are skipped, or fail with `TMO_SSHD=required`. Where an engine is
+//! missing, its part is skipped, or fails with `TMO_ENGINES=required`.
 
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 #![expect(clippy::expect_used, reason = "a test that can't go on fails")]
 #![expect(clippy::disallowed_methods, reason = "tests read the environment they run in")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "figures are to be read")]
 
-#[expect(dead_code, unused_imports, reason = "other tests need more of it")]
+mod boot;
+#[expect(dead_code, reason = "other tests need more of it")]
 #[path = "../common/mod.rs"]
 mod common;
-mod boot;
 mod cuts;
 mod endings;
 mod engines;

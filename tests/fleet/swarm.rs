@@ -1,6 +1,6 @@
 //! A Docker Swarm of three nodes: an export with tmo in each container, and its tasks as the hosts of a fleet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use regex::Regex;
@@ -40,7 +40,7 @@ impl Swarm {
                  --pidfile /run/docker{n}.pid --cgroup-parent /{cgroup} --default-ulimit nofile=4096:4096 \
                  --default-ulimit nproc=4096:4096"
             );
-            Some(Machine::new(&here, &format!("n{n}"), &line))
+            Some(Machine::new(&here, &format!("n{n}"), "true", &line))
         };
         let nodes: Vec<_> = (1..=3).map(node).collect();
         let manager = format!("unix://{dir}/n1.sock");
@@ -122,7 +122,8 @@ impl Swarm {
     fn calls(&self, n: u32, container: &str) -> Vec<String> {
         let top = self.on(n).args(["top", container, "-eo", "pid,args"]).output().unwrap();
         let top = String::from_utf8_lossy(&top.stdout).into_owned();
-        let is_call = |line: &&str| ["tmo logs", "tmo there"].iter().any(|call| line.contains(call));
+        let is_call =
+            |line: &&str| ["tmo logs", "tmo there"].iter().any(|call| line.contains(call));
         top.lines().filter(is_call).map(str::to_owned).collect()
     }
 }
@@ -154,8 +155,7 @@ pub(crate) fn swarm(times: u32, _: u64) -> Table {
     let wanted = "shop_web.1/web shop_web.2/web shop_web.3/web shop_worker.1/worker";
     let found: Vec<_> = rows.iter().map(|(host, process)| format!("{host}/{process}")).collect();
     table.must("fleet ps: each task", found.join(" "), wanted);
-    let nodes: std::collections::BTreeSet<_> =
-        swarm.tasks().into_iter().map(|[_, _, node]| node).collect();
+    let nodes: BTreeSet<_> = swarm.tasks().into_iter().map(|[_, _, node]| node).collect();
     table.must("nodes that run a task", nodes.len(), 3);
     engines::verbs(&swarm.here, "shop_web.2", "shop_worker.1", &mut table);
     let why = swarm.fleet(&["why", "@shop"]).stdout;
@@ -172,11 +172,14 @@ fn deploy(swarm: &Swarm) {
     let printed = swarm.here.ok(export);
     let ran = swarm.here.shell(engines::next(&printed));
     assert_eq!(ran.code, 0, "{ran:?}");
-    let exec = format!("\"docker\", \"-H\", \"unix://{}/{{3}}.sock\", \"exec\"", swarm.here.path().display());
+    let exec = format!(
+        "\"docker\", \"-H\", \"unix://{}/{{3}}.sock\", \"exec\"",
+        swarm.here.path().display()
+    );
     swarm.here.write(
         "fleet.toml",
         &format!(
-            "[hosts.shop]\nengine = \"swarm\"\nselect = \"shop\"\nssh = \"local\"\n\
+            "[hosts.shop]\nengine = \"swarm\"\nselect = \"shop\"\n\
              via = [{exec}, \"-i\", \"{{2}}\"]\ntty = [{exec}, \"-it\", \"{{2}}\"]\n"
         ),
     );
@@ -204,10 +207,14 @@ fn rolling(swarm: &Swarm, table: &mut Table) {
         let web = tasks.iter().filter(|task| task[0].starts_with("shop_web"));
         web.filter(|task| !before.iter().any(|old| old[1] == task[1])).count() == 3
     };
-    let state = || swarm.docker(&["service", "inspect", "shop_web", "--format", "{{.UpdateStatus.State}}"]);
+    let state =
+        || swarm.docker(&["service", "inspect", "shop_web", "--format", "{{.UpdateStatus.State}}"]);
     swarm.wait_running(4, || state().trim() == "completed" && is_new(&swarm.tasks()));
-    let is_followed = || seen().values().all(|of| of.len() >= 2 && of.values().all(|it| it.len() > 2));
-    eventually_within(PATIENCE, "the lines of each new task are shown", || is_followed().then_some(()));
+    let is_followed =
+        || seen().values().all(|of| of.len() >= 2 && of.values().all(|it| it.len() > 2));
+    eventually_within(PATIENCE, "the lines of each new task are shown", || {
+        is_followed().then_some(())
+    });
     for (task, containers) in seen() {
         table.must(format!("{task}: containers whose lines are shown"), containers.len(), 2);
         let is_whole = |numbers: &Vec<u32>| numbers.windows(2).all(|two| two[1] == two[0] + 1);
@@ -231,13 +238,16 @@ fn lost(swarm: &mut Swarm, table: &mut Table) {
     let n: usize = node[1..].parse().unwrap();
     swarm.nodes[n - 1] = None;
     let why = || swarm.fleet(&["why"]).stdout;
-    let is_told = || why().contains(&node).then_some(());
+    let is_told = || why().contains(&format!("the node {node} is down")).then_some(());
     eventually_within(PATIENCE, "why names the node", is_told);
     swarm.wait_running(4, || {
         let now = swarm.tasks();
-        now.iter().all(|task| task[2] != node) && now.iter().any(|task| task[0] == name && task[1] != id)
+        now.iter().all(|task| task[2] != node)
+            && now.iter().any(|task| task[0] == name && task[1] != id)
     });
     let why = why();
-    table.figure("why, after that", why.trim().replace('\n', "\n    "));
-    table.must("why: names the lost node", why.contains(&node), true);
+    let down = format!("the node {node} is down\n");
+    table.must("why: the node is down", why.contains(&down), true);
+    let lost = format!("{name} was on {node}: it is lost with its node; now it is on ");
+    table.must("why: what ran on it, and where it is now", why.contains(&lost), true);
 }
