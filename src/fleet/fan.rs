@@ -106,8 +106,7 @@ mod tests {
                 first.notified().await;
             }
         };
-        let mut all =
-            Box::pin(in_order(0..100, call, |()| MOST_HELD.div_ceil(10)));
+        let mut all = Box::pin(in_order(0..100, call, |()| MOST_HELD.div_ceil(10)));
         assert_eq!(all.next().now_or_never(), None);
         // After the tenth result there is no room for another call.
         assert_eq!(begun.get(), AT_ONCE + 9);
