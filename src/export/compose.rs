@@ -125,7 +125,8 @@ fn service_under_tmo(
             "test",
             Yaml::row(["CMD", "tmo", "wait", &process.entry, "--for", "ready", "--timeout", "4s"]),
         )
-        .set("interval", "10s")
+        // A Swarm waits for the first check before it goes on with the next task.
+        .set("interval", "3s")
         .set("timeout", "5s")
         .set("start_period", written_span(process.ready_timeout_ms.max(10_000)))
         .set("retries", 3);
@@ -149,9 +150,7 @@ fn begun(project: &ExportedProject, options: &ExportOptions, process: &ExportedP
     for gap in gaps::of(ExportFormat::Compose, options, process) {
         service.comment(&gap.comment());
     }
-    if options.has_dockerfile {
-        service.set("build", ".");
-    }
+    service.set_some("build", options.build.as_deref());
     service.set("image", project.image(options));
     service
 }

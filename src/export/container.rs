@@ -11,8 +11,8 @@ const NO_IMAGE: &str = "CHANGE-ME";
 
 impl ExportedProject {
     /// The image of its containers.
-    pub(super) fn image(&self, options: &ExportOptions) -> String {
-        if options.has_dockerfile { format!("{}:latest", self.app) } else { NO_IMAGE.to_owned() }
+    pub fn image(&self, options: &ExportOptions) -> String {
+        if options.build.is_some() { format!("{}:latest", self.app) } else { NO_IMAGE.to_owned() }
     }
 
     /// One process for each entry: a container has a network of its own, so all instances can use the same port.
@@ -48,7 +48,7 @@ impl ExportedProject {
 
     /// What a user should know who runs the processes in containers.
     pub(super) fn remark_containers(&self, options: &ExportOptions, remarks: &mut Vec<String>) {
-        if !options.has_dockerfile {
+        if options.build.is_none() {
             remarks
                 .push(format!("there is no Dockerfile: put the image in the place of {NO_IMAGE}"));
         }

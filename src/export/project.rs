@@ -17,7 +17,6 @@ use crate::model::text::OsText;
 
 /// What a user wants of an export.
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "what the flags say")]
 pub struct ExportOptions {
     /// The name of the application; `None`: that of the run's tmux session.
     pub app: Option<String>,
@@ -33,8 +32,8 @@ pub struct ExportOptions {
     pub with_secrets: bool,
     /// Each container runs its process under tmo.
     pub with_tmo: bool,
-    /// The project has a Dockerfile.
-    pub has_dockerfile: bool,
+    /// The directory with the Dockerfile of the project, as the files name it; `None` if it has none.
+    pub build: Option<String>,
 }
 
 /// The processes that are exported, and what they share. This is what templates see.

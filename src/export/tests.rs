@@ -39,7 +39,7 @@ fn plan(command: &str, env: &[(&str, &str)]) -> Plan {
 }
 
 fn files_of(format: ExportFormat, project: &ExportedProject) -> Vec<ExportedFile> {
-    let options = ExportOptions { has_dockerfile: true, ..ExportOptions::default() };
+    let options = ExportOptions { build: Some(".".to_owned()), ..ExportOptions::default() };
     export(format, project, &options, &Templates::default()).unwrap().files
 }
 
@@ -229,7 +229,7 @@ fn what_supervisord_can_not_quote_is_set_by_the_shell() {
 fn a_plain_procfile_has_everything_in_every_format() {
     let project = project("./web --port $PORT", &[]);
     for format in ExportFormat::ALL {
-        let options = ExportOptions { has_dockerfile: true, ..ExportOptions::default() };
+        let options = ExportOptions { build: Some(".".to_owned()), ..ExportOptions::default() };
         let exported = export(format, &project, &options, &Templates::default()).unwrap();
         assert_eq!(exported.gaps, [], "{format}");
         assert_eq!(exported.remarks, [] as [String; 0], "{format}");

@@ -69,7 +69,7 @@ pub struct RunningCall {
     /// Its clock.
     pub clock: ClockOffset,
     child: Child,
-    /// The input of a call with pings. What runs there ends with it.
+    /// The input of a call with pings, which stays open: a stream there ends with it.
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     error: JoinHandle<Vec<u8>>,

@@ -106,7 +106,9 @@ impl Engine {
                 }
             }
             Self::Kubernetes => {
-                let selector = format!("--selector={select}");
+                // The label that an export has.
+                let label = if select.contains('=') { "" } else { "app.kubernetes.io/part-of=" };
+                let selector = format!("--selector={label}{select}");
                 let of_pods = |more: &str| {
                     let mut all = words("kubectl get pods");
                     all.push(selector.clone());
@@ -291,6 +293,16 @@ mod tests {
             let is_lost = |hosts: Vec<Host>| matches!(hosts[0].reach, Reach::Nowhere(_));
             assert!(shop.read(line).map_or(true, is_lost), "{line}");
         }
+    }
+
+    #[test]
+    fn the_pods_of_an_export_are_selected_by_its_label() {
+        let words = |text: &str| list(text).unwrap().list.join(" ");
+        let is = |text: &str, selector: &str| {
+            assert!(words(text).contains(selector), "{}", words(text));
+        };
+        is("engine = \"kubernetes\"", "--selector=app.kubernetes.io/part-of=shop");
+        is("engine = \"kubernetes\"\nselect = \"app=x\"", "--selector=app=x");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 pub mod call;
 pub mod call_error;
 pub mod caller;
+pub mod discover;
 pub mod fan;
 pub mod host;
 pub mod inventory;

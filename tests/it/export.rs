@@ -288,6 +288,22 @@ fn an_exported_compose_file_is_imported_as_the_same_project() {
 }
 
 #[test]
+fn an_exported_compose_file_names_the_directory_of_the_dockerfile_from_its_own() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.write("Dockerfile", "FROM scratch\n");
+    assert!(world.ok(["export", "compose"]).contains("build: \".\"\n"));
+    for (output, build) in [("deploy", ".."), ("etc/deploy", "../.."), (".", ".")] {
+        world.ok(["export", "compose", "-o", output]);
+        let file = world.read(&format!("{output}/compose.yaml"));
+        assert!(file.contains(&format!("build: \"{build}\"\n")), "{output}: {file}");
+    }
+    let elsewhere = world.path().join("elsewhere");
+    world.ok(["export", "compose", "-o", elsewhere.to_str().unwrap()]);
+    let file = std::fs::read_to_string(elsewhere.join("compose.yaml")).unwrap();
+    assert!(file.contains(&format!("build: \"{}\"", world.app().display())), "{file}");
+}
+
+#[test]
 fn an_exported_file_of_supervisord_is_imported_as_the_same_project() {
     const KEYS: [&str; 4] = ["port", "stop.signal", "stop.timeout", "autostart"];
     let world = World::new(

@@ -476,3 +476,23 @@ fn the_nearest_file_counts_and_this_machine_needs_no_ssh() {
     let world = world.env("TMO_FLEET", "other.toml");
     assert_eq!(world.ok(["fleet", "exec", "other", "--", "pwd"]), "/\n");
 }
+
+#[test]
+fn hosts_in_the_configuration_of_ssh_are_found_if_they_answer() {
+    let fleet = Fleet::new(&["web: exec sleep 1000\n"]);
+    std::fs::remove_file(fleet.here.path().join("fleet.toml")).ok();
+    std::fs::remove_file(fleet.here.app().join("fleet.toml")).ok();
+    fleet.host("bare", "echo 'sh: tmo: not found' >&2; exit 127\n");
+    let home = fleet.here.path().join("home");
+    std::fs::create_dir_all(home.join(".ssh/more")).unwrap();
+    let config = "Include more/*.conf\nHost a *.lan\n  HostName 10.0.0.1\nhost=gone other\n";
+    std::fs::write(home.join(".ssh/config"), config).unwrap();
+    std::fs::write(home.join(".ssh/more/x.conf"), "Host bare a\n").unwrap();
+    let ran = fleet.here.run(["fleet", "--discover"]);
+    let names: Vec<_> = ran.stdout.lines().filter_map(|row| row.split(' ').next()).collect();
+    assert_eq!((ran.code, &names[..]), (0, &["HOST", "a", "bare"][..]), "{ran:?}");
+    assert!(ran.stdout.contains("there is no tmo"), "{ran:?}");
+    assert!(ran.stderr.contains("2 more in "), "{ran:?}");
+    assert!(ran.stderr.contains("questions: gone, other\n"), "{ran:?}");
+    assert!(ran.stderr.contains("`[host.a]`"), "{ran:?}");
+}

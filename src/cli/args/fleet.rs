@@ -240,6 +240,8 @@ pub struct FleetArgs {
     pub file: Option<PathBuf>,
     /// The file of procman that is used as one.
     pub config: Option<PathBuf>,
+    /// The hosts in the configuration of ssh are used as one, and only those that answer are shown.
+    pub discover: bool,
     /// Only these hosts.
     pub hosts: Vec<String>,
     /// How long a host may be silent.
@@ -361,6 +363,13 @@ impl Args for FleetArgs {
                     .help("The processes and deputies of procman, in place of an inventory"),
             )
             .arg(
+                Arg::new("fleet_discover")
+                    .long("discover")
+                    .action(ArgAction::SetTrue)
+                    .conflicts_with_all(["fleet_file", "fleet_config"])
+                    .help("List the hosts in ~/.ssh/config that answer, without an inventory"),
+            )
+            .arg(
                 Arg::new("fleet_hosts")
                     .long("hosts")
                     .value_name("HOSTS")
@@ -465,6 +474,7 @@ impl FromArgMatches for FleetArgs {
         Ok(Self {
             file: matches.get_one("fleet_file").cloned(),
             config: matches.get_one("fleet_config").cloned(),
+            discover: is_set("fleet_discover"),
             hosts: hosts.into_iter().flatten().cloned().collect(),
             patience: matches.get_one("fleet_patience").copied().unwrap_or_default(),
             persist: !is_set("fleet_no_persist"),

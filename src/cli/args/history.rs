@@ -75,6 +75,10 @@ pub struct LogsArgs {
     /// Only what follows the line with this cursor, as `--json` prints it.
     #[arg(long, value_name = "CURSOR", hide = true, conflicts_with_all = ["lines", "around"])]
     pub after: Option<Position>,
+    /// With --follow, end when standard input does: a container engine neither ends what it has started for a client nor
+    /// closes its output when the client is gone.
+    #[arg(long, hide = true)]
+    pub until_input_ends: bool,
     /// Only what each process printed since its last start.
     #[arg(long, conflicts_with = "run")]
     pub since_restart: bool,

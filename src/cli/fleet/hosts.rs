@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::Fleet;
-use super::answers::Summary;
+use super::answers::{Summary, some_of};
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::output::table::table;
 use crate::fleet::call::{Call, ClockOffset};
+use crate::fleet::call_error::CallError;
 use crate::fleet::caller::CallAnswer;
+use crate::fleet::inventory::FILE;
 use crate::model::Untrusted;
 
 /// A clock this far from ours gets a note, in nanoseconds.
@@ -50,6 +52,7 @@ const HEADS: [&str; 8] = ["HOST", "REACHED BY", "TMO", "CLOCK", "LOAD", "MEMORY"
 pub(super) async fn hosts(fleet: &Fleet<'_>) -> Result<u8, CliError> {
     let (mut rows, mut all) = (vec![], vec![]);
     let mut summary = Summary::default();
+    let mut silent = vec![];
     let ls = ["ls", "--json"].map(str::to_owned).to_vec();
     let hosts = fleet.inventory.hosts.iter();
     fleet
@@ -80,6 +83,12 @@ pub(super) async fn hosts(fleet: &Fleet<'_>) -> Result<u8, CliError> {
                         (found.load, found.memory) = (hello.load, hello.memory);
                     }
                     Err(error) => {
+                        if fleet.args.discover
+                            && !matches!(error, CallError::NoTmo(_) | CallError::OldTmo)
+                        {
+                            silent.push(host.name.clone());
+                            return Ok(());
+                        }
                         summary.unanswered(host, Some(&error));
                         row[7] = error.to_string();
                         found.error = Some(error.to_string());
@@ -96,7 +105,21 @@ pub(super) async fn hosts(fleet: &Fleet<'_>) -> Result<u8, CliError> {
     } else {
         output::print(&table(HEADS, rows))?;
     }
-    Ok(summary.finish(""))
+    if !fleet.args.discover {
+        return Ok(summary.finish(""));
+    }
+    let file = fleet.inventory.path.display();
+    if !silent.is_empty() {
+        let (count, names) = (silent.len(), some_of(silent.iter()));
+        output::warn(&format!("{count} more in {file} do not answer without questions: {names}"));
+    }
+    if let Some(first) = all.first() {
+        output::warn(&format!(
+            "in a {FILE}, each of them begins with a line such as `[host.{}]` (`tmo help fleet`)",
+            first.host
+        ));
+    }
+    Ok(0)
 }
 
 fn fill(row: &mut [String; 8], answer: &CallAnswer) {

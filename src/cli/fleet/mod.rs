@@ -24,6 +24,7 @@ use crate::config::dirs::{make_private_dir, runtime_base};
 use crate::config::load::Context;
 use crate::fleet::call::Call;
 use crate::fleet::caller::{CallAnswer, Caller};
+use crate::fleet::discover;
 use crate::fleet::host::Host;
 use crate::fleet::inventory::Inventory;
 use crate::fleet::names::{HostWord, NameError, Target, hosts_of, targets};
@@ -45,6 +46,7 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
     let (start_dir, env) = (context.start_dir, context.env);
     let mut inventory = match &args.config {
         Some(file) => procman::read(&start_dir.join(file), &env)?,
+        None if args.discover => discover::inventory(&env)?,
         None => Inventory::read(&start_dir, &env, args.file.as_deref())?,
     };
     if let Some(FleetCommand { verb, yes, .. }) = &args.verb

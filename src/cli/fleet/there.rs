@@ -1,11 +1,8 @@
 //! `tmo there`: what a call of another machine executes here. Nobody types it.
 
-use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
-
-use nix::sys::signal::Signal;
+use std::process::Command;
 
 use super::apply;
 use crate::cli::args::FLEET_VERBS;
@@ -14,7 +11,6 @@ use crate::cli::output;
 use crate::config::Env;
 use crate::config::paths::at_home;
 use crate::fleet::call::{API, Call, Hello};
-use crate::model::ProcessId;
 use crate::sys::{self, clock, why};
 
 /// Print the line about this machine, and become the verb; returns the exit code if that fails.
@@ -55,30 +51,8 @@ pub(in crate::cli) fn there(word: Option<&str>) -> u8 {
         Ok(own) => own,
         Err(error) => return failed(&format!("can't tell where tmo is: {}", why(&error)), 1),
     };
-    let mut command = Command::new(own);
-    command.arg0("tmo").args(&argv);
-    let error = if call.pings > 0 {
-        match while_called(command) {
-            Ok(code) => return code,
-            Err(error) => error,
-        }
-    } else {
-        command.exec()
-    };
+    let error = Command::new(own).arg0("tmo").args(&argv).exec();
     failed(&format!("can't run tmo: {}", why(&error)), 1)
-}
-
-/// Run the command until it ends or standard input does. The caller keeps that open: a container engine neither ends what
-/// `exec` has started nor closes its output when the caller is gone.
-fn while_called(mut command: Command) -> io::Result<u8> {
-    let mut child = command.stdin(Stdio::null()).spawn()?;
-    let id = ProcessId::now(child.id());
-    std::thread::spawn(move || {
-        let _ = io::copy(&mut io::stdin(), &mut io::sink());
-        id.map(|id| sys::signal(id, Signal::SIGTERM as i32))
-    });
-    // Nobody is left to read the code of one that was ended by a signal.
-    Ok(child.wait()?.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
 /// Print the line about this machine.

@@ -10,6 +10,7 @@ use super::far;
 use crate::api::history::{HistoryAsk, HistoryProblem};
 use crate::cli::args::LogsArgs;
 use crate::cli::error::CliError;
+use crate::cli::output::outlet::input_ended;
 use crate::cli::output::progress::of_search;
 use crate::cli::output::stdout::{Stdout, goes_on, write_out};
 use crate::cli::reach::instance::{Instance, WAITS};
@@ -81,7 +82,7 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
     let cursor = Cursor::over(asked.index, asked.from, asked.filter);
     let mut reading = Reading::new(cursor, asked.query, form, last).after(asked.after);
     if follows {
-        return follow_reading(&instance, reading, upto);
+        return follow_reading(&instance, reading, upto, args.until_input_ends);
     }
     let read: Result<bool, CliError> = of_search(|end| {
         let mut put = |page: &[u8]| {
@@ -357,7 +358,12 @@ pub(super) fn style(instance: &Instance, args: &LogsArgs) -> Style {
 }
 
 /// Follow new lines until the run ends or a signal arrives.
-fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Result<u8, CliError> {
+fn follow_reading(
+    instance: &Instance,
+    mut reading: Reading,
+    upto: u64,
+    until_input_ends: bool,
+) -> Result<u8, CliError> {
     let (records, news) = mpsc::channel::<u64>();
     // Writing may block on a slow reader, and must not delay the reaction to a signal.
     let (done, over) = tokio::sync::oneshot::channel();
@@ -377,6 +383,7 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
     std::thread::Builder::new().spawn(write).map_err(CliError::io("a thread"))?;
     runtime::block_on(while_wanted(async {
         let mut over = std::pin::pin!(over);
+        let mut input = std::pin::pin!(input_ended());
         instance.warn_of_stopped_supervisor();
         let mut heads = instance.heads().await?;
         loop {
@@ -386,6 +393,9 @@ fn follow_reading(instance: &Instance, mut reading: Reading, upto: u64) -> Resul
                     Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_) => break,
                 },
                 ended = &mut over => return goes_on(ended.unwrap_or(Ok(()))).map(drop),
+                ended = &mut input, if until_input_ends => {
+                    return ended.map_err(CliError::io("a thread"));
+                }
             }
         }
         drop(records);

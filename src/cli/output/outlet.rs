@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::retry_on_intr;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::cli::error::CliError;
 use crate::config::inherit::is_ignored;
@@ -127,6 +127,20 @@ pub(in crate::cli) async fn reader_gone() -> io::Result<()> {
         // The watching thread is gone, so nothing will be reported.
         None => std::future::pending().await,
     }
+}
+
+/// Returns when standard input has ended. What it says is not used.
+pub(in crate::cli) async fn input_ended() -> io::Result<()> {
+    let (tell, ended) = oneshot::channel();
+    let watch = move || {
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        // The receiver may be gone.
+        let _ = tell.send(());
+    };
+    std::thread::Builder::new().name("input".into()).spawn(watch)?;
+    // The sender is not dropped before it was used.
+    let _ = ended.await;
+    Ok(())
 }
 
 /// Report when the reader of standard output goes, even if nothing is being written. The thread ends with

@@ -1,7 +1,7 @@
 //! `tmo export`: writes the project for another supervisor.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::Serialize;
 
@@ -108,9 +108,7 @@ fn write(args: &ExportArgs, start: &Start, plan: &Plan) -> Result<Exported, CliE
         user_units: args.user_units,
         with_secrets: args.with_secrets,
         with_tmo: args.with_tmo,
-        has_dockerfile: ["Dockerfile", "Containerfile"]
-            .iter()
-            .any(|name| root.join(name).is_file()),
+        build: build(root, args.output.as_deref()),
     };
     let is_served = |process: &ProcessPlan, port: u16| {
         let is_web = process.name.entry() == "web";
@@ -126,12 +124,31 @@ fn write(args: &ExportArgs, start: &Start, plan: &Plan) -> Result<Exported, CliE
         exported.remarks.push(format!("without their values: {names}; --with-secrets writes them"));
     }
     if args.with_tmo {
-        exported.remarks.push(
-            "the image needs tmo and the project: `COPY tmo /usr/local/bin/tmo` and `COPY . .` in its Dockerfile"
-                .to_owned(),
-        );
+        let image = project.image(&options);
+        exported.remarks.push(format!(
+            "the image {image} needs tmo and the project: `COPY tmo /usr/local/bin/tmo` and `COPY . .` in its \
+             Dockerfile; `docker build -t {image} .` makes it, and each machine needs it"
+        ));
     }
     Ok(exported)
+}
+
+/// The directory with the Dockerfile, as a file in the directory of the export names it.
+fn build(root: &Path, output: Option<&Path>) -> Option<String> {
+    if !["Dockerfile", "Containerfile"].iter().any(|name| root.join(name).is_file()) {
+        return None;
+    }
+    let Some(output) = output else { return Some(".".to_owned()) };
+    let output = std::path::absolute(output).ok()?;
+    let below = output
+        .strip_prefix(root)
+        .ok()
+        .filter(|below| below.components().all(|part| matches!(part, Component::Normal(_))));
+    Some(match below.map(|below| below.components().count()) {
+        Some(0) => ".".to_owned(),
+        Some(depth) => vec![".."; depth].join("/"),
+        None => root.display().to_string(),
+    })
 }
 
 /// The processes whose configuration says that their end stops all others, which is also the default.

@@ -197,7 +197,7 @@ impl<'a> FleetLines<'a> {
         Ok(Self {
             fleet,
             words: &command.words,
-            argv: argv.and("--json"),
+            argv: argv.and("--json").and("--until-input-ends"),
             follows,
             max_bytes,
             merge: RefCell::new(Merge::new(hosts.len(), follows.then_some(now))),
