@@ -1,7 +1,7 @@
 //! Why a host gave no answer, derived from the messages of the program that reaches it.
 
 use super::caller::LONGEST_ANSWER;
-use super::host::Host;
+use super::host::{Host, Reach};
 use crate::model::untrusted::cleaned;
 use crate::model::{Exit, units};
 
@@ -53,14 +53,14 @@ impl CallError {
 /// been carried out then.
 const BUSY: [&str; 2] = ["kex_exchange_identification:", "ssh_exchange_identification:"];
 
-/// ssh ends with this code if the connection fails.
+/// ssh ends with this code if the connection fails, and docker if its daemon is gone.
 const NO_CONNECTION: u8 = 255;
 
 /// Why the answer was lost, if the program that reached the host has ended in such a way.
 pub(super) fn lost(host: &Host, exit: Exit, error: &str) -> Option<CallError> {
     match exit {
-        Exit::Code(NO_CONNECTION) if host.ssh_name().is_some() => {
-            let last = last_line(error).unwrap_or_else(|| "ssh has ended".to_owned());
+        Exit::Code(NO_CONNECTION) if host.reach != Reach::Here => {
+            let last = last_line(error).unwrap_or_else(|| ended(host));
             Some(CallError::Lost(last))
         }
         Exit::Code(_) => None,
@@ -68,6 +68,11 @@ pub(super) fn lost(host: &Host, exit: Exit, error: &str) -> Option<CallError> {
             Some(CallError::Lost(format!("{} {} {exit}", host.reached_by(), exit.verb())))
         }
     }
+}
+
+fn ended(host: &Host) -> String {
+    let by = host.reached_by();
+    format!("{} has ended", by.split(' ').next().unwrap_or_default())
 }
 
 /// Why a command that was executed here has failed.
@@ -114,7 +119,7 @@ pub(super) fn no_hello(host: &Host, code: u8, error: &str) -> CallError {
         }
         // There was a connection: the call may have arrived.
         NO_CONNECTION if error.trim().is_empty() || CUT.into_iter().any(names) => {
-            CallError::Lost(last.unwrap_or_else(|| "ssh has ended".to_owned()))
+            CallError::Lost(last.unwrap_or_else(|| ended(host)))
         }
         _ => {
             let by = host.reached_by();
@@ -130,8 +135,7 @@ pub(super) fn no_hello(host: &Host, code: u8, error: &str) -> CallError {
 
 #[cfg(test)]
 mod tests {
-    use super::{CallError, Host, no_hello};
-    use crate::fleet::host::Reach;
+    use super::{CallError, Host, Reach, no_hello};
 
     #[test]
     fn a_call_is_repeated_only_if_it_can_not_have_arrived() {

@@ -82,6 +82,9 @@ fn each_transcript_is_tried_below() {
         "FLEET.md: tmo fleet restart '@web' --batch 1 --until ready",
         "FLEET.md: tmo fleet apply",
         "FLEET.md: tmo fleet apply",
+        "FLEET.md: tmo export compose --with-tmo -m web=2 -o deploy",
+        "FLEET.md: tmo fleet ps shop",
+        "FLEET.md: tmo fleet why",
         "WEB.md: tmo start -D",
         "WEB.md: tmo web",
     ];

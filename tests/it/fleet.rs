@@ -401,8 +401,9 @@ fn shape(text: &str) -> Vec<Vec<String>> {
     text.lines().map(words).collect()
 }
 
+/// Assert that a command prints what the manual says.
 #[track_caller]
-fn assert_prints(command: &str, ran: &Ran) {
+pub(crate) fn assert_prints(command: &str, ran: &Ran) {
     let (.., lines) = transcripts().into_iter().find(|(_, typed, _)| typed == command).unwrap();
     let title = Regex::new("app ([0-9])").unwrap();
     let printed = title.replace_all(&(ran.stdout.clone() + &ran.stderr), "robot $1").into_owned();

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::fleet::Fleet;
-use crate::harness::{World, executable};
+use crate::fleet::{Fleet, assert_prints};
+use crate::harness::{Ran, World, executable};
 
 /// Prints the tasks and their history, and executes words in a container.
 const DOCKER: &str = r#"#!/bin/sh
@@ -138,4 +138,33 @@ fn commands_of_a_list_need_permission_and_are_shown() {
     std::fs::remove_file(fleet.here.app().join("Procfile")).unwrap();
     let checked = fleet.here.ok(["check"]);
     assert!(checked.contains("@batch"), "{checked}");
+}
+
+#[test]
+fn the_manual_shows_what_is_printed() {
+    let here = World::new("web: exec sleep 1000\n");
+    here.write("Dockerfile", "FROM scratch\n");
+    let export = "export compose --with-tmo -m web=2 -o deploy";
+    let ran = here.run(export.split(' '));
+    let of_shop =
+        |text: &str| text.replace("app:latest", "shop:latest").replace("yaml app", "yaml shop");
+    // Remarks come first on a terminal.
+    let ran =
+        Ran { stdout: of_shop(&ran.stderr) + &of_shop(&ran.stdout), stderr: String::new(), ..ran };
+    assert_prints(&format!("tmo {export}"), &ran);
+    let fleet = stack();
+    let one = container(&fleet, "shop_web.1.id1", "web: exec sleep 1000\n");
+    let two = container(&fleet, "shop_web.2.id2", "web: exec sleep 1000\n");
+    fleet.ok(&["start", "shop"]);
+    let ran = fleet.run(&["ps", "shop"]);
+    // Without a port until something listens.
+    let without =
+        |text: String, world: &World| text.replace(&format!(" {} ", world.port(0)), " - ");
+    let ran = Ran { stdout: without(without(ran.stdout, &one), &two), ..ran };
+    assert_prints("tmo fleet ps shop", &ran);
+    let history = "shop_web.1\tn2\tRunning\tRunning 9 seconds ago\n \\_ shop_web.1\tn3\tShutdown\tRunning 9 s ago\n";
+    write(&fleet, "history", history);
+    assert_prints("tmo fleet why", &fleet.run(&["why", "shop"]));
+    fleet.ok(&["quit", "shop"]);
+    one.wait_empty();
 }

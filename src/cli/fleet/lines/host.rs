@@ -222,6 +222,7 @@ impl FleetLines<'_> {
             };
             let line = line.map_err(|error| CallError::Lost(crate::sys::why(&error)))?;
             let Some(line) = line else { break };
+            one.outcome.set(HostOutcome::Answered(0));
             self.arrived(place, &host.name, &line, clock, progress);
         }
         let (code, error) = running.finish(host).await?;
