@@ -368,6 +368,27 @@ fn the_terminal_of_a_process_opens_through_ssh() {
 }
 
 #[test]
+fn verbs_can_be_typed_at_a_prompt() {
+    let fleet = Fleet::new(&["web: exec sleep 1000\n", "web: exec sleep 1000\n"]);
+    let terminal = Terminal::open(&fleet.here, "a", 90, 30);
+    terminal.tmo("fleet --hosts a shell");
+    terminal.wait("fleet> ");
+    terminal.line("start");
+    terminal.wait("a/  started");
+    terminal.keys(["C-c"]);
+    terminal.line("tmo fleet stop 'a/web'");
+    terminal.wait("a/web  stopped");
+    terminal.line("quit");
+    terminal.wait("`exit` leaves this prompt");
+    terminal.line("quit '*'");
+    terminal.wait("a/  ended");
+    terminal.line("exit");
+    terminal.close();
+    fleet.hosts[0].wait_empty();
+    assert!(fleet.hosts[1].state().is_none(), "of --hosts");
+}
+
+#[test]
 fn mistakes_in_the_file_have_a_line_and_hosts_are_completed_from_it() {
     let world = World::new("web: exec sleep 1000\n");
     let ran = world.run(["fleet"]);

@@ -31,6 +31,8 @@ pub enum FleetKind {
     Exec,
     /// The program of tmo is put onto the hosts.
     Install,
+    /// A prompt for the other verbs.
+    Shell,
     /// About the fleet itself; nothing is executed on a host.
     Own,
 }
@@ -202,6 +204,7 @@ pub const FLEET_VERBS: &[FleetVerb] = &[
     ),
     verb("exec", FleetKind::Exec, "Run a command in the directory of the project", exec, TARGETS),
     verb("install", FleetKind::Install, "Put the program of tmo onto the hosts", install, TARGETS),
+    verb("shell", FleetKind::Shell, "Type verbs at a prompt", std::convert::identity, ""),
     verb("trust", FleetKind::Own, "Allow the commands that this fleet.toml names", trust, ""),
 ];
 
@@ -413,7 +416,7 @@ fn subcommand(verb: &FleetVerb) -> Command {
     let mut command = (verb.flags)(Command::new(verb.name)).about(verb.about);
     let mut positional: Vec<_> =
         command.get_positionals().map(|arg| arg.get_id().clone()).collect();
-    if verb.kind == FleetKind::Own {
+    if matches!(verb.kind, FleetKind::Own | FleetKind::Shell) {
         return command;
     }
     let help = "HOST/NAME, HOST/, @GROUP, patterns on both sides, or a NAME that one host has";

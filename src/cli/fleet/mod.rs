@@ -6,6 +6,7 @@ mod apply;
 mod hosts;
 mod install;
 mod lines;
+mod shell;
 mod tables;
 mod terminal;
 mod texts;
@@ -55,6 +56,9 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
         return trust::trust(&inventory, &env, *yes);
     }
     trust::check(&inventory, &env)?;
+    if args.verb.as_ref().is_some_and(|command| command.verb.kind == FleetKind::Shell) {
+        return block_on(shell::shell(args));
+    }
     let own = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
     let places = HostPlaces { own, masters: masters(&env, args.persist) };
     if !inventory.lists.is_empty() {
@@ -81,7 +85,7 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
             FleetKind::Text | FleetKind::Exec => until_signal(texts::text(&fleet, command)),
             FleetKind::Terminal => terminal::open(&fleet, command),
             FleetKind::Install => until_signal(install::install(&fleet, command)),
-            FleetKind::Own => Ok(0),
+            FleetKind::Own | FleetKind::Shell => Ok(0),
         },
     };
     if let (false, Some(masters)) = (args.persist, &fleet.places.masters) {

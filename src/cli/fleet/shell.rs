@@ -1,0 +1,102 @@
+//! `tmo fleet shell`: a prompt for verbs of the fleet.
+
+use std::io::{self, Write as _};
+use std::process::Stdio;
+
+use nix::sys::signal::Signal;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
+use tokio::signal::unix::SignalKind;
+
+use crate::cli::args::FleetArgs;
+use crate::cli::error::CliError;
+use crate::cli::output;
+use crate::cli::runtime::{SignalSet, code_of};
+use crate::model::ProcessId;
+use crate::sys;
+use crate::view::screen::is_terminal;
+
+const PROMPT: &str = "fleet> ";
+
+/// Execute each line of standard input as `tmo fleet LINE`; returns the code of the last one, or of the signal that ended it.
+pub(super) async fn shell(args: &FleetArgs) -> Result<u8, CliError> {
+    let has_terminal = is_terminal(io::stdin()) && is_terminal(io::stdout());
+    let mut signals = SignalSet::of_end_and(&[]).map_err(CliError::io("can't wait for signals"))?;
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let mut code = 0;
+    loop {
+        if has_terminal {
+            output::print(PROMPT)?;
+            io::stdout().flush().map_err(CliError::io("standard output"))?;
+        }
+        let line = tokio::select! {
+            line = lines.next_line() => line.map_err(CliError::io("standard input"))?,
+            signal = signals.next() => {
+                output::print("\n")?;
+                if signal == SignalKind::interrupt() {
+                    continue;
+                }
+                return Ok(code_of(signal));
+            }
+        };
+        let Some(line) = line else { break };
+        let Ok(words) = shell_words::split(&line) else {
+            output::warn(&"a quote has no end");
+            code = 2;
+            continue;
+        };
+        // As it is written elsewhere.
+        let words = words.strip_prefix(&["tmo".to_owned()]).unwrap_or(&words);
+        let words = words.strip_prefix(&["fleet".to_owned()]).unwrap_or(words);
+        match words {
+            [] => continue,
+            [word] if word == "exit" => break,
+            [word] if word == "quit" => {
+                let text = "`exit` leaves this prompt; `quit '*'` stops the runs of all hosts";
+                output::warn(&text);
+                continue;
+            }
+            _ => {}
+        }
+        let words = if words == ["help"] { &["--help".to_owned()] } else { words };
+        let input = if has_terminal { Stdio::inherit() } else { Stdio::null() };
+        let own = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
+        let mut command = Command::new(own);
+        command.arg("fleet").args(flags(args)).args(words).stdin(input);
+        let mut child = command.spawn().map_err(CliError::io("can't run tmo"))?;
+        let id = child.id().and_then(ProcessId::now);
+        code = loop {
+            tokio::select! {
+                ended = child.wait() => {
+                    let ended = ended.map_err(CliError::io("can't wait for tmo"))?;
+                    break ended.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+                }
+                signal = signals.next() => {
+                    // A terminal sends the verb what it sends to this program.
+                    if signal != SignalKind::interrupt() && signal != SignalKind::quit() {
+                        if let Some(id) = id {
+                            // It may have ended.
+                            let _ = sys::signal(id, Signal::SIGTERM as i32);
+                        }
+                        return Ok(code_of(signal));
+                    }
+                }
+            }
+        };
+    }
+    if has_terminal {
+        output::print("\n")?;
+    }
+    Ok(code)
+}
+
+/// What was given to the prompt holds for each line.
+fn flags(args: &FleetArgs) -> Vec<String> {
+    let path = |flag: &str, path: &std::path::PathBuf| format!("{flag}={}", path.display());
+    let file = args.file.iter().map(|file| path("--fleet", file));
+    let config = args.config.iter().map(|file| path("--config", file));
+    let hosts = args.hosts.iter().map(|hosts| format!("--hosts={hosts}"));
+    let patience = format!("--connect-timeout={}ms", args.patience.as_millis());
+    let persist = (!args.persist).then(|| "--no-persist".to_owned());
+    file.chain(config).chain(hosts).chain([patience]).chain(persist).collect()
+}
