@@ -372,7 +372,7 @@ fn verbs_can_be_typed_at_a_prompt() {
     let fleet = Fleet::new(&["web: exec sleep 1000\n", "web: exec sleep 1000\n"]);
     let terminal = Terminal::open(&fleet.here, "a", 90, 30);
     terminal.tmo("fleet --hosts a shell");
-    terminal.wait("fleet> ");
+    terminal.wait("\nfleet>");
     terminal.line("start");
     terminal.wait("a/  started");
     terminal.keys(["C-c"]);
