@@ -83,6 +83,10 @@ fn explained(tasks: &str, nodes: &str) -> String {
             let _ = writeln!(text, "{} is {place}: {}{}", task.name, task.state, error(task));
             continue;
         }
+        // An update, or a smaller stack.
+        if task.state.starts_with("Shutdown") && task.error.is_empty() {
+            continue;
+        }
         let now = tasks[..place].iter().find(|newer| newer.name == task.name);
         let now = now.map_or_else(String::new, |now| match now.node {
             "" => "; the next one waits for a node".to_owned(),
@@ -96,7 +100,7 @@ fn explained(tasks: &str, nodes: &str) -> String {
         let _ = writeln!(text, "{} was on {}: {end}{now}", task.name, task.node);
     }
     if text.is_empty() {
-        let _ = writeln!(text, "nothing is wrong: {} tasks run", present.len());
+        text.push_str("nothing is wrong\n");
     }
     text
 }
@@ -127,7 +131,8 @@ s_job.1 was on n1: Failed 9 seconds ago, task: non-zero exit (1); now it is on n
 s_new.1 is on no node yet: Pending 3 seconds ago, no suitable node
 ";
         assert_eq!(text, expected);
-        let text = explained("a.1\tn\tRunning\tRunning 1 hour ago\t\n", "n\tReady\n");
-        assert_eq!(text, "nothing is wrong: 1 tasks run\n");
+        let tasks =
+            "a.1\tn\tRunning\tRunning 1 hour ago\t\n \\_ a.1\tn\tShutdown\tShutdown 1 hour ago\t\n";
+        assert_eq!(explained(tasks, "n\tReady\n"), "nothing is wrong\n");
     }
 }
