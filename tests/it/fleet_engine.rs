@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::fleet::{Fleet, assert_prints};
-use crate::harness::{Ran, World, executable};
+use crate::harness::{Ran, World, eventually, executable};
 
 /// Prints the tasks and their history, and executes words in a container.
 const DOCKER: &str = r#"#!/bin/sh
@@ -123,6 +123,39 @@ fn an_engine_that_does_not_answer_is_named_and_the_other_hosts_do_their_part() {
     assert!(ran.code == 3 && ran.stdout.contains("it has no hosts now"), "{ran:?}");
     fleet.ok(&["quit", "k9"]);
     fleet.hosts[0].wait_empty();
+}
+
+#[test]
+fn a_task_that_takes_the_place_of_another_is_followed_and_the_other_one_does_not_come_back() {
+    let fleet = stack();
+    let web = |word: &str| format!("web: echo {word}; exec sleep 1000\n");
+    let one = container(&fleet, "shop_web.1.id1", &web("first"));
+    let next = container(&fleet, "shop_web.1.id3", &web("second"));
+    write(&fleet, "tasks", "shop_web.1 shop_web.1.id1 localhost\n");
+    fleet.ok(&["start", "shop"]);
+    let mut view = fleet.follow(&["logs", "-f", "shop"]);
+    view.shows("first");
+    next.ok(["start", "-D"]);
+    write(&fleet, "tasks", "shop_web.1 shop_web.1.id3 localhost\n");
+    one.ok(["quit"]);
+    view.shows("shop_web.1 is no longer listed");
+    view.shows("shop_web.1 is new; its lines follow");
+    view.shows("second");
+    // While the engine does not answer, nothing is known of either.
+    let silent = "#!/bin/sh\n[ $1 = exec ] || echo x >>\"$HOSTS/@asked\"\nexit 1\n";
+    executable(&fleet.here.path().join("bin/docker"), silent);
+    next.ok(["quit"]);
+    let asked = fleet.here.path().join("hosts/@asked");
+    eventually("it is asked three times", || {
+        std::fs::read_to_string(&asked).is_ok_and(|asked| asked.len() >= 6).then_some(())
+    });
+    let log = view.log();
+    assert!(!log.contains("shop_web.1 does not answer: "), "{log}");
+    assert_eq!(log.matches("is new").count(), 1, "{log}");
+    assert_eq!(log.matches("second").count(), 1, "{log}");
+    view.interrupt();
+    one.wait_empty();
+    next.wait_empty();
 }
 
 #[test]

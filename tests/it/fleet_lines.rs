@@ -23,7 +23,7 @@ fn assert_order(log: &str, wanted: &[&str]) {
 }
 
 impl Fleet {
-    fn follow(&self, args: &[&str]) -> View<'_> {
+    pub(crate) fn follow(&self, args: &[&str]) -> View<'_> {
         self.here.view_into("view", [&["fleet"], args].concat())
     }
 

@@ -23,22 +23,23 @@ impl FleetLines<'_> {
         let mut inventory = self.fleet.inventory.clone();
         let mut lists_some = false;
         for list in &self.lists {
-            // While the engine does not answer, its hosts stay as they are.
+            let is_of_list = |host: &Host| host.groups.first() == Some(&list.name);
+            // Those of the beginning may be gone.
+            inventory.hosts.retain(|host| !is_of_list(host));
             let Ok(listed) = list.listed(&self.fleet.caller()).await else {
+                // While the engine does not answer, its hosts stay as they are.
                 lists_some |= self.lists_some.get();
                 continue;
             };
             lists_some |= !listed.is_empty();
-            let is_of_list = |host: &Host| host.groups.first() == Some(&list.name);
             for one in self.hosts.borrow().iter() {
                 if is_of_list(&one.host) && !listed.contains(&one.host) && !one.is_gone() {
                     one.leave();
                 }
             }
-            inventory.hosts.retain(|host| !is_of_list(host));
             inventory.hosts.extend(listed);
         }
-        // A word that means no host now may mean one at the next time.
+        // A word without a host now may have one when the lists are asked again.
         if limit(&mut inventory, &self.fleet.args.hosts).is_err() {
             inventory.hosts.clear();
         }
@@ -52,7 +53,7 @@ impl FleetLines<'_> {
 
     /// The hosts of the inventory that the words of the view mean, and that it does not have.
     async fn new_hosts(&self, inventory: &Inventory) -> Vec<Rc<FollowedHost>> {
-        // What can't be told now may be at the next time.
+        // If it can't be told now which hosts are meant, the next listing may tell.
         let targets = self.fleet.targets_in(inventory, self.words).await.unwrap_or_default();
         let mut new = vec![];
         for target in targets {
