@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::OptionFuture;
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
+use tokio::task::{spawn_blocking, yield_now};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::samples::{SECOND, Sample, Samples};
@@ -20,6 +20,8 @@ use crate::run::registry::KnownRun;
 
 /// A supervisor that does not answer for this long is away.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The most heads of a journal that are skipped in favour of a newer one.
+const MOST_SKIPPED: usize = 1000;
 
 /// Whether the supervisor answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -148,13 +150,30 @@ impl Follow {
 
     /// Take the events of a supervisor until the connection ends; true if the run is over.
     async fn listen(&self, client: &Client) -> bool {
+        let mut newest = None;
+        let is_over = self.take_events(client, &mut newest).await;
+        self.take_head(&mut newest);
+        is_over
+    }
+
+    fn take_head(&self, newest: &mut Option<Head>) {
+        if let Some(head) = newest.take() {
+            self.seen.send_modify(|seen| seen.take_head(&head));
+        }
+    }
+
+    /// Each change wakes all pages, which takes long if there are many. So of the heads that have arrived, they are told
+    /// only the newest; `newest` has one that they have not been told yet.
+    async fn take_events(&self, client: &Client, newest: &mut Option<Head>) -> bool {
         let opened =
             async { Ok::<_, ClientError>((client.watch().await?, client.head(false).await?)) };
         let Ok(Ok((mut states, mut heads))) = timeout(PATIENCE, opened).await else { return false };
         let mut prompts = PromptTimer::default();
+        let mut skipped = 0;
         loop {
             let due = prompts.next();
             tokio::select! {
+                biased;
                 event = states.next() => match event {
                     Some(Ok(WatchEvent::State(mut state))) => {
                         state.title = self.known.title().into();
@@ -166,10 +185,11 @@ impl Follow {
                     Some(Ok(WatchEvent::End)) => return true,
                     Some(Err(_)) | None => return false,
                 },
-                event = heads.next() => match event {
+                event = heads.next(), if skipped < MOST_SKIPPED => match event {
                     Some(Ok(HeadEvent::Head(head))) => {
                         prompts.update(&head.partials, Instant::now());
-                        self.seen.send_modify(|seen| seen.take_head(&head));
+                        skipped += 1;
+                        *newest = Some(head);
                     }
                     Some(Ok(HeadEvent::End(_))) => return true,
                     Some(Ok(HeadEvent::Leave)) => {}
@@ -177,6 +197,11 @@ impl Follow {
                 },
                 Some(()) = OptionFuture::from(due.map(sleep_until)) => {
                     self.read_unfinished(prompts.take_due(Instant::now())).await;
+                }
+                // Another head would have been ready first.
+                () = yield_now(), if newest.is_some() => {
+                    skipped = 0;
+                    self.take_head(newest);
                 }
             }
         }
