@@ -28,8 +28,8 @@
 //! - [`engine`]: the loop where all of these meet; the guardian; taking over from a killed one (`engine::adopt`).
 //! - [`view`]: the log as people see it.
 //! - `ui`: the same in a full-screen interface (a feature that is on by default).
-//! - `web`: the same for a browser (another such feature).
 //! - [`fleet`]: several hosts as one: the inventory, how a host is reached, calls of many at once.
+//! - `web`: the same for a browser (another such feature).
 //! - [`cli`]: what people type.
 //!
 //! `docs/ARCHITECTURE.md` describes the parts and how they work together, and has a table of what to change

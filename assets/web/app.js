@@ -4,14 +4,14 @@ import { AppsView } from './apps/page.js';
 import { act, failures, quit, setFailure } from './lib/actions.js';
 import { asking, prompt, whenSilent } from './lib/asking.js';
 import { atNextFrame, h, setText } from './lib/dom.js';
-import { Live } from './lib/live.js';
+import { Lives, hostOf, hosts, lostHost } from './lib/hosts.js';
 import { Notices, wanted } from './lib/notices.js';
 import { address, go, goToLog, lastLog, place, pressed } from './lib/router.js';
 import { ended, logIn } from './lib/session.js';
 import { isBad, isTroubled, signOf } from './lib/states.js';
 import { begin, canAct, changes, isGone, isUnknownRun, labelOf, link, me, run, runs, supervisor, take, unfinished } from './lib/store.js';
 import { scrollBack } from './lib/scrolled.js';
-import { hostTime, ms, span } from './lib/time.js';
+import { clock, hostTime, ms, span } from './lib/time.js';
 import { applyTheme } from './lib/theme.js';
 import { everySecond } from './lib/visible.js';
 import { FiguresView } from './figures/page.js';
@@ -79,12 +79,12 @@ class App {
         h('button', { class: 'quiet keys-button', 'aria-label': 'Keys', text: '?', onclick: help }), this.shut),
       h('section', { 'aria-label': 'The run' }, this.note, this.failure, this.summary),
       h('div', { class: 'body' }, this.side.element, this.main), this.news);
-    this.live = new Live({
+    this.live = new Lives({
       onframe: (frame) => this.frame(frame),
       onlink: (state) => link.set(state),
     });
     const draw = atNextFrame(() => this.draw());
-    for (const signal of [changes, link, supervisor, runs, me, failures]) signal.watch(draw);
+    for (const signal of [changes, link, supervisor, runs, me, failures, hosts]) signal.watch(draw);
     place.watch(() => this.route());
     runs.watch(() => this.choose());
     this.stopClock = everySecond(draw);
@@ -197,7 +197,8 @@ class App {
     const bad = all.filter(isTroubled);
     const state = run.state;
     const over = supervisor.value === 'over';
-    setText(this.title, state?.title ?? 'tmo');
+    const host = hostOf(run.id);
+    setText(this.title, `${host ? `${host} / ` : ''}${state?.title ?? 'tmo'}`);
     const waiting = asking();
     const parts = counts(all);
     if (state?.pid && !over) parts.push(`up ${span(hostTime() - ms(state.started))}`);
@@ -206,7 +207,7 @@ class App {
     this.summary.hidden = !state;
     const mayQuit = me.value?.role === 'admin' && canAct() && !!state;
     this.shut.hidden = !mayQuit;
-    this.tabs.apps.hidden = !!me.value?.is_limited;
+    this.tabs.apps.hidden = !!me.value?.is_limited || !!host;
     this.restartAll.hidden = !canAct() || !state;
     this.more.hidden = this.restartAll.hidden;
     const notes = {
@@ -214,7 +215,9 @@ class App {
       up: { up: state?.quitting ? 'The run is being stopped.' : '', gone: 'The supervisor does not answer. The processes go on; another supervisor takes over.', over: `This run is over${run.ended ? `: it ${run.ended}` : ''}. Its log is complete.` }[supervisor.value],
       first: '',
     };
-    const note = notes[link.value] || older(me.value?.version, state?.version);
+    const lost = lostHost(run.id);
+    document.body.classList.toggle('lost', !!lost);
+    const note = (link.value === 'up' && lost && missing(lost)) || notes[link.value] || older(me.value?.version, state?.version);
     setText(this.noteText, note);
     this.again.hidden = !over || isGone.value || me.value?.role !== 'admin';
     this.note.hidden = !note;
@@ -303,6 +306,12 @@ class App {
     event.preventDefault();
     return undefined;
   }
+}
+
+/** That the host of the run does not answer. @param {import('./lib/hosts.js').Host} host */
+function missing({ name, link, since, why }) {
+  if (link === 'called') return `Connecting with ${name} …`;
+  return `${name} does not answer since ${clock(new Date(ms(since ?? 0)))} (${why}); trying again. This page shows what it knew.`;
 }
 
 /** The words of the counts, in their order; those of states that pass follow. */

@@ -43,6 +43,9 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
         }
         #[cfg(feature = "web")]
         "web-server" => Some(web_server(&arguments[2])),
+        // The second argument is the version of bridges.
+        #[cfg(feature = "web")]
+        "bridge" => Some(web_bridge()),
         #[cfg(feature = "web")]
         super::web::BACKGROUND => Some(web_background(&arguments[2])),
         #[cfg(feature = "web")]
@@ -93,6 +96,18 @@ fn web_background(task: &OsStr) -> u8 {
     log_to_stderr();
     let task = task.to_str().unwrap_or_default();
     super::web::serve_in_background(task).unwrap_or_else(|error| crate::cli::output::report(&error))
+}
+
+#[cfg(feature = "web")]
+fn web_bridge() -> u8 {
+    log_to_stderr();
+    match crate::web::bridge() {
+        Ok(()) => 0,
+        Err(error) => {
+            super::output::warn(&format!("the bridge ends: {error}"));
+            1
+        }
+    }
 }
 
 #[cfg(feature = "web")]

@@ -17,11 +17,14 @@ use self::serving::{
 };
 use crate::cli::args::WebArgs;
 use crate::cli::error::CliError;
+use crate::cli::fleet::trust;
 use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::{output, runtime};
 use crate::config::Env;
 use crate::config::dirs::instance_id;
 use crate::config::load::Context;
+use crate::fleet::inventory::Inventory;
+use crate::fleet::procman;
 use crate::model::request::ProcessState;
 use crate::model::units::span;
 use crate::run::registry::{self, KnownRun};
@@ -45,6 +48,7 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
         return runtime::block_on(stop(&dir, args.port));
     }
     let share = if args.share.is_empty() { None } else { Some(shared(args, only.as_ref())?) };
+    let fleet = fleet_file(args, &context)?;
     let project = Project::of(only.as_ref(), args, &context.env);
     let how = How::of(args, None, &context.env);
     let run = project.run.clone().filter(|_| share.is_none());
@@ -71,7 +75,7 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
             return Ok(0);
         }
         let place = Listen { host: args.host, port: args.port };
-        let guardian = guardian_here(place, access, &dir)?.only(id.clone(), None);
+        let guardian = guardian_here(place, access, &dir)?.only(id.clone(), None).fleet(fleet);
         let watch = guardian.watch(interrupted()?);
         let served =
             tokio::join!(watch, greet(&guardian, &browser, "Ctrl-C ends the page, not the runs."));
@@ -198,6 +202,18 @@ fn only(args: &WebArgs) -> Result<Option<Instance>, CliError> {
     }
 }
 
+/// The file with the hosts to show, if they are to be shown. Its commands must be allowed.
+fn fleet_file(args: &WebArgs, context: &Context) -> Result<Option<PathBuf>, CliError> {
+    let Context { start_dir, env, .. } = context;
+    let inventory = match &args.fleet {
+        None => return Ok(None),
+        Some(Some(file)) => procman::read_any(&start_dir.join(file), env)?,
+        Some(None) => Inventory::read(start_dir, env, None)?,
+    };
+    trust::check(&inventory, env)?;
+    Ok(Some(start_dir.join(inventory.path)))
+}
+
 /// End the server with this port, or all servers of this user.
 async fn stop(dir: &Path, port: Option<u16>) -> Result<u8, CliError> {
     let (mut any_ends, mut failed) = (false, None);
@@ -252,5 +268,5 @@ fn shared(args: &WebArgs, only: Option<&Instance>) -> Result<Share, CliError> {
 /// Whether options are given that a running server does not accept.
 fn is_special(args: &WebArgs) -> bool {
     let is_open = args.host.is_some() || args.public_url.is_some();
-    is_open || args.token_file.is_some() || !args.trusted_proxy.is_empty()
+    is_open || args.fleet.is_some() || args.token_file.is_some() || !args.trusted_proxy.is_empty()
 }

@@ -6,7 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use tokio::io::{
-    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Join,
 };
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
@@ -68,12 +68,21 @@ pub struct RunningCall {
     pub hello: Hello,
     /// Its clock.
     pub clock: ClockOffset,
-    child: Child,
+    end: CallEnd,
     /// The input of a call with pings, which stays open: a stream there ends with it.
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
+}
+
+/// The program that reaches the host. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct CallEnd {
+    child: Child,
     error: JoinHandle<Vec<u8>>,
 }
+
+/// The output and the input of what runs on a host.
+pub type CallStream = Join<BufReader<ChildStdout>, ChildStdin>;
 
 impl Caller<'_> {
     /// Execute a verb and take its answer. `input` is its standard input.
@@ -96,8 +105,8 @@ impl Caller<'_> {
                 return Err(CallError::LongAnswer);
             }
         }
-        let RunningCall { hello, clock, .. } = running;
-        let (code, error) = finish(host, running.child, running.error).await?;
+        let RunningCall { hello, clock, end, .. } = running;
+        let (code, error) = end.finish(host).await?;
         Ok(CallAnswer { hello, clock, code, output, error })
     }
 
@@ -137,7 +146,7 @@ impl Caller<'_> {
                         .min_by_key(|one| one.within)
                         .unwrap_or(clock);
                 }
-                Ok(RunningCall { hello, clock, child, input, output, error })
+                Ok(RunningCall { hello, clock, end: CallEnd { child, error }, input, output })
             }
             Ok(None) => {
                 // What goes on writing ends by that.
@@ -254,11 +263,24 @@ impl RunningCall {
         }
     }
 
+    /// Both directions of a call with pings; `None` for any other.
+    pub fn split(self) -> Option<(CallStream, CallEnd)> {
+        Some((tokio::io::join(self.output, self.input?), self.end))
+    }
+
     /// The exit code of the verb after its output, and the end of its standard error.
     pub async fn finish(self, host: &Host) -> Result<(u8, String), CallError> {
-        let finished = finish(host, self.child, self.error).await;
+        let finished = self.end.finish(host).await;
         drop(self.input);
         finished
+    }
+}
+
+impl CallEnd {
+    /// The exit code of the verb, and the end of its standard error.
+    pub async fn finish(self, host: &Host) -> Result<(u8, String), CallError> {
+        let (exit, error) = finish_any(self.child, self.error).await;
+        lost(host, exit, &error).map_or_else(|| Ok((exit.shell_status(), error)), Err)
     }
 }
 
@@ -332,13 +354,4 @@ async fn finish_any(mut child: Child, error: JoinHandle<Vec<u8>>) -> (Exit, Stri
     let error = timeout(Duration::from_millis(200), error).await;
     let error = error.ok().and_then(Result::ok).unwrap_or_default();
     (exit, String::from_utf8_lossy(&error).into_owned())
-}
-
-async fn finish(
-    host: &Host,
-    child: Child,
-    error: JoinHandle<Vec<u8>>,
-) -> Result<(u8, String), CallError> {
-    let (exit, error) = finish_any(child, error).await;
-    lost(host, exit, &error).map_or_else(|| Ok((exit.shell_status(), error)), Err)
 }

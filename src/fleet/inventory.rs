@@ -13,6 +13,7 @@ use super::caller::Caller;
 use super::host::{Host, HostTable, Reach};
 use super::listing::{HostList, ListTable};
 use crate::config::Env;
+use crate::config::dirs::state_base;
 use crate::config::lookup::nearest_above;
 use crate::config::toml::{self as tmo_toml, Disk, SourceText};
 use crate::model::hex::hex;
@@ -235,6 +236,16 @@ impl Inventory {
             }
         }
         (text, lines)
+    }
+
+    /// The file whose presence allows its commands.
+    pub fn trust_mark(&self, env: &Env) -> PathBuf {
+        state_base(env).join("fleet-trusted").join(&self.digest)
+    }
+
+    /// Whether it has no commands, or the user has allowed them.
+    pub fn is_trusted(&self, env: &Env) -> bool {
+        self.commands().next().is_none() || self.trust_mark(env).is_file()
     }
 
     /// The commands of the file that using it would execute, each with the name of its table.

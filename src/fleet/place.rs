@@ -1,6 +1,7 @@
 //! The command that executes something on a host.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -9,6 +10,8 @@ use tokio::process::Command;
 use super::call::WORD;
 use super::call_error::CallError;
 use super::host::{Host, Reach};
+use crate::config::Env;
+use crate::config::dirs::{make_private_dir, runtime_base};
 
 /// What every `ssh` gets: it asks nothing, forwards nothing, and notices within about 15 s that its host is gone.
 const OPTIONS: [&str; 8] = [
@@ -77,6 +80,16 @@ impl Masters {
 const SCRIPT: &str = "PATH=$PATH:$HOME/.local/bin:$HOME/.cargo/bin exec tmo there $0";
 
 impl HostPlaces {
+    /// Those of a command. With `persist`, connections are kept for the next one.
+    pub fn of_command(env: &Env, persist: bool) -> io::Result<Self> {
+        let dir = runtime_base(env);
+        // Without a directory that only this user can enter, each call has its own connection.
+        let masters = make_private_dir(&dir)
+            .ok()
+            .map(|()| if persist { Masters::kept(dir) } else { Masters::of_command(dir) });
+        Ok(Self { own: std::env::current_exe()?, masters })
+    }
+
     /// The command that executes `tmo there HEX` on the host, with standard input and output.
     pub async fn call(&self, host: &Host, hex: &str) -> Result<Vec<OsString>, CallError> {
         match &host.reach {

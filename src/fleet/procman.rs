@@ -49,6 +49,14 @@ pub fn read(path: &Path, env: &Env) -> Result<Inventory, InventoryError> {
     parse(&read_text(path, ChosenBy::User)?, path, env)
 }
 
+/// Read a file in the form that its name tells: procman's, if it ends in `.json`, or a `fleet.toml`.
+pub fn read_any(path: &Path, env: &Env) -> Result<Inventory, InventoryError> {
+    if path.extension().is_some_and(|end| end == "json") {
+        return read(path, env);
+    }
+    Inventory::read(Path::new("/"), env, Some(path))
+}
+
 fn parse(text: &str, path: &Path, env: &Env) -> Result<Inventory, InventoryError> {
     let wrong = |(line, text)| InventoryError::Wrong { path: path.to_owned(), line, text };
     let of_json = |begin: usize, error: &serde_json::Error| {

@@ -70,6 +70,13 @@ impl Guardian {
         self
     }
 
+    /// Also show the runs of the hosts in this file.
+    #[must_use]
+    pub fn fleet(mut self, file: Option<PathBuf>) -> Self {
+        self.handover.fleet = file;
+        self
+    }
+
     /// The port.
     pub const fn port(&self) -> u16 {
         self.handover.port

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, interval_at, sleep_until};
 
 use super::ending::closed;
+use super::fleet::{FleetHosts, HostEntry};
 use super::follow::{Link, Seen};
 use super::grant::{Grant, ProvenSession, Scope};
 use super::listing::{RunEntry, RunList, entries};
@@ -60,6 +61,10 @@ enum Frame<'a> {
     },
     Runs {
         runs: &'a [RunEntry],
+    },
+    /// The hosts of a fleet. Their runs come by a WebSocket for each host.
+    Hosts {
+        hosts: &'a [HostEntry],
     },
     State {
         run: &'a str,
@@ -197,6 +202,8 @@ pub(super) struct PageConnection {
     /// The runs, while the page is visible.
     listing: Option<watch::Receiver<RunList>>,
     runs: Vec<RunEntry>,
+    /// The hosts of the fleet, for a page that shows them.
+    hosts: Option<watch::Receiver<Vec<HostEntry>>>,
     next_head: Instant,
 }
 
@@ -208,8 +215,22 @@ impl PageConnection {
         ProvenSession { id: session, grant }: ProvenSession,
     ) -> Self {
         let listing = Some(server.runs.follow());
+        let fleet = server.fleet.as_ref().filter(|_| grant.scope.names().is_none());
+        let hosts = fleet.map(FleetHosts::follow);
         let (watched, runs, next_head) = (None, vec![], Instant::now());
-        Self { socket, server, session, grant, is_visible: true, watched, listing, runs, next_head }
+        let is_visible = true;
+        Self {
+            socket,
+            server,
+            session,
+            grant,
+            is_visible,
+            watched,
+            listing,
+            runs,
+            hosts,
+            next_head,
+        }
     }
 
     /// Serve it until it leaves.
@@ -234,6 +255,7 @@ impl PageConnection {
             let head_due = self.has_head().then_some(self.next_head);
             let changed = self.watched.as_mut().map(|watched| watched.seen.changed());
             let listed = self.listing.as_mut().map(watch::Receiver::changed);
+            let met = self.hosts.as_mut().map(watch::Receiver::changed);
             tokio::select! {
                 received = self.socket.recv() => self.handle(received).await?,
                 Some(changed) = OptionFuture::from(changed) => match changed {
@@ -243,6 +265,7 @@ impl PageConnection {
                 },
                 Some(()) = OptionFuture::from(head_due.map(sleep_until)) => self.send_head().await?,
                 Some(Ok(())) = OptionFuture::from(listed) => self.send_runs().await?,
+                Some(Ok(())) = OptionFuture::from(met) => self.send_hosts().await?,
                 _ = ping.tick() => {
                     if self.is_visible && !self.server.renew(&self.session) {
                         return Err(Left);
@@ -317,6 +340,12 @@ impl PageConnection {
         }
         self.runs.clone_from(&runs);
         self.send_frame(&Frame::Runs { runs: &runs }).await
+    }
+
+    async fn send_hosts(&mut self) -> Result<(), Left> {
+        let Some(hosts) = &mut self.hosts else { return Ok(()) };
+        let hosts = hosts.borrow_and_update().clone();
+        self.send_frame(&Frame::Hosts { hosts: &hosts }).await
     }
 
     /// Send everything that has changed since the last frames.

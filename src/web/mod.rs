@@ -27,6 +27,7 @@
 //! | `terminal.rs`, `pty.rs` | the terminal of a process, for pages that type |
 //! | `copy_mode.rs` | end of the copy mode of a terminal before a page types into it |
 //! | `leftover_session.rs` | removal of the tmux session of a page that has left |
+//! | `fleet/` | the runs of other hosts: bridges to them, and both ends of these |
 //! | `screens.rs` | the screens of terminals, for pages that only watch |
 //! | `assets.rs`, `answers.rs` | the files of the page (`assets/web/`); headers of all answers |
 
@@ -41,6 +42,7 @@ mod cookie;
 mod copy_mode;
 pub mod door;
 mod ending;
+mod fleet;
 mod follow;
 mod gate;
 mod grant;
@@ -74,6 +76,7 @@ pub mod users;
 mod visitor;
 
 pub use ending::Ending;
+pub use fleet::bridge;
 pub use sessions::SessionEntry;
 pub use visitor::Visitor;
 

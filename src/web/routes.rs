@@ -124,6 +124,8 @@ pub(super) const ROUTES: &[(Method, &str, Need, RouteHandler)] = &[
     (Method::GET, "/me", READ, session(OfSession::Me)),
     (Method::GET, "/runs", READ, session(OfSession::Runs)),
     (Method::GET, "/ws", READ, session(OfSession::Live)),
+    // The same of a host.
+    (Method::GET, "/h/{}/ws", READ, session(OfSession::Live)),
     (Method::GET, "/r/{}/type/{}", ADMIN, session(OfSession::Terminal)),
     (Method::GET, "/r/{}/look/{}", READ, session(OfSession::Look)),
     (Method::GET, "/r/{}/apps", READ, session(OfSession::Apps)),

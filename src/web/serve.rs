@@ -25,6 +25,7 @@ use tokio::time::{sleep, timeout};
 use super::access::Access;
 use super::door;
 use super::ending::{Ending, closed};
+use super::fleet::FleetHosts;
 use super::gate::ServerNames;
 use super::places::Place;
 use super::samples;
@@ -63,6 +64,9 @@ pub struct Handover {
     /// The id of the only instance that is shown; `None`: all.
     #[serde(default)]
     pub only: Option<String>,
+    /// The file of the fleet whose runs are shown, too.
+    #[serde(default)]
+    pub fleet: Option<PathBuf>,
     /// The id of the run with which the server ends, if there is one.
     #[serde(default)]
     pub run: Option<String>,
@@ -88,7 +92,13 @@ pub fn run(handover: &Handover) -> io::Result<Ending> {
         let runs = Arc::new(Runs::new(Env::real(), handover.only.clone()));
         let names = ServerNames::new(&handover.id, handover.access.public.clone());
         let access = handover.access.clone();
-        let server = Arc::new(Server::new(names, handover.port, access, sessions, runs)?);
+        let mut server = Server::new(names, handover.port, access, sessions, runs)?;
+        if let Some(file) = &handover.fleet {
+            let read = FleetHosts::read(file, &Env::real());
+            let failed = |error| tracing::error!("{}: {error}; no hosts are shown", file.display());
+            server.fleet = read.map_err(failed).ok();
+        }
+        let server = Arc::new(server);
         let path = door::path(&handover.dir, handover.port);
         let door = door::open(&path)?;
         tokio::spawn(door::answer(door, Arc::clone(&server)));

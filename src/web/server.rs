@@ -5,6 +5,8 @@ mod login;
 mod sockets;
 mod user_check;
 
+pub(super) use self::sockets::{PROTOCOL, TERMINAL_PROTOCOL, too_many};
+
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
@@ -25,6 +27,7 @@ use self::user_check::Checked;
 use super::access::Access;
 use super::answers::{Answered, finish, json, problem, refuse};
 use super::ending::Ending;
+use super::fleet::{FleetHosts, host_of};
 use super::gate::{Authentication, Need, ServerNames, bearer, judge};
 use super::grant::{Grant, ProvenSession, Role, Scope};
 use super::listing::{RunEntry, entries};
@@ -39,7 +42,10 @@ use super::tickets::Tickets;
 use super::users::{KnownUser, UsersError};
 use super::{again, apps, assets, cookie, reload, run_api, script_api};
 use crate::api::version::OURS;
+use crate::config::Env;
+use crate::config::dirs::state_base;
 use crate::server::budget::{BUSY, Budget};
+use crate::sys::files::open_null;
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
 
 /// The largest body of a request that the server itself reads.
@@ -87,6 +93,10 @@ pub(super) struct Server {
     pub(super) port: u16,
     /// The runs of the user.
     pub(super) runs: Arc<Runs>,
+    /// The hosts whose runs pages show, too.
+    pub(super) fleet: Option<Arc<FleetHosts>>,
+    /// Whether this is the end of a bridge: whoever has built it needs no session.
+    is_bridge: bool,
     sessions: Mutex<Sessions>,
     /// The processes that each session has deselected under `/api/`.
     pub(super) selections: Selections,
@@ -139,6 +149,8 @@ impl Server {
             names,
             port,
             runs,
+            fleet: None,
+            is_bridge: false,
             sessions,
             selections,
             tickets,
@@ -152,6 +164,14 @@ impl Server {
             user_logged_in: Notify::new(),
             closing,
         })
+    }
+
+    /// The server at the end of a bridge.
+    pub(super) fn of_bridge(runs: Arc<Runs>, env: &Env) -> io::Result<Self> {
+        let access = Access { state: state_base(env), ..Access::default() };
+        let sessions = Sessions::open(open_null()?);
+        let server = Self::new(ServerNames::new("bridge", None), 0, access, sessions, runs)?;
+        Ok(Self { is_bridge: true, ..server })
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
@@ -187,7 +207,7 @@ impl Server {
 
     /// Note a use of this session; false if it has ended.
     pub(super) fn renew(&self, id: &str) -> bool {
-        self.sessions().renew(id, clock::now())
+        self.is_bridge || self.sessions().renew(id, clock::now())
     }
 
     /// Who has begun this session with a password.
@@ -197,11 +217,16 @@ impl Server {
 
     /// Whether this session has not ended. A token, which has none, is checked at each request.
     pub(super) fn is_live(&self, session: &str) -> bool {
-        session.is_empty() || self.sessions().end_of(session, clock::now()).is_some()
+        self.is_bridge
+            || session.is_empty()
+            || self.sessions().end_of(session, clock::now()).is_some()
     }
 
     /// Wait until this session has ended.
-    async fn end_of_session(&self, id: &str) {
+    pub(super) async fn end_of_session(&self, id: &str) {
+        if self.is_bridge {
+            return std::future::pending().await;
+        }
         let mut ended = self.session_ended.subscribe();
         loop {
             let now = clock::now();
@@ -266,16 +291,17 @@ impl Server {
             }
             (RouteHandler::Hello, _) => self.hello(body).await,
             (RouteHandler::Download, _) => self.download(&path, &parts.headers).await,
-            (RouteHandler::OfSession(part), Some(session)) => {
-                self.answer_within_budget(session, part, parts, body).await
-            }
+            (RouteHandler::OfSession(part), Some(session)) => match host_of(&path) {
+                Some(place) => self.forward(&session, part, place, parts, body).await,
+                None => self.answer_within_budget(session, part, parts, body).await,
+            },
             // The gate has already refused requests without a session.
             (RouteHandler::OfSession(_), None) => Ok(StatusCode::UNAUTHORIZED.into_response()),
         }
     }
 
     /// Answer a request of a session when the answers under way leave room.
-    async fn answer_within_budget(
+    pub(super) async fn answer_within_budget(
         self: &Arc<Self>,
         session: ProvenSession,
         part: OfSession,
@@ -339,7 +365,10 @@ impl Server {
     }
 
     /// Who sends the requests of this session, for the supervisor.
-    fn client_of(&self, ProvenSession { id, grant }: &ProvenSession) -> String {
+    pub(super) fn client_of(&self, ProvenSession { id, grant }: &ProvenSession) -> String {
+        if self.is_bridge {
+            return id.clone();
+        }
         match self.user_of(id) {
             Some(user) => format!("page ({user})"),
             None if id.is_empty() => "page (a token)".to_owned(),

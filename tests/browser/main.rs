@@ -12,6 +12,7 @@ mod crash_loops; // processes that fail again and again
 mod deciding; // the page of a process, and the menus
 mod everything; // the list of runs, and the search over all of them
 mod figures; // charts of resource use
+mod fleet; // the runs of several hosts, one of which is lost
 mod lines; // links, folded lines, hidden ones, selection by keys
 mod log; // the log follows, stays in place, and shows any output
 mod login; // links, sessions, other origins, a killed server
@@ -31,6 +32,9 @@ mod tls; // behind a proxy with TLS: passwords and roles
 #[path = "../common/archive.rs"]
 mod archive; // ZIP archives
 mod chromium; // finds, starts and ends Chromium
+#[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../common/fleet_hosts.rs"]
+mod fleet_hosts; // hosts, reached by a stand-in for ssh
 #[expect(dead_code, unused_imports, reason = "other tests need more of it")]
 #[path = "../common/harness/mod.rs"]
 mod harness;

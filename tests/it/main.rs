@@ -129,6 +129,8 @@ mod tmux; // tmux: configuration, keys, windows, a broken or missing tmux
 // Shared helpers.
 #[path = "../common/archive.rs"]
 mod archive; // ZIP archives, also hostile ones
+#[path = "../common/fleet_hosts.rs"]
+mod fleet_hosts; // hosts, reached by a stand-in for ssh
 #[path = "../common/harness/mod.rs"]
 mod harness; // a world of its own for each test
 mod numbered_lines; // numbered lines that show losses, duplicates and order

@@ -64,16 +64,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("view", &["model", "sys", "api", "journal"]),
     // The interface in a terminal: a view with keys.
     ("ui", &["model", "sys", "api", "journal", "figures", "view"]),
+    // It reaches hosts by other programs.
+    ("fleet", &["model", "sys", "config"]),
     // The interface in a browser: it reads runs, and forwards requests to their supervisors.
     (
         "web",
         &[
             "model", "sys", "apps", "config", "protocol", "api", "journal", "crash", "run",
-            "client", "server", "figures", "view",
+            "client", "server", "figures", "view", "fleet",
         ],
     ),
-    // It reaches hosts by other programs.
-    ("fleet", &["model", "sys", "config"]),
     (
         "cli",
         &[

@@ -4,7 +4,8 @@ import { get } from './api.js';
 import { Signal } from './signal.js';
 import { atNextFrame } from './dom.js';
 import { beginFigures, fetchFigures, seconds, takeFigures } from './figures.js';
-import { setHostTime } from './time.js';
+import { hostOf, hosts, lostHost } from './hosts.js';
+import { setSkew } from './time.js';
 
 /** All runs. @type {Signal<any[]>} */
 export const runs = new Signal(/** @type {any[]} */ ([]));
@@ -45,6 +46,7 @@ export function begin(id) {
   unfinished.set(unfinished.value + 1);
   head.set(0);
   supervisor.set('up');
+  setSkew(skews.get(hostOf(id)));
   changed();
 }
 
@@ -57,11 +59,19 @@ export function named(text = '') {
   return text.startsWith('!') ? [...run.processes.keys()].filter((name) => !names.includes(name)) : names;
 }
 
-/** Whether the list of runs has arrived. */
-let areRunsKnown = false;
+/** The runs of each host whose list has arrived. Those of this machine have no name. @type {Map<string, any[]>} */
+const lists = new Map();
+/** How far the clock of each host is ahead of the browser's, in milliseconds. @type {Map<string, number>} */
+const skews = new Map();
+
+/** Show the runs of all hosts, in the order of the hosts. */
+function list() {
+  const names = hosts.value.map(({ name }) => name);
+  runs.set(['', ...names].flatMap((name) => lists.get(name) ?? []));
+}
 
 /** Whether the address names a run that does not exist. */
-export const isUnknownRun = () => areRunsKnown && run.id !== null && !run.state && !runs.value.some((one) => one.id === run.id);
+export const isUnknownRun = () => lists.has(hostOf(run.id)) && run.id !== null && !run.state && !runs.value.some((one) => one.id === run.id);
 
 /** Fetch the earlier samples of the processes' resource use. */
 const fillFigures = () => { fetchFigures(seconds, changed); };
@@ -74,7 +84,7 @@ export const hasFigures = () => runs.value.find((one) => one.id === run.id)?.met
 export const labelOf = (name) => run.processes.get(name)?.display || name;
 
 /** Whether this session may start and stop processes, and the run can carry that out. */
-export const canAct = () => me.value?.role !== 'read' && supervisor.value !== 'over' && !isGone.value;
+export const canAct = () => me.value?.role !== 'read' && supervisor.value !== 'over' && !isGone.value && !lostHost(run.id);
 
 /** Read why a run has ended. A limited session can't ask, as causes may name other processes. @param {string | null} id */
 async function readReason(id) {
@@ -93,14 +103,24 @@ export function take(frame) {
   if (frame.run !== undefined && frame.run !== run.id) return;
   switch (frame.type) {
     case 'hello':
-      setHostTime(Date.parse(frame.time));
+      skews.set(frame.host ?? '', Date.parse(frame.time) - Date.now());
+      setSkew(skews.get(hostOf(run.id)));
+      fillFigures();
+      // What the session may do is the same on all hosts.
+      if (frame.host) break;
       isGone.set(false);
       me.set(frame);
-      fillFigures();
+      break;
+    case 'hosts':
+      // A host knows no others.
+      if (frame.host) break;
+      hosts.set(frame.hosts);
+      list();
+      changed();
       break;
     case 'runs':
-      areRunsKnown = true;
-      runs.set(frame.runs);
+      lists.set(frame.host ?? '', frame.runs);
+      list();
       break;
     case 'state':
       run.state = frame.state;
@@ -127,6 +147,8 @@ export function take(frame) {
       changed();
       break;
     case 'bye':
+      // A host that ends its bridge is lost, which the server tells.
+      if (frame.host) break;
       isGone.set(frame.why === 'shutdown');
       changed();
       break;

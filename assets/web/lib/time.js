@@ -47,9 +47,9 @@ export const ms = (nanoseconds) => nanoseconds / 1e6;
 /** How far the host's clock is ahead of the browser's, in milliseconds. */
 let skew = 0;
 
-/** Set the time of the host's clock, in milliseconds. @param {number} host */
-export function setHostTime(host) {
-  skew = Number.isFinite(host) ? host - Date.now() : 0;
+/** Set how far the host's clock is ahead. @param {number} [milliseconds] */
+export function setSkew(milliseconds) {
+  skew = Number.isFinite(milliseconds) ? Number(milliseconds) : 0;
 }
 
 /** The time of the host's clock, in milliseconds. */

@@ -1,7 +1,8 @@
-// The list of runs: active ones, and below them those that have ended.
+// The list of runs: active ones, by host if there are several, and below them those that have ended.
 
 import { get, query } from '../lib/api.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
+import { hosts, lostHost, onlyHost } from '../lib/hosts.js';
 import { address, place } from '../lib/router.js';
 import { runs } from '../lib/store.js';
 import { ms, short } from '../lib/time.js';
@@ -10,17 +11,32 @@ const STORE = 'tmo-ended';
 /** Up to this many ended runs are shown unless the user folds them. */
 const FEW = 5;
 
+/** The heading of a host, which shows only its runs. @param {import('../lib/hosts.js').Host} host */
+function heading({ name, link, since, why }) {
+  const isOnly = onlyHost.value === name;
+  const state = link === 'lost' ? `lost since ${short(new Date(ms(since ?? 0)))}` : link === 'called' ? 'connecting …' : '';
+  return h('li', { class: `host ${link}` }, h('button', {
+    class: 'quiet', 'aria-pressed': String(isOnly), title: why ?? `Only the runs of ${name}`, onclick: () => onlyHost.set(isOnly ? '' : name),
+  }, name, state ? h('span', { class: 'dim when', text: state }) : null));
+}
+
 export class Runs {
   constructor() {
     /** When runs ended, in words, by their ids. @type {Map<string, string>} */ this.ends = new Map();
     this.fold = h('button', { class: 'quiet fold', onclick: () => this.toggle() });
     this.list = h('ul', { class: 'runs' });
     runs.watch(() => this.draw());
-    place.watch(() => this.draw());
+    for (const signal of [place, hosts, onlyHost]) signal.watch(() => this.draw());
   }
 
   get ended() {
-    return runs.value.filter((one) => one.state === 'over');
+    return this.listed.filter((one) => one.state === 'over');
+  }
+
+  /** The runs of the host that is chosen, or of all. */
+  get listed() {
+    const here = hosts.value.find(({ link }) => link === 'here')?.name ?? '';
+    return runs.value.filter((one) => !onlyHost.value || (one.at ?? here) === onlyHost.value);
   }
 
   get isOpen() {
@@ -40,8 +56,12 @@ export class Runs {
     const hadFocus = document.activeElement === this.fold;
     setText(this.fold, `${isOpen ? '▾' : '▸'} Ended (${ended.length})`);
     setAttribute(this.fold, 'aria-expanded', String(isOpen));
+    const active = this.listed.filter((one) => one.state !== 'over');
+    const of = (/** @type {import('../lib/hosts.js').Host} */ { name, link }) => active.filter((one) => (one.at ?? '') === (link === 'here' ? '' : name));
+    const isHere = hosts.value.some(({ link }) => link === 'here');
     this.list.replaceChildren(
-      ...runs.value.filter((one) => one.state !== 'over').map((one) => this.entry(one)),
+      ...(isHere ? [] : active.filter((one) => !one.at).map((one) => this.entry(one))),
+      ...hosts.value.flatMap((host) => [heading(host), ...of(host).map((one) => this.entry(one))]),
       ...(ended.length ? [h('li', {}, this.fold)] : []),
       ...shown.map((one) => this.entry(one)));
     if (hadFocus) this.fold.focus();
@@ -53,15 +73,16 @@ export class Runs {
   entry({ id, title, root, state }) {
     return h('li', {}, h('a', {
       href: address({ run: id, view: 'overview', values: {} }), title: root ?? '',
-      class: state === 'over' ? 'over' : '', 'aria-current': id === place.value.run ? 'true' : null,
+      class: `${state === 'over' ? 'over' : ''}${lostHost(id) ? ' lost' : ''}${hosts.value.length ? ' of-host' : ''}`, 'aria-current': id === place.value.run ? 'true' : null,
     }, title, this.note(id)));
   }
 
   /** The note that distinguishes a run from others with the same name. @param {string} id */
   note(id) {
     const one = runs.value.find((other) => other.id === id);
-    const began = one.started && runs.value.some((other) => other !== one && other.title === one.title) ? `since ${short(new Date(ms(one.started)))}` : '';
-    const text = one.host ? `on ${one.host}` : one.state === 'over' ? this.ends.get(id) || 'ended' : [one.state === 'running' ? '' : one.state, began].filter(Boolean).join(' ');
+    const began = one.started && runs.value.some((other) => other !== one && other.title === one.title && other.at === one.at) ? `since ${short(new Date(ms(one.started)))}` : '';
+    const host = one.at && one.state === 'over' ? `${one.at}, ` : '';
+    const text = one.host ? `on ${one.host}` : one.state === 'over' ? host + (this.ends.get(id) || 'ended') : [one.state === 'running' ? '' : one.state, began].filter(Boolean).join(' ');
     return text ? h('span', { class: 'dim when', text }) : null;
   }
 

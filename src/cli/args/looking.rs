@@ -189,6 +189,10 @@ pub struct WebArgs {
     /// The role of these programs.
     #[arg(long, value_enum, value_name = "ROLE", requires = "token_file")]
     pub role: Option<Role>,
+    /// Also show the runs of the hosts in this file; without one, in `TMO_FLEET` or the nearest fleet.toml.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, add = values::file(),
+        conflicts_with_all = ["path", "socket", "project", "link", "share", "stop"])]
+    pub fleet: Option<Option<PathBuf>>,
     /// Print a login link for the running server.
     #[arg(long)]
     pub link: bool,

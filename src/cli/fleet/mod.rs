@@ -11,7 +11,7 @@ mod tables;
 mod terminal;
 mod texts;
 pub(super) mod there;
-mod trust;
+pub(super) mod trust;
 
 use std::collections::HashMap;
 
@@ -21,7 +21,6 @@ use super::error::CliError;
 use super::output::progress::with_details;
 use super::runtime::{SignalSet, block_on, code_of};
 use crate::config::Env;
-use crate::config::dirs::{make_private_dir, runtime_base};
 use crate::config::load::Context;
 use crate::fleet::call::Call;
 use crate::fleet::caller::{CallAnswer, Caller};
@@ -29,7 +28,7 @@ use crate::fleet::discover;
 use crate::fleet::host::Host;
 use crate::fleet::inventory::Inventory;
 use crate::fleet::names::{HostWord, NameError, Target, hosts_of, targets};
-use crate::fleet::place::{HostPlaces, Masters};
+use crate::fleet::place::HostPlaces;
 use crate::fleet::procman;
 use crate::model::request::{ProcessState, State};
 
@@ -59,8 +58,8 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
     if args.verb.as_ref().is_some_and(|command| command.verb.kind == FleetKind::Shell) {
         return block_on(shell::shell(args));
     }
-    let own = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
-    let places = HostPlaces { own, masters: masters(&env, args.persist) };
+    let places = HostPlaces::of_command(&env, args.persist)
+        .map_err(CliError::io("can't tell where tmo is"))?;
     if !inventory.lists.is_empty() {
         let caller = Caller { places: &places, patience: args.patience };
         let names: Vec<_> = inventory.lists.iter().map(|list| list.name.clone()).collect();
@@ -125,13 +124,6 @@ fn until_signal(work: impl Future<Output = Result<u8, CliError>>) -> Result<u8, 
             signal = signals.next() => Ok(code_of(signal)),
         }
     })
-}
-
-/// Where ssh keeps connections; `None` if there is no directory that only this user can enter.
-fn masters(env: &Env, persist: bool) -> Option<Masters> {
-    let dir = runtime_base(env);
-    make_private_dir(&dir).ok()?;
-    Some(if persist { Masters::kept(dir) } else { Masters::of_command(dir) })
 }
 
 impl Fleet<'_> {

@@ -32,7 +32,10 @@ pub(in crate::cli) fn there(word: Option<&str>) -> u8 {
     let mut argv = call.argv;
     let Some(verb) = argv.first() else { return 0 };
     let is_boot = argv == ["setup", "--boot"];
-    if verb != "run" && !is_boot && !FLEET_VERBS.iter().any(|known| known.name == verb) {
+    if !["run", "bridge"].contains(&&**verb)
+        && !is_boot
+        && !FLEET_VERBS.iter().any(|known| known.name == verb)
+    {
         return failed(&format!("`{verb}` is no verb for several hosts"), 2);
     }
     let dir = at_home(&Env::real(), Path::new(&call.dir).to_owned());

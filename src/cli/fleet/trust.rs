@@ -1,7 +1,6 @@
 //! The commands of an inventory are executed only after the user has allowed them, for this content of the file.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use crate::cli::error::CliError;
 use crate::cli::output;
@@ -11,14 +10,9 @@ use crate::config::dirs::{make_private_dir, state_base};
 use crate::fleet::inventory::Inventory;
 use crate::sys::files::{Whole, write_whole};
 
-/// The file whose presence allows the commands.
-fn mark(inventory: &Inventory, env: &Env) -> PathBuf {
-    state_base(env).join("fleet-trusted").join(&inventory.digest)
-}
-
 /// An error unless the commands are allowed, or there are none. On a terminal the user is asked.
-pub(super) fn check(inventory: &Inventory, env: &Env) -> Result<(), CliError> {
-    if inventory.commands().next().is_none() || mark(inventory, env).is_file() {
+pub(in crate::cli) fn check(inventory: &Inventory, env: &Env) -> Result<(), CliError> {
+    if inventory.is_trusted(env) {
         return Ok(());
     }
     if !can_ask() {
@@ -53,7 +47,7 @@ fn allow(inventory: &Inventory, env: &Env, is_sure: bool) -> Result<bool, CliErr
     if !is_sure && (!can_ask() || !confirm("Allow this?")?) {
         return Ok(false);
     }
-    let mark = mark(inventory, env);
+    let mark = inventory.trust_mark(env);
     if let Some(dir) = mark.parent() {
         make_private_dir(&state_base(env))?;
         make_private_dir(dir)?;

@@ -12,8 +12,9 @@ use super::{Server, read};
 use crate::sys::clock;
 use crate::web::answers::{Answered, json, problem, refuse};
 use crate::web::cookie;
+use crate::web::fleet::run_on_host;
 use crate::web::grant::{Grant, ProvenSession};
-use crate::web::run_api::{run_at, unreadable};
+use crate::web::run_api::{run_at, unreadable, visible};
 use crate::web::sessions::Session;
 use crate::web::text::{self, TextAsk};
 use crate::web::tickets::{Ticket, Tickets};
@@ -52,14 +53,29 @@ impl Server {
         let run = run_at(&self.runs, &grant.scope, parts.uri.path()).await?;
         let TicketAsk { query } = read(body).await?;
         TextAsk::parse(&query, &grant.scope).ok_or_else(text::refused)?;
-        let run = run.known.id.clone();
-        match self.tickets().issue(Ticket { session: id, run, query }) {
+        self.issue(Ticket { session: id, run: run.known.id.clone(), query })
+    }
+
+    fn issue(&self, ticket: Ticket) -> Answered {
+        match self.tickets().issue(ticket) {
             Ok(ticket) => Ok(json(StatusCode::OK, &json!({ "ticket": ticket }))),
             Err(error) => {
                 let reason = format!("no ticket can be made: {error}");
                 refuse(StatusCode::INTERNAL_SERVER_ERROR, &reason)
             }
         }
+    }
+
+    /// Answer with a ticket for a download from a host.
+    pub(in crate::web) async fn ticket_of_host(
+        &self,
+        parts: &Parts,
+        session: &ProvenSession,
+        body: Body,
+    ) -> Answered {
+        let (run, _) = visible(parts.uri.path(), &session.grant.scope)?;
+        let TicketAsk { query } = read(body).await?;
+        self.issue(Ticket { session: session.id.clone(), run: run.to_owned(), query })
     }
 
     /// The download for a ticket. The browser must send the cookie of the ticket's session.
@@ -74,7 +90,12 @@ impl Server {
         let found = cookie::all(headers, site, self.port).find_map(|cookie| {
             self.sessions().with_cookie(&session, cookie, clock::now()).cloned()
         });
-        let Session { grant: Grant { scope, .. }, .. } = found.ok_or_else(gone)?;
+        let Session { grant, .. } = found.ok_or_else(gone)?;
+        if let Some(place) = run_on_host(&run) {
+            let session = ProvenSession { id: session, grant };
+            return self.download_of_host(place, &query, &session).await;
+        }
+        let Grant { scope, .. } = grant;
         let run = self.runs.get(&run).await.map_err(|error| unreadable(&error))?;
         let run = run.ok_or_else(gone)?;
         let ask = TextAsk::parse(&query, &scope).ok_or_else(gone)?;

@@ -26,11 +26,11 @@ const LARGEST_MESSAGE: usize = 64 << 10;
 /// The most bytes that may wait to be written to a page.
 const MOST_WAITING: usize = 16 << 20;
 /// The protocol of both kinds of WebSocket.
-const PROTOCOL: &str = "tmo.1";
-const TERMINAL_PROTOCOL: &str = "tmo-tty.1";
+pub(in crate::web) const PROTOCOL: &str = "tmo.1";
+pub(in crate::web) const TERMINAL_PROTOCOL: &str = "tmo-tty.1";
 
 /// The answer when a session, or all together, have too many `WebSockets`.
-fn too_many() -> Response {
+pub(in crate::web) fn too_many() -> Response {
     problem(StatusCode::TOO_MANY_REQUESTS, "too many pages are open; close some of them")
 }
 
@@ -43,7 +43,7 @@ async fn upgrade(parts: &mut Parts) -> Result<WebSocketUpgrade, Response> {
 
 impl Server {
     /// A place for a WebSocket, and the place of its connection.
-    fn socket_place(
+    pub(in crate::web) fn socket_place(
         &self,
         parts: &mut Parts,
         session: &ProvenSession,

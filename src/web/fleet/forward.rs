@@ -1,0 +1,186 @@
+//! Requests and `WebSockets` for the runs of other hosts, which go on through bridges.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use http_body_util::Limited;
+use hyper::client::conn::http2::SendRequest;
+use hyper::ext::Protocol;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::io::copy_bidirectional;
+use tungstenite::handshake::derive_accept_key;
+
+use super::SENDER;
+use crate::fleet::caller::LONGEST_ANSWER;
+use crate::sys::host_name;
+use crate::web::answers::{Answered, problem, refuse};
+use crate::web::grant::{ProvenSession, Scope};
+use crate::web::routes::{OfSession, run_of};
+use crate::web::run_api::unknown;
+use crate::web::server::{PROTOCOL, Server, TERMINAL_PROTOCOL, too_many};
+
+/// The host in the path of a request, and the path there.
+pub(in crate::web) fn host_of(path: &str) -> Option<(&str, String)> {
+    if let Some(host) = path.strip_prefix("/h/").and_then(|rest| rest.strip_suffix("/ws")) {
+        return Some((host, "/ws".to_owned()));
+    }
+    let (id, rest) = run_of(path)?;
+    let (host, id) = run_on_host(id)?;
+    Some((host, format!("/r/{id}{rest}")))
+}
+
+/// The host in the id of a run, and the id there.
+pub(in crate::web) fn run_on_host(id: &str) -> Option<(&str, &str)> {
+    id.split_once(':').or_else(|| id.split_once("%3A"))
+}
+
+/// The request as it goes through a bridge.
+fn request(path: &str, query: Option<&str>, by: &str) -> axum::http::request::Builder {
+    let query = query.map_or_else(String::new, |query| format!("?{query}"));
+    // What cannot be in a header is replaced.
+    let by: String =
+        by.chars().map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' }).collect();
+    Request::builder().uri(format!("http://tmo{path}{query}")).header(SENDER, by)
+}
+
+fn lost<T>(host: &str) -> Result<T, Box<Response>> {
+    refuse(StatusCode::SERVICE_UNAVAILABLE, &format!("{host} does not answer"))
+}
+
+/// The type of an answer that a page may get: never one that a browser would execute.
+fn kind_of(headers: &HeaderMap) -> HeaderValue {
+    let json = HeaderValue::from_static("application/json");
+    let is_json = headers.get(header::CONTENT_TYPE) == Some(&json);
+    if is_json { json } else { HeaderValue::from_static("text/plain; charset=utf-8") }
+}
+
+impl Server {
+    /// Answer a request about a host, or about a run there.
+    pub(in crate::web) async fn forward(
+        self: &Arc<Self>,
+        session: &ProvenSession,
+        part: OfSession,
+        (host, path): (&str, String),
+        mut parts: Parts,
+        body: Body,
+    ) -> Answered {
+        if part == OfSession::Ticket && session.grant.scope == Scope::All {
+            return self.ticket_of_host(&parts, session, body).await;
+        }
+        let mut bridge = self.bridge_to(host, &session.grant.scope)?;
+        if !part.is_bridged() {
+            return Err(unknown().into());
+        }
+        let by = format!("{} on {}", self.client_of(session), host_name());
+        let mut request = request(&path, parts.uri.query(), &by);
+        let protocol = match part {
+            OfSession::Live => PROTOCOL,
+            OfSession::Terminal | OfSession::Look => TERMINAL_PROTOCOL,
+            _ => {
+                if let Some(kind) = parts.headers.get(header::CONTENT_TYPE) {
+                    request = request.header(header::CONTENT_TYPE, kind);
+                }
+                let Ok(request) = request.method(parts.method).body(body) else {
+                    return refuse(StatusCode::BAD_REQUEST, "the address is malformed");
+                };
+                let Ok(answer) = bridge.send_request(request).await else { return lost(host) };
+                let kind = kind_of(answer.headers());
+                let status = answer.status();
+                // A text is not kept by the page.
+                let most = if part == OfSession::Text { usize::MAX } else { LONGEST_ANSWER };
+                let body = Body::new(Limited::new(answer.into_body(), most));
+                return Ok((status, [(header::CONTENT_TYPE, kind)], body).into_response());
+            }
+        };
+        let key = parts.headers.get(header::SEC_WEBSOCKET_KEY).cloned();
+        let (Some(key), Some(near)) = (key, parts.extensions.remove::<OnUpgrade>()) else {
+            return refuse(StatusCode::BAD_REQUEST, "this path is for a WebSocket");
+        };
+        let held = self.socket_place(&mut parts, session).ok_or_else(too_many)?;
+        let request = request
+            .method(Method::CONNECT)
+            .extension(Protocol::from_static("websocket"))
+            .header(header::SEC_WEBSOCKET_VERSION, "13")
+            .header(header::SEC_WEBSOCKET_PROTOCOL, protocol);
+        let Ok(request) = request.body(Body::empty()) else {
+            return refuse(StatusCode::BAD_REQUEST, "the address is malformed");
+        };
+        let far = match bridge.send_request(request).await {
+            Ok(answer) if answer.status() == StatusCode::OK => hyper::upgrade::on(answer).await,
+            Ok(answer) => return Ok(answer.status().into_response()),
+            Err(error) => Err(error),
+        };
+        let Ok(far) = far else { return lost(host) };
+        let (server, id) = (Arc::clone(self), session.id.clone());
+        tokio::spawn(async move {
+            let _held = held;
+            tokio::select! {
+                () = pass(near, far) => {}
+                () = server.end_of_session(&id) => {}
+            }
+        });
+        let headers = [
+            (header::UPGRADE, "websocket"),
+            (header::CONNECTION, "upgrade"),
+            (header::SEC_WEBSOCKET_PROTOCOL, protocol),
+            (header::SEC_WEBSOCKET_ACCEPT, &derive_accept_key(key.as_bytes())),
+        ];
+        Ok((StatusCode::SWITCHING_PROTOCOLS, headers).into_response())
+    }
+
+    /// The bridge to a host, for a session that may see it.
+    fn bridge_to(&self, host: &str, scope: &Scope) -> Result<SendRequest<Body>, Box<Response>> {
+        let fleet = self.fleet.as_ref().filter(|_| *scope == Scope::All).ok_or_else(unknown)?;
+        fleet.bridge(host).map_or_else(|| lost(host), Ok)
+    }
+
+    /// The download of the log of a run on a host.
+    pub(in crate::web) async fn download_of_host(
+        &self,
+        (host, id): (&str, &str),
+        query: &str,
+        session: &ProvenSession,
+    ) -> Answered {
+        let mut bridge = self.bridge_to(host, &session.grant.scope)?;
+        let request = request(&format!("/r/{id}/text"), Some(query), &self.client_of(session));
+        let Ok(request) = request.body(Body::empty()) else { return Err(unknown().into()) };
+        let Ok(answer) = bridge.send_request(request).await else { return lost(host) };
+        if !answer.status().is_success() {
+            return Err(problem(answer.status(), "this can't be read").into());
+        }
+        let name = format!("attachment; filename=\"{host}.log\"");
+        let headers = [
+            (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+            (header::CONTENT_DISPOSITION, &name),
+        ];
+        Ok((headers, Body::new(answer.into_body())).into_response())
+    }
+}
+
+/// Pass on the bytes of a WebSocket, in both directions, until an end closes it.
+async fn pass(near: OnUpgrade, far: Upgraded) {
+    if let Ok(near) = near.await {
+        // That an end is gone is no failure.
+        let _ = copy_bidirectional(&mut TokioIo::new(near), &mut TokioIo::new(far)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host_of;
+
+    #[test]
+    fn a_path_names_a_host() {
+        let far = |host, path: &str| Some((host, path.to_owned()));
+        assert_eq!(host_of("/h/k9/ws"), far("k9", "/ws"));
+        assert_eq!(host_of("/r/k9.lan:0a/api/lines"), far("k9.lan", "/r/0a/api/lines"));
+        assert_eq!(host_of("/r/k9%3A0a/type/a%2Fb"), far("k9", "/r/0a/type/a%2Fb"));
+        for near in ["/ws", "/r/0a/api/lines", "/r/0a/type/web:1", "/h/k9/", "/api/state"] {
+            assert_eq!(host_of(near), None, "{near}");
+        }
+    }
+}
