@@ -19,7 +19,7 @@ use crate::web_server::WebServer;
 const PUBLIC: &str = "tmo.example.com";
 const URL: &str = "https://tmo.example.com";
 const PASSWORD: &str = "correct horse";
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// Run a command with this standard input.
 fn with_input(world: &World, args: &[&str], input: &str) -> Ran {
@@ -43,7 +43,7 @@ fn users_file(world: &World) -> PathBuf {
 }
 
 /// A file with a token, readable by its user only.
-fn token_file(world: &World, text: &str, mode: u32) -> String {
+pub(crate) fn token_file(world: &World, text: &str, mode: u32) -> String {
     let path = world.path().join("token");
     std::fs::write(&path, text).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();

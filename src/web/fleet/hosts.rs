@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::client::Backoff;
 use crate::config::Env;
@@ -23,6 +23,7 @@ use crate::fleet::host::{Host, Reach};
 use crate::fleet::inventory::Inventory;
 use crate::fleet::place::HostPlaces;
 use crate::fleet::procman;
+use crate::model::units::span;
 use crate::sys::clock;
 use crate::web::shared::Shared;
 
@@ -32,6 +33,8 @@ const VERSION: &str = "1";
 const MOST_HOSTS: usize = 64;
 /// How long a host may be silent.
 const PATIENCE: Duration = Duration::from_secs(8);
+/// How long the program that reaches a host may take to end.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// The interval between pings on a bridge.
 const PING: Duration = Duration::from_secs(10);
 /// The longest pause before a host is tried again.
@@ -206,13 +209,15 @@ impl FleetHosts {
 async fn is_answered(bridge: &mut SendRequest<Body>) -> bool {
     let request = hyper::Request::get("http://tmo/me").body(Body::empty());
     let Ok(request) = request else { return false };
-    let asked = tokio::time::timeout(PATIENCE, bridge.send_request(request)).await;
+    let asked = timeout(PATIENCE, bridge.send_request(request)).await;
     asked.is_ok_and(|answer| answer.is_ok_and(|answer| answer.status().is_success()))
 }
 
 /// Why a bridge has ended: by the program that reached the host, or that which ran there.
 async fn explain(host: &Host, end: CallEnd, version: &str) -> Result<(), CallError> {
-    let (code, error) = end.finish(host).await?;
+    // Without a connection, what reached the host has ended, or never will.
+    let ended = timeout(FAREWELL, end.finish(host)).await;
+    let (code, error) = ended.map_err(|_| CallError::Silent(span(PATIENCE)))??;
     if code == 0 {
         return Ok(());
     }
