@@ -1,6 +1,7 @@
 //! The page of a fleet: the runs of several hosts, one of which is lost and comes back.
 
 use pretty_assertions::assert_eq;
+use serde_json::json;
 
 use crate::chromium::Chromium;
 use crate::fleet_hosts::{Fleet, login};
@@ -36,16 +37,22 @@ fn runs_of_other_hosts_have_their_log_terminal_and_restart_and_a_lost_host_is_gr
             &format!("!!document.querySelector('.runs a[href*=\"{host}%3A\"]')"),
         );
     }
-    assert_eq!(
-        page.value("probe.texts('.runs .host button')"),
-        serde_json::json!(["arm", "k9", "desk"])
-    );
+    assert_eq!(page.value("probe.texts('.runs .host button')"), json!(["arm", "k9", "desk"]));
     opens(&page, "arm");
     for (width, height, name) in [(1440, 900, "wide"), (900, 700, "middle"), (390, 844, "phone")] {
         page.resize(width, height);
         page.picture(&format!("fleet-{name}"));
     }
     page.resize(1280, 800);
+
+    // A host that is hostile can't lead a request for one of its runs elsewhere, or speak for another host.
+    let frames = page.value(
+        "import(new URL('lib/hosts.js', document.querySelector('script[type=module]').src)).then(({ ofHost }) => [
+            ofHost('arm', { type: 'runs', runs: ['0a', '0/../../logout?', '', null].map((id) => ({ id })), host: 'k9' }),
+            ofHost('arm', { type: 'state', run: 'k9:0a' })])",
+    );
+    assert_eq!(frames[0]["runs"], json!([{ "id": "arm:0a", "at": "arm" }]));
+    assert_eq!((&frames[0]["host"], &frames[1]["run"]), (&json!("arm"), &json!("arm:k9:0a")));
 
     // Its log.
     page.click("Log");

@@ -10,6 +10,14 @@ pub(crate) use crate::fleet_hosts::{Fleet, login};
 use crate::harness::{Ran, Terminal, World, eventually};
 
 #[test]
+fn a_failure_is_told_by_its_message_and_not_by_the_lines_of_a_file_below_it() {
+    let fleet = Fleet::new(&["web: exec sleep 1000\n"]);
+    fleet.hosts[0].write("tmo.toml", "title = 'x'\n");
+    let ran = fleet.run(&["start"]);
+    assert!(ran.code == 1 && ran.stdout.contains("tmo.toml:1:1: unknown key `title`"), "{ran:?}");
+}
+
+#[test]
 fn tables_show_the_rows_of_all_hosts() {
     let fleet =
         Fleet::new(&["web: exec sleep 1000\n", "web: exec sleep 1000\ndb: exec sleep 1000\n"]);

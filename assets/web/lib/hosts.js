@@ -23,9 +23,9 @@ export const lostHost = (id) => hosts.value.find(({ name, link }) => name === ho
 const ID = /^[0-9A-Za-z_-]+$/;
 
 /** A frame as if it came from the server of this page. @param {string} host @param {any} frame */
-function ofHost(host, frame) {
+export function ofHost(host, frame) {
   const far = (/** @type {any} */ id) => `${host}:${id}`;
-  const runs = frame.runs?.filter((/** @type {any} */ { id }) => ID.test(id));
+  const runs = frame.runs?.filter((/** @type {any} */ { id }) => typeof id === 'string' && ID.test(id));
   return {
     ...frame, host,
     ...(frame.run !== undefined && { run: far(frame.run) }),

@@ -193,9 +193,11 @@ pub(super) fn complaint(host: &Host, answer: &CallAnswer) -> String {
     last_words(host, answer.code, &answer.error)
 }
 
-/// The last line that a verb has written to standard error, without the name of the program.
+/// The last message that a verb has written to standard error, without the name of the program and the lines of a file
+/// that may follow it.
 pub(super) fn last_words(host: &Host, code: u8, error: &str) -> String {
-    let last = error.lines().rev().find(|line| !line.trim().is_empty());
+    let mut lines = error.lines().rev().filter(|line| !line.trim().is_empty());
+    let last = lines.clone().find(|line| line.starts_with("tmo: ")).or_else(|| lines.next());
     let last = last.map(|line| cleaned(line.strip_prefix("tmo: ").unwrap_or(line)));
     if last.as_ref().is_some_and(|last| last.starts_with("nothing runs here")) {
         return format!("nothing runs there; `tmo fleet start {}/` starts a run", host.name);

@@ -171,7 +171,22 @@ async fn pass(near: OnUpgrade, far: Upgraded) {
 
 #[cfg(test)]
 mod tests {
-    use super::host_of;
+    use axum::http::{HeaderMap, header};
+
+    use super::{host_of, kind_of};
+
+    #[test]
+    fn no_answer_of_a_host_is_a_page() {
+        for (sent, shown) in [
+            ("application/json", "application/json"),
+            ("text/html", "text/plain; charset=utf-8"),
+            ("application/javascript", "text/plain; charset=utf-8"),
+        ] {
+            let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, sent.parse().unwrap())]);
+            assert_eq!(kind_of(&headers), shown);
+        }
+        assert_eq!(kind_of(&HeaderMap::new()), "text/plain; charset=utf-8");
+    }
 
     #[test]
     fn a_path_names_a_host() {
