@@ -29,6 +29,7 @@ use crate::model::request::ProcessState;
 use crate::model::units::span;
 use crate::run::registry::{self, KnownRun};
 use crate::sys::tcp_holders;
+use crate::web::MOST_HOSTS;
 use crate::web::door::{self, NoAnswer, ServerScope, Share};
 pub(super) use background::{BACKGROUND, serve_in_background, start_in_background};
 pub(super) use server::server;
@@ -211,6 +212,13 @@ fn fleet_file(args: &WebArgs, context: &Context) -> Result<Option<PathBuf>, CliE
         Some(None) => Inventory::read(start_dir, env, None)?,
     };
     trust::check(&inventory, env)?;
+    if inventory.hosts.len() > MOST_HOSTS {
+        let (count, path) = (inventory.hosts.len(), inventory.path.display());
+        let text = format!(
+            "a page shows {MOST_HOSTS} hosts at most, and {path} has {count}: `--fleet=FILE` names one with fewer"
+        );
+        return Err(CliError::Other(text));
+    }
     Ok(Some(start_dir.join(inventory.path)))
 }
 

@@ -76,7 +76,7 @@ pub mod users;
 mod visitor;
 
 pub use ending::Ending;
-pub use fleet::bridge;
+pub use fleet::{MOST_HOSTS, bridge};
 pub use sessions::SessionEntry;
 pub use visitor::Visitor;
 

@@ -140,6 +140,9 @@ fn a_file_that_can_not_be_used_starts_no_server() {
     };
     refused(&["--fleet"], "there is no fleet.toml here or above");
     refused(&["--fleet=none.toml"], "none.toml");
+    let many: String = (0..65).map(|at| format!("[host.h{at}]\n")).collect();
+    world.write("fleet.toml", &many);
+    refused(&["--fleet"], "a page shows 64 hosts at most, and");
     world.write("fleet.toml", "[host.k9]\nvia = [\"docker\", \"exec\", \"-i\", \"k9\"]\n");
     refused(&["--fleet"], "`tmo fleet trust` shows them");
     refused(&["--fleet", "--link"], "cannot be used with");

@@ -41,12 +41,15 @@ export class Lives {
     this.near = new Live(listener);
     /** @type {Map<string, Live>} */
     this.far = new Map();
+    /** @type {string | null} */ this.run = null;
     hosts.watch(() => this.connect());
+    document.addEventListener('visibilitychange', () => this.connect());
   }
 
-  /** Connect with the hosts that answer, and only with them. */
+  /** Connect with the hosts that answer, and only with them; a hidden page only with that of its run. */
   connect() {
-    const up = hosts.value.filter(({ link }) => link === 'up').map(({ name }) => name);
+    const isWanted = (/** @type {Host} */ { name, link }) => link === 'up' && (!document.hidden || name === hostOf(this.run));
+    const up = hosts.value.filter(isWanted).map(({ name }) => name);
     for (const [name, live] of this.far) {
       if (up.includes(name)) continue;
       live.close();
@@ -57,7 +60,7 @@ export class Lives {
       const onframe = (/** @type {any} */ frame) => this.listener.onframe(ofHost(name, frame));
       this.far.set(name, new Live({ onframe, onlink: () => {} }, name));
     }
-    this.watch(this.run ?? null);
+    this.watch(this.run);
   }
 
   /** @param {string | null} run */

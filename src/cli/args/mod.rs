@@ -478,6 +478,7 @@ Examples:
   tmo fleet restart '@arm' --batch 1 --until ready
   tmo fleet why                     what is wrong, and where
   tmo fleet connect k9/web          its terminal
+  tmo web --fleet                   the runs of all on one page
   tmo fleet exec @arm -- git pull   a command in the directory of the project
 
 fleet.toml names the hosts, one `[host.NAME]` for each; `ssh`, `root`, `groups` and `tmo` are its keys. Each is

@@ -30,7 +30,7 @@ use crate::web::shared::Shared;
 /// The version of bridges.
 const VERSION: &str = "1";
 /// The most hosts of a page. It has a WebSocket for each.
-const MOST_HOSTS: usize = 64;
+pub const MOST_HOSTS: usize = 64;
 /// How long a host may be silent.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// How long the program that reaches a host may take to end.
@@ -119,7 +119,13 @@ impl FleetHosts {
         loop {
             let mut inventory = self.inventory.clone();
             inventory.list(&self.caller()).await;
-            inventory.hosts.truncate(MOST_HOSTS);
+            if inventory.hosts.len() > MOST_HOSTS {
+                tracing::warn!(
+                    "of {} hosts, pages show the first {MOST_HOSTS}",
+                    inventory.hosts.len()
+                );
+                inventory.hosts.truncate(MOST_HOSTS);
+            }
             let hosts = inventory.hosts;
             held.retain(|_, (host, task)| {
                 let is_listed = hosts.contains(host);

@@ -11,6 +11,7 @@ mod hosts;
 
 pub use bridge::serve as bridge;
 pub(super) use forward::{host_of, run_on_host};
+pub use hosts::MOST_HOSTS;
 pub(super) use hosts::{FleetHosts, HostEntry};
 
 /// The header with which a request through a bridge names who sends it.
