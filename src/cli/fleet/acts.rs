@@ -33,7 +33,7 @@ fn done(verb: &str) -> &'static str {
 
 /// Carry it out on each host, and say how it went.
 pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
-    let verb = command.verb.name;
+    let verb = command.verb;
     let argv = if verb == "start" { command.argv.and("--daemonize") } else { command.argv.clone() };
     let targets = fleet.targets(&command.words).await?;
     let is_apply = verb == "apply";
@@ -49,7 +49,7 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
         let lines = labels(target).map(|label| format!("{label:width$}  {text}\n"));
         output::print(&lines.collect::<String>()).map(drop)
     };
-    let size = command.batch.unwrap_or(targets.len()).max(1);
+    let size = command.batches.batch.unwrap_or(targets.len()).max(1);
     let mut batches = targets.chunks(size);
     let mut is_stopped = false;
     for batch in batches.by_ref() {
@@ -61,7 +61,7 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
             let words = words.unwrap_or_else(|| argv.with(&target.names));
             (target, host, Call::of(host, words))
         });
-        let is_watched = command.until.is_some();
+        let is_watched = command.batches.until.is_some();
         fleet
             .each(calls.collect(), Some(&inputs), |target: &Target<'_>, answer| {
                 if fleet.args.json {
@@ -83,7 +83,7 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
                 }
             })
             .await?;
-        if let Some(until) = &command.until {
+        if let Some(until) = &command.batches.until {
             let wait = ["wait", "--for", until].map(str::to_owned);
             let calls = carried_out.into_iter().map(|target| {
                 let words = [&wait[..], &["--".to_owned()], &target.names].concat();
@@ -111,7 +111,7 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
                 })
                 .await?;
         }
-        if command.batch.is_some() && summary.failures() > 0 {
+        if command.batches.batch.is_some() && summary.failures() > 0 {
             is_stopped = true;
             break;
         }

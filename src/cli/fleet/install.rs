@@ -70,7 +70,7 @@ enum InstallEnd {
 
 /// Install it on each host.
 pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
-    let program = match &command.from {
+    let program = match &command.install.from {
         Some(path) => TmoProgram::read(path)?,
         None => TmoProgram::read(&fleet.places.own)?,
     };
@@ -80,7 +80,7 @@ pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result
     let width = hosts.iter().map(|host| host.name.len()).max().unwrap_or(0);
     let work = async |_: &&Host, host: &Host| {
         let end = to_host(fleet, host, &program).await?;
-        if command.boot && !matches!(end, InstallEnd::Failed(_)) {
+        if command.install.boot && !matches!(end, InstallEnd::Failed(_)) {
             let setup = Call::of(host, ["setup", "--boot"].map(str::to_owned).to_vec());
             let answer = fleet.caller().call(host, &setup, None).await?;
             if answer.code != 0 {
@@ -95,7 +95,8 @@ pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result
     fleet
         .fan(hosts, work, size, |host, end: Result<InstallEnd, CallError>| {
             let place = host.tmo.as_deref().unwrap_or(PLACE);
-            let boot = if command.boot { "; its run comes back after a reboot" } else { "" };
+            let boot =
+                if command.install.boot { "; its run comes back after a reboot" } else { "" };
             let text = match &end {
                 Ok(InstallEnd::Installed(what)) => format!("installed {what} as {place}{boot}"),
                 Ok(InstallEnd::IsThere) => format!("has this program already, as {place}{boot}"),
@@ -117,7 +118,7 @@ pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result
     if fleet.args.json {
         output::print_json(&all)?;
     }
-    Ok(summary.finish(command.verb.name))
+    Ok(summary.finish(command.verb))
 }
 
 /// Send the program, unless it is there or can't run there.

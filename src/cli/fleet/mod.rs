@@ -16,7 +16,7 @@ pub(super) mod trust;
 use std::collections::HashMap;
 
 use self::answers::{AGAIN, some_of};
-use super::args::{FleetArgs, FleetCommand, FleetKind};
+use super::args::{FleetArgs, FleetKind};
 use super::error::CliError;
 use super::output::progress::with_details;
 use super::runtime::{SignalSet, block_on, code_of};
@@ -49,13 +49,13 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
         None if args.discover => discover::inventory(&env)?,
         None => Inventory::read(&start_dir, &env, args.file.as_deref())?,
     };
-    if let Some(FleetCommand { verb, yes, .. }) = &args.verb
-        && verb.kind == FleetKind::Own
-    {
-        return trust::trust(&inventory, &env, *yes);
+    let kind = args.verb.as_ref().map(|command| command.kind);
+    if kind == Some(FleetKind::Own) {
+        let is_sure = args.verb.as_ref().is_some_and(|command| command.yes);
+        return trust::trust(&inventory, &env, is_sure);
     }
     trust::check(&inventory, &env)?;
-    if args.verb.as_ref().is_some_and(|command| command.verb.kind == FleetKind::Shell) {
+    if kind == Some(FleetKind::Shell) {
         return block_on(shell::shell(args));
     }
     let places = HostPlaces::of_command(&env, args.persist)
@@ -77,7 +77,7 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
     let fleet = Fleet { inventory, places, env, args };
     let code = match &args.verb {
         None => until_signal(hosts::hosts(&fleet)),
-        Some(command) => match command.verb.kind {
+        Some(command) => match command.kind {
             FleetKind::Table => until_signal(tables::table(&fleet, command)),
             FleetKind::Act => until_signal(acts::act(&fleet, command)),
             FleetKind::Lines => lines::lines(&fleet, command),

@@ -44,7 +44,7 @@ const RED: Option<&str> = Some("\x1b[31m");
 
 /// Print the table, or all answers as JSON.
 pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
-    let rows_of = match command.verb.name {
+    let rows_of = match command.verb {
         "top" => &TOP,
         "ls" => &LS,
         _ => &PS,
@@ -52,7 +52,7 @@ pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u
     // JSON has all that `--wide` shows, and of figures that are followed only the first are shown.
     let mut argv = command.argv.and("--json").with(&[]);
     argv.retain(|word| word != "--wide" && !word.starts_with("--count="));
-    argv.extend((command.verb.name == "top").then(|| "--count=1".to_owned()));
+    argv.extend((command.verb == "top").then(|| "--count=1".to_owned()));
     let mut heads = rows_of.heads.to_vec();
     // The last column is the note.
     for (flag, head) in [("--by=phase", "PHASE"), ("--wide", "SINCE")] {
@@ -110,5 +110,5 @@ pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u
         };
         output::print_painted(&painted(&heads, &cells, paint, terminal_width()))?;
     }
-    Ok(summary.finish(command.verb.name))
+    Ok(summary.finish(command.verb))
 }

@@ -16,7 +16,7 @@ pub(super) fn open(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliE
     let (words, verb) = block_on(async {
         let targets = fleet.targets(&command.words).await?;
         let [target] = &targets[..] else {
-            let verb = command.verb.name;
+            let verb = command.verb;
             let text = format!(
                 "`tmo fleet {verb}` shows one host here; name it, as in `tmo fleet {verb} k9/web`"
             );

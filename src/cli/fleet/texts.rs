@@ -11,23 +11,25 @@ use crate::model::untrusted::shown_lines;
 
 /// Print what each host says.
 pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
-    let is_exec = command.verb.kind == FleetKind::Exec;
+    let is_exec = command.kind == FleetKind::Exec;
     let targets = if is_exec {
         let hosts = fleet.hosts(&command.words)?;
         hosts.into_iter().map(|host| Target { host, names: vec![] }).collect()
     } else {
         fleet.targets(&command.words).await?
     };
-    let lists: Vec<_> = match command.verb.name {
+    let lists: Vec<_> = match command.verb {
         "why" => fleet.inventory.lists_of(targets.iter().map(|target| target.host)),
         _ => vec![],
     };
     let has_heads = targets.len() + lists.len() > 1;
+    let mut argv = command.argv.clone();
+    if is_exec {
+        // It executes a command in the environment of the project.
+        "run".clone_into(&mut argv.verb);
+    }
     let calls = targets.into_iter().map(|target: Target<'_>| {
-        let argv = command.argv.with(&target.names);
-        // `tmo run` executes a command in the environment of the project.
-        let argv = if is_exec { [&["run".to_owned()], &argv[1..]].concat() } else { argv };
-        let (host, call) = (target.host, Call::of(target.host, argv));
+        let (host, call) = (target.host, Call::of(target.host, argv.with(&target.names)));
         (target, host, call)
     });
     let mut summary = Summary::default();
@@ -88,5 +90,5 @@ pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8
     if fleet.args.json {
         output::print_json(&all)?;
     }
-    Ok(summary.finish(command.verb.name))
+    Ok(summary.finish(command.verb))
 }

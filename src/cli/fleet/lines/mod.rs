@@ -72,7 +72,7 @@ pub(super) fn lines(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, Cli
     let mut code = 0;
     block_on(while_wanted(async {
         let targets = fleet.targets(&command.words).await?;
-        let verb = command.verb.name;
+        let verb = command.verb;
         if targets.len() > MOST_HOSTS {
             return Err(CliError::Usage(format!(
                 "`tmo fleet {verb}` shows at most {MOST_HOSTS} hosts at once, and the fleet has {}; --hosts chooses some",
@@ -162,8 +162,8 @@ impl<'a> FleetLines<'a> {
     ) -> Result<Self, CliError> {
         let mut argv = command.argv.clone();
         let max_bytes = argv.take("--max-bytes").and_then(|size| units::parse_bytes(&size));
-        let has_times = argv.take("--timestamps").is_some() || command.verb.name == "events";
-        let stamp = match command.verb.name {
+        let has_times = argv.take("--timestamps").is_some() || command.verb == "events";
+        let stamp = match command.verb {
             "echo" if has_times => Stamp::Clock,
             _ if has_times => Stamp::Date,
             _ => Stamp::None,
@@ -177,14 +177,13 @@ impl<'a> FleetLines<'a> {
                 argv = argv.and(&format!("{flag}={time}"));
             }
         }
-        argv = match command.verb.name {
-            "events" => argv.of_verb("logs").and("--events"),
-            "echo" => {
-                let lines = argv.take("--lines").unwrap_or_else(|| "0".to_owned());
-                argv.of_verb("logs").and("--follow").and(&format!("--lines={lines}"))
-            }
-            _ => argv,
-        };
+        if command.verb == "events" {
+            argv = argv.and("--events");
+        } else if command.verb == "echo" {
+            let lines = argv.take("--lines").unwrap_or_else(|| "0".to_owned());
+            argv = argv.and("--follow").and(&format!("--lines={lines}"));
+        }
+        "logs".clone_into(&mut argv.verb);
         let follows = argv.has("--follow");
         let style = Style { bare, ..Source::style(&fleet.env, stamp) };
         let style = (!fleet.args.json).then_some(style);
