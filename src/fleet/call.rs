@@ -63,7 +63,8 @@ pub struct Hello {
 
 impl Call {
     /// A call of this verb with these words in the root of the host.
-    pub fn of(host: &Host, argv: Vec<String>) -> Self {
+    pub fn of(host: &Host, argv: &[impl ToString]) -> Self {
+        let argv = argv.iter().map(ToString::to_string).collect();
         Self { api: API, dir: host.root.clone(), argv, quiet: false, pings: 0 }
     }
 

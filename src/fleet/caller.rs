@@ -211,6 +211,12 @@ impl Caller<'_> {
         Ok((exit, String::from_utf8_lossy(&printed).into_owned(), error))
     }
 
+    /// Ask a host whether it is there.
+    pub async fn find(&self, host: &Host) -> Result<(), CallError> {
+        let nothing: [&str; 0] = [];
+        Box::pin(self.open(host, &Call::of(host, &nothing), None)).await.map(drop)
+    }
+
     /// What comes next; an error if the host is lost before that. A host that is silent is asked whether it is there.
     pub async fn next<T>(
         &self,
@@ -222,8 +228,8 @@ impl Caller<'_> {
             if let Ok(found) = timeout(self.patience, &mut next).await {
                 return Ok(found);
             }
-            let asked = Box::pin(self.open(host, &Call::of(host, vec![]), None)).await;
-            asked.map_err(|error| CallError::Lost(error.to_string()))?;
+            let found = self.find(host).await;
+            found.map_err(|error| CallError::Lost(error.to_string()))?;
         }
     }
 

@@ -93,13 +93,21 @@ pub struct Target<'a> {
     pub names: Vec<String>,
 }
 
-/// What the words mean, in the order of the file; all hosts, if there are none. `has` tells whether a host, by its place,
-/// has a process that a word means; `None` if it did not answer.
+impl<'a> Target<'a> {
+    /// All of a host.
+    pub const fn whole(host: &'a Host) -> Self {
+        Self { host, names: vec![] }
+    }
+}
+
+/// What the words mean, in the order of the file; all hosts, if there are none. `has` tells whether a host has a process
+/// that a word means; `None` if it did not answer.
 pub fn targets<'a>(
     inventory: &'a Inventory,
     words: &[HostWord],
-    has: impl Fn(usize, &str) -> Option<bool>,
+    has: impl Fn(&Host, &str) -> Option<bool>,
 ) -> Result<Vec<Target<'a>>, NameError> {
+    let has = |place: usize, word: &str| has(&inventory.hosts[place], word);
     let mut meant: Vec<Option<(bool, Vec<String>)>> = vec![None; inventory.hosts.len()];
     let mut add = |place: usize, name: Option<&String>| {
         let (is_whole, names) = meant[place].get_or_insert_default();
@@ -144,9 +152,9 @@ pub fn targets<'a>(
     let all = inventory.hosts.iter().zip(meant);
     Ok(all
         .filter_map(|(host, meant)| match meant {
-            None if words.is_empty() => Some(Target { host, names: vec![] }),
+            None if words.is_empty() => Some(Target::whole(host)),
             None => None,
-            Some((true, _)) => Some(Target { host, names: vec![] }),
+            Some((true, _)) => Some(Target::whole(host)),
             Some((false, names)) => Some(Target { host, names }),
         })
         .collect())
@@ -167,7 +175,7 @@ pub fn hosts_of(word: &str, inventory: &Inventory) -> Vec<usize> {
 mod tests {
     use std::path::Path;
 
-    use super::{HostWord, Inventory, NameError, targets};
+    use super::{Host, HostWord, Inventory, NameError, targets};
     use crate::config::Env;
 
     const FILE: &str = "[host.a]\ngroups = [\"g\"]\n[host.b]\ngroups = [\"g\"]\n[host.c]\n";
@@ -177,9 +185,9 @@ mod tests {
         let words = words.iter().map(|word| HostWord::read(word, &fleet));
         let words = words.collect::<Result<Vec<_>, _>>()?;
         // a: web; b: web, db; c does not answer.
-        let has = |host: usize, name: &str| match host {
-            0 => Some(name == "web"),
-            1 => Some(["web", "db"].contains(&name)),
+        let has = |host: &Host, name: &str| match &*host.name {
+            "a" => Some(name == "web"),
+            "b" => Some(["web", "db"].contains(&name)),
             _ => None,
         };
         let all = targets(&fleet, &words, has)?;

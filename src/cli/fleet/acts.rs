@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::Fleet;
-use super::answers::{HostAnswer, Summary, complaint, some_of};
+use super::answers::{Summary, complaint, some_of, warn_of};
 use super::apply;
 use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
@@ -31,17 +31,22 @@ fn done(verb: &str) -> &'static str {
     }
 }
 
+/// What a host has done.
+struct HostAct {
+    answer: CallAnswer,
+    /// What the wait for `--until` has answered, and how long all took.
+    waited: Option<(CallAnswer, Duration)>,
+}
+
 /// Carry it out on each host, and say how it went.
 pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
-    let verb = command.verb;
+    let (verb, batches) = (command.verb, &command.batches);
     let argv = if verb == "start" { command.argv.and("--daemonize") } else { command.argv.clone() };
     let targets = fleet.targets(&command.words).await?;
-    let is_apply = verb == "apply";
-    let inputs = if is_apply { apply::inputs(fleet, &targets)? } else { HashMap::new() };
-    let width =
-        targets.iter().flat_map(labels).map(|label| label.chars().count()).max().unwrap_or(0);
-    let mut summary = Summary::default();
-    let mut all: Vec<HostAnswer> = vec![];
+    let inputs = if verb == "apply" { apply::inputs(fleet, &targets)? } else { HashMap::new() };
+    let width = targets.iter().flat_map(labels).map(|label| label.chars().count()).max();
+    let width = width.unwrap_or(0);
+    let mut summary = Summary::new(fleet.args.json);
     let say = |target: &Target<'_>, text: &str| -> Result<(), CliError> {
         if fleet.args.json {
             return Ok(());
@@ -49,79 +54,67 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
         let lines = labels(target).map(|label| format!("{label:width$}  {text}\n"));
         output::print(&lines.collect::<String>()).map(drop)
     };
-    let size = command.batches.batch.unwrap_or(targets.len()).max(1);
-    let mut batches = targets.chunks(size);
-    let mut is_stopped = false;
-    for batch in batches.by_ref() {
-        let begun = Instant::now();
-        let mut carried_out = vec![];
-        let calls = batch.iter().map(|target| {
-            let (host, input) = (target.host, inputs.get(&target.host.name));
-            let words = input.map(|text| apply::words(host, text));
-            let words = words.unwrap_or_else(|| argv.with(&target.names));
-            (target, host, Call::of(host, words))
-        });
-        let is_watched = command.batches.until.is_some();
+    let work = async |target: &Target<'_>| {
+        let (host, begun) = (target.host, Instant::now());
+        let input = inputs.get(&host.name);
+        let words = input.map(|text| apply::words(host, text));
+        let words = words.unwrap_or_else(|| argv.with(&target.names));
+        let input = input.map(String::as_bytes);
+        let answer = fleet.call(host, &Call::of(host, &words), input).await?;
+        let is_idle = input.is_some_and(<[u8]>::is_empty);
+        let Some(until) = batches.until.as_ref().filter(|_| answer.code == 0 && !is_idle) else {
+            return Ok(HostAct { answer, waited: None });
+        };
+        let wait = ["wait", "--for", until, "--"].map(str::to_owned);
+        let wait = Call::of(host, &[&wait[..], &target.names].concat());
+        let waited = fleet.call(host, &wait, None).await?;
+        Ok(HostAct { answer, waited: Some((waited, begun.elapsed())) })
+    };
+    let mut rest = targets.chunks(batches.batch.unwrap_or(targets.len()).max(1));
+    for batch in rest.by_ref() {
+        let size = |act: &HostAct| act.answer.output.len();
         fleet
-            .each(calls.collect(), Some(&inputs), |target: &Target<'_>, answer| {
-                if fleet.args.json {
-                    all.push(HostAnswer::of(target.host, &answer));
-                }
-                match answer {
-                    Ok(answer) if answer.code == 0 => {
-                        remarks(target, &answer);
-                        let is_idle = inputs.get(&target.host.name).is_some_and(String::is_empty);
-                        if is_watched && !is_idle {
-                            carried_out.push(target);
-                            return Ok(());
-                        }
-                        summary.answered(0);
-                        let outcome = is_apply.then(|| apply::outcome(&answer));
-                        say(target, outcome.as_deref().unwrap_or(done(verb)))
+            .fan(batch, work, size, |target, act| {
+                let act = match act {
+                    Ok(act) => act,
+                    Err(error) => {
+                        let text = unreachable(&error);
+                        summary.add(target.host, &Err(error));
+                        return say(target, &text);
                     }
-                    answer => fail(&mut summary, target, answer, &say),
+                };
+                let HostAct { answer, waited } = act;
+                let text = match &waited {
+                    _ if answer.code != 0 => {
+                        format!("failed: {}", complaint(target.host, &answer))
+                    }
+                    None if verb == "apply" => apply::outcome(&answer),
+                    None => done(verb).to_owned(),
+                    Some((waited, took)) => {
+                        let until = batches.until.as_deref().unwrap_or_default();
+                        if waited.code == 0 {
+                            format!("{}, {until} after {}", done(verb), seconds(*took))
+                        } else {
+                            let why = complaint(target.host, waited);
+                            format!("{}, not {until}: {why}", done(verb))
+                        }
+                    }
+                };
+                if answer.code == 0 {
+                    warn_of(&format!("{}: ", target.host.name), &answer);
                 }
+                let failed = waited.map(|(waited, _)| waited).filter(|waited| waited.code != 0);
+                summary.add(target.host, &Ok(failed.unwrap_or(answer)));
+                say(target, &text)
             })
             .await?;
-        if let Some(until) = &command.batches.until {
-            let wait = ["wait", "--for", until].map(str::to_owned);
-            let calls = carried_out.into_iter().map(|target| {
-                let words = [&wait[..], &["--".to_owned()], &target.names].concat();
-                (target, target.host, Call::of(target.host, words))
-            });
-            fleet
-                .each(calls.collect(), None, |target: &Target<'_>, answer| match answer {
-                    Ok(answer) if answer.code == 0 => {
-                        summary.answered(0);
-                        let took = seconds(begun.elapsed());
-                        say(target, &format!("{}, {until} after {took}", done(verb)))
-                    }
-                    Ok(answer) => {
-                        summary.answered(answer.code);
-                        say(
-                            target,
-                            &format!(
-                                "{}, not {until}: {}",
-                                done(verb),
-                                complaint(target.host, &answer)
-                            ),
-                        )
-                    }
-                    answer => fail(&mut summary, target, answer, &say),
-                })
-                .await?;
-        }
-        if command.batches.batch.is_some() && summary.failures() > 0 {
-            is_stopped = true;
+        if batches.batch.is_some() && summary.failures() > 0 {
             break;
         }
     }
-    let rest: Vec<_> = if is_stopped { batches.flatten().collect() } else { vec![] };
+    let rest: Vec<_> = rest.flatten().collect();
     for target in &rest {
         say(target, "not asked: a batch failed")?;
-    }
-    if fleet.args.json {
-        output::print_json(&all)?;
     }
     if !rest.is_empty() {
         let names: Vec<String> = rest.iter().flat_map(|target| labels(target)).collect();
@@ -133,7 +126,7 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
             names.join(" ")
         ));
     }
-    Ok(summary.finish(verb))
+    summary.finish(verb)
 }
 
 /// What people call it: the host, or each process.
@@ -143,40 +136,13 @@ fn labels<'t>(target: &'t Target<'_>) -> impl Iterator<Item = String> + 't {
     whole.into_iter().chain(target.names.iter().map(move |name| format!("{host}/{name}")))
 }
 
-fn fail(
-    summary: &mut Summary,
-    target: &Target<'_>,
-    answer: Result<CallAnswer, CallError>,
-    say: &dyn Fn(&Target<'_>, &str) -> Result<(), CliError>,
-) -> Result<(), CliError> {
-    match answer {
-        Ok(answer) => {
-            summary.answered(answer.code);
-            say(target, &format!("failed: {}", complaint(target.host, &answer)))
-        }
-        Err(error) => {
-            summary.unanswered(target.host, Some(&error));
-            let text = match &error {
-                CallError::Lost(_) => error.to_string(),
-                // It may only be late.
-                CallError::Silent(_) => {
-                    format!("unreachable: {error}; the order may still be carried out")
-                }
-                _ => format!("unreachable: {error}"),
-            };
-            say(target, &text)
-        }
-    }
-}
-
-/// What tmo says there though it was done, such as a warning.
-fn remarks(target: &Target<'_>, answer: &CallAnswer) {
-    for line in answer.error.lines().filter(|line| !line.trim().is_empty()) {
-        output::warn(&format!(
-            "{}: {}",
-            target.host.name,
-            line.strip_prefix("tmo: ").unwrap_or(line)
-        ));
+/// Why a host gave no answer, and whether it may have done it.
+fn unreachable(error: &CallError) -> String {
+    match error {
+        CallError::Lost(_) => error.to_string(),
+        // It may only be late.
+        CallError::Silent(_) => format!("unreachable: {error}; the order may still be carried out"),
+        _ => format!("unreachable: {error}"),
     }
 }
 

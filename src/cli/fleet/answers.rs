@@ -1,7 +1,7 @@
 //! The answers of hosts, in the order of the inventory.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use crate::fleet::call_error::CallError;
 use crate::fleet::caller::CallAnswer;
 use crate::fleet::fan::{in_order, persistent};
 use crate::fleet::host::Host;
+use crate::fleet::names::Target;
 use crate::model::untrusted::{cleaned, cleaned_json};
 
 /// How often the line on a terminal that tells for whom it waits is looked at.
@@ -30,51 +31,54 @@ const MOST_NAMED: usize = 5;
 const UNANSWERED: u8 = 3;
 
 impl Fleet<'_> {
-    /// Make these calls; `inputs` are the standard inputs of hosts, by their names. `done` gets the answers as those of
-    /// [`Self::fan`].
-    pub(super) async fn each<T>(
+    /// Execute these words of tmo on a host; again, if it has refused the connection.
+    pub(super) async fn call(
         &self,
-        calls: Vec<(T, &Host, Call)>,
-        inputs: Option<&HashMap<String, String>>,
-        mut done: impl FnMut(T, Result<CallAnswer, CallError>) -> Result<(), CliError>,
-    ) -> Result<(), CliError> {
+        host: &Host,
+        call: &Call,
+        input: Option<&[u8]>,
+    ) -> Result<CallAnswer, CallError> {
         let caller = self.caller();
-        let calls = calls.into_iter().map(|(one, host, call)| ((one, call), host));
-        let answer = async |(_, call): &(T, Call), host: &Host| {
-            let input = inputs.and_then(|all| all.get(&host.name)).map(String::as_bytes);
-            persistent(async || caller.call(host, call, input).await).await
-        };
-        let size = |answer: &Result<CallAnswer, _>| {
-            answer.as_ref().map_or(0, |answer| answer.output.len())
-        };
-        self.fan(calls.collect(), answer, size, |(one, _), answer| done(one, answer)).await
+        persistent(async || caller.call(host, call, input).await).await
+    }
+
+    /// Make a call of each. `done` gets the answers as those of [`Self::fan`].
+    pub(super) async fn each<'t>(
+        &self,
+        targets: &'t [Target<'_>],
+        call: impl Fn(&Target<'_>) -> Call,
+        done: impl FnMut(&'t Target<'t>, Result<CallAnswer, CallError>) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        let work = async |target: &Target<'_>| self.call(target.host, &call(target), None).await;
+        let size = |answer: &CallAnswer| answer.output.len();
+        self.fan(targets, work, size, done).await
     }
 
     /// Do something with these hosts, 16 at a time. `done` gets the results in the same order, each as soon as it and those
     /// before it are there. `size` is the number of bytes of a result.
-    pub(super) async fn fan<T, R>(
+    pub(super) async fn fan<'t, R>(
         &self,
-        all: Vec<(T, &Host)>,
-        work: impl AsyncFn(&T, &Host) -> R,
+        targets: &'t [Target<'_>],
+        work: impl AsyncFn(&Target<'_>) -> Result<R, CallError>,
         size: impl Fn(&R) -> usize,
-        mut done: impl FnMut(T, R) -> Result<(), CliError>,
+        mut done: impl FnMut(&'t Target<'t>, Result<R, CallError>) -> Result<(), CliError>,
     ) -> Result<(), CliError> {
-        let names = all.iter().map(|(_, host)| host.name.clone());
-        let waiting: RefCell<BTreeSet<String>> = RefCell::new(names.collect());
+        let names = targets.iter().map(|target| &target.host.name);
+        let waiting: RefCell<BTreeSet<&String>> = RefCell::new(names.collect());
         let (work, waits) = (&work, &waiting);
         let results = in_order(
-            all,
-            |(one, host)| async move {
-                let result = work(&one, host).await;
-                waits.borrow_mut().remove(&host.name);
-                (one, result)
+            targets,
+            |target| async move {
+                let result = work(target).await;
+                waits.borrow_mut().remove(&target.host.name);
+                (target, result)
             },
-            |(_, result)| size(result),
+            |(_, result)| result.as_ref().map_or(0, &size),
         );
         let mut results = pin!(results);
-        let look = async || Some((some_of(waiting.borrow().iter()), AGAIN));
-        while let Some((one, result)) = with_details("waiting", results.next(), look).await {
-            done(one, result)?;
+        let look = async || Some((some_of(waiting.borrow().iter().copied()), AGAIN));
+        while let Some((target, result)) = with_details("waiting", results.next(), look).await {
+            done(target, result)?;
         }
         Ok(())
     }
@@ -91,6 +95,8 @@ pub(super) fn some_of<'n>(names: impl ExactSizeIterator<Item = &'n String>) -> S
 /// How the hosts have answered.
 #[derive(Debug, Default)]
 pub(super) struct Summary {
+    /// What `--json` prints, if it was given.
+    json: Option<Vec<HostAnswer>>,
     all: usize,
     /// Those that did not, and what tries to reach the first of them.
     unanswered: Vec<String>,
@@ -100,6 +106,32 @@ pub(super) struct Summary {
 }
 
 impl Summary {
+    pub(super) fn new(is_json: bool) -> Self {
+        Self { json: is_json.then(Vec::new), ..Self::default() }
+    }
+
+    /// Add the answer of a host.
+    pub(super) fn add(&mut self, host: &Host, answer: &Result<CallAnswer, CallError>) {
+        if let Some(all) = &mut self.json {
+            all.push(HostAnswer::of(host, answer));
+        }
+        match answer {
+            Ok(answer) => self.answered(answer.code),
+            Err(error) => self.unanswered(host, Some(error)),
+        }
+    }
+
+    /// Add the answer, or the error, of what executes no tmo on a host; it does not count.
+    pub(super) fn add_text(&mut self, name: &str, answer: Result<String, String>) {
+        if let Some(all) = &mut self.json {
+            let empty = HostAnswer { host: name.to_owned(), ..HostAnswer::default() };
+            all.push(match answer {
+                Ok(text) => HostAnswer { ok: true, answer: Some(text.into()), ..empty },
+                Err(text) => HostAnswer { error: Some(text), ..empty },
+            });
+        }
+    }
+
     /// Add a host that has answered.
     pub(super) fn answered(&mut self, code: u8) {
         self.all += 1;
@@ -125,8 +157,11 @@ impl Summary {
         self.failed + self.unanswered.len()
     }
 
-    /// Say on standard error who did not answer; returns the exit code.
-    pub(super) fn finish(&self, verb: &str) -> u8 {
+    /// Print the JSON, and say on standard error who did not answer; returns the exit code.
+    pub(super) fn finish(&self, verb: &str) -> Result<u8, CliError> {
+        if let Some(all) = &self.json {
+            output::print_json(all)?;
+        }
         if let Some(first) = self.unanswered.first() {
             let (count, all) = (self.unanswered.len(), self.all);
             let hosts = if all == 1 { "host" } else { "hosts" };
@@ -139,15 +174,15 @@ impl Summary {
             output::warn(&format!(
                 "{count} of {all} {hosts} did not answer: {names}; {try_it}{again}"
             ));
-            return UNANSWERED;
+            return Ok(UNANSWERED);
         }
-        u8::from(self.failed > 0)
+        Ok(u8::from(self.failed > 0))
     }
 }
 
 /// What `--json` prints for each host.
-#[derive(Debug, Serialize)]
-pub(super) struct HostAnswer {
+#[derive(Debug, Default, Serialize)]
+struct HostAnswer {
     host: String,
     ok: bool,
     /// The exit code of the verb there.
@@ -162,29 +197,33 @@ pub(super) struct HostAnswer {
 }
 
 impl HostAnswer {
-    /// For a verb that executes no tmo there: this text is the answer, or the error.
-    pub(super) fn of_text(name: &str, ok: bool, text: String) -> Self {
-        let (error, answer) = if ok { (None, Some(text.into())) } else { (Some(text), None) };
-        Self { host: name.to_owned(), ok, code: None, error, answer }
-    }
-
-    pub(super) fn of(host: &Host, answer: &Result<CallAnswer, CallError>) -> Self {
-        let (name, ok) = (host.name.clone(), answer.as_ref().is_ok_and(|answer| answer.code == 0));
-        let empty = Self { host: name, ok, code: None, error: None, answer: None };
+    fn of(host: &Host, answer: &Result<CallAnswer, CallError>) -> Self {
+        let host_name = host.name.clone();
         match answer {
-            Err(error) => Self { error: Some(error.to_string()), ..empty },
+            Err(error) => {
+                Self { host: host_name, error: Some(error.to_string()), ..Self::default() }
+            }
             Ok(answer) => {
+                let ok = answer.code == 0;
                 let text = || Value::String(String::from_utf8_lossy(&answer.output).into_owned());
                 let json = serde_json::from_slice(&answer.output).unwrap_or_else(|_| text());
                 let json = cleaned_json(json);
                 Self {
+                    host: host_name,
+                    ok,
                     code: Some(answer.code),
                     error: (!ok).then(|| complaint(host, answer)),
                     answer: Some(json).filter(|json| *json != Value::String(String::new())),
-                    ..empty
                 }
             }
         }
+    }
+}
+
+/// Print what the verb has written to standard error of its host though it was done, such as a warning.
+pub(super) fn warn_of(prefix: &str, answer: &CallAnswer) {
+    for line in answer.error.lines().filter(|line| !line.trim().is_empty()) {
+        output::warn(&format!("{prefix}{}", line.strip_prefix("tmo: ").unwrap_or(line)));
     }
 }
 

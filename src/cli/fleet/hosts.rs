@@ -53,13 +53,13 @@ pub(super) async fn hosts(fleet: &Fleet<'_>) -> Result<u8, CliError> {
     let (mut rows, mut all) = (vec![], vec![]);
     let mut summary = Summary::default();
     let mut silent = vec![];
-    let ls = ["ls", "--json"].map(str::to_owned).to_vec();
-    let hosts = fleet.inventory.hosts.iter();
+    let hosts = fleet.hosts(&[])?;
     fleet
         .each(
-            hosts.map(|host| (host, host, Call::of(host, ls.clone()).with_clock())).collect(),
-            None,
-            |host, answer| {
+            &hosts,
+            |target| Call::of(target.host, &["ls", "--json"]).with_clock(),
+            |target, answer| {
+                let host = target.host;
                 let by = host.reached_by();
                 let mut row = [&*host.name, &by, "-", "-", "-", "-", "-", ""].map(str::to_owned);
                 let mut found = HostRow {
@@ -106,7 +106,7 @@ pub(super) async fn hosts(fleet: &Fleet<'_>) -> Result<u8, CliError> {
         output::print(&table(HEADS, rows))?;
     }
     if !fleet.args.discover {
-        return Ok(summary.finish(""));
+        return summary.finish("");
     }
     let file = fleet.inventory.path.display();
     if !silent.is_empty() {

@@ -7,7 +7,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::Fleet;
-use super::answers::{HostAnswer, Summary, complaint, last_words};
+use super::answers::{Summary, complaint, last_words};
 use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
 use crate::cli::output;
@@ -15,6 +15,7 @@ use crate::fleet::call::Call;
 use crate::fleet::call_error::CallError;
 use crate::fleet::fan::persistent;
 use crate::fleet::host::Host;
+use crate::fleet::names::Target;
 use crate::model::hex::hex;
 use crate::model::units;
 use crate::model::untrusted::cleaned;
@@ -61,64 +62,49 @@ struct Platform {
     glibc: Option<(u32, u32)>,
 }
 
-/// What became of a host.
-enum InstallEnd {
-    Installed(String),
-    IsThere,
-    Failed(String),
-}
+/// What became of a host, or why nothing did.
+type InstallEnd = Result<String, String>;
 
 /// Install it on each host.
 pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
-    let program = match &command.install.from {
-        Some(path) => TmoProgram::read(path)?,
-        None => TmoProgram::read(&fleet.places.own)?,
-    };
-    let mut summary = Summary::default();
-    let mut all = vec![];
+    let args = &command.install;
+    let program = TmoProgram::read(args.from.as_ref().unwrap_or(&fleet.places.own))?;
+    let mut summary = Summary::new(fleet.args.json);
     let hosts = fleet.hosts(&command.words)?;
-    let width = hosts.iter().map(|host| host.name.len()).max().unwrap_or(0);
-    let work = async |_: &&Host, host: &Host| {
+    let width = hosts.iter().map(|target| target.host.name.len()).max().unwrap_or(0);
+    let work = async |target: &Target<'_>| {
+        let host = target.host;
         let end = to_host(fleet, host, &program).await?;
-        if command.install.boot && !matches!(end, InstallEnd::Failed(_)) {
-            let setup = Call::of(host, ["setup", "--boot"].map(str::to_owned).to_vec());
-            let answer = fleet.caller().call(host, &setup, None).await?;
-            if answer.code != 0 {
-                return Ok(InstallEnd::Failed(complaint(host, &answer)));
-            }
+        let (true, Ok(text)) = (args.boot, &end) else { return Ok(end) };
+        let setup = Call::of(host, &["setup", "--boot"]);
+        let answer = fleet.caller().call(host, &setup, None).await?;
+        if answer.code != 0 {
+            return Ok(Err(complaint(host, &answer)));
         }
-        Ok(end)
+        Ok(Ok(format!("{text}; its run comes back after a reboot")))
     };
-    let hosts = hosts.into_iter().map(|host| (host, host)).collect();
     // Nothing of what a host prints is kept but a line.
-    let size = |_: &Result<InstallEnd, CallError>| 0;
+    let size = |_: &InstallEnd| 0;
     fleet
-        .fan(hosts, work, size, |host, end: Result<InstallEnd, CallError>| {
-            let place = host.tmo.as_deref().unwrap_or(PLACE);
-            let boot =
-                if command.install.boot { "; its run comes back after a reboot" } else { "" };
-            let text = match &end {
-                Ok(InstallEnd::Installed(what)) => format!("installed {what} as {place}{boot}"),
-                Ok(InstallEnd::IsThere) => format!("has this program already, as {place}{boot}"),
-                Ok(InstallEnd::Failed(text)) => format!("failed: {text}"),
-                Err(error) => format!("unreachable: {error}"),
-            };
-            let is_done = !matches!(end, Ok(InstallEnd::Failed(_)) | Err(_));
+        .fan(&hosts, work, size, |target, end| {
+            let host = target.host;
             match &end {
-                Ok(_) => summary.answered(u8::from(!is_done)),
+                Ok(end) => summary.answered(u8::from(end.is_err())),
                 Err(error) => summary.unanswered(host, Some(error)),
             }
-            if fleet.args.json {
-                all.push(HostAnswer::of_text(&host.name, is_done, text));
-                return Ok(());
+            let end = match end {
+                Ok(end) => end.map_err(|text| format!("failed: {text}")),
+                Err(error) => Err(format!("unreachable: {error}")),
+            };
+            if !fleet.args.json {
+                let (Ok(text) | Err(text)) = &end;
+                output::print(&format!("{:width$}  {text}\n", host.name))?;
             }
-            output::print(&format!("{:width$}  {text}\n", host.name)).map(drop)
+            summary.add_text(&host.name, end);
+            Ok(())
         })
         .await?;
-    if fleet.args.json {
-        output::print_json(&all)?;
-    }
-    Ok(summary.finish(command.verb))
+    summary.finish(command.verb)
 }
 
 /// Send the program, unless it is there or can't run there.
@@ -131,24 +117,24 @@ async fn to_host(
     let asked = persistent(async || caller.script(host, (ASK, &[place]), b"").await).await?;
     let (code, printed, error) = asked;
     let Some((has, digest)) = Platform::of_host(&printed) else {
-        return Ok(InstallEnd::Failed(last_words(host, code, &error)));
+        return Ok(Err(last_words(host, code, &error)));
     };
     if digest == program.digest {
-        return Ok(InstallEnd::IsThere);
+        return Ok(Ok(format!("has this program already, as {place}")));
     }
     if !program.needs.runs_on(&has) {
         let needs = &program.needs;
-        return Ok(InstallEnd::Failed(format!(
+        return Ok(Err(format!(
             "it is {has}, and this program is for {needs}; `--from PROGRAM` takes one for it"
         )));
     }
     let words = [place, &program.digest];
     let (code, printed, error) = caller.script(host, (TAKE, &words), &program.bytes).await?;
     if code != 0 {
-        return Ok(InstallEnd::Failed(last_words(host, code, &error)));
+        return Ok(Err(last_words(host, code, &error)));
     }
     let version = printed.lines().rev().find(|line| !line.trim().is_empty()).map(cleaned);
-    Ok(InstallEnd::Installed(version.unwrap_or_else(|| "tmo".to_owned())))
+    Ok(Ok(format!("installed {} as {place}", version.unwrap_or_else(|| "tmo".to_owned()))))
 }
 
 impl TmoProgram {

@@ -146,7 +146,7 @@ impl Fleet<'_> {
             .iter()
             .map(|word| HostWord::read(word, inventory))
             .collect::<Result<_, NameError>>()?;
-        let mut known: HashMap<usize, Vec<ProcessState>> = HashMap::new();
+        let mut known: HashMap<&String, Vec<ProcessState>> = HashMap::new();
         let mut asked: Vec<usize> = words
             .iter()
             .filter(|word| word.needs_processes())
@@ -154,32 +154,27 @@ impl Fleet<'_> {
             .collect();
         asked.sort_unstable();
         asked.dedup();
-        if !asked.is_empty() {
-            let ps = ["ps", "--json"].map(str::to_owned);
-            let calls = asked.into_iter().map(|place| {
-                let host = &inventory.hosts[place];
-                (place, host, Call::of(host, ps.to_vec()))
-            });
-            self.each(calls.collect(), None, |place, answer| {
-                let read =
-                    |answer: &CallAnswer| serde_json::from_slice::<State>(&answer.output).ok();
-                if let Some(state) = answer.ok().as_ref().and_then(read) {
-                    known.insert(place, state.processes);
-                }
-                Ok(())
-            })
-            .await?;
-        }
-        let has = |place: usize, word: &str| {
+        let asked = asked.into_iter().map(|place| Target::whole(&inventory.hosts[place]));
+        let asked: Vec<_> = asked.collect();
+        let ps = |target: &Target<'_>| Call::of(target.host, &["ps", "--json"]);
+        self.each(&asked, ps, |target, answer| {
+            let read = |answer: CallAnswer| serde_json::from_slice::<State>(&answer.output).ok();
+            if let Some(state) = answer.ok().and_then(read) {
+                known.insert(&target.host.name, state.processes);
+            }
+            Ok(())
+        })
+        .await?;
+        let has = |host: &Host, word: &str| {
             // `NAME=3` of `scale`.
             let word = word.split('=').next().unwrap_or(word);
-            known.get(&place).map(|all| all.iter().any(|process| process.is_meant(word)))
+            known.get(&host.name).map(|all| all.iter().any(|process| process.is_meant(word)))
         };
         Ok(targets(inventory, &words, has)?)
     }
 
     /// The targets of hosts alone.
-    fn hosts(&self, words: &[String]) -> Result<Vec<&Host>, CliError> {
+    fn hosts(&self, words: &[String]) -> Result<Vec<Target<'_>>, CliError> {
         let mut meant = vec![];
         for word in words {
             let word = word.strip_suffix('/').unwrap_or(word);
@@ -194,6 +189,7 @@ impl Fleet<'_> {
         }
         let all = self.inventory.hosts.iter().enumerate();
         let is_meant = |place: &usize| words.is_empty() || meant.contains(place);
-        Ok(all.filter(|(place, _)| is_meant(place)).map(|(_, host)| host).collect())
+        let hosts = all.filter(|(place, _)| is_meant(place)).map(|(_, host)| Target::whole(host));
+        Ok(hosts.collect())
     }
 }

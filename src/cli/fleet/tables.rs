@@ -1,7 +1,7 @@
 //! `tmo fleet ps`, `top` and `ls`: one table for all hosts.
 
 use super::Fleet;
-use super::answers::{HostAnswer, Summary};
+use super::answers::{Summary, complaint};
 use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
 use crate::cli::look::{ls, ps, top};
@@ -60,8 +60,8 @@ pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u
             heads.insert(heads.len() - 1, head);
         }
     }
-    let (mut rows, mut all): (Vec<PaintedRow>, Vec<HostAnswer>) = (vec![], vec![]);
-    let mut summary = Summary::default();
+    let mut rows: Vec<PaintedRow> = vec![];
+    let mut summary = Summary::new(fleet.args.json);
     let lost = |host: &str, status: &str, note: String| -> PaintedRow {
         let mut cells = vec!["-".to_owned(); heads.len()];
         host.clone_into(&mut cells[0]);
@@ -71,38 +71,32 @@ pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u
         }
         (cells, RED)
     };
-    let hosts = fleet.hosts(&command.words)?.into_iter();
-    let calls = hosts.map(|host| (host, host, Call::of(host, argv.clone())));
+    let hosts = fleet.hosts(&command.words)?;
     fleet
-        .each(calls.collect(), None, |host, answer| {
-            if fleet.args.json {
-                all.push(HostAnswer::of(host, &answer));
-            }
-            match answer {
-                Err(error) => {
-                    summary.unanswered(host, Some(&error));
-                    rows.push(lost(&host.name, "unreachable", error.to_string()));
-                }
-                Ok(answer) => {
-                    summary.answered(answer.code);
-                    let name = &host.name;
-                    let read = || (rows_of.read)(name, &answer.output, &heads).ok();
-                    match (answer.code, read()) {
-                        (0, Some(own)) => rows.extend(own),
-                        (0, None) => {
+        .each(
+            &hosts,
+            |target| Call::of(target.host, &argv),
+            |target, answer| {
+                summary.add(target.host, &answer);
+                let name = &target.host.name;
+                match answer {
+                    Err(error) => rows.push(lost(name, "unreachable", error.to_string())),
+                    Ok(answer) if answer.code != 0 => {
+                        rows.push(lost(name, "-", complaint(target.host, &answer)));
+                    }
+                    Ok(answer) => match (rows_of.read)(name, &answer.output, &heads) {
+                        Ok(own) => rows.extend(own),
+                        Err(_) => {
                             summary.failed += 1;
                             rows.push(lost(name, "-", "its answer is not understood".to_owned()));
                         }
-                        _ => rows.push(lost(name, "-", super::answers::complaint(host, &answer))),
-                    }
+                    },
                 }
-            }
-            Ok(())
-        })
+                Ok(())
+            },
+        )
         .await?;
-    if fleet.args.json {
-        output::print_json(&all)?;
-    } else {
+    if !fleet.args.json {
         let color = Source::style(&fleet.env, Stamp::None).mode.color();
         let cells: Vec<_> = rows.iter().map(|(cells, _)| &cells[..]).collect();
         let paint = |row: usize, column: usize| {
@@ -110,5 +104,5 @@ pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u
         };
         output::print_painted(&painted(&heads, &cells, paint, terminal_width()))?;
     }
-    Ok(summary.finish(command.verb))
+    summary.finish(command.verb)
 }

@@ -22,7 +22,7 @@ pub(super) fn open(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliE
             );
             return Err(CliError::Usage(text));
         };
-        let call = Call { quiet: true, ..Call::of(target.host, command.argv.with(&target.names)) };
+        let call = Call { quiet: true, ..Call::of(target.host, &command.argv.with(&target.names)) };
         let hex = call.encode().ok_or_else(|| CliError::Usage(CallError::TooLong.to_string()))?;
         let mut places = fleet.places.clone();
         if !fleet.args.persist {

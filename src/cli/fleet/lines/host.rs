@@ -216,7 +216,7 @@ impl FleetLines<'_> {
                 self.room.notified().await;
             }
             let Ok(line) = timeout(SILENCE, running.line(&mut begun)).await else {
-                caller.open(host, &Call::of(host, vec![]), None).await?;
+                caller.find(host).await?;
                 progress.heard = Some(machine_clock::now());
                 continue;
             };
@@ -239,7 +239,7 @@ impl FleetLines<'_> {
         // It is never closed.
         let _permit = self.opening.acquire().await;
         if !self.fleet.args.json {
-            let ps = Call::of(host, ["ps", "--json"].map(str::to_owned).to_vec());
+            let ps = Call::of(host, &["ps", "--json"]);
             let answer = persistent(async || caller.call(host, &ps, None).await).await?;
             // Without a run there are no processes yet.
             if let Ok(state) = serde_json::from_slice::<State>(&answer.output) {
@@ -258,7 +258,7 @@ impl FleetLines<'_> {
             argv.take("--lines");
             argv = argv.and(&format!("--since={begun}"));
         }
-        let call = Call::of(host, argv.with(&one.names)).with_clock();
+        let call = Call::of(host, &argv.with(&one.names)).with_clock();
         persistent(async || caller.open(host, &call, None).await).await
     }
 

@@ -81,7 +81,7 @@ pub(super) fn lines(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, Cli
         }
         let lines = FleetLines::new(fleet, command, targets)?;
         lines.show().await?;
-        code = lines.summary().finish(verb);
+        code = lines.summary().finish(verb)?;
         Ok(())
     }))?;
     Ok(code)
