@@ -11,15 +11,12 @@ pub enum CallError {
     /// The words of the call are too long.
     #[error("the command is too long")]
     TooLong,
-    /// The program that reaches it can't be run here.
-    #[error("{program}: {why}")]
-    Program {
-        /// The program.
-        program: String,
-        /// Why not.
-        why: String,
-    },
-    /// There is no connection.
+    /// Nothing is known that gives a terminal there.
+    #[error(
+        "fleet.toml does not tell how to get a terminal there: `tty` beside its `via` is the command for it"
+    )]
+    NoTerminal,
+    /// There is no connection, or the program that makes one can't be run here.
     #[error("{0}")]
     Unreachable(String),
     /// The host has refused the connection before it executed anything: it has too many for now.

@@ -68,13 +68,20 @@ pub struct RunningCall {
     pub hello: Hello,
     /// Its clock.
     pub clock: ClockOffset,
-    end: CallEnd,
-    /// The input of a call with pings, which stays open: a stream there ends with it.
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
+    program: RunningProgram,
 }
 
-/// The program that reaches the host. It is killed when this is dropped.
+/// A program that reaches a host.
+#[derive(Debug)]
+struct RunningProgram {
+    child: Child,
+    /// Its input, if it stays open. A stream on a host ends with it.
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    error: JoinHandle<Vec<u8>>,
+}
+
+/// A program that reaches a host, without its streams. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct CallEnd {
     child: Child,
@@ -96,7 +103,7 @@ impl Caller<'_> {
         let mut output = vec![];
         let mut chunk = vec![0; 16 << 10];
         loop {
-            match self.next(host, running.output.read(&mut chunk)).await? {
+            match self.next(host, running.program.output.read(&mut chunk)).await? {
                 Ok(0) => break,
                 Ok(count) => output.extend_from_slice(&chunk[..count]),
                 Err(error) => return Err(CallError::Lost(why(&error))),
@@ -105,8 +112,8 @@ impl Caller<'_> {
                 return Err(CallError::LongAnswer);
             }
         }
-        let RunningCall { hello, clock, end, .. } = running;
-        let (code, error) = end.finish(host).await?;
+        let (hello, clock) = (running.hello.clone(), running.clock);
+        let (code, error) = running.finish(host).await?;
         Ok(CallAnswer { hello, clock, code, output, error })
     }
 
@@ -120,45 +127,20 @@ impl Caller<'_> {
         let hex = call.encode().ok_or(CallError::TooLong)?;
         let command = self.places.call(host, &hex).await?;
         let (asked_at, asked) = (clock::now(), Instant::now());
-        let mut child = spawn(&command, input.is_some() || call.pings > 0)?;
-        let mut stdin = child.stdin.take();
-        if let (Some(stdin), Some(input)) = (&mut stdin, input) {
-            self.feed(stdin, input).await?;
-        }
-        let Some((output, error)) = child.stdout.take().zip(child.stderr.take()) else {
-            return Err(CallError::Unreachable("it has no output".to_owned()));
-        };
-        let error = tokio::spawn(end_of(error));
-        let mut output = BufReader::new(output);
-        let hello = timeout(self.patience, read_hello(&mut output)).await;
+        // Without pings, the input ends here.
+        let mut program = self.start(&command, input, call.pings > 0).await?;
+        let hello = timeout(self.patience, program.hello()).await.map_err(|_| self.silent())?;
         let took = asked.elapsed();
-        match hello {
-            Ok(Some(hello)) => {
-                let mut clock = ClockOffset::of(&hello, asked_at, took);
-                // Without pings, it is closed here: the input ends.
-                let mut input = stdin.filter(|_| call.pings > 0);
-                if let Some(stdin) = &mut input {
-                    let pings = ping(stdin, &mut output, call.pings);
-                    let pinged = timeout(self.patience, pings).await.map_err(|_| self.silent())?;
-                    clock = pinged
-                        .into_iter()
-                        .chain([clock])
-                        .min_by_key(|one| one.within)
-                        .unwrap_or(clock);
-                }
-                Ok(RunningCall { hello, clock, end: CallEnd { child, error }, input, output })
-            }
-            Ok(None) => {
-                // What goes on writing ends by that.
-                drop(output);
-                let ended = timeout(self.patience, finish_any(child, error)).await;
-                ended.map_or_else(
-                    |_| Err(self.silent()),
-                    |(exit, error)| Err(no_hello(host, exit.shell_status(), &error)),
-                )
-            }
-            Err(_) => Err(self.silent()),
-        }
+        let Some(hello) = hello else {
+            let ended = timeout(self.patience, program.end()).await;
+            let (exit, error) = ended.map_err(|_| self.silent())?;
+            return Err(no_hello(host, exit.shell_status(), &error));
+        };
+        let pings = timeout(self.patience, program.ping(call.pings)).await;
+        let mut clocks = pings.map_err(|_| self.silent())?;
+        clocks.push(ClockOffset::of(&hello, asked_at, took));
+        let clock = clocks.into_iter().min_by_key(|clock| clock.within).unwrap_or_default();
+        Ok(RunningCall { hello, clock, program })
     }
 
     /// Execute a script of `sh`, as [`HostPlaces::script`] describes it, for a host that may have no tmo. Returns its exit code,
@@ -191,24 +173,34 @@ impl Caller<'_> {
         command: &[OsString],
         input: Option<&[u8]>,
     ) -> Result<(Exit, String, String), CallError> {
-        let mut child = spawn(command, input.is_some())?;
-        let mut stdin = child.stdin.take();
-        let Some((output, error)) = child.stdout.take().zip(child.stderr.take()) else {
-            return Err(CallError::Unreachable("it has no output".to_owned()));
-        };
-        let error = tokio::spawn(end_of(error));
-        if let (Some(stdin), Some(input)) = (&mut stdin, input) {
-            self.feed(stdin, input).await?;
-        }
-        drop(stdin);
+        let mut program = self.start(command, input, false).await?;
         let mut printed = vec![];
-        let mut output = output.take(LONGEST_TEXT);
+        let mut output = (&mut program.output).take(LONGEST_TEXT);
         let read = timeout(self.patience, output.read_to_end(&mut printed)).await;
         read.map_err(|_| self.silent())?.map_err(|error| CallError::Lost(why(&error)))?;
-        drop(output);
-        let ended = timeout(self.patience, finish_any(child, error)).await;
+        let ended = timeout(self.patience, program.end()).await;
         let (exit, error) = ended.map_err(|_| self.silent())?;
         Ok((exit, String::from_utf8_lossy(&printed).into_owned(), error))
+    }
+
+    /// Start a command, and write its standard input. If the command ends early, its exit code and messages explain why.
+    async fn start(
+        &self,
+        command: &[OsString],
+        input: Option<&[u8]>,
+        keeps_input: bool,
+    ) -> Result<RunningProgram, CallError> {
+        let mut program = RunningProgram::spawn(command, input.is_some() || keeps_input)?;
+        if let Some(stdin) = &mut program.input {
+            for chunk in input.unwrap_or_default().chunks(CHUNK) {
+                let written = timeout(self.patience, stdin.write_all(chunk)).await;
+                if written.map_err(|_| self.silent())?.is_err() {
+                    break;
+                }
+            }
+        }
+        program.input.take_if(|_| !keeps_input);
+        Ok(program)
     }
 
     /// Ask a host whether it is there.
@@ -233,17 +225,6 @@ impl Caller<'_> {
         }
     }
 
-    /// Write the standard input of what runs there. If that ends early, its exit code and messages explain why.
-    async fn feed(&self, stdin: &mut ChildStdin, input: &[u8]) -> Result<(), CallError> {
-        for chunk in input.chunks(CHUNK) {
-            let written = timeout(self.patience, stdin.write_all(chunk)).await;
-            if written.map_err(|_| self.silent())?.is_err() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     fn silent(&self) -> CallError {
         CallError::Silent(units::span(self.patience))
     }
@@ -253,8 +234,9 @@ impl RunningCall {
     /// The next line without its end; `None` after the last one. A longer one than [`LONGEST_LINE`] is cut.
     /// Cancel-safe: what was read of a line stays in `begun`.
     pub async fn line(&mut self, begun: &mut Vec<u8>) -> std::io::Result<Option<Vec<u8>>> {
+        let output = &mut self.program.output;
         loop {
-            let piece = self.output.fill_buf().await?;
+            let piece = output.fill_buf().await?;
             if piece.is_empty() {
                 return Ok((!begun.is_empty()).then(|| std::mem::take(begun)));
             }
@@ -262,7 +244,7 @@ impl RunningCall {
             let upto = end.unwrap_or(piece.len());
             let room = LONGEST_LINE.saturating_sub(begun.len());
             begun.extend_from_slice(&piece[..upto.min(room)]);
-            self.output.consume(end.map_or(upto, |end| end + 1));
+            output.consume(end.map_or(upto, |end| end + 1));
             if end.is_some() {
                 return Ok(Some(std::mem::take(begun)));
             }
@@ -271,66 +253,86 @@ impl RunningCall {
 
     /// Both directions of a call with pings; `None` for any other.
     pub fn split(self) -> Option<(CallStream, CallEnd)> {
-        Some((tokio::io::join(self.output, self.input?), self.end))
+        let RunningProgram { child, input, output, error } = self.program;
+        Some((tokio::io::join(output, input?), CallEnd { child, error }))
     }
 
     /// The exit code of the verb after its output, and the end of its standard error.
     pub async fn finish(self, host: &Host) -> Result<(u8, String), CallError> {
-        let finished = self.end.finish(host).await;
-        drop(self.input);
-        finished
+        let (exit, error) = self.program.end().await;
+        lost(host, exit, &error).map_or_else(|| Ok((exit.shell_status(), error)), Err)
+    }
+}
+
+impl RunningProgram {
+    fn spawn(command: &[OsString], has_input: bool) -> Result<Self, CallError> {
+        let [program, words @ ..] = command else { return Err(CallError::TooLong) };
+        let input = if has_input { Stdio::piped() } else { Stdio::null() };
+        let mut command = Command::new(program);
+        command.args(words).stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.kill_on_drop(true).spawn().map_err(|error| {
+            CallError::Unreachable(format!("{}: {}", program.display(), why(&error)))
+        })?;
+        let Some((output, error)) = child.stdout.take().zip(child.stderr.take()) else {
+            return Err(CallError::Unreachable("it has no output".to_owned()));
+        };
+        let (input, error) = (child.stdin.take(), tokio::spawn(end_of(error)));
+        Ok(Self { child, input, output: BufReader::new(output), error })
+    }
+
+    /// Skip what a login shell prints before the hello.
+    async fn hello(&mut self) -> Option<Hello> {
+        let mut left = (&mut self.output).take(LONGEST_HELLO);
+        loop {
+            let mut line = vec![];
+            left.read_until(b'\n', &mut line).await.ok()?;
+            if line.is_empty() {
+                return None;
+            }
+            if let Some(hello) = Hello::read(&line) {
+                return Some(hello);
+            }
+        }
+    }
+
+    /// Ask for more hellos, one after the other.
+    async fn ping(&mut self, count: u8) -> Vec<ClockOffset> {
+        let mut clocks = vec![];
+        for _ in 0..count {
+            let Some(stdin) = &mut self.input else { break };
+            let (asked_at, asked) = (clock::now(), Instant::now());
+            if stdin.write_all(b"\n").await.is_err() {
+                break;
+            }
+            let Some(hello) = self.hello().await else { break };
+            clocks.push(ClockOffset::of(&hello, asked_at, asked.elapsed()));
+        }
+        clocks
+    }
+
+    /// How it has ended, and the end of its standard error. If it goes on printing, it ends by that.
+    async fn end(self) -> (Exit, String) {
+        let Self { child, input, output, error } = self;
+        drop(output);
+        let ended = CallEnd { child, error }.wait().await;
+        drop(input);
+        ended
     }
 }
 
 impl CallEnd {
     /// The exit code of the verb, and the end of its standard error.
     pub async fn finish(self, host: &Host) -> Result<(u8, String), CallError> {
-        let (exit, error) = finish_any(self.child, self.error).await;
+        let (exit, error) = self.wait().await;
         lost(host, exit, &error).map_or_else(|| Ok((exit.shell_status(), error)), Err)
     }
-}
 
-fn spawn(command: &[OsString], has_input: bool) -> Result<Child, CallError> {
-    let [program, words @ ..] = command else { return Err(CallError::TooLong) };
-    let input = if has_input { Stdio::piped() } else { Stdio::null() };
-    let mut command = Command::new(program);
-    command.args(words).stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.kill_on_drop(true).spawn().map_err(|error| CallError::Program {
-        program: program.display().to_string(),
-        why: why(&error),
-    })
-}
-
-/// Ask for more hellos, one after the other.
-async fn ping(
-    stdin: &mut ChildStdin,
-    output: &mut BufReader<ChildStdout>,
-    count: u8,
-) -> Vec<ClockOffset> {
-    let mut clocks = vec![];
-    for _ in 0..count {
-        let (asked_at, asked) = (clock::now(), Instant::now());
-        if stdin.write_all(b"\n").await.is_err() {
-            break;
-        }
-        let Some(hello) = read_hello(output).await else { break };
-        clocks.push(ClockOffset::of(&hello, asked_at, asked.elapsed()));
-    }
-    clocks
-}
-
-/// Skip what a login shell prints before the hello.
-async fn read_hello(output: &mut BufReader<ChildStdout>) -> Option<Hello> {
-    let mut left = output.take(LONGEST_HELLO);
-    loop {
-        let mut line = vec![];
-        left.read_until(b'\n', &mut line).await.ok()?;
-        if line.is_empty() {
-            return None;
-        }
-        if let Some(hello) = Hello::read(&line) {
-            return Some(hello);
-        }
+    async fn wait(mut self) -> (Exit, String) {
+        let exit = self.child.wait().await.map_or(Exit::Code(1), exit_of);
+        // A connection that is kept for the next call holds it open.
+        let error = timeout(Duration::from_millis(200), self.error).await;
+        let error = error.ok().and_then(Result::ok).unwrap_or_default();
+        (exit, String::from_utf8_lossy(&error).into_owned())
     }
 }
 
@@ -350,14 +352,4 @@ fn exit_of(status: ExitStatus) -> Exit {
     let code = status.code().and_then(|code| u8::try_from(code).ok()).map(Exit::Code);
     let signal = || u8::try_from(status.signal()?).ok().map(Exit::Signal);
     code.or_else(signal).unwrap_or(Exit::Code(1))
-}
-
-/// How the program that reached the host has ended, and the end of its standard error.
-async fn finish_any(mut child: Child, error: JoinHandle<Vec<u8>>) -> (Exit, String) {
-    let status = child.wait().await;
-    let exit = status.map_or(Exit::Code(1), exit_of);
-    // A connection that is kept for the next call holds it open.
-    let error = timeout(Duration::from_millis(200), error).await;
-    let error = error.ok().and_then(Result::ok).unwrap_or_default();
-    (exit, String::from_utf8_lossy(&error).into_owned())
 }

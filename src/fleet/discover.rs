@@ -19,23 +19,16 @@ const ROOT: &str = "~";
 pub fn inventory(env: &Env) -> Result<Inventory, InventoryError> {
     let dir = env.caller_dir("HOME").unwrap_or_default().join(".ssh");
     let path = dir.join("config");
-    let mut text = read_text(&path, ChosenBy::User)?;
+    let mut texts = vec![read_text(&path, ChosenBy::User)?];
     let (mut names, mut read) = (vec![], HashSet::from([path.clone()]));
-    let mut waiting = vec![];
-    loop {
+    while let Some(text) = texts.pop() {
         let (more, included) = names_in(&text);
         names.extend(more);
-        waiting.extend(included.iter().flat_map(|pattern| files(&dir, pattern)));
-        let next = loop {
-            let Some(file) = waiting.pop().filter(|_| read.len() < MOST_FILES) else { break None };
-            if read.insert(file.clone())
-                && let Ok(text) = read_text(&file, ChosenBy::User)
-            {
-                break Some(text);
+        for file in included.iter().flat_map(|pattern| files(&dir, pattern)) {
+            if read.len() < MOST_FILES && read.insert(file.clone()) {
+                texts.extend(read_text(&file, ChosenBy::User));
             }
-        };
-        let Some(next) = next else { break };
-        text = next;
+        }
     }
     let mut seen = HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
@@ -46,7 +39,7 @@ pub fn inventory(env: &Env) -> Result<Inventory, InventoryError> {
         let text = "it names no host; `Host NAME` begins one".to_owned();
         return Err(InventoryError::Wrong { path, line: 1, text });
     }
-    Inventory::new("", &path, (hosts, vec![]), vec![], env)
+    Ok(Inventory { path, hosts, ..Inventory::default() })
 }
 
 /// The names behind `Host` that are no patterns, and the files that are included.

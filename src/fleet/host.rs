@@ -75,7 +75,7 @@ impl Host {
 }
 
 /// The table of a host as it is written.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HostTable {
     pub(super) ssh: Option<String>,

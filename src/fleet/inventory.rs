@@ -59,7 +59,7 @@ pub enum InventoryError {
 }
 
 /// The hosts of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Inventory {
     /// The file.
     pub path: PathBuf,
@@ -85,9 +85,6 @@ pub struct FleetProcess {
     /// The lines of its table in a `tmo.toml`, each with its line in the file.
     pub settings: Vec<(usize, String)>,
 }
-
-/// A line of a file, and what is wrong with it.
-type WrongLine = (usize, String);
 
 /// The file as it is written.
 #[derive(Debug, Deserialize)]
@@ -158,28 +155,17 @@ impl Inventory {
             processes.push(found.map_err(|message| wrong(at, message))?);
         }
         processes.sort_by_key(|process: &FleetProcess| process.line);
-        Self::new(text, path, (hosts, lists), processes, env)
-    }
-
-    /// The inventory of a file with this text, if its processes can be given to its hosts.
-    pub(super) fn new(
-        text: &str,
-        path: &Path,
-        (hosts, lists): (Vec<Host>, Vec<HostList>),
-        processes: Vec<FleetProcess>,
-        env: &Env,
-    ) -> Result<Self, InventoryError> {
         let digest = digest(text.as_bytes());
         let fleet = Self { path: path.to_owned(), hosts, lists, processes, digest };
-        let wrong = |(line, text)| InventoryError::Wrong { path: fleet.path.clone(), line, text };
-        fleet.check(env).map_err(wrong)?;
+        fleet.check(env)?;
         Ok(fleet)
     }
 
     /// Check the processes as tmo on their hosts does, except for what is on the disk there.
-    fn check(&self, env: &Env) -> Result<(), WrongLine> {
+    pub(super) fn check(&self, env: &Env) -> Result<(), InventoryError> {
+        let wrong = |line, text| InventoryError::Wrong { path: self.path.clone(), line, text };
         if self.processes.len() > PROCESSES {
-            return Err((1, format!("{PROCESSES} processes at most are possible")));
+            return Err(wrong(1, format!("{PROCESSES} processes at most are possible")));
         }
         let mut seen = HashSet::new();
         for FleetProcess { name, host, line, .. } in &self.processes {
@@ -187,23 +173,22 @@ impl Inventory {
                 let near = nearest(host, self.hosts.iter().map(|host| &*host.name));
                 let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
                 let (name, host) = (shown(name), shown(host));
-                return Err((
-                    *line,
-                    format!("{name}: there is no host `{host}` in the file{near}"),
-                ));
+                let text = format!("{name}: there is no host `{host}` in the file{near}");
+                return Err(wrong(*line, text));
             }
             if !seen.insert((host, name)) {
-                return Err((*line, format!("{host} has two processes `{}`", shown(name))));
+                return Err(wrong(*line, format!("{host} has two processes `{}`", shown(name))));
             }
         }
         let disk = Disk { dir: Path::new("/"), read: &|_| Ok(vec![]), is_dir: &|_| Ok(()) };
         for host in &self.hosts {
             let (text, lines) = self.toml_with_lines(&host.name);
             if text.len() as u64 > TOML_LIMIT {
-                return Err((lines[0], format!("the processes of {} are too long", host.name)));
+                let text = format!("the processes of {} are too long", host.name);
+                return Err(wrong(lines[0], text));
             }
             tmo_toml::check(&text, env, &disk).map_err(|(line, message)| {
-                (lines.get(line.saturating_sub(1)).copied().unwrap_or(1), message)
+                wrong(lines.get(line.saturating_sub(1)).copied().unwrap_or(1), message)
             })?;
         }
         Ok(())

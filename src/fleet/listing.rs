@@ -30,7 +30,7 @@ pub struct HostList {
     /// The commands among them, and those that reach a host, which the file itself names.
     pub named: Vec<Vec<String>>,
     /// What each host has, with `{1}` for the first word of its line.
-    template: Template,
+    template: HostTable,
 }
 
 /// What tells what has become of the hosts of a list.
@@ -40,17 +40,6 @@ enum Why {
     Command(Vec<String>),
     /// The tasks of a stack.
     Swarm(String),
-}
-
-/// How each host of a list is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Template {
-    ssh: Option<String>,
-    via: Vec<String>,
-    tty: Option<Vec<String>>,
-    root: Option<String>,
-    groups: Vec<String>,
-    tmo: Option<String>,
 }
 
 /// The table as it is written.
@@ -71,90 +60,74 @@ pub(super) struct ListTable {
 }
 
 /// An engine whose commands are known.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Engine {
     Swarm,
     Kubernetes,
 }
 
-/// What an engine fills in.
-#[derive(Default)]
-struct Commands {
-    list: Option<Vec<String>>,
-    why: Option<Why>,
-    ssh: Option<String>,
-    via: Option<Vec<String>>,
-    tty: Option<Vec<String>>,
-}
-
-impl Engine {
-    /// Its commands for the hosts that these words select.
-    fn commands(self, select: &str) -> Commands {
-        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        match self {
-            Self::Swarm => {
-                let mut list = words("docker stack ps --no-trunc --filter desired-state=running");
-                list.push("--format={{.Name}} {{.Name}}.{{.ID}} {{.Node}}".to_owned());
-                list.push(select.to_owned());
-                Commands {
-                    list: Some(list),
-                    why: Some(Why::Swarm(select.to_owned())),
-                    ssh: Some("{3}".to_owned()),
-                    via: Some(words("docker exec -i {2}")),
-                    tty: Some(words("docker exec -it {2}")),
-                }
-            }
-            Self::Kubernetes => {
-                // The label that an export has.
-                let label = if select.contains('=') { "" } else { "app.kubernetes.io/part-of=" };
-                let selector = format!("--selector={label}{select}");
-                let of_pods = |more: &str| {
-                    let mut all = words("kubectl get pods");
-                    all.push(selector.clone());
-                    all.extend(words(more));
-                    all
-                };
-                let columns = "--no-headers --output=custom-columns=:metadata.name";
-                Commands {
-                    list: Some(of_pods(columns)),
-                    why: Some(Why::Command(of_pods("--output=wide"))),
-                    ssh: None,
-                    via: Some(words("kubectl exec -i {1} --")),
-                    tty: Some(words("kubectl exec -it {1} --")),
-                }
-            }
-        }
-    }
+/// The words of a command.
+pub(super) fn words(command: &str) -> Vec<String> {
+    command.split(' ').map(str::to_owned).collect()
 }
 
 impl ListTable {
+    /// Add the commands of an engine, for the hosts that these words select.
+    fn fill(&mut self, engine: Engine, select: &str) {
+        let (list, via, tty) = match engine {
+            Engine::Swarm => {
+                let mut list = words("docker stack ps --no-trunc --filter desired-state=running");
+                list.push("--format={{.Name}} {{.Name}}.{{.ID}} {{.Node}}".to_owned());
+                list.push(select.to_owned());
+                (list, "docker exec -i {2}", "docker exec -it {2}")
+            }
+            Engine::Kubernetes => {
+                // The label that an export has.
+                let label = if select.contains('=') { "" } else { "app.kubernetes.io/part-of=" };
+                let pods = format!("kubectl get pods --selector={label}{select}");
+                self.why.get_or_insert_with(|| words(&format!("{pods} --output=wide")));
+                let columns = "--no-headers --output=custom-columns=:metadata.name";
+                let list = words(&format!("{pods} {columns}"));
+                (list, "kubectl exec -i {1} --", "kubectl exec -it {1} --")
+            }
+        };
+        self.list.get_or_insert(list);
+        // A `via` of the file has its own `ssh` and `tty`.
+        if self.via.is_none() {
+            self.via = Some(words(via));
+            self.tty.get_or_insert_with(|| words(tty));
+            if engine == Engine::Swarm {
+                self.ssh.get_or_insert_with(|| "{3}".to_owned());
+            }
+        }
+    }
+
     /// The list of this name, behind so many hosts.
-    pub(super) fn list(self, name: String, place: usize) -> Result<HostList, String> {
+    pub(super) fn list(mut self, name: String, place: usize) -> Result<HostList, String> {
         check_name("list of hosts", &name)?;
-        let select = self.select.unwrap_or_else(|| name.clone());
+        let select = self.select.take().unwrap_or_else(|| name.clone());
         if !is_plain(&select) || select.starts_with('-') {
             return Err(format!("`select` of {name} is no name that an engine can have"));
         }
         let named = [&self.list, &self.why, &self.via, &self.tty];
         let named = named.into_iter().flatten().cloned().collect::<Vec<_>>();
-        let own = self.engine.map(|engine| engine.commands(&select)).unwrap_or_default();
-        let (ssh, via, tty) = if self.via.is_some() {
-            (self.ssh, self.via, self.tty)
-        } else {
-            (self.ssh.or(own.ssh), own.via, self.tty.or(own.tty))
-        };
-        let (Some(list), Some(via)) = (self.list.or(own.list), via) else {
+        if let Some(engine) = self.engine {
+            self.fill(engine, &select);
+        }
+        let (Some(list), Some(via)) = (self.list, &self.via) else {
             return Err(format!(
                 "{name} needs `engine = \"swarm\"` or \"kubernetes\", or the commands `list` and `via`"
             ));
         };
-        let why = self.why.map(Why::Command).or(own.why);
-        if let Some(command) = [&list, &via].into_iter().find(|command| command.is_empty()) {
+        if let Some(command) = [&list, via].into_iter().find(|command| command.is_empty()) {
             return Err(format!("{name} has an empty command: {command:?}"));
         }
+        let stack = || (self.engine == Some(Engine::Swarm)).then_some(Why::Swarm(select));
+        let why = self.why.map(Why::Command).or_else(stack);
         let groups = [vec![name.clone()], self.groups].concat();
-        let template = Template { ssh, via, tty, root: self.root, groups, tmo: self.tmo };
+        let Self { ssh, via, tty, root, tmo, .. } = self;
+        let template = HostTable { ssh, via, tty, root, groups, tmo };
         let list = HostList { name, place, list, why, named, template };
         // Wrong groups and paths are found while the file is read.
         list.host(&["a", "b", "c", "d", "e", "f", "g", "h", "i"])?;
@@ -217,16 +190,16 @@ impl HostList {
 
     /// The host of a line.
     fn host(&self, words: &[&str]) -> Result<Host, String> {
-        let filled = |text: &String| fill(text, words);
-        let all = |texts: &Vec<String>| texts.iter().map(filled).collect::<Result<Vec<_>, _>>();
-        let Template { ssh, via, tty, root, groups, tmo } = &self.template;
+        let one = |text: &String| fill(text, words);
+        let all = |texts: &Vec<String>| texts.iter().map(one).collect::<Result<Vec<_>, _>>();
+        let HostTable { ssh, via, tty, root, groups, tmo } = &self.template;
         let table = HostTable {
-            ssh: ssh.as_ref().map(filled).transpose()?,
-            via: Some(all(via)?),
+            ssh: ssh.as_ref().map(one).transpose()?,
+            via: via.as_ref().map(all).transpose()?,
             tty: tty.as_ref().map(all).transpose()?,
-            root: root.as_ref().map(filled).transpose()?,
+            root: root.as_ref().map(one).transpose()?,
             groups: groups.clone(),
-            tmo: tmo.as_ref().map(filled).transpose()?,
+            tmo: tmo.as_ref().map(one).transpose()?,
         };
         table.host(words.first().copied().unwrap_or_default().to_owned(), ROOT)
     }

@@ -5,30 +5,17 @@ use super::inventory::Inventory;
 use crate::model::name::glob;
 use crate::model::nearest::nearest;
 
-/// A word that means nothing.
+/// A word that means nothing, or too much.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NameError {
-    /// There is no such host or group.
-    #[error("there is no host or group `{word}` in the fleet{}", near.as_ref().map_or_else(String::new, |near| format!("; did you mean {near}?")))]
-    Host {
-        /// The word.
-        word: String,
-        /// A similar name.
-        near: Option<String>,
-    },
-    /// No host has such a process.
-    #[error(
-        "no host that answers has a process `{0}`; `tmo fleet ps` lists them, and a host is written `HOST/`"
-    )]
-    Nobody(String),
-    /// Several hosts have it.
-    #[error("{word} is on {}; write {}, or '*/{word}' for all", hosts.join(", "), hosts.iter().map(|host| format!("{host}/{word}")).collect::<Vec<_>>().join(" or "))]
-    Several {
-        /// The word.
-        word: String,
-        /// The hosts.
-        hosts: Vec<String>,
-    },
+#[error("{0}")]
+pub struct NameError(String);
+
+impl NameError {
+    fn nobody(name: &str) -> Self {
+        Self(format!(
+            "no host that answers has a process `{name}`; `tmo fleet ps` lists them, and a host is written `HOST/`"
+        ))
+    }
 }
 
 /// A word of a command.
@@ -62,7 +49,10 @@ impl HostWord {
             } else {
                 nearest(place, inventory.hosts.iter().map(|host| &*host.name)).map(str::to_owned)
             };
-            return Err(NameError::Host { word: place.to_owned(), near });
+            let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            return Err(NameError(format!(
+                "there is no host or group `{place}` in the fleet{near}"
+            )));
         }
         Ok(Self::Anywhere(word.to_owned()))
     }
@@ -121,7 +111,7 @@ pub fn targets<'a>(
                 let with: Vec<_> =
                     hosts.iter().filter(|&&host| has(host, name) != Some(false)).collect();
                 if !hosts.iter().any(|&host| has(host, name) == Some(true)) {
-                    return Err(NameError::Nobody(name.clone()));
+                    return Err(NameError::nobody(name));
                 }
                 for &host in with {
                     add(host, Some(name));
@@ -136,14 +126,16 @@ pub fn targets<'a>(
                 let all = 0..inventory.hosts.len();
                 let with: Vec<_> = all.filter(|&host| has(host, name) == Some(true)).collect();
                 match with[..] {
-                    [] => return Err(NameError::Nobody(name.clone())),
+                    [] => return Err(NameError::nobody(name)),
                     [host] => add(host, Some(name)),
                     _ => {
-                        let hosts = with.iter().map(|&host| inventory.hosts[host].name.clone());
-                        return Err(NameError::Several {
-                            word: name.clone(),
-                            hosts: hosts.collect(),
-                        });
+                        let hosts = with.iter().map(|&host| &*inventory.hosts[host].name);
+                        let one = hosts.clone().map(|host| format!("{host}/{name}"));
+                        return Err(NameError(format!(
+                            "{name} is on {}; write {}, or '*/{name}' for all",
+                            hosts.collect::<Vec<_>>().join(", "),
+                            one.collect::<Vec<_>>().join(" or ")
+                        )));
                     }
                 }
             }

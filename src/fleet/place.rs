@@ -92,14 +92,28 @@ impl HostPlaces {
 
     /// The command that executes `tmo there HEX` on the host, with standard input and output.
     pub async fn call(&self, host: &Host, hex: &str) -> Result<Vec<OsString>, CallError> {
-        match &host.reach {
-            Reach::Here => Ok(self.here(hex)),
-            Reach::Ssh(name) => Ok(self.ssh(name, &["-T"], &line(host, hex)).await),
-            Reach::Via { ssh, command, .. } => {
-                Ok(self.via((ssh.as_deref(), &["-T"]), command, host, hex).await)
-            }
-            Reach::Nowhere(why) => Err(CallError::Unreachable(why.clone())),
+        self.there(host, hex, false).await
+    }
+
+    /// The same in a terminal.
+    pub async fn terminal(&self, host: &Host, hex: &str) -> Result<Vec<OsString>, CallError> {
+        self.there(host, hex, true).await
+    }
+
+    async fn there(
+        &self,
+        host: &Host,
+        hex: &str,
+        in_terminal: bool,
+    ) -> Result<Vec<OsString>, CallError> {
+        if host.reach == Reach::Here {
+            return Ok(vec![self.own.clone().into(), WORD.into(), hex.into()]);
         }
+        let words = match &host.tmo {
+            Some(tmo) => vec![tmo, WORD, hex],
+            None => vec!["sh", "-c", SCRIPT, hex],
+        };
+        self.reach(host, &words, &line(host, hex), in_terminal).await
     }
 
     /// The command that executes a script of `sh` on the host. Neither the script nor the words may have a single quote, `!`,
@@ -110,56 +124,34 @@ impl HostPlaces {
         script: &str,
         words: &[&str],
     ) -> Result<Vec<OsString>, CallError> {
-        let own = ["sh", "-c", script].into_iter().chain(words.iter().copied());
-        let quoted = || format!("sh -c '{script}' {}", words.join(" "));
-        match &host.reach {
-            Reach::Here => Ok(own.map(OsString::from).collect()),
-            Reach::Ssh(name) => Ok(self.ssh(name, &["-T"], &quoted()).await),
-            Reach::Via { ssh: Some(name), command, .. } => {
-                Ok(self.ssh(name, &["-T"], &format!("{} {}", command.join(" "), quoted())).await)
-            }
-            Reach::Via { ssh: None, command, .. } => {
-                Ok(command.iter().map(String::as_str).chain(own).map(OsString::from).collect())
-            }
-            Reach::Nowhere(why) => Err(CallError::Unreachable(why.clone())),
-        }
+        let line = format!("sh -c '{script}' {}", words.join(" "));
+        self.reach(host, &[&["sh", "-c", script], words].concat(), &line, false).await
     }
 
-    /// The same as [`Self::call`] in a terminal; `None` if the inventory does not tell how to get one.
-    pub async fn terminal(
+    /// The command that executes these words on the host; `line` is the same for a login shell.
+    async fn reach(
         &self,
         host: &Host,
-        hex: &str,
-    ) -> Result<Option<Vec<OsString>>, CallError> {
-        // An escape character would be taken from what is typed.
-        let flags = ["-t", "-e", "none"];
-        match &host.reach {
-            Reach::Via { ssh, tty: Some(command), .. } => {
-                Ok(Some(self.via((ssh.as_deref(), &flags), command, host, hex).await))
+        words: &[&str],
+        line: &str,
+        in_terminal: bool,
+    ) -> Result<Vec<OsString>, CallError> {
+        let (ssh, via) = match &host.reach {
+            Reach::Here => (None, &[][..]),
+            Reach::Ssh(name) => (Some(name), &[][..]),
+            Reach::Via { ssh, tty, .. } if in_terminal => {
+                (ssh.as_ref(), &tty.as_ref().ok_or(CallError::NoTerminal)?[..])
             }
-            Reach::Via { tty: None, .. } => Ok(None),
-            Reach::Ssh(name) => Ok(Some(self.ssh(name, &flags, &line(host, hex)).await)),
-            Reach::Here | Reach::Nowhere(_) => self.call(host, hex).await.map(Some),
-        }
-    }
-
-    /// The same by a command, which is executed here or by an ssh of this name with these flags.
-    async fn via(
-        &self,
-        (ssh, flags): (Option<&str>, &[&str]),
-        command: &[String],
-        host: &Host,
-        hex: &str,
-    ) -> Vec<OsString> {
-        if let Some(name) = ssh {
-            let line = format!("{} {}", command.join(" "), line(host, hex));
-            return self.ssh(name, flags, &line).await;
-        }
-        let own = match &host.tmo {
-            Some(tmo) => vec![tmo, WORD, hex],
-            None => vec!["sh", "-c", SCRIPT, hex],
+            Reach::Via { ssh, command, .. } => (ssh.as_ref(), &command[..]),
+            Reach::Nowhere(why) => return Err(CallError::Unreachable(why.clone())),
         };
-        command.iter().map(String::as_str).chain(own).map(OsString::from).collect()
+        let via = via.iter().map(String::as_str);
+        let Some(name) = ssh else {
+            return Ok(via.chain(words.iter().copied()).map(OsString::from).collect());
+        };
+        // An escape character would be taken from what is typed.
+        let flags: &[&str] = if in_terminal { &["-t", "-e", "none"] } else { &["-T"] };
+        Ok(self.ssh(name, flags, &via.chain([line]).collect::<Vec<_>>().join(" ")).await)
     }
 
     /// The command that executes a line on the host that ssh knows by this name.
@@ -173,10 +165,6 @@ impl HostPlaces {
         }
         command.extend(["--".into(), name.into(), line.into()]);
         command
-    }
-
-    fn here(&self, hex: &str) -> Vec<OsString> {
-        vec![self.own.clone().into(), WORD.into(), hex.into()]
     }
 
     /// The options by which calls of one host share a connection, unless the user has their own.

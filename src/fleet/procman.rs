@@ -85,7 +85,10 @@ fn parse(text: &str, path: &Path, env: &Env) -> Result<Inventory, InventoryError
     if hosts.is_empty() {
         return Err(wrong((1, "it names neither processes nor deputies".to_owned())));
     }
-    Inventory::new(text, path, (hosts, vec![]), processes, env)
+    let path = path.to_owned();
+    let fleet = Inventory { path, hosts, processes, ..Inventory::default() };
+    fleet.check(env)?;
+    Ok(fleet)
 }
 
 impl ProcManProcess {

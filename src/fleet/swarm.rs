@@ -4,17 +4,13 @@ use std::fmt::Write as _;
 
 use super::call_error::CallError;
 use super::caller::Caller;
+use super::listing::words;
 
-/// Tasks, the newest of each name first.
-const TASKS: [&str; 5] = [
-    "docker",
-    "stack",
-    "ps",
-    "--no-trunc",
-    "--format={{.Name}}\t{{.Node}}\t{{.DesiredState}}\t{{.CurrentState}}\t{{.Error}}",
-];
+/// Prints tasks, the newest of each name first.
+const TASKS: &str = "docker stack ps --no-trunc \
+    --format={{.Name}}\t{{.Node}}\t{{.DesiredState}}\t{{.CurrentState}}\t{{.Error}}";
 
-const NODES: [&str; 4] = ["docker", "node", "ls", "--format={{.Hostname}}\t{{.Status}}"];
+const NODES: &str = "docker node ls --format={{.Hostname}}\t{{.Status}}";
 
 /// A task as docker prints it.
 #[derive(Debug, Clone, Copy)]
@@ -43,9 +39,7 @@ impl<'t> Task<'t> {
 
 /// What has become of the tasks of a stack.
 pub(super) async fn why(stack: &str, caller: &Caller<'_>) -> Result<String, CallError> {
-    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-    let tasks = [words(&TASKS), vec![stack.to_owned()]].concat();
-    let nodes = words(&NODES);
+    let (tasks, nodes) = (words(&format!("{TASKS} {stack}")), words(NODES));
     let (tasks, nodes) = tokio::join!(caller.here(&tasks), caller.here(&nodes));
     Ok(explained(&tasks?, &nodes?))
 }
@@ -71,16 +65,10 @@ fn explained(tasks: &str, nodes: &str) -> String {
             continue;
         }
         if task.is_present() {
-            let is_running = task.state.starts_with("Running");
-            if is_running {
-                continue;
+            if !task.state.starts_with("Running") {
+                let node = if task.node.is_empty() { "no node yet" } else { task.node };
+                let _ = writeln!(text, "{} is on {node}: {}{}", task.name, task.state, error(task));
             }
-            let place = if task.node.is_empty() {
-                "on no node yet".to_owned()
-            } else {
-                format!("on {}", task.node)
-            };
-            let _ = writeln!(text, "{} is {place}: {}{}", task.name, task.state, error(task));
             continue;
         }
         // An update, or a smaller stack.
