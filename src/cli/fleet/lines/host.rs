@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use super::{FleetLine, FleetLines, FleetText, HostOutcome, MOST_NAMES, PAUSES, SILENCE};
+use super::{FleetLine, FleetLines, FleetText, MOST_NAMES, PAUSES, SILENCE};
 use crate::api::history::Line;
 use crate::cli::fleet::answers::last_words;
 use crate::cli::fleet::hosts::{clock, is_far_off};
@@ -29,14 +29,14 @@ use crate::sys::{clock as machine_clock, local};
 
 /// A host whose lines are shown.
 pub(super) struct FollowedHost {
-    place: usize,
+    pub(super) place: usize,
     pub(super) host: Host,
     /// The words for its own tmo; none for the whole run.
     names: Vec<String>,
     /// It was listed while the view was there: all that it has printed is new.
     is_new: bool,
-    /// What it has done last.
-    pub(super) outcome: Cell<HostOutcome>,
+    /// The exit code of its last verb, 0 while that runs; `None` if the host does not answer.
+    pub(super) code: Cell<Option<u8>>,
     /// No list has it any more.
     is_gone: Cell<bool>,
     has_gone: Notify,
@@ -49,7 +49,7 @@ impl FollowedHost {
             host: target.host.clone(),
             names: target.names,
             is_new,
-            outcome: Cell::new(HostOutcome::Answered(0)),
+            code: Cell::new(Some(0)),
             is_gone: Cell::new(false),
             has_gone: Notify::new(),
         })
@@ -87,82 +87,26 @@ struct StreamProgress {
     pause: Option<Duration>,
 }
 
-/// Why a stream has ended.
-enum StreamEnd {
-    /// The verb there has ended with this code, and this text.
-    Ended(u8, String),
-    Lost(CallError),
-}
-
-impl StreamEnd {
-    const fn outcome(&self) -> HostOutcome {
-        match self {
-            Self::Ended(code, _) => HostOutcome::Answered(*code),
-            Self::Lost(_) => HostOutcome::Unanswered,
-        }
-    }
-}
-
-impl From<CallError> for StreamEnd {
-    fn from(error: CallError) -> Self {
-        Self::Lost(error)
-    }
-}
+/// How a stream has ended: the exit code and the last words of its verb.
+type StreamEnd = Result<(u8, String), CallError>;
 
 impl FleetLines<'_> {
     /// All streams of a host, one after the other.
     pub(super) async fn host(&self, one: Rc<FollowedHost>) {
-        let (place, host) = (one.place, &one.host);
         let mut progress = StreamProgress { is_going: true, ..StreamProgress::default() };
         loop {
-            let ended = self.stream(&one, &mut progress).await.err();
-            let Some(ended) = ended else { return };
+            let ended = self.stream(&one, &mut progress).await;
+            one.code.set(ended.as_ref().ok().map(|(code, _)| *code));
+            if self.follows {
+                self.ended(&one, ended, &mut progress);
+            } else if let Err(text) = not_done(ended) {
+                output::warn(&format!("{}: {text}", one.host.name));
+            }
+            self.merge.borrow_mut().set(one.place, HostStream::Closed);
+            self.news.notify_one();
             if !self.follows {
-                self.report(&one, ended);
                 return;
             }
-            let name = &host.name;
-            one.outcome.set(ended.outcome());
-            match ended {
-                StreamEnd::Lost(error) if progress.heard.is_none() => {
-                    if std::mem::replace(&mut progress.is_going, false) {
-                        let text = format!("{name} does not answer: {error}; trying again");
-                        self.remark(place, name, "lost", text);
-                        self.less();
-                    }
-                }
-                StreamEnd::Lost(error) => {
-                    let since = progress.heard.unwrap_or_default();
-                    if progress.lost.is_none() {
-                        let at = time_of_day(since);
-                        let why = match &error {
-                            CallError::Lost(why) => why.clone(),
-                            other => other.to_string(),
-                        };
-                        let text =
-                            format!("{name} does not answer since {at} ({why}); trying again");
-                        self.remark(place, name, "lost", text);
-                    }
-                    progress.lost.get_or_insert(since);
-                }
-                StreamEnd::Ended(code, text) => {
-                    let is_last = self.going.get() == usize::from(progress.is_going);
-                    if !std::mem::replace(&mut progress.reported_over, true) {
-                        let next = if is_last { "" } else { "; waiting for a run" };
-                        if code != 0 {
-                            self.remark(place, name, "over", format!("{name}: {text}{next}"));
-                        } else if !is_last {
-                            let text = format!("nothing runs on {name} now{next}");
-                            self.remark(place, name, "over", text);
-                        }
-                    }
-                    if std::mem::replace(&mut progress.is_going, false) {
-                        self.less();
-                    }
-                }
-            }
-            self.merge.borrow_mut().set(place, HostStream::Closed);
-            self.news.notify_one();
             let pause = progress.pause.unwrap_or(PAUSES.0);
             progress.pause = Some((pause * 2).min(PAUSES.1));
             self.lost.notify_one();
@@ -171,37 +115,54 @@ impl FleetLines<'_> {
                 () = one.has_gone.notified() => {}
             }
             if one.is_gone() {
-                one.outcome.set(HostOutcome::Answered(0));
-                if !matches!(host.reach, Reach::Nowhere(_)) {
-                    self.remark(place, name, "gone", format!("{name} is no longer listed"));
+                one.code.set(Some(0));
+                if !matches!(one.host.reach, Reach::Nowhere(_)) {
+                    self.remark(&one, "gone", format!("{} is no longer listed", one.host.name));
                 }
-                if progress.is_going {
-                    self.less();
-                }
+                self.rest(&mut progress);
                 return;
             }
         }
     }
 
-    /// The end of the only stream of a host.
-    fn report(&self, one: &FollowedHost, ended: StreamEnd) {
-        let (place, name) = (one.place, &one.host.name);
-        one.outcome.set(ended.outcome());
-        match ended {
-            StreamEnd::Ended(0, _) => {}
-            StreamEnd::Ended(_, text) => output::warn(&format!("{name}: {text}")),
-            StreamEnd::Lost(error) => output::warn(&format!("{name}: {error}")),
+    /// Tell how a stream has ended that will be followed by another.
+    fn ended(&self, one: &FollowedHost, ended: StreamEnd, progress: &mut StreamProgress) {
+        let name = &one.host.name;
+        match (ended, progress.heard) {
+            (Err(error), None) => {
+                if progress.is_going {
+                    let text = format!("{name} does not answer: {error}; trying again");
+                    self.remark(one, "lost", text);
+                }
+                self.rest(progress);
+            }
+            (Err(error), Some(since)) => {
+                if progress.lost.replace(since).is_none() {
+                    let at = time_of_day(since);
+                    let why = match error {
+                        CallError::Lost(why) => why,
+                        other => other.to_string(),
+                    };
+                    let text = format!("{name} does not answer since {at} ({why}); trying again");
+                    self.remark(one, "lost", text);
+                }
+            }
+            (Ok((code, text)), _) => {
+                let is_last = self.going.get() == usize::from(progress.is_going);
+                let next = if is_last { "" } else { "; waiting for a run" };
+                if std::mem::replace(&mut progress.reported_over, true) {
+                } else if code != 0 {
+                    self.remark(one, "over", format!("{name}: {text}{next}"));
+                } else if !is_last {
+                    self.remark(one, "over", format!("nothing runs on {name} now{next}"));
+                }
+                self.rest(progress);
+            }
         }
-        self.merge.borrow_mut().set(place, HostStream::Closed);
-        self.news.notify_one();
     }
 
     /// A stream of a host, from what was the last line so far.
-    async fn stream(
-        &self,
-        one: &FollowedHost,
-        progress: &mut StreamProgress,
-    ) -> Result<(), StreamEnd> {
+    async fn stream(&self, one: &FollowedHost, progress: &mut StreamProgress) -> StreamEnd {
         let (place, host, caller) = (one.place, &one.host, self.fleet.caller());
         let mut running = self.open(one, progress).await?;
         let clock = running.clock;
@@ -222,11 +183,11 @@ impl FleetLines<'_> {
             };
             let line = line.map_err(|error| CallError::Lost(crate::sys::why(&error)))?;
             let Some(line) = line else { break };
-            one.outcome.set(HostOutcome::Answered(0));
-            self.arrived(place, &host.name, &line, clock, progress);
+            one.code.set(Some(0));
+            self.arrived(one, &line, clock, progress);
         }
         let (code, error) = running.finish(host).await?;
-        Err(StreamEnd::Ended(code, last_words(host, code, &error)))
+        Ok((code, last_words(host, code, &error)))
     }
 
     /// Begin a stream.
@@ -264,26 +225,25 @@ impl FleetLines<'_> {
 
     /// A host has answered.
     fn opened(&self, one: &FollowedHost, running: &RunningCall, progress: &mut StreamProgress) {
-        let (place, name) = (one.place, &one.host.name);
-        let now = machine_clock::now();
+        let (name, now) = (&one.host.name, machine_clock::now());
         if progress.begun.is_none() {
             progress.begun = Some(running.hello.now);
             if one.is_new {
-                self.remark(place, name, "new", format!("{name} is new; its lines follow"));
+                self.remark(one, "new", format!("{name} is new; its lines follow"));
             }
             if is_far_off(running.clock) {
                 let by = clock(running.clock);
                 let text = format!("the clock of {name} is off by {by}; its times are corrected");
-                self.remark(place, name, "clock", text);
+                self.remark(one, "clock", text);
             }
         }
         if let Some(since) = progress.lost.take() {
             let lasted = units::span(Duration::from_secs(now.since(since).as_secs().max(1)));
             let text = format!("{name} is back after {lasted}; its lines follow");
-            self.remark(place, name, "back", text);
+            self.remark(one, "back", text);
             progress.pause = None;
         } else if progress.heard.is_none() && !progress.is_going {
-            self.remark(place, name, "back", format!("{name} answers; its lines follow"));
+            self.remark(one, "back", format!("{name} answers; its lines follow"));
             self.go_on(progress);
         }
         progress.heard = Some(now);
@@ -298,20 +258,26 @@ impl FleetLines<'_> {
         }
     }
 
+    /// It sends nothing until further notice.
+    fn rest(&self, progress: &mut StreamProgress) {
+        if std::mem::replace(&mut progress.is_going, false) {
+            self.less();
+        }
+    }
+
     /// A line has arrived.
     fn arrived(
         &self,
-        place: usize,
-        host: &str,
+        one: &FollowedHost,
         json: &[u8],
         clock: ClockOffset,
         progress: &mut StreamProgress,
     ) {
         progress.heard = Some(machine_clock::now());
+        let host = &one.host.name;
         let Some((mut line, time)) = read(json, &mut progress.names) else {
             if !std::mem::replace(&mut progress.reported_odd, true) {
-                let text = format!("{host} sends lines that are not understood");
-                self.remark(place, host, "odd", text);
+                self.remark(one, "odd", format!("{host} sends lines that are not understood"));
             }
             return;
         };
@@ -319,11 +285,20 @@ impl FleetLines<'_> {
         self.go_on(progress);
         let time = clock.here(time);
         line.time = time.to_string();
-        let line = FleetLine { host: host.to_owned(), text: FleetText::Log(Box::new(line)) };
+        let line = FleetLine { host: host.clone(), text: FleetText::Log(Box::new(line)) };
         let mut merge = self.merge.borrow_mut();
-        merge.set(place, HostStream::Open);
-        merge.add(place, time, json.len(), line, Instant::now());
+        merge.set(one.place, HostStream::Open);
+        merge.add(one.place, time, json.len(), line, Instant::now());
         self.news.notify_one();
+    }
+}
+
+/// Why it was not done.
+fn not_done(ended: StreamEnd) -> Result<(), String> {
+    match ended {
+        Ok((0, _)) => Ok(()),
+        Ok((_, text)) => Err(text),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -116,42 +116,27 @@ struct FleetLines<'a> {
     opening: Semaphore,
 }
 
-/// How the last stream of a host has ended.
-#[derive(Debug, Clone, Copy)]
-enum HostOutcome {
-    Unanswered,
-    /// With this exit code of the verb.
-    Answered(u8),
-}
-
-/// A line of the view.
+/// A line of the view, as `--json` prints it.
+#[derive(Serialize)]
 struct FleetLine {
     host: String,
+    #[serde(flatten)]
     text: FleetText,
 }
 
+#[derive(Serialize)]
+#[serde(untagged)]
 enum FleetText {
     /// A line of the host's log.
     Log(Box<Line<'static>>),
     /// Something about its stream: a word for programs, and the text.
-    Remark(&'static str, String, Timestamp),
-}
-
-/// What `--json` prints for a line.
-#[derive(Serialize)]
-struct FleetJson<'a> {
-    host: &'a str,
-    #[serde(flatten)]
-    line: &'a Line<'static>,
-}
-
-/// The same for a remark.
-#[derive(Serialize)]
-struct RemarkJson<'a> {
-    host: &'a str,
-    time: String,
-    event: &'a str,
-    text: &'a str,
+    Remark {
+        #[serde(skip)]
+        at: Timestamp,
+        time: String,
+        event: &'static str,
+        text: String,
+    },
 }
 
 impl<'a> FleetLines<'a> {
@@ -216,9 +201,9 @@ impl<'a> FleetLines<'a> {
     fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for one in self.hosts.borrow().iter() {
-            match one.outcome.get() {
-                HostOutcome::Unanswered => summary.unanswered(&one.host, None),
-                HostOutcome::Answered(code) => summary.answered(code),
+            match one.code.get() {
+                Some(code) => summary.answered(code),
+                None => summary.unanswered(&one.host, None),
             }
         }
         summary
@@ -290,26 +275,21 @@ impl<'a> FleetLines<'a> {
     }
 
     fn render(&self, line: &FleetLine, page: &mut Vec<u8>) {
-        let host = &*line.host;
-        let json = match &line.text {
-            FleetText::Log(line) if self.fleet.args.json => {
-                serde_json::to_string(&FleetJson { host, line })
+        if self.fleet.args.json {
+            // It has only strings and numbers, so this can't fail.
+            let json = serde_json::to_string(line).unwrap_or_default();
+            page.extend_from_slice(untrusted::json(&json).as_bytes());
+            page.push(b'\n');
+            return;
+        }
+        let mut shown = self.shown.borrow_mut();
+        page.extend(match &line.text {
+            FleetText::Log(log) => {
+                shown.of_host(&line.host);
+                shown.show(log)
             }
-            FleetText::Remark(event, text, time) if self.fleet.args.json => {
-                serde_json::to_string(&RemarkJson { host, time: time.to_string(), event, text })
-            }
-            FleetText::Log(line) => {
-                let mut shown = self.shown.borrow_mut();
-                shown.of_host(host);
-                return page.extend(shown.show(line));
-            }
-            FleetText::Remark(_, text, time) => {
-                return page.extend(self.shown.borrow_mut().message(text, *time));
-            }
-        };
-        // They have only strings and numbers, so this can't fail.
-        page.extend_from_slice(untrusted::json(&json.unwrap_or_default()).as_bytes());
-        page.push(b'\n');
+            FleetText::Remark { text, at, .. } => shown.message(text, *at),
+        });
     }
 
     /// One host fewer may send something.
@@ -321,12 +301,13 @@ impl<'a> FleetLines<'a> {
         }
     }
 
-    fn remark(&self, place: usize, host: &str, event: &'static str, text: String) {
-        let now = machine_clock::now();
-        let line = FleetLine { host: host.to_owned(), text: FleetText::Remark(event, text, now) };
+    fn remark(&self, one: &FollowedHost, event: &'static str, text: String) {
+        let at = machine_clock::now();
+        let text = FleetText::Remark { at, time: at.to_string(), event, text };
+        let line = FleetLine { host: one.host.name.clone(), text };
         // Right behind what the host has sent: later lines may be older than this moment.
-        let at = Timestamp::EPOCH;
-        self.merge.borrow_mut().add(place, at, REMARK, line, Instant::now());
+        let after = Timestamp::EPOCH;
+        self.merge.borrow_mut().add(one.place, after, REMARK, line, Instant::now());
         self.news.notify_one();
     }
 }
