@@ -112,7 +112,8 @@ impl<T> Merge<T> {
         let host = match self.overdue(oldest, now) {
             Some(overdue) => overdue,
             None if self.due(oldest).is_some_and(|due| due > now) => return None,
-            None if self.waits_for_all() => return None,
+            // A view that ends waits for every host.
+            None if self.follows.is_none() && self.lacks_some() => return None,
             None => oldest,
         };
         let queue = &mut self.hosts[host];
@@ -139,10 +140,6 @@ impl<T> Merge<T> {
         let lacks =
             |queue: &HostQueue<T>| queue.waiting.is_empty() && queue.state != HostStream::Closed;
         self.hosts.iter().any(lacks)
-    }
-
-    fn waits_for_all(&self) -> bool {
-        self.follows.is_none() && self.lacks_some()
     }
 
     /// When the first item of this host has waited long enough; `None` if it waits for nothing, or for all.

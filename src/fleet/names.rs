@@ -153,7 +153,7 @@ pub fn targets<'a>(
 }
 
 /// The places of the hosts that this means: a name, a pattern, that of a list, or `@` and a group.
-pub fn hosts_of(word: &str, inventory: &Inventory) -> Vec<usize> {
+fn hosts_of(word: &str, inventory: &Inventory) -> Vec<usize> {
     let is_list = inventory.lists.iter().any(|list| list.name == word);
     let is_meant = |host: &Host| match word.strip_prefix('@') {
         Some(group) => host.groups.iter().any(|own| glob(group, own)),

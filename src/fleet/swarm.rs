@@ -54,14 +54,11 @@ fn explained(tasks: &str, nodes: &str) -> String {
     for node in &lost {
         let _ = writeln!(text, "the node {node} is down");
     }
-    let mut present: Vec<&str> = vec![];
     for (place, task) in tasks.iter().enumerate() {
-        if task.is_present() && !present.contains(&task.name) {
-            present.push(task.name);
-        } else if task.is_present()
-            || tasks[..place].iter().any(|newer| newer.name == task.name && !newer.is_present())
-        {
-            // An update runs two for a while; of the former ones, the last counts.
+        let mut newer = tasks[..place].iter().filter(|newer| newer.name == task.name);
+        let now = newer.clone().next();
+        // An update runs two for a while; of the former ones, the last counts.
+        if newer.any(|newer| newer.is_present() == task.is_present()) {
             continue;
         }
         if task.is_present() {
@@ -75,7 +72,6 @@ fn explained(tasks: &str, nodes: &str) -> String {
         if task.state.starts_with("Shutdown") && task.error.is_empty() {
             continue;
         }
-        let now = tasks[..place].iter().find(|newer| newer.name == task.name);
         let now = now.map_or_else(String::new, |now| match now.node {
             "" => "; the next one waits for a node".to_owned(),
             node => format!("; now it is on {node} ({})", now.state),

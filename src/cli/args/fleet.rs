@@ -145,7 +145,7 @@ pub struct BatchArgs {
 /// `tmo fleet`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct FleetArgs {
-    /// The inventory; else TMO_FLEET, or fleet.toml here or above.
+    /// The inventory; else `TMO_FLEET`, or fleet.toml here or above.
     #[arg(id = "fleet_file", long = "fleet", value_name = "FILE", global = true, add = values::file())]
     pub file: Option<PathBuf>,
     /// The processes and deputies of procman, in place of an inventory.

@@ -47,12 +47,9 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
     let width = targets.iter().flat_map(labels).map(|label| label.chars().count()).max();
     let width = width.unwrap_or(0);
     let mut summary = Summary::new(fleet.args.json);
-    let say = |target: &Target<'_>, text: &str| -> Result<(), CliError> {
-        if fleet.args.json {
-            return Ok(());
-        }
-        let lines = labels(target).map(|label| format!("{label:width$}  {text}\n"));
-        output::print(&lines.collect::<String>()).map(drop)
+    let lines = |target: &Target<'_>, text: &str| {
+        let line = |label| format!("{label:width$}  {text}\n");
+        labels(target).map(line).collect::<String>()
     };
     let work = async |target: &Target<'_>| {
         let (host, begun) = (target.host, Instant::now());
@@ -80,7 +77,7 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
                     Err(error) => {
                         let text = unreachable(&error);
                         summary.add(target.host, &Err(error));
-                        return say(target, &text);
+                        return summary.print(&lines(target, &text));
                     }
                 };
                 let HostAct { answer, waited } = act;
@@ -93,7 +90,7 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
                     Some((waited, took)) => {
                         let until = batches.until.as_deref().unwrap_or_default();
                         if waited.code == 0 {
-                            format!("{}, {until} after {}", done(verb), seconds(*took))
+                            format!("{}, {until} after {:.1} s", done(verb), took.as_secs_f64())
                         } else {
                             let why = complaint(target.host, waited);
                             format!("{}, not {until}: {why}", done(verb))
@@ -105,7 +102,7 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
                 }
                 let failed = waited.map(|(waited, _)| waited).filter(|waited| waited.code != 0);
                 summary.add(target.host, &Ok(failed.unwrap_or(answer)));
-                say(target, &text)
+                summary.print(&lines(target, &text))
             })
             .await?;
         if batches.batch.is_some() && summary.failures() > 0 {
@@ -114,7 +111,7 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
     }
     let rest: Vec<_> = rest.flatten().collect();
     for target in &rest {
-        say(target, "not asked: a batch failed")?;
+        summary.print(&lines(target, "not asked: a batch failed"))?;
     }
     if !rest.is_empty() {
         let names: Vec<String> = rest.iter().flat_map(|target| labels(target)).collect();
@@ -144,10 +141,4 @@ fn unreachable(error: &CallError) -> String {
         CallError::Silent(_) => format!("unreachable: {error}; the order may still be carried out"),
         _ => format!("unreachable: {error}"),
     }
-}
-
-/// In seconds, of which tenths are enough.
-fn seconds(time: Duration) -> String {
-    let tenths = time.as_millis() / 100;
-    format!("{}.{} s", tenths / 10, tenths % 10)
 }

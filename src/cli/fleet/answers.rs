@@ -14,12 +14,12 @@ use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::output::progress::with_details;
 use crate::fleet::call::Call;
-use crate::fleet::call_error::CallError;
+use crate::fleet::call_error::{CallError, last_line};
 use crate::fleet::caller::CallAnswer;
 use crate::fleet::fan::{in_order, persistent};
 use crate::fleet::host::Host;
 use crate::fleet::names::Target;
-use crate::model::untrusted::{cleaned, cleaned_json};
+use crate::model::untrusted::cleaned_json;
 
 /// How often the line on a terminal that tells for whom it waits is looked at.
 pub(super) const AGAIN: Duration = Duration::from_millis(500);
@@ -110,6 +110,14 @@ impl Summary {
         Self { json: is_json.then(Vec::new), ..Self::default() }
     }
 
+    /// Print this, unless JSON is printed.
+    pub(super) fn print(&self, text: &str) -> Result<(), CliError> {
+        if self.json.is_none() {
+            output::print(text)?;
+        }
+        Ok(())
+    }
+
     /// Add the answer of a host.
     pub(super) fn add(&mut self, host: &Host, answer: &Result<CallAnswer, CallError>) {
         if let Some(all) = &mut self.json {
@@ -198,25 +206,20 @@ struct HostAnswer {
 
 impl HostAnswer {
     fn of(host: &Host, answer: &Result<CallAnswer, CallError>) -> Self {
-        let host_name = host.name.clone();
+        let mut all = Self { host: host.name.clone(), ..Self::default() };
         match answer {
-            Err(error) => {
-                Self { host: host_name, error: Some(error.to_string()), ..Self::default() }
-            }
+            Err(error) => all.error = Some(error.to_string()),
             Ok(answer) => {
-                let ok = answer.code == 0;
+                all.ok = answer.code == 0;
+                all.code = Some(answer.code);
+                all.error = (!all.ok).then(|| complaint(host, answer));
                 let text = || Value::String(String::from_utf8_lossy(&answer.output).into_owned());
                 let json = serde_json::from_slice(&answer.output).unwrap_or_else(|_| text());
                 let json = cleaned_json(json);
-                Self {
-                    host: host_name,
-                    ok,
-                    code: Some(answer.code),
-                    error: (!ok).then(|| complaint(host, answer)),
-                    answer: Some(json).filter(|json| *json != Value::String(String::new())),
-                }
+                all.answer = Some(json).filter(|json| *json != Value::String(String::new()));
             }
         }
+        all
     }
 }
 
@@ -235,11 +238,10 @@ pub(super) fn complaint(host: &Host, answer: &CallAnswer) -> String {
 /// The last message that a verb has written to standard error, without the name of the program and the lines of a file
 /// that may follow it.
 pub(super) fn last_words(host: &Host, code: u8, error: &str) -> String {
-    let mut lines = error.lines().rev().filter(|line| !line.trim().is_empty());
-    let last = lines.clone().find(|line| line.starts_with("tmo: ")).or_else(|| lines.next());
-    let last = last.map(|line| cleaned(line.strip_prefix("tmo: ").unwrap_or(line)));
-    if last.as_ref().is_some_and(|last| last.starts_with("nothing runs here")) {
+    let last = last_line(error).unwrap_or_else(|| format!("it ended with code {code}"));
+    let last = last.strip_prefix("tmo: ").unwrap_or(&last);
+    if last.starts_with("nothing runs here") {
         return format!("nothing runs there; `tmo fleet start {}/` starts a run", host.name);
     }
-    last.unwrap_or_else(|| format!("it ended with code {code}"))
+    last.to_owned()
 }

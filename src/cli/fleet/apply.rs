@@ -8,11 +8,11 @@ use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 use std::process::Command;
 
-use super::Fleet;
 use super::answers::some_of;
+use super::{Fleet, write_state};
 use crate::cli::error::CliError;
 use crate::cli::output;
-use crate::config::dirs::{applied_file, make_private_dir, runtime_dir, state_base};
+use crate::config::dirs::{applied_file, runtime_dir};
 use crate::config::load::{Context, disk_at};
 use crate::config::lookup::own_file;
 use crate::config::{StartOptions, toml};
@@ -22,7 +22,7 @@ use crate::fleet::inventory::{digest, first_line};
 use crate::fleet::names::Target;
 use crate::model::untrusted::cleaned;
 use crate::run::dir::RuntimeDir;
-use crate::sys::files::{TOML_LIMIT, Whole, if_there, read_toml, write_whole};
+use crate::sys::files::{TOML_LIMIT, if_there, read_toml};
 
 /// What each host is given, by its name. A host without processes gets an empty text: it may have some of an earlier
 /// inventory, such as one that another host has now.
@@ -108,12 +108,7 @@ pub(super) fn take(words: &[String]) -> Result<Option<Vec<String>>, CliError> {
         let table = text.lines().take(line).filter(|line| line.starts_with("[process.")).last();
         CliError::Other(format!("{}: {message}", table.unwrap_or("[defaults]")))
     })?;
-    if let Some(parent) = file.parent() {
-        make_private_dir(&state_base(env))?;
-        make_private_dir(parent)?;
-    }
-    write_whole(&file, text.as_bytes(), Whole::WithMode(0o600))
-        .map_err(CliError::io(file.display()))?;
+    write_state(&file, text.as_bytes(), env)?;
     let verb: &[&str] = if is_up { &["reload"] } else { &["start", "--daemonize"] };
     Ok(Some(verb.iter().map(|&word| word.to_owned()).collect()))
 }

@@ -1,32 +1,23 @@
 //! `tmo fleet`: the hosts.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Fleet;
 use super::answers::{Summary, some_of};
 use crate::cli::error::CliError;
+use crate::cli::look::ls;
 use crate::cli::output;
 use crate::cli::output::table::table;
 use crate::fleet::call::{Call, ClockOffset};
 use crate::fleet::call_error::CallError;
-use crate::fleet::caller::CallAnswer;
 use crate::fleet::inventory::FILE;
-use crate::model::Untrusted;
+use crate::fleet::names::Target;
 
 /// A clock this far from ours gets a note, in nanoseconds.
 const FAR_CLOCK: i64 = 500_000_000;
 
-/// A run in the answer of `tmo ls --json`.
-#[derive(Debug, Deserialize)]
-struct ListedRun {
-    title: Untrusted,
-    state: String,
-    running: usize,
-    processes: usize,
-}
-
 /// What `--json` prints for each host.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct HostRow {
     host: String,
     reached_by: String,
@@ -44,66 +35,57 @@ struct HostRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<(u64, u64)>,
     groups: Vec<String>,
+    /// Its runs, for people.
+    #[serde(skip)]
+    runs: String,
 }
 
 const HEADS: [&str; 8] = ["HOST", "REACHED BY", "TMO", "CLOCK", "LOAD", "MEMORY", "RUNS", "NOTE"];
 
 /// List them.
 pub(super) async fn hosts(fleet: &Fleet<'_>) -> Result<u8, CliError> {
-    let (mut rows, mut all) = (vec![], vec![]);
+    let mut all = vec![];
     let mut summary = Summary::default();
     let mut silent = vec![];
     let hosts = fleet.hosts(&[])?;
+    let ls = |target: &Target<'_>| Call::of(target.host, &["ls", "--json"]).with_clock();
     fleet
-        .each(
-            &hosts,
-            |target| Call::of(target.host, &["ls", "--json"]).with_clock(),
-            |target, answer| {
-                let host = target.host;
-                let by = host.reached_by();
-                let mut row = [&*host.name, &by, "-", "-", "-", "-", "-", ""].map(str::to_owned);
-                let mut found = HostRow {
-                    host: host.name.clone(),
-                    reached_by: by,
-                    ok: answer.is_ok(),
-                    error: None,
-                    tmo: None,
-                    clock: None,
-                    load: None,
-                    memory: None,
-                    groups: host.groups.clone(),
-                };
-                match answer {
-                    Ok(answer) => {
-                        summary.answered(answer.code);
-                        fill(&mut row, &answer);
-                        let hello = answer.hello;
-                        found.tmo = Some(hello.version);
-                        found.clock = Some((answer.clock.ahead, answer.clock.within));
-                        (found.load, found.memory) = (hello.load, hello.memory);
-                    }
-                    Err(error) => {
-                        if fleet.args.discover
-                            && !matches!(error, CallError::NoTmo(_) | CallError::OldTmo)
-                        {
-                            silent.push(host.name.clone());
-                            return Ok(());
-                        }
-                        summary.unanswered(host, Some(&error));
-                        row[7] = error.to_string();
-                        found.error = Some(error.to_string());
-                    }
+        .each(&hosts, ls, |target, answer| {
+            let host = target.host;
+            let mut row = HostRow {
+                host: host.name.clone(),
+                reached_by: host.reached_by(),
+                ok: answer.is_ok(),
+                groups: host.groups.clone(),
+                ..HostRow::default()
+            };
+            match answer {
+                Ok(answer) => {
+                    summary.answered(answer.code);
+                    let hello = answer.hello;
+                    row.tmo = Some(hello.version);
+                    row.clock = Some((answer.clock.ahead, answer.clock.within));
+                    (row.load, row.memory) = (hello.load, hello.memory);
+                    row.runs = ls::runs_of_host(&answer.output);
                 }
-                rows.push(row);
-                all.push(found);
-                Ok(())
-            },
-        )
+                Err(error) => {
+                    let has_answered = matches!(error, CallError::NoTmo(_) | CallError::OldTmo);
+                    if fleet.args.discover && !has_answered {
+                        silent.push(host.name.clone());
+                        return Ok(());
+                    }
+                    summary.unanswered(host, Some(&error));
+                    row.error = Some(error.to_string());
+                }
+            }
+            all.push(row);
+            Ok(())
+        })
         .await?;
     if fleet.args.json {
         output::print_json(&all)?;
     } else {
-        output::print(&table(HEADS, rows))?;
+        output::print(&table(HEADS, all.iter().map(HostRow::cells)))?;
     }
     if !fleet.args.discover {
         return summary.finish("");
@@ -122,25 +104,22 @@ pub(super) async fn hosts(fleet: &Fleet<'_>) -> Result<u8, CliError> {
     Ok(0)
 }
 
-fn fill(row: &mut [String; 8], answer: &CallAnswer) {
-    let hello = &answer.hello;
-    row[2].clone_from(&hello.version);
-    row[3] = clock(answer.clock);
-    if let Some(load) = hello.load {
-        row[4] = format!("{load:.2}");
-    }
-    if let Some((used, all)) = hello.memory {
-        row[5] = format!("{}/{}G", gibibytes(used), gibibytes(all));
-    }
-    let runs: Vec<ListedRun> = serde_json::from_slice(&answer.output).unwrap_or_default();
-    let here = runs.iter().filter(|run| run.state != "elsewhere");
-    let here = here.map(|run| format!("{} {}/{}", run.title, run.running, run.processes));
-    let here: Vec<_> = here.collect();
-    if !here.is_empty() {
-        row[6] = here.join(", ");
-    }
-    if is_far_off(answer.clock) {
-        "its clock is off".clone_into(&mut row[7]);
+impl HostRow {
+    fn cells(&self) -> [String; 8] {
+        let none = || "-".to_owned();
+        let offset = self.clock.map(|(ahead, within)| ClockOffset { ahead, within });
+        let odd = if offset.is_some_and(is_far_off) { "its clock is off" } else { "" };
+        let memory = |(used, all)| format!("{}/{}G", gibibytes(used), gibibytes(all));
+        [
+            self.host.clone(),
+            self.reached_by.clone(),
+            self.tmo.clone().unwrap_or_else(none),
+            offset.map_or_else(none, clock),
+            self.load.map_or_else(none, |load| format!("{load:.2}")),
+            self.memory.map_or_else(none, memory),
+            if self.runs.is_empty() { none() } else { self.runs.clone() },
+            self.error.clone().unwrap_or_else(|| odd.to_owned()),
+        ]
     }
 }
 

@@ -10,7 +10,6 @@ use super::Fleet;
 use super::answers::{Summary, complaint, last_words};
 use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
-use crate::cli::output;
 use crate::fleet::call::Call;
 use crate::fleet::call_error::CallError;
 use crate::fleet::fan::persistent;
@@ -96,12 +95,10 @@ pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result
                 Ok(end) => end.map_err(|text| format!("failed: {text}")),
                 Err(error) => Err(format!("unreachable: {error}")),
             };
-            if !fleet.args.json {
-                let (Ok(text) | Err(text)) = &end;
-                output::print(&format!("{:width$}  {text}\n", host.name))?;
-            }
+            let (Ok(text) | Err(text)) = &end;
+            let line = format!("{:width$}  {text}\n", host.name);
             summary.add_text(&host.name, end);
-            Ok(())
+            summary.print(&line)
         })
         .await?;
     summary.finish(command.verb)

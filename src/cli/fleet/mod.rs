@@ -14,6 +14,7 @@ pub(super) mod there;
 pub(super) mod trust;
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use self::answers::{AGAIN, some_of};
 use super::args::{FleetArgs, FleetKind};
@@ -21,16 +22,18 @@ use super::error::CliError;
 use super::output::progress::with_details;
 use super::runtime::{SignalSet, block_on, code_of};
 use crate::config::Env;
+use crate::config::dirs::{make_private_dir, state_base};
 use crate::config::load::Context;
 use crate::fleet::call::Call;
 use crate::fleet::caller::{CallAnswer, Caller};
 use crate::fleet::discover;
 use crate::fleet::host::Host;
 use crate::fleet::inventory::Inventory;
-use crate::fleet::names::{HostWord, NameError, Target, hosts_of, targets};
+use crate::fleet::names::{HostWord, NameError, Target, targets};
 use crate::fleet::place::HostPlaces;
 use crate::fleet::procman;
 use crate::model::request::{ProcessState, State};
+use crate::sys::files::{Whole, write_whole};
 
 /// What all verbs need.
 struct Fleet<'a> {
@@ -96,22 +99,37 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
     code
 }
 
+/// Write a file below the state directory, for this user only.
+fn write_state(file: &Path, content: &[u8], env: &Env) -> Result<(), CliError> {
+    make_private_dir(&state_base(env))?;
+    if let Some(dir) = file.parent() {
+        make_private_dir(dir)?;
+    }
+    write_whole(file, content, Whole::WithMode(0o600)).map_err(CliError::io(file.display()))
+}
+
 /// Keep only the hosts of `--hosts`, if it was given.
 fn limit(inventory: &mut Inventory, words: &[String]) -> Result<(), CliError> {
-    let mut meant = vec![];
-    for word in words {
-        let HostWord::On { hosts, process: None } = HostWord::read(word, inventory)? else {
-            return Err(CliError::Usage(format!(
-                "--hosts takes hosts, patterns and @groups, not `{word}`"
-            )));
-        };
-        meant.extend(hosts);
-    }
+    let meant = places(inventory, words, "--hosts")?;
     let mut place = 0..;
     inventory
         .hosts
         .retain(|_| words.is_empty() || place.next().is_some_and(|place| meant.contains(&place)));
     Ok(())
+}
+
+/// The places of the hosts that these words mean; `what` takes them.
+fn places(inventory: &Inventory, words: &[String], what: &str) -> Result<Vec<usize>, CliError> {
+    let mut meant = vec![];
+    for word in words {
+        let host = word.strip_suffix('/').unwrap_or(word);
+        let HostWord::On { hosts, process: None } = HostWord::read(&format!("{host}/"), inventory)?
+        else {
+            return Err(CliError::Usage(format!("{what} takes hosts, not `{word}`")));
+        };
+        meant.extend(hosts);
+    }
+    Ok(meant)
 }
 
 /// Do it, unless a signal ends this program: then the programs that reach the hosts end first.
@@ -175,18 +193,7 @@ impl Fleet<'_> {
 
     /// The targets of hosts alone.
     fn hosts(&self, words: &[String]) -> Result<Vec<Target<'_>>, CliError> {
-        let mut meant = vec![];
-        for word in words {
-            let word = word.strip_suffix('/').unwrap_or(word);
-            let hosts = hosts_of(word, &self.inventory);
-            if hosts.is_empty() {
-                let meant = HostWord::read(&format!("{word}/"), &self.inventory)?;
-                if matches!(meant, HostWord::On { process: Some(_), .. }) {
-                    return Err(CliError::Usage(format!("this takes hosts, not `{word}`")));
-                }
-            }
-            meant.extend(hosts);
-        }
+        let meant = places(&self.inventory, words, "this")?;
         let all = self.inventory.hosts.iter().enumerate();
         let is_meant = |place: &usize| words.is_empty() || meant.contains(place);
         let hosts = all.filter(|(place, _)| is_meant(place)).map(|(_, host)| Target::whole(host));

@@ -9,51 +9,32 @@ use crate::cli::output;
 use crate::cli::output::table::{PaintedRow, painted, terminal_width};
 use crate::cli::reach::log::Source;
 use crate::fleet::call::Call;
+use crate::fleet::names::Target;
 use crate::view::paint::Stamp;
 
-/// How the answers of a verb become rows: its columns, the one with the state, which has colours, and the rows of a
-/// host.
-struct Rows {
-    heads: &'static [&'static str],
-    state: usize,
-    read: ReadRows,
-}
-
-/// Host, answer, columns.
+/// Makes rows of the answer of a host: its name, the answer, the columns.
 type ReadRows = fn(&str, &[u8], &[&str]) -> serde_json::Result<Vec<PaintedRow>>;
 
-const PS: Rows = Rows {
-    heads: &[
-        "HOST", "PROCESS", "PID", "STATUS", "EXIT", "RESTARTS", "PORT", "CPU", "MEMORY", "NOTE",
-    ],
-    state: 3,
-    read: ps::rows_of_host,
-};
-const TOP: Rows = Rows {
-    heads: &["HOST", "PROCESS", "PID", "CPU%", "MEMORY", "PROCS", "THREADS", "FILES", "OUTPUT"],
-    state: 1,
-    read: |host, answer, _| top::rows_of_host(host, answer),
-};
-const LS: Rows = Rows {
-    heads: &["HOST", "TITLE", "STATE", "PROCESSES", "SINCE", "PORT", "ROOT", "SOCKET"],
-    state: 2,
-    read: |host, answer, _| ls::rows_of_host(host, answer),
-};
+const PS: [&str; 10] =
+    ["HOST", "PROCESS", "PID", "STATUS", "EXIT", "RESTARTS", "PORT", "CPU", "MEMORY", "NOTE"];
+const TOP: [&str; 9] =
+    ["HOST", "PROCESS", "PID", "CPU%", "MEMORY", "PROCS", "THREADS", "FILES", "OUTPUT"];
+const LS: [&str; 8] = ["HOST", "TITLE", "STATE", "PROCESSES", "SINCE", "PORT", "ROOT", "SOCKET"];
 
 const RED: Option<&str> = Some("\x1b[31m");
 
 /// Print the table, or all answers as JSON.
 pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
-    let rows_of = match command.verb {
-        "top" => &TOP,
-        "ls" => &LS,
-        _ => &PS,
+    // `state` is the column with the state, which has colours.
+    let (mut heads, state, read): (_, _, ReadRows) = match command.verb {
+        "top" => (TOP.to_vec(), 1, |host, answer, _| top::rows_of_host(host, answer)),
+        "ls" => (LS.to_vec(), 2, |host, answer, _| ls::rows_of_host(host, answer)),
+        _ => (PS.to_vec(), 3, ps::rows_of_host),
     };
     // JSON has all that `--wide` shows, and of figures that are followed only the first are shown.
     let mut argv = command.argv.and("--json").with(&[]);
     argv.retain(|word| word != "--wide" && !word.starts_with("--count="));
     argv.extend((command.verb == "top").then(|| "--count=1".to_owned()));
-    let mut heads = rows_of.heads.to_vec();
     // The last column is the note.
     for (flag, head) in [("--by=phase", "PHASE"), ("--wide", "SINCE")] {
         if command.argv.has(flag) {
@@ -65,43 +46,38 @@ pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u
     let lost = |host: &str, status: &str, note: String| -> PaintedRow {
         let mut cells = vec!["-".to_owned(); heads.len()];
         host.clone_into(&mut cells[0]);
-        status.clone_into(&mut cells[rows_of.state]);
+        status.clone_into(&mut cells[state]);
         if let Some(last) = cells.last_mut() {
             *last = note;
         }
         (cells, RED)
     };
     let hosts = fleet.hosts(&command.words)?;
+    let call = |target: &Target<'_>| Call::of(target.host, &argv);
     fleet
-        .each(
-            &hosts,
-            |target| Call::of(target.host, &argv),
-            |target, answer| {
-                summary.add(target.host, &answer);
-                let name = &target.host.name;
-                match answer {
-                    Err(error) => rows.push(lost(name, "unreachable", error.to_string())),
-                    Ok(answer) if answer.code != 0 => {
-                        rows.push(lost(name, "-", complaint(target.host, &answer)));
-                    }
-                    Ok(answer) => match (rows_of.read)(name, &answer.output, &heads) {
-                        Ok(own) => rows.extend(own),
-                        Err(_) => {
-                            summary.failed += 1;
-                            rows.push(lost(name, "-", "its answer is not understood".to_owned()));
-                        }
-                    },
-                }
-                Ok(())
-            },
-        )
+        .each(&hosts, call, |target, answer| {
+            summary.add(target.host, &answer);
+            let name = &target.host.name;
+            let own = match answer {
+                Err(error) => Err(("unreachable", error.to_string())),
+                Ok(answer) if answer.code != 0 => Err(("-", complaint(target.host, &answer))),
+                Ok(answer) => read(name, &answer.output, &heads).map_err(|_| {
+                    summary.failed += 1;
+                    ("-", "its answer is not understood".to_owned())
+                }),
+            };
+            match own {
+                Ok(own) => rows.extend(own),
+                Err((status, note)) => rows.push(lost(name, status, note)),
+            }
+            Ok(())
+        })
         .await?;
     if !fleet.args.json {
         let color = Source::style(&fleet.env, Stamp::None).mode.color();
         let cells: Vec<_> = rows.iter().map(|(cells, _)| &cells[..]).collect();
-        let paint = |row: usize, column: usize| {
-            (color && column == rows_of.state).then(|| rows[row].1).flatten()
-        };
+        let paint =
+            |row: usize, column: usize| (color && column == state).then(|| rows[row].1).flatten();
         output::print_painted(&painted(&heads, &cells, paint, terminal_width()))?;
     }
     summary.finish(command.verb)

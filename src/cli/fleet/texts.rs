@@ -4,7 +4,6 @@ use super::Fleet;
 use super::answers::{Summary, warn_of};
 use crate::cli::args::{FleetCommand, FleetKind};
 use crate::cli::error::CliError;
-use crate::cli::output;
 use crate::fleet::call::Call;
 use crate::fleet::names::Target;
 use crate::model::untrusted::shown_lines;
@@ -26,14 +25,11 @@ pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8
     let has_heads = targets.len() + lists.len() > 1;
     let mut summary = Summary::new(fleet.args.json);
     let mut gap = "";
-    let mut print = |name: &str, has_head: bool, text: &str| -> Result<(), CliError> {
-        if fleet.args.json {
-            return Ok(());
-        }
+    let mut below_head = |name: &str, has_head: bool, text: &str| {
         let head = if has_head { format!("{gap}== {name}\n") } else { String::new() };
         gap = "\n";
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-        output::print(&format!("{head}{text}{end}")).map(drop)
+        format!("{head}{text}{end}")
     };
     for list in lists {
         let Some(told) = list.why(&fleet.caller()).await else { continue };
@@ -41,7 +37,7 @@ pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8
         // Its hosts, which can't be listed either, count as those that do not answer.
         let told = told.map_err(|error| error.to_string());
         let (Ok(text) | Err(text)) = &told;
-        print(&list.name, true, text)?;
+        summary.print(&below_head(&list.name, true, text))?;
         summary.add_text(&list.name, told);
     }
     let call = |target: &Target<'_>| Call::of(target.host, &argv.with(&target.names));
@@ -49,17 +45,16 @@ pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8
         .each(&targets, call, |target, answer| {
             summary.add(target.host, &answer);
             let name = &target.host.name;
-            match answer {
-                Err(error) => print(name, has_heads, &format!("unreachable: {error}")),
-                Ok(answer) => {
-                    print(name, has_heads, &String::from_utf8_lossy(&answer.output))?;
-                    if !fleet.args.json {
-                        let of_host = if has_heads { format!("{name}: ") } else { String::new() };
-                        warn_of(&of_host, &answer);
-                    }
-                    Ok(())
-                }
+            let text = match &answer {
+                Err(error) => format!("unreachable: {error}"),
+                Ok(answer) => String::from_utf8_lossy(&answer.output).into_owned(),
+            };
+            summary.print(&below_head(name, has_heads, &text))?;
+            if let (false, Ok(answer)) = (fleet.args.json, answer) {
+                let of_host = if has_heads { format!("{name}: ") } else { String::new() };
+                warn_of(&of_host, &answer);
             }
+            Ok(())
         })
         .await?;
     summary.finish(command.verb)

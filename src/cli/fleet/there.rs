@@ -15,8 +15,13 @@ use crate::sys::{self, clock, why};
 
 /// Print the line about this machine, and become the verb; returns the exit code if that fails.
 pub(in crate::cli) fn there(word: Option<&str>) -> u8 {
+    execute(word).unwrap_or_else(|error| output::report(&error))
+}
+
+fn execute(word: Option<&str>) -> Result<u8, CliError> {
     let Some(call) = word.and_then(Call::decode) else {
-        return failed("`tmo there` is what `tmo fleet` executes on a host", 2);
+        let text = "`tmo there` is what `tmo fleet` executes on a host";
+        return Err(CliError::Usage(text.to_owned()));
     };
     if !call.quiet {
         for ping in 0..=call.pings {
@@ -24,38 +29,28 @@ pub(in crate::cli) fn there(word: Option<&str>) -> u8 {
             if ping > 0 && !matches!(rustix::io::read(std::io::stdin(), &mut [0_u8]), Ok(1)) {
                 break;
             }
-            if let Err(error) = greet() {
-                return output::report(&error);
-            }
+            greet()?;
         }
     }
     let mut argv = call.argv;
-    let Some(verb) = argv.first() else { return 0 };
+    let Some(verb) = argv.first() else { return Ok(0) };
     let is_boot = argv == ["setup", "--boot"];
-    if !["run", "bridge"].contains(&&**verb)
-        && !is_boot
-        && !FLEET_VERBS.iter().any(|known| known.name == verb)
-    {
-        return failed(&format!("`{verb}` is no verb for several hosts"), 2);
+    let is_hidden = verb == "run" || verb == "bridge" || is_boot;
+    if !is_hidden && !FLEET_VERBS.iter().any(|known| known.name == verb) {
+        return Err(CliError::Usage(format!("`{verb}` is no verb for several hosts")));
     }
     let dir = at_home(&Env::real(), Path::new(&call.dir).to_owned());
-    if let Err(error) = std::env::set_current_dir(&dir) {
+    std::env::set_current_dir(&dir).map_err(|error| {
         let advice = "`root` in fleet.toml names the directory of the project";
-        return failed(&format!("{}: {}; {advice}", dir.display(), why(&error)), 1);
-    }
+        CliError::Other(format!("{}: {}; {advice}", dir.display(), why(&error)))
+    })?;
     if verb == "apply" {
-        match apply::take(&argv) {
-            Ok(Some(next)) => argv = next,
-            Ok(None) => return 0,
-            Err(error) => return output::report(&error),
-        }
+        let Some(next) = apply::take(&argv)? else { return Ok(0) };
+        argv = next;
     }
-    let own = match std::env::current_exe() {
-        Ok(own) => own,
-        Err(error) => return failed(&format!("can't tell where tmo is: {}", why(&error)), 1),
-    };
+    let own = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
     let error = Command::new(own).arg0("tmo").args(&argv).exec();
-    failed(&format!("can't run tmo: {}", why(&error)), 1)
+    Err(CliError::io("can't run tmo")(error))
 }
 
 /// Print the line about this machine.
@@ -72,9 +67,4 @@ fn greet() -> Result<u8, CliError> {
     // It has only texts and numbers, so this can't fail.
     let line = serde_json::to_string(&hello).unwrap_or_default();
     output::print(&format!("{line}\n"))
-}
-
-fn failed(text: &str, code: u8) -> u8 {
-    output::warn(&text);
-    code
 }

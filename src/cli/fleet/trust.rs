@@ -2,13 +2,12 @@
 
 use std::fmt::Write as _;
 
+use super::write_state;
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::output::confirm::{can_ask, confirm};
 use crate::config::Env;
-use crate::config::dirs::{make_private_dir, state_base};
 use crate::fleet::inventory::Inventory;
-use crate::sys::files::{Whole, write_whole};
 
 /// An error unless the commands are allowed, or there are none. On a terminal the user is asked.
 pub(in crate::cli) fn check(inventory: &Inventory, env: &Env) -> Result<(), CliError> {
@@ -47,11 +46,6 @@ fn allow(inventory: &Inventory, env: &Env, is_sure: bool) -> Result<bool, CliErr
     if !is_sure && (!can_ask() || !confirm("Allow this?")?) {
         return Ok(false);
     }
-    let mark = inventory.trust_mark(env);
-    if let Some(dir) = mark.parent() {
-        make_private_dir(&state_base(env))?;
-        make_private_dir(dir)?;
-    }
-    write_whole(&mark, b"", Whole::NewPrivate).map_err(CliError::io(mark.display()))?;
+    write_state(&inventory.trust_mark(env), b"", env)?;
     Ok(true)
 }

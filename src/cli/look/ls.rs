@@ -125,6 +125,14 @@ async fn look(runtime: &RuntimeDir, plan: Plan) -> ListedRun {
     }
 }
 
+/// The runs in the answer of another host's `tmo ls --json`, and how many of their processes run.
+pub(in crate::cli) fn runs_of_host(answer: &[u8]) -> String {
+    let runs: Vec<ListedRun> = serde_json::from_slice(answer).unwrap_or_default();
+    let there = runs.iter().filter(|run| run.host.is_none());
+    let there = there.map(|run| format!("{} {}/{}", run.title, run.running, run.processes));
+    there.collect::<Vec<_>>().join(", ")
+}
+
 /// The rows of another host for the runs in the answer of its `tmo ls --json`, each behind the name of the host.
 pub(in crate::cli) fn rows_of_host(
     host: &str,

@@ -181,7 +181,7 @@ impl FleetHosts {
 
     /// Build a bridge and use it until it ends, and say why it has.
     async fn cross(&self, host: &Host, sender: &HostList) -> Result<(), CallError> {
-        let call = Call::of(host, ["bridge", VERSION].map(str::to_owned).to_vec()).with_clock();
+        let call = Call::of(host, &["bridge", VERSION]).with_clock();
         let running = self.caller().open(host, &call, None).await?;
         let version = running.hello.version.clone();
         let Some((stream, end)) = running.split() else { return Ok(()) };
