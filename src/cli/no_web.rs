@@ -1,10 +1,14 @@
 //! Stands in for the web interface in a build without the feature `web`.
 
-use super::args::{ServerArgs, WebArgs};
+use super::args::{DeputyArgs, ServerArgs, WebArgs};
 use super::error::CliError;
 use crate::cli::reach::instance::Instance;
 
 pub(super) fn web(_: &WebArgs) -> Result<u8, CliError> {
+    Err(missing())
+}
+
+pub(super) fn deputy(_: &DeputyArgs) -> Result<u8, CliError> {
     Err(missing())
 }
 

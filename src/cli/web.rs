@@ -1,6 +1,7 @@
 //! `tmo web`: serves the web interface until Ctrl-C.
 
 mod background;
+mod deputy;
 mod open;
 mod people;
 mod server;
@@ -32,6 +33,7 @@ use crate::sys::tcp_holders;
 use crate::web::MOST_HOSTS;
 use crate::web::door::{self, NoAnswer, ServerScope, Share};
 pub(super) use background::{BACKGROUND, serve_in_background, start_in_background};
+pub(super) use deputy::deputy;
 pub(super) use server::server;
 
 /// Serve, or print a link to the running server.
@@ -78,8 +80,9 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
         let place = Listen { host: args.host, port: args.port };
         let guardian = guardian_here(place, access, &dir)?.only(id.clone(), None).fleet(fleet);
         let watch = guardian.watch(interrupted()?);
-        let served =
-            tokio::join!(watch, greet(&guardian, &browser, "Ctrl-C ends the page, not the runs."));
+        let end = "Ctrl-C ends the page, not the runs.".to_owned();
+        let end = end + &deputy::example(args, guardian.port());
+        let served = tokio::join!(watch, greet(&guardian, &browser, &end));
         open::remove_pages(&dir);
         served.0.map_err(CliError::io("can't serve"))?;
         served.1.map(|()| 0)

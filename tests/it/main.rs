@@ -54,8 +54,8 @@ mod api; // the HTTP API as a client sees it; golden answers
 mod control_socket; // socket path, mode, overmind's protocol, concurrent commands
 mod figures; // `tmo top`; the state of the run as it changes (`/api/watch`)
 mod fleet; // `tmo fleet`: verbs on several hosts
-mod fleet_apply;
-mod fleet_engine; // `tmo fleet apply`: processes that a fleet gives to its hosts; procman's file
+mod fleet_apply; // `tmo fleet apply`: processes that a fleet gives to its hosts; procman's file
+mod fleet_engine; // the tasks of an engine as hosts
 mod fleet_install; // `tmo fleet install`: hosts without tmo, other machines, cut transfers
 mod fleet_lines; // `tmo fleet logs`, `events`, `echo`: merged lines, lost hosts, clocks
 mod forwarded_socket; // a socket forwarded from another machine (`ssh -L`)
@@ -67,6 +67,8 @@ mod version_skew; // client and supervisor of different versions
 
 #[cfg(feature = "web")]
 mod apps_web; // uploads of apps to `tmo web`
+#[cfg(feature = "web")]
+mod procman; // the words of procman: `tmo sheriff`, `tmo deputy`
 #[cfg(feature = "web")]
 mod web; // `tmo web`, by the requests of a browser
 #[cfg(feature = "web")]

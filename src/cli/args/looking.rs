@@ -190,7 +190,7 @@ pub struct WebArgs {
     #[arg(long, value_enum, value_name = "ROLE", requires = "token_file")]
     pub role: Option<Role>,
     /// Also show the runs of the hosts in this file; without one, in `TMO_FLEET` or the nearest fleet.toml.
-    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, add = values::file(),
+    #[arg(long, alias = "config", overrides_with = "fleet", value_name = "FILE", num_args = 0..=1, require_equals = true, add = values::file(),
         conflicts_with_all = ["path", "socket", "project", "link", "share", "stop"])]
     pub fleet: Option<Option<PathBuf>>,
     /// Print a login link for the running server.

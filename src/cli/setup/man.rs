@@ -41,7 +41,9 @@ pub(in crate::cli) fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
         Ok((file_name(command), text))
     };
     let topics = Topic::ALL.into_iter().map(|topic| Ok(topics::page(topic)));
-    commands().iter().map(page).chain(topics).collect()
+    let all = commands();
+    let shown = all.iter().filter(|command| !command.is_hide_set());
+    shown.map(page).chain(topics).collect()
 }
 
 /// Write all pages to a directory.
@@ -144,8 +146,9 @@ mod tests {
         let overview = page(None);
         for verb in command().get_subcommands() {
             let name = verb.get_name();
-            assert!(
+            assert_eq!(
                 overview.contains(&format!("tmo\\-{name}(1)")),
+                !verb.is_hide_set(),
                 "`tmo {name}` is not in tmo(1)"
             );
             let text = page(Some(name));
