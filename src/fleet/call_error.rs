@@ -79,11 +79,10 @@ pub(super) fn failed(command: &[String], exit: Exit, error: &str) -> CallError {
     CallError::Unreachable(format!("{program}: {last}"))
 }
 
-/// The last line of a text that is not blank. The lines of a file may follow a message of tmo; then it is the message.
+/// The last line of a text that is not blank.
 pub fn last_line(text: &str) -> Option<String> {
-    let mut lines = text.lines().rev().map(cleaned).filter(|line| !line.trim().is_empty());
-    let message = text.lines().rev().find(|line| line.starts_with("tmo: ")).map(cleaned);
-    Some(message.or_else(|| lines.next())?.trim().to_owned())
+    let line = text.lines().rev().map(cleaned).find(|line| !line.trim().is_empty())?;
+    Some(line.trim().to_owned())
 }
 
 /// What ssh says of a connection that ends after it was made.

@@ -19,7 +19,7 @@ use crate::fleet::caller::CallAnswer;
 use crate::fleet::fan::{in_order, persistent};
 use crate::fleet::host::Host;
 use crate::fleet::names::Target;
-use crate::model::untrusted::cleaned_json;
+use crate::model::untrusted::{cleaned, cleaned_json};
 
 /// How often the line on a terminal that tells for whom it waits is looked at.
 pub(super) const AGAIN: Duration = Duration::from_millis(500);
@@ -238,7 +238,9 @@ pub(super) fn complaint(host: &Host, answer: &CallAnswer) -> String {
 /// The last message that a verb has written to standard error, without the name of the program and the lines of a file
 /// that may follow it.
 pub(super) fn last_words(host: &Host, code: u8, error: &str) -> String {
-    let last = last_line(error).unwrap_or_else(|| format!("it ended with code {code}"));
+    let message = error.lines().rev().find(|line| line.starts_with("tmo: ")).map(cleaned);
+    let last = message.or_else(|| last_line(error));
+    let last = last.unwrap_or_else(|| format!("it ended with code {code}"));
     let last = last.strip_prefix("tmo: ").unwrap_or(&last);
     if last.starts_with("nothing runs here") {
         return format!("nothing runs there; `tmo fleet start {}/` starts a run", host.name);
