@@ -39,6 +39,7 @@ POST /logout                                 read     limited  token
 GET  /me                                     read     limited  token
 GET  /runs                                   read     limited  token
 GET  /ws                                     read     limited  -
+GET  /h/web/ws                               read     limited  -
 GET  /r/x/type/web                           admin    -        -
 GET  /r/x/look/web                           read     limited  -
 GET  /r/x/api/state                          read     -        token
@@ -172,7 +173,7 @@ async fn verdict(
     if !is_program {
         request = request.header("origin", "https://tmo.example.com");
     }
-    if path == "/ws" || path.contains("/type/") || path.contains("/look/") {
+    if path.ends_with("/ws") || path.contains("/type/") || path.contains("/look/") {
         request = request.header("upgrade", "websocket");
     }
     if method == "PUT" {
