@@ -233,7 +233,7 @@ fn owner_of_the_port_can_be_required_or_ignored() {
     eventually("the time is over", || strict.field("web", "not_ready").as_str().map(drop));
     // By now, a listener of any other program would count.
     eventually("it does not count", || {
-        let ran = strict.run(["wait", "web", "--for", "port", "--timeout", "0.3"]);
+        let ran = strict.run(["wait", "web", "--for", "port", "--timeout", "3"]);
         assert_eq!(ran.code, 124, "{ran:?}");
         ran.stderr.contains("which is not part of it").then_some(())
     });
