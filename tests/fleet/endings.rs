@@ -56,7 +56,7 @@ pub(crate) fn interrupted(_: u32, _: u64) -> Table {
     let terminal = Terminal::open(&fleet.here, "a", 90, 30);
     for (flags, kept) in [("", 1), (" --no-persist", 0)] {
         fleet.end_kept();
-        terminal.line("clear");
+        terminal.clear();
         terminal.tmo(&format!("fleet logs -f a/{flags}; echo 'it is'  over"));
         terminal.wait("hello");
         terminal.keys(["C-c"]);
@@ -86,7 +86,7 @@ pub(crate) fn terminal(_: u32, _: u64) -> Table {
     terminal.wait("got def");
     terminal.keys(["C-b", "d"]);
     terminal.wait("it is over");
-    terminal.line("clear");
+    terminal.clear();
     terminal.tmo("fleet ui a/; echo 'it is'  over");
     terminal.wait("web");
     terminal.keys(["q"]);

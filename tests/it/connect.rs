@@ -443,7 +443,7 @@ fn connect_waits_for_a_process_that_is_starting() {
     terminal.tmo("connect web --timeout 500ms; echo code $?");
     terminal.wait("tmo: web has not started after 500 ms: it waits for db (running");
     terminal.wait("code 124");
-    terminal.line("clear");
+    terminal.clear();
     terminal.tmo("connect web");
     terminal.wait("tmo: waiting for web: it waits for db (running");
     world.write("up", "");
@@ -592,7 +592,7 @@ fn connect_in_a_terminal_that_tmux_cannot_use_explains_what_to_do() {
         ("TERM=dumb", "(TERM=dumb)"),
         ("env -u TERM", "(TERM is not set)"),
     ] {
-        terminal.line("clear");
+        terminal.clear();
         terminal.line(&format!("{set} {tmo} connect web; echo code $?"));
         terminal.wait(&format!("tmo: tmux can't use this terminal {says}: "));
         terminal.wait("try `TERM=xterm-256color tmo connect web`");

@@ -89,7 +89,7 @@ fn the_keys_for_leaving_can_be_chosen() {
     terminal.wait("C-p C-q leaves");
     terminal.keys(["C-p", "C-q"]);
     terminal.wait("left web");
-    terminal.line("clear");
+    terminal.clear();
     terminal.wait_for("an empty screen", |screen| !screen.contains("left web"));
     terminal.tmo("connect --detach-keys ctrl-] web");
     eventually("the title tells the keys", || title("C-]").then_some(()));
@@ -267,7 +267,7 @@ fn leaving_undoes_every_mode_that_the_program_has_set() {
         let what = SETS.get(at).map_or("everything", |(what, _)| what);
         for way in ["keys", "SIGTERM", "SIGHUP"] {
             let name = format!("p{at}");
-            terminal.line("clear");
+            terminal.clear();
             terminal.tmo(&format!("connect {name}; echo 'ended '$?"));
             terminal.wait_connected("C-b d");
             match way {
@@ -389,7 +389,7 @@ fn one_viewer_too_many_is_told_so() {
     world.ok(["send", "web", "typed", "--enter"]);
     world.wait_text("web", "typed");
     viewers.pop();
-    terminal.line("clear");
+    terminal.clear();
     terminal.tmo("connect web");
     terminal.wait_connected("C-b d");
     terminal.close();
@@ -689,7 +689,7 @@ fn pasted_text_waits_for_the_process_and_keeps_nobody_from_leaving() {
     eventually("all of it arrives", || (world.read("got") == expected).then_some(()));
     terminal.keys(["C-b", "d"]);
     terminal.wait("left web");
-    terminal.line("clear");
+    terminal.clear();
     // The same while nothing is read.
     fs::remove_file(world.app().join("go")).unwrap();
     world.ok(["restart", "web"]);
@@ -723,7 +723,7 @@ fn pasted_text_waits_for_the_process_and_keeps_nobody_from_leaving() {
         terminal.wait(&format!("ended {code}"));
         terminal.line("clear; echo fine");
         terminal.wait_for("the terminal is as before", |screen| screen.starts_with("fine\nready>"));
-        terminal.line("clear");
+        terminal.clear();
     }
     terminal.close();
     world.ok(["quit"]);

@@ -88,7 +88,7 @@ fn escape_sequences_of_a_process_reach_neither_terminal_nor_file() {
         ("events", ""),
         ("why", ""),
     ]) {
-        terminal.line("clear");
+        terminal.clear();
         terminal.tmo(&format!("{command}; echo status=$((40 + {number}))="));
         terminal.wait(&format!("status={}=", 40 + number));
         is_untouched(&terminal, &modes, command);
@@ -96,7 +96,7 @@ fn escape_sequences_of_a_process_reach_neither_terminal_nor_file() {
             is_plain(&world, file);
         }
     }
-    terminal.line("clear");
+    terminal.clear();
     terminal.tmo("start --any-can-die | tee piped");
     eventually("all of it", || {
         let log = world.read("piped");
@@ -110,7 +110,7 @@ fn escape_sequences_of_a_process_reach_neither_terminal_nor_file() {
     world.wait_text("nasty", "END\n");
     world.wait_state("open", "exited");
     for command in ["echo -n 2000", "logs -f", "logs -f --no-prefix", "screen nasty"] {
-        terminal.line("clear");
+        terminal.clear();
         // Otherwise the end of the command before would count as that of this one.
         terminal.wait_for("an empty screen", |screen| screen.trim() == "ready>");
         terminal.tmo(command);
@@ -122,7 +122,7 @@ fn escape_sequences_of_a_process_reach_neither_terminal_nor_file() {
     }
     world.ok(["quit"]);
     // What is pasted is pasted as it is.
-    terminal.line("clear");
+    terminal.clear();
     terminal.paste("echo pasted $((40 + 2))");
     terminal.keys(["Enter"]);
     terminal.wait("\npasted 42");

@@ -227,7 +227,7 @@ fn every_end_gives_the_terminal_back() {
         procs::kill(ui_of(&world), signal);
         terminal.wait(&format!("it was {code}"));
         is_given_back(&terminal);
-        terminal.line("clear");
+        terminal.clear();
     }
     // A terminal that is closed ends it.
     let other = Terminal::open(&world, "b", 80, 24);
@@ -382,16 +382,16 @@ fn it_begins_where_it_was_asked_to() {
     assert!(!terminal.screen().contains("493"), "{}", terminal.screen());
     terminal.keys(["Q"]);
     terminal.wait("the run goes on");
-    terminal.line("clear");
+    terminal.clear();
     terminal.tmo("ui web --at 1h");
     terminal.wait("Started with pid");
     terminal.wait("below (G)");
     terminal.keys(["Q"]);
     terminal.wait("the run goes on");
-    terminal.line("clear");
+    terminal.clear();
     terminal.tmo("ui --at noon");
     terminal.wait("`noon` is not a valid time");
-    terminal.line("clear");
+    terminal.clear();
     terminal.tmo("ui --grep 'a('; echo it was $?");
     terminal.wait("unclosed group");
     terminal.wait("it was 2");

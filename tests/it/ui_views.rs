@@ -64,21 +64,21 @@ fn a_signal_or_ctrl_c_in_the_interface_of_a_start_ends_the_run() {
     terminal.keys(["C-c"]);
     terminal.wait("it was 0");
     assert!(terminal.screen().contains("the run is over (exit 0)"), "{}", terminal.screen());
-    terminal.line("clear");
+    terminal.clear();
     terminal.tmo("start --ui; echo it was $?");
     terminal.wait("● web");
     procs::kill(program(&world, "start"), SIGTERM);
     terminal.wait("it was 0");
     assert_eq!(world.run(["ps"]).code, 1, "nothing runs");
     // Left, the run goes on, and another start becomes its view.
-    terminal.line("clear");
+    terminal.clear();
     terminal.tmo("start --ui; echo it was $?");
     terminal.wait("● web");
     terminal.keys(["Q"]);
     terminal.wait("the run goes on");
     terminal.wait("it was 0");
     world.wait_state("web", "running");
-    terminal.line("clear");
+    terminal.clear();
     terminal.tmo("start --ui; echo it was $?");
     terminal.wait("● web");
     world.ok(["detach"]);

@@ -377,7 +377,7 @@ fn ctrl_c_ends_an_unfinished_line_while_logs_follows() {
     world.ok(["start", "-D"]);
     let terminal = Terminal::open(&world, "unfinished", 80, 24);
     for command in ["echo -n 10", "logs -f"] {
-        terminal.line("clear");
+        terminal.clear();
         terminal.tmo(command);
         terminal.wait("| Continue?");
         terminal.keys(["C-c"]);

@@ -510,7 +510,7 @@ fn a_signal_at_the_prompt_leaves_the_terminal_as_it_was() {
     let world = World::new("web: exec sleep 1000\n");
     let terminal = Terminal::open(&world, "web-password-signal", 100, 24);
     for signal in [nix::libc::SIGTERM, nix::libc::SIGHUP, nix::libc::SIGINT] {
-        terminal.line("clear");
+        terminal.clear();
         terminal.tmo("web user add anna --role read");
         terminal.wait("Password:");
         let prompt = || {

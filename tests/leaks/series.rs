@@ -170,7 +170,7 @@ pub(crate) fn attachments(times: u32, _: u64) -> Table {
         terminal.keys(["C-b", "d"]);
         clients(0);
         eventually("its session is gone too", || (sessions(&world) == 1).then_some(()));
-        terminal.line("clear");
+        terminal.clear();
     });
     let mut table = Table::default();
     compared.tell(times, &mut table);

@@ -135,6 +135,16 @@ impl<'a> Terminal<'a> {
         assert!(found.is_ok(), "never: {what}, but\n{last}");
     }
 
+    /// Clear the screen of a shell. Until that is done, what is waited for next could be an earlier text.
+    #[track_caller]
+    pub(crate) fn clear(&self) {
+        self.line("clear");
+        self.wait_for("the screen is cleared", |screen| {
+            let lines = screen.lines().filter(|line| !line.trim().is_empty()).count();
+            lines <= 1 && !screen.contains("clear")
+        });
+    }
+
     /// Give it another size.
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
         self.tmux(["resize-window", "-t", "t", "-x", &columns.to_string()], |c| {
