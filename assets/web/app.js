@@ -310,7 +310,8 @@ class App {
 
 /** That the host of the run does not answer. @param {import('./lib/hosts.js').Host} host */
 function missing({ name, link, since, why }) {
-  if (link === 'called') return `Connecting with ${name} …`;
+  if (link === 'connecting') return `Connecting to ${name} …`;
+  if (link === 'gone') return `${name} is not among the hosts of this page. Anything below is what the page knew.`;
   return `${name} does not answer since ${clock(new Date(ms(since ?? 0)))} (${why}); trying again. This page shows what it knew.`;
 }
 

@@ -255,7 +255,7 @@ impl PageConnection {
             let head_due = self.has_head().then_some(self.next_head);
             let changed = self.watched.as_mut().map(|watched| watched.seen.changed());
             let listed = self.listing.as_mut().map(watch::Receiver::changed);
-            let met = self.hosts.as_mut().map(watch::Receiver::changed);
+            let hosts_changed = self.hosts.as_mut().map(watch::Receiver::changed);
             tokio::select! {
                 received = self.socket.recv() => self.handle(received).await?,
                 Some(changed) = OptionFuture::from(changed) => match changed {
@@ -265,7 +265,7 @@ impl PageConnection {
                 },
                 Some(()) = OptionFuture::from(head_due.map(sleep_until)) => self.send_head().await?,
                 Some(Ok(())) = OptionFuture::from(listed) => self.send_runs().await?,
-                Some(Ok(())) = OptionFuture::from(met) => self.send_hosts().await?,
+                Some(Ok(())) = OptionFuture::from(hosts_changed) => self.send_hosts().await?,
                 _ = ping.tick() => {
                     if self.is_visible && !self.server.renew(&self.session) {
                         return Err(Left);

@@ -54,6 +54,11 @@ fn runs_of_other_hosts_have_their_log_terminal_and_restart_and_a_lost_host_is_gr
     assert_eq!(frames[0]["runs"], json!([{ "id": "arm:0a", "at": "arm" }]));
     assert_eq!((&frames[0]["host"], &frames[1]["run"]), (&json!("arm"), &json!("arm:k9:0a")));
 
+    // A host that was in the list once, such as a task of an engine that has ended.
+    page.value("void (location.hash = '#/r/gone%3A0a/overview')");
+    page.until("it says so", "document.body.innerText.includes('gone is not among the hosts')");
+    opens(&page, "arm");
+
     // Its log.
     page.click("Log");
     page.until("its lines arrive", "probe.lines().some((line) => line.includes('tick'))");

@@ -4,7 +4,8 @@ import { Live } from './live.js';
 import { Signal } from './signal.js';
 
 /**
- * A host as the server knows it. `link` is `here`, `called` (for the first time), `up` or `lost`; `since` in nanoseconds.
+ * A host as the server knows it. `link` is `here`, `connecting` (for the first time), `up`, `lost`, or on this page `gone`,
+ * if the host is not in the list (any more); `since` in nanoseconds.
  * @typedef {{ name: string, link: string, since: number | null, why: string | null }} Host
  */
 
@@ -16,10 +17,16 @@ export const onlyHost = new Signal('');
 /** The host of a run; empty for this machine. @param {string | null} id */
 export const hostOf = (id) => (id?.includes(':') ? id.slice(0, id.indexOf(':')) : '');
 
-/** The host of a run, if it does not answer. @param {string | null} id */
-export const lostHost = (id) => hosts.value.find(({ name, link }) => name === hostOf(id) && link !== 'up' && link !== 'here');
+/** The host of a run, if it does not answer. @param {string | null} id @returns {Host | null} */
+export function lostHost(id) {
+  const name = hostOf(id);
+  // Without hosts, they have not arrived yet, or there are none.
+  if (!name || !hosts.value.length) return null;
+  const known = hosts.value.find((host) => host.name === name) ?? { name, link: 'gone', since: null, why: null };
+  return known.link === 'up' ? null : known;
+}
 
-/** What the id of a run can be. Addresses are made of it, so that a host could lead requests elsewhere by another one. */
+/** The ids of runs that are accepted from a host. Other ones could lead a request to another path of this server. */
 const ID = /^[0-9A-Za-z_-]+$/;
 
 /** A frame as if it came from the server of this page. @param {string} host @param {any} frame */

@@ -14,7 +14,7 @@ const FEW = 5;
 /** The heading of a host, which shows only its runs. @param {import('../lib/hosts.js').Host} host */
 function heading({ name, link, since, why }) {
   const isOnly = onlyHost.value === name;
-  const state = link === 'lost' ? `lost since ${short(new Date(ms(since ?? 0)))}` : link === 'called' ? 'connecting …' : '';
+  const state = link === 'lost' ? `lost since ${short(new Date(ms(since ?? 0)))}` : link === 'connecting' ? 'connecting …' : '';
   return h('li', { class: `host ${link}` }, h('button', {
     class: 'quiet', 'aria-pressed': String(isOnly), title: why ?? `Only the runs of ${name}`, onclick: () => onlyHost.set(isOnly ? '' : name),
   }, name, state ? h('span', { class: 'dim when', text: state }) : null));

@@ -48,8 +48,8 @@ const RELIST: Duration = Duration::from_secs(10);
 pub(in crate::web) enum HostLink {
     /// It is this machine.
     Here,
-    /// It is called for the first time.
-    Called,
+    /// The first connection to it is being made.
+    Connecting,
     /// It answers.
     Up,
     /// It does not answer; it is tried again.
@@ -115,7 +115,7 @@ impl FleetHosts {
     /// Keep a bridge to each host.
     async fn keep(self: Arc<Self>, sender: Arc<HostList>) {
         let mut tasks = JoinSet::new();
-        let mut held: HashMap<String, (Host, AbortHandle)> = HashMap::new();
+        let mut connected: HashMap<String, (Host, AbortHandle)> = HashMap::new();
         loop {
             let mut inventory = self.inventory.clone();
             inventory.list(&self.caller()).await;
@@ -127,7 +127,7 @@ impl FleetHosts {
                 inventory.hosts.truncate(MOST_HOSTS);
             }
             let hosts = inventory.hosts;
-            held.retain(|_, (host, task)| {
+            connected.retain(|_, (host, task)| {
                 let is_listed = hosts.contains(host);
                 if !is_listed {
                     task.abort();
@@ -136,8 +136,8 @@ impl FleetHosts {
             });
             sender.send_if_modified(|known| {
                 let now = hosts.iter().map(|host| {
-                    let is_held = held.contains_key(&host.name);
-                    let known = known.iter().find(|one| is_held && one.name == host.name);
+                    let is_kept = connected.contains_key(&host.name);
+                    let known = known.iter().find(|one| is_kept && one.name == host.name);
                     known.cloned().unwrap_or_else(|| HostEntry::new(host))
                 });
                 let now: Vec<_> = now.collect();
@@ -146,25 +146,27 @@ impl FleetHosts {
                 is_new
             });
             for host in hosts {
-                if host.reach != Reach::Here && !held.contains_key(&host.name) {
-                    let task =
-                        tasks.spawn(Arc::clone(&self).hold(host.clone(), Arc::clone(&sender)));
-                    held.insert(host.name.clone(), (host, task));
+                if host.reach != Reach::Here && !connected.contains_key(&host.name) {
+                    let task = tasks
+                        .spawn(Arc::clone(&self).keep_connected(host.clone(), Arc::clone(&sender)));
+                    connected.insert(host.name.clone(), (host, task));
                 }
             }
             if inventory.lists.is_empty() {
                 return std::future::pending().await;
             }
             sleep(RELIST).await;
+            // Those of hosts that are no longer listed.
+            while tasks.try_join_next().is_some() {}
         }
     }
 
     /// Keep a bridge to this host, and tell pages whether it answers.
-    async fn hold(self: Arc<Self>, host: Host, sender: Arc<HostList>) {
+    async fn keep_connected(self: Arc<Self>, host: Host, sender: Arc<HostList>) {
         let mut backoff = Backoff::up_to(LONGEST_PAUSE);
         loop {
             let begun = Instant::now();
-            let ended = self.cross(&host, &sender).await;
+            let ended = self.connect(&host, &sender).await;
             let why = ended
                 .err()
                 .map_or_else(|| "the bridge has ended".to_owned(), |error| error.to_string());
@@ -179,8 +181,8 @@ impl FleetHosts {
         }
     }
 
-    /// Build a bridge and use it until it ends, and say why it has.
-    async fn cross(&self, host: &Host, sender: &HostList) -> Result<(), CallError> {
+    /// Connect to this host and stay connected until the bridge ends; the error is the reason.
+    async fn connect(&self, host: &Host, sender: &HostList) -> Result<(), CallError> {
         let call = Call::of(host, &["bridge", VERSION]).with_clock();
         let running = self.caller().open(host, &call, None).await?;
         let version = running.hello.version.clone();
@@ -257,7 +259,7 @@ impl Drop for HeldBridge<'_> {
 
 impl HostEntry {
     fn new(host: &Host) -> Self {
-        let link = if host.reach == Reach::Here { HostLink::Here } else { HostLink::Called };
+        let link = if host.reach == Reach::Here { HostLink::Here } else { HostLink::Connecting };
         Self { name: host.name.clone(), link, since: None, why: None }
     }
 
