@@ -11,7 +11,7 @@ use crate::model::nearest::nearest;
 pub struct NameError(String);
 
 impl NameError {
-    fn nobody(name: &str) -> Self {
+    fn no_such_process(name: &str) -> Self {
         Self(format!(
             "no host that answers has a process `{name}`; `tmo fleet ps` lists them, and a host is written `HOST/`"
         ))
@@ -111,7 +111,7 @@ pub fn targets<'a>(
                 let with: Vec<_> =
                     hosts.iter().filter(|&&host| has(host, name) != Some(false)).collect();
                 if !hosts.iter().any(|&host| has(host, name) == Some(true)) {
-                    return Err(NameError::nobody(name));
+                    return Err(NameError::no_such_process(name));
                 }
                 for &host in with {
                     add(host, Some(name));
@@ -126,7 +126,7 @@ pub fn targets<'a>(
                 let all = 0..inventory.hosts.len();
                 let with: Vec<_> = all.filter(|&host| has(host, name) == Some(true)).collect();
                 match with[..] {
-                    [] => return Err(NameError::nobody(name)),
+                    [] => return Err(NameError::no_such_process(name)),
                     [host] => add(host, Some(name)),
                     _ => {
                         let hosts = with.iter().map(|&host| &*inventory.hosts[host].name);

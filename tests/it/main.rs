@@ -74,7 +74,7 @@ mod web; // `tmo web`, by the requests of a browser
 #[cfg(feature = "web")]
 mod web_access; // its access control: addresses, passwords, tokens, other users
 #[cfg(feature = "web")]
-mod web_fleet; // the page of a fleet: what goes through a bridge, and when one ends
+mod web_fleet; // the page of a fleet: which requests are forwarded to a host
 #[cfg(feature = "web")]
 mod web_scripts; // its paths under `/api/`
 mod web_start; // how it is started, opened, restarted and ended

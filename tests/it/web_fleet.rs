@@ -1,4 +1,5 @@
-//! `tmo web --fleet`: what goes through a bridge, for whom, and when a bridge ends.
+//! `tmo web --fleet`: which requests the server forwards to a host, who may send them, and when the connection to a host
+//! ends.
 
 use std::time::Duration;
 
@@ -87,10 +88,10 @@ fn requests_for_a_host_pass_the_gate_first() {
     assert_eq!(request(&web.host, &format!("GET /r/{run}/api/state"), "", "").unwrap().status, 401);
     let guest = Browser::log_in(&link_in(&fleet.here.ok(["web", "--share", "web"])).unwrap());
     assert_eq!(guest.ask(&format!("GET /r/{run}/api/state")).status, 404);
-    // What a bridge does not carry, and who is no host.
-    for path in [format!("/r/{run}/apps"), "/r/c:0/api/state".to_owned()] {
+    // Apps are not forwarded, and `c` is not a host.
+    for (path, status) in [(format!("/r/{run}/apps"), 404), ("/r/c:0/api/state".to_owned(), 503)] {
         let answer = web.ask(&format!("GET {path}")).unwrap();
-        assert!([404, 503].contains(&answer.status), "{path}: {answer:?}");
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
     }
     assert_eq!(fleet.hosts[0].wait_state("web", "running"), Some(now));
     drop(frames);
