@@ -13,6 +13,7 @@ pub const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Pauses between attempts, each twice as long as the one before.
 #[derive(Debug)]
 pub struct Backoff {
+    first: Duration,
     pause: Duration,
     longest: Duration,
 }
@@ -20,7 +21,12 @@ pub struct Backoff {
 impl Backoff {
     /// Pauses of at most this length.
     pub const fn up_to(longest: Duration) -> Self {
-        Self { pause: FIRST_PAUSE, longest }
+        Self::between(FIRST_PAUSE, longest)
+    }
+
+    /// Pauses from this length up to this one.
+    pub const fn between(first: Duration, longest: Duration) -> Self {
+        Self { first, pause: first, longest }
     }
 
     /// Wait until the next attempt.
@@ -31,6 +37,6 @@ impl Backoff {
 
     /// Begin again with the shortest pause.
     pub const fn reset(&mut self) {
-        self.pause = FIRST_PAUSE;
+        self.pause = self.first;
     }
 }

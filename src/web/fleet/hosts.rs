@@ -10,15 +10,16 @@ use axum::body::Body;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use crate::client::Backoff;
 use crate::config::Env;
 use crate::fleet::call::Call;
-use crate::fleet::call_error::CallError;
+use crate::fleet::call_error::{CallError, last_line};
 use crate::fleet::caller::{CallEnd, Caller};
+use crate::fleet::fan::AT_ONCE;
 use crate::fleet::host::{Host, Reach};
 use crate::fleet::inventory::Inventory;
 use crate::fleet::place::HostPlaces;
@@ -37,6 +38,8 @@ const PATIENCE: Duration = Duration::from_secs(8);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// The interval between pings on a bridge.
 const PING: Duration = Duration::from_secs(10);
+/// The first pause before a host is tried again; each is twice as long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause before a host is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How often what an engine runs is listed again.
@@ -77,6 +80,8 @@ pub(in crate::web) struct FleetHosts {
     places: HostPlaces,
     seen: Shared<Vec<HostEntry>>,
     bridges: Mutex<HashMap<String, SendRequest<Body>>>,
+    /// Only so many connections are made at a time: a jump host refuses more.
+    connecting: Semaphore,
 }
 
 impl FleetHosts {
@@ -88,7 +93,8 @@ impl FleetHosts {
         }
         let places = HostPlaces::of_command(env, true)?;
         let (seen, bridges) = (Shared::default(), Mutex::default());
-        Ok(Arc::new(Self { inventory, places, seen, bridges }))
+        let connecting = Semaphore::new(AT_ONCE);
+        Ok(Arc::new(Self { inventory, places, seen, bridges, connecting }))
     }
 
     /// Follow the hosts. As long as the receiver exists, there is a bridge to each that answers.
@@ -163,7 +169,7 @@ impl FleetHosts {
 
     /// Keep a bridge to this host, and tell pages whether it answers.
     async fn keep_connected(self: Arc<Self>, host: Host, sender: Arc<HostList>) {
-        let mut backoff = Backoff::up_to(LONGEST_PAUSE);
+        let mut backoff = Backoff::between(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let begun = Instant::now();
             let ended = self.connect(&host, &sender).await;
@@ -184,7 +190,9 @@ impl FleetHosts {
     /// Connect to this host and stay connected until the bridge ends; the error is the reason.
     async fn connect(&self, host: &Host, sender: &HostList) -> Result<(), CallError> {
         let call = Call::of(host, &["bridge", VERSION]).with_clock();
+        let turn = self.connecting.acquire().await;
         let running = self.caller().open(host, &call, None).await?;
+        drop(turn);
         let version = running.hello.version.clone();
         let Some((stream, end)) = running.split() else { return Ok(()) };
         let made = http2::Builder::new(TokioExecutor::new())
@@ -232,7 +240,8 @@ async fn explain(host: &Host, end: CallEnd, version: &str) -> Result<(), CallErr
     Err(CallError::Lost(if code == 2 {
         format!("it has tmo {version}, which has no bridge: `tmo fleet install {}`", host.name)
     } else {
-        error.lines().last().unwrap_or("the bridge has failed").to_owned()
+        let last = last_line(&error).unwrap_or_else(|| "the bridge has failed".to_owned());
+        last.strip_prefix("tmo: ").unwrap_or(&last).to_owned()
     }))
 }
 
