@@ -211,8 +211,8 @@ fn fleet_file(args: &WebArgs, context: &Context) -> Result<Option<PathBuf>, CliE
     let Context { start_dir, env, .. } = context;
     let inventory = match &args.fleet {
         None => return Ok(None),
-        Some(Some(file)) => procman::read_any(&start_dir.join(file), env)?,
-        Some(None) => Inventory::read(start_dir, env, None)?,
+        Some(Some(file)) => procman::read_any(start_dir, env, file)?,
+        Some(None) => Inventory::read(start_dir, env)?,
     };
     trust::check(&inventory, env)?;
     if inventory.hosts.len() > MOST_HOSTS {

@@ -39,7 +39,8 @@ pub fn inventory(env: &Env) -> Result<Inventory, InventoryError> {
         let text = "it names no host; `Host NAME` begins one".to_owned();
         return Err(InventoryError::Wrong { path, line: 1, text });
     }
-    Ok(Inventory { path, hosts, ..Inventory::default() })
+    let flag = Some("--discover".to_owned());
+    Ok(Inventory { path, flag, hosts, ..Inventory::default() })
 }
 
 /// The names behind `Host` that are no patterns, and the files that are included.

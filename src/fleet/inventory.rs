@@ -19,6 +19,7 @@ use crate::config::toml::{self as tmo_toml, Disk, SourceText};
 use crate::model::hex::hex;
 use crate::model::limits::PROCESSES;
 use crate::model::nearest::nearest;
+use crate::model::shell::quoted;
 use crate::model::untrusted::shown;
 use crate::sys::files::{self, ChosenBy, TOML_LIMIT};
 use crate::sys::why;
@@ -63,6 +64,8 @@ pub enum InventoryError {
 pub struct Inventory {
     /// The file.
     pub path: PathBuf,
+    /// The flag of `tmo fleet` that names it, if one was needed.
+    pub flag: Option<String>,
     /// The hosts, in the order of the file.
     pub hosts: Vec<Host>,
     /// The commands that list more of them.
@@ -99,15 +102,20 @@ struct Document {
 }
 
 impl Inventory {
-    /// Read the file that the user names, or the nearest one here or above. `start_dir` is where the user is.
-    pub fn read(start_dir: &Path, env: &Env, named: Option<&Path>) -> Result<Self, InventoryError> {
+    /// Read that of `TMO_FLEET`, or the nearest one here or above. `start_dir` is where the user is.
+    pub fn read(start_dir: &Path, env: &Env) -> Result<Self, InventoryError> {
         // That of the caller: a project does not choose it.
-        let by_env = env.caller("TMO_FLEET").map(Path::new);
-        let (path, chosen_by) = match named.or(by_env) {
+        let (path, chosen_by) = match env.caller("TMO_FLEET") {
             Some(path) => (start_dir.join(path), ChosenBy::User),
             None => (find(start_dir, env).ok_or(InventoryError::Missing)?, ChosenBy::Project),
         };
         Self::parse(&read_text(&path, chosen_by)?, &path, env)
+    }
+
+    /// What a user types for another verb of this fleet.
+    pub fn command(&self) -> String {
+        let flag = self.flag.as_ref().map(|flag| format!(" {}", quoted(flag)));
+        format!("tmo fleet{}", flag.unwrap_or_default())
     }
 
     /// The inventory in this text; `path` names the file in messages, and its directory is the default of `root`.
@@ -156,7 +164,8 @@ impl Inventory {
         }
         processes.sort_by_key(|process: &FleetProcess| process.line);
         let digest = digest(text.as_bytes());
-        let fleet = Self { path: path.to_owned(), hosts, lists, processes, digest };
+        let path = path.to_owned();
+        let fleet = Self { path, flag: None, hosts, lists, processes, digest };
         fleet.check(env)?;
         Ok(fleet)
     }

@@ -49,7 +49,13 @@ impl HostWord {
             } else {
                 nearest(place, inventory.hosts.iter().map(|host| &*host.name)).map(str::to_owned)
             };
-            let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            let near = match near {
+                Some(near) => format!("; did you mean {near}?"),
+                None if process.is_none() && place.starts_with('@') => {
+                    format!("; a group of processes is written '*/{place}'")
+                }
+                None => String::new(),
+            };
             return Err(NameError(format!(
                 "there is no host or group `{place}` in the fleet{near}"
             )));
@@ -208,6 +214,7 @@ mod tests {
         assert!(refused("web").contains("web is on a, b; write a/web or b/web, or '*/web'"));
         assert!(refused("x").contains("no host that answers has a process `x`"));
         assert!(refused("@h").contains("no host or group `@h`"));
+        assert!(refused("@backend").ends_with("; a group of processes is written '*/@backend'"));
         assert!(refused("d/web").contains("no host or group `d`"));
         assert!(refused("@g/x").contains("a process `x`"));
     }

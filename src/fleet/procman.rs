@@ -44,17 +44,14 @@ struct ProcManProcess {
     auto_restart: Option<bool>,
 }
 
-/// Read such a file as an inventory.
-pub fn read(path: &Path, env: &Env) -> Result<Inventory, InventoryError> {
-    parse(&read_text(path, ChosenBy::User)?, path, env)
-}
-
-/// Read a file in the form that its name tells: procman's, if it ends in `.json`, or a `fleet.toml`.
-pub fn read_any(path: &Path, env: &Env) -> Result<Inventory, InventoryError> {
-    if path.extension().is_some_and(|end| end == "json") {
-        return read(path, env);
-    }
-    Inventory::read(Path::new("/"), env, Some(path))
+/// Read the file that the user names, in procman's form or that of `fleet.toml`; `start_dir` is where the user is.
+pub fn read_any(start_dir: &Path, env: &Env, file: &Path) -> Result<Inventory, InventoryError> {
+    let path = start_dir.join(file);
+    let text = read_text(&path, ChosenBy::User)?;
+    let is_json =
+        text.trim_start().starts_with('{') || path.extension().is_some_and(|end| end == "json");
+    let inventory = if is_json { parse } else { Inventory::parse }(&text, &path, env)?;
+    Ok(Inventory { flag: Some(format!("--fleet={}", file.display())), ..inventory })
 }
 
 fn parse(text: &str, path: &Path, env: &Env) -> Result<Inventory, InventoryError> {

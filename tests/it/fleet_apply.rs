@@ -252,7 +252,7 @@ const SHERIFF: &str = r#"{
 
 /// The processes of a host, by `tmo fleet ps --json`.
 fn processes(fleet: &Fleet, host: &str) -> Vec<Value> {
-    let ran = fleet.run(&["--config", "procman.json", "ps", "--json"]);
+    let ran = fleet.run(&["--fleet", "procman.json", "ps", "--json"]);
     let hosts: Value = serde_json::from_str(&ran.stdout).unwrap();
     let host = hosts.as_array().unwrap().iter().find(|one| one["host"] == host).unwrap();
     host["answer"]["processes"].as_array().cloned().unwrap_or_default()
@@ -269,6 +269,8 @@ fn the_file_of_procman_works_as_it_is() {
     assert_eq!(ran.code, 3, "one of its hosts does not answer: {ran:?}");
     assert!(ran.stdout.contains("dog.lan/    started\nlocalhost/  started\ngone.lan/"), "{ran:?}");
     assert!(ran.stderr.contains("are reached by ssh; no deputy is needed"), "{ran:?}");
+    let again = "`tmo fleet --fleet=procman.json apply gone.lan/` asks it again";
+    assert!(ran.stderr.contains(again), "{ran:?}");
     let greeter = || {
         let all = processes(&fleet, "dog.lan");
         assert_eq!((&all[0]["name"], &all[1]["name"]), (&"greeter".into(), &"clock".into()));

@@ -145,10 +145,10 @@ pub struct BatchArgs {
 /// `tmo fleet`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct FleetArgs {
-    /// The inventory; else `TMO_FLEET`, or fleet.toml here or above.
+    /// The inventory, also in the form of procman; else `TMO_FLEET`, or fleet.toml here or above.
     #[arg(id = "fleet_file", long = "fleet", value_name = "FILE", global = true, add = values::file())]
     pub file: Option<PathBuf>,
-    /// The processes and deputies of procman, in place of an inventory.
+    /// The same, by the word that procman has for it.
     #[arg(id = "fleet_config", long = "config", value_name = "FILE.json", conflicts_with = "fleet_file", global = true,
         add = values::file())]
     pub config: Option<PathBuf>,

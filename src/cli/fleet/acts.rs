@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::Fleet;
-use super::answers::{Summary, complaint, some_of, warn_of};
+use super::answers::{Summary, some_of, warn_of};
 use super::apply;
 use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
@@ -46,7 +46,7 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
     let inputs = if verb == "apply" { apply::inputs(fleet, &targets)? } else { HashMap::new() };
     let width = targets.iter().flat_map(labels).map(|label| label.chars().count()).max();
     let width = width.unwrap_or(0);
-    let mut summary = Summary::new(fleet.args.json);
+    let mut summary = Summary::new(fleet, fleet.args.json);
     let lines = |target: &Target<'_>, text: &str| {
         let line = |label| format!("{label:width$}  {text}\n");
         labels(target).map(line).collect::<String>()
@@ -83,7 +83,7 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
                 let HostAct { answer, waited } = act;
                 let text = match &waited {
                     _ if answer.code != 0 => {
-                        format!("failed: {}", complaint(target.host, &answer))
+                        format!("failed: {}", summary.complaint(target.host, &answer))
                     }
                     None if verb == "apply" => apply::outcome(&answer),
                     None => done(verb).to_owned(),
@@ -92,7 +92,7 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
                         if waited.code == 0 {
                             format!("{}, {until} after {:.1} s", done(verb), took.as_secs_f64())
                         } else {
-                            let why = complaint(target.host, waited);
+                            let why = summary.complaint(target.host, waited);
                             format!("{}, not {until}: {why}", done(verb))
                         }
                     }
@@ -118,8 +118,9 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
         let (failed, all, left) = (summary.failures(), targets.len(), rest.len());
         let was = if left == 1 { "was" } else { "were" };
         output::warn(&format!(
-            "{failed} of {all} failed, {left} {was} not asked: {}; `tmo fleet {verb} {}` goes on",
+            "{failed} of {all} failed, {left} {was} not asked: {}; `{} {verb} {}` goes on",
             some_of(names.iter()),
+            fleet.inventory.command(),
             names.join(" ")
         ));
     }

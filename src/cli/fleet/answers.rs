@@ -18,6 +18,7 @@ use crate::fleet::call_error::{CallError, last_line};
 use crate::fleet::caller::CallAnswer;
 use crate::fleet::fan::{in_order, persistent};
 use crate::fleet::host::Host;
+use crate::fleet::inventory::Inventory;
 use crate::fleet::names::Target;
 use crate::model::untrusted::{cleaned, cleaned_json};
 
@@ -93,8 +94,9 @@ pub(super) fn some_of<'n>(names: impl ExactSizeIterator<Item = &'n String>) -> S
 }
 
 /// How the hosts have answered.
-#[derive(Debug, Default)]
-pub(super) struct Summary {
+#[derive(Debug)]
+pub(super) struct Summary<'f> {
+    inventory: &'f Inventory,
     /// What `--json` prints, if it was given.
     json: Option<Vec<HostAnswer>>,
     all: usize,
@@ -105,9 +107,10 @@ pub(super) struct Summary {
     pub(super) failed: usize,
 }
 
-impl Summary {
-    pub(super) fn new(is_json: bool) -> Self {
-        Self { json: is_json.then(Vec::new), ..Self::default() }
+impl<'f> Summary<'f> {
+    pub(super) fn new(fleet: &'f Fleet<'_>, is_json: bool) -> Self {
+        let (inventory, json) = (&fleet.inventory, is_json.then(Vec::new));
+        Self { inventory, json, all: 0, unanswered: vec![], try_it: None, failed: 0 }
     }
 
     /// Print this, unless JSON is printed.
@@ -121,7 +124,7 @@ impl Summary {
     /// Add the answer of a host.
     pub(super) fn add(&mut self, host: &Host, answer: &Result<CallAnswer, CallError>) {
         if let Some(all) = &mut self.json {
-            all.push(HostAnswer::of(host, answer));
+            all.push(HostAnswer::of(self.inventory, host, answer));
         }
         match answer {
             Ok(answer) => self.answered(answer.code),
@@ -152,12 +155,18 @@ impl Summary {
         self.unanswered.push(host.name.clone());
         let try_it = match (error, host.ssh_name()) {
             (Some(CallError::NoTmo(_) | CallError::OldTmo), _) => {
-                Some(format!("`tmo fleet install {}` puts tmo there, ", host.name))
+                let typed = self.inventory.command();
+                Some(format!("`{typed} install {}` puts tmo there, ", host.name))
             }
             (_, Some(name)) => Some(format!("`ssh {name} true` tries it, ")),
             (_, None) => None,
         };
         self.try_it = self.try_it.take().or(try_it);
+    }
+
+    /// Why a verb has failed.
+    pub(super) fn complaint(&self, host: &Host, answer: &CallAnswer) -> String {
+        last_words(self.inventory, host, answer.code, &answer.error)
     }
 
     /// How many did not do it, for whatever reason.
@@ -175,9 +184,10 @@ impl Summary {
             let hosts = if all == 1 { "host" } else { "hosts" };
             let names = some_of(self.unanswered.iter());
             let try_it = self.try_it.as_deref().unwrap_or_default();
+            let typed = self.inventory.command();
             let again = match verb {
-                "" => format!("`tmo fleet --hosts {first}` asks it again"),
-                _ => format!("`tmo fleet {verb} {first}/` asks it again"),
+                "" => format!("`{typed} --hosts {first}` asks it again"),
+                _ => format!("`{typed} {verb} {first}/` asks it again"),
             };
             output::warn(&format!(
                 "{count} of {all} {hosts} did not answer: {names}; {try_it}{again}"
@@ -205,14 +215,15 @@ struct HostAnswer {
 }
 
 impl HostAnswer {
-    fn of(host: &Host, answer: &Result<CallAnswer, CallError>) -> Self {
+    fn of(inventory: &Inventory, host: &Host, answer: &Result<CallAnswer, CallError>) -> Self {
         let mut all = Self { host: host.name.clone(), ..Self::default() };
         match answer {
             Err(error) => all.error = Some(error.to_string()),
             Ok(answer) => {
                 all.ok = answer.code == 0;
                 all.code = Some(answer.code);
-                all.error = (!all.ok).then(|| complaint(host, answer));
+                all.error =
+                    (!all.ok).then(|| last_words(inventory, host, answer.code, &answer.error));
                 let text = || Value::String(String::from_utf8_lossy(&answer.output).into_owned());
                 let json = serde_json::from_slice(&answer.output).unwrap_or_else(|_| text());
                 let json = cleaned_json(json);
@@ -230,20 +241,16 @@ pub(super) fn warn_of(prefix: &str, answer: &CallAnswer) {
     }
 }
 
-/// Why a verb has failed.
-pub(super) fn complaint(host: &Host, answer: &CallAnswer) -> String {
-    last_words(host, answer.code, &answer.error)
-}
-
 /// The last message that a verb has written to standard error, without the name of the program and the lines of a file
 /// that may follow it.
-pub(super) fn last_words(host: &Host, code: u8, error: &str) -> String {
+pub(super) fn last_words(inventory: &Inventory, host: &Host, code: u8, error: &str) -> String {
     let message = error.lines().rev().find(|line| line.starts_with("tmo: ")).map(cleaned);
     let last = message.or_else(|| last_line(error));
     let last = last.unwrap_or_else(|| format!("it ended with code {code}"));
     let last = last.strip_prefix("tmo: ").unwrap_or(&last);
     if last.starts_with("nothing runs here") {
-        return format!("nothing runs there; `tmo fleet start {}/` starts a run", host.name);
+        let typed = inventory.command();
+        return format!("nothing runs there; `{typed} start {}/` starts a run", host.name);
     }
     last.to_owned()
 }

@@ -45,7 +45,7 @@ const HEADS: [&str; 8] = ["HOST", "REACHED BY", "TMO", "CLOCK", "LOAD", "MEMORY"
 /// List them.
 pub(super) async fn hosts(fleet: &Fleet<'_>) -> Result<u8, CliError> {
     let mut all = vec![];
-    let mut summary = Summary::default();
+    let mut summary = Summary::new(fleet, false);
     let mut silent = vec![];
     let hosts = fleet.hosts(&[])?;
     let ls = |target: &Target<'_>| Call::of(target.host, &["ls", "--json"]).with_clock();

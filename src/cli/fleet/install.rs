@@ -7,7 +7,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::Fleet;
-use super::answers::{Summary, complaint, last_words};
+use super::answers::{Summary, last_words};
 use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
 use crate::fleet::call::Call;
@@ -68,7 +68,7 @@ type InstallEnd = Result<String, String>;
 pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
     let args = &command.install;
     let program = TmoProgram::read(args.from.as_ref().unwrap_or(&fleet.places.own))?;
-    let mut summary = Summary::new(fleet.args.json);
+    let mut summary = Summary::new(fleet, fleet.args.json);
     let hosts = fleet.hosts(&command.words)?;
     let width = hosts.iter().map(|target| target.host.name.len()).max().unwrap_or(0);
     let work = async |target: &Target<'_>| {
@@ -78,7 +78,7 @@ pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result
         let setup = Call::of(host, &["setup", "--boot"]);
         let answer = fleet.caller().call(host, &setup, None).await?;
         if answer.code != 0 {
-            return Ok(Err(complaint(host, &answer)));
+            return Ok(Err(last_words(&fleet.inventory, host, answer.code, &answer.error)));
         }
         Ok(Ok(format!("{text}; its run comes back after a reboot")))
     };
@@ -114,7 +114,7 @@ async fn to_host(
     let asked = persistent(async || caller.script(host, (ASK, &[place]), b"").await).await?;
     let (code, printed, error) = asked;
     let Some((has, digest)) = Platform::of_host(&printed) else {
-        return Ok(Err(last_words(host, code, &error)));
+        return Ok(Err(last_words(&fleet.inventory, host, code, &error)));
     };
     if digest == program.digest {
         return Ok(Ok(format!("has this program already, as {place}")));
@@ -128,7 +128,7 @@ async fn to_host(
     let words = [place, &program.digest];
     let (code, printed, error) = caller.script(host, (TAKE, &words), &program.bytes).await?;
     if code != 0 {
-        return Ok(Err(last_words(host, code, &error)));
+        return Ok(Err(last_words(&fleet.inventory, host, code, &error)));
     }
     let version = printed.lines().rev().find(|line| !line.trim().is_empty()).map(cleaned);
     Ok(Ok(format!("installed {} as {place}", version.unwrap_or_else(|| "tmo".to_owned()))))

@@ -47,10 +47,10 @@ struct Fleet<'a> {
 pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
     let (start_dir, env) = (context.start_dir, context.env);
-    let mut inventory = match &args.config {
-        Some(file) => procman::read(&start_dir.join(file), &env)?,
+    let mut inventory = match args.config.as_ref().or(args.file.as_ref()) {
+        Some(file) => procman::read_any(&start_dir, &env, file)?,
         None if args.discover => discover::inventory(&env)?,
-        None => Inventory::read(&start_dir, &env, args.file.as_deref())?,
+        None => Inventory::read(&start_dir, &env)?,
     };
     let kind = args.verb.as_ref().map(|command| command.kind);
     if kind == Some(FleetKind::Own) {
@@ -59,7 +59,7 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
     }
     trust::check(&inventory, &env)?;
     if kind == Some(FleetKind::Shell) {
-        return block_on(shell::shell(args));
+        return block_on(shell::shell(args, inventory.flag.as_deref()));
     }
     let places = HostPlaces::of_command(&env, args.persist)
         .map_err(CliError::io("can't tell where tmo is"))?;

@@ -19,7 +19,7 @@ use crate::view::screen::is_terminal;
 const PROMPT: &str = "fleet> ";
 
 /// Execute each line of standard input as `tmo fleet LINE`; returns the code of the last one, or of the signal that ended it.
-pub(super) async fn shell(args: &FleetArgs) -> Result<u8, CliError> {
+pub(super) async fn shell(args: &FleetArgs, file: Option<&str>) -> Result<u8, CliError> {
     let has_terminal = is_terminal(io::stdin()) && is_terminal(io::stdout());
     let mut signals = SignalSet::of_end_and(&[]).map_err(CliError::io("can't wait for signals"))?;
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
@@ -62,7 +62,7 @@ pub(super) async fn shell(args: &FleetArgs) -> Result<u8, CliError> {
         let input = if has_terminal { Stdio::inherit() } else { Stdio::null() };
         let own = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let mut command = Command::new(own);
-        command.arg("fleet").args(flags(args)).args(words).stdin(input);
+        command.arg("fleet").args(file).args(flags(args)).args(words).stdin(input);
         let mut child = command.spawn().map_err(CliError::io("can't run tmo"))?;
         let id = child.id().and_then(ProcessId::now);
         code = loop {
@@ -92,11 +92,8 @@ pub(super) async fn shell(args: &FleetArgs) -> Result<u8, CliError> {
 
 /// What was given to the prompt holds for each line.
 fn flags(args: &FleetArgs) -> Vec<String> {
-    let path = |flag: &str, path: &std::path::PathBuf| format!("{flag}={}", path.display());
-    let file = args.file.iter().map(|file| path("--fleet", file));
-    let config = args.config.iter().map(|file| path("--config", file));
     let hosts = args.hosts.iter().map(|hosts| format!("--hosts={hosts}"));
     let patience = format!("--connect-timeout={}ms", args.patience.as_millis());
     let persist = (!args.persist).then(|| "--no-persist".to_owned());
-    file.chain(config).chain(hosts).chain([patience]).chain(persist).collect()
+    hosts.chain([patience]).chain(persist).collect()
 }

@@ -1,7 +1,7 @@
 //! `tmo fleet ps`, `top` and `ls`: one table for all hosts.
 
 use super::Fleet;
-use super::answers::{Summary, complaint};
+use super::answers::Summary;
 use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
 use crate::cli::look::{ls, ps, top};
@@ -42,7 +42,7 @@ pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u
         }
     }
     let mut rows: Vec<PaintedRow> = vec![];
-    let mut summary = Summary::new(fleet.args.json);
+    let mut summary = Summary::new(fleet, fleet.args.json);
     let lost = |host: &str, status: &str, note: String| -> PaintedRow {
         let mut cells = vec!["-".to_owned(); heads.len()];
         host.clone_into(&mut cells[0]);
@@ -60,7 +60,9 @@ pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u
             let name = &target.host.name;
             let own = match answer {
                 Err(error) => Err(("unreachable", error.to_string())),
-                Ok(answer) if answer.code != 0 => Err(("-", complaint(target.host, &answer))),
+                Ok(answer) if answer.code != 0 => {
+                    Err(("-", summary.complaint(target.host, &answer)))
+                }
                 Ok(answer) => read(name, &answer.output, &heads).map_err(|_| {
                     summary.failed += 1;
                     ("-", "its answer is not understood".to_owned())

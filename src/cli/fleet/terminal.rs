@@ -16,9 +16,9 @@ pub(super) fn open(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliE
     let (words, verb) = block_on(async {
         let targets = fleet.targets(&command.words).await?;
         let [target] = &targets[..] else {
-            let verb = command.verb;
+            let (verb, typed) = (command.verb, fleet.inventory.command());
             let text = format!(
-                "`tmo fleet {verb}` shows one host here; name it, as in `tmo fleet {verb} k9/web`"
+                "`tmo fleet {verb}` shows one host here; name it, as in `{typed} {verb} k9/web`"
             );
             return Err(CliError::Usage(text));
         };

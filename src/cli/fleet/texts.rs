@@ -23,7 +23,7 @@ pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8
         _ => vec![],
     };
     let has_heads = targets.len() + lists.len() > 1;
-    let mut summary = Summary::new(fleet.args.json);
+    let mut summary = Summary::new(fleet, fleet.args.json);
     let mut gap = "";
     let mut below_head = |name: &str, has_head: bool, text: &str| {
         let head = if has_head { format!("{gap}== {name}\n") } else { String::new() };

@@ -16,8 +16,9 @@ pub(in crate::cli) fn check(inventory: &Inventory, env: &Env) -> Result<(), CliE
     }
     if !can_ask() {
         return Err(CliError::Other(format!(
-            "{} names commands to execute here, which you have not allowed: `tmo fleet trust` shows them",
-            inventory.path.display()
+            "{} names commands to execute here, which you have not allowed: `{} trust` shows them",
+            inventory.path.display(),
+            inventory.command()
         )));
     }
     if allow(inventory, env, false)? {

@@ -15,6 +15,7 @@ use crate::config::error::ConfigError;
 use crate::config::load::{Context, find_program};
 use crate::config::toml::TomlProblem;
 use crate::fleet::inventory::{self, Inventory};
+use crate::fleet::procman;
 use crate::model::count;
 use crate::model::plan::Plan;
 use crate::run::listen::{self, ListenError};
@@ -92,7 +93,7 @@ fn fleet_here() -> Result<Option<Inventory>, CliError> {
     if context.start_dir.join(file).symlink_metadata().is_err() {
         return Ok(None);
     }
-    Ok(Some(Inventory::read(&context.start_dir, &context.env, Some(file))?))
+    Ok(Some(procman::read_any(&context.start_dir, &context.env, file)?))
 }
 
 fn names(plan: &Plan) -> Vec<&str> {

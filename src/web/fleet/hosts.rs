@@ -87,7 +87,7 @@ pub(in crate::web) struct FleetHosts {
 impl FleetHosts {
     /// The hosts of this file. Nothing is executed if it names commands that the user has not allowed.
     pub(in crate::web) fn read(file: &Path, env: &Env) -> io::Result<Arc<Self>> {
-        let inventory = procman::read_any(file, env).map_err(io::Error::other)?;
+        let inventory = procman::read_any(Path::new("/"), env, file).map_err(io::Error::other)?;
         if !inventory.is_trusted(env) {
             return Err(io::Error::other("it names commands that you have not allowed"));
         }
@@ -202,7 +202,9 @@ impl FleetHosts {
             .keep_alive_while_idle(true)
             .handshake(TokioIo::new(stream))
             .await;
-        let Ok((mut bridge, connection)) = made else { return explain(host, end, &version).await };
+        let Ok((mut bridge, connection)) = made else {
+            return self.explain(host, end, &version).await;
+        };
         let connection = tokio::spawn(connection);
         let _ended = AbortOnDrop(connection.abort_handle());
         // The handshake alone needs no answer.
@@ -217,7 +219,27 @@ impl FleetHosts {
             });
             let _ = connection.await;
         }
-        explain(host, end, &version).await
+        self.explain(host, end, &version).await
+    }
+
+    /// Why a bridge has ended: by the program that reached the host, or that which ran there.
+    async fn explain(&self, host: &Host, end: CallEnd, version: &str) -> Result<(), CallError> {
+        // Without a connection, what reached the host has ended, or never will.
+        let ended = timeout(FAREWELL, end.finish(host)).await;
+        let (code, error) = ended.map_err(|_| CallError::Silent(span(PATIENCE)))??;
+        if code == 0 {
+            return Ok(());
+        }
+        Err(CallError::Lost(if code == 2 {
+            format!(
+                "it has tmo {version}, which has no bridge: `{} install {}`",
+                self.inventory.command(),
+                host.name
+            )
+        } else {
+            let last = last_line(&error).unwrap_or_else(|| "the bridge has failed".to_owned());
+            last.strip_prefix("tmo: ").unwrap_or(&last).to_owned()
+        }))
     }
 }
 
@@ -227,22 +249,6 @@ async fn is_answered(bridge: &mut SendRequest<Body>) -> bool {
     let Ok(request) = request else { return false };
     let asked = timeout(PATIENCE, bridge.send_request(request)).await;
     asked.is_ok_and(|answer| answer.is_ok_and(|answer| answer.status().is_success()))
-}
-
-/// Why a bridge has ended: by the program that reached the host, or that which ran there.
-async fn explain(host: &Host, end: CallEnd, version: &str) -> Result<(), CallError> {
-    // Without a connection, what reached the host has ended, or never will.
-    let ended = timeout(FAREWELL, end.finish(host)).await;
-    let (code, error) = ended.map_err(|_| CallError::Silent(span(PATIENCE)))??;
-    if code == 0 {
-        return Ok(());
-    }
-    Err(CallError::Lost(if code == 2 {
-        format!("it has tmo {version}, which has no bridge: `tmo fleet install {}`", host.name)
-    } else {
-        let last = last_line(&error).unwrap_or_else(|| "the bridge has failed".to_owned());
-        last.strip_prefix("tmo: ").unwrap_or(&last).to_owned()
-    }))
 }
 
 /// Ends a task with this value.

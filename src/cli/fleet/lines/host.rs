@@ -187,7 +187,7 @@ impl FleetLines<'_> {
             self.arrived(one, &line, clock, progress);
         }
         let (code, error) = running.finish(host).await?;
-        Ok((code, last_words(host, code, &error)))
+        Ok((code, last_words(&self.fleet.inventory, host, code, &error)))
     }
 
     /// Begin a stream.

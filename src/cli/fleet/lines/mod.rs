@@ -198,8 +198,8 @@ impl<'a> FleetLines<'a> {
         })
     }
 
-    fn summary(&self) -> Summary {
-        let mut summary = Summary::default();
+    fn summary(&self) -> Summary<'_> {
+        let mut summary = Summary::new(self.fleet, false);
         for one in self.hosts.borrow().iter() {
             match one.code.get() {
                 Some(code) => summary.answered(code),
