@@ -3,7 +3,8 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::model::untrusted::shown;
 use crate::sys::is_own_name;
@@ -79,12 +80,36 @@ impl Host {
 #[serde(deny_unknown_fields)]
 pub(super) struct HostTable {
     pub(super) ssh: Option<String>,
+    #[serde(default, deserialize_with = "command_words")]
     pub(super) via: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "command_words")]
     pub(super) tty: Option<Vec<String>>,
     pub(super) root: Option<String>,
     #[serde(default)]
     pub(super) groups: Vec<String>,
     pub(super) tmo: Option<String>,
+}
+
+/// The words of a command, which is a list of them, or a text that is split as a shell does. No shell executes it.
+pub(super) fn command_words<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a command is a text or a list of words")]
+    enum Text {
+        Line(String),
+        Words(Vec<String>),
+    }
+    let words = match Text::deserialize(from)? {
+        Text::Words(words) => words,
+        Text::Line(line) => {
+            shell_words::split(&line).map_err(|_| D::Error::custom("a quote has no end"))?
+        }
+    };
+    if words.first().is_none_or(String::is_empty) || words.concat().contains('\0') {
+        return Err(D::Error::custom("a command is needed, such as \"docker exec -i web\""));
+    }
+    Ok(Some(words))
 }
 
 impl HostTable {
@@ -143,11 +168,6 @@ fn reach(
         let ssh = ssh.unwrap_or_else(|| name.to_owned());
         return Ok(if is_here(&ssh) { Reach::Here } else { Reach::Ssh(ssh) });
     };
-    if command.is_empty() || command.concat().contains('\0') {
-        return Err(format!(
-            "`via` of {name} is no command; write `via = [\"docker\", \"exec\", \"-i\", \"web\"]`"
-        ));
-    }
     let ssh = ssh.filter(|ssh| !is_here(ssh));
     // They stand unquoted in a line that a shell of that machine reads.
     if ssh.is_some() && !command.iter().chain(tty.iter().flatten()).all(|word| is_plain(word)) {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::call_error::CallError;
 use super::caller::Caller;
-use super::host::{Host, HostTable, Reach, check_name, is_plain};
+use super::host::{Host, HostTable, Reach, check_name, command_words, is_plain};
 use super::swarm;
 use crate::model::untrusted::cleaned;
 
@@ -48,10 +48,14 @@ enum Why {
 pub(super) struct ListTable {
     engine: Option<Engine>,
     select: Option<String>,
+    #[serde(default, deserialize_with = "command_words")]
     list: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "command_words")]
     why: Option<Vec<String>>,
     ssh: Option<String>,
+    #[serde(default, deserialize_with = "command_words")]
     via: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "command_words")]
     tty: Option<Vec<String>>,
     root: Option<String>,
     #[serde(default)]
@@ -115,14 +119,11 @@ impl ListTable {
         if let Some(engine) = self.engine {
             self.fill(engine, &select);
         }
-        let (Some(list), Some(via)) = (self.list, &self.via) else {
+        let (Some(list), Some(_)) = (self.list, &self.via) else {
             return Err(format!(
                 "{name} needs `engine = \"swarm\"` or \"kubernetes\", or the commands `list` and `via`"
             ));
         };
-        if let Some(command) = [&list, via].into_iter().find(|command| command.is_empty()) {
-            return Err(format!("{name} has an empty command: {command:?}"));
-        }
         let stack = || (self.engine == Some(Engine::Swarm)).then_some(Why::Swarm(select));
         let why = self.why.map(Why::Command).or_else(stack);
         let groups = [vec![name.clone()], self.groups].concat();
@@ -232,7 +233,8 @@ mod tests {
     use super::{Host, HostList, ListTable, Reach};
 
     fn list(text: &str) -> Result<HostList, String> {
-        toml::from_str::<ListTable>(text).unwrap().list("shop".to_owned(), 0)
+        let table: ListTable = toml::from_str(text).map_err(|error| error.to_string())?;
+        table.list("shop".to_owned(), 0)
     }
 
     #[test]
@@ -252,7 +254,7 @@ mod tests {
 
     #[test]
     fn commands_of_the_file_take_the_place_of_those_of_the_engine() {
-        let shop = list("engine = \"swarm\"\nvia = [\"x\", \"{3}/{2}\"]").unwrap();
+        let shop = list("engine = \"swarm\"\nvia = \"x '{3}/{2}'\"").unwrap();
         assert_eq!(shop.named, [["x", "{3}/{2}"]]);
         let hosts = shop.read("a b c\n").unwrap();
         let command = vec!["x".to_owned(), "c/b".to_owned()];
@@ -282,6 +284,10 @@ mod tests {
     fn a_table_without_commands_is_refused() {
         for text in ["", "list = [\"x\"]", "via = [\"x\"]", "list = []\nvia = [\"x\"]"] {
             assert!(list(text).is_err(), "{text}");
+        }
+        for command in ["[]", "''", "[\"\", \"x\"]", "\"x 'y\"", "3"] {
+            let error = list(&format!("engine = \"swarm\"\nwhy = {command}")).unwrap_err();
+            assert!(error.contains("command") || error.contains("quote"), "{error}");
         }
         assert!(list("engine = \"swarm\"\nselect = \"-x\"").is_err());
         assert!(list("engine = \"swarm\"\ngroups = [\"a b\"]").is_err());
