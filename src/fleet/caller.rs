@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Join,
 };
@@ -152,7 +153,7 @@ impl Caller<'_> {
         input: &[u8],
     ) -> Result<(u8, String, String), CallError> {
         let command = self.places.script(host, script, words).await?;
-        let (exit, output, error) = self.run(&command, Some(input)).await?;
+        let (exit, output, error) = self.run(&command, Some(input), Some(host)).await?;
         let code = exit.shell_status();
         if lost(host, exit, &error).is_some() {
             return Err(no_hello(host, code, &error));
@@ -160,24 +161,44 @@ impl Caller<'_> {
         Ok((code, output, error))
     }
 
+    /// Ask a host that may have no tmo whether it is there.
+    fn find_by_script<'s>(&'s self, host: &'s Host) -> BoxFuture<'s, Result<(), CallError>> {
+        Box::pin(async move {
+            let found = self.script(host, ("exit 0", &[]), b"").await;
+            found.map(drop).map_err(|error| CallError::Lost(error.to_string()))
+        })
+    }
+
     /// Execute a command on this machine, which reaches no host, and take its output.
     pub async fn here(&self, command: &[String]) -> Result<String, CallError> {
         let words: Vec<_> = command.iter().map(OsString::from).collect();
-        let (exit, output, error) = self.run(&words, None).await?;
+        let (exit, output, error) = self.run(&words, None, None).await?;
         if exit == Exit::Code(0) { Ok(output) } else { Err(failed(command, exit, &error)) }
     }
 
-    /// Execute a command to its end: how it has ended, its output, and the end of its standard error.
+    /// Execute a command to its end: how it has ended, its output, and the end of its standard error. If it is silent
+    /// after it was sent something or has printed something, `host` is asked whether it is there.
     async fn run(
         &self,
         command: &[OsString],
         input: Option<&[u8]>,
+        host: Option<&Host>,
     ) -> Result<(Exit, String, String), CallError> {
         let mut program = self.start(command, input, false).await?;
+        let mut has_begun = input.is_some_and(|input| !input.is_empty());
         let mut printed = vec![];
         let mut output = (&mut program.output).take(LONGEST_TEXT);
-        let read = timeout(self.patience, output.read_to_end(&mut printed)).await;
-        read.map_err(|_| self.silent())?.map_err(|error| CallError::Lost(why(&error)))?;
+        loop {
+            match timeout(self.patience, output.read_buf(&mut printed)).await {
+                Ok(Ok(0)) => break,
+                Ok(Ok(_)) => has_begun = true,
+                Ok(Err(error)) => return Err(CallError::Lost(why(&error))),
+                Err(_) => match host.filter(|_| has_begun) {
+                    Some(host) => self.find_by_script(host).await?,
+                    None => return Err(self.silent()),
+                },
+            }
+        }
         let ended = timeout(self.patience, program.end()).await;
         let (exit, error) = ended.map_err(|_| self.silent())?;
         Ok((exit, String::from_utf8_lossy(&printed).into_owned(), error))

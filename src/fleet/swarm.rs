@@ -84,7 +84,7 @@ fn explained(tasks: &str, nodes: &str) -> String {
         let _ = writeln!(text, "{} was on {}: {end}{now}", task.name, task.node);
     }
     if text.is_empty() {
-        text.push_str("nothing is wrong\n");
+        text.push_str("Docker reports nothing wrong\n");
     }
     text
 }
@@ -117,6 +117,6 @@ s_new.1 is on no node yet: Pending 3 seconds ago, no suitable node
         assert_eq!(text, expected);
         let tasks =
             "a.1\tn\tRunning\tRunning 1 hour ago\t\n \\_ a.1\tn\tShutdown\tShutdown 1 hour ago\t\n";
-        assert_eq!(explained(tasks, "n\tReady\n"), "nothing is wrong\n");
+        assert_eq!(explained(tasks, "n\tReady\n"), "Docker reports nothing wrong\n");
     }
 }

@@ -113,6 +113,7 @@ fn a_run_of_applied_processes_is_found_by_all_verbs_also_after_its_end() {
     a.wait_state("job", "exited");
     // The same for who is on that host.
     assert_eq!(a.ok(["reload"]), "job: unchanged\n");
+    assert_eq!(fleet.ok(&["reload", "--dry-run", "a/"]), "a/  unchanged\n");
     a.ok(["quit"]);
     a.wait_empty();
 }

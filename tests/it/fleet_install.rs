@@ -88,6 +88,20 @@ fn what_can_not_be_installed_changes_nothing() {
 }
 
 #[test]
+fn a_host_may_need_longer_than_it_may_be_silent() {
+    let fleet = Fleet::new(&["web: exec sleep 1000\n"]);
+    let bin = fleet.hosts[0].app().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    let sha256sum = which::which("sha256sum").unwrap();
+    let slow = format!("#!/bin/sh\nsleep 6\nexec {}\n", sha256sum.display());
+    executable(&bin.join("sha256sum"), &slow);
+    let login = bare_login(&fleet.hosts[0], "sh");
+    fleet.host("a", &login.replace("'PATH=", &format!("'PATH={}:", bin.display())));
+    let said = fleet.ok(&["install", "--from", SMALL, "--connect-timeout", "4s"]);
+    assert!(said.ends_with(" as ~/.local/bin/tmo\n"), "{said}");
+}
+
+#[test]
 fn the_run_of_a_host_comes_back_after_a_reboot() {
     let fleet = Fleet::new(&["web: exec sleep 1000\n"]);
     fleet.host("a", &bare_login(&fleet.hosts[0], "sh"));

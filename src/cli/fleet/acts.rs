@@ -86,6 +86,9 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
                         format!("failed: {}", summary.complaint(target.host, &answer))
                     }
                     None if verb == "apply" => apply::outcome(&answer),
+                    None if verb == "reload" => {
+                        apply::changes(&answer).unwrap_or_else(|| done(verb).to_owned())
+                    }
                     None => done(verb).to_owned(),
                     Some((waited, took)) => {
                         let until = batches.until.as_deref().unwrap_or_default();

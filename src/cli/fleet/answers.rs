@@ -57,12 +57,12 @@ impl Fleet<'_> {
 
     /// Do something with these hosts, 16 at a time. `done` gets the results in the same order, each as soon as it and those
     /// before it are there. `size` is the number of bytes of a result.
-    pub(super) async fn fan<'t, R>(
+    pub(super) async fn fan<'t, R, E>(
         &self,
         targets: &'t [Target<'_>],
-        work: impl AsyncFn(&Target<'_>) -> Result<R, CallError>,
+        work: impl AsyncFn(&Target<'_>) -> Result<R, E>,
         size: impl Fn(&R) -> usize,
-        mut done: impl FnMut(&'t Target<'t>, Result<R, CallError>) -> Result<(), CliError>,
+        mut done: impl FnMut(&'t Target<'t>, Result<R, E>) -> Result<(), CliError>,
     ) -> Result<(), CliError> {
         let names = targets.iter().map(|target| &target.host.name);
         let waiting: RefCell<BTreeSet<&String>> = RefCell::new(names.collect());

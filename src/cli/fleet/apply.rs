@@ -50,16 +50,20 @@ pub(super) fn words(host: &Host, text: &str) -> Vec<String> {
 
 /// What became of it, by what `tmo reload` or `tmo start` has printed there.
 pub(super) fn outcome(answer: &CallAnswer) -> String {
+    let other = if answer.output.is_empty() { "has no processes" } else { "started" };
+    changes(answer).unwrap_or_else(|| other.to_owned())
+}
+
+/// The changes that `tmo reload` has printed there, if it has printed any.
+pub(super) fn changes(answer: &CallAnswer) -> Option<String> {
     let text = String::from_utf8_lossy(&answer.output);
     let mut changes = text.lines().filter_map(|line| line.split_once(": ")).peekable();
-    if changes.peek().is_none() {
-        return if text.is_empty() { "has no processes" } else { "started" }.to_owned();
-    }
+    changes.peek()?;
     let changed: Vec<_> = changes
         .filter(|(_, what)| *what != "unchanged")
         .map(|(name, what)| cleaned(&format!("{name} {what}")))
         .collect();
-    if changed.is_empty() { "unchanged".to_owned() } else { some_of(changed.iter()) }
+    Some(if changed.is_empty() { "unchanged".to_owned() } else { some_of(changed.iter()) })
 }
 
 /// On the host: take the processes, and return what tmo is to do then.

@@ -61,8 +61,14 @@ struct Platform {
     glibc: Option<(u32, u32)>,
 }
 
-/// What became of a host, or why nothing did.
-type InstallEnd = Result<String, String>;
+/// Why a host has not got the program.
+#[derive(Debug, thiserror::Error)]
+enum InstallError {
+    #[error("unreachable: {0}")]
+    Unreachable(#[from] CallError),
+    #[error("failed: {0}")]
+    Failed(String),
+}
 
 /// Install it on each host.
 pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
@@ -73,28 +79,28 @@ pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result
     let width = hosts.iter().map(|target| target.host.name.len()).max().unwrap_or(0);
     let work = async |target: &Target<'_>| {
         let host = target.host;
-        let end = to_host(fleet, host, &program).await?;
-        let (true, Ok(text)) = (args.boot, &end) else { return Ok(end) };
+        let text = to_host(fleet, host, &program).await?;
+        if !args.boot {
+            return Ok(text);
+        }
         let setup = Call::of(host, &["setup", "--boot"]);
         let answer = fleet.caller().call(host, &setup, None).await?;
         if answer.code != 0 {
-            return Ok(Err(last_words(&fleet.inventory, host, answer.code, &answer.error)));
+            return Err(failed(fleet, host, answer.code, &answer.error));
         }
-        Ok(Ok(format!("{text}; its run comes back after a reboot")))
+        Ok(format!("{text}; its run comes back after a reboot"))
     };
     // Nothing of what a host prints is kept but a line.
-    let size = |_: &InstallEnd| 0;
+    let size = |_: &String| 0;
     fleet
         .fan(&hosts, work, size, |target, end| {
             let host = target.host;
             match &end {
-                Ok(end) => summary.answered(u8::from(end.is_err())),
-                Err(error) => summary.unanswered(host, Some(error)),
+                Ok(_) => summary.answered(0),
+                Err(InstallError::Failed(_)) => summary.answered(1),
+                Err(InstallError::Unreachable(error)) => summary.unanswered(host, Some(error)),
             }
-            let end = match end {
-                Ok(end) => end.map_err(|text| format!("failed: {text}")),
-                Err(error) => Err(format!("unreachable: {error}")),
-            };
+            let end = end.map_err(|error| error.to_string());
             let (Ok(text) | Err(text)) = &end;
             let line = format!("{:width$}  {text}\n", host.name);
             summary.add_text(&host.name, end);
@@ -109,29 +115,34 @@ async fn to_host(
     fleet: &Fleet<'_>,
     host: &Host,
     program: &TmoProgram,
-) -> Result<InstallEnd, CallError> {
+) -> Result<String, InstallError> {
     let (caller, place) = (fleet.caller(), host.tmo.as_deref().unwrap_or(PLACE));
     let asked = persistent(async || caller.script(host, (ASK, &[place]), b"").await).await?;
     let (code, printed, error) = asked;
     let Some((has, digest)) = Platform::of_host(&printed) else {
-        return Ok(Err(last_words(&fleet.inventory, host, code, &error)));
+        return Err(failed(fleet, host, code, &error));
     };
     if digest == program.digest {
-        return Ok(Ok(format!("has this program already, as {place}")));
+        return Ok(format!("has this program already, as {place}"));
     }
     if !program.needs.runs_on(&has) {
         let needs = &program.needs;
-        return Ok(Err(format!(
+        return Err(InstallError::Failed(format!(
             "it is {has}, and this program is for {needs}; `--from PROGRAM` takes one for it"
         )));
     }
     let words = [place, &program.digest];
     let (code, printed, error) = caller.script(host, (TAKE, &words), &program.bytes).await?;
     if code != 0 {
-        return Ok(Err(last_words(&fleet.inventory, host, code, &error)));
+        return Err(failed(fleet, host, code, &error));
     }
     let version = printed.lines().rev().find(|line| !line.trim().is_empty()).map(cleaned);
-    Ok(Ok(format!("installed {} as {place}", version.unwrap_or_else(|| "tmo".to_owned()))))
+    Ok(format!("installed {} as {place}", version.unwrap_or_else(|| "tmo".to_owned())))
+}
+
+/// By what a program has printed to standard error of this host.
+fn failed(fleet: &Fleet<'_>, host: &Host, code: u8, error: &str) -> InstallError {
+    InstallError::Failed(last_words(&fleet.inventory, host, code, error))
 }
 
 impl TmoProgram {
