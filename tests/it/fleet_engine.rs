@@ -159,6 +159,29 @@ fn a_task_that_takes_the_place_of_another_is_followed_and_the_other_one_does_not
 }
 
 #[test]
+fn a_host_that_is_one_too_many_for_a_view_is_named() {
+    let fleet = stack();
+    let one = container(&fleet, "shop_web.1.id1", "web: echo first; exec sleep 1000\n");
+    let task = |number: usize| format!("shop_web.{number} shop_web.{number}.id1 localhost\n");
+    write(&fleet, "tasks", &task(1));
+    fleet.ok(&["start", "shop"]);
+    let mut view = fleet.follow(&["logs", "-f", "shop"]);
+    view.shows("first");
+    write(&fleet, "tasks", &(1..=65).map(task).collect::<String>());
+    view.shows("shop_web.64 does not answer");
+    eventually("it says what it does not show", || {
+        fleet
+            .here
+            .read("view.err")
+            .contains("shop_web.65 is not shown: at most 64 hosts are")
+            .then_some(())
+    });
+    view.interrupt();
+    one.ok(["quit"]);
+    one.wait_empty();
+}
+
+#[test]
 fn commands_of_a_list_need_permission_and_are_shown() {
     let fleet = stack();
     let file = "[hosts.batch]\nlist = [\"sh\", \"-c\", \"echo node1; touch listed\"]\nvia = [\"sh\", \"-c\"]\n";

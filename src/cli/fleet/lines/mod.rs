@@ -107,6 +107,8 @@ struct FleetLines<'a> {
     /// How many hosts are sending, are tried for the first time, or were lost; and one if the lists have some.
     going: Cell<usize>,
     is_over: Cell<bool>,
+    /// A host was left out, as there are too many.
+    is_full: Cell<bool>,
     /// Something has arrived, or a stream has ended.
     news: Notify,
     /// Something was printed.
@@ -191,6 +193,7 @@ impl<'a> FleetLines<'a> {
             lists_some: Cell::new(!lists.is_empty()),
             lists,
             is_over: Cell::new(false),
+            is_full: Cell::new(false),
             news: Notify::new(),
             room: Notify::new(),
             lost: Notify::new(),

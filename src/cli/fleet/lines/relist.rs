@@ -8,6 +8,7 @@ use tokio::time::{sleep, timeout};
 use super::host::FollowedHost;
 use super::{FleetLines, MOST_HOSTS};
 use crate::cli::fleet::limit;
+use crate::cli::output;
 use crate::fleet::host::{Host, Reach};
 use crate::fleet::inventory::Inventory;
 
@@ -60,10 +61,16 @@ impl FleetLines<'_> {
             let mut hosts = self.hosts.borrow_mut();
             let is_known = |one: &Rc<FollowedHost>| one.host == *target.host && !one.is_gone();
             let followed = hosts.iter().filter(|one| !one.is_gone()).count();
-            if matches!(target.host.reach, Reach::Nowhere(_))
-                || hosts.iter().any(is_known)
-                || followed == MOST_HOSTS
-            {
+            if matches!(target.host.reach, Reach::Nowhere(_)) || hosts.iter().any(is_known) {
+                continue;
+            }
+            if followed == MOST_HOSTS {
+                if !self.is_full.replace(true) {
+                    output::warn(&format_args!(
+                        "{} is not shown: at most {MOST_HOSTS} hosts are; --hosts chooses some",
+                        target.host.name
+                    ));
+                }
                 continue;
             }
             let one = FollowedHost::of(self.merge.borrow_mut().add_host(), target, true);
