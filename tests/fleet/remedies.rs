@@ -120,7 +120,13 @@ fn old(table: &mut Table) {
     fleet.entry("old", host, host.port, "");
     must(Command::new(&program).arg("--version"));
     let ran = fleet.run(&["ps"]);
-    judge(table, "older tmo", &ran, &["its tmo knows no fleets; `tmo fleet install` puts this one there"], 3);
+    judge(
+        table,
+        "older tmo",
+        &ran,
+        &["its tmo knows no fleets; `tmo fleet install` puts this one there"],
+        3,
+    );
 }
 
 /// All texts are in what is printed, and nothing else than a row or line for the host and the summary.
