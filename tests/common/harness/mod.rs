@@ -120,12 +120,14 @@ impl World {
     /// The runtime directory of the only instance.
     pub(crate) fn runtime(&self) -> PathBuf {
         let base = self.dir.path().join("run/tmo");
-        let mut dirs: Vec<_> =
-            std::fs::read_dir(&base).unwrap().map(|entry| entry.unwrap().path()).collect();
-        // The socket that stands in for an address on TCP.
-        dirs.retain(|path| path.is_dir());
-        assert_eq!(dirs.len(), 1, "{dirs:?}");
-        dirs.pop().unwrap()
+        // A start makes it only when it has read the project.
+        eventually("there is one runtime directory", || {
+            let mut dirs: Vec<_> =
+                std::fs::read_dir(&base).ok()?.map(|entry| entry.unwrap().path()).collect();
+            // The socket that stands in for an address on TCP.
+            dirs.retain(|path| path.is_dir());
+            dirs.pop().filter(|_| dirs.is_empty())
+        })
     }
 
     /// The journal directory of the only instance.
