@@ -166,7 +166,8 @@ fn an_open_page_gives_nothing_to_a_program_that_takes_the_port() {
     let heads = heads.lock().unwrap();
     // What was sent before the page noticed belongs to a session that has ended with its server.
     let noticed = heads.iter().position(|head| head.starts_with("post /hello "));
-    let noticed = noticed.unwrap_or_else(|| panic!("the page asks who is there: {heads:#?}"));
+    let noticed =
+        noticed.unwrap_or_else(|| panic!("the page has sent no `POST /hello`: {heads:#?}"));
     for head in &heads[noticed..] {
         assert!(!head.contains("x-tmo-key") && !head.contains("key."), "{head}");
     }
