@@ -121,7 +121,7 @@ impl ListTable {
         }
         let (Some(list), Some(_)) = (self.list, &self.via) else {
             return Err(format!(
-                "{name} needs `engine = \"swarm\"` or \"kubernetes\", or the commands `list` and `via`"
+                "{name} needs `engine = \"swarm\"` or \"kubernetes\", or the commands `list` and `via`; a single host is `[host.{name}]`"
             ));
         };
         let stack = || (self.engine == Some(Engine::Swarm)).then_some(Why::Swarm(select));

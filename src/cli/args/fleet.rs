@@ -145,10 +145,10 @@ pub struct BatchArgs {
 /// `tmo fleet`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct FleetArgs {
-    /// The inventory, also in the form of procman; else `TMO_FLEET`, or fleet.toml here or above.
+    /// The file of hosts: a fleet.toml, or JSON of procman; else `TMO_FLEET`, or fleet.toml here or above.
     #[arg(id = "fleet_file", long = "fleet", value_name = "FILE", global = true, add = values::file())]
     pub file: Option<PathBuf>,
-    /// The same, by the word that procman has for it.
+    /// The same as --fleet, as users of procman know it.
     #[arg(id = "fleet_config", long = "config", value_name = "FILE.json", conflicts_with = "fleet_file", global = true,
         add = values::file())]
     pub config: Option<PathBuf>,
