@@ -94,15 +94,15 @@ pub enum CliError {
     #[error(transparent)]
     Client(ClientError),
     /// There is no listener on the socket.
-    #[error("{}", nothing_runs(cause, left.as_deref(), elsewhere))]
+    #[error("{}", nothing_runs(cause, left.as_deref(), others))]
     NothingRuns {
         /// Why the socket does not answer.
         #[source]
         cause: Box<ClientError>,
         /// What is alive of a run without a supervisor.
         left: Option<String>,
-        /// Where other runs of this user are.
-        elsewhere: String,
+        /// How the last run ended, and where other runs of this user are.
+        others: String,
     },
     /// There is a socket without a listener, and it was not left by a run of this machine.
     #[error(
@@ -118,10 +118,13 @@ pub enum CliError {
     OvermindCannot,
     /// It is running already.
     #[error(
-        "tmo is already running here (pid {pid}): `tmo connect{flags}` and \
-         `tmo echo{flags}` show it, `tmo restart{flags}` restarts, `tmo quit{flags}` ends it"
+        "tmo is already running here (pid {pid}): {}`tmo connect{flags}` and \
+         `tmo echo{flags}` show it, `tmo restart{flags}` restarts, `tmo quit{flags}` ends it",
+        starts_them(stopped, flags)
     )]
     AlreadyRunning {
+        /// The processes that were stopped.
+        stopped: Vec<ProcName>,
         /// The supervisor.
         pid: u32,
         /// The flags that select the run.
@@ -243,6 +246,11 @@ impl From<WhyError> for CliError {
 }
 
 impl CliError {
+    /// The user has ended the command before anything was asked.
+    pub(super) fn interrupted() -> Self {
+        Self::Other("interrupted before anything was asked of a host".to_owned())
+    }
+
     /// The exit code of the program.
     pub const fn exit_code(&self) -> u8 {
         match self {
@@ -280,16 +288,32 @@ impl CliError {
     }
 }
 
+/// What starts processes of a run that were stopped.
+fn starts_them(stopped: &[ProcName], flags: &str) -> String {
+    const MOST: usize = 5;
+    let names: Vec<_> = stopped.iter().map(ProcName::as_str).collect();
+    match names.len() {
+        0 => String::new(),
+        1 => format!("{0} was stopped, `tmo start {0}{flags}` starts it; ", names[0]),
+        2..=MOST => format!(
+            "{} were stopped, `tmo start {}{flags}` starts them; ",
+            names.join(", "),
+            names.join(" ")
+        ),
+        more => format!("{more} were stopped, `tmo start '*'{flags}` starts them; "),
+    }
+}
+
 /// That nothing runs here, or only what a run has left. overmind's message begins with the socket.
-fn nothing_runs(cause: &ClientError, left: Option<&str>, elsewhere: &str) -> String {
+fn nothing_runs(cause: &ClientError, left: Option<&str>, others: &str) -> String {
     let text = left.unwrap_or("nothing runs here, `tmo start` starts a run");
     match Persona::here() {
         Persona::Overmind => format!("{cause}; {text}"),
         Persona::Tmo => match no_socket(cause) {
             // The usual one, here.
-            Some(path) if path == Path::new(".").join(SOCKET) => format!("{text}{elsewhere}"),
-            Some(path) => format!("{text}{elsewhere} (there is no {})", path.display()),
-            None => format!("{text}{elsewhere} ({cause})"),
+            Some(path) if path == Path::new(".").join(SOCKET) => format!("{text}{others}"),
+            Some(path) => format!("{text}{others} (there is no {})", path.display()),
+            None => format!("{text}{others} ({cause})"),
         },
     }
 }

@@ -171,6 +171,7 @@ impl Engine {
             views: self.clients.views,
             headless_since: self.saved.headless_since,
             quitting: supervisor.run_phase != RunPhase::Running,
+            quitting_note: supervisor.stopping().map(Untrusted::from),
             processes: self.present().into_iter().map(|id| self.process_state(id)).collect(),
         }
     }

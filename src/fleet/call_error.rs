@@ -32,8 +32,14 @@ pub enum CallError {
     #[error("its tmo knows no fleets; `tmo fleet install` puts this one there")]
     OldTmo,
     /// The connection ended before the answer.
-    #[error("the answer was lost ({0}); the order may have been carried out")]
+    #[error("the answer was lost ({0})")]
     Lost(String),
+    /// It had not answered when the user ended the command.
+    #[error("interrupted: no answer yet")]
+    Interrupted,
+    /// The user ended the command before it was asked.
+    #[error("not asked: interrupted")]
+    NotAsked,
     /// Its answer is too long.
     #[error("its answer is longer than {}", units::bytes(LONGEST_ANSWER as u64))]
     LongAnswer,

@@ -36,7 +36,7 @@ pub enum InventoryError {
     /// There is no file.
     #[error(
         "there is no {FILE} here or above; one that names a host is `[host.k9]` with `ssh = \"k9.lan\"` below it \
-         (`tmo help fleet`)"
+         (`tmo help fleet.toml`)"
     )]
     Missing,
     /// It can't be read.
@@ -125,7 +125,11 @@ impl Inventory {
         let wrong =
             |at, said| InventoryError::Wrong { path: path.to_owned(), line: line(at), text: said };
         let document: Document = toml::from_str(text).map_err(|error| {
-            wrong(error.span().map_or(0, |span| span.start), shown(error.message()).into_owned())
+            let span = error.span().unwrap_or_default();
+            let key = text.get(..span.start).unwrap_or_default().lines().next_back();
+            let key = key.and_then(|line| line.split_once('=')).map(|(key, _)| key.trim());
+            let marked = text.get(span.clone()).unwrap_or_default();
+            wrong(span.start, shown(&mistake(error.message(), key, marked)).into_owned())
         })?;
         let mut tables: Vec<_> = document.host.into_iter().collect();
         tables.sort_by_key(|(name, _)| name.span().start);
@@ -281,6 +285,25 @@ impl Inventory {
         all.sort_unstable();
         all.dedup();
         all
+    }
+}
+
+/// A message of a parser in the words that are used for a `tmo.toml`. `key` is what stands before the `=` of a wrong value,
+/// and `marked` is the part of the file that is meant.
+pub(super) fn mistake(message: &str, key: Option<&str>, marked: &str) -> String {
+    if message == "duplicate key" {
+        return format!("`{marked}` is there twice");
+    }
+    if let Some(names) = message.strip_prefix("unknown field ") {
+        let mut names = names.split('`').skip(1).step_by(2);
+        let unknown = names.next().unwrap_or_default();
+        let known: Vec<_> = names.collect();
+        return format!("unknown key `{unknown}`; {}", tmo_toml::or_nearest(unknown, &known));
+    }
+    let message = message.replace("expected a sequence", "expected a list such as [\"a\"]");
+    match key {
+        Some(key) => format!("`{key}`: {message}"),
+        None => message,
     }
 }
 

@@ -11,10 +11,19 @@ use crate::model::nearest::nearest;
 pub struct NameError(String);
 
 impl NameError {
-    fn no_such_process(name: &str) -> Self {
-        Self(format!(
-            "no host that answers has a process `{name}`; `tmo fleet ps` lists them, and a host is written `HOST/`"
-        ))
+    fn no_such_process<'n>(
+        name: &str,
+        inventory: &'n Inventory,
+        known: impl Iterator<Item = &'n str>,
+    ) -> Self {
+        let hosts = inventory.hosts.iter().map(|host| &*host.name);
+        let next = match nearest(name, known.chain(hosts)) {
+            Some(near) => format!("did you mean {near}?"),
+            None => {
+                format!("`{} ps` lists them, and a host is written `HOST/`", inventory.command())
+            }
+        };
+        Self(format!("no host that answers has a process `{name}`; {next}"))
     }
 }
 
@@ -94,15 +103,27 @@ impl<'a> Target<'a> {
     pub const fn whole(host: &'a Host) -> Self {
         Self { host, names: vec![] }
     }
+
+    /// What people type for it: the host, or each process.
+    pub fn typed(&self) -> impl Iterator<Item = String> {
+        let host = &self.host.name;
+        let whole = self.names.is_empty().then(|| format!("{host}/"));
+        whole.into_iter().chain(self.names.iter().map(move |name| format!("{host}/{name}")))
+    }
 }
 
 /// What the words mean, in the order of the file; all hosts, if there are none. `has` tells whether a host has a process
-/// that a word means; `None` if it did not answer.
-pub fn targets<'a>(
+/// that a word means; `None` if it did not answer. `known` are the names of the processes, for advice.
+pub fn targets<'a, 'n>(
     inventory: &'a Inventory,
     words: &[HostWord],
     has: impl Fn(&Host, &str) -> Option<bool>,
-) -> Result<Vec<Target<'a>>, NameError> {
+    known: impl Iterator<Item = &'n str> + Clone,
+) -> Result<Vec<Target<'a>>, NameError>
+where
+    'a: 'n,
+{
+    let no_such = |name: &str| NameError::no_such_process(name, inventory, known.clone());
     let has = |place: usize, word: &str| has(&inventory.hosts[place], word);
     let mut meant: Vec<Option<(bool, Vec<String>)>> = vec![None; inventory.hosts.len()];
     let mut add = |place: usize, name: Option<&String>| {
@@ -117,7 +138,7 @@ pub fn targets<'a>(
                 let with: Vec<_> =
                     hosts.iter().filter(|&&host| has(host, name) != Some(false)).collect();
                 if !hosts.iter().any(|&host| has(host, name) == Some(true)) {
-                    return Err(NameError::no_such_process(name));
+                    return Err(no_such(name));
                 }
                 for &host in with {
                     add(host, Some(name));
@@ -132,7 +153,7 @@ pub fn targets<'a>(
                 let all = 0..inventory.hosts.len();
                 let with: Vec<_> = all.filter(|&host| has(host, name) == Some(true)).collect();
                 match with[..] {
-                    [] => return Err(NameError::no_such_process(name)),
+                    [] => return Err(no_such(name)),
                     [host] => add(host, Some(name)),
                     _ => {
                         let hosts = with.iter().map(|&host| &*inventory.hosts[host].name);
@@ -146,6 +167,16 @@ pub fn targets<'a>(
                 }
             }
         }
+    }
+    let both = |(host, meant): (&'a Host, &Option<(bool, Vec<String>)>)| match meant {
+        Some((true, names)) => Some((&host.name, names.first()?.clone())),
+        _ => None,
+    };
+    // A user may have meant the process alone, and a restart of all would be a nasty surprise.
+    if let Some((host, name)) = inventory.hosts.iter().zip(&meant).find_map(both) {
+        return Err(NameError(format!(
+            "{host} is all of that host, and {name} is a process of it: write {host}/{name} for the process, or {host}/ for all"
+        )));
     }
     let all = inventory.hosts.iter().zip(meant);
     Ok(all
@@ -188,7 +219,7 @@ mod tests {
             "b" => Some(["web", "db"].contains(&name)),
             _ => None,
         };
-        let all = targets(&fleet, &words, has)?;
+        let all = targets(&fleet, &words, has, ["web", "db"].into_iter())?;
         Ok(all.iter().map(|one| format!("{}:{}", one.host.name, one.names.join(","))).collect())
     }
 
@@ -204,7 +235,6 @@ mod tests {
         is(&["@g/web"], &["a:web", "b:web"]);
         is(&["*/db"], &["b:db", "c:db"]);
         is(&["db"], &["b:db"]);
-        is(&["b/web", "b"], &["b:"]);
         is(&["c/anything"], &["c:anything"]);
     }
 
@@ -217,5 +247,9 @@ mod tests {
         assert!(refused("@backend").ends_with("; a group of processes is written '*/@backend'"));
         assert!(refused("d/web").contains("no host or group `d`"));
         assert!(refused("@g/x").contains("a process `x`"));
+        assert!(refused("wbe").ends_with("a process `wbe`; did you mean web?"));
+        let both = meant(&["b", "db"]).unwrap_err().to_string();
+        assert!(both.ends_with("write b/db for the process, or b/ for all"), "{both}");
+        assert_eq!(meant(&["b/", "b/db"]).unwrap_err().to_string(), both);
     }
 }

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use toml::Value;
 
 use super::host::{Host, HostTable, Reach};
-use super::inventory::{FleetProcess, Inventory, InventoryError, read_text, toml_line};
+use super::inventory::{FleetProcess, Inventory, InventoryError, mistake, read_text, toml_line};
 use crate::config::Env;
 use crate::config::toml::SourceText;
 use crate::model::limits::PROCESSES;
@@ -59,7 +59,7 @@ fn parse(text: &str, path: &Path, env: &Env) -> Result<Inventory, InventoryError
     let of_json = |begin: usize, error: &serde_json::Error| {
         // The place stands at the end of the message, counted from the begin of the part.
         let text = shown(&error.to_string()).into_owned();
-        let text = text.split(" at line ").next().unwrap_or_default().to_owned();
+        let text = mistake(text.split(" at line ").next().unwrap_or_default(), None, "");
         wrong((begin + error.line().saturating_sub(1), text))
     };
     let file: ProcManFile<'_> = serde_json::from_str(text).map_err(|error| of_json(1, &error))?;
@@ -174,10 +174,13 @@ mod tests {
     #[test]
     fn mistakes_have_a_line() {
         for (text, said) in [
-            ("{\n\"processs\": []}", "fleet.json:2: unknown field `processs`"),
+            (
+                "{\n\"processs\": []}",
+                "fleet.json:2: unknown key `processs`; did you mean `processes`?",
+            ),
             (
                 "{\"processes\": [\n{\"name\": \"a\", \"command\": \"x\"},\n{\"name\": \"b\",\n\"comand\": \"x\"}]}",
-                "fleet.json:4: unknown field `comand`",
+                "fleet.json:4: unknown key `comand`; did you mean `command`?",
             ),
             ("{\"processes\": [\n{\"name\": \"a b\", \"command\": \"x\"}]}", "fleet.json:2: "),
             (

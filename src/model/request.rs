@@ -196,6 +196,10 @@ pub struct State {
     pub headless_since: Option<Timestamp>,
     /// Whether everything is being stopped.
     pub quitting: bool,
+    /// That in words, which name the process whose end is the cause, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub quitting_note: Option<Untrusted>,
     /// The processes, in the order of the Procfile.
     pub processes: Vec<ProcessState>,
 }

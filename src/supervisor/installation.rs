@@ -30,10 +30,11 @@ impl Supervisor {
             let names = present.map(|proc| &proc.name);
             return self.effects.push(Effect::Answer(request_id, Outcome::unknown(name, names)));
         };
+        let stopping = self.stopping();
         let proc = &mut self.procs[id];
         proc.write_off(now);
-        let problem = if self.run_phase != RunPhase::Running {
-            Some("everything is being stopped".to_owned())
+        let problem = if stopping.is_some() {
+            stopping
         } else if proc.install.is_none() {
             Some(format!("{name} has no installation: it was not uploaded"))
         } else if proc.is_installing() {

@@ -90,11 +90,12 @@ impl Supervisor {
     /// Answer the requests that have been carried out or cannot be.
     pub(super) fn answer(&mut self) {
         let done = matches!(self.run_phase, RunPhase::Finished { .. });
+        let stopping = self.stopping();
         let mut pending = std::mem::take(&mut self.pending);
         pending.retain_mut(|request| {
             let problems = &mut request.problems;
             request.goals.retain(|(id, goal)| {
-                match verdict(&self.procs[*id], *goal, self.run_phase) {
+                match verdict(&self.procs[*id], *goal, stopping.as_deref()) {
                     Verdict::Waiting => true,
                     Verdict::Reached => false,
                     Verdict::Failed(why) => {
@@ -132,8 +133,8 @@ impl Supervisor {
     }
 }
 
-fn verdict(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdict {
-    let WaitCondition::Completed(life) = goal else { return ordinary(proc, goal, run_phase) };
+fn verdict(proc: &Proc, goal: WaitCondition, stopping: Option<&str>) -> Verdict {
+    let WaitCondition::Completed(life) = goal else { return ordinary(proc, goal, stopping) };
     if let Phase::Running { life: now, .. } | Phase::Ending { life: now, .. } = proc.phase
         && Some(now) >= life
         && !proc.stop_was_requested()
@@ -152,16 +153,16 @@ fn verdict(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdict {
             };
         }
     }
-    ordinary(proc, WaitCondition::Run(life), run_phase)
+    ordinary(proc, WaitCondition::Run(life), stopping)
 }
 
-fn ordinary(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdict {
+fn ordinary(proc: &Proc, goal: WaitCondition, stopping: Option<&str>) -> Verdict {
     if let WaitCondition::Run(life) = goal
         && let Some(unseen) = stopped_unseen(proc, life)
     {
         return unseen;
     }
-    in_this_phase(proc, goal, run_phase)
+    in_this_phase(proc, goal, stopping)
 }
 
 /// If another request has stopped the awaited life before this one saw it run, that life has not ended by itself.
@@ -180,7 +181,7 @@ fn stopped_unseen(proc: &Proc, life: Option<LifeId>) -> Option<Verdict> {
     }
 }
 
-fn in_this_phase(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdict {
+fn in_this_phase(proc: &Proc, goal: WaitCondition, stopping: Option<&str>) -> Verdict {
     let note =
         || proc.note.as_ref().map_or_else(|| "it is not there".to_owned(), ToString::to_string);
     match (goal, &proc.phase) {
@@ -227,9 +228,7 @@ fn in_this_phase(proc: &Proc, goal: WaitCondition, run_phase: RunPhase) -> Verdi
         ) if Some(*now) >= life => {
             Verdict::Failed(format!("ended at once with {}", exit.describe()))
         }
-        (WaitCondition::Run(_), _) if run_phase != RunPhase::Running => {
-            Verdict::Failed("everything is being stopped".to_owned())
-        }
+        (WaitCondition::Run(_), _) if let Some(why) = stopping => Verdict::Failed(why.to_owned()),
         (WaitCondition::Run(_), _) if !proc.alive() && proc.skip.is_some() => {
             Verdict::Failed(note())
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::part::Action;
 use super::pending_request::WaitCondition;
 use super::proc::{Goal, Phase, Proc, Ready};
-use super::{Effect, RunPhase, Supervisor};
+use super::{Effect, Supervisor};
 use crate::model::ProcId;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{ChangeOrder, Outcome};
@@ -82,8 +82,7 @@ impl Supervisor {
 
     /// The plan was read again: carry out its changes.
     pub(super) fn reload(&mut self, request_id: u64, now: Timestamp) {
-        if self.run_phase != RunPhase::Running {
-            let problem = "everything is being stopped".to_owned();
+        if let Some(problem) = self.stopping() {
             return self.effects.push(Effect::Answer(request_id, Outcome::refused(problem)));
         }
         let goals = self.follow_plan(now);

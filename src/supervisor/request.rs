@@ -59,8 +59,9 @@ impl Supervisor {
             Ok(ids) => ids,
             Err(outcome) => return self.effects.push(Effect::Answer(request_id, *outcome)),
         };
-        if self.run_phase != RunPhase::Running && verb != Verb::Stop {
-            let problem = "everything is being stopped".to_owned();
+        if verb != Verb::Stop
+            && let Some(problem) = self.stopping()
+        {
             return self.effects.push(Effect::Answer(request_id, Outcome::refused(problem)));
         }
         if verb != Verb::Stop {
@@ -204,8 +205,7 @@ impl Supervisor {
             };
             return self.effects.push(Effect::Answer(request_id, outcome));
         }
-        if self.run_phase != RunPhase::Running {
-            let problem = "everything is being stopped".to_owned();
+        if let Some(problem) = self.stopping() {
             return self.effects.push(Effect::Answer(request_id, Outcome::refused(problem)));
         }
         let mut set = BTreeMap::new();

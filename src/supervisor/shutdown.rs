@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::lifecycle::RunStage;
 use super::part::ChangePart;
 use super::ready::cleanup_limit;
-use super::{Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
+use super::{Culprit, Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::event::{RunProblem, What};
 use crate::model::rules::Stage;
 use crate::model::time::Timestamp;
@@ -26,6 +26,18 @@ impl Supervisor {
             }
         }
         self.dismiss_in_turn();
+    }
+
+    /// That everything is being stopped, if it is, and because of which process, if nobody has asked for it.
+    pub fn stopping(&self) -> Option<String> {
+        if self.run_phase == RunPhase::Running {
+            return None;
+        }
+        let culprit = self.culprit.as_ref().filter(|_| self.asked_at.is_none());
+        let cause = culprit.map(|&Culprit { id, exit, .. }| {
+            format!(", as {} {} {}", self.procs[id].name, exit.verb(), exit.describe())
+        });
+        Some(format!("everything is being stopped{}", cause.unwrap_or_default()))
     }
 
     fn begin_to_stop(&mut self) {

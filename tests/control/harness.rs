@@ -334,6 +334,7 @@ pub(crate) fn state() -> State {
         views: 0,
         headless_since: None,
         quitting: false,
+        quitting_note: None,
         processes: NAMES.iter().enumerate().map(process).collect(),
     }
 }

@@ -23,7 +23,7 @@ fn tables_show_the_rows_of_all_hosts() {
         Fleet::new(&["web: exec sleep 1000\n", "web: exec sleep 1000\ndb: exec sleep 1000\n"]);
     let ran = fleet.run(&["ps"]);
     assert!(
-        ran.code == 1 && ran.stdout.contains("nothing runs there; `tmo fleet start a/`"),
+        ran.code == 1 && ran.stdout.contains("nothing runs there, `tmo fleet start a/`"),
         "{ran:?}"
     );
     let started = fleet.ok(&["start"]);
@@ -238,14 +238,91 @@ fn the_batch_after_a_failure_is_not_asked() {
     assert!(ran.stdout.contains("c/web     not asked: a batch failed\n"), "{ran:?}");
     assert!(
         ran.stderr
-            .contains("1 of 3 failed, 1 was not asked: c/web; `tmo fleet restart c/web` goes on"),
+            .contains("1 of 3 failed, 1 was not asked: c/web; `tmo fleet restart --batch=1 b/nosuch c/web` goes on"),
         "{ran:?}"
     );
     assert_eq!(fleet.hosts[2].wait_state("web", "running"), before);
     let ran = fleet.ok(&["restart", "a/web", "c/web", "--batch", "1", "--until", "running"]);
     assert!(ran.contains("a/web  restarted, running after "), "{ran}");
+    // What can't come true ends, with the name of the process.
+    let until = ["--batch", "1", "--until", "port", "--within", "300ms"];
+    let ran = fleet.run(&[&["restart", "a/", "c/web"], &until[..]].concat());
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stdout.contains("a/     restarted, not port: web is not listening on "), "{ran:?}");
+    let again = "`tmo fleet restart --batch=1 --until=port --within=300ms a/ c/web` goes on";
+    assert!(ran.stderr.contains(again), "{ran:?}");
+    // A host is all of it.
+    let ran = fleet.run(&["restart", "a", "a/web"]);
+    assert!(ran.code == 2 && ran.stderr.contains("write a/web for the process"), "{ran:?}");
     fleet.ok(&["quit"]);
     fleet.hosts.iter().for_each(World::wait_empty);
+}
+
+#[test]
+fn a_host_says_why_there_was_nothing_to_do_and_what_to_type_here() {
+    let fleet = Fleet::new(&["web: exec sleep 1000\ndb: exec sleep 1000\n"]);
+    fleet.ok(&["start", "--until", "running"]);
+    assert_eq!(fleet.ok(&["start", "--if-needed"]), "a/  runs already\n");
+    fleet.ok(&["stop", "a/"]);
+    let told = fleet.ok(&["restart", "a/"]);
+    assert!(told.starts_with("a/  nothing to restart: each process was stopped"), "{told}");
+    let ran = fleet.run(&["start", "a/"]);
+    let advice = "web, db were stopped, `tmo fleet start a/web a/db` starts them";
+    assert!(ran.code == 1 && ran.stdout.contains(advice), "{ran:?}");
+    fleet.ok(&["start", "a/web", "--until", "running"]);
+    fleet.ok(&["signal", "KILL", "a/web"]);
+    fleet.hosts[0].wait_empty();
+    let ran = fleet.run(&["ps"]);
+    for part in ["`tmo fleet start a/` starts a run", "(`tmo fleet why a/`)"] {
+        let text = ran.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(ran.code == 1 && text.contains(part), "{ran:?}");
+    }
+    fleet.hosts[0].write("Procfile", "web: exit 3\n");
+    fleet.run(&["start"]);
+    let why = fleet.run(&["why"]).stdout;
+    assert!(why.contains("tmo fleet logs -n=100 a/web"), "{why}");
+}
+
+#[test]
+fn a_command_tells_its_exit_code_and_what_it_writes_to_standard_error() {
+    let fleet = Fleet::new(&["web: exec sleep 1000\n"; 2]);
+    let failing = ["--", "sh", "-c", "echo out; echo wrong >&2; exit 4"];
+    let ran = fleet.run(&[&["exec", "a"], &failing[..]].concat());
+    assert_eq!((ran.code, &*ran.stdout), (4, "out\n"), "{ran:?}");
+    assert_eq!(ran.stderr, "wrong\ntmo: a: it exited with code 4\n");
+    let ran = fleet.run(&[&["exec"], &failing[..]].concat());
+    assert!(ran.code == 1 && ran.stderr.contains("b: wrong\ntmo: b: it exited with"), "{ran:?}");
+    let ran = fleet.run(&["exec", "a", "--", "ls | head"]);
+    assert!(ran.code == 127 && ran.stderr.contains("`sh -c 'ls | head'`"), "{ran:?}");
+    assert!(ran.stderr.starts_with("tmo: a: "), "{ran:?}");
+}
+
+#[test]
+fn what_was_answered_before_an_interrupt_is_shown() {
+    let fleet = Fleet::new(&["web: exec sleep 1000\n"]);
+    fleet.with("frozen", "touch \"$HOSTS/asked\"; exec sleep 1000");
+    fleet.ok(&["start", "a/"]);
+    let asked = fleet.here.path().join("hosts/asked");
+    for (words, first, told) in [
+        (["ps"].as_slice(), "", "interrupted: no answer yet"),
+        (
+            &["restart", "*/"],
+            "a/       restarted\n",
+            "frozen/  interrupted: no answer yet; the order may",
+        ),
+    ] {
+        let words = [&["fleet", "--connect-timeout", "1h"], words].concat();
+        let mut view = fleet.here.view_into("told", words);
+        eventually("it waits for one", || asked.exists().then_some(()));
+        eventually("the other one is shown", || view.log().starts_with(first).then_some(()));
+        view.signal(nix::libc::SIGINT);
+        assert_eq!(view.end().code(), Some(130));
+        assert!(view.log().contains(told), "{}", view.log());
+        let complaint = "interrupted: 1 of 2 had not answered: frozen\n";
+        assert!(view.errors().contains(complaint), "{}", view.errors());
+        std::fs::remove_file(&asked).unwrap();
+    }
+    fleet.ok(&["quit", "a/"]);
 }
 
 #[test]
@@ -325,7 +402,10 @@ fn mistakes_in_the_file_have_a_line_and_hosts_are_completed_from_it() {
         "{ran:?}"
     );
     for (text, line, says) in [
-        ("[host.a]\nshh = \"x\"\n", 2, "unknown field `shh`"),
+        ("[host.a]\nshh = \"x\"\n", 2, "unknown key `shh`; did you mean `ssh`?"),
+        ("[hots.a]\n", 1, "unknown key `hots`; did you mean `host`?"),
+        ("[host.a]\ngroups = \"a\"\n", 2, "`groups`: invalid type: string \"a\", expected a list"),
+        ("[host.a]\n[host.a]\n", 2, "`a` is there twice"),
         ("[host.a]\n\n[host.\"a b\"]\n", 3, "the host `a b` needs a name of letters"),
         ("[host.a]\nssh = \"-oProxyCommand=x\"\n", 1, "`ssh` of a is no name that ssh can have"),
         ("[host.a]\nroot = \"x\"\n", 1, "the root of a must be an absolute path"),

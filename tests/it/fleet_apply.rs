@@ -134,7 +134,10 @@ fn a_host_with_files_or_a_run_of_its_own_keeps_them() {
     let before = running(a, "own");
     std::fs::remove_file(a.app().join("Procfile")).unwrap();
     let ran = fleet.run(&["apply"]);
-    assert!(ran.code == 1 && ran.stdout.contains("another run is there; `tmo quit`"), "{ran:?}");
+    assert!(
+        ran.code == 1 && ran.stdout.contains("another run is there; `tmo fleet quit a/`"),
+        "{ran:?}"
+    );
     assert_eq!(running(a, "own"), before);
     // Neither does a host that is given nothing lose its run.
     give(&fleet, &hosts, &[]);

@@ -185,6 +185,7 @@ pub(crate) fn state() -> State {
         runtime: None,
         host: None,
         quitting: false,
+        quitting_note: None,
         processes: NAMES.map(process).to_vec(),
     }
 }

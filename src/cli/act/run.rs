@@ -16,6 +16,7 @@ use crate::config::load::{Context, find_program};
 use crate::config::options::BackendChoice;
 use crate::model::plan::Plan;
 use crate::model::process_env::process_env;
+use crate::model::shell::quoted;
 use crate::sys::why;
 
 /// Exec the command; returns only if that fails. There is no process between it and the shell: Ctrl-C
@@ -60,7 +61,8 @@ fn as_process(process: &str, name: &OsStr, rest: &[OsString]) -> Result<u8, CliE
     let shown = name.to_string_lossy().into_owned();
     Err(match error.kind() {
         std::io::ErrorKind::NotFound if dir.is_dir() => {
-            CliError::NotFound { name: shown, advice: String::new() }
+            let advice = for_a_shell(&shown).unwrap_or_default();
+            CliError::NotFound { name: shown, advice }
         }
         _ => CliError::NotExecutable { name: shown, why: why(&error) },
     })
@@ -87,6 +89,9 @@ fn plan() -> Result<Plan, CliError> {
 fn advice(typed: &[OsString]) -> Option<String> {
     let mut words = typed.iter().filter_map(|word| word.to_str());
     let name = words.find(|word| !word.starts_with('-'))?;
+    if let Some(advice) = for_a_shell(name) {
+        return Some(advice);
+    }
     let plan = plan().ok().filter(|_| Persona::here() == Persona::Tmo)?;
     plan.present().find(|one| one.is_meant(name))?;
     let rest: Vec<_> = words.collect();
@@ -95,6 +100,12 @@ fn advice(typed: &[OsString]) -> Option<String> {
         "; {name} is a process: `tmo run --as {name} {command}` runs a command with its variables, `tmo connect {name}` \
          opens its terminal"
     ))
+}
+
+/// The same for a whole line of a shell.
+fn for_a_shell(name: &str) -> Option<String> {
+    let is_line = name.contains([' ', '|', ';', '&', '<', '>', '$', '*']);
+    is_line.then(|| format!("; it is run without a shell: `sh -c {}` runs it in one", quoted(name)))
 }
 
 /// Whether the file exists but is not executable.

@@ -18,6 +18,7 @@ use super::{
     SendArgs, SignalArgs, StartArgs, TopArgs, UiArgs, WaitArgs, WhyArgs,
 };
 use crate::cli::completions::values;
+use crate::model::shell::quoted;
 
 /// What becomes of the answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,16 +131,22 @@ pub struct InstallArgs {
     pub boot: bool,
 }
 
+/// How long `--until` may take, unless the user says otherwise.
+const WITHIN: Duration = Duration::from_mins(1);
+
 /// The flags of a verb that changes something.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
 pub struct BatchArgs {
     /// This many hosts at once; the next ones only if all of these did it.
     #[arg(id = "fleet_batch", long = "batch", value_name = "N")]
     pub batch: Option<usize>,
-    /// What a batch waits for before the next one.
-    #[arg(id = "fleet_until", long = "until", value_name = "WHAT", requires = "fleet_batch",
-        value_parser = ["running", "ready", "port"])]
+    /// What is waited for before it counts as done; with --batch, before the next ones are asked.
+    #[arg(id = "fleet_until", long = "until", value_name = "WHAT", value_parser = ["running", "ready", "port"])]
     pub until: Option<String>,
+    /// How long --until may take on each host.
+    #[arg(id = "fleet_within", long = "within", value_name = "TIME", value_parser = span, default_value = "1m",
+        requires = "fleet_until")]
+    pub within: Duration,
 }
 
 /// `tmo fleet`.
@@ -254,6 +261,36 @@ impl FleetArgv {
         } else {
             self.flags.extend(values.into_iter().map(|value| format!("{name}={value}")));
         }
+    }
+}
+
+impl FleetCommand {
+    /// The words of a command that tmo has on a host; `None` if a fleet has no such verb.
+    pub fn of_host(words: &[String]) -> Option<Self> {
+        let (verb, words) = words.split_first()?;
+        let verb = FLEET_VERBS.iter().find(|known| known.name == verb)?;
+        let command = verb.command().no_binary_name(true);
+        verb.typed(&command.try_get_matches_from(words).ok()?).ok()
+    }
+
+    /// What is typed behind `tmo fleet` for the same with these hosts and processes.
+    pub fn typed(&self, names: &[String]) -> String {
+        let mut words = self.argv.with(names);
+        if !self.argv.takes_command
+            && !words.iter().any(|word| word.starts_with('-') && word != "--")
+        {
+            words.retain(|word| word != "--");
+        }
+        let BatchArgs { batch, until, within } = &self.batches;
+        let batch = batch.map(|size| format!("--batch={size}"));
+        let within = until.as_ref().filter(|_| *within != WITHIN);
+        let within = within.map(|_| match self.batches.within.as_millis() {
+            millis if millis % 1000 == 0 => format!("--within={}s", millis / 1000),
+            millis => format!("--within={millis}ms"),
+        });
+        let until = until.as_ref().map(|until| format!("--until={until}"));
+        words.splice(1..1, [batch, until, within].into_iter().flatten());
+        words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -65,7 +65,7 @@ Examples:
   tmo connect web            its terminal: type, debug, leave with the keys it shows
   tmo logs web -n 50         its last 50 lines, even after it died
   tmo why                    what is wrong, or why did it end?
-  tmo help tmo.toml          all keys of tmo.toml; also `tmo help procfile`")]
+  tmo help tmo.toml          all keys of tmo.toml; also `tmo help procfile`, `tmo help fleet.toml`")]
 pub struct Args {
     /// Print the version.
     #[arg(short = 'v', short_alias = 'V', long, action = ArgAction::Version)]
@@ -483,8 +483,13 @@ Examples:
   tmo web --fleet                   the runs of all on one page
   tmo fleet exec @arm -- git pull   a command in the directory of the project
 
-fleet.toml names the hosts, one `[host.NAME]` for each; `ssh`, `root`, `groups` and `tmo` are its keys. Each is
-reached by your own ssh, and needs tmo. Exits 3 if a host did not answer.")]
+A fleet.toml, here or above, names the hosts; `tmo help fleet.toml` has all of it:
+  [host.k9]                       the name of the host in `k9/web`
+  ssh = \"me@k9.lan\"              what your ssh calls it; default: the name
+  root = \"~/robot\"               its project; default: the directory of this file
+  groups = [\"arm\"]               `@arm` means all hosts of the group
+
+Each is reached by your own ssh, and needs tmo (`tmo fleet install`). Exits 3 if a host did not answer.")]
     Fleet(FleetArgs),
     /// Control several hosts with the words of procman; the same as `tmo fleet`.
     #[command(

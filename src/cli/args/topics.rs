@@ -11,10 +11,12 @@ pub(in crate::cli) enum Topic {
     TmoToml,
     /// The Procfile.
     Procfile,
+    /// `fleet.toml`.
+    FleetToml,
 }
 
 impl Topic {
-    pub(in crate::cli) const ALL: [Self; 2] = [Self::TmoToml, Self::Procfile];
+    pub(in crate::cli) const ALL: [Self; 3] = [Self::TmoToml, Self::Procfile, Self::FleetToml];
 
     /// The topic with this name, in upper or lower case.
     pub(in crate::cli) fn named(name: &OsStr) -> Option<Self> {
@@ -25,6 +27,7 @@ impl Topic {
         match self {
             Self::TmoToml => "tmo.toml",
             Self::Procfile => "procfile",
+            Self::FleetToml => "fleet.toml",
         }
     }
 
@@ -33,6 +36,7 @@ impl Topic {
         match self {
             Self::TmoToml => "Settings of processes and runs of tmo",
             Self::Procfile => "Processes that tmo runs, their variables and the end of a run",
+            Self::FleetToml => "Hosts of a fleet, how each is reached, and what is done with them",
         }
     }
 

@@ -31,7 +31,7 @@ fn commands_are_offered_by_their_own_names_the_everyday_ones_first() {
 
 #[test]
 fn topics_of_the_help_and_keys_of_tmo_toml_are_offered() {
-    for topic in ["tmo.toml", "procfile"] {
+    for topic in ["tmo.toml", "procfile", "fleet.toml"] {
         for verb in ["help", "man"] {
             assert!(words(&format!("tmo {verb} ")).contains(&topic.to_owned()), "{verb} {topic}");
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::Fleet;
-use super::answers::{Summary, some_of, warn_of};
+use super::answers::{Summary, some_of};
 use super::apply;
 use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
@@ -44,12 +44,12 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
     let argv = if verb == "start" { command.argv.and("--daemonize") } else { command.argv.clone() };
     let targets = fleet.targets(&command.words).await?;
     let inputs = if verb == "apply" { apply::inputs(fleet, &targets)? } else { HashMap::new() };
-    let width = targets.iter().flat_map(labels).map(|label| label.chars().count()).max();
+    let width = targets.iter().flat_map(Target::typed).map(|label| label.chars().count()).max();
     let width = width.unwrap_or(0);
     let mut summary = Summary::new(fleet, fleet.args.json);
     let lines = |target: &Target<'_>, text: &str| {
         let line = |label| format!("{label:width$}  {text}\n");
-        labels(target).map(line).collect::<String>()
+        target.typed().map(line).collect::<String>()
     };
     let work = async |target: &Target<'_>| {
         let (host, begun) = (target.host, Instant::now());
@@ -62,12 +62,14 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
         let Some(until) = batches.until.as_ref().filter(|_| answer.code == 0 && !is_idle) else {
             return Ok(HostAct { answer, waited: None });
         };
-        let wait = ["wait", "--for", until, "--"].map(str::to_owned);
+        let limit = format!("--timeout={}ms", batches.within.as_millis());
+        let wait = ["wait", "--for", until, &limit, "--"].map(str::to_owned);
         let wait = Call::of(host, &[&wait[..], &target.names].concat());
         let waited = fleet.call(host, &wait, None).await?;
         Ok(HostAct { answer, waited: Some((waited, begun.elapsed())) })
     };
     let mut rest = targets.chunks(batches.batch.unwrap_or(targets.len()).max(1));
+    let mut unsuccessful: Vec<String> = vec![];
     for batch in rest.by_ref() {
         let size = |act: &HostAct| act.answer.output.len();
         fleet
@@ -76,11 +78,13 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
                     Ok(act) => act,
                     Err(error) => {
                         let text = unreachable(&error);
-                        summary.add(target.host, &Err(error));
+                        summary.add(target, &Err(error));
+                        unsuccessful.extend(target.typed());
                         return summary.print(&lines(target, &text));
                     }
                 };
                 let HostAct { answer, waited } = act;
+                let mut is_told = answer.code != 0;
                 let text = match &waited {
                     _ if answer.code != 0 => {
                         format!("failed: {}", summary.complaint(target.host, &answer))
@@ -88,6 +92,13 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
                     None if verb == "apply" => apply::outcome(&answer),
                     None if verb == "reload" => {
                         apply::changes(&answer).unwrap_or_else(|| done(verb).to_owned())
+                    }
+                    None if has_done_nothing(command, target, &answer) => {
+                        is_told = true;
+                        match summary.complaint(target.host, &answer) {
+                            _ if answer.error.is_empty() => "runs already".to_owned(),
+                            why => why,
+                        }
                     }
                     None => done(verb).to_owned(),
                     Some((waited, took)) => {
@@ -100,11 +111,14 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
                         }
                     }
                 };
-                if answer.code == 0 {
-                    warn_of(&format!("{}: ", target.host.name), &answer);
+                if !is_told {
+                    summary.warn_of(target.host, true, &answer);
                 }
+                let is_done =
+                    answer.code == 0 && waited.as_ref().is_none_or(|(waited, _)| waited.code == 0);
+                unsuccessful.extend((!is_done).then(|| target.typed()).into_iter().flatten());
                 let failed = waited.map(|(waited, _)| waited).filter(|waited| waited.code != 0);
-                summary.add(target.host, &Ok(failed.unwrap_or(answer)));
+                summary.add(target, &Ok(failed.unwrap_or(answer)));
                 summary.print(&lines(target, &text))
             })
             .await?;
@@ -113,34 +127,40 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
         }
     }
     let rest: Vec<_> = rest.flatten().collect();
+    let why = if fleet.interrupt.is_set() { "interrupted" } else { "a batch failed" };
     for target in &rest {
-        summary.print(&lines(target, "not asked: a batch failed"))?;
+        summary.print(&lines(target, &format!("not asked: {why}")))?;
     }
     if !rest.is_empty() {
-        let names: Vec<String> = rest.iter().flat_map(|target| labels(target)).collect();
+        let names: Vec<String> = rest.iter().flat_map(|target| target.typed()).collect();
         let (failed, all, left) = (summary.failures(), targets.len(), rest.len());
         let was = if left == 1 { "was" } else { "were" };
+        let again = [unsuccessful, names.clone()].concat();
         output::warn(&format!(
-            "{failed} of {all} failed, {left} {was} not asked: {}; `{} {verb} {}` goes on",
+            "{failed} of {all} failed, {left} {was} not asked: {}; `{}` goes on",
             some_of(names.iter()),
-            fleet.inventory.command(),
-            names.join(" ")
+            summary.typed(command, &again)
         ));
     }
-    summary.finish(verb)
+    summary.finish(Some(command))
 }
 
-/// What people call it: the host, or each process.
-fn labels<'t>(target: &'t Target<'_>) -> impl Iterator<Item = String> + 't {
-    let host = &target.host.name;
-    let whole = target.names.is_empty().then(|| format!("{host}/"));
-    whole.into_iter().chain(target.names.iter().map(move |name| format!("{host}/{name}")))
+/// Whether there was nothing to do for a verb that can tell: the run was up already, or there is nothing to restart.
+fn has_done_nothing(command: &FleetCommand, target: &Target<'_>, answer: &CallAnswer) -> bool {
+    let is_whole = target.names.is_empty();
+    match command.verb {
+        "start" => is_whole && command.argv.has("--if-needed") && answer.output.is_empty(),
+        "restart" => is_whole && answer.error.contains("nothing to restart"),
+        _ => false,
+    }
 }
 
 /// Why a host gave no answer, and whether it may have done it.
-fn unreachable(error: &CallError) -> String {
+pub(super) fn unreachable(error: &CallError) -> String {
     match error {
-        CallError::Lost(_) => error.to_string(),
+        CallError::Lost(_) => format!("{error}; the order may have been carried out"),
+        CallError::Interrupted => format!("{error}; the order may still be carried out"),
+        CallError::NotAsked => error.to_string(),
         // It may only be late.
         CallError::Silent(_) => format!("unreachable: {error}; the order may still be carried out"),
         _ => format!("unreachable: {error}"),

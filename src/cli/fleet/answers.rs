@@ -10,6 +10,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Fleet;
+use super::hints::from_here;
+use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::output::progress::with_details;
@@ -57,7 +59,7 @@ impl Fleet<'_> {
 
     /// Do something with these hosts, 16 at a time. `done` gets the results in the same order, each as soon as it and those
     /// before it are there. `size` is the number of bytes of a result.
-    pub(super) async fn fan<'t, R, E>(
+    pub(super) async fn fan<'t, R, E: From<CallError>>(
         &self,
         targets: &'t [Target<'_>],
         work: impl AsyncFn(&Target<'_>) -> Result<R, E>,
@@ -70,7 +72,12 @@ impl Fleet<'_> {
         let results = in_order(
             targets,
             |target| async move {
-                let result = work(target).await;
+                let result = if self.interrupt.is_set() {
+                    Err(CallError::NotAsked.into())
+                } else {
+                    let result = self.interrupt.or(work(target)).await;
+                    result.unwrap_or_else(|| Err(CallError::Interrupted.into()))
+                };
                 waits.borrow_mut().remove(&target.host.name);
                 (target, result)
             },
@@ -100,9 +107,12 @@ pub(super) struct Summary<'f> {
     /// What `--json` prints, if it was given.
     json: Option<Vec<HostAnswer>>,
     all: usize,
-    /// Those that did not, and what tries to reach the first of them.
+    /// Those that did not, what asks the first of them again, and what tries to reach one of them.
     unanswered: Vec<String>,
+    again: Option<Vec<String>>,
     try_it: Option<String>,
+    /// Those that had not when the user ended the command.
+    interrupted: Vec<String>,
     /// Those whose verb has failed.
     pub(super) failed: usize,
 }
@@ -110,7 +120,17 @@ pub(super) struct Summary<'f> {
 impl<'f> Summary<'f> {
     pub(super) fn new(fleet: &'f Fleet<'_>, is_json: bool) -> Self {
         let (inventory, json) = (&fleet.inventory, is_json.then(Vec::new));
-        Self { inventory, json, all: 0, unanswered: vec![], try_it: None, failed: 0 }
+        let (unanswered, interrupted) = (vec![], vec![]);
+        Self {
+            inventory,
+            json,
+            all: 0,
+            unanswered,
+            again: None,
+            try_it: None,
+            interrupted,
+            failed: 0,
+        }
     }
 
     /// Print this, unless JSON is printed.
@@ -122,13 +142,13 @@ impl<'f> Summary<'f> {
     }
 
     /// Add the answer of a host.
-    pub(super) fn add(&mut self, host: &Host, answer: &Result<CallAnswer, CallError>) {
+    pub(super) fn add(&mut self, target: &Target<'_>, answer: &Result<CallAnswer, CallError>) {
         if let Some(all) = &mut self.json {
-            all.push(HostAnswer::of(self.inventory, host, answer));
+            all.push(HostAnswer::of(self.inventory, target.host, answer));
         }
         match answer {
             Ok(answer) => self.answered(answer.code),
-            Err(error) => self.unanswered(host, Some(error)),
+            Err(error) => self.unanswered(target, Some(error)),
         }
     }
 
@@ -150,9 +170,15 @@ impl<'f> Summary<'f> {
     }
 
     /// Add a host that has not, and why, if that is known.
-    pub(super) fn unanswered(&mut self, host: &Host, error: Option<&CallError>) {
+    pub(super) fn unanswered(&mut self, target: &Target<'_>, error: Option<&CallError>) {
+        let host = target.host;
         self.all += 1;
+        if let Some(CallError::Interrupted | CallError::NotAsked) = error {
+            self.interrupted.push(host.name.clone());
+            return;
+        }
         self.unanswered.push(host.name.clone());
+        self.again.get_or_insert_with(|| target.typed().collect());
         let try_it = match (error, host.ssh_name()) {
             (Some(CallError::NoTmo(_) | CallError::OldTmo), _) => {
                 let typed = self.inventory.command();
@@ -171,13 +197,32 @@ impl<'f> Summary<'f> {
 
     /// How many did not do it, for whatever reason.
     pub(super) fn failures(&self) -> usize {
-        self.failed + self.unanswered.len()
+        self.failed + self.unanswered.len() + self.interrupted.len()
+    }
+
+    /// What a user types to have this verb carried out on these.
+    pub(super) fn typed(&self, command: &FleetCommand, words: &[String]) -> String {
+        format!("{} {}", self.inventory.command(), command.typed(words))
+    }
+
+    /// Print what the verb has written to standard error of its host though it was done, such as a warning.
+    pub(super) fn warn_of(&self, host: &Host, shows_name: bool, answer: &CallAnswer) {
+        let prefix = if shows_name { format!("{}: ", host.name) } else { String::new() };
+        for line in answer.error.lines().filter(|line| !line.trim().is_empty()) {
+            let line = line.strip_prefix("tmo: ").unwrap_or(line);
+            output::warn(&format!("{prefix}{}", from_here(line, self.inventory, host)));
+        }
     }
 
     /// Print the JSON, and say on standard error who did not answer; returns the exit code.
-    pub(super) fn finish(&self, verb: &str) -> Result<u8, CliError> {
+    pub(super) fn finish(&self, command: Option<&FleetCommand>) -> Result<u8, CliError> {
         if let Some(all) = &self.json {
             output::print_json(all)?;
+        }
+        if !self.interrupted.is_empty() {
+            let (count, all) = (self.interrupted.len(), self.all);
+            let names = some_of(self.interrupted.iter());
+            output::warn(&format!("interrupted: {count} of {all} had not answered: {names}"));
         }
         if let Some(first) = self.unanswered.first() {
             let (count, all) = (self.unanswered.len(), self.all);
@@ -185,16 +230,18 @@ impl<'f> Summary<'f> {
             let names = some_of(self.unanswered.iter());
             let try_it = self.try_it.as_deref().unwrap_or_default();
             let typed = self.inventory.command();
-            let again = match verb {
-                "" => format!("`{typed} --hosts {first}` asks it again"),
-                _ => format!("`{typed} {verb} {first}/` asks it again"),
+            let again = match (command, &self.again) {
+                (Some(command), Some(words)) => self.typed(command, words),
+                _ => format!("{typed} --hosts {first}"),
             };
             output::warn(&format!(
-                "{count} of {all} {hosts} did not answer: {names}; {try_it}{again}"
+                "{count} of {all} {hosts} did not answer: {names}; {try_it}`{again}` asks it again"
             ));
-            return Ok(UNANSWERED);
         }
-        Ok(u8::from(self.failed > 0))
+        if self.unanswered.is_empty() && self.interrupted.is_empty() {
+            return Ok(u8::from(self.failed > 0));
+        }
+        Ok(UNANSWERED)
     }
 }
 
@@ -234,13 +281,6 @@ impl HostAnswer {
     }
 }
 
-/// Print what the verb has written to standard error of its host though it was done, such as a warning.
-pub(super) fn warn_of(prefix: &str, answer: &CallAnswer) {
-    for line in answer.error.lines().filter(|line| !line.trim().is_empty()) {
-        output::warn(&format!("{prefix}{}", line.strip_prefix("tmo: ").unwrap_or(line)));
-    }
-}
-
 /// The last message that a verb has written to standard error, without the name of the program and the lines of a file
 /// that may follow it.
 pub(super) fn last_words(inventory: &Inventory, host: &Host, code: u8, error: &str) -> String {
@@ -248,9 +288,6 @@ pub(super) fn last_words(inventory: &Inventory, host: &Host, code: u8, error: &s
     let last = message.or_else(|| last_line(error));
     let last = last.unwrap_or_else(|| format!("it ended with code {code}"));
     let last = last.strip_prefix("tmo: ").unwrap_or(&last);
-    if last.starts_with("nothing runs here") {
-        let typed = inventory.command();
-        return format!("nothing runs there; `{typed} start {}/` starts a run", host.name);
-    }
-    last.to_owned()
+    let last = last.replacen("nothing runs here", "nothing runs there", 1);
+    from_here(&last, inventory, host)
 }

@@ -74,7 +74,7 @@ pub(super) async fn hosts(fleet: &Fleet<'_>) -> Result<u8, CliError> {
                         silent.push(host.name.clone());
                         return Ok(());
                     }
-                    summary.unanswered(host, Some(&error));
+                    summary.unanswered(target, Some(&error));
                     row.error = Some(error.to_string());
                 }
             }
@@ -88,7 +88,7 @@ pub(super) async fn hosts(fleet: &Fleet<'_>) -> Result<u8, CliError> {
         output::print(&table(HEADS, all.iter().map(HostRow::cells)))?;
     }
     if !fleet.args.discover {
-        return summary.finish("");
+        return summary.finish(None);
     }
     let file = fleet.inventory.path.display();
     if !silent.is_empty() {
@@ -97,7 +97,7 @@ pub(super) async fn hosts(fleet: &Fleet<'_>) -> Result<u8, CliError> {
     }
     if let Some(first) = all.first() {
         output::warn(&format!(
-            "in a {FILE}, each of them begins with a line such as `[host.{}]` (`tmo help fleet`)",
+            "in a {FILE}, each of them begins with a line such as `[host.{}]` (`tmo help fleet.toml`)",
             first.host
         ));
     }

@@ -98,7 +98,7 @@ pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result
             match &end {
                 Ok(_) => summary.answered(0),
                 Err(InstallError::Failed(_)) => summary.answered(1),
-                Err(InstallError::Unreachable(error)) => summary.unanswered(host, Some(error)),
+                Err(InstallError::Unreachable(error)) => summary.unanswered(target, Some(error)),
             }
             let end = end.map_err(|error| error.to_string());
             let (Ok(text) | Err(text)) = &end;
@@ -107,7 +107,7 @@ pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result
             summary.print(&line)
         })
         .await?;
-    summary.finish(command.verb)
+    summary.finish(Some(command))
 }
 
 /// Send the program, unless it is there or can't run there.

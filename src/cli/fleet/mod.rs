@@ -3,6 +3,7 @@
 mod acts;
 mod answers;
 mod apply;
+mod hints;
 mod hosts;
 mod install;
 mod lines;
@@ -15,10 +16,15 @@ pub(super) mod trust;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::pin::pin;
+
+use tokio::signal::unix::SignalKind;
+use tokio::sync::watch;
 
 use self::answers::{AGAIN, some_of};
 use super::args::{FleetArgs, FleetKind};
 use super::error::CliError;
+use super::output;
 use super::output::progress::with_details;
 use super::runtime::{SignalSet, block_on, code_of};
 use crate::config::Env;
@@ -41,7 +47,11 @@ struct Fleet<'a> {
     places: HostPlaces,
     env: Env,
     args: &'a FleetArgs,
+    interrupt: Interrupt,
 }
+
+/// The signal that has asked this command to end, once there is one.
+struct Interrupt(watch::Sender<Option<SignalKind>>);
 
 /// Do what was typed; returns the exit code.
 pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
@@ -63,30 +73,31 @@ pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
     }
     let places = HostPlaces::of_command(&env, args.persist)
         .map_err(CliError::io("can't tell where tmo is"))?;
+    let interrupt = Interrupt(watch::Sender::new(None));
     if !inventory.lists.is_empty() {
         let caller = Caller { places: &places, patience: args.patience };
         let names: Vec<_> = inventory.lists.iter().map(|list| list.name.clone()).collect();
         let look = async || Some((some_of(names.iter()), AGAIN));
         let listed = with_details("listing", inventory.list(&caller), look);
-        let code = until_signal(async {
-            listed.await;
-            Ok(0)
+        let code = interrupt.until_done(async {
+            let listed = interrupt.or(listed).await;
+            listed.map(|()| 0).ok_or_else(CliError::interrupted)
         })?;
         if code != 0 {
             return Ok(code);
         }
     }
     limit(&mut inventory, &args.hosts)?;
-    let fleet = Fleet { inventory, places, env, args };
+    let fleet = Fleet { inventory, places, env, args, interrupt };
     let code = match &args.verb {
-        None => until_signal(hosts::hosts(&fleet)),
+        None => fleet.until_done(hosts::hosts(&fleet)),
         Some(command) => match command.kind {
-            FleetKind::Table => until_signal(tables::table(&fleet, command)),
-            FleetKind::Act => until_signal(acts::act(&fleet, command)),
+            FleetKind::Table => fleet.until_done(tables::table(&fleet, command)),
+            FleetKind::Act => fleet.until_done(acts::act(&fleet, command)),
             FleetKind::Lines => lines::lines(&fleet, command),
-            FleetKind::Text | FleetKind::Exec => until_signal(texts::text(&fleet, command)),
+            FleetKind::Text | FleetKind::Exec => fleet.until_done(texts::text(&fleet, command)),
             FleetKind::Terminal => terminal::open(&fleet, command),
-            FleetKind::Install => until_signal(install::install(&fleet, command)),
+            FleetKind::Install => fleet.until_done(install::install(&fleet, command)),
             FleetKind::Own | FleetKind::Shell => Ok(0),
         },
     };
@@ -132,19 +143,52 @@ fn places(inventory: &Inventory, words: &[String], what: &str) -> Result<Vec<usi
     Ok(meant)
 }
 
-/// Do it, unless a signal ends this program: then the programs that reach the hosts end first.
-fn until_signal(work: impl Future<Output = Result<u8, CliError>>) -> Result<u8, CliError> {
-    block_on(async {
-        let mut signals =
-            SignalSet::of_end_and(&[]).map_err(CliError::io("can't wait for signals"))?;
+impl Interrupt {
+    /// Do it. The first signal ends what waits for hosts, and what they have answered is shown; a second one ends all.
+    fn until_done(&self, work: impl Future<Output = Result<u8, CliError>>) -> Result<u8, CliError> {
+        block_on(async {
+            let mut signals =
+                SignalSet::of_end_and(&[]).map_err(CliError::io("can't wait for signals"))?;
+            let mut work = pin!(work);
+            loop {
+                tokio::select! {
+                    done = &mut work => {
+                        let Some(signal) = *self.0.borrow() else { return done };
+                        if let Err(error) = done {
+                            output::warn(&error);
+                        }
+                        return Ok(code_of(signal));
+                    }
+                    signal = signals.next() => {
+                        if self.0.send_replace(Some(signal)).is_some() {
+                            return Ok(code_of(signal));
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
+    /// Wait for this; `None` if a signal has come before it is done.
+    async fn or<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut signal = self.0.subscribe();
         tokio::select! {
-            code = work => code,
-            signal = signals.next() => Ok(code_of(signal)),
+            biased;
+            _ = signal.wait_for(Option::is_some) => None,
+            done = work => Some(done),
         }
-    })
+    }
 }
 
 impl Fleet<'_> {
+    fn until_done(&self, work: impl Future<Output = Result<u8, CliError>>) -> Result<u8, CliError> {
+        self.interrupt.until_done(work)
+    }
+
     fn caller(&self) -> Caller<'_> {
         Caller { places: &self.places, patience: self.args.patience }
     }
@@ -183,12 +227,16 @@ impl Fleet<'_> {
             Ok(())
         })
         .await?;
+        if self.interrupt.is_set() {
+            return Err(CliError::interrupted());
+        }
         let has = |host: &Host, word: &str| {
             // `NAME=3` of `scale`.
             let word = word.split('=').next().unwrap_or(word);
             known.get(&host.name).map(|all| all.iter().any(|process| process.is_meant(word)))
         };
-        Ok(targets(inventory, &words, has)?)
+        let names = known.values().flatten().map(|process| process.name.as_str());
+        Ok(targets(inventory, &words, has, names)?)
     }
 
     /// The targets of hosts alone.

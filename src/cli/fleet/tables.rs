@@ -9,6 +9,7 @@ use crate::cli::output;
 use crate::cli::output::table::{PaintedRow, painted, terminal_width};
 use crate::cli::reach::log::Source;
 use crate::fleet::call::Call;
+use crate::fleet::call_error::CallError;
 use crate::fleet::names::Target;
 use crate::view::paint::Stamp;
 
@@ -56,9 +57,12 @@ pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u
     let call = |target: &Target<'_>| Call::of(target.host, &argv);
     fleet
         .each(&hosts, call, |target, answer| {
-            summary.add(target.host, &answer);
+            summary.add(target, &answer);
             let name = &target.host.name;
             let own = match answer {
+                Err(error @ (CallError::Interrupted | CallError::NotAsked)) => {
+                    Err(("-", error.to_string()))
+                }
                 Err(error) => Err(("unreachable", error.to_string())),
                 Ok(answer) if answer.code != 0 => {
                     Err(("-", summary.complaint(target.host, &answer)))
@@ -82,5 +86,5 @@ pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u
             |row: usize, column: usize| (color && column == state).then(|| rows[row].1).flatten();
         output::print_painted(&painted(&heads, &cells, paint, terminal_width()))?;
     }
-    summary.finish(command.verb)
+    summary.finish(Some(command))
 }

@@ -1,10 +1,16 @@
 //! `tmo fleet why`, `exec` and all other verbs whose text is shown as it is, below the name of its host.
 
 use super::Fleet;
-use super::answers::{Summary, warn_of};
+use super::acts::unreachable;
+use super::answers::Summary;
+use super::hints::from_here;
 use crate::cli::args::{FleetCommand, FleetKind};
 use crate::cli::error::CliError;
+use crate::cli::output;
 use crate::fleet::call::Call;
+use crate::fleet::call_error::CallError;
+use crate::fleet::caller::CallAnswer;
+use crate::fleet::host::Host;
 use crate::fleet::names::Target;
 use crate::model::untrusted::shown_lines;
 
@@ -32,7 +38,8 @@ pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8
         format!("{head}{text}{end}")
     };
     for list in lists {
-        let Some(told) = list.why(&fleet.caller()).await else { continue };
+        let told = fleet.interrupt.or(list.why(&fleet.caller())).await.flatten();
+        let Some(told) = told else { continue };
         let told = told.map(|text| shown_lines(&text).into_owned());
         // Its hosts, which can't be listed either, count as those that do not answer.
         let told = told.map_err(|error| error.to_string());
@@ -40,22 +47,60 @@ pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8
         summary.print(&below_head(&list.name, true, text))?;
         summary.add_text(&list.name, told);
     }
+    let mut last = None;
     let call = |target: &Target<'_>| Call::of(target.host, &argv.with(&target.names));
     fleet
         .each(&targets, call, |target, answer| {
-            summary.add(target.host, &answer);
+            summary.add(target, &answer);
             let name = &target.host.name;
             let text = match &answer {
+                Err(error) if command.kind == FleetKind::Exec => unreachable(error),
+                Err(error @ (CallError::Interrupted | CallError::NotAsked)) => error.to_string(),
                 Err(error) => format!("unreachable: {error}"),
-                Ok(answer) => String::from_utf8_lossy(&answer.output).into_owned(),
+                Ok(answer) => {
+                    let text = String::from_utf8_lossy(&answer.output);
+                    match command.verb {
+                        "exec" | "screen" => text.into_owned(),
+                        _ => from_here(&text, &fleet.inventory, target.host),
+                    }
+                }
             };
             summary.print(&below_head(name, has_heads, &text))?;
-            if let (false, Ok(answer)) = (fleet.args.json, answer) {
-                let of_host = if has_heads { format!("{name}: ") } else { String::new() };
-                warn_of(&of_host, &answer);
+            if let (false, Ok(answer)) = (fleet.args.json, &answer) {
+                if command.kind == FleetKind::Exec {
+                    complaints_of_command(&summary, target.host, has_heads, answer);
+                } else {
+                    summary.warn_of(target.host, has_heads, answer);
+                }
             }
+            last = answer.ok().map(|answer| answer.code);
             Ok(())
         })
         .await?;
-    summary.finish(command.verb)
+    match summary.finish(Some(command))? {
+        // As ssh does.
+        1 if command.kind == FleetKind::Exec && targets.len() == 1 => Ok(last.unwrap_or(1)),
+        code => Ok(code),
+    }
+}
+
+/// Print what a command has written to standard error of its host, and its exit code, unless it was 0 or tmo there tells.
+fn complaints_of_command(
+    summary: &Summary<'_>,
+    host: &Host,
+    shows_name: bool,
+    answer: &CallAnswer,
+) {
+    let name = &host.name;
+    if answer.code != 0 && answer.error.lines().last().is_some_and(|line| line.starts_with("tmo: "))
+    {
+        return summary.warn_of(host, true, answer);
+    }
+    let prefix = if shows_name { format!("{name}: ") } else { String::new() };
+    for line in answer.error.lines() {
+        output::pass_on(&format!("{prefix}{line}"));
+    }
+    if answer.code != 0 {
+        output::warn(&format!("{name}: it exited with code {}", answer.code));
+    }
 }

@@ -100,6 +100,12 @@ pub(in crate::cli) fn divert_warnings(to: Option<Warnings>) {
     *WARNINGS.lock().unwrap_or_else(PoisonError::into_inner) = to;
 }
 
+/// Print a line that another program has written to its standard error.
+pub(in crate::cli) fn pass_on(line: &str) {
+    // An error here can't be reported anywhere else.
+    let _ = writeln!(anstream::stderr(), "{}", cut(&untrusted::shown_lines(line), LONGEST_LINE));
+}
+
 /// Print one line on standard error.
 pub(in crate::cli) fn warn(what: &dyn Display) {
     // An error here can't be reported anywhere else.

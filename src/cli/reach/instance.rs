@@ -512,7 +512,25 @@ impl Instance {
         }
         let is_here = matches!(self.address(), Address::Unix(_));
         let left = if is_here { remains(self) } else { None };
-        CliError::NothingRuns { cause: Box::new(dial), left, elsewhere: self.elsewhere() }
+        let last = if left.is_none() { self.last_failure() } else { String::new() };
+        let others = format!("{last}{}", self.elsewhere());
+        CliError::NothingRuns { cause: Box::new(dial), left, others }
+    }
+
+    /// How the last run ended, for a message, if it failed.
+    fn last_failure(&self) -> String {
+        let last = || {
+            let path = last_run(&self.context.env, &self.socket.path);
+            let end = LastRun::read(&path)?.end?.end;
+            (end.code != 0).then_some(end)
+        };
+        match last().filter(|_| Persona::here() == Persona::Tmo) {
+            Some(end) => {
+                let how = end.reason().unwrap_or_else(|| format!("ended with code {}", end.code));
+                format!("; the last one {how} (`tmo why{}`)", self.flags())
+            }
+            None => String::new(),
+        }
     }
 }
 

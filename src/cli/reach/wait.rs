@@ -26,6 +26,9 @@ use crate::sys::{self, clock};
 /// How often the progress shows what is still missing.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
+/// What is said if an older supervisor does not tell why.
+const STOPPING: &str = "everything is being stopped";
+
 /// The current state of the condition.
 enum ConditionState {
     /// It is met; with the exit code.
@@ -135,7 +138,8 @@ async fn until(
             (WaitFor::Port, _) => ports.open(&wanted, &state.run).await?,
             // The end of the run is more informative than that of one process.
             (WaitFor::Ready | WaitFor::Up(_), _) if state.quitting => {
-                ConditionState::NotYet("everything is being stopped".to_owned())
+                let note = state.quitting_note.as_ref().map(ToString::to_string);
+                ConditionState::NotYet(note.unwrap_or_else(|| STOPPING.to_owned()))
             }
             (WaitFor::Ready, _) => all_ready(&wanted, names.is_empty())?,
             (WaitFor::Up(listening), _) => match all_ready(&wanted, true)? {

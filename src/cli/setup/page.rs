@@ -73,6 +73,10 @@ fn inline(text: &str) -> String {
     for part in parts {
         if let Some(label) = shown.rfind('[') {
             shown.remove(label);
+            // A picture is its text.
+            if shown[..label].ends_with('!') && shown[..label].trim() == "!" {
+                shown.remove(label - 1);
+            }
         }
         shown.push_str(part.split_once(')').map_or(part, |(_, behind)| behind));
     }

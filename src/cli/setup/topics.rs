@@ -1,4 +1,4 @@
-//! What the manual says of files: `tmo help tmo.toml`, `tmo help procfile`, and section 5 of the man pages.
+//! What the manual says of files: `tmo help tmo.toml`, `tmo help procfile`, `tmo help fleet.toml`, and section 5 of the man pages.
 
 use std::ffi::OsString;
 
@@ -9,6 +9,7 @@ use crate::config::toml::{KeyEntry, reference};
 use crate::model::nearest::nearest;
 
 const PROCFILE: &str = include_str!("../../../docs/PROCFILE.md");
+const FLEET: &str = include_str!("../../../docs/FLEET.md");
 
 /// What stands before the keys of a `tmo.toml`.
 const TMO_TOML: &str = r#"
@@ -52,7 +53,7 @@ pub(in crate::cli) fn help(typed: &[OsString]) -> Option<Result<String, CliError
     Some(match (topic, words.join(".")) {
         (_, key) if key.is_empty() => Ok(text(&blocks(topic))),
         (Topic::TmoToml, key) => about_key(&key),
-        (Topic::Procfile, _) => Err(CliError::Usage(format!(
+        (Topic::Procfile | Topic::FleetToml, _) => Err(CliError::Usage(format!(
             "`tmo help {}` has no parts; leave out `{}`",
             topic.name(),
             words.join(" ")
@@ -66,14 +67,17 @@ pub(super) fn page(topic: Topic) -> (String, Vec<u8>) {
         Topic::TmoToml => ("tmo.toml", "tmo-check(1), tmo-config(1), tmo-init(1), tmo-procfile(5)"),
         // Other packages may have a `procfile(5)`.
         Topic::Procfile => ("tmo-procfile", "tmo-start(1), tmo-init(1), tmo.toml(5)"),
+        Topic::FleetToml => ("tmo-fleet.toml", "tmo-fleet(1), tmo-web(1), tmo.toml(5)"),
     };
     let page = roff(name, topic.about(), &blocks(topic), &format!("tmo(1), {see}"));
     (format!("{name}.5"), page.into_bytes())
 }
 
 fn blocks(topic: Topic) -> Vec<PageBlock> {
-    if topic == Topic::Procfile {
-        return markdown(PROCFILE);
+    match topic {
+        Topic::Procfile => return markdown(PROCFILE),
+        Topic::FleetToml => return markdown(FLEET),
+        Topic::TmoToml => {}
     }
     let mut blocks = markdown(TMO_TOML);
     let mut table = String::new();

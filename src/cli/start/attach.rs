@@ -13,7 +13,7 @@ use crate::cli::view::early_signals::Early;
 use crate::client::{Listener, identify_listener};
 use crate::engine::persisted_state::PersistedState;
 use crate::model::request::State;
-use crate::model::units;
+use crate::model::{ProcessStatus, units};
 use crate::run::dir::RuntimeDir;
 use crate::run::listen;
 use crate::run::lock::{self, Door};
@@ -40,7 +40,13 @@ impl Start {
         // Its runtime directory is gone or belongs to another user, and with it everything that a view
         // needs.
         runtime::block_on(self.instance().refuse_run_in_our_place())?;
-        Err(CliError::AlreadyRunning { pid: state.pid, flags: self.flags() })
+        Err(self.already_running(&state))
+    }
+
+    fn already_running(&self, state: &State) -> CliError {
+        let stopped = state.processes.iter().filter(|one| one.state == ProcessStatus::Stopped);
+        let stopped = stopped.map(|one| one.name.clone()).collect();
+        CliError::AlreadyRunning { pid: state.pid, flags: self.flags(), stopped }
     }
 
     /// The state of the existing run, or why it is unknown. `None` if the run was being stopped: this waits
@@ -75,7 +81,7 @@ impl Start {
             print_warning(&format!("{} was gone; it is back", socket.shown.display()));
         }
         if state.views > 0 || self.daemonize {
-            return Err(CliError::AlreadyRunning { pid: state.pid, flags: self.flags() });
+            return Err(self.already_running(state));
         }
         let known = self.runtime.plan().and_then(|plan| {
             let saved = PersistedState::read(&self.runtime, &plan)?;

@@ -231,7 +231,7 @@ fn processes(
 }
 
 /// The suggestion after an unknown name.
-fn or_nearest(word: &str, names: &[&str]) -> String {
+pub fn or_nearest(word: &str, names: &[&str]) -> String {
     /// Maximum number of names listed in a message.
     const MOST: usize = 50;
     match nearest(word, names.iter().copied()) {

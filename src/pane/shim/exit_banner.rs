@@ -1,4 +1,4 @@
-//! The note that the pane shows after the end of a life.
+//! The notes that the pane shows after the end of a life, and where the next one begins.
 
 use std::time::Duration;
 
@@ -48,6 +48,11 @@ impl ExitBanner<'_> {
     }
 }
 
+/// The note that a process was started again, below that of its earlier life.
+pub(super) fn again(name: &ProcName, life: LifeId, clock: &str) -> Vec<u8> {
+    format!("\x1b[2m{name} was started again at {clock} (life {life})\x1b[0m\r\n").into_bytes()
+}
+
 /// Formats a duration: `0.3 s`, `12 s`, `3 min 5 s`, `2 h 4 min`, `3 d 1 h`.
 fn span(time: Duration) -> String {
     let (s, tenths) = (time.as_secs(), time.subsec_millis() / 100);
@@ -91,6 +96,13 @@ mod tests {
         assert!(killed.contains("was killed by signal 9 (SIGKILL)"), "{killed}");
         let stopped = String::from_utf8(note(Exit::Signal(2), true)).unwrap();
         assert!(stopped.contains("stopped with signal 2 (SIGINT)"), "{stopped}");
+    }
+
+    #[test]
+    fn what_follows_says_that_it_was_started_again() {
+        let note = super::again(&ProcName::new("web").unwrap(), LifeId::nth(3), "14:05:03");
+        let note = String::from_utf8(note).unwrap();
+        assert_eq!(note, "\x1b[2mweb was started again at 14:05:03 (life 3)\x1b[0m\r\n");
     }
 
     #[test]

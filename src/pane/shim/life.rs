@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use nix::libc::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
 
 use super::Shim;
-use super::exit_banner::ExitBanner;
+use super::exit_banner::{self, ExitBanner};
 use super::launch::Launch;
 use crate::model::{Exit, LifeId, ProcName};
 use crate::pane::process_tree::{self, EndingProgress, Root, Termination, Tree};
@@ -85,7 +85,9 @@ impl Shim {
             start_time: sys::start_time(pid).unwrap_or(0),
             nonce: format!("{nonce:016x}"),
         });
-        self.mark(nonce, seq.map(|seq| (seq, 0)));
+        let is_again = life > LifeId::nth(1);
+        let note = is_again.then(|| exit_banner::again(&spec.name, life, &sys::time_of_day()));
+        self.mark(nonce, seq.map(|seq| (seq, 0)), &note.unwrap_or_default());
         self.tty.flush_input(false);
         self.tty.cook();
         self.tty.foreground(pid);
@@ -123,7 +125,7 @@ impl Shim {
         }
         self.go_on(life, &tree);
         // Write to the terminal only after all signals have been sent, because it may block.
-        self.mark(life.nonce, exited);
+        self.mark(life.nonce, exited, b"");
         let over = life.ended.clone().filter(|_| tree.is_empty(life.root, true));
         if let Some(fate) = &over {
             self.finish(life, fate, &tree);
@@ -255,17 +257,10 @@ impl Shim {
         let noted = self.note_marked(LifeEvent::End { life: life.number, spared });
         self.tty.calm();
         self.discard_input();
-        let Some((seq, key)) = noted else { return };
         let Life { name, number, asked, .. } = life;
         let &MainExit { exit, ref at, lasted } = fate;
         let note = ExitBanner { name, life: *number, exit, asked: *asked, lasted }.note(at);
-        let skip = u32::try_from(note.len()).unwrap_or(0);
-        let nonce = marker::nonce(life.nonce, key);
-        let mut bytes = Marker { nonce, seq, skip }.encode();
-        bytes.extend_from_slice(&note);
-        if !self.tty.mark_with_note(&bytes) {
-            self.diary.note(LifeEvent::Unmarked { of: seq, gone: self.tty.is_gone() });
-        }
+        self.mark(life.nonce, noted, &note);
     }
 
     /// Record an event whose marker must not be printed in advance: the process can read the nonce of
@@ -275,12 +270,18 @@ impl Shim {
         Some((self.diary.note_with(key, event)?, key))
     }
 
-    /// Write the marker of an event that has been recorded.
-    fn mark(&mut self, life: u64, noted: Option<(u64, u32)>) {
+    /// Write the marker of an event that has been recorded, and a note for the screen, which the journal leaves out.
+    fn mark(&mut self, life: u64, noted: Option<(u64, u32)>, note: &[u8]) {
         let Some((seq, key)) = noted else { return };
         self.tty.calm();
         let nonce = marker::nonce(life, key);
-        if !self.tty.mark(&Marker { nonce, seq, skip: 0 }.encode()) {
+        let skip = u32::try_from(note.len()).unwrap_or(0);
+        let marker = Marker { nonce, seq, skip }.encode();
+        let written = match note {
+            [] => self.tty.mark(&marker),
+            note => self.tty.mark_with_note(&[&marker[..], note].concat()),
+        };
+        if !written {
             self.diary.note(LifeEvent::Unmarked { of: seq, gone: self.tty.is_gone() });
         }
     }

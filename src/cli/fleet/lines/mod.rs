@@ -20,7 +20,7 @@ use tokio::sync::{Notify, Semaphore};
 use self::host::FollowedHost;
 use super::Fleet;
 use super::answers::Summary;
-use super::{terminal, texts, until_signal};
+use super::{terminal, texts};
 use crate::api::history::Line;
 use crate::cli::args::FleetArgv;
 use crate::cli::args::FleetCommand;
@@ -66,7 +66,7 @@ pub(super) fn lines(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, Cli
         return if typed.has("--follow") {
             terminal::open(fleet, command)
         } else {
-            until_signal(texts::text(fleet, command))
+            fleet.until_done(texts::text(fleet, command))
         };
     }
     let mut code = 0;
@@ -81,7 +81,7 @@ pub(super) fn lines(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, Cli
         }
         let lines = FleetLines::new(fleet, command, targets)?;
         lines.show().await?;
-        code = lines.summary().finish(verb)?;
+        code = lines.summary().finish(Some(command))?;
         Ok(())
     }))?;
     Ok(code)
@@ -206,7 +206,7 @@ impl<'a> FleetLines<'a> {
         for one in self.hosts.borrow().iter() {
             match one.code.get() {
                 Some(code) => summary.answered(code),
-                None => summary.unanswered(&one.host, None),
+                None => summary.unanswered(&Target::whole(&one.host), None),
             }
         }
         summary

@@ -110,6 +110,7 @@ fn state(processes: Vec<ProcessState>) -> State {
         views: 2,
         headless_since: None,
         quitting: false,
+        quitting_note: None,
         processes,
     }
 }
