@@ -11,13 +11,9 @@ use crate::model::nearest::nearest;
 pub struct NameError(String);
 
 impl NameError {
-    fn no_such_process<'n>(
-        name: &str,
-        inventory: &'n Inventory,
-        known: impl Iterator<Item = &'n str>,
-    ) -> Self {
+    fn no_such_process(name: &str, inventory: &Inventory, known: &[&str]) -> Self {
         let hosts = inventory.hosts.iter().map(|host| &*host.name);
-        let next = match nearest(name, known.chain(hosts)) {
+        let next = match nearest(name, known.iter().copied().chain(hosts)) {
             Some(near) => format!("did you mean {near}?"),
             None => {
                 format!("`{} ps` lists them, and a host is written `HOST/`", inventory.command())
@@ -114,16 +110,13 @@ impl<'a> Target<'a> {
 
 /// What the words mean, in the order of the file; all hosts, if there are none. `has` tells whether a host has a process
 /// that a word means; `None` if it did not answer. `known` are the names of the processes, for advice.
-pub fn targets<'a, 'n>(
+pub fn targets<'a>(
     inventory: &'a Inventory,
     words: &[HostWord],
     has: impl Fn(&Host, &str) -> Option<bool>,
-    known: impl Iterator<Item = &'n str> + Clone,
-) -> Result<Vec<Target<'a>>, NameError>
-where
-    'a: 'n,
-{
-    let no_such = |name: &str| NameError::no_such_process(name, inventory, known.clone());
+    known: &[&str],
+) -> Result<Vec<Target<'a>>, NameError> {
+    let no_such = |name: &str| NameError::no_such_process(name, inventory, known);
     let has = |place: usize, word: &str| has(&inventory.hosts[place], word);
     let mut meant: Vec<Option<(bool, Vec<String>)>> = vec![None; inventory.hosts.len()];
     let mut add = |place: usize, name: Option<&String>| {
@@ -219,7 +212,7 @@ mod tests {
             "b" => Some(["web", "db"].contains(&name)),
             _ => None,
         };
-        let all = targets(&fleet, &words, has, ["web", "db"].into_iter())?;
+        let all = targets(&fleet, &words, has, &["web", "db"])?;
         Ok(all.iter().map(|one| format!("{}:{}", one.host.name, one.names.join(","))).collect())
     }
 

@@ -132,7 +132,7 @@ pub struct InstallArgs {
 }
 
 /// How long `--until` may take, unless the user says otherwise.
-const WITHIN: Duration = Duration::from_mins(1);
+const WITHIN: Duration = Duration::from_secs(60);
 
 /// The flags of a verb that changes something.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Args)]

@@ -236,7 +236,7 @@ impl Fleet<'_> {
             known.get(&host.name).map(|all| all.iter().any(|process| process.is_meant(word)))
         };
         let names = known.values().flatten().map(|process| process.name.as_str());
-        Ok(targets(inventory, &words, has, names)?)
+        Ok(targets(inventory, &words, has, &names.collect::<Vec<_>>())?)
     }
 
     /// The targets of hosts alone.
