@@ -97,7 +97,7 @@ impl Hello {
 }
 
 /// How far the clock of a host is from ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct ClockOffset {
     /// Nanoseconds that its clock is ahead.
     pub ahead: i64,

@@ -23,6 +23,9 @@ impl NameError {
     }
 }
 
+/// The most hosts that an error names.
+const MOST_NAMED: usize = 8;
+
 /// A word of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostWord {
@@ -59,7 +62,12 @@ impl HostWord {
                 None if process.is_none() && place.starts_with('@') => {
                     format!("; a group of processes is written '*/{place}'")
                 }
-                None => String::new(),
+                None => {
+                    let hosts = inventory.hosts.iter().map(|host| &*host.name);
+                    let some: Vec<_> = hosts.clone().take(MOST_NAMED).collect();
+                    let more = if hosts.count() > MOST_NAMED { " and more" } else { "" };
+                    format!("; its hosts are {}{more}", some.join(", "))
+                }
             };
             return Err(NameError(format!(
                 "there is no host or group `{place}` in the fleet{near}"

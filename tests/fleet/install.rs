@@ -46,7 +46,7 @@ pub(crate) fn install(_: u32, _: u64) -> Table {
     let mut table = Table::default();
     let ran = run(&["ps"]);
     let says = ran.stdout.matches("there is no tmo; looked in its PATH").count() == 2
-        && ran.stderr.contains("`tmo fleet install a` puts tmo there");
+        && ran.stderr.contains("`tmo fleet install a b` puts it there");
     judge(&mut table, "without tmo", &ran, says, 3);
 
     let program = std::fs::read(&own).unwrap();

@@ -27,7 +27,7 @@ fn a_host_without_tmo_gets_it() {
     let ran = fleet.run(&["ps"]);
     assert!(ran.code == 3 && ran.stdout.contains("there is no tmo"), "{ran:?}");
     let version = env!("CARGO_PKG_VERSION");
-    assert!(ran.stderr.contains("`tmo fleet install a` puts tmo there"), "{ran:?}");
+    assert!(ran.stderr.contains("`tmo fleet install a b` puts it there"), "{ran:?}");
     let both = |text: &str| format!("a  {text}\nb  {text}\n");
     let installed = format!("installed tmo {version} as ~/.local/bin/tmo");
     assert_eq!(fleet.ok(&["install"]), both(&installed));

@@ -27,6 +27,7 @@ fn done(verb: &str) -> &'static str {
         "send" => "sent",
         "quit" => "ended",
         "kill" => "killed",
+        "wait" => "reached",
         _ => "done",
     }
 }

@@ -111,6 +111,8 @@ pub(super) struct Summary<'f> {
     unanswered: Vec<String>,
     again: Option<Vec<String>>,
     try_it: Option<String>,
+    /// Those without a tmo that knows fleets.
+    without_tmo: Vec<String>,
     /// Those that had not when the user ended the command.
     interrupted: Vec<String>,
     /// Those whose verb has failed.
@@ -120,7 +122,7 @@ pub(super) struct Summary<'f> {
 impl<'f> Summary<'f> {
     pub(super) fn new(fleet: &'f Fleet<'_>, is_json: bool) -> Self {
         let (inventory, json) = (&fleet.inventory, is_json.then(Vec::new));
-        let (unanswered, interrupted) = (vec![], vec![]);
+        let (unanswered, interrupted, without_tmo) = (vec![], vec![], vec![]);
         Self {
             inventory,
             json,
@@ -128,6 +130,7 @@ impl<'f> Summary<'f> {
             unanswered,
             again: None,
             try_it: None,
+            without_tmo,
             interrupted,
             failed: 0,
         }
@@ -177,16 +180,20 @@ impl<'f> Summary<'f> {
             self.interrupted.push(host.name.clone());
             return;
         }
+        if let Some(CallError::NoTmo(_) | CallError::OldTmo) = error {
+            self.without_tmo.push(host.name.clone());
+            return;
+        }
         self.unanswered.push(host.name.clone());
         self.again.get_or_insert_with(|| target.typed().collect());
-        let try_it = match (error, host.ssh_name()) {
-            (Some(CallError::NoTmo(_) | CallError::OldTmo), _) => {
-                let typed = self.inventory.command();
-                Some(format!("`{typed} install {}` puts tmo there, ", host.name))
+        let is_unknown =
+            |error: &CallError| error.to_string().contains("Could not resolve hostname");
+        let try_it = host.ssh_name().map(|name| match error {
+            Some(error) if is_unknown(error) => {
+                format!("`ssh = \"…\"` below [host.{}] is the name that ssh knows, ", host.name)
             }
-            (_, Some(name)) => Some(format!("`ssh {name} true` tries it, ")),
-            (_, None) => None,
-        };
+            _ => format!("`ssh {name} true` tries it, "),
+        });
         self.try_it = self.try_it.take().or(try_it);
     }
 
@@ -197,7 +204,12 @@ impl<'f> Summary<'f> {
 
     /// How many did not do it, for whatever reason.
     pub(super) fn failures(&self) -> usize {
-        self.failed + self.unanswered.len() + self.interrupted.len()
+        self.failed + self.silent()
+    }
+
+    /// How many have not answered.
+    fn silent(&self) -> usize {
+        self.unanswered.len() + self.without_tmo.len() + self.interrupted.len()
     }
 
     /// What a user types to have this verb carried out on these.
@@ -238,10 +250,18 @@ impl<'f> Summary<'f> {
                 "{count} of {all} {hosts} did not answer: {names}; {try_it}`{again}` asks it again"
             ));
         }
-        if self.unanswered.is_empty() && self.interrupted.is_empty() {
-            return Ok(u8::from(self.failed > 0));
+        if !self.without_tmo.is_empty() {
+            let (count, all) = (self.without_tmo.len(), self.all);
+            let names = some_of(self.without_tmo.iter());
+            // Without words, it asks all hosts and leaves those alone that have it.
+            let few = if count <= MOST_NAMED { self.without_tmo.join(" ") } else { String::new() };
+            let install = format!("{} install {few}", self.inventory.command());
+            let install = install.trim_end();
+            output::warn(&format!(
+                "no tmo that knows fleets on {count} of {all}: {names}; `{install}` puts it there"
+            ));
         }
-        Ok(UNANSWERED)
+        Ok(if self.silent() > 0 { UNANSWERED } else { u8::from(self.failed > 0) })
     }
 }
 

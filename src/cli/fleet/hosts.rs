@@ -1,6 +1,7 @@
 //! `tmo fleet`: the hosts.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Fleet;
 use super::answers::{Summary, some_of};
@@ -12,6 +13,7 @@ use crate::fleet::call::{Call, ClockOffset};
 use crate::fleet::call_error::CallError;
 use crate::fleet::inventory::FILE;
 use crate::fleet::names::Target;
+use crate::model::untrusted::cleaned_json;
 
 /// A clock this far from ours gets a note, in nanoseconds.
 const FAR_CLOCK: i64 = 500_000_000;
@@ -26,18 +28,26 @@ struct HostRow {
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tmo: Option<String>,
-    /// Nanoseconds that its clock is ahead of ours, and how exactly that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    clock: Option<(i64, i64)>,
+    clock: Option<ClockOffset>,
     #[serde(skip_serializing_if = "Option::is_none")]
     load: Option<f64>,
-    /// Bytes used, and all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    memory: Option<(u64, u64)>,
+    memory: Option<HostMemory>,
     groups: Vec<String>,
-    /// Its runs, for people.
+    /// What `tmo ls --json` prints there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs: Option<Value>,
+    /// The same for people.
     #[serde(skip)]
-    runs: String,
+    shown_runs: String,
+}
+
+/// The memory of a host in bytes.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct HostMemory {
+    used: u64,
+    total: u64,
 }
 
 const HEADS: [&str; 8] = ["HOST", "REACHED BY", "TMO", "CLOCK", "LOAD", "MEMORY", "RUNS", "NOTE"];
@@ -64,9 +74,10 @@ pub(super) async fn hosts(fleet: &Fleet<'_>) -> Result<u8, CliError> {
                     summary.answered(answer.code);
                     let hello = answer.hello;
                     row.tmo = Some(hello.version);
-                    row.clock = Some((answer.clock.ahead, answer.clock.within));
-                    (row.load, row.memory) = (hello.load, hello.memory);
-                    row.runs = ls::runs_of_host(&answer.output);
+                    (row.clock, row.load) = (Some(answer.clock), hello.load);
+                    row.memory = hello.memory.map(|(used, total)| HostMemory { used, total });
+                    row.shown_runs = ls::runs_of_host(&answer.output);
+                    row.runs = serde_json::from_slice(&answer.output).ok().map(cleaned_json);
                 }
                 Err(error) => {
                     let has_answered = matches!(error, CallError::NoTmo(_) | CallError::OldTmo);
@@ -107,17 +118,17 @@ pub(super) async fn hosts(fleet: &Fleet<'_>) -> Result<u8, CliError> {
 impl HostRow {
     fn cells(&self) -> [String; 8] {
         let none = || "-".to_owned();
-        let offset = self.clock.map(|(ahead, within)| ClockOffset { ahead, within });
-        let odd = if offset.is_some_and(is_far_off) { "its clock is off" } else { "" };
-        let memory = |(used, all)| format!("{}/{}G", gibibytes(used), gibibytes(all));
+        let odd = if self.clock.is_some_and(is_far_off) { "its clock is off" } else { "" };
+        let memory =
+            |HostMemory { used, total }| format!("{}/{}G", gibibytes(used), gibibytes(total));
         [
             self.host.clone(),
             self.reached_by.clone(),
             self.tmo.clone().unwrap_or_else(none),
-            offset.map_or_else(none, clock),
+            self.clock.map_or_else(none, clock),
             self.load.map_or_else(none, |load| format!("{load:.2}")),
             self.memory.map_or_else(none, memory),
-            if self.runs.is_empty() { none() } else { self.runs.clone() },
+            if self.shown_runs.is_empty() { none() } else { self.shown_runs.clone() },
             self.error.clone().unwrap_or_else(|| odd.to_owned()),
         ]
     }

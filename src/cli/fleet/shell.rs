@@ -24,6 +24,11 @@ pub(super) async fn shell(args: &FleetArgs, file: Option<&str>) -> Result<u8, Cl
     let mut signals = SignalSet::of_end_and(&[]).map_err(CliError::io("can't wait for signals"))?;
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     let mut code = 0;
+    if has_terminal {
+        output::print(
+            "Verbs as behind `tmo fleet`, such as `ps`; `help` lists them, Ctrl-D leaves.\n",
+        )?;
+    }
     loop {
         if has_terminal {
             output::print(PROMPT)?;

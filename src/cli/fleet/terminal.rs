@@ -4,11 +4,14 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use super::Fleet;
+use super::answers::AGAIN;
 use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
+use crate::cli::output::progress::with_details;
 use crate::cli::runtime::block_on;
 use crate::fleet::call::Call;
 use crate::fleet::call_error::CallError;
+use crate::fleet::caller::Caller;
 use crate::sys::why;
 
 /// Become the program that reaches the host; returns only if that fails.
@@ -17,8 +20,10 @@ pub(super) fn open(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliE
         let targets = fleet.targets(&command.words).await?;
         let [target] = &targets[..] else {
             let (verb, typed) = (command.verb, fleet.inventory.command());
+            let host = fleet.inventory.hosts.first().map_or("k9", |host| &host.name);
+            let example = if verb == "ui" { format!("{host}/") } else { format!("{host}/web") };
             let text = format!(
-                "`tmo fleet {verb}` shows one host here; name it, as in `{typed} {verb} k9/web`"
+                "`tmo fleet {verb}` shows one host here; name it, as in `{typed} {verb} {example}`"
             );
             return Err(CliError::Usage(text));
         };
@@ -32,6 +37,11 @@ pub(super) fn open(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliE
             }
         }
         let name = &target.host.name;
+        // A host that does not answer is told by tmo, and soon.
+        let caller = Caller { places: &places, patience: fleet.args.patience };
+        let look = async || Some((name.clone(), AGAIN));
+        let found = with_details("connecting", caller.find(target.host), look).await;
+        found.map_err(|error| CliError::Other(format!("{name}: {error}")))?;
         let words = places.terminal(target.host, &hex).await;
         let words = words.map_err(|error| CliError::Other(format!("{name}: {error}")))?;
         Ok((words, name.clone()))

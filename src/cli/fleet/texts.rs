@@ -60,7 +60,9 @@ pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8
                 Ok(answer) => {
                     let text = String::from_utf8_lossy(&answer.output);
                     match command.verb {
-                        "exec" | "screen" => text.into_owned(),
+                        "exec" => text.into_owned(),
+                        // Without the empty lines at its end.
+                        "screen" => text.trim_end().to_owned(),
                         _ => from_here(&text, &fleet.inventory, target.host),
                     }
                 }

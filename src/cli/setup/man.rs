@@ -19,6 +19,8 @@ pub fn write(verb: Option<&str>, out: &mut dyn Write) -> io::Result<bool> {
     if let Some(topic) = verb.and_then(|verb| Topic::named(verb.as_ref())) {
         return out.write_all(&topics::page(topic).1).map(|()| true);
     }
+    // As the page is called.
+    let verb = verb.map(|verb| verb.strip_prefix("tmo-").unwrap_or(verb));
     let all = commands();
     let named = |page: &&Command| {
         verb.is_none_or(|verb| {

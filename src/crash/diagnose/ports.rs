@@ -162,7 +162,7 @@ fn describe(evidence: &Evidence, port: Option<u16>) -> (String, String) {
             (format!("port {port} is taken; it is the port of {name}"), listeners(Some(port)))
         }
         (Some(Holder { process: None, .. }), None) => (
-            format!("port {port} is taken by a process of another user"),
+            format!("port {port} is taken by a process of another user or container"),
             format!("sudo lsof -nP -i :{port}"),
         ),
         (None, None) => (

@@ -199,7 +199,10 @@ fn who_holds_a_port_is_told() {
     assert_eq!(text, "port 3000 was taken, but is free now");
     assert_eq!(next, "tmo start web");
     evidence.facts.holders = vec![Holder { port: 3000, process: None, tenant: None }];
-    assert_eq!(reported(&evidence).0, "port 3000 is taken by a process of another user");
+    assert_eq!(
+        reported(&evidence).0,
+        "port 3000 is taken by a process of another user or container"
+    );
     let process = Some(SignalSender { pid: 99, name: "node".to_owned() });
     evidence.facts.holders = vec![Holder { port: 3000, process, tenant: None }];
     let (text, next) = reported(&evidence);
