@@ -110,7 +110,7 @@ fn take_up(
     let survivors = adoptable(runtime).map_err(|e| failed(e.to_string()))?;
     let mut killed = None;
     if !survivors {
-        let fresh = fresh.ok_or_else(|| failed("nothing is left of that run"))?;
+        let fresh = fresh.ok_or_else(StartupMessage::nothing_left)?;
         killed = kill_orphans(runtime)?;
         let in_place = |path: &Path, error: std::io::Error| {
             failed(format_args!("{}: {}", path.display(), sys::why(&error)))

@@ -300,13 +300,10 @@ impl RuntimeDir {
         }
         let was_over = members.are_only_keepers() && !self.plan_file().exists();
         let mut forced = Forced { was_over, ..Forced::default() };
-        // Kill the guardian first: it would start another supervisor.
-        for keepers in [&members.guardians, &members.supervisors] {
-            forced.kill(keepers);
-        }
-        // Both may have started something meanwhile.
+        forced.kill_keepers(&members);
+        // Both may have started something meanwhile, and a command that gave up waiting for the start lock a guardian.
         let members = self.members(reach);
-        forced.kill(&members.supervisors);
+        forced.kill_keepers(&members);
         // End the panes while tmux lives, since it still passes on what they have printed.
         self.end_panes(&members, lives, &mut forced);
         forced.kill(&members.servers);
@@ -393,6 +390,12 @@ pub fn remaining(parts: &[ProcInfo]) -> Option<&ProcInfo> {
 }
 
 impl Forced {
+    /// Kill the guardian before the supervisor, which it would start again.
+    fn kill_keepers(&mut self, members: &Members) {
+        self.kill(&members.guardians);
+        self.kill(&members.supervisors);
+    }
+
     /// SIGKILL, and wait a little for the end of each.
     fn kill(&mut self, processes: &[ProcInfo]) {
         let there = |p: &&ProcInfo| sys::alive(p.id());

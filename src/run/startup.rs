@@ -50,6 +50,13 @@ pub enum StartupMessage {
     },
 }
 
+impl StartupMessage {
+    /// There is no run to take over.
+    pub fn nothing_left() -> Self {
+        Self::Failed { message: "nothing is left of that run".to_owned(), code: 1 }
+    }
+}
+
 /// Write one line of news. The reader may be gone, so errors are ignored.
 pub fn send_startup_message(to: &mut File, news: &StartupMessage) {
     if let Ok(mut line) = serde_json::to_vec(news) {

@@ -11,10 +11,12 @@ use crate::programs::{LIFE, Note};
 use crate::step::{NAMES, WRITERS};
 
 /// What may be said about a process in a log, beside what it printed.
-const SAID: [&str; 26] = [
+const SAID: [&str; 28] = [
     "Started with pid ",
+    "Started; its pid is not known",
     "Restarting...",
     "Restarted with pid ",
+    "Restarted; its pid is not known",
     "Interrupting...",
     "Killing...",
     "Exited with code ",

@@ -197,6 +197,30 @@ fn an_interrupt_during_a_start_leaves_nothing() {
 }
 
 #[test]
+fn a_kill_during_a_start_lets_no_other_supervisor_go_on_with_the_run() {
+    for millis in (0..100).step_by(5) {
+        let world = World::new(WEB);
+        // The last run has removed its runtime directory.
+        world.ok(["start", "-D"]);
+        world.ok(["quit"]);
+        let mut start = world.start([""; 0]);
+        pause(Duration::from_millis(millis));
+        let ran = world.run(["kill"]);
+        // It may come before there is anything to end.
+        if ran.code == 0 {
+            start.end();
+        } else {
+            start.press_until_over(2);
+        }
+        nothing_is_left(&world, millis);
+        let log = world.ok(["logs"]);
+        for event in ["was killed; a new one", "Its window was closed"] {
+            assert!(!log.contains(event), "after {millis} ms: {ran:?}\n{log}");
+        }
+    }
+}
+
+#[test]
 fn a_hangup_during_a_start_leaves_a_run_or_nothing() {
     for millis in (0..120).step_by(6) {
         let world = World::new(WEB);

@@ -12,6 +12,7 @@ use crate::cli::reach::{leftovers, request};
 use crate::cli::{output, runtime};
 use crate::model::request::Request;
 use crate::run::forced_end::remaining;
+use crate::sys::ProcInfo;
 
 /// How long `kill` lets the supervisor end the run itself; it may have to wait for CPU time.
 const KILL_LIMIT: Duration = Duration::from_secs(60);
@@ -51,25 +52,34 @@ pub(in crate::cli) fn kill(args: &ClientArgs) -> Result<u8, CliError> {
     };
     instance.takeover_limit = KILL_TAKEOVER_LIMIT;
     let mut parts = vec![];
-    let asked = async {
-        let ended = async {
-            let server = instance.server().await?;
-            // The answer of the server names the runtime directory, so the parts of the run can be looked for
-            // only now.
-            parts = instance.parts();
-            request::request_of(&instance, server, Request::Kill, true).await
-        };
-        match timeout(KILL_LIMIT, ended).await {
-            Ok(done) => done,
-            Err(_) => Err(CliError::Other(format!(
-                "the supervisor has not ended the run within {} s",
-                KILL_LIMIT.as_secs()
-            ))),
-        }
-    };
-    match runtime::block_on(asked) {
+    let mut ended = runtime::block_on(killed_by_supervisor(&mut instance, &mut parts));
+    if matches!(ended, Err(CliError::NothingRuns { .. })) && leftovers::has_begun(&instance) {
+        ended = runtime::block_on(killed_by_supervisor(&mut instance, &mut parts));
+    }
+    match ended {
         Ok(code) => leftovers::finish(&instance, &parts).map(|()| code),
         Err(error) => leftovers::kill(&instance, error),
+    }
+}
+
+/// Have the supervisor kill the run, and collect the parts of the run.
+async fn killed_by_supervisor(
+    instance: &mut Instance,
+    parts: &mut Vec<ProcInfo>,
+) -> Result<u8, CliError> {
+    let ended = async {
+        let server = instance.server().await?;
+        // The answer of the server names the runtime directory, so the parts of the run can be looked for
+        // only now.
+        *parts = instance.parts();
+        request::request_of(instance, server, Request::Kill, true).await
+    };
+    match timeout(KILL_LIMIT, ended).await {
+        Ok(done) => done,
+        Err(_) => Err(CliError::Other(format!(
+            "the supervisor has not ended the run within {} s",
+            KILL_LIMIT.as_secs()
+        ))),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Cleans up a run without a supervisor: kills its processes, removes its files.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -77,6 +78,12 @@ pub(in crate::cli) fn search(args: &ClientArgs, reason: CliError) -> Result<u8, 
     Ok(0)
 }
 
+/// Whether a start was in progress, and has led to a run by now.
+pub(in crate::cli) fn has_begun(instance: &Instance) -> bool {
+    let entered = Door::enter_within(instance.runtime.dir(), Some(Duration::ZERO), || ());
+    entered.is_ok_and(|door| door.is_some()) && instance.runtime.is_held()
+}
+
 /// `tmo kill` after the supervisor has ended the run: wait until all its parts have exited, and end
 /// the run without the supervisor if it has missed one.
 pub(in crate::cli) fn finish(instance: &Instance, parts: &[ProcInfo]) -> Result<(), CliError> {
@@ -127,11 +134,22 @@ pub(in crate::cli) fn spared(exempt: &[ProcInfo]) -> Option<String> {
     (!exempt.is_empty()).then(|| format!("left running on purpose: {list}"))
 }
 
-/// Lock the runtime directory against starts, if it exists and the lock is free in time.
+/// Lock the runtime directory against starts, if the lock is free in time. It is created if it is missing: otherwise a
+/// start could create it now, and take over the run whose parts are being ended.
 fn enter(instance: &Instance) -> Result<Option<Door>, CliError> {
     let dir = instance.runtime.dir();
-    let entered = Door::enter_within(dir, Some(START_LOCK_PATIENCE), || output::warn(&WAITS));
-    files::if_there(entered).map(Option::flatten).map_err(CliError::io("the lock"))
+    loop {
+        // Without its parent, no run of this session is there. An empty directory is removed with the lock.
+        let is_made = dir.parent().is_some_and(Path::is_dir) && files::make_dirs(dir).is_ok();
+        match Door::enter_within(dir, Some(START_LOCK_PATIENCE), || output::warn(&WAITS)) {
+            // A run that has just ended has removed it.
+            Err(error) if is_made && error.kind() == ErrorKind::NotFound => {}
+            entered => {
+                let entered = files::if_there(entered).map_err(CliError::io("the lock"))?;
+                return Ok(entered.flatten());
+            }
+        }
+    }
 }
 
 /// An error if some process could not be killed.

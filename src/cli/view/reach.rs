@@ -1,6 +1,7 @@
 //! How a view reaches the run: the connection that delivers its news, a new guardian if supervisor and
 //! guardian were killed, and the request to stop.
 
+use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
 
 use super::{Display, ViewContinuation, ViewState};
@@ -10,11 +11,12 @@ use crate::cli::reach::launch::Launch;
 use crate::cli::reach::log::Source;
 use crate::cli::reach::request;
 use crate::client::address::Address;
-use crate::client::{Backoff, Client, ClientError, HeadStream, LONGEST_PAUSE};
+use crate::client::{Backoff, Client, ClientError, HeadStream, LONGEST_PAUSE, TAKEOVER_LIMIT};
 use crate::model::count;
 use crate::model::request::Head;
 use crate::model::run_end::End;
 use crate::run::listen;
+use crate::run::lock::Door;
 use crate::run::startup::StartupMessage;
 
 /// How many guardians in a row may die before their first report. If more do, they are probably
@@ -56,9 +58,18 @@ impl ViewState {
             if let Some(end) = self.over(display)? {
                 return Ok(ViewContinuation::Over(end));
             }
-            let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), None)?;
-            let first = tokio::task::spawn_blocking(move || launch.next());
-            let first = match first.await? {
+            let first = match self.enter().await {
+                // `tmo kill` has ended the run, and its runtime directory is gone.
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    Ok(StartupMessage::nothing_left())
+                }
+                Err(error) => return Err(CliError::io("the lock")(error)),
+                Ok(_door) => {
+                    let mut launch = Launch::begin(&self.tmo, self.runtime.dir(), None)?;
+                    tokio::task::spawn_blocking(move || launch.next()).await?
+                }
+            };
+            let first = match first {
                 Ok(first) => first,
                 // The new one was killed as well, before it could report.
                 Err(_) if tries < MOST_TRIES => {
@@ -87,6 +98,17 @@ impl ViewState {
                 _ => {}
             }
         }
+    }
+
+    /// The start lock, unless this view has it already: `tmo kill` holds it, and what it ends must not be taken over.
+    /// `None` after a long wait, because its holder may have been stopped.
+    async fn enter(&self) -> Result<Option<Door>, io::Error> {
+        if self.door.is_some() {
+            return Ok(None);
+        }
+        let dir = self.runtime.dir().to_owned();
+        let entering = move || Door::enter_within(&dir, Some(TAKEOVER_LIMIT), || ());
+        tokio::task::spawn_blocking(entering).await?
     }
 
     async fn ask_for_news(&self) -> Result<HeadStream, ClientError> {
