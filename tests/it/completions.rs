@@ -1,7 +1,6 @@
 //! Completion: the answers of the program, and their effect in real shells.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use crate::harness::{Ran, Terminal, World, executable};
 
@@ -614,8 +613,7 @@ fn bash_continues_completion_inside_a_directory() {
 /// What the program answers bash.
 fn answer(world: &World, words: &[&str]) -> Ran {
     let mut command = world.tmo(["--"]);
-    command.args(words).env("_TMO_COMPLETE", "2 bash");
-    Ran::of(&command.output().unwrap())
+    Ran::by(command.args(words).env("_TMO_COMPLETE", "2 bash"))
 }
 
 #[test]
@@ -661,9 +659,7 @@ fn completion_starts_no_program_and_ends_in_time() {
     // A Procfile that never ends: the shell gets nothing, but it gets it.
     std::fs::remove_file(world.app().join("Procfile")).unwrap();
     nix::unistd::mkfifo(&world.app().join("Procfile"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let begun = Instant::now();
     assert_eq!(answer(&world, &["tmo", "start", "w"]).stdout, "words\n");
-    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
 
 #[test]

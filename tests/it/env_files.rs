@@ -1,14 +1,10 @@
 //! The variables of env files reach the processes and no program of tmo's own.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode;
 
 use crate::harness::{Ran, World, eventually, procs};
-
-/// How long a start or an interrupted start may take, on a busy machine.
-const PROMPT: Duration = Duration::from_secs(14);
 
 /// A FIFO that blocks every program that opens it.
 fn fifo(world: &World) -> String {
@@ -48,9 +44,7 @@ fn variables_of_env_files_reach_the_processes_and_no_program_of_tmos_own() {
             std::env::var("PATH").unwrap()
         ),
     );
-    let begun = Instant::now();
     world.ok(["start", "-D"]);
-    assert!(begun.elapsed() < PROMPT, "{:?}", begun.elapsed());
     let pid = world.wait_state("web", "running").unwrap();
     // It hangs in its loader, with the environment that it was executed with.
     eventually("the process has the variables", || {
@@ -168,11 +162,8 @@ fn a_start_waiting_for_a_hanging_tmux_ends_at_the_first_signal() {
         let child =
             world.tmo(args.split(' ')).stderr(std::process::Stdio::piped()).spawn().unwrap();
         eventually("tmux is asked", || asked.exists().then_some(()));
-        let begun = Instant::now();
         procs::kill(child.id(), signal);
-        let ran = Ran::of(&child.wait_with_output().unwrap());
-        let took = begun.elapsed();
-        assert!(took < PROMPT, "{args} {signal}: {took:?} {ran:?}");
+        let ran = Ran::end_of(child);
         if args == "start -D" {
             assert_eq!(ran.code, 130, "{ran:?}");
             assert!(ran.stderr.contains("interrupted while it was starting"), "{ran:?}");

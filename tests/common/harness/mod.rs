@@ -17,6 +17,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 pub(crate) use terminal::Terminal;
@@ -201,7 +202,7 @@ impl World {
     /// Run tmo to its end.
     #[track_caller]
     pub(crate) fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
-        Ran::of(&self.tmo(args).output().unwrap())
+        Ran::by(&mut self.tmo(args))
     }
 
     /// Run tmo to its end, which must be a success.
@@ -289,7 +290,7 @@ impl World {
     /// Run a line of the shell to its end.
     #[track_caller]
     pub(crate) fn shell(&self, line: &str) -> Ran {
-        Ran::of(&self.command("sh").args(["-c", line]).output().unwrap())
+        Ran::by(self.command("sh").args(["-c", line]))
     }
 
     /// Type a line into the terminal of a process.
@@ -505,6 +506,25 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
+    /// Run a command to its end.
+    #[track_caller]
+    pub(crate) fn by(command: &mut Command) -> Self {
+        Self::end_of(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Wait for the end of a command, and of its output.
+    #[track_caller]
+    pub(crate) fn end_of(child: Child) -> Self {
+        let (pid, (sender, ended)) = (child.id(), mpsc::channel());
+        std::thread::spawn(move || sender.send(child.wait_with_output()));
+        let Ok(output) = ended.recv_timeout(wait::HANG) else {
+            let hanging = procs::describe(&procs::Proc { pid, args: procs::args(pid) });
+            procs::kill(pid, 9);
+            panic!("{NEVER_FLAKY} a command hangs: {hanging}");
+        };
+        Self::of(&output.unwrap())
+    }
+
     pub(crate) fn of(output: &Output) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
         let signal = output.status.signal().map_or(-1, |s| -s);
