@@ -439,9 +439,9 @@ fn connect_waits_for_a_process_that_is_starting() {
     );
     let terminal = Terminal::open(&world, "a", 100, 20);
     let _view = world.start([""; 0]);
-    eventually("the start has begun", || world.app().join(".overmind.sock").exists().then_some(()));
-    terminal.tmo("connect web --timeout 500ms; echo code $?");
-    terminal.wait("tmo: web has not started after 500 ms: it waits for db (running");
+    world.wait_state("db", "running");
+    terminal.tmo("connect web --timeout 3s; echo code $?");
+    terminal.wait("tmo: web has not started after 3 s: it waits for db (running");
     terminal.wait("code 124");
     terminal.clear();
     terminal.tmo("connect web");

@@ -96,10 +96,10 @@ fn what_a_process_listens_on_instead_is_named() {
     world.ok(start);
     let instead = format!("connection refused; it listens on {real}");
     wait_lack(&world, &format!("it does not listen on port {wanted}: {instead}"));
-    let text = format!("web is not listening on {wanted} ({instead}) after 200 ms");
+    let text = format!("web is not listening on {wanted} ({instead}) after 1 s");
     // A busy supervisor may take longer than that to answer.
     let ran = eventually("what it listens on is named", || {
-        let ran = world.run(["wait", "web", "--for", "port", "--timeout", "0.2"]);
+        let ran = world.run(["wait", "web", "--for", "port", "--timeout", "1"]);
         ran.stderr.contains(&text).then_some(ran)
     });
     assert_eq!(ran.code, 124, "{ran:?}");
@@ -107,7 +107,7 @@ fn what_a_process_listens_on_instead_is_named() {
     // Its time may be over before anything else can be looked at.
     world.write(
         "tmo.toml",
-        &format!("[process.web]\nready = {{ port = {wanted}, timeout = \"1s\" }}\n"),
+        &format!("[process.web]\nready = {{ port = {wanted}, timeout = \"4s\" }}\n"),
     );
     world.ok(start);
     let not_ready = || world.field("web", "not_ready").as_str().map(str::to_owned);
@@ -227,7 +227,7 @@ fn owner_of_the_port_can_be_required_or_ignored() {
     wait_lack(&strict, "which is not part of it");
     let lenient = world("exec sleep 1000", &format!("port = {port}, owner = \"any\""));
     lenient.ok(["start", "-D", "-p", &port.to_string()]);
-    lenient.ok(["wait", "--for", "ready", "--timeout", "2s"]);
+    lenient.ok(["wait", "--for", "ready", "--timeout", "20s"]);
     lenient.ok(["wait", "web", "--for", "port", "--timeout", "20s"]);
     lenient.ok(["quit"]);
     eventually("the time is over", || strict.field("web", "not_ready").as_str().map(drop));

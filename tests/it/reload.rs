@@ -184,7 +184,7 @@ fn a_skipped_process_that_never_ran_is_started() {
     let world = World::new("other: exec sleep 1000\n");
     let toml = |db: &str| {
         format!(
-            "[process.db]\ncommand = \"{db}\"\nready = {{ log = \"up\", timeout = \"100ms\" }}\n\
+            "[process.db]\ncommand = \"{db}\"\nready = {{ log = \"up\", timeout = \"3s\" }}\n\
              [process.web]\ncommand = \"echo {db}; exec sleep 1000\"\ndepends_on = [\"db\"]\n"
         )
     };

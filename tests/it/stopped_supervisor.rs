@@ -96,11 +96,11 @@ fn logs_reports_where_the_log_of_a_stopped_supervisor_ends() {
         assert!(ran.stderr.starts_with("tmo: ") && ran.stderr.contains(&advice), "{ran:?}");
     }
     for args in [&["logs", "-f"][..], &["logs", "-f", "--raw"], &["echo"]] {
-        let mut follows = world.command("timeout");
-        let ran =
-            follows.args(["--foreground", "-s", "INT", "2", env!("CARGO_BIN_EXE_tmo")]).args(args);
-        let ran = crate::harness::Ran::of(&ran.output().unwrap());
-        assert_eq!(ran.stderr.matches(&words).count(), 1, "{args:?}: {ran:?}");
+        let mut view = world.view_into("follows", args);
+        eventually("it says so", || view.errors().contains(&words).then_some(()));
+        view.signal(2);
+        view.end();
+        assert_eq!(view.errors().matches(&words).count(), 1, "{args:?}: {}", view.errors());
     }
     procs::kill(supervisor, 18);
     eventually("it goes on", || world.run(["ps"]).stderr.is_empty().then_some(()));

