@@ -276,9 +276,8 @@ impl FleetCommand {
     /// What is typed behind `tmo fleet` for the same with these hosts and processes.
     pub fn typed(&self, names: &[String]) -> String {
         let mut words = self.argv.with(names);
-        if !self.argv.takes_command
-            && !words.iter().any(|word| word.starts_with('-') && word != "--")
-        {
+        let mut behind = words.iter().skip_while(|word| *word != "--").skip(1);
+        if !self.argv.takes_command && !behind.any(|word| word.starts_with('-')) {
             words.retain(|word| word != "--");
         }
         let BatchArgs { batch, until, within } = &self.batches;
