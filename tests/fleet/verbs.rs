@@ -1,5 +1,6 @@
 //! Each verb gives for a host what it gives on the host.
 
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -118,9 +119,13 @@ pub(crate) fn verbs(_: u32, _: u64) -> Table {
         // In a merged log, the host stands before the name.
         found.1 = found.1.replace("a/web", "web");
         let mut wanted = text(&there, *is_exact);
-        // A verb that fails there is a failure of one host here.
-        found.0 = i32::from(found.0 != 0);
-        wanted.0 = i32::from(wanted.0 != 0);
+        if fleet_words.starts_with("exec ") {
+            write!(wanted.2, "\na: it exited with code {}", wanted.0).unwrap();
+        } else {
+            // A verb that fails there is a failure of one host here.
+            found.0 = i32::from(found.0 != 0);
+            wanted.0 = i32::from(wanted.0 != 0);
+        }
         same(&mut table, fleet_words, &format!("{found:?}"), &format!("{wanted:?}"));
     }
     fleet.ok(&["quit", "a/"]);
@@ -173,10 +178,17 @@ fn text(ran: &Ran, is_exact: bool) -> (i32, String, String) {
         // Variables of a session differ, and a terminal shows for whom it waits.
         let lines = text.lines().filter(|line| !line.contains("environment: "));
         let lines = lines.filter(|line| !line.starts_with("tmo: waiting: "));
-        let text = lines.collect::<Vec<_>>().join("\n");
+        let text = with_verbs_alone(&lines.collect::<Vec<_>>().join("\n"));
         if is_exact { text } else { NUMBER.replace_all(&text, "#").into_owned() }
     };
     (ran.code, mask(&ran.stdout), mask(&ran.stderr).replace("tmo: ", ""))
+}
+
+/// A text without the words behind the verb of each command that it advises: those are of the fleet.
+fn with_verbs_alone(text: &str) -> String {
+    static ADVICE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"(`|\$ )tmo (?:fleet )?([a-z]+)[^`\n]*").unwrap());
+    ADVICE.replace_all(text, "${1}tmo $2").into_owned()
 }
 
 /// Do the same on two hosts, on one by the fleet.
@@ -194,15 +206,14 @@ fn acts(fleet: &Fleet, table: &mut Table) {
         let found = (answer["code"].as_i64(), said, answer["error"].as_str().map(str::to_owned));
         let complaint = there.stderr.lines().next_back().map(|line| line.replace("tmo: ", ""));
         let complaint = complaint.filter(|_| there.code != 0);
-        let complaint = complaint.map(|text| {
-            let nothing = "nothing runs there; `tmo fleet start a/` starts a run";
-            if text.starts_with("nothing runs here") { nothing.to_owned() } else { text }
-        });
+        let complaint =
+            complaint.map(|text| text.replace("nothing runs here", "nothing runs there"));
         let said = || Value::String(there.stdout.trim_end().to_owned());
         let said = serde_json::from_str(&there.stdout).unwrap_or_else(|_| said());
         let wanted = (Some(i64::from(there.code)), said, complaint);
         let what = format!("{}: {fleet_words}", place + 1);
-        same(table, &what, &format!("{found:?}"), &format!("{wanted:?}"));
+        let [found, wanted] = [format!("{found:?}"), format!("{wanted:?}")];
+        same(table, &what, &with_verbs_alone(&found), &with_verbs_alone(&wanted));
         let states = [a, b].map(|host| move || states(host));
         let are_same = || (states[0]() == states[1]()).then_some(());
         let shown = || format!("{:?}\n{:?}", states[0](), states[1]());

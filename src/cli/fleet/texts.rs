@@ -61,8 +61,8 @@ pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8
                     let text = String::from_utf8_lossy(&answer.output);
                     match command.verb {
                         "exec" => text.into_owned(),
-                        // Without the empty lines at its end.
-                        "screen" => text.trim_end().to_owned(),
+                        "screen" if has_heads => text.trim_end().to_owned(),
+                        "screen" => text.into_owned(),
                         _ => from_here(&text, &fleet.inventory, target.host),
                     }
                 }
