@@ -385,9 +385,12 @@ fn a_limited_login_gets_nothing_about_other_processes() {
     for path in seen {
         let answer = get(path);
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
-        for other in ["worker", "5432", "job 1", &app] {
+        for other in ["worker", "job 1", &app] {
             assert!(!answer.body.contains(other), "{path} has {other}: {answer:?}");
         }
+        // Times and cursors may contain the digits of its port.
+        let mut numbers = answer.body.split(|c: char| !c.is_ascii_digit());
+        assert!(!numbers.any(|number| number == "5432"), "{path}: {answer:?}");
     }
     assert_eq!(get("processes").json().as_array().unwrap().len(), 1);
     for (head, status) in [

@@ -60,9 +60,8 @@ pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8
                 Ok(answer) => {
                     let text = String::from_utf8_lossy(&answer.output);
                     match command.verb {
-                        "exec" => text.into_owned(),
                         "screen" if has_heads => text.trim_end().to_owned(),
-                        "screen" => text.into_owned(),
+                        "exec" | "screen" => text.into_owned(),
                         _ => from_here(&text, &fleet.inventory, target.host),
                     }
                 }
