@@ -117,11 +117,7 @@ pub enum CliError {
     #[error("overmind runs here and can't do that")]
     OvermindCannot,
     /// It is running already.
-    #[error(
-        "tmo is already running here (pid {pid}): {}`tmo connect{flags}` and \
-         `tmo echo{flags}` show it, `tmo restart{flags}` restarts, `tmo quit{flags}` ends it",
-        starts_them(stopped, flags)
-    )]
+    #[error("tmo is already running here (pid {pid}): {}", what_next(stopped, flags))]
     AlreadyRunning {
         /// The processes that were stopped.
         stopped: Vec<ProcName>,
@@ -288,19 +284,21 @@ impl CliError {
     }
 }
 
-/// What starts processes of a run that were stopped.
-fn starts_them(stopped: &[ProcName], flags: &str) -> String {
+/// What can be done with a run, of which these processes were stopped.
+fn what_next(stopped: &[ProcName], flags: &str) -> String {
     const MOST: usize = 5;
     let names: Vec<_> = stopped.iter().map(ProcName::as_str).collect();
     match names.len() {
-        0 => String::new(),
-        1 => format!("{0} was stopped, `tmo start {0}{flags}` starts it; ", names[0]),
+        0 => format!(
+            "`tmo connect{flags}` and `tmo echo{flags}` show it, `tmo restart{flags}` restarts, `tmo quit{flags}` ends it"
+        ),
+        1 => format!("{0} was stopped, `tmo start {0}{flags}` starts it", names[0]),
         2..=MOST => format!(
-            "{} were stopped, `tmo start {}{flags}` starts them; ",
+            "{} were stopped, `tmo start {}{flags}` starts them",
             names.join(", "),
             names.join(" ")
         ),
-        more => format!("{more} were stopped, `tmo start '*'{flags}` starts them; "),
+        more => format!("{more} were stopped, `tmo start '*'{flags}` starts them"),
     }
 }
 

@@ -54,6 +54,8 @@ impl HostWord {
         if word.contains('/') || place.starts_with('@') {
             let near = if let Some(group) = place.strip_prefix('@') {
                 nearest(group, inventory.groups()).map(|near| format!("@{near}"))
+            } else if inventory.groups().contains(&place) {
+                Some(format!("@{place}"))
             } else {
                 nearest(place, inventory.hosts.iter().map(|host| &*host.name)).map(str::to_owned)
             };

@@ -77,6 +77,7 @@ fn words_name_hosts_groups_and_processes() {
         (["restart", "@al"], "did you mean @all?"),
         (["restart", "nosuch"], "no host that answers has a process `nosuch`"),
         (["ps", "b/web"], "this takes hosts, not `b/web`"),
+        (["ps", "all"], "did you mean @all?"),
     ] {
         let ran = fleet.run(&words);
         assert!(ran.code == 2 && ran.stderr.contains(text), "{words:?}: {ran:?}");
@@ -251,10 +252,21 @@ fn the_batch_after_a_failure_is_not_asked() {
     assert!(ran.stdout.contains("a/     restarted, not port: web is not listening on "), "{ran:?}");
     let again = "`tmo fleet restart --batch=1 --until=port --within=300ms a/ c/web` goes on";
     assert!(ran.stderr.contains(again), "{ran:?}");
+    // Who dies at once has run, too.
+    fleet.hosts[0].write("Procfile", "web: sleep 0.06; exit 3\n");
+    fleet.ok(&["reload", "a/"]);
+    fleet.hosts[0].wait_empty();
+    fleet.hosts[0]
+        .write("Procfile", "web: [ ! -e die ] || { sleep 0.06; exit 3; }; exec sleep 1000\n");
+    fleet.ok(&["start", "a/", "--until", "running"]);
+    fleet.hosts[0].write("die", "");
+    let ran = fleet.run(&["restart", "a/", "c/", "--batch", "1", "--until", "running"]);
+    assert!(ran.code == 1 && ran.stdout.contains("a/  restarted, not running: "), "{ran:?}");
+    assert!(ran.stdout.ends_with("c/  not asked: a batch failed\n"), "{ran:?}");
     // A host is all of it.
-    let ran = fleet.run(&["restart", "a", "a/web"]);
-    assert!(ran.code == 2 && ran.stderr.contains("write a/web for the process"), "{ran:?}");
-    fleet.ok(&["quit"]);
+    let ran = fleet.run(&["restart", "b", "b/web"]);
+    assert!(ran.code == 2 && ran.stderr.contains("write b/web for the process"), "{ran:?}");
+    fleet.ok(&["quit", "b/", "c/"]);
     fleet.hosts.iter().for_each(World::wait_empty);
 }
 
@@ -263,6 +275,8 @@ fn a_host_says_why_there_was_nothing_to_do_and_what_to_type_here() {
     let fleet = Fleet::new(&["web: exec sleep 1000\ndb: exec sleep 1000\n"]);
     fleet.ok(&["start", "--until", "running"]);
     assert_eq!(fleet.ok(&["start", "--if-needed"]), "a/  runs already\n");
+    let told = fleet.ok(&["start", "--if-needed", "--until", "running"]);
+    assert!(told.starts_with("a/  runs already, running after "), "{told}");
     fleet.ok(&["stop", "a/"]);
     let told = fleet.ok(&["restart", "a/"]);
     assert!(told.starts_with("a/  nothing to restart: each process was stopped"), "{told}");

@@ -1,6 +1,7 @@
 //! `tmo fleet`: the verbs that run on hosts. Each keeps the flags that it has without a fleet.
 
 use std::convert::identity;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -139,7 +140,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 pub struct BatchArgs {
     /// This many hosts at once; the next ones only if all of these did it.
     #[arg(id = "fleet_batch", long = "batch", value_name = "N")]
-    pub batch: Option<usize>,
+    pub batch: Option<NonZeroUsize>,
     /// What is waited for before it counts as done; with --batch, before the next ones are asked.
     #[arg(id = "fleet_until", long = "until", value_name = "WHAT", value_parser = ["running", "ready", "port"])]
     pub until: Option<String>,

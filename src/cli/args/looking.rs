@@ -58,6 +58,9 @@ pub struct WaitArgs {
     /// The condition: running, ready, exit, port, or log and a regular expression.
     #[arg(long = "for", value_name = "WHAT", num_args = 1..=2, add = values::waited_for())]
     pub what: Vec<String>,
+    /// How long the condition must hold, as for a process that may die at once.
+    #[arg(long, value_name = "TIME")]
+    pub stable: Option<String>,
     /// How long to wait (30s, 2m); the exit code is 124 when the time is over.
     #[arg(long, value_name = "TIME")]
     pub timeout: Option<String>,

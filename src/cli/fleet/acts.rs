@@ -1,6 +1,7 @@
 //! `tmo fleet restart` and all other verbs that change something: a line for each host, and batches.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use super::Fleet;
@@ -13,6 +14,9 @@ use crate::fleet::call::Call;
 use crate::fleet::call_error::CallError;
 use crate::fleet::caller::CallAnswer;
 use crate::fleet::names::Target;
+
+/// How long a process must have run to count as running: those that die at once have begun, too.
+const STABLE: Duration = Duration::from_secs(1);
 
 /// What a verb has done.
 fn done(verb: &str) -> &'static str {
@@ -64,12 +68,16 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
             return Ok(HostAct { answer, waited: None });
         };
         let limit = format!("--timeout={}ms", batches.within.as_millis());
-        let wait = ["wait", "--for", until, &limit, "--"].map(str::to_owned);
+        let mut wait = ["wait", "--for", until, &limit].map(str::to_owned).to_vec();
+        if until == "running" {
+            wait.push(format!("--stable={}ms", STABLE.as_millis()));
+        }
+        wait.push("--".to_owned());
         let wait = Call::of(host, &[&wait[..], &target.names].concat());
         let waited = fleet.call(host, &wait, None).await?;
         Ok(HostAct { answer, waited: Some((waited, begun.elapsed())) })
     };
-    let mut rest = targets.chunks(batches.batch.unwrap_or(targets.len()).max(1));
+    let mut rest = targets.chunks(batches.batch.map_or(targets.len().max(1), NonZeroUsize::get));
     let mut unsuccessful: Vec<String> = vec![];
     for batch in rest.by_ref() {
         let size = |act: &HostAct| act.answer.output.len();
@@ -104,11 +112,13 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
                     None => done(verb).to_owned(),
                     Some((waited, took)) => {
                         let until = batches.until.as_deref().unwrap_or_default();
+                        let is_idle = has_done_nothing(command, target, &answer);
+                        let done = if is_idle { "runs already" } else { done(verb) };
                         if waited.code == 0 {
-                            format!("{}, {until} after {:.1} s", done(verb), took.as_secs_f64())
+                            format!("{done}, {until} after {:.1} s", took.as_secs_f64())
                         } else {
                             let why = summary.complaint(target.host, waited);
-                            format!("{}, not {until}: {why}", done(verb))
+                            format!("{done}, not {until}: {why}")
                         }
                     }
                 };
@@ -161,7 +171,7 @@ pub(super) fn unreachable(error: &CallError) -> String {
     match error {
         CallError::Lost(_) => format!("{error}; the order may have been carried out"),
         CallError::Interrupted => format!("{error}; the order may still be carried out"),
-        CallError::NotAsked => error.to_string(),
+        CallError::NotAsked | CallError::NoTmo(_) | CallError::OldTmo => error.to_string(),
         // It may only be late.
         CallError::Silent(_) => format!("unreachable: {error}; the order may still be carried out"),
         _ => format!("unreachable: {error}"),

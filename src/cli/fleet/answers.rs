@@ -258,7 +258,7 @@ impl<'f> Summary<'f> {
             let install = format!("{} install {few}", self.inventory.command());
             let install = install.trim_end();
             output::warn(&format!(
-                "no tmo that knows fleets on {count} of {all}: {names}; `{install}` puts it there"
+                "{count} of {all} hosts have no tmo, or an old one: {names}; `{install}` puts it there"
             ));
         }
         Ok(if self.silent() > 0 { UNANSWERED } else { u8::from(self.failed > 0) })
@@ -298,6 +298,23 @@ impl HostAnswer {
             }
         }
         all
+    }
+}
+
+/// Why a host has not answered a question.
+pub(super) fn told(error: &CallError) -> String {
+    match status(error) {
+        "unreachable" => format!("unreachable: {error}"),
+        _ => error.to_string(),
+    }
+}
+
+/// What a table shows as the state of a host that has not answered.
+pub(super) const fn status(error: &CallError) -> &'static str {
+    match error {
+        CallError::Interrupted | CallError::NotAsked => "-",
+        CallError::NoTmo(_) | CallError::OldTmo => "no tmo",
+        _ => "unreachable",
     }
 }
 

@@ -72,10 +72,14 @@ pub(super) async fn hosts(fleet: &Fleet<'_>) -> Result<u8, CliError> {
             match answer {
                 Ok(answer) => {
                     summary.answered(answer.code);
-                    let hello = answer.hello;
+                    let hello = answer.hello.clone();
                     row.tmo = Some(hello.version);
                     (row.clock, row.load) = (Some(answer.clock), hello.load);
                     row.memory = hello.memory.map(|(used, total)| HostMemory { used, total });
+                    if answer.code != 0 {
+                        row.ok = false;
+                        row.error = Some(summary.complaint(host, &answer));
+                    }
                     row.shown_runs = ls::runs_of_host(&answer.output);
                     row.runs = serde_json::from_slice(&answer.output).ok().map(cleaned_json);
                 }

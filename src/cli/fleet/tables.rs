@@ -1,7 +1,7 @@
 //! `tmo fleet ps`, `top` and `ls`: one table for all hosts.
 
 use super::Fleet;
-use super::answers::Summary;
+use super::answers::{Summary, status};
 use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
 use crate::cli::look::{ls, ps, top};
@@ -9,7 +9,6 @@ use crate::cli::output;
 use crate::cli::output::table::{PaintedRow, painted, terminal_width};
 use crate::cli::reach::log::Source;
 use crate::fleet::call::Call;
-use crate::fleet::call_error::CallError;
 use crate::fleet::names::Target;
 use crate::view::paint::Stamp;
 
@@ -60,10 +59,7 @@ pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u
             summary.add(target, &answer);
             let name = &target.host.name;
             let own = match answer {
-                Err(error @ (CallError::Interrupted | CallError::NotAsked)) => {
-                    Err(("-", error.to_string()))
-                }
-                Err(error) => Err(("unreachable", error.to_string())),
+                Err(error) => Err((status(&error), error.to_string())),
                 Ok(answer) if answer.code != 0 => {
                     Err(("-", summary.complaint(target.host, &answer)))
                 }

@@ -4,9 +4,10 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 use super::Fleet;
-use super::answers::AGAIN;
+use super::answers::{AGAIN, Summary};
 use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
+use crate::cli::output;
 use crate::cli::output::progress::with_details;
 use crate::cli::runtime::block_on;
 use crate::fleet::call::Call;
@@ -16,7 +17,7 @@ use crate::sys::why;
 
 /// Become the program that reaches the host; returns only if that fails.
 pub(super) fn open(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
-    let (words, verb) = block_on(async {
+    let reached = block_on(async {
         let targets = fleet.targets(&command.words).await?;
         let [target] = &targets[..] else {
             let (verb, typed) = (command.verb, fleet.inventory.command());
@@ -41,11 +42,20 @@ pub(super) fn open(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliE
         let caller = Caller { places: &places, patience: fleet.args.patience };
         let look = async || Some((name.clone(), AGAIN));
         let found = with_details("connecting", caller.find(target.host), look).await;
-        found.map_err(|error| CliError::Other(format!("{name}: {error}")))?;
+        if let Err(error) = found {
+            output::warn(&format!("{name}: {error}"));
+            let mut summary = Summary::new(fleet, false);
+            summary.unanswered(target, Some(&error));
+            return summary.finish(Some(command)).map(Err);
+        }
         let words = places.terminal(target.host, &hex).await;
         let words = words.map_err(|error| CliError::Other(format!("{name}: {error}")))?;
-        Ok((words, name.clone()))
+        Ok(Ok((words, name.clone())))
     })?;
+    let (words, verb) = match reached {
+        Ok(reached) => reached,
+        Err(code) => return Ok(code),
+    };
     let [program, rest @ ..] = &words[..] else { return Ok(1) };
     let error = Command::new(program).args(rest).exec();
     let program = program.display();

@@ -2,13 +2,12 @@
 
 use super::Fleet;
 use super::acts::unreachable;
-use super::answers::Summary;
+use super::answers::{Summary, told};
 use super::hints::from_here;
 use crate::cli::args::{FleetCommand, FleetKind};
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::fleet::call::Call;
-use crate::fleet::call_error::CallError;
 use crate::fleet::caller::CallAnswer;
 use crate::fleet::host::Host;
 use crate::fleet::names::Target;
@@ -55,8 +54,7 @@ pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8
             let name = &target.host.name;
             let text = match &answer {
                 Err(error) if command.kind == FleetKind::Exec => unreachable(error),
-                Err(error @ (CallError::Interrupted | CallError::NotAsked)) => error.to_string(),
-                Err(error) => format!("unreachable: {error}"),
+                Err(error) => told(error),
                 Ok(answer) => {
                     let text = String::from_utf8_lossy(&answer.output);
                     match command.verb {

@@ -5,7 +5,7 @@ mod seen;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use self::seen::ConditionReader;
 use super::instance::Instance;
@@ -41,10 +41,12 @@ enum ConditionState {
 pub(in crate::cli) fn wait(args: &WaitArgs) -> Result<u8, CliError> {
     let usage = |error: &dyn std::fmt::Display| CliError::Usage(error.to_string());
     let (what, names) = args.what().map_err(|error| usage(&error))?;
-    let limit = args.timeout.as_deref().map(span).transpose().map_err(|error| usage(&error))?;
+    let time = |text: &Option<String>| text.as_deref().map(span).transpose();
+    let limit = time(&args.timeout).map_err(|error| usage(&error))?;
+    let stable = time(&args.stable).map_err(|error| usage(&error))?.unwrap_or_default();
     let mut instance = Instance::find(&args.client)?;
     let last = RefCell::new("the condition is not met".to_owned());
-    let waiting = within(limit, &mut instance, &names, &what, &last);
+    let waiting = within(limit, &mut instance, &names, (&what, stable), &last);
     let missing = async || Some((last.borrow().clone(), LOOK_AGAIN));
     runtime::block_on(with_details("waiting", waiting, missing))
 }
@@ -54,7 +56,7 @@ async fn within(
     limit: Option<Duration>,
     instance: &mut Instance,
     names: &[String],
-    what: &WaitFor,
+    what: (&WaitFor, Duration),
     last: &RefCell<String>,
 ) -> Result<u8, CliError> {
     let waiting = until(instance, names, what, last);
@@ -98,17 +100,18 @@ impl Readiness {
     ) -> Result<(), CliError> {
         let what = WaitFor::Up(self.listening);
         let last = RefCell::new("the condition is not met".to_owned());
-        match within(self.limit, &mut instance, names, &what, &last).await {
+        match within(self.limit, &mut instance, names, (&what, Duration::ZERO), &last).await {
             Err(CliError::Ended { what, code }) => Err(CliError::Start { message: what, code }),
             other => other.map(drop),
         }
     }
 }
 
+/// Wait until this is so, and has been for that long.
 async fn until(
     instance: &mut Instance,
     names: &[String],
-    what: &WaitFor,
+    (what, stable): (&WaitFor, Duration),
     last: &RefCell<String>,
 ) -> Result<u8, CliError> {
     let mut seen = match look_first(instance, names, what).await? {
@@ -121,6 +124,8 @@ async fn until(
     };
     let mut ports = PortChecks { checks: HashMap::new(), runtime: instance.runtime.clone() };
     // Output counts even if the process has ended since.
+    // Since when the condition has held, in which lives.
+    let mut held: Option<(Instant, Vec<u64>)> = None;
     let mut records = seen.search.as_ref().map_or(0, |search| search.upto);
     loop {
         let state = match instance.state().await {
@@ -151,15 +156,31 @@ async fn until(
             },
             (WaitFor::Running | WaitFor::Log(_), _) => all_run(&wanted, names.is_empty())?,
         };
+        let mut rest = Duration::MAX;
         match verdict {
-            ConditionState::So(code) => return Ok(code),
-            ConditionState::NotYet(why) => drop(last.replace(why)),
+            ConditionState::So(code) => {
+                let lives: Vec<_> = wanted.iter().map(|process| process.lives).collect();
+                let (since, _) = match held.take_if(|(_, held)| *held == lives) {
+                    Some(held) => held,
+                    None => (Instant::now(), lives.clone()),
+                };
+                rest = stable.saturating_sub(since.elapsed());
+                if rest.is_zero() {
+                    return Ok(code);
+                }
+                held = Some((since, lives));
+                last.replace(format!("it has not been so for {}", units::span(stable)));
+            }
+            ConditionState::NotYet(why) => {
+                held = None;
+                last.replace(why);
+            }
         }
         let next = news.next();
         // Open ports are not announced, so poll.
         let asks = matches!(what, WaitFor::Port | WaitFor::Up(_));
         let patience = if asks { Duration::from_millis(100) } else { Duration::MAX };
-        match tokio::time::timeout(patience, next).await {
+        match tokio::time::timeout(patience.min(rest), next).await {
             Err(_) => {}
             Ok(Some(Ok(HeadEvent::Head(head)))) => records = head.records,
             Ok(Some(Ok(HeadEvent::End(end)))) => {
