@@ -116,7 +116,7 @@ fn an_engine_that_does_not_answer_is_named_and_the_other_hosts_do_their_part() {
     assert!(row.starts_with("shop ") && row.contains("unreachable"), "{row}");
     assert!(row.ends_with("docker: Cannot connect to the Docker daemon"), "{row}");
     let connect = fleet.run(&["connect", "shop/web"]);
-    assert!(connect.code == 1 && connect.stderr.contains("shop: docker: Cannot"), "{connect:?}");
+    assert!(connect.code == 3 && connect.stderr.contains("shop: docker: Cannot"), "{connect:?}");
     executable(&fleet.here.path().join("bin/docker"), DOCKER);
     write(&fleet, "tasks", "");
     let ran = fleet.run(&["ps"]);
