@@ -132,9 +132,6 @@ pub struct InstallArgs {
     pub boot: bool,
 }
 
-/// How long `--until` may take, unless the user says otherwise.
-const WITHIN: Duration = Duration::from_secs(60);
-
 /// The flags of a verb that changes something.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
 pub struct BatchArgs {
@@ -144,10 +141,9 @@ pub struct BatchArgs {
     /// What is waited for before it counts as done; with --batch, before the next ones are asked.
     #[arg(id = "fleet_until", long = "until", value_name = "WHAT", value_parser = ["running", "ready", "port"])]
     pub until: Option<String>,
-    /// How long --until may take on each host.
-    #[arg(id = "fleet_within", long = "within", value_name = "TIME", value_parser = span, default_value = "1m",
-        requires = "fleet_until")]
-    pub within: Duration,
+    /// How long --until may take on each host, if not a minute.
+    #[arg(id = "fleet_within", long = "within", value_name = "TIME", value_parser = span, requires = "fleet_until")]
+    pub within: Option<Duration>,
 }
 
 /// `tmo fleet`.
@@ -283,8 +279,7 @@ impl FleetCommand {
         }
         let BatchArgs { batch, until, within } = &self.batches;
         let batch = batch.map(|size| format!("--batch={size}"));
-        let within = until.as_ref().filter(|_| *within != WITHIN);
-        let within = within.map(|_| match self.batches.within.as_millis() {
+        let within = within.map(|within| match within.as_millis() {
             millis if millis % 1000 == 0 => format!("--within={}s", millis / 1000),
             millis => format!("--within={millis}ms"),
         });

@@ -18,6 +18,9 @@ use crate::fleet::names::Target;
 /// How long a process must have run to count as running: those that die at once have begun, too.
 const STABLE: Duration = Duration::from_secs(1);
 
+/// How long `--until` may take on a host, unless the user says otherwise.
+const WITHIN: Duration = Duration::from_secs(60);
+
 /// What a verb has done.
 fn done(verb: &str) -> &'static str {
     match verb {
@@ -67,7 +70,7 @@ pub(super) async fn act(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8,
         let Some(until) = batches.until.as_ref().filter(|_| answer.code == 0 && !is_idle) else {
             return Ok(HostAct { answer, waited: None });
         };
-        let limit = format!("--timeout={}ms", batches.within.as_millis());
+        let limit = format!("--timeout={}ms", batches.within.unwrap_or(WITHIN).as_millis());
         let mut wait = ["wait", "--for", until, &limit].map(str::to_owned).to_vec();
         if until == "running" {
             wait.push(format!("--stable={}ms", STABLE.as_millis()));

@@ -301,16 +301,16 @@ impl HostAnswer {
     }
 }
 
-/// Why a host has not answered a question.
-pub(super) fn told(error: &CallError) -> String {
-    match status(error) {
+/// What is printed of a host that has not answered.
+pub(super) fn no_answer(error: &CallError) -> String {
+    match no_answer_status(error) {
         "unreachable" => format!("unreachable: {error}"),
         _ => error.to_string(),
     }
 }
 
 /// What a table shows as the state of a host that has not answered.
-pub(super) const fn status(error: &CallError) -> &'static str {
+pub(super) const fn no_answer_status(error: &CallError) -> &'static str {
     match error {
         CallError::Interrupted | CallError::NotAsked => "-",
         CallError::NoTmo(_) | CallError::OldTmo => "no tmo",

@@ -4,8 +4,8 @@ use crate::cli::args::FleetCommand;
 use crate::fleet::host::Host;
 use crate::fleet::inventory::Inventory;
 
-/// A text of tmo on this host, with the commands between backquotes, and those behind `$`, as they are typed here. Those that a fleet has not
-/// stay as they are.
+/// A text of tmo on this host in which the commands are as they are typed here: those between backquotes, and those behind
+/// `$`. A command that `tmo fleet` does not have stays as it is.
 pub(super) fn from_here(text: &str, inventory: &Inventory, host: &Host) -> String {
     let typed_here = |quoted: &str| {
         let words = shell_words::split(quoted).ok()?;

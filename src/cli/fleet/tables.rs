@@ -1,7 +1,7 @@
 //! `tmo fleet ps`, `top` and `ls`: one table for all hosts.
 
 use super::Fleet;
-use super::answers::{Summary, status};
+use super::answers::{Summary, no_answer_status};
 use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
 use crate::cli::look::{ls, ps, top};
@@ -59,7 +59,7 @@ pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u
             summary.add(target, &answer);
             let name = &target.host.name;
             let own = match answer {
-                Err(error) => Err((status(&error), error.to_string())),
+                Err(error) => Err((no_answer_status(&error), error.to_string())),
                 Ok(answer) if answer.code != 0 => {
                     Err(("-", summary.complaint(target.host, &answer)))
                 }

@@ -2,7 +2,7 @@
 
 use super::Fleet;
 use super::acts::unreachable;
-use super::answers::{Summary, told};
+use super::answers::{Summary, no_answer};
 use super::hints::from_here;
 use crate::cli::args::{FleetCommand, FleetKind};
 use crate::cli::error::CliError;
@@ -54,7 +54,7 @@ pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8
             let name = &target.host.name;
             let text = match &answer {
                 Err(error) if command.kind == FleetKind::Exec => unreachable(error),
-                Err(error) => told(error),
+                Err(error) => no_answer(error),
                 Ok(answer) => {
                     let text = String::from_utf8_lossy(&answer.output);
                     match command.verb {
