@@ -1,6 +1,7 @@
 //! Information about processes.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
@@ -89,12 +90,14 @@ pub(crate) fn descriptors(pid: u32) -> usize {
         .map_or(0, Iterator::count)
 }
 
-/// Whether it has a socket open, as a client that is connected has.
+/// Whether it has a connection, as a client that is connected has. Two sockets are those by which its event loop learns of
+/// signals, from its begin on.
 pub(crate) fn has_socket(pid: u32) -> bool {
     let files = std::fs::read_dir(Path::new("/proc").join(pid.to_string()).join("fd"));
-    let mut files = files.into_iter().flatten().flatten();
-    let target = |file: &std::fs::DirEntry| std::fs::read_link(file.path()).unwrap_or_default();
-    files.any(|file| target(&file).to_string_lossy().starts_with("socket:"))
+    let targets = files.into_iter().flatten().flatten();
+    let targets = targets.map(|file| std::fs::read_link(file.path()).unwrap_or_default());
+    let sockets = targets.filter(|target| target.to_string_lossy().starts_with("socket:"));
+    sockets.collect::<BTreeSet<_>>().len() > 2
 }
 
 /// The environment of a process.
