@@ -268,6 +268,22 @@ fn wait_returns_an_exit_or_line_that_comes_with_the_end_of_the_run() {
 }
 
 #[test]
+fn wait_stable_is_not_met_by_a_process_that_dies_at_once() {
+    let world =
+        World::new("web: while test ! -e go; do sleep 0.05; done; exit 3\ndb: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.ok(["wait", "web", "--stable", "100ms"]);
+    let mut wait = world.view_into("wait", ["wait", "db", "--stable", "1h"]);
+    eventually("it waits", || procs::has_socket(wait.child.id()).then_some(()));
+    world.write("go", "");
+    assert_eq!(wait.end().code(), Some(1));
+    let said = wait.errors();
+    // The run may end before the first answer.
+    assert!(said.contains("the run is over: ") || said.contains("nothing runs here"), "{said}");
+    world.wait_empty();
+}
+
+#[test]
 fn ps_shows_readiness_and_why_a_process_waits() {
     let world = World::new("migrate: exit 0\nbad: exit 3\nlate: true\nweb: exec sleep 1000\n");
     world.write(

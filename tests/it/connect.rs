@@ -68,6 +68,7 @@ fn connect_shows_a_restart_in_the_same_terminal() {
     world.ok(["restart", "web"]);
     let second = world.wait_state("web", "running").unwrap();
     terminal.wait("web stopped with signal 2 (SIGINT) at ");
+    terminal.wait("web was started again at ");
     terminal.wait(&format!("life {second}"));
     terminal.line("again");
     terminal.wait(&format!("{second} heard again"));

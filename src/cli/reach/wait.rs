@@ -17,7 +17,7 @@ use crate::cli::runtime;
 use crate::client::HeadEvent;
 use crate::crash::port_owner::{OwnerCheck, Probed};
 use crate::model::moment::span;
-use crate::model::request::ProcessState;
+use crate::model::request::{ProcessState, State};
 use crate::model::rules::{PortOwner, Probe, Stage};
 use crate::model::{Exit, ProcName, ProcessStatus, Untrusted, units};
 use crate::run::dir::RuntimeDir;
@@ -123,9 +123,9 @@ async fn until(
         Err(error) => return seen.at_the_end()?.ok_or(error),
     };
     let mut ports = PortChecks { checks: HashMap::new(), runtime: instance.runtime.clone() };
-    // Output counts even if the process has ended since.
     // Since when the condition has held, in which lives.
     let mut held: Option<(Instant, Vec<u64>)> = None;
+    // Output counts even if the process has ended since.
     let mut records = seen.search.as_ref().map_or(0, |search| search.upto);
     loop {
         let state = match instance.state().await {
@@ -140,12 +140,12 @@ async fn until(
         let verdict = match (what, &mut seen.search) {
             (WaitFor::Log(_), Some(search)) => search.look(&wanted, records)?,
             (WaitFor::Exit, _) => all_ended(&wanted),
-            (WaitFor::Port, _) => ports.open(&wanted, &state.run).await?,
             // The end of the run is more informative than that of one process.
-            (WaitFor::Ready | WaitFor::Up(_), _) if state.quitting => {
-                let note = state.quitting_note.as_ref().map(ToString::to_string);
-                ConditionState::NotYet(note.unwrap_or_else(|| STOPPING.to_owned()))
+            (WaitFor::Ready | WaitFor::Up(_), _) if state.quitting => stopping(&state),
+            (WaitFor::Running | WaitFor::Port, _) if state.quitting && !stable.is_zero() => {
+                stopping(&state)
             }
+            (WaitFor::Port, _) => ports.open(&wanted, &state.run).await?,
             (WaitFor::Ready, _) => all_ready(&wanted, names.is_empty())?,
             (WaitFor::Up(listening), _) => match all_ready(&wanted, true)? {
                 ConditionState::So(_) if !listening.is_empty() => {
@@ -194,6 +194,12 @@ async fn until(
             },
         }
     }
+}
+
+/// That everything is being stopped.
+fn stopping(state: &State) -> ConditionState {
+    let note = state.quitting_note.as_ref().map(ToString::to_string);
+    ConditionState::NotYet(note.unwrap_or_else(|| STOPPING.to_owned()))
 }
 
 /// Read the journal before the first query, so that it does not matter how soon the run ends. Returns the

@@ -130,6 +130,22 @@ fn a_first_life_that_cannot_be_requested_ends_the_run_and_a_later_one_does_not()
 }
 
 #[test]
+fn it_is_told_which_end_stops_everything_unless_it_was_asked_for() {
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    assert_eq!(world.machine.stopping(), None);
+    world.shims[0].die(Exit::Code(3));
+    world.settle();
+    let why = "everything is being stopped, as web exited with code 3";
+    assert_eq!(world.machine.stopping().as_deref(), Some(why));
+    let mut world = World::new(&["web", "api"]);
+    world.settle();
+    world.ask(1, Request::Quit);
+    world.settle();
+    assert_eq!(world.machine.stopping().as_deref(), Some("everything is being stopped"));
+}
+
+#[test]
 fn a_closed_window_is_a_stop() {
     let mut world = World::new(&["web", "api"]);
     world.settle();
