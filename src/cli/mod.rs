@@ -12,6 +12,8 @@ mod error;
 mod fleet;
 mod internal_commands;
 mod look;
+#[cfg_attr(not(feature = "mcp"), path = "no_mcp.rs")]
+mod mcp;
 mod output;
 mod persona;
 mod project;
@@ -131,9 +133,14 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
         Some(Verb::Demo(args)) => demo::demo(&args),
         Some(Verb::Schema) => print_json(&crate::config::toml::schema()),
         Some(Verb::Doctor(args)) => doctor::doctor(*args),
-        Some(Verb::Restart(RestartArgs { of: NamesArgs { names, no_wait, client }, no_deps })) => {
-            restart(&client, &names, change_order(no_deps), !no_wait)
+        Some(Verb::Restart(RestartArgs { of, drifted: true, .. })) => {
+            reload::restart_drifted(&of.client, !of.no_wait)
         }
+        Some(Verb::Restart(RestartArgs {
+            of: NamesArgs { names, no_wait, client },
+            no_deps,
+            ..
+        })) => restart(&client, &names, change_order(no_deps), !no_wait),
         Some(Verb::Stop(NamesArgs { names, no_wait, client })) => {
             ask(&client, Request::Stop { names, order: change_order(false) }, !no_wait)
         }
@@ -168,6 +175,7 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
         Some(Verb::App(args)) => app::app(&args),
         Some(Verb::Server(args)) => web::server(&args),
         Some(Verb::Failures(args)) => failures::failures(&args),
+        Some(Verb::Mcp(args)) => mcp::mcp(&args),
         Some(Verb::Fleet(args)) => fleet::fleet(&args),
         Some(Verb::Sheriff(args)) => {
             Ok(run(typed.into_iter().take(1).chain(args.equivalent()).collect()))

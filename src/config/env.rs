@@ -135,6 +135,11 @@ impl Env {
         Some(&*self.set(name)?.file)
     }
 
+    /// The env file that sets this variable.
+    pub fn file_of_variable(&self, key: &str) -> Option<&Path> {
+        Some(&*self.files.get(OsStr::new(key))?.file)
+    }
+
     /// The value that an env file sets for such a setting, if it is not the caller's own.
     fn set(&self, name: &str) -> Option<&Set> {
         let found = self.tmo_or_overmind(name).filter(|found| !found.by_caller)?;
@@ -216,11 +221,15 @@ impl Env {
 
     /// A setting that is on or off: as a flag says, or else its variable in Go's notation; off by default.
     pub fn flag(&self, typed: Option<bool>, name: &str) -> Result<bool, BadValue> {
-        let value = match typed {
-            Some(typed) => Some(typed),
-            None => self.typed(name, "a truth value (true or false)", parse_bool)?,
-        };
-        Ok(value.unwrap_or(false))
+        Ok(self.switch(typed, name)?.unwrap_or(false))
+    }
+
+    /// The same, or `None` if nothing says so.
+    pub fn switch(&self, typed: Option<bool>, name: &str) -> Result<Option<bool>, BadValue> {
+        match typed {
+            Some(typed) => Ok(Some(typed)),
+            None => self.typed(name, "a truth value (true or false)", parse_bool),
+        }
     }
 
     /// A setting, converted by a function.

@@ -22,6 +22,7 @@ pub mod procfile;
 pub mod project;
 pub mod socket;
 pub mod toml;
+pub mod worktree;
 
 pub use env::Env;
 pub use options::StartOptions;

@@ -15,6 +15,9 @@ use crate::model::units::written_span;
 /// The source of a setting that is not configured.
 const DEFAULT: &str = "default";
 
+/// The source of a port that only a linked worktree has.
+const WORKTREE: &str = "a linked worktree";
+
 /// One setting in effect.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explained {
@@ -22,7 +25,7 @@ pub struct Explained {
     pub key: &'static str,
     /// Its value.
     pub value: Value,
-    /// `tmo.toml:3`, `Procfile:1`, `--can-die`, `TMO_TIMEOUT` or `default`.
+    /// `tmo.toml:3`, `Procfile:1`, `--can-die`, `TMO_TIMEOUT`, `default`, or, of a port, `a linked worktree`.
     pub from: String,
 }
 
@@ -54,8 +57,10 @@ pub fn explain(
         line => format!("{file}:{line}"),
     };
     let from = apps_file.clone().or(of_table).unwrap_or_else(of_procfile);
+    let is_moved = plan.origin.as_ref().is_some_and(|origin| origin.first_port.is_some());
     let port_by = match (process.port, &table.port) {
         (None, _) => "NO_PORT",
+        (Some(_), None) if is_moved => "PORT_AUTO",
         (Some(_), None) => "PORT",
         // The process's own port wins, whatever the base port.
         (Some(_), Some(_)) => "",
@@ -81,6 +86,11 @@ pub fn explain(
         row("stop.timeout", json!(grace), table.stop.timeout_ms.at(), "TIMEOUT"),
     ];
     all.extend(table.rows(process).map(|(key, value, at)| row(key, value, Some(at), "")));
+    if is_moved && table.port.is_none() && settings.said_by.get("PORT_AUTO").is_none() {
+        let file = loaded.toml.port_auto.at().map(|at| loaded.toml.source.place(&at));
+        let port = all.iter_mut().filter(|row| row.key == "port");
+        port.for_each(|row| row.from = file.clone().unwrap_or_else(|| WORKTREE.into()));
+    }
     if let Some(at) = table.stop.command.at() {
         all.push(row("stop.command", json!(process.rules.stop_command), Some(at), ""));
     }

@@ -47,6 +47,8 @@ pub struct Settings {
     any_can_die: bool,
     auto_restart: NameList,
     stop_signals: ByName<Signal>,
+    /// Only if configured; see [`Settings::port_auto`].
+    port_auto: Option<bool>,
     /// Only if configured; see [`GRACE`].
     pub(super) grace: Option<Duration>,
     /// Only if configured; see [`SHELL`].
@@ -187,6 +189,7 @@ impl Settings {
             any_can_die: env.flag(typed.any_can_die, "ANY_CAN_DIE")?,
             auto_restart: list(&typed.auto_restart, "AUTO_RESTART")?,
             stop_signals,
+            port_auto: env.switch(typed.port_auto, "PORT_AUTO")?,
             grace,
             shell: typed.shell.clone().or_else(shell),
             tmux_config: typed.tmux_config.clone().or_else(|| env.path("TMUX_CONFIG")),
@@ -243,6 +246,16 @@ impl Settings {
     /// What is to provide the terminals: the flag, then the variable, then this file.
     pub fn backend(&self, toml: &TmoToml) -> BackendChoice {
         self.backend.or(value(&toml.backend)).unwrap_or(self.usual_backend)
+    }
+
+    /// Whether the ports are to be free ones, if anything says so: the flag, then the variable, then this file.
+    pub fn port_auto(&self, toml: &TmoToml) -> Option<bool> {
+        self.port_auto.or(value(&toml.port_auto))
+    }
+
+    /// The flag or variable that the first port comes from.
+    pub fn first_port_said_by(&self) -> Option<&str> {
+        self.said_by.get("PORT")
     }
 
     /// Start from another port.
@@ -341,6 +354,7 @@ impl Provenance {
             ("AUTO_RESTART", typed.auto_restart.is_some()),
             ("PORT", typed.port.is_some()),
             ("NO_PORT", typed.no_port.is_some()),
+            ("PORT_AUTO", typed.port_auto.is_some()),
             ("BACKEND", typed.backend.is_some()),
         ];
         let by = |(name, is_typed): (&'static str, bool)| {

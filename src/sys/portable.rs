@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -38,6 +38,15 @@ pub(super) const CHEAP_LOOKS: bool = false;
 /// This boot of the machine.
 pub fn boot_id() -> String {
     lines_of("sysctl", &["-n", "kern.boottime"]).1.trim().to_owned()
+}
+
+/// The ports that the kernel takes for the near end of connections.
+pub fn ephemeral_ports() -> RangeInclusive<u16> {
+    let text =
+        lines_of("sysctl", &["-n", "net.inet.ip.portrange.first", "net.inet.ip.portrange.last"]).1;
+    let mut numbers = text.split_whitespace().filter_map(|word| word.parse().ok());
+    // What IANA sets apart for them.
+    numbers.next().unwrap_or(49152)..=numbers.next().unwrap_or(65535)
 }
 
 /// The load over the last minute.

@@ -43,7 +43,10 @@ fn wait_returns_when_its_condition_is_met_or_impossible() {
     // It was said before it was asked for.
     assert_eq!(world.run(["wait", "web", "--for", "log", "listening"]).code, 0);
     let ran = world.run(["wait", "migrate"]);
-    assert_eq!((ran.code, ran.stderr.as_str()), (1, "tmo: migrate has ended (code 4)\n"));
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (1, "tmo: migrate has ended (code 4); `tmo why migrate` tells more\n")
+    );
     world.ok(["stop", "web"]);
     assert_eq!(world.run(["wait", "web", "--for", "exit"]).code, 130);
     let ran = world.run(["wait", "nosuch"]);

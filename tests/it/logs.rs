@@ -191,10 +191,63 @@ fn every_output_format_of_logs_is_as_documented() {
     assert!(events.iter().any(|entry| entry["event"] == "end"), "{events:?}");
     let ran = world.run(["logs", "web", "--no-prefix", "--max-bytes", "12"]);
     assert_eq!((ran.stdout.as_str(), ran.code), ("plain\nopen\n", 0), "{ran:?}");
-    assert!(ran.stderr.contains("bytes are left out (--max-bytes)"), "{ran:?}");
+    assert!(ran.stderr.contains(" before this are left out: `--before "), "{ran:?}");
     assert_eq!(world.ok(["logs", "web", "--no-prefix", "--max-bytes", "1k"]), lines);
     let stamped = world.ok(["logs", "-T", "web", "--grep", "plain"]);
     assert!(stamped.ends_with(" web    | plain\n") && stamped.len() > 20, "{stamped}");
+}
+
+#[test]
+fn a_bounded_part_of_the_log_says_how_to_read_on_in_both_directions() {
+    let world = World::new(
+        "web: for n in $(seq 200); do echo $n; [ $n -eq 100 ] && head -c 5000 /dev/zero | tr '\\0' x && echo; done; true\n",
+    );
+    world.run(["start"]);
+    let place = |ran: &Ran, flag: &str| {
+        let (_, rest) = ran.stderr.split_once(&format!("`{flag} "))?;
+        Some(rest.split('`').next().unwrap().to_owned())
+    };
+    let part = |more: &[&str]| {
+        let ran = world.run([&["logs", "web", "--no-prefix", "--max-bytes", "300"], more].concat());
+        assert!(ran.code == 0 && ran.stdout.len() < 400, "{ran:?}");
+        ran
+    };
+    // Each number once, whichever way they are read; of a line that is too long, the beginning.
+    let numbers =
+        |text: &str| -> Vec<u64> { text.lines().filter_map(|line| line.parse().ok()).collect() };
+    let (mut up, mut ran) = (vec![], part(&[]));
+    loop {
+        up.splice(0..0, numbers(&ran.stdout));
+        let Some(before) = place(&ran, "--before") else { break };
+        ran = part(&["--before", &before]);
+    }
+    assert_eq!(up, (1..=200).collect::<Vec<_>>());
+    let (mut down, mut cut) = (numbers(&ran.stdout), 0);
+    while let Some(after) = place(&ran, "--after") {
+        ran = part(&["--after", &after]);
+        if ran.stdout.is_empty() {
+            break;
+        }
+        cut += usize::from(ran.stdout.contains("xxx… (the rest of this line is left out)\n"));
+        down.extend(numbers(&ran.stdout));
+    }
+    assert_eq!((down, cut), (up, 1));
+    // With a pattern, and with a number of lines.
+    let ran = part(&["--grep", "^[0-9]*7$", "-n", "3"]);
+    assert_eq!(ran.stdout, "177\n187\n197\n");
+    let before = place(&ran, "--before").unwrap();
+    assert_eq!(part(&["--grep", "^[0-9]*7$", "-n", "2", "--before", &before]).stdout, "157\n167\n");
+    assert!(ran.stderr.contains("; what comes later: `--after "), "{ran:?}");
+    let after = place(&ran, "--after").unwrap();
+    assert_eq!(part(&["--grep", "7", "--after", &after]).stdout, "", "all of it was searched");
+    // As JSON, each line stays an object.
+    let long = world.run(["logs", "web", "--json", "--max-bytes", "300", "--grep", "xxx"]);
+    let line: serde_json::Value = serde_json::from_str(&long.stdout).unwrap();
+    assert!(
+        line["text"].as_str().unwrap().ends_with("(the rest of this line is left out)"),
+        "{line}"
+    );
+    assert_eq!(world.run(["logs", "--before", "1.0"]).code, 2, "only with --max-bytes");
 }
 
 #[test]

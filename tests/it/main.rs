@@ -108,13 +108,17 @@ mod connect_native; // the same without tmux: keys, modes, several clients
 mod crash_api; // `/api/why` and `/api/crashes`
 mod declared_failures; // `tmo failures` and `failure_declarations.json`
 mod doctor; // `tmo doctor`
+mod drift; // what has changed since a run has read it
 mod graph; // `tmo graph`
+#[cfg(feature = "mcp")]
+mod mcp; // `tmo mcp`: tools for coding agents; `tmo help agents`
 mod reload; // `tmo reload`
 mod scale; // `tmo scale`
 mod send; // `tmo send`: bytes, buffers, who can see the text
 mod setup; // `tmo setup`
 mod shell_quoting; // text that tmo quotes for a shell
-mod why; // `tmo why` and `tmo crashes`
+mod why;
+mod worktrees; // linked git worktrees: ports of their own // `tmo why` and `tmo crashes`
 
 // Other programs and the documentation.
 mod demo; // `tmo demo`

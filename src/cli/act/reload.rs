@@ -1,25 +1,21 @@
 //! `tmo reload`: re-reads the configuration and applies the changes.
 
-use std::path::Path;
-
 use serde::Serialize;
 
-use crate::cli::args::{self, ReloadArgs};
+use crate::cli::args::{self, ClientArgs, ReloadArgs};
 use crate::cli::error::CliError;
 use crate::cli::output::{self, Versioned};
+use crate::cli::project::drift::{drift, read_again};
 use crate::cli::project::input::Start;
 use crate::cli::project::warnings::print_warnings;
 use crate::cli::reach::instance::{Instance, Server};
-use crate::cli::reach::request;
+use crate::cli::reach::request::{self, change_order};
 use crate::cli::runtime;
-use crate::config::{Project, Warning};
+use crate::config::Project;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{ProcessState, Request};
 use crate::model::{ProcName, ProcessStatus};
 use crate::plan::{self, ProcessChange, Reloaded};
-
-/// The files beside a Procfile that a run is configured by.
-const FILES: [&str; 4] = ["tmo.toml", ".env", ".overmind.env", ".tmo.env"];
 
 /// How many times in a row other commands may change the processes while the files are read.
 const MOST_TRIES: u32 = 20;
@@ -128,20 +124,15 @@ pub(in crate::cli) async fn reload_apps(instance: &mut Instance) -> Result<u8, C
 pub(in crate::cli) fn tell_of_changes(instance: &Instance, names: &[String]) {
     // This is only a hint, so errors are ignored.
     let Ok(old) = instance.runtime.plan() else { return };
-    if !was_edited(&old, instance) {
-        return;
-    }
-    let Ok((fresh, _)) = read(&old, instance, ReloadScope::All) else { return };
+    let Ok(drift) = drift(instance, &[]) else { return };
     let is_meant = |name: &ProcName| {
         let process = old.processes.iter().find(|process| process.name == *name);
         process.is_some_and(|process| {
             names.is_empty() || names.iter().any(|word| process.is_meant(word))
         })
     };
-    let changes = plan::reload(&old, &fresh).changes.into_iter();
-    let changed = changes
-        .filter(|(name, change)| !matches!(change, ProcessChange::Unchanged) && is_meant(name));
-    let changed: Vec<_> = changed.map(|(name, _)| name.to_string()).collect();
+    let changed = drift.iter().filter(|drift| is_meant(&drift.name));
+    let changed: Vec<_> = changed.map(|drift| drift.name.to_string()).collect();
     if !changed.is_empty() {
         output::warn(&format!(
             "the settings of {} have changed since the run read them; `tmo reload{}` applies them",
@@ -151,14 +142,38 @@ pub(in crate::cli) fn tell_of_changes(instance: &Instance, names: &[String]) {
     }
 }
 
-/// Whether a file of the project is newer than the plan of the run.
-fn was_edited(plan: &Plan, instance: &Instance) -> bool {
-    let time = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
-    let Some(origin) = &plan.origin else { return false };
-    let procfile = origin.dir.as_path().join(plan.procfile.as_path());
-    let beside = FILES.map(|name| procfile.with_file_name(name));
-    let read = time(&instance.runtime.plan_file());
-    beside.iter().chain([&procfile]).any(|file| time(file).is_some_and(|time| Some(time) > read))
+/// Restart what has changed, and nothing else: by a reload, if that is its settings.
+pub(in crate::cli) fn restart_drifted(args: &ClientArgs, wait: bool) -> Result<u8, CliError> {
+    let mut instance = Instance::find(args)?;
+    runtime::block_on(async {
+        let server = instance.server().await?;
+        instance.on_this_machine()?;
+        server.refuse_overmind()?;
+        let drift = drift(&instance, &instance.state().await?.processes)?;
+        if drift.is_empty() {
+            return output::print("nothing has changed\n");
+        }
+        let (mut code, mut names) = (0, vec![]);
+        for one in &drift {
+            output::print(&format!(
+                "{}: {}\n",
+                one.name,
+                one.words().collect::<Vec<_>>().join(", ")
+            ))?;
+            // What a reload restarts has the new program, too.
+            names.extend(one.settings.is_empty().then(|| one.name.to_string()));
+        }
+        if drift.iter().any(|one| !one.settings.is_empty()) {
+            instance.refuse_other_project().await?;
+            instance.refuse_project_above()?;
+            code = Box::pin(make(&mut instance, ReloadScope::All, (false, wait))).await?.done?;
+        }
+        if !names.is_empty() {
+            let ask = Request::Restart { names, order: change_order(false) };
+            code = code.max(request::request(&mut instance, ask, wait).await?);
+        }
+        Ok(code)
+    })
 }
 
 /// Reload, without a word on the terminal; returns the changes in a line.
@@ -263,12 +278,11 @@ fn read(
     instance: &Instance,
     scope: ReloadScope,
 ) -> Result<(Plan, Vec<String>), CliError> {
-    let start = Start::again(old.clone(), instance.runtime.clone())?;
-    // A start would ignore the broken file, which would restart every process that depends on its values.
-    if let Some(Warning::EnvFile { file, why }) = start.context.warnings.first() {
-        return Err(CliError::Other(format!("{file}: {why}; nothing was changed")));
-    }
-    let (mut fresh, mut warnings) = start.resolve(false)?;
+    let unchanged = |error| match error {
+        CliError::Other(why) => CliError::Other(format!("{why}; nothing was changed")),
+        error => error,
+    };
+    let (mut fresh, mut warnings) = read_again(old, &instance.runtime).map_err(unchanged)?;
     let later = plan::not_reloaded(old, &fresh);
     if !later.is_empty() {
         warnings

@@ -18,6 +18,10 @@ pub struct RestartArgs {
     /// Restart them all at once, whatever they depend on.
     #[arg(long)]
     pub no_deps: bool,
+    /// Restart what `tmo ps` marks with `*`: settings or programs that have changed since they were
+    /// read. New settings apply, as with `tmo reload`.
+    #[arg(long, conflicts_with_all = ["names", "no_deps"])]
+    pub drifted: bool,
 }
 
 /// `tmo stop`.

@@ -72,9 +72,14 @@ pub struct LogsArgs {
     /// Only this run: 1 is the newest, 2 the one before it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub run: Option<u64>,
-    /// Only what follows the line with this cursor, as `--json` prints it.
-    #[arg(long, value_name = "CURSOR", hide = true, conflicts_with_all = ["lines", "around"])]
+    /// Only what comes after this place, the `cursor` of a line of `--json`; with --max-bytes, the
+    /// first lines that fit.
+    #[arg(long, value_name = "CURSOR", conflicts_with_all = ["around"])]
     pub after: Option<Position>,
+    /// With --max-bytes: the last lines before this place.
+    #[arg(long, value_name = "CURSOR", requires = "max_bytes",
+        conflicts_with_all = ["after", "raw", "around", "context", "before_context", "after_context"])]
+    pub before: Option<Position>,
     /// With --follow, end when standard input does: a container engine neither ends what it has started for a client nor
     /// closes its output when the client is gone.
     #[arg(long, hide = true)]
@@ -97,7 +102,7 @@ pub struct LogsArgs {
     /// Print lines without the names before them.
     #[arg(long, conflicts_with_all = ["json", "raw"])]
     pub no_prefix: bool,
-    /// Print at most the last N bytes (10k, 1M).
+    /// Print at most the last N bytes (10k, 1M), and say how to read on in both directions.
     #[arg(long, value_name = "N", value_parser = size, conflicts_with = "follow")]
     pub max_bytes: Option<u64>,
     /// Show the time of each line.

@@ -11,6 +11,7 @@ mod footer;
 mod go_style;
 mod history;
 mod looking;
+mod mcp;
 mod offline;
 mod procman;
 mod settings;
@@ -39,6 +40,7 @@ pub use looking::{
     FlagsArgs, LsArgs, Order, PsArgs, ScreenArgs, ServerArgs, TopArgs, UiArgs, WAIT_FOR, WaitArgs,
     WaitFor, WebArgs, WebUserVerb, WebVerb,
 };
+pub use mcp::{McpAllowance, McpArgs, McpClient};
 pub use offline::{
     CompletionsArgs, DemoArgs, ExportArgs, GraphArgs, ImportArgs, InitArgs, ManArgs, PreviewArgs,
     SetupArgs,
@@ -65,7 +67,7 @@ Examples:
   tmo connect web            its terminal: type, debug, leave with the keys it shows
   tmo logs web -n 50         its last 50 lines, even after it died
   tmo why                    what is wrong, or why did it end?
-  tmo help tmo.toml          all keys of tmo.toml; also `tmo help procfile`, `tmo help fleet.toml`")]
+  tmo help tmo.toml          all keys of tmo.toml; also `tmo help procfile`, `fleet.toml`, `agents`")]
 pub struct Args {
     /// Print the version.
     #[arg(short = 'v', short_alias = 'V', long, action = ArgAction::Version)]
@@ -471,6 +473,17 @@ Examples:
 They are in failure_declarations.json beside the Procfile. A process that prints one of its texts,
 in upper or lower case, is stopped until it is started again. Changes apply to a live run.")]
     Failures(FailuresArgs),
+    /// Give a coding agent the commands of tmo as tools, over standard input and output.
+    #[command(after_help = "\
+Examples:
+  tmo mcp --print-config claude     what .mcp.json needs; also cursor, vscode, codex
+  tmo mcp --read-only               only tools that change nothing
+  tmo mcp --allow input             also tools that type into terminals and send signals
+
+The program of the agent starts it, for the project in its directory. It speaks the Model Context
+Protocol, holds nothing, and ends with the agent. Agents that call commands need no more than
+`tmo help agents`.")]
+    Mcp(McpArgs),
     /// Run these commands on several hosts at once, and show the answers as one.
     #[command(after_help = "\
 Examples:
@@ -549,7 +562,7 @@ Examples:
 }
 
 /// The groups in which `--help` lists the commands, those of every day first.
-const GROUPS: [(&str, &[&str]); 7] = [
+const GROUPS: [(&str, &[&str]); 8] = [
     ("Every day", &["start", "ps", "logs", "restart", "stop", "connect", "why", "quit"]),
     (
         "The run",
@@ -559,6 +572,7 @@ const GROUPS: [(&str, &[&str]); 7] = [
         ],
     ),
     ("Several hosts", &["fleet"]),
+    ("Coding agents", &["mcp"]),
     ("The log", &["echo", "events", "crashes", "flags", "failures"]),
     ("A process", &["send", "screen", "signal", "wait", "run"]),
     (

@@ -47,6 +47,9 @@ pub struct InitArgs {
     /// Replace an existing tmo.toml.
     #[arg(long)]
     pub force: bool,
+    /// Write nothing; print a paragraph for the file of coding agents, such as AGENTS.md.
+    #[arg(long, conflicts_with_all = ["with_flags", "force", "procfile"])]
+    pub agents: bool,
     /// The Procfile; its directory is where the file goes.
     #[arg(short = 'f', long, value_name = "FILE", add = values::file())]
     pub procfile: Option<PathBuf>,

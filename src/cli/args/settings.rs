@@ -26,7 +26,7 @@ pub(super) const SETTINGS: [Setting; 24] = [
     ("port", Some("PORT"), "5000"),
     ("port_step", Some("PORT_STEP"), "100"),
     ("no_port", Some("NO_PORT"), "false"),
-    ("port_auto", Some("PORT_AUTO"), "false"),
+    ("port_auto", Some("PORT_AUTO"), "true in a linked worktree"),
     ("timeout", Some("TIMEOUT"), "5"),
     ("socket", Some("SOCKET"), "./.overmind.sock"),
     NETWORK,

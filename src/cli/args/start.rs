@@ -133,8 +133,9 @@ pub struct StartArgs {
     #[arg(short = 'N', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub no_port: Option<bool>,
-    /// Use the first free range of ports at or above --port. A project keeps its range; linked git
-    /// worktrees skip the range at --port, which is for the main worktree.
+    /// Use the first free range of ports at or above --port, and the same one at each start. The range
+    /// at --port is for the main git worktree, so linked ones skip it. In those it is on unless a flag
+    /// or a variable names a port.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub port_auto: Option<bool>,

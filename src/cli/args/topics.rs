@@ -13,10 +13,13 @@ pub(in crate::cli) enum Topic {
     Procfile,
     /// `fleet.toml`.
     FleetToml,
+    /// What coding agents call.
+    Agents,
 }
 
 impl Topic {
-    pub(in crate::cli) const ALL: [Self; 3] = [Self::TmoToml, Self::Procfile, Self::FleetToml];
+    pub(in crate::cli) const ALL: [Self; 4] =
+        [Self::TmoToml, Self::Procfile, Self::FleetToml, Self::Agents];
 
     /// The topic with this name, in upper or lower case.
     pub(in crate::cli) fn named(name: &OsStr) -> Option<Self> {
@@ -28,6 +31,7 @@ impl Topic {
             Self::TmoToml => "tmo.toml",
             Self::Procfile => "procfile",
             Self::FleetToml => "fleet.toml",
+            Self::Agents => "agents",
         }
     }
 
@@ -36,6 +40,7 @@ impl Topic {
         match self {
             Self::TmoToml => "Settings of processes and runs of tmo",
             Self::Procfile => "Processes that tmo runs, their variables and the end of a run",
+            Self::Agents => "What coding agents call: start, wait, read a bounded log, ask why",
             Self::FleetToml => "Hosts of a fleet, how each is reached, and what is done with them",
         }
     }

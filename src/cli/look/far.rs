@@ -22,7 +22,11 @@ use crate::view::reading::Spans;
 
 /// `tmo logs` and `tmo events`.
 pub(super) fn logs(instance: &Instance, far: &Far, args: &LogsArgs) -> Result<u8, CliError> {
-    if let Some((flag, _)) = [("--raw", args.raw), ("--path", args.path)].iter().find(|one| one.1) {
+    if let Some((flag, _)) =
+        [("--raw", args.raw), ("--path", args.path), ("--before", args.before.is_some())]
+            .iter()
+            .find(|one| one.1)
+    {
         return Err(far.lacks(&format!("{flag} needs its files")));
     }
     let (mut ask, window) = (asked(args)?, window(args)?);

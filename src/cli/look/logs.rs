@@ -6,6 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::echo::follow;
+use super::excerpt::{Bounds, Excerpt};
 use super::far;
 use crate::api::history::{HistoryAsk, HistoryProblem};
 use crate::cli::args::LogsArgs;
@@ -72,6 +73,15 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
         return follow(&instance, job);
     }
     let form = form(args, &source, &instance);
+    if let Some(bounds) = bounds(args) {
+        let excerpt = of_search(|_| Excerpt::read(asked, bounds, form))?;
+        if goes_on(write_out(&excerpt.text))?
+            && let Some(remarks) = excerpt.remarks()
+        {
+            output::warn(&remarks);
+        }
+        return Ok(0);
+    }
     let mut outlet = Stdout::new(args.max_bytes);
     let upto = asked.upto;
     if let Some(window) = asked.around {
@@ -121,13 +131,13 @@ pub(in crate::cli) fn last_lines(
 
 /// The query that the flags describe.
 #[derive(Debug)]
-struct Asked {
-    index: IndexReader,
-    from: Position,
-    upto: u64,
-    filter: Filter,
-    query: Query,
-    after: Option<Position>,
+pub(super) struct Asked {
+    pub(super) index: IndexReader,
+    pub(super) from: Position,
+    pub(super) upto: u64,
+    pub(super) filter: Filter,
+    pub(super) query: Query,
+    pub(super) after: Option<Position>,
     last: Option<usize>,
     around: Option<Duration>,
 }
@@ -172,10 +182,10 @@ impl Asked {
             let begin = begin_before(&source.dirs, &filter, (from, after), context);
             from = from.max(begin.map_err(unreadable)?);
         }
-        let mut last = args.lines;
+        let mut last = args.lines.filter(|_| bounds(args).is_none());
         // If every line counts, the index alone shows where the last lines are.
         let all_count = query.pattern.is_none() && query.starts.is_none() && !filter.no_text;
-        if let (Some(lines), true) = (args.lines, all_count) {
+        if let (Some(lines), true) = (last, all_count) {
             let index = index_of(source, supervised)?;
             from =
                 page::before_last_lines(index, &filter, from, upto, lines).map_err(unreadable)?;
@@ -230,6 +240,17 @@ impl Asked {
         }
         goes_on(reading.finish(&mut |page| outlet.put(page))).map(drop)
     }
+}
+
+/// How much of the log, if `--max-bytes` says so. Bytes without names, and lines around others, have no place at which
+/// the log goes on.
+fn bounds(args: &LogsArgs) -> Option<Bounds> {
+    let is_plain = !args.raw && args.around.is_none();
+    let has_context =
+        args.before_context.is_some() || args.after_context.is_some() || args.context.is_some();
+    let bytes = args.max_bytes.filter(|_| is_plain && !has_context)?;
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    Some(Bounds { bytes, lines: args.lines, before: args.before })
 }
 
 /// What the flags ask of a journal, wherever it is.

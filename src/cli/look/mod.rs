@@ -2,6 +2,7 @@
 
 pub(super) mod crashes;
 pub(super) mod echo;
+mod excerpt;
 mod far;
 pub(super) mod flags;
 pub(super) mod graph;

@@ -11,6 +11,7 @@ use crate::cli::args::{Order, PsArgs};
 use crate::cli::error::CliError;
 use crate::cli::output::table::{PaintedRow, painted, terminal_width};
 use crate::cli::persona::Persona;
+use crate::cli::project::drift::{Drift, drift};
 use crate::cli::project::ports;
 use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::reach::log::Source;
@@ -52,8 +53,13 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
         state.processes.sort_by_key(stage);
     }
     let is_here = instance.runs_here();
+    let drift = if is_here && Persona::here() == Persona::Tmo {
+        drift(&instance, &state.processes)
+    } else {
+        Ok(vec![])
+    };
     if args.json {
-        return output::print_json(&listing(state, is_here)?);
+        return output::print_json(&listing(state, is_here, drift)?);
     }
     if !is_table {
         return output::print(&overmind::status(&state.processes));
@@ -62,10 +68,16 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     let (wide, by, typed) = (args.wide, args.by, RunOfCommand::Here(instance.flags()));
     let run = state.run.clone();
     let width = terminal_width();
-    let shown = TableOptions { wide, by, typed, failed, asking, is_here, run, width };
+    let (drift, unread) = drift.map_or_else(|error| (vec![], Some(error)), |drift| (drift, None));
+    let shown = TableOptions { wide, by, typed, failed, asking, drift, is_here, run, width };
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
     let table = shown.table(&state.processes, color);
-    let foot = unwritable(&instance).map_or(String::new(), |text| format!("{text}\n"));
+    let mut foot = unwritable(&instance).map_or(String::new(), |text| format!("{text}\n"));
+    foot += &shown.changes(&state.processes);
+    if let Some(error) = unread {
+        let error = Untrusted::from(error.to_string());
+        foot += &format!("the configuration can't be read: {error}\n");
+    }
     output::print_painted(&(table + &foot))
 }
 
@@ -75,6 +87,9 @@ struct Listing {
     #[serde(flatten)]
     run: Value,
     processes: Vec<Listed>,
+    /// Why it is not known what has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift_unknown: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,6 +98,9 @@ struct Listed {
     process: ProcessState,
     /// `None` if it does not run, or not on this machine.
     figures: Option<Used>,
+    /// What has changed since it was read: `environment: DATABASE_URL`, `program: /app/server`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    drift: Vec<String>,
 }
 
 /// What a process and everything it has started use; as in `tmo top --json`.
@@ -96,7 +114,13 @@ struct Used {
     listens: Option<Vec<u16>>,
 }
 
-fn listing(mut state: State, is_here: bool) -> Result<Listing, CliError> {
+fn listing(
+    mut state: State,
+    is_here: bool,
+    drift: Result<Vec<Drift>, CliError>,
+) -> Result<Listing, CliError> {
+    let (drift, drift_unknown) =
+        drift.map_or_else(|error| (vec![], Some(error.to_string())), |drift| (drift, None));
     let processes = std::mem::take(&mut state.processes);
     let sampled = if is_here { &processes[..] } else { &[] };
     let figures = Sampler::default().sample(sampled, Duration::ZERO);
@@ -111,13 +135,16 @@ fn listing(mut state: State, is_here: bool) -> Result<Listing, CliError> {
             files: own.files,
             listens: own.listens,
         });
-        Listed { process, figures }
+        let drift = drift.iter().find(|drift| drift.name == process.name);
+        let drift = drift.map(|drift| drift.words().collect()).unwrap_or_default();
+        Listed { process, figures, drift }
     };
     let mut run = serde_json::to_value(&state)?;
     if let Value::Object(members) = &mut run {
         members.remove("processes");
     }
-    Ok(Listing { run, processes: processes.into_iter().map(listed).collect() })
+    let processes = processes.into_iter().map(listed).collect();
+    Ok(Listing { run, processes, drift_unknown })
 }
 
 /// The rows of another host for the processes in the answer of its `tmo ps --json`, each behind the name of the host;
@@ -138,12 +165,13 @@ pub(in crate::cli) fn rows_of_host(
         typed: RunOfCommand::OnHost(host.to_owned()),
         failed: vec![],
         asking: vec![],
+        drift: vec![],
         is_here: false,
         run: String::new(),
         width: None,
     };
     let now = clock::now();
-    let row = |Listed { process, figures }: Listed| {
+    let row = |Listed { process, figures, .. }: Listed| {
         let used = figures.map(RowUse::from);
         let cell = |head: &&str| match *head {
             "HOST" => host.to_owned(),
@@ -218,6 +246,8 @@ struct TableOptions {
     failed: Vec<ProcName>,
     /// The processes that wait at the prompt of a debugger.
     asking: Vec<(ProcName, String)>,
+    /// What has changed since the run has read it.
+    drift: Vec<Drift>,
     /// They are processes of this machine.
     is_here: bool,
     /// The id of their run.
@@ -255,6 +285,39 @@ impl TableOptions {
         painted(&heads, &rows, paint, self.width)
     }
 
+    /// What `*` stands for, in a line.
+    fn changes(&self, processes: &[ProcessState]) -> String {
+        let RunOfCommand::Here(flags) = &self.typed else { return String::new() };
+        let (mut marked, mut others): (Vec<(String, Vec<&str>)>, _) = (vec![], vec![]);
+        for drift in &self.drift {
+            let (name, words) = (drift.name.as_str(), drift.words().collect::<Vec<_>>().join(", "));
+            if !processes.iter().any(|process| process.name == drift.name) {
+                others.push(name);
+            } else if let Some((_, names)) = marked.iter_mut().find(|(known, _)| *known == words) {
+                names.push(name);
+            } else {
+                marked.push((words, vec![name]));
+            }
+        }
+        let mut text = String::new();
+        if !marked.is_empty() {
+            let words =
+                |(words, names): &(String, Vec<&str>)| format!("{} ({words})", names.join(", "));
+            let marked = marked.iter().map(words).collect::<Vec<_>>().join(", ");
+            let (marked, restart) = (Untrusted::from(marked), "tmo restart --drifted");
+            text += &format!(
+                "* changed since it was started: {marked}; `{restart}{flags}` applies it\n"
+            );
+        }
+        if !others.is_empty() {
+            text += &format!(
+                "not in this run yet: {}; `tmo reload` starts what is new\n",
+                others.join(", ")
+            );
+        }
+        text
+    }
+
     fn cell(
         &self,
         head: &str,
@@ -265,6 +328,9 @@ impl TableOptions {
     ) -> String {
         let listens = used.and_then(|used| used.listens.as_deref());
         let cell = match head {
+            "PROCESS" if self.drift.iter().any(|drift| drift.name == process.name) => {
+                Some(format!("{}*", process.name))
+            }
             "PROCESS" => Some(process.name.to_string()),
             "PID" => process.pid.map(|pid| pid.to_string()),
             "STATUS" => Some(process.state.to_string()),
@@ -467,6 +533,7 @@ mod tests {
             typed: RunOfCommand::Here(String::new()),
             failed: vec![],
             asking: vec![],
+            drift: vec![],
             is_here: true,
             run: String::new(),
             width: None,

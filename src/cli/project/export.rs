@@ -56,6 +56,8 @@ pub(in crate::cli) fn run(args: &ExportArgs) -> Result<u8, CliError> {
         procfile: args.procfile.clone(),
         root: args.root.clone(),
         port: args.port,
+        // Those of this worktree are for this machine only.
+        port_auto: Some(false),
         formation: args.formation.clone(),
         timeout: args.timeout,
         // No terminal is opened, so tmux need not be there.

@@ -66,8 +66,22 @@ pattern = '\b(GET|POST|PUT|PATCH|DELETE) /'
 color = "blue"
 "#;
 
+/// What a coding agent has to know before it looks for more.
+const AGENTS: &str = "\
+## Running this project
+
+Its processes run under tmo. Don't start them yourself:
+
+- `tmo start -D --if-needed` makes sure that they run, `tmo wait --for ready --timeout 60s` waits for them.
+- `tmo why` says what is wrong, `tmo logs NAME --max-bytes 3k` shows the last output, `tmo ps` states and ports.
+- After a change: `tmo restart NAME`. `tmo help agents` has the rest.
+";
+
 /// Write it beside the Procfile; replaces an existing file only on request.
 pub(in crate::cli) fn init(args: &InitArgs) -> Result<u8, CliError> {
+    if args.agents {
+        return output::print(AGENTS);
+    }
     let context = Context::here()?;
     let mut typed = StartOptions { procfile: args.procfile.clone(), ..StartOptions::default() };
     let mut reported = vec![];
@@ -91,6 +105,7 @@ pub(in crate::cli) fn init(args: &InitArgs) -> Result<u8, CliError> {
     reported.push(format!("{} (schema for editors: {})", shown.display(), schema.display()));
     let check = typed.procfile.map_or_else(String::new, |file| format!(" -f {}", file.display()));
     reported.push(format!("`tmo check{check}` checks it, `tmo start{check}` starts the run"));
+    reported.push("for coding agents: `tmo init --agents >>AGENTS.md`".to_owned());
     output::print(&(reported.join("\n") + "\n"))
 }
 

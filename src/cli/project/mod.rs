@@ -4,6 +4,7 @@ pub(super) mod check;
 pub(super) mod command;
 pub(super) mod config;
 pub(super) mod demo;
+pub(super) mod drift;
 pub(super) mod export;
 pub(super) mod import;
 pub(super) mod init;

@@ -1,8 +1,10 @@
-//! Detects taken ports, and reserves a block of ports for each project (`--port-auto`, `ports.json`).
+//! Detects taken ports, and reserves a block of ports for each project (`--port-auto`, and in linked git worktrees;
+//! `ports.json`).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::ops::RangeInclusive;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,7 @@ use crate::cli::reach::log::Source;
 use crate::config::Project;
 use crate::config::dirs::{make_private_dir, real_parent, state_base};
 use crate::config::env::Env;
+use crate::config::worktree::linked_worktree;
 use crate::crash::{OwningRun, facts};
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::record::Kind;
@@ -24,12 +27,19 @@ use crate::protocol::spec::replace;
 use crate::run::dir::RuntimeDir;
 use crate::run::lock::lock_alone;
 use crate::run::registry;
-use crate::sys::files::{self, ChosenBy};
+use crate::sys::files;
 use crate::sys::{self, Listener, ProcInfo};
 
 /// The distance between the ports of two projects: small, so that many projects fit between two ports of
 /// one.
 const APART: u16 = 10;
+
+/// Ports that browsers open no page at (the list of <https://fetch.spec.whatwg.org/#port-blocking>), as far as programs
+/// without privileges can listen there.
+const REFUSED_BY_BROWSERS: [u16; 19] = [
+    1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669,
+    6679, 6697, 10080,
+];
 
 /// The file that records the ports of each project, among the state directories.
 const BOOK: &str = "ports.json";
@@ -68,6 +78,8 @@ struct PortRequest<'a> {
     asked: u16,
     /// Whether to leave that first place to another project.
     shy: bool,
+    /// What the kernel takes for connections: any of it may be taken at any time.
+    ephemeral: RangeInclusive<u16>,
     /// The offset of each port from the first one.
     above: &'a [u16],
 }
@@ -79,15 +91,18 @@ impl PortRequest<'_> {
 
     /// The first place that belongs to no other project, and the first of these that is free at present.
     fn find(&self, book: &Book, free: impl Fn(&[u16]) -> bool) -> Option<(u16, u16)> {
-        let others: HashSet<u16> = book
-            .blocks
-            .iter()
-            .filter(|(instance, _)| *instance != self.instance)
-            .flat_map(|(_, block)| block.ports.iter().copied().chain([block.home]))
-            .collect();
-        let own = |first: &u16| {
-            self.at(*first).is_some_and(|ports| ports.iter().all(|port| !others.contains(port)))
+        let others = book.blocks.iter().filter(|(instance, _)| *instance != self.instance);
+        let mut unfit: HashSet<u16> =
+            others.flat_map(|(_, block)| block.ports.iter().copied().chain([block.home])).collect();
+        unfit.extend(REFUSED_BY_BROWSERS);
+        if self.shy {
+            unfit.extend(self.at(self.asked).unwrap_or_default());
+        }
+        let may_be_ephemeral = self.ephemeral.contains(&self.asked);
+        let fits = |port: &u16| {
+            !unfit.contains(port) && (may_be_ephemeral || !self.ephemeral.contains(port))
         };
+        let own = |first: &u16| self.at(*first).is_some_and(|ports| ports.iter().all(fits));
         let known = book.blocks.get(self.instance).filter(|block| block.asked == self.asked);
         let known = known.map(|block| block.home).filter(own);
         let from = if self.shy { self.asked.checked_add(APART)? } else { self.asked };
@@ -122,7 +137,8 @@ pub(in crate::cli) fn place(
         instance: &project.instance,
         root: &project.root,
         asked,
-        shy: is_linked_worktree(&project.root),
+        shy: linked_worktree(&project.root).is_some(),
+        ephemeral: sys::ephemeral_ports(),
         above: &above,
     };
     // Read once: there may be thousands of places to check, while others wait for the lock.
@@ -158,15 +174,6 @@ fn told_to_others(env: &Env, project: &Project) -> Vec<u16> {
     let others = plans.filter(|plan| plan.socket.as_path() != own);
     let ports = |plan: Plan| plan.present().filter_map(|process| process.port).collect::<Vec<_>>();
     others.flat_map(ports).collect()
-}
-
-/// Whether this directory is in a linked git worktree.
-fn is_linked_worktree(root: &Path) -> bool {
-    let git = root.ancestors().map(|dir| dir.join(".git")).find(|git| git.exists());
-    // In such a worktree `.git` is a file that names the real directory.
-    let read = |git: PathBuf| files::read_project(&git, ChosenBy::Project).ok();
-    let text = git.and_then(read).unwrap_or_default();
-    String::from_utf8_lossy(&text).contains("/worktrees/")
 }
 
 /// The ports of these processes, in one line.
@@ -302,7 +309,8 @@ mod tests {
     use super::{Block, Book, PortRequest, names};
 
     fn wanted<'a>(instance: &'a str, shy: bool, above: &'a [u16]) -> PortRequest<'a> {
-        PortRequest { instance, root: Path::new("/x"), asked: 5000, shy, above }
+        let ephemeral = 32768..=60999;
+        PortRequest { instance, root: Path::new("/x"), asked: 5000, shy, ephemeral, above }
     }
 
     fn book(blocks: &[(&str, u16, &[u16])]) -> Book {
@@ -328,6 +336,20 @@ mod tests {
         // Ports that would overlap with those of others are moved.
         let ten = [0, 10, 20];
         assert_eq!(wanted("a", false, &ten).find(&taken, all), Some((5020, 5020)));
+    }
+
+    #[test]
+    fn ports_that_the_kernel_or_browsers_refuse_are_never_chosen() {
+        let found = |asked, taken: &[u16], above: &[u16]| {
+            let free = |ports: &[u16]| ports.iter().all(|port| !taken.contains(port));
+            PortRequest { asked, ..wanted("a", false, above) }.find(&book(&[]), free)
+        };
+        assert_eq!(found(6000, &[], &[0]), Some((6010, 6010)));
+        assert_eq!(found(5050, &[5050], &[0, 10]), Some((5070, 5070)), "5060 is for SIP");
+        assert_eq!(found(32760, &[32760], &[0]), Some((32760, 61000)));
+        assert_eq!(found(40000, &[40000], &[0]), Some((40000, 40010)), "as was asked for");
+        // The instances of the main worktree have a place, too.
+        assert_eq!(wanted("b", true, &[0, 10]).find(&book(&[]), |_| true), Some((5020, 5020)));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::cli::reach::instance::{identity, left_by_link};
 use crate::config::error::ConfigError;
 use crate::config::load::{Context, Loaded, find_for_plan};
 use crate::config::lookup::other_procfiles;
+use crate::config::worktree::linked_worktree;
 use crate::config::{Env, StartOptions};
 use crate::model::plan::{Backend, OnExit, Origin, Plan, ProcessPlan};
 use crate::model::text::OsText;
@@ -258,7 +259,7 @@ impl Start {
         }
         let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
         let plan = Plan { origin: Some(self.origin(None)), ..plan };
-        let is_auto = self.context.env.flag(self.typed.port_auto, "PORT_AUTO")?;
+        let is_auto = self.moves_ports(settings, loaded, keep);
         let Some(asked) = settings.first_port().filter(|_| is_auto) else { return Ok(plan) };
         // A process with a port of its own keeps it, wherever the others move.
         let mut moving = plan.clone();
@@ -271,9 +272,34 @@ impl Start {
         let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
         let plan = Plan { origin: Some(self.origin(Some(first))), ..plan };
         if keep {
-            print_warning(&format!("ports: {}", ports::table(&plan)));
+            let of = linked_worktree(&self.project.root).map_or("", |_| " of this worktree");
+            print_warning(&format!("ports{of}: {}", ports::table(&plan)));
         }
         Ok(plan)
+    }
+
+    /// Whether the ports are to be free ones: as configured, and otherwise in a linked worktree, where nothing names a
+    /// port.
+    fn moves_ports(&self, settings: &Settings, loaded: &Loaded, keep: bool) -> bool {
+        if let Some(configured) = settings.port_auto(&loaded.toml) {
+            return configured;
+        }
+        if Persona::here() != Persona::Tmo || linked_worktree(&self.project.root).is_none() {
+            return false;
+        }
+        let Some(variable) = settings.first_port_said_by() else { return true };
+        let env = &self.context.env;
+        let file = match variable {
+            "PORT" => env.file_of_variable(variable),
+            _ => env.file("PORT").filter(|_| self.typed.port.is_none()),
+        };
+        if let Some(file) = file.filter(|_| keep) {
+            let file = file.display();
+            print_warning(&format!(
+                "{file} sets {variable}, so this worktree has the same ports as others with that file;                  without {variable} it gets its own"
+            ));
+        }
+        false
     }
 
     /// Start only the named processes and those that they wait for; the others can be started later.

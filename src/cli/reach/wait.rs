@@ -232,25 +232,34 @@ fn over(last: &str) -> CliError {
 
 /// An error if waiting is futile because the process has ended or was stopped.
 fn still_comes(process: &ProcessState) -> Result<(), CliError> {
+    let name = &process.name;
     let (what, code) = match (&process.state, process.ends.exit) {
         (ProcessStatus::Exited | ProcessStatus::Error, Some(exit)) => {
-            (format!("{} has ended ({exit})", process.name), exit.shell_status().max(1))
+            (format!("{name} has ended ({exit})"), exit.shell_status().max(1))
         }
         (ProcessStatus::Error, None) => {
             let why = process.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-            (format!("{} could not be started{why}", process.name), 1)
+            (format!("{name} could not be started{why}"), 1)
         }
-        (ProcessStatus::Stopped, _) => (format!("{} was stopped", process.name), 1),
+        (ProcessStatus::Stopped, _) => {
+            let what = format!("{name} was stopped; `tmo start {name}` starts it");
+            return Err(CliError::Ended { what, code: 1 });
+        }
         (ProcessStatus::Skipped | ProcessStatus::Broken, exit) => {
             let state = || process.state.word().into();
             let why = process.reason.clone().unwrap_or_else(state);
             let code = exit.map_or(1, |exit| exit.shell_status().max(1));
-            (format!("{} won't run: {why}", process.name), code)
+            (format!("{name} won't run: {why}"), code)
         }
-        (ProcessStatus::Stuck, _) => (format!("{} can't be ended", process.name), 1),
+        (ProcessStatus::Stuck, _) => (format!("{name} can't be ended"), 1),
         _ => return Ok(()),
     };
-    Err(CliError::Ended { what, code })
+    Err(CliError::Ended { what: what + &tells_more(name), code })
+}
+
+/// What to ask next.
+fn tells_more(name: &ProcName) -> String {
+    format!("; `tmo why {name}` tells more")
 }
 
 /// Whether all of them run. `unnamed`: no process was named, so those that have already exited with 0 count as
@@ -279,7 +288,8 @@ fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<ConditionState, 
     for process in wanted {
         match (&process.readiness.not_ready, process.readiness.ready) {
             (Some(why), _) => {
-                let what = format!("{} is not ready: {why}", process.name);
+                let name = &process.name;
+                let what = format!("{name} is not ready: {why}{}", tells_more(name));
                 return Err(CliError::Ended { what, code: 1 });
             }
             (None, Some(true)) if process.state == ProcessStatus::Exited => {}

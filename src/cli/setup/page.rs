@@ -110,10 +110,15 @@ pub(super) fn text(blocks: &[PageBlock]) -> String {
 }
 
 /// A page for `man`.
-pub(super) fn roff(name: &str, about: &str, blocks: &[PageBlock], see: &str) -> String {
+pub(super) fn roff(
+    (name, section): (&str, u8),
+    about: &str,
+    blocks: &[PageBlock],
+    see: &str,
+) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let mut page = format!(
-        ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n.TH {name} 5  \"tmo {version}\" \"The tmo manual\"\n\
+        ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n.TH {name} {section}  \"tmo {version}\" \"The tmo manual\"\n\
          .SH NAME\n{} \\- {}\n.SH DESCRIPTION\n",
         literal(name),
         literal(about)

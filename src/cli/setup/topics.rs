@@ -1,4 +1,5 @@
-//! What the manual says of files: `tmo help tmo.toml`, `tmo help procfile`, `tmo help fleet.toml`, and section 5 of the man pages.
+//! What the manual says besides the commands: `tmo help tmo.toml`, `procfile`, `fleet.toml` and `agents`, and their man
+//! pages.
 
 use std::ffi::OsString;
 
@@ -10,6 +11,7 @@ use crate::model::nearest::nearest;
 
 const PROCFILE: &str = include_str!("../../../docs/PROCFILE.md");
 const FLEET: &str = include_str!("../../../docs/FLEET.md");
+const AGENTS: &str = include_str!("../../../docs/AGENTS.md");
 
 /// What stands before the keys of a `tmo.toml`.
 const TMO_TOML: &str = r#"
@@ -53,7 +55,7 @@ pub(in crate::cli) fn help(typed: &[OsString]) -> Option<Result<String, CliError
     Some(match (topic, words.join(".")) {
         (_, key) if key.is_empty() => Ok(text(&blocks(topic))),
         (Topic::TmoToml, key) => about_key(&key),
-        (Topic::Procfile | Topic::FleetToml, _) => Err(CliError::Usage(format!(
+        (Topic::Procfile | Topic::FleetToml | Topic::Agents, _) => Err(CliError::Usage(format!(
             "`tmo help {}` has no parts; leave out `{}`",
             topic.name(),
             words.join(" ")
@@ -61,22 +63,28 @@ pub(in crate::cli) fn help(typed: &[OsString]) -> Option<Result<String, CliError
     })
 }
 
-/// Its page of section 5: file name and content.
+/// Its man page, of section 5 if it is about a file: file name and content.
 pub(super) fn page(topic: Topic) -> (String, Vec<u8>) {
     let (name, see) = match topic {
         Topic::TmoToml => ("tmo.toml", "tmo-check(1), tmo-config(1), tmo-init(1), tmo-procfile(5)"),
         // Other packages may have a `procfile(5)`.
         Topic::Procfile => ("tmo-procfile", "tmo-start(1), tmo-init(1), tmo.toml(5)"),
         Topic::FleetToml => ("tmo-fleet.toml", "tmo-fleet(1), tmo-web(1), tmo.toml(5)"),
+        Topic::Agents => {
+            ("tmo-agents", "tmo-start(1), tmo-wait(1), tmo-logs(1), tmo-why(1), tmo-mcp(1)")
+        }
     };
-    let page = roff(name, topic.about(), &blocks(topic), &format!("tmo(1), {see}"));
-    (format!("{name}.5"), page.into_bytes())
+    let section = if topic == Topic::Agents { 7 } else { 5 };
+    let see = format!("tmo(1), {see}");
+    let page = roff((name, section), topic.about(), &blocks(topic), &see);
+    (format!("{name}.{section}"), page.into_bytes())
 }
 
 fn blocks(topic: Topic) -> Vec<PageBlock> {
     match topic {
         Topic::Procfile => return markdown(PROCFILE),
         Topic::FleetToml => return markdown(FLEET),
+        Topic::Agents => return markdown(AGENTS),
         Topic::TmoToml => {}
     }
     let mut blocks = markdown(TMO_TOML);

@@ -45,6 +45,8 @@ use validate::{Table, in_order};
 pub struct TmoToml {
     /// `backend`: what provides the terminals.
     pub backend: At<BackendChoice>,
+    /// `port_auto`: whether the ports are to be free ones.
+    pub port_auto: At<bool>,
     /// `[log]`: the directory and the limits of the journal.
     pub log: LogTable,
     /// `[defaults]`: settings for every process that does not override them.
@@ -158,6 +160,7 @@ pub fn read(text: &str, file: &str) -> Result<(TmoToml, Diagnostics), TomlError>
     let processes = processes(table("process"), &mut mistakes);
     let toml = TmoToml {
         backend: view.word("backend"),
+        port_auto: view.switch("port_auto"),
         log: keys::log::read(table("log")),
         defaults: ProcessTable::read(table("defaults"), &mut mistakes),
         index: Index::of(&processes),

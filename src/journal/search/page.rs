@@ -137,6 +137,11 @@ impl Pager {
         Self { index, filter, texts, text, oldest, scratch }
     }
 
+    /// The index that it reads.
+    pub const fn index(&mut self) -> &mut IndexReader {
+        &mut self.index
+    }
+
     /// The entries from a position on, in records with numbers below `upto`.
     pub fn down(&mut self, from: Position, upto: u64, want: &Want) -> io::Result<PageStep> {
         self.oldest.clear();

@@ -1,5 +1,6 @@
 //! The machine, its load and memory, and the namespaces of processes, by files of the kernel.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use crate::sys::files::{number, read_kernel};
@@ -8,6 +9,15 @@ use crate::sys::files::{number, read_kernel};
 pub fn boot_id() -> String {
     let text = read_kernel("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     String::from_utf8_lossy(text.trim_ascii_end()).into_owned()
+}
+
+/// The ports that the kernel takes for the near end of connections.
+pub fn ephemeral_ports() -> RangeInclusive<u16> {
+    let text = read_kernel("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let mut numbers = text.split_whitespace().filter_map(|word| word.parse().ok());
+    // The kernel's defaults.
+    numbers.next().unwrap_or(32768)..=numbers.next().unwrap_or(60999)
 }
 
 /// The load over the last minute.

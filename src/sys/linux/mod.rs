@@ -25,7 +25,8 @@ use crate::model::{Exit, ProcessId};
 pub use self::changes::Changes;
 pub(super) use self::machine::machine_id;
 pub use self::machine::{
-    boot_id, load, machine_memory, mount_namespace, pid_namespace, pid_namespace_of,
+    boot_id, ephemeral_ports, load, machine_memory, mount_namespace, pid_namespace,
+    pid_namespace_of,
 };
 pub use self::network_fs::is_on_network;
 pub use self::processes::{

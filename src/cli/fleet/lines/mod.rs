@@ -61,6 +61,12 @@ const REMARK: usize = 256;
 /// Print the lines of each host.
 pub(super) fn lines(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
     let typed = &command.argv;
+    if let Some(flag) = ["--after", "--before"].into_iter().find(|flag| typed.has(flag)) {
+        let text = format!(
+            "{flag} names a place in the log of one host; `tmo fleet exec HOST -- tmo logs` reads that"
+        );
+        return Err(CliError::Usage(text));
+    }
     if ["--raw", "--path", "--clear"].iter().any(|flag| typed.has(flag)) {
         // These are no lines that could be merged.
         return if typed.has("--follow") {

@@ -213,6 +213,14 @@ pub(super) const TOP: &[Key] = &[
     )
     .or("\"auto\""),
     key(
+        "port_auto",
+        Type::Switch,
+        "Whether processes get ports that are free, from 5000 on, and the same ones at each start. \
+         By default that is so in linked git worktrees, unless --port or a variable names a port; \
+         with false every worktree gets 5000, 5100 and so on. It stands before the first [table] \
+         of the file. A change takes effect at the next start.",
+    ),
+    key(
         "defaults",
         Type::Table(DEFAULTS),
         "Settings of every process that does not override them: the keys of [process.NAME] \

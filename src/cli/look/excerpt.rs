@@ -1,0 +1,163 @@
+//! `tmo logs --max-bytes`: a part of the log that is bounded in bytes, and the places at which it goes on.
+
+use serde_json::Value;
+
+use super::logs::Asked;
+use crate::cli::error::CliError;
+use crate::cli::reach::log::unreadable;
+use crate::journal::cursor::Position;
+use crate::journal::search::page::{Pager, Want};
+use crate::journal::search::place::share;
+use crate::journal::search::select::{Chosen, Kept};
+use crate::model::units;
+use crate::view::form::Form;
+
+/// Stands for the rest of a line that is longer than all that may be shown.
+const CUT: &str = "… (the rest of this line is left out)\n";
+
+/// A part of the log.
+#[derive(Debug, Default)]
+pub(super) struct Excerpt {
+    /// Its lines.
+    pub(super) text: Vec<u8>,
+    /// What was left out before it: how many bytes of output, and the `--before` that shows it.
+    pub(super) earlier: Option<(u64, Position)>,
+    /// Whether lines after it were left out: only with `--after`, since otherwise the last lines are there.
+    pub(super) more: bool,
+    /// The `--after` that shows what comes later; `None` in an empty log.
+    pub(super) next: Option<Position>,
+}
+
+/// How much of the log, and where.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// At most this many bytes.
+    pub(super) bytes: usize,
+    /// At most this many lines.
+    pub(super) lines: Option<usize>,
+    /// What is before this place, instead of before the end.
+    pub(super) before: Option<Position>,
+}
+
+impl Excerpt {
+    /// What fits of what is asked for: the first lines after `asked.after` if that is given, otherwise the last ones.
+    pub(super) fn read(asked: Asked, bounds: Bounds, mut form: Form) -> Result<Self, CliError> {
+        let Asked { index, from, upto, filter, query, after, .. } = asked;
+        let end = Position { record: upto, skip: 0 };
+        let end = bounds.before.map_or(end, |before| before.min(end));
+        let most = bounds.lines.unwrap_or(usize::MAX).min(bounds.bytes).max(1);
+        let mut pager = Pager::new(index, filter.clone());
+        let (mut found, mut bytes): (Vec<Kept>, usize) = (vec![], 0);
+        let mut at = if after.is_some() { from } else { end };
+        let is_all = loop {
+            let want = Want {
+                bytes: bounds.bytes.saturating_sub(bytes).max(1),
+                pattern: query.pattern.clone(),
+                ..Want::entries(most - found.len())
+            };
+            let step = match after {
+                Some(_) => pager.down(at, end.record, &want),
+                None => pager.up(at, from, &want),
+            };
+            let mut step = step.map_err(unreadable)?;
+            step.entries.retain(|kept| {
+                let entry = kept.entry();
+                query.covers(&entry) && after.is_none_or(|after| entry.position > after)
+            });
+            // What is shown of an event is shorter.
+            let lines = step.entries.iter().map(Kept::entry).filter(|entry| entry.is_line());
+            bytes += lines.map(|entry| entry.text.len()).sum::<usize>();
+            match after {
+                Some(_) => found.append(&mut step.entries),
+                None => _ = found.splice(0..0, step.entries),
+            }
+            at = step.reached;
+            if step.end || bytes >= bounds.bytes || found.len() >= most {
+                break step.end;
+            }
+        };
+        let mut pieces: Vec<(Position, Vec<u8>)> = vec![];
+        for kept in &found {
+            let (entry, mut piece) = (kept.entry(), vec![]);
+            form.show(Chosen::Entry(entry, true), &mut piece);
+            if piece.len() > bounds.bytes && matches!(form, Form::Json { .. }) {
+                piece = shortened(&piece, bounds.bytes).unwrap_or(piece);
+            }
+            pieces.push((entry.position, piece));
+        }
+        if let Some((_, last)) = pieces.last_mut() {
+            form.finish(last);
+        }
+        let shown = match after {
+            Some(_) => 0..fitting(pieces.iter(), bounds.bytes),
+            None => pieces.len() - fitting(pieces.iter().rev(), bounds.bytes)..pieces.len(),
+        };
+        let is_all = is_all && shown.len() == pieces.len();
+        let pieces = &pieces[shown];
+        let (first, last) =
+            (pieces.first().map(|piece| piece.0), pieces.last().map(|piece| piece.0));
+        let behind_all = Position { record: upto.wrapping_sub(1), skip: u32::MAX };
+        // The last line says the same as long as every line counts, and is shorter.
+        let behind_all = if query.pattern.is_none() { last } else { None }.or(Some(behind_all));
+        let behind_all = behind_all.filter(|_| upto > 0);
+        let goes_to_the_end = if after.is_some() { is_all } else { bounds.before.is_none() };
+        let earlier = match first.filter(|_| after.is_none() && !is_all) {
+            Some(first) => {
+                let range = (from.record, upto);
+                let share = share(pager.index(), &filter, range, first).map_err(unreadable)?;
+                Some((share.before, first))
+            }
+            None => None,
+        };
+        let text = pieces.iter().flat_map(|(_, piece)| piece).copied().collect();
+        Ok(Self {
+            text: cut(text, bounds.bytes),
+            earlier,
+            more: after.is_some() && !is_all,
+            next: if goes_to_the_end { behind_all } else { last.or(after) },
+        })
+    }
+
+    /// What to say below it: what is left out, and how to read it.
+    pub(super) fn remarks(&self) -> Option<String> {
+        let earlier = self.earlier.map(|(bytes, at)| {
+            format!("{} before this are left out: `--before {at}` shows them", units::bytes(bytes))
+        });
+        let what = if self.more { "there is more" } else { "what comes later" };
+        let next = self.next.map(|at| format!("{what}: `--after {at}`"));
+        let said: Vec<_> = earlier.into_iter().chain(next).collect();
+        (!said.is_empty()).then(|| said.join("; "))
+    }
+}
+
+/// How many of these pieces fit; at least one.
+fn fitting<'a>(pieces: impl Iterator<Item = &'a (Position, Vec<u8>)>, most: usize) -> usize {
+    let mut bytes = 0;
+    let fits = |(_, piece): &&(Position, Vec<u8>)| {
+        bytes += piece.len();
+        bytes <= most
+    };
+    let mut pieces = pieces.peekable();
+    let any = usize::from(pieces.peek().is_some());
+    pieces.take_while(fits).count().max(any)
+}
+
+/// A single line may be longer than everything.
+fn cut(text: Vec<u8>, most: usize) -> Vec<u8> {
+    match text.get(..most) {
+        Some(first) if text.len() > most => {
+            let first = String::from_utf8_lossy(first);
+            (first.trim_end_matches('\u{fffd}').to_owned() + CUT).into_bytes()
+        }
+        Some(_) | None => text,
+    }
+}
+
+/// A line as JSON, with the first bytes of its text.
+fn shortened(line: &[u8], most: usize) -> Option<Vec<u8>> {
+    let mut line: Value = serde_json::from_slice(line).ok()?;
+    let text = line.get_mut("text")?;
+    *text =
+        String::from_utf8(cut(text.as_str()?.as_bytes().to_vec(), most)).ok()?.trim_end().into();
+    Some((line.to_string() + "\n").into_bytes())
+}

@@ -1,0 +1,48 @@
+//! Which linked git worktree a directory is in, by the files that git leaves there; git itself is not run.
+
+use std::path::{Path, PathBuf};
+
+use crate::sys::files::{self, ChosenBy};
+
+/// The top directory of the linked worktree that `dir` is in; `None` in a main worktree, in a submodule, and outside of
+/// git.
+pub fn linked_worktree(dir: &Path) -> Option<PathBuf> {
+    let top = dir.ancestors().find(|dir| dir.join(".git").symlink_metadata().is_ok())?;
+    // In a main worktree `.git` is a directory, which can't be read.
+    let text = files::read_project(&top.join(".git"), ChosenBy::Project).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let git_dir = Path::new(text.strip_prefix("gitdir:")?.trim());
+    // That of a submodule is below `modules`.
+    (git_dir.parent()?.file_name()? == "worktrees").then(|| top.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::linked_worktree;
+
+    #[test]
+    fn only_a_linked_worktree_is_one() {
+        let top = tempfile::tempdir().unwrap();
+        let (git, deep) = (top.path().join(".git"), top.path().join("a/b"));
+        std::fs::create_dir_all(&deep).unwrap();
+        for (text, is_linked) in [
+            ("gitdir: /src/shop/.git/worktrees/fix-ui\n", true),
+            ("gitdir: ../shop/.git/worktrees/fix-ui", true),
+            ("gitdir: /src/shop.git/worktrees/fix-ui\n", true),
+            ("gitdir: /src/shop/.git/modules/lib/worktrees/fix\n", true),
+            ("gitdir: ../.git/modules/lib\n", false),
+            ("gitdir: /src/worktrees/shop/.git\n", false),
+            ("gitdir: /src/shop/.git/worktrees/fix/modules/lib\n", false),
+            ("/src/shop/.git/worktrees/fix\n", false),
+            ("gitdir: worktrees\n", false),
+            ("", false),
+        ] {
+            std::fs::write(&git, text).unwrap();
+            let found = linked_worktree(&deep);
+            assert_eq!(found, is_linked.then(|| top.path().to_owned()), "{text}");
+        }
+        std::fs::remove_file(&git).unwrap();
+        std::fs::create_dir_all(git.join("worktrees/fix")).unwrap();
+        assert_eq!(linked_worktree(&deep), None, "the main one");
+    }
+}
