@@ -218,22 +218,37 @@ fn directory(path: &Path) -> io::Result<()> {
     std::fs::metadata(path.join("")).map(drop)
 }
 
+/// The settings of one checkout, beside the `tmo.toml` that all share.
+const LOCAL: &str = "tmo.local.toml";
+
 /// The disk for a `tmo.toml` whose paths are relative to this directory.
 pub fn disk_at(dir: &Path) -> Disk<'_> {
     Disk { dir, read: &|file| files::read_project(file, ChosenBy::Project), is_dir: &directory }
 }
 
-/// The `tmo.toml` at `path`, which is `shown` in messages; a missing file is empty.
+/// The `tmo.toml` at `path`, which is `shown` in messages, with the `tmo.local.toml` beside it; a missing file is empty.
 pub(super) fn toml_at(path: &Path, shown: &Path) -> Result<(TmoToml, Diagnostics), ConfigError> {
-    let text = files::read_toml(path).and_then(|bytes| {
-        String::from_utf8(bytes)
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-8"))
-    });
-    match text {
-        Ok(text) => Ok(toml::read(&text, &shown.display().to_string())?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Default::default()),
-        Err(source) => Err(ConfigError::Read { path: shown.to_owned(), source }),
+    let local = [path, shown].map(|path| path.with_file_name(LOCAL));
+    let name = |path: &Path| path.display().to_string();
+    let text = toml_text(path, shown)?;
+    match toml_text(&local[0], &local[1])? {
+        Some(local_text) => {
+            let local = Some((&*local_text, &*name(&local[1])));
+            Ok(toml::read_with_local((&text.unwrap_or_default(), &name(shown)), local)?)
+        }
+        None => {
+            text.map_or_else(|| Ok(Default::default()), |text| Ok(toml::read(&text, &name(shown))?))
+        }
     }
+}
+
+/// The text of such a file, if it is there.
+fn toml_text(path: &Path, shown: &Path) -> Result<Option<String>, ConfigError> {
+    let text = files::if_there(files::read_toml(path)).and_then(|bytes| {
+        let text = bytes.map(String::from_utf8).transpose();
+        text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-8"))
+    });
+    text.map_err(|source| ConfigError::Read { path: shown.to_owned(), source })
 }
 
 /// The path of a program: along `PATH`, or relative to the starting directory if it contains a `/`.

@@ -12,6 +12,8 @@ use crate::table::Table;
 pub(crate) struct Census {
     /// Of each part of the run (`sink web`, `tmux`), by its role, and of the rest by its command.
     parts: BTreeMap<String, Part>,
+    /// KiB of the lines that tmux keeps of its panes, up to its `history-limit`: each life prints some.
+    history: u64,
     /// Files and their sizes, with their kinds: `socket …/control.sock`.
     files: BTreeMap<String, u64>,
 }
@@ -36,6 +38,13 @@ impl Census {
         let mut census = Self::default();
         for process in world.living() {
             let role = role(&process.args);
+            if role == "tmux" {
+                let panes = ["-L", &process.args[2], "list-panes", "-a", "-F", "#{history_bytes}"];
+                let panes = world.command("tmux").args(panes).output().unwrap().stdout;
+                let panes = String::from_utf8_lossy(&panes).into_owned();
+                census.history =
+                    panes.lines().filter_map(|n| n.parse::<u64>().ok()).sum::<u64>() / 1024;
+            }
             let part = census.parts.entry(role).or_default();
             part.processes += 1;
             part.look(process.pid);
@@ -117,7 +126,7 @@ impl Census {
     }
 
     /// Tell the memory of each part of the run; none may have grown by more than `slack` KiB, tmux
-    /// by more than the second.
+    /// by more than the second, besides the history of its panes.
     pub(crate) fn tell_memory(&self, before: &Self, (slack, tmux): (u64, u64), table: &mut Table) {
         for (role, part) in &self.parts {
             if !OURS.iter().any(|ours| role.starts_with(ours)) {
@@ -127,7 +136,13 @@ impl Census {
             let grown = part.own.saturating_sub(old.own);
             let (what, own) = (format!("{role}: KiB of its own"), part.own);
             table.figure(format!("{what} (before {}; PSS {})", old.own, part.proportional), own);
-            let slack = if role == "tmux" { tmux } else { slack };
+            let (grown, slack) = if role == "tmux" {
+                let lines = self.history.saturating_sub(before.history);
+                table.figure("tmux: KiB more of the lines that it keeps".to_owned(), lines);
+                (grown.saturating_sub(lines), tmux)
+            } else {
+                (grown, slack)
+            };
             if grown > slack {
                 table.must(format!("{what}: more than before"), grown, format!("<= {slack}"));
             }

@@ -8,6 +8,7 @@ mod dependency_check;
 mod foreign_keys;
 mod keys;
 mod kind;
+mod local;
 mod problem;
 mod reference;
 mod resolve;
@@ -130,22 +131,22 @@ pub fn parse(text: &str, file: &str) -> Result<TmoToml, TomlError> {
 
 /// The same, but returns semantic errors beside the result; only the syntax must be valid.
 pub fn read(text: &str, file: &str) -> Result<(TmoToml, Diagnostics), TomlError> {
-    let source = SourceText::new(text, file);
+    read_with_local((text, file), None)
+}
+
+/// The same for a file, and one that wins over it: the text of each, and its name for messages.
+pub fn read_with_local(
+    (text, file): (&str, &str),
+    local: Option<(&str, &str)>,
+) -> Result<(TmoToml, Diagnostics), TomlError> {
+    let mut source = SourceText::new(text, file);
+    // So that a place in it is none in the other file.
+    let behind = local.map(|(local, file)| source.append(local, file));
     let mut mistakes = Diagnostics::default();
-    let (document, mut errors) = DeTable::parse_recoverable(text);
-    errors.sort_by_key(|error| error.span().unwrap_or_default().start);
-    let mut last = None;
-    for error in errors {
-        let span = error.span().unwrap_or_default();
-        // Errors further on in the same line are consequences, so they are not reported.
-        if last.replace(source.line(&span)) == Some(source.line(&span)) {
-            continue;
-        }
-        if is_yaml(text, span.start) {
-            mistakes.add(span, "in TOML a key is followed by `=`, and a table is `[name]`");
-        } else {
-            mistakes.add(span, error.message());
-        }
+    let mut document = table_of(text, &source, &mut mistakes);
+    if let Some(behind) = &behind {
+        let upper = table_of(behind, &source, &mut mistakes);
+        local::lay_over(document.get_mut(), upper.into_inner());
     }
     // The rest of a file with syntax errors can't be checked.
     mistakes.clone().into_result(&source)?;
@@ -183,6 +184,30 @@ pub fn bare(key: &str) -> String {
         return key.to_owned();
     }
     ::toml::Value::from(key).to_string().replace('\n', "\\n")
+}
+
+/// The table of a text; errors in its syntax go to `mistakes`.
+fn table_of<'a>(
+    text: &'a str,
+    source: &SourceText,
+    mistakes: &mut Diagnostics,
+) -> Spanned<DeTable<'a>> {
+    let (document, mut errors) = DeTable::parse_recoverable(text);
+    errors.sort_by_key(|error| error.span().unwrap_or_default().start);
+    let mut last = None;
+    for error in errors {
+        let span = error.span().unwrap_or_default();
+        // Errors further on in the same line are consequences, so they are not reported.
+        if last.replace(source.line(&span)) == Some(source.line(&span)) {
+            continue;
+        }
+        if is_yaml(text, span.start) {
+            mistakes.add(span, "in TOML a key is followed by `=`, and a table is `[name]`");
+        } else {
+            mistakes.add(span, error.message());
+        }
+    }
+    document
 }
 
 /// Check the text of a `tmo.toml` without a Procfile, as a start does; returns the line of the first mistake, and what is

@@ -67,26 +67,50 @@ pub struct SourceText {
     text: String,
     /// The offset of each line except the first.
     lines: Vec<usize>,
+    /// The text that begins behind this one.
+    next: Option<Box<SourceText>>,
 }
 
 impl SourceText {
     /// The source of a file.
     pub fn new(text: &str, file: &str) -> Self {
         let lines = memchr::memchr_iter(b'\n', text.as_bytes()).map(|end| end + 1).collect();
-        Self { file: file.to_owned(), text: text.to_owned(), lines }
+        Self { file: file.to_owned(), text: text.to_owned(), lines, next: None }
     }
 
-    /// Line number of a place, from 1.
+    /// Append another file. Returns its text, with as many empty lines before it that the places in it are behind those
+    /// of this file.
+    pub fn append(&mut self, text: &str, file: &str) -> String {
+        self.next = Some(Box::new(Self::new(text, file)));
+        "\n".repeat(self.text.len() + 1) + text
+    }
+
+    /// The file of a place, and the place in it.
+    fn file_of(&self, span: &Range<usize>) -> (&Self, Range<usize>) {
+        let begin = self.text.len() + 1;
+        match (&self.next, span.start.checked_sub(begin)) {
+            (Some(next), Some(start)) => (next, start..span.end.saturating_sub(begin)),
+            _ => (self, span.clone()),
+        }
+    }
+
+    /// Line number of a place in its file, from 1.
     pub fn line(&self, span: &Range<usize>) -> usize {
-        self.lines.partition_point(|begin| *begin <= span.start) + 1
+        let (source, span) = self.file_of(span);
+        source.lines.partition_point(|begin| *begin <= span.start) + 1
     }
 
     /// `tmo.toml:3`.
     pub fn place(&self, span: &Range<usize>) -> String {
-        format!("{}:{}", self.file, self.line(span))
+        format!("{}:{}", self.file_of(span).0.file, self.line(span))
     }
 
     fn problem(&self, Mistake { span, text }: Mistake) -> TomlProblem {
+        let (source, span) = self.file_of(&span);
+        source.problem_here(Mistake { span, text })
+    }
+
+    fn problem_here(&self, Mistake { span, text }: Mistake) -> TomlProblem {
         /// Wider than most terminals; a line may be a whole file.
         const MOST: usize = 160;
         let mut places = (0..=span.start.min(self.text.len())).rev();
