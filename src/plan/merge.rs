@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use nix::sys::signal::Signal;
@@ -15,10 +16,13 @@ use super::resolve::{PlannedInstance, find_shell};
 use super::settings::Settings;
 use crate::config::load::Loaded;
 use crate::config::procfile::ProcfileEntry;
-use crate::config::toml::{DependencyEntry, ProcessTable, Said as _, command_line, value};
+use crate::config::toml::{
+    DependencyEntry, Placeholder, ProcessTable, Said as _, command_line, fill, value,
+};
 use crate::model::ProcName;
 use crate::model::plan::{OnExit, ProcessPlan};
 use crate::model::rules::{Check, Liveness, Need, Probe, ProcessPolicy, Stage};
+use crate::model::shell::quoted;
 use crate::model::text::OsText;
 
 /// All input of the merge.
@@ -30,6 +34,10 @@ pub(super) struct MergeInput<'a> {
     pub(super) find: &'a dyn Fn(&OsStr) -> Option<PathBuf>,
     /// The processes of each entry of the plan.
     pub(super) instances: &'a HashMap<String, Vec<ProcName>>,
+    /// The ports of all instances and entries, by name.
+    pub(super) ports: &'a HashMap<String, u16>,
+    /// The directory of the project.
+    pub(super) root: &'a Path,
     /// The environment variables of the run.
     pub(super) variables: &'a [(OsText, OsText)],
     /// The executable of tmo.
@@ -48,6 +56,17 @@ impl PlannedInstance<'_> {
             (Some(_), _) | (None, None) => given.shell.to_owned(),
         };
         let (command, argv) = command_line(entry, &table);
+        let (command, argv) = match table.command.at() {
+            Some(at) => (
+                filled(given, &command, &at, argv.is_none())?,
+                argv.map(|words| {
+                    words.iter().map(|word| filled(given, word, &at, false)).collect()
+                })
+                .transpose()?,
+            ),
+            None => (command, argv),
+        };
+        let env = filled_env(given, &table, own.env)?;
         let signal = settings.stop_signal(entry).map(|signal| signal as i32);
         let signal = signal.or(value(&table.stop.signal)).unwrap_or(Signal::SIGINT as i32);
         let by_flag = settings.on_exit(entry).map(|(end, _)| end);
@@ -57,7 +76,7 @@ impl PlannedInstance<'_> {
             command,
             argv,
             cwd: own.cwd,
-            env: own.env,
+            env,
             shell: shell.into(),
             port,
             has_own_port: table.port.is_some(),
@@ -87,7 +106,11 @@ impl PlannedInstance<'_> {
     }
 
     /// The process's port: its own one, or that of its Procfile line.
-    fn port(&self, table: &ProcessTable, settings: &Settings) -> Result<Option<u16>, PlanError> {
+    pub(super) fn port(
+        &self,
+        table: &ProcessTable,
+        settings: &Settings,
+    ) -> Result<Option<u16>, PlanError> {
         let Some(ports) = settings.ports else { return Ok(None) };
         let port = match value(&table.port) {
             Some(base) => Ports { base, ..ports }.of(0, self.instance),
@@ -95,6 +118,46 @@ impl PlannedInstance<'_> {
         };
         port.map(Some).ok_or_else(|| PlanError::Port(self.name.clone()))
     }
+}
+
+/// A text of a `tmo.toml` with the values of its placeholders, quoted where a shell reads it.
+fn filled(
+    given: &MergeInput<'_>,
+    text: &OsText,
+    at: &Range<usize>,
+    is_shell: bool,
+) -> Result<OsText, PlanError> {
+    let Some(plain) = text.as_os_str().to_str() else { return Ok(text.clone()) };
+    let value = |placeholder: Placeholder<'_>| match placeholder {
+        Placeholder::Root => {
+            let root = given.root.to_string_lossy();
+            Ok(if is_shell { quoted(&root) } else { root.into_owned() })
+        }
+        Placeholder::Port(name) => {
+            given.ports.get(name).map(ToString::to_string).ok_or_else(|| PlanError::Placeholder {
+                place: given.loaded.toml.source.place(at),
+                name: name.to_owned(),
+            })
+        }
+    };
+    Ok(fill(plain, value)?.into_owned().into())
+}
+
+/// The variables with the values of the placeholders in those that the `tmo.toml` says itself.
+fn filled_env(
+    given: &MergeInput<'_>,
+    table: &ProcessTable,
+    mut env: Vec<(OsText, OsText)>,
+) -> Result<Vec<(OsText, OsText)>, PlanError> {
+    for pair in &table.env.pairs {
+        let (name, value) = pair.get_ref();
+        let (name, value) = (OsText::from(&**name), OsText::from(&**value));
+        // Another value is that of a file, or of the process itself.
+        for (_, own) in env.iter_mut().filter(|(known, own)| *known == name && *own == value) {
+            *own = filled(given, &value, &pair.span(), false)?;
+        }
+    }
+    Ok(env)
 }
 
 /// The default reaction to an exit: a process that is expected to end stops no other one, and neither does an app.

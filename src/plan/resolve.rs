@@ -153,6 +153,16 @@ pub enum PlanError {
     /// The port of this process would be above 65535.
     #[error("the port of `{0}` would be above 65535; choose a lower --port or --port-step")]
     Port(ProcName),
+    /// A placeholder is for the port of a process that has none.
+    #[error(
+        "{place}: `{{{name}.port}}`: {name} has no PORT; start at least one of it, and without --no-port"
+    )]
+    Placeholder {
+        /// The file and the line.
+        place: String,
+        /// The process.
+        name: String,
+    },
     /// A check uses the port of a process that has none.
     #[error(
         "{place}: `port = true` means the PORT of `{name}`, which is told none ({by}); name a port"
@@ -192,6 +202,7 @@ pub fn resolve(
     let name_width = formed.iter().map(|formed| formed.name.as_str().len()).max().unwrap_or(0);
     let shell = find_shell(facts.find, settings.shell.as_deref().unwrap_or(OsStr::new(SHELL)))?;
     let (backend, tmux) = backend(settings.backend(&loaded.toml), facts.find)?;
+    let ports = ports(&formed, loaded, settings);
     let formed: Vec<_> = formed.into_iter().filter(|formed| settings.runs(formed.entry)).collect();
     let variables = env.pairs();
     check_sizes(&variables)?;
@@ -201,6 +212,8 @@ pub fn resolve(
         shell: &shell,
         find: facts.find,
         instances: &instances(&formed),
+        ports: &ports,
+        root: &project.root,
         variables: &variables,
         tmo: &facts.tmo,
     };
@@ -287,6 +300,23 @@ fn refuse_native_settings(
         return Err(PlanError::NotInTmux { place, setting });
     }
     Ok(())
+}
+
+/// The port of each instance, also of entries that don't run, and that of each entry: its first one.
+fn ports(
+    formed: &[PlannedInstance<'_>],
+    loaded: &Loaded,
+    settings: &Settings,
+) -> HashMap<String, u16> {
+    let mut ports = HashMap::new();
+    for formed in formed {
+        let table = loaded.toml.of(&formed.entry.name);
+        if let Ok(Some(port)) = formed.port(&table, settings) {
+            ports.insert(formed.name.to_string(), port);
+            ports.entry(formed.entry.name.clone()).or_insert(port);
+        }
+    }
+    ports
 }
 
 /// The names of the instances of each entry.

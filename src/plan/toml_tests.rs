@@ -65,6 +65,31 @@ fn a_command_gets_its_arguments_with_and_without_a_shell() {
 }
 
 #[test]
+fn placeholders_are_the_ports_of_processes_and_the_directory_of_the_project() {
+    let text = "[process.web]\nenv = { WORKER = \"http://localhost:{worker.port}\" }\n\
+                [process.worker]\ncommand = \"k -p {web.port} {root}/x ${root} {{root}\"\n\
+                [process.new]\ncommand = [\"n\", \"{new.port}\"]\nport = 80\n[defaults]\nenv = { N = \"{new.port}\" }\n";
+    let (plan, value) = (with(text).plan(), |name: &str| name.to_owned());
+    let env = |name: &str| {
+        let own = &process(&plan, name).env;
+        own.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+    };
+    let worker = process(&plan, "worker").port.unwrap();
+    assert_eq!(env("web"), ["N=80".to_owned(), format!("WORKER=http://localhost:{worker}")]);
+    let root = plan.root.as_os_str().to_str().unwrap();
+    let command = process(&plan, "worker").command.0.to_str().unwrap();
+    assert_eq!(command, format!("k -p 5000 {root}/x ${{root}} {{root}}"));
+    assert_eq!(process(&plan, "new").argv, Some(vec![value("n").into(), value("80").into()]));
+    // What does not run in this run keeps its port.
+    let text = "[process.web]\nenv = { A = \"{worker.port}\" }\n";
+    let only = MergeInput { toml: text, ..given(&[("OVERMIND_PROCESSES", "web")]) };
+    assert_eq!(only.plan().processes[0].env, [("A".into(), worker.to_string().into())]);
+    let none = MergeInput { toml: text, ..given(&[("OVERMIND_NO_PORT", "true")]) };
+    let error = none.error();
+    assert!(error.starts_with("tmo.toml:2: `{worker.port}`: worker has no PORT"), "{error}");
+}
+
+#[test]
 fn a_flag_or_variable_holds_before_the_file() {
     let toml = "[process.web]\non_exit = \"stop-all\"\nshell = \"bash\"\n\
                 stop = {signal = \"TERM\", timeout = 9}\n[process.worker]\non_exit = \"restart\"\n";

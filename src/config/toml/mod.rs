@@ -9,6 +9,7 @@ mod foreign_keys;
 mod keys;
 mod kind;
 mod local;
+mod placeholders;
 mod problem;
 mod reference;
 mod resolve;
@@ -34,6 +35,7 @@ use crate::model::{ProcName, name::check_length, nearest::nearest};
 pub use keys::{
     CommandLine, DependencyEntry, EffectiveSetting, LogTable, ProcessTable, command_line,
 };
+pub use placeholders::{Placeholder, fill};
 pub use problem::{Diagnostics, SourceText, TomlError, TomlProblem};
 pub use reference::{KeyEntry, reference};
 pub use resolve::{Disk, ProcessOverrides, Resolved, resolve_with_disk};

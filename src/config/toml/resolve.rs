@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::keys::{cwd, env};
 use super::problem::{Diagnostics, TomlError};
-use super::{TmoToml, dependency_check, or_nearest};
+use super::{TmoToml, dependency_check, or_nearest, placeholders};
 use crate::config::Env;
 use crate::config::paths::{absolute, at_home};
 use crate::config::procfile::ProcfileEntry;
@@ -77,6 +77,7 @@ pub fn resolve_with_disk(
         }
     }
     dependency_check::check(toml, &entries, &mut mistakes);
+    placeholders::check(toml, &entries, &mut mistakes);
     mistakes.into_result(&toml.source)?;
     Ok(Resolved { entries, own })
 }

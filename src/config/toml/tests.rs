@@ -19,6 +19,8 @@ use crate::model::rules::{
 
 /// A table with every key that a process may have.
 pub(super) const WHOLE: &str = r#"
+port_auto = false
+
 [defaults]
 cwd = "src"
 env = { A = "1", N = 2, T = true, F = 1.5 }
@@ -129,6 +131,7 @@ fn takes_sizes_as_numbers_and_text() {
 #[test]
 fn every_key_is_read() {
     let (toml, found) = surveyed(WHOLE, "").unwrap();
+    assert!(!plain(toml.port_auto.as_ref()));
     let web = toml.of("web");
     let words = CommandLine::Words(vec!["node".into(), "server.js".into()]);
     assert_eq!(plain(web.command.as_ref()), words);
@@ -214,6 +217,10 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "process.web.ready = { log = \"x\", regex = true }\n",
         "1:34: unknown key `regex` of `ready`; `log` is a regular expression as it is",
+    ),
+    (
+        "[process.web]\ncommand = \"x {wbe.port}\"\n",
+        "2:11: `{wbe.port}`: there is no process `wbe`; did you mean `web`?",
     ),
     ("[lgo]\n", "1:2: unknown key `lgo`; did you mean `log`?"),
     (

@@ -1,0 +1,170 @@
+//! `{NAME.port}` and `{root}` in the commands and variables of a `tmo.toml`.
+//!
+//! Braces have other meanings in commands, so that only these words in braces are placeholders, and none behind a `$`.
+//! A second brace before one makes it text: `{{root}` is `{root}`.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::ops::Range;
+
+use super::keys::CommandLine;
+use super::problem::Diagnostics;
+use super::{TmoToml, or_nearest};
+use crate::config::procfile::ProcfileEntry;
+use crate::model::ProcName;
+
+/// What a placeholder stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placeholder<'a> {
+    /// `{root}`: the directory of the project.
+    Root,
+    /// `{NAME.port}`: the PORT of a process; of several instances, that of the first.
+    Port(&'a str),
+}
+
+impl<'a> Placeholder<'a> {
+    /// From the words between the braces.
+    fn of(words: &'a str) -> Option<Self> {
+        if words == "root" {
+            return Some(Self::Root);
+        }
+        let name = words.strip_suffix(".port")?;
+        ProcName::new(name).is_ok().then_some(Self::Port(name))
+    }
+}
+
+/// The placeholders of a text, with their places in it; `None` for a brace that is only text.
+fn all(text: &str) -> impl Iterator<Item = (Range<usize>, Option<Placeholder<'_>>)> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let begin = from + text[from..].find('{')?;
+            from = begin + 1;
+            let doubled = text[from..].starts_with('{');
+            let words = from + usize::from(doubled);
+            let Some(length) = text[words..].find(['{', '}']) else { continue };
+            let end = words + length;
+            let (before, inside) = (&text[..begin], &text[words..end]);
+            let Some(placeholder) =
+                Placeholder::of(inside).filter(|_| text[end..].starts_with('}'))
+            else {
+                continue;
+            };
+            if before.ends_with('$') {
+                continue;
+            }
+            from = end + 1;
+            return Some(if doubled {
+                (begin..words, None)
+            } else {
+                (begin..from, Some(placeholder))
+            });
+        }
+    })
+}
+
+/// The text with these values in the places of its placeholders.
+pub fn fill<E>(
+    text: &str,
+    mut value: impl FnMut(Placeholder<'_>) -> Result<String, E>,
+) -> Result<Cow<'_, str>, E> {
+    let (mut filled, mut from) = (String::new(), 0);
+    for (place, placeholder) in all(text) {
+        filled.push_str(&text[from..place.start]);
+        match placeholder {
+            Some(placeholder) => filled.push_str(&value(placeholder)?),
+            None => filled.push('{'),
+        }
+        from = place.end;
+    }
+    Ok(if from == 0 { Cow::Borrowed(text) } else { Cow::Owned(filled + &text[from..]) })
+}
+
+/// Report placeholders of processes that do not exist.
+pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Diagnostics) {
+    let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    let known: HashSet<&str> = names.iter().copied().collect();
+    let mut look = |text: &str, at: Range<usize>| {
+        for (_, placeholder) in all(text) {
+            let Some(Placeholder::Port(name)) = placeholder else { continue };
+            // An instance that does not run has no port; the plan knows how many there are.
+            if !known.contains(name.split_once('#').map_or(name, |(entry, _)| entry)) {
+                mistakes.add_with(at.clone(), |suggests| {
+                    let near = suggests.then(|| format!("; {}", or_nearest(name, &names)));
+                    format!(
+                        "`{{{name}.port}}`: there is no process `{name}`{}",
+                        near.unwrap_or_default()
+                    )
+                });
+            }
+        }
+    };
+    for table in toml.processes.iter().map(|(_, table)| table).chain([&toml.defaults]) {
+        if let Some(command) = &table.command {
+            match command.get_ref() {
+                CommandLine::Shell(line) => look(line, command.span()),
+                CommandLine::Words(words) => {
+                    words.iter().for_each(|word| look(word, command.span()));
+                }
+            }
+        }
+        table.env.pairs.iter().for_each(|pair| look(&pair.get_ref().1, pair.span()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Placeholder, fill};
+
+    fn filled(text: &str) -> String {
+        let value = |placeholder: Placeholder<'_>| {
+            Ok::<_, ()>(match placeholder {
+                Placeholder::Root => "/app".to_owned(),
+                Placeholder::Port(name) => format!("<{name}>"),
+            })
+        };
+        fill(text, value).unwrap().into_owned()
+    }
+
+    #[test]
+    fn only_these_words_in_braces_are_placeholders() {
+        for (text, expected) in [
+            ("http://localhost:{api.port}/", "http://localhost:<api>/"),
+            ("{root}/bin {web#2.port}{web.port}", "/app/bin <web#2><web>"),
+            ("{{api.port} {{root}}", "{api.port} {root}}"),
+            ("é{root}é", "é/appé"),
+            ("{{{root}", "{{root}"),
+        ] {
+            assert_eq!(filled(text), expected, "{text}");
+        }
+        for same in [
+            "awk '{print $1}'",
+            "${root} ${PORT}",
+            "{\"a\": {\"port\": 1}}",
+            "docker ps --format '{{.Names}}'",
+            "{api.host}",
+            "{ root }",
+            "{}",
+            "{",
+            "a{root",
+            "{a b.port}",
+            "{.port}",
+            "cp {a,b}.port",
+            "",
+        ] {
+            assert_eq!(filled(same), same);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_without_them_stays_as_it_is(text in "[{}$a.#é\"]{0,20}") {
+            proptest::prop_assert_eq!(filled(&text), text);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "([{}$é]|root|a\\.port){0,8}") {
+            filled(&text);
+        }
+    }
+}
