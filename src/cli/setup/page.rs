@@ -208,7 +208,7 @@ A text with `code` and
         let expected = "A text with `code` and a link.\n\nPart\n\n`a`\n    first\n\nb\n    here: 1; there: 2.\n\
             \n- one goes on\n- two\n\n    .x = 'y'\n";
         assert_eq!(shown, expected);
-        let page = roff("x-y", "a", &markdown(PAGE), "tmo(1)");
+        let page = roff(("x-y", 5), "a", &markdown(PAGE), "tmo(1)");
         for part in [
             ".TH x-y 5 ",
             "x\\-y \\- a\n",
