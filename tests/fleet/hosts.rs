@@ -325,7 +325,8 @@ impl Fleet {
 
     /// End the connections that tmo keeps.
     pub(crate) fn end_kept(&self) {
-        let is_of_tmo = |process: &&Proc| process.args[0].contains("/cm-");
+        let is_of_tmo =
+            |process: &&Proc| process.args.first().is_some_and(|word| word.contains("/cm-"));
         for process in self.clients().0.iter().filter(is_of_tmo) {
             procs::kill(process.pid, 15);
         }

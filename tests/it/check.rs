@@ -156,8 +156,8 @@ fn every_worktree_gets_and_keeps_its_own_ports() {
     // The one that comes first leaves the first ports to the main one all the same.
     let reported = start(&linked, &[]);
     let linked_ports = ports(&linked);
-    let table = format!("tmo: ports: web {}, worker {}\n", linked_ports[0], linked_ports[1]);
-    assert_eq!(reported, table);
+    let table = format!("web {}, worker {}\n", linked_ports[0], linked_ports[1]);
+    assert_eq!(reported, format!("tmo: ports of this worktree: {table}"));
     assert_eq!(start(app, &[]), "");
     let main_ports = ports(app);
     assert_eq!(main_ports, [first.into(), u64::from(first) + 100]);
@@ -181,7 +181,7 @@ fn every_worktree_gets_and_keeps_its_own_ports() {
     // What the worktree had is free again when it is gone.
     std::fs::remove_dir_all(&linked).unwrap();
     let reported = start(app, &["-s", "other.sock"]);
-    assert_eq!(reported, table);
+    assert_eq!(reported, format!("tmo: ports: {table}"));
     world.ok(["quit", "-s", "other.sock"]);
 }
 

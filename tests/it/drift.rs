@@ -26,7 +26,7 @@ fn ps_marks_what_has_changed_until_it_is_restarted_and_shows_no_value() {
     let world = World::new("web: exec sleep 1000\napi: ./server\n");
     let sleep = world.shell("command -v sleep").stdout.trim().to_owned();
     // By another process: no file that is open for writing can be executed.
-    let copy = |to: &str| assert_eq!(world.shell(&format!("cp '{sleep}' app/{to}")).code, 0);
+    let copy = |to: &str| assert_eq!(world.shell(&format!("cp '{sleep}' {to}")).code, 0);
     copy("program");
     executable(&world.app().join("server"), "#!/bin/sh\nexec ./program 1000\n");
     world.write("tmo.toml", "[process.web]\nenv = { SECRET = \"first\" }\n");

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::harness::{World, eventually, procs};
+use crate::harness::{Ran, World, eventually, procs};
 
 /// Lines that differ in what a search could stumble over.
 const PRINT: &str = "web: for i in $(seq 1 400); do case $((i % 7)) in \

@@ -49,14 +49,14 @@ fn setup_for_a_user_writes_each_file_that_it_names_and_removes_them_again() {
         let dir = path.parent().unwrap().display().to_string();
         assert!(ran.stdout.contains(&dir), "{path:?} is not named");
     }
-    assert_eq!(ran.stdout.matches("wrote ").count(), 5, "one line for each directory: {ran:?}");
+    assert_eq!(ran.stdout.matches("wrote ").count(), 6, "one line for each directory: {ran:?}");
     let again = tmo(&world, &["setup", "--user"]);
     assert_eq!(again.code, 0, "{again:?}");
     assert!(!again.stdout.contains("wrote"), "{again:?}");
-    assert_eq!(again.stdout.matches("unchanged ").count(), 5, "{again:?}");
+    assert_eq!(again.stdout.matches("unchanged ").count(), 6, "{again:?}");
     let removed = tmo(&world, &["setup", "--user", "--remove"]);
     assert_eq!(removed.code, 0, "{removed:?}");
-    assert_eq!(removed.stdout.matches("removed ").count(), 5, "{removed:?}");
+    assert_eq!(removed.stdout.matches("removed ").count(), 6, "{removed:?}");
     assert_eq!(below(&world, ".local/share").len() + below(&world, ".config").len(), 0);
     assert!(world.home().join(".local/bin/tmo").exists());
 }

@@ -39,7 +39,7 @@ fn ports(world: &World, at: &Path) -> Vec<u64> {
 #[test]
 fn three_worktrees_run_side_by_side_and_have_the_same_ports_tomorrow() {
     let world = World::new("web: exec sleep 1000\napi: exec sleep 1000\n").with_default_ports();
-    let app = world.app().to_owned();
+    let app = world.app();
     let linked = [with_linked(&world, "fix-ui"), with_linked(&world, "spike")];
     let of_linked = || linked.each_ref().map(|at| ports(&world, at));
     // One of the linked comes first, and leaves 5000 to the main one.
@@ -81,14 +81,16 @@ fn what_names_a_port_or_acts_as_overmind_gets_no_other_one() {
     let write = |name: &str, text: &str| std::fs::write(linked.join(name), text).unwrap();
     let told = |variable| {
         format!(
-            "tmo: ./.env sets {variable}, so this worktree has the same ports as others with that file; \
-             without {variable} it gets its own\n"
+            "tmo: ./.env sets {variable}, so this worktree has no ports of its own; remove it there\n"
         )
     };
     for variable in ["PORT", "OVERMIND_PORT"] {
         write(".env", &format!("{variable}=5000\n"));
-        assert_eq!(of(&[]), (5000, told(variable)));
-        assert_eq!(of(&["-p", "5000"]), (5000, none()), "the user has said so");
+        let (port, said) = of(&[]);
+        // Another program on this machine may listen there.
+        assert!(port == 5000 && said.starts_with(&told(variable)), "{said}");
+        let (port, said) = of(&["-p", "5000"]);
+        assert!(port == 5000 && !said.contains("worktree"), "the user has said so: {said}");
         assert_ne!(of(&["--port-auto"]).0, 5000);
     }
     write(".env", "");

@@ -6,6 +6,7 @@ use super::logs::Asked;
 use crate::cli::error::CliError;
 use crate::cli::reach::log::unreadable;
 use crate::journal::cursor::Position;
+use crate::journal::search::lines::Entry;
 use crate::journal::search::page::{Pager, Want};
 use crate::journal::search::place::share;
 use crate::journal::search::select::{Chosen, Kept};
@@ -65,7 +66,7 @@ impl Excerpt {
                 query.covers(&entry) && after.is_none_or(|after| entry.position > after)
             });
             // What is shown of an event is shorter.
-            let lines = step.entries.iter().map(Kept::entry).filter(|entry| entry.is_line());
+            let lines = step.entries.iter().map(Kept::entry).filter(Entry::is_line);
             bytes += lines.map(|entry| entry.text.len()).sum::<usize>();
             match after {
                 Some(_) => found.append(&mut step.entries),
@@ -80,8 +81,11 @@ impl Excerpt {
         for kept in &found {
             let (entry, mut piece) = (kept.entry(), vec![]);
             form.show(Chosen::Entry(entry, true), &mut piece);
-            if piece.len() > bounds.bytes && matches!(form, Form::Json { .. }) {
-                piece = shortened(&piece, bounds.bytes).unwrap_or(piece);
+            if piece.len() > bounds.bytes {
+                piece = match form {
+                    Form::Json { .. } => shortened(&piece, bounds.bytes).unwrap_or(piece),
+                    Form::Merged(_) | Form::Raw => cut(piece, bounds.bytes),
+                };
             }
             pieces.push((entry.position, piece));
         }
@@ -111,7 +115,7 @@ impl Excerpt {
         };
         let text = pieces.iter().flat_map(|(_, piece)| piece).copied().collect();
         Ok(Self {
-            text: cut(text, bounds.bytes),
+            text,
             earlier,
             more: after.is_some() && !is_all,
             next: if goes_to_the_end { behind_all } else { last.or(after) },
@@ -142,7 +146,7 @@ fn fitting<'a>(pieces: impl Iterator<Item = &'a (Position, Vec<u8>)>, most: usiz
     pieces.take_while(fits).count().max(any)
 }
 
-/// A single line may be longer than everything.
+/// The beginning of a line that is longer than all that may be shown.
 fn cut(text: Vec<u8>, most: usize) -> Vec<u8> {
     match text.get(..most) {
         Some(first) if text.len() > most => {

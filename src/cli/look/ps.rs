@@ -72,12 +72,11 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     let shown = TableOptions { wide, by, typed, failed, asking, drift, is_here, run, width };
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
     let table = shown.table(&state.processes, color);
-    let mut foot = unwritable(&instance).map_or(String::new(), |text| format!("{text}\n"));
-    foot += &shown.changes(&state.processes);
-    if let Some(error) = unread {
-        let error = Untrusted::from(error.to_string());
-        foot += &format!("the configuration can't be read: {error}\n");
-    }
+    let mut foot: Vec<String> = unwritable(&instance).into_iter().collect();
+    foot.extend(shown.changes(&state.processes));
+    let unread = unread.map(|error| Untrusted::from(error.to_string()));
+    foot.extend(unread.map(|error| format!("the configuration can't be read: {error}")));
+    let foot: String = foot.into_iter().map(|line| line + "\n").collect();
     output::print_painted(&(table + &foot))
 }
 
@@ -285,9 +284,9 @@ impl TableOptions {
         painted(&heads, &rows, paint, self.width)
     }
 
-    /// What `*` stands for, in a line.
-    fn changes(&self, processes: &[ProcessState]) -> String {
-        let RunOfCommand::Here(flags) = &self.typed else { return String::new() };
+    /// What `*` stands for, and what is not in the run, a line each.
+    fn changes(&self, processes: &[ProcessState]) -> Vec<String> {
+        let RunOfCommand::Here(flags) = &self.typed else { return vec![] };
         let (mut marked, mut others): (Vec<(String, Vec<&str>)>, _) = (vec![], vec![]);
         for drift in &self.drift {
             let (name, words) = (drift.name.as_str(), drift.words().collect::<Vec<_>>().join(", "));
@@ -299,23 +298,20 @@ impl TableOptions {
                 marked.push((words, vec![name]));
             }
         }
-        let mut text = String::new();
+        let mut lines = vec![];
         if !marked.is_empty() {
             let words =
                 |(words, names): &(String, Vec<&str>)| format!("{} ({words})", names.join(", "));
-            let marked = marked.iter().map(words).collect::<Vec<_>>().join(", ");
-            let (marked, restart) = (Untrusted::from(marked), "tmo restart --drifted");
-            text += &format!(
-                "* changed since it was started: {marked}; `{restart}{flags}` applies it\n"
-            );
+            let marked = Untrusted::from(marked.iter().map(words).collect::<Vec<_>>().join(", "));
+            lines.push(format!(
+                "* changed since it was started: {marked}; `tmo restart --drifted{flags}` applies it"
+            ));
         }
         if !others.is_empty() {
-            text += &format!(
-                "not in this run yet: {}; `tmo reload` starts what is new\n",
-                others.join(", ")
-            );
+            let others = others.join(", ");
+            lines.push(format!("not in this run yet: {others}; `tmo reload{flags}` starts it"));
         }
-        text
+        lines
     }
 
     fn cell(

@@ -106,6 +106,8 @@ fn replaced(pid: u32, cwd: &Path, since: Timestamp) -> Option<PathBuf> {
         version.is_some_and(|version| version.chars().all(|c| c.is_ascii_digit() || c == '.'))
     });
     let script = cwd.join(arguments.iter().skip(1).find(|word| !word.starts_with('-'))?);
+    // Without `./` in it.
+    let script: PathBuf = script.components().collect();
     let found = script.metadata().ok().filter(|found| is_interpreter && found.is_file())?;
     (timestamp(found.modified().ok()?) > since).then_some(script)
 }

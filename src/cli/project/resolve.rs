@@ -296,7 +296,7 @@ impl Start {
         if let Some(file) = file.filter(|_| keep) {
             let file = file.display();
             print_warning(&format!(
-                "{file} sets {variable}, so this worktree has the same ports as others with that file;                  without {variable} it gets its own"
+                "{file} sets {variable}, so this worktree has no ports of its own; remove it there"
             ));
         }
         false

@@ -104,11 +104,15 @@ pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Di
             match command.get_ref() {
                 CommandLine::Shell(line) => look(line, command.span()),
                 CommandLine::Words(words) => {
-                    words.iter().for_each(|word| look(word, command.span()));
+                    for word in words {
+                        look(word, command.span());
+                    }
                 }
             }
         }
-        table.env.pairs.iter().for_each(|pair| look(&pair.get_ref().1, pair.span()));
+        for pair in &table.env.pairs {
+            look(&pair.get_ref().1, pair.span());
+        }
     }
 }
 
