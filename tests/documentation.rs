@@ -125,9 +125,9 @@ fn refusal(typed: &str, mention: bool) -> Option<String> {
         });
     let words = shell_words::split(typed.trim()).ok()?;
     if words.get(1).is_some_and(|verb| verb == "help")
-        && words
-            .get(2)
-            .is_some_and(|topic| ["tmo.toml", "procfile", "fleet.toml"].contains(&&**topic))
+        && words.get(2).is_some_and(|topic| {
+            ["tmo.toml", "procfile", "fleet.toml", "agents"].contains(&&**topic)
+        })
     {
         return None;
     }

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use super::logs::Asked;
 use crate::cli::error::CliError;
 use crate::cli::reach::log::unreadable;
-use crate::journal::cursor::Position;
+use crate::journal::cursor::{Filter, Position};
+use crate::journal::reader::IndexReader;
 use crate::journal::search::lines::Entry;
 use crate::journal::search::page::{Pager, Want};
 use crate::journal::search::place::share;
-use crate::journal::search::select::{Chosen, Kept};
+use crate::journal::search::select::{Chosen, Kept, Query};
 use crate::model::units;
 use crate::view::form::Form;
 
@@ -29,6 +29,20 @@ pub(super) struct Excerpt {
     pub(super) next: Option<Position>,
 }
 
+/// The lines that are asked for.
+#[derive(Debug)]
+pub(super) struct LogSelection {
+    pub(super) index: IndexReader,
+    /// Nothing before this.
+    pub(super) from: Position,
+    /// Only records below this number.
+    pub(super) upto: u64,
+    pub(super) filter: Filter,
+    pub(super) query: Query,
+    /// Only what comes after this.
+    pub(super) after: Option<Position>,
+}
+
 /// How much of the log, and where.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
@@ -42,8 +56,12 @@ pub(super) struct Bounds {
 
 impl Excerpt {
     /// What fits of what is asked for: the first lines after `asked.after` if that is given, otherwise the last ones.
-    pub(super) fn read(asked: Asked, bounds: Bounds, mut form: Form) -> Result<Self, CliError> {
-        let Asked { index, from, upto, filter, query, after, .. } = asked;
+    pub(super) fn read(
+        asked: LogSelection,
+        bounds: Bounds,
+        mut form: Form,
+    ) -> Result<Self, CliError> {
+        let LogSelection { index, from, upto, filter, query, after } = asked;
         let end = Position { record: upto, skip: 0 };
         let end = bounds.before.map_or(end, |before| before.min(end));
         let most = bounds.lines.unwrap_or(usize::MAX).min(bounds.bytes).max(1);

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::echo::follow;
-use super::excerpt::{Bounds, Excerpt};
+use super::excerpt::{Bounds, Excerpt, LogSelection};
 use super::far;
 use crate::api::history::{HistoryAsk, HistoryProblem};
 use crate::cli::args::LogsArgs;
@@ -74,6 +74,8 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
     }
     let form = form(args, &source, &instance);
     if let Some(bounds) = bounds(args) {
+        let Asked { index, from, upto, filter, query, after, .. } = asked;
+        let asked = LogSelection { index, from, upto, filter, query, after };
         let excerpt = of_search(|_| Excerpt::read(asked, bounds, form))?;
         if goes_on(write_out(&excerpt.text))?
             && let Some(remarks) = excerpt.remarks()
@@ -131,13 +133,13 @@ pub(in crate::cli) fn last_lines(
 
 /// The query that the flags describe.
 #[derive(Debug)]
-pub(super) struct Asked {
-    pub(super) index: IndexReader,
-    pub(super) from: Position,
-    pub(super) upto: u64,
-    pub(super) filter: Filter,
-    pub(super) query: Query,
-    pub(super) after: Option<Position>,
+struct Asked {
+    index: IndexReader,
+    from: Position,
+    upto: u64,
+    filter: Filter,
+    query: Query,
+    after: Option<Position>,
     last: Option<usize>,
     around: Option<Duration>,
 }

@@ -47,7 +47,7 @@ pub(super) fn mcp(args: &McpArgs) -> Result<u8, CliError> {
     if let Some(client) = args.print_config {
         return clients::print(client, args);
     }
-    let server = Server { commands: Arc::new(Commands::new(args)?), kinds: kinds(args) };
+    let server = McpServer { commands: Arc::new(Commands::new(args)?), kinds: kinds(args) };
     block_on(async {
         let (input, output) = stdio_pipes();
         let transport = AsyncRwTransport::new_server(input, output);
@@ -74,12 +74,12 @@ fn kinds(args: &McpArgs) -> &'static [ToolKind] {
     }
 }
 
-struct Server {
+struct McpServer {
     commands: Arc<Commands>,
     kinds: &'static [ToolKind],
 }
 
-impl Server {
+impl McpServer {
     fn tools(&self) -> impl Iterator<Item = &'static ToolSpec> {
         TOOLS.iter().filter(|tool| self.kinds.contains(&tool.kind))
     }
@@ -103,7 +103,7 @@ impl Server {
     }
 }
 
-impl ServerHandler for Server {
+impl ServerHandler for McpServer {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().build();
         let mut info = ServerConfig::new(capabilities).with_instructions(INSTRUCTIONS);
