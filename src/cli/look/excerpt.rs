@@ -120,7 +120,8 @@ impl Excerpt {
             (pieces.first().map(|piece| piece.0), pieces.last().map(|piece| piece.0));
         let behind_all = Position { record: upto.wrapping_sub(1), skip: u32::MAX };
         // The last line says the same as long as every line counts, and is shorter.
-        let behind_all = if query.pattern.is_none() { last } else { None }.or(Some(behind_all));
+        let shown = if query.pattern.is_none() { last.or(after) } else { None };
+        let behind_all = shown.or(Some(behind_all));
         let behind_all = behind_all.filter(|_| upto > 0);
         let goes_to_the_end = if after.is_some() { is_all } else { bounds.before.is_none() };
         let earlier = match first.filter(|_| after.is_none() && !is_all) {

@@ -179,11 +179,14 @@ impl Start {
                     let early = if let Some(RunProblem::NotStarted { on, why }) = problem {
                         format!("{on} could not be started: {why}")
                     } else if let Some(Culprit { name, exit, .. }) = culprit {
-                        format!("{name} ended with {} during startup", exit.describe())
+                        format!(
+                            "{name} ended with {} during startup, which ended everything",
+                            exit.describe()
+                        )
                     } else {
                         "everything was stopped before it had begun".to_owned()
                     };
-                    let message = format!("{early}; see `tmo logs{}`", self.flags());
+                    let message = format!("{early}; `tmo why{}` tells more", self.flags());
                     return Err(CliError::Start { message, code: code.max(1) });
                 }
                 StartupMessage::Running => return Ok(true),
