@@ -6,7 +6,6 @@ use crate::cli::error::CliError;
 use crate::cli::reach::log::unreadable;
 use crate::journal::cursor::{Filter, Position};
 use crate::journal::reader::IndexReader;
-use crate::journal::search::lines::Entry;
 use crate::journal::search::page::{Pager, Want};
 use crate::journal::search::place::share;
 use crate::journal::search::select::{Chosen, Kept, Query};
@@ -56,21 +55,23 @@ pub(super) struct Bounds {
 
 impl Excerpt {
     /// What fits of what is asked for: the first lines after `asked.after` if that is given, otherwise the last ones.
+    /// `form` makes the form in which they are shown.
     pub(super) fn read(
         asked: LogSelection,
         bounds: Bounds,
-        mut form: Form,
+        form: impl Fn() -> Form,
     ) -> Result<Self, CliError> {
         let LogSelection { index, from, upto, filter, query, after } = asked;
         let end = Position { record: upto, skip: 0 };
         let end = bounds.before.map_or(end, |before| before.min(end));
         let most = bounds.lines.unwrap_or(usize::MAX).min(bounds.bytes).max(1);
         let mut pager = Pager::new(index, filter.clone());
-        let (mut found, mut bytes): (Vec<Kept>, usize) = (vec![], 0);
+        let mut found: Vec<Kept> = vec![];
         let mut at = if after.is_some() { from } else { end };
-        let is_all = loop {
+        let (is_all, pieces) = loop {
+            // What is shown of an entry may be longer or shorter than its text.
             let want = Want {
-                bytes: bounds.bytes.saturating_sub(bytes).max(1),
+                bytes: bounds.bytes,
                 pattern: query.pattern.clone(),
                 ..Want::entries(most - found.len())
             };
@@ -83,33 +84,17 @@ impl Excerpt {
                 let entry = kept.entry();
                 query.covers(&entry) && after.is_none_or(|after| entry.position > after)
             });
-            // What is shown of an event is shorter.
-            let lines = step.entries.iter().map(Kept::entry).filter(Entry::is_line);
-            bytes += lines.map(|entry| entry.text.len()).sum::<usize>();
             match after {
                 Some(_) => found.append(&mut step.entries),
                 None => _ = found.splice(0..0, step.entries),
             }
             at = step.reached;
-            if step.end || bytes >= bounds.bytes || found.len() >= most {
-                break step.end;
+            let pieces = pieces_of(&found, form(), bounds.bytes);
+            let shown: usize = pieces.iter().map(|(_, piece)| piece.len()).sum();
+            if step.end || shown >= bounds.bytes || found.len() >= most {
+                break (step.end, pieces);
             }
         };
-        let mut pieces: Vec<(Position, Vec<u8>)> = vec![];
-        for kept in &found {
-            let (entry, mut piece) = (kept.entry(), vec![]);
-            form.show(Chosen::Entry(entry, true), &mut piece);
-            if piece.len() > bounds.bytes {
-                piece = match form {
-                    Form::Json { .. } => shortened(&piece, bounds.bytes).unwrap_or(piece),
-                    Form::Merged(_) | Form::Raw => cut(piece, bounds.bytes),
-                };
-            }
-            pieces.push((entry.position, piece));
-        }
-        if let Some((_, last)) = pieces.last_mut() {
-            form.finish(last);
-        }
         let shown = match after {
             Some(_) => 0..fitting(pieces.iter(), bounds.bytes),
             None => pieces.len() - fitting(pieces.iter().rev(), bounds.bytes)..pieces.len(),
@@ -153,10 +138,33 @@ impl Excerpt {
     }
 }
 
+/// What is shown of an entry, and its place.
+type Piece = (Position, Vec<u8>);
+
+/// What is shown of these entries; of a single one at most this many bytes.
+fn pieces_of(found: &[Kept], mut form: Form, most: usize) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = vec![];
+    for kept in found {
+        let (entry, mut piece) = (kept.entry(), vec![]);
+        form.show(Chosen::Entry(entry, true), &mut piece);
+        if piece.len() > most {
+            piece = match form {
+                Form::Json { .. } => shortened(&piece, most).unwrap_or(piece),
+                Form::Merged(_) | Form::Raw => cut(piece, most),
+            };
+        }
+        pieces.push((entry.position, piece));
+    }
+    if let Some((_, last)) = pieces.last_mut() {
+        form.finish(last);
+    }
+    pieces
+}
+
 /// How many of these pieces fit; at least one.
-fn fitting<'a>(pieces: impl Iterator<Item = &'a (Position, Vec<u8>)>, most: usize) -> usize {
+fn fitting<'a>(pieces: impl Iterator<Item = &'a Piece>, most: usize) -> usize {
     let mut bytes = 0;
-    let fits = |(_, piece): &&(Position, Vec<u8>)| {
+    let fits = |(_, piece): &&Piece| {
         bytes += piece.len();
         bytes <= most
     };

@@ -72,7 +72,7 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
         divide(&source, args, &mut job.renderer);
         return follow(&instance, job);
     }
-    let form = form(args, &source, &instance);
+    let form = || form(args, &source, &instance);
     if let Some(bounds) = bounds(args) {
         let Asked { index, from, upto, filter, query, after, .. } = asked;
         let asked = LogSelection { index, from, upto, filter, query, after };
@@ -84,6 +84,7 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
         }
         return Ok(0);
     }
+    let form = form();
     let mut outlet = Stdout::new(args.max_bytes);
     let upto = asked.upto;
     if let Some(window) = asked.around {
