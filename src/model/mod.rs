@@ -11,6 +11,7 @@ pub mod event;
 pub mod exit;
 pub mod expression;
 pub mod hex;
+pub mod hostname;
 pub mod life;
 pub mod limits;
 pub mod line;

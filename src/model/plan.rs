@@ -32,6 +32,12 @@ pub struct Plan {
     pub started: Timestamp,
     /// The title: the base name of the root unless specified.
     pub title: String,
+    /// What stands for the project in the host names of its processes; none in a run of 0.2.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The port of the page that the start serves, at which browsers reach processes by their host names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page_port: Option<u16>,
     /// The tmux session: the title in lower case, with each sequence of characters other than ASCII
     /// letters and digits replaced by `-`.
     pub session: String,

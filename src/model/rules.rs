@@ -46,6 +46,9 @@ pub struct ProcessPolicy {
     pub no_terminal: bool,
     /// Its standard error is a stream of its own.
     pub split_stderr: bool,
+    /// The host name that requests through `tmo web` have for it, if it is not its own one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_host: Option<String>,
     /// Its variable `TERM`, if it is not that of its terminal.
     pub term: Option<String>,
 }

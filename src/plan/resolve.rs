@@ -39,6 +39,10 @@ pub struct Facts<'a> {
     pub inherit: Inherit,
     /// This program.
     pub tmo: PathBuf,
+    /// What stands for the project in host names.
+    pub host: Option<String>,
+    /// The port of the page that this start serves, if it does.
+    pub page_port: Option<u16>,
     /// Finds the path of a program by its name.
     pub find: &'a dyn Fn(&OsStr) -> Option<PathBuf>,
 }
@@ -224,6 +228,8 @@ pub fn resolve(
         run: facts.run,
         started: facts.started,
         title: project.title.clone(),
+        host: facts.host,
+        page_port: facts.page_port,
         session: project.session(),
         tmux_socket: project.tmux_socket(),
         backend,

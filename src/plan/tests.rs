@@ -83,6 +83,8 @@ impl MergeInput {
         find: &dyn Fn(&OsStr) -> Option<PathBuf>,
     ) -> Result<Plan, PlanError> {
         let facts = Facts {
+            host: None,
+            page_port: None,
             run: "run1".into(),
             started: Timestamp::from_nanos(7),
             size: (80, 24),

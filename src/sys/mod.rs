@@ -51,14 +51,14 @@ pub use signals::{
 };
 use system::{CHEAP_LOOKS, holders_of};
 pub use system::{
-    Changes, adopt_orphans, all, all_naming, arguments_of, boot_id, children, end_after_parent,
-    end_stalled, end_with_parent, ephemeral_ports, foreign_owner, ignores, info, is_on_network,
-    is_refused, keep_little_free_memory, listens_at_path, load, loads, machine_memory, memory_file,
-    memory_share, mount_namespace, open_files, outlive_parent, own_orphans, own_threads, peek,
-    peer_user, pid_namespace, pid_namespace_of, program_of, refused_calls, rename_argument, sees,
-    set_usual_discipline, signal, signal_with_parent, splice, start_time, tcp_held_by,
-    tcp_listener_owners, tcp_listening, tcp_peer, terminals, trim_memory, usage, variable_of,
-    visit_marked, walk, watch_exit,
+    Changes, FINDS_SOCKETS_FAST, adopt_orphans, all, all_naming, arguments_of, boot_id, children,
+    end_after_parent, end_stalled, end_with_parent, ephemeral_ports, foreign_owner, ignores, info,
+    is_on_network, is_refused, keep_little_free_memory, listens_at_path, load, loads,
+    machine_memory, memory_file, memory_share, mount_namespace, open_files, outlive_parent,
+    own_orphans, own_threads, peek, peer_user, pid_namespace, pid_namespace_of, program_of,
+    refused_calls, rename_argument, sees, set_usual_discipline, signal, signal_with_parent, splice,
+    start_time, tcp_held_by, tcp_listener_owners, tcp_listening, tcp_peer, terminals, trim_memory,
+    usage, variable_of, visit_marked, walk, watch_exit,
 };
 pub use wait::{reap, stopped_by};
 

@@ -287,6 +287,9 @@ pub fn arguments_of(pid: u32) -> Option<Vec<String>> {
     (owner == nix::unistd::geteuid().as_raw()).then(|| words.map(str::to_owned).collect())
 }
 
+/// Whether the sockets that listen can be listed for each new connection: `lsof` takes about 0.1 s.
+pub const FINDS_SOCKETS_FAST: bool = false;
+
 /// The owner of a connection is unknown here.
 pub const fn tcp_peer(_peer: std::net::SocketAddr, _local: std::net::SocketAddr) -> TcpPeer {
     TcpPeer::Unknown

@@ -66,7 +66,8 @@ fn write(run: &StyledText, html: &mut String) {
     html.push_str("</span>");
 }
 
-fn escape(text: &str, html: &mut String) {
+/// Append a text to a page.
+pub(super) fn escape(text: &str, html: &mut String) {
     for char in text.chars() {
         match char {
             '<' => html.push_str("&lt;"),

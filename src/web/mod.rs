@@ -28,6 +28,7 @@
 //! | `copy_mode.rs` | end of the copy mode of a terminal before a page types into it |
 //! | `leftover_session.rs` | removal of the tmux session of a page that has left |
 //! | `fleet/` | the runs of other hosts: bridges to them, and both ends of these |
+//! | `proxy/` | processes by their names, `http://PROCESS.PROJECT.localhost:PORT/` |
 //! | `screens.rs` | the screens of terminals, for pages that only watch |
 //! | `assets.rs`, `answers.rs` | the files of the page (`assets/web/`); headers of all answers |
 
@@ -56,6 +57,7 @@ mod messages;
 mod password;
 mod places;
 mod proof;
+mod proxy;
 pub mod pty;
 mod reload;
 mod routes;

@@ -26,6 +26,8 @@ enum Holder {
     Others,
     /// One of them.
     Other(Peer),
+    /// The connections to processes by their names.
+    Proxied,
     /// The `WebSockets` of all pages.
     Sockets,
     /// The `WebSockets` of all guests.
@@ -82,6 +84,11 @@ impl Places {
         } else {
             vec![all, (session, self.most * 3 / 8)]
         })
+    }
+
+    /// A place for a connection to processes. The rest is reserved for pages.
+    pub(super) fn of_proxied(&self) -> Option<Place> {
+        self.take(vec![(Holder::Proxied, self.most * 3 / 4)])
     }
 
     fn take(&self, holders: Vec<(Holder, usize)>) -> Option<Place> {

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{OwnedFd, RawFd};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use super::door;
 use super::ending::{Ending, closed};
 use super::fleet::FleetHosts;
 use super::gate::ServerNames;
-use super::places::Place;
+use super::places::{Peer, Place, Places};
 use super::samples;
 use super::server::{Ends, RECHECK, Server, peer_of};
 use super::sessions::Sessions;
@@ -36,7 +36,7 @@ use crate::config::Env;
 use crate::run::inherit;
 
 /// How many bytes may wait in a connection for its client, and the largest head of a request.
-const BUFFER: usize = 64 << 10;
+pub(super) const BUFFER: usize = 64 << 10;
 /// A client that takes no data for this long is disconnected.
 const STALLED: Duration = Duration::from_secs(60);
 /// How long a browser may take to send the head of a request.
@@ -146,8 +146,9 @@ async fn accept(
                 Ok((stream, peer)) => {
                     let Ok(local) = stream.local_addr() else { continue };
                     let ends = Ends { peer, local };
-                    let Some(own) = server.places.of_connection(peer_of(ends)) else { continue };
-                    let taken = Taken(Arc::new((place.ok(), own)));
+                    let peer = peer_of(ends);
+                    let Some(own) = server.places.of_connection(peer) else { continue };
+                    let taken = Taken::new((place.ok(), own), peer);
                     clients.spawn(serve(stream, taken, ends, Arc::clone(server)));
                 }
                 // Too many open files, or a client that has gone already.
@@ -176,9 +177,36 @@ async fn any_of(sockets: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> 
 
 /// The place of a connection. A WebSocket keeps it.
 #[derive(Debug, Clone)]
-pub(super) struct Taken(
-    #[expect(dead_code, reason = "it is held")] Arc<(Option<OwnedSemaphorePermit>, Place)>,
-);
+pub(super) struct Taken(Arc<TakenPlaces>);
+
+#[derive(Debug)]
+struct TakenPlaces {
+    /// Among all connections, and among those of its peer.
+    #[expect(dead_code, reason = "it is held")]
+    own: (Option<OwnedSemaphorePermit>, Place),
+    /// Who has it.
+    peer: Peer,
+    /// Among those to processes.
+    proxied: OnceLock<Place>,
+}
+
+impl Taken {
+    fn new(own: (Option<OwnedSemaphorePermit>, Place), peer: Peer) -> Self {
+        Self(Arc::new(TakenPlaces { own, peer, proxied: OnceLock::new() }))
+    }
+
+    /// Whether a program of this user has it.
+    pub(super) fn is_own(&self) -> bool {
+        self.0.peer == Peer::Own
+    }
+
+    /// Take a place among the connections to processes; false if none is left.
+    pub(super) fn take_proxied(&self, places: &Places) -> bool {
+        let proxied = &self.0.proxied;
+        proxied.get().is_some()
+            || places.of_proxied().is_some_and(|place| proxied.set(place).is_ok())
+    }
+}
 
 async fn serve(stream: TcpStream, taken: Taken, ends: Ends, server: Arc<Server>) {
     crate::sys::end_stalled(&stream, STALLED);

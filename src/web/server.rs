@@ -33,6 +33,7 @@ use super::grant::{Grant, ProvenSession, Role, Scope};
 use super::listing::{RunEntry, entries};
 use super::password::Passwords;
 use super::places::{Peer, Places};
+use super::proxy::{self, Names};
 use super::routes::{OfSession, RouteHandler, ScriptCall, find, no_such_path};
 use super::screens::Terminals;
 use super::script_api::Selections;
@@ -93,6 +94,8 @@ pub(super) struct Server {
     pub(super) port: u16,
     /// The runs of the user.
     pub(super) runs: Arc<Runs>,
+    /// The processes of these runs, by the names of their own.
+    pub(super) processes: Names,
     /// The hosts whose runs pages show, too.
     pub(super) fleet: Option<Arc<FleetHosts>>,
     /// Whether this is the end of a bridge: whoever has built it needs no session.
@@ -149,6 +152,7 @@ impl Server {
             names,
             port,
             runs,
+            processes: Names::default(),
             fleet: None,
             is_bridge: false,
             sessions,
@@ -243,6 +247,11 @@ impl Server {
         ends: Ends,
         request: Request,
     ) -> Result<Response, Infallible> {
+        if !self.is_bridge
+            && let Some(name) = proxy::named(request.headers())
+        {
+            return Ok(proxy::answer(&self, ends, &name, request).await);
+        }
         let answered = self.respond(ends, request).await;
         Ok(finish(answered.unwrap_or_else(|refused| *refused)))
     }

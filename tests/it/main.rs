@@ -76,6 +76,8 @@ mod web_access; // its access control: addresses, passwords, tokens, other users
 #[cfg(feature = "web")]
 mod web_fleet; // the page of a fleet: which requests are forwarded to a host
 #[cfg(feature = "web")]
+mod web_names; // processes by their names
+#[cfg(feature = "web")]
 mod web_scripts; // its paths under `/api/`
 mod web_start; // how it is started, opened, restarted and ended
 #[cfg(feature = "web")]

@@ -6,6 +6,7 @@ pub(super) mod config;
 pub(super) mod demo;
 pub(super) mod drift;
 pub(super) mod export;
+mod hostname;
 pub(super) mod import;
 pub(super) mod init;
 pub(super) mod input;

@@ -13,8 +13,8 @@ use crate::cli::args::{self, Verb};
 use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
 use crate::cli::project::input::Start;
-use crate::cli::project::ports;
 use crate::cli::project::propose::{first_step, without_procfile};
+use crate::cli::project::{hostname, ports};
 use crate::cli::reach::instance::{identity, left_by_link};
 use crate::config::error::ConfigError;
 use crate::config::load::{Context, Loaded, find_for_plan};
@@ -236,6 +236,8 @@ impl Start {
             size: screen::DEFAULT_SIZE,
             inherit: self.inherit.clone(),
             tmo: self.tmo.clone(),
+            host: None,
+            page_port: None,
             find,
         }
     }
@@ -257,7 +259,9 @@ impl Start {
             let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
             return Ok(Plan { origin: Some(self.origin(moved)), ..plan });
         }
-        let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
+        let host = self.host(keep);
+        let facts = || Facts { host: host.clone(), ..self.facts(find) };
+        let plan = plan::resolve(&self.context, loaded, settings, facts())?;
         let plan = Plan { origin: Some(self.origin(None)), ..plan };
         let is_auto = self.moves_ports(settings, loaded, keep);
         let Some(asked) = settings.first_port().filter(|_| is_auto) else { return Ok(plan) };
@@ -269,13 +273,22 @@ impl Start {
             return Ok(plan);
         }
         settings.move_ports_to(first);
-        let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
+        let plan = plan::resolve(&self.context, loaded, settings, facts())?;
         let plan = Plan { origin: Some(self.origin(Some(first))), ..plan };
         if keep {
             let of = linked_worktree(&self.project.root).map_or("", |_| " of this worktree");
             print_warning(&format!("ports{of}: {}", ports::table(&plan)));
         }
         Ok(plan)
+    }
+
+    /// What stands for the project in the host names of its processes. They do not have to have any.
+    fn host(&self, keep: bool) -> Option<String> {
+        let host = hostname::host(&self.context.env, &self.project, keep);
+        host.inspect_err(|error| {
+            print_warning(&format!("the processes get no names for browsers: {error}"));
+        })
+        .ok()
     }
 
     /// Whether the ports are to be free ones: as configured, and otherwise in a linked worktree, where nothing names a

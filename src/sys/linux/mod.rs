@@ -22,6 +22,9 @@ use super::files::read_kernel;
 use super::{ChildExit, rustix_pid, signals};
 use crate::model::{Exit, ProcessId};
 
+/// Whether the sockets that listen can be listed for each new connection.
+pub const FINDS_SOCKETS_FAST: bool = true;
+
 pub use self::changes::Changes;
 pub(super) use self::machine::machine_id;
 pub use self::machine::{

@@ -157,6 +157,8 @@ process_keys! {
     display: scalars::Display,
     /// Its port.
     port: scalars::Port,
+    /// The host name in requests that reach it by its name.
+    proxy_host: scalars::ProxyHost,
     /// The processes that it waits for.
     depends_on: depends_on::DependsOn,
     /// The working directory, relative to the directory of the file.

@@ -1,0 +1,97 @@
+//! The names by which a browser reaches processes: `PROCESS.PROJECT.localhost`.
+
+use std::collections::HashSet;
+
+use super::plan::Plan;
+
+/// Browsers resolve every name below this one to their own machine.
+pub const ZONE: &str = ".localhost";
+/// The most characters of a label of DNS.
+const LONGEST: usize = 63;
+
+/// What stands for a text in a host name: its ASCII letters, in lower case, and its digits, with a `-` for each
+/// sequence of other characters between them. Never empty.
+pub fn label(text: &str) -> String {
+    let parts = text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty());
+    let mut label = parts.collect::<Vec<_>>().join("-").to_ascii_lowercase();
+    label.truncate(LONGEST);
+    let end = label.trim_end_matches('-').len();
+    label.truncate(end);
+    if label.is_empty() { "x".to_owned() } else { label }
+}
+
+/// A label like this one that is not taken: itself, or else with the first number that is free, from 2 on.
+pub fn free(label: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let numbered = (2u64..).map(|number| {
+        let end = format!("-{number}");
+        let kept = label.get(..label.len().min(LONGEST - end.len())).unwrap_or_default();
+        format!("{}{end}", kept.trim_end_matches('-'))
+    });
+    let mut all = std::iter::once(label.to_owned()).chain(numbered);
+    all.find(|label| !is_taken(label)).unwrap_or_default()
+}
+
+/// The host names of all processes of a plan, in its order; of two that would have the same one, the later gets a
+/// number. A reload only appends processes, so that the names of a run never change. Empty for a run without names.
+pub fn host_names(plan: &Plan) -> Vec<String> {
+    let Some(project) = &plan.host else { return vec![] };
+    let mut taken = HashSet::new();
+    let names = plan.processes.iter().map(|process| {
+        let own = free(&label(process.name.as_str()), |label| taken.contains(label));
+        taken.insert(own.clone());
+        format!("{own}.{project}{ZONE}")
+    });
+    names.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST, free, host_names, label};
+    use crate::model::ProcName;
+    use crate::model::plan::{Plan, ProcessPlan};
+
+    #[test]
+    fn a_label_has_letters_digits_and_single_dashes() {
+        for (text, expected) in [
+            ("web", "web"),
+            ("My_App", "my-app"),
+            ("web#2", "web-2"),
+            ("_a..b_", "a-b"),
+            ("größe", "gr-e"),
+            ("日本", "x"),
+            ("", "x"),
+        ] {
+            assert_eq!(label(text), expected, "{text}");
+        }
+        assert_eq!(label(&format!("{}-b", "a".repeat(62))), "a".repeat(62));
+    }
+
+    #[test]
+    fn of_two_processes_with_one_name_the_later_gets_a_number() {
+        let process =
+            |name| ProcessPlan { name: ProcName::new(name).unwrap(), ..Default::default() };
+        let processes = ["my_app", "web#2", "my-app", "web-2", "My-App"].map(process).to_vec();
+        let plan = Plan { host: Some("shop".to_owned()), processes, ..Plan::default() };
+        let names = ["my-app", "web-2", "my-app-2", "web-2-2", "my-app-3"];
+        assert_eq!(host_names(&plan), names.map(|name| format!("{name}.shop.localhost")));
+        assert_eq!(host_names(&Plan { host: None, ..plan }), [""; 0]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_becomes_a_label_of_dns(text in ".{0,80}", taken in 0_usize..12) {
+            let fits = |label: &str| {
+                !label.is_empty()
+                    && label.len() <= LONGEST
+                    && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                    && !label.starts_with('-')
+                    && !label.ends_with('-')
+            };
+            let own = label(&text);
+            proptest::prop_assert!(fits(&own), "{}", own);
+            let seen = std::cell::Cell::new(0);
+            let other = free(&own, |_| seen.replace(seen.get() + 1) < taken);
+            proptest::prop_assert!(fits(&other), "{}", other);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A request on its way to a process, and the answer on its way back.
+
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody as _};
+use axum::http::{Method, StatusCode, Version, header};
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::{Request, upgrade};
+use hyper_util::rt::TokioIo;
+use tokio::io::copy_bidirectional_with_sizes;
+
+use super::headers::{self, introduce, lead_back, pass_on};
+use super::page::Problem;
+use super::upstream::{Connection, Upstream};
+use crate::web::ending::closed;
+use crate::web::serve::Taken;
+use crate::web::server::{Ends, Server};
+
+/// How much a connection that has changed its protocol may hold in each direction.
+const COPIED: usize = 16 << 10;
+
+/// Send a request to a process.
+pub(super) async fn forward(
+    server: &Arc<Server>,
+    upstream: &Arc<Upstream>,
+    ends: Ends,
+    mut request: Request<Body>,
+    taken: Option<Taken>,
+) -> Result<Response<Body>, Problem> {
+    let protocol = headers::upgrade(request.headers());
+    let near = protocol.is_some().then(|| upgrade::on(&mut request));
+    let connection = match near {
+        Some(_) => upstream.new_connection(&server.runs).await?,
+        None => upstream.connection(&server.runs).await?,
+    };
+    let told = upstream.host(connection.port);
+    let named = request.headers().get(header::HOST).cloned();
+    *request.version_mut() = Version::HTTP_11;
+    pass_on(request.headers_mut(), protocol);
+    introduce(request.headers_mut(), ends, told.as_ref());
+    let (mut response, connection) = send(server, upstream, connection, request).await?;
+    if let (Some(told), Some(named)) = (&told, &named) {
+        lead_back(response.headers_mut(), told, named);
+    }
+    let changed = headers::upgrade(response.headers())
+        .filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS);
+    pass_on(response.headers_mut(), changed.clone());
+    if changed.is_some() {
+        return switch(server, near, response, taken);
+    }
+    upstream.keep(connection.sender);
+    Ok(response.map(Body::new))
+}
+
+/// The answer to a request, and the connection that brings it. A process may close a connection at the moment in which
+/// it is used again; then the request is sent once more if it can't have had an effect.
+async fn send(
+    server: &Arc<Server>,
+    upstream: &Arc<Upstream>,
+    mut connection: Connection,
+    request: Request<Body>,
+) -> Result<(Response<Incoming>, Connection), Problem> {
+    let is_safe = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
+    let again = (connection.is_reused && is_safe && request.body().is_end_stream()).then(|| {
+        let mut again = Request::new(Body::empty());
+        again.method_mut().clone_from(request.method());
+        again.uri_mut().clone_from(request.uri());
+        *again.headers_mut() = request.headers().clone();
+        again
+    });
+    let mut unsent = match connection.sender.try_send_request(request).await {
+        Ok(response) => return Ok((response, connection)),
+        Err(mut error) => match error.take_message().or(again).filter(|_| connection.is_reused) {
+            Some(unsent) => unsent,
+            None => return Err(upstream.broken(error.error())),
+        },
+    };
+    let mut fresh = upstream.new_connection(&server.runs).await?;
+    if let Some(told) = upstream.host(fresh.port) {
+        unsent.headers_mut().insert(header::HOST, told);
+    }
+    match fresh.sender.try_send_request(unsent).await {
+        Ok(response) => Ok((response, fresh)),
+        Err(error) => Err(upstream.broken(error.error())),
+    }
+}
+
+/// Both sides have changed to another protocol, as a WebSocket: pass on every byte.
+fn switch(
+    server: &Arc<Server>,
+    near: Option<OnUpgrade>,
+    mut response: Response<Incoming>,
+    taken: Option<Taken>,
+) -> Result<Response<Body>, Problem> {
+    let Some(near) = near else {
+        let why = "the process changed the protocol unasked";
+        return Err(Problem::new(StatusCode::BAD_GATEWAY, why));
+    };
+    let far = upgrade::on(&mut response);
+    let mut closing = server.closing.subscribe();
+    tokio::spawn(async move {
+        let _taken = taken;
+        let (near, far) = tokio::join!(near, far);
+        let (Ok(near), Ok(far)) = (near, far) else { return };
+        let mut both: [TokioIo<Upgraded>; 2] = [TokioIo::new(near), TokioIo::new(far)];
+        let [near, far] = &mut both;
+        tokio::select! {
+            // Either side may end at any time.
+            _ = copy_bidirectional_with_sizes(near, far, COPIED, COPIED) => {}
+            _ = closed(&mut closing) => {}
+        }
+    });
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *answer.headers_mut() = std::mem::take(response.headers_mut());
+    answer.headers_mut().remove(header::CONTENT_LENGTH);
+    Ok(answer)
+}

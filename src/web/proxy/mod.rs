@@ -1,0 +1,118 @@
+//! Processes by their names: `http://PROCESS.PROJECT.localhost:PORT/`.
+//!
+//! A request to such a name goes to the process, and its answer back. The process gets nothing of tmo, and a page of
+//! the process is of another origin than those of tmo. No login is needed: what a process serves on its port, it
+//! serves to any program of this machine. Here it serves only to programs of this user.
+
+mod forward;
+mod headers;
+mod names;
+mod page;
+mod upstream;
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::Response;
+
+pub(super) use self::names::Names;
+use self::page::Problem;
+use super::serve::Taken;
+use super::server::{Ends, Server};
+use crate::model::hostname::ZONE;
+
+/// The name by which a request addresses a process, in lower case and without its port; `None` if it is for tmo.
+///
+/// tmo's own name below `localhost` is a single label.
+pub(super) fn named(headers: &HeaderMap) -> Option<String> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = hosts.next()?.to_str().ok()?;
+    let name = host.split(':').next().unwrap_or(host).to_ascii_lowercase();
+    let (project, _) = name.strip_suffix(ZONE)?.rsplit_once('.').map(|(of, name)| (name, of))?;
+    (!project.is_empty()).then_some(name)
+}
+
+/// Why a request to a name is refused, whoever has it.
+fn refused(server: &Server, ends: Ends, is_own: bool, request: &Request) -> Option<&'static str> {
+    let headers = request.headers();
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let port = |host: &str| host.split_once(':').map_or(Some(80), |(_, port)| port.parse().ok());
+    let host = hosts.next().and_then(|host| host.to_str().ok());
+    if hosts.next().is_some() || host.and_then(port) != Some(server.port) {
+        return Some("the request is not for this port");
+    }
+    if request.uri().authority().is_some() || request.method() == Method::CONNECT {
+        return Some("tmo web is no proxy for other hosts");
+    }
+    let is_loopback = |at: std::net::SocketAddr| at.ip().to_canonical().is_loopback();
+    // What a proxy with a public address passes on may come from any machine.
+    let is_passed_on =
+        || headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded");
+    if !is_loopback(ends.local)
+        || !is_loopback(ends.peer)
+        || !is_own
+        || server.names.public().is_some() && is_passed_on()
+    {
+        return Some("only programs of this user on this machine reach processes by their names");
+    }
+    None
+}
+
+/// Answer a request to the name of a process.
+pub(super) async fn answer(
+    server: &Arc<Server>,
+    ends: Ends,
+    name: &str,
+    mut request: Request,
+) -> Response<Body> {
+    let is_html = page::wants_html(request.headers());
+    let taken = request.extensions_mut().remove::<Taken>();
+    let is_own = taken.as_ref().is_some_and(Taken::is_own);
+    if let Some(why) = refused(server, ends, is_own, &request) {
+        return Problem::new(StatusCode::MISDIRECTED_REQUEST, why).answer(is_html);
+    }
+    if !taken.as_ref().is_none_or(|taken| taken.take_proxied(&server.places)) {
+        let why = "too many connections to processes are open";
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, why).answer(is_html);
+    }
+    let Some(upstream) = server.processes.find(&server.runs, name).await else {
+        let why = format!("no process of a run has the name {name}; `tmo open` lists the names");
+        return Problem::new(StatusCode::MISDIRECTED_REQUEST, why).answer(is_html);
+    };
+    match forward::forward(server, &upstream, ends, request, taken).await {
+        Ok(response) => response,
+        Err(problem) => problem.answer(is_html),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, HeaderValue, header};
+
+    use super::named;
+
+    #[test]
+    fn only_names_of_two_labels_below_localhost_are_names_of_processes() {
+        let of = |host: &'static str| {
+            named(&HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]))
+        };
+        for (host, expected) in [
+            ("web.shop.localhost:10000", Some("web.shop.localhost")),
+            ("WEB.Shop.LocalHost", Some("web.shop.localhost")),
+            ("eu.web.shop.localhost:1", Some("eu.web.shop.localhost")),
+            ("tmo-0123.localhost:10000", None),
+            ("localhost:10000", None),
+            (".localhost", None),
+            ("127.0.0.1:10000", None),
+            ("[::1]:10000", None),
+            ("web.shop.localhost.evil:10000", None),
+            ("web.shop.localhost.", None),
+            ("web.shop.evil", None),
+            ("", None),
+        ] {
+            assert_eq!(of(host).as_deref(), expected, "{host}");
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Connections to a process.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::HeaderValue;
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::page::Problem;
+use crate::model::ProcName;
+use crate::model::request::ProcessState;
+use crate::sys;
+use crate::web::follow::Link;
+use crate::web::serve::BUFFER;
+use crate::web::source::Runs;
+
+/// How long a request waits for a process that begins to listen.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is looked whether it listens: the system does not report that.
+const AGAIN: Duration = Duration::from_millis(50);
+/// How long a connection may take: the queue of the listener may be full.
+const CONNECT: Duration = Duration::from_secs(10);
+/// The most connections to a process that are kept for further requests.
+const MOST_IDLE: usize = 32;
+/// How long they are kept. Most servers close an idle connection after 5 s or more, and a request must not cross that.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// A process as requests reach it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Service {
+    /// The id of its instance.
+    pub(super) instance: String,
+    /// The id of its run.
+    pub(super) run: String,
+    /// Its name.
+    pub(super) process: ProcName,
+    /// The ports at which it is expected, the best one first.
+    pub(super) ports: Vec<u16>,
+    /// The host name that it expects in requests, if it is not its own one.
+    pub(super) host: Option<String>,
+}
+
+/// A process, with its connections.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    pub(super) service: Service,
+    /// Where it listened last.
+    listener: Mutex<Option<Listener>>,
+    /// Held while somebody looks for the listener.
+    looking: tokio::sync::Mutex<()>,
+    idle: Mutex<Vec<IdleConnection>>,
+}
+
+/// A socket on which a process listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Listener {
+    address: SocketAddr,
+    /// Its inode: nothing else listens while it exists.
+    socket: u64,
+}
+
+/// A connection that waits for its next request.
+#[derive(Debug)]
+struct IdleConnection {
+    sender: SendRequest<Body>,
+    since: Instant,
+}
+
+/// A connection to a process.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) sender: SendRequest<Body>,
+    /// Whether it has carried a request before; the process may have closed it meanwhile.
+    pub(super) is_reused: bool,
+    /// The port of the process.
+    pub(super) port: u16,
+}
+
+impl Upstream {
+    pub(super) fn new(service: Service) -> Self {
+        Self {
+            service,
+            listener: Mutex::default(),
+            looking: tokio::sync::Mutex::default(),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// A connection for a request: one that is open already, or a new one.
+    pub(super) async fn connection(&self, runs: &Runs) -> Result<Connection, Problem> {
+        let known = *locked(&self.listener);
+        while let Some(idle) = locked(&self.idle).pop() {
+            if let Some(Listener { address, .. }) = known
+                && !idle.sender.is_closed()
+            {
+                let port = address.port();
+                return Ok(Connection { sender: idle.sender, is_reused: true, port });
+            }
+        }
+        self.new_connection(runs).await
+    }
+
+    /// A new connection. It waits for a process that is about to listen.
+    pub(super) async fn new_connection(&self, runs: &Runs) -> Result<Connection, Problem> {
+        let mut known = *locked(&self.listener);
+        let stream = match known {
+            Some(listener) => reach(listener).await,
+            None => None,
+        };
+        let stream = match stream {
+            Some(stream) => stream,
+            None => {
+                let _looking = self.looking.lock().await;
+                // Whoever has looked before may have found it.
+                let (before, now) = (known, *locked(&self.listener));
+                known = now.filter(|_| before != now);
+                let stream = match known {
+                    Some(listener) => reach(listener).await,
+                    None => None,
+                };
+                match stream {
+                    Some(stream) => stream,
+                    None => {
+                        let (listener, stream) = self.look(runs).await?;
+                        known = Some(listener);
+                        *locked(&self.listener) = known;
+                        stream
+                    }
+                }
+            }
+        };
+        // Small frames must be sent at once.
+        let _ = stream.set_nodelay(true);
+        let made = Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = made.map_err(|error| self.broken(&error))?;
+        tokio::spawn(connection.with_upgrades());
+        let port = known.map_or(0, |listener| listener.address.port());
+        Ok(Connection { sender, is_reused: false, port })
+    }
+
+    /// Keep a connection for further requests once its answer has been read.
+    pub(super) fn keep(self: &Arc<Self>, mut sender: SendRequest<Body>) {
+        let upstream = Arc::clone(self);
+        tokio::spawn(async move {
+            if sender.ready().await.is_err() {
+                return;
+            }
+            let is_first = {
+                let mut idle = locked(&upstream.idle);
+                if idle.len() >= MOST_IDLE {
+                    return;
+                }
+                idle.push(IdleConnection { sender, since: Instant::now() });
+                idle.len() == 1
+            };
+            // The first one closes all that come after it.
+            while is_first {
+                sleep(IDLE).await;
+                let mut idle = locked(&upstream.idle);
+                idle.retain(|one| one.since.elapsed() < IDLE && !one.sender.is_closed());
+                if idle.is_empty() {
+                    break;
+                }
+            }
+        });
+    }
+
+    /// The `Host` that the process expects, if it is not the name that was asked for.
+    pub(super) fn host(&self, port: u16) -> Option<HeaderValue> {
+        let host = self.service.host.as_ref()?;
+        HeaderValue::from_str(&format!("{host}:{port}")).ok()
+    }
+
+    /// The problem with a process that gives no proper answer.
+    pub(super) fn broken(&self, error: &hyper::Error) -> Problem {
+        let name = &self.service.process;
+        let why = if error.is_incomplete_message() || error.is_canceled() {
+            "closed the connection before it answered".to_owned()
+        } else {
+            format!("gave no answer of HTTP: {error}")
+        };
+        let why = format!("{name} {why}; `tmo logs {name}` shows what it printed");
+        Problem::new(axum::http::StatusCode::BAD_GATEWAY, why)
+    }
+
+    /// Look for the listener of the process, and connect to it.
+    async fn look(&self, runs: &Runs) -> Result<(Listener, TcpStream), Problem> {
+        let Service { instance, process, .. } = &self.service;
+        let gone = || Problem::passing(format!("{process} runs no longer"));
+        let run = runs.get(instance).await.ok().flatten().ok_or_else(gone)?;
+        let mut seen = run.follow();
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let (link, state) = {
+                let seen = seen.borrow_and_update();
+                let is_it = |state: &&Arc<ProcessState>| state.name == *process;
+                (seen.link, seen.processes.iter().find(is_it).cloned())
+            };
+            let pid = state.as_ref().and_then(|state| state.pid);
+            if let Some(pid) = pid
+                && let Some(listener) = self.listener_of(pid).await
+                && let Some(stream) = reach(listener).await
+            {
+                return Ok((listener, stream));
+            }
+            let is_over =
+                link == Link::Over || state.as_ref().is_some_and(|state| state.state.is_at_rest());
+            if is_over || Instant::now() >= until {
+                return Err(self.absent(link, state.as_deref()));
+            }
+            let next = if pid.is_some() { Instant::now() + AGAIN } else { until };
+            // The end of the task that follows the run is its end, too.
+            if let Ok(Err(_)) = timeout_at(next.min(until), seen.changed()).await {
+                return Err(gone());
+            }
+        }
+    }
+
+    /// The best socket on which anything below the shim of a process listens.
+    async fn listener_of(&self, pid: u32) -> Option<Listener> {
+        let listeners = move || {
+            let shim = sys::info(pid)?.ppid;
+            let own = sys::tcp_listeners_of_tree(shim);
+            let of_tree = sys::tcp_listening().into_iter().filter(|(at, _)| own.contains(at));
+            Some(of_tree.collect::<Vec<_>>())
+        };
+        let found = spawn_blocking(listeners).await.ok().flatten()?;
+        let rank = |(at, _): &(SocketAddr, u64)| {
+            let expected = self.service.ports.iter().position(|port| *port == at.port());
+            (expected.unwrap_or(usize::MAX), at.port(), at.is_ipv6())
+        };
+        let (address, socket) = found.into_iter().min_by_key(rank)?;
+        Some(Listener { address, socket })
+    }
+
+    /// Why nothing can be connected to.
+    fn absent(&self, link: Link, state: Option<&ProcessState>) -> Problem {
+        let name = &self.service.process;
+        match state {
+            _ if link == Link::Over => {
+                Problem::passing(format!("{name} runs no longer: its run is over"))
+            }
+            None => Problem::passing(format!("the supervisor of {name} does not answer")),
+            Some(state) if state.state.is_at_rest() => Problem::passing(format!(
+                "{name} does not run ({}); `tmo start {name}` starts it, `tmo why {name}` says why",
+                state.state
+            )),
+            Some(state) => Problem::passing(format!(
+                "{name} ({}) does not listen at any port yet; `tmo logs {name}` shows what it does",
+                state.state
+            )),
+        }
+    }
+}
+
+/// Connect to this listener, unless it no longer exists.
+async fn reach(listener: Listener) -> Option<TcpStream> {
+    let Listener { mut address, socket } = listener;
+    if address.ip().is_unspecified() {
+        let loopback = if address.is_ipv6() {
+            IpAddr::V6(Ipv6Addr::LOCALHOST)
+        } else {
+            Ipv4Addr::LOCALHOST.into()
+        };
+        address.set_ip(loopback);
+    }
+    let stream = timeout(CONNECT, TcpStream::connect(address)).await.ok()?.ok()?;
+    // Only now: it has existed since before the connection was made.
+    let exists = move || sys::tcp_listening().contains(&(listener.address, socket));
+    let exists =
+        if sys::FINDS_SOCKETS_FAST { exists() } else { spawn_blocking(exists).await.ok()? };
+    exists.then_some(stream)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

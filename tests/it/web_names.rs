@@ -1,0 +1,341 @@
+//! Processes by their names: what reaches them, what comes back, and what is refused.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+
+use pretty_assertions::assert_eq;
+
+use crate::harness::ports::free_port;
+use crate::harness::procs::kill;
+use crate::harness::{World, eventually};
+use crate::web::{Answer, Web, request};
+use crate::web_server::WebServer;
+
+/// A web server that keeps connections open: `/echo` answers with the request, `/ws` changes to a protocol that echoes
+/// lines, `/events` sends a line for each that is written into the file `events`, `/count` counts the bytes of a body,
+/// `/close` closes the connection without an answer, `/away` redirects.
+const PROGRAM: &str = r#"
+use strict; use IO::Socket::IP; $| = 1; $SIG{CHLD} = 'IGNORE';
+my $port = $ARGV[0] // $ENV{PORT};
+my $server = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $port, Listen => 64, ReuseAddr => 1) or die "$!\n";
+print "listening\n";
+while (my $c = $server->accept) {
+  if (fork) { close $c; next }
+  close $server; $c->autoflush(1); my $number = 0;
+  while (1) {
+    my ($head, $length, $host) = ('', 0, '');
+    while (my $line = <$c>) { $head .= $line; $length = $1 if $line =~ /^content-length: (\d+)/i; $host = $1 if $line =~ /^host: (\S+)/i; last if $line eq "\r\n" }
+    exit unless $head =~ m{^\S+ (\S+)}; my $path = $1; $number++;
+    if ($path eq '/close') { exit }
+    if ($path eq '/ws') {
+      print $c "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: lines\r\nX-Own: 1\r\n\r\n";
+      while (my $line = <$c>) { print $c "echo $line" } exit
+    }
+    if ($path eq '/events') {
+      print $c "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"; my $sent = 0;
+      while (1) { open my $f, '<', 'events' or next; my @all = <$f>; while ($sent < @all) { print $c "data: $all[$sent++]\n" or exit } select undef, undef, undef, 0.02 }
+    }
+    if ($path eq '/count') {
+      my ($sum, $buffer) = (0, '');
+      while ($sum < $length) { my $n = read $c, $buffer, ($length - $sum > 65536 ? 65536 : $length - $sum); last unless $n; $sum += $n }
+      print $c "HTTP/1.1 200 OK\r\nContent-Length: " . length($sum) . "\r\n\r\n$sum"; next
+    }
+    if ($path eq '/away') { print $c "HTTP/1.1 302 Found\r\nLocation: http://$host/there\r\nContent-Length: 0\r\n\r\n"; next }
+    my $body = "$$ $number\n$head";
+    print $c "HTTP/1.1 200 OK\r\nContent-Length: " . length($body) . "\r\nSet-Cookie: own=1; Path=/\r\nKeep-Alive: timeout=9\r\n\r\n$body";
+  }
+}
+"#;
+
+/// A world in which `web` and `api_v2` run this program.
+fn shop() -> World {
+    let world = World::new("web: exec perl program.pl\napi_v2: exec perl program.pl\n");
+    world.write("program.pl", PROGRAM);
+    world
+}
+
+fn start(world: &World) -> WebServer<'_> {
+    world.ok(["start", "-D", "--title", "My Shop"]);
+    WebServer::start(world)
+}
+
+/// The port of a server.
+fn port(server: &WebServer<'_>) -> u16 {
+    let (_, rest) = server.link.rsplit_once(':').unwrap();
+    rest.split('/').next().unwrap().parse().unwrap()
+}
+
+/// The host of a process.
+fn host(server: &WebServer<'_>, name: &str) -> String {
+    format!("{name}.localhost:{}", port(server))
+}
+
+#[track_caller]
+fn get(host: &str, path: &str) -> Answer {
+    request(host, &format!("GET {path}"), "", "").unwrap()
+}
+
+/// A connection that has sent this text.
+fn connection(server: &WebServer<'_>, text: &str) -> BufReader<TcpStream> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port(server))).unwrap();
+    stream.write_all(text.as_bytes()).unwrap();
+    BufReader::new(stream)
+}
+
+/// The head of an answer, in lower case.
+fn head(stream: &mut BufReader<TcpStream>) -> String {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).unwrap() > 0 {}
+    head.to_lowercase()
+}
+
+#[test]
+fn a_request_reaches_its_process_as_it_was_sent_with_the_address_of_the_sender() {
+    let world = shop();
+    let server = start(&world);
+    let web = host(&server, "web.my-shop");
+    let answer =
+        request(&web, "POST /echo?a=b%20c", "Cookie: x=y\r\nX-Own: 1\r\nTE: x\r\n", "").unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    for line in [
+        "POST /echo?a=b%20c HTTP/1.1\r\n",
+        &format!("\r\nhost: {web}\r\n"),
+        "\r\ncookie: x=y\r\n",
+        "\r\nx-own: 1\r\n",
+        "\r\nx-forwarded-for: 127.0.0.1\r\n",
+        "\r\nx-forwarded-proto: http\r\n",
+        &format!("\r\nx-forwarded-host: {web}\r\n"),
+    ] {
+        assert!(answer.body.contains(line), "{line}: {}", answer.body);
+    }
+    assert!(!answer.body.contains("\r\nte:"), "{}", answer.body);
+    assert!(answer.head.contains("set-cookie: own=1; path=/"), "{}", answer.head);
+    for own in ["keep-alive:", "content-security-policy", "cross-origin-opener-policy"] {
+        assert!(!answer.head.contains(own), "{}", answer.head);
+    }
+    // A name of its own for each process, also in the names below it.
+    let api = get(&host(&server, "api-v2.my-shop"), "/echo");
+    assert_eq!(api.status, 200);
+    let below = get(&host(&server, "eu.WEB.my-shop"), "/echo");
+    let process = |answer: &Answer| answer.body.split(' ').next().unwrap().to_owned();
+    assert_eq!(below.status, 200);
+    assert_ne!(process(&api), process(&below));
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn one_connection_carries_many_requests_and_one_that_the_process_closes_harms_none() {
+    let world = shop();
+    let server = start(&world);
+    let web = host(&server, "web.my-shop");
+    let first = get(&web, "/echo").body;
+    let second = get(&web, "/echo").body;
+    let (first, second) = (first.lines().next().unwrap(), second.lines().next().unwrap());
+    let (pid, number) = first.split_once(' ').unwrap();
+    assert_eq!((number, second), ("1", &*format!("{pid} 2")), "the connection is used again");
+    // It ends while it waits.
+    kill(pid.parse().unwrap(), nix::libc::SIGKILL);
+    let third = get(&web, "/echo");
+    assert_eq!(third.status, 200, "{third:?}");
+    let closed = get(&web, "/close");
+    assert_eq!(closed.status, 502, "{closed:?}");
+    let why =
+        "web closed the connection before it answered; `tmo logs web` shows what it printed\n";
+    assert_eq!(closed.body, why);
+    assert_eq!(get(&web, "/echo").status, 200);
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn events_and_other_protocols_flow_at_once_in_both_directions() {
+    let world = shop();
+    let server = start(&world);
+    let web = host(&server, "web.my-shop");
+    world.write("events", "one\n");
+    let mut events = connection(&server, &format!("GET /events HTTP/1.1\r\nHost: {web}\r\n\r\n"));
+    assert!(head(&mut events).contains("content-type: text/event-stream"));
+    let mut until = |wanted: &str| {
+        let mut line = String::new();
+        while !line.contains(wanted) {
+            line.clear();
+            assert!(events.read_line(&mut line).unwrap() > 0);
+        }
+    };
+    until("data: one");
+    world.write("events", "one\ntwo\n");
+    until("data: two");
+    let upgrade = format!(
+        "GET /ws HTTP/1.1\r\nHost: {web}\r\nConnection: keep-alive, Upgrade\r\nUpgrade: lines\r\n\r\n"
+    );
+    let mut lines = connection(&server, &upgrade);
+    let answer = head(&mut lines);
+    assert!(answer.starts_with("http/1.1 101 "), "{answer}");
+    assert!(answer.contains("\r\nupgrade: lines\r\n") && answer.contains("\r\nx-own: 1\r\n"));
+    for text in ["a\n", "b\n"] {
+        lines.get_mut().write_all(text.as_bytes()).unwrap();
+        let mut line = String::new();
+        lines.read_line(&mut line).unwrap();
+        assert_eq!(line, format!("echo {text}"));
+    }
+    lines.get_ref().shutdown(Shutdown::Write).unwrap();
+    assert_eq!(lines.read_to_end(&mut vec![]).unwrap(), 0);
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_large_body_arrives_whole_and_needs_no_memory() {
+    const MANY: usize = 256 << 20;
+    let world = shop();
+    let server = start(&world);
+    let web = host(&server, "web.my-shop");
+    assert_eq!(get(&web, "/echo").status, 200);
+    let memory = || tmo::sys::usage(server.pid()).map_or(0, |usage| usage.resident);
+    let before = memory();
+    let head = format!(
+        "POST /count HTTP/1.1\r\nHost: {web}\r\nConnection: close\r\nContent-Length: {MANY}\r\n\r\n"
+    );
+    let mut stream = connection(&server, &head);
+    let part = vec![b'x'; 1 << 20];
+    let mut most = 0;
+    for _ in 0..MANY / part.len() {
+        stream.get_mut().write_all(&part).unwrap();
+        most = most.max(memory());
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with(&format!("\r\n\r\n{MANY}")), "{answer}");
+    assert!(most < before + (4 << 20), "{before} {most}");
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn what_names_no_process_of_this_server_is_refused() {
+    let world = shop();
+    let web = {
+        world.ok(["start", "-D", "--title", "My Shop"]);
+        Web::start(&world)
+    };
+    let port = port(&web.server);
+    let name = format!("web.my-shop.localhost:{port}");
+    for host in [
+        "web.my-shop.localhost.evil".to_owned(),
+        format!("web.my-shop.localhost.evil:{port}"),
+        format!("wbe.my-shop.localhost:{port}"),
+        format!("web.other.localhost:{port}"),
+        format!("web.my-shop.localhost:{}", port - 1),
+        "web.my-shop.localhost".to_owned(),
+        "web.my-shop.localhost:".to_owned(),
+        format!("web.my-shop.localhost:{port}:1"),
+    ] {
+        let text = format!("GET /echo HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        let answer = head(&mut connection(&web.server, &text));
+        assert!(answer.starts_with("http/1.1 421 "), "{host}: {answer}");
+    }
+    for (text, status) in [
+        (format!("GET http://{name}/echo HTTP/1.1\r\nHost: {name}\r\n"), "421"),
+        (format!("CONNECT {name} HTTP/1.1\r\nHost: {name}\r\n"), "421"),
+        (format!("GET /echo HTTP/1.1\r\nHost: {name}\r\nHost: {name}\r\n"), "421"),
+        (format!("GET /echo HTTP/1.1\r\nHost: {name}\r\n"), "200"),
+    ] {
+        let text = format!("{text}Connection: close\r\n\r\n");
+        let answer = head(&mut connection(&web.server, &text));
+        assert!(answer.starts_with(&format!("http/1.1 {status} ")), "{text}: {answer}");
+    }
+    // The paths of tmo do not exist at the name of a process, whatever is sent with them.
+    for path in ["/runs", "/me", "/a/0/x.js", "/"] {
+        let answer = request(&name, &format!("GET {path}"), &web.headers(), "").unwrap();
+        assert!(answer.body.contains(&format!("GET {path} HTTP/1.1")), "{path}: {answer:?}");
+    }
+    // A page of a process is no page of tmo.
+    let foreign =
+        format!("Origin: http://{name}\r\n{}", web.headers().split_once("\r\n").unwrap().1);
+    assert_eq!(request(&web.host, "GET /runs", &foreign, "").unwrap().status, 403);
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_request_waits_for_a_process_that_starts_and_learns_why_another_does_not() {
+    let world = shop();
+    world.write(
+        "Procfile",
+        "web: test -p gate || mkfifo gate; cat gate; exec perl program.pl\nworker: exec sleep 1000\nold: exit 3\n",
+    );
+    world.ok(["start", "-D", "--any-can-die", "--title", "My Shop"]);
+    world.wait_state("old", "exited");
+    let server = WebServer::start(&world);
+    let web = host(&server, "web.my-shop");
+    let waiting = std::thread::spawn(move || get(&web, "/echo"));
+    let gate = eventually("it is about to start", || {
+        std::fs::OpenOptions::new().write(true).open(world.path().join("gate")).ok()
+    });
+    drop(gate);
+    assert_eq!(waiting.join().unwrap().status, 200);
+    let gone = get(&host(&server, "old.my-shop"), "/");
+    assert_eq!(gone.status, 503, "{gone:?}");
+    assert_eq!(
+        gone.body,
+        "old does not run (exited); `tmo start old` starts it, `tmo why old` says why\n"
+    );
+    let page =
+        request(&host(&server, "old.my-shop"), "GET /", "Accept: text/html\r\n", "").unwrap();
+    assert!(page.head.contains("content-type: text/html"), "{page:?}");
+    assert!(page.body.contains("<p>old does not run (exited)"), "{page:?}");
+    // A new life listens on another socket.
+    let web = host(&server, "web.my-shop");
+    let first = get(&web, "/echo").body;
+    let restart = std::thread::spawn({
+        let command = world.tmo(["restart", "web"]);
+        move || { command }.status().unwrap()
+    });
+    let gate = eventually("it starts again", || {
+        std::fs::OpenOptions::new().write(true).open(world.path().join("gate")).ok()
+    });
+    drop(gate);
+    assert!(restart.join().unwrap().success());
+    let second = get(&web, "/echo");
+    assert_eq!(second.status, 200);
+    assert_ne!(first.split(' ').next(), second.body.split(' ').next());
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_listener_outside_of_the_process_gets_nothing() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.write("program.pl", PROGRAM);
+    let port = free_port();
+    world.ok(["start", "-D", "--port", &port.to_string(), "--title", "My Shop"]);
+    // Another program has the port of web.
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let server = WebServer::start(&world);
+    let answer = get(&host(&server, "web.my-shop"), "/");
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.body.starts_with("web (running) does not listen at any port yet"), "{answer:?}");
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "nothing was connected to it");
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_program_that_knows_only_localhost_gets_that_name() {
+    let world = shop();
+    let own = free_port();
+    // It listens on another port than it was told.
+    world.write("Procfile", &format!("web: exec perl program.pl {own}\n"));
+    world.write("tmo.toml", "[process.web]\nproxy_host = \"localhost\"\n");
+    let server = start(&world);
+    let web = host(&server, "web.my-shop");
+    let answer = get(&web, "/echo");
+    assert!(answer.body.contains(&format!("\r\nhost: localhost:{own}\r\n")), "{answer:?}");
+    assert!(answer.body.contains(&format!("\r\nx-forwarded-host: {web}\r\n")), "{answer:?}");
+    let away = get(&web, "/away");
+    assert!(away.head.contains(&format!("\r\nlocation: http://{web}/there\r\n")), "{away:?}");
+    server.end();
+    world.ok(["quit"]);
+}
