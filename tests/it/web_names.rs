@@ -271,7 +271,7 @@ fn a_request_waits_for_a_process_that_starts_and_learns_why_another_does_not() {
     let web = host(&server, "web.my-shop");
     let waiting = std::thread::spawn(move || get(&web, "/echo"));
     let gate = eventually("it is about to start", || {
-        std::fs::OpenOptions::new().write(true).open(world.path().join("gate")).ok()
+        std::fs::OpenOptions::new().write(true).open(world.app().join("gate")).ok()
     });
     drop(gate);
     assert_eq!(waiting.join().unwrap().status, 200);
@@ -293,7 +293,7 @@ fn a_request_waits_for_a_process_that_starts_and_learns_why_another_does_not() {
         move || { command }.status().unwrap()
     });
     let gate = eventually("it starts again", || {
-        std::fs::OpenOptions::new().write(true).open(world.path().join("gate")).ok()
+        std::fs::OpenOptions::new().write(true).open(world.app().join("gate")).ok()
     });
     drop(gate);
     assert!(restart.join().unwrap().success());
