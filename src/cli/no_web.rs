@@ -16,7 +16,21 @@ pub(super) fn server(_: &ServerArgs) -> Result<u8, CliError> {
     Err(missing())
 }
 
-pub(super) fn start_in_background(_: &Instance, _: Option<u16>) -> Result<(), CliError> {
+/// The sockets of a page.
+pub(super) struct PageSockets {
+    /// Their port.
+    pub(super) port: u16,
+}
+
+pub(super) fn open_page(_: &Instance, _: Option<u16>) -> Result<PageSockets, CliError> {
+    Err(missing())
+}
+
+pub(super) fn start_in_background(
+    _: &Instance,
+    _: Option<u16>,
+    _: Option<PageSockets>,
+) -> Result<(), CliError> {
     Err(missing())
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::name::ProcName;
 use super::plan::Plan;
 
 /// Browsers resolve every name below this one to their own machine.
@@ -31,22 +32,39 @@ pub fn free(label: &str, is_taken: impl Fn(&str) -> bool) -> String {
     all.find(|label| !is_taken(label)).unwrap_or_default()
 }
 
-/// The host names of all processes of a plan, in its order; of two that would have the same one, the later gets a
-/// number. A reload only appends processes, so that the names of a run never change. Empty for a run without names.
-pub fn host_names(plan: &Plan) -> Vec<String> {
-    let Some(project) = &plan.host else { return vec![] };
+/// The host names of these processes of a project, in their order; of two that would have the same one, the later gets a
+/// number.
+pub fn host_names<'a>(project: &str, names: impl Iterator<Item = &'a ProcName>) -> Vec<String> {
     let mut taken = HashSet::new();
-    let names = plan.processes.iter().map(|process| {
-        let own = free(&label(process.name.as_str()), |label| taken.contains(label));
+    let names = names.map(|name| {
+        let own = free(&label(name.as_str()), |label| taken.contains(label));
         taken.insert(own.clone());
         format!("{own}.{project}{ZONE}")
     });
     names.collect()
 }
 
+impl Plan {
+    /// The host names of its processes, in their order. A reload only appends processes, so that the names of a run never
+    /// change. Empty for a run without names.
+    pub fn host_names(&self) -> Vec<String> {
+        let names = self.processes.iter().map(|process| &process.name);
+        self.host.as_ref().map_or_else(Vec::new, |project| host_names(project, names))
+    }
+}
+
+/// The address of a process, without a path: at its host name and the port of the page, if there is a page, or else at its
+/// own port.
+pub fn url(host: Option<&str>, page: Option<u16>, port: u16) -> String {
+    match (host, page) {
+        (Some(host), Some(page)) => format!("http://{host}:{page}"),
+        (_, None) | (None, _) => format!("http://localhost:{port}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST, free, host_names, label};
+    use super::{LONGEST, free, label};
     use crate::model::ProcName;
     use crate::model::plan::{Plan, ProcessPlan};
 
@@ -73,8 +91,8 @@ mod tests {
         let processes = ["my_app", "web#2", "my-app", "web-2", "My-App"].map(process).to_vec();
         let plan = Plan { host: Some("shop".to_owned()), processes, ..Plan::default() };
         let names = ["my-app", "web-2", "my-app-2", "web-2-2", "my-app-3"];
-        assert_eq!(host_names(&plan), names.map(|name| format!("{name}.shop.localhost")));
-        assert_eq!(host_names(&Plan { host: None, ..plan }), [""; 0]);
+        assert_eq!(plan.host_names(), names.map(|name| format!("{name}.shop.localhost")));
+        assert_eq!(Plan { host: None, ..plan }.host_names(), [""; 0]);
     }
 
     proptest::proptest! {

@@ -262,16 +262,18 @@ pub fn start_and_let_end(name: &ProcName) -> String {
 /// Whether a variable identifies the run to its processes. If a process started another run and passed the
 /// variable on, commands there would be directed to the outer run.
 fn is_of_run(name: &OsText) -> bool {
-    const OF_RUN: [&[u8]; 7] = [
+    const OF_RUN: [&[u8]; 8] = [
         b"TMO_SESSION",
         b"TMO_PROCESS",
         b"TMO_SOCKET",
         b"TMO_NETWORK",
         b"OVERMIND_SOCKET",
         b"OVERMIND_NETWORK",
+        b"TMO_URL",
         b"PS",
     ];
-    OF_RUN.contains(&name.as_bytes())
+    let name = name.as_bytes();
+    OF_RUN.contains(&name) || name.starts_with(b"TMO_PROCESS_") && name.ends_with(b"_URL")
 }
 
 /// Whether a variable holds the token of the control address.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::hostname::url;
 use super::network::Network;
 use super::plan::{Plan, ProcessPlan};
 use super::text::OsText;
@@ -29,6 +30,17 @@ pub fn run_env(plan: &Plan) -> Vec<(OsText, OsText)> {
 
 /// Add the variables that describe the run: its socket, and the ports of all processes but this one.
 fn add_run_variables(plan: &Plan, but: Option<&ProcessPlan>, env: &mut BTreeMap<OsText, OsText>) {
+    if let (Some(page), hosts) = (plan.page_port, plan.host_names()) {
+        for (other, host) in plan.processes.iter().zip(hosts).filter(|(one, _)| !one.removed) {
+            let Some(port) = other.port else { continue };
+            let variable = if but.is_some_and(|own| own.name == other.name) {
+                "TMO_URL".to_owned()
+            } else {
+                format!("TMO_PROCESS_{}_URL", word(other.name.as_str()))
+            };
+            env.insert(variable.into(), url(Some(&host), Some(page), port).into());
+        }
+    }
     for other in plan.present().filter(|other| but.is_none_or(|own| own.name != other.name)) {
         if let Some(port) = other.port {
             env.insert(port_variable(other.name.as_str()).into(), port.to_string().into());
@@ -51,7 +63,10 @@ fn add_run_variables(plan: &Plan, but: Option<&ProcessPlan>, env: &mut BTreeMap<
 
 /// `OVERMIND_PROCESS_<name>_PORT`, with `_` for each character that is invalid in a variable name.
 pub fn port_variable(name: &str) -> String {
-    let word: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    format!("OVERMIND_PROCESS_{word}_PORT")
+    format!("OVERMIND_PROCESS_{}_PORT", word(name))
+}
+
+/// A name with `_` for each character that is invalid in a variable name.
+fn word(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }

@@ -453,6 +453,8 @@ pub enum FlagColor {
 pub struct WebRules {
     /// Its name on pages, if it differs from its title.
     pub title: Option<String>,
+    /// Whether a start serves its page.
+    pub start: bool,
     /// Whether pages show the resource use of its processes.
     pub metrics: bool,
     /// Whether they take apps at the public address, too.
@@ -461,7 +463,7 @@ pub struct WebRules {
 
 impl Default for WebRules {
     fn default() -> Self {
-        Self { title: None, metrics: true, uploads: false }
+        Self { title: None, start: false, metrics: true, uploads: false }
     }
 }
 

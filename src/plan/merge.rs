@@ -20,6 +20,7 @@ use crate::config::toml::{
     DependencyEntry, Placeholder, ProcessTable, Said as _, command_line, fill, value,
 };
 use crate::model::ProcName;
+use crate::model::hostname::url;
 use crate::model::plan::{OnExit, ProcessPlan};
 use crate::model::rules::{Check, Liveness, Need, Probe, ProcessPolicy, Stage};
 use crate::model::shell::quoted;
@@ -36,6 +37,10 @@ pub(super) struct MergeInput<'a> {
     pub(super) instances: &'a HashMap<String, Vec<ProcName>>,
     /// The ports of all instances and entries, by name.
     pub(super) ports: &'a HashMap<String, u16>,
+    /// The host names of the same, as far as they run.
+    pub(super) hosts: &'a HashMap<String, String>,
+    /// The port of the page that this start serves.
+    pub(super) page_port: Option<u16>,
     /// The directory of the project.
     pub(super) root: &'a Path,
     /// The environment variables of the run.
@@ -131,13 +136,17 @@ fn filled(
     let value = |placeholder: Placeholder<'_>| match placeholder {
         Placeholder::Root => {
             let root = given.root.to_string_lossy();
-            Ok(if is_shell { quoted(&root) } else { root.into_owned() })
+            Ok::<_, PlanError>(if is_shell { quoted(&root) } else { root.into_owned() })
         }
-        Placeholder::Port(name) => {
-            given.ports.get(name).map(ToString::to_string).ok_or_else(|| PlanError::Placeholder {
+        Placeholder::Port(name) | Placeholder::Url(name) => {
+            let is_url = matches!(placeholder, Placeholder::Url(_));
+            let port = given.ports.get(name).ok_or_else(|| PlanError::Placeholder {
                 place: given.loaded.toml.source.place(at),
                 name: name.to_owned(),
-            })
+                what: if is_url { "url" } else { "port" },
+            })?;
+            let host = given.hosts.get(name).map(String::as_str);
+            Ok(if is_url { url(host, given.page_port, *port) } else { port.to_string() })
         }
     };
     Ok(fill(plain, value)?.into_owned().into())

@@ -15,6 +15,7 @@ use crate::config::procfile::ProcfileEntry;
 use crate::config::toml::Said as _;
 use crate::model::ProcName;
 use crate::model::expression;
+use crate::model::hostname::host_names;
 use crate::model::limits::{ITEM_BYTES, PROCESS_EXPRESSIONS, PROCESSES, TOTAL_BYTES};
 use crate::model::name::{BadName, LongName, check_length};
 use crate::model::plan::{Backend, Inherit, LogPolicy, Plan, ProcessPlan};
@@ -159,13 +160,15 @@ pub enum PlanError {
     Port(ProcName),
     /// A placeholder is for the port of a process that has none.
     #[error(
-        "{place}: `{{{name}.port}}`: {name} has no PORT; start at least one of it, and without --no-port"
+        "{place}: `{{{name}.{what}}}`: {name} has no PORT; start at least one of it, and without --no-port"
     )]
     Placeholder {
         /// The file and the line.
         place: String,
         /// The process.
         name: String,
+        /// The word behind its name.
+        what: &'static str,
     },
     /// A check uses the port of a process that has none.
     #[error(
@@ -217,6 +220,8 @@ pub fn resolve(
         find: facts.find,
         instances: &instances(&formed),
         ports: &ports,
+        hosts: &hosts(&formed, facts.host.as_deref()),
+        page_port: facts.page_port,
         root: &project.root,
         variables: &variables,
         tmo: &facts.tmo,
@@ -323,6 +328,18 @@ fn ports(
         }
     }
     ports
+}
+
+/// The host name of each instance, and that of each entry: that of its first one.
+fn hosts(formed: &[PlannedInstance<'_>], project: Option<&str>) -> HashMap<String, String> {
+    let names = formed.iter().map(|formed| &formed.name);
+    let all = project.map_or_else(Vec::new, |project| host_names(project, names));
+    let mut hosts = HashMap::new();
+    for (formed, host) in formed.iter().zip(all) {
+        hosts.insert(formed.name.to_string(), host.clone());
+        hosts.entry(formed.entry.name.clone()).or_insert(host);
+    }
+    hosts
 }
 
 /// The names of the instances of each entry.

@@ -33,6 +33,8 @@ pub(in crate::cli) struct Start {
     pub(in crate::cli) ui: bool,
     /// The port of the page that shows the run, if there is one.
     pub(in crate::cli) web: Option<PagePort>,
+    /// The port of the page that this start is going to serve, once it listens there.
+    pub(in crate::cli) page_port: Option<u16>,
     pub(in crate::cli) wait: Option<Readiness>,
     pub(in crate::cli) exit_code_from: Option<String>,
     pub(in crate::cli) no_deps: bool,
@@ -78,6 +80,7 @@ impl Start {
             timestamps,
             ui,
             web,
+            page_port: None,
             wait,
             exit_code_from,
             no_deps,

@@ -78,6 +78,7 @@ impl Start {
             timestamps: false,
             ui: false,
             web: None,
+            page_port: plan.page_port,
             wait: None,
             exit_code_from,
             no_deps,
@@ -237,7 +238,7 @@ impl Start {
             inherit: self.inherit.clone(),
             tmo: self.tmo.clone(),
             host: None,
-            page_port: None,
+            page_port: self.page_port,
             find,
         }
     }
@@ -256,7 +257,8 @@ impl Start {
             if let Some(first) = moved {
                 settings.move_ports_to(first);
             }
-            let plan = plan::resolve(&self.context, loaded, settings, self.facts(find))?;
+            let facts = Facts { host: earlier.host.clone(), ..self.facts(find) };
+            let plan = plan::resolve(&self.context, loaded, settings, facts)?;
             return Ok(Plan { origin: Some(self.origin(moved)), ..plan });
         }
         let host = self.host(keep);

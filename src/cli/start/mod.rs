@@ -12,8 +12,9 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use self::fresh::Begun;
-use crate::cli::args::StartArgs;
+use crate::cli::args::{PagePort, StartArgs};
 use crate::cli::error::CliError;
+use crate::cli::persona::Persona;
 use crate::cli::project::input::Start;
 use crate::cli::project::ports::{takers, warning};
 use crate::cli::project::print_config;
@@ -24,7 +25,7 @@ use crate::cli::start::trial::Trial;
 use crate::cli::ui::as_view;
 use crate::cli::view::early_signals::Early;
 use crate::cli::view::{self, ViewState};
-use crate::cli::web;
+use crate::cli::web::{self, PageSockets};
 use crate::cli::{output, runtime};
 use crate::config::dirs::refuse_state_of_others;
 use crate::engine::persisted_state::adoptable;
@@ -129,12 +130,12 @@ impl Start {
                     let mut instance = self.instance();
                     runtime::block_on(async { instance.server().await.map(drop) })?;
                 }
-                self.show_on_page();
+                self.show_on_page(None);
                 return self.until_ready(&[]);
             }
             if let ExistingRun::Run(state) = found {
                 match self.attach(&(*state)?, door)? {
-                    Some(shown) => return self.show(shown),
+                    Some(shown) => return self.show(shown, None),
                     None => continue,
                 }
             }
@@ -143,6 +144,7 @@ impl Start {
                 continue;
             }
             // Until here a signal may end the program at once: nothing has been started yet.
+            let page = self.open_page();
             let plan = self.prepare(survivors)?;
             self.note_command(plan.as_ref());
             // Before the first file is written, which an interrupted start would leave behind.
@@ -150,9 +152,9 @@ impl Start {
             let fresh = plan.map(|plan| self.hand_over(plan)).transpose()?;
             *run = fresh.as_ref().map(|(plan, _)| plan.run.clone());
             match self.launch(fresh.as_ref(), door, early)? {
-                Begun::Shown(shown) => return self.show(*shown),
+                Begun::Shown(shown) => return self.show(*shown, page),
                 Begun::Daemon(code) => {
-                    self.show_on_page();
+                    self.show_on_page(page);
                     return Ok(code);
                 }
                 Begun::Overtaken => {}
@@ -160,18 +162,30 @@ impl Start {
         }
     }
 
-    /// Serve the page of the run if `--web` is given.
-    fn show_on_page(&self) {
+    /// Listen where the page of the run is to be served, so that its processes can be told their addresses there.
+    fn open_page(&mut self) -> Option<PageSockets> {
+        let is_wanted = || self.context.load(&self.typed).is_ok_and(|loaded| loaded.toml.web.start);
+        if self.web.is_none() && Persona::here() == Persona::Tmo && is_wanted() {
+            self.web = Some(PagePort::Any);
+        }
+        let sockets = web::open_page(&self.instance(), self.web?.number());
+        let sockets = sockets.inspect_err(|error| print_warning(error)).ok()?;
+        self.page_port = Some(sockets.port);
+        Some(sockets)
+    }
+
+    /// Serve the page of the run if that is wanted, at these sockets if they are open already.
+    fn show_on_page(&self, page: Option<PageSockets>) {
         if let Some(port) = self.web
-            && let Err(error) = web::start_in_background(&self.instance(), port.number())
+            && let Err(error) = web::start_in_background(&self.instance(), port.number(), page)
         {
             print_warning(&error);
         }
     }
 
     /// Become the view of a run.
-    fn show(&self, shown: ViewState) -> Result<u8, CliError> {
-        self.show_on_page();
+    fn show(&self, shown: ViewState, page: Option<PageSockets>) -> Result<u8, CliError> {
+        self.show_on_page(page);
         if self.ui { as_view::show(shown, self.instance()) } else { view::show(shown) }
     }
 

@@ -1,20 +1,25 @@
 //! The page of `tmo start --web`: a server in the background that ends with the run.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
 use super::people;
-use super::serving::{Listen, farewell, first_link, guardian, interrupted, running};
+use super::serving::{Running, farewell, first_link, interrupted, listen, running};
 use crate::cli::args::WebArgs;
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::cli::{output, runtime};
 use crate::config::Env;
 use crate::config::dirs::instance_id;
+use crate::run::inherit;
 use crate::sys::{self, clock};
 use crate::web::door::{self, ServerScope};
+use crate::web::guardian::Guardian;
+use crate::web::listen::Listening;
 
 /// The hidden command that serves.
 pub(in crate::cli) const BACKGROUND: &str = "web-background";
@@ -26,32 +31,57 @@ struct Task {
     instance: String,
     /// The id of its run.
     run: String,
-    /// Where it listens; `None`: at the first free port.
-    port: Option<u16>,
+    /// The port at which it listens.
+    port: u16,
+    /// The descriptors of its sockets.
+    sockets: Vec<RawFd>,
 }
 
-/// Serve the page of this run in the background, at this port or any, unless a server does so already, and print its
-/// link.
+/// Listen where the page of a run is going to be served, at this port or any. If a server for this project runs already,
+/// this is its port, without sockets.
+pub(in crate::cli) fn open_page(
+    instance: &Instance,
+    port: Option<u16>,
+) -> Result<Listening, CliError> {
+    match server_of(instance, port)? {
+        Some(Running { port, .. }) => Ok(Listening { port, sockets: vec![] }),
+        None => listen(None, port),
+    }
+}
+
+/// The server for only this project at this port or any, if it runs.
+fn server_of(instance: &Instance, port: Option<u16>) -> Result<Option<Running>, CliError> {
+    let id = instance_id(&instance.context.env, &instance.socket.path);
+    let dir = door::dir(&instance.context.env)?;
+    runtime::block_on(async { Ok(running(&dir, port, &[ServerScope::Only(&id)]).await) })
+}
+
+/// Serve the page of this run in the background, unless a server does so already, and print its link: at these sockets,
+/// or at this port or any.
 pub(in crate::cli) fn start_in_background(
     instance: &Instance,
     port: Option<u16>,
+    page: Option<Listening>,
 ) -> Result<(), CliError> {
-    let id = instance_id(&instance.context.env, &instance.socket.path);
-    let dir = door::dir(&instance.context.env)?;
-    let wanted = [ServerScope::Only(&id)];
-    let known = runtime::block_on(async { Ok(running(&dir, port, &wanted).await) })?;
-    let link = match known {
-        Some(known) => known.link,
-        None => launch(instance, id, port)?,
+    let page = page.filter(|page| !page.sockets.is_empty());
+    let link = match (server_of(instance, port)?, page) {
+        (Some(known), _) => known.link,
+        (None, Some(page)) => launch(instance, &page)?,
+        (None, None) => launch(instance, &listen(None, port)?)?,
     };
     output::print(&format!("Web UI available at {link}\n")).map(drop)
 }
 
 /// Start the server; its first line is a link, or why there is none.
-fn launch(instance: &Instance, id: String, port: Option<u16>) -> Result<String, CliError> {
+fn launch(instance: &Instance, page: &Listening) -> Result<String, CliError> {
     let failed = CliError::io("can't serve the page");
     let plan = instance.runtime.plan()?;
-    let task = Task { instance: id, run: plan.run, port };
+    // `dup` gives descriptors without close-on-exec; nothing else is started by this process meanwhile.
+    let sockets: Result<Vec<_>, _> = page.sockets.iter().map(nix::unistd::dup).collect();
+    let sockets = sockets.map_err(|errno| CliError::io("can't serve the page")(errno.into()))?;
+    let numbers = sockets.iter().map(OwnedFd::as_raw_fd).collect();
+    let id = instance_id(&instance.context.env, &instance.socket.path);
+    let task = Task { instance: id, run: plan.run, port: page.port, sockets: numbers };
     let task = serde_json::to_string(&task)?;
     let log_path = plan.log.dir.as_path().join("web.log");
     let log = sys::files::append_to(&log_path);
@@ -84,17 +114,21 @@ fn launch(instance: &Instance, id: String, port: Option<u16>) -> Result<String, 
 /// Serve in the background: the hidden command.
 pub(in crate::cli) fn serve_in_background(task: &str) -> Result<u8, CliError> {
     let Ok(task) = serde_json::from_str::<Task>(task) else { return Ok(2) };
-    let _ = sys::close_inherited(&[]);
+    let _ = sys::close_inherited(&task.sockets);
     // The server must outlive the terminal. `setsid` fails only for the leader of a process group.
     let _ = nix::unistd::setsid();
     let env = Env::real();
     let dir = door::dir(&env)?;
     runtime::block_on(async {
         let access = people::access(&WebArgs::default(), &env)?;
-        let place = Listen { host: None, port: task.port };
+        let socket = |fd: &RawFd| inherit::take(*fd).map(TcpListener::from);
+        let sockets: io::Result<Vec<_>> = task.sockets.iter().map(socket).collect();
+        let guardian = sockets
+            .and_then(|sockets| Guardian::new(Listening { port: task.port, sockets }, access, dir));
         // The command that has started it reads this line.
-        let guardian = guardian((place, access), &dir)
-            .inspect_err(|error| _ = output::print(&format!("{error}\n")))?;
+        let guardian = guardian
+            .inspect_err(|error| _ = output::print(&format!("{error}\n")))
+            .map_err(CliError::io("can't start the web server"))?;
         let guardian = guardian.only(Some(task.instance), Some(task.run));
         let greet = async {
             if let Some(link) = first_link(&guardian).await {

@@ -133,7 +133,8 @@ pub(super) fn lines(link: &str) -> String {
     link.replace(' ', "\n  ")
 }
 
-fn listen(host: Option<IpAddr>, port: Option<u16>) -> Result<Listening, CliError> {
+/// Listen at this port or any.
+pub(super) fn listen(host: Option<IpAddr>, port: Option<u16>) -> Result<Listening, CliError> {
     let Some(port) = port else {
         return listen::anywhere(host).map_err(CliError::io("can't listen at any port"));
     };

@@ -1,4 +1,4 @@
-//! `{NAME.port}` and `{root}` in the commands and variables of a `tmo.toml`.
+//! `{NAME.port}`, `{NAME.url}` and `{root}` in the commands and variables of a `tmo.toml`.
 //!
 //! Braces have other meanings in commands, so that only these words in braces are placeholders, and none behind a `$`.
 //! A second brace before one makes it text: `{{root}` is `{root}`.
@@ -20,6 +20,8 @@ pub enum Placeholder<'a> {
     Root,
     /// `{NAME.port}`: the PORT of a process; of several instances, that of the first.
     Port(&'a str),
+    /// `{NAME.url}`: its address, without a path.
+    Url(&'a str),
 }
 
 impl<'a> Placeholder<'a> {
@@ -28,8 +30,13 @@ impl<'a> Placeholder<'a> {
         if words == "root" {
             return Some(Self::Root);
         }
-        let name = words.strip_suffix(".port")?;
-        ProcName::new(name).is_ok().then_some(Self::Port(name))
+        let (name, what) = words.rsplit_once('.')?;
+        ProcName::new(name).ok()?;
+        match what {
+            "port" => Some(Self::Port(name)),
+            "url" => Some(Self::Url(name)),
+            _ => None,
+        }
     }
 }
 
@@ -86,13 +93,17 @@ pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Di
     let known: HashSet<&str> = names.iter().copied().collect();
     let mut look = |text: &str, at: Range<usize>| {
         for (_, placeholder) in all(text) {
-            let Some(Placeholder::Port(name)) = placeholder else { continue };
+            let (name, what) = match placeholder {
+                Some(Placeholder::Port(name)) => (name, "port"),
+                Some(Placeholder::Url(name)) => (name, "url"),
+                Some(Placeholder::Root) | None => continue,
+            };
             // An instance that does not run has no port; the plan knows how many there are.
             if !known.contains(name.split_once('#').map_or(name, |(entry, _)| entry)) {
                 mistakes.add_with(at.clone(), |suggests| {
                     let near = suggests.then(|| format!("; {}", or_nearest(name, &names)));
                     format!(
-                        "`{{{name}.port}}`: there is no process `{name}`{}",
+                        "`{{{name}.{what}}}`: there is no process `{name}`{}",
                         near.unwrap_or_default()
                     )
                 });
@@ -125,6 +136,7 @@ mod tests {
             Ok::<_, ()>(match placeholder {
                 Placeholder::Root => "/app".to_owned(),
                 Placeholder::Port(name) => format!("<{name}>"),
+                Placeholder::Url(name) => format!("<{name}/>"),
             })
         };
         fill(text, value).unwrap().into_owned()
@@ -135,6 +147,7 @@ mod tests {
         for (text, expected) in [
             ("http://localhost:{api.port}/", "http://localhost:<api>/"),
             ("{root}/bin {web#2.port}{web.port}", "/app/bin <web#2><web>"),
+            ("{api.url}/v1", "<api/>/v1"),
             ("{{api.port} {{root}}", "{api.port} {root}}"),
             ("é{root}é", "é/appé"),
             ("{{{root}", "{{root}"),

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::watch;
 
 use super::upstream::{Service, Upstream};
-use crate::model::hostname::{ZONE, host_names};
+use crate::model::hostname::ZONE;
+use crate::model::plan::ProcessPlan;
 use crate::run::registry::{KnownRun, Standing};
 use crate::web::listing::RunList;
 use crate::web::source::Runs;
@@ -77,9 +78,9 @@ fn services(known: &KnownRun) -> Vec<(String, Arc<Upstream>)> {
     let Some(plan) = known.plan.as_ref().filter(|_| known.standing == Standing::Held) else {
         return vec![];
     };
-    let all = host_names(plan).into_iter().zip(&plan.processes);
+    let all = plan.host_names().into_iter().zip(&plan.processes);
     let present = all.filter(|(_, process)| !process.removed);
-    let service = |(name, process): (String, &crate::model::plan::ProcessPlan)| {
+    let service = |(name, process): (String, &ProcessPlan)| {
         let ports = process.port.into_iter().chain(process.rules.ports()).collect();
         let service = Service {
             instance: known.id.clone(),

@@ -7,6 +7,13 @@ use crate::model::rules::WebRules;
 pub(in crate::config::toml) const KEYS: &[Key] = &[
     key("title", Type::Text, "The name of the run on its pages; by default, the title of the run."),
     key(
+        "start",
+        Type::Switch,
+        "Whether `tmo start` serves the page of the run, as with --web. Processes then have their addresses in \
+         TMO_URL and TMO_PROCESS_<name>_URL.",
+    )
+    .or("false"),
+    key(
         "metrics",
         Type::Switch,
         "Whether pages sample and show CPU, memory and output of the processes.",
@@ -21,5 +28,6 @@ pub(in crate::config::toml) fn read(view: Table<'_, '_>, mistakes: &mut Diagnost
     let title = view.filled("title", mistakes).map(Spanned::into_inner);
     let metrics = view.switch("metrics").is_none_or(Spanned::into_inner);
     let uploads = view.switch("uploads").is_some_and(Spanned::into_inner);
-    WebRules { title, metrics, uploads }
+    let start = view.switch("start").is_some_and(Spanned::into_inner);
+    WebRules { title, start, metrics, uploads }
 }
