@@ -165,6 +165,7 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
         Some(Verb::Reload(args)) => reload::reload(&args),
         Some(Verb::Send(args)) => terminal::send(&args),
         Some(Verb::Screen(args)) => terminal::screen(&args),
+        Some(Verb::Open(args)) => web::open_process(&args),
         Some(Verb::Cleanup(args)) => cleanup::cleanup(&args),
         Some(Verb::Ls(args)) => ls::ls(&args),
         Some(Verb::Run(args)) => run::run(&args),

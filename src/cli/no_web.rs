@@ -1,10 +1,14 @@
 //! Stands in for the web interface in a build without the feature `web`.
 
-use super::args::{DeputyArgs, ServerArgs, WebArgs};
+use super::args::{DeputyArgs, OpenArgs, ServerArgs, WebArgs};
 use super::error::CliError;
 use crate::cli::reach::instance::Instance;
 
 pub(super) fn web(_: &WebArgs) -> Result<u8, CliError> {
+    Err(missing())
+}
+
+pub(super) fn open_process(_: &OpenArgs) -> Result<u8, CliError> {
     Err(missing())
 }
 

@@ -155,6 +155,9 @@ pub struct About {
     /// The id of the only instance that it shows; `None`: it shows all.
     #[serde(default)]
     pub only: Option<String>,
+    /// Whether processes are reached at it by their names.
+    #[serde(default)]
+    pub has_names: bool,
 }
 
 impl About {
@@ -162,7 +165,7 @@ impl About {
         let public = server.names.public().map(|public| format!("https://{public}"));
         let (proxies, has_token) = (server.access.proxies.clone(), server.access.token.is_some());
         let only = server.runs.only().map(str::to_owned);
-        Self { public, proxies, has_token, only }
+        Self { public, proxies, has_token, only, has_names: true }
     }
 }
 

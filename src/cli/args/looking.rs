@@ -108,6 +108,23 @@ pub struct ScreenArgs {
     pub client: ClientArgs,
 }
 
+/// `tmo open`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
+pub struct OpenArgs {
+    /// The process; without it, the addresses of all are listed.
+    #[arg(value_name = "NAME", add = values::process())]
+    pub name: Option<String>,
+    /// Only print the address.
+    #[arg(short = 'n', long)]
+    pub no_open: bool,
+    /// Print the list as JSON.
+    #[arg(long, conflicts_with = "name")]
+    pub json: bool,
+    /// Which run.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
 /// `tmo ls`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct LsArgs {

@@ -37,8 +37,8 @@ pub(super) use footer::fill;
 pub(super) use go_style::go_style;
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
 pub use looking::{
-    FlagsArgs, LsArgs, Order, PsArgs, ScreenArgs, ServerArgs, TopArgs, UiArgs, WAIT_FOR, WaitArgs,
-    WaitFor, WebArgs, WebUserVerb, WebVerb,
+    FlagsArgs, LsArgs, OpenArgs, Order, PsArgs, ScreenArgs, ServerArgs, TopArgs, UiArgs, WAIT_FOR,
+    WaitArgs, WaitFor, WebArgs, WebUserVerb, WebVerb,
 };
 pub use mcp::{McpAllowance, McpArgs, McpClient};
 pub use offline::{
@@ -353,6 +353,16 @@ Examples:
   tmo screen web
   tmo screen web --color | less -R")]
     Screen(ScreenArgs),
+    /// Open the page of a process in the browser; without a name, list the addresses of all.
+    #[command(after_help = "\
+Examples:
+  tmo open web                  http://web.PROJECT.localhost:10000, while `tmo web` runs
+  tmo open -n web               only print it
+  tmo open                      the addresses of all processes
+  tmo open --json | jq -r '.[].url'
+
+Without `tmo web`, it is http://localhost and the PORT of the process.")]
+    Open(OpenArgs),
     /// Clean up after a run that was killed entirely.
     #[command(after_help = "\
 Examples:
@@ -567,8 +577,8 @@ const GROUPS: [(&str, &[&str]); 8] = [
     (
         "The run",
         &[
-            "ui", "web", "server", "top", "reload", "scale", "app", "detach", "kill", "cleanup",
-            "ls",
+            "ui", "web", "open", "server", "top", "reload", "scale", "app", "detach", "kill",
+            "cleanup", "ls",
         ],
     ),
     ("Several hosts", &["fleet"]),

@@ -38,6 +38,7 @@ impl Verb {
             Self::Scale(args) => Some(&args.client),
             Self::Send(args) => Some(&args.client),
             Self::Screen(args) => Some(&args.client),
+            Self::Open(args) => Some(&args.client),
             _ => None,
         }
     }

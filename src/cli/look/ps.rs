@@ -13,6 +13,7 @@ use crate::cli::output::table::{PaintedRow, painted, terminal_width};
 use crate::cli::persona::Persona;
 use crate::cli::project::drift::{Drift, drift};
 use crate::cli::project::ports;
+use crate::cli::reach::addresses::Addresses;
 use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::reach::log::Source;
 use crate::cli::{output, runtime};
@@ -58,8 +59,13 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     } else {
         Ok(vec![])
     };
+    let addresses = if is_here && (args.json || args.wide) {
+        Addresses::of(&instance.context.env, &instance.runtime.plan()?)
+    } else {
+        Addresses::default()
+    };
     if args.json {
-        return output::print_json(&listing(state, is_here, drift)?);
+        return output::print_json(&listing(state, is_here, drift, &addresses)?);
     }
     if !is_table {
         return output::print(&overmind::status(&state.processes));
@@ -69,7 +75,8 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     let run = state.run.clone();
     let width = terminal_width();
     let (drift, unread) = drift.map_or_else(|error| (vec![], Some(error)), |drift| (drift, None));
-    let shown = TableOptions { wide, by, typed, failed, asking, drift, is_here, run, width };
+    let shown =
+        TableOptions { wide, by, typed, failed, asking, addresses, drift, is_here, run, width };
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
     let table = shown.table(&state.processes, color);
     let mut foot: Vec<String> = unwritable(&instance).into_iter().collect();
@@ -100,6 +107,9 @@ struct Listed {
     /// What has changed since it was read: `environment: DATABASE_URL`, `program: /app/server`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     drift: Vec<String>,
+    /// Where a browser reaches it, while `tmo web` runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
 }
 
 /// What a process and everything it has started use; as in `tmo top --json`.
@@ -117,6 +127,7 @@ fn listing(
     mut state: State,
     is_here: bool,
     drift: Result<Vec<Drift>, CliError>,
+    addresses: &Addresses,
 ) -> Result<Listing, CliError> {
     let (drift, drift_unknown) =
         drift.map_or_else(|error| (vec![], Some(error.to_string())), |drift| (drift, None));
@@ -136,7 +147,8 @@ fn listing(
         });
         let drift = drift.iter().find(|drift| drift.name == process.name);
         let drift = drift.map(|drift| drift.words().collect()).unwrap_or_default();
-        Listed { process, figures, drift }
+        let url = addresses.get(&process.name).map(str::to_owned);
+        Listed { process, figures, drift, url }
     };
     let mut run = serde_json::to_value(&state)?;
     if let Value::Object(members) = &mut run {
@@ -164,6 +176,7 @@ pub(in crate::cli) fn rows_of_host(
         typed: RunOfCommand::OnHost(host.to_owned()),
         failed: vec![],
         asking: vec![],
+        addresses: Addresses::default(),
         drift: vec![],
         is_here: false,
         run: String::new(),
@@ -245,6 +258,8 @@ struct TableOptions {
     failed: Vec<ProcName>,
     /// The processes that wait at the prompt of a debugger.
     asking: Vec<(ProcName, String)>,
+    /// Where browsers reach them.
+    addresses: Addresses,
     /// What has changed since the run has read it.
     drift: Vec<Drift>,
     /// They are processes of this machine.
@@ -260,9 +275,10 @@ impl TableOptions {
     fn table(&self, processes: &[ProcessState], color: bool) -> String {
         let phases = self.by.is_some().then_some("PHASE");
         let since = self.wide.then_some("SINCE");
+        let address = self.wide.then_some("ADDRESS");
         let heads =
             ["PROCESS", "PID", "STATUS", "READY", "EXIT", "RESTARTS", "PORT", "CPU", "MEMORY"];
-        let heads = heads.into_iter().chain(phases).chain(since).chain(["NOTE"]);
+        let heads = heads.into_iter().chain(phases).chain(since).chain(address).chain(["NOTE"]);
         let heads: Vec<&str> = heads.collect();
         let now = clock::now();
         let trees = self.is_here.then(|| Tree::of_all(processes));
@@ -328,6 +344,7 @@ impl TableOptions {
                 Some(format!("{}*", process.name))
             }
             "PROCESS" => Some(process.name.to_string()),
+            "ADDRESS" => self.addresses.get(&process.name).map(str::to_owned),
             "PID" => process.pid.map(|pid| pid.to_string()),
             "STATUS" => Some(process.state.to_string()),
             "PHASE" => Some(phase(stage(process)).to_owned()),
@@ -529,6 +546,7 @@ mod tests {
             typed: RunOfCommand::Here(String::new()),
             failed: vec![],
             asking: vec![],
+            addresses: Addresses::default(),
             drift: vec![],
             is_here: true,
             run: String::new(),

@@ -79,6 +79,11 @@ pub(super) async fn open(link: &str, is_shared: bool, how: How, own: &OwnPath, d
         Ok(address) => address,
         Err(error) => return output::warn(&format!("can't open a browser: {error}")),
     };
+    open_address(&address, how, own).await;
+}
+
+/// Open this address, which all users may know.
+pub(super) async fn open_address(address: &str, how: How, own: &OwnPath) {
     let window = WITH_WINDOWS.iter().find_map(|name| own.find(name));
     let (program, argument) = match (how, window) {
         (How::Window, Some(browser)) => (Some(browser), format!("--app={address}")),
@@ -88,7 +93,7 @@ pub(super) async fn open(link: &str, is_shared: bool, how: How, own: &OwnPath, d
                            opening the default browser";
                 output::warn(&why);
             }
-            (own.find(OPENER), address)
+            (own.find(OPENER), address.to_owned())
         }
     };
     let Some(program) = program else {

@@ -1,0 +1,76 @@
+//! `tmo open`: the pages of processes.
+
+use serde::Serialize;
+
+use super::open::{self, How};
+use super::serving::own_path;
+use crate::cli::args::{OpenArgs, WebArgs};
+use crate::cli::error::CliError;
+use crate::cli::output::table::table;
+use crate::cli::reach::addresses::Addresses;
+use crate::cli::reach::instance::Instance;
+use crate::cli::{output, runtime};
+use crate::model::hostname::url;
+use crate::model::plan::ProcessPlan;
+
+/// A process with its address.
+#[derive(Serialize)]
+struct ListedAddress<'a> {
+    process: &'a str,
+    url: String,
+    /// Whether that is its name, and not only its port.
+    named: bool,
+}
+
+/// Open the page of a process in the browser, or list the addresses of all.
+pub(in crate::cli) fn open_process(args: &OpenArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
+    runtime::block_on(async { instance.server().await.map(drop) })?;
+    if !instance.runs_here() {
+        return Err(CliError::Other(
+            "the run is on another machine; `tmo open` opens only what runs here".to_owned(),
+        ));
+    }
+    let plan = instance.runtime.plan()?;
+    let env = &instance.context.env;
+    let addresses = Addresses::of(env, &plan);
+    let listed = |process: &ProcessPlan| {
+        let named = addresses.get(&process.name).map(str::to_owned);
+        let (is_named, own) = (named.is_some(), process.port.map(|port| url(None, None, port)));
+        Some((named.or(own)?, is_named))
+    };
+    let Some(name) = &args.name else {
+        let all = plan.present().filter_map(|process| {
+            let (url, named) = listed(process)?;
+            Some(ListedAddress { process: process.name.as_str(), url, named })
+        });
+        let all: Vec<_> = all.collect();
+        if args.json {
+            return output::print_json(&all);
+        }
+        let row = |one: &ListedAddress<'_>| [one.process.to_owned(), one.url.clone()];
+        output::print(&table(["PROCESS", "ADDRESS"], all.iter().map(row)))?;
+        if all.iter().any(|one| !one.named) {
+            output::warn(&"no tmo web runs, so these are ports; `tmo web` gives names");
+        }
+        return Ok(0);
+    };
+    let Some(process) = plan.present().find(|process| process.is_meant(name)) else {
+        return Err(CliError::unknown(name, plan.present().map(|process| &process.name)));
+    };
+    let Some((address, _)) = listed(process) else {
+        return Err(CliError::Other(format!(
+            "{name} has no PORT (--no-port), and no tmo web runs that would find where it listens"
+        )));
+    };
+    output::print(&format!("{address}\n"))?;
+    let web = WebArgs { no_open: args.no_open, ..WebArgs::default() };
+    if let Some(how) = How::of(&web, Some(How::Browser), env) {
+        let own = own_path(&instance.context, Some(&instance));
+        runtime::block_on(async {
+            open::open_address(&address, how, &own).await;
+            Ok(())
+        })?;
+    }
+    Ok(0)
+}
