@@ -19,7 +19,7 @@ const PS: [&str; 10] =
     ["HOST", "PROCESS", "PID", "STATUS", "EXIT", "RESTARTS", "PORT", "CPU", "MEMORY", "NOTE"];
 const TOP: [&str; 9] =
     ["HOST", "PROCESS", "PID", "CPU%", "MEMORY", "PROCS", "THREADS", "FILES", "OUTPUT"];
-const LS: [&str; 8] = ["HOST", "TITLE", "STATE", "PROCESSES", "SINCE", "PORT", "ROOT", "SOCKET"];
+const LS: [&str; 8] = ["HOST", "TITLE", "STATE", "PROCESSES", "SINCE", "ADDRESS", "ROOT", "SOCKET"];
 
 const RED: Option<&str> = Some("\x1b[31m");
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::args::LsArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::table::{PaintedRow, table};
+use crate::cli::reach::addresses::Addresses;
 use crate::cli::reach::instance::left_by_link;
 use crate::cli::reach::leftovers::left_over;
 use crate::cli::reach::request::state_at;
@@ -46,9 +47,12 @@ struct ListedRun {
     socket: Option<OsText>,
     /// The ports of the processes, in the order of the Procfile.
     ports: Vec<u16>,
+    /// Where a browser reaches them, while `tmo web` runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    urls: Vec<String>,
 }
 
-const HEAD: [&str; 7] = ["TITLE", "STATE", "PROCESSES", "SINCE", "PORT", "ROOT", "SOCKET"];
+const HEAD: [&str; 7] = ["TITLE", "STATE", "PROCESSES", "SINCE", "ADDRESS", "ROOT", "SOCKET"];
 
 /// List them.
 pub(in crate::cli) fn ls(args: &LsArgs) -> Result<u8, CliError> {
@@ -59,10 +63,17 @@ pub(in crate::cli) fn ls(args: &LsArgs) -> Result<u8, CliError> {
         Err(error) => return Err(error.into()),
     };
     let all = registry::unfinished(&env).map_err(CliError::io(runtime_base(&env).display()))?;
+    let all: Vec<_> = all
+        .into_iter()
+        .map(|(runtime, plan)| {
+            let urls = Addresses::of(&env, &plan).into_urls();
+            (runtime, plan, urls)
+        })
+        .collect();
     let mut runs = runtime::block_on(async {
         let mut runs = vec![];
-        for (runtime, plan) in all {
-            runs.push(look(&runtime, plan).await);
+        for (runtime, plan, urls) in all {
+            runs.push(look(&runtime, plan, urls).await);
         }
         Ok(runs)
     })?;
@@ -93,11 +104,12 @@ impl ListedRun {
             root: last.origin.clone().unwrap_or_else(|| last.journal.clone()),
             socket: None,
             ports: vec![],
+            urls: vec![],
         })
     }
 }
 
-async fn look(runtime: &RuntimeDir, plan: Plan) -> ListedRun {
+async fn look(runtime: &RuntimeDir, plan: Plan, urls: Vec<String>) -> ListedRun {
     let held = runtime.is_held();
     let address = Address::Unix(listen::locate(plan.socket.as_path(), runtime.dir()));
     let state = if held { state_at(&address).await.ok() } else { None };
@@ -119,6 +131,7 @@ async fn look(runtime: &RuntimeDir, plan: Plan) -> ListedRun {
         running: state.as_ref().map_or(0, running),
         processes,
         ports,
+        urls,
         started: plan.started,
         root,
         socket: Some(plan.socket),
@@ -149,12 +162,13 @@ fn row(run: &ListedRun) -> [String; 7] {
     let socket = run.socket.as_ref().map(OsText::as_path);
     let none = || "-".to_owned();
     let since = clock::now().since(run.started);
+    let port = || run.ports.first().map(|port| format!("localhost:{port}"));
     [
         run.title.to_string(),
         run.host.as_ref().map_or_else(|| run.state.to_string(), |host| format!("on {host}")),
         run.host.as_ref().map_or_else(|| format!("{}/{}", run.running, run.processes), |_| none()),
         units::span(since),
-        run.ports.first().map_or_else(none, ToString::to_string),
+        run.urls.first().cloned().or(port()).unwrap_or_else(none),
         path(root),
         socket.map_or_else(none, |socket| path(socket.strip_prefix(root).unwrap_or(socket))),
     ]

@@ -24,6 +24,11 @@ impl Addresses {
         Self(all.collect())
     }
 
+    /// All of them, in the order of the plan.
+    pub(in crate::cli) fn into_urls(self) -> Vec<String> {
+        self.0.into_iter().map(|(_, url)| url).collect()
+    }
+
     /// That of a process.
     pub(in crate::cli) fn get(&self, name: &ProcName) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, address)| address.as_str())

@@ -15,6 +15,7 @@ use crate::cli::reach::instance::Instance;
 use crate::cli::{output, runtime};
 use crate::config::Env;
 use crate::config::dirs::instance_id;
+use crate::model::hostname::ZONE;
 use crate::run::inherit;
 use crate::sys::{self, clock};
 use crate::web::door::{self, ServerScope};
@@ -69,7 +70,14 @@ pub(in crate::cli) fn start_in_background(
         (None, Some(page)) => launch(instance, &page)?,
         (None, None) => launch(instance, &listen(None, port)?)?,
     };
-    output::print(&format!("Web UI available at {link}\n")).map(drop)
+    output::print(&format!("Web UI available at {link}\n"))?;
+    let plan = instance.runtime.plan()?;
+    let port = link.split("/#").next().and_then(|address| address.rsplit_once(':'));
+    if let (Some(project), Some((_, port))) = (&plan.host, port) {
+        let names = format!("http://NAME.{project}{ZONE}:{port}");
+        output::print(&format!("Processes at {names}; `tmo open` lists them\n"))?;
+    }
+    Ok(())
 }
 
 /// Start the server; its first line is a link, or why there is none.

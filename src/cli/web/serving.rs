@@ -179,9 +179,11 @@ pub(super) async fn greet(
     let Some(link) = first_link(guardian).await else { return Ok(()) };
     let link = browser.lead(&link);
     output::print(&format!(
-        "tmo web listens at port {}\nWeb UI available at {addresses}\nPress Ctrl+C to stop\n\n\
+        "tmo web listens at port {port}\nWeb UI available at {addresses}\n\
+         Processes at http://NAME.PROJECT.localhost:{port}; `tmo open` lists them\n\
+         Press Ctrl+C to stop\n\n\
          The link logs in once, within 5 minutes; `tmo web --link` prints another one. {end}\n",
-        guardian.port(),
+        port = guardian.port(),
         addresses = lines(&link),
     ))?;
     browser.open(&link).await;
