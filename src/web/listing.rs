@@ -1,5 +1,6 @@
 //! The list of runs for pages.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -15,6 +16,8 @@ use tokio::time::sleep;
 use super::grant::Scope;
 use super::shared::Shared;
 use crate::config::Env;
+use crate::model::ProcName;
+use crate::model::plan::Plan;
 use crate::model::untrusted::cleaned;
 use crate::run::registry::{self, KnownRun, Standing};
 use crate::sys::Changes;
@@ -34,6 +37,9 @@ pub(super) struct RunEntry {
     metrics: bool,
     /// Nanoseconds since the epoch.
     started: Option<u64>,
+    /// The host names of its processes, at the port of this server.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    hosts: BTreeMap<ProcName, String>,
 }
 
 impl RunEntry {
@@ -52,8 +58,17 @@ impl RunEntry {
             processes: plan.map_or(0, |plan| plan.present().count()),
             metrics: known.is_sampled(),
             started: plan.map(|plan| plan.started.nanos()),
+            hosts: plan
+                .filter(|_| known.standing == Standing::Held)
+                .map(|plan| hosts(plan))
+                .unwrap_or_default(),
         }
     }
+}
+
+fn hosts(plan: &Plan) -> BTreeMap<ProcName, String> {
+    let names = plan.processes.iter().zip(plan.host_names());
+    names.filter(|(one, _)| !one.removed).map(|(one, host)| (one.name.clone(), host)).collect()
 }
 
 /// All runs at one time.
@@ -250,6 +265,7 @@ pub(super) fn entries(all: &[KnownRun], scope: &Scope) -> Vec<RunEntry> {
     if let Some(names) = scope.names() {
         for entry in &mut entries {
             (entry.root, entry.processes) = (None, names.len());
+            entry.hosts.clear();
         }
     }
     entries

@@ -339,3 +339,46 @@ fn a_program_that_knows_only_localhost_gets_that_name() {
     server.end();
     world.ok(["quit"]);
 }
+
+#[test]
+fn a_start_that_serves_the_page_tells_each_process_its_address() {
+    let world =
+        World::new("web: env | grep _*URL= | sort; exec sleep 1000\napi_v2: exec sleep 1000\n");
+    world.write("tmo.toml", "[web]\nstart = true\n\n[process.api_v2]\nenv.WEB = \"{web.url}/x\"\n");
+    let printed = world.ok(["start", "-D", "--title", "My Shop"]);
+    let (_, rest) = printed.split_once("Processes at http://NAME.my-shop.localhost:").unwrap();
+    let port = rest.split(';').next().unwrap();
+    let web = format!("http://web.my-shop.localhost:{port}");
+    let api = format!("http://api-v2.my-shop.localhost:{port}");
+    let log = eventually("it is printed", || {
+        let log = world.ok(["logs", "web"]);
+        log.contains("TMO_URL=").then_some(log)
+    });
+    assert!(log.contains(&format!("TMO_PROCESS_api_v2_URL={api}\n")), "{log}");
+    assert!(log.contains(&format!("TMO_URL={web}\n")), "{log}");
+    assert_eq!(log.matches("URL=").count(), 2, "{log}");
+    assert!(world.ok(["run", "api_v2", "printenv", "WEB"]).contains(&format!("{web}/x")));
+    let listed = world.ok(["open"]);
+    let cells: Vec<Vec<&str>> =
+        listed.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(cells, [["PROCESS", "ADDRESS"], ["web", &web], ["api_v2", &api]]);
+    assert_eq!(world.ok(["open", "-n", "api_v2"]), format!("{api}\n"));
+    assert!(world.ok(["ps", "--wide"]).contains(&web));
+    assert!(world.ok(["ls"]).contains(&web));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn without_a_page_an_address_is_a_port() {
+    let world = World::new("web: exec sleep 1000\napi: echo to=$WEB; exec sleep 1000\n");
+    world.write("tmo.toml", "[process.api]\nenv.WEB = \"{web.url}\"\n");
+    world.ok(["start", "-D", "--port", "7000"]);
+    eventually("it is printed", || {
+        world.ok(["logs", "api"]).contains("to=http://localhost:7000\n").then_some(())
+    });
+    let ran = world.run(["open", "-n", "web"]);
+    assert_eq!(ran.stdout, "http://localhost:7000\n");
+    let ran = world.run(["open", "wbe"]);
+    assert_eq!(ran.stderr, "tmo: Unknown process name: wbe; did you mean web?\n");
+    world.ok(["quit"]);
+}
