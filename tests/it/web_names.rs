@@ -343,7 +343,7 @@ fn a_program_that_knows_only_localhost_gets_that_name() {
 #[test]
 fn a_start_that_serves_the_page_tells_each_process_its_address() {
     let world =
-        World::new("web: env | grep _*URL= | sort; exec sleep 1000\napi_v2: exec sleep 1000\n");
+        World::new("web: env | grep URL= | sort; exec sleep 1000\napi_v2: exec sleep 1000\n");
     world.write("tmo.toml", "[web]\nstart = true\n\n[process.api_v2]\nenv.WEB = \"{web.url}/x\"\n");
     let printed = world.ok(["start", "-D", "--title", "My Shop"]);
     let (_, rest) = printed.split_once("Processes at http://NAME.my-shop.localhost:").unwrap();
@@ -357,7 +357,7 @@ fn a_start_that_serves_the_page_tells_each_process_its_address() {
     assert!(log.contains(&format!("TMO_PROCESS_api_v2_URL={api}\n")), "{log}");
     assert!(log.contains(&format!("TMO_URL={web}\n")), "{log}");
     assert_eq!(log.matches("URL=").count(), 2, "{log}");
-    assert!(world.ok(["run", "api_v2", "printenv", "WEB"]).contains(&format!("{web}/x")));
+    assert!(world.ok(["run", "--as", "api_v2", "printenv", "WEB"]).contains(&format!("{web}/x")));
     let listed = world.ok(["open"]);
     let cells: Vec<Vec<&str>> =
         listed.lines().map(|line| line.split_whitespace().collect()).collect();

@@ -77,6 +77,8 @@ pub(crate) fn check(data: &[u8]) {
         assert!(!warning.to_string().is_empty());
     }
     let facts = Facts {
+        host: None,
+        page_port: None,
         run: "run".into(),
         started: Timestamp::from_nanos(7),
         size: (80, 24),

@@ -529,6 +529,7 @@ mod tests {
 
     use super::{RunOfCommand, TableOptions, cpu_time, stage};
     use crate::cli::args::Order;
+    use crate::cli::reach::addresses::Addresses;
     use crate::model::request::ProcessState;
     use crate::model::rules::Stage;
     use crate::model::{Exit, ProcName, ProcessStatus};

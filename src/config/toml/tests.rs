@@ -31,6 +31,7 @@ command = ["node", "server.js"]
 args = ["--port", "80"]
 display = "The web"
 port = 3000
+proxy_host = "localhost"
 cwd = "web"
 env = ["B=b=c", "E="]
 env_file = ["a.env"]
@@ -136,6 +137,7 @@ fn every_key_is_read() {
     let words = CommandLine::Words(vec!["node".into(), "server.js".into()]);
     assert_eq!(plain(web.command.as_ref()), words);
     assert_eq!((plain(web.port.as_ref()), plain(web.display.as_ref()).as_str()), (3000, "The web"));
+    assert_eq!(plain(web.proxy_host.as_ref()), "localhost");
     assert_eq!(
         (plain(web.autostart.as_ref()), plain(web.shell.as_ref()).as_str()),
         (false, "bash")
@@ -213,6 +215,10 @@ fn variables_lie_over_each_other_in_order() {
 /// Invalid input, and the error that it causes.
 #[rustfmt::skip]
 const MISTAKES: &[(&str, &str)] = &[
+    (
+        "[process.web]\nproxy_host = \"localhost:80\"",
+        "2:14: `proxy_host` is a host name without a port, such as \"localhost\"",
+    ),
     ("process.web.working_dir = \"x\"\n", "1:13: unknown key `working_dir` of `web`; here it is `cwd`"),
     (
         "process.web.ready = { log = \"x\", regex = true }\n",

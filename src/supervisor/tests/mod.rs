@@ -79,6 +79,8 @@ fn process(name: &&str) -> ProcessPlan {
 /// on request, `name+` was added by a scale request.
 pub(crate) fn plan(names: &[&str]) -> Plan {
     Plan {
+        host: None,
+        page_port: None,
         version: PLAN_VERSION,
         run: "run".into(),
         started: Timestamp::EPOCH,

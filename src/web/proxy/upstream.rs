@@ -108,40 +108,35 @@ impl Upstream {
 
     /// A new connection. It waits for a process that is about to listen.
     pub(super) async fn new_connection(&self, runs: &Runs) -> Result<Connection, Problem> {
-        let mut known = *locked(&self.listener);
-        let stream = match known {
-            Some(listener) => reach(listener).await,
-            None => None,
-        };
-        let stream = match stream {
-            Some(stream) => stream,
-            None => {
-                let _looking = self.looking.lock().await;
-                // Whoever has looked before may have found it.
-                let (before, now) = (known, *locked(&self.listener));
-                known = now.filter(|_| before != now);
-                let stream = match known {
-                    Some(listener) => reach(listener).await,
-                    None => None,
-                };
-                match stream {
-                    Some(stream) => stream,
-                    None => {
-                        let (listener, stream) = self.look(runs).await?;
-                        known = Some(listener);
-                        *locked(&self.listener) = known;
-                        stream
-                    }
-                }
-            }
-        };
+        let (listener, stream) = self.reach(runs).await?;
         // Small frames must be sent at once.
         let _ = stream.set_nodelay(true);
         let made = Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
         let (sender, connection) = made.map_err(|error| self.broken(&error))?;
         tokio::spawn(connection.with_upgrades());
-        let port = known.map_or(0, |listener| listener.address.port());
-        Ok(Connection { sender, is_reused: false, port })
+        Ok(Connection { sender, is_reused: false, port: listener.address.port() })
+    }
+
+    /// Connect to the process where it listened last, or else where it listens now.
+    async fn reach(&self, runs: &Runs) -> Result<(Listener, TcpStream), Problem> {
+        let known = *locked(&self.listener);
+        if let Some(listener) = known
+            && let Some(stream) = connect(listener).await
+        {
+            return Ok((listener, stream));
+        }
+        let _looking = self.looking.lock().await;
+        // Whoever has looked meanwhile may have found it.
+        let now = *locked(&self.listener);
+        if now != known
+            && let Some(listener) = now
+            && let Some(stream) = connect(listener).await
+        {
+            return Ok((listener, stream));
+        }
+        let found = self.look(runs).await?;
+        *locked(&self.listener) = Some(found.0);
+        Ok(found)
     }
 
     /// Keep a connection for further requests once its answer has been read.
@@ -160,15 +155,22 @@ impl Upstream {
                 idle.len() == 1
             };
             // The first one closes all that come after it.
-            while is_first {
-                sleep(IDLE).await;
-                let mut idle = locked(&upstream.idle);
-                idle.retain(|one| one.since.elapsed() < IDLE && !one.sender.is_closed());
-                if idle.is_empty() {
-                    break;
-                }
+            if is_first {
+                upstream.close_idle().await;
             }
         });
+    }
+
+    /// Close connections that nobody uses, until none is left.
+    async fn close_idle(&self) {
+        loop {
+            sleep(IDLE).await;
+            let mut idle = locked(&self.idle);
+            idle.retain(|one| one.since.elapsed() < IDLE && !one.sender.is_closed());
+            if idle.is_empty() {
+                break;
+            }
+        }
     }
 
     /// The `Host` that the process expects, if it is not the name that was asked for.
@@ -205,7 +207,7 @@ impl Upstream {
             let pid = state.as_ref().and_then(|state| state.pid);
             if let Some(pid) = pid
                 && let Some(listener) = self.listener_of(pid).await
-                && let Some(stream) = reach(listener).await
+                && let Some(stream) = connect(listener).await
             {
                 return Ok((listener, stream));
             }
@@ -260,7 +262,7 @@ impl Upstream {
 }
 
 /// Connect to this listener, unless it no longer exists.
-async fn reach(listener: Listener) -> Option<TcpStream> {
+async fn connect(listener: Listener) -> Option<TcpStream> {
     let Listener { mut address, socket } = listener;
     if address.ip().is_unspecified() {
         let loopback = if address.is_ipv6() {

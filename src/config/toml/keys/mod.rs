@@ -21,6 +21,7 @@ mod live;
 pub(super) mod log;
 mod pattern;
 mod probe;
+mod proxy_host;
 mod ready;
 mod restart;
 mod scalars;
@@ -158,7 +159,7 @@ process_keys! {
     /// Its port.
     port: scalars::Port,
     /// The host name in requests that reach it by its name.
-    proxy_host: scalars::ProxyHost,
+    proxy_host: proxy_host::ProxyHost,
     /// The processes that it waits for.
     depends_on: depends_on::DependsOn,
     /// The working directory, relative to the directory of the file.

@@ -62,10 +62,6 @@ scalar_key!(SplitStderr: bool, "split_stderr", Type::Switch,
      exact; lines of both that come within about a millisecond may be swapped. With true it needs tmo's own \
      terminals (`backend`). A change takes effect at the next start of the run.",
     Some("false"), switch, true, rules.split_stderr);
-scalar_key!(ProxyHost: String, "proxy_host", Type::Text,
-    "The host name in the requests that reach it by its name through `tmo web`, followed by its port: \"localhost\" \
-     for a program that refuses other names. By default it is the name that the browser asked for.",
-    None, text, true, rules.proxy_host);
 scalar_key!(Notify: bool, "notify", Type::Switch,
     "Whether its crashes are shown on the desktop, by notify-send or osascript. Of failures in a row the first \
      is shown, and the last if the process is not started again; otherwise at most one in ten seconds.",
