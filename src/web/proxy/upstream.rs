@@ -54,7 +54,7 @@ pub(super) struct Upstream {
     listener: Mutex<Option<Listener>>,
     /// Held while somebody looks for the listener.
     looking: tokio::sync::Mutex<()>,
-    idle: Mutex<Vec<IdleConnection>>,
+    idle: Mutex<IdleConnections>,
 }
 
 /// A socket on which a process listens.
@@ -63,6 +63,14 @@ struct Listener {
     address: SocketAddr,
     /// Its inode: nothing else listens while it exists.
     socket: u64,
+}
+
+/// The connections that wait for their next request.
+#[derive(Debug, Default)]
+struct IdleConnections {
+    all: Vec<IdleConnection>,
+    /// Whether a task closes those that nobody uses.
+    are_watched: bool,
 }
 
 /// A connection that waits for its next request.
@@ -95,7 +103,7 @@ impl Upstream {
     /// A connection for a request: one that is open already, or a new one.
     pub(super) async fn connection(&self, runs: &Runs) -> Result<Connection, Problem> {
         let known = *locked(&self.listener);
-        while let Some(idle) = locked(&self.idle).pop() {
+        while let Some(idle) = locked(&self.idle).all.pop() {
             if let Some(Listener { address, .. }) = known
                 && !idle.sender.is_closed()
             {
@@ -146,16 +154,15 @@ impl Upstream {
             if sender.ready().await.is_err() {
                 return;
             }
-            let is_first = {
+            let are_watched = {
                 let mut idle = locked(&upstream.idle);
-                if idle.len() >= MOST_IDLE {
+                if idle.all.len() >= MOST_IDLE {
                     return;
                 }
-                idle.push(IdleConnection { sender, since: Instant::now() });
-                idle.len() == 1
+                idle.all.push(IdleConnection { sender, since: Instant::now() });
+                std::mem::replace(&mut idle.are_watched, true)
             };
-            // The first one closes all that come after it.
-            if is_first {
+            if !are_watched {
                 upstream.close_idle().await;
             }
         });
@@ -166,8 +173,9 @@ impl Upstream {
         loop {
             sleep(IDLE).await;
             let mut idle = locked(&self.idle);
-            idle.retain(|one| one.since.elapsed() < IDLE && !one.sender.is_closed());
-            if idle.is_empty() {
+            idle.all.retain(|one| one.since.elapsed() < IDLE && !one.sender.is_closed());
+            idle.are_watched = !idle.all.is_empty();
+            if !idle.are_watched {
                 break;
             }
         }
