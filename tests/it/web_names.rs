@@ -366,6 +366,8 @@ fn a_start_that_serves_the_page_tells_each_process_its_address() {
     assert!(world.ok(["ps", "--wide"]).contains(&web));
     assert!(world.ok(["ls"]).contains(&web));
     world.ok(["quit"]);
+    // The page ends after the run.
+    world.wait_empty();
 }
 
 #[test]

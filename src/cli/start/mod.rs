@@ -168,10 +168,17 @@ impl Start {
         if self.web.is_none() && Persona::here() == Persona::Tmo && is_wanted() {
             self.web = Some(PagePort::Any);
         }
-        let sockets = web::open_page(&self.instance(), self.web?.number());
-        let sockets = sockets.inspect_err(|error| print_warning(error)).ok()?;
-        self.page_port = Some(sockets.port);
-        Some(sockets)
+        match web::open_page(&self.instance(), self.web?.number()) {
+            Ok(sockets) => {
+                self.page_port = Some(sockets.port);
+                Some(sockets)
+            }
+            Err(error) => {
+                print_warning(&error);
+                self.web = None;
+                None
+            }
+        }
     }
 
     /// Serve the page of the run if that is wanted, at these sockets if they are open already.

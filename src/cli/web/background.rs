@@ -46,8 +46,12 @@ pub(in crate::cli) fn open_page(
 ) -> Result<Listening, CliError> {
     match server_of(instance, port)? {
         Some(Running { port, .. }) => Ok(Listening { port, sockets: vec![] }),
-        None => listen(None, port),
+        None => listen_for_page(port),
     }
+}
+
+fn listen_for_page(port: Option<u16>) -> Result<Listening, CliError> {
+    listen(None, port).map_err(|why| CliError::Other(format!("can't serve the page: {why}")))
 }
 
 /// The server for only this project at this port or any, if it runs.
@@ -68,7 +72,7 @@ pub(in crate::cli) fn start_in_background(
     let link = match (server_of(instance, port)?, page) {
         (Some(known), _) => known.link,
         (None, Some(page)) => launch(instance, &page)?,
-        (None, None) => launch(instance, &listen(None, port)?)?,
+        (None, None) => launch(instance, &listen_for_page(port)?)?,
     };
     output::print(&format!("Web UI available at {link}\n"))?;
     let plan = instance.runtime.plan()?;
