@@ -107,6 +107,7 @@ impl Supervisor {
         proc.since = at;
         proc.note = None;
         proc.skip = None;
+        proc.watching.acted(at);
         self.began(id, at);
     }
 

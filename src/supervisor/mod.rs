@@ -8,7 +8,7 @@
 //! Everything except the waiting clients is saved before the effects are carried out ([`Supervisor`]
 //! is serialisable), so an adopter continues where its predecessor was killed.
 //!
-//! `change` orders what a request does to several processes; `request` carries out requests for processes (names are matched by [`ProcName::matches`](crate::model::ProcName::matches)),
+//! `change` orders what a request does to several processes; `file_changes` restarts processes whose files have changed, `request` carries out requests for processes (names are matched by [`ProcName::matches`](crate::model::ProcName::matches)),
 //! `life` follows starts and ends, `policy` decides about restarts, `ready` about readiness, `dependencies`
 //! about the order; `installation` runs install commands; `shutdown` stops the run, `patience` handles repeated
 //! requests to stop.
@@ -20,6 +20,7 @@ mod dependencies;
 mod events;
 mod exit_code;
 mod exit_stats;
+mod file_changes;
 mod install_state;
 mod installation;
 mod life;
@@ -50,6 +51,7 @@ use crate::model::{Exit, ProcId};
 use crate::protocol::spec::Want;
 pub use events::{Crash, Effect, Input, ShimRequest};
 pub use exit_stats::ExitStats;
+pub use file_changes::Watching;
 pub use install_state::Installation;
 pub use life_marks::LifeMarks;
 pub use lifecycle::RunStage;
@@ -183,6 +185,8 @@ impl Supervisor {
             Input::Failing(id, life, action, line) => {
                 self.failing(id, life, action, &line, now);
             }
+            Input::Changed(changes) => self.files_changed(changes),
+            Input::Built(id, begun, failure) => self.built(id, begun, failure),
             Input::StopAfterHook(code) => self.enough(code),
             Input::TmuxGone => self.on_tmux_gone(),
             Input::TimerFired => self.on_alarm(now),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::exit_stats::ExitStats;
+use super::file_changes::Watching;
 use super::install_state::Installation;
 use super::life_marks::LifeMarks;
 use super::part::ChangePart;
@@ -264,6 +265,9 @@ pub struct Proc {
     /// Its part in the last change of several processes.
     #[serde(default, skip_serializing_if = "is_default")]
     pub change: ChangePart,
+    /// What changed files do to it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub watching: Watching,
     /// Its installations.
     #[serde(default, skip_serializing_if = "is_default")]
     pub installation: Installation,
