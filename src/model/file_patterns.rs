@@ -25,6 +25,9 @@ impl FilePatterns {
         ignore: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, String> {
         let mut built = [(); 3].map(|()| GitignoreBuilder::new(""));
+        for builder in &mut built {
+            builder.allow_unclosed_class(false);
+        }
         let [chosen, ways, ignored] = &mut built;
         for path in paths {
             let path = relative(path)?;

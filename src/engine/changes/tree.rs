@@ -122,8 +122,10 @@ pub(super) enum Meaning {
     Nothing,
     /// This file may have changed.
     File(PathBuf),
-    /// This directory is new, gone or replaced.
-    Directory(PathBuf),
+    /// This known directory is gone or replaced.
+    Known(PathBuf),
+    /// In this directory there is a new one.
+    NewIn(PathBuf),
     /// Other files may be ignored from now on.
     Rules,
 }
@@ -166,13 +168,16 @@ impl Tree {
         if inside.into_iter().any(|path| self.scope.is_left_out(path)) {
             return Meaning::Nothing;
         }
-        let is_dir = || path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
-        if self.dirs.contains_key(relative) || self.scope.leads_to(relative) && is_dir() {
-            return Meaning::Directory(relative.to_owned());
+        if self.dirs.contains_key(relative) {
+            return Meaning::Known(relative.to_owned());
         }
         let dir = relative.parent().unwrap_or(relative);
         if !self.dirs.contains_key(dir) {
             return Meaning::Nothing;
+        }
+        let is_dir = || path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
+        if self.scope.leads_to(relative) && is_dir() {
+            return Meaning::NewIn(dir.to_owned());
         }
         if self.scope.gitignore && relative.file_name().is_some_and(|name| name == ".gitignore") {
             return Meaning::Rules;
@@ -187,6 +192,11 @@ impl Tree {
     pub(super) fn doubt(&mut self, file: PathBuf) {
         self.dirty.insert(file.parent().unwrap_or(Path::new("")).to_owned());
         self.doubtful.insert(file);
+    }
+
+    /// Look at a directory, and at those in it that are new; returns what differs.
+    pub(super) fn look_in(&mut self, dir: &Path, watch: &mut dyn FnMut(&Path)) -> Vec<Difference> {
+        self.scan(dir, false, true, watch)
     }
 
     /// Look at the directories of all files in doubt; returns what differs.
@@ -212,7 +222,9 @@ impl Tree {
         dir: &Path,
         watch: &mut dyn FnMut(&Path),
     ) -> Vec<Difference> {
-        self.foreign.clear();
+        if dir.as_os_str().is_empty() {
+            self.foreign.clear();
+        }
         self.scan(dir, true, true, watch)
     }
 
@@ -343,6 +355,7 @@ mod tests {
     use super::{Content, Meaning, Scope, Tree};
     use crate::model::ProcId;
     use crate::model::file_patterns::FilePatterns;
+    use crate::sys::files;
 
     struct Project(tempfile::TempDir);
 
@@ -391,7 +404,8 @@ mod tests {
             for event in events {
                 match tree.meaning(&self.path(event)) {
                     Meaning::File(file) => tree.doubt(file),
-                    Meaning::Directory(dir) => found.extend(tree.look_below(&dir, &mut |_| {})),
+                    Meaning::Known(dir) => found.extend(tree.look_below(&dir, &mut |_| {})),
+                    Meaning::NewIn(dir) => found.extend(tree.look_in(&dir, &mut |_| {})),
                     Meaning::Nothing | Meaning::Rules => {}
                 }
             }
@@ -403,7 +417,7 @@ mod tests {
         }
 
         fn touch(&self, file: &str) {
-            let file = fs::File::options().write(true).open(self.path(file)).unwrap();
+            let file = files::open_to_write(&self.path(file)).unwrap();
             file.set_modified(SystemTime::now() + Duration::from_secs(5)).unwrap();
         }
     }

@@ -303,7 +303,8 @@ impl Work {
                         }
                         tree.doubt(file);
                     }
-                    Meaning::Directory(dir) => found.extend(tree.look_below(&dir, &mut watch)),
+                    Meaning::Known(dir) => found.extend(tree.look_below(&dir, &mut watch)),
+                    Meaning::NewIn(dir) => found.extend(tree.look_in(&dir, &mut watch)),
                     Meaning::Rules => {
                         found.extend(tree.look(&mut watch));
                         // What is ignored from now on, or is not any more, has not changed.
