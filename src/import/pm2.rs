@@ -48,7 +48,7 @@ pub(super) const ROWS: &[Row] = &[
     Row("`log_date_format`, `time`", "- (`tmo logs -T`)"),
     Row(
         "`watch`, `ignore_watch`, `watch_options`, `watch_delay`",
-        "- (a command that watches, such as `node --watch`)",
+        "- (write `watch` yourself)",
     ),
     Row("`cron_restart`", "- (`tmo restart web` from cron)"),
     Row("`max_memory_restart`", "- (`tmo ps` and `tmo ui` show the memory)"),
