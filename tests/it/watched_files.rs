@@ -73,6 +73,7 @@ fn watch_restarts_once_after_a_checkout_of_a_thousand_files() {
     has_lives(&world, "web", 4);
     let changes = changes(&world, "web");
     assert!(changes.iter().all(|text| text.ends_with("(+999)")), "{changes:?}");
+    world.ok(["quit"]);
 }
 
 #[test]
@@ -100,24 +101,26 @@ fn watch_restarts_once_for_each_way_to_save_and_not_for_the_same_content() {
         "Changed: src/new/deep/b.rs",
     ];
     assert_eq!(changes(&world, "web"), expected);
+    world.ok(["quit"]);
 }
 
 #[test]
 fn watch_leaves_out_what_git_ignores_and_the_files_of_git() {
-    let world = started(WEB, "[process.web]\nwatch = \".\"\n");
+    let world = started(WEB, "[process.web]\nwatch = { paths = \".\", ignore = \"probe.txt\" }\n");
     let before = lives(&world, "web");
     let made = "echo 2 >target/x.rs; mkdir target/y; echo 2 >target/y/z; echo 2 >src/a.log; \
                 git tag x; touch src/a.rs; echo 2 >src/a.rs";
     assert_eq!(world.shell(made).code, 0);
     has_lives(&world, "web", before + 1);
     assert_eq!(changes(&world, "web").last().unwrap(), "Changed: src/a.rs");
+    world.ok(["quit"]);
 }
 
 #[test]
 fn watch_holds_a_process_that_restarts_itself_and_says_by_which_file() {
     let world = started(
         "web: date +%N >gen.txt; echo up; exec sleep 1000\n",
-        "[process.web]\nwatch = \"gen.txt\"\n",
+        "[process.web]\nwatch = \"gen.*\"\n",
     );
     eventually("it is held", || {
         // If it has written before it was watched.
@@ -141,6 +144,7 @@ fn watch_holds_a_process_that_restarts_itself_and_says_by_which_file() {
     world.ok(["watch", "resume", "web"]);
     world.write("gen.txt", "by hand");
     eventually("it restarts again", || (lives(&world, "web") > count).then_some(()));
+    world.ok(["quit"]);
 }
 
 #[test]
@@ -163,6 +167,7 @@ fn watch_keeps_the_process_whose_build_fails_and_why_shows_the_output() {
     world.write("src/a.rs", "right");
     has_lives(&world, "web", 2);
     assert_eq!(world.run(["why", "web"]).code, 0);
+    world.ok(["quit"]);
 }
 
 #[test]
@@ -177,6 +182,7 @@ fn watch_restarts_dependents_only_if_they_declare_it() {
     has_lives(&world, "db", 2);
     has_lives(&world, "web", 2);
     assert_eq!(lives(&world, "worker"), 1);
+    world.ok(["quit"]);
 }
 
 #[test]
@@ -190,6 +196,7 @@ fn watch_starts_what_has_crashed_and_not_what_was_stopped() {
     world.write("src/a.rs", "right");
     has_lives(&world, "web", 2);
     assert_eq!(world.field("worker", "state"), "stopped");
+    world.ok(["quit"]);
 }
 
 #[test]
@@ -206,7 +213,7 @@ fn a_pause_of_watch_lasts_through_a_takeover_and_a_reload() {
     let toml = "[process.web]\nwatch = [\"src/*.rs\", \"src/*.txt\"]\n";
     world.write("tmo.toml", &format!("{toml}{PROBE}"));
     let told = world.ok(["reload"]);
-    assert!(told.contains("web: watch changed"), "{told}");
+    assert!(told.contains("web: policies changed (watch)"), "{told}");
     notices(&world);
     assert!(world.ok(["watch"]).contains("paused"));
     assert_eq!(lives(&world, "web"), 1);
@@ -214,6 +221,7 @@ fn a_pause_of_watch_lasts_through_a_takeover_and_a_reload() {
     world.write("src/new.txt", "1");
     has_lives(&world, "web", 2);
     assert_eq!(changes(&world, "web"), ["Changed: src/new.txt"]);
+    world.ok(["quit"]);
 }
 
 #[test]
@@ -228,6 +236,7 @@ fn watch_refuses_what_is_not_watched_and_needs_a_run() {
     assert!(refused.stderr.contains("web has no `watch` in tmo.toml"), "{}", refused.stderr);
     let unknown = world.run(["watch", "pause", "wbe"]);
     assert!(unknown.stderr.contains("wbe"), "{}", unknown.stderr);
+    world.ok(["quit"]);
 }
 
 #[test]
