@@ -311,8 +311,8 @@ const MISTAKES: &[(&str, &str)] = &[
         "1:29: `/etc` is not below the directory of the project",
     ),
     (
-        "process.web.watch = { paths = \"a[\", ignore = \"b[\" }\n",
-        "1:31: `a[` is no valid pattern: unclosed character class; missing ']'",
+        "process.web.watch = { paths = \"src\", ignore = \"a[\" }\n",
+        "1:47: `a[` is no valid pattern: unclosed character class; missing ']'",
     ),
     (
         "process.web.watch = { run = \"make\" }\n",
