@@ -6,69 +6,21 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::part::Action;
 use super::proc::{Phase, Proc, Ready};
+use super::watching::{Build, Watching};
 use super::{Effect, Goal, RunPhase, Supervisor};
+use crate::model::ProcId;
 use crate::model::event::What;
-use crate::model::file_change::{BuildFailure, FileChange, RestartLoop, WatchMode, WatchState};
+use crate::model::file_change::{BuildFailure, FileChange, RestartLoop, WatchState};
 use crate::model::request::{ChangeOrder, Outcome};
 use crate::model::time::Timestamp;
-use crate::model::{ProcId, Untrusted, is_default};
-
-/// What is known of the watched files of a process.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Watching {
-    /// A user has paused it.
-    #[serde(skip_serializing_if = "is_default")]
-    paused: bool,
-    /// It is held because each restart changes these files.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    held: Vec<Untrusted>,
-    /// What has changed and was not acted on yet.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    change: Option<FileChange>,
-    /// The command before a restart.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    build: Option<Build>,
-    /// The failure of the last command.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<BuildFailure>,
-    /// When its life, the command or the effect of the signal began, whichever came last.
-    acted: Timestamp,
-    /// The restarts that follow from files which the process writes itself.
-    #[serde(rename = "loop", skip_serializing_if = "is_default")]
-    in_loop: RestartLoop,
-}
-
-/// The command before a restart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Build {
-    /// It runs, since then.
-    Running(Timestamp),
-    /// It has succeeded, and the restart is still to come.
-    Succeeded,
-}
 
 /// When to act on a change.
 enum Turn {
     Now,
     Later,
     Never,
-}
-
-impl Watching {
-    /// A life has begun.
-    pub(super) fn acted(&mut self, at: Timestamp) {
-        self.acted = at;
-    }
-
-    fn is_off(&self) -> bool {
-        self.paused || !self.held.is_empty()
-    }
 }
 
 impl Supervisor {
@@ -240,14 +192,6 @@ impl Supervisor {
 impl Proc {
     /// How it is watched, for clients.
     pub fn watch_state(&self) -> Option<WatchState> {
-        self.rules.watch.as_ref()?;
-        let Watching { paused, held, build, failure, .. } = &self.watching;
-        let mode = match build {
-            _ if *paused => WatchMode::Paused,
-            _ if !held.is_empty() => WatchMode::Held,
-            Some(_) => WatchMode::Building,
-            None => WatchMode::Watching,
-        };
-        Some(WatchState { mode, files: held.clone(), failure: failure.clone() })
+        self.rules.watch.as_ref().map(|_| self.watching.state())
     }
 }

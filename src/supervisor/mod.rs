@@ -39,6 +39,7 @@ mod restarts;
 mod shutdown;
 #[cfg(test)]
 pub(crate) mod tests;
+mod watching;
 
 use std::time::Duration;
 
@@ -51,7 +52,6 @@ use crate::model::{Exit, ProcId};
 use crate::protocol::spec::Want;
 pub use events::{Crash, Effect, Input, ShimRequest};
 pub use exit_stats::ExitStats;
-pub use file_changes::Watching;
 pub use install_state::Installation;
 pub use life_marks::LifeMarks;
 pub use lifecycle::RunStage;
@@ -61,6 +61,7 @@ pub use proc::{Goal, LastLife, Pane, Phase, Proc, Ready};
 pub use ready::Question;
 pub use reload::{PlanCounts, Planned};
 pub use restarts::{Broken, ProcFailures, ProcRestarts};
+pub use watching::Watching;
 
 /// The state of the run as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::exit_stats::ExitStats;
-use super::file_changes::Watching;
 use super::install_state::Installation;
 use super::life_marks::LifeMarks;
 use super::part::ChangePart;
 use super::policy::ExitVerdict;
 use super::reload::{PlanCounts, Planned};
 use super::restarts::{ProcFailures, ProcRestarts};
+use super::watching::Watching;
 use crate::model::event::{Note, Problem, Skip};
 use crate::model::life::or_zero;
 use crate::model::member::Member;

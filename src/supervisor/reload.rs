@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::file_changes::Watching;
 use super::part::Action;
 use super::pending_request::WaitCondition;
 use super::proc::{Goal, Phase, Proc, Ready};
+use super::watching::Watching;
 use super::{Effect, Supervisor};
 use crate::model::ProcId;
 use crate::model::plan::{Plan, ProcessPlan};

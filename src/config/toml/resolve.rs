@@ -68,7 +68,7 @@ pub fn resolve_with_disk(
         }
         let table = toml.of(&entry.name);
         table.check(&mut mistakes);
-        watch::find(table.watch.as_ref(), disk, &mut mistakes);
+        watch::find(table.watch.as_ref(), disk.dir, disk.is_dir, &mut mistakes);
         let found = ProcessOverrides {
             cwd: cwd::found(table.cwd.as_ref(), env, disk, &mut mistakes),
             env: env::of(toml, &entry.name, &table, env, disk, &mut room, &mut mistakes),

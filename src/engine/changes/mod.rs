@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
 
-use self::watcher::{Followed, Report, Watcher};
+use self::watcher::{FileReport, Followed, Watcher};
 use super::action::Action;
 use super::aux_command::AuxCommands;
 use super::queue::{Event, Queue};
@@ -109,8 +109,8 @@ fn start(queue: &Queue) -> std::io::Result<(Watcher, Task)> {
     let task = spawn_local(async move {
         while let Some(report) = reports.recv().await {
             queue.push(match report {
-                Report::Changed(changes) => Event::FilesChanged(changes),
-                Report::Log(what) => Event::FilesNotWatched(what),
+                FileReport::Changed(changes) => Event::FilesChanged(changes),
+                FileReport::Log(what) => Event::FilesNotWatched(what),
             });
         }
     });

@@ -132,7 +132,7 @@ pub(super) enum Meaning {
 
 /// The files of a scope.
 #[derive(Debug)]
-pub(super) struct Tree {
+pub(super) struct FileTree {
     pub(super) scope: Arc<Scope>,
     /// Each watched directory with its watched files.
     dirs: HashMap<PathBuf, BTreeMap<OsString, Content>>,
@@ -146,7 +146,7 @@ pub(super) struct Tree {
     unread: Vec<PathBuf>,
 }
 
-impl Tree {
+impl FileTree {
     /// Take stock of a directory. `watch` is called for each directory whose changes are needed.
     pub(super) fn new(scope: Scope, watch: &mut dyn FnMut(&Path)) -> Self {
         let mut tree = Self {
@@ -352,7 +352,7 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::time::{Duration, SystemTime};
 
-    use super::{Content, Meaning, Scope, Tree};
+    use super::{Content, FileTree, Meaning, Scope};
     use crate::model::ProcId;
     use crate::model::file_patterns::FilePatterns;
     use crate::sys::files;
@@ -380,7 +380,7 @@ mod tests {
             fs::write(path, text).unwrap();
         }
 
-        fn tree(&self, paths: &[&str]) -> (Tree, Vec<String>) {
+        fn tree(&self, paths: &[&str]) -> (FileTree, Vec<String>) {
             let patterns = FilePatterns::new(paths.iter().copied(), []).unwrap();
             let scope = Scope {
                 root: self.0.path().to_owned(),
@@ -389,7 +389,7 @@ mod tests {
                 own: vec![self.path("log")],
             };
             let mut watched = vec![];
-            let mut tree = Tree::new(scope, &mut |dir| {
+            let mut tree = FileTree::new(scope, &mut |dir| {
                 let dir = dir.strip_prefix(self.0.path()).unwrap();
                 watched.push(dir.display().to_string());
             });
@@ -399,7 +399,7 @@ mod tests {
         }
 
         /// What differs after an event for each of these.
-        fn changed(&self, tree: &mut Tree, events: &[&str]) -> Vec<String> {
+        fn changed(&self, tree: &mut FileTree, events: &[&str]) -> Vec<String> {
             let mut found = vec![];
             for event in events {
                 match tree.meaning(&self.path(event)) {

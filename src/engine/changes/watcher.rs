@@ -15,7 +15,7 @@ use notify::{
 use tokio::sync::mpsc::Sender;
 
 use super::debounce::Pending;
-use super::tree::{Content, Difference, Meaning, Scope, Tree};
+use super::tree::{Content, Difference, FileTree, Meaning, Scope};
 use crate::model::event::What;
 use crate::model::file_change::{FileChange, MOST_NAMED};
 use crate::model::file_patterns::FilePatterns;
@@ -39,7 +39,7 @@ pub(super) struct Followed {
 
 /// What the thread has found.
 #[derive(Debug)]
-pub(super) enum Report {
+pub(super) enum FileReport {
     /// Files of these processes have changed.
     Changed(Vec<(ProcId, FileChange)>),
     /// To be logged.
@@ -112,7 +112,7 @@ pub(super) struct Watcher(Arc<Inbox>);
 
 impl Watcher {
     /// Start the thread.
-    pub(super) fn start(reports: Sender<Report>) -> std::io::Result<Self> {
+    pub(super) fn start(reports: Sender<FileReport>) -> std::io::Result<Self> {
         let inbox = Arc::new(Inbox::default());
         let system = System { inbox: inbox.clone(), native: None, polling: None, missing: None };
         let work = Work {
@@ -202,9 +202,9 @@ impl System {
 #[derive(Debug)]
 struct Work {
     inbox: Arc<Inbox>,
-    reports: Sender<Report>,
+    reports: Sender<FileReport>,
     system: System,
-    trees: Vec<Tree>,
+    trees: Vec<FileTree>,
     /// The tree of each process, and how long there has to be no change.
     quiet: BTreeMap<ProcId, (usize, Duration)>,
     pending: HashMap<ProcId, Pending>,
@@ -229,7 +229,7 @@ impl Work {
             if is_due && !self.report() {
                 return;
             }
-            is_reading = self.trees.iter_mut().any(Tree::read_some);
+            is_reading = self.trees.iter_mut().any(FileTree::read_some);
         }
     }
 
@@ -268,7 +268,7 @@ impl Work {
         for scope in scopes {
             let root = scope.root.clone();
             let system = &mut self.system;
-            self.trees.push(Tree::new(scope, &mut |dir| system.watch(dir, dir == root)));
+            self.trees.push(FileTree::new(scope, &mut |dir| system.watch(dir, dir == root)));
         }
         if let Some((dirs, why, sysctl)) = &self.system.missing
             && !self.has_warned
@@ -276,7 +276,8 @@ impl Work {
             self.has_warned = true;
             let (dirs, why, sysctl) = (*dirs, why.clone(), (*sysctl).to_owned());
             // Without a supervisor there is nobody to tell.
-            let _ = self.reports.blocking_send(Report::Log(What::WatchLimit { dirs, why, sysctl }));
+            let _ =
+                self.reports.blocking_send(FileReport::Log(What::WatchLimit { dirs, why, sysctl }));
         }
     }
 
@@ -369,6 +370,6 @@ impl Work {
             }
             changes.extend(change.map(|change| (*id, change)));
         }
-        changes.is_empty() || self.reports.blocking_send(Report::Changed(changes)).is_ok()
+        changes.is_empty() || self.reports.blocking_send(FileReport::Changed(changes)).is_ok()
     }
 }

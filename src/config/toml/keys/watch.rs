@@ -1,10 +1,12 @@
 //! `watch`: the files whose changes restart a process.
 
+use std::io;
+use std::path::Path;
+
 use super::{
     At, Diagnostics, ITEM_BYTES, Key, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned,
     TEXT_OR_TEXTS, TEXTS, Table, Type, Value, json, key,
 };
-use crate::config::toml::resolve::Disk;
 use crate::model::file_patterns::{FilePatterns, fixed_part};
 use crate::model::rules::{FileWatch, Stage};
 use crate::model::signal::SignalName;
@@ -162,14 +164,15 @@ impl ProcessKey for Watch {
 /// Check that the parts of the paths which are no patterns exist.
 pub(in crate::config::toml) fn find(
     watch: Option<&Spanned<WatchTable>>,
-    disk: &Disk<'_>,
+    dir: &Path,
+    is_dir: &dyn Fn(&Path) -> io::Result<()>,
     mistakes: &mut Diagnostics,
 ) {
     for path in watch.iter().flat_map(|watch| &watch.get_ref().paths) {
         let Some(part) = fixed_part(path.get_ref()) else { continue };
-        let found = disk.dir.join(part);
-        if let Err(error) = (disk.is_dir)(&found)
-            && error.kind() == std::io::ErrorKind::NotFound
+        let found = dir.join(part);
+        if let Err(error) = is_dir(&found)
+            && error.kind() == io::ErrorKind::NotFound
         {
             let text = format!(
                 "can't watch {}: {}; make it, or name another",
