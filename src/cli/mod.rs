@@ -34,9 +34,11 @@ use std::io::{self, Write as _};
 use clap::error::{ContextKind, ErrorKind};
 
 use self::act::{app, cleanup, connect, ending, failures, reload, run, terminal};
-use self::args::{Args, ClientArgs, NamesArgs, RestartArgs, ScaleArgs, SignalArgs, Verb};
+use self::args::{
+    Args, ClientArgs, NamesArgs, RestartArgs, ScaleArgs, SignalArgs, Verb, WatchArgs, WatchDo,
+};
 pub use self::error::CliError;
-use self::look::{crashes, echo, flags, graph, logs, ls, ps, top, why};
+use self::look::{crashes, echo, flags, graph, logs, ls, ps, top, watched, why};
 use self::output::{print, print_json, print_raw, report, warn};
 use self::persona::Persona;
 use self::project::{check, command, config, demo, export, import, init};
@@ -157,6 +159,12 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
         Some(Verb::Wait(args)) => wait::wait(&args),
         Some(Verb::Signal(SignalArgs { signal, names, client })) => {
             ask(&client, Request::Signal { signal, names }, true)
+        }
+        Some(Verb::Watch(WatchArgs { what: WatchDo::Status, names, json, client })) => {
+            watched::status(&client, &names, json)
+        }
+        Some(Verb::Watch(WatchArgs { what, names, client, .. })) => {
+            ask(&client, Request::Watch { names, on: what == WatchDo::Resume }, true)
         }
         Some(Verb::Scale(ScaleArgs { counts, no_wait, client })) => {
             let counts = counts.into_iter().collect();

@@ -138,7 +138,7 @@ fn of_other_tools(error: &clap::Error, typed: &[OsString]) -> Option<String> {
                 return Some("`tmo check` and `tmo graph` show what it would do; ".to_owned());
             }
             "--watch" | "-w" if verb == "start" => {
-                let text = "put a watcher into the command, as in `watchexec -r -- bin/web`; ";
+                let text = "`watch` in tmo.toml names the files that restart a process; ";
                 return Some(text.to_owned());
             }
             "--color" | "--colour" | "--no-color" | "--no-colour" => {
@@ -320,8 +320,8 @@ mod tests {
             ),
             (
                 "tmo start --watch",
-                "unexpected argument '--watch' found; put a watcher into the command, as in \
-                 `watchexec -r -- bin/web`; see `tmo start --help`",
+                "unexpected argument '--watch' found; `watch` in tmo.toml names the files that \
+                 restart a process; see `tmo start --help`",
             ),
             ("tmo stats", "unrecognized subcommand 'stats'; `tmo top` does that; see `tmo --help`"),
             (

@@ -381,6 +381,10 @@ fn wire(request: &Request) -> (Method, Cow<'static, str>, Option<Value>) {
         Request::Signal { signal, names } => {
             ("/api/signal", json!({ "signal": signal, "names": names }))
         }
+        Request::Watch { names, on } => {
+            let path = if *on { "/api/watch/resume" } else { "/api/watch/pause" };
+            (path, json!({ "names": names }))
+        }
         Request::Scale { counts } => ("/api/scale", json!({ "counts": counts })),
         Request::Reload { plan } => ("/api/reload", json!({ "plan": plan })),
         Request::Quit => return (Method::POST, "/api/quit".into(), None),

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::action::Action;
 use super::aux_command::AuxCommands;
+use super::changes::FileChanges;
 use super::clients::Clients;
 use super::crash_reports::CrashReports;
 use super::failure_declarations::FailureDeclarations;
@@ -81,6 +82,7 @@ pub(super) struct Engine {
     pub(super) hooks: Hooks,
     pub(super) probes: Probes,
     pub(super) stop_commands: StopCommands,
+    pub(super) file_changes: FileChanges,
     pub(super) notifications: Notifications,
     pub(super) crash_reports: CrashReports,
     pub(super) declarations: FailureDeclarations,
@@ -115,6 +117,9 @@ impl Engine {
             Event::StopAsked(id, life, problem) => self.stop_command_ended(id, life, problem),
             Event::Hooked(problem, code) => self.act(hooks::last_ended(problem, code)),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
+            Event::FilesChanged(changes) => self.input(Input::Changed(changes)),
+            Event::FilesNotWatched(what) => self.say_system(what),
+            Event::Built(id, begun, failure) => self.input(Input::Built(id, begun, failure)),
             Event::Finished(result) => self.on_finished(result),
         }
     }
@@ -199,6 +204,18 @@ impl Engine {
             commands: &self.commands,
         };
         self.probes.update(run, &self.queue);
+    }
+
+    /// Watch the files that the plan names.
+    pub(super) fn follow_files(&mut self) {
+        let actions = self.file_changes.follow(&self.plan, self.runtime.dir(), &self.queue);
+        self.act(actions);
+    }
+
+    /// Start the commands before restarts that are needed now, and stop the others.
+    pub(super) fn update_builds(&mut self) {
+        let Self { file_changes, saved, plan, commands, queue, .. } = self;
+        file_changes.build(&saved.supervisor, plan, commands, queue);
     }
 
     /// Pass the matches in the output of lives up to this one, or of all lives, to the state

@@ -235,6 +235,7 @@ impl Engine {
                 lacks: proc.lacks().into_iter().map(Untrusted::from).collect(),
                 awaits,
             },
+            watch: proc.watch_state(),
             output_bytes: self.ingest.printed(self.panes[id].stream),
             flags: self.panes[id].search.as_ref().map_or_else(Vec::new, |search| {
                 flag_counts::states(&process.rules.flags, search.watcher.book())

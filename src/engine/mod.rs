@@ -10,6 +10,7 @@
 mod action;
 mod adopt;
 mod aux_command;
+mod changes;
 mod client_requests;
 mod clients;
 mod core;

@@ -11,6 +11,8 @@ use super::outbox::OutboxItem;
 use crate::backend::{Survey, TerminalError};
 use crate::crash::CrashReport;
 use crate::model::event::What;
+use crate::model::file_change::{BuildFailure, FileChange};
+use crate::model::time::Timestamp;
 use crate::model::{LifeId, ProcId, ProcName};
 use crate::supervisor::Question;
 use crate::sys::OrphanReport;
@@ -38,6 +40,12 @@ pub(super) enum Event {
     StopAsked(ProcId, LifeId, Option<String>),
     /// The hook after which the run is to end has ended: its error, if any, and its exit code.
     Hooked(Option<String>, u8),
+    /// Watched files of these processes have changed.
+    FilesChanged(Vec<(ProcId, FileChange)>),
+    /// Not all files can be watched.
+    FilesNotWatched(What),
+    /// The command before a restart, begun then, has ended; with its failure, if it has failed.
+    Built(ProcId, Timestamp, Option<BuildFailure>),
     /// Some work has finished.
     Finished(Finished),
     /// The loss of a sink was handled: whether tmux had closed its pipe (so the sink was not killed),

@@ -85,6 +85,7 @@ impl Engine {
         }
         self.saved.supervisor.grow(&self.plan, clock::now());
         self.look_anew(&old);
+        self.follow_files();
         done
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::aux_command::AuxCommands;
+use super::changes::FileChanges;
 use super::clients::Clients;
 use super::core::Engine;
 use super::crash_reports::{self, CrashReports};
@@ -242,6 +243,7 @@ fn build(runtime: &RuntimeDir) -> Result<Engine, RunError> {
         hooks: Hooks::default(),
         probes: Probes::default(),
         stop_commands: StopCommands::default(),
+        file_changes: FileChanges::default(),
         notifications: Notifications::default(),
         crash_reports: CrashReports::default(),
         declarations: FailureDeclarations::default(),
@@ -363,6 +365,7 @@ impl Engine {
             None
         };
         self.crash_reports.begin();
+        self.follow_files();
         self.publish();
         let first_record = self.saved.first_record;
         let notes: Vec<String> = handover.note.into_iter().chain(self.unwritable()).collect();
@@ -444,6 +447,7 @@ impl Engine {
             self.carry_out();
             self.read_user_config();
             self.update_probes();
+            self.update_builds();
             self.publish();
             self.startup.update(&self.saved.supervisor);
             tokio::task::yield_now().await;

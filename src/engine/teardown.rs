@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::changes::FileChanges;
 use super::core::Engine;
 use super::pane_spawn::LAST_MOMENT;
 use super::pane_state::{PaneState, SinkStatus};
@@ -53,6 +54,7 @@ impl Engine {
         self.act(actions);
         self.probes = Probes::default();
         self.stop_commands = StopCommands::default();
+        self.file_changes = FileChanges::default();
         self.commands.gone().await;
         self.take_last_events();
         let culprit = self.culprit().map(|culprit| Culprit { cause, ..culprit });
@@ -198,6 +200,9 @@ impl Engine {
             | Event::Piped(..)
             | Event::OrphansKilled(..)
             | Event::Asked(..)
+            | Event::FilesChanged(_)
+            | Event::FilesNotWatched(_)
+            | Event::Built(..)
             | Event::Hooked(None, _)
             | Event::StopAsked(_, _, None) => {}
         }

@@ -46,10 +46,7 @@ pub(super) const ROWS: &[Row] = &[
         "- (`[log] dir`: one journal, in which stderr and stdout are not distinguished)",
     ),
     Row("`log_date_format`, `time`", "- (`tmo logs -T`)"),
-    Row(
-        "`watch`, `ignore_watch`, `watch_options`, `watch_delay`",
-        "- (a command that watches, such as `node --watch`)",
-    ),
+    Row("`watch`, `ignore_watch`, `watch_options`, `watch_delay`", "- (write `watch` yourself)"),
     Row("`cron_restart`", "- (`tmo restart web` from cron)"),
     Row("`max_memory_restart`", "- (`tmo ps` and `tmo ui` show the memory)"),
     Row("`deploy`, `post_update`", "- (tmo runs what is here)"),

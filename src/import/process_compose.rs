@@ -73,7 +73,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row("`is_elevated`", "- (`sudo` in the command, which asks in `tmo connect`)"),
     Row("`launch_timeout_seconds`", "- (`ready = { timeout = \"5s\" }`)"),
-    Row("`watch`", "- (a command that watches, such as `watchexec -r`)"),
+    Row("`watch`", "- (write `watch` yourself)"),
     Row(
         "`is_tty`",
         "always; `stdin = \"null\"` for a process that must not read from its terminal",

@@ -149,6 +149,8 @@ fn words(request: &Request) -> Option<(&'static str, Vec<String>)> {
         Request::Restart { names, .. } => ("restart", names.clone()),
         Request::Install { name, .. } => ("install", vec![name.clone()]),
         Request::Signal { names, .. } => ("signal", names.clone()),
+        Request::Watch { names, on: false } => ("watch pause", names.clone()),
+        Request::Watch { names, on: true } => ("watch resume", names.clone()),
         Request::Scale { counts } => {
             ("scale", counts.iter().map(|(name, count)| format!("{name}={count}")).collect())
         }

@@ -10,6 +10,8 @@ pub mod escape;
 pub mod event;
 pub mod exit;
 pub mod expression;
+pub mod file_change;
+pub mod file_patterns;
 pub mod hex;
 pub mod hostname;
 pub mod life;

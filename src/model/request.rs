@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::event::{Note, Problem};
+use super::file_change::WatchState;
 use super::life::or_zero;
 use super::plan::{AfterInstall, Backend, Plan};
 use super::rules::{FlagColor, Probe, Stage};
@@ -61,6 +62,13 @@ pub enum Request {
         signal: SignalName,
         /// Names, globs or entries; empty means all.
         names: Vec<String>,
+    },
+    /// Have changed files restart these processes, or not.
+    Watch {
+        /// Names, globs or entries; empty means all that are watched.
+        names: Vec<String>,
+        /// Whether they do.
+        on: bool,
     },
     /// Run exactly this many instances of entries of the Procfile.
     Scale {
@@ -270,6 +278,9 @@ pub struct ProcessState {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
     #[schema(value_type = Option<Object>)]
     pub problem: Option<Note>,
+    /// What changed files do to it, if any are watched for it.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
+    pub watch: Option<WatchState>,
     /// Whether others can rely on it, and why not.
     #[serde(flatten)]
     pub readiness: ProcessReadiness,

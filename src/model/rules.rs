@@ -8,6 +8,7 @@ use std::fmt::{self, Display, Formatter};
 use serde::{Deserialize, Serialize};
 
 use super::shell::quoted;
+use super::signal::SignalName;
 use super::text::OsText;
 use super::{Exit, ProcName, is_default};
 
@@ -23,6 +24,9 @@ pub struct ProcessPolicy {
     pub ready: Vec<Check>,
     /// The liveness check, which is repeated while it is ready.
     pub live: Option<Liveness>,
+    /// The files whose changes restart it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watch: Option<FileWatch>,
     /// When it is restarted; `None` means as the command line requests ([`super::plan::OnExit`]).
     pub restart: Option<RestartPolicy>,
     /// Exit codes besides 0 that count as success.
@@ -312,6 +316,25 @@ pub enum Reaction {
     Restart,
     /// It is only reported.
     Notify,
+}
+
+/// The files whose changes restart a process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileWatch {
+    /// The directory that the paths are relative to, absolute: that of the project.
+    pub dir: OsText,
+    /// Files, directories with all that is in them, and globs.
+    pub paths: Vec<String>,
+    /// Patterns of files that do not count, in the syntax of a `.gitignore`.
+    pub ignore: Vec<String>,
+    /// Whether files that git ignores do not count.
+    pub gitignore: bool,
+    /// How long there has to be no further change.
+    pub debounce_ms: u64,
+    /// A command that has to succeed before the restart.
+    pub run: Option<OsText>,
+    /// A signal that is sent instead of a restart.
+    pub signal: Option<SignalName>,
 }
 
 /// When a process is restarted after it has ended by itself.

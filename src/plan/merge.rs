@@ -101,6 +101,9 @@ impl PlannedInstance<'_> {
             ..ProcessPlan::default()
         };
         table.apply(&mut plan);
+        if let Some(watch) = &mut plan.rules.watch {
+            watch.dir = given.loaded.project.base().into();
+        }
         if let Some(app) = given.loaded.apps.of_process(&entry.name) {
             apps::apply(given, app, &mut plan);
         }
@@ -169,10 +172,12 @@ fn filled_env(
     Ok(env)
 }
 
-/// The default reaction to an exit: a process that is expected to end stops no other one, and neither does an app.
+/// The default reaction to an exit: a process that is expected to end, or that a changed
+/// file starts again, stops no other one, and neither does an app.
 fn usual_end(given: &MergeInput<'_>, entry: &ProcfileEntry, table: &ProcessTable) -> OnExit {
     let ends = table.stage() != Stage::Main
         || table.ends_ready()
+        || table.watch.is_some()
         || given.loaded.apps.of_process(&entry.name).is_some()
         || given.loaded.toml.is_to_complete(&entry.name);
     if ends { OnExit::Remain } else { OnExit::StopAll }

@@ -2,6 +2,7 @@
 
 use super::RunStage;
 use crate::model::event::What;
+use crate::model::file_change::{BuildFailure, FileChange};
 use crate::model::member::Member;
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::FailureAction;
@@ -35,6 +36,11 @@ pub enum Input {
     LivenessChecked(ProcId, LifeId, Option<String>),
     /// A life has printed a failure pattern; with the action to take and the line.
     Failing(ProcId, LifeId, FailureAction, String),
+    /// Files of these processes have changed.
+    Changed(Vec<(ProcId, FileChange)>),
+    /// The command before a restart, which [`Supervisor::builds`](super::Supervisor::builds) names with the time when
+    /// it had to begin, has ended; with its failure, if it has failed.
+    Built(ProcId, Timestamp, Option<BuildFailure>),
     /// A hook after which the run should end has ended, with this exit code.
     StopAfterHook(u8),
     /// The tmux server is gone.

@@ -107,6 +107,9 @@ impl Supervisor {
         proc.since = at;
         proc.note = None;
         proc.skip = None;
+        if proc.rules.watch.is_some() {
+            proc.watching.acted(at);
+        }
         self.began(id, at);
     }
 

@@ -8,7 +8,7 @@
 //! Everything except the waiting clients is saved before the effects are carried out ([`Supervisor`]
 //! is serialisable), so an adopter continues where its predecessor was killed.
 //!
-//! `change` orders what a request does to several processes; `request` carries out requests for processes (names are matched by [`ProcName::matches`](crate::model::ProcName::matches)),
+//! `change` orders what a request does to several processes; `file_changes` restarts processes whose files have changed, `request` carries out requests for processes (names are matched by [`ProcName::matches`](crate::model::ProcName::matches)),
 //! `life` follows starts and ends, `policy` decides about restarts, `ready` about readiness, `dependencies`
 //! about the order; `installation` runs install commands; `shutdown` stops the run, `patience` handles repeated
 //! requests to stop.
@@ -20,6 +20,7 @@ mod dependencies;
 mod events;
 mod exit_code;
 mod exit_stats;
+mod file_changes;
 mod install_state;
 mod installation;
 mod life;
@@ -38,6 +39,7 @@ mod restarts;
 mod shutdown;
 #[cfg(test)]
 pub(crate) mod tests;
+mod watching;
 
 use std::time::Duration;
 
@@ -59,6 +61,7 @@ pub use proc::{Goal, LastLife, Pane, Phase, Proc, Ready};
 pub use ready::Question;
 pub use reload::{PlanCounts, Planned};
 pub use restarts::{Broken, ProcFailures, ProcRestarts};
+pub use watching::Watching;
 
 /// The state of the run as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -183,6 +186,8 @@ impl Supervisor {
             Input::Failing(id, life, action, line) => {
                 self.failing(id, life, action, &line, now);
             }
+            Input::Changed(changes) => self.files_changed(changes),
+            Input::Built(id, begun, failure) => self.built(id, begun, failure),
             Input::StopAfterHook(code) => self.enough(code),
             Input::TmuxGone => self.on_tmux_gone(),
             Input::TimerFired => self.on_alarm(now),

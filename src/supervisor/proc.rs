@@ -11,6 +11,7 @@ use super::part::ChangePart;
 use super::policy::ExitVerdict;
 use super::reload::{PlanCounts, Planned};
 use super::restarts::{ProcFailures, ProcRestarts};
+use super::watching::Watching;
 use crate::model::event::{Note, Problem, Skip};
 use crate::model::life::or_zero;
 use crate::model::member::Member;
@@ -264,6 +265,9 @@ pub struct Proc {
     /// Its part in the last change of several processes.
     #[serde(default, skip_serializing_if = "is_default")]
     pub change: ChangePart,
+    /// What changed files do to it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub watching: Watching,
     /// Its installations.
     #[serde(default, skip_serializing_if = "is_default")]
     pub installation: Installation,

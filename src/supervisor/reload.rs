@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::part::Action;
 use super::pending_request::WaitCondition;
 use super::proc::{Goal, Phase, Proc, Ready};
+use super::watching::Watching;
 use super::{Effect, Supervisor};
 use crate::model::ProcId;
 use crate::model::plan::{Plan, ProcessPlan};
@@ -70,6 +71,9 @@ impl Supervisor {
                 proc.carry_over(&process.rules);
             }
             proc.rules = process.rules.clone();
+            if proc.rules.watch.is_none() {
+                proc.watching = Watching::default();
+            }
             proc.install.clone_from(&process.install);
             (proc.stop_signal, proc.on_exit) = (process.stop_signal, process.on_exit);
             proc.planned = Planned::of(process, plan);

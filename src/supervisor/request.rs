@@ -31,6 +31,7 @@ impl Supervisor {
             Request::Restart { names, order } => self.each(id, Verb::Restart, names, *order, now),
             Request::Install { name, then } => self.ask_to_install(id, name, *then, now),
             Request::Signal { signal, names } => self.signal(id, *signal, names),
+            Request::Watch { names, on } => self.watch(id, names, *on),
             Request::Scale { counts } => self.scale(id, counts, now),
             Request::Reload { .. } => self.reload(id, now),
             Request::Quit => {
@@ -140,6 +141,7 @@ impl Supervisor {
             }
             Request::Stop { .. }
             | Request::Signal { .. }
+            | Request::Watch { .. }
             | Request::Reload { .. }
             | Request::Quit
             | Request::Kill

@@ -221,6 +221,7 @@ impl Supervisor {
     /// After every input: start the processes whose needs are met, answer requests that are done, and
     /// finish when nothing is left.
     pub(super) fn settle(&mut self, now: Timestamp) {
+        self.act_on_changes(now);
         self.stop_next(now);
         self.open_gates(now);
         self.announce_stages();

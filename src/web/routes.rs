@@ -168,6 +168,8 @@ pub(super) const ROUTES: &[(Method, &str, Need, RouteHandler)] = &[
     (Method::POST, "/r/{}/api/stop", OPERATE, SUPERVISOR),
     (Method::POST, "/r/{}/api/restart", OPERATE, SUPERVISOR),
     (Method::POST, "/r/{}/api/signal", ADMIN, SUPERVISOR),
+    (Method::POST, "/r/{}/api/watch/pause", OPERATE, SUPERVISOR),
+    (Method::POST, "/r/{}/api/watch/resume", OPERATE, SUPERVISOR),
     (Method::POST, "/r/{}/api/scale", ADMIN, SUPERVISOR),
     (Method::POST, "/r/{}/api/reload", ADMIN, SUPERVISOR),
     (Method::POST, "/r/{}/api/clear", ADMIN, SUPERVISOR),

@@ -140,6 +140,8 @@ async fn every_request_of_the_client_reaches_the_engine() {
         Request::Stop { names: names(&["web#2", "w*"]), order: ChangeOrder::default() },
         Request::Restart { names: vec![], order: ChangeOrder::default() },
         Request::Signal { signal: "HUP".parse().unwrap(), names: names(&["web"]) },
+        Request::Watch { names: names(&["web"]), on: false },
+        Request::Watch { names: vec![], on: true },
         Request::Quit,
         Request::Kill,
         Request::Resize { columns: 1, rows: 2 },

@@ -196,6 +196,7 @@ impl Call {
             | Request::Restart { .. }
             | Request::Install { .. }
             | Request::Signal { .. }
+            | Request::Watch { .. }
             | Request::Scale { .. }
             | Request::Reload { .. }
             | Request::Quit

@@ -88,6 +88,34 @@ pub struct SignalArgs {
     pub client: ClientArgs,
 }
 
+/// `tmo watch`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct WatchArgs {
+    /// What to do.
+    #[arg(value_name = "DO", default_value = "status")]
+    pub what: WatchDo,
+    /// The processes; without names, all that are watched.
+    #[arg(value_name = "NAME", value_delimiter = ',', add = values::process())]
+    pub names: Vec<String>,
+    /// With status: print JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Which run.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
+/// What `tmo watch` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum WatchDo {
+    /// Have changed files not restart processes.
+    Pause,
+    /// Have them restart processes again; what has changed meanwhile does not count.
+    Resume,
+    /// Show which processes changed files restart.
+    Status,
+}
+
 /// `tmo scale`.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct ScaleArgs {

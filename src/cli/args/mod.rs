@@ -30,7 +30,7 @@ use clap::{ArgAction, Args as _, Command, FromArgMatches as _, Parser, Subcomman
 pub use app::{AppArgs, AppDo};
 pub use changing::{
     ConnectArgs, FailuresArgs, FailuresDo, NamesArgs, ReloadArgs, RestartArgs, RunArgs, ScaleArgs,
-    SendArgs, SignalArgs,
+    SendArgs, SignalArgs, WatchArgs, WatchDo,
 };
 pub use fleet::{FLEET_VERBS, FleetArgs, FleetArgv, FleetCommand, FleetKind};
 pub(super) use footer::fill;
@@ -321,6 +321,16 @@ Examples:
   tmo signal USR1 web           to its process group
   tmo signal HUP")]
     Signal(SignalArgs),
+    /// Pause and resume the restarts after changes of files, or show their state.
+    #[command(after_help = "\
+Examples:
+  tmo watch                     which processes changed files restart
+  tmo watch pause               none, for now: while rebasing, for instance
+  tmo watch resume web          web again, also if it was held because it restarted itself
+  tmo watch status --json | jq -r '.processes[] | select(.mode == \"held\").name'
+
+`watch` in tmo.toml names the files of a process.")]
+    Watch(WatchArgs),
     /// Change how many instances of a process run.
     #[command(after_help = "\
 Examples:
@@ -584,7 +594,7 @@ const GROUPS: [(&str, &[&str]); 8] = [
     ("Several hosts", &["fleet"]),
     ("Coding agents", &["mcp"]),
     ("The log", &["echo", "events", "crashes", "flags", "failures"]),
-    ("A process", &["send", "screen", "signal", "wait", "run"]),
+    ("A process", &["send", "screen", "signal", "wait", "watch", "run"]),
     (
         "The project",
         &["demo", "init", "import", "export", "check", "config", "graph", "schema", "doctor"],

@@ -35,6 +35,7 @@ impl Verb {
             Self::Flags(args) => Some(&args.client),
             Self::Wait(args) => Some(&args.client),
             Self::Signal(args) => Some(&args.client),
+            Self::Watch(args) => Some(&args.client),
             Self::Scale(args) => Some(&args.client),
             Self::Send(args) => Some(&args.client),
             Self::Screen(args) => Some(&args.client),

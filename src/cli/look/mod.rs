@@ -10,4 +10,5 @@ pub(super) mod logs;
 pub(super) mod ls;
 pub(super) mod ps;
 pub(super) mod top;
+pub(super) mod watched;
 pub(super) mod why;

@@ -68,6 +68,8 @@ fn report_done(request: &Request, names: &[ProcName]) {
         Request::Start { .. } => "started",
         Request::Restart { .. } => "restarted",
         Request::Stop { .. } => "stopped",
+        Request::Watch { on: false, .. } => "changes of files restart it no more",
+        Request::Watch { on: true, .. } => "changes of files restart it",
         _ => return,
     };
     if !names.is_empty() {
@@ -338,6 +340,8 @@ fn words(request: &Request) -> &'static str {
         Request::Restart { .. } => "restarting",
         Request::Install { .. } => "installing",
         Request::Signal { .. } => "signalling",
+        Request::Watch { on: false, .. } => "pausing",
+        Request::Watch { on: true, .. } => "resuming",
         Request::Scale { .. } => "scaling",
         Request::Reload { .. } => "reloading",
         Request::Quit => "stopping everything",

@@ -22,6 +22,8 @@ const KEYS: &[(&[&str], &str)] = &[
     (&["interval", "period_seconds"], "every"),
     (&["timeout_seconds", "grace_period"], "timeout"),
     (&["failure_threshold"], "failures"),
+    (&["watch_files", "watch_paths"], "watch"),
+    (&["delay_ms", "quiet"], "debounce"),
 ];
 
 /// The name of an unknown key in a table with these keys, as a sentence.

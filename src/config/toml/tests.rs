@@ -47,6 +47,7 @@ restart = { policy = "on-failure", max_delay = "1m", max_restarts = 0, failure_r
 on_exit = "ignore"
 success_exit_codes = [3]
 soft_exit_codes = [75]
+watch = { paths = ["src/**/*.rs"], ignore = "gen", gitignore = false, debounce = 1, run = "make", signal = "hup" }
 stop = { signal = "sigterm", command = "bye", timeout = "1.5s" }
 
 [[process.web.failure]]
@@ -179,6 +180,12 @@ fn every_key_is_read() {
         (plain(web.success_exit_codes.as_ref()), plain(web.soft_exit_codes.as_ref())),
         (vec![3], vec![75])
     );
+    let mut process = crate::model::plan::ProcessPlan::default();
+    web.apply(&mut process);
+    let watch = process.rules.watch.unwrap();
+    assert_eq!((watch.paths[0].as_str(), watch.ignore[0].as_str()), ("src/**/*.rs", "gen"));
+    assert_eq!((watch.gitignore, watch.debounce_ms), (false, 1000));
+    assert_eq!((watch.run, watch.signal), (Some("make".into()), "HUP".parse().ok()));
     assert_eq!((plain(web.stop.signal.as_ref()), plain(web.stop.timeout_ms.as_ref())), (15, 1500));
     assert_eq!(plain(web.stop.command.as_ref()), "bye");
     let failures: Vec<_> = web.failure.iter().map(|found| found.get_ref().clone()).collect();
@@ -300,6 +307,34 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "process.web.cwd = \"none\"\n",
         "1:19: can't run in /x/none: no such file or directory; make it, or name another",
+    ),
+    (
+        "process.web.watch = \"none/**\"\n",
+        "1:21: can't watch /x/none: no such file or directory; make it, or name another",
+    ),
+    (
+        "process.web.watch = [\"src\", \"/etc\"]\n",
+        "1:29: `/etc` is not below the directory of the project",
+    ),
+    (
+        "process.web.watch = { paths = \"src\", ignore = \"a[\" }\n",
+        "1:47: `a[` is no valid pattern: unclosed character class; missing ']'",
+    ),
+    (
+        "process.web.watch = { run = \"make\" }\n",
+        "1:13: `watch` names no files; give it `paths`, as in [\"src/**/*.rs\"]",
+    ),
+    (
+        "process.web.watch = { paths = \"src\", debounce = \"2m\" }\n",
+        "1:49: `debounce` can be 60 s at most",
+    ),
+    (
+        "process.web.watch = { paths = \"src\", signal = \"NOPE\" }\n",
+        "1:47: unknown signal `NOPE`; use a name such as USR1, HUP, WINCH, or a number",
+    ),
+    (
+        "[process.web]\nphase = \"cleanup\"\nwatch = \"src\"\n",
+        "3:1: a process of phase cleanup runs once, at the end; leave out `watch`",
     ),
     (
         "process.web.env_file = \"none.env\"\n",

@@ -166,7 +166,14 @@ impl Analysis<'_> {
 
     /// The answer about a process that has not ended, with the cause of its state.
     fn waits(&self, process: &ProcessState, cause: Cause) -> Why {
-        Why { state: Some(process.clone()), ..self.answer_about(&process.name, cause) }
+        let answer = self.answer_about(&process.name, cause);
+        // If the command before a restart has failed, what that has printed says more.
+        let built = process.watch.as_ref().and_then(|watch| watch.failure.as_ref());
+        let last_logs = match built.filter(|failure| !failure.lines.is_empty()) {
+            Some(failure) => failure.lines.iter().map(|line| line.raw().to_owned()).collect(),
+            None => answer.last_logs.clone(),
+        };
+        Why { state: Some(process.clone()), last_logs, ..answer }
     }
 
     /// If a signal has stopped this process, and its pid means something here: that as the cause.

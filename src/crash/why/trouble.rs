@@ -6,7 +6,7 @@ use crate::journal::streams::{Stream, is_meant};
 use crate::model::event::{InstallProblem, Logged, Note, Problem, Skip, What};
 use crate::model::request::ProcessState;
 use crate::model::rules::Probe;
-use crate::model::{ProcName, ProcessStatus};
+use crate::model::{ProcName, ProcessStatus, Untrusted};
 
 /// All troubles of a run, in order.
 #[derive(Debug, Default)]
@@ -165,6 +165,25 @@ pub fn held_up(process: &ProcessState, all: &[ProcessState]) -> Option<Cause> {
     } else if let Some(lacks) = readiness.lacks.first() {
         probe = readiness.open.first();
         (CauseKind::Other, format!("it is not ready yet: {}", lacks.raw()))
+    } else if let Some(watch) = process.watch.as_ref().filter(|watch| watch.is_wrong()) {
+        let name = &process.name;
+        let (text, after) = if let Some(failure) = &watch.failure {
+            let text = format!(
+                "its files have changed, but `{}` failed: {}; what runs is as before",
+                failure.command.raw(),
+                failure.why
+            );
+            (text, failure.command.raw().to_owned())
+        } else {
+            let files = watch.files.iter().map(Untrusted::raw).collect::<Vec<_>>().join(", ");
+            let text = format!(
+                "changed files do not restart it any more, because each restart changes {files}; name \
+                 it in `ignore` of its `watch`"
+            );
+            (text, format!("tmo watch resume {name}"))
+        };
+        next = Some(after);
+        (CauseKind::Other, text)
     } else {
         of = Some(readiness.awaits.first()?);
         let names: Vec<_> = readiness.awaits.iter().map(ToString::to_string).collect();

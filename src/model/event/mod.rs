@@ -20,8 +20,9 @@ pub use self::values::{
     Adoption, Fact, HookProblem, ReportSummary, RunProblem, Slow, SlowStop, Sooner, Trouble,
 };
 pub use self::words::{Words, lacking, list, missed};
-use self::words::{after_ends, behind, journal_state, main_started};
+use self::words::{after_ends, behind, changed_files, directories, journal_state, main_started};
 use super::count::in_a_row;
+use super::file_change::BuildFailure;
 use super::life::or_zero;
 use super::member::Member;
 use super::run_end::End;
@@ -124,6 +125,26 @@ pub enum What {
         /// Why it cannot be written, if known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<String>,
+    },
+    /// The system can't report all changes of files.
+    #[error(
+        "The system reports no changes in {} ({why}); tmo looks there every 2 s; \
+         `sudo sysctl fs.inotify.{sysctl}` raises the limit",
+        directories(*dirs)
+    )]
+    WatchLimit {
+        /// The number of directories without reports.
+        dirs: usize,
+        /// The reason.
+        why: String,
+        /// The limit and a value for it.
+        sysctl: String,
+    },
+    /// Files can't be watched.
+    #[error("Changes of files can't be noticed: {why}")]
+    NotWatched {
+        /// The reason.
+        why: String,
     },
     /// A hook failed.
     #[error("{why}")]
@@ -264,6 +285,26 @@ pub enum What {
         /// The other process.
         on: ProcName,
     },
+    /// Files of it have changed.
+    #[error("Changed: {}", changed_files(files, *count))]
+    Changed {
+        /// Some of them.
+        files: Vec<Untrusted>,
+        /// How many there are.
+        count: usize,
+    },
+    /// Changed files do not restart it any more, because its restarts cause the changes.
+    #[error(
+        "Not watched any more: each restart changes {}; name it in `ignore` of its `watch`",
+        Untrusted::join(files, ", ")
+    )]
+    WatchHeld {
+        /// The files.
+        files: Vec<Untrusted>,
+    },
+    /// The command before its restart has failed.
+    #[error("`{}` failed: {}{}; not restarted", .0.command, .0.why, behind(": ", .0.lines.last()))]
+    BuildFailed(BuildFailure),
     /// Its window was reopened, which restarts it.
     #[error("Its window was opened again: restarting...")]
     Restarting,

@@ -4,6 +4,7 @@ use super::{
     Adoption, Event, Fact, HookProblem, InstallProblem, Logged, Note, Problem, RunProblem,
     ShimGone, Skip, Slow, SlowStop, Sooner, Trouble, Unavailable, What,
 };
+use crate::model::file_change::BuildFailure;
 use crate::model::member::Member;
 use crate::model::rules::Probe;
 use crate::model::run_end::End;
@@ -110,6 +111,37 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
         ),
         (What::NotRestarted, "not-restarted", "Stopped: it is not restarted"),
         (What::RestartsWith { on: name("db") }, "restarts-with", "Restarts with db"),
+        (
+            What::Changed { files: vec!["src/a.rs".into(), "b".into()], count: 4 },
+            "changed",
+            "Changed: src/a.rs (+3)",
+        ),
+        (
+            What::WatchHeld { files: vec!["gen.rs".into()] },
+            "watch-held",
+            "Not watched any more: each restart changes gen.rs; name it in `ignore` of its `watch`, then \
+             `tmo watch resume web`",
+        ),
+        (
+            What::BuildFailed(BuildFailure {
+                command: "make".into(),
+                why: "exit status: 2".into(),
+                lines: vec!["a".into(), "no rule".into()],
+            }),
+            "build-failed",
+            "`make` failed: exit status: 2: no rule; not restarted",
+        ),
+        (
+            What::WatchLimit { dirs: 1, why: "no room".into(), sysctl: "x=1".into() },
+            "watch-limit",
+            "The system reports no changes in 1 directory (no room); tmo looks there every 2 s; \
+             `sudo sysctl fs.inotify.x=1` raises the limit",
+        ),
+        (
+            What::NotWatched { why: "no thread".into() },
+            "not-watched",
+            "Changes of files can't be noticed: no thread",
+        ),
         (What::Installing { life: LifeId::FIRST }, "installing", "Installing..."),
         (What::Installed { life: LifeId::FIRST }, "installed", "Installed"),
         (

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 
 use super::{Event, HookProblem, Problem, Slow, SlowStop, Sooner, What};
-use crate::model::ProcName;
 use crate::model::count::in_a_row;
 use crate::model::rules::Probe;
 use crate::model::units::limit;
+use crate::model::{ProcName, Untrusted};
 
 /// Maximum number of processes named in a text; there may be thousands.
 const MOST_NAMED: usize = 5;
@@ -62,6 +62,10 @@ impl What {
             self,
             Self::Disk { again: false, .. }
                 | Self::Hook { .. }
+                | Self::WatchLimit { .. }
+                | Self::NotWatched { .. }
+                | Self::WatchHeld { .. }
+                | Self::BuildFailed(_)
                 | Self::TmuxGone
                 | Self::Failed { .. }
                 | Self::NotReady { .. }
@@ -86,6 +90,9 @@ impl Display for Words<'_> {
         let name = self.name.map_or("NAME", ProcName::as_str);
         if matches!(self.what, What::Broken { .. }) {
             write!(f, "; `tmo restart {name}` tries again")?;
+        }
+        if matches!(self.what, What::WatchHeld { .. }) {
+            write!(f, ", then `tmo watch resume {name}`")?;
         }
         if matches!(self.what, What::Crash { cause: Some(_), .. }) {
             write!(f, "; see `tmo why {name}`")?;
@@ -145,6 +152,17 @@ impl Display for Slow {
 /// This text behind a separator, if there is one.
 pub(super) fn behind(separator: &str, text: Option<impl Display>) -> String {
     text.map_or(String::new(), |text| format!("{separator}{text}"))
+}
+
+/// The first of some changed files, and how many others there are.
+pub(super) fn changed_files(files: &[Untrusted], count: usize) -> String {
+    let first = files.first().map_or_else(String::new, ToString::to_string);
+    if count > 1 { format!("{first} (+{})", count - 1) } else { first }
+}
+
+/// `1 directory`, `2 directories`.
+pub(super) fn directories(count: usize) -> String {
+    format!("{count} director{}", if count == 1 { "y" } else { "ies" })
 }
 
 /// Whether the journal can be written, to follow its name.

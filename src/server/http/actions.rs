@@ -287,6 +287,51 @@ pub(super) async fn signal(
     order.carry_out(Request::Signal { signal, names }).await
 }
 
+/// Which watched processes.
+#[derive(Debug, Deserialize, Default, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Watched {
+    /// Names, patterns with `*`, or entries of the Procfile; none means all that are watched.
+    #[serde(default)]
+    names: Vec<String>,
+}
+
+/// Have changed files not restart processes until they are resumed.
+///
+/// The state of a process has in `watch` what changed files do to it. Without a body: all.
+#[utoipa::path(
+    post,
+    path = "/api/watch/pause",
+    tag = "processes",
+    params(Manner),
+    request_body(content = Option<Watched>, description = "Which; without a body, all."),
+    responses(Acted, Named, Sent)
+)]
+pub(super) async fn watch_pause(
+    order: Order,
+    OptionalBody(of): OptionalBody<Watched>,
+) -> ApiResult {
+    order.carry_out(Request::Watch { names: of.names, on: false }).await
+}
+
+/// Have changed files restart processes again that were paused, or are held because they restarted themselves.
+///
+/// Without a body: all.
+#[utoipa::path(
+    post,
+    path = "/api/watch/resume",
+    tag = "processes",
+    params(Manner),
+    request_body(content = Option<Watched>, description = "Which; without a body, all."),
+    responses(Acted, Named, Sent)
+)]
+pub(super) async fn watch_resume(
+    order: Order,
+    OptionalBody(of): OptionalBody<Watched>,
+) -> ApiResult {
+    order.carry_out(Request::Watch { names: of.names, on: true }).await
+}
+
 /// The desired numbers of instances.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -118,6 +118,8 @@ macro_rules! with_all {
             actions::stop,
             actions::restart,
             actions::signal,
+            actions::watch_pause,
+            actions::watch_resume,
             actions::scale,
             reload::reload,
             actions::quit,

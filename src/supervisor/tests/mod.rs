@@ -6,6 +6,7 @@ mod checks;
 mod cleanup;
 mod ends;
 mod exit_code;
+mod file_changes;
 mod gates;
 mod installation;
 mod later;

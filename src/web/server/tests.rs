@@ -68,6 +68,8 @@ POST /r/x/api/start                          operate  -        token
 POST /r/x/api/stop                           operate  -        token
 POST /r/x/api/restart                        operate  -        token
 POST /r/x/api/signal                         admin    -        token
+POST /r/x/api/watch/pause                    operate  -        token
+POST /r/x/api/watch/resume                   operate  -        token
 POST /r/x/api/scale                          admin    -        token
 POST /r/x/api/reload                         admin    -        token
 POST /r/x/api/clear                          admin    -        token

@@ -28,6 +28,7 @@ mod scalars;
 mod shell;
 mod stop;
 mod terminal;
+pub(super) mod watch;
 pub(super) mod watcher;
 pub(super) mod web;
 
@@ -186,6 +187,8 @@ process_keys! {
     ready: ready::Ready,
     /// The check whether it still works.
     live: live::Live,
+    /// The files whose changes restart it.
+    watch: watch::Watch,
     /// When it is restarted.
     restart: restart::Restarts,
     /// The reaction to its exit.

@@ -1,0 +1,61 @@
+//! When changes of files are acted on: once there were no more for a while.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::tree::Content;
+use crate::model::time::Timestamp;
+
+/// However long changes go on, they are acted on after this time.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// The changes of the files of one process that were not reported yet.
+#[derive(Debug)]
+pub(super) struct Pending {
+    first: Instant,
+    last: Instant,
+    /// When the last one was noticed.
+    pub(super) noticed: Timestamp,
+    /// The files that differ, and what they were before the first change.
+    pub(super) before: BTreeMap<PathBuf, Option<Content>>,
+}
+
+impl Pending {
+    pub(super) fn new(now: Instant, noticed: Timestamp) -> Self {
+        Self { first: now, last: now, noticed, before: BTreeMap::new() }
+    }
+
+    /// There was another event.
+    pub(super) fn go_on(&mut self, now: Instant, noticed: Timestamp) {
+        (self.last, self.noticed) = (now, noticed);
+    }
+
+    /// When they are to be acted on.
+    pub(super) fn due(&self, quiet: Duration) -> Instant {
+        (self.last + quiet).min(self.first + LONGEST.max(quiet))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{LONGEST, Pending};
+    use crate::model::time::Timestamp;
+
+    #[test]
+    fn changes_are_acted_on_after_a_pause_or_after_five_seconds() {
+        let (begin, quiet) = (Instant::now(), Duration::from_millis(300));
+        let at = |ms| begin + Duration::from_millis(ms);
+        let mut pending = Pending::new(begin, Timestamp::EPOCH);
+        assert_eq!(pending.due(quiet), at(300));
+        pending.go_on(at(250), Timestamp::EPOCH);
+        assert_eq!(pending.due(quiet), at(550));
+        for ms in (500..8000).step_by(250) {
+            pending.go_on(at(ms), Timestamp::EPOCH);
+        }
+        assert_eq!(pending.due(quiet), begin + LONGEST);
+        assert_eq!(pending.due(Duration::from_secs(9)), begin + Duration::from_secs(9));
+    }
+}

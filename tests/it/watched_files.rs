@@ -1,0 +1,269 @@
+//! Restarts after changes of files (`watch` in `tmo.toml`).
+
+use serde_json::Value;
+
+use crate::harness::{World, eventually, procs};
+
+/// Watched like the others: it shows that changes are noticed by now.
+const PROBE: &str = "\n[process.probe]\nwatch = \"probe.txt\"\n";
+
+/// A run in a git repository with these processes, besides `probe`, and this `tmo.toml`.
+fn started(procfile: &str, toml: &str) -> World {
+    let world = World::new(&format!("{procfile}probe: exec sleep 1000\n"));
+    world.write("tmo.toml", &format!("{toml}{PROBE}"));
+    world.write("probe.txt", "0");
+    world.write(".gitignore", "target\n*.log\n");
+    let made = "mkdir -p src target && echo 1 >src/a.rs && echo 1 >target/x.rs && echo 1 >src/a.log \
+                && git init -q . && git add -A && git -c user.name=x -c user.email=x@x commit -qm 1";
+    assert_eq!(world.shell(made).code, 0);
+    world.ok(["start", "-D"]);
+    notices(&world);
+    world
+}
+
+/// Wait until changes are noticed.
+fn notices(world: &World) {
+    world.wait_state("probe", "running");
+    let before = lives(world, "probe");
+    let mut count = 0;
+    eventually("a change is noticed", || {
+        count += 1;
+        world.write("probe.txt", &format!("{before} {count}"));
+        (lives(world, "probe") > before).then_some(())
+    });
+}
+
+fn lives(world: &World, name: &str) -> u64 {
+    world.field(name, "lives").as_u64().unwrap_or(0)
+}
+
+#[track_caller]
+fn has_lives(world: &World, name: &str, count: u64) {
+    eventually(&format!("{name} has {count} lives"), || {
+        let runs = world.field(name, "state") == "running";
+        (runs && lives(world, name) >= count).then_some(())
+    });
+    assert_eq!(lives(world, name), count, "{}", world.ok(["logs", name]));
+}
+
+/// The texts of the changes of a process.
+fn changes(world: &World, name: &str) -> Vec<String> {
+    let events = world.ok(["events", "--json"]);
+    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let of = events.filter(|event| event["event"] == "changed" && event["name"] == name);
+    of.map(|event| event["text"].as_str().unwrap().to_owned()).collect()
+}
+
+const WEB: &str = "web: echo up; exec sleep 1000\n";
+
+#[test]
+fn watch_restarts_once_after_a_checkout_of_a_thousand_files() {
+    let world = started(WEB, "[process.web]\nwatch = { paths = \"src\", debounce = \"2s\" }\n");
+    let commit = "git -c user.name=x -c user.email=x@x commit -qm";
+    let many = "mkdir -p src/$((i % 40)); echo 1 >src/$((i % 40))/$i.rs";
+    let made = format!(
+        "git checkout -qb many && i=0 && while [ $i -lt 1000 ]; do i=$((i+1)); {many}; done && \
+         git add -A && {commit} 2"
+    );
+    assert_eq!(world.shell(&made).code, 0);
+    has_lives(&world, "web", 2);
+    assert_eq!(world.shell("git checkout -q -").code, 0);
+    has_lives(&world, "web", 3);
+    assert_eq!(world.shell("git checkout -q many").code, 0);
+    has_lives(&world, "web", 4);
+    let changes = changes(&world, "web");
+    assert!(changes.iter().all(|text| text.ends_with("(+999)")), "{changes:?}");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn watch_restarts_once_for_each_way_to_save_and_not_for_the_same_content() {
+    let world = started(WEB, "[process.web]\nwatch = [\"src/**/*.rs\"]\n");
+    for (count, save) in [
+        "echo 2 >src/tmp && mv src/tmp src/a.rs",
+        ": >src/a.rs; echo 3 >src/a.rs",
+        "echo x >src/.a.rs.swp; mv src/a.rs src/a.rs~; echo 4 >src/a.rs; rm src/a.rs~ src/.a.rs.swp",
+        "mkdir -p src/new/deep && echo 1 >src/new/deep/b.rs",
+        "rm -r src/new",
+    ]
+    .iter()
+    .enumerate()
+    {
+        // What comes before is no change.
+        assert_eq!(world.shell(&format!("touch src/a.rs; {save}")).code, 0);
+        has_lives(&world, "web", u64::try_from(count).unwrap() + 2);
+    }
+    let expected = [
+        "Changed: src/a.rs",
+        "Changed: src/a.rs",
+        "Changed: src/a.rs",
+        "Changed: src/new/deep/b.rs",
+        "Changed: src/new/deep/b.rs",
+    ];
+    assert_eq!(changes(&world, "web"), expected);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn watch_leaves_out_what_git_ignores_and_the_files_of_git() {
+    let world = started(WEB, "[process.web]\nwatch = { paths = \".\", ignore = \"probe.txt\" }\n");
+    let before = lives(&world, "web");
+    let made = "echo 2 >target/x.rs; mkdir target/y; echo 2 >target/y/z; echo 2 >src/a.log; \
+                git tag x; touch src/a.rs; echo 2 >src/a.rs";
+    assert_eq!(world.shell(made).code, 0);
+    has_lives(&world, "web", before + 1);
+    assert_eq!(changes(&world, "web").last().unwrap(), "Changed: src/a.rs");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn watch_holds_a_process_that_restarts_itself_and_says_by_which_file() {
+    let world = started(
+        "web: date +%N >gen.txt; echo up; exec sleep 1000\n",
+        "[process.web]\nwatch = \"gen.*\"\n",
+    );
+    eventually("it is held", || {
+        // If it has written before it was watched.
+        if lives(&world, "web") == 1 {
+            world.write("gen.txt", "other");
+        }
+        world.ok(["watch", "status", "web"]).contains("held").then_some(())
+    });
+    let shown = world.ok(["watch"]);
+    assert!(
+        shown.contains("each restart changes gen.txt; `tmo watch resume web` goes on"),
+        "{shown}"
+    );
+    let why = world.run(["why", "web"]);
+    assert_eq!(why.code, 1);
+    assert!(why.stdout.contains("each restart changes gen.txt"), "{}", why.stdout);
+    assert!(
+        world.ok(["logs", "web"]).contains("Not watched any more: each restart changes gen.txt")
+    );
+    let count = lives(&world, "web");
+    world.ok(["watch", "resume", "web"]);
+    world.write("gen.txt", "by hand");
+    eventually("it restarts again", || (lives(&world, "web") > count).then_some(()));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn watch_keeps_the_process_whose_build_fails_and_why_shows_the_output() {
+    let toml = "[process.web]\nwatch = { paths = \"src\", run = \"echo 'a.rs:3: no such thing'; \
+                ! grep -q wrong src/a.rs\" }\n";
+    let world = started(WEB, toml);
+    let pid = world.wait_state("web", "running");
+    world.write("src/a.rs", "wrong");
+    let why = eventually("the failure is reported", || {
+        let why = world.run(["why", "web"]);
+        (why.code == 1).then_some(why.stdout)
+    });
+    assert!(why.contains("failed: exit status: 1; what runs is as before"), "{why}");
+    assert!(why.contains("a.rs:3: no such thing"), "{why}");
+    assert_eq!(world.wait_state("web", "running"), pid);
+    let json: Value = serde_json::from_str(&world.ok(["watch", "--json"])).unwrap();
+    assert_eq!((&json["api"], &json["processes"][0]["name"]), (&1.into(), &"web".into()));
+    assert_eq!(json["processes"][0]["failure"]["lines"][0], "a.rs:3: no such thing");
+    world.write("src/a.rs", "right");
+    has_lives(&world, "web", 2);
+    assert_eq!(world.run(["why", "web"]).code, 0);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn watch_restarts_dependents_only_if_they_declare_it() {
+    let world = started(
+        "db: exec sleep 1000\nweb: exec sleep 1000\nworker: exec sleep 1000\n",
+        "[process.db]\nwatch = \"src\"\n\
+         [process.web]\ndepends_on = { db = { restart = true } }\n\
+         [process.worker]\ndepends_on = [\"db\"]\n",
+    );
+    world.write("src/a.rs", "2");
+    has_lives(&world, "db", 2);
+    has_lives(&world, "web", 2);
+    assert_eq!(lives(&world, "worker"), 1);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn watch_starts_what_has_crashed_and_not_what_was_stopped() {
+    let world = started(
+        "web: grep -q right src/a.rs && exec sleep 1000\nworker: exec sleep 1000\n",
+        "[defaults]\nwatch = \"src\"\n",
+    );
+    world.wait_state("web", "exited");
+    world.ok(["stop", "worker"]);
+    world.write("src/a.rs", "right");
+    has_lives(&world, "web", 2);
+    assert_eq!(world.field("worker", "state"), "stopped");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_pause_of_watch_lasts_through_a_takeover_and_a_reload() {
+    let world = started(WEB, "[process.web]\nwatch = \"src/*.rs\"\n");
+    world.ok(["watch", "pause", "web"]);
+    let supervisor = world.supervisor();
+    procs::kill(supervisor, 9);
+    eventually("another supervisor answers", || {
+        world.state().is_some_and(|state| state["pid"] != supervisor).then_some(())
+    });
+    notices(&world);
+    world.write("src/a.rs", "2");
+    let toml = "[process.web]\nwatch = [\"src/*.rs\", \"src/*.txt\"]\n";
+    world.write("tmo.toml", &format!("{toml}{PROBE}"));
+    let told = world.ok(["reload"]);
+    assert!(told.contains("web: policies changed (watch)"), "{told}");
+    notices(&world);
+    assert!(world.ok(["watch"]).contains("paused"));
+    assert_eq!(lives(&world, "web"), 1);
+    world.ok(["watch", "resume"]);
+    world.write("src/new.txt", "1");
+    has_lives(&world, "web", 2);
+    assert_eq!(changes(&world, "web"), ["Changed: src/new.txt"]);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn watch_refuses_what_is_not_watched_and_needs_a_run() {
+    let world = World::new("web: exec sleep 1000\n");
+    let without = world.run(["watch"]);
+    assert_eq!(without.code, 1);
+    world.ok(["start", "-D"]);
+    let none = world.run(["watch"]);
+    assert!(none.code == 1 && none.stderr.contains("no file is watched"), "{}", none.stderr);
+    let refused = world.run(["watch", "pause", "web"]);
+    assert!(refused.stderr.contains("web has no `watch` in tmo.toml"), "{}", refused.stderr);
+    let unknown = world.run(["watch", "pause", "wbe"]);
+    assert!(unknown.stderr.contains("wbe"), "{}", unknown.stderr);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn check_names_every_mistake_in_watch() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        "[process.web.watch]\npaths = [\"scr\", \"/etc\", \"..\", \"a[\"]\nglob = \"x\"\nrun = \" \"\n\
+         debounce = \"fast\"\nsignal = \"NOPE\"\n",
+    );
+    let told = world.run(["check"]);
+    assert_eq!(told.code, 1);
+    for text in [
+        "2:10: can't watch",
+        "`/etc` is not below the directory of the project",
+        "`..` is not below the directory of the project",
+        "`a[` is no valid pattern: unclosed character class",
+        "unknown key `glob` of `watch`",
+        "`run` is empty",
+        "`debounce` must be a time",
+        "unknown signal `NOPE`",
+    ] {
+        assert!(
+            told.stderr.contains(text) || told.stdout.contains(text),
+            "{text}: {}{}",
+            told.stdout,
+            told.stderr
+        );
+    }
+}
