@@ -11,7 +11,7 @@ use crate::config::Env;
 use crate::config::command::process_name;
 use crate::config::dirs::{command_socket, last_command, runtime_dir};
 use crate::config::socket::{NamedBy, start_socket};
-use crate::model::nearest::left_out;
+use crate::model::nearest::{left_out, not_started};
 use crate::model::network::Network;
 use crate::model::plan::Plan;
 use crate::model::text::OsText;
@@ -79,6 +79,10 @@ impl Start {
     /// The reason why a process of the Procfile is unknown: the start has left it out, or it was added since.
     pub(in crate::cli) fn why_left_out(&self, error: CliError) -> CliError {
         let CliError::Unknown(unknown) = &error else { return error };
+        let run = self.runtime.plan().ok();
+        if run.as_ref().is_some_and(|plan| plan.leaves_out(unknown.name.raw())) {
+            return CliError::Usage(not_started(unknown.name.raw(), &self.flags()));
+        }
         let Ok(loaded) = self.context.load(&self.typed) else { return error };
         let name = unknown.name.raw();
         if !loaded.procfile.entries.iter().any(|entry| entry.name == name) {
@@ -86,7 +90,7 @@ impl Start {
         }
         let flags = self.flags();
         // In a run of a version without reload nothing is known of its entries.
-        let run = self.runtime.plan().ok().filter(|plan| !plan.lines.is_empty());
+        let run = run.filter(|plan| !plan.lines.is_empty());
         if run.is_some_and(|plan| plan.lines.iter().all(|line| line != name)) {
             return CliError::Usage(format!(
                 "{name} was added to the Procfile after this run was started; `tmo reload{flags}` adds it to the run"

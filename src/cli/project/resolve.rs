@@ -340,7 +340,7 @@ fn no_procfile(dir: &Path) -> CliError {
 /// Make the run end with this process.
 fn end_with(plan: &mut Plan, name: &str) -> Result<(), CliError> {
     let known = |process: &&mut ProcessPlan| process.name.matches(name);
-    let Some(process) = plan.processes.iter_mut().find(known) else {
+    let Some(process) = plan.processes.iter_mut().chain(&mut plan.left_out).find(known) else {
         return Err(CliError::unknown(name, plan.processes.iter().map(|process| &process.name)));
     };
     (process.on_exit, process.rules.restart) = (OnExit::StopAll, None);
