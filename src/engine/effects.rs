@@ -177,13 +177,13 @@ impl Engine {
         }
     }
 
-    /// The processes that count, with the instances of each entry together.
+    /// The processes that count, in the order of the Procfile, with the instances of each entry together.
     fn present(&self) -> Vec<ProcId> {
         let procs = &self.saved.supervisor.procs;
         let place = |id: &ProcId| {
             let name = &procs[*id].name;
             let entry = procs.iter().position(|proc| proc.name.entry() == name.entry());
-            (entry, name.instance())
+            (self.plan.lines.iter().position(|line| line == name.entry()), entry, name.instance())
         };
         let mut ids: Vec<_> = ProcId::all(procs).filter(|&id| procs[id].counts()).collect();
         ids.sort_by_key(place);
