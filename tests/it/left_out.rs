@@ -40,7 +40,7 @@ fn what_was_left_out_is_in_no_all_and_starts_by_name_with_what_it_needs() {
     world.ok(["start", "-D", "-l", "w"]);
     let rest = "left out of the start: x, y, z (`tmo start x`)";
     assert_eq!(table(&world), is("w running", rest));
-    for words in ["start", "start *", "restart", "stop", "start w", "reload", "restart @front"] {
+    for words in ["start *", "restart", "stop", "start w,*", "reload", "restart @front"] {
         world.ok(words.split(' '));
         assert_eq!(table(&world).1, rest, "{words}");
         let ran = world.run(["restart", "x"]);
