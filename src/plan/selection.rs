@@ -8,8 +8,9 @@ use crate::model::rules::Stage;
 
 /// Start only the named processes and those they wait for: their dependencies, and the processes of phase
 /// dependency if one of phase main is named; with `--no-deps`, only the named ones. The others are left out, except
-/// processes of phase cleanup, which run at the end as usual, and those that start only on request anyway.
-pub fn begin_with(plan: &mut Plan, named: impl Fn(&ProcessPlan) -> bool) {
+/// processes of phase cleanup, which run at the end as usual, and those that start only on request anyway. A preview
+/// still lists what is left out.
+pub fn begin_with(plan: &mut Plan, is_preview: bool, named: impl Fn(&ProcessPlan) -> bool) {
     let processes = &plan.processes;
     let mut begin: Vec<bool> = processes.iter().map(named).collect();
     let main = (0..begin.len()).any(|at| begin[at] && processes[at].rules.stage == Stage::Main);
@@ -23,7 +24,8 @@ pub fn begin_with(plan: &mut Plan, named: impl Fn(&ProcessPlan) -> bool) {
     for (mut process, begins) in std::mem::take(&mut plan.processes).into_iter().zip(begin) {
         let is_left_out = !begins && !process.waits && process.rules.stage != Stage::Cleanup;
         process.waits = is_left_out || process.waits && !begins;
-        let to = if is_left_out { &mut plan.left_out } else { &mut plan.processes };
+        let is_apart = is_left_out && !is_preview;
+        let to = if is_apart { &mut plan.left_out } else { &mut plan.processes };
         to.push(process);
     }
 }

@@ -246,7 +246,11 @@ fn who_is_asked_for_brings_what_it_waits_for() {
                 db = {command = \"d\", phase = \"dependency\"}\n\
                 end = {command = \"e\", phase = \"cleanup\"}\n";
     let mut plan = with(toml).plan();
-    begin_with(&mut plan, |process| process.name.as_str() == "web");
+    let mut preview = plan.clone();
+    begin_with(&mut preview, true, |process| process.name.as_str() == "web");
+    let shown = process(&preview, "css-1");
+    assert!(shown.waits && preview.processes.len() == plan.processes.len());
+    begin_with(&mut plan, false, |process| process.name.as_str() == "web");
     let waits: Vec<_> = plan.processes.iter().map(|p| (p.name.as_str(), p.waits)).collect();
     let expected = [("web", false), ("worker", false), ("db", false), ("end", false)];
     assert_eq!(waits, expected);
@@ -254,7 +258,7 @@ fn who_is_asked_for_brings_what_it_waits_for() {
         plan.left_out.iter().map(|process| process.name.to_string()).collect()
     };
     assert_eq!(left_out(&plan), ["css-1"]);
-    begin_with(&mut plan, |process| process.name.as_str() == "db");
+    begin_with(&mut plan, false, |process| process.name.as_str() == "db");
     let begins: Vec<_> = plan.processes.iter().filter(|p| !p.waits).map(|p| &p.name).collect();
     assert_eq!(begins.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["db", "end"]);
     assert_eq!(left_out(&plan), ["css-1", "web", "worker"]);

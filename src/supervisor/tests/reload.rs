@@ -6,7 +6,6 @@ use crate::model::life::or_zero;
 use crate::model::request::ChangeOrder;
 use crate::model::rules::{Check, DependencyCondition, Need, Probe, Stage, Text};
 use crate::model::time::Timestamp;
-use crate::plan::take_in;
 use crate::supervisor::{Pane, Ready};
 
 /// The plan of a run after a new configuration was merged into it.
@@ -210,13 +209,14 @@ fn new_ones_wait_for_what_they_need_and_for_whoever_asks() {
 
 #[test]
 fn what_the_start_left_out_is_started_with_what_it_needs_also_after_a_takeover() {
-    let mut old = plan(&["web"]);
-    old.left_out = plan(&["job?", "db?", "tool?"]).processes;
-    for process in &mut old.left_out {
-        process.waits = true;
+    let old = plan(&["web"]);
+    let mut now = plan(&["web", "job?", "db?"]);
+    now.generation += 1;
+    for process in &mut now.processes[1..] {
+        (process.additions, process.waits) = (1, true);
     }
     let (on, until) = (ProcName::new("db").unwrap(), DependencyCondition::Ready);
-    old.left_out[0].rules.needs = vec![Need { on, until, restart: false }];
+    now.processes[1].rules.needs = vec![Need { on, until, restart: false }];
     let start = |names: &[&str]| Request::Start {
         names: names.iter().map(|&name| name.to_owned()).collect(),
         order: ChangeOrder::Dependencies,
@@ -226,7 +226,6 @@ fn what_the_start_left_out_is_started_with_what_it_needs_also_after_a_takeover()
         world.ask(1, start(&["*"]));
         world.settle();
         assert_eq!(lives(&world), [("web", 1, true)]);
-        let now = take_in(&old, &["job".to_owned()], true).unwrap();
         if killed {
             let text = serde_json::to_string(&world.machine).unwrap();
             world.machine = serde_json::from_str(&text).unwrap();
