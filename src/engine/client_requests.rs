@@ -10,7 +10,7 @@ use super::flag_counts;
 use crate::model::ProcId;
 use crate::model::command::{Command, Sender};
 use crate::model::event::What;
-use crate::model::nearest::{left_out, not_started};
+use crate::model::nearest::{self, left_out, not_started};
 use crate::model::plan::ProcessPlan;
 use crate::model::request::{ChangeOrder, FlagMatches, Outcome, Request};
 use crate::plan;
@@ -180,6 +180,11 @@ impl Engine {
         if !was_there && self.plan.lines.iter().any(|line| line == name) {
             outcome.problems = vec![left_out(name, "").into()];
             unknown.nearest = None;
+        } else if !name.starts_with('@') {
+            // What was left out can be meant, too.
+            let more = self.plan.left_out.iter().map(|process| process.name.to_string());
+            let known = unknown.known.iter().map(|known| known.raw().to_owned()).chain(more);
+            *unknown = nearest::unknown(name, known.collect::<Vec<_>>());
         }
         outcome
     }

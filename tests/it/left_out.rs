@@ -91,6 +91,18 @@ fn a_group_is_started_with_those_that_were_left_out_whatever_supervisor_is_there
     // The groups of the last run are known without a supervisor.
     assert_eq!(world.ok(["logs", "@front"]).matches("| up\n").count(), 2);
     assert!(!world.run(["why", "@front"]).stderr.contains("unknown"));
+    world.ok(["start", "-D", "-x", "z"]);
+    let ran = world.run(["start", "zz"]);
+    assert!(ran.stderr.contains("Unknown process name: zz; did you mean z?"), "{ran:?}");
+    world.ok(["quit"]);
+    std::fs::remove_dir_all(world.journal()).unwrap();
+    world.ok(["start", "-D", "-x", "z"]);
+    world.ok(["quit"]);
+    for verb in ["logs", "why"] {
+        let ran = world.run([verb, "z"]);
+        let text = "z was left out of the start of the last run; `tmo start z` starts it";
+        assert!(ran.code == 2 && ran.stderr.contains(text), "{verb}: {ran:?}");
+    }
 }
 
 #[test]

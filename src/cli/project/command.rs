@@ -9,8 +9,9 @@ use crate::cli::project::input::Start;
 use crate::cli::reach::instance::Instance;
 use crate::config::Env;
 use crate::config::command::process_name;
-use crate::config::dirs::{command_socket, last_command, runtime_dir};
+use crate::config::dirs::{command_socket, last_command, last_run, runtime_dir};
 use crate::config::socket::{NamedBy, start_socket};
+use crate::journal::last_run::LastRun;
 use crate::model::nearest::{left_out, not_started};
 use crate::model::network::Network;
 use crate::model::plan::Plan;
@@ -102,15 +103,21 @@ impl Start {
 
 /// The reason why a name is unknown to the run that a command is about, as far as its Procfile gives one.
 pub(in crate::cli) fn explain_unknown(error: CliError, client: &ClientArgs) -> CliError {
-    if !matches!(error, CliError::Unknown(_)) {
-        return error;
+    let CliError::Unknown(unknown) = &error else { return error };
+    let Ok(instance) = Instance::find(client) else { return error };
+    if let Ok(plan) = instance.runtime.plan() {
+        return match Start::again(plan, instance.runtime) {
+            Ok(start) => start.why_left_out(error),
+            Err(_) => error,
+        };
     }
-    let start = || {
-        let runtime = Instance::find(client).ok()?.runtime;
-        Start::again(runtime.plan().ok()?, runtime).ok()
-    };
-    match start() {
-        Some(start) => start.why_left_out(error),
-        None => error,
+    let last = LastRun::read(&last_run(&instance.context.env, &instance.socket.path));
+    let name = unknown.name.raw();
+    if last.is_some_and(|last| last.left_out.iter().any(|left_out| left_out.matches(name))) {
+        let flags = instance.flags();
+        return CliError::Usage(format!(
+            "{name} was left out of the start of the last run; `tmo start {name}{flags}` starts it"
+        ));
     }
+    error
 }
