@@ -10,8 +10,10 @@ use super::flag_counts;
 use crate::model::ProcId;
 use crate::model::command::{Command, Sender};
 use crate::model::event::What;
-use crate::model::nearest::left_out;
-use crate::model::request::{FlagMatches, Outcome, Request};
+use crate::model::nearest::{self, left_out, not_started};
+use crate::model::plan::ProcessPlan;
+use crate::model::request::{ChangeOrder, FlagMatches, Outcome, Request};
+use crate::plan;
 use crate::server::engine_handle::EngineRequest;
 use crate::supervisor::{Input, RunPhase};
 use crate::sys::{self, clock, files};
@@ -118,9 +120,24 @@ impl Engine {
                 self.make_room(counts)?;
             } else if let Request::Reload { plan } = request {
                 self.take_up(plan)?;
+            } else if let Request::Start { names, order } = request {
+                self.take_in(names, *order)?;
             }
         }
         Ok(())
+    }
+
+    /// Make what the start has left out, and these words name, part of the run.
+    fn take_in(&mut self, names: &[String], order: ChangeOrder) -> Result<(), String> {
+        let needs = order != ChangeOrder::Unordered;
+        let Some(plan) = plan::take_in(&self.plan, names, needs) else { return Ok(()) };
+        let is_new = |process: &&ProcessPlan| {
+            process.waits && self.plan.leaves_out(&format!("={}", process.name))
+        };
+        match self.lost_directory(plan.processes.iter().filter(is_new)) {
+            Some(problem) => Err(problem),
+            None => self.change_plan(plan),
+        }
     }
 
     fn refuse(&mut self, ticket: u64, problem: String) {
@@ -153,11 +170,21 @@ impl Engine {
     pub(super) fn explained(&self, mut outcome: Outcome) -> Outcome {
         let Some(unknown) = &mut outcome.unknown else { return outcome };
         let name = unknown.name.raw();
+        if self.plan.leaves_out(name) {
+            outcome.problems = vec![not_started(name, "").into()];
+            unknown.nearest = None;
+            return outcome;
+        }
         // An entry that a reload has removed is still among the lines.
         let was_there = self.plan.processes.iter().any(|process| process.name.entry() == name);
         if !was_there && self.plan.lines.iter().any(|line| line == name) {
             outcome.problems = vec![left_out(name, "").into()];
             unknown.nearest = None;
+        } else if !name.starts_with('@') {
+            // What was left out can be meant, too.
+            let more = self.plan.left_out.iter().map(|process| process.name.to_string());
+            let known = unknown.known.iter().map(|known| known.raw().to_owned()).chain(more);
+            *unknown = nearest::unknown(name, known.collect::<Vec<_>>());
         }
         outcome
     }
@@ -178,7 +205,13 @@ impl Engine {
     /// This is checked before anything is stopped.
     fn without_directory(&self, request: &Request) -> Option<String> {
         let begun = self.saved.supervisor.begun_by(request);
-        let begun = begun.into_iter().map(|id| &self.plan.processes[id]);
+        self.lost_directory(begun.into_iter().map(|id| &self.plan.processes[id]))
+    }
+
+    fn lost_directory<'a>(
+        &'a self,
+        begun: impl Iterator<Item = &'a ProcessPlan>,
+    ) -> Option<String> {
         let (name, dir) = begun
             .map(|process| (&process.name, process.cwd.as_ref().unwrap_or(&self.plan.root)))
             .find(|(_, dir)| is_gone(dir.as_path()))?;

@@ -8,13 +8,13 @@ use super::core::Engine;
 use super::crash_reports::Crashed;
 use super::flag_counts;
 use crate::model::event::{self, Event, Trouble, What};
-use crate::model::plan::{Backend, Install, Plan};
+use crate::model::plan::{Backend, Install, Plan, ProcessPlan};
 use crate::model::request::{
     API, ProcessConfig, ProcessEnds, ProcessReadiness, ProcessState, State, TmuxAddress,
 };
 use crate::model::rules::Stage;
 use crate::model::text::OsText;
-use crate::model::{LifeId, ProcId, ProcessId, Untrusted, units};
+use crate::model::{LifeId, ProcId, ProcessId, ProcessStatus, Untrusted, units};
 use crate::protocol::life::Traces;
 use crate::protocol::spec::{Spec, SpecError, Want};
 use crate::supervisor::{Effect, Input, Ready, RunPhase, ShimRequest};
@@ -173,16 +173,17 @@ impl Engine {
             quitting: supervisor.run_phase != RunPhase::Running,
             quitting_note: supervisor.stopping().map(Untrusted::from),
             processes: self.present().into_iter().map(|id| self.process_state(id)).collect(),
+            left_out: plan.left_out.iter().map(|process| of_left_out(process, plan)).collect(),
         }
     }
 
-    /// The processes that count, with the instances of each entry together.
+    /// The processes that count, in the order of the Procfile, with the instances of each entry together.
     fn present(&self) -> Vec<ProcId> {
         let procs = &self.saved.supervisor.procs;
         let place = |id: &ProcId| {
             let name = &procs[*id].name;
             let entry = procs.iter().position(|proc| proc.name.entry() == name.entry());
-            (entry, name.instance())
+            (self.plan.lines.iter().position(|line| line == name.entry()), entry, name.instance())
         };
         let mut ids: Vec<_> = ProcId::all(procs).filter(|&id| procs[id].counts()).collect();
         ids.sort_by_key(place);
@@ -214,15 +215,7 @@ impl Engine {
             },
             since: proc.since,
             lives: proc.begun,
-            config: ProcessConfig {
-                port: process.port,
-                color: process.color,
-                no_terminal: process.rules.no_terminal,
-                phase: Some(process.rules.stage).filter(|stage| *stage != Stage::Main),
-                groups: process.rules.groups.clone(),
-                command: Some(process.command.to_string().into()),
-                display: process.rules.display.as_deref().map(Untrusted::from),
-            },
+            config: config_of(process),
             pane: self.panes[id].terminal.pane.clone().filter(|_| !process.rules.no_terminal),
             kill_due: proc.kill_due(),
             problem: proc.note.clone(),
@@ -242,6 +235,25 @@ impl Engine {
             }),
         }
     }
+}
+
+/// What the plan says of a process.
+fn config_of(process: &ProcessPlan) -> ProcessConfig {
+    ProcessConfig {
+        port: process.port,
+        color: process.color,
+        no_terminal: process.rules.no_terminal,
+        phase: Some(process.rules.stage).filter(|stage| *stage != Stage::Main),
+        groups: process.rules.groups.clone(),
+        command: Some(process.command.to_string().into()),
+        display: process.rules.display.as_deref().map(Untrusted::from),
+    }
+}
+
+/// The state of a process that the start has left out.
+fn of_left_out(process: &ProcessPlan, plan: &Plan) -> ProcessState {
+    let state = ProcessState::new(process.name.clone(), ProcessStatus::LeftOut, None);
+    ProcessState { config: config_of(process), since: plan.started, ..state }
 }
 
 /// Have a life run an install command instead of the program.

@@ -10,12 +10,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::is_default;
 use crate::model::plan::Plan;
 use crate::model::rules::WatcherPatterns;
 use crate::model::run_end::End;
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
+use crate::model::{ProcName, is_default};
 use crate::protocol::spec::replace;
 use crate::sys::{self, files};
 
@@ -40,6 +40,9 @@ pub struct LastRun {
     /// Watchers of the project.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub watchers: Vec<WatcherPatterns>,
+    /// What its start has left out, and no request has started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<ProcName>,
     /// The machine of the run, if others see this record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<RunMachine>,
@@ -80,6 +83,7 @@ impl LastRun {
             crashes: plan.crash_dir.clone(),
             origin: plan.origin.as_ref().map(|origin| origin.dir.clone()),
             watchers: plan.watchers.clone(),
+            left_out: plan.left_out.iter().map(|process| process.name.clone()).collect(),
             machine: RunMachine::of(plan),
             end: None,
         }
@@ -173,6 +177,7 @@ mod tests {
             crashes: Some("/c".into()),
             origin: Some("/p".into()),
             watchers: vec![],
+            left_out: vec![],
             machine: None,
             end: None,
         }

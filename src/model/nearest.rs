@@ -105,6 +105,12 @@ pub fn left_out(name: &str, flags: &str) -> String {
     )
 }
 
+/// The refusal of a process that the start has left out, and that no request has started since. The flags select the
+/// run.
+pub fn not_started(name: &str, flags: &str) -> String {
+    format!("{name} was left out of the start of this run; `tmo start {name}{flags}` starts it")
+}
+
 /// The refusal of a word that means several processes where one is wanted.
 pub fn several<'a>(word: &str, meant: impl IntoIterator<Item = &'a ProcName>) -> String {
     let meant: Vec<_> = meant.into_iter().map(ProcName::as_str).collect();

@@ -117,6 +117,9 @@ pub struct Plan {
     pub taken_ports: Vec<TakenPort>,
     /// The processes in the order of the Procfile, followed by those added later.
     pub processes: Vec<ProcessPlan>,
+    /// What `-l`, `-x` or the names of the start have left out. One that is started later moves to the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<ProcessPlan>,
 }
 
 /// A port of a process on which another program listened when the run was started.
@@ -246,6 +249,11 @@ impl Plan {
     pub fn command(&self) -> Option<String> {
         let process = self.processes.first().filter(|_| self.is_of_command())?;
         Some(quoted_words(process.argv.iter().flatten().map(OsText::as_bytes)))
+    }
+
+    /// Whether `word` means a process that the start has left out.
+    pub fn leaves_out(&self, word: &str) -> bool {
+        self.left_out.iter().any(|process| process.is_meant(word))
     }
 
     /// The processes of the configuration and those added by scaling, without removed ones.

@@ -210,6 +210,10 @@ pub struct State {
     pub quitting_note: Option<Untrusted>,
     /// The processes, in the order of the Procfile.
     pub processes: Vec<ProcessState>,
+    /// What `-l`, `-x` or the names of the start have left out, and no request has started since; its state is
+    /// `left-out`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<ProcessState>,
 }
 
 /// A machine, or a container on it, as its processes see it.
@@ -382,7 +386,9 @@ impl ProcessState {
             | ProcessStatus::Installing
             | ProcessStatus::Stopping
             | ProcessStatus::Restarting => Condition::Waiting,
-            ProcessStatus::Stopped | ProcessStatus::Other(_) => Condition::Done,
+            ProcessStatus::Stopped | ProcessStatus::LeftOut | ProcessStatus::Other(_) => {
+                Condition::Done
+            }
             ProcessStatus::Exited if self.ends.finished => Condition::Done,
             ProcessStatus::Exited if self.ends.exit.is_some() && !self.has_failed() => {
                 Condition::Done

@@ -35,13 +35,16 @@ pub enum ProcessStatus {
     Broken,
     /// It could not be started.
     Error,
+    /// The start has left it out, and no request has started it since.
+    #[serde(rename = "left-out")]
+    LeftOut,
     /// A state that only a later version knows.
     #[serde(untagged)]
     Other(Untrusted),
 }
 
 impl ProcessStatus {
-    /// All states known to this version.
+    /// All states of the processes of a run that are known to this version.
     pub const ALL: [Self; 12] = [
         Self::Pending,
         Self::Starting,
@@ -72,13 +75,22 @@ impl ProcessStatus {
             Self::Skipped => "skipped",
             Self::Broken => "broken",
             Self::Error => "error",
+            Self::LeftOut => "left-out",
             Self::Other(word) => word.raw(),
         }
     }
 
     /// Whether nothing of it runs any more, and nothing is to come unasked, once its main process is gone.
     pub const fn is_at_rest(&self) -> bool {
-        matches!(self, Self::Stopped | Self::Exited | Self::Skipped | Self::Broken | Self::Error)
+        matches!(
+            self,
+            Self::Stopped
+                | Self::Exited
+                | Self::Skipped
+                | Self::Broken
+                | Self::Error
+                | Self::LeftOut
+        )
     }
 
     /// Whether it exited by itself, or was ended because it had failed.
@@ -113,7 +125,7 @@ mod tests {
 
     #[test]
     fn words_are_read_as_they_are_written() {
-        for status in ProcessStatus::ALL {
+        for status in ProcessStatus::ALL.into_iter().chain([ProcessStatus::LeftOut]) {
             let word = serde_json::to_string(&status).unwrap();
             assert_eq!(word, format!("\"{status}\""));
             assert_eq!(serde_json::from_str::<ProcessStatus>(&word).unwrap(), status);

@@ -28,6 +28,6 @@ pub use reload::{
     ProcessChange, Reloaded, failures_of, not_reloaded, reload, with_apps, with_failures,
 };
 pub use resolve::{Facts, PlanError, resolve};
-pub use selection::begin_with;
+pub use selection::{begin_with, take_in};
 pub use settings::Settings;
 pub use warnings::oddities;

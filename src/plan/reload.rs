@@ -51,6 +51,7 @@ pub struct Reloaded {
 
 /// Merge a newly resolved plan into the plan of a run.
 pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
+    let fresh = &with_started(old, fresh);
     let mut plan = Plan {
         env: fresh.env.clone(),
         grace_ms: fresh.grace_ms,
@@ -63,6 +64,7 @@ pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
         lines: fresh.lines.clone(),
         origin: fresh.origin.clone().or_else(|| old.origin.clone()),
         processes: vec![],
+        left_out: fresh.left_out.clone(),
         ..old.clone()
     };
     let mut changes = vec![];
@@ -133,6 +135,18 @@ impl Reloaded {
     }
 }
 
+/// The fresh plan in which what was left out of the start, and started since, is one of the processes.
+fn with_started(old: &Plan, fresh: &Plan) -> Plan {
+    let is_started = |process: &ProcessPlan| {
+        old.present().any(|known| known.waits && known.name == process.name)
+    };
+    let mut plan = fresh.clone();
+    let (started, left_out) = plan.left_out.into_iter().partition(is_started);
+    plan.left_out = left_out;
+    plan.processes.extend::<Vec<_>>(started);
+    plan
+}
+
 /// The plan of a run as the input of a reload that changes only the failure patterns.
 pub fn with_failures(
     old: &Plan,
@@ -153,7 +167,10 @@ pub fn with_apps(old: &Plan, fresh: Plan) -> Plan {
     let mut plan = Plan { lines: fresh.lines, ..old.clone() };
     let is_kept = |process: &ProcessPlan| !process.removed && !process.added;
     plan.processes.retain(|process| is_kept(process) && process.install.is_none());
-    plan.processes.extend(fresh.processes.into_iter().filter(|process| process.install.is_some()));
+    plan.left_out.retain(|process| process.install.is_none());
+    let is_app = |process: &ProcessPlan| process.install.is_some();
+    plan.processes.extend(fresh.processes.into_iter().filter(is_app));
+    plan.left_out.extend(fresh.left_out.into_iter().filter(is_app));
     plan
 }
 
@@ -350,6 +367,7 @@ mod tests {
     use crate::model::ProcName;
     use crate::model::plan::Plan;
     use crate::model::rules::{DependencyCondition, FailureAction, FailurePattern, Need, Text};
+    use crate::plan::take_in;
     use crate::supervisor::tests::plan;
 
     fn changes(reloaded: &Reloaded) -> Vec<String> {
@@ -455,6 +473,34 @@ mod tests {
         let back = reload(&gone.plan, &fresh);
         assert_eq!(changes(&back), ["web =", "job +"]);
         assert_eq!((back.plan.processes[1].additions, back.plan.processes[2].removed), (1, true));
+    }
+
+    #[test]
+    fn what_the_start_left_out_is_reloaded_once_it_is_started_and_never_named_before() {
+        let mut fresh = with_ports(&["web"]);
+        fresh.left_out = with_ports(&["job", "tool"]).processes;
+        for process in &mut fresh.left_out {
+            process.waits = true;
+        }
+        let old = fresh.clone();
+        assert_eq!(changes(&reload(&old, &fresh)), ["web ="]);
+        let old = take_in(&old, &["job".to_owned()], true).unwrap();
+        fresh.left_out[0].command = "y".into();
+        fresh.left_out[1].command = "y".into();
+        let new = reload(&old, &fresh);
+        assert_eq!(changes(&new), ["web =", "job ! command"]);
+        assert_eq!(new.plan.left_out, fresh.left_out[1..]);
+        // It is removed, and in the files again.
+        let (gone, back) = (with_ports(&["web"]), fresh.clone());
+        let old = reload(&new.plan, &gone).plan;
+        assert!(old.processes[1].removed && old.left_out.is_empty());
+        let new = reload(&old, &back);
+        assert_eq!((changes(&new), new.plan.left_out.len()), (vec!["web =".to_owned()], 2));
+        let old = take_in(&new.plan, &["job".to_owned()], true).unwrap();
+        assert_eq!((old.processes.len(), old.processes[1].additions), (2, 2));
+        // What was started with the run, and is left out by now, is removed.
+        fresh.left_out.push(fresh.processes.remove(0));
+        assert_eq!(changes(&reload(&old, &fresh)), ["web -", "job ="]);
     }
 
     #[test]

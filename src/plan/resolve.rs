@@ -210,7 +210,9 @@ pub fn resolve(
     let shell = find_shell(facts.find, settings.shell.as_deref().unwrap_or(OsStr::new(SHELL)))?;
     let (backend, tmux) = backend(settings.backend(&loaded.toml), facts.find)?;
     let ports = ports(&formed, loaded, settings);
-    let formed: Vec<_> = formed.into_iter().filter(|formed| settings.runs(formed.entry)).collect();
+    let all = instances(&formed);
+    let (formed, left_out): (Vec<_>, Vec<_>) =
+        formed.into_iter().partition(|formed| settings.runs(formed.entry));
     let variables = env.pairs();
     check_sizes(&variables)?;
     let given = MergeInput {
@@ -226,8 +228,20 @@ pub fn resolve(
         variables: &variables,
         tmo: &facts.tmo,
     };
-    let processes = processes(formed, &given)?;
-    refuse_native_settings(backend, &processes, loaded)?;
+    let mut total = Total::default();
+    let checked = |given: &MergeInput<'_>, total: &mut Total, formed| {
+        let processes = processes(formed, given, total)?;
+        refuse_native_settings(backend, &processes, loaded).map(|()| processes)
+    };
+    let processes = checked(&given, &mut total, formed)?;
+    // Once it is started, it waits for others that were left out, too. What can't be started may be left out because of
+    // that.
+    let given = MergeInput { instances: &all, ..given };
+    let left_out = left_out.into_iter().filter_map(|formed| {
+        let process = checked(&given, &mut total, vec![formed]).ok()?.pop()?;
+        Some(ProcessPlan { waits: true, ..process })
+    });
+    let left_out = left_out.collect();
     Ok(Plan {
         version: backend.plan_version(),
         run: facts.run,
@@ -264,6 +278,7 @@ pub fn resolve(
         last_run: Some(dirs::last_run(env, &project.socket.path).into()),
         lines,
         processes,
+        left_out,
         // The caller adds what it knows besides.
         ..Plan::default()
     })
@@ -355,8 +370,8 @@ fn instances(formed: &[PlannedInstance<'_>]) -> HashMap<String, Vec<ProcName>> {
 fn processes(
     formed: Vec<PlannedInstance<'_>>,
     given: &MergeInput<'_>,
+    total: &mut Total,
 ) -> Result<Vec<ProcessPlan>, PlanError> {
-    let mut total = Total::default();
     let process = |formed: PlannedInstance<'_>| {
         let mut process = formed.plan(given)?;
         // Failure patterns from outside the Procfile come after the process's own.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pretty_assertions::assert_eq;
 
 use super::tests::{MergeInput, given};
-use super::{OrderPosition, Settings, begin_with, explain, oddities, order};
+use super::{OrderPosition, Settings, begin_with, explain, oddities, order, take_in};
 use crate::config::StartOptions;
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
 use crate::model::process_env::process_env;
@@ -246,14 +246,33 @@ fn who_is_asked_for_brings_what_it_waits_for() {
                 db = {command = \"d\", phase = \"dependency\"}\n\
                 end = {command = \"e\", phase = \"cleanup\"}\n";
     let mut plan = with(toml).plan();
-    begin_with(&mut plan, |process| process.name.as_str() == "web");
+    let mut preview = plan.clone();
+    begin_with(&mut preview, true, |process| process.name.as_str() == "web");
+    let shown = process(&preview, "css-1");
+    assert!(shown.waits && preview.processes.len() == plan.processes.len());
+    begin_with(&mut plan, false, |process| process.name.as_str() == "web");
     let waits: Vec<_> = plan.processes.iter().map(|p| (p.name.as_str(), p.waits)).collect();
-    let expected =
-        [("web", false), ("worker", false), ("css-1", true), ("db", false), ("end", false)];
+    let expected = [("web", false), ("worker", false), ("db", false), ("end", false)];
     assert_eq!(waits, expected);
-    begin_with(&mut plan, |process| process.name.as_str() == "db");
+    let left_out = |plan: &Plan| -> Vec<String> {
+        plan.left_out.iter().map(|process| process.name.to_string()).collect()
+    };
+    assert_eq!(left_out(&plan), ["css-1"]);
+    begin_with(&mut plan, false, |process| process.name.as_str() == "db");
     let begins: Vec<_> = plan.processes.iter().filter(|p| !p.waits).map(|p| &p.name).collect();
     assert_eq!(begins.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["db", "end"]);
+    assert_eq!(left_out(&plan), ["css-1", "web", "worker"]);
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    for all in [&["*"][..], &["db,*"], &["**", ""], &[]] {
+        assert_eq!(take_in(&plan, &words(all), true), None, "{all:?}");
+    }
+    let taken = take_in(&plan, &words(&["web"]), true).unwrap();
+    assert_eq!(
+        (left_out(&taken), taken.generation),
+        (vec!["css-1".to_owned()], plan.generation + 1)
+    );
+    let web = process(&taken, "web");
+    assert_eq!((web.additions, web.waits, process(&taken, "worker").additions), (1, true, 1));
 }
 
 #[test]

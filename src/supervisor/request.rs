@@ -26,7 +26,13 @@ enum Verb {
 impl Supervisor {
     pub(super) fn ask(&mut self, id: u64, request: &Request, now: Timestamp) {
         match request {
-            Request::Start { names, order } => self.each(id, Verb::Start, names, *order, now),
+            Request::Start { names, order } => {
+                if self.run_phase == RunPhase::Running {
+                    // What was left out of the start may be part of the run now.
+                    self.follow_plan(now);
+                }
+                self.each(id, Verb::Start, names, *order, now);
+            }
             Request::Stop { names, order } => self.each(id, Verb::Stop, names, *order, now),
             Request::Restart { names, order } => self.each(id, Verb::Restart, names, *order, now),
             Request::Install { name, then } => self.ask_to_install(id, name, *then, now),

@@ -58,7 +58,8 @@ pub(super) struct Seen {
 
 impl Seen {
     fn take_state(&mut self, mut state: State) {
-        let processes = std::mem::take(&mut state.processes);
+        let mut processes = std::mem::take(&mut state.processes);
+        processes.append(&mut state.left_out);
         self.link = Link::Up;
         self.state = Some(Arc::new(state));
         self.processes = processes.into_iter().map(Arc::new).collect();

@@ -59,6 +59,7 @@ impl Scope {
             runtime: None,
             host: None,
             processes: state.processes.into_iter().map(|one| self.of_process(one)).collect(),
+            left_out: vec![],
             ..state
         }
     }

@@ -336,6 +336,7 @@ pub(crate) fn state() -> State {
         quitting: false,
         quitting_note: None,
         processes: NAMES.iter().enumerate().map(process).collect(),
+        left_out: vec![],
     }
 }
 

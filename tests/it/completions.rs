@@ -632,6 +632,10 @@ fn names_come_from_the_run_or_procfile_that_the_line_refers_to() {
     assert_eq!(names(&["tmo", "stop", "-s", ""]), "far.sock ");
     assert_eq!(names(&["tmo", "stop", "--socket=far.sock", "web", "jo"]), "jobs#1 jobs#2 ");
     world.ok(["quit", "-s", "far.sock"]);
+    world.ok(["start", "-D", "-x", "jobs"]);
+    assert_eq!(names(&["tmo", "stop", ""]), "web ");
+    assert_eq!(names(&["tmo", "start", ""]), "web jobs ");
+    world.ok(["quit"]);
     world.write("fleet.toml", "[host.k9]\ngroups = [\"arm\"]\n[host.desk]\n");
     assert_eq!(names(&["tmo", "fleet", "ps", ""]), "k9 desk @arm ");
     assert_eq!(names(&["tmo", "fleet", "restart", "k9/"]), "k9/ k9/web k9/jobs ");

@@ -14,6 +14,7 @@ mod environment; // what a process finds: variables, umask, limits, directory
 mod exit_code; // the exit code of `tmo start`, and the message that explains it
 mod host_environment; // where tmo runs: HOME, TMPDIR, streams, signals, limits, containers
 mod interrupted_start; // starts and ends that are killed, interrupted or blocked midway
+mod left_out; // what `-l`, `-x` or names leave out of a start, and how it is started later
 mod limits; // projects of absurd size: processes, patterns, variables, texts
 mod procfile_commands; // a command reaches its shell byte for byte
 mod project_files; // Procfile, env file or tmux.conf is a FIFO, device, link or huge

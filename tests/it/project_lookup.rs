@@ -253,10 +253,7 @@ fn a_process_that_the_start_has_left_out_is_explained() {
     let ran = world.run(["start", "-l", "w", "x"]);
     assert!(ran.code == 2 && ran.stderr.contains("x is not part of this run"), "{ran:?}");
     world.ok(["start", "-D", "-x", "x"]);
-    let ran = world.run(["start", "x"]);
-    assert!(ran.code == 2 && ran.stderr.contains("x is not part of this run"), "{ran:?}");
-    let text = "x is not part of this run, which was limited to other processes (-l, -x, -m or their \
-                variables); without that, after `tmo quit`, `tmo start x` starts it";
+    let text = "x was left out of the start of this run; `tmo start x` starts it";
     for words in [
         "restart x",
         "stop x",
@@ -269,12 +266,14 @@ fn a_process_that_the_start_has_left_out_is_explained() {
         "screen x",
         "logs x",
         "crashes x",
+        "echo x",
+        "restart w x",
     ] {
         let ran = world.run(words.split(' '));
         assert!(ran.code == 2 && ran.stderr == format!("tmo: {text}\n"), "{words}: {ran:?}");
     }
     let body = "{\"names\":[\"x\"]}";
-    let head = "POST /api/start HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close";
+    let head = "POST /api/restart HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close";
     let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
     let mut stream = UnixStream::connect(world.app().join(".overmind.sock")).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -286,9 +285,18 @@ fn a_process_that_the_start_has_left_out_is_explained() {
     let newest = all["commands"].as_array().unwrap().last().unwrap();
     assert_eq!(newest["status"], "failed");
     let kept = newest["problems"][0].as_str().unwrap();
-    assert!(kept.contains("x is not part of this run") && text.starts_with(kept), "{newest}");
+    assert_eq!(kept, text, "{newest}");
     let ran = world.run(["start", "wx"]);
     assert!(ran.stderr.contains("Unknown process name: wx"), "{ran:?}");
+    world.ok(["start", "x"]);
+    assert_eq!(world.field("x", "state"), "running");
+    world.ok(["quit"]);
+    // What has no instance can't be started.
+    world.ok(["start", "-D", "-m", "x=0"]);
+    let ran = world.run(["start", "x"]);
+    let text = "x is not part of this run, which was limited to other processes (-l, -x, -m or their \
+                variables); without that, after `tmo quit`, `tmo start x` starts it";
+    assert!(ran.code == 2 && ran.stderr == format!("tmo: {text}\n"), "{ran:?}");
     world.ok(["quit"]);
     let elsewhere = world.path().join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();

@@ -16,6 +16,7 @@ const STATES = {
   stopped: ['■', 'off'],
   exited: ['□', 'off'],
   skipped: ['–', 'off'],
+  'left-out': ['–', 'off'],
   broken: ['▲', 'bad'],
   error: ['▲', 'bad'],
 };

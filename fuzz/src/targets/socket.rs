@@ -187,6 +187,7 @@ pub(crate) fn state() -> State {
         quitting: false,
         quitting_note: None,
         processes: NAMES.map(process).to_vec(),
+        left_out: vec![],
     }
 }
 

@@ -39,6 +39,8 @@ struct PrecedingFlags {
     procfile: Option<PathBuf>,
     root: Option<PathBuf>,
     names: Vec<String>,
+    /// The command is `start`, which can also be asked for what a start has left out.
+    starts: bool,
 }
 
 /// Global, because completers only receive the word at the cursor.
@@ -48,7 +50,10 @@ static TYPED: OnceLock<PrecedingFlags> = OnceLock::new();
 pub(super) fn remember(words: &[OsString]) {
     let matches = args::command().ignore_errors(true).try_get_matches_from(words);
     let matches = matches.ok().and_then(|mut matches| matches.remove_subcommand());
-    let typed = matches.map(|(_, matches)| PrecedingFlags::of(&matches));
+    let typed = matches.map(|(verb, matches)| PrecedingFlags {
+        starts: verb == "start",
+        ..PrecedingFlags::of(&matches)
+    });
     // Each process completes only one word.
     let _ = TYPED.set(typed.unwrap_or_default());
 }
@@ -71,6 +76,7 @@ impl PrecedingFlags {
             procfile: one(matches, "procfile"),
             root: one(matches, "root"),
             names: all("names"),
+            starts: false,
         }
     }
 }
@@ -337,8 +343,10 @@ fn known() -> ProcessNames {
     let runtime = find_runtime_dir(&context.env, &socket.path).ok();
     let runtime = runtime.filter(|_| typed.procfile.is_none());
     if let Some(Ok(plan)) = runtime.map(|dir| RuntimeDir::new(dir).plan()) {
-        let names = plan.present().map(|process| process.name.to_string()).collect();
-        return ProcessNames::new(names, plan.present().flat_map(|process| &process.rules.groups));
+        let left_out = plan.left_out.iter().filter(|_| typed.starts);
+        let all = plan.present().chain(left_out);
+        let names = all.clone().map(|process| process.name.to_string()).collect();
+        return ProcessNames::new(names, all.flat_map(|process| &process.rules.groups));
     }
     let beside =
         if socket.tcp.is_some() { Some(&*context.start_dir) } else { socket.path.parent() };

@@ -81,6 +81,7 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     let table = shown.table(&state.processes, color);
     let mut foot: Vec<String> = unwritable(&instance).into_iter().collect();
     foot.extend(shown.changes(&state.processes));
+    foot.extend(shown.left_out(&state.left_out));
     let unread = unread.map(|error| Untrusted::from(error.to_string()));
     foot.extend(unread.map(|error| format!("the configuration can't be read: {error}")));
     let foot: String = foot.into_iter().map(|line| line + "\n").collect();
@@ -330,6 +331,21 @@ impl TableOptions {
         lines
     }
 
+    /// What the start has left out, in a line.
+    fn left_out(&self, processes: &[ProcessState]) -> Option<String> {
+        const MOST: usize = 10;
+        let RunOfCommand::Here(flags) = &self.typed else { return None };
+        let first = processes.first()?;
+        let mut names: Vec<_> = processes.iter().map(|process| process.name.as_str()).collect();
+        let more = format!("{} more", names.len().saturating_sub(MOST));
+        if names.len() > MOST {
+            names.truncate(MOST);
+            names.push(&more);
+        }
+        let (names, first) = (names.join(", "), &first.name);
+        Some(format!("left out of the start: {names} (`tmo start {first}{flags}`)"))
+    }
+
     fn cell(
         &self,
         head: &str,
@@ -499,7 +515,7 @@ pub(in crate::cli) const fn color_of(process: &ProcessState) -> Option<&'static 
         ProcessStatus::Running if matches!(process.readiness.ready, Some(false)) => YELLOW,
         ProcessStatus::Running => GREEN,
         ProcessStatus::Exited if process.ends.finished => None,
-        ProcessStatus::Stopped | ProcessStatus::Other(_) => None,
+        ProcessStatus::Stopped | ProcessStatus::LeftOut | ProcessStatus::Other(_) => None,
         ProcessStatus::Pending
         | ProcessStatus::Starting
         | ProcessStatus::Stopping

@@ -9,9 +9,10 @@ use crate::cli::project::input::Start;
 use crate::cli::reach::instance::Instance;
 use crate::config::Env;
 use crate::config::command::process_name;
-use crate::config::dirs::{command_socket, last_command, runtime_dir};
+use crate::config::dirs::{command_socket, last_command, last_run, runtime_dir};
 use crate::config::socket::{NamedBy, start_socket};
-use crate::model::nearest::left_out;
+use crate::journal::last_run::LastRun;
+use crate::model::nearest::{left_out, not_started};
 use crate::model::network::Network;
 use crate::model::plan::Plan;
 use crate::model::text::OsText;
@@ -79,6 +80,10 @@ impl Start {
     /// The reason why a process of the Procfile is unknown: the start has left it out, or it was added since.
     pub(in crate::cli) fn why_left_out(&self, error: CliError) -> CliError {
         let CliError::Unknown(unknown) = &error else { return error };
+        let run = self.runtime.plan().ok();
+        if run.as_ref().is_some_and(|plan| plan.leaves_out(unknown.name.raw())) {
+            return CliError::Usage(not_started(unknown.name.raw(), &self.flags()));
+        }
         let Ok(loaded) = self.context.load(&self.typed) else { return error };
         let name = unknown.name.raw();
         if !loaded.procfile.entries.iter().any(|entry| entry.name == name) {
@@ -86,7 +91,7 @@ impl Start {
         }
         let flags = self.flags();
         // In a run of a version without reload nothing is known of its entries.
-        let run = self.runtime.plan().ok().filter(|plan| !plan.lines.is_empty());
+        let run = run.filter(|plan| !plan.lines.is_empty());
         if run.is_some_and(|plan| plan.lines.iter().all(|line| line != name)) {
             return CliError::Usage(format!(
                 "{name} was added to the Procfile after this run was started; `tmo reload{flags}` adds it to the run"
@@ -98,15 +103,21 @@ impl Start {
 
 /// The reason why a name is unknown to the run that a command is about, as far as its Procfile gives one.
 pub(in crate::cli) fn explain_unknown(error: CliError, client: &ClientArgs) -> CliError {
-    if !matches!(error, CliError::Unknown(_)) {
-        return error;
+    let CliError::Unknown(unknown) = &error else { return error };
+    let Ok(instance) = Instance::find(client) else { return error };
+    if let Ok(plan) = instance.runtime.plan() {
+        return match Start::again(plan, instance.runtime) {
+            Ok(start) => start.why_left_out(error),
+            Err(_) => error,
+        };
     }
-    let start = || {
-        let runtime = Instance::find(client).ok()?.runtime;
-        Start::again(runtime.plan().ok()?, runtime).ok()
-    };
-    match start() {
-        Some(start) => start.why_left_out(error),
-        None => error,
+    let last = LastRun::read(&last_run(&instance.context.env, &instance.socket.path));
+    let name = unknown.name.raw();
+    if last.is_some_and(|last| last.left_out.iter().any(|left_out| left_out.matches(name))) {
+        let flags = instance.flags();
+        return CliError::Usage(format!(
+            "{name} was left out of the start of the last run; `tmo start {name}{flags}` starts it"
+        ));
     }
+    error
 }

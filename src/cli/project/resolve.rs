@@ -172,7 +172,7 @@ impl Start {
         let mut plan = self.plan(&loaded, &mut settings, find, keep)?;
         warnings.extend(self.tmux_config_warning(&plan));
         warnings.extend(plan::oddities(&loaded, &plan).iter().map(ToString::to_string));
-        self.choose(&mut plan)?;
+        self.choose(&mut plan, !keep && self.earlier.is_none())?;
         if let Some(name) = &self.exit_code_from {
             end_with(&mut plan, name)?;
         }
@@ -318,7 +318,7 @@ impl Start {
     }
 
     /// Start only the named processes and those that they wait for; the others can be started later.
-    fn choose(&self, plan: &mut Plan) -> Result<(), CliError> {
+    fn choose(&self, plan: &mut Plan, is_preview: bool) -> Result<(), CliError> {
         plan.no_deps = self.no_deps;
         plan.ends_when_done = Persona::here() == Persona::Tmo;
         let names = &self.typed.names;
@@ -335,7 +335,9 @@ impl Start {
                 return Err(self.why_left_out(CliError::unknown(name, known)));
             }
         }
-        plan::begin_with(plan, |process| names.iter().any(|word| process.is_meant(word)));
+        plan::begin_with(plan, is_preview, |process| {
+            names.iter().any(|word| process.is_meant(word))
+        });
         Ok(())
     }
 }
@@ -355,7 +357,7 @@ fn no_procfile(dir: &Path) -> CliError {
 /// Make the run end with this process.
 fn end_with(plan: &mut Plan, name: &str) -> Result<(), CliError> {
     let known = |process: &&mut ProcessPlan| process.name.matches(name);
-    let Some(process) = plan.processes.iter_mut().find(known) else {
+    let Some(process) = plan.processes.iter_mut().chain(&mut plan.left_out).find(known) else {
         return Err(CliError::unknown(name, plan.processes.iter().map(|process| &process.name)));
     };
     (process.on_exit, process.rules.restart) = (OnExit::StopAll, None);

@@ -120,6 +120,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         generation: 0,
         taken_ports: vec![],
         processes: names.iter().map(process).collect(),
+        left_out: vec![],
     }
 }
 

@@ -3,7 +3,8 @@
 use super::*;
 use crate::model::ProcId;
 use crate::model::life::or_zero;
-use crate::model::rules::{Check, Probe, Stage, Text};
+use crate::model::request::ChangeOrder;
+use crate::model::rules::{Check, DependencyCondition, Need, Probe, Stage, Text};
 use crate::model::time::Timestamp;
 use crate::supervisor::{Pane, Ready};
 
@@ -204,4 +205,44 @@ fn new_ones_wait_for_what_they_need_and_for_whoever_asks() {
     world.shims[3].die(Exit::Code(0));
     world.settle();
     world.check();
+}
+
+#[test]
+fn what_the_start_left_out_is_started_with_what_it_needs_also_after_a_takeover() {
+    let old = plan(&["web"]);
+    let mut now = plan(&["web", "job?", "db?"]);
+    now.generation += 1;
+    for process in &mut now.processes[1..] {
+        (process.additions, process.waits) = (1, true);
+    }
+    let (on, until) = (ProcName::new("db").unwrap(), DependencyCondition::Ready);
+    now.processes[1].rules.needs = vec![Need { on, until, restart: false }];
+    let start = |names: &[&str]| Request::Start {
+        names: names.iter().map(|&name| name.to_owned()).collect(),
+        order: ChangeOrder::Dependencies,
+    };
+    for killed in [false, true] {
+        let mut world = running(&old);
+        world.ask(1, start(&["*"]));
+        world.settle();
+        assert_eq!(lives(&world), [("web", 1, true)]);
+        if killed {
+            let text = serde_json::to_string(&world.machine).unwrap();
+            world.machine = serde_json::from_str(&text).unwrap();
+            assert!(world.machine.is_of(&now));
+        }
+        world.machine.grow(&now, world.now);
+        world.shims.resize_with(now.processes.len(), Shim::default);
+        if killed {
+            for effect in world.machine.resume(world.now) {
+                world.effect(effect);
+            }
+            world.settle();
+            assert_eq!(lives(&world), [("web", 1, true), ("job", 0, false), ("db", 0, false)]);
+        }
+        world.ask(2, start(&["job"]));
+        world.settle();
+        assert_eq!(lives(&world), [("web", 1, true), ("job", 1, true), ("db", 1, true)]);
+        assert!(world.answers.iter().any(|(id, told)| *id == 2 && told.ok), "{:?}", world.answers);
+    }
 }

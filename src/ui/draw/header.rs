@@ -32,7 +32,8 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     }
     // Of a run that is over, or before the first start, no state is known.
     let shown = ui.list.processes.iter().map(|process| ui.state_shown(process));
-    let known: Vec<_> = shown.filter(|process| process.since > Timestamp::EPOCH).collect();
+    let known = shown.filter(|process| process.since > Timestamp::EPOCH);
+    let known: Vec<_> = known.filter(|process| process.state != ProcessStatus::LeftOut).collect();
     let count = |is: Condition| known.iter().filter(|process| process.condition() == is).count();
     let done = known.iter().filter(|process| process.condition() == Condition::Done);
     let exited = done.filter(|process| process.state == ProcessStatus::Exited).count();

@@ -141,7 +141,7 @@ impl Theme {
             ProcessStatus::Stopped => ("■", "#"),
             ProcessStatus::Exited if process.condition() == Condition::Done => ("✓", "+"),
             ProcessStatus::Exited | ProcessStatus::Broken | ProcessStatus::Error => ("✖", "x"),
-            ProcessStatus::Skipped => ("–", "-"),
+            ProcessStatus::Skipped | ProcessStatus::LeftOut => ("–", "-"),
             ProcessStatus::Other(_) => ("?", "?"),
         };
         self.pick(sign, ascii)

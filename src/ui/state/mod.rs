@@ -247,7 +247,7 @@ impl Ui {
             self.effects.push(Effect::Ask(Question::Reopen));
         }
         self.run.set(&state);
-        self.list.set(state.processes);
+        self.list.set([state.processes, state.left_out].concat());
     }
 
     fn answered(&mut self, answered: Answered) {

@@ -112,6 +112,7 @@ fn state(processes: Vec<ProcessState>) -> State {
         quitting: false,
         quitting_note: None,
         processes,
+        left_out: vec![],
     }
 }
 
