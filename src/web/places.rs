@@ -1,9 +1,11 @@
 //! Limits on connections, so that neither other users of the machine nor guests can keep the user out.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustix::process::{Resource, getrlimit};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// The most connections that are served at once. `WebSockets` count too, until they are closed.
 const MOST_CONNECTIONS: usize = 256;
@@ -17,6 +19,15 @@ pub(super) enum Peer {
     Other(u32),
     /// The connection is closed already, or its other end is on another machine.
     Unknown,
+}
+
+/// Both ends of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends {
+    /// The address of the browser.
+    pub(super) peer: SocketAddr,
+    /// The address of this server.
+    pub(super) local: SocketAddr,
 }
 
 /// A group of connections with a limit of its own.
@@ -100,6 +111,39 @@ impl Places {
             *taken.entry(holder.clone()).or_default() += 1;
         }
         Some(Place(self.clone(), holders.into_iter().map(|(holder, _)| holder).collect()))
+    }
+}
+
+/// The place of a connection. A WebSocket keeps it.
+#[derive(Debug, Clone)]
+pub(super) struct Taken(Arc<TakenPlaces>);
+
+#[derive(Debug)]
+struct TakenPlaces {
+    /// Among all connections, and among those of its peer.
+    #[expect(dead_code, reason = "it is held")]
+    own: (Option<OwnedSemaphorePermit>, Place),
+    /// Who has it.
+    peer: Peer,
+    /// Among those to processes.
+    proxied: OnceLock<Place>,
+}
+
+impl Taken {
+    pub(super) fn new(own: (Option<OwnedSemaphorePermit>, Place), peer: Peer) -> Self {
+        Self(Arc::new(TakenPlaces { own, peer, proxied: OnceLock::new() }))
+    }
+
+    /// Whether a program of this user has it.
+    pub(super) fn is_own(&self) -> bool {
+        self.0.peer == Peer::Own
+    }
+
+    /// Take a place among the connections to processes; false if none is left.
+    pub(super) fn take_proxied(&self, places: &Places) -> bool {
+        let proxied = &self.0.proxied;
+        proxied.get().is_some()
+            || places.of_proxied().is_some_and(|place| proxied.set(place).is_ok())
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{OwnedFd, RawFd};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -27,16 +27,16 @@ use super::door;
 use super::ending::{Ending, closed};
 use super::fleet::FleetHosts;
 use super::gate::ServerNames;
-use super::places::{Peer, Place, Places};
+use super::places::{Ends, Taken};
 use super::samples;
-use super::server::{Ends, RECHECK, Server, peer_of};
+use super::server::{RECHECK, Server, peer_of};
 use super::sessions::Sessions;
 use super::source::Runs;
 use crate::config::Env;
 use crate::run::inherit;
 
 /// How many bytes may wait in a connection for its client, and the largest head of a request.
-pub(super) const BUFFER: usize = 64 << 10;
+const BUFFER: usize = 64 << 10;
 /// A client that takes no data for this long is disconnected.
 const STALLED: Duration = Duration::from_secs(60);
 /// How long a browser may take to send the head of a request.
@@ -173,39 +173,6 @@ async fn any_of(sockets: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> 
         all.find(Poll::is_ready).unwrap_or(Poll::Pending)
     })
     .await
-}
-
-/// The place of a connection. A WebSocket keeps it.
-#[derive(Debug, Clone)]
-pub(super) struct Taken(Arc<TakenPlaces>);
-
-#[derive(Debug)]
-struct TakenPlaces {
-    /// Among all connections, and among those of its peer.
-    #[expect(dead_code, reason = "it is held")]
-    own: (Option<OwnedSemaphorePermit>, Place),
-    /// Who has it.
-    peer: Peer,
-    /// Among those to processes.
-    proxied: OnceLock<Place>,
-}
-
-impl Taken {
-    fn new(own: (Option<OwnedSemaphorePermit>, Place), peer: Peer) -> Self {
-        Self(Arc::new(TakenPlaces { own, peer, proxied: OnceLock::new() }))
-    }
-
-    /// Whether a program of this user has it.
-    pub(super) fn is_own(&self) -> bool {
-        self.0.peer == Peer::Own
-    }
-
-    /// Take a place among the connections to processes; false if none is left.
-    pub(super) fn take_proxied(&self, places: &Places) -> bool {
-        let proxied = &self.0.proxied;
-        proxied.get().is_some()
-            || places.of_proxied().is_some_and(|place| proxied.set(place).is_ok())
-    }
 }
 
 async fn serve(stream: TcpStream, taken: Taken, ends: Ends, server: Arc<Server>) {

@@ -9,7 +9,6 @@ pub(super) use self::sockets::{PROTOCOL, TERMINAL_PROTOCOL, too_many};
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -32,8 +31,8 @@ use super::gate::{Authentication, Need, ServerNames, bearer, judge};
 use super::grant::{Grant, ProvenSession, Role, Scope};
 use super::listing::{RunEntry, entries};
 use super::password::Passwords;
-use super::places::{Peer, Places};
-use super::proxy::{self, Names};
+use super::places::{Ends, Peer, Places};
+use super::proxy::{self, Proxy};
 use super::routes::{OfSession, RouteHandler, ScriptCall, find, no_such_path};
 use super::screens::Terminals;
 use super::script_api::Selections;
@@ -76,15 +75,6 @@ impl Answers {
     }
 }
 
-/// Both ends of a connection.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ends {
-    /// The address of the browser.
-    pub(super) peer: SocketAddr,
-    /// The address of this server.
-    pub(super) local: SocketAddr,
-}
-
 /// The web server.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -94,8 +84,8 @@ pub(super) struct Server {
     pub(super) port: u16,
     /// The runs of the user.
     pub(super) runs: Arc<Runs>,
-    /// The processes of these runs, by the names of their own.
-    pub(super) processes: Names,
+    /// The processes of these runs, by names of their own.
+    processes: Proxy,
     /// The hosts whose runs pages show, too.
     pub(super) fleet: Option<Arc<FleetHosts>>,
     /// Whether this is the end of a bridge: whoever has built it needs no session.
@@ -148,11 +138,12 @@ impl Server {
         let (sessions, tickets) = (Mutex::new(sessions), Mutex::default());
         let (selections, terminals) = (Selections::default(), Terminals::default());
         let places = Places::new(names.public().is_some());
+        let processes = Proxy::new(port, names.public().is_some());
         Ok(Self {
             names,
             port,
             runs,
-            processes: Names::default(),
+            processes,
             fleet: None,
             is_bridge: false,
             sessions,
@@ -250,7 +241,8 @@ impl Server {
         if !self.is_bridge
             && let Some(name) = proxy::named(request.headers())
         {
-            return Ok(proxy::answer(&self, ends, &name, request).await);
+            let (all, closing) = ((&*self.runs, &self.places), self.closing.subscribe());
+            return Ok(self.processes.answer(all, closing, ends, &name, request).await);
         }
         let answered = self.respond(ends, request).await;
         Ok(finish(answered.unwrap_or_else(|refused| *refused)))

@@ -10,37 +10,46 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Request, upgrade};
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional_with_sizes;
+use tokio::sync::watch;
 
 use super::headers::{self, introduce, lead_back, pass_on};
 use super::page::Problem;
 use super::upstream::{Connection, Upstream};
-use crate::web::ending::closed;
-use crate::web::serve::Taken;
-use crate::web::server::{Ends, Server};
+use crate::web::ending::{Ending, closed};
+use crate::web::places::{Ends, Taken};
+use crate::web::source::Runs;
 
 /// How much a connection that has changed its protocol may hold in each direction.
 const COPIED: usize = 16 << 10;
 
+/// The connection of the browser.
+pub(super) struct Near {
+    pub(super) ends: Ends,
+    /// Its place.
+    pub(super) taken: Option<Taken>,
+    /// Changes when the server ends.
+    pub(super) closing: watch::Receiver<Option<Ending>>,
+}
+
 /// Send a request to a process.
 pub(super) async fn forward(
-    server: &Arc<Server>,
+    runs: &Runs,
     upstream: &Arc<Upstream>,
-    ends: Ends,
+    near: Near,
     mut request: Request<Body>,
-    taken: Option<Taken>,
 ) -> Result<Response<Body>, Problem> {
     let protocol = headers::upgrade(request.headers());
-    let near = protocol.is_some().then(|| upgrade::on(&mut request));
-    let connection = match near {
-        Some(_) => upstream.new_connection(&server.runs).await?,
-        None => upstream.connection(&server.runs).await?,
+    let upgraded = protocol.is_some().then(|| upgrade::on(&mut request));
+    let connection = match upgraded {
+        Some(_) => upstream.new_connection(runs).await?,
+        None => upstream.connection(runs).await?,
     };
     let told = upstream.host(connection.port);
     let named = request.headers().get(header::HOST).cloned();
     *request.version_mut() = Version::HTTP_11;
     pass_on(request.headers_mut(), protocol);
-    introduce(request.headers_mut(), ends, told.as_ref());
-    let (mut response, connection) = send(server, upstream, connection, request).await?;
+    introduce(request.headers_mut(), near.ends, told.as_ref());
+    let (mut response, connection) = send(runs, upstream, connection, request).await?;
     if let (Some(told), Some(named)) = (&told, &named) {
         lead_back(response.headers_mut(), told, named);
     }
@@ -48,7 +57,7 @@ pub(super) async fn forward(
         .filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS);
     pass_on(response.headers_mut(), changed.clone());
     if changed.is_some() {
-        return switch(server, near, response, taken);
+        return switch(near, upgraded, response);
     }
     upstream.keep(connection.sender);
     Ok(response.map(Body::new))
@@ -57,7 +66,7 @@ pub(super) async fn forward(
 /// The answer to a request, and the connection that brings it. A process may close a connection at the moment in which
 /// it is used again; then the request is sent once more if it can't have had an effect.
 async fn send(
-    server: &Arc<Server>,
+    runs: &Runs,
     upstream: &Arc<Upstream>,
     mut connection: Connection,
     request: Request<Body>,
@@ -77,7 +86,7 @@ async fn send(
             None => return Err(upstream.broken(error.error())),
         },
     };
-    let mut fresh = upstream.new_connection(&server.runs).await?;
+    let mut fresh = upstream.new_connection(runs).await?;
     if let Some(told) = upstream.host(fresh.port) {
         unsent.headers_mut().insert(header::HOST, told);
     }
@@ -89,20 +98,18 @@ async fn send(
 
 /// Both sides have changed to another protocol, as a WebSocket: pass on every byte.
 fn switch(
-    server: &Arc<Server>,
-    near: Option<OnUpgrade>,
+    near: Near,
+    upgraded: Option<OnUpgrade>,
     mut response: Response<Incoming>,
-    taken: Option<Taken>,
 ) -> Result<Response<Body>, Problem> {
-    let Some(near) = near else {
+    let Some(upgraded) = upgraded else {
         let why = "the process changed the protocol unasked";
         return Err(Problem::new(StatusCode::BAD_GATEWAY, why));
     };
     let far = upgrade::on(&mut response);
-    let mut closing = server.closing.subscribe();
     tokio::spawn(async move {
-        let _taken = taken;
-        let (near, far) = tokio::join!(near, far);
+        let Near { taken: _taken, mut closing, .. } = near;
+        let (near, far) = tokio::join!(upgraded, far);
         let (Ok(near), Ok(far)) = (near, far) else { return };
         let mut both: [TokioIo<Upgraded>; 2] = [TokioIo::new(near), TokioIo::new(far)];
         let [near, far] = &mut both;

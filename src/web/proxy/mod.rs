@@ -10,17 +10,20 @@ mod names;
 mod page;
 mod upstream;
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
+use tokio::sync::watch;
 
-pub(super) use self::names::Names;
+use self::forward::Near;
+use self::names::Names;
 use self::page::Problem;
-use super::serve::Taken;
-use super::server::{Ends, Server};
+use super::ending::Ending;
+use super::places::{Ends, Places, Taken};
+use super::source::Runs;
 use crate::model::hostname::ZONE;
 
 /// The name by which a request addresses a process, in lower case and without its port; `None` if it is for tmo.
@@ -34,56 +37,79 @@ pub(super) fn named(headers: &HeaderMap) -> Option<String> {
     (!project.is_empty()).then_some(name)
 }
 
-/// Why a request to a name is refused, whoever has it.
-fn refused(server: &Server, ends: Ends, is_own: bool, request: &Request) -> Option<&'static str> {
-    let headers = request.headers();
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let port = |host: &str| host.split_once(':').map_or(Some(80), |(_, port)| port.parse().ok());
-    let host = hosts.next().and_then(|host| host.to_str().ok());
-    if hosts.next().is_some() || host.and_then(port) != Some(server.port) {
-        return Some("the request is not for this port");
-    }
-    if request.uri().authority().is_some() || request.method() == Method::CONNECT {
-        return Some("tmo web is no proxy for other hosts");
-    }
-    let is_loopback = |at: std::net::SocketAddr| at.ip().to_canonical().is_loopback();
-    // What a proxy with a public address passes on may come from any machine.
-    let is_passed_on =
-        || headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded");
-    if !is_loopback(ends.local)
-        || !is_loopback(ends.peer)
-        || !is_own
-        || server.names.public().is_some() && is_passed_on()
-    {
-        return Some("only programs of this user on this machine reach processes by their names");
-    }
-    None
+/// Passes requests on to processes.
+#[derive(Debug)]
+pub(super) struct Proxy {
+    names: Names,
+    /// The port at which requests arrive.
+    port: u16,
+    /// Whether the server has a public address.
+    has_public: bool,
 }
 
-/// Answer a request to the name of a process.
-pub(super) async fn answer(
-    server: &Arc<Server>,
-    ends: Ends,
-    name: &str,
-    mut request: Request,
-) -> Response<Body> {
-    let is_html = page::wants_html(request.headers());
-    let taken = request.extensions_mut().remove::<Taken>();
-    let is_own = taken.as_ref().is_some_and(Taken::is_own);
-    if let Some(why) = refused(server, ends, is_own, &request) {
-        return Problem::new(StatusCode::MISDIRECTED_REQUEST, why).answer(is_html);
+impl Proxy {
+    pub(super) fn new(port: u16, has_public: bool) -> Self {
+        Self { names: Names::default(), port, has_public }
     }
-    if !taken.as_ref().is_none_or(|taken| taken.take_proxied(&server.places)) {
-        let why = "too many connections to processes are open";
-        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, why).answer(is_html);
+
+    /// Answer a request to the name of a process.
+    pub(super) async fn answer(
+        &self,
+        (runs, places): (&Runs, &Places),
+        closing: watch::Receiver<Option<Ending>>,
+        ends: Ends,
+        name: &str,
+        mut request: Request,
+    ) -> Response<Body> {
+        let is_html = page::wants_html(request.headers());
+        let taken = request.extensions_mut().remove::<Taken>();
+        let is_own = taken.as_ref().is_some_and(Taken::is_own);
+        if let Some(why) = self.refused(ends, is_own, &request) {
+            return Problem::new(StatusCode::MISDIRECTED_REQUEST, why).answer(is_html);
+        }
+        if !taken.as_ref().is_none_or(|taken| taken.take_proxied(places)) {
+            let why = "too many connections to processes are open";
+            return Problem::new(StatusCode::SERVICE_UNAVAILABLE, why).answer(is_html);
+        }
+        let Some(upstream) = self.names.find(runs, name).await else {
+            let why =
+                format!("no process of a run has the name {name}; `tmo open` lists the names");
+            return Problem::new(StatusCode::MISDIRECTED_REQUEST, why).answer(is_html);
+        };
+        let near = Near { ends, taken, closing };
+        match forward::forward(runs, &upstream, near, request).await {
+            Ok(response) => response,
+            Err(problem) => problem.answer(is_html),
+        }
     }
-    let Some(upstream) = server.processes.find(&server.runs, name).await else {
-        let why = format!("no process of a run has the name {name}; `tmo open` lists the names");
-        return Problem::new(StatusCode::MISDIRECTED_REQUEST, why).answer(is_html);
-    };
-    match forward::forward(server, &upstream, ends, request, taken).await {
-        Ok(response) => response,
-        Err(problem) => problem.answer(is_html),
+
+    /// Why a request to a name is refused, whoever has the name.
+    fn refused(&self, ends: Ends, is_own: bool, request: &Request) -> Option<&'static str> {
+        let headers = request.headers();
+        let mut hosts = headers.get_all(header::HOST).iter();
+        let port =
+            |host: &str| host.split_once(':').map_or(Some(80), |(_, port)| port.parse().ok());
+        let host = hosts.next().and_then(|host| host.to_str().ok());
+        if hosts.next().is_some() || host.and_then(port) != Some(self.port) {
+            return Some("the request is not for this port");
+        }
+        if request.uri().authority().is_some() || request.method() == Method::CONNECT {
+            return Some("tmo web is no proxy for other hosts");
+        }
+        let is_loopback = |at: SocketAddr| at.ip().to_canonical().is_loopback();
+        // What a proxy with a public address passes on may come from any machine.
+        let is_passed_on =
+            || headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded");
+        if !is_loopback(ends.local)
+            || !is_loopback(ends.peer)
+            || !is_own
+            || self.has_public && is_passed_on()
+        {
+            return Some(
+                "only programs of this user on this machine reach processes by their names",
+            );
+        }
+        None
     }
 }
 

@@ -14,7 +14,7 @@ use crate::web::source::Runs;
 
 /// The processes of all runs by their names.
 #[derive(Debug, Default)]
-pub(in crate::web) struct Names {
+pub(super) struct Names {
     /// The list of runs; it is followed from the first request on.
     listing: OnceLock<watch::Receiver<RunList>>,
     known: Mutex<KnownNames>,

@@ -17,7 +17,6 @@ use crate::model::ProcName;
 use crate::model::request::ProcessState;
 use crate::sys;
 use crate::web::follow::Link;
-use crate::web::serve::BUFFER;
 use crate::web::source::Runs;
 
 /// How long a request waits for a process that begins to listen.
@@ -26,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_millis(50);
 /// How long a connection may take: the queue of the listener may be full.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How many bytes may wait in a connection for its reader, and the largest head of an answer.
+const BUFFER: usize = 64 << 10;
 /// The most connections to a process that are kept for further requests.
 const MOST_IDLE: usize = 32;
 /// How long they are kept. Most servers close an idle connection after 5 s or more, and a request must not cross that.

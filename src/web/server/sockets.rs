@@ -14,11 +14,10 @@ use crate::model::ProcName;
 use crate::web::answers::{Answered, problem};
 use crate::web::grant::ProvenSession;
 use crate::web::live::PageConnection;
-use crate::web::places::Place;
+use crate::web::places::{Place, Taken};
 use crate::web::routes::OfSession;
 use crate::web::run_api::{run_with, unknown, visible};
 use crate::web::screens;
-use crate::web::serve::Taken;
 use crate::web::terminal::{self, TypingParameters};
 
 /// The largest message of a page.
