@@ -175,7 +175,7 @@ fn every_worktree_gets_and_keeps_its_own_ports() {
     start(app, &[]);
     assert_eq!((ports(&linked), ports(app)), (linked_ports, main_ports));
     let ran = world.run(["ls"]);
-    assert!(ran.stdout.contains(&format!("  {first}  ")), "{ran:?}");
+    assert!(ran.stdout.contains(&format!("  localhost:{first}  ")), "{ran:?}");
     quit(app);
     quit(&linked);
     // What the worktree had is free again when it is gone.

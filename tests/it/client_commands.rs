@@ -186,7 +186,7 @@ fn ps_wide_shows_cpu_and_memory_of_each_process_tree() {
     };
     let rows =
         eventually("it has used some time", || Some(rows()).filter(|rows| rows[1][7] != "0:00.00"));
-    let head = "PROCESS PID STATUS READY EXIT RESTARTS PORT CPU MEMORY SINCE NOTE";
+    let head = "PROCESS PID STATUS READY EXIT RESTARTS PORT CPU MEMORY SINCE ADDRESS NOTE";
     assert_eq!(rows[0].join(" "), head);
     assert_eq!((rows[1][0].as_str(), rows[1][2].as_str()), ("web", "running"), "{rows:?}");
     assert_eq!(rows[1][1], world.field("web", "pid").to_string());
@@ -336,7 +336,8 @@ fn flags_of_other_tools_that_mean_the_same_work() {
     assert!(world.ok(["version"]).starts_with("tmo "));
     world.ok(["start", "--detach", "--only", "web"]);
     world.wait_text("web", "a line");
-    assert!(!world.ok(["ps"]).contains("worker"), "{}", world.ok(["ps"]));
+    let ps = world.ok(["ps"]);
+    assert!(!ps.contains("\nworker"), "{ps}");
     let has_time = |line: &str| line.matches(':').count() >= 2;
     for command in ["logs", "events"] {
         for flag in ["-t", "-T", "--timestamps"] {

@@ -60,7 +60,9 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
         Ok(vec![])
     };
     let addresses = if is_here && (args.json || args.wide) {
-        Addresses::of(&instance.context.env, &instance.runtime.plan()?)
+        // Without its plan, only they are missing.
+        let plan = instance.runtime.plan().ok();
+        plan.map_or_else(Addresses::default, |plan| Addresses::of(&instance.context.env, &plan))
     } else {
         Addresses::default()
     };

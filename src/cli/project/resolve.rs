@@ -287,10 +287,7 @@ impl Start {
     /// What stands for the project in the host names of its processes. They do not have to have any.
     fn host(&self, keep: bool) -> Option<String> {
         let host = hostname::host(&self.context.env, &self.project, keep);
-        host.inspect_err(|error| {
-            print_warning(&format!("the processes get no names for browsers: {error}"));
-        })
-        .ok()
+        host.inspect_err(|error| tracing::debug!("the processes get no names: {error}")).ok()
     }
 
     /// Whether the ports are to be free ones: as configured, and otherwise in a linked worktree, where nothing names a

@@ -164,7 +164,11 @@ impl Start {
 
     /// Listen where the page of the run is to be served, so that its processes can be told their addresses there.
     fn open_page(&mut self) -> Option<PageSockets> {
-        let is_wanted = || self.context.load(&self.typed).is_ok_and(|loaded| loaded.toml.web.start);
+        // A Procfile that is a pipe can be read only once.
+        let is_wanted = || {
+            self.project.procfile.is_file()
+                && self.context.load(&self.typed).is_ok_and(|loaded| loaded.toml.web.start)
+        };
         if self.web.is_none() && Persona::here() == Persona::Tmo && is_wanted() {
             self.web = Some(PagePort::Any);
         }
