@@ -30,7 +30,7 @@ on_exit = \"ignore\"
 const PASSING: [&str; 6] = ["CPU", "CPU%", "MEMORY", "FILES", "OUTPUT", "SINCE"];
 
 /// Columns that only the table of one host has.
-const OF_ONE: [&str; 2] = ["READY", "STATUS"];
+const OF_ONE: [&str; 3] = ["READY", "STATUS", "ADDRESS"];
 
 /// What is shown as text: as it is typed for the host `a`, and there. The last tells whether numbers are compared.
 const TEXTS: &[(&str, &str, bool)] = &[

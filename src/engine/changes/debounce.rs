@@ -10,6 +10,9 @@ use crate::model::time::Timestamp;
 /// However long changes go on, they are acted on after this time.
 const LONGEST: Duration = Duration::from_secs(5);
 
+/// The same in pauses that are waited for, where these are long.
+const PAUSES: u32 = 10;
+
 /// The changes of the files of one process that were not reported yet.
 #[derive(Debug)]
 pub(super) struct Pending {
@@ -33,7 +36,7 @@ impl Pending {
 
     /// When they are to be acted on.
     pub(super) fn due(&self, quiet: Duration) -> Instant {
-        (self.last + quiet).min(self.first + LONGEST.max(quiet))
+        (self.last + quiet).min(self.first + LONGEST.max(quiet * PAUSES))
     }
 }
 
@@ -56,6 +59,10 @@ mod tests {
             pending.go_on(at(ms), Timestamp::EPOCH);
         }
         assert_eq!(pending.due(quiet), begin + LONGEST);
-        assert_eq!(pending.due(Duration::from_secs(9)), begin + Duration::from_secs(9));
+        assert_eq!(pending.due(Duration::from_secs(2)), at(9750));
+        for ms in (8000..30_000).step_by(250) {
+            pending.go_on(at(ms), Timestamp::EPOCH);
+        }
+        assert_eq!(pending.due(Duration::from_secs(2)), at(20_000));
     }
 }

@@ -38,8 +38,8 @@ const WATCH: &[Key] = &[
     key(
         "debounce",
         Type::Time,
-        "How long no further file may change before something is done. After 5 s, or this time if it \
-         is longer, it is done in any case.",
+        "How long no further file may change before something is done. After 5 s, or ten times this if \
+         that is longer, it is done in any case.",
     )
     .or("\"300ms\""),
     key(
