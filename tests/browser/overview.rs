@@ -69,7 +69,8 @@ fn port_and_its_link_are_what_the_process_listens_on() {
     let page = Page::open(&chromium, &world, &web);
     let of = |name: &str| format!("document.querySelector('tr[data-name=\"{name}\"] .port a')");
     let href = format!("{}.getAttribute('href') === ", of("web"));
-    page.until("the link opens what listens", &format!("{href}'http://localhost:{low}/'"));
+    let named = "`http://web.app.localhost:${location.port}/`";
+    page.until("the link opens what listens, by its name", &format!("{href}{named}"));
     let told = world.port(1);
     page.until("nothing listens", &format!("{}.innerText === '–'", of("worker")));
     assert_eq!(page.value(&format!("{}.getAttribute('href')", of("worker"))), json!(null));
@@ -77,9 +78,9 @@ fn port_and_its_link_are_what_the_process_listens_on() {
     let title = format!("does not listen; its PORT is {told}");
     assert_eq!(page.text(&format!("{}.title", of("worker"))), title);
     page.value("document.querySelector('tr[data-name=\"web\"] th a').click()");
-    let links =
-        "probe.all('.panel dd a[href^=\"http://localhost:\"]').map((a) => a.innerText).join()";
-    page.until("the page of the process has both", &format!("{links} === '{low},{high}'"));
+    let links = "probe.all('.panel dd a[href^=\"http://\"]').map((a) => `${a.hostname} ${a.innerText}`).join()";
+    let both = format!("{links} === 'web.app.localhost {low},localhost {high}'");
+    page.until("the page of the process has both", &both);
     page.value("history.back()");
     world.ok(["quit"]);
     page.until("there is no link once the run is over", &format!("{href}null"));
