@@ -213,8 +213,8 @@ fn a_pause_of_watch_lasts_through_a_takeover_and_a_reload() {
     world.write("src/a.rs", "2");
     let toml = "[process.web]\nwatch = [\"src/*.rs\", \"src/*.txt\"]\n";
     world.write("tmo.toml", &format!("{toml}{PROBE}"));
-    let told = world.ok(["reload"]);
-    assert!(told.contains("web: policies changed (watch)"), "{told}");
+    let ran = world.ok(["reload"]);
+    assert!(ran.contains("web: policies changed (watch)"), "{ran}");
     notices(&world);
     assert!(world.ok(["watch"]).contains("paused"));
     assert_eq!(lives(&world, "web"), 1);
@@ -248,8 +248,8 @@ fn check_names_every_mistake_in_watch() {
         "[process.web.watch]\npaths = [\"scr\", \"/etc\", \"..\", \"a[\"]\nglob = \"x\"\nrun = \" \"\n\
          debounce = \"fast\"\nsignal = \"NOPE\"\n",
     );
-    let told = world.run(["check"]);
-    assert_eq!(told.code, 1);
+    let ran = world.run(["check"]);
+    assert_eq!(ran.code, 1);
     for text in [
         "2:10: can't watch",
         "`/etc` is not below the directory of the project",
@@ -261,10 +261,10 @@ fn check_names_every_mistake_in_watch() {
         "unknown signal `NOPE`",
     ] {
         assert!(
-            told.stderr.contains(text) || told.stdout.contains(text),
+            ran.stderr.contains(text) || ran.stdout.contains(text),
             "{text}: {}{}",
-            told.stdout,
-            told.stderr
+            ran.stdout,
+            ran.stderr
         );
     }
 }

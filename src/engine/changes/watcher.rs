@@ -327,7 +327,7 @@ impl Work {
         }
     }
 
-    /// Add what differs in a tree to the changes of those for whom it is watched.
+    /// Add the changed files of a tree to the pending changes of the processes that watch them.
     fn add(&mut self, tree: usize, found: Vec<Difference>) {
         let (now, noticed) = (Instant::now(), clock::now());
         for (path, before) in found {

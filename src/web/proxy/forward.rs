@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional_with_sizes;
 use tokio::sync::watch;
 
-use super::headers::{self, introduce, lead_back, pass_on};
+use super::headers::{self, introduce, pass_on, rewrite_redirect};
 use super::page::Problem;
 use super::upstream::{Connection, Upstream};
 use crate::web::ending::{Ending, closed};
@@ -44,14 +44,14 @@ pub(super) async fn forward(
         Some(_) => upstream.new_connection(runs).await?,
         None => upstream.connection(runs).await?,
     };
-    let told = upstream.host(connection.port);
-    let named = request.headers().get(header::HOST).cloned();
+    let host_sent = upstream.host(connection.port);
+    let host_asked = request.headers().get(header::HOST).cloned();
     *request.version_mut() = Version::HTTP_11;
     pass_on(request.headers_mut(), protocol);
-    introduce(request.headers_mut(), near.ends, told.as_ref());
+    introduce(request.headers_mut(), near.ends, host_sent.as_ref());
     let (mut response, connection) = send(runs, upstream, connection, request).await?;
-    if let (Some(told), Some(named)) = (&told, &named) {
-        lead_back(response.headers_mut(), told, named);
+    if let (Some(host_sent), Some(host_asked)) = (&host_sent, &host_asked) {
+        rewrite_redirect(response.headers_mut(), host_sent, host_asked);
     }
     let changed = headers::upgrade(response.headers())
         .filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS);
@@ -87,8 +87,8 @@ async fn send(
         },
     };
     let mut fresh = upstream.new_connection(runs).await?;
-    if let Some(told) = upstream.host(fresh.port) {
-        unsent.headers_mut().insert(header::HOST, told);
+    if let Some(host_sent) = upstream.host(fresh.port) {
+        unsent.headers_mut().insert(header::HOST, host_sent);
     }
     match fresh.sender.try_send_request(unsent).await {
         Ok(response) => Ok((response, fresh)),

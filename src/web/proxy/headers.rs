@@ -61,13 +61,18 @@ pub(super) fn introduce(headers: &mut HeaderMap, ends: Ends, host: Option<&Heade
     }
 }
 
-/// Lead a redirect to the name that the process was told back to its own name.
-pub(super) fn lead_back(headers: &mut HeaderMap, told: &HeaderValue, named: &HeaderValue) {
+/// Rewrite a redirect to the host that was sent to the process, so that it leads to the host that the browser asked for.
+pub(super) fn rewrite_redirect(
+    headers: &mut HeaderMap,
+    host_sent: &HeaderValue,
+    host_asked: &HeaderValue,
+) {
     let Some(location) = headers.get(header::LOCATION).map(HeaderValue::as_bytes) else { return };
     let Some(rest) = location.strip_prefix(b"http://") else { return };
-    let Some(rest) = rest.strip_prefix(told.as_bytes()) else { return };
+    let Some(rest) = rest.strip_prefix(host_sent.as_bytes()) else { return };
     if rest.first().is_none_or(|next| b"/?#".contains(next))
-        && let Ok(back) = HeaderValue::from_bytes(&[b"http://", named.as_bytes(), rest].concat())
+        && let Ok(back) =
+            HeaderValue::from_bytes(&[b"http://", host_asked.as_bytes(), rest].concat())
     {
         headers.insert(header::LOCATION, back);
     }
@@ -77,7 +82,7 @@ pub(super) fn lead_back(headers: &mut HeaderMap, told: &HeaderValue, named: &Hea
 mod tests {
     use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-    use super::{introduce, lead_back, pass_on, upgrade};
+    use super::{introduce, pass_on, rewrite_redirect, upgrade};
     use crate::web::places::Ends;
 
     fn headers(all: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -126,14 +131,14 @@ mod tests {
         assert_eq!(kept["host"], "web.shop.localhost:10000");
         assert_eq!(kept["x-forwarded-host"], "web.shop.localhost:10000");
         assert_eq!(kept["x-forwarded-for"], "10.0.0.1, 127.0.0.1");
-        let told = HeaderValue::from_static("localhost:5000");
-        introduce(&mut kept, ends, Some(&told));
+        let host_sent = HeaderValue::from_static("localhost:5000");
+        introduce(&mut kept, ends, Some(&host_sent));
         assert_eq!(kept["host"], "localhost:5000");
     }
 
     #[test]
-    fn only_redirects_to_the_told_name_are_led_back() {
-        let (told, named) = (
+    fn only_redirects_to_the_host_that_was_sent_are_rewritten() {
+        let (host_sent, host_asked) = (
             HeaderValue::from_static("localhost:5000"),
             HeaderValue::from_static("web.shop.localhost:1"),
         );
@@ -145,7 +150,7 @@ mod tests {
             ("/login", "/login"),
         ] {
             let mut all = headers(&[("location", location)]);
-            lead_back(&mut all, &told, &named);
+            rewrite_redirect(&mut all, &host_sent, &host_asked);
             assert_eq!(all["location"], expected);
         }
     }
