@@ -2,14 +2,14 @@
 
 import { AppsView } from './apps/page.js';
 import { act, failures, quit, setFailure } from './lib/actions.js';
-import { asking, prompt, whenSilent } from './lib/asking.js';
+import { asking, prompt } from './lib/asking.js';
 import { atNextFrame, h, setText } from './lib/dom.js';
 import { Lives, hostOf, hosts, lostHost } from './lib/hosts.js';
 import { Notices, wanted } from './lib/notices.js';
 import { address, go, goToLog, lastLog, place, pressed } from './lib/router.js';
 import { ended, logIn } from './lib/session.js';
 import { isBad, isTroubled, signOf } from './lib/states.js';
-import { begin, canAct, changes, isGone, isUnknownRun, labelOf, link, me, run, runs, supervisor, take, unfinished } from './lib/store.js';
+import { begin, canAct, changes, isGone, isUnknownRun, labelOf, link, me, run, runs, supervisor, take } from './lib/store.js';
 import { scrollBack } from './lib/scrolled.js';
 import { clock, hostTime, ms, span } from './lib/time.js';
 import { applyTheme } from './lib/theme.js';
@@ -89,8 +89,6 @@ class App {
     runs.watch(() => this.choose());
     this.stopClock = everySecond(draw);
     document.addEventListener('keydown', (event) => this.key(event));
-    // No frame arrives when a process has been silent for long enough to count as waiting.
-    unfinished.watch(() => whenSilent(draw));
     this.lastNews = 0;
     // Without a login, the page has ended before this point.
     ended.watch((why) => this.end(why));

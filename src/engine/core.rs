@@ -338,6 +338,9 @@ impl Engine {
                 self.look_again(id);
             }
             self.on_search_alarm(id, past);
+            if past(self.panes[id].prompts.due) {
+                self.look_for_prompt(id);
+            }
             if past(self.panes[id].shim.up_due) {
                 self.shim_overdue(id);
             }

@@ -229,6 +229,7 @@ impl Engine {
                 awaits,
             },
             watch: proc.watch_state(),
+            prompt: proc.prompt().cloned(),
             output_bytes: self.ingest.printed(self.panes[id].stream),
             flags: self.panes[id].search.as_ref().map_or_else(Vec::new, |search| {
                 flag_counts::states(&process.rules.flags, search.watcher.book())

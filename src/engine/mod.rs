@@ -33,6 +33,8 @@ mod pane_spawn;
 mod pane_state;
 pub mod persisted_state;
 mod probes;
+mod prompt_watch;
+mod prompts;
 mod queue;
 mod reload;
 mod restored_files;

@@ -44,6 +44,7 @@ impl Engine {
             self.act(actions);
         }
         self.deliver_entries(id);
+        self.watch_prompts(id);
         if !skips {
             self.panes[id].budget.spent(clock::instant().saturating_duration_since(begun));
         }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::output_search::OutputSearch;
 use super::pane_entries::PaneEntries;
+use super::prompt_watch::PromptWatch;
 use crate::model::{ProcName, ProcessId, StreamNo, units};
 use crate::pane::sink;
 use crate::protocol::paths::PanePaths;
@@ -208,6 +209,7 @@ pub(super) struct PaneState {
     pub(super) budget: Budget,
     /// The search in its output, if there is anything to search for.
     pub(super) search: Option<Box<OutputSearch>>,
+    pub(super) prompts: PromptWatch,
 }
 
 impl PaneState {
@@ -256,6 +258,6 @@ impl PaneState {
         let dues = dues.chain(
             search.flat_map(|search| search.idle_due.into_iter().chain(search.lag.tell_due)),
         );
-        dues.chain(self.entries.marker_due()).min()
+        dues.chain(self.entries.marker_due()).chain(self.prompts.due).min()
     }
 }

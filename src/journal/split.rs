@@ -197,6 +197,11 @@ impl Splitter {
         (self.skipping.is_none() && self.scanned > self.whole).then_some((self.whole, self.scanned))
     }
 
+    /// Whether the program draws in the alternate screen, so that its output is not lines.
+    pub const fn draws(&self) -> bool {
+        self.screen.drawn
+    }
+
     /// Announce a marker.
     pub fn expect(&mut self, marker: Expected) {
         self.known = self.known.max(marker.seq);

@@ -26,6 +26,7 @@ pub mod plan;
 pub mod proc_id;
 pub mod process_env;
 pub mod process_id;
+pub mod prompt;
 pub mod request;
 pub mod role;
 pub mod rules;

@@ -11,6 +11,7 @@ use super::event::{Note, Problem};
 use super::file_change::WatchState;
 use super::life::or_zero;
 use super::plan::{AfterInstall, Backend, Plan};
+use super::prompt::Prompt;
 use super::rules::{FlagColor, Probe, Stage};
 use super::signal::SignalName;
 use super::{Exit, LifeId, ProcName, Untrusted, nearest, text::OsText, units};
@@ -285,6 +286,9 @@ pub struct ProcessState {
     /// What changed files do to it, if any are watched for it.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
     pub watch: Option<WatchState>,
+    /// The prompt at which it waits for input.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
+    pub prompt: Option<Prompt>,
     /// Whether others can rely on it, and why not.
     #[serde(flatten)]
     pub readiness: ProcessReadiness,

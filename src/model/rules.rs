@@ -7,6 +7,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::{Deserialize, Serialize};
 
+use super::prompt::PromptRule;
 use super::shell::quoted;
 use super::signal::SignalName;
 use super::text::OsText;
@@ -40,6 +41,9 @@ pub struct ProcessPolicy {
     pub failures: Vec<FailurePattern>,
     /// Flags to search for in its output.
     pub flags: Vec<Flag>,
+    /// Which of its unfinished lines are prompts.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub prompt: PromptRule,
     /// Whether its crashes are reported as desktop notifications.
     pub notify: bool,
     /// Its groups; `@GROUP` selects all processes of a group.

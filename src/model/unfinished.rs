@@ -1,4 +1,4 @@
-//! Unfinished lines: when to show them, and which of them are prompts.
+//! Unfinished lines: when to show them.
 
 use std::collections::BTreeMap;
 use std::ops::Add;
@@ -7,26 +7,15 @@ use std::time::Duration;
 use super::request::Partial;
 use crate::model::StreamNo;
 
-/// A line that has not grown for this long is a prompt.
+/// A line that has not grown for this long is shown.
 pub const SILENCE: Duration = Duration::from_millis(150);
 /// A line that keeps growing (a progress bar) is shown this often.
 pub const GROWING_LINE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A process that has been silent for this long after a prompt is waiting for input.
-pub const ASKS_AFTER: Duration = Duration::from_secs(2);
-
-/// Whether an unfinished line looks like a question to the user.
-pub fn is_prompt(text: &str) -> bool {
+/// Whether an unfinished line looks like a question to the user. Whether its process waits for the answer is another
+/// matter: [`Prompt`](super::prompt::Prompt).
+pub fn looks_like_prompt(text: &str) -> bool {
     text.trim_end().ends_with(['>', ':', '?', '$', '#', '%', ']', ')'])
-}
-
-/// Whether an unfinished line is the prompt of a debugger, at which a program stands still.
-pub fn is_debugger_prompt(text: &str) -> bool {
-    const PROMPTS: [&str; 10] = [
-        "(Pdb", "ipdb>", "(byebug)", "(rdbg)", "(ruby)", "(gdb)", "(lldb)", "(dlv)", "debug>",
-        "[1] pry(",
-    ];
-    PROMPTS.iter().any(|prompt| text.trim_start().starts_with(prompt)) && is_prompt(text)
 }
 
 /// Keeps the time at which to show each unfinished line. The caller provides the time, by any clock.
@@ -92,20 +81,6 @@ mod tests {
     use super::{GROWING_LINE_INTERVAL, PromptTimer, SILENCE};
     use crate::model::StreamNo;
     use crate::model::request::Partial;
-
-    #[test]
-    fn prompts_of_debuggers_are_told_from_others() {
-        for (text, expected) in [
-            ("(Pdb) ", true),
-            ("(Pdb++) ", true),
-            ("[1] pry(main)> ", true),
-            ("(Pdb) n", false),
-            ("Password: ", false),
-            ("$ ", false),
-        ] {
-            assert_eq!(super::is_debugger_prompt(text), expected, "{text}");
-        }
-    }
 
     fn partial(stream: StreamNo, start: u64, end: u64) -> Partial {
         Partial { stream, start, end }

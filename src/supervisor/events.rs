@@ -7,7 +7,7 @@ use crate::model::member::Member;
 use crate::model::request::{Outcome, Request};
 use crate::model::rules::FailureAction;
 use crate::model::time::Timestamp;
-use crate::model::{Exit, LifeId, ProcId};
+use crate::model::{Exit, LifeId, ProcId, Untrusted};
 use crate::protocol::life::LifeEntry;
 use crate::protocol::spec::Want;
 
@@ -41,6 +41,8 @@ pub enum Input {
     /// The command before a restart, which [`Supervisor::builds`](super::Supervisor::builds) names with the time when
     /// it had to begin, has ended; with its failure, if it has failed.
     Built(ProcId, Timestamp, Option<BuildFailure>),
+    /// A life waits for input at a prompt with this text, or not any more.
+    Prompt(ProcId, LifeId, Option<Untrusted>),
     /// A hook after which the run should end has ended, with this exit code.
     StopAfterHook(u8),
     /// The tmux server is gone.

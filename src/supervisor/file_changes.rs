@@ -131,7 +131,8 @@ impl Supervisor {
             Phase::Running { .. } => {
                 let stops = proc.stop_was_requested() || proc.is_to_stop();
                 let is_decided = !matches!(proc.ready, Ready::Waiting { .. });
-                if is_decided && !stops && !proc.is_to_begin() { Turn::Now } else { Turn::Later }
+                let is_busy = stops || proc.is_to_begin() || proc.prompt().is_some();
+                if is_decided && !is_busy { Turn::Now } else { Turn::Later }
             }
             Phase::Starting { .. }
             | Phase::Installing { .. }

@@ -31,7 +31,9 @@ mod patience;
 mod pending_request;
 mod policy;
 mod proc;
+mod proc_prompts;
 mod proc_texts;
+mod prompts;
 mod ready;
 mod reload;
 mod request;
@@ -58,6 +60,7 @@ pub use lifecycle::RunStage;
 pub use part::ChangePart;
 use pending_request::PendingRequest;
 pub use proc::{Goal, LastLife, Pane, Phase, Proc, Ready};
+pub use proc_prompts::ProcPrompts;
 pub use ready::Question;
 pub use reload::{PlanCounts, Planned};
 pub use restarts::{Broken, ProcFailures, ProcRestarts};
@@ -187,6 +190,7 @@ impl Supervisor {
                 self.failing(id, life, action, &line, now);
             }
             Input::Changed(changes) => self.files_changed(changes),
+            Input::Prompt(id, life, text) => self.prompt(id, life, text, now),
             Input::Built(id, begun, failure) => self.built(id, begun, failure),
             Input::StopAfterHook(code) => self.enough(code),
             Input::TmuxGone => self.on_tmux_gone(),

@@ -9,6 +9,7 @@ use super::install_state::Installation;
 use super::life_marks::LifeMarks;
 use super::part::ChangePart;
 use super::policy::ExitVerdict;
+use super::proc_prompts::ProcPrompts;
 use super::reload::{PlanCounts, Planned};
 use super::restarts::{ProcFailures, ProcRestarts};
 use super::watching::Watching;
@@ -265,6 +266,9 @@ pub struct Proc {
     /// Its part in the last change of several processes.
     #[serde(default, skip_serializing_if = "is_default")]
     pub change: ChangePart,
+    /// Its prompts.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub prompts: ProcPrompts,
     /// What changed files do to it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub watching: Watching,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::proc::{Phase, Proc, Ready};
+use super::proc_prompts::ProcPrompts;
 use super::{Effect, RunPhase, Supervisor};
 use crate::model::event::{Note, Problem, What, lacking};
 use crate::model::rules::{Check, FailureAction, Probe, ProcessPolicy, Reaction};
@@ -44,6 +45,7 @@ impl Supervisor {
         let proc = &mut self.procs[id];
         (proc.ready, proc.failed_checks, proc.asked_again) =
             (Ready::default(), 0, Timestamp::EPOCH);
+        proc.prompts = ProcPrompts::default();
         if proc.rules.ready.is_empty() {
             proc.ready = Ready::Yes { at };
         } else {
@@ -120,6 +122,10 @@ impl Supervisor {
             proc.failed_checks = 0;
             return;
         };
+        if proc.prompt().is_some() {
+            // It may be unable to answer, as in a debugger.
+            return;
+        }
         proc.failed_checks = proc.failed_checks.saturating_add(1);
         let stops = proc.stop_was_requested() || proc.is_to_stop();
         if proc.failed_checks != live.failures.max(1) || stops {
@@ -147,7 +153,7 @@ impl Supervisor {
     ) {
         let proc = &self.procs[id];
         let runs = proc.alive() && !proc.is_at_installation();
-        let stops = proc.stop_was_requested() || proc.is_to_stop();
+        let stops = proc.stop_was_requested() || proc.is_to_stop() || proc.prompt().is_some();
         if proc.current_life() != Some(life) || !runs || stops {
             return;
         }
@@ -176,7 +182,8 @@ impl Supervisor {
         let late = |check: &&usize| {
             let check = &proc.rules.ready[**check];
             let is_delay = matches!(check.probe, Probe::Delay { .. });
-            !is_reported && !is_delay && proc.limit_of(check) <= now
+            let waits = is_reported || proc.prompt().is_some();
+            !waits && !is_delay && proc.limit_of(check) <= now
         };
         if let Some(late) = waited.iter().find(late) {
             let check = &proc.rules.ready[*late];
@@ -229,7 +236,7 @@ impl Proc {
         let Phase::Running { .. } = self.phase else { return None };
         let passed = self.ready.passed()?;
         // A timeout is reported once.
-        let is_reported = matches!(self.ready, Ready::No { .. });
+        let is_reported = matches!(self.ready, Ready::No { .. }) || self.prompt().is_some();
         let counts = |check: &Check| !is_reported || matches!(check.probe, Probe::Delay { .. });
         let open = self.rules.ready.iter().enumerate();
         let open = open.filter(|(n, check)| !passed.contains(n) && counts(check));
@@ -271,7 +278,7 @@ impl Proc {
     /// The deadline of a check. If a new supervisor has taken over, it may make one more attempt
     /// before the timeout counts against the process.
     fn limit_of(&self, check: &Check) -> Timestamp {
-        let limit = self.since + Duration::from_millis(check.timeout_ms);
+        let limit = self.since + Duration::from_millis(check.timeout_ms) + self.prompts.waited();
         if !is_asked(&check.probe) || self.asked_again == Timestamp::EPOCH {
             return limit;
         }

@@ -31,6 +31,7 @@ mod process;
 #[cfg(any(test, not(target_os = "linux")))]
 mod ps;
 mod signals;
+mod terminal_input;
 mod wait;
 
 pub use exempt::is_exempt;
@@ -60,6 +61,7 @@ pub use system::{
     start_time, tcp_held_by, tcp_listener_owners, tcp_listening, tcp_peer, terminals, trim_memory,
     usage, variable_of, visit_marked, walk, watch_exit,
 };
+pub use terminal_input::terminal_input;
 pub use wait::{reap, stopped_by};
 
 /// All descendants of a process, parents before their children; the process itself is not included.

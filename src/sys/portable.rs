@@ -305,6 +305,11 @@ pub const fn foreign_owner(_pid: u32) -> Option<u32> {
     None
 }
 
+/// The system does not tell who reads from a terminal.
+pub(super) fn reads_from_terminal(_root: u32, _terminal: u64) -> bool {
+    false
+}
+
 /// Those of these sockets that this process holds.
 pub fn tcp_held_by(pid: u32, sockets: &[u64]) -> Vec<u64> {
     if sockets.contains(&pid.into()) { vec![pid.into()] } else { vec![] }

@@ -272,11 +272,6 @@ impl Renderer {
         self.numbers.get(&stream).map_or(start, |&lane| start.max(self.lanes[lane].at))
     }
 
-    /// The process of a stream that was shown.
-    pub fn name_of(&self, stream: StreamNo) -> Option<&str> {
-        self.numbers.get(&stream).map(|&lane| self.lanes[lane].name.as_str())
-    }
-
     /// Print a message of the system that is not a record of the journal, possibly several lines; `error` if it reports
     /// a failure.
     pub fn message(&mut self, text: &str, error: bool, time: Timestamp, out: &mut Vec<u8>) {

@@ -3,26 +3,30 @@
 //! Only this thread waits for a slow reader or a stopped terminal, never the threads that send it
 //! news. It reads the journal itself, so output that it has not shown yet uses no memory.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::merged::{Renderer, Unfinished};
 use crate::journal::cursor::Cursor;
-use crate::model::StreamNo;
+use crate::journal::record::Kind;
+use crate::model::event::{Logged, What};
 use crate::model::request::{Head, Partial};
-use crate::model::unfinished::{PromptTimer, is_debugger_prompt};
+use crate::model::unfinished::PromptTimer;
 use crate::sys::clock;
 
 /// How many bytes are collected before they are written.
 const BATCH: usize = 64 << 10;
+/// The control character that rings a terminal.
+const BELL: u8 = 7;
+/// A process that has begun to wait for input longer ago has been rung for by another view.
+const NEW: Duration = Duration::from_secs(5);
 /// The maximum number of bytes of an unfinished line that are shown.
 const LONGEST_PROMPT: u64 = 64 << 10;
 
@@ -40,10 +44,8 @@ pub struct Job {
     pub first: Vec<u8>,
     /// Bytes to write after everything else.
     pub last: Vec<u8>,
-    /// The message for a process, given its name, that waits at the prompt of a debugger.
-    pub at_debugger: Option<fn(&str, &str) -> String>,
-    /// The flags that name the run, for that message.
-    pub flags: String,
+    /// Ring the terminal when a process waits for input.
+    pub rings: bool,
 }
 
 /// The last lines of a view, about the process that ended the run.
@@ -230,15 +232,19 @@ struct Loop {
     out: Vec<u8>,
     /// The shell has the terminal at present.
     aside: bool,
-    /// The streams for which a debugger was reported.
-    reported: BTreeSet<StreamNo>,
+}
+
+/// Whether an event, as it is stored, shows that a process waits for input.
+fn asks(text: &[u8]) -> bool {
+    let asks = |event: Logged| matches!(event.what(), Some(What::Prompt { again: false, .. }));
+    Logged::from_json(text.trim_ascii_end()).is_some_and(asks)
 }
 
 impl Loop {
     fn new(job: Job) -> Self {
         let out = job.first.clone();
         let (prompts, head) = (PromptTimer::default(), Head::default());
-        Self { job, prompts, head, text: vec![], out, aside: false, reported: BTreeSet::new() }
+        Self { job, prompts, head, text: vec![], out, aside: false }
     }
 
     fn run(&mut self, shared: &Shared) -> io::Result<()> {
@@ -317,6 +323,10 @@ impl Loop {
             && let Some(chunk) = self.job.cursor.next(self.head.records, &mut self.text)?
         {
             self.job.renderer.render(&chunk.record, &self.text, chunk.lost, &mut self.out);
+            let is_new = || clock::now().since(chunk.record.time) < NEW;
+            if self.job.rings && chunk.record.kind == Kind::Event && asks(&self.text) && is_new() {
+                self.out.push(BELL);
+            }
             if self.out.len() >= BATCH {
                 self.flush()?;
             }
@@ -333,14 +343,6 @@ impl Loop {
         self.job.cursor.read_range(stream, from, end, &mut self.text)?;
         if from + self.text.len() as u64 != end {
             return Ok(());
-        }
-        if let Some(words) = self.job.at_debugger
-            && is_debugger_prompt(&String::from_utf8_lossy(&self.text))
-            && self.reported.insert(stream)
-            && let Some(name) = self.job.renderer.name_of(stream)
-        {
-            let text = words(name, &self.job.flags);
-            self.say(&text, false);
         }
         let line = Unfinished { stream, text: &self.text, end, time: clock::now() };
         self.job.renderer.partial(line, &mut self.out);

@@ -36,7 +36,7 @@ fn pythons_debugger_takes_commands_in_connect() {
     eventually("where it waits is in the table", || {
         world
             .ok(["ps"])
-            .contains("waits at a debugger, (Pdb): `tmo connect web` answers it")
+            .contains("waits for input: (Pdb); `tmo connect web` answers it")
             .then_some(())
     });
     let terminal = Terminal::open(&world, "a", 90, 24);

@@ -19,6 +19,7 @@ mod limits; // projects of absurd size: processes, patterns, variables, texts
 mod procfile_commands; // a command reaches its shell byte for byte
 mod project_files; // Procfile, env file or tmux.conf is a FIFO, device, link or huge
 mod project_lookup; // which project a command works in: parents, `-d`, a moved project; `tmo init`
+mod prompts; // processes that wait for input
 mod start_and_stop; // the main job in three tests: start, restart, stop, quit
 mod start_settings; // flags, variables and defaults of `tmo start`; `--print-config`
 mod start_with_command; // `tmo start --until-ready -- COMMAND`

@@ -1,12 +1,9 @@
 // Finds the processes that wait for an answer of the user.
 
 import { changes, run } from './store.js';
-import { hostTime } from './time.js';
 
 /** Where this browser keeps the processes whose prompts say nothing, such as an idle shell. */
 const STORE = 'tmo-muted';
-/** A process waits if it has been silent for this long after a prompt, in milliseconds. */
-const SILENT = 2000;
 
 /** @param {any} line the text of an unfinished line */
 export const textOf = (line) => line.runs.map((/** @type {any} */ piece) => piece.text).join('');
@@ -35,18 +32,8 @@ export function mute(name, isOff) {
 
 /** The prompt at which a process waits, or null. @param {any} process */
 export function prompt(process) {
-  if (!process.pid) return null;
-  const line = run.unfinished.find((one) => one.name === process.name && one.is_prompt);
-  if (!line || hostTime() - Date.parse(line.time) < SILENT || isMuted(process.name)) return null;
-  return textOf(line).trim().split('\n').at(-1) ?? '';
-}
-
-/**
- * Call a function once the present unfinished lines have been silent for long enough to be prompts.
- * @param {() => void} work
- */
-export function whenSilent(work) {
-  if (run.unfinished.some((line) => line.is_prompt)) setTimeout(work, SILENT + 100);
+  if (!process.prompt || isMuted(process.name)) return null;
+  return process.prompt.text;
 }
 
 /** All processes that wait for an answer. */

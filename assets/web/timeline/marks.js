@@ -3,7 +3,7 @@
 import { get, query } from '../lib/api.js';
 import { prompt } from '../lib/asking.js';
 import { run } from '../lib/store.js';
-import { hostTime } from '../lib/time.js';
+import { hostTime, ms } from '../lib/time.js';
 
 /**
  * @typedef {'start' | 'ready' | 'end' | 'crash' | 'failed' | 'skipped' | 'flag' | 'gap' | 'asked' | 'begin' | 'over'} What
@@ -147,8 +147,7 @@ export function promptOf(name) {
   const process = run.processes.get(name);
   const text = process ? prompt(process) : null;
   if (text === null) return null;
-  const line = run.unfinished.find((one) => one.name === name && one.is_prompt);
-  return { what: 'flag', time: Date.parse(line.time), cursor: '', text: `◌ waits for an answer: ${text}` };
+  return { what: 'flag', time: ms(process.prompt.since), cursor: '', text: `◌ waits for an answer: ${text}` };
 }
 
 /**

@@ -1,10 +1,10 @@
 // The side bar with runs and processes.
 
-import { prompt, whenSilent } from '../lib/asking.js';
+import { prompt } from '../lib/asking.js';
 import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { filter, isWanted } from '../lib/filter.js';
 import { address, chooseNames, goToLog, lastLog, place } from '../lib/router.js';
-import { changes, labelOf, me, named, run, unfinished } from '../lib/store.js';
+import { changes, labelOf, me, named, run } from '../lib/store.js';
 import { ending, signOf } from '../lib/states.js';
 import { theme } from '../lib/theme.js';
 import { css } from '../log/colors.js';
@@ -59,8 +59,6 @@ export class Side {
     changes.watch(this.again);
     theme.watch(this.again);
     filter.watch(this.again);
-    // Nothing else happens when a process has been silent for long enough.
-    unfinished.watch(() => whenSilent(this.again));
   }
 
   /** @param {KeyboardEvent} event */

@@ -30,7 +30,7 @@ pub struct FlagsArgs {
 }
 
 /// The words that `tmo wait --for` takes.
-pub const WAIT_FOR: [&str; 5] = ["running", "ready", "exit", "port", "log"];
+pub const WAIT_FOR: [&str; 6] = ["running", "ready", "exit", "port", "prompt", "log"];
 
 /// What is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub enum WaitFor {
     Port,
     /// All its checks are passed.
     Ready,
+    /// It waits for input at a prompt.
+    Prompt,
     /// All run and are ready, and the named ones accept connections.
     Up(Vec<String>),
 }
@@ -55,7 +57,7 @@ pub struct WaitArgs {
     /// The processes; without names, all.
     #[arg(value_name = "NAME", value_delimiter = ',', add = values::process())]
     pub names: Vec<String>,
-    /// The condition: running, ready, exit, port, or log and a regular expression.
+    /// The condition: running, ready, exit, port, prompt, or log and a regular expression.
     #[arg(long = "for", value_name = "WHAT", num_args = 1..=2, add = values::waited_for())]
     pub what: Vec<String>,
     /// How long the condition must hold, as for a process that may die at once.
@@ -78,6 +80,7 @@ impl WaitArgs {
             (Some("exit"), _) => WaitFor::Exit,
             (Some("port"), _) => WaitFor::Port,
             (Some("ready"), _) => WaitFor::Ready,
+            (Some("prompt"), _) => WaitFor::Prompt,
             (Some("log"), Some(expression)) => {
                 return Ok((WaitFor::Log(expression.clone()), self.names.clone()));
             }
@@ -86,7 +89,7 @@ impl WaitArgs {
             }
             (Some(other), _) => {
                 return Err(format!(
-                    "--for takes running, ready, exit, port or log RE, not `{other}`"
+                    "--for takes running, ready, exit, port, prompt or log RE, not `{other}`"
                 ));
             }
         };

@@ -63,7 +63,7 @@ fn flags_are_offered_once_begun_or_where_there_is_nothing_else() {
 
 #[test]
 fn values_of_flags_are_known() {
-    assert_eq!(words("tmo wait web --for "), ["running", "ready", "exit", "port", "log"]);
+    assert_eq!(words("tmo wait web --for "), ["running", "ready", "exit", "port", "prompt", "log"]);
     assert_eq!(words("tmo wait --for r"), ["running", "ready"]);
     assert_eq!(words("tmo wait --for log "), [""; 0]);
     assert_eq!(words("tmo ps --network "), ["unix", "tcp", "tcp4", "tcp6"]);

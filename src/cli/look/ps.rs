@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::api::history::UnfinishedLine;
 use crate::api::overmind;
 use crate::cli::args::{Order, PsArgs};
 use crate::cli::error::CliError;
@@ -17,19 +16,16 @@ use crate::cli::reach::addresses::Addresses;
 use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::reach::log::Source;
 use crate::cli::{output, runtime};
-use crate::client::HeadEvent;
 use crate::client::overmind::OvermindClient;
 use crate::config::dirs::last_run;
 use crate::crash::{Log, OwningRun, facts};
 use crate::figures::{Sampler, Tree, named};
 use crate::journal::last_run::LastRun;
-use crate::journal::search::access::RunHistory;
 use crate::journal::search::runs;
 use crate::journal::{Dirs, IndexReader, last};
 use crate::model::request::{ProcessState, State};
 use crate::model::rules::{Stage, WatcherPatterns};
 use crate::model::time::Timestamp;
-use crate::model::unfinished::is_debugger_prompt;
 use crate::model::{Exit, ProcName, ProcessStatus, Untrusted, units};
 use crate::sys::{self, clock};
 use crate::view::paint::Stamp;
@@ -43,13 +39,7 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
         let client = OvermindClient::new(&address);
         return output::print(&runtime::block_on(async { Ok(client.status().await?) })?);
     }
-    let (mut state, asking) = runtime::block_on(async {
-        let state = instance.state().await?;
-        // Without them the table lacks only notes.
-        let asking =
-            if is_table { at_debuggers(&instance).await.unwrap_or_default() } else { vec![] };
-        Ok((state, asking))
-    })?;
+    let mut state = runtime::block_on(instance.state())?;
     if let Some(Order::Phase) = args.by {
         state.processes.sort_by_key(stage);
     }
@@ -77,8 +67,7 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     let run = state.run.clone();
     let width = terminal_width();
     let (drift, unread) = drift.map_or_else(|error| (vec![], Some(error)), |drift| (drift, None));
-    let shown =
-        TableOptions { wide, by, typed, failed, asking, addresses, drift, is_here, run, width };
+    let shown = TableOptions { wide, by, typed, failed, addresses, drift, is_here, run, width };
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
     let table = shown.table(&state.processes, color);
     let mut foot: Vec<String> = unwritable(&instance).into_iter().collect();
@@ -178,7 +167,6 @@ pub(in crate::cli) fn rows_of_host(
         by: None,
         typed: RunOfCommand::OnHost(host.to_owned()),
         failed: vec![],
-        asking: vec![],
         addresses: Addresses::default(),
         drift: vec![],
         is_here: false,
@@ -259,8 +247,6 @@ struct TableOptions {
     typed: RunOfCommand,
     /// The processes whose program has failed under a watcher.
     failed: Vec<ProcName>,
-    /// The processes that wait at the prompt of a debugger.
-    asking: Vec<(ProcName, String)>,
     /// Where browsers reach them.
     addresses: Addresses,
     /// What has changed since the run has read it.
@@ -414,6 +400,13 @@ impl TableOptions {
         let reason =
             process.reason.as_ref().map(|reason| format!("{reason}; ")).unwrap_or_default();
         let story = process.ends.crash_story(clock::now());
+        if let Some(prompt) = &process.prompt {
+            return format!(
+                "waits for input: {}; `{}` answers it",
+                prompt.text,
+                command("connect")
+            );
+        }
         let note = match &process.state {
             ProcessStatus::Restarting if story.is_some() => String::new(),
             ProcessStatus::Skipped => match process.late_dependency() {
@@ -431,8 +424,6 @@ impl TableOptions {
         };
         let note = if !note.is_empty() {
             note
-        } else if let Some((_, prompt)) = self.asking.iter().find(|(asking, _)| asking == name) {
-            format!("waits at a debugger, {prompt}: `{}` answers it", command("connect"))
         } else if let Some(story) = story {
             format!("{story}; `{}` explains it", command("why"))
         } else if process.state == ProcessStatus::Running && self.failed.contains(name) {
@@ -463,21 +454,6 @@ fn held_up_by(process: &ProcessState) -> String {
     } else {
         format!("not ready yet: {}", Untrusted::join(&readiness.lacks, "; "))
     }
-}
-
-/// The processes that wait at the prompt of a debugger, and the prompt.
-async fn at_debuggers(instance: &Instance) -> Result<Vec<(ProcName, String)>, CliError> {
-    let journal = journal_of(instance);
-    let (true, Some((dirs, _))) = (instance.has_files(), journal) else { return Ok(vec![]) };
-    let mut news = instance.heads().await?;
-    let Some(Ok(HeadEvent::Head(head))) = news.next().await else { return Ok(vec![]) };
-    // Without the journal, the table lacks only a note.
-    let lines = RunHistory::of(dirs).unfinished(&head.partials).unwrap_or_default();
-    let prompt = |line: UnfinishedLine| {
-        let text: String = line.runs.iter().map(|run| run.text.as_str()).collect();
-        is_debugger_prompt(&text).then(|| (line.name, text.trim().to_owned()))
-    };
-    Ok(lines.into_iter().filter_map(prompt).collect())
 }
 
 /// The journal of the run, and the file watchers that the project names. The record is much smaller than the
@@ -564,7 +540,6 @@ mod tests {
             by,
             typed: RunOfCommand::Here(String::new()),
             failed: vec![],
-            asking: vec![],
             addresses: Addresses::default(),
             drift: vec![],
             is_here: true,

@@ -281,6 +281,8 @@ enum WaitCondition {
     Port,
     /// It has ended.
     Exit,
+    /// It waits for input at a prompt.
+    Prompt,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -308,6 +310,7 @@ impl ToolCall for WaitCall {
                     Some(WaitCondition::Running) => "running",
                     Some(WaitCondition::Port) => "port",
                     Some(WaitCondition::Exit) => "exit",
+                    Some(WaitCondition::Prompt) => "prompt",
                     Some(WaitCondition::Ready) | None => "ready",
                 };
                 vec!["--for".to_owned(), word.to_owned()]

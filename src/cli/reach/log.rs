@@ -117,9 +117,8 @@ impl Source {
             out: Box::new(io::stdout()),
             shown: None,
             first: vec![],
+            rings: false,
             last: vec![],
-            at_debugger: None,
-            flags: String::new(),
         }
     }
 

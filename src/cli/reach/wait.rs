@@ -17,6 +17,7 @@ use crate::cli::runtime;
 use crate::client::HeadEvent;
 use crate::crash::port_owner::{OwnerCheck, Probed};
 use crate::model::moment::span;
+use crate::model::prompt::Prompt;
 use crate::model::request::{ProcessState, State};
 use crate::model::rules::{PortOwner, Probe, Stage};
 use crate::model::{Exit, ProcName, ProcessStatus, Untrusted, units};
@@ -141,7 +142,10 @@ async fn until(
             (WaitFor::Log(_), Some(search)) => search.look(&wanted, records)?,
             (WaitFor::Exit, _) => all_ended(&wanted),
             // The end of the run is more informative than that of one process.
-            (WaitFor::Ready | WaitFor::Up(_), _) if state.quitting => stopping(&state),
+            (WaitFor::Ready | WaitFor::Up(_) | WaitFor::Prompt, _) if state.quitting => {
+                stopping(&state)
+            }
+            (WaitFor::Prompt, _) => asking(&wanted, names.is_empty())?,
             (WaitFor::Running | WaitFor::Port, _) if state.quitting && !stable.is_zero() => {
                 stopping(&state)
             }
@@ -281,6 +285,22 @@ fn all_run(wanted: &[&ProcessState], unnamed: bool) -> Result<ConditionState, Cl
     Ok(ConditionState::So(0))
 }
 
+/// Whether all of them wait for input. `unnamed`: no process was named, so one is enough.
+fn asking(wanted: &[&ProcessState], unnamed: bool) -> Result<ConditionState, CliError> {
+    let is_asking = |process: &&&ProcessState| process.prompt.is_some();
+    if unnamed && wanted.iter().any(|process| is_asking(&process)) {
+        return Ok(ConditionState::So(0));
+    }
+    let Some(first) = wanted.iter().find(|process| !is_asking(process)) else {
+        return Ok(ConditionState::So(0));
+    };
+    if unnamed {
+        return Ok(ConditionState::NotYet("no process waits for input".to_owned()));
+    }
+    still_comes(first)?;
+    Ok(ConditionState::NotYet(format!("{} does not wait for input", first.name)))
+}
+
 /// Whether all of them run and all their checks have passed. A process may become ready by exiting.
 fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<ConditionState, CliError> {
     let mut late = None;
@@ -301,7 +321,13 @@ fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<ConditionState, 
         (ConditionState::So(_), Some(late)) => {
             let lacks = Untrusted::join(&late.readiness.lacks, "; ");
             let colon = if lacks.is_empty() { "" } else { ": " };
-            ConditionState::NotYet(format!("{} is not ready{colon}{lacks}", late.name))
+            let (name, prompt) = (&late.name, &late.prompt);
+            ConditionState::NotYet(prompt.as_ref().map_or_else(
+                || format!("{name} is not ready{colon}{lacks}"),
+                |Prompt { text, .. }| {
+                    format!("{name} waits for input: {text}; `tmo connect {name}` answers it")
+                },
+            ))
         }
         (verdict @ (ConditionState::So(_) | ConditionState::NotYet(_)), _) => verdict,
     })

@@ -36,7 +36,7 @@ impl Shell {
         let instance = Rc::clone(&self.instance);
         let color = self.theme.color;
         let process = name.as_ref().and_then(|name| self.ui.list.get(name)).cloned();
-        let prompt = process.as_ref().and_then(|process| self.ui.prompt_of(process));
+        let prompt = process.as_ref().and_then(|process| process.prompt.clone());
         async move {
             match (tab, name) {
                 (Tab::Why, name) => {
@@ -45,12 +45,13 @@ impl Shell {
                         why::page(&mut instance, name.as_ref().map(ProcName::as_str), color)
                     };
                     let (text, leads_to) = blocking(work).await?;
-                    let Some((prompt, _)) = prompt else { return Ok((text, leads_to)) };
+                    let Some(prompt) = prompt else { return Ok((text, leads_to)) };
                     // It is not well, whatever its state says.
                     let text = if text.starts_with("nothing is wrong") { "" } else { &text };
                     let asks = format!(
-                        "It waits for input at this prompt: {prompt}\n\
-                         i types a line into it; c connects this terminal with it."
+                        "It waits for input at this prompt: {}\n\
+                         i types a line into it; c connects this terminal with it.",
+                        prompt.text
                     );
                     Ok((format!("{asks}\n\n{text}"), leads_to))
                 }

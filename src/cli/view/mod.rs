@@ -235,8 +235,7 @@ impl ViewState {
         let mut job = source.job(self.position, source.filter(&[])?, style);
         // The file is gone if the run is over already.
         job.shown = files::open_to_write(&self.runtime.shown_file()).ok();
-        job.at_debugger = (Persona::here() == Persona::Tmo).then_some(at_debugger);
-        job.flags.clone_from(&self.flags);
+        job.rings = screen::is_terminal(std::io::stdout());
         job.renderer.title(&self.plan.title, Persona::here().name(), &mut job.first);
         job.renderer.title_before(&mut job.last);
         Ok(job)
@@ -398,11 +397,6 @@ impl ViewState {
             }
         });
     }
-}
-
-/// What is said once of a process that waits at the prompt of a debugger.
-fn at_debugger(name: &str, flags: &str) -> String {
-    format!("{name} waits at a debugger; `tmo connect {name}{flags}` answers it")
 }
 
 /// Whether a wait failed because the run is over; a very short run may be gone before the readiness was checked.

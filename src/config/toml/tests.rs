@@ -48,6 +48,7 @@ on_exit = "ignore"
 success_exit_codes = [3]
 soft_exit_codes = [75]
 watch = { paths = ["src/**/*.rs"], ignore = "gen", gitignore = false, debounce = 1, run = "make", signal = "hup" }
+prompt = "=#$"
 stop = { signal = "sigterm", command = "bye", timeout = "1.5s" }
 
 [[process.web.failure]]
@@ -307,6 +308,14 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "process.web.cwd = \"none\"\n",
         "1:19: can't run in /x/none: no such file or directory; make it, or name another",
+    ),
+    (
+        "process.web.prompt = \"(\"\n",
+        "1:22: invalid regular expression: unclosed group",
+    ),
+    (
+        "process.web.prompt = 1\n",
+        "1:22: `prompt` must be a text in quotes, or true or false, not 1",
     ),
     (
         "process.web.watch = \"none/**\"\n",

@@ -385,6 +385,11 @@ impl Ingest {
         self.heard.extract_if(.., of_it).collect()
     }
 
+    /// Whether a program draws in the alternate screen of this stream.
+    pub fn draws(&self, stream: StreamNo) -> bool {
+        self.get(stream).is_some_and(|stream| stream.splitter.draws())
+    }
+
     /// The unfinished line of a stream: the offset of its first byte, and its end.
     pub fn partial(&self, stream: StreamNo) -> Option<(u64, u64)> {
         self.get(stream)?.splitter.partial()

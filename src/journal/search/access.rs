@@ -28,7 +28,7 @@ use crate::journal::streams::{STDERR_SUFFIX, Stream, Streams, refuse_unknown};
 use crate::model::event::{LOG, type_of};
 use crate::model::moment::moment;
 use crate::model::request::{API, Cleared, Outcome, Partial};
-use crate::model::unfinished::is_prompt;
+use crate::model::unfinished::looks_like_prompt;
 use crate::model::{ProcName, StreamNo};
 use crate::sys::{clock, local};
 
@@ -73,7 +73,7 @@ impl RunHistory {
                 name: stream.name.clone(),
                 place,
                 time: printed_at(&self.dirs, stream, place)?.to_string(),
-                is_prompt: is_prompt(&text),
+                is_prompt: looks_like_prompt(&text),
                 runs,
             });
         }

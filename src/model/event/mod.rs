@@ -28,7 +28,7 @@ use super::member::Member;
 use super::run_end::End;
 use super::signal::SignalName;
 use super::units::limit;
-use super::{LifeId, ProcName, Untrusted};
+use super::{LifeId, ProcName, Untrusted, is_default};
 
 /// Something that has happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -305,6 +305,15 @@ pub enum What {
     /// The command before its restart has failed.
     #[error("`{}` failed: {}{}; not restarted", .0.command, .0.why, behind(": ", .0.lines.last()))]
     BuildFailed(BuildFailure),
+    /// It waits for input at a prompt.
+    #[error("Waits for input: {prompt}")]
+    Prompt {
+        /// The prompt.
+        prompt: Untrusted,
+        /// It waited at another one a moment ago, so the log does not show this.
+        #[serde(default, skip_serializing_if = "is_default")]
+        again: bool,
+    },
     /// Its window was reopened, which restarts it.
     #[error("Its window was opened again: restarting...")]
     Restarting,

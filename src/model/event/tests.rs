@@ -123,6 +123,11 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
              `tmo watch resume web`",
         ),
         (
+            What::Prompt { prompt: "(Pdb)".into(), again: false },
+            "prompt",
+            "Waits for input: (Pdb); `tmo connect web` answers it",
+        ),
+        (
             What::BuildFailed(BuildFailure {
                 command: "make".into(),
                 why: "exit status: 2".into(),

@@ -36,6 +36,7 @@ impl What {
                 | Self::Command { .. }
                 | Self::CrashReport { .. }
                 | Self::Flag { .. }
+                | Self::Prompt { again: true, .. }
         );
         is_shown.then_some(Words { what: self, name })
     }
@@ -90,6 +91,9 @@ impl Display for Words<'_> {
         let name = self.name.map_or("NAME", ProcName::as_str);
         if matches!(self.what, What::Broken { .. }) {
             write!(f, "; `tmo restart {name}` tries again")?;
+        }
+        if matches!(self.what, What::Prompt { .. }) {
+            write!(f, "; `tmo connect {name}` answers it")?;
         }
         if matches!(self.what, What::WatchHeld { .. }) {
             write!(f, ", then `tmo watch resume {name}`")?;

@@ -78,6 +78,8 @@ impl LifeReader {
 pub struct Traces {
     /// The shim.
     pub shim: Option<ProcessId>,
+    /// Its terminal; empty if it has none.
+    pub tty: String,
     /// The version of its program.
     pub version: String,
     /// The main processes.
@@ -89,8 +91,9 @@ impl Traces {
     pub fn read(path: &Path) -> Self {
         let mut traces = Self::default();
         for entry in LifeReader::new(path).poll().unwrap_or_default() {
-            if let LifeEvent::Up { pid, start_time, version, .. } = entry.event {
-                traces = Self { shim: Some((pid, start_time).into()), version, mains: vec![] };
+            if let LifeEvent::Up { pid, start_time, version, tty, .. } = entry.event {
+                let shim = Some((pid, start_time).into());
+                traces = Self { shim, tty, version, mains: vec![] };
             } else if let LifeEvent::Start { pid, start_time, .. } = entry.event {
                 traces.mains.push((pid, start_time).into());
             }

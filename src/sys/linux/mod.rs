@@ -7,6 +7,7 @@ mod processes;
 mod refused;
 mod sock_diag;
 mod tcp;
+mod terminal_reader;
 mod usage;
 
 use std::io;
@@ -39,6 +40,7 @@ pub use self::processes::{
 pub use self::refused::{is_refused, refused_calls};
 pub(super) use self::tcp::holders_of;
 pub use self::tcp::{listens_at_path, tcp_held_by, tcp_listener_owners, tcp_listening, tcp_peer};
+pub(super) use self::terminal_reader::reads_from_terminal;
 pub use self::usage::{memory_share, open_files, usage};
 
 /// Have the kernel end a connection whose peer takes no data for this long.

@@ -44,7 +44,7 @@ pub(super) fn pids() -> impl Iterator<Item = u32> {
     std::fs::read_dir("/proc").into_iter().flatten().filter_map(numbered)
 }
 
-fn numbered(entry: io::Result<std::fs::DirEntry>) -> Option<u32> {
+pub(super) fn numbered(entry: io::Result<std::fs::DirEntry>) -> Option<u32> {
     entry.ok()?.file_name().to_str()?.parse().ok()
 }
 

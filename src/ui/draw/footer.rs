@@ -152,7 +152,7 @@ fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
         ];
     }
     let mut hints = vec![];
-    if ui.list.target().is_some_and(|process| ui.asks(process)) {
+    if ui.list.target().is_some_and(|process| process.prompt.is_some()) {
         hints.push(("i", "type"));
     }
     match ui.list.target().map(ProcessState::condition) {

@@ -39,7 +39,7 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let exited = done.filter(|process| process.state == ProcessStatus::Exited).count();
     let flags = known.iter().flat_map(|process| process.flags.iter());
     let is_now = ui.timeline.as_ref().is_none_or(|timeline| timeline.cursor.is_none());
-    let asks = |process: &&ProcessState| is_now && ui.asks(process);
+    let asks = |process: &&ProcessState| is_now && process.prompt.is_some();
     let asking = ui.list.processes.iter().filter(asks).count();
     let parts = [
         (count(Condition::Running).saturating_sub(asking), "run", "●", "*", theme.dim()),

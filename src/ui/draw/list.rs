@@ -42,7 +42,7 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
     let shown = list.marked.contains(&process.name) || list.open.as_ref() == Some(&process.name);
     put(buffer, (line.x, line.y), 1, if shown { theme.mark() } else { " " }, theme.dim());
     let is_now = ui.timeline.as_ref().is_none_or(|timeline| timeline.cursor.is_none());
-    let asks_since = ui.prompt_of(process).filter(|_| is_now).map(|(_, since)| since);
+    let asks_since = process.prompt.as_ref().filter(|_| is_now).map(|prompt| prompt.since);
     let asks = asks_since.is_some();
     let (sign, style) =
         if asks { ("?", theme.asking()) } else { (theme.sign(process), theme.state(process)) };

@@ -293,17 +293,6 @@ impl Ui {
         });
     }
 
-    /// Whether a process is waiting for input.
-    pub fn asks(&self, process: &ProcessState) -> bool {
-        self.prompt_of(process).is_some()
-    }
-
-    /// The prompt at which a process is waiting for input, and since when.
-    pub fn prompt_of(&self, process: &ProcessState) -> Option<(String, Timestamp)> {
-        process.pid?;
-        self.unfinished.asks(&process.name, self.now.time)
-    }
-
     /// In how long something on the screen changes by itself, if nothing else happens.
     pub fn next_alarm(&self) -> Option<Duration> {
         let toast = self.toast.as_ref().filter(|toast| !toast.is_error);
@@ -319,7 +308,7 @@ impl Ui {
         let ages = self.list.processes.iter().filter(|_| list).map(age).min();
         let away = self.run.is_away().then_some(Duration::from_secs(1));
         let soon = Duration::from_millis(20);
-        let unfinished = self.unfinished.next_alarm(self.now.time);
+        let unfinished = self.unfinished.next_alarm();
         let unfinished = unfinished.map(|at| at.since(self.now.time));
         [toast, ages, away, unfinished].into_iter().flatten().min().map(|alarm| alarm.max(soon))
     }

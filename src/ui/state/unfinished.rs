@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::entry::LogEntry;
 use super::msg::Choice;
+use crate::model::StreamNo;
 use crate::model::request::{Head, Partial};
 use crate::model::time::Timestamp;
-use crate::model::unfinished::{ASKS_AFTER, PromptTimer, is_prompt};
-use crate::model::{ProcName, StreamNo};
+use crate::model::unfinished::PromptTimer;
 
 /// The unfinished lines, by the number of their stream.
 #[derive(Debug, Default)]
@@ -19,8 +19,6 @@ pub(super) struct Unfinished {
 #[derive(Debug)]
 struct GrowingLine {
     partial: Partial,
-    /// When it grew last.
-    since: Timestamp,
     /// How it is shown, once it was read.
     entry: Option<LogEntry>,
     /// It has ended, and is among so many records. It is shown until they are loaded.
@@ -40,10 +38,10 @@ impl Unfinished {
             match self.lines.get_mut(&partial.stream) {
                 Some(line) if line.partial == partial => {}
                 Some(line) if line.partial.start == partial.start => {
-                    (line.partial, line.since) = (partial, now);
+                    line.partial = partial;
                 }
                 Some(_) | None => {
-                    let line = GrowingLine { partial, since: now, entry: None, ended: None };
+                    let line = GrowingLine { partial, entry: None, ended: None };
                     self.lines.insert(partial.stream, line);
                 }
             }
@@ -68,10 +66,6 @@ impl Unfinished {
         if let Some(line) = self.lines.get_mut(&partial.stream)
             && line.partial.start == partial.start
         {
-            if line.partial.end == partial.end {
-                // It may have been there for long when the interface was opened.
-                line.since = line.since.min(entry.time);
-            }
             line.entry = Some(entry);
         }
     }
@@ -89,25 +83,8 @@ impl Unfinished {
         entries.filter(is_chosen).cloned().collect()
     }
 
-    /// The prompt at which a process is waiting, and since when.
-    pub(super) fn asks(&self, name: &ProcName, now: Timestamp) -> Option<(String, Timestamp)> {
-        let mut asking = self.asking().filter(|(asking, ..)| *asking == name.as_str());
-        let asks = asking.find(|(_, _, since)| *since + ASKS_AFTER <= now);
-        asks.map(|(_, prompt, since)| (prompt, since))
-    }
-
-    /// The processes whose unfinished line looks like a prompt, that line, and since when.
-    fn asking(&self) -> impl Iterator<Item = (&str, String, Timestamp)> {
-        self.lines.values().filter(|line| line.ended.is_none()).filter_map(|line| {
-            let entry = line.entry.as_ref()?;
-            let text = entry.text();
-            is_prompt(&text).then_some((entry.name.as_deref()?, text, line.since))
-        })
-    }
-
     /// When something of this changes by itself.
-    pub(super) fn next_alarm(&self, now: Timestamp) -> Option<Timestamp> {
-        let asking = self.asking().map(|(.., since)| since + ASKS_AFTER);
-        asking.filter(|at| *at > now).chain(self.timer.next()).min()
+    pub(super) fn next_alarm(&self) -> Option<Timestamp> {
+        self.timer.next()
     }
 }

@@ -21,6 +21,7 @@ mod live;
 pub(super) mod log;
 mod pattern;
 mod probe;
+mod prompt;
 mod proxy_host;
 mod ready;
 mod restart;
@@ -203,6 +204,8 @@ process_keys! {
     failure: failure::Failure,
     /// Output that is counted and kept.
     flag: flag::Flags,
+    /// Its prompts.
+    prompt: prompt::PromptKey,
     /// Whether its crashes are shown on the desktop.
     notify: scalars::Notify,
 }

@@ -1,0 +1,75 @@
+//! Noticing that a process waits for input.
+//!
+//! An unfinished line is looked at once it has not grown for a moment. As long as output keeps coming, nothing is
+//! looked at.
+
+use std::io;
+use std::path::Path;
+
+use super::core::Engine;
+use crate::journal::search::styled::Styles;
+use crate::model::prompt::{PromptRule, is_prompt, is_still_prompt};
+use crate::model::request::Partial;
+use crate::model::{ProcId, Untrusted};
+use crate::protocol::life::Traces;
+use crate::supervisor::Input;
+use crate::sys;
+
+/// How much of a prompt is kept, in characters.
+const LONGEST: usize = 200;
+
+impl Engine {
+    /// Output of a process was read.
+    pub(super) fn watch_prompts(&mut self, id: ProcId) {
+        if self.plan.processes[id].rules.prompt == PromptRule::Never {
+            return;
+        }
+        let main = self.panes[id].stream;
+        let unfinished = |stream| {
+            let (start, end) =
+                self.ingest.partial(stream).filter(|_| !self.ingest.draws(stream))?;
+            Some(Partial { stream, start, end })
+        };
+        let line = unfinished(main).or_else(|| unfinished(self.ingest.stderr_of(main)?));
+        if self.panes[id].prompts.update(line) {
+            self.set_prompt(id, None);
+        }
+    }
+
+    /// The unfinished line of a process has not grown for a moment.
+    pub(super) fn look_for_prompt(&mut self, id: ProcId) {
+        let Some(line) = self.panes[id].prompts.look() else { return };
+        // It can't be read if it was deleted: then it has ended.
+        let Ok(Some(text)) = self.last_row(line) else { return };
+        let proc = &self.saved.supervisor.procs[id];
+        let rules = &self.plan.processes[id].rules;
+        let traces = Traces::read(&self.panes[id].paths.life());
+        let shim = traces.shim.filter(|_| !rules.no_terminal && !traces.tty.is_empty());
+        let input = shim.and_then(|shim| sys::terminal_input(Path::new(&traces.tty), shim.pid));
+        let known = proc.prompt().is_some();
+        let is_it = if known { is_still_prompt } else { is_prompt }(&text, &rules.prompt, input);
+        if is_it && !known {
+            self.set_prompt(id, Some(text.trim().chars().take(LONGEST).collect::<String>().into()));
+        } else if !is_it {
+            self.set_prompt(id, None);
+            self.panes[id].prompts.is_none();
+        }
+        self.carry_out();
+    }
+
+    fn set_prompt(&mut self, id: ProcId, text: Option<Untrusted>) {
+        // A process that is just being added has had no life yet.
+        let Some(proc) = self.saved.supervisor.procs.get(id.place()) else { return };
+        if let (Some(life), true) = (proc.current_life(), text.is_some() || proc.prompt().is_some())
+        {
+            self.decide(Input::Prompt(id, life, text));
+        }
+    }
+
+    /// The text of the last row of an unfinished line.
+    fn last_row(&self, line: Partial) -> io::Result<Option<String>> {
+        let rows = Styles::new(self.ingest.dirs()).unfinished(line)?;
+        let row = rows.and_then(|rows| rows.into_iter().next_back());
+        Ok(row.map(|row| row.iter().map(|run| run.text.as_str()).collect()))
+    }
+}

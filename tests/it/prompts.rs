@@ -1,0 +1,141 @@
+//! Processes that wait for input at a prompt.
+
+use serde_json::Value;
+
+use crate::harness::{Terminal, World, eventually, procs};
+
+/// Begins when the others have had time to be timed out.
+const LATER: &str = "later: exec sleep 1000\n";
+const LATER_TOML: &str = "[process.later]\nready = { delay = \"3s\" }\n";
+
+fn events(world: &World) -> Vec<Value> {
+    let events = world.ok(["events", "--json"]);
+    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    events.filter(|event| event["event"] == "prompt").collect()
+}
+
+fn waits_no_more(world: &World, name: &str) {
+    eventually("it waits no more", || world.field(name, "prompt").is_null().then_some(()));
+}
+
+#[test]
+fn a_process_that_asks_is_told_once_until_it_is_answered() {
+    let world = World::new(
+        "web: printf 'Your name: '; read name; echo \"hello $name\"; exec sleep 1000\n\
+         secret: stty -echo; printf 'Secret: '; read x; exec sleep 1000\n\
+         busy: printf 'Your name: '; exec sleep 1000\n",
+    );
+    world.ok(["start", "-D"]);
+    world.ok(["wait", "web", "secret", "--for", "prompt"]);
+    world.ok(["wait", "--for", "prompt"]);
+    assert_eq!(world.field("web", "prompt")["text"], "Your name:");
+    let ps = world.ok(["ps"]);
+    assert!(ps.contains("waits for input: Your name:; `tmo connect web` answers it"), "{ps}");
+    assert!(ps.contains("waits for input: Secret:; `tmo connect secret` answers it"), "{ps}");
+    assert!(world.field("busy", "prompt").is_null(), "nobody reads");
+    let late = world.run(["wait", "busy", "--for", "prompt", "--timeout", "10ms"]);
+    assert_eq!(late.code, 124);
+
+    // What is being typed does not end it.
+    world.ok(["send", "web", "An"]);
+    eventually("what is typed is shown", || {
+        String::from_utf8_lossy(&world.stream("web")).contains("name: An").then_some(())
+    });
+    world.ok(["wait", "web", "--for", "prompt"]);
+    world.ok(["send", "web", "n", "--enter"]);
+    waits_no_more(&world, "web");
+    world.wait_text("web", "hello Ann");
+    let told: Vec<_> = events(&world).into_iter().filter(|event| event["name"] == "web").collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["text"], "Waits for input: Your name:; `tmo connect web` answers it");
+    let over = world.run(["wait", "web", "--for", "prompt", "--timeout", "10ms"]);
+    assert_eq!(over.code, 124);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_start_shows_who_waits_and_rings() {
+    let world = World::new("web: printf 'Your name: '; read name; exec sleep 1000\n");
+    let terminal = Terminal::open(&world, "a", 100, 24);
+    terminal.tmo("start");
+    terminal.wait("web    | Waits for input: Your name:; `tmo connect web` answers it");
+    eventually("the bell", || (terminal.ask("#{window_bell_flag}") == "1").then_some(()));
+    terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn time_limits_checks_and_changed_files_wait_for_the_answer() {
+    let world = World::new(&format!(
+        "web: printf 'Use port 3001? [Y/n] '; read x; echo up; exec sleep 1000\n\
+         api: until [ -e ask ]; do sleep 0.05; done; printf 'Go on? '; read x; exec sleep 1000\n{LATER}",
+    ));
+    world.write("a.txt", "1");
+    world.write(
+        "tmo.toml",
+        &format!(
+            "[process.web]\nready = {{ log = \"up\", timeout = \"1s\" }}\n\
+             [process.api]\nwatch = \"a.txt\"\n\
+             live = {{ exec = \"! [ -e ask ]\", every = \"100ms\", failures = 5, action = \"restart\" }}\n\
+             {LATER_TOML}"
+        ),
+    );
+    world.ok(["start", "-D"]);
+    world.ok(["wait", "web", "--for", "prompt"]);
+    world.write("ask", "");
+    world.ok(["wait", "api", "--for", "prompt"]);
+    world.ok(["wait", "later", "--for", "ready"]);
+    assert_eq!(world.field("web", "not_ready"), Value::Null);
+    eventually("what it lacks is told", || {
+        let missing = world.run(["wait", "web", "--for", "ready", "--timeout", "1s"]);
+        missing.stderr.contains("web waits for input: Use port 3001? [Y/n];").then_some(())
+    });
+    assert_eq!(world.field("api", "lives"), 1, "{}", world.ok(["logs", "api"]));
+
+    world.write("a.txt", "2");
+    world.ok(["restart", "later"]);
+    world.ok(["wait", "later", "--for", "ready"]);
+    assert_eq!(world.field("api", "lives"), 1, "{}", world.ok(["logs", "api"]));
+    world.shell("rm ask");
+    world.ok(["send", "api", "x", "--enter"]);
+    eventually("it is restarted for the file", || (world.field("api", "lives") == 2).then_some(()));
+    world.ok(["send", "web", "y", "--enter"]);
+    world.ok(["wait", "web", "--for", "ready"]);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_process_says_what_its_prompts_are() {
+    let world = World::new(&format!(
+        "own: printf 'shop=# '; exec sleep 1000\nshell: printf '(Pdb) '; exec sleep 1000\n{LATER}"
+    ));
+    world.write(
+        "tmo.toml",
+        &format!("[process.own]\nprompt = '=#$'\n[process.shell]\nprompt = false\n{LATER_TOML}"),
+    );
+    world.ok(["start", "-D"]);
+    world.ok(["wait", "own", "--for", "prompt"]);
+    world.ok(["wait", "later", "--for", "ready"]);
+    assert!(world.field("shell", "prompt").is_null());
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_prompt_outlives_the_supervisor() {
+    let world =
+        World::new("web: printf 'Your name: '; read name; echo \"hello $name\"; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    world.ok(["wait", "web", "--for", "prompt"]);
+    let since = world.field("web", "prompt")["since"].clone();
+    let old = world.supervisor();
+    procs::kill(old, 9);
+    eventually("another takes over", || {
+        (world.state()?["pid"].as_u64()? != u64::from(old)).then_some(())
+    });
+    world.ok(["wait", "web", "--for", "prompt"]);
+    assert_eq!(world.field("web", "prompt")["since"], since);
+    assert_eq!(events(&world).len(), 1);
+    world.ok(["send", "web", "Ann", "--enter"]);
+    waits_no_more(&world, "web");
+    world.ok(["quit"]);
+}
