@@ -225,7 +225,8 @@ class App {
     this.showWorst(bad, waiting, over);
     this.notices.update(new Map([
       ...bad.flatMap((process) => this.ofFailure(process)),
-      ...waiting.map((process) => notice(process, 'waits', 'waits for an answer', 'terminal')),
+      // The steps in a debugger are one story.
+      ...waiting.filter((process) => !process.prompt.again).map((process) => notice(process, 'waits', 'waits for an answer', 'terminal')),
     ]));
   }
 

@@ -4,9 +4,9 @@ use regex::RegexBuilder;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Untrusted;
 use super::rules::Text;
 use super::time::Timestamp;
+use super::{Untrusted, is_default};
 
 /// The prompt at which a process waits for input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -17,6 +17,9 @@ pub struct Prompt {
     /// Since when it waits, nanoseconds since the epoch.
     #[schema(value_type = u64)]
     pub since: Timestamp,
+    /// It waited at another prompt a moment ago, as in the steps of a debugger.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub again: bool,
 }
 
 /// Which unfinished lines of a process are prompts.

@@ -26,7 +26,8 @@ impl Supervisor {
             Some(text) if !is_known => {
                 // In a debugger, the signal that stops a process leads to another prompt.
                 let again = stops || proc.prompts.goes_on(now);
-                proc.prompts.current = Some((life, Prompt { text: text.clone(), since: now }));
+                proc.prompts.current =
+                    Some((life, Prompt { text: text.clone(), since: now, again }));
                 let what = What::Prompt { prompt: text, again };
                 self.effects.push(Effect::Say(Some(id), what));
             }

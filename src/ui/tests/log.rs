@@ -273,7 +273,7 @@ fn a_process_that_waits_for_input_has_a_sign() {
     let mut world = World::with_lines((80, 12), 10);
     world.passed = Duration::from_secs(300);
     let mut processes = world.ui.list.processes.clone();
-    processes[0].prompt = Some(Prompt { text: "name?".into(), since: time(10) });
+    processes[0].prompt = Some(Prompt { text: "name?".into(), since: time(10), again: false });
     world.ui.list.set(processes);
     world.send(Msg::Alarm);
     let screen = world.screen(PLAIN);
