@@ -100,6 +100,17 @@ impl WatchState {
     pub fn is_wrong(&self) -> bool {
         self.failure.is_some() || self.mode == WatchMode::Held
     }
+
+    /// What is unusual about it, in a few words.
+    pub fn note(&self) -> Option<String> {
+        match (self.mode, &self.failure) {
+            (WatchMode::Building, _) => Some("its build runs".to_owned()),
+            (WatchMode::Paused, _) => Some("watching is paused".to_owned()),
+            (_, Some(failure)) => Some(format!("`{}` failed: not restarted", failure.command)),
+            (WatchMode::Held, None) => Some("not watched any more".to_owned()),
+            (WatchMode::Watching, None) => None,
+        }
+    }
 }
 
 /// Restarts in a row that follow from files which the process itself writes after each of its starts.

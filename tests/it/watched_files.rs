@@ -130,6 +130,7 @@ fn watch_holds_a_process_that_restarts_itself_and_says_by_which_file() {
         }
         world.ok(["watch", "status", "web"]).contains("held").then_some(())
     });
+    assert!(world.ok(["ps"]).contains("not watched any more; `tmo why web` explains it"));
     let shown = world.ok(["watch"]);
     assert!(
         shown.contains("each restart changes gen.txt; `tmo watch resume web` goes on"),
@@ -217,6 +218,7 @@ fn a_pause_of_watch_lasts_through_a_takeover_and_a_reload() {
     assert!(ran.contains("web: policies changed (watch)"), "{ran}");
     notices(&world);
     assert!(world.ok(["watch"]).contains("paused"));
+    assert!(world.ok(["ps"]).contains("watching is paused; `tmo watch resume web` resumes it"));
     assert_eq!(lives(&world, "web"), 1);
     world.ok(["watch", "resume"]);
     world.write("src/new.txt", "1");

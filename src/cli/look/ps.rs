@@ -23,6 +23,7 @@ use crate::figures::{Sampler, Tree, named};
 use crate::journal::last_run::LastRun;
 use crate::journal::search::runs;
 use crate::journal::{Dirs, IndexReader, last};
+use crate::model::file_change::WatchMode;
 use crate::model::request::{ProcessState, State};
 use crate::model::rules::{Stage, WatcherPatterns};
 use crate::model::time::Timestamp;
@@ -426,6 +427,14 @@ impl TableOptions {
             note
         } else if let Some(story) = story {
             format!("{story}; `{}` explains it", command("why"))
+        } else if let Some((watch, note)) =
+            process.watch.as_ref().and_then(|watch| Some((watch, watch.note()?)))
+        {
+            match watch.mode {
+                WatchMode::Building => note,
+                WatchMode::Paused => format!("{note}; `{}` resumes it", command("watch resume")),
+                _ => format!("{note}; `{}` explains it", command("why")),
+            }
         } else if process.state == ProcessStatus::Running && self.failed.contains(name) {
             format!("its program has failed: `{}`", command("why"))
         } else if let Some((_, others @ [_, ..])) = listens.split_first() {
