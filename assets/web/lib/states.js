@@ -70,5 +70,5 @@ export function reason(process) {
   if (process.not_ready) return process.not_ready;
   if (process.lacks?.length) return `not ready yet: ${process.lacks.join('; ')}`;
   if (process.awaits?.length) return `waits for ${process.awaits.join(', ')}`;
-  return '';
+  return process.status_text ?? '';
 }
