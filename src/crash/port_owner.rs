@@ -238,7 +238,8 @@ fn owner_of(sockets: &[u64], process: &Probed) -> Owner {
     let holders = sys::tcp_holders(sockets);
     let tenants: Vec<_> = holders.iter().map(|h| facts::tenant(h, &process.run)).collect();
     let own = |tenant: &OwningRun| tenant.socket.is_none() && tenant.name == process.name;
-    let in_tree = |holder: &ProcInfo| process.shim.is_some_and(|shim| is_below(holder, shim));
+    let in_tree =
+        |holder: &ProcInfo| process.shim.is_some_and(|shim| sys::is_below(holder.pid, shim));
     if tenants.iter().flatten().any(own) || holders.iter().any(in_tree) {
         return Owner::Tree;
     }
@@ -251,13 +252,6 @@ fn owner_of(sockets: &[u64], process: &Probed) -> Owner {
         (None, Some(ProcInfo { name, pid, .. })) => Owner::Foreign(format!("{name} (pid {pid})")),
         (None, None) => Owner::Foreign("a process of another user".to_owned()),
     }
-}
-
-/// Whether a process is a descendant of `root`.
-fn is_below(process: &ProcInfo, root: u32) -> bool {
-    let parent = |process: &ProcInfo| sys::info(process.ppid).filter(|_| process.ppid > 1);
-    let mut line = std::iter::successors(Some(process.clone()), parent).take(256);
-    line.any(|process| process.ppid == root)
 }
 
 #[cfg(test)]

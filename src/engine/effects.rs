@@ -228,6 +228,11 @@ impl Engine {
                 lacks: proc.lacks().into_iter().map(Untrusted::from).collect(),
                 awaits,
             },
+            status_text: self.panes[id].status.as_ref().and_then(|status| {
+                let is_current = Some(status.life) == proc.current_life() && proc.pid().is_some();
+                let text = Some(&status.text).filter(|text| is_current && !text.is_empty());
+                text.map(Untrusted::from)
+            }),
             watch: proc.watch_state(),
             prompt: proc.prompt().cloned(),
             output_bytes: self.ingest.printed(self.panes[id].stream),
@@ -262,6 +267,7 @@ fn install_instead(spec: &mut Spec, install: &Install) {
     // An empty install command does nothing.
     (spec.argv, spec.command) = (Some(install.command.clone()), OsText::default());
     spec.env.clone_from(&install.env);
+    spec.notify = false;
     // Only this user may access the installed files.
     spec.inherit.umask = 0o077;
 }

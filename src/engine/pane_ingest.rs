@@ -4,15 +4,16 @@
 use super::core::Engine;
 use super::output_search::OutputSearch;
 use super::pane_state::{Budget, PaneState};
-use super::queue::Event;
+use super::queue::{Event, ProbeResult};
 use super::search_lag::most_backlog;
 use super::wakeups;
 use crate::journal::ingest::IngestProgress;
 use crate::journal::split::Lost;
-use crate::model::event::{Trouble, What};
+use crate::model::event::{Trouble, What, unfed};
 use crate::model::{LifeId, ProcId, ProcessId};
 use crate::protocol::life::{LifeEntry, LifeEvent};
-use crate::supervisor::{Input, Proc};
+use crate::protocol::notify::ReportedStatus;
+use crate::supervisor::{Input, Proc, Question};
 use crate::sys::clock;
 use crate::sys::why;
 
@@ -45,6 +46,7 @@ impl Engine {
         }
         self.deliver_entries(id);
         self.watch_prompts(id);
+        self.read_status(id);
         if !skips {
             self.panes[id].budget.spent(clock::instant().saturating_duration_since(begun));
         }
@@ -146,6 +148,25 @@ impl Engine {
         }
     }
 
+    /// Read the status that a process has reported. While it is not ready, the status is the answer to the question why.
+    fn read_status(&mut self, id: ProcId) {
+        // A process that is just being added has had no life yet.
+        let proc = self.saved.supervisor.procs.get(id.place());
+        let Some(proc) = proc.filter(|proc| proc.rules.is_notified()) else { return };
+        let status = ReportedStatus::read(&self.panes[id].paths.status());
+        let status = status.filter(|status| Some(status.life) == proc.current_life());
+        if let Some(ReportedStatus { life, .. }) = status
+            && let Some(answer) = status.as_ref().and_then(ReportedStatus::explanation)
+            && let Some(check) = proc.unanswered_report(&answer)
+        {
+            self.decide(Input::CheckFailed(id, life, check, answer));
+        }
+        if status != self.panes[id].status {
+            self.panes[id].status = status;
+            self.state_changed();
+        }
+    }
+
     /// Tell the scanner which markers to expect, and which will never arrive.
     pub(super) fn expect(&mut self, id: ProcId, entry: &LifeEntry) {
         let pane = &mut self.panes[id];
@@ -194,6 +215,14 @@ impl Engine {
         self.note_shim(id, &entry);
         if let LifeEvent::Exit { life, .. } | LifeEvent::End { life, .. } = entry.event {
             self.act_on_matches(id, Some(life));
+        }
+        if let LifeEvent::Watchdog { life, fed } = entry.event
+            && let Some(ms) = self.plan.processes[id].rules.watchdog_ms()
+        {
+            let question = Question { id, life, check: None };
+            let answer = if fed { ProbeResult::Good(None) } else { ProbeResult::Bad(unfed(ms)) };
+            let actions = self.probes.answered(question, answer, &self.plan);
+            self.act(actions);
         }
         self.decide(Input::Life(id, entry));
     }

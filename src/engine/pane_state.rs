@@ -11,6 +11,7 @@ use super::pane_entries::PaneEntries;
 use super::prompt_watch::PromptWatch;
 use crate::model::{ProcName, ProcessId, StreamNo, units};
 use crate::pane::sink;
+use crate::protocol::notify::ReportedStatus;
 use crate::protocol::paths::PanePaths;
 use crate::sys::OrphanReport;
 
@@ -205,6 +206,8 @@ pub(super) struct PaneState {
     pub(super) entries: PaneEntries,
     pub(super) shim: PaneShim,
     pub(super) sink: PaneSink,
+    /// The last status that the process has reported.
+    pub(super) status: Option<ReportedStatus>,
     /// How many bytes of its output are read in one turn.
     pub(super) budget: Budget,
     /// The search in its output, if there is anything to search for.

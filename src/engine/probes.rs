@@ -175,7 +175,11 @@ fn way(question: Question, probe: &Probe, run: Probed<'_>) -> Option<Way> {
         Probe::Exec { command } => {
             Some(Way::Exec(run.commands.of_process(run.plan, process, command)))
         }
-        Probe::Log(_) | Probe::Exit { .. } | Probe::Delay { .. } => None,
+        Probe::Log(_)
+        | Probe::Exit { .. }
+        | Probe::Delay { .. }
+        | Probe::Notify {}
+        | Probe::Watchdog { .. } => None,
     }
 }
 

@@ -37,6 +37,8 @@ struct GapRow {
 }
 
 const ALL: &[ExportFormat] = &ExportFormat::ALL;
+const NOT_SYSTEMD: &[ExportFormat] =
+    &[Compose, Kubernetes, Tmux, Supervisord, Runit, Launchd, Upstart];
 const PLAIN: &[ExportFormat] = &[Supervisord, Runit, Launchd, Upstart];
 
 const fn row(
@@ -56,7 +58,7 @@ macro_rules! only_tmo {
 }
 
 /// The table.
-const ROWS: [GapRow; 29] = [
+const ROWS: [GapRow; 31] = [
     row(
         "env (names with more than letters, digits, _)",
         &[Systemd, Supervisord],
@@ -89,6 +91,10 @@ const ROWS: [GapRow; 29] = [
         process.ready.iter().any(super::checks::is_delay)
     }),
     only_tmo!("ready = { log }", "nothing reads the output; a port, http or exec check would do"),
+    row("ready = { notify }", NOT_SYSTEMD, "nothing takes its report", |process| process.notify),
+    row("live = { watchdog }", NOT_SYSTEMD, "nothing takes its reports", |process| {
+        process.watchdog_ms.is_some()
+    }),
     row(
         "live",
         &[Systemd, Tmux, Supervisord, Runit, Launchd, Upstart],

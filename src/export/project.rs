@@ -90,6 +90,10 @@ pub struct ExportedProcess {
     pub ready: Vec<ExportedCheck>,
     /// How long it may take to be ready, in milliseconds.
     pub ready_timeout_ms: u64,
+    /// It reports that it is ready (`sd_notify`).
+    pub notify: bool,
+    /// The longest time between its reports that it works, in milliseconds.
+    pub watchdog_ms: Option<u64>,
     /// The check that it still works, its period and timeout in milliseconds, and how many failures count.
     pub live: Option<ExportedLiveness>,
     /// When it is restarted.
@@ -350,6 +354,8 @@ impl Exporting<'_> {
             needs: self.needs(process),
             ready,
             ready_timeout_ms: rules.ready.iter().map(|check| check.timeout_ms).max().unwrap_or(0),
+            notify: rules.is_notified(),
+            watchdog_ms: rules.watchdog_ms(),
             live,
             restart: ExportedRestart {
                 when,
@@ -401,7 +407,7 @@ impl Exporting<'_> {
                 Some(ExportedCheck::Exec { argv: Self::shell_argv(process, command)? })
             }
             Probe::Delay { ms } => Some(ExportedCheck::Delay { ms: *ms }),
-            Probe::Log(_) | Probe::Exit { .. } => None,
+            Probe::Log(_) | Probe::Exit { .. } | Probe::Notify {} | Probe::Watchdog { .. } => None,
         })
     }
 

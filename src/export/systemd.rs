@@ -66,8 +66,19 @@ fn service(
         line(&mut text, "StartLimitIntervalSec", &written_span(window));
     }
     text.push_str("\n[Service]\n");
-    let kind = if process.kind == ProcessKind::Service { "exec" } else { "oneshot" };
+    let kind = match process.kind {
+        ProcessKind::Service if process.notify => "notify",
+        ProcessKind::Service => "exec",
+        ProcessKind::Task | ProcessKind::Cleanup => "oneshot",
+    };
     line(&mut text, "Type", kind);
+    if kind == "notify" {
+        // The shell has started what reports.
+        line(&mut text, "NotifyAccess", "all");
+        if let Some(ms) = process.watchdog_ms {
+            line(&mut text, "WatchdogSec", &written_span(ms));
+        }
+    }
     if process.kind != ProcessKind::Service {
         line(&mut text, "RemainAfterExit", "yes");
     }

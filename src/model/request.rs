@@ -283,6 +283,10 @@ pub struct ProcessState {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
     #[schema(value_type = Option<Object>)]
     pub problem: Option<Note>,
+    /// What it reports of itself while it runs (`STATUS=`, `sd_notify(3)`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub status_text: Option<Untrusted>,
     /// What changed files do to it, if any are watched for it.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
     pub watch: Option<WatchState>,

@@ -87,6 +87,17 @@ impl ProcessPolicy {
         self.ready.iter().map(|check| &check.probe).chain(live)
     }
 
+    /// Whether it has a `NOTIFY_SOCKET`, to which it reports that it is ready.
+    pub fn is_notified(&self) -> bool {
+        self.ready.iter().any(|check| check.probe == Probe::Notify {})
+    }
+
+    /// The longest time between two `WATCHDOG=1`, in milliseconds.
+    pub fn watchdog_ms(&self) -> Option<u64> {
+        let Probe::Watchdog { ms } = self.live.as_ref()?.probe else { return None };
+        Some(ms)
+    }
+
     /// The ports that its checks connect to.
     pub fn ports(&self) -> impl Iterator<Item = u16> {
         self.probes().filter_map(Probe::local_port)
@@ -206,6 +217,13 @@ pub enum Probe {
         /// Milliseconds.
         ms: u64,
     },
+    /// For readiness: it has sent `READY=1` to its `NOTIFY_SOCKET`.
+    Notify {},
+    /// For liveness: it sends `WATCHDOG=1` there at least this often.
+    Watchdog {
+        /// Milliseconds.
+        ms: u64,
+    },
 }
 
 impl Probe {
@@ -229,9 +247,12 @@ impl Probe {
                 let named = named.and_then(|(host, port)| Some((host, port.parse().ok()?)));
                 named.unwrap_or((&rest[..end], usual))
             }
-            Self::Log(_) | Self::Exec { .. } | Self::Exit { .. } | Self::Delay { .. } => {
-                return None;
-            }
+            Self::Log(_)
+            | Self::Exec { .. }
+            | Self::Exit { .. }
+            | Self::Delay { .. }
+            | Self::Notify {}
+            | Self::Watchdog { .. } => return None,
         };
         Self::is_local(host).then_some(port)
     }
@@ -246,7 +267,12 @@ impl Probe {
         match self {
             Self::Http { url } => Some(format!("curl -i {}", quoted(url))),
             Self::Exec { command } => Some(command.to_string()),
-            Self::Log(_) | Self::Port { .. } | Self::Exit { .. } | Self::Delay { .. } => None,
+            Self::Log(_)
+            | Self::Port { .. }
+            | Self::Exit { .. }
+            | Self::Delay { .. }
+            | Self::Notify {}
+            | Self::Watchdog { .. } => None,
         }
     }
 }
@@ -298,7 +324,7 @@ pub struct WatcherPatterns {
 /// A liveness check: whether a ready process still works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Liveness {
-    /// What to check: [`Probe::Port`], [`Probe::Http`] or [`Probe::Exec`].
+    /// What to check: [`Probe::Port`], [`Probe::Http`], [`Probe::Exec`] or [`Probe::Watchdog`].
     pub probe: Probe,
     /// Deadline of an attempt.
     pub timeout_ms: u64,

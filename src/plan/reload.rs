@@ -258,6 +258,8 @@ fn what_it_runs(old: &Plan, process: &ProcessPlan, plan: &Plan, now: &ProcessPla
         ("port", process.port != now.port),
         ("stdin", process.stdin != now.stdin),
         ("term", process.rules.term != now.rules.term),
+        ("notify", process.rules.is_notified() != now.rules.is_notified()),
+        ("watchdog", process.rules.watchdog_ms() != now.rules.watchdog_ms()),
         ("phase", cleans(process) != cleans(now)),
     ]);
     let variables = variables(&own_env(old, process), &own_env(plan, now));
@@ -366,7 +368,10 @@ mod tests {
     use super::{ProcessChange, Reloaded, failures_of, reload, with_failures};
     use crate::model::ProcName;
     use crate::model::plan::Plan;
-    use crate::model::rules::{DependencyCondition, FailureAction, FailurePattern, Need, Text};
+    use crate::model::rules::{
+        Check, DependencyCondition, FailureAction, FailurePattern, Liveness, Need, Probe, Reaction,
+        Text,
+    };
     use crate::plan::take_in;
     use crate::supervisor::tests::plan;
 
@@ -409,6 +414,23 @@ mod tests {
         fresh.processes.remove(0);
         let gone = reload(&old, &fresh).plan;
         assert_eq!(reload(&gone, &fresh).plan, gone);
+    }
+
+    #[test]
+    fn a_process_that_is_to_report_is_restarted() {
+        let old = with_ports(&["web", "job"]);
+        let mut fresh = old.clone();
+        let probe = Probe::Notify {};
+        fresh.processes[0].rules.ready = vec![Check { probe, timeout_ms: 1, every_ms: 1 }];
+        let new = reload(&old, &fresh);
+        assert_eq!(changes(&new), ["web ! notify", "job ="]);
+        let old = new.plan;
+        let mut fresh = old.clone();
+        let probe = Probe::Watchdog { ms: 9 };
+        let (timeout_ms, every_ms, failures, action) = (1, 1, 1, Reaction::Break);
+        fresh.processes[0].rules.live =
+            Some(Liveness { probe, timeout_ms, every_ms, failures, action });
+        assert_eq!(changes(&reload(&old, &fresh)), ["web ! watchdog", "job ="]);
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub struct Facts<'a> {
     pub host: Option<String>,
     /// The port of the page that this start serves, if it does.
     pub page_port: Option<u16>,
+    /// Whether the process that has sent a datagram is known.
+    pub knows_senders: bool,
     /// Finds the path of a program by its name.
     pub find: &'a dyn Fn(&OsStr) -> Option<PathBuf>,
 }
@@ -152,6 +154,15 @@ pub enum PlanError {
         /// The line.
         setting: &'static str,
     },
+    /// A process that reports that it is ready, on a system that does not tell who reports.
+    #[error(
+        "{place}: `notify` works only on Linux: elsewhere it is unknown which process has sent a report; use \
+         another check, such as `port` or `log`"
+    )]
+    UnknownSenders {
+        /// The file and the line.
+        place: String,
+    },
     /// The shell for the commands is missing.
     #[error("can't find the shell `{0}`; install it, or name another with --shell")]
     NoShell(String),
@@ -231,7 +242,8 @@ pub fn resolve(
     let mut total = Total::default();
     let checked = |given: &MergeInput<'_>, total: &mut Total, formed| {
         let processes = processes(formed, given, total)?;
-        refuse_native_settings(backend, &processes, loaded).map(|()| processes)
+        refuse_native_settings(backend, &processes, loaded)?;
+        if facts.knows_senders { Ok(processes) } else { refuse_reports(processes, loaded) }
     };
     let processes = checked(&given, &mut total, formed)?;
     // Once it is started, it waits for others that were left out, too. What can't be started may be left out because of
@@ -326,6 +338,19 @@ fn refuse_native_settings(
         return Err(PlanError::NotInTmux { place, setting });
     }
     Ok(())
+}
+
+/// Anything could send the report that a process is ready.
+fn refuse_reports(
+    processes: Vec<ProcessPlan>,
+    loaded: &Loaded,
+) -> Result<Vec<ProcessPlan>, PlanError> {
+    let Some(process) = processes.iter().find(|process| process.rules.is_notified()) else {
+        return Ok(processes);
+    };
+    let at = loaded.toml.of(process.name.entry()).ready.at();
+    let place = loaded.toml.source.place(&at.unwrap_or_default());
+    Err(PlanError::UnknownSenders { place })
 }
 
 /// The port of each instance, also of entries that don't run, and that of each entry: its first one.

@@ -25,6 +25,7 @@ pub(super) struct MergeInput {
     pub(super) procfile: &'static str,
     pub(super) toml: &'static str,
     pub(super) typed: StartOptions,
+    pub(super) knows_senders: bool,
 }
 
 pub(super) fn given(env: &[(&str, &str)]) -> MergeInput {
@@ -34,7 +35,8 @@ pub(super) fn given(env: &[(&str, &str)]) -> MergeInput {
         warnings: Vec::new(),
         elsewhere: false,
     };
-    MergeInput { context, procfile: PROCFILE, toml: "", typed: StartOptions::default() }
+    let typed = StartOptions::default();
+    MergeInput { context, procfile: PROCFILE, toml: "", typed, knows_senders: true }
 }
 
 fn find(name: &OsStr) -> Option<PathBuf> {
@@ -90,6 +92,7 @@ impl MergeInput {
             size: (80, 24),
             inherit: Inherit::default(),
             tmo: "/bin/tmo".into(),
+            knows_senders: self.knows_senders,
             find,
         };
         resolve(&self.context, &self.loaded(), settings, facts)

@@ -50,6 +50,17 @@ fn a_file_with_all_defaults_changes_nothing() {
 }
 
 #[test]
+fn a_process_reports_by_itself_where_its_reports_are_known_to_be_its_own() {
+    let text = "[process.web]\nready = { notify = true }\nlive = { watchdog = \"30s\" }\n";
+    let plan = with(text).plan();
+    let web = &process(&plan, "web").rules;
+    assert_eq!((web.is_notified(), web.watchdog_ms()), (true, Some(30_000)));
+    assert_eq!(web.live.as_ref().unwrap().failures, 1);
+    let error = MergeInput { knows_senders: false, ..with(text) }.error();
+    assert!(error.starts_with("tmo.toml:2: `notify` works only on Linux"), "{error}");
+}
+
+#[test]
 fn a_command_gets_its_arguments_with_and_without_a_shell() {
     let plan = with(
         "[process]\nweb.args = [\"a b\", \"c\"]\nworker.args = \"--x $Y\"\n\

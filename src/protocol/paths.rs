@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::ProcName;
+use crate::model::{LifeId, ProcName};
 
 /// The files of one process in the runtime directory (`<runtime>/p/<slug>.*`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -62,10 +62,25 @@ impl PanePaths {
     /// The socket of the holder of its terminal, if the terminal is tmo's own. It has a short name of its own: the path
     /// of a socket is limited to about 100 bytes, and the name of a process may be long.
     pub fn terminal(&self) -> PathBuf {
-        let hash = Sha256::digest(self.slug());
-        let name = format!("{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3]);
+        let name = self.short_name();
         let runtime = self.base.parent().and_then(Path::parent).unwrap_or(Path::new(""));
         terminals_dir(runtime).join(name)
+    }
+
+    fn short_name(&self) -> String {
+        let hash = Sha256::digest(self.slug());
+        format!("{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3])
+    }
+
+    /// The socket to which a life reports, with a short name as that of the terminal. Each life has its own: what is
+    /// left of an earlier one can't report for a later one.
+    pub fn notify(&self, life: LifeId) -> PathBuf {
+        self.base.with_file_name(format!("{}.{life}.notify", self.short_name()))
+    }
+
+    /// The last status that the process has reported ([`super::notify::ReportedStatus`]).
+    pub fn status(&self) -> PathBuf {
+        self.with(".status")
     }
 
     /// A script with the command, if that is too long for an argument.

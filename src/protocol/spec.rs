@@ -72,6 +72,12 @@ pub struct Spec {
     /// Its variable `TERM`, if it is not that of the pane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub term: Option<String>,
+    /// It reports to a `NOTIFY_SOCKET` that it is ready.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub notify: bool,
+    /// The longest time between two reports that it works, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watchdog_ms: Option<u64>,
     /// umask, limits, nice, ignored signals.
     pub inherit: Inherit,
     /// The signal that asks the process to stop.
@@ -134,6 +140,8 @@ impl Spec {
             no_terminal: process.rules.no_terminal,
             split_stderr: process.rules.split_stderr,
             term: process.rules.term.clone(),
+            notify: process.rules.is_notified(),
+            watchdog_ms: process.rules.watchdog_ms(),
             inherit: plan.inherit.clone(),
             stop_signal: process.stop_signal,
             grace_ms: process.grace_ms.unwrap_or(plan.grace_ms),
@@ -269,6 +277,8 @@ mod tests {
                 no_terminal: false,
                 split_stderr: false,
                 term: None,
+                notify: false,
+                watchdog_ms: None,
             }
         }
     }

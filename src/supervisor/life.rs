@@ -43,7 +43,9 @@ impl Supervisor {
             LifeEvent::Stuck { life, members } => self.stuck(id, life, at, members),
             LifeEvent::Skipped { life } => self.skipped(id, life, at),
             LifeEvent::Stopping { life, .. } => self.procs[id].marks.was_signalled(Some(life)),
-            LifeEvent::Unmarked { .. } => {}
+            LifeEvent::Ready { life } => self.reported_ready(id, life, at),
+            // The engine has passed it on as the result of a liveness check.
+            LifeEvent::Watchdog { .. } | LifeEvent::Unmarked { .. } => {}
             LifeEvent::Down {} => self.went_down(id, at),
             LifeEvent::Trouble { message } => {
                 let what = Trouble::Text(message.clone());

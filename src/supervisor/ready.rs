@@ -33,7 +33,8 @@ impl Supervisor {
                 all.extend(open.filter(asks).map(|c| Question { id, life, check: Some(c) }));
             }
             let is_ready = matches!(proc.ready, Ready::Yes { .. });
-            if is_ready && proc.rules.live.is_some() && !proc.stop_was_requested() {
+            let is_asked = proc.rules.live.as_ref().is_some_and(|live| is_asked(&live.probe));
+            if is_ready && is_asked && !proc.stop_was_requested() {
                 all.push(Question { id, life, check: None });
             }
         }
@@ -81,6 +82,16 @@ impl Supervisor {
                 // No request has made them follow.
                 self.recalled.clear();
             }
+        }
+    }
+
+    /// A life has reported that it is ready.
+    pub(super) fn reported_ready(&mut self, id: ProcId, life: LifeId, at: Timestamp) {
+        let checks = self.procs[id].rules.ready.iter();
+        let by_report = checks.enumerate().filter(|(_, check)| check.probe == Probe::Notify {});
+        let by_report: Vec<_> = by_report.map(|(number, _)| number).collect();
+        for check in by_report {
+            self.passed(id, life, check, at);
         }
     }
 
@@ -269,6 +280,12 @@ impl Proc {
         checks.filter(move |(n, _)| passed.is_some_and(|passed| !passed.contains(n)))
     }
 
+    /// The open check by report, unless this answer to it is known.
+    pub fn unanswered_report(&self, answer: &str) -> Option<usize> {
+        let mut open = self.open_checks().filter(|(_, check)| check.probe == Probe::Notify {});
+        open.find(|(check, _)| self.heard(*check) != Some(answer)).map(|(check, _)| check)
+    }
+
     /// The last answer to a check that has not passed.
     fn heard(&self, check: usize) -> Option<&str> {
         let Ready::Waiting { heard, .. } = &self.ready else { return None };
@@ -301,7 +318,11 @@ const ONE_ATTEMPT_MS: u64 = 5000;
 const fn is_asked(probe: &Probe) -> bool {
     match probe {
         Probe::Port { .. } | Probe::Http { .. } | Probe::Exec { .. } => true,
-        Probe::Log(_) | Probe::Exit { .. } | Probe::Delay { .. } => false,
+        Probe::Log(_)
+        | Probe::Exit { .. }
+        | Probe::Delay { .. }
+        | Probe::Notify {}
+        | Probe::Watchdog { .. } => false,
     }
 }
 

@@ -40,11 +40,11 @@ pub use host::{host, host_name, is_own_name};
 use linux as system;
 pub use local::time_of_day;
 pub use machine::{is_shared, machine};
-pub use orphans::{OrphanReport, Orphans, ends_within, has_orphans, kill_orphans};
+pub use orphans::{OrphanReport, Orphans, ends_within, has_orphans, is_below, kill_orphans};
 pub use own_uid::is_own_uid;
 #[cfg(not(target_os = "linux"))]
 use portable as system;
-pub use process::{ChildExit, Listener, ProcInfo, RefusedCall, TcpPeer, Usage};
+pub use process::{ChildExit, Datagram, Listener, ProcInfo, RefusedCall, TcpPeer, Usage};
 pub(crate) use signals::timespec;
 pub use signals::{
     Group, Wakes, default_signals, end_after, end_by, ignore_signals, signal_group, signal_pid,
@@ -52,14 +52,15 @@ pub use signals::{
 };
 use system::{CHEAP_LOOKS, holders_of};
 pub use system::{
-    Changes, FINDS_SOCKETS_FAST, adopt_orphans, all, all_naming, arguments_of, boot_id, children,
-    end_after_parent, end_stalled, end_with_parent, ephemeral_ports, foreign_owner, ignores, info,
-    is_on_network, is_refused, keep_little_free_memory, listens_at_path, load, loads,
-    machine_memory, memory_file, memory_share, mount_namespace, open_files, outlive_parent,
-    own_orphans, own_threads, peek, peer_user, pid_namespace, pid_namespace_of, program_of,
-    refused_calls, rename_argument, sees, set_usual_discipline, signal, signal_with_parent, splice,
-    start_time, tcp_held_by, tcp_listener_owners, tcp_listening, tcp_peer, terminals, trim_memory,
-    usage, variable_of, visit_marked, walk, watch_exit,
+    Changes, FINDS_SOCKETS_FAST, KNOWS_SENDERS, NotifySocket, adopt_orphans, all, all_naming,
+    arguments_of, boot_id, children, end_after_parent, end_stalled, end_with_parent,
+    ephemeral_ports, foreign_owner, ignores, info, is_on_network, is_refused,
+    keep_little_free_memory, listens_at_path, load, loads, machine_memory, memory_file,
+    memory_share, mount_namespace, open_files, outlive_parent, own_orphans, own_threads, peek,
+    peer_user, pid_namespace, pid_namespace_of, program_of, refused_calls, rename_argument, sees,
+    set_usual_discipline, signal, signal_with_parent, splice, start_time, tcp_held_by,
+    tcp_listener_owners, tcp_listening, tcp_peer, terminals, trim_memory, usage, variable_of,
+    visit_marked, walk, watch_exit,
 };
 pub use terminal_input::terminal_input;
 pub use wait::{reap, stopped_by};

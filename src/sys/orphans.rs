@@ -177,6 +177,13 @@ fn ancestors(pid: u32) -> impl Iterator<Item = ProcInfo> {
     })
 }
 
+/// Whether a process, or the zombie of one, is a descendant of `root`.
+pub fn is_below(pid: u32, root: u32) -> bool {
+    // A parent may end between two looks, and its children become those of another process.
+    const MOST_WALKS: usize = 3;
+    (0..MOST_WALKS).any(|_| ancestors(pid).any(|process| process.ppid == root))
+}
+
 /// The living members of each process group.
 struct Groups(HashMap<u32, Vec<ProcessId>>);
 

@@ -16,7 +16,7 @@ use nix::sys::event::{EvFlags, EventFilter, FilterFlag, KEvent, Kqueue};
 use nix::unistd::Pid;
 use rustix::process::{WaitId, WaitIdOptions};
 
-use super::{ChildExit, ProcInfo, RefusedCall, TcpPeer, Usage, ps, rustix_pid, signals};
+use super::{ChildExit, Datagram, ProcInfo, RefusedCall, TcpPeer, Usage, ps, rustix_pid, signals};
 use crate::model::{Exit, ProcessId};
 
 /// The environment variables that identify our orphans, once they are set.
@@ -392,6 +392,31 @@ impl Changes {
 
     /// Whether there was a change since the last call.
     pub fn take(&mut self) -> bool {
+        match self.0 {}
+    }
+}
+
+/// Whether the process that has sent a datagram is known.
+pub const KNOWS_SENDERS: bool = false;
+
+/// A socket for datagrams whose senders are known. Not available here.
+#[derive(Debug)]
+pub struct NotifySocket(std::convert::Infallible);
+
+impl NotifySocket {
+    /// Always fails.
+    pub fn bind(_path: &Path) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// The next datagram.
+    pub fn receive(&self, _buffer: &mut [u8]) -> io::Result<Datagram> {
+        match self.0 {}
+    }
+}
+
+impl AsFd for NotifySocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         match self.0 {}
     }
 }

@@ -48,6 +48,15 @@ pub enum TcpPeer {
     Unknown,
 }
 
+/// A datagram that was received.
+#[derive(Debug, Clone, Copy)]
+pub struct Datagram {
+    /// Its bytes in the buffer.
+    pub length: usize,
+    /// The process that has sent it, if the kernel has named it.
+    pub sender: Option<u32>,
+}
+
 /// What a process has used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {

@@ -29,6 +29,7 @@ mod component_failures; // a killed sink, shim or pane; idle parts do not wake u
 mod flags_and_hooks; // `[[flag]]`, `[hooks]`, event types, desktop notifications
 mod hook_commands; // process trees of hooks, checks and stop commands
 mod installation; // install commands: lives that count in no statistic, time limit, takeover
+mod notify; // readiness, status and watchdog by report (`sd_notify`)
 mod outbox; // crash reports, hooks and stop commands happen once despite kills
 mod process_trees; // a stop ends the whole process tree
 mod readiness; // readiness by port: who owns the listener

@@ -68,6 +68,8 @@ pub fn spec(dir: &std::path::Path, command: &str) -> Spec {
         no_terminal: false,
         split_stderr: false,
         term: None,
+        notify: false,
+        watchdog_ms: None,
         inherit: Inherit { umask: 0o022, ..Inherit::default() },
         stop_signal: libc::SIGINT,
         grace_ms: 600_000,

@@ -67,6 +67,8 @@ impl Scene {
             no_terminal: false,
             split_stderr: false,
             term: None,
+            notify: false,
+            watchdog_ms: None,
             inherit: Inherit::default(),
             stop_signal: 2,
             grace_ms: 5000,

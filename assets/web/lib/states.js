@@ -74,5 +74,6 @@ export function reason(process) {
   if (mode === 'building') return 'its build runs';
   if (mode === 'paused') return 'watching is paused';
   if (failure) return `\`${failure.command}\` failed: not restarted`;
-  return mode === 'held' ? 'not watched any more' : '';
+  if (mode === 'held') return 'not watched any more';
+  return process.status_text ?? '';
 }

@@ -84,6 +84,7 @@ pub(crate) fn check(data: &[u8]) {
         size: (80, 24),
         inherit: Inherit::default(),
         tmo: "/bin/tmo".into(),
+        knows_senders: true,
         find: &|name: &OsStr| Some(PathBuf::from("/bin").join(name)),
     };
     match resolve(&context, &loaded, &settings, facts) {

@@ -54,6 +54,8 @@ fn made(input: &mut Input<'_>) {
         no_terminal: false,
         split_stderr: false,
         term: None,
+        notify: false,
+        watchdog_ms: None,
         inherit: Inherit {
             umask: input.u32(),
             nice: input.u32().cast_signed(),

@@ -459,7 +459,7 @@ fn held_up_by(process: &ProcessState) -> String {
     } else if let (Some(why), ProcessStatus::Running) = (&readiness.not_ready, &process.state) {
         format!("not ready: {why}")
     } else if readiness.lacks.is_empty() {
-        String::new()
+        process.status_text.as_ref().map(ToString::to_string).unwrap_or_default()
     } else {
         format!("not ready yet: {}", Untrusted::join(&readiness.lacks, "; "))
     }

@@ -25,7 +25,7 @@ use crate::model::plan::{Backend, OnExit, Origin, Plan, ProcessPlan};
 use crate::model::text::OsText;
 use crate::plan::{self, Facts, PlanError, Settings};
 use crate::run::dir::RuntimeDir;
-use crate::sys::{clock, files, why};
+use crate::sys::{self, clock, files, why};
 use crate::view::screen;
 
 /// Finds a program by its name.
@@ -239,6 +239,7 @@ impl Start {
             tmo: self.tmo.clone(),
             host: None,
             page_port: self.page_port,
+            knows_senders: sys::KNOWS_SENDERS,
             find,
         }
     }

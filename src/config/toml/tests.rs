@@ -41,7 +41,7 @@ groups = ["front"]
 shell = "bash"
 phase = "main"
 depends_on = { db = "started", migrate = "completed" }
-ready = [{ log = "listen(ing)? on", ignore_case = true, timeout = "30s" }, { port = true, every_ms = 50 }]
+ready = [{ log = "listen(ing)? on", ignore_case = true, timeout = "30s" }, { port = true, every_ms = 50 }, { notify = true }]
 live = { http = "http://localhost:3000/up", every = 5, failures = 2, action = "notify" }
 restart = { policy = "on-failure", max_delay = "1m", max_restarts = 0, failure_reset_seconds = 5 }
 on_exit = "ignore"
@@ -163,6 +163,7 @@ fn every_key_is_read() {
     let (host, port) = ("127.0.0.1".into(), Probe::ITS_PORT);
     assert_eq!(ready[1].probe, Probe::Port { host, port, owner: PortOwner::Auto });
     assert_eq!((ready[1].timeout_ms, ready[1].every_ms), (60_000, 50));
+    assert_eq!(ready[2].probe, Probe::Notify {});
     let live = plain(web.live.as_ref());
     assert_eq!((live.every_ms, live.timeout_ms, live.failures), (5000, 2000, 2));
     assert_eq!(live.action, Reaction::Notify);
@@ -235,6 +236,22 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "[process.web]\ncommand = \"x {wbe.port}\"\n",
         "2:11: `{wbe.port}`: there is no process `wbe`; did you mean `web`?",
+    ),
+    (
+        "[process.web]\nready = { notify = false }\n",
+        "2:20: `notify = false` asks for nothing; write true, or leave it out",
+    ),
+    (
+        "[process.web]\nready = { notify = true }\nlive = { watchdog = \"0s\" }\n",
+        "3:10: `watchdog` must be longer than nothing",
+    ),
+    (
+        "[process.web]\nready = { notify = true }\nlive = { watchdog = \"9s\", failures = 2 }\n",
+        "3:27: `failures` means nothing with `watchdog`",
+    ),
+    (
+        "[process.web]\nlive = { watchdog = \"30s\" }\n",
+        "2:1: `watchdog` counts from the report that the process is ready; add `ready = { notify = true }`",
     ),
     ("[lgo]\n", "1:2: unknown key `lgo`; did you mean `log`?"),
     (
@@ -358,11 +375,11 @@ const MISTAKES: &[(&str, &str)] = &[
     ("process.web.ready.log = \"(\"\n", "1:25: invalid regular expression: unclosed group"),
     (
         "process.web.ready.timeout = 1\n",
-        "1:13: this asks for nothing; give it one of log, port, http, exec, exit, delay",
+        "1:13: this asks for nothing; give it one of log, port, http, exec, exit, delay, notify",
     ),
     (
         "process.web.live.every = 1\n",
-        "1:13: this asks for nothing; give it one of port, http, exec",
+        "1:13: this asks for nothing; give it one of port, http, exec, watchdog",
     ),
     (
         "process.web.live.http = \"https://x\"\n",

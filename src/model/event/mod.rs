@@ -19,7 +19,7 @@ pub use self::stored::Logged;
 pub use self::values::{
     Adoption, Fact, HookProblem, ReportSummary, RunProblem, Slow, SlowStop, Sooner, Trouble,
 };
-pub use self::words::{Words, lacking, list, missed};
+pub use self::words::{Words, lacking, list, missed, unfed};
 use self::words::{after_ends, behind, changed_files, directories, journal_state, main_started};
 use super::count::in_a_row;
 use super::file_change::BuildFailure;

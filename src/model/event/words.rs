@@ -204,6 +204,8 @@ pub(super) fn expected(probe: &Probe) -> String {
         Probe::Exec { command } => format!("`{command}` did not succeed"),
         Probe::Exit { code } => format!("did not end with {code}"),
         Probe::Delay { .. } => "did not run long enough".to_owned(),
+        Probe::Notify {} => "did not report READY=1".to_owned(),
+        Probe::Watchdog { ms } => unfed(*ms),
     }
 }
 
@@ -218,7 +220,14 @@ pub fn lacking(probe: &Probe) -> String {
         Probe::Exec { command } => format!("`{command}` does not succeed"),
         Probe::Exit { code } => format!("it has not ended with {code}"),
         Probe::Delay { ms } => format!("it has not run for {}", limit(*ms)),
+        Probe::Notify {} => "it has not reported READY=1".to_owned(),
+        Probe::Watchdog { ms } => unfed(*ms),
     }
+}
+
+/// That a watchdog was not fed for this many milliseconds.
+pub fn unfed(ms: u64) -> String {
+    format!("no WATCHDOG=1 for {}", limit(ms))
 }
 
 /// What an ended process means for the running processes that depend on it; `None` without any.

@@ -11,6 +11,7 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::model::plan::{Inherit, Stdin};
 use crate::model::text::OsText;
+use crate::protocol::notify::{self, NOTIFY_SOCKET, WATCHDOG_USEC};
 use crate::protocol::paths::PanePaths;
 use crate::protocol::spec::{self, Spec};
 use crate::sys::{
@@ -41,9 +42,13 @@ pub(super) struct Launch {
 }
 
 impl Launch {
-    /// Prepare everything before the fork.
-    pub(super) fn prepare(spec: &Spec, paths: &PanePaths) -> Result<Self, Failure> {
-        let env = environment(spec, pane_environment());
+    /// Prepare everything before the fork. `notify` is the path of the socket to which it reports.
+    pub(super) fn prepare(
+        spec: &Spec,
+        paths: &PanePaths,
+        notify: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let env = environment(spec, pane_environment(), notify);
         let (shell, arguments) = match spec.argv.as_deref() {
             Some([program, arguments @ ..]) => {
                 (program.0.clone(), arguments.iter().map(|text| text.0.clone()).collect())
@@ -168,6 +173,7 @@ pub fn is_of_terminal(name: &OsStr) -> bool {
 fn environment(
     spec: &Spec,
     pane: impl Iterator<Item = (OsString, OsString)>,
+    notify: Option<&Path>,
 ) -> Vec<(OsString, OsString)> {
     let mut env: Vec<(OsString, OsString)> =
         pane.filter(|(name, _)| one_of(name, PANES) || one_of(name, PANES_IF_SET)).collect();
@@ -181,10 +187,16 @@ fn environment(
         env.retain(|(name, _)| name != "TERM");
         env.push(("TERM".into(), term.into()));
     }
+    if let Some(path) = notify {
+        env.push((NOTIFY_SOCKET.into(), path.into()));
+        let watchdog = spec.watchdog_ms.map(|ms| ms.saturating_mul(1000).to_string().into());
+        env.extend(watchdog.map(|time| (WATCHDOG_USEC.into(), time)));
+    }
+    let is_others = |name: &OsStr| notify.is_some() && one_of(name, notify::VARIABLES);
     let from_pane = env.len();
     for (OsText(name), OsText(value)) in &spec.env {
         let set = env[..from_pane].iter().any(|(other, _)| other == name);
-        if !set && !one_of(name, PANES) && !one_of(name, DROPPED) {
+        if !set && !one_of(name, PANES) && !one_of(name, DROPPED) && !is_others(name) {
             env.push((name.clone(), value.clone()));
         }
     }
@@ -209,6 +221,7 @@ fn candidates(shell: &OsStr, path: &[u8]) -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use std::ffi::{OsStr, OsString};
+    use std::path::Path;
 
     use super::{candidates, environment};
     use crate::pane::shim::tests::spec;
@@ -229,7 +242,13 @@ mod tests {
         .to_vec();
         let pane = [("TERM", "tmux-256color"), ("TMUX_PANE", "%3"), ("SECRET", "x")];
         let pane = pane.map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        let env = environment(&spec, pane.into_iter());
+        let pane = || pane.clone().into_iter();
+        let inherited = ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
+        spec.env.extend(inherited.map(|name| (name.into(), "of tmo".into())));
+        spec.watchdog_ms = Some(30_000);
+        let env = environment(&spec, pane(), None);
+        assert_eq!(env.iter().filter(|(_, value)| value == "of tmo").count(), 3);
+        let env = environment(&spec, pane(), Some(Path::new("/run/n")));
         let mut env: Vec<String> = env
             .iter()
             .map(|(name, value)| format!("{}={}", name.display(), value.display()))
@@ -239,12 +258,14 @@ mod tests {
             env,
             [
                 "COLORTERM=truecolor",
+                "NOTIFY_SOCKET=/run/n",
                 "PATH=/bin",
                 "PWD=/",
                 "TERM=tmux-256color",
                 "TMO_PROCESS=web",
                 "TMO_SESSION=run1",
                 "TMUX_PANE=%3",
+                "WATCHDOG_USEC=30000000",
             ]
         );
     }

@@ -1,5 +1,6 @@
 //! One life: from the fork of the main process until nothing is left of its process tree.
 
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::libc::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
@@ -7,6 +8,7 @@ use nix::libc::{SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU};
 use super::Shim;
 use super::exit_banner::{self, ExitBanner};
 use super::launch::Launch;
+use super::notify::Reports;
 use crate::model::{Exit, LifeId, ProcName};
 use crate::pane::process_tree::{self, EndingProgress, Root, Termination, Tree};
 use crate::protocol::life::LifeEvent;
@@ -32,6 +34,8 @@ pub(super) struct Life {
     asked: bool,
     /// What is left of it, and is ended, has been reported.
     reported: bool,
+    /// What it reports of itself.
+    reports: Option<Reports>,
 }
 
 /// How and when a main process ended.
@@ -50,7 +54,23 @@ impl Life {
 
     /// When to continue even if no event occurs.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.ending.as_ref()?.deadline()
+        let ending = self.ending.as_ref().and_then(Termination::deadline);
+        ending.into_iter().chain(self.reports.as_ref().and_then(Reports::due)).min()
+    }
+
+    /// Readable when it reports something.
+    pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.reports.as_ref()?.socket())
+    }
+
+    /// Its number, and what it reports.
+    pub(super) const fn reports(&mut self) -> (LifeId, Option<&mut Reports>) {
+        (self.number, self.reports.as_mut())
+    }
+
+    /// Whether it has ended, or is being stopped.
+    pub(super) const fn is_ending(&self) -> bool {
+        self.ended.is_some() || self.ending.is_some()
     }
 }
 
@@ -65,7 +85,12 @@ impl Shim {
             self.discard_input();
         }
         self.tty.restore_descriptors();
-        let launch = Launch::prepare(spec, &self.paths);
+        let reports = Reports::open(spec, &self.paths, life).unwrap_or_else(|error| {
+            self.trouble(format!("cannot open the NOTIFY_SOCKET of {}: {error}", spec.name));
+            None
+        });
+        let socket = reports.as_ref().map(Reports::path);
+        let launch = Launch::prepare(spec, &self.paths, socket);
         let become_command = || match &launch {
             Ok(launch) => launch.become_command(self.tty.stderr()),
             Err(failure) => failure.clone(),
@@ -102,11 +127,13 @@ impl Shim {
             ending: None,
             asked: false,
             reported: false,
+            reports,
         })
     }
 
     /// Do everything that is possible for this life now; returns whether it is over.
     pub(super) fn tend(&mut self, life: &mut Life) -> bool {
+        self.hear(life);
         process_tree::reap_all_but(life.root);
         let exited = self.see_main(life);
         self.stop_if_unwanted(life);

@@ -129,7 +129,8 @@ impl LifeLogWriter {
         seq
     }
 
-    fn ring(&self) {
+    /// Wake the supervisor.
+    pub(super) fn ring(&self) {
         // If the bell is full or has no reader there is nothing to do.
         if let Ok(mut bell) = files::open_fifo(&self.bell, false) {
             let _ = bell.write(b"l");

@@ -10,6 +10,7 @@ mod exit_banner;
 mod launch;
 mod life;
 mod life_log;
+mod notify;
 #[cfg(test)]
 mod tests;
 
@@ -207,6 +208,7 @@ impl Shim {
             let also = [
                 self.watched.as_ref().map(OwnedFd::as_fd),
                 self.holder.as_ref().and_then(HolderKeeper::end),
+                self.life.as_ref().and_then(Life::socket),
             ];
             if self.wakes.wait(time, also.into_iter().flatten()).is_err() {
                 sleep(time.unwrap_or(RETRY).min(RETRY));

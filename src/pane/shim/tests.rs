@@ -23,6 +23,8 @@ pub(super) fn spec(command: &str) -> Spec {
         no_terminal: false,
         split_stderr: false,
         term: None,
+        notify: false,
+        watchdog_ms: None,
         inherit: Inherit::default(),
         stop_signal: 2,
         grace_ms: 5000,

@@ -93,6 +93,18 @@ pub enum LifeEvent {
         /// Largest resident set, KiB.
         max_rss_kib: u64,
     },
+    /// It has reported that it is ready.
+    Ready {
+        /// Number of the life.
+        life: LifeId,
+    },
+    /// Its watchdog was not fed in time, or is fed again.
+    Watchdog {
+        /// Number of the life.
+        life: LifeId,
+        /// Whether it is fed.
+        fed: bool,
+    },
     /// These processes are being ended besides the main child: all that it left behind when it ended by
     /// itself, or those that were not in its group when it was stopped.
     Leftovers {

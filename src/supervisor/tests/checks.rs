@@ -53,6 +53,30 @@ fn a_main_process_that_is_not_ready_keeps_only_those_who_need_it() {
 }
 
 #[test]
+fn a_report_makes_only_the_life_ready_that_has_sent_it() {
+    let mut plan = plan(&["web"]);
+    plan.processes[0].rules.ready = vec![check(log(), 20), check(Probe::Notify {}, 20)];
+    let mut world = World::of(&plan);
+    world.settle();
+    let report = |world: &mut World, life| {
+        world.tell(0, LifeEvent::Ready { life: LifeId::nth(life) });
+        world.settle();
+        (world.machine.procs[0].is_ready(), world.machine.procs[0].lacks().len())
+    };
+    assert!(world.machine.questions().is_empty(), "nobody asks for it");
+    assert_eq!(report(&mut world, 1), (false, 1));
+    world.pass(0, 0);
+    assert!(world.machine.procs[0].is_ready());
+    world.ask(1, Request::Restart { names: vec![], order: ChangeOrder::default() });
+    world.settle();
+    assert_eq!(report(&mut world, 1), (false, 2), "an earlier life has reported");
+    world.wait(21);
+    assert!(world.said.last().unwrap().contains("did not print `up` within 20 s"));
+    world.pass(0, 0);
+    assert_eq!(report(&mut world, 2), (true, 0), "late, but ready");
+}
+
+#[test]
 fn a_check_that_is_never_passed_is_told_with_its_last_answer() {
     let mut world = World::of(&stack());
     world.settle();

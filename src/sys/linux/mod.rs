@@ -3,6 +3,7 @@
 mod changes;
 mod machine;
 mod network_fs;
+mod notify_socket;
 mod processes;
 mod refused;
 mod sock_diag;
@@ -33,6 +34,7 @@ pub use self::machine::{
     pid_namespace_of,
 };
 pub use self::network_fs::is_on_network;
+pub use self::notify_socket::{KNOWS_SENDERS, NotifySocket};
 pub use self::processes::{
     all, all_naming, arguments_of, children, foreign_owner, ignores, info, loads, own_threads,
     program_of, rename_argument, sees, start_time, variable_of, visit_marked, walk,

@@ -144,6 +144,8 @@ fn probe(probe: &Probe) -> (&'static str, String) {
         Probe::Exec { command } => ("exec", command.to_string()),
         Probe::Exit { code } => ("exit", code.to_string()),
         Probe::Delay { ms } => ("delay", format!("{ms} ms")),
+        Probe::Notify {} => ("notify", "READY=1".to_owned()),
+        Probe::Watchdog { ms } => ("watchdog", format!("{ms} ms")),
     }
 }
 

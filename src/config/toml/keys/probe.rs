@@ -20,7 +20,7 @@ pub(super) fn bytes(probe: &Probe) -> usize {
         Probe::Port { host, .. } => host.len(),
         Probe::Http { url } => url.len(),
         Probe::Exec { command } => command.as_bytes().len(),
-        Probe::Exit { .. } | Probe::Delay { .. } => 0,
+        Probe::Exit { .. } | Probe::Delay { .. } | Probe::Notify {} | Probe::Watchdog { .. } => 0,
     };
     text + ITEM_BYTES
 }
@@ -52,6 +52,8 @@ pub(super) fn written(probe: &Probe) -> Map<String, Value> {
         Probe::Exec { command } => word("exec", json!(command)),
         Probe::Exit { code } => word("exit", json!(code)),
         Probe::Delay { ms } => word("delay", json!(written_span(*ms))),
+        Probe::Notify {} => word("notify", json!(true)),
+        Probe::Watchdog { ms } => word("watchdog", json!(written_span(*ms))),
     }
     words
 }
@@ -93,6 +95,8 @@ pub(super) fn asked(
         "http" => Probe::Http { url: url(&view.text("http")?, mistakes)? },
         "exec" => Probe::Exec { command: view.filled("exec", mistakes)?.into_inner().into() },
         "exit" => Probe::Exit { code: view.number("exit")?.into_inner() },
+        "notify" => notify(view, mistakes)?,
+        "watchdog" => Probe::Watchdog { ms: view.time("watchdog")?.into_inner() },
         _ => Probe::Delay { ms: view.time("delay")?.into_inner() },
     })
 }
@@ -114,6 +118,16 @@ fn port(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Option<Probe> {
         None => u16::try_from(number(value.get_ref())?).ok()?,
     };
     Some(Probe::Port { host, port, owner })
+}
+
+fn notify(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Option<Probe> {
+    let value = view.switch("notify")?;
+    if !value.get_ref() {
+        let text = "`notify = false` asks for nothing; write true, or leave it out";
+        mistakes.add(value.span(), text);
+        return None;
+    }
+    Some(Probe::Notify {})
 }
 
 /// A URL that can be probed.

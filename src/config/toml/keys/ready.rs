@@ -11,7 +11,7 @@ use crate::model::rules::{Check, Probe};
 use crate::model::units::written_span;
 
 /// The kinds of checks.
-const WAYS: &[&str] = &["log", "port", "http", "exec", "exit", "delay"];
+const WAYS: &[&str] = &["log", "port", "http", "exec", "exit", "delay", "notify"];
 
 /// One item of `ready`.
 const ITEM: &[Key] = &[
@@ -44,6 +44,12 @@ const ITEM: &[Key] = &[
     ),
     key("delay", Type::Time, "The process has run for this long."),
     key(
+        "notify",
+        Type::Switch,
+        "It has sent READY=1 to its NOTIFY_SOCKET, as `systemd-notify --ready` and sd_notify(3) \
+         do; what it or a process that it has started sends counts. Linux only.",
+    ),
+    key(
         "timeout",
         Type::Time,
         "How long the check may take to pass, from the start of the process; after that the \
@@ -64,7 +70,7 @@ impl ProcessKey for Ready {
         Type::Either(&[Type::Table(&[ITEM]), Type::List(&Type::Table(&[ITEM]))]),
         "A check, or a list of checks, all of which must pass before the process is ready. \
          Without any it is ready as soon as it runs. Each check is a table with one of log, \
-         port, http, exec, exit or delay.",
+         port, http, exec, exit, delay or notify.",
     )
     .or("[]")];
     const PLANNED: Planned = Some(|process| json!(process.rules.ready));
@@ -112,6 +118,12 @@ impl ProcessKey for Ready {
 }
 
 impl ProcessTable {
+    /// Whether it reports that it is ready.
+    pub fn is_notified(&self) -> bool {
+        let notify = |check: &Check| check.probe == Probe::Notify {};
+        self.ready.as_ref().is_some_and(|ready| ready.get_ref().iter().any(notify))
+    }
+
     /// Whether it is ready only when it has ended.
     pub fn ends_ready(&self) -> bool {
         let exit = |check: &Check| matches!(check.probe, Probe::Exit { .. });
