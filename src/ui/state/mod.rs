@@ -268,11 +268,13 @@ impl Ui {
         match self.address(&name).map(str::to_owned) {
             Some(address) => self.effects.push(Effect::Browse(address)),
             None if has_server => {
-                self.complain(format!("{name} has no port, so it has no address"))
+                self.complain(format!("{name} has no port, so it has no address"));
             }
-            None => self.complain(
-                "no web server shows this run; `tmo web` in another terminal starts one".to_owned(),
-            ),
+            None => {
+                self.complain(
+                    "no web server shows this run; `tmo web` in another terminal starts one",
+                );
+            }
         }
     }
 
