@@ -97,8 +97,8 @@ fn measure(sizes: Sizes) -> Table {
         );
         table.of(who, &what, Bar::AtMost(4.0), grown);
     }
-    // What was open for requests is closed by then.
-    pause(Duration::from_secs(3));
+    // By then, idle connections are closed, and tokio has ended the thread that looked for the listener.
+    pause(Duration::from_secs(12));
     for (who, route) in [(Who::Tmo, Route::Tmo), (Who::Peer, Route::KeepAlive)] {
         let before = wakes(stack.proxy(route));
         pause(sizes.idle);
