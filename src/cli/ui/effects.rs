@@ -54,7 +54,7 @@ impl Shell {
                 self.meanwhile(async move {
                     match browse(&address, &instance).await {
                         Ok(()) => Msg::Note(address),
-                        Err(why) => Msg::Failed(format!("{why}; open {address} yourself")),
+                        Err(why) => Msg::Failed(format!("open {address} yourself: {why}")),
                     }
                 });
             }
