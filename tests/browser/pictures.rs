@@ -93,7 +93,7 @@ const SHOP: &str = r#"
 use strict; use IO::Socket::IP; $| = 1; $SIG{CHLD} = 'IGNORE';
 my $server = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $ENV{PORT}, Listen => 64, ReuseAddr => 1) or die "$!\n";
 my $page = <<'PAGE';
-<!doctype html><meta charset=utf-8><title>shop</title><link rel=icon href=data:,>
+<!doctype html><meta charset=utf-8><meta name=viewport content="width=device-width"><title>shop</title><link rel=icon href=data:,>
 <style>body { font: 17px sans-serif; margin: 28px 32px; color: #233 } h1 { font-size: 30px; margin: 0 0 20px }
 li { display: flex; justify-content: space-between; padding: 11px 4px; border-bottom: 1px solid #dde }
 ul { padding: 0 } button { font: inherit; padding: 9px 18px; border: 0; border-radius: 6px; background: #2563c9; color: #fff }</style>
