@@ -12,6 +12,12 @@ pub(super) fn open_process(_: &OpenArgs) -> Result<u8, CliError> {
     Err(missing())
 }
 
+#[cfg(feature = "ui")]
+#[expect(clippy::unused_async, reason = "it stands in for one that waits")]
+pub(super) async fn browse(_: &str, _: &Instance) -> Result<(), String> {
+    Err(missing().to_string())
+}
+
 pub(super) fn deputy(_: &DeputyArgs) -> Result<u8, CliError> {
     Err(missing())
 }

@@ -34,7 +34,7 @@ use crate::sys::tcp_holders;
 use crate::web::MOST_HOSTS;
 use crate::web::door::{self, NoAnswer, ServerScope, Share};
 pub(super) use crate::web::listen::Listening as PageSockets;
-pub(super) use address::open_process;
+pub(super) use address::{browse, open_process};
 pub(super) use background::{BACKGROUND, open_page, serve_in_background, start_in_background};
 pub(super) use deputy::deputy;
 pub(super) use server::server;

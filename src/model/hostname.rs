@@ -51,6 +51,19 @@ impl Plan {
         let names = self.processes.iter().map(|process| &process.name);
         self.host.as_ref().map_or_else(Vec::new, |project| host_names(project, names))
     }
+
+    /// The processes whose host name has a number, each with the earlier process that has the name without it.
+    pub fn numbered_hosts(&self) -> Vec<[(&ProcName, String); 2]> {
+        let names = self.processes.iter().map(|process| &process.name);
+        let named: Vec<_> = names.zip(self.host_names()).collect();
+        let numbered = named.iter().filter_map(|(name, host)| {
+            let (_, project) = host.split_once('.')?;
+            let own = format!("{}.{project}", label(name.as_str()));
+            let holder = named.iter().find(|(_, other)| *other == own && own != *host)?;
+            Some([(*name, host.clone()), holder.clone()])
+        });
+        numbered.collect()
+    }
 }
 
 /// The address of a process, without a path: at its host name and the port of the page, if there is a page, or else at its
@@ -92,6 +105,10 @@ mod tests {
         let plan = Plan { host: Some("shop".to_owned()), processes, ..Plan::default() };
         let names = ["my-app", "web-2", "my-app-2", "web-2-2", "my-app-3"];
         assert_eq!(plan.host_names(), names.map(|name| format!("{name}.shop.localhost")));
+        let numbered = plan.numbered_hosts();
+        let numbered: Vec<_> =
+            numbered.iter().map(|both| both.each_ref().map(|(name, _)| name.as_str())).collect();
+        assert_eq!(numbered, [["my-app", "my_app"], ["web-2", "web#2"], ["My-App", "my_app"]]);
         assert_eq!(Plan { host: None, ..plan }.host_names(), [""; 0]);
     }
 

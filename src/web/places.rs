@@ -184,6 +184,16 @@ mod tests {
     }
 
     #[test]
+    fn connections_to_processes_leave_places_for_pages() {
+        let places = places(256, false);
+        let mut proxied: Vec<_> = std::iter::from_fn(|| places.of_proxied()).collect();
+        assert_eq!(proxied.len(), 192);
+        assert!(places.of_socket("a", false).is_some());
+        proxied.pop();
+        assert!(places.of_proxied().is_some(), "a place is free again");
+    }
+
+    #[test]
     fn a_session_has_only_so_many_sockets() {
         let places = places(256, false);
         let sockets = |session: &str, is_guest| {

@@ -18,6 +18,7 @@ mod log; // the log follows, stays in place, and shows any output
 mod login; // links, sessions, other origins, a killed server
 mod looks; // small and large screens, light and dark
 mod many; // the filter, and the way to the content by keys
+mod names; // pages of processes, opened by their names
 mod notices; // the hidden page
 mod overview; // states and buttons; shutting down; hundreds of processes
 mod pictures; // the pictures of the README and of docs/WEB.md

@@ -88,6 +88,78 @@ fn picture_of_a_fleet() {
     }
 }
 
+/// A shop, as its development server shows it.
+const SHOP: &str = r#"
+use strict; use IO::Socket::IP; $| = 1; $SIG{CHLD} = 'IGNORE';
+my $server = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $ENV{PORT}, Listen => 64, ReuseAddr => 1) or die "$!\n";
+my $page = <<'PAGE';
+<!doctype html><meta charset=utf-8><meta name=viewport content="width=device-width"><title>shop</title><link rel=icon href=data:,>
+<style>body { font: 17px sans-serif; margin: 28px 32px; color: #233 } h1 { font-size: 30px; margin: 0 0 20px }
+li { display: flex; justify-content: space-between; padding: 11px 4px; border-bottom: 1px solid #dde }
+ul { padding: 0 } button { font: inherit; padding: 9px 18px; border: 0; border-radius: 6px; background: #2563c9; color: #fff }</style>
+<h1>Tea and biscuits</h1><ul><li>Darjeeling, first flush <b>9.80</b><li>Assam, loose <b>6.40</b>
+<li>Shortbread <b>3.20</b><li>Ginger snaps <b>2.90</b></ul><button>To the basket</button>
+PAGE
+print "ready at http://localhost:$ENV{PORT}\n";
+while (my $c = $server->accept) {
+  if (fork) { close $c; next }
+  while (my $line = <$c>) { last if $line eq "\r\n" }
+  print $c "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n$page"; exit;
+}
+"#;
+
+#[test]
+#[ignore = "makes a picture; shell/screenshots runs it"]
+fn picture_of_a_page_by_its_name() {
+    let Some(chromium) = Chromium::find() else { return };
+    let tick = "n=0; while :; do n=$((n + 1)); echo \"job $n done\"; sleep 1; done";
+    let world =
+        World::new(&format!("web: exec perl shop.pl\napi: exec perl shop.pl\nworker: {tick}\n"));
+    world.write("shop.pl", SHOP);
+    world.ok(["start", "-D", "--title", "shop"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    let taken = |page: &Page| {
+        let shot = page.devtools("Page.captureScreenshot", &json!({ "format": "png" }));
+        format!("data:image/png;base64,{}", shot["data"].as_str().unwrap())
+    };
+    show_theme(&page, "light");
+    page.resize(760, 440);
+    let has_figures = "probe.texts('tr[data-name=worker] td').some((text) => text.includes('KiB'))";
+    page.until("its figures are there", has_figures);
+    page.value(
+        "probe.all('.summary').forEach((line) => { line.textContent = '3 running · ~/shop'; })",
+    );
+    let overview = taken(&page);
+    let (_, port) = page
+        .text("location.origin")
+        .rsplit_once(':')
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    page.go(&format!("http://web.shop.localhost:{port}/"));
+    page.resize(440, 440);
+    let shop = taken(&page);
+    page.go("about:blank");
+    page.resize(1280, 520);
+    let windows = [("localhost:10000", overview), ("web.shop.localhost:10000", shop)].map(|(address, image)| {
+        format!("<figure><figcaption><i></i><i></i><i></i><span>{address}</span></figcaption><img src={image}></figure>")
+    });
+    let style = "body { margin: 20px; display: flex; gap: 24px; justify-content: center; background: #dfe5ec } \
+        figure { margin: 0; border-radius: 9px; overflow: hidden; background: #fff; box-shadow: 0 2px 12px #0003 } \
+        figcaption { font: 14px sans-serif; display: flex; gap: 7px; align-items: center; padding: 8px 12px; background: #eef1f5 } \
+        i { width: 11px; height: 11px; border-radius: 50%; background: #c3cad3 } img { display: block } \
+        span { margin-left: 8px; padding: 3px 12px; flex: 1; border-radius: 6px; background: #fff; color: #345 }";
+    let document = json!(format!("<style>{style}</style>{}", windows.concat()));
+    page.value(&format!("void (document.body.innerHTML = {document})"));
+    page.until(
+        "both are shown",
+        "probe.all('img').every((image) => image.complete && image.naturalWidth)",
+    );
+    page.picture("web-names");
+    web.end();
+    world.ok(["quit"]);
+}
+
 #[test]
 #[ignore = "makes pictures, and takes two minutes; shell/screenshots runs it"]
 fn pictures_of_the_demo() {

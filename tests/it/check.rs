@@ -68,6 +68,26 @@ fn check_and_start_name_the_holder_of_a_taken_port() {
 }
 
 #[test]
+fn check_names_the_processes_whose_host_name_has_a_number() {
+    let world = World::new(
+        "my_app: exec sleep 1000\nmy-app: exec sleep 1000\nweb: exec sleep 1000\nweb-2: exec sleep 1000\n",
+    );
+    let args = ["check", "--title", "Shop", "-m", "web=2"];
+    let ran = world.run(args);
+    let expected = [
+        "my-app is my-app-2.shop.localhost in a browser, because my_app is my-app.shop.localhost",
+        "web-2 is web-2-2.shop.localhost in a browser, because web#2 is web-2.shop.localhost",
+    ];
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.stderr, expected.map(|line| format!("tmo: {line}\n")).concat());
+    let document: serde_json::Value =
+        serde_json::from_str(&world.ok([&args[..], &["--json"]].concat())).unwrap();
+    assert_eq!(document["ok"], true);
+    assert_eq!(document["warnings"], serde_json::json!(expected));
+    assert_eq!(world.run(["check", "--title", "Shop"]).stderr.lines().count(), 1);
+}
+
+#[test]
 fn a_taken_port_is_named_only_for_a_process_that_is_known_to_listen_there() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

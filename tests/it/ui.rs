@@ -4,6 +4,7 @@ use nix::libc::{SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGQUIT, SIGTERM};
 
 use crate::harness::procs;
 use crate::harness::{Terminal, World, eventually};
+use crate::web_server::WebServer;
 
 /// Nothing of the interface is left in the terminal: no alternate screen, no mouse reports, a cursor.
 #[track_caller]
@@ -89,6 +90,43 @@ fn a_dead_process_is_explained_restarted_and_its_error_copied() {
     is_given_back(&terminal);
     world.wait_state("web", "running");
     terminal.close();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_address_of_a_process_is_opened_in_the_browser() {
+    let world = World::new("web: exec sleep 1000\nworker: exec sleep 1000\n");
+    let (bin, called) = (world.path().join("bin"), world.path().join("called"));
+    std::fs::create_dir(&bin).unwrap();
+    for name in ["xdg-open", "open"] {
+        let script = format!("#!/bin/sh\necho \"$@\" >>'{}'\n", called.display());
+        std::fs::write(bin.join(name), script).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(bin.join(name), mode).unwrap();
+    }
+    world.ok(["start", "-D", "--title", "Shop"]);
+    let terminal = Terminal::open(&world, "a", 120, 24);
+    terminal.line(&format!("export PATH={}:$PATH", bin.display()));
+    terminal.tmo("ui");
+    terminal.wait("worker");
+    terminal.keys(["j", "O"]);
+    terminal.wait("no web server shows this run; `tmo web` in another terminal starts one");
+    let server = WebServer::start(&world);
+    terminal.keys(["O"]);
+    let opened = eventually("the browser is opened", || {
+        std::fs::read_to_string(&called).ok().filter(|called| called.ends_with('\n'))
+    });
+    let (_, rest) = server.link.rsplit_once(':').unwrap();
+    let url = format!("http://web.shop.localhost:{}", rest.split('/').next().unwrap());
+    assert_eq!(opened, format!("{url}\n"));
+    terminal.wait(&url);
+    terminal.keys(["k"]);
+    terminal.keys(["j"]);
+    terminal.wait("O browser");
+    terminal.keys(["Q"]);
+    terminal.wait("the run goes on");
+    terminal.close();
+    server.end();
     world.ok(["quit"]);
 }
 

@@ -2,14 +2,18 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
 
 use pretty_assertions::assert_eq;
 
 use crate::harness::ports::free_port;
-use crate::harness::procs::kill;
+use crate::harness::procs::{alive, kill};
 use crate::harness::{World, eventually};
 use crate::web::{Answer, Web, request};
 use crate::web_server::WebServer;
+
+/// How long the end of a connection is waited for.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// A web server that keeps connections open: `/echo` answers with the request, `/ws` changes to a protocol that echoes
 /// lines, `/events` sends a line for each that is written into the file `events`, `/count` counts the bytes of a body,
@@ -208,6 +212,66 @@ fn a_large_body_arrives_whole_and_needs_no_memory() {
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.ends_with(&format!("\r\n\r\n{MANY}")), "{answer}");
     assert!(most < before + (4 << 20), "{before} {most}");
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn connections_to_processes_are_limited_and_one_that_ends_makes_room() {
+    /// Three quarters of all connections.
+    const MOST: usize = 192;
+    let world = shop();
+    let web = {
+        world.ok(["start", "-D", "--title", "My Shop"]);
+        Web::start(&world)
+    };
+    let name = host(&web.server, "web.my-shop");
+    let upgrade = format!(
+        "GET /ws HTTP/1.1\r\nHost: {name}\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n"
+    );
+    let mut open: Vec<_> = (0..MOST)
+        .map(|number| {
+            let mut stream = connection(&web.server, &upgrade);
+            let answer = head(&mut stream);
+            assert!(answer.starts_with("http/1.1 101 "), "{number}: {answer}");
+            stream
+        })
+        .collect();
+    let refused = get(&name, "/echo");
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert_eq!(refused.body, "too many connections to processes are open\n");
+    // There are places for pages, and those that are open still work.
+    assert_eq!(request(&web.host, "GET /runs", &web.headers(), "").unwrap().status, 200);
+    let last = open.last_mut().unwrap();
+    last.get_mut().write_all(b"still here\n").unwrap();
+    let mut line = String::new();
+    last.read_line(&mut line).unwrap();
+    assert_eq!(line, "echo still here\n");
+    open.pop();
+    let answer = eventually("there is room", || {
+        Some(get(&name, "/echo")).filter(|answer| answer.status != 503)
+    });
+    assert_eq!(answer.status, 200, "{answer:?}");
+    drop(open);
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn connections_that_nobody_uses_are_closed_at_both_ends() {
+    let world = shop();
+    let server = start(&world);
+    let web = host(&server, "web.my-shop");
+    let mut browser = connection(&server, &format!("GET /echo HTTP/1.1\r\nHost: {web}\r\n\r\n"));
+    assert!(head(&mut browser).starts_with("http/1.1 200 "));
+    let mut first = String::new();
+    browser.read_line(&mut first).unwrap();
+    // The program has a process for each connection.
+    let process = first.split(' ').next().unwrap().parse().unwrap();
+    eventually("the connection to the process is closed", || (!alive(process)).then_some(()));
+    // What is left of the answer, then the end.
+    browser.get_ref().set_read_timeout(Some(LIMIT)).unwrap();
+    browser.read_to_end(&mut vec![]).unwrap();
     server.end();
     world.ok(["quit"]);
 }

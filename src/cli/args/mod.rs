@@ -408,6 +408,9 @@ is not a process of the Procfile."
 CPU and MEMORY are those of the process and everything that it has started. MEMORY is the share (PSS)
 where the system provides it, as in `tmo top` and on the page of `tmo web`.
 
+A `*` after a name means that its configuration, program or script has changed since it was started; the
+lines below the table say what. `tmo restart --drifted` restarts just these processes.
+
 Examples:
   tmo ps
   tmo ps --json | jq -r '.processes[] | select(.state == \"exited\").name'"

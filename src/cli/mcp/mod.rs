@@ -30,6 +30,9 @@ use crate::cli::runtime::block_on;
 /// The longest message of a client, in bytes.
 const LONGEST_MESSAGE: usize = 4 << 20;
 
+/// How much of the name of a client is shown, in bytes.
+const LONGEST_NAME: usize = 64;
+
 /// What a client tells its model before the first call.
 const INSTRUCTIONS: &str = "\
 tmo runs the processes of this project (Procfile, tmo.toml), keeps all of their output on disk and knows why they died.
@@ -98,9 +101,18 @@ impl McpServer {
 
     /// The name under which the log shows what is done for this client.
     fn caller(context: &RequestContext<RoleServer>) -> String {
-        let name = context.peer.peer_info().map(|info| info.client_info.name.clone());
-        format!("agent ({})", name.as_deref().unwrap_or("mcp"))
+        let info = context.peer.peer_info();
+        caller_name(info.as_ref().map_or("", |info| &info.client_info.name))
     }
+}
+
+/// The name of a client, as a variable of the environment and a header of HTTP can hold it: its visible ASCII, shortened.
+fn caller_name(client: &str) -> String {
+    let visible = client.chars().map(|c| if c.is_ascii_graphic() { c } else { ' ' });
+    let visible: String = visible.collect();
+    let words = visible.split_whitespace().collect::<Vec<_>>().join(" ");
+    let name = words.get(..LONGEST_NAME).unwrap_or(&words).trim_end();
+    format!("agent ({})", if name.is_empty() { "mcp" } else { name })
 }
 
 impl ServerHandler for McpServer {
@@ -181,5 +193,30 @@ impl ServerHandler for McpServer {
         let answer = self.run(work, &context).await?;
         let contents = vec![ResourceContents::text(answer.text, request.uri)];
         Ok(ReadResourceResult::new(contents).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::caller_name;
+
+    #[test]
+    fn any_name_of_a_client_becomes_a_short_header_value() {
+        let long = "x".repeat(10_000);
+        for (name, expected) in [
+            ("claude-code", "agent (claude-code)".to_owned()),
+            ("A\r\nHost: evil\t\0b", "agent (A Host: evil b)".to_owned()),
+            ("🤖 Bot é", "agent (Bot)".to_owned()),
+            ("", "agent (mcp)".to_owned()),
+            ("\n日本", "agent (mcp)".to_owned()),
+            (&long, format!("agent ({})", "x".repeat(64))),
+            (&format!("{} y", "x".repeat(63)), format!("agent ({})", "x".repeat(63))),
+        ] {
+            let shown = caller_name(name);
+            assert_eq!(shown, expected);
+            assert!(HeaderValue::from_str(&shown).is_ok_and(|value| value.to_str().is_ok()));
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! `tmo check`: reports the problems that a start would report, without starting. Ports that are
-//! taken at present are named, but are no problem of the project.
+//! taken at present and host names with a number are named, but are no problem of the project.
 
 use std::path::Path;
 
@@ -49,15 +49,14 @@ impl<'a> Error<'a> {
 
 /// Check everything that a start would check, without running a program; returns 1 on any problem of the project.
 pub(in crate::cli) fn check(args: PreviewArgs) -> Result<u8, CliError> {
-    let (mut warnings, mut taken) = (vec![], vec![]);
+    let (mut warnings, mut notes) = (vec![], vec![]);
     let fleet = fleet_here();
-    let looked = look(args.start, &mut warnings, &mut taken);
+    let looked = look(args.start, &mut warnings, &mut notes);
     // A directory may have nothing but hosts.
     let is_none = matches!(looked, Err(CliError::NoProcfile { .. }));
     let looked = if is_none && !matches!(fleet, Ok(None)) { Ok(None) } else { looked.map(Some) };
-    // Who holds a port at present is no mistake of the project.
     let code = u8::from(looked.is_err() || fleet.is_err() || !warnings.is_empty());
-    warnings.append(&mut taken);
+    warnings.append(&mut notes);
     if args.json {
         let problems = [looked.as_ref().err(), fleet.as_ref().err()];
         let document = CheckDocument {
@@ -111,22 +110,27 @@ pub(in crate::cli) fn summary(plan: &Plan) -> String {
     format!("{}: {text}", plan.procfile.as_path().display())
 }
 
-/// The plan of a start; `taken` are the ports that processes need and others hold.
+/// The plan of a start; `notes` are no mistakes of the project: the ports that processes need and others hold, and the
+/// host names with a number.
 fn look(
     args: StartArgs,
     warnings: &mut Vec<String>,
-    taken: &mut Vec<String>,
+    notes: &mut Vec<String>,
 ) -> Result<Plan, CliError> {
     let start = Start::gather(args)?;
     warnings.extend(start.context.warnings.iter().map(ToString::to_string));
     let plan = start.resolve_with(&|name| find_program(&start.context, name), warnings, false)?;
     // A run here holds its own ports.
     if !start.runtime.is_held() {
-        *taken = taken_ports(&plan, &start.context.env, &start.runtime);
+        *notes = taken_ports(&plan, &start.context.env, &start.runtime);
         if let Some(what) = listen::in_the_way(&start.project.socket.path) {
             let shown = start.project.socket.shown.clone();
             warnings.push(ListenError::InTheWay { shown, what }.to_string());
         }
     }
+    let numbered = plan.numbered_hosts();
+    notes.extend(numbered.iter().map(|[(name, host), (holder, own)]| {
+        format!("{name} is {host} in a browser, because {holder} is {own}")
+    }));
     Ok(plan)
 }

@@ -7,12 +7,12 @@ use crate::model::ProcName;
 use crate::model::hostname::url;
 use crate::model::plan::Plan;
 
-/// The processes with their addresses.
+/// The processes with their addresses; `None` if no server of `tmo web` shows the run.
 #[derive(Debug, Default)]
-pub(in crate::cli) struct Addresses(Vec<(ProcName, String)>);
+pub(in crate::cli) struct Addresses(Option<Vec<(ProcName, String)>>);
 
 impl Addresses {
-    /// Those of a run that have a port; none if no server of `tmo web` shows the run.
+    /// Those of a run that have a port.
     pub(in crate::cli) fn of(env: &Env, plan: &Plan) -> Self {
         let instance = instance_id(env, plan.socket.as_path());
         let page = runtime::block_on(async { Ok(page_port(env, &instance).await) });
@@ -21,17 +21,27 @@ impl Addresses {
         let all = all.filter(|(process, _)| !process.removed).filter_map(|(process, host)| {
             Some((process.name.clone(), url(Some(&host), Some(page), process.port?)))
         });
-        Self(all.collect())
+        Self(Some(all.collect()))
+    }
+
+    /// All of them with their processes.
+    #[cfg(feature = "ui")]
+    pub(in crate::cli) fn into_all(self) -> Option<Vec<(ProcName, String)>> {
+        self.0
     }
 
     /// All of them, in the order of the plan.
     pub(in crate::cli) fn into_urls(self) -> Vec<String> {
-        self.0.into_iter().map(|(_, url)| url).collect()
+        self.0.into_iter().flatten().map(|(_, url)| url).collect()
     }
 
     /// That of a process.
     pub(in crate::cli) fn get(&self, name: &ProcName) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, address)| address.as_str())
+        self.0
+            .iter()
+            .flatten()
+            .find(|(known, _)| known == name)
+            .map(|(_, address)| address.as_str())
     }
 }
 

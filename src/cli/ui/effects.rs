@@ -6,12 +6,15 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, raise};
 use tokio::task::spawn_local;
 
+use super::pages::blocking;
 use super::shell::{Left, SENDER, Shell};
 use crate::cli::act::{connect, reload};
 use crate::cli::args::ConnectArgs;
 use crate::cli::error::CliError;
+use crate::cli::reach::addresses::Addresses;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::request;
+use crate::cli::web::browse;
 use crate::figures::Sampler;
 use crate::model::request::{Outcome, Request};
 use crate::model::{ProcName, Untrusted};
@@ -43,6 +46,16 @@ impl Shell {
                     let page = page.await.unwrap_or_else(|error| (error.to_string(), None));
                     let (text, leads_to) = page;
                     Msg::Page(ProcessPage { tab, name, text, leads_to })
+                });
+            }
+            Effect::Addresses(wanted) => self.find_addresses(wanted),
+            Effect::Browse(address) => {
+                let instance = Rc::clone(&self.instance);
+                self.meanwhile(async move {
+                    match browse(&address, &instance).await {
+                        Ok(()) => Msg::Note(address),
+                        Err(why) => Msg::Failed(format!("open {address} yourself: {why}")),
+                    }
                 });
             }
             Effect::Copy(text, what) => self.copy(&text, what),
@@ -94,6 +107,20 @@ impl Shell {
                 Err(error) => Some(error.to_string()),
             };
             Msg::Answered(Answered { names, what, error })
+        });
+    }
+
+    /// Find the addresses of the processes in the browser.
+    fn find_addresses(&self, wanted: Option<ProcName>) {
+        let instance = Instance::clone(&self.instance);
+        self.meanwhile(async move {
+            let find = move || {
+                Ok(Addresses::of(&instance.context.env, &instance.runtime.plan()?).into_all())
+            };
+            match blocking(find).await {
+                Err(error) if wanted.is_some() => Msg::Failed(error.to_string()),
+                found => Msg::Addresses(found.ok().flatten(), wanted),
+            }
         });
     }
 

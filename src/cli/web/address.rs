@@ -64,13 +64,18 @@ pub(in crate::cli) fn open_process(args: &OpenArgs) -> Result<u8, CliError> {
         )));
     };
     output::print(&format!("{address}\n"))?;
-    let web = WebArgs { no_open: args.no_open, ..WebArgs::default() };
-    if let Some(how) = How::of(&web, Some(How::Browser), env) {
-        let own = own_path(&instance.context, Some(&instance));
-        runtime::block_on(async {
-            open::open_address(&address, how, &own).await;
-            Ok(())
-        })?;
+    if !args.no_open {
+        let opened = runtime::block_on(async { Ok(browse(&address, &instance).await) })?;
+        if let Err(why) = opened {
+            output::warn(&format!("{why}; open the address yourself"));
+        }
     }
     Ok(0)
+}
+
+/// Open an address of this run in the browser, unless a variable forbids it; returns why that failed.
+pub(in crate::cli) async fn browse(address: &str, instance: &Instance) -> Result<(), String> {
+    let env = &instance.context.env;
+    let Some(how) = How::of(&WebArgs::default(), Some(How::Browser), env) else { return Ok(()) };
+    open::open_address(address, how, &own_path(&instance.context, Some(instance))).await
 }

@@ -79,11 +79,13 @@ pub(super) async fn open(link: &str, is_shared: bool, how: How, own: &OwnPath, d
         Ok(address) => address,
         Err(error) => return output::warn(&format!("can't open a browser: {error}")),
     };
-    open_address(&address, how, own).await;
+    if let Err(why) = open_address(&address, how, own).await {
+        output::warn(&format!("{why}; open the link yourself"));
+    }
 }
 
-/// Open this address, which all users may know.
-pub(super) async fn open_address(address: &str, how: How, own: &OwnPath) {
+/// Open this address, which all users may know; returns why it could not be opened.
+pub(super) async fn open_address(address: &str, how: How, own: &OwnPath) -> Result<(), String> {
     let window = WITH_WINDOWS.iter().find_map(|name| own.find(name));
     let (program, argument) = match (how, window) {
         (How::Window, Some(browser)) => (Some(browser), format!("--app={address}")),
@@ -97,8 +99,7 @@ pub(super) async fn open_address(address: &str, how: How, own: &OwnPath) {
         }
     };
     let Some(program) = program else {
-        let why = format!("there is no `{OPENER}` on your PATH; open the link yourself");
-        return output::warn(&why);
+        return Err(format!("there is no `{OPENER}` on your PATH"));
     };
     let started = Command::new(&program)
         .arg(argument)
@@ -108,10 +109,8 @@ pub(super) async fn open_address(address: &str, how: How, own: &OwnPath) {
         // Ctrl-C must not end the browser.
         .process_group(0)
         .spawn();
-    if let Err(reason) = failed(started).await {
-        let program = program.display();
-        output::warn(&format!("{program} can't open a browser: {reason}; open the link yourself"));
-    }
+    let failed = |reason| format!("{} can't open a browser: {reason}", program.display());
+    finished(started).await.map_err(failed)
 }
 
 /// Write a page that redirects to this link and that only this user can read. Pages of earlier links are
@@ -146,7 +145,7 @@ pub(super) fn remove_pages(dir: &Path) {
 }
 
 /// Wait whether the opener fails at once. If it keeps running, it is the browser itself.
-async fn failed(started: io::Result<Child>) -> Result<(), String> {
+async fn finished(started: io::Result<Child>) -> Result<(), String> {
     let mut child = started.map_err(|error| error.to_string())?;
     match timeout(OPENER_PATIENCE, child.wait()).await {
         Ok(Ok(status)) if !ExitStatus::success(&status) => Err(status.to_string()),

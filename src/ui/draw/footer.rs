@@ -161,6 +161,9 @@ fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
         Some(Condition::Done) => hints.push(("S", "start")),
         Some(Condition::Running | Condition::Waiting) => {
             hints.extend([("c", "connect"), ("r", "restart"), ("s", "stop"), ("d", "why")]);
+            if ui.list.target().is_some_and(|process| ui.address(&process.name).is_some()) {
+                hints.push(("O", "browser"));
+            }
         }
     }
     hints.extend([("Enter", "open"), ("/", "find"), ("p", "plain"), (":", "more")]);

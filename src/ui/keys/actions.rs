@@ -90,6 +90,7 @@ pub enum OnProcess {
     Watch,
     Type,
     Screen,
+    Browse,
     Why,
     Compare,
     Flags,
@@ -250,6 +251,12 @@ pub const ACTIONS: &[ActionEntry] = &[
     entry(Process(P::Watch), "watch", &[Char('C')], "the same, without typing into it"),
     entry(Process(P::Type), "type", &[Char('i')], "type a line into the process"),
     entry(Process(P::Screen), "screen", &[Char('V')], "what its terminal shows"),
+    entry(
+        Process(P::Browse),
+        "browse",
+        &[Char('O')],
+        "open its address in the browser, while `tmo web` runs",
+    ),
     entry(Process(P::Why), "why", &[Char('d')], "why it ended, or what it is waiting for"),
     entry(
         Process(P::Compare),

@@ -277,6 +277,7 @@ impl Ui {
         let name = process.name.clone();
         let rests = process.rests();
         match action {
+            OnProcess::Browse => self.effects.push(Effect::Addresses(Some(name))),
             OnProcess::Connect => self.effects.push(Effect::Connect(name, false)),
             OnProcess::Watch => self.effects.push(Effect::Connect(name, true)),
             OnProcess::Type => self.prompt = Some(Prompt::new(Subject::Line(name))),

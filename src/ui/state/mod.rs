@@ -36,6 +36,7 @@ use self::run::{ShownRun, SupervisorLink};
 use self::timeline::Timeline;
 use self::unfinished::Unfinished;
 use crate::figures::series::Series;
+use crate::model::ProcName;
 use crate::model::request::{ProcessState, State};
 use crate::model::time::Timestamp;
 
@@ -72,6 +73,8 @@ pub struct Ui {
     pub timeline: Option<Timeline>,
     /// The samples of processor time and memory, if they are shown.
     pub figures: Option<Series>,
+    /// The addresses of the processes in the browser, as far as they were found.
+    pub addresses: Vec<(ProcName, String)>,
     /// The input.
     pub prompt: Option<Prompt>,
     /// What lies over the log.
@@ -189,6 +192,7 @@ impl Ui {
                     overlay.set_page(page);
                 }
             }
+            Msg::Addresses(all, wanted) => self.found_addresses(all, wanted),
             Msg::ScreenEnd(end) => self.log.screen_end = Some(end),
             Msg::Note(text) => self.say(text),
             Msg::Unreadable(why) => {
@@ -248,6 +252,30 @@ impl Ui {
         }
         self.run.set(&state);
         self.list.set([state.processes, state.left_out].concat());
+        self.effects.push(Effect::Addresses(None));
+    }
+
+    /// The address of a process in the browser, if it was found.
+    pub fn address(&self, name: &ProcName) -> Option<&str> {
+        let mut all = self.addresses.iter();
+        all.find(|(known, _)| known == name).map(|(_, address)| address.as_str())
+    }
+
+    fn found_addresses(&mut self, all: Option<Vec<(ProcName, String)>>, wanted: Option<ProcName>) {
+        let has_server = all.is_some();
+        self.addresses = all.unwrap_or_default();
+        let Some(name) = wanted else { return };
+        match self.address(&name).map(str::to_owned) {
+            Some(address) => self.effects.push(Effect::Browse(address)),
+            None if has_server => {
+                self.complain(format!("{name} has no port, so it has no address"));
+            }
+            None => {
+                self.complain(
+                    "no web server shows this run; `tmo web` in another terminal starts one",
+                );
+            }
+        }
     }
 
     fn answered(&mut self, answered: Answered) {

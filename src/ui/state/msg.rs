@@ -60,6 +60,8 @@ pub enum Msg {
     Answered(Answered),
     /// The text of a page.
     Page(ProcessPage),
+    /// The addresses of processes in the browser, `None` without a web server, and the process whose one was asked for.
+    Addresses(Option<Vec<(ProcName, String)>>, Option<ProcName>),
     /// Where in the journal the end of the screen is.
     ScreenEnd(ScreenEnd),
     /// What the processes use.
@@ -296,6 +298,10 @@ pub enum Effect {
     Type(ProcName, String),
     /// Prepare a page.
     Page(Tab, Option<ProcName>),
+    /// Find the addresses of the processes; the named one is then opened.
+    Addresses(Option<ProcName>),
+    /// Open an address in the browser.
+    Browse(String),
     /// Copy text; the second is what it is.
     Copy(String, &'static str),
     /// Give the terminal to a process; whether only to watch.

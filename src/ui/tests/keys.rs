@@ -7,7 +7,7 @@ use crate::model::request::{ProcessState, Request};
 use crate::model::{Exit, ProcName, ProcessStatus};
 use crate::ui::draw::theme::Theme;
 use crate::ui::keys::Key;
-use crate::ui::state::msg::Effect;
+use crate::ui::state::msg::{Effect, Msg};
 
 const PLAIN: Theme = Theme { color: false, ascii: false };
 
@@ -80,6 +80,37 @@ fn a_stop_asks_first() {
     world.ui.list.processes[0].pid = None;
     world.keys("s");
     assert_eq!(footer(&world), "web does not run; S starts it");
+}
+
+#[test]
+fn the_address_of_a_process_is_opened_and_offered_where_a_web_server_runs() {
+    let mut world = world_of(&["web", "worker"]);
+    let [web, worker] = ["web", "worker"].map(|name| ProcName::new(name).unwrap());
+    let url = "http://web.shop.localhost:10000";
+    let all = || Some(vec![(web.clone(), url.to_owned())]);
+    world.key(Key::Down);
+    world.keys("O");
+    let asked = world.effects.pop();
+    assert!(matches!(asked, Some(Effect::Addresses(Some(name))) if name == web));
+    world.send(Msg::Addresses(None, Some(web.clone())));
+    assert_eq!(
+        footer(&world),
+        "no web server shows this run; `tmo web` in another terminal starts one"
+    );
+    world.send(Msg::Resize(120, 12));
+    world.keys("j");
+    world.key(Key::Up);
+    assert!(!footer(&world).contains("O browser"), "{}", footer(&world));
+    world.send(Msg::Addresses(all(), None));
+    assert!(footer(&world).contains("O browser"), "{}", footer(&world));
+    assert!(!world.effects.iter().any(|effect| matches!(effect, Effect::Browse(_))));
+    world.send(Msg::Addresses(all(), Some(web.clone())));
+    let opened = world.effects.pop();
+    assert!(matches!(opened, Some(Effect::Browse(address)) if address == url));
+    world.key(Key::Down);
+    assert!(!footer(&world).contains("O browser"), "{}", footer(&world));
+    world.send(Msg::Addresses(all(), Some(worker)));
+    assert_eq!(footer(&world), "worker has no port, so it has no address");
 }
 
 #[test]

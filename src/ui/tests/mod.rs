@@ -196,6 +196,8 @@ impl World {
             | Effect::Reload
             | Effect::Type(..)
             | Effect::Page(..)
+            | Effect::Addresses(_)
+            | Effect::Browse(_)
             | Effect::Copy(..)
             | Effect::Connect(..)
             | Effect::Plain(_)

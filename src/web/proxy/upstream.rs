@@ -74,6 +74,22 @@ struct IdleConnections {
     are_watched: bool,
 }
 
+impl IdleConnections {
+    /// Keep a connection. If there are enough, it is closed; whether it is kept.
+    fn add(&mut self, sender: SendRequest<Body>, now: Instant) -> bool {
+        let is_kept = self.all.len() < MOST_IDLE;
+        if is_kept {
+            self.all.push(IdleConnection { sender, since: now });
+        }
+        is_kept
+    }
+
+    /// Close those that have waited for too long.
+    fn close_old(&mut self, now: Instant) {
+        self.all.retain(|one| now < one.since + IDLE && !one.sender.is_closed());
+    }
+}
+
 /// A connection that waits for its next request.
 #[derive(Debug)]
 struct IdleConnection {
@@ -157,10 +173,9 @@ impl Upstream {
             }
             let are_watched = {
                 let mut idle = locked(&upstream.idle);
-                if idle.all.len() >= MOST_IDLE {
+                if !idle.add(sender, Instant::now()) {
                     return;
                 }
-                idle.all.push(IdleConnection { sender, since: Instant::now() });
                 std::mem::replace(&mut idle.are_watched, true)
             };
             if !are_watched {
@@ -174,7 +189,7 @@ impl Upstream {
         loop {
             sleep(IDLE).await;
             let mut idle = locked(&self.idle);
-            idle.all.retain(|one| one.since.elapsed() < IDLE && !one.sender.is_closed());
+            idle.close_old(Instant::now());
             idle.are_watched = !idle.all.is_empty();
             if !idle.are_watched {
                 break;
@@ -291,4 +306,40 @@ async fn connect(listener: Listener) -> Option<TcpStream> {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use hyper::client::conn::http1::Builder;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt as _, duplex};
+    use tokio::time::Instant;
+
+    use super::{IDLE, IdleConnections, MOST_IDLE};
+
+    #[tokio::test]
+    async fn few_idle_connections_are_kept_and_not_for_long() {
+        let (mut idle, now) = (IdleConnections::default(), Instant::now());
+        let mut far_ends = vec![];
+        for number in 0..MOST_IDLE + 8 {
+            let (near, far) = duplex(64);
+            let (sender, connection) =
+                Builder::new().handshake::<_, Body>(TokioIo::new(near)).await.unwrap();
+            tokio::spawn(connection);
+            assert_eq!(idle.add(sender, now), number < MOST_IDLE);
+            far_ends.push(far);
+        }
+        // The process sees that those beyond are closed.
+        for mut far in far_ends.split_off(MOST_IDLE) {
+            assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
+        }
+        idle.close_old(now + IDLE / 2);
+        assert_eq!(idle.all.len(), MOST_IDLE);
+        idle.close_old(now + IDLE);
+        assert!(idle.all.is_empty());
+        for mut far in far_ends {
+            assert_eq!(far.read(&mut [0]).await.unwrap(), 0);
+        }
+    }
 }
