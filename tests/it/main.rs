@@ -35,8 +35,8 @@ mod process_trees; // a stop ends the whole process tree
 mod readiness; // readiness by port: who owns the listener
 mod stopped_supervisor; // a supervisor stopped by SIGSTOP
 mod supervision; // dependencies, probes, restarts, back-off, cleanup, skipped processes
-mod takeover;
-mod watched_files; // `watch`: restarts after changes of files; `tmo watch` // a new supervisor continues the run of a killed one; reused pids
+mod takeover; // a new supervisor continues the run of a killed one; reused pids
+mod watched_files; // `watch`: restarts after changes of files; `tmo watch`
 
 // Log and terminal output.
 mod journal; // the log on disk: bytes, segments, size limit, full disk
