@@ -60,7 +60,7 @@ fn keys_unfold_too_and_keep_marks(page: &Page) {
 fn lines_of_loggers_are_shown_in_short_and_open_on_a_click() {
     let Some(chromium) = Chromium::find() else { return };
     let world = World::new(
-        "app: cat loggers; until test -e later; do sleep 0.1; done; cat later; exec sleep 1000\n",
+        "app: cat loggers; until test -s later; do sleep 0.1; done; cat later; exec sleep 1000\n",
     );
     world.write("loggers", LOGGERS);
     world.ok(["start", "-D"]);

@@ -376,7 +376,7 @@ fn a_prompt_without_newline_is_shown() {
     terminal.wait("web    | hello you");
     let screen = terminal.screen();
     assert!(screen.contains("web    | name? you\n"), "{screen}");
-    assert_eq!(screen.matches("name?").count(), 1, "{screen}");
+    assert_eq!(screen.matches("| name?").count(), 1, "{screen}");
     terminal.keys(["C-c"]);
     world.wait_state_gone();
 }

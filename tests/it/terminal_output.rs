@@ -228,7 +228,7 @@ fn a_prompt_stays_at_the_bottom_and_is_completed_in_one_line() {
     terminal.wait("mail   | got one");
     let last = |screen: &str| screen.trim_end().lines().last().unwrap_or_default().to_owned();
     terminal.wait_for("it is below", |screen| last(screen) == "ask    | Who are you?");
-    assert_eq!(terminal.screen().matches("Who are you?").count(), 1, "{}", terminal.screen());
+    assert_eq!(terminal.screen().matches("| Who are you?").count(), 1, "{}", terminal.screen());
     world.type_into("ask", "Bob");
     terminal.wait("ask    | Hello, Bob!");
     terminal.wait("ask    | Who are you? Bob\n");
