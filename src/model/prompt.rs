@@ -35,14 +35,14 @@ pub enum PromptRule {
     Never,
 }
 
-/// What the terminal of a process tells about who reads from it.
+/// The input modes of a process's terminal, and whether the process is blocked reading from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TerminalInput {
-    /// It passes on whole lines, which it lets the user edit.
+    /// Input arrives line by line (`ICANON`).
     pub canonical: bool,
-    /// It shows what is typed.
+    /// Typed text is shown (`ECHO`).
     pub echo: bool,
-    /// A thread of the process is blocked in reading from it. `false` where the system does not tell.
+    /// A thread of the process is blocked reading from it. Always `false` where the system can't tell.
     pub has_reader: bool,
 }
 
@@ -59,8 +59,9 @@ const PASSWORDS: [&str; 4] = ["password", "passphrase", "passcode", "pin for"];
 
 /// Whether a program waits for input at this unfinished line, which has not grown for a moment.
 ///
-/// `input` is about its terminal; `None` if it has none. A line that is unlike any prompt is one only if someone reads
-/// from a terminal that passes on whole lines. Programs such as vite take single keys all the time, so that tells nothing.
+/// `input` is the state of its terminal; `None` if it has none. A line that does not look like a prompt counts only if a
+/// thread is blocked reading a whole line. A blocked read of single keys proves nothing: programs such as vite always have
+/// one.
 pub fn is_prompt(line: &str, rule: &PromptRule, input: Option<TerminalInput>) -> bool {
     let line = line.trim();
     let is_own = match rule {

@@ -1,4 +1,4 @@
-//! What a terminal tells about who reads from it.
+//! The input side of a process's terminal: its modes, and whether the process is blocked reading from it.
 
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;

@@ -1,4 +1,4 @@
-//! Whether a thread waits for input from a terminal.
+//! Finds out whether a process is blocked reading from a terminal.
 
 use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt as _;
