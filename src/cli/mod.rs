@@ -33,7 +33,7 @@ use std::io::{self, Write as _};
 
 use clap::error::{ContextKind, ErrorKind};
 
-use self::act::{app, cleanup, connect, ending, failures, reload, run, terminal};
+use self::act::{actions, app, cleanup, connect, ending, failures, reload, run, terminal};
 use self::args::{
     Args, ClientArgs, NamesArgs, RestartArgs, ScaleArgs, SignalArgs, Verb, WatchArgs, WatchDo,
 };
@@ -170,6 +170,7 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
             let counts = counts.into_iter().collect();
             ask(&client, Request::Scale { counts }, !no_wait)
         }
+        Some(Verb::Act(args)) => actions::act(&args),
         Some(Verb::Reload(args)) => reload::reload(&args),
         Some(Verb::Send(args)) => terminal::send(&args),
         Some(Verb::Screen(args)) => terminal::screen(&args),

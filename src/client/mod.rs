@@ -159,6 +159,12 @@ impl Client {
         self.ask_to(request, &format!("wait=true&key={key}")).await
     }
 
+    /// Send a request with such a key; the answer arrives when it is accepted. To wait for its outcome, repeat it with
+    /// [`Self::request_once`] and the same key.
+    pub async fn begin_once(&self, request: &Request, key: &str) -> Result<Outcome, ClientError> {
+        self.ask_to(request, &format!("wait=false&key={key}")).await
+    }
+
     async fn ask_to(&self, request: &Request, query: &str) -> Result<Outcome, ClientError> {
         let (method, path, body) = wire(request);
         let path = format!("{path}?{query}");

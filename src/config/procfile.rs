@@ -23,7 +23,7 @@ pub struct Procfile {
 }
 
 /// One process of a Procfile.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProcfileEntry {
     /// ASCII letters, digits, `_` and `-`.
     pub name: String,

@@ -7,12 +7,12 @@ use tokio::sync::oneshot;
 
 use super::core::Engine;
 use super::flag_counts;
-use crate::model::ProcId;
 use crate::model::command::{Command, Sender};
 use crate::model::event::What;
 use crate::model::nearest::{self, left_out, not_started};
 use crate::model::plan::ProcessPlan;
 use crate::model::request::{ChangeOrder, FlagMatches, Outcome, Request};
+use crate::model::{ProcId, ProcName};
 use crate::plan;
 use crate::server::engine_handle::EngineRequest;
 use crate::supervisor::{Input, RunPhase};
@@ -127,13 +127,16 @@ impl Engine {
         Ok(())
     }
 
-    /// Make what the start has left out, and these words name, part of the run.
+    /// Make what the start has left out, and the actions, that these words name part of the run.
     fn take_in(&mut self, names: &[String], order: ChangeOrder) -> Result<(), String> {
         let needs = order != ChangeOrder::Unordered;
-        let Some(plan) = plan::take_in(&self.plan, names, needs) else { return Ok(()) };
-        let is_new = |process: &&ProcessPlan| {
-            process.waits && self.plan.leaves_out(&format!("={}", process.name))
-        };
+        let procs = &self.saved.supervisor.procs;
+        let runs = |name: &ProcName| procs.iter().any(|proc| proc.name == *name && proc.alive());
+        let of_start = plan::take_in(&self.plan, names, needs);
+        let plan = of_start.as_ref().unwrap_or(&self.plan);
+        let with_actions = plan::take_in_actions(plan, names, needs, runs);
+        let Some(plan) = with_actions.or(of_start) else { return Ok(()) };
+        let is_new = |process: &&ProcessPlan| self.plan.processes.iter().all(|old| old != *process);
         match self.lost_directory(plan.processes.iter().filter(is_new)) {
             Some(problem) => Err(problem),
             None => self.change_plan(plan),

@@ -10,11 +10,14 @@ use super::flag_counts;
 use crate::model::event::{self, Event, Trouble, What};
 use crate::model::plan::{Backend, Install, Plan, ProcessPlan};
 use crate::model::request::{
-    API, ProcessConfig, ProcessEnds, ProcessReadiness, ProcessState, State, TmuxAddress,
+    API, ActionState, ProcessConfig, ProcessEnds, ProcessReadiness, ProcessState, State,
+    TmuxAddress,
 };
 use crate::model::rules::Stage;
 use crate::model::text::OsText;
-use crate::model::{LifeId, ProcId, ProcessId, ProcessStatus, Untrusted, units};
+use crate::model::{
+    Condition, LifeId, ProcId, ProcName, ProcessId, ProcessStatus, Untrusted, units,
+};
 use crate::protocol::life::Traces;
 use crate::protocol::spec::{Spec, SpecError, Want};
 use crate::supervisor::{Effect, Input, Ready, RunPhase, ShimRequest};
@@ -172,8 +175,15 @@ impl Engine {
             headless_since: self.saved.headless_since,
             quitting: supervisor.run_phase != RunPhase::Running,
             quitting_note: supervisor.stopping().map(Untrusted::from),
-            processes: self.present().into_iter().map(|id| self.process_state(id)).collect(),
+            processes: self
+                .present()
+                .into_iter()
+                .map(|id| (id, self.process_state(id)))
+                .filter(|(id, state)| !self.is_past_action(*id, state))
+                .map(|(_, state)| state)
+                .collect(),
             left_out: plan.left_out.iter().map(|process| of_left_out(process, plan)).collect(),
+            actions: self.actions(),
         }
     }
 
@@ -188,6 +198,32 @@ impl Engine {
         let mut ids: Vec<_> = ProcId::all(procs).filter(|&id| procs[id].counts()).collect();
         ids.sort_by_key(place);
         ids
+    }
+
+    /// Whether it is an action that has ended as it should.
+    fn is_past_action(&self, id: ProcId, state: &ProcessState) -> bool {
+        let is_action = self.plan.processes[id].action.is_some();
+        is_action && state.pid.is_none() && state.condition() == Condition::Done
+    }
+
+    /// The actions of the plan, each with the end of its last life.
+    fn actions(&self) -> Vec<ActionState> {
+        let procs = &self.saved.supervisor.procs;
+        let state = |process: &ProcessPlan| {
+            let role = process.action.as_ref()?;
+            let known = procs.iter().find(|proc| proc.name == process.name);
+            let known = known.filter(|proc| proc.begun > 0);
+            Some(ActionState {
+                name: role.name.as_str().into(),
+                of: role.of.as_deref().and_then(|of| ProcName::new(of).ok()),
+                process: process.name.clone(),
+                command: process.command.to_string().into(),
+                confirm: role.confirm,
+                exit: known.and_then(|proc| proc.phase.exit()),
+                since: known.map(|proc| proc.since),
+            })
+        };
+        self.plan.actions.iter().filter_map(state).collect()
     }
 
     fn process_state(&self, id: ProcId) -> ProcessState {

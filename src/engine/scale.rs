@@ -44,7 +44,8 @@ impl Engine {
 
 /// How many of the first `count` instances of an entry are missing.
 fn missing(plan: &Plan, entry: &str, count: u16) -> usize {
-    let of_entry = |process: &&ProcessPlan| process.name.entry() == entry;
+    let of_entry =
+        |process: &&ProcessPlan| process.name.entry() == entry && process.action.is_none();
     let there = plan.present().filter(of_entry);
     if there.clone().next().is_none() {
         return 0;
@@ -83,6 +84,7 @@ fn add_instances(plan: &mut Plan, entry: &str, count: u16) -> Result<(), String>
             own_revision: 0,
             // Only the first instance is installed.
             install: None,
+            action: None,
             ..first.clone()
         };
         // An instance that a reload has removed still has its place.
@@ -142,6 +144,7 @@ mod tests {
             env: vec![],
             grace_ms: None,
             install: None,
+            action: None,
             rules: crate::model::rules::ProcessPolicy::default(),
         };
         plan.processes = [("web", 5000), ("job#1", 5100), ("job#2", 5110)].map(process).into();

@@ -2,6 +2,7 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+pub mod action;
 pub mod cells;
 pub mod command;
 pub mod count;

@@ -97,6 +97,12 @@ impl ProcName {
         })
     }
 
+    /// Whether one of these words, which may be comma lists, is this name.
+    pub fn is_one_of(&self, words: &[String]) -> bool {
+        let mut words = words.iter().flat_map(|word| word.split(','));
+        words.any(|word| word.strip_prefix('=').unwrap_or(word) == self.0)
+    }
+
     /// Whether a word given by a user means this process.
     ///
     /// `*` matches anything (overmind); a bare entry name means all its instances; `web.2` is accepted for

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::action::ActionName;
 use super::detach_keys::DetachKeys;
 use super::network::TcpAddress;
 use super::rules::{Hooks, ProcessPolicy, WatcherPatterns, WebRules};
@@ -120,6 +121,9 @@ pub struct Plan {
     /// What `-l`, `-x` or the names of the start have left out. One that is started later moves to the others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<ProcessPlan>,
+    /// The actions of processes and of the project. One that is requested is added to the processes, and stays here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<ProcessPlan>,
 }
 
 /// A port of a process on which another program listened when the run was started.
@@ -340,11 +344,33 @@ pub struct ProcessPlan {
     /// Its installation, if it needs one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install: Option<Install>,
+    /// What it is, if it is an action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<ActionRole>,
     /// Its settings from `tmo.toml` that a Procfile cannot express.
     pub rules: ProcessPolicy,
 }
 
+/// An action: a command that runs on request, in the environment of a process or of the project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionRole {
+    /// Its name.
+    pub name: String,
+    /// The entry of its process; `None` if it belongs to the project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// Whether it asks before it runs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub confirm: bool,
+}
+
 impl ProcessPlan {
+    /// How it is named, if it is an action.
+    pub fn action_name(&self) -> Option<ActionName<'_>> {
+        let role = self.action.as_ref()?;
+        Some(ActionName { of: role.of.as_deref(), name: &role.name })
+    }
+
     /// Whether `word` selects it: by its name, its entry, or `@` and one of its groups.
     pub fn is_meant(&self, word: &str) -> bool {
         self.name.is_selected_by(word, &self.rules.groups)

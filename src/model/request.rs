@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::action::ActionName;
 use super::event::{Note, Problem};
 use super::file_change::WatchState;
 use super::life::or_zero;
@@ -215,6 +216,43 @@ pub struct State {
     /// `left-out`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<ProcessState>,
+    /// The actions, each of which runs as a process when that is started. It is among the processes while it runs, and
+    /// after a failure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "known_each")]
+    pub actions: Vec<ActionState>,
+}
+
+/// An action: a command that runs on request, in the environment of a process or of the project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ActionState {
+    /// Its name.
+    #[schema(value_type = String)]
+    pub name: Untrusted,
+    /// The entry of its process; absent if it belongs to the project.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<ProcName>,
+    /// The process that it runs as.
+    pub process: ProcName,
+    /// Its command.
+    #[schema(value_type = String)]
+    pub command: Untrusted,
+    /// Whether an interface asks before it runs.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub confirm: bool,
+    /// How it ended the last time; absent before, and while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exit>,
+    /// When it ended, or since when it has been running, nanoseconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub since: Option<Timestamp>,
+}
+
+impl ActionState {
+    /// How it is named.
+    pub fn action_name(&self) -> ActionName<'_> {
+        ActionName { of: self.of.as_ref().map(ProcName::as_str), name: self.name.raw() }
+    }
 }
 
 /// A machine, or a container on it, as its processes see it.

@@ -129,7 +129,7 @@ impl PlannedInstance<'_> {
 }
 
 /// A text of a `tmo.toml` with the values of its placeholders, quoted where a shell reads it.
-fn filled(
+pub(super) fn filled(
     given: &MergeInput<'_>,
     text: &OsText,
     at: &Range<usize>,

@@ -7,6 +7,7 @@
 //! starts, `ports` assigns ports (which are free is found out by `src/cli/project/ports.rs`), `reload` compares two
 //! plans.
 
+mod actions;
 mod apps;
 mod explain;
 mod merge;
@@ -28,6 +29,6 @@ pub use reload::{
     ProcessChange, Reloaded, failures_of, not_reloaded, reload, with_apps, with_failures,
 };
 pub use resolve::{Facts, PlanError, resolve};
-pub use selection::{begin_with, take_in};
+pub use selection::{begin_with, take_in, take_in_actions};
 pub use settings::Settings;
 pub use warnings::oddities;

@@ -65,11 +65,17 @@ pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
         origin: fresh.origin.clone().or_else(|| old.origin.clone()),
         processes: vec![],
         left_out: fresh.left_out.clone(),
+        actions: fresh.actions.clone(),
         ..old.clone()
     };
     let mut changes = vec![];
     let shared = shared_variables(old, fresh);
     for process in &old.processes {
+        if process.action.is_some() && fresh.processes.iter().all(|now| now.name != process.name) {
+            // It gets its new definition when it is requested the next time.
+            plan.processes.push(process.clone());
+            continue;
+        }
         let Some(mut now) = defined(old, fresh, process) else {
             if !process.removed {
                 changes.push((process.name.clone(), ProcessChange::Removed));
@@ -288,7 +294,8 @@ fn changed_variables<'a>(
 
 /// The variables that change for all processes alike, as those of an env file in `[defaults]` do.
 fn shared_variables<'a>(old: &'a Plan, fresh: &'a Plan) -> BTreeSet<ChangedVariable<'a>> {
-    let both = old.present().filter(|process| !process.added).filter_map(|before| {
+    let is_configured = |process: &&ProcessPlan| !process.added && process.action.is_none();
+    let both = old.present().filter(is_configured).filter_map(|before| {
         let now = fresh.processes.iter().find(|now| now.name == before.name)?;
         Some(changed_variables(before, now))
     });

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use super::actions::actions;
 use super::merge::MergeInput;
 use super::settings::{GRACE, SHELL, Settings};
 use crate::config::dirs;
@@ -253,7 +254,8 @@ pub fn resolve(
         let process = checked(&given, &mut total, vec![formed]).ok()?.pop()?;
         Some(ProcessPlan { waits: true, ..process })
     });
-    let left_out = left_out.collect();
+    let left_out: Vec<_> = left_out.collect();
+    let actions = actions(&[&*processes, &left_out].concat(), &given, &mut total)?;
     Ok(Plan {
         version: backend.plan_version(),
         run: facts.run,
@@ -291,6 +293,7 @@ pub fn resolve(
         lines,
         processes,
         left_out,
+        actions,
         // The caller adds what it knows besides.
         ..Plan::default()
     })
@@ -422,14 +425,14 @@ fn check_sizes(variables: &[(OsText, OsText)]) -> Result<(), PlanError> {
 
 /// Running totals over all processes.
 #[derive(Default)]
-struct Total {
+pub(super) struct Total {
     bytes: usize,
     expressions: usize,
 }
 
 impl Total {
     /// Add one more process; fails if that exceeds a limit.
-    fn checked(&mut self, process: ProcessPlan) -> Result<ProcessPlan, PlanError> {
+    pub(super) fn checked(&mut self, process: ProcessPlan) -> Result<ProcessPlan, PlanError> {
         check_sizes(&process.env)?;
         // Its size in plan.json is about its size in memory.
         self.bytes += serde_json::to_vec(&process).map_or(0, |json| json.len());

@@ -62,6 +62,36 @@ pub fn take_in(plan: &Plan, words: &[String], needs: bool) -> Option<Plan> {
     Some(plan)
 }
 
+/// The plan in which the actions that these words name, and that are not running, are part of the run as they are defined
+/// now; with `needs`, so is what was left out and they depend on. None of them begins by that. `None` if nothing changes.
+pub fn take_in_actions(
+    plan: &Plan,
+    words: &[String],
+    needs: bool,
+    runs: impl Fn(&ProcName) -> bool,
+) -> Option<Plan> {
+    let is_named = |process: &&ProcessPlan| process.name.is_one_of(words) && !runs(&process.name);
+    let named: Vec<_> = plan.actions.iter().filter(is_named).collect();
+    let needed = named.iter().flat_map(|action| &action.rules.needs);
+    let needed: Vec<_> = needed.map(|need| format!("={}", need.on)).collect();
+    let mut taken =
+        if needs { take_in(plan, &needed, true) } else { None }.unwrap_or_else(|| plan.clone());
+    for action in named {
+        match taken.processes.iter_mut().find(|old| old.name == action.name) {
+            Some(old) => {
+                let ProcessPlan { color, additions, revision, own_revision, removed, .. } = *old;
+                let additions = additions.saturating_add(u32::from(removed));
+                *old = ProcessPlan { color, additions, revision, own_revision, ..action.clone() };
+            }
+            None => taken.processes.push(ProcessPlan { additions: 1, ..action.clone() }),
+        }
+    }
+    (taken != *plan).then(|| {
+        taken.generation = plan.generation.saturating_add(1);
+        taken
+    })
+}
+
 /// Whether a word means all processes, or nothing.
 fn is_all(word: &str) -> bool {
     word.chars().all(|c| c == '*')

@@ -197,7 +197,8 @@ impl Supervisor {
         }
         let present = |id: &ProcId| {
             let proc = &self.procs[*id];
-            proc.rules.stage != Stage::Cleanup && !proc.is_closed()
+            let is_past_action = proc.planned.is_action && !proc.alive();
+            proc.rules.stage != Stage::Cleanup && !proc.is_closed() && !is_past_action
         };
         let ids: Vec<_> = ProcId::all(&self.procs).filter(present).collect();
         let ended = |id: &ProcId| self.procs[*id].has_ended_for_good();

@@ -33,10 +33,9 @@ impl Supervisor {
         if let Some(exit) = self.exit_from.and_then(|id| self.procs[id].last.exit) {
             return exit.shell_status();
         }
-        let highest = self.procs.iter().map(|proc| proc.last.status).max().unwrap_or(0);
-        let failed = self
-            .procs
-            .iter()
+        let procs = || self.procs.iter().filter(|proc| !proc.planned.is_action);
+        let highest = procs().map(|proc| proc.last.status).max().unwrap_or(0);
+        let failed = procs()
             .any(|proc| proc.failures.broken.is_some() || proc.skip.is_some() || proc.is_stuck());
         highest.max(self.worst).max(u8::from(failed))
     }
@@ -45,7 +44,10 @@ impl Supervisor {
     /// comes from the process of `--exit-code-from`.
     pub fn decider(&self) -> Option<Decider> {
         let code = self.exit_code();
-        let found = |id: &ProcId| code != 0 && self.procs[*id].last.status == code;
+        let found = |id: &ProcId| {
+            let proc = &self.procs[*id];
+            code != 0 && proc.last.status == code && !proc.planned.is_action
+        };
         // Prefer the culprit: its exit is the reason for all others.
         let culprit = self.culprit.as_ref().map(|culprit| culprit.id);
         if self.exit_from.is_some() {

@@ -122,7 +122,8 @@ impl Supervisor {
     /// Whether the process is complete once it has ended with success, and therefore not restarted.
     pub(super) fn is_to_end(&self, id: ProcId) -> bool {
         let completed = |proc: &Proc| proc.needs.contains(&(id, DependencyCondition::Completed));
-        self.procs[id].rules.is_ready_by(None) || self.procs.iter().any(completed)
+        let proc = &self.procs[id];
+        proc.planned.is_action || proc.rules.is_ready_by(None) || self.procs.iter().any(completed)
     }
 
     /// Whether it has ended by itself, with success.

@@ -45,6 +45,8 @@ impl PlanCounts {
 pub struct Planned {
     /// No configuration contains the process any more.
     pub(super) removed: bool,
+    /// It runs once whenever it is requested by its name, and says nothing about the run.
+    pub(super) is_action: bool,
     waits: bool,
     counts: PlanCounts,
     /// Milliseconds from the stop signal to SIGKILL.
@@ -55,7 +57,8 @@ impl Planned {
     fn of(process: &ProcessPlan, plan: &Plan) -> Self {
         let &ProcessPlan { removed, waits, grace_ms, .. } = process;
         let grace_ms = grace_ms.unwrap_or(plan.grace_ms);
-        Self { removed, waits, counts: PlanCounts::of(process), grace_ms }
+        let is_action = process.action.is_some();
+        Self { removed, is_action, waits, counts: PlanCounts::of(process), grace_ms }
     }
 }
 

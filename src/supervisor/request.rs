@@ -108,6 +108,11 @@ impl Supervisor {
         // A process that is being removed can be stopped once more, but not started or restarted.
         let present = if verb == Verb::Stop { Proc::counts } else { |proc: &Proc| !proc.retired };
         let mut ids = self.find(patterns, present)?;
+        if verb != Verb::Stop {
+            // A pattern that fits its name does not begin an action.
+            let is_action = |id: ProcId| self.procs[id].planned.is_action;
+            ids.retain(|&id| !is_action(id) || self.procs[id].name.is_one_of(patterns));
+        }
         if patterns.is_empty() && verb != Verb::Stop {
             ids.retain(|&id| self.procs[id].is_of_all());
             if verb == Verb::Restart && order != ChangeOrder::Overmind {
@@ -199,7 +204,8 @@ impl Supervisor {
     /// them already.
     fn scale(&mut self, request_id: u64, counts: &BTreeMap<String, u16>, now: Timestamp) {
         let entry = |proc: &Proc| ProcName::new(proc.name.entry()).ok();
-        let there = self.procs.iter().filter(|proc| !proc.planned.removed);
+        let is_scaled = |proc: &&Proc| !proc.planned.removed && !proc.planned.is_action;
+        let there = self.procs.iter().filter(is_scaled);
         let mut entries: Vec<_> = there.filter_map(entry).collect();
         // The instances of an entry need not be next to each other.
         let mut seen = BTreeSet::new();

@@ -60,6 +60,7 @@ impl Scope {
             host: None,
             processes: state.processes.into_iter().map(|one| self.of_process(one)).collect(),
             left_out: vec![],
+            actions: vec![],
             ..state
         }
     }

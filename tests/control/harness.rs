@@ -337,6 +337,7 @@ pub(crate) fn state() -> State {
         quitting_note: None,
         processes: NAMES.iter().enumerate().map(process).collect(),
         left_out: vec![],
+        actions: vec![],
     }
 }
 

@@ -188,6 +188,7 @@ pub(crate) fn state() -> State {
         quitting_note: None,
         processes: NAMES.map(process).to_vec(),
         left_out: vec![],
+        actions: vec![],
     }
 }
 

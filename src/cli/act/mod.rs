@@ -1,5 +1,6 @@
 //! The commands that change a run or one of its processes.
 
+pub(super) mod actions;
 pub(super) mod app;
 pub(super) mod cleanup;
 pub(super) mod connect;

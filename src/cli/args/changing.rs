@@ -116,6 +116,26 @@ pub enum WatchDo {
     Status,
 }
 
+/// `tmo act`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct ActArgs {
+    /// The action, or PROCESS.ACTION where several have the same name; without it, all are listed.
+    #[arg(value_name = "ACTION", add = values::action())]
+    pub action: Option<String>,
+    /// Return as soon as it has been started; its output is in the log.
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Do not ask, even if tmo.toml says `confirm = true`.
+    #[arg(short = 'y', long)]
+    pub yes: bool,
+    /// Print the list as JSON.
+    #[arg(long, conflicts_with = "action")]
+    pub json: bool,
+    /// Which run.
+    #[command(flatten)]
+    pub client: ClientArgs,
+}
+
 /// `tmo scale`.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct ScaleArgs {

@@ -29,8 +29,8 @@ use clap::{ArgAction, Args as _, Command, FromArgMatches as _, Parser, Subcomman
 
 pub use app::{AppArgs, AppDo};
 pub use changing::{
-    ConnectArgs, FailuresArgs, FailuresDo, NamesArgs, ReloadArgs, RestartArgs, RunArgs, ScaleArgs,
-    SendArgs, SignalArgs, WatchArgs, WatchDo,
+    ActArgs, ConnectArgs, FailuresArgs, FailuresDo, NamesArgs, ReloadArgs, RestartArgs, RunArgs,
+    ScaleArgs, SendArgs, SignalArgs, WatchArgs, WatchDo,
 };
 pub use fleet::{FLEET_VERBS, FleetArgs, FleetArgv, FleetCommand, FleetKind};
 pub(super) use footer::fill;
@@ -331,6 +331,21 @@ Examples:
 
 `watch` in tmo.toml names the files of a process.")]
     Watch(WatchArgs),
+    /// Run an action of tmo.toml, such as a migration, in the environment of its process.
+    #[command(after_help = "\
+Examples:
+  tmo act                       which actions there are
+  tmo act migrate               run it, show its output, exit with its code
+  tmo act web.migrate           that of web, where another process has one, too
+  tmo act reset-db --yes        without the question that `confirm = true` asks
+
+In tmo.toml:
+  [process.web.action.migrate]
+  command = \"bin/rails db:migrate\"
+
+It runs as a process of its own, web-migrate: `tmo logs web-migrate` shows its output later, and
+`tmo connect web-migrate` opens its terminal. Ctrl-C stops it.")]
+    Act(ActArgs),
     /// Change how many instances of a process run.
     #[command(after_help = "\
 Examples:

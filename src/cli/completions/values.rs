@@ -17,7 +17,9 @@ use crate::config::dirs::find_runtime_dir;
 use crate::config::lookup::project_above;
 use crate::config::{Env, StartOptions};
 use crate::fleet::inventory::Inventory;
+use crate::model::action::ActionName;
 use crate::model::network::Network;
+use crate::model::plan::ProcessPlan;
 use crate::model::signal::SignalName;
 use crate::run::dir::RuntimeDir;
 use crate::run::locate::{RunFlags, locate};
@@ -210,7 +212,7 @@ pub(in crate::cli) fn waited_for() -> ArgValueCompleter {
 pub(in crate::cli) fn process() -> ArgValueCompleter {
     by(|current| {
         let typed = TYPED.get().map_or(&[][..], |typed| &typed.names);
-        let ProcessNames { names, groups } = known();
+        let ProcessNames { names, groups, .. } = known();
         let words = || names.iter().chain(&groups).filter(|word| !typed.contains(word));
         list(current, |_| words().cloned().collect())
     })
@@ -304,6 +306,11 @@ fn list(current: &OsStr, items: impl Fn(&str) -> Vec<String>) -> Vec<CompletionC
     candidates(items.map(|item| format!("{before}{item}")), OsStr::new(&*current))
 }
 
+/// The actions of the run, else those of the configuration.
+pub(in crate::cli) fn action() -> ArgValueCompleter {
+    by(|current| candidates(known().actions, current))
+}
+
 /// The entries of the names.
 fn entries() -> Vec<String> {
     let entry = |name: &String| name.split('#').next().unwrap_or_default().to_owned();
@@ -314,7 +321,7 @@ fn entries() -> Vec<String> {
 
 /// The names of the relevant processes, and their groups.
 fn names_and_groups() -> impl Iterator<Item = String> {
-    let ProcessNames { names, groups } = known();
+    let ProcessNames { names, groups, .. } = known();
     names.into_iter().chain(groups)
 }
 
@@ -323,11 +330,18 @@ fn names_and_groups() -> impl Iterator<Item = String> {
 struct ProcessNames {
     names: Vec<String>,
     groups: BTreeSet<String>,
+    /// The words for the actions.
+    actions: Vec<String>,
 }
 
 impl ProcessNames {
-    fn new(names: Vec<String>, groups: impl Iterator<Item = impl Display>) -> Self {
-        Self { names, groups: groups.map(|group| format!("@{group}")).collect() }
+    fn new(
+        names: Vec<String>,
+        groups: impl Iterator<Item = impl Display>,
+        actions: &[ActionName<'_>],
+    ) -> Self {
+        let groups = groups.map(|group| format!("@{group}")).collect();
+        Self { names, groups, actions: ActionName::words(actions) }
     }
 }
 
@@ -346,7 +360,8 @@ fn known() -> ProcessNames {
         let left_out = plan.left_out.iter().filter(|_| typed.starts);
         let all = plan.present().chain(left_out);
         let names = all.clone().map(|process| process.name.to_string()).collect();
-        return ProcessNames::new(names, all.flat_map(|process| &process.rules.groups));
+        let actions: Vec<_> = plan.actions.iter().filter_map(ProcessPlan::action_name).collect();
+        return ProcessNames::new(names, all.flat_map(|process| &process.rules.groups), &actions);
     }
     let beside =
         if socket.tcp.is_some() { Some(&*context.start_dir) } else { socket.path.parent() };
@@ -360,5 +375,6 @@ fn known() -> ProcessNames {
     let Some(loaded) = loaded else { return ProcessNames::default() };
     let names: Vec<_> = loaded.procfile.entries.into_iter().map(|entry| entry.name).collect();
     let groups: Vec<_> = names.iter().flat_map(|name| loaded.toml.of(name).groups).collect();
-    ProcessNames::new(names, groups.iter().map(toml::Spanned::get_ref))
+    let actions: Vec<_> = loaded.toml.action_places().map(|(action, _)| action).collect();
+    ProcessNames::new(names, groups.iter().map(toml::Spanned::get_ref), &actions)
 }

@@ -91,32 +91,60 @@ async fn foreign(client: OvermindClient, env: &Env) -> Result<u8, CliError> {
 pub(in crate::cli) fn follow(instance: &Instance, job: Job) -> Result<u8, CliError> {
     let mut outlet = Outlet::open(job)?;
     runtime::block_on(async {
-        outlet.obey_terminal();
-        let keyboard = Keyboard::open();
-        instance.warn_of_stopped_supervisor();
-        let mut heads = instance.heads().await?;
-        let stop = stop_signal();
-        tokio::pin!(stop);
-        loop {
-            tokio::select! {
-                event = instance.next_of(&mut heads) => match event {
-                    Ok(HeadEvent::Head(head)) => outlet.printer.head(head),
-                    Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_) => break,
-                },
-                Some(()) = OptionFuture::from(keyboard.as_ref().map(Keyboard::entered)) => {
-                    outlet.printer.entered();
-                }
-                _ = &mut stop => {
-                    outlet.leave(FAREWELL).await;
-                    return Ok(0);
-                }
-                lost = outlet.lost() => match lost {
-                    Lost::Reader | Lost::Terminal => return Ok(0),
-                    Lost::Failed(error) => return Err(CliError::io("standard output")(error)),
-                },
-            }
+        match show_while(instance, &mut outlet, std::future::pending::<()>()).await? {
+            ShownUntil::RunOver => outlet.finish(stop_signal()).await,
+            ShownUntil::Signal => outlet.leave(FAREWELL).await,
+            ShownUntil::ReaderGone | ShownUntil::Done(()) => {}
         }
-        outlet.finish(stop).await;
         Ok(0)
     })
+}
+
+/// Why the log is not shown any longer.
+pub(in crate::cli) enum ShownUntil<T> {
+    /// What it was shown during is done.
+    Done(T),
+    /// The run is over, or this view is to leave.
+    RunOver,
+    /// A signal asks to stop.
+    Signal,
+    /// Nobody reads it.
+    ReaderGone,
+}
+
+/// Show the log as it grows while this is going on.
+pub(in crate::cli) async fn show_while<T>(
+    instance: &Instance,
+    outlet: &mut Outlet,
+    work: impl Future<Output = T>,
+) -> Result<ShownUntil<T>, CliError> {
+    outlet.obey_terminal();
+    let keyboard = Keyboard::open();
+    instance.warn_of_stopped_supervisor();
+    let mut heads = instance.heads().await?;
+    let mut stop = std::pin::pin!(stop_signal());
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            event = instance.next_of(&mut heads) => match event {
+                Ok(HeadEvent::Head(head)) => outlet.printer.head(head),
+                Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_) => return Ok(ShownUntil::RunOver),
+            },
+            Some(()) = OptionFuture::from(keyboard.as_ref().map(Keyboard::entered)) => {
+                outlet.printer.entered();
+            }
+            _ = &mut stop => return Ok(ShownUntil::Signal),
+            done = &mut work => {
+                // What it has printed is in the log, but perhaps not told yet.
+                if let Ok(HeadEvent::Head(head)) = instance.next_of(&mut instance.heads().await?).await {
+                    outlet.printer.head(head);
+                }
+                return Ok(ShownUntil::Done(done));
+            }
+            lost = outlet.lost() => return match lost {
+                Lost::Reader | Lost::Terminal => Ok(ShownUntil::ReaderGone),
+                Lost::Failed(error) => Err(CliError::io("standard output")(error)),
+            },
+        }
+    }
 }

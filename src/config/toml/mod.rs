@@ -29,11 +29,13 @@ use ::toml::de::DeTable;
 
 use crate::config::Env;
 use crate::config::options::BackendChoice;
+use crate::model::action::ActionName;
 use crate::model::detach_keys::DetachKeys;
 use crate::model::rules::{DependencyCondition, Hooks, WatcherPatterns, WebRules};
 use crate::model::{ProcName, name::check_length, nearest::nearest};
 pub use keys::{
-    CommandLine, DependencyEntry, EffectiveSetting, LogTable, ProcessTable, command_line,
+    ActionEntry, CommandLine, DependencyEntry, EffectiveSetting, LogTable, ProcessTable,
+    command_line,
 };
 pub use placeholders::{Placeholder, fill};
 pub use problem::{Diagnostics, SourceText, TomlError, TomlProblem};
@@ -56,6 +58,8 @@ pub struct TmoToml {
     pub defaults: ProcessTable,
     /// `[process.NAME]`, in the order of the file.
     pub processes: Vec<(Spanned<String>, ProcessTable)>,
+    /// `[action.NAME]`: commands of the project that run on request, in the order of the file.
+    pub actions: Vec<Spanned<ActionEntry>>,
     /// `[hooks]`: commands to run on certain events.
     pub hooks: Hooks,
     /// The place of the hook `cleanup`.
@@ -118,6 +122,15 @@ impl TmoToml {
         self.index.tables.get(name).map(|at| &self.processes[*at].1)
     }
 
+    /// The actions of the processes, then those of the project, each with its place.
+    pub fn action_places(&self) -> impl Iterator<Item = (ActionName<'_>, std::ops::Range<usize>)> {
+        let of_processes = self.processes.iter().flat_map(|(of, table)| {
+            table.action.iter().map(move |action| (Some(of.get_ref().as_str()), action))
+        });
+        let all = of_processes.chain(self.actions.iter().map(|action| (None, action)));
+        all.map(|(of, action)| (ActionName { of, name: &action.get_ref().name }, action.span()))
+    }
+
     /// Whether some process waits for this one to end.
     pub fn is_to_complete(&self, name: &str) -> bool {
         self.index.completed.contains(name)
@@ -166,6 +179,7 @@ pub fn read_with_local(
         port_auto: view.switch("port_auto"),
         log: keys::log::read(table("log")),
         defaults: ProcessTable::read(table("defaults"), &mut mistakes),
+        actions: keys::action::read(view, &mut mistakes),
         index: Index::of(&processes),
         processes,
         hooks: keys::hooks::read(table("hooks"), &mut mistakes),

@@ -111,18 +111,21 @@ pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Di
         }
     };
     for table in toml.processes.iter().map(|(_, table)| table).chain([&toml.defaults]) {
-        if let Some(command) = &table.command {
-            match command.get_ref() {
-                CommandLine::Shell(line) => look(line, command.span()),
-                CommandLine::Words(words) => {
-                    for word in words {
-                        look(word, command.span());
-                    }
-                }
-            }
-        }
         for pair in &table.env.pairs {
             look(&pair.get_ref().1, pair.span());
+        }
+    }
+    let tables = || toml.processes.iter().map(|(_, table)| table);
+    let actions = tables().flat_map(|table| &table.action).chain(&toml.actions);
+    let of_actions = actions.map(|action| &action.get_ref().command);
+    for command in tables().filter_map(|table| table.command.as_ref()).chain(of_actions) {
+        match command.get_ref() {
+            CommandLine::Shell(line) => look(line, command.span()),
+            CommandLine::Words(words) => {
+                for word in words {
+                    look(word, command.span());
+                }
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::config::paths::{absolute, at_home};
 use crate::config::procfile::ProcfileEntry;
 use crate::model::ProcName;
 use crate::model::limits::TOTAL_BYTES;
+use crate::model::name::check_length;
 use crate::model::text::OsText;
 
 /// Access to the disk.
@@ -61,7 +62,9 @@ pub fn resolve_with_disk(
     check_defaults(toml, entries.len(), &mut mistakes);
     let mut own = BTreeMap::new();
     let mut room = env::Room::default();
-    for entry in &entries {
+    // The actions of the project have the variables and the directory of `[defaults]`.
+    let project = (!toml.actions.is_empty()).then(ProcfileEntry::default);
+    for entry in entries.iter().chain(&project) {
         if mistakes.is_over() {
             mistakes.into_result(&toml.source)?;
             return Ok(Resolved::default());
@@ -79,6 +82,7 @@ pub fn resolve_with_disk(
     }
     dependency_check::check(toml, &entries, &mut mistakes);
     placeholders::check(toml, &entries, &mut mistakes);
+    check_actions(toml, &entries, &mut mistakes);
     mistakes.into_result(&toml.source)?;
     Ok(Resolved { entries, own })
 }
@@ -115,6 +119,24 @@ fn entries(
         entries.push(ProcfileEntry { name: word.clone(), command: command.into(), line });
     }
     entries
+}
+
+/// Report actions whose processes can't have their names.
+fn check_actions(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Diagnostics) {
+    let mut taken: HashSet<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+    for (action, at) in toml.action_places() {
+        let name = action.process();
+        if let Err(long) = check_length(&name) {
+            mistakes.add(at, long.to_string());
+        } else if taken.contains(&name) {
+            let text = format!(
+                "this action runs as a process `{name}`, and there is another one of this name; rename one of them"
+            );
+            mistakes.add(at, text);
+        } else {
+            taken.insert(name);
+        }
+    }
 }
 
 /// Report settings in `[defaults]` that are too large together, since each process gets a copy of them.

@@ -66,6 +66,7 @@ fn process(name: &&str) -> ProcessPlan {
         env: vec![],
         grace_ms: None,
         install: None,
+        action: None,
         rules: ProcessPolicy::default(),
         added: name.ends_with('+'),
         removed: false,
@@ -121,6 +122,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         taken_ports: vec![],
         processes: names.iter().map(process).collect(),
         left_out: vec![],
+        actions: vec![],
     }
 }
 

@@ -5,6 +5,7 @@
 //! are made from these), how its value is read, what it can't be combined with, its effect on the plan, and
 //! how `tmo config` shows it. A new key of a process is a new file here, and a line in the list below.
 
+pub(super) mod action;
 mod args;
 mod command;
 pub(super) mod connect;
@@ -38,6 +39,7 @@ use std::ops::Range;
 use ::toml::Spanned;
 use serde_json::{Value, json};
 
+pub use self::action::ActionEntry;
 pub use self::command::{CommandLine, command_line};
 pub use self::depends_on::DependencyEntry;
 pub use self::log::LogTable;
@@ -208,6 +210,8 @@ process_keys! {
     prompt: prompt::PromptKey,
     /// Whether its crashes are shown on the desktop.
     notify: scalars::Notify,
+    /// The commands that run on request in its environment.
+    action: action::Actions,
 }
 
 /// The whole file.
@@ -242,6 +246,11 @@ pub(super) const TOP: &[Key] = &[
         Type::Map(&Type::Table(PROCESS)),
         "A process. NAME is an entry of the Procfile, all instances of which share these \
          settings, or a new process with a command of its own.",
+    ),
+    key(
+        "action",
+        Type::Map(&Type::Table(&[action::ITEM])),
+        "A command of the project that runs on request in its root directory: `tmo act NAME`.",
     ),
     key(
         "hooks",

@@ -113,6 +113,7 @@ fn state(processes: Vec<ProcessState>) -> State {
         quitting_note: None,
         processes,
         left_out: vec![],
+        actions: vec![],
     }
 }
 

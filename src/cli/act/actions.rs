@@ -1,0 +1,187 @@
+//! `tmo act`: runs an action of `tmo.toml` as a process of the run.
+
+use serde::Serialize;
+
+use crate::cli::args::ActArgs;
+use crate::cli::error::CliError;
+use crate::cli::look::echo::{ShownUntil, show_while};
+use crate::cli::output::confirm::{can_ask, confirm};
+use crate::cli::output::outlet::{FAREWELL, Outlet};
+use crate::cli::output::table::table;
+use crate::cli::output::{self, Versioned};
+use crate::cli::reach::instance::{self, Instance};
+use crate::cli::reach::log::Source;
+use crate::cli::reach::request::{insist, key, verdict};
+use crate::cli::runtime;
+use crate::cli::view::stop_signal;
+use crate::journal::cursor::Position;
+use crate::model::action::ActionName;
+use crate::model::nearest::nearest;
+use crate::model::request::{ActionState, ChangeOrder, Outcome, Request, State};
+use crate::model::{ProcName, ProcessStatus, units};
+use crate::sys::clock;
+use crate::view::paint::{Stamp, Style};
+
+/// The exit code of a command that Ctrl-C has ended.
+const INTERRUPTED: u8 = 130;
+
+#[derive(Serialize)]
+struct ActionList<'a> {
+    actions: &'a [ActionState],
+}
+
+/// List the actions, or run one.
+pub(in crate::cli) fn act(args: &ActArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
+    let state = runtime::block_on(async {
+        instance::tmo_only(&mut instance).await?;
+        instance.state().await
+    })?;
+    let Some(word) = &args.action else { return list(args, &state) };
+    runtime::block_on(instance.refuse_other_project())?;
+    let action = find(word, &state.actions)?;
+    let name = &action.process;
+    if let Some(process) = state.processes.iter().find(|process| process.name == *name)
+        && process.pid.is_some()
+    {
+        let since = units::span(clock::now().since(process.since));
+        return Err(CliError::Other(format!(
+            "{name} has been running for {since}, and runs once at a time; `tmo echo {name}` shows its output, `tmo stop \
+             {name}` stops it"
+        )));
+    }
+    if action.confirm && !args.yes {
+        if !can_ask() {
+            let text = "this action asks before it runs, which needs a terminal; --yes runs it without one";
+            return Err(CliError::Usage(text.to_owned()));
+        }
+        if !confirm(&format!("Run `{}`?", action.command))? {
+            return Ok(1);
+        }
+    }
+    run(&instance, name, args.no_wait)
+}
+
+fn list(args: &ActArgs, state: &State) -> Result<u8, CliError> {
+    let actions = &state.actions;
+    if args.json {
+        return output::print_json(&Versioned::new(ActionList { actions }));
+    }
+    if actions.is_empty() {
+        return Err(none());
+    }
+    let names: Vec<_> = actions.iter().map(ActionState::action_name).collect();
+    let rows = actions.iter().zip(ActionName::words(&names)).map(|(action, word)| {
+        let last = match (action.exit, action.since) {
+            (Some(exit), Some(since)) => {
+                let ago = units::span(clock::now().since(since));
+                format!(
+                    "{} {ago} ago",
+                    if exit.success() { "done".into() } else { exit.to_string() }
+                )
+            }
+            (None, Some(_)) => "running".to_owned(),
+            (_, None) => String::new(),
+        };
+        [word, last, action.command.to_string()]
+    });
+    output::print(&table(["ACTION", "LAST RUN", "COMMAND"], rows))
+}
+
+fn none() -> CliError {
+    let text = "this run has no actions; `[action.NAME]` and `[process.NAME.action.NAME]` in tmo.toml define them, and \
+                `tmo reload` reads it again";
+    CliError::Other(text.to_owned())
+}
+
+/// The action that a word means.
+fn find<'a>(word: &str, actions: &'a [ActionState]) -> Result<&'a ActionState, CliError> {
+    let names: Vec<_> = actions.iter().map(ActionState::action_name).collect();
+    match &*ActionName::meant_by(word, &names) {
+        [one] => Ok(&actions[*one]),
+        [] if actions.is_empty() => Err(none()),
+        [] => {
+            let words = ActionName::words(&names);
+            let next = match nearest(word, words.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("there are {}", words.join(", ")),
+            };
+            Err(CliError::Usage(format!("there is no action `{word}`; {next}")))
+        }
+        several => {
+            let words: Vec<_> = several.iter().map(|at| names[*at].full()).collect();
+            let text = format!(
+                "several processes have an action `{word}`; name one: {}",
+                words.join(", ")
+            );
+            Err(CliError::Usage(text))
+        }
+    }
+}
+
+/// Run an action, and show what it prints until it ends. Returns its exit code.
+fn run(instance: &Instance, name: &ProcName, no_wait: bool) -> Result<u8, CliError> {
+    let (request, key) =
+        (Request::Start { names: vec![format!("={name}")], order: ChangeOrder::default() }, key());
+    // Nothing that it prints comes before.
+    let is_here = !no_wait && instance.on_this_machine().is_ok();
+    let record = if is_here { Source::of_instance(instance)?.records()? } else { 0 };
+    let begun =
+        runtime::block_on(instance.ask(async |client| client.begin_once(&request, &key).await))?;
+    let code = verdict(begun)?;
+    if no_wait {
+        return Ok(code);
+    }
+    let outcome = instance.ask(async |client| insist(client, &request, &key).await);
+    if !is_here {
+        let outcome = runtime::block_on(outcome)?;
+        return runtime::block_on(ended(instance, name, outcome));
+    }
+    let source = Source::of_instance(instance)?;
+    let names = [format!("={name}")];
+    let style = Style { bare: true, ..Source::style(&instance.context.env, Stamp::None) };
+    let job = source.job(Position { record, skip: 0 }, source.filter(&names)?, style);
+    let mut outlet = Outlet::open(job)?;
+    runtime::block_on(async {
+        let mut outcome = std::pin::pin!(outcome);
+        let outcome = match show_while(instance, &mut outlet, &mut outcome).await? {
+            ShownUntil::Done(outcome) => outcome?,
+            ShownUntil::RunOver => {
+                outlet.finish(stop_signal()).await;
+                return Err(CliError::Over("it was stopped".to_owned()));
+            }
+            // It goes on without a reader.
+            ShownUntil::ReaderGone => outcome.await?,
+            ShownUntil::Signal => {
+                let stop = Request::Stop { names: names.to_vec(), order: ChangeOrder::Unordered };
+                let stopped = instance.ask(async |client| client.request(&stop, true).await);
+                if let ShownUntil::Done(stopped) =
+                    show_while(instance, &mut outlet, stopped).await?
+                {
+                    stopped?;
+                }
+                outlet.leave(FAREWELL).await;
+                return Ok(INTERRUPTED);
+            }
+        };
+        outlet.finish(stop_signal()).await;
+        ended(instance, name, outcome).await
+    })
+}
+
+/// The exit code of an action that has ended, or why it has not run.
+async fn ended(instance: &Instance, name: &ProcName, outcome: Outcome) -> Result<u8, CliError> {
+    if outcome.ok {
+        return Ok(0);
+    }
+    let state = instance.state().await?;
+    let process = state.processes.iter().find(|process| process.name == *name);
+    let action = state.actions.iter().find(|action| action.process == *name);
+    match action.and_then(|action| action.exit) {
+        // Otherwise the exit is that of an earlier life.
+        Some(exit) if process.is_none_or(|process| process.state == ProcessStatus::Exited) => {
+            Ok(exit.shell_status())
+        }
+        _ => verdict(outcome),
+    }
+}
