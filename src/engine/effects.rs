@@ -187,13 +187,15 @@ impl Engine {
         }
     }
 
-    /// The processes that count, in the order of the Procfile, with the instances of each entry together.
+    /// The processes that count, in the order of the Procfile, with the instances of each entry together, and then the
+    /// actions.
     fn present(&self) -> Vec<ProcId> {
         let procs = &self.saved.supervisor.procs;
         let place = |id: &ProcId| {
             let name = &procs[*id].name;
             let entry = procs.iter().position(|proc| proc.name.entry() == name.entry());
-            (self.plan.lines.iter().position(|line| line == name.entry()), entry, name.instance())
+            let line = self.plan.lines.iter().position(|line| line == name.entry());
+            (self.plan.processes[*id].action.is_some(), line, entry, name.instance())
         };
         let mut ids: Vec<_> = ProcId::all(procs).filter(|&id| procs[id].counts()).collect();
         ids.sort_by_key(place);

@@ -21,6 +21,7 @@ use crate::model::request::{ActionState, ChangeOrder, Outcome, Request, State};
 use crate::model::{ProcName, ProcessStatus, units};
 use crate::sys::clock;
 use crate::view::paint::{Stamp, Style};
+use crate::view::screen;
 
 /// The exit code of a command that Ctrl-C has ended.
 const INTERRUPTED: u8 = 130;
@@ -139,7 +140,9 @@ fn run(instance: &Instance, name: &ProcName, no_wait: bool) -> Result<u8, CliErr
     }
     let source = Source::of_instance(instance)?;
     let names = [format!("={name}")];
-    let style = Style { bare: true, ..Source::style(&instance.context.env, Stamp::None) };
+    // A script gets what the command prints and nothing else; a person is also told when it waits for input.
+    let bare = !screen::is_terminal(std::io::stdout());
+    let style = Style { bare, ..Source::style(&instance.context.env, Stamp::None) };
     let job = source.job(Position { record, skip: 0 }, source.filter(&names)?, style);
     let mut outlet = Outlet::open(job)?;
     runtime::block_on(async {

@@ -76,6 +76,14 @@ fn question(ui: &Ui) -> Vec<String> {
                 format!("{key}, Enter: yes, else no: {what}?"),
             ];
         }
+        Some(Overlay::Act(name)) => {
+            let action = ui.run.actions.iter().find(|action| action.process == *name);
+            let command = action.map_or_else(String::new, |action| action.command.to_string());
+            return vec![
+                format!("run `{command}`? y or Enter: yes, any other key: no"),
+                format!("y, Enter: yes, else no: run {name}?"),
+            ];
+        }
         Some(Overlay::Details(page)) if page.leads_to.is_some() => &[
             "Enter: to the line   ← → other pages   ↑ ↓ scroll   y copy   q close",
             "Enter: the line  ← → ↑ ↓  y  q close",

@@ -28,7 +28,7 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
             clear(buffer, area);
             text(theme, area, page, buffer);
         }
-        Some(Overlay::Quit(_) | Overlay::Confirm(_)) | None => {}
+        Some(Overlay::Quit(_) | Overlay::Confirm(_) | Overlay::Act(_)) | None => {}
     }
     if let Some(offers) = ui.offers() {
         draw_offers(ui, theme, area, &offers, buffer);
@@ -110,6 +110,10 @@ fn draw_offers(ui: &Ui, theme: Theme, area: Rect, offers: &[Offer], buffer: &mut
                 let (x, name) = (x + 2, name.as_str());
                 let x = put(buffer, (x, y), room(x), name, theme.name(process.config.color)) + 1;
                 put(buffer, (x, y), room(x), &word(process), theme.dim());
+            }
+            Offer::OfRun(word, action) => {
+                let x = put(buffer, (x, y), room(x), word, theme.strong()).max(area.x + 17) + 1;
+                put(buffer, (x, y), room(x), &action.command.to_string(), theme.dim());
             }
             Offer::Action(entry) => {
                 put(buffer, (x, y), room(x), entry.name, theme.strong());

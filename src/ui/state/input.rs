@@ -116,6 +116,10 @@ impl Ui {
             Subject::Pick | Subject::Action => match offers.get(prompt.choice) {
                 Some(Offer::Process(name)) => self.open(Some(name.clone())),
                 Some(Offer::Action(entry)) => self.act(entry.action),
+                Some(Offer::OfRun(_, action)) if action.confirm => {
+                    self.overlay = Some(Overlay::Act(action.process.clone()));
+                }
+                Some(Offer::OfRun(_, action)) => self.run_action(&action.process),
                 None => self.say(format!("nothing has a name like {text}")),
             },
             Subject::Time => {
@@ -143,6 +147,20 @@ impl Ui {
         }
     }
 
+    /// Run the action of this process.
+    fn run_action(&mut self, name: &ProcName) {
+        if self.run.is_over() {
+            return self.complain("nothing runs here; `tmo start` starts the processes".to_owned());
+        }
+        if self.list.get(name).is_some_and(|process| process.pid.is_some()) {
+            return self.complain(format!("{name} is running; s stops it"));
+        }
+        self.say(format!("{name} begins"));
+        let (names, order) = (vec![format!("={name}")], ChangeOrder::default());
+        let done = format!("{name} has ended with success");
+        self.effects.push(Effect::Request(Request::Start { names, order }, vec![], done));
+    }
+
     /// A key while something lies over the log; false if it means what it means elsewhere.
     fn overlay_key(&mut self, key: Key) -> bool {
         match self.overlay {
@@ -160,6 +178,13 @@ impl Ui {
                     || action == OnProcess::Stop && key == Key::Char('x');
                 if again || matches!(key, Key::Char('y') | Key::Enter) {
                     self.confirmed(action);
+                }
+            }
+            Some(Overlay::Act(ref name)) => {
+                let name = name.clone();
+                self.overlay = None;
+                if matches!(key, Key::Char('y') | Key::Enter) {
+                    self.run_action(&name);
                 }
             }
             Some(Overlay::Help(_) | Overlay::Details(_) | Overlay::Line(_)) => {

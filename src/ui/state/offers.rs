@@ -3,6 +3,7 @@
 use super::Ui;
 use super::prompt::{Subject, likeness};
 use crate::model::ProcName;
+use crate::model::request::ActionState;
 use crate::ui::keys::actions::{ACTIONS, ActionEntry};
 
 /// What can be picked.
@@ -10,8 +11,10 @@ use crate::ui::keys::actions::{ACTIONS, ActionEntry};
 pub enum Offer {
     /// A process.
     Process(ProcName),
-    /// An action.
+    /// An action of the interface.
     Action(&'static ActionEntry),
+    /// An action of the run, and its name.
+    OfRun(String, ActionState),
 }
 
 /// Those that are like the text, the most similar first.
@@ -37,8 +40,10 @@ impl Ui {
                 Some(names.into_iter().cloned().map(Offer::Process).collect())
             }
             Subject::Action => {
+                let own = ranked(self.run.named_actions(), prompt.text(), |(word, _)| word);
+                let own = own.into_iter().map(|(word, action)| Offer::OfRun(word, action.clone()));
                 let entries = ranked(ACTIONS.iter(), prompt.text(), |entry| entry.name);
-                Some(entries.into_iter().map(Offer::Action).collect())
+                Some(own.chain(entries.into_iter().map(Offer::Action)).collect())
             }
             _ => None,
         }

@@ -18,6 +18,8 @@ pub enum Overlay {
     Quit(bool),
     /// Whether to do this.
     Confirm(OnProcess),
+    /// Whether to run the action of this process.
+    Act(ProcName),
 }
 
 /// Text that can be scrolled.
@@ -56,7 +58,7 @@ impl Overlay {
                 let last = page.rows().saturating_sub(1);
                 page.top = page.top.saturating_add_signed(rows).min(last);
             }
-            Self::Quit(_) | Self::Confirm(_) => {}
+            Self::Quit(_) | Self::Confirm(_) | Self::Act(_) => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! The run whose log and processes are shown.
 
-use crate::model::request::State;
+use crate::model::action::ActionName;
+use crate::model::request::{ActionState, State};
 use crate::model::run_end::End;
 use crate::model::time::Timestamp;
 
@@ -29,6 +30,8 @@ pub struct ShownRun {
     pub quitting: bool,
     /// Leaving stops it too, by default.
     pub is_owned: bool,
+    /// Its actions.
+    pub actions: Vec<ActionState>,
     /// The connection to its supervisor.
     pub link: SupervisorLink,
 }
@@ -44,12 +47,19 @@ impl ShownRun {
         matches!(self.link, SupervisorLink::Away(_))
     }
 
+    /// Its actions, each with the shortest word for it.
+    pub fn named_actions(&self) -> impl Iterator<Item = (String, &ActionState)> {
+        let names: Vec<_> = self.actions.iter().map(ActionState::action_name).collect();
+        ActionName::words(&names).into_iter().zip(&self.actions)
+    }
+
     /// Take its state, or that of another run.
     pub(super) fn set(&mut self, state: &State) {
         self.quitting = state.quitting || self.quitting && self.id == state.run;
         self.id.clone_from(&state.run);
         self.title = state.title.to_string();
         self.started = state.started;
+        self.actions.clone_from(&state.actions);
         self.link = SupervisorLink::Live;
     }
 }
