@@ -25,6 +25,7 @@ import { help } from './views/help.js';
 import { menuButton } from './views/menu.js';
 import { reloadConfiguration } from './views/reload.js';
 import { askToRestart } from './views/restart_all.js';
+import { actionItems, actionsOf } from './views/run_action.js';
 import { LogView } from './views/log.js';
 import { ProcessView } from './process/page.js';
 import { loggedOut, otherServer } from './views/login.js';
@@ -59,6 +60,7 @@ class App {
     this.more = menuButton('⋯', 'More for the run', () => [
       ['Restart all', () => this.restartAll.click()],
       ['Keys', help],
+      ...actionItems(actionsOf()),
       ...(me.value?.role === 'admin' ? [/** @type {import('./views/menu.js').Item} */ (['Reload the configuration', reloadConfiguration])] : []),
     ]);
     this.tabs = {

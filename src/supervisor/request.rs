@@ -325,6 +325,10 @@ impl Supervisor {
         self.procs[id].forget_refusal();
         self.request_stop(id);
         let proc = &mut self.procs[id];
+        if let (true, Phase::Over { asked, .. }) = (proc.planned.is_action, &mut proc.phase) {
+            // Its failure is known now.
+            *asked = true;
+        }
         if proc.cancel_restart() {
             self.effects.push(Effect::Say(Some(id), What::NotRestarted));
         }

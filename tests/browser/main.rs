@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests read the environment they run in")]
 #![expect(clippy::print_stderr, reason = "the leftovers of a failed test are shown")]
 
+mod actions; // buttons and menus for actions of the configuration
 mod apps; // uploads of apps
 mod coming_back; // Back and forward, reloading, the tabs
 mod crash_loops; // processes that fail again and again

@@ -104,6 +104,7 @@ mod terminal_escapes; // escape sequences in project files, answers and output
 mod untrusted_project; // inspecting commands execute nothing of the project
 
 // Commands.
+mod actions; // `tmo act`
 mod apps; // `tmo app`: programs from ZIP archives
 mod check; // `tmo check`; ports that are taken
 mod client_commands; // `wait`, `signal`, `send`, `screen`, `ps`, `events`, `ls`

@@ -20,9 +20,16 @@ async function send(name, path, body) {
   try {
     setFailure(name, null);
     await post(`/r/${run.id}/api/${path}?wait=false`, body);
+    return true;
   } catch (error) {
     setFailure(name, /** @type {Error} */ (error).message);
+    return false;
   }
+}
+
+/** Run the action of this process; returns whether it begins. @param {string} name */
+export function runAction(name) {
+  return send('', `processes/${encodeURIComponent(name)}/start`);
 }
 
 /** @param {'start' | 'stop' | 'restart'} what @param {string} name */

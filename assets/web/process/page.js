@@ -14,6 +14,7 @@ import { openCard } from '../crash/card.js';
 import { endOf } from '../crash/report.js';
 import { menuButton } from '../views/menu.js';
 import { seldom } from '../views/row_menu.js';
+import { actionsOf, start } from '../views/run_action.js';
 import { causes, explain } from '../views/why.js';
 import { Changed } from './changed.js';
 import { facts, setup, setupOfCrash } from './facts.js';
@@ -46,6 +47,7 @@ export class ProcessView {
     const link = (/** @type {string} */ href, /** @type {string} */ text) => h('a', { class: 'button', href, text });
     this.terminal = link(address({ run: id, view: 'terminal', values: { name } }), '⌨ Terminal');
     this.log = link(logAddress(id, { names: name }), '≡ Log');
+    this.actions = h('span', { class: 'actions' });
     this.more = menuButton('⋯', 'More for the process', () => seldom(run.processes.get(name)));
     this.why = h('div');
     this.whyPanel = panel('Why', this.why);
@@ -64,7 +66,7 @@ export class ProcessView {
       h('div', {}, panel('What it is', this.facts, this.setup), this.figures.element, this.found));
     this.element = h('div', { class: 'process-page' },
       h('header', { class: 'process-head' }, this.heading, this.state, h('span', { class: 'space' }),
-        this.start, this.stop, this.restart, this.terminal, this.log, this.more),
+        this.actions, this.start, this.stop, this.restart, this.terminal, this.log, this.more),
       this.note, this.empty, this.grid);
     const draw = atNextFrame(() => this.draw());
     /** Why a part could not be read; it is read again once the server answers again. */
@@ -113,8 +115,17 @@ export class ProcessView {
     this.restart.hidden = !mayAct;
     this.terminal.hidden = supervisor.value === 'over';
     this.more.hidden = !seldom(process).length;
+    this.drawActions();
     this.figures.draw(process);
     this.read(process);
+  }
+
+  drawActions() {
+    const actions = actionsOf(this.name.split('#')[0]);
+    const key = JSON.stringify(actions.map(({ name, command, confirm }) => [name, command, confirm]));
+    if (key === this.actionsKey) return;
+    this.actionsKey = key;
+    this.actions.replaceChildren(...actions.map((action) => h('button', { text: action.name, title: action.command, onclick: () => start(action) })));
   }
 
   /** Read again the parts that change only with a life, a crash or a flag. @param {any} process */

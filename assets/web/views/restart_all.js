@@ -32,7 +32,9 @@ function plan(all) {
 
 /** Restart those of the processes that run or have failed, after a confirmation. @param {string} title @param {string[]} of */
 export function askToRestart(title, of) {
-  const all = of.map((name) => run.processes.get(name)).filter((process) => process);
+  // An action runs once whenever it is asked for by itself.
+  const isAction = (/** @type {string} */ name) => run.state?.actions?.some((/** @type {any} */ action) => action.process === name);
+  const all = of.filter((name) => !isAction(name)).map((name) => run.processes.get(name)).filter((process) => process);
   const { chosen, text } = plan(all);
   if (!chosen.length) return confirm(title, `None of them runs or has failed.${text ? `\n${text}` : ''}`, null);
   return confirm(title, text, 'Restart', () => actOnAll('restart', chosen.map(({ name }) => name)));

@@ -6,6 +6,7 @@ import { go, goToLog } from '../lib/router.js';
 import { canAct, labelOf, me, run, supervisor } from '../lib/store.js';
 import { showMenu } from './menu.js';
 import { askScale, askSignal } from './process_dialogs.js';
+import { actionItems, actionsOf } from './run_action.js';
 
 /** @typedef {import('./menu.js').Item} Item */
 
@@ -35,6 +36,7 @@ function items(process) {
     if (process.can_stop) list.push(['Stop', () => act('stop', name)]);
     list.push(['Restart', () => act('restart', name)]);
   }
+  list.push(...actionItems(actionsOf(name.split('#')[0])));
   if (supervisor.value !== 'over') list.push(['Terminal', () => go({ view: 'terminal', values: { name } })]);
   list.push(
     ['Log', () => goToLog({ names: name })],

@@ -174,15 +174,14 @@ fn run(instance: &Instance, name: &ProcName, no_wait: bool) -> Result<u8, CliErr
 
 /// The exit code of an action that has ended, or why it has not run.
 async fn ended(instance: &Instance, name: &ProcName, outcome: Outcome) -> Result<u8, CliError> {
-    if outcome.ok {
-        return Ok(0);
-    }
     let state = instance.state().await?;
     let process = state.processes.iter().find(|process| process.name == *name);
     let action = state.actions.iter().find(|action| action.process == *name);
     match action.and_then(|action| action.exit) {
-        // Otherwise the exit is that of an earlier life.
-        Some(exit) if process.is_none_or(|process| process.state == ProcessStatus::Exited) => {
+        // Without a life of its own, the exit is that of an earlier one.
+        Some(exit)
+            if outcome.ok || process.is_none_or(|one| one.state == ProcessStatus::Exited) =>
+        {
             Ok(exit.shell_status())
         }
         _ => verdict(outcome),
