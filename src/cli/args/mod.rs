@@ -612,7 +612,7 @@ const GROUPS: [(&str, &[&str]); 8] = [
     ("Several hosts", &["fleet"]),
     ("Coding agents", &["mcp"]),
     ("The log", &["echo", "events", "crashes", "flags", "failures"]),
-    ("A process", &["send", "screen", "signal", "wait", "watch", "run"]),
+    ("A process", &["act", "send", "screen", "signal", "wait", "watch", "run"]),
     (
         "The project",
         &["demo", "init", "import", "export", "check", "config", "graph", "schema", "doctor"],

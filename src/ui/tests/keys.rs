@@ -3,7 +3,7 @@
 use pretty_assertions::assert_eq;
 
 use super::World;
-use crate::model::request::{ProcessState, Request};
+use crate::model::request::{ActionState, ProcessState, Request};
 use crate::model::{Exit, ProcName, ProcessStatus};
 use crate::ui::draw::theme::Theme;
 use crate::ui::keys::Key;
@@ -255,4 +255,43 @@ fn a_dependency_that_ended_and_is_missed_has_failed() {
     world.ui.list.processes[0].ends.missed_by = vec![name];
     let screen = world.screen(PLAIN);
     assert!(screen.contains("✖ db") && screen.contains("1 failed"), "{screen}");
+}
+
+#[test]
+fn actions_of_the_run_are_found_by_name_and_ask_if_they_are_to() {
+    let mut world = world_of(&["web"]);
+    let action = |name: &str, confirm| ActionState {
+        name: name.into(),
+        of: ProcName::new("web").ok(),
+        process: ProcName::new(format!("web-{name}")).unwrap(),
+        command: format!("bin/{name} now").into(),
+        confirm,
+        exit: None,
+        since: None,
+    };
+    world.ui.run.actions = vec![action("migrate", false), action("reset", true)];
+    world.keys(":migr");
+    assert!(
+        world.screen(PLAIN).contains("migrate          bin/migrate now"),
+        "{}",
+        world.screen(PLAIN)
+    );
+    world.key(Key::Enter);
+    let begun = |world: &World| -> Vec<String> {
+        let names = requests(world).into_iter().map(|(request, _)| match request {
+            Request::Start { names, .. } => names.concat(),
+            other => panic!("{other:?}"),
+        });
+        names.collect()
+    };
+    assert_eq!(begun(&world), ["=web-migrate"]);
+    world.keys(":reset");
+    world.key(Key::Enter);
+    assert_eq!(footer(&world), "run `bin/reset now`? y or Enter: yes, any other key: no");
+    world.keys("n");
+    world.keys(":reset");
+    world.key(Key::Enter);
+    assert_eq!(begun(&world).len(), 1, "it asks first");
+    world.keys("y");
+    assert_eq!(begun(&world)[1], "=web-reset");
 }
