@@ -381,6 +381,10 @@ fn wire(request: &Request) -> (Method, Cow<'static, str>, Option<Value>) {
             let path = format!("/api/processes/{}/install", percent_encoded(name));
             return (Method::POST, path.into(), Some(json!({ "then": then })));
         }
+        Request::Use { name } => {
+            let path = format!("/api/processes/{}/use", percent_encoded(name));
+            return (Method::POST, path.into(), None);
+        }
         Request::Start { names, order } => ("/api/start", changed(names, *order)),
         Request::Stop { names, order } => ("/api/stop", changed(names, *order)),
         Request::Restart { names, order } => ("/api/restart", changed(names, *order)),

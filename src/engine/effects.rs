@@ -236,6 +236,8 @@ impl Engine {
         let missed = event::missed(&missed_by).map(Untrusted::from);
         let unready =
             if let Ready::No { why, .. } = &proc.ready { Some(why.clone()) } else { None };
+        let is_lazy = process.rules.lazy.is_some() && proc.status() == ProcessStatus::Stopped;
+        let lazy = is_lazy.then(|| "the next request to its name starts it".into());
         let awaits = supervisor.blockers(id).map(|on| supervisor.procs[on].name.clone()).collect();
         ProcessState {
             name: proc.name.clone(),
@@ -257,7 +259,7 @@ impl Engine {
             pane: self.panes[id].terminal.pane.clone().filter(|_| !process.rules.no_terminal),
             kill_due: proc.kill_due(),
             problem: proc.note.clone(),
-            reason: proc.note.as_ref().map(|note| note.to_string().into()).or(missed),
+            reason: proc.note.as_ref().map(|note| note.to_string().into()).or(missed).or(lazy),
             readiness: ProcessReadiness {
                 ready: Some(proc.is_ready()),
                 not_ready: unready.as_ref().map(|why| why.to_string().into()),

@@ -53,7 +53,8 @@ impl Engine {
 
     fn ask_for_panes(&mut self, mut ids: Vec<ProcId>) {
         let first = self.saved.tmux.is_none();
-        let adopted = self.adopted;
+        // A killed supervisor, or another request whose answer is still to come, may have requested the session just before.
+        let may_exist = self.adopted || self.opening > 0;
         let at_first = self.in_turn(&mut ids);
         let opening =
             |&id: &ProcId| (self.plan.processes[id].name.clone(), self.panes[id].paths.spec());
@@ -86,7 +87,7 @@ impl Engine {
         let mut gives_up = self.gives_up.subscribe();
         tokio::task::spawn_local(async move {
             if first {
-                let mut tries = if adopted { MOST_LOST } else { 1 };
+                let mut tries = if may_exist { MOST_LOST } else { 1 };
                 loop {
                     tries -= 1;
                     let started = tokio::select! {
@@ -95,8 +96,7 @@ impl Engine {
                         _ = gives_up.wait_for(|gives_up| *gives_up) => Err(TmuxError::GivenUp),
                     };
                     match started {
-                        // A killed supervisor had requested the session just before.
-                        Err(error) if error.is_duplicate() && adopted => break,
+                        Err(error) if error.is_duplicate() && may_exist => break,
                         // The tmux client was killed with the supervisor, so the server had no
                         // session and has exited.
                         Err(error) if error.is_lost() && tries > 0 => {}

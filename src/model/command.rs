@@ -157,7 +157,7 @@ fn words(request: &Request) -> Option<(&'static str, Vec<String>)> {
         Request::Reload { .. } => ("reload", vec![]),
         Request::Quit => ("quit", vec![]),
         Request::Kill => ("kill", vec![]),
-        Request::Resize { .. } => return None,
+        Request::Use { .. } | Request::Resize { .. } => return None,
     })
 }
 

@@ -72,6 +72,11 @@ pub enum Request {
         /// Whether they do.
         on: bool,
     },
+    /// Note that a lazy process is in use, so that it is not stopped as idle.
+    Use {
+        /// Its full name.
+        name: String,
+    },
     /// Run exactly this many instances of entries of the Procfile.
     Scale {
         /// Number of instances by entry.

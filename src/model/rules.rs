@@ -28,6 +28,9 @@ pub struct ProcessPolicy {
     /// The files whose changes restart it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watch: Option<FileWatch>,
+    /// Whether the first request to its name starts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lazy: Option<LazyStart>,
     /// When it is restarted; `None` means as the command line requests ([`super::plan::OnExit`]).
     pub restart: Option<RestartPolicy>,
     /// Exit codes besides 0 that count as success.
@@ -59,6 +62,14 @@ pub struct ProcessPolicy {
     pub proxy_host: Option<String>,
     /// Its variable `TERM`, if it is not that of its terminal.
     pub term: Option<String>,
+}
+
+/// The first request to the name of a process starts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LazyStart {
+    /// It is stopped when nothing has used it for so long, in milliseconds; `None`: it runs on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_ms: Option<u64>,
 }
 
 impl ProcessPolicy {

@@ -173,11 +173,12 @@ fn filled_env(
 }
 
 /// The default reaction to an exit: a process that is expected to end, or that a changed
-/// file starts again, stops no other one, and neither does an app.
+/// file or a request starts again, stops no other one, and neither does an app.
 fn usual_end(given: &MergeInput<'_>, entry: &ProcfileEntry, table: &ProcessTable) -> OnExit {
     let ends = table.stage() != Stage::Main
         || table.ends_ready()
         || table.watch.is_some()
+        || value(&table.lazy).flatten().is_some()
         || given.loaded.apps.of_process(&entry.name).is_some()
         || given.loaded.toml.is_to_complete(&entry.name);
     if ends { OnExit::Remain } else { OnExit::StopAll }

@@ -216,8 +216,8 @@ impl Supervisor {
     /// start by itself, has not; nor has one that may end but need not.
     fn is_done(&self, id: ProcId) -> bool {
         let proc = &self.procs[id];
-        if proc.rules.watch.is_some() {
-            // A change starts it again.
+        if proc.rules.watch.is_some() || proc.rules.lazy.is_some() {
+            // A change or a request starts it again.
             return false;
         }
         let rests = proc.goal == Goal::Stop

@@ -21,6 +21,7 @@ mod events;
 mod exit_code;
 mod exit_stats;
 mod file_changes;
+mod idle;
 mod install_state;
 mod installation;
 mod life;

@@ -266,6 +266,8 @@ impl Supervisor {
         let cleanup = ProcId::all(&self.procs).filter_map(|id| self.cleanup_due(id));
         let due =
             self.procs.iter().filter_map(|proc| proc.restarts.due).chain(checks).chain(cleanup);
+        let idle = ProcId::all(&self.procs).filter_map(|id| self.idle_due(id));
+        let due = due.chain(idle);
         let installs = self.procs.iter().filter_map(Proc::installation_due);
         due.chain(self.slow_stop_due()).chain(installs).min()
     }
@@ -276,6 +278,7 @@ impl Supervisor {
         ProcId::all(&self.procs).zip(&self.procs).any(|(id, proc)| {
             let timed = proc.check_due().is_some()
                 || self.cleanup_due(id).is_some()
+                || self.idle_due(id).is_some()
                 || proc.installation_due().is_some();
             proc.since > now && timed || proc.restarts.is_set_back(now)
         })
@@ -287,6 +290,7 @@ impl Supervisor {
         for id in ProcId::all(&self.procs) {
             self.look_at_checks(id, now);
             self.cleanup_overdue(id, now);
+            self.stop_if_idle(id, now);
             self.look_at_installation(id, now);
             let proc = &mut self.procs[id];
             if proc.restarts.take_due(now) {

@@ -269,6 +269,9 @@ pub struct Proc {
     /// Its prompts.
     #[serde(default, skip_serializing_if = "is_default")]
     pub prompts: ProcPrompts,
+    /// When it was used last, if it is lazy.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) used: Timestamp,
     /// What changed files do to it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub watching: Watching,

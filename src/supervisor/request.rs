@@ -50,6 +50,7 @@ impl Supervisor {
                 self.interrupts = false;
                 self.kill();
             }
+            Request::Use { name } => self.note_use(id, name, now),
             Request::Resize { .. } => self.effects.push(Effect::Answer(id, Outcome::done(vec![]))),
         }
     }
@@ -153,6 +154,7 @@ impl Supervisor {
             Request::Stop { .. }
             | Request::Signal { .. }
             | Request::Watch { .. }
+            | Request::Use { .. }
             | Request::Reload { .. }
             | Request::Quit
             | Request::Kill

@@ -197,6 +197,7 @@ impl Call {
             | Request::Install { .. }
             | Request::Signal { .. }
             | Request::Watch { .. }
+            | Request::Use { .. }
             | Request::Scale { .. }
             | Request::Reload { .. }
             | Request::Quit

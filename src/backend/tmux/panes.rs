@@ -18,6 +18,7 @@ impl Tmux {
         for (file, text) in self.environ.files() {
             write(file, text.as_bytes())?;
         }
+        let _one = self.opening.lock().await;
         let mut groups: Vec<_> =
             openings.iter().enumerate().map(|(i, o)| self.window(o, i == 0)).collect();
         // In the same call: another client would compete for CPU time with the shims that start now.

@@ -342,6 +342,7 @@ fn words(request: &Request) -> &'static str {
         Request::Signal { .. } => "signalling",
         Request::Watch { on: false, .. } => "pausing",
         Request::Watch { on: true, .. } => "resuming",
+        Request::Use { .. } => "noting",
         Request::Scale { .. } => "scaling",
         Request::Reload { .. } => "reloading",
         Request::Quit => "stopping everything",

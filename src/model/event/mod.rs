@@ -279,6 +279,12 @@ pub enum What {
     /// It was stopped during that pause, or before its turn to start again had come.
     #[error("Stopped: it is not restarted")]
     NotRestarted,
+    /// It is lazy, and nothing has used it for long enough.
+    #[error("Not used for {}: stopping", limit(*for_ms))]
+    Unused {
+        /// How long.
+        for_ms: u64,
+    },
     /// It is restarted because one that it depends on is (`depends_on`, `restart = true`).
     #[error("Restarts with {on}")]
     RestartsWith {

@@ -110,6 +110,7 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
             "Restarting in 1.9 s (ended 2 times in a row)",
         ),
         (What::NotRestarted, "not-restarted", "Stopped: it is not restarted"),
+        (What::Unused { for_ms: 1_800_000 }, "unused", "Not used for 30 min: stopping"),
         (What::RestartsWith { on: name("db") }, "restarts-with", "Restarts with db"),
         (
             What::Changed { files: vec!["src/a.rs".into(), "b".into()], count: 4 },

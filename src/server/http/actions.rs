@@ -234,6 +234,18 @@ pub(super) async fn restart_one(Name(name): Name, order: Order) -> ApiResult {
     order.carry_out(Request::Restart { names: vec![name], order: ChangeOrder::default() }).await
 }
 
+/// Note that a lazy process is in use, so that it is not stopped as idle.
+#[utoipa::path(
+    post,
+    path = "/api/processes/{name}/use",
+    tag = "processes",
+    params(("name" = String, Path, description = "The full name."), Manner),
+    responses(Acted, Named)
+)]
+pub(super) async fn use_one(Name(name): Name, order: Order) -> ApiResult {
+    order.carry_out(Request::Use { name }).await
+}
+
 /// The parameters of an installation.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

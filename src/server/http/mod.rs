@@ -118,6 +118,7 @@ macro_rules! with_all {
             actions::stop,
             actions::restart,
             actions::signal,
+            actions::use_one,
             actions::watch_pause,
             actions::watch_resume,
             actions::scale,

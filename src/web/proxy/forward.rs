@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::body::{Body, HttpBody as _};
 use axum::http::{Method, StatusCode, Version, header};
 use axum::response::Response;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper::{Request, upgrade};
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use super::headers::{self, introduce, pass_on, rewrite_redirect};
 use super::page::Problem;
 use super::upstream::{Connection, Upstream};
+use super::waking::{Caller, InUse};
 use crate::web::ending::{Ending, closed};
 use crate::web::places::{Ends, Taken};
 use crate::web::source::Runs;
@@ -29,6 +31,8 @@ pub(super) struct Near {
     pub(super) taken: Option<Taken>,
     /// Changes when the server ends.
     pub(super) closing: watch::Receiver<Option<Ending>>,
+    /// Who sends the request.
+    pub(super) caller: Caller,
 }
 
 /// Send a request to a process.
@@ -40,16 +44,18 @@ pub(super) async fn forward(
 ) -> Result<Response<Body>, Problem> {
     let protocol = headers::upgrade(request.headers());
     let upgraded = protocol.is_some().then(|| upgrade::on(&mut request));
+    let in_use = upstream.in_use(runs).await;
     let connection = match upgraded {
-        Some(_) => upstream.new_connection(runs).await?,
-        None => upstream.connection(runs).await?,
+        Some(_) => upstream.new_connection(runs, near.caller).await?,
+        None => upstream.connection(runs, near.caller).await?,
     };
     let host_sent = upstream.host(connection.port);
     let host_asked = request.headers().get(header::HOST).cloned();
     *request.version_mut() = Version::HTTP_11;
     pass_on(request.headers_mut(), protocol);
     introduce(request.headers_mut(), near.ends, host_sent.as_ref());
-    let (mut response, connection) = send(runs, upstream, connection, request).await?;
+    let (mut response, connection) =
+        send((runs, near.caller), upstream, connection, request).await?;
     if let (Some(host_sent), Some(host_asked)) = (&host_sent, &host_asked) {
         rewrite_redirect(response.headers_mut(), host_sent, host_asked);
     }
@@ -57,16 +63,23 @@ pub(super) async fn forward(
         .filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS);
     pass_on(response.headers_mut(), changed.clone());
     if changed.is_some() {
-        return switch(near, upgraded, response);
+        return switch(near, in_use, upgraded, response);
     }
     upstream.keep(connection.sender);
-    Ok(response.map(Body::new))
+    let Some(in_use) = in_use else { return Ok(response.map(Body::new)) };
+    Ok(response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            // Until the whole answer has been passed on.
+            let _ = &in_use;
+            frame
+        }))
+    }))
 }
 
 /// The answer to a request, and the connection that brings it. A process may close a connection at the moment in which
 /// it is used again; then the request is sent once more if it can't have had an effect.
 async fn send(
-    runs: &Runs,
+    (runs, caller): (&Runs, Caller),
     upstream: &Arc<Upstream>,
     mut connection: Connection,
     request: Request<Body>,
@@ -86,7 +99,7 @@ async fn send(
             None => return Err(upstream.broken(error.error())),
         },
     };
-    let mut fresh = upstream.new_connection(runs).await?;
+    let mut fresh = upstream.new_connection(runs, caller).await?;
     if let Some(host_sent) = upstream.host(fresh.port) {
         unsent.headers_mut().insert(header::HOST, host_sent);
     }
@@ -99,6 +112,7 @@ async fn send(
 /// Both sides have changed to another protocol, as a WebSocket: pass on every byte.
 fn switch(
     near: Near,
+    in_use: Option<InUse>,
     upgraded: Option<OnUpgrade>,
     mut response: Response<Incoming>,
 ) -> Result<Response<Body>, Problem> {
@@ -108,7 +122,7 @@ fn switch(
     };
     let far = upgrade::on(&mut response);
     tokio::spawn(async move {
-        let Near { taken: _taken, mut closing, .. } = near;
+        let (Near { taken: _taken, mut closing, .. }, _in_use) = (near, in_use);
         let (near, far) = tokio::join!(upgraded, far);
         let (Ok(near), Ok(far)) = (near, far) else { return };
         let mut both: [TokioIo<Upgraded>; 2] = [TokioIo::new(near), TokioIo::new(far)];

@@ -9,6 +9,7 @@ mod headers;
 mod names;
 mod page;
 mod upstream;
+mod waking;
 
 use std::net::SocketAddr;
 
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use self::forward::Near;
 use self::names::Names;
 use self::page::Problem;
+use self::waking::Caller;
 use super::ending::Ending;
 use super::places::{Ends, Places, Taken};
 use super::source::Runs;
@@ -76,7 +78,8 @@ impl Proxy {
                 format!("no process of a run has the name {name}; `tmo open` lists the names");
             return Problem::new(StatusCode::MISDIRECTED_REQUEST, why).answer(is_html);
         };
-        let near = Near { ends, taken, closing };
+        let caller = Caller::of(request.method(), request.headers());
+        let near = Near { ends, taken, closing, caller };
         match forward::forward(runs, &upstream, near, request).await {
             Ok(response) => response,
             Err(problem) => problem.answer(is_html),

@@ -88,6 +88,7 @@ fn services(known: &KnownRun) -> Vec<(String, Arc<Upstream>)> {
             process: process.name.clone(),
             ports,
             host: process.rules.proxy_host.clone(),
+            lazy: process.rules.lazy,
         };
         (name, Arc::new(Upstream::new(service)))
     };

@@ -13,14 +13,18 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::page::Problem;
+use super::waking::{Caller, Waking};
 use crate::model::ProcName;
 use crate::model::request::ProcessState;
+use crate::model::rules::LazyStart;
 use crate::sys;
 use crate::web::follow::Link;
-use crate::web::source::Runs;
+use crate::web::source::{Run, Runs};
 
 /// How long a request waits for a process that begins to listen.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same for one that a request has started, from when it is ready on.
+const LAZY_PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked whether it listens: the system does not report that.
 const AGAIN: Duration = Duration::from_millis(50);
 /// How long a connection may take: the queue of the listener may be full.
@@ -45,6 +49,8 @@ pub(super) struct Service {
     pub(super) ports: Vec<u16>,
     /// The host name that it expects in requests, if it is not its own one.
     pub(super) host: Option<String>,
+    /// Whether a request starts it.
+    pub(super) lazy: Option<LazyStart>,
 }
 
 /// A process, with its connections.
@@ -56,6 +62,7 @@ pub(super) struct Upstream {
     /// Held while somebody looks for the listener.
     looking: tokio::sync::Mutex<()>,
     idle: Mutex<IdleConnections>,
+    pub(super) waking: Waking,
 }
 
 /// A socket on which a process listens.
@@ -114,11 +121,16 @@ impl Upstream {
             listener: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
             idle: Mutex::default(),
+            waking: Waking::default(),
         }
     }
 
     /// A connection for a request: one that is open already, or a new one.
-    pub(super) async fn connection(&self, runs: &Runs) -> Result<Connection, Problem> {
+    pub(super) async fn connection(
+        &self,
+        runs: &Runs,
+        caller: Caller,
+    ) -> Result<Connection, Problem> {
         let known = *locked(&self.listener);
         while let Some(idle) = locked(&self.idle).all.pop() {
             if let Some(Listener { address, .. }) = known
@@ -128,12 +140,16 @@ impl Upstream {
                 return Ok(Connection { sender: idle.sender, is_reused: true, port });
             }
         }
-        self.new_connection(runs).await
+        self.new_connection(runs, caller).await
     }
 
     /// A new connection. It waits for a process that is about to listen.
-    pub(super) async fn new_connection(&self, runs: &Runs) -> Result<Connection, Problem> {
-        let (listener, stream) = self.reach(runs).await?;
+    pub(super) async fn new_connection(
+        &self,
+        runs: &Runs,
+        caller: Caller,
+    ) -> Result<Connection, Problem> {
+        let (listener, stream) = self.reach(runs, caller).await?;
         // Small frames must be sent at once.
         let _ = stream.set_nodelay(true);
         let made = Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await;
@@ -143,14 +159,23 @@ impl Upstream {
     }
 
     /// Connect to the process where it listened last, or else where it listens now.
-    async fn reach(&self, runs: &Runs) -> Result<(Listener, TcpStream), Problem> {
+    async fn reach(&self, runs: &Runs, caller: Caller) -> Result<(Listener, TcpStream), Problem> {
         let known = *locked(&self.listener);
         if let Some(listener) = known
             && let Some(stream) = connect(listener).await
         {
             return Ok((listener, stream));
         }
-        let _looking = self.looking.lock().await;
+        let page_at = caller.page_at.filter(|_| self.service.lazy.is_some());
+        let looking = async { Ok(self.looking.lock().await) };
+        let _looking = match page_at {
+            Some(at) => match timeout_at(at, looking).await {
+                Ok(looking) => looking,
+                Err(_) => Err(self.waiting(&*self.run(runs).await?, None).await),
+            },
+            None => looking.await,
+        }?;
+        self.waking.failure(caller)?;
         // Whoever has looked meanwhile may have found it.
         let now = *locked(&self.listener);
         if now != known
@@ -159,7 +184,8 @@ impl Upstream {
         {
             return Ok((listener, stream));
         }
-        let found = self.look(runs).await?;
+        let found = self.look(runs, caller).await?;
+        self.waking.answers();
         *locked(&self.listener) = Some(found.0);
         Ok(found)
     }
@@ -216,12 +242,13 @@ impl Upstream {
     }
 
     /// Look for the listener of the process, and connect to it.
-    async fn look(&self, runs: &Runs) -> Result<(Listener, TcpStream), Problem> {
-        let Service { instance, process, .. } = &self.service;
-        let gone = || Problem::passing(format!("{process} runs no longer"));
-        let run = runs.get(instance).await.ok().flatten().ok_or_else(gone)?;
+    async fn look(&self, runs: &Runs, caller: Caller) -> Result<(Listener, TcpStream), Problem> {
+        let Service { process, lazy, .. } = &self.service;
+        let run = self.run(runs).await?;
         let mut seen = run.follow();
-        let until = Instant::now() + PATIENCE;
+        let patience = if lazy.is_some() { LAZY_PATIENCE } else { PATIENCE };
+        let page_at = caller.page_at.filter(|_| lazy.is_some());
+        let mut until = Instant::now() + patience;
         loop {
             let (link, state) = {
                 let seen = seen.borrow_and_update();
@@ -229,23 +256,44 @@ impl Upstream {
                 (seen.link, seen.processes.iter().find(is_it).cloned())
             };
             let pid = state.as_ref().and_then(|state| state.pid);
+            let pid = pid.filter(|_| lazy.is_none() || is_ready(state.as_deref()));
             if let Some(pid) = pid
                 && let Some(listener) = self.listener_of(pid).await
                 && let Some(stream) = connect(listener).await
             {
                 return Ok((listener, stream));
             }
-            let is_over =
+            let mut is_over =
                 link == Link::Over || state.as_ref().is_some_and(|state| state.state.is_at_rest());
+            if let (Some(_), Some(state), Link::Up) = (lazy, &state, link) {
+                if is_over {
+                    self.wake(&run, caller, state).await?;
+                    is_over = false;
+                } else if pid.is_none() && state.readiness.not_ready.is_none() {
+                    // It has its own time limits for that.
+                    until = Instant::now() + patience;
+                }
+            }
+            if page_at.is_some_and(|at| Instant::now() >= at) {
+                return Err(self.waiting(&run, state.as_deref()).await);
+            }
             if is_over || Instant::now() >= until {
                 return Err(self.absent(link, state.as_deref()));
             }
             let next = if pid.is_some() { Instant::now() + AGAIN } else { until };
+            let next = page_at.map_or(next, |at| next.min(at));
             // The end of the task that follows the run is its end, too.
             if let Ok(Err(_)) = timeout_at(next.min(until), seen.changed()).await {
-                return Err(gone());
+                return Err(Problem::passing(format!("{process} runs no longer")));
             }
         }
+    }
+
+    /// Its run.
+    async fn run(&self, runs: &Runs) -> Result<Arc<Run>, Problem> {
+        let Service { instance, process, .. } = &self.service;
+        let run = runs.get(instance).await.ok().flatten();
+        run.ok_or_else(|| Problem::passing(format!("{process} runs no longer")))
     }
 
     /// The best socket on which anything below the shim of a process listens.
@@ -285,6 +333,10 @@ impl Upstream {
     }
 }
 
+fn is_ready(state: Option<&ProcessState>) -> bool {
+    state.is_some_and(|state| state.readiness.ready == Some(true))
+}
+
 /// Connect to this listener, unless it no longer exists.
 async fn connect(listener: Listener) -> Option<TcpStream> {
     let Listener { mut address, socket } = listener;
@@ -304,7 +356,7 @@ async fn connect(listener: Listener) -> Option<TcpStream> {
     exists.then_some(stream)
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

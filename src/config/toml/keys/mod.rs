@@ -18,6 +18,7 @@ mod failure;
 mod flag;
 mod groups;
 pub(super) mod hooks;
+mod lazy;
 mod live;
 pub(super) mod log;
 mod pattern;
@@ -172,6 +173,8 @@ process_keys! {
     env: env::Variables,
     /// Whether it starts with the run.
     autostart: scalars::Autostart,
+    /// Whether the first request starts it.
+    lazy: lazy::Lazy,
     /// The groups that it belongs to.
     groups: groups::Groups,
     /// The shell that runs its command.
