@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use toml::Spanned;
 
 use super::PlanError;
+use super::instance::PlannedInstance;
 use super::merge::{MergeInput, filled};
-use super::resolve::{PlannedInstance, Total};
 use crate::config::procfile::ProcfileEntry;
 use crate::config::toml::{ActionEntry, CommandLine};
 use crate::model::ProcName;
@@ -18,7 +18,6 @@ use crate::model::rules::{Need, ProcessPolicy};
 pub(super) fn actions(
     processes: &[ProcessPlan],
     given: &MergeInput<'_>,
-    total: &mut Total,
 ) -> Result<Vec<ProcessPlan>, PlanError> {
     let mut firsts: HashMap<&str, &ProcessPlan> = HashMap::new();
     for process in processes {
@@ -28,13 +27,13 @@ pub(super) fn actions(
     for (name, table) in &toml.processes {
         let Some(first) = firsts.get(name.get_ref().as_str()) else { continue };
         for action in &table.action {
-            all.push(total.checked(planned(first, Some(name.get_ref()), action, given)?)?);
+            all.push(planned(first, Some(name.get_ref()), action, given)?);
         }
     }
     if !toml.actions.is_empty() {
         let base = of_project(given)?;
         for action in &toml.actions {
-            all.push(total.checked(planned(&base, None, action, given)?)?);
+            all.push(planned(&base, None, action, given)?);
         }
     }
     Ok(all)

@@ -11,8 +11,8 @@ use toml::Spanned;
 
 use super::PlanError;
 use super::apps;
+use super::instance::{PlannedInstance, find_shell};
 use super::ports::Ports;
-use super::resolve::{PlannedInstance, find_shell};
 use super::settings::Settings;
 use crate::config::load::Loaded;
 use crate::config::procfile::ProcfileEntry;

@@ -10,6 +10,7 @@
 mod actions;
 mod apps;
 mod explain;
+mod instance;
 mod merge;
 mod order;
 mod ports;

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::actions::actions;
+use super::instance::{PlannedInstance, find_shell};
 use super::merge::MergeInput;
 use super::settings::{GRACE, SHELL, Settings};
 use crate::config::dirs;
@@ -255,7 +256,8 @@ pub fn resolve(
         Some(ProcessPlan { waits: true, ..process })
     });
     let left_out: Vec<_> = left_out.collect();
-    let actions = actions(&[&*processes, &left_out].concat(), &given, &mut total)?;
+    let actions = actions(&[&*processes, &left_out].concat(), &given)?;
+    let actions = actions.into_iter().map(|one| total.checked(one)).collect::<Result<_, _>>()?;
     Ok(Plan {
         version: backend.plan_version(),
         run: facts.run,
@@ -425,14 +427,14 @@ fn check_sizes(variables: &[(OsText, OsText)]) -> Result<(), PlanError> {
 
 /// Running totals over all processes.
 #[derive(Default)]
-pub(super) struct Total {
+struct Total {
     bytes: usize,
     expressions: usize,
 }
 
 impl Total {
     /// Add one more process; fails if that exceeds a limit.
-    pub(super) fn checked(&mut self, process: ProcessPlan) -> Result<ProcessPlan, PlanError> {
+    fn checked(&mut self, process: ProcessPlan) -> Result<ProcessPlan, PlanError> {
         check_sizes(&process.env)?;
         // Its size in plan.json is about its size in memory.
         self.bytes += serde_json::to_vec(&process).map_or(0, |json| json.len());
@@ -453,18 +455,6 @@ impl Total {
         }
         Ok(process)
     }
-}
-
-/// One instance of one line, whether it runs or not.
-pub(super) struct PlannedInstance<'a> {
-    pub(super) entry: &'a ProcfileEntry,
-    /// Index of the line among those with a command; lines of the run before a reload come first.
-    pub(super) line: usize,
-    pub(super) name: ProcName,
-    /// Index among the instances of the line.
-    pub(super) instance: usize,
-    /// Index among all instances.
-    pub(super) number: usize,
 }
 
 /// All instances of all lines. Excluded lines keep their ports and colours.
@@ -516,14 +506,6 @@ fn place(loaded: &Loaded, entry: &ProcfileEntry) -> String {
         Some((name, _)) => toml.source.place(&name.span()),
         None => format!("{}:{}", loaded.project.procfile_shown.display(), entry.line),
     }
-}
-
-/// The path of a shell.
-pub(super) fn find_shell(
-    find: &dyn Fn(&OsStr) -> Option<PathBuf>,
-    shell: &OsStr,
-) -> Result<PathBuf, PlanError> {
-    find(shell).ok_or_else(|| PlanError::NoShell(shell.to_string_lossy().into_owned()))
 }
 
 fn log_policy(context: &Context, loaded: &Loaded) -> Result<LogPolicy, PlanError> {

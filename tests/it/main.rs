@@ -80,6 +80,7 @@ mod web_access; // its access control: addresses, passwords, tokens, other users
 #[cfg(feature = "web")]
 mod web_fleet; // the page of a fleet: which requests are forwarded to a host
 #[cfg(feature = "web")]
+mod web_lazy; // processes that a request to their names starts
 mod web_names; // processes by their names
 #[cfg(feature = "web")]
 mod web_scripts; // its paths under `/api/`

@@ -11,6 +11,8 @@ mod tests;
 mod values;
 mod words;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -27,7 +29,7 @@ use super::life::or_zero;
 use super::member::Member;
 use super::run_end::End;
 use super::signal::SignalName;
-use super::units::limit;
+use super::units::{limit, span};
 use super::{LifeId, ProcName, Untrusted, is_default};
 
 /// Something that has happened.
@@ -280,7 +282,7 @@ pub enum What {
     #[error("Stopped: it is not restarted")]
     NotRestarted,
     /// It is lazy, and nothing has used it for long enough.
-    #[error("Not used for {}: stopping", limit(*for_ms))]
+    #[error("Not used for {}: stopping", span(Duration::from_millis(*for_ms)))]
     Unused {
         /// How long.
         for_ms: u64,

@@ -171,7 +171,7 @@ impl Upstream {
         let _looking = match page_at {
             Some(at) => match timeout_at(at, looking).await {
                 Ok(looking) => looking,
-                Err(_) => Err(self.waiting(&*self.run(runs).await?, None).await),
+                Err(_) => Err(self.waiting(&*self.run(runs).await?).await),
             },
             None => looking.await,
         }?;
@@ -275,7 +275,7 @@ impl Upstream {
                 }
             }
             if page_at.is_some_and(|at| Instant::now() >= at) {
-                return Err(self.waiting(&run, state.as_deref()).await);
+                return Err(self.waiting(&run).await);
             }
             if is_over || Instant::now() >= until {
                 return Err(self.absent(link, state.as_deref()));

@@ -139,10 +139,9 @@ impl Upstream {
     }
 
     /// What a browser sees while the process starts.
-    pub(super) async fn waiting(&self, run: &Run, state: Option<&ProcessState>) -> Problem {
+    pub(super) async fn waiting(&self, run: &Run) -> Problem {
         let name = &self.service.process;
-        let state = state.map_or_else(String::new, |state| format!(" ({})", state.state));
-        Problem::passing(format!("{name} starts{state} …")).with_lines(self.lines(run).await)
+        Problem::passing(format!("{name} is starting …")).with_lines(self.lines(run).await)
     }
 
     /// What it has printed last.
