@@ -15,7 +15,7 @@ pub const WAITS: usize = 50;
 pub const TOLD: usize = 100;
 
 /// Maximum number of mistakes reported with a suggestion, because finding one takes time.
-pub const SUGGESTED: usize = 10;
+pub const SUGGESTED: usize = 40;
 
 /// Maximum total size in bytes of the variables of all processes, and of the processes in a plan.
 pub const TOTAL_BYTES: usize = 64 << 20;

@@ -298,3 +298,83 @@ fn a_process_name_that_is_too_long_is_refused_with_its_line() {
     assert!(ran.stderr.contains("tmo.toml:1:10: the process name `dddd"), "{ran:?}");
     world.ok(["quit"]);
 }
+
+/// A `tmo.toml` with mistakes in the keys of a working day.
+const TWENTY_MISTAKES: &str = r#"port_auto = "yes"
+
+[process.web]
+watch = ["nowhere/**/*.rs"]
+lazy = "soon"
+prompt = "(["
+proxy_host = "localhost:3000"
+env = { API = "{ap.port}" }
+
+[process.web.action.migrate]
+comand = "bin/migrate"
+
+[process.web.action."db migrate"]
+command = "x"
+
+[process.api]
+watch = { paths = "Procfile", debounce = "fast", signal = "HUPP" }
+lazy = { idel = "30m" }
+ready = { notify = "yes" }
+live = { watchdog = "0s" }
+
+[process.db]
+lazy = { idle = "0s" }
+autostart = true
+watch = { ignore = ["x"] }
+
+[process.task]
+lazy = true
+ready = { exit = 0 }
+
+[action.web]
+command = ""
+
+[action.reset]
+command = "{apii.url}"
+confirm = "yes"
+
+[web]
+strat = true
+"#;
+
+#[test]
+fn twenty_mistakes_in_one_file_are_told_at_once_each_with_its_place_and_what_to_do() {
+    let world = World::new("web: true\napi: true\ndb: true\ntask: true\n");
+    world.write("tmo.toml", TWENTY_MISTAKES);
+    world.write("tmo.local.toml", "[process.tsk]\nautostart = false\n");
+    let ran = world.run(["check"]);
+    assert_eq!(ran.code, 1);
+    for expected in [
+        "tmo.toml:1:13: `port_auto` must be true or false, not \"yes\"",
+        "/nowhere: no such file or directory; make it, or name another",
+        "tmo.toml:5:8: `lazy` must be true or false, or a table, not \"soon\"",
+        "tmo.toml:6:10: invalid regular expression: unclosed character class",
+        "tmo.toml:7:14: `proxy_host` is a host name without a port, such as \"localhost\"",
+        "tmo.toml:8:9: `{ap.port}`: there is no process `ap`; did you mean `api`?",
+        "tmo.toml:10:21: the action `migrate` has no command; add `command = \"…\"`",
+        "tmo.toml:11:1: unknown key `comand` of `migrate`; did you mean `command`?",
+        "tmo.toml:13:21: `db migrate` is not the name of an action: only letters, digits, `_` and `-`",
+        "tmo.toml:17:42: `debounce` must be a time such as \"500ms\"",
+        "tmo.toml:17:59: unknown signal `HUPP`; use a name such as USR1",
+        "tmo.toml:18:10: unknown key `idel` of `lazy`; did you mean `idle`?",
+        "tmo.toml:19:20: `notify` must be true or false, not \"yes\"",
+        "tmo.toml:20:1: `watchdog` counts from the report that the process is ready; add `ready = { notify = true }`",
+        "tmo.toml:20:10: `watchdog` must be longer than nothing",
+        "tmo.toml:23:8: `lazy` starts it with the first request, `autostart = true` with the run; keep one of them",
+        "tmo.toml:23:17: `idle` is at least a moment, such as \"10m\"",
+        "tmo.toml:25:1: `watch` names no files; give it `paths`, as in [\"src/**/*.rs\"]",
+        "tmo.toml:28:8: `lazy` is for a process that answers requests, not for one that is to end",
+        "tmo.toml:31:9: this action runs as a process `web`, and there is another one of this name; rename one",
+        "tmo.toml:32:11: `command` is empty; it is what is to be run",
+        "tmo.toml:35:11: `{apii.url}`: there is no process `apii`; did you mean `api`?",
+        "tmo.toml:36:11: `confirm` must be true or false, not \"yes\"",
+        "tmo.toml:39:1: unknown key `strat` of `web`; did you mean `start`?",
+        "tmo.local.toml:1:10: `tsk` has no `command`, and the Procfile has no such entry; did you mean `task`?",
+    ] {
+        assert!(ran.stderr.contains(expected), "{expected}: {}", ran.stderr);
+    }
+}

@@ -8,6 +8,7 @@ mod ends;
 mod exit_code;
 mod file_changes;
 mod gates;
+mod idle;
 mod installation;
 mod later;
 mod lifecycle;
