@@ -20,7 +20,7 @@
 //! | `source.rs`, `listing.rs` | runs; the list of them |
 //! | `apps.rs` | uploads of apps |
 //! | `text.rs`, `tickets.rs` | the log as text, for copying and downloading |
-//! | `reload.rs`, `again.rs` | reloading the configuration of a run; starting one again that is over |
+//! | `reload.rs`, `again.rs` | reloading the configuration of a run, and what that would change; starting one again that is over |
 //! | `samples.rs` | samples of the resource use of processes |
 //! | `follow.rs`, `live.rs` | the changes in a run; the WebSocket of a page |
 //! | `shared.rs` | values that a task keeps up to date while pages follow them |

@@ -1,11 +1,12 @@
 //! Reloads the configuration of a run with `tmo reload` of the executable of the run: that version makes the plan as the
-//! start did.
+//! start did. `tmo ps` of the same one tells what a reload would change.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
 
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::process::Command;
 
@@ -14,6 +15,7 @@ use super::grant::Scope;
 use super::run_api::run_at;
 use super::source::Runs;
 use crate::config::env::SENDER;
+use crate::model::{ProcName, Untrusted};
 
 /// Reload the run in the path.
 pub(super) async fn answer(runs: &Runs, scope: &Scope, by: &str, parts: &Parts) -> Answered {
@@ -27,6 +29,30 @@ pub(super) async fn answer(runs: &Runs, scope: &Scope, by: &str, parts: &Parts) 
     }
 }
 
+/// What has changed since the processes of the run in the path were started.
+pub(super) async fn drift(runs: &Runs, scope: &Scope, by: &str, parts: &Parts) -> Answered {
+    /// The part of `tmo ps --json` that is of interest.
+    #[derive(Default, Serialize, Deserialize)]
+    struct Drifted {
+        processes: Vec<DriftedProcess>,
+    }
+    #[derive(Serialize, Deserialize)]
+    struct DriftedProcess {
+        name: ProcName,
+        #[serde(default)]
+        drift: Vec<Untrusted>,
+    }
+    let run = run_at(runs, scope, parts.uri.path()).await?;
+    let (Some(plan), Some(socket)) = (&run.known.plan, run.known.socket()) else {
+        return Ok(json(StatusCode::OK, &Drifted::default()));
+    };
+    let output = run_own(plan.tmo.as_path(), &["ps", "--json"], &socket, by).await;
+    let printed = output.map(|output| output.stdout).unwrap_or_default();
+    let mut found = serde_json::from_slice::<Drifted>(&printed).unwrap_or_default();
+    found.processes.retain(|process| !process.drift.is_empty());
+    Ok(json(StatusCode::OK, &found))
+}
+
 /// Run `tmo reload` with these options, of this executable, for the run at this socket and for this client.
 pub(super) async fn run_reload(
     tmo: &Path,
@@ -34,8 +60,13 @@ pub(super) async fn run_reload(
     socket: &Path,
     by: &str,
 ) -> Result<Output, String> {
+    run_own(tmo, &[&["reload", "--no-wait"], options].concat(), socket, by).await
+}
+
+/// Run this command of this executable for the run at this socket and for this client.
+async fn run_own(tmo: &Path, words: &[&str], socket: &Path, by: &str) -> Result<Output, String> {
     let mut command = Command::new(crate::sys::program(tmo));
-    command.arg("reload").args(options).args(["--no-wait", "--socket"]).arg(socket);
+    command.args(words).arg("--socket").arg(socket);
     // The directory in which the server was started must not matter.
     command.current_dir("/").env(SENDER, by).stdin(Stdio::null());
     command.output().await.map_err(|error| format!("can't run {}: {error}", tmo.display()))

@@ -48,6 +48,8 @@ pub(super) enum OfSession {
     Apps,
     /// A reload of a run's configuration.
     Reload,
+    /// What has changed since the processes of a run were started.
+    Drift,
     /// Another start of a run that is over.
     Again,
     /// The samples of the resource use of a run's processes.
@@ -132,6 +134,7 @@ pub(super) const ROUTES: &[(Method, &str, Need, RouteHandler)] = &[
     (Method::PUT, "/r/{}/apps/{}", Need::Archive, session(OfSession::Apps)),
     (Method::POST, "/r/{}/apps/{}/remove", ADMIN, session(OfSession::Apps)),
     (Method::POST, "/r/{}/reload", ADMIN, session(OfSession::Reload)),
+    (Method::GET, "/r/{}/drift", ADMIN, session(OfSession::Drift)),
     (Method::GET, "/r/{}/again", ADMIN, session(OfSession::Again)),
     (Method::POST, "/r/{}/again", ADMIN, session(OfSession::Again)),
     (Method::GET, "/r/{}/text", READ, session(OfSession::Text)),

@@ -348,6 +348,7 @@ impl Server {
             }
             OfSession::Again => again::answer(&self.runs, scope, &parts).await,
             OfSession::Reload => reload::answer(&self.runs, scope, &by, &parts).await,
+            OfSession::Drift => reload::drift(&self.runs, scope, &by, &parts).await,
             OfSession::Figures => run_api::figures(&self.runs, scope, &parts).await,
             OfSession::Text => self.text(&parts, session).await,
             OfSession::Ticket => self.ticket(&parts, session, body).await,

@@ -512,3 +512,29 @@ fn the_page_of_an_unknown_process_says_so_and_has_no_buttons() {
     web.end();
     world.ok(["quit"]);
 }
+
+#[test]
+fn what_has_changed_since_it_was_started_is_marked_when_somebody_comes_back() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: exec sleep 1000\ndb: exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let web = WebServer::start(&world);
+    let page = Page::open(&chromium, &world, &web);
+    page.shows_state("web", "running");
+    let name = "probe.texts('.processes tr[data-name=\"web\"] th')[0]";
+    assert_eq!(page.text(name), "web");
+    world.write("Procfile", "web: exec sleep 2000\ndb: exec sleep 1000\n");
+    // The look at the page a moment ago counts for some seconds.
+    page.value(
+        "void (window.looks = setInterval(() => window.dispatchEvent(new Event('focus')), 200))",
+    );
+    page.until("it is marked", &format!("{name} === 'web *'"));
+    let title = page.text("document.querySelector('.processes tr[data-name=\"web\"] a').title");
+    assert_eq!(title, "web; changed since its start: command");
+    assert_eq!(page.text("probe.texts('.processes tr[data-name=\"db\"] th')[0]"), "db");
+    world.ok(["restart", "--drifted"]);
+    page.until("it is not marked any more", &format!("{name} === 'web'"));
+    page.end();
+    web.end();
+    world.ok(["quit"]);
+}

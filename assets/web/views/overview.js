@@ -3,6 +3,7 @@
 import { failures } from '../lib/actions.js';
 import { prompt } from '../lib/asking.js';
 import { atNextFrame, h, setText } from '../lib/dom.js';
+import { drift, lookForDrift } from '../lib/drift.js';
 import { filter, isWanted } from '../lib/filter.js';
 import { crashLoop, isBad } from '../lib/states.js';
 import { changes, hasFigures, me, run, runs } from '../lib/store.js';
@@ -35,7 +36,8 @@ export class Overview {
     this.again = draw;
     this.size = new ResizeObserver(draw);
     this.size.observe(this.element);
-    this.ends = [changes.watch(draw), failures.watch(draw), me.watch(draw), runs.watch(draw), filter.watch(draw), everySecond(draw)];
+    this.ends = [changes.watch(draw), failures.watch(draw), me.watch(draw), runs.watch(draw), filter.watch(draw), drift.watch(draw), changes.watch(lookForDrift), everySecond(draw)];
+    lookForDrift();
   }
 
   get scroller() {

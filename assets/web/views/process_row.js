@@ -3,6 +3,7 @@
 import { prompt } from '../lib/asking.js';
 import { act, failures, setFailure } from '../lib/actions.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
+import { drift } from '../lib/drift.js';
 import { idle, link, listening } from '../lib/ports.js';
 import { address, go } from '../lib/router.js';
 import { isWanted } from '../lib/filter.js';
@@ -100,8 +101,10 @@ export class ProcessRow {
     const isBad = process.failed && !process.pid;
     setAttribute(this.noteCell, 'colspan', columns);
     const label = labelOf(this.name);
-    setText(this.link, label);
-    setAttribute(this.link, 'title', label === this.name ? label : `${label} (${this.name})`);
+    const changed = drift.value.get(this.name);
+    setText(this.link, changed ? `${label} *` : label);
+    const title = label === this.name ? label : `${label} (${this.name})`;
+    setAttribute(this.link, 'title', changed ? `${title}; changed since its start: ${changed.join(', ')}` : title);
     setText(this.sign, mark);
     setAttribute(this.state, 'class', `col-state state kind-${kind}`);
     setText(this.word, isBad && process.state === 'exited' ? ending(process) : process.state);

@@ -11,6 +11,7 @@ use super::shell::{Left, SENDER, Shell};
 use crate::cli::act::{connect, reload};
 use crate::cli::args::ConnectArgs;
 use crate::cli::error::CliError;
+use crate::cli::project::drift::drift;
 use crate::cli::reach::addresses::Addresses;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::request;
@@ -49,6 +50,7 @@ impl Shell {
                 });
             }
             Effect::Addresses(wanted) => self.find_addresses(wanted),
+            Effect::Drift => self.find_drift(),
             Effect::Browse(address) => {
                 let instance = Rc::clone(&self.instance);
                 self.meanwhile(async move {
@@ -121,6 +123,17 @@ impl Shell {
                 Err(error) if wanted.is_some() => Msg::Failed(error.to_string()),
                 found => Msg::Addresses(found.ok().flatten(), wanted),
             }
+        });
+    }
+
+    /// Find what has changed since the processes were started.
+    fn find_drift(&self) {
+        let instance = Instance::clone(&self.instance);
+        let processes = self.ui.list.processes.clone();
+        self.meanwhile(async move {
+            // A mistake in the files is for `tmo ps` and `tmo reload` to tell.
+            let found = blocking(move || drift(&instance, &processes)).await.unwrap_or_default();
+            Msg::Drift(found.into_iter().map(|drift| drift.name).collect())
         });
     }
 

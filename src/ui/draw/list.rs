@@ -49,6 +49,9 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
     // Of a run that is over, or before the first start, no state is known.
     let is_known = process.since > Timestamp::EPOCH;
     put(buffer, (line.x + 1, line.y), 1, if is_known { sign } else { " " }, style);
+    if is_now && ui.drifted.contains(&process.name) {
+        put(buffer, (line.x + 2, line.y), 1, theme.pick("*", "~"), theme.asking());
+    }
     let pending = list.pending.iter().find(|(name, _)| *name == process.name);
     let figures = ui.figures.as_ref().and_then(|figures| figures.last(&process.name));
     let word = match pending {

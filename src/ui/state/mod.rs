@@ -43,6 +43,9 @@ use crate::model::time::Timestamp;
 /// How long a message that needs no reaction stays.
 const TOAST: Duration = Duration::from_secs(3);
 
+/// How long what has changed is not asked for again.
+const DRIFT_PAUSE: Duration = Duration::from_secs(5);
+
 /// A message for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Toast {
@@ -75,6 +78,10 @@ pub struct Ui {
     pub figures: Option<Series>,
     /// The addresses of the processes in the browser, as far as they were found.
     pub addresses: Vec<(ProcName, String)>,
+    /// The processes for which something has changed since they were started.
+    pub drifted: Vec<ProcName>,
+    /// When that was asked last.
+    drift_asked: Timestamp,
     /// The input.
     pub prompt: Option<Prompt>,
     /// What lies over the log.
@@ -152,7 +159,10 @@ impl Ui {
 
     fn react(&mut self, msg: Msg) {
         match msg {
-            Msg::Key(key) => self.key(key),
+            Msg::Key(key) => {
+                self.ask_for_drift();
+                self.key(key);
+            }
             Msg::Paste(text) => {
                 if let Some(prompt) = &mut self.prompt {
                     prompt.paste(&text);
@@ -166,7 +176,11 @@ impl Ui {
             Msg::State(state) => self.set_state(*state),
             Msg::Process(process) => {
                 self.list.pending.retain(|(name, _)| *name != process.name);
+                if self.drifted.contains(&process.name) {
+                    self.drift_asked = Timestamp::EPOCH;
+                }
                 self.list.update(*process);
+                self.ask_for_drift();
             }
             Msg::Detached => self.effects.push(Effect::Leave),
             Msg::Head(_) | Msg::Away | Msg::Ended(_) | Msg::Gone => self.news(msg),
@@ -193,6 +207,7 @@ impl Ui {
                 }
             }
             Msg::Addresses(all, wanted) => self.found_addresses(all, wanted),
+            Msg::Drift(names) => self.drifted = names,
             Msg::ScreenEnd(end) => self.log.screen_end = Some(end),
             Msg::Note(text) => self.say(text),
             Msg::Unreadable(why) => {
@@ -253,6 +268,16 @@ impl Ui {
         self.run.set(&state);
         self.list.set([state.processes, state.left_out].concat());
         self.effects.push(Effect::Addresses(None));
+        self.drift_asked = Timestamp::EPOCH;
+        self.ask_for_drift();
+    }
+
+    /// Ask what has changed since the processes were started, unless that was asked a moment ago.
+    fn ask_for_drift(&mut self) {
+        if self.now.time.since(self.drift_asked) >= DRIFT_PAUSE && !self.run.is_over() {
+            self.drift_asked = self.now.time;
+            self.effects.push(Effect::Drift);
+        }
     }
 
     /// The address of a process in the browser, if it was found.

@@ -62,6 +62,8 @@ pub enum Msg {
     Page(ProcessPage),
     /// The addresses of processes in the browser, `None` without a web server, and the process whose one was asked for.
     Addresses(Option<Vec<(ProcName, String)>>, Option<ProcName>),
+    /// The processes for which something has changed since they were started.
+    Drift(Vec<ProcName>),
     /// Where in the journal the end of the screen is.
     ScreenEnd(ScreenEnd),
     /// What the processes use.
@@ -300,6 +302,8 @@ pub enum Effect {
     Page(Tab, Option<ProcName>),
     /// Find the addresses of the processes; the named one is then opened.
     Addresses(Option<ProcName>),
+    /// Find what has changed since the processes were started.
+    Drift,
     /// Open an address in the browser.
     Browse(String),
     /// Copy text; the second is what it is.

@@ -295,3 +295,19 @@ fn actions_of_the_run_are_found_by_name_and_ask_if_they_are_to() {
     world.keys("y");
     assert_eq!(begun(&world)[1], "=web-reset");
 }
+
+#[test]
+fn what_has_changed_since_it_was_started_has_a_mark() {
+    let mut world = world_of(&["web", "api"]);
+    let before = world.drift_asked;
+    world.keys("00");
+    assert_eq!(world.drift_asked, before + 1, "not with each key");
+    world.send(Msg::Drift(vec![ProcName::new("api").unwrap()]));
+    let screen = world.screen(PLAIN);
+    assert!(screen.contains("*api") && !screen.contains("*web"), "{screen}");
+    // Its restart is a reason to ask again.
+    world.send(Msg::Process(Box::new(process("api"))));
+    assert_eq!(world.drift_asked, before + 2);
+    world.send(Msg::Drift(vec![]));
+    assert!(!world.screen(PLAIN).contains('*'));
+}

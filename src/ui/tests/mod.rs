@@ -43,6 +43,8 @@ struct World {
     lines: Vec<(&'static str, String)>,
     /// What was done, except for reading.
     effects: Vec<Effect>,
+    /// How often it was asked what has changed since the processes were started.
+    drift_asked: usize,
     /// Questions are answered at once.
     answers: bool,
     unanswered: Vec<Effect>,
@@ -79,6 +81,7 @@ impl World {
             ui,
             lines: vec![],
             effects,
+            drift_asked: 0,
             answers: true,
             unanswered,
             prompt: None,
@@ -173,6 +176,7 @@ impl World {
                 self.send(Msg::Found(found));
             }
             Effect::Ask(Question::Reopen) => {}
+            Effect::Drift => self.drift_asked += 1,
             Effect::Ask(Question::ScreenEnd(position, _)) => {
                 let all = self.lines.len() as u64;
                 let (before, below) = (position.record + 1, all - position.record - 1);

@@ -85,6 +85,7 @@ POST /r/x/apps/web/remove                    admin    -        token
 GET  /r/x/figures                            read     limited  token
 POST /r/x/reload                             admin    -        token
 GET  /r/x/again                              admin    -        token
+GET  /r/x/drift                              admin    -        token
 POST /r/x/again                              admin    -        token
 GET  /r/x/api/count                          read     limited  token
 GET  /api/state                              read     limited  token
