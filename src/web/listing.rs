@@ -55,7 +55,8 @@ impl RunEntry {
             },
             host: known.last.elsewhere().map(|machine| cleaned(&machine.name)),
             root: known.root().map(|root| cleaned(&root.display().to_string())),
-            processes: plan.map_or(0, |plan| plan.present().count()),
+            processes: plan
+                .map_or(0, |plan| plan.present().filter(|one| one.action.is_none()).count()),
             metrics: known.is_sampled(),
             started: plan.map(|plan| plan.started.nanos()),
             hosts: plan

@@ -71,10 +71,14 @@ fn an_action_runs_in_the_environment_of_its_process_and_exits_with_its_code() {
 
     // As it is defined now.
     world.write("tmo.toml", &TOML.replace("${CODE:-0}", "3"));
-    assert_eq!(world.run(["act", "migrate"]).code, 0, "it is read by a reload only");
+    let before = world.run(["act", "migrate"]);
+    assert_eq!(before.code, 0, "it is read by a reload only");
+    let hint = "tmo.toml says something else about this action by now; `tmo reload` applies it";
+    assert!(before.stderr.contains(hint), "{}", before.stderr);
     let told = world.ok(["reload"]);
     assert!(!told.contains("web-migrate"), "{told}");
-    assert_eq!(world.run(["act", "migrate"]).code, 3);
+    let after = world.run(["act", "migrate"]);
+    assert_eq!((after.code, after.stderr.contains("by now")), (3, false), "{}", after.stderr);
     assert_eq!(names(&world), ["web", "api", "db", "web-migrate"]);
     assert_eq!(world.run(["why", "web-migrate"]).code, 1);
     let list = world.ok(["act"]);

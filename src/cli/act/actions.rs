@@ -9,6 +9,7 @@ use crate::cli::output::confirm::{can_ask, confirm};
 use crate::cli::output::outlet::{FAREWELL, Outlet};
 use crate::cli::output::table::table;
 use crate::cli::output::{self, Versioned};
+use crate::cli::project::drift::read_again;
 use crate::cli::reach::instance::{self, Instance};
 use crate::cli::reach::log::Source;
 use crate::cli::reach::request::{insist, key, verdict};
@@ -17,6 +18,7 @@ use crate::cli::view::stop_signal;
 use crate::journal::cursor::Position;
 use crate::model::action::ActionName;
 use crate::model::nearest::nearest;
+use crate::model::plan::Plan;
 use crate::model::request::{ActionState, ChangeOrder, Outcome, Request, State};
 use crate::model::{ProcName, ProcessStatus, units};
 use crate::sys::clock;
@@ -60,7 +62,25 @@ pub(in crate::cli) fn act(args: &ActArgs) -> Result<u8, CliError> {
             return Ok(1);
         }
     }
+    tell_of_changes(&instance, name);
     run(&instance, name, args.no_wait)
+}
+
+/// Tell if the files say something else about an action by now: it runs as the run has read it.
+fn tell_of_changes(instance: &Instance, name: &ProcName) {
+    // This is only a hint, so errors are ignored.
+    let Ok(old) = instance.runtime.plan() else { return };
+    let Ok((fresh, _)) = read_again(&old, &instance.runtime) else { return };
+    let of = |plan: &Plan| {
+        let action = plan.actions.iter().find(|action| action.name == *name);
+        action.map(|action| (action.command.clone(), action.argv.clone(), action.env.clone()))
+    };
+    if of(&old) != of(&fresh) {
+        output::warn(&format!(
+            "tmo.toml says something else about this action by now; `tmo reload{}` applies it",
+            instance.flags()
+        ));
+    }
 }
 
 fn list(args: &ActArgs, state: &State) -> Result<u8, CliError> {

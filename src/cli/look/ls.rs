@@ -115,7 +115,7 @@ async fn look(runtime: &RuntimeDir, plan: Plan, urls: Vec<String>) -> ListedRun 
     let state = if held { state_at(&address).await.ok() } else { None };
     let running = |state: &State| state.processes.iter().filter(|p| p.pid.is_some()).count();
     let ports: Vec<u16> = plan.present().filter_map(|process| process.port).collect();
-    let processes = plan.present().count();
+    let processes = plan.present().filter(|process| process.action.is_none()).count();
     // If a link was redirected since, it would show the directory of another run.
     let origin = plan.origin.as_ref().filter(|origin| origin.dir == plan.root);
     let root = origin.and_then(left_by_link).map_or(plan.root.clone(), OsText::from);

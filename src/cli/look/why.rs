@@ -209,7 +209,14 @@ fn head(answer: &Why, color: bool) -> String {
             let timestamp = answer.timestamp.as_deref().unwrap_or_default();
             let end = end_words(answer.signal.as_deref(), answer.exit_code);
             let ended = headline(&answer.process, timestamp, &end, lived, color);
-            let when = if earlier { "In an earlier run: " } else { "" };
+            let runs = answer.state.as_ref().is_some_and(|state| state.pid.is_some());
+            let when = if earlier {
+                "In an earlier run: ".to_owned()
+            } else if runs {
+                format!("{} is running again; its last failure:\n", answer.process)
+            } else {
+                String::new()
+            };
             format!("{when}{ended}")
         }
     }
