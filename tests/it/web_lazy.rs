@@ -171,6 +171,25 @@ fn a_lazy_process_that_nothing_uses_is_stopped_until_the_next_request() {
 }
 
 #[test]
+fn a_start_whose_request_was_given_up_is_no_failure_once_it_has_been_stopped() {
+    let world = world("[process.web]\nlazy = { idle = \"1s\" }\n");
+    let server = start(&world);
+    let web = host(&server, "web");
+    let port = web.rsplit_once(':').unwrap().1;
+    let mut given_up = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+    write!(given_up, "GET / HTTP/1.1\r\nHost: {web}\r\n\r\n").unwrap();
+    world.wait_text("web", "booting");
+    drop(given_up);
+    world.wait_text("web", "Not used for 1");
+    world.wait_state("web", "stopped");
+    world.write("go", "");
+    assert_eq!(get(&web, "").status, 200);
+    assert_eq!(starts(&world, "web"), 2);
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
 fn lazy_contradicts_what_starts_or_ends_by_itself() {
     let world = World::new("web: exec sleep 1000\ntask: true\n");
     world.write("tmo.toml", "[process.web]\nlazy = true\nautostart = true\n[process.task]\nlazy = { idle = 0 }\nready = { exit = 0 }\n");

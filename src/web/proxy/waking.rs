@@ -9,8 +9,10 @@ use tokio::time::{Instant, sleep};
 
 use super::page::{Problem, wants_html};
 use super::upstream::{Upstream, locked};
+use crate::model::ProcessStatus;
 use crate::model::request::{ChangeOrder, ProcessState, Request};
 use crate::model::time::Timestamp;
+use crate::sys::clock;
 use crate::web::source::{Run, Runs};
 
 /// How long a browser waits for a page before it gets one that says what it waits for.
@@ -25,6 +27,8 @@ const REPORTS: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 pub(super) struct Caller {
     /// When it came.
     since: Instant,
+    /// The same as a time of the clock, to compare it with the states of processes.
+    came: Timestamp,
     /// Whether it may start a process that does not run.
     may_start: bool,
     /// When it gets a page that says what it waits for; `None`: it waits for the answer.
@@ -36,7 +40,7 @@ impl Caller {
         let since = Instant::now();
         let is_page = *method == Method::GET && wants_html(headers);
         let page_at = is_page.then(|| since + PAGE_AFTER);
-        Self { since, may_start: may_start(headers), page_at }
+        Self { since, came: clock::now(), may_start: may_start(headers), page_at }
     }
 }
 
@@ -87,10 +91,12 @@ impl Upstream {
     ) -> Result<(), Problem> {
         let name = &self.service.process;
         let asked = *locked(&self.waking.asked);
-        if let Some(before) = asked {
-            if before == state.since {
-                return Ok(());
-            }
+        if asked == Some(state.since) {
+            return Ok(());
+        }
+        // It was started for a request that was given up, and stopped since, perhaps because nothing used it.
+        let was_stopped = state.state == ProcessStatus::Stopped && state.since < caller.came;
+        if asked.is_some() && !was_stopped {
             self.waking.answers();
             let exit = state.ends.exit.map(|exit| format!(" ({exit})")).unwrap_or_default();
             let why = state.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
