@@ -160,7 +160,7 @@ fn run(instance: &Instance, name: &ProcName, no_wait: bool) -> Result<u8, CliErr
     }
     let source = Source::of_instance(instance)?;
     let names = [format!("={name}")];
-    // A script gets what the command prints and nothing else; a person is also told when it waits for input.
+    // In a pipe, only what the command prints. On a terminal, also events, such as that it waits for input.
     let bare = !screen::is_terminal(std::io::stdout());
     let style = Style { bare, ..Source::style(&instance.context.env, Stamp::None) };
     let job = source.job(Position { record, skip: 0 }, source.filter(&names)?, style);
