@@ -51,7 +51,7 @@ scalar_key!(OnExit: plan::OnExit, "on_exit", Type::Word(&["stop-all", "ignore", 
     "What happens when it ends by itself and is not restarted: \"stop-all\" stops everything, \"ignore\" lets \
      the others run on, \"restart\" is the same as --auto-restart. The default is \"stop-all\"; for a process \
      that is expected to end it is \"ignore\": one that another process waits for as \"completed\", with an \
-     `exit` check, with `watch`, or of phase dependency or cleanup.",
+     `exit` check, with `watch` or `lazy`, or of phase dependency or cleanup.",
     None, word, true);
 scalar_key!(StdinKey: plan::Stdin, "stdin", Type::Word(&["terminal", "null"]),
     "What it reads from: \"terminal\", or with \"null\" /dev/null, so that programs that ask questions only in \
