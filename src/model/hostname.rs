@@ -1,6 +1,6 @@
 //! The names by which a browser reaches processes: `PROCESS.PROJECT.localhost`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::name::ProcName;
 use super::plan::Plan;
@@ -23,23 +23,36 @@ pub fn label(text: &str) -> String {
 
 /// A label like this one that is not taken: itself, or else with the first number that is free, from 2 on.
 pub fn free(label: &str, is_taken: impl Fn(&str) -> bool) -> String {
-    let numbered = (2u64..).map(|number| {
-        let end = format!("-{number}");
-        let kept = label.get(..label.len().min(LONGEST - end.len())).unwrap_or_default();
-        format!("{}{end}", kept.trim_end_matches('-'))
-    });
-    let mut all = std::iter::once(label.to_owned()).chain(numbered);
-    all.find(|label| !is_taken(label)).unwrap_or_default()
+    (1..).map(|number| numbered(label, number)).find(|label| !is_taken(label)).unwrap_or_default()
+}
+
+/// `web` with the number 2 is `web-2`; with 1, it is itself.
+fn numbered(label: &str, number: u64) -> String {
+    if number == 1 {
+        return label.to_owned();
+    }
+    let end = format!("-{number}");
+    let kept = label.get(..label.len().min(LONGEST - end.len())).unwrap_or_default();
+    format!("{}{end}", kept.trim_end_matches('-'))
 }
 
 /// The host names of these processes of a project, in their order; of two that would have the same one, the later gets a
 /// number.
 pub fn host_names<'a>(project: &str, names: impl Iterator<Item = &'a ProcName>) -> Vec<String> {
     let mut taken = HashSet::new();
+    // The numbers that were tried for a label are taken, however many processes have it.
+    let mut tried: HashMap<String, u64> = HashMap::new();
     let names = names.map(|name| {
-        let own = free(&label(name.as_str()), |label| taken.contains(label));
-        taken.insert(own.clone());
-        format!("{own}.{project}{ZONE}")
+        let own = label(name.as_str());
+        let number = tried.entry(own.clone()).or_default();
+        let free = loop {
+            *number += 1;
+            let label = numbered(&own, *number);
+            if taken.insert(label.clone()) {
+                break label;
+            }
+        };
+        format!("{free}.{project}{ZONE}")
     });
     names.collect()
 }
@@ -56,11 +69,13 @@ impl Plan {
     pub fn numbered_hosts(&self) -> Vec<[(&ProcName, String); 2]> {
         let names = self.processes.iter().map(|process| &process.name);
         let named: Vec<_> = names.zip(self.host_names()).collect();
+        let holders: HashMap<_, _> =
+            named.iter().map(|(name, host)| (host.as_str(), *name)).collect();
         let numbered = named.iter().filter_map(|(name, host)| {
             let (_, project) = host.split_once('.')?;
             let own = format!("{}.{project}", label(name.as_str()));
-            let holder = named.iter().find(|(_, other)| *other == own && own != *host)?;
-            Some([(*name, host.clone()), holder.clone()])
+            let holder = (own != *host).then(|| holders.get(own.as_str()))??;
+            Some([(*name, host.clone()), (*holder, own)])
         });
         numbered.collect()
     }

@@ -71,7 +71,9 @@ fn ps_works_while_the_configuration_can_t_be_read() {
     assert!(table.contains("\nweb  "), "{table}");
     let last = table.lines().last().unwrap();
     assert!(
-        last.starts_with("the configuration can't be read: ") && last.contains("tmo.toml:2"),
+        last.starts_with("the configuration can't be read: ")
+            && last.contains("tmo.toml:2")
+            && !last.contains("\\n"),
         "{last}"
     );
     let state: Value = serde_json::from_str(&world.ok(["ps", "--json"])).unwrap();

@@ -254,6 +254,20 @@ fn thousands_of_counts_and_signals_are_looked_up_quickly() {
 }
 
 #[test]
+fn thousands_of_names_that_become_one_host_name_are_numbered_quickly() {
+    // Names of 14 dashes and underscores, each different: `a-…_b` is `a-b` as a host name.
+    let mark = |n: usize, bit: usize| if n >> bit & 1 == 0 { '-' } else { '_' };
+    let name = |n| (0..14).map(|bit| mark(n, bit)).collect::<String>();
+    let world = World::new(&many(10_000, |n| format!("a{}b: true\n", name(n))));
+    let ran = checked(&world, 5);
+    assert!(
+        ran.stderr.contains("9899 more have a number in their host name"),
+        "{}",
+        ran.errors_end()
+    );
+}
+
+#[test]
 fn env_files_of_a_run_have_a_limit() {
     let large = format!("A={}\n", "x".repeat(3_000_000));
     let world = World::new("web: true\n");

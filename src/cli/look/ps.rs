@@ -74,7 +74,9 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     let mut foot: Vec<String> = unwritable(&instance).into_iter().collect();
     foot.extend(shown.changes(&state.processes));
     foot.extend(shown.left_out(&state.left_out));
-    let unread = unread.map(|error| Untrusted::from(error.to_string()));
+    // The lines after the first one quote the file; `tmo check` prints them.
+    let unread = unread.map(|error| error.to_string());
+    let unread = unread.as_deref().and_then(|error| error.lines().next()).map(Untrusted::from);
     foot.extend(unread.map(|error| format!("the configuration can't be read: {error}")));
     let foot: String = foot.into_iter().map(|line| line + "\n").collect();
     output::print_painted(&(table + &foot))

@@ -17,6 +17,7 @@ use crate::config::toml::TomlProblem;
 use crate::fleet::inventory::{self, Inventory};
 use crate::fleet::procman;
 use crate::model::count;
+use crate::model::limits::TOLD;
 use crate::model::plan::Plan;
 use crate::run::listen::{self, ListenError};
 
@@ -129,8 +130,10 @@ fn look(
         }
     }
     let numbered = plan.numbered_hosts();
-    notes.extend(numbered.iter().map(|[(name, host), (holder, own)]| {
+    notes.extend(numbered.iter().take(TOLD).map(|[(name, host), (holder, own)]| {
         format!("{name} is {host} in a browser, because {holder} is {own}")
     }));
+    let more = numbered.len().saturating_sub(TOLD);
+    notes.extend((more > 0).then(|| format!("{more} more have a number in their host name")));
     Ok(plan)
 }
