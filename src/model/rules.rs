@@ -210,7 +210,7 @@ pub enum Probe {
     },
     /// A GET request is answered with a status from 200 to 399.
     Http {
-        /// `http://host:port/path`.
+        /// `http://host:port/path`. In a `tmo.toml` that has been read, `/path` is one at the PORT of the process.
         url: String,
     },
     /// A command, executed by the shell of the process in its directory and environment, exits with 0.

@@ -195,14 +195,23 @@ fn checks(
     let of_ready = ready.iter_mut().map(|check| (&mut check.probe, table.ready.at()));
     let of_live = live.iter_mut().map(|live| (&mut live.probe, table.live.at()));
     for (probe, at) in of_ready.chain(of_live) {
-        if let Probe::Port { port: asked, .. } = probe
-            && *asked == Probe::ITS_PORT
-        {
-            *asked = port.ok_or_else(|| PlanError::NoPort {
-                place: given.loaded.toml.source.place(&at.unwrap_or_default()),
+        let own = |asked: String| {
+            port.ok_or_else(|| PlanError::NoPort {
+                place: given.loaded.toml.source.place(&at.clone().unwrap_or_default()),
+                asked,
                 name: name.to_string(),
                 by: given.settings.said_by.get("NO_PORT").unwrap_or("no port").to_owned(),
-            })?;
+            })
+        };
+        match probe {
+            Probe::Port { port, .. } if *port == Probe::ITS_PORT => {
+                *port = own("`port = true`".to_owned())?;
+            }
+            Probe::Http { url } if url.starts_with('/') => {
+                let port = own(format!("`http = \"{url}\"`"))?;
+                *url = format!("http://{}:{port}{url}", Probe::HERE);
+            }
+            _ => {}
         }
     }
     Ok((ready, live))

@@ -184,12 +184,12 @@ pub enum PlanError {
         what: &'static str,
     },
     /// A check uses the port of a process that has none.
-    #[error(
-        "{place}: `port = true` means the PORT of `{name}`, which is told none ({by}); name a port"
-    )]
+    #[error("{place}: {asked} means the PORT of `{name}`, which is told none ({by}); name a port")]
     NoPort {
         /// The file and the line.
         place: String,
+        /// The check, as it is written there.
+        asked: String,
         /// The process.
         name: String,
         /// The flag or variable that causes it.

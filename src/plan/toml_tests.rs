@@ -169,8 +169,8 @@ fn what_is_to_end_stops_nobody() {
 
 #[test]
 fn instances_share_the_rules_of_their_entry() {
-    let toml = "[process.web]\nport = 80\nready = {port = true}\ndepends_on = [\"worker\"]\n\
-                [process.worker]\nport = 7000\n";
+    let toml = "[process.web]\nport = 80\nready = {port = true}\nlive = {http = \"/up?a=b\"}\n\
+                depends_on = [\"worker\"]\n[process.worker]\nport = 7000\n";
     let typed =
         StartOptions { formation: Some("web=2,worker=2".into()), ..StartOptions::default() };
     let plan = with(toml).typed(typed).plan();
@@ -178,6 +178,8 @@ fn instances_share_the_rules_of_their_entry() {
     assert_eq!(second.port, Some(90));
     let port = Probe::Port { host: "127.0.0.1".into(), port: 90, owner: PortOwner::Auto };
     assert_eq!(second.rules.ready[0].probe, port);
+    let live = second.rules.live.as_ref().map(|live| &live.probe);
+    assert_eq!(live, Some(&Probe::Http { url: "http://127.0.0.1:90/up?a=b".into() }));
     let needs: Vec<_> =
         second.rules.needs.iter().map(|need| (need.on.as_str(), need.until)).collect();
     assert_eq!(
@@ -189,12 +191,17 @@ fn instances_share_the_rules_of_their_entry() {
 
 #[test]
 fn a_port_that_nobody_is_told_can_t_be_asked() {
-    let toml = "[process.web]\n\nlive.port = true\n";
-    let typed = StartOptions { no_port: Some(true), ..StartOptions::default() };
-    let error = with(toml).typed(typed).error();
-    let reported =
-        "tmo.toml:3: `port = true` means the PORT of `web`, which is told none (--no-port)";
-    assert!(error.starts_with(reported), "{error}");
+    for (toml, check) in [
+        ("[process.web]\n\nlive.port = true\n", "port = true"),
+        ("[process.web]\n\nready.http = \"/up\"\n", "http = \"/up\""),
+    ] {
+        let typed = StartOptions { no_port: Some(true), ..StartOptions::default() };
+        let error = with(toml).typed(typed).error();
+        let reported = format!(
+            "tmo.toml:3: `{check}` means the PORT of `web`, which is told none (--no-port)"
+        );
+        assert!(error.starts_with(&reported), "{error}");
+    }
 }
 
 #[test]

@@ -387,7 +387,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "process.web.ready.http = \"http://:80\"\n",
-        "1:26: an address is of the form http://host:port/path",
+        "1:26: an address is of the form http://host:port/path; a path such as /health is at its own PORT",
     ),
     (
         "process.web.ready = {port = true, literal = true}\n",

@@ -15,7 +15,11 @@ const WAYS: &[&str] = &["port", "http", "exec", "watchdog"];
 const LIVE: &[Key] = &[
     key("port", OWN_PORT, "This port accepts connections; true means its own PORT."),
     key("host", Type::Text, "With `port`: the host to connect to.").or("\"127.0.0.1\""),
-    key("http", Type::Text, "A GET request for this http:// URL returns a status from 200 to 399."),
+    key(
+        "http",
+        Type::Text,
+        "A GET request for this http:// URL, or for this path at its own PORT, returns a status from 200 to 399.",
+    ),
     key("exec", Type::Text, "This command, run by the shell, exits with 0."),
     key(
         "watchdog",

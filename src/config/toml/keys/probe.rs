@@ -130,14 +130,18 @@ fn notify(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Option<Probe> {
     Some(Probe::Notify {})
 }
 
-/// A URL that can be probed.
+/// A URL that can be probed, or a path, which is one of its own PORT.
 fn url(at: &Spanned<String>, mistakes: &mut Diagnostics) -> Option<String> {
     let url = at.get_ref();
+    let odd = |c: char| c.is_whitespace() || c.is_control();
+    if url.starts_with('/') && !url.contains(odd) {
+        return Some(url.clone());
+    }
     let Some(rest) = url.strip_prefix("http://") else {
         let text = if url.starts_with("https://") {
             "https is not spoken here; ask with `exec = \"curl -fsS …\"`"
         } else {
-            "an address begins with http://, as in http://127.0.0.1:8080/health"
+            "an address begins with http://, as in http://127.0.0.1:8080/health; a path such as /health is at its own PORT"
         };
         mistakes.add(at.span(), text);
         return None;
@@ -148,9 +152,9 @@ fn url(at: &Spanned<String>, mistakes: &mut Diagnostics) -> Option<String> {
         Some(_) | None => (host, None),
     };
     let good_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-    let odd = |c: char| c.is_whitespace() || c.is_control();
     if name.is_empty() || !good_port || url.contains(odd) {
-        mistakes.add(at.span(), "an address is of the form http://host:port/path");
+        let text = "an address is of the form http://host:port/path; a path such as /health is at its own PORT";
+        mistakes.add(at.span(), text);
         return None;
     }
     Some(url.clone())

@@ -34,7 +34,11 @@ const ITEM: &[Key] = &[
          seconds, with a warning.",
     )
     .or("\"auto\""),
-    key("http", Type::Text, "A GET request for this http:// URL returns a status from 200 to 399."),
+    key(
+        "http",
+        Type::Text,
+        "A GET request for this http:// URL, or for this path at its own PORT, returns a status from 200 to 399.",
+    ),
     key("exec", Type::Text, "This command, run by the shell, exits with 0."),
     key(
         "exit",
