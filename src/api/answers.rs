@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::model::command::Command;
-use crate::model::request::FlagMatches;
+use crate::model::state::FlagMatches;
 
 /// Why the request failed.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

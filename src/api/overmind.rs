@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::model::ProcName;
-use crate::model::request::{ProcessState, State};
+use crate::model::state::{ProcessState, State};
 
 /// A command of a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +130,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{OvermindCommand, is_binary, matching, parse, status};
-    use crate::model::request::ProcessState;
+    use crate::model::state::ProcessState;
     use crate::model::{ProcName, ProcessStatus};
 
     fn process(name: &str, pid: Option<u32>, last_pid: Option<u32>) -> ProcessState {

@@ -11,7 +11,7 @@ use super::manifest::{App, process_name};
 use super::store::{self, Store, StoreError};
 use super::zip::ZipError;
 use crate::model::ProcessStatus;
-use crate::model::request::ProcessState;
+use crate::model::state::ProcessState;
 
 /// The apps of a project, and what is known of its processes.
 #[derive(Debug)]

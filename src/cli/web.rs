@@ -27,7 +27,7 @@ use crate::config::dirs::instance_id;
 use crate::config::load::Context;
 use crate::fleet::inventory::Inventory;
 use crate::fleet::procman;
-use crate::model::request::ProcessState;
+use crate::model::state::ProcessState;
 use crate::model::units::span;
 use crate::run::registry::{self, KnownRun};
 use crate::sys::tcp_holders;

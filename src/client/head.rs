@@ -2,8 +2,9 @@
 
 use super::events::EventStream;
 use super::sse::Event;
-use crate::model::request::{Head, ProcessState, State};
+use crate::model::request::Head;
 use crate::model::run_end::End;
+use crate::model::state::{ProcessState, State};
 
 /// An update on a run.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::reply::{Peer, Reply};
 use super::tcp::{self, Answerer};
 use super::{COMMAND_LINE, Client, ClientError, LARGEST_ANSWER, SILENCE, connect};
 use crate::client::address::Address;
-use crate::model::request::State;
+use crate::model::state::State;
 
 /// The listener at a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -38,8 +38,9 @@ use self::reply::{Peer, Reply, introduce};
 use self::tcp::Answerer;
 use crate::api::answers::{Alive, Detached, RecentMatches, TypingRequest};
 use crate::api::version::RUN_HEADER;
-use crate::model::request::{ChangeOrder, Cleared, FlagMatches, Outcome, Request, State};
+use crate::model::request::{ChangeOrder, Cleared, Outcome, Request};
 use crate::model::screen::Screen;
+use crate::model::state::{FlagMatches, State};
 use crate::sys::dial;
 
 pub use self::error::ClientError;

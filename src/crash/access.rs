@@ -15,7 +15,7 @@ use crate::journal::streams::{names, refuse_unknown};
 use crate::journal::{Dirs, IndexReader, Streams};
 use crate::model::nearest;
 use crate::model::plan::Plan;
-use crate::model::request::State;
+use crate::model::state::State;
 use crate::sys::files;
 
 /// Reads the plan of the run, which a reload changes; `None` if that fails.

@@ -9,11 +9,11 @@ use super::crash_reports::Crashed;
 use super::flag_counts;
 use crate::model::event::{self, Event, Trouble, What};
 use crate::model::plan::{Backend, Install, Plan, ProcessPlan};
-use crate::model::request::{
-    API, ActionState, ProcessConfig, ProcessEnds, ProcessReadiness, ProcessState, State,
-    TmuxAddress,
-};
+use crate::model::request::API;
 use crate::model::rules::Stage;
+use crate::model::state::{
+    ActionState, ProcessConfig, ProcessEnds, ProcessReadiness, ProcessState, State, TmuxAddress,
+};
 use crate::model::text::OsText;
 use crate::model::{
     Condition, LifeId, ProcId, ProcName, ProcessId, ProcessStatus, Untrusted, units,

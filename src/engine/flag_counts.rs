@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::match_checkpoint::{Searched, Upto};
 use crate::journal::record::{Kind, Record};
 use crate::model::LifeId;
-use crate::model::request::{FlagMatches, FlagState};
 use crate::model::rules::Flag;
+use crate::model::state::{FlagMatches, FlagState};
 use crate::model::time::Timestamp;
 use crate::watch::FlagBook;
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::request::ProcessState;
+use crate::model::state::ProcessState;
 use crate::model::{LifeId, ProcName};
 use crate::sys::{self, Usage};
 
@@ -209,7 +209,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{Sampler, Tree, named, sum};
-    use crate::model::request::ProcessState;
+    use crate::model::state::ProcessState;
     use crate::model::{ProcName, ProcessStatus};
     use crate::sys::Usage;
 

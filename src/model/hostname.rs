@@ -23,7 +23,8 @@ pub fn label(text: &str) -> String {
 
 /// A label like this one that is not taken: itself, or else with the first number that is free, from 2 on.
 pub fn free(label: &str, is_taken: impl Fn(&str) -> bool) -> String {
-    (1..).map(|number| numbered(label, number)).find(|label| !is_taken(label)).unwrap_or_default()
+    let mut all = (1..).map(|number| numbered(label, number));
+    all.find(|label| !is_taken(label)).unwrap_or_default()
 }
 
 /// `web` with the number 2 is `web-2`; with 1, it is itself.

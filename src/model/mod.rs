@@ -37,6 +37,7 @@ pub mod secrets;
 pub mod sgr;
 pub mod shell;
 pub mod signal;
+pub mod state;
 pub mod status;
 pub mod stream_no;
 pub mod terminal;

@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 
 use super::engine_handle::Ending;
 use crate::figures::{Figures, Sampler};
-use crate::model::request::ProcessState;
+use crate::model::state::ProcessState;
 
 /// A sample that is younger than this is not taken again.
 const SHARED: Duration = Duration::from_secs(1);
@@ -65,7 +65,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::Samples;
-    use crate::model::request::ProcessState;
+    use crate::model::state::ProcessState;
     use crate::model::{ProcName, ProcessStatus};
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Exit;
-use crate::model::request::ExitCount;
+use crate::model::state::ExitCount;
 
 /// The counts. They are saved with the state, so each exit is counted once even if the supervisor is
 /// replaced.

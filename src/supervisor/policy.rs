@@ -9,10 +9,10 @@ use super::{Culprit, Effect, Goal, RunPhase, Supervisor};
 use crate::model::event::{Note, Problem, What};
 use crate::model::life::or_zero;
 use crate::model::plan::OnExit;
-use crate::model::request::CrashLoop;
 use crate::model::rules::{
     Backoff, DependencyCondition, ProcessPolicy, Restart, RestartPolicy, Stage,
 };
+use crate::model::state::CrashLoop;
 use crate::model::time::Timestamp;
 use crate::model::units;
 use crate::model::{Exit, ProcId, ProcName, ProcessStatus};

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::{boot_id, pid_namespace};
-use crate::model::request::Host;
+use crate::model::state::Host;
 
 /// This machine, with the identity of a runtime directory on it.
 pub fn host(runtime: &Path) -> Host {

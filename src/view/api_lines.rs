@@ -12,7 +12,7 @@ use crate::journal::search::entry::entry_of;
 use crate::journal::search::lines::Entry;
 use crate::journal::search::select::Chosen;
 use crate::model::StreamNo;
-use crate::model::request::ProcessState;
+use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::model::untrusted::{self, cleaned};
 

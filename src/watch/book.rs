@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::limits::LONGEST_SHOWN;
 use crate::model::LifeId;
 use crate::model::line::without_break;
-use crate::model::request::FlagMatch;
 use crate::model::rules::Flag;
+use crate::model::state::FlagMatch;
 use crate::model::time::Timestamp;
 
 /// The matches of the flags of one process, over all its lives.

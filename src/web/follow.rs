@@ -14,7 +14,8 @@ use super::source::{of_ended, state};
 use crate::api::history::UnfinishedLine;
 use crate::client::{Backoff, Client, ClientError, HeadEvent, LONGEST_PAUSE, WatchEvent};
 use crate::journal::search::access::RunHistory;
-use crate::model::request::{Head, Partial, ProcessState, State};
+use crate::model::request::{Head, Partial};
+use crate::model::state::{ProcessState, State};
 use crate::model::unfinished::PromptTimer;
 use crate::run::registry::KnownRun;
 

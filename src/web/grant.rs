@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::request::{ProcessConfig, ProcessEnds, ProcessReadiness, ProcessState, State};
 pub(super) use crate::model::role::Role;
+use crate::model::state::{ProcessConfig, ProcessEnds, ProcessReadiness, ProcessState, State};
 use crate::model::time::Timestamp;
 
 /// The runs and processes that are visible.

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::source::{Run, state};
 use crate::config::Env;
 use crate::config::own_path::OwnPath;
-use crate::model::request::State;
+use crate::model::state::State;
 use crate::model::text::OsText;
 
 /// How long tmux may take to notice that a client is gone. It sends no notification of that.

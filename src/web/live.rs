@@ -23,7 +23,7 @@ use super::terminal::{PING, deliver};
 use crate::api::history::UnfinishedLine;
 use crate::api::version::OURS;
 use crate::figures::Figures;
-use crate::model::request::{ProcessState, State};
+use crate::model::state::{ProcessState, State};
 use crate::model::{Condition, ProcName};
 use crate::sys::clock;
 

@@ -18,7 +18,8 @@ use crate::figures::{Figures, Sampler};
 use crate::journal::search::printed::Printed;
 use crate::journal::segment::Dirs;
 use crate::model::ProcName;
-use crate::model::request::{API, ProcessState};
+use crate::model::request::API;
+use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::run::registry::Standing;
 use crate::sys::clock;
@@ -256,7 +257,7 @@ mod tests {
     use super::{SECOND, Samples, asked};
     use crate::figures::series::Length;
     use crate::journal::segment::Dirs;
-    use crate::model::request::ProcessState;
+    use crate::model::state::ProcessState;
     use crate::model::time::Timestamp;
     use crate::model::{ProcName, ProcessStatus};
     use crate::web::grant::Scope;

@@ -17,7 +17,7 @@ use super::shared::Shared;
 use super::source::Run;
 use super::terminal::{PING, RUN_OVER, SCREEN, Status, deliver, end, message, send, send_status};
 use crate::model::ProcName;
-use crate::model::request::ProcessState;
+use crate::model::state::ProcessState;
 
 /// The shortest time between two captures.
 const INTERVAL: Duration = Duration::from_millis(200);

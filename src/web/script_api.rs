@@ -31,7 +31,8 @@ use crate::api::secret::random_hex;
 use crate::api::version::{OURS, built_from};
 use crate::client::percent_encoded;
 use crate::model::ProcessStatus;
-use crate::model::request::{API, ProcessState, State};
+use crate::model::request::API;
+use crate::model::state::{ProcessState, State};
 use crate::run::registry::Standing;
 use crate::sys::clock;
 

@@ -15,12 +15,10 @@ use tmo::crash::access::CrashAccess;
 use tmo::journal::Dirs;
 use tmo::model::event::What;
 use tmo::model::plan::Backend;
-use tmo::model::request::{
-    Cleared, FlagMatch, FlagMatches, Head, Outcome, ProcessConfig, ProcessState, Request, State,
-    TmuxAddress,
-};
+use tmo::model::request::{Cleared, Head, Outcome, Request};
 use tmo::model::run_end::End;
 use tmo::model::screen::Screen;
+use tmo::model::state::{FlagMatch, FlagMatches, ProcessConfig, ProcessState, State, TmuxAddress};
 use tmo::model::time::Timestamp;
 use tmo::model::{LifeId, ProcName, ProcessStatus};
 use tmo::run::listen::{self, Listening};

@@ -7,8 +7,9 @@ use serde_json::json;
 use tmo::api::overmind::status;
 use tmo::client::overmind::OvermindClient;
 use tmo::client::{Client, ClientError, HeadEvent};
-use tmo::model::request::{ChangeOrder, Head, Outcome, Partial, Request, State};
+use tmo::model::request::{ChangeOrder, Head, Outcome, Partial, Request};
 use tmo::model::run_end::End;
+use tmo::model::state::State;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
 

@@ -2,7 +2,7 @@
 
 use tmo::api::overmind::{self, OvermindCommand};
 use tmo::config::{options, toml};
-use tmo::model::request::ProcessState;
+use tmo::model::state::ProcessState;
 use tmo::model::units;
 use tmo::model::{ProcName, ProcessStatus};
 

@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 use tmo::engine::persisted_state::PersistedState;
 use tmo::journal::Position;
 use tmo::model::plan::Plan;
-use tmo::model::request::{Head, Outcome, Request, State};
+use tmo::model::request::{Head, Outcome, Request};
 use tmo::model::run_end::End;
+use tmo::model::state::State;
 use tmo::supervisor::Supervisor;
 
 /// What can be read is the same after it was written and read again.

@@ -13,7 +13,8 @@ use crate::cli::reach::request::{self, change_order};
 use crate::cli::runtime;
 use crate::config::Project;
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::request::{ProcessState, Request};
+use crate::model::request::Request;
+use crate::model::state::ProcessState;
 use crate::model::{ProcName, ProcessStatus};
 use crate::plan::{self, ProcessChange, Reloaded};
 

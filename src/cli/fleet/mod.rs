@@ -38,7 +38,7 @@ use crate::fleet::inventory::Inventory;
 use crate::fleet::names::{HostWord, NameError, Target, targets};
 use crate::fleet::place::HostPlaces;
 use crate::fleet::procman;
-use crate::model::request::{ProcessState, State};
+use crate::model::state::{ProcessState, State};
 use crate::sys::files::{Whole, write_whole};
 
 /// What all verbs need.

@@ -14,8 +14,8 @@ use crate::cli::reach::log::Source;
 use crate::cli::{output, runtime};
 use crate::model::ProcName;
 use crate::model::life::or_zero;
-use crate::model::request::{FlagMatch, FlagState, ProcessState};
 use crate::model::rules::FlagColor;
+use crate::model::state::{FlagMatch, FlagState, ProcessState};
 use crate::model::time::Timestamp;
 use crate::model::untrusted::shown_line;
 use crate::sys::local;
@@ -179,8 +179,8 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::{FlagRow, counts, found};
-    use crate::model::request::{FlagMatch, FlagState};
     use crate::model::rules::FlagColor;
+    use crate::model::state::{FlagMatch, FlagState};
     use crate::model::{LifeId, ProcName, Untrusted};
 
     fn row(name: &str, color: FlagColor, count: u64, matches: Vec<FlagMatch>) -> FlagRow {

@@ -20,7 +20,7 @@ use crate::config::error::ConfigError;
 use crate::config::load::Context;
 use crate::journal::last_run::LastRun;
 use crate::model::plan::Plan;
-use crate::model::request::State;
+use crate::model::state::State;
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::units;

@@ -24,8 +24,8 @@ use crate::journal::last_run::LastRun;
 use crate::journal::search::runs;
 use crate::journal::{Dirs, IndexReader, last};
 use crate::model::file_change::WatchMode;
-use crate::model::request::{ProcessState, State};
 use crate::model::rules::{Stage, WatcherPatterns};
+use crate::model::state::{ProcessState, State};
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName, ProcessStatus, Untrusted, units};
 use crate::sys::{self, clock};
@@ -535,8 +535,8 @@ mod tests {
     use super::{RunOfCommand, TableOptions, cpu_time, stage};
     use crate::cli::args::Order;
     use crate::cli::reach::addresses::Addresses;
-    use crate::model::request::ProcessState;
     use crate::model::rules::Stage;
+    use crate::model::state::ProcessState;
     use crate::model::{Exit, ProcName, ProcessStatus};
 
     fn process(name: &str, phase: Option<Stage>, state: ProcessStatus) -> ProcessState {

@@ -16,7 +16,7 @@ use crate::cli::reach::log::Source;
 use crate::cli::runtime;
 use crate::cli::view::while_wanted;
 use crate::figures::{Figures, Sample, Sampler};
-use crate::model::request::State;
+use crate::model::state::State;
 use crate::model::units;
 use crate::model::untrusted::shown_painted;
 use crate::view::paint::Stamp;

@@ -8,7 +8,8 @@ use crate::cli::output::table::table;
 use crate::cli::reach::instance::{self, Instance};
 use crate::cli::{output, runtime};
 use crate::model::file_change::WatchState;
-use crate::model::request::{API, ProcessState};
+use crate::model::request::API;
+use crate::model::state::ProcessState;
 use crate::model::{ProcName, Untrusted};
 
 /// The watched processes.

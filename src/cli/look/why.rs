@@ -16,7 +16,7 @@ use crate::crash::report::end_words;
 use crate::crash::why::{About, Analysis, Explanation, LAST_LINES, Sources, Why, time_of_day};
 use crate::journal::cursor::Position;
 use crate::journal::last_run::LastRun;
-use crate::model::request::State;
+use crate::model::state::State;
 use crate::model::text::OsText;
 use crate::model::untrusted::{cleaned_json, shown_line};
 use crate::model::{ProcName, ProcessStatus};

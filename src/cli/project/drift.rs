@@ -9,7 +9,7 @@ use crate::cli::reach::instance::Instance;
 use crate::config::Warning;
 use crate::model::ProcName;
 use crate::model::plan::Plan;
-use crate::model::request::ProcessState;
+use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::plan::{self, ProcessChange};
 use crate::run::dir::RuntimeDir;

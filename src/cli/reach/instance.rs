@@ -26,7 +26,7 @@ use crate::config::{Env, OwnPath};
 use crate::journal::last_run::LastRun;
 use crate::model::count;
 use crate::model::network::TcpAddress;
-use crate::model::request::State;
+use crate::model::state::State;
 use crate::model::text::OsText;
 use crate::model::untrusted::cleaned;
 use crate::run::dir::RuntimeDir;

@@ -13,7 +13,8 @@ use crate::client::address::Address;
 use crate::client::overmind::OvermindClient;
 use crate::client::{Client, ClientError, HeadEvent};
 use crate::model::event::Note;
-use crate::model::request::{ChangeOrder, Outcome, ProcessState, Request, State};
+use crate::model::request::{ChangeOrder, Outcome, Request};
+use crate::model::state::{ProcessState, State};
 use crate::model::{ProcName, units};
 use crate::sys::clock;
 

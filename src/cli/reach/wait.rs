@@ -18,8 +18,8 @@ use crate::client::HeadEvent;
 use crate::crash::port_owner::{OwnerCheck, Probed};
 use crate::model::moment::span;
 use crate::model::prompt::Prompt;
-use crate::model::request::{ProcessState, State};
 use crate::model::rules::{PortOwner, Probe, Stage};
+use crate::model::state::{ProcessState, State};
 use crate::model::{Exit, ProcName, ProcessStatus, Untrusted, units};
 use crate::run::dir::RuntimeDir;
 use crate::sys::{self, clock};
@@ -442,7 +442,7 @@ fn owner(runtime: &RuntimeDir, name: &ProcName, port: u16) -> PortOwner {
 #[cfg(test)]
 mod tests {
     use super::how_far;
-    use crate::model::request::{ProcessEnds, ProcessReadiness, ProcessState};
+    use crate::model::state::{ProcessEnds, ProcessReadiness, ProcessState};
     use crate::model::{ProcName, ProcessStatus};
 
     #[test]

@@ -12,7 +12,7 @@ use crate::cli::view::ViewState;
 use crate::cli::view::early_signals::Early;
 use crate::client::{Listener, identify_listener};
 use crate::engine::persisted_state::PersistedState;
-use crate::model::request::State;
+use crate::model::state::State;
 use crate::model::{ProcessStatus, units};
 use crate::run::dir::RuntimeDir;
 use crate::run::listen;

@@ -11,7 +11,7 @@ use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::{Source, unreadable};
 use crate::config::Env;
 use crate::journal::IndexReader;
-use crate::model::request::{ProcessConfig, ProcessState};
+use crate::model::state::{ProcessConfig, ProcessState};
 use crate::model::{ProcName, ProcessStatus};
 use crate::run::lock;
 use crate::ui::draw::theme::Theme;

@@ -8,8 +8,8 @@ use crate::crash::record;
 use crate::crash::watcher::LastError;
 use crate::crash::{Cause, CauseKind, LifeSummary, Trigger};
 use crate::model::event::Note;
-use crate::model::request::{ProcessState, State};
 use crate::model::shell::quoted;
+use crate::model::state::{ProcessState, State};
 use crate::model::{Exit, LifeId, ProcessStatus};
 use crate::sys::{self, ProcInfo, clock};
 

@@ -4,8 +4,8 @@ use super::{About, WhyError};
 use crate::crash::{Cause, CauseKind};
 use crate::journal::streams::{Stream, is_meant};
 use crate::model::event::{InstallProblem, Logged, Note, Problem, Skip, What};
-use crate::model::request::ProcessState;
 use crate::model::rules::Probe;
+use crate::model::state::ProcessState;
 use crate::model::{ProcName, ProcessStatus, Untrusted};
 
 /// All troubles of a run, in order.

@@ -3,7 +3,7 @@
 use super::trouble::asked;
 use super::{Analysis, WhyError};
 use crate::crash::store;
-use crate::model::request::ProcessState;
+use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName, ProcessStatus};
 use crate::sys::local;

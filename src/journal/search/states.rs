@@ -9,7 +9,7 @@ use crate::journal::reader::IndexReader;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::Streams;
 use crate::model::ProcessStatus;
-use crate::model::request::ProcessState;
+use crate::model::state::ProcessState;
 
 /// The most steps back to find the states of processes that no longer run.
 const MOST_STEPS: usize = 16;

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use super::answer::ApiResult;
 use super::extract::Query;
 use crate::figures::Figures;
-use crate::model::request::{FlagState, ProcessState, State};
+use crate::model::state::{FlagState, ProcessState, State};
 use crate::model::{Exit, ProcessStatus};
 use crate::server::serve::Api;
 

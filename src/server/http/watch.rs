@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::answer::ApiResult;
 use super::extract::Query;
-use crate::model::request::{ProcessState, State};
+use crate::model::state::{ProcessState, State};
 use crate::server::engine_handle::Handle;
 use crate::server::events::{EventSource, event, stream_of};
 use crate::server::serve::{Api, closed};

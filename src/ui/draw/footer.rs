@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::cells::{clear, put, put_right};
 use super::theme::Theme;
 use crate::model::Condition;
-use crate::model::request::ProcessState;
+use crate::model::state::ProcessState;
 use crate::ui::keys::actions::{Action, OnProcess, entry_of};
 use crate::ui::state::Ui;
 use crate::ui::state::layout::Focus;

@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::cells::{put, put_right, restyle};
 use super::theme::Theme;
-use crate::model::request::ProcessState;
+use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::model::{Condition, ProcessStatus, units};
 use crate::ui::state::Ui;

@@ -8,7 +8,7 @@ use ratatui_core::layout::Rect;
 use super::cells::{put, put_right, restyle};
 use super::theme::{Theme, word};
 use crate::figures::Figures;
-use crate::model::request::ProcessState;
+use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::ui::state::Ui;
 use crate::ui::state::layout::Focus;

@@ -6,8 +6,8 @@
 use ratatui_core::style::{Color, Modifier, Style};
 
 use crate::model::Condition;
-use crate::model::request::ProcessState;
 use crate::model::sgr::{self, Attribute, Sgr};
+use crate::model::state::ProcessState;
 use crate::model::{Exit, ProcessStatus};
 
 /// How things look.

@@ -8,7 +8,7 @@ use super::cells::{put, put_right, restyle};
 use super::theme::Theme;
 use crate::journal::search::landmark::{Landmark, LandmarkEvent};
 use crate::model::Exit;
-use crate::model::request::ProcessState;
+use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::ui::state::Ui;
 use crate::ui::state::timeline::Timeline;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::request::ProcessState;
+use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::model::{Condition, ProcName, ProcessStatus};
 

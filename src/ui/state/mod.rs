@@ -37,7 +37,7 @@ use self::timeline::Timeline;
 use self::unfinished::Unfinished;
 use crate::figures::series::Series;
 use crate::model::ProcName;
-use crate::model::request::{ProcessState, State};
+use crate::model::state::{ProcessState, State};
 use crate::model::time::Timestamp;
 
 /// How long a message that needs no reaction stays.

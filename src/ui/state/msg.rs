@@ -14,8 +14,9 @@ use crate::journal::search::landmark::Landmark;
 use crate::journal::search::pattern::Pattern;
 use crate::journal::search::place::Share;
 use crate::model::ProcName;
-use crate::model::request::{Head, Partial, ProcessState, Request, State};
+use crate::model::request::{Head, Partial, Request};
 use crate::model::run_end::End;
+use crate::model::state::{ProcessState, State};
 use crate::model::time::Timestamp;
 use crate::ui::keys::Key;
 

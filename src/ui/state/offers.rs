@@ -3,7 +3,7 @@
 use super::Ui;
 use super::prompt::{Subject, likeness};
 use crate::model::ProcName;
-use crate::model::request::ActionState;
+use crate::model::state::ActionState;
 use crate::ui::keys::actions::{ACTIONS, ActionEntry};
 
 /// What can be picked.

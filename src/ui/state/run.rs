@@ -1,8 +1,8 @@
 //! The run whose log and processes are shown.
 
 use crate::model::action::ActionName;
-use crate::model::request::{ActionState, State};
 use crate::model::run_end::End;
+use crate::model::state::{ActionState, State};
 use crate::model::time::Timestamp;
 
 /// The connection to the supervisor.

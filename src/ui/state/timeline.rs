@@ -10,7 +10,7 @@ use super::msg::{Effect, Marks, Output, Question};
 use crate::journal::search::landmark::{Landmark, LandmarkEvent};
 use crate::journal::search::place::edges;
 use crate::journal::search::states::states_after;
-use crate::model::request::ProcessState;
+use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::ui::keys::Key;
 

@@ -3,7 +3,8 @@
 use pretty_assertions::assert_eq;
 
 use super::World;
-use crate::model::request::{ActionState, ProcessState, Request};
+use crate::model::request::Request;
+use crate::model::state::{ActionState, ProcessState};
 use crate::model::{Exit, ProcName, ProcessStatus};
 use crate::ui::draw::theme::Theme;
 use crate::ui::keys::Key;

@@ -30,7 +30,8 @@ use crate::journal::cursor::Position;
 use crate::journal::search::landmark::Landmark;
 use crate::journal::search::place::Share;
 use crate::journal::search::styled::rows_of_text;
-use crate::model::request::{Head, Partial, ProcessState};
+use crate::model::request::{Head, Partial};
+use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::model::{ProcName, ProcessStatus, StreamNo};
 

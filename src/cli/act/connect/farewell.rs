@@ -4,7 +4,7 @@ use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::Source;
 use crate::cli::reach::request::state_at;
 use crate::journal::record::Kind;
-use crate::model::request::ProcessState;
+use crate::model::state::ProcessState;
 use crate::model::{Exit, ProcName, ProcessStatus};
 
 /// The current state of the process, in words.
@@ -62,7 +62,7 @@ fn last_exit(instance: &Instance, name: &ProcName) -> Option<Exit> {
 #[cfg(test)]
 mod tests {
     use super::{of_process, of_run};
-    use crate::model::request::ProcessState;
+    use crate::model::state::ProcessState;
     use crate::model::{Exit, ProcName, ProcessStatus};
 
     #[test]

@@ -25,7 +25,7 @@ use crate::client::overmind::OvermindClient;
 use crate::config::env::Env;
 use crate::model::nearest::several;
 use crate::model::plan::Backend;
-use crate::model::request::{ProcessState, State, TmuxAddress};
+use crate::model::state::{ProcessState, State, TmuxAddress};
 use crate::model::text::OsText;
 use crate::model::untrusted::{is_active, shown};
 use crate::model::{ProcName, shell};

@@ -9,7 +9,7 @@ use crate::cli::output;
 use crate::cli::reach::instance::Instance;
 use crate::client::HeadEvent;
 use crate::model::moment::span;
-use crate::model::request::{ProcessState, State};
+use crate::model::state::{ProcessState, State};
 use crate::model::{ProcName, ProcessStatus, Untrusted, units};
 
 /// The default for `--timeout`.
@@ -117,7 +117,7 @@ fn awaited(name: &ProcName, all: &[ProcessState]) -> String {
 #[cfg(test)]
 mod tests {
     use super::what_lacks;
-    use crate::model::request::ProcessState;
+    use crate::model::state::ProcessState;
     use crate::model::{ProcName, ProcessStatus};
 
     #[test]

@@ -22,7 +22,7 @@ use crate::fleet::merge::HostStream;
 use crate::fleet::names::Target;
 use crate::journal::cursor::Position;
 use crate::model::name::LONGEST_NAME;
-use crate::model::request::State;
+use crate::model::state::State;
 use crate::model::time::Timestamp;
 use crate::model::{ProcName, units};
 use crate::sys::{clock as machine_clock, local};

@@ -15,8 +15,8 @@ use crate::cli::project::input::Start;
 use crate::cli::reach::instance::Server;
 use crate::cli::runtime;
 use crate::config::load::find_for_plan;
-use crate::model::request::ProcessState;
 use crate::model::rules::{Check, DependencyCondition, Probe, Stage};
+use crate::model::state::ProcessState;
 use crate::model::{ProcName, is_default, untrusted};
 use crate::plan::{OrderPosition, OrderedProcess, Wait, order};
 

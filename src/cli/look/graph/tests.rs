@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::{States, as_json, dot, text};
 use crate::model::ProcName;
-use crate::model::request::ProcessState;
 use crate::model::rules::{Check, DependencyCondition, PortOwner, Probe, Stage};
+use crate::model::state::ProcessState;
 use crate::plan::{OrderPosition, OrderedProcess, Wait};
 
 fn name(name: &str) -> ProcName {

@@ -13,7 +13,7 @@ use crate::journal::search::pattern::Pattern;
 use crate::journal::search::runs;
 use crate::journal::search::select::Query;
 use crate::journal::streams::Stream;
-use crate::model::request::ProcessState;
+use crate::model::state::ProcessState;
 use crate::model::{Exit, ProcName, StreamNo};
 
 /// Reads from the journal whether the condition was met.

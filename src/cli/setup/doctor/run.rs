@@ -12,7 +12,7 @@ use crate::cli::reach::request::state_at;
 use crate::cli::runtime;
 use crate::client::Client;
 use crate::model::plan::{Backend, Plan};
-use crate::model::request::State;
+use crate::model::state::State;
 use crate::model::text::OsText;
 use crate::protocol::life::Traces;
 use crate::protocol::paths::PanePaths;

@@ -6,10 +6,10 @@ use proptest::prelude::*;
 use super::exposition;
 use crate::figures::Figures;
 use crate::model::plan::Backend;
-use crate::model::request::{
+use crate::model::rules::FlagColor;
+use crate::model::state::{
     ExitCount, FlagState, ProcessEnds, ProcessReadiness, ProcessState, State, TmuxAddress,
 };
-use crate::model::rules::FlagColor;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName, ProcessStatus};
 
