@@ -1,6 +1,8 @@
 //! What is different by now from what a run has read: its files, and the programs of its processes.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::cli::error::CliError;
@@ -17,8 +19,10 @@ use crate::sys;
 use crate::sys::clock::timestamp;
 
 /// Programs that execute a file whose name is among their first arguments.
-const INTERPRETERS: [&str; 12] =
-    ["bash", "bun", "dash", "deno", "node", "perl", "php", "python", "ruby", "sh", "tsx", "zsh"];
+const INTERPRETERS: [&str; 16] = [
+    "bash", "bun", "busybox", "dash", "deno", "fish", "ksh", "node", "nu", "perl", "php", "python",
+    "ruby", "sh", "tsx", "zsh",
+];
 
 /// What is different by now for a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,9 +73,11 @@ pub(in crate::cli) fn drift(
     });
     let mut found: Vec<_> =
         settings.map(|(name, settings)| Drift { name, settings, program: None }).collect();
+    let planned = old.processes.iter();
+    let cwds: HashMap<_, _> =
+        planned.filter_map(|planned| Some((&planned.name, planned.cwd.as_ref()?))).collect();
     for process in processes {
-        let cwd = old.processes.iter().find(|planned| planned.name == process.name);
-        let cwd = cwd.and_then(|planned| planned.cwd.as_ref()).unwrap_or(&old.root).as_path();
+        let cwd = cwds.get(&process.name).copied().unwrap_or(&old.root).as_path();
         let Some(file) = process.pid.and_then(|pid| replaced(pid, cwd, process.since)) else {
             continue;
         };
@@ -90,24 +96,30 @@ pub(in crate::cli) fn drift(
 /// The file of the program that a process runs, or of its script, if it is another one by now. The shell of a command
 /// does not count, but what it has started.
 fn replaced(pid: u32, cwd: &Path, since: Timestamp) -> Option<PathBuf> {
-    let arguments = sys::arguments_of(pid)?;
-    let is_shell = arguments.get(1).is_some_and(|word| word == "-c");
-    let children = if is_shell { sys::children(pid) } else { vec![] };
-    let shown = if let [child] = children[..] { child } else { pid };
-    let (program, is_there) = sys::program_of(shown)?;
+    let (program, is_there) = sys::program_of(pid)?;
+    // Only those of interpreters matter, and reading them costs more than the rest.
+    let arguments = if is_interpreter(&program) { sys::arguments_of(pid)? } else { vec![] };
+    if arguments.get(1).is_some_and(|word| word == "-c")
+        && let [child] = sys::children(pid)[..]
+    {
+        return replaced(child, cwd, since);
+    }
     if !is_there {
         // A file that was only removed, such as that of a finished build, says nothing.
         return program.exists().then_some(program);
     }
-    let arguments = sys::arguments_of(shown)?;
-    let name = program.file_name().and_then(OsStr::to_str)?;
-    let is_interpreter = INTERPRETERS.iter().any(|known| {
-        let version = name.strip_prefix(known);
-        version.is_some_and(|version| version.chars().all(|c| c.is_ascii_digit() || c == '.'))
-    });
     let script = cwd.join(arguments.iter().skip(1).find(|word| !word.starts_with('-'))?);
     // Without `./` in it.
     let script: PathBuf = script.components().collect();
-    let found = script.metadata().ok().filter(|found| is_interpreter && found.is_file())?;
+    let found = script.metadata().ok().filter(fs::Metadata::is_file)?;
     (timestamp(found.modified().ok()?) > since).then_some(script)
+}
+
+/// Whether a program executes scripts: `python3.12`, `sh`.
+fn is_interpreter(program: &Path) -> bool {
+    let name = program.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    INTERPRETERS.iter().any(|known| {
+        let version = name.strip_prefix(known);
+        version.is_some_and(|version| version.chars().all(|c| c.is_ascii_digit() || c == '.'))
+    })
 }
