@@ -106,11 +106,11 @@ pub fn tcp_listeners_of_tree(root: u32) -> Vec<SocketAddr> {
 
 /// The ports in this list that have a listener, on any address, with its process.
 pub fn tcp_listeners(ports: &[u16]) -> Vec<(u16, Listener)> {
+    let mut wanted: HashSet<u16> = ports.iter().copied().collect();
     let mut taken: Vec<(u16, u64)> = vec![];
     for (address, socket) in tcp_listening() {
-        let port = address.port();
-        if ports.contains(&port) && !taken.iter().any(|(known, _)| *known == port) {
-            taken.push((port, socket));
+        if wanted.remove(&address.port()) {
+            taken.push((address.port(), socket));
         }
     }
     let sockets: Vec<u64> = taken.iter().map(|(_, socket)| *socket).collect();

@@ -1,5 +1,6 @@
 //! `tmo ps`: the processes and their states.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -273,12 +274,16 @@ impl TableOptions {
         let heads = heads.into_iter().chain(phases).chain(since).chain(address).chain(["NOTE"]);
         let heads: Vec<&str> = heads.collect();
         let now = clock::now();
-        let trees = self.is_here.then(|| Tree::of_all(processes));
-        let mut trees = trees.into_iter().flatten();
+        let trees = self.is_here.then(|| Tree::of_all(processes)).into_iter().flatten();
+        let uses: HashMap<_, _> = processes
+            .iter()
+            .zip(trees)
+            .filter_map(|(process, tree)| Some((&process.name, RowUse::from(tree?))))
+            .collect();
+        let taken = self.taken(processes, &uses);
         let row = |process: &ProcessState| -> Vec<String> {
-            let used = trees.next().flatten().map(RowUse::from);
-            let taken = used.as_ref().and_then(|used| self.taken(process, used));
-            let (used, taken) = (used.as_ref(), taken.as_deref());
+            let used = uses.get(&process.name);
+            let taken = taken.get(&process.name).map(String::as_str);
             let cell = |head: &&str| self.cell(head, process, used, taken, now);
             heads.iter().map(cell).collect()
         };
@@ -383,17 +388,31 @@ impl TableOptions {
         cell.unwrap_or_else(|| "-".to_owned())
     }
 
-    /// That another program listens on the port of a process, if its own tree does not and that program is known.
-    fn taken(&self, process: &ProcessState, used: &RowUse) -> Option<String> {
-        let port = process.config.port.filter(|_| used.listens.is_none())?;
-        let (_, listener) = sys::tcp_listeners(&[port]).pop()?;
-        let holder = listener.process?;
-        let of = facts::tenant(&holder, &self.run);
-        let is_own = |of: &OwningRun| of.socket.is_none() && of.name == process.name.as_str();
-        (!of.as_ref().is_some_and(is_own)).then(|| {
-            // Of a container it may be the proxy.
-            format!("{} listens on its port {port}", ports::described(Some(&holder), of))
-        })
+    /// The processes at whose port another program listens, and not their own tree, if that program is known.
+    fn taken<'a>(
+        &self,
+        processes: &'a [ProcessState],
+        uses: &HashMap<&ProcName, RowUse>,
+    ) -> HashMap<&'a ProcName, String> {
+        let port = |process: &ProcessState| {
+            let used = uses.get(&process.name)?;
+            process.config.port.filter(|_| used.listens.is_none())
+        };
+        let ports: Vec<u16> = processes.iter().filter_map(port).collect();
+        // All of them at once, since finding their holders looks at all processes of this machine.
+        let listeners: HashMap<_, _> = sys::tcp_listeners(&ports).into_iter().collect();
+        let taken = processes.iter().filter_map(|process| {
+            let port = port(process)?;
+            let holder = listeners.get(&port)?.process.as_ref()?;
+            let of = facts::tenant(holder, &self.run);
+            let is_own = |of: &OwningRun| of.socket.is_none() && of.name == process.name.as_str();
+            (!of.as_ref().is_some_and(is_own)).then(|| {
+                // Of a container it may be the proxy.
+                let who = ports::described(Some(holder), of);
+                (&process.name, format!("{who} listens on its port {port}"))
+            })
+        });
+        taken.collect()
     }
 
     /// The reason for its state, and the next command to type.
