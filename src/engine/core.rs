@@ -118,6 +118,7 @@ impl Engine {
             Event::Hooked(problem, code) => self.act(hooks::last_ended(problem, code)),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
             Event::FilesChanged(changes) => self.input(Input::Changed(changes)),
+            Event::FilesUnsettled(of) => self.input(Input::Unsettled(of)),
             Event::FilesNotWatched(what) => self.say_system(what),
             Event::Built(id, begun, failure) => self.input(Input::Built(id, begun, failure)),
             Event::Finished(result) => self.on_finished(result),

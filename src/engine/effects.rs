@@ -234,8 +234,12 @@ impl Engine {
         let missed_by = supervisor.missed_by(id).into_iter();
         let missed_by: Vec<_> = missed_by.map(|id| supervisor.procs[id].name.clone()).collect();
         let missed = event::missed(&missed_by).map(Untrusted::from);
-        let unready =
-            if let Ready::No { why, .. } = &proc.ready { Some(why.clone()) } else { None };
+        // It says nothing of the life that begins next.
+        let begins = proc.is_to_begin() || proc.status() == ProcessStatus::Starting;
+        let unready = match &proc.ready {
+            Ready::No { why, .. } if !begins => Some(why.clone()),
+            Ready::Waiting { .. } | Ready::Yes { .. } | Ready::No { .. } => None,
+        };
         let is_lazy = process.rules.lazy.is_some() && proc.status() == ProcessStatus::Stopped;
         let lazy = is_lazy.then(|| "the next request to its name starts it".into());
         let awaits = supervisor.blockers(id).map(|on| supervisor.procs[on].name.clone()).collect();

@@ -42,6 +42,8 @@ pub(super) enum Event {
     Hooked(Option<String>, u8),
     /// Watched files of these processes have changed.
     FilesChanged(Vec<(ProcId, FileChange)>),
+    /// Files of exactly these processes change at present.
+    FilesUnsettled(Vec<ProcId>),
     /// Not all files can be watched.
     FilesNotWatched(What),
     /// The command before a restart, begun then, has ended; with its failure, if it has failed.

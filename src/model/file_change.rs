@@ -61,6 +61,8 @@ pub enum WatchMode {
     /// They restart it.
     #[default]
     Watching,
+    /// Some have changed. They count once no more do.
+    Changed,
     /// The command before the restart runs.
     Building,
     /// Nothing: someone has paused watching.
@@ -74,6 +76,7 @@ impl WatchMode {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Watching => "watching",
+            Self::Changed => "changed",
             Self::Building => "building",
             Self::Paused => "paused",
             Self::Held => "held",
@@ -84,7 +87,7 @@ impl WatchMode {
 /// How a process is watched.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct WatchState {
-    /// `watching`, `building`, `paused` or `held`.
+    /// `watching`, `changed`, `building`, `paused` or `held`.
     pub mode: WatchMode,
     /// If it is held: the files that change with each restart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -101,9 +104,15 @@ impl WatchState {
         self.failure.is_some() || self.mode == WatchMode::Held
     }
 
+    /// Whether files have changed, and it is not decided yet what becomes of the process.
+    pub fn is_changing(&self) -> bool {
+        matches!(self.mode, WatchMode::Changed | WatchMode::Building)
+    }
+
     /// What is unusual about it, in a few words.
     pub fn note(&self) -> Option<String> {
         match (self.mode, &self.failure) {
+            (WatchMode::Changed, _) => Some("its files have changed".to_owned()),
             (WatchMode::Building, _) => Some("its build runs".to_owned()),
             (WatchMode::Paused, _) => Some("watching is paused".to_owned()),
             (_, Some(failure)) => Some(format!("`{}` failed: not restarted", failure.command)),

@@ -136,20 +136,24 @@ pub(super) fn filled(
     is_shell: bool,
 ) -> Result<OsText, PlanError> {
     let Some(plain) = text.as_os_str().to_str() else { return Ok(text.clone()) };
+    let port = |name: &str, what| {
+        given.ports.get(name).copied().ok_or_else(|| PlanError::Placeholder {
+            place: given.loaded.toml.source.place(at),
+            name: name.to_owned(),
+            what,
+        })
+    };
     let value = |placeholder: Placeholder<'_>| match placeholder {
         Placeholder::Root => {
             let root = given.root.to_string_lossy();
             Ok::<_, PlanError>(if is_shell { quoted(&root) } else { root.into_owned() })
         }
-        Placeholder::Port(name) | Placeholder::Url(name) => {
-            let is_url = matches!(placeholder, Placeholder::Url(_));
-            let port = given.ports.get(name).ok_or_else(|| PlanError::Placeholder {
-                place: given.loaded.toml.source.place(at),
-                name: name.to_owned(),
-                what: if is_url { "url" } else { "port" },
-            })?;
+        Placeholder::Port(name) => Ok(port(name, "port")?.to_string()),
+        // Not at its host name, which many resolvers of programs don't know.
+        Placeholder::Url(name) => Ok(url(None, None, port(name, "url")?)),
+        Placeholder::Page(name) => {
             let host = given.hosts.get(name).map(String::as_str);
-            Ok(if is_url { url(host, given.page_port, *port) } else { port.to_string() })
+            Ok(url(host, given.page_port, port(name, "page")?))
         }
     };
     Ok(fill(plain, value)?.into_owned().into())

@@ -77,7 +77,7 @@ fn a_command_gets_its_arguments_with_and_without_a_shell() {
 
 #[test]
 fn placeholders_are_the_ports_of_processes_and_the_directory_of_the_project() {
-    let text = "[process.web]\nenv = { WORKER = \"http://localhost:{worker.port}\" }\n\
+    let text = "[process.web]\nenv = { WORKER = \"{worker.url}\" }\n\
                 [process.worker]\ncommand = \"k -p {web.port} {root}/x ${root} {{root}\"\n\
                 [process.new]\ncommand = [\"n\", \"{new.port}\"]\nport = 80\n[defaults]\nenv = { N = \"{new.port}\" }\n";
     let (plan, value) = (with(text).plan(), |name: &str| name.to_owned());

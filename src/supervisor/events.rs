@@ -38,6 +38,8 @@ pub enum Input {
     Failing(ProcId, LifeId, FailureAction, String),
     /// Files of these processes have changed.
     Changed(Vec<(ProcId, FileChange)>),
+    /// Files of exactly these processes change at present; [`Self::Changed`] follows, if any differs then.
+    Unsettled(Vec<ProcId>),
     /// The command before a restart, which [`Supervisor::builds`](super::Supervisor::builds) names with the time when
     /// it had to begin, has ended; with its failure, if it has failed.
     Built(ProcId, Timestamp, Option<BuildFailure>),

@@ -38,6 +38,13 @@ impl Supervisor {
         }
     }
 
+    /// Note of which processes files change at present.
+    pub(super) fn files_unsettled(&mut self, of: &[ProcId]) {
+        for id in ProcId::all(&self.procs) {
+            self.procs[id].watching.unsettled = of.contains(&id);
+        }
+    }
+
     /// The command before the restart of a process has ended.
     pub(super) fn built(&mut self, id: ProcId, begun: Timestamp, failure: Option<BuildFailure>) {
         let watching = &mut self.procs[id].watching;

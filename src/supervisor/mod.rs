@@ -191,6 +191,7 @@ impl Supervisor {
                 self.failing(id, life, action, &line, now);
             }
             Input::Changed(changes) => self.files_changed(changes),
+            Input::Unsettled(of) => self.files_unsettled(&of),
             Input::Prompt(id, life, text) => self.prompt(id, life, text, now),
             Input::Built(id, begun, failure) => self.built(id, begun, failure),
             Input::StopAfterHook(code) => self.enough(code),

@@ -340,7 +340,7 @@ impl Proc {
     }
 
     /// Whether a life was requested of which the shim has not reported anything yet.
-    pub(super) fn is_to_begin(&self) -> bool {
+    pub fn is_to_begin(&self) -> bool {
         self.goal == Goal::Run && self.life > self.current_life()
     }
 
@@ -403,6 +403,7 @@ impl Proc {
             Phase::Stuck { .. } => ProcessStatus::Stuck,
             Phase::Over { .. } if self.restarts.due.is_some() => ProcessStatus::Restarting,
             Phase::Over { .. } if self.waiting && self.goal == Goal::Run => ProcessStatus::Pending,
+            Phase::Over { .. } if self.is_to_begin() => ProcessStatus::Starting,
             Phase::Over { .. } if self.failures.broken.is_some() => ProcessStatus::Broken,
             Phase::Over { .. } if self.skip.is_some() => ProcessStatus::Skipped,
             Phase::Over { .. } if self.installation_failure().is_some() => ProcessStatus::Error,

@@ -16,6 +16,9 @@ pub struct Watching {
     /// It is held because each restart changes these files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) held: Vec<Untrusted>,
+    /// Files have changed; which of them differ is not known before no more do.
+    #[serde(skip)]
+    pub(super) unsettled: bool,
     /// What has changed and was not acted on yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) change: Option<FileChange>,
@@ -54,11 +57,12 @@ impl Watching {
 
     /// The same for clients.
     pub(super) fn state(&self) -> WatchState {
-        let Watching { paused, held, build, failure, .. } = self;
+        let Watching { paused, held, unsettled, build, failure, .. } = self;
         let mode = match build {
             _ if *paused => WatchMode::Paused,
             _ if !held.is_empty() => WatchMode::Held,
             Some(_) => WatchMode::Building,
+            None if *unsettled => WatchMode::Changed,
             None => WatchMode::Watching,
         };
         WatchState { mode, files: held.clone(), failure: failure.clone() }

@@ -202,6 +202,37 @@ fn watch_starts_what_has_crashed_and_not_what_was_stopped() {
 }
 
 #[test]
+fn wait_waits_for_what_a_change_makes_of_a_process() {
+    let web = "web: [ -e src/bad ] && exit 3; exec sleep 1000\n";
+    let toml = "[process.web]\nwatch = { paths = \"src\", debounce = \"2s\" }\nready = { delay = \"100ms\" }\n";
+    let world = started(web, toml);
+    let noticed = |lives_after: u64| {
+        eventually("the change is noticed", || {
+            let changed = world.field("web", "watch")["mode"] == "changed";
+            (changed || lives(&world, "web") == lives_after).then_some(())
+        });
+    };
+    let wait = || {
+        let r = world.run(["wait", "web", "--for", "ready", "--timeout", "60s"]);
+        eprintln!("{r:?} {}", world.ok(["ps", "--json"]));
+        r.code
+    };
+    world.write("src/bad", "");
+    noticed(2);
+    assert_eq!((wait(), lives(&world, "web")), (1, 2));
+    assert_eq!(world.shell("rm src/bad").code, 0);
+    noticed(3);
+    assert_eq!((wait(), lives(&world, "web")), (0, 3));
+    // What is the same again when it counts has no effect, and is not waited for any longer.
+    world.write("src/a.rs", "4");
+    world.write("src/a.rs", "1\n");
+    noticed(4);
+    assert_eq!((wait(), lives(&world, "web")), (0, 3));
+    assert_eq!(world.field("web", "watch")["mode"], "watching");
+    world.ok(["quit"]);
+}
+
+#[test]
 fn a_pause_of_watch_lasts_through_a_takeover_and_a_reload() {
     let world = started(WEB, "[process.web]\nwatch = \"src/*.rs\"\n");
     world.ok(["watch", "pause", "web"]);

@@ -408,7 +408,10 @@ fn a_program_that_knows_only_localhost_gets_that_name() {
 fn a_start_that_serves_the_page_tells_each_process_its_address() {
     let world =
         World::new("web: env | grep URL= | sort; exec sleep 1000\napi_v2: exec sleep 1000\n");
-    world.write("tmo.toml", "[web]\nstart = true\n\n[process.api_v2]\nenv.WEB = \"{web.url}/x\"\n");
+    world.write(
+        "tmo.toml",
+        "[web]\nstart = true\n\n[process.api_v2]\nenv.WEB = \"{web.page}/x {web.url}\"\n",
+    );
     let printed = world.ok(["start", "-D", "--title", "My Shop"]);
     let (_, rest) = printed.split_once("Processes at http://NAME.my-shop.localhost:").unwrap();
     let port = rest.split(';').next().unwrap();
@@ -421,7 +424,8 @@ fn a_start_that_serves_the_page_tells_each_process_its_address() {
     assert!(log.contains(&format!("TMO_PROCESS_api_v2_URL={api}\n")), "{log}");
     assert!(log.contains(&format!("TMO_URL={web}\n")), "{log}");
     assert_eq!(log.matches("URL=").count(), 2, "{log}");
-    assert!(world.ok(["run", "--as", "api_v2", "printenv", "WEB"]).contains(&format!("{web}/x")));
+    let told = world.ok(["run", "--as", "api_v2", "printenv", "WEB"]);
+    assert!(told.contains(&format!("{web}/x http://localhost:")), "{told}");
     let listed = world.ok(["open"]);
     let cells: Vec<Vec<&str>> =
         listed.lines().map(|line| line.split_whitespace().collect()).collect();
@@ -437,7 +441,7 @@ fn a_start_that_serves_the_page_tells_each_process_its_address() {
 #[test]
 fn without_a_page_an_address_is_a_port() {
     let world = World::new("web: exec sleep 1000\napi: echo to=$WEB; exec sleep 1000\n");
-    world.write("tmo.toml", "[process.api]\nenv.WEB = \"{web.url}\"\n");
+    world.write("tmo.toml", "[process.api]\nenv.WEB = \"{web.page}\"\n");
     world.ok(["start", "-D", "--port", "7000"]);
     eventually("it is printed", || {
         world.ok(["logs", "api"]).contains("to=http://localhost:7000\n").then_some(())

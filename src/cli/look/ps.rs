@@ -452,7 +452,7 @@ impl TableOptions {
             process.watch.as_ref().and_then(|watch| Some((watch, watch.note()?)))
         {
             match watch.mode {
-                WatchMode::Building => note,
+                WatchMode::Changed | WatchMode::Building => note,
                 WatchMode::Paused => format!("{note}; `{}` resumes it", command("watch resume")),
                 _ => format!("{note}; `{}` explains it", command("why")),
             }

@@ -16,6 +16,7 @@ use crate::cli::reach::instance::tmo_only;
 use crate::cli::runtime;
 use crate::client::HeadEvent;
 use crate::crash::port_owner::{OwnerCheck, Probed};
+use crate::model::file_change::WatchState;
 use crate::model::moment::span;
 use crate::model::prompt::Prompt;
 use crate::model::rules::{PortOwner, Probe, Stage};
@@ -150,14 +151,18 @@ async fn until(
                 stopping(&state)
             }
             (WaitFor::Port, _) => ports.open(&wanted, &state.run).await?,
-            (WaitFor::Ready, _) => all_ready(&wanted, names.is_empty())?,
-            (WaitFor::Up(listening), _) => match all_ready(&wanted, true)? {
-                ConditionState::So(_) if !listening.is_empty() => {
-                    let listening = chosen(listening).map_err(CliError::Unknown)?;
-                    ports.open(&listening, &state.run).await?
+            (WaitFor::Ready, _) => {
+                unless_changing(&wanted, &state, all_ready(&wanted, names.is_empty()))?
+            }
+            (WaitFor::Up(listening), _) => {
+                match unless_changing(&wanted, &state, all_ready(&wanted, true))? {
+                    ConditionState::So(_) if !listening.is_empty() => {
+                        let listening = chosen(listening).map_err(CliError::Unknown)?;
+                        ports.open(&listening, &state.run).await?
+                    }
+                    verdict @ (ConditionState::So(_) | ConditionState::NotYet(_)) => verdict,
                 }
-                verdict @ (ConditionState::So(_) | ConditionState::NotYet(_)) => verdict,
-            },
+            }
             (WaitFor::Running | WaitFor::Log(_), _) => all_run(&wanted, names.is_empty())?,
         };
         let mut rest = Duration::MAX;
@@ -181,8 +186,9 @@ async fn until(
             }
         }
         let next = news.next();
-        // Open ports are not announced, so poll.
-        let asks = matches!(what, WaitFor::Port | WaitFor::Up(_));
+        // Neither open ports are announced nor that changed files had no effect, so poll; the latter for some seconds.
+        let asks = matches!(what, WaitFor::Port | WaitFor::Up(_))
+            || *what == WaitFor::Ready && state.processes.iter().any(is_changing);
         let patience = if asks { Duration::from_millis(100) } else { Duration::MAX };
         match tokio::time::timeout(patience.min(rest), next).await {
             Err(_) => {}
@@ -198,6 +204,29 @@ async fn until(
             },
         }
     }
+}
+
+/// Whether processes are ready, as if their changed files had already had their effect: these may start what has ended,
+/// and what was skipped with it.
+fn unless_changing(
+    wanted: &[&ProcessState],
+    state: &State,
+    verdict: Result<ConditionState, CliError>,
+) -> Result<ConditionState, CliError> {
+    let own = wanted.iter().find(|process| is_changing(process));
+    if let Some(ProcessState { name, watch: Some(watch), .. }) = own {
+        return Ok(ConditionState::NotYet(format!("{name}: {}", watch.note().unwrap_or_default())));
+    }
+    match verdict {
+        Err(error) if state.processes.iter().any(is_changing) => {
+            Ok(ConditionState::NotYet(error.to_string()))
+        }
+        verdict => verdict,
+    }
+}
+
+fn is_changing(process: &ProcessState) -> bool {
+    process.watch.as_ref().is_some_and(WatchState::is_changing)
 }
 
 /// That everything is being stopped.
@@ -441,9 +470,26 @@ fn owner(runtime: &RuntimeDir, name: &ProcName, port: u16) -> PortOwner {
 
 #[cfg(test)]
 mod tests {
-    use super::how_far;
-    use crate::model::state::{ProcessEnds, ProcessReadiness, ProcessState};
+    use super::{ConditionState, all_ready, how_far, unless_changing};
+    use crate::model::file_change::{WatchMode, WatchState};
+    use crate::model::state::{ProcessEnds, ProcessReadiness, ProcessState, State};
     use crate::model::{ProcName, ProcessStatus};
+
+    #[test]
+    fn what_was_skipped_may_still_come_while_files_of_another_process_change() {
+        let process = |name: &str, state, mode| ProcessState {
+            watch: Some(WatchState { mode, ..WatchState::default() }),
+            ..ProcessState::new(ProcName::new(name).unwrap(), state, None)
+        };
+        for (mode, comes) in [(WatchMode::Changed, true), (WatchMode::Watching, false)] {
+            let web = process("web", ProcessStatus::Skipped, WatchMode::Watching);
+            let processes = vec![process("api", ProcessStatus::Exited, mode), web];
+            let state = State { processes, ..State::default() };
+            let wanted = [&state.processes[1]];
+            let verdict = unless_changing(&wanted, &state, all_ready(&wanted, false));
+            assert_eq!(matches!(verdict, Ok(ConditionState::NotYet(_))), comes, "{mode:?}");
+        }
+    }
 
     #[test]
     fn only_what_runs_or_has_finished_is_up() {

@@ -1,4 +1,4 @@
-//! `{NAME.port}`, `{NAME.url}` and `{root}` in the commands and variables of a `tmo.toml`.
+//! `{NAME.port}`, `{NAME.url}`, `{NAME.page}` and `{root}` in the commands and variables of a `tmo.toml`.
 //!
 //! Braces have other meanings in commands, so that only these words in braces are placeholders, and none behind a `$`.
 //! A second brace before one makes it text: `{{root}` is `{root}`.
@@ -20,8 +20,10 @@ pub enum Placeholder<'a> {
     Root,
     /// `{NAME.port}`: the PORT of a process; of several instances, that of the first.
     Port(&'a str),
-    /// `{NAME.url}`: its address, without a path.
+    /// `{NAME.url}`: its address for programs, without a path.
     Url(&'a str),
+    /// `{NAME.page}`: its address for browsers, without a path.
+    Page(&'a str),
 }
 
 impl<'a> Placeholder<'a> {
@@ -35,6 +37,7 @@ impl<'a> Placeholder<'a> {
         match what {
             "port" => Some(Self::Port(name)),
             "url" => Some(Self::Url(name)),
+            "page" => Some(Self::Page(name)),
             _ => None,
         }
     }
@@ -96,6 +99,7 @@ pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Di
             let (name, what) = match placeholder {
                 Some(Placeholder::Port(name)) => (name, "port"),
                 Some(Placeholder::Url(name)) => (name, "url"),
+                Some(Placeholder::Page(name)) => (name, "page"),
                 Some(Placeholder::Root) | None => continue,
             };
             // An instance that does not run has no port; the plan knows how many there are.
@@ -140,6 +144,7 @@ mod tests {
                 Placeholder::Root => "/app".to_owned(),
                 Placeholder::Port(name) => format!("<{name}>"),
                 Placeholder::Url(name) => format!("<{name}/>"),
+                Placeholder::Page(name) => format!("<{name}:>"),
             })
         };
         fill(text, value).unwrap().into_owned()
@@ -150,7 +155,7 @@ mod tests {
         for (text, expected) in [
             ("http://localhost:{api.port}/", "http://localhost:<api>/"),
             ("{root}/bin {web#2.port}{web.port}", "/app/bin <web#2><web>"),
-            ("{api.url}/v1", "<api/>/v1"),
+            ("{api.url}/v1{api.page}", "<api/>/v1<api:>"),
             ("{{api.port} {{root}}", "{api.port} {root}}"),
             ("é{root}é", "é/appé"),
             ("{{{root}", "{{root}"),

@@ -110,6 +110,7 @@ fn start(queue: &Queue) -> std::io::Result<(Watcher, Task)> {
         while let Some(report) = reports.recv().await {
             queue.push(match report {
                 FileReport::Changed(changes) => Event::FilesChanged(changes),
+                FileReport::Unsettled(of) => Event::FilesUnsettled(of),
                 FileReport::Log(what) => Event::FilesNotWatched(what),
             });
         }

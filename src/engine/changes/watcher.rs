@@ -42,6 +42,8 @@ pub(super) struct Followed {
 pub(super) enum FileReport {
     /// Files of these processes have changed.
     Changed(Vec<(ProcId, FileChange)>),
+    /// Files of exactly these processes change at present.
+    Unsettled(Vec<ProcId>),
     /// To be logged.
     Log(What),
 }
@@ -122,6 +124,7 @@ impl Watcher {
             trees: vec![],
             quiet: BTreeMap::new(),
             pending: HashMap::new(),
+            unsettled: vec![],
             has_warned: false,
         };
         thread::Builder::new().name("file changes".to_owned()).spawn(|| work.run())?;
@@ -208,6 +211,8 @@ struct Work {
     /// The tree of each process, and how long there has to be no change.
     quiet: BTreeMap<ProcId, (usize, Duration)>,
     pending: HashMap<ProcId, Pending>,
+    /// The processes with pending changes, as they were reported.
+    unsettled: Vec<ProcId>,
     /// The missing reports were mentioned.
     has_warned: bool,
 }
@@ -226,7 +231,7 @@ impl Work {
                 self.follow(followed, &own);
             }
             let is_due = self.due().is_some_and(|due| due <= Instant::now());
-            if is_due && !self.report() {
+            if is_due && !self.report() || !self.report_unsettled() {
                 return;
             }
             is_reading = self.trees.iter_mut().any(FileTree::read_some);
@@ -337,6 +342,17 @@ impl Work {
                 pending.before.entry(path.clone()).or_insert(before);
             }
         }
+    }
+
+    /// Report for which processes changes are pending, if these are others by now; returns whether anyone hears that.
+    fn report_unsettled(&mut self) -> bool {
+        let pending = |id: &&ProcId| self.pending.contains_key(id);
+        let unsettled: Vec<_> = self.quiet.keys().filter(pending).copied().collect();
+        if unsettled == self.unsettled {
+            return true;
+        }
+        self.unsettled.clone_from(&unsettled);
+        self.reports.blocking_send(FileReport::Unsettled(unsettled)).is_ok()
     }
 
     /// Report the changes that are due; returns whether anyone hears that.
