@@ -3,7 +3,6 @@
 //! An unfinished line is looked at once it has not grown for a moment. As long as output keeps coming, nothing is
 //! looked at.
 
-use std::io;
 use std::path::Path;
 
 use super::core::Engine;
@@ -40,7 +39,8 @@ impl Engine {
     pub(super) fn look_for_prompt(&mut self, id: ProcId) {
         let Some(line) = self.panes[id].prompts.look() else { return };
         // It can't be read if it was deleted: then it has ended.
-        let Ok(Some(text)) = self.last_row(line) else { return };
+        let row = Styles::new(self.ingest.dirs()).cursor_row(line);
+        let Ok(Some(text)) = row else { return };
         let proc = &self.saved.supervisor.procs[id];
         let rules = &self.plan.processes[id].rules;
         let traces = Traces::read(&self.panes[id].paths.life());
@@ -64,12 +64,5 @@ impl Engine {
         {
             self.decide(Input::Prompt(id, life, text));
         }
-    }
-
-    /// The text of the last row of an unfinished line.
-    fn last_row(&self, line: Partial) -> io::Result<Option<String>> {
-        let rows = Styles::new(self.ingest.dirs()).unfinished(line)?;
-        let row = rows.and_then(|rows| rows.into_iter().next_back());
-        Ok(row.map(|row| row.iter().map(|run| run.text.as_str()).collect()))
     }
 }

@@ -121,6 +121,24 @@ fn a_process_says_what_its_prompts_are() {
 }
 
 #[test]
+fn a_prompt_with_room_for_a_menu_below_it_is_one() {
+    // As prompt_toolkit draws it (ipdb, IPython): empty rows below, and the cursor goes up again.
+    let rows = "\\r\\r\\n".repeat(8);
+    let world = World::new(&format!(
+        "web: printf 'begin\\n\\033[J\\033[32mipdb> \\033[0m{rows} \\b\\033[8A\\033[6C'; read x; echo went on; exec sleep 1000\n\
+         busy: printf 'ipdb> {rows}\\033[7A'; exec sleep 1000\n"
+    ));
+    world.ok(["start", "-D"]);
+    world.ok(["wait", "web", "--for", "prompt", "--timeout", "60s"]);
+    assert_eq!(world.field("web", "prompt")["text"], "ipdb>");
+    assert!(world.field("busy", "prompt").is_null(), "the cursor is elsewhere");
+    world.ok(["send", "web", "c", "--enter"]);
+    world.wait_text("web", "went on");
+    waits_no_more(&world, "web");
+    world.ok(["quit"]);
+}
+
+#[test]
 fn a_prompt_outlives_the_supervisor() {
     let world =
         World::new("web: printf 'Your name: '; read name; echo \"hello $name\"; exec sleep 1000\n");

@@ -86,6 +86,27 @@ impl Styles {
         Ok(Some(rows))
     }
 
+    /// The text in the row of the cursor behind an unfinished line: its last row, or one further up, if it is empty and has
+    /// moved the cursor there. Editors of lines that keep room for a menu below them do that. `None` as for `unfinished`.
+    pub fn cursor_row(&mut self, line: Partial) -> io::Result<Option<String>> {
+        let text = |row: Option<Row>| {
+            row.unwrap_or_default().iter().map(|run| run.text.as_str()).collect::<String>()
+        };
+        let Some(mut rows) = self.unfinished(line)? else { return Ok(None) };
+        let own = text(rows.pop());
+        if !own.trim().is_empty() {
+            return Ok(Some(own));
+        }
+        let Partial { stream, start, end } = line;
+        let from = start.saturating_sub(LONGEST_UNFINISHED);
+        let mut printed = vec![];
+        self.texts.read_behind_gaps(stream, from..end, &mut printed)?;
+        let begin = memchr::memrchr(b'\n', &printed).map_or(0, |newline| newline + 1);
+        let up = rows_up(&printed[begin..]);
+        let row = printed.rsplit(|byte| *byte == b'\n').nth(up).unwrap_or_default();
+        Ok(Some(text(self::rows(&mut Line::default(), row, false).pop())))
+    }
+
     /// The state at this offset of a stream, as far as the output shortly before it tells.
     fn pen_before(&mut self, stream: StreamNo, end: u64) -> io::Result<Line> {
         let mut text = vec![];
@@ -101,6 +122,17 @@ impl Styles {
         pen.next_line();
         Ok(pen)
     }
+}
+
+/// How many rows further up the cursor is after this output, which has no newline.
+fn rows_up(text: &[u8]) -> usize {
+    let moves = memmem::find_iter(text, b"\x1b[").filter_map(|at| {
+        let rest = &text[at + 2..];
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let count = std::str::from_utf8(&rest[..digits]).ok()?.parse().unwrap_or(1_usize);
+        (rest.get(digits) == Some(&b'A')).then_some(count.max(1))
+    });
+    moves.fold(0, usize::saturating_add)
 }
 
 /// From where on this output has to be read to know the style at its end.
