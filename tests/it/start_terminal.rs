@@ -322,16 +322,21 @@ fn start_with_another_procfile_does_not_attach_to_the_run() {
 
 #[test]
 fn a_background_start_with_a_skipped_process_reports_what_runs() {
-    let world = World::new("db: touch up; exec sleep 1000\njob: exit 3\napi: exec sleep 1000\n");
+    let until = format!("until {} ps | grep -q 'mail .*exited'", env!("CARGO_BIN_EXE_tmo"));
+    let world = World::new(&format!(
+        "db: touch up; exec sleep 1000\nmail: exit 4\njob: {until}; do sleep 0.1; done; exit 3\n\
+         api: exec sleep 1000\n"
+    ));
     world.write(
         "tmo.toml",
-        "[process.job]\non_exit = \"ignore\"\n\
+        "[process.job]\non_exit = \"ignore\"\n[process.mail]\non_exit = \"ignore\"\n\
          [process.api]\ndepends_on = { job = \"completed\" }\n",
     );
     let ran = world.run(["start", "-D"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
     assert!(ran.stderr.contains("tmo: api: skipped: job ended with code 3"), "{ran:?}");
-    let reported = "tmo: db goes on in the background; `tmo quit` ends the run\n";
+    let reported = "tmo: mail has ended (code 4); `tmo why mail` tells more\n\
+                    tmo: db goes on in the background; `tmo quit` ends the run\n";
     assert!(ran.stderr.ends_with(reported), "{ran:?}");
     world.ok(["quit"]);
 }
