@@ -12,6 +12,7 @@ pub mod env;
 pub mod envfiles;
 pub mod error;
 pub mod failures;
+pub mod git_rules;
 pub mod inherit;
 pub mod load;
 pub mod lookup;

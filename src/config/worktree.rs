@@ -2,18 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::sys::files::{self, ChosenBy};
+use super::git_rules::git_dir;
 
 /// The top directory of the linked worktree that `dir` is in; `None` in a main worktree, in a submodule, and outside of
 /// git.
 pub fn linked_worktree(dir: &Path) -> Option<PathBuf> {
     let top = dir.ancestors().find(|dir| dir.join(".git").symlink_metadata().is_ok())?;
-    // In a main worktree `.git` is a directory, which can't be read.
-    let text = files::read_project(&top.join(".git"), ChosenBy::Project).ok()?;
-    let text = String::from_utf8_lossy(&text);
-    let git_dir = Path::new(text.strip_prefix("gitdir:")?.trim());
-    // That of a submodule is below `modules`.
-    (git_dir.parent()?.file_name()? == "worktrees").then(|| top.to_owned())
+    is_of_worktree(&git_dir(&top.join(".git"))?).then(|| top.to_owned())
+}
+
+/// Whether this is what the `.git` file of a linked worktree names. That of a submodule names a directory below
+/// `modules`.
+pub(super) fn is_of_worktree(git_dir: &Path) -> bool {
+    git_dir.parent().and_then(Path::file_name).is_some_and(|name| name == "worktrees")
 }
 
 #[cfg(test)]

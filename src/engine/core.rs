@@ -118,7 +118,7 @@ impl Engine {
             Event::Hooked(problem, code) => self.act(hooks::last_ended(problem, code)),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
             Event::FilesChanged(changes) => self.input(Input::Changed(changes)),
-            Event::FilesUnsettled(of) => self.input(Input::Unsettled(of)),
+            Event::FilesUnsettled(of, settled) => self.input(Input::Unsettled(of, settled)),
             Event::FilesNotWatched(what) => self.say_system(what),
             Event::Built(id, begun, failure) => self.input(Input::Built(id, begun, failure)),
             Event::Finished(result) => self.on_finished(result),
@@ -209,7 +209,8 @@ impl Engine {
 
     /// Watch the files that the plan names.
     pub(super) fn follow_files(&mut self) {
-        let actions = self.file_changes.follow(&self.plan, self.runtime.dir(), &self.queue);
+        let Self { file_changes, plan, saved, runtime, queue, .. } = self;
+        let actions = file_changes.follow(plan, &saved.supervisor, runtime.dir(), queue);
         self.act(actions);
     }
 
@@ -252,6 +253,7 @@ impl Engine {
     /// Feed the state machine; [`Self::carry_out`] does the rest. The state of all processes is
     /// saved as a whole, so simultaneous inputs are all processed before it is saved.
     pub(super) fn decide(&mut self, input: Input) {
+        self.saved.supervisor.monotonic = clock::monotonic();
         let effects = self.saved.supervisor.step(clock::now(), input);
         self.decided(effects);
     }

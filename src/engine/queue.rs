@@ -42,8 +42,8 @@ pub(super) enum Event {
     Hooked(Option<String>, u8),
     /// Watched files of these processes have changed.
     FilesChanged(Vec<(ProcId, FileChange)>),
-    /// Files of exactly these processes change at present.
-    FilesUnsettled(Vec<ProcId>),
+    /// Files of exactly these processes change at present; what was written to the others until this time is known.
+    FilesUnsettled(Vec<ProcId>, Timestamp),
     /// Not all files can be watched.
     FilesNotWatched(What),
     /// The command before a restart, begun then, has ended; with its failure, if it has failed.

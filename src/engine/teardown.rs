@@ -201,7 +201,7 @@ impl Engine {
             | Event::OrphansKilled(..)
             | Event::Asked(..)
             | Event::FilesChanged(_)
-            | Event::FilesUnsettled(_)
+            | Event::FilesUnsettled(..)
             | Event::FilesNotWatched(_)
             | Event::Built(..)
             | Event::Hooked(None, _)

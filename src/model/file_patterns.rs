@@ -1,9 +1,18 @@
 //! The files that a process is restarted for, by patterns.
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use ignore::Error;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+/// What editors and other tools write beside the files that people mean: swap files, backups, locks and files that
+/// are renamed later; their own directories, and those of version control.
+const OF_TOOLS: &str = ".*.sw? *~ #*# .#* 4913 *___jb_* .*.kate-swp .goutputstream-* .subl*.tmp *.tmp.[0-9]* \
+                        sed[!.][!.][!.][!.][!.][!.] .nfs0* .fuse_hidden* .DS_Store __pycache__ .idea .vscode \
+                        node_modules .git .hg .jj .svn";
 
 /// Patterns of files. All paths are relative to the directory that the patterns are relative to.
 #[derive(Debug)]
@@ -12,6 +21,10 @@ pub struct FilePatterns {
     /// The directories on the way to what is chosen.
     ways: Gitignore,
     ignored: Gitignore,
+    /// The paths whose last part has no wildcard.
+    named: Gitignore,
+    /// The directories on the way to the paths that have no wildcard at all.
+    named_ways: HashSet<PathBuf>,
 }
 
 impl FilePatterns {
@@ -24,11 +37,12 @@ impl FilePatterns {
         paths: impl IntoIterator<Item = &'a str>,
         ignore: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, String> {
-        let mut built = [(); 3].map(|()| GitignoreBuilder::new(""));
+        let mut built = [(); 4].map(|()| GitignoreBuilder::new(""));
         for builder in &mut built {
             builder.allow_unclosed_class(false);
         }
-        let [chosen, ways, ignored] = &mut built;
+        let [chosen, ways, ignored, named] = &mut built;
+        let mut named_ways = HashSet::new();
         for path in paths {
             let path = relative(path)?;
             add(chosen, &format!("/{path}"))?;
@@ -36,12 +50,19 @@ impl FilePatterns {
                 add(ways, &format!("/{}", &path[..at]))?;
             }
             add(ways, &format!("/{path}"))?;
+            let path = path.trim_end_matches('/');
+            if !has_wildcard(path.rsplit('/').next().unwrap_or(path)) {
+                add(named, &format!("/{path}"))?;
+            }
+            if !has_wildcard(path) {
+                named_ways.extend(Path::new(path).ancestors().skip(1).map(Path::to_owned));
+            }
         }
         for pattern in ignore {
             add(ignored, pattern)?;
         }
-        let [chosen, ways, ignored] = built.map(|builder| builder.build().map_err(why));
-        Ok(Self { chosen: chosen?, ways: ways?, ignored: ignored? })
+        let [chosen, ways, ignored, named] = built.map(|builder| builder.build().map_err(why));
+        Ok(Self { chosen: chosen?, ways: ways?, ignored: ignored?, named: named?, named_ways })
     }
 
     /// Whether this file counts.
@@ -59,15 +80,47 @@ impl FilePatterns {
     }
 }
 
+impl FilePatterns {
+    /// Whether this very file or directory is named, by a path whose last part has no wildcard. Then it counts
+    /// whatever it is, unless `ignore` matches it.
+    pub fn name(&self, path: &Path, is_dir: bool) -> bool {
+        self.named.matched(path, is_dir).is_ignore()
+    }
+
+    /// Whether a path without wildcards leads through this directory.
+    pub fn pass_through(&self, dir: &Path) -> bool {
+        self.named_ways.contains(dir)
+    }
+}
+
+/// Whether a file or directory of this name belongs to a tool.
+pub fn is_of_a_tool(name: &OsStr) -> bool {
+    static NAMES: LazyLock<Gitignore> = LazyLock::new(|| {
+        let mut names = GitignoreBuilder::new("");
+        for pattern in OF_TOOLS.split_whitespace() {
+            let literal = pattern.strip_prefix('#').map(|rest| format!("\\#{rest}"));
+            let _ = names.add_line(None, literal.as_deref().unwrap_or(pattern));
+        }
+        names.build().unwrap_or_else(|_| Gitignore::empty())
+    });
+    NAMES.matched(Path::new(name), true).is_ignore()
+}
+
 /// Whether a path, or a directory that it is in, is matched.
 fn is_matched(patterns: &Gitignore, path: &Path, is_dir: bool) -> bool {
     patterns.matched_path_or_any_parents(path, is_dir).is_ignore()
 }
 
-/// The part of a path before the first glob, which has to be there; `None` if it begins with one.
+const WILDCARDS: [char; 5] = ['*', '?', '[', '{', '\\'];
+
+fn has_wildcard(part: &str) -> bool {
+    part.contains(WILDCARDS)
+}
+
+/// The part of a path before the first glob; `None` if it begins with one.
 pub fn fixed_part(path: &str) -> Option<&str> {
     let path = relative(path).ok()?;
-    let glob = path.find(['*', '?', '[', '{', '\\']).unwrap_or(path.len());
+    let glob = path.find(WILDCARDS).unwrap_or(path.len());
     let end = if glob == path.len() { glob } else { path[..glob].rfind('/')? };
     Some(&path[..end]).filter(|fixed| !fixed.is_empty())
 }
@@ -103,9 +156,10 @@ fn why(error: Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
     use std::path::Path;
 
-    use super::{FilePatterns, fixed_part};
+    use super::{FilePatterns, fixed_part, is_of_a_tool};
 
     fn check(paths: &[&str], ignore: &[&str], file: &str) -> bool {
         let patterns = FilePatterns::new(paths.iter().copied(), ignore.iter().copied()).unwrap();
@@ -158,6 +212,70 @@ mod tests {
         let leads = |dir: &str| patterns.lead_to(Path::new(dir));
         assert!(["", "src", "src/a/b", "web", "web/app"].iter().all(|dir| leads(dir)));
         assert!(!["node_modules", "web/x", "web/app/x", "src/tmp"].iter().any(|dir| leads(dir)));
+    }
+
+    #[test]
+    fn files_of_tools_are_known_by_their_names() {
+        for name in [
+            ".a.py.swp",
+            ".a.py.swo",
+            ".a.py.swx",
+            ".a.py.un~",
+            "a.py~",
+            "#a.py#",
+            ".#a.py",
+            "4913",
+            "a.py___jb_tmp___",
+            "a.py___jb_old___",
+            ".a.py.kate-swp",
+            ".goutputstream-X1Y2Z3",
+            "sedAb12Cd",
+            "a.ts.tmp.4711.1764500000000",
+            ".DS_Store",
+            "__pycache__",
+            ".idea",
+            ".vscode",
+            "node_modules",
+            ".git",
+        ] {
+            assert!(is_of_a_tool(OsStr::new(name)), "{name}");
+        }
+        for name in [
+            "a.py",
+            ".env",
+            "sed.py",
+            "a.swift",
+            "a.tmp",
+            "#a",
+            ".gitignore",
+            "49130",
+            "seddling",
+            "sedate.py",
+        ] {
+            assert!(!is_of_a_tool(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_names_what_its_last_part_says_without_wildcards() {
+        let patterns = FilePatterns::new(
+            ["dist/out/app.js", "src/**/.env", "build/", "gen/*", "."],
+            ["*.log"],
+        )
+        .unwrap();
+        let named = |path: &str, is_dir| patterns.name(Path::new(path), is_dir);
+        assert!(
+            named("dist/out/app.js", false) && named("src/a/b/.env", false) && named("build", true)
+        );
+        assert!(!named("dist", true) && !named("build/a", false) && !named("gen/a", false));
+        let passes = |dir: &str| patterns.pass_through(Path::new(dir));
+        assert!(
+            passes("")
+                && passes("dist")
+                && passes("dist/out")
+                && !passes("src")
+                && !passes("build")
+        );
     }
 
     #[test]

@@ -117,6 +117,35 @@ impl FromStr for Timestamp {
     }
 }
 
+/// A point in time on the system's monotonic clock, which nobody sets: nanoseconds since some point of the current boot.
+/// It is the same for all processes.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct MonotonicTime(u64);
+
+impl MonotonicTime {
+    /// The point in time this long after the clock's own beginning.
+    pub fn after_boot(time: Duration) -> Self {
+        Self(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// The time elapsed since `earlier`; zero if that is later.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// Saturates at the beginning.
+impl Sub<Duration> for MonotonicTime {
+    type Output = Self;
+
+    fn sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
 /// A duration, saved as nanoseconds.
 pub mod nanos {
     use std::time::Duration;

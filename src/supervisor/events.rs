@@ -38,8 +38,9 @@ pub enum Input {
     Failing(ProcId, LifeId, FailureAction, String),
     /// Files of these processes have changed.
     Changed(Vec<(ProcId, FileChange)>),
-    /// Files of exactly these processes change at present; [`Self::Changed`] follows, if any differs then.
-    Unsettled(Vec<ProcId>),
+    /// Files of exactly these processes change at present; [`Self::Changed`] follows, if any differs then. What was
+    /// written to those of the others until this time is known.
+    Unsettled(Vec<ProcId>, Timestamp),
     /// The command before a restart, which [`Supervisor::builds`](super::Supervisor::builds) names with the time when
     /// it had to begin, has ended; with its failure, if it has failed.
     Built(ProcId, Timestamp, Option<BuildFailure>),

@@ -1,48 +1,70 @@
 //! What changed files do to the processes that are watched (`watch` in `tmo.toml`).
 //!
-//! A change waits until its process is in a state to be restarted, so that changes during a start or a stop count once
-//! more afterwards; several make one. It is then acted on: at once, or after the command that must succeed before
-//! (`run`), which the engine runs for as long as [`Supervisor::builds`] names it.
+//! A change waits until its process is in a state to be restarted; several make one. It is then acted on: at once, or
+//! after the command that must succeed before (`run`), which the engine runs for as long as [`Supervisor::builds`]
+//! names it. A process that is not ready yet is restarted like any other: what it starts with is out of date.
 
 use std::collections::BTreeMap;
 
 use super::part::Action;
-use super::proc::{Phase, Proc, Ready};
+use super::proc::{Phase, Proc};
 use super::watching::{Build, Watching};
 use super::{Effect, Goal, RunPhase, Supervisor};
 use crate::model::ProcId;
 use crate::model::event::What;
-use crate::model::file_change::{BuildFailure, FileChange, RestartLoop, WatchState};
+use crate::model::file_change::{BuildFailure, ChangeDelay, FileChange, RestartRow, WatchState};
 use crate::model::request::{ChangeOrder, Outcome};
 use crate::model::time::Timestamp;
 
 /// When to act on a change.
 enum Turn {
     Now,
-    Later,
+    /// After this; without a reason, something happens by itself.
+    Later(Option<ChangeDelay>),
     Never,
 }
 
 impl Supervisor {
     /// Note what has changed; [`Self::act_on_changes`] follows.
-    pub(super) fn files_changed(&mut self, changes: Vec<(ProcId, FileChange)>) {
+    pub(super) fn files_changed(&mut self, changes: Vec<(ProcId, FileChange)>, now: Timestamp) {
         for (id, change) in changes {
             let proc = &mut self.procs[id];
-            if proc.rules.watch.is_none() || proc.watching.is_off() {
+            let Some(rules) = proc.rules.watch.as_ref().filter(|_| !proc.watching.paused) else {
+                continue;
+            };
+            // Its life has begun since, and has read them.
+            let is_read = matches!(proc.phase, Phase::Running { .. })
+                && rules.run.is_none()
+                && change.last < proc.watching.acted;
+            if is_read {
                 continue;
             }
-            match &mut proc.watching.change {
-                Some(known) => known.add(change),
-                none => *none = Some(change),
+            let before = proc.watching.row.pause();
+            proc.watching.add(change, now);
+            let pause = proc.watching.row.pause();
+            if pause > before {
+                let files = proc.watching.row.files().to_vec();
+                let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                self.effects.push(Effect::Say(Some(id), What::WatchHeld { files, pause_ms }));
             }
         }
     }
 
-    /// Note of which processes files change at present.
-    pub(super) fn files_unsettled(&mut self, of: &[ProcId]) {
+    /// Note of which processes files change at present; what was written to those of the others until `settled` is
+    /// known.
+    pub(super) fn files_unsettled(&mut self, of: &[ProcId], settled: Timestamp) {
         for id in ProcId::all(&self.procs) {
-            self.procs[id].watching.unsettled = of.contains(&id);
+            let watching = &mut self.procs[id].watching;
+            watching.unsettled = of.contains(&id);
+            if !watching.unsettled && self.procs[id].rules.watch.is_some() {
+                self.procs[id].watching.settled = settled;
+            }
         }
+    }
+
+    /// What was written until then to the watched files of a process is known; nothing if they were never watched.
+    pub fn files_settled(&self, id: ProcId) -> Option<Timestamp> {
+        Some(self.procs[id].watching.settled).filter(|time| *time != Timestamp::EPOCH)
     }
 
     /// The command before the restart of a process has ended.
@@ -88,12 +110,8 @@ impl Supervisor {
             outcome.names.push(proc.name.clone());
             let watching = &mut proc.watching;
             watching.paused = !on;
-            (watching.change, watching.in_loop) = (None, RestartLoop::default());
-            if on {
-                watching.held.clear();
-            } else {
-                watching.build = None;
-            }
+            watching.row = RestartRow::default();
+            watching.give_up();
         }
         self.effects.push(Effect::Answer(request_id, outcome));
     }
@@ -109,13 +127,11 @@ impl Supervisor {
             if change.is_none() && *build != Some(Build::Succeeded) {
                 continue;
             }
-            match self.turn(id) {
+            match self.procs[id].turn() {
+                Turn::Now if self.procs[id].watching.is_held(now) => {}
                 Turn::Now if self.restarts_now(id, now) => _ = set.insert(id, Action::Restart),
-                Turn::Now | Turn::Later => {}
-                Turn::Never => {
-                    let watching = &mut self.procs[id].watching;
-                    (watching.change, watching.build) = (None, None);
-                }
+                Turn::Now | Turn::Later(_) => {}
+                Turn::Never => self.procs[id].watching.give_up(),
             }
         }
         if !set.is_empty() {
@@ -125,33 +141,72 @@ impl Supervisor {
         }
     }
 
-    /// Whether a process can be restarted for a change. What makes a restart wait belongs here.
-    fn turn(&self, id: ProcId) -> Turn {
-        let proc = &self.procs[id];
-        if proc.retired || proc.planned.removed {
+    /// Act on the change of a process that is in a state for that. Returns whether it is to be restarted.
+    fn restarts_now(&mut self, id: ProcId, now: Timestamp) -> bool {
+        let proc = &mut self.procs[id];
+        let (Some(rules), watching) = (&proc.rules.watch, &mut proc.watching) else { return false };
+        let pid = if let Phase::Running { pid, .. } = proc.phase { Some(pid) } else { None };
+        (watching.build, watching.due) = (None, None);
+        if let Some(change) = watching.change.take() {
+            let count = change.count;
+            self.effects
+                .push(Effect::Say(Some(id), What::Changed { files: change.paths(), count }));
+            if rules.run.is_some() {
+                // What was built before is out of date.
+                watching.build = Some(Build::Running(now));
+                watching.acted = self.monotonic;
+                return false;
+            }
+        }
+        let Some((signal, pid)) = rules.signal.zip(pid) else { return true };
+        watching.acted = self.monotonic;
+        self.effects.push(Effect::Say(Some(id), What::Signal { sent: signal }));
+        self.effects.push(Effect::Signal { id, pid, signal: signal.number() });
+        false
+    }
+
+    /// A person stops or restarts a process: the command before its restart ends.
+    pub(super) fn end_build(&mut self, id: ProcId, stops: bool) {
+        let proc = &mut self.procs[id];
+        let run = proc.rules.watch.as_ref().and_then(|watch| watch.run.as_ref());
+        if let (Some(Build::Running(_)), Some(run)) = (proc.watching.build, run) {
+            proc.watching.failure = (!stops).then(|| BuildFailure {
+                command: run.to_string().into(),
+                why: "ended by a restart".to_owned(),
+                lines: vec![],
+            });
+            proc.watching.give_up();
+        }
+    }
+}
+
+impl Proc {
+    /// Whether it can be restarted for a change. What makes a restart wait belongs here.
+    fn turn(&self) -> Turn {
+        if self.retired || self.planned.removed {
             return Turn::Never;
         }
-        if matches!(proc.watching.build, Some(Build::Running(_))) {
-            return Turn::Later;
+        if matches!(self.watching.build, Some(Build::Running(_))) {
+            return Turn::Later(None);
         }
-        match proc.phase {
-            Phase::Running { .. } => {
-                let stops = proc.stop_was_requested() || proc.is_to_stop();
-                let is_decided = !matches!(proc.ready, Ready::Waiting { .. });
-                let is_busy = stops || proc.is_to_begin() || proc.prompt().is_some();
-                if is_decided && !is_busy { Turn::Now } else { Turn::Later }
+        match self.phase {
+            Phase::Running { .. } if self.prompt().is_some() => {
+                Turn::Later(Some(ChangeDelay::Prompt))
             }
-            Phase::Starting { .. }
-            | Phase::Installing { .. }
-            | Phase::Ending { .. }
-            | Phase::Stuck { .. } => Turn::Later,
+            Phase::Running { .. } => {
+                let is_busy = self.stop_was_requested() || self.is_to_stop() || self.is_to_begin();
+                if is_busy { Turn::Later(None) } else { Turn::Now }
+            }
+            Phase::Installing { .. } => Turn::Later(Some(ChangeDelay::Installing)),
+            Phase::Stuck { .. } => Turn::Later(Some(ChangeDelay::Stuck)),
+            Phase::Starting { .. } | Phase::Ending { .. } => Turn::Later(None),
             Phase::Pending | Phase::Over { .. } => {
-                let is_left_out = proc.life.is_none() || proc.skip.is_some();
-                if proc.restarts.due.is_some() {
+                let is_left_out = self.life.is_none() || self.skip.is_some();
+                if self.restarts.due.is_some() {
                     Turn::Now
-                } else if proc.is_to_begin() {
-                    Turn::Later
-                } else if proc.goal == Goal::Stop && (is_left_out || proc.was_stopped_by_user()) {
+                } else if self.is_to_begin() {
+                    Turn::Later(None)
+                } else if self.goal == Goal::Stop && (is_left_out || self.was_stopped_by_user()) {
                     Turn::Never
                 } else {
                     Turn::Now
@@ -160,46 +215,9 @@ impl Supervisor {
         }
     }
 
-    /// Act on the change of a process that is in a state for that. Returns whether it is to be restarted.
-    fn restarts_now(&mut self, id: ProcId, now: Timestamp) -> bool {
-        let proc = &mut self.procs[id];
-        let (Some(rules), watching) = (&proc.rules.watch, &mut proc.watching) else { return false };
-        let built = watching.build.take().is_some();
-        let pid = if let Phase::Running { pid, .. } = proc.phase { Some(pid) } else { None };
-        if let Some(change) = watching.change.take() {
-            if pid.is_some() && rules.run.is_none() && change.noticed < watching.acted {
-                // Its life has begun since, and has read them.
-                return false;
-            }
-            if watching.in_loop.goes_on(&change, watching.acted) {
-                watching.held = watching.in_loop.files().to_vec();
-                let files = watching.held.clone();
-                self.effects.push(Effect::Say(Some(id), What::WatchHeld { files }));
-                if !built {
-                    return false;
-                }
-            } else {
-                let FileChange { files, count, .. } = change;
-                self.effects.push(Effect::Say(Some(id), What::Changed { files, count }));
-                if rules.run.is_some() {
-                    // What was built before is out of date.
-                    watching.build = Some(Build::Running(now));
-                    watching.acted = now;
-                    return false;
-                }
-            }
-        }
-        let Some((signal, pid)) = rules.signal.zip(pid) else { return true };
-        watching.acted = now;
-        self.effects.push(Effect::Say(Some(id), What::Signal { sent: signal }));
-        self.effects.push(Effect::Signal { id, pid, signal: signal.number() });
-        false
-    }
-}
-
-impl Proc {
     /// How it is watched, for clients.
     pub fn watch_state(&self) -> Option<WatchState> {
-        self.rules.watch.as_ref().map(|_| self.watching.state())
+        let delay = if let Turn::Later(delay) = self.turn() { delay } else { None };
+        self.rules.watch.as_ref().map(|_| self.watching.state(delay))
     }
 }

@@ -16,7 +16,7 @@ const NOT_BEGUN: Exit = Exit::Code(126);
 pub(super) const MOST_LOST: u8 = 3;
 
 impl Supervisor {
-    pub(super) fn on_entry(&mut self, id: ProcId, entry: LifeEntry) {
+    pub(super) fn on_entry(&mut self, id: ProcId, entry: LifeEntry, now: Timestamp) {
         let proc = &mut self.procs[id];
         if entry.seq <= proc.seen {
             return;
@@ -27,7 +27,7 @@ impl Supervisor {
             LifeEvent::Up { pid, start_time, pane, .. } => {
                 self.up(id, Pane::Up { shim: pid, start_time, id: pane });
             }
-            LifeEvent::Start { life, pid, .. } => self.started(id, life, pid, at),
+            LifeEvent::Start { life, pid, .. } => self.started(id, life, pid, at, now),
             LifeEvent::Hangup {} => self.hung_up(id, at),
             LifeEvent::Killing { life } => self.killing(id, life),
             LifeEvent::Exit { life, exit, error, .. } => {
@@ -87,7 +87,7 @@ impl Supervisor {
         self.want(id);
     }
 
-    fn started(&mut self, id: ProcId, life: LifeId, pid: u32, at: Timestamp) {
+    fn started(&mut self, id: ProcId, life: LifeId, pid: u32, at: Timestamp, now: Timestamp) {
         let proc = &mut self.procs[id];
         let installs = proc.installs_in(Some(life));
         // A life file that was removed and started again may report the same life once more.
@@ -109,8 +109,8 @@ impl Supervisor {
         proc.since = at;
         proc.note = None;
         proc.skip = None;
-        if proc.rules.watch.is_some() {
-            proc.watching.acted(at);
+        if let Some(watch) = &proc.rules.watch {
+            proc.watching.life_began(self.monotonic - now.since(at), watch.run.is_some());
         }
         self.began(id, at);
     }

@@ -50,7 +50,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::event::RunProblem;
 use crate::model::plan::Plan;
-use crate::model::time::{Timestamp, nanos};
+use crate::model::time::{MonotonicTime, Timestamp, nanos};
 use crate::model::{Exit, ProcId};
 use crate::protocol::spec::Want;
 pub use events::{Crash, Effect, Input, ShimRequest};
@@ -138,6 +138,9 @@ pub struct Supervisor {
     /// The effects of the current step.
     #[serde(skip)]
     effects: Vec<Effect>,
+    /// The time of the current step on the monotonic clock.
+    #[serde(skip)]
+    pub monotonic: MonotonicTime,
     /// The process that determines the exit code of the run (`--exit-code-from`); taken from the
     /// plan.
     #[serde(skip)]
@@ -178,7 +181,7 @@ impl Supervisor {
         match input {
             Input::Begin => self.begin(now),
             Input::PaneReady(id) => self.pane_ready(id, now),
-            Input::Life(id, entry) => self.on_entry(id, entry),
+            Input::Life(id, entry) => self.on_entry(id, entry, now),
             Input::ShimGone(id, left) => self.shim_gone(id, left, now),
             Input::NoPane(id, why) => self.no_pane(id, &why, now),
             Input::SpecWriteFailed(id, why, stands) => self.untold(id, &why, stands, now),
@@ -190,8 +193,8 @@ impl Supervisor {
             Input::Failing(id, life, action, line) => {
                 self.failing(id, life, action, &line, now);
             }
-            Input::Changed(changes) => self.files_changed(changes),
-            Input::Unsettled(of) => self.files_unsettled(&of),
+            Input::Changed(changes) => self.files_changed(changes, now),
+            Input::Unsettled(of, settled) => self.files_unsettled(&of, settled),
             Input::Prompt(id, life, text) => self.prompt(id, life, text, now),
             Input::Built(id, begun, failure) => self.built(id, begun, failure),
             Input::StopAfterHook(code) => self.enough(code),

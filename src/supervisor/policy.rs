@@ -269,7 +269,8 @@ impl Supervisor {
         let idle = ProcId::all(&self.procs).filter_map(|id| self.idle_due(id));
         let due = due.chain(idle);
         let installs = self.procs.iter().filter_map(Proc::installation_due);
-        due.chain(self.slow_stop_due()).chain(installs).min()
+        let watched = self.procs.iter().filter_map(|proc| proc.watching.due);
+        due.chain(self.slow_stop_due()).chain(installs).chain(watched).min()
     }
 
     /// Whether a deadline is further away than it can be. Then the clock was set back, and an
@@ -280,7 +281,9 @@ impl Supervisor {
                 || self.cleanup_due(id).is_some()
                 || self.idle_due(id).is_some()
                 || proc.installation_due().is_some();
-            proc.since > now && timed || proc.restarts.is_set_back(now)
+            proc.since > now && timed
+                || proc.restarts.is_set_back(now)
+                || proc.watching.is_set_back(now)
         })
     }
 

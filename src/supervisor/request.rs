@@ -72,9 +72,12 @@ impl Supervisor {
         {
             return self.effects.push(Effect::Answer(request_id, Outcome::refused(problem)));
         }
-        if verb != Verb::Stop {
-            for &id in &ids {
+        for &id in &ids {
+            if verb != Verb::Stop {
                 self.procs[id].write_off(now);
+            }
+            if verb != Verb::Start {
+                self.end_build(id, verb == Verb::Stop);
             }
         }
         let mut action = |id| match verb {

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::file_change::{BuildFailure, FileChange, RestartLoop, WatchMode, WatchState};
-use crate::model::time::Timestamp;
-use crate::model::{Untrusted, is_default};
+use crate::model::file_change::{
+    BuildFailure, ChangeDelay, FileChange, RestartRow, WatchMode, WatchState,
+};
+use crate::model::is_default;
+use crate::model::time::{MonotonicTime, Timestamp};
 
 /// What is known of the watched files of a process.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -13,15 +15,17 @@ pub struct Watching {
     /// A user has paused it.
     #[serde(skip_serializing_if = "is_default")]
     pub(super) paused: bool,
-    /// It is held because each restart changes these files.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) held: Vec<Untrusted>,
     /// Files have changed; which of them differ is not known before no more do.
     #[serde(skip)]
     pub(super) unsettled: bool,
+    /// What was written until then is known.
+    pub(super) settled: Timestamp,
     /// What has changed and was not acted on yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) change: Option<FileChange>,
+    /// Until when that has to wait, because restarts seem to cause such changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) due: Option<Timestamp>,
     /// The command before a restart.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) build: Option<Build>,
@@ -29,10 +33,10 @@ pub struct Watching {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) failure: Option<BuildFailure>,
     /// When its life, the command or the effect of the signal began, whichever came last.
-    pub(super) acted: Timestamp,
-    /// The restarts that follow from files which the process writes itself.
+    pub(super) acted: MonotonicTime,
+    /// The last restarts because of changes.
     #[serde(rename = "loop", skip_serializing_if = "is_default")]
-    pub(super) in_loop: RestartLoop,
+    pub(super) row: RestartRow,
 }
 
 /// The command before a restart.
@@ -46,25 +50,53 @@ pub(super) enum Build {
 }
 
 impl Watching {
-    /// A life has begun.
-    pub(super) fn acted(&mut self, at: Timestamp) {
+    /// A life has begun. It has read what had changed before, unless that has to be built first.
+    pub(super) fn life_began(&mut self, at: MonotonicTime, builds: bool) {
         self.acted = at;
+        if !builds && self.change.as_ref().is_some_and(|change| change.last < at) {
+            (self.change, self.due) = (None, None);
+        }
     }
 
-    pub(super) fn is_off(&self) -> bool {
-        self.paused || !self.held.is_empty()
+    /// Note what has changed.
+    pub(super) fn add(&mut self, change: FileChange, now: Timestamp) {
+        self.row.add(&change, self.acted);
+        let pause = self.row.pause();
+        // A pause that has begun is not extended.
+        self.due = (!pause.is_zero()).then(|| self.due.unwrap_or(now + pause));
+        match &mut self.change {
+            Some(known) => known.add(change),
+            none => *none = Some(change),
+        }
     }
 
-    /// The same for clients.
-    pub(super) fn state(&self) -> WatchState {
-        let Watching { paused, held, unsettled, build, failure, .. } = self;
-        let mode = match build {
-            _ if *paused => WatchMode::Paused,
-            _ if !held.is_empty() => WatchMode::Held,
-            Some(_) => WatchMode::Building,
-            None if *unsettled => WatchMode::Changed,
-            None => WatchMode::Watching,
+    /// Whether a pause goes on.
+    pub(super) fn is_held(&self, now: Timestamp) -> bool {
+        self.due.is_some_and(|due| due > now) && !self.is_set_back(now)
+    }
+
+    /// Whether the end of the pause is further away than it can be: the clock was set back.
+    pub(super) fn is_set_back(&self, now: Timestamp) -> bool {
+        self.due.is_some_and(|due| due.since(now) > RestartRow::LONGEST_PAUSE)
+    }
+
+    /// The command before a restart, and what it was for, are not wanted any more.
+    pub(super) fn give_up(&mut self) {
+        (self.change, self.due, self.build) = (None, None, None);
+    }
+
+    /// The same for clients; `delay` is what a restart would have to wait for at present.
+    pub(super) fn state(&self, delay: Option<ChangeDelay>) -> WatchState {
+        let has_changed = self.change.is_some() || self.build.is_some();
+        let mode = match self.build {
+            _ if self.paused => WatchMode::Paused,
+            Some(Build::Running(_)) => WatchMode::Building,
+            _ if self.due.is_some() => WatchMode::Held,
+            _ if has_changed || self.unsettled => WatchMode::Changed,
+            _ => WatchMode::Watching,
         };
-        WatchState { mode, files: held.clone(), failure: failure.clone() }
+        let waits = delay.filter(|_| mode == WatchMode::Changed && has_changed);
+        let (files, failure) = (self.row.files().to_vec(), self.failure.clone());
+        WatchState { mode, waits, files, failure, note: None }.noted()
     }
 }

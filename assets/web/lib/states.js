@@ -70,10 +70,6 @@ export function reason(process) {
   if (process.not_ready) return process.not_ready;
   if (process.lacks?.length) return `not ready yet: ${process.lacks.join('; ')}`;
   if (process.awaits?.length) return `waits for ${process.awaits.join(', ')}`;
-  const { mode, failure } = process.watch ?? {};
-  if (mode === 'building') return 'its build runs';
-  if (mode === 'paused') return 'watching is paused';
-  if (failure) return `\`${failure.command}\` failed: not restarted`;
-  if (mode === 'held') return 'not watched any more';
+  if (process.watch?.note) return process.watch.note;
   return process.status_text ?? '';
 }

@@ -326,7 +326,7 @@ Examples:
 Examples:
   tmo watch                     which processes changed files restart
   tmo watch pause               none, for now: while rebasing, for instance
-  tmo watch resume web          web again, also if it was held because it restarted itself
+  tmo watch resume web          web again; what has changed meanwhile does not count
   tmo watch status --json | jq -r '.processes[] | select(.mode == \"held\").name'
 
 `watch` in tmo.toml names the files of a process.")]

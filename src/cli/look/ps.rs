@@ -24,7 +24,7 @@ use crate::figures::{Sampler, Tree, named};
 use crate::journal::last_run::LastRun;
 use crate::journal::search::runs;
 use crate::journal::{Dirs, IndexReader, last};
-use crate::model::file_change::WatchMode;
+use crate::model::file_change::{WatchMode, WatchState};
 use crate::model::rules::{Stage, WatcherPatterns};
 use crate::model::state::{ProcessState, State};
 use crate::model::time::Timestamp;
@@ -423,10 +423,15 @@ impl TableOptions {
             process.reason.as_ref().map(|reason| format!("{reason}; ")).unwrap_or_default();
         let story = process.ends.crash_story(clock::now());
         if let Some(prompt) = &process.prompt {
+            let changed = process.watch.as_ref().filter(|watch| watch.waits.is_some());
             return format!(
-                "waits for input: {}; `{}` answers it",
+                "waits for input: {}; `{}` answers it{}",
                 prompt.text,
-                command("connect")
+                command("connect"),
+                changed.map_or_else(String::new, |_| format!(
+                    "; its files have changed: `{}`",
+                    command("restart")
+                ))
             );
         }
         let note = match &process.state {
@@ -442,6 +447,7 @@ impl TableOptions {
             | ProcessStatus::Exited
             | ProcessStatus::Error
             | ProcessStatus::Restarting => format!("{reason}`{}` explains it", command("why")),
+            _ if process.watch.as_ref().is_some_and(WatchState::is_wrong) => String::new(),
             _ => held_up_by(process),
         };
         let note = if !note.is_empty() {
@@ -449,12 +455,19 @@ impl TableOptions {
         } else if let Some(story) = story {
             format!("{story}; `{}` explains it", command("why"))
         } else if let Some((watch, note)) =
-            process.watch.as_ref().and_then(|watch| Some((watch, watch.note()?)))
+            process.watch.as_ref().and_then(|watch| Some((watch, watch.note.as_ref()?)))
         {
             match watch.mode {
-                WatchMode::Changed | WatchMode::Building => note,
+                _ if watch.failure.is_some() && !watch.is_changing() => {
+                    format!("{note}; `{}` explains it", command("why"))
+                }
+                WatchMode::Held => format!("{note}; `{}` does it now", command("restart")),
+                WatchMode::Changed if watch.waits.is_some() => {
+                    format!("{note}; `{}` does it now", command("restart"))
+                }
+                WatchMode::Changed | WatchMode::Building => note.to_string(),
                 WatchMode::Paused => format!("{note}; `{}` resumes it", command("watch resume")),
-                _ => format!("{note}; `{}` explains it", command("why")),
+                WatchMode::Watching => note.to_string(),
             }
         } else if process.state == ProcessStatus::Running && self.failed.contains(name) {
             format!("its program has failed: `{}`", command("why"))

@@ -7,10 +7,10 @@ use crate::cli::error::CliError;
 use crate::cli::output::table::table;
 use crate::cli::reach::instance::{self, Instance};
 use crate::cli::{output, runtime};
+use crate::model::ProcName;
 use crate::model::file_change::WatchState;
 use crate::model::request::API;
 use crate::model::state::ProcessState;
-use crate::model::{ProcName, Untrusted};
 
 /// The watched processes.
 #[derive(Debug, Serialize)]
@@ -53,13 +53,12 @@ pub(in crate::cli) fn status(
 }
 
 fn cells(WatchRow { name, watch }: &WatchRow) -> [String; 3] {
-    let note = match &watch.failure {
-        _ if !watch.files.is_empty() => {
-            let files = Untrusted::join(&watch.files, ", ");
-            format!("each restart changes {files}; `tmo watch resume {name}` goes on")
+    let note = match (&watch.failure, &watch.note) {
+        (Some(failure), _) if !watch.is_changing() => {
+            format!("`{}` failed: {}", failure.command, failure.why)
         }
-        Some(failure) => format!("`{}` failed: {}", failure.command, failure.why),
-        None => String::new(),
+        (_, Some(note)) if watch.is_wrong() => format!("{note}; `tmo restart {name}` does it now"),
+        (_, note) => note.as_ref().map(ToString::to_string).unwrap_or_default(),
     };
     [name.to_string(), watch.mode.word().to_owned(), note]
 }

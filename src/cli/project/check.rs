@@ -1,11 +1,13 @@
 //! `tmo check`: reports the problems that a start would report, without starting. Ports that are
-//! taken at present and host names with a number are named, but are no problem of the project.
+//! taken at present, watched paths without a file and host names with a number are named, but are no problem of the
+//! project.
 
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::ports::taken_ports;
+use super::watched::{stale, watch_notes};
 use crate::cli::args::{PreviewArgs, StartArgs};
 use crate::cli::error::CliError;
 use crate::cli::output::{self, Versioned};
@@ -111,8 +113,8 @@ pub(in crate::cli) fn summary(plan: &Plan) -> String {
     format!("{}: {text}", plan.procfile.as_path().display())
 }
 
-/// The plan of a start; `notes` are no mistakes of the project: the ports that processes need and others hold, and the
-/// host names with a number.
+/// The plan of a start; `notes` are no mistakes of the project: the ports that processes need and others hold, watched
+/// paths without a file, and the host names with a number.
 fn look(
     args: StartArgs,
     warnings: &mut Vec<String>,
@@ -129,6 +131,10 @@ fn look(
             warnings.push(ListenError::InTheWay { shown, what }.to_string());
         }
     }
+    if start.runtime.is_held() {
+        warnings.extend(stale(&start));
+    }
+    notes.extend(watch_notes(&plan));
     let numbered = plan.numbered_hosts();
     notes.extend(numbered.iter().take(TOLD).map(|[(name, host), (holder, own)]| {
         format!("{name} is {host} in a browser, because {holder} is {own}")

@@ -17,3 +17,4 @@ pub(super) mod propose;
 pub(super) mod resolve;
 pub(super) mod tmux;
 pub(super) mod warnings;
+pub(super) mod watched;

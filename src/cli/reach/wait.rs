@@ -213,9 +213,19 @@ fn unless_changing(
     state: &State,
     verdict: Result<ConditionState, CliError>,
 ) -> Result<ConditionState, CliError> {
-    let own = wanted.iter().find(|process| is_changing(process));
-    if let Some(ProcessState { name, watch: Some(watch), .. }) = own {
-        return Ok(ConditionState::NotYet(format!("{name}: {}", watch.note().unwrap_or_default())));
+    for ProcessState { name, watch, .. } in wanted {
+        let Some((watch, note)) =
+            watch.as_ref().and_then(|watch| Some((watch, watch.note.as_ref()?)))
+        else {
+            continue;
+        };
+        if watch.is_changing() {
+            return Ok(ConditionState::NotYet(format!("{name}: {note}")));
+        }
+        if watch.failure.is_some() {
+            let what = format!("{name}: {note}{}", tells_more(name));
+            return Err(CliError::Ended { what, code: 1 });
+        }
     }
     match verdict {
         Err(error) if state.processes.iter().any(is_changing) => {
@@ -478,7 +488,7 @@ mod tests {
     #[test]
     fn what_was_skipped_may_still_come_while_files_of_another_process_change() {
         let process = |name: &str, state, mode| ProcessState {
-            watch: Some(WatchState { mode, ..WatchState::default() }),
+            watch: Some(WatchState { mode, ..WatchState::default() }.noted()),
             ..ProcessState::new(ProcName::new(name).unwrap(), state, None)
         };
         for (mode, comes) in [(WatchMode::Changed, true), (WatchMode::Watching, false)] {

@@ -19,6 +19,7 @@ use crate::cli::project::input::Start;
 use crate::cli::project::ports::{takers, warning};
 use crate::cli::project::print_config;
 use crate::cli::project::warnings::{print_warning, print_warnings};
+use crate::cli::project::watched::watch_notes;
 use crate::cli::reach::instance::{Instance, WAITS};
 use crate::cli::reach::request;
 use crate::cli::start::trial::Trial;
@@ -264,6 +265,7 @@ impl Start {
         let taken = takers(&plan, &self.context.env, &self.runtime);
         plan.taken_ports = taken.into_iter().map(|(taken, _)| taken).collect();
         warnings.extend(plan.taken_ports.iter().map(|taken| warning(&plan, taken)));
+        warnings.extend(watch_notes(&plan));
         print_warnings(&warnings);
         let terminal =
             if self.ui { as_view::log_size() } else { screen::window_size(std::io::stdin()) };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::keys::{cwd, env, watch};
+use super::keys::{cwd, env};
 use super::problem::{Diagnostics, TomlError};
 use super::{TmoToml, dependency_check, or_nearest, placeholders};
 use crate::config::Env;
@@ -71,7 +71,6 @@ pub fn resolve_with_disk(
         }
         let table = toml.of(&entry.name);
         table.check(&mut mistakes);
-        watch::find(table.watch.as_ref(), disk.dir, disk.is_dir, &mut mistakes);
         let found = ProcessOverrides {
             cwd: cwd::found(table.cwd.as_ref(), env, disk, &mut mistakes),
             env: env::of(toml, &entry.name, &table, env, disk, &mut room, &mut mistakes),

@@ -335,10 +335,6 @@ const MISTAKES: &[(&str, &str)] = &[
         "1:22: `prompt` must be a text in quotes, or true or false, not 1",
     ),
     (
-        "process.web.watch = \"none/**\"\n",
-        "1:21: can't watch /x/none: no such file or directory; make it, or name another",
-    ),
-    (
         "process.web.watch = [\"src\", \"/etc\"]\n",
         "1:29: `/etc` is not below the directory of the project",
     ),

@@ -6,7 +6,7 @@ use crate::journal::streams::{Stream, is_meant};
 use crate::model::event::{InstallProblem, Logged, Note, Problem, Skip, What};
 use crate::model::rules::Probe;
 use crate::model::state::ProcessState;
-use crate::model::{ProcName, ProcessStatus, Untrusted};
+use crate::model::{ProcName, ProcessStatus};
 
 /// All troubles of a run, in order.
 #[derive(Debug, Default)]
@@ -175,12 +175,8 @@ pub fn held_up(process: &ProcessState, all: &[ProcessState]) -> Option<Cause> {
             );
             (text, failure.command.raw().to_owned())
         } else {
-            let files = watch.files.iter().map(Untrusted::raw).collect::<Vec<_>>().join(", ");
-            let text = format!(
-                "changed files do not restart it any more, because each restart changes {files}; name \
-                 it in `ignore` of its `watch`"
-            );
-            (text, format!("tmo watch resume {name}"))
+            let text = watch.note.as_ref().map(|note| note.raw().to_owned()).unwrap_or_default();
+            (text, format!("tmo restart {name}"))
         };
         next = Some(after);
         (CauseKind::Other, text)

@@ -8,13 +8,15 @@ mod watcher;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::spawn_local;
+use tokio::time::timeout;
 
 use self::watcher::{FileReport, Followed, Watcher};
 use super::action::Action;
-use super::aux_command::AuxCommands;
+use super::aux_command::{AuxCommand, AuxCommands};
 use super::queue::{Event, Queue};
 use super::task::Task;
 use crate::model::ProcId;
@@ -23,8 +25,12 @@ use crate::model::file_change::BuildFailure;
 use crate::model::plan::Plan;
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
+use crate::model::units::span;
 use crate::supervisor::Supervisor;
 use crate::sys::why;
+
+/// A command before a restart that takes longer is ended.
+const LONGEST_BUILD: Duration = Duration::from_secs(600);
 
 /// Maximum number of reports that wait for the engine.
 const MOST_REPORTS: usize = 16;
@@ -41,15 +47,24 @@ pub(super) struct FileChanges {
 
 impl FileChanges {
     /// Watch the files that this plan names.
-    pub(super) fn follow(&mut self, plan: &Plan, runtime: &Path, queue: &Queue) -> Vec<Action> {
+    pub(super) fn follow(
+        &mut self,
+        plan: &Plan,
+        supervisor: &Supervisor,
+        runtime: &Path,
+        queue: &Queue,
+    ) -> Vec<Action> {
         let watched = ProcId::all(&plan.processes).zip(&plan.processes);
         let watched = watched.filter(|(_, process)| !process.removed);
         let followed: Vec<_> = watched
-            .filter_map(|(id, process)| Some(Followed { id, rules: process.rules.watch.clone()? }))
+            .filter_map(|(id, process)| {
+                Some(Followed { id, rules: process.rules.watch.clone()?, since: None })
+            })
             .collect();
         if followed == self.followed {
             return vec![];
         }
+        let is_first = self.watcher.is_none();
         self.followed.clone_from(&followed);
         if followed.is_empty() {
             self.watcher = None;
@@ -65,6 +80,12 @@ impl FileChanges {
             },
         };
         let (watcher, _) = self.watcher.insert(watcher);
+        let mut followed = followed;
+        if is_first {
+            for followed in &mut followed {
+                followed.since = supervisor.files_settled(followed.id);
+            }
+        }
         watcher.follow(followed, own_files(plan, runtime));
         vec![]
     }
@@ -88,9 +109,7 @@ impl FileChanges {
                 let queue = queue.clone();
                 let task = spawn_local(async move {
                     let failure = match command {
-                        Some(command) => command.printed().await.err().map(|(why, lines)| {
-                            BuildFailure { command: command.line().into(), why, lines }
-                        }),
+                        Some(command) => failure(&command).await,
                         None => None,
                     };
                     queue.push(Event::Built(id, begun, failure));
@@ -99,6 +118,15 @@ impl FileChanges {
             });
         }
     }
+}
+
+/// Run a command before a restart to its end; returns its failure.
+async fn failure(command: &AuxCommand) -> Option<BuildFailure> {
+    let (why, lines) = match timeout(LONGEST_BUILD, command.printed()).await {
+        Ok(printed) => printed.err()?,
+        Err(_) => (format!("ended after {}", span(LONGEST_BUILD)), vec![]),
+    };
+    Some(BuildFailure { command: command.line().into(), why, lines })
 }
 
 /// Start the thread, and pass on what it reports.
@@ -110,7 +138,7 @@ fn start(queue: &Queue) -> std::io::Result<(Watcher, Task)> {
         while let Some(report) = reports.recv().await {
             queue.push(match report {
                 FileReport::Changed(changes) => Event::FilesChanged(changes),
-                FileReport::Unsettled(of) => Event::FilesUnsettled(of),
+                FileReport::Unsettled(of, settled) => Event::FilesUnsettled(of, settled),
                 FileReport::Log(what) => Event::FilesNotWatched(what),
             });
         }

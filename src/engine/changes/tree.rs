@@ -5,18 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
 use std::hash::{DefaultHasher, Hasher as _};
 use std::io::Read as _;
 use std::mem::take;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use ignore::{DirEntry, WalkBuilder};
-
+use crate::config::git_rules::{GitRules, RULES, is_other_checkout};
 use crate::model::ProcId;
-use crate::model::file_patterns::FilePatterns;
+use crate::model::file_patterns::{FilePatterns, is_of_a_tool};
 use crate::model::time::Timestamp;
 use crate::sys::files;
 
@@ -24,10 +22,6 @@ use crate::sys::files;
 const LARGEST_READ: u64 = 1 << 20;
 /// How many files are read between two looks at the events.
 const READ_AT_ONCE: usize = 64;
-/// Maximum number of files that are remembered as those that git ignores.
-const MOST_FOREIGN: usize = 10_000;
-/// Where version control systems keep their own files.
-const VERSION_CONTROL: [&str; 4] = [".git", ".hg", ".jj", ".svn"];
 
 /// The content of a file, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,42 +70,83 @@ fn hash(path: &Path) -> Option<u64> {
 #[derive(Debug)]
 pub(super) struct Scope {
     pub(super) root: PathBuf,
-    /// Whether files that git ignores are left out.
-    pub(super) gitignore: bool,
     pub(super) of: Vec<(ProcId, FilePatterns)>,
     /// Files and directories of tmo itself, absolute.
     pub(super) own: Vec<PathBuf>,
+    /// The rules of git, if files that it ignores are left out.
+    pub(super) git: Option<GitRules>,
+}
+
+/// How much of a directory is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// All that the patterns lead to.
+    Whole,
+    /// Only what is on the way to a file or directory that a pattern names.
+    Way,
 }
 
 impl Scope {
-    fn is_left_out(&self, path: &Path) -> bool {
-        let is_own = || self.own.iter().any(|own| path.starts_with(own));
-        path.file_name().is_some_and(|name| VERSION_CONTROL.iter().any(|own| name == *own))
-            || is_own()
+    /// Whether a file or directory does not count for its own sake, unless a pattern names it.
+    fn leaves_out(&mut self, path: &Path, is_dir: bool) -> bool {
+        let full = self.root.join(path);
+        path.file_name().is_some_and(is_of_a_tool)
+            || self.git.as_mut().is_some_and(|git| git.ignore(&full, is_dir))
+            || is_dir && is_other_checkout(&full)
     }
 
-    fn takes(&self, entry: &DirEntry) -> bool {
-        let (path, kind) = (entry.path(), entry.file_type());
-        let Ok(relative) = path.strip_prefix(&self.root) else { return false };
-        let takes = || match kind {
-            Some(kind) if kind.is_dir() => self.leads_to(relative),
-            Some(kind) if kind.is_file() || kind.is_symlink() => self.has(relative),
-            Some(_) | None => false,
-        };
-        entry.depth() == 0 || !self.is_left_out(path) && takes()
+    fn is_own(&self, path: &Path) -> bool {
+        let full = self.root.join(path);
+        self.own.iter().any(|own| full.starts_with(own))
     }
 
-    fn leads_to(&self, dir: &Path) -> bool {
-        self.of.iter().any(|(_, patterns)| patterns.lead_to(dir))
+    /// Whether a file may count, given how its directory is looked at.
+    fn takes_file(&mut self, path: &Path, depth: Depth) -> bool {
+        let has = |(_, patterns): &(_, FilePatterns)| patterns.matches(path);
+        let names = |(_, patterns): &(_, FilePatterns)| patterns.name(path, false);
+        !self.is_own(path)
+            && self.of.iter().any(has)
+            && (self.of.iter().any(names) || depth == Depth::Whole && !self.leaves_out(path, false))
     }
 
-    fn has(&self, file: &Path) -> bool {
-        self.of.iter().any(|(_, patterns)| patterns.matches(file))
+    /// How much of a directory is looked at, given how the one that it is in is.
+    fn takes_dir(&mut self, path: &Path, depth: Depth) -> Option<Depth> {
+        let leads = |(_, patterns): &(_, FilePatterns)| patterns.lead_to(path);
+        let names = |(_, patterns): &(_, FilePatterns)| patterns.name(path, true);
+        let passes = |(_, patterns): &(_, FilePatterns)| patterns.pass_through(path);
+        if self.is_own(path) || !self.of.iter().any(leads) {
+            return None;
+        }
+        if self.of.iter().any(names) || depth == Depth::Whole && !self.leaves_out(path, true) {
+            return Some(Depth::Whole);
+        }
+        self.of.iter().any(passes).then_some(Depth::Way)
     }
 
     /// Those for whom this file is watched.
-    pub(super) fn watchers(&self, file: &Path) -> impl Iterator<Item = ProcId> {
-        self.of.iter().filter(|(_, patterns)| patterns.matches(file)).map(|(id, _)| *id)
+    pub(super) fn watchers(&mut self, file: &Path) -> Vec<ProcId> {
+        let of = take(&mut self.of);
+        let watched = of
+            .iter()
+            .filter(|(_, patterns)| patterns.matches(file) && !self.is_left_out(file, patterns));
+        let found = watched.map(|(id, _)| *id).collect();
+        self.of = of;
+        found
+    }
+
+    /// Whether a file, or a directory that it is in, does not count, and these patterns name nothing from there on.
+    fn is_left_out(&mut self, file: &Path, patterns: &FilePatterns) -> bool {
+        let mut is_dir = false;
+        for path in file.ancestors().filter(|path| !path.as_os_str().is_empty()) {
+            if patterns.name(path, is_dir) {
+                return false;
+            }
+            if self.leaves_out(path, is_dir) {
+                return true;
+            }
+            is_dir = true;
+        }
+        false
     }
 }
 
@@ -133,15 +168,13 @@ pub(super) enum Meaning {
 /// The files of a scope.
 #[derive(Debug)]
 pub(super) struct FileTree {
-    pub(super) scope: Arc<Scope>,
+    pub(super) scope: Scope,
     /// Each watched directory with its watched files.
     dirs: HashMap<PathBuf, BTreeMap<OsString, Content>>,
+    /// The watched directories that are only on the way to others.
+    ways: HashSet<PathBuf>,
     /// The directories that have to be looked at.
     dirty: BTreeSet<PathBuf>,
-    /// The files that have to be looked at.
-    doubtful: HashSet<PathBuf>,
-    /// Files that are in place but not watched: git ignores them.
-    foreign: HashSet<PathBuf>,
     /// The files that were not read yet.
     unread: Vec<PathBuf>,
 }
@@ -150,11 +183,10 @@ impl FileTree {
     /// Take stock of a directory. `watch` is called for each directory whose changes are needed.
     pub(super) fn new(scope: Scope, watch: &mut dyn FnMut(&Path)) -> Self {
         let mut tree = Self {
-            scope: Arc::new(scope),
+            scope,
             dirs: HashMap::new(),
+            ways: HashSet::new(),
             dirty: BTreeSet::new(),
-            doubtful: HashSet::new(),
-            foreign: HashSet::new(),
             unread: vec![],
         };
         tree.scan(Path::new(""), true, false, watch);
@@ -162,12 +194,8 @@ impl FileTree {
     }
 
     /// What an event about this path means.
-    pub(super) fn meaning(&self, path: &Path) -> Meaning {
+    pub(super) fn meaning(&mut self, path: &Path) -> Meaning {
         let Ok(relative) = path.strip_prefix(&self.scope.root) else { return Meaning::Nothing };
-        let inside = path.ancestors().take(relative.components().count());
-        if inside.into_iter().any(|path| self.scope.is_left_out(path)) {
-            return Meaning::Nothing;
-        }
         if self.dirs.contains_key(relative) {
             return Meaning::Known(relative.to_owned());
         }
@@ -175,23 +203,29 @@ impl FileTree {
         if !self.dirs.contains_key(dir) {
             return Meaning::Nothing;
         }
-        let is_dir = || path.symlink_metadata().is_ok_and(|meta| meta.is_dir());
-        if self.scope.leads_to(relative) && is_dir() {
-            return Meaning::NewIn(dir.to_owned());
+        let depth = self.depth(dir);
+        if path.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+            return match self.scope.takes_dir(relative, depth) {
+                Some(_) => Meaning::NewIn(dir.to_owned()),
+                None => Meaning::Nothing,
+            };
         }
-        if self.scope.gitignore && relative.file_name().is_some_and(|name| name == ".gitignore") {
+        if self.scope.git.is_some() && relative.file_name().is_some_and(|name| name == RULES) {
             return Meaning::Rules;
         }
-        if self.scope.has(relative) && !self.foreign.contains(relative) {
+        if self.scope.takes_file(relative, depth) {
             return Meaning::File(relative.to_owned());
         }
         Meaning::Nothing
     }
 
+    fn depth(&self, dir: &Path) -> Depth {
+        if self.ways.contains(dir) { Depth::Way } else { Depth::Whole }
+    }
+
     /// Look at this file with the next call of [`Self::look`].
-    pub(super) fn doubt(&mut self, file: PathBuf) {
+    pub(super) fn doubt(&mut self, file: &Path) {
         self.dirty.insert(file.parent().unwrap_or(Path::new("")).to_owned());
-        self.doubtful.insert(file);
     }
 
     /// Look at a directory, and at those in it that are new; returns what differs.
@@ -205,14 +239,6 @@ impl FileTree {
         for dir in take(&mut self.dirty) {
             found.extend(self.scan(&dir, false, true, watch));
         }
-        if self.foreign.len() > MOST_FOREIGN {
-            self.foreign.clear();
-        }
-        for file in take(&mut self.doubtful) {
-            if self.content(&file).is_none() && self.scope.root.join(&file).exists() {
-                self.foreign.insert(file);
-            }
-        }
         found
     }
 
@@ -222,30 +248,28 @@ impl FileTree {
         dir: &Path,
         watch: &mut dyn FnMut(&Path),
     ) -> Vec<Difference> {
-        if dir.as_os_str().is_empty() {
-            self.foreign.clear();
-        }
         self.scan(dir, true, true, watch)
+    }
+
+    /// The rules of git have changed: other files count from now on, which are no changes.
+    pub(super) fn renew_rules(&mut self, watch: &mut dyn FnMut(&Path)) {
+        if let Some(git) = &mut self.scope.git {
+            git.forget();
+        }
+        self.scan(Path::new(""), true, true, watch);
+    }
+
+    /// The files that were written later than this.
+    pub(super) fn written_since(&self, time: Timestamp) -> Vec<PathBuf> {
+        let files =
+            self.dirs.iter().flat_map(|(dir, files)| files.iter().map(move |file| (dir, file)));
+        let later = files.filter(|(_, (_, content))| content.modified > time);
+        later.map(|(dir, (name, _))| dir.join(name)).collect()
     }
 
     /// What is known of this file.
     pub(super) fn content(&self, file: &Path) -> Option<&Content> {
         self.dirs.get(file.parent()?)?.get(file.file_name()?)
-    }
-
-    fn walk(&self, from: &Path, deep: bool) -> impl Iterator<Item = DirEntry> + use<> {
-        let at = if from.as_os_str().is_empty() {
-            self.scope.root.clone()
-        } else {
-            self.scope.root.join(from)
-        };
-        let git = self.scope.gitignore;
-        let scope = Arc::clone(&self.scope);
-        let mut walk = WalkBuilder::new(at);
-        walk.hidden(false).ignore(false).git_ignore(git).git_global(git).git_exclude(git);
-        walk.parents(git).max_depth((!deep).then_some(1));
-        walk.filter_entry(move |entry| scope.takes(entry));
-        walk.build().filter_map(Result::ok)
     }
 
     /// Compare a directory, and all below it if `deep`, with what is known. If `read`, changed files are read at once.
@@ -256,58 +280,76 @@ impl FileTree {
         read: bool,
         watch: &mut dyn FnMut(&Path),
     ) -> Vec<Difference> {
-        let mut found: HashMap<PathBuf, Vec<(OsString, Content, bool)>> = HashMap::new();
-        let (mut subdirs, mut new) = (HashSet::new(), vec![]);
-        for entry in self.walk(from, deep) {
-            let Ok(path) = entry.path().strip_prefix(&self.scope.root) else { continue };
-            if entry.file_type().is_some_and(|kind| kind.is_dir()) {
-                if deep || entry.depth() == 0 {
-                    watch(entry.path());
-                    found.entry(path.to_owned()).or_default();
-                } else if !self.dirs.contains_key(path) {
-                    new.push(path.to_owned());
-                }
-                subdirs.insert(path.to_owned());
-            } else if let (Ok(meta), Some(dir), Some(name)) =
-                (entry.metadata(), path.parent(), path.file_name())
-            {
-                let is_small = meta.is_file() && meta.size() <= LARGEST_READ;
-                let file = (name.to_owned(), Content::of(&meta), is_small);
-                found.entry(dir.to_owned()).or_default().push(file);
-            }
-        }
         let mut differences = vec![];
-        for dir in self.gone(from, &subdirs, deep) {
+        let mut there = HashSet::new();
+        let mut rest = vec![(from.to_owned(), self.depth(from))];
+        while let Some((dir, depth)) = rest.pop() {
+            let Ok(entries) = fs::read_dir(self.scope.root.join(&dir)) else { continue };
+            watch(&self.scope.root.join(&dir));
+            there.insert(dir.clone());
+            match depth {
+                Depth::Whole => self.ways.remove(&dir),
+                Depth::Way => self.ways.insert(dir.clone()),
+            };
+            let mut files = vec![];
+            for entry in entries.filter_map(Result::ok) {
+                let path = dir.join(entry.file_name());
+                let Ok(kind) = entry.file_type() else { continue };
+                if kind.is_dir() {
+                    let Some(depth) = self.scope.takes_dir(&path, depth) else { continue };
+                    if deep || !self.dirs.contains_key(&path) {
+                        rest.push((path, depth));
+                    } else {
+                        there.insert(path);
+                    }
+                } else if (kind.is_file() || kind.is_symlink())
+                    && self.scope.takes_file(&path, depth)
+                    && let Ok(meta) = entry.metadata()
+                {
+                    files.push((entry.file_name(), meta));
+                }
+            }
+            self.compare(&dir, files, read, &mut differences);
+        }
+        for dir in self.gone(from, &there, deep) {
+            self.ways.remove(&dir);
             let files = self.dirs.remove(&dir).unwrap_or_default();
             differences.extend(files.into_iter().map(|(name, was)| (dir.join(name), Some(was))));
         }
-        for (dir, files) in found {
-            let mut known = self.dirs.remove(&dir).unwrap_or_default();
-            let mut now = BTreeMap::new();
-            for (name, mut content, is_small) in files {
-                let before = known.remove(&name);
-                if let Some(before) = before.filter(|before| before.looks_like(&content)) {
-                    now.insert(name, before);
-                    continue;
-                }
-                let path = dir.join(&name);
-                if is_small && read {
-                    content.hash = hash(&self.scope.root.join(&path));
-                } else if is_small {
-                    self.unread.push(path.clone());
-                }
-                now.insert(name, content);
-                if !Content::is_same(before.as_ref(), Some(&content)) {
-                    differences.push((path, before));
-                }
-            }
-            differences.extend(known.into_iter().map(|(name, was)| (dir.join(name), Some(was))));
-            self.dirs.insert(dir, now);
-        }
-        for dir in new {
-            differences.extend(self.scan(&dir, true, read, watch));
-        }
         differences
+    }
+
+    /// Compare the files of a directory with what is known of them.
+    fn compare(
+        &mut self,
+        dir: &Path,
+        files: Vec<(OsString, Metadata)>,
+        read: bool,
+        differences: &mut Vec<Difference>,
+    ) {
+        let mut known = self.dirs.remove(dir).unwrap_or_default();
+        let mut now = BTreeMap::new();
+        for (name, meta) in files {
+            let mut content = Content::of(&meta);
+            let before = known.remove(&name);
+            if let Some(before) = before.filter(|before| before.looks_like(&content)) {
+                now.insert(name, before);
+                continue;
+            }
+            let path = dir.join(&name);
+            let is_small = meta.is_file() && meta.size() <= LARGEST_READ;
+            if is_small && read {
+                content.hash = hash(&self.scope.root.join(&path));
+            } else if is_small {
+                self.unread.push(path.clone());
+            }
+            now.insert(name, content);
+            if !Content::is_same(before.as_ref(), Some(&content)) {
+                differences.push((path, before));
+            }
+        }
+        differences.extend(known.into_iter().map(|(name, was)| (dir.join(name), Some(was))));
+        self.dirs.insert(dir.to_owned(), now);
     }
 
     /// The known directories below `from` that are not there any more, given those that are: all, or only those
@@ -352,10 +394,10 @@ mod tests {
     use std::path::{Path, PathBuf};
     use std::time::{Duration, SystemTime};
 
-    use super::{Content, FileTree, Meaning, Scope};
+    use super::{Content, FileTree, GitRules, Meaning, Scope};
     use crate::model::ProcId;
     use crate::model::file_patterns::FilePatterns;
-    use crate::sys::files;
+    use crate::sys::{clock, files};
 
     struct Project(tempfile::TempDir);
 
@@ -384,9 +426,9 @@ mod tests {
             let patterns = FilePatterns::new(paths.iter().copied(), []).unwrap();
             let scope = Scope {
                 root: self.0.path().to_owned(),
-                gitignore: true,
                 of: vec![(ProcId::at(0), patterns)],
                 own: vec![self.path("log")],
+                git: Some(GitRules::of(self.0.path())),
             };
             let mut watched = vec![];
             let mut tree = FileTree::new(scope, &mut |dir| {
@@ -403,10 +445,11 @@ mod tests {
             let mut found = vec![];
             for event in events {
                 match tree.meaning(&self.path(event)) {
-                    Meaning::File(file) => tree.doubt(file),
+                    Meaning::File(file) => tree.doubt(&file),
                     Meaning::Known(dir) => found.extend(tree.look_below(&dir, &mut |_| {})),
                     Meaning::NewIn(dir) => found.extend(tree.look_in(&dir, &mut |_| {})),
-                    Meaning::Nothing | Meaning::Rules => {}
+                    Meaning::Rules => tree.renew_rules(&mut |_| {}),
+                    Meaning::Nothing => {}
                 }
             }
             found.extend(tree.look(&mut |_| {}));
@@ -499,7 +542,97 @@ mod tests {
         }
         let events = ["target", "target/b.rs", "log", "log/c.rs", ".git/HEAD", "x.gen.rs"];
         assert!(project.changed(&mut tree, &events).is_empty());
-        assert_eq!(tree.meaning(&project.path("x.gen.rs")), Meaning::Nothing, "it is known by now");
+        assert_eq!(tree.meaning(&project.path("x.gen.rs")), Meaning::Nothing);
         assert_eq!(tree.meaning(&project.path(".gitignore")), Meaning::Rules);
+    }
+
+    #[test]
+    fn what_is_named_counts_although_git_ignores_it_and_nothing_beside_it() {
+        let project = Project::new(&[
+            "src/a.js",
+            ".env",
+            "dist/out/app.js",
+            "dist/x.js",
+            "build/b.js",
+            "build/t/c.js",
+        ]);
+        project.write(".gitignore", ".env\ndist\nbuild\n");
+        project.write("build/.gitignore", "t\n");
+        let paths = [".env", "**/*.js", "dist/out/app.js", "build"];
+        let (mut tree, watched) = project.tree(&paths);
+        assert_eq!(watched, ["", "build", "dist", "dist/out", "src"]);
+        let all = [
+            ".env",
+            "src/a.js",
+            "dist/out/app.js",
+            "dist/x.js",
+            "dist/y.js",
+            "build/b.js",
+            "build/t/c.js",
+        ];
+        for file in all {
+            project.write(file, "2");
+        }
+        assert_eq!(
+            project.changed(&mut tree, &all),
+            [".env", "build/b.js", "dist/out/app.js", "src/a.js"],
+            "the rules below a named directory hold"
+        );
+        fs::remove_dir_all(project.path("dist")).unwrap();
+        project.write("dist/out/app.js", "3");
+        project.write("dist/x.js", "3");
+        assert_eq!(project.changed(&mut tree, &["dist", "dist/x.js"]), ["dist/out/app.js"]);
+    }
+
+    #[test]
+    fn what_one_process_names_does_not_count_for_another() {
+        let project = Project::new(&[".env", "a.py"]);
+        project.write(".gitignore", ".env\n");
+        let of = [&[".env"][..], &["."]]
+            .map(|paths| FilePatterns::new(paths.iter().copied(), []).unwrap());
+        let of =
+            of.into_iter().enumerate().map(|(at, patterns)| (ProcId::at(at), patterns)).collect();
+        let git = Some(GitRules::of(project.0.path()));
+        let mut scope = Scope { root: project.0.path().to_owned(), of, own: vec![], git };
+        assert_eq!(scope.watchers(Path::new(".env")), [ProcId::at(0)]);
+        assert_eq!(scope.watchers(Path::new("a.py")), [ProcId::at(1)]);
+    }
+
+    #[test]
+    fn files_of_tools_and_other_checkouts_do_not_count() {
+        let project = Project::new(&["src/a.py", "lib/a.py", "lib/.git"]);
+        project.write("lib/.git", "gitdir: ../.git/modules/lib");
+        let (mut tree, _) = project.tree(&["**/*.py", "src"]);
+        let clone = [".claude/worktrees/x/a.py", ".claude/worktrees/x/.git/HEAD"];
+        let tools =
+            ["src/.#a.py", "src/.a.py.swp", "src/#a.py#", "src/a.py~", "src/__pycache__/a.pyc"];
+        for file in clone.iter().chain(&tools).chain(&["src/b.py", "lib/b.py"]) {
+            project.write(file, "2");
+        }
+        let events = [
+            &["src/b.py", "lib/b.py", ".claude", ".claude/worktrees", "src/__pycache__"][..],
+            &tools,
+        ]
+        .concat();
+        assert_eq!(
+            project.changed(&mut tree, &events),
+            ["lib/b.py", "src/b.py"],
+            "a submodule counts"
+        );
+        let (mut tree, _) = project.tree(&[".claude/worktrees/x", "src/__pycache__"]);
+        project.write(clone[0], "3");
+        project.write("src/__pycache__/a.pyc", "3");
+        let named = [clone[0], "src/__pycache__/a.pyc"];
+        assert_eq!(project.changed(&mut tree, &named), named, "they are named");
+    }
+
+    #[test]
+    fn what_was_written_since_then_is_known() {
+        let project = Project::new(&["src/a.py", "src/b.py"]);
+        project.touch("src/b.py");
+        let (tree, _) = project.tree(&["src"]);
+        let now = clock::timestamp(SystemTime::now());
+        assert_eq!(tree.written_since(now), [Path::new("src/b.py")]);
+        assert_eq!(tree.written_since(now + Duration::from_secs(60)), [] as [PathBuf; 0]);
     }
 }

@@ -16,10 +16,12 @@ use tokio::sync::mpsc::Sender;
 
 use super::debounce::Pending;
 use super::tree::{Content, Difference, FileTree, Meaning, Scope};
+use crate::config::git_rules::GitRules;
 use crate::model::event::What;
-use crate::model::file_change::{FileChange, MOST_NAMED};
+use crate::model::file_change::{ChangedFile, FileChange, MOST_NAMED};
 use crate::model::file_patterns::FilePatterns;
 use crate::model::rules::FileWatch;
+use crate::model::time::Timestamp;
 use crate::model::{ProcId, Untrusted};
 use crate::sys::clock;
 
@@ -35,6 +37,9 @@ const IS_RECURSIVE: bool = cfg!(target_os = "macos");
 pub(super) struct Followed {
     pub(super) id: ProcId,
     pub(super) rules: FileWatch,
+    /// All that was written until then is known, if an earlier supervisor has watched the files; later changes are
+    /// reported.
+    pub(super) since: Option<Timestamp>,
 }
 
 /// What the thread has found.
@@ -42,8 +47,9 @@ pub(super) struct Followed {
 pub(super) enum FileReport {
     /// Files of these processes have changed.
     Changed(Vec<(ProcId, FileChange)>),
-    /// Files of exactly these processes change at present.
-    Unsettled(Vec<ProcId>),
+    /// Files of exactly these processes change at present. What was written to those of the others until this time is
+    /// known.
+    Unsettled(Vec<ProcId>, Timestamp),
     /// To be logged.
     Log(What),
 }
@@ -124,7 +130,8 @@ impl Watcher {
             trees: vec![],
             quiet: BTreeMap::new(),
             pending: HashMap::new(),
-            unsettled: vec![],
+            unsettled: None,
+            looked: Timestamp::EPOCH,
             has_warned: false,
         };
         thread::Builder::new().name("file changes".to_owned()).spawn(|| work.run())?;
@@ -211,8 +218,10 @@ struct Work {
     /// The tree of each process, and how long there has to be no change.
     quiet: BTreeMap<ProcId, (usize, Duration)>,
     pending: HashMap<ProcId, Pending>,
-    /// The processes with pending changes, as they were reported.
-    unsettled: Vec<ProcId>,
+    /// The processes with pending changes, as they were reported, if they were.
+    unsettled: Option<Vec<ProcId>>,
+    /// When all files were looked at that may have changed.
+    looked: Timestamp,
     /// The missing reports were mentioned.
     has_warned: bool,
 }
@@ -247,10 +256,12 @@ impl Work {
     fn follow(&mut self, followed: Vec<Followed>, own: &[PathBuf]) {
         // What has changed until now is judged by what was known.
         self.look();
+        self.unsettled = None;
         self.system.renew();
         self.quiet.clear();
         let mut scopes: Vec<Scope> = vec![];
-        for Followed { id, rules } in followed {
+        let mut unseen = vec![];
+        for Followed { id, rules, since } in followed {
             let (paths, ignore) = (&rules.paths, &rules.ignore);
             let patterns = FilePatterns::new(
                 paths.iter().map(String::as_str),
@@ -259,12 +270,13 @@ impl Work {
             // They were valid when the plan was made.
             let Ok(patterns) = patterns else { continue };
             let root = rules.dir.as_path().to_owned();
-            let is_it = |s: &Scope| s.root == root && s.gitignore == rules.gitignore;
+            let is_it = |s: &Scope| s.root == root && s.git.is_some() == rules.gitignore;
             let at = scopes.iter().position(is_it).unwrap_or_else(|| {
-                let (gitignore, own) = (rules.gitignore, own.to_vec());
-                scopes.push(Scope { root, gitignore, of: vec![], own });
+                let git = rules.gitignore.then(|| GitRules::of(&root));
+                scopes.push(Scope { root, of: vec![], own: own.to_vec(), git });
                 scopes.len() - 1
             });
+            unseen.extend(since.map(|since| (at, since)));
             scopes[at].of.push((id, patterns));
             self.quiet.insert(id, (at, Duration::from_millis(rules.debounce_ms)));
         }
@@ -274,6 +286,10 @@ impl Work {
             let root = scope.root.clone();
             let system = &mut self.system;
             self.trees.push(FileTree::new(scope, &mut |dir| system.watch(dir, dir == root)));
+        }
+        for (at, since) in unseen {
+            let files = self.trees[at].written_since(since);
+            self.add(at, files.into_iter().map(|file| (file, None)).collect());
         }
         if let Some((dirs, why, sysctl)) = &self.system.missing
             && !self.has_warned
@@ -288,7 +304,7 @@ impl Work {
 
     /// Note where something has changed.
     fn note(&mut self, paths: &HashSet<PathBuf>, all: bool) {
-        let (now, noticed) = (Instant::now(), clock::now());
+        let (now, noticed) = (Instant::now(), clock::monotonic());
         for at in 0..self.trees.len() {
             let (tree, system) = (&mut self.trees[at], &mut self.system);
             let root = tree.scope.root.clone();
@@ -307,14 +323,13 @@ impl Work {
                                 .or_insert_with(|| Pending::new(now, noticed))
                                 .go_on(now, noticed);
                         }
-                        tree.doubt(file);
+                        tree.doubt(&file);
                     }
                     Meaning::Known(dir) => found.extend(tree.look_below(&dir, &mut watch)),
                     Meaning::NewIn(dir) => found.extend(tree.look_in(&dir, &mut watch)),
                     Meaning::Rules => {
                         found.extend(tree.look(&mut watch));
-                        // What is ignored from now on, or is not any more, has not changed.
-                        tree.look_below(Path::new(""), &mut watch);
+                        tree.renew_rules(&mut watch);
                     }
                 }
             }
@@ -324,6 +339,7 @@ impl Work {
 
     /// Look at all files that may have changed.
     fn look(&mut self) {
+        self.looked = clock::now();
         for at in 0..self.trees.len() {
             let (tree, system) = (&mut self.trees[at], &mut self.system);
             let root = tree.scope.root.clone();
@@ -334,7 +350,7 @@ impl Work {
 
     /// Add the changed files of a tree to the pending changes of the processes that watch them.
     fn add(&mut self, tree: usize, found: Vec<Difference>) {
-        let (now, noticed) = (Instant::now(), clock::now());
+        let (now, noticed) = (Instant::now(), clock::monotonic());
         for (path, before) in found {
             for id in self.trees[tree].scope.watchers(&path) {
                 let pending = self.pending.entry(id);
@@ -348,11 +364,11 @@ impl Work {
     fn report_unsettled(&mut self) -> bool {
         let pending = |id: &&ProcId| self.pending.contains_key(id);
         let unsettled: Vec<_> = self.quiet.keys().filter(pending).copied().collect();
-        if unsettled == self.unsettled {
+        if self.unsettled.as_ref() == Some(&unsettled) {
             return true;
         }
-        self.unsettled.clone_from(&unsettled);
-        self.reports.blocking_send(FileReport::Unsettled(unsettled)).is_ok()
+        self.unsettled = Some(unsettled.clone());
+        self.reports.blocking_send(FileReport::Unsettled(unsettled, self.looked)).is_ok()
     }
 
     /// Report the changes that are due; returns whether anyone hears that.
@@ -364,24 +380,23 @@ impl Work {
             if self.pending.get(id).is_none_or(|pending| pending.due(*quiet) > now) {
                 continue;
             }
-            let Some(Pending { noticed, before, .. }) = self.pending.remove(id) else { continue };
+            let Some(pending) = self.pending.remove(id) else { continue };
             let tree = &self.trees[*tree];
             let differs = |(path, was): &(PathBuf, Option<Content>)| {
                 !Content::is_same(was.as_ref(), tree.content(path))
             };
             let mut change: Option<FileChange> = None;
-            for (path, _) in before.into_iter().filter(differs) {
-                let written = tree.content(&path).map_or(noticed, |content| content.modified);
+            for (path, was) in pending.before.into_iter().filter(differs) {
                 let change = change.get_or_insert_with(|| FileChange {
                     files: vec![],
                     count: 0,
-                    written,
-                    noticed,
+                    first: pending.first_noticed,
+                    last: pending.noticed,
                 });
                 change.count += 1;
-                change.written = change.written.min(written);
                 if change.files.len() < MOST_NAMED {
-                    change.files.push(Untrusted::from(path.to_string_lossy()));
+                    let path = Untrusted::from(path.to_string_lossy());
+                    change.files.push(ChangedFile { path, is_new: was.is_none() });
                 }
             }
             changes.extend(change.map(|change| (*id, change)));

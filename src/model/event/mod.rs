@@ -301,14 +301,19 @@ pub enum What {
         /// How many there are.
         count: usize,
     },
-    /// Changed files do not restart it any more, because its restarts cause the changes.
+    /// Restarts because of changed files are delayed, because they seem to be the cause of the changes.
     #[error(
-        "Not watched any more: each restart changes {}; name it in `ignore` of its `watch`",
-        Untrusted::join(files, ", ")
+        "Each restart changes {}: the next one waits {}; if the process writes that itself, name it in `ignore` of \
+         its `watch`",
+        Untrusted::join(files, ", "),
+        span(Duration::from_millis(*pause_ms))
     )]
     WatchHeld {
         /// The files.
         files: Vec<Untrusted>,
+        /// How long, in milliseconds.
+        #[serde(default)]
+        pause_ms: u64,
     },
     /// The command before its restart has failed.
     #[error("`{}` failed: {}{}; not restarted", .0.command, .0.why, behind(": ", .0.lines.last()))]

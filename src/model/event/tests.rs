@@ -118,7 +118,7 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
             "Changed: src/a.rs (+3)",
         ),
         (
-            What::WatchHeld { files: vec!["gen.rs".into()] },
+            What::WatchHeld { files: vec!["gen.rs".into()], pause_ms: 2000 },
             "watch-held",
             "Not watched any more: each restart changes gen.rs; name it in `ignore` of its `watch`, then \
              `tmo watch resume web`",

@@ -95,9 +95,6 @@ impl Display for Words<'_> {
         if matches!(self.what, What::Prompt { .. }) {
             write!(f, "; `tmo connect {name}` answers it")?;
         }
-        if matches!(self.what, What::WatchHeld { .. }) {
-            write!(f, ", then `tmo watch resume {name}`")?;
-        }
         if matches!(self.what, What::Crash { cause: Some(_), .. }) {
             write!(f, "; see `tmo why {name}`")?;
         }

@@ -1,12 +1,16 @@
 //! Restarts after changes of files.
 
+use std::time::Duration;
+
+use proptest::prelude::*;
+
 use super::{World, names, plan};
-use crate::model::file_change::{BuildFailure, FileChange};
+use crate::model::file_change::{BuildFailure, ChangeDelay, ChangedFile, FileChange, WatchMode};
 use crate::model::plan::Plan;
 use crate::model::request::{ChangeOrder, Request};
 use crate::model::rules::{Check, DependencyCondition, FileWatch, Need, Probe};
 use crate::model::signal::SignalName;
-use crate::model::time::Timestamp;
+use crate::model::time::{MonotonicTime, Timestamp};
 use crate::model::{Exit, ProcId, ProcName};
 use crate::supervisor::{Effect, Input, Supervisor};
 
@@ -43,15 +47,17 @@ fn running(plan: &Plan) -> World {
 impl World {
     /// These files of a process change now.
     fn change(&mut self, id: ProcId, files: &[&str]) {
-        let written = self.now + 1;
-        self.written(&[(id, files)], written);
+        let noticed = self.monotonic();
+        self.now += 1;
+        self.noticed(&[(id, files)], noticed);
     }
 
-    fn written(&mut self, all: &[(ProcId, &[&str])], written: Timestamp) {
+    /// These have changed; that was noticed then.
+    fn noticed(&mut self, all: &[(ProcId, &[&str])], noticed: MonotonicTime) {
+        let file = |name: &&str| ChangedFile { path: (*name).into(), is_new: false };
         let one = |(id, files): &(ProcId, &[&str])| {
-            let files: Vec<_> = files.iter().map(|file| (*file).into()).collect();
-            let noticed = self.now + 1;
-            (*id, FileChange { count: files.len(), files, written, noticed })
+            let files: Vec<_> = files.iter().map(file).collect();
+            (*id, FileChange { count: files.len(), files, first: noticed, last: noticed })
         };
         let changes = all.iter().map(one).collect();
         self.input(Input::Changed(changes));
@@ -97,7 +103,7 @@ fn a_process_without_watch_is_left_alone() {
 }
 
 #[test]
-fn changes_during_a_start_count_once_more_when_it_is_ready() {
+fn a_change_during_a_start_restarts_it_at_once() {
     let mut plan = watched(&["web"], &[0]);
     let probe = Probe::Log(crate::model::rules::Text {
         pattern: "up".into(),
@@ -107,13 +113,11 @@ fn changes_during_a_start_count_once_more_when_it_is_ready() {
     plan.processes[0].rules.ready = vec![Check { probe, timeout_ms: 60_000, every_ms: 250 }];
     let mut world = running(&plan);
     world.change(WEB, &["a"]);
+    world.settle();
     world.change(WEB, &["b"]);
     world.settle();
-    assert_eq!(world.begun(0), 1);
-    world.input(Input::Passed(WEB, crate::model::LifeId::FIRST, 0));
-    world.settle();
-    assert_eq!(world.begun(0), 2);
-    assert!(world.said.contains(&"Changed: a (+1)".to_owned()), "{:?}", world.said);
+    assert_eq!(world.begun(0), 3);
+    world.check();
 }
 
 #[test]
@@ -180,8 +184,8 @@ fn processes_that_change_together_restart_in_their_order() {
     plan.processes[1].rules.needs =
         vec![Need { on, until: DependencyCondition::Ready, restart: false }];
     let mut world = running(&plan);
-    let now = world.now;
-    world.written(&[(ProcId::at(0), &["a"]), (ProcId::at(1), &["a"])], now);
+    let noticed = world.monotonic();
+    world.noticed(&[(ProcId::at(0), &["a"]), (ProcId::at(1), &["a"])], noticed);
     let stops = |world: &World, id: usize| world.machine.procs[id].stop_was_requested();
     assert!(stops(&world, 1) && !stops(&world, 0), "db stops after web");
     world.settle();
@@ -278,43 +282,159 @@ fn pausing_what_is_not_watched_is_refused() {
     assert!(world.answers.last().unwrap().1.unknown.is_some());
 }
 
-/// A process that writes a file 50 ms after each of its starts.
+/// A process writes a file 50 ms after each of its starts, as long as it is restarted for that.
 fn writes(world: &mut World, rounds: usize) {
     for _ in 0..rounds {
-        let written = world.now + 50_000_000;
-        world.now += 400_000_000;
-        world.written(&[(WEB, &["src/gen.rs"])], written);
+        world.now += 50_000_000;
+        let noticed = world.monotonic();
+        world.now += 300_000_000;
+        world.noticed(&[(WEB, &["src/gen.rs"])], noticed);
         world.settle();
     }
 }
 
-#[test]
-fn a_process_that_restarts_itself_is_held_after_three_times() {
-    let mut world = running(&watched(&["web", "worker"], &[0]));
-    writes(&mut world, 6);
-    assert_eq!(world.begun(0), 4);
-    let text = "Not watched any more: each restart changes src/gen.rs; name it in `ignore` of its \
-                `watch`, then `tmo watch resume web`";
-    assert_eq!(world.said.iter().filter(|said| *said == text).count(), 1, "{:?}", world.said);
-    let state = world.machine.procs[0].watch_state().unwrap();
-    assert!(state.is_wrong() && state.files == ["src/gen.rs"]);
-    world.watch(true);
-    writes(&mut world, 1);
-    assert_eq!(world.begun(0), 5);
+impl World {
+    fn watch_state(&self) -> crate::model::file_change::WatchState {
+        self.machine.procs[0].watch_state().unwrap()
+    }
+
+    /// Let time pass until the next deadline of the state machine; returns how long.
+    fn wait_for_alarm(&mut self) -> Duration {
+        let due = self.machine.next_due().expect("a deadline");
+        let pause = due.since(self.now);
+        self.now = self.now.max(due);
+        self.input(Input::TimerFired);
+        self.settle();
+        pause
+    }
 }
 
 #[test]
-fn a_build_that_changes_its_own_files_is_held_too() {
+fn a_process_that_restarts_itself_does_so_more_and_more_slowly() {
+    let mut world = running(&watched(&["web", "worker"], &[0]));
+    let mut pauses = vec![];
+    for _ in 0..22 {
+        let before = world.begun(0);
+        writes(&mut world, 1);
+        let is_held = world.begun(0) == before;
+        assert_eq!(world.watch_state().mode == WatchMode::Held, is_held);
+        assert_eq!(world.watch_state().is_wrong(), is_held);
+        pauses.push(if is_held { world.wait_for_alarm().as_secs() } else { 0 });
+        assert_eq!(world.begun(0), before + 1, "no change is left out");
+    }
+    assert_eq!(pauses, [[0; 3].as_slice(), &[2; 6], &[10; 10], &[60; 3]].concat());
+    let text = "Each restart changes src/gen.rs: the next one waits 2 s; if the process writes that itself, name it \
+                in `ignore` of its `watch`";
+    assert_eq!(world.said.iter().filter(|said| *said == text).count(), 1, "{:?}", world.said);
+    assert_eq!(world.watch_state().files, ["src/gen.rs"]);
+    world.check();
+}
+
+#[test]
+fn a_later_change_ends_the_pause() {
+    let mut world = running(&watched(&["web"], &[0]));
+    writes(&mut world, 4);
+    assert_eq!((world.begun(0), world.watch_state().mode), (4, WatchMode::Held));
+    world.now += 1_000_000_000;
+    world.change(WEB, &["src/gen.rs"]);
+    world.settle();
+    assert_eq!((world.begun(0), world.watch_state().mode), (5, WatchMode::Watching));
+    writes(&mut world, 3);
+    assert_eq!(world.begun(0), 8, "the row begins anew");
+}
+
+#[test]
+fn the_end_of_a_pause_does_not_depend_on_the_clock() {
+    let mut world = running(&watched(&["web"], &[0]));
+    writes(&mut world, 4);
+    world.now = world.now - Duration::from_secs(1);
+    world.now += 3_600_000_000_000;
+    world.input(Input::TimerFired);
+    world.settle();
+    assert_eq!(world.begun(0), 5, "set forward");
+    writes(&mut world, 1);
+    world.set_clock_back(Duration::from_secs(3600));
+    assert!(world.machine.is_set_back(world.now));
+    world.input(Input::TimerFired);
+    world.settle();
+    assert_eq!(world.begun(0), 6, "set back");
+}
+
+#[test]
+fn a_build_that_changes_its_own_files_gets_slower_too() {
     let mut world = with_build();
     world.change(WEB, &["a"]);
-    for _ in 0..6 {
-        if world.machine.builds().next().is_some() {
-            writes(&mut world, 1);
-            world.build_ends(None);
+    for _ in 0..4 {
+        writes(&mut world, 1);
+        world.build_ends(None);
+    }
+    assert_eq!((world.machine.builds().count(), world.watch_state().mode), (0, WatchMode::Held));
+    world.wait_for_alarm();
+    assert_eq!(world.machine.builds().count(), 1);
+}
+
+#[test]
+fn a_change_after_the_clock_was_set_back_counts() {
+    let mut world = running(&watched(&["web"], &[0]));
+    world.now += 10_000_000_000;
+    world.set_clock_back(Duration::from_secs(5));
+    world.change(WEB, &["a"]);
+    world.settle();
+    assert_eq!(world.begun(0), 2);
+}
+
+#[test]
+fn a_stop_or_restart_ends_a_build() {
+    let mut world = with_build();
+    world.change(WEB, &["a"]);
+    world.ask(1, Request::Restart { names: names(&["web"]), order: ChangeOrder::default() });
+    world.settle();
+    assert_eq!((world.begun(0), world.machine.builds().count()), (2, 0));
+    let state = world.watch_state();
+    assert_eq!(state.failure.as_ref().unwrap().why, "ended by a restart");
+    assert!(state.is_wrong() && !state.is_changing());
+    world.change(WEB, &["a"]);
+    world.ask(2, Request::Stop { names: names(&["web"]), order: ChangeOrder::default() });
+    world.settle();
+    assert_eq!((world.begun(0), world.machine.builds().count()), (2, 0));
+    assert!(world.answers.last().unwrap().1.ok);
+}
+
+#[test]
+fn a_change_at_a_prompt_waits_and_says_so() {
+    let mut world = running(&watched(&["web"], &[0]));
+    let life = crate::model::LifeId::FIRST;
+    world.input(Input::Prompt(WEB, life, Some("(Pdb)".into())));
+    world.change(WEB, &["a"]);
+    world.settle();
+    let state = world.watch_state();
+    assert_eq!(
+        (world.begun(0), state.mode, state.waits),
+        (1, WatchMode::Changed, Some(ChangeDelay::Prompt))
+    );
+    assert!(state.is_changing() && state.is_wrong());
+    world.input(Input::Prompt(WEB, life, None));
+    world.settle();
+    assert_eq!(world.begun(0), 2);
+}
+
+#[test]
+fn each_of_200_regular_edits_runs() {
+    for delay_ms in [100, 300, 900, 1100, 3000, 9000, 30_000, 60_000] {
+        let mut world = running(&watched(&["web"], &[0]));
+        for edit in 1..=200 {
+            world.now += delay_ms * 1_000_000;
+            let noticed = world.monotonic();
+            world.now += 300_000_000;
+            world.noticed(&[(WEB, &["src/a.rs"])], noticed);
+            world.settle();
+            if world.begun(0) == edit {
+                assert!(delay_ms <= 1000 && world.watch_state().is_changing(), "{delay_ms}");
+                world.wait_for_alarm();
+            }
+            assert_eq!(world.begun(0), edit + 1, "{delay_ms}");
         }
     }
-    assert_eq!((world.machine.builds().count(), world.begun(0)), (0, 2), "{:?}", world.said);
-    assert!(world.machine.procs[0].watch_state().unwrap().is_wrong());
 }
 
 #[test]
@@ -361,4 +481,155 @@ fn a_reload_without_watch_forgets_it() {
     assert_eq!(world.machine.procs[0].watch_state(), None);
     let effects: Vec<Effect> = world.machine.resume(world.now);
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Signal { .. })));
+}
+
+/// What may happen to a watched process. Times are in milliseconds.
+#[derive(Debug, Clone)]
+enum WatchStep {
+    /// A file is saved and noticed; it is reported that much later.
+    Edit(u16, u64),
+    Wait(u64),
+    /// The process ends by itself.
+    Die,
+    Restart,
+    Prompt(bool),
+    BuildEnds(bool),
+    /// Another supervisor takes over.
+    TakeOver,
+    SetBack(u64),
+    SetForward(u64),
+}
+
+fn watch_step() -> impl Strategy<Value = WatchStep> {
+    prop_oneof![
+        6 => (0u16..3, 0u64..600).prop_map(|(file, ms)| WatchStep::Edit(file, ms)),
+        4 => (0u64..3000).prop_map(WatchStep::Wait),
+        1 => (0u64..70_000).prop_map(WatchStep::Wait),
+        1 => Just(WatchStep::Die),
+        1 => Just(WatchStep::Restart),
+        1 => any::<bool>().prop_map(WatchStep::Prompt),
+        3 => any::<bool>().prop_map(WatchStep::BuildEnds),
+        2 => Just(WatchStep::TakeOver),
+        1 => (1u64..100_000).prop_map(WatchStep::SetBack),
+        1 => (1u64..100_000).prop_map(WatchStep::SetForward),
+    ]
+}
+
+/// A watched process, and what its code is.
+struct Watched {
+    world: World,
+    /// How often files were saved.
+    disk: u64,
+    /// What the last build that has succeeded has read; without one, as it is on the disk.
+    built: Option<u64>,
+    /// What the build that runs has read.
+    building: Option<(Timestamp, u64)>,
+    /// The lives that have begun, and what the current one has read.
+    lives: u64,
+    runs: u64,
+}
+
+impl Watched {
+    fn new(builds: bool) -> Self {
+        let world =
+            if builds { with_build() } else { running(&watched(&["web?", "worker"], &[0])) };
+        let built = builds.then_some(0);
+        Self { world, disk: 0, built, building: None, lives: 1, runs: 0 }
+    }
+
+    /// Note what has begun, and with which code.
+    fn note(&mut self) {
+        self.world.settle();
+        if self.world.begun(0) > self.lives {
+            (self.lives, self.runs) = (self.world.begun(0), self.built.unwrap_or(self.disk));
+        }
+        let build = self.world.machine.builds().next().map(|(_, begun)| begun);
+        if build != self.building.map(|(begun, _)| begun) {
+            self.building = build.map(|begun| (begun, self.disk));
+        }
+    }
+
+    fn take(&mut self, step: &WatchStep) {
+        let world = &mut self.world;
+        match *step {
+            WatchStep::Edit(file, ms) => {
+                self.disk += 1;
+                let noticed = world.monotonic();
+                world.now += 1 + ms * 1_000_000;
+                world.noticed(&[(WEB, &[&*format!("src/{file}")])], noticed);
+            }
+            WatchStep::Wait(ms) => {
+                world.now += ms * 1_000_000;
+                world.input(Input::TimerFired);
+            }
+            WatchStep::Die => {
+                if world.shims[0].alive {
+                    world.shims[0].die(Exit::Code(1));
+                }
+            }
+            WatchStep::Restart => {
+                let order = ChangeOrder::default();
+                world.ask(1, Request::Restart { names: names(&["web"]), order });
+            }
+            WatchStep::Prompt(waits) => {
+                if let Some(life) = world.machine.procs[0].current_life() {
+                    world.input(Input::Prompt(WEB, life, waits.then(|| "(Pdb)".into())));
+                }
+            }
+            WatchStep::BuildEnds(succeeds) => {
+                if let Some((begun, read)) = self.building {
+                    if succeeds {
+                        self.built = Some(read);
+                    }
+                    let failure = || BuildFailure {
+                        command: "make".into(),
+                        why: "exit status: 2".to_owned(),
+                        lines: vec![],
+                    };
+                    world.input(Input::Built(WEB, begun, (!succeeds).then(failure)));
+                }
+            }
+            WatchStep::TakeOver => {
+                let saved = serde_json::to_string(&world.machine).unwrap();
+                let mut plan = watched(&["web?", "worker"], &[0]);
+                plan.processes[0].rules.watch = world.machine.procs[0].rules.watch.clone();
+                world.machine = serde_json::from_str(&saved).unwrap();
+                world.machine.attach(&plan);
+                for effect in world.machine.resume(world.now) {
+                    world.effect(effect);
+                }
+            }
+            WatchStep::SetBack(ms) => world.set_clock_back(Duration::from_millis(ms)),
+            WatchStep::SetForward(ms) => world.set_clock_forward(Duration::from_millis(ms)),
+        }
+        self.note();
+    }
+
+    /// Whether the code that runs is that on the disk, or it is said why not.
+    fn is_right(&self) -> bool {
+        let state = self.world.watch_state();
+        self.runs == self.disk && self.lives > 0 || state.is_changing() || state.is_wrong()
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_code_on_disk_runs_or_it_is_said_why_not(
+        builds in any::<bool>(),
+        steps in proptest::collection::vec(watch_step(), 1..60),
+    ) {
+        let mut web = Watched::new(builds);
+        for step in &steps {
+            web.take(step);
+            prop_assert!(web.is_right(), "after {step:?}: {:?}", web.world.watch_state());
+        }
+        // Nothing more happens but what has to come by itself.
+        for step in [WatchStep::Prompt(false), WatchStep::Wait(61_000), WatchStep::BuildEnds(true)] {
+            web.take(&step);
+        }
+        web.take(&WatchStep::BuildEnds(true));
+        let failed = web.world.watch_state().failure.is_some();
+        prop_assert!(web.runs == web.disk || failed, "{:?}", web.world.watch_state());
+        web.world.check();
+    }
 }

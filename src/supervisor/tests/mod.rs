@@ -24,6 +24,7 @@ mod taken_over;
 mod whatever;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::{Effect, Goal, Input, Phase, RunPhase, ShimRequest, Supervisor};
 use crate::model::plan::{
@@ -31,7 +32,7 @@ use crate::model::plan::{
 };
 use crate::model::request::{ChangeOrder, Outcome, Request};
 use crate::model::rules::ProcessPolicy;
-use crate::model::time::Timestamp;
+use crate::model::time::{MonotonicTime, Timestamp};
 use crate::model::{Exit, LifeId, ProcId, ProcName};
 use crate::protocol::life::{LifeEntry, LifeEvent};
 use crate::protocol::spec::Want;
@@ -203,6 +204,10 @@ struct World {
     said: Vec<String>,
     reached: Vec<crate::supervisor::RunStage>,
     now: Timestamp,
+    /// How far the clock was set back.
+    set_back: Duration,
+    /// How far it was set forward.
+    set_forward: Duration,
 }
 
 impl World {
@@ -219,13 +224,34 @@ impl World {
             said: vec![],
             reached: vec![],
             now: Timestamp::EPOCH,
+            set_back: Duration::ZERO,
+            set_forward: Duration::ZERO,
         };
         world.input(Input::Begin);
         world
     }
 
+    /// The time on the clock that is not set, unlike `now`.
+    fn monotonic(&self) -> MonotonicTime {
+        let time = (self.now + self.set_back).since(Timestamp::EPOCH);
+        MonotonicTime::after_boot(time - self.set_forward)
+    }
+
+    fn set_clock_back(&mut self, by: Duration) {
+        // The beginning of the world is the earliest time.
+        let by = by.min(self.now.since(Timestamp::EPOCH));
+        self.now = self.now - by;
+        self.set_back += by;
+    }
+
+    fn set_clock_forward(&mut self, by: Duration) {
+        self.now = self.now + by;
+        self.set_forward += by;
+    }
+
     fn input(&mut self, input: Input) {
         self.now += 1;
+        self.machine.monotonic = self.monotonic();
         for effect in self.machine.step(self.now, input) {
             self.effect(effect);
         }
@@ -250,7 +276,8 @@ impl World {
             }
             Effect::Crashed(crash) => {
                 let proc = &self.machine.procs[crash.id];
-                assert!(Some(crash.life) <= proc.life && crash.started <= crash.ended);
+                let is_ordered = crash.started <= crash.ended || !self.set_back.is_zero();
+                assert!(Some(crash.life) <= proc.life && is_ordered);
             }
             Effect::Reached(post) => self.reached.push(post),
             Effect::Say(id, what) => {

@@ -1,18 +1,14 @@
 //! `watch`: the files whose changes restart a process.
 
-use std::io;
-use std::path::Path;
-
 use super::{
     At, Diagnostics, ITEM_BYTES, Key, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned,
     TEXT_OR_TEXTS, TEXTS, Table, Type, Value, json, key,
 };
-use crate::model::file_patterns::{FilePatterns, fixed_part};
+use crate::model::file_patterns::FilePatterns;
 use crate::model::rules::{FileWatch, Stage};
 use crate::model::signal::SignalName;
 use crate::model::text::OsText;
 use crate::model::units::written_span;
-use crate::sys::why;
 
 /// How long there is no further change, by default.
 const DEBOUNCE_MS: u64 = 300;
@@ -25,7 +21,8 @@ const WATCH: &[Key] = &[
         "paths",
         TEXT_OR_TEXTS,
         "The files: paths relative to the directory of this file, directories with all that is in \
-         them, and patterns such as \"src/**/*.rs\".",
+         them, and patterns such as \"src/**/*.rs\". A path whose last part has no wildcard counts even if git \
+         ignores it.",
     ),
     key(
         "ignore",
@@ -158,28 +155,5 @@ impl ProcessKey for Watch {
 
     fn apply(said: &Self::Said, process: &mut ProcessPlan) {
         process.rules.watch = said.as_ref().map(|watch| watch.get_ref().rules.clone());
-    }
-}
-
-/// Check that the parts of the paths which are no patterns exist.
-pub(in crate::config::toml) fn find(
-    watch: Option<&Spanned<WatchTable>>,
-    dir: &Path,
-    is_dir: &dyn Fn(&Path) -> io::Result<()>,
-    mistakes: &mut Diagnostics,
-) {
-    for path in watch.iter().flat_map(|watch| &watch.get_ref().paths) {
-        let Some(part) = fixed_part(path.get_ref()) else { continue };
-        let found = dir.join(part);
-        if let Err(error) = is_dir(&found)
-            && error.kind() == io::ErrorKind::NotFound
-        {
-            let text = format!(
-                "can't watch {}: {}; make it, or name another",
-                found.display(),
-                why(&error)
-            );
-            mistakes.add(path.span(), text);
-        }
     }
 }
