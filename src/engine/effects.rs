@@ -277,6 +277,7 @@ impl Engine {
                 let text = Some(&status.text).filter(|text| is_current && !text.is_empty());
                 text.map(Untrusted::from)
             }),
+            stopped_by_user: proc.was_stopped_by_user(),
             watch: proc.watch_state(),
             prompt: proc.prompt().cloned(),
             output_bytes: self.ingest.printed(self.panes[id].stream),

@@ -187,6 +187,9 @@ pub struct ProcessState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub status_text: Option<Untrusted>,
+    /// A person has stopped it: only a person's request starts it again.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub stopped_by_user: bool,
     /// What changed files do to it, if any are watched for it.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "known")]
     pub watch: Option<WatchState>,

@@ -321,7 +321,7 @@ impl Proc {
     }
 
     /// Whether a user has stopped it, or is stopping it.
-    pub(super) fn was_stopped_by_user(&self) -> bool {
+    pub fn was_stopped_by_user(&self) -> bool {
         let stopped = self.life.is_some() && self.marks.is_stop_requested(self.life);
         // Its turn is still to come.
         let stops = self.change.stops.is_some() && self.alive();

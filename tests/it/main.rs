@@ -20,6 +20,7 @@ mod procfile_commands; // a command reaches its shell byte for byte
 mod project_files; // Procfile, env file or tmux.conf is a FIFO, device, link or huge
 mod project_lookup; // which project a command works in: parents, `-d`, a moved project; `tmo init`
 mod prompts; // processes that wait for input
+mod start_again; // a start while the run is up; what a start in the background waits for
 mod start_and_stop; // the main job in three tests: start, restart, stop, quit
 mod start_settings; // flags, variables and defaults of `tmo start`; `--print-config`
 mod start_with_command; // `tmo start --until-ready -- COMMAND`

@@ -215,6 +215,7 @@ fn a_killed_view_leaves_all_processes_running() {
     let last = *numbers(&view.log(), "web").last().unwrap();
     counted(&world, "log2", last + 10);
     assert_eq!(again.interrupt(), 0);
+    world.ok(["quit"]);
     // What it had written but not noted is repeated, nothing is left out.
     let next = numbers(&again.log(), "web");
     assert!(next[0] <= last + 1, "{last} then {}", next[0]);
@@ -627,6 +628,7 @@ fn detach_ends_the_view_and_leaves_all_running() {
     counted(&world, "log2", last + 3);
     assert_eq!(world.wait_state("web", "running"), web);
     assert_eq!(next.interrupt(), 0);
+    world.ok(["quit"]);
     let rest = numbers(&next.log(), "web");
     assert_eq!(rest[0], last + 1, "exactly what follows");
 }

@@ -40,8 +40,8 @@ pub struct StartArgs {
     /// them in it.
     #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
-    /// Do nothing if a run is already up. If its supervisor was killed, replace it; if the run is
-    /// stopping, wait for its end, then start it again.
+    /// If a run is already up, only start what someone has stopped in it. If its supervisor was killed,
+    /// replace it; if the run is stopping, wait for its end, then start it again.
     #[arg(long)]
     pub if_needed: bool,
     /// Start nothing; print the resulting configuration as JSON.
@@ -62,11 +62,15 @@ pub struct StartArgs {
         default_missing_value = "", value_parser = page_port,
         conflicts_with_all = ["print_config", "until_ready"])]
     pub web: Option<PagePort>,
-    /// Return as soon as the processes run, leaving them in the background until `tmo quit`. The exit
-    /// code is 1 if one was skipped for lack of a dependency; the others keep running.
+    /// Return when each process is ready or has lived for a second, leaving them in the background until
+    /// `tmo quit`. The exit code is 1 if one has failed, or was skipped for lack of a dependency. If a run is up,
+    /// start what someone has stopped in it.
     #[arg(short = 'D', long, alias = "detach", value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true", value_parser = truth)]
     pub daemonize: Option<bool>,
+    /// With -D or names, return as soon as all is started.
+    #[arg(long, conflicts_with_all = ["wait", "until_ready", "print_config"])]
+    pub no_wait: bool,
     /// Show the log until all processes run, then return as -D does; those named here must also
     /// accept connections on their PORT. The value is a list of names and a time limit: `web,60s`.
     #[arg(long, value_name = "NAME,…,TIME", num_args = 0..=1, require_equals = true,

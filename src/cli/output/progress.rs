@@ -14,7 +14,10 @@ use crate::cli::persona::Persona;
 const MOMENT: Duration = Duration::from_millis(300);
 
 /// After this much more time details are shown.
-const LONGER: Duration = Duration::from_millis(900);
+const LONGER: Duration = Duration::from_millis(1700);
+
+/// The same where they are printed once.
+const IN_PIPES: Duration = Duration::from_secs(10);
 
 /// The interval of the spinner's frames.
 const TURN: Duration = Duration::from_millis(120);
@@ -22,7 +25,7 @@ const TURN: Duration = Duration::from_millis(120);
 /// How often the details of a blocking operation are looked at.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Show progress while a blocking operation runs; after a second with these details.
+/// Show progress while a blocking operation runs; after two seconds with these details, in a pipe after ten.
 pub(in crate::cli) fn while_blocked<T>(
     words: &'static str,
     details: impl Fn() -> Option<String> + Send,
@@ -45,7 +48,7 @@ pub(in crate::cli) fn until_output<T>(
             return;
         }
         let line = ProgressLine::new(words);
-        let mut look_at = Instant::now() + LONGER;
+        let mut look_at = Instant::now() + if line.is_visible() { LONGER } else { IN_PIPES };
         loop {
             let left = look_at.saturating_duration_since(Instant::now());
             if !goes_on(if line.is_visible() { TURN.min(left) } else { left }) {

@@ -21,6 +21,7 @@ use crate::fleet::procman;
 use crate::model::count;
 use crate::model::limits::TOLD;
 use crate::model::plan::Plan;
+use crate::model::rules::{DependencyCondition, Need};
 use crate::run::listen::{self, ListenError};
 
 /// The JSON document.
@@ -113,6 +114,21 @@ pub(in crate::cli) fn summary(plan: &Plan) -> String {
     format!("{}: {text}", plan.procfile.as_path().display())
 }
 
+/// Servers that others wait for until they have completed, which servers do not.
+fn awaited_servers(plan: &Plan) -> impl Iterator<Item = String> {
+    let needs = plan
+        .processes
+        .iter()
+        .flat_map(|process| process.rules.needs.iter().map(move |need| (&process.name, need)));
+    let awaited = needs.filter(|(_, need)| need.until == DependencyCondition::Completed);
+    awaited.filter_map(|(name, Need { on, .. })| {
+        let server = plan.processes.iter().find(|process| process.name == *on)?;
+        (!server.rules.ports().collect::<Vec<_>>().is_empty()).then(|| {
+            format!("{name} waits until {on} has completed, but {on} is a server; wait until it is \"ready\"")
+        })
+    })
+}
+
 /// The plan of a start; `notes` are no mistakes of the project: the ports that processes need and others hold, watched
 /// paths without a file, and the host names with a number.
 fn look(
@@ -135,6 +151,7 @@ fn look(
         warnings.extend(stale(&start));
     }
     notes.extend(watch_notes(&plan));
+    warnings.extend(awaited_servers(&plan).take(TOLD));
     let numbered = plan.numbered_hosts();
     notes.extend(numbered.iter().take(TOLD).map(|[(name, host), (holder, own)]| {
         format!("{name} is {host} in a browser, because {holder} is {own}")

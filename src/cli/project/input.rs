@@ -38,6 +38,7 @@ pub(in crate::cli) struct Start {
     pub(in crate::cli) wait: Option<Readiness>,
     pub(in crate::cli) exit_code_from: Option<String>,
     pub(in crate::cli) no_deps: bool,
+    pub(in crate::cli) no_wait: bool,
     pub(in crate::cli) trial: bool,
     /// Where the command was typed, if the start uses another directory.
     pub(in crate::cli) typed_in: Option<StartDirectory>,
@@ -58,7 +59,7 @@ impl Start {
         let number = command::prepare(&context.env, &context.start_dir, &mut args)?;
         let (wait, exit_code_from) = (args.wait.clone(), args.exit_code_from.clone());
         let (trial, ui, web) = (args.until_ready, args.ui, args.web);
-        let no_deps = args.no_deps;
+        let (no_deps, no_wait) = (args.no_deps, args.no_wait);
         let typed = StartOptions::from(args);
         let project = context.project(&typed)?;
         project.socket.check()?;
@@ -84,6 +85,7 @@ impl Start {
             wait,
             exit_code_from,
             no_deps,
+            no_wait,
             trial,
             typed_in,
             number,

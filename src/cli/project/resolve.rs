@@ -82,6 +82,7 @@ impl Start {
             wait: None,
             exit_code_from,
             no_deps,
+            no_wait: false,
             trial: false,
             typed_in,
             number: None,

@@ -15,7 +15,7 @@ use crate::client::{Client, ClientError, HeadEvent};
 use crate::model::event::Note;
 use crate::model::request::{ChangeOrder, Outcome, Request};
 use crate::model::state::{ProcessState, State};
-use crate::model::{ProcName, units};
+use crate::model::{ProcName, ProcessStatus, units};
 use crate::sys::clock;
 
 /// Report the processes that were skipped because of these: they are not started automatically.
@@ -73,12 +73,27 @@ fn report_done(request: &Request, names: &[ProcName]) {
         Request::Watch { on: true, .. } => "changes of files restart it",
         _ => return,
     };
+    report(names, done);
+}
+
+/// The processes that a start would start and that run.
+async fn already_running(instance: &Instance, request: &Request) -> Vec<ProcName> {
+    if !matches!(request, Request::Start { .. }) {
+        return vec![];
+    }
+    let processes = instance.state().await.map(|state| state.processes).unwrap_or_default();
+    let runs = processes.into_iter().filter(|process| process.state == ProcessStatus::Running);
+    runs.map(|process| process.name).collect()
+}
+
+/// Say on a terminal what holds for these processes.
+fn report(names: &[ProcName], what: &str) {
     if !names.is_empty() {
         let mut named: Vec<_> = names.iter().map(ProcName::as_str).take(MOST_NAMED).collect();
         let more = format!("{} more", names.len().saturating_sub(MOST_NAMED));
         named.extend((names.len() > MOST_NAMED).then_some(&*more));
         // It is done, whether this can be printed or not.
-        let _ = output::print_on_terminal(&format!("{}: {done}\n", named.join(", ")));
+        let _ = output::print_on_terminal(&format!("{}: {what}\n", named.join(", ")));
     }
 }
 
@@ -97,6 +112,24 @@ pub(in crate::cli) async fn request(
     request_of(instance, server, request, wait).await
 }
 
+/// The same without words on success.
+pub(in crate::cli) async fn request_quietly(
+    instance: &mut Instance,
+    request: Request,
+    wait: bool,
+) -> Result<(), CliError> {
+    let key = key();
+    let asked = instance.ask(async |client| {
+        if wait {
+            insist(client, &request, &key).await
+        } else {
+            client.request(&request, false).await
+        }
+    });
+    verdict(with_details(words(&request), asked, async || slow_stops(instance).await).await?)
+        .map(drop)
+}
+
 /// The same, once it is known which server answers.
 pub(in crate::cli) async fn request_of(
     instance: &Instance,
@@ -112,6 +145,7 @@ pub(in crate::cli) async fn request_of(
         Server::Tmo => {
             let key = key();
             let run = OnceCell::new();
+            let running = if wait { already_running(instance, &request).await } else { vec![] };
             let asked = instance.ask(async |mut client| {
                 if ends_the_run(&request) {
                     // The request was made for the run of this plan. A retry could otherwise reach another
@@ -146,7 +180,10 @@ pub(in crate::cli) async fn request_of(
                         report_skipped(instance, names).await;
                     }
                     if wait && Persona::here() == Persona::Tmo {
-                        report_done(&request, &names);
+                        let (running, done): (Vec<_>, Vec<_>) =
+                            names.into_iter().partition(|name| running.contains(name));
+                        report_done(&request, &done);
+                        report(&running, "runs already");
                     }
                     Ok(code)
                 }

@@ -376,8 +376,13 @@ fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<ConditionState, 
 /// holds it up.
 pub(in crate::cli) fn how_far(processes: &[ProcessState]) -> Option<String> {
     const MOST: usize = 5;
+    // Those that have not begun, and those that others wait for, perhaps until they have completed.
+    let waiting: Vec<_> = processes.iter().filter(|process| process.pid.is_none()).collect();
+    let is_awaited =
+        |name: &ProcName| waiting.iter().any(|process| process.readiness.awaits.contains(name));
     let is_late = |process: &&ProcessState| {
-        process.state == ProcessStatus::Running && process.readiness.ready == Some(false)
+        process.state == ProcessStatus::Running
+            && (process.readiness.ready == Some(false) || is_awaited(&process.name))
             || process.state == ProcessStatus::Installing
     };
     let late: Vec<_> = processes.iter().filter(is_late).collect();
@@ -393,7 +398,14 @@ pub(in crate::cli) fn how_far(processes: &[ProcessState]) -> Option<String> {
     let all: Vec<_> = processes.iter().filter(comes).collect();
     let done = all.iter().filter(is_up).count();
     let names: Vec<_> = late.iter().take(MOST).map(|process| process.name.as_str()).collect();
-    Some(format!("{done} of {} are up; waiting for {}", all.len(), names.join(", ")))
+    let who = waiting.iter().filter(|process| !process.readiness.awaits.is_empty());
+    let who: Vec<_> = who.take(MOST).map(|process| process.name.as_str()).collect();
+    let (all, names) = (all.len(), names.join(", "));
+    Some(match &who[..] {
+        [] => format!("{done} of {all} are up; waiting for {names}"),
+        [one] => format!("{done} of {all} are up; {one} waits for {names}"),
+        several => format!("{done} of {all} are up; {} wait for {names}", several.join(", ")),
+    })
 }
 
 fn all_ended(wanted: &[&ProcessState]) -> ConditionState {
@@ -518,5 +530,10 @@ mod tests {
             process("later", ProcessStatus::Stopped, None, false),
         ];
         assert_eq!(how_far(&processes).unwrap(), "2 of 6 are up; waiting for web");
+        let mut later = process("api", ProcessStatus::Pending, None, false);
+        later.readiness.awaits = vec![ProcName::new("db").unwrap()];
+        let db = process("db", ProcessStatus::Running, Some(true), false);
+        let text = how_far(&[db, later]).unwrap();
+        assert_eq!(text, "0 of 2 are up; api waits for db", "it may wait for its end");
     }
 }

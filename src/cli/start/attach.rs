@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::error::CliError;
+use crate::cli::persona::Persona;
 use crate::cli::project::input::Start;
 use crate::cli::project::warnings::print_warning;
 use crate::cli::reach::instance::of_another_session;
@@ -13,12 +14,12 @@ use crate::cli::view::early_signals::Early;
 use crate::client::{Listener, identify_listener};
 use crate::engine::persisted_state::PersistedState;
 use crate::model::state::State;
-use crate::model::{ProcessStatus, units};
+use crate::model::units;
 use crate::run::dir::RuntimeDir;
 use crate::run::listen;
 use crate::run::lock::{self, Door};
 use crate::sys::dial::{self, ListenerState};
-use crate::view::screen::clock_time;
+use crate::view::screen::{clock_time, is_terminal};
 
 /// How long a run that does not answer may take to end.
 const LAST_MOMENTS: Duration = Duration::from_secs(5);
@@ -43,8 +44,8 @@ impl Start {
         Err(self.already_running(&state))
     }
 
-    fn already_running(&self, state: &State) -> CliError {
-        let stopped = state.processes.iter().filter(|one| one.state == ProcessStatus::Stopped);
+    pub(super) fn already_running(&self, state: &State) -> CliError {
+        let stopped = state.processes.iter().filter(|process| process.stopped_by_user);
         let stopped = stopped.map(|one| one.name.clone()).collect();
         CliError::AlreadyRunning { pid: state.pid, flags: self.flags(), stopped }
     }
@@ -74,13 +75,16 @@ impl Start {
         }
     }
 
-    /// Become the view of an existing run, unless it has one. `None` if it has just ended.
+    /// Become a view of an existing run; unless this is a terminal of tmo's own user, only if it has none. `None` if it
+    /// has just ended.
     pub(super) fn attach(&self, state: &State, door: Door) -> Result<Option<ViewState>, CliError> {
         let (socket, runtime) = (&self.project.socket, self.runtime.dir());
         if listen::repair(&socket.path, runtime) {
             print_warning(&format!("{} was gone; it is back", socket.shown.display()));
         }
-        if state.views > 0 || self.daemonize {
+        let is_tmo = Persona::here() == Persona::Tmo;
+        let may_join = is_tmo && is_terminal(std::io::stdout());
+        if state.views > 0 && !may_join || self.daemonize {
             return Err(self.already_running(state));
         }
         let known = self.runtime.plan().and_then(|plan| {
@@ -100,21 +104,37 @@ impl Start {
                 return Err(CliError::Other(text));
             }
         };
-        let since = clock_time(state.headless_since.unwrap_or(state.started));
         let flags = self.flags();
-        let ends = format!("Ctrl-C ends it, `tmo detach{flags}` leaves it running");
-        print_warning(&format!(
-            "attached to the run, which had been without a terminal since {since}: {ends}"
-        ));
+        let leaves = if is_tmo {
+            format!("Ctrl-C leaves it, `tmo quit{flags}` ends it")
+        } else {
+            format!("Ctrl-C ends it, `tmo detach{flags}` leaves it running")
+        };
+        let alone = (state.views == 0).then(|| state.headless_since.unwrap_or(state.started));
+        let alone = alone.map_or_else(String::new, |since| {
+            format!(", which had been without a terminal since {}", clock_time(since))
+        });
+        print_warning(&format!("attached to the run{alone}: {leaves}{}", self.stopped(state)));
         if self.typed.procfile.is_some() || self.typed.formation.is_some() {
             print_warning(&format!(
                 "it goes on with its own settings; `tmo reload{flags}` and `tmo scale{flags}` change them"
             ));
         }
         let place = (saved.first_record, self.runtime.shown());
-        let mut shown = self.shown(plan, place, door);
+        let mut shown = self.shown(plan, place, door, false);
         shown.early = Some(Early::begin().map_err(CliError::io("signals"))?);
-        shown.reminder = Some(format!("attached to the run: {ends}"));
+        shown.reminder = Some(format!("attached to the run: {leaves}{}", self.stopped(state)));
         Ok(Some(shown))
+    }
+
+    /// What a person has stopped in the run, and how it is started again.
+    fn stopped(&self, state: &State) -> String {
+        let stopped = state.processes.iter().filter(|process| process.stopped_by_user);
+        let names: Vec<_> = stopped.map(|process| process.name.as_str()).collect();
+        if names.is_empty() {
+            return String::new();
+        }
+        let start = format!("tmo start {}{}", names.join(" "), self.flags());
+        format!("; stopped: {} (`{start}`)", names.join(", "))
     }
 }

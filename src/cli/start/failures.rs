@@ -1,51 +1,117 @@
-//! Reports processes that a start has skipped, and what has failed beside them.
+//! Whether the processes of a start in the background really run: waits for that, and reports those that do not.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
+use tokio::time::timeout;
+
+use crate::cli::error::CliError;
+use crate::cli::output;
 use crate::cli::reach::instance::Instance;
-use crate::cli::{output, runtime};
-use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::rules::Stage;
+use crate::cli::reach::log::Source;
+use crate::cli::runtime;
+use crate::client::HeadEvent;
+use crate::model::ProcessStatus;
+use crate::model::plan::{OnExit, Plan};
+use crate::model::run_end::End;
 use crate::model::state::ProcessState;
-use crate::model::{Exit, ProcessStatus};
 
-/// Report processes that were skipped at the start of this run, which is a failure; returns an exit code.
-pub(in crate::cli) fn skipped(instance: &Instance, plan: &Plan) -> u8 {
-    let waits = |process: &ProcessPlan| {
-        process.rules.stage == Stage::Dependency || !process.rules.needs.is_empty()
-    };
-    if !plan.processes.iter().any(waits) {
-        return 0;
+/// How long a process that is not known to be ready has to live to count as up.
+const LIVED: Duration = Duration::from_secs(1);
+
+/// Wait until each process that has begun is ready, has lived for a moment, or has ended. Returns the end of the run if
+/// that comes first.
+pub(super) fn settled(instance: &Instance, plan: &Plan) -> Result<Option<End>, CliError> {
+    match runtime::block_on(lived(instance, plan)) {
+        Err(CliError::NothingRuns { .. }) => {
+            let source = Source::of_plan(plan, instance.runtime.dir())?;
+            Ok(source.end_of(&plan.run)?.map(|(end, _)| end))
+        }
+        settled => settled,
     }
+}
+
+async fn lived(instance: &Instance, plan: &Plan) -> Result<Option<End>, CliError> {
+    let mut heads = instance.heads().await?;
+    // When each process was first seen to run, and in which of its lives.
+    let mut seen = HashMap::new();
+    loop {
+        let state = instance.state().await?;
+        let is_checked = |process: &ProcessState| {
+            let planned = plan.processes.iter().find(|planned| planned.name == process.name);
+            planned.is_some_and(|planned| !planned.rules.ready.is_empty())
+        };
+        let mut rest = Duration::ZERO;
+        for process in state.processes.iter().filter(|one| one.state == ProcessStatus::Running) {
+            let now = Instant::now();
+            let (first, lives) = seen.entry(process.name.clone()).or_insert((now, process.lives));
+            // One that begins again and again is reported.
+            let is_decided = process.lives != *lives
+                || is_checked(process) && process.readiness.ready == Some(true);
+            if !is_decided {
+                rest = rest.max(LIVED.saturating_sub(first.elapsed()));
+            }
+        }
+        let until = Instant::now() + rest;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            match timeout(left, instance.next_of(&mut heads)).await {
+                Err(_) => break,
+                Ok(event) => {
+                    if let HeadEvent::End(end) = event? {
+                        return Ok(Some(end));
+                    }
+                }
+            }
+        }
+        if rest.is_zero() {
+            return Ok(None);
+        }
+    }
+}
+
+/// Report processes that were skipped at the start of this run, or have failed, which is a failure of the start unless
+/// they may; returns an exit code.
+pub(in crate::cli) fn report(instance: &Instance, plan: &Plan) -> u8 {
     // If the run is already over, that is reported elsewhere.
     let Ok(state) = runtime::block_on(instance.state()) else { return 0 };
     let flags = instance.flags();
+    let explain = |name, what: &str| {
+        output::warn(&format!("{name}{what}; `tmo why {name}{flags}` tells more"));
+    };
     let mut code = 0;
-    for process in state.processes.iter().filter(|process| process.state == ProcessStatus::Skipped)
-    {
+    for process in state.processes.iter().filter(|one| one.state == ProcessStatus::Skipped) {
         let reason = process.reason.clone().unwrap_or_else(|| "skipped".into());
-        let name = &process.name;
-        output::warn(&format!("{name}: {reason}; `tmo why {name}{flags}` tells more"));
+        explain(&process.name, &format!(": {reason}"));
         code = 1;
     }
-    if code != 0 {
-        // What has failed beside them; the reasons above name what they depend on.
-        let depended: HashSet<_> = plan
-            .processes
-            .iter()
-            .flat_map(|process| &process.rules.needs)
-            .map(|need| &need.on)
-            .collect();
-        for ProcessState { name, state, ends, .. } in &state.processes {
-            let is_over = matches!(state, ProcessStatus::Exited | ProcessStatus::Broken);
-            let failed =
-                ends.exit.filter(|exit| is_over && !ends.finished && *exit != Exit::Code(0));
-            if let Some(exit) = failed.filter(|_| !depended.contains(name)) {
-                output::warn(&format!(
-                    "{name} has ended ({exit}); `tmo why {name}{flags}` tells more"
-                ));
-            }
+    // The reasons above name what others depend on.
+    let named: HashSet<_> = plan
+        .processes
+        .iter()
+        .flat_map(|process| &process.rules.needs)
+        .filter(|_| code != 0)
+        .map(|need| &need.on)
+        .collect();
+    for process in &state.processes {
+        let has_crashed = process.ends.crashes > 0 && !process.stopped_by_user;
+        if !(process.has_failed() || has_crashed) || named.contains(&process.name) {
+            continue;
         }
+        let what = match process.ends.exit {
+            Some(exit) => format!(" has ended ({exit})"),
+            None => " has crashed and was started again".to_owned(),
+        };
+        explain(&process.name, &what);
+        let planned = plan.processes.iter().find(|planned| planned.name == process.name);
+        if planned.is_some_and(|planned| planned.on_exit != OnExit::Remain) {
+            code = 1;
+        }
+    }
+    if code != 0 {
         let alive = state.processes.iter().filter(|process| process.pid.is_some());
         let names: Vec<_> = alive.map(|process| process.name.as_str()).collect();
         if !names.is_empty() {

@@ -21,7 +21,7 @@ use crate::cli::{output, runtime};
 use crate::client::{COMMAND_LINE, TAKEOVER_LIMIT};
 use crate::model::event::RunProblem;
 use crate::model::plan::Plan;
-use crate::model::run_end::Culprit;
+use crate::model::run_end::{Culprit, End};
 use crate::run::lock::{self, Door};
 use crate::run::startup::StartupMessage;
 
@@ -77,7 +77,7 @@ impl Start {
                 greeting::greet(&self.context.env);
             }
             let farewell = self.farewell(&plan);
-            let mut shown = self.shown(plan, (first, shown), door);
+            let mut shown = self.shown(plan, (first, shown), door, fresh.is_some());
             shown.early = Some(early);
             shown.until = self.wait.clone().map(|ready| Until {
                 ready,
@@ -95,8 +95,11 @@ impl Start {
 
     /// Wait until a run in the background has started. Returns the exit code.
     fn daemon(&self, plan: &Plan, launch: &mut Launch, early: &Early) -> Result<u8, CliError> {
-        let waited =
-            while_blocked("starting", || self.how_far(), || self.wait_for_daemon(launch, early));
+        let waited: Result<bool, CliError> = while_blocked(
+            "starting",
+            || self.how_far(),
+            || Ok(self.wait_for_daemon(launch, early)? && self.has_settled(plan)?),
+        );
         if let Some(error) = interrupted(early) {
             // The run may be over already.
             let address = self.address();
@@ -111,7 +114,7 @@ impl Start {
             output::print(&Persona::here().speak(&text))?;
             return Ok(0);
         }
-        let code = failures::skipped(&self.instance(), plan);
+        let code = failures::report(&self.instance(), plan);
         if code == 0 {
             output::print(&self.farewell(plan))?;
         }
@@ -165,6 +168,35 @@ impl Start {
         ))
     }
 
+    /// Wait until all has proved to run, unless that is not wanted. Returns whether the run goes on.
+    fn has_settled(&self, plan: &Plan) -> Result<bool, CliError> {
+        if self.no_wait || Persona::here() == Persona::Overmind {
+            return Ok(true);
+        }
+        match failures::settled(&self.instance(), plan)? {
+            None => Ok(true),
+            Some(End { completed: true, .. }) => Ok(false),
+            Some(End { culprit, code, .. }) => Err(self.ended_by(culprit, code)),
+        }
+    }
+
+    /// The error of a run that has ended during its start.
+    fn ended_by(&self, culprit: Option<Culprit>, code: u8) -> CliError {
+        let early = match culprit {
+            Some(Culprit { name, exit, .. }) => {
+                let how = exit.describe();
+                format!("{name} ended with {how} during startup, which ended everything")
+            }
+            None => "everything was stopped before it had begun".to_owned(),
+        };
+        self.ended(&early, code)
+    }
+
+    fn ended(&self, early: &str, code: u8) -> CliError {
+        let message = format!("{early}; `tmo why{}` tells more", self.flags());
+        CliError::Start { message, code: code.max(1) }
+    }
+
     /// Wait until every process has been started, or an interrupt; an earlier end is a failure, unless all
     /// processes have completed. Returns whether the run goes on.
     fn wait_for_daemon(&self, launch: &mut Launch, early: &Early) -> Result<bool, CliError> {
@@ -176,18 +208,12 @@ impl Start {
                 }
                 StartupMessage::Ended { completed: true, .. } => return Ok(false),
                 StartupMessage::Ended { code, culprit, problem, completed: false } => {
-                    let early = if let Some(RunProblem::NotStarted { on, why }) = problem {
-                        format!("{on} could not be started: {why}")
-                    } else if let Some(Culprit { name, exit, .. }) = culprit {
-                        format!(
-                            "{name} ended with {} during startup, which ended everything",
-                            exit.describe()
-                        )
-                    } else {
-                        "everything was stopped before it had begun".to_owned()
-                    };
-                    let message = format!("{early}; `tmo why{}` tells more", self.flags());
-                    return Err(CliError::Start { message, code: code.max(1) });
+                    return Err(match problem {
+                        Some(RunProblem::NotStarted { on, why }) => {
+                            self.ended(&format!("{on} could not be started: {why}"), code)
+                        }
+                        _ => self.ended_by(culprit, code),
+                    });
                 }
                 StartupMessage::Running => return Ok(true),
                 // Killed meanwhile; the next supervisor continues.

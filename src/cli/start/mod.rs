@@ -31,6 +31,7 @@ use crate::cli::{output, runtime};
 use crate::config::dirs::refuse_state_of_others;
 use crate::engine::persisted_state::adoptable;
 use crate::journal::{Dirs, IndexReader, Position, clear};
+use crate::model::ProcName;
 use crate::model::plan::Plan;
 use crate::model::request::Request;
 use crate::model::state::State;
@@ -119,19 +120,18 @@ impl Start {
                 drop(door);
                 let order = request::change_order(self.no_deps);
                 let ask = Request::Start { names: names.clone(), order };
-                let asked = runtime::block_on(request::request(&mut self.instance(), ask, true));
+                let wait = !self.no_wait;
+                let asked = runtime::block_on(request::request(&mut self.instance(), ask, wait));
                 return match asked.map_err(|error| self.why_left_out(error))? {
                     0 => self.until_ready(names),
                     code => Ok(code),
                 };
             }
-            if if_needed && !matches!(found, ExistingRun::Nothing) {
+            let is_up = matches!(found, ExistingRun::Run(_));
+            let joins = if_needed || self.daemonize && is_up && Persona::here() == Persona::Tmo;
+            if joins && !matches!(found, ExistingRun::Nothing) {
                 drop(door);
-                if survivors {
-                    // A new supervisor continues in the background.
-                    let mut instance = self.instance();
-                    runtime::block_on(async { instance.server().await.map(drop) })?;
-                }
+                self.start_stopped(if_needed)?;
                 self.show_on_page(None);
                 return self.until_ready(&[]);
             }
@@ -287,8 +287,44 @@ impl Start {
         runtime::block_on(ready.wait(self.instance(), names)).map(|()| 0)
     }
 
-    /// A view that begins where the last one stopped, or else at the first record of the run.
-    fn shown(&self, plan: Plan, (first, shown): (u64, Option<Position>), door: Door) -> ViewState {
+    /// Start what a person has stopped in the run that is up. Unless `quietly`, also say that it runs.
+    fn start_stopped(&self, quietly: bool) -> Result<(), CliError> {
+        let mut instance = self.instance();
+        let state = runtime::block_on(async {
+            // If its supervisor was killed, a new one continues in the background.
+            instance.server().await?;
+            instance.state().await
+        });
+        let state = match state {
+            Err(CliError::OvermindCannot) if quietly => return Ok(()),
+            state => state?,
+        };
+        if !quietly {
+            print_warning(&self.already_running(&state));
+        }
+        let stopped = state.processes.iter().filter(|process| process.stopped_by_user);
+        let names: Vec<_> = stopped.map(|process| process.name.clone()).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let order = request::change_order(self.no_deps);
+        let exact = names.iter().map(|name| format!("={name}")).collect();
+        let ask = Request::Start { names: exact, order };
+        runtime::block_on(request::request_quietly(&mut instance, ask, !self.no_wait))?;
+        let names: Vec<_> = names.iter().map(ProcName::as_str).collect();
+        let were = if names.len() == 1 { "was" } else { "were" };
+        output::print(&format!("{} {were} stopped: started again\n", names.join(", "))).map(drop)
+    }
+
+    /// A view that begins where the last one stopped, or else at the first record of the run. `owns`: this command has
+    /// started the run, so its end is the end of the run.
+    fn shown(
+        &self,
+        plan: Plan,
+        (first, shown): (u64, Option<Position>),
+        door: Door,
+        owns: bool,
+    ) -> ViewState {
         let first = Position { record: first, skip: 0 };
         let dirs = Dirs::of_run(&plan, self.runtime.dir());
         // A position after the end is invalid: a view that begins there would wait forever.
@@ -308,6 +344,7 @@ impl Start {
             until: None,
             quits: tokio::task::JoinSet::new(),
             interrupted: false,
+            owns: owns || Persona::here() == Persona::Overmind,
             reminder: None,
             waits: None,
         }

@@ -88,18 +88,22 @@ impl Keyboard {
         }
     }
 
-    /// The next line of input. Cancel-safe.
+    /// The next line of input; empty at its end (Ctrl-D). Cancel-safe.
     async fn line(&mut self) -> String {
         loop {
             let mut ready = input(&self.terminal).await;
             let mut bytes = [0; 4096];
             // If the terminal belongs to another program by now, that program reads it.
             let count = if is_ours() { read(self.terminal.get_ref(), &mut bytes) } else { None };
-            // After an end of input (Ctrl-D) there may be more input.
-            let Some(count @ 1..) = count else {
+            let Some(count) = count else {
                 ready.clear_ready();
                 continue;
             };
+            if count == 0 {
+                // After an end of input (Ctrl-D) there may be more input.
+                ready.clear_ready();
+                return String::new();
+            }
             self.begun.extend_from_slice(&bytes[..count]);
             if self.begun.last() == Some(&b'\n') || count < bytes.len() {
                 let line = std::mem::take(&mut self.begun);

@@ -31,12 +31,12 @@ use crate::cli::{output, runtime};
 use crate::client::{Client, HeadEvent, HeadStream};
 use crate::config::Env;
 use crate::journal::cursor::Position;
-use crate::model::Exit;
 use crate::model::count::in_a_row;
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::request::{Head, Request};
+use crate::model::request::{ChangeOrder, Head, Request};
 use crate::model::rules::{Check, Probe};
 use crate::model::run_end::{Culprit, End, Failing};
+use crate::model::{Exit, Untrusted};
 use crate::run::dir::RuntimeDir;
 use crate::run::lock::Door;
 use crate::sys::files;
@@ -72,6 +72,8 @@ pub(super) struct ViewState {
     pub(super) quits: JoinSet<()>,
     /// This view has requested a stop.
     pub(super) interrupted: bool,
+    /// It stops the run when it is interrupted; other views are only left.
+    pub(super) owns: bool,
     /// Said once the log so far has been printed, which pushes what was said before off the screen.
     pub(super) reminder: Option<String>,
     /// If something is awaited: which end of the run fulfils it.
@@ -306,6 +308,9 @@ impl ViewState {
             ViewContinuation::Over(end) => return Ok(Ending::Over(end, None)),
         };
         self.door = None;
+        if asked && !self.owns {
+            return Ok(Ending::Left);
+        }
         if asked {
             self.quit(&outlet.printer);
         }
@@ -321,6 +326,7 @@ impl ViewState {
                 // Signals have priority.
                 biased;
                 sign = signals.next() => match sign {
+                    Sign::Stop if !self.owns => return Ok(Ending::Left),
                     Sign::Stop => {
                         // Input from now on is left for the shell.
                         typing.end();
@@ -331,10 +337,16 @@ impl ViewState {
                     Sign::Resize => self.resize(&outlet.printer),
                 },
                 Some(line) = typing.line(), if !held => {
-                    self.answer(&mut typing, &line, &outlet.printer);
+                    let is_tmo = Persona::here() == Persona::Tmo;
+                    match line.trim_end() {
+                        "" if line.is_empty() && is_tmo && !stays => return Ok(Ending::Left),
+                        "r" if is_tmo => self.restart(&outlet.printer),
+                        _ => self.answer(&mut typing, &line, &outlet.printer),
+                    }
                 }
                 what = outlet.lost(), if !held && !lost => match what {
                     Lost::Terminal => return Ok(Ending::Hangup),
+                    Lost::Reader if !self.owns => return Ok(Ending::Left),
                     what @ (Lost::Reader | Lost::Failed(_)) => {
                         lost = true;
                         failed = if let Lost::Failed(error) = what { Some(error) } else { None };
@@ -381,6 +393,21 @@ impl ViewState {
         if let Some(answer) = typing.answer(line, &names, &self.flags) {
             printer.say(Persona::here().speak(&answer), false);
         }
+    }
+
+    /// Restart all processes.
+    fn restart(&self, printer: &Printer) {
+        printer.entered();
+        let (address, say) = (self.address(), printer.teller());
+        tokio::spawn(async move {
+            let request = Request::Restart { names: vec![], order: ChangeOrder::default() };
+            let asked = async { Client::connect(&address).await?.request(&request, false).await };
+            match asked.await {
+                Ok(outcome) if outcome.ok => {}
+                Ok(outcome) => say(Untrusted::join(&outcome.problems, "; "), true),
+                Err(error) => say(format!("nothing was restarted: {error}"), true),
+            }
+        });
     }
 
     /// Adapt the panes to the terminal that shows their log.

@@ -120,8 +120,8 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
         (
             What::WatchHeld { files: vec!["gen.rs".into()], pause_ms: 2000 },
             "watch-held",
-            "Not watched any more: each restart changes gen.rs; name it in `ignore` of its `watch`, then \
-             `tmo watch resume web`",
+            "Each restart changes gen.rs: the next one waits 2 s; if the process writes that itself, name it in \
+             `ignore` of its `watch`",
         ),
         (
             What::Prompt { prompt: "(Pdb)".into(), again: false },

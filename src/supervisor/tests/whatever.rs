@@ -85,6 +85,7 @@ impl World {
                 // Save and load the state.
                 let text = serde_json::to_string(&self.machine).unwrap();
                 let mut machine: Supervisor = serde_json::from_str(&text).unwrap();
+                machine.monotonic = self.machine.monotonic;
                 machine.attach(&stack());
                 // The waiting clients are not saved; they are connected separately.
                 machine.pending = std::mem::take(&mut self.machine.pending);

@@ -192,8 +192,24 @@ impl World {
         assert!(copy.arg(env!("CARGO_BIN_EXE_tmo")).arg(to).status().unwrap().success());
     }
 
-    /// tmo with these arguments.
+    /// tmo with these arguments. A start in the background returns as soon as all is started; [`Self::tmo_as_typed`]
+    /// waits for what a user waits for.
     pub(crate) fn tmo<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut args: Vec<_> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+        let flags = args.iter().take_while(|arg| *arg != "--");
+        let is_detached = flags.clone().any(|arg| arg == "-D" || arg == "--daemonize");
+        let waits = flags.map(|arg| arg.to_string_lossy()).any(|arg| arg.starts_with("--wait"));
+        if args.first().is_some_and(|verb| verb == "start") && is_detached && !waits {
+            args.insert(1, "--no-wait".into());
+        }
+        self.tmo_as_typed(args)
+    }
+
+    /// tmo with exactly these arguments.
+    pub(crate) fn tmo_as_typed<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+    ) -> Command {
         let mut command = self.command(env!("CARGO_BIN_EXE_tmo"));
         command.args(args);
         command
