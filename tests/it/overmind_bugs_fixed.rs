@@ -434,6 +434,7 @@ fn a_closed_terminal_ends_only_the_view() {
     counted(&world, "log", last + 50);
     assert!(view.errors().contains("attached to the run, "), "{}", view.errors());
     assert_eq!(view.interrupt(), 0);
+    world.ok(["quit"]);
     let rest = numbers(&view.log(), "web");
     assert!(rest[0] > last, "{} was seen before {last}", rest[0]);
     assert!(rest.windows(2).all(|pair| pair[1] == pair[0] + 1), "{rest:?}");

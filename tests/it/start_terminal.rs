@@ -23,8 +23,6 @@ fn a_line_typed_at_the_view_gets_one_hint_and_is_not_run_by_the_shell() {
     terminal.line("touch one");
     terminal.wait("`tmo send web 'touch one' --enter` types that");
     terminal.line("touch two");
-    // The end of input is no end of anything.
-    terminal.keys(["C-d"]);
     terminal.line("touch three");
     terminal.keys(["C-c"]);
     terminal.wait("Ended by signal 2");
@@ -279,7 +277,7 @@ fn an_attached_view_explains_ctrl_c_and_detach() {
     world.ok(["start", "-D"]);
     up(&world);
     let mut view = world.start([""; 0]);
-    let reported = ": Ctrl-C ends it, `tmo detach` leaves it running\n";
+    let reported = ": Ctrl-C leaves it, `tmo quit` ends it\n";
     eventually("it says so", || {
         let errors = view.errors();
         (errors.starts_with("tmo: attached to the run, ") && errors.ends_with(reported))

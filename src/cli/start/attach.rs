@@ -75,13 +75,18 @@ impl Start {
         }
     }
 
+    /// Put the control socket of the run back in its place.
+    pub(super) fn repair_socket(&self) {
+        let socket = &self.project.socket;
+        if listen::repair(&socket.path, self.runtime.dir()) {
+            print_warning(&format!("{} was gone; it is back", socket.shown.display()));
+        }
+    }
+
     /// Become a view of an existing run; unless this is a terminal of tmo's own user, only if it has none. `None` if it
     /// has just ended.
     pub(super) fn attach(&self, state: &State, door: Door) -> Result<Option<ViewState>, CliError> {
-        let (socket, runtime) = (&self.project.socket, self.runtime.dir());
-        if listen::repair(&socket.path, runtime) {
-            print_warning(&format!("{} was gone; it is back", socket.shown.display()));
-        }
+        self.repair_socket();
         let is_tmo = Persona::here() == Persona::Tmo;
         let may_join = is_tmo && is_terminal(std::io::stdout());
         if state.views > 0 && !may_join || self.daemonize {

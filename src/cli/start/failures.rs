@@ -73,9 +73,10 @@ async fn lived(instance: &Instance, plan: &Plan) -> Result<Option<End>, CliError
     }
 }
 
-/// Report processes that were skipped at the start of this run, or have failed, which is a failure of the start unless
-/// they may; returns an exit code.
-pub(in crate::cli) fn report(instance: &Instance, plan: &Plan) -> u8 {
+/// Report processes that were skipped at the start of this run, which is a failure, and those that have failed beside
+/// them. If all has `settled`, the latter are reported in any case, as a failure unless they may end. Returns an exit
+/// code.
+pub(in crate::cli) fn report(instance: &Instance, plan: &Plan, settled: bool) -> u8 {
     // If the run is already over, that is reported elsewhere.
     let Ok(state) = runtime::block_on(instance.state()) else { return 0 };
     let flags = instance.flags();
@@ -96,8 +97,9 @@ pub(in crate::cli) fn report(instance: &Instance, plan: &Plan) -> u8 {
         .filter(|_| code != 0)
         .map(|need| &need.on)
         .collect();
-    for process in &state.processes {
-        let has_crashed = process.ends.crashes > 0 && !process.stopped_by_user;
+    let skipped = code != 0;
+    for process in state.processes.iter().filter(|_| settled || skipped) {
+        let has_crashed = settled && process.ends.crashes > 0 && !process.stopped_by_user;
         if !(process.has_failed() || has_crashed) || named.contains(&process.name) {
             continue;
         }

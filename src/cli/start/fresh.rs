@@ -114,7 +114,7 @@ impl Start {
             output::print(&Persona::here().speak(&text))?;
             return Ok(0);
         }
-        let code = failures::report(&self.instance(), plan);
+        let code = failures::report(&self.instance(), plan, self.settles());
         if code == 0 {
             output::print(&self.farewell(plan))?;
         }
@@ -168,9 +168,14 @@ impl Start {
         ))
     }
 
+    /// Whether a start in the background answers for what it has begun.
+    fn settles(&self) -> bool {
+        !self.no_wait && Persona::here() == Persona::Tmo
+    }
+
     /// Wait until all has proved to run, unless that is not wanted. Returns whether the run goes on.
     fn has_settled(&self, plan: &Plan) -> Result<bool, CliError> {
-        if self.no_wait || Persona::here() == Persona::Overmind {
+        if !self.settles() {
             return Ok(true);
         }
         match failures::settled(&self.instance(), plan)? {

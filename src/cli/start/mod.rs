@@ -289,6 +289,7 @@ impl Start {
 
     /// Start what a person has stopped in the run that is up. Unless `quietly`, also say that it runs.
     fn start_stopped(&self, quietly: bool) -> Result<(), CliError> {
+        self.repair_socket();
         let mut instance = self.instance();
         let state = runtime::block_on(async {
             // If its supervisor was killed, a new one continues in the background.
