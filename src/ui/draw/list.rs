@@ -45,10 +45,8 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
     let asks_since = process.prompt.as_ref().filter(|_| is_now).map(|prompt| prompt.since);
     let asks = asks_since.is_some();
     let now = ui.shown_time();
-    let (sign, style) = match asks {
-        true => ("?", theme.asking()),
-        false => (theme.sign(process, now), theme.state(process, now)),
-    };
+    let plain = (theme.sign(process, now), theme.state(process, now));
+    let (sign, style) = if asks { ("?", theme.asking()) } else { plain };
     // Of a run that is over, or before the first start, no state is known.
     let is_known = process.since > Timestamp::EPOCH;
     put(buffer, (line.x + 1, line.y), 1, if is_known { sign } else { " " }, style);
