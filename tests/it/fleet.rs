@@ -380,9 +380,6 @@ fn the_terminal_of_a_process_opens_through_ssh() {
     terminal.wait("hello");
     terminal.line("abc");
     terminal.wait("got abc");
-    terminal.keys(["C-b", "d"]);
-    // The terminal is in a tmux, as that of a person may be.
-    terminal.wait("so to leave: C-b C-b d");
     terminal.close();
     fleet.ok(&["quit"]);
     eventually("it is over", || fleet.hosts[0].state().is_none().then_some(()));

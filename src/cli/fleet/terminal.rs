@@ -56,9 +56,6 @@ pub(super) fn open(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliE
         Ok(reached) => reached,
         Err(code) => return Ok(code),
     };
-    if fleet.env.caller("TMUX").is_some() && command.verb == "connect" {
-        output::warn(&"the first C-b goes to the tmux here, so to leave: C-b C-b d");
-    }
     let [program, rest @ ..] = &words[..] else { return Ok(1) };
     let error = Command::new(program).args(rest).exec();
     let program = program.display();
