@@ -34,6 +34,48 @@ fn every_fuzz_target_accepts_its_seeds() {
     }
 }
 
+proptest::proptest! {
+    #[test]
+    fn no_text_of_a_project_begins_a_directive_in_an_export(
+        texts in proptest::collection::vec(proptest::collection::vec(proptest::sample::select(HOSTILE), 0..6), 7)
+    ) {
+        let texts: Vec<_> = texts.iter().map(|parts| parts.concat().into_bytes()).collect();
+        targets::export::check(&texts.join(&255));
+    }
+}
+
+/// What ends a value in one format or another.
+const HOSTILE: &[&str] = &[
+    "\n",
+    "\r",
+    "\\",
+    "\"",
+    "'",
+    " ;",
+    " #",
+    "%",
+    "$",
+    "`",
+    "[Service]",
+    "ExecStartPre=+/x",
+    "user=root",
+    "end script",
+    "exec x",
+    "</string>",
+    "<key>",
+    "-->",
+    ": ",
+    "- ",
+    "\u{85}",
+    "\u{2028}",
+    "\u{feff}",
+    "\0",
+    "\x1b",
+    " ",
+    "x",
+    "é",
+];
+
 #[test]
 fn every_fuzz_target_can_be_fuzzed_and_has_seeds() {
     let known: BTreeSet<String> =

@@ -8,8 +8,8 @@ import { Lives, hostOf, hosts, lostHost } from './lib/hosts.js';
 import { Notices, wanted } from './lib/notices.js';
 import { address, go, goToLog, lastLog, place, pressed } from './lib/router.js';
 import { ended, logIn } from './lib/session.js';
-import { isBad, isTroubled, signOf } from './lib/states.js';
-import { begin, canAct, changes, isGone, isUnknownRun, labelOf, link, me, run, runs, supervisor, take } from './lib/store.js';
+import { isBad, isTroubled, looping, signOf } from './lib/states.js';
+import { begin, canAct, changes, isGone, isUnknownRun, labelOf, link, me, run, runs, silence, supervisor, take } from './lib/store.js';
 import { scrollBack } from './lib/scrolled.js';
 import { clock, hostTime, ms, span } from './lib/time.js';
 import { applyTheme } from './lib/theme.js';
@@ -217,7 +217,8 @@ class App {
     };
     const lost = lostHost(run.id);
     document.body.classList.toggle('lost', !!lost);
-    const note = (link.value === 'up' && lost && missing(lost)) || notes[link.value] || older(me.value?.version, state?.version);
+    const quiet = silence();
+    const note = (quiet && `No news from tmo web for ${quiet}. This page shows what it knew.`) || (link.value === 'up' && lost && missing(lost)) || notes[link.value] || older(me.value?.version, state?.version);
     setText(this.noteText, note);
     this.again.hidden = !over || isGone.value || me.value?.role !== 'admin';
     this.note.hidden = !note;
@@ -317,11 +318,12 @@ function missing({ name, link, since, why }) {
 }
 
 /** The words of the counts, in their order; those of states that pass follow. */
-const COUNTED = ['running', 'failed', 'waiting for an answer'];
+const COUNTED = ['running', 'failed', 'in a crash loop', 'waiting for an answer'];
 
 /** What a process is counted as. @param {any} process */
 function countedAs(process) {
   const [, kind] = signOf(process);
+  if (looping(process)) return 'in a crash loop';
   if (kind === 'busy') return process.state === 'running' ? 'not ready yet' : process.state;
   if (isBad(process)) return 'failed';
   if (prompt(process) !== null) return 'waiting for an answer';

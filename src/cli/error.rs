@@ -329,6 +329,10 @@ fn no_socket(cause: &ClientError) -> Option<&Path> {
 fn unknown(unknown: &Unknown) -> String {
     let name = &unknown.name;
     match &unknown.nearest {
+        None if *name == *"all" => {
+            "Unknown process name: all; without a name, the command is about all processes"
+                .to_owned()
+        }
         Some(nearest) => format!("Unknown process name: {name}; did you mean {nearest}?"),
         None => format!(
             "Unknown process name: {name}; there are {}",

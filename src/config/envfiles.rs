@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Env, Warning, dotenv};
 use crate::model::limits::{ENV_FILE_BYTES, ENV_FILES};
-use crate::sys::files::ChosenBy;
+use crate::sys::files::{self, ChosenBy};
 
 /// Reads a file as the user would name it, relative to the starting directory.
 pub type ReadFile<'a> = dyn Fn(&Path, ChosenBy) -> io::Result<Vec<u8>> + 'a;
@@ -41,6 +41,7 @@ pub fn overlay(mut env: Env, read: &ReadFile<'_>) -> (Env, Vec<Warning>) {
         apply(&mut env, &file, read, &mut warnings);
     }
     env.files_so_far_are_the_users();
+    files::trust(env.get("TMO_TRUST").unwrap_or_default());
     for file in near.map(|name| Path::new(".").join(name)) {
         apply(&mut env, &file, read, &mut warnings);
     }

@@ -1,5 +1,7 @@
 //! Why a project can't be exported.
 
+use super::format::ExportFormat;
+
 /// Why a project can't be exported.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
@@ -23,6 +25,17 @@ pub enum ExportError {
         other: String,
         /// Their name in the files.
         name: String,
+    },
+    /// The format has no way to write it.
+    #[error(
+        "{what}: {format} can't hold a value with control characters, or with a space or a backslash at its end; \
+         change it"
+    )]
+    Unwritable {
+        /// The setting, or its process.
+        what: String,
+        /// The format.
+        format: ExportFormat,
     },
     /// A template has a mistake.
     #[error("template {file}: {why}")]

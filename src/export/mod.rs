@@ -15,6 +15,7 @@ mod files;
 mod format;
 mod gaps;
 mod kubernetes;
+mod plain;
 mod project;
 mod supervisor;
 mod supervisord;
@@ -54,6 +55,7 @@ pub fn export(
     options: &ExportOptions,
     templates: &Templates,
 ) -> Result<Exported, ExportError> {
+    plain::check(format, project)?;
     let mut remarks = vec![];
     let custom = templates.of(format)?;
     let mut files = match format {

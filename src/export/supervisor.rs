@@ -7,7 +7,7 @@ use super::files::{ExportedFile, MARK_HERE};
 use super::format::ExportFormat;
 use super::project::{ExportedProcess, ExportedProject, ExportedRestart};
 use super::systemd::{self, HOME, command, escaped, line, quoted};
-use super::{Exported, template};
+use super::{Exported, plain, template};
 use crate::model::rules::Restart;
 use crate::model::units::written_span;
 
@@ -63,6 +63,7 @@ impl SupervisorUnit {
             processes: vec![process],
             ..Default::default()
         };
+        plain::check(ExportFormat::Launchd, &project)?;
         let files = template::render(&template::built_in(ExportFormat::Launchd), &project)?;
         let mut file = files.into_iter().next().ok_or(ExportError::Empty)?;
         file.sign(ExportFormat::Launchd);
@@ -70,14 +71,17 @@ impl SupervisorUnit {
     }
 
     /// Its file.
-    pub fn export(&self) -> Exported {
-        let file = self.write();
+    pub fn export(&self) -> Result<Exported, ExportError> {
+        let file = self.write()?;
         let next = systemd::next(&file.name, &file.name, self.user_units);
-        Exported { files: vec![file], gaps: vec![], remarks: vec![], next }
+        Ok(Exported { files: vec![file], gaps: vec![], remarks: vec![], next })
     }
 
     /// The unit's file.
-    pub fn write(&self) -> ExportedFile {
+    pub fn write(&self) -> Result<ExportedFile, ExportError> {
+        let Self { app, root, user, path, .. } = self.clone();
+        let shared = ExportedProject { app, root, user, path, ..Default::default() };
+        plain::check(ExportFormat::Systemd, &shared)?;
         let tmo = |verb: &[&str]| {
             let words = std::iter::once(self.tmo.as_str()).chain(verb.iter().copied());
             command(&words.map(str::to_owned).chain(self.flags.clone()).collect::<Vec<_>>())
@@ -113,6 +117,6 @@ impl SupervisorUnit {
         let _ = write!(text, "\n[Install]\nWantedBy={wanted_by}\n");
         let mut file = ExportedFile::new(format!("{}.service", self.app), text);
         file.sign(ExportFormat::Systemd);
-        file
+        Ok(file)
     }
 }

@@ -157,8 +157,10 @@ fn order(text: &mut String, project: &ExportedProject, process: &ExportedProcess
     }
 }
 
+/// A directive. A backslash at the end of its line would continue it with the next one.
 pub(super) fn line(text: &mut String, key: &str, value: &str) {
-    let _ = writeln!(text, "{key}={value}");
+    let end = if value.ends_with('\\') { " " } else { "" };
+    let _ = writeln!(text, "{key}={}{end}", value.replace(char::is_control, " "));
 }
 
 /// A value in which systemd is to expand nothing.

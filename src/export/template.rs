@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use minijinja::{Environment, Value, context};
+use serde::de::DeserializeOwned;
 
 use super::checks;
 use super::error::ExportError;
@@ -14,7 +15,7 @@ use super::files::ExportedFile;
 use super::format::ExportFormat;
 use super::gaps;
 use super::project::{ExportOptions, ExportedCheck, ExportedProcess, ExportedProject};
-use super::supervisord;
+use super::{supervisord, systemd};
 use crate::model::shell;
 use crate::sys::files::{ChosenBy, read_project};
 
@@ -197,20 +198,16 @@ fn environment(template: &Template) -> Result<Environment<'_>, ExportError> {
     environment.set_fuel(Some(10_000_000));
     environment.add_filter("sh", |text: String| shell::quoted(&text));
     environment.add_filter("xml", |text: String| xml(&text));
+    environment.add_filter("systemd", |argv: Vec<String>| systemd::command(&argv));
     environment.add_filter("seconds", |ms: u64| ms.div_ceil(1000));
     environment.add_filter("check", |check: Value| {
-        serde_json::to_value(&check)
-            .and_then(serde_json::from_value::<ExportedCheck>)
-            .map(|check| checks::command(&check))
-            .map_err(|error| {
-                minijinja::Error::new(minijinja::ErrorKind::BadSerialization, error.to_string())
-            })
+        written(&check, |check: &ExportedCheck| checks::command(check))
     });
     environment.add_filter("supervisord_command", |process: Value| {
-        with_process(&process, supervisord::command)
+        written(&process, supervisord::command)
     });
     environment.add_filter("supervisord_environment", |process: Value| {
-        with_process(&process, supervisord::environment)
+        written(&process, supervisord::environment)
     });
     let add = |environment: &mut Environment<'_>, name: &'static str, text: String| {
         environment.add_template_owned(name, text).map_err(|error| template.failed(&error))
@@ -220,16 +217,14 @@ fn environment(template: &Template) -> Result<Environment<'_>, ExportError> {
     Ok(environment)
 }
 
-fn with_process(
-    process: &Value,
-    write: fn(&ExportedProcess) -> String,
+fn written<T: DeserializeOwned>(
+    value: &Value,
+    write: fn(&T) -> String,
 ) -> Result<String, minijinja::Error> {
-    serde_json::to_value(process)
-        .and_then(serde_json::from_value::<ExportedProcess>)
-        .map(|process| write(&process))
-        .map_err(|error| {
-            minijinja::Error::new(minijinja::ErrorKind::BadSerialization, error.to_string())
-        })
+    let value = serde_json::to_value(value).and_then(serde_json::from_value);
+    value.map(|value| write(&value)).map_err(|error| {
+        minijinja::Error::new(minijinja::ErrorKind::BadSerialization, error.to_string())
+    })
 }
 
 fn xml(text: &str) -> String {

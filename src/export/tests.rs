@@ -317,3 +317,96 @@ fn a_template_of_the_user_wins_and_a_broken_one_is_named_with_its_line() {
     let error = export(ExportFormat::Systemd, &project, &options, &templates).unwrap_err();
     assert!(error.to_string().contains("not the name of a file below"), "{error}");
 }
+
+/// The values that a reader of `key=value` lines finds, in the order of the lines.
+fn ini_value(text: &str, key: &str) -> Vec<String> {
+    values(text, key).iter().map(|value| value.replace("%%", "%")).collect()
+}
+
+/// The texts of the elements of this name in XML.
+fn xml_texts(text: &str, tag: &str) -> Vec<String> {
+    let begin = format!("<{tag}>");
+    let parts = text.split(&begin).skip(1);
+    let texts = parts.filter_map(|part| part.split("</").next());
+    let decoded = |text: &str| text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
+    texts.map(decoded).collect()
+}
+
+proptest! {
+    #[test]
+    fn what_a_line_format_holds_is_read_as_it_was_given_or_refused(
+        command in text(), value in text(), dir in text(), user in text()
+    ) {
+        let mut plan = plan(&command, &[("VALUE", &value)]);
+        plan.processes[0].cwd = Some(format!("/srv/{dir}").into());
+        let user = format!("u{user}");
+        let options = ExportOptions { user: Some(user.clone()), ..ExportOptions::default() };
+        let project = project_of(&plan, &options);
+        let (cwd, argv) = (format!("/srv/{dir}"), ["/bin/sh", "-c", &command].map(str::to_owned));
+        for format in ExportFormat::ALL {
+            let Ok(exported) = export(format, &project, &options, &Templates::default()) else {
+                continue;
+            };
+            let all: String = exported.files.iter().map(|file| file.text.as_str()).collect();
+            match format {
+                ExportFormat::Systemd => {
+                    prop_assert_eq!(ini_value(&all, "WorkingDirectory"), [cwd.clone()]);
+                    prop_assert_eq!(ini_value(&all, "User"), [user.clone()]);
+                }
+                ExportFormat::Supervisord => {
+                    prop_assert_eq!(ini_value(&all, "directory"), [cwd.clone()]);
+                    prop_assert_eq!(ini_value(&all, "user"), [user.clone()]);
+                }
+                ExportFormat::Launchd => {
+                    let strings = xml_texts(&all, "string");
+                    prop_assert!(strings.contains(&cwd) && strings.contains(&user), "{all}");
+                    prop_assert!(strings.contains(&command) && strings.contains(&value), "{all}");
+                }
+                ExportFormat::Upstart | ExportFormat::Runit => {
+                    let is_runit = format == ExportFormat::Runit;
+                    let file = exported.files.iter().find(|file| file.text.contains("\nexport PATH") || file.text.contains("    export PATH"));
+                    let text = file.unwrap().text.trim_end().trim_end_matches("end script");
+                    let words = |begin: &str, end: &str| {
+                        let (_, rest) = text.split_once(begin).unwrap();
+                        let rest = if end.is_empty() { rest } else { rest.split_once(end).unwrap().0 };
+                        shell_words::split(rest.trim()).unwrap()
+                    };
+                    let (begin, end) =
+                        if is_runit { ("\ncd ", " || exit 1\nexport PATH") } else { ("\nchdir ", "\nkill signal") };
+                    prop_assert_eq!(words(begin, end), [cwd.clone()]);
+                    let words = words("exec env ", "");
+                    prop_assert!(words.contains(&format!("VALUE={value}")), "{words:?}");
+                    prop_assert!(words.windows(3).any(|three| three == argv), "{words:?}");
+                }
+                // Their values are read back by the tests above.
+                ExportFormat::Tmux | ExportFormat::Compose | ExportFormat::Kubernetes => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn a_unit_refuses_what_would_begin_a_directive_and_names_it() {
+    let unit = |app: &str, root: &str, user: &str| SupervisorUnit {
+        app: app.to_owned(),
+        tmo: "/bin/tmo".to_owned(),
+        root: root.to_owned(),
+        user: Some(user.to_owned()),
+        ..SupervisorUnit::default()
+    };
+    for (app, root, user, what) in [
+        ("shop", "/srv/a\nExecStartPre=+/bin/x", "www", "the directory"),
+        ("shop", "/srv/a\\", "www", "the directory"),
+        ("shop", "/srv/a ", "www", "the directory"),
+        ("shop", "/srv/a", "www\nUser=root", "--user"),
+        ("a\n[Service]", "/srv/a", "www", "--app"),
+    ] {
+        let unit = unit(app, root, user);
+        let why = unit.write().unwrap_err().to_string();
+        assert!(why.starts_with(what) && why.lines().count() == 1, "{why}");
+    }
+    let agent = |root| unit("shop", root, "").launch_agent("/log".to_owned());
+    assert!(agent("/srv/a\n</string>").is_err() && agent("/srv/a").is_ok());
+    let text = unit("shop", "/srv/ä b%", "www").write().unwrap().text;
+    assert_eq!(values(&text, "WorkingDirectory"), ["/srv/ä b%%"]);
+}

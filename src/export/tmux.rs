@@ -79,7 +79,8 @@ pub(super) fn write(project: &ExportedProject) -> Vec<ExportedFile> {
         let variables = process.env.iter().map(|one| word(&format!("{}={}", one.name, one.value)));
         let words = variables.chain(process.argv.iter().map(|one| word(one)));
         let words = words.collect::<Vec<_>>().join(" \\\n    ");
-        let (name, dir) = (window(process), quoted(&process.cwd));
+        // tmux expands `#` in a directory.
+        let (name, dir) = (window(process), quoted(&process.cwd.replace('#', "##")));
         let command = format!("window {name} {dir} env \\\n    {words}\n");
         if process.begins {
             text.push_str(&command);

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::model::untrusted::{json, shown};
+
 /// A value.
 #[derive(Debug, Clone)]
 pub(super) enum Yaml {
@@ -64,7 +66,7 @@ impl YamlMap {
             let _ = write!(text, "{:indent$}", "");
             match (key, value) {
                 (None, Yaml::Text(comment)) => {
-                    let _ = writeln!(text, "# {comment}");
+                    let _ = writeln!(text, "# {}", shown(comment));
                 }
                 (None, _) => {}
                 (Some(key), value) => {
@@ -139,7 +141,12 @@ fn scalar(text: &str) -> String {
         let number = text.strip_suffix(unit).unwrap_or_default();
         !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
     });
-    if is_plain || is_span { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+    if is_plain || is_span {
+        return text.to_owned();
+    }
+    // YAML 1.1 breaks lines at more characters than JSON escapes.
+    let quoted = json(&serde_json::Value::from(text).to_string()).into_owned();
+    quoted.replace('\u{2028}', "\\u2028").replace('\u{2029}', "\\u2029")
 }
 
 impl From<&str> for Yaml {

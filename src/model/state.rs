@@ -312,6 +312,17 @@ impl ProcessState {
         }
     }
 
+    /// The same at this time: failures in a row are a condition of their own, also between two lives.
+    pub fn condition_at(&self, now: Timestamp) -> Condition {
+        self.crash_loop_word(now).map_or_else(|| self.condition(), |_| Condition::CrashLoop)
+    }
+
+    /// `crash loop · 12×`, if it has failed at least three times without having been stable since.
+    pub fn crash_loop_word(&self, now: Timestamp) -> Option<String> {
+        let story = self.ends.failing(now).filter(|story| story.times >= 3)?;
+        Some(format!("crash loop · {}×", story.times))
+    }
+
     /// Whether its last life has failed by itself, or ended although others need it, and nobody has asked for another.
     pub fn has_failed(&self) -> bool {
         let is_asked = matches!(

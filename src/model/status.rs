@@ -109,6 +109,8 @@ pub enum Condition {
     Waiting,
     /// It has failed.
     Failed,
+    /// It fails again and again.
+    CrashLoop,
     /// It was stopped, or has ended as expected.
     Done,
 }

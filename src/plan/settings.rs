@@ -23,7 +23,8 @@ const PORT_STEP: u16 = 100;
 const FORMATION_PORT_STEP: u16 = 10;
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 pub(super) const SHELL: &str = "sh";
-const COLORS: [u8; 10] = [2, 3, 4, 5, 6, 42, 130, 103, 129, 108];
+/// Five of the terminal's palette, and five with a contrast of 4.5:1 on white and on black.
+const COLORS: [u8; 10] = [2, 3, 4, 5, 6, 29, 131, 63, 163, 98];
 
 /// The word that means every process of the Procfile, in a formation and in `--auto-restart`.
 const ALL: &str = "all";

@@ -35,6 +35,10 @@ enum ConversationEnd {
     Ending(#[from] Ending),
 }
 
+/// The answer to JSON-RPC, and to whatever else begins with a brace.
+const NO_JSON: &str = "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,\"message\":\"this socket takes HTTP \
+     (docs/SCRIPTING.md), not JSON-RPC; `tmo mcp` speaks MCP on its standard streams\"}}\n";
+
 /// Serve a client until it disconnects or the run ends.
 pub(super) async fn converse(mut stream: UnixStream, first: Vec<u8>, api: Api) {
     let (reader, writer) = stream.split();
@@ -86,6 +90,10 @@ impl OvermindSession<'_> {
         if overmind::is_http(line) || overmind::is_binary(line) {
             // This is a browser, connected through a forwarded port. Whatever follows is chosen by the web
             // page: headers and a body, or text in another protocol.
+            return Err(ConversationEnd::Over);
+        }
+        if line.starts_with(b"{") {
+            self.say(NO_JSON).await?;
             return Err(ConversationEnd::Over);
         }
         let Some(command) = overmind::parse(line) else { return Ok(()) };

@@ -15,7 +15,7 @@ use crate::model::rules::{
 use crate::model::state::CrashLoop;
 use crate::model::time::Timestamp;
 use crate::model::units;
-use crate::model::{Exit, ProcId, ProcName, ProcessStatus};
+use crate::model::{Exit, ProcId, ProcName};
 
 /// The restart policy of a process without any settings for it: the first restart is immediate, the
 /// next ones follow after 1, 2, 4 … 30 seconds, without a limit.
@@ -324,16 +324,14 @@ impl Supervisor {
 impl Proc {
     /// Its failures in a row while it is to run, until it has run for long enough.
     pub fn crash_loop(&self, now: Timestamp) -> Option<CrashLoop> {
-        let status = self.status();
-        let runs = matches!(status, ProcessStatus::Running);
-        let is_to_run =
-            runs || matches!(status, ProcessStatus::Starting | ProcessStatus::Restarting);
+        let runs = matches!(self.phase, Phase::Running { .. });
         let policy = self.rules.restart.as_ref().unwrap_or(&AUTO_RESTART_POLICY);
         let stable = Duration::from_millis(policy.stable_ms);
         // An older supervisor did not note the time.
         let is_known = self.failures.times > 0 && self.failures.last != Timestamp::EPOCH;
         let until = runs.then(|| self.since + stable);
-        let is_open = is_to_run && is_known && until.is_none_or(|until| now < until);
+        let is_open =
+            is_known && !self.status().is_at_rest() && until.is_none_or(|until| now < until);
         is_open.then_some(CrashLoop { times: self.failures.times, last: self.failures.last, until })
     }
 

@@ -5,6 +5,7 @@
 //! exhaust its memory, or lead it to another user's file. So everything is opened without blocking, only
 //! plain files are read, and only up to a limit. `clippy.toml` forbids the usual ways to open a file.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, FileType, OpenOptions, Permissions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{
@@ -12,6 +13,7 @@ use std::os::unix::fs::{
     PermissionsExt as _,
 };
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -89,6 +91,12 @@ pub enum Unsuitable {
     /// It is too large for its purpose.
     #[error("it is larger than {} MiB; is it the right file?", .0 >> 20)]
     Large(u64),
+    /// Another user may have put it there.
+    #[error(
+        "it belongs to user {0}, who may have put it there for others to run; `TMO_TRUST=DIR` in your environment or in \
+         ~/.tmo.env allows all files below DIR"
+    )]
+    Planted(u32),
 }
 
 impl From<Unsuitable> for io::Error {
@@ -173,12 +181,18 @@ pub fn read_project(path: &Path, chosen_by: ChosenBy) -> io::Result<Vec<u8>> {
 
 /// The content of a project's `tmo.toml`.
 pub fn read_toml(path: &Path) -> io::Result<Vec<u8>> {
-    read_all(&open_up_to(path, TOML_LIMIT)?, TOML_LIMIT)
+    read_all(&open_owned(path, TOML_LIMIT)?, TOML_LIMIT)
 }
 
 /// Open a project file. Links are followed, to a plain file of bounded size.
 pub fn open_project(path: &Path) -> io::Result<File> {
-    open_up_to(path, PROJECT_LIMIT)
+    open_owned(path, PROJECT_LIMIT)
+}
+
+fn open_owned(path: &Path, limit: u64) -> io::Result<File> {
+    let file = open_up_to(path, limit)?;
+    check_owner(path, file.metadata()?.uid())?;
+    Ok(file)
 }
 
 /// Open a regular file that the user has named, following links; `None` if it exceeds the limit.
@@ -188,6 +202,36 @@ pub fn open_archive(path: &Path, limit: u64) -> io::Result<Option<File>> {
         return Ok(None);
     }
     open_up_to(path, limit).map(Some)
+}
+
+/// The directories whose files are read whoever owns them.
+static TRUSTED: OnceLock<Vec<PathBuf>> = OnceLock::new();
+
+/// From now on, read project files only if no other user can have planted them, or below these directories. Only the
+/// first call counts.
+pub fn trust(dirs: &OsStr) {
+    let dirs = std::env::split_paths(dirs).filter(|dir| dir.is_absolute());
+    TRUSTED.get_or_init(|| dirs.map(|dir| resolved(&dir)).collect());
+}
+
+/// Whether this is neither the caller nor root.
+pub fn is_other_user(uid: u32) -> bool {
+    ![nix::unistd::geteuid().as_raw(), 0].contains(&uid)
+}
+
+/// Refuse a file of another user, and a link, in a directory that does not keep others out or is a third one's.
+fn check_owner(path: &Path, owner: u32) -> io::Result<()> {
+    let Some(trusted) = TRUSTED.get() else { return Ok(()) };
+    let (link, real) = (std::path::absolute(path)?, path.canonicalize()?);
+    for (path, owner) in [(&link, link.symlink_metadata()?.uid()), (&real, owner)] {
+        let dir = resolved(path.parent().unwrap_or(path));
+        let around = dir.metadata()?;
+        let is_alike = around.uid() == owner && around.mode() & 0o002 == 0;
+        if is_other_user(owner) && !is_alike && !trusted.iter().any(|one| dir.starts_with(one)) {
+            return Err(Unsuitable::Planted(owner).into());
+        }
+    }
+    Ok(())
 }
 
 fn open_up_to(path: &Path, limit: u64) -> io::Result<File> {

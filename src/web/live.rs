@@ -19,7 +19,7 @@ use super::grant::{Grant, ProvenSession, Scope};
 use super::listing::{RunEntry, RunList, entries};
 use super::server::Server;
 use super::source::Run;
-use super::terminal::{PING, deliver};
+use super::terminal::deliver;
 use crate::api::history::UnfinishedLine;
 use crate::api::version::OURS;
 use crate::figures::Figures;
@@ -29,6 +29,9 @@ use crate::sys::clock;
 
 /// The shortest time between two frames with the head of the journal.
 const HEAD_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The time between two signs of life. The page misses them after some more of it.
+const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// A message from a page.
 #[derive(Debug, Deserialize)]
@@ -98,6 +101,8 @@ enum Frame<'a> {
     Bye {
         why: &'a str,
     },
+    /// The server works.
+    Heartbeat,
 }
 
 /// The state of a process, with what the page shows and offers for it.
@@ -249,7 +254,7 @@ impl PageConnection {
         self.send_frame(&Frame::Hello { version, role, user, is_limited, until: end, time })
             .await?;
         // The page has not reported yet whether it is visible.
-        let mut ping = interval_at(Instant::now() + PING, PING);
+        let mut heartbeat = interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
         let mut closing = self.server.closing.subscribe();
         loop {
             let head_due = self.has_head().then_some(self.next_head);
@@ -266,11 +271,11 @@ impl PageConnection {
                 Some(()) = OptionFuture::from(head_due.map(sleep_until)) => self.send_head().await?,
                 Some(Ok(())) = OptionFuture::from(listed) => self.send_runs().await?,
                 Some(Ok(())) = OptionFuture::from(hosts_changed) => self.send_hosts().await?,
-                _ = ping.tick() => {
+                _ = heartbeat.tick() => {
                     if self.is_visible && !self.server.renew(&self.session) {
                         return Err(Left);
                     }
-                    self.send(Message::Ping(vec![].into())).await?;
+                    self.send_frame(&Frame::Heartbeat).await?;
                 }
                 why = closed(&mut closing) => return self.send_frame(&Frame::Bye { why: why.word() }).await,
             }

@@ -16,12 +16,13 @@ const STUBBORN: &str = "trap '' TERM INT; echo ready; while :; do sleep 0.2; don
 /// A process that ends at once is started again after a pause, and one that ignores signals stops after a minute.
 fn passing() -> World {
     let world = World::new(&format!(
-        "web: exec sleep 1000\nflaky: exit 1\nstubborn: {STUBBORN}\nshort: {STUBBORN}\n"
+        "web: exec sleep 1000\nflaky: exit 1\nloop: exit 1\nstubborn: {STUBBORN}\nshort: {STUBBORN}\n"
     ));
     world.write(
         "tmo.toml",
         "[process.stubborn]\nstop = { timeout = \"60s\" }\n\
-         [process.short]\nstop = { timeout = \"3s\" }\n",
+         [process.short]\nstop = { timeout = \"3s\" }\n\
+         [process.flaky]\nrestart = { policy = \"always\", delay = \"1h\" }\n",
     );
     // Installs the app, once there is a file.
     let bin = world.path().join("bin");
@@ -51,7 +52,7 @@ fn looks(page: &Page, name: &str, word: &str) -> (String, String, String) {
 fn states_that_pass_are_told_apart_by_word_and_by_shape() {
     let Some(chromium) = Chromium::find() else { return };
     let world = passing();
-    world.ok(["start", "-D", "-r", "flaky"]);
+    world.ok(["start", "-D", "-r", "loop"]);
     world.wait_text("stubborn", "ready");
     let zip = world.path().join("app.zip");
     let run = "#!/bin/sh\nexec sleep 1000\n";
@@ -82,6 +83,13 @@ fn states_that_pass_are_told_apart_by_word_and_by_shape() {
         assert_ne!(color, "", "{word}");
         assert_eq!(shapes.insert(shape, word), None, "no two of them share a shape");
     }
+    let shape = page.until(
+        "a crash loop",
+        "((cell) => cell?.lastElementChild.innerText.startsWith('crash loop · ') && \
+         cell.querySelector('.sign').innerText)(document.querySelector('tr[data-name=loop] .state'))",
+    );
+    let shape = shape.as_str().unwrap().to_owned();
+    assert_eq!(shapes.insert(shape, "crash loop".to_owned()), None, "no two of them share a shape");
     page.click("Stop web");
     let (word, shape, _) = looks(&page, "web", "stopped");
     assert_eq!(shapes.insert(shape, word), None, "no two of them share a shape");
@@ -97,7 +105,7 @@ fn states_that_pass_are_told_apart_by_word_and_by_shape() {
 fn a_process_that_ignores_signals_is_stopping_until_it_is_killed_and_the_page_goes_on() {
     let Some(chromium) = Chromium::find() else { return };
     let world = passing();
-    world.ok(["start", "-D", "-r", "flaky"]);
+    world.ok(["start", "-D", "-r", "loop"]);
     for name in ["stubborn", "short"] {
         world.wait_text(name, "ready");
     }

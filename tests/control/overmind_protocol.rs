@@ -205,3 +205,18 @@ async fn a_line_that_is_not_text_ends_the_connection() {
     }
     assert_eq!(half(&run, "na\u{ef}ve\tword\r\nstatus\r\n").await, TABLE);
 }
+
+#[tokio::test]
+async fn json_rpc_is_refused_with_an_error_and_what_follows_is_not_executed() {
+    let mut run = run();
+    for before in ["", "nonsense\n"] {
+        let text =
+            format!("{before}{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\"}}\nstop\n");
+        let answer = run.exchange(&text).await;
+        let error: serde_json::Value = serde_json::from_str(answer.trim()).unwrap();
+        assert_eq!(error["error"]["code"], -32600, "{answer}");
+        assert!(error["error"]["message"].as_str().unwrap().contains("`tmo mcp`"), "{answer}");
+        assert_eq!(answer.lines().count(), 1, "{answer}");
+        assert!(run.seen.try_recv().is_err());
+    }
+}

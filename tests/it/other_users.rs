@@ -36,7 +36,9 @@ fn start_leaves_no_files_in_directories_of_another_user() {
     let ran = root(&["start", "-D"], "XDG_STATE_HOME", "state");
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stderr.contains(&shown) && ran.stderr.contains("set XDG_STATE_HOME"), "{ran:?}");
-    assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
+    let first = ran.stderr.lines().next().unwrap_or_default();
+    assert!(first.contains(&format!("app belongs to user {NOBODY}, ")), "{ran:?}");
+    assert_eq!(ran.stderr.lines().count(), 2, "{ran:?}");
     let of_root = crate::harness::files(&world.path().join("state"))
         .into_iter()
         .find(|file| file.symlink_metadata().unwrap().uid() == 0);
@@ -323,5 +325,141 @@ fn root_learns_who_has_the_log_of_a_run_of_another_user() {
     let ran = root(&world.app(), &["connect", "web"]);
     assert!(ran.code == 1 && ran.stderr.contains("belongs to another user"), "{ran:?}");
     assert_eq!(run(plain(TMO.as_ref()), &["quit"]).code, 0);
+    world.wait_empty();
+}
+
+/// Give a file, or a link itself, to another user.
+fn give(path: &Path) {
+    std::os::unix::fs::lchown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+}
+
+fn mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn project_files_that_another_user_has_put_there_are_refused_by_name() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can give files to another user");
+        return;
+    }
+    let evil = "[process.evil]\ncommand = \"touch evil\"\n";
+    // Open to all as /tmp is, open to all, and a directory of root with a file of somebody.
+    for open in [0o1777, 0o777, 0o755] {
+        for (name, text) in [
+            ("tmo.toml", evil),
+            ("tmo.local.toml", evil),
+            ("Procfile", "evil: touch evil\n"),
+            ("fleet.toml", "[host.a]\nssh = \"a\"\n"),
+        ] {
+            let world = World::new("web: exec sleep 1000\n");
+            world.write(name, text);
+            let file = world.app().join(name);
+            give(&file);
+            mode(&world.app(), open);
+            let verbs: &[&[&str]] = if name == "fleet.toml" {
+                &[&["fleet", "ps"]]
+            } else {
+                &[&["check"], &["start", "-D"]]
+            };
+            for args in verbs {
+                let ran = world.run(*args);
+                let said =
+                    format!("{name}: it belongs to user {NOBODY}, who may have put it there");
+                assert!(
+                    ran.code == 1 && format!("{}{}", ran.stdout, ran.stderr).contains(&said),
+                    "{ran:?}"
+                );
+                assert!(
+                    ran.stderr.contains("TMO_TRUST=DIR") || ran.stdout.contains("TMO_TRUST=DIR")
+                );
+            }
+            world.wait_empty();
+        }
+    }
+}
+
+#[test]
+fn a_link_of_another_user_to_a_file_of_ones_own_is_refused() {
+    let world = World::new("web: exec sleep 1000\n");
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can give links to another user");
+        return;
+    }
+    world.write("sub.toml", "[process.other]\ncommand = \"touch other\"\n");
+    std::os::unix::fs::symlink("sub.toml", world.app().join("tmo.toml")).unwrap();
+    mode(&world.app(), 0o1777);
+    assert_eq!(world.run(["check"]).code, 0);
+    give(&world.app().join("tmo.toml"));
+    let ran = world.run(["check"]);
+    assert!(ran.code == 1 && ran.stderr.contains("it belongs to user"), "{ran:?}");
+}
+
+#[test]
+fn an_env_file_that_another_user_has_put_there_sets_nothing_and_is_named() {
+    let world = World::new("web: echo \"evil is <$EVIL>\"; exec sleep 1000\n");
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can give files to another user");
+        return;
+    }
+    world.write(".env", "EVIL=1\nTMO_TRUST=/\n");
+    give(&world.app().join(".env"));
+    mode(&world.app(), 0o1777);
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("skipping ./.env due to error: it belongs to user"), "{ran:?}");
+    eventually("it has printed", || world.ok(["logs"]).contains("evil is <>").then_some(()));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn directories_that_the_user_trusts_may_hold_files_of_others() {
+    let world = World::new("web: exec sleep 1000\n");
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can give files to another user");
+        return;
+    }
+    world.write("tmo.toml", "[process.web.env]\nA = \"1\"\n");
+    give(&world.app().join("tmo.toml"));
+    let check = |variable: &str| {
+        let mut command = world.tmo(["check"]);
+        Ran::of(&command.env("TMO_TRUST", variable).output().unwrap()).code
+    };
+    let app = world.app().display().to_string();
+    assert_eq!([check(""), check("/nowhere:app"), check(&format!("/nowhere:{app}"))], [1, 1, 0]);
+    assert_eq!(check(&world.path().display().to_string()), 0);
+    std::fs::write(world.home().join(".tmo.env"), format!("TMO_TRUST={app}\n")).unwrap();
+    assert_eq!(world.run(["check"]).code, 0);
+    std::fs::write(world.home().join(".tmo.env"), "").unwrap();
+    // A project can't trust itself.
+    world.write(".tmo.env", &format!("TMO_TRUST={app}\n"));
+    assert_eq!(world.run(["check"]).code, 1);
+    // overmind obeys whatever is there.
+    let link = world.path().join("overmind");
+    std::os::unix::fs::symlink(TMO, &link).unwrap();
+    give(&world.app().join("Procfile"));
+    let ran = Ran::of(&world.command(&link).args(["start", "-D"]).output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(!ran.stderr.contains("belongs to"), "{ran:?}");
+    let ran = Ran::of(&world.command(&link).args(["quit"]).output().unwrap());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    world.wait_empty();
+}
+
+#[test]
+fn a_checkout_of_one_other_user_starts_and_its_owner_is_named_first() {
+    let world = World::new("web: exec sleep 1000\n");
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can give files to another user");
+        return;
+    }
+    world.write("tmo.toml", "[process.web.env]\nA = \"1\"\n");
+    let all = world.shell(&format!("chown -R {NOBODY}:{NOBODY} {}", world.app().display()));
+    assert_eq!(all.code, 0, "{all:?}");
+    let ran = world.run(["start", "-D"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let first = ran.stderr.lines().next().unwrap_or_default();
+    assert!(first.contains(&format!("belongs to user {NOBODY}, ")), "{ran:?}");
+    world.ok(["quit"]);
     world.wait_empty();
 }

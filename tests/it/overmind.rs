@@ -208,7 +208,8 @@ fn connect_print_shows_the_tmux_command_in_control_mode_too() {
 
 #[test]
 fn a_link_named_overmind_uses_overminds_name_and_version() {
-    let world = World::new(LONG);
+    let more = ["a", "b", "c", "sixth"].map(|name| format!("{name}: exec sleep 1000\n")).concat();
+    let world = World::new(&format!("{LONG}{more}"));
     let link = world.path().join("overmind");
     symlink(env!("CARGO_BIN_EXE_tmo"), &link).unwrap();
     let run = |args: &[&str]| {
@@ -232,7 +233,8 @@ fn a_link_named_overmind_uses_overminds_name_and_version() {
     assert!(help.contains("overmind start -D") && !help.contains("tmo start"), "{help}");
     let said = run(&["start", "-D"]).stdout;
     assert!(said.contains("`overmind quit`"), "{said}");
-    assert_eq!(run(&["status"]).stdout.matches("running").count(), 2);
+    assert_eq!(run(&["status"]).stdout.matches("running").count(), 6);
+    assert_eq!(world.field("sixth", "color"), 42, "overmind's colours");
     assert_eq!(run(&["q"]).code, 0);
     world.wait_empty();
 }

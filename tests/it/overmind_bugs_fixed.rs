@@ -466,6 +466,11 @@ fn an_unknown_name_is_an_error_with_a_suggestion() {
         assert!(ran.stderr.contains("Unknown process name: wbe; did you mean web?"), "{ran:?}");
         assert_eq!(ran.stdout, "");
     }
+    for verb in ["stop", "restart"] {
+        let ran = world.run([verb, "all"]);
+        let hint = "Unknown process name: all; without a name, the command is about all processes";
+        assert!(ran.code == 2 && ran.stderr.contains(hint), "{ran:?}");
+    }
     let ran = world.run(["restart", "web", "nothinglikeit"]);
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.stderr.contains("web, worker"), "{ran:?}");

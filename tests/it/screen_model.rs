@@ -5,6 +5,8 @@ use std::path::Path;
 
 use tmo::model::terminal::Emulator;
 
+use crate::harness::{World, eventually};
+
 /// Recorded output of programs in a terminal of 80 columns and 24 rows, and hostile output.
 fn recordings() -> Vec<(String, Vec<u8>)> {
     let mut all = vec![];
@@ -133,4 +135,17 @@ fn line_drawing_and_insert_mode_and_lines_without_wrapping_are_shown() {
         let shown = shown((20, 5), bytes);
         assert_eq!(shown.lines().join("\n"), *lines, "{}", bytes.escape_ascii());
     }
+}
+
+#[test]
+fn the_screen_is_printed_without_the_empty_rows_below_its_text() {
+    let world = World::new("web: echo one; echo; echo two; exec sleep 1000\n");
+    world.ok(["start", "-D"]);
+    let screen = |args: &[&str]| {
+        let all = [&["screen", "web"], args].concat();
+        eventually("it has printed", || Some(world.ok(&all)).filter(|text| text.contains("two")))
+    };
+    assert_eq!(screen(&[]), "one\n\ntwo\n");
+    assert_eq!(screen(&["--color"]).lines().count(), 3);
+    world.ok(["quit"]);
 }

@@ -2,7 +2,10 @@
 
 import { post } from './api.js';
 import { Signal } from './signal.js';
-import { run } from './store.js';
+import { run, silence } from './store.js';
+
+/** How long the answer to a request may take before that is shown, in milliseconds. */
+const LATE = 5000;
 
 /** Error messages by process; '' is the whole run. @type {Signal<Map<string, string>>} */
 export const failures = new Signal(new Map());
@@ -15,15 +18,26 @@ export function setFailure(name, why) {
   failures.set(next);
 }
 
+/** Post a request, unless the server seems to hang: it would act at some later time. @param {string} path @param {object} [body] */
+async function order(path, body) {
+  const quiet = silence();
+  if (quiet) throw new Error(`not sent yet: no news from tmo web for ${quiet}; try again when it answers`);
+  return post(`/r/${run.id}/${path}`, body);
+}
+
 /** @param {string} name @param {string} path @param {object} [body] */
 async function send(name, path, body) {
+  setFailure(name, null);
+  const late = setTimeout(() => setFailure(name, 'no answer yet'), LATE);
   try {
+    await order(`api/${path}?wait=false`, body);
     setFailure(name, null);
-    await post(`/r/${run.id}/api/${path}?wait=false`, body);
     return true;
   } catch (error) {
     setFailure(name, /** @type {Error} */ (error).message);
     return false;
+  } finally {
+    clearTimeout(late);
   }
 }
 
@@ -56,14 +70,14 @@ export function scale(entry, count) {
 
 /** Reload the configuration; returns what that changed. @returns {Promise<{ changes: string[], warnings: string[] }>} */
 export function reload() {
-  return post(`/r/${run.id}/reload`);
+  return order('reload');
 }
 
 /** Delete the log so far. */
 export async function clearHistory() {
   try {
     setFailure('', null);
-    await post(`/r/${run.id}/api/clear`);
+    await order('api/clear');
   } catch (error) {
     setFailure('', /** @type {Error} */ (error).message);
   }

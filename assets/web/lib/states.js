@@ -31,10 +31,22 @@ export function sign(state) {
  * @param {any} process @returns {[string, Kind]}
  */
 export function signOf(process) {
+  if (looping(process)) return ['✖', 'bad'];
   const [mark, kind] = sign(process.state);
   if (process.condition === 'failed') return [process.state === 'exited' ? '▲' : mark, 'bad'];
   if (process.state === 'running' && process.ready === false) return ['◐', 'busy'];
   return [mark, kind];
+}
+
+/** `crash loop · 12×`, if it has failed three times without having been stable since. @param {any} process */
+export function looping({ crash_loop: story }) {
+  const isOpen = story?.times >= 3 && !(story.until && hostTime() >= ms(story.until));
+  return isOpen ? `crash loop · ${story.times}×` : null;
+}
+
+/** The state of a process in a word. @param {any} process */
+export function wordOf(process) {
+  return looping(process) ?? (process.state === 'exited' && process.failed ? ending(process) : process.state);
 }
 
 /** Whether a process needs attention: it has failed, or does not work as it should. @param {any} process */

@@ -5,7 +5,7 @@ import { Signal } from './signal.js';
 import { atNextFrame } from './dom.js';
 import { beginFigures, fetchFigures, seconds, takeFigures } from './figures.js';
 import { hostOf, hosts, lostHost } from './hosts.js';
-import { setSkew } from './time.js';
+import { setSkew, span } from './time.js';
 
 /** All runs. @type {Signal<any[]>} */
 export const runs = new Signal(/** @type {any[]} */ ([]));
@@ -13,6 +13,13 @@ export const runs = new Signal(/** @type {any[]} */ ([]));
 export const me = new Signal(null);
 /** Whether the server answers. @type {Signal<'up' | 'down' | 'first'>} */
 export const link = new Signal(/** @type {any} */ ('first'));
+/** When the server was heard last, in milliseconds. It says something every five seconds. */
+let heard = Date.now();
+/** How long the server has been silent, if that is too long: `12 s`. */
+export function silence() {
+  const quiet = Date.now() - heard;
+  return link.value === 'up' && quiet > 12_000 ? span(quiet) : '';
+}
 /** Whether the supervisor of the run answers. @type {Signal<'up' | 'gone' | 'over'>} */
 export const supervisor = new Signal(/** @type {any} */ ('up'));
 /** Whether the web server has announced its end. @type {Signal<boolean>} */
@@ -100,6 +107,7 @@ async function readReason(id) {
 
 /** @param {any} frame */
 export function take(frame) {
+  if (!frame.host) heard = Date.now();
   if (frame.run !== undefined && frame.run !== run.id) return;
   switch (frame.type) {
     case 'hello':

@@ -3,7 +3,7 @@
 import { actOnAll } from '../lib/actions.js';
 import { h, setAttribute, setText } from '../lib/dom.js';
 import { filter, isWanted } from '../lib/filter.js';
-import { isBad } from '../lib/states.js';
+import { isBad, looping } from '../lib/states.js';
 import { canAct, run } from '../lib/store.js';
 import { askToRestart, askToStop } from './restart_all.js';
 
@@ -58,15 +58,15 @@ export class Group {
     this.body.classList.toggle('folded', this.isFolded && !filter.value);
     if (!this.name) return;
     setAttribute(this.cell, 'colspan', columns);
-    let bad = 0;
-    let running = 0;
+    let [bad, loops, running] = [0, 0, 0];
     for (const name of this.names) {
       const process = run.processes.get(name);
-      if (isBad(process)) bad += 1;
-      if (process.pid) running += 1;
+      if (looping(process)) loops += 1;
+      else if (isBad(process)) bad += 1;
+      else if (process.pid) running += 1;
     }
-    setText(this.count, `${running} of ${this.names.length} running${bad ? ` · ▲ ${bad} failed` : ''}`);
-    setAttribute(this.count, 'class', bad ? 'kind-bad' : 'dim');
+    setText(this.count, `${running} of ${this.names.length} running${bad ? ` · ▲ ${bad} failed` : ''}${loops ? ` · ✖ ${loops} in a crash loop` : ''}`);
+    setAttribute(this.count, 'class', bad || loops ? 'kind-bad' : 'dim');
     this.acts.hidden = !canAct();
   }
 }

@@ -7,7 +7,7 @@ import { drift } from '../lib/drift.js';
 import { idle, link, listening } from '../lib/ports.js';
 import { address, go } from '../lib/router.js';
 import { isWanted } from '../lib/filter.js';
-import { crashLoop, ending, reason, signOf } from '../lib/states.js';
+import { crashLoop, reason, signOf, wordOf } from '../lib/states.js';
 import { canAct, isGone, labelOf, me, run, supervisor } from '../lib/store.js';
 import { bytes, ms, span } from '../lib/time.js';
 import { causeOf } from './cause.js';
@@ -107,7 +107,7 @@ export class ProcessRow {
     setAttribute(this.link, 'title', changed ? `${title}; changed since its start: ${changed.join(', ')}` : title);
     setText(this.sign, mark);
     setAttribute(this.state, 'class', `col-state state kind-${kind}`);
-    setText(this.word, isBad && process.state === 'exited' ? ending(process) : process.state);
+    setText(this.word, wordOf(process));
     setText(this.ready, process.pid && process.ready ? '✓' : process.pid && process.ready === false ? '…' : '–');
     setText(this.restarts, String(Math.max(0, (process.lives ?? 0) - 1)));
     this.showPort(process);

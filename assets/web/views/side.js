@@ -5,7 +5,7 @@ import { atNextFrame, h, setAttribute, setText } from '../lib/dom.js';
 import { filter, isWanted } from '../lib/filter.js';
 import { address, chooseNames, goToLog, lastLog, place } from '../lib/router.js';
 import { changes, labelOf, me, named, run } from '../lib/store.js';
-import { ending, signOf } from '../lib/states.js';
+import { signOf, wordOf } from '../lib/states.js';
 import { theme } from '../lib/theme.js';
 import { css } from '../log/colors.js';
 import { Runs } from './run_list.js';
@@ -118,8 +118,7 @@ export class Side {
       setText(row.sign, mark);
       setAttribute(row.sign, 'class', `sign kind-${kind}`);
       row.tick.checked = names.length === 0 || names.includes(name);
-      const isEnd = process.state === 'exited' && kind === 'bad';
-      setText(row.word, isEnd ? ending(process) : process.state);
+      setText(row.word, wordOf(process));
       setAttribute(row.word, 'class', `state-word kind-${kind}`);
       const asked = prompt(process);
       row.asks.hidden = asked === null;

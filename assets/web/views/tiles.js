@@ -2,7 +2,7 @@
 
 import { h, setAttribute, setText } from '../lib/dom.js';
 import { isWanted } from '../lib/filter.js';
-import { signOf } from '../lib/states.js';
+import { signOf, wordOf } from '../lib/states.js';
 import { labelOf, run } from '../lib/store.js';
 
 /** The number of processes from which tiles are shown. */
@@ -38,7 +38,7 @@ export class Tiles {
       setText(tile, mark);
       tile.hidden = !isWanted(process);
       setAttribute(tile, 'class', `tile kind-${kind}`);
-      setAttribute(tile, 'title', `${labelOf(name)}: ${process.state}`);
+      setAttribute(tile, 'title', `${labelOf(name)}: ${wordOf(process)}`);
     }
   }
 }

@@ -12,6 +12,7 @@ mod world;
 mod api;
 mod client;
 mod dotenv;
+pub(crate) mod export;
 mod import;
 mod ingest;
 mod large;
@@ -40,6 +41,7 @@ pub(crate) const TARGETS: &[Target] = &[
     ("api", api::check),
     ("client", client::check),
     ("dotenv", dotenv::check),
+    ("export", export::check),
     ("import", import::check),
     ("ingest", ingest::check),
     ("large", large::check),

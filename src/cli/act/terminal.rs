@@ -31,7 +31,8 @@ pub(in crate::cli) fn screen(args: &ScreenArgs) -> Result<u8, CliError> {
         tmo_only(&mut instance).await?;
         instance.ask(async |client| client.screen(&args.name, args.color).await).await
     })?;
-    output::print_painted(&cleaned(screen.as_bytes(), args.color))
+    // The rows below the last text are empty.
+    output::print_painted(&format!("{}\n", cleaned(screen.as_bytes(), args.color).trim_end()))
 }
 
 fn read_all() -> Result<String, CliError> {

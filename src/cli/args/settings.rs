@@ -22,7 +22,7 @@ pub(super) const SETTINGS: [Setting; 24] = [
     ("formation", Some("FORMATION"), "all=1"),
     ("formation_port_step", Some("FORMATION_PORT_STEP"), "10"),
     ("stop_signals", Some("STOP_SIGNALS"), "INT for all"),
-    ("colors", Some("COLORS"), "2,3,4,5,6,42,130,103,129,108"),
+    ("colors", Some("COLORS"), "2,3,4,5,6,29,131,63,163,98"),
     ("port", Some("PORT"), "5000"),
     ("port_step", Some("PORT_STEP"), "100"),
     ("no_port", Some("NO_PORT"), "false"),

@@ -358,7 +358,9 @@ impl TableOptions {
             "PROCESS" => Some(process.name.to_string()),
             "ADDRESS" => self.addresses.get(&process.name).map(str::to_owned),
             "PID" => process.pid.map(|pid| pid.to_string()),
-            "STATUS" => Some(process.state.to_string()),
+            "STATUS" => {
+                Some(process.crash_loop_word(now).unwrap_or_else(|| process.state.to_string()))
+            }
             "PHASE" => Some(phase(stage(process)).to_owned()),
             "READY" => process
                 .readiness
@@ -528,11 +530,12 @@ fn unwritable(instance: &Instance) -> Option<String> {
 const RED: &str = "\x1b[31m";
 
 /// The colour of its state.
-pub(in crate::cli) const fn color_of(process: &ProcessState) -> Option<&'static str> {
+pub(in crate::cli) fn color_of(process: &ProcessState) -> Option<&'static str> {
     const GREEN: Option<&str> = Some("\x1b[32m");
     const YELLOW: Option<&str> = Some("\x1b[33m");
     const PURPLE: Option<&str> = Some("\x1b[35m");
     match process.state {
+        _ if process.crash_loop_word(clock::now()).is_some() => Some(RED),
         ProcessStatus::Running if matches!(process.readiness.ready, Some(false)) => YELLOW,
         ProcessStatus::Running => GREEN,
         ProcessStatus::Exited if process.ends.finished => None,
@@ -548,6 +551,9 @@ pub(in crate::cli) const fn color_of(process: &ProcessState) -> Option<&'static 
 
 /// Its state, and whether it is not ready yet or won't be.
 pub(in crate::cli) fn progress(process: &ProcessState) -> String {
+    if let Some(word) = process.crash_loop_word(clock::now()) {
+        return word;
+    }
     match (&process.state, process.readiness.ready) {
         (ProcessStatus::Running, Some(false)) => "running (not ready)".to_owned(),
         (state, _) => state.to_string(),

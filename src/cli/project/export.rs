@@ -175,7 +175,7 @@ fn unit(args: &ExportArgs, start: &Start, plan: &Plan) -> Result<Exported, CliEr
         keep: args.keep,
         ..unit
     };
-    Ok(unit.export())
+    Ok(unit.export()?)
 }
 
 /// What a unit that runs this project is made from.

@@ -6,6 +6,7 @@ use super::command;
 use super::place::{self, StartDirectory};
 use crate::cli::args::{PagePort, StartArgs};
 use crate::cli::error::CliError;
+use crate::cli::persona::Persona;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::wait::Readiness;
 use crate::client::address::Address;
@@ -60,6 +61,9 @@ impl Start {
         let (wait, exit_code_from) = (args.wait.clone(), args.exit_code_from.clone());
         let (trial, ui, web) = (args.until_ready, args.ui, args.web);
         let (no_deps, no_wait) = (args.no_deps, args.no_wait);
+        if Persona::here() == Persona::Overmind && context.env.path("COLORS").is_none() {
+            args.colors.get_or_insert_with(|| "2,3,4,5,6,42,130,103,129,108".to_owned());
+        }
         let typed = StartOptions::from(args);
         let project = context.project(&typed)?;
         project.socket.check()?;

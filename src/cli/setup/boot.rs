@@ -40,7 +40,7 @@ pub(super) fn boot(args: &SetupArgs) -> Result<u8, CliError> {
     };
     let place = BootPlace::of(&Env::real(), &unit)?;
     let file = match &place.link {
-        Some(_) => unit.write(),
+        Some(_) => unit.write()?,
         // Beside LaunchAgents.
         None => unit.launch_agent(place.file.with_file_name("../Logs").display().to_string())?,
     };

@@ -9,6 +9,7 @@ mod unlike;
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use self::fresh::Begun;
@@ -39,6 +40,7 @@ use crate::model::text::OsText;
 use crate::model::units;
 use crate::run::lock::{self, Door};
 use crate::sys;
+use crate::sys::files::is_other_user;
 use crate::view::screen;
 
 /// What a start finds.
@@ -79,6 +81,13 @@ fn gather(args: StartArgs, typed: Vec<OsString>) -> Result<Start, CliError> {
         as_view::check(&start.context.env)?;
     }
     start.arguments = typed.into_iter().map(OsText::from).collect();
+    let owner = start.project.base().metadata().map_or(0, |dir| dir.uid());
+    if is_other_user(owner) && Persona::here() == Persona::Tmo {
+        let dir = start.project.base().display();
+        output::warn(&format!(
+            "{dir} belongs to user {owner}, whose files decide what runs as you"
+        ));
+    }
     for warning in &start.context.warnings {
         output::warn(warning);
     }

@@ -132,6 +132,15 @@ fn takes_sizes_as_numbers_and_text() {
 }
 
 #[test]
+fn a_name_that_people_see_is_one_line_without_control_characters() {
+    let text =
+        "[web]\ntitle = \"Shop\\n\\u001b[31m\"\n[process.web]\ndisplay = \"a\\n[Service]\\rb\"\n";
+    let (toml, _) = surveyed(text, "web: x").unwrap();
+    assert_eq!(plain(toml.of("web").display.as_ref()), r"a\n[Service]\rb");
+    assert_eq!(toml.web.title.as_deref(), Some(r"Shop\n\x1b[31m"));
+}
+
+#[test]
 fn every_key_is_read() {
     let (toml, found) = surveyed(WHOLE, "").unwrap();
     assert!(!plain(toml.port_auto.as_ref()));

@@ -15,6 +15,7 @@ use super::problem::Diagnostics;
 use super::said::At;
 use crate::model::limits::{LIST, PROCESSES};
 use crate::model::units::{millis, of_seconds, parse_bytes, parse_span};
+use crate::model::untrusted::shown;
 
 /// A value with its place.
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
@@ -227,6 +228,11 @@ impl<'a, 'i> Table<'a, 'i> {
     /// A string.
     pub(super) fn text(self, key: &str) -> At<String> {
         self.of(key, |value| value.as_str().map(str::to_owned))
+    }
+
+    /// A name that people see, in one line.
+    pub(super) fn name(self, key: &str) -> At<String> {
+        self.of(key, |value| value.as_str().map(|name| shown(name).into_owned()))
     }
 
     /// A truth value.

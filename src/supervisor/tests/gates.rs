@@ -153,6 +153,33 @@ fn one_that_was_broken_by_what_it_printed_is_named_at_the_end() {
 }
 
 #[test]
+fn a_crash_loop_is_known_at_every_moment_until_it_is_stable_or_stopped() {
+    let mut world = World::up();
+    let times = |world: &World| world.machine.procs[API].crash_loop(world.now).map(|one| one.times);
+    assert_eq!(times(&world), None);
+    for crashes in 1..=5 {
+        world.shims[API].die(Exit::Code(1));
+        // The main process is gone, then its tree.
+        while world.deliver(API) {
+            assert_eq!(times(&world), Some(crashes), "{:?}", world.status(API));
+        }
+        world.now += 2_000_000_000;
+        world.input(Input::TimerFired);
+        assert_eq!(times(&world), Some(crashes), "{:?}", world.status(API));
+        world.settle();
+        assert_eq!((world.status(API), times(&world)), (ProcessStatus::Running, Some(crashes)));
+    }
+    world.now += 3600 * 1_000_000_000;
+    assert_eq!(times(&world), None, "it has been stable");
+    world.shims[API].die(Exit::Code(1));
+    world.settle();
+    assert_eq!(times(&world), Some(1));
+    world.ask(1, Request::Stop { names: names(&["api"]), order: ChangeOrder::default() });
+    world.settle();
+    assert_eq!((world.status(API), times(&world)), (ProcessStatus::Stopped, None));
+}
+
+#[test]
 fn failures_are_counted_until_it_is_broken() {
     let mut world = World::up();
     for times in 1..=10 {

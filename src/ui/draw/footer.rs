@@ -7,7 +7,6 @@ use unicode_width::UnicodeWidthStr as _;
 use super::cells::{clear, put, put_right};
 use super::theme::Theme;
 use crate::model::Condition;
-use crate::model::state::ProcessState;
 use crate::ui::keys::actions::{Action, OnProcess, entry_of};
 use crate::ui::state::Ui;
 use crate::ui::state::layout::Focus;
@@ -163,11 +162,11 @@ fn hints(ui: &Ui) -> Vec<(&'static str, &'static str)> {
     if ui.list.target().is_some_and(|process| process.prompt.is_some()) {
         hints.push(("i", "type"));
     }
-    match ui.list.target().map(ProcessState::condition) {
+    match ui.list.target().map(|process| process.condition_at(ui.shown_time())) {
         None => hints.push(("↑↓", "select")),
         Some(Condition::Failed) => hints.extend([("d", "why"), ("r", "restart")]),
         Some(Condition::Done) => hints.push(("S", "start")),
-        Some(Condition::Running | Condition::Waiting) => {
+        Some(Condition::Running | Condition::CrashLoop | Condition::Waiting) => {
             hints.extend([("c", "connect"), ("r", "restart"), ("s", "stop"), ("d", "why")]);
             if ui.list.target().is_some_and(|process| ui.address(&process.name).is_some()) {
                 hints.push(("O", "browser"));

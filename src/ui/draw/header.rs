@@ -34,8 +34,10 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let shown = ui.list.processes.iter().map(|process| ui.state_shown(process));
     let known = shown.filter(|process| process.since > Timestamp::EPOCH);
     let known: Vec<_> = known.filter(|process| process.state != ProcessStatus::LeftOut).collect();
-    let count = |is: Condition| known.iter().filter(|process| process.condition() == is).count();
-    let done = known.iter().filter(|process| process.condition() == Condition::Done);
+    let now = ui.shown_time();
+    let of = |is: Condition| known.iter().filter(move |one| one.condition_at(now) == is);
+    let count = |is: Condition| of(is).count();
+    let done = of(Condition::Done);
     let exited = done.filter(|process| process.state == ProcessStatus::Exited).count();
     let flags = known.iter().flat_map(|process| process.flags.iter());
     let is_now = ui.timeline.as_ref().is_none_or(|timeline| timeline.cursor.is_none());
@@ -45,6 +47,7 @@ pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
         (count(Condition::Running).saturating_sub(asking), "run", "●", "*", theme.dim()),
         (asking, if asking == 1 { "asks" } else { "ask" }, "?", "?", theme.asking()),
         (count(Condition::Failed), "failed", "✖", "x", theme.bad()),
+        (count(Condition::CrashLoop), "in a crash loop", "↻", "@", theme.bad()),
         (count(Condition::Waiting), "wait", "◌", ".", theme.dim()),
         (exited, "done", "✓", "+", theme.dim()),
         (count(Condition::Done) - exited, "stopped", "■", "#", theme.dim()),

@@ -44,8 +44,9 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
     let is_now = ui.timeline.as_ref().is_none_or(|timeline| timeline.cursor.is_none());
     let asks_since = process.prompt.as_ref().filter(|_| is_now).map(|prompt| prompt.since);
     let asks = asks_since.is_some();
-    let (sign, style) =
-        if asks { ("?", theme.asking()) } else { (theme.sign(process), theme.state(process)) };
+    let now = ui.shown_time();
+    let plain = (theme.sign(process, now), theme.state(process, now));
+    let (sign, style) = if asks { ("?", theme.asking()) } else { plain };
     // Of a run that is over, or before the first start, no state is known.
     let is_known = process.since > Timestamp::EPOCH;
     put(buffer, (line.x + 1, line.y), 1, if is_known { sign } else { " " }, style);
@@ -58,7 +59,7 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
         _ if !is_known || figures.is_some() => String::new(),
         Some((_, doing)) => (*doing).to_owned(),
         None if asks => "asks".to_owned(),
-        None => word(process),
+        None => word(process, now),
     };
     let age = match figures {
         Some(figures) => used(figures),
@@ -66,7 +67,7 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
         None => age(ui.shown_time().since(asks_since.unwrap_or(process.since))),
     };
     let flags: u64 = process.flags.iter().filter(|flag| flag.exceeded).map(|flag| flag.count).sum();
-    let crashes = process.ends.failing(ui.shown_time()).map_or(0, |story| u64::from(story.times));
+    let crashes = process.ends.failing(now).map_or(0, |story| u64::from(story.times));
     let counted = |count: u64, sign: &str| match count {
         0 => String::new(),
         count => format!(" {sign}{count}"),
@@ -85,7 +86,8 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
     let text = if needed(&with_age) <= room {
         with_age
     } else {
-        // The name has at least half of the width.
+        // The name has at least half of the width; the count of a crash loop stands at the end.
+        let word = word.split(" · ").next().unwrap_or_default();
         format!(" {word}").chars().take(usize::from(area.width / 2)).collect()
     };
     let end = put_right(buffer, area, &text, style);

@@ -99,6 +99,7 @@ fn draw_offers(ui: &Ui, theme: Theme, area: Rect, offers: &[Offer], buffer: &mut
     if offers.is_empty() {
         put(buffer, (area.x + 1, area.y), area.width - 1, "none", theme.dim());
     }
+    let now = ui.shown_time();
     let top = prompt.choice.saturating_sub(usize::from(height) - 1);
     for (y, at) in (area.top()..area.bottom()).zip(top..offers.len()) {
         let room = |x: u16| area.right().saturating_sub(x);
@@ -106,10 +107,10 @@ fn draw_offers(ui: &Ui, theme: Theme, area: Rect, offers: &[Offer], buffer: &mut
         match &offers[at] {
             Offer::Process(name) => {
                 let Some(process) = ui.list.get(name) else { continue };
-                put(buffer, (x, y), 1, theme.sign(process), theme.state(process));
+                put(buffer, (x, y), 1, theme.sign(process, now), theme.state(process, now));
                 let (x, name) = (x + 2, name.as_str());
                 let x = put(buffer, (x, y), room(x), name, theme.name(process.config.color)) + 1;
-                put(buffer, (x, y), room(x), &word(process), theme.dim());
+                put(buffer, (x, y), room(x), &word(process, now), theme.dim());
             }
             Offer::OfRun(word, action) => {
                 let x = put(buffer, (x, y), room(x), word, theme.strong()).max(area.x + 17) + 1;

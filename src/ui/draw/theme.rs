@@ -8,6 +8,7 @@ use ratatui_core::style::{Color, Modifier, Style};
 use crate::model::Condition;
 use crate::model::sgr::{self, Attribute, Sgr};
 use crate::model::state::ProcessState;
+use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcessStatus};
 
 /// How things look.
@@ -61,11 +62,11 @@ impl Theme {
     }
 
     /// The state of a process.
-    pub fn state(self, process: &ProcessState) -> Style {
-        match process.condition() {
+    pub fn state(self, process: &ProcessState, now: Timestamp) -> Style {
+        match process.condition_at(now) {
             Condition::Running => self.colored(Color::Green),
             Condition::Waiting => self.colored(Color::Yellow),
-            Condition::Failed => self.bad(),
+            Condition::Failed | Condition::CrashLoop => self.bad(),
             Condition::Done => self.dim(),
         }
     }
@@ -130,8 +131,9 @@ impl Theme {
     }
 
     /// The sign of a state.
-    pub fn sign(self, process: &ProcessState) -> &'static str {
+    pub fn sign(self, process: &ProcessState, now: Timestamp) -> &'static str {
         let (sign, ascii) = match &process.state {
+            _ if process.condition_at(now) == Condition::CrashLoop => ("↻", "@"),
             ProcessStatus::Running => ("●", "*"),
             ProcessStatus::Starting | ProcessStatus::Restarting => ("◐", "~"),
             ProcessStatus::Installing => ("◇", "^"),
@@ -157,7 +159,10 @@ const fn color(color: sgr::Color) -> Option<Color> {
 }
 
 /// The state of a process in a word.
-pub fn word(process: &ProcessState) -> String {
+pub fn word(process: &ProcessState, now: Timestamp) -> String {
+    if let Some(word) = process.crash_loop_word(now) {
+        return word;
+    }
     match (&process.state, process.ends.exit) {
         (ProcessStatus::Exited | ProcessStatus::Restarting, Some(Exit::Code(code))) => {
             format!("exit {code}")

@@ -5,6 +5,7 @@ use pretty_assertions::assert_eq;
 use super::{World, time};
 use crate::figures::Figures;
 use crate::model::run_end::End;
+use crate::model::state::CrashLoop;
 use crate::model::{Exit, ProcName, ProcessStatus};
 use crate::ui::draw::theme::Theme;
 use crate::ui::keys::Key;
@@ -132,4 +133,27 @@ fn the_end_of_the_run_is_announced() {
     assert!(screen.contains("the last words"), "{screen}");
     world.keys("q");
     assert_eq!(world.effects.len(), 1, "there is nothing to ask");
+}
+
+#[test]
+fn a_crash_loop_is_a_state_of_its_own_in_the_list_and_in_the_summary() {
+    let mut world = shop((80, 8));
+    for times in [2, 3] {
+        let api = &mut world.ui.list.processes[1];
+        api.ends.crash_loop = Some(CrashLoop { times, last: time(0), until: Some(time(1000)) });
+        let screen = world.screen(THEME);
+        let is_loop = times == 3;
+        assert_eq!(screen.contains("1 in a crash loop"), is_loop, "{screen}");
+        assert_eq!(screen.contains(" crash loop ✖3│"), is_loop, "{screen}");
+        assert_eq!(screen.contains(" ↻ api "), is_loop, "{screen}");
+        assert_eq!(screen.contains("2 run"), !is_loop, "{screen}");
+    }
+    // Between two lives.
+    let api = &mut world.ui.list.processes[1];
+    (api.state, api.pid) = (ProcessStatus::Restarting, None);
+    assert!(world.screen(THEME).contains(" crash loop ✖3│"));
+    // Stable.
+    let api = &mut world.ui.list.processes[1];
+    api.ends.crash_loop = Some(CrashLoop { times: 3, last: time(0), until: Some(time(0)) });
+    assert!(!world.screen(THEME).contains("crash loop"));
 }

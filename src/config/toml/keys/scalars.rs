@@ -39,7 +39,7 @@ scalar_key!(Port: u16, "port", PORT,
     None, number, false);
 scalar_key!(Display: String, "display", Type::Text,
     "A name to show, in `tmo ps` and on the page of `tmo web`. Commands take the name of the process.",
-    None, text, false, rules.display);
+    None, name, false, rules.display);
 scalar_key!(Phase: Stage, "phase", Type::Word(&["dependency", "main", "cleanup"]),
     "When it runs: \"dependency\" starts first, \"main\" when all dependencies are ready, \"cleanup\" once at \
      the end of the run, before the dependencies are stopped.",

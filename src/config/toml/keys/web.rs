@@ -25,7 +25,7 @@ pub(in crate::config::toml) const KEYS: &[Key] = &[
 
 /// `[web]`.
 pub(in crate::config::toml) fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> WebRules {
-    let title = view.filled("title", mistakes).map(Spanned::into_inner);
+    let title = view.filled("title", mistakes).and(view.name("title")).map(Spanned::into_inner);
     let metrics = view.switch("metrics").is_none_or(Spanned::into_inner);
     let uploads = view.switch("uploads").is_some_and(Spanned::into_inner);
     let start = view.switch("start").is_some_and(Spanned::into_inner);
