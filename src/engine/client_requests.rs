@@ -209,7 +209,7 @@ impl Engine {
         Ok(search.map_or_else(Vec::new, |search| flag_counts::latest(search.watcher.book(), last)))
     }
 
-    /// Why a request must be refused: it would begin an action about which somebody must be asked, and nobody was.
+    /// Why a request must be refused: it would begin an action that the user has to confirm.
     fn without_consent(&self, request: &Request) -> Option<String> {
         let name = match request {
             Request::Start { names, .. } | Request::Restart { names, .. } => names,
@@ -220,7 +220,7 @@ impl Engine {
         let asks = |action: &&ProcessPlan| action.action.as_ref().is_some_and(|role| role.confirm);
         let meant = all.find(|action| asks(action) && action.name.is_one_of(name))?;
         let (name, word) = (&meant.name, meant.action_name()?.full());
-        Some(format!("{name} asks before it runs; `tmo act {word}` runs it"))
+        Some(format!("{name} has to be confirmed; `tmo act {word}` runs it"))
     }
 
     /// Why a request must be refused: it would begin a process whose working directory is gone.

@@ -47,7 +47,7 @@ pub enum Request {
     Act {
         /// The full name of its process.
         name: String,
-        /// Whether somebody was asked, which `confirm = true` demands.
+        /// Whether the user has confirmed it, as `confirm = true` requires.
         confirmed: bool,
     },
     /// Install a process that does not run.

@@ -216,9 +216,9 @@ fn an_action_goes_on_when_the_supervisor_is_killed() {
 }
 
 #[test]
-fn an_action_that_asks_begins_only_if_somebody_was_asked() {
+fn an_action_with_confirm_begins_only_by_a_confirmed_request() {
     let world = started();
-    let asks = "clean asks before it runs; `tmo act clean` runs it";
+    let asks = "clean has to be confirmed; `tmo act clean` runs it";
     let begun = || world.ok(["logs"]).contains("clean in");
     for words in [&["start", "clean"][..], &["restart", "clean"], &["start", "web,=clean"]] {
         let ran = world.run(words);

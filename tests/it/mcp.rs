@@ -318,7 +318,7 @@ fn names_of_an_agent_can_only_be_names() {
 }
 
 #[test]
-fn an_agent_runs_actions_but_not_those_that_ask_unless_it_may() {
+fn an_agent_runs_actions_and_only_with_permission_those_with_confirm() {
     let world = World::new("web: exec sleep 1000\n");
     world.write(
         "tmo.toml",
@@ -342,7 +342,7 @@ fn an_agent_runs_actions_but_not_those_that_ask_unless_it_may() {
         let refused = agent.call(tool, &arguments);
         assert!(refused.is_error, "{refused:?}");
         let is_told = refused.text.contains("`tmo mcp --allow actions`")
-            || refused.text.contains("wipe asks before it runs")
+            || refused.text.contains("wipe has to be confirmed")
             || arguments["name"] == "--yes";
         assert!(is_told && !refused.text.contains("--yes runs"), "{refused:?}");
     }

@@ -36,7 +36,7 @@ pub struct McpArgs {
 pub enum McpAllowance {
     /// The tools `send` and `signal`.
     Input,
-    /// Actions that ask before they run.
+    /// Actions with `confirm = true`.
     Actions,
 }
 

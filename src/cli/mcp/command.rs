@@ -32,7 +32,7 @@ pub(super) struct Step {
     pub(super) most: usize,
     /// Exit codes besides 0 that are an answer.
     pub(super) expected: &'static [i32],
-    /// The flag that says that somebody was asked.
+    /// The flag that confirms it.
     pub(super) confirms: Option<&'static str>,
 }
 
@@ -68,7 +68,7 @@ pub(super) struct Commands {
     /// The variable that selects the run.
     socket: Option<OsString>,
     at_once: Semaphore,
-    /// Whether actions that ask before they run may run.
+    /// Whether the client may confirm actions.
     confirms: bool,
 }
 

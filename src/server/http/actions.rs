@@ -202,7 +202,7 @@ pub(super) async fn restart(order: Order, OptionalBody(of): OptionalBody<Names>)
 #[derive(Debug, Deserialize, Default, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Consent {
-    /// Whether somebody was asked, which an action with `confirm = true` demands.
+    /// Whether the user has confirmed it, as an action with `confirm = true` requires.
     confirmed: Option<bool>,
 }
 
