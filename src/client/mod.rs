@@ -382,6 +382,11 @@ fn wire(request: &Request) -> (Method, Cow<'static, str>, Option<Value>) {
             let path = format!("/api/processes/{}/install", percent_encoded(name));
             return (Method::POST, path.into(), Some(json!({ "then": then })));
         }
+        // Versions before 0.4 start it, as they ignore the body.
+        Request::Act { name, confirmed } => {
+            let path = format!("/api/processes/{}/start", percent_encoded(name));
+            return (Method::POST, path.into(), Some(json!({ "confirmed": confirmed })));
+        }
         Request::Use { name } => {
             let path = format!("/api/processes/{}/use", percent_encoded(name));
             return (Method::POST, path.into(), None);

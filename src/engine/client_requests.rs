@@ -109,7 +109,9 @@ impl Engine {
         if let Request::Scale { counts } = request {
             self.saved.supervisor.spread_groups(counts);
         }
-        let unable = self.without_directory(request).or_else(|| self.without_room(request));
+        let unable = self.without_consent(request);
+        let unable = unable.or_else(|| self.without_directory(request));
+        let unable = unable.or_else(|| self.without_room(request));
         if let Some(problem) = unable {
             if !wait {
                 self.say_system(What::Refused { notice: problem.clone() });
@@ -123,6 +125,8 @@ impl Engine {
                 self.take_up(plan)?;
             } else if let Request::Start { names, order } = request {
                 self.take_in(names, *order)?;
+            } else if let Request::Act { name, .. } = request {
+                self.take_in(&[format!("={name}")], ChangeOrder::default())?;
             }
         }
         Ok(())
@@ -203,6 +207,20 @@ impl Engine {
         };
         let search = self.panes[id].search.as_ref();
         Ok(search.map_or_else(Vec::new, |search| flag_counts::latest(search.watcher.book(), last)))
+    }
+
+    /// Why a request must be refused: it would begin an action that the user has to confirm.
+    fn without_consent(&self, request: &Request) -> Option<String> {
+        let name = match request {
+            Request::Start { names, .. } | Request::Restart { names, .. } => names,
+            Request::Act { name, confirmed: false } => &vec![name.clone()],
+            _ => return None,
+        };
+        let mut all = self.plan.actions.iter().chain(&self.plan.processes);
+        let asks = |action: &&ProcessPlan| action.action.as_ref().is_some_and(|role| role.confirm);
+        let meant = all.find(|action| asks(action) && action.name.is_one_of(name))?;
+        let (name, word) = (&meant.name, meant.action_name()?.full());
+        Some(format!("{name} has to be confirmed; `tmo act {word}` runs it"))
     }
 
     /// Why a request must be refused: it would begin a process whose working directory is gone.

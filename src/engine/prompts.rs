@@ -30,6 +30,9 @@ impl Engine {
             Some(Partial { stream, start, end })
         };
         let line = unfinished(main).or_else(|| unfinished(self.ingest.stderr_of(main)?));
+        // The last row of a menu is not always unfinished.
+        let end = || self.ingest.end(main).filter(|_| !self.ingest.draws(main));
+        let line = line.or_else(|| end().map(|end| Partial { stream: main, start: end, end }));
         if self.panes[id].prompts.update(line) {
             self.set_prompt(id, None);
         }
@@ -39,15 +42,22 @@ impl Engine {
     pub(super) fn look_for_prompt(&mut self, id: ProcId) {
         let Some(line) = self.panes[id].prompts.look() else { return };
         // It can't be read if it was deleted: then it has ended.
-        let row = Styles::new(self.ingest.dirs()).cursor_row(line);
-        let Ok(Some(text)) = row else { return };
+        let mut styles = Styles::new(self.ingest.dirs());
+        let menu = styles.menu(line).unwrap_or_default();
+        if line.start == line.end && menu.is_none() {
+            return;
+        }
+        let Ok(Some(row)) = styles.cursor_row(line) else { return };
         let proc = &self.saved.supervisor.procs[id];
         let rules = &self.plan.processes[id].rules;
         let traces = Traces::read(&self.panes[id].paths.life());
         let shim = traces.shim.filter(|_| !rules.no_terminal && !traces.tty.is_empty());
         let input = shim.and_then(|shim| sys::terminal_input(Path::new(&traces.tty), shim.pid));
         let known = proc.prompt().is_some();
-        let is_it = if known { is_still_prompt } else { is_prompt }(&text, &rules.prompt, input);
+        let menu = menu.filter(|_| input.is_some_and(|input| !input.canonical));
+        let is_it = menu.is_some()
+            || if known { is_still_prompt } else { is_prompt }(&row, &rules.prompt, input);
+        let text = menu.unwrap_or(row);
         if is_it && !known {
             self.set_prompt(id, Some(text.trim().chars().take(LONGEST).collect::<String>().into()));
         } else if !is_it {

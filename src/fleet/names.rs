@@ -2,7 +2,7 @@
 
 use super::host::Host;
 use super::inventory::Inventory;
-use crate::model::name::glob;
+use crate::model::name::{argument, glob};
 use crate::model::nearest::nearest;
 
 /// A word that means nothing, or too much.
@@ -49,7 +49,9 @@ impl HostWord {
         };
         let hosts = hosts_of(place, inventory);
         if !hosts.is_empty() {
-            return Ok(Self::On { hosts, process: process.map(str::to_owned) });
+            let process = process.map(|name| argument(name.trim_end_matches('/'))).transpose();
+            let process = process.map_err(|error| NameError(error.to_string()))?;
+            return Ok(Self::On { hosts, process });
         }
         if word.contains('/') || place.starts_with('@') {
             let near = if let Some(group) = place.strip_prefix('@') {

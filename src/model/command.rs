@@ -31,7 +31,7 @@ pub struct Command {
     /// Its idempotency key, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// `start`, `stop`, `restart`, `install`, `signal`, `scale`, `reload`, `quit` or `kill`.
+    /// `start`, `stop`, `restart`, `act`, `install`, `signal`, `scale`, `reload`, `quit` or `kill`.
     pub command: String,
     /// The names as requested, at most 8; empty means all processes.
     #[schema(value_type = Vec<String>)]
@@ -147,6 +147,7 @@ fn words(request: &Request) -> Option<(&'static str, Vec<String>)> {
         Request::Start { names, .. } => ("start", names.clone()),
         Request::Stop { names, .. } => ("stop", names.clone()),
         Request::Restart { names, .. } => ("restart", names.clone()),
+        Request::Act { name, .. } => ("act", vec![name.clone()]),
         Request::Install { name, .. } => ("install", vec![name.clone()]),
         Request::Signal { names, .. } => ("signal", names.clone()),
         Request::Watch { names, on: false } => ("watch pause", names.clone()),

@@ -53,6 +53,17 @@ pub fn check_length(name: &str) -> Result<(), LongName> {
 )]
 pub struct BadName(pub String);
 
+/// A word of a page, an agent or another machine as an argument of a verb: it can select processes, and be neither a
+/// path nor a flag.
+pub fn argument(word: &str) -> Result<String, BadName> {
+    let is_path = |at| !matches!(word.as_bytes().get(at + 1), Some(b'0'..=b'9'));
+    if word.is_empty() || word.contains('/') || word.match_indices('.').any(|(at, _)| is_path(at)) {
+        return Err(BadName(word.to_owned()));
+    }
+    // A name may begin with `-`.
+    Ok(if word.starts_with('-') { format!("={word}") } else { word.to_owned() })
+}
+
 impl ProcName {
     /// Parse a full name.
     pub fn new(text: impl Into<String>) -> Result<Self, BadName> {
@@ -153,7 +164,7 @@ impl fmt::Display for ProcName {
 
 #[cfg(test)]
 mod tests {
-    use super::{ProcName, check_length, glob};
+    use super::{ProcName, argument, check_length, glob};
 
     fn name(text: &str) -> ProcName {
         ProcName::new(text).unwrap()
@@ -195,6 +206,18 @@ mod tests {
         assert!(error.contains("is 101 bytes long with its number; 100 are allowed"), "{error}");
         assert!(error.len() < 150, "{error}");
         assert!(ProcName::new(format!("{long}#1")).is_ok());
+    }
+
+    #[test]
+    fn a_word_from_elsewhere_is_no_path_and_no_flag() {
+        for word in ["", "/", "/tmp/other", "a/b", ".", "..", "web.", "web.x", "web,..", "x.json"] {
+            assert!(argument(word).is_err(), "{word}");
+        }
+        for word in ["web", "web#2", "web.2", "@front", "web*", "web,api", "=web"] {
+            assert_eq!(argument(word).as_deref(), Ok(word));
+        }
+        assert_eq!(argument("--root=x").as_deref(), Ok("=--root=x"));
+        assert!(name("-x").matches(&argument("-x").unwrap()));
     }
 
     #[test]

@@ -352,7 +352,7 @@ pub struct ProcessPlan {
 }
 
 /// An action: a command that runs on request, in the environment of a process or of the project.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ActionRole {
     /// Its name.
     pub name: String,

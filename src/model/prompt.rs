@@ -54,6 +54,8 @@ const DEBUGGERS: [&str; 13] = [
 /// The ends of questions that only a person answers, in lower case.
 const QUESTIONS: [&str; 6] =
     ["[y/n]", "(y/n)", "[yes/no]", "(yes/no)", "[y/n/q]", "(yes/no/[fingerprint])"];
+/// What marks an option of a menu.
+const OPTIONS: [char; 8] = ['❯', '▸', '●', '○', '◉', '◯', '◻', '◼'];
 /// What passwords are called in prompts, in lower case.
 const PASSWORDS: [&str; 4] = ["password", "passphrase", "passcode", "pin for"];
 
@@ -100,17 +102,31 @@ pub fn is_debugger_prompt(line: &str) -> bool {
     DEBUGGERS.iter().any(begins) && line.ends_with(['>', ')', '*'])
 }
 
+/// The question on a screen whose last rows are the options of a menu. That is a prompt if its program has hidden the
+/// cursor and reads single keys.
+pub fn menu_question(rows: &[String]) -> Option<&str> {
+    let texts = rows.iter().map(|row| row.trim_start_matches([' ', '│', '┃', '|']).trim_end());
+    let texts: Vec<&str> = texts.collect();
+    let is_question = |text: &&str| {
+        let begins = text.starts_with("? ") || text.starts_with('◆');
+        !text.starts_with(OPTIONS) && (begins || text.ends_with(['?', ':']))
+    };
+    let at = texts.iter().rposition(is_question)?;
+    texts[at + 1..].iter().any(|text| text.starts_with(OPTIONS)).then(|| texts[at])
+}
+
 /// Whether a line matches an expression, which was checked with the file that it is in.
 fn matches(text: &Text, line: &str) -> bool {
     let expression = RegexBuilder::new(&text.pattern).case_insensitive(text.any_case).build();
     expression.is_ok_and(|expression| expression.is_match(line))
 }
 
-/// Whether a line asks for yes or no, or for a password.
+/// Whether a line asks for yes or no, for a password, or for any key.
 fn is_question(line: &str) -> bool {
     let line = line.to_lowercase();
     let text = line.trim_end_matches([':', '?', ' ']);
     QUESTIONS.iter().any(|end| text.ends_with(end))
+        || line.contains("press any key")
         || line.ends_with(':') && PASSWORDS.iter().any(|word| line.contains(word))
 }
 
@@ -131,7 +147,9 @@ fn is_edited_prompt(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{PromptRule, TerminalInput, is_debugger_prompt, is_prompt, is_still_prompt};
+    use super::{
+        PromptRule, TerminalInput, is_debugger_prompt, is_prompt, is_still_prompt, menu_question,
+    };
     use crate::model::rules::Text;
 
     /// The usual terminal, nobody reads.
@@ -168,6 +186,8 @@ mod tests {
             ("Continue (yes/no)? ", None, true),
             ("[sudo] password for ann: ", None, true),
             ("Enter passphrase for key '/k': ", Some(SECRET), true),
+            ("Press any key to continue . . . ", Some(KEYS), true),
+            ("Press any key to continue . . . ", Some(BUSY), true),
             ("Your name", Some(READ), true),
             ("Your name: ", Some(BUSY), false),
             ("Secret: ", Some(SECRET), true),
@@ -192,6 +212,32 @@ mod tests {
         ] {
             assert_eq!(is_prompt(text, &PromptRule::Usual, input), expected, "{text:?} {input:?}");
             assert!(!is_prompt(text, &PromptRule::Never, input), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_menu_is_known_by_its_question_and_its_options() {
+        for (screen, question) in [
+            (
+                "log\n│\n◆  Select a framework:\n│  ● Vanilla\n│  ○ Vue\n└",
+                Some("◆  Select a framework:"),
+            ),
+            ("? Pick one (Use arrow keys)\n❯ a\n  b", Some("? Pick one (Use arrow keys)")),
+            (
+                "Is x created or renamed?\n❯ + x  create table\n  ~ y › x",
+                Some("Is x created or renamed?"),
+            ),
+            ("? Pick one\n  ◯ a\n  ◉ b", Some("? Pick one")),
+            // Of vite, jest, a list of tasks, an answered menu.
+            ("  ➜  Local:   http://localhost:5173/\n  ➜  press h + enter to show help", None),
+            ("Time:        1.2 s\nWatch Usage\n › Press a to run all tests.", None),
+            ("❯ Build\n  ✔ Lint", None),
+            ("✔ Pick one a\n", None),
+            ("Ready?\n", None),
+            ("", None),
+        ] {
+            let rows: Vec<_> = screen.lines().map(str::to_owned).collect();
+            assert_eq!(menu_question(&rows), question, "{screen}");
         }
     }
 

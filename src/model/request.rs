@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::plan::{AfterInstall, Plan};
 use super::signal::SignalName;
-use super::{ProcName, Untrusted};
+use super::{Exit, ProcName, Untrusted};
 use crate::model::StreamNo;
 
 /// A second stop request within this time counts as the same request: `timeout` and other wrappers send two
@@ -42,6 +42,13 @@ pub enum Request {
         /// The order in which that is done.
         #[serde(default)]
         order: ChangeOrder,
+    },
+    /// Run an action. Refused while it runs, so the outcome is that of the life that this request begins.
+    Act {
+        /// The full name of its process.
+        name: String,
+        /// Whether the user has confirmed it, as `confirm = true` requires.
+        confirmed: bool,
     },
     /// Install a process that does not run.
     Install {
@@ -125,6 +132,9 @@ pub struct Outcome {
     /// A word that matched no process, with the nearest name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown: Option<Unknown>,
+    /// How a one-shot process has ended, if the request was to run one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exit>,
 }
 
 /// The result of clearing the log.

@@ -263,7 +263,9 @@ impl Supervisor {
             let name = &self.procs[on].name;
             let proc = &self.procs[id];
             let because = proc.skip.as_ref().and_then(Skip::needs) == Some(name);
-            if !because || proc.change.stays_down || proc.retired || proc.goal == Goal::Run {
+            // An action begins only on request.
+            let stays = proc.change.stays_down || proc.retired || proc.planned.is_action;
+            if !because || stays || proc.goal == Goal::Run {
                 continue;
             }
             let proc = &mut self.procs[id];

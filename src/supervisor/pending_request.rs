@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::life::or_zero;
 use crate::model::request::Outcome;
-use crate::model::{LifeId, ProcId, Untrusted};
+use crate::model::{Exit, LifeId, ProcId, Untrusted};
 
 /// The state of a process for which a request waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub(super) struct PendingRequest {
     recalled: Vec<ProcId>,
     /// It waits for the end of the run.
     last: bool,
+    /// How the life that it has begun has ended, if that is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exit: Option<Exit>,
 }
 
 enum Verdict {
@@ -43,7 +46,7 @@ enum Verdict {
 impl PendingRequest {
     pub(super) fn new(id: u64, goals: Vec<(ProcId, WaitCondition)>, recalled: Vec<ProcId>) -> Self {
         let names = goals.iter().map(|(proc, _)| *proc).collect();
-        Self { id, goals, names, problems: vec![], recalled, last: false }
+        Self { id, goals, names, problems: vec![], recalled, last: false, exit: None }
     }
 
     /// The processes that the request is about.
@@ -53,7 +56,7 @@ impl PendingRequest {
     }
 
     pub(super) fn quit(id: u64) -> Self {
-        Self { id, goals: vec![], names: vec![], problems: vec![], recalled: vec![], last: true }
+        Self { last: true, ..Self::new(id, vec![], vec![]) }
     }
 }
 
@@ -95,6 +98,12 @@ impl Supervisor {
         pending.retain_mut(|request| {
             let problems = &mut request.problems;
             request.goals.retain(|(id, goal)| {
+                if let (WaitCondition::Completed(life), Phase::Over { life: now, exit, .. }) =
+                    (goal, &self.procs[*id].phase)
+                    && Some(*now) == *life
+                {
+                    request.exit = Some(*exit);
+                }
                 match verdict(&self.procs[*id], *goal, stopping.as_deref()) {
                     Verdict::Waiting => true,
                     Verdict::Reached => false,
@@ -115,8 +124,8 @@ impl Supervisor {
             let following = request.recalled.iter().map(named).collect();
             let problems = std::mem::take(&mut request.problems);
             let problems: Vec<_> = problems.into_iter().map(Untrusted::from).collect();
-            let outcome =
-                Outcome { ok: problems.is_empty(), problems, names, following, unknown: None };
+            let (ok, exit) = (problems.is_empty(), request.exit);
+            let outcome = Outcome { ok, problems, names, following, unknown: None, exit };
             self.effects.push(Effect::Answer(request.id, outcome));
             false
         });

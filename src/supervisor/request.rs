@@ -12,7 +12,7 @@ use crate::model::request::{ChangeOrder, Outcome, Request};
 use crate::model::rules::Stage;
 use crate::model::signal::SignalName;
 use crate::model::time::Timestamp;
-use crate::model::{Exit, LifeId, ProcId, ProcName, nearest};
+use crate::model::{Exit, LifeId, ProcId, ProcName, nearest, units};
 use crate::protocol::spec::Want;
 
 /// What a request does to each of its processes.
@@ -35,6 +35,7 @@ impl Supervisor {
             }
             Request::Stop { names, order } => self.each(id, Verb::Stop, names, *order, now),
             Request::Restart { names, order } => self.each(id, Verb::Restart, names, *order, now),
+            Request::Act { name, .. } => self.run_action(id, name, now),
             Request::Install { name, then } => self.ask_to_install(id, name, *then, now),
             Request::Signal { signal, names } => self.signal(id, *signal, names),
             Request::Watch { names, on } => self.watch(id, names, *on),
@@ -53,6 +54,23 @@ impl Supervisor {
             Request::Use { name } => self.note_use(id, name, now),
             Request::Resize { .. } => self.effects.push(Effect::Answer(id, Outcome::done(vec![]))),
         }
+    }
+
+    /// Run an action, unless it runs: the outcome of a request is that of a life of its own.
+    fn run_action(&mut self, request_id: u64, name: &str, now: Timestamp) {
+        let is_it = |proc: &&Proc| proc.planned.is_action && proc.name.as_str() == name;
+        if let Some(proc) = self.procs.iter().find(is_it)
+            && (proc.alive() || proc.is_to_begin())
+        {
+            let since = units::span(now.since(proc.since));
+            let problem = format!(
+                "{name} has been running for {since}, and runs once at a time; `tmo echo {name}` shows its output, `tmo \
+                 stop {name}` stops it"
+            );
+            return self.effects.push(Effect::Answer(request_id, Outcome::refused(problem)));
+        }
+        let names = vec![format!("={name}")];
+        self.ask(request_id, &Request::Start { names, order: ChangeOrder::default() }, now);
     }
 
     fn each(
@@ -139,6 +157,10 @@ impl Supervisor {
                 meant(Verb::Start, names, *order).into_iter().filter(rests).collect()
             }
             Request::Restart { names, order } => meant(Verb::Restart, names, *order),
+            Request::Act { name, .. } => {
+                let it = [format!("={name}")];
+                meant(Verb::Start, &it, ChangeOrder::default()).into_iter().filter(rests).collect()
+            }
             Request::Install { name, .. } => ProcId::all(&self.procs)
                 .filter(|id| self.procs[*id].name.as_str() == name)
                 .collect(),
@@ -183,8 +205,7 @@ impl Supervisor {
                 problems.push(format!("{name} does not run").into());
             }
         }
-        let outcome =
-            Outcome { ok: problems.is_empty(), problems, names, following: vec![], unknown: None };
+        let outcome = Outcome { ok: problems.is_empty(), problems, names, ..Outcome::default() };
         self.effects.push(Effect::Answer(request_id, outcome));
     }
 

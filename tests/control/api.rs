@@ -98,6 +98,12 @@ async fn every_verb_reaches_the_engine() {
         ("POST /api/stop", "", Request::Stop { names: vec![], order }, true),
         ("POST /api/restart?wait=false", "{}", Request::Restart { names: vec![], order }, false),
         ("POST /api/processes/web%231/start", "", Request::Start { names: web(), order }, true),
+        (
+            "POST /api/processes/wipe/start",
+            r#"{"confirmed":true}"#,
+            Request::Act { name: "wipe".to_owned(), confirmed: true },
+            true,
+        ),
         ("POST /api/processes/web%231/stop", "", Request::Stop { names: web(), order }, true),
         (
             "POST /api/processes/web%231/restart?wait=0",

@@ -277,13 +277,7 @@ fn outcome(request: &Request) -> Outcome {
     | Request::Stop { names, .. }
     | Request::Restart { names, .. }) = request
     else {
-        return Outcome {
-            ok: true,
-            problems: vec![],
-            names: vec![],
-            following: vec![],
-            unknown: None,
-        };
+        return Outcome::done(vec![]);
     };
     let lost = |name: &&String| !all.iter().any(|known| known.matches(name));
     if let Some(name) = names.iter().find(lost) {
@@ -294,7 +288,7 @@ fn outcome(request: &Request) -> Outcome {
     let fails = matches!(request, Request::Start { .. })
         && hit.iter().any(|name| name.as_str() == "worker");
     let problems = if fails { vec!["worker: no such file".into()] } else { vec![] };
-    Outcome { ok: !fails, problems, names: hit, following: vec![], unknown: None }
+    Outcome { ok: !fails, problems, names: hit, ..Outcome::default() }
 }
 
 pub(crate) fn state() -> State {

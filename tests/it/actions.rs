@@ -1,5 +1,8 @@
 //! Actions: commands that run on request in the environment of a process.
 
+use std::io::{Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
 use pretty_assertions::assert_eq;
@@ -209,5 +212,72 @@ fn an_action_goes_on_when_the_supervisor_is_killed() {
     let ended = act.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(7));
     assert_eq!(String::from_utf8(ended.stdout).unwrap(), "holding\n");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn an_action_with_confirm_begins_only_by_a_confirmed_request() {
+    let world = started();
+    let asks = "clean has to be confirmed; `tmo act clean` runs it";
+    let begun = || world.ok(["logs"]).contains("clean in");
+    for words in [&["start", "clean"][..], &["restart", "clean"], &["start", "web,=clean"]] {
+        let ran = world.run(words);
+        assert!(ran.code == 1 && ran.stderr.contains(asks), "{ran:?}");
+    }
+    assert!(!names(&world).contains(&"clean".to_owned()), "it is no process of the run");
+    let socket = world.app().join(".overmind.sock");
+    let ask = |request: &str| {
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        if !request.contains("HTTP") {
+            stream.shutdown(Shutdown::Write).unwrap();
+        }
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let post = |path: &str, body: &str| {
+        let length = body.len();
+        ask(&format!(
+            "POST /api/{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        ))
+    };
+    for (path, body) in [
+        ("start", r#"{"names":["clean"]}"#),
+        ("restart", r#"{"names":["clean"],"order":"overmind"}"#),
+        ("processes/clean/start", ""),
+        ("processes/clean/start", r#"{"confirmed":false}"#),
+        ("processes/clean/restart", ""),
+    ] {
+        let answer = post(path, body);
+        assert!(answer.contains("HTTP/1.1 409") && answer.contains(asks), "{path}: {answer}");
+    }
+    ask("restart clean\n");
+    assert!(!begun());
+    let answer = post("processes/clean/start", r#"{"confirmed":true}"#);
+    assert!(answer.contains("HTTP/1.1 200") && begun(), "{answer}");
+    // It has had a life, and still asks.
+    ask("restart clean\n");
+    assert_eq!(world.run(["restart", "clean"]).code, 1);
+    assert_eq!(world.ok(["logs"]).matches("clean in").count(), 1);
+    world.ok(["quit"]);
+}
+
+#[test]
+fn each_of_two_requests_for_an_action_has_a_life_of_its_own_or_is_refused() {
+    let world = started();
+    world.write(
+        "tmo.toml",
+        &TOML.replace("touch held; echo holding; exec sleep 1000", "read code; exit $code"),
+    );
+    world.ok(["reload"]);
+    let first = world.tmo(["act", "hold"]).stdout(Stdio::piped()).spawn().unwrap();
+    world.wait_state("hold", "running");
+    // As a client that has not looked whether it runs.
+    let second = world.run(["act", "hold"]);
+    assert!(second.code == 1 && second.stderr.contains("runs once at a time"), "{second:?}");
+    world.ok(["send", "hold", "5", "--enter"]);
+    assert_eq!(first.wait_with_output().unwrap().status.code(), Some(5));
     world.ok(["quit"]);
 }

@@ -75,6 +75,8 @@ fn words_name_hosts_groups_and_processes() {
     for (words, text) in [
         (["restart", "c/web"], "there is no host or group `c`"),
         (["restart", "@al"], "did you mean @all?"),
+        (["start", "a//tmp"], "`/tmp` is not a process name"),
+        (["start", "a/../b"], "`../b` is not a process name"),
         (["restart", "nosuch"], "no host that answers has a process `nosuch`"),
         (["ps", "b/web"], "this takes hosts, not `b/web`"),
         (["ps", "all"], "did you mean @all?"),
@@ -368,6 +370,20 @@ fn commands_of_an_inventory_need_permission_for_each_content() {
     assert!(world.app().join("ran").exists());
     world.write("fleet.toml", &file("groups = [\"x\"]\n"));
     assert_eq!(world.run(["fleet", "check"]).code, 1, "another content");
+}
+
+#[test]
+fn a_name_for_a_host_is_no_directory_and_no_flag_there() {
+    let fleet = Fleet::new(&["web: exec sleep 1000\n"]);
+    let host = &fleet.hosts[0];
+    std::fs::remove_file(host.app().join("Procfile")).unwrap();
+    std::fs::create_dir(host.app().join("other")).unwrap();
+    host.write("other/Procfile", "x: touch started; exec sleep 1000\n");
+    for word in ["a/other", "a/--root=other"] {
+        let ran = fleet.run(&["start", "--", word]);
+        assert_ne!(ran.code, 0, "{ran:?}");
+    }
+    assert!(!host.app().join("other/started").exists());
 }
 
 #[test]

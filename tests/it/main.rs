@@ -131,6 +131,7 @@ mod worktrees; // linked git worktrees: ports of their own // `tmo why` and `tmo
 
 // Other programs and the documentation.
 mod demo; // `tmo demo`
+mod docs_agents; // the commands of `docs/AGENTS.md`
 mod docs_guides; // examples of `docs/SUPERVISION.md` and `docs/COMING_FROM.md`
 mod docs_scripting; // examples of `docs/SCRIPTING.md`
 mod docs_transcripts; // the transcripts of all pages, `$ tmo …` with its output

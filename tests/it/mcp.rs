@@ -117,7 +117,7 @@ fn the_tools_are_described_as_they_always_were() {
     let all = Agent::new(&world, &[]);
     let names = [
         "status", "start", "wait", "logs", "why", "restart", "stop", "reload", "screen", "crashes",
-        "check",
+        "check", "act",
     ];
     assert_eq!(all.names(), names);
     all.end();
@@ -147,7 +147,7 @@ fn an_agent_starts_a_project_waits_reads_and_asks_why() {
     let typed = agent.call("wait", &json!({ "process": "web" }));
     assert!(typed.is_error && typed.text.contains("unknown field `process`"), "{typed:?}");
     let flag = agent.call("stop", &json!({ "names": ["--help"] }));
-    assert!(flag.is_error && flag.text.contains("is not the name of a process"), "{flag:?}");
+    assert!(flag.is_error && flag.text.contains("Unknown process name: =--help"), "{flag:?}");
     // What does not come back is no success.
     world
         .write("Procfile", "web: echo 'Error: no database' >&2; exit 3\nworker: exec sleep 1000\n");
@@ -229,4 +229,153 @@ fn the_configuration_of_a_client_is_printed_and_nothing_is_written() {
     let codex = world.ok(["mcp", "--print-config", "codex"]);
     assert!(codex.starts_with("[mcp_servers.tmo]\ncommand = \""), "{codex}");
     assert_eq!(std::fs::read_dir(world.app()).unwrap().count(), 1);
+}
+
+/// What is wrong with a schema by the rules of the APIs that are offered tools: plain objects, each with its properties,
+/// and none of the words that one of them refuses a whole request for.
+fn complaints(schema: &Value, at: &str, all: &mut Vec<String>) {
+    let words = ["type", "description", "properties", "required", "items", "enum"];
+    let object = schema.as_object().unwrap();
+    let unknown = object.keys().filter(|word| !words.contains(&word.as_str()));
+    all.extend(unknown.map(|word| format!("{at}: `{word}`")));
+    let kind = object.get("type").and_then(Value::as_str).unwrap_or_default();
+    match kind {
+        "object" => match object.get("properties").and_then(Value::as_object) {
+            Some(properties) => {
+                for (name, schema) in properties {
+                    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+                    if name.len() > 64 || !name.chars().all(is_plain) {
+                        all.push(format!("{at}: the name {name}"));
+                    }
+                    complaints(schema, &format!("{at}.{name}"), all);
+                }
+                let required = object.get("required").and_then(Value::as_array);
+                let mut required = required.into_iter().flatten().filter_map(Value::as_str);
+                if !required.all(|name| properties.contains_key(name)) {
+                    all.push(format!("{at}: what is required is no property"));
+                }
+            }
+            None => all.push(format!("{at}: no properties")),
+        },
+        "array" => match object.get("items") {
+            Some(items) => complaints(items, &format!("{at}[]"), all),
+            None => all.push(format!("{at}: no items")),
+        },
+        "string" => {
+            let words = object.get("enum").map(|words| words.as_array().unwrap());
+            let is_wrong = words.is_some_and(|words| !words.iter().all(Value::is_string));
+            all.extend(is_wrong.then(|| format!("{at}: an enum has only texts")));
+        }
+        "integer" | "number" | "boolean" => {}
+        other => all.push(format!("{at}: the type `{other}`")),
+    }
+}
+
+#[test]
+fn every_tool_is_described_in_words_that_all_models_are_offered_tools_with() {
+    let world = World::new("web: exec sleep 1000\n");
+    let agent = Agent::new(&world, &["--allow", "input,actions"]);
+    let mut all = vec![];
+    for tool in agent.tools().as_array().unwrap() {
+        let name = tool["name"].as_str().unwrap();
+        assert_eq!(tool["inputSchema"]["type"], "object", "{name}");
+        assert!(!tool["description"].as_str().unwrap().is_empty(), "{name}");
+        complaints(&tool["inputSchema"], name, &mut all);
+    }
+    assert_eq!(all, Vec::<String>::new());
+    agent.end();
+}
+
+#[test]
+fn names_of_an_agent_can_only_be_names() {
+    let world = World::new("web: echo '-> ready'; exec sleep 1000\n");
+    for dir in ["other", "sub/other"] {
+        std::fs::create_dir_all(world.app().join(dir)).unwrap();
+        world.write(&format!("{dir}/Procfile"), "x: touch started; exec sleep 1000\n");
+    }
+    let agent = Agent::new(&world, &["--allow", "input"]);
+    let path = world.app().join("other").display().to_string();
+    for name in [&path, "./other", "sub/other", "..", ".", "", "other"] {
+        for tool in ["start", "restart", "stop", "wait", "logs"] {
+            let answer = agent.call(tool, &json!({ "names": [name] }));
+            assert!(answer.is_error, "{tool} {name}: {answer:?}");
+        }
+        assert!(agent.call("screen", &json!({ "name": name })).is_error);
+        assert!(agent.call("crashes", &json!({ "file": name })).is_error);
+    }
+    assert!(!world.app().join("other/started").exists());
+    assert!(!world.app().join("sub/other/started").exists());
+    agent.ok("start", json!({}));
+    agent.ok("wait", json!({ "names": ["web"], "log": "-> ready" }));
+    assert!(agent.ok("logs", json!({ "grep": "-> ready" })).contains("| -> ready"));
+    world.ok(["quit"]);
+
+    // Also where there is no project.
+    std::fs::remove_file(world.app().join("Procfile")).unwrap();
+    assert!(agent.call("start", &json!({ "names": ["other"] })).is_error);
+    assert!(!world.app().join("other/started").exists());
+    agent.end();
+}
+
+#[test]
+fn an_agent_runs_actions_and_only_with_permission_those_with_confirm() {
+    let world = World::new("web: exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        "[action.migrate]\ncommand = \"echo migrated; exit ${CODE:-0}\"\n\
+         [action.fail]\ncommand = \"echo no; exit 3\"\n\
+         [action.wipe]\ncommand = \"echo wiped\"\nconfirm = true\n",
+    );
+    let agent = Agent::new(&world, &[]);
+    agent.ok("start", json!({}));
+    let list = agent.ok("act", json!({}));
+    assert!(list.contains("migrate") && list.contains("wipe"), "{list}");
+    assert_eq!(agent.ok("act", json!({ "name": "migrate" })), "migrated");
+    let failed = agent.call("act", &json!({ "name": "fail" }));
+    assert!(failed.is_error && failed.text.contains("no"), "{failed:?}");
+    for (tool, arguments) in [
+        ("act", json!({ "name": "wipe" })),
+        ("act", json!({ "name": "--yes" })),
+        ("start", json!({ "names": ["wipe"] })),
+        ("restart", json!({ "names": ["wipe"] })),
+    ] {
+        let refused = agent.call(tool, &arguments);
+        assert!(refused.is_error, "{refused:?}");
+        let is_told = refused.text.contains("`tmo mcp --allow actions`")
+            || refused.text.contains("wipe has to be confirmed")
+            || arguments["name"] == "--yes";
+        assert!(is_told && !refused.text.contains("--yes runs"), "{refused:?}");
+    }
+    assert!(!world.ok(["logs"]).contains("wiped"));
+    agent.end();
+    let trusted = Agent::new(&world, &["--allow", "actions"]);
+    assert!(!trusted.names().contains(&"send".to_owned()));
+    assert_eq!(trusted.ok("act", json!({ "name": "wipe" })), "wiped");
+    trusted.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn an_answer_names_the_processes_that_follow_and_a_crash_is_shown_by_its_file() {
+    let world = World::new("web: exec sleep 1000\nmigrate: test -e go\napi: exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        "[process.migrate]\nready = { exit = 0 }\non_exit = \"ignore\"\n\
+         [process.api]\ndepends_on = { migrate = \"completed\" }\n",
+    );
+    let agent = Agent::new(&world, &[]);
+    assert!(agent.call("start", &json!({})).is_error);
+    world.wait_state("api", "skipped");
+    let file = eventually("its report is written", || {
+        let list = agent.ok("crashes", json!({}));
+        list.split_whitespace().find(|word| word.ends_with(".json")).map(str::to_owned)
+    });
+    assert!(agent.ok("crashes", json!({ "file": file })).contains("test -e go"));
+    world.write("go", "");
+    let answer = agent.ok("restart", json!({ "names": ["migrate"] }));
+    assert!(answer.starts_with("tmo: followers: api, skipped before; `tmo wait api"), "{answer}");
+    assert!(answer.contains("PROCESS  PID"), "{answer}");
+    agent.ok("wait", json!({ "names": ["api"] }));
+    world.ok(["quit"]);
+    agent.end();
 }

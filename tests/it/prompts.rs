@@ -157,3 +157,37 @@ fn a_prompt_outlives_the_supervisor() {
     waits_no_more(&world, "web");
     world.ok(["quit"]);
 }
+
+#[test]
+fn a_menu_of_arrow_keys_is_a_prompt_and_what_only_looks_like_one_is_not() {
+    let keys = "stty -icanon -echo; printf";
+    let wait = "dd bs=1 count=1 >key 2>&1; printf '\\033[?25hwent on\\n'; exec sleep 1000";
+    let world = World::new(&format!(
+        "clack: {keys} 'begin\\n\\033[?25l◆  Select a framework:\\n│  ● Vanilla\\n│  ○ Vue\\n└\\n'; {wait}\n\
+         inquirer: {keys} '? Which (Use arrow keys)\\n❯ a\\n  b\\033[?25l'; {wait}\n\
+         pause: {keys} 'Press any key to continue . . . '; {wait}\n\
+         cursor: {keys} 'Which?\\n❯ a\\n  b\\n'; {wait}\n\
+         progress: printf '\\033[?25lWhich?\\n❯ 75%%|███   |\\n'; exec sleep 1000\n\
+         htop: {keys} '\\033[?1049h\\033[?25lWhich?\\n❯ a\\n'; {wait}\n{LATER}"
+    ));
+    world.write("tmo.toml", LATER_TOML);
+    world.ok(["start", "-D"]);
+    for (name, text) in [
+        ("clack", "◆  Select a framework:"),
+        ("inquirer", "? Which (Use arrow keys)"),
+        ("pause", "Press any key to continue . . ."),
+    ] {
+        world.ok(["wait", name, "--for", "prompt", "--timeout", "60s"]);
+        assert_eq!(world.field(name, "prompt")["text"], text);
+    }
+    world.ok(["wait", "later", "--for", "ready"]);
+    for name in ["cursor", "progress", "htop"] {
+        assert!(world.field(name, "prompt").is_null(), "{name}");
+    }
+    for name in ["clack", "inquirer", "pause"] {
+        world.ok(["send", name, "x"]);
+        world.wait_text(name, "went on");
+        waits_no_more(&world, name);
+    }
+    world.ok(["quit"]);
+}

@@ -430,7 +430,10 @@ fn a_start_that_serves_the_page_tells_each_process_its_address() {
     let cells: Vec<Vec<&str>> =
         listed.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(cells, [["PROCESS", "ADDRESS"], ["web", &web], ["api_v2", &api]]);
-    assert_eq!(world.ok(["open", "-n", "api_v2"]), format!("{api}\n"));
+    assert_eq!(world.ok(["open", "-n", "--name", "api_v2"]), format!("{api}\n"));
+    // A pipe is for programs, many of which find no host below localhost.
+    let own = format!("http://localhost:{}\n", world.field("api_v2", "port"));
+    assert_eq!(world.ok(["open", "-n", "api_v2"]), own);
     assert!(world.ok(["ps", "--wide"]).contains(&web));
     assert!(world.ok(["ls"]).contains(&web));
     world.ok(["quit"]);

@@ -41,9 +41,9 @@ async function send(name, path, body) {
   }
 }
 
-/** Run the action of this process; returns whether it begins. @param {string} name */
-export function runAction(name) {
-  return send('', `processes/${encodeURIComponent(name)}/start`);
+/** Run the action of this process; returns whether it begins. @param {string} name @param {boolean} confirmed */
+export function runAction(name, confirmed) {
+  return send('', `processes/${encodeURIComponent(name)}/start`, { confirmed });
 }
 
 /** @param {'start' | 'stop' | 'restart'} what @param {string} name */

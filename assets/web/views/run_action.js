@@ -16,7 +16,7 @@ export function actionsOf(entry) {
 /** Run an action and show what it prints. @param {any} action */
 export function start(action) {
   const begin = async () => {
-    if (await runAction(action.process)) goToLog({ names: action.process });
+    if (await runAction(action.process, Boolean(action.confirm))) goToLog({ names: action.process });
   };
   if (!action.confirm) return begin();
   return confirm(`Run ${action.name}?`, action.command, 'Run', begin);

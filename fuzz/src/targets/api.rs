@@ -194,6 +194,7 @@ impl Call {
             Request::Start { .. }
             | Request::Stop { .. }
             | Request::Restart { .. }
+            | Request::Act { .. }
             | Request::Install { .. }
             | Request::Signal { .. }
             | Request::Watch { .. }

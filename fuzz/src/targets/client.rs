@@ -116,13 +116,7 @@ async fn sound(path: &Path, listener: &UnixListener, input: &mut Input<'_>) {
         }
         1 => {
             let ok = status < 400;
-            let outcome = Outcome {
-                ok,
-                problems: vec![said.into()],
-                names: vec![],
-                following: vec![],
-                unknown: None,
-            };
+            let outcome = Outcome { ok, problems: vec![said.into()], ..Outcome::default() };
             let text = framed(status, &serde_json::to_vec(&outcome).unwrap(), input);
             let asked = async {
                 let client = Client::connect(path).await.unwrap();

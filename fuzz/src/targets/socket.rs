@@ -141,7 +141,7 @@ async fn engine(mut asked: mpsc::Receiver<EngineRequest>, seen: Arc<Mutex<Vec<As
 
 fn outcome(request: &Request) -> Outcome {
     let ok = !matches!(request, Request::Kill);
-    Outcome { ok, problems: vec![], names: vec![], following: vec![], unknown: None }
+    Outcome { ok, ..Outcome::default() }
 }
 
 struct Nothing;

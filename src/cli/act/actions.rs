@@ -15,6 +15,7 @@ use crate::cli::reach::log::Source;
 use crate::cli::reach::request::{insist, key, verdict};
 use crate::cli::runtime;
 use crate::cli::view::stop_signal;
+use crate::config::Env;
 use crate::journal::cursor::Position;
 use crate::model::action::ActionName;
 use crate::model::nearest::nearest;
@@ -45,26 +46,21 @@ pub(in crate::cli) fn act(args: &ActArgs) -> Result<u8, CliError> {
     runtime::block_on(instance.refuse_other_project())?;
     let action = find(word, &state.actions)?;
     let name = &action.process;
-    if let Some(process) = state.processes.iter().find(|process| process.name == *name)
-        && process.pid.is_some()
-    {
-        let since = units::span(clock::now().since(process.since));
-        return Err(CliError::Other(format!(
-            "{name} has been running for {since}, and runs once at a time; `tmo echo {name}` shows its output, `tmo stop \
-             {name}` stops it"
-        )));
-    }
     if action.confirm && !args.yes {
         if !can_ask() {
-            let text = "this action asks before it runs, which needs a terminal; --yes runs it without one";
-            return Err(CliError::Usage(text.to_owned()));
+            let next = match Env::sender() {
+                Some(_) => "`tmo mcp --allow actions` lets agents run it",
+                None => "--yes runs it without one",
+            };
+            let text = format!("this action asks before it runs, which needs a terminal; {next}");
+            return Err(CliError::Usage(text));
         }
         if !confirm(&format!("Run `{}`?", action.command))? {
             return Ok(1);
         }
     }
     tell_of_changes(&instance, name);
-    run(&instance, name, args.no_wait)
+    run(&instance, action, args.no_wait)
 }
 
 /// Tell if the files say something else about an action by now: it runs as the run has read it.
@@ -142,9 +138,9 @@ fn find<'a>(word: &str, actions: &'a [ActionState]) -> Result<&'a ActionState, C
 }
 
 /// Run an action, and show what it prints until it ends. Returns its exit code.
-fn run(instance: &Instance, name: &ProcName, no_wait: bool) -> Result<u8, CliError> {
-    let (request, key) =
-        (Request::Start { names: vec![format!("={name}")], order: ChangeOrder::default() }, key());
+fn run(instance: &Instance, action: &ActionState, no_wait: bool) -> Result<u8, CliError> {
+    let (name, key) = (&action.process, key());
+    let request = Request::Act { name: name.to_string(), confirmed: action.confirm };
     // Nothing that it prints comes before.
     let is_here = !no_wait && instance.on_this_machine().is_ok();
     let record = if is_here { Source::of_instance(instance)?.records()? } else { 0 };
@@ -195,6 +191,10 @@ fn run(instance: &Instance, name: &ProcName, no_wait: bool) -> Result<u8, CliErr
 
 /// The exit code of an action that has ended, or why it has not run.
 async fn ended(instance: &Instance, name: &ProcName, outcome: Outcome) -> Result<u8, CliError> {
+    if let Some(exit) = outcome.exit {
+        return Ok(exit.shell_status());
+    }
+    // A run of 0.3 does not say how it has ended.
     let state = instance.state().await?;
     let process = state.processes.iter().find(|process| process.name == *name);
     let action = state.actions.iter().find(|action| action.process == *name);

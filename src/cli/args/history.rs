@@ -48,7 +48,7 @@ pub struct LogsArgs {
     #[arg(long, value_name = "TIME", conflicts_with = "follow", add = values::moment())]
     pub until: Option<String>,
     /// Only lines whose text, as shown and without colours, matches this regular expression.
-    #[arg(long, value_name = "RE")]
+    #[arg(long, value_name = "RE", allow_hyphen_values = true, value_parser = expression)]
     pub grep: Option<String>,
     /// Ignore case.
     #[arg(short = 'i', long, requires = "expression")]
@@ -67,7 +67,8 @@ pub struct LogsArgs {
     pub context: Option<String>,
     /// What all processes printed within two seconds of each matching line; with NAMEs, only lines
     /// of these processes can match.
-    #[arg(long, value_name = "RE", conflicts_with_all = ["grep", "follow", "lines"])]
+    #[arg(long, value_name = "RE", allow_hyphen_values = true, value_parser = expression,
+        conflicts_with_all = ["grep", "follow", "lines"])]
     pub around: Option<String>,
     /// Only this run: 1 is the newest, 2 the one before it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -212,4 +213,12 @@ impl CrashesArgs {
 /// `10`, `10k`, `1MB`, `2GiB`.
 fn size(text: &str) -> Result<u64, &'static str> {
     units::parse_bytes(text).ok_or("a number of bytes is needed, as in 10k or 1MiB")
+}
+
+/// A regular expression, which may begin with `-`, and not the flag that is often typed in its place.
+fn expression(text: &str) -> Result<String, String> {
+    match text {
+        "-i" | "-v" => Err(format!("an expression is needed: {text} stands before this flag")),
+        _ => Ok(text.to_owned()),
+    }
 }

@@ -57,7 +57,8 @@ pub struct WaitArgs {
     /// The processes; without names, all.
     #[arg(value_name = "NAME", value_delimiter = ',', add = values::process())]
     pub names: Vec<String>,
-    /// The condition: running, ready, exit, port, prompt, or log and a regular expression.
+    /// The condition: running, ready, exit, port, prompt, or log and a regular expression, also as
+    /// `--for=log=RE`.
     #[arg(long = "for", value_name = "WHAT", num_args = 1..=2, add = values::waited_for())]
     pub what: Vec<String>,
     /// How long the condition must hold, as for a process that may die at once.
@@ -83,6 +84,10 @@ impl WaitArgs {
             (Some("prompt"), _) => WaitFor::Prompt,
             (Some("log"), Some(expression)) => {
                 return Ok((WaitFor::Log(expression.clone()), self.names.clone()));
+            }
+            (Some(word), name) if let Some(expression) = word.strip_prefix("log=") => {
+                let names = self.names.iter().chain(name).cloned().collect();
+                return Ok((WaitFor::Log(expression.to_owned()), names));
             }
             (Some("log"), None) => {
                 return Err("--for log needs a regular expression after it".to_owned());
@@ -117,9 +122,13 @@ pub struct OpenArgs {
     /// The process; without it, the addresses of all are listed.
     #[arg(value_name = "NAME", add = values::process())]
     pub name: Option<String>,
-    /// Only print the address.
+    /// Only print the address; in a pipe, that of the port, as not every program finds a host below
+    /// `localhost`.
     #[arg(short = 'n', long)]
     pub no_open: bool,
+    /// With --no-open, print the address with the name of the process in a pipe, too.
+    #[arg(id = "by_name", long = "name", requires = "no_open")]
+    pub by_name: bool,
     /// Print the list as JSON.
     #[arg(long, conflicts_with = "name")]
     pub json: bool,

@@ -10,9 +10,16 @@ pub struct McpArgs {
     /// Offer only the tools that change nothing.
     #[arg(long)]
     pub read_only: bool,
-    /// Also offer tools that type into terminals and send signals.
-    #[arg(long, value_name = "WHAT", value_enum, conflicts_with = "read_only")]
-    pub allow: Option<McpAllowance>,
+    /// Also allow what is dangerous: input (tools that type into terminals and send signals), actions
+    /// (to run those with `confirm = true`).
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        value_delimiter = ',',
+        conflicts_with = "read_only"
+    )]
+    pub allow: Vec<McpAllowance>,
     /// Print what the configuration of this program needs, and where it belongs.
     #[arg(long, value_name = "CLIENT", value_enum)]
     pub print_config: Option<McpClient>,
@@ -29,6 +36,8 @@ pub struct McpArgs {
 pub enum McpAllowance {
     /// The tools `send` and `signal`.
     Input,
+    /// Actions with `confirm = true`.
+    Actions,
 }
 
 /// A program that starts `tmo mcp`.

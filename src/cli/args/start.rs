@@ -40,6 +40,9 @@ pub struct StartArgs {
     /// them in it.
     #[arg(value_name = "NAME", add = values::process())]
     pub names: Vec<String>,
+    /// The NAMEs come from elsewhere: none of them is a directory.
+    #[arg(long, hide = true)]
+    pub by_name: bool,
     /// If a run is already up, only start what someone has stopped in it. If its supervisor was killed,
     /// replace it; if the run is stopping, wait for its end, then start it again.
     #[arg(long)]

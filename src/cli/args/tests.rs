@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use super::settings::SETTINGS;
 use clap::Command;
 
-use super::{Args, GROUPS, PagePort, StartArgs, Verb, command, parse, parse_any, parse_start};
+use super::{
+    Args, GROUPS, PagePort, StartArgs, Verb, WaitFor, command, parse, parse_any, parse_start,
+};
 
 fn read(line: &str) -> Result<Args, clap::Error> {
     parse(line.split(' ').map(OsString::from))
@@ -179,6 +181,7 @@ fn every_flag_of_start_names_its_default() {
     // Flags that apply only to this one call have neither a variable nor a default.
     let once = [
         "names",
+        "by_name",
         "if_needed",
         "print_config",
         "wait",
@@ -280,5 +283,21 @@ fn the_words_of_a_sheriff_have_equivalents() {
         let Verb::Sheriff(args) = verb(format!("tmo sheriff {typed}").trim()) else { panic!() };
         let words: Vec<_> = same.split(' ').map(OsString::from).collect();
         assert_eq!(args.equivalent(), words, "{typed}");
+    }
+}
+
+#[test]
+fn an_expression_may_begin_like_a_flag() {
+    for line in ["tmo logs --grep -> web", "tmo logs web --around ->", "tmo logs --grep=-> web"] {
+        let Verb::Logs(logs) = verb(line) else { panic!("{line}") };
+        assert_eq!(logs.grep.or(logs.around).as_deref(), Some("->"));
+        assert_eq!(logs.names, ["web"]);
+    }
+    let wrong = read("tmo logs web --grep -i error").unwrap_err().to_string();
+    assert!(wrong.contains("-i stands before this flag"), "{wrong}");
+    for line in ["tmo wait --for=log=-> web", "tmo wait web --for=log=->"] {
+        let Verb::Wait(wait) = verb(line) else { panic!("{line}") };
+        let expected = (WaitFor::Log("->".to_owned()), vec!["web".to_owned()]);
+        assert_eq!(wait.what(), Ok(expected));
     }
 }

@@ -48,6 +48,9 @@ fn execute(word: Option<&str>) -> Result<u8, CliError> {
         let Some(next) = apply::take(&argv)? else { return Ok(0) };
         argv = next;
     }
+    if argv.first().is_some_and(|verb| verb == "start") {
+        argv.insert(1, "--by-name".to_owned());
+    }
     let own = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
     let error = Command::new(own).arg0("tmo").args(&argv).exec();
     Err(CliError::io("can't run tmo")(error))

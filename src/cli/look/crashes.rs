@@ -24,7 +24,7 @@ use crate::view::paint::{Mode, NARROWEST, Prefix, SYSTEM, SYSTEM_COLOR, Stamp, S
 pub(in crate::cli) fn crashes(args: &CrashesArgs) -> Result<u8, CliError> {
     let ask = args.what().map_err(CliError::Usage)?;
     if let CrashAsk::Show(Some(file)) = &ask
-        && is_file(file)
+        && is_path(file)
     {
         let report = read(Path::new(file))?;
         return show(&report, Path::new(file), None, args.json);
@@ -43,7 +43,10 @@ pub(in crate::cli) fn crashes(args: &CrashesArgs) -> Result<u8, CliError> {
     let (CrashAsk::List(name) | CrashAsk::Show(name)) = &ask;
     let name = name.as_deref();
     let streams = source.as_ref().map_or(&[][..], |source| &source.streams);
-    found.retain(|found| name.is_none_or(|name| found.is_meant(name, streams)));
+    let is_named = |found: &StoredReport, name| {
+        found.path.file_name().is_some_and(|file| file == name) || found.is_meant(name, streams)
+    };
+    found.retain(|found| name.is_none_or(|name| is_named(found, name)));
     if let (Some(name), Some(source), true) = (name, &source, found.is_empty()) {
         source.filter(&[name.to_owned()])?;
     }
@@ -65,10 +68,9 @@ pub(in crate::cli) fn newest(found: &[StoredReport]) -> Option<(CrashReport, Pat
     found.iter().rev().find_map(|found| Some((store::read(&found.path).ok()?, found.path.clone())))
 }
 
-/// Whether a word names a file rather than a process.
-fn is_file(word: &str) -> bool {
-    let named = Path::new(word).extension().is_some_and(|ending| ending == "json");
-    named || word.contains('/')
+/// Whether a word is the path of a file rather than a process, or the file of a report as the list names it.
+fn is_path(word: &str) -> bool {
+    word.contains('/') || Path::new(word).is_file()
 }
 
 fn none(name: Option<&str>) -> String {

@@ -13,7 +13,10 @@ use crate::sys::files::number;
 pub(super) fn print(client: McpClient, args: &McpArgs) -> Result<u8, CliError> {
     let mut words = vec!["mcp".to_owned()];
     words.extend(args.read_only.then(|| "--read-only".to_owned()));
-    words.extend(args.allow.map(|McpAllowance::Input| "--allow=input".to_owned()));
+    words.extend(args.allow.iter().map(|allowance| match allowance {
+        McpAllowance::Input => "--allow=input".to_owned(),
+        McpAllowance::Actions => "--allow=actions".to_owned(),
+    }));
     words.extend(args.project.as_deref().map(|dir| format!("--project={}", dir.display())));
     words.extend(args.socket.as_deref().map(|socket| format!("--socket={}", socket.display())));
     let program = program()?;

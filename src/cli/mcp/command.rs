@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 
-use crate::cli::args::McpArgs;
+use crate::cli::args::{McpAllowance, McpArgs};
 use crate::cli::error::CliError;
 use crate::config::env::SENDER;
 use crate::model::untrusted::shown_lines;
@@ -32,6 +32,8 @@ pub(super) struct Step {
     pub(super) most: usize,
     /// Exit codes besides 0 that are an answer.
     pub(super) expected: &'static [i32],
+    /// The flag that confirms it.
+    pub(super) confirms: Option<&'static str>,
 }
 
 /// Commands that are executed one after another, up to the first that fails.
@@ -48,6 +50,14 @@ pub(super) struct Steps {
 pub(super) struct Answer {
     pub(super) is_error: bool,
     pub(super) text: String,
+    /// What the command has said on standard error.
+    pub(super) remarks: String,
+}
+
+impl Answer {
+    pub(super) fn failed(text: impl Into<String>) -> Self {
+        Self { is_error: true, text: text.into(), remarks: String::new() }
+    }
 }
 
 /// The commands of a project.
@@ -58,6 +68,8 @@ pub(super) struct Commands {
     /// The variable that selects the run.
     socket: Option<OsString>,
     at_once: Semaphore,
+    /// Whether the client may confirm actions.
+    confirms: bool,
 }
 
 impl Commands {
@@ -69,17 +81,22 @@ impl Commands {
             dir: args.project.as_ref().map_or(here.clone(), |dir| here.join(dir)),
             socket: args.socket.as_ref().map(|socket| here.join(socket).into()),
             at_once: Semaphore::new(AT_ONCE),
+            confirms: args.allow.contains(&McpAllowance::Actions),
         })
     }
 
     /// Execute these commands in the name of this client.
     pub(super) async fn carry_out(&self, steps: Steps, by: String) -> Answer {
         let Ok(_permit) = self.at_once.acquire().await else {
-            return Answer { is_error: true, text: "tmo is ending".to_owned() };
+            return Answer::failed("tmo is ending");
         };
-        let mut answer = Answer { is_error: false, text: String::new() };
+        let (mut answer, mut earlier) = (Answer::failed("there is nothing to do"), String::new());
         for step in &steps.all {
             answer = self.execute(step, &by).await;
+            answer.text.insert_str(0, &earlier);
+            for remark in answer.remarks.lines() {
+                earlier = earlier + remark + "\n";
+            }
             if answer.is_error {
                 if let Some(step) = &steps.after_failure {
                     let more = self.execute(step, &by).await.text;
@@ -94,29 +111,33 @@ impl Commands {
 
     async fn execute(&self, step: &Step, by: &str) -> Answer {
         let mut command = Command::new(sys::program(&self.program));
-        command.args(&step.argv).current_dir(&self.dir).env(SENDER, by).env("NO_COLOR", "1");
+        command.args(step.argv.first()).args(step.confirms.filter(|_| self.confirms));
+        command
+            .args(step.argv.iter().skip(1))
+            .current_dir(&self.dir)
+            .env(SENDER, by)
+            .env("NO_COLOR", "1");
         if let Some(socket) = &self.socket {
             command.env("TMO_SOCKET", socket);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let failed = |text| Answer { is_error: true, text };
         let mut child = match command.kill_on_drop(true).spawn() {
             Ok(child) => child,
-            Err(error) => return failed(format!("tmo can't be started: {error}")),
+            Err(error) => return Answer::failed(format!("tmo can't be started: {error}")),
         };
         let (out, err) = (read(child.stdout.take()), read(child.stderr.take()));
         let work = async { tokio::join!(child.wait(), out, err) };
         let Ok((status, out, err)) = tokio::time::timeout(step.limit, work).await else {
             let verb = step.argv.first().map_or("", String::as_str);
             let limit = step.limit.as_secs();
-            return failed(format!(
+            return Answer::failed(format!(
                 "`tmo {verb}` is not done after {limit} s; what it has asked for goes on. `wait` and \
                  `status` say how it stands"
             ));
         };
         let code = match status {
             Ok(status) => status.code(),
-            Err(error) => return failed(format!("tmo can't be waited for: {error}")),
+            Err(error) => return Answer::failed(format!("tmo can't be waited for: {error}")),
         };
         let (out, err) = (out.trim_end(), err.trim_end());
         let mut text = bounded(out, step.most);
@@ -127,7 +148,7 @@ impl Commands {
         if text.is_empty() {
             text = if is_error { "it failed".to_owned() } else { "done".to_owned() };
         }
-        Answer { is_error, text }
+        Answer { is_error, text, remarks: bounded(err, step.most) }
     }
 }
 

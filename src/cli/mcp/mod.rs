@@ -42,6 +42,7 @@ tmo runs the processes of this project (Procfile, tmo.toml), keeps all of their 
 the parameter `after` here.
 4. `why` names the cause of a failure. Ask it before you read logs.
 5. After a change: `restart` with the names of what is affected; it says why if a process does not come back.
+6. `act` lists and runs the commands that the project has for migrations and the like.
 A command in an answer, such as `tmo restart web`, is the tool of that name here. `status` lists the processes, their \
 states and ports; `check` finds mistakes in the files; `screen` shows a terminal, such as one in a debugger.";
 
@@ -70,10 +71,10 @@ pub(super) fn mcp(args: &McpArgs) -> Result<u8, CliError> {
 
 /// The tools on offer.
 fn kinds(args: &McpArgs) -> &'static [ToolKind] {
-    match (args.read_only, args.allow) {
+    match (args.read_only, args.allow.contains(&McpAllowance::Input)) {
         (true, _) => &[ToolKind::Look],
-        (false, None) => &[ToolKind::Look, ToolKind::Change],
-        (false, Some(McpAllowance::Input)) => &[ToolKind::Look, ToolKind::Change, ToolKind::Input],
+        (false, false) => &[ToolKind::Look, ToolKind::Change],
+        (false, true) => &[ToolKind::Look, ToolKind::Change, ToolKind::Input],
     }
 }
 
@@ -151,7 +152,7 @@ impl ServerHandler for McpServer {
                 let work = self.commands.carry_out(steps, Self::caller(&context));
                 self.run(work, &context).await?
             }
-            Err(why) => Answer { is_error: true, text: format!("{}: {why}", tool.name) },
+            Err(why) => Answer::failed(format!("{}: {why}", tool.name)),
         };
         let content = vec![ContentBlock::text(answer.text)];
         let result = if answer.is_error {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rmcp::handler::server::common::schema_for_type;
 use rmcp::model::JsonObject;
+use rmcp::schemars::generate::SchemaSettings;
 use rmcp::schemars::{self, JsonSchema};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::command::{Step, Steps};
+use crate::model::name::argument;
 
 /// How long a command may take.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -59,8 +60,7 @@ pub(super) fn of_resource(uri: &str) -> Option<Steps> {
     let words = match uri.strip_prefix("tmo://")? {
         path @ ("why" | "config" | "graph") => vec![path.to_owned()],
         path => {
-            let name = path.strip_prefix("why/").filter(|name| refuse(name).is_ok())?;
-            vec!["why".to_owned(), name.to_owned()]
+            vec!["why".to_owned(), argument(path.strip_prefix("why/")?).ok()?]
         }
     };
     Some(command(words).expecting(&[1]).into())
@@ -77,11 +77,42 @@ const fn tool<T: ToolCall>(name: &'static str, kind: ToolKind, about: &'static s
             serde_json::from_value(Value::Object(arguments)).map_err(|e| e.to_string())?;
         call.steps()
     };
-    ToolSpec { name, about, kind, schema: schema_for_type::<T>, steps }
+    ToolSpec { name, about, kind, schema: schema::<T>, steps }
+}
+
+/// The words of a schema that the APIs of all large models take. Some refuse a request with any other.
+const SCHEMA_WORDS: [&str; 6] = ["type", "description", "properties", "required", "items", "enum"];
+
+/// The schema of these arguments. What it can't say, such as that there are no others, is checked when they are read.
+fn schema<T: ToolCall>() -> Arc<JsonObject> {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.inline_subschemas = true;
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    simplify(&mut schema);
+    Arc::new(schema.as_object().cloned().unwrap_or_default())
+}
+
+fn simplify(schema: &mut Value) {
+    let Some(object) = schema.as_object_mut() else { return };
+    object.retain(|word, _| SCHEMA_WORDS.contains(&word.as_str()));
+    // An optional value: only the parameter may be missing.
+    if let Some(Value::Array(values)) = object.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    if let Some(Value::Array(types)) = object.get_mut("type") {
+        let first = types.swap_remove(0);
+        object.insert("type".to_owned(), first);
+    }
+    if object.get("type").is_some_and(|kind| kind == "object") {
+        object.entry("properties").or_insert_with(|| Value::Object(JsonObject::new()));
+    }
+    object.get_mut("items").into_iter().for_each(simplify);
+    let properties = object.get_mut("properties").and_then(Value::as_object_mut);
+    properties.into_iter().flat_map(JsonObject::values_mut).for_each(simplify);
 }
 
 /// All tools.
-pub(super) const TOOLS: [ToolSpec; 13] = [
+pub(super) const TOOLS: [ToolSpec; 14] = [
     tool::<StatusCall>(
         "status",
         ToolKind::Look,
@@ -132,6 +163,12 @@ pub(super) const TOOLS: [ToolSpec; 13] = [
         ToolKind::Look,
         "All mistakes in Procfile, tmo.toml and env files, with their places.",
     ),
+    tool::<ActCall>(
+        "act",
+        ToolKind::Change,
+        "The actions of the project, such as migrations, with how they ended; with a name, run that one and wait for its \
+         end.",
+    ),
     tool::<SendCall>("send", ToolKind::Input, "Type into the terminal of a process."),
     tool::<SignalCall>("signal", ToolKind::Input, "Send a signal to processes."),
 ];
@@ -139,7 +176,7 @@ pub(super) const TOOLS: [ToolSpec; 13] = [
 /// A command with the usual limits.
 fn command(argv: impl IntoIterator<Item = impl Into<String>>) -> Step {
     let argv = argv.into_iter().map(Into::into).collect();
-    Step { argv, limit: LIMIT, most: MOST, expected: &[] }
+    Step { argv, limit: LIMIT, most: MOST, expected: &[], confirms: None }
 }
 
 impl Step {
@@ -154,8 +191,8 @@ impl Step {
 
     /// With the names of processes.
     fn of(self, names: &[String]) -> Result<Self, String> {
-        names.iter().try_for_each(|name| refuse(name))?;
-        Ok(self.and(names))
+        let names = names.iter().map(|name| argument(name).map_err(|error| error.to_string()));
+        Ok(self.and(names.collect::<Result<Vec<_>, _>>()?))
     }
 }
 
@@ -163,14 +200,6 @@ impl From<Step> for Steps {
     fn from(step: Step) -> Self {
         Self { all: vec![step], after_failure: None }
     }
-}
-
-/// Refuse what would be a flag.
-fn refuse(name: &str) -> Result<(), String> {
-    if name.is_empty() || name.starts_with('-') {
-        return Err(format!("`{name}` is not the name of a process"));
-    }
-    Ok(())
 }
 
 /// Do it, wait until these processes are ready, and show how all are.
@@ -217,7 +246,7 @@ impl ToolCall for StartCall {
         let start = if self.names.is_empty() {
             command(["start", "-D", "--if-needed"])
         } else {
-            command(["start", "-D"]).of(&self.names)?
+            command(["start", "-D", "--by-name"]).of(&self.names)?
         };
         until_ready(start, &self.names)
     }
@@ -273,15 +302,10 @@ impl ToolCall for ReloadCall {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum WaitCondition {
-    /// All checks have passed.
     Ready,
-    /// It runs.
     Running,
-    /// It accepts connections on its PORT.
     Port,
-    /// It has ended.
     Exit,
-    /// It waits for input at a prompt.
     Prompt,
 }
 
@@ -291,7 +315,8 @@ struct WaitCall {
     /// The processes; without any, all.
     #[serde(default)]
     names: Vec<String>,
-    /// The condition; `ready` by default.
+    /// The condition: its checks have passed (`ready`, the default), it runs (`running`), accepts connections on its PORT
+    /// (`port`), has ended (`exit`), or waits for input (`prompt`).
     #[serde(rename = "for")]
     what: Option<WaitCondition>,
     /// Wait for a line that matches this regular expression instead.
@@ -304,7 +329,7 @@ impl ToolCall for WaitCall {
     fn steps(self) -> Result<Steps, String> {
         let what = match (&self.what, self.log) {
             (Some(_), Some(_)) => return Err("give `for` or `log`, not both".to_owned()),
-            (None, Some(log)) => vec!["--for".to_owned(), "log".to_owned(), log],
+            (None, Some(log)) => vec![format!("--for=log={log}")],
             (what, None) => {
                 let word = match what {
                     Some(WaitCondition::Running) => "running",
@@ -313,7 +338,7 @@ impl ToolCall for WaitCall {
                     Some(WaitCondition::Prompt) => "prompt",
                     Some(WaitCondition::Ready) | None => "ready",
                 };
-                vec!["--for".to_owned(), word.to_owned()]
+                vec![format!("--for={word}")]
             }
         };
         let timeout = self.timeout.unwrap_or(30).min(LONGEST_WAIT);
@@ -418,11 +443,25 @@ struct CrashesCall {
 
 impl ToolCall for CrashesCall {
     fn steps(self) -> Result<Steps, String> {
-        let (word, name) = match self.file {
-            Some(file) => ("show", Some(file)),
-            None => ("list", self.name),
-        };
-        Ok(command(["crashes", word]).of(name.as_slice())?.into())
+        match self.file {
+            Some(file) if file.contains('/') => Err(format!("`{file}` is not a file of the list")),
+            Some(file) => Ok(command(["crashes", "show", "--", &file]).into()),
+            None => Ok(command(["crashes", "list"]).of(self.name.as_slice())?.into()),
+        }
+    }
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ActCall {
+    /// The action to run, as the list names it; without one, all are listed.
+    name: Option<String>,
+}
+
+impl ToolCall for ActCall {
+    fn steps(self) -> Result<Steps, String> {
+        let Some(name) = self.name else { return Ok(command(["act"]).into()) };
+        Ok(Step { confirms: Some("--yes"), ..command(["act", "--", &name]) }.into())
     }
 }
 

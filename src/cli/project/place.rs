@@ -78,7 +78,7 @@ impl StartDirectory {
 /// The directory that the first word names: a path, or the name of a project's directory if there is no
 /// project here.
 fn named(context: &Context, args: &StartArgs) -> Result<Option<PathBuf>, CliError> {
-    let Some(word) = args.names.first() else { return Ok(None) };
+    let Some(word) = args.names.first().filter(|_| !args.by_name) else { return Ok(None) };
     let (here, env) = (&*context.start_dir, &context.env);
     let dir = absolute(here, Path::new(word));
     let path = word.contains('/') || [".", ".."].contains(&word.as_str());

@@ -45,12 +45,13 @@ async fn report_skipped(instance: &Instance, names: &[String]) {
 }
 
 /// Report what a request does beyond its words, or why it does nothing.
-fn report_followers(request: &Request, outcome: &Outcome) {
+fn report_followers(request: &Request, outcome: &Outcome, flags: &str) {
     let following: Vec<_> = outcome.following.iter().map(ProcName::as_str).collect();
-    if let [first, rest @ ..] = &*following {
-        let was =
-            if rest.is_empty() { format!("{first} was") } else { following.join(", ") + " were" };
-        output::warn(&format!("{was} skipped before and will follow"));
+    if !following.is_empty() {
+        let (names, words) = (following.join(", "), following.join(" "));
+        output::warn(&format!(
+            "followers: {names}, skipped before; `tmo wait {words}{flags} --for ready` waits for them"
+        ));
     }
     if let Request::Restart { names, .. } = request
         && outcome.ok
@@ -173,7 +174,7 @@ pub(in crate::cli) async fn request_of(
                 outcome => {
                     let outcome = outcome?;
                     let names = outcome.names.clone();
-                    report_followers(&request, &outcome);
+                    report_followers(&request, &outcome, &instance.flags());
                     let code = verdict(outcome)?;
                     if let Request::Restart { names, .. } | Request::Start { names, .. } = &request
                     {
@@ -376,6 +377,7 @@ fn words(request: &Request) -> &'static str {
         Request::Start { .. } => "starting",
         Request::Stop { .. } => "stopping",
         Request::Restart { .. } => "restarting",
+        Request::Act { .. } => "running",
         Request::Install { .. } => "installing",
         Request::Signal { .. } => "signalling",
         Request::Watch { on: false, .. } => "pausing",

@@ -12,6 +12,7 @@ use crate::cli::reach::instance::Instance;
 use crate::cli::{output, runtime};
 use crate::model::hostname::url;
 use crate::model::plan::ProcessPlan;
+use crate::view::screen::is_terminal;
 
 /// A process with its address.
 #[derive(Serialize)]
@@ -34,9 +35,13 @@ pub(in crate::cli) fn open_process(args: &OpenArgs) -> Result<u8, CliError> {
     let plan = instance.runtime.plan()?;
     let env = &instance.context.env;
     let addresses = Addresses::of(env, &plan);
+    let is_for_program =
+        args.name.is_some() && args.no_open && !args.by_name && !is_terminal(std::io::stdout());
     let listed = |process: &ProcessPlan| {
         let named = addresses.get(&process.name).map(str::to_owned);
-        let (is_named, own) = (named.is_some(), process.port.map(|port| url(None, None, port)));
+        let own = process.port.map(|port| url(None, None, port));
+        let named = named.filter(|_| own.is_none() || !is_for_program);
+        let is_named = named.is_some();
         Some((named.or(own)?, is_named))
     };
     let Some(name) = &args.name else {

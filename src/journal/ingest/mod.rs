@@ -390,6 +390,11 @@ impl Ingest {
         self.get(stream).is_some_and(|stream| stream.splitter.draws())
     }
 
+    /// The end of what has been read of a stream.
+    pub fn end(&self, stream: StreamNo) -> Option<u64> {
+        self.get(stream).map(|stream| stream.splitter.position())
+    }
+
     /// The unfinished line of a stream: the offset of its first byte, and its end.
     pub fn partial(&self, stream: StreamNo) -> Option<(u64, u64)> {
         self.get(stream)?.splitter.partial()

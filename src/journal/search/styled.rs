@@ -18,8 +18,10 @@ use crate::journal::streams::Stream;
 use crate::journal::text_reader::TextReader;
 use crate::model::StreamNo;
 use crate::model::line::{Line, trimmed, without_break};
+use crate::model::prompt::menu_question;
 use crate::model::request::Partial;
 use crate::model::sgr::Sgr;
+use crate::model::terminal::{Emulator, Modes};
 use crate::model::time::Timestamp;
 use crate::protocol::marker::INTRO;
 
@@ -105,6 +107,21 @@ impl Styles {
         let up = rows_up(&printed[begin..]);
         let row = printed.rsplit(|byte| *byte == b'\n').nth(up).unwrap_or_default();
         Ok(Some(text(self::rows(&mut Line::default(), row, false).pop())))
+    }
+
+    /// The question of a menu that is shown at the end of this line, if its program has hidden the cursor.
+    pub fn menu(&mut self, line: Partial) -> io::Result<Option<String>> {
+        const SIZE: (u16, u16) = (200, 50);
+        let mut printed = vec![];
+        let from = line.end.saturating_sub(LONGEST_UNFINISHED);
+        self.texts.read_behind_gaps(line.stream, from..line.end, &mut printed)?;
+        let last = |switch: &[u8]| memmem::rfind(&printed, switch);
+        if last(b"\x1b[?25l") <= last(b"\x1b[?25h") {
+            return Ok(None);
+        }
+        let mut screen = Emulator::new(SIZE, Modes::default());
+        screen.feed(&printed);
+        Ok(menu_question(&screen.lines()).map(str::to_owned))
     }
 
     /// The state at this offset of a stream, as far as the output shortly before it tells.

@@ -198,16 +198,35 @@ pub(super) async fn restart(order: Order, OptionalBody(of): OptionalBody<Names>)
     order.carry_out(Request::Restart { names: of.names, order: of.order }).await
 }
 
+/// How an action is run.
+#[derive(Debug, Deserialize, Default, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Consent {
+    /// Whether the user has confirmed it, as an action with `confirm = true` requires.
+    confirmed: Option<bool>,
+}
+
 /// Start one, unless it is running.
+///
+/// With a body, it is an action that runs: the request is refused while it does, and complete when it has ended.
 #[utoipa::path(
     post,
     path = "/api/processes/{name}/start",
     tag = "processes",
-    params(("name" = String, Path, description = "A name, a pattern or an entry."), Manner),
-    responses(Acted, Named)
+    params(("name" = String, Path, description = "A name, a pattern or an entry; with a body, the full name."), Manner),
+    request_body(content = Option<Consent>, description = "For an action."),
+    responses(Acted, Named, Sent)
 )]
-pub(super) async fn start_one(Name(name): Name, order: Order) -> ApiResult {
-    order.carry_out(Request::Start { names: vec![name], order: ChangeOrder::default() }).await
+pub(super) async fn start_one(
+    Name(name): Name,
+    order: Order,
+    OptionalBody(of): OptionalBody<Consent>,
+) -> ApiResult {
+    let request = match of.confirmed {
+        Some(confirmed) => Request::Act { name, confirmed },
+        None => Request::Start { names: vec![name], order: ChangeOrder::default() },
+    };
+    order.carry_out(request).await
 }
 
 /// Stop one and leave it stopped.

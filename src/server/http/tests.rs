@@ -39,8 +39,7 @@ fn switches_say_yes_or_no() {
 
 #[test]
 fn the_status_follows_the_outcome() {
-    let mut outcome =
-        Outcome { ok: true, problems: vec![], names: vec![], following: vec![], unknown: None };
+    let mut outcome = Outcome::done(vec![]);
     assert_eq!(status(&outcome, true), StatusCode::OK);
     assert_eq!(status(&outcome, false), StatusCode::ACCEPTED);
     outcome.ok = false;

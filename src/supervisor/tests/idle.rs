@@ -90,3 +90,49 @@ fn an_action_begins_only_by_its_name_and_says_nothing_about_the_run() {
     }
     assert_eq!(world.machine.exit_code(), 0);
 }
+
+#[test]
+fn a_request_for_an_action_is_answered_with_the_life_that_it_began_or_refused() {
+    let mut plan = plan(&["db", "migrate"]);
+    for process in &mut plan.processes {
+        (process.waits, process.on_exit) = (true, OnExit::Remain);
+    }
+    plan.processes[1].action = Some(ActionRole { name: "migrate".into(), ..Default::default() });
+    let mut world = World::of(&plan);
+    world.settle();
+    let act = || Request::Act { name: "migrate".to_owned(), confirmed: true };
+    for (id, code) in [(1, 3), (2, 0)] {
+        world.ask(id, act());
+        world.settle();
+        world.ask(10 + id, act());
+        let (_, refused) = world.answers.pop().unwrap();
+        assert!(!refused.ok && refused.problems[0].raw().contains("runs once at a time"));
+        assert!(world.answers.iter().all(|(answered, _)| *answered != id), "it runs");
+        world.shims[1].die(Exit::Code(code));
+        world.settle();
+        let (answered, outcome) = world.answers.pop().unwrap();
+        assert_eq!((answered, outcome.exit, outcome.ok), (id, Some(Exit::Code(code)), code == 0));
+    }
+    assert_eq!(world.machine.procs[1].begun, 2);
+}
+
+#[test]
+fn an_action_that_was_skipped_does_not_follow_what_it_needs() {
+    let mut plan = plan(&["db?", "wipe"]);
+    plan.processes[1].waits = true;
+    plan.processes[1].on_exit = OnExit::Remain;
+    plan.processes[1].action = Some(ActionRole { name: "wipe".into(), ..Default::default() });
+    let (on, until) = (ProcName::new("db").unwrap(), DependencyCondition::Completed);
+    plan.processes[1].rules.needs = vec![Need { on, until, restart: false }];
+    let mut world = World::of(&plan);
+    world.settle();
+    world.ask(1, Request::Act { name: "wipe".to_owned(), confirmed: true });
+    world.shims[0].die(Exit::Code(1));
+    world.settle();
+    assert!(!world.answers.pop().unwrap().1.ok, "it is skipped");
+    world.ask(2, start(&["db"]));
+    world.settle();
+    world.shims[0].die(Exit::Code(0));
+    world.settle();
+    assert_eq!(world.machine.procs[1].begun, 0);
+}

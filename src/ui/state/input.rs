@@ -120,7 +120,7 @@ impl Ui {
                 Some(Offer::OfRun(_, action)) if action.confirm => {
                     self.overlay = Some(Overlay::Act(action.process.clone()));
                 }
-                Some(Offer::OfRun(_, action)) => self.run_action(&action.process),
+                Some(Offer::OfRun(_, action)) => self.run_action(&action.process, false),
                 None => self.say(format!("nothing has a name like {text}")),
             },
             Subject::Time => {
@@ -148,8 +148,8 @@ impl Ui {
         }
     }
 
-    /// Run the action of this process.
-    fn run_action(&mut self, name: &ProcName) {
+    /// Run the action of this process; `confirmed` if the user was asked.
+    fn run_action(&mut self, name: &ProcName, confirmed: bool) {
         if self.run.is_over() {
             return self.complain("nothing runs here; `tmo start` starts the processes".to_owned());
         }
@@ -157,9 +157,9 @@ impl Ui {
             return self.complain(format!("{name} is running; s stops it"));
         }
         self.say(format!("{name} begins"));
-        let (names, order) = (vec![format!("={name}")], ChangeOrder::default());
+        let request = Request::Act { name: name.to_string(), confirmed };
         let done = format!("{name} has ended with success");
-        self.effects.push(Effect::Request(Request::Start { names, order }, vec![], done));
+        self.effects.push(Effect::Request(request, vec![], done));
     }
 
     /// A key while something lies over the log; false if it means what it means elsewhere.
@@ -185,7 +185,7 @@ impl Ui {
                 let name = name.clone();
                 self.overlay = None;
                 if matches!(key, Key::Char('y') | Key::Enter) {
-                    self.run_action(&name);
+                    self.run_action(&name, true);
                 }
             }
             Some(Overlay::Help(_) | Overlay::Details(_) | Overlay::Line(_)) => {

@@ -280,12 +280,12 @@ fn actions_of_the_run_are_found_by_name_and_ask_if_they_are_to() {
     world.key(Key::Enter);
     let begun = |world: &World| -> Vec<String> {
         let names = requests(world).into_iter().map(|(request, _)| match request {
-            Request::Start { names, .. } => names.concat(),
+            Request::Act { name, confirmed } => format!("{name} {confirmed}"),
             other => panic!("{other:?}"),
         });
         names.collect()
     };
-    assert_eq!(begun(&world), ["=web-migrate"]);
+    assert_eq!(begun(&world), ["web-migrate false"]);
     world.keys(":reset");
     world.key(Key::Enter);
     assert_eq!(footer(&world), "run `bin/reset now`? y or Enter: yes, any other key: no");
@@ -294,7 +294,7 @@ fn actions_of_the_run_are_found_by_name_and_ask_if_they_are_to() {
     world.key(Key::Enter);
     assert_eq!(begun(&world).len(), 1, "it asks first");
     world.keys("y");
-    assert_eq!(begun(&world)[1], "=web-reset");
+    assert_eq!(begun(&world)[1], "web-reset true");
 }
 
 #[test]
