@@ -2,18 +2,36 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::model::text::OsText;
 use crate::sys::files::{self, ChosenBy};
 
 /// The top directory of the linked worktree that `dir` is in; `None` in a main worktree, in a submodule, and outside of
 /// git.
 pub fn linked_worktree(dir: &Path) -> Option<PathBuf> {
-    let top = dir.ancestors().find(|dir| dir.join(".git").symlink_metadata().is_ok())?;
+    let top = top(dir)?;
+    git_dir_of_linked(top).map(|_| top.to_owned())
+}
+
+/// The git directory that all worktrees of the repository share in which `dir` is; `None` outside of git.
+pub fn repository(dir: &Path) -> Option<OsText> {
+    let top = top(dir)?;
+    let shared = git_dir_of_linked(top).and_then(|git| Some(git.parent()?.parent()?.to_owned()));
+    let shared = shared.unwrap_or_else(|| top.join(".git"));
+    Some(shared.canonicalize().unwrap_or(shared).into())
+}
+
+fn top(dir: &Path) -> Option<&Path> {
+    dir.ancestors().find(|dir| dir.join(".git").symlink_metadata().is_ok())
+}
+
+/// The git directory of a linked worktree with this top directory; `None` for a main one and a submodule.
+fn git_dir_of_linked(top: &Path) -> Option<PathBuf> {
     // In a main worktree `.git` is a directory, which can't be read.
     let text = files::read_project(&top.join(".git"), ChosenBy::Project).ok()?;
     let text = String::from_utf8_lossy(&text);
-    let git_dir = Path::new(text.strip_prefix("gitdir:")?.trim());
+    let git_dir = top.join(text.strip_prefix("gitdir:")?.trim());
     // That of a submodule is below `modules`.
-    (git_dir.parent()?.file_name()? == "worktrees").then(|| top.to_owned())
+    (git_dir.parent()?.file_name()? == "worktrees").then_some(git_dir)
 }
 
 #[cfg(test)]
