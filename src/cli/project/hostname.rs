@@ -115,7 +115,7 @@ pub(super) fn host(env: &Env, project: &Project, keep: bool) -> Result<String, C
 mod tests {
     use std::path::Path;
 
-    use super::{clock, host};
+    use super::{clock, files, host};
     use crate::config::{Env, Project, StartOptions};
 
     #[test]
@@ -138,8 +138,8 @@ mod tests {
         assert_eq!(name("d/My_Shop", true), "my-shop-3", "what a page has stored is not for it");
         // After 30 days, it is.
         let book = dir.path().join("state/tmo/names.json");
-        let text = std::fs::read_to_string(&book).unwrap();
-        let mut all: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let text = files::read_plain(&book).unwrap();
+        let mut all: serde_json::Value = serde_json::from_slice(&text).unwrap();
         for (_, named) in all.as_object_mut().unwrap() {
             named["used"] = (clock::now().nanos() - 31 * 24 * 60 * 60 * 1_000_000_000).into();
         }
