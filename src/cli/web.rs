@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use self::open::How;
 use self::serving::{
-    Browser, Listen, doors, greet, guardian_here, interrupted, lines, own_path, running, sockets_of,
+    Browser, Listen, doors, greet, guardian_here, interrupted, lines, only_server, own_path,
+    running, sockets_of,
 };
 use crate::cli::args::WebArgs;
 use crate::cli::error::CliError;
@@ -65,8 +66,9 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
         return runtime::block_on(link);
     }
     runtime::block_on(async {
-        let wanted = id.as_deref().map_or(ServerScope::All, ServerScope::Only);
-        if let Some(running) = running(&dir, args.port, &[wanted]).await {
+        let only = id.as_deref().map(ServerScope::Only);
+        let wanted: Vec<_> = only.into_iter().chain([ServerScope::All]).collect();
+        if let Some(running) = only_server(&dir, args.port, &wanted).await? {
             if is_special(args) {
                 let what = "tmo web runs already; `tmo web --stop` ends it, then start it with these \
                             options";
@@ -81,7 +83,8 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
             return Ok(0);
         }
         let place = Listen { host: args.host, port: args.port };
-        let guardian = guardian_here(place, access, &dir)?.only(id.clone(), None).fleet(fleet);
+        let guardian = guardian_here(&context.env, place, access, &dir)?;
+        let guardian = guardian.only(id.clone(), None).fleet(fleet);
         let watch = guardian.watch(interrupted()?);
         let end = "Ctrl-C ends the page, not the runs.".to_owned();
         let end = end + &deputy::example(args, guardian.port());

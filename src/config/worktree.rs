@@ -3,12 +3,31 @@
 use std::path::{Path, PathBuf};
 
 use super::git_rules::git_dir;
+use crate::model::text::OsText;
 
 /// The top directory of the linked worktree that `dir` is in; `None` in a main worktree, in a submodule, and outside of
 /// git.
 pub fn linked_worktree(dir: &Path) -> Option<PathBuf> {
-    let top = dir.ancestors().find(|dir| dir.join(".git").symlink_metadata().is_ok())?;
-    is_of_worktree(&git_dir(&top.join(".git"))?).then(|| top.to_owned())
+    let top = top(dir)?;
+    git_dir_of_linked(top).map(|_| top.to_owned())
+}
+
+/// The git directory that all worktrees of the repository share in which `dir` is; `None` outside of git.
+pub fn repository(dir: &Path) -> Option<OsText> {
+    let top = top(dir)?;
+    let shared = git_dir_of_linked(top).and_then(|git| Some(git.parent()?.parent()?.to_owned()));
+    let shared = shared.unwrap_or_else(|| top.join(".git"));
+    Some(shared.canonicalize().unwrap_or(shared).into())
+}
+
+fn top(dir: &Path) -> Option<&Path> {
+    dir.ancestors().find(|dir| dir.join(".git").symlink_metadata().is_ok())
+}
+
+/// The git directory of a linked worktree with this top directory; `None` for a main one and a submodule.
+fn git_dir_of_linked(top: &Path) -> Option<PathBuf> {
+    let git = top.join(git_dir(&top.join(".git"))?);
+    is_of_worktree(&git).then_some(git)
 }
 
 /// Whether this is what the `.git` file of a linked worktree names. That of a submodule names a directory below

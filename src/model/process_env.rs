@@ -30,16 +30,14 @@ pub fn run_env(plan: &Plan) -> Vec<(OsText, OsText)> {
 
 /// Add the variables that describe the run: its socket, and the ports of all processes but this one.
 fn add_run_variables(plan: &Plan, but: Option<&ProcessPlan>, env: &mut BTreeMap<OsText, OsText>) {
-    if let (Some(page), hosts) = (plan.page_port, plan.host_names()) {
-        for (other, host) in plan.processes.iter().zip(hosts).filter(|(one, _)| !one.removed) {
-            let Some(port) = other.port else { continue };
-            let variable = if but.is_some_and(|own| own.name == other.name) {
-                "TMO_URL".to_owned()
-            } else {
-                format!("TMO_PROCESS_{}_URL", word(other.name.as_str()))
-            };
-            env.insert(variable.into(), url(Some(&host), Some(page), port).into());
-        }
+    for (other, host) in plan.processes.iter().zip(plan.host_names()) {
+        let Some(port) = other.port.filter(|_| !other.removed) else { continue };
+        let variable = if but.is_some_and(|own| own.name == other.name) {
+            "TMO_URL".to_owned()
+        } else {
+            format!("TMO_PROCESS_{}_URL", word(other.name.as_str()))
+        };
+        env.insert(variable.into(), url(Some(&host), plan.page_port, port).into());
     }
     for other in plan.present().filter(|other| but.is_none_or(|own| own.name != other.name)) {
         if let Some(port) = other.port {

@@ -54,6 +54,7 @@ pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
     let fresh = &with_started(old, fresh);
     let mut plan = Plan {
         env: fresh.env.clone(),
+        page_port: fresh.page_port,
         grace_ms: fresh.grace_ms,
         name_width: old.name_width.max(fresh.name_width),
         formation_port_step: fresh.formation_port_step,
@@ -268,7 +269,10 @@ fn what_it_runs(old: &Plan, process: &ProcessPlan, plan: &Plan, now: &ProcessPla
         ("watchdog", process.rules.watchdog_ms() != now.rules.watchdog_ms()),
         ("phase", cleans(process) != cleans(now)),
     ]);
-    let variables = variables(&own_env(old, process), &own_env(plan, now));
+    let mut variables = variables(&own_env(old, process), &own_env(plan, now));
+    if old.page_port != plan.page_port {
+        variables.push("TMO_URL".to_owned());
+    }
     if !variables.is_empty() {
         what.push(format!("environment: {}", variables.join(" ")));
     }

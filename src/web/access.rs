@@ -29,6 +29,9 @@ pub struct Access {
     pub state: PathBuf,
     /// The file with a token, and the role of programs that send it.
     pub token: Option<(PathBuf, Role)>,
+    /// Whether processes are reached by their names in spite of a public address.
+    #[serde(default)]
+    pub names: bool,
 }
 
 /// Why a public address can't be used.

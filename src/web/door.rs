@@ -111,6 +111,9 @@ async fn talk(stream: UnixStream, server: &Server) -> io::Result<()> {
         }
         "sessions" => serde_json::to_string(&server.list_sessions())?,
         "about" => serde_json::to_string(&About::of(server))?,
+        other if let Some(instance) = other.strip_prefix("answering ") => {
+            serde_json::to_string(&server.processes.answering(&server.runs, instance).await)?
+        }
         "end all" => server.end_sessions(|_, _| true).to_string(),
         other if let Some(id) = other.strip_prefix("end id ").filter(|id| !id.is_empty()) => {
             server.end_sessions(|full, _| full.starts_with(id)).to_string()
@@ -165,7 +168,7 @@ impl About {
         let public = server.names.public().map(|public| format!("https://{public}"));
         let (proxies, has_token) = (server.access.proxies.clone(), server.access.token.is_some());
         let only = server.runs.only().map(str::to_owned);
-        Self { public, proxies, has_token, only, has_names: true }
+        Self { public, proxies, has_token, only, has_names: server.processes.has_names() }
     }
 }
 
@@ -186,6 +189,11 @@ pub async fn about(path: &Path) -> Result<About, NoAnswer> {
 /// Request the sessions of a web server.
 pub async fn sessions(path: &Path) -> Result<Vec<SessionEntry>, NoAnswer> {
     parsed(&ask_server(path, "sessions").await?)
+}
+
+/// Request the host names of an instance at which processes answer HTTP.
+pub async fn answering(path: &Path, instance: &str) -> Result<Vec<String>, NoAnswer> {
+    parsed(&ask_server(path, &format!("answering {instance}")).await?)
 }
 
 fn parsed<T: DeserializeOwned>(line: &str) -> Result<T, NoAnswer> {

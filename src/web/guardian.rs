@@ -70,6 +70,18 @@ impl Guardian {
         self
     }
 
+    /// End with the last run.
+    #[must_use]
+    pub const fn until_no_run(mut self) -> Self {
+        self.handover.until_no_run = true;
+        self
+    }
+
+    /// Whether its servers serve the names of processes.
+    pub const fn has_names(&self) -> bool {
+        self.handover.access.public.is_none() || self.handover.access.names
+    }
+
     /// Also show the runs of the hosts in this file.
     #[must_use]
     pub fn fleet(mut self, file: Option<PathBuf>) -> Self {

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::model::ProcName;
+
 /// The most connections that are served at once. `WebSockets` count too, until they are closed.
 const MOST_CONNECTIONS: usize = 256;
 
@@ -39,6 +41,8 @@ enum Holder {
     Other(Peer),
     /// The connections to processes by their names.
     Proxied,
+    /// The requests to a process of an instance.
+    Process(String, ProcName),
     /// The `WebSockets` of all pages.
     Sockets,
     /// The `WebSockets` of all guests.
@@ -51,6 +55,8 @@ enum Holder {
 #[derive(Debug, Clone)]
 pub(super) struct Places {
     most: usize,
+    /// The most of them that may be to processes, by the descriptors.
+    proxied: usize,
     /// Whether other users connect for browsers: with a public address, they may be its proxy.
     has_proxy: bool,
     taken: Arc<Mutex<HashMap<Holder, usize>>>,
@@ -64,8 +70,10 @@ impl Places {
     pub(super) fn new(has_proxy: bool) -> Self {
         // Each connection needs a descriptor, and reading a journal some more.
         let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX) / 2;
-        let most = usize::try_from(files).unwrap_or(usize::MAX).clamp(8, MOST_CONNECTIONS);
-        Self { most, has_proxy, taken: Arc::default() }
+        let files = usize::try_from(files).unwrap_or(usize::MAX);
+        let most = files.clamp(8, MOST_CONNECTIONS);
+        // One to a process needs a second descriptor.
+        Self { most, proxied: files / 2, has_proxy, taken: Arc::default() }
     }
 
     /// The most connections at once.
@@ -99,7 +107,13 @@ impl Places {
 
     /// A place for a connection to processes. The rest is reserved for pages.
     pub(super) fn of_proxied(&self) -> Option<Place> {
-        self.take(vec![(Holder::Proxied, self.most * 3 / 4)])
+        self.take(vec![(Holder::Proxied, self.proxied.min(self.most * 3 / 4))])
+    }
+
+    /// A place for a request to a process, which may hang.
+    pub(super) fn of_process(&self, instance: &str, name: &ProcName) -> Option<Place> {
+        let process = Holder::Process(instance.to_owned(), name.clone());
+        self.take(vec![(process, self.most / 2)])
     }
 
     fn take(&self, holders: Vec<(Holder, usize)>) -> Option<Place> {

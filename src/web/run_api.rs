@@ -134,8 +134,14 @@ pub(super) async fn read_lines(run: &Run, scope: &Scope, query: &str) -> (Status
     let request = target.and_then(|target| Request::get(target).body(Body::empty()).ok());
     let Some(request) = request else { return (StatusCode::FORBIDDEN, Bytes::new()) };
     let Ok(answer) = TowerToHyperService::new(run.reading.clone()).call(request).await;
+    with_body(answer).await
+}
+
+/// An answer with its whole body, or that there is none because the body has failed.
+async fn with_body(answer: Response) -> (StatusCode, Bytes) {
     let status = answer.status();
-    (status, axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap_or_default())
+    let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await;
+    body.map_or((StatusCode::INTERNAL_SERVER_ERROR, Bytes::new()), |body| (status, body))
 }
 
 /// Forward a request to the supervisor of a run, in the name of this client.
@@ -180,7 +186,22 @@ pub(super) fn unreadable(error: &io::Error) -> Response {
 mod tests {
     use proptest::prelude::*;
 
-    use super::within;
+    use std::io;
+
+    use axum::body::{Body, Bytes};
+    use axum::http::StatusCode;
+    use axum::response::Response;
+
+    use super::{with_body, within};
+
+    #[tokio::test]
+    async fn a_body_that_fails_is_no_empty_page() {
+        let parts = [Ok(Bytes::from_static(b"[")), Err(io::Error::other("it is gone"))];
+        let failing = Response::new(Body::from_stream(futures_util::stream::iter(parts)));
+        assert_eq!(with_body(failing).await.0, StatusCode::INTERNAL_SERVER_ERROR);
+        let complete = Response::new(Body::from("[]"));
+        assert_eq!(with_body(complete).await, (StatusCode::OK, Bytes::from_static(b"[]")));
+    }
 
     fn of_web(path: &str, query: &str) -> Option<String> {
         within(&["web".to_owned(), "a b".to_owned()], path, query)

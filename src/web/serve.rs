@@ -70,6 +70,9 @@ pub struct Handover {
     /// The id of the run with which the server ends, if there is one.
     #[serde(default)]
     pub run: Option<String>,
+    /// Whether the server ends when no run is left.
+    #[serde(default)]
+    pub until_no_run: bool,
     /// The descriptor of the file with the sessions.
     pub sessions: RawFd,
     /// The descriptor of a pipe that closes when the guardian ends.
@@ -104,10 +107,11 @@ pub fn run(handover: &Handover) -> io::Result<Ending> {
         tokio::spawn(door::answer(door, Arc::clone(&server)));
         tokio::spawn(Arc::clone(&server).follow_users(RECHECK));
         tokio::spawn(samples::keep_sampling(Arc::clone(&server.runs)));
-        if let Some(run) = handover.run.clone() {
+        let run = handover.run.clone();
+        if run.is_some() || handover.until_no_run {
             let server = Arc::clone(&server);
             tokio::spawn(async move {
-                server.runs.end_of(&run).await;
+                server.runs.end_of(run.as_deref()).await;
                 server.closing.send_replace(Some(Ending::Run));
             });
         }

@@ -85,7 +85,7 @@ pub(super) struct Server {
     /// The runs of the user.
     pub(super) runs: Arc<Runs>,
     /// The processes of these runs, by names of their own.
-    processes: Proxy,
+    pub(super) processes: Proxy,
     /// The hosts whose runs pages show, too.
     pub(super) fleet: Option<Arc<FleetHosts>>,
     /// Whether this is the end of a bridge: whoever has built it needs no session.
@@ -138,7 +138,7 @@ impl Server {
         let (sessions, tickets) = (Mutex::new(sessions), Mutex::default());
         let (selections, terminals) = (Selections::default(), Terminals::default());
         let places = Places::new(names.public().is_some());
-        let processes = Proxy::new(port, names.public().is_some());
+        let processes = Proxy::new(port, names.public().is_some(), access.names);
         Ok(Self {
             names,
             port,

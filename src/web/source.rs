@@ -204,9 +204,10 @@ impl Runs {
         self.listing.follow()
     }
 
-    /// Wait until exactly this run is over.
-    pub(super) async fn end_of(&self, run: &str) {
-        let is_it = |known: &KnownRun| known.run() == Some(run);
+    /// Wait until exactly this run is over, or all are.
+    pub(super) async fn end_of(&self, run: Option<&str>) {
+        let is_it =
+            |known: &KnownRun| known.run().is_some_and(|up| run.is_none_or(|run| up == run));
         let mut listing = self.follow();
         // If the list can't be read now, it may be readable later.
         while !self.list().await.is_ok_and(|all| !all.iter().any(is_it)) {

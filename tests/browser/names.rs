@@ -4,7 +4,7 @@ use pretty_assertions::assert_eq;
 use serde_json::Value;
 
 use crate::chromium::Chromium;
-use crate::harness::World;
+use crate::harness::{Ran, World};
 use crate::page::Page;
 use crate::web_server::WebServer;
 
@@ -127,4 +127,73 @@ fn a_page_of_a_process_and_the_page_of_tmo_share_nothing() {
     page.end();
     web.end();
     world.ok(["quit"]);
+}
+
+/// The page of `web` shows what `api` answers, which lets only pages at the address of `web` read that.
+const FRONT_AND_BACK: &str = r#"
+use strict; use IO::Socket::IP; use Cwd; $| = 1; $SIG{CHLD} = 'IGNORE';
+my $server = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $ENV{PORT}, Listen => 64, ReuseAddr => 1) or die "$!\n";
+my $text = $ENV{PS} eq 'api' ? 'api of ' . getcwd() : <<"PAGE";
+<!doctype html><title>web</title><link rel=icon href=data:,><p id=api></p><script>
+fetch('$ENV{TMO_PROCESS_api_URL}/').then((answer) => answer.text()).then((text) => { document.getElementById('api').textContent = text });
+</script>
+PAGE
+my $origin = $ENV{TMO_PROCESS_web_URL} // 'none';
+while (my $c = $server->accept) {
+  if (fork) { close $c; next }
+  while (my $line = <$c>) { last if $line eq "\r\n" }
+  print $c "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nAccess-Control-Allow-Origin: $origin\r\nConnection: close\r\nContent-Length: " . length($text) . "\r\n\r\n$text";
+  exit;
+}
+"#;
+
+#[test]
+fn pages_of_three_worktrees_call_their_apis_by_name_whenever_each_was_started() {
+    let Some(chromium) = Chromium::find() else { return };
+    let world = World::new("web: exec perl both.pl\napi: exec perl both.pl\n");
+    world.write("both.pl", FRONT_AND_BACK);
+    std::fs::create_dir_all(world.app().join(".git")).unwrap();
+    let linked = ["fix-ui", "spike"].map(|name| {
+        let dir = world.app().parent().unwrap().join(name);
+        std::fs::create_dir(&dir).unwrap();
+        for file in ["Procfile", "both.pl"] {
+            std::fs::copy(world.app().join(file), dir.join(file)).unwrap();
+        }
+        let git = format!("gitdir: {}/.git/worktrees/{name}\n", world.app().display());
+        std::fs::write(dir.join(".git"), git).unwrap();
+        dir
+    });
+    let dirs = [&world.app(), &linked[0], &linked[1]];
+    let at = |dir: &std::path::Path, args: &[&str]| {
+        let ran = Ran::of(&world.tmo(args).current_dir(dir).output().unwrap());
+        assert_eq!(ran.code, 0, "{ran:?}");
+    };
+    // Before the first page, while one is served, and while none is.
+    at(dirs[0], &["start", "-D"]);
+    // A port of this test, also while nothing listens there.
+    let page = world.port(5).to_string();
+    let web = WebServer::start_as(&world, world.tmo(["web", "--port", &page]));
+    at(dirs[1], &["start", "-D", "--port", &(world.port(0) + 10).to_string()]);
+    web.end();
+    at(dirs[2], &["start", "-D", "--port", &(world.port(0) + 20).to_string()]);
+    let web = WebServer::start_as(&world, world.tmo(["web"]));
+    // What was up before the first page is marked as changed, and told by a reload.
+    at(dirs[0], &["reload"]);
+    let page = Page::open(&chromium, &world, &web);
+    let address = page.address();
+    let port = origin(&page).rsplit_once(':').unwrap().1.to_owned();
+    for dir in dirs {
+        let name = dir.file_name().unwrap().to_str().unwrap();
+        page.go(&format!("http://web.{name}.localhost:{port}/"));
+        let text = format!("api of {}", dir.canonicalize().unwrap().display());
+        let shown = format!("document.getElementById('api').textContent === '{text}'");
+        page.until(&format!("{name} shows its api"), &shown);
+    }
+    page.go(&address);
+    page.shows_state("web", "running");
+    page.end();
+    web.end();
+    for dir in dirs {
+        at(dir, &["quit"]);
+    }
 }

@@ -70,6 +70,7 @@ fn expected(world: &World, process: &str, port: u16, others: &[(&str, u16)]) -> 
         ("PS", process.into()),
         ("TMO_SESSION", run.into()),
         ("TMO_PROCESS", process.into()),
+        ("TMO_URL", format!("http://localhost:{port}").into()),
         ("TMO_SOCKET", socket.clone()),
         ("OVERMIND_SOCKET", socket),
         ("PWD", world.app().into_os_string()),
@@ -77,6 +78,8 @@ fn expected(world: &World, process: &str, port: u16, others: &[(&str, u16)]) -> 
     all.extend(own.map(|(name, value): (&str, OsString)| (name.into(), value)));
     for (name, port) in others {
         all.insert(format!("OVERMIND_PROCESS_{name}_PORT").into(), port.to_string().into());
+        let url = format!("http://localhost:{port}");
+        all.insert(format!("TMO_PROCESS_{name}_URL").into(), url.into());
     }
     all
 }

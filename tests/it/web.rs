@@ -377,12 +377,14 @@ fn a_second_server_is_a_link_to_the_first_and_a_taken_port_is_named() {
     let again = world.ok(["web"]);
     assert!(again.contains("runs already"), "{again}");
     assert_eq!(log_in(&link_in(&again).unwrap()).0, web.host);
+    let none = world.run(["web", "--link", "--port", "1"]);
+    assert!(none.stderr.contains("at port 1, but at"), "{none:?}");
+    web.end();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let refused = world.run(["web", "--port", &port]);
     let pid = std::process::id().to_string();
     assert!(refused.code == 1 && refused.stderr.contains(&pid), "{refused:?}");
-    web.end();
     world.ok(["quit"]);
 }
 
@@ -866,28 +868,6 @@ fn a_server_that_does_not_answer_is_named_with_its_process() {
     kill(server, nix::libc::SIGCONT);
     world.ok(["web", "sessions"]);
     web.end();
-    world.ok(["quit"]);
-}
-
-#[test]
-fn a_server_that_does_not_answer_is_reported_whichever_other_one_ends() {
-    let world = shop();
-    let port = |web: &Web<'_>| web.host.rsplit_once(':').unwrap().1.parse::<u16>().unwrap();
-    let mut both = [(), ()].map(|()| Web::start(&world));
-    both.sort_by_key(port);
-    let [first, second] = both;
-    kill(first.server(), nix::libc::SIGSTOP);
-    let free = port(&second).to_string();
-    // Only the named port counts.
-    world.ok(["web", "--link", "--port", &free]);
-    let none = world.run(["web", "--link", "--port", "1"]);
-    assert!(none.stderr.contains("at port 1, but at"), "{none:?}");
-    let ran = world.run(["web", "--stop"]);
-    assert!(ran.stdout.contains(&format!("at port {free} ends")), "{ran:?}");
-    assert!(ran.code == 1 && ran.stderr.contains("does not answer; `kill "), "{ran:?}");
-    second.server.wait();
-    kill(first.server(), nix::libc::SIGCONT);
-    first.end();
     world.ok(["quit"]);
 }
 

@@ -113,12 +113,45 @@ fn a_lazy_process_that_dies_at_its_start_answers_with_the_cause() {
             answer.body
         );
     }
+    // Neither can a page of another origin, or what opens a socket without saying from where.
+    let socket = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    let port = world.field("api", "port");
+    for headers in [
+        "Origin: http://evil.example\r\n".to_owned(),
+        "Origin: http://web.other.localhost:10000\r\n".to_owned(),
+        format!("Origin: http://evil.example\r\n{socket}"),
+        socket.to_owned(),
+    ] {
+        assert_eq!(get(&web, &headers).status, 403, "{headers}");
+    }
     assert_eq!(starts(&world, "web"), 2);
+    let own = [format!("Origin: http://{web}\r\n"), format!("Origin: http://localhost:{port}\r\n")];
+    for (headers, times) in own.iter().zip(3..) {
+        assert_eq!(get(&web, &format!("{headers}Sec-Fetch-Site: cross-site\r\n")).status, 502);
+        assert_eq!(starts(&world, "web"), times);
+    }
     assert!(world.state().is_some(), "the run goes on");
-    // What is not lazy is not started.
+    // What is not lazy is not started, and what runs decides itself about other sites.
+    assert_ne!(get(&host(&server, "api"), "Origin: http://evil.example\r\n").status, 403);
     world.ok(["stop", "api"]);
     assert_eq!(get(&host(&server, "api"), "").status, 503);
     assert_eq!(starts(&world, "api"), 1);
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn the_page_of_a_start_has_only_lines_of_this_life() {
+    let world =
+        World::new("web: echo life $(date +%N); sleep 0.1; exit 7\nother: exec sleep 1000\n");
+    world.write("tmo.toml", "[process.web]\nlazy = true\n");
+    let server = start(&world);
+    let web = host(&server, "web");
+    for _ in 0..3 {
+        let answer = get(&web, "");
+        assert_eq!(answer.status, 502);
+        assert_eq!(answer.body.matches("life ").count(), 1, "{}", answer.body);
+    }
     server.end();
     world.ok(["quit"]);
 }

@@ -8,7 +8,7 @@ use pretty_assertions::assert_eq;
 
 use crate::harness::ports::free_port;
 use crate::harness::procs::{alive, kill};
-use crate::harness::{World, eventually};
+use crate::harness::{Ran, World, eventually};
 use crate::web::{Answer, Web, request};
 use crate::web_server::WebServer;
 
@@ -17,7 +17,8 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 /// A web server that keeps connections open: `/echo` answers with the request, `/ws` changes to a protocol that echoes
 /// lines, `/events` sends a line for each that is written into the file `events`, `/count` counts the bytes of a body,
-/// `/close` closes the connection without an answer, `/away` redirects.
+/// `/close` closes the connection without an answer, `/away` redirects. `/hang` changes the protocol and never reads,
+/// `/both` answers with both kinds of length, `/chunks` returns a body that comes in chunks.
 const PROGRAM: &str = r#"
 use strict; use IO::Socket::IP; $| = 1; $SIG{CHLD} = 'IGNORE';
 my $port = $ARGV[0] // $ENV{PORT};
@@ -31,6 +32,17 @@ while (my $c = $server->accept) {
     while (my $line = <$c>) { $head .= $line; $length = $1 if $line =~ /^content-length: (\d+)/i; $host = $1 if $line =~ /^host: (\S+)/i; last if $line eq "\r\n" }
     exit unless $head =~ m{^\S+ (\S+)}; my $path = $1; $number++;
     if ($path eq '/close') { exit }
+    if ($path eq '/hang') {
+      print $c "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n"; sleep 1000; exit
+    }
+    if ($path eq '/both') {
+      print $c "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\n\r\n"; next
+    }
+    if ($path eq '/chunks') {
+      my ($sum, $buffer) = ('', '');
+      while (my $size = hex(<$c>)) { read $c, $buffer, $size; $sum .= $buffer; <$c> } <$c>;
+      print $c "HTTP/1.1 200 OK\r\nContent-Length: " . length($sum) . "\r\n\r\n$sum"; next
+    }
     if ($path eq '/ws') {
       print $c "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: lines\r\nX-Own: 1\r\n\r\n";
       while (my $line = <$c>) { print $c "echo $line" } exit
@@ -218,26 +230,34 @@ fn a_large_body_arrives_whole_and_needs_no_memory() {
 
 #[test]
 fn connections_to_processes_are_limited_and_one_that_ends_makes_room() {
-    /// Three quarters of all connections.
+    /// Three quarters of all connections, half of them to one process.
     const MOST: usize = 192;
+    const MOST_TO_ONE: usize = 128;
     let world = shop();
     let web = {
         world.ok(["start", "-D", "--title", "My Shop"]);
         Web::start(&world)
     };
     let name = host(&web.server, "web.my-shop");
-    let upgrade = format!(
-        "GET /ws HTTP/1.1\r\nHost: {name}\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n"
-    );
+    let api = host(&web.server, "api-v2.my-shop");
+    let upgrade = |name: &str| {
+        format!("GET /ws HTTP/1.1\r\nHost: {name}\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n")
+    };
     let mut open: Vec<_> = (0..MOST)
         .map(|number| {
-            let mut stream = connection(&web.server, &upgrade);
+            if number == MOST_TO_ONE {
+                let refused = get(&name, "/echo");
+                assert_eq!(refused.status, 503, "{refused:?}");
+                assert_eq!(refused.body, "too many requests to web are open\n");
+            }
+            let name = if number < MOST_TO_ONE { &name } else { &api };
+            let mut stream = connection(&web.server, &upgrade(name));
             let answer = head(&mut stream);
             assert!(answer.starts_with("http/1.1 101 "), "{number}: {answer}");
             stream
         })
         .collect();
-    let refused = get(&name, "/echo");
+    let refused = get(&api, "/echo");
     assert_eq!(refused.status, 503, "{refused:?}");
     assert_eq!(refused.body, "too many connections to processes are open\n");
     // There are places for pages, and those that are open still work.
@@ -249,12 +269,210 @@ fn connections_to_processes_are_limited_and_one_that_ends_makes_room() {
     assert_eq!(line, "echo still here\n");
     open.pop();
     let answer = eventually("there is room", || {
-        Some(get(&name, "/echo")).filter(|answer| answer.status != 503)
+        Some(get(&api, "/echo")).filter(|answer| answer.status != 503)
     });
     assert_eq!(answer.status, 200, "{answer:?}");
     drop(open);
     web.end();
     world.ok(["quit"]);
+}
+
+#[test]
+fn refused_requests_to_names_leave_the_page_reachable() {
+    let world = shop();
+    let web = {
+        world.ok(["start", "-D", "--title", "My Shop"]);
+        Web::start(&world)
+    };
+    let name = host(&web.server, "web.my-shop");
+    // Each client keeps its connection. Those that the limit refuses, and those to no process, hold no place.
+    let mut open = vec![];
+    for name in [name, host(&web.server, "none.my-shop")] {
+        open.extend((0..300).map(|_| {
+            let ask = format!("GET /echo HTTP/1.1\r\nHost: {name}\r\n\r\n");
+            let mut stream = connection(&web.server, &ask);
+            let answer = head(&mut stream);
+            let is_refused = !answer.starts_with("http/1.1 200 ");
+            assert_eq!(answer.contains("\r\nconnection: close\r\n"), is_refused, "{answer}");
+            stream
+        }));
+    }
+    assert_eq!(request(&web.host, "GET /runs", &web.headers(), "").unwrap().status, 200);
+    drop(open);
+    web.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn sockets_that_browsers_have_closed_are_free_again_though_their_process_hangs() {
+    /// All that are for one process.
+    const MOST: usize = 128;
+    let world = shop();
+    let server = start(&world);
+    let web = host(&server, "web.my-shop");
+    let upgrade = format!(
+        "GET /hang HTTP/1.1\r\nHost: {web}\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n"
+    );
+    let open: Vec<_> = (0..MOST)
+        .map(|_| {
+            let mut stream = connection(&server, &upgrade);
+            assert!(head(&mut stream).starts_with("http/1.1 101 "));
+            stream
+        })
+        .collect();
+    assert_eq!(get(&web, "/echo").status, 503);
+    assert_eq!(get(&host(&server, "api-v2.my-shop"), "/echo").status, 200, "others have places");
+    drop(open);
+    eventually("there is room", || (get(&web, "/echo").status == 200).then_some(()));
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_body_in_chunks_arrives_and_an_answer_with_two_lengths_is_whole() {
+    let world = shop();
+    let server = start(&world);
+    let web = host(&server, "web.my-shop");
+    for method in ["GET", "POST"] {
+        let mut stream = connection(
+            &server,
+            &format!(
+                "{method} /chunks HTTP/1.1\r\nHost: {web}\r\nConnection: close\r\n\
+                 Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"
+            ),
+        );
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with("\r\n\r\nonetwo"), "{method}: {answer}");
+    }
+    let mut stream = connection(
+        &server,
+        &format!("GET /both HTTP/1.1\r\nHost: {web}\r\nConnection: close\r\n\r\n"),
+    );
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("\r\nwhole\r\n") && !answer.contains("content-length"), "{answer}");
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_name_leads_to_the_port_of_its_process_once_it_listens_there() {
+    let world = World::new("web: exec perl late.pl\n");
+    let (debugger, port) = (free_port(), free_port());
+    world.write(
+        "late.pl",
+        &format!(
+            r#"
+use strict; use IO::Socket::IP; $| = 1; $SIG{{CHLD}} = 'IGNORE';
+sub serve {{
+  my ($port, $text) = @_;
+  my $server = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $port, Listen => 64, ReuseAddr => 1) or die "$!\n";
+  while (my $c = $server->accept) {{
+    if (fork) {{ close $c; next }}
+    while (my $line = <$c>) {{ print $c "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n$text" if $line eq "\r\n" }}
+    exit;
+  }}
+}}
+if (!fork) {{ serve({debugger}, 'dbg') }}
+select undef, undef, undef, 0.02 until -e 'go';
+serve({port}, 'app');
+"#
+        ),
+    );
+    world.ok(["start", "-D", "--port", &port.to_string(), "--title", "My Shop"]);
+    let server = WebServer::start(&world);
+    let web = host(&server, "web.my-shop");
+    assert_eq!(get(&web, "/").body, "dbg");
+    world.write("go", "");
+    eventually("it leads to PORT", || (get(&web, "/").body == "app").then_some(()));
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn a_server_with_a_public_address_has_names_only_if_that_is_allowed() {
+    const URL: &str = "https://tmo.example.com";
+    let world = shop();
+    world.ok(["start", "-D", "--title", "My Shop"]);
+    let is_named = || world.ok(["open", "-n", "web"]).contains("web.my-shop.localhost");
+    for (options, status) in [(&[][..], 421), (&["--names"][..], 200)] {
+        let options = [&["--public-url", URL][..], options].concat();
+        let server = WebServer::start_with(&world, &options);
+        let answer = get(&host(&server, "web.my-shop"), "/echo");
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(is_named(), status == 200);
+        assert_eq!(server.output().contains("Processes at http://NAME"), status == 200);
+        server.end();
+    }
+    let refused = world.run(["web", "--names"]);
+    assert!(refused.code == 2 && refused.stderr.contains("--public-url"), "{refused:?}");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn names_are_told_from_the_first_page_on_whether_it_is_served_or_not() {
+    let world = World::new("web: exec sleep 1000\n");
+    let told = || world.ok(["run", "--as", "web", "printenv", "TMO_URL"]).trim().to_owned();
+    world.ok(["start", "-D", "--title", "My Shop"]);
+    assert_eq!(told(), format!("http://localhost:{}", world.field("web", "port")));
+    assert!(!world.ok(["ps"]).contains("TMO_URL"), "nothing has changed");
+    // Ports that belong to this test, also while nothing listens there.
+    let (port, other) = (world.port(5), world.port(4).to_string());
+    let server = WebServer::start_as(&world, world.tmo(["web", "--port", &port.to_string()]));
+    let named = format!("http://web.my-shop.localhost:{port}");
+    // The run was up before: it is told by a reload.
+    assert!(world.ok(["ps"]).contains("TMO_URL"), "{}", world.ok(["ps"]));
+    world.ok(["reload"]);
+    assert_eq!(told(), named);
+    assert!(!world.ok(["ps"]).contains("TMO_URL"));
+    server.end();
+    world.ok(["quit"]);
+    world.ok(["start", "-D", "--title", "My Shop"]);
+    assert_eq!(told(), named, "nothing serves it now");
+    let ports = format!("http://localhost:{}\n", world.field("web", "port"));
+    assert_eq!(world.ok(["open", "-n", "web"]), ports, "a link that works");
+    // Another program has the port: no other one is taken in its place.
+    let taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let refused = world.run(["web"]);
+    let holder = format!("port {port} is taken by ");
+    assert!(refused.code == 1 && refused.stderr.contains(&holder), "{refused:?}");
+    let pid = format!("(pid {})", std::process::id());
+    assert!(refused.stderr.contains(&pid) && !refused.stdout.contains("http"), "{refused:?}");
+    drop(taken);
+    let server = WebServer::start_as(&world, world.tmo(["web"]));
+    assert!(server.link.contains(&format!(":{port}/")), "{}", server.link);
+    // There is one server for this user.
+    let refused = world.run(["web", "--port", &other]);
+    let runs = format!("tmo web runs already at port {port}; `tmo web --stop` ends it");
+    assert!(refused.code == 1 && refused.stderr.contains(&runs), "{refused:?}");
+    server.end();
+    // Another port is for good.
+    let server = WebServer::start_as(&world, world.tmo(["web", "--port", &other]));
+    assert_eq!(get(&format!("web.my-shop.localhost:{other}"), "/").status, 503);
+    server.end();
+    world.ok(["reload"]);
+    assert_eq!(told(), format!("http://web.my-shop.localhost:{other}"));
+    world.ok(["quit"]);
+}
+
+#[test]
+fn runs_share_the_page_of_the_first_start_and_it_ends_with_the_last() {
+    let world = World::new("web: exec sleep 1000\n");
+    let other = world.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("Procfile"), "web: exec sleep 1000\n").unwrap();
+    let there = |args: &[&str]| Ran::of(&world.tmo(args).current_dir(&other).output().unwrap());
+    let first = world.ok(["start", "-D", "--web", "--title", "My Shop"]);
+    let (_, rest) = first.split_once("http://NAME.my-shop.localhost:").unwrap();
+    let port: u16 = rest.split(';').next().unwrap().parse().unwrap();
+    let second = there(&["start", "-D", "--web"]);
+    assert!(second.stdout.contains(&format!("http://NAME.other.localhost:{port};")), "{second:?}");
+    let status = |name: &str| get(&format!("{name}.localhost:{port}"), "/").status;
+    world.ok(["quit"]);
+    assert_eq!(status("web.other"), 503, "it serves names, and nothing listens");
+    assert_eq!(there(&["quit"]).code, 0);
+    world.wait_empty();
 }
 
 #[test]
@@ -300,7 +518,12 @@ fn what_names_no_process_of_this_server_is_refused() {
         assert!(answer.starts_with("http/1.1 421 "), "{host}: {answer}");
     }
     for (text, status) in [
-        (format!("GET http://{name}/echo HTTP/1.1\r\nHost: {name}\r\n"), "421"),
+        (format!("GET http://{name}/echo HTTP/1.1\r\nHost: {name}\r\n"), "200"),
+        (format!("GET http://evil.example/echo HTTP/1.1\r\nHost: {name}\r\n"), "421"),
+        (format!("GET https://{name}/echo HTTP/1.1\r\nHost: {name}\r\n"), "421"),
+        (format!("GET /echo HTTP/1.1\r\nHost: web.my-shop.localhost.:{port}\r\n"), "200"),
+        (format!("GET /echo HTTP/1.1\r\nHost: a<b.web.my-shop.localhost:{port}\r\n"), "421"),
+        (format!("GET /echo HTTP/1.1\r\nHost: a..web.my-shop.localhost:{port}\r\n"), "421"),
         (format!("CONNECT {name} HTTP/1.1\r\nHost: {name}\r\n"), "421"),
         (format!("GET /echo HTTP/1.1\r\nHost: {name}\r\nHost: {name}\r\n"), "421"),
         (format!("GET /echo HTTP/1.1\r\nHost: {name}\r\n"), "200"),
@@ -406,8 +629,10 @@ fn a_program_that_knows_only_localhost_gets_that_name() {
 
 #[test]
 fn a_start_that_serves_the_page_tells_each_process_its_address() {
-    let world =
-        World::new("web: env | grep URL= | sort; exec sleep 1000\napi_v2: exec sleep 1000\n");
+    let world = World::new(
+        "web: env | grep URL= | sort; exec perl program.pl\napi_v2: exec perl program.pl\n",
+    );
+    world.write("program.pl", PROGRAM);
     world.write(
         "tmo.toml",
         "[web]\nstart = true\n\n[process.api_v2]\nenv.WEB = \"{web.page}/x {web.url}\"\n",
@@ -426,10 +651,12 @@ fn a_start_that_serves_the_page_tells_each_process_its_address() {
     assert_eq!(log.matches("URL=").count(), 2, "{log}");
     let told = world.ok(["run", "--as", "api_v2", "printenv", "WEB"]);
     assert!(told.contains(&format!("{web}/x http://localhost:")), "{told}");
-    let listed = world.ok(["open"]);
-    let cells: Vec<Vec<&str>> =
-        listed.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(cells, [["PROCESS", "ADDRESS"], ["web", &web], ["api_v2", &api]]);
+    eventually("both answer", || {
+        let listed = world.ok(["open"]);
+        let cells: Vec<Vec<&str>> =
+            listed.lines().map(|line| line.split_whitespace().collect()).collect();
+        (cells == [["PROCESS", "ADDRESS"], ["web", &web], ["api_v2", &api]]).then_some(())
+    });
     assert_eq!(world.ok(["open", "-n", "--name", "api_v2"]), format!("{api}\n"));
     // A pipe is for programs, many of which find no host below localhost.
     let own = format!("http://localhost:{}\n", world.field("api_v2", "port"));
@@ -439,6 +666,65 @@ fn a_start_that_serves_the_page_tells_each_process_its_address() {
     world.ok(["quit"]);
     // The page ends after the run.
     world.wait_empty();
+}
+
+#[test]
+fn only_what_answers_http_has_a_link_and_that_of_web_is_the_address_of_the_run() {
+    let world = World::new(
+        "db: exec perl db.pl\napi: exec perl program.pl\nweb: exec perl program.pl\nworker: exec sleep 1000\n",
+    );
+    world.write("program.pl", PROGRAM);
+    // It notes who connects, and closes the connection as a database does that gets something else.
+    world.write(
+        "db.pl",
+        "use IO::Socket::IP; my $server = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $ENV{PORT}, \
+         Listen => 8, ReuseAddr => 1); $| = 1; print \"up\\n\"; while (my $c = $server->accept) { <$c>; print \"strange\\n\" }",
+    );
+    world.ok(["start", "-D", "--title", "My Shop"]);
+    let server = WebServer::start(&world);
+    world.wait_text("db", "up");
+    let at = |name: &str| format!("http://{}", host(&server, &format!("{name}.my-shop")));
+    eventually("two answer", || {
+        let listed = world.ok(["open", "--json"]);
+        let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        let urls: Vec<_> = listed.as_array().unwrap().iter().map(|one| &one["url"]).collect();
+        (urls == [&at("api"), &at("web")]).then_some(())
+    });
+    assert!(world.ok(["ls"]).contains(&at("web")));
+    let rows = world.ok(["ps", "--wide"]);
+    assert!(rows.contains(&at("api")) && !rows.contains("db.my-shop"), "{rows}");
+    assert_eq!(world.ok(["logs", "db"]).matches("strange").count(), 1, "it is tried once");
+    assert_eq!(world.ok(["open", "-n", "db"]), format!("{}\n", at("db")), "if it is named");
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
+fn few_descriptors_leave_the_page_reachable() {
+    let world = shop();
+    world.ok(["start", "-D", "--title", "My Shop"]);
+    let mut command = world.command("sh");
+    let tmo = world.tmo(["web"]).get_program().to_owned();
+    command.args(["-c", "ulimit -n 128; exec \"$0\" web --port 0"]).arg(tmo);
+    let web = Web::of(WebServer::start_as(&world, command));
+    let open: Vec<_> = (0..60)
+        .map(|number| {
+            let name = ["web.my-shop", "api-v2.my-shop"][number % 2];
+            let name = host(&web.server, name);
+            let mut stream = connection(
+                &web.server,
+                &format!(
+                    "GET /ws HTTP/1.1\r\nHost: {name}\r\nConnection: Upgrade\r\nUpgrade: lines\r\n\r\n"
+                ),
+            );
+            assert!(head(&mut stream).starts_with("http/1.1 "));
+            stream
+        })
+        .collect();
+    assert_eq!(request(&web.host, "GET /runs", &web.headers(), "").unwrap().status, 200);
+    drop(open);
+    web.end();
+    world.ok(["quit"]);
 }
 
 #[test]

@@ -241,10 +241,11 @@ fn a_page_shows_only_the_run_that_was_named() {
     assert!(!all.stdout.contains("/r/"), "{all:?}");
     assert!(world.ok(["web", "--share", "db", "../other"]).starts_with("http"));
     assert!(world.ok(["web", "../other"]).contains("runs already"));
-    let both = WebServer::start_as(&world, world.tmo(["web", "--port", "0"]));
-    let browser = Browser::log_in(&both.link);
-    assert_eq!(browser.ask("GET /runs").json()["runs"].as_array().unwrap().len(), 2);
-    both.end();
+    // One that shows all runs would be a second one.
+    let both = world.run(["web"]);
+    assert!(both.code == 1 && both.stderr.contains("tmo web runs already at port "), "{both:?}");
+    let second = world.run(["server", "--no-ui"]);
+    assert!(second.code == 1 && second.stderr.contains("tmo web runs already"), "{second:?}");
     assert_eq!(web.ask("POST /api/shutdown").unwrap().status, 202);
     web.server.wait();
     world.wait_state("web", "running");
@@ -253,31 +254,30 @@ fn a_page_shows_only_the_run_that_was_named() {
 }
 
 #[test]
-fn a_link_is_of_the_server_of_this_project_and_leads_to_its_run() {
+fn a_link_leads_to_the_run_of_this_project() {
     let world = shop();
     let other = world.path().join("other");
     std::fs::create_dir(&other).unwrap();
     std::fs::write(other.join("Procfile"), "db: exec sleep 1000\n").unwrap();
     let there = |args: &[&str]| Ran::of(&world.tmo(args).current_dir(&other).output().unwrap());
-    // Where the servers are in the order of their ports must not matter.
-    let mut ports = [free_port(), free_port()];
-    ports.sort_unstable();
-    let [first, second] = ports.map(|port| port.to_string());
-    assert_eq!(there(&["start", "-D", &format!("--web={first}")]).code, 0);
+    let port = free_port().to_string();
+    let all = WebServer::start_as(&world, world.tmo(["web", "--port", &port]));
+    // The page of the user is there already.
+    let started = there(&["start", "-D", "--web"]);
+    assert!(started.stdout.contains(&format!(":{port}/#login=")), "{started:?}");
+    let refused = there(&["start", "-D", "--if-needed", &format!("--web={}", free_port())]);
+    let runs = format!("can't serve the page: tmo web runs already at port {port}");
+    assert!(refused.stderr.contains(&runs), "{refused:?}");
     let own = there(&["web", "--link"]);
-    assert!(own.stderr.contains(&format!("port {first} shows only this project")), "{own:?}");
-    let all = WebServer::start_as(&world, world.tmo(["web", "--port", &second]));
     let here = Ran::of(&world.tmo(["web", "--link"]).output().unwrap());
-    assert!(here.stderr.contains(&format!("port {second} shows all runs")), "{here:?}");
-    let own = there(&["web", "--link"]);
-    assert!(own.stderr.contains(&format!("port {first} ")), "{own:?}");
+    assert!(here.stderr.contains(&format!("port {port} shows all runs")), "{here:?}");
     let run = |link: &str| {
         let link = link_in(link).unwrap();
         let (_, run) = link.split_once("/r/").unwrap_or_else(|| panic!("{link}"));
         (link.clone(), run.to_owned())
     };
     let (link, shop) = run(&here.stdout);
-    assert!(link.contains(&format!(":{second}/#login=")), "{link}");
+    assert!(link.contains(&format!(":{port}/#login=")), "{link}");
     let runs = Browser::log_in(&link).ask("GET /runs").json();
     let is_shop = |run: &&serde_json::Value| run["id"] == *shop;
     let found = runs["runs"].as_array().unwrap().iter().find(is_shop).unwrap();

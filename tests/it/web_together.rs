@@ -86,7 +86,7 @@ impl Frames {
 }
 
 #[test]
-fn what_one_web_server_or_terminal_does_is_seen_in_all_others() {
+fn what_one_page_or_terminal_does_is_seen_in_all_others() {
     let world =
         World::new("shell: echo I am $$; while read -r line; do echo \"got $line\"; done\n");
     world.ok(["start", "-D"]);
@@ -96,7 +96,7 @@ fn what_one_web_server_or_terminal_does_is_seen_in_all_others() {
     terminal.wait(&format!("I am {first}"));
     let one = Web::start(&world);
     let other = Web::of(WebServer::start(&world));
-    assert_ne!(one.host, other.host);
+    assert_eq!(one.host, other.host, "there is one server");
     let (mut in_one, mut in_other) = (watching(&one), watching(&other));
     let mut before = first;
     for web in [&one, &other] {

@@ -22,7 +22,8 @@ export function listening({ name, pid }) {
  * @param {number | null} port @param {any} process
  */
 export function link(port, process) {
-  if (!port || !process.pid) return null;
+  // What another program has there is not the page of the process.
+  if (!port || !process.pid || idle(process)) return null;
   const known = isHere && run.id && !hostOf(run.id) ? runs.value.find((one) => one.id === run.id) : null;
   const host = known?.hosts?.[process.name];
   const ports = listening(process) ?? [process.port];

@@ -190,7 +190,8 @@ pub struct WebArgs {
     /// The directory of a project, to show only its run. One that is called `user` is `./user`.
     #[arg(value_name = "PATH", add = values::directory(), conflicts_with = "project")]
     pub path: Option<PathBuf>,
-    /// Listen at this port (0: any free one); without it, at the first free one from 10000 on.
+    /// Listen at this port (0: any free one) from now on. Without it, the page keeps its port, at first the first free
+    /// one from 10000 on.
     #[arg(short, long, value_name = "PORT", value_parser = port)]
     pub port: Option<u16>,
     /// Open the page in the browser.
@@ -212,6 +213,10 @@ pub struct WebArgs {
     /// The public address of a TLS proxy in front of tmo, as `https://NAME[:PORT]`.
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+    /// With --public-url: also serve the names of processes, without a login, to programs of this user on this
+    /// machine. A proxy that forwards bytes (stunnel, socat, ssh -R) is such a program for whoever it serves.
+    #[arg(long, requires = "public_url")]
+    pub names: bool,
     /// The IP address of a proxy; its X-Forwarded-For header is trusted for the address of the browser.
     #[arg(long, value_name = "ADDRESS")]
     pub trusted_proxy: Vec<IpAddr>,
@@ -296,7 +301,7 @@ pub struct ServerArgs {
     /// The directory of the project; without it, the current one.
     #[arg(value_name = "PATH", add = values::directory())]
     pub path: Option<PathBuf>,
-    /// Listen at this port (0: any free one); without it, at the first free one from 10000 on.
+    /// Listen at this port (0: any free one) from now on, instead of at the one that the page has.
     #[arg(short, long, value_name = "PORT", value_parser = port)]
     pub port: Option<u16>,
     /// Open the page in a window without tabs, if Chromium, Chrome, Edge or Brave is installed.

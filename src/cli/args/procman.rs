@@ -50,7 +50,7 @@ pub struct DeputyArgs {
     /// A loopback address of this machine; others are refused.
     #[arg(long, value_name = "ADDRESS", value_parser = loopback, default_value = "localhost")]
     pub host: IpAddr,
-    /// Listen at this port (0: any free one); without it, at the first free one from 10000 on.
+    /// Listen at this port (0: any free one) from now on, instead of at the one that the page has.
     #[arg(short, long, value_name = "PORT", value_parser = port)]
     pub port: Option<u16>,
 }

@@ -59,8 +59,8 @@ pub struct StartArgs {
     /// Show the run in the interface of `tmo ui`.
     #[arg(long, conflicts_with_all = ["daemonize", "wait", "until_ready", "print_config"])]
     pub ui: bool,
-    /// Also serve a page that shows the run in a browser, for as long as the run lasts; at this port or,
-    /// by default, at the first free one from 10000 on.
+    /// Also serve the page that shows your runs in a browser, unless `tmo web` does, until no run is left; at this
+    /// port from now on, or else at the one that the page has, at first the first free one from 10000 on.
     #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true,
         default_missing_value = "", value_parser = page_port,
         conflicts_with_all = ["print_config", "until_ready"])]

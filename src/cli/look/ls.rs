@@ -66,7 +66,7 @@ pub(in crate::cli) fn ls(args: &LsArgs) -> Result<u8, CliError> {
     let all: Vec<_> = all
         .into_iter()
         .map(|(runtime, plan)| {
-            let urls = Addresses::of(&env, &plan).into_urls();
+            let urls = Addresses::of(&env, &plan).into_pages();
             (runtime, plan, urls)
         })
         .collect();

@@ -143,7 +143,7 @@ fn listing(
         });
         let drift = drift.iter().find(|drift| drift.name == process.name);
         let drift = drift.map(|drift| drift.words().collect()).unwrap_or_default();
-        let url = addresses.get(&process.name).map(str::to_owned);
+        let url = addresses.page(&process.name).map(str::to_owned);
         Listed { process, figures, drift, url }
     };
     let mut run = serde_json::to_value(&state)?;
@@ -356,7 +356,7 @@ impl TableOptions {
                 Some(format!("{}*", process.name))
             }
             "PROCESS" => Some(process.name.to_string()),
-            "ADDRESS" => self.addresses.get(&process.name).map(str::to_owned),
+            "ADDRESS" => self.addresses.page(&process.name).map(str::to_owned),
             "PID" => process.pid.map(|pid| pid.to_string()),
             "STATUS" => {
                 Some(process.crash_loop_word(now).unwrap_or_else(|| process.state.to_string()))

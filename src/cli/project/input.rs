@@ -7,6 +7,7 @@ use super::place::{self, StartDirectory};
 use crate::cli::args::{PagePort, StartArgs};
 use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
+use crate::cli::reach::addresses::kept_port;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::wait::Readiness;
 use crate::client::address::Address;
@@ -34,7 +35,7 @@ pub(in crate::cli) struct Start {
     pub(in crate::cli) ui: bool,
     /// The port of the page that shows the run, if there is one.
     pub(in crate::cli) web: Option<PagePort>,
-    /// The port of the page that this start is going to serve, once it listens there.
+    /// The port of the user's page, whether it is served or not.
     pub(in crate::cli) page_port: Option<u16>,
     pub(in crate::cli) wait: Option<Readiness>,
     pub(in crate::cli) exit_code_from: Option<String>,
@@ -73,6 +74,8 @@ impl Start {
         let daemonize =
             !ui && (wait.is_some() || context.env.flag(typed.daemonize, "DAEMONIZE")?);
         let timestamps = context.env.flag(typed.show_timestamps, "SHOW_TIMESTAMPS")?;
+        let is_tmo = Persona::here() == Persona::Tmo;
+        let page_port = if is_tmo { kept_port(&context.env) } else { None };
         let (arguments, earlier) = (vec![], None);
         Ok(Self {
             typed,
@@ -85,7 +88,7 @@ impl Start {
             timestamps,
             ui,
             web,
-            page_port: None,
+            page_port,
             wait,
             exit_code_from,
             no_deps,

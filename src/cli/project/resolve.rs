@@ -15,6 +15,7 @@ use crate::cli::persona::Persona;
 use crate::cli::project::input::Start;
 use crate::cli::project::propose::{first_step, without_procfile};
 use crate::cli::project::{hostname, ports};
+use crate::cli::reach::addresses::kept_port;
 use crate::cli::reach::instance::{identity, left_by_link};
 use crate::config::error::ConfigError;
 use crate::config::load::{Context, Loaded, find_for_plan};
@@ -56,6 +57,7 @@ impl Start {
         let env = Env::of(env.into_iter().map(|(key, value)| (&key.0, &value.0)));
         let exit_code_from = args.exit_code_from.clone();
         let no_deps = args.no_deps;
+        let page_port = if plan.ends_when_done { kept_port(&env) } else { plan.page_port };
         let mut context = Context::at(origin.dir.as_path().to_owned(), env);
         let typed_in = origin.typed_in.map(|dir| StartDirectory {
             dir: dir.as_path().to_owned(),
@@ -78,7 +80,7 @@ impl Start {
             timestamps: false,
             ui: false,
             web: None,
-            page_port: plan.page_port,
+            page_port,
             wait: None,
             exit_code_from,
             no_deps,

@@ -47,6 +47,9 @@ pub(in crate::cli) fn open_process(args: &OpenArgs) -> Result<u8, CliError> {
     let Some(name) = &args.name else {
         let all = plan.present().filter_map(|process| {
             let (url, named) = listed(process)?;
+            if addresses.are_known() && addresses.page(&process.name).is_none() {
+                return None;
+            }
             Some(ListedAddress { process: process.name.as_str(), url, named })
         });
         let all: Vec<_> = all.collect();

@@ -1,4 +1,4 @@
-//! The page of `tmo start --web`: a server in the background that ends with the run.
+//! The page of `tmo start --web`: the user's server in the background, which ends with the last run.
 
 use std::io::{self, BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde::{Deserialize, Serialize};
 
 use super::people;
-use super::serving::{Running, farewell, first_link, interrupted, listen, running};
+use super::serving::{Listen, Running, farewell, first_link, interrupted, listen, only_server};
 use crate::cli::args::WebArgs;
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
@@ -28,37 +28,38 @@ pub(in crate::cli) const BACKGROUND: &str = "web-background";
 /// The task of the server in the background.
 #[derive(Debug, Serialize, Deserialize)]
 struct Task {
-    /// The id of the instance.
-    instance: String,
-    /// The id of its run.
-    run: String,
     /// The port at which it listens.
     port: u16,
     /// The descriptors of its sockets.
     sockets: Vec<RawFd>,
 }
 
-/// Listen where the page of a run is going to be served, at this port or any. If a server for this project runs already,
-/// this is its port, without sockets.
+/// Listen where the page of a run is going to be served. If a server shows it already, this is its port, without
+/// sockets.
 pub(in crate::cli) fn open_page(
     instance: &Instance,
     port: Option<u16>,
 ) -> Result<Listening, CliError> {
     match server_of(instance, port)? {
         Some(Running { port, .. }) => Ok(Listening { port, sockets: vec![] }),
-        None => listen_for_page(port),
+        None => listen_for_page(instance, port),
     }
 }
 
-fn listen_for_page(port: Option<u16>) -> Result<Listening, CliError> {
-    listen(None, port).map_err(|why| CliError::Other(format!("can't serve the page: {why}")))
+fn unserved(why: &CliError) -> CliError {
+    CliError::Other(format!("can't serve the page: {why}"))
 }
 
-/// The server for only this project at this port or any, if it runs.
+fn listen_for_page(instance: &Instance, port: Option<u16>) -> Result<Listening, CliError> {
+    listen(&instance.context.env, Listen { host: None, port }).map_err(|why| unserved(&why))
+}
+
+/// The server that shows this project, if it runs.
 fn server_of(instance: &Instance, port: Option<u16>) -> Result<Option<Running>, CliError> {
     let id = instance_id(&instance.context.env, &instance.socket.path);
     let dir = door::dir(&instance.context.env)?;
-    runtime::block_on(async { Ok(running(&dir, port, &[ServerScope::Only(&id)]).await) })
+    let wanted = [ServerScope::Only(&id), ServerScope::All];
+    runtime::block_on(only_server(&dir, port, &wanted)).map_err(|why| unserved(&why))
 }
 
 /// Serve the page of this run in the background, unless a server does so already, and print its link: at these sockets,
@@ -72,7 +73,7 @@ pub(in crate::cli) fn start_in_background(
     let link = match (server_of(instance, port)?, page) {
         (Some(known), _) => known.link,
         (None, Some(page)) => launch(instance, &page)?,
-        (None, None) => launch(instance, &listen_for_page(port)?)?,
+        (None, None) => launch(instance, &listen_for_page(instance, port)?)?,
     };
     output::print(&format!("Web UI available at {link}\n"))?;
     let plan = instance.runtime.plan()?;
@@ -92,8 +93,7 @@ fn launch(instance: &Instance, page: &Listening) -> Result<String, CliError> {
     let sockets: Result<Vec<_>, _> = page.sockets.iter().map(nix::unistd::dup).collect();
     let sockets = sockets.map_err(|errno| CliError::io("can't serve the page")(errno.into()))?;
     let numbers = sockets.iter().map(OwnedFd::as_raw_fd).collect();
-    let id = instance_id(&instance.context.env, &instance.socket.path);
-    let task = Task { instance: id, run: plan.run, port: page.port, sockets: numbers };
+    let task = Task { port: page.port, sockets: numbers };
     let task = serde_json::to_string(&task)?;
     let log_path = plan.log.dir.as_path().join("web.log");
     let log = sys::files::append_to(&log_path);
@@ -141,7 +141,7 @@ pub(in crate::cli) fn serve_in_background(task: &str) -> Result<u8, CliError> {
         let guardian = guardian
             .inspect_err(|error| _ = output::print(&format!("{error}\n")))
             .map_err(CliError::io("can't start the web server"))?;
-        let guardian = guardian.only(Some(task.instance), Some(task.run));
+        let guardian = guardian.until_no_run();
         let greet = async {
             if let Some(link) = first_link(&guardian).await {
                 let _ = output::print(&format!("{link}\n"));

@@ -207,7 +207,7 @@ pub(super) fn access(args: &WebArgs, env: &Env) -> Result<Access, CliError> {
         may_listen_at(host, public.is_some(), !known.users.is_empty() || token.is_some())?;
     }
     let proxies = args.trusted_proxy.iter().map(IpAddr::to_canonical).collect();
-    Ok(Access { public, proxies, users, state: state_base(env), token })
+    Ok(Access { public, proxies, users, state: state_base(env), token, names: args.names })
 }
 
 /// Whether the web interface may be served at an address that other machines reach.

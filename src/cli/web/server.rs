@@ -4,7 +4,9 @@ use tokio::signal::unix::SignalKind;
 
 use super::open::{self, How};
 use super::people;
-use super::serving::{Browser, Listen, end_signals, farewell, greet, guardian_here, own_path};
+use super::serving::{
+    Browser, Listen, end_signals, farewell, greet, guardian_here, only_server, own_path,
+};
 use crate::cli::args::{ServerArgs, StartArgs, WebArgs};
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::{Instance, Server};
@@ -48,6 +50,7 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
         ..StartArgs::default()
     };
     let access = people::access(&web, &context.env)?;
+    runtime::block_on(only_server(&dir, None, &[]))?;
     let begun = start::in_background(start_args, typed)?;
     let run = begun.instance.run_by_plan();
     let Some(run) = run.filter(|run| begun.run.as_ref().is_none_or(|begun| begun == run)) else {
@@ -62,7 +65,7 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
         if is_ours { "Ctrl-C ends the run, too." } else { "Ctrl-C ends the page, not the run." };
     let place = Listen { host: None, port: args.port };
     runtime::block_on(async {
-        let guardian = guardian_here(place, access, &dir)?.only(Some(id), Some(run));
+        let guardian = guardian_here(&context.env, place, access, &dir)?.only(Some(id), Some(run));
         let watch = guardian.watch(ended(&instance, is_ours, end_signals()?));
         let (done, greeted) = tokio::join!(watch, greet(&guardian, &browser, end));
         open::remove_pages(&dir);

@@ -12,10 +12,13 @@ use tokio::time::{sleep, timeout};
 use super::open::{self, How};
 use crate::cli::error::CliError;
 use crate::cli::output;
+use crate::cli::reach::addresses::{PORT_FILE, kept_port};
 use crate::cli::reach::instance::Instance;
 use crate::cli::runtime::SignalSet;
-use crate::config::OwnPath;
+use crate::config::dirs::{make_private_dir, state_base};
 use crate::config::load::Context;
+use crate::config::{Env, OwnPath};
+use crate::protocol::spec::replace;
 use crate::sys::{tcp_holders, tcp_sockets};
 use crate::web::Ending;
 use crate::web::access::Access;
@@ -70,25 +73,17 @@ pub(super) struct Listen {
     pub(super) port: Option<u16>,
 }
 
-/// The guardian of a new server.
-pub(super) fn guardian(
-    (place, access): (Listen, Access),
-    dir: &Path,
-) -> Result<Guardian, CliError> {
-    let listening = listen(place.host, place.port)?;
-    let guardian = Guardian::new(listening, access, dir.to_owned());
-    guardian.map_err(CliError::io("can't start the web server"))
-}
-
 /// The guardian of a server in the foreground. It prints the port if that is not the default.
 pub(super) fn guardian_here(
+    env: &Env,
     place: Listen,
     access: Access,
     dir: &Path,
 ) -> Result<Guardian, CliError> {
-    let port = place.port;
-    let guardian = guardian((place, access), dir)?;
-    if port.is_none() && guardian.port() != USUAL_PORT {
+    let is_first = place.port.is_none() && kept_port(env).is_none();
+    let guardian = Guardian::new(listen(env, place)?, access, dir.to_owned());
+    let guardian = guardian.map_err(CliError::io("can't start the web server"))?;
+    if is_first && guardian.port() != USUAL_PORT {
         output::print(&format!(
             "port {USUAL_PORT} is taken{}; using {}\n",
             holder(USUAL_PORT),
@@ -133,11 +128,24 @@ pub(super) fn lines(link: &str) -> String {
     link.replace(' ', "\n  ")
 }
 
-/// Listen at this port or any.
-pub(super) fn listen(host: Option<IpAddr>, port: Option<u16>) -> Result<Listening, CliError> {
-    let Some(port) = port else {
-        return listen::anywhere(host).map_err(CliError::io("can't listen at any port"));
+/// Listen at this port, or else at the one that the page has, or else at any. The page has it from then on.
+pub(super) fn listen(env: &Env, Listen { host, port }: Listen) -> Result<Listening, CliError> {
+    let base = state_base(env);
+    make_private_dir(&base)?;
+    let path = base.join(PORT_FILE);
+    let kept = kept_port(env);
+    let listening = match port.or(kept) {
+        Some(port) => listen_at(host, port)?,
+        None => listen::anywhere(host).map_err(CliError::io("can't listen at any port"))?,
     };
+    if kept != Some(listening.port) {
+        replace(&path, listening.port.to_string().as_bytes())
+            .map_err(CliError::io(path.display()))?;
+    }
+    Ok(listening)
+}
+
+fn listen_at(host: Option<IpAddr>, port: u16) -> Result<Listening, CliError> {
     listen::at(host, port).map_err(|error| {
         let why = if error.kind() == ErrorKind::AddrInUse {
             format!("port {port} is taken{}", holder(port))
@@ -146,14 +154,38 @@ pub(super) fn listen(host: Option<IpAddr>, port: Option<u16>) -> Result<Listenin
         } else {
             return CliError::io(format!("can't listen at port {port}"))(error);
         };
-        CliError::Other(format!("{why}; name another one, or none to get one that is free"))
+        CliError::Other(format!("{why}; `--port N` of `tmo web` moves the page for good"))
     })
 }
 
-/// The process that holds this port, as text to append; empty if it belongs to another user.
+/// The process that holds this port, as text to append; empty if nothing holds it.
 fn holder(port: u16) -> String {
-    let holders = tcp_holders(&sockets_of(port));
-    holders.first().map_or_else(String::new, |p| format!(" by {} (pid {})", p.comm, p.pid))
+    let sockets = sockets_of(port);
+    match tcp_holders(&sockets).first() {
+        Some(holder) => format!(" by {} (pid {})", holder.comm, holder.pid),
+        None if sockets.is_empty() => String::new(),
+        None => " by a program of another user".to_owned(),
+    }
+}
+
+/// A running server that can give one of these links; the first ones are preferred.
+///
+/// # Errors
+/// The user's server can't give them, or it is to be at another port. There is only one.
+pub(super) async fn only_server(
+    dir: &Path,
+    port: Option<u16>,
+    wanted: &[ServerScope<'_>],
+) -> Result<Option<Running>, CliError> {
+    let found = running(dir, None, wanted).await;
+    let other = match &found {
+        Some(found) => port.filter(|port| ![0, found.port].contains(port)).map(|_| found.port),
+        None => running(dir, None, &[ServerScope::Any]).await.map(|other| other.port),
+    };
+    let Some(at) = other else { return Ok(found) };
+    let what = if found.is_some() { "" } else { ", perhaps for one project only" };
+    let text = format!("tmo web runs already at port {at}{what}; `tmo web --stop` ends it");
+    Err(CliError::Other(text))
 }
 
 /// The first link of a starting server; `None` if it can't start, which its guardian reports.
@@ -178,12 +210,16 @@ pub(super) async fn greet(
 ) -> Result<(), CliError> {
     let Some(link) = first_link(guardian).await else { return Ok(()) };
     let link = browser.lead(&link);
+    let port = guardian.port();
+    let names = if guardian.has_names() {
+        format!("Processes at http://NAME.PROJECT.localhost:{port}; `tmo open` lists them\n")
+    } else {
+        String::new()
+    };
     output::print(&format!(
-        "tmo web listens at port {port}\nWeb UI available at {addresses}\n\
-         Processes at http://NAME.PROJECT.localhost:{port}; `tmo open` lists them\n\
+        "tmo web listens at port {port}\nWeb UI available at {addresses}\n{names}\
          Press Ctrl+C to stop\n\n\
          The link logs in once, within 5 minutes; `tmo web --link` prints another one. {end}\n",
-        port = guardian.port(),
         addresses = lines(&link),
     ))?;
     browser.open(&link).await;

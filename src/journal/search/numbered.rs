@@ -17,6 +17,7 @@ use crate::journal::cursor::{Filter, Position};
 use crate::journal::reader::IndexReader;
 use crate::journal::streams::Streams;
 use crate::model::line::plain_text;
+use crate::model::time::Timestamp;
 
 /// How many lines are read at once.
 const BATCH: usize = 4096;
@@ -105,6 +106,17 @@ impl RunHistory {
     /// The last lines of exactly this process in records with numbers below `upto`. Only a limited part of the
     /// journal before `upto` is searched.
     pub fn last_lines(&self, name: &str, most: usize, upto: u64) -> io::Result<Vec<String>> {
+        self.last_lines_since(name, most, upto, Timestamp::default())
+    }
+
+    /// The same, but none that is older than this.
+    pub fn last_lines_since(
+        &self,
+        name: &str,
+        most: usize,
+        upto: u64,
+        since: Timestamp,
+    ) -> io::Result<Vec<String>> {
         let dirs = &self.dirs;
         let streams = Streams::open(dirs).map_err(io::Error::other)?;
         let mut index = IndexReader::open(dirs);
@@ -118,7 +130,8 @@ impl RunHistory {
             let want = Want { bytes: LARGEST_PAGE, budget, ..Want::entries(most - lines.len()) };
             let step = pager.up(before, floor, &want)?;
             let found = step.entries.iter().rev().map(super::select::Kept::entry);
-            lines.extend(found.filter(Entry::is_line).map(|entry| plain_text(entry.text)));
+            let is_wanted = |entry: &Entry<'_>| entry.is_line() && entry.record.time >= since;
+            lines.extend(found.filter(is_wanted).map(|entry| plain_text(entry.text)));
             if step.end {
                 break;
             }

@@ -1,34 +1,38 @@
 //! A request on its way to a process, and the answer on its way back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
-use axum::http::{Method, StatusCode, Version, header};
+use axum::http::{HeaderValue, Method, StatusCode, Version, header};
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::OnUpgrade;
 use hyper::{Request, upgrade};
 use hyper_util::rt::TokioIo;
-use tokio::io::copy_bidirectional_with_sizes;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy, split};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::headers::{self, introduce, pass_on, rewrite_redirect};
 use super::page::Problem;
 use super::upstream::{Connection, Upstream};
 use super::waking::{Caller, InUse};
 use crate::web::ending::{Ending, closed};
-use crate::web::places::{Ends, Taken};
+use crate::web::places::{Ends, Place, Taken};
 use crate::web::source::Runs;
 
-/// How much a connection that has changed its protocol may hold in each direction.
-const COPIED: usize = 16 << 10;
+/// How long the second side of a connection that has changed its protocol may take to end after the first one.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// The connection of the browser.
 pub(super) struct Near {
     pub(super) ends: Ends,
     /// Its place.
     pub(super) taken: Option<Taken>,
+    /// The place of the request among those to the process.
+    pub(super) place: Place,
     /// Changes when the server ends.
     pub(super) closing: watch::Receiver<Option<Ending>>,
     /// Who sends the request.
@@ -44,15 +48,28 @@ pub(super) async fn forward(
 ) -> Result<Response<Body>, Problem> {
     let protocol = headers::upgrade(request.headers());
     let upgraded = protocol.is_some().then(|| upgrade::on(&mut request));
-    let in_use = upstream.in_use(runs).await;
+    let mut in_use = None;
+    if near.caller.may_start {
+        in_use = upstream.in_use(runs).await;
+    }
     let connection = match upgraded {
         Some(_) => upstream.new_connection(runs, near.caller).await?,
         None => upstream.connection(runs, near.caller).await?,
     };
+    // A request that may not start the process uses it only if it runs.
+    if in_use.is_none() {
+        in_use = upstream.in_use(runs).await;
+    }
     let host_sent = upstream.host(connection.port);
     let host_asked = request.headers().get(header::HOST).cloned();
     *request.version_mut() = Version::HTTP_11;
+    let has_chunks = request.headers().contains_key(header::TRANSFER_ENCODING);
     pass_on(request.headers_mut(), protocol);
+    // Without it, a GET would lose its body.
+    if has_chunks {
+        let chunked = HeaderValue::from_static("chunked");
+        request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
+    }
     introduce(request.headers_mut(), near.ends, host_sent.as_ref());
     let (mut response, connection) =
         send((runs, near.caller), upstream, connection, request).await?;
@@ -66,11 +83,11 @@ pub(super) async fn forward(
         return switch(near, in_use, upgraded, response);
     }
     upstream.keep(connection.sender);
-    let Some(in_use) = in_use else { return Ok(response.map(Body::new)) };
+    let held = (in_use, near.place);
     Ok(response.map(|body| {
         Body::new(body.map_frame(move |frame| {
             // Until the whole answer has been passed on.
-            let _ = &in_use;
+            let _ = &held;
             frame
         }))
     }))
@@ -109,6 +126,24 @@ async fn send(
     }
 }
 
+/// Pass on what both sides send, until one of them has ended and the other one has had some time to end, too.
+async fn copy_both(near: impl AsyncRead + AsyncWrite, far: impl AsyncRead + AsyncWrite) {
+    let ((mut from_near, mut to_near), (mut from_far, mut to_far)) = (split(near), split(far));
+    let up = async {
+        let _ = copy(&mut from_near, &mut to_far).await;
+        let _ = to_far.shutdown().await;
+    };
+    let down = async {
+        let _ = copy(&mut from_far, &mut to_near).await;
+        let _ = to_near.shutdown().await;
+    };
+    let (mut up, mut down) = (std::pin::pin!(up), std::pin::pin!(down));
+    let _ = tokio::select! {
+        () = &mut up => timeout(LAST_WORDS, down).await,
+        () = &mut down => timeout(LAST_WORDS, up).await,
+    };
+}
+
 /// Both sides have changed to another protocol, as a WebSocket: pass on every byte.
 fn switch(
     near: Near,
@@ -122,14 +157,11 @@ fn switch(
     };
     let far = upgrade::on(&mut response);
     tokio::spawn(async move {
-        let (Near { taken: _taken, mut closing, .. }, _in_use) = (near, in_use);
+        let (Near { taken: _taken, place: _place, mut closing, .. }, _in_use) = (near, in_use);
         let (near, far) = tokio::join!(upgraded, far);
         let (Ok(near), Ok(far)) = (near, far) else { return };
-        let mut both: [TokioIo<Upgraded>; 2] = [TokioIo::new(near), TokioIo::new(far)];
-        let [near, far] = &mut both;
         tokio::select! {
-            // Either side may end at any time.
-            _ = copy_bidirectional_with_sizes(near, far, COPIED, COPIED) => {}
+            () = copy_both(TokioIo::new(near), TokioIo::new(far)) => {}
             _ = closed(&mut closing) => {}
         }
     });

@@ -31,6 +31,10 @@ fn words(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 /// Remove the headers about one connection, except those of a change to this protocol.
 pub(super) fn pass_on(headers: &mut HeaderMap, upgrade: Option<HeaderValue>) {
     let named: Vec<HeaderName> = words(headers).filter_map(|word| word.parse().ok()).collect();
+    // Where both lengths are given, that of the chunks counts (RFC 9112, 6.3).
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
     for name in named.iter().chain(&OF_CONNECTION) {
         headers.remove(name);
     }
@@ -117,6 +121,9 @@ mod tests {
         let expected = [("accept", "*/*"), ("connection", "upgrade"), ("upgrade", "websocket")];
         assert_eq!(upgraded, headers(&expected));
         assert_eq!(upgrade(&headers(&[("upgrade", "h2c")])), None);
+        let mut both = headers(&[("content-length", "3"), ("transfer-encoding", "chunked")]);
+        pass_on(&mut both, None);
+        assert_eq!(both, headers(&[]), "the length of the chunks counts");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::watch;
 
-use super::upstream::{Service, Upstream};
+use super::upstream::{Service, Site, Upstream};
 use crate::model::hostname::ZONE;
 use crate::model::plan::ProcessPlan;
 use crate::run::registry::{KnownRun, Standing};
@@ -40,6 +40,15 @@ impl Names {
         // A run that has just begun.
         let now = runs.list().await.ok()?;
         self.known().update(&now).get(name).cloned()
+    }
+
+    /// The processes of this instance.
+    pub(super) async fn of(&self, runs: &Runs, instance: &str) -> Vec<(String, Arc<Upstream>)> {
+        let Ok(now) = runs.list().await else { return vec![] };
+        let mut known = self.known();
+        let all = known.update(&now).iter();
+        let of_instance = all.filter(|(_, upstream)| upstream.service.instance == instance);
+        of_instance.map(|(name, upstream)| (name.clone(), Arc::clone(upstream))).collect()
     }
 
     fn known(&self) -> MutexGuard<'_, KnownNames> {
@@ -80,6 +89,8 @@ fn services(known: &KnownRun) -> Vec<(String, Arc<Upstream>)> {
     };
     let all = plan.host_names().into_iter().zip(&plan.processes);
     let present = all.filter(|(_, process)| !process.removed);
+    let ports = plan.present().filter_map(|process| process.port).collect();
+    let site = Arc::new(Site { project: plan.host.clone().unwrap_or_default(), ports });
     let service = |(name, process): (String, &ProcessPlan)| {
         let ports = process.port.into_iter().chain(process.rules.ports()).collect();
         let service = Service {
@@ -89,6 +100,7 @@ fn services(known: &KnownRun) -> Vec<(String, Arc<Upstream>)> {
             ports,
             host: process.rules.proxy_host.clone(),
             lazy: process.rules.lazy,
+            site: Arc::clone(&site),
         };
         (name, Arc::new(Upstream::new(service)))
     };

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::HeaderValue;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -15,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::page::Problem;
 use super::waking::{Caller, Waking};
 use crate::model::ProcName;
+use crate::model::hostname::ZONE;
 use crate::model::rules::LazyStart;
 use crate::model::state::ProcessState;
 use crate::sys;
@@ -29,6 +31,10 @@ const LAZY_PATIENCE: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_millis(50);
 /// How long a connection may take: the queue of the listener may be full.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long a connection is made where the process listens without being expected there, until it is looked again.
+const UNEXPECTED: Duration = Duration::from_secs(1);
+/// How long a process may take to show whether it answers HTTP; it is tried again later.
+const TRIAL: Duration = Duration::from_secs(1);
 /// How many bytes may wait in a connection for its reader, and the largest head of an answer.
 const BUFFER: usize = 64 << 10;
 /// The most connections to a process that are kept for further requests.
@@ -51,6 +57,33 @@ pub(super) struct Service {
     pub(super) host: Option<String>,
     /// Whether a request starts it.
     pub(super) lazy: Option<LazyStart>,
+    /// The pages that belong to it.
+    pub(super) site: Arc<Site>,
+}
+
+/// The pages of a project.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Site {
+    /// What stands for it in the names of its processes.
+    pub(super) project: String,
+    /// The ports of its processes.
+    pub(super) ports: Vec<u16>,
+}
+
+impl Site {
+    /// Whether an `Origin` is a name of the project, at this port of the server, or `localhost` at the port of one of
+    /// its processes.
+    pub(super) fn has(&self, origin: &str, page: u16) -> bool {
+        let at = origin.strip_prefix("http://").and_then(|at| at.rsplit_once(':'));
+        let Some((host, Ok(port))) = at.map(|(host, port)| (host, port.parse())) else {
+            return false;
+        };
+        if host == "localhost" {
+            return self.ports.contains(&port);
+        }
+        let names = host.strip_suffix(ZONE).and_then(|host| host.rsplit_once('.'));
+        port == page && names.is_some_and(|(_, project)| project == self.project)
+    }
 }
 
 /// A process, with its connections.
@@ -62,6 +95,8 @@ pub(super) struct Upstream {
     /// Held while somebody looks for the listener.
     looking: tokio::sync::Mutex<()>,
     idle: Mutex<IdleConnections>,
+    /// The socket of which it is known whether HTTP is answered there, and whether it is.
+    http: Mutex<Option<(u64, bool)>>,
     pub(super) waking: Waking,
 }
 
@@ -71,6 +106,7 @@ struct Listener {
     address: SocketAddr,
     /// Its inode: nothing else listens while it exists.
     socket: u64,
+    found: Instant,
 }
 
 /// The connections that wait for their next request.
@@ -121,6 +157,7 @@ impl Upstream {
             listener: Mutex::default(),
             looking: tokio::sync::Mutex::default(),
             idle: Mutex::default(),
+            http: Mutex::default(),
             waking: Waking::default(),
         }
     }
@@ -131,7 +168,7 @@ impl Upstream {
         runs: &Runs,
         caller: Caller,
     ) -> Result<Connection, Problem> {
-        let known = *locked(&self.listener);
+        let known = self.known();
         while let Some(idle) = locked(&self.idle).all.pop() {
             if let Some(Listener { address, .. }) = known
                 && !idle.sender.is_closed()
@@ -158,9 +195,17 @@ impl Upstream {
         Ok(Connection { sender, is_reused: false, port: listener.address.port() })
     }
 
+    /// Where it listened last. Where it is not expected (a debugger listens first), that counts only for a moment.
+    fn known(&self) -> Option<Listener> {
+        let is_expected =
+            |listener: &Listener| self.service.ports.first() == Some(&listener.address.port());
+        let known = *locked(&self.listener);
+        known.filter(|listener| is_expected(listener) || listener.found.elapsed() < UNEXPECTED)
+    }
+
     /// Connect to the process where it listened last, or else where it listens now.
     async fn reach(&self, runs: &Runs, caller: Caller) -> Result<(Listener, TcpStream), Problem> {
-        let known = *locked(&self.listener);
+        let known = self.known();
         if let Some(listener) = known
             && let Some(stream) = connect(listener).await
         {
@@ -177,7 +222,7 @@ impl Upstream {
         }?;
         self.waking.failure(caller)?;
         // Whoever has looked meanwhile may have found it.
-        let now = *locked(&self.listener);
+        let now = self.known();
         if now != known
             && let Some(listener) = now
             && let Some(stream) = connect(listener).await
@@ -186,8 +231,26 @@ impl Upstream {
         }
         let found = self.look(runs, caller).await?;
         self.waking.answers();
-        *locked(&self.listener) = Some(found.0);
+        let before = locked(&self.listener).replace(found.0);
+        if before.is_some_and(|before| before.socket != found.0.socket) {
+            locked(&self.idle).all.clear();
+        }
         Ok(found)
+    }
+
+    /// Whether the process with this pid answers HTTP. That is tried once for each of its listeners, as other servers
+    /// log such a request as an error. One that does not run is started by a request, or has no pages.
+    pub(super) async fn answers_http(&self, pid: Option<u32>) -> bool {
+        let Some(pid) = pid else { return self.service.lazy.is_some() };
+        let Some(listener) = self.listener_of(pid).await else { return false };
+        let known = *locked(&self.http);
+        if let Some((_, answers)) = known.filter(|(socket, _)| *socket == listener.socket) {
+            return answers;
+        }
+        let Some(stream) = connect(listener).await else { return false };
+        let Ok(answers) = timeout(TRIAL, speaks_http(stream)).await else { return false };
+        *locked(&self.http) = Some((listener.socket, answers));
+        answers
     }
 
     /// Keep a connection for further requests once its answer has been read.
@@ -310,7 +373,7 @@ impl Upstream {
             (expected.unwrap_or(usize::MAX), at.port(), at.is_ipv6())
         };
         let (address, socket) = found.into_iter().min_by_key(rank)?;
-        Some(Listener { address, socket })
+        Some(Listener { address, socket, found: Instant::now() })
     }
 
     /// Why nothing can be connected to.
@@ -333,13 +396,22 @@ impl Upstream {
     }
 }
 
+/// Whether the first answer on this connection is one of HTTP.
+async fn speaks_http(mut stream: TcpStream) -> bool {
+    let mut start = [0; 5];
+    let head = b"HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(head).await.is_ok()
+        && stream.read_exact(&mut start).await.is_ok()
+        && start == *b"HTTP/"
+}
+
 fn is_ready(state: Option<&ProcessState>) -> bool {
     state.is_some_and(|state| state.readiness.ready == Some(true))
 }
 
 /// Connect to this listener, unless it no longer exists.
 async fn connect(listener: Listener) -> Option<TcpStream> {
-    let Listener { mut address, socket } = listener;
+    let Listener { mut address, socket, .. } = listener;
     if address.ip().is_unspecified() {
         let loopback = if address.is_ipv6() {
             IpAddr::V6(Ipv6Addr::LOCALHOST)
@@ -368,7 +440,28 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, duplex};
     use tokio::time::Instant;
 
-    use super::{IDLE, IdleConnections, MOST_IDLE};
+    use super::{IDLE, IdleConnections, MOST_IDLE, Site};
+
+    #[test]
+    fn the_pages_of_a_project_are_its_names_and_localhost_at_its_ports() {
+        let site = Site { project: "shop".to_owned(), ports: vec![5000, 5100] };
+        for (origin, expected) in [
+            ("http://web.shop.localhost:10000", true),
+            ("http://eu.web.shop.localhost:10000", true),
+            ("http://localhost:5100", true),
+            ("http://localhost:5200", false),
+            ("http://localhost", false),
+            ("http://web.shop.localhost:5000", false),
+            ("http://web.other.localhost:10000", false),
+            ("http://shop.localhost:10000", false),
+            ("http://webshop.localhost:10000", false),
+            ("https://web.shop.localhost:10000", false),
+            ("http://web.shop.localhost.evil.example:10000", false),
+            ("null", false),
+        ] {
+            assert_eq!(site.has(origin, 10_000), expected, "{origin}");
+        }
+    }
 
     #[tokio::test]
     async fn few_idle_connections_are_kept_and_not_for_long() {

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use tokio::time::{Instant, sleep};
 
+use super::headers::upgrade;
 use super::page::{Problem, wants_html};
 use super::upstream::{Upstream, locked};
 use crate::model::ProcessStatus;
@@ -31,22 +32,29 @@ pub(super) struct Caller {
     /// The same as a time of the clock, to compare it with the states of processes.
     came: Timestamp,
     /// Whether it may start a process that does not run.
-    may_start: bool,
+    pub(super) may_start: bool,
     /// When it gets a page that says what it waits for; `None`: it waits for the answer.
     pub(super) page_at: Option<Instant>,
 }
 
 impl Caller {
-    pub(super) fn of(method: &Method, headers: &HeaderMap) -> Self {
+    pub(super) fn of(method: &Method, headers: &HeaderMap, is_own: impl Fn(&str) -> bool) -> Self {
         let since = Instant::now();
         let is_page = *method == Method::GET && wants_html(headers);
         let page_at = is_page.then(|| since + PAGE_AFTER);
-        Self { since, came: clock::now(), may_start: may_start(headers), page_at }
+        Self { since, came: clock::now(), may_start: may_start(headers, is_own), page_at }
     }
 }
 
-/// Whether this is not the request of a page of another site, which only what the user does there may send.
-fn may_start(headers: &HeaderMap) -> bool {
+/// Whether this is not the request of a page of another site, which only what the user does there may send. `is_own`
+/// decides for the pages that are named; without that, it is not known from where a `WebSocket` is opened.
+fn may_start(headers: &HeaderMap, is_own: impl Fn(&str) -> bool) -> bool {
+    if let Some(origin) = headers.get(header::ORIGIN) {
+        return origin.to_str().is_ok_and(is_own);
+    }
+    if upgrade(headers).is_some() {
+        return false;
+    }
     let says = |name: &str, value: &str| headers.get(name).is_some_and(|said| said == value);
     !says("sec-fetch-site", "cross-site")
         || says("sec-fetch-user", "?1") && says("sec-fetch-mode", "navigate")
@@ -98,6 +106,7 @@ impl Upstream {
         // It was started for a request that was given up, and stopped since, perhaps because nothing used it.
         let was_stopped = state.state == ProcessStatus::Stopped && state.since < caller.came;
         if asked.is_some() && !was_stopped {
+            let lines = self.lines(run, asked).await;
             self.waking.answers();
             let exit = state.ends.exit.map(|exit| format!(" ({exit})")).unwrap_or_default();
             let why = state.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
@@ -105,9 +114,7 @@ impl Upstream {
                 "{name} was started and is {} now{exit}{why}; `tmo why {name}` explains it",
                 state.state
             );
-            return Err(self.fail(
-                Problem::new(StatusCode::BAD_GATEWAY, why).with_lines(self.lines(run).await),
-            ));
+            return Err(self.fail(Problem::new(StatusCode::BAD_GATEWAY, why).with_lines(lines)));
         }
         if !caller.may_start {
             let why = format!(
@@ -148,13 +155,15 @@ impl Upstream {
     /// What a browser sees while the process starts.
     pub(super) async fn waiting(&self, run: &Run) -> Problem {
         let name = &self.service.process;
-        Problem::passing(format!("{name} is starting …")).with_lines(self.lines(run).await)
+        let asked = *locked(&self.waking.asked);
+        Problem::passing(format!("{name} is starting …")).with_lines(self.lines(run, asked).await)
     }
 
-    /// What it has printed last.
-    async fn lines(&self, run: &Run) -> Vec<String> {
-        let name = self.service.process.to_string();
-        let read = run.read(move |history| history.last_lines(&name, LINES, history.records()?));
+    /// What it has printed last since it was at rest. Without that time, nothing tells its lives apart.
+    async fn lines(&self, run: &Run, since: Option<Timestamp>) -> Vec<String> {
+        let (name, Some(since)) = (self.service.process.to_string(), since) else { return vec![] };
+        let read = run
+            .read(move |history| history.last_lines_since(&name, LINES, history.records()?, since));
         // Without them, the rest is said all the same.
         read.await.unwrap_or_default()
     }
@@ -225,7 +234,8 @@ mod tests {
             let header = |(name, value): &(&'static str, &'static str)| {
                 (HeaderName::from_static(name), HeaderValue::from_static(value))
             };
-            may_start(&said.iter().map(header).collect::<HeaderMap>())
+            let is_own = |origin: &str| origin == "http://web.shop.localhost:10000";
+            may_start(&said.iter().map(header).collect::<HeaderMap>(), is_own)
         };
         let site = |site| ("sec-fetch-site", site);
         assert!(may(&[]), "not a browser");
@@ -237,5 +247,18 @@ mod tests {
         );
         let link = [site("cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-user", "?1")];
         assert!(may(&link));
+        // Only an own page opens a `WebSocket`, or is named at all.
+        let socket = [("connection", "Upgrade"), ("upgrade", "websocket")];
+        let from = |origin| ("origin", origin);
+        assert!(!may(&socket));
+        for (origin, expected) in [
+            ("http://web.shop.localhost:10000", true),
+            ("http://evil.example", false),
+            ("null", false),
+        ] {
+            assert_eq!(may(&[from(origin)]), expected, "{origin}");
+            assert_eq!(may(&[socket[0], socket[1], from(origin)]), expected, "{origin}");
+            assert_eq!(may(&[from(origin), site("cross-site")]), expected, "{origin}");
+        }
     }
 }

@@ -123,7 +123,8 @@ fn server(dir: &Path, role: Role) -> Arc<Server> {
     let public = Some("tmo.example.com".to_owned());
     let names = ServerNames::new("0123", public.clone());
     let token = Some((token, role));
-    let access = Access { public, proxies: vec![], users, state: dir.to_owned(), token };
+    let access =
+        Access { public, proxies: vec![], users, state: dir.to_owned(), token, names: false };
     let env = Env::of([("XDG_RUNTIME_DIR", dir), ("XDG_STATE_HOME", dir), ("HOME", dir)]);
     let sessions = Sessions::open(tempfile::tempfile().unwrap());
     let runs = Arc::new(Runs::new(env, None));

@@ -9,8 +9,8 @@ pub(in crate::config::toml) const KEYS: &[Key] = &[
     key(
         "start",
         Type::Switch,
-        "Whether `tmo start` serves the page of the run, as with --web. Processes then have their addresses in \
-         TMO_URL and TMO_PROCESS_<name>_URL.",
+        "Whether `tmo start` serves the page, as with --web. From the first time on, the addresses of processes in \
+         TMO_URL and TMO_PROCESS_<name>_URL are names.",
     )
     .or("false"),
     key(
