@@ -111,6 +111,17 @@ pub(in crate::cli) fn summary(plan: &Plan) -> String {
     format!("{}: {text}", plan.procfile.as_path().display())
 }
 
+/// What a start with this control socket would run if it were typed here, or in one line why it would be refused. `None`
+/// if its project is elsewhere.
+pub(in crate::cli) fn planned(socket: &Path) -> Option<Result<Plan, String>> {
+    let start = Start::gather(StartArgs::default()).ok()?;
+    let has_files = start.project.procfile.exists() || start.project.toml().0.exists();
+    let is_it = has_files && start.project.socket.path == socket;
+    let first = |text: String| text.lines().next().unwrap_or_default().to_owned();
+    let planned = is_it.then(|| start.resolve(false))?;
+    Some(planned.map(|(plan, _)| plan).map_err(|error| first(error.to_string())))
+}
+
 /// The plan of a start; `notes` are no mistakes of the project: the ports that processes need and others hold, and the
 /// host names with a number.
 fn look(
