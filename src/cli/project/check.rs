@@ -134,7 +134,7 @@ fn look(
     let plan = start.resolve_with(&|name| find_program(&start.context, name), warnings, false)?;
     // A run here holds its own ports.
     if !start.runtime.is_held() {
-        *notes = taken_ports(&plan, &start.context.env, &start.runtime);
+        *notes = taken_ports(&plan, &start.runtime);
         if let Some(what) = listen::in_the_way(&start.project.socket.path) {
             let shown = start.project.socket.shown.clone();
             warnings.push(ListenError::InTheWay { shown, what }.to_string());
