@@ -1,7 +1,7 @@
 //! `tmo why` and `tmo crashes`: the cause of an exit.
 
 use std::io::{Read as _, Write as _};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -1212,8 +1212,10 @@ fn the_socket_of_a_run_that_is_over_is_not_explained() {
     let world = World::new("web: exec sleep 1000\n");
     world.ok(["start", "-D"]);
     world.ok(["quit"]);
-    drop(std::os::unix::net::UnixListener::bind(world.app().join(".overmind.sock")).unwrap());
+    let socket = world.app().join(".overmind.sock");
+    drop(UnixListener::bind(&socket).unwrap());
     let ran = world.run(["ps"]);
+    std::fs::remove_file(socket).unwrap();
     assert!(ran.code == 1 && ran.stderr.contains("nothing runs here"), "{ran:?}");
     assert!(!ran.stderr.contains("dial unix"), "{ran:?}");
 }
