@@ -311,6 +311,7 @@ fn nothing_runs(cause: &ClientError, left: Option<&str>, others: &str) -> String
             // The usual one, here.
             Some(path) if path == Path::new(".").join(SOCKET) => format!("{text}{others}"),
             Some(path) => format!("{text}{others} (there is no {})", path.display()),
+            None if is_refused(cause) => format!("{text}{others}"),
             None => format!("{text}{others} ({cause})"),
         },
     }
@@ -324,6 +325,11 @@ fn no_socket(cause: &ClientError) -> Option<&Path> {
         }
         _ => None,
     }
+}
+
+/// Whether a socket is there, and nobody listens.
+fn is_refused(cause: &ClientError) -> bool {
+    matches!(cause, ClientError::Dial { at: Address::Unix(_), cause } if cause.kind() == std::io::ErrorKind::ConnectionRefused)
 }
 
 fn unknown(unknown: &Unknown) -> String {

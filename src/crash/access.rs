@@ -79,7 +79,7 @@ impl CrashAccess {
             root.or_else(|| Some(plan.as_ref()?.root.as_path().to_owned())).unwrap_or_default();
         let index = || Ok(IndexReader::open(&self.dirs));
         let (dirs, reports, end) = (&self.dirs, &reports, self.end.as_ref());
-        let sources = Sources { dirs, index: &index, reports, root: &root, end };
+        let sources = Sources { dirs, index: &index, reports, root: &root, end, fresh: None };
         Analysis::new(sources, plan, state)?.explain(name, "")
     }
 

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::model::ProcName;
+
 /// A possible cause of an end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Cause {
@@ -20,12 +22,34 @@ pub struct Cause {
     pub place: Option<String>,
     /// A command to type next.
     pub next: Option<String>,
+    /// The change to `tmo.toml` that `tmo why --fix` prints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<Fix>,
+}
+
+/// A change to `tmo.toml`: a process waits until another one listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Fix {
+    /// The other process.
+    #[schema(value_type = String)]
+    pub depends_on: ProcName,
+    /// Its port; null if it is its PORT.
+    pub port: Option<u16>,
 }
 
 impl Cause {
     /// A cause that is certain, without evidence and place.
     pub fn certain(kind: CauseKind, text: String, next: Option<String>) -> Self {
-        Self { kind, certainty: Certainty::Certain, text, evidence: None, place: None, next }
+        Self {
+            kind,
+            certainty: Certainty::Certain,
+            text,
+            evidence: None,
+            place: None,
+            next,
+            fix: None,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::cause::CauseKind;
 use super::expr::Expr;
 use crate::journal::Position;
 use crate::model::rules::{Probe, Text, WatcherPatterns};
+use crate::model::shell::quoted;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName};
 
@@ -22,8 +23,10 @@ pub struct Evidence {
     pub cwd: String,
     /// The port it was assigned.
     pub port: Option<u16>,
-    /// The ports of other processes of the run: those of their checks, then those they were assigned.
+    /// The ports on which other processes of the run are known to listen.
     pub others: Vec<(ProcName, u16)>,
+    /// The ports that these were assigned.
+    pub assigned: Vec<(ProcName, u16)>,
     /// Its last process id.
     pub pid: Option<u32>,
     /// How it ended.
@@ -68,14 +71,18 @@ pub struct Facts {
     /// The process that a refused connection was for, if it had ended by then, and how it ended; no exit if it was
     /// stopped. If the message has no port: one of `needs`.
     pub gone: Option<(ProcName, Option<Exit>)>,
+    /// The process that a refused connection was for, if it was not ready by then, and whether that is certain.
+    pub late: Option<(ProcName, bool)>,
     /// By how much the `oom_kill` count of the control group rose while it ran.
     pub oom_kills: u64,
     /// If a program was not found: the names of existing programs.
     pub programs: Vec<String>,
     /// If a program was not found: the names of programs in `node_modules/.bin`.
     pub packaged: Vec<String>,
-    /// If a module was not found: the paths of the files and directories from which the project's own are imported.
+    /// The paths of the files and directories in the directories of the project and of the process, and in their `src`.
     pub own_files: Vec<String>,
+    /// The content of the `requirements.txt` in the directory of the process.
+    pub requirements: Option<String>,
     /// If the project has no `.env`: its example of one.
     pub example: Option<EnvExample>,
     /// Whether `coredumpctl` keeps core dumps.
@@ -185,15 +192,42 @@ impl Evidence {
         within.and_then(|rest| rest.strip_prefix('/')).unwrap_or(path)
     }
 
+    /// A path as the process has printed it, relative to the directory of the project.
+    pub(super) fn path(&self, path: &str) -> String {
+        if Path::new(path).is_relative() && !path.starts_with("file:") && self.is_elsewhere() {
+            let path = path.strip_prefix("./").unwrap_or(path);
+            return self.shown(&format!("{}/{path}", self.cwd)).to_owned();
+        }
+        self.shown(path).to_owned()
+    }
+
     /// A place in a file, with a path relative to the directory of the project.
     pub(super) fn place(&self, path: &str, line: &str) -> String {
-        let path = path.strip_prefix("file://").unwrap_or(path);
-        let path = path.strip_prefix("./").unwrap_or(path);
-        if Path::new(path).is_relative() && !self.cwd.is_empty() && self.cwd != self.root {
-            let path = format!("{}/{path}", self.cwd);
-            return format!("{}:{line}", self.shown(&path));
+        format!("{}:{line}", self.path(path.strip_prefix("./").unwrap_or(path)))
+    }
+
+    /// A command for the directory of the process, to be typed in that of the project.
+    pub(super) fn there(&self, command: &str) -> String {
+        if self.is_elsewhere() {
+            format!("(cd {} && {command})", quoted(self.shown(&self.cwd)))
+        } else {
+            command.to_owned()
         }
-        format!("{}:{line}", self.shown(path))
+    }
+
+    fn is_elsewhere(&self) -> bool {
+        !self.cwd.is_empty() && self.cwd != self.root
+    }
+
+    /// Whether its directory has this file or directory.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.facts.own_files.contains(&format!("{}/{name}", self.cwd))
+    }
+
+    /// The process that listens on a port, as far as is known.
+    pub(super) fn owner(&self, port: u16) -> Option<&ProcName> {
+        let mut all = self.others.iter().chain(&self.assigned);
+        all.find(|(_, its)| *its == port).map(|(name, _)| name)
     }
 
     /// The same, only if the file may belong to the project.
@@ -223,7 +257,13 @@ static CD: Expr = Expr::new(
 
 /// The directory in which the program of a command runs if the command is started in `cwd`.
 pub(super) fn working_directory(cwd: &str, command: &str) -> String {
-    let Some(found) = CD.group(command) else { return cwd.to_owned() };
+    behind_cd(cwd, command).0
+}
+
+/// The same, with the rest of the command.
+pub fn behind_cd<'c>(cwd: &str, command: &'c str) -> (String, &'c str) {
+    let Some(found) = CD.captures(command) else { return (cwd.to_owned(), command) };
+    let (found, rest) = (found.get(1).map_or("", |it| it.as_str()), &command[found[0].len()..]);
     let mut path = PathBuf::from(cwd);
     for part in Path::new(found.trim_matches(['"', '\''])).components() {
         match part {
@@ -232,7 +272,7 @@ pub(super) fn working_directory(cwd: &str, command: &str) -> String {
             Component::Normal(_) | Component::RootDir | Component::Prefix(_) => path.push(part),
         }
     }
-    path.to_string_lossy().into_owned()
+    (path.to_string_lossy().into_owned(), rest)
 }
 
 #[cfg(test)]

@@ -56,6 +56,12 @@ pub fn env_example(root: &Path) -> Option<EnvExample> {
     })
 }
 
+/// The `requirements.txt` of a directory.
+pub fn requirements(dir: &Path) -> Option<String> {
+    let text = files::read_project(&dir.join("requirements.txt"), ChosenBy::Project).ok()?;
+    Some(String::from_utf8_lossy(&text).into_owned())
+}
+
 /// The names of the programs in this `PATH`.
 pub fn programs(path: &OsStr) -> Vec<String> {
     let dirs = std::env::split_paths(path).filter_map(|dir| dir.read_dir().ok());

@@ -30,7 +30,7 @@ mod text;
 pub mod watcher;
 pub mod why;
 
-pub use cause::{Cause, CauseKind, Certainty, Clue};
+pub use cause::{Cause, CauseKind, Certainty, Clue, Fix};
 pub use diagnose::diagnose;
 pub use evidence::{Evidence, Facts, Holder, OutputLine, OwningRun, SignalSender, Trigger};
 pub use life::{LifeSummary, Log};

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::diagnose::{diagnose, ports_named, refused_by};
+use super::diagnose::{diagnose, port_of, ports_named, refused_by};
 use super::evidence::{Evidence, Facts, Holder, OutputLine, working_directory};
 use super::facts;
 use super::life::{LifePlace, LifeSummary, Log};
@@ -42,8 +42,10 @@ pub struct CrashInput {
     pub env: Vec<(OsText, OsText)>,
     /// The port it was assigned.
     pub port: Option<u16>,
-    /// The ports of other processes of the run: those of their checks, then those they were assigned.
+    /// The ports on which other processes of the run are known to listen.
     pub others: Vec<(ProcName, u16)>,
+    /// The ports that these were assigned.
+    pub assigned: Vec<(ProcName, u16)>,
     /// File watchers that the project has named.
     pub watchers: Vec<WatcherPatterns>,
     /// The journal.
@@ -63,8 +65,10 @@ impl CrashInput {
         let of = |other: &ProcessPlan, port| (other.name.clone(), port);
         let checked = others().flat_map(|other| other.rules.ports().map(|port| of(other, port)));
         let has_port = |other: &ProcessPlan| other.rules.ports().next().is_some();
-        let named = |name: &ProcName| others().any(|other| other.name == *name && has_port(other));
-        let needs = process.rules.needs.iter().filter(|need| named(&need.on));
+        let checks = |name: &ProcName| others().any(|other| other.name == *name && has_port(other));
+        let needs = process.rules.needs.iter().filter(|need| checks(&need.on));
+        let named =
+            others().filter_map(|other| Some(of(other, port_of(&other.command.to_string())?)));
         let assigned = others().filter_map(|other| Some(of(other, other.port?)));
         Self {
             run: plan.run.clone(),
@@ -75,7 +79,8 @@ impl CrashInput {
             root: plan.root.clone(),
             env: plan.env.iter().chain(&process.env).cloned().collect(),
             port: process.port,
-            others: checked.chain(assigned).collect(),
+            others: checked.chain(named).collect(),
+            assigned: assigned.collect(),
             facts: Facts {
                 is_command: plan.is_of_command(),
                 needs: needs.map(|need| need.on.clone()).collect(),
@@ -89,31 +94,28 @@ impl CrashInput {
     }
 
     fn evidence(&self, lines: Vec<OutputLine>) -> Evidence {
-        // As Python, Node and Ruby say it.
-        const SIGNS: [&str; 3] = ["No module named", "Cannot find module", "cannot load such file"];
-        let cwd = working_directory(&self.cwd.to_string(), &self.command.to_string());
-        let mut facts = self.facts.clone();
-        if lines.iter().any(|line| SIGNS.iter().any(|sign| line.text.contains(sign))) {
-            facts.own_files = facts::own_files(&[&self.root.to_string(), &cwd]);
-        }
         Evidence {
             name: self.name.clone(),
             command: self.command.to_string(),
             root: self.root.to_string(),
-            cwd,
+            cwd: working_directory(&self.cwd.to_string(), &self.command.to_string()),
             port: self.port,
             others: self.others.clone(),
+            assigned: self.assigned.clone(),
             pid: self.lived.pid,
             exit: self.lived.exit,
             lines,
             watchers: self.watchers.clone(),
-            facts,
+            facts: self.facts.clone(),
         }
     }
 
     /// Get the remaining facts from the operating system and the journal.
     fn look_up(&self, evidence: &mut Evidence, log: Option<&Log<'_>>) {
         evidence.facts.gone = log.and_then(|log| gone(evidence, log));
+        evidence.facts.late = log.and_then(|log| late(evidence, log));
+        evidence.facts.own_files = facts::own_files(&[&evidence.root, &evidence.cwd]);
+        evidence.facts.requirements = facts::requirements(Path::new(&evidence.cwd));
         evidence.facts.is_short = self.lived.ended.since(self.lived.started) < SHORT;
         evidence.facts.taken = log.and_then(|log| log.taken_port(&self.name).ok()?);
         let taken = evidence.facts.taken.as_ref().map(|(port, _)| *port);
@@ -153,7 +155,7 @@ pub(super) fn is_taken(port: u16, holders: &[Holder], name: &ProcName, life: Lif
 /// The process that a refused connection was for, and how it ended, if it had ended before and has not come back; no
 /// exit if it was stopped.
 fn gone(evidence: &Evidence, log: &Log<'_>) -> Option<(ProcName, Option<Exit>)> {
-    let (names, time) = refused_by(evidence)?;
+    let (names, _, time) = refused_by(evidence).filter(|(_, is_known, _)| *is_known)?;
     names.into_iter().find_map(|name| {
         let is_gone = matches!(log.present(name), Ok(None));
         let (lived, place) = log.last_ended(name).ok()??;
@@ -161,6 +163,16 @@ fn gone(evidence: &Evidence, log: &Log<'_>) -> Option<(ProcName, Option<Exit>)> 
         (is_gone && lived.ended <= time)
             .then(|| (name.clone(), Some(lived.exit).filter(|_| !stopped())))
     })
+}
+
+/// The process that a refused connection was for, if it was not ready by then, and whether that is certain. Without a
+/// port in the message it is the only service that began so late.
+fn late(evidence: &Evidence, log: &Log<'_>) -> Option<(ProcName, bool)> {
+    let (names, is_known, time) = refused_by(evidence)?;
+    let is_late = |name: &ProcName| log.was_unready(name, time).ok().flatten();
+    let mut late = names.into_iter().filter_map(|name| Some((name.clone(), is_late(name)?)));
+    let (name, is_certain) = late.next()?;
+    (is_known || late.next().is_none()).then_some((name, is_certain && is_known))
 }
 
 /// The report of a crash, with what is known now. Data that can't be read is left out. Best called
@@ -324,6 +336,7 @@ mod tests {
                 env: ["PATH", "B", "A", "B"].map(|name| (text(name), text("secret"))).into(),
                 port: Some(5000),
                 others: vec![(name("db"), 5432)],
+                assigned: vec![],
                 watchers: vec![],
                 dirs: self.dirs.clone(),
                 first: 0,
@@ -370,7 +383,7 @@ mod tests {
         assert_eq!(report.tmo.uptime_ms, 90_000);
         let cause = report.tmo.cause.first().unwrap();
         assert_eq!(cause.kind, CauseKind::ConnectionRefused);
-        assert!(cause.text.contains("the port of db"), "{}", cause.text);
+        assert!(cause.text.starts_with("it began before db was ready"), "{}", cause.text);
         let slice = report.tmo.slice.iter();
         let slice: Vec<_> =
             slice.map(|e| (e.process.as_deref().unwrap(), e.text.as_str())).collect();

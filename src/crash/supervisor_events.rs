@@ -16,6 +16,8 @@ use crate::model::time::Timestamp;
 
 /// Grace periods are practically never longer than this.
 const STOPPING: Duration = Duration::from_secs(600);
+/// Servers practically always listen within this time.
+const BOOTING: Duration = Duration::from_secs(60);
 /// A failed process is stopped within this time after its failure.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
@@ -79,6 +81,30 @@ impl Log<'_> {
             }
         }
         Ok((stopped, failed))
+    }
+
+    /// Whether a process was running or still to start at this time, but not ready; and whether that is certain: without
+    /// checks, one that began a short time before has probably not listened yet.
+    pub(super) fn was_unready(&self, name: &ProcName, time: Timestamp) -> io::Result<Option<bool>> {
+        let (started, ended) = match (self.present(name)?, self.last_ended(name)?) {
+            (Some(place), _) => (place.time, None),
+            (None, Some((lived, _))) => (lived.started, Some(lived.ended)),
+            (None, None) => return Ok(Some(true)),
+        };
+        if started > time || ended.is_some_and(|ended| ended < time) {
+            return Ok((started > time).then_some(true));
+        }
+        let mut index = self.open_index()?;
+        let from = since(&mut index, started)?;
+        let mut cursor = Cursor::over(index, from, Filter::only(vec![EVENTS]));
+        let mut text = vec![];
+        while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
+            let mut events = text.split(|byte| *byte == b'\n').filter_map(Logged::from_json);
+            if events.any(|it| it.name() == Some(name) && it.what() == Some(&What::Ready)) {
+                return Ok((chunk.record.time > time).then_some(true));
+            }
+        }
+        Ok((time.since(started) < BOOTING).then_some(false))
     }
 
     /// The port of a process that was taken when the run was started, and the event that tells so.

@@ -202,7 +202,10 @@ pub fn last_error(evidence: &Evidence) -> Option<LastError> {
     let is_sure = |cause: &Cause| {
         course.failed.is_some()
             || cause.kind == CauseKind::Exception
-            || cause.kind == CauseKind::ConnectionRefused && cause.certainty == Certainty::Certain
+            || cause.kind == CauseKind::ConnectionRefused
+                && cause.certainty == Certainty::Certain
+                // What was not ready yet is no error of a process that goes on.
+                && evidence.facts.late.is_none()
             || cause.kind == CauseKind::LoggedError && cause.place.is_some()
             || course.is_open && cause.certainty > Certainty::Possible
     };

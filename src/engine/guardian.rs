@@ -144,7 +144,7 @@ fn take_up(
     })?;
     if listening.replaced && !survivors && killed.is_none() {
         let socket = shown.display();
-        listening.note = Some(format!("{socket} was left by a run that is gone; replaced it"));
+        listening.note = Some(format!("{socket} was left by an abandoned run; replaced it"));
     }
     let notes = killed.into_iter().chain(listening.note).chain(of_tcp.flatten());
     let notes: Vec<String> = notes.collect();

@@ -11,7 +11,7 @@ use super::time::Timestamp;
 /// A text that is not a valid time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a valid time; write 10m, 2h30m, 14:05, today, 2026-11-20T14:05, or with a zone at its end"
+    "`{0}` is not a valid time; write 10m, 2h30m, 14:05, yesterday 14:05, Mon, 2026-11-20T14:05, or with a zone at its end"
 )]
 pub struct BadTime(String);
 
@@ -25,15 +25,15 @@ pub fn moment(text: &str, now: &Zoned) -> Result<Timestamp, BadTime> {
 
 fn instant(text: &str, now: &Zoned) -> Option<jiff::Timestamp> {
     let local = |at: DateTime| at.to_zoned(now.time_zone().clone()).ok();
-    let days = match text {
-        "now" => return Some(now.timestamp()),
-        "today" => Some(0),
-        "yesterday" => Some(1),
-        _ => None,
-    };
-    if let Some(days) = days {
+    if text == "now" {
+        return Some(now.timestamp());
+    }
+    let (day, time) = text.split_once(' ').unwrap_or((text, ""));
+    if let Some(days) = days_ago(day, now) {
+        let time =
+            if time.is_empty() { Time::midnight() } else { time.trim_start().parse().ok()? };
         let date = now.date().checked_sub(Span::new().days(days)).ok()?;
-        return Some(local(date.to_datetime(Time::midnight()))?.timestamp());
+        return Some(local(date.to_datetime(time))?.timestamp());
     }
     if let Ok(ago) = span(text.strip_suffix("ago").unwrap_or(text).trim_end()) {
         return now.timestamp().checked_sub(SignedDuration::try_from(ago).ok()?).ok();
@@ -50,6 +50,21 @@ fn instant(text: &str, now: &Zoned) -> Option<jiff::Timestamp> {
     }
     let at: DateTime = text.replacen(' ', "T", 1).parse().ok()?;
     local(at).map(|at| at.timestamp())
+}
+
+/// How many days ago `today`, `yesterday`, or the last day with this name was (`Mon`, `monday`).
+fn days_ago(day: &str, now: &Zoned) -> Option<i64> {
+    const DAYS: [&str; 7] =
+        ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+    let day = day.to_ascii_lowercase();
+    match day.as_str() {
+        "today" => return Some(0),
+        "yesterday" => return Some(1),
+        _ => {}
+    }
+    let named = DAYS.iter().position(|name| day.len() >= 3 && name.starts_with(&day))?;
+    let today = i64::from(now.weekday().to_monday_zero_offset());
+    Some((today - i64::try_from(named).ok()?).rem_euclid(7))
 }
 
 /// The same time, with a zero before an hour of one digit: `9:05`.
@@ -101,10 +116,28 @@ mod tests {
             ("now", "2026-11-20T15:30:00+01:00"),
             ("today", "2026-11-20T00:00:00+01:00"),
             ("yesterday", "2026-11-19T00:00:00+01:00"),
+            ("yesterday 14:00", "2026-11-19T14:00:00+01:00"),
+            ("today 9:05", "2026-11-20T09:05:00+01:00"),
+            // The 20th is a Friday.
+            ("Mon", "2026-11-16T00:00:00+01:00"),
+            ("saturday 8:00", "2026-11-14T08:00:00+01:00"),
+            ("Fri", "2026-11-20T00:00:00+01:00"),
         ] {
             assert_eq!(moment(text, &now()), Ok(at(expected)), "{text}");
         }
-        for text in ["", "soon", "25:00", "-5m", "2026-13-01", "m", "1e300", "nan"] {
+        for text in [
+            "",
+            "soon",
+            "mo",
+            "yesterday soon",
+            "Mon 25:00",
+            "25:00",
+            "-5m",
+            "2026-13-01",
+            "m",
+            "1e300",
+            "nan",
+        ] {
             assert!(moment(text, &now()).is_err(), "{text}");
         }
     }

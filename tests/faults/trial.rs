@@ -184,7 +184,7 @@ impl Trial {
     pub(crate) fn refused<const N: usize>(&mut self, args: [&str; N]) -> String {
         let ran = self.run(args);
         // A start also mentions a dead socket that it replaces.
-        let mentions = |line: &&str| line.ends_with("was left by a run that is gone; replaced it");
+        let mentions = |line: &&str| line.ends_with("was left by an abandoned run; replaced it");
         let one = ran.stderr.lines().filter(|line| !mentions(line)).count() == 1;
         self.check(ran.code > 0 && one, format!("`tmo {}`: {ran:?}", args.join(" ")));
         ran.stderr

@@ -120,26 +120,31 @@ fn a_taken_port_is_named_only_for_a_process_that_is_known_to_listen_there() {
     world.write("Procfile", &format!("seed: {sleep}\nredis: {sleep}\n"));
     world.write("tmo.toml", &format!("[process.redis]\nlive = {{ port = {port} }}\n"));
     assert_eq!(named(), ["redis"]);
-    // A variable of an env file; settings of tmo in one mean nothing.
+    // A variable of an env file is one of all processes, and shows nothing about any.
     std::fs::remove_file(world.app().join("tmo.toml")).unwrap();
     world.write(".overmind.env", &format!("OVERMIND_PORT={port}\n"));
     assert_eq!(named(), [""; 0]);
     world.write(".env", &format!("LISTEN=:{port}\n"));
-    assert_eq!(named(), ["seed", "redis"]);
+    assert_eq!(named(), [""; 0]);
+    // This one has another port.
+    world.write("Procfile", &format!("seed: PORT=80 {sleep}\n"));
+    assert_eq!(named(), [""; 0]);
 }
 
 #[test]
 fn an_earlier_life_that_printed_its_port_is_known_to_listen_there() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let world = World::new("web: ./app\nworker: exec sleep 1000\n")
+    let world = World::new("web: ./app\nworker: cat rows; exec sleep 1000\n")
         .env("TMO_PORT", &port.to_string())
         .env("TMO_PORT_STEP", "0");
     world.write("app", "#!/bin/sh\necho \"up at http://localhost:$PORT/\"\nexec sleep 1000\n");
+    world.write("rows", &format!("row\n{port}\nup\n"));
     assert_eq!(world.shell("chmod +x app").code, 0);
     let ran = world.run(["start", "-D"]);
     assert!(ran.code == 0 && !ran.stderr.contains("is taken"), "{ran:?}");
     world.wait_text("web", "up at http");
+    world.wait_text("worker", "up");
     world.ok(["quit"]);
     let ran = world.run(["start", "-D"]);
     let named = |name| ran.stderr.contains(&format!("port {port} of {name} is taken"));

@@ -134,10 +134,12 @@ fn ports_are_those_that_a_process_tree_listens_on() {
         format!("own: exec {}", listen("127.0.0.1", "$PORT")),
         format!("other: {} & wait", listen(v6, "$(cat port)")),
         format!("several: exec {}", listen("127.0.0.1", format!("{three} $PORT {two}"))),
-        "none: exec sleep 1000\noutside: exec sleep 1000\n".to_owned(),
+        "none: exec sleep 1000\noutside: exec sleep 1000 # $PORT\nidle: exec sleep 1000\n"
+            .to_owned(),
     ];
     let world = World::new(&all.join("\n"));
     let _container = TcpListener::bind(("127.0.0.1", world.port(4))).unwrap();
+    let _other = TcpListener::bind(("127.0.0.1", world.port(5))).unwrap();
     world.write("port", &one.to_string());
     world.ok(["start", "-D"]);
     let told = |at| world.port(at).to_string();
@@ -151,6 +153,8 @@ fn ports_are_those_that_a_process_tree_listens_on() {
     let this = this.file_name().unwrap().to_str().unwrap();
     let taken = format!("{this} (pid {pid}) listens on its port {}", told(4));
     wait_ports(&world, "outside", &Value::Null, ("-", &taken));
+    // Nothing shows that it is to listen.
+    wait_ports(&world, "idle", &Value::Null, (&told(5), ""));
     assert_eq!(world.field("other", "port"), world.port(1), "the port that it was told");
     let free = free_port();
     world.write("port", &free.to_string());

@@ -108,6 +108,7 @@ mod untrusted_project; // inspecting commands execute nothing of the project
 // Commands.
 mod actions; // `tmo act`
 mod apps; // `tmo app`: programs from ZIP archives
+mod causes; // `tmo why`: failures of beginners, each a file in causes/; `--fix`
 mod check; // `tmo check`; ports that are taken
 mod client_commands; // `wait`, `signal`, `send`, `screen`, `ps`, `events`, `ls`
 mod completions; // completion in bash, zsh and fish

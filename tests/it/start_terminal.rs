@@ -477,7 +477,7 @@ fn start_reports_a_replaced_stale_socket() {
     let world = World::new("web: touch up; exec sleep 1000\n");
     drop(std::os::unix::net::UnixListener::bind(world.app().join(".overmind.sock")).unwrap());
     let ran = world.run(["start", "-D"]);
-    let reported = "./.overmind.sock was left by a run that is gone; replaced it\n";
+    let reported = "./.overmind.sock was left by an abandoned run; replaced it\n";
     assert!(ran.code == 0 && ran.stderr.contains(reported), "{ran:?}");
     world.ok(["quit"]);
     assert_eq!(world.run(["start", "-D"]).stderr, "");

@@ -166,6 +166,9 @@ pub struct WhyArgs {
     /// The process.
     #[arg(value_name = "NAME", add = values::process())]
     pub name: Option<String>,
+    /// Print the change to `tmo.toml` that mends it, as a patch for `git apply`.
+    #[arg(long, conflicts_with = "json")]
+    pub fix: bool,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,

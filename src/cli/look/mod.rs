@@ -4,6 +4,7 @@ pub(super) mod crashes;
 pub(super) mod echo;
 mod excerpt;
 mod far;
+mod fix;
 pub(super) mod flags;
 pub(super) mod graph;
 pub(super) mod logs;

@@ -69,7 +69,14 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     let run = state.run.clone();
     let width = terminal_width();
     let (drift, unread) = drift.map_or_else(|error| (vec![], Some(error)), |drift| (drift, None));
-    let shown = TableOptions { wide, by, typed, failed, addresses, drift, is_here, run, width };
+    let runtime = &instance.runtime;
+    let plan = runtime.plan().ok();
+    let is_server = |name: &ProcName, port| {
+        plan.as_ref().is_some_and(|plan| ports::is_server(plan, runtime, name, port))
+    };
+    let is_server = &is_server;
+    let shown =
+        TableOptions { wide, by, typed, failed, addresses, drift, is_here, run, is_server, width };
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
     let table = shown.table(&state.processes, color);
     let mut foot: Vec<String> = unwritable(&instance).into_iter().collect();
@@ -175,6 +182,7 @@ pub(in crate::cli) fn rows_of_host(
         drift: vec![],
         is_here: false,
         run: String::new(),
+        is_server: &|_, _| false,
         width: None,
     };
     let now = clock::now();
@@ -244,7 +252,7 @@ impl From<Used> for RowUse {
 }
 
 /// How the processes are shown.
-struct TableOptions {
+struct TableOptions<'a> {
     wide: bool,
     by: Option<Order>,
     /// How the commands in the notes are typed.
@@ -259,11 +267,13 @@ struct TableOptions {
     is_here: bool,
     /// The id of their run.
     run: String,
+    /// Whether a process is known to listen on its port.
+    is_server: &'a dyn Fn(&ProcName, u16) -> bool,
     /// The width of the terminal, if there is one.
     width: Option<usize>,
 }
 
-impl TableOptions {
+impl TableOptions<'_> {
     /// One row per process. The columns are always the same, and only the last may contain blanks.
     fn table(&self, processes: &[ProcessState], color: bool) -> String {
         let phases = self.by.is_some().then_some("PHASE");
@@ -391,11 +401,11 @@ impl TableOptions {
     }
 
     /// The processes at whose port another program listens, and not their own tree, if that program is known.
-    fn taken<'a>(
+    fn taken<'p>(
         &self,
-        processes: &'a [ProcessState],
+        processes: &'p [ProcessState],
         uses: &HashMap<&ProcName, RowUse>,
-    ) -> HashMap<&'a ProcName, String> {
+    ) -> HashMap<&'p ProcName, String> {
         let port = |process: &ProcessState| {
             let used = uses.get(&process.name)?;
             process.config.port.filter(|_| used.listens.is_none())
@@ -408,7 +418,8 @@ impl TableOptions {
             let holder = listeners.get(&port)?.process.as_ref()?;
             let of = facts::tenant(holder, &self.run);
             let is_own = |of: &OwningRun| of.socket.is_none() && of.name == process.name.as_str();
-            (!of.as_ref().is_some_and(is_own)).then(|| {
+            let is_foreign = !of.as_ref().is_some_and(is_own);
+            (is_foreign && (self.is_server)(&process.name, port)).then(|| {
                 // Of a container it may be the proxy.
                 let who = ports::described(Some(holder), of);
                 (&process.name, format!("{who} listens on its port {port}"))
@@ -583,7 +594,7 @@ mod tests {
         process
     }
 
-    fn shown(by: Option<Order>) -> TableOptions {
+    fn shown(by: Option<Order>) -> TableOptions<'static> {
         TableOptions {
             wide: false,
             by,
@@ -593,6 +604,7 @@ mod tests {
             drift: vec![],
             is_here: true,
             run: String::new(),
+            is_server: &|_, _| true,
             width: None,
         }
     }

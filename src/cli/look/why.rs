@@ -2,12 +2,15 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::crashes::{causes, headline, strong};
+use super::fix;
 use super::logs::index_of;
 use crate::cli::args::WhyArgs;
 use crate::cli::error::CliError;
+use crate::cli::output::table::terminal_width;
+use crate::cli::project::check::planned;
 use crate::cli::reach::instance::{Instance, tmo_only};
 use crate::cli::reach::log::Source;
 use crate::cli::{output, runtime};
@@ -17,13 +20,15 @@ use crate::crash::why::{About, Analysis, Explanation, LAST_LINES, Sources, Why, 
 use crate::journal::cursor::Position;
 use crate::journal::last_run::LastRun;
 use crate::model::state::State;
-use crate::model::text::OsText;
+use crate::model::text::cut;
 use crate::model::untrusted::{cleaned_json, shown_line};
 use crate::model::{ProcName, ProcessStatus};
 use crate::view::paint::Stamp;
 
 /// Maximum number of causes.
 const MOST_CAUSES: usize = 3;
+/// How many characters of a last line are shown where there is no terminal.
+const LONGEST_LINE: usize = 200;
 /// Maximum number of other failing processes that are named.
 const MOST_OTHERS: usize = 5;
 
@@ -72,7 +77,9 @@ fn print(instance: &Instance, args: &WhyArgs, explanation: Explanation) -> Resul
     let mut answer = match explanation {
         Explanation::Wrong(answer) => answer,
         Explanation::Well(well) => {
-            let printed = if args.json {
+            let printed = if args.fix {
+                return Err(CliError::Other(format!("nothing to mend: {}", well.well)));
+            } else if args.json {
                 output::print_json(&well)?
             } else {
                 output::print(&format!("{}\n", well.well))?
@@ -80,6 +87,9 @@ fn print(instance: &Instance, args: &WhyArgs, explanation: Explanation) -> Resul
             return Ok(if well.unwritable { 1 } else { printed });
         }
     };
+    if args.fix {
+        return fix::print(&directory(instance), &answer, &instance.flags());
+    }
     let flags = instance.flags();
     let editor = instance.context.env.caller("EDITOR").and_then(OsStr::to_str);
     for cause in &mut answer.causes {
@@ -117,25 +127,42 @@ fn explain(
     state: Option<State>,
     name: Option<&str>,
 ) -> Result<Explanation, CliError> {
+    let fresh = if state.is_none() { planned(&instance.socket.path) } else { None };
+    let fresh = fresh.transpose().unwrap_or_else(|error| {
+        output::warn(&format!("a start is refused now: {error}; `tmo check` shows all"));
+        None
+    });
     let source = Source::of_instance(instance)?;
     let supervised = state.is_some() && instance.runtime.is_held();
     let index = || index_of(&source, supervised).map_err(std::io::Error::other);
     let plan = instance.runtime.plan().ok();
-    let last = LastRun::read(&last_run(&instance.context.env, &instance.socket.path));
-    let (origin, end) = last.map_or((None, None), |last| (last.origin, last.end));
-    let root = plan.as_ref().map(|plan| plan.root.clone()).or(origin);
-    let beside = || instance.socket.path.parent().unwrap_or(Path::new("/"));
-    let root = root.as_ref().map_or_else(beside, OsText::as_path);
+    let fresh = fresh.as_ref();
+    let end = LastRun::read(&last_run(&instance.context.env, &instance.socket.path));
+    let end = end.and_then(|last| last.end);
+    let root = directory(instance);
     let (dirs, reports, end) = (&source.dirs, &source.reports, end.as_ref());
-    let sources = Sources { dirs, index: &index, reports, root, end };
+    let sources = Sources { dirs, index: &index, reports, root: &root, end, fresh };
     let analysis = Analysis::new(sources, plan, state)?;
     Ok(analysis.explain(name, &instance.flags())?)
 }
 
+/// The directory of the project.
+fn directory(instance: &Instance) -> PathBuf {
+    let root = instance.runtime.plan().ok().map(|plan| plan.root);
+    let last = || LastRun::read(&last_run(&instance.context.env, &instance.socket.path))?.origin;
+    let beside = || instance.socket.path.parent().unwrap_or(Path::new("/")).to_owned();
+    root.or_else(last).map_or_else(beside, |root| root.as_path().to_owned())
+}
+
 /// The state of the run, if there is one, or what is alive of one without a supervisor.
 async fn state_of(instance: &mut Instance) -> Result<(Option<State>, Option<String>), CliError> {
-    match tmo_only(instance).await {
-        Ok(()) => Ok((Some(instance.state().await?), None)),
+    let state = match tmo_only(instance).await {
+        // It may end just now.
+        Ok(()) => instance.state().await,
+        Err(error) => Err(error),
+    };
+    match state {
+        Ok(state) => Ok((Some(state), None)),
         Err(CliError::NothingRuns { left, .. }) => Ok((None, left)),
         Err(error) => Err(error),
     }
@@ -244,9 +271,10 @@ fn screen(answer: &Why, color: bool, flags: &str) -> String {
     let mut last: Vec<&String> = said.take(LAST_LINES).collect();
     last.reverse();
     if !last.is_empty() {
+        let width = terminal_width().map_or(LONGEST_LINE, |width| width.saturating_sub(3));
         text.push_str("Its last lines:\n");
         for line in last {
-            let _ = writeln!(text, "  {}", shown_line(line));
+            let _ = writeln!(text, "  {}", shown_line(&cut(line, width)));
         }
     }
     if !answer.others.is_empty() {

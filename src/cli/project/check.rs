@@ -114,6 +114,17 @@ pub(in crate::cli) fn summary(plan: &Plan) -> String {
     format!("{}: {text}", plan.procfile.as_path().display())
 }
 
+/// What a start with this control socket would run if it were typed here, or in one line why it would be refused. `None`
+/// if its project is elsewhere.
+pub(in crate::cli) fn planned(socket: &Path) -> Option<Result<Plan, String>> {
+    let start = Start::gather(StartArgs::default()).ok()?;
+    let has_files = start.project.procfile.exists() || start.project.toml().0.exists();
+    let is_it = has_files && start.project.socket.path == socket;
+    let first = |text: String| text.lines().next().unwrap_or_default().to_owned();
+    let planned = is_it.then(|| start.resolve(false))?;
+    Some(planned.map(|(plan, _)| plan).map_err(|error| first(error.to_string())))
+}
+
 /// Servers that others wait for until they have completed, which servers do not.
 fn awaited_servers(plan: &Plan) -> impl Iterator<Item = String> {
     let needs = plan
@@ -141,7 +152,7 @@ fn look(
     let plan = start.resolve_with(&|name| find_program(&start.context, name), warnings, false)?;
     // A run here holds its own ports.
     if !start.runtime.is_held() {
-        *notes = taken_ports(&plan, &start.context.env, &start.runtime);
+        *notes = taken_ports(&plan, &start.runtime);
         if let Some(what) = listen::in_the_way(&start.project.socket.path) {
             let shown = start.project.socket.shown.clone();
             warnings.push(ListenError::InTheWay { shown, what }.to_string());

@@ -15,7 +15,7 @@ use crate::config::Project;
 use crate::config::dirs::{make_private_dir, real_parent, state_base};
 use crate::config::env::Env;
 use crate::config::worktree::linked_worktree;
-use crate::crash::{OwningRun, facts};
+use crate::crash::{OwningRun, diagnose, facts};
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::record::Kind;
 use crate::journal::search::runs;
@@ -183,8 +183,8 @@ pub(in crate::cli) fn table(plan: &Plan) -> String {
 }
 
 /// The ports on which processes are known to listen, and others listen already.
-pub(in crate::cli) fn taken_ports(plan: &Plan, env: &Env, runtime: &RuntimeDir) -> Vec<String> {
-    takers(plan, env, runtime).iter().map(|(taken, _)| warning(plan, taken)).collect()
+pub(in crate::cli) fn taken_ports(plan: &Plan, runtime: &RuntimeDir) -> Vec<String> {
+    takers(plan, runtime).iter().map(|(taken, _)| warning(plan, taken)).collect()
 }
 
 /// What a start warns of.
@@ -201,7 +201,6 @@ pub(in crate::cli) fn warning(plan: &Plan, taken: &TakenPort) -> String {
 /// The same, with the process that listens, if it is visible.
 pub(in crate::cli) fn takers(
     plan: &Plan,
-    env: &Env,
     runtime: &RuntimeDir,
 ) -> Vec<(TakenPort, Option<ProcInfo>)> {
     let begin: Vec<_> = plan.processes.iter().filter(|process| !process.waits).collect();
@@ -218,12 +217,26 @@ pub(in crate::cli) fn takers(
     let of_process = |process: &&ProcessPlan| {
         let mut ports: BTreeSet<u16> = process.rules.ports().collect();
         let own = process.port.filter(|port| taken.iter().any(|(taken, _)| taken == port));
-        ports.extend(own.filter(|port| {
-            names_port(process, env, *port) || has_printed(plan, runtime, &process.name, *port)
-        }));
+        ports.extend(own.filter(|port| is_server(plan, runtime, &process.name, *port)));
         ports.into_iter().filter_map(|port| reported(process, port)).collect::<Vec<_>>()
     };
     begin.iter().flat_map(of_process).collect()
+}
+
+/// Whether a process is known to listen on this port: its command or its checks name it, or its last life said that it
+/// did.
+pub(in crate::cli) fn is_server(
+    plan: &Plan,
+    runtime: &RuntimeDir,
+    name: &ProcName,
+    port: u16,
+) -> bool {
+    let process = plan.processes.iter().find(|process| process.name == *name);
+    process.is_some_and(|process| {
+        process.rules.ports().any(|its| its == port)
+            || itself_names(process, port)
+            || has_printed(plan, runtime, name, port)
+    })
 }
 
 /// A process that listens, if it is visible, and the managed process that it belongs to.
@@ -240,15 +253,9 @@ pub(in crate::cli) fn described(holder: Option<&ProcInfo>, of: Option<OwningRun>
     }
 }
 
-/// Whether the command of a process, a command of its checks, or a variable from a file of the project names
-/// its port.
+/// Whether the command of a process, a command of its checks, one of its own variables, or a variable from a file of the
+/// project names its port.
 pub(in crate::cli) fn names_port(process: &ProcessPlan, env: &Env, port: u16) -> bool {
-    let command = process.argv.iter().flatten().chain([&process.command]);
-    let checks = process.rules.probes().filter_map(|probe| match probe {
-        Probe::Exec { command } => Some(command),
-        _ => None,
-    });
-    let own = process.env.iter().map(|(_, value)| value);
     // Settings of tmo say nothing about a process.
     let is_setting = |key: &OsStr| {
         ["TMO_", "OVERMIND_"]
@@ -256,14 +263,25 @@ pub(in crate::cli) fn names_port(process: &ProcessPlan, env: &Env, port: u16) ->
             .any(|prefix| key.as_encoded_bytes().starts_with(prefix.as_bytes()))
     };
     let files = env.set_by_files().filter(|(key, _)| !is_setting(key));
-    let files = files.filter_map(|(key, _)| env.get(key)).map(OsStr::as_encoded_bytes);
-    let mut texts = command.chain(checks).chain(own).map(OsText::as_bytes).chain(files);
-    texts.any(|text| names(text, port))
+    let mut files = files.filter_map(|(key, _)| env.get(key)).map(OsStr::as_encoded_bytes);
+    itself_names(process, port) || files.any(|text| names(text, port))
+}
+
+/// The same without the files, whose variables are those of all processes.
+fn itself_names(process: &ProcessPlan, port: u16) -> bool {
+    let command = process.argv.iter().flatten().chain([&process.command]);
+    let checks = process.rules.probes().filter_map(|probe| match probe {
+        Probe::Exec { command } => Some(command),
+        _ => None,
+    });
+    let own = process.env.iter().map(|(_, value)| value);
+    command.chain(checks).chain(own).any(|text| names(text.as_bytes(), port))
 }
 
 /// Whether a text has this number, or the name of the variable, as a word.
 fn names(text: &[u8], port: u16) -> bool {
-    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    // `PORT=80 serve` names another one.
+    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"_=".contains(byte);
     has_word(text, &port.to_string(), u8::is_ascii_digit) || has_word(text, "PORT", is_letter)
 }
 
@@ -277,8 +295,16 @@ fn has_word(text: &[u8], word: &str, is_part: fn(&u8) -> bool) -> bool {
 /// Whether the last life of a process has printed this port when it began.
 fn has_printed(plan: &Plan, runtime: &RuntimeDir, name: &ProcName, port: u16) -> bool {
     // A journal that can't be read tells nothing.
-    begin_of_last_life(plan, runtime, name)
-        .is_some_and(|text| has_word(&text, &port.to_string(), u8::is_ascii_digit))
+    let text = begin_of_last_life(plan, runtime, name).unwrap_or_default();
+    String::from_utf8_lossy(&text).lines().any(|line| says_port(line, port))
+}
+
+/// Whether a line says that a server listens on this port, and not only contains the number.
+fn says_port(line: &str, port: u16) -> bool {
+    const WORDS: [&str; 5] = ["listen", "serv", "running", "started", "ready"];
+    let is_said = || WORDS.iter().any(|word| line.to_ascii_lowercase().contains(word));
+    has_word(line.as_bytes(), &port.to_string(), u8::is_ascii_digit)
+        && (diagnose::number(line) == Some(port) || is_said())
 }
 
 /// The first output of the last life of a process, if there is one and the journal can be read.
@@ -306,7 +332,7 @@ fn begin_of_last_life(plan: &Plan, runtime: &RuntimeDir, name: &ProcName) -> Opt
 mod tests {
     use std::path::Path;
 
-    use super::{Block, Book, PortRequest, names};
+    use super::{Block, Book, PortRequest, names, says_port};
 
     fn wanted<'a>(instance: &'a str, shy: bool, above: &'a [u16]) -> PortRequest<'a> {
         let ephemeral = 32768..=60999;
@@ -357,7 +383,22 @@ mod tests {
         for text in ["serve -p $PORT", "serve --port=5100", "PORT=${PORT:-80}", "-b [::]:5100"] {
             assert!(names(text.as_bytes(), 5100), "{text}");
         }
-        for text in ["serve -p 51000", "echo $DB_PORT", "x --port 5432", "exporter", "PORTS=1"] {
+        for line in
+            ["Listening on 5100", "  Local: http://localhost:5100/", "0.0.0.0:5100", "port 5100"]
+        {
+            assert!(says_port(line, 5100), "{line}");
+        }
+        for line in ["5100", "row 5100 of 9000", "5099 5100"] {
+            assert!(!says_port(line, 5100), "{line}");
+        }
+        for text in [
+            "PORT=80 serve",
+            "serve -p 51000",
+            "echo $DB_PORT",
+            "x --port 5432",
+            "exporter",
+            "PORTS=1",
+        ] {
             assert!(!names(text.as_bytes(), 5100), "{text}");
         }
     }

@@ -271,7 +271,7 @@ impl Start {
         }
         let (mut plan, mut warnings) = self.resolve(true)?;
         refuse_state_of_others(&self.context.env, plan.log.dir.as_path())?;
-        let taken = takers(&plan, &self.context.env, &self.runtime);
+        let taken = takers(&plan, &self.runtime);
         plan.taken_ports = taken.into_iter().map(|(taken, _)| taken).collect();
         warnings.extend(plan.taken_ports.iter().map(|taken| warning(&plan, taken)));
         warnings.extend(watch_notes(&plan));

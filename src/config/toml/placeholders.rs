@@ -6,12 +6,18 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::keys::CommandLine;
 use super::problem::Diagnostics;
 use super::{TmoToml, or_nearest};
 use crate::config::procfile::ProcfileEntry;
 use crate::model::ProcName;
+
+/// What a process has for placeholders.
+const KNOWN: [&str; 3] = ["port", "url", "page"];
 
 /// What a placeholder stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,11 +96,25 @@ pub fn fill<E>(
     Ok(if from == 0 { Cow::Borrowed(text) } else { Cow::Owned(filled + &text[from..]) })
 }
 
-/// Report placeholders of processes that do not exist.
+/// What looks like a placeholder; the word behind the name may be another one.
+static ALIKE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?:^|[^${])\{([A-Za-z0-9_-]+(?:#\d+)?)\.([A-Za-z0-9]+)\}").ok());
+
+/// Report placeholders of processes that do not exist, and of what processes do not have.
 pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Diagnostics) {
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     let known: HashSet<&str> = names.iter().copied().collect();
+    let is_known =
+        |name: &str| known.contains(name.split_once('#').map_or(name, |(entry, _)| entry));
     let mut look = |text: &str, at: Range<usize>| {
+        for found in ALIKE.iter().flat_map(|alike| alike.captures_iter(text)) {
+            let (_, [name, what]) = found.extract();
+            if is_known(name) && !KNOWN.contains(&what) {
+                let near = or_nearest(what, &KNOWN);
+                let text = format!("`{{{name}.{what}}}`: {name} has no `{what}`; {near}");
+                mistakes.add(at.clone(), text);
+            }
+        }
         for (_, placeholder) in all(text) {
             let (name, what) = match placeholder {
                 Some(Placeholder::Port(name)) => (name, "port"),
@@ -103,7 +123,7 @@ pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Di
                 Some(Placeholder::Root) | None => continue,
             };
             // An instance that does not run has no port; the plan knows how many there are.
-            if !known.contains(name.split_once('#').map_or(name, |(entry, _)| entry)) {
+            if !is_known(name) {
                 mistakes.add_with(at.clone(), |suggests| {
                     let near = suggests.then(|| format!("; {}", or_nearest(name, &names)));
                     format!(

@@ -247,6 +247,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "2:11: `{wbe.port}`: there is no process `wbe`; did you mean `web`?",
     ),
     (
+        "[process.web]\ncommand = \"x {web.prt} ${web.x} {{web.y} {other.z} {web.a,b}\"\n",
+        "2:11: `{web.prt}`: web has no `prt`; did you mean `port`?",
+    ),
+    (
         "[process.web]\nready = { notify = false }\n",
         "2:20: `notify = false` asks for nothing; write true, or leave it out",
     ),

@@ -2,6 +2,7 @@
 
 use nix::sys::signal::Signal;
 
+use super::shell::where_it_stands;
 use super::{Findings, clue, hearsay, last_lines};
 use crate::crash::cause::CauseKind;
 use crate::crash::evidence::Evidence;
@@ -37,6 +38,9 @@ static NO_NEWS: Expr = Expr::new(
     r"^(?:[\s(){}\[\],;|'\x22`~^-]*|exit status \d+|Node\.js v[\d.]+|error Command failed with exit code \d+\.|info Visit https://yarnpkg\.com/.*|\S*(?:ELIFECYCLE|ERR_PNPM)\S*\s.*exit code \d+\.?)$",
 );
 
+/// A command at whose end the shell does not wait.
+static BACKGROUND: Expr = Expr::new(r"[^&]&\s*$");
+
 pub(super) fn find(found: &mut Findings<'_>) {
     let evidence = found.evidence;
     let exit = evidence.exit;
@@ -52,6 +56,11 @@ pub(super) fn find(found: &mut Findings<'_>) {
     } else {
         (20, CauseKind::ExitCode, format!("it exited with {}", exit.describe()))
     };
+    if exit.success() && BACKGROUND.finds(&evidence.command) {
+        let text = "its command ends with `&`, so the shell did not wait for the program; write it without `&`";
+        let next = where_it_stands(found);
+        found.add(93, CauseKind::EndedEarly, text.to_owned(), next);
+    }
     // The last line of output is the only evidence.
     let last = evidence.lines.iter().rev().find(|line| !NO_NEWS.finds(&line.text));
     found.add(score, kind, text, last_lines(evidence)).evidence = last.map(clue);

@@ -2,7 +2,9 @@
 
 use super::{Findings, last_lines, packages, quoted};
 use crate::crash::cause::CauseKind;
+use crate::crash::evidence::Evidence;
 use crate::crash::expr::Expr;
+use crate::model::ProcName;
 
 /// The language in which a module is missing.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -13,9 +15,11 @@ enum Language {
     Java,
     Go,
     Perl,
+    Php,
 }
 
-static MODULES: [(Expr, Language); 10] = [
+static MODULES: [(Expr, Language); 11] = [
+    (Expr::new(r"Failed opening required '([^']+/vendor/autoload\.php)'"), Language::Php),
     (Expr::new(r"Cannot find module '([^']+)'"), Language::Node),
     (Expr::new(r"Cannot find package '([^']+)'"), Language::Node),
     (Expr::new(r"ModuleNotFoundError: No module named '?([^'\s]+)'?"), Language::Python),
@@ -23,7 +27,7 @@ static MODULES: [(Expr, Language); 10] = [
     (Expr::new(r"cannot load such file -- (\S+) \(LoadError\)"), Language::Ruby),
     (
         Expr::new(
-            r"Could not find (?:gem ')?([\w.-]+)'? .*in (?:locally installed gems|any of the sources|rubygems)",
+            r"Could not find (?:gem ')?([\w.-]+)'?,? .*in (?:locally installed gems|any of the sources|rubygems)",
         ),
         Language::Ruby,
     ),
@@ -71,6 +75,14 @@ static REQUIRED: Expr = Expr::new(r"^\s*Field required \[type=missing\b");
 static PATH: Expr = Expr::new(r#"^\s*"path": \[$"#);
 static IN_PATH: Expr = Expr::new(r#"^\s*"([A-Z][A-Z0-9_]+)"$"#);
 
+/// Something of nothing was asked for, and the source of the program with the variable that is not set.
+static OF_NOTHING: Expr = Expr::new(
+    r"Cannot read propert(?:y|ies) .*\bof undefined|of undefined \(reading|'NoneType'|\bfor nil\b",
+);
+static SOURCE: Expr = Expr::new(
+    r"^.*(?:process\.env(?:\.|\[['\x22])|ENV\[['\x22]|(?:environ\.get|getenv)\(['\x22])([A-Za-z_]\w*)(?:['\x22][\])])?[.\[)]",
+);
+
 static FILES: [Expr; 9] = [
     Expr::new(r"ENOENT: no such file or directory, \w+ '([^']+)'"),
     Expr::new(r"FileNotFoundError: .*No such file or directory: '([^']+)'"),
@@ -79,7 +91,7 @@ static FILES: [Expr; 9] = [
     Expr::new(r"FileNotFoundException: (\S+)"),
     Expr::new(r"\b(?:open|stat|lstat|chdir|read) (\S+): no such file or directory"),
     Expr::new(
-        r"^\S+: (?:0: )?(?:cannot (?:open|access|stat) )?'?([^:']+?)'?: No such file(?: or directory)?$",
+        r"^\S+: (?:line )?(?:\d+: )?(?:\.: )?(?:cannot (?:open|access|stat) )?'?([^:']+?)'?: No such file(?: or directory)?$",
     ),
     Expr::new(r"Unable to access jarfile (\S+)$"),
     Expr::new(r"(No such file or directory \(os error 2\)|NotFound, message: .No such file)"),
@@ -106,15 +118,21 @@ fn modules(found: &mut Findings<'_>) {
             Language::Java => "class",
             Language::Ruby if line.contains("Could not find") => "gem",
             Language::Go => "package",
+            Language::Php => "file",
             Language::Node | Language::Python | Language::Ruby | Language::Perl => "module",
         };
         let text = format!("there is no {what} {}", found.evidence.shown(name));
         let next = match local(found, *tongue, name) {
             Some(path) => format!("ls {}", quoted(path)),
             None if alias => last_lines(found.evidence),
-            None if own || *tongue == Language::Java => format!("ls {}", quoted(folder(name))),
+            None if *tongue == Language::Php => found.evidence.there("composer install"),
+            None if own || *tongue == Language::Java => {
+                format!("ls {}", quoted(folder(&found.evidence.path(name))))
+            }
             None => {
-                install(found, *tongue, name, line).unwrap_or_else(|| last_lines(found.evidence))
+                let install = install(found, *tongue, name, line);
+                let there = install.map(|command| found.evidence.there(&command));
+                there.unwrap_or_else(|| last_lines(found.evidence))
             }
         };
         found.add_line(86, at, CauseKind::MissingModule, text).next = Some(next);
@@ -128,7 +146,7 @@ fn local<'e>(found: &Findings<'e>, tongue: Language, name: &str) -> Option<&'e s
         Language::Python => (name.split('.').next()?, true),
         // A package may have the name of a directory.
         Language::Node | Language::Ruby => (name.split('/').next()?, name.contains('/')),
-        Language::Java | Language::Go | Language::Perl => return None,
+        Language::Java | Language::Go | Language::Perl | Language::Php => return None,
     };
     let is_it = |path: &&String| {
         let file = path.rsplit('/').next().unwrap_or(path);
@@ -151,7 +169,7 @@ fn install(found: &Findings<'_>, tongue: Language, name: &str, line: &str) -> Op
         Language::Ruby => Some("bundle install".to_owned()),
         Language::Go => Some("go mod tidy".to_owned()),
         Language::Perl => Some(format!("cpan {}", quoted(name))),
-        Language::Java => None,
+        Language::Java | Language::Php => None,
     }
 }
 
@@ -160,19 +178,51 @@ fn pip(found: &Findings<'_>, name: &str) -> Option<String> {
     let evidence = found.evidence;
     let in_command = VENV.group(&evidence.command);
     let dir = in_command.or_else(|| found.last_group(&VENV).map(|(_, _, dir)| dir));
-    let package = quoted(packages::of_python(name.split('.').next().unwrap_or(name))?);
+    let package = packages::of_python(name.split('.').next().unwrap_or(name))?;
+    let plain = |text: &str| text.to_lowercase().replace(['_', '.'], "-");
+    let is_listed = |listed: &String| plain(listed).contains(&plain(package));
+    let listed = evidence.facts.requirements.as_ref().filter(|listed| is_listed(listed));
+    let package = listed.map_or_else(|| quoted(package), |_| "-r requirements.txt".to_owned());
+    let within = format!("{}/", evidence.cwd);
     Some(match dir {
         Some(dir) => {
-            format!("{} install {package}", quoted(&format!("{}bin/pip", evidence.shown(dir))))
+            let dir = dir.strip_prefix(&within).unwrap_or(dir);
+            format!("{} install {package}", quoted(&format!("{dir}bin/pip")))
         }
         None => format!("pip install {package}"),
     })
 }
 
+/// If a missing file is one of a virtual environment: what is missing, and the command that makes it.
+pub(super) fn venv(evidence: &Evidence, file: &str) -> Option<(String, String)> {
+    let dir = VENV.group(file)?.trim_end_matches('/');
+    let dir = dir.strip_prefix("./").unwrap_or(dir);
+    let dir = dir.strip_prefix(&format!("{}/", evidence.cwd)).unwrap_or(dir);
+    let (pip, program) = (format!("{dir}/bin/pip"), file.rsplit('/').next()?);
+    let is_there = evidence.has(dir);
+    let what = match &evidence.facts.requirements {
+        Some(_) => "-r requirements.txt".to_owned(),
+        None if ["activate", "python", "python3"].contains(&program) => "--upgrade pip".to_owned(),
+        None => quoted(program),
+    };
+    let make =
+        if is_there { String::new() } else { format!("python3 -m venv {} && ", quoted(dir)) };
+    let next = evidence.there(&format!("{make}{} install {what}", quoted(&pip)));
+    let text = if is_there {
+        format!("there is no {program} in the virtual environment {}", evidence.path(dir))
+    } else {
+        format!("there is no virtual environment {}", evidence.path(dir))
+    };
+    Some((text, next))
+}
+
 /// The directory part of a path.
-fn folder(path: &str) -> &str {
+pub(super) fn folder(path: &str) -> &str {
     path.rsplit_once('/').map_or(".", |(folder, _)| folder)
 }
+
+/// How many lines before or after the message the source may be.
+const NEAR: usize = 5;
 
 fn variables(found: &mut Findings<'_>) {
     for expr in &VARIABLES {
@@ -199,33 +249,61 @@ fn variables(found: &mut Findings<'_>) {
         let (at, _) = found.last(&PATH)?;
         Some((at, IN_PATH.group(text(at + 1))?.to_owned()))
     };
-    if let Some((at, name)) = by_pydantic().or_else(by_zod) {
+    let by_source = || {
+        let (at, _) = found.last(&OF_NOTHING)?;
+        let near = at.saturating_sub(NEAR)..(at + NEAR).min(found.lines().len());
+        let name = found.lines()[near].iter().find_map(|line| SOURCE.group(&line.text))?;
+        Some((at, name.to_owned()))
+    };
+    if let Some((at, name)) = by_pydantic().or_else(by_zod).or_else(by_source) {
         not_set(found, at, &name);
     }
 }
 
 fn not_set(found: &mut Findings<'_>, at: usize, name: &str) {
-    let text = format!("the variable {name} is not set");
-    let example = found.evidence.facts.example.as_ref().filter(|example| example.sets(name));
-    let next = match example {
-        Some(example) => format!("cp {} .env", example.name),
-        None => format!("echo {name}= >> .env"),
+    let evidence = found.evidence;
+    let example = evidence.facts.example.as_ref().filter(|example| example.sets(name));
+    let (todo, next) = if let Some(example) = example {
+        (format!("{} has it", example.name), format!("cp {} .env", example.name))
+    } else if let Some(url) = url_of(evidence, name) {
+        let todo = format!("complete `[defaults.env] {name} = \"{url}\"` in tmo.toml");
+        (todo, "${EDITOR:-vi} tmo.toml".to_owned())
+    } else {
+        (format!("write `{name}=…` into .env"), "${EDITOR:-vi} .env".to_owned())
     };
+    let text = format!("the variable {name} is not set; {todo}, and `tmo reload` reads it");
     found.add_line(84, at, CauseKind::MissingVariable, text).next = Some(next);
+}
+
+/// The address of a service of the run that this variable is usually for, to be completed.
+fn url_of(evidence: &Evidence, variable: &str) -> Option<String> {
+    let (names, scheme) = match variable {
+        "DATABASE_URL" => (["db", "database", "postgres"], "postgresql"),
+        "REDIS_URL" => (["redis", "cache", "broker"], "redis"),
+        _ => return None,
+    };
+    let is_it = |(name, _): &&(ProcName, u16)| names.contains(&name.as_str());
+    let assigned = evidence.assigned.iter().find(is_it);
+    let known = evidence.others.iter().find(is_it).filter(|known| assigned != Some(*known));
+    let placeholder = || Some(format!("{{{}.port}}", assigned?.0));
+    let port = known.map(|(_, port)| port.to_string()).or_else(placeholder)?;
+    Some(format!("{scheme}://localhost:{port}/…"))
 }
 
 fn files(found: &mut Findings<'_>) {
     if let Some((at, _, name)) = found.last_group(&DIRECTORY) {
         let text = format!("there is no directory {name}");
-        let next = format!("ls -ld {}", quoted(name));
+        let next = format!("ls -l {}", quoted(folder(name)));
         found.add_line(75, at, CauseKind::MissingFile, text).next = Some(next);
     }
     for expr in &FILES {
         let Some((at, _, name)) = found.last_group(expr) else { continue };
         let named = !name.contains(' ');
-        let name = found.evidence.shown(name);
-        let (text, next) = if named {
-            (format!("there is no file {name}"), format!("ls -l {}", quoted(name)))
+        let path = found.evidence.path(name);
+        let (text, next) = if let Some(venv) = venv(found.evidence, name) {
+            venv
+        } else if named {
+            (format!("there is no file {path}"), format!("ls -l {}", quoted(folder(&path))))
         } else {
             ("a file that it needs does not exist".to_owned(), last_lines(found.evidence))
         };

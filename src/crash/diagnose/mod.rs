@@ -24,12 +24,13 @@ use std::time::Duration;
 use super::cause::{Cause, CauseKind, Certainty, Clue};
 use super::evidence::{Evidence, OutputLine};
 use super::expr::Expr;
+use crate::model::ProcName;
 use crate::model::shell::quoted;
 use crate::model::text;
 use crate::model::time::Timestamp;
 
-pub use ports::{at_start, ports_named};
-pub use refused::refused_by;
+pub use ports::{at_start, number, ports_named};
+pub use refused::{port_of, refused_by};
 
 /// The maximum number of causes; more would not be useful.
 const MOST_CAUSES: usize = 6;
@@ -268,7 +269,11 @@ fn cut(text: &str) -> String {
 
 /// The command that shows the last lines.
 fn last_lines(evidence: &Evidence) -> String {
-    format!("tmo logs {} -n 100", quoted(evidence.name.as_str()))
+    last_lines_of(&evidence.name)
+}
+
+fn last_lines_of(name: &ProcName) -> String {
+    format!("tmo logs {} -n 100", quoted(name.as_str()))
 }
 
 /// The command that opens a place: `${EDITOR:-vi} +12 app/main.py`.

@@ -8,7 +8,7 @@ use crate::crash::expr::Expr;
 /// The messages of Node, Python, Ruby, Go, Java, Rust, nginx, Postgres, Redis, `MySQL` and common
 /// development servers.
 static TAKEN: Expr = Expr::new(
-    r"(?i)\bEADDRINUSE\b|\bAddrInUse\b|address (?:is )?already in use|only one usage of each socket|\bport\b[^0-9]{0,16}[0-9]{2,5}[^0-9]{0,24}\b(?:in use|being used|occupied|taken|allocated)\b|that port is already in use|\bconnection in use\b|already listening on port|bind\(\) to \S+ failed \(98",
+    r"(?i)\bEADDRINUSE\b|\bAddrInUse\b|address (?:is )?already in use|only one usage of each socket|\bport\b[^0-9]{0,16}[0-9]{2,5}[^0-9]{0,24}\b(?:in use|being used|occupied|taken|allocated)\b|that port is already in use|\bconnection in use\b|already listening on port|port is already allocated|bind\(\) to \S+ failed \(98",
 );
 
 /// Programs that continue on another port have not failed because of it.
@@ -36,17 +36,21 @@ const NEAR: usize = 3;
 /// be between them.
 const FAR: usize = 30;
 
-/// The score of a port that was known to be taken at the start: above all output, below what tmo did.
+/// The score of a port that was known to be taken at the start, if the process said so, or named it and ended with
+/// success: above all output, below what tmo did.
 const KNOWN: i32 = 96;
-/// The same if nothing listens there any more and the output says nothing of it: above an exit with code 0, or
-/// below an exception.
-const FREE_AGAIN: (i32, i32) = (77, 60);
+/// The same if nothing listens there any more: above an exit with code 0.
+const FREE_AGAIN: i32 = 77;
+/// The same if nothing shows that the process tried to listen there: below whatever it printed.
+const UNTRIED: i32 = 40;
 
 pub(super) fn find(found: &mut Findings<'_>) {
     if let Some((score, cause)) = known(found.evidence) {
         let Cause { kind, text, next, evidence, .. } = cause;
         found.add(score, kind, text, next.unwrap_or_default()).evidence = evidence;
-        return;
+        if score == KNOWN {
+            return;
+        }
     }
     let evidence = found.evidence;
     let Some((at, named)) = taken(evidence) else { return };
@@ -61,10 +65,15 @@ pub(super) fn find(found: &mut Findings<'_>) {
 fn known(evidence: &Evidence) -> Option<(i32, Cause)> {
     let port = evidence.facts.taken.as_ref().map(|(port, _)| *port)?;
     let printed = taken(evidence).is_some_and(|(_, named)| named.is_none_or(|named| named == port));
-    let score = match evidence.exit.success() {
-        _ if printed || is_held(evidence, port) => KNOWN,
-        true => FREE_AGAIN.0,
-        false => FREE_AGAIN.1,
+    let words = |line: &OutputLine| {
+        line.text.split(|c: char| !c.is_ascii_digit()).any(|word| word.parse() == Ok(port))
+    };
+    let tried = evidence.exit.success() && evidence.lines.iter().any(words);
+    let score = match is_held(evidence, port) {
+        _ if printed => KNOWN,
+        true if tried => KNOWN,
+        false if tried => FREE_AGAIN,
+        _ => UNTRIED,
     };
     let cause = (printed || evidence.facts.is_short).then(|| at_start(evidence)).flatten()?;
     Some((score, cause))
@@ -118,7 +127,7 @@ fn wanted(evidence: &Evidence) -> Vec<u16> {
 }
 
 /// The port in a line.
-pub(super) fn number(line: &str) -> Option<u16> {
+pub fn number(line: &str) -> Option<u16> {
     let line = BEHIND_TIME.group(line).unwrap_or(line);
     NUMBERS.iter().find_map(|expr| expr.group(line)?.parse().ok()).filter(|port| *port > 0)
 }
@@ -152,13 +161,13 @@ fn describe(evidence: &Evidence, port: Option<u16>) -> (String, String) {
         let text = format!("port {port} is taken by {name}{whose} ({}, pid {})", who.name, who.pid);
         return (text, next);
     }
-    let other = evidence.others.iter().find(|(_, reported)| *reported == port);
-    match (holder, other) {
+    match (holder, evidence.owner(port)) {
         (Some(Holder { process: Some(who), .. }), _) => (
             format!("port {port} is taken by {} (pid {})", who.name, who.pid),
-            format!("kill {}", who.pid),
+            // It may be anything: first see what it is.
+            format!("ps -fp {}", who.pid),
         ),
-        (_, Some((name, _))) => {
+        (_, Some(name)) => {
             (format!("port {port} is taken; it is the port of {name}"), listeners(Some(port)))
         }
         (Some(Holder { process: None, .. }), None) => (

@@ -1,5 +1,6 @@
 //! Messages of a shell about the command that it was given.
 
+use super::missing::{self, folder};
 use super::{Findings, cut, last_lines, open, quoted};
 use crate::crash::cause::CauseKind;
 use crate::crash::expr::Expr;
@@ -71,6 +72,20 @@ static BAD_SYNTAX: [Expr; 4] = [
     Expr::new(r"^\S+: (?:line )?(?:\d+: )?(?:Bad substitution|\S+: bad substitution)"),
 ];
 
+/// The package of Debian with a program whose name is no typing error.
+fn packaged_as(program: &str) -> Option<&str> {
+    match program {
+        "go" => Some("golang"),
+        "java" => Some("default-jre"),
+        "mvn" => Some("maven"),
+        "node" => Some("nodejs"),
+        "php" => Some("php-cli"),
+        "psql" => Some("postgresql-client"),
+        "composer" | "docker" | "npm" | "ruby" => Some(program),
+        _ => None,
+    }
+}
+
 /// The command that installs a program with a project's dependencies, if it is usually one of those.
 fn brought_by(program: &str) -> Option<&'static str> {
     match program {
@@ -121,7 +136,7 @@ fn in_the_middle(found: &mut Findings<'_>) {
 }
 
 /// The command that shows the command of the process and its place in the configuration, if it has one.
-fn where_it_stands(found: &Findings<'_>) -> String {
+pub(super) fn where_it_stands(found: &Findings<'_>) -> String {
     if found.evidence.facts.is_command {
         return last_lines(found.evidence);
     }
@@ -159,6 +174,12 @@ fn command(found: &mut Findings<'_>) {
     };
     let evidence = found.evidence;
     let name = name.trim().trim_matches(['\'', '"']);
+    if let Some((text, next)) = missing::venv(evidence, name) {
+        found.add_line(96, at, CauseKind::CommandNotFound, text).next = Some(next);
+        return;
+    }
+    let script = name.strip_prefix("./").unwrap_or(name).trim_end_matches(r"\r");
+    let is_there = name.contains('/') && evidence.has(script);
     let of_bash = OF_BASH.iter().find(|(builtin, _)| *builtin == name);
     let packaged = evidence.facts.packaged.iter().any(|packaged| packaged == name);
     let text = if let Some((_, instead)) = of_bash {
@@ -169,24 +190,34 @@ fn command(found: &mut Findings<'_>) {
         format!(
             "there is no command {name} with a carriage return at its end: the file has CRLF line ends"
         )
+    } else if is_there {
+        format!("{} is there, but its first line names a missing program", evidence.path(name))
     } else if name.contains('/') {
-        format!("there is no file {name}, or its first line names a missing program")
+        let path = evidence.path(name);
+        format!("there is no file {path}, or its first line names a missing program")
     } else {
-        let near = near(name, &evidence.facts.programs);
+        let is_known = packaged_as(name).or(brought_by(name)).is_some();
+        let near = near(name, &evidence.facts.programs).filter(|_| !is_known);
         let near = near.map_or(String::new(), |near| format!("; perhaps {near} is meant"));
         format!("there is no command {}{near}", cut(name))
     };
     let said = SURVIVED.groups(line).filter(|[script, _, _]| !is_shell(script));
     let place = said.map(|[script, number, _]| evidence.place(script, number));
-    let next = if name.contains('/') {
-        let file = name.strip_suffix(r"\r").unwrap_or(name);
-        format!("ls -l {}", quoted(file))
+    let next = if is_there {
+        // Also a carriage return at its end is visible so.
+        format!("head -n 1 {} | od -c", quoted(&evidence.path(script)))
+    } else if name.contains('/') {
+        format!("ls -l {}", quoted(folder(&evidence.path(script))))
     } else if packaged {
-        format!("npx {}", quoted(name))
+        evidence.there(&format!("npx {}", quoted(name)))
     } else {
-        let brought = brought_by(name).map(str::to_owned);
+        let brought = brought_by(name).map(|install| evidence.there(install));
+        let has_apt = evidence.facts.programs.iter().any(|program| program == "apt-get");
+        let package = packaged_as(name).filter(|_| has_apt);
+        let install = || Some(format!("sudo apt-get install {}", package?));
         let script = || place.as_deref().map(open);
-        brought.or_else(script).unwrap_or_else(|| where_it_stands(found))
+        let next = brought.or_else(install).or_else(script);
+        next.unwrap_or_else(|| where_it_stands(found))
     };
     let cause = found.add_line(96, at, CauseKind::CommandNotFound, text);
     cause.next = Some(next);
@@ -237,7 +268,8 @@ fn not_executable(found: &mut Findings<'_>) {
     } else {
         "file"
     };
-    let (text, next) = (format!("{name} {why}"), format!("{next} {}", quoted(name)));
+    let name = found.evidence.path(name);
+    let (text, next) = (format!("{name} {why}"), format!("{next} {}", quoted(&name)));
     found.add_line(96, at, CauseKind::NotExecutable, text).next = Some(next);
 }
 

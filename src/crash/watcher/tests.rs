@@ -59,6 +59,7 @@ fn after(name: &str, output: &str) -> Option<LastError> {
         cwd: dir,
         port: None,
         others: vec![],
+        assigned: vec![],
         pid: Some(4711),
         exit: Exit::Code(1),
         lines: lines(output),

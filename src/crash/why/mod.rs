@@ -178,6 +178,8 @@ pub struct Sources<'a> {
     pub root: &'a Path,
     /// How the last run ended, for a journal that could not be written.
     pub end: Option<&'a RecordedEnd>,
+    /// What a start would run now, for a run whose plan is gone.
+    pub fresh: Option<&'a Plan>,
 }
 
 /// The run, its journal and its crash reports.
@@ -288,7 +290,7 @@ impl<'a> Analysis<'a> {
         lived: LifeSummary,
         trigger: Option<Trigger>,
     ) -> CrashInput {
-        if let Some(plan) = &self.plan
+        if let Some(plan) = self.plan.as_ref().or(self.sources.fresh)
             && let Some(process) = plan.processes.iter().find(|process| process.name == *name)
         {
             let mut input = CrashInput::new(plan, process, self.sources.dirs, lived);
@@ -306,6 +308,7 @@ impl<'a> Analysis<'a> {
             env: vec![],
             port: None,
             others: vec![],
+            assigned: vec![],
             watchers: vec![],
             dirs: self.sources.dirs.clone(),
             first: self.first,

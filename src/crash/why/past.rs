@@ -33,7 +33,8 @@ impl LastRunEnd {
     pub(super) fn words(&self) -> String {
         if self.run.is_none() {
             let unknown = "is over; its end was not recorded (it was killed, or the journal could not be written)";
-            return if self.killed { "was killed" } else { unknown }.to_owned();
+            let killed = "was abandoned: its supervisor was killed";
+            return if self.killed { killed } else { unknown }.to_owned();
         }
         let failed = || Some(format!("ended because {}", self.failure.as_ref()?));
         // `tmo start --until-ready` stops a run that does not become ready.
@@ -208,7 +209,7 @@ impl Analysis<'_> {
             Some(plan) => plan.way_to_end(name),
             None => self.ended_others(name).then(|| start_and_let_end(name)),
         };
-        let early = answer.causes.iter_mut().find(|cause| cause.kind == CauseKind::EndedEarly);
+        let early = answer.causes.iter_mut().rfind(|cause| cause.kind == CauseKind::EndedEarly);
         if let Some(start) = start
             && let Some(cause) = early
         {

@@ -107,7 +107,7 @@ impl Trouble {
             Failure::NotInstalled(why) => (CauseKind::Other, format!("its {why}"), logs()),
             Failure::NotReady(why) => {
                 let next = why.probe().and_then(Probe::by_hand).unwrap_or_else(logs);
-                (CauseKind::ReadinessTimedOut, why.to_string(), next)
+                (CauseKind::ReadinessTimedOut, format!("{why}{}", if_slow(Some(why))), next)
             }
         };
         Cause::certain(kind, text, Some(next))
@@ -121,6 +121,16 @@ pub fn asked<'a>(
 ) -> Result<Vec<&'a ProcessState>, WhyError> {
     let words: Vec<String> = name.into_iter().map(str::to_owned).collect();
     ProcessState::chosen(&words, processes).map_err(WhyError::unknown)
+}
+
+/// What to do about a check that it would have passed later.
+const fn if_slow(why: Option<&Problem>) -> &'static str {
+    match why {
+        Some(Problem::TimedOut { .. }) => {
+            "; if it only needs longer, raise `timeout` in its `ready`"
+        }
+        _ => "",
+    }
 }
 
 /// Why a running process does not work: one that it depends on has ended.
@@ -161,7 +171,8 @@ pub fn held_up(process: &ProcessState, all: &[ProcessState]) -> Option<Cause> {
         readiness.not_ready.as_ref().filter(|_| process.state == ProcessStatus::Running)
     {
         probe = readiness.unready.as_ref().and_then(Problem::probe);
-        (CauseKind::ReadinessTimedOut, format!("it did not become ready: {}", why.raw()))
+        let todo = if_slow(readiness.unready.as_ref());
+        (CauseKind::ReadinessTimedOut, format!("it did not become ready: {}{todo}", why.raw()))
     } else if let Some(lacks) = readiness.lacks.first() {
         probe = readiness.open.first();
         (CauseKind::Other, format!("it is not ready yet: {}", lacks.raw()))

@@ -8,6 +8,7 @@ use nix::unistd::{AccessFlags, access};
 
 use super::report::Report;
 use crate::cli::project::input::Start;
+use crate::crash::evidence;
 use crate::journal::Dirs;
 use crate::journal::search::access::RunHistory;
 use crate::model::plan::{Plan, ProcessPlan};
@@ -79,11 +80,14 @@ fn directory(report: &mut Report, process: &ProcessPlan, dir: &Path) -> bool {
 fn program(report: &mut Report, process: &ProcessPlan, dir: &Path, env: &[(OsText, OsText)]) {
     const CHECK: &str = "program";
     let name = &process.name;
-    let command = process.command.to_string();
+    let whole = process.command.to_string();
+    let (behind, command) = evidence::behind_cd(&dir.to_string_lossy(), &whole);
+    let dir = if process.argv.is_none() { Path::new(&behind) } else { dir };
     let words = match &process.argv {
         Some(argv) => argv.first().map(|word| (word.as_path(), argv.get(1).map(OsText::as_path))),
-        None => program_word(&command)
-            .map(|(word, argument)| (Path::new(word), argument.map(Path::new))),
+        None => {
+            program_word(command).map(|(word, argument)| (Path::new(word), argument.map(Path::new)))
+        }
     };
     let Some((word, argument)) = words else {
         let text =

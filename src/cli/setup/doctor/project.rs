@@ -165,7 +165,7 @@ fn shell(report: &mut Report, context: &Context, plan: &Plan) {
 pub(super) fn ports(report: &mut Report, start: &Start, plan: &Plan) {
     const CHECK: &str = "ports";
     let context = &start.context;
-    let (ports, taken) = (table(plan), takers(plan, &context.env, &start.runtime));
+    let (ports, taken) = (table(plan), takers(plan, &start.runtime));
     if taken.is_empty() && !ports.is_empty() {
         report.ok(CHECK, format!("none that a process needs is taken: {ports}"));
     }

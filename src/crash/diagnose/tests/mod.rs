@@ -31,6 +31,7 @@ fn printed(exit: Exit, output: &str) -> Evidence {
         cwd: "/srv/app".to_owned(),
         port: Some(3000),
         others: vec![(api, 4000)],
+        assigned: vec![],
         pid: Some(4711),
         exit,
         lines: output.lines().enumerate().map(line).collect(),

@@ -159,7 +159,7 @@ fn a_failure_pattern_that_names_a_signal_is_still_the_cause() {
 }
 
 #[test]
-fn a_port_that_is_free_again_comes_after_the_output() {
+fn a_port_that_was_not_tried_comes_after_the_output() {
     let mut evidence = printed(
         Exit::Code(1),
         "Traceback (most recent call last):\n  File \"app.py\", line 3, in <module>\nKeyError: 'x'",
@@ -168,7 +168,9 @@ fn a_port_that_is_free_again_comes_after_the_output() {
     evidence.facts.is_short = true;
     assert_eq!(diagnose(&evidence)[0].kind, CauseKind::Exception);
     evidence.facts.holders = vec![Holder { port: 3000, process: None, tenant: None }];
-    assert_eq!(diagnose(&evidence)[0].kind, CauseKind::PortTaken);
+    let causes = diagnose(&evidence);
+    assert_eq!((causes[0].kind, causes[1].kind), (CauseKind::Exception, CauseKind::PortTaken));
+    assert_eq!(causes[1].certainty, Certainty::Possible, "nothing shows that it tried");
     // A program that ends without a word does so for the port.
     let mut evidence = printed(Exit::Code(0), "up on 3000");
     evidence.facts.taken = Some((3000, OutputLine::default()));
@@ -206,7 +208,10 @@ fn who_holds_a_port_is_told() {
     let process = Some(SignalSender { pid: 99, name: "node".to_owned() });
     evidence.facts.holders = vec![Holder { port: 3000, process, tenant: None }];
     let (text, next) = reported(&evidence);
-    assert_eq!((text.as_str(), next.as_str()), ("port 3000 is taken by node (pid 99)", "kill 99"));
+    assert_eq!(
+        (text.as_str(), next.as_str()),
+        ("port 3000 is taken by node (pid 99)", "ps -fp 99")
+    );
     let api = |socket: Option<&str>| {
         Some(OwningRun { name: "api".to_owned(), socket: socket.map(str::to_owned) })
     };

@@ -1,6 +1,6 @@
 use super::{Row, check, first, printed};
 use crate::crash::cause::CauseKind;
-use crate::crash::diagnose::{diagnose, ports_named};
+use crate::crash::diagnose::{diagnose, port_of, ports_named};
 use crate::model::Exit;
 
 const fn row(
@@ -129,7 +129,7 @@ fn connections_that_were_refused() {
     check(&[
         row(("node", "Error: connect ECONNREFUSED 127.0.0.1:5432"), No, "port 5432, where Postgres usually is", pg),
         row(("node, IPv6", "Error: connect ECONNREFUSED ::1:5432"), No, "port 5432", pg),
-        row(("node, ours", "Error: connect ECONNREFUSED 127.0.0.1:4000"), No, "port 4000, the port of api", Some("tmo why api")),
+        row(("node, ours", "Error: connect ECONNREFUSED 127.0.0.1:4000"), No, "port 4000, the port of api", Some("tmo logs api -n 100")),
         row(("psycopg", "psycopg2.OperationalError: connection to server at \"localhost\" (127.0.0.1), port 5432 failed: Connection refused"), No, "5432", pg),
         row(("go", "panic: dial tcp 127.0.0.1:6379: connect: connection refused"), No, "port 6379, where Redis", None),
         row(("ruby", "app.rb:1:in `initialize': Connection refused - connect(2) for \"localhost\" port 6379 (Errno::ECONNREFUSED)"), No, "6379", None).with_place("app.rb:1"),
@@ -167,7 +167,7 @@ fn a_refused_connection_names_the_host_unless_it_is_this_machine() {
             ("another name of this machine", "Error: connect ECONNREFUSED api.localhost:4000"),
             No,
             "nothing listens on port 4000, the port of api",
-            Some("tmo why api"),
+            Some("tmo logs api -n 100"),
         ),
     ]);
 }
@@ -198,7 +198,7 @@ fn modules_that_there_are_not() {
     let npm = Some("npm install");
     check(&[
         row(("node", "Error: Cannot find module 'express'\nRequire stack:\n- /srv/app/server.js\n    at Module._resolveFilename (node:internal/modules/cjs/loader:1144:15)\n    at Object.<anonymous> (/srv/app/server.js:1:17) {\n  code: 'MODULE_NOT_FOUND',\n  requireStack: [ '/srv/app/server.js' ]\n}"), No, "no module express", npm).with_place("server.js:1"),
-        row(("node, a file", "Error: Cannot find module '/srv/app/serve.js'"), No, "no module serve.js", Some("ls /srv/app")),
+        row(("node, a file", "Error: Cannot find module '/srv/app/serve.js'"), No, "no module serve.js", Some("ls .")),
         row(("node, ESM", "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'koa' imported from /srv/app/index.mjs"), No, "no module koa", npm),
         row(("python", "Traceback (most recent call last):\n  File \"/srv/app/main.py\", line 1, in <module>\n    import flask.views\nModuleNotFoundError: No module named 'flask.views'"), No, "no module flask.views", Some("pip install flask")).with_place("main.py:1"),
         row(("python -m", "/usr/bin/python3: No module named uvicorn"), No, "uvicorn", Some("pip install uvicorn")),
@@ -248,7 +248,7 @@ fn nothing_is_installed_that_no_package_has() {
 #[test]
 fn variables_that_are_not_set() {
     use CauseKind::MissingVariable as No;
-    let set = Some("echo DATABASE_URL= >> .env");
+    let set = Some("${EDITOR:-vi} .env");
     check(&[
         row(("python", "Traceback (most recent call last):\n  File \"/srv/app/main.py\", line 2, in <module>\n    url = os.environ[\"DATABASE_URL\"]\n  File \"<frozen os>\", line 679, in __getitem__\nKeyError: 'DATABASE_URL'"), No, "DATABASE_URL is not set", set).with_place("main.py:2"),
         row(("ruby", "app.rb:2:in `fetch': key not found: \"DATABASE_URL\" (KeyError)"), No, "DATABASE_URL", set).with_place("app.rb:2"),
@@ -264,19 +264,19 @@ fn variables_that_are_not_set() {
 #[test]
 fn files_that_there_are_not() {
     use CauseKind::MissingFile as No;
-    let look = Some("ls -l conf/app.yml");
+    let look = Some("ls -l conf");
     check(&[
         row(("node", "Error: ENOENT: no such file or directory, open '/srv/app/conf/app.yml'\n    at Object.openSync (node:fs:573:18)\n    at Object.<anonymous> (/srv/app/server.js:3:12)"), No, "no file conf/app.yml", look).with_place("server.js:3"),
         row(("python", "FileNotFoundError: [Errno 2] No such file or directory: 'conf/app.yml'"), No, "conf/app.yml", look),
-        row(("python, its program", "python3: can't open file '/srv/app/serve.py': [Errno 2] No such file or directory"), No, "serve.py", Some("ls -l serve.py")),
+        row(("python, its program", "python3: can't open file '/srv/app/serve.py': [Errno 2] No such file or directory"), No, "serve.py", Some("ls -l .")),
         row(("ruby", "app.rb:1:in `read': No such file or directory @ rb_sysopen - conf/app.yml (Errno::ENOENT)"), No, "conf/app.yml", look).with_place("app.rb:1"),
         row(("go", "2026/01/02 03:04:05 open conf/app.yml: no such file or directory"), No, "conf/app.yml", look),
         row(("java", "java.io.FileNotFoundException: conf/app.yml (No such file or directory)"), No, "conf/app.yml", look),
         row(("cat", "cat: conf/app.yml: No such file or directory"), No, "conf/app.yml", look),
         row(("dash", "sh: 0: cannot open conf/app.yml: No such file"), No, "conf/app.yml", look),
         row(("java -jar", "Error: Unable to access jarfile conf/app.yml"), No, "conf/app.yml", look),
-        row(("dash, a directory", "/usr/bin/sh: 1: cd: can't cd to conf"), No, "no directory conf", Some("ls -ld conf")),
-        row(("bash, a directory", "bash: line 1: cd: conf: No such file or directory"), No, "no directory conf", Some("ls -ld conf")),
+        row(("dash, a directory", "/usr/bin/sh: 1: cd: can't cd to conf"), No, "no directory conf", Some("ls -l .")),
+        row(("bash, a directory", "bash: line 1: cd: conf: No such file or directory"), No, "no directory conf", Some("ls -l .")),
         row(("rust", "Error: No such file or directory (os error 2)"), No, "a file that it needs does not exist", None),
     ]);
 }
@@ -350,7 +350,36 @@ fn variables_that_validators_miss() {
         ("zod 4", "✖ Invalid input: expected string, received undefined\n  → at DATABASE_URL"),
     ] {
         let text = "the variable DATABASE_URL is not set";
-        let next = Some("echo DATABASE_URL= >> .env");
+        let next = Some("${EDITOR:-vi} .env");
         check(&[row((what, output), CauseKind::MissingVariable, text, next)]);
+    }
+}
+
+#[test]
+fn the_port_of_a_server_is_known_by_its_command() {
+    for (command, port) in [
+        ("postgres -D data", Some(5432)),
+        ("exec /usr/lib/postgresql/16/bin/postgres -D data -p 5433", Some(5433)),
+        ("docker run --rm -p 127.0.0.1:6380:6379 redis", Some(6380)),
+        ("redis-server --port=6400", Some(6400)),
+        ("python3 -m http.server 8000", Some(8000)),
+        ("python manage.py runserver 0.0.0.0:8001", Some(8001)),
+        // These connect to it.
+        ("psql -h localhost -p 5432", None),
+        ("DATABASE_URL=postgres://localhost:5432/shop uvicorn app:app", None),
+        ("mkdir -p 80x && node web.js", None),
+    ] {
+        assert_eq!(port_of(command), port, "{command}");
+    }
+}
+
+#[test]
+fn a_place_in_a_source_file_is_no_port() {
+    for output in [
+        "thread 'main' (17758) panicked at src/main.rs:168:68:\ncalled `Result::unwrap()` on an `Err` value: Os { code: 111, kind: ConnectionRefused, message: \"Connection refused\" }",
+        "java.net.ConnectException: Connection refused\n\tat com.shop.Main.main(Main.java:1031)",
+    ] {
+        let cause = first(Exit::Code(1), output);
+        assert_eq!(cause.text, "nothing listens where it wanted to connect", "{output}");
     }
 }
