@@ -9,6 +9,7 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 
+use super::clear;
 use super::reader::{Hole, IndexReader};
 use super::record::{CONTINUES, DRAWN, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::segment::Dirs;
@@ -333,8 +334,11 @@ impl Cursor {
         Some(Chunk { position, skip: 0, record: gap, lost: bytes })
     }
 
-    /// Add to the loss of the stream of `near`: `bytes` bytes are missing beside that record.
+    /// Add to the loss of the stream of `near`: `bytes` bytes are missing beside that record. What was cleared is no loss.
     fn lose(&mut self, bytes: u64, near: &Record) {
+        if self.at.record < clear::mark(self.index.dirs()) {
+            return;
+        }
         let gap =
             Record { offset: near.end(), len: 0, lines: 0, kind: Kind::Gap, flags: 0, ..*near };
         let loss = self.losses.entry(near.stream).or_insert(Loss { bytes: 0, gap });

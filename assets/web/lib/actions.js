@@ -59,13 +59,14 @@ export function reload() {
   return post(`/r/${run.id}/reload`);
 }
 
-/** Delete the log so far. */
+/** Delete the log so far; returns where copies of it may be. @returns {Promise<string[]>} */
 export async function clearHistory() {
   try {
     setFailure('', null);
-    await post(`/r/${run.id}/api/clear`);
+    return (await post(`/r/${run.id}/api/clear`)).stays ?? [];
   } catch (error) {
     setFailure('', /** @type {Error} */ (error).message);
+    return [];
   }
 }
 

@@ -329,22 +329,19 @@ fn clear(instance: &Instance) -> Result<u8, CliError> {
         // Surviving processes of a killed run may still be writing.
         let written = instance.runtime.has_survivors();
         let clear = if written { clear::clear_behind } else { clear::clear_all };
-        clear(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?
+        let done = clear(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?;
+        Cleared { stays: source.reports.copies_of_output(), ..done }
     };
     output::print(&cleared(done))
 }
 
-/// The result of clearing: disk space freed now, and later.
-fn cleared(Cleared { freed, kept }: Cleared) -> String {
-    let later = "when the running processes begin new log files";
-    let (now, then) = (units::bytes(freed), units::bytes(kept));
-    let space = match (freed, kept) {
-        (0, 0) => "It took no disk space.".to_owned(),
-        (_, 0) => format!("{now} of disk space freed."),
-        (0, _) => format!("Its {then} of disk space are freed {later}."),
-        (_, _) => format!("{now} of disk space freed; {then} more are freed {later}."),
-    };
-    format!("The log is cleared. {space}\n")
+/// The result of clearing, and where cleared output may still be.
+fn cleared(Cleared { freed, stays, .. }: Cleared) -> String {
+    let mut text = format!("The log is cleared. {} of disk space freed.\n", units::bytes(freed));
+    for copy in stays {
+        _ = writeln!(text, "Not deleted: {copy}.");
+    }
+    text
 }
 
 fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {
