@@ -433,6 +433,14 @@ impl Cursor {
         Ok(Some(self.cut(record, from, buffer)))
     }
 
+    /// See [`TextReader::replaced_lines`]; none if all bytes are wanted.
+    pub(super) fn replaced_lines(&mut self, part: &Record, text: &[u8]) -> io::Result<Vec<usize>> {
+        if self.drawings || part.kind != Kind::Text || part.flags & DRAWN != 0 {
+            return Ok(vec![]);
+        }
+        self.texts.replaced_lines(part.stream, part.end(), text)
+    }
+
     /// Make a record for the bytes that were read, and move the position past them.
     fn cut(&mut self, record: &Record, from: u64, buffer: &mut Vec<u8>) -> Record {
         let whole = from == record.offset && buffer.len() == record.len as usize;
