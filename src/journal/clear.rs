@@ -5,6 +5,7 @@
 //! removed. Without a run everything is deleted.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -54,9 +55,13 @@ pub fn clear_behind(dirs: &Dirs) -> io::Result<Cleared> {
     let summaries = standing.streams.values();
     let ends: BTreeMap<String, u64> =
         summaries.filter_map(|of| Some((streams.slug(of.stream)?, of.end))).collect();
-    let marks = ends.iter().map(|(slug, end)| format!("{slug} {end}\n")).collect::<String>();
+    let mut marks = format!("{}\n", standing.next);
+    for (slug, end) in &ends {
+        // Writing to a string does not fail.
+        let _ = writeln!(marks, "{slug} {end}");
+    }
     // Before anything is overwritten, so that readers know zeros from output.
-    replace(&dirs.journal.join(FILE), format!("{}\n{marks}", standing.next).as_bytes())?;
+    replace(&dirs.journal.join(FILE), marks.as_bytes())?;
     let dir = dirs.journal.clone().into();
     let policy = LogPolicy { dir, per_process: 1, total: 1, max_age_ms: 0 };
     delete_old_output(dirs, &policy, |slug| ends.get(slug).copied())?;

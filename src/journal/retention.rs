@@ -236,7 +236,8 @@ fn remove_torn_line(dir: &Path, slug: &str, (old, next): (&Piece, &Piece)) -> io
     let mut bytes = vec![0; LONGEST];
     let last = old.end.saturating_sub(old.start + 1);
     let read = files::open_plain(&path(old))?.read_at(&mut bytes[..1], last)?;
-    if bytes[..read] == *b"\n" {
+    // A zero: it was cleared up to its end.
+    if matches!(bytes[..read], [b'\n' | 0]) {
         return Ok(());
     }
     let file = files::open_to_read_and_write(&path(next))?;

@@ -235,7 +235,7 @@ fn what_is_cleared_is_gone_from_the_disk_and_no_other_line() {
     });
     assert!(all.iter().all(|(chunk, _)| chunk.lost == 0), "what was cleared is no loss");
     let text: Vec<u8> = all.into_iter().flat_map(|(_, text)| text).collect();
-    let expected: String = (0..lines).map(|line| format!("line {line}\n")).collect();
+    let expected = (0..lines).fold(String::new(), |all, line| all + &format!("line {line}\n"));
     assert_eq!(String::from_utf8(text).unwrap(), format!("unfinished\n{expected}"));
     for file in std::fs::read_dir(&place.dirs.journal).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();
