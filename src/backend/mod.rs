@@ -185,6 +185,14 @@ impl Terminals {
         }
     }
 
+    /// Forget what has left the top of the panes. Terminals of tmo's own keep only what they show.
+    pub async fn clear_scrollback(&self) -> Result<(), TerminalError> {
+        match self {
+            Self::Tmux(tmux) => Ok(tmux.clear_scrollback().await?),
+            Self::Native(_) => Ok(()),
+        }
+    }
+
     /// Close a pane in which nothing runs any more.
     pub async fn close(&self, pane: &str, shim: Option<ProcessId>) -> Result<(), TerminalError> {
         match self {

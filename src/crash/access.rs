@@ -60,6 +60,11 @@ impl CrashAccess {
         plan.map_or_else(|| self.begun_with.clone(), |plan| Reports::of_plan(plan, &self.dirs))
     }
 
+    /// Where output may still be that was cleared from the log.
+    pub fn copies_of_output(&self) -> Vec<String> {
+        self.reports(self.plan().as_ref()).copies_of_output()
+    }
+
     /// The plan of the run now; `None` if it can't be read, or the run has ended.
     pub fn plan(&self) -> Option<Plan> {
         (self.plan)()

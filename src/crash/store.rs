@@ -9,6 +9,7 @@ use crate::journal::Dirs;
 use crate::journal::streams::{Stream, is_meant};
 use crate::model::ProcName;
 use crate::model::plan::Plan;
+use crate::model::shell::quoted;
 use crate::model::text::OsText;
 use crate::sys::files;
 
@@ -53,6 +54,21 @@ impl Reports {
             found.retain(|found| run_of(&found.path).is_some_and(|run| run.starts_with(owner)));
         }
         Ok(found)
+    }
+
+    /// Where output may still be that was cleared from the log, and how to delete it.
+    pub fn copies_of_output(&self) -> Vec<String> {
+        let dir = quoted(&self.dir.to_string_lossy());
+        let reports =
+            self.list().is_ok_and(|reports| !reports.is_empty()).then(|| match self.owner {
+                None => format!("the last lines in crash reports, until `rm -r {dir}`"),
+                Some(_) => format!(
+                    "the last lines in those crash reports in {dir} that `tmo crashes` lists"
+                ),
+            });
+        let others =
+            "what terminals show, what other programs have read, and snapshots of the disk";
+        reports.into_iter().chain([others.to_owned()]).collect()
     }
 }
 

@@ -42,6 +42,7 @@ impl Engine {
                 self.on_pane(&name, ask, reply);
             }
             EngineRequest::Window { pane, reply } => self.on_window(pane, reply),
+            EngineRequest::ClearScrollback { reply } => self.on_clear_scrollback(reply),
             EngineRequest::Failures { name, ask, by, reply } => {
                 self.declarations.request(name, ask, by, reply, &self.plan, &self.queue);
             }

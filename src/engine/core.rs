@@ -225,8 +225,20 @@ impl Engine {
     pub(super) fn act_on_matches(&mut self, id: ProcId, upto: Option<LifeId>) {
         let current = self.saved.supervisor.procs[id].current_life();
         let upto = upto.map_or(current, |life| current.min(Some(life)));
+        let is_answer = self.is_at_prompt(id);
         let Some(search) = &mut self.panes[id].search else { return };
         let actions = search.take_matches(id, upto, &self.plan, &self.commands);
+        self.act(actions);
+        if is_answer {
+            self.release_failures(id);
+        }
+    }
+
+    /// Act upon the failures that were held back, or mark those that a debugger has printed.
+    pub(super) fn release_failures(&mut self, id: ProcId) {
+        let is_answer = self.is_at_prompt(id);
+        let Some(search) = &mut self.panes[id].search else { return };
+        let actions = search.release(is_answer);
         self.act(actions);
     }
 
@@ -343,6 +355,9 @@ impl Engine {
             self.on_search_alarm(id, past);
             if past(self.panes[id].prompts.due) {
                 self.look_for_prompt(id);
+            }
+            if past(self.panes[id].search.as_ref().and_then(|search| search.held_due())) {
+                self.release_failures(id);
             }
             if past(self.panes[id].shim.up_due) {
                 self.shim_overdue(id);

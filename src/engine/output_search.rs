@@ -22,7 +22,7 @@ use crate::journal::ingest::Ingest;
 use crate::journal::record::{Kind, Record};
 use crate::model::event::{Event, Trouble, What};
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::rules::{FailureAction, Flag, Probe, ProcessPolicy, Reaction, Text};
+use crate::model::rules::{FailureAction, Probe, ProcessPolicy, Reaction, Text};
 use crate::model::{LifeId, ProcId, ProcName, StreamNo};
 use crate::supervisor::Input;
 use crate::sys::clock;
@@ -30,6 +30,19 @@ use crate::watch::{FlagLog, Hit, Rule, Watcher};
 
 /// How long an unfinished line must pause before it is searched like a whole line.
 const QUIET: Duration = Duration::from_millis(50);
+
+/// How long a failure is held back: the prompt of a debugger that has printed it may follow, and be noticed.
+const HELD: Duration = Duration::from_millis(500);
+
+/// A failure that a process has printed, and what follows from it.
+#[derive(Debug)]
+struct HeldFailure {
+    rule: Rule,
+    due: Instant,
+    actions: Vec<Action>,
+    /// What is logged instead if a debugger has printed it.
+    mark: Event,
+}
 
 /// Matches, each with its life.
 type Hits = VecDeque<(Option<LifeId>, Hit)>;
@@ -57,6 +70,8 @@ pub(super) struct OutputSearch {
     pub(super) count: CountTracker,
     /// Whether the search keeps up with the output.
     pub(super) lag: Lag,
+    /// Failures that have not been acted upon yet.
+    held: Vec<HeldFailure>,
 }
 
 impl OutputSearch {
@@ -83,6 +98,7 @@ impl OutputSearch {
             reported: HashMap::new(),
             count: CountTracker::default(),
             lag: Lag::default(),
+            held: vec![],
         })
     }
 
@@ -147,7 +163,26 @@ impl OutputSearch {
 
     /// Whether all matches were acted upon.
     pub(super) fn is_settled(&self) -> bool {
-        self.hits.is_empty() && self.again.is_empty()
+        self.hits.is_empty() && self.again.is_empty() && self.held.is_empty()
+    }
+
+    /// When to act upon a failure.
+    pub(super) fn held_due(&self) -> Option<Instant> {
+        self.held.iter().map(|failure| failure.due).min()
+    }
+
+    /// What follows from the failures that were held back. What a debugger has printed is only marked.
+    pub(super) fn release(&mut self, is_answer: bool) -> Vec<Action> {
+        let mut actions = vec![];
+        for failure in std::mem::take(&mut self.held) {
+            if is_answer {
+                self.watcher.search_again(failure.rule);
+                actions.push(Action::Log(failure.mark));
+            } else {
+                actions.extend(failure.actions);
+            }
+        }
+        actions
     }
 
     /// Search the unfinished line as it is: later output does not continue it.
@@ -216,10 +251,10 @@ impl OutputSearch {
         plan: &Plan,
         commands: &AuxCommands,
     ) -> Vec<Action> {
-        let rules = &plan.processes[id].rules;
+        let process = &plan.processes[id];
         let mut actions = vec![];
         while let Some((life, hit)) = next(&mut self.again, upto) {
-            actions.extend(on_hit(id, life, hit, rules));
+            actions.extend(self.matched(id, life, hit, process));
         }
         let mut matches = Matches::new();
         while let Some((life, hit)) = next(&mut self.hits, upto) {
@@ -228,10 +263,29 @@ impl OutputSearch {
                 *count += 1;
                 line.clone_from(&hit.line);
             }
-            actions.extend(on_hit(id, life, hit, rules));
+            actions.extend(self.matched(id, life, hit, process));
         }
         actions.extend(self.on_flags(id, matches, plan, commands));
         actions
+    }
+
+    /// What follows at once from a match. A failure is held back.
+    fn matched(
+        &mut self,
+        id: ProcId,
+        life: Option<LifeId>,
+        hit: Hit,
+        process: &ProcessPlan,
+    ) -> Vec<Action> {
+        let (rule, line, due) = (hit.rule, hit.line.clone(), Instant::now() + HELD);
+        let actions = on_hit(id, life, hit, &process.rules);
+        let Some(Action::Blame(_, _, Trigger::FailurePattern { pattern, .. })) = actions.first()
+        else {
+            return actions;
+        };
+        let mark = flag_event(&process.name, &pattern.pattern, None, (life, 1, &line));
+        self.held.push(HeldFailure { rule, due, actions, mark });
+        vec![]
     }
 
     /// Flags have matched: log each flag once per read, show it, and run its command.
@@ -246,9 +300,10 @@ impl OutputSearch {
         let mut actions = vec![];
         for ((life, number), (count, line)) in matches {
             let Some(flag) = process.rules.flags.get(number) else { continue };
-            let event = flag_event(&process.name, flag, self.watcher.book().flags().get(number), {
-                (life, count, &line)
-            });
+            let event =
+                flag_event(&process.name, &flag.name, self.watcher.book().flags().get(number), {
+                    (life, count, &line)
+                });
             let data = serde_json::to_value(&event).unwrap_or_default();
             actions.push(Action::Log(event));
             let (now, pause) = (Instant::now(), Duration::from_millis(flag.every_ms));
@@ -414,7 +469,7 @@ fn on_hit(
 /// The event that a flag has matched `count` times in one read, `line` being the last matching line.
 fn flag_event(
     name: &ProcName,
-    flag: &Flag,
+    flag: &str,
     log: Option<&FlagLog>,
     (life, count, line): (Option<LifeId>, u64, &str),
 ) -> Event {
@@ -423,7 +478,7 @@ fn flag_event(
         name,
         What::Flag {
             life,
-            flag: flag.name.clone(),
+            flag: flag.to_owned(),
             line: line.to_owned(),
             count,
             total: log.map(|log| log.count),

@@ -215,6 +215,8 @@ impl Engine {
         self.note_shim(id, &entry);
         if let LifeEvent::Exit { life, .. } | LifeEvent::End { life, .. } = entry.event {
             self.act_on_matches(id, Some(life));
+            self.release_failures(id);
+            self.panes[id].prompts.expect_answer(false);
         }
         if let LifeEvent::Watchdog { life, fed } = entry.event
             && let Some(ms) = self.plan.processes[id].rules.watchdog_ms()

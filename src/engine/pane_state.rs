@@ -258,9 +258,9 @@ impl PaneState {
     pub(super) fn alarm(&self) -> Option<Instant> {
         let dues = self.sink.up_due.into_iter().chain(self.shim.up_due).chain(self.bell.look_due);
         let search = self.search.iter();
-        let dues = dues.chain(
-            search.flat_map(|search| search.idle_due.into_iter().chain(search.lag.tell_due)),
-        );
+        let dues = dues.chain(search.flat_map(|search| {
+            search.idle_due.into_iter().chain(search.lag.tell_due).chain(search.held_due())
+        }));
         dues.chain(self.entries.marker_due()).chain(self.prompts.due).min()
     }
 }

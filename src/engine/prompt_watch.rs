@@ -10,6 +10,8 @@ use crate::model::request::Partial;
 const QUIET: Duration = Duration::from_millis(200);
 /// When to look at it once more.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// What a debugger prints after an answer is over when nothing has followed a whole line for so long.
+const ANSWERED: Duration = Duration::from_secs(1);
 /// A line that was looked at so often, such as a progress bar, is looked at only after a longer time.
 const MANY: u32 = 10;
 
@@ -25,6 +27,10 @@ pub(super) struct PromptWatch {
     looks: u32,
     /// It was looked at since it has grown.
     seen: bool,
+    /// Until when what is printed is a debugger's answer, unless more of it follows.
+    answer: Option<Instant>,
+    /// How much had been printed at the last look.
+    printed: u64,
 }
 
 impl PromptWatch {
@@ -40,8 +46,25 @@ impl PromptWatch {
         let due = line.map(|_| Instant::now() + pause);
         // A new supervisor looks whether its predecessor was right.
         let is_over = is_other && self.begun || line.is_none();
-        *self = Self { line, due, begun: true, looks, seen: false };
+        (self.line, self.due, self.begun, self.looks, self.seen) = (line, due, true, looks, false);
         is_over
+    }
+
+    /// The prompt of a debugger is over (`true`), or its program has ended.
+    pub(super) fn expect_answer(&mut self, expects: bool) {
+        self.answer = expects.then(|| Instant::now() + ANSWERED);
+    }
+
+    /// So much has been printed by now.
+    pub(super) fn printed(&mut self, bytes: u64) {
+        if std::mem::replace(&mut self.printed, bytes) != bytes {
+            self.expect_answer(self.is_answer());
+        }
+    }
+
+    /// Whether what is printed now is a debugger's answer.
+    pub(super) fn is_answer(&self) -> bool {
+        self.answer.is_some_and(|until| self.line.is_some() || Instant::now() < until)
     }
 
     /// The line that is looked at now.
@@ -56,5 +79,32 @@ impl PromptWatch {
         if !std::mem::replace(&mut self.seen, true) {
             self.due = Some(Instant::now() + LOOK_AGAIN);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Instant, Partial, PromptWatch};
+    use crate::model::StreamNo;
+
+    #[test]
+    fn an_answer_goes_on_until_a_whole_line_is_followed_by_nothing() {
+        let mut watch = PromptWatch::default();
+        watch.printed(10);
+        assert!(!watch.is_answer());
+        watch.expect_answer(true);
+        assert!(watch.is_answer());
+        watch.answer = Some(Instant::now());
+        assert!(!watch.is_answer());
+        watch.printed(20);
+        assert!(!watch.is_answer(), "it was over before");
+        watch.answer = Some(Instant::now());
+        watch.update(Some(Partial { stream: StreamNo(1), start: 0, end: 1 }));
+        assert!(watch.is_answer(), "a line is unfinished");
+        watch.printed(30);
+        watch.update(None);
+        assert!(watch.is_answer(), "more has come");
+        watch.expect_answer(false);
+        assert!(!watch.is_answer());
     }
 }

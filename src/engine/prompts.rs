@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::core::Engine;
 use crate::journal::search::styled::Styles;
-use crate::model::prompt::{PromptRule, is_prompt, is_still_prompt};
+use crate::model::prompt::{PromptRule, is_answered, is_prompt, is_still_prompt};
 use crate::model::request::Partial;
 use crate::model::{ProcId, Untrusted};
 use crate::protocol::life::Traces;
@@ -29,6 +29,8 @@ impl Engine {
                 self.ingest.partial(stream).filter(|_| !self.ingest.draws(stream))?;
             Some(Partial { stream, start, end })
         };
+        let printed = self.ingest.printed(main);
+        self.panes[id].prompts.printed(printed);
         let line = unfinished(main).or_else(|| unfinished(self.ingest.stderr_of(main)?));
         // The last row of a menu is not always unfinished.
         let end = || self.ingest.end(main).filter(|_| !self.ingest.draws(main));
@@ -67,9 +69,19 @@ impl Engine {
         self.carry_out();
     }
 
+    /// Whether a process waits at a prompt, or prints what a debugger answers.
+    pub(super) fn is_at_prompt(&self, id: ProcId) -> bool {
+        let proc = self.saved.supervisor.procs.get(id.place());
+        self.panes[id].prompts.is_answer() || proc.is_some_and(|proc| proc.prompt().is_some())
+    }
+
     fn set_prompt(&mut self, id: ProcId, text: Option<Untrusted>) {
         // A process that is just being added has had no life yet.
         let Some(proc) = self.saved.supervisor.procs.get(id.place()) else { return };
+        if let (None, Some(prompt)) = (&text, proc.prompt()) {
+            let expects = is_answered(prompt.text.raw(), &proc.rules.prompt);
+            self.panes[id].prompts.expect_answer(expects);
+        }
         if let (Some(life), true) = (proc.current_life(), text.is_some() || proc.prompt().is_some())
         {
             self.decide(Input::Prompt(id, life, text));

@@ -48,6 +48,18 @@ impl Engine {
         });
     }
 
+    /// Forget what has left the top of the terminals.
+    pub(super) fn on_clear_scrollback(&self, reply: oneshot::Sender<()>) {
+        let terminals = self.terminals.clone();
+        tokio::task::spawn_local(async move {
+            if let Err(error) = terminals.clear_scrollback().await {
+                tracing::warn!(%error, "clear-history");
+            }
+            // The client may be gone.
+            let _ = reply.send(());
+        });
+    }
+
     fn pane_of(&self, name: &str, ask: &PaneRequest) -> Result<String, RequestError> {
         let procs = &self.saved.supervisor.procs;
         let meant = self.saved.supervisor.find(&[name.to_owned()], Proc::counts);

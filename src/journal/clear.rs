@@ -1,60 +1,119 @@
 //! Clearing the log.
 //!
-//! Files are never truncated while they may have a writer. During a run, the output so far is only
-//! marked as cleared, and those of its files that have no writer any more are deleted. Without a
-//! run everything is deleted.
+//! Files are never truncated or replaced while they may have a writer. During a run, files that have no writer any more
+//! are deleted, and what has been printed so far is overwritten in the others. Offsets stay: readers take the range as
+//! removed. Without a run everything is deleted.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use super::index::{self, recover};
-use super::reader::IndexReader;
 use super::retention::{delete_old_output, remove};
-use super::segment::{Dirs, LOG, TIMES, collect, parse_name};
+use super::segment::{Dirs, LOG, Listing, TIMES, collect, parse_name};
 use super::streams::{self, Streams};
 use crate::model::plan::LogPolicy;
 use crate::model::request::Cleared;
 use crate::protocol::spec::replace;
 use crate::sys::files;
 
-/// A file next to the segments. It contains the number of the first record that is not cleared.
+/// A file next to the segments. Its first line is the number of the first record that is not cleared. A line for each
+/// stream follows: its name in file names, and the offset of the first byte that is not cleared.
 const FILE: &str = "@cleared";
+
+/// Only one at a time: a mark never moves back.
+static CLEARING: Mutex<()> = Mutex::new(());
+
+fn read_marks(dirs: &Dirs) -> String {
+    // If the file can't be read, show too much rather than nothing.
+    let text = files::read_plain(&dirs.journal.join(FILE)).unwrap_or_default();
+    String::from_utf8_lossy(&text).into_owned()
+}
 
 /// The number of the first record that is not cleared.
 pub fn mark(dirs: &Dirs) -> u64 {
-    // If the file can't be read, show too much rather than nothing.
-    let text = files::read_plain(&dirs.journal.join(FILE)).unwrap_or_default();
-    String::from_utf8_lossy(&text).trim().parse().unwrap_or(0)
+    read_marks(dirs).lines().next().and_then(|line| line.trim().parse().ok()).unwrap_or(0)
+}
+
+/// The offset of the first byte of a stream, by its name in files, that is not cleared.
+pub(super) fn removed_upto(dirs: &Dirs, slug: &str) -> u64 {
+    let marks = read_marks(dirs);
+    let mut marks = marks.lines().skip(1).filter_map(|line| line.rsplit_once(' '));
+    marks.find(|(name, _)| *name == slug).and_then(|(_, offset)| offset.parse().ok()).unwrap_or(0)
 }
 
 /// Clear everything that has been written so far, during a run.
 pub fn clear_behind(dirs: &Dirs) -> io::Result<Cleared> {
-    let len = IndexReader::open(dirs).len()?;
-    replace(&dirs.journal.join(FILE), format!("{len}\n").as_bytes())?;
+    let _one = CLEARING.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = disk_space(dirs)?;
     let standing = recover(dirs)?.standing;
     let streams = Streams::open(dirs).map_err(io::Error::other)?;
+    let summaries = standing.streams.values();
+    let ends: BTreeMap<String, u64> =
+        summaries.filter_map(|of| Some((streams.slug(of.stream)?, of.end))).collect();
+    let mut marks = format!("{}\n", standing.next);
+    for (slug, end) in &ends {
+        // Writing to a string does not fail.
+        let _ = writeln!(marks, "{slug} {end}");
+    }
+    // Before anything is overwritten, so that readers know zeros from output.
+    replace(&dirs.journal.join(FILE), marks.as_bytes())?;
     let dir = dirs.journal.clone().into();
     let policy = LogPolicy { dir, per_process: 1, total: 1, max_age_ms: 0 };
-    let deleted = delete_old_output(dirs, &policy, |slug| {
-        let stream = streams.all().iter().find(|stream| stream.slug() == slug)?;
-        Some(standing.stream(stream.number).end)
-    })?;
-    let kept = file_names(dirs)?.iter().map(|name| size(dirs, name)).sum();
-    Ok(Cleared { freed: deleted.bytes, kept })
+    delete_old_output(dirs, &policy, |slug| ends.get(slug).copied())?;
+    for (slug, end) in ends {
+        overwrite(dirs, &slug, end)?;
+    }
+    let kept = disk_space(dirs)?;
+    Ok(Cleared { freed: before.saturating_sub(kept), kept, stays: vec![] })
+}
+
+/// Overwrite the beginning of a segment, up to this offset of its stream: the rest of a line of a segment that is being
+/// deleted.
+pub(super) fn remove_torn(
+    dir: &Path,
+    slug: &str,
+    (file, length): (&File, u64),
+    upto: u64,
+) -> io::Result<()> {
+    // What is just being cleared needs no more marks.
+    let Ok(_one) = CLEARING.try_lock() else { return Ok(()) };
+    let dirs = Dirs::new(dir, None);
+    let (first, marks) = (mark(&dirs), read_marks(&dirs));
+    let is_other = |line: &&str| line.rsplit_once(' ').is_some_and(|(name, _)| name != slug);
+    let others: String = marks.lines().filter(is_other).flat_map(|line| [line, "\n"]).collect();
+    replace(&dir.join(FILE), format!("{first}\n{others}{slug} {upto}\n").as_bytes())?;
+    files::zero(file, length)
+}
+
+/// Overwrite what a stream has before this offset.
+fn overwrite(dirs: &Dirs, slug: &str, end: u64) -> io::Result<()> {
+    let mut listing = Listing::new(slug, LOG);
+    listing.reload(dirs)?;
+    for segment in listing.segments() {
+        let Some(path) = segment.path(dirs, slug, LOG) else { continue };
+        // The retention may have deleted it.
+        let Some(file) = files::if_there(files::open_to_write(&path))? else { continue };
+        let cleared = end.min(segment.end(file.metadata()?.len())).saturating_sub(segment.start);
+        files::zero(&file, cleared)?;
+    }
+    Ok(())
 }
 
 /// Delete the whole log. It must not have any writers.
 pub fn clear_all(dirs: &Dirs) -> io::Result<Cleared> {
-    let mut freed = 0;
+    let freed = disk_space(dirs)?;
     for name in file_names(dirs)? {
-        freed += size(dirs, &name);
         remove(&dirs.journal.join(name))?;
     }
     for name in [streams::FILE, FILE] {
         remove(&dirs.journal.join(name))?;
     }
-    Ok(Cleared { freed, kept: 0 })
+    Ok(Cleared { freed, kept: 0, stays: vec![] })
 }
 
 fn file_names(dirs: &Dirs) -> io::Result<Vec<String>> {
@@ -68,6 +127,11 @@ fn file_names(dirs: &Dirs) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-fn size(dirs: &Dirs, name: &str) -> u64 {
-    fs::metadata(dirs.journal.join(name)).map_or(0, |meta| meta.size())
+/// The disk space that the log takes.
+fn disk_space(dirs: &Dirs) -> io::Result<u64> {
+    /// The unit of `blocks`, whatever the size of those of the file system.
+    const BLOCK: u64 = 512;
+    let blocks =
+        |name: &String| fs::metadata(dirs.journal.join(name)).map_or(0, |meta| meta.blocks());
+    Ok(file_names(dirs)?.iter().map(blocks).sum::<u64>() * BLOCK)
 }

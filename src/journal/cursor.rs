@@ -9,6 +9,7 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 
+use super::clear;
 use super::reader::{Hole, IndexReader};
 use super::record::{CONTINUES, DRAWN, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::segment::Dirs;
@@ -333,8 +334,11 @@ impl Cursor {
         Some(Chunk { position, skip: 0, record: gap, lost: bytes })
     }
 
-    /// Add to the loss of the stream of `near`: `bytes` bytes are missing beside that record.
+    /// Add to the loss of the stream of `near`: `bytes` bytes are missing beside that record. What was cleared is no loss.
     fn lose(&mut self, bytes: u64, near: &Record) {
+        if self.at.record < clear::mark(self.index.dirs()) {
+            return;
+        }
         let gap =
             Record { offset: near.end(), len: 0, lines: 0, kind: Kind::Gap, flags: 0, ..*near };
         let loss = self.losses.entry(near.stream).or_insert(Loss { bytes: 0, gap });
@@ -427,6 +431,14 @@ impl Cursor {
             }
         }
         Ok(Some(self.cut(record, from, buffer)))
+    }
+
+    /// See [`TextReader::replaced_lines`]; none if all bytes are wanted.
+    pub(super) fn replaced_lines(&mut self, part: &Record, text: &[u8]) -> io::Result<Vec<usize>> {
+        if self.drawings || part.kind != Kind::Text || part.flags & DRAWN != 0 {
+            return Ok(vec![]);
+        }
+        self.texts.replaced_lines(part.stream, part.end(), text)
     }
 
     /// Make a record for the bytes that were read, and move the position past them.

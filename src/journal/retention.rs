@@ -9,9 +9,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use super::clear;
 use super::index::{self, IndexState, read_head};
 use super::segment::{Dirs, LOG, LONGEST_SEGMENT, TIMES, collect, file_name, parse_name};
 use super::streams::{STDERR_SUFFIX, Streams};
@@ -181,6 +182,10 @@ impl<'a> Retention<'a> {
             return Ok(());
         };
         let piece = pieces.remove(0);
+        if let Some(next) = pieces.first() {
+            // If this fails, a part of a line stays.
+            let _ = remove_torn_line(self.dir, slug, (&piece, next));
+        }
         for ending in [LOG, TIMES] {
             remove(&self.dir.join(file_name(slug, piece.start, ending)))?;
         }
@@ -221,6 +226,25 @@ impl<'a> Retention<'a> {
         self.deleted.bytes += part.bytes;
         Ok(())
     }
+}
+
+/// Remove the rest of a line from a segment if it begins in the one before it, which is being deleted.
+fn remove_torn_line(dir: &Path, slug: &str, (old, next): (&Piece, &Piece)) -> io::Result<()> {
+    /// A longer line stays torn.
+    const LONGEST: usize = 64 << 10;
+    let path = |piece: &Piece| dir.join(file_name(slug, piece.start, LOG));
+    let mut bytes = vec![0; LONGEST];
+    let last = old.end.saturating_sub(old.start + 1);
+    let read = files::open_plain(&path(old))?.read_at(&mut bytes[..1], last)?;
+    // A zero: it was cleared up to its end.
+    if matches!(bytes[..read], [b'\n' | 0]) {
+        return Ok(());
+    }
+    let file = files::open_to_read_and_write(&path(next))?;
+    let read = file.read_at(&mut bytes, 0)?;
+    let Some(newline) = memchr::memchr(b'\n', &bytes[..read]) else { return Ok(()) };
+    let torn = newline as u64 + 1;
+    clear::remove_torn(dir, slug, (&file, torn), next.start + torn)
 }
 
 impl Piece {

@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use rustix::io::{pread, retry_on_intr};
 
+use super::clear;
 use super::segment::{Dirs, LOG, LONGEST_SEGMENT, Listing, Segment};
 use super::times::TimesReader;
 use crate::model::plan::LogPolicy;
@@ -68,6 +69,12 @@ impl StreamReader {
         Ok(first.or(segments.last()).map_or(0, |segment| segment.start))
     }
 
+    /// Whether nothing older exists than the segment of this offset.
+    pub fn begins_in_segment_of(&mut self, offset: u64) -> io::Result<bool> {
+        let start = self.start()?;
+        Ok(self.listing.holding(offset).next().is_none_or(|segment| segment.start <= start))
+    }
+
     /// The segment that was read last.
     pub fn segment(&self) -> Option<Segment> {
         self.current.as_ref().map(|current| current.segment)
@@ -78,10 +85,21 @@ impl StreamReader {
         if buffer.is_empty() {
             return Ok(Read::End);
         }
-        if let Some(read) = self.read_current(offset, buffer)? {
-            return Ok(Read::Bytes(read));
+        let read = match self.read_current(offset, buffer)? {
+            Some(read) => Read::Bytes(read),
+            None => self.search(offset, buffer)?,
+        };
+        Ok(self.skip_cleared(offset, read, buffer))
+    }
+
+    /// What was read, or a gap if it has been cleared: then all of it, or the end of it, is zeros.
+    fn skip_cleared(&self, offset: u64, read: Read, buffer: &[u8]) -> Read {
+        let Read::Bytes(count) = read else { return read };
+        if memchr::memchr(0, &buffer[..count]).is_none() {
+            return read;
         }
-        self.search(offset, buffer)
+        let next = clear::removed_upto(&self.dirs, self.listing.slug());
+        if next > offset { Read::Gap { next } } else { read }
     }
 
     /// Read on directly after a read that did not fill its buffer, without checking whether the
@@ -193,15 +211,18 @@ impl StreamReader {
     }
 }
 
+/// The largest hole that clearing leaves: a segment takes the write that fills it as a whole.
+const LARGEST_CLEARED: u64 = LogPolicy::LARGEST_SEGMENT + (1 << 20);
+
 /// Read from a segment file. A segment ends at [`LONGEST_SEGMENT`] and where a hole begins that is larger
-/// than any segment: no sink leaves such a file, but `truncate` does.
+/// than any cleared segment: no sink leaves such a file, but `truncate` does.
 fn read_at(file: &File, at: u64, buffer: &mut [u8]) -> io::Result<usize> {
     let room = usize::try_from(LONGEST_SEGMENT.saturating_sub(at)).unwrap_or(usize::MAX);
     let most = buffer.len().min(room);
     let buffer = &mut buffer[..most];
     let read = retry_on_intr(|| pread(file, &mut *buffer, at))?;
     let is_zero = buffer[..read].iter().all(|byte| *byte == 0);
-    if read > 0 && is_zero && files::hole(file, at)? > LogPolicy::LARGEST_SEGMENT {
+    if read > 0 && is_zero && files::hole(file, at)? > LARGEST_CLEARED {
         return Ok(0);
     }
     Ok(read)

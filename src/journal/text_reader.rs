@@ -9,6 +9,8 @@ use super::stream::{Read, StreamReader};
 use super::streams::Streams;
 use super::words::full_screen;
 use crate::model::StreamNo;
+use crate::model::escape::is_ordinary;
+use crate::model::line::{End, Line};
 
 /// How much of a stream is read at once.
 const AHEAD: usize = 64 << 10;
@@ -118,6 +120,46 @@ impl TextReader {
             }
         }
         Ok(begin)
+    }
+
+    /// Where lines begin, in this text of a stream up to an offset, that nobody sees on a terminal: empty ones that a
+    /// cleared screen, or text above them, replaces before anything visible follows.
+    pub(super) fn replaced_lines(
+        &mut self,
+        stream: StreamNo,
+        end: u64,
+        text: &[u8],
+    ) -> io::Result<Vec<usize>> {
+        /// How much of what follows is looked at.
+        const FOLLOWING: usize = 4 << 10;
+        let is_blank = |line: &[u8]| line.iter().all(|byte| *byte <= b' ');
+        let mut lines = text.split_inclusive(|byte| *byte == b'\n');
+        let ends_blank = lines.next_back().is_some_and(is_blank);
+        if !ends_blank && (is_ordinary(text) || !lines.any(is_blank)) {
+            return Ok(vec![]);
+        }
+        let mut whole = text.to_vec();
+        if ends_blank {
+            self.read(stream, end, FOLLOWING, &mut whole)?;
+        }
+        let (mut line, mut held, mut replaced) = (Line::default(), vec![], vec![]);
+        let (mut rest, mut begin) = (&whole[..], 0);
+        while let Some(end) = line.feed(&mut rest) {
+            line.flatten();
+            match end {
+                _ if line.is_visible() => held.clear(),
+                End::Newline => held.push(begin),
+                End::Cleared => replaced.append(&mut held),
+                End::Moved(up) => replaced.extend(held.drain(held.len().saturating_sub(up)..)),
+            }
+            line.next_line();
+            if end == End::Newline {
+                begin = whole.len() - rest.len();
+            }
+        }
+        replaced.retain(|at| *at < text.len());
+        replaced.sort_unstable();
+        Ok(replaced)
     }
 
     /// Prepare for reading this range, and then lower ones.

@@ -56,6 +56,12 @@ pub fn full_screen(name: &str) -> String {
     format!("full screen: tmo connect {name}\n")
 }
 
+/// The text for this many bytes that a limit of the log has deleted.
+pub fn removed(bytes: u64) -> String {
+    let unit = if bytes == 1 { "byte" } else { "bytes" };
+    format!("... {bytes} {unit} of output removed by the limit")
+}
+
 /// The text for a gap of this many bytes; 0 if the number is unknown.
 pub fn gap(bytes: u64) -> String {
     match bytes {

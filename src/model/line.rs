@@ -435,19 +435,19 @@ pub fn rows(line: &[u8], mut take: impl FnMut(&[u8])) {
         return take(line);
     }
     let (mut screen, mut rest, mut is_first) = (Line::default(), line, true);
-    let mut row = |screen: &mut Line| {
+    let mut row = |screen: &mut Line, is_last: bool| {
         screen.flatten();
-        if screen.is_visible() || is_first && !screen.is_edited() {
+        if screen.is_visible() || is_last && is_first && !screen.is_edited() {
             is_first = false;
             take(trimmed(screen));
         }
         screen.next_line();
     };
     while screen.feed(&mut rest).is_some() {
-        row(&mut screen);
+        row(&mut screen, false);
     }
     screen.abandon();
-    row(&mut screen);
+    row(&mut screen, true);
 }
 
 /// The text of a finished line. In a line that was overwritten, trailing blanks are leftovers and are removed.

@@ -115,6 +115,12 @@ pub fn menu_question(rows: &[String]) -> Option<&str> {
     texts[at + 1..].iter().any(|text| text.starts_with(OPTIONS)).then(|| texts[at])
 }
 
+/// Whether what is printed after this prompt is the answer to what was typed: in a debugger, or where a process has told
+/// its own prompts.
+pub fn is_answered(prompt: &str, rule: &PromptRule) -> bool {
+    is_debugger_prompt(prompt) || matches!(rule, PromptRule::Also(text) if matches(text, prompt))
+}
+
 /// Whether a line matches an expression, which was checked with the file that it is in.
 fn matches(text: &Text, line: &str) -> bool {
     let expression = RegexBuilder::new(&text.pattern).case_insensitive(text.any_case).build();

@@ -138,12 +138,15 @@ pub struct Outcome {
 }
 
 /// The result of clearing the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Cleared {
     /// Bytes on disk that are free again.
     pub freed: u64,
-    /// At most this many cleared bytes stay on disk until the files in use are full.
+    /// Bytes on disk that the log still takes: its index, and what was printed meanwhile.
     pub kept: u64,
+    /// Where cleared output may still be, for people.
+    #[serde(default)]
+    pub stays: Vec<String>,
 }
 
 /// A name that no process has.

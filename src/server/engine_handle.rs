@@ -54,6 +54,11 @@ pub enum EngineRequest {
         /// Where the reply goes.
         reply: oneshot::Sender<Option<String>>,
     },
+    /// Forget what has left the top of the terminals.
+    ClearScrollback {
+        /// Where the reply goes.
+        reply: oneshot::Sender<()>,
+    },
     /// List or change the failure strings of a process.
     Failures {
         /// Name of the process or its entry.

@@ -597,6 +597,19 @@ pub fn hole(file: &File, at: u64) -> io::Result<u64> {
     }
 }
 
+/// Overwrite the first bytes of a file: with a hole where the file system can make one, otherwise with zeros.
+pub fn zero(file: &File, length: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        if length == 0 || fallocate(file, hole, 0, length).is_ok() {
+            return Ok(());
+        }
+    }
+    io::copy(&mut io::repeat(0).take(length), &mut { file }).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::disallowed_methods, reason = "tests read what was written")]

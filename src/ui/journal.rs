@@ -21,7 +21,7 @@ use crate::journal::search::place::{output, share};
 use crate::journal::search::styled::{Styles, printed_at, rows_of_text};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
-use crate::journal::words::{entry_words, gap};
+use crate::journal::words::{entry_words, removed};
 use crate::model::StreamNo;
 use crate::model::event::{Logged, What};
 use crate::model::request::Partial;
@@ -164,7 +164,7 @@ impl Journal {
             (kind, about, rows_of_text(if is_failure { first } else { &words }))
         };
         if entry.lost > 0 {
-            rows.splice(0..0, rows_of_text(&gap(entry.lost)));
+            rows.splice(0..0, rows_of_text(&removed(entry.lost)));
         }
         let mut shown = LogEntry::new(entry.position, time, kind, rows);
         shown.life = crate::model::life::or_zero::number(life);

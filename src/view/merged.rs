@@ -7,8 +7,9 @@ use super::recent::Recent;
 use super::rows::UnfinishedRow;
 use crate::journal::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED};
 use crate::journal::segment::Dirs;
+use crate::journal::stream::StreamReader;
 use crate::journal::streams::{Stream, Streams};
-use crate::journal::words::{gap, is_later_start, record_words};
+use crate::journal::words::{gap, is_later_start, record_words, removed};
 use crate::model::event::{Logged, What};
 use crate::model::time::Timestamp;
 use crate::model::{ProcName, StreamNo, untrusted};
@@ -227,7 +228,7 @@ impl Renderer {
         self.show_empty(lane, out);
         self.lanes[lane].at = self.lanes[lane].at.max(record.end());
         if lost > 0 {
-            self.say(Some(lane), &gap(lost), false, out);
+            self.say(Some(lane), &self.missing(record, lost), false, out);
         }
         if record.kind == Kind::Start {
             self.lanes[lane].row.line.reset();
@@ -367,7 +368,7 @@ impl Renderer {
             lane.at = begin;
         }
         if lost > 0 {
-            self.say(Some(index), &gap(lost), false, out);
+            self.say(Some(index), &self.missing(record, lost), false, out);
         }
     }
 
@@ -394,6 +395,16 @@ impl Renderer {
         } else {
             self.row_left(lane, out);
         }
+    }
+
+    /// The text for this many bytes before a record that no file has. Only a limit deletes what a stream begins with.
+    fn missing(&self, record: &Record, bytes: u64) -> String {
+        let begins = |dirs: &Dirs| {
+            let slug = Streams::open(dirs).ok()?.slug(record.stream)?;
+            StreamReader::open(dirs, &slug).begins_in_segment_of(record.offset).ok()
+        };
+        let is_removed = self.journal.as_ref().and_then(begins).unwrap_or(false);
+        if is_removed { removed(bytes) } else { gap(bytes) }
     }
 
     /// Print a message of the supervisor about a process or about itself.

@@ -385,3 +385,20 @@ proptest! {
         prop_assert_eq!(&numbers(watched(&texts, &split(text.as_bytes(), &cuts))), &expected);
     }
 }
+
+#[test]
+fn a_failure_from_which_nothing_has_followed_is_found_again() {
+    let rules = ProcessPolicy {
+        failures: vec![failure(word("boom")), failure(word("bang"))],
+        ..ProcessPolicy::default()
+    };
+    let mut watcher = watcher(&rules);
+    let found = [(Rule::Failure(0), "boom")];
+    assert_eq!(rules_and_lines(&watcher.feed(b"boom\nboom\n")), found);
+    watcher.search_again(Rule::Failure(0));
+    watcher.search_again(Rule::Failure(0));
+    assert_eq!(rules_and_lines(&watcher.feed(b"boom\nboom\n")), found);
+    assert_eq!(watcher.feed(b"boom\n"), []);
+    assert_eq!(watcher.feed(b"bang\n").len(), 1);
+    assert!(!watcher.wants());
+}

@@ -181,6 +181,15 @@ impl Watcher {
         self.book.begin(life);
     }
 
+    /// Nothing has followed from a match: search for this rule again in this life.
+    pub fn search_again(&mut self, rule: Rule) {
+        if let Some(number) = self.rules.iter().position(|(known, _)| *known == rule)
+            && std::mem::take(&mut self.spent[number])
+        {
+            self.left += 1;
+        }
+    }
+
     /// Process the next bytes of this life.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Hit> {
         let mut hits = vec![];

@@ -240,7 +240,8 @@ impl Context<'_> {
             assert!(written.values().all(log_lines::Lives::is_empty));
             return;
         }
-        let mut child = self.world.tmo(["logs"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            self.world.tmo(["logs", "--all-runs"]).stdout(Stdio::piped()).spawn().unwrap();
         let text = child.stdout.take().unwrap();
         let verdict = log_lines::read(text, Extent::All, &written, &self.allowed_loss);
         assert!(child.wait().unwrap().success());

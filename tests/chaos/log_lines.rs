@@ -103,8 +103,9 @@ struct EventReader<'a> {
 
 /// Whether tmo says here that output is missing.
 fn is_gap(text: &[u8]) -> bool {
-    let known = memchr::memmem::find(text, b" of output lost here");
-    known.is_some() || memchr::memmem::find(text, b"... output may be missing").is_some()
+    let words: [&[u8]; 3] =
+        [b" of output lost here", b" of output removed by the limit", b"... output may be missing"];
+    words.iter().any(|word| memchr::memmem::find(text, word).is_some())
 }
 
 impl EventReader<'_> {

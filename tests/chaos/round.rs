@@ -76,7 +76,7 @@ impl Round {
         let mut context = Context::new(&world, config, self.verbose);
         let steps = self.steps();
         if catch_unwind(AssertUnwindSafe(|| context.run_steps(&steps))).is_ok() {
-            let logs = world.run(["logs"]).stdout;
+            let logs = world.run(["logs", "--all-runs"]).stdout;
             let runs = logs.lines().filter(|l| l.contains("| Listening at ")).count();
             return Ok(RoundSummary { lines: context.lines, runs, time: began.elapsed() });
         }

@@ -210,6 +210,10 @@ async fn engine(
                 let _ = reply.send(None);
                 continue;
             }
+            EngineRequest::ClearScrollback { reply } => {
+                let _ = reply.send(());
+                continue;
+            }
             EngineRequest::Failures { name, ask, reply, .. } => {
                 let _ = reply.send(failures(&name, &ask));
                 Seen::Failures(name, ask)
@@ -399,7 +403,7 @@ impl History for Few {
     }
 
     fn clear(&self) -> std::io::Result<Cleared> {
-        Ok(Cleared { freed: 10, kept: 2 })
+        Ok(Cleared { freed: 10, kept: 2, stays: vec![] })
     }
 
     fn ask(&self, ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem> {

@@ -137,7 +137,9 @@ fn once_each(t: &mut Trial) {
 /// loss.
 fn in_order(t: &mut Trial, scene: Scene) {
     let log = t.run(["logs"]).stdout;
-    let loss = |line: &&str| line.contains("missing here") || line.contains("lost here");
+    let loss = |line: &&str| {
+        ["missing here", "lost here", "removed by the limit"].iter().any(|word| line.contains(word))
+    };
     let reported = log.lines().position(|line| loss(&line));
     let around =
         reported.map(|at| log.lines().skip(at.saturating_sub(8)).take(12).collect::<Vec<_>>());

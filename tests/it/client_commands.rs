@@ -419,10 +419,13 @@ fn on_a_terminal_commands_say_what_they_did_and_the_log_where_the_run_begins() {
     let terminal = Terminal::open(&world, "a", 90, 30);
     terminal.tmo("restart web");
     terminal.wait("web: restarted");
-    terminal.tmo("logs web");
+    terminal.tmo("logs web --all-runs");
     terminal.wait("── run of 20");
     terminal.tmo("quit");
     terminal.wait("the run has ended");
-    assert!(!world.ok(["logs", "web"]).contains("run of"), "a pipe gets the lines alone");
+    assert!(
+        !world.ok(["logs", "web", "--all-runs"]).contains("run of"),
+        "a pipe gets the lines alone"
+    );
     terminal.close();
 }

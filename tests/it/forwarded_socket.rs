@@ -132,7 +132,7 @@ fn logs_reads_the_log_of_a_remote_run_through_the_api() {
     far.ok(["quit"]);
     far.ok(["start", "-D", "--any-can-die"]);
     let terminal = Terminal::open(&near, "a", 90, 30);
-    terminal.tmo("logs web -s near.sock");
+    terminal.tmo("logs web -s near.sock --all-runs");
     terminal.wait("── run of 20");
     terminal.close();
     assert!(near.ok(with(&["logs", "--clear"])).starts_with("The log is cleared. "));

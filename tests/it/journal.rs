@@ -219,7 +219,7 @@ fn the_log_survives_a_kill_of_everything_and_the_next_start_continues_it() {
         kill_all(&world);
         view.end();
     }
-    let all = world.ok(["logs", "web", "--no-prefix"]);
+    let all = world.ok(["logs", "web", "--no-prefix", "--all-runs"]);
     assert_eq!(all, format!("ready\n{}the end of it\n", seq(1, 2000)));
     let mut view = world.start_into("second", [""; 0]);
     view.shows("| ready\n");
@@ -269,7 +269,8 @@ fn output_older_than_the_variable_says_is_deleted() {
         let file = std::fs::File::options().write(true).open(path).unwrap();
         file.set_modified(two_days_ago).unwrap();
     }
-    let has_first = || world.ok(["logs", "web", "--no-prefix"]).contains(&seq(1, 100));
+    let has_first =
+        || world.ok(["logs", "web", "--no-prefix", "--all-runs"]).contains(&seq(1, 100));
     let start = |age: &str| {
         let mut start = world.tmo(["start", "-D"]);
         let ran = Ran::of(&start.env("TMO_LOG_MAX_AGE", age).output().unwrap());

@@ -191,3 +191,35 @@ fn a_menu_of_arrow_keys_is_a_prompt_and_what_only_looks_like_one_is_not() {
     }
     world.ok(["quit"]);
 }
+
+/// A debugger: it lists a source line, and prints what it is given.
+const DEBUGGER: &str = "web: echo 'raise boom'; printf '(Pdb) '; while IFS= read -r x; do \
+    case \"$x\" in c) break;; esac; echo \"bo\"\"om $x\"; printf '(Pdb) '; done; sleep 1.5; \
+    echo went on; read y; echo boom; exec sleep 1000\n";
+
+#[test]
+fn what_a_debugger_prints_is_no_failure() {
+    let most =
+        if std::env::var_os("TMO_TEST").is_some_and(|tier| tier == "full") { 1000 } else { 40 };
+    let world = World::new(DEBUGGER);
+    world.write("tmo.toml", "[[process.web.failure]]\npattern = \"boom\"\n");
+    world.ok(["start", "-D"]);
+    world.ok(["wait", "web", "--for", "prompt"]);
+    for number in 1..=most {
+        world.type_into("web", &number.to_string());
+        eventually("its answer", || {
+            let stream = world.stream("web");
+            memchr::memmem::find(&stream, format!("boom {number}\r\n").as_bytes()).map(drop)
+        });
+    }
+    world.ok(["wait", "web", "--for", "prompt"]);
+    assert_eq!(world.field("web", "state"), "running", "{}", world.ok(["logs"]));
+    let marked = world.ok(["logs", "--all-runs", "--json"]);
+    assert!(marked.contains(r#""flag":"boom""#), "{marked}");
+    // Afterwards it is one again.
+    world.type_into("web", "c");
+    world.wait_text("web", "went on");
+    world.type_into("web", "");
+    world.wait_state("web", "broken");
+    world.ok(["quit"]);
+}

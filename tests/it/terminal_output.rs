@@ -65,7 +65,7 @@ fn is_plain(world: &World, file: &str) {
 
 #[test]
 fn escape_sequences_of_a_process_reach_neither_terminal_nor_file() {
-    let world = nasty_world();
+    let world = nasty_world().env("PAGER", "cat");
     let terminal = Terminal::open(&world, "a", 90, 24);
     let modes = terminal.ask(MODES);
     let both = || {

@@ -73,7 +73,7 @@ impl Trial {
 
     /// The numbers that a process has printed, in each of its lives, as the log has them.
     fn counted(&self, name: &str) -> Vec<Vec<u32>> {
-        let log = self.world.ok(["logs", name, "--no-prefix"]);
+        let log = self.world.ok(["logs", name, "--no-prefix", "--all-runs"]);
         let mut lives: Vec<Vec<u32>> = vec![];
         // The terminal shows what was sent to a process at the beginning of its next line.
         let lines = log.lines().map(|line| line.strip_prefix('x').unwrap_or(line));

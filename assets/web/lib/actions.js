@@ -73,13 +73,14 @@ export function reload() {
   return order('reload');
 }
 
-/** Delete the log so far. */
+/** Delete the log so far; returns where copies of it may be. @returns {Promise<string[]>} */
 export async function clearHistory() {
   try {
     setFailure('', null);
-    await order('api/clear');
+    return (await order('api/clear')).stays ?? [];
   } catch (error) {
     setFailure('', /** @type {Error} */ (error).message);
+    return [];
   }
 }
 

@@ -197,8 +197,9 @@ export class LogView {
   clearHistory() {
     const text = 'This removes what all processes of this project have printed so far, also in earlier runs, for all users of this log. The processes keep running. To hide it here only, use “Clear view”.';
     confirm('Clear the history?', text, 'Clear history', async () => {
-      await clearHistory();
+      const stays = await clearHistory();
       this.pane.follow();
+      if (stays.length) this.search.say(`not deleted: ${stays.join('; ')}`);
     });
   }
 

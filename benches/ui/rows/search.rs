@@ -57,7 +57,7 @@ pub(super) fn end(terminal: &mut Terminal) {
 
 fn grep(stack: &Stack) -> Duration {
     let begun = Instant::now();
-    let mut command = stack.tmo(&["logs", "--grep", EXPRESSION]);
+    let mut command = stack.tmo(&["logs", "--all-runs", "--grep", EXPRESSION]);
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
     begun.elapsed()
 }

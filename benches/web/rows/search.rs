@@ -34,7 +34,7 @@ pub(super) fn measure(options: &Options, table: &mut Table) {
         );
         in_page.push(float(&page, &search));
         let begun = Instant::now();
-        let mut command = world.tmo(["logs", "--grep", TEXT]);
+        let mut command = world.tmo(["logs", "--all-runs", "--grep", TEXT]);
         command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
         in_command.push(ms(begun.elapsed()));
     }

@@ -120,6 +120,10 @@ async fn engine(mut asked: mpsc::Receiver<EngineRequest>, seen: Arc<Mutex<Vec<As
                 let _ = reply.send(None);
                 continue;
             }
+            EngineRequest::ClearScrollback { reply } => {
+                let _ = reply.send(());
+                continue;
+            }
             EngineRequest::Failures { name, reply, .. } => {
                 let texts = FailureTexts { process: name, failure_strings: vec![], changed: false };
                 let _ = reply.send(Ok(texts));

@@ -286,6 +286,16 @@ impl Tmux {
         self.call(close.words().to_vec()).await.map(drop)
     }
 
+    /// Forget what has left the top of the panes.
+    pub async fn clear_scrollback(&self) -> Result<(), TmuxError> {
+        for listed in self.list().await? {
+            let clear = TmuxCommand::new("clear-history -t").arg(&listed.pane);
+            // The pane may be gone by now.
+            let _ = self.call(clear.words().to_vec()).await;
+        }
+        Ok(())
+    }
+
     /// Capture the screen of a pane, with colours if `color` is set. Without `blanks`, trailing spaces are
     /// removed, and lines that tmux has wrapped are divided.
     pub async fn screen(&self, pane: &str, color: bool, blanks: bool) -> Result<Screen, TmuxError> {

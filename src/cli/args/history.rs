@@ -35,7 +35,7 @@ pub struct LogsArgs {
     /// Print only these processes.
     #[arg(value_name = "NAME", value_delimiter = ',', add = values::process())]
     pub names: Vec<String>,
-    /// The last N lines of output (default: all), plus tmo's own messages among them.
+    /// The last N lines, of any run; tmo's own messages count, too.
     #[arg(short = 'n', long, value_name = "N")]
     pub lines: Option<usize>,
     /// Keep following new output.
@@ -73,6 +73,9 @@ pub struct LogsArgs {
     /// Only this run: 1 is the newest, 2 the one before it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub run: Option<u64>,
+    /// All runs, not only the newest one.
+    #[arg(long, conflicts_with_all = ["run", "since_restart"])]
+    pub all_runs: bool,
     /// Only what comes after this place, the `cursor` of a line of `--json`; with --max-bytes, the
     /// first lines that fit.
     #[arg(long, value_name = "CURSOR", conflicts_with_all = ["around"])]

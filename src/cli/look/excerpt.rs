@@ -103,7 +103,10 @@ impl Excerpt {
         let pieces = &pieces[shown];
         let (first, last) =
             (pieces.first().map(|piece| piece.0), pieces.last().map(|piece| piece.0));
-        let behind_all = Position { record: upto.wrapping_sub(1), skip: u32::MAX };
+        let last_record = upto.saturating_sub(1);
+        let record = pager.index().get(last_record).map_err(unreadable)?;
+        let behind_all =
+            Position { record: last_record, skip: record.map_or(0, |record| record.len) };
         // The last line says the same as long as every line counts, and is shorter.
         let shown = if query.pattern.is_none() { last.or(after) } else { None };
         let behind_all = shown.or(Some(behind_all));
@@ -129,7 +132,11 @@ impl Excerpt {
     /// What to say below it: what is left out, and how to read it.
     pub(super) fn remarks(&self) -> Option<String> {
         let earlier = self.earlier.map(|(bytes, at)| {
-            format!("{} before this are left out: `--before {at}` shows them", units::bytes(bytes))
+            let size = match bytes {
+                0 => String::new(),
+                _ => format!(" ({} of output)", units::bytes(bytes)),
+            };
+            format!("what is before this{size} is left out: `--before {at}` shows it")
         });
         let what = if self.more { "there is more" } else { "what comes later" };
         let next = self.next.map(|at| format!("{what}: `--after {at}`"));

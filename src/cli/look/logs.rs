@@ -13,7 +13,8 @@ use crate::cli::args::LogsArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::outlet::input_ended;
 use crate::cli::output::progress::of_search;
-use crate::cli::output::stdout::{Stdout, goes_on, write_out};
+use crate::cli::output::stdout::{Pager, Stdout, goes_on, write_out};
+use crate::cli::persona::Persona;
 use crate::cli::reach::instance::{Instance, WAITS};
 use crate::cli::reach::log::{Source, unreadable};
 use crate::cli::view::while_wanted;
@@ -63,7 +64,10 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
     filter.no_text = args.events;
     let supervised = instance.runtime.is_held();
     let asked = of_search(|_| Asked::new(args, &source, filter, supervised))?;
-    let follows = args.follow && supervised;
+    let (follows, runs) = (args.follow && supervised, asked.runs);
+    if follows {
+        Asked::tell_run(runs, args);
+    }
     if supervised && !follows {
         instance.warn_of_stopped_supervisor();
     }
@@ -85,11 +89,17 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
         return Ok(0);
     }
     let form = form();
+    let is_newest = args.run.is_none() && run_of(args).is_some();
     let mut outlet = Stdout::new(args.max_bytes);
+    if is_newest && !args.json && !args.raw && !follows {
+        outlet = outlet.paged(Pager::of(&instance.context.env, &instance.own_path()));
+    }
     let upto = asked.upto;
     if let Some(window) = asked.around {
         asked.print_around(&source, supervised, window, form, &mut outlet)?;
-        return outlet.finish();
+        outlet.finish()?;
+        Asked::tell_run(runs, args);
+        return Ok(0);
     }
     let last = asked.last;
     let cursor = Cursor::over(asked.index, asked.from, asked.filter);
@@ -104,7 +114,20 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
         };
         Ok(goes_on(reading.read(upto, &mut put))? && goes_on(reading.finish(&mut put))?)
     });
-    if read? { outlet.finish() } else { Ok(0) }
+    if read? {
+        outlet.finish()?;
+    }
+    Asked::tell_run(runs, args);
+    Ok(0)
+}
+
+/// The run that is meant: the newest one if nothing else is asked for.
+fn run_of(args: &LogsArgs) -> Option<u64> {
+    let other = args.all_runs || args.events || args.since_restart || args.max_bytes.is_some();
+    let is_span = args.since.is_some() || args.until.is_some() || args.after.is_some();
+    let is_overmind = Persona::here() == Persona::Overmind;
+    let is_newest = !other && !is_span && args.lines.is_none() && !is_overmind;
+    args.run.or(is_newest.then_some(1))
 }
 
 /// The last lines of a process, as they are shown without names.
@@ -143,6 +166,8 @@ struct Asked {
     after: Option<Position>,
     last: Option<usize>,
     around: Option<Duration>,
+    /// How many runs there are, if one of them is meant.
+    runs: usize,
 }
 
 impl Asked {
@@ -157,13 +182,15 @@ impl Asked {
         let mut index = index_of(source, supervised)?;
         let mark = clear::mark(&source.dirs);
         let (mut from, mut upto) = (mark, index.len().map_err(unreadable)?);
-        if let Some(run) = args.run {
+        let mut runs = 1;
+        if let Some(run) = run_of(args) {
             let within = run_records(&source.dirs, run).map_err(|problem| match problem {
                 HistoryProblem::Io(error) => unreadable(error),
                 HistoryProblem::Bad(text) => CliError::Other(text),
                 HistoryProblem::Unknown(outcome) => CliError::Problems(outcome.problems),
             })?;
-            (from, upto) = (within.start.max(mark), within.end.min(upto));
+            (from, upto) = (within.records.start.max(mark), within.records.end.min(upto));
+            runs = within.of;
         }
         if args.since_restart {
             let streams = filter.streams.clone().unwrap_or_default();
@@ -185,23 +212,23 @@ impl Asked {
             let begin = begin_before(&source.dirs, &filter, (from, after), context);
             from = from.max(begin.map_err(unreadable)?);
         }
-        let mut last = args.lines.filter(|_| bounds(args).is_none());
-        // If every line counts, the index alone shows where the last lines are.
-        let all_count = query.pattern.is_none() && query.starts.is_none() && !filter.no_text;
-        if let (Some(lines), true) = (last, all_count) {
-            let index = index_of(source, supervised)?;
-            from =
-                page::before_last_lines(index, &filter, from, upto, lines).map_err(unreadable)?;
-            last = None;
-        }
-        // When searching, or with events alone, count the matching items.
-        query.events_count = filter.no_text || query.pattern.is_some();
+        let last = args.lines.filter(|_| bounds(args).is_none());
+        query.events_count = true;
         if let (Some(lines), None) = (last, &query.starts) {
             let index = index_of(source, supervised)?;
             let begin = page::before_last(index, filter.clone(), &query, from, upto, lines);
             from = begin.map_err(unreadable)?;
         }
-        Ok(Self { index, from, upto, filter, query, after, last, around: window(args)? })
+        // If every entry counts, that is the first one.
+        let last = last.filter(|_| query.pattern.is_some() || query.starts.is_some());
+        Ok(Self { index, from, upto, filter, query, after, last, around: window(args)?, runs })
+    }
+
+    /// Say, below it, of how many runs the newest one was shown without being asked for.
+    fn tell_run(runs: usize, args: &LogsArgs) {
+        if args.run.is_none() && runs > 1 && !args.json {
+            output::warn(&format_args!("run {runs} of {runs}; `--all-runs`"));
+        }
     }
 
     /// Whether the query is just the merged log as it is.
@@ -282,7 +309,7 @@ pub(super) fn asked(args: &LogsArgs) -> Result<HistoryAsk, CliError> {
         ignore_case: args.ignore_case,
         invert: args.invert_match,
         events: args.events,
-        run: args.run,
+        run: run_of(args),
         since_restart: args.since_restart,
         after: args.after.map(|after| after.to_string()),
         lines_before: args.before_context.or(both).unwrap_or(0),
@@ -329,22 +356,19 @@ fn clear(instance: &Instance) -> Result<u8, CliError> {
         // Surviving processes of a killed run may still be writing.
         let written = instance.runtime.has_survivors();
         let clear = if written { clear::clear_behind } else { clear::clear_all };
-        clear(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?
+        let done = clear(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?;
+        Cleared { stays: source.reports.copies_of_output(), ..done }
     };
     output::print(&cleared(done))
 }
 
-/// The result of clearing: disk space freed now, and later.
-fn cleared(Cleared { freed, kept }: Cleared) -> String {
-    let later = "when the running processes begin new log files";
-    let (now, then) = (units::bytes(freed), units::bytes(kept));
-    let space = match (freed, kept) {
-        (0, 0) => "It took no disk space.".to_owned(),
-        (_, 0) => format!("{now} of disk space freed."),
-        (0, _) => format!("Its {then} of disk space are freed {later}."),
-        (_, _) => format!("{now} of disk space freed; {then} more are freed {later}."),
-    };
-    format!("The log is cleared. {space}\n")
+/// The result of clearing, and where cleared output may still be.
+fn cleared(Cleared { freed, stays, .. }: Cleared) -> String {
+    let mut text = format!("The log is cleared. {} of disk space freed.\n", units::bytes(freed));
+    for copy in stays {
+        _ = writeln!(text, "Not deleted: {copy}.");
+    }
+    text
 }
 
 fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {

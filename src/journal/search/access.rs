@@ -191,7 +191,7 @@ impl History for RunHistory {
         let mut index = IndexReader::open(&self.dirs);
         let mark = Position { record: clear::mark(&self.dirs), skip: 0 };
         let within = match ask.run {
-            Some(run) => run_records(&self.dirs, run)?,
+            Some(run) => run_records(&self.dirs, run)?.records,
             None => 0..u64::MAX,
         };
         let context = query.before + query.after;
@@ -352,8 +352,17 @@ pub fn query_of(ask: &HistoryAsk) -> Result<Query, String> {
     })
 }
 
+/// A run in the log.
+#[derive(Debug)]
+pub struct RunRecords {
+    /// Its records.
+    pub records: Range<u64>,
+    /// How many runs there are.
+    pub of: usize,
+}
+
 /// The records of a run; 1 is the newest.
-pub fn run_records(dirs: &Dirs, run: u64) -> Result<Range<u64>, HistoryProblem> {
+pub fn run_records(dirs: &Dirs, run: u64) -> Result<RunRecords, HistoryProblem> {
     let begun = beginnings(dirs, clear::mark(dirs))?;
     let at = usize::try_from(run).ok().and_then(|run| begun.len().checked_sub(run));
     let Some(at) = at else {
@@ -361,7 +370,8 @@ pub fn run_records(dirs: &Dirs, run: u64) -> Result<Range<u64>, HistoryProblem> 
         return Err(HistoryProblem::Bad(text));
     };
     // The newest run goes on.
-    Ok(begun[at]..begun.get(at + 1).copied().unwrap_or(u64::MAX))
+    let records = begun[at]..begun.get(at + 1).copied().unwrap_or(u64::MAX);
+    Ok(RunRecords { records, of: begun.len() })
 }
 
 /// Whether an entry has one of these types; none means all.

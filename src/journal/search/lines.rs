@@ -46,6 +46,8 @@ pub struct Lines {
     begun: HashMap<StreamNo, Begun>,
     /// A line joined from several records.
     joined: Vec<u8>,
+    /// Where lines begin in the chunk that are left out.
+    replaced: Vec<usize>,
     split: Split,
 }
 
@@ -95,6 +97,7 @@ impl Lines {
             clear: false,
             begun: HashMap::new(),
             joined: vec![],
+            replaced: vec![],
             split,
         }
     }
@@ -123,6 +126,15 @@ impl Lines {
             };
             if at == 0 {
                 self.clear = self.is_clear(&chunk.record);
+                let takes_empty = match &self.split {
+                    Split::Never => false,
+                    Split::Lines => true,
+                    Split::Like(pattern) => pattern.takes(b"\n", &mut vec![]),
+                };
+                self.replaced.clear();
+                if takes_empty {
+                    self.replaced = self.cursor.replaced_lines(&chunk.record, &self.text)?;
+                }
             }
             let at = match (&self.split, self.clear) {
                 (Split::Like(pattern), true) => match pattern.next(&self.text, at) {
@@ -142,6 +154,9 @@ impl Lines {
                 return Ok(Some(Entry { position, record: chunk.record, text, lost }));
             }
             if let Some((record, found)) = self.line(&chunk, at, position) {
+                if lost == 0 && self.replaced.binary_search(&at).is_ok() {
+                    continue;
+                }
                 let (text, position, lost) = match found {
                     BytesLocation::Chunk(start, end) => (&self.text[start..end], position, lost),
                     BytesLocation::Joined(position, lost) => (&self.joined[..], position, lost),

@@ -74,7 +74,7 @@ impl RunHistory {
         let mut skip = usize::try_from(first - before - 1).unwrap_or(usize::MAX);
         let mut missing = usize::try_from(last - first + 1).unwrap_or(usize::MAX);
         let mut names = Names::of(dirs, streams.all());
-        let mut pager = Pager::new(index, filter);
+        let mut pager = Pager::new(index, filter).with_replaced();
         let mut size = 0;
         let mut from = Position { record: at, skip: 0 };
         while missing > 0 && size < LARGEST_PAGE && at < upto {

@@ -67,6 +67,10 @@ pub struct Pager {
     /// The offset of the oldest byte of each stream.
     oldest: HashMap<StreamNo, u64>,
     scratch: Vec<u8>,
+    /// Where lines begin in the text that are left out.
+    replaced: Vec<usize>,
+    /// See [`Pager::with_replaced`].
+    keeps_replaced: bool,
 }
 
 /// The progress of a step.
@@ -134,7 +138,14 @@ impl Pager {
     pub fn new(index: IndexReader, filter: Filter) -> Self {
         let texts = TextReader::new(index.dirs());
         let (text, oldest, scratch) = (vec![], HashMap::new(), vec![]);
-        Self { index, filter, texts, text, oldest, scratch }
+        let (replaced, keeps_replaced) = (vec![], false);
+        Self { index, filter, texts, text, oldest, scratch, replaced, keeps_replaced }
+    }
+
+    /// Return the empty lines too that a cleared screen has replaced: the index counts them.
+    #[must_use]
+    pub(super) fn with_replaced(self) -> Self {
+        Self { keeps_replaced: true, ..self }
     }
 
     /// The index that it reads.
@@ -298,7 +309,16 @@ impl Pager {
         if self.text.is_empty() {
             return Ok(vec![]);
         }
-        let lost = self.lost(record.stream, record.offset + u64::from(begin))?;
+        let is_first =
+            begin > piece.from || record.offset + u64::from(begin) == self.oldest(record.stream)?;
+        let lost = if is_first { record.offset + u64::from(begin) } else { 0 };
+        self.replaced.clear();
+        let takes_empty = pattern.is_none_or(|pattern| pattern.takes(b"\n", &mut self.scratch));
+        if takes_empty && !self.keeps_replaced {
+            let end = record.offset + u64::from(begin) + self.text.len() as u64;
+            self.replaced = self.texts.replaced_lines(record.stream, end, &self.text)?;
+            self.replaced.retain(|at| *at > 0 || lost == 0);
+        }
         let room = progress.room();
         let ranges = match direction {
             Direction::Down => self.lines_down(record, pattern, room),
@@ -382,11 +402,6 @@ impl Pager {
         Ok(oldest)
     }
 
-    /// How many bytes of a stream were deleted by retention, if it now begins at this offset.
-    fn lost(&mut self, stream: StreamNo, offset: u64) -> io::Result<u64> {
-        Ok(if offset == self.oldest(stream)? { offset } else { 0 })
-    }
-
     /// The first lines of the text that the pattern selects.
     fn lines_down(
         &mut self,
@@ -407,7 +422,9 @@ impl Pager {
             }
             let newline = memchr::memchr(b'\n', &text[at..]);
             let end = newline.map_or(text.len(), |newline| at + newline + 1);
-            if pattern.is_none_or(|pattern| pattern.takes(&text[at..end], &mut self.scratch)) {
+            if self.replaced.binary_search(&at).is_err()
+                && pattern.is_none_or(|pattern| pattern.takes(&text[at..end], &mut self.scratch))
+            {
                 found.push((at, end));
             }
             at = end;
@@ -432,7 +449,9 @@ impl Pager {
         while end > 0 && found.len() < most {
             let newline = memchr::memrchr(b'\n', &self.text[..end - 1]);
             let start = newline.map_or(0, |newline| newline + 1);
-            found.push((start, end));
+            if self.replaced.binary_search(&start).is_err() {
+                found.push((start, end));
+            }
             end = start;
         }
         found

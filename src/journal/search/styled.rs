@@ -174,20 +174,20 @@ fn line_start(text: &[u8], at: usize) -> usize {
 /// Feed a line, and return its rows. `ends`: it does not continue in the next record.
 fn rows(pen: &mut Line, line: &[u8], ends: bool) -> Vec<Row> {
     let (mut rows, mut rest) = (vec![], without_break(line));
-    let mut row = |pen: &mut Line| {
+    let mut row = |pen: &mut Line, is_last: bool| {
         pen.flatten();
-        if pen.is_visible() || rows.is_empty() && !pen.is_edited() {
+        if pen.is_visible() || is_last && rows.is_empty() && !pen.is_edited() {
             rows.push(runs(pen));
         }
         pen.next_line();
     };
     while pen.feed(&mut rest).is_some() {
-        row(pen);
+        row(pen, false);
     }
     if ends {
         pen.abandon();
     }
-    row(pen);
+    row(pen, true);
     rows
 }
 

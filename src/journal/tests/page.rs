@@ -6,12 +6,15 @@ use crate::journal::cursor::{Filter, Position};
 use crate::journal::reader::IndexReader;
 use crate::journal::record::{CONTINUES, Kind, TO_BE_CONTINUED};
 use crate::journal::retention::delete_old_output;
+use crate::journal::search::lines::{Lines, Split};
 use crate::journal::search::page::{PageStep, Pager, Want};
 use crate::journal::search::pattern::Pattern;
+use crate::journal::search::select::Kept;
 use crate::journal::segment::LOG;
 use crate::journal::stream::StreamReader;
 use crate::journal::words::entry_words;
 use crate::model::StreamNo;
+use crate::model::line::plain_text;
 use crate::model::plan::LogPolicy;
 
 /// The address and text of an entry.
@@ -206,4 +209,44 @@ fn a_step_over_a_hole_in_the_text_ends_when_its_budget_is_used_up() {
     assert!(!down.end && down.reached.record > 10, "{down:?}");
     let up = pager.up(END, Position::default(), &want).unwrap();
     assert!(!up.end && up.reached.record < records - 10, "{up:?}");
+}
+
+#[test]
+fn empty_lines_that_a_cleared_screen_replaces_are_in_no_page() {
+    let clear = "\x1b[1;1H\x1b[0J";
+    let blank = "\n".repeat(27);
+    let pieces: Vec<_> = [
+        format!("one\n\ntwo\n{blank}"),
+        format!("\n\n{clear}  VITE\n\n\x1b[2J\x1b[3Jthree\n\n"),
+        "four\n\n\n\x1b[1Afive\n\n".to_owned(),
+    ]
+    .map(|text| (false, text.into_bytes()))
+    .into();
+    let place = written(&pieces, 1 << 20);
+    let filter = Filter::only(vec![StreamNo(1)]);
+    let end = Position { record: IndexReader::open(&place.dirs).len().unwrap(), skip: 0 };
+    let shown = ["one", "", "two", "  VITE", "three", "", "four", "", "five", ""];
+    let read = |entries: Vec<Kept>| -> Vec<String> {
+        entries.iter().map(|kept| plain_text(kept.entry().text)).collect()
+    };
+    for most in [1, 3, 100] {
+        let (mut up, mut at) = (vec![], end);
+        loop {
+            let step =
+                pager(&place, &filter).up(at, Position::default(), &Want::entries(most)).unwrap();
+            at = step.reached;
+            up.splice(0..0, read(step.entries));
+            if step.end {
+                break;
+            }
+        }
+        assert_eq!(up, shown, "upwards by {most}");
+    }
+    let down = pager(&place, &filter).down(Position::default(), end.record, &Want::entries(100));
+    assert_eq!(read(down.unwrap().entries), shown);
+    let (mut lines, mut found) = (Lines::new(place.cursor(filter), Split::Lines), vec![]);
+    while let Some(entry) = lines.next(end.record).unwrap() {
+        found.push(plain_text(entry.text));
+    }
+    assert_eq!(found, shown);
 }

@@ -3,11 +3,13 @@
 use proptest::prelude::*;
 
 use super::{EPOCH, Place, SECOND, drain, streams};
+use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::index::IndexWriter;
 use crate::journal::ingest::Ingest;
 use crate::journal::retention::{Deleted, delete_old_output};
 use crate::journal::segment::{LOG, TIMES};
+use crate::journal::stream::{Read, StreamReader};
 use crate::model::StreamNo;
 use crate::model::plan::LogPolicy;
 
@@ -193,4 +195,55 @@ proptest! {
             .flat_map(|(at, _)| format!("line {at:04}\n").into_bytes()).collect();
         prop_assert!(whole.ends_with(&text), "what is kept is the newest");
     }
+}
+
+#[test]
+fn the_oldest_kept_line_is_whole() {
+    let place = Place::new();
+    let mut sink = place.sink(1, 8);
+    let mut ingest = place.ingest();
+    for piece in ["one\ntwo\nth", "ree\nfour\n", "five\n"] {
+        sink.append(EPOCH, piece.as_bytes());
+        ingest.wake(StreamNo(1), u64::MAX).unwrap();
+    }
+    assert_eq!(ingest.delete_old_output(&policy(&place, 50, 0)).unwrap().segments, 1);
+    assert_eq!(place.text(1), b"four\nfive\n");
+    let lost: u64 = place.all(Filter::only(vec![StreamNo(1)])).iter().map(|c| c.0.lost).sum();
+    assert_eq!(lost, 14, "with the rest of the line");
+}
+
+#[test]
+fn what_is_cleared_is_gone_from_the_disk_and_no_other_line() {
+    let place = Place::new();
+    let mut ingest = place.ingest();
+    let mut sink = place.sink(1, 1 << 20);
+    sink.append(EPOCH, b"password: hunter2\n\0zero\nunfin");
+    ingest.event(EPOCH, br#"{"event":"flag","line":"hunter2"}"#).unwrap();
+    ingest.wake(StreamNo(1), u64::MAX).unwrap();
+    let mut behind = Cursor::open(&place.dirs, Position::default(), Filter::all());
+    let lines = 20_000_u32;
+    let all = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            sink.append(EPOCH, b"ished\n");
+            (0..lines).for_each(|line| sink.append(EPOCH, format!("line {line}\n").as_bytes()));
+        });
+        while !writer.is_finished() {
+            clear::clear_behind(&place.dirs).unwrap();
+        }
+        ingest.wake(StreamNo(1), u64::MAX).unwrap();
+        drain(&mut behind, u64::MAX)
+    });
+    assert!(all.iter().all(|(chunk, _)| chunk.lost == 0), "what was cleared is no loss");
+    let text: Vec<u8> = all.into_iter().flat_map(|(_, text)| text).collect();
+    let expected = (0..lines).fold(String::new(), |all, line| all + &format!("line {line}\n"));
+    assert_eq!(String::from_utf8(text).unwrap(), format!("unfinished\n{expected}"));
+    for file in std::fs::read_dir(&place.dirs.journal).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(memchr::memmem::find(&bytes, b"hunter2").is_none());
+    }
+    let read = StreamReader::open(&place.dirs, "web").read_at(0, &mut [0; 9]).unwrap();
+    assert_eq!(read, Read::Gap { next: 24 }, "offsets stay");
+    let cleared = clear::clear_behind(&place.dirs).unwrap();
+    assert!(cleared.freed > 0, "{cleared:?}");
+    assert_eq!(place.text(1), b"");
 }

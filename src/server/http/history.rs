@@ -22,6 +22,7 @@ use crate::api::history::{
 use crate::model::event;
 use crate::model::request::{API, Cleared};
 use crate::server::budget::BUSY;
+use crate::server::engine_handle::EngineRequest;
 use crate::server::events::{EventSource, stream_of};
 use crate::server::reading::Reading;
 use crate::server::serve::Api;
@@ -246,22 +247,26 @@ pub(super) async fn output(reading: Reading, Query(ask): Query<OutputAsk>) -> Ap
     Ok(plain_json(StatusCode::OK, &measured))
 }
 
-/// Forget what was logged so far, by all processes in all runs.
+/// Delete what was logged so far, by all processes in all runs, from the disk and the scroll-back of the terminals.
 ///
-/// Active readers are told of missing bytes.
+/// An unfinished line stays. Readers that are behind go on after it.
 #[utoipa::path(
     post,
     path = "/api/clear",
     tag = "journal",
     responses(
-        (status = 200, description = "It is forgotten.", body = Answer<Cleared>),
+        (status = 200, description = "It is deleted.", body = Answer<Cleared>),
         (status = 500, description = "The journal can't be cleared.", body = Answer<Problem>),
     )
 )]
 pub(super) async fn clear(api: Api, _: Query<()>) -> ApiResult {
-    let history = api.reading.history.clone();
-    let failed = |why| Refusal::failed(format!("the journal can't be cleared: {why}"));
-    let cleared = blocking(move || history.clear()).await?.map_err(failed)?;
+    let (history, crashes) = (api.reading.history.clone(), api.reading.crashes.clone());
+    let failed =
+        |why: std::io::Error| Refusal::failed(format!("the journal can't be cleared: {why}"));
+    let clear = move || Ok(Cleared { stays: crashes.copies_of_output(), ..history.clear()? });
+    let cleared = blocking(clear).await?.map_err(failed)?;
+    // A supervisor that is ending closes its terminals.
+    let _ = api.reading.handle.ask(|reply| EngineRequest::ClearScrollback { reply }).await;
     Ok(json(StatusCode::OK, &cleared))
 }
 

@@ -129,7 +129,9 @@ pub(crate) fn in_order(log: &str, process: &str, last: u32) -> bool {
         (name.trim_end() == process).then(|| text.to_owned())
     };
     let lines: Vec<String> = log.lines().filter_map(mine).collect();
-    let gap_at = |at: usize| lines.get(at).is_some_and(|line| line.contains("lost here"));
+    let is_gap =
+        |line: &String| line.contains("lost here") || line.contains("removed by the limit");
+    let gap_at = |at: usize| lines.get(at).is_some_and(is_gap);
     let mut before: Option<u32> = Some(0);
     for (at, line) in lines.iter().enumerate() {
         if gap_at(at) {
