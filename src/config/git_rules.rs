@@ -166,6 +166,6 @@ mod tests {
         let is_other = |name: &&str| is_other_checkout(&dir.path().join(name));
         let all = ["clone", "tree", "deep", "bare", "lib", "src"];
         assert_eq!(all.iter().filter(|name| is_other(name)).count(), 4);
-        assert!(!["lib", "src"].iter().any(|name| is_other(name)));
+        assert!(!["lib", "src"].iter().any(is_other));
     }
 }

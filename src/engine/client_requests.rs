@@ -215,7 +215,17 @@ impl Engine {
         let name = match request {
             Request::Start { names, .. } | Request::Restart { names, .. } => names,
             Request::Act { name, confirmed: false } => &vec![name.clone()],
-            _ => return None,
+            Request::Act { confirmed: true, .. }
+            | Request::Stop { .. }
+            | Request::Install { .. }
+            | Request::Signal { .. }
+            | Request::Watch { .. }
+            | Request::Use { .. }
+            | Request::Scale { .. }
+            | Request::Reload { .. }
+            | Request::Quit
+            | Request::Kill
+            | Request::Resize { .. } => return None,
         };
         let mut all = self.plan.actions.iter().chain(&self.plan.processes);
         let asks = |action: &&ProcessPlan| action.action.as_ref().is_some_and(|role| role.confirm);

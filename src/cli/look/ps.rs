@@ -478,9 +478,8 @@ impl TableOptions<'_> {
                 WatchMode::Changed if watch.waits.is_some() => {
                     format!("{note}; `{}` does it now", command("restart"))
                 }
-                WatchMode::Changed | WatchMode::Building => note.to_string(),
                 WatchMode::Paused => format!("{note}; `{}` resumes it", command("watch resume")),
-                WatchMode::Watching => note.to_string(),
+                WatchMode::Changed | WatchMode::Building | WatchMode::Watching => note.to_string(),
             }
         } else if process.state == ProcessStatus::Running && self.failed.contains(name) {
             format!("its program has failed: `{}`", command("why"))

@@ -234,7 +234,7 @@ impl World {
     /// The time on the clock that is not set, unlike `now`.
     fn monotonic(&self) -> MonotonicTime {
         let time = (self.now + self.set_back).since(Timestamp::EPOCH);
-        MonotonicTime::after_boot(time - self.set_forward)
+        MonotonicTime::after_boot(time.saturating_sub(self.set_forward))
     }
 
     fn set_clock_back(&mut self, by: Duration) {
