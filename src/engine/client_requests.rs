@@ -211,14 +211,16 @@ impl Engine {
 
     /// Why a request must be refused: it would begin an action that the user has to confirm.
     fn without_consent(&self, request: &Request) -> Option<String> {
-        let name = match request {
-            Request::Start { names, .. } | Request::Restart { names, .. } => names,
-            Request::Act { name, confirmed: false } => &vec![name.clone()],
-            _ => return None,
+        let names = if let Request::Start { names, .. } | Request::Restart { names, .. } = request {
+            names
+        } else if let Request::Act { name, confirmed: false } = request {
+            std::slice::from_ref(name)
+        } else {
+            return None;
         };
         let mut all = self.plan.actions.iter().chain(&self.plan.processes);
         let asks = |action: &&ProcessPlan| action.action.as_ref().is_some_and(|role| role.confirm);
-        let meant = all.find(|action| asks(action) && action.name.is_one_of(name))?;
+        let meant = all.find(|action| asks(action) && action.name.is_one_of(names))?;
         let (name, word) = (&meant.name, meant.action_name()?.full());
         Some(format!("{name} has to be confirmed; `tmo act {word}` runs it"))
     }
