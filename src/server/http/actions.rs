@@ -203,6 +203,7 @@ pub(super) async fn restart(order: Order, OptionalBody(of): OptionalBody<Names>)
 #[serde(deny_unknown_fields)]
 pub(super) struct Consent {
     /// Whether the user has confirmed it, as an action with `confirm = true` requires.
+    #[schema(value_type = bool, required = false)]
     confirmed: Option<bool>,
 }
 
