@@ -42,6 +42,7 @@ impl Engine {
                 self.on_pane(&name, ask, reply);
             }
             EngineRequest::Window { pane, reply } => self.on_window(pane, reply),
+            EngineRequest::ClearScrollback { reply } => self.on_clear_scrollback(reply),
             EngineRequest::Failures { name, ask, by, reply } => {
                 self.declarations.request(name, ask, by, reply, &self.plan, &self.queue);
             }
@@ -211,16 +212,24 @@ impl Engine {
 
     /// Why a request must be refused: it would begin an action that the user has to confirm.
     fn without_consent(&self, request: &Request) -> Option<String> {
-        let names = if let Request::Start { names, .. } | Request::Restart { names, .. } = request {
-            names
-        } else if let Request::Act { name, confirmed: false } = request {
-            std::slice::from_ref(name)
-        } else {
-            return None;
+        let name = match request {
+            Request::Start { names, .. } | Request::Restart { names, .. } => names,
+            Request::Act { name, confirmed: false } => &vec![name.clone()],
+            Request::Act { confirmed: true, .. }
+            | Request::Stop { .. }
+            | Request::Install { .. }
+            | Request::Signal { .. }
+            | Request::Watch { .. }
+            | Request::Use { .. }
+            | Request::Scale { .. }
+            | Request::Reload { .. }
+            | Request::Quit
+            | Request::Kill
+            | Request::Resize { .. } => return None,
         };
         let mut all = self.plan.actions.iter().chain(&self.plan.processes);
         let asks = |action: &&ProcessPlan| action.action.as_ref().is_some_and(|role| role.confirm);
-        let meant = all.find(|action| asks(action) && action.name.is_one_of(names))?;
+        let meant = all.find(|action| asks(action) && action.name.is_one_of(name))?;
         let (name, word) = (&meant.name, meant.action_name()?.full());
         Some(format!("{name} has to be confirmed; `tmo act {word}` runs it"))
     }
