@@ -64,7 +64,9 @@ impl PromptWatch {
 
     /// Whether what is printed now is a debugger's answer.
     pub(super) fn is_answer(&self) -> bool {
-        self.answer.is_some_and(|until| self.line.is_some() || Instant::now() < until)
+        // A row that has nothing in it is looked at for the sake of a menu.
+        let is_unfinished = self.line.is_some_and(|line| line.start < line.end);
+        self.answer.is_some_and(|until| is_unfinished || Instant::now() < until)
     }
 
     /// The line that is looked at now.

@@ -150,7 +150,8 @@ impl Context<'_> {
         let codes = match (certain, fresh) {
             (true, true) if self.config.has_failing_dependency() => self.config.codes(),
             (true, true) => vec![0],
-            (true, false) => vec![1],
+            // What it starts again may end at once, or be skipped.
+            (true, false) => vec![],
             (false, _) => {
                 let known = self.model.codes.iter().chain(&self.model.usual);
                 known.copied().chain(self.config.codes()).chain([0, 1]).collect()
@@ -160,6 +161,14 @@ impl Context<'_> {
             self.begun();
         } else if !certain {
             self.disturb();
+        }
+        if !fresh {
+            // It starts what someone has stopped.
+            let desired = self.model.desired.iter();
+            let stopped = desired.filter(|(_, desired)| **desired != Desired::Running);
+            let stopped: Vec<_> = stopped.map(|(name, _)| *name).collect();
+            self.record_intervention(&stopped, Desired::Running);
+            self.model.want(&stopped, Desired::Either);
         }
         self.spawn(Kind::Command, &["start", "-D"], codes);
         if wait {

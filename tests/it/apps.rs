@@ -126,7 +126,7 @@ fn an_app_that_is_not_to_start_is_stopped_after_its_installation() {
     assert!(world.ok(["logs", "a"]).contains("[SUCCESS]"));
     world.ok(["start", "a"]);
     world.wait_state("a", "running");
-    assert_eq!(world.ok(["logs", "a"]).matches("[SUCCESS]").count(), 1);
+    assert_eq!(world.ok(["logs", "--all-runs", "a"]).matches("[SUCCESS]").count(), 1);
     world.ok(["quit"]);
     world.wait_empty();
 }

@@ -186,6 +186,7 @@ fn a_run_whose_socket_was_removed_is_found() {
     view.shows("a new one goes on with 2 processes");
     assert_eq!(world.field("web", "state"), "running");
     assert_eq!(view.interrupt(), 0, "{}", view.log());
+    world.ok(["quit"]);
     world.wait_empty();
 }
 

@@ -85,7 +85,7 @@ fn scaled_instances_survive_a_takeover() {
     // Another run begins as the Procfile says, and the log has all of it.
     world.ok(["start", "-D", "--any-can-die", "-p", "6000"]);
     assert_eq!(table(&world), ["web running", "job running"]);
-    assert!(world.ok(["logs", "job#4"]).contains("job#4 on 6130\n"));
+    assert!(world.ok(["logs", "--all-runs", "job#4"]).contains("job#4 on 6130\n"));
     world.ok(["quit"]);
     world.wait_empty();
 }

@@ -281,7 +281,7 @@ fn a_session_with_another_runtime_directory_finds_the_run() {
     assert_eq!(run(&["restart", "web"]), (0, String::new()));
     assert_ne!(world.field("web", "pid"), web, "it has been restarted when the command returns");
     let (code, said) = run(&["start", "-D"]);
-    assert!(code == 0 && said.contains("already running"), "{said}");
+    assert!(code == 1 && said.contains("already running"), "{said}");
     assert_eq!(run(&["quit"]), (0, String::new()));
     world.wait_empty();
 }

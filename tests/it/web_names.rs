@@ -395,7 +395,7 @@ fn a_server_with_a_public_address_has_names_only_if_that_is_allowed() {
     const URL: &str = "https://tmo.example.com";
     let world = shop();
     world.ok(["start", "-D", "--title", "My Shop"]);
-    let is_named = || world.ok(["open", "-n", "web"]).contains("web.my-shop.localhost");
+    let is_named = || world.ok(["open", "-n", "--name", "web"]).contains("web.my-shop.localhost");
     for (options, status) in [(&[][..], 421), (&["--names"][..], 200)] {
         let options = [&["--public-url", URL][..], options].concat();
         let server = WebServer::start_with(&world, &options);
@@ -694,7 +694,11 @@ fn only_what_answers_http_has_a_link_and_that_of_web_is_the_address_of_the_run()
     let rows = world.ok(["ps", "--wide"]);
     assert!(rows.contains(&at("api")) && !rows.contains("db.my-shop"), "{rows}");
     assert_eq!(world.ok(["logs", "db"]).matches("strange").count(), 1, "it is tried once");
-    assert_eq!(world.ok(["open", "-n", "db"]), format!("{}\n", at("db")), "if it is named");
+    assert_eq!(
+        world.ok(["open", "-n", "--name", "db"]),
+        format!("{}\n", at("db")),
+        "if it is named"
+    );
     server.end();
     world.ok(["quit"]);
 }

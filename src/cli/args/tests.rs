@@ -189,6 +189,7 @@ fn every_flag_of_start_names_its_default() {
         "command",
         "exit_code_from",
         "no_deps",
+        "no_wait",
         "overmind",
         "ui",
         "web",
