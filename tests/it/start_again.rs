@@ -98,7 +98,7 @@ fn a_start_in_the_background_fails_with_what_dies_within_a_second() {
     world.write("tmo.toml", "[process.web]\non_exit = \"ignore\"\n");
     let ran = typed(&world, &[]);
     assert_eq!(ran.code, 0, "it may end: {ran:?}");
-    assert!(ran.stderr.contains("web has ended (exit 3)"), "{ran:?}");
+    assert!(ran.stderr.contains("web has ended (code 3)"), "{ran:?}");
     world.ok(["quit"]);
 }
 

@@ -151,8 +151,8 @@ fn views((times, most): (u32, u64), seed: u64, table: &mut Table) {
         rig.settle();
     }
     let same = pids == rig.pids();
-    let code = view.interrupt();
     rig.world.ok(["quit"]);
+    let code = view.code();
     table.figure("kills of the view", times);
     table.must("pids of the processes unchanged", same, true);
     table.must("exit code of the last view", code, 0);
