@@ -119,6 +119,12 @@ pub(crate) fn verbs(_: u32, _: u64) -> Table {
         // In a merged log, the host stands before the name.
         found.1 = found.1.replace("a/web", "web");
         let mut wanted = text(&there, *is_exact);
+        if fleet_words.starts_with("logs ") {
+            // Only where the journal is does anybody know how many runs there are.
+            let lines: Vec<_> =
+                wanted.2.lines().filter(|line| !line.contains("--all-runs")).collect();
+            wanted.2 = lines.join("\n");
+        }
         if fleet_words.starts_with("exec ") {
             write!(wanted.2, "\na: it exited with code {}", wanted.0).unwrap();
         } else {
