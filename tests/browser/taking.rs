@@ -354,7 +354,8 @@ fn the_card_of_a_crash_begins_with_its_cause_and_names_cover_no_text_on_a_phone(
     let page = Page::open(&chromium, &world, &web);
     page.shows_state("worker", "exit 1");
     page.resize(390, 844);
-    page.click_at("//th/a[.='worker']");
+    // It began before the first page, so a mark for its new address may follow its name.
+    page.click_at("//th/a[starts-with(.,'worker')]");
     page.click("Crash report");
     page.until("the card", "document.querySelector('.crash-card .around .row.bad')");
     let cause = "nothing listens on port 5432";

@@ -322,7 +322,8 @@ fn a_prompt_can_be_ignored() {
     let page = Page::open(&chromium, &world, &web);
     let is_marked = "probe.all('.asks').some((mark) => mark.checkVisibility())";
     page.until("it is marked", is_marked);
-    page.click_at("//tr[@data-name='shell']//a[.='shell']");
+    // It began before the first page, so a mark for its new address may follow its name.
+    page.click_at("//tr[@data-name='shell']//a[starts-with(.,'shell')]");
     page.click("More for the process");
     page.click("Ignore its prompt");
     page.until("it is not marked", &format!("!{is_marked}"));

@@ -251,7 +251,11 @@ fn without_a_run_the_next_start_installs_an_app() {
     world.wait_state_gone();
     world.ok(["start", "-D", "--any-can-die"]);
     world.wait_state("a", "running");
-    assert_eq!(world.ok(["logs", "--all-runs", "a"]).matches("[SUCCESS]").count(), 1, "once is enough");
+    assert_eq!(
+        world.ok(["logs", "--all-runs", "a"]).matches("[SUCCESS]").count(),
+        1,
+        "once is enough"
+    );
     world.ok(["quit"]);
     world.wait_empty();
     // A process of the Procfile can't have the same name.
