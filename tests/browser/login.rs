@@ -96,7 +96,7 @@ fn a_page_and_a_terminal_go_on_once_the_server_is_back() {
     };
     page.shows_state("shell", "running");
     page.value("(probe.fetch = window.fetch, window.fetch = async () => { throw new TypeError('no network'); }, null)");
-    page.click_at("//tr[@data-name='shell']//a[.='shell']");
+    page.click_at("//tr[@data-name='shell']//a[starts-with(.,'shell')]");
     page.until("it says so", "document.querySelector('main').innerText.includes('no network')");
     page.value("(window.fetch = probe.fetch, null)");
     is_killed();
