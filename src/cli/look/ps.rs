@@ -369,7 +369,9 @@ impl TableOptions<'_> {
             "ADDRESS" => self.addresses.page(&process.name).map(str::to_owned),
             "PID" => process.pid.map(|pid| pid.to_string()),
             "STATUS" => {
-                Some(process.crash_loop_word(now).unwrap_or_else(|| process.state.to_string()))
+                // Programs that read the table split it at blanks.
+                let looping = process.crash_loop_word(now).filter(|_| self.width.is_some());
+                Some(looping.unwrap_or_else(|| process.state.to_string()))
             }
             "PHASE" => Some(phase(stage(process)).to_owned()),
             "READY" => process
