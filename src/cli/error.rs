@@ -327,7 +327,7 @@ fn no_socket(cause: &ClientError) -> Option<&Path> {
     }
 }
 
-/// Whether a socket is there, and nobody listens.
+/// Whether the socket exists and no process listens on it.
 fn is_refused(cause: &ClientError) -> bool {
     matches!(cause, ClientError::Dial { at: Address::Unix(_), cause } if cause.kind() == std::io::ErrorKind::ConnectionRefused)
 }

@@ -204,7 +204,7 @@ pub fn open_archive(path: &Path, limit: u64) -> io::Result<Option<File>> {
     open_up_to(path, limit).map(Some)
 }
 
-/// The directories whose files are read whoever owns them.
+/// Project files below these directories are read without a check of their owner.
 static TRUSTED: OnceLock<Vec<PathBuf>> = OnceLock::new();
 
 /// From now on, read project files only if no other user can have planted them, or below these directories. Only the

@@ -421,7 +421,7 @@ fn names_are_told_from_the_first_page_on_whether_it_is_served_or_not() {
     let (port, other) = (world.port(5), world.port(4).to_string());
     let server = WebServer::start_as(&world, world.tmo(["web", "--port", &port.to_string()]));
     let named = format!("http://web.my-shop.localhost:{port}");
-    // The run was up before: it is told by a reload.
+    // The run began before the page had a port; `tmo reload` passes the new names on.
     assert!(world.ok(["ps"]).contains("TMO_URL"), "{}", world.ok(["ps"]));
     world.ok(["reload"]);
     assert_eq!(told(), named);

@@ -516,7 +516,7 @@ fn watch_step() -> impl Strategy<Value = WatchStep> {
 }
 
 /// A watched process, and what its code is.
-struct Watched {
+struct WatchedCode {
     world: World,
     /// How often files were saved.
     disk: u64,
@@ -529,7 +529,7 @@ struct Watched {
     runs: u64,
 }
 
-impl Watched {
+impl WatchedCode {
     fn new(builds: bool) -> Self {
         let world =
             if builds { with_build() } else { running(&watched(&["web?", "worker"], &[0])) };
@@ -618,7 +618,7 @@ proptest! {
         builds in any::<bool>(),
         steps in proptest::collection::vec(watch_step(), 1..60),
     ) {
-        let mut web = Watched::new(builds);
+        let mut web = WatchedCode::new(builds);
         for step in &steps {
             web.take(step);
             prop_assert!(web.is_right(), "after {step:?}: {:?}", web.world.watch_state());
