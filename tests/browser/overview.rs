@@ -522,14 +522,15 @@ fn what_has_changed_since_it_was_started_is_marked_when_somebody_comes_back() {
     let page = Page::open(&chromium, &world, &web);
     page.shows_state("web", "running");
     let name = "probe.texts('.processes tr[data-name=\"web\"] th')[0]";
-    // The run began before the first page, so it has not been told the names of its processes.
-    world.ok(["restart", "--drifted"]);
-    page.until("it is not marked", &format!("{name} === 'web'"));
-    world.write("Procfile", "web: exec sleep 2000\ndb: exec sleep 1000\n");
     // The look at the page a moment ago counts for some seconds.
     page.value(
         "void (window.looks = setInterval(() => window.dispatchEvent(new Event('focus')), 200))",
     );
+    // The run began before the first page, so it has not been told the names of its processes.
+    page.until("it is marked for its names", &format!("{name} === 'web *'"));
+    world.ok(["restart", "--drifted"]);
+    page.until("it is not marked", &format!("{name} === 'web'"));
+    world.write("Procfile", "web: exec sleep 2000\ndb: exec sleep 1000\n");
     page.until("it is marked", &format!("{name} === 'web *'"));
     let title = page.text("document.querySelector('.processes tr[data-name=\"web\"] a').title");
     assert_eq!(title, "web; changed since its start: command");
