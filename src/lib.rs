@@ -27,23 +27,14 @@
 //! - [`server`]: the end of the control socket in the supervisor: overmind's protocol and HTTP.
 //! - [`engine`]: the loop where all of these meet; the guardian; taking over from a killed one (`engine::adopt`).
 //! - [`view`]: the log as people see it.
-//! - `ui`: the same in a full-screen interface (a feature that is on by default).
+//! - [`ui`]: the same in a full-screen interface.
 //! - [`fleet`]: several hosts as one: the inventory, how a host is reached, calls of many at once.
-//! - `web`: the same for a browser (another such feature).
+//! - [`web`]: the same for a browser.
 //! - [`cli`]: what people type.
 //!
 //! `docs/ARCHITECTURE.md` describes the parts and how they work together, and has a table of what to change
 //! where;
 //! `docs/architecture/guarantees.md` lists what is guaranteed and what is not.
-
-#![cfg_attr(
-    not(feature = "ui"),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "some functions of the command line are there for the interface"
-    )
-)]
 
 #[cfg(not(unix))]
 compile_error!(
@@ -71,9 +62,7 @@ pub mod run;
 pub mod server;
 pub mod supervisor;
 pub mod sys;
-#[cfg(feature = "ui")]
 pub mod ui;
 pub mod view;
 pub mod watch;
-#[cfg(feature = "web")]
 pub mod web;

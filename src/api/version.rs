@@ -30,7 +30,7 @@ pub fn lasts(path: &str) -> bool {
 /// Whether a run of this version can only be ended: runs of the minor version before ours are served and
 /// taken over, earlier ones are not.
 pub fn is_ended_only(version: &str) -> bool {
-    version.starts_with("0.1.")
+    version.starts_with("0.1.") || version.starts_with("0.2.")
 }
 
 /// Whether a version text from the other side is safe to print.

@@ -87,7 +87,6 @@ pub enum CliError {
     #[error(transparent)]
     App(#[from] AppError),
     /// The users of the web interface can't be read or changed.
-    #[cfg(feature = "web")]
     #[error(transparent)]
     WebUsers(#[from] crate::web::users::UsersError),
     /// The request to the supervisor failed.

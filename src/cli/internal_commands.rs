@@ -1,5 +1,4 @@
-//! The hidden verbs: the processes that make up a run, and the one that `tmo doctor` uses to inspect the
-//! environment of a process. Users never type them.
+//! The hidden verbs: the processes that make up a run. Users never type them.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
@@ -9,7 +8,6 @@ use std::sync::Arc;
 use crate::api::history::JournalAccess;
 use crate::apps::install;
 use crate::cli::fleet::there;
-use crate::cli::setup::doctor;
 use crate::config::Env;
 use crate::config::inherit::let_owner_in;
 use crate::engine::guardian;
@@ -41,18 +39,13 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
             let [shell, command] = &arguments[3..] else { return Some(2) };
             Some(beside::run(shell, command))
         }
-        #[cfg(feature = "web")]
         "web-server" => Some(web_server(&arguments[2])),
         // The second argument is the version of bridges.
-        #[cfg(feature = "web")]
         "bridge" => Some(web_bridge()),
-        #[cfg(feature = "web")]
         super::web::BACKGROUND => Some(web_background(&arguments[2])),
-        #[cfg(feature = "web")]
         crate::web::pty::ATTACH => Some(web_attach(path, &arguments[3..])),
         install::PART => Some(install_app(path)),
         call::WORD => Some(there::there(arguments[2].to_str())),
-        "environ" => Some(doctor::record(path)),
         _ => None,
     }
 }
@@ -81,7 +74,6 @@ fn supervisor(runtime: &Path, rest: &[OsString]) -> u8 {
     })
 }
 
-#[cfg(feature = "web")]
 fn web_attach(socket: &Path, rest: &[OsString]) -> u8 {
     let [name, how] = rest else { return 2 };
     let Some(name) = name.to_str() else { return 2 };
@@ -91,14 +83,12 @@ fn web_attach(socket: &Path, rest: &[OsString]) -> u8 {
     1
 }
 
-#[cfg(feature = "web")]
 fn web_background(task: &OsStr) -> u8 {
     log_to_stderr();
     let task = task.to_str().unwrap_or_default();
     super::web::serve_in_background(task).unwrap_or_else(|error| crate::cli::output::report(&error))
 }
 
-#[cfg(feature = "web")]
 fn web_bridge() -> u8 {
     log_to_stderr();
     match crate::web::bridge() {
@@ -110,7 +100,6 @@ fn web_bridge() -> u8 {
     }
 }
 
-#[cfg(feature = "web")]
 fn web_server(handover: &OsStr) -> u8 {
     super::internal_commands::log_to_stderr();
     let handover = handover.to_str().and_then(|text| serde_json::from_str(text).ok());

@@ -12,7 +12,6 @@ mod error;
 mod fleet;
 mod internal_commands;
 mod look;
-#[cfg_attr(not(feature = "mcp"), path = "no_mcp.rs")]
 mod mcp;
 mod output;
 mod persona;
@@ -21,11 +20,9 @@ mod reach;
 mod runtime;
 pub mod setup;
 mod start;
-#[cfg_attr(not(feature = "ui"), path = "no_ui.rs")]
 mod ui;
 mod usage;
 mod view;
-#[cfg_attr(not(feature = "web"), path = "no_web.rs")]
 mod web;
 
 use std::ffi::OsString;

@@ -413,12 +413,9 @@ fn wire(request: &Request) -> (Method, Cow<'static, str>, Option<Value>) {
     (Method::POST, path.into(), Some(body))
 }
 
-/// The body of a request that starts or stops processes. Versions before 0.3 do not know the order.
+/// The body of a request that starts or stops processes.
 fn changed(names: &[String], order: ChangeOrder) -> Value {
-    match order {
-        ChangeOrder::Dependencies => json!({ "names": names }),
-        ChangeOrder::Unordered | ChangeOrder::Overmind => json!({ "names": names, "order": order }),
-    }
+    json!({ "names": names, "order": order })
 }
 
 /// Connect to a tmo supervisor; over TCP both sides prove that they know the token.

@@ -165,11 +165,6 @@ impl Env {
         Self { real: self.real.clone(), ..Self::default() }
     }
 
-    /// Whether an env file sets this variable.
-    pub fn is_from_file(&self, key: impl AsRef<OsStr>) -> bool {
-        self.files.contains_key(key.as_ref())
-    }
-
     /// The caller's own variable, regardless of env files; empty counts as unset.
     pub fn caller(&self, key: &str) -> Option<&OsStr> {
         self.real.get(OsStr::new(key)).map(OsString::as_os_str).filter(|value| !value.is_empty())

@@ -43,11 +43,6 @@ fn failure(event: &Logged) -> Option<(CauseKind, String)> {
             let kind = if is_live { CauseKind::NotLive } else { CauseKind::FailurePattern };
             Some((kind, format!("it {why}")))
         }
-        // Version 0.1.0 has only texts.
-        None if event.is_other("unhealthy") => Some((CauseKind::NotLive, event.text()?)),
-        None if event.is_other("broken") || event.is_other("failing") => {
-            Some((CauseKind::FailurePattern, event.text()?))
-        }
         Some(_) | None => None,
     }
 }

@@ -33,7 +33,7 @@ pub struct Plan {
     pub started: Timestamp,
     /// The title: the base name of the root unless specified.
     pub title: String,
-    /// What stands for the project in the host names of its processes; none in a run of 0.2.0.
+    /// What stands for the project in the host names of its processes; `None` in a plan that is only shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     /// The port of the page that the start serves, at which browsers reach processes by their host names.
@@ -92,9 +92,8 @@ pub struct Plan {
     pub detach_keys: Option<DetachKeys>,
     /// The directory of crash reports, absolute, if it is not next to the journal.
     pub crash_dir: Option<OsText>,
-    /// The directory of the apps of the project, absolute; `None` in a run of 0.1, whose plan is
-    /// refused.
-    pub apps: Option<OsText>,
+    /// The directory of the apps of the project, absolute.
+    pub apps: OsText,
     /// The file that records where journal and crash reports are, absolute.
     pub last_run: Option<OsText>,
     /// The process whose exit code becomes the exit code of the run, and whose end ends the run.

@@ -290,7 +290,7 @@ pub fn resolve(
         watchers: loaded.toml.watchers.clone(),
         detach_keys: loaded.toml.detach_keys.clone(),
         crash_dir: crash_dir(context, loaded).map(Into::into),
-        apps: Some(loaded.apps.dir.as_path().into()),
+        apps: loaded.apps.dir.as_path().into(),
         last_run: Some(dirs::last_run(env, &project.socket.path).into()),
         lines,
         processes,

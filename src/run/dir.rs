@@ -130,13 +130,7 @@ impl RuntimeDir {
 
     /// Read the plan.
     pub fn plan(&self) -> Result<Plan, RuntimeDirError> {
-        let plan = read_json(self.plan_file(), PLAN_VERSION, |plan: &Plan| plan.version)?;
-        // Every later version has a directory of apps.
-        if plan.apps.is_none() {
-            let why = "tmo 0.1 has started this run".to_owned();
-            return Err(RuntimeDirError::Format { path: self.plan_file(), why });
-        }
-        Ok(plan)
+        read_json(self.plan_file(), PLAN_VERSION, |plan: &Plan| plan.version)
     }
 
     /// Replace the plan of the run, after a reload or when `tmo scale` adds instances.

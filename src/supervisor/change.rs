@@ -12,7 +12,7 @@ use super::part::{Action, Awaited, ChangePart};
 use super::pending_request::WaitCondition;
 use super::{Effect, Goal, Proc, RunPhase, Supervisor};
 use crate::model::ProcId;
-use crate::model::event::{Skip, What};
+use crate::model::event::What;
 use crate::model::request::ChangeOrder;
 use crate::model::rules::Stage;
 use crate::model::time::Timestamp;
@@ -262,7 +262,7 @@ impl Supervisor {
         for id in ProcId::all(&self.procs) {
             let name = &self.procs[on].name;
             let proc = &self.procs[id];
-            let because = proc.skip.as_ref().and_then(Skip::needs) == Some(name);
+            let because = proc.skip.as_ref().is_some_and(|skip| skip.on == *name);
             // An action begins only on request.
             let stays = proc.change.stays_down || proc.retired || proc.planned.is_action;
             if !because || stays || proc.goal == Goal::Run {

@@ -149,7 +149,7 @@ impl Supervisor {
     /// Skip a process. If a dependency failed before any main process has run, the whole run has
     /// failed; but not if the process was added later, since a request for more must not end the run.
     fn skip(&mut self, id: ProcId, (on, why): (ProcId, Unavailable), now: Timestamp) {
-        let skip = Skip::Needs { on: self.procs[on].name.clone(), why: Box::new(why) };
+        let skip = Skip { on: self.procs[on].name.clone(), why: Box::new(why) };
         let proc = &mut self.procs[id];
         (proc.goal, proc.waiting, proc.restarts.due) = (Goal::Stop, false, None);
         // Its shim does not know the life that was held back. If it would have been the first one, it does not

@@ -343,11 +343,6 @@ pub const fn variable_of(_pid: u32, _name: &str) -> Option<String> {
 }
 
 /// Not visible from outside here.
-pub const fn loads(_pid: u32, _library: &str) -> Option<bool> {
-    None
-}
-
-/// Not visible from outside here.
 pub const fn program_of(_pid: u32) -> Option<(std::path::PathBuf, bool)> {
     None
 }

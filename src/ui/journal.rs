@@ -159,9 +159,7 @@ impl Journal {
                 && Logged::from_json(entry.text)
                     .is_some_and(|event| matches!(event.what(), Some(What::Crash { .. })));
             let kind = if is_failure { EntryKind::Failure } else { EntryKind::Note };
-            // Version 0.2.0 has logged the last lines again, which stand above it.
-            let first = words.lines().next().unwrap_or_default();
-            (kind, about, rows_of_text(if is_failure { first } else { &words }))
+            (kind, about, rows_of_text(&words))
         };
         if entry.lost > 0 {
             rows.splice(0..0, rows_of_text(&removed(entry.lost)));

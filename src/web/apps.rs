@@ -86,7 +86,7 @@ async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<RunApps, B
     let (Some(plan), Some(socket)) = (&run.known.plan, run.known.socket()) else {
         return refuse(StatusCode::CONFLICT, "this run is over; `tmo start` begins another");
     };
-    let dir = plan.apps.clone().unwrap_or_default();
+    let dir = plan.apps.clone();
     let others = plan.present().filter(|process| process.install.is_none());
     Ok(RunApps {
         dir: dir.as_path().to_owned(),

@@ -188,13 +188,8 @@ impl Looking {
 
     async fn look(&self) -> ScreenState {
         let Terminal { run, name, .. } = &*self.terminal;
-        // `=` is needed only if the entry has several instances. Supervisors of earlier versions do not know it.
-        let is_other =
-            |other: &Arc<ProcessState>| other.name != *name && other.name.entry() == name.as_str();
-        let is_entry = self.seen.borrow().processes.iter().any(is_other);
-        let word = if is_entry { exactly(name.as_str()) } else { name.to_string() };
         let answer = match run.client().await {
-            Some(Ok(client)) => client.whole_screen(&word).await,
+            Some(Ok(client)) => client.whole_screen(&exactly(name.as_str())).await,
             Some(Err(error)) => Err(error),
             None => return ScreenState::Over,
         };

@@ -43,9 +43,8 @@ struct LoginLink {
     id: String,
     /// The secret at the addresses of this machine.
     secret: Secret,
-    /// The secret at the public address; a link of tmo 0.2 has one for both.
-    #[serde(default)]
-    public: Option<Secret>,
+    /// The secret at the public address.
+    public: Secret,
     grant: Grant,
     /// The user who has logged in with a password to get it.
     #[serde(default)]
@@ -62,7 +61,7 @@ impl LoginLink {
     fn secret(&self, site: Site) -> &Secret {
         match site {
             Site::Local => &self.secret,
-            Site::Public => self.public.as_ref().unwrap_or(&self.secret),
+            Site::Public => &self.public,
         }
     }
 }
@@ -200,7 +199,7 @@ impl Sessions {
         let text = |secret: &Secret| format!("{id}.{}", secret.hex());
         let new = NewLink { local: text(&secret), public: text(&public) };
         let until = grant.until.unwrap_or(now + LINK_LIFE);
-        let (public, used, nonces) = (Some(public), None, None);
+        let (used, nonces) = (None, None);
         self.kept.links.push(LoginLink { id, secret, public, grant, user, until, used, nonces });
         self.save(now);
         Ok(new)
@@ -599,33 +598,6 @@ mod tests {
         std::os::unix::fs::FileExt::write_all_at(&file, b"torn", at + 60).unwrap();
         let after = Sessions::open(file);
         assert!(first.is_known(&after, NOW) && !second.is_known(&after, NOW));
-    }
-
-    #[test]
-    fn sessions_of_the_owner_last_over_an_update_from_the_version_before() {
-        let file = file();
-        let mut sessions = Sessions::open(file.try_clone().unwrap());
-        let (owner, link) =
-            (logged_in(&mut sessions), sessions.link(Grant::OWNER, None, NOW).unwrap());
-        // tmo 0.2 knew one secret of a link, and only the name of a user.
-        let mut kept = serde_json::to_value(&sessions.kept).unwrap();
-        for link in kept["links"].as_array_mut().unwrap() {
-            link.as_object_mut().unwrap().remove("public");
-        }
-        let mut anna = kept["sessions"][0].clone();
-        (anna["id"], anna["user"]) = ("a".into(), "anna".into());
-        kept["sessions"].as_array_mut().unwrap().push(anna);
-        for slot in [0, SLOT] {
-            super::write(&file, slot, &kept).unwrap();
-        }
-
-        let mut after = Sessions::open(file);
-        assert!(owner.is_known(&after, NOW));
-        // Whether anna still has the same entry can't be known.
-        assert_eq!(after.list(NOW).len(), 1);
-        let mut page = Page::of(&link);
-        page.log_in(&mut after, NOW).unwrap();
-        assert!(page.is_known(&after, NOW));
     }
 
     #[test]

@@ -1,24 +1,19 @@
 //! Each thing that can be wrong with a host is said in one line, with what helps.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use crate::harness::Ran;
-use crate::hosts::{Fleet, Host, Setup, must};
-use crate::options::ALL;
+use crate::hosts::{Fleet, Host, Setup};
 use crate::relay::Relay;
 use crate::table::Table;
-
-#[path = "../upgrade/released.rs"]
-mod released;
 
 const PROCFILE: &str = "web: exec sleep 1000\n";
 
 /// How a case fails: the command, what the row or line of the host holds, and the exit code.
 type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str], i32);
 
-pub(crate) fn remedies(times: u32, _: u64) -> Table {
+pub(crate) fn remedies(_: u32, _: u64) -> Table {
     let mut table = Table::default();
     let full = "mount -t tmpfs -o size=64k tmpfs \"$5/state\" && { cat /dev/zero > \"$5/state/full\" 2>/dev/null || :; }";
     let setups = [
@@ -102,31 +97,9 @@ pub(crate) fn remedies(times: u32, _: u64) -> Table {
     let mut ps = fleet.command(&["ps", "--hosts", "fine"]);
     let ran = Ran::of(&ps.env("XDG_RUNTIME_DIR", &long).output().unwrap());
     judge(&mut table, "long runtime path", &ran, &["web "], 0);
-    if times == ALL {
-        old(&mut table);
-    }
     fleet.ok(&["quit", "--hosts", "fine,full"]);
     fleet.hosts.iter().for_each(Host::wait_idle);
     table
-}
-
-/// The released 0.2.0, which is built first.
-fn old(table: &mut Table) {
-    let program = released::tmo();
-    let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
-    let setup = Setup { path: Some(&path), ..Setup::default() };
-    let fleet = Fleet::of(vec![Host::new("old", PROCFILE, setup)]);
-    let host = &fleet.hosts[0];
-    fleet.entry("old", host, host.port, "");
-    must(Command::new(&program).arg("--version"));
-    let ran = fleet.run(&["ps"]);
-    judge(
-        table,
-        "older tmo",
-        &ran,
-        &["its tmo knows no fleets; `tmo fleet install` puts this one there"],
-        3,
-    );
 }
 
 /// All texts are in what is printed, and nothing else than a row or line for the host and the summary.

@@ -256,7 +256,7 @@ fn clients_learn_the_backend_and_get_no_tmux_address_without_tmux() {
 }
 
 #[test]
-fn doctor_names_the_backend_of_a_start_and_tries_it() {
+fn doctor_names_the_backend_of_a_start() {
     let world = without_tmux(QUIET).env("TMO_NO_PORT", "1");
     let line = |ran: &Ran, begins: &str| {
         let line = ran.stdout.lines().find(|line| line.starts_with(begins));
@@ -268,10 +268,6 @@ fn doctor_names_the_backend_of_a_start_and_tries_it() {
     line(&ran, "ok    terminals: output is ");
     assert!(line(&ran, "ok    terminals: ").len() > 20);
     assert!(ran.stdout.contains(" in use, 2 needed\n"), "{ran:#?}");
-    line(&ran, "ok    terminals: a process runs in one");
-    let environment = line(&ran, "ok    environment: ");
-    assert!(environment.contains("by its terminal: ") && environment.contains("+TERM_PROGRAM,"));
-    assert!(world.living().is_empty(), "{:?}", world.living());
     let ran = world.run(["doctor", "--backend", "tmux"]);
     assert_eq!(ran.code, 1, "{ran:#?}");
     assert_eq!(line(&ran, "ok    backend"), "ok    backend: tmux, as --backend says so");
@@ -281,24 +277,11 @@ fn doctor_names_the_backend_of_a_start_and_tries_it() {
     let world = self::world(QUIET).env("TMO_NO_PORT", "1");
     let ran = world.run(["doctor"]);
     assert_eq!(line(&ran, "ok    backend"), "ok    backend: tmux, as it is installed");
-    line(&ran, "ok    tmux: a server starts and answers");
+    line(&ran, "ok    tmux: ");
     world.write("tmo.toml", "backend = \"native\"\n");
     let ran = world.run(["doctor"]);
     assert_eq!(line(&ran, "ok    backend"), "ok    backend: native, as ./tmo.toml:1 says so");
     assert!(ran.code == 0 && !ran.stdout.contains("tmux: "), "{ran:#?}");
-}
-
-#[test]
-fn doctor_reports_a_shell_that_does_not_run_commands_without_tmux_too() {
-    let world = without_tmux(QUIET);
-    world.write("text", "#!/bin/sh\necho no licence\nexit 3\n");
-    assert_eq!(world.shell("cp text shell && chmod +x shell").code, 0);
-    let ran = world.run(["doctor", "-H", "./shell"]);
-    assert!(
-        ran.code == 1 && ran.stdout.contains("ended before it ran the command (no licence); look"),
-        "{ran:#?}"
-    );
-    assert!(world.living().is_empty(), "{:?}", world.living());
 }
 
 /// The variables of a process that describe its terminal.

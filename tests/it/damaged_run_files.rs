@@ -84,20 +84,20 @@ fn start_suggests_kill_when_the_runtime_directory_of_a_run_was_removed() {
 }
 
 #[test]
-fn a_run_of_0_1_is_not_taken_over_but_its_log_is_read_and_kill_ends_it() {
+fn a_run_without_a_readable_plan_is_not_taken_over_but_its_log_is_read_and_kill_ends_it() {
     let (world, pids) = started();
     world.wait_text("web", "line 3");
     kill_in_turn(&world);
     let path = world.runtime().join("plan.json");
     let mut plan: serde_json::Value =
         serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    // A plan of 0.1 knows no apps.
+    // As in the plan of an early version.
     assert!(plan.as_object_mut().unwrap().remove("apps").is_some());
     std::fs::write(&path, plan.to_string()).unwrap();
     for args in [&["start", "-D"][..], &["ps"]] {
         let ran = world.run(args);
         assert!(ran.code == 1 && ran.stderr.lines().count() == 1, "{ran:?}");
-        assert!(ran.stderr.contains("tmo 0.1 has started this run"), "{ran:?}");
+        assert!(ran.stderr.contains("missing field `apps`"), "{ran:?}");
         assert!(ran.stderr.contains("`tmo kill` ends"), "{ran:?}");
     }
     assert!(pids.iter().all(|pid| procs::alive(*pid)));

@@ -1,4 +1,4 @@
-//! `tmo doctor`: its findings, and that it leaves nothing.
+//! `tmo doctor`: its findings, and that it changes nothing.
 
 use std::os::unix::net::UnixListener;
 
@@ -41,13 +41,6 @@ fn files(world: &World, name: &str) -> Vec<std::path::PathBuf> {
     files
 }
 
-/// Put a shell in the project, which is this script. It is made by another process: what this one
-/// writes to, a fork of it may hold open for a moment, and then it can't be executed.
-fn script(world: &World, text: &str) {
-    world.write("text", &format!("#!/bin/sh\n{text}"));
-    assert_eq!(world.shell("cp text shell && chmod +x shell").code, 0);
-}
-
 fn kill_all(pids: &[u32]) {
     for &pid in pids {
         procs::kill(pid, 9);
@@ -65,19 +58,13 @@ fn doctor_reports_no_failure_on_a_sound_system() {
     assert!(!ran.stdout.contains("FAIL") && !ran.stdout.contains('\x1b'), "{ran:#?}");
     ran.line("ok    version: tmo ");
     ran.line("ok    Procfile: ./Procfile: 2 processes: web, worker");
-    ran.line(if world.is_native() {
-        "ok    terminals: a process runs in one"
-    } else {
-        "ok    tmux: a server starts and answers"
-    });
+    let terminals = if world.is_native() { "ok    terminals: output is " } else { "ok    tmux: " };
+    ran.line(terminals);
     ran.line("ok    socket: ./.overmind.sock can be made (");
     ran.line("ok    runtime: ");
     ran.line("ok    journal: ");
     ran.line("ok    limits: descriptors: ");
     ran.line("ok    runs: you have 0");
-    let environment = ran.line("ok    environment: ");
-    assert!(environment.contains("by tmo: ") && environment.contains("+PS, "), "{environment}");
-    assert!(!ran.stdout.contains("note  environment"), "{ran:#?}");
     assert!(world.living().is_empty(), "{:?}", world.living());
     assert!(!world.path().join("run/tmo").exists(), "it was not there before");
     world.wait_empty();
@@ -136,27 +123,15 @@ fn doctor_quotes_the_error_of_a_broken_tmux() {
     );
     let old = world(QUIET).with_tmux(|_| "echo tmux 2.9a".to_owned());
     assert!(examine(&old, &[]).line("FAIL").contains("is tmux 2.9a, too old"));
-    let refuses = |real: &str| {
-        format!("[ \"$1\" = -V ] && exec {real} -V\necho 'server exited unexpectedly' >&2; exit 1")
-    };
-    let refuses = world(QUIET).with_tmux(refuses);
-    let ran = examine(&refuses, &[]);
-    let line = ran.line("FAIL");
-    assert!(line.starts_with("FAIL  tmux: no server starts: ") && line.contains("unexpectedly"));
-    assert!(ran.code == 1 && line.ends_with("; run `tmux` to see why"), "{ran:#?}");
 }
 
 #[test]
-fn doctor_reports_tmux_configuration_errors_with_their_line() {
+fn doctor_names_the_tmux_configuration_that_is_read_and_one_that_is_not() {
     let world = world(QUIET);
     let config = world.home().join(".tmux.conf");
-    std::fs::write(&config, "set -g status on\nno-such-command\n").unwrap();
-    let ran = examine(&world, &[]);
-    let line =
-        format!("note  tmux.conf: {}:2: unknown command: no-such-command; ", config.display());
-    assert!(ran.code == 0 && ran.stdout.contains(&line), "{ran:#?}");
     std::fs::write(&config, "set -g prefix C-a\n").unwrap();
-    examine(&world, &[]).line("ok    tmux.conf: ");
+    let line = format!("ok    tmux.conf: {} is read at a start", config.display());
+    assert_eq!(examine(&world, &[]).line("ok    tmux.conf: "), line);
     std::fs::remove_file(&config).unwrap();
     let other = world.home().join(".config/tmux");
     std::fs::create_dir_all(&other).unwrap();
@@ -167,33 +142,8 @@ fn doctor_reports_tmux_configuration_errors_with_their_line() {
 }
 
 #[test]
-fn environment_changes_of_a_tmux_configuration_do_not_reach_a_process() {
-    let world = world(QUIET);
-    let hostile = "set-environment -g INJECTED yes\nset-environment -g PATH /nowhere\n\
-                   set -g window-size manual\nset -g destroy-unattached on\n";
-    std::fs::write(world.home().join(".tmux.conf"), hostile).unwrap();
-    let ran = examine(&world, &[]);
-    assert_eq!(ran.code, 0, "{ran:#?}");
-    assert!(!ran.stdout.contains("INJECTED") && !ran.stdout.contains("unexplained"), "{ran:#?}");
-    std::fs::write(world.home().join(".tmux.conf"), "set -g @x 1\nkill-server\n").unwrap();
-    let ran = examine(&world, &[]);
-    assert!(ran.line("FAIL").starts_with("FAIL  tmux.conf: "), "{ran:#?}");
-}
-
-#[test]
-fn doctor_names_variables_with_a_reason_and_without_values() {
-    let startup = "export LATE_TOKEN=s3cret3 PATH=/added:$PATH\nunset GONE\n";
-    let world = world("web: true\n").env("GONE", "s3cret2").env("BASH_FUNC_x%%", "() { :; }");
-    world.write("startup", startup);
-    world.write("Procfile", "web: true\n");
-    script(&world, ". \"${0%/*}/startup\"\nexec sh \"$@\"\n");
-    world.write(".env", "API_KEY=s3cret1\n");
-    let ran = examine(&world, &["-H", "./shell"]);
-    let plain = ran.line("ok    environment: ");
-    assert!(plain.contains("by env files: +API_KEY;"), "{plain}");
-    let odd = ran.line("note  environment: ");
-    assert!(odd.contains("unexplained: -GONE, +LATE_TOKEN, PATH (+/added); look at"), "{odd}");
-    assert!(ran.code == 0 && !ran.stdout.contains("s3cret"), "{ran:#?}");
+fn doctor_names_an_env_file_that_is_skipped_without_its_values() {
+    let world = world("web: true\n");
     world.write(".env", "s3cret4 s3cret5\n");
     let ran = examine(&world, &[]);
     let line = ran.line("FAIL");
@@ -201,12 +151,9 @@ fn doctor_names_variables_with_a_reason_and_without_values() {
 }
 
 #[test]
-fn doctor_reports_a_shell_that_does_not_run_commands() {
+fn doctor_reports_a_shell_that_cannot_be_executed() {
     let world = world("web: true\n");
-    script(&world, "echo no licence; exit 3\n");
-    let line = examine(&world, &["-H", "./shell"]).line("FAIL").to_owned();
-    assert!(line.contains("ended before it ran the command (no licence); look"), "{line}");
-    world.shell("chmod -x shell");
+    world.write("shell", "#!/bin/sh\n");
     let ran = examine(&world, &["-H", "./shell"]);
     assert!(
         ran.stdout.contains("FAIL  shell: ") && ran.stdout.contains("; `chmod +x` it"),
@@ -404,7 +351,7 @@ fn doctor_reports_a_tmux_that_cannot_speak_to_the_server_of_the_run() {
     let newer = |real: &str| {
         let odd = "echo 'protocol version mismatch (client 9, server 8)' >&2; exit 1";
         format!(
-            "case \"$*\" in -V|*tmo-doctor*) ;; *) [ -e \"${{0%/*}}/newer\" ] && {{ {odd}; }} ;; esac\n\
+            "case \"$*\" in -V) ;; *) [ -e \"${{0%/*}}/newer\" ] && {{ {odd}; }} ;; esac\n\
              exec {real} \"$@\""
         )
     };
@@ -444,59 +391,4 @@ fn doctor_reports_a_taken_address() {
     let ran = examine(&world, &["-S", "tcp", "-s", &address]);
     let line = ran.line("FAIL  socket: ");
     assert!(line.contains(&format!("tcp {address} is taken: ")), "{line}");
-}
-
-/// One that was killed could not do that itself: the next one tells what to type, which does it.
-#[test]
-fn doctor_reports_leftovers_of_a_killed_doctor() {
-    let world = world("web: true\n");
-    script(&world, ": >\"${0%/*}/begun\"\nexec sleep 1000\n");
-    let mut doctor = world.tmo(["doctor", "-H", "./shell"]).spawn().unwrap();
-    // From then on nothing changes in its directory.
-    let starts = |path: &std::path::PathBuf| {
-        let life = path.extension().is_some_and(|ending| ending == "life");
-        life && std::fs::read_to_string(path).is_ok_and(|text| text.contains("\"start\""))
-    };
-    let begun = || {
-        let started = world.app().join("begun").exists();
-        let all = files(&world, "run");
-        // The sink comes up beside it, and makes the two files of the log last.
-        let taken = all.iter().any(|path| path.extension().is_some_and(|ending| ending == "times"));
-        // So does a terminal without tmux, which makes its socket last.
-        let reached = all.iter().any(|path| path.parent().is_some_and(|dir| dir.ends_with("t")));
-        (started && taken && all.iter().any(starts) && (reached || !world.is_native()))
-            .then_some(())
-    };
-    crate::harness::eventually("the process runs", begun);
-    procs::kill(doctor.id(), 9);
-    doctor.wait().unwrap();
-    let ran = examine(&world, &[]);
-    let line = ran.line("note  runs: a killed `tmo doctor` has left ");
-    let todo = line.split('`').nth(3).unwrap();
-    // What the server ends writes a last file, which is there before anybody could type the second.
-    for part in todo.split("; ") {
-        let ran = world.shell(part);
-        assert_eq!(ran.code, 0, "{part}: {ran:#?}");
-        world.wait_empty();
-    }
-    assert!(files(&world, "run").is_empty() && !examine(&world, &[]).stdout.contains("killed"));
-    assert!(files(&world, "tmux").is_empty());
-}
-
-/// It ends its server also when it is told to end before it has heard from it.
-#[test]
-fn an_interrupted_doctor_leaves_nothing() {
-    let world = world("web: true\n");
-    script(&world, ": >\"${0%/*}/begun\"\nexec sleep 1000\n");
-    for signal in [2, 15, 1] {
-        let _ = std::fs::remove_file(world.app().join("begun"));
-        let mut doctor = world.tmo(["doctor", "-H", "./shell"]).spawn().unwrap();
-        let begun = || world.app().join("begun").exists().then_some(());
-        crate::harness::eventually("the process runs", begun);
-        procs::kill(doctor.id(), signal);
-        assert_eq!(doctor.wait().unwrap().code(), Some(130));
-        assert!(world.living().is_empty(), "{:?}", world.living());
-        assert!(files(&world, "tmux").is_empty() && files(&world, "run").is_empty());
-    }
-    world.wait_empty();
 }

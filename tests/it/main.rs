@@ -48,9 +48,7 @@ mod screen_model; // the model of a terminal's screen: recorded programs, snapsh
 mod split_stderr; // standard error as a stream of its own
 mod start_terminal; // messages of `tmo start` to a person; typed lines; attaching
 mod terminal_output; // rendering of process output: colours, prompts, spinners, `--raw`
-#[cfg(feature = "ui")]
 mod ui; // `tmo ui` in a real terminal
-#[cfg(feature = "ui")]
 mod ui_views; // what only it shows: `start --ui`, prompts, the timeline, two lives compared
 mod view; // the view: ^C, ^Z, hangup, closed pipes, window size
 
@@ -70,25 +68,16 @@ mod shared_directory; // one project directory on two machines
 mod tcp; // `-S tcp`: the token, proofs, other users, web pages
 mod version_skew; // client and supervisor of different versions
 
-#[cfg(feature = "web")]
 mod apps_web; // uploads of apps to `tmo web`
-#[cfg(feature = "web")]
 mod procman; // the words of procman: `tmo sheriff`, `tmo deputy`
-#[cfg(feature = "web")]
 mod web; // `tmo web`, by the requests of a browser
-#[cfg(feature = "web")]
 mod web_access; // its access control: addresses, passwords, tokens, other users
-#[cfg(feature = "web")]
 mod web_fleet; // the page of a fleet: which requests are forwarded to a host
-#[cfg(feature = "web")]
 mod web_lazy; // processes that a request to their names starts
 mod web_names; // processes by their names
-#[cfg(feature = "web")]
 mod web_scripts; // its paths under `/api/`
 mod web_start; // how it is started, opened, restarted and ended
-#[cfg(feature = "web")]
 mod web_terminals; // terminals on pages: sizes, many pages, floods, ends
-#[cfg(feature = "web")]
 mod web_together; // killed web servers; several servers and `tmo connect` on one run
 
 // Files of a run.
@@ -120,7 +109,6 @@ mod declared_failures; // `tmo failures` and `failure_declarations.json`
 mod doctor; // `tmo doctor`
 mod drift; // what has changed since a run has read it
 mod graph; // `tmo graph`
-#[cfg(feature = "mcp")]
 mod mcp; // `tmo mcp`: tools for coding agents; `tmo help agents`
 mod reload; // `tmo reload`
 mod scale; // `tmo scale`
@@ -154,6 +142,5 @@ mod harness; // a world of its own for each test
 mod numbered_lines; // numbered lines that show losses, duplicates and order
 #[path = "../common/schema.rs"]
 mod schema; // does JSON match the description of the API?
-#[cfg(feature = "web")]
 #[path = "../common/web_server.rs"]
 mod web_server; // a running `tmo web`

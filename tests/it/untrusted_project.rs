@@ -80,18 +80,6 @@ fn inspecting_commands_run_no_program_named_in_an_env_file() {
     let world = planted();
     world.write(".env", &env_file(&world));
     assert_nothing_ran(&world);
-    let ran = world.run(["doctor"]);
-    assert!(ran.stdout.contains("ok    tmux: a server starts and answers"), "{ran:#?}");
-    let app = world.app();
-    for (check, path) in [("shell", "bin/sh"), ("tmux.conf", "tmux.conf")] {
-        let begin = format!("note  {check}: ");
-        let is_it = |line: &&str| {
-            line.starts_with(&begin) && line.contains(&*app.join(path).to_string_lossy())
-        };
-        let line = ran.stdout.lines().find(is_it);
-        let line = line.unwrap_or_else(|| panic!("{check}: {ran:#?}"));
-        assert!(line.contains("not tried"), "{line}");
-    }
     // A start runs the planted shell, as the shell of the processes, but the caller's tmux.
     world.run(["start", "-D"]);
     eventually("the shell has run", || world.read("RAN").contains("sh\n").then_some(()));
@@ -115,8 +103,6 @@ fn inspecting_commands_run_no_program_named_in_tmo_toml() {
         ),
     );
     assert_nothing_ran(&world);
-    let ran = world.run(["doctor"]);
-    assert!(ran.stdout.contains("note  shell: "), "{ran:#?}");
 }
 
 /// A habit of some, which makes each directory bring its own programs.
@@ -128,7 +114,7 @@ fn relative_entries_of_the_callers_path_are_ignored() {
     let world = world.env("PATH", &format!("./bin:bin::{}:{path}", inside.display()));
     assert_nothing_ran(&world);
     let ran = world.run(["doctor"]);
-    assert!(ran.stdout.contains("ok    tmux: a server starts and answers"), "{ran:#?}");
+    assert!(ran.stdout.contains("ok    tmux: "), "{ran:#?}");
     assert!(ran.stdout.contains("PATH names"), "{ran:#?}");
 }
 

@@ -104,7 +104,7 @@ fn a_supervisor_of_another_version_may_have_no_tmux_or_report_no_backend() {
     };
     {
         // As early versions.
-        let _other = supervise(&world, "0.2.0", |_| (200, state(1)));
+        let _other = supervise(&world, "0.3.0", |_| (200, state(1)));
         let json: Value = serde_json::from_str(&world.ok(["ps", "--json"])).unwrap();
         assert_eq!(json["backend"], "tmux");
     }
@@ -133,14 +133,14 @@ fn a_newer_supervisor_is_reported_and_can_be_ended() {
 }
 
 #[test]
-fn a_supervisor_of_0_1_is_refused_in_one_sentence_and_can_be_ended() {
+fn a_supervisor_of_an_early_version_is_refused_in_one_sentence_and_can_be_ended() {
     let world = World::new("web: x\n");
-    let _other = supervise(&world, "0.1.0", |path| match path {
+    let _other = supervise(&world, "0.2.0", |path| match path {
         "/api/quit" => (200, json!({ "api": 1, "ok": true, "problems": [], "names": [] })),
         _ => (200, state(1)),
     });
     for args in [&["ps"][..], &["restart"], &["screen", "web"]] {
-        fails(&world.run(args), &["is tmo 0.1.0", OURS, "`tmo quit`, then `tmo start`"]);
+        fails(&world.run(args), &["is tmo 0.2.0", OURS, "`tmo quit`, then `tmo start`"]);
     }
     world.ok(["quit"]);
 }

@@ -111,7 +111,7 @@ const FLOORS: &[&[&str]] = &[
     &["act"],
     // Rows and words of what one host shows.
     &["fleet"],
-    &["ui", "no_ui", "web", "no_web", "mcp", "no_mcp"],
+    &["ui", "web", "mcp"],
     &["start"],
     &["setup"],
     &["internal_commands"],

@@ -1,7 +1,7 @@
-//! Upgrades: this program takes over a run of the released 0.2.0, and the commands of each version work
-//! with the supervisor of the other.
+//! Upgrades: this program takes over a run of an earlier build, and the commands of each work with the supervisor of
+//! the other.
 //!
-//! `cargo test` runs none of this, because 0.2.0 must be built from the history of the repository:
+//! `cargo test` runs none of this, because the earlier program must be built from the history of the repository:
 //!
 //! ```text
 //! cargo test --release --test upgrade -- all
@@ -15,7 +15,7 @@
 #[expect(dead_code, unused_imports, reason = "other tests need more of it")]
 #[path = "../common/mod.rs"]
 mod common;
-mod released;
+mod earlier;
 mod trials;
 
 use std::process::ExitCode;

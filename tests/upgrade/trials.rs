@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use crate::earlier;
 use crate::harness::{Ran, World, eventually, procs};
-use crate::released;
 use crate::table::Table;
 
 /// How many of the processes count.
 const COUNTERS: usize = 17;
 
-/// The world with its processes, and the released program.
+/// The world with its processes, and the earlier program.
 struct Trial {
     world: World,
     old: PathBuf,
@@ -31,7 +31,7 @@ impl Trial {
              [process.fails]\non_exit = \"ignore\"\nready = { exit = 0 }\n\
              [process.after]\ndepends_on = [\"fails\"]\n",
         );
-        Self { world, old: released::tmo() }
+        Self { world, old: earlier::tmo() }
     }
 
     fn old(&self, args: &[&str]) -> Ran {
@@ -127,12 +127,12 @@ fn begins(table: &mut Table, what: &str, ran: &Ran) {
     table.must("it tells who is skipped", ran.stderr.contains("after: skipped"), true);
 }
 
-/// A run of 0.2.0 whose supervisor and guardian were killed is taken over, read, changed and ended.
+/// A run of the earlier program whose supervisor and guardian were killed is taken over, read, changed and ended.
 pub(crate) fn takeover(times: u32, _: u64) -> Table {
     let mut table = Table::default();
     for _ in 0..times {
         let trial = Trial::new();
-        begins(&mut table, "0.2.0's start", &trial.old(&["start", "-D"]));
+        begins(&mut table, "earlier start", &trial.old(&["start", "-D"]));
         trial.settle();
         let (before, lives, at) = (trial.pids(), trial.lives(), trial.last("w02"));
         trial.abandon();
@@ -171,23 +171,23 @@ pub(crate) fn takeover(times: u32, _: u64) -> Table {
     table
 }
 
-/// The commands of 0.2.0 work with the supervisor of this program.
+/// The commands of the earlier program work with the supervisor of this program.
 pub(crate) fn old_client(times: u32, _: u64) -> Table {
     let mut table = Table::default();
     for _ in 0..times {
         let trial = Trial::new();
         begins(&mut table, "start", &trial.new_one(&["start", "-D"]));
-        commands(&trial, &mut table, "0.2.0's", Trial::old);
+        commands(&trial, &mut table, "earlier", Trial::old);
     }
     table
 }
 
-/// The commands of this program work with a supervisor of 0.2.0.
+/// The commands of this program work with a supervisor of the earlier one.
 pub(crate) fn new_client(times: u32, _: u64) -> Table {
     let mut table = Table::default();
     for _ in 0..times {
         let trial = Trial::new();
-        begins(&mut table, "0.2.0's start", &trial.old(&["start", "-D"]));
+        begins(&mut table, "earlier start", &trial.old(&["start", "-D"]));
         commands(&trial, &mut table, "new", Trial::new_one);
     }
     table
@@ -230,13 +230,13 @@ fn commands(trial: &Trial, table: &mut Table, whose: &str, run: fn(&Trial, &[&st
     table.must("lost, doubled or out of order", trial.disorder(), 0_usize);
 }
 
-/// `kill` ends a run of 0.2.0, also one that can't be taken over.
+/// `kill` ends a run of the earlier program, also one that can't be taken over.
 pub(crate) fn kill(times: u32, _: u64) -> Table {
     let mut table = Table::default();
     for _ in 0..times {
         for damaged in [false, true] {
             let trial = Trial::new();
-            begins(&mut table, "0.2.0's start", &trial.old(&["start", "-D"]));
+            begins(&mut table, "earlier start", &trial.old(&["start", "-D"]));
             trial.settle();
             if damaged {
                 let plan = trial.world.runtime().join("plan.json");

@@ -130,7 +130,7 @@ impl AppTarget {
         runtime::block_on(instance.refuse_other_project())?;
         instance.refuse_project_above()?;
         let plan = instance.runtime.plan()?;
-        let dir = plan.apps.clone().unwrap_or_default().as_path().to_owned();
+        let dir = plan.apps.as_path().to_owned();
         let others = plan.present().filter(|process| process.install.is_none());
         let others = others.map(|process| process.name.entry().to_owned()).collect();
         Ok(Self { dir, run: Some(instance), others })

@@ -1,12 +1,15 @@
 //! The addresses at which browsers reach the processes of a run, while a server of `tmo web` shows it.
 
+use std::time::Duration;
+
 use crate::cli::runtime;
 use crate::config::Env;
-use crate::config::dirs::{instance_id, state_base};
+use crate::config::dirs::{instance_id, runtime_base, state_base};
 use crate::model::ProcName;
 use crate::model::hostname::url;
 use crate::model::plan::Plan;
 use crate::sys::files;
+use crate::web::door;
 
 /// The file with the port of the page, among the state directories.
 pub(in crate::cli) const PORT_FILE: &str = "web-port";
@@ -48,7 +51,6 @@ impl Addresses {
     }
 
     /// All of them with their processes.
-    #[cfg(feature = "ui")]
     pub(in crate::cli) fn into_all(self) -> Option<Vec<(ProcName, String)>> {
         Some(self.0?.into_iter().map(|one| (one.process, one.url)).collect())
     }
@@ -61,7 +63,6 @@ impl Addresses {
     }
 
     /// Whether a server shows the run.
-    #[cfg(feature = "web")]
     pub(in crate::cli) const fn are_known(&self) -> bool {
         self.0.is_some()
     }
@@ -72,7 +73,6 @@ impl Addresses {
     }
 
     /// That of a process, whether it has a page or not.
-    #[cfg(feature = "web")]
     pub(in crate::cli) fn get(&self, name: &ProcName) -> Option<&str> {
         self.find(name).map(|one| &*one.url)
     }
@@ -83,13 +83,7 @@ impl Addresses {
 }
 
 /// The port of a server that shows this instance, and the names at which HTTP is answered.
-#[cfg(feature = "web")]
 async fn page_port(env: &Env, instance: &str) -> Option<(u16, Vec<String>)> {
-    use std::time::Duration;
-
-    use crate::config::dirs::runtime_base;
-    use crate::web::door;
-
     /// A server that does not answer within this time is left out.
     const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -101,11 +95,5 @@ async fn page_port(env: &Env, instance: &str) -> Option<(u16, Vec<String>)> {
             return Some((port, door::answering(&door, instance).await.unwrap_or_default()));
         }
     }
-    None
-}
-
-/// Built without the web interface.
-#[cfg(not(feature = "web"))]
-async fn page_port(_: &Env, _: &str) -> Option<(u16, Vec<String>)> {
     None
 }

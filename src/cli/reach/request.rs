@@ -27,7 +27,7 @@ async fn report_skipped(instance: &Instance, names: &[String]) {
         on.is_some_and(|on| names.iter().any(|word| on.is_meant(word)))
     };
     let because = |process: &&ProcessState| match &process.problem {
-        Some(Note::Skipped(skip)) => skip.needs().is_some_and(is_meant),
+        Some(Note::Skipped(skip)) => is_meant(&skip.on),
         Some(_) | None => false,
     };
     let late = state.processes.iter().filter(because).find_map(ProcessState::late_dependency);

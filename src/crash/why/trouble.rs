@@ -32,7 +32,6 @@ enum Failure {
 impl Troubles {
     /// Process an event, which is in this record.
     pub(super) fn read(&mut self, record: u64, event: &Logged) {
-        let words = || event.text().unwrap_or_default();
         let why = match event.what() {
             Some(What::NotReady { why }) => Some(Failure::NotReady(why.clone())),
             Some(What::Skipped { why }) => Some(Failure::Skipped(why.clone())),
@@ -44,8 +43,6 @@ impl Troubles {
                 | What::InstallFailed { why: InstallProblem::Interrupted, .. },
             ) => None,
             Some(What::InstallFailed { why, .. }) => Some(Failure::NotInstalled(why.clone())),
-            None if event.is_other("not-ready") => Some(Failure::NotReady(Problem::Text(words()))),
-            None if event.is_other("skipped") => Some(Failure::Skipped(Skip::Text(words()))),
             Some(_) | None => return,
         };
         let Some(name) = event.name().cloned() else { return };
@@ -101,7 +98,7 @@ impl Trouble {
         let logs = || format!("tmo logs {} -n 100", self.name);
         let (kind, text, next) = match &self.why {
             Failure::Skipped(skip) => {
-                let next = skip.needs().map_or_else(logs, |on| format!("tmo why {on}"));
+                let next = format!("tmo why {}", skip.on);
                 (CauseKind::DependencyNotReady, skip.to_string(), next)
             }
             Failure::NotInstalled(why) => (CauseKind::Other, format!("its {why}"), logs()),
@@ -150,7 +147,7 @@ pub fn held_up(process: &ProcessState, all: &[ProcessState]) -> Option<Cause> {
     }
     let (mut of, mut probe, mut next) = (None, None, None);
     let (kind, text) = if let Some(Note::Skipped(skip)) = problem {
-        of = skip.needs();
+        of = Some(&skip.on);
         let works = |on: &&ProcessState| on.ends.finished || on.readiness.ready == Some(true);
         let repaired = all.iter().filter(works).find(|on| Some(&on.name) == of);
         next = repaired.map(|_| format!("tmo start {}", process.name));
@@ -226,7 +223,7 @@ mod tests {
     #[test]
     fn the_first_of_those_that_lasted_is_told() {
         let on = ProcName::new("db").unwrap();
-        let why = Skip::Needs { on, why: Box::new(Unavailable::NotReady(timed_out())) };
+        let why = Skip { on, why: Box::new(Unavailable::NotReady(timed_out())) };
         let troubles = troubles(&[
             ("slow", What::NotReady { why: timed_out() }),
             ("db", What::NotReady { why: timed_out() }),
@@ -247,13 +244,5 @@ mod tests {
         let troubles = troubles(&[("db", What::NotReady { why })]);
         assert!(troubles.of("db", &[]).is_none());
         assert!(troubles.first().is_some());
-    }
-
-    #[test]
-    fn what_version_0_1_0_has_written_is_shown_in_its_words() {
-        let mut troubles = Troubles::default();
-        let line = br#"{"event":"not-ready","name":"db","text":"Not ready: did not listen"}"#;
-        troubles.read(0, &Logged::from_json(line).unwrap());
-        assert_eq!(troubles.of("db", &[]).unwrap().cause().text, "Not ready: did not listen");
     }
 }

@@ -1,8 +1,7 @@
 //! Events: what the supervisor writes to the log about the run and its processes.
 //!
 //! An event is stored with its values. Its text is generated from the values, by [`Event::text`], and only for
-//! display: no code may parse it. The text is also stored, for programs that do not know the values. Events
-//! written by version 0.1.0 are shown by their stored text, because they have no values.
+//! display: no code may parse it. The text is also stored, for programs that do not know the values.
 
 mod problem;
 mod stored;
@@ -391,7 +390,7 @@ pub enum What {
         life: LifeId,
         /// How it ended, for display. The findings themselves are in the crash report.
         text: String,
-        /// The cause, for display. Version 0.2.0 has it in the text.
+        /// The cause, for display.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<String>,
     },

@@ -1,7 +1,6 @@
 //! Reasons why a process is not in the expected state.
 //!
-//! Each is stored with its values in events and in the saved state. A plain string instead of the values
-//! comes from version 0.1.0.
+//! Each is stored with its values in events and in the saved state.
 
 use serde::{Deserialize, Serialize};
 
@@ -58,27 +57,16 @@ pub enum Problem {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         answer: Option<String>,
     },
-    /// A text written by version 0.1.0.
-    #[serde(untagged)]
-    #[error("{0}")]
-    Text(String),
 }
 
-/// Why a process was skipped.
+/// Why a process was skipped: it needs a process that will not come up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(untagged)]
-pub enum Skip {
-    /// It needs a process that will not come up.
-    #[error("{on} {why}")]
-    Needs {
-        /// The other process.
-        on: ProcName,
-        /// Why the other process will not come up.
-        why: Box<Unavailable>,
-    },
-    /// A text written by version 0.1.0.
-    #[error("{0}")]
-    Text(String),
+#[error("{on} {why}")]
+pub struct Skip {
+    /// The other process.
+    pub on: ProcName,
+    /// Why the other process will not come up.
+    pub why: Box<Unavailable>,
 }
 
 /// Why a process that another one waits for will not come up.
@@ -209,22 +197,13 @@ impl Note {
 }
 
 impl Skip {
-    /// The process that it needs, if known.
-    pub const fn needs(&self) -> Option<&ProcName> {
-        match self {
-            Self::Needs { on, .. } => Some(on),
-            Self::Text(_) => None,
-        }
-    }
-
     /// The process that was not ready in time, if that is the reason. To start what was skipped does not help
     /// then.
     pub fn late(&self) -> Option<&ProcName> {
-        let Self::Needs { on, why } = self else { return None };
-        if let Unavailable::Skipped(skip) = &**why {
+        if let Unavailable::Skipped(skip) = &*self.why {
             return skip.late();
         }
-        matches!(&**why, Unavailable::NotReady(Problem::TimedOut { .. })).then_some(on)
+        matches!(&*self.why, Unavailable::NotReady(Problem::TimedOut { .. })).then_some(&self.on)
     }
 }
 

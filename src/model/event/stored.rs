@@ -24,8 +24,7 @@ pub struct Logged {
     kind: String,
     #[serde(default)]
     name: Option<ProcName>,
-    /// The stored text of an event whose values are unknown here: it was written by version 0.1.0 or a
-    /// newer one.
+    /// The stored text of an event whose values are unknown here: a newer version has written it.
     #[serde(default)]
     text: Option<String>,
     #[serde(default)]
@@ -69,14 +68,9 @@ impl Logged {
         self.what.as_ref()
     }
 
-    /// Whether the event is of this kind and its values are unknown.
-    pub fn is_other(&self, kind: &str) -> bool {
-        self.what.is_none() && self.kind == kind
-    }
-
     /// Whether this event begins a run.
     pub fn begins_run(&self) -> bool {
-        matches!(self.what, Some(What::Begin { .. })) || self.is_other("begin")
+        matches!(self.what, Some(What::Begin { .. }))
     }
 
     /// The text for users; `None` for an event that the log does not show.

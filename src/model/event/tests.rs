@@ -26,7 +26,7 @@ fn timed_out() -> Problem {
 }
 
 fn skip() -> Skip {
-    Skip::Needs { on: name("db"), why: Box::new(Unavailable::NotReady(timed_out())) }
+    Skip { on: name("db"), why: Box::new(Unavailable::NotReady(timed_out())) }
 }
 
 /// One event of each kind, with the kind and the text of its record.
@@ -94,7 +94,7 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
         ),
         (
             What::Skipped {
-                why: Skip::Needs {
+                why: Skip {
                     on: name("mq"),
                     why: Box::new(Unavailable::Idle(Some(Box::new(Note::ShimGone(
                         ShimGone::BeforeBegin,
@@ -188,7 +188,7 @@ fn each_is_read_as_it_was_written() {
         assert_eq!(logged.what(), Some(&event.what), "{json}");
         assert_eq!(logged.text().as_deref(), Some(text));
         let raw: serde_json::Value = serde_json::from_str(&json).unwrap();
-        // The text that version 0.1.0 shows.
+        // The text that another version shows.
         assert_eq!((&raw["name"], &raw["text"]), (&"web".into(), &text.into()), "{json}");
         assert_eq!(raw["error"], event.what.is_error(), "{json}");
     }
@@ -239,27 +239,19 @@ fn those_that_the_log_does_not_show_have_no_text() {
 }
 
 #[test]
-fn other_versions_are_shown_in_their_own_words() {
+fn newer_versions_are_shown_in_their_own_words() {
     let line = br#"{"event":"broken","name":"web","text":"Broken: printed `x`","error":true}"#;
     let logged = Logged::from_json(line).unwrap();
-    assert!(logged.what().is_none() && logged.is_other("broken") && logged.is_error());
+    assert!(logged.what().is_none() && logged.is_error());
     assert_eq!(logged.text().as_deref(), Some("Broken: printed `x`"));
-    // An event without values loses nothing.
-    let line = br#"{"event":"ready","name":"web","text":"Ready","error":false}"#;
-    assert_eq!(Logged::from_json(line).unwrap().what(), Some(&What::Ready));
     let line = br#"{"event":"from-the-future","text":"Hm"}"#;
     assert_eq!(Logged::from_json(line).unwrap().text().as_deref(), Some("Hm"));
     assert!(Logged::from_json(b"no JSON").is_none());
 }
 
 #[test]
-fn problems_of_version_0_1_0_are_texts() {
-    let note: Note = serde_json::from_str(r#""broken: printed `x`""#).unwrap();
-    assert_eq!(note, Note::Text("broken: printed `x`".into()));
-    let problem: Problem = serde_json::from_str(r#""ended with code 3""#).unwrap();
-    assert_eq!(problem.to_string(), "ended with code 3");
-    let skip: Skip = serde_json::from_str(r#""db is broken""#).unwrap();
-    assert_eq!(skip.to_string(), "db is broken");
+fn notes_are_read_as_they_were_written() {
+    let skip = Skip { on: name("db"), why: Box::new(Unavailable::Broken(timed_out())) };
     let ended = InstallProblem::Ended { exit: Exit::Signal(9) };
     for note in [
         Note::Broken(timed_out()),

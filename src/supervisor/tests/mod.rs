@@ -32,6 +32,7 @@ use crate::model::plan::{
 };
 use crate::model::request::{ChangeOrder, Outcome, Request};
 use crate::model::rules::ProcessPolicy;
+use crate::model::text::OsText;
 use crate::model::time::{MonotonicTime, Timestamp};
 use crate::model::{Exit, LifeId, ProcId, ProcName};
 use crate::protocol::life::{LifeEntry, LifeEvent};
@@ -116,7 +117,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
         watchers: vec![],
         detach_keys: None,
         crash_dir: None,
-        apps: None,
+        apps: OsText::default(),
         last_run: None,
         lines: vec![],
         origin: None,

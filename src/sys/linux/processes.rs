@@ -282,12 +282,6 @@ pub fn ignores(pid: u32, signal: i32) -> bool {
     (1..=64).contains(&signal) && mask & (1 << (signal - 1)) != 0
 }
 
-/// Whether a process has loaded a library with this file name; `None` if that is not visible.
-pub fn loads(pid: u32, library: &str) -> Option<bool> {
-    let maps = read_kernel(format!("/proc/{pid}/maps")).ok().filter(|maps| !maps.is_empty())?;
-    Some(memchr::memmem::find(&maps, format!("/{library}").as_bytes()).is_some())
-}
-
 /// The executable file of a process, and whether it still exists under that name; `None` if that is not
 /// visible.
 pub fn program_of(pid: u32) -> Option<(PathBuf, bool)> {

@@ -189,11 +189,7 @@ impl Instance {
         let Ok(Listener::Tmo(state)) = identify_listener(&self.address()).await else {
             return None;
         };
-        // An earlier version reports only the Procfile, as it was typed at the start.
-        let procfile =
-            state.procfile.as_ref().map(|file| state.root.as_path().join(file.as_path()));
-        let beside = procfile.as_ref().and_then(|file| file.parent()).map(Path::to_owned);
-        state.origin.as_ref().map(|dir| dir.as_path().to_owned()).or(beside)
+        state.origin.as_ref().map(|dir| dir.as_path().to_owned())
     }
 
     /// The directory of the project in which the socket is searched.

@@ -1,11 +1,8 @@
 //! Checks other runs of this user for leftovers, wherever they were started.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use super::report::Report;
-use super::scratch;
-use crate::backend::tmux::socket;
 use crate::cli::error::CliError;
 use crate::cli::project::input::Start;
 use crate::cli::reach::leftovers;
@@ -14,7 +11,6 @@ use crate::engine::persisted_state::adoptable;
 use crate::model::plan::Plan;
 use crate::run::dir::RuntimeDir;
 use crate::run::{listen, registry};
-use crate::sys;
 use crate::sys::dial::{self, ListenerState};
 
 const CHECK: &str = "runs";
@@ -30,8 +26,6 @@ pub(super) fn look(report: &mut Report, start: &Start) {
     for runtime in dirs {
         if runtime.is_held() {
             living += 1;
-        } else if let Some(pid) = doctor(runtime.dir()) {
-            forgotten(report, start, runtime.dir(), pid);
         } else {
             left(report, &runtime);
         }
@@ -83,30 +77,5 @@ fn flags(plan: &Plan) -> String {
     match &plan.tcp {
         Some(tcp) => format!("-S {} -s {}", tcp.network.name(), tcp.address),
         None => format!("-s {}", plan.socket.as_path().display()),
-    }
-}
-
-/// The process that created this directory, if it was a `tmo doctor`.
-fn doctor(dir: &Path) -> Option<u32> {
-    dir.file_name()?.to_str()?.strip_prefix(scratch::NAME)?.parse().ok()
-}
-
-/// A `tmo doctor` that was killed could not end its server or shim. After the server's end, its socket remains.
-fn forgotten(report: &mut Report, start: &Start, dir: &Path, pid: u32) {
-    if sys::info(pid).is_none() {
-        let name = format!("tmo-{}{pid}", scratch::NAME);
-        let socket = socket::of_name(start.context.env.caller(socket::TMUX_DIR), &name);
-        let shims: Vec<_> = scratch::shims(dir).map(|shim| shim.pid.to_string()).collect();
-        let dir = dir.display();
-        // If it was killed before it started anything, there are only files.
-        let todo = if socket.exists() {
-            let socket = socket.display();
-            format!("`tmux -L {name} kill-server; rm -r {dir} {socket}` removes it")
-        } else if !shims.is_empty() {
-            format!("`kill -HUP {}; rm -r {dir}` removes it", shims.join(" "))
-        } else {
-            format!("`rm -r {dir}` removes it")
-        };
-        report.note(CHECK, format!("a killed `tmo doctor` has left {dir}; {todo}"));
     }
 }

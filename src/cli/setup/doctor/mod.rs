@@ -1,7 +1,6 @@
 //! `tmo doctor`: finds out why tmo does not work here.
 //!
-//! There is one file per group of checks; each adds lines to the report. [`scratch`] runs a process in a terminal
-//! of its own, in tmux with a separate server; [`environment`] compares its environment with that of this shell.
+//! There is one file per group of checks; each adds lines to the report. Nothing is started for a check.
 
 mod backend;
 mod environment;
@@ -10,15 +9,11 @@ mod limits;
 mod places;
 mod process;
 mod project;
-mod recorder;
 mod report;
 mod run;
-mod scratch;
 mod socket;
 mod terminals;
 mod tmux;
-mod trial;
-#[cfg(feature = "web")]
 mod web;
 
 use crate::cli::args::PreviewArgs;
@@ -29,7 +24,6 @@ use crate::cli::reach::log::Source;
 use crate::model::plan::Backend;
 use crate::sys;
 use crate::view::paint::Stamp;
-pub(in crate::cli) use recorder::record;
 use report::Report;
 
 /// Run all checks; returns 1 if any fails.
@@ -79,12 +73,9 @@ fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
         terminals::look(report, plan.as_ref());
     } else {
         tmux::look(report, start, &own, &chosen);
-    }
-    if (is_native || tmux.is_some())
-        && let Some(trial) = project::trial(start, &own, &chosen)
-    {
-        project::not_tried(report, plan.as_ref(), &trial);
-        trial::try_out(report, context, plan.as_ref(), &trial)?;
+        if let Some(plan) = &plan {
+            tmux::config(report, start, plan);
+        }
     }
     // A run here holds its own ports.
     if let Some(plan) = plan.as_ref().filter(|_| !held) {
@@ -100,7 +91,6 @@ fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
         limits::look(report, plan);
     }
     instances::look(report, start);
-    #[cfg(feature = "web")]
     web::look(report, &start.context.env);
     Ok(())
 }

@@ -1,24 +1,18 @@
 //! Checks Procfile, env files, shell and ports, as a start would find them.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
 
 use super::backend::Chosen;
 use super::report::Report;
-use super::scratch;
 use crate::cli::error::CliError;
 use crate::cli::project::check::summary;
 use crate::cli::project::input::Start;
 use crate::cli::project::ports::{table, takers};
-use crate::config::apps::Apps;
+use crate::config::Warning;
 use crate::config::error::ConfigError;
-use crate::config::failures::Failures;
-use crate::config::load::{Context, Loaded, find_for_plan, find_program};
-use crate::config::toml::TmoToml;
-use crate::config::{Env, OwnPath, StartOptions, Warning, procfile};
-use crate::model::plan::{Backend, Plan, ProcessPlan};
-use crate::plan::{self, PlanError, Settings};
+use crate::config::load::{Context, find_for_plan, find_program};
+use crate::model::plan::{Backend, Plan};
+use crate::plan::PlanError;
 use crate::run::dir::RuntimeDir;
 use crate::run::registry;
 use crate::sys;
@@ -78,74 +72,6 @@ pub(super) fn plan(report: &mut Report, start: &Start, chosen: &Chosen) -> Optio
         Err(error) => report.fail("Procfile", error),
     }
     None
-}
-
-/// A plan to try the backend with, which uses nothing from the files of the project: one process, with the
-/// environment, settings and programs of the caller.
-///
-/// Command-line values are used as they are. A path from a variable is used only if it is outside the
-/// project.
-pub(super) fn trial(start: &Start, own: &OwnPath, chosen: &Chosen) -> Option<Plan> {
-    let (typed, caller) = (&start.typed, start.context.env.of_caller());
-    let by_variable = |name| caller.path(name).filter(|path| own.allows(path));
-    let named = caller.path("SHELL").filter(|path| path.components().count() == 1);
-    let shell = named.or_else(|| by_variable("SHELL"));
-    let options = StartOptions {
-        shell: typed.shell.clone().or(shell.map(PathBuf::into_os_string)),
-        tmux_config: typed.tmux_config.clone().or_else(|| by_variable("TMUX_CONFIG")),
-        ..StartOptions::default()
-    };
-    let mut settings = Settings::of(&options, &Env::default()).ok()?;
-    settings.keep_backend(chosen.backend);
-    let tmux = chosen.tmux.as_ref().ok().map(|tmux| &tmux.path);
-    let context = Context { env: caller, warnings: vec![], ..start.context.clone() };
-    let find = |name: &OsStr| {
-        let is_typed =
-            typed.shell.as_deref() == Some(name) && Path::new(name).components().count() > 1;
-        match name.to_str() {
-            Some("tmux") => tmux.cloned(),
-            _ if is_typed => find_program(&context, name),
-            _ => own.find(name),
-        }
-    };
-    let procfile = procfile::parse(format!("{}: true\n", scratch::FIRST).as_bytes(), "").ok()?;
-    let (project, toml) = (start.project.clone(), TmoToml::default());
-    let (tables, failures) = (BTreeMap::new(), Failures::default());
-    let (apps, command) = (Apps::default(), vec![]);
-    let loaded = Loaded { project, procfile, toml, own: tables, failures, apps, command };
-    let mut plan = plan::resolve(&context, &loaded, &settings, start.facts(&find)).ok()?;
-    // So that neither tmux nor its configuration finds files through the working directory or `PATH`.
-    plan.root = Path::new("/").into();
-    for (name, value) in &mut plan.env {
-        if name.as_bytes() == b"PATH" {
-            *value = own.joined().into();
-        }
-    }
-    Some(plan)
-}
-
-/// Report what a start would run or read, but this command does not, because it comes from project files.
-pub(super) fn not_tried(report: &mut Report, plan: Option<&Plan>, trial: &Plan) {
-    let Some(plan) = plan else { return };
-    let why = "it is not tried, since a file of the project names it";
-    let tried = |process: &ProcessPlan| {
-        trial.processes.first().is_some_and(|trial| trial.shell == process.shell)
-    };
-    if let Some(process) = plan.processes.iter().find(|process| !tried(process)) {
-        let shell = process.shell.as_path().display();
-        report
-            .note("shell", format!("{shell} runs {}: {why}; `-H {shell}` tries it", process.name));
-    }
-    if plan.backend == Backend::Tmux
-        && plan.tmux_config != trial.tmux_config
-        && let Some(config) = &plan.tmux_config
-    {
-        let config = config.as_path().display();
-        report.note(
-            "tmux.conf",
-            format!("{config} is read at a start: {why}; `-F {config}` tries it"),
-        );
-    }
 }
 
 fn shell(report: &mut Report, context: &Context, plan: &Plan) {

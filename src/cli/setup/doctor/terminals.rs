@@ -5,7 +5,7 @@ use crate::model::plan::Plan;
 use crate::pane::holder;
 use crate::sys::{self, why};
 
-pub(super) const CHECK: &str = "terminals";
+const CHECK: &str = "terminals";
 
 /// Open a terminal, and check that there can be as many as the plan needs.
 pub(super) fn look(report: &mut Report, plan: Option<&Plan>) {

@@ -1,17 +1,16 @@
-//! Checks which tmux is installed, and whether it works.
-
-use std::path::Path;
+//! Checks which tmux is installed, and which configuration it reads.
 
 use super::backend::Chosen;
 use super::report::Report;
-use crate::backend::tmux::TmuxError;
+use crate::backend::tmux::Tmux;
 use crate::backend::tmux::version::VersionError;
 use crate::cli::project::input::Start;
 use crate::cli::project::tmux::{Unusable, Usable};
+use crate::config::OwnPath;
 use crate::config::load::{callers_tmux, find_for_plan};
-use crate::config::{Env, OwnPath};
+use crate::model::plan::Plan;
 
-pub(super) const CHECK: &str = "tmux";
+const CHECK: &str = "tmux";
 
 /// Report the caller's own tmux, and why it can't be used. That is a failure only if a start insists on tmux.
 pub(super) fn look(report: &mut Report, start: &Start, own: &OwnPath, chosen: &Chosen) {
@@ -25,7 +24,7 @@ pub(super) fn look(report: &mut Report, start: &Start, own: &OwnPath, chosen: &C
     } else if let Some(other) = of_start.filter(|other| found.as_ref() != Some(other)) {
         let other = other.display();
         let why = "an env file sets PATH";
-        report.note(CHECK, format!("a start uses {other}; it is not tried here, since {why}"));
+        report.note(CHECK, format!("a start uses {other}; it is not run here, since {why}"));
     }
     match &chosen.tmux {
         Ok(Usable { path, version }) => {
@@ -50,22 +49,15 @@ fn fail(report: &mut Report, unusable: &Unusable) {
     report.fail_so(CHECK, unusable, todo);
 }
 
-pub(super) fn report_config(report: &mut Report, path: &Path, verdict: &Result<(), TmuxError>) {
+/// Report which configuration file tmux reads, and one that tmux itself would read and a start does not.
+pub(super) fn config(report: &mut Report, start: &Start, plan: &Plan) {
     const CHECK: &str = "tmux.conf";
-    match verdict {
-        Ok(()) => report.ok(CHECK, format!("{} is read", path.display())),
-        Err(TmuxError::Refused { words, .. }) => {
-            report.note(CHECK, format!("{words}; tmo works without it, your keys perhaps don't"));
-        }
-        Err(error) => report.note(CHECK, error),
+    if let Some(path) = Tmux::new(plan, start.runtime.dir()).user_config() {
+        return report.ok(CHECK, format!("{} is read at a start", path.display()));
     }
-}
-
-/// Report configuration files that tmux itself would read.
-pub(super) fn check_other_config(report: &mut Report, env: &Env) {
-    let dir = env.caller_dir_or("XDG_CONFIG_HOME", ".config");
+    let dir = start.context.env.caller_dir_or("XDG_CONFIG_HOME", ".config");
     if let Some(path) = dir.map(|dir| dir.join("tmux/tmux.conf")).filter(|path| path.exists()) {
         let path = path.display();
-        report.note("tmux.conf", format!("{path} is not read; `-F {path}` has it read"));
+        report.note(CHECK, format!("{path} is not read; `-F {path}` has it read"));
     }
 }

@@ -1,14 +1,14 @@
-//! The released program, built from the history of the repository.
+//! The earlier program, built from the history of the repository.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The commit that 0.2.0 was built from.
-const COMMIT: &str = "ceca8f8fb62726c7a1389f4c588f62776142be07";
+/// Its commit. Runs and files of earlier ones are not served.
+const COMMIT: &str = "cd46301a89625403ceda1506dc96306850f58631";
 
-/// The program of 0.2.0; it is built where that has not been done yet.
+/// The earlier program; it is built where that has not been done yet.
 pub(crate) fn tmo() -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("released-0.2.0");
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tmo-{COMMIT}"));
     let built = dir.join("target/release/tmo");
     if !built.exists() {
         build(&dir);
@@ -34,7 +34,7 @@ fn build(dir: &Path) {
             build.env_remove(name);
         }
     }
-    // Linked as it was released, it would take several times as long, and behave the same.
+    // Linked as for a release, it would take several times as long, and behave the same.
     build.envs([
         ("CARGO_PROFILE_RELEASE_LTO", "off"),
         ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
