@@ -53,7 +53,7 @@ pub use signals::{
 use system::{CHEAP_LOOKS, holders_of};
 pub use system::{
     Changes, FINDS_SOCKETS_FAST, KNOWS_SENDERS, NotifySocket, adopt_orphans, all, all_naming,
-    arguments_of, boot_id, children, end_after_parent, end_stalled, end_with_parent,
+    arguments_of, boot_id, children, directory_of, end_after_parent, end_stalled, end_with_parent,
     ephemeral_ports, foreign_owner, ignores, info, is_on_network, is_refused,
     keep_little_free_memory, listens_at_path, load, machine_memory, memory_file, memory_share,
     mount_namespace, open_files, outlive_parent, own_orphans, own_threads, peek, peer_user,

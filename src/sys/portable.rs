@@ -343,6 +343,11 @@ pub const fn variable_of(_pid: u32, _name: &str) -> Option<String> {
 }
 
 /// Not visible from outside here.
+pub const fn directory_of(_pid: u32) -> Option<std::path::PathBuf> {
+    None
+}
+
+/// Not visible from outside here.
 pub const fn program_of(_pid: u32) -> Option<(std::path::PathBuf, bool)> {
     None
 }

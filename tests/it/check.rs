@@ -53,7 +53,8 @@ fn check_and_start_name_the_holder_of_a_taken_port() {
     let world = World::new("web: echo up at $PORT; exec sleep 1000\nworker: exec sleep 1000\n");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let me = format!("(pid {}) listens on it", std::process::id());
+    let here = std::env::current_dir().unwrap();
+    let me = format!("(pid {}) in {} listens on it", std::process::id(), here.display());
     let reported = format!("tmo: port {port} of web is taken: ");
     let ran = world.run(["check", "-p", &port.to_string()]);
     assert!(ran.code == 0 && ran.stderr.contains(&reported) && ran.stderr.contains(&me), "{ran:?}");

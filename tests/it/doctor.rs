@@ -212,7 +212,8 @@ fn doctor_names_the_holder_of_a_taken_port() {
     let port = taken.local_addr().unwrap().port().to_string();
     let ran = examine(&world, &["-p", &port]);
     let line = ran.line("FAIL");
-    let me = format!("(pid {}) listens on it; begin at another port", std::process::id());
+    let here = std::env::current_dir().unwrap();
+    let me = format!("(pid {}) in {} listens on it; begin", std::process::id(), here.display());
     assert!(ran.code == 1 && line.contains(&me), "{ran:#?}");
     drop(taken);
     if world.shell("python3 --version").code != 0 {
@@ -222,8 +223,13 @@ fn doctor_names_the_holder_of_a_taken_port() {
     world.ok(["wait", "web", "--for", "port"]);
     let ran = examine(&world, &["-p", &port, "-s", "other.sock"]);
     let line = ran.line("FAIL");
-    let whose = format!("started by tmo in {}; `tmo quit -s ", world.app().display());
-    assert!(line.contains(&whose), "{line}");
+    let app = world.app();
+    let whose = format!(
+        ") in {} listens on it; `tmo quit -s {}/.overmind.sock` ends that run",
+        app.display(),
+        app.display()
+    );
+    assert!(line.contains("taken: web of another run (python3") && line.contains(&whose), "{line}");
     world.ok(["quit"]);
     world.wait_empty();
 }

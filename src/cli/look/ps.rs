@@ -423,7 +423,7 @@ impl TableOptions<'_> {
             let is_foreign = !of.as_ref().is_some_and(is_own);
             (is_foreign && (self.is_server)(&process.name, port)).then(|| {
                 // Of a container it may be the proxy.
-                let who = ports::described(Some(holder), of);
+                let who = ports::described(Some(holder), of.as_ref());
                 (&process.name, format!("{who} listens on its port {port}"))
             })
         });

@@ -23,6 +23,7 @@ use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan, TakenPort};
 use crate::model::rules::Probe;
 use crate::model::text::OsText;
+use crate::model::untrusted::cleaned;
 use crate::protocol::spec::replace;
 use crate::run::dir::RuntimeDir;
 use crate::run::lock::lock_alone;
@@ -198,11 +199,11 @@ pub(in crate::cli) fn warning(plan: &Plan, taken: &TakenPort) -> String {
     }
 }
 
-/// The same, with the process that listens, if it is visible.
+/// The same, with the managed process that listens, if it is one.
 pub(in crate::cli) fn takers(
     plan: &Plan,
     runtime: &RuntimeDir,
-) -> Vec<(TakenPort, Option<ProcInfo>)> {
+) -> Vec<(TakenPort, Option<OwningRun>)> {
     let begin: Vec<_> = plan.processes.iter().filter(|process| !process.waits).collect();
     let checked = begin.iter().flat_map(|process| process.rules.ports());
     let ports: Vec<u16> = begin.iter().filter_map(|process| process.port).chain(checked).collect();
@@ -210,9 +211,12 @@ pub(in crate::cli) fn takers(
     let reported = |process: &ProcessPlan, port: u16| {
         let (_, Listener { process: holder }) = taken.iter().find(|(taken, _)| *taken == port)?;
         let of = holder.as_ref().and_then(|holder| facts::tenant(holder, &plan.run));
-        let by = described(holder.as_ref(), of);
-        let taken = TakenPort { process: process.name.clone(), port, by };
-        Some((taken, holder.clone()))
+        let mut by = described(holder.as_ref(), of.as_ref());
+        let dir = holder.as_ref().and_then(|holder| sys::directory_of(holder.pid));
+        if let Some(dir) = dir.filter(|dir| dir.parent().is_some()) {
+            by += &format!(" in {}", cleaned(&dir.to_string_lossy()));
+        }
+        Some((TakenPort { process: process.name.clone(), port, by }, of))
     };
     let of_process = |process: &&ProcessPlan| {
         let mut ports: BTreeSet<u16> = process.rules.ports().collect();
@@ -240,7 +244,7 @@ pub(in crate::cli) fn is_server(
 }
 
 /// A process that listens, if it is visible, and the managed process that it belongs to.
-pub(in crate::cli) fn described(holder: Option<&ProcInfo>, of: Option<OwningRun>) -> String {
+pub(in crate::cli) fn described(holder: Option<&ProcInfo>, of: Option<&OwningRun>) -> String {
     let Some(ProcInfo { name, pid, .. }) = holder else {
         return "another user's process".to_owned();
     };

@@ -36,8 +36,8 @@ pub use self::machine::{
 pub use self::network_fs::is_on_network;
 pub use self::notify_socket::{KNOWS_SENDERS, NotifySocket};
 pub use self::processes::{
-    all, all_naming, arguments_of, children, foreign_owner, ignores, info, own_threads, program_of,
-    rename_argument, sees, start_time, variable_of, visit_marked, walk,
+    all, all_naming, arguments_of, children, directory_of, foreign_owner, ignores, info,
+    own_threads, program_of, rename_argument, sees, start_time, variable_of, visit_marked, walk,
 };
 pub use self::refused::{is_refused, refused_calls};
 pub(super) use self::tcp::holders_of;

@@ -282,6 +282,11 @@ pub fn ignores(pid: u32, signal: i32) -> bool {
     (1..=64).contains(&signal) && mask & (1 << (signal - 1)) != 0
 }
 
+/// The working directory of a process; `None` if that is not visible.
+pub fn directory_of(pid: u32) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/{pid}/cwd")).ok()
+}
+
 /// The executable file of a process, and whether it still exists under that name; `None` if that is not
 /// visible.
 pub fn program_of(pid: u32) -> Option<(PathBuf, bool)> {

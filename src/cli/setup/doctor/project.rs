@@ -12,10 +12,8 @@ use crate::config::Warning;
 use crate::config::error::ConfigError;
 use crate::config::load::{Context, find_for_plan, find_program};
 use crate::model::plan::{Backend, Plan};
+use crate::model::shell::quoted;
 use crate::plan::PlanError;
-use crate::run::dir::RuntimeDir;
-use crate::run::registry;
-use crate::sys;
 
 /// Report problems of env files, but not their contents: a line that can't be parsed may be part of a
 /// secret.
@@ -90,35 +88,17 @@ fn shell(report: &mut Report, context: &Context, plan: &Plan) {
 /// Report ports of the processes that are taken already.
 pub(super) fn ports(report: &mut Report, start: &Start, plan: &Plan) {
     const CHECK: &str = "ports";
-    let context = &start.context;
     let (ports, taken) = (table(plan), takers(plan, &start.runtime));
     if taken.is_empty() && !ports.is_empty() {
         report.ok(CHECK, format!("none that a process needs is taken: {ports}"));
     }
-    let runs = if taken.is_empty() { vec![] } else { runs(context) };
-    for (taken, holder) in taken {
-        let of_run = |run: &&(Plan, Vec<u32>)| {
-            holder.as_ref().is_some_and(|process| run.1.contains(&process.pid))
-        };
-        let of_ours = runs.iter().find(of_run).map(|(plan, _)| {
-            let socket = plan.socket.as_path().display();
-            let text = format!(", started by tmo in {}", plan.root.as_path().display());
-            (text, format!("`tmo quit -s {socket}` ends that run, or "))
-        });
-        let (whose, quit) = of_ours.unwrap_or_default();
-        let todo = format!("{quit}begin at another port: `tmo start -p N`, or `--port-auto`");
-        report.fail_so(CHECK, taken.to_string() + &whose, &todo);
+    for (taken, of) in taken {
+        let socket = of.and_then(|of| of.socket);
+        let quit =
+            socket.map(|socket| format!("`tmo quit -s {}` ends that run, or ", quoted(&socket)));
+        let begin = "begin at another port: `tmo start -p N`, or `--port-auto`";
+        report.fail_so(CHECK, taken, &(quit.unwrap_or_default() + begin));
     }
-}
-
-/// The runs of this user, each with its processes.
-fn runs(context: &Context) -> Vec<(Plan, Vec<u32>)> {
-    let with_pids = |(_, plan): (RuntimeDir, Plan)| {
-        let mark = format!("TMO_SESSION={}", plan.run);
-        let pids = sys::processes_with_env(&[&mark]).into_iter().map(|p| p.pid).collect();
-        (plan, pids)
-    };
-    registry::unfinished(&context.env).into_iter().flatten().map(with_pids).collect()
 }
 
 #[cfg(test)]
