@@ -115,15 +115,10 @@ impl AuxCommand {
 
     /// Run it, and return its error with the name of the command.
     pub(super) async fn succeeds(&self) -> Result<(), String> {
-        self.outcome().await.map_err(|what| format!("{}: {what}", self.describe()))
-    }
-
-    /// The same without the name of the command in the error.
-    pub(super) async fn outcome(&self) -> Result<(), String> {
         match self.feed(&[]).await {
             Ok(status) if status.success() => Ok(()),
-            Ok(status) => Err(status.to_string()),
-            Err(error) => Err(error.to_string()),
+            Ok(status) => Err(format!("{}: {status}", self.describe())),
+            Err(error) => Err(format!("{}: {error}", self.describe())),
         }
     }
 

@@ -29,6 +29,7 @@ use crate::model::ProcId;
 use crate::model::event::Trouble;
 use crate::model::plan::Plan;
 use crate::model::rules::{Check, PortOwner, Probe};
+use crate::model::text::shortened;
 use crate::supervisor::{Input, Question, RunPhase, Supervisor};
 use crate::sys::clock;
 
@@ -244,7 +245,11 @@ impl Way {
                 Self::Http(url, owner) => {
                     get(url, owner).await.map(|()| None).map_err(|error| bad(error.to_string()))
                 }
-                Self::Exec(run) => run.outcome().await.map(|()| None).map_err(bad),
+                Self::Exec(run) => run.printed().await.map(|()| None).map_err(|(how, lines)| {
+                    let last =
+                        lines.last().map(|line| format!(": {}", shortened(&line.to_string())));
+                    bad(how + &last.unwrap_or_default())
+                }),
             }
         };
         match timeout(limit, asked).await {

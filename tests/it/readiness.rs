@@ -261,3 +261,15 @@ fn liveness_accepts_any_listener() {
     });
     world.ok(["quit"]);
 }
+
+#[test]
+fn a_check_that_fails_is_shown_with_the_last_line_that_it_printed() {
+    let world = world(
+        "exec sleep 1000",
+        "exec = \"echo asking; echo no answer from db >&2; exit 3\", timeout = \"30s\"",
+    );
+    world.ok(["start", "-D"]);
+    wait_lack(&world, "exit status: 3: no answer from db");
+    assert!(world.run(["why", "web"]).stdout.contains("no answer from db"));
+    world.ok(["quit"]);
+}
