@@ -465,7 +465,7 @@ impl Engine {
     fn greet(&mut self, place: &SocketFiles) {
         let socket = place.shown(self.plan.socket.as_path(), self.plan.socket_shown.as_path());
         let mut facts = vec![];
-        if self.plan.backend == Backend::Tmux {
+        if self.plan.backend == Backend::Tmux && self.plan.as_overmind {
             facts.push(Fact::TmuxSocket(self.plan.tmux_socket.clone()));
             facts.push(Fact::TmuxSession(self.plan.session.clone()));
         }

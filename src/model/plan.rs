@@ -39,6 +39,9 @@ pub struct Plan {
     /// The port of the page that the start serves, at which browsers reach processes by their host names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub page_port: Option<u16>,
+    /// Whether it was started under the name overmind.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_overmind: bool,
     /// The tmux session: the title in lower case, with each sequence of characters other than ASCII
     /// letters and digits replaced by `-`.
     pub session: String,

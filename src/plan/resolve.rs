@@ -46,6 +46,8 @@ pub struct Facts<'a> {
     pub host: Option<String>,
     /// The port of the page that this start serves, if it does.
     pub page_port: Option<u16>,
+    /// Whether this program was called as overmind.
+    pub as_overmind: bool,
     /// Whether the process that has sent a datagram is known.
     pub knows_senders: bool,
     /// Finds the path of a program by its name.
@@ -264,6 +266,7 @@ pub fn resolve(
         started: facts.started,
         title: project.title.clone(),
         host: facts.host,
+        as_overmind: facts.as_overmind,
         page_port: facts.page_port,
         session: project.session(),
         tmux_socket: project.tmux_socket(),

@@ -87,6 +87,7 @@ impl MergeInput {
         let facts = Facts {
             host: None,
             page_port: None,
+            as_overmind: false,
             run: "run1".into(),
             started: Timestamp::from_nanos(7),
             size: (80, 24),

@@ -234,6 +234,10 @@ fn a_link_named_overmind_uses_overminds_name_and_version() {
     let said = run(&["start", "-D"]).stdout;
     assert!(said.contains("`overmind quit`"), "{said}");
     assert_eq!(run(&["status"]).stdout.matches("running").count(), 6);
+    if !world.is_native() {
+        let log = world.ok(["logs"]);
+        assert!(log.starts_with("system | Tmux socket name: "), "{log}");
+    }
     assert_eq!(world.field("sixth", "color"), 42, "overmind's colours");
     assert_eq!(run(&["q"]).code, 0);
     world.wait_empty();

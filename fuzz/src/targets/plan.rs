@@ -78,6 +78,7 @@ pub(crate) fn check(data: &[u8]) {
     }
     let facts = Facts {
         host: None,
+        as_overmind: false,
         page_port: None,
         run: "run".into(),
         started: Timestamp::from_nanos(7),

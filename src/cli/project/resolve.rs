@@ -242,6 +242,7 @@ impl Start {
             tmo: self.tmo.clone(),
             host: None,
             page_port: self.page_port,
+            as_overmind: Persona::here() == Persona::Overmind,
             knows_senders: sys::KNOWS_SENDERS,
             find,
         }

@@ -86,6 +86,7 @@ pub(crate) fn plan(names: &[&str]) -> Plan {
     Plan {
         host: None,
         page_port: None,
+        as_overmind: false,
         version: PLAN_VERSION,
         run: "run".into(),
         started: Timestamp::EPOCH,
