@@ -488,6 +488,8 @@ fn a_reload_without_watch_forgets_it() {
 enum WatchStep {
     /// A file is saved and noticed; it is reported that much later.
     Edit(u16, u64),
+    /// The same, before the supervisor hears what its shim has done meanwhile.
+    EditUnheard(u16, u64),
     Wait(u64),
     /// The process ends by itself.
     Die,
@@ -503,6 +505,7 @@ enum WatchStep {
 fn watch_step() -> impl Strategy<Value = WatchStep> {
     prop_oneof![
         6 => (0u16..3, 0u64..600).prop_map(|(file, ms)| WatchStep::Edit(file, ms)),
+        3 => (0u16..3, 0u64..600).prop_map(|(file, ms)| WatchStep::EditUnheard(file, ms)),
         4 => (0u64..3000).prop_map(WatchStep::Wait),
         1 => (0u64..70_000).prop_map(WatchStep::Wait),
         1 => Just(WatchStep::Die),
@@ -549,14 +552,27 @@ impl WatchedCode {
         }
     }
 
+    fn edit(&mut self, file: u16, ms: u64) {
+        self.disk += 1;
+        let noticed = self.world.monotonic();
+        self.world.now += 1 + ms * 1_000_000;
+        self.world.noticed(&[(WEB, &[&*format!("src/{file}")])], noticed);
+    }
+
     fn take(&mut self, step: &WatchStep) {
         let world = &mut self.world;
         match *step {
-            WatchStep::Edit(file, ms) => {
-                self.disk += 1;
-                let noticed = world.monotonic();
-                world.now += 1 + ms * 1_000_000;
-                world.noticed(&[(WEB, &[&*format!("src/{file}")])], noticed);
+            WatchStep::Edit(file, ms) => self.edit(file, ms),
+            WatchStep::EditUnheard(file, ms) => {
+                let (at, before) = (world.now, world.shims[0].begun);
+                for _ in 0..2 {
+                    world.shims[0].act(true);
+                }
+                if world.shims[0].begun > before && world.shims[0].alive {
+                    (self.lives, self.runs) = (self.lives + 1, self.built.unwrap_or(self.disk));
+                }
+                self.edit(file, ms);
+                while self.world.deliver_of(0, at) {}
             }
             WatchStep::Wait(ms) => {
                 world.now += ms * 1_000_000;

@@ -311,14 +311,24 @@ impl World {
     }
 
     fn tell(&mut self, id: usize, event: LifeEvent) {
+        self.tell_of(id, event, self.now);
+    }
+
+    /// An event that happened then is heard.
+    fn tell_of(&mut self, id: usize, event: LifeEvent, at: Timestamp) {
         self.shims[id].seq += 1;
-        let (seq, at) = (self.shims[id].seq, self.now);
+        let seq = self.shims[id].seq;
         self.input(Input::Life(ProcId::at(id), LifeEntry { seq, at, key: 0, event }));
     }
 
     fn deliver(&mut self, id: usize) -> bool {
+        self.deliver_of(id, self.now)
+    }
+
+    /// Deliver the next event, which happened then.
+    fn deliver_of(&mut self, id: usize, at: Timestamp) -> bool {
         let Some(event) = self.shims[id].out.pop_front() else { return false };
-        self.tell(id, event);
+        self.tell_of(id, event, at);
         true
     }
 
