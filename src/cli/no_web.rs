@@ -1,6 +1,6 @@
 //! Stands in for the web interface in a build without the feature `web`.
 
-use super::args::{DeputyArgs, OpenArgs, ServerArgs, WebArgs};
+use super::args::{OpenArgs, ServerArgs, WebArgs};
 use super::error::CliError;
 use crate::cli::reach::instance::Instance;
 
@@ -16,10 +16,6 @@ pub(super) fn open_process(_: &OpenArgs) -> Result<u8, CliError> {
 #[expect(clippy::unused_async, reason = "it stands in for one that waits")]
 pub(super) async fn browse(_: &str, _: &Instance) -> Result<(), String> {
     Err(missing().to_string())
-}
-
-pub(super) fn deputy(_: &DeputyArgs) -> Result<u8, CliError> {
-    Err(missing())
 }
 
 pub(super) fn server(_: &ServerArgs) -> Result<u8, CliError> {

@@ -73,7 +73,6 @@ mod version_skew; // client and supervisor of different versions
 #[cfg(feature = "web")]
 mod apps_web; // uploads of apps to `tmo web`
 #[cfg(feature = "web")]
-mod procman; // the words of procman: `tmo sheriff`, `tmo deputy`
 #[cfg(feature = "web")]
 mod web; // `tmo web`, by the requests of a browser
 #[cfg(feature = "web")]
