@@ -54,7 +54,7 @@ impl BuiltImage {
                         break;
                     }
                     let mut words = rest.split_whitespace().filter(|word| !word.starts_with("--"));
-                    stage = words.nth(2).unwrap_or_default().to_owned();
+                    words.nth(2).unwrap_or_default().clone_into(&mut stage);
                     image = Self { context: image.context, ..Self::default() };
                 }
                 "ENV" => image.variables.extend(variables(rest, &place)),
