@@ -34,7 +34,9 @@ impl LocalService {
         process: &mut ImportedProcess,
     ) -> Result<Option<Self>, ImportError> {
         let mut image = BuiltImage::of(fields, files)?;
-        let cwd = directory(fields, &image.context, process)?;
+        let dir = fields.get("working_dir").cloned().map(|node| node.text("working_dir"));
+        let dir = dir.transpose()?.filter(|dir| !is_of_container(dir)).unwrap_or_default();
+        let cwd = joined(&image.context, &dir);
         let taken = |key: &str| {
             let Some(node) = fields.get(key) else { return Ok::<_, ImportError>(None) };
             let place = node.place.clone();
@@ -106,9 +108,16 @@ impl LocalService {
         }
         process.set("command", command_text(&command), &self.place);
         process.settings.sort_by_key(|setting| setting.key != "command");
-        let dir = fields.take("working_dir").map_or_else(|| fields.place.clone(), |dir| dir.place);
+        let dir = fields.text("working_dir")?;
+        let place = dir.as_ref().map_or(&fields.place, |dir| &dir.place);
         if self.cwd != "." {
-            process.set_text("cwd", &self.cwd, &dir);
+            process.set_text("cwd", &self.cwd, place);
+        }
+        if dir.as_ref().is_some_and(|dir| is_of_container(&dir.value)) {
+            let here =
+                if self.cwd == "." { "beside the compose file" } else { "in its build context" };
+            let why = format!("a directory in its container; here it runs {here}");
+            process.leave(place, "working_dir", why);
         }
         hosts.finish(process);
         listens(fields, process)
@@ -226,21 +235,9 @@ enum VariableOrigin {
     Compose,
 }
 
-/// The directory in which the service runs: its build context, or that of the compose file.
-fn directory(
-    fields: &Fields,
-    context: &str,
-    process: &mut ImportedProcess,
-) -> Result<String, ImportError> {
-    let Some(node) = fields.get("working_dir") else { return Ok(context.to_owned()) };
-    let dir = node.clone().text("working_dir")?;
-    if dir.starts_with(['/', '$']) {
-        let here = if context == "." { "beside the compose file" } else { "in its build context" };
-        let why = format!("a directory in its container; here it runs {here}");
-        process.leave(&node.place, "working_dir", why);
-        return Ok(context.to_owned());
-    }
-    Ok(joined(context, &dir))
+/// Whether a directory can only be found in a container.
+fn is_of_container(dir: &str) -> bool {
+    dir.starts_with(['/', '$'])
 }
 
 /// The variables of the files that a service reads.

@@ -397,10 +397,11 @@ fn a_service_runs_in_its_build_context_and_paths_of_its_container_stay() {
     environment: {INDEX: /app/words.txt}
   sub: {build: web, command: x, working_dir: src}
   tool: {command: x, working_dir: /app}
+  kept: {build: web, working_dir: /app}
 ";
     let text = project(&[("compose.yaml", compose), ("web/x", "")]);
     let tables: Vec<_> = text.split("\n[process.").collect();
-    let [_, web, of_web, sub, tool] = tables[..] else { panic!("{text}") };
+    let [_, web, of_web, sub, tool, kept] = tables[..] else { panic!("{text}") };
     assert_has(of_web, &["INDEX = \"/app/words.txt\""]);
     assert_has(
         web,
@@ -415,6 +416,8 @@ fn a_service_runs_in_its_build_context_and_paths_of_its_container_stay() {
     assert_lacks(sub, &["# working_dir"]);
     assert_has(tool, &["# working_dir: a directory in its container; here it runs beside"]);
     assert_lacks(tool, &["cwd"]);
+    assert_has(kept, &["docker compose up"]);
+    assert_lacks(kept, &["working_dir"]);
 }
 
 #[test]
