@@ -187,10 +187,6 @@ fn act(args: Args, typed: Vec<OsString>) -> Result<u8, CliError> {
         Some(Verb::Failures(args)) => failures::failures(&args),
         Some(Verb::Mcp(args)) => mcp::mcp(&args),
         Some(Verb::Fleet(args)) => fleet::fleet(&args),
-        Some(Verb::Sheriff(args)) => {
-            Ok(run(typed.into_iter().take(1).chain(args.equivalent()).collect()))
-        }
-        Some(Verb::Deputy(args)) => web::deputy(&args),
         Some(Verb::Completions(args)) => print(args.shell.script()),
         Some(Verb::Setup(args)) => setup::setup(&args),
         Some(Verb::Man(args)) => man::manual(&args),

@@ -9,10 +9,11 @@ use super::args::{self, Topic};
 use crate::model::nearest::nearest;
 
 /// Commands of other tools, and their equivalents here. `NAME` stands for the names that were typed.
-const OF_OTHER_TOOLS: [(&str, &str); 20] = [
+const OF_OTHER_TOOLS: [(&str, &str); 22] = [
     ("a", "tmo connect NAME"),
     ("attach", "tmo connect NAME` or `tmo ui"),
     ("delete", "tmo stop NAME"),
+    ("deputy", "tmo web --token-file=FILE --role=operate"),
     ("describe", "tmo why NAME"),
     ("down", "tmo quit"),
     ("exit", "tmo quit"),
@@ -23,6 +24,7 @@ const OF_OTHER_TOOLS: [(&str, &str); 20] = [
     ("log", "tmo logs NAME"),
     ("monit", "tmo ui"),
     ("rm", "tmo stop NAME"),
+    ("sheriff", "tmo fleet --fleet=FILE.json"),
     ("shell", "tmo connect NAME"),
     ("show", "tmo ps"),
     ("stat", "tmo ps"),

@@ -2,7 +2,6 @@
 
 mod address;
 mod background;
-mod deputy;
 mod open;
 mod people;
 mod server;
@@ -28,6 +27,8 @@ use crate::config::dirs::instance_id;
 use crate::config::load::Context;
 use crate::fleet::inventory::Inventory;
 use crate::fleet::procman;
+use crate::model::role::Role;
+use crate::model::shell::quoted;
 use crate::model::state::ProcessState;
 use crate::model::units::span;
 use crate::run::registry::{self, KnownRun};
@@ -37,7 +38,6 @@ use crate::web::door::{self, NoAnswer, ServerScope, Share};
 pub(super) use crate::web::listen::Listening as PageSockets;
 pub(super) use address::{browse, open_process};
 pub(super) use background::{BACKGROUND, open_page, serve_in_background, start_in_background};
-pub(super) use deputy::deputy;
 pub(super) use server::server;
 
 /// Serve, or print a link to the running server.
@@ -86,13 +86,23 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
         let guardian = guardian_here(&context.env, place, access, &dir)?;
         let guardian = guardian.only(id.clone(), None).fleet(fleet);
         let watch = guardian.watch(interrupted()?);
-        let end = "Ctrl-C ends the page, not the runs.".to_owned();
-        let end = end + &deputy::example(args, guardian.port());
+        let end = format!("Ctrl-C ends the page, not the runs.{}", example(args, guardian.port()));
         let served = tokio::join!(watch, greet(&guardian, &browser, &end));
         open::remove_pages(&dir);
         served.0.map_err(CliError::io("can't serve"))?;
         served.1.map(|()| 0)
     })
+}
+
+/// How programs act with their token: a text to print, if they have one.
+fn example(args: &WebArgs, port: u16) -> String {
+    let file = args.token_file.as_ref().filter(|_| args.role != Some(Role::Read));
+    let Some(file) = file else { return String::new() };
+    let file = quoted(&file.display().to_string());
+    format!(
+        "\n\nPrograms send the token; with several runs, ?run= names one:\n\n  \
+         curl -H \"Authorization: Bearer $(cat {file})\" -X POST http://localhost:{port}/api/process/NAME/start"
+    )
 }
 
 /// The project that links lead to: the named one, or the one in this directory.

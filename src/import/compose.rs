@@ -10,7 +10,6 @@ mod health;
 mod here;
 mod hosts;
 mod merge;
-mod paths;
 mod rows;
 
 use std::cell::RefCell;
@@ -20,20 +19,20 @@ use self::health::healthcheck;
 use self::here::LocalService;
 use self::hosts::{ComposeProject, MACHINE, ServiceHost, unreached};
 use self::merge::{extended, merged, rebased};
-use self::paths::{is_path, mounts};
 pub(super) use self::rows::ROWS;
 use self::rows::{ONLY_IN_CONTAINERS, TAKEN};
 use super::error::ImportError;
 use super::fields::{Fields, Placed, is_true};
 use super::files::{SourceFile, SourceFiles};
 use super::node::{SourceNode, SourceTable, SourceValue, yaml};
-use super::options::{LocalServices, MOST_PROCESSES};
+use super::options::LocalServices;
 use super::paths::{dir_of, joined};
 use super::process::{Imported, ImportedProcess, process_name};
 use super::references::{EnvText, Keep, References};
 use super::toml_text::{list, quoted};
 use super::values::{self, StopSettings};
 use crate::model::shell;
+use crate::model::units::written_span;
 
 /// The files that `docker compose` reads if it is given none.
 const USUAL: [&str; 4] =
@@ -71,14 +70,13 @@ pub(super) fn read(
         hosts: BTreeMap::new(),
         asked: RefCell::default(),
     };
-    let secrets = secrets(&project.references, &top)?;
     let mut read = vec![];
     for (name, mut node) in services {
         project.references.resolve(&mut node);
         let fields = Fields::of(node, "")?;
         let mut process = ImportedProcess::new(&name, fields.place.clone());
         let here = if is_local(&name, &fields, local) {
-            LocalService::of(&project.references, &secrets, files, &fields, &mut process)?
+            LocalService::of(&project.references, files, &fields, &mut process)?
         } else {
             imported.built.extend(fields.has("build").then(|| name.clone()));
             None
@@ -107,6 +105,12 @@ pub(super) fn read(
     }
     if here_at.len() < imported.processes.len() {
         imported.comments.push(format!("Containers have all else that {name} says, as before."));
+        if *local == LocalServices::Built {
+            let others = imported.contained.join(", ");
+            imported.remarks.push(format!(
+                "in containers, as before: {others}; `--local=NAME` names the services that run here"
+            ));
+        }
     }
     // Where the others look for it is where it listens.
     let asked = project.asked.into_inner();
@@ -125,18 +129,6 @@ pub(super) fn read(
 
 /// What containers have as before, beside `services`.
 const OF_CONTAINERS: [&str; 5] = ["networks", "volumes", "secrets", "configs", "models"];
-
-/// The files of secrets, by where containers see them.
-fn secrets(references: &References, top: &Fields) -> Result<Vec<(String, String)>, ImportError> {
-    let Some(node) = top.get("secrets") else { return Ok(vec![]) };
-    let mut secrets = vec![];
-    for (name, node) in node.clone().table("secrets")? {
-        let file = Fields::of(node, "secrets")?.text("file")?;
-        let path = file.map(|file| references.value(&file.value));
-        secrets.extend(path.map(|path| (format!("/run/secrets/{name}"), path)));
-    }
-    Ok(secrets)
-}
 
 /// The files that are read.
 struct Layers {
@@ -207,10 +199,6 @@ fn services(
     }
     if services.is_empty() {
         return Err(none(&main.name));
-    }
-    if services.len() > MOST_PROCESSES {
-        let why = format!("more than {MOST_PROCESSES} services are too many");
-        return Err(ImportError::Empty { file: main.name.to_string(), why });
     }
     let is_name = |name: &str| {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
@@ -302,7 +290,9 @@ fn include(
 fn is_local(name: &str, fields: &Fields, local: &LocalServices) -> bool {
     match local {
         LocalServices::None => false,
-        LocalServices::Built => fields.has("build"),
+        LocalServices::Built => {
+            fields.has("build") || fields.has("command") && !fields.has("image")
+        }
         LocalServices::Named(names) => names.iter().any(|named| named == name),
     }
 }
@@ -347,12 +337,16 @@ fn service(
     let grace = fields.read(stop_keys[0], process, values::span_ms)?.map(|grace| grace.value);
     let signal = fields.read(stop_keys[1], process, values::signal)?.map(|signal| signal.value);
     let stop = if is_local {
-        StopSettings { command: None, signal, timeout: grace.map(|grace| quoted(&written(grace))) }
+        StopSettings {
+            command: None,
+            signal,
+            timeout: grace.map(|grace| quoted(&written_span(grace))),
+        }
     } else {
         StopSettings {
             command: Some(format!("{client} stop {quoted_name}")),
             signal: None,
-            timeout: Some(quoted(&written(grace.unwrap_or(GRACE) + GRACE_OF_CLIENT))),
+            timeout: Some(quoted(&written_span(grace.unwrap_or(GRACE) + GRACE_OF_CLIENT))),
         }
     };
     stop.set(process, &stop_place);
@@ -378,8 +372,7 @@ fn left_of_local(mut fields: Fields, process: &mut ImportedProcess) -> Result<()
     if !kept.is_empty() {
         process.comments.push(format!("only in its container: {}", kept.join(", ")));
     }
-    let volumes = mounts(&fields)?.into_iter().map(|(_, source)| source);
-    let volumes: Vec<String> = volumes.filter(|source| !is_path(source)).collect();
+    let volumes = volumes(&fields)?;
     let place = fields.take("volumes").filter(|_| !volumes.is_empty()).map(|node| node.place);
     if let Some(place) = place {
         let what = format!("volumes: {}", volumes.join(", "));
@@ -399,8 +392,26 @@ fn left_of_local(mut fields: Fields, process: &mut ImportedProcess) -> Result<()
     Ok(())
 }
 
-fn written(millis: u64) -> String {
-    crate::model::units::written_span(millis)
+/// The names of the volumes of a container.
+fn volumes(fields: &Fields) -> Result<Vec<String>, ImportError> {
+    let Some(node) = fields.get("volumes") else { return Ok(vec![]) };
+    let SourceValue::List(items) = &node.value else {
+        return Err(node.unlike("volumes", "a list"));
+    };
+    let mut names = vec![];
+    for item in items.clone() {
+        if let SourceValue::Table(_) = item.value {
+            let mut volume = Fields::of(item, "volumes")?;
+            if volume.text("type")?.is_none_or(|kind| kind.value != "bind") {
+                names.extend(volume.text("source")?.map(|source| source.value));
+            }
+        } else {
+            let text = item.text("volumes")?;
+            names.extend(text.split_once(':').map(|(name, _)| name.to_owned()));
+        }
+    }
+    names.retain(|name| !name.starts_with(['.', '/', '~', '$']));
+    Ok(names)
 }
 
 fn dependencies(

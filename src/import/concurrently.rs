@@ -401,14 +401,11 @@ fn with_arguments(command: &str, passed: &[String]) -> String {
     let words: Vec<String> = passed.iter().map(|word| shell::quoted(word)).collect();
     let as_one = if passed.is_empty() { String::new() } else { shell::quoted(&passed.join(" ")) };
     let line = command.replace("{@}", &words.join(" ")).replace("{*}", &as_one);
-    let each = (1..=MOST_ARGUMENTS).fold(line, |line, number| {
+    let each = (1..=9).fold(line, |line, number| {
         line.replace(&format!("{{{number}}}"), words.get(number - 1).map_or("", |word| word))
     });
     each.trim_end().to_owned()
 }
-
-/// The most arguments that are passed through.
-const MOST_ARGUMENTS: usize = 9;
 
 /// The short forms of commands that run a script, and these commands.
 const SHORT: [(&str, &str); 6] = [
@@ -425,7 +422,8 @@ fn commands_of(scripts: &NpmScripts, command: &str, name: Option<&str>) -> Vec<S
     let given = name.filter(|name| !name.is_empty());
     let of_script = SHORT.iter().find_map(|(short, runner)| {
         let long = || {
-            command.strip_prefix(runner)?.strip_prefix(' ').filter(|rest| first(rest).contains('*'))
+            let rest = command.strip_prefix(runner)?.strip_prefix(' ')?;
+            rest.split(' ').next()?.contains('*').then_some(rest)
         };
         Some((*runner, command.strip_prefix(short).or_else(long)?))
     });
@@ -452,11 +450,6 @@ fn commands_of(scripts: &NpmScripts, command: &str, name: Option<&str>) -> Vec<S
         Started { name, command: format!("{}{args}", run(script)) }
     });
     started.collect()
-}
-
-/// The first word.
-fn first(text: &str) -> &str {
-    text.split(' ').next().unwrap_or_default()
 }
 
 /// Arguments in which the shell finds nothing but words.

@@ -49,11 +49,6 @@ impl Fields {
         self.entries.iter_mut().find(|(name, _)| name == key).map(|(_, node)| node)
     }
 
-    /// Give a key a value that is still to be taken.
-    pub(super) fn put(&mut self, key: &str, node: SourceNode) {
-        self.entries.push((key.to_owned(), node));
-    }
-
     /// Take a key; one without a value counts as absent.
     pub(super) fn take(&mut self, key: &str) -> Option<SourceNode> {
         let at = self.entries.iter().position(|(name, _)| name == key)?;

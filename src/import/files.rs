@@ -8,9 +8,6 @@ use super::error::ImportError;
 use super::paths::relative;
 use crate::sys::files::{self, ChosenBy};
 
-/// The most files that are read for one source.
-const MOST_FILES: usize = 100;
-
 /// The most bytes that are read for one source: to read YAML may take a hundred times as much memory.
 const MOST_BYTES: usize = 1 << 20;
 
@@ -75,15 +72,9 @@ impl SourceFiles {
 
     /// Read a file that the source names, or that its tool looks for; `None` if it does not exist.
     pub(super) fn other(&mut self, name: &str) -> Result<Option<SourceFile>, ImportError> {
-        let refused = |why: &str| {
-            let source = io::Error::other(why);
-            Err(ImportError::Read { file: name.to_owned(), source })
-        };
         if !is_below(Path::new(name)) && !self.exists(name) {
-            return refused("it is outside of the directory, so it is not read");
-        }
-        if self.read.len() >= MOST_FILES && !self.has_read(name) {
-            return refused("too many files belong to this source");
+            let source = io::Error::other("it is outside of the directory, so it is not read");
+            return Err(ImportError::Read { file: name.to_owned(), source });
         }
         self.load(name, ChosenBy::Project)
     }
@@ -91,11 +82,6 @@ impl SourceFiles {
     /// Whether a file or directory exists.
     pub(super) fn exists(&self, name: &str) -> bool {
         self.inside(&self.dir.join(name))
-    }
-
-    /// Whether this is a directory.
-    pub(super) fn is_dir(&self, name: &str) -> bool {
-        self.exists(name) && self.dir.join(name).is_dir()
     }
 
     /// The directory of the source as seen from that of this file, if it is another one.
@@ -124,7 +110,7 @@ impl SourceFiles {
         let is_named = |name: &String| {
             name.len() >= begin.len() + end.len() && name.starts_with(begin) && name.ends_with(end)
         };
-        let mut names: Vec<_> = names.filter(is_named).take(MOST_FILES).collect();
+        let mut names: Vec<_> = names.filter(is_named).collect();
         names.sort();
         names
     }

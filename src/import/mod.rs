@@ -62,7 +62,7 @@ pub fn import(
     };
     if imported.processes.len() > MOST_PROCESSES {
         let why = format!("more than {MOST_PROCESSES} processes are too many");
-        return Err(ImportError::Empty { file: files.names().concat(), why });
+        return Err(ImportError::Empty { file: files.main_name().to_owned(), why });
     }
     // One without a command has said why it has none.
     let (processes, idle) =

@@ -19,7 +19,7 @@ pub enum LocalServices {
     /// None.
     #[default]
     None,
-    /// All that are built from this project.
+    /// All that are built from this project, or have a command and no image.
     Built,
     /// These.
     Named(Vec<String>),

@@ -83,15 +83,7 @@ pub struct LeftOut {
 
 impl ImportedProcess {
     pub(super) fn new(name: &str, place: SourcePlace) -> Self {
-        Self {
-            name: process_name(name),
-            place,
-            settings: vec![],
-            env_files: vec![],
-            env: vec![],
-            comments: vec![],
-            left: vec![],
-        }
+        Self { name: process_name(name), place, ..Self::default() }
     }
 
     /// Set a key to a value that is written as in a `tmo.toml`.
@@ -130,9 +122,8 @@ impl ImportedProcess {
 
     /// Whether its command begins so.
     pub(super) fn begins(&self, with: &str) -> bool {
-        let command = self.settings.iter().find(|setting| setting.key == "command");
-        command
-            .is_some_and(|command| command.value.trim_start_matches(['"', '\'']).starts_with(with))
+        let text = |value: &str| value.trim_start_matches(['"', '\'']).starts_with(with);
+        self.settings.iter().any(|setting| setting.key == "command" && text(&setting.value))
     }
 
     /// Whether this is its command.
@@ -145,10 +136,8 @@ impl ImportedProcess {
     /// It with what it does not set itself.
     pub(super) fn over(&self, defaults: &Self) -> Self {
         let mut whole = self.clone();
-        let own = |key: &str| self.settings.iter().any(|setting| setting.key == key);
-        whole
-            .settings
-            .extend(defaults.settings.iter().filter(|setting| !own(setting.key)).cloned());
+        let others = defaults.settings.iter().filter(|setting| !self.has(setting.key));
+        whole.settings.extend(others.cloned());
         whole.env.splice(0..0, defaults.env.iter().cloned());
         whole.env_files.splice(0..0, defaults.env_files.iter().cloned());
         whole

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use super::node::{SourceNode, SourcePlace, Variable};
 use super::process::{Imported, ImportedProcess, LeftOut};
+use super::toml_text::quoted;
+use super::values::of_words;
 use super::write::env_quoted;
 use crate::config::dotenv;
 use crate::model::shell;
@@ -53,11 +55,6 @@ impl References {
     /// The value of a variable.
     pub(super) fn known(&self, name: &str) -> Option<&str> {
         self.known.get(name).map(String::as_str)
-    }
-
-    /// Give a variable a value.
-    pub(super) fn know(&mut self, name: &str, value: &str) {
-        self.known.insert(name.to_owned(), value.to_owned());
     }
 
     /// A value with the variables replaced that `.env` or a default gives; others stay.
@@ -139,12 +136,7 @@ impl References {
             );
             return process.leave(&variable.place, format!("environment.{}", variable.name), why);
         }
-        let texts = parts(&text).into_iter().map(|part| match part {
-            Part::Text(text) => env_escaped(text),
-            Part::Dollar => env_escaped("$"),
-            Part::Variable { name, .. } => format!("${{{name}}}"),
-        });
-        variable.value = Some(texts.collect::<Vec<_>>().concat());
+        variable.value = Some(for_file(&text));
         process.set_variable(variable, true);
     }
 }
@@ -223,8 +215,13 @@ impl EnvText {
     }
 }
 
+/// Whether a text refers to a variable.
+pub(super) fn has_variable(text: &str) -> bool {
+    parts(text).into_iter().any(|part| part.variable().is_some())
+}
+
 /// A text with its variables and dollars as in other files.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let texts = parts(text).into_iter().map(|part| match part {
         Part::Text(text) => text.to_owned(),
         Part::Dollar => "$".to_owned(),
@@ -238,10 +235,17 @@ pub(super) fn escaped(text: &str) -> String {
     text.replace('$', "$$")
 }
 
-/// The inside of a quoted text of an env file.
-fn env_escaped(text: &str) -> String {
-    let quoted = env_quoted(text);
-    quoted[1..quoted.len() - 1].to_owned()
+/// The inside of a quoted text of an env file, which refers to the same variables.
+pub(super) fn for_file(text: &str) -> String {
+    let texts = parts(text).into_iter().map(|part| match part {
+        Part::Text(text) => {
+            let quoted = env_quoted(text);
+            quoted[1..quoted.len() - 1].to_owned()
+        }
+        Part::Dollar => "\\$".to_owned(),
+        Part::Variable { name, .. } => format!("${{{name}}}"),
+    });
+    texts.collect::<Vec<_>>().concat()
 }
 
 /// Whether tmo replaces this variable in env files.
@@ -306,6 +310,16 @@ fn braced(text: &str) -> Option<(&str, &str)> {
 
 fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// A command of these words, as it is written here: the shell replaces the variables in them, and nothing else.
+pub(super) fn command_of(words: &[String]) -> String {
+    if words.iter().any(|word| has_variable(word)) {
+        let words: Vec<String> = words.iter().map(|word| for_shell(word)).collect();
+        return quoted(&words.join(" "));
+    }
+    let words: Vec<String> = words.iter().map(|word| plain(word)).collect();
+    of_words(&words)
 }
 
 /// A word in which the shell replaces variables and nothing else.

@@ -9,11 +9,10 @@ use super::ini::ini;
 use super::node::{SourceNode, Variable};
 use super::options::MOST_PROCESSES;
 use super::process::{Imported, ImportedProcess, ProcessNames, process_name};
+use super::references::{command_of, escaped, for_file, has_variable, plain};
 use super::rows::{Row, reason};
 use super::toml_text::{list, quoted, table};
 use super::values::{self, StopSettings};
-use super::write::env_quoted;
-use crate::model::shell;
 
 /// What becomes of its keys.
 pub(super) const ROWS: &[Row] = &[
@@ -308,12 +307,12 @@ impl Program<'_> {
     }
 
     fn directory(&self, dir: &Placed<String>, process: &mut ImportedProcess) {
-        let parts = self.expanded(&dir.value, "");
-        if parts.iter().any(|part| matches!(part, Part::Variable(_))) {
+        let path = self.expanded(&dir.value, "");
+        if has_variable(&path) {
             let why = "a directory can't contain a variable here: cwd = \"…\" with its value";
             process.leave(&dir.place, format!("directory: {}", dir.value), why);
-        } else if plain(&parts) != "." {
-            process.set_text("cwd", &plain(&parts), &dir.place);
+        } else if path != "." {
+            process.set_text("cwd", &plain(&path), &dir.place);
         }
     }
 
@@ -329,15 +328,8 @@ impl Program<'_> {
             let Ok(words) = shell_words::split(&command.value) else {
                 return Err(command.place.error("a quote in this command is not closed"));
             };
-            let parts: Vec<_> = words.iter().map(|word| self.expanded(word, &cwd)).collect();
-            if parts.iter().flatten().any(|part| matches!(part, Part::Variable(_))) {
-                let words = parts.iter().map(|parts| for_shell(parts));
-                let line = words.collect::<Vec<_>>().join(" ");
-                process.set_text("command", &line, &command.place);
-            } else {
-                let words: Vec<String> = parts.iter().map(|parts| plain(parts)).collect();
-                process.set("command", values::of_words(&words), &command.place);
-            }
+            let words: Vec<_> = words.iter().map(|word| self.expanded(word, &cwd)).collect();
+            process.set("command", command_of(&words), &command.place);
         } else {
             process.leave(&fields.place, "command", "there is none, so there is nothing to run");
         }
@@ -349,32 +341,34 @@ impl Program<'_> {
         }
         settings(fields, process)
     }
-    /// A value with supervisord's own variables replaced, for a process in this directory; `%(ENV_HOME)s` is the
-    /// variable HOME.
-    fn expanded(&self, text: &str, cwd: &str) -> Vec<Part> {
-        let mut parts = vec![];
+
+    /// A value with supervisord's own variables replaced, for a process in this directory, written as in a compose file:
+    /// `%(ENV_HOME)s` is `${HOME}`.
+    fn expanded(&self, text: &str, cwd: &str) -> String {
+        let mut result = String::new();
         let mut rest = text;
-        while let Some((before, after)) = rest.split_once("%(") {
-            parts.push(Part::Text(before.replace("%%", "%")));
-            let Some((name, more)) = after.split_once(')') else { break };
-            parts.push(match name {
-                "program_name" => Part::Text(self.name.to_owned()),
-                "group_name" => Part::Text(self.group.to_owned()),
-                "process_num" => Part::Text(self.numbered(more)),
-                "here" => Part::Text(self.here(cwd)),
-                "host_node_name" => Part::Variable("HOSTNAME".to_owned()),
+        while let Some((before, after)) = rest.split_once("%(")
+            && let Some((name, more)) = after.split_once(')')
+        {
+            result.push_str(&escaped(&before.replace("%%", "%")));
+            let own = match name {
+                "program_name" => escaped(self.name),
+                "group_name" => escaped(self.group),
+                "process_num" => self.numbered(more),
+                "here" => escaped(&self.here(cwd)),
+                "host_node_name" => "${HOSTNAME}".to_owned(),
                 name => {
                     let name = name.strip_prefix("ENV_").unwrap_or(name);
-                    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-                    Part::Variable(name.chars().filter(|c| is_name(*c)).collect())
+                    let is_name = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+                    format!("${{{}}}", name.chars().filter(is_name).collect::<String>())
                 }
-            });
+            };
+            result.push_str(&own);
             // The conversion behind it: `s`, `d`, `02d`.
             rest = more.trim_start_matches(|c: char| c.is_ascii_digit());
             rest = rest.strip_prefix(['s', 'd']).unwrap_or(rest);
         }
-        parts.push(Part::Text(rest.replace("%%", "%")));
-        parts
+        result + &escaped(&rest.replace("%%", "%"))
     }
 
     /// The number of the instance as the conversion behind it writes it: `d`, `02d`.
@@ -419,9 +413,9 @@ impl Program<'_> {
                 let end = after.find(',').unwrap_or(after.len());
                 (after[..end].trim().to_owned(), &after[end..])
             };
-            let parts = self.expanded(&value, cwd);
-            let has_references = parts.iter().any(|part| matches!(part, Part::Variable(_)));
-            let value = if has_references { for_variables(&parts) } else { plain(&parts) };
+            let value = self.expanded(&value, cwd);
+            let has_references = has_variable(&value);
+            let value = if has_references { for_file(&value) } else { plain(&value) };
             let name = name.trim().trim_start_matches(',').trim().to_owned();
             let place = place.clone();
             process.set_variable(Variable { name, value: Some(value), place }, has_references);
@@ -494,43 +488,6 @@ fn settings(mut fields: Fields, process: &mut ImportedProcess) -> Result<(), Imp
     }
     fields.leave_at(ROWS, process);
     Ok(())
-}
-
-/// A part of a value.
-enum Part {
-    Text(String),
-    /// A variable of the environment.
-    Variable(String),
-}
-
-fn plain(parts: &[Part]) -> String {
-    let texts = parts.iter().map(|part| match part {
-        Part::Text(text) => text.clone(),
-        Part::Variable(name) => format!("${{{name}}}"),
-    });
-    texts.collect::<Vec<_>>().concat()
-}
-
-/// A word in which the shell replaces nothing but these variables.
-fn for_shell(parts: &[Part]) -> String {
-    let texts = parts.iter().map(|part| match part {
-        Part::Text(text) if text.is_empty() => String::new(),
-        Part::Text(text) => shell::quoted(text),
-        Part::Variable(name) => format!("\"${{{name}}}\""),
-    });
-    texts.collect::<Vec<_>>().concat()
-}
-
-/// A value for a file of variables, between its quotes.
-fn for_variables(parts: &[Part]) -> String {
-    let texts = parts.iter().map(|part| match part {
-        Part::Text(text) => {
-            let quoted = env_quoted(text);
-            quoted[1..quoted.len() - 1].to_owned()
-        }
-        Part::Variable(name) => format!("${{{name}}}"),
-    });
-    texts.collect::<Vec<_>>().concat()
 }
 
 /// What stands before the quote that closes a value, and the rest. A backslash in double quotes takes the next one as it

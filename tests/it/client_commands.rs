@@ -323,6 +323,8 @@ fn commands_of_other_tools_get_a_suggestion() {
         (&["start", "--dry-run"], "tmo check"),
         (&["start", "-d"], "tmo start -D"),
         (&["info"], "tmo ps"),
+        (&["sheriff", "ps"], "tmo fleet --fleet=FILE.json"),
+        (&["deputy", "--port", "8000"], "tmo web --token-file"),
     ] {
         let ran = world.run(typed);
         assert_eq!(ran.code, 2, "{typed:?}: {ran:?}");

@@ -293,6 +293,15 @@ fn the_file_of_procman_works_as_it_is() {
         log.contains("hi\n").then_some(log)
     });
     assert!(!log.contains("not found"), "{log}");
+    for (verb, expected) in [("stop", None), ("start", Some(())), ("restart", Some(()))] {
+        let before = greeter();
+        let ran = fleet.run(&["--fleet=procman.json", verb, "dog.lan/greeter"]);
+        assert_eq!(ran.code, 0, "{verb}: {ran:?}");
+        eventually(verb, || {
+            let now = greeter();
+            (now != before && now.map(drop) == expected).then_some(())
+        });
+    }
     let ran = fleet.run(&["--config", "procman.json", "--fleet", "fleet.toml", "ps"]);
     assert!(ran.code == 2 && ran.stderr.contains("cannot be used with"), "{ran:?}");
     fleet.run(&["--config", "procman.json", "quit"]);

@@ -188,7 +188,7 @@ fn compose_projects_start_without_containers_and_become_ready() {
     starts("compose", &["python-api", "dockerfile-site", "override-queue", "python-queue"]);
     // These need more than a shell and Python.
     if which::which("node").is_ok() && which::which("curl").is_ok() {
-        starts("compose", &["node-monorepo", "override-dev"]);
+        starts("compose", &["override-dev"]);
     }
 }
 

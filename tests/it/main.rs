@@ -69,7 +69,6 @@ mod tcp; // `-S tcp`: the token, proofs, other users, web pages
 mod version_skew; // client and supervisor of different versions
 
 mod apps_web; // uploads of apps to `tmo web`
-mod procman; // the words of procman: `tmo sheriff`, `tmo deputy`
 mod web; // `tmo web`, by the requests of a browser
 mod web_access; // its access control: addresses, passwords, tokens, other users
 mod web_fleet; // the page of a fleet: which requests are forwarded to a host

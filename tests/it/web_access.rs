@@ -280,6 +280,18 @@ fn a_program_gets_in_with_a_token_and_nothing_of_a_browser() {
         let answer = request_at(at, "localhost", ("GET /runs", headers), "").unwrap();
         assert_eq!(answer.status, 401, "{headers}: {answer:?}");
     }
+    // What it prints is a call that works.
+    let call = eventually("it prints how to call it", || {
+        let output = server.output();
+        let (command, address) = output.split_once(" -X POST http://localhost:")?;
+        assert!(command.ends_with(&format!("Bearer $(cat {file})\"")), "{output}");
+        address.split_whitespace().next().filter(|call| call.ends_with("/start")).map(str::to_owned)
+    });
+    let (printed, path) = call.split_once('/').unwrap();
+    assert_eq!(printed, port(&server).to_string());
+    world.ok(["stop", "web"]);
+    assert_eq!(ask(&format!("POST /{}", path.replace("NAME", "web")), "").status, 202);
+    world.wait_state("web", "running");
     // Removing the file revokes the token.
     std::fs::remove_file(file).unwrap();
     assert_eq!(ask("GET /runs", "").status, 401);

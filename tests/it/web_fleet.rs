@@ -40,6 +40,17 @@ fn run_of(web: &Web<'_>, host: &str) -> String {
 }
 
 #[test]
+fn the_hosts_of_a_file_of_procman_are_shown() {
+    let fleet = Fleet::new(&[PROCFILE]);
+    fleet.here.write("procman.json", r#"{"deputies": ["http://a:8000"]}"#);
+    let web = Web::of(WebServer::start_with(&fleet.here, &["--fleet=procman.json"]));
+    let mut frames = Frames::open(&web);
+    assert_eq!(wait_links(&mut frames, "up", &["a"]).len(), 1);
+    drop(frames);
+    web.end();
+}
+
+#[test]
 fn requests_for_a_host_pass_the_gate_first() {
     let fleet = Fleet::new(&[PROCFILE, PROCFILE]);
     fleet.ok(&["start"]);

@@ -31,7 +31,7 @@ pub(in crate::cli) fn go_style(
         literal |= arg == "--";
         match arg.to_str() {
             Some("h") if index == 1 => "help".into(),
-            Some("run" | "exec" | "e" | "fleet" | "sheriff") if index == 1 => {
+            Some("run" | "exec" | "e" | "fleet") if index == 1 => {
                 // All further words belong to the command, or to a verb that overmind does not have.
                 literal = true;
                 arg

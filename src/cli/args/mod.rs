@@ -13,7 +13,6 @@ mod history;
 mod looking;
 mod mcp;
 mod offline;
-mod procman;
 mod settings;
 mod start;
 mod target;
@@ -45,7 +44,6 @@ pub use offline::{
     CompletionsArgs, DemoArgs, ExportArgs, GraphArgs, ImportArgs, InitArgs, ManArgs, PreviewArgs,
     SetupArgs,
 };
-pub use procman::{DeputyArgs, SheriffArgs};
 pub use settings::{command, short_help};
 pub use start::{PagePort, StartArgs};
 pub use target::ClientArgs;
@@ -542,35 +540,6 @@ A fleet.toml, here or above, names the hosts; `tmo help fleet.toml` has all of i
 
 Each is reached by your own ssh, and needs tmo (`tmo fleet install`). Exits 3 if a host did not answer.")]
     Fleet(FleetArgs),
-    /// Control several hosts with the words of procman; the same as `tmo fleet`.
-    #[command(
-        hide = true,
-        override_usage = "tmo sheriff [--config FILE.json] [WORD]...",
-        after_help = "\
-Examples:
-  tmo sheriff --config procman.json apply
-                                  tmo fleet --config procman.json apply
-  tmo sheriff ps                  tmo fleet ps; so do start, stop, restart, logs and all others
-  tmo sheriff restart k9/echo     tmo fleet restart k9/echo
-  tmo sheriff gui                 tmo web --fleet
-  tmo sheriff cli                 tmo fleet shell
-  tmo sheriff discover            tmo fleet --discover
-
-Without --config, fleet.toml names the hosts. Each is reached by ssh and needs tmo, but no deputy."
-    )]
-    Sheriff(SheriffArgs),
-    /// Let programs on this machine control the runs by HTTP; the same as `tmo web` with a token.
-    #[command(
-        hide = true,
-        after_help = "\
-Examples:
-  tmo deputy                    tmo web --token-file ~/.local/state/tmo/deputy-token --role operate
-  tmo deputy --port 8000        listens at this port; prints how to call it
-
-It makes the file with the token if there is none. It needs no Procfile, and starts no run. For `tmo fleet` and
-`tmo sheriff`, a host needs no deputy: they reach it by ssh."
-    )]
-    Deputy(DeputyArgs),
     /// Install man pages and completions; start a project with the machine.
     #[command(after_help = "\
 Examples:

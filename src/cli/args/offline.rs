@@ -72,7 +72,7 @@ pub struct ImportArgs {
     #[arg(long)]
     pub merge: bool,
     /// Of a compose file: run these services here instead of in their containers; without names, those
-    /// that are built from this project.
+    /// that are built from this project, or have a command and no image.
     #[arg(long, value_name = "SERVICES", num_args = 0.., require_equals = true, value_delimiter = ',')]
     pub local: Option<Vec<String>>,
     /// Of a package.json: the script to run; may be repeated.

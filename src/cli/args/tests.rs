@@ -262,32 +262,6 @@ fn every_verb_and_flag_has_help_and_examples() {
 }
 
 #[test]
-fn the_words_of_a_sheriff_have_equivalents() {
-    for (typed, same) in [
-        ("", "fleet"),
-        ("ps --json", "fleet ps --json"),
-        (
-            "--config x.json --hosts gui restart k9/web",
-            "fleet --config=x.json --hosts=gui restart k9/web",
-        ),
-        ("restart gui", "fleet restart gui"),
-        ("exec k9 -- prog --config cli", "fleet exec k9 -- prog --config cli"),
-        ("discover --json", "fleet --discover --json"),
-        ("--no-persist --fleet x cli", "fleet --no-persist --fleet=x shell"),
-        ("gui", "web --fleet"),
-        ("gui -port 80", "web --fleet -port 80"),
-        ("--config x.json gui", "web --fleet --config=x.json"),
-        ("gui --port 80 --config x.json", "web --fleet --port 80 --config=x.json"),
-        ("--fleet=x gui", "web --fleet --fleet=x"),
-        ("--config", "fleet --config="),
-    ] {
-        let Verb::Sheriff(args) = verb(format!("tmo sheriff {typed}").trim()) else { panic!() };
-        let words: Vec<_> = same.split(' ').map(OsString::from).collect();
-        assert_eq!(args.equivalent(), words, "{typed}");
-    }
-}
-
-#[test]
 fn an_expression_may_begin_like_a_flag() {
     for line in ["tmo logs --grep -> web", "tmo logs web --around ->", "tmo logs --grep=-> web"] {
         let Verb::Logs(logs) = verb(line) else { panic!("{line}") };

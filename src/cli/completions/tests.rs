@@ -23,7 +23,6 @@ fn commands_are_offered_by_their_own_names_the_everyday_ones_first() {
         let is_offered = all.contains(&verb.get_name().to_owned());
         assert_eq!(is_offered, !verb.is_hide_set(), "{} of {all:?}", verb.get_name());
     }
-    assert_eq!(words("tmo dep"), ["deputy"]);
     assert_eq!(words("tmo re"), ["restart", "reload"]);
     assert_eq!(words("tmo help re"), ["restart", "reload"]);
     assert_eq!(words("tmo man re"), ["restart", "reload"]);

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU16;
+use std::path::Path;
 
 use super::super::error::ImportError;
 use super::super::fields::{Fields, Placed, is_true};
@@ -10,65 +11,63 @@ use super::super::node::{SourcePlace, SourceValue, Variable};
 use super::super::paths::joined;
 use super::super::process::ImportedProcess;
 use super::super::references::{EnvText, Keep, References, escaped};
-use super::command::{command_text, in_project, words};
-use super::dockerfile::{BuildContext, ImageStage, inside};
-use super::hosts::{ComposeProject, HostReplacer, HostText, ends_in, port_beside, ports_of};
-use super::merge::merged;
-use super::paths::{ContainerPaths, is_path, is_root, mounts};
+use super::command::{command_text, on_machine, words};
+use super::dockerfile::BuiltImage;
+use super::hosts::{ComposeProject, HostReplacer, HostText, port_beside, ports_of};
 use super::rows::ROWS;
 
 /// A service that is to run here.
 pub(super) struct LocalService {
     words: Vec<String>,
     place: SourcePlace,
-    image: ImageStage,
-    paths: ContainerPaths,
+    image: BuiltImage,
+    /// The directory in which it runs.
+    cwd: String,
 }
 
 impl LocalService {
     /// `None` if it must stay in its container.
     pub(super) fn of(
         references: &References,
-        secrets: &[(String, String)],
         files: &mut SourceFiles,
         fields: &Fields,
         process: &mut ImportedProcess,
     ) -> Result<Option<Self>, ImportError> {
-        let build = BuildContext::of(fields)?;
-        let mut image = match &build {
-            Some(build) => build.read(files)?,
-            None => ImageStage::default(),
-        };
-        let paths = paths(fields, secrets, build.as_ref(), (&mut image, files), process)?;
+        let mut image = BuiltImage::of(fields, files)?;
+        let dir = fields.get("working_dir").cloned().map(|node| node.text("working_dir"));
+        let dir = dir.transpose()?.filter(|dir| !is_of_container(dir)).unwrap_or_default();
+        let cwd = joined(&image.context, &dir);
         let taken = |key: &str| {
-            let Some(node) = fields.get(key) else { return Ok(None) };
-            Ok(Some((words(node.clone(), references)?, node.place.clone())))
+            let Some(node) = fields.get(key) else { return Ok::<_, ImportError>(None) };
+            let place = node.place.clone();
+            Ok(Some(Placed { value: words(node.clone(), references)?, place }))
         };
         let (entrypoint, command) = (taken("entrypoint")?, taken("command")?);
         // What compose says itself counts instead of what the image runs.
-        let is_own = entrypoint.is_some();
-        let of_image = image.entrypoint.take();
-        let is_line = !is_own && of_image.as_ref().is_some_and(|entry| entry.is_line);
-        let entrypoint = entrypoint.or_else(|| of_image.map(|entry| (entry.words, entry.place)));
-        let of_image = image.command.take().filter(|_| !is_own);
-        if is_own || command.is_some() {
-            // It is that of what the image runs.
-            image.keys.retain(|(key, _)| *key != "expose");
-        }
-        let command = command.or_else(|| of_image.map(|command| (command.words, command.place)));
-        let place = command.as_ref().or(entrypoint.as_ref()).map(|(_, place)| place.clone());
-        let mut words = entrypoint.map_or_else(Vec::new, |(words, _)| words);
-        let entry = words.len();
+        let command = command.or(image.command.take().filter(|_| entrypoint.is_none()));
+        let of_image = image.entrypoint.take().filter(|_| entrypoint.is_none());
         // A line takes no arguments.
-        words.extend(command.filter(|_| !is_line).into_iter().flat_map(|(words, _)| words));
-        let place = place.unwrap_or_else(|| fields.place.clone());
+        let is_line = of_image
+            .as_ref()
+            .is_some_and(|entry| entry.value.starts_with(&["sh".to_owned(), "-c".to_owned()]));
+        let command = command.filter(|_| !is_line);
+        let entrypoint = entrypoint.or(of_image);
+        let place = command.as_ref().or(entrypoint.as_ref());
+        let place = place.map_or(&fields.place, |words| &words.place).clone();
+        let mut words = entrypoint.map_or_else(Vec::new, |words| words.value);
+        let entry = words.len();
+        words.extend(command.into_iter().flat_map(|words| words.value));
         if words.first().is_none_or(|program| program.starts_with('-')) {
             let why = "neither the compose file nor a Dockerfile says what it runs, so it stays in its container";
             process.leave(&place, "command", why);
             return Ok(None);
         }
-        match in_project(words, entry, (&paths, files), &place, process) {
-            Ok(words) => Ok(Some(Self { words, place, image, paths })),
+        let is_here = |program: &str| {
+            let is_there = || files.exists(&joined(&cwd, program));
+            if program.starts_with('/') { Path::new(program).exists() } else { is_there() }
+        };
+        match on_machine(words, entry, is_here, &place, process) {
+            Ok(words) => Ok(Some(Self { words, place, image, cwd })),
             Err(program) => {
                 let why = format!(
                     "{program} is only in its image, so it stays in its container; to run it here, give it a `command`"
@@ -87,13 +86,6 @@ impl LocalService {
         fields: &mut Fields,
         process: &mut ImportedProcess,
     ) -> Result<(), ImportError> {
-        for (key, image) in self.image.keys.drain(..) {
-            let node = match fields.take(key) {
-                Some(own) => merged(image, own),
-                None => image,
-            };
-            fields.put(key, node);
-        }
         let mut hosts = HostReplacer::new(project);
         let own = self.variables(project, files, fields, &mut hosts, process)?;
         // The shell would take these from the process.
@@ -101,8 +93,7 @@ impl LocalService {
         let mut edited = |key: &str, word: &str, place: &SourcePlace| {
             let keep = Keep::AllBut(&is_own);
             let edited = edited(project, word, keep, |text| {
-                let text = HostText { key, text, place, has_port: false };
-                self.paths.replaced(&hosts.replace(&text, process), &|_| true)
+                hosts.replace(&HostText { key, text, place, has_port: false }, process)
             });
             edited.unwrap_or_else(|| project.references.expanded(word, keep))
         };
@@ -117,9 +108,16 @@ impl LocalService {
         }
         process.set("command", command_text(&command), &self.place);
         process.settings.sort_by_key(|setting| setting.key != "command");
-        let dir = fields.take("working_dir").map_or_else(|| fields.place.clone(), |dir| dir.place);
-        if !is_root(&self.paths.cwd) {
-            process.set_text("cwd", &self.paths.cwd, &dir);
+        let dir = fields.text("working_dir")?;
+        let place = dir.as_ref().map_or(&fields.place, |dir| &dir.place);
+        if self.cwd != "." {
+            process.set_text("cwd", &self.cwd, place);
+        }
+        if dir.as_ref().is_some_and(|dir| is_of_container(&dir.value)) {
+            let here =
+                if self.cwd == "." { "beside the compose file" } else { "in its build context" };
+            let why = format!("a directory in its container; here it runs {here}");
+            process.leave(place, "working_dir", why);
         }
         hosts.finish(process);
         listens(fields, process)
@@ -168,20 +166,16 @@ impl LocalService {
         for (mut variable, origin) in variables.clone() {
             let Some(value) = variable.value.take() else { continue };
             let Variable { name, place, .. } = &variable;
-            let whole = project.references.expanded(&value, Keep::Unknown);
-            if origin == VariableOrigin::Image
-                && (name == "PATH"
-                    || whole.starts_with('/') && self.paths.in_project(&whole).is_none())
-            {
-                process.leave(place, format!("ENV {name}"), "a path in its image");
+            let is_path = name == "PATH" || value.starts_with('/');
+            if origin == VariableOrigin::Image && (is_path || value.contains('$')) {
+                let why = if is_path { "a path in its image" } else { "its value is not literal" };
+                process.leave(place, format!("ENV {name}"), why);
                 continue;
             }
             let has_port = has_port.contains(name);
-            let is_meant = |path: &str| is_path_key(name) || files.exists(path) && !is_root(path);
             let new = ports.get(name).cloned().or_else(|| {
                 edited(project, &value, Keep::Set, |text| {
-                    let text = HostText { key: name, text, place, has_port };
-                    self.paths.replaced(&hosts.replace(&text, process), &is_meant)
+                    hosts.replace(&HostText { key: name, text, place, has_port }, process)
                 })
             });
             if new.is_none() && origin == VariableOrigin::File {
@@ -214,7 +208,7 @@ fn listens(fields: &mut Fields, process: &mut ImportedProcess) -> Result<(), Imp
     Ok(())
 }
 
-/// A text with hosts and paths as they are here; `None` if it has none of others. Variables in it stay if they can:
+/// A text with hosts as they are here; `None` if it has none of others. Variables in it stay if they can:
 /// their values may be secrets.
 fn edited(
     project: &ComposeProject,
@@ -241,40 +235,9 @@ enum VariableOrigin {
     Compose,
 }
 
-/// Whether a variable of this name is a file or directory.
-fn is_path_key(name: &str) -> bool {
-    let is_url = ["URL", "BASE", "PREFIX"].iter().any(|part| name.contains(part));
-    !is_url && ends_in(name, "PATH DIR ROOT HOME FILE")
-}
-
-/// Where what the container sees stands in the project, and the directory in which the service runs.
-fn paths(
-    fields: &Fields,
-    secrets: &[(String, String)],
-    build: Option<&BuildContext>,
-    (image, files): (&mut ImageStage, &SourceFiles),
-    process: &mut ImportedProcess,
-) -> Result<ContainerPaths, ImportError> {
-    let context = build.map_or(".", |build| &build.dir);
-    let given = fields.get("working_dir");
-    let workdir = match given {
-        Some(node) => inside(&image.workdir, &node.clone().text("working_dir")?),
-        None => image.workdir.clone(),
-    };
-    let mut places = mounts(fields)?;
-    places.retain(|(_, source)| is_path(source));
-    places.extend(secrets.iter().cloned());
-    places.append(&mut image.copies);
-    let cwd = ContainerPaths::new(places.clone()).in_project(&workdir);
-    if let (Some(node), None) = (given, &cwd) {
-        let why = "a directory in its container; here it runs in its build context";
-        process.leave(&node.place, "working_dir", why);
-    }
-    let cwd = cwd.filter(|cwd| files.is_dir(cwd) || !files.is_dir(context));
-    places.push((workdir, context.to_owned()));
-    let mut paths = ContainerPaths::new(places);
-    paths.cwd = cwd.unwrap_or_else(|| context.to_owned());
-    Ok(paths)
+/// Whether a directory can only be found in a container.
+fn is_of_container(dir: &str) -> bool {
+    dir.starts_with(['/', '$'])
 }
 
 /// The variables of the files that a service reads.

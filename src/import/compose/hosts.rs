@@ -131,7 +131,7 @@ const KIND_KEYS: &str = "CONNECTION DRIVER ADAPTER TYPE ENGINE DIALECT CLIENT NA
     DB BACKEND STORE SERVICE";
 
 /// Whether the name of a variable or flag ends in one of these words.
-pub(super) fn ends_in(key: &str, ends: &str) -> bool {
+fn ends_in(key: &str, ends: &str) -> bool {
     let key = key.to_ascii_uppercase();
     ends.split(' ').any(|end| key.ends_with(end))
 }
@@ -177,7 +177,7 @@ fn with_hosts(
 }
 
 /// Whether a word can begin behind this text.
-pub(super) fn begins_word(before: &str) -> bool {
+fn begins_word(before: &str) -> bool {
     let last = before.chars().next_back();
     last.is_none_or(|last| last.is_whitespace() || "\"'`=,;@([{|<>".contains(last))
 }

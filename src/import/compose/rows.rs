@@ -5,7 +5,7 @@ use super::super::rows::Row;
 /// What becomes of its keys.
 pub(in crate::import) const ROWS: &[Row] = &[
     Row("`command`, `entrypoint`", "`command`"),
-    Row("`working_dir`, `environment`, `env_file`", "`cwd`, `env`, `env_file`"),
+    Row("`working_dir`, `environment`, `env_file`", "`cwd` if it is relative, `env`, `env_file`"),
     Row(
         "`depends_on`, a list, or with `service_started`",
         "`\"started\"`; here a list means `\"ready\"`",

@@ -236,17 +236,14 @@ fn a_build_context_may_be_above_and_the_result_elsewhere() {
     let files = [
         ("docker/compose.yaml", compose),
         ("docker/.env", "A=1\n"),
-        (
-            "docker/Dockerfile",
-            "FROM x\nWORKDIR /app\nCOPY . .\nCMD [\"node\", \"/app/web/main.js\"]\n",
-        ),
+        ("docker/Dockerfile", "FROM x\nWORKDIR /app\nCOPY . .\nCMD [\"node\", \"web/main.js\"]\n"),
         ("api/x", ""),
     ];
     let text = project(&files);
     assert_has(
         &text,
         &[
-            "command = \"node ./web/main.js\"",
+            "command = \"node web/main.js\"",
             "cwd = \"..\"",
             "cwd = \"../api\"",
             "env_file = [\"../api.env\"]",
@@ -266,48 +263,44 @@ fn a_build_context_may_be_above_and_the_result_elsewhere() {
 }
 
 const DOCKERFILE: &str = r#"# syntax=docker/dockerfile:1
-ARG BASE=node:20
 ARG MODE=production
-FROM ${BASE} AS base
-WORKDIR /srv
-ENV PATH=/opt/bin:$PATH LANG=C.UTF-8
-ENV OLD form of it
-ARG MODE
-ARG PORT=4000
-ENV MODE=${MODE} URL="http://localhost:$PORT/" \
-    # a comment
-    CACHE=/var/cache/app \
-    WHERE=/srv/app/conf
-RUN <<END
+FROM node:20 AS base
+ENV OF_BASE=1
 CMD ["not", "this"]
-END
 
 FROM base AS dev
 CMD ["npm", "run", "dev"]
-from base as last
-workdir app
+from --platform=x base as last
+WORKDIR /srv/app
+ENV PATH=/opt/bin LANG=C.UTF-8
+ENV OLD form of it
+ARG MODE
+ENV MODE=${MODE} \
+    # a comment
+    CACHE=/var/cache/app \
+    URL="http://localhost:4000/" OWN=x
+RUN <<END
+CMD ["nor", "this"]
+END
+RUN echo $((1<<2))
 COPY . .
-COPY --from=dev /srv/out /srv/app/out
-ENV INNER=$MODE-x
-EXPOSE ${PORT}/tcp 9000
+EXPOSE 4000/tcp
 STOPSIGNAL SIGQUIT
-HEALTHCHECK --interval=7s --start-period=3s CMD curl -f "http://localhost:$PORT/" || exit 1
+HEALTHCHECK --interval=7s CMD curl -f http://localhost:4000/ || exit 1
 ENTRYPOINT ["node", "--enable-source-maps"]
-CMD ["/srv/app/src/main.js", \
+CMD ["main.js", \
      "--conf=/srv/app/conf/a.json", "$HOME"]
 "#;
 
 #[test]
-fn a_dockerfile_gives_variables_directory_ports_and_checks() {
+fn a_dockerfile_gives_the_command_and_literal_variables_of_its_stage() {
     let compose = "services:
   last: {build: {context: web, args: {MODE: test}}}
   dev: {build: {context: web, target: DEV}}
-  own: {build: web, command: [x.js], environment: {MODE: mine}, healthcheck: {interval: 9s}, stop_signal: INT}
-  bare: {build: web, entrypoint: [], command: [node, x.js], healthcheck: {disable: true}}
+  own: {build: web, command: [x.js], environment: {MODE: mine, OWN: y}}
+  bare: {build: web, entrypoint: [], command: [node, x.js]}
 ";
-    let files =
-        [("compose.yaml", compose), ("web/Dockerfile", DOCKERFILE), ("web/conf/a.json", "")];
-    let text = project(&files);
+    let text = project(&[("compose.yaml", compose), ("web/Dockerfile", DOCKERFILE)]);
     let of = |name: &str| {
         let tables: Vec<&str> = text.split("\n[process.").collect();
         let is_of = |table: &&&str| {
@@ -318,40 +311,30 @@ fn a_dockerfile_gives_variables_directory_ports_and_checks() {
     assert_has(
         &of("last"),
         &[
-            r#"command = ["node", "--enable-source-maps", "./src/main.js", "--conf=./conf/a.json", "$HOME"]"#,
+            r#"command = ["node", "--enable-source-maps", "main.js", "--conf=/srv/app/conf/a.json", "$HOME"]"#,
             "cwd = \"web\"",
-            "port = 4000",
             "LANG = \"C.UTF-8\"",
             "OLD = \"form of it\"",
-            "MODE = \"test\"",
-            "INNER = \"test-x\"",
             "URL = \"http://localhost:4000/\"",
-            "WHERE = \"./conf\"",
-            "ENV PATH (web/Dockerfile:6)",
-            "ENV CACHE (web/Dockerfile:10): a path in its image",
-            "every = \"7s\"",
-            r#"curl -f "http://localhost:$PORT/" || exit 1"#,
-            "stop = { signal = \"QUIT\" }",
+            "OWN = \"x\"",
+            "# ENV MODE: its value is not literal (web/Dockerfile:14)",
+            "ENV PATH (web/Dockerfile:11), ENV CACHE (web/Dockerfile:14): a path in its image",
         ],
     );
-    assert_has(&of("dev"), &["command = \"npm run dev\"", "MODE = \"production\""]);
-    assert_lacks(&of("dev"), &["INNER", "curl", "QUIT"]);
+    // The rest is of the image.
+    assert_lacks(&of("last"), &["MODE = ", "OF_BASE", "port", "curl", "QUIT"]);
+    assert_has(&of("dev"), &["command = \"npm run dev\""]);
+    assert_lacks(&of("dev"), &["LANG", "OF_BASE"]);
     assert_has(
         &of("own"),
-        &[
-            "command = \"node --enable-source-maps x.js\"",
-            "MODE = \"mine\"",
-            "every = \"9s\"",
-            "signal = \"INT\"",
-        ],
+        &["command = \"node --enable-source-maps x.js\"", "MODE = \"mine\"", "OWN = \"y\""],
     );
-    assert_lacks(&of("own"), &["port ="]);
+    assert_lacks(&of("own"), &["ENV MODE"]);
     assert_has(&of("bare"), &["command = \"node x.js\""]);
-    assert_lacks(&of("bare"), &["curl"]);
 }
 
 #[test]
-fn a_program_that_only_the_image_has_is_replaced_or_named() {
+fn a_program_that_only_the_image_has_is_left_out_or_named() {
     let dockerfile = |entry: &str| {
         format!("FROM x\nWORKDIR /app\nCOPY bin/entry.sh /usr/local/bin/\nCOPY . /app\n{entry}\n")
     };
@@ -366,10 +349,10 @@ fn a_program_that_only_the_image_has_is_replaced_or_named() {
         ),
         (
             "ENTRYPOINT [\"entry.sh\", \"-x\"]\nCMD [\"node\"]",
-            "command = \"./bin/entry.sh -x node\"",
+            "# entrypoint: entry.sh -x: only its image has it",
         ),
-        ("CMD [\"/app/start.sh\"]", "command = \"./start.sh\""),
-        ("CMD /app/start.sh --now", "command = \"./start.sh --now\""),
+        ("CMD [\"/app/start.sh\"]", "# command: /app/start.sh is only in its image"),
+        ("ENTRYPOINT [\"./bin/entry.sh\"]\nCMD [\"node\"]", "command = \"./bin/entry.sh node\""),
         (
             "ENTRYPOINT [\"/usr/bin/tini\", \"-g\", \"--\"]\nCMD [\"node\", \"x\"]",
             "command = \"node x\"",
@@ -404,36 +387,53 @@ fn a_program_that_only_the_image_has_is_replaced_or_named() {
 }
 
 #[test]
-fn paths_of_the_container_lead_to_what_is_mounted_there() {
+fn a_service_runs_in_its_build_context_and_paths_of_its_container_stay() {
     let compose = "services:
   web:
     build: web
-    command: [node, /app/main.js, --conf, /conf/deep/x.yml, \"--out=/elsewhere/x\"]
+    command: [node, /app/main.js]
     working_dir: /app/src/
-    volumes: [\"./:/app\", \"$PWD/other:/app/src:cached\", {type: bind, source: conf, target: /conf}, \"named:/data\"]
-    environment:
-      INDEX: /app/words.txt
-      PYTHONPATH: /app:/conf
-      BASE_PATH: /app
-      NOTHING: /dev/null
-      PASSWORD_FILE: /run/secrets/pw
-    secrets: [pw]
-secrets: {pw: {file: ./secrets/pw.txt}}
+    volumes: [\"./:/app\", {type: bind, source: conf, target: /conf}, \"named:/data\", {source: other, target: /x}]
+    environment: {INDEX: /app/words.txt}
+  sub: {build: web, command: x, working_dir: src}
+  tool: {command: x, working_dir: /app}
+  kept: {build: web, working_dir: /app}
 ";
-    let text = project(&[("compose.yaml", compose), ("words.txt", ""), ("other/x", "")]);
+    let text = project(&[("compose.yaml", compose), ("web/x", "")]);
+    let tables: Vec<_> = text.split("\n[process.").collect();
+    let [_, web, of_web, sub, tool, kept] = tables[..] else { panic!("{text}") };
+    assert_has(of_web, &["INDEX = \"/app/words.txt\""]);
     assert_has(
-        &text,
+        web,
         &[
-            "command = \"node ../main.js --conf ../conf/deep/x.yml --out=/elsewhere/x\"",
-            "cwd = \"other\"",
-            "INDEX = \"../words.txt\"",
-            "PYTHONPATH = \"..:../conf\"",
-            "BASE_PATH = \"/app\"",
-            "NOTHING = \"/dev/null\"",
-            "PASSWORD_FILE=\"../secrets/pw.txt\"",
-            "# volumes: named: ",
+            "command = \"node /app/main.js\"",
+            "cwd = \"web\"",
+            "# working_dir: a directory in its container; here it runs in its build context",
+            "# volumes: named, other: ",
         ],
     );
+    assert_has(sub, &["cwd = \"web/src\""]);
+    assert_lacks(sub, &["# working_dir"]);
+    assert_has(tool, &["# working_dir: a directory in its container; here it runs beside"]);
+    assert_lacks(tool, &["cwd"]);
+    assert_has(kept, &["docker compose up"]);
+    assert_lacks(kept, &["working_dir"]);
+}
+
+#[test]
+fn without_names_what_is_built_or_has_no_image_runs_here() {
+    let compose = "services:
+  built: {build: ., image: registry/x, command: a}
+  tool: {command: b}
+  db: {image: x, command: c}
+  cache: {image: x}
+";
+    let imported = try_project(&[("compose.yaml", compose)], None).unwrap();
+    assert_eq!(imported.local, ["built", "tool"]);
+    assert_eq!(imported.contained, ["db", "cache"]);
+    let remark =
+        "in containers, as before: db, cache; `--local=NAME` names the services that run here";
+    assert_eq!(imported.remarks, [remark]);
 }
 
 #[test]
@@ -514,12 +514,10 @@ fn every_file_is_answered_soon() {
     let long = format!("A={}\n", "A".repeat(400_000));
     let uses = built(&format!("environment: {{B: \"{}\"}}", "$A ".repeat(100_000)));
     answer("large variables", &[("c.yaml", &uses), (".env", &long)], "");
-    let doubled =
-        (1..60).map(|n| format!("ENV A{n}=$A{0}$A{0}\n", n - 1)).collect::<Vec<_>>().concat();
-    let stages = "FROM x AS y\n".repeat(10_000);
+    let stages = "FROM x AS y\nENV A=$A$A\n".repeat(10_000);
     let web = "services: {a: {build: .}}";
-    let dockerfile = format!("FROM x\nENV A0=xx\n{doubled}{stages}CMD x\n");
-    answer("doubled variables", &[("c.yaml", web), ("Dockerfile", &dockerfile)], "");
+    let dockerfile = format!("{stages}CMD x\n");
+    answer("many stages", &[("c.yaml", web), ("Dockerfile", &dockerfile)], "");
     let heredocs = format!("FROM x\n{}CMD x\n", "RUN <<EOF cat\n".repeat(50_000));
     answer("open heredocs", &[("c.yaml", web), ("Dockerfile", &heredocs)], "");
     let ranges = "\"1-65535:1-65535\",".repeat(20_000);
@@ -527,24 +525,18 @@ fn every_file_is_answered_soon() {
     answer("ranges", &[("c.yaml", &ranges)], "");
     let names = built(&format!("environment: {{H: \"{}\"}}", "a=".repeat(200_000)));
     answer("hosts", &[("c.yaml", &names)], "");
-    let mounts = (0..20_000).map(|n| format!("\"./{n}:/m{n}\",")).collect::<Vec<_>>().concat();
-    let paths = (0..20_000).map(|n| format!("/m{n},")).collect::<Vec<_>>().concat();
-    let paths = built(&format!("entrypoint: \"{paths}\", volumes: [{mounts}]"));
-    answer("paths", &[("c.yaml", &paths)], "");
     answer("tabs", &[("c.yaml", "services:\n\tweb: {image: x}\n")], "c.yaml:");
     answer("CRLF and a BOM", &[("c.yaml", "\u{feff}services:\r\n  web: {image: x}\r\n")], "");
     for (text, line) in [
         ("services: [a]", 1),
         ("services:\n  a: {build: [x]}", 2),
         ("services:\n  a:\n    build: .\n    ports: {a: b}", 4),
-        ("services:\n  a:\n    build: .\n    volumes: [[x]]", 4),
+        ("services:\n  a:\n    build: .\n    command: x\n    volumes: [[x]]", 5),
         ("services:\n  a:\n    build: .\n    command: x\n    environment: 3", 5),
         ("services:\n  a:\n    image: x\n    depends_on: {b: 3}", 4),
         ("services:\n  a:\n    image: x\n    healthcheck: 3", 4),
         ("services:\n  a:\n    image: x\n    networks: {n: 3}", 4),
         ("include:\n  - {path: [{}]}\nservices: {a: {image: x}}", 2),
-        ("services:\n  a:\n    build: {context: ., args: 3}", 3),
-        ("secrets:\n  a: 3\nservices: {a: {image: x}}", 2),
     ] {
         answer(text, &[("c.yaml", text)], &format!("c.yaml:{line}: "));
     }

@@ -113,6 +113,7 @@ fn the_shell_runs_nothing_that_the_other_tool_does_not() {
             r#"echo '$(touch P)' "${HOME}""#,
         ),
         (Supervisord, "[program:a]\ncommand=awk '{print $1}'\n", "awk '{print $1}'"),
+        (Supervisord, "[program:a]\ncommand=echo 5%(x\n", "echo '5%(x'"),
         (
             Pm2,
             r#"[{"name": "a", "script": "a.js", "args": ["hi; touch P #"]}]"#,

@@ -144,8 +144,8 @@ fn the_variables_of_compose_are_replaced_where_it_does_that() {
 fn a_dockerfile_says_what_its_stage_runs() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("compose.yaml");
-    let dockerfile = "FROM x AS base\nENTRYPOINT [\"gateway\"]\nFROM base AS dev\nCMD [\"--dev\", \\\n  \"a b\"]\n\
-                      FROM base\nCMD --prod\n";
+    let dockerfile = "FROM x AS base\nENTRYPOINT [\"gateway\"]\nFROM x AS dev\nENTRYPOINT [\"gateway\"]\n\
+                      CMD [\"--dev\", \\\n  \"a b\"]\nFROM x\nENTRYPOINT [\"gateway\"]\nCMD --prod\n";
     std::fs::write(dir.path().join("Dockerfile"), dockerfile).unwrap();
     let text = "services:\n  last: {build: .}\n  dev: {build: {context: ., target: dev}}\n  \
                 given: {build: ., command: [-x]}\n  inline: {build: {dockerfile_inline: \"FROM x\\nCMD [\\\"y\\\"]\"}}\n  \
