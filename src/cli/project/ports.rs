@@ -211,11 +211,10 @@ pub(in crate::cli) fn takers(
     let reported = |process: &ProcessPlan, port: u16| {
         let (_, Listener { process: holder }) = taken.iter().find(|(taken, _)| *taken == port)?;
         let of = holder.as_ref().and_then(|holder| facts::tenant(holder, &plan.run));
-        let mut by = described(holder.as_ref(), of.as_ref());
         let dir = holder.as_ref().and_then(|holder| sys::directory_of(holder.pid));
-        if let Some(dir) = dir.filter(|dir| dir.parent().is_some()) {
-            by += &format!(" in {}", cleaned(&dir.to_string_lossy()));
-        }
+        let dir = dir.filter(|dir| dir.parent().is_some());
+        let place = dir.map(|dir| format!(" in {}", cleaned(&dir.to_string_lossy())));
+        let by = described(holder.as_ref(), of.as_ref()) + &place.unwrap_or_default();
         Some((TakenPort { process: process.name.clone(), port, by }, of))
     };
     let of_process = |process: &&ProcessPlan| {
