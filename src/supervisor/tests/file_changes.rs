@@ -488,8 +488,8 @@ fn a_reload_without_watch_forgets_it() {
 enum WatchStep {
     /// A file is saved and noticed; it is reported that much later.
     Edit(u16, u64),
-    /// The same, before the supervisor hears what its shim has done meanwhile.
-    EditUnheard(u16, u64),
+    /// The same after a restart, before the supervisor hears of the life that has begun.
+    RestartAndEdit(u16, u64),
     Wait(u64),
     /// The process ends by itself.
     Die,
@@ -505,7 +505,7 @@ enum WatchStep {
 fn watch_step() -> impl Strategy<Value = WatchStep> {
     prop_oneof![
         6 => (0u16..3, 0u64..600).prop_map(|(file, ms)| WatchStep::Edit(file, ms)),
-        3 => (0u16..3, 0u64..600).prop_map(|(file, ms)| WatchStep::EditUnheard(file, ms)),
+        3 => (0u16..3, 0u64..600).prop_map(|(file, ms)| WatchStep::RestartAndEdit(file, ms)),
         4 => (0u64..3000).prop_map(WatchStep::Wait),
         1 => (0u64..70_000).prop_map(WatchStep::Wait),
         1 => Just(WatchStep::Die),
@@ -516,6 +516,10 @@ fn watch_step() -> impl Strategy<Value = WatchStep> {
         1 => (1u64..100_000).prop_map(WatchStep::SetBack),
         1 => (1u64..100_000).prop_map(WatchStep::SetForward),
     ]
+}
+
+fn restart() -> Request {
+    Request::Restart { names: names(&["web"]), order: ChangeOrder::default() }
 }
 
 /// A watched process, and what its code is.
@@ -563,8 +567,9 @@ impl WatchedCode {
         let world = &mut self.world;
         match *step {
             WatchStep::Edit(file, ms) => self.edit(file, ms),
-            WatchStep::EditUnheard(file, ms) => {
+            WatchStep::RestartAndEdit(file, ms) => {
                 let (at, before) = (world.now, world.shims[0].begun);
+                world.ask(1, restart());
                 for _ in 0..2 {
                     world.shims[0].act(true);
                 }
@@ -583,17 +588,14 @@ impl WatchedCode {
                     world.shims[0].die(Exit::Code(1));
                 }
             }
-            WatchStep::Restart => {
-                let order = ChangeOrder::default();
-                world.ask(1, Request::Restart { names: names(&["web"]), order });
-            }
+            WatchStep::Restart => world.ask(1, restart()),
             WatchStep::Prompt(waits) => {
                 if let Some(life) = world.machine.procs[0].current_life() {
                     world.input(Input::Prompt(WEB, life, waits.then(|| "(Pdb)".into())));
                 }
             }
             WatchStep::BuildEnds(succeeds) => {
-                if let Some((begun, read)) = self.building {
+                if let Some((begun, read)) = self.building.take() {
                     if succeeds {
                         self.built = Some(read);
                     }
