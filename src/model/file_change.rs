@@ -167,6 +167,10 @@ impl WatchState {
             },
             (WatchMode::Building, _) => "its build runs".to_owned(),
             (WatchMode::Paused, _) => "watching is paused".to_owned(),
+            (WatchMode::Held, _) if self.files.is_empty() => {
+                "its files have changed, but it could not be restarted; that is tried again"
+                    .to_owned()
+            }
             (WatchMode::Held, _) => {
                 format!("its files have changed, but {}: restarts are delayed", restarts())
             }

@@ -148,9 +148,9 @@ impl Supervisor {
         let pid = if let Phase::Running { pid, .. } = proc.phase { Some(pid) } else { None };
         (watching.build, watching.due) = (None, None);
         if let Some(change) = watching.change.take() {
-            let count = change.count;
-            self.effects
-                .push(Effect::Say(Some(id), What::Changed { files: change.paths(), count }));
+            let (files, count) = (change.clone().paths(), change.count);
+            watching.acting = Some(change);
+            self.effects.push(Effect::Say(Some(id), What::Changed { files, count }));
             if rules.run.is_some() {
                 // What was built before is out of date.
                 watching.build = Some(Build::Running(now));
@@ -159,7 +159,7 @@ impl Supervisor {
             }
         }
         let Some((signal, pid)) = rules.signal.zip(pid) else { return true };
-        watching.acted = self.monotonic;
+        (watching.acted, watching.acting) = (self.monotonic, None);
         self.effects.push(Effect::Say(Some(id), What::Signal { sent: signal }));
         self.effects.push(Effect::Signal { id, pid, signal: signal.number() });
         false

@@ -406,8 +406,10 @@ impl Supervisor {
         } else if proc.life > proc.current_life() {
             proc.life = proc.current_life();
             if runs {
-                proc.marks.stop_requested =
-                    proc.marks.stop_requested.min(proc.life.and_then(LifeId::previous));
+                let previous = proc.life.and_then(LifeId::previous);
+                proc.marks.stop_requested = proc.marks.stop_requested.min(previous);
+                proc.marks.stop_life = proc.marks.stop_life.min(previous);
+                proc.watching.try_again(now);
             } else {
                 proc.goal = Goal::Stop;
             }

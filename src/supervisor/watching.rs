@@ -1,5 +1,7 @@
 //! What is known of the watched files of a process.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::file_change::{
@@ -23,7 +25,10 @@ pub struct Watching {
     /// What has changed and was not acted on yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) change: Option<FileChange>,
-    /// Until when that has to wait, because restarts seem to cause such changes.
+    /// What a restart was asked for that has not begun yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) acting: Option<FileChange>,
+    /// Until when that has to wait, because restarts seem to cause such changes, or could not be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) due: Option<Timestamp>,
     /// The command before a restart.
@@ -52,7 +57,7 @@ pub(super) enum Build {
 impl Watching {
     /// A life has begun. It has read what had changed before, unless that has to be built first.
     pub(super) fn life_began(&mut self, at: MonotonicTime, builds: bool) {
-        self.acted = at;
+        (self.acted, self.acting) = (at, None);
         if !builds && self.change.as_ref().is_some_and(|change| change.last < at) {
             (self.change, self.due) = (None, None);
         }
@@ -70,6 +75,15 @@ impl Watching {
         }
     }
 
+    /// The restart for a change could not be done, and the old life goes on.
+    pub(super) fn try_again(&mut self, now: Timestamp) {
+        const PAUSE: Duration = Duration::from_secs(10);
+        if let Some(change) = self.acting.take() {
+            self.change.get_or_insert(change);
+            self.due = Some(now + PAUSE);
+        }
+    }
+
     /// Whether a pause goes on.
     pub(super) fn is_held(&self, now: Timestamp) -> bool {
         self.due.is_some_and(|due| due > now) && !self.is_set_back(now)
@@ -82,7 +96,7 @@ impl Watching {
 
     /// The command before a restart, and what it was for, are not wanted any more.
     pub(super) fn give_up(&mut self) {
-        (self.change, self.due, self.build) = (None, None, None);
+        (self.change, self.due, self.build, self.acting) = (None, None, None, None);
     }
 
     /// The same for clients; `delay` is what a restart would have to wait for at present.

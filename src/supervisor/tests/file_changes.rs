@@ -11,7 +11,8 @@ use crate::model::request::{ChangeOrder, Request};
 use crate::model::rules::{Check, DependencyCondition, FileWatch, Need, Probe};
 use crate::model::signal::SignalName;
 use crate::model::time::{MonotonicTime, Timestamp};
-use crate::model::{Exit, ProcId, ProcName};
+use crate::model::{Exit, LifeId, ProcId, ProcName};
+use crate::protocol::spec::Want;
 use crate::supervisor::{Effect, Input, Supervisor};
 
 const WEB: ProcId = ProcId::at(0);
@@ -416,6 +417,31 @@ fn a_change_at_a_prompt_waits_and_says_so() {
     world.input(Input::Prompt(WEB, life, None));
     world.settle();
     assert_eq!(world.begun(0), 2);
+}
+
+#[test]
+fn a_restart_that_could_not_be_done_is_tried_again_and_said_until_then() {
+    for builds in [false, true] {
+        let mut world = if builds { with_build() } else { running(&watched(&["web"], &[0])) };
+        let heard = world.shims[0].spec;
+        world.change(WEB, &["src/a.rs"]);
+        if builds {
+            let (id, begun) = world.machine.builds().next().unwrap();
+            world.input(Input::Built(id, begun, None));
+        }
+        world.shims[0].spec = heard;
+        let stands = Some((Want::Run, Some(LifeId::FIRST)));
+        world.input(Input::SpecWriteFailed(WEB, "no room".into(), stands));
+        world.wait(5);
+        assert_eq!((world.begun(0), world.watch_state().mode), (1, WatchMode::Held));
+        assert!(!world.said.iter().any(|said| said.contains("SIGKILL")), "{:?}", world.said);
+        world.wait(6);
+        if builds {
+            world.build_ends(None);
+        }
+        assert_eq!((world.begun(0), world.watch_state().mode), (2, WatchMode::Watching));
+        world.check();
+    }
 }
 
 #[test]
