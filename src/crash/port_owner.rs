@@ -127,6 +127,19 @@ impl OwnerCheck {
         Err(why)
     }
 
+    /// Another managed process that listens on this port, if no process of the own tree does.
+    pub async fn holder_of(&self, port: u16) -> Option<String> {
+        let process = self.process.clone();
+        let owner = spawn_blocking(move || {
+            let sockets: Vec<_> = sys::tcp_sockets(port).into_iter().map(|(_, id)| id).collect();
+            (!sockets.is_empty()).then(|| owner_of(&sockets, &process))
+        });
+        match owner.await {
+            Ok(Some(Owner::Managed(who))) => Some(who),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
     /// The addresses on which the process's own tree listens.
     async fn listens_on(&mut self) -> Vec<SocketAddr> {
         let Some(shim) = self.process.shim else { return vec![] };

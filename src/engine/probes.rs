@@ -51,7 +51,9 @@ pub(super) struct Probes(HashMap<Question, Task>);
 enum Way {
     Port(String, u16, OwnerCheck),
     Http(String, OwnerCheck),
-    Exec(AuxCommand),
+    /// The command of a check. For readiness also the port of the process: what another process answers there proves
+    /// nothing.
+    Exec(AuxCommand, Option<(u16, OwnerCheck)>),
 }
 
 /// What probes read of the run.
@@ -171,10 +173,16 @@ fn way(question: Question, probe: &Probe, run: Probed<'_>) -> Option<Way> {
             Some(Way::Port(host.clone(), *port, owner_check(question.id, rule, run)))
         }
         Probe::Http { url } => {
-            Some(Way::Http(url.clone(), owner_check(question.id, PortOwner::Any, run)))
+            let at = url.parse::<Uri>().ok().and_then(|url| url.port_u16());
+            // At other ports, other processes may answer for it.
+            let is_own = question.check.is_some() && at.is_some() && at == process.port;
+            let rule = if is_own { PortOwner::Auto } else { PortOwner::Any };
+            Some(Way::Http(url.clone(), owner_check(question.id, rule, run)))
         }
         Probe::Exec { command } => {
-            Some(Way::Exec(run.commands.of_process(run.plan, process, command)))
+            let port = process.port.filter(|_| question.check.is_some());
+            let own = port.map(|port| (port, owner_check(question.id, PortOwner::Auto, run)));
+            Some(Way::Exec(run.commands.of_process(run.plan, process, command), own))
         }
         Probe::Log(_)
         | Probe::Exit { .. }
@@ -229,7 +237,7 @@ impl Way {
         match self {
             Self::Port(host, port, _) => format!("{host}:{port}"),
             Self::Http(url, _) => url.clone(),
-            Self::Exec(run) => run.describe(),
+            Self::Exec(run, _) => run.describe(),
         }
     }
 
@@ -245,11 +253,18 @@ impl Way {
                 Self::Http(url, owner) => {
                     get(url, owner).await.map(|()| None).map_err(|error| bad(error.to_string()))
                 }
-                Self::Exec(run) => run.printed().await.map(|()| None).map_err(|(how, lines)| {
-                    let last =
-                        lines.last().map(|line| format!(": {}", shortened(&line.to_string())));
-                    bad(how + &last.unwrap_or_default())
-                }),
+                Self::Exec(run, own) => {
+                    run.printed().await.map_err(|(how, lines)| {
+                        let last =
+                            lines.last().map(|line| format!(": {}", shortened(&line.to_string())));
+                        bad(how + &last.unwrap_or_default())
+                    })?;
+                    let Some((port, owner)) = own else { return Ok(None) };
+                    let holder = owner.holder_of(*port).await;
+                    holder.map_or(Ok(None), |who| {
+                        Err(bad(format!("{who} listens on its port {port}")))
+                    })
+                }
             }
         };
         match timeout(limit, asked).await {

@@ -273,3 +273,20 @@ fn a_check_that_fails_is_shown_with_the_last_line_that_it_printed() {
     assert!(world.run(["why", "web"]).stdout.contains("no answer from db"));
     world.ok(["quit"]);
 }
+
+/// A check that another run's server answers proves nothing: a migration would run in the database of another checkout.
+#[test]
+fn a_server_of_another_run_at_the_port_of_a_process_satisfies_none_of_its_checks() {
+    let port = free_port();
+    let other = World::new(&format!("db: {}\n", serve("127.0.0.1", port)));
+    other.write("tmo.toml", &format!("[process.db]\nready = {{ port = {port} }}\n"));
+    other.ok(["start", "-D"]);
+    other.ok(["wait", "--for", "ready", "--timeout", "20s"]);
+    for check in ["exec = \"true\"".to_owned(), format!("http = \"http://127.0.0.1:{port}/\"")] {
+        let world = world("exec sleep 1000", &check);
+        world.ok(["start", "-D", "-p", &port.to_string()]);
+        wait_lack(&world, "db of another run (perl, pid ");
+        world.ok(["quit"]);
+    }
+    other.ok(["quit"]);
+}

@@ -156,6 +156,10 @@ fn describe(evidence: &Evidence, port: Option<u16>) -> (String, String) {
         let stop = format!("tmo stop {}", quoted(name));
         let (whose, next) = match socket {
             None => ("", stop),
+            // That run may be at work: rather move this one, if tmo has chosen the port.
+            Some(_) if evidence.port == Some(port) => {
+                (" of another run", "tmo start --port-auto".to_owned())
+            }
             Some(socket) => (" of another run", format!("{stop} -s {}", quoted(socket))),
         };
         let text = format!("port {port} is taken by {name}{whose} ({}, pid {})", who.name, who.pid);

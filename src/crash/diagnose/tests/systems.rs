@@ -222,7 +222,10 @@ fn who_holds_a_port_is_told() {
     evidence.facts.holders[0].tenant = api(Some("/a b/.overmind.sock"));
     let (text, next) = reported(&evidence);
     assert_eq!(text, "port 3000 is taken by api of another run (node, pid 99)");
-    assert_eq!(next, "tmo stop api -s '/a b/.overmind.sock'");
+    assert_eq!(next, "tmo start --port-auto");
+    evidence.port = Some(3100);
+    assert_eq!(reported(&evidence).1, "tmo stop api -s '/a b/.overmind.sock'");
+    evidence.port = Some(3000);
     evidence.facts.holders.clear();
     evidence.others[0].1 = 3000;
     assert_eq!(reported(&evidence).0, "port 3000 is taken; it is the port of api");
