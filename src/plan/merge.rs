@@ -103,7 +103,9 @@ impl PlannedInstance<'_> {
         table.apply(&mut plan);
         if let Some(watch) = &mut plan.rules.watch {
             watch.dir = given.loaded.project.base().into();
+            fill_in(given, &mut watch.run, table.watch.at())?;
         }
+        fill_in(given, &mut plan.rules.stop_command, table.stop.command.at())?;
         if let Some(app) = given.loaded.apps.of_process(&entry.name) {
             apps::apply(given, app, &mut plan);
         }
@@ -159,6 +161,17 @@ pub(super) fn filled(
     Ok(fill(plain, value)?.into_owned().into())
 }
 
+/// The same for a command of a `tmo.toml` at this place.
+fn fill_in(
+    given: &MergeInput<'_>,
+    command: &mut Option<OsText>,
+    at: Option<Range<usize>>,
+) -> Result<(), PlanError> {
+    let (Some(command), Some(at)) = (command, at) else { return Ok(()) };
+    *command = filled(given, command, &at, true)?;
+    Ok(())
+}
+
 /// The variables with the values of the placeholders in those that the `tmo.toml` says itself.
 fn filled_env(
     given: &MergeInput<'_>,
@@ -208,6 +221,9 @@ fn checks(
             })
         };
         match probe {
+            Probe::Exec { command } => {
+                *command = filled(given, command, &at.clone().unwrap_or_default(), true)?;
+            }
             Probe::Port { port, .. } if *port == Probe::ITS_PORT => {
                 *port = own("`port = true`".to_owned())?;
             }

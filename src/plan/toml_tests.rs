@@ -76,6 +76,21 @@ fn a_command_gets_its_arguments_with_and_without_a_shell() {
 }
 
 #[test]
+fn commands_of_checks_stops_and_builds_have_the_values_of_others() {
+    let text = "[process.web]\nready = { exec = \"a {worker.port}\" }\nlive = { exec = \"b {web.port}\" }\n\
+                stop = { command = \"c {root}\" }\nwatch = { paths = [\"x\"], run = \"d {worker.url}\" }\n";
+    let plan = with(text).plan();
+    let worker = process(&plan, "worker").port.unwrap();
+    let rules = &plan.processes[0].rules;
+    let exec = |command: &str| Probe::Exec { command: command.into() };
+    assert_eq!(rules.ready[0].probe, exec(&format!("a {worker}")));
+    assert_eq!(rules.live.as_ref().unwrap().probe, exec("b 5000"));
+    assert_eq!(rules.stop_command, Some("c /x".into()));
+    let run = rules.watch.as_ref().unwrap().run.as_ref();
+    assert_eq!(run.unwrap().to_string(), format!("d http://localhost:{worker}"));
+}
+
+#[test]
 fn placeholders_are_the_ports_of_processes_and_the_directory_of_the_project() {
     let text = "[process.web]\nenv = { WORKER = \"{worker.url}\" }\n\
                 [process.worker]\ncommand = \"k -p {web.port} {root}/x ${root} {{root}\"\n\

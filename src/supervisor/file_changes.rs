@@ -27,7 +27,7 @@ enum Turn {
 impl Supervisor {
     /// Note what has changed; [`Self::act_on_changes`] follows.
     pub(super) fn files_changed(&mut self, changes: Vec<(ProcId, FileChange)>, now: Timestamp) {
-        for (id, change) in changes {
+        for (id, mut change) in changes {
             let proc = &mut self.procs[id];
             let Some(rules) = proc.rules.watch.as_ref().filter(|_| !proc.watching.paused) else {
                 continue;
@@ -36,9 +36,12 @@ impl Supervisor {
             let is_read = matches!(proc.phase, Phase::Running { .. })
                 && rules.run.is_none()
                 && change.last < proc.watching.acted;
-            if is_read {
+            // They are again what they were; a life that has begun meanwhile may have read something else.
+            let is_undone = change.count == 0 && proc.watching.acted <= change.first;
+            if is_read || is_undone {
                 continue;
             }
+            change.count = change.count.max(change.files.len());
             let before = proc.watching.row.pause();
             proc.watching.add(change, now);
             let pause = proc.watching.row.pause();

@@ -474,3 +474,20 @@ fn check_names_every_mistake_in_watch() {
         );
     }
 }
+
+#[test]
+fn an_edit_that_is_taken_back_after_a_restart_has_read_it_restarts_again() {
+    let toml = "[process.web]\nwatch = { paths = [\"src\"], debounce = \"2s\" }\n";
+    let world = started("web: cat src/a.rs; exec sleep 1000\n", toml);
+    world.write("src/a.rs", "2\n");
+    world.ok(["restart", "web"]);
+    world.wait_text("web", "| 2\n");
+    world.write("src/a.rs", "1\n");
+    eventually("what is on the disk runs", || {
+        let log = world.ok(["logs", "web", "--no-prefix"]);
+        let mut printed = log.lines().filter(|line| ["1", "2"].contains(line));
+        (printed.next_back() == Some("1")).then_some(())
+    });
+    assert!(lives(&world, "web") >= 3);
+    world.ok(["quit"]);
+}

@@ -15,6 +15,7 @@ use super::problem::Diagnostics;
 use super::{TmoToml, or_nearest};
 use crate::config::procfile::ProcfileEntry;
 use crate::model::ProcName;
+use crate::model::rules::Probe;
 
 /// What a process has for placeholders.
 const KNOWN: [&str; 3] = ["port", "url", "page"];
@@ -137,6 +138,26 @@ pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Di
     for table in toml.processes.iter().map(|(_, table)| table).chain([&toml.defaults]) {
         for pair in &table.env.pairs {
             look(&pair.get_ref().1, pair.span());
+        }
+        let checks = table
+            .ready
+            .iter()
+            .flat_map(|ready| ready.get_ref().iter().map(|check| (&check.probe, ready.span())));
+        let live = table.live.iter().map(|live| (&live.get_ref().probe, live.span()));
+        for (probe, at) in checks.chain(live) {
+            if let Probe::Exec { command } = probe {
+                look(&command.to_string(), at);
+            }
+        }
+        if let Some(command) = &table.stop.command {
+            look(command.get_ref(), command.span());
+        }
+        if let Some((run, watch)) = table
+            .watch
+            .as_ref()
+            .and_then(|watch| watch.get_ref().rules.run.as_ref().zip(Some(watch)))
+        {
+            look(&run.to_string(), watch.span());
         }
     }
     let tables = || toml.processes.iter().map(|(_, table)| table);

@@ -251,6 +251,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "2:11: `{web.prt}`: web has no `prt`; did you mean `port`?",
     ),
     (
+        "[process.web]\nready = { exec = \"x {wbe.port}\" }\n",
+        "2:9: `{wbe.port}`: there is no process `wbe`; did you mean `web`?",
+    ),
+    (
         "[process.web]\nready = { notify = false }\n",
         "2:20: `notify = false` asks for nothing; write true, or leave it out",
     ),

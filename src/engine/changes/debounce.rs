@@ -1,10 +1,11 @@
 //! When changes of files are acted on: once there were no more for a while.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::tree::Content;
+use crate::model::file_change::MOST_NAMED;
 use crate::model::time::MonotonicTime;
 
 /// However long changes go on, they are acted on after this time.
@@ -22,18 +23,34 @@ pub(super) struct Pending {
     pub(super) first_noticed: MonotonicTime,
     /// When the last one was noticed.
     pub(super) noticed: MonotonicTime,
+    /// Some of the files of which there were events.
+    pub(super) touched: Vec<PathBuf>,
     /// The files that differ, and what they were before the first change.
     pub(super) before: BTreeMap<PathBuf, Option<Content>>,
 }
 
 impl Pending {
     pub(super) fn new(now: Instant, noticed: MonotonicTime) -> Self {
-        Self { first: now, last: now, first_noticed: noticed, noticed, before: BTreeMap::new() }
+        Self {
+            first: now,
+            last: now,
+            first_noticed: noticed,
+            noticed,
+            touched: vec![],
+            before: BTreeMap::new(),
+        }
     }
 
     /// There was another event.
     pub(super) fn go_on(&mut self, now: Instant, noticed: MonotonicTime) {
         (self.last, self.noticed) = (now, noticed);
+    }
+
+    /// There was an event of this file.
+    pub(super) fn touch(&mut self, file: &Path) {
+        if self.touched.len() < MOST_NAMED && !self.touched.iter().any(|known| known == file) {
+            self.touched.push(file.to_owned());
+        }
     }
 
     /// When they are to be acted on.

@@ -319,9 +319,9 @@ impl Work {
                     Meaning::File(file) => {
                         for id in tree.scope.watchers(&file) {
                             let pending = self.pending.entry(id);
-                            pending
-                                .or_insert_with(|| Pending::new(now, noticed))
-                                .go_on(now, noticed);
+                            let pending = pending.or_insert_with(|| Pending::new(now, noticed));
+                            pending.go_on(now, noticed);
+                            pending.touch(&file);
                         }
                         tree.doubt(&file);
                     }
@@ -385,21 +385,22 @@ impl Work {
             let differs = |(path, was): &(PathBuf, Option<Content>)| {
                 !Content::is_same(was.as_ref(), tree.content(path))
             };
-            let mut change: Option<FileChange> = None;
-            for (path, was) in pending.before.into_iter().filter(differs) {
-                let change = change.get_or_insert_with(|| FileChange {
-                    files: vec![],
-                    count: 0,
-                    first: pending.first_noticed,
-                    last: pending.noticed,
-                });
-                change.count += 1;
-                if change.files.len() < MOST_NAMED {
-                    let path = Untrusted::from(path.to_string_lossy());
-                    change.files.push(ChangedFile { path, is_new: was.is_none() });
-                }
+            let differing: Vec<_> = pending.before.into_iter().filter(differs).collect();
+            let count = differing.len();
+            let mut named: Vec<_> =
+                differing.into_iter().map(|(path, was)| (path, was.is_none())).collect();
+            if count == 0 {
+                named = pending.touched.into_iter().map(|path| (path, false)).collect();
             }
-            changes.extend(change.map(|change| (*id, change)));
+            let file = |(path, is_new): (PathBuf, bool)| ChangedFile {
+                path: Untrusted::from(path.to_string_lossy()),
+                is_new,
+            };
+            let files: Vec<_> = named.into_iter().take(MOST_NAMED).map(file).collect();
+            let (first, last) = (pending.first_noticed, pending.noticed);
+            if !files.is_empty() {
+                changes.push((*id, FileChange { files, count, first, last }));
+            }
         }
         changes.is_empty() || self.reports.blocking_send(FileReport::Changed(changes)).is_ok()
     }

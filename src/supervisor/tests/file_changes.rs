@@ -420,6 +420,25 @@ fn a_change_at_a_prompt_waits_and_says_so() {
 }
 
 #[test]
+fn a_change_that_was_undone_counts_only_for_a_life_that_began_between() {
+    for (is_between, lives) in [(false, 1), (true, 3)] {
+        let mut world = running(&watched(&["web"], &[0]));
+        let first = world.monotonic();
+        world.now += 1_000_000;
+        if is_between {
+            world.ask(1, restart());
+            world.settle();
+        }
+        world.now += 1_000_000;
+        let files = vec![ChangedFile { path: "src/a.rs".into(), is_new: false }];
+        let change = FileChange { files, count: 0, first, last: world.monotonic() };
+        world.input(Input::Changed(vec![(WEB, change)]));
+        world.settle();
+        assert_eq!(world.begun(0), lives);
+    }
+}
+
+#[test]
 fn a_restart_that_could_not_be_done_is_tried_again_and_said_until_then() {
     for builds in [false, true] {
         let mut world = if builds { with_build() } else { running(&watched(&["web"], &[0])) };

@@ -57,7 +57,8 @@ const WATCH: &[Key] = &[
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchTable {
     paths: Vec<Spanned<String>>,
-    rules: FileWatch,
+    /// All else.
+    pub rules: FileWatch,
 }
 
 pub struct Watch;
