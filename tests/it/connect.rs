@@ -570,6 +570,8 @@ fn leaving_reports_the_state_of_the_process_and_nothing_about_tmux() {
     terminal.wait("up");
     world.ok(["signal", "KILL", "web"]);
     terminal.wait("web was killed by signal 9 (SIGKILL)");
+    // The shim shows that before the supervisor hears of it.
+    world.wait_state("web", "exited");
     terminal.keys(["C-b", "d"]);
     terminal.wait("left web; it has ended with signal 9 (SIGKILL)\ncode 0");
     terminal.tmo("connect worker; echo code $?");
