@@ -278,7 +278,7 @@ impl Engine {
                 text.map(Untrusted::from)
             }),
             stopped_by_user: proc.was_stopped_by_user(),
-            watch: proc.watch_state(),
+            watch: proc.watch_state(clock::now()),
             prompt: proc.prompt().cloned(),
             output_bytes: self.ingest.printed(self.panes[id].stream),
             flags: self.panes[id].search.as_ref().map_or_else(Vec::new, |search| {

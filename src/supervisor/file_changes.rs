@@ -219,8 +219,9 @@ impl Proc {
     }
 
     /// How it is watched, for clients.
-    pub fn watch_state(&self) -> Option<WatchState> {
+    pub fn watch_state(&self, now: Timestamp) -> Option<WatchState> {
         let delay = if let Turn::Later(delay) = self.turn() { delay } else { None };
-        self.rules.watch.as_ref().map(|_| self.watching.state(delay))
+        let is_over = now.since(self.since) > RestartRow::LONGEST_PAUSE;
+        self.rules.watch.as_ref().map(|_| self.watching.state(delay, is_over))
     }
 }

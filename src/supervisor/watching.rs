@@ -99,8 +99,9 @@ impl Watching {
         (self.change, self.due, self.build, self.acting) = (None, None, None, None);
     }
 
-    /// The same for clients; `delay` is what a restart would have to wait for at present.
-    pub(super) fn state(&self, delay: Option<ChangeDelay>) -> WatchState {
+    /// The same for clients; `delay` is what a restart would have to wait for at present. After a while without one, the
+    /// last restarts are not mentioned any more (`is_over`).
+    pub(super) fn state(&self, delay: Option<ChangeDelay>, is_over: bool) -> WatchState {
         let has_changed = self.change.is_some() || self.build.is_some();
         let mode = match self.build {
             _ if self.paused => WatchMode::Paused,
@@ -110,7 +111,9 @@ impl Watching {
             _ => WatchMode::Watching,
         };
         let waits = delay.filter(|_| mode == WatchMode::Changed && has_changed);
-        let (files, failure) = (self.row.files().to_vec(), self.failure.clone());
+        let is_mentioned = mode != WatchMode::Watching || !is_over;
+        let files = if is_mentioned { self.row.files().to_vec() } else { vec![] };
+        let failure = self.failure.clone();
         WatchState { mode, waits, files, failure, note: None }.noted()
     }
 }

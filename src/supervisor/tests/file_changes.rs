@@ -222,7 +222,7 @@ fn a_failed_build_keeps_the_process_and_is_remembered() {
     world.settle();
     assert_eq!((world.begun(0), world.machine.builds().count()), (1, 1));
     world.build_ends(Some("exit status: 2"));
-    let failure = |world: &World| world.machine.procs[0].watch_state().unwrap().failure;
+    let failure = |world: &World| world.machine.procs[0].watch_state(world.now).unwrap().failure;
     assert_eq!(world.said.last().unwrap(), "`make` failed: exit status: 2: no rule; not restarted");
     assert!(failure(&world).is_some());
     assert_eq!((world.begun(0), world.machine.builds().count()), (1, 0));
@@ -296,7 +296,7 @@ fn writes(world: &mut World, rounds: usize) {
 
 impl World {
     fn watch_state(&self) -> crate::model::file_change::WatchState {
-        self.machine.procs[0].watch_state().unwrap()
+        self.machine.procs[0].watch_state(self.now).unwrap()
     }
 
     /// Let time pass until the next deadline of the state machine; returns how long.
@@ -328,6 +328,8 @@ fn a_process_that_restarts_itself_does_so_more_and_more_slowly() {
                 in `ignore` of its `watch`";
     assert_eq!(world.said.iter().filter(|said| *said == text).count(), 1, "{:?}", world.said);
     assert_eq!(world.watch_state().files, ["src/gen.rs"]);
+    let later = world.machine.procs[0].watch_state(world.now + Duration::from_secs(61)).unwrap();
+    assert_eq!(later.note, None, "it has lived for long");
     world.check();
 }
 
@@ -519,11 +521,11 @@ fn a_reload_without_watch_forgets_it() {
     world.watch(false);
     plan.generation += 1;
     world.machine.attach(&plan);
-    assert_eq!(world.machine.procs[0].watch_state().unwrap().mode.word(), "paused");
+    assert_eq!(world.machine.procs[0].watch_state(world.now).unwrap().mode.word(), "paused");
     plan.processes[0].rules.watch = None;
     plan.generation += 1;
     world.machine.attach(&plan);
-    assert_eq!(world.machine.procs[0].watch_state(), None);
+    assert_eq!(world.machine.procs[0].watch_state(world.now), None);
     let effects: Vec<Effect> = world.machine.resume(world.now);
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::Signal { .. })));
 }
