@@ -286,7 +286,6 @@ fn a_listener_that_does_not_know_the_token_learns_nothing() {
             "if it is overmind, unset that",
         ),
         (zeros, "does not know your TMO_TOKEN"),
-        ("HTTP/1.1 401 Unauthorized\r\n\r\n", "takes the token in clear only"),
         ("tmo-hello \n", "its greeting has another form"),
         ("220 smtp\n", "neither tmo nor overmind"),
     ] {
