@@ -29,9 +29,7 @@ impl Supervisor {
     pub(super) fn files_changed(&mut self, changes: Vec<(ProcId, FileChange)>, now: Timestamp) {
         for (id, mut change) in changes {
             let proc = &mut self.procs[id];
-            let Some(rules) = proc.rules.watch.as_ref().filter(|_| !proc.watching.paused) else {
-                continue;
-            };
+            let Some(rules) = &proc.rules.watch else { continue };
             // Its life has begun since, and has read them.
             let is_read = matches!(proc.phase, Phase::Running { .. })
                 && rules.run.is_none()
@@ -113,8 +111,8 @@ impl Supervisor {
             outcome.names.push(proc.name.clone());
             let watching = &mut proc.watching;
             watching.paused = !on;
-            watching.row = RestartRow::default();
-            watching.give_up();
+            (watching.row, watching.due) = (RestartRow::default(), None);
+            watching.put_back();
         }
         self.effects.push(Effect::Answer(request_id, outcome));
     }
@@ -189,7 +187,7 @@ impl Proc {
         if self.retired || self.planned.removed {
             return Turn::Never;
         }
-        if matches!(self.watching.build, Some(Build::Running(_))) {
+        if self.watching.paused || matches!(self.watching.build, Some(Build::Running(_))) {
             return Turn::Later(None);
         }
         match self.phase {

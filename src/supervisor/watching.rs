@@ -75,6 +75,13 @@ impl Watching {
         }
     }
 
+    /// End the command before a restart; what it was for is still to be acted on.
+    pub(super) fn put_back(&mut self) {
+        if self.build.take().is_some() {
+            self.change = self.acting.take().or(self.change.take());
+        }
+    }
+
     /// The restart for a change could not be done, and the old life goes on.
     pub(super) fn try_again(&mut self, now: Timestamp) {
         const PAUSE: Duration = Duration::from_secs(10);

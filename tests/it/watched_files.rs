@@ -426,9 +426,10 @@ fn a_pause_of_watch_lasts_through_a_takeover_and_a_reload() {
     assert!(world.ok(["ps"]).contains("watching is paused; `tmo watch resume web` resumes it"));
     assert_eq!(lives(&world, "web"), 1);
     world.ok(["watch", "resume"]);
-    world.write("src/new.txt", "1");
     has_lives(&world, "web", 2);
-    assert_eq!(changes(&world, "web"), ["Changed: src/new.txt"]);
+    world.write("src/new.txt", "1");
+    has_lives(&world, "web", 3);
+    assert_eq!(changes(&world, "web"), ["Changed: src/a.rs", "Changed: src/new.txt"]);
     world.ok(["quit"]);
 }
 

@@ -254,10 +254,13 @@ fn a_build_goes_on_with_another_supervisor_and_ends_with_a_pause() {
     assert_eq!(world.machine.builds().count(), 0);
     world.settle();
     assert_eq!(world.begun(0), 1);
+    world.watch(true);
+    world.build_ends(None);
+    assert_eq!(world.begun(0), 2, "what it was for is not forgotten");
 }
 
 #[test]
-fn a_paused_process_ignores_changes_until_it_is_resumed() {
+fn a_paused_process_is_restarted_for_changes_when_it_is_resumed() {
     let mut world = running(&watched(&["web", "worker"], &[0]));
     world.watch(false);
     assert_eq!(world.answers.last().unwrap().1.names.len(), 1, "only those that are watched");
@@ -265,12 +268,19 @@ fn a_paused_process_ignores_changes_until_it_is_resumed() {
     world.settle();
     let saved = serde_json::to_string(&world.machine).unwrap();
     assert!(saved.contains(r#""paused":true"#), "{saved}");
+    assert_eq!((world.begun(0), world.watch_state().mode), (1, WatchMode::Paused));
     world.watch(true);
     world.settle();
-    assert_eq!(world.begun(0), 1);
-    world.change(WEB, &["a"]);
-    world.settle();
     assert_eq!(world.begun(0), 2);
+    // A life that has begun meanwhile has read it.
+    world.watch(false);
+    world.change(WEB, &["a"]);
+    world.now += 1_000_000;
+    world.ask(1, restart());
+    world.settle();
+    world.watch(true);
+    world.settle();
+    assert_eq!(world.begun(0), 3);
 }
 
 #[test]
@@ -547,6 +557,8 @@ enum WatchStep {
     TakeOver,
     SetBack(u64),
     SetForward(u64),
+    /// Watching is resumed, or paused.
+    Watch(bool),
 }
 
 fn watch_step() -> impl Strategy<Value = WatchStep> {
@@ -562,6 +574,7 @@ fn watch_step() -> impl Strategy<Value = WatchStep> {
         2 => Just(WatchStep::TakeOver),
         1 => (1u64..100_000).prop_map(WatchStep::SetBack),
         1 => (1u64..100_000).prop_map(WatchStep::SetForward),
+        1 => any::<bool>().prop_map(WatchStep::Watch),
     ]
 }
 
@@ -665,6 +678,7 @@ impl WatchedCode {
                 }
             }
             WatchStep::SetBack(ms) => world.set_clock_back(Duration::from_millis(ms)),
+            WatchStep::Watch(on) => world.watch(on),
             WatchStep::SetForward(ms) => world.set_clock_forward(Duration::from_millis(ms)),
         }
         self.note();
@@ -673,7 +687,10 @@ impl WatchedCode {
     /// Whether the code that runs is that on the disk, or it is said why not.
     fn is_right(&self) -> bool {
         let state = self.world.watch_state();
-        self.runs == self.disk && self.lives > 0 || state.is_changing() || state.is_wrong()
+        self.runs == self.disk && self.lives > 0
+            || state.is_changing()
+            || state.is_wrong()
+            || state.mode == WatchMode::Paused
     }
 }
 
@@ -689,7 +706,12 @@ proptest! {
             prop_assert!(web.is_right(), "after {step:?}: {:?}", web.world.watch_state());
         }
         // Nothing more happens but what has to come by itself.
-        for step in [WatchStep::Prompt(false), WatchStep::Wait(61_000), WatchStep::BuildEnds(true)] {
+        for step in [
+            WatchStep::Watch(true),
+            WatchStep::Prompt(false),
+            WatchStep::Wait(61_000),
+            WatchStep::BuildEnds(true),
+        ] {
             web.take(&step);
         }
         web.take(&WatchStep::BuildEnds(true));
