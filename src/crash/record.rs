@@ -174,8 +174,9 @@ fn add_dependencies(all: &mut Vec<ProcName>, plan: &Plan, process: &ProcessPlan)
     for need in &process.rules.needs {
         if !all.contains(&need.on) {
             all.push(need.on.clone());
-            let on = plan.processes.iter().find(|other| other.name == need.on);
-            on.into_iter().for_each(|on| add_dependencies(all, plan, on));
+            for on in plan.processes.iter().filter(|other| other.name == need.on) {
+                add_dependencies(all, plan, on);
+            }
         }
     }
 }

@@ -141,7 +141,7 @@ fn modules(found: &mut Findings<'_>) {
         let is_guess = next.contains(&format!("pip install {top}"))
             && !listed.contains(&top.replace('_', "-"));
         if is_guess {
-            text += &format!("; if it is in a package: `{next}`");
+            text = format!("{text}; if it is in a package: `{next}`");
         }
         let cause = found.add_line(86, at, CauseKind::MissingModule, text);
         cause.next = (!is_guess).then_some(next);
