@@ -69,6 +69,8 @@ pub enum CauseKind {
     ReadinessTimedOut,
     /// It failed its liveness check.
     NotLive,
+    /// It waits for input at a prompt.
+    WaitsForInput,
     /// A command that does not exist.
     CommandNotFound,
     /// A shared library that does not exist.

@@ -66,10 +66,12 @@ pub struct Facts {
     pub is_command: bool,
     /// The processes that it depends on and whose checks connect to a port.
     pub needs: Vec<ProcName>,
+    /// The processes that it depends on, also through others, or whose ports stand in its command or its variables.
+    pub uses: Vec<ProcName>,
     /// Whether it ended soon after it had started.
     pub is_short: bool,
     /// The process that a refused connection was for, if it had ended by then, and how it ended; no exit if it was
-    /// stopped. If the message has no port: one of `needs`.
+    /// stopped. If the message does not tell the process: one of `needs` or `uses`, or the only service.
     pub gone: Option<(ProcName, Option<Exit>)>,
     /// The process that a refused connection was for, if it was not ready by then, and whether that is certain.
     pub late: Option<(ProcName, bool)>,
@@ -83,6 +85,8 @@ pub struct Facts {
     pub own_files: Vec<String>,
     /// The content of the `requirements.txt` in the directory of the process.
     pub requirements: Option<String>,
+    /// The contents of `package.json` and `pyproject.toml` in the directories of the project and of the process.
+    pub manifests: String,
     /// If the project has no `.env`: its example of one.
     pub example: Option<EnvExample>,
     /// Whether `coredumpctl` keeps core dumps.

@@ -62,6 +62,14 @@ pub fn requirements(dir: &Path) -> Option<String> {
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 
+/// The text of the files in these directories that list packages of JavaScript or Python.
+pub fn manifests(dirs: &[&str]) -> String {
+    let files = ["package.json", "pyproject.toml"];
+    let files = dirs.iter().flat_map(|dir| files.map(|file| Path::new(dir).join(file)));
+    let texts = files.filter_map(|path| files::read_project(&path, ChosenBy::Project).ok());
+    texts.map(|text| String::from_utf8_lossy(&text).into_owned()).collect()
+}
+
 /// The names of the programs in this `PATH`.
 pub fn programs(path: &OsStr) -> Vec<String> {
     let dirs = std::env::split_paths(path).filter_map(|dir| dir.read_dir().ok());

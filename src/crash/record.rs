@@ -4,13 +4,14 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::diagnose::{diagnose, port_of, ports_named, refused_by};
+use super::diagnose::{diagnose, needed, port_of, ports_named, refused_by};
 use super::evidence::{Evidence, Facts, Holder, OutputLine, working_directory};
 use super::facts;
 use super::life::{LifePlace, LifeSummary, Log};
 use super::report::{CrashReport, Details, LAST_LOGS};
 use super::watcher::{self, LastError};
 use crate::journal::Dirs;
+use crate::journal::query::since;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::WatcherPatterns;
 use crate::model::text::OsText;
@@ -70,6 +71,8 @@ impl CrashInput {
         let named =
             others().filter_map(|other| Some(of(other, port_of(&other.command.to_string())?)));
         let assigned = others().filter_map(|other| Some(of(other, other.port?)));
+        let mut uses = vec![];
+        add_dependencies(&mut uses, plan, process);
         Self {
             run: plan.run.clone(),
             name: process.name.clone(),
@@ -84,6 +87,7 @@ impl CrashInput {
             facts: Facts {
                 is_command: plan.is_of_command(),
                 needs: needs.map(|need| need.on.clone()).collect(),
+                uses,
                 ..Facts::default()
             },
             watchers: plan.watchers.clone(),
@@ -112,9 +116,12 @@ impl CrashInput {
 
     /// Get the remaining facts from the operating system and the journal.
     fn look_up(&self, evidence: &mut Evidence, log: Option<&Log<'_>>) {
+        let named = self.others.iter().chain(&self.assigned).filter(|(_, port)| self.names(*port));
+        evidence.facts.uses.extend(named.map(|(name, _)| name.clone()));
         evidence.facts.gone = log.and_then(|log| gone(evidence, log));
         evidence.facts.late = log.and_then(|log| late(evidence, log));
         evidence.facts.own_files = facts::own_files(&[&evidence.root, &evidence.cwd]);
+        evidence.facts.manifests = facts::manifests(&[&evidence.root, &evidence.cwd]);
         evidence.facts.requirements = facts::requirements(Path::new(&evidence.cwd));
         evidence.facts.is_short = self.lived.ended.since(self.lived.started) < SHORT;
         evidence.facts.taken = log.and_then(|log| log.taken_port(&self.name).ok()?);
@@ -135,6 +142,16 @@ impl CrashInput {
             evidence.facts.packaged = facts::programs(packaged.as_os_str());
         }
     }
+
+    /// Whether this port stands in its command or in a variable, except for those from which tmo derives ports.
+    fn names(&self, port: u16) -> bool {
+        let is_of_tmo =
+            |name: &str| ["PORT", "TMO_", "OVERMIND_"].iter().any(|it| name.starts_with(it));
+        let given = self.env.iter().filter(|(name, _)| !is_of_tmo(&name.to_string()));
+        let mut texts = given.map(|(_, text)| text).chain([&self.command]).map(ToString::to_string);
+        let port = port.to_string();
+        texts.any(|text| text.split(|c: char| !c.is_ascii_digit()).any(|number| number == port))
+    }
 }
 
 /// Whether a port that was taken when the run was started is still taken for this life of a process, with these
@@ -152,16 +169,33 @@ pub(super) fn is_taken(port: u16, holders: &[Holder], name: &ProcName, life: Lif
     }
 }
 
-/// The process that a refused connection was for, and how it ended, if it had ended before and has not come back; no
-/// exit if it was stopped.
+/// Add the processes that this one depends on, also through others.
+fn add_dependencies(all: &mut Vec<ProcName>, plan: &Plan, process: &ProcessPlan) {
+    for need in &process.rules.needs {
+        if !all.contains(&need.on) {
+            all.push(need.on.clone());
+            for on in plan.processes.iter().filter(|other| other.name == need.on) {
+                add_dependencies(all, plan, on);
+            }
+        }
+    }
+}
+
+/// The process that a refused connection was for, and how it ended, if it had ended before, or was being stopped, and
+/// has not come back; no exit if it was stopped.
 fn gone(evidence: &Evidence, log: &Log<'_>) -> Option<(ProcName, Option<Exit>)> {
-    let (names, _, time) = refused_by(evidence).filter(|(_, is_known, _)| *is_known)?;
-    names.into_iter().find_map(|name| {
+    let (names, is_known, time) = refused_by(evidence)?;
+    let until = since(&mut log.open_index().ok()?, time.next()).ok()?.record;
+    let meant = names.iter().filter(|_| is_known || names.len() == 1).copied();
+    meant.chain(needed(evidence)).find_map(|name| {
         let is_gone = matches!(log.present(name), Ok(None));
         let (lived, place) = log.last_ended(name).ok()??;
-        let stopped = || log.ended_by_tmo(name, &lived, &place).is_ok_and(|(stopped, _)| stopped);
-        (is_gone && lived.ended <= time)
-            .then(|| (name.clone(), Some(lived.exit).filter(|_| !stopped())))
+        let place = LifePlace { end: until, ..place };
+        let (stopped, _) = log.ended_by_tmo(name, &lived, &place).ok()?;
+        // Something that it depends on may be a task that is done.
+        let was_to_stay = is_known && names.contains(&name) || !lived.exit.success();
+        (is_gone && (stopped || was_to_stay && lived.ended <= time))
+            .then(|| (name.clone(), Some(lived.exit).filter(|_| !stopped)))
     })
 }
 

@@ -32,6 +32,17 @@ fn a_process_that_asks_is_told_once_until_it_is_answered() {
     let ps = world.ok(["ps"]);
     assert!(ps.contains("waits for input: Your name:; `tmo connect web` answers it"), "{ps}");
     assert!(ps.contains("waits for input: Secret:; `tmo connect secret` answers it"), "{ps}");
+    let why = world.run(["why", "web"]);
+    assert_eq!(why.code, 1, "{why:?}");
+    assert!(
+        why.stdout.contains("  it waits for input: Your name:\n    $ tmo connect web\n"),
+        "{why:?}"
+    );
+    let why = world.run(["why", "--json"]);
+    let answer: Value = serde_json::from_str(&why.stdout).unwrap();
+    assert_eq!((why.code, &answer["causes"][0]["kind"]), (1, &"waits-for-input".into()));
+    let both = [&answer["process"], &answer["others"][0]].map(|name| name.as_str().unwrap());
+    assert!(both.contains(&"web") && both.contains(&"secret"), "{answer}");
     assert!(world.field("busy", "prompt").is_null(), "nobody reads");
     let late = world.run(["wait", "busy", "--for", "prompt", "--timeout", "10ms"]);
     assert_eq!(late.code, 124);

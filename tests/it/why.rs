@@ -730,6 +730,89 @@ fn why_names_the_stopped_process_at_whose_port_a_connection_was_refused() {
 }
 
 #[test]
+fn why_names_the_stopped_process_that_a_process_needs_where_no_port_is_named() {
+    let port = free_port();
+    let python = |error: &str| {
+        format!(
+            "read x; printf 'Traceback (most recent call last):\\n  File \"a.py\", line 3, in f\\n{error}\\n'; exit 1"
+        )
+    };
+    let refused = python("ConnectionRefusedError: [Errno 111] Connection refused");
+    let lost = python("pg8000.exceptions.InterfaceError: network error");
+    let world = World::new(&format!(
+        "store: exec sleep 1000\nmigrate: true\nthrough: exec sleep 1000\nworker: {refused}\n\
+         listener: {lost}\nurl: {refused}\nunrelated: {refused}\n"
+    ));
+    world.write(
+        "tmo.toml",
+        &format!(
+            "[process.store]\nready = {{ port = {port}, timeout = \"1h\" }}\n\
+             [process.through]\ndepends_on = {{ store = \"started\", migrate = \"completed\" }}\n\
+             [process.worker]\ndepends_on = {{ through = \"started\" }}\n\
+             [process.listener]\ndepends_on = {{ store = \"started\" }}\n\
+             [process.url]\nenv.STORE_URL = \"pg://localhost:{port}/shop\"\n"
+        ),
+    );
+    world.ok(["start", "-D", "--any-can-die"]);
+    for name in ["worker", "listener", "url", "unrelated"] {
+        world.wait_state(name, "running");
+    }
+    world.ok(["stop", "store"]);
+    for name in ["worker", "listener", "url", "unrelated"] {
+        world.type_into(name, "");
+        world.wait_state(name, "exited");
+        let cause = json(&world, &["why", name])["causes"][0].clone();
+        let (text, next) = (cause["text"].as_str().unwrap(), cause["next"].as_str().unwrap());
+        let is_named = text == "store, which it needs, was stopped" && next == "tmo start store";
+        assert_eq!(is_named, name != "unrelated", "{name}: {cause}");
+    }
+    world.ok(["quit"]);
+}
+
+#[test]
+fn why_explains_the_last_failure_in_a_crash_loop_and_not_the_last_that_has_a_report() {
+    let world = World::new(
+        "web: read x; printf \"Traceback (most recent call last):\\n  File \\\"a.py\\\", line 3, in f\\n$x\\n\"; exit 1\n",
+    );
+    world.ok(["start", "-D", "-r", "web"]);
+    for (error, lives) in [("KeyError: 1", 2), ("ValueError: 2", 3)] {
+        world.type_into("web", error);
+        eventually("it is started again", || {
+            (world.field("web", "lives") == lives && world.field("web", "state") == "running")
+                .then_some(())
+        });
+        if lives == 2 {
+            report(&world, "web");
+        }
+        let said = world.ok(["why", "web"]);
+        assert!(said.contains("is running again; its last failure:"), "{said}");
+        assert!(said.contains(&format!("likely: {error}\n")), "{said}");
+    }
+    world.ok(["restart", "web"]);
+    eventually("it is started again", || (world.field("web", "lives") == 4).then_some(()));
+    let said = world.ok(["why", "web"]);
+    assert!(said.starts_with("nothing is wrong: web is running. Earlier in this run"), "{said}");
+    world.ok(["quit"]);
+}
+
+#[test]
+fn why_names_all_that_failed_in_a_run_that_is_over() {
+    let world = World::new(
+        "api: until [ -e worker ]; do sleep 0.1; done; exec nosuchprogram\n\
+         worker: read x; touch worker; exec nosuchprogram\nweb: exec sleep 1000\n",
+    );
+    world.ok(["start", "-D", "-c", "worker"]);
+    world.type_into("worker", "");
+    world.wait_state_gone();
+    let answer = json(&world, &["why"]);
+    assert_eq!(
+        (&answer["process"], &answer["others"]),
+        (&"api".into(), &serde_json::json!(["worker"]))
+    );
+    assert!(wrong(&world, &[]).contains("Something is wrong with worker too: `tmo why NAME`\n"));
+}
+
+#[test]
 fn why_has_a_heading_and_the_command_for_what_was_skipped() {
     let world = World::new("migrate: [ -e fixed ]\nweb: exec sleep 1000\nother: exec sleep 1000\n");
     world.write(
@@ -1083,8 +1166,7 @@ fn why_names_the_dependency_that_had_ended_where_a_refusal_names_no_port() {
     world.type_into("fragile", "");
     world.wait_state("fragile", "exited");
     let cause = &json(&world, &["why", "fragile"])["causes"][0];
-    let text =
-        "nothing listens where it wanted to connect; it depends on db, which ended with code 4";
+    let text = "db, which it needs, ended with code 4";
     assert_eq!((&cause["text"], &cause["certainty"]), (&text.into(), &"likely".into()));
     assert_eq!(cause["next"], "tmo why db");
     let answer = json(&world, &["why"]);

@@ -48,21 +48,31 @@ pub(super) fn print(dir: &Path, answer: &Why, flags: &str) -> Result<u8, CliErro
 }
 
 /// The hunk that adds these lines to the tables of these processes, each unless it is there. `None` if a table has the
-/// key with another value, or the result would not be valid.
+/// key with another value, or the result would not be valid or have another change.
 fn hunk(text: &str, wanted: &[(&str, String)]) -> Option<String> {
-    let mut lines: Vec<(char, String)> = text.lines().map(|line| (' ', line.to_owned())).collect();
+    let mut lines: Vec<(char, String)> =
+        text.split_terminator('\n').map(|line| (' ', line.to_owned())).collect();
+    let end = if text.contains("\r\n") { "\r" } else { "" };
+    let mut expected: toml::Table = toml::from_str(text).ok()?;
     if !text.is_empty() && !text.ends_with('\n') {
         let (_, last) = lines.pop()?;
         lines.push(('-', format!("{last}\n\\ No newline at end of file")));
         lines.push(('+', last));
     }
     for (process, line) in wanted {
+        let mut table = &mut expected;
+        for name in ["process", process] {
+            table = table.entry(name).or_insert(toml::Table::new().into()).as_table_mut()?;
+        }
+        for (key, value) in toml::from_str::<toml::Table>(line).ok()? {
+            table.entry(key).or_insert(value);
+        }
         let head = format!("[process.{process}]");
         let Some(at) = lines.iter().rposition(|(sign, text)| *sign != '-' && text.trim() == head)
         else {
             let space = (!lines.is_empty()).then(String::new);
             let table = space.into_iter().chain([head, line.clone()]);
-            lines.extend(table.map(|text| ('+', text)));
+            lines.extend(table.map(|text| ('+', text + end)));
             continue;
         };
         let key = line.split('=').next()?;
@@ -71,12 +81,13 @@ fn hunk(text: &str, wanted: &[(&str, String)]) -> Option<String> {
             // How it becomes ready is said already.
             Some(_) if key.starts_with("ready") => {}
             Some(text) => (text == line).then_some(())?,
-            None => lines.insert(at + 1, ('+', line.clone())),
+            None => lines.insert(at + 1, ('+', format!("{line}{end}"))),
         }
     }
     let kept = lines.iter().filter(|(sign, _)| *sign != '-');
     let result: String = kept.flat_map(|(_, line)| [line, "\n"]).collect();
-    toml::from_str::<toml::Table>(&result).ok()?;
+    // What looks like the head of a table may be part of a string.
+    (toml::from_str::<toml::Table>(&result).ok()? == expected).then_some(())?;
     let first = lines.iter().position(|(sign, _)| *sign != ' ')?;
     let last = lines.iter().rposition(|(sign, _)| *sign != ' ')?;
     let begin = first.saturating_sub(CONTEXT);
@@ -108,6 +119,13 @@ mod tests {
     }
 
     #[test]
+    fn a_patch_has_the_line_ends_of_the_file() {
+        let expected = "@@ -1,2 +1,6 @@\n [process.api]\r\n+depends_on = [\"db\"]\r\n watch = \"src\"\r\n+\r\n\
+                        +[process.db]\r\n+ready = { port = true }\r\n";
+        assert_eq!(added("[process.api]\r\nwatch = \"src\"\r\n").unwrap(), expected);
+    }
+
+    #[test]
     fn lines_go_into_the_tables_that_are_there() {
         let text = "[process.db]\nstop = \"INT\"\n\n[process.api]\nwatch = \"src\"";
         let expected = "@@ -1,5 +1,7 @@\n [process.db]\n+ready = { port = true }\n stop = \"INT\"\n \n \
@@ -126,6 +144,7 @@ mod tests {
             "process.api.watch = \"src\"\n[process]\n",
             "[process]\napi = { watch = \"src\" }\n",
             "[process.api]\ndepends_on = [\"db\"]\n[process.db]\nready = { port = 1 }\n",
+            "[process.api]\n[process.db]\nready = 1\n[process.x]\ncommand = \"\"\"\ncat <<E\n[process.api]\nE\n\"\"\"\n",
         ] {
             assert_eq!(added(text), None, "{text}");
         }

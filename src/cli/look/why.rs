@@ -191,11 +191,11 @@ fn with_editor(next: String, editor: Option<&str>) -> String {
 
 /// The next command to type, with the flags that select this run if it needs them.
 fn about_this_run(next: String, flags: &str) -> String {
-    let about_a_run =
-        ["tmo logs ", "tmo why ", "tmo start ", "tmo stop ", "tmo signal ", "tmo watch "];
+    let about_a_run = ["connect", "logs", "signal", "start", "stop", "watch", "why"];
+    let verb = next.strip_prefix("tmo ").and_then(|rest| rest.split(' ').next());
     // The process that holds a port may belong to another run, which the command names already.
     let names_another = next.starts_with("tmo stop ") && next.contains(" -s ");
-    if names_another || !about_a_run.iter().any(|words| next.starts_with(words)) {
+    if names_another || !verb.is_some_and(|verb| about_a_run.contains(&verb)) {
         return next;
     }
     next + flags

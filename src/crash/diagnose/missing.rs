@@ -121,7 +121,7 @@ fn modules(found: &mut Findings<'_>) {
             Language::Php => "file",
             Language::Node | Language::Python | Language::Ruby | Language::Perl => "module",
         };
-        let text = format!("there is no {what} {}", found.evidence.shown(name));
+        let mut text = format!("there is no {what} {}", found.evidence.shown(name));
         let next = match local(found, *tongue, name) {
             Some(path) => format!("ls {}", quoted(path)),
             None if alias => last_lines(found.evidence),
@@ -135,7 +135,16 @@ fn modules(found: &mut Findings<'_>) {
                 there.unwrap_or_else(|| last_lines(found.evidence))
             }
         };
-        found.add_line(86, at, CauseKind::MissingModule, text).next = Some(next);
+        let top = name.split('.').next().unwrap_or(name);
+        let listed = found.evidence.facts.manifests.replace('_', "-");
+        // Anybody may have published a package with the name of a file that is missing.
+        let is_guess = next.contains(&format!("pip install {top}"))
+            && !listed.contains(&top.replace('_', "-"));
+        if is_guess {
+            text = format!("{text}; if it is in a package: `{next}`");
+        }
+        let cause = found.add_line(86, at, CauseKind::MissingModule, text);
+        cause.next = (!is_guess).then_some(next);
     }
 }
 
@@ -162,7 +171,13 @@ fn install(found: &Findings<'_>, tongue: Language, name: &str, line: &str) -> Op
     match tongue {
         Language::Python => pip(found, name),
         Language::Node if name.starts_with("node:") => None,
-        Language::Node => Some("npm install".to_owned()),
+        Language::Node => {
+            let parts = if name.starts_with('@') { 2 } else { 1 };
+            let package = name.split('/').take(parts).collect::<Vec<_>>().join("/");
+            let is_listed = found.evidence.facts.manifests.contains(&format!("\"{package}\""));
+            let missing = if is_listed { String::new() } else { format!(" {}", quoted(&package)) };
+            Some(format!("npm install{missing}"))
+        }
         Language::Ruby if line.contains("LoadError") => {
             Some(format!("bundle add {}", quoted(&packages::of_ruby(name)?)))
         }
@@ -266,12 +281,14 @@ fn not_set(found: &mut Findings<'_>, at: usize, name: &str) {
     let (todo, next) = if let Some(example) = example {
         (format!("{} has it", example.name), format!("cp {} .env", example.name))
     } else if let Some(url) = url_of(evidence, name) {
-        let todo = format!("complete `[defaults.env] {name} = \"{url}\"` in tmo.toml");
+        let todo = format!("complete `defaults.env.{name} = \"{url}\"` at the top of tmo.toml");
         (todo, "${EDITOR:-vi} tmo.toml".to_owned())
     } else {
         (format!("write `{name}=…` into .env"), "${EDITOR:-vi} .env".to_owned())
     };
-    let text = format!("the variable {name} is not set; {todo}, and `tmo reload` reads it");
+    let text = format!(
+        "the variable {name} is not set; {todo}; `tmo start` reads it, or `tmo reload` during the run"
+    );
     found.add_line(84, at, CauseKind::MissingVariable, text).next = Some(next);
 }
 

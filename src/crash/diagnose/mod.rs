@@ -30,7 +30,7 @@ use crate::model::text;
 use crate::model::time::Timestamp;
 
 pub use ports::{at_start, number, ports_named};
-pub use refused::{port_of, refused_by};
+pub use refused::{needed, port_of, refused_by};
 
 /// The maximum number of causes; more would not be useful.
 const MOST_CAUSES: usize = 6;
@@ -194,6 +194,7 @@ impl<'e> Findings<'e> {
             match kept.iter_mut().find(same) {
                 Some(other) if other.cause.place.is_none() => {
                     other.cause.place = finding.cause.place;
+                    other.cause.next = other.cause.next.take().or(finding.cause.next);
                 }
                 Some(_) => {}
                 None => kept.push(finding),

@@ -4,13 +4,18 @@ use std::net::IpAddr;
 
 use super::{Findings, clue, last_lines_of, ports, quoted};
 use crate::crash::cause::{CauseKind, Fix};
-use crate::crash::evidence::Evidence;
+use crate::crash::evidence::{Evidence, OutputLine};
 use crate::crash::expr::Expr;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName};
 
 static REFUSED: Expr = Expr::new(
-    r"(?i)ECONNREFUSED|connection refused|ConnectionRefused|could not connect to \S+ at|Failed to connect to \S+ port \d+|Connection to \S+:\d+ refused|No connection could be made|Can't reach database server",
+    r"(?i)ECONNREFUSED|connection refused|ConnectionRefused|could not connect to \S+ at|Failed to connect to \S+ port \d+|Connection to \S+:\d+ refused|No connection could be made|Can't reach database server|Can't create a connection to host",
+);
+
+/// A connection that there was has ended. Only if a process is gone, that explains a failure.
+static LOST: Expr = Expr::new(
+    r"InterfaceError: network error|server closed the connection unexpectedly|Connection terminated unexpectedly|terminating connection due to administrator command|Lost connection to MySQL server",
 );
 
 /// `connect ECONNREFUSED 127.0.0.1:5432`, `port 5432`, `dial tcp [::1]:5432`.
@@ -35,7 +40,7 @@ static HOST: [Expr; 3] = [
         r"(?i)(?:\b(?:ECONNREFUSED|dial [a-z]+\d?|to|at|connect) |//(?:[^\s/@]*@)?)[`\[]?([0-9a-z:][0-9a-z._:-]*)[`\]]?:`?(\d{2,5})\b",
     ),
     Expr::new(
-        r"(?i)\bhost[ :=]{1,2}['\x22]?([0-9a-z][0-9a-z._-]*)['\x22]?,? port[ :=]{1,2}(\d{2,5})\b",
+        r"(?i)\bhost[ :=]{1,2}['\x22]?([0-9a-z][0-9a-z._-]*)['\x22]?,?(?: and)? port[ :=]{1,2}(\d{2,5})\b",
     ),
     Expr::new(
         r"(?i)\b(?:to|at|for) ['\x22]?([0-9a-z][0-9a-z._-]*)['\x22]?(?: \([^)]*\))?,? port[ :=]{1,2}(\d{2,5})\b",
@@ -76,8 +81,8 @@ static SERVICE: Expr = Expr::new(
     r"^(?:db|database|pg|postgres|mysql|maria|redis|cache|mongo|rabbit|kafka|elastic|search|queue|broker)",
 );
 
-/// The score if the process that was to listen has ended: above all output, below what tmo did.
-const GONE: i32 = 95;
+/// The scores if the process that was to listen has ended, or one that it needs: above all output, below what tmo did.
+const GONE: (i32, i32) = (95, 85);
 /// The scores if it was not ready yet: that is certain, or likely.
 const LATE: (i32, i32) = (99, 85);
 
@@ -95,7 +100,11 @@ struct RefusedConnection<'e> {
 }
 
 fn refused(evidence: &Evidence) -> Option<RefusedConnection<'_>> {
-    let at = evidence.lines.iter().rposition(|line| REFUSED.finds(&line.text))?;
+    let is_it = |line: &OutputLine| REFUSED.finds(&line.text) || LOST.finds(&line.text);
+    let at = evidence.lines.iter().rposition(is_it)?;
+    if LOST.finds(&evidence.lines[at].text) {
+        return Some(RefusedConnection { at, named: None });
+    }
     let port = |line: &str| {
         let by_words = PORT.iter().find_map(|expr| expr.group(line)?.parse::<u16>().ok());
         by_words.or_else(|| ports::number(line))
@@ -121,6 +130,7 @@ pub fn refused_by(evidence: &Evidence) -> Option<(Vec<&ProcName>, bool, Timestam
     let (names, is_known): (Vec<_>, _) = match named {
         Some((line, port)) if other_host(line, port).is_some() => (vec![], true),
         Some((_, port)) => (evidence.owner(port).into_iter().collect(), true),
+        None if LOST.finds(&evidence.lines[at].text) => (vec![], false),
         None if evidence.facts.needs.is_empty() => {
             let names = evidence.assigned.iter().map(|(name, _)| name);
             (names.filter(|name| SERVICE.finds(name.as_str())).collect(), false)
@@ -128,6 +138,15 @@ pub fn refused_by(evidence: &Evidence) -> Option<(Vec<&ProcName>, bool, Timestam
         None => (evidence.facts.needs.iter().collect(), true),
     };
     Some((names, is_known, evidence.lines[at].time))
+}
+
+/// What it needs that the last such connection may have been for, unless a port tells that.
+pub fn needed(evidence: &Evidence) -> &[ProcName] {
+    match refused(evidence).and_then(|refused| refused.named) {
+        Some((line, port)) if other_host(line, port).is_some() => &[],
+        Some((_, port)) if evidence.owner(port).is_some() => &[],
+        Some(_) | None => &evidence.facts.uses,
+    }
 }
 
 /// The port on which the program of this command listens, if the command names it, or by its usual one.
@@ -173,12 +192,21 @@ pub(super) fn find(found: &mut Findings<'_>) {
         }
         return;
     }
-    if let (None, Some((name, exit))) = (named, &evidence.facts.gone) {
+    if let Some((name, exit)) = &evidence.facts.gone {
         let (ended, next) = end_of(name, *exit);
-        let text = format!(
-            "nothing listens where it wanted to connect; it depends on {name}, which {ended}"
-        );
-        found.add_line(78, at, CauseKind::ConnectionRefused, text).next = Some(next);
+        let port = named.map(|(_, port)| port).filter(|port| evidence.owner(*port) == Some(name));
+        let (score, text) = match port {
+            Some(port) => {
+                (GONE.0, format!("nothing listens on port {port} of {name}, which {ended}"))
+            }
+            None => (GONE.1, format!("{name}, which it needs, {ended}")),
+        };
+        // Whatever else was printed follows from this.
+        let cause = found.add(score, CauseKind::ConnectionRefused, text, next);
+        cause.evidence = Some(clue(&evidence.lines[at]));
+        return;
+    }
+    if LOST.finds(&evidence.lines[at].text) {
         return;
     }
     let Some((line, port)) = named else {
@@ -187,14 +215,6 @@ pub(super) fn find(found: &mut Findings<'_>) {
             Some(ports::listeners(None));
         return;
     };
-    if let Some((name, exit)) = &evidence.facts.gone {
-        let (ended, next) = end_of(name, *exit);
-        let text = format!("nothing listens on port {port} of {name}, which {ended}");
-        // Whatever else was printed follows from this.
-        let cause = found.add(GONE, CauseKind::ConnectionRefused, text, next);
-        cause.evidence = Some(clue(&evidence.lines[at]));
-        return;
-    }
     let usual = USUAL.iter().find(|(usual, ..)| *usual == port);
     let usual = usual.map_or_else(String::new, |(_, name, _)| format!(", where {name} usually is"));
     let (text, next) = if let Some(host) = other_host(line, port) {

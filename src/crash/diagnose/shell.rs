@@ -185,7 +185,9 @@ fn command(found: &mut Findings<'_>) {
     let text = if let Some((_, instead)) = of_bash {
         format!("sh has no command {name}: {instead} `shell = \"bash\"` in tmo.toml")
     } else if packaged {
-        format!("there is no command {name} on the PATH, but there is one in node_modules/.bin")
+        format!(
+            "{name} is in node_modules/.bin, not on the PATH: write `npx {name}` in the Procfile"
+        )
     } else if let Some(name) = name.strip_suffix(r"\r") {
         format!(
             "there is no command {name} with a carriage return at its end: the file has CRLF line ends"
@@ -209,7 +211,8 @@ fn command(found: &mut Findings<'_>) {
     } else if name.contains('/') {
         format!("ls -l {}", quoted(folder(&evidence.path(script))))
     } else if packaged {
-        evidence.there(&format!("npx {}", quoted(name)))
+        // Typed, it would start a server beside the run.
+        where_it_stands(found)
     } else {
         let brought = brought_by(name).map(|install| evidence.there(install));
         let has_apt = evidence.facts.programs.iter().any(|program| program == "apt-get");
@@ -273,7 +276,7 @@ fn not_executable(found: &mut Findings<'_>) {
     found.add_line(96, at, CauseKind::NotExecutable, text).next = Some(next);
 }
 
-/// A program whose name differs by one typing error.
+/// A program whose name differs by one typing error, or by two after the same two letters.
 fn near<'p>(name: &str, programs: &'p [String]) -> Option<&'p str> {
     let length = name.chars().count();
     let most = if length < 4 { 1 } else { 2 };
@@ -283,6 +286,8 @@ fn near<'p>(name: &str, programs: &'p [String]) -> Option<&'p str> {
     };
     let near = programs.iter().map(String::as_str).filter(alike);
     let near = near.map(|program| (nearest::edits(name, program), program));
+    let begins_alike = |program: &str| program.get(..2) == name.get(..2);
     let near = near.filter(|(edits, _)| (1..=most).contains(edits));
+    let near = near.filter(|(edits, program)| *edits == 1 || begins_alike(program));
     near.min_by_key(|(edits, program)| (*edits, program.len())).map(|(_, program)| program)
 }

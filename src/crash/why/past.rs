@@ -2,8 +2,9 @@
 
 use super::trouble::{Trouble, Troubles};
 use super::{About, Analysis, Report, Why, WhyError, of_report};
+use crate::crash::life::LifePlace;
 use crate::crash::record::examine_in;
-use crate::crash::{Cause, CauseKind, Log, Trigger};
+use crate::crash::{Cause, CauseKind, LifeSummary, Log, Trigger};
 use crate::journal::last::last_events;
 use crate::journal::last_run::RecordedEnd;
 use crate::journal::streams::{is_meant, refuse_unknown};
@@ -66,26 +67,20 @@ impl Analysis<'_> {
             let unexpected = culprit.as_ref().filter(|culprit| !finished.contains(&culprit.name));
             if let Some(culprit) = unexpected {
                 let found = self.last_end(&culprit.name, run, None)?;
-                let answer = found.map(|found| of_report(found, None));
+                let others = self.failed_beside(&culprit.name, finished);
+                let answer = found.map(|found| Why { others, ..of_report(found, None) });
                 return Ok(answer.map(|answer| self.with_way_to_end(answer)));
             }
-            let mut crashed = vec![];
-            for found @ (report, _) in &self.reports {
-                // A process that had crashed and ran again was fine at the end.
-                let last = self.log.last_ended(&report.process_name)?;
-                if last.is_none_or(|(lived, _)| lived.life == report.tmo.life) {
-                    crashed.push(found);
-                }
-            }
+            // A process that had crashed and ran again was fine at the end.
+            let is_last = |(report, _): &&Report| {
+                let last = self.log.last_ended(&report.process_name).ok().flatten();
+                last.is_none_or(|(lived, _)| lived.life == report.tmo.life)
+            };
+            let crashed = || self.reports.iter().filter(is_last);
             // What others waited for explains them, too.
             let is_awaited = |(report, _): &&Report| troubles.had(&report.process_name);
-            if let Some(first) =
-                crashed.iter().copied().find(is_awaited).or(crashed.first().copied())
-            {
-                let name = &first.0.process_name;
-                let others = crashed.iter().map(|(report, _)| report.process_name.clone());
-                let mut others: Vec<_> = others.filter(|other| other != name).collect();
-                others.dedup();
+            if let Some(first) = crashed().find(is_awaited).or_else(|| crashed().next()) {
+                let others = self.failed_beside(&first.0.process_name, finished);
                 return Ok(Some(Why { others, ..of_report(first.clone(), None) }));
             }
             return Ok(troubles.first().map(|trouble| self.gave_up(trouble)));
@@ -115,6 +110,24 @@ impl Analysis<'_> {
         let found = self.last_end(&process, run, trigger)?;
         let answer = found.map(|found| of_report(found, None));
         Ok(if ended_it { answer.map(|answer| self.with_way_to_end(answer)) } else { answer })
+    }
+
+    /// The other processes whose last end in this run was a failure of their own.
+    fn failed_beside(&self, first: &ProcName, finished: &[ProcName]) -> Vec<ProcName> {
+        let has_failed = |name: &&ProcName| {
+            let last = self.log.last_ended(name).ok().flatten();
+            let by_itself = |(lived, place): (LifeSummary, LifePlace)| {
+                let ended = || self.log.ended_by_tmo(name, &lived, &place);
+                let fails = |(stopped, failed): (bool, Option<_>)| !stopped || failed.is_some();
+                // A stop does not lead to 126 and 127.
+                matches!(lived.exit, Exit::Code(126 | 127))
+                    || !lived.exit.success() && ended().is_ok_and(fails)
+            };
+            self.report_of(name, last).is_some() || last.is_some_and(by_itself)
+        };
+        let others = self.log.streams().iter().filter(|stream| !stream.stderr);
+        let others = others.map(|stream| &stream.name).filter(|name| *name != first);
+        others.filter(|name| !finished.contains(name)).filter(has_failed).cloned().collect()
     }
 
     /// The processes that this word means, if they ended by themselves in the last run, as expected, with their

@@ -92,12 +92,8 @@ impl Analysis<'_> {
             return Ok(Some(answer));
         }
         let [process] = asked else { return Ok(past) };
-        // Of a process that does not run, only the last end counts.
-        let last = if process.state == ProcessStatus::Running {
-            None
-        } else {
-            self.log.last_ended(&process.name)?
-        };
+        // A crash before its last end is not its last failure.
+        let last = self.log.last_ended(&process.name)?;
         let found = match (past, self.report_of(&process.name, last)) {
             (Some(error), _) => return Ok(Some(error)),
             (None, Some(crash)) => Some(crash.clone()),

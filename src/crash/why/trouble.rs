@@ -146,7 +146,10 @@ pub fn held_up(process: &ProcessState, all: &[ProcessState]) -> Option<Cause> {
         return None;
     }
     let (mut of, mut probe, mut next) = (None, None, None);
-    let (kind, text) = if let Some(Note::Skipped(skip)) = problem {
+    let (kind, text) = if let Some(prompt) = &process.prompt {
+        next = Some(format!("tmo connect {}", process.name));
+        (CauseKind::WaitsForInput, format!("it waits for input: {}", prompt.text.raw()))
+    } else if let Some(Note::Skipped(skip)) = problem {
         of = Some(&skip.on);
         let works = |on: &&ProcessState| on.ends.finished || on.readiness.ready == Some(true);
         let repaired = all.iter().filter(works).find(|on| Some(&on.name) == of);

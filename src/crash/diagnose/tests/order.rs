@@ -12,8 +12,8 @@ fn named(evidence: &Evidence) -> Vec<String> {
 
 const HANDLED: &str = "Traceback (most recent call last):
   File \"/srv/app/app.py\", line 3, in <module>
-    import ujson
-ModuleNotFoundError: No module named 'ujson'
+    import yaml
+ModuleNotFoundError: No module named 'yaml'
 ";
 const FATAL: &str = "Traceback (most recent call last):
   File \"/srv/app/app.py\", line 8, in <module>
@@ -24,13 +24,13 @@ RuntimeError: queue is gone";
 fn what_was_survived_is_not_named_first() {
     let requests = "request ok\n".repeat(12);
     let evidence = printed(Exit::Code(1), &format!("{HANDLED}{requests}{FATAL}"));
-    assert_eq!(named(&evidence), ["RuntimeError: queue is gone", "there is no module ujson"]);
+    assert_eq!(named(&evidence), ["RuntimeError: queue is gone", "there is no module yaml"]);
 }
 
 #[test]
 fn what_was_said_just_before_an_exception_may_have_led_to_it() {
     let evidence = printed(Exit::Code(1), &format!("{HANDLED}worker exits\n{FATAL}"));
-    assert_eq!(named(&evidence)[0], "there is no module ujson");
+    assert_eq!(named(&evidence)[0], "there is no module yaml");
 }
 
 #[test]

@@ -335,11 +335,27 @@ fn a_command_that_lies_elsewhere_or_that_bash_has() {
     let mut evidence = printed(Exit::Code(127), "sh: 1: nodemon: not found");
     evidence.facts.packaged = vec!["nodemon".to_owned()];
     let cause = diagnose(&evidence).remove(0);
-    assert!(cause.text.ends_with("but there is one in node_modules/.bin"), "{cause:#?}");
-    assert_eq!(cause.next.as_deref(), Some("npx nodemon"));
+    assert!(cause.text.ends_with("write `npx nodemon` in the Procfile"), "{cause:#?}");
+    assert_eq!(cause.next.as_deref(), Some("tmo config web"), "typed, it would start a server");
     let cause = first(Exit::Code(127), "sh: 1: source: not found");
     assert!(cause.text.contains("write `.` for it, or set `shell = \"bash\"`"), "{cause:#?}");
     let cause = first(Exit::Code(127), "bundler: command not found: puma");
     assert_eq!(cause.text, "there is no command puma");
     assert_eq!(cause.next.as_deref(), Some("bundle install"));
+}
+
+#[test]
+fn a_program_with_two_typing_errors_begins_alike() {
+    let programs = ["pkmon", "python3"].map(str::to_owned);
+    for (name, near) in [
+        ("pyton", "; perhaps python3 is meant"),
+        ("pkmno", "; perhaps pkmon is meant"),
+        ("pzmox", ""),
+    ] {
+        let mut evidence = printed(Exit::Code(127), &format!("sh: 1: {name}: not found"));
+        evidence.facts.programs = programs.to_vec();
+        let text = diagnose(&evidence).remove(0).text;
+        let text = text.strip_prefix(&format!("there is no command {name}")).unwrap();
+        assert_eq!(text, near, "{name}");
+    }
 }

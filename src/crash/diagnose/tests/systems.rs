@@ -348,7 +348,9 @@ fn a_python_module_is_installed_by_the_pip_that_belongs_to_the_program() {
         ),
         ("gunicorn app", &trace, "venv/bin/pip install packaging"),
     ] {
-        let evidence = Evidence { command: command.to_owned(), ..printed(Exit::Code(1), output) };
+        let mut evidence =
+            Evidence { command: command.to_owned(), ..printed(Exit::Code(1), output) };
+        evidence.facts.manifests = "dependencies = [\"packaging\"]".to_owned();
         let cause = diagnose(&evidence).first().unwrap().clone();
         assert_eq!(cause.next.as_deref(), Some(next), "{command}");
     }

@@ -1,7 +1,7 @@
 use super::{Row, check, first, printed};
 use crate::crash::cause::CauseKind;
 use crate::crash::diagnose::{diagnose, port_of, ports_named};
-use crate::model::Exit;
+use crate::model::{Exit, ProcName};
 
 const fn row(
     (what, output): (&'static str, &'static str),
@@ -195,13 +195,12 @@ fn the_host_that_refuses_a_connection_is_found_in_every_notation() {
 #[test]
 fn modules_that_there_are_not() {
     use CauseKind::MissingModule as No;
-    let npm = Some("npm install");
     check(&[
-        row(("node", "Error: Cannot find module 'express'\nRequire stack:\n- /srv/app/server.js\n    at Module._resolveFilename (node:internal/modules/cjs/loader:1144:15)\n    at Object.<anonymous> (/srv/app/server.js:1:17) {\n  code: 'MODULE_NOT_FOUND',\n  requireStack: [ '/srv/app/server.js' ]\n}"), No, "no module express", npm).with_place("server.js:1"),
+        row(("node", "Error: Cannot find module 'express'\nRequire stack:\n- /srv/app/server.js\n    at Module._resolveFilename (node:internal/modules/cjs/loader:1144:15)\n    at Object.<anonymous> (/srv/app/server.js:1:17) {\n  code: 'MODULE_NOT_FOUND',\n  requireStack: [ '/srv/app/server.js' ]\n}"), No, "no module express", Some("npm install express")).with_place("server.js:1"),
         row(("node, a file", "Error: Cannot find module '/srv/app/serve.js'"), No, "no module serve.js", Some("ls .")),
-        row(("node, ESM", "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'koa' imported from /srv/app/index.mjs"), No, "no module koa", npm),
-        row(("python", "Traceback (most recent call last):\n  File \"/srv/app/main.py\", line 1, in <module>\n    import flask.views\nModuleNotFoundError: No module named 'flask.views'"), No, "no module flask.views", Some("pip install flask")).with_place("main.py:1"),
-        row(("python -m", "/usr/bin/python3: No module named uvicorn"), No, "uvicorn", Some("pip install uvicorn")),
+        row(("node, ESM", "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'koa' imported from /srv/app/index.mjs"), No, "no module koa", Some("npm install koa")),
+        row(("python", "Traceback (most recent call last):\n  File \"/srv/app/main.py\", line 1, in <module>\n    import flask.views\nModuleNotFoundError: No module named 'flask.views'"), No, "no module flask.views; if it is in a package: `pip install flask`", Some("${EDITOR:-vi} +1 main.py")).with_place("main.py:1"),
+        row(("python -m", "/usr/bin/python3: No module named uvicorn"), No, "uvicorn; if it is in a package: `pip install uvicorn`", Some("tmo logs web -n 100")),
         row(("ruby", "<internal:/usr/lib/ruby/vendor_ruby/rubygems/core_ext/kernel_require.rb>:136:in `require': cannot load such file -- sinatra (LoadError)\n\tfrom app.rb:1:in `<main>'"), No, "no module sinatra", Some("bundle add sinatra")).with_place("app.rb:1"),
         row(("bundler", "Could not find rack-3.0.8 in locally installed gems (Bundler::GemNotFound)"), No, "no gem rack-3.0.8", Some("bundle install")),
         row(("java", "Error: Could not find or load main class com.app.Main"), No, "no class com.app.Main", None),
@@ -235,11 +234,17 @@ fn nothing_is_installed_that_no_package_has() {
         (node("node:sqlite3"), log),
         (node("@/cart"), log),
         (node("shop/cart"), Some("ls shop")),
-        (node("@scope/x/sub"), Some("npm install")),
+        (node("@scope/x/sub"), Some("npm install @scope/x")),
+        (node("lodash/fp"), Some("npm install lodash")),
+        (node("koa/lib/context"), Some("npm install")),
+        (python("helpers"), log),
+        (python("my_lib.x"), Some("pip install my_lib")),
     ] {
         let mut evidence = printed(Exit::Code(1), &output);
         let own = ["/srv/app/shop", "/srv/app/src/settings.py"];
         evidence.facts.own_files = own.map(str::to_owned).to_vec();
+        evidence.facts.manifests =
+            "{\"dependencies\": {\"koa\": \"^2\"}}dependencies = [\"my-lib>=1\"]".to_owned();
         let causes = diagnose(&evidence);
         assert_eq!(causes[0].next.as_deref(), next, "{output}");
     }
@@ -333,6 +338,32 @@ fn what_tools_report_of_themselves() {
             Some("node -v"),
         ),
     ]);
+}
+
+#[test]
+fn the_line_to_complete_in_tmo_toml_is_valid_as_it_stands() {
+    let mut evidence = printed(Exit::Code(1), "KeyError: 'DATABASE_URL'");
+    evidence.assigned = vec![(ProcName::new("db").unwrap(), 5000)];
+    let text = diagnose(&evidence).remove(0).text;
+    let toml: toml::Table = text.split('`').nth(1).unwrap().parse().unwrap();
+    let url = toml["defaults"]["env"]["DATABASE_URL"].as_str().unwrap();
+    assert_eq!(url, "postgresql://localhost:{db.port}/…");
+    assert!(text.ends_with("`tmo start` reads it, or `tmo reload` during the run"), "{text}");
+}
+
+#[test]
+fn a_connection_that_was_lost_is_a_refused_one_only_if_something_is_gone() {
+    let output = "pg8000.exceptions.InterfaceError: network error";
+    let mut evidence = printed(Exit::Code(1), output);
+    assert_ne!(diagnose(&evidence)[0].kind, CauseKind::ConnectionRefused);
+    evidence.facts.gone = Some((ProcName::new("db").unwrap(), None));
+    let cause = diagnose(&evidence).remove(0);
+    assert_eq!(cause.text, "db, which it needs, was stopped");
+    assert_eq!(cause.next.as_deref(), Some("tmo start db"));
+    let output = "pg8000.exceptions.InterfaceError: Can't create a connection to host db.lan and port \
+        5432 (timeout is None and source_address is None).";
+    let cause = first(Exit::Code(1), output);
+    assert!(cause.text.starts_with("nothing listens on port 5432 of db.lan"), "{cause:#?}");
 }
 
 #[test]
