@@ -11,6 +11,9 @@ use crate::sys::files::{self, ChosenBy};
 /// Where the rules of a directory are.
 pub const RULES: &str = ".gitignore";
 
+/// How many bytes and lines of a file of rules count: each rule takes kilobytes of memory.
+const MOST: (usize, usize) = (256 << 10, 5_000);
+
 /// The rules of the repository that a directory is in. Outside of a repository there are none.
 #[derive(Debug, Default)]
 pub struct GitRules {
@@ -59,8 +62,15 @@ impl GitRules {
 /// The rules in a file, for paths below this directory. A line that git would not understand is left out.
 fn read(dir: &Path, file: &Path) -> Option<Gitignore> {
     let text = files::read_project(file, ChosenBy::Project).ok()?;
+    let (bytes, lines) = MOST;
+    let text = match text.get(..bytes) {
+        // Without a line that is cut off.
+        Some(start) => &start[..memchr::memrchr(b'\n', start).unwrap_or(0)],
+        None => &text,
+    };
     let mut rules = GitignoreBuilder::new(dir);
-    for line in String::from_utf8_lossy(&text).trim_start_matches('\u{feff}').lines() {
+    let text = String::from_utf8_lossy(text);
+    for line in text.trim_start_matches('\u{feff}').lines().take(lines) {
         let _ = rules.add_line(None, line);
     }
     rules.build().ok()
@@ -135,6 +145,22 @@ mod tests {
         write(dir.path(), "app/.gitignore", "a.rs\n");
         rules.forget();
         assert!(rules.ignore(&dir.path().join("app/a.rs"), false));
+    }
+
+    #[test]
+    fn only_the_beginning_of_a_large_file_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), ".git/HEAD", "x");
+        let long = format!("{}\n", "x".repeat(200)).repeat(2_000);
+        let many = "**/a/**/b\n".repeat(6_000);
+        write(dir.path(), "many/.gitignore", &format!("first\n{many}last\n"));
+        write(dir.path(), "long/.gitignore", &format!("first\n{long}last\n"));
+        let mut rules = GitRules::of(dir.path());
+        for (path, is_ignored) in
+            [("many/first", true), ("many/last", false), ("long/first", true), ("long/last", false)]
+        {
+            assert_eq!(rules.ignore(&dir.path().join(path), false), is_ignored, "{path}");
+        }
     }
 
     #[test]

@@ -66,8 +66,8 @@ impl Reports {
                     "the last lines in those crash reports in {dir} that `tmo crashes` lists"
                 ),
             });
-        let others =
-            "what terminals show, what other programs have read, and snapshots of the disk";
+        let others = "what terminals show, what other programs have read, snapshots of the disk, and what the file system has freed \
+             but not yet overwritten";
         reports.into_iter().chain([others.to_owned()]).collect()
     }
 }

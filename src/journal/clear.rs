@@ -4,11 +4,11 @@
 //! are deleted, and what has been printed so far is overwritten in the others. Offsets stay: readers take the range as
 //! removed. Without a run everything is deleted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -60,16 +60,32 @@ pub fn clear_behind(dirs: &Dirs) -> io::Result<Cleared> {
         // Writing to a string does not fail.
         let _ = writeln!(marks, "{slug} {end}");
     }
-    // Before anything is overwritten, so that readers know zeros from output.
-    replace(&dirs.journal.join(FILE), marks.as_bytes())?;
+    let mark = || replace(&dirs.journal.join(FILE), marks.as_bytes());
+    // Before anything is removed, so that readers know zeros from output. On a full disk, as soon as there is room: if
+    // this is killed after overwriting and before that, readers show zeros until the next clearing.
+    let mut marked = match mark() {
+        Err(error) if !is_full(&error) => return Err(error),
+        marked => marked,
+    };
     let dir = dirs.journal.clone().into();
     let policy = LogPolicy { dir, per_process: 1, total: 1, max_age_ms: 0 };
     delete_old_output(dirs, &policy, |slug| ends.get(slug).copied())?;
+    marked = marked.or_else(|_| mark());
+    let mut stays = BTreeSet::new();
     for (slug, end) in ends {
-        overwrite(dirs, &slug, end)?;
+        if overwrite(dirs, &slug, end)? {
+            let of = streams.all().iter().find(|stream| stream.slug() == slug);
+            stays.extend(of.map(|of| format!("the unfinished line of {}", of.name)));
+        }
     }
+    marked.or_else(|_| mark())?;
     let kept = disk_space(dirs)?;
-    Ok(Cleared { freed: before.saturating_sub(kept), kept, stays: vec![] })
+    let stays = stays.into_iter().collect();
+    Ok(Cleared { freed: before.saturating_sub(kept), kept, stays })
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Overwrite the beginning of a segment, up to this offset of its stream: the rest of a line of a segment that is being
@@ -90,18 +106,23 @@ pub(super) fn remove_torn(
     files::zero(file, length)
 }
 
-/// Overwrite what a stream has before this offset.
-fn overwrite(dirs: &Dirs, slug: &str, end: u64) -> io::Result<()> {
+/// Overwrite what a stream has before this offset; returns whether an unfinished line follows.
+fn overwrite(dirs: &Dirs, slug: &str, end: u64) -> io::Result<bool> {
     let mut listing = Listing::new(slug, LOG);
     listing.reload(dirs)?;
+    let mut last = [b'\n'];
     for segment in listing.segments() {
         let Some(path) = segment.path(dirs, slug, LOG) else { continue };
         // The retention may have deleted it.
-        let Some(file) = files::if_there(files::open_to_write(&path))? else { continue };
-        let cleared = end.min(segment.end(file.metadata()?.len())).saturating_sub(segment.start);
+        let Some(file) = files::if_there(files::open_to_read_and_write(&path))? else { continue };
+        let length = file.metadata()?.len();
+        let cleared = end.min(segment.end(length)).saturating_sub(segment.start);
         files::zero(&file, cleared)?;
+        if cleared < length {
+            file.read_exact_at(&mut last, length - 1)?;
+        }
     }
-    Ok(())
+    Ok(last != [b'\n'])
 }
 
 /// Delete the whole log. It must not have any writers.

@@ -110,6 +110,13 @@ pub struct ActionState {
     pub since: Option<Timestamp>,
 }
 
+impl State {
+    /// Whether this process runs an action, which only `tmo act` starts.
+    pub fn is_action(&self, name: &ProcName) -> bool {
+        self.actions.iter().any(|action| action.process == *name)
+    }
+}
+
 impl ActionState {
     /// How it is named.
     pub fn action_name(&self) -> ActionName<'_> {

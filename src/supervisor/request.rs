@@ -62,10 +62,13 @@ impl Supervisor {
         if let Some(proc) = self.procs.iter().find(is_it)
             && (proc.alive() || proc.is_to_begin())
         {
-            let since = units::span(now.since(proc.since));
+            let what = if proc.alive() {
+                format!("has been running for {}", units::span(now.since(proc.since)))
+            } else {
+                "has been requested already".to_owned()
+            };
             let problem = format!(
-                "{name} has been running for {since}, and runs once at a time; `tmo echo {name}` shows its output, `tmo \
-                 stop {name}` stops it"
+                "{name} {what}, and runs once at a time; `tmo echo {name}` shows its output, `tmo stop {name}` stops it"
             );
             return self.effects.push(Effect::Answer(request_id, Outcome::refused(problem)));
         }

@@ -60,26 +60,30 @@ pub fn number(path: &Path) -> Option<(u64, u64)> {
 /// Whether a path passes through a link owned by a user other than this one and root, who could redirect it
 /// at any time.
 pub fn leads_over_links_of_others(path: &Path) -> bool {
-    let own = [nix::unistd::geteuid().as_raw(), 0];
-    let mut left = vec![path.to_owned()];
+    !links_of_others(path).is_empty()
+}
+
+/// The links of users other than this one and root that a path passes through, each with its owner.
+fn links_of_others(path: &Path) -> Vec<(PathBuf, u32)> {
+    let (mut found, mut left) = (vec![], vec![path.to_owned()]);
     // The kernel follows no more links than this in one path.
     for _ in 0..40 {
-        let Some(path) = left.pop() else { return false };
+        let Some(path) = left.pop() else { break };
         let above: Vec<&Path> = path.ancestors().collect();
         for there in above.into_iter().rev() {
-            let Ok(found) = there.symlink_metadata() else { break };
-            if !found.is_symlink() {
+            let Ok(meta) = there.symlink_metadata() else { break };
+            if !meta.is_symlink() {
                 continue;
             }
-            if !own.contains(&found.uid()) {
-                return true;
+            if is_other_user(meta.uid()) {
+                found.push((there.to_owned(), meta.uid()));
             }
             if let Ok(target) = there.read_link() {
                 left.push(there.parent().unwrap_or(Path::new("/")).join(target));
             }
         }
     }
-    false
+    found
 }
 
 /// Why a file that exists is not read.
@@ -219,19 +223,44 @@ pub fn is_other_user(uid: u32) -> bool {
     ![nix::unistd::geteuid().as_raw(), 0].contains(&uid)
 }
 
-/// Refuse a file of another user, and a link, in a directory that does not keep others out or is a third one's.
+/// Refuse a file that another user may have planted, or that a planted link leads to.
 fn check_owner(path: &Path, owner: u32) -> io::Result<()> {
     let Some(trusted) = TRUSTED.get() else { return Ok(()) };
-    let (link, real) = (std::path::absolute(path)?, path.canonicalize()?);
-    for (path, owner) in [(&link, link.symlink_metadata()?.uid()), (&real, owner)] {
-        let dir = resolved(path.parent().unwrap_or(path));
-        let around = dir.metadata()?;
-        let is_alike = around.uid() == owner && around.mode() & 0o002 == 0;
-        if is_other_user(owner) && !is_alike && !trusted.iter().any(|one| dir.starts_with(one)) {
+    let mut all = links_of_others(&std::path::absolute(path)?);
+    let real = path.canonicalize()?;
+    if is_other_user(owner) {
+        all.push((real.clone(), owner));
+    }
+    for (path, owner) in all {
+        let dir = resolved(path.parent().unwrap_or(&path));
+        // Its owner can change a file, wherever it is; a link can only be replaced.
+        let is_alien = path == real && dir.metadata()?.uid() != owner;
+        let is_trusted = trusted.iter().any(|one| dir.starts_with(one));
+        if !is_trusted && (is_alien || is_planted(&dir, owner)?) {
             return Err(Unsuitable::Planted(owner).into());
         }
     }
     Ok(())
+}
+
+/// Whether a file of this other user in this directory, or a directory on the way to it, can have been put there
+/// without consent of this user or root: others can write to a directory, or it is a third one's. What is above the
+/// current directory does not matter, as this user has gone there.
+fn is_planted(dir: &Path, owner: u32) -> io::Result<bool> {
+    let here = std::env::current_dir().unwrap_or_default();
+    for dir in dir.ancestors() {
+        let around = dir.metadata()?;
+        if around.mode() & 0o002 != 0 {
+            return Ok(true);
+        }
+        if !is_other_user(around.uid()) || around.uid() == owner && here.starts_with(dir) {
+            return Ok(false);
+        }
+        if around.uid() != owner {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn open_up_to(path: &Path, limit: u64) -> io::Result<File> {

@@ -281,3 +281,28 @@ fn each_of_two_requests_for_an_action_has_a_life_of_its_own_or_is_refused() {
     assert_eq!(first.wait_with_output().unwrap().status.code(), Some(5));
     world.ok(["quit"]);
 }
+
+#[test]
+fn what_starts_an_action_that_was_skipped_is_tmo_act() {
+    let world =
+        World::new("db: [ -e go ] || exit 3; echo up; exec sleep 1000\nweb: exec sleep 1000\n");
+    world.write(
+        "tmo.toml",
+        "[process.db]\nready = { log = \"up\" }\non_exit = \"ignore\"\n[process.web]\ndepends_on = [\"db\"]\n[process.web.action.hurt]\ncommand = \"true\"\n",
+    );
+    world.run(["start", "-D"]);
+    world.wait_state("db", "exited");
+    let ran = world.run(["act", "hurt"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    world.wait_state("web-hurt", "skipped");
+    let rows = world.ok(["ps"]);
+    assert!(rows.contains("`tmo act web-hurt` runs it"), "{rows}");
+    assert!(!rows.contains("`tmo start web-hurt`"), "{rows}");
+    world.write("go", "");
+    let ran = world.run(["start", "db"]);
+    let hint = "tmo: still skipped: web-hurt; `tmo act web-hurt` runs it\n";
+    assert!(ran.stderr.contains(hint), "{ran:?}");
+    let why = world.run(["why", "web-hurt"]).stdout;
+    assert!(why.contains("tmo act web-hurt") && !why.contains("tmo start web-hurt"), "{why}");
+    world.ok(["quit"]);
+}

@@ -131,3 +131,17 @@ fn a_start_without_room_for_a_process_names_the_full_disk() {
         assert!(line.to_lowercase().contains("no space left on device"), "{line}");
     }
 }
+
+#[test]
+fn the_log_is_cleared_although_the_disk_is_full() {
+    let world = World::new("web: seq 8000; exec sleep 1000\n");
+    let script = "\
+        \"$TMO\" start -D && until_logged '| 8000' && fill \"$DISK\" || exit\n\
+        \"$TMO\" logs --clear >cleared 2>&1; echo $? >code; \"$TMO\" logs >after; \"$TMO\" quit\n";
+    if !on_small_disk(&world, "XDG_STATE_HOME", script) {
+        return;
+    }
+    assert_eq!(world.read("code"), "0\n", "{}", world.read("cleared"));
+    let after = world.read("after");
+    assert!(!after.contains('\0') && !after.contains("| 8000"), "{after}");
+}

@@ -462,6 +462,25 @@ fn a_cleared_log_begins_anew() {
 }
 
 #[test]
+fn an_unfinished_line_outlives_a_clearing_and_is_named() {
+    let world = World::new(
+        "web: echo up; printf 'half'; touch half; read x; echo ' done'; exec sleep 1000\napi: echo up; exec sleep 1000\n",
+    );
+    world.ok(["start", "-D"]);
+    world.wait_text("web", "up");
+    world.wait_text("api", "up");
+    eventually("it is named", || {
+        let cleared = world.ok(["logs", "--clear"]);
+        assert!(!cleared.contains("line of api"), "{cleared}");
+        assert!(cleared.contains("what the file system has freed but not yet overwritten"));
+        cleared.contains("Not deleted: the unfinished line of web.\n").then_some(())
+    });
+    world.type_into("web", "");
+    world.wait_text("web", "half");
+    world.ok(["quit"]);
+}
+
+#[test]
 fn logs_n_shows_the_last_events_or_matches() {
     let world = World::new("web: for i in 1 2 3 4 5; do echo line $i; done; exec sleep 1000\n");
     world.ok(["start", "-D"]);

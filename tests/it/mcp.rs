@@ -295,7 +295,7 @@ fn names_of_an_agent_can_only_be_names() {
     }
     let agent = Agent::new(&world, &["--allow", "input"]);
     let path = world.app().join("other").display().to_string();
-    for name in [&path, "./other", "sub/other", "..", ".", "", "other"] {
+    for name in [&path, "./other", "sub/other", "..", ".", "", "other", "*", "web*", "web,*"] {
         for tool in ["start", "restart", "stop", "wait", "logs"] {
             let answer = agent.call(tool, &json!({ "names": [name] }));
             assert!(answer.is_error, "{tool} {name}: {answer:?}");

@@ -453,7 +453,12 @@ fn a_checkout_of_one_other_user_starts_and_its_owner_is_named_first() {
         eprintln!("SKIPPED: only root can give files to another user");
         return;
     }
-    world.write("tmo.toml", "[process.web.env]\nA = \"1\"\n");
+    std::fs::create_dir_all(world.app().join("conf/deep")).unwrap();
+    world.write("conf/deep/x.env", "A=1\n");
+    std::os::unix::fs::symlink("deep/x.env", world.app().join("conf/x.env")).unwrap();
+    world.write("tmo.toml", "[process.web]\nenv_file = \"conf/x.env\"\n");
+    // Whoever goes into a directory below `/tmp` has chosen it.
+    mode(world.path(), 0o1777);
     let all = world.shell(&format!("chown -R {NOBODY}:{NOBODY} {}", world.app().display()));
     assert_eq!(all.code, 0, "{all:?}");
     let ran = world.run(["start", "-D"]);
@@ -462,4 +467,34 @@ fn a_checkout_of_one_other_user_starts_and_its_owner_is_named_first() {
     assert!(first.contains(&format!("belongs to user {NOBODY}, ")), "{ran:?}");
     world.ok(["quit"]);
     world.wait_empty();
+}
+
+#[test]
+fn an_env_file_in_a_directory_that_another_user_has_planted_is_refused() {
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: only root can give files to another user");
+        return;
+    }
+    let toml = "[process.web]\nenv_file = \"conf/x.env\"\n";
+    for (base, is_link) in [(0o777, false), (0o1777, false), (0o777, true)] {
+        let world = World::new("web: touch started; exec sleep 1000\n");
+        world.write("tmo.toml", toml);
+        let conf = world.app().join("conf");
+        // Even a link to a directory that only its owner can write to.
+        let real = if is_link { world.path().join("own") } else { conf.clone() };
+        std::fs::create_dir(&real).unwrap();
+        std::fs::write(real.join("x.env"), "PATH=/evil\n").unwrap();
+        give(&real);
+        if is_link {
+            std::os::unix::fs::symlink(&real, &conf).unwrap();
+            give(&conf);
+        } else {
+            give(&real.join("x.env"));
+        }
+        mode(&world.app(), base);
+        let ran = world.run(["start", "-D"]);
+        assert!(ran.code == 1 && ran.stderr.contains("it belongs to user"), "{base:o}: {ran:?}");
+        world.wait_empty();
+        assert!(!world.app().join("started").exists());
+    }
 }

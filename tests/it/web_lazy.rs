@@ -204,6 +204,22 @@ fn a_lazy_process_that_nothing_uses_is_stopped_until_the_next_request() {
 }
 
 #[test]
+fn requests_of_another_site_do_not_keep_a_lazy_process_up() {
+    let world = world("[process.web]\nlazy = { idle = \"1s\" }\n");
+    world.write("go", "");
+    let server = start(&world);
+    let web = host(&server, "web");
+    assert_eq!(get(&web, "").status, 200);
+    eventually("it is stopped meanwhile", || {
+        let answer = get(&web, "Sec-Fetch-Site: cross-site\r\n");
+        (answer.status == 403 && world.field("web", "state") == "stopped").then_some(())
+    });
+    assert_eq!(starts(&world, "web"), 1);
+    server.end();
+    world.ok(["quit"]);
+}
+
+#[test]
 fn a_start_whose_request_was_given_up_is_no_failure_once_it_has_been_stopped() {
     let world = world("[process.web]\nlazy = { idle = \"1s\" }\n");
     let server = start(&world);

@@ -671,7 +671,7 @@ fn a_start_that_serves_the_page_tells_each_process_its_address() {
 #[test]
 fn only_what_answers_http_has_a_link_and_that_of_web_is_the_address_of_the_run() {
     let world = World::new(
-        "db: exec perl db.pl\napi: exec perl program.pl\nweb: exec perl program.pl\nworker: exec sleep 1000\n",
+        "db: exec perl db.pl\nstore: exec ./redis-server db.pl\nother: exec perl db.pl\napi: exec perl program.pl\nweb: exec perl program.pl\nworker: exec sleep 1000\n",
     );
     world.write("program.pl", PROGRAM);
     // It notes who connects, and closes the connection as a database does that gets something else.
@@ -680,9 +680,18 @@ fn only_what_answers_http_has_a_link_and_that_of_web_is_the_address_of_the_run()
         "use IO::Socket::IP; my $server = IO::Socket::IP->new(LocalHost => '127.0.0.1', LocalPort => $ENV{PORT}, \
          Listen => 8, ReuseAddr => 1); $| = 1; print \"up\\n\"; while (my $c = $server->accept) { <$c>; print \"strange\\n\" }",
     );
+    world.shell("cp \"$(command -v perl)\" redis-server");
     world.ok(["start", "-D", "--title", "My Shop"]);
+    for name in ["db", "store", "other"] {
+        world.wait_text(name, "up");
+    }
+    // Without a page, too.
+    let listed = world.ok(["open"]);
+    for (name, has_page) in [("db", false), ("store", false), ("other", true), ("web", true)] {
+        let is_listed = listed.lines().any(|line| line.starts_with(&format!("{name} ")));
+        assert_eq!(is_listed, has_page, "{name}: {listed}");
+    }
     let server = WebServer::start(&world);
-    world.wait_text("db", "up");
     let at = |name: &str| format!("http://{}", host(&server, &format!("{name}.my-shop")));
     eventually("two answer", || {
         let listed = world.ok(["open", "--json"]);
@@ -693,7 +702,9 @@ fn only_what_answers_http_has_a_link_and_that_of_web_is_the_address_of_the_run()
     assert!(world.ok(["ls"]).contains(&at("web")));
     let rows = world.ok(["ps", "--wide"]);
     assert!(rows.contains(&at("api")) && !rows.contains("db.my-shop"), "{rows}");
-    assert_eq!(world.ok(["logs", "db"]).matches("strange").count(), 1, "it is tried once");
+    for (name, tries) in [("other", 1), ("db", 0), ("store", 0)] {
+        assert_eq!(world.ok(["logs", name]).matches("strange").count(), tries, "{name}");
+    }
     assert_eq!(
         world.ok(["open", "-n", "--name", "db"]),
         format!("{}\n", at("db")),

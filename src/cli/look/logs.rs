@@ -357,7 +357,7 @@ fn clear(instance: &Instance) -> Result<u8, CliError> {
         let written = instance.runtime.has_survivors();
         let clear = if written { clear::clear_behind } else { clear::clear_all };
         let done = clear(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?;
-        Cleared { stays: source.reports.copies_of_output(), ..done }
+        done.with_copies(source.reports.copies_of_output())
     };
     output::print(&cleared(done))
 }

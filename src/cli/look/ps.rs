@@ -26,7 +26,7 @@ use crate::journal::search::runs;
 use crate::journal::{Dirs, IndexReader, last};
 use crate::model::file_change::{WatchMode, WatchState};
 use crate::model::rules::{Stage, WatcherPatterns};
-use crate::model::state::{ProcessState, State};
+use crate::model::state::{ActionState, ProcessState, State};
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName, ProcessStatus, Untrusted, units};
 use crate::sys::{self, clock};
@@ -75,8 +75,20 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
         plan.as_ref().is_some_and(|plan| ports::is_server(plan, runtime, name, port))
     };
     let is_server = &is_server;
-    let shown =
-        TableOptions { wide, by, typed, failed, addresses, drift, is_here, run, is_server, width };
+    let actions = state.actions.iter().map(|action| action.process.clone()).collect();
+    let shown = TableOptions {
+        wide,
+        by,
+        typed,
+        failed,
+        actions,
+        addresses,
+        drift,
+        is_here,
+        run,
+        is_server,
+        width,
+    };
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
     let table = shown.table(&state.processes, color);
     let mut foot: Vec<String> = unwritable(&instance).into_iter().collect();
@@ -171,13 +183,16 @@ pub(in crate::cli) fn rows_of_host(
     #[derive(Deserialize)]
     struct PsAnswer {
         processes: Vec<Listed>,
+        #[serde(default)]
+        actions: Vec<ActionState>,
     }
-    let PsAnswer { processes } = serde_json::from_slice(answer)?;
+    let PsAnswer { processes, actions } = serde_json::from_slice(answer)?;
     let options = TableOptions {
         wide: false,
         by: None,
         typed: RunOfCommand::OnHost(host.to_owned()),
         failed: vec![],
+        actions: actions.into_iter().map(|action| action.process).collect(),
         addresses: Addresses::default(),
         drift: vec![],
         is_here: false,
@@ -259,6 +274,8 @@ struct TableOptions<'a> {
     typed: RunOfCommand,
     /// The processes whose program has failed under a watcher.
     failed: Vec<ProcName>,
+    /// The processes that are actions.
+    actions: Vec<ProcName>,
     /// Where browsers reach them.
     addresses: Addresses,
     /// What has changed since the run has read it.
@@ -451,6 +468,9 @@ impl TableOptions<'_> {
         }
         let note = match &process.state {
             ProcessStatus::Restarting if story.is_some() => String::new(),
+            ProcessStatus::Skipped if self.actions.contains(name) => {
+                format!("{reason}`{}` runs it", command("act"))
+            }
             ProcessStatus::Skipped => match process.late_dependency() {
                 Some(on) => {
                     format!("{reason}`{}` tries again", self.typed.command("restart", on))
@@ -601,6 +621,7 @@ mod tests {
             by,
             typed: RunOfCommand::Here(String::new()),
             failed: vec![],
+            actions: vec![ProcName::new("seed").unwrap()],
             addresses: Addresses::default(),
             drift: vec![],
             is_here: true,
@@ -637,9 +658,10 @@ sweep    -    pending  -      -     0         -     -    -       cleanup
             in_state("bad", ProcessStatus::Exited),
             in_state("late", ProcessStatus::Pending),
             in_state("never", ProcessStatus::Skipped),
+            in_state("seed", ProcessStatus::Skipped),
             in_state("web", ProcessStatus::Running),
         ];
-        let [migrate, bad, late, never, web] = &mut all;
+        let [migrate, bad, late, never, _, web] = &mut all;
         (migrate.ends.exit, migrate.ends.finished) = (Some(Exit::Code(0)), true);
         bad.ends.exit = Some(Exit::Code(3));
         late.readiness.awaits = vec![ProcName::new("db").unwrap()];
@@ -652,6 +674,7 @@ migrate  -           exited   -      0     0         -     -    -
 bad      -           exited   -      3     0         -     -    -       `tmo why bad` explains it
 late     -           pending  -      -     0         -     -    -       waits for db
 never    -           skipped  -      -     0         -     -    -       bad ended with code 3; `tmo start never` starts it
+seed     -           skipped  -      -     0         -     -    -       `tmo act seed` runs it
 web      4294967295  running  no     -     0         -     -    -       not ready yet: it has not printed `up`
 ";
         assert_eq!(shown(None).table(&all, false), table);

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::command::{Step, Steps};
-use crate::model::name::argument;
+use crate::model::name::{BadName, argument};
 
 /// How long a command may take.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -60,10 +60,15 @@ pub(super) fn of_resource(uri: &str) -> Option<Steps> {
     let words = match uri.strip_prefix("tmo://")? {
         path @ ("why" | "config" | "graph") => vec![path.to_owned()],
         path => {
-            vec!["why".to_owned(), argument(path.strip_prefix("why/")?).ok()?]
+            vec!["why".to_owned(), name_of_process(path.strip_prefix("why/")?).ok()?]
         }
     };
     Some(command(words).expecting(&[1]).into())
+}
+
+/// A name as an argument of a command: an agent names what it means, so `*` is refused as a path is.
+fn name_of_process(word: &str) -> Result<String, BadName> {
+    if word.contains('*') { Err(BadName(word.to_owned())) } else { argument(word) }
 }
 
 /// Arguments of a tool.
@@ -191,7 +196,8 @@ impl Step {
 
     /// With the names of processes.
     fn of(self, names: &[String]) -> Result<Self, String> {
-        let names = names.iter().map(|name| argument(name).map_err(|error| error.to_string()));
+        let names =
+            names.iter().map(|name| name_of_process(name).map_err(|error| error.to_string()));
         Ok(self.and(names.collect::<Result<Vec<_>, _>>()?))
     }
 }

@@ -31,7 +31,13 @@ async fn report_skipped(instance: &Instance, names: &[String]) {
         Some(_) | None => false,
     };
     let late = state.processes.iter().filter(because).find_map(ProcessState::late_dependency);
-    let skipped: Vec<_> = state.processes.iter().filter(because).map(|p| p.name.as_str()).collect();
+    let skipped = state.processes.iter().filter(because).map(|process| &process.name);
+    let (actions, skipped): (Vec<_>, Vec<_>) = skipped.partition(|name| state.is_action(name));
+    let skipped: Vec<_> = skipped.into_iter().map(ProcName::as_str).collect();
+    for action in actions {
+        let flags = instance.flags();
+        output::warn(&format!("still skipped: {action}; `tmo act {action}{flags}` runs it"));
+    }
     if !skipped.is_empty() {
         let flags = instance.flags();
         let next = if let Some(on) = late {

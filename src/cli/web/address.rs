@@ -10,8 +10,9 @@ use crate::cli::output::table::table;
 use crate::cli::reach::addresses::Addresses;
 use crate::cli::reach::instance::Instance;
 use crate::cli::{output, runtime};
-use crate::model::hostname::url;
+use crate::model::hostname::{has_no_pages, url};
 use crate::model::plan::ProcessPlan;
+use crate::sys;
 use crate::view::screen::is_terminal;
 
 /// A process with its address.
@@ -45,11 +46,18 @@ pub(in crate::cli) fn open_process(args: &OpenArgs) -> Result<u8, CliError> {
         Some((named.or(own)?, is_named))
     };
     let Some(name) = &args.name else {
-        let all = plan.present().filter_map(|process| {
-            let (url, named) = listed(process)?;
-            if addresses.are_known() && addresses.page(&process.name).is_none() {
-                return None;
+        let ports: Vec<u16> = plan.present().filter_map(|process| process.port).collect();
+        let mut other = sys::tcp_listeners(&ports);
+        other.retain(|(_, by)| by.process.as_ref().is_some_and(|by| has_no_pages(&by.name)));
+        let has_page = |process: &ProcessPlan| {
+            if addresses.are_known() {
+                return addresses.page(&process.name).is_some();
             }
+            let is_other = other.iter().any(|(port, _)| process.port == Some(*port));
+            !is_other && !has_no_pages(process.name.entry())
+        };
+        let all = plan.present().filter(|process| has_page(process)).filter_map(|process| {
+            let (url, named) = listed(process)?;
             Some(ListedAddress { process: process.name.as_str(), url, named })
         });
         let all: Vec<_> = all.collect();

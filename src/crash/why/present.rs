@@ -46,7 +46,7 @@ impl Analysis<'_> {
         }
         for process in &asked {
             let cause = self.stopped(state, process);
-            let cause = cause.or_else(|| held_up(process, &state.processes));
+            let cause = cause.or_else(|| held_up(process, state));
             if let Some(cause) = cause.filter(|_| !wrong.contains(process)) {
                 wrong.push(process);
                 answer = answer.or_else(|| Some(self.waits(process, cause)));

@@ -5,7 +5,7 @@ use crate::crash::{Cause, CauseKind};
 use crate::journal::streams::{Stream, is_meant};
 use crate::model::event::{InstallProblem, Logged, Note, Problem, Skip, What};
 use crate::model::rules::Probe;
-use crate::model::state::ProcessState;
+use crate::model::state::{ProcessState, State};
 use crate::model::{ProcName, ProcessStatus};
 
 /// All troubles of a run, in order.
@@ -138,8 +138,8 @@ pub(super) fn depends_on(processes: &[ProcessState], name: &ProcName) -> Option<
     Some(Cause::certain(CauseKind::DependencyNotReady, text, next))
 }
 
-/// Why a process that has not ended is in trouble, if it is. `all` are the processes of the run.
-pub fn held_up(process: &ProcessState, all: &[ProcessState]) -> Option<Cause> {
+/// Why a process of this run that has not ended is in trouble, if it is.
+pub fn held_up(process: &ProcessState, run: &State) -> Option<Cause> {
     let (problem, readiness) = (process.problem.as_ref(), &process.readiness);
     if let Some(Note::NotInstalled(InstallProblem::Interrupted)) = problem {
         // The interruption was requested.
@@ -152,8 +152,9 @@ pub fn held_up(process: &ProcessState, all: &[ProcessState]) -> Option<Cause> {
     } else if let Some(Note::Skipped(skip)) = problem {
         of = Some(&skip.on);
         let works = |on: &&ProcessState| on.ends.finished || on.readiness.ready == Some(true);
-        let repaired = all.iter().filter(works).find(|on| Some(&on.name) == of);
-        next = repaired.map(|_| format!("tmo start {}", process.name));
+        let repaired = run.processes.iter().filter(works).find(|on| Some(&on.name) == of);
+        let verb = if run.is_action(&process.name) { "act" } else { "start" };
+        next = repaired.map(|_| format!("tmo {verb} {}", process.name));
         let text = repaired.map_or_else(
             || skip.to_string(),
             |on| format!("it was skipped because {skip}; {} works now", on.name),

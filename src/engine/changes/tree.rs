@@ -28,7 +28,9 @@ const READ_AT_ONCE: usize = 64;
 pub(super) struct Content {
     size: u64,
     inode: u64,
-    pub(super) modified: Timestamp,
+    modified: Timestamp,
+    /// When its inode was changed: unlike the time above, no program can set it.
+    changed: Timestamp,
     hash: Option<u64>,
 }
 
@@ -38,7 +40,8 @@ pub(super) type Difference = (PathBuf, Option<Content>);
 impl Content {
     fn of(meta: &Metadata) -> Self {
         let modified = Timestamp::of_file(meta.mtime(), meta.mtime_nsec());
-        Self { size: meta.size(), inode: meta.ino(), modified, hash: None }
+        let changed = Timestamp::of_file(meta.ctime(), meta.ctime_nsec());
+        Self { size: meta.size(), inode: meta.ino(), modified, changed, hash: None }
     }
 
     fn looks_like(&self, other: &Self) -> bool {
@@ -259,11 +262,11 @@ impl FileTree {
         self.scan(Path::new(""), true, true, watch);
     }
 
-    /// The files that were written later than this.
+    /// The files that were written, or put in their place, later than this.
     pub(super) fn written_since(&self, time: Timestamp) -> Vec<PathBuf> {
         let files =
             self.dirs.iter().flat_map(|(dir, files)| files.iter().map(move |file| (dir, file)));
-        let later = files.filter(|(_, (_, content))| content.modified > time);
+        let later = files.filter(|(_, (_, content))| content.changed > time);
         later.map(|(dir, (name, _))| dir.join(name)).collect()
     }
 
@@ -391,12 +394,14 @@ impl FileTree {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::MetadataExt as _;
     use std::path::{Path, PathBuf};
     use std::time::{Duration, SystemTime};
 
     use super::{Content, FileTree, GitRules, Meaning, Scope};
     use crate::model::ProcId;
     use crate::model::file_patterns::FilePatterns;
+    use crate::model::time::Timestamp;
     use crate::sys::{clock, files};
 
     struct Project(tempfile::TempDir);
@@ -628,11 +633,23 @@ mod tests {
 
     #[test]
     fn what_was_written_since_then_is_known() {
-        let project = Project::new(&["src/a.py", "src/b.py"]);
-        project.touch("src/b.py");
+        let project = Project::new(&["src/future.py", "src/old.py", "src/b.py"]);
+        // With a time to come.
+        project.touch("src/future.py");
+        let before = project.path("src/future.py").metadata().unwrap();
+        let before = Timestamp::of_file(before.ctime(), before.ctime_nsec());
+        let changed = || {
+            // As `cp -p` of an older file does.
+            project.write("src/old.py", "2");
+            let file = files::open_to_write(&project.path("src/old.py")).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+            project.tree(&["src"]).0.written_since(before)
+        };
+        // The time of a file is that of the last tick of the kernel's clock.
+        let found = std::iter::repeat_with(changed).find(|found| !found.is_empty());
+        assert_eq!(found.unwrap(), [Path::new("src/old.py")]);
         let (tree, _) = project.tree(&["src"]);
-        let now = clock::timestamp(SystemTime::now());
-        assert_eq!(tree.written_since(now), [Path::new("src/b.py")]);
-        assert_eq!(tree.written_since(now + Duration::from_secs(60)), [] as [PathBuf; 0]);
+        let later = clock::timestamp(SystemTime::now()) + Duration::from_secs(1);
+        assert_eq!(tree.written_since(later), [] as [PathBuf; 0]);
     }
 }

@@ -26,6 +26,7 @@ use crate::server::engine_handle::EngineRequest;
 use crate::server::events::{EventSource, stream_of};
 use crate::server::reading::Reading;
 use crate::server::serve::Api;
+use crate::sys;
 
 /// Default number of entries per page.
 const USUAL: usize = 100;
@@ -261,9 +262,10 @@ pub(super) async fn output(reading: Reading, Query(ask): Query<OutputAsk>) -> Ap
 )]
 pub(super) async fn clear(api: Api, _: Query<()>) -> ApiResult {
     let (history, crashes) = (api.reading.history.clone(), api.reading.crashes.clone());
-    let failed =
-        |why: std::io::Error| Refusal::failed(format!("the journal can't be cleared: {why}"));
-    let clear = move || Ok(Cleared { stays: crashes.copies_of_output(), ..history.clear()? });
+    let failed = |error: std::io::Error| {
+        Refusal::failed(format!("the journal can't be cleared: {}", sys::why(&error)))
+    };
+    let clear = move || Ok(history.clear()?.with_copies(crashes.copies_of_output()));
     let cleared = blocking(clear).await?.map_err(failed)?;
     // A supervisor that is ending closes its terminals.
     let _ = api.reading.handle.ask(|reply| EngineRequest::ClearScrollback { reply }).await;

@@ -126,7 +126,13 @@ fn an_action_that_was_skipped_does_not_follow_what_it_needs() {
     plan.processes[1].rules.needs = vec![Need { on, until, restart: false }];
     let mut world = World::of(&plan);
     world.settle();
-    world.ask(1, Request::Act { name: "wipe".to_owned(), confirmed: true });
+    let act = || Request::Act { name: "wipe".to_owned(), confirmed: true };
+    world.ask(1, act());
+    world.wait(18);
+    world.ask(3, act());
+    let (_, refused) = world.answers.pop().unwrap();
+    let text = "wipe has been requested already, and runs once at a time";
+    assert!(refused.problems[0].raw().starts_with(text), "{refused:?}");
     world.shims[0].die(Exit::Code(1));
     world.settle();
     assert!(!world.answers.pop().unwrap().1.ok, "it is skipped");

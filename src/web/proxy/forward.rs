@@ -48,18 +48,12 @@ pub(super) async fn forward(
 ) -> Result<Response<Body>, Problem> {
     let protocol = headers::upgrade(request.headers());
     let upgraded = protocol.is_some().then(|| upgrade::on(&mut request));
-    let mut in_use = None;
-    if near.caller.may_start {
-        in_use = upstream.in_use(runs).await;
-    }
+    // A request that may not start the process is no use of it.
+    let in_use = if near.caller.may_start { upstream.in_use(runs).await } else { None };
     let connection = match upgraded {
         Some(_) => upstream.new_connection(runs, near.caller).await?,
         None => upstream.connection(runs, near.caller).await?,
     };
-    // A request that may not start the process uses it only if it runs.
-    if in_use.is_none() {
-        in_use = upstream.in_use(runs).await;
-    }
     let host_sent = upstream.host(connection.port);
     let host_asked = request.headers().get(header::HOST).cloned();
     *request.version_mut() = Version::HTTP_11;

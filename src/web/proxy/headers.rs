@@ -30,7 +30,10 @@ fn words(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 
 /// Remove the headers about one connection, except those of a change to this protocol.
 pub(super) fn pass_on(headers: &mut HeaderMap, upgrade: Option<HeaderValue>) {
-    let named: Vec<HeaderName> = words(headers).filter_map(|word| word.parse().ok()).collect();
+    // These are about the message, whatever a client says (RFC 9110, 7.6.1).
+    let of_message = [header::HOST, header::CONTENT_LENGTH];
+    let named = words(headers).filter_map(|word| word.parse().ok());
+    let named: Vec<HeaderName> = named.filter(|name| !of_message.contains(name)).collect();
     // Where both lengths are given, that of the chunks counts (RFC 9112, 6.3).
     if headers.contains_key(header::TRANSFER_ENCODING) {
         headers.remove(header::CONTENT_LENGTH);
@@ -121,6 +124,15 @@ mod tests {
         let expected = [("accept", "*/*"), ("connection", "upgrade"), ("upgrade", "websocket")];
         assert_eq!(upgraded, headers(&expected));
         assert_eq!(upgrade(&headers(&[("upgrade", "h2c")])), None);
+        let mut named = headers(&[
+            ("connection", "host, content-length, x-own"),
+            ("host", "web.shop.localhost"),
+            ("content-length", "3"),
+            ("x-own", "1"),
+        ]);
+        pass_on(&mut named, None);
+        let about_message = [("host", "web.shop.localhost"), ("content-length", "3")];
+        assert_eq!(named, headers(&about_message), "a client can't name these away");
         let mut both = headers(&[("content-length", "3"), ("transfer-encoding", "chunked")]);
         pass_on(&mut both, None);
         assert_eq!(both, headers(&[]), "the length of the chunks counts");
@@ -132,11 +144,17 @@ mod tests {
             peer: "[::ffff:127.0.0.1]:1".parse().unwrap(),
             local: "127.0.0.1:10000".parse().unwrap(),
         };
-        let asked = [("host", "web.shop.localhost:10000"), ("x-forwarded-for", "10.0.0.1")];
+        let asked = [
+            ("host", "web.shop.localhost:10000"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-host", "evil.example"),
+        ];
         let mut kept = headers(&asked);
         introduce(&mut kept, ends, None);
         assert_eq!(kept["host"], "web.shop.localhost:10000");
-        assert_eq!(kept["x-forwarded-host"], "web.shop.localhost:10000");
+        let hosts: Vec<_> = kept.get_all("x-forwarded-host").into_iter().collect();
+        assert_eq!(hosts, ["web.shop.localhost:10000"]);
         assert_eq!(kept["x-forwarded-for"], "10.0.0.1, 127.0.0.1");
         let host_sent = HeaderValue::from_static("localhost:5000");
         introduce(&mut kept, ends, Some(&host_sent));

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::page::Problem;
 use super::waking::{Caller, Waking};
 use crate::model::ProcName;
-use crate::model::hostname::ZONE;
+use crate::model::hostname::{ZONE, has_no_pages};
 use crate::model::rules::LazyStart;
 use crate::model::state::ProcessState;
 use crate::sys;
@@ -238,17 +238,27 @@ impl Upstream {
         Ok(found)
     }
 
-    /// Whether the process with this pid answers HTTP. That is tried once for each of its listeners, as other servers
-    /// log such a request as an error. One that does not run is started by a request, or has no pages.
+    /// Whether the process with this pid answers HTTP. That is tried once for each of its listeners, and never where a
+    /// database, cache or queue listens, which would log it as an error. One that does not run is started by a request,
+    /// or has no pages.
     pub(super) async fn answers_http(&self, pid: Option<u32>) -> bool {
+        if has_no_pages(self.service.process.entry()) {
+            return false;
+        }
         let Some(pid) = pid else { return self.service.lazy.is_some() };
         let Some(listener) = self.listener_of(pid).await else { return false };
         let known = *locked(&self.http);
         if let Some((_, answers)) = known.filter(|(socket, _)| *socket == listener.socket) {
             return answers;
         }
-        let Some(stream) = connect(listener).await else { return false };
-        let Ok(answers) = timeout(TRIAL, speaks_http(stream)).await else { return false };
+        let holders = spawn_blocking(move || sys::tcp_holders(&[listener.socket])).await;
+        let answers = if holders.unwrap_or_default().iter().any(|of| has_no_pages(&of.name)) {
+            false
+        } else {
+            let Some(stream) = connect(listener).await else { return false };
+            let Ok(answers) = timeout(TRIAL, speaks_http(stream)).await else { return false };
+            answers
+        };
         *locked(&self.http) = Some((listener.socket, answers));
         answers
     }
