@@ -11,8 +11,9 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 /// What editors and other tools write beside the files that people mean: swap files, backups, locks and files that
 /// are renamed later; their own directories, and those of version control.
 const OF_TOOLS: &str = ".*.sw? *~ #*# .#* 4913 *___jb_* .*.kate-swp .goutputstream-* .subl*.tmp *.tmp.[0-9]* \
-                        sed[!.][!.][!.][!.][!.][!.] .nfs0* .fuse_hidden* .DS_Store __pycache__ .idea .vscode \
-                        node_modules .git .hg .jj .svn";
+                        sed[!.][!.][!.][!.][!.][!.] .nfs0* .fuse_hidden* .DS_Store .~lock.*# \
+                        __pycache__ .pytest_cache .mypy_cache .ruff_cache .idea .vscode node_modules .git .hg .jj \
+                        .svn";
 
 /// Patterns of files. All paths are relative to the directory that the patterns are relative to.
 #[derive(Debug)]

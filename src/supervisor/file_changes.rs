@@ -145,6 +145,7 @@ impl Supervisor {
     /// Act on the change of a process that is in a state for that. Returns whether it is to be restarted.
     fn restarts_now(&mut self, id: ProcId, now: Timestamp) -> bool {
         let proc = &mut self.procs[id];
+        let is_ready = proc.is_ready();
         let (Some(rules), watching) = (&proc.rules.watch, &mut proc.watching) else { return false };
         let pid = if let Phase::Running { pid, .. } = proc.phase { Some(pid) } else { None };
         (watching.build, watching.due) = (None, None);
@@ -159,7 +160,9 @@ impl Supervisor {
                 return false;
             }
         }
-        let Some((signal, pid)) = rules.signal.zip(pid) else { return true };
+        // One that is not ready may not know what to do with a signal yet, which would end it.
+        let signal = rules.signal.filter(|_| is_ready);
+        let Some((signal, pid)) = signal.zip(pid) else { return true };
         (watching.acted, watching.acting) = (self.monotonic, None);
         self.effects.push(Effect::Say(Some(id), What::Signal { sent: signal }));
         self.effects.push(Effect::Signal { id, pid, signal: signal.number() });
@@ -187,6 +190,7 @@ impl Proc {
         if self.retired || self.planned.removed {
             return Turn::Never;
         }
+        // A build that later changes put an end to would never end if it makes such changes itself.
         if self.watching.paused || matches!(self.watching.build, Some(Build::Running(_))) {
             return Turn::Later(None);
         }

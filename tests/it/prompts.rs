@@ -179,10 +179,14 @@ fn a_menu_of_arrow_keys_is_a_prompt_and_what_only_looks_like_one_is_not() {
          pause: {keys} 'Press any key to continue . . . '; {wait}\n\
          cursor: {keys} 'Which?\\n❯ a\\n  b\\n'; {wait}\n\
          progress: printf '\\033[?25lWhich?\\n❯ 75%%|███   |\\n'; exec sleep 1000\n\
-         htop: {keys} '\\033[?1049h\\033[?25lWhich?\\n❯ a\\n'; {wait}\n{LATER}"
+         htop: {keys} '\\033[?1049h\\033[?25lWhich?\\n❯ a\\n'; {wait}\n\
+         again: if [ -e first ]; then {keys} 'progress\\n❯ a\\n  b\\033[?25l'; {wait}; fi; \
+         echo 'Errors found:'; touch first; exec sleep 1000\n{LATER}"
     ));
     world.write("tmo.toml", LATER_TOML);
     world.ok(["start", "-D"]);
+    eventually("the first life has printed", || world.app().join("first").exists().then_some(()));
+    world.ok(["restart", "again"]);
     for (name, text) in [
         ("clack", "◆  Select a framework:"),
         ("inquirer", "? Which (Use arrow keys)"),
@@ -192,7 +196,7 @@ fn a_menu_of_arrow_keys_is_a_prompt_and_what_only_looks_like_one_is_not() {
         assert_eq!(world.field(name, "prompt")["text"], text);
     }
     world.ok(["wait", "later", "--for", "ready"]);
-    for name in ["cursor", "progress", "htop"] {
+    for name in ["cursor", "progress", "htop", "again"] {
         assert!(world.field(name, "prompt").is_null(), "{name}");
     }
     for name in ["clack", "inquirer", "pause"] {

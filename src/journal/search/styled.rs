@@ -120,7 +120,9 @@ impl Styles {
             return Ok(None);
         }
         let mut screen = Emulator::new(SIZE, Modes::default());
-        screen.feed(&printed);
+        // What another life has printed above it is no question.
+        let life = memmem::rfind(&printed, INTRO).unwrap_or(0);
+        screen.feed(&printed[life..]);
         Ok(menu_question(&screen.lines()).map(str::to_owned))
     }
 

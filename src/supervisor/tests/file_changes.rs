@@ -209,6 +209,17 @@ fn a_signal_is_sent_instead_and_a_process_that_has_ended_is_started() {
     assert_eq!(world.begun(0), 2);
 }
 
+#[test]
+fn a_change_during_a_start_sends_no_signal_that_could_end_it() {
+    let mut plan = watched(&["web", "worker"], &[0]);
+    plan.processes[0].rules.watch.as_mut().unwrap().signal = Some("HUP".parse().unwrap());
+    super::changes::prints(&mut plan, 0);
+    let mut world = running(&plan);
+    world.change(WEB, &["a"]);
+    world.settle();
+    assert_eq!((world.begun(0), world.said.iter().any(|said| said.contains("HUP"))), (2, false));
+}
+
 fn with_build() -> World {
     let mut plan = watched(&["web?", "worker"], &[0]);
     plan.processes[0].rules.watch.as_mut().unwrap().run = Some("make".into());
