@@ -7,7 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io;
+use std::io::{
+    self,
+    ErrorKind::{QuotaExceeded, StorageFull},
+};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -64,7 +67,7 @@ pub fn clear_behind(dirs: &Dirs) -> io::Result<Cleared> {
     // Before anything is removed, so that readers know zeros from output. On a full disk, as soon as there is room: if
     // this is killed after overwriting and before that, readers show zeros until the next clearing.
     let mut marked = match mark() {
-        Err(error) if !is_full(&error) => return Err(error),
+        Err(error) if !matches!(error.kind(), StorageFull | QuotaExceeded) => return Err(error),
         marked => marked,
     };
     let dir = dirs.journal.clone().into();
@@ -82,10 +85,6 @@ pub fn clear_behind(dirs: &Dirs) -> io::Result<Cleared> {
     let kept = disk_space(dirs)?;
     let stays = stays.into_iter().collect();
     Ok(Cleared { freed: before.saturating_sub(kept), kept, stays })
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Overwrite the beginning of a segment, up to this offset of its stream: the rest of a line of a segment that is being

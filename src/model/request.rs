@@ -149,15 +149,6 @@ pub struct Cleared {
     pub stays: Vec<String>,
 }
 
-impl Cleared {
-    /// The same with further places where cleared output may be.
-    #[must_use]
-    pub fn with_copies(mut self, copies: Vec<String>) -> Self {
-        self.stays.extend(copies);
-        self
-    }
-}
-
 /// A name that no process has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Unknown {

@@ -356,8 +356,9 @@ fn clear(instance: &Instance) -> Result<u8, CliError> {
         // Surviving processes of a killed run may still be writing.
         let written = instance.runtime.has_survivors();
         let clear = if written { clear::clear_behind } else { clear::clear_all };
-        let done = clear(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?;
-        done.with_copies(source.reports.copies_of_output())
+        let mut done = clear(&source.dirs).map_err(CliError::io(source.dirs.journal.display()))?;
+        done.stays.extend(source.reports.copies_of_output());
+        done
     };
     output::print(&cleared(done))
 }

@@ -265,7 +265,11 @@ pub(super) async fn clear(api: Api, _: Query<()>) -> ApiResult {
     let failed = |error: std::io::Error| {
         Refusal::failed(format!("the journal can't be cleared: {}", sys::why(&error)))
     };
-    let clear = move || Ok(history.clear()?.with_copies(crashes.copies_of_output()));
+    let clear = move || {
+        let mut cleared = history.clear()?;
+        cleared.stays.extend(crashes.copies_of_output());
+        Ok(cleared)
+    };
     let cleared = blocking(clear).await?.map_err(failed)?;
     // A supervisor that is ending closes its terminals.
     let _ = api.reading.handle.ask(|reply| EngineRequest::ClearScrollback { reply }).await;
