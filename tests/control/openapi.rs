@@ -137,7 +137,7 @@ fn plan() -> Value {
     json!({
         "version": 1, "run": "r", "started": 1, "title": "app", "session": "app",
         "tmux_socket": "tmo-app-1", "tmux": "/tmux", "tmo": "/tmo", "root": "/app",
-        "procfile": "Procfile", "socket": "/app/s", "socket_shown": "s", "tmux_config": null,
+        "procfile": "Procfile", "socket": "/app/s", "socket_shown": "s", "apps": "/apps", "tmux_config": null,
         "env": [], "inherit": { "umask": 18, "nice": 0, "limits": [], "ignored": [] },
         "size": [80, 24], "grace_ms": 5000,
         "log": { "dir": "/j", "per_process": 0, "total": 0 },
