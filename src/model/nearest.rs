@@ -74,6 +74,8 @@ fn as_in_pattern(given: &[&str], pattern: &str) -> Option<((Reverse<usize>, usiz
 
 /// An unknown name, with the known names and the nearest one.
 pub fn unknown(name: &str, known: impl IntoIterator<Item: ToString>) -> Unknown {
+    // `=` means exactly this name, and is no part of it.
+    let name = name.strip_prefix('=').unwrap_or(name);
     let known: Vec<_> = known.into_iter().map(|known| known.to_string()).collect();
     let nearest = nearest(name, known.iter().map(String::as_str)).map(Untrusted::from);
     Unknown { name: name.into(), nearest, known: known.into_iter().map(Untrusted::from).collect() }

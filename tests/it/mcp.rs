@@ -140,6 +140,9 @@ fn an_agent_starts_a_project_waits_reads_and_asks_why() {
     let started = agent.ok("start", json!({}));
     assert!(started.starts_with("PROCESS  PID"), "{started}");
     assert_eq!(agent.ok("start", json!({})).lines().count(), 3, "it has an effect once");
+    world.ok(["stop", "worker"]);
+    let again = agent.ok("start", json!({}));
+    assert!(again.contains("worker was stopped: started again"), "{again}");
     agent.ok("wait", json!({ "names": ["worker"], "log": "tick-[0-9]+" }));
     let late = agent.call("wait", &json!({ "names": ["web"], "for": "exit", "timeout": 1 }));
     assert!(late.is_error && late.text.starts_with("tmo: web is running after 1 s"), "{late:?}");
@@ -147,7 +150,7 @@ fn an_agent_starts_a_project_waits_reads_and_asks_why() {
     let typed = agent.call("wait", &json!({ "process": "web" }));
     assert!(typed.is_error && typed.text.contains("unknown field `process`"), "{typed:?}");
     let flag = agent.call("stop", &json!({ "names": ["--help"] }));
-    assert!(flag.is_error && flag.text.contains("Unknown process name: =--help"), "{flag:?}");
+    assert!(flag.is_error && flag.text.contains("Unknown process name: --help"), "{flag:?}");
     // What does not come back is no success.
     world
         .write("Procfile", "web: echo 'Error: no database' >&2; exit 3\nworker: exec sleep 1000\n");

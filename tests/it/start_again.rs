@@ -13,12 +13,14 @@ fn a_start_starts_what_a_person_has_stopped_and_says_so() {
         world.ok(["stop"]);
         let ran = world.run(start);
         assert_eq!(ran.code, 0, "{start:?} {ran:?}");
-        assert!(ran.stdout.contains("web, db were stopped: started again"), "{start:?} {ran:?}");
+        assert!(ran.stderr.contains("web, db were stopped: started again"), "{start:?} {ran:?}");
+        assert!(!ran.stderr.contains("`tmo start "), "{start:?} {ran:?}");
         world.wait_state("web", "running").unwrap();
         world.wait_state("db", "running").unwrap();
     }
     world.ok(["stop", "db"]);
-    assert_eq!(world.ok(["start", "--if-needed"]), "db was stopped: started again\n");
+    let ran = world.run(["start", "--if-needed"]);
+    assert_eq!((ran.code, &*ran.stderr), (0, "tmo: db was stopped: started again\n"));
     assert_eq!(world.ok(["start", "--if-needed"]), "");
     let again = world.run(["start", "-D"]);
     assert_eq!((again.code, &*again.stdout), (0, ""), "{again:?}");

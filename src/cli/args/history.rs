@@ -115,8 +115,7 @@ pub struct LogsArgs {
     /// Print the paths of the log files instead of their contents.
     #[arg(long, conflicts_with_all = ["lines", "follow", "no_prefix"])]
     pub path: bool,
-    /// Clear the log so far, for all processes and runs: commands no longer show it. Crash reports
-    /// are kept.
+    /// Delete the log so far, of all processes and runs. Crash reports are kept.
     #[arg(long, conflicts_with_all = ["names", "lines", "follow", "since", "until", "grep", "around",
         "run", "since_restart", "stream", "events", "json", "raw", "no_prefix", "max_bytes", "timestamps", "path"])]
     pub clear: bool,

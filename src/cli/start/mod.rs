@@ -310,7 +310,9 @@ impl Start {
             state => state?,
         };
         if !quietly {
-            print_warning(&self.already_running(&state));
+            // What is stopped does not stay so.
+            let (pid, flags) = (state.pid, self.flags());
+            print_warning(&CliError::AlreadyRunning { pid, flags, stopped: vec![] });
         }
         let stopped = state.processes.iter().filter(|process| process.stopped_by_user);
         let names: Vec<_> = stopped.map(|process| process.name.clone()).collect();
@@ -323,7 +325,8 @@ impl Start {
         runtime::block_on(request::request_quietly(&mut instance, ask, !self.no_wait))?;
         let names: Vec<_> = names.iter().map(ProcName::as_str).collect();
         let were = if names.len() == 1 { "was" } else { "were" };
-        output::print(&format!("{} {were} stopped: started again\n", names.join(", "))).map(drop)
+        print_warning(&format!("{} {were} stopped: started again", names.join(", ")));
+        Ok(())
     }
 
     /// A view that begins where the last one stopped, or else at the first record of the run. `owns`: this command has
