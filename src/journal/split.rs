@@ -13,6 +13,7 @@ use super::format::Summary;
 use super::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::screen_switch::{self, Screen};
 use super::small;
+use crate::model::escape::{Scanner, Token};
 use crate::model::time::Timestamp;
 use crate::model::{LifeId, StreamNo};
 use crate::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, held_back, of_one_life};
@@ -21,6 +22,9 @@ use crate::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, held_back, of_o
 /// line: `LONGEST_SEARCH_LINE` in `search/lines.rs` for a search, `LONGEST_TERMINAL_LINE` in `view/rows.rs` for a
 /// terminal.
 pub const LONGEST_RECORD: u64 = 1 << 20;
+
+/// So many bytes of blank lines get a record although nothing has followed them.
+const LONGEST_BLANK: u64 = 4 << 10;
 
 /// The maximum number of consecutive gap records. A longer gap (caused by a foreign file with a
 /// name like ours) is not recorded in full.
@@ -68,6 +72,8 @@ pub struct Splitter {
     scanned: u64,
     /// Whether the byte at `open` continues a line that was too long for one record.
     continues: bool,
+    /// The blank lines at the end.
+    blank: Option<Blank>,
     screen: Screen,
     skipping: Option<Skipping>,
     expected: VecDeque<Waiting>,
@@ -85,6 +91,18 @@ pub struct Splitter {
     /// The offset of the marker that may be passed.
     passes: Option<u64>,
     finder: Finder<'static>,
+}
+
+/// Lines without anything visible that are the last bytes so far. They get no record before something visible follows,
+/// or the process ends: what follows may clear the screen, and then nobody ever sees them.
+#[derive(Debug)]
+struct Blank {
+    /// Offset of the first of these lines.
+    start: u64,
+    /// How many of them have ended.
+    lines: u32,
+    /// The state of the terminal after them.
+    scanner: Scanner,
 }
 
 /// A marker that was found, while the rest of its bytes is still arriving.
@@ -117,6 +135,21 @@ enum MarkerMatch {
     Ask,
 }
 
+impl Blank {
+    /// Add text. Returns whether it has nothing visible, either.
+    fn add(&mut self, mut text: &[u8]) -> bool {
+        self.lines += small(memchr::memchr_iter(b'\n', text).count());
+        while let Some(token) = self.scanner.next(&mut text) {
+            if let Token::Text(text) = token
+                && !text.iter().all(|byte| matches!(byte, b' ' | b'\t'))
+            {
+                return false;
+            }
+        }
+        true
+    }
+}
+
 impl Splitter {
     /// A splitter that continues at `position`; `summary` is the state of the stream there.
     pub fn new(summary: &Summary, position: u64, trust: MarkerTrust) -> Self {
@@ -129,6 +162,7 @@ impl Splitter {
             lines: 0,
             scanned: position,
             continues: summary.flags & TO_BE_CONTINUED != 0,
+            blank: None,
             screen: Screen::new(summary.flags & DRAWN != 0 && summary.flags & TO_BE_CONTINUED != 0),
             skipping: None,
             expected: VecDeque::new(),
@@ -192,9 +226,11 @@ impl Splitter {
         starts.find(|start| start.life == life).map(|start| start.seq)
     }
 
-    /// The unfinished line, if there is one.
+    /// The unfinished line, if there is one with anything visible.
     pub fn partial(&self) -> Option<(u64, u64)> {
-        (self.skipping.is_none() && self.scanned > self.whole).then_some((self.whole, self.scanned))
+        let is_visible =
+            self.skipping.is_none() && self.blank.is_none() && self.scanned > self.whole;
+        is_visible.then_some((self.whole, self.scanned))
     }
 
     /// Whether the program draws in the alternate screen, so that its output is not lines.
@@ -462,6 +498,7 @@ impl Splitter {
             let room =
                 usize::try_from(LONGEST_RECORD - (self.scanned - self.open)).unwrap_or(usize::MAX);
             let (piece, later) = text.split_at(room.min(text.len()));
+            self.blank = if self.screen.drawn { None } else { self.blank_after(piece) };
             if self.screen.drawn {
                 self.whole = self.scanned + piece.len() as u64;
             } else if let Some(last) = memchr::memrchr(b'\n', piece) {
@@ -476,6 +513,31 @@ impl Splitter {
         }
     }
 
+    /// The blank lines at the end, once this text is added.
+    fn blank_after(&mut self, text: &[u8]) -> Option<Blank> {
+        if let Some(mut blank) = self.blank.take()
+            && blank.add(text)
+        {
+            return Some(blank);
+        }
+        let blank_at = |start| Blank {
+            start: self.scanned + start as u64,
+            lines: 0,
+            scanner: Scanner::default(),
+        };
+        let is_within_line = self.scanned > self.whole || self.continues && self.whole == self.open;
+        let mut start = text.len();
+        while start > 0 {
+            let line = memchr::memrchr(b'\n', &text[..start - 1]).map_or(0, |newline| newline + 1);
+            if line == 0 && is_within_line || !blank_at(line).add(&text[line..start]) {
+                break;
+            }
+            start = line;
+        }
+        let mut blank = blank_at(start);
+        (start < text.len() && blank.add(&text[start..])).then_some(blank)
+    }
+
     /// The record has reached its maximum size.
     fn overflow(&mut self, out: &mut Vec<Record>) {
         if self.whole > self.open {
@@ -487,12 +549,16 @@ impl Splitter {
         }
     }
 
-    /// Make a record for the complete lines.
+    /// Make a record for the complete lines, but for blank ones at the end.
     pub fn flush(&mut self, out: &mut Vec<Record>) {
-        if self.skipping.is_none() && self.whole > self.open {
-            self.text(self.whole, if self.screen.drawn { TO_BE_CONTINUED } else { 0 }, out);
+        let held = self.blank.as_ref().filter(|blank| self.scanned - blank.start < LONGEST_BLANK);
+        let (end, later) = held.map_or((self.whole, 0), |blank| (blank.start, blank.lines));
+        if self.skipping.is_none() && end > self.open {
+            self.lines -= later;
+            self.text(end, if self.screen.drawn { TO_BE_CONTINUED } else { 0 }, out);
             // An unfinished line is never drawn: it is shown as it grows.
             self.continues = self.screen.drawn;
+            self.lines = later;
         }
     }
 
@@ -504,6 +570,7 @@ impl Splitter {
         }
         self.whole = self.scanned;
         self.continues = false;
+        self.blank = None;
     }
 
     fn text(&mut self, end: u64, flags: u8, out: &mut Vec<Record>) {

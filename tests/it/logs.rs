@@ -285,6 +285,9 @@ fn logs_can_be_read_after_a_crash() {
     let mut view = world.start([""; 0]);
     view.shows("| done\n");
     assert_eq!(view.interrupt(), 0);
+    // Native terminals outlive the supervisor, so the view only joined their run, and has left it.
+    world.run(["quit"]);
+    world.wait_empty();
 }
 
 #[test]
@@ -767,18 +770,37 @@ fn the_last_lines_are_no_more_than_asked_for() {
 #[test]
 fn empty_lines_of_a_cleared_screen_are_in_no_reading() {
     let world = World::new(
-        "web: echo one; i=0; while [ $i -lt 27 ]; do echo; i=$((i+1)); done; \
-         printf '\\033[1;1H\\033[0J'; printf '  VITE\\n\\n\\033[2J\\033[3Jtwo\\n'; exec sleep 1000\n",
+        "web: echo one; i=0; while [ $i -lt 27 ]; do echo; i=$((i+1)); done; read x; \
+         printf '\\033[1;1H\\033[0J'; printf '  VITE\\n\\n\\033[2J\\033[3Jtwo\\n'; exec sleep 1000\n\
+         other: read x; echo later; exec sleep 1000\n",
     );
     world.ok(["start", "-D"]);
-    world.wait_text("web", "two");
-    let entries = json(&world, &["web"]);
-    let lines: Vec<&str> = entries
-        .iter()
-        .filter(|e| e["event"].is_null())
-        .filter_map(|e| e["text"].as_str())
-        .collect();
-    assert_eq!(lines, ["one", "  VITE", "two"]);
+    let file = world.path().join("followed");
+    let mut follow = world.tmo(["logs", "-f", "--json"]);
+    let mut follow = follow.stdout(std::fs::File::create(&file).unwrap()).spawn().unwrap();
+    // `other` prints the line break that is typed, too.
+    let texts = |entries: String| -> Vec<String> {
+        let entries = entries.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let printed = entries.filter(|entry| entry["event"].is_null());
+        let texts = printed.filter_map(|entry| Some((entry["text"].as_str()?.to_owned(), entry)));
+        let shown = texts.filter(|(text, entry)| !text.is_empty() || entry["name"] == "web");
+        shown.map(|(text, _)| text).collect()
+    };
+    let followed = || texts(std::fs::read_to_string(&file).unwrap());
+    let follows = |text: &str| {
+        eventually(text, || followed().iter().any(|line| line == text).then_some(()));
+    };
+    follows("one");
+    let stored = format!("cat {}/web.*log", world.journal().display());
+    eventually("the empty lines are stored", || {
+        (world.shell(&stored).stdout.matches('\n').count() >= 28).then_some(())
+    });
+    world.type_into("other", "");
+    follows("later");
+    world.type_into("web", "");
+    follows("two");
+    assert_eq!(followed(), ["one", "later", "  VITE", "two"]);
+    assert_eq!(texts(world.ok(["logs", "--json", "web"])), ["one", "  VITE", "two"]);
     let query = "GET /api/lines?name=web&limit=100&before=end&styles=true";
     let page = crate::api::ask(&world, query, "", "").json();
     let runs = page["lines"].as_array().unwrap().iter().filter(|line| line["event"].is_null());
@@ -786,6 +808,7 @@ fn empty_lines_of_a_cleared_screen_are_in_no_reading() {
     let text = |text: &str| serde_json::json!([{ "text": text }]);
     assert_eq!(runs, [&text("one"), &text("  VITE"), &text("two")], "{page}");
     world.ok(["quit"]);
+    follow.wait().unwrap();
 }
 
 #[test]

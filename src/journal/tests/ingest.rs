@@ -102,7 +102,7 @@ fn a_marker_announced_late_is_asked_for() {
     assert_eq!((progress.ask, progress.markers.len(), progress.records), (vec![], 1, 2));
     // A marker that is never announced is asked for once, then treated as text.
     sink.append(EPOCH, &marker(5, 0));
-    sink.append(EPOCH, b"\n");
+    sink.append(EPOCH, b"visible\n");
     assert_eq!(wake(&mut ingest, 1).ask, [StreamNo(1)]);
     let progress = wake(&mut ingest, 1);
     assert_eq!((progress.ask, progress.records), (vec![], 1));

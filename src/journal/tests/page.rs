@@ -225,7 +225,7 @@ fn empty_lines_that_a_cleared_screen_replaces_are_in_no_page() {
     let place = written(&pieces, 1 << 20);
     let filter = Filter::only(vec![StreamNo(1)]);
     let end = Position { record: IndexReader::open(&place.dirs).len().unwrap(), skip: 0 };
-    let shown = ["one", "", "two", "  VITE", "three", "", "four", "", "five", ""];
+    let shown = ["one", "", "two", "  VITE", "three", "", "four", "", "five"];
     let read = |entries: Vec<Kept>| -> Vec<String> {
         entries.iter().map(|kept| plain_text(kept.entry().text)).collect()
     };

@@ -308,6 +308,7 @@ fn without_a_life_file_markers_are_known_by_their_form() {
     bytes.extend_from_slice(&marker(2, 4));
     bytes.extend_from_slice(b"\x1b[0mmore\n");
     bytes.extend_from_slice(&Marker { nonce: 9, seq: 3, skip: 1 << 20 }.encode());
+    bytes.extend_from_slice(b"visible");
     let records = feed(&mut splitter, &bytes, &[]);
     let reported: Vec<_> = records.iter().map(|r| (r.kind, r.lines)).collect();
     assert_eq!(reported, [(Kind::Start, 0), (Kind::Text, 1), (Kind::End, 0), (Kind::Text, 1)]);
@@ -344,4 +345,30 @@ fn a_gap_of_any_length_takes_few_records() {
     splitter.gap(1 << 60, &mut out);
     assert!(out.len() < 2000);
     assert_eq!(splitter.position(), 1 << 60);
+}
+
+#[test]
+fn blank_lines_wait_until_something_visible_follows() {
+    let mut splitter = splitter(MarkerTrust::Announced);
+    let mut bytes = vec![];
+    let mut lines_after = |text: &str| {
+        bytes.extend_from_slice(text.as_bytes());
+        let records = feed(&mut splitter, &bytes, &[]);
+        (
+            records.iter().map(|record| record.lines).collect::<Vec<_>>(),
+            splitter.partial().is_some(),
+        )
+    };
+    assert_eq!(lines_after("one\n\n\ntwo\n"), (vec![4], false));
+    assert_eq!(lines_after("three\n \r\n"), (vec![1], false));
+    for text in ["\n\n\t", "\n", "\x1b[1;", "1H", "\x1b[0J", "\x1b]0;title\x07\n"] {
+        assert_eq!(lines_after(text), (vec![], false), "{text:?}");
+    }
+    assert_eq!(lines_after("  VITE\n\nready"), (vec![7], true));
+    assert_eq!(lines_after("\n\n"), (vec![1], false));
+    assert_eq!(lines_after("$ "), (vec![1], true));
+    let many = lines_after(&"\n".repeat(5000));
+    assert_eq!(many, (vec![5000], false), "so many are not held");
+    let giant = lines_after(&format!("{}\n", "x".repeat(usize::try_from(LONGEST_RECORD).unwrap())));
+    assert_eq!(giant, (vec![0, 1], false), "the end of a long line is no blank line");
 }
