@@ -88,11 +88,13 @@ impl RunLock {
         matches((self.file.metadata(), std::fs::metadata(path(runtime))))
     }
 
-    /// Whether another file has taken the place of the lock file: it may be the lock of another run,
-    /// which must not be touched. Only a regular file can be that.
+    /// Whether another file has taken the place of the lock file and is the lock of another run, which must not be
+    /// touched. Only a regular file that somebody holds can be that.
     pub fn is_replaced(&self, runtime: &Path) -> bool {
         let there = std::fs::symlink_metadata(path(runtime));
-        there.as_ref().is_ok_and(Metadata::is_file) && !matches((self.file.metadata(), there))
+        there.as_ref().is_ok_and(Metadata::is_file)
+            && !matches((self.file.metadata(), there))
+            && is_held(runtime).unwrap_or(true)
     }
 
     /// Whether the lock file was deleted, not just moved with its directory.

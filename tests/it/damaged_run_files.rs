@@ -397,13 +397,16 @@ fn a_supervisor_whose_lock_was_replaced_ends_and_leaves_the_run() {
     let supervisor = world.supervisor();
     let guardian = world.guardian();
     std::fs::remove_file(&lock).unwrap();
-    std::fs::write(&lock, "").unwrap();
+    let other = std::fs::File::create(&lock).unwrap();
+    assert!(world.run(["restart", "web"]).code == 0, "nobody holds it");
+    rustix::fs::flock(&other, rustix::fs::FlockOperation::LockExclusive).unwrap();
     // Something happens that it takes notice of.
     procs::kill(supervisor, 15);
     eventually("both let go", || {
         (!procs::alive(supervisor) && !procs::alive(guardian)).then_some(())
     });
     assert!(world.runtime().join("plan.json").exists() && lock.exists());
+    drop(other);
     let ran = world.run(["start", "-D"]);
     assert!(ran.stderr.contains("taken over its 2 living processes"), "{ran:?}");
     world.ok(["quit"]);
