@@ -226,11 +226,14 @@ impl Splitter {
         starts.find(|start| start.life == life).map(|start| start.seq)
     }
 
-    /// The unfinished line, if there is one with anything visible.
+    /// The unfinished line, if there is one.
     pub fn partial(&self) -> Option<(u64, u64)> {
-        let is_visible =
-            self.skipping.is_none() && self.blank.is_none() && self.scanned > self.whole;
-        is_visible.then_some((self.whole, self.scanned))
+        (self.skipping.is_none() && self.scanned > self.whole).then_some((self.whole, self.scanned))
+    }
+
+    /// Whether blank lines are held back that the unfinished one, which is blank too, belongs to.
+    pub const fn ends_blank(&self) -> bool {
+        self.blank.is_some()
     }
 
     /// Whether the program draws in the alternate screen, so that its output is not lines.
@@ -560,6 +563,12 @@ impl Splitter {
             self.continues = self.screen.drawn;
             self.lines = later;
         }
+    }
+
+    /// Make a record for the complete lines, blank ones at the end included.
+    pub fn flush_blank(&mut self, out: &mut Vec<Record>) {
+        self.blank = None;
+        self.flush(out);
     }
 
     /// Make a record for everything, including the unfinished line, which nothing will continue.

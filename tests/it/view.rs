@@ -398,9 +398,10 @@ fn forced_colours_equal_overminds_and_pipes_get_none() {
     let mut view = world.start([""; 0]);
     // Its own carriage return stays; the one that the terminal adds goes.
     let line = "\x1b[1;38;5;2mweb   \x1b[0m | a\x1b[31mred\x1b[0m\tx\r\n";
-    view.shows(&format!("{line}\x1b[1;38;5;2mweb   \x1b[0m | \n"));
+    view.shows(line);
     assert_eq!(view.interrupt(), 0);
     let log = view.log();
+    assert!(log.contains(&format!("{line}\x1b[1;38;5;2mweb   \x1b[0m | \n")), "{log:?}");
     let system = |text: &str| format!("\x1b[1;38;5;7msystem\x1b[0m | \x1b[1m{text}\x1b[0m\n");
     assert!(log.starts_with(&system("Listening at ./.overmind.sock")), "{log:?}");
     let interrupting = "\x1b[1;38;5;2mweb   \x1b[0m | \x1b[1mInterrupting...\x1b[0m\n";

@@ -337,7 +337,8 @@ impl Ingest {
 
     /// The current end of the journal.
     pub fn head(&self) -> Head {
-        let partials = self.streams.iter().filter_map(|stream| {
+        let visible = self.streams.iter().filter(|stream| !stream.splitter.ends_blank());
+        let partials = visible.filter_map(|stream| {
             let (start, end) = stream.splitter.partial()?;
             Some(Partial { stream: stream.number, start, end })
         });
@@ -442,8 +443,23 @@ impl Ingest {
                 self.held.push(HeldEvent { stream: main, start, time, json: json.to_vec() });
                 Ok(())
             }
-            None => self.event(time, json).map(drop),
+            None => {
+                self.release_blank(main)?;
+                self.event(time, json).map(drop)
+            }
         }
+    }
+
+    /// Give the blank lines at the end of a process's output their record, as a message about it follows them.
+    fn release_blank(&mut self, main: StreamNo) -> io::Result<()> {
+        for at in self.places(main).collect::<Vec<_>>() {
+            let (stream, first) = (&mut self.streams[at], self.out.len());
+            stream.splitter.flush_blank(&mut self.out);
+            for record in &mut self.out[first..] {
+                record.time = stream.reader.time_of(record.end())?;
+            }
+        }
+        Ok(())
     }
 
     /// Write the events that still wait.
