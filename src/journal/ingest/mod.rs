@@ -438,16 +438,12 @@ impl Ingest {
         json: &[u8],
     ) -> io::Result<()> {
         let start = |stream: &Stream| stream.splitter.announced_start(life?);
-        match self.get(main).and_then(start) {
-            Some(start) => {
-                self.held.push(HeldEvent { stream: main, start, time, json: json.to_vec() });
-                Ok(())
-            }
-            None => {
-                self.release_blank(main)?;
-                self.event(time, json).map(drop)
-            }
+        if let Some(start) = self.get(main).and_then(start) {
+            self.held.push(HeldEvent { stream: main, start, time, json: json.to_vec() });
+            return Ok(());
         }
+        self.release_blank(main)?;
+        self.event(time, json).map(drop)
     }
 
     /// Give the blank lines at the end of a process's output their record, as a message about it follows them.
