@@ -10,7 +10,8 @@
   outputs =
     { self, nixpkgs }:
     let
-      cargo = (builtins.fromTOML (builtins.readFile ./Cargo.toml)).package;
+      manifest = builtins.fromTOML (builtins.readFile ./Cargo.toml);
+      cargo = manifest.package // { inherit (manifest.workspace.package) version; };
       tmo =
         { rustPlatform, installShellFiles }:
         rustPlatform.buildRustPackage {

@@ -2,35 +2,8 @@
 //!
 //! A line goes from the terminal of its process to a sink, from there into the journal, and from the journal to the views.
 //!
-//! The modules in the order of their layers, the lowest first; each may use only those above it in this list
-//! (`tests/layers/` says which):
-//!
-//! - [`model`]: the common types: names, exits, plans, requests, events.
-//! - [`sys`]: what differs between systems: processes, signals, clocks, files.
-//! - [`watch`]: the search for patterns in the output of processes.
-//! - [`apps`]: programs from ZIP archives.
-//! - [`config`]: Procfile, env files, variables, directories.
-//! - [`plan`]: all of that, resolved into one plan before anything starts.
-//! - [`import`]: the files of other tools, taken over into a `tmo.toml`.
-//! - [`export`]: the project, written for other supervisors.
-//! - [`protocol`]: the files through which the supervisor communicates with shims and sinks.
-//! - [`supervisor`]: what to do next, as a pure function.
-//! - [`api`]: what both ends of the control socket share.
-//! - [`journal`]: streams of bytes on disk, the merged index over them, the cursors that read both, and
-//!   the search in them.
-//! - [`crash`]: why a process has ended, by what it printed and what is known; crash reports.
-//! - [`pane`]: what runs in the terminal of a process. [`pane::shim`] keeps the process, [`pane::sink`] its bytes.
-//! - [`backend`]: the terminals of a run: those of tmux, or tmo's own.
-//! - [`run`]: a run as seen from outside: directory, lock, sockets, what is alive of it; all runs of this user.
-//! - [`client`]: the near end of the control socket.
-//! - [`figures`]: what processes use, sampled for `ps` and `top`.
-//! - [`server`]: the end of the control socket in the supervisor: overmind's protocol and HTTP.
-//! - [`engine`]: the loop where all of these meet; the guardian; taking over from a killed one (`engine::adopt`).
-//! - [`view`]: the log as people see it.
-//! - [`ui`]: the same in a full-screen interface.
-//! - [`fleet`]: several hosts as one: the inventory, how a host is reached, calls of many at once.
-//! - [`web`]: the same for a browser.
-//! - [`cli`]: what people type.
+//! The commands are in [`cli`]; all else is in the crates below `crates/`, which this one exports under the names of their
+//! parts.
 //!
 //! `docs/ARCHITECTURE.md` describes the parts and how they work together, and has a table of what to change
 //! where;
@@ -41,28 +14,28 @@ compile_error!(
     "tmo needs Unix sockets and terminals; on Windows, build and run it in WSL (`wsl --install`)"
 );
 
-pub mod api;
-pub mod apps;
-pub mod backend;
+pub use tmo_api::api;
+pub use tmo_config::apps;
+pub use tmo_terminal::backend;
 pub mod cli;
-pub mod client;
-pub mod config;
-pub mod crash;
-pub mod engine;
-pub mod export;
-pub mod figures;
-pub mod fleet;
-pub mod import;
-pub mod journal;
-pub mod model;
-pub mod pane;
-pub mod plan;
-pub mod protocol;
-pub mod run;
-pub mod server;
-pub mod supervisor;
-pub mod sys;
-pub mod ui;
-pub mod view;
-pub mod watch;
-pub mod web;
+pub use tmo_api::client;
+pub use tmo_api::figures;
+pub use tmo_base::model;
+pub use tmo_base::protocol;
+pub use tmo_base::sys;
+pub use tmo_config::config;
+pub use tmo_config::plan;
+pub use tmo_convert::export;
+pub use tmo_convert::import;
+pub use tmo_engine as engine;
+pub use tmo_explain::crash;
+pub use tmo_explain::watch;
+pub use tmo_journal as journal;
+pub use tmo_run as run;
+pub use tmo_server as server;
+pub use tmo_supervisor as supervisor;
+pub use tmo_terminal::pane;
+pub use tmo_ui as ui;
+pub use tmo_view as view;
+pub use tmo_web::fleet;
+pub use tmo_web::web;

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use tmo::api::history::Line;
 use tmo::fleet::call::{API, Call, Hello};
+use tmo::journal::history::Line;
 use tmo::sys::{self, clock};
 
 use crate::common::harness::wait::pause;

@@ -6,7 +6,7 @@
 #![expect(clippy::print_stdout, reason = "figures are to be read")]
 
 #[expect(dead_code, reason = "the tests need more of it")]
-#[path = "../../src/journal/tests/place.rs"]
+#[path = "../../crates/journal/src/tests/place.rs"]
 mod place;
 
 use std::time::{Duration, Instant};

@@ -5,14 +5,14 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::api::history::JournalAccess;
 use crate::apps::install;
 use crate::cli::fleet::there;
 use crate::config::Env;
 use crate::config::inherit::let_owner_in;
+use crate::engine::event_loop::{Inherited, supervise};
 use crate::engine::guardian;
-use crate::engine::run::{Inherited, supervise};
 use crate::fleet::call;
+use crate::journal::history::JournalAccess;
 use crate::journal::search::access::RunHistory;
 use crate::journal::segment::Dirs;
 use crate::model::plan::Plan;

@@ -47,9 +47,6 @@ use self::setup::{doctor, man, topics};
 use crate::model::request::{ChangeOrder, Request};
 use crate::model::untrusted;
 
-/// The version of this program, with commit and date in a release build of a checkout.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("TMO_BUILT_FROM"));
-
 /// The version of the overmind that we emulate, in its own words.
 const OVERMIND_VERSION: &str = "Overmind version 2.5.1";
 

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tmo::api::history::{
-    Answer, ECHO_CHUNK, Echo, EchoCursor, Extent, History, HistoryAsk, HistoryEntry, HistoryPage,
-    HistoryProblem, JournalAccess, LineCount, OutputAsk, OutputOverTime, PageAsk,
-};
 use tmo::crash::Reports;
 use tmo::crash::access::CrashAccess;
 use tmo::journal::Dirs;
+use tmo::journal::history::{
+    Answer, ECHO_CHUNK, Echo, EchoCursor, Extent, History, HistoryAsk, HistoryEntry, HistoryPage,
+    HistoryProblem, JournalAccess, LineCount, OutputAsk, OutputOverTime, PageAsk,
+};
 use tmo::model::event::What;
 use tmo::model::plan::Backend;
 use tmo::model::request::{Cleared, Head, Outcome, Request};

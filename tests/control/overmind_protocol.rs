@@ -4,9 +4,9 @@ use std::net::Shutdown;
 use std::sync::atomic::Ordering;
 
 use pretty_assertions::assert_eq;
-use tmo::api::history::ECHO_CHUNK;
 use tmo::api::overmind::OvermindCommand;
 use tmo::client::overmind::{Connection, OvermindClient};
+use tmo::journal::history::ECHO_CHUNK;
 use tmo::model::request::{ChangeOrder, Request};
 use tmo::model::run_end::End;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The modules of the program, as `journal::cursor`, each with those that it uses.
+/// The modules of a crate, as `cli::start`, each with those that it uses, and with the paths of other crates that it
+/// names (`engine::persisted_state::Name`).
 pub(crate) struct Imports(pub(crate) BTreeMap<String, BTreeSet<String>>);
 
 impl Imports {
-    /// Read all files below `src`.
+    /// Read all files below the `src` of a crate.
     pub(crate) fn read(src: &Path) -> Self {
         let texts: BTreeMap<String, String> = rust_files(src)
             .into_iter()
@@ -24,7 +25,7 @@ impl Imports {
             Some(path.to_owned())
         };
         let uses = |(name, text): (&String, &String)| {
-            let used = paths(name, text).into_iter().filter_map(|path| known(&path));
+            let used = paths(name, text).into_iter().map(|path| known(&path).unwrap_or(path));
             (name.clone(), used.filter(|used| used != name).collect())
         };
         Self(texts.iter().map(uses).collect())
@@ -36,8 +37,11 @@ impl Imports {
             self.0.keys().map(|from| (from, self.reached(from))).collect();
         let mut circles = BTreeSet::new();
         for (from, to) in &reached {
-            let circle: Vec<_> =
-                to.iter().filter(|to| reached[to].contains(*from)).cloned().collect();
+            let circle: Vec<_> = to
+                .iter()
+                .filter(|to| reached.get(to).is_some_and(|back| back.contains(*from)))
+                .cloned()
+                .collect();
             if circle.len() > 1 {
                 circles.insert(circle);
             }
@@ -48,7 +52,7 @@ impl Imports {
     fn reached(&self, from: &str) -> BTreeSet<String> {
         let (mut reached, mut open) = (BTreeSet::new(), vec![from.to_owned()]);
         while let Some(module) = open.pop() {
-            for used in &self.0[&module] {
+            for used in self.0.get(&module).into_iter().flatten() {
                 if reached.insert(used.clone()) {
                     open.push(used.clone());
                 }
@@ -66,7 +70,8 @@ fn module(file: &Path) -> String {
     parts.join("::")
 }
 
-/// The paths that the code of a module names, from the root of the crate on.
+/// The paths that the code of a module names, from the root of its crate on, or beginning with the name of another
+/// crate of tmo.
 fn paths(module: &str, code: &str) -> Vec<String> {
     let code: String = code
         .lines()
@@ -74,7 +79,7 @@ fn paths(module: &str, code: &str) -> Vec<String> {
         .collect::<Vec<_>>()
         .join(" ");
     let mut found = vec![];
-    for root in ["crate::", "super::"] {
+    for root in ["crate::", "super::", "tmo_"] {
         for (at, _) in code.match_indices(root) {
             // The second one of `super::super::` is found with the first.
             if !code[..at].ends_with("super::") {
@@ -108,7 +113,7 @@ fn expand(before: &str, code: &str, found: &mut Vec<String>) -> usize {
 
 /// A path from the root on: `super::cursor` in `journal::index` is `journal::cursor`.
 fn absolute(module: &str, path: &str) -> String {
-    if let Some(path) = path.strip_prefix("crate::") {
+    if let Some(path) = path.strip_prefix("crate::").or_else(|| path.strip_prefix("tmo_")) {
         return path.to_owned();
     }
     let mut around: Vec<_> = module.split("::").collect();
@@ -143,11 +148,11 @@ pub(crate) fn rust_files(dir: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn import_paths_are_found_in_every_form() {
-    let code = "use crate::a::{b, c::{d, e}}; use super::super::f; // crate::no\n fn g(h: super::i::J) {}\n\
+    let code = "use crate::a::{b, c::{d, e}}; use super::super::f; // crate::no\n fn g(h: super::i::J, K: tmo_m::N) {}\n\
                 //! [`crate::never`]";
     let mut found = paths("k::l", code);
     found.sort();
-    assert_eq!(found, ["a::b", "a::c::d", "a::c::e", "f", "k::i::J", "no"]);
+    assert_eq!(found, ["a::b", "a::c::d", "a::c::e", "f", "k::i::J", "m::N", "no"]);
     let uses =
         |of: &str, used: &[&str]| (of.to_owned(), used.iter().map(|u| (*u).to_owned()).collect());
     let imports = Imports(

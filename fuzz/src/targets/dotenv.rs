@@ -1,6 +1,6 @@
 //! Env files.
 
-#[path = "../../../src/config/dotenv/quote.rs"]
+#[path = "../../../crates/config/src/config/dotenv/quote.rs"]
 mod quote;
 
 use std::ffi::{OsStr, OsString};

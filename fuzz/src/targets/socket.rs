@@ -5,13 +5,13 @@ use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tmo::api::history::{
-    Answer, Echo, EchoCursor, Extent, History, HistoryAsk, HistoryEntry, HistoryPage,
-    HistoryProblem, JournalAccess, LineCount, OutputAsk, OutputOverTime, PageAsk,
-};
 use tmo::crash::Reports;
 use tmo::crash::access::CrashAccess;
 use tmo::journal::Dirs;
+use tmo::journal::history::{
+    Answer, Echo, EchoCursor, Extent, History, HistoryAsk, HistoryEntry, HistoryPage,
+    HistoryProblem, JournalAccess, LineCount, OutputAsk, OutputOverTime, PageAsk,
+};
 use tmo::model::event::What;
 use tmo::model::plan::Backend;
 use tmo::model::request::{Cleared, Head, Outcome, Request};

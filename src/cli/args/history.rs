@@ -1,9 +1,9 @@
 //! Arguments of the commands that show output and events.
 
 use super::target::ClientArgs;
-use crate::api::history::OutputStream;
 use crate::cli::completions::values;
 use crate::journal::cursor::Position;
+use crate::journal::history::OutputStream;
 use crate::model::units;
 use crate::view::paint::Stamp;
 

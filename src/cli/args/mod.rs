@@ -55,7 +55,7 @@ pub(super) use topics::Topic;
 /// server if tmux is installed, and shows their output merged, prefixed and coloured. Other
 /// commands, run anywhere in the project, inspect or control the running processes.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
-#[command(name = "tmo", version = crate::cli::VERSION, disable_version_flag = true, max_term_width = 100)]
+#[command(name = "tmo", version = tmo_api::api::version::FULL, disable_version_flag = true, max_term_width = 100)]
 #[command(after_help = "\
 Examples:
   tmo start                  run ./Procfile and show the merged log

@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use super::logs::{asked, shows_divider, style, window};
-use crate::api::history::{HistoryAsk, Line};
 use crate::cli::args::{EchoArgs, LogsArgs};
 use crate::cli::error::CliError;
 use crate::cli::output::stdout::{Stdout, goes_on, write};
@@ -16,6 +15,7 @@ use crate::cli::reach::log::Source;
 use crate::cli::runtime;
 use crate::cli::view::while_wanted;
 use crate::client::Next;
+use crate::journal::history::{HistoryAsk, Line};
 use crate::view::api_lines::ApiLines;
 use crate::view::paint::Stamp;
 use crate::view::reading::Spans;

@@ -213,7 +213,7 @@ impl Start {
                 }
                 StartupMessage::Ended { completed: true, .. } => return Ok(false),
                 StartupMessage::Ended { code, culprit, problem, completed: false } => {
-                    return Err(match problem {
+                    return Err(match problem.map(|problem| *problem) {
                         Some(RunProblem::NotStarted { on, why }) => {
                             self.ended(&format!("{on} could not be started: {why}"), code)
                         }

@@ -15,8 +15,8 @@ use crate::model::state::{ProcessConfig, ProcessState};
 use crate::model::{ProcName, ProcessStatus};
 use crate::run::lock;
 use crate::ui::draw::theme::Theme;
-use crate::ui::journal::Journal;
 use crate::ui::keys::actions::ACTIONS;
+use crate::ui::pages::Journal;
 use crate::ui::term::clipboard::Places;
 
 /// The journal of an instance. Without a supervisor, what nobody has indexed is indexed in memory.

@@ -65,7 +65,7 @@ impl ViewSignals {
             Some(_) => {}
             None => self.terminated = None,
         }
-        // The supervisor merges repeated requests too (`src/supervisor/patience.rs`), but may receive these
+        // The supervisor merges repeated requests too (`crates/supervisor/src/patience.rs`), but may receive these
         // later and further apart.
         if self.asked.is_some_and(|at| at.elapsed() < SAME_REQUEST) {
             return Sign::Nothing;

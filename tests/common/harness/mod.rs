@@ -23,8 +23,21 @@ use std::time::Duration;
 pub(crate) use terminal::Terminal;
 pub(crate) use wait::{NEVER_FLAKY, eventually, eventually_or, eventually_within, pause};
 
-/// In the message of a panic of tmo.
-const PANIC: &str = "panicked at src/";
+/// Whether this text has the message of a panic of tmo.
+fn tells_panic(text: &str) -> bool {
+    ["panicked at src/", "panicked at crates/"].iter().any(|panic| text.contains(panic))
+}
+
+#[test]
+fn a_panic_in_any_crate_is_noticed() {
+    let (sender, message) = mpsc::channel();
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| sender.send(info.to_string()).unwrap()));
+    let panicked = std::panic::catch_unwind(|| tmo_base::testing::plan(&["no name"]));
+    std::panic::set_hook(usual);
+    assert!(panicked.is_err());
+    assert!(message.iter().any(|message| tells_panic(&message)));
+}
 
 /// The variable that marks everything of one world.
 pub(crate) const MARK: &str = "TMO_TEST_WORLD";
@@ -397,7 +410,7 @@ impl World {
         let parts = files(&self.path().join("run")).into_iter();
         let parts = parts.filter(|path| path.file_name() == Some(OsStr::new("stderr")));
         let texts = commands.chain(parts).filter_map(|path| std::fs::read_to_string(path).ok());
-        texts.into_iter().find(|text| text.contains(PANIC))
+        texts.into_iter().find(|text| tells_panic(text))
     }
 
     /// The supervisor's and the guardian's process ids.
@@ -545,7 +558,7 @@ impl Ran {
         use std::os::unix::process::ExitStatusExt as _;
         let signal = output.status.signal().map_or(-1, |s| -s);
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!stderr.contains(PANIC), "{NEVER_FLAKY} {stderr}");
+        assert!(!tells_panic(&stderr), "{NEVER_FLAKY} {stderr}");
         Self {
             code: output.status.code().unwrap_or(signal),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -13,7 +13,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::backend::tmux::attach::{Target, arguments, ask_windows, find};
-use crate::backend::tmux::socket::is_unreachable;
 use crate::backend::tmux::version::{answer, one_line};
 use crate::cli::args::ConnectArgs;
 use crate::cli::error::CliError;
@@ -30,6 +29,7 @@ use crate::model::text::OsText;
 use crate::model::untrusted::{is_active, shown};
 use crate::model::{ProcName, shell};
 use crate::protocol::paths::PanePaths;
+use crate::protocol::tmux_socket::is_unreachable;
 
 /// How many lines of the log go into the scroll-back before a terminal of tmo's own is shown.
 const HISTORY: usize = 200;

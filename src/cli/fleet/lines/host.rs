@@ -9,7 +9,6 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::{FleetLine, FleetLines, FleetText, MOST_NAMES, PAUSES, SILENCE};
-use crate::api::history::Line;
 use crate::cli::fleet::answers::last_words;
 use crate::cli::fleet::hosts::{clock, is_far_off};
 use crate::cli::output;
@@ -21,6 +20,7 @@ use crate::fleet::host::{Host, Reach};
 use crate::fleet::merge::HostStream;
 use crate::fleet::names::Target;
 use crate::journal::cursor::Position;
+use crate::journal::history::Line;
 use crate::model::name::LONGEST_NAME;
 use crate::model::state::State;
 use crate::model::time::Timestamp;

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use super::environment::{self, variables};
 use super::report::Report;
-use crate::backend::tmux::socket::TMUX_DIR;
 use crate::backend::tmux::{Tmux, TmuxError};
 use crate::cli::project::input::Start;
 use crate::cli::reach::request::state_at;
@@ -16,6 +15,7 @@ use crate::model::state::State;
 use crate::model::text::OsText;
 use crate::protocol::life::Traces;
 use crate::protocol::paths::PanePaths;
+use crate::protocol::tmux_socket::TMUX_DIR;
 use crate::sys;
 
 const OWN: &str = env!("CARGO_PKG_VERSION");

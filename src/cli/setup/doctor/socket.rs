@@ -8,13 +8,13 @@ use nix::libc;
 use nix::unistd::{AccessFlags, access};
 
 use super::report::Report;
-use crate::backend::tmux::socket as tmux_socket;
 use crate::cli::project::input::Start;
 use crate::cli::project::ports::described;
 use crate::cli::runtime;
 use crate::client::{ClientError, Listener, identify_listener};
 use crate::model::network::TcpAddress;
 use crate::model::plan::Plan;
+use crate::protocol::tmux_socket;
 use crate::run::listen;
 use crate::sys::dial::{self, ListenerState};
 use crate::sys::{self, why};

@@ -1,0 +1,61 @@
+//! The engine: the only place where the parts meet.
+//!
+//! A guardian ([`guardian`]) holds lock and control socket and restarts the supervisor process when it
+//! is killed; the new one takes the run over (`adopt`). The supervisor process ([`event_loop`]) waits for one
+//! event at a time (a byte in a process's FIFO: `wakeups`, an exit, a client, a timer), turns it into an
+//! [`crate::supervisor::Input`], saves the resulting state and carries out the effects (`effects`).
+
+#![deny(clippy::wildcard_enum_match_arm)]
+
+use tmo_api::api;
+use tmo_base::{model, protocol, sys};
+use tmo_config::{config, plan};
+use tmo_explain::{crash, watch};
+use tmo_journal as journal;
+use tmo_run as run;
+use tmo_server as server;
+use tmo_supervisor as supervisor;
+use tmo_terminal::{backend, pane};
+
+mod action;
+mod adopt;
+mod aux_command;
+mod changes;
+mod client_requests;
+mod clients;
+mod core;
+mod crash_reports;
+mod declaration_edit;
+mod effects;
+pub mod event_loop;
+mod failure_declarations;
+pub mod flag_counts;
+pub mod guardian;
+mod hook_command;
+mod hooks;
+mod match_checkpoint;
+mod notifications;
+pub mod outbox;
+mod output_search;
+mod pane_entries;
+mod pane_ingest;
+mod pane_recovery;
+mod pane_spawn;
+mod pane_state;
+pub mod persisted_state;
+mod probes;
+mod prompt_watch;
+mod prompts;
+mod queue;
+mod reload;
+mod restored_files;
+mod scale;
+pub mod search_lag;
+mod search_recovery;
+mod serving;
+mod startup_report;
+mod stop_commands;
+mod task;
+mod teardown;
+mod terminal;
+mod wakeups;

@@ -1,0 +1,140 @@
+//! What happened when: starts, ends and other turning points of processes, found in steps, newest first.
+
+use std::io;
+
+use crate::model::event::{Logged, What};
+use crate::model::time::Timestamp;
+use crate::model::{Exit, LifeId};
+use crate::reader::{BATCH, IndexReader};
+use crate::record::{EVENTS, Kind, Record};
+use crate::segment::Dirs;
+use crate::text_reader::TextReader;
+
+/// How many records one step reads.
+const STEP: u64 = 65_536;
+
+/// A turning point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Landmark {
+    /// The number of its record.
+    pub record: u64,
+    /// When it happened.
+    pub time: Timestamp,
+    /// The process; `None` for the run as a whole.
+    pub name: Option<String>,
+    /// What happened.
+    pub what: LandmarkEvent,
+}
+
+/// What happened at a landmark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LandmarkEvent {
+    /// The run began.
+    RunBegan,
+    /// The run ended.
+    RunEnded,
+    /// This life of the process began.
+    Started(Option<LifeId>),
+    /// Its current life installs it.
+    Installing,
+    /// It became ready.
+    Ready,
+    /// It was asked to end.
+    Asked,
+    /// It ended.
+    Exited(Exit),
+    /// It failed while it ran: its output or a check says so. tmo ends it then.
+    Failed,
+    /// It was not started.
+    Skipped,
+    /// It printed a line that matches a flag.
+    Flagged,
+    /// Output is missing.
+    Gap,
+}
+
+/// Landmarks, and how far they were looked for.
+#[derive(Debug, Default)]
+pub struct LandmarkPage {
+    /// The landmarks, in the order of the journal.
+    pub landmarks: Vec<Landmark>,
+    /// All of these records were read.
+    pub records: std::ops::Range<u64>,
+}
+
+/// Finds landmarks.
+#[derive(Debug)]
+pub struct Landmarks {
+    texts: TextReader,
+}
+
+impl Landmarks {
+    /// In the journal in these directories.
+    pub fn new(dirs: &Dirs) -> Self {
+        Self { texts: TextReader::new(dirs) }
+    }
+
+    /// Take one step down from record `end`, at most to record `floor`.
+    pub fn before(
+        &mut self,
+        index: &mut IndexReader,
+        end: u64,
+        floor: u64,
+    ) -> io::Result<LandmarkPage> {
+        let (mut found, mut at, mut records) = (vec![], end, vec![]);
+        let until = floor.max(end.saturating_sub(STEP));
+        while at > until {
+            let Some(first) = index.before(at, &mut records, BATCH)? else {
+                at = floor.min(at);
+                break;
+            };
+            for (number, record) in records.iter().enumerate().rev() {
+                let number = first + number as u64;
+                if number >= floor {
+                    found.extend(self.landmark(number, record)?);
+                }
+            }
+            at = first;
+        }
+        found.reverse();
+        Ok(LandmarkPage { landmarks: found, records: at.max(floor).min(end)..end })
+    }
+
+    fn landmark(&mut self, number: u64, record: &Record) -> io::Result<Option<Landmark>> {
+        let what = match record.kind {
+            Kind::Text | Kind::End => return Ok(None),
+            Kind::Start => LandmarkEvent::Started(record.life),
+            Kind::Gap => LandmarkEvent::Gap,
+            Kind::Exit => match record.exit() {
+                Some(exit) => LandmarkEvent::Exited(exit),
+                None => return Ok(None),
+            },
+            Kind::Event => {
+                let mut text = vec![];
+                self.texts.read(EVENTS, record.offset, record.len as usize, &mut text)?;
+                let Some(event) = Logged::from_json(&text) else { return Ok(None) };
+                let Some(what) = event.what().and_then(turn) else { return Ok(None) };
+                let name = event.name().map(ToString::to_string);
+                return Ok(Some(Landmark { record: number, time: record.time, name, what }));
+            }
+        };
+        let name = self.texts.name(record.stream);
+        Ok(Some(Landmark { record: number, time: record.time, name, what }))
+    }
+}
+
+const fn turn(what: &What) -> Option<LandmarkEvent> {
+    Some(match what {
+        What::Begin { .. } => LandmarkEvent::RunBegan,
+        What::End { .. } => LandmarkEvent::RunEnded,
+        What::Installing { .. } => LandmarkEvent::Installing,
+        What::Ready => LandmarkEvent::Ready,
+        What::Interrupting | What::Killing | What::Hangup => LandmarkEvent::Asked,
+        What::Failing { .. } | What::Unhealthy { .. } | What::Broken { .. } => {
+            LandmarkEvent::Failed
+        }
+        What::Skipped { .. } => LandmarkEvent::Skipped,
+        What::Flag { .. } => LandmarkEvent::Flagged,
+        _ => return None,
+    })
+}

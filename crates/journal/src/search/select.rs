@@ -1,0 +1,148 @@
+//! Selects lines by time, life and content, with the lines around them.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+
+use super::lines::Entry;
+use super::pattern::Pattern;
+use crate::cursor::Position;
+use crate::model::StreamNo;
+use crate::model::time::Timestamp;
+use crate::record::{EVENTS, Record};
+use crate::words::searched_words;
+
+/// Which of the entries read are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    /// Nothing older than this.
+    pub since: Option<Timestamp>,
+    /// Nothing newer.
+    pub until: Option<Timestamp>,
+    /// For each stream in this map, nothing before this record; for other streams nothing at all.
+    pub starts: Option<HashMap<StreamNo, u64>>,
+    /// The pattern that lines must match.
+    pub pattern: Option<Pattern>,
+    /// How many lines before each match to include.
+    pub before: usize,
+    /// How many lines after each match to include.
+    pub after: usize,
+    /// When only the last entries are wanted: whether events count too, not only lines of output.
+    pub events_count: bool,
+}
+
+impl Query {
+    /// Whether an entry is in the wanted range, regardless of its content.
+    pub fn covers(&self, entry: &Entry<'_>) -> bool {
+        let Record { time, stream, .. } = entry.record;
+        let timely = self.since.is_none_or(|since| time >= since)
+            && self.until.is_none_or(|until| time <= until);
+        let of_life = self.starts.as_ref().is_none_or(|starts| {
+            let first = if stream == EVENTS { starts.values().min() } else { starts.get(&stream) };
+            first.is_some_and(|first| entry.position.record >= *first)
+        });
+        timely && of_life
+    }
+
+    /// Whether the content of an entry matches. For an entry that is not a line, its text is
+    /// compared.
+    pub fn matches(&self, entry: &Entry<'_>, scratch: &mut Vec<u8>) -> bool {
+        let Some(pattern) = &self.pattern else { return true };
+        if entry.is_line() {
+            return pattern.takes(entry.text, scratch);
+        }
+        let words = searched_words(&entry.record, entry.text);
+        words.is_some_and(|words| words.lines().any(|line| pattern.takes(line.as_bytes(), scratch)))
+    }
+}
+
+/// A copy of an entry.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    position: Position,
+    record: Record,
+    text: Vec<u8>,
+    lost: u64,
+}
+
+impl Kept {
+    /// Copy an entry.
+    pub fn of(entry: &Entry<'_>) -> Self {
+        let Entry { position, record, text, lost } = *entry;
+        Self { position, record, text: text.to_vec(), lost }
+    }
+
+    /// The entry.
+    pub fn entry(&self) -> Entry<'_> {
+        let Self { position, record, ref text, lost } = *self;
+        Entry { position, record, text, lost }
+    }
+}
+
+/// Something that was selected.
+#[derive(Debug, Clone, Copy)]
+pub enum Chosen<'a> {
+    /// An entry, and whether it is a match or context.
+    Entry(Entry<'a>, bool),
+    /// Entries were left out between two groups of lines.
+    Break,
+}
+
+/// Selects entries as they arrive.
+#[derive(Debug)]
+pub struct Selector {
+    query: Query,
+    held: VecDeque<Kept>,
+    /// How many more context lines follow the last match.
+    follow: usize,
+    /// Whether anything was left out since the last selected entry.
+    skipped: bool,
+    any: bool,
+    scratch: Vec<u8>,
+}
+
+impl Selector {
+    /// Select by this query.
+    pub fn new(query: Query) -> Self {
+        let (held, scratch) = (VecDeque::new(), vec![]);
+        Self { query, held, follow: 0, skipped: false, any: false, scratch }
+    }
+
+    /// Process the next entry. The entries that it causes to be selected go to `out`.
+    pub fn feed(
+        &mut self,
+        entry: &Entry<'_>,
+        out: &mut dyn FnMut(Chosen<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if !self.query.covers(entry) {
+            return Ok(());
+        }
+        if self.query.pattern.is_none() {
+            return out(Chosen::Entry(*entry, true));
+        }
+        if self.query.matches(entry, &mut self.scratch) {
+            let apart = self.query.before + self.query.after > 0;
+            if apart && self.skipped && self.any {
+                out(Chosen::Break)?;
+            }
+            for kept in self.held.drain(..) {
+                out(Chosen::Entry(kept.entry(), false))?;
+            }
+            (self.follow, self.skipped, self.any) = (self.query.after, false, true);
+            return out(Chosen::Entry(*entry, true));
+        }
+        if self.follow > 0 {
+            self.follow -= 1;
+            return out(Chosen::Entry(*entry, false));
+        }
+        if self.query.before > 0 {
+            if self.held.len() == self.query.before {
+                self.held.pop_front();
+                self.skipped = true;
+            }
+            self.held.push_back(Kept::of(entry));
+        } else {
+            self.skipped = true;
+        }
+        Ok(())
+    }
+}
