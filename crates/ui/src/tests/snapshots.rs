@@ -145,7 +145,7 @@ fn style_of(cell: &Cell) -> char {
 
 #[test]
 fn the_main_screens_are_as_they_were() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/ui/src/tests/snapshots");
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/snapshots");
     #[expect(clippy::disallowed_methods, reason = "it is for whoever changes a screen")]
     let is_meant = std::env::var_os("TMO_BLESS").is_some();
     for (name, steps) in SCREENS {
