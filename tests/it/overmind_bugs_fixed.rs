@@ -207,7 +207,7 @@ fn a_stop_takes_no_fixed_second() {
     view.interrupt();
     world.wait_empty();
     let source =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/engine/teardown.rs"));
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/crates/engine/src/teardown.rs"));
     assert!(!source.unwrap().contains("sleep("), "an end waits for events only");
 }
 
