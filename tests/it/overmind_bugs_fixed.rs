@@ -206,8 +206,10 @@ fn a_stop_takes_no_fixed_second() {
     view.shows("| up\n");
     view.interrupt();
     world.wait_empty();
-    let source =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/crates/engine/src/teardown.rs"));
+    let source = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/crates/engine/src/teardown.rs"
+    ));
     assert!(!source.unwrap().contains("sleep("), "an end waits for events only");
 }
 
