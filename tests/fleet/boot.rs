@@ -85,12 +85,14 @@ pub(crate) fn boot(times: u32, _: u64) -> Table {
         eventually_within(PATIENCE, "the run is there", both);
     };
     reboot();
-    let count = |text: &str| here.run(["fleet", "logs", "robot/web"]).stdout.matches(text).count();
+    let count = |text: &str| {
+        here.run(["fleet", "logs", "--all-runs", "robot/web"]).stdout.matches(text).count()
+    };
     let prints = |boots| move || (count("line 1\n") == boots).then_some(());
     eventually_within(PATIENCE, "it prints", prints(1));
     reboot();
     eventually_within(PATIENCE, "it prints again, after what it has printed before", prints(2));
-    let log = here.run(["fleet", "logs", "robot/"]).stdout;
+    let log = here.run(["fleet", "logs", "--all-runs", "robot/"]).stdout;
     table.must(
         "starts of web in the log after two boots",
         log.matches("robot/web    | Started").count(),
