@@ -23,7 +23,7 @@ use crate::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, held_back, of_o
 /// terminal.
 pub const LONGEST_RECORD: u64 = 1 << 20;
 
-/// So many bytes of blank lines get a record although nothing has followed them.
+/// Blank lines of this many bytes get a record even if nothing has followed them yet.
 const LONGEST_BLANK: u64 = 4 << 10;
 
 /// The maximum number of consecutive gap records. A longer gap (caused by a foreign file with a
@@ -93,8 +93,8 @@ pub struct Splitter {
     finder: Finder<'static>,
 }
 
-/// Lines without anything visible that are the last bytes so far. They get no record before something visible follows,
-/// or the process ends: what follows may clear the screen, and then nobody ever sees them.
+/// Blank lines at the end of the output. They get no record until something visible follows, the process ends or a
+/// message about it comes: the next output may clear the screen, and a terminal would then never have shown them.
 #[derive(Debug)]
 struct Blank {
     /// Offset of the first of these lines.
@@ -136,7 +136,7 @@ enum MarkerMatch {
 }
 
 impl Blank {
-    /// Add text. Returns whether it has nothing visible, either.
+    /// Add text. Returns whether it is blank as well.
     fn add(&mut self, mut text: &[u8]) -> bool {
         self.lines += small(memchr::memchr_iter(b'\n', text).count());
         while let Some(token) = self.scanner.next(&mut text) {
@@ -231,7 +231,7 @@ impl Splitter {
         (self.skipping.is_none() && self.scanned > self.whole).then_some((self.whole, self.scanned))
     }
 
-    /// Whether blank lines are held back that the unfinished one, which is blank too, belongs to.
+    /// Whether the output ends in blank lines that have no record yet. Then the unfinished line is blank, too.
     pub const fn ends_blank(&self) -> bool {
         self.blank.is_some()
     }
@@ -552,7 +552,7 @@ impl Splitter {
         }
     }
 
-    /// Make a record for the complete lines, but for blank ones at the end.
+    /// Make a record for the complete lines, except blank ones at the end.
     pub fn flush(&mut self, out: &mut Vec<Record>) {
         let held = self.blank.as_ref().filter(|blank| self.scanned - blank.start < LONGEST_BLANK);
         let (end, later) = held.map_or((self.whole, 0), |blank| (blank.start, blank.lines));
@@ -565,7 +565,7 @@ impl Splitter {
         }
     }
 
-    /// Make a record for the complete lines, blank ones at the end included.
+    /// Make a record for the complete lines, including blank ones at the end.
     pub fn flush_blank(&mut self, out: &mut Vec<Record>) {
         self.blank = None;
         self.flush(out);
