@@ -18,9 +18,13 @@ pub(crate) const WITH_VALUE: [&str; 3] = ["--format", "--test-threads", "--skip"
 ///
 /// 0 times is a sample; a part that knows it is tried in full when nothing else was chosen. `at_once`: the
 /// short forms mostly wait, and run at the same time.
-pub(crate) fn run(program: &str, parts: &[(&str, u32, u32, Work)], at_once: bool) -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let typed = match Typed::parse(&words) {
+pub(crate) fn run(
+    program: &str,
+    words: &[String],
+    parts: &[(&str, u32, u32, Work)],
+    at_once: bool,
+) -> ExitCode {
+    let typed = match Typed::parse(words) {
         Ok(typed) => typed,
         Err(why) => {
             eprintln!("{program}: {why}");

@@ -17,9 +17,8 @@ enum Known {
 type Fits = Result<Known, String>;
 
 impl Description {
-    /// That of this source.
-    pub(crate) fn read() -> Self {
-        Self(serde_json::from_str(&tmo::server::http::description()).unwrap())
+    pub(crate) fn new(json: &str) -> Self {
+        Self(serde_json::from_str(json).unwrap())
     }
 
     /// What is said, or what is pointed to.

@@ -48,7 +48,11 @@ struct Golden<'a> {
 
 impl<'a> Golden<'a> {
     fn new(world: &'a World) -> Self {
-        Self { world, description: Description::read(), wrong: vec![] }
+        Self {
+            world,
+            description: Description::new(&tmo::server::http::description()),
+            wrong: vec![],
+        }
     }
 
     /// Ask, and see that the answer is what it was, and as it is described.

@@ -114,8 +114,8 @@ mod scale; // `tmo scale`
 mod send; // `tmo send`: bytes, buffers, who can see the text
 mod setup; // `tmo setup`
 mod shell_quoting; // text that tmo quotes for a shell
-mod why;
-mod worktrees; // linked git worktrees: ports of their own // `tmo why` and `tmo crashes`
+mod why; // `tmo why` and `tmo crashes`
+mod worktrees; // linked git worktrees: ports of their own
 
 // Other programs and the documentation.
 mod demo; // `tmo demo`
@@ -123,6 +123,7 @@ mod docs_agents; // the commands of `docs/AGENTS.md`
 mod docs_guides; // examples of `docs/SUPERVISION.md` and `docs/COMING_FROM.md`
 mod docs_scripting; // examples of `docs/SCRIPTING.md`
 mod docs_transcripts; // the transcripts of all pages, `$ tmo …` with its output
+mod documentation; // links, commands and files of all pages
 mod example_project; // `examples/microservices`
 mod export; // `tmo export`: files for other supervisors, and what their processes see
 mod import; // `tmo import`: files of other tools in `tests/import`
@@ -130,6 +131,14 @@ mod interactive_programs; // debugger, editor and database client in `tmo connec
 mod overmind; // overmind's flags, commands and name
 mod overmind_bugs_fixed; // bugs of overmind 2.5.1, as listed in `docs/OVERMIND.md`
 mod tmux; // tmux: configuration, keys, windows, a broken or missing tmux
+
+// The sources, and what is made of them.
+mod ci; // `.ci/judge` on recorded outputs of `cargo test`
+mod env_grammar; // env files, as `dotenvy` reads them
+mod fuzz_seeds; // the fuzz targets on their seeds
+mod generated; // man pages, descriptions and tables that are made of the sources
+mod layers; // the order in the sources
+mod procfile_corpus; // real Procfiles, as overmind reads them
 
 // Shared helpers.
 #[path = "../common/archive.rs"]

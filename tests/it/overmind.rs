@@ -254,7 +254,7 @@ fn overmind_is_here(world: &World) -> bool {
 }
 
 /// Each as client of the other, where overmind can be had; the bytes they exchange stand in
-/// `tests/control/` in any case.
+/// `crates/server/tests/control/` in any case.
 #[test]
 fn overmind_and_tmo_work_as_each_others_clients() {
     let world = World::new(LONG);

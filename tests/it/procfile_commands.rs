@@ -62,7 +62,7 @@ fn commands_with_special_characters_reach_the_shell_byte_for_byte() {
     assert_eq!(all_arrive(&procfile, "Procfile"), 15);
 }
 
-/// The Procfiles of a folder that is no part of the project, see `tests/procfile_corpus.rs`.
+/// The Procfiles of a folder that is no part of the project, see `tests/it/procfile_corpus.rs`.
 #[test]
 fn commands_of_real_procfiles_reach_the_shell_byte_for_byte() {
     let Some(folder) = std::env::var_os("TMO_PROCFILE_CORPUS") else {

@@ -1,7 +1,7 @@
 //! What holds of tmo's readers, whatever bytes they are given.
 //!
 //! Each target is a function of some bytes that panics where something does not hold. The fuzzers
-//! look for such bytes; `tests/fuzz_seeds.rs` gives the same functions those in `fuzz/seeds/`.
+//! look for such bytes; `tests/it/fuzz_seeds.rs` gives the same functions those in `fuzz/seeds/`.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a target fails by panicking")]
 
