@@ -131,7 +131,7 @@ impl ServerHandler for McpServer {
     ) -> Result<ListToolsResult, ErrorData> {
         let tool = |tool: &ToolSpec| {
             let hints = ToolAnnotations::new().read_only(tool.kind == ToolKind::Look);
-            Tool::new(tool.name, tool.about, (tool.schema)()).with_annotations(hints)
+            Tool::new(tool.name, tool.about, tool.schema()).with_annotations(hints)
         };
         Ok(ListToolsResult::with_all_items(self.tools().map(tool).collect()))
     }
@@ -147,7 +147,7 @@ impl ServerHandler for McpServer {
                 format!("there is no tool `{}`; there are {}", request.name, known.join(", "));
             return Err(ErrorData::invalid_params(text, None));
         };
-        let answer = match (tool.steps)(request.arguments.unwrap_or_default()) {
+        let answer = match tool.steps(request.arguments.unwrap_or_default()) {
             Ok(steps) => {
                 let work = self.commands.carry_out(steps, Self::caller(&context));
                 self.run(work, &context).await?
@@ -186,7 +186,7 @@ impl ServerHandler for McpServer {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let Some(steps) = tools::of_resource(&request.uri) else {
+        let Some(steps) = tools::steps_of_resource(&request.uri) else {
             let text = format!("there is no resource {}", request.uri);
             return Err(ErrorData::resource_not_found(text, None));
         };
