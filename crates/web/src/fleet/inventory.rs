@@ -99,7 +99,7 @@ struct Document {
 
 impl Inventory {
     /// Read that of `TMO_FLEET`, or the nearest one here or above. `start_dir` is where the user is.
-    pub fn read(start_dir: &Path, env: &Env) -> Result<Self, InventoryError> {
+    pub fn nearest(start_dir: &Path, env: &Env) -> Result<Self, InventoryError> {
         // That of the caller: a project does not choose it.
         let (path, chosen_by) = match env.caller("TMO_FLEET") {
             Some(path) => (start_dir.join(path), ChosenBy::User),
@@ -135,7 +135,7 @@ impl Inventory {
         for (name, table) in document.hosts {
             let at = name.span().start;
             let place = tables.partition_point(|(host, _)| host.span().start < at);
-            let list = table.list(name.into_inner(), place);
+            let list = table.into_list(name.into_inner(), place);
             lists.push(list.map_err(|message| wrong(at, message))?);
         }
         lists.sort_by_key(|list| list.place);
@@ -253,7 +253,7 @@ impl Inventory {
     }
 
     /// Add the hosts that the commands list now.
-    pub async fn list(&mut self, caller: &Caller<'_>) {
+    pub async fn add_listed(&mut self, caller: &Caller<'_>) {
         let lists = self.lists.iter().map(|list| list.hosts(caller));
         let listed = join_all(lists).await;
         for (list, hosts) in self.lists.iter().zip(listed).rev() {

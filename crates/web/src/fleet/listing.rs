@@ -105,7 +105,7 @@ impl ListTable {
     }
 
     /// The list of this name, behind so many hosts.
-    pub(super) fn list(mut self, name: String, place: usize) -> Result<HostList, String> {
+    pub(super) fn into_list(mut self, name: String, place: usize) -> Result<HostList, String> {
         check_name("list of hosts", &name)?;
         let select = self.select.take().unwrap_or_else(|| name.clone());
         if !is_plain(&select) || select.starts_with('-') {
@@ -224,7 +224,7 @@ mod tests {
 
     fn list(text: &str) -> Result<HostList, String> {
         let table: ListTable = toml::from_str(text).map_err(|error| error.to_string())?;
-        table.list("shop".to_owned(), 0)
+        table.into_list("shop".to_owned(), 0)
     }
 
     #[test]

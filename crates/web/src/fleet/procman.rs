@@ -108,9 +108,10 @@ impl ProcManProcess {
 fn add_host(hosts: &mut Vec<Host>, named: &str) -> Result<String, String> {
     let named = if ["", "127.0.0.1", "::1"].contains(&named) { HERE } else { named };
     let is_here = named == HERE || is_own_name(named);
-    let is_it = |known: &&Host| known.name == named || is_here && known.reach == Reach::Here;
-    if let Some(known) = hosts.iter().find(is_it) {
-        return Ok(known.name.clone());
+    for known in hosts.iter() {
+        if known.name == named || is_here && known.reach == Reach::Here {
+            return Ok(known.name.clone());
+        }
     }
     let ssh = Some(if is_here { HERE } else { named }.to_owned());
     hosts.push(HostTable { ssh, ..HostTable::default() }.host(named.to_owned(), ROOT)?);
