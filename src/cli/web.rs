@@ -228,7 +228,7 @@ fn fleet_file(args: &WebArgs, context: &Context) -> Result<Option<PathBuf>, CliE
     let inventory = match &args.fleet {
         None => return Ok(None),
         Some(Some(file)) => procman::read_any(start_dir, env, file)?,
-        Some(None) => Inventory::read(start_dir, env)?,
+        Some(None) => Inventory::nearest(start_dir, env)?,
     };
     trust::check(&inventory, env)?;
     if inventory.hosts.len() > MOST_HOSTS {

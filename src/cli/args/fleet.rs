@@ -26,8 +26,8 @@ use crate::model::shell::quoted;
 pub enum FleetKind {
     /// A table of the rows of all hosts.
     Table,
-    /// A line for each host, and what failed.
-    Act,
+    /// A line for each host: what it has done, in this word, or what failed.
+    Act(&'static str),
     /// The text of each host below its name.
     Text,
     /// Lines of all hosts, merged by time.
@@ -69,17 +69,27 @@ pub const FLEET_VERBS: &[FleetVerb] = &[
     verb(Table, "ps", "List the processes of all hosts", PsArgs::augment_args),
     verb(Table, "top", "Show once what the processes use", TopArgs::augment_args),
     verb(Table, "ls", "List all your runs on all hosts", LsArgs::augment_args),
-    verb(Act, "start", "Start the runs, or processes of them", StartArgs::augment_args),
-    verb(Act, "stop", "Stop processes; the runs stay up", NamesArgs::augment_args),
-    verb(Act, "restart", "Restart processes", RestartArgs::augment_args),
-    verb(Act, "reload", "Read the files of the projects again", ReloadArgs::augment_args),
-    verb(Act, "apply", "Give the hosts the processes that the inventory has for them", identity),
-    verb(Act, "signal", "Send a signal to processes", SignalArgs::augment_args),
-    verb(Act, "scale", "Change how many instances run", ScaleArgs::augment_args),
-    verb(Act, "send", "Type into the terminal of a process", SendArgs::augment_args),
-    verb(Act, "wait", "Wait for processes", WaitArgs::augment_args),
-    verb(Act, "quit", "Stop the runs", ClientArgs::augment_args),
-    verb(Act, "kill", "Kill the runs at once", ClientArgs::augment_args),
+    verb(Act("started"), "start", "Start the runs, or processes of them", StartArgs::augment_args),
+    verb(Act("stopped"), "stop", "Stop processes; the runs stay up", NamesArgs::augment_args),
+    verb(Act("restarted"), "restart", "Restart processes", RestartArgs::augment_args),
+    verb(
+        Act("reloaded"),
+        "reload",
+        "Read the files of the projects again",
+        ReloadArgs::augment_args,
+    ),
+    verb(
+        Act("applied"),
+        "apply",
+        "Give the hosts the processes that the inventory has for them",
+        identity,
+    ),
+    verb(Act("signalled"), "signal", "Send a signal to processes", SignalArgs::augment_args),
+    verb(Act("scaled"), "scale", "Change how many instances run", ScaleArgs::augment_args),
+    verb(Act("sent"), "send", "Type into the terminal of a process", SendArgs::augment_args),
+    verb(Act("reached"), "wait", "Wait for processes", WaitArgs::augment_args),
+    verb(Act("ended"), "quit", "Stop the runs", ClientArgs::augment_args),
+    verb(Act("killed"), "kill", "Kill the runs at once", ClientArgs::augment_args),
     verb(Text, "why", "Explain what is wrong, or how a run ended", WhyArgs::augment_args),
     verb(Text, "crashes", "List crash reports, or show one", CrashesArgs::augment_args),
     verb(Lines, "logs", "Print the logs of all hosts, merged by time", LogsArgs::augment_args),
@@ -190,8 +200,9 @@ pub struct FleetCommand {
     pub words: Vec<String>,
     /// The words for tmo on the host.
     pub argv: FleetArgv,
-    /// The flags of a verb that changes something.
+    /// The flags of a verb that changes something, and the words that they were typed as.
     pub batches: BatchArgs,
+    batch_words: Vec<String>,
     /// The flags of `install`.
     pub install: InstallArgs,
     /// `--yes` of `trust`.
@@ -244,21 +255,6 @@ impl FleetArgv {
     pub fn has(&self, flag: &str) -> bool {
         self.flags.iter().any(|known| known == flag)
     }
-
-    /// Add a flag as it was typed.
-    fn add(&mut self, arg: &Arg, values: Vec<String>) {
-        let long = arg.get_long().map(|long| format!("--{long}"));
-        let short = || arg.get_short().map(|short| format!("-{short}"));
-        let name = long.or_else(short).unwrap_or_default();
-        if !arg.get_action().takes_values() {
-            self.flags.push(name);
-        } else if values.len() > 1 && arg.get_num_args().is_some_and(|n| n.max_values() > 1) {
-            self.flags.push(name);
-            self.flags.extend(values);
-        } else {
-            self.flags.extend(values.into_iter().map(|value| format!("{name}={value}")));
-        }
-    }
 }
 
 impl FleetCommand {
@@ -277,14 +273,7 @@ impl FleetCommand {
         if !self.argv.takes_command && !behind.any(|word| word.starts_with('-')) {
             words.retain(|word| word != "--");
         }
-        let BatchArgs { batch, until, within } = &self.batches;
-        let batch = batch.map(|size| format!("--batch={size}"));
-        let within = within.map(|within| match within.as_millis() {
-            millis if millis % 1000 == 0 => format!("--within={}s", millis / 1000),
-            millis => format!("--within={millis}ms"),
-        });
-        let until = until.as_ref().map(|until| format!("--until={until}"));
-        words.splice(1..1, [batch, until, within].into_iter().flatten());
+        words.splice(1..1, self.batch_words.iter().cloned());
         words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
     }
 }
@@ -321,7 +310,7 @@ impl FleetVerb {
         for (place, id) in positional.into_iter().enumerate() {
             command = command.mut_arg(id, |arg| arg.index(1 + place));
         }
-        if self.kind == Act {
+        if matches!(self.kind, Act(_)) {
             command = BatchArgs::augment_args(command);
         }
         command.about(self.about)
@@ -334,8 +323,10 @@ impl FleetVerb {
         let mut arguments: Vec<&Arg> = command.get_arguments().collect();
         arguments.sort_by_key(|arg| arg.get_index());
         let mut words = None;
-        let mut argv = FleetArgv { verb: self.name.to_owned(), ..FleetArgv::default() };
-        argv.takes_command = command.get_positionals().any(Arg::is_last_set);
+        let takes_command = command.get_positionals().any(Arg::is_last_set);
+        let mut argv =
+            FleetArgv { verb: self.name.to_owned(), takes_command, ..FleetArgv::default() };
+        let mut batch_words = vec![];
         let names = names_in(&command);
         for arg in arguments {
             let id = arg.get_id().as_str();
@@ -346,23 +337,33 @@ impl FleetVerb {
                     argv.before.push(values.remove(0));
                 }
                 words = Some(values);
-            } else if id.starts_with("fleet_") || !is_typed(id) {
+            } else if !is_typed(id) {
+            } else if id.starts_with("fleet_") {
+                batch_words.extend(flag_words(arg, values));
             } else if !arg.is_positional() {
-                argv.add(arg, values);
+                argv.flags.extend(flag_words(arg, values));
             } else if words.is_none() {
                 argv.before.extend(values);
             } else {
                 argv.behind.extend(values);
             }
         }
-        let batches = (self.kind == Act).then(|| BatchArgs::from_arg_matches(matches));
+        let batches = matches!(self.kind, Act(_)).then(|| BatchArgs::from_arg_matches(matches));
         let install = (self.kind == Install).then(|| InstallArgs::from_arg_matches(matches));
+        let is_raw = ["--raw", "--path", "--clear"].iter().any(|flag| argv.has(flag));
+        let kind = match self.kind {
+            // These are no lines that could be merged.
+            Lines if is_raw && argv.has("--follow") => Terminal,
+            Lines if is_raw => Text,
+            kind => kind,
+        };
         Ok(FleetCommand {
             verb: self.name,
-            kind: self.kind,
+            kind,
             words: words.unwrap_or_default(),
             argv,
             batches: batches.transpose()?.unwrap_or_default(),
+            batch_words,
             install: install.transpose()?.unwrap_or_default(),
             yes: self.kind == Own && matches.get_flag("yes"),
         })
@@ -373,6 +374,21 @@ impl FleetVerb {
 fn names_in(command: &Command) -> &'static str {
     let has = |name: &&str| command.get_positionals().any(|arg| arg.get_id() == name);
     NAMES.into_iter().find(has).unwrap_or(TARGETS)
+}
+
+/// The words of a flag as it was typed.
+fn flag_words(arg: &Arg, values: Vec<String>) -> Vec<String> {
+    let long = arg.get_long().map(|long| format!("--{long}"));
+    let short = || arg.get_short().map(|short| format!("-{short}"));
+    let name = long.or_else(short).unwrap_or_default();
+    let takes_many = arg.get_num_args().is_some_and(|count| count.max_values() > 1);
+    if !arg.get_action().takes_values() {
+        vec![name]
+    } else if values.len() > 1 && takes_many {
+        [vec![name], values].concat()
+    } else {
+        values.into_iter().map(|value| format!("{name}={value}")).collect()
+    }
 }
 
 fn texts(matches: &ArgMatches, id: &str) -> Result<Vec<String>, clap::Error> {

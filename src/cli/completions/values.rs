@@ -240,7 +240,7 @@ pub(in crate::cli) fn fleet_target() -> ArgValueCompleter {
 /// From the file alone: no host is asked.
 fn hosts_and_groups() -> impl Iterator<Item = String> {
     let dir = std::env::current_dir().unwrap_or_default();
-    let fleet = Inventory::read(&dir, &Env::real()).ok();
+    let fleet = Inventory::nearest(&dir, &Env::real()).ok();
     let groups = |fleet: &Inventory| {
         fleet.groups().iter().map(|group| format!("@{group}")).collect::<Vec<_>>()
     };

@@ -10,7 +10,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Fleet;
-use super::hints::from_here;
 use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
 use crate::cli::output;
@@ -68,7 +67,8 @@ impl Fleet<'_> {
     ) -> Result<(), CliError> {
         let names = targets.iter().map(|target| &target.host.name);
         let waiting: RefCell<BTreeSet<&String>> = RefCell::new(names.collect());
-        let (work, waits) = (&work, &waiting);
+        let work = &work;
+        let waits = &waiting;
         let results = in_order(
             targets,
             |target| async move {
@@ -107,33 +107,41 @@ pub(super) struct Summary<'f> {
     /// What `--json` prints, if it was given.
     json: Option<Vec<HostAnswer>>,
     all: usize,
-    /// Those that did not, what asks the first of them again, and what tries to reach one of them.
-    unanswered: Vec<String>,
-    again: Option<Vec<String>>,
-    try_it: Option<String>,
-    /// Those without a tmo that knows fleets.
-    without_tmo: Vec<String>,
-    /// Those that had not when the user ended the command.
-    interrupted: Vec<String>,
-    /// Those whose verb has failed.
+    /// Those that did not.
+    silent: Vec<SilentHost>,
+    /// Those whose verb has failed, and the exit code for that.
     pub(super) failed: usize,
+    pub(super) failure: u8,
+}
+
+/// A host that has not answered.
+#[derive(Debug)]
+struct SilentHost {
+    host: Host,
+    /// What asks it again.
+    words: Vec<String>,
+    /// Why it has not, if that is known.
+    error: Option<CallError>,
+}
+
+impl SilentHost {
+    /// What tries to reach it.
+    fn trial(&self) -> Option<String> {
+        let ssh = self.host.ssh_name()?;
+        let error = self.error.as_ref().map(CallError::to_string).unwrap_or_default();
+        Some(if error.contains("Could not resolve hostname") {
+            let name = &self.host.name;
+            format!("`ssh = \"…\"` below [host.{name}] is the name that ssh knows, ")
+        } else {
+            format!("`ssh {ssh} true` tries it, ")
+        })
+    }
 }
 
 impl<'f> Summary<'f> {
-    pub(super) fn new(fleet: &'f Fleet<'_>, is_json: bool) -> Self {
-        let (inventory, json) = (&fleet.inventory, is_json.then(Vec::new));
-        let (unanswered, interrupted, without_tmo) = (vec![], vec![], vec![]);
-        Self {
-            inventory,
-            json,
-            all: 0,
-            unanswered,
-            again: None,
-            try_it: None,
-            without_tmo,
-            interrupted,
-            failed: 0,
-        }
+    pub(super) fn new(inventory: &'f Inventory, is_json: bool) -> Self {
+        let json = is_json.then(Vec::new);
+        Self { inventory, json, all: 0, silent: vec![], failed: 0, failure: 1 }
     }
 
     /// Print this, unless JSON is printed.
@@ -147,7 +155,7 @@ impl<'f> Summary<'f> {
     /// Add the answer of a host.
     pub(super) fn add(&mut self, target: &Target<'_>, answer: &Result<CallAnswer, CallError>) {
         if let Some(all) = &mut self.json {
-            all.push(HostAnswer::of(self.inventory, target.host, answer));
+            all.push(HostAnswer::new(self.inventory, target.host, answer));
         }
         match answer {
             Ok(answer) => self.answered(answer.code),
@@ -174,27 +182,13 @@ impl<'f> Summary<'f> {
 
     /// Add a host that has not, and why, if that is known.
     pub(super) fn unanswered(&mut self, target: &Target<'_>, error: Option<&CallError>) {
-        let host = target.host;
         self.all += 1;
-        if let Some(CallError::Interrupted | CallError::NotAsked) = error {
-            self.interrupted.push(host.name.clone());
-            return;
-        }
-        if let Some(CallError::NoTmo(_) | CallError::OldTmo) = error {
-            self.without_tmo.push(host.name.clone());
-            return;
-        }
-        self.unanswered.push(host.name.clone());
-        self.again.get_or_insert_with(|| target.typed().collect());
-        let is_unknown =
-            |error: &CallError| error.to_string().contains("Could not resolve hostname");
-        let try_it = host.ssh_name().map(|name| match error {
-            Some(error) if is_unknown(error) => {
-                format!("`ssh = \"…\"` below [host.{}] is the name that ssh knows, ", host.name)
-            }
-            _ => format!("`ssh {name} true` tries it, "),
+        let host = target.host.clone();
+        self.silent.push(SilentHost {
+            host,
+            words: target.typed().collect(),
+            error: error.cloned(),
         });
-        self.try_it = self.try_it.take().or(try_it);
     }
 
     /// Why a verb has failed.
@@ -204,12 +198,7 @@ impl<'f> Summary<'f> {
 
     /// How many did not do it, for whatever reason.
     pub(super) fn failures(&self) -> usize {
-        self.failed + self.silent()
-    }
-
-    /// How many have not answered.
-    fn silent(&self) -> usize {
-        self.unanswered.len() + self.without_tmo.len() + self.interrupted.len()
+        self.failed + self.silent.len()
     }
 
     /// What a user types to have this verb carried out on these.
@@ -231,37 +220,50 @@ impl<'f> Summary<'f> {
         if let Some(all) = &self.json {
             output::print_json(all)?;
         }
-        if !self.interrupted.is_empty() {
-            let (count, all) = (self.interrupted.len(), self.all);
-            let names = some_of(self.interrupted.iter());
+        let all = self.all;
+        let names = |hosts: &[&SilentHost]| some_of(hosts.iter().map(|silent| &silent.host.name));
+        let is = |silent: &SilentHost, what: fn(&CallError) -> bool| {
+            silent.error.as_ref().is_some_and(what)
+        };
+        let (interrupted, silent): (Vec<_>, Vec<_>) =
+            self.silent.iter().partition(|silent| is(silent, CallError::is_interrupt));
+        let (without_tmo, unreachable): (Vec<_>, Vec<_>) =
+            silent.into_iter().partition(|silent| is(silent, CallError::lacks_tmo));
+        if !interrupted.is_empty() {
+            let count = interrupted.len();
+            let names = names(&interrupted);
             output::warn(&format!("interrupted: {count} of {all} had not answered: {names}"));
         }
-        if let Some(first) = self.unanswered.first() {
-            let (count, all) = (self.unanswered.len(), self.all);
+        if let Some(first) = unreachable.first() {
+            let count = unreachable.len();
             let hosts = if all == 1 { "host" } else { "hosts" };
-            let names = some_of(self.unanswered.iter());
-            let try_it = self.try_it.as_deref().unwrap_or_default();
-            let typed = self.inventory.command();
-            let again = match (command, &self.again) {
-                (Some(command), Some(words)) => self.typed(command, words),
-                _ => format!("{typed} --hosts {first}"),
+            let trial = unreachable.iter().find_map(|silent| silent.trial()).unwrap_or_default();
+            let again = match command {
+                Some(command) => self.typed(command, &first.words),
+                None => format!("{} --hosts {}", self.inventory.command(), first.host.name),
             };
             output::warn(&format!(
-                "{count} of {all} {hosts} did not answer: {names}; {try_it}`{again}` asks it again"
+                "{count} of {all} {hosts} did not answer: {}; {trial}`{again}` asks it again",
+                names(&unreachable)
             ));
         }
-        if !self.without_tmo.is_empty() {
-            let (count, all) = (self.without_tmo.len(), self.all);
-            let names = some_of(self.without_tmo.iter());
+        if !without_tmo.is_empty() {
+            let count = without_tmo.len();
+            let mut install = format!("{} install", self.inventory.command());
             // Without words, it asks all hosts and leaves those alone that have it.
-            let few = if count <= MOST_NAMED { self.without_tmo.join(" ") } else { String::new() };
-            let install = format!("{} install {few}", self.inventory.command());
-            let install = install.trim_end();
+            if count <= MOST_NAMED {
+                install.extend(without_tmo.iter().map(|silent| format!(" {}", silent.host.name)));
+            }
             output::warn(&format!(
-                "{count} of {all} hosts have no tmo, or an old one: {names}; `{install}` puts it there"
+                "{count} of {all} hosts have no tmo, or an old one: {}; `{install}` puts it there",
+                names(&without_tmo)
             ));
         }
-        Ok(if self.silent() > 0 { UNANSWERED } else { u8::from(self.failed > 0) })
+        Ok(match self.failed {
+            _ if !self.silent.is_empty() => UNANSWERED,
+            0 => 0,
+            _ => self.failure,
+        })
     }
 }
 
@@ -282,39 +284,42 @@ struct HostAnswer {
 }
 
 impl HostAnswer {
-    fn of(inventory: &Inventory, host: &Host, answer: &Result<CallAnswer, CallError>) -> Self {
-        let mut all = Self { host: host.name.clone(), ..Self::default() };
-        match answer {
-            Err(error) => all.error = Some(error.to_string()),
-            Ok(answer) => {
-                all.ok = answer.code == 0;
-                all.code = Some(answer.code);
-                all.error =
-                    (!all.ok).then(|| last_words(inventory, host, answer.code, &answer.error));
-                let text = || Value::String(String::from_utf8_lossy(&answer.output).into_owned());
-                let json = serde_json::from_slice(&answer.output).unwrap_or_else(|_| text());
-                let json = cleaned_json(json);
-                all.answer = Some(json).filter(|json| *json != Value::String(String::new()));
+    fn new(inventory: &Inventory, host: &Host, answer: &Result<CallAnswer, CallError>) -> Self {
+        let name = host.name.clone();
+        let answer = match answer {
+            Err(error) => {
+                return Self { host: name, error: Some(error.to_string()), ..Self::default() };
             }
+            Ok(answer) => answer,
+        };
+        let ok = answer.code == 0;
+        let text = || Value::String(String::from_utf8_lossy(&answer.output).into_owned());
+        let json = serde_json::from_slice(&answer.output).unwrap_or_else(|_| text());
+        Self {
+            host: name,
+            ok,
+            code: Some(answer.code),
+            error: (!ok).then(|| last_words(inventory, host, answer.code, &answer.error)),
+            answer: (!answer.output.is_empty()).then(|| cleaned_json(json)),
         }
-        all
     }
 }
 
 /// What is printed of a host that has not answered.
 pub(super) fn no_answer(error: &CallError) -> String {
-    match no_answer_status(error) {
-        "unreachable" => format!("unreachable: {error}"),
-        _ => error.to_string(),
-    }
+    let prefix = if error.is_interrupt() || error.lacks_tmo() { "" } else { "unreachable: " };
+    format!("{prefix}{error}")
 }
 
-/// What a table shows as the state of a host that has not answered.
-pub(super) const fn no_answer_status(error: &CallError) -> &'static str {
+/// What is printed of a host that has not answered to an order: it may have carried that out.
+pub(super) fn order_unanswered(error: &CallError) -> String {
     match error {
-        CallError::Interrupted | CallError::NotAsked => "-",
-        CallError::NoTmo(_) | CallError::OldTmo => "no tmo",
-        _ => "unreachable",
+        CallError::Lost(_) => format!("{error}; the order may have been carried out"),
+        CallError::Interrupted | CallError::Silent(_) => {
+            // It may only be late.
+            format!("{}; the order may still be carried out", no_answer(error))
+        }
+        _ => no_answer(error),
     }
 }
 
@@ -327,4 +332,31 @@ pub(super) fn last_words(inventory: &Inventory, host: &Host, code: u8, error: &s
     let last = last.strip_prefix("tmo: ").unwrap_or(&last);
     let last = last.replacen("nothing runs here", "nothing runs there", 1);
     from_here(&last, inventory, host)
+}
+
+/// A text of tmo on this host in which the commands are as they are typed here: those between backquotes, and those behind
+/// `$`. A command that `tmo fleet` does not have stays as it is.
+pub(super) fn from_here(text: &str, inventory: &Inventory, host: &Host) -> String {
+    let typed_here = |quoted: &str| {
+        let words = shell_words::split(quoted).ok()?;
+        let command = FleetCommand::of_host(words.strip_prefix(&["tmo".to_owned()])?)?;
+        let mut names: Vec<_> =
+            command.words.iter().map(|name| format!("{}/{name}", host.name)).collect();
+        if names.is_empty() {
+            names.push(format!("{}/", host.name));
+        }
+        Some(format!("{} {}", inventory.command(), command.typed(&names)))
+    };
+    let between = |(place, part): (usize, &str)| {
+        let typed = (place % 2 == 1).then(|| typed_here(part)).flatten();
+        typed.unwrap_or_else(|| part.to_owned())
+    };
+    let line = |line: &str| match line.trim_start().strip_prefix("$ ") {
+        Some(command) => {
+            let indent = &line[..line.len() - command.len()];
+            format!("{indent}{}", typed_here(command).unwrap_or_else(|| command.to_owned()))
+        }
+        None => line.split('`').enumerate().map(between).collect::<Vec<_>>().join("`"),
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }

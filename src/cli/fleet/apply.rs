@@ -3,7 +3,6 @@
 //! They travel as the text of a `tmo.toml` on standard input, since arguments are visible to the users of a host, with their
 //! digest as argument. The host keeps them where the lookup of its projects finds them: [`applied_file`].
 
-use std::collections::HashMap;
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 use std::process::Command;
@@ -24,12 +23,9 @@ use crate::model::untrusted::cleaned;
 use crate::run::dir::RuntimeDir;
 use crate::sys::files::{TOML_LIMIT, if_there, read_toml};
 
-/// What each host is given, by its name. A host without processes gets an empty text: it may have some of an earlier
+/// Check that these are hosts as a whole. One without processes gets an empty text: it may have some of an earlier
 /// inventory, such as one that another host has now.
-pub(super) fn inputs(
-    fleet: &Fleet<'_>,
-    targets: &[Target<'_>],
-) -> Result<HashMap<String, String>, CliError> {
+pub(super) fn check_words(fleet: &Fleet<'_>, targets: &[Target<'_>]) -> Result<(), CliError> {
     if targets.iter().any(|target| !target.names.is_empty()) {
         let text =
             "`tmo fleet apply` takes hosts, as in `tmo fleet apply k9`, and all of their processes";
@@ -39,8 +35,7 @@ pub(super) fn inputs(
         let file = fleet.inventory.path.display();
         output::warn(&format_args!("the hosts of {file} are reached by ssh; no deputy is needed"));
     }
-    let hosts = targets.iter().map(|target| &target.host.name);
-    Ok(hosts.map(|host| (host.clone(), fleet.inventory.toml_of(host))).collect())
+    Ok(())
 }
 
 /// The words of the call that gives this text to a host.
@@ -48,22 +43,22 @@ pub(super) fn words(host: &Host, text: &str) -> Vec<String> {
     vec!["apply".to_owned(), host.name.clone(), digest(text.as_bytes())]
 }
 
-/// What became of it, by what `tmo reload` or `tmo start` has printed there.
-pub(super) fn outcome(answer: &CallAnswer) -> String {
-    let other = if answer.output.is_empty() { "has no processes" } else { "started" };
-    changes(answer).unwrap_or_else(|| other.to_owned())
-}
-
-/// The changes that `tmo reload` has printed there, if it has printed any.
-pub(super) fn changes(answer: &CallAnswer) -> Option<String> {
+/// The changes that a verb has printed on a host; `None` if it prints none.
+pub(super) fn changes(verb: &str, answer: &CallAnswer) -> Option<String> {
+    if !["apply", "reload"].contains(&verb) {
+        return None;
+    }
     let text = String::from_utf8_lossy(&answer.output);
-    let mut changes = text.lines().filter_map(|line| line.split_once(": ")).peekable();
-    changes.peek()?;
-    let changed: Vec<_> = changes
-        .filter(|(_, what)| *what != "unchanged")
-        .map(|(name, what)| cleaned(&format!("{name} {what}")))
-        .collect();
-    Some(if changed.is_empty() { "unchanged".to_owned() } else { some_of(changed.iter()) })
+    let changes: Vec<_> = text.lines().filter_map(|line| line.split_once(": ")).collect();
+    let changed = changes.iter().filter(|(_, what)| *what != "unchanged");
+    let changed: Vec<_> = changed.map(|(name, what)| cleaned(&format!("{name} {what}"))).collect();
+    match (verb, &changes[..], &changed[..]) {
+        ("apply", [], _) if text.is_empty() => Some("has no processes".to_owned()),
+        ("apply", [], _) => Some("started".to_owned()),
+        (_, [], _) => None,
+        (_, _, []) => Some("unchanged".to_owned()),
+        _ => Some(some_of(changed.iter())),
+    }
 }
 
 /// On the host: take the processes, and return what tmo is to do then.
@@ -78,7 +73,8 @@ pub(super) fn take(words: &[String]) -> Result<Option<Vec<String>>, CliError> {
         return Err(CliError::Other(text.to_owned()));
     }
     let context = Context::here()?;
-    let (dir, env) = (&*context.start_dir, &context.env);
+    let dir = &*context.start_dir;
+    let env = &context.env;
     let file = applied_file(env, dir);
     let project = context.project(&StartOptions::default())?;
     let runtime = RuntimeDir::new(runtime_dir(env, &project.socket.path));
@@ -95,10 +91,11 @@ pub(super) fn take(words: &[String]) -> Result<Option<Vec<String>>, CliError> {
         return Ok(None);
     }
     if is_of_other {
-        let (dir, file) = (dir.display(), file.display());
-        let text =
-            format!("{dir} has the processes of another host; remove {file} to replace them");
-        return Err(CliError::Other(text));
+        return Err(CliError::Other(format!(
+            "{} has the processes of another host; remove {} to replace them",
+            dir.display(),
+            file.display()
+        )));
     }
     if let Some(own) = own_file(dir) {
         let text = "a fleet gives processes only to a directory without one";

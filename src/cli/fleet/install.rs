@@ -4,18 +4,15 @@ use std::fmt;
 use std::io::Read as _;
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-
-use super::Fleet;
-use super::answers::{Summary, last_words};
-use crate::cli::args::FleetCommand;
+use super::answers::last_words;
+use super::{Fleet, Order};
 use crate::cli::error::CliError;
 use crate::fleet::call::Call;
 use crate::fleet::call_error::CallError;
 use crate::fleet::fan::persistent;
 use crate::fleet::host::Host;
+use crate::fleet::inventory::digest;
 use crate::fleet::names::Target;
-use crate::model::hex::hex;
 use crate::model::units;
 use crate::model::untrusted::cleaned;
 use crate::sys::files::open_archive;
@@ -71,19 +68,18 @@ enum InstallError {
 }
 
 /// Install it on each host.
-pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
+pub(super) async fn install(order: Order<'_, '_>) -> Result<(), CliError> {
+    let Order { fleet, command, targets, summary } = order;
     let args = &command.install;
-    let program = TmoProgram::read(args.from.as_ref().unwrap_or(&fleet.places.own))?;
-    let mut summary = Summary::new(fleet, fleet.args.json);
-    let hosts = fleet.hosts(&command.words)?;
-    let width = hosts.iter().map(|target| target.host.name.len()).max().unwrap_or(0);
+    let program = TmoProgram::read_file(args.from.as_ref().unwrap_or(&fleet.places.own))?;
+    let width = targets.iter().map(|target| target.host.name.len()).max().unwrap_or(0);
     let work = async |target: &Target<'_>| {
         let host = target.host;
-        let text = to_host(fleet, host, &program).await?;
+        let text = install_on(fleet, host, &program).await?;
         if !args.boot {
             return Ok(text);
         }
-        let setup = Call::of(host, &["setup", "--boot"]);
+        let setup = Call::new(host, &["setup", "--boot"]);
         let answer = fleet.caller().call(host, &setup, None).await?;
         if answer.code != 0 {
             return Err(failed(fleet, host, answer.code, &answer.error));
@@ -93,8 +89,8 @@ pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result
     // Nothing of what a host prints is kept but a line.
     let size = |_: &String| 0;
     fleet
-        .fan(&hosts, work, size, |target, end| {
-            let host = target.host;
+        .fan(targets, work, size, |target, end| {
+            let name = &target.host.name;
             match &end {
                 Ok(_) => summary.answered(0),
                 Err(InstallError::Failed(_)) => summary.answered(1),
@@ -102,25 +98,24 @@ pub(super) async fn install(fleet: &Fleet<'_>, command: &FleetCommand) -> Result
             }
             let end = end.map_err(|error| error.to_string());
             let (Ok(text) | Err(text)) = &end;
-            let line = format!("{:width$}  {text}\n", host.name);
-            summary.add_text(&host.name, end);
-            summary.print(&line)
+            summary.print(&format!("{name:width$}  {text}\n"))?;
+            summary.add_text(name, end);
+            Ok(())
         })
-        .await?;
-    summary.finish(Some(command))
+        .await
 }
 
 /// Send the program, unless it is there or can't run there.
-async fn to_host(
+async fn install_on(
     fleet: &Fleet<'_>,
     host: &Host,
     program: &TmoProgram,
 ) -> Result<String, InstallError> {
-    let (caller, place) = (fleet.caller(), host.tmo.as_deref().unwrap_or(PLACE));
-    let asked = persistent(async || caller.script(host, (ASK, &[place]), b"").await).await?;
-    let (code, printed, error) = asked;
-    let Some((has, digest)) = Platform::of_host(&printed) else {
-        return Err(failed(fleet, host, code, &error));
+    let caller = fleet.caller();
+    let place = host.tmo.as_deref().unwrap_or(PLACE);
+    let asked = persistent(async || caller.script(host, ASK, &[place], b"").await).await?;
+    let Some((has, digest)) = Platform::of_host(&asked.output) else {
+        return Err(failed(fleet, host, asked.code(), &asked.error));
     };
     if digest == program.digest {
         return Ok(format!("has this program already, as {place}"));
@@ -131,12 +126,11 @@ async fn to_host(
             "it is {has}, and this program is for {needs}; `--from PROGRAM` takes one for it"
         )));
     }
-    let words = [place, &program.digest];
-    let (code, printed, error) = caller.script(host, (TAKE, &words), &program.bytes).await?;
-    if code != 0 {
-        return Err(failed(fleet, host, code, &error));
+    let taken = caller.script(host, TAKE, &[place, &program.digest], &program.bytes).await?;
+    if taken.code() != 0 {
+        return Err(failed(fleet, host, taken.code(), &taken.error));
     }
-    let version = printed.lines().rev().find(|line| !line.trim().is_empty()).map(cleaned);
+    let version = taken.output.lines().rev().find(|line| !line.trim().is_empty()).map(cleaned);
     Ok(format!("installed {} as {place}", version.unwrap_or_else(|| "tmo".to_owned())))
 }
 
@@ -146,7 +140,7 @@ fn failed(fleet: &Fleet<'_>, host: &Host, code: u8, error: &str) -> InstallError
 }
 
 impl TmoProgram {
-    fn read(path: &Path) -> Result<Self, CliError> {
+    fn read_file(path: &Path) -> Result<Self, CliError> {
         let unreadable = |error| CliError::io(path.display())(error);
         let file = open_archive(path, LARGEST).map_err(unreadable)?.ok_or_else(|| {
             let text = format!("{} is larger than {}", path.display(), units::bytes(LARGEST));
@@ -155,12 +149,10 @@ impl TmoProgram {
         let mut bytes = vec![];
         file.take(LARGEST).read_to_end(&mut bytes).map_err(unreadable)?;
         let needs = Platform::of_program(&bytes).ok_or_else(|| {
-            CliError::Other(format!(
-                "{} is no program; take `tmo` out of its archive",
-                path.display()
-            ))
+            let path = path.display();
+            CliError::Other(format!("{path} is no program; take `tmo` out of its archive"))
         })?;
-        Ok(Self { digest: hex(&Sha256::digest(&bytes)), bytes, needs })
+        Ok(Self { digest: digest(&bytes), bytes, needs })
     }
 }
 
@@ -256,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_program_runs_where_system_machine_and_library_are_right() {
-        let own = TmoProgram::read(&std::env::current_exe().unwrap());
+        let own = TmoProgram::read_file(&std::env::current_exe().unwrap());
         assert_eq!(own.map_err(drop).unwrap().needs.machine, std::env::consts::ARCH);
         let host = platform("Linux", "x86_64", Some((2, 36)));
         for (needs, runs) in [

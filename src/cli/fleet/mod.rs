@@ -3,8 +3,6 @@
 mod acts;
 mod answers;
 mod apply;
-mod hints;
-mod hosts;
 mod install;
 mod lines;
 mod shell;
@@ -14,15 +12,15 @@ mod texts;
 pub(super) mod there;
 pub(super) mod trust;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::pin::pin;
 
 use tokio::signal::unix::SignalKind;
 use tokio::sync::watch;
 
-use self::answers::{AGAIN, some_of};
-use super::args::{FleetArgs, FleetKind};
+use self::answers::{AGAIN, Summary, some_of};
+use super::args::{FleetArgs, FleetCommand, FleetKind};
 use super::error::CliError;
 use super::output;
 use super::output::progress::with_details;
@@ -31,11 +29,11 @@ use crate::config::Env;
 use crate::config::dirs::{make_private_dir, state_base};
 use crate::config::load::Context;
 use crate::fleet::call::Call;
-use crate::fleet::caller::{CallAnswer, Caller};
+use crate::fleet::caller::Caller;
 use crate::fleet::discover;
 use crate::fleet::host::Host;
 use crate::fleet::inventory::Inventory;
-use crate::fleet::names::{HostWord, NameError, Target, targets};
+use crate::fleet::names::{HostWord, Target, targets};
 use crate::fleet::place::HostPlaces;
 use crate::fleet::procman;
 use crate::model::state::{ProcessState, State};
@@ -44,10 +42,18 @@ use crate::sys::files::{Whole, write_whole};
 /// What all verbs need.
 struct Fleet<'a> {
     inventory: Inventory,
-    places: HostPlaces,
-    env: Env,
+    places: &'a HostPlaces,
+    env: &'a Env,
     args: &'a FleetArgs,
-    interrupt: Interrupt,
+    interrupt: &'a Interrupt,
+}
+
+/// A verb, the hosts and processes that it is about, and how these answer.
+struct Order<'a, 'f> {
+    fleet: &'a Fleet<'a>,
+    command: &'a FleetCommand,
+    targets: &'a [Target<'a>],
+    summary: &'a mut Summary<'f>,
 }
 
 /// The signal that has asked this command to end, once there is one.
@@ -56,58 +62,31 @@ struct Interrupt(watch::Sender<Option<SignalKind>>);
 /// Do what was typed; returns the exit code.
 pub(super) fn fleet(args: &FleetArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
-    let (start_dir, env) = (context.start_dir, context.env);
-    let mut inventory = match args.config.as_ref().or(args.file.as_ref()) {
-        Some(file) => procman::read_any(&start_dir, &env, file)?,
-        None if args.discover => discover::inventory(&env)?,
-        None => Inventory::read(&start_dir, &env)?,
+    let env = &context.env;
+    let inventory = match args.config.as_ref().or(args.file.as_ref()) {
+        Some(file) => procman::read_any(&context.start_dir, env, file)?,
+        None if args.discover => discover::inventory(env)?,
+        None => Inventory::nearest(&context.start_dir, env)?,
     };
-    let kind = args.verb.as_ref().map(|command| command.kind);
-    if kind == Some(FleetKind::Own) {
-        let is_sure = args.verb.as_ref().is_some_and(|command| command.yes);
-        return trust::trust(&inventory, &env, is_sure);
+    let command = args.verb.as_ref();
+    if let Some(command) = command.filter(|command| command.kind == FleetKind::Own) {
+        return trust::trust(&inventory, env, command.yes);
     }
-    trust::check(&inventory, &env)?;
-    if kind == Some(FleetKind::Shell) {
+    trust::check(&inventory, env)?;
+    if command.is_some_and(|command| command.kind == FleetKind::Shell) {
         return block_on(shell::shell(args, inventory.flag.as_deref()));
     }
-    let places = HostPlaces::of_command(&env, args.persist)
+    let places = HostPlaces::of_command(env, args.persist)
         .map_err(CliError::io("can't tell where tmo is"))?;
-    let interrupt = Interrupt(watch::Sender::new(None));
-    if !inventory.lists.is_empty() {
-        let caller = Caller { places: &places, patience: args.patience };
-        let names: Vec<_> = inventory.lists.iter().map(|list| list.name.clone()).collect();
-        let look = async || Some((some_of(names.iter()), AGAIN));
-        let listed = with_details("listing", inventory.list(&caller), look);
-        let code = interrupt.until_done(async {
-            let listed = interrupt.or(listed).await;
-            listed.map(|()| 0).ok_or_else(CliError::interrupted)
-        })?;
-        if code != 0 {
-            return Ok(code);
-        }
-    }
-    limit(&mut inventory, &args.hosts)?;
-    let fleet = Fleet { inventory, places, env, args, interrupt };
-    let code = match &args.verb {
-        None => fleet.until_done(hosts::hosts(&fleet)),
-        Some(command) => match command.kind {
-            FleetKind::Table => fleet.until_done(tables::table(&fleet, command)),
-            FleetKind::Act => fleet.until_done(acts::act(&fleet, command)),
-            FleetKind::Lines => lines::lines(&fleet, command),
-            FleetKind::Text | FleetKind::Exec => fleet.until_done(texts::text(&fleet, command)),
-            FleetKind::Terminal => terminal::open(&fleet, command),
-            FleetKind::Install => fleet.until_done(install::install(&fleet, command)),
-            FleetKind::Own | FleetKind::Shell => Ok(0),
-        },
-    };
-    if let (false, Some(masters)) = (args.persist, &fleet.places.masters) {
-        block_on(async {
+    let interrupt = &Interrupt(watch::Sender::new(None));
+    let fleet = Fleet { inventory, places: &places, env, args, interrupt };
+    block_on(async {
+        let done = interrupt.until_done(Box::pin(fleet.carry_out(command))).await;
+        if let (false, Some(masters)) = (args.persist, &places.masters) {
             masters.end().await;
-            Ok(())
-        })?;
-    }
-    code
+        }
+        done
+    })
 }
 
 /// Write a file below the state directory, for this user only.
@@ -121,56 +100,68 @@ fn write_state(file: &Path, content: &[u8], env: &Env) -> Result<(), CliError> {
 
 /// Keep only the hosts of `--hosts`, if it was given.
 fn limit(inventory: &mut Inventory, words: &[String]) -> Result<(), CliError> {
-    let meant = places(inventory, words, "--hosts")?;
+    let words = parse_words(inventory, words, Some("--hosts"))?;
+    let meant: BTreeSet<usize> = words.into_iter().flat_map(|word| word.hosts).collect();
     let mut place = 0..;
     inventory
         .hosts
-        .retain(|_| words.is_empty() || place.next().is_some_and(|place| meant.contains(&place)));
+        .retain(|_| place.next().is_some_and(|place| meant.is_empty() || meant.contains(&place)));
     Ok(())
 }
 
-/// The places of the hosts that these words mean; `what` takes them.
-fn places(inventory: &Inventory, words: &[String], what: &str) -> Result<Vec<usize>, CliError> {
-    let mut meant = vec![];
+/// The words of a command; `hosts_only` is what takes hosts and no processes.
+fn parse_words(
+    inventory: &Inventory,
+    words: &[String],
+    hosts_only: Option<&str>,
+) -> Result<Vec<HostWord>, CliError> {
+    let mut parsed = vec![];
     for word in words {
-        let host = word.strip_suffix('/').unwrap_or(word);
-        let HostWord::On { hosts, process: None } = HostWord::read(&format!("{host}/"), inventory)?
-        else {
+        let host = format!("{}/", word.strip_suffix('/').unwrap_or(word));
+        let typed = if hosts_only.is_some() { &host } else { word };
+        let found = HostWord::parse(typed, inventory)?;
+        if let Some(what) = hosts_only.filter(|_| found.process.is_some()) {
             return Err(CliError::Usage(format!("{what} takes hosts, not `{word}`")));
-        };
-        meant.extend(hosts);
+        }
+        parsed.push(found);
     }
-    Ok(meant)
+    Ok(parsed)
 }
 
 impl Interrupt {
     /// Do it. The first signal ends what waits for hosts, and what they have answered is shown; a second one ends all.
-    fn until_done(&self, work: impl Future<Output = Result<u8, CliError>>) -> Result<u8, CliError> {
-        block_on(async {
-            let mut signals =
-                SignalSet::of_end_and(&[]).map_err(CliError::io("can't wait for signals"))?;
-            let mut work = pin!(work);
-            loop {
-                tokio::select! {
-                    done = &mut work => {
-                        let Some(signal) = *self.0.borrow() else { return done };
-                        if let Err(error) = done {
-                            output::warn(&error);
-                        }
-                        return Ok(code_of(signal));
+    async fn until_done(
+        &self,
+        work: impl Future<Output = Result<u8, CliError>>,
+    ) -> Result<u8, CliError> {
+        let mut signals =
+            SignalSet::of_end_and(&[]).map_err(CliError::io("can't wait for signals"))?;
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => {
+                    let Some(signal) = *self.0.borrow() else { return done };
+                    if let Err(error) = done {
+                        output::warn(&error);
                     }
-                    signal = signals.next() => {
-                        if self.0.send_replace(Some(signal)).is_some() {
-                            return Ok(code_of(signal));
-                        }
+                    return Ok(code_of(signal));
+                }
+                signal = signals.next() => {
+                    if self.0.send_replace(Some(signal)).is_some() {
+                        return Ok(code_of(signal));
                     }
                 }
             }
-        })
+        }
     }
 
     fn is_set(&self) -> bool {
         self.0.borrow().is_some()
+    }
+
+    /// The signal has ended what it was meant for: it is no failure.
+    fn settle(&self) {
+        self.0.send_replace(None);
     }
 
     /// Wait for this; `None` if a signal has come before it is done.
@@ -184,44 +175,70 @@ impl Interrupt {
     }
 }
 
-impl Fleet<'_> {
-    fn until_done(&self, work: impl Future<Output = Result<u8, CliError>>) -> Result<u8, CliError> {
-        self.interrupt.until_done(work)
+impl<'a> Fleet<'a> {
+    /// List the hosts of engines, find what is meant, let the verb do its part, and say how it went.
+    async fn carry_out(mut self, command: Option<&FleetCommand>) -> Result<u8, CliError> {
+        self.list_hosts().await?;
+        limit(&mut self.inventory, &self.args.hosts)?;
+        let kind = command.map(|command| command.kind);
+        let typed = command.map(|command| &command.words[..]).unwrap_or_default();
+        let takes_hosts =
+            matches!(kind, None | Some(FleetKind::Table | FleetKind::Install | FleetKind::Exec));
+        let words = parse_words(&self.inventory, typed, takes_hosts.then_some("this"))?;
+        let targets = self.targets(&self.inventory, &words).await?;
+        let is_json = !matches!(kind, None | Some(FleetKind::Lines | FleetKind::Terminal));
+        let mut summary = Summary::new(&self.inventory, is_json && self.args.json);
+        let Some((command, kind)) = command.zip(kind) else {
+            tables::hosts(&self, &targets, &mut summary).await?;
+            return summary.finish(None);
+        };
+        let order = Order { fleet: &self, command, targets: &targets, summary: &mut summary };
+        match kind {
+            FleetKind::Table => tables::rows(order).await?,
+            FleetKind::Act(done) => acts::act(order, done).await?,
+            FleetKind::Lines => lines::lines(order).await?,
+            FleetKind::Text | FleetKind::Exec => texts::text(order).await?,
+            FleetKind::Terminal => terminal::open(order).await?,
+            FleetKind::Install => install::install(order).await?,
+            // They need no hosts.
+            FleetKind::Own | FleetKind::Shell => {}
+        }
+        summary.finish(Some(command))
     }
 
-    fn caller(&self) -> Caller<'_> {
-        Caller { places: &self.places, patience: self.args.patience }
+    /// Add the hosts that engines list now.
+    async fn list_hosts(&mut self) -> Result<(), CliError> {
+        if self.inventory.lists.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = self.inventory.lists.iter().map(|list| list.name.clone()).collect();
+        let caller = self.caller();
+        let listed = with_details("listing", self.inventory.add_listed(&caller), async || {
+            Some((some_of(names.iter()), AGAIN))
+        });
+        self.interrupt.or(listed).await.ok_or_else(CliError::interrupted)
     }
 
-    /// What the words of a command mean; hosts are asked for their processes only where that is needed.
-    async fn targets(&self, words: &[String]) -> Result<Vec<Target<'_>>, CliError> {
-        self.targets_in(&self.inventory, words).await
+    fn caller(&self) -> Caller<'a> {
+        Caller { places: self.places, patience: self.args.patience }
     }
 
-    /// The same in an inventory whose hosts were listed anew.
-    async fn targets_in<'i>(
+    /// What these words mean; hosts are asked for their processes only where that is needed.
+    async fn targets<'i>(
         &self,
         inventory: &'i Inventory,
-        words: &[String],
+        words: &[HostWord],
     ) -> Result<Vec<Target<'i>>, CliError> {
-        let words: Vec<_> = words
-            .iter()
-            .map(|word| HostWord::read(word, inventory))
-            .collect::<Result<_, NameError>>()?;
+        let unclear = words.iter().filter(|word| word.needs_processes());
+        let places: BTreeSet<usize> = unclear.flat_map(|word| &word.hosts).copied().collect();
+        let hosts: Vec<_> =
+            places.into_iter().map(|place| Target::whole(&inventory.hosts[place])).collect();
         let mut known: HashMap<&String, Vec<ProcessState>> = HashMap::new();
-        let mut asked: Vec<usize> = words
-            .iter()
-            .filter(|word| word.needs_processes())
-            .flat_map(|word| word.hosts(inventory))
-            .collect();
-        asked.sort_unstable();
-        asked.dedup();
-        let asked = asked.into_iter().map(|place| Target::whole(&inventory.hosts[place]));
-        let asked: Vec<_> = asked.collect();
-        let ps = |target: &Target<'_>| Call::of(target.host, &["ps", "--json"]);
-        self.each(&asked, ps, |target, answer| {
-            let read = |answer: CallAnswer| serde_json::from_slice::<State>(&answer.output).ok();
-            if let Some(state) = answer.ok().and_then(read) {
+        let ps = |target: &Target<'_>| Call::new(target.host, &["ps", "--json"]);
+        self.each(&hosts, ps, |target, answer| {
+            if let Ok(answer) = answer
+                && let Ok(state) = serde_json::from_slice::<State>(&answer.output)
+            {
                 known.insert(&target.host.name, state.processes);
             }
             Ok(())
@@ -236,15 +253,6 @@ impl Fleet<'_> {
             known.get(&host.name).map(|all| all.iter().any(|process| process.is_meant(word)))
         };
         let names = known.values().flatten().map(|process| process.name.as_str());
-        Ok(targets(inventory, &words, has, &names.collect::<Vec<_>>())?)
-    }
-
-    /// The targets of hosts alone.
-    fn hosts(&self, words: &[String]) -> Result<Vec<Target<'_>>, CliError> {
-        let meant = places(&self.inventory, words, "this")?;
-        let all = self.inventory.hosts.iter().enumerate();
-        let is_meant = |place: &usize| words.is_empty() || meant.contains(place);
-        let hosts = all.filter(|(place, _)| is_meant(place)).map(|(_, host)| Target::whole(host));
-        Ok(hosts.collect())
+        Ok(targets(inventory, words, has, &names.collect::<Vec<_>>())?)
     }
 }

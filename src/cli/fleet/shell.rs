@@ -1,6 +1,7 @@
 //! `tmo fleet shell`: a prompt for verbs of the fleet.
 
 use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 use std::process::Stdio;
 
 use nix::sys::signal::Signal;
@@ -68,31 +69,43 @@ pub(super) async fn shell(args: &FleetArgs, file: Option<&str>) -> Result<u8, Cl
         let own = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let mut command = Command::new(own);
         command.arg("fleet").args(file).args(flags(args)).args(words).stdin(input);
-        let mut child = command.spawn().map_err(CliError::io("can't run tmo"))?;
-        let id = child.id().and_then(ProcessId::now);
-        code = loop {
-            tokio::select! {
-                ended = child.wait() => {
-                    let ended = ended.map_err(CliError::io("can't wait for tmo"))?;
-                    break ended.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
-                }
-                signal = signals.next() => {
-                    // A terminal sends the verb what it sends to this program.
-                    if signal != SignalKind::interrupt() && signal != SignalKind::quit() {
-                        if let Some(id) = id {
-                            // It may have ended.
-                            let _ = sys::signal(id, Signal::SIGTERM as i32);
-                        }
-                        return Ok(code_of(signal));
-                    }
-                }
-            }
+        code = match execute(command, &mut signals).await? {
+            ControlFlow::Continue(code) => code,
+            ControlFlow::Break(code) => return Ok(code),
         };
     }
     if has_terminal {
         output::print("\n")?;
     }
     Ok(code)
+}
+
+/// Execute a verb to its end; `Break` if a signal ends the prompt before.
+async fn execute(
+    mut command: Command,
+    signals: &mut SignalSet,
+) -> Result<ControlFlow<u8, u8>, CliError> {
+    let mut child = command.spawn().map_err(CliError::io("can't run tmo"))?;
+    let id = child.id().and_then(ProcessId::now);
+    loop {
+        tokio::select! {
+            ended = child.wait() => {
+                let code = ended.map_err(CliError::io("can't wait for tmo"))?.code();
+                let code = code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
+                return Ok(ControlFlow::Continue(code));
+            }
+            signal = signals.next() => {
+                // A terminal sends the verb what it sends to this program.
+                if signal != SignalKind::interrupt() && signal != SignalKind::quit() {
+                    if let Some(id) = id {
+                        // It may have ended.
+                        let _ = sys::signal(id, Signal::SIGTERM as i32);
+                    }
+                    return Ok(ControlFlow::Break(code_of(signal)));
+                }
+            }
+        }
+    }
 }
 
 /// What was given to the prompt holds for each line.

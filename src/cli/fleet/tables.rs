@@ -1,19 +1,26 @@
-//! `tmo fleet ps`, `top` and `ls`: one table for all hosts.
+//! `tmo fleet`, `tmo fleet ps`, `top` and `ls`: one table for all hosts.
 
-use super::Fleet;
-use super::answers::{Summary, no_answer_status};
-use crate::cli::args::FleetCommand;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answers::{Summary, some_of};
+use super::{Fleet, Order};
 use crate::cli::error::CliError;
 use crate::cli::look::{ls, ps, top};
 use crate::cli::output;
-use crate::cli::output::table::{PaintedRow, painted, terminal_width};
+use crate::cli::output::table::{PaintedRow, painted, table, terminal_width};
 use crate::cli::reach::log::Source;
-use crate::fleet::call::Call;
+use crate::fleet::call::{Call, ClockOffset};
+use crate::fleet::call_error::CallError;
+use crate::fleet::caller::CallAnswer;
+use crate::fleet::host::Host;
+use crate::fleet::inventory::FILE;
 use crate::fleet::names::Target;
+use crate::model::untrusted::cleaned_json;
 use crate::view::paint::Stamp;
 
 /// Makes rows of the answer of a host: its name, the answer, the columns.
-type ReadRows = fn(&str, &[u8], &[&str]) -> serde_json::Result<Vec<PaintedRow>>;
+type ParseRows = fn(&str, &[u8], &[&str]) -> serde_json::Result<Vec<PaintedRow>>;
 
 const PS: [&str; 10] =
     ["HOST", "PROCESS", "PID", "STATUS", "EXIT", "RESTARTS", "PORT", "CPU", "MEMORY", "NOTE"];
@@ -21,12 +28,18 @@ const TOP: [&str; 9] =
     ["HOST", "PROCESS", "PID", "CPU%", "MEMORY", "PROCS", "THREADS", "FILES", "OUTPUT"];
 const LS: [&str; 8] = ["HOST", "TITLE", "STATE", "PROCESSES", "SINCE", "ADDRESS", "ROOT", "SOCKET"];
 
+const HOSTS: [&str; 8] = ["HOST", "REACHED BY", "TMO", "CLOCK", "LOAD", "MEMORY", "RUNS", "NOTE"];
+
 const RED: Option<&str> = Some("\x1b[31m");
 
+/// A clock this far from ours gets a note, in nanoseconds.
+const FAR_CLOCK: i64 = 500_000_000;
+
 /// Print the table, or all answers as JSON.
-pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
+pub(super) async fn rows(order: Order<'_, '_>) -> Result<(), CliError> {
+    let Order { fleet, command, targets, summary } = order;
     // `state` is the column with the state, which has colours.
-    let (mut heads, state, read): (_, _, ReadRows) = match command.verb {
+    let (mut heads, state, parse_rows): (_, _, ParseRows) = match command.verb {
         "top" => (TOP.to_vec(), 1, |host, answer, _| top::rows_of_host(host, answer)),
         "ls" => (LS.to_vec(), 2, |host, answer, _| ls::rows_of_host(host, answer)),
         _ => (PS.to_vec(), 3, ps::rows_of_host),
@@ -42,45 +55,179 @@ pub(super) async fn table(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u
         }
     }
     let mut rows: Vec<PaintedRow> = vec![];
-    let mut summary = Summary::new(fleet, fleet.args.json);
-    let lost = |host: &str, status: &str, note: String| -> PaintedRow {
-        let mut cells = vec!["-".to_owned(); heads.len()];
-        host.clone_into(&mut cells[0]);
-        status.clone_into(&mut cells[state]);
-        if let Some(last) = cells.last_mut() {
-            *last = note;
-        }
-        (cells, RED)
-    };
-    let hosts = fleet.hosts(&command.words)?;
-    let call = |target: &Target<'_>| Call::of(target.host, &argv);
+    let call = |target: &Target<'_>| Call::new(target.host, &argv);
     fleet
-        .each(&hosts, call, |target, answer| {
+        .each(targets, call, |target, answer| {
             summary.add(target, &answer);
             let name = &target.host.name;
-            let own = match answer {
-                Err(error) => Err((no_answer_status(&error), error.to_string())),
-                Ok(answer) if answer.code != 0 => {
-                    Err(("-", summary.complaint(target.host, &answer)))
-                }
-                Ok(answer) => read(name, &answer.output, &heads).map_err(|_| {
+            let (status, note) = match answer {
+                Err(error) if error.is_interrupt() => ("-", error.to_string()),
+                Err(error) if error.lacks_tmo() => ("no tmo", error.to_string()),
+                Err(error) => ("unreachable", error.to_string()),
+                Ok(answer) if answer.code != 0 => ("-", summary.complaint(target.host, &answer)),
+                Ok(answer) => {
+                    if let Ok(there) = parse_rows(name, &answer.output, &heads) {
+                        rows.extend(there);
+                        return Ok(());
+                    }
                     summary.failed += 1;
                     ("-", "its answer is not understood".to_owned())
-                }),
+                }
             };
-            match own {
-                Ok(own) => rows.extend(own),
-                Err((status, note)) => rows.push(lost(name, status, note)),
+            let mut cells = vec!["-".to_owned(); heads.len()];
+            name.clone_into(&mut cells[0]);
+            status.clone_into(&mut cells[state]);
+            cells.pop();
+            cells.push(note);
+            rows.push((cells, RED));
+            Ok(())
+        })
+        .await?;
+    if fleet.args.json {
+        return Ok(());
+    }
+    let color = Source::style(fleet.env, Stamp::None).mode.color();
+    let cells: Vec<_> = rows.iter().map(|(cells, _)| &cells[..]).collect();
+    let paint =
+        |row: usize, column: usize| (color && column == state).then(|| rows[row].1).flatten();
+    output::print_painted(&painted(&heads, &cells, paint, terminal_width())).map(drop)
+}
+
+/// What `--json` prints for each host.
+#[derive(Debug, Serialize)]
+struct HostRow {
+    host: String,
+    reached_by: String,
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tmo: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<ClockOffset>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    load: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<HostMemory>,
+    groups: Vec<String>,
+    /// What `tmo ls --json` prints there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs: Option<Value>,
+    /// The same for people.
+    #[serde(skip)]
+    shown_runs: String,
+}
+
+/// The memory of a host in bytes.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct HostMemory {
+    used: u64,
+    total: u64,
+}
+
+/// List the hosts.
+pub(super) async fn hosts(
+    fleet: &Fleet<'_>,
+    targets: &[Target<'_>],
+    summary: &mut Summary<'_>,
+) -> Result<(), CliError> {
+    let mut rows = vec![];
+    let mut silent = vec![];
+    let discovers = fleet.args.discover;
+    let ls = |target: &Target<'_>| Call::new(target.host, &["ls", "--json"]).with_clock();
+    fleet
+        .each(targets, ls, |target, answer| {
+            if !discovers {
+                summary.add(target, &answer);
+            }
+            match answer {
+                Err(error) if discovers && !error.lacks_tmo() => {
+                    silent.push(target.host.name.clone());
+                }
+                answer => rows.push(HostRow::new(target.host, &answer, summary)),
             }
             Ok(())
         })
         .await?;
-    if !fleet.args.json {
-        let color = Source::style(&fleet.env, Stamp::None).mode.color();
-        let cells: Vec<_> = rows.iter().map(|(cells, _)| &cells[..]).collect();
-        let paint =
-            |row: usize, column: usize| (color && column == state).then(|| rows[row].1).flatten();
-        output::print_painted(&painted(&heads, &cells, paint, terminal_width()))?;
+    if fleet.args.json {
+        output::print_json(&rows)?;
+    } else {
+        output::print(&table(HOSTS, rows.iter().map(HostRow::cells)))?;
     }
-    summary.finish(Some(command))
+    if !silent.is_empty() {
+        let file = fleet.inventory.path.display();
+        let count = silent.len();
+        let names = some_of(silent.iter());
+        output::warn(&format!("{count} more in {file} do not answer without questions: {names}"));
+    }
+    if let Some(first) = rows.first().filter(|_| discovers) {
+        output::warn(&format!(
+            "in a {FILE}, each of them begins with a line such as `[host.{}]` (`tmo help fleet.toml`)",
+            first.host
+        ));
+    }
+    Ok(())
+}
+
+impl HostRow {
+    fn new(host: &Host, answer: &Result<CallAnswer, CallError>, summary: &Summary<'_>) -> Self {
+        let there = answer.as_ref().ok();
+        let memory = there.and_then(|there| there.hello.memory);
+        Self {
+            host: host.name.clone(),
+            reached_by: host.reached_by(),
+            ok: there.is_some_and(|there| there.code == 0),
+            tmo: there.map(|there| there.hello.version.clone()),
+            clock: there.map(|there| there.clock),
+            load: there.and_then(|there| there.hello.load),
+            memory: memory.map(|(used, total)| HostMemory { used, total }),
+            groups: host.groups.clone(),
+            runs: there
+                .and_then(|there| serde_json::from_slice(&there.output).ok())
+                .map(cleaned_json),
+            shown_runs: there.map(|there| ls::runs_of_host(&there.output)).unwrap_or_default(),
+            error: match answer {
+                Ok(there) => (there.code != 0).then(|| summary.complaint(host, there)),
+                Err(error) => Some(error.to_string()),
+            },
+        }
+    }
+
+    fn cells(&self) -> [String; 8] {
+        let none = || "-".to_owned();
+        let odd = if self.clock.is_some_and(is_far_off) { "its clock is off" } else { "" };
+        let memory =
+            |HostMemory { used, total }| format!("{}/{}G", gibibytes(used), gibibytes(total));
+        [
+            self.host.clone(),
+            self.reached_by.clone(),
+            self.tmo.clone().unwrap_or_else(none),
+            self.clock.map_or_else(none, clock),
+            self.load.map_or_else(none, |load| format!("{load:.2}")),
+            self.memory.map_or_else(none, memory),
+            if self.shown_runs.is_empty() { none() } else { self.shown_runs.clone() },
+            self.error.clone().unwrap_or_else(|| odd.to_owned()),
+        ]
+    }
+}
+
+/// Whether a clock is so far from ours that users get a note.
+pub(super) const fn is_far_off(clock: ClockOffset) -> bool {
+    clock.ahead.saturating_abs() > FAR_CLOCK.saturating_add(clock.within)
+}
+
+/// The difference of a clock in seconds, or that it is too small to be told.
+pub(super) fn clock(offset: ClockOffset) -> String {
+    let sign = if offset.ahead < 0 { '-' } else { '+' };
+    let millis = offset.ahead.unsigned_abs() / 1_000_000;
+    if offset.ahead.unsigned_abs() <= offset.within.unsigned_abs() {
+        return "ok".to_owned();
+    }
+    format!("{sign}{}.{:03} s", millis / 1000, millis % 1000)
+}
+
+/// With one digit behind the point.
+fn gibibytes(bytes: u64) -> String {
+    let tenths = bytes / ((1 << 30) / 10);
+    format!("{}.{}", tenths / 10, tenths % 10)
 }

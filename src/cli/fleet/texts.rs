@@ -1,10 +1,8 @@
 //! `tmo fleet why`, `exec` and all other verbs whose text is shown as it is, below the name of its host.
 
-use super::Fleet;
-use super::acts::unreachable;
-use super::answers::{Summary, no_answer};
-use super::hints::from_here;
-use crate::cli::args::{FleetCommand, FleetKind};
+use super::Order;
+use super::answers::{Summary, from_here, no_answer, order_unanswered};
+use crate::cli::args::FleetKind;
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::fleet::call::Call;
@@ -14,46 +12,42 @@ use crate::fleet::names::Target;
 use crate::model::untrusted::shown_lines;
 
 /// Print what each host says.
-pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
+pub(super) async fn text(order: Order<'_, '_>) -> Result<(), CliError> {
+    let Order { fleet, command, targets, summary } = order;
+    let is_exec = command.kind == FleetKind::Exec;
     let mut argv = command.argv.clone();
-    let targets = if command.kind == FleetKind::Exec {
+    if is_exec {
         // It executes a command in the environment of the project.
         "run".clone_into(&mut argv.verb);
-        fleet.hosts(&command.words)?
-    } else {
-        fleet.targets(&command.words).await?
-    };
+    }
     let lists: Vec<_> = match command.verb {
         "why" => fleet.inventory.lists_of(targets.iter().map(|target| target.host)),
         _ => vec![],
     };
     let has_heads = targets.len() + lists.len() > 1;
-    let mut summary = Summary::new(fleet, fleet.args.json);
     let mut gap = "";
-    let mut below_head = |name: &str, has_head: bool, text: &str| {
-        let head = if has_head { format!("{gap}== {name}\n") } else { String::new() };
+    let mut below_head = |name: &str, text: &str| {
+        let head = if has_heads { format!("{gap}== {name}\n") } else { String::new() };
         gap = "\n";
         let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
         format!("{head}{text}{end}")
     };
     for list in lists {
-        let told = fleet.interrupt.or(list.why(&fleet.caller())).await.flatten();
-        let Some(told) = told else { continue };
-        let told = told.map(|text| shown_lines(&text).into_owned());
+        let why = fleet.interrupt.or(list.why(&fleet.caller())).await.flatten();
+        let Some(why) = why else { continue };
+        let why = why.map(|text| shown_lines(&text).into_owned());
         // Its hosts, which can't be listed either, count as those that do not answer.
-        let told = told.map_err(|error| error.to_string());
-        let (Ok(text) | Err(text)) = &told;
-        summary.print(&below_head(&list.name, true, text))?;
-        summary.add_text(&list.name, told);
+        let why = why.map_err(|error| error.to_string());
+        let (Ok(text) | Err(text)) = &why;
+        summary.print(&below_head(&list.name, text))?;
+        summary.add_text(&list.name, why);
     }
-    let mut last = None;
-    let call = |target: &Target<'_>| Call::of(target.host, &argv.with(&target.names));
+    let call = |target: &Target<'_>| Call::new(target.host, &argv.with(&target.names));
     fleet
-        .each(&targets, call, |target, answer| {
+        .each(targets, call, |target, answer| {
             summary.add(target, &answer);
-            let name = &target.host.name;
             let text = match &answer {
-                Err(error) if command.kind == FleetKind::Exec => unreachable(error),
+                Err(error) if is_exec => order_unanswered(error),
                 Err(error) => no_answer(error),
                 Ok(answer) => {
                     let text = String::from_utf8_lossy(&answer.output);
@@ -64,23 +58,21 @@ pub(super) async fn text(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8
                     }
                 }
             };
-            summary.print(&below_head(name, has_heads, &text))?;
-            if let (false, Ok(answer)) = (fleet.args.json, &answer) {
-                if command.kind == FleetKind::Exec {
-                    complaints_of_command(&summary, target.host, has_heads, answer);
-                } else {
-                    summary.warn_of(target.host, has_heads, answer);
-                }
+            summary.print(&below_head(&target.host.name, &text))?;
+            let Ok(answer) = answer else { return Ok(()) };
+            if is_exec && targets.len() == 1 && answer.code != 0 {
+                // As ssh does.
+                summary.failure = answer.code;
             }
-            last = answer.ok().map(|answer| answer.code);
+            if fleet.args.json {
+            } else if is_exec {
+                complaints_of_command(summary, target.host, has_heads, &answer);
+            } else {
+                summary.warn_of(target.host, has_heads, &answer);
+            }
             Ok(())
         })
-        .await?;
-    match summary.finish(Some(command))? {
-        // As ssh does.
-        1 if command.kind == FleetKind::Exec && targets.len() == 1 => Ok(last.unwrap_or(1)),
-        code => Ok(code),
-    }
+        .await
 }
 
 /// Print what a command has written to standard error of its host, and its exit code, unless it was 0 or tmo there tells.

@@ -50,6 +50,9 @@ async fn report_skipped(instance: &Instance, names: &[String]) {
     }
 }
 
+/// What a restart says that has found nothing to do.
+pub(in crate::cli) const NOTHING_TO_RESTART: &str = "nothing to restart";
+
 /// Report what a request does beyond its words, or why it does nothing.
 fn report_followers(request: &Request, outcome: &Outcome, flags: &str) {
     let following: Vec<_> = outcome.following.iter().map(ProcName::as_str).collect();
@@ -64,9 +67,8 @@ fn report_followers(request: &Request, outcome: &Outcome, flags: &str) {
         && names.is_empty()
         && outcome.names.is_empty()
     {
-        output::warn(
-            &"nothing to restart: each process was stopped or has completed; name those to start",
-        );
+        let why = "each process was stopped or has completed; name those to start";
+        output::warn(&format!("{NOTHING_TO_RESTART}: {why}"));
     }
 }
 

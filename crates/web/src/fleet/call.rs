@@ -63,7 +63,7 @@ pub struct Hello {
 
 impl Call {
     /// A call of this verb with these words in the root of the host.
-    pub fn of(host: &Host, argv: &[impl ToString]) -> Self {
+    pub fn new<W: ToString>(host: &Host, argv: &[W]) -> Self {
         let argv = argv.iter().map(ToString::to_string).collect();
         Self { api: API, dir: host.root.clone(), argv, quiet: false, pings: 0 }
     }
@@ -90,7 +90,7 @@ impl Call {
 
 impl Hello {
     /// Read it from a line; `None` for any other line.
-    pub(super) fn read(line: &[u8]) -> Option<Self> {
+    pub(super) fn parse(line: &[u8]) -> Option<Self> {
         let hello: Self = serde_json::from_slice(line.trim_ascii()).ok()?;
         Some(Self { version: cleaned(&hello.version), host: cleaned(&hello.host), ..hello })
     }
@@ -107,7 +107,7 @@ pub struct ClockOffset {
 
 impl ClockOffset {
     /// The offset by a hello that was requested at this time and took so long to arrive.
-    pub(super) fn of(hello: &Hello, asked_at: Timestamp, took: Duration) -> Self {
+    pub(super) fn new(hello: &Hello, asked_at: Timestamp, took: Duration) -> Self {
         let half = i64::try_from(took.as_nanos() / 2).unwrap_or(i64::MAX);
         let here = asked_at.nanos().saturating_add(half.unsigned_abs());
         Self { ahead: hello.now.nanos().wrapping_sub(here).cast_signed(), within: half }
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn what_a_login_shell_prints_is_no_hello() {
         for line in ["Welcome!", "{}", "{\"there\": 1}", "", "\u{1b}[0m{"] {
-            assert_eq!(Hello::read(line.as_bytes()), None, "{line}");
+            assert_eq!(Hello::parse(line.as_bytes()), None, "{line}");
         }
     }
 }

@@ -50,6 +50,16 @@ impl CallError {
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Busy(_))
     }
+
+    /// Whether the user has ended the command before there was an answer.
+    pub fn is_interrupt(&self) -> bool {
+        matches!(self, Self::Interrupted | Self::NotAsked)
+    }
+
+    /// Whether the host has no tmo that knows fleets.
+    pub fn lacks_tmo(&self) -> bool {
+        matches!(self, Self::NoTmo(_) | Self::OldTmo)
+    }
 }
 
 /// What ssh says when sshd takes no more connections. A connection that breaks later has other words: an order may have

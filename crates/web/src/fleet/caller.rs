@@ -26,11 +26,8 @@ pub const LONGEST_ANSWER: usize = 64 << 20;
 /// The longest hello, and the most that a login shell may print before it.
 const LONGEST_HELLO: u64 = 64 << 10;
 
-/// The longest output of a command that is no tmo.
-const LONGEST_TEXT: u64 = 1 << 20;
-
 /// The longest line of a stream.
-pub const LONGEST_LINE: usize = 4 << 20;
+const LONGEST_LINE: usize = 4 << 20;
 
 /// How much of an input is written at once; each part has the whole patience.
 const CHUNK: usize = 64 << 10;
@@ -75,11 +72,10 @@ pub struct RunningCall {
 /// A program that reaches a host.
 #[derive(Debug)]
 struct RunningProgram {
-    child: Child,
     /// Its input, if it stays open. A stream on a host ends with it.
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-    error: JoinHandle<Vec<u8>>,
+    end: CallEnd,
 }
 
 /// A program that reaches a host, without its streams. It is killed when this is dropped.
@@ -87,6 +83,16 @@ struct RunningProgram {
 pub struct CallEnd {
     child: Child,
     error: JoinHandle<Vec<u8>>,
+}
+
+/// How a program has ended.
+#[derive(Debug)]
+pub struct ProgramEnd {
+    exit: Exit,
+    /// Its output, if nothing else took that.
+    pub output: String,
+    /// The end of its standard error.
+    pub error: String,
 }
 
 /// The output and the input of what runs on a host.
@@ -102,19 +108,14 @@ impl Caller<'_> {
     ) -> Result<CallAnswer, CallError> {
         let mut running = self.open(host, call, input).await?;
         let mut output = vec![];
-        let mut chunk = vec![0; 16 << 10];
-        loop {
-            match self.next(host, running.program.output.read(&mut chunk)).await? {
-                Ok(0) => break,
-                Ok(count) => output.extend_from_slice(&chunk[..count]),
-                Err(error) => return Err(CallError::Lost(why(&error))),
-            }
-            if output.len() > LONGEST_ANSWER {
-                return Err(CallError::LongAnswer);
-            }
+        let mut printed = (&mut running.program.output).take(LONGEST_ANSWER as u64 + 1);
+        let cut = |error| CallError::Lost(why(&error));
+        while self.next(host, printed.read_buf(&mut output)).await?.map_err(cut)? > 0 {}
+        if output.len() > LONGEST_ANSWER {
+            return Err(CallError::LongAnswer);
         }
-        let (hello, clock) = (running.hello.clone(), running.clock);
-        let (code, error) = running.finish(host).await?;
+        let RunningCall { hello, clock, program } = running;
+        let (code, error) = program.end().await.of_verb(host)?;
         Ok(CallAnswer { hello, clock, code, output, error })
     }
 
@@ -125,46 +126,43 @@ impl Caller<'_> {
         call: &Call,
         input: Option<&[u8]>,
     ) -> Result<RunningCall, CallError> {
-        let hex = call.encode().ok_or(CallError::TooLong)?;
-        let command = self.places.call(host, &hex).await?;
-        let (asked_at, asked) = (clock::now(), Instant::now());
+        let command = self.places.command(host, call).await?;
+        let asked_at = clock::now();
+        let asked = Instant::now();
         // Without pings, the input ends here.
         let mut program = self.start(&command, input, call.pings > 0).await?;
-        let hello = timeout(self.patience, program.hello()).await.map_err(|_| self.silent())?;
+        let hello = self.in_time(program.hello()).await?;
         let took = asked.elapsed();
         let Some(hello) = hello else {
-            let ended = timeout(self.patience, program.end()).await;
-            let (exit, error) = ended.map_err(|_| self.silent())?;
-            return Err(no_hello(host, exit.shell_status(), &error));
+            let ended = self.in_time(program.end()).await?;
+            return Err(no_hello(host, ended.code(), &ended.error));
         };
-        let pings = timeout(self.patience, program.ping(call.pings)).await;
-        let mut clocks = pings.map_err(|_| self.silent())?;
-        clocks.push(ClockOffset::of(&hello, asked_at, took));
+        let mut clocks = self.in_time(program.ping(call.pings)).await?;
+        clocks.push(ClockOffset::new(&hello, asked_at, took));
         let clock = clocks.into_iter().min_by_key(|clock| clock.within).unwrap_or_default();
         Ok(RunningCall { hello, clock, program })
     }
 
-    /// Execute a script of `sh`, as [`HostPlaces::script`] describes it, for a host that may have no tmo. Returns its exit code,
-    /// its output and the end of its standard error.
+    /// Execute a script of `sh`, as [`HostPlaces::script`] describes it, for a host that may have no tmo.
     pub async fn script(
         &self,
         host: &Host,
-        (script, words): (&str, &[&str]),
+        script: &str,
+        words: &[&str],
         input: &[u8],
-    ) -> Result<(u8, String, String), CallError> {
+    ) -> Result<ProgramEnd, CallError> {
         let command = self.places.script(host, script, words).await?;
-        let (exit, output, error) = self.run(&command, Some(input), Some(host)).await?;
-        let code = exit.shell_status();
-        if lost(host, exit, &error).is_some() {
-            return Err(no_hello(host, code, &error));
+        let end = self.output_of(&command, Some(input), Some(host)).await?;
+        match lost(host, end.exit, &end.error) {
+            Some(_) => Err(no_hello(host, end.code(), &end.error)),
+            None => Ok(end),
         }
-        Ok((code, output, error))
     }
 
     /// Ask a host that may have no tmo whether it is there.
     fn find_by_script<'s>(&'s self, host: &'s Host) -> BoxFuture<'s, Result<(), CallError>> {
         Box::pin(async move {
-            let found = self.script(host, ("exit 0", &[]), b"").await;
+            let found = self.script(host, "exit 0", &[], b"").await;
             found.map(drop).map_err(|error| CallError::Lost(error.to_string()))
         })
     }
@@ -172,22 +170,22 @@ impl Caller<'_> {
     /// Execute a command on this machine, which reaches no host, and take its output.
     pub async fn here(&self, command: &[String]) -> Result<String, CallError> {
         let words: Vec<_> = command.iter().map(OsString::from).collect();
-        let (exit, output, error) = self.run(&words, None, None).await?;
+        let ProgramEnd { exit, output, error } = self.output_of(&words, None, None).await?;
         if exit == Exit::Code(0) { Ok(output) } else { Err(failed(command, exit, &error)) }
     }
 
-    /// Execute a command to its end: how it has ended, its output, and the end of its standard error. If it is silent
-    /// after it was sent something or has printed something, `host` is asked whether it is there.
-    async fn run(
+    /// Execute a command to its end. If it is silent after it was sent something or has printed something, `host` is
+    /// asked whether it is there.
+    async fn output_of(
         &self,
         command: &[OsString],
         input: Option<&[u8]>,
         host: Option<&Host>,
-    ) -> Result<(Exit, String, String), CallError> {
+    ) -> Result<ProgramEnd, CallError> {
         let mut program = self.start(command, input, false).await?;
         let mut has_begun = input.is_some_and(|input| !input.is_empty());
         let mut printed = vec![];
-        let mut output = (&mut program.output).take(LONGEST_TEXT);
+        let mut output = (&mut program.output).take(LONGEST_ANSWER as u64);
         loop {
             match timeout(self.patience, output.read_buf(&mut printed)).await {
                 Ok(Ok(0)) => break,
@@ -199,9 +197,8 @@ impl Caller<'_> {
                 },
             }
         }
-        let ended = timeout(self.patience, program.end()).await;
-        let (exit, error) = ended.map_err(|_| self.silent())?;
-        Ok((exit, String::from_utf8_lossy(&printed).into_owned(), error))
+        let ended = self.in_time(program.end()).await?;
+        Ok(ProgramEnd { output: String::from_utf8_lossy(&printed).into_owned(), ..ended })
     }
 
     /// Start a command, and write its standard input. If the command ends early, its exit code and messages explain why.
@@ -214,8 +211,7 @@ impl Caller<'_> {
         let mut program = RunningProgram::spawn(command, input.is_some() || keeps_input)?;
         if let Some(stdin) = &mut program.input {
             for chunk in input.unwrap_or_default().chunks(CHUNK) {
-                let written = timeout(self.patience, stdin.write_all(chunk)).await;
-                if written.map_err(|_| self.silent())?.is_err() {
+                if self.in_time(stdin.write_all(chunk)).await?.is_err() {
                     break;
                 }
             }
@@ -225,25 +221,24 @@ impl Caller<'_> {
     }
 
     /// Ask a host whether it is there.
-    pub async fn find(&self, host: &Host) -> Result<(), CallError> {
-        let nothing: [&str; 0] = [];
-        Box::pin(self.open(host, &Call::of(host, &nothing), None)).await.map(drop)
+    pub async fn probe(&self, host: &Host) -> Result<(), CallError> {
+        Box::pin(self.open(host, &Call::new::<&str>(host, &[]), None)).await.map(drop)
     }
 
     /// What comes next; an error if the host is lost before that. A host that is silent is asked whether it is there.
-    pub async fn next<T>(
-        &self,
-        host: &Host,
-        next: impl Future<Output = T>,
-    ) -> Result<T, CallError> {
+    async fn next<T>(&self, host: &Host, next: impl Future<Output = T>) -> Result<T, CallError> {
         let mut next = std::pin::pin!(next);
         loop {
             if let Ok(found) = timeout(self.patience, &mut next).await {
                 return Ok(found);
             }
-            let found = self.find(host).await;
+            let found = self.probe(host).await;
             found.map_err(|error| CallError::Lost(error.to_string()))?;
         }
+    }
+
+    async fn in_time<T>(&self, work: impl Future<Output = T>) -> Result<T, CallError> {
+        timeout(self.patience, work).await.map_err(|_| self.silent())
     }
 
     fn silent(&self) -> CallError {
@@ -274,14 +269,13 @@ impl RunningCall {
 
     /// Both directions of a call with pings; `None` for any other.
     pub fn split(self) -> Option<(CallStream, CallEnd)> {
-        let RunningProgram { child, input, output, error } = self.program;
-        Some((tokio::io::join(output, input?), CallEnd { child, error }))
+        let RunningProgram { input, output, end } = self.program;
+        Some((tokio::io::join(output, input?), end))
     }
 
     /// The exit code of the verb after its output, and the end of its standard error.
     pub async fn finish(self, host: &Host) -> Result<(u8, String), CallError> {
-        let (exit, error) = self.program.end().await;
-        lost(host, exit, &error).map_or_else(|| Ok((exit.shell_status(), error)), Err)
+        self.program.end().await.of_verb(host)
     }
 }
 
@@ -297,8 +291,9 @@ impl RunningProgram {
         let Some((output, error)) = child.stdout.take().zip(child.stderr.take()) else {
             return Err(CallError::Unreachable("it has no output".to_owned()));
         };
-        let (input, error) = (child.stdin.take(), tokio::spawn(end_of(error)));
-        Ok(Self { child, input, output: BufReader::new(output), error })
+        let input = child.stdin.take();
+        let end = CallEnd { child, error: tokio::spawn(end_of(error)) };
+        Ok(Self { input, output: BufReader::new(output), end })
     }
 
     /// Skip what a login shell prints before the hello.
@@ -310,7 +305,7 @@ impl RunningProgram {
             if line.is_empty() {
                 return None;
             }
-            if let Some(hello) = Hello::read(&line) {
+            if let Some(hello) = Hello::parse(&line) {
                 return Some(hello);
             }
         }
@@ -321,21 +316,22 @@ impl RunningProgram {
         let mut clocks = vec![];
         for _ in 0..count {
             let Some(stdin) = &mut self.input else { break };
-            let (asked_at, asked) = (clock::now(), Instant::now());
+            let asked_at = clock::now();
+            let asked = Instant::now();
             if stdin.write_all(b"\n").await.is_err() {
                 break;
             }
             let Some(hello) = self.hello().await else { break };
-            clocks.push(ClockOffset::of(&hello, asked_at, asked.elapsed()));
+            clocks.push(ClockOffset::new(&hello, asked_at, asked.elapsed()));
         }
         clocks
     }
 
-    /// How it has ended, and the end of its standard error. If it goes on printing, it ends by that.
-    async fn end(self) -> (Exit, String) {
-        let Self { child, input, output, error } = self;
+    /// Wait for its end. If it goes on printing, it ends by that.
+    async fn end(self) -> ProgramEnd {
+        let Self { input, output, end } = self;
         drop(output);
-        let ended = CallEnd { child, error }.wait().await;
+        let ended = end.wait().await;
         drop(input);
         ended
     }
@@ -344,16 +340,28 @@ impl RunningProgram {
 impl CallEnd {
     /// The exit code of the verb, and the end of its standard error.
     pub async fn finish(self, host: &Host) -> Result<(u8, String), CallError> {
-        let (exit, error) = self.wait().await;
-        lost(host, exit, &error).map_or_else(|| Ok((exit.shell_status(), error)), Err)
+        self.wait().await.of_verb(host)
     }
 
-    async fn wait(mut self) -> (Exit, String) {
+    async fn wait(mut self) -> ProgramEnd {
         let exit = self.child.wait().await.map_or(Exit::Code(1), exit_of);
         // A connection that is kept for the next call holds it open.
         let error = timeout(Duration::from_millis(200), self.error).await;
         let error = error.ok().and_then(Result::ok).unwrap_or_default();
-        (exit, String::from_utf8_lossy(&error).into_owned())
+        let error = String::from_utf8_lossy(&error).into_owned();
+        ProgramEnd { exit, output: String::new(), error }
+    }
+}
+
+impl ProgramEnd {
+    /// The exit code.
+    pub const fn code(&self) -> u8 {
+        self.exit.shell_status()
+    }
+
+    /// The exit code of the verb, and the end of its standard error.
+    fn of_verb(self, host: &Host) -> Result<(u8, String), CallError> {
+        lost(host, self.exit, &self.error).map_or_else(|| Ok((self.code(), self.error)), Err)
     }
 }
 

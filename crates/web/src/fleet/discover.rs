@@ -9,9 +9,6 @@ use crate::config::Env;
 use crate::model::name::glob;
 use crate::sys::files::ChosenBy;
 
-/// The most files that are read: one may include others.
-const MOST_FILES: usize = 64;
-
 /// Where a project is looked for: nobody has told.
 const ROOT: &str = "~";
 
@@ -20,19 +17,20 @@ pub fn inventory(env: &Env) -> Result<Inventory, InventoryError> {
     let dir = env.caller_dir("HOME").unwrap_or_default().join(".ssh");
     let path = dir.join("config");
     let mut texts = vec![read_text(&path, ChosenBy::User)?];
-    let (mut names, mut read) = (vec![], HashSet::from([path.clone()]));
+    let mut names = vec![];
+    let mut read = HashSet::from([path.clone()]);
     while let Some(text) = texts.pop() {
         let (more, included) = names_in(&text);
         names.extend(more);
         for file in included.iter().flat_map(|pattern| files(&dir, pattern)) {
-            if read.len() < MOST_FILES && read.insert(file.clone()) {
+            if read.insert(file.clone()) {
                 texts.extend(read_text(&file, ChosenBy::User));
             }
         }
     }
+    // What ssh takes and a fleet does not, such as a name with `@`, is no machine of the user's.
     let mut seen = HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
-    // What ssh takes and a fleet does not, such as a name with `@`, is no machine of the user's.
     let hosts: Vec<Host> =
         names.into_iter().filter_map(|name| HostTable::default().host(name, ROOT).ok()).collect();
     if hosts.is_empty() {
@@ -45,7 +43,8 @@ pub fn inventory(env: &Env) -> Result<Inventory, InventoryError> {
 
 /// The names behind `Host` that are no patterns, and the files that are included.
 fn names_in(text: &str) -> (Vec<String>, Vec<String>) {
-    let (mut names, mut included) = (vec![], vec![]);
+    let mut names = vec![];
+    let mut included = vec![];
     for line in text.lines() {
         let line = line.trim_start();
         let end = line.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(line.len());

@@ -17,7 +17,6 @@ use crate::config::dirs::state_base;
 use crate::config::lookup::nearest_above;
 use crate::config::toml::{self as tmo_toml, Disk, SourceText};
 use crate::model::hex::hex;
-use crate::model::limits::PROCESSES;
 use crate::model::nearest::nearest;
 use crate::model::shell::quoted;
 use crate::model::untrusted::shown;
@@ -26,9 +25,6 @@ use crate::sys::why;
 
 /// The name of the file.
 pub const FILE: &str = "fleet.toml";
-
-/// The most hosts that one file may name.
-const MOST_HOSTS: usize = 10_000;
 
 /// A file that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -103,11 +99,13 @@ struct Document {
 
 impl Inventory {
     /// Read that of `TMO_FLEET`, or the nearest one here or above. `start_dir` is where the user is.
-    pub fn read(start_dir: &Path, env: &Env) -> Result<Self, InventoryError> {
+    pub fn nearest(start_dir: &Path, env: &Env) -> Result<Self, InventoryError> {
         // That of the caller: a project does not choose it.
         let (path, chosen_by) = match env.caller("TMO_FLEET") {
             Some(path) => (start_dir.join(path), ChosenBy::User),
-            None => (find(start_dir, env).ok_or(InventoryError::Missing)?, ChosenBy::Project),
+            None => {
+                (nearest_file(start_dir, env).ok_or(InventoryError::Missing)?, ChosenBy::Project)
+            }
         };
         Self::parse(&read_text(&path, chosen_by)?, &path, env)
     }
@@ -133,14 +131,11 @@ impl Inventory {
         })?;
         let mut tables: Vec<_> = document.host.into_iter().collect();
         tables.sort_by_key(|(name, _)| name.span().start);
-        if tables.len() > MOST_HOSTS {
-            return Err(wrong(0, format!("{MOST_HOSTS} hosts at most are possible")));
-        }
         let mut lists = vec![];
         for (name, table) in document.hosts {
             let at = name.span().start;
             let place = tables.partition_point(|(host, _)| host.span().start < at);
-            let list = table.list(name.into_inner(), place);
+            let list = table.into_list(name.into_inner(), place);
             lists.push(list.map_err(|message| wrong(at, message))?);
         }
         lists.sort_by_key(|list| list.place);
@@ -177,9 +172,6 @@ impl Inventory {
     /// Check the processes as tmo on their hosts does, except for what is on the disk there.
     pub(super) fn check(&self, env: &Env) -> Result<(), InventoryError> {
         let wrong = |line, text| InventoryError::Wrong { path: self.path.clone(), line, text };
-        if self.processes.len() > PROCESSES {
-            return Err(wrong(1, format!("{PROCESSES} processes at most are possible")));
-        }
         let mut seen = HashSet::new();
         for FleetProcess { name, host, line, .. } in &self.processes {
             if !self.hosts.iter().any(|known| known.name == *host) {
@@ -212,26 +204,24 @@ impl Inventory {
         self.toml_with_lines(host).0
     }
 
-    /// The same, and for each of its lines that of the inventory.
+    /// That `tmo.toml`, and for each of its lines that of the inventory.
     fn toml_with_lines(&self, host: &str) -> (String, Vec<usize>) {
-        let (mut text, mut lines) = (String::new(), vec![]);
+        let mut text = String::new();
+        let mut lines = vec![];
         let mut add = |line: usize, piece: &str| {
             text.push_str(piece);
             text.push('\n');
             lines.extend(repeat_n(line, piece.matches('\n').count() + 1));
         };
-        for (place, process) in
-            self.processes.iter().filter(|process| process.host == host).enumerate()
-        {
-            if place == 0 {
-                // The end of one process ends neither its neighbours nor the run.
-                let head = format!("{}\n[defaults]\non_exit = \"ignore\"", first_line(host));
-                add(process.line, &head);
-            }
+        let processes = || self.processes.iter().filter(|process| process.host == host);
+        if let Some(first) = processes().next() {
+            // The end of one process ends neither its neighbours nor the run.
+            let head = format!("{}\n[defaults]\non_exit = \"ignore\"", first_line(host));
+            add(first.line, &head);
+        }
+        for process in processes() {
             add(process.line, &format!("\n[process.{}]", tmo_toml::bare(&process.name)));
-            for (line, setting) in &process.settings {
-                add(*line, setting);
-            }
+            process.settings.iter().for_each(|(line, setting)| add(*line, setting));
         }
         (text, lines)
     }
@@ -263,7 +253,7 @@ impl Inventory {
     }
 
     /// Add the hosts that the commands list now.
-    pub async fn list(&mut self, caller: &Caller<'_>) {
+    pub async fn add_listed(&mut self, caller: &Caller<'_>) {
         let lists = self.lists.iter().map(|list| list.hosts(caller));
         let listed = join_all(lists).await;
         for (list, hosts) in self.lists.iter().zip(listed).rev() {
@@ -331,7 +321,8 @@ fn process(
     table: BTreeMap<Spanned<String>, toml::Value>,
     line: &dyn Fn(usize) -> usize,
 ) -> Result<FleetProcess, String> {
-    let (mut host, mut settings) = (None, vec![]);
+    let mut host = None;
+    let mut settings = vec![];
     for (key, value) in table {
         match (&**key.get_ref(), value) {
             ("host", toml::Value::String(name)) => host = Some(name),
@@ -351,7 +342,7 @@ pub(super) fn toml_line(key: &str, value: &toml::Value) -> String {
 }
 
 /// The nearest file here or above.
-fn find(start_dir: &Path, env: &Env) -> Option<PathBuf> {
+fn nearest_file(start_dir: &Path, env: &Env) -> Option<PathBuf> {
     let here = start_dir.join(FILE);
     if here.symlink_metadata().is_ok() {
         return Some(here);

@@ -10,9 +10,6 @@ use super::host::{Host, HostTable, Reach, check_name, command_words, is_plain};
 use super::swarm;
 use crate::model::untrusted::cleaned;
 
-/// The most hosts that one command may list.
-const MOST_LISTED: usize = 10_000;
-
 /// The root of a listed host: where a command begins there.
 const ROOT: &str = ".";
 
@@ -108,7 +105,7 @@ impl ListTable {
     }
 
     /// The list of this name, behind so many hosts.
-    pub(super) fn list(mut self, name: String, place: usize) -> Result<HostList, String> {
+    pub(super) fn into_list(mut self, name: String, place: usize) -> Result<HostList, String> {
         check_name("list of hosts", &name)?;
         let select = self.select.take().unwrap_or_else(|| name.clone());
         if !is_plain(&select) || select.starts_with('-') {
@@ -145,9 +142,9 @@ impl HostList {
     /// Its hosts now. If they can't be listed, or there are none, one that can't be reached stands for them.
     pub async fn hosts(&self, caller: &Caller<'_>) -> Vec<Host> {
         match self.listed(caller).await {
-            Ok(hosts) if !hosts.is_empty() => hosts,
-            Ok(_) => vec![self.nowhere(&self.name, "it has no hosts now".to_owned())],
-            Err(why) => vec![self.nowhere(&self.name, why)],
+            Ok(hosts) if hosts.is_empty() => vec![self.nowhere(&self.name, "it has no hosts now")],
+            Ok(hosts) => hosts,
+            Err(why) => vec![self.nowhere(&self.name, &why)],
         }
     }
 
@@ -159,19 +156,19 @@ impl HostList {
         })
     }
 
-    fn nowhere(&self, name: &str, why: String) -> Host {
+    fn nowhere(&self, name: &str, why: &str) -> Host {
         let groups = self.template.groups.clone();
-        let (name, root) = (name.to_owned(), ROOT.to_owned());
-        Host { name, reach: Reach::Nowhere(why), root, groups, tmo: None }
+        let reach = Reach::Nowhere(why.to_owned());
+        Host { name: name.to_owned(), reach, root: ROOT.to_owned(), groups, tmo: None }
     }
 
-    /// The same, or why they can't be listed.
+    /// Its hosts now, or why they can't be listed.
     pub async fn listed(&self, caller: &Caller<'_>) -> Result<Vec<Host>, String> {
-        self.read(&caller.here(&self.list).await.map_err(|error| error.to_string())?)
+        self.parse_hosts(&caller.here(&self.list).await.map_err(|error| error.to_string())?)
     }
 
     /// The hosts in the output of the command. Of several with one name, the first counts: engines print the newest first.
-    fn read(&self, printed: &str) -> Result<Vec<Host>, String> {
+    fn parse_hosts(&self, printed: &str) -> Result<Vec<Host>, String> {
         let mut names = HashSet::new();
         let mut hosts = vec![];
         for line in printed.lines() {
@@ -180,28 +177,20 @@ impl HostList {
             if !names.insert(name) {
                 continue;
             }
-            if hosts.len() == MOST_LISTED {
-                return Err(format!("it lists more than {MOST_LISTED} hosts"));
-            }
             check_name("host", name)?;
-            hosts.push(self.host(&words).unwrap_or_else(|why| self.nowhere(name, why)));
+            hosts.push(self.host(&words).unwrap_or_else(|why| self.nowhere(name, &why)));
         }
         Ok(hosts)
     }
 
     /// The host of a line.
     fn host(&self, words: &[&str]) -> Result<Host, String> {
-        let one = |text: &String| fill(text, words);
-        let all = |texts: &Vec<String>| texts.iter().map(one).collect::<Result<Vec<_>, _>>();
-        let HostTable { ssh, via, tty, root, groups, tmo } = &self.template;
-        let table = HostTable {
-            ssh: ssh.as_ref().map(one).transpose()?,
-            via: via.as_ref().map(all).transpose()?,
-            tty: tty.as_ref().map(all).transpose()?,
-            root: root.as_ref().map(one).transpose()?,
-            groups: groups.clone(),
-            tmo: tmo.as_ref().map(one).transpose()?,
-        };
+        let mut table = self.template.clone();
+        let HostTable { ssh, via, tty, root, groups: _, tmo } = &mut table;
+        let commands = [via, tty].into_iter().flatten().flatten();
+        for text in [ssh, root, tmo].into_iter().flatten().chain(commands) {
+            *text = fill(text, words)?;
+        }
         table.host(words.first().copied().unwrap_or_default().to_owned(), ROOT)
     }
 }
@@ -214,16 +203,17 @@ fn fill(text: &str, words: &[&str]) -> Result<String, String> {
         if !filled.contains(&gap) {
             continue;
         }
-        let line = || cleaned(&words.join(" "));
-        // Such as a task that has no node yet.
-        let word = words.get(number - 1);
-        let word =
-            word.ok_or_else(|| format!("it is listed as `{}`, without a word {number}", line()))?;
-        // It becomes a part of a command.
-        if !is_plain(word) || word.starts_with('-') {
-            return Err(format!("it is listed as `{}`, which no command takes", line()));
-        }
-        filled = filled.replace(&gap, word);
+        let why = match words.get(number - 1) {
+            // Such as a task that has no node yet.
+            None => format!("without a word {number}"),
+            // It becomes a part of a command.
+            Some(word) if is_plain(word) && !word.starts_with('-') => {
+                filled = filled.replace(&gap, word);
+                continue;
+            }
+            Some(_) => "which no command takes".to_owned(),
+        };
+        return Err(format!("it is listed as `{}`, {why}", cleaned(&words.join(" "))));
     }
     Ok(filled)
 }
@@ -234,7 +224,7 @@ mod tests {
 
     fn list(text: &str) -> Result<HostList, String> {
         let table: ListTable = toml::from_str(text).map_err(|error| error.to_string())?;
-        table.list("shop".to_owned(), 0)
+        table.into_list("shop".to_owned(), 0)
     }
 
     #[test]
@@ -244,7 +234,7 @@ mod tests {
         assert_eq!(shop.named, Vec::<Vec<String>>::new());
         let printed = "shop_web.1 shop_web.1.x8 node-2\nshop_web.1 shop_web.1.old node-1\n\n\
                        shop_web.2 shop_web.2.y9 localhost\n";
-        let hosts = shop.read(printed).unwrap();
+        let hosts = shop.parse_hosts(printed).unwrap();
         let names: Vec<_> = hosts.iter().map(|host| (&*host.name, host.reached_by())).collect();
         let first = "ssh node-2 docker exec -i shop_web.1.x8".to_owned();
         let second = "docker exec -i shop_web.2.y9".to_owned();
@@ -256,7 +246,7 @@ mod tests {
     fn commands_of_the_file_take_the_place_of_those_of_the_engine() {
         let shop = list("engine = \"swarm\"\nvia = \"x '{3}/{2}'\"").unwrap();
         assert_eq!(shop.named, [["x", "{3}/{2}"]]);
-        let hosts = shop.read("a b c\n").unwrap();
+        let hosts = shop.parse_hosts("a b c\n").unwrap();
         let command = vec!["x".to_owned(), "c/b".to_owned()];
         assert_eq!(hosts[0].reach, Reach::Via { ssh: None, command, tty: None });
     }
@@ -266,7 +256,7 @@ mod tests {
         let shop = list("engine = \"swarm\"").unwrap();
         for line in ["a -x n", "a b -oProxyCommand=x", "a $(x) n", "a b n;x", "../a b n", "a b"] {
             let is_lost = |hosts: Vec<Host>| matches!(hosts[0].reach, Reach::Nowhere(_));
-            assert!(shop.read(line).map_or(true, is_lost), "{line}");
+            assert!(shop.parse_hosts(line).map_or(true, is_lost), "{line}");
         }
     }
 

@@ -137,9 +137,7 @@ impl<T> Merge<T> {
 
     /// Whether an open host may still send an older item than those that wait.
     fn lacks_some(&self) -> bool {
-        let lacks =
-            |queue: &HostQueue<T>| queue.waiting.is_empty() && queue.state != HostStream::Closed;
-        self.hosts.iter().any(lacks)
+        self.hosts.iter().any(|queue| queue.waiting.is_empty() && queue.state != HostStream::Closed)
     }
 
     /// When the first item of this host has waited long enough; `None` if it waits for nothing, or for all.
@@ -149,9 +147,8 @@ impl<T> Merge<T> {
             return None;
         }
         let due = self.hosts[host].waiting.front()?.arrived + PATIENCE;
-        let is_opening = |queue: &HostQueue<T>| queue.state == HostStream::Opening;
-        let opens = self.hosts.iter().any(is_opening).then_some(begun + FIRST);
-        Some(opens.map_or(due, |opens| due.max(opens)))
+        let is_opening = self.hosts.iter().any(|queue| queue.state == HostStream::Opening);
+        Some(if is_opening { due.max(begun + FIRST) } else { due })
     }
 
     /// The host with the fewest bytes among those whose first item has waited too long. Older lines than the view itself

@@ -21,6 +21,36 @@ impl NameError {
         };
         Self(format!("no host that answers has a process `{name}`; {next}"))
     }
+
+    fn on_many(name: &str, hosts: &[&str]) -> Self {
+        let words: Vec<_> = hosts.iter().map(|host| format!("{host}/{name}")).collect();
+        let hosts = hosts.join(", ");
+        let words = words.join(" or ");
+        Self(format!("{name} is on {hosts}; write {words}, or '*/{name}' for all"))
+    }
+
+    fn no_such_host(place: &str, is_alone: bool, inventory: &Inventory) -> Self {
+        let hosts = inventory.hosts.iter().map(|host| &*host.name);
+        let near = if let Some(group) = place.strip_prefix('@') {
+            nearest(group, inventory.groups()).map(|near| format!("@{near}"))
+        } else if inventory.groups().contains(&place) {
+            Some(format!("@{place}"))
+        } else {
+            nearest(place, hosts.clone()).map(str::to_owned)
+        };
+        let next = match near {
+            Some(near) => format!("did you mean {near}?"),
+            None if is_alone && place.starts_with('@') => {
+                format!("a group of processes is written '*/{place}'")
+            }
+            None => {
+                let some: Vec<_> = hosts.clone().take(MOST_NAMED).collect();
+                let more = if hosts.count() > MOST_NAMED { " and more" } else { "" };
+                format!("its hosts are {}{more}", some.join(", "))
+            }
+        };
+        Self(format!("there is no host or group `{place}` in the fleet; {next}"))
+    }
 }
 
 /// The most hosts that an error names.
@@ -28,21 +58,18 @@ const MOST_NAMED: usize = 8;
 
 /// A word of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HostWord {
-    /// These hosts, or this process on them.
-    On {
-        /// The places of the hosts in the inventory.
-        hosts: Vec<usize>,
-        /// The process, or a pattern or a group of processes; `None` is the whole run.
-        process: Option<String>,
-    },
-    /// A process of whichever host has it.
-    Anywhere(String),
+pub struct HostWord {
+    /// The places in the inventory of the hosts that may be meant.
+    pub hosts: Vec<usize>,
+    /// The process, or a pattern or a group of processes; `None` is the whole run.
+    pub process: Option<String>,
+    /// It names no host: whichever one has the process is meant.
+    is_anywhere: bool,
 }
 
 impl HostWord {
     /// Read a word: `HOST/NAME`, `HOST/`, `HOST`, `@GROUP`, `@GROUP/NAME`, with `*` on both sides, or `NAME`.
-    pub fn read(word: &str, inventory: &Inventory) -> Result<Self, NameError> {
+    pub fn parse(word: &str, inventory: &Inventory) -> Result<Self, NameError> {
         let (place, process) = match word.split_once('/') {
             Some((place, process)) => (place, Some(process).filter(|process| !process.is_empty())),
             None => (word, None),
@@ -51,49 +78,18 @@ impl HostWord {
         if !hosts.is_empty() {
             let process = process.map(|name| argument(name.trim_end_matches('/'))).transpose();
             let process = process.map_err(|error| NameError(error.to_string()))?;
-            return Ok(Self::On { hosts, process });
+            return Ok(Self { hosts, process, is_anywhere: false });
         }
         if word.contains('/') || place.starts_with('@') {
-            let near = if let Some(group) = place.strip_prefix('@') {
-                nearest(group, inventory.groups()).map(|near| format!("@{near}"))
-            } else if inventory.groups().contains(&place) {
-                Some(format!("@{place}"))
-            } else {
-                nearest(place, inventory.hosts.iter().map(|host| &*host.name)).map(str::to_owned)
-            };
-            let near = match near {
-                Some(near) => format!("; did you mean {near}?"),
-                None if process.is_none() && place.starts_with('@') => {
-                    format!("; a group of processes is written '*/{place}'")
-                }
-                None => {
-                    let hosts = inventory.hosts.iter().map(|host| &*host.name);
-                    let some: Vec<_> = hosts.clone().take(MOST_NAMED).collect();
-                    let more = if hosts.count() > MOST_NAMED { " and more" } else { "" };
-                    format!("; its hosts are {}{more}", some.join(", "))
-                }
-            };
-            return Err(NameError(format!(
-                "there is no host or group `{place}` in the fleet{near}"
-            )));
+            return Err(NameError::no_such_host(place, process.is_none(), inventory));
         }
-        Ok(Self::Anywhere(word.to_owned()))
+        let hosts = (0..inventory.hosts.len()).collect();
+        Ok(Self { hosts, process: Some(word.to_owned()), is_anywhere: true })
     }
 
     /// Whether the processes of these hosts must be known to tell what it means.
     pub fn needs_processes(&self) -> bool {
-        match self {
-            Self::Anywhere(_) => true,
-            Self::On { hosts, process } => hosts.len() > 1 && process.is_some(),
-        }
-    }
-
-    /// The hosts that may be meant, by their places.
-    pub fn hosts(&self, inventory: &Inventory) -> Vec<usize> {
-        match self {
-            Self::Anywhere(_) => (0..inventory.hosts.len()).collect(),
-            Self::On { hosts, .. } => hosts.clone(),
-        }
+        self.process.is_some() && (self.is_anywhere || self.hosts.len() > 1)
     }
 }
 
@@ -128,70 +124,40 @@ pub fn targets<'a>(
     has: impl Fn(&Host, &str) -> Option<bool>,
     known: &[&str],
 ) -> Result<Vec<Target<'a>>, NameError> {
-    let no_such = |name: &str| NameError::no_such_process(name, inventory, known);
-    let has = |place: usize, word: &str| has(&inventory.hosts[place], word);
-    let mut meant: Vec<Option<(bool, Vec<String>)>> = vec![None; inventory.hosts.len()];
-    let mut add = |place: usize, name: Option<&String>| {
-        let (is_whole, names) = meant[place].get_or_insert_default();
-        *is_whole |= name.is_none();
-        names.extend(name.cloned());
-    };
+    // `None` is all of a host.
+    let mut meant: Vec<Vec<Option<&String>>> = vec![vec![]; inventory.hosts.len()];
     for word in words {
-        match word {
-            HostWord::On { hosts, process: Some(name) } if hosts.len() > 1 => {
-                // A host that did not answer is asked again, and named if it still does not.
-                let with: Vec<_> =
-                    hosts.iter().filter(|&&host| has(host, name) != Some(false)).collect();
-                if !hosts.iter().any(|&host| has(host, name) == Some(true)) {
-                    return Err(no_such(name));
-                }
-                for &host in with {
-                    add(host, Some(name));
-                }
-            }
-            HostWord::On { hosts, process } => {
-                for &host in hosts {
-                    add(host, process.as_ref());
-                }
-            }
-            HostWord::Anywhere(name) => {
-                let all = 0..inventory.hosts.len();
-                let with: Vec<_> = all.filter(|&host| has(host, name) == Some(true)).collect();
-                match with[..] {
-                    [] => return Err(no_such(name)),
-                    [host] => add(host, Some(name)),
-                    _ => {
-                        let hosts = with.iter().map(|&host| &*inventory.hosts[host].name);
-                        let one = hosts.clone().map(|host| format!("{host}/{name}"));
-                        return Err(NameError(format!(
-                            "{name} is on {}; write {}, or '*/{name}' for all",
-                            hosts.collect::<Vec<_>>().join(", "),
-                            one.collect::<Vec<_>>().join(" or ")
-                        )));
-                    }
-                }
+        let mut hosts = word.hosts.clone();
+        if let Some(name) = word.process.as_ref().filter(|_| word.needs_processes()) {
+            let has = |place: usize| has(&inventory.hosts[place], name);
+            let with = hosts.iter().filter(|&&place| has(place) == Some(true));
+            let with: Vec<&str> = with.map(|&place| &*inventory.hosts[place].name).collect();
+            match with[..] {
+                [] => return Err(NameError::no_such_process(name, inventory, known)),
+                [_, _, ..] if word.is_anywhere => return Err(NameError::on_many(name, &with)),
+                // One that did not answer is asked again, and named if it still does not.
+                _ => hosts.retain(|&place| has(place).unwrap_or(!word.is_anywhere)),
             }
         }
+        for place in hosts {
+            meant[place].push(word.process.as_ref());
+        }
     }
-    let both = |(host, meant): (&'a Host, &Option<(bool, Vec<String>)>)| match meant {
-        Some((true, names)) => Some((&host.name, names.first()?.clone())),
-        _ => None,
-    };
-    // A user may have meant the process alone, and a restart of all would be a nasty surprise.
-    if let Some((host, name)) = inventory.hosts.iter().zip(&meant).find_map(both) {
-        return Err(NameError(format!(
-            "{host} is all of that host, and {name} is a process of it: write {host}/{name} for the process, or {host}/ for all"
-        )));
+    let mut targets = vec![];
+    for (host, meant) in inventory.hosts.iter().zip(meant) {
+        let names: Vec<String> = meant.iter().copied().flatten().cloned().collect();
+        if let Some(name) = names.first().filter(|_| names.len() < meant.len()) {
+            // A user may have meant the process alone, and a restart of all would be a nasty surprise.
+            let host = &host.name;
+            return Err(NameError(format!(
+                "{host} is all of that host, and {name} is a process of it: write {host}/{name} for the process, or {host}/ for all"
+            )));
+        }
+        if words.is_empty() || !meant.is_empty() {
+            targets.push(Target { host, names });
+        }
     }
-    let all = inventory.hosts.iter().zip(meant);
-    Ok(all
-        .filter_map(|(host, meant)| match meant {
-            None if words.is_empty() => Some(Target::whole(host)),
-            None => None,
-            Some((true, _)) => Some(Target::whole(host)),
-            Some((false, names)) => Some(Target { host, names }),
-        })
-        .collect())
+    Ok(targets)
 }
 
 /// The places of the hosts that this means: a name, a pattern, that of a list, or `@` and a group.
@@ -216,7 +182,7 @@ mod tests {
 
     fn meant(words: &[&str]) -> Result<Vec<String>, NameError> {
         let fleet = Inventory::parse(FILE, Path::new("/x/fleet.toml"), &Env::default()).unwrap();
-        let words = words.iter().map(|word| HostWord::read(word, &fleet));
+        let words = words.iter().map(|word| HostWord::parse(word, &fleet));
         let words = words.collect::<Result<Vec<_>, _>>()?;
         // a: web; b: web, db; c does not answer.
         let has = |host: &Host, name: &str| match &*host.name {

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use super::call::WORD;
+use super::call::{Call, WORD};
 use super::call_error::CallError;
 use super::host::{Host, Reach};
 use crate::config::Env;
@@ -52,16 +52,6 @@ pub struct Masters {
 }
 
 impl Masters {
-    /// Those that all commands share for a minute, with their sockets in this directory.
-    pub fn kept(dir: PathBuf) -> Self {
-        Self { dir, prefix: "cm-".to_owned() }
-    }
-
-    /// Those of this command alone, which ends them.
-    pub fn of_command(dir: PathBuf) -> Self {
-        Self { dir, prefix: format!("own-{}-", std::process::id()) }
-    }
-
     /// End them.
     pub async fn end(&self) {
         let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
@@ -80,32 +70,19 @@ impl Masters {
 const SCRIPT: &str = "PATH=$PATH:$HOME/.local/bin:$HOME/.cargo/bin exec tmo there $0";
 
 impl HostPlaces {
-    /// Those of a command. With `persist`, connections are kept for the next one.
+    /// Those of a command. With `persist`, connections are kept for a minute, for the next one.
     pub fn of_command(env: &Env, persist: bool) -> io::Result<Self> {
         let dir = runtime_base(env);
+        let prefix =
+            if persist { "cm-".to_owned() } else { format!("own-{}-", std::process::id()) };
         // Without a directory that only this user can enter, each call has its own connection.
-        let masters = make_private_dir(&dir)
-            .ok()
-            .map(|()| if persist { Masters::kept(dir) } else { Masters::of_command(dir) });
+        let masters = make_private_dir(&dir).ok().map(|()| Masters { dir, prefix });
         Ok(Self { own: std::env::current_exe()?, masters })
     }
 
-    /// The command that executes `tmo there HEX` on the host, with standard input and output.
-    pub async fn call(&self, host: &Host, hex: &str) -> Result<Vec<OsString>, CallError> {
-        self.there(host, hex, false).await
-    }
-
-    /// The same in a terminal.
-    pub async fn terminal(&self, host: &Host, hex: &str) -> Result<Vec<OsString>, CallError> {
-        self.there(host, hex, true).await
-    }
-
-    async fn there(
-        &self,
-        host: &Host,
-        hex: &str,
-        in_terminal: bool,
-    ) -> Result<Vec<OsString>, CallError> {
+    /// The command that executes the call on the host: in a terminal, if it is quiet.
+    pub async fn command(&self, host: &Host, call: &Call) -> Result<Vec<OsString>, CallError> {
+        let hex = &*call.encode().ok_or(CallError::TooLong)?;
         if host.reach == Reach::Here {
             return Ok(vec![self.own.clone().into(), WORD.into(), hex.into()]);
         }
@@ -113,7 +90,7 @@ impl HostPlaces {
             Some(tmo) => vec![tmo, WORD, hex],
             None => vec!["sh", "-c", SCRIPT, hex],
         };
-        self.reach(host, &words, &line(host, hex), in_terminal).await
+        self.reach(host, &words, &line(host, hex), call.quiet).await
     }
 
     /// The command that executes a script of `sh` on the host. Neither the script nor the words may have a single quote, `!`,
@@ -156,11 +133,10 @@ impl HostPlaces {
 
     /// The command that executes a line on the host that ssh knows by this name.
     async fn ssh(&self, name: &str, flags: &[&str], line: &str) -> Vec<OsString> {
-        let options = OPTIONS.iter().map(|&option| option.to_owned());
-        let options = options.chain(self.master(name).await);
         let mut command: Vec<OsString> = vec!["ssh".into()];
         command.extend(flags.iter().map(OsString::from));
-        for option in options {
+        let options = OPTIONS.map(str::to_owned);
+        for option in options.into_iter().chain(self.master_options(name).await) {
             command.extend(["-o".into(), option.into()]);
         }
         command.extend(["--".into(), name.into(), line.into()]);
@@ -168,7 +144,7 @@ impl HostPlaces {
     }
 
     /// The options by which calls of one host share a connection, unless the user has their own.
-    async fn master(&self, name: &str) -> Vec<String> {
+    async fn master_options(&self, name: &str) -> Vec<String> {
         let Some(Masters { dir, prefix }) = &self.masters else { return vec![] };
         let path = dir.join(format!("{prefix}%C"));
         let is_long = path.as_os_str().len() - "%C".len() + HASH > LONGEST_CONTROL_PATH;
@@ -185,11 +161,11 @@ impl HostPlaces {
 
 /// Whether the user's configuration shares connections to this host.
 async fn has_own_master(name: &str) -> bool {
-    let asked = Command::new("ssh").args(["-G", "--", name]).stdin(Stdio::null()).output().await;
-    asked.is_ok_and(|told| {
-        let told = String::from_utf8_lossy(&told.stdout);
-        told.lines()
-            .any(|line| line.strip_prefix("controlpath ").is_some_and(|path| path.trim() != "none"))
+    let options = Command::new("ssh").args(["-G", "--", name]).stdin(Stdio::null()).output().await;
+    options.is_ok_and(|printed| {
+        let text = String::from_utf8_lossy(&printed.stdout);
+        let mut paths = text.lines().filter_map(|line| line.strip_prefix("controlpath "));
+        paths.any(|path| path.trim() != "none")
     })
 }
 
@@ -204,7 +180,7 @@ fn line(host: &Host, hex: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Host, HostPlaces, Reach, line};
+    use super::{Call, Host, HostPlaces, Reach, line};
 
     fn host(tmo: Option<&str>) -> Host {
         Host {
@@ -219,7 +195,8 @@ mod tests {
     #[tokio::test]
     async fn a_host_is_behind_the_options_and_two_dashes() {
         let places = HostPlaces { own: "/bin/tmo".into(), masters: None };
-        let command = places.call(&host(None), "00").await.unwrap();
+        let host = host(None);
+        let command = places.command(&host, &Call::new(&host, &["ps"])).await.unwrap();
         let dashes = command.iter().position(|word| word == "--").unwrap();
         assert_eq!(command[dashes + 1], "k9.lan");
         assert_eq!(command.len(), dashes + 3, "one word for the shell there");

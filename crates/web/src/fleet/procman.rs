@@ -10,7 +10,6 @@ use super::host::{Host, HostTable, Reach};
 use super::inventory::{FleetProcess, Inventory, InventoryError, mistake, read_text, toml_line};
 use crate::config::Env;
 use crate::config::toml::SourceText;
-use crate::model::limits::PROCESSES;
 use crate::model::untrusted::shown;
 use crate::sys::files::ChosenBy;
 use crate::sys::is_own_name;
@@ -55,32 +54,30 @@ pub fn read_any(start_dir: &Path, env: &Env, file: &Path) -> Result<Inventory, I
 }
 
 fn parse(text: &str, path: &Path, env: &Env) -> Result<Inventory, InventoryError> {
-    let wrong = |(line, text)| InventoryError::Wrong { path: path.to_owned(), line, text };
+    let wrong = |line, text| InventoryError::Wrong { path: path.to_owned(), line, text };
     let of_json = |begin: usize, error: &serde_json::Error| {
         // The place stands at the end of the message, counted from the begin of the part.
         let text = shown(&error.to_string()).into_owned();
         let text = mistake(text.split(" at line ").next().unwrap_or_default(), None, "");
-        wrong((begin + error.line().saturating_sub(1), text))
+        wrong(begin + error.line().saturating_sub(1), text)
     };
     let file: ProcManFile<'_> = serde_json::from_str(text).map_err(|error| of_json(1, &error))?;
-    if file.processes.len().max(file.deputies.len()) > PROCESSES {
-        return Err(wrong((1, format!("{PROCESSES} processes and deputies at most are possible"))));
-    }
     let source = SourceText::new(text, "");
-    let (mut hosts, mut processes) = (vec![], vec![]);
+    let mut hosts = vec![];
+    let mut processes = vec![];
     for raw in file.processes {
         let at = raw.get().as_ptr().addr() - text.as_ptr().addr();
         let line = source.line(&(at..at));
         let process: ProcManProcess =
             serde_json::from_str(raw.get()).map_err(|error| of_json(line, &error))?;
-        let host = add_host(&mut hosts, &process.host).map_err(|message| wrong((line, message)))?;
+        let host = add_host(&mut hosts, &process.host).map_err(|message| wrong(line, message))?;
         processes.push(process.given_to(host, line));
     }
     for deputy in file.deputies {
-        add_host(&mut hosts, host_of(&deputy)).map_err(|message| wrong((1, message)))?;
+        add_host(&mut hosts, host_of(&deputy)).map_err(|message| wrong(1, message))?;
     }
     if hosts.is_empty() {
-        return Err(wrong((1, "it names neither processes nor deputies".to_owned())));
+        return Err(wrong(1, "it names neither processes nor deputies".to_owned()));
     }
     let path = path.to_owned();
     let fleet = Inventory { path, hosts, processes, ..Inventory::default() };
@@ -90,16 +87,19 @@ fn parse(text: &str, path: &Path, env: &Env) -> Result<Inventory, InventoryError
 
 impl ProcManProcess {
     fn given_to(self, host: String, line: usize) -> FleetProcess {
-        // A deputy runs a command with arguments in bash.
-        let shell = self.command.contains(' ').then(|| ("shell", "bash".into()));
-        let cwd = (!self.working_dir.is_empty()).then(|| ("cwd", self.working_dir.into()));
-        let autostart = self.autostart.map(|starts| ("autostart", Value::from(starts)));
-        let restart = self
-            .auto_restart
-            .map(|restarts| ("restart", Value::from(if restarts { "always" } else { "no" })));
-        let command = Some(("command", Value::from(self.command)));
-        let settings = [command, shell, cwd, autostart, restart].into_iter().flatten();
-        let settings = settings.map(|(key, value)| (line, toml_line(key, &value))).collect();
+        let has_dir = !self.working_dir.is_empty();
+        // ProcMan runs a command with arguments in bash.
+        let shell = self.command.contains(' ').then(|| "bash".into());
+        let settings: [(&str, Option<Value>); 5] = [
+            ("command", Some(self.command.into())),
+            ("shell", shell),
+            ("cwd", has_dir.then(|| self.working_dir.into())),
+            ("autostart", self.autostart.map(Value::from)),
+            ("restart", self.auto_restart.map(|is_on| if is_on { "always" } else { "no" }.into())),
+        ];
+        let lines =
+            settings.iter().filter_map(|(key, value)| Some(toml_line(key, value.as_ref()?)));
+        let settings = lines.map(|setting| (line, setting)).collect();
         FleetProcess { name: self.name, host, line, settings }
     }
 }
@@ -108,9 +108,10 @@ impl ProcManProcess {
 fn add_host(hosts: &mut Vec<Host>, named: &str) -> Result<String, String> {
     let named = if ["", "127.0.0.1", "::1"].contains(&named) { HERE } else { named };
     let is_here = named == HERE || is_own_name(named);
-    let is_it = |known: &&Host| known.name == named || is_here && known.reach == Reach::Here;
-    if let Some(known) = hosts.iter().find(is_it) {
-        return Ok(known.name.clone());
+    for known in hosts.iter() {
+        if known.name == named || is_here && known.reach == Reach::Here {
+            return Ok(known.name.clone());
+        }
     }
     let ssh = Some(if is_here { HERE } else { named }.to_owned());
     hosts.push(HostTable { ssh, ..HostTable::default() }.host(named.to_owned(), ROOT)?);

@@ -23,12 +23,15 @@ struct Task<'t> {
 }
 
 impl<'t> Task<'t> {
-    fn read(line: &'t str) -> Option<Self> {
+    fn parse(line: &'t str) -> Option<Self> {
         let mut words = line.split('\t').map(str::trim);
-        let mut next = || words.next();
-        let name = next()?.trim_start_matches("\\_").trim_start();
-        let (node, wanted, state) = (next()?, next()?, next()?);
-        Some(Self { name, node, wanted, state, error: next().unwrap_or_default() })
+        Some(Self {
+            name: words.next()?.trim_start_matches("\\_").trim_start(),
+            node: words.next()?,
+            wanted: words.next()?,
+            state: words.next()?,
+            error: words.next().unwrap_or_default(),
+        })
     }
 
     /// Whether Swarm wants no other one in its place.
@@ -39,13 +42,14 @@ impl<'t> Task<'t> {
 
 /// What has become of the tasks of a stack.
 pub(super) async fn why(stack: &str, caller: &Caller<'_>) -> Result<String, CallError> {
-    let (tasks, nodes) = (words(&format!("{TASKS} {stack}")), words(NODES));
+    let tasks = words(&format!("{TASKS} {stack}"));
+    let nodes = words(NODES);
     let (tasks, nodes) = tokio::join!(caller.here(&tasks), caller.here(&nodes));
     Ok(explained(&tasks?, &nodes?))
 }
 
 fn explained(tasks: &str, nodes: &str) -> String {
-    let tasks: Vec<Task<'_>> = tasks.lines().filter_map(Task::read).collect();
+    let tasks: Vec<Task<'_>> = tasks.lines().filter_map(Task::parse).collect();
     let nodes = nodes.lines().filter_map(|line| line.split_once('\t'));
     let lost: Vec<&str> =
         nodes.filter(|(_, status)| status.trim() != "Ready").map(|(node, _)| node).collect();

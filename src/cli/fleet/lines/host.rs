@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{FleetLine, FleetLines, FleetText, MOST_NAMES, PAUSES, SILENCE};
 use crate::cli::fleet::answers::last_words;
-use crate::cli::fleet::hosts::{clock, is_far_off};
+use crate::cli::fleet::tables::{clock, is_far_off};
 use crate::cli::output;
 use crate::fleet::call::{Call, ClockOffset};
 use crate::fleet::call_error::CallError;
@@ -37,19 +37,22 @@ pub(super) struct FollowedHost {
     is_new: bool,
     /// The exit code of its last verb, 0 while that runs; `None` if the host does not answer.
     pub(super) code: Cell<Option<u8>>,
+    /// It sends, is tried for the first time, or was lost.
+    pub(super) goes_on: Cell<bool>,
     /// No list has it any more.
     is_gone: Cell<bool>,
     has_gone: Notify,
 }
 
 impl FollowedHost {
-    pub(super) fn of(place: usize, target: Target<'_>, is_new: bool) -> Rc<Self> {
+    pub(super) fn new(place: usize, target: &Target<'_>, is_new: bool) -> Rc<Self> {
         Rc::new(Self {
             place,
             host: target.host.clone(),
-            names: target.names,
+            names: target.names.clone(),
             is_new,
             code: Cell::new(Some(0)),
+            goes_on: Cell::new(true),
             is_gone: Cell::new(false),
             has_gone: Notify::new(),
         })
@@ -63,6 +66,13 @@ impl FollowedHost {
 
     pub(super) fn is_gone(&self) -> bool {
         self.is_gone.get()
+    }
+
+    /// It may send something again.
+    fn go_on(&self, progress: &mut StreamProgress) {
+        progress.pause = None;
+        progress.reported_over = false;
+        self.goes_on.set(true);
     }
 }
 
@@ -78,8 +88,6 @@ struct StreamProgress {
     /// Since when it has been lost, once that was reported.
     lost: Option<Timestamp>,
     names: HashSet<String>,
-    /// Whether it counts as one that may still send.
-    is_going: bool,
     /// Which remarks were made already: each of these is made once.
     reported_odd: bool,
     reported_over: bool,
@@ -93,14 +101,20 @@ type StreamEnd = Result<(u8, String), CallError>;
 impl FleetLines<'_> {
     /// All streams of a host, one after the other.
     pub(super) async fn host(&self, one: Rc<FollowedHost>) {
-        let mut progress = StreamProgress { is_going: true, ..StreamProgress::default() };
+        let mut progress = StreamProgress::default();
         loop {
             let ended = self.stream(&one, &mut progress).await;
             one.code.set(ended.as_ref().ok().map(|(code, _)| *code));
             if self.follows {
                 self.ended(&one, ended, &mut progress);
-            } else if let Err(text) = not_done(ended) {
-                output::warn(&format!("{}: {text}", one.host.name));
+            } else {
+                one.goes_on.set(false);
+                match ended.map_err(|error| error.to_string()) {
+                    Ok((0, _)) => {}
+                    Ok((_, text)) | Err(text) => {
+                        output::warn(&format!("{}: {text}", one.host.name));
+                    }
+                }
             }
             self.merge.borrow_mut().set(one.place, HostStream::Closed);
             self.news.notify_one();
@@ -119,7 +133,8 @@ impl FleetLines<'_> {
                 if !matches!(one.host.reach, Reach::Nowhere(_)) {
                     self.remark(&one, "gone", format!("{} is no longer listed", one.host.name));
                 }
-                self.rest(&mut progress);
+                one.goes_on.set(false);
+                self.news.notify_one();
                 return;
             }
         }
@@ -130,11 +145,10 @@ impl FleetLines<'_> {
         let name = &one.host.name;
         match (ended, progress.heard) {
             (Err(error), None) => {
-                if progress.is_going {
+                if one.goes_on.replace(false) {
                     let text = format!("{name} does not answer: {error}; trying again");
                     self.remark(one, "lost", text);
                 }
-                self.rest(progress);
             }
             (Err(error), Some(since)) => {
                 if progress.lost.replace(since).is_none() {
@@ -148,22 +162,24 @@ impl FleetLines<'_> {
                 }
             }
             (Ok((code, text)), _) => {
-                let is_last = self.going.get() == usize::from(progress.is_going);
-                let next = if is_last { "" } else { "; waiting for a run" };
+                let goes_on = self.goes_on_without(Some(one));
+                let next = if goes_on { "; waiting for a run" } else { "" };
                 if std::mem::replace(&mut progress.reported_over, true) {
                 } else if code != 0 {
                     self.remark(one, "over", format!("{name}: {text}{next}"));
-                } else if !is_last {
+                } else if goes_on {
                     self.remark(one, "over", format!("nothing runs on {name} now{next}"));
                 }
-                self.rest(progress);
+                one.goes_on.set(false);
             }
         }
     }
 
     /// A stream of a host, from what was the last line so far.
     async fn stream(&self, one: &FollowedHost, progress: &mut StreamProgress) -> StreamEnd {
-        let (place, host, caller) = (one.place, &one.host, self.fleet.caller());
+        let place = one.place;
+        let host = &one.host;
+        let caller = self.fleet.caller();
         let mut running = self.open(one, progress).await?;
         let clock = running.clock;
         // At first, what a host has printed so far is waited for.
@@ -177,7 +193,7 @@ impl FleetLines<'_> {
                 self.room.notified().await;
             }
             let Ok(line) = timeout(SILENCE, running.line(&mut begun)).await else {
-                caller.find(host).await?;
+                caller.probe(host).await?;
                 progress.heard = Some(machine_clock::now());
                 continue;
             };
@@ -196,12 +212,12 @@ impl FleetLines<'_> {
         one: &FollowedHost,
         progress: &StreamProgress,
     ) -> Result<RunningCall, CallError> {
-        let (host, caller) = (&one.host, self.fleet.caller());
+        let host = &one.host;
+        let caller = self.fleet.caller();
         // It is never closed.
         let _permit = self.opening.acquire().await;
         if !self.fleet.args.json {
-            let ps = Call::of(host, &["ps", "--json"]);
-            let answer = persistent(async || caller.call(host, &ps, None).await).await?;
+            let answer = self.fleet.call(host, &Call::new(host, &["ps", "--json"]), None).await?;
             // Without a run there are no processes yet.
             if let Ok(state) = serde_json::from_slice::<State>(&answer.output) {
                 let mut shown = self.shown.borrow_mut();
@@ -210,22 +226,23 @@ impl FleetLines<'_> {
             }
         }
         let mut argv = self.argv.clone();
-        if let Some(after) = progress.after {
+        let begun = progress.begun.filter(|_| argv.has("--lines=0") && !one.is_new);
+        let place = match (progress.after, begun) {
+            (Some(after), _) => Some(format!("--after={after}")),
+            (None, begun) => begun.map(|begun| format!("--since={begun}")),
+        };
+        if place.is_some() || one.is_new {
             argv.take("--lines");
-            argv = argv.and(&format!("--after={after}"));
-        } else if one.is_new {
-            argv.take("--lines");
-        } else if let (true, Some(begun)) = (argv.has("--lines=0"), progress.begun) {
-            argv.take("--lines");
-            argv = argv.and(&format!("--since={begun}"));
         }
-        let call = Call::of(host, &argv.with(&one.names)).with_clock();
+        argv = place.map_or(argv.clone(), |place| argv.and(&place));
+        let call = Call::new(host, &argv.with(&one.names)).with_clock();
         persistent(async || caller.open(host, &call, None).await).await
     }
 
     /// A host has answered.
     fn opened(&self, one: &FollowedHost, running: &RunningCall, progress: &mut StreamProgress) {
-        let (name, now) = (&one.host.name, machine_clock::now());
+        let name = &one.host.name;
+        let now = machine_clock::now();
         if progress.begun.is_none() {
             progress.begun = Some(running.hello.now);
             if one.is_new {
@@ -242,27 +259,11 @@ impl FleetLines<'_> {
             let text = format!("{name} is back after {lasted}; its lines follow");
             self.remark(one, "back", text);
             progress.pause = None;
-        } else if progress.heard.is_none() && !progress.is_going {
+        } else if progress.heard.is_none() && !one.goes_on.get() {
             self.remark(one, "back", format!("{name} answers; its lines follow"));
-            self.go_on(progress);
+            one.go_on(progress);
         }
         progress.heard = Some(now);
-    }
-
-    /// The host may send something again.
-    fn go_on(&self, progress: &mut StreamProgress) {
-        progress.pause = None;
-        progress.reported_over = false;
-        if !std::mem::replace(&mut progress.is_going, true) {
-            self.going.set(self.going.get() + 1);
-        }
-    }
-
-    /// It sends nothing until further notice.
-    fn rest(&self, progress: &mut StreamProgress) {
-        if std::mem::replace(&mut progress.is_going, false) {
-            self.less();
-        }
     }
 
     /// A line has arrived.
@@ -275,14 +276,14 @@ impl FleetLines<'_> {
     ) {
         progress.heard = Some(machine_clock::now());
         let host = &one.host.name;
-        let Some((mut line, time)) = read(json, &mut progress.names) else {
+        let Some((mut line, time)) = parse_line(json, &mut progress.names) else {
             if !std::mem::replace(&mut progress.reported_odd, true) {
                 self.remark(one, "odd", format!("{host} sends lines that are not understood"));
             }
             return;
         };
         progress.after = line.cursor.parse().ok().or(progress.after);
-        self.go_on(progress);
+        one.go_on(progress);
         let time = clock.here(time);
         line.time = time.to_string();
         let line = FleetLine { host: host.clone(), text: FleetText::Log(Box::new(line)) };
@@ -293,22 +294,13 @@ impl FleetLines<'_> {
     }
 }
 
-/// Why it was not done.
-fn not_done(ended: StreamEnd) -> Result<(), String> {
-    match ended {
-        Ok((0, _)) => Ok(()),
-        Ok((_, text)) => Err(text),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
 fn time_of_day(time: Timestamp) -> String {
     let time = local::date_and_time(time, &local::zone());
     time.split_once(' ').map_or_else(String::new, |(_, time)| time.to_owned())
 }
 
 /// A line as the log of a host has it, and its time there; `None` if it is not one.
-fn read(json: &[u8], names: &mut HashSet<String>) -> Option<(Line<'static>, Timestamp)> {
+fn parse_line(json: &[u8], names: &mut HashSet<String>) -> Option<(Line<'static>, Timestamp)> {
     let line: Line<'static> = serde_json::from_slice(json).ok()?;
     let time = line.time.parse().ok()?;
     if let Some(name) = line.name.as_deref()

@@ -1,10 +1,9 @@
 //! `tmo fleet logs`, `events` and `echo`: lines of several hosts, merged by time.
 //!
 //! Each host has a stream of its own, `tmo logs --json` ([`host`]). If that breaks, the host is tried again, and its lines go on
-//! behind the last one that arrived. Those that an engine lists come and go ([`relist`]).
+//! behind the last one that arrived. Those that an engine lists come and go.
 
 mod host;
-mod relist;
 
 use std::cell::{Cell, RefCell};
 use std::future::pending;
@@ -16,19 +15,20 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, FuturesUnordered};
 use serde::Serialize;
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::{sleep, timeout};
 
 use self::host::FollowedHost;
-use super::Fleet;
-use super::answers::Summary;
-use super::{terminal, texts};
-use crate::cli::args::FleetArgv;
-use crate::cli::args::FleetCommand;
+use super::{Fleet, Order, limit, parse_words};
+use crate::cli::args::{FleetArgv, FleetCommand};
 use crate::cli::error::CliError;
+use crate::cli::output;
 use crate::cli::output::stdout::{Stdout, goes_on, write};
 use crate::cli::reach::log::Source;
-use crate::cli::runtime::{block_on, until};
+use crate::cli::runtime::until;
 use crate::cli::view::while_wanted;
 use crate::fleet::fan::AT_ONCE;
+use crate::fleet::host::{Host, Reach};
+use crate::fleet::inventory::Inventory;
 use crate::fleet::listing::HostList;
 use crate::fleet::merge::Merge;
 use crate::fleet::names::Target;
@@ -52,6 +52,9 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// The first and the longest pause before a host is tried again.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
+/// How often the lists are asked, and how soon after a host was lost.
+const RELIST_PAUSES: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(1));
+
 /// How much is rendered before it is written.
 const PAGE: usize = 64 << 10;
 
@@ -59,38 +62,30 @@ const PAGE: usize = 64 << 10;
 const REMARK: usize = 256;
 
 /// Print the lines of each host.
-pub(super) fn lines(fleet: &Fleet<'_>, command: &FleetCommand) -> Result<u8, CliError> {
-    let typed = &command.argv;
-    if let Some(flag) = ["--after", "--before"].into_iter().find(|flag| typed.has(flag)) {
-        let text = format!(
-            "{flag} names a place in the log of one host; `tmo fleet exec HOST -- tmo logs` reads that"
-        );
-        return Err(CliError::Usage(text));
+pub(super) async fn lines(order: Order<'_, '_>) -> Result<(), CliError> {
+    let Order { fleet, command, targets, summary } = order;
+    if targets.len() > MOST_HOSTS {
+        return Err(CliError::Usage(format!(
+            "`tmo fleet {}` shows at most {MOST_HOSTS} hosts at once, and the fleet has {}; --hosts chooses some",
+            command.verb,
+            targets.len()
+        )));
     }
-    if ["--raw", "--path", "--clear"].iter().any(|flag| typed.has(flag)) {
-        // These are no lines that could be merged.
-        return if typed.has("--follow") {
-            terminal::open(fleet, command)
-        } else {
-            fleet.until_done(texts::text(fleet, command))
-        };
-    }
-    let mut code = 0;
-    block_on(while_wanted(async {
-        let targets = fleet.targets(&command.words).await?;
-        let verb = command.verb;
-        if targets.len() > MOST_HOSTS {
-            return Err(CliError::Usage(format!(
-                "`tmo fleet {verb}` shows at most {MOST_HOSTS} hosts at once, and the fleet has {}; --hosts chooses some",
-                targets.len()
-            )));
-        }
-        let lines = FleetLines::new(fleet, command, targets)?;
+    let lines = FleetLines::new(fleet, command, targets)?;
+    let shown = async {
         lines.show().await?;
-        code = lines.summary().finish(Some(command))?;
+        for one in lines.hosts.borrow().iter() {
+            match one.code.get() {
+                Some(code) => summary.answered(code),
+                None => summary.unanswered(&Target::whole(&one.host), None),
+            }
+        }
         Ok(())
-    }))?;
-    Ok(code)
+    };
+    // A signal ends the view, and that is no failure.
+    let shown = fleet.interrupt.or(while_wanted(shown)).await;
+    fleet.interrupt.settle();
+    shown.unwrap_or(Ok(()))
 }
 
 /// A view of the lines of several hosts.
@@ -110,9 +105,6 @@ struct FleetLines<'a> {
     lists: Vec<&'a HostList>,
     /// Whether these list any hosts.
     lists_some: Cell<bool>,
-    /// How many hosts are sending, are tried for the first time, or were lost; and one if the lists have some.
-    going: Cell<usize>,
-    is_over: Cell<bool>,
     /// A host was left out, as there are too many.
     is_full: Cell<bool>,
     /// Something has arrived, or a stream has ended.
@@ -151,7 +143,7 @@ impl<'a> FleetLines<'a> {
     fn new(
         fleet: &'a Fleet<'a>,
         command: &'a FleetCommand,
-        targets: Vec<Target<'_>>,
+        targets: &[Target<'_>],
     ) -> Result<Self, CliError> {
         let mut argv = command.argv.clone();
         let max_bytes = argv.take("--max-bytes").and_then(|size| units::parse_bytes(&size));
@@ -178,14 +170,14 @@ impl<'a> FleetLines<'a> {
         }
         "logs".clone_into(&mut argv.verb);
         let follows = argv.has("--follow");
-        let style = Style { bare, ..Source::style(&fleet.env, stamp) };
+        let style = Style { bare, ..Source::style(fleet.env, stamp) };
         let style = (!fleet.args.json).then_some(style);
         let now = (Instant::now(), machine_clock::now());
-        let hosts = targets.into_iter().enumerate();
-        let hosts = hosts.map(|(place, target)| FollowedHost::of(place, target, false));
+        let hosts = targets.iter().enumerate();
+        let hosts = hosts.map(|(place, target)| FollowedHost::new(place, target, false));
         let hosts: Vec<_> = hosts.collect();
-        let lists = fleet.inventory.lists_of(hosts.iter().map(|one| &one.host));
-        let lists = if follows { lists } else { vec![] };
+        let listed = targets.iter().filter(|_| follows).map(|target| target.host);
+        let lists = fleet.inventory.lists_of(listed);
         Ok(Self {
             fleet,
             words: &command.words,
@@ -194,28 +186,15 @@ impl<'a> FleetLines<'a> {
             max_bytes,
             merge: RefCell::new(Merge::new(hosts.len(), follows.then_some(now))),
             shown: RefCell::new(ApiLines::new(style, &[])),
-            going: Cell::new(hosts.len() + usize::from(!lists.is_empty())),
             hosts: RefCell::new(hosts),
             lists_some: Cell::new(!lists.is_empty()),
             lists,
-            is_over: Cell::new(false),
             is_full: Cell::new(false),
             news: Notify::new(),
             room: Notify::new(),
             lost: Notify::new(),
             opening: Semaphore::new(AT_ONCE),
         })
-    }
-
-    fn summary(&self) -> Summary<'_> {
-        let mut summary = Summary::new(self.fleet, false);
-        for one in self.hosts.borrow().iter() {
-            match one.code.get() {
-                Some(code) => summary.answered(code),
-                None => summary.unanswered(&Target::whole(&one.host), None),
-            }
-        }
-        summary
     }
 
     /// Show the lines until all have been shown; with `--follow`, until no host is left that may send some.
@@ -235,8 +214,6 @@ impl<'a> FleetLines<'a> {
                     }
                 }
             }
-            self.is_over.set(true);
-            self.news.notify_one();
             pending::<()>().await;
         };
         tokio::select! {
@@ -249,7 +226,8 @@ impl<'a> FleetLines<'a> {
         let mut out = tokio::io::stdout();
         let mut kept = self.max_bytes.map(|most| Stdout::new(Some(most)));
         loop {
-            let (is_over, now) = (self.is_over.get(), Instant::now());
+            let is_over = !self.goes_on_without(None);
+            let now = Instant::now();
             let mut page = vec![];
             while page.len() < PAGE
                 && let Some(line) = { self.merge.borrow_mut().next(now) }
@@ -301,13 +279,11 @@ impl<'a> FleetLines<'a> {
         });
     }
 
-    /// One host fewer may send something.
-    fn less(&self) {
-        self.going.set(self.going.get() - 1);
-        if self.going.get() == 0 {
-            self.is_over.set(true);
-            self.news.notify_one();
-        }
+    /// Whether a host may still send something, or an engine list one, besides this host.
+    fn goes_on_without(&self, host: Option<&FollowedHost>) -> bool {
+        let is_other = |one: &FollowedHost| host.is_none_or(|host| host.place != one.place);
+        let goes_on = |one: &Rc<FollowedHost>| one.goes_on.get() && is_other(one);
+        self.lists_some.get() || self.hosts.borrow().iter().any(goes_on)
     }
 
     fn remark(&self, one: &FollowedHost, event: &'static str, text: String) {
@@ -318,5 +294,71 @@ impl<'a> FleetLines<'a> {
         let after = Timestamp::EPOCH;
         self.merge.borrow_mut().add(one.place, after, REMARK, line, Instant::now());
         self.news.notify_one();
+    }
+}
+
+impl FleetLines<'_> {
+    /// Wait, ask the lists, and dismiss the hosts that they have no more; returns those that are new.
+    async fn relisted(&self) -> Vec<Rc<FollowedHost>> {
+        if timeout(RELIST_PAUSES.0, self.lost.notified()).await.is_ok() {
+            sleep(RELIST_PAUSES.1).await;
+        }
+        let mut inventory = self.fleet.inventory.clone();
+        let mut lists_some = false;
+        for list in &self.lists {
+            let is_of_list = |host: &Host| host.groups.first() == Some(&list.name);
+            // Those of the beginning may be gone.
+            inventory.hosts.retain(|host| !is_of_list(host));
+            let Ok(listed) = list.listed(&self.fleet.caller()).await else {
+                // While the engine does not answer, its hosts stay as they are.
+                lists_some |= self.lists_some.get();
+                continue;
+            };
+            lists_some |= !listed.is_empty();
+            for one in self.hosts.borrow().iter() {
+                if is_of_list(&one.host) && !listed.contains(&one.host) && !one.is_gone() {
+                    one.leave();
+                }
+            }
+            inventory.hosts.extend(listed);
+        }
+        // A word without a host now may have one when the lists are asked again.
+        if limit(&mut inventory, &self.fleet.args.hosts).is_err() {
+            inventory.hosts.clear();
+        }
+        self.lists_some.set(lists_some);
+        self.news.notify_one();
+        self.new_hosts(&inventory).await
+    }
+
+    /// The hosts of the inventory that the words of the view mean, and that it does not have.
+    async fn new_hosts(&self, inventory: &Inventory) -> Vec<Rc<FollowedHost>> {
+        // If it can't be told now which hosts are meant, the next listing may tell.
+        let Ok(words) = parse_words(inventory, self.words, None) else { return vec![] };
+        let targets = self.fleet.targets(inventory, &words).await.unwrap_or_default();
+        let mut new = vec![];
+        for target in targets {
+            let mut hosts = self.hosts.borrow_mut();
+            let mut followed = hosts.iter().filter(|one| !one.is_gone());
+            let count = followed.clone().count();
+            if matches!(target.host.reach, Reach::Nowhere(_))
+                || followed.any(|one| one.host == *target.host)
+            {
+                continue;
+            }
+            if count == MOST_HOSTS {
+                if !self.is_full.replace(true) {
+                    output::warn(&format_args!(
+                        "{} is not shown: at most {MOST_HOSTS} hosts are; --hosts chooses some",
+                        target.host.name
+                    ));
+                }
+                continue;
+            }
+            let one = FollowedHost::new(self.merge.borrow_mut().add_host(), &target, true);
+            hosts.push(Rc::clone(&one));
+            new.push(one);
+        }
+        new
     }
 }

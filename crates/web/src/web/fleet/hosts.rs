@@ -124,7 +124,7 @@ impl FleetHosts {
         let mut connected: HashMap<String, (Host, AbortHandle)> = HashMap::new();
         loop {
             let mut inventory = self.inventory.clone();
-            inventory.list(&self.caller()).await;
+            inventory.add_listed(&self.caller()).await;
             if inventory.hosts.len() > MOST_HOSTS {
                 tracing::warn!(
                     "of {} hosts, pages show the first {MOST_HOSTS}",
@@ -189,7 +189,7 @@ impl FleetHosts {
 
     /// Connect to this host and stay connected until the bridge ends; the error is the reason.
     async fn connect(&self, host: &Host, sender: &HostList) -> Result<(), CallError> {
-        let call = Call::of(host, &["bridge", VERSION]).with_clock();
+        let call = Call::new(host, &["bridge", VERSION]).with_clock();
         let turn = self.connecting.acquire().await;
         let running = self.caller().open(host, &call, None).await?;
         drop(turn);
