@@ -26,4 +26,3 @@ mod disconnect;
 mod events;
 mod overmind_session;
 mod samples;
-mod versions;

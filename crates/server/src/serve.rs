@@ -28,7 +28,6 @@ use super::overmind_session;
 use super::prefixed_stream::{Language, rewound, sniff};
 use super::reading::Reading;
 use super::tcp;
-use super::versions;
 use crate::api::proof::Token;
 use crate::crash::access::CrashAccess;
 use crate::journal::history::{Echo, JournalAccess};
@@ -372,7 +371,7 @@ async fn refuse(mut stream: UnixStream, limits: Limits) {
         let answer = http::answer::error(StatusCode::SERVICE_UNAVAILABLE, &reason);
         std::future::ready(answer)
     });
-    let router = router.layer(axum::middleware::from_fn(versions::signed));
+    let router = router.layer(axum::middleware::from_fn(http::layers::signed));
     let stream = TokioIo::new(rewound(&first, &mut stream));
     let served = http1::Builder::new()
         .keep_alive(false)

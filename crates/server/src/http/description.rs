@@ -9,11 +9,12 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Description;
 
+use super::actions;
 use super::answer::{Answer, strange, written_json};
 use super::extract::Query;
 use crate::api::answers::Problem;
 use crate::journal::history::Line;
-use crate::model::request::Head;
+use crate::model::request::{Head, Request};
 use crate::model::run_end::End;
 
 /// Paths and most schemas come from the handlers.
@@ -41,7 +42,7 @@ Numeric times are nanoseconds since the epoch; strings are RFC 3339 in UTC."
         (name = "journal", description = "Output and events."),
         (name = "crashes", description = "What is wrong, and crash reports."),
     ),
-    components(schemas(Answer<Problem>, Head, End, Line<'static>))
+    components(schemas(Answer<Problem>, Head, End, Line<'static>, Request))
 )]
 struct Base;
 
@@ -60,6 +61,7 @@ pub(super) fn base() -> Description {
 /// megabyte.
 pub fn description() -> String {
     let mut all = json!(super::documented().into_openapi());
+    actions::describe(&mut all);
     finish(&mut all);
     // It contains only strings and numbers, which always have a JSON form.
     serde_json::to_string_pretty(&all).unwrap_or_default()
@@ -97,13 +99,6 @@ fn finish(all: &mut Value) {
     all["components"]["responses"] = common_responses();
     all["components"]["parameters"] = common_parameters();
     for operation in members(&mut all["paths"]).flat_map(members) {
-        // An optional body must not be described as nullable.
-        let body = operation.pointer_mut("/requestBody/content/application~1json/schema");
-        if let Some(body) = body
-            && let Some(shape) = body.pointer("/oneOf/0")
-        {
-            *body = shape.clone();
-        }
         for response in members(&mut operation["responses"]) {
             response["headers"] = version_header();
             if let Some(shape) = response.pointer_mut("/content/application~1json/schema") {

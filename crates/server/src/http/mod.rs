@@ -5,19 +5,15 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `state.rs` | the state of the run and its processes |
-//! | `setup.rs` | how a process is run |
+//! | `state.rs` | the state of the run and its processes, how they are run, what they use, what flags have matched |
 //! | `actions.rs` | requests that change something |
-//! | `reload.rs` | reloading the configuration |
 //! | `failures.rs` | failure strings of a process |
-//! | `flags.rs` | matches of flags in the output of a process |
 //! | `pane.rs` | terminals of processes |
-//! | `history.rs`, `head.rs` | the journal |
+//! | `history.rs` | the journal |
 //! | `crashes.rs` | what is wrong, and crash reports |
-//! | `figures.rs` | what the processes use |
-//! | `watch.rs` | the state, streamed as it changes |
+//! | `streams.rs` | the end of the journal and the state, streamed as they change |
 //! | `metrics.rs` | numbers, for Prometheus |
-//! | `browser.rs` | refusal of requests that come from a web page |
+//! | `layers.rs` | what every request passes |
 //! | `extract.rs`, `answer.rs` | shared parsing of requests and formatting of responses |
 //! | `blocking.rs` | work that reads files |
 //! | `description.rs` | the parts common to all descriptions |
@@ -29,31 +25,22 @@
 pub(super) mod actions;
 pub(super) mod answer;
 mod blocking;
-mod browser;
-mod compare;
 mod crashes;
 mod description;
 mod extract;
 mod failures;
-mod figures;
-pub(super) mod flags;
-mod head;
 mod history;
+pub(super) mod layers;
 mod metrics;
 pub(super) mod pane;
-mod reload;
-mod setup;
 pub(super) mod state;
+mod streams;
 #[cfg(test)]
 mod tests;
-mod watch;
-
-use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
-use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::MethodRouter;
 use utoipa::Path;
@@ -65,8 +52,7 @@ pub use self::description::description;
 use self::answer::strange;
 use super::reading::Reading;
 use super::serve::Api;
-use super::versions;
-use crate::api::version::RUN_HEADER;
+use crate::api::routes::ROUTES;
 use crate::model::nearest;
 
 /// A router with the description of each path.
@@ -109,29 +95,12 @@ macro_rules! with_all {
             state::alive,
             state::processes,
             state::process,
-            actions::commands,
-            actions::start_one,
-            actions::stop_one,
-            actions::restart_one,
-            actions::install,
-            actions::start,
-            actions::stop,
-            actions::restart,
-            actions::signal,
-            actions::use_one,
-            actions::watch_pause,
-            actions::watch_resume,
-            actions::scale,
-            reload::reload,
-            actions::quit,
-            actions::shutdown,
-            actions::kill,
-            actions::size,
-            actions::detach,
+            state::commands,
+            pane::detach,
             failures::list,
             failures::add,
             failures::remove,
-            flags::flags,
+            state::flags,
             pane::input,
             pane::screen,
             history::lines,
@@ -140,15 +109,15 @@ macro_rules! with_all {
             history::count,
             history::events,
             history::clear,
-            head::head,
-            watch::watch,
+            streams::head,
+            streams::watch,
             crashes::why,
             crashes::why_one,
             crashes::list,
             crashes::report,
-            compare::compare,
-            setup::setup,
-            figures::figures,
+            crashes::compare,
+            state::setup,
+            state::figures,
             metrics::metrics,
         ]
     };
@@ -157,12 +126,13 @@ macro_rules! with_all {
 /// The API, independent of the transport.
 pub fn router(api: Api) -> Router {
     with_all!(served)
+        .merge(actions::router())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(extract::LARGEST_BODY))
-        .layer(axum::middleware::from_fn_with_state(api.handle.run.clone(), of_this_run))
-        .layer(axum::middleware::from_fn(browser::refused))
-        .layer(axum::middleware::from_fn(versions::signed))
+        .layer(axum::middleware::from_fn_with_state(api.handle.run.clone(), layers::of_this_run))
+        .layer(axum::middleware::from_fn(layers::of_no_browser))
+        .layer(axum::middleware::from_fn(layers::signed))
         .with_state(api)
 }
 
@@ -181,8 +151,8 @@ pub fn reading() -> Router<Reading> {
         crashes::why_one,
         crashes::list,
         crashes::report,
-        compare::compare,
-        figures::figures,
+        crashes::compare,
+        state::figures,
     ]
 }
 
@@ -191,18 +161,10 @@ fn documented() -> OpenApiRouter<Api> {
     with_all!(described)
 }
 
-/// Refuse a request that names another run in its `tmo-run` header.
-async fn of_this_run(State(run): State<Arc<str>>, request: Request, next: Next) -> Response {
-    match request.headers().get(RUN_HEADER) {
-        Some(meant) if meant.as_bytes() != run.as_bytes() => {
-            answer::error(StatusCode::GONE, "the run that was meant is over; this is another one")
-        }
-        Some(_) | None => next.run(request).await,
-    }
-}
-
 async fn no_such_path(uri: Uri) -> Response {
-    strange(StatusCode::NOT_FOUND, nearest::no_such_path(uri.path(), with_all!(paths)))
+    let paths =
+        with_all!(paths).into_iter().chain(ROUTES.iter().map(|route| route.path.to_owned()));
+    strange(StatusCode::NOT_FOUND, nearest::no_such_path(uri.path(), paths))
 }
 
 async fn no_such_method(method: Method, uri: Uri) -> Response {

@@ -1,24 +1,70 @@
-//! Refuses requests of a web browser.
+//! What every request passes: refusal of those that come from a web page or mean another run, and the headers with
+//! versions.
 //!
 //! A browser cannot connect to a Unix socket, but it can connect to a TCP port that a user forwards to the
 //! socket (`ssh -L`, `socat`). Any web page could then send requests there, or read the responses through a
 //! name that resolves to this machine (DNS rebinding). On tmo's own TCP address, HTTP requires a proof of
-//! the token, which a browser cannot give. This module protects a forwarded socket in the same way.
+//! the token, which a browser cannot give. `of_no_browser` protects a forwarded socket in the same way.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
-use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::answer::error;
+use super::answer::{Strange, error, strange};
+use crate::api::version::{API_HEADER, OURS, RUN_HEADER, VERSION_HEADER, lasts, readable};
+use crate::model::request::API;
+
+/// Refuse a request that names another run in its `tmo-run` header.
+pub(super) async fn of_this_run(
+    State(run): State<Arc<str>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match request.headers().get(RUN_HEADER) {
+        Some(meant) if meant.as_bytes() != run.as_bytes() => {
+            error(StatusCode::GONE, "the run that was meant is over; this is another one")
+        }
+        Some(_) | None => next.run(request).await,
+    }
+}
+
+/// Add tmo's version to each response. If the request contained something unknown, and the client has
+/// another version, also name that version.
+pub(crate) async fn signed(request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let theirs = headers.get(VERSION_HEADER).and_then(|version| version.to_str().ok());
+    let theirs = theirs.filter(|version| readable(version) && *version != OURS).map(str::to_owned);
+    let api = headers
+        .get(API_HEADER)
+        .map(|api| api.to_str().ok().and_then(|api| api.parse::<u64>().ok()));
+    let mut response = match api {
+        Some(None) => error(StatusCode::BAD_REQUEST, "`tmo-api` is not a number; leave it out"),
+        Some(Some(api)) if api > u64::from(API) && !lasts(request.uri().path()) => {
+            let what = format!("version {API} of the API is spoken here, not {api}");
+            strange(StatusCode::BAD_REQUEST, what)
+        }
+        Some(Some(_)) | None => next.run(request).await,
+    };
+    if let (Some(theirs), Some(Strange(what))) = (theirs, response.extensions_mut().remove()) {
+        let reason = format!(
+            "{what}: tmo {OURS} runs here and the client is tmo {theirs}; `tmo quit`, then `tmo \
+             start`, makes them one"
+        );
+        response = error(response.status(), &reason);
+    }
+    response.headers_mut().insert(VERSION_HEADER, HeaderValue::from_static(OURS));
+    response
+}
 
 /// Prefix of headers that every browser sends and that no page can set.
 const FETCH_METADATA: &str = "sec-fetch-";
 
 /// Refuse a request of a browser.
-pub(super) async fn refused(request: Request, next: Next) -> Response {
+pub(super) async fn of_no_browser(request: Request, next: Next) -> Response {
     match judge(request.headers()) {
         None => next.run(request).await,
         Some(reason) => error(StatusCode::UNAUTHORIZED, reason),
