@@ -7,7 +7,6 @@ pub mod address;
 mod backoff;
 mod error;
 mod events;
-mod head;
 mod history;
 mod identify;
 pub mod overmind;
@@ -45,8 +44,7 @@ use crate::model::state::{FlagMatches, State};
 use crate::sys::dial;
 
 pub use self::error::ClientError;
-pub use self::events::EventStream;
-pub use self::head::{HeadEvent, HeadStream, WatchEvent};
+pub use self::events::{EventStream, HeadEvent, HeadStream, WatchEvent};
 pub use self::history::{LinePage, Next};
 pub use self::identify::{Listener, identify_listener};
 pub use backoff::{Backoff, LONGEST_PAUSE};

@@ -13,7 +13,7 @@ use utoipa::openapi::path::ParameterIn;
 use utoipa::{IntoParams, IntoResponses};
 
 use super::answer::{Answer, ApiResult, Refusal, json as answer};
-use super::extract::{self, LARGEST_BODY, LARGEST_LONG, Name, Query, Words, truth, whole};
+use super::extract::{self, LARGEST_BODY, LARGEST_LONG, Name, Query, Words, receive_body, truth};
 use crate::api::answers::Problem;
 use crate::api::routes::{Body, ROUTES, Route};
 use crate::engine_handle::EngineRequest;
@@ -90,13 +90,10 @@ pub(super) enum Sent {
     TooLarge(#[to_schema] Answer<Problem>),
 }
 
-/// The additional responses to a request with a plan.
+/// The responses to a request with a plan, in place of and beside those of [`Sent`].
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "for the description")]
 enum PlanSent {
-    /// The body did not come within 10 seconds.
-    #[response(status = 408)]
-    Slow(#[to_schema] Answer<Problem>),
     /// The body is longer than 16 MiB.
     #[response(status = 413)]
     TooLarge(#[to_schema] Answer<Problem>),
@@ -137,7 +134,9 @@ async fn carry_out(
     let Query(Manner { wait, key }) = Query::read(&parts.uri)?;
     let from = Sender { by: sender(&parts), key };
     let body = match route.body {
-        Some(_) => whole(&api, HttpRequest::from_parts(parts, body), largest_body(route)).await?,
+        Some(_) => {
+            receive_body(&api, HttpRequest::from_parts(parts, body), largest_body(route)).await?
+        }
         None => Bytes::new(),
     };
     let request = read_request(route, name, &body)?;
@@ -162,7 +161,7 @@ pub(super) fn read_request(
         return read_plan(body);
     }
     let mut fields: Map<String, Value> = match route.body {
-        Some(shape) if !body.is_empty() || shape.optional.is_none() => extract::read(body)?,
+        Some(shape) if !body.is_empty() || shape.optional.is_none() => extract::read_body(body)?,
         Some(_) | None => Map::new(),
     };
     // A misspelt key must not turn "these" into "all".
@@ -170,7 +169,9 @@ pub(super) fn read_request(
     if let Some(unknown) = fields.keys().find(|field| !known.contains(&field.as_str())) {
         let known: Vec<_> = known.iter().map(|field| format!("`{field}`")).collect();
         let known = known.join(" or ");
-        return Err(extract::unexpected(&format!("unknown field `{unknown}`, expected {known}")));
+        return Err(extract::unexpected_body(&format!(
+            "unknown field `{unknown}`, expected {known}"
+        )));
     }
     let without_body = route.without_body.filter(|_| fields.is_empty());
     fields.insert("verb".to_owned(), without_body.unwrap_or(route.verb).into());
@@ -182,8 +183,8 @@ pub(super) fn read_request(
         fields.insert("names".to_owned(), json!([name]));
         fields.insert("name".to_owned(), name.into());
     }
-    let request =
-        Request::deserialize(Value::Object(fields)).map_err(|error| extract::unexpected(&error))?;
+    let request = Request::deserialize(Value::Object(fields))
+        .map_err(|error| extract::unexpected_body(&error))?;
     if let Request::Resize { columns: 0, .. } | Request::Resize { rows: 0, .. } = request {
         return Err(Refusal::bad("a terminal has at least one column and one row".to_owned()));
     }
@@ -197,7 +198,7 @@ fn read_plan(body: &[u8]) -> Result<Request, Refusal> {
     struct Reloaded {
         plan: Map<String, Value>,
     }
-    let Reloaded { plan } = extract::read(body)?;
+    let Reloaded { plan } = extract::read_body(body)?;
     let plan = Plan::deserialize(Value::Object(plan)).map_err(|error| {
         let what = format!("the `plan` can't be used: {error}; `tmo reload` makes one");
         Refusal::Strange(StatusCode::UNPROCESSABLE_ENTITY, what)
@@ -256,10 +257,11 @@ fn operation(route: &Route, variant: &Value) -> Value {
     if route.tag == "processes" {
         responses.extend(Named::responses());
     }
-    match route.body {
-        Some(_) if route.verb == "reload" => responses.extend(PlanSent::responses()),
-        Some(_) => responses.extend(Sent::responses()),
-        None => {}
+    if route.body.is_some() {
+        responses.extend(Sent::responses());
+    }
+    if route.verb == "reload" {
+        responses.extend(PlanSent::responses());
     }
     let mut operation = json!({
         "operationId": route.id,

@@ -3,14 +3,13 @@
 use std::io::Read as _;
 
 use axum::http::StatusCode;
-use axum::response::Response;
 use flate2::read::DeflateDecoder;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Description;
 
 use super::actions;
-use super::answer::{Answer, strange, written_json};
+use super::answer::{Answer, ApiResult, Refusal, written_json};
 use super::extract::Query;
 use crate::api::answers::Problem;
 use crate::journal::history::Line;
@@ -208,10 +207,10 @@ fn unwrap_lines(value: &mut Value) {
     tag = "state",
     responses((status = 200, description = "OpenAPI 3.1.", body = Object))
 )]
-pub(super) async fn openapi(_: Query<()>) -> Response {
+pub(super) async fn openapi(_: Query<()>) -> ApiResult {
     let mut text = String::new();
     match DeflateDecoder::new(PACKED).read_to_string(&mut text) {
-        Ok(_) => written_json(StatusCode::OK, text.trim_end().to_owned()),
-        Err(error) => strange(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        Ok(_) => Ok(written_json(StatusCode::OK, text.trim_end().to_owned())),
+        Err(error) => Err(Refusal::failed(error.to_string())),
     }
 }

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
-use super::answer::{Strange, error, strange};
+use super::answer::{Refusal, Strange};
 use crate::api::version::{API_HEADER, OURS, RUN_HEADER, VERSION_HEADER, lasts, readable};
 use crate::model::request::API;
 
@@ -26,7 +26,8 @@ pub(super) async fn of_this_run(
 ) -> Response {
     match request.headers().get(RUN_HEADER) {
         Some(meant) if meant.as_bytes() != run.as_bytes() => {
-            error(StatusCode::GONE, "the run that was meant is over; this is another one")
+            let reason = "the run that was meant is over; this is another one";
+            Refusal::Reason(StatusCode::GONE, reason.to_owned()).into_response()
         }
         Some(_) | None => next.run(request).await,
     }
@@ -42,10 +43,13 @@ pub(crate) async fn signed(request: Request, next: Next) -> Response {
         .get(API_HEADER)
         .map(|api| api.to_str().ok().and_then(|api| api.parse::<u64>().ok()));
     let mut response = match api {
-        Some(None) => error(StatusCode::BAD_REQUEST, "`tmo-api` is not a number; leave it out"),
+        Some(None) => {
+            let reason = "`tmo-api` is not a number; leave it out";
+            Refusal::bad(reason.to_owned()).into_response()
+        }
         Some(Some(api)) if api > u64::from(API) && !lasts(request.uri().path()) => {
             let what = format!("version {API} of the API is spoken here, not {api}");
-            strange(StatusCode::BAD_REQUEST, what)
+            Refusal::Strange(StatusCode::BAD_REQUEST, what).into_response()
         }
         Some(Some(_)) | None => next.run(request).await,
     };
@@ -54,7 +58,7 @@ pub(crate) async fn signed(request: Request, next: Next) -> Response {
             "{what}: tmo {OURS} runs here and the client is tmo {theirs}; `tmo quit`, then `tmo \
              start`, makes them one"
         );
-        response = error(response.status(), &reason);
+        response = Refusal::Reason(response.status(), reason).into_response();
     }
     response.headers_mut().insert(VERSION_HEADER, HeaderValue::from_static(OURS));
     response
@@ -67,7 +71,9 @@ const FETCH_METADATA: &str = "sec-fetch-";
 pub(super) async fn of_no_browser(request: Request, next: Next) -> Response {
     match judge(request.headers()) {
         None => next.run(request).await,
-        Some(reason) => error(StatusCode::UNAUTHORIZED, reason),
+        Some(reason) => {
+            Refusal::Reason(StatusCode::UNAUTHORIZED, reason.to_owned()).into_response()
+        }
     }
 }
 

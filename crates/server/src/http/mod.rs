@@ -41,7 +41,6 @@ mod tests;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
-use axum::response::Response;
 use axum::routing::MethodRouter;
 use utoipa::Path;
 use utoipa_axum::router::OpenApiRouter;
@@ -49,7 +48,7 @@ use utoipa_axum::{PathItemExt as _, routes};
 
 pub use self::description::description;
 
-use self::answer::strange;
+use self::answer::Refusal;
 use super::reading::Reading;
 use super::serve::Api;
 use crate::api::routes::ROUTES;
@@ -85,39 +84,47 @@ macro_rules! paths {
     };
 }
 
-/// Pass the handlers of the API to one of these macros.
-macro_rules! with_all {
+/// Pass the handlers that only read a run, and need no supervisor, to one of these macros.
+macro_rules! with_reading {
     ($router:ident) => {
         $router![
-            description::openapi,
             state::state,
             state::status,
-            state::alive,
             state::processes,
             state::process,
-            state::commands,
-            pane::detach,
-            failures::list,
-            failures::add,
-            failures::remove,
-            state::flags,
-            pane::input,
-            pane::screen,
+            state::figures,
             history::lines,
             history::output,
             history::extent,
             history::count,
-            history::events,
-            history::clear,
-            streams::head,
-            streams::watch,
             crashes::why,
             crashes::why_one,
             crashes::list,
             crashes::report,
             crashes::compare,
+        ]
+    };
+}
+
+/// The same with those that need one; those of requests are the rows of [`ROUTES`].
+macro_rules! with_supervised {
+    ($router:ident) => {
+        $router![
+            description::openapi,
+            state::alive,
+            state::commands,
+            state::flags,
             state::setup,
-            state::figures,
+            pane::detach,
+            pane::input,
+            pane::screen,
+            failures::list,
+            failures::add,
+            failures::remove,
+            history::events,
+            history::clear,
+            streams::head,
+            streams::watch,
             metrics::metrics,
         ]
     };
@@ -125,7 +132,8 @@ macro_rules! with_all {
 
 /// The API, independent of the transport.
 pub fn router(api: Api) -> Router {
-    with_all!(served)
+    with_reading!(served)
+        .merge(with_supervised!(served))
         .merge(actions::router())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
@@ -138,36 +146,21 @@ pub fn router(api: Api) -> Router {
 
 /// The part of the API that only reads a run and needs no supervisor.
 pub fn reading() -> Router<Reading> {
-    served![
-        state::state,
-        state::status,
-        state::processes,
-        state::process,
-        history::lines,
-        history::output,
-        history::extent,
-        history::count,
-        crashes::why,
-        crashes::why_one,
-        crashes::list,
-        crashes::report,
-        crashes::compare,
-        state::figures,
-    ]
+    with_reading!(served)
 }
 
-/// Every path, with its description.
+/// Every path but those of requests, with its description.
 fn documented() -> OpenApiRouter<Api> {
-    with_all!(described)
+    with_reading!(described).merge(with_supervised!(described))
 }
 
-async fn no_such_path(uri: Uri) -> Response {
-    let paths =
-        with_all!(paths).into_iter().chain(ROUTES.iter().map(|route| route.path.to_owned()));
-    strange(StatusCode::NOT_FOUND, nearest::no_such_path(uri.path(), paths))
+async fn no_such_path(uri: Uri) -> Refusal {
+    let requests = ROUTES.iter().map(|route| route.path.to_owned());
+    let paths = with_reading!(paths).into_iter().chain(with_supervised!(paths)).chain(requests);
+    Refusal::Strange(StatusCode::NOT_FOUND, nearest::no_such_path(uri.path(), paths))
 }
 
-async fn no_such_method(method: Method, uri: Uri) -> Response {
+async fn no_such_method(method: Method, uri: Uri) -> Refusal {
     let path = uri.path();
     let process = path.strip_prefix("/api/processes/").filter(|name| !name.contains('/'));
     let reason = match process {
@@ -177,5 +170,5 @@ async fn no_such_method(method: Method, uri: Uri) -> Response {
         ),
         None => format!("`{path}` does not take {method}"),
     };
-    strange(StatusCode::METHOD_NOT_ALLOWED, reason)
+    Refusal::Strange(StatusCode::METHOD_NOT_ALLOWED, reason)
 }
