@@ -25,5 +25,3 @@ mod accept;
 mod disconnect;
 mod events;
 mod overmind_session;
-mod samples;
-mod versions;

@@ -23,12 +23,12 @@ use super::accept::{Accept, patiently, room};
 use super::budget::{self, Budget};
 use super::disconnect;
 use super::engine_handle::Handle;
-use super::http;
+use super::http::answer::Refusal;
+use super::http::{self, layers};
 use super::overmind_session;
 use super::prefixed_stream::{Language, rewound, sniff};
 use super::reading::Reading;
 use super::tcp;
-use super::versions;
 use crate::api::proof::Token;
 use crate::crash::access::CrashAccess;
 use crate::journal::history::{Echo, JournalAccess};
@@ -369,10 +369,10 @@ async fn refuse(mut stream: UnixStream, limits: Limits) {
     let Ok(Ok(Some((Language::Http, first)))) = first else { return };
     let reason = format!("{} clients are connected, more are not served", limits.connections);
     let router = Router::new().fallback(move || {
-        let answer = http::answer::error(StatusCode::SERVICE_UNAVAILABLE, &reason);
-        std::future::ready(answer)
+        let refusal = Refusal::Reason(StatusCode::SERVICE_UNAVAILABLE, reason.clone());
+        std::future::ready(refusal)
     });
-    let router = router.layer(axum::middleware::from_fn(versions::signed));
+    let router = router.layer(axum::middleware::from_fn(layers::signed));
     let stream = TokioIo::new(rewound(&first, &mut stream));
     let served = http1::Builder::new()
         .keep_alive(false)

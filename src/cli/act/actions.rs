@@ -42,9 +42,9 @@ pub(in crate::cli) fn act(args: &ActArgs) -> Result<u8, CliError> {
         instance::tmo_only(&mut instance).await?;
         instance.state().await
     })?;
-    let Some(word) = &args.action else { return list(args, &state) };
+    let Some(word) = &args.action else { return print_actions(args, &state) };
     runtime::block_on(instance.refuse_other_project())?;
-    let action = find(word, &state.actions)?;
+    let action = find_action(word, &state.actions)?;
     let name = &action.process;
     if action.confirm && !args.yes {
         if !can_ask() {
@@ -60,7 +60,7 @@ pub(in crate::cli) fn act(args: &ActArgs) -> Result<u8, CliError> {
         }
     }
     tell_of_changes(&instance, name);
-    run(&instance, action, args.no_wait)
+    run_action(&instance, action, args.no_wait)
 }
 
 /// Tell if the files say something else about an action by now: it runs as the run has read it.
@@ -80,13 +80,13 @@ fn tell_of_changes(instance: &Instance, name: &ProcName) {
     }
 }
 
-fn list(args: &ActArgs, state: &State) -> Result<u8, CliError> {
+fn print_actions(args: &ActArgs, state: &State) -> Result<u8, CliError> {
     let actions = &state.actions;
     if args.json {
         return output::print_json(&Versioned::new(ActionList { actions }));
     }
     if actions.is_empty() {
-        return Err(none());
+        return Err(no_actions());
     }
     let names: Vec<_> = actions.iter().map(ActionState::action_name).collect();
     let rows = actions.iter().zip(ActionName::words(&names)).map(|(action, word)| {
@@ -106,18 +106,18 @@ fn list(args: &ActArgs, state: &State) -> Result<u8, CliError> {
     output::print(&table(["ACTION", "LAST RUN", "COMMAND"], rows))
 }
 
-fn none() -> CliError {
+fn no_actions() -> CliError {
     let text = "this run has no actions; `[action.NAME]` and `[process.NAME.action.NAME]` in tmo.toml define them, and \
                 `tmo reload` reads it again";
     CliError::Other(text.to_owned())
 }
 
 /// The action that a word means.
-fn find<'a>(word: &str, actions: &'a [ActionState]) -> Result<&'a ActionState, CliError> {
+fn find_action<'a>(word: &str, actions: &'a [ActionState]) -> Result<&'a ActionState, CliError> {
     let names: Vec<_> = actions.iter().map(ActionState::action_name).collect();
     match &*ActionName::meant_by(word, &names) {
         [one] => Ok(&actions[*one]),
-        [] if actions.is_empty() => Err(none()),
+        [] if actions.is_empty() => Err(no_actions()),
         [] => {
             let words = ActionName::words(&names);
             let next = match nearest(word, words.iter().map(String::as_str)) {
@@ -138,8 +138,9 @@ fn find<'a>(word: &str, actions: &'a [ActionState]) -> Result<&'a ActionState, C
 }
 
 /// Run an action, and show what it prints until it ends. Returns its exit code.
-fn run(instance: &Instance, action: &ActionState, no_wait: bool) -> Result<u8, CliError> {
-    let (name, key) = (&action.process, key());
+fn run_action(instance: &Instance, action: &ActionState, no_wait: bool) -> Result<u8, CliError> {
+    let name = &action.process;
+    let key = key();
     let request = Request::Act { name: name.to_string(), confirmed: action.confirm };
     // Nothing that it prints comes before.
     let is_here = !no_wait && instance.on_this_machine().is_ok();
@@ -153,7 +154,7 @@ fn run(instance: &Instance, action: &ActionState, no_wait: bool) -> Result<u8, C
     let outcome = instance.ask(async |client| insist(client, &request, &key).await);
     if !is_here {
         let outcome = runtime::block_on(outcome)?;
-        return runtime::block_on(ended(instance, name, outcome));
+        return runtime::block_on(exit_code(instance, name, outcome));
     }
     let source = Source::of_instance(instance)?;
     let names = [format!("={name}")];
@@ -185,12 +186,12 @@ fn run(instance: &Instance, action: &ActionState, no_wait: bool) -> Result<u8, C
             }
         };
         outlet.finish(stop_signal()).await;
-        ended(instance, name, outcome).await
+        exit_code(instance, name, outcome).await
     })
 }
 
 /// The exit code of an action that has ended, or why it has not run.
-async fn ended(instance: &Instance, name: &ProcName, outcome: Outcome) -> Result<u8, CliError> {
+async fn exit_code(instance: &Instance, name: &ProcName, outcome: Outcome) -> Result<u8, CliError> {
     if let Some(exit) = outcome.exit {
         return Ok(exit.shell_status());
     }

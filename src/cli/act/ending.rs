@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::api::answers::Detached;
 use crate::cli::args::ClientArgs;
 use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
@@ -93,9 +94,11 @@ pub(in crate::cli) fn detach(args: &ClientArgs) -> Result<u8, CliError> {
         instance.ask(async |client| client.detach().await).await
     };
     let text = match runtime::block_on(asked)? {
-        (0, _) => return Err(CliError::Other(NO_VIEW.to_owned())),
-        (_, true) => return Ok(0),
-        (_, false) => "its terminal may be stopped (Ctrl-Q lets it go on); it leaves when it can",
+        Detached { views: 0, .. } => return Err(CliError::Other(NO_VIEW.to_owned())),
+        Detached { gone: true, .. } => return Ok(0),
+        Detached { .. } => {
+            "its terminal may be stopped (Ctrl-Q lets it go on); it leaves when it can"
+        }
     };
     Err(CliError::Other(text.to_owned()))
 }

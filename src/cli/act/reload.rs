@@ -68,7 +68,7 @@ pub(in crate::cli) fn reload(args: &ReloadArgs) -> Result<u8, CliError> {
         instance.refuse_project_above()?;
         server.refuse_overmind()?;
         let scope = if args.apps { ReloadScope::Apps } else { ReloadScope::All };
-        Box::pin(make(&mut instance, scope, (args.dry_run, !args.no_wait))).await
+        Box::pin(make(&mut instance, scope, args.dry_run, !args.no_wait)).await
     })?;
     let Made { reloaded, states, completed, warnings, done } = made;
     let stays = |name: &ProcName| is_stopped(&states, name) || completed.contains(name);
@@ -88,7 +88,7 @@ pub(in crate::cli) fn reload(args: &ReloadArgs) -> Result<u8, CliError> {
     print_warnings(&warnings);
     let lines = reloaded.changes.iter().map(|change| {
         let stopped = stays(&change.0);
-        line(change, &reloaded.plan, &states, stopped, args.dry_run) + "\n"
+        line_of_change(change, &reloaded.plan, &states, stopped, args.dry_run) + "\n"
     });
     output::print(&lines.collect::<String>())?;
     done
@@ -111,14 +111,14 @@ pub(in crate::cli) fn reload_failures(project: &Project) -> Result<(), CliError>
         if start.project.failures().0 != project.failures().0 {
             return Ok(());
         }
-        Box::pin(make(&mut instance, ReloadScope::Failures, (false, true))).await?.done.map(drop)
+        Box::pin(make(&mut instance, ReloadScope::Failures, false, true)).await?.done.map(drop)
     })
 }
 
 /// Reload the apps of a project into its run. Other changes of the configuration wait for an explicit
 /// reload.
 pub(in crate::cli) async fn reload_apps(instance: &mut Instance) -> Result<u8, CliError> {
-    Box::pin(make(instance, ReloadScope::Apps, (false, true))).await?.done
+    Box::pin(make(instance, ReloadScope::Apps, false, true)).await?.done
 }
 
 /// Tell of processes for which the files say something else by now: a restart keeps the settings of the run.
@@ -167,7 +167,7 @@ pub(in crate::cli) fn restart_drifted(args: &ClientArgs, wait: bool) -> Result<u
         if drift.iter().any(|one| !one.settings.is_empty()) {
             instance.refuse_other_project().await?;
             instance.refuse_project_above()?;
-            code = Box::pin(make(&mut instance, ReloadScope::All, (false, wait))).await?.done?;
+            code = Box::pin(make(&mut instance, ReloadScope::All, false, wait)).await?.done?;
         }
         if !names.is_empty() {
             let ask = Request::Restart { names, order: change_order(false) };
@@ -183,16 +183,16 @@ pub(in crate::cli) async fn reload_from_ui(instance: Instance) -> Result<String,
     instance.refuse_project_above()?;
     let states = instance.state().await?.processes;
     let old = instance.runtime.plan()?;
-    let (fresh, mut told) = read(&old, &instance, ReloadScope::All)?;
+    let (fresh, mut told) = read_plan(&old, &instance, ReloadScope::All)?;
     let mut reloaded = plan::reload(&old, &fresh);
     let completed = unaffected(&old, &reloaded.plan, &states);
-    follow(&mut reloaded, &old, &states, &completed);
+    add_dependents(&mut reloaded, &old, &states, &completed);
     let Reloaded { plan, changes } = reloaded;
     let (ask, key) = (Request::Reload { plan: Box::new(fresh) }, request::key());
     request::verdict(instance.ask(async |client| client.request_once(&ask, &key).await).await?)?;
     for change in changes.iter().filter(|(_, change)| *change != ProcessChange::Unchanged) {
         let stopped = is_stopped(&states, &change.0);
-        told.push(line(change, &plan, &states, stopped, false));
+        told.push(line_of_change(change, &plan, &states, stopped, false));
     }
     Ok(if told.is_empty() { "reloaded; nothing has changed".to_owned() } else { told.join("; ") })
 }
@@ -202,14 +202,15 @@ pub(in crate::cli) async fn reload_from_ui(instance: Instance) -> Result<String,
 async fn make(
     instance: &mut Instance,
     scope: ReloadScope,
-    (dry_run, wait): (bool, bool),
+    dry_run: bool,
+    wait: bool,
 ) -> Result<Made, CliError> {
     let state = instance.state().await?;
     let mut tries = 0;
     loop {
         tries += 1;
         let old = instance.runtime.plan()?;
-        let (fresh, warnings) = read(&old, instance, scope)?;
+        let (fresh, warnings) = read_plan(&old, instance, scope)?;
         let mut reloaded = plan::reload(&old, &fresh);
         let done = if dry_run {
             Ok(0)
@@ -231,7 +232,7 @@ async fn make(
             };
             completed.retain(|name| lives(&now, name) == lives(&state.processes, name));
         }
-        follow(&mut reloaded, &old, &state.processes, &completed);
+        add_dependents(&mut reloaded, &old, &state.processes, &completed);
         return Ok(Made { reloaded, states: state.processes, completed, warnings, done });
     }
 }
@@ -247,7 +248,12 @@ fn unaffected(old: &Plan, new: &Plan, states: &[ProcessState]) -> Vec<ProcName> 
 }
 
 /// Add the processes that are restarted with others.
-fn follow(reloaded: &mut Reloaded, old: &Plan, states: &[ProcessState], completed: &[ProcName]) {
+fn add_dependents(
+    reloaded: &mut Reloaded,
+    old: &Plan,
+    states: &[ProcessState],
+    completed: &[ProcName],
+) {
     let state =
         |name: &ProcName| states.iter().find(|state| state.name == *name).map(|state| &state.state);
     let plan = reloaded.plan.clone();
@@ -274,7 +280,7 @@ fn is_stale(instance: &Instance, old: &Plan, fresh: &Plan) -> bool {
 }
 
 /// The plan that a start would make now, adapted to the run, and its warnings.
-fn read(
+fn read_plan(
     old: &Plan,
     instance: &Instance,
     scope: ReloadScope,
@@ -305,7 +311,7 @@ fn is_stopped(states: &[ProcessState], name: &ProcName) -> bool {
 }
 
 /// The change to a process, in a line.
-fn line(
+fn line_of_change(
     (name, change): &(ProcName, ProcessChange),
     plan: &Plan,
     states: &[ProcessState],

@@ -72,19 +72,6 @@ fn report_followers(request: &Request, outcome: &Outcome, flags: &str) {
     }
 }
 
-/// Tell on a terminal what a request has done.
-fn report_done(request: &Request, names: &[ProcName]) {
-    let done = match request {
-        Request::Start { .. } => "started",
-        Request::Restart { .. } => "restarted",
-        Request::Stop { .. } => "stopped",
-        Request::Watch { on: false, .. } => "changes of files restart it no more",
-        Request::Watch { on: true, .. } => "changes of files restart it",
-        _ => return,
-    };
-    report(names, done);
-}
-
 /// The processes that a start would start and that run.
 async fn already_running(instance: &Instance, request: &Request) -> Vec<ProcName> {
     if !matches!(request, Request::Start { .. }) {
@@ -127,19 +114,30 @@ pub(in crate::cli) async fn request_quietly(
     request: Request,
     wait: bool,
 ) -> Result<(), CliError> {
-    let key = key();
-    let asked = instance.ask(async |client| {
-        if wait {
-            insist(client, &request, &key).await
-        } else {
-            client.request(&request, false).await
-        }
-    });
-    verdict(with_details(words(&request), asked, async || slow_stops(instance).await).await?)
-        .map(drop)
+    verdict(send(instance, &request, wait).await?).map(drop)
 }
 
-/// The same, once it is known which server answers.
+/// Send a request to a run of tmo, and report what takes long.
+async fn send(instance: &Instance, request: &Request, wait: bool) -> Result<Outcome, CliError> {
+    let key = key();
+    let run = OnceCell::new();
+    let asked = instance.ask(async |mut client| {
+        if ends_the_run(request) {
+            // The request was made for the run of this plan. A retry could otherwise reach another
+            // run that has replaced it.
+            let meant = run.get_or_init(|| instance.run_by_plan());
+            client = client.only_of(meant.as_deref());
+        }
+        if wait {
+            insist(client, request, &key).await
+        } else {
+            client.request(request, false).await
+        }
+    });
+    with_details(words(request).doing, asked, async || slow_stops(instance).await).await
+}
+
+/// The same as [`request`], once it is known which server answers.
 pub(in crate::cli) async fn request_of(
     instance: &Instance,
     server: Server,
@@ -150,58 +148,40 @@ pub(in crate::cli) async fn request_of(
     if concerns_whole_run(&request) {
         instance.refuse_project_above()?;
     }
-    match server {
-        Server::Tmo => {
-            let key = key();
-            let run = OnceCell::new();
-            let running = if wait { already_running(instance, &request).await } else { vec![] };
-            let asked = instance.ask(async |mut client| {
-                if ends_the_run(&request) {
-                    // The request was made for the run of this plan. A retry could otherwise reach another
-                    // run that has replaced it.
-                    let meant = run.get_or_init(|| instance.run_by_plan());
-                    client = client.only_of(meant.as_deref());
-                }
-                if wait {
-                    insist(client, &request, &key).await
-                } else {
-                    client.request(&request, false).await
-                }
-            });
-            match with_details(words(&request), asked, async || slow_stops(instance).await).await {
-                // The run has ended, which was the purpose of the request. The next one may have begun since.
-                Err(CliError::NothingRuns { left: None, .. }) if wait && ends_the_run(&request) => {
-                    Ok(0)
-                }
-                Err(CliError::Client(ClientError::Lost { .. }))
-                    if wait && ends_the_run(&request) && instance.is_over() =>
-                {
-                    Ok(0)
-                }
-                Err(CliError::Client(ClientError::OtherRun { .. })) if run.get().is_some() => Ok(0),
-                outcome => {
-                    let outcome = outcome?;
-                    let names = outcome.names.clone();
-                    report_followers(&request, &outcome, &instance.flags());
-                    let code = verdict(outcome)?;
-                    if let Request::Restart { names, .. } | Request::Start { names, .. } = &request
-                    {
-                        report_skipped(instance, names).await;
-                    }
-                    if wait && Persona::here() == Persona::Tmo {
-                        let (running, done): (Vec<_>, Vec<_>) =
-                            names.into_iter().partition(|name| running.contains(name));
-                        report_done(&request, &done);
-                        report(&running, "runs already");
-                    }
-                    Ok(code)
-                }
-            }
-        }
-        Server::Overmind(address) => {
-            OvermindClient::new(&address).order(&overmind_command(request)?).await?;
-            Ok(0)
-        }
+    if let Server::Overmind(address) = server {
+        OvermindClient::new(&address).order(&overmind_command(request)?).await?;
+        return Ok(0);
+    }
+    let running = if wait { already_running(instance, &request).await } else { vec![] };
+    let outcome = match send(instance, &request, wait).await {
+        Err(error) if ends_the_run(&request) && has_ended(instance, &error, wait) => return Ok(0),
+        outcome => outcome?,
+    };
+    let names = outcome.names.clone();
+    report_followers(&request, &outcome, &instance.flags());
+    let code = verdict(outcome)?;
+    if let Request::Restart { names, .. } | Request::Start { names, .. } = &request {
+        report_skipped(instance, names).await;
+    }
+    if wait
+        && Persona::here() == Persona::Tmo
+        && let Some(done) = words(&request).done
+    {
+        let (running, names): (Vec<_>, Vec<_>) =
+            names.into_iter().partition(|name| running.contains(name));
+        report(&names, done);
+        report(&running, "runs already");
+    }
+    Ok(code)
+}
+
+/// Whether the failure of a request to end the run means that it has ended. The next one may have begun since.
+fn has_ended(instance: &Instance, error: &CliError, wait: bool) -> bool {
+    match error {
+        CliError::NothingRuns { left: None, .. } => wait,
+        CliError::Client(ClientError::Lost { .. }) => wait && instance.is_over(),
+        CliError::Client(ClientError::OtherRun { .. }) => true,
+        _ => false,
     }
 }
 
@@ -380,23 +360,33 @@ pub(in crate::cli) fn verdict(outcome: Outcome) -> Result<u8, CliError> {
     }
 }
 
-fn words(request: &Request) -> &'static str {
-    match request {
-        Request::Start { .. } => "starting",
-        Request::Stop { .. } => "stopping",
-        Request::Restart { .. } => "restarting",
-        Request::Act { .. } => "running",
-        Request::Install { .. } => "installing",
-        Request::Signal { .. } => "signalling",
-        Request::Watch { on: false, .. } => "pausing",
-        Request::Watch { on: true, .. } => "resuming",
-        Request::Use { .. } => "noting",
-        Request::Scale { .. } => "scaling",
-        Request::Reload { .. } => "reloading",
-        Request::Quit => "stopping everything",
-        Request::Kill => "killing everything",
-        Request::Resize { .. } => "resizing",
-    }
+/// What a request does, as progress and result.
+struct Words {
+    doing: &'static str,
+    /// `None`: success goes without words.
+    done: Option<&'static str>,
+}
+
+const fn words(request: &Request) -> Words {
+    let (doing, done) = match request {
+        Request::Start { .. } => ("starting", Some("started")),
+        Request::Stop { .. } => ("stopping", Some("stopped")),
+        Request::Restart { .. } => ("restarting", Some("restarted")),
+        Request::Act { .. } => ("running", None),
+        Request::Install { .. } => ("installing", None),
+        Request::Signal { .. } => ("signalling", None),
+        Request::Watch { on: false, .. } => {
+            ("pausing", Some("changes of files restart it no more"))
+        }
+        Request::Watch { on: true, .. } => ("resuming", Some("changes of files restart it")),
+        Request::Use { .. } => ("noting", None),
+        Request::Scale { .. } => ("scaling", None),
+        Request::Reload { .. } => ("reloading", None),
+        Request::Quit => ("stopping everything", None),
+        Request::Kill => ("killing everything", None),
+        Request::Resize { .. } => ("resizing", None),
+    };
+    Words { doing, done }
 }
 
 /// The order in which a command stops and starts processes.

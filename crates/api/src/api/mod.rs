@@ -7,6 +7,7 @@ pub mod answers;
 pub mod line_buffer;
 pub mod overmind;
 pub mod proof;
+pub mod routes;
 pub mod secret;
 pub mod tcp;
 pub mod version;

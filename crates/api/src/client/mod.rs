@@ -7,7 +7,6 @@ pub mod address;
 mod backoff;
 mod error;
 mod events;
-mod head;
 mod history;
 mod identify;
 pub mod overmind;
@@ -29,7 +28,7 @@ use hyper::{Method, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use tokio::net::UnixStream;
 
 use self::address::Address;
@@ -37,15 +36,15 @@ use self::events::ReadEvent;
 use self::reply::{Peer, Reply, introduce};
 use self::tcp::Answerer;
 use crate::api::answers::{Alive, Detached, RecentMatches, TypingRequest};
+use crate::api::routes::Route;
 use crate::api::version::RUN_HEADER;
-use crate::model::request::{ChangeOrder, Cleared, Outcome, Request};
+use crate::model::request::{Cleared, Outcome, Request};
 use crate::model::screen::Screen;
 use crate::model::state::{FlagMatches, State};
 use crate::sys::dial;
 
 pub use self::error::ClientError;
-pub use self::events::EventStream;
-pub use self::head::{HeadEvent, HeadStream, WatchEvent};
+pub use self::events::{EventStream, HeadEvent, HeadStream, WatchEvent};
 pub use self::history::{LinePage, Next};
 pub use self::identify::{Listener, identify_listener};
 pub use backoff::{Backoff, LONGEST_PAUSE};
@@ -167,10 +166,16 @@ impl Client {
     }
 
     async fn ask_to(&self, request: &Request, query: &str) -> Result<Outcome, ClientError> {
-        let (method, path, body) = wire(request);
-        let path = format!("{path}?{query}");
-        let body = body.map(|body| body.to_string()).unwrap_or_default();
-        let reply = self.ask(method, &path, body.into()).await?;
+        let fields = serde_json::to_value(request).and_then(serde_json::from_value);
+        let mut fields: Map<String, Value> = fields.map_err(|error| self.unsaid(&error))?;
+        let route = Route::of_request(&fields);
+        let route = route.ok_or_else(|| self.unsaid(&"there is no path for the request"))?;
+        let name = fields.get("name").and_then(Value::as_str).unwrap_or_default();
+        let path = route.path.replace("{name}", &percent_encoded(name));
+        fields.retain(|field, _| route.fields().contains(&field.as_str()));
+        let body =
+            if fields.is_empty() { String::new() } else { Value::Object(fields).to_string() };
+        let reply = self.ask(route.method(), &format!("{path}?{query}"), body.into()).await?;
         if reply.is_reason() { Err(reply.refusal()) } else { reply.read() }
     }
 
@@ -189,42 +194,40 @@ impl Client {
         struct Text {
             screen: String,
         }
-        let query = if color { "color=true" } else { "color=false" };
-        Ok(self.ask_screen::<Text>(name, query).await?.screen)
+        let path = format!("/api/processes/{}/screen?color={color}", percent_encoded(name));
+        Ok(self.read_answer::<Text>(Method::GET, &path).await?.screen)
     }
 
     /// The screen of a process's terminal, with its size and cursor.
     pub async fn whole_screen(&self, name: &str) -> Result<Screen, ClientError> {
-        self.ask_screen(name, "color=true&blanks=true").await
-    }
-
-    async fn ask_screen<T: DeserializeOwned>(
-        &self,
-        name: &str,
-        query: &str,
-    ) -> Result<T, ClientError> {
-        let path = format!("/api/processes/{}/screen?{query}", percent_encoded(name));
-        let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
-        of_process(reply)?.read()
+        let name = percent_encoded(name);
+        let path = format!("/api/processes/{name}/screen?color=true&blanks=true");
+        self.read_answer(Method::GET, &path).await
     }
 
     /// The latest matches of a process's flags, at most `last` for each; the name must be complete.
     pub async fn flags(&self, name: &str, last: usize) -> Result<Vec<FlagMatches>, ClientError> {
         let path = format!("/api/processes/{}/flags?last={last}", percent_encoded(name));
-        let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
-        Ok(of_process(reply)?.read::<RecentMatches>()?.flags)
+        Ok(self.read_answer::<RecentMatches>(Method::GET, &path).await?.flags)
     }
 
     /// Clear the log.
     pub async fn clear_log(&self) -> Result<Cleared, ClientError> {
-        self.ask_while_alive(Method::POST, "/api/clear", Bytes::new()).await?.read_ok()
+        self.read_answer(Method::POST, "/api/clear").await
     }
 
-    /// Detach all views; returns how many there were, and whether they are gone.
-    pub async fn detach(&self) -> Result<(usize, bool), ClientError> {
-        let reply = self.ask_while_alive(Method::POST, "/api/detach", Bytes::new()).await?;
-        let Detached { views, gone } = reply.read_ok()?;
-        Ok((views, gone))
+    /// Detach all views.
+    pub async fn detach(&self) -> Result<Detached, ClientError> {
+        self.read_answer(Method::POST, "/api/detach").await
+    }
+
+    /// The answer to a request without a body.
+    async fn read_answer<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> Result<T, ClientError> {
+        of_process(self.ask_while_alive(method, path, Bytes::new()).await?)?.read()
     }
 
     /// Forward a request of the API unchanged; returns the status and the body of the answer.
@@ -373,49 +376,6 @@ pub fn percent_encoded(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let one = |byte: u8| if plain(byte) { char::from(byte).into() } else { format!("%{byte:02X}") };
     name.bytes().map(one).collect()
-}
-
-/// Method, path and body of a request.
-fn wire(request: &Request) -> (Method, Cow<'static, str>, Option<Value>) {
-    let (path, body) = match request {
-        Request::Install { name, then } => {
-            let path = format!("/api/processes/{}/install", percent_encoded(name));
-            return (Method::POST, path.into(), Some(json!({ "then": then })));
-        }
-        // Versions before 0.4 start it, as they ignore the body.
-        Request::Act { name, confirmed } => {
-            let path = format!("/api/processes/{}/start", percent_encoded(name));
-            return (Method::POST, path.into(), Some(json!({ "confirmed": confirmed })));
-        }
-        Request::Use { name } => {
-            let path = format!("/api/processes/{}/use", percent_encoded(name));
-            return (Method::POST, path.into(), None);
-        }
-        Request::Start { names, order } => ("/api/start", changed(names, *order)),
-        Request::Stop { names, order } => ("/api/stop", changed(names, *order)),
-        Request::Restart { names, order } => ("/api/restart", changed(names, *order)),
-        Request::Signal { signal, names } => {
-            ("/api/signal", json!({ "signal": signal, "names": names }))
-        }
-        Request::Watch { names, on } => {
-            let path = if *on { "/api/watch/resume" } else { "/api/watch/pause" };
-            (path, json!({ "names": names }))
-        }
-        Request::Scale { counts } => ("/api/scale", json!({ "counts": counts })),
-        Request::Reload { plan } => ("/api/reload", json!({ "plan": plan })),
-        Request::Quit => return (Method::POST, "/api/quit".into(), None),
-        Request::Kill => return (Method::POST, "/api/kill".into(), None),
-        Request::Resize { columns, rows } => {
-            let size = json!({ "columns": columns, "rows": rows });
-            return (Method::PUT, "/api/size".into(), Some(size));
-        }
-    };
-    (Method::POST, path.into(), Some(body))
-}
-
-/// The body of a request that starts or stops processes.
-fn changed(names: &[String], order: ChangeOrder) -> Value {
-    json!({ "names": names, "order": order })
 }
 
 /// Connect to a tmo supervisor; over TCP both sides prove that they know the token.

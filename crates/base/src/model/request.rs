@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
 
 use super::plan::{AfterInstall, Plan};
 use super::signal::SignalName;
@@ -16,87 +18,121 @@ use crate::model::StreamNo;
 pub const SAME_REQUEST: Duration = Duration::from_millis(300);
 
 /// An action that a client requests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// The comments on the variants and their fields are those of the description of the API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "verb", rename_all = "kebab-case")]
 pub enum Request {
-    /// Start these processes, unless they are running.
+    /// Start processes that are not running.
+    ///
+    /// Without a body: all.
     Start {
-        /// Names, globs or entries; empty means all.
+        /// Names, patterns with `*`, or entries of the Procfile; none means all processes.
+        #[serde(default)]
         names: Vec<String>,
-        /// The order in which that is done.
+        /// The order in which they are stopped and started.
         #[serde(default)]
         order: ChangeOrder,
     },
-    /// Stop these processes and leave them stopped.
+    /// Stop processes and leave them stopped.
+    ///
+    /// Without a body: all.
     Stop {
-        /// Names, globs or entries; empty means all.
+        /// Names, patterns with `*`, or entries of the Procfile; none means all processes.
+        #[serde(default)]
         names: Vec<String>,
-        /// The order in which that is done.
+        /// The order in which they are stopped and started.
         #[serde(default)]
         order: ChangeOrder,
     },
-    /// Stop these processes, then start them again.
+    /// Stop processes, then start them again.
+    ///
+    /// Without a body: all.
     Restart {
-        /// Names, globs or entries; empty means all.
+        /// Names, patterns with `*`, or entries of the Procfile; none means all processes.
+        #[serde(default)]
         names: Vec<String>,
-        /// The order in which that is done.
+        /// The order in which they are stopped and started.
         #[serde(default)]
         order: ChangeOrder,
     },
     /// Run an action. Refused while it runs, so the outcome is that of the life that this request begins.
     Act {
-        /// The full name of its process.
         name: String,
-        /// Whether the user has confirmed it, as `confirm = true` requires.
+        /// Whether the user has confirmed it, as an action with `confirm = true` requires.
+        #[serde(default)]
         confirmed: bool,
     },
     /// Install a process that does not run.
-    Install {
-        /// Its full name.
-        name: String,
-        /// The next step.
-        then: AfterInstall,
-    },
-    /// Send a signal to the process groups of these processes.
+    ///
+    /// The request is refused if the process runs, is being installed, or has nothing to install. It is complete when
+    /// the installation has succeeded.
+    Install { name: String, then: AfterInstall },
+    /// Send a signal to the process groups of processes.
     Signal {
-        /// The signal.
         signal: SignalName,
-        /// Names, globs or entries; empty means all.
+        /// Names, patterns with `*`, or entries of the Procfile; none means all processes.
+        #[serde(default)]
         names: Vec<String>,
     },
     /// Have changed files restart these processes, or not.
     Watch {
-        /// Names, globs or entries; empty means all that are watched.
+        /// Names, patterns with `*`, or entries of the Procfile; none means all that are watched.
+        #[serde(default)]
         names: Vec<String>,
-        /// Whether they do.
         on: bool,
     },
     /// Note that a lazy process is in use, so that it is not stopped as idle.
-    Use {
-        /// Its full name.
-        name: String,
-    },
-    /// Run exactly this many instances of entries of the Procfile.
+    Use { name: String },
+    /// Set the number of instances of entries of the Procfile.
+    ///
+    /// Missing instances are started, with names and ports as in a formation; surplus ones are stopped and
+    /// removed from the run, except for the first one, which is only stopped.
     Scale {
-        /// Number of instances by entry.
+        #[schema(schema_with = schema_of_counts)]
         counts: BTreeMap<String, u16>,
     },
-    /// Continue with this configuration and apply its changes.
+    /// Switch to a new plan, and apply its changes.
+    ///
+    /// `tmo reload` asks for this when it has read the configuration again. Other clients should run that
+    /// command: only the program that runs here can make a plan.
     Reload {
         /// The newly resolved plan, with the run id and generation of the plan that it replaces.
+        #[schema(schema_with = schema_of_plan)]
         plan: Box<Plan>,
     },
-    /// Stop everything and end the run; if repeated, without further grace.
+    /// Stop everything and end the run; a second call does so without further grace.
     Quit,
     /// SIGKILL everything and end the run.
     Kill,
-    /// The size of the terminal that shows the log has changed.
+    /// Tell the panes the size of the terminal that shows the log.
     Resize {
         /// Columns of a pane.
+        #[schema(minimum = 1, maximum = 65535)]
         columns: u16,
         /// Rows of a pane.
+        #[schema(minimum = 1, maximum = 65535)]
         rows: u16,
     },
+}
+
+fn schema_of_counts() -> Object {
+    let count = ObjectBuilder::new().schema_type(Type::Integer);
+    let count = count.minimum(Some(0)).maximum(Some(u16::MAX));
+    let text = "By entry of the Procfile; entries that are not named stay as they are.";
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .additional_properties(Some(Schema::from(count)))
+        .description(Some(text))
+        .examples([json!({ "worker": 3 })])
+        .build()
+}
+
+/// The properties of a plan depend on the version.
+fn schema_of_plan() -> Object {
+    let text = "The configuration as `tmo reload` has read and resolved it, addressed to this very run. \
+        Its contents are private to the version that made it, and may differ in each.";
+    ObjectBuilder::new().schema_type(Type::Object).description(Some(text)).build()
 }
 
 /// The order in which the processes of a request are stopped and started.

@@ -1,26 +1,25 @@
-//! Requests that change something: processes, the run, terminals.
+//! Requests that change something, served and described by the rows of [`ROUTES`].
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use axum::extract::FromRequestParts;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Request as HttpRequest, State};
 use axum::http::StatusCode;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
-use axum::response::Response;
+use axum::routing::{MethodFilter, on};
 use serde::Deserialize;
-use serde_json::json;
-use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
-use utoipa::{IntoParams, IntoResponses, ToSchema};
+use serde_json::{Map, Value, json};
+use utoipa::openapi::path::ParameterIn;
+use utoipa::{IntoParams, IntoResponses};
 
-use super::answer::{Answer, ApiResult, Refusal, json};
-use super::extract::{Body, Name, OptionalBody, Query, Words, truth};
-use crate::api::answers::{Commands, Detached, Problem};
+use super::answer::{Answer, ApiResult, Refusal, json as answer};
+use super::extract::{self, LARGEST_BODY, LARGEST_LONG, Name, Query, Words, receive_body, truth};
+use crate::api::answers::Problem;
+use crate::api::routes::{Body, ROUTES, Route};
 use crate::engine_handle::EngineRequest;
 use crate::model::command::Sender;
-use crate::model::plan::AfterInstall;
-use crate::model::request::{ChangeOrder, Outcome, Request};
-use crate::model::signal::SignalName;
+use crate::model::plan::Plan;
+use crate::model::request::{Outcome, Request};
 use crate::serve::Api;
 
 /// Maximum length of an idempotency key, which only distinguishes requests.
@@ -52,40 +51,6 @@ impl Words for Manner {
             _ => return Ok(false),
         }
         Ok(true)
-    }
-}
-
-/// The common part of every request that changes something; the request itself is added by the handler.
-pub(super) struct Order {
-    api: Api,
-    manner: Manner,
-    by: String,
-}
-
-impl FromRequestParts<Api> for Order {
-    type Rejection = Refusal;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
-        let Query(manner) = Query::read(&parts.uri)?;
-        Ok(Self { api: api.clone(), manner, by: sender(parts) })
-    }
-}
-
-/// Who sends a request, in the words of the client.
-pub(super) fn sender(parts: &Parts) -> String {
-    let by = parts.headers.get(USER_AGENT).and_then(|by| by.to_str().ok());
-    by.unwrap_or("control socket").to_owned()
-}
-
-impl Order {
-    /// Carry out the request and return its outcome.
-    pub(super) async fn carry_out(self, request: Request) -> ApiResult {
-        let Manner { wait, key } = self.manner;
-        let wait = wait.unwrap_or(true);
-        let from = Sender { by: self.by, key };
-        let ask = |reply| EngineRequest::Do { request, wait, from, reply };
-        let outcome = self.api.handle.ask(ask).await?;
-        Ok(json(status(&outcome, wait), &outcome))
     }
 }
 
@@ -125,343 +90,123 @@ pub(super) enum Sent {
     TooLarge(#[to_schema] Answer<Problem>),
 }
 
-/// Which processes.
-//
-// A misspelt key must not turn "these" into "all", so unknown keys are refused.
-#[derive(Debug, Deserialize, Default, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Names {
-    /// Names, patterns with `*`, or entries of the Procfile; none means all processes.
-    #[serde(default)]
-    pub(super) names: Vec<String>,
-    /// The order in which they are stopped and started.
-    #[serde(default)]
-    pub(super) order: ChangeOrder,
+/// The responses to a request with a plan, in place of and beside those of [`Sent`].
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "for the description")]
+enum PlanSent {
+    /// The body is longer than 16 MiB.
+    #[response(status = 413)]
+    TooLarge(#[to_schema] Answer<Problem>),
+    /// It is no plan, or none that this version reads; nothing was done.
+    #[response(status = 422)]
+    NoPlan(#[to_schema] Answer<Problem>),
 }
 
-/// The latest requests to change something, the oldest first, with who sent them and what became of them.
-///
-/// 64 are kept. The event `run:command` has each of them.
-#[utoipa::path(
-    get,
-    path = "/api/commands",
-    tag = "state",
-    responses((status = 200, description = "The commands.", body = Answer<Commands>))
-)]
-pub(super) async fn commands(api: Api) -> ApiResult {
-    let commands = api.handle.ask(|reply| EngineRequest::Commands { reply }).await?;
-    Ok(json(StatusCode::OK, &Commands { commands }))
+/// The routes of all requests.
+pub(super) fn router() -> Router<Api> {
+    ROUTES.iter().fold(Router::new(), |router, route| {
+        let serve = |State(api): State<Api>, name: Result<Name, Refusal>, http: HttpRequest| {
+            carry_out(route, api, name, http)
+        };
+        let method = if route.put { MethodFilter::PUT } else { MethodFilter::POST };
+        router.route(route.path, on(method, serve))
+    })
 }
 
-/// Start processes that are not running.
-///
-/// Without a body: all.
-#[utoipa::path(
-    post,
-    path = "/api/start",
-    tag = "processes",
-    params(Manner),
-    request_body(content = Option<Names>, description = "Which; without a body, all."),
-    responses(Acted, Named, Sent)
-)]
-pub(super) async fn start(order: Order, OptionalBody(of): OptionalBody<Names>) -> ApiResult {
-    order.carry_out(Request::Start { names: of.names, order: of.order }).await
+/// Who sends a request, in the words of the client.
+pub(super) fn sender(parts: &Parts) -> String {
+    let by = parts.headers.get(USER_AGENT).and_then(|by| by.to_str().ok());
+    by.unwrap_or("control socket").to_owned()
 }
 
-/// Stop processes and leave them stopped.
-///
-/// Without a body: all.
-#[utoipa::path(
-    post,
-    path = "/api/stop",
-    tag = "processes",
-    params(Manner),
-    request_body(content = Option<Names>, description = "Which; without a body, all."),
-    responses(Acted, Named, Sent)
-)]
-pub(super) async fn stop(order: Order, OptionalBody(of): OptionalBody<Names>) -> ApiResult {
-    order.carry_out(Request::Stop { names: of.names, order: of.order }).await
-}
-
-/// Stop processes, then start them again.
-///
-/// Without a body: all.
-#[utoipa::path(
-    post,
-    path = "/api/restart",
-    tag = "processes",
-    params(Manner),
-    request_body(content = Option<Names>, description = "Which; without a body, all."),
-    responses(Acted, Named, Sent)
-)]
-pub(super) async fn restart(order: Order, OptionalBody(of): OptionalBody<Names>) -> ApiResult {
-    order.carry_out(Request::Restart { names: of.names, order: of.order }).await
-}
-
-/// How an action is run.
-#[derive(Debug, Deserialize, Default, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Consent {
-    /// Whether the user has confirmed it, as an action with `confirm = true` requires.
-    #[schema(value_type = bool, required = false)]
-    confirmed: Option<bool>,
-}
-
-/// Start one, unless it is running.
-///
-/// With a body, it is an action that runs: the request is refused while it does, and complete when it has ended.
-#[utoipa::path(
-    post,
-    path = "/api/processes/{name}/start",
-    tag = "processes",
-    params(("name" = String, Path, description = "A name, a pattern or an entry; with a body, the full name."), Manner),
-    request_body(content = Option<Consent>, description = "For an action."),
-    responses(Acted, Named, Sent)
-)]
-pub(super) async fn start_one(
-    Name(name): Name,
-    order: Order,
-    OptionalBody(of): OptionalBody<Consent>,
+/// Carry out a request and return its outcome.
+async fn carry_out(
+    route: &Route,
+    api: Api,
+    name: Result<Name, Refusal>,
+    http: HttpRequest,
 ) -> ApiResult {
-    let request = match of.confirmed {
-        Some(confirmed) => Request::Act { name, confirmed },
-        None => Request::Start { names: vec![name], order: ChangeOrder::default() },
+    let name = match route.name {
+        Some(_) => Some(name?.0),
+        None => None,
     };
-    order.carry_out(request).await
+    let (parts, body) = http.into_parts();
+    let Query(Manner { wait, key }) = Query::read(&parts.uri)?;
+    let from = Sender { by: sender(&parts), key };
+    let body = match route.body {
+        Some(_) => {
+            receive_body(&api, HttpRequest::from_parts(parts, body), largest_body(route)).await?
+        }
+        None => Bytes::new(),
+    };
+    let request = read_request(route, name, &body)?;
+    let wait = wait.unwrap_or(true);
+    let ask = |reply| EngineRequest::Do { request, wait, from, reply };
+    let outcome = api.handle.ask(ask).await?;
+    Ok(answer(status(&outcome, wait), &outcome))
 }
 
-/// Stop one and leave it stopped.
-#[utoipa::path(
-    post,
-    path = "/api/processes/{name}/stop",
-    tag = "processes",
-    params(("name" = String, Path, description = "A name, a pattern or an entry."), Manner),
-    responses(Acted, Named)
-)]
-pub(super) async fn stop_one(Name(name): Name, order: Order) -> ApiResult {
-    order.carry_out(Request::Stop { names: vec![name], order: ChangeOrder::default() }).await
+/// A plan contains a whole environment.
+fn largest_body(route: &Route) -> usize {
+    if route.verb == "reload" { LARGEST_LONG } else { LARGEST_BODY }
 }
 
-/// Stop one, then start it again.
-#[utoipa::path(
-    post,
-    path = "/api/processes/{name}/restart",
-    tag = "processes",
-    params(("name" = String, Path, description = "A name, a pattern or an entry."), Manner),
-    responses(Acted, Named)
-)]
-pub(super) async fn restart_one(Name(name): Name, order: Order) -> ApiResult {
-    order.carry_out(Request::Restart { names: vec![name], order: ChangeOrder::default() }).await
-}
-
-/// Note that a lazy process is in use, so that it is not stopped as idle.
-#[utoipa::path(
-    post,
-    path = "/api/processes/{name}/use",
-    tag = "processes",
-    params(("name" = String, Path, description = "The full name."), Manner),
-    responses(Acted, Named)
-)]
-pub(super) async fn use_one(Name(name): Name, order: Order) -> ApiResult {
-    order.carry_out(Request::Use { name }).await
-}
-
-/// The parameters of an installation.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Installed {
-    then: AfterInstall,
-}
-
-/// Install a process that does not run.
-///
-/// The request is refused if the process runs, is being installed, or has nothing to install. It is complete when
-/// the installation has succeeded.
-#[utoipa::path(
-    post,
-    path = "/api/processes/{name}/install",
-    tag = "processes",
-    params(("name" = String, Path, description = "The full name."), Manner),
-    request_body = Installed,
-    responses(Acted, Named, Sent)
-)]
-pub(super) async fn install(
-    Name(name): Name,
-    order: Order,
-    Body(Installed { then }): Body<Installed>,
-) -> ApiResult {
-    order.carry_out(Request::Install { name, then }).await
-}
-
-/// A signal, and for whom.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Signalled {
-    signal: SignalName,
-    /// Names, patterns with `*`, or entries of the Procfile; none means all processes.
-    #[serde(default)]
-    names: Vec<String>,
-}
-
-/// Send a signal to the process groups of processes.
-#[utoipa::path(
-    post,
-    path = "/api/signal",
-    tag = "processes",
-    params(Manner),
-    request_body = Signalled,
-    responses(Acted, Named, Sent)
-)]
-pub(super) async fn signal(
-    order: Order,
-    Body(Signalled { signal, names }): Body<Signalled>,
-) -> ApiResult {
-    order.carry_out(Request::Signal { signal, names }).await
-}
-
-/// Which watched processes.
-#[derive(Debug, Deserialize, Default, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Watched {
-    /// Names, patterns with `*`, or entries of the Procfile; none means all that are watched.
-    #[serde(default)]
-    names: Vec<String>,
-}
-
-/// Have changed files not restart processes until they are resumed.
-///
-/// The state of a process has in `watch` what changed files do to it. Without a body: all.
-#[utoipa::path(
-    post,
-    path = "/api/watch/pause",
-    tag = "processes",
-    params(Manner),
-    request_body(content = Option<Watched>, description = "Which; without a body, all."),
-    responses(Acted, Named, Sent)
-)]
-pub(super) async fn watch_pause(
-    order: Order,
-    OptionalBody(of): OptionalBody<Watched>,
-) -> ApiResult {
-    order.carry_out(Request::Watch { names: of.names, on: false }).await
-}
-
-/// Have changed files restart processes again that were paused, or are held because they restarted themselves.
-///
-/// Without a body: all.
-#[utoipa::path(
-    post,
-    path = "/api/watch/resume",
-    tag = "processes",
-    params(Manner),
-    request_body(content = Option<Watched>, description = "Which; without a body, all."),
-    responses(Acted, Named, Sent)
-)]
-pub(super) async fn watch_resume(
-    order: Order,
-    OptionalBody(of): OptionalBody<Watched>,
-) -> ApiResult {
-    order.carry_out(Request::Watch { names: of.names, on: true }).await
-}
-
-/// The desired numbers of instances.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Scaled {
-    /// By entry of the Procfile.
-    #[schema(schema_with = counts)]
-    counts: BTreeMap<String, u16>,
-}
-
-/// Schema of a map from names to numbers of instances.
-fn counts() -> Object {
-    let count = ObjectBuilder::new().schema_type(Type::Integer);
-    let count = count.minimum(Some(0)).maximum(Some(u16::MAX));
-    let object = ObjectBuilder::new().schema_type(Type::Object);
-    let object = object.additional_properties(Some(Schema::from(count)));
-    let text = "By entry of the Procfile; entries that are not named stay as they are.";
-    object.description(Some(text)).examples([json!({ "worker": 3 })]).build()
-}
-
-/// Set the number of instances of entries of the Procfile.
-///
-/// Missing instances are started, with names and ports as in a formation; surplus ones are stopped and
-/// removed from the run, except for the first one, which is only stopped.
-#[utoipa::path(
-    post,
-    path = "/api/scale",
-    tag = "processes",
-    params(Manner),
-    request_body = Scaled,
-    responses(Acted, Named, Sent)
-)]
-pub(super) async fn scale(order: Order, Body(Scaled { counts }): Body<Scaled>) -> ApiResult {
-    order.carry_out(Request::Scale { counts }).await
-}
-
-/// Stop everything and end the run; a second call does so without further grace.
-#[utoipa::path(post, path = "/api/quit", tag = "run", params(Manner), responses(Acted))]
-pub(super) async fn quit(order: Order) -> ApiResult {
-    order.carry_out(Request::Quit).await
-}
-
-/// Another name of `/api/quit`.
-#[utoipa::path(post, path = "/api/shutdown", tag = "run", params(Manner), responses(Acted))]
-pub(super) async fn shutdown(order: Order) -> ApiResult {
-    order.carry_out(Request::Quit).await
-}
-
-/// SIGKILL everything and end the run.
-#[utoipa::path(post, path = "/api/kill", tag = "run", params(Manner), responses(Acted))]
-pub(super) async fn kill(order: Order) -> ApiResult {
-    order.carry_out(Request::Kill).await
-}
-
-/// The size of a terminal.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Size {
-    /// Columns of a pane.
-    #[schema(minimum = 1, maximum = 65535)]
-    columns: u16,
-    /// Rows of a pane.
-    #[schema(minimum = 1, maximum = 65535)]
-    rows: u16,
-}
-
-/// Tell the panes the size of the terminal that shows the log.
-#[utoipa::path(
-    put,
-    path = "/api/size",
-    tag = "terminals",
-    params(Manner),
-    request_body = Size,
-    responses(Acted, Sent)
-)]
-pub(super) async fn size(order: Order, Body(Size { columns, rows }): Body<Size>) -> ApiResult {
-    if columns == 0 || rows == 0 {
+/// Join what the path and the body say.
+pub(super) fn read_request(
+    route: &Route,
+    name: Option<String>,
+    body: &[u8],
+) -> Result<Request, Refusal> {
+    if route.verb == "reload" {
+        return read_plan(body);
+    }
+    let mut fields: Map<String, Value> = match route.body {
+        Some(shape) if !body.is_empty() || shape.optional.is_none() => extract::read_body(body)?,
+        Some(_) | None => Map::new(),
+    };
+    // A misspelt key must not turn "these" into "all".
+    let known = route.fields();
+    if let Some(unknown) = fields.keys().find(|field| !known.contains(&field.as_str())) {
+        let known: Vec<_> = known.iter().map(|field| format!("`{field}`")).collect();
+        let known = known.join(" or ");
+        return Err(extract::unexpected_body(&format!(
+            "unknown field `{unknown}`, expected {known}"
+        )));
+    }
+    let without_body = route.without_body.filter(|_| fields.is_empty());
+    fields.insert("verb".to_owned(), without_body.unwrap_or(route.verb).into());
+    if let Some(on) = route.on {
+        fields.insert("on".to_owned(), on.into());
+    }
+    if let Some(name) = name {
+        // The request takes one of the two.
+        fields.insert("names".to_owned(), json!([name]));
+        fields.insert("name".to_owned(), name.into());
+    }
+    let request = Request::deserialize(Value::Object(fields))
+        .map_err(|error| extract::unexpected_body(&error))?;
+    if let Request::Resize { columns: 0, .. } | Request::Resize { rows: 0, .. } = request {
         return Err(Refusal::bad("a terminal has at least one column and one row".to_owned()));
     }
-    order.carry_out(Request::Resize { columns, rows }).await
+    Ok(request)
 }
 
-/// Detach every view; the processes keep running.
-///
-/// Answers when all views are gone, or after 5 seconds: one in a stopped terminal may linger.
-#[utoipa::path(
-    post,
-    path = "/api/detach",
-    tag = "terminals",
-    responses((status = 200, description = "They were told to.", body = Answer<Detached>))
-)]
-pub(super) async fn detach(api: Api, _: Query<()>) -> Response {
-    const PATIENCE: Duration = Duration::from_secs(5);
-    let views = api.leave.receiver_count();
-    api.leave.send_replace(());
-    let gone = tokio::time::timeout(PATIENCE, api.leave.closed()).await.is_ok();
-    json(StatusCode::OK, &Detached { views, gone })
+/// A malformed body is distinguished from a plan that this version cannot read.
+fn read_plan(body: &[u8]) -> Result<Request, Refusal> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Reloaded {
+        plan: Map<String, Value>,
+    }
+    let Reloaded { plan } = extract::read_body(body)?;
+    let plan = Plan::deserialize(Value::Object(plan)).map_err(|error| {
+        let what = format!("the `plan` can't be used: {error}; `tmo reload` makes one");
+        Refusal::Strange(StatusCode::UNPROCESSABLE_ENTITY, what)
+    })?;
+    Ok(Request::Reload { plan: Box::new(plan) })
 }
 
+/// The status of the answer to a request.
 pub(super) const fn status(outcome: &Outcome, wait: bool) -> StatusCode {
     match outcome {
         Outcome { unknown: Some(_), .. } => StatusCode::NOT_FOUND,
@@ -469,4 +214,77 @@ pub(super) const fn status(outcome: &Outcome, wait: bool) -> StatusCode {
         Outcome { ok: true, .. } if wait => StatusCode::OK,
         Outcome { .. } => StatusCode::ACCEPTED,
     }
+}
+
+/// Add the requests to the description of the other operations, which has the schema of [`Request`].
+pub(super) fn describe(all: &mut Value) {
+    let request =
+        all["components"]["schemas"].as_object_mut().and_then(|all| all.remove("Request"));
+    let variants = request.unwrap_or_default()["oneOf"].take();
+    for route in &ROUTES {
+        let is_of = |variant: &&Value| variant["properties"]["verb"]["enum"][0] == route.verb;
+        let variant = variants.as_array().into_iter().flatten().find(is_of).unwrap_or(&Value::Null);
+        if let Some(body) = &route.body {
+            all["components"]["schemas"][body.schema] = schema_of(body, variant.clone());
+        }
+        let method = route.method().as_str().to_lowercase();
+        all["paths"][route.path][method] = operation(route, variant);
+    }
+}
+
+/// The schema of a body, made of that of the whole request.
+fn schema_of(body: &Body, mut schema: Value) -> Value {
+    schema["description"] = body.about.into();
+    schema["additionalProperties"] = false.into();
+    if let Some(properties) = schema["properties"].as_object_mut() {
+        properties.retain(|field, _| body.fields.contains(&field.as_str()));
+    }
+    if let Value::Object(members) = &mut schema
+        && let Some(Value::Array(required)) = members.get_mut("required")
+    {
+        required.retain(|field| field.as_str().is_some_and(|field| body.fields.contains(&field)));
+        if required.is_empty() {
+            members.remove("required");
+        }
+    }
+    schema
+}
+
+fn operation(route: &Route, variant: &Value) -> Value {
+    let about = route.about.or_else(|| variant["description"].as_str()).unwrap_or_default();
+    let (summary, description) = about.split_once("\n\n").unwrap_or((about, ""));
+    let mut responses = Acted::responses();
+    if route.tag == "processes" {
+        responses.extend(Named::responses());
+    }
+    if route.body.is_some() {
+        responses.extend(Sent::responses());
+    }
+    if route.verb == "reload" {
+        responses.extend(PlanSent::responses());
+    }
+    let mut operation = json!({
+        "operationId": route.id,
+        "tags": [route.tag],
+        "summary": summary.replace('\n', " "),
+        "parameters": Manner::into_params(|| Some(ParameterIn::Query)),
+        "responses": responses,
+    });
+    if !description.is_empty() {
+        operation["description"] = description.into();
+    }
+    if let (Some(about), Some(parameters)) = (route.name, operation["parameters"].as_array_mut()) {
+        let name = json!({ "name": "name", "in": "path", "required": true, "description": about, "schema": { "type": "string" } });
+        parameters.insert(0, name);
+    }
+    if let Some(body) = &route.body {
+        let schema = json!({ "$ref": format!("#/components/schemas/{}", body.schema) });
+        operation["requestBody"] =
+            json!({ "content": { "application/json": { "schema": schema } } });
+        match body.optional {
+            Some(about) => operation["requestBody"]["description"] = about.into(),
+            None => operation["requestBody"]["required"] = true.into(),
+        }
+    }
+    operation
 }

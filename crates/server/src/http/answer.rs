@@ -32,7 +32,7 @@ pub(super) type ApiResult = Result<Response, Refusal>;
 
 /// Why a request fails.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// The request fails for this reason.
     Reason(StatusCode, String),
     /// The same, but the request contains something that another version may understand.
@@ -56,8 +56,12 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
-            Self::Reason(status, reason) => error(status, &reason),
-            Self::Strange(status, what) => strange(status, what),
+            Self::Reason(status, error) => json(status, &Problem { error }),
+            Self::Strange(status, error) => {
+                let mut response = json(status, &Problem { error: error.clone() });
+                response.extensions_mut().insert(Strange(error));
+                response
+            }
             Self::Unknown(outcome) => json(StatusCode::NOT_FOUND, &outcome),
         }
     }
@@ -89,21 +93,9 @@ impl From<HistoryProblem> for Refusal {
     }
 }
 
-/// An error response with a reason.
-pub(crate) fn error(status: StatusCode, reason: &str) -> Response {
-    json(status, &Problem { error: reason.to_owned() })
-}
-
 /// Marks a response to a request with unknown parts, where the version of the client matters.
 #[derive(Debug, Clone)]
-pub(crate) struct Strange(pub(crate) String);
-
-/// An error response to a request with unknown parts, which another version may understand.
-pub(crate) fn strange(status: StatusCode, what: String) -> Response {
-    let mut response = error(status, &what);
-    response.extensions_mut().insert(Strange(what));
-    response
-}
+pub(super) struct Strange(pub(super) String);
 
 /// A response with the version of its format.
 pub(super) fn json(status: StatusCode, answer: &impl Serialize) -> Response {

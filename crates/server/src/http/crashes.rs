@@ -1,4 +1,4 @@
-//! What is wrong in the run, and its crash reports.
+//! What is wrong in the run, its crash reports, and what differs from a good life.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use super::blocking::blocking;
 use super::extract::{Name, Query, Words, number};
 use crate::api::answers::Problem;
 use crate::crash::access::{CrashAccess, ReportsAsk};
+use crate::crash::compare::Comparison;
 use crate::crash::why::{Explanation, WhyError};
 use crate::crash::{CrashReport, Summary};
 use crate::model::request::Outcome;
@@ -27,7 +28,7 @@ impl From<WhyError> for Refusal {
 }
 
 /// Do this on another thread. Only a few clients at once: reports may be long, and are held in memory.
-pub(super) async fn read<T: Send + 'static>(
+pub(super) async fn read_crashes<T: Send + 'static>(
     reading: &Reading,
     work: impl FnOnce(&CrashAccess) -> T + Send + 'static,
 ) -> Result<T, Refusal> {
@@ -84,7 +85,8 @@ async fn explain(reading: &Reading, name: Option<String>) -> ApiResult {
     let state = reading.handle.state().await?;
     // A finished run has no supervisor.
     let state = Some(state).filter(|state| state.pid != 0);
-    let explained = read(reading, move |crashes| crashes.explain(state, name.as_deref())).await?;
+    let explained =
+        read_crashes(reading, move |crashes| crashes.explain(state, name.as_deref())).await?;
     Ok(plain_json(StatusCode::OK, &explained?))
 }
 
@@ -121,7 +123,7 @@ struct Crashes {
     )
 )]
 pub(super) async fn list(reading: Reading, Query(ask): Query<ReportsAsk>) -> ApiResult {
-    let crashes = read(&reading, move |crashes| crashes.list(&ask)).await??;
+    let crashes = read_crashes(&reading, move |crashes| crashes.list(&ask)).await??;
     Ok(json(StatusCode::OK, &Crashes { crashes }))
 }
 
@@ -141,9 +143,28 @@ pub(super) async fn list(reading: Reading, Query(ask): Query<ReportsAsk>) -> Api
     )
 )]
 pub(super) async fn report(reading: Reading, Name(id): Name, _: Query<()>) -> ApiResult {
-    let Some(report) = read(&reading, move |crashes| crashes.report(&id)).await?? else {
+    let Some(report) = read_crashes(&reading, move |crashes| crashes.report(&id)).await?? else {
         let reason = "there is no crash report with this id; `/api/crashes` lists them";
         return Err(Refusal::Reason(StatusCode::NOT_FOUND, reason.to_owned()));
     };
     Ok(json(StatusCode::OK, &report))
+}
+
+/// Compare the output of a process's last life with that of its last good ones.
+///
+/// The key `D` in `tmo ui` shows the same. Lines that differ only in numbers, times and ids are of one kind.
+#[utoipa::path(
+    get,
+    path = "/api/processes/{name}/compare",
+    tag = "crashes",
+    params(("name" = String, Path, description = "The name of the process.")),
+    responses(
+        (status = 200, description = "What differs.", body = Answer<Comparison>),
+        (status = 500, description = "The journal can't be read.", body = Answer<Problem>),
+        Named,
+    )
+)]
+pub(super) async fn compare(reading: Reading, Name(name): Name, _: Query<()>) -> ApiResult {
+    let compared = read_crashes(&reading, move |crashes| crashes.compare(&name)).await??;
+    Ok(json(StatusCode::OK, &compared))
 }

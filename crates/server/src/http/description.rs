@@ -3,17 +3,17 @@
 use std::io::Read as _;
 
 use axum::http::StatusCode;
-use axum::response::Response;
 use flate2::read::DeflateDecoder;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Description;
 
-use super::answer::{Answer, strange, written_json};
+use super::actions;
+use super::answer::{Answer, ApiResult, Refusal, written_json};
 use super::extract::Query;
 use crate::api::answers::Problem;
 use crate::journal::history::Line;
-use crate::model::request::Head;
+use crate::model::request::{Head, Request};
 use crate::model::run_end::End;
 
 /// Paths and most schemas come from the handlers.
@@ -41,7 +41,7 @@ Numeric times are nanoseconds since the epoch; strings are RFC 3339 in UTC."
         (name = "journal", description = "Output and events."),
         (name = "crashes", description = "What is wrong, and crash reports."),
     ),
-    components(schemas(Answer<Problem>, Head, End, Line<'static>))
+    components(schemas(Answer<Problem>, Head, End, Line<'static>, Request))
 )]
 struct Base;
 
@@ -60,6 +60,7 @@ pub(super) fn base() -> Description {
 /// megabyte.
 pub fn description() -> String {
     let mut all = json!(super::documented().into_openapi());
+    actions::describe(&mut all);
     finish(&mut all);
     // It contains only strings and numbers, which always have a JSON form.
     serde_json::to_string_pretty(&all).unwrap_or_default()
@@ -97,13 +98,6 @@ fn finish(all: &mut Value) {
     all["components"]["responses"] = common_responses();
     all["components"]["parameters"] = common_parameters();
     for operation in members(&mut all["paths"]).flat_map(members) {
-        // An optional body must not be described as nullable.
-        let body = operation.pointer_mut("/requestBody/content/application~1json/schema");
-        if let Some(body) = body
-            && let Some(shape) = body.pointer("/oneOf/0")
-        {
-            *body = shape.clone();
-        }
         for response in members(&mut operation["responses"]) {
             response["headers"] = version_header();
             if let Some(shape) = response.pointer_mut("/content/application~1json/schema") {
@@ -213,10 +207,10 @@ fn unwrap_lines(value: &mut Value) {
     tag = "state",
     responses((status = 200, description = "OpenAPI 3.1.", body = Object))
 )]
-pub(super) async fn openapi(_: Query<()>) -> Response {
+pub(super) async fn openapi(_: Query<()>) -> ApiResult {
     let mut text = String::new();
     match DeflateDecoder::new(PACKED).read_to_string(&mut text) {
-        Ok(_) => written_json(StatusCode::OK, text.trim_end().to_owned()),
-        Err(error) => strange(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        Ok(_) => Ok(written_json(StatusCode::OK, text.trim_end().to_owned())),
+        Err(error) => Err(Refusal::failed(error.to_string())),
     }
 }

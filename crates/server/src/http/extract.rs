@@ -89,24 +89,16 @@ impl<T: DeserializeOwned, const MOST: usize> FromRequest<Api> for Body<T, MOST> 
     type Rejection = Refusal;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Refusal> {
-        read(&whole(api, request, MOST).await?).map(Self)
-    }
-}
-
-/// An optional body.
-pub(super) struct OptionalBody<T>(pub(super) T);
-
-impl<T: DeserializeOwned + Default> FromRequest<Api> for OptionalBody<T> {
-    type Rejection = Refusal;
-
-    async fn from_request(request: Request, api: &Api) -> Result<Self, Refusal> {
-        let body = whole(api, request, LARGEST_BODY).await?;
-        if body.is_empty() { Ok(Self(T::default())) } else { read(&body).map(Self) }
+        read_body(&receive_body(api, request, MOST).await?).map(Self)
     }
 }
 
 /// Read the whole body, within the limits of size and time.
-async fn whole(api: &Api, mut request: Request, most: usize) -> Result<Bytes, Refusal> {
+pub(super) async fn receive_body(
+    api: &Api,
+    mut request: Request,
+    most: usize,
+) -> Result<Bytes, Refusal> {
     DefaultBodyLimit::max(most).apply(&mut request);
     let patience = api.limits.patience;
     // Without a deadline, a client that announces a body and sends none would hold its connection for ever.
@@ -125,14 +117,22 @@ async fn whole(api: &Api, mut request: Request, most: usize) -> Result<Bytes, Re
     }
 }
 
-pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    let reported = |why: &dyn Display| format!("the body is not what is expected here: {why}");
+pub(super) fn read_body<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     // serde would accept a list as well. An empty list would then mean no names, that is, all processes.
     if body.trim_ascii_start().first() == Some(&b'[') {
-        return Err(Refusal::bad(reported(&"it must be an object")));
+        return Err(Refusal::bad(body_problem(&"it must be an object")));
     }
     serde_json::from_slice(body).map_err(|error| match error.classify() {
-        Category::Data => Refusal::Strange(StatusCode::BAD_REQUEST, reported(&error)),
-        Category::Io | Category::Syntax | Category::Eof => Refusal::bad(reported(&error)),
+        Category::Data => unexpected_body(&error),
+        Category::Io | Category::Syntax | Category::Eof => Refusal::bad(body_problem(&error)),
     })
+}
+
+/// The refusal of a body that another version may understand.
+pub(super) fn unexpected_body(why: &dyn Display) -> Refusal {
+    Refusal::Strange(StatusCode::BAD_REQUEST, body_problem(why))
+}
+
+fn body_problem(why: &dyn Display) -> String {
+    format!("the body is not what is expected here: {why}")
 }

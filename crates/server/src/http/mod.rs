@@ -5,19 +5,15 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `state.rs` | the state of the run and its processes |
-//! | `setup.rs` | how a process is run |
+//! | `state.rs` | the state of the run and its processes, how they are run, what they use, what flags have matched |
 //! | `actions.rs` | requests that change something |
-//! | `reload.rs` | reloading the configuration |
 //! | `failures.rs` | failure strings of a process |
-//! | `flags.rs` | matches of flags in the output of a process |
 //! | `pane.rs` | terminals of processes |
-//! | `history.rs`, `head.rs` | the journal |
+//! | `history.rs` | the journal |
 //! | `crashes.rs` | what is wrong, and crash reports |
-//! | `figures.rs` | what the processes use |
-//! | `watch.rs` | the state, streamed as it changes |
+//! | `streams.rs` | the end of the journal and the state, streamed as they change |
 //! | `metrics.rs` | numbers, for Prometheus |
-//! | `browser.rs` | refusal of requests that come from a web page |
+//! | `layers.rs` | what every request passes |
 //! | `extract.rs`, `answer.rs` | shared parsing of requests and formatting of responses |
 //! | `blocking.rs` | work that reads files |
 //! | `description.rs` | the parts common to all descriptions |
@@ -29,32 +25,22 @@
 pub(super) mod actions;
 pub(super) mod answer;
 mod blocking;
-mod browser;
-mod compare;
 mod crashes;
 mod description;
 mod extract;
 mod failures;
-mod figures;
-pub(super) mod flags;
-mod head;
 mod history;
+pub(super) mod layers;
 mod metrics;
 pub(super) mod pane;
-mod reload;
-mod setup;
 pub(super) mod state;
+mod streams;
 #[cfg(test)]
 mod tests;
-mod watch;
-
-use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
-use axum::middleware::Next;
-use axum::response::Response;
 use axum::routing::MethodRouter;
 use utoipa::Path;
 use utoipa_axum::router::OpenApiRouter;
@@ -62,11 +48,10 @@ use utoipa_axum::{PathItemExt as _, routes};
 
 pub use self::description::description;
 
-use self::answer::strange;
+use self::answer::Refusal;
 use super::reading::Reading;
 use super::serve::Api;
-use super::versions;
-use crate::api::version::RUN_HEADER;
+use crate::api::routes::ROUTES;
 use crate::model::nearest;
 
 /// A router with the description of each path.
@@ -99,56 +84,47 @@ macro_rules! paths {
     };
 }
 
-/// Pass the handlers of the API to one of these macros.
-macro_rules! with_all {
+/// Pass the handlers that only read a run, and need no supervisor, to one of these macros.
+macro_rules! with_reading {
     ($router:ident) => {
         $router![
-            description::openapi,
             state::state,
             state::status,
-            state::alive,
             state::processes,
             state::process,
-            actions::commands,
-            actions::start_one,
-            actions::stop_one,
-            actions::restart_one,
-            actions::install,
-            actions::start,
-            actions::stop,
-            actions::restart,
-            actions::signal,
-            actions::use_one,
-            actions::watch_pause,
-            actions::watch_resume,
-            actions::scale,
-            reload::reload,
-            actions::quit,
-            actions::shutdown,
-            actions::kill,
-            actions::size,
-            actions::detach,
-            failures::list,
-            failures::add,
-            failures::remove,
-            flags::flags,
-            pane::input,
-            pane::screen,
+            state::figures,
             history::lines,
             history::output,
             history::extent,
             history::count,
-            history::events,
-            history::clear,
-            head::head,
-            watch::watch,
             crashes::why,
             crashes::why_one,
             crashes::list,
             crashes::report,
-            compare::compare,
-            setup::setup,
-            figures::figures,
+            crashes::compare,
+        ]
+    };
+}
+
+/// The same with those that need one; those of requests are the rows of [`ROUTES`].
+macro_rules! with_supervised {
+    ($router:ident) => {
+        $router![
+            description::openapi,
+            state::alive,
+            state::commands,
+            state::flags,
+            state::setup,
+            pane::detach,
+            pane::input,
+            pane::screen,
+            failures::list,
+            failures::add,
+            failures::remove,
+            history::events,
+            history::clear,
+            streams::head,
+            streams::watch,
             metrics::metrics,
         ]
     };
@@ -156,56 +132,35 @@ macro_rules! with_all {
 
 /// The API, independent of the transport.
 pub fn router(api: Api) -> Router {
-    with_all!(served)
+    with_reading!(served)
+        .merge(with_supervised!(served))
+        .merge(actions::router())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(extract::LARGEST_BODY))
-        .layer(axum::middleware::from_fn_with_state(api.handle.run.clone(), of_this_run))
-        .layer(axum::middleware::from_fn(browser::refused))
-        .layer(axum::middleware::from_fn(versions::signed))
+        .layer(axum::middleware::from_fn_with_state(api.handle.run.clone(), layers::of_this_run))
+        .layer(axum::middleware::from_fn(layers::of_no_browser))
+        .layer(axum::middleware::from_fn(layers::signed))
         .with_state(api)
 }
 
 /// The part of the API that only reads a run and needs no supervisor.
 pub fn reading() -> Router<Reading> {
-    served![
-        state::state,
-        state::status,
-        state::processes,
-        state::process,
-        history::lines,
-        history::output,
-        history::extent,
-        history::count,
-        crashes::why,
-        crashes::why_one,
-        crashes::list,
-        crashes::report,
-        compare::compare,
-        figures::figures,
-    ]
+    with_reading!(served)
 }
 
-/// Every path, with its description.
+/// Every path but those of requests, with its description.
 fn documented() -> OpenApiRouter<Api> {
-    with_all!(described)
+    with_reading!(described).merge(with_supervised!(described))
 }
 
-/// Refuse a request that names another run in its `tmo-run` header.
-async fn of_this_run(State(run): State<Arc<str>>, request: Request, next: Next) -> Response {
-    match request.headers().get(RUN_HEADER) {
-        Some(meant) if meant.as_bytes() != run.as_bytes() => {
-            answer::error(StatusCode::GONE, "the run that was meant is over; this is another one")
-        }
-        Some(_) | None => next.run(request).await,
-    }
+async fn no_such_path(uri: Uri) -> Refusal {
+    let requests = ROUTES.iter().map(|route| route.path.to_owned());
+    let paths = with_reading!(paths).into_iter().chain(with_supervised!(paths)).chain(requests);
+    Refusal::Strange(StatusCode::NOT_FOUND, nearest::no_such_path(uri.path(), paths))
 }
 
-async fn no_such_path(uri: Uri) -> Response {
-    strange(StatusCode::NOT_FOUND, nearest::no_such_path(uri.path(), with_all!(paths)))
-}
-
-async fn no_such_method(method: Method, uri: Uri) -> Response {
+async fn no_such_method(method: Method, uri: Uri) -> Refusal {
     let path = uri.path();
     let process = path.strip_prefix("/api/processes/").filter(|name| !name.contains('/'));
     let reason = match process {
@@ -215,5 +170,5 @@ async fn no_such_method(method: Method, uri: Uri) -> Response {
         ),
         None => format!("`{path}` does not take {method}"),
     };
-    strange(StatusCode::METHOD_NOT_ALLOWED, reason)
+    Refusal::Strange(StatusCode::METHOD_NOT_ALLOWED, reason)
 }

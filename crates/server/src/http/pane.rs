@@ -1,12 +1,15 @@
 //! Input to the terminal of a process, and what the terminal shows.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
+use axum::response::Response;
 use utoipa::IntoParams;
 
 use super::actions::{Named, Sent};
 use super::answer::{Answer, ApiResult, Done, Refusal, json};
 use super::extract::{Body, LARGEST_LONG, Name, Query, Words, truth};
-use crate::api::answers::{Problem, TypingRequest};
+use crate::api::answers::{Detached, Problem, TypingRequest};
 use crate::engine_handle::{EngineRequest, PaneRequest};
 use crate::model::screen::Screen;
 use crate::serve::Api;
@@ -82,4 +85,21 @@ pub(super) async fn screen(
     let ask = PaneRequest::Screen { color, blanks };
     let screen = api.handle.ask(|reply| EngineRequest::Pane { name, ask, reply }).await??;
     Ok(json(StatusCode::OK, &screen))
+}
+
+/// Detach every view; the processes keep running.
+///
+/// Answers when all views are gone, or after 5 seconds: one in a stopped terminal may linger.
+#[utoipa::path(
+    post,
+    path = "/api/detach",
+    tag = "terminals",
+    responses((status = 200, description = "They were told to.", body = Answer<Detached>))
+)]
+pub(super) async fn detach(api: Api, _: Query<()>) -> Response {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    let views = api.leave.receiver_count();
+    api.leave.send_replace(());
+    let gone = tokio::time::timeout(PATIENCE, api.leave.closed()).await.is_ok();
+    json(StatusCode::OK, &Detached { views, gone })
 }

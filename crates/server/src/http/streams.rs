@@ -1,17 +1,115 @@
-//! The state of the run, streamed as it changes.
+//! The end of the journal and the state of the run, streamed as they change.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use futures_util::future::OptionFuture;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+use utoipa::IntoParams;
 
-use super::answer::ApiResult;
-use super::extract::Query;
-use crate::engine_handle::Handle;
+use super::answer::{ApiResult, Refusal};
+use super::extract::{Query, Words, truth};
+use crate::engine_handle::{Handle, ViewGuard};
 use crate::events::{EventSource, event, stream_of};
 use crate::model::state::{ProcessState, State};
 use crate::serve::{Api, closed};
+
+/// The parameters of a stream of heads.
+#[derive(Debug, Default, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Follower {
+    /// The client is a view, a terminal that shows the log: it counts in `views`, and may be told
+    /// to `leave`.
+    #[param(required = false, default = false)]
+    view: bool,
+}
+
+impl Words for Follower {
+    fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
+        match name {
+            "view" => self.view = truth(name, value)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// Where the journal ends, as server-sent events.
+///
+/// `head` comes at once and then whenever something was written, the newest only: a slow client misses
+/// those in between. `end` is the last when the run is over, `leave` when a view is to go. Without one
+/// of these the supervisor was replaced: connect again.
+#[utoipa::path(
+    get,
+    path = "/api/head",
+    tag = "journal",
+    params(Follower),
+    responses((
+        status = 200,
+        description = "Events until the run is over; `x-events` tells their data.",
+        body = String,
+        content_type = "text/event-stream",
+    )),
+    extensions(("x-events" = json!({
+        "head": { "$ref": "#/components/schemas/Head" },
+        "end": { "$ref": "#/components/schemas/End" },
+        "leave": { "type": "null" },
+    })))
+)]
+pub(super) async fn head(api: Api, Query(Follower { view }): Query<Follower>) -> ApiResult {
+    let view = if view {
+        let leave = api.leave.subscribe();
+        Some(ViewClient { _attached: api.handle.view().await?, leave })
+    } else {
+        None
+    };
+    let mut handle = api.handle;
+    // Send the current head at once.
+    handle.head.mark_changed();
+    Ok(stream_of(HeadFeed { handle, closing: api.closing, over: false, view }))
+}
+
+struct HeadFeed {
+    handle: Handle,
+    closing: watch::Receiver<bool>,
+    over: bool,
+    view: Option<ViewClient>,
+}
+
+/// A client that is a view.
+struct ViewClient {
+    /// Keeps the view counted in the engine.
+    _attached: ViewGuard,
+    /// Signals the view to detach.
+    leave: watch::Receiver<()>,
+}
+
+impl EventSource for HeadFeed {
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.over {
+            return None;
+        }
+        let Handle { head, end, .. } = &mut self.handle;
+        let leave = OptionFuture::from(self.view.as_mut().map(|view| view.leave.changed()));
+        tokio::select! {
+            biased;
+            changed = head.changed() => match changed {
+                Ok(()) => return Some(event("head", &*head.borrow_and_update())),
+                Err(_) => self.over = true,
+            },
+            () = Handle::ended(end) => self.over = true,
+            Some(Ok(())) = leave => {
+                self.over = true;
+                return Some(event("leave", &()));
+            }
+            () = closed(&mut self.closing) => self.over = true,
+        }
+        // Without an end of the run, only the supervisor goes away (and is replaced): the stream just stops.
+        end.borrow().as_ref().map(|end| event("end", end))
+    }
+}
 
 /// The shortest time between two looks at the state.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -44,12 +142,12 @@ pub(super) async fn watch(api: Api, _: Query<()>) -> ApiResult {
     let closing = api.closing;
     let (known, ready) = (None, VecDeque::new());
     let next_look = Instant::now();
-    Ok(stream_of(Feed { handle, closing, known, ready, next_look, over: false }))
+    Ok(stream_of(StateFeed { handle, closing, known, ready, next_look, over: false }))
 }
 
-struct Feed {
+struct StateFeed {
     handle: Handle,
-    closing: tokio::sync::watch::Receiver<bool>,
+    closing: watch::Receiver<bool>,
     /// What the client knows.
     known: Option<State>,
     /// Events that the client has not taken yet.
@@ -58,7 +156,7 @@ struct Feed {
     over: bool,
 }
 
-impl EventSource for Feed {
+impl EventSource for StateFeed {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -89,7 +187,7 @@ impl EventSource for Feed {
     }
 }
 
-impl Feed {
+impl StateFeed {
     /// Look at the state. An engine that is ending may never report it, so its end counts too.
     async fn look_unless_over(&mut self) {
         let (mut end, mut closing) = (self.handle.end.clone(), self.closing.clone());
