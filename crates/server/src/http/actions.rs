@@ -1,5 +1,7 @@
 //! Requests that change something, served and described by the rows of [`ROUTES`].
 
+use std::fmt::{self, Formatter};
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Request as HttpRequest, State};
@@ -7,7 +9,8 @@ use axum::http::StatusCode;
 use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use axum::routing::{MethodFilter, on};
-use serde::Deserialize;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::path::ParameterIn;
 use utoipa::{IntoParams, IntoResponses};
@@ -160,8 +163,10 @@ pub(super) fn read_request(
     if route.verb == "reload" {
         return read_plan(body);
     }
-    let mut fields: Map<String, Value> = match route.body {
-        Some(shape) if !body.is_empty() || shape.optional.is_none() => extract::read_body(body)?,
+    let mut fields = match route.body {
+        Some(shape) if !body.is_empty() || shape.optional.is_none() => {
+            extract::read_body::<Fields>(body)?.0
+        }
         Some(_) | None => Map::new(),
     };
     // A misspelt key must not turn "these" into "all".
@@ -189,6 +194,34 @@ pub(super) fn read_request(
         return Err(Refusal::bad("a terminal has at least one column and one row".to_owned()));
     }
     Ok(request)
+}
+
+/// The fields of a body. One that is named twice is refused: first it may name processes, and then mean all.
+struct Fields(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor;
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = Fields;
+
+            fn expecting(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Fields, A::Error> {
+                let mut fields = Map::new();
+                while let Some((field, value)) = entries.next_entry::<String, Value>()? {
+                    if fields.contains_key(&field) {
+                        return Err(A::Error::custom(format_args!("duplicate field `{field}`")));
+                    }
+                    fields.insert(field, value);
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(FieldsVisitor)
+    }
 }
 
 /// A malformed body is distinguished from a plan that this version cannot read.

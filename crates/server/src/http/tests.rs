@@ -22,6 +22,14 @@ impl Words for Wait {
 }
 
 #[test]
+fn a_field_that_is_named_twice_is_refused() {
+    let start = ROUTES.iter().find(|route| route.path == "/api/start").unwrap();
+    for body in [r#"{"names":["web"],"names":[]}"#, r#"{"names":[],"names":[]}"#] {
+        assert!(read_request(start, None, body.as_bytes()).is_err(), "{body}");
+    }
+}
+
+#[test]
 fn switches_say_yes_or_no() {
     let read = |uri: &'static str| Query::<Wait>::read(&Uri::from_static(uri)).ok().map(|q| q.0.0);
     for yes in ["/?wait", "/?wait=1", "/?a=b&wait=true", "/?wait=0&wait=1", "/?%77ait=%31"] {
