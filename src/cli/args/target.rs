@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Verb;
 use crate::cli::completions::values;
+use crate::run::find::Target;
 
 /// Which run a command applies to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
@@ -18,6 +19,13 @@ pub struct ClientArgs {
     #[arg(long, alias = "working-dir", value_name = "PATH", conflicts_with_all = ["socket", "network"],
         add = values::directory())]
     pub project: Option<PathBuf>,
+}
+
+impl From<&ClientArgs> for Target {
+    fn from(args: &ClientArgs) -> Self {
+        let ClientArgs { socket, network, project } = args.clone();
+        Self { socket, network, project }
+    }
 }
 
 impl Verb {

@@ -19,7 +19,7 @@ use crate::client::{
     Backoff, COMMAND_LINE, Client, ClientError, EventStream, HeadEvent, HeadStream, Listener,
     TAKEOVER_LIMIT, identify_listener,
 };
-use crate::config::dirs::{find_runtime_dir, is_runtime_dir, last_run, runtime_base, runtime_dir};
+use crate::config::dirs::{Identity, is_runtime_dir, runtime_base};
 use crate::config::load::Context;
 use crate::config::socket::{SOCKET, SocketPath};
 use crate::config::{Env, OwnPath};
@@ -30,10 +30,10 @@ use crate::model::state::State;
 use crate::model::text::OsText;
 use crate::model::untrusted::cleaned;
 use crate::run::dir::RuntimeDir;
+use crate::run::find::{Found, Target, find};
 use crate::run::listen;
-use crate::run::locate::{RunFlags, locate};
 use crate::run::lock::{self, Door};
-use crate::run::registry;
+use crate::run::registry::{self, Standing};
 use crate::run::startup::StartupMessage;
 use crate::sys::{self, ProcInfo};
 pub(in crate::cli) use origin::{identity, left_by_link};
@@ -57,6 +57,7 @@ pub(in crate::cli) const WAITS: &str =
 pub(in crate::cli) struct Instance {
     pub(in crate::cli) context: Context,
     pub(in crate::cli) socket: SocketPath,
+    pub(in crate::cli) identity: Identity,
     pub(in crate::cli) runtime: RuntimeDir,
     /// The runtime directory that the run reports, if it differs from the one found here. It is used to
     /// find the parts of the run by its path; nothing in it is read.
@@ -118,17 +119,25 @@ enum RunPresence {
 
 impl Instance {
     /// An instance about which only local information is known.
-    pub(in crate::cli) fn new(context: Context, socket: SocketPath, runtime: RuntimeDir) -> Self {
-        let takeover_limit = TAKEOVER_LIMIT;
-        let by = Env::sender().map_or(Cow::Borrowed(COMMAND_LINE), Cow::Owned);
-        Self { context, socket, runtime, other: None, far: None, run: None, by, takeover_limit }
+    pub(in crate::cli) fn new(found: Found, runtime: RuntimeDir) -> Self {
+        Self {
+            context: found.context,
+            socket: found.socket,
+            identity: found.identity,
+            runtime,
+            other: None,
+            far: None,
+            run: None,
+            by: Env::sender().map_or(Cow::Borrowed(COMMAND_LINE), Cow::Owned),
+            takeover_limit: TAKEOVER_LIMIT,
+        }
     }
 
     /// The nearest instance, or that of `--project` or `--socket`.
     pub(in crate::cli) fn find(args: &ClientArgs) -> Result<Self, CliError> {
-        let (context, socket) = located(args)?;
-        let runtime = RuntimeDir::new(find_runtime_dir(&context.env, &socket.path)?);
-        Ok(Self::new(context, socket, runtime))
+        let instance = Self::unchecked(args)?;
+        instance.identity.trusted_runtime()?;
+        Ok(instance)
     }
 
     /// The instance of the project in this directory, or that of `--socket`.
@@ -138,9 +147,14 @@ impl Instance {
 
     /// The same without reading its runtime directory, which is not trusted.
     pub(in crate::cli) fn unchecked(args: &ClientArgs) -> Result<Self, CliError> {
-        let (context, socket) = located(args)?;
-        let runtime = RuntimeDir::new(runtime_dir(&context.env, &socket.path));
-        Ok(Self::new(context, socket, runtime))
+        let found = find(&Target::from(args), Persona::here() == Persona::Overmind)?;
+        let runtime = RuntimeDir::new(&found.identity.runtime);
+        Ok(Self::new(found, runtime))
+    }
+
+    /// The record of its last run.
+    pub(in crate::cli) fn last_run(&self) -> Option<LastRun> {
+        LastRun::read(&self.identity.last_run)
     }
 
     /// Restrict requests to the run with this id, so that they have no effect on one that has replaced it.
@@ -184,21 +198,13 @@ impl Instance {
 
     /// Whether a run of this machine has used this socket.
     fn is_known(&self) -> bool {
-        let record = last_run(&self.context.env, &self.socket.path);
-        self.runtime.plan_file().exists() || LastRun::read(&record).is_some()
+        self.runtime.plan_file().exists() || self.last_run().is_some()
     }
 
     /// Use the files of the run that answers, if they are on this machine.
     fn meet(&mut self, state: Box<State>) {
         let named = of_another_session(&self.context.env, &state);
-        let Some(host) = &state.host else {
-            // Versions before `host` can't say which machine they run on. That is safe: a directory of another
-            // machine would have failed the checks in `of_another_session`.
-            if let Some(runtime) = named {
-                self.runtime = runtime;
-            }
-            return;
-        };
+        let Some(host) = &state.host else { return };
         let here = sys::host(named.as_ref().map_or(Path::new(""), RuntimeDir::dir));
         if here.boot == host.boot && here.runtime_id.is_some() && here.runtime_id == host.runtime_id
         {
@@ -470,9 +476,11 @@ impl Instance {
             return String::new();
         }
         let others = registry::unfinished(&self.context.env).into_iter().flatten();
-        let others = others.filter(|(dir, _)| *dir != self.runtime && dir.is_held());
+        let others = others.filter(|run| {
+            run.standing == Standing::Held && run.runtime.as_ref() != Some(&self.runtime)
+        });
         let mut places: Vec<_> =
-            others.map(|(_, plan)| plan.root.as_path().display().to_string()).collect();
+            others.filter_map(|run| Some(run.root()?.display().to_string())).collect();
         places.sort();
         places.dedup();
         match places.len() {
@@ -519,12 +527,8 @@ impl Instance {
 
     /// How the last run ended, for a message, if it failed.
     fn last_failure(&self) -> String {
-        let last = || {
-            let path = last_run(&self.context.env, &self.socket.path);
-            let end = LastRun::read(&path)?.end?.end;
-            (end.code != 0).then_some(end)
-        };
-        match last().filter(|_| Persona::here() == Persona::Tmo) {
+        let end = self.last_run().and_then(|last| Some(last.end?.end));
+        match end.filter(|end| end.code != 0 && Persona::here() == Persona::Tmo) {
             Some(end) => {
                 let how = end.reason().unwrap_or_else(|| format!("ended with code {}", end.code));
                 format!("; the last one {how} (`tmo why{}`)", self.flags())
@@ -532,16 +536,6 @@ impl Instance {
             None => String::new(),
         }
     }
-}
-
-/// The control socket that these flags mean, and the environment of its project.
-fn located(args: &ClientArgs) -> Result<(Context, SocketPath), CliError> {
-    let typed = RunFlags {
-        socket: args.socket.clone(),
-        network: args.network.clone(),
-        project: args.project.clone(),
-    };
-    Ok(locate(&typed, Persona::here() == Persona::Overmind)?)
 }
 
 /// Whether the runtime directory that a run reports is the one at that path on this machine.

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use super::Instance;
 use crate::cli::error::CliError;
 use crate::client::{Listener, identify_listener};
-use crate::config::dirs::{is_runtime_dir, last_run, runtime_dir};
+use crate::config::dirs::is_runtime_dir;
 use crate::config::lookup::is_project;
 use crate::config::socket::NamedBy;
-use crate::journal::last_run::LastRun;
 use crate::model::plan::{DirIdentity, Origin};
 use crate::model::shell::quoted;
 use crate::run::dir::RuntimeDir;
@@ -24,9 +23,8 @@ impl Instance {
         // The socket may have been moved here from another project, unless the run that holds the lock was
         // started with the socket at this path.
         let is_usual = self.socket.named_by == NamedBy::Nothing && self.far.is_none();
-        let by_path = runtime_dir(&self.context.env, &self.socket.path);
-        let is_of_path =
-            self.runtime.is_held() && self.runtime.dir().file_name() == by_path.file_name();
+        let is_of_path = self.runtime.is_held()
+            && self.runtime.dir().file_name() == self.identity.runtime.file_name();
         self.refuse_led(is_usual && !is_of_path).await
     }
 
@@ -180,8 +178,8 @@ impl Instance {
 
     /// The same for the last run, of which only the log may be left.
     fn last_origin(&self) -> Option<PathBuf> {
-        let record = || LastRun::read(&last_run(&self.context.env, &self.socket.path));
-        origin_of(&self.runtime).or_else(|| Some(record()?.origin?.as_path().to_owned()))
+        let last = || Some(self.last_run()?.origin?.as_path().to_owned());
+        origin_of(&self.runtime).or_else(last)
     }
 
     /// The same, from the answer of the run.

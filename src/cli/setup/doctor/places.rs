@@ -8,9 +8,7 @@ use nix::unistd::{AccessFlags, access, geteuid};
 
 use super::report::Report;
 use crate::cli::project::input::Start;
-use crate::config::dirs::{
-    find_runtime_dir, make_private_dir, refuse_state_of_others, runtime_base, state_dir,
-};
+use crate::config::dirs::{make_private_dir, refuse_state_of_others, runtime_base};
 use crate::model::plan::{LogPolicy, Plan};
 use crate::model::units;
 use crate::sys::{why, why_at};
@@ -26,9 +24,9 @@ pub(super) fn directories(report: &mut Report, start: &Start, plan: Option<&Plan
         let text = format!("XDG_RUNTIME_DIR ({}) is not a directory of yours; ", set.display());
         report.note("runtime", text + &format!("{} is used instead", base.display()));
     }
-    match find_runtime_dir(env, &start.project.socket.path) {
+    match start.project.identity.trusted_runtime() {
         Err(error) => report.fail("runtime", error),
-        Ok(dir) => place(report, "runtime", &dir, ""),
+        Ok(dir) => place(report, "runtime", dir, ""),
     }
     if env.caller_dir("HOME").is_none() {
         report.note(
@@ -37,7 +35,7 @@ pub(super) fn directories(report: &mut Report, start: &Start, plan: Option<&Plan
         );
     }
     let policy = plan.map(|plan| &plan.log);
-    let fallback = || state_dir(env, &start.project.title, &start.project.state);
+    let fallback = || start.project.state_dir(env);
     let dir = policy.map_or_else(fallback, |policy| policy.dir.as_path().to_owned());
     let most = match policy.map_or(LogPolicy::TOTAL, |policy| policy.total) {
         0 => ", without limit".to_owned(),
