@@ -11,7 +11,7 @@ use crate::config::error::ConfigError;
 use crate::config::load::Context;
 use crate::config::lookup::project_above;
 use crate::config::paths::absolute;
-use crate::config::socket::{self, BadAddress, NamedBy, SocketPath};
+use crate::config::socket::{self, BadAddress, NamedBy, SocketFlags, SocketPath};
 use crate::model::network::Network;
 use crate::sys::dial::{self, ListenerState};
 use crate::sys::files;
@@ -19,10 +19,7 @@ use crate::sys::files;
 /// The flags that name a run.
 #[derive(Debug, Clone, Default)]
 pub struct Target {
-    /// `--socket`.
-    pub socket: Option<PathBuf>,
-    /// `--network`.
-    pub network: Option<String>,
+    pub address: SocketFlags,
     /// `--project`: the directory of a project.
     pub project: Option<PathBuf>,
 }
@@ -57,8 +54,7 @@ pub struct Found {
 /// The nearest run, or that of the flags. Inside a project without a run, the one that its start would begin. Overmind
 /// knows no other places than its socket.
 pub fn find(target: &Target, as_overmind: bool) -> Result<Found, FindError> {
-    let address = || (target.socket.clone(), target.network.clone());
-    let nearest = Found::by_address(target.context()?, address())?;
+    let nearest = Found::by_address(target.context()?, target.address.clone())?;
     if as_overmind || nearest.is_meant() {
         return Ok(nearest);
     }
@@ -73,7 +69,8 @@ pub fn find(target: &Target, as_overmind: bool) -> Result<Found, FindError> {
         None => nearest,
         // No variable has named a socket, or it does not count for `--project`.
         Some(dir) => {
-            Found::by_address(Context::of_other_dir(dir, Env::real_without_address()), address())?
+            let there = Context::of_other_dir(dir, Env::real_without_address());
+            Found::by_address(there, target.address.clone())?
         }
     };
     if !found.identity.last_run.exists()
@@ -101,10 +98,7 @@ impl Target {
 
 impl Found {
     /// The run at this address, if there is one, or else at that of the variables or of the nearest socket.
-    fn by_address(
-        context: Context,
-        address: (Option<PathBuf>, Option<String>),
-    ) -> Result<Self, FindError> {
+    fn by_address(context: Context, address: SocketFlags) -> Result<Self, FindError> {
         let mut socket = socket::client_socket(&context.start_dir, address, &context.env)?;
         socket.check()?;
         if context.elsewhere && socket.tcp.is_none() {
@@ -117,7 +111,8 @@ impl Found {
 
     /// The run of a command, as if the user had named its socket.
     fn of_command(here: &Context, socket: PathBuf) -> Result<Self, FindError> {
-        Self::by_address(here.clone(), (Some(socket), Some(Network::Unix.name().to_owned())))
+        let network = Some(Network::Unix.name().to_owned());
+        Self::by_address(here.clone(), SocketFlags { socket: Some(socket), network })
     }
 
     fn has_run(&self) -> bool {

@@ -25,7 +25,8 @@ pub(in crate::cli) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
     instance.refuse_project_above()?;
     let runtime = &instance.runtime;
     let is_unknown = instance.is_of_nothing_known();
-    let (mut done, mut sockets) = (vec![], vec![]);
+    let mut done = vec![];
+    let mut sockets = vec![];
     let entered = Door::enter(runtime.dir(), || output::warn(&WAITS));
     let door = files::if_there(entered).map_err(CliError::io("the lock"))?;
     if door.is_some() {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Verb;
 use crate::cli::completions::values;
+use crate::config::socket::SocketFlags;
 use crate::run::find::Target;
 
 /// Which run a command applies to.
@@ -24,7 +25,7 @@ pub struct ClientArgs {
 impl From<&ClientArgs> for Target {
     fn from(args: &ClientArgs) -> Self {
         let ClientArgs { socket, network, project } = args.clone();
-        Self { socket, network, project }
+        Self { address: SocketFlags { socket, network }, project }
     }
 }
 

@@ -14,6 +14,7 @@ use super::fits;
 use crate::cli::args;
 use crate::cli::persona::Persona;
 use crate::config::lookup::project_above;
+use crate::config::socket::SocketFlags;
 use crate::config::{Env, StartOptions};
 use crate::fleet::inventory::Inventory;
 use crate::model::action::ActionName;
@@ -70,8 +71,10 @@ impl PrecedingFlags {
         };
         Self {
             run: Target {
-                socket: one(matches, "socket"),
-                network: one(matches, "network"),
+                address: SocketFlags {
+                    socket: one(matches, "socket"),
+                    network: one(matches, "network"),
+                },
                 project: one(matches, "project"),
             },
             procfile: one(matches, "procfile"),

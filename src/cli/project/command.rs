@@ -10,7 +10,7 @@ use crate::cli::reach::instance::Instance;
 use crate::config::Env;
 use crate::config::command::process_name;
 use crate::config::dirs::{command_socket, last_command};
-use crate::config::socket::{NamedBy, start_socket};
+use crate::config::socket::{NamedBy, SocketFlags, start_socket};
 use crate::model::nearest::{left_out, not_started};
 use crate::model::network::Network;
 use crate::model::plan::Plan;
@@ -32,7 +32,7 @@ pub(in crate::cli) fn prepare(
                     --until-ready runs it beside those of the Procfile";
         return Err(CliError::Usage(text.to_owned()));
     }
-    let typed = (args.socket.clone(), args.network.clone());
+    let typed = SocketFlags { socket: args.socket.clone(), network: args.network.clone() };
     let named_by = start_socket(dir, typed, env)?.named_by;
     if matches!(named_by, NamedBy::Flag | NamedBy::Variable) {
         return Ok(None);

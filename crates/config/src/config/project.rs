@@ -8,7 +8,7 @@ use super::env::Env;
 use super::lookup::applied;
 use super::options::StartOptions;
 use super::paths::{absolute, session_name};
-use super::socket::{BadAddress, SocketPath, start_socket};
+use super::socket::{BadAddress, SocketFlags, SocketPath, start_socket};
 use crate::sys::files;
 
 /// A project to be started.
@@ -54,7 +54,8 @@ impl Project {
             command => process_name(command),
         };
         let title = named.filter(|title| !title.is_empty()).unwrap_or_else(base);
-        let socket = start_socket(start_dir, (typed.socket.clone(), typed.network.clone()), env)?;
+        let address = SocketFlags { socket: typed.socket.clone(), network: typed.network.clone() };
+        let socket = start_socket(start_dir, address, env)?;
         let identity = Identity::of_socket(env, &socket.path);
         let state = state_id(env, &root, &socket.path);
         let dir = start_dir.to_owned();
