@@ -17,7 +17,7 @@ use self::serving::{
     Browser, Listen, doors, greet, guardian_here, interrupted, lines, only_server, own_path,
     running, sockets_of,
 };
-use crate::cli::args::WebArgs;
+use crate::cli::args::{ClientArgs, WebArgs};
 use crate::cli::error::CliError;
 use crate::cli::fleet::trust;
 use crate::cli::reach::instance::{Instance, Server};
@@ -212,7 +212,10 @@ fn only(args: &WebArgs) -> Result<Option<Instance>, CliError> {
                 format!("there is no directory `{}`; did you mean `{command}`?", path.display());
             Err(CliError::Usage(text))
         }
-        Some(path) => Instance::find_in(path, &args.client).map(Some),
+        Some(path) => {
+            let project = Some(path.clone());
+            Instance::find(&ClientArgs { project, ..args.client.clone() }).map(Some)
+        }
         None if args.client.socket.is_some() || args.client.project.is_some() => {
             Instance::find(&args.client).map(Some)
         }

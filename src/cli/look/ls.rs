@@ -28,7 +28,7 @@ use crate::run::registry::{self, KnownRun, Standing};
 use crate::sys::clock;
 
 /// One run.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct ListedRun {
     title: Untrusted,
     /// `running`, `quitting`, `abandoned`: its supervisor was killed, but its processes may be alive; or `elsewhere`:
@@ -112,14 +112,9 @@ impl ListedRun {
             title: last.title().into(),
             state: "elsewhere".into(),
             host: Some(machine.name.clone().into()),
-            pid: None,
-            running: 0,
-            processes: 0,
             started: machine.started,
             root: last.origin.clone().unwrap_or_else(|| last.journal.clone()),
-            socket: None,
-            ports: vec![],
-            urls: vec![],
+            ..Self::default()
         })
     }
 }

@@ -94,11 +94,6 @@ impl Instance {
         Ok(instance)
     }
 
-    /// The instance of the project in this directory, or that of `--socket`.
-    pub(in crate::cli) fn find_in(dir: &Path, args: &ClientArgs) -> Result<Self, CliError> {
-        Self::find(&ClientArgs { project: Some(dir.to_owned()), ..args.clone() })
-    }
-
     /// The same without reading its runtime directory, which is not trusted.
     pub(in crate::cli) fn unchecked(args: &ClientArgs) -> Result<Self, CliError> {
         let found = find(&Target::from(args), Persona::here() == Persona::Overmind)?;
