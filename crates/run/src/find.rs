@@ -18,7 +18,7 @@ use crate::sys::files;
 
 /// The flags that name a run.
 #[derive(Debug, Clone, Default)]
-pub struct Target {
+pub struct RunTarget {
     pub address: SocketFlags,
     /// `--project`: the directory of a project.
     pub project: Option<PathBuf>,
@@ -53,7 +53,7 @@ pub struct Found {
 
 /// The nearest run, or that of the flags. Inside a project without a run, the one that its start would begin. Overmind
 /// knows no other places than its socket.
-pub fn find(target: &Target, as_overmind: bool) -> Result<Found, FindError> {
+pub fn find(target: &RunTarget, as_overmind: bool) -> Result<Found, FindError> {
     let nearest = Found::by_address(target.context()?, target.address.clone())?;
     if as_overmind || nearest.is_meant() {
         return Ok(nearest);
@@ -82,7 +82,7 @@ pub fn find(target: &Target, as_overmind: bool) -> Result<Found, FindError> {
     Ok(found)
 }
 
-impl Target {
+impl RunTarget {
     /// The environment of the current directory, or of `--project`.
     fn context(&self) -> Result<Context, FindError> {
         let here = Context::here()?;

@@ -41,9 +41,7 @@ pub enum LockError {
     /// The lock file cannot be used.
     #[error("cannot lock `{}`: {}", path.display(), crate::sys::why(cause))]
     Io {
-        /// The lock file.
         path: PathBuf,
-        /// Why.
         #[source]
         cause: io::Error,
     },

@@ -28,18 +28,26 @@ pub enum Standing {
     Over,
 }
 
+impl Standing {
+    /// The word of lists for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Held => "running",
+            Self::Abandoned => "abandoned",
+            Self::Over => "over",
+        }
+    }
+}
+
 /// An active run, or the last run of a project.
 #[derive(Debug, Clone)]
 pub struct KnownRun {
     /// The id of the instance: the same for all runs with the same control socket.
     pub id: String,
-    /// Its status.
     pub standing: Standing,
-    /// Its plan, unless it is over.
     pub plan: Option<Box<Plan>>,
     /// Its runtime directory, unless it is over.
     pub runtime: Option<RuntimeDir>,
-    /// The location of its files.
     pub last: LastRun,
 }
 
@@ -66,7 +74,6 @@ impl KnownRun {
         Some(Self { id, standing: Standing::Over, plan: None, runtime: None, last })
     }
 
-    /// Its title.
     pub fn title(&self) -> String {
         match &self.plan {
             Some(plan) => plan.web.title.as_ref().unwrap_or(&plan.title).clone(),
@@ -82,7 +89,6 @@ impl KnownRun {
         }
     }
 
-    /// The directories of its journal.
     pub fn dirs(&self) -> Dirs {
         let journal = self.last.journal.as_path();
         match &self.runtime {

@@ -1,6 +1,6 @@
 //! `tmo cleanup`: removes the leftovers of a run whose tmo processes were all killed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::cli::args::ClientArgs;
 use crate::cli::error::CliError;
@@ -14,7 +14,6 @@ use crate::run::dir::{RuntimeDir, RuntimeDirError};
 use crate::run::forced_end::{Forced, Reach};
 use crate::run::listen;
 use crate::run::lock::{self, Door};
-use crate::sys::dial::{self, ListenerState};
 use crate::sys::{self, files};
 
 /// Kill and remove the leftovers, and report them. A run that is alive and can be taken over is left alone,
@@ -48,9 +47,8 @@ pub(in crate::cli) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
 
 /// Kill what a dead run has left. The sockets are those of its tmux servers.
 fn end_leftovers(runtime: &RuntimeDir) -> Result<Forced, CliError> {
-    let answers = |socket: &PathBuf| matches!(dial::probe(socket), Ok(ListenerState::Live));
     if lock::is_held(runtime.dir()).map_err(CliError::io("the lock"))?
-        || listen::own_sockets(runtime.dir()).iter().any(answers)
+        || listen::own_sockets(runtime.dir()).iter().any(|socket| listen::answers(socket))
     {
         let text = "a run is here, nothing is left over; `tmo quit` ends it".to_owned();
         return Err(CliError::Other(text));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Verb;
 use crate::cli::completions::values;
 use crate::config::socket::SocketFlags;
-use crate::run::find::Target;
+use crate::run::find::RunTarget;
 
 /// Which run a command applies to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
@@ -22,7 +22,7 @@ pub struct ClientArgs {
     pub project: Option<PathBuf>,
 }
 
-impl From<&ClientArgs> for Target {
+impl From<&ClientArgs> for RunTarget {
     fn from(args: &ClientArgs) -> Self {
         let ClientArgs { socket, network, project } = args.clone();
         Self { address: SocketFlags { socket, network }, project }

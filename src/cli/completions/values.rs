@@ -22,7 +22,7 @@ use crate::model::network::Network;
 use crate::model::plan::ProcessPlan;
 use crate::model::signal::SignalName;
 use crate::run::dir::RuntimeDir;
-use crate::run::find::{Found, Target, find};
+use crate::run::find::{Found, RunTarget, find};
 use crate::sys::files::{self, ChosenBy};
 
 /// The id of the candidate that stands for the shell's own completion of files.
@@ -37,7 +37,7 @@ const ALL: &str = "all";
 /// The relevant words before the cursor.
 #[derive(Debug, Default)]
 struct PrecedingFlags {
-    run: Target,
+    run: RunTarget,
     procfile: Option<PathBuf>,
     root: Option<PathBuf>,
     names: Vec<String>,
@@ -70,7 +70,7 @@ impl PrecedingFlags {
             words.map(|words| words.cloned().collect()).unwrap_or_default()
         };
         Self {
-            run: Target {
+            run: RunTarget {
                 address: SocketFlags {
                     socket: one(matches, "socket"),
                     network: one(matches, "network"),

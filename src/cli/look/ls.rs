@@ -90,8 +90,7 @@ impl ListedRun {
         Some(Self {
             state: Cow::Borrowed(match &state {
                 Some(state) if state.quitting => "quitting",
-                _ if held => "running",
-                _ => "abandoned",
+                _ => known.standing.word(),
             }),
             host: None,
             pid: state.as_ref().map(|state| state.pid),

@@ -24,7 +24,7 @@ use crate::model::state::State;
 use crate::model::text::OsText;
 use crate::model::untrusted::cleaned;
 use crate::run::dir::RuntimeDir;
-use crate::run::find::{Found, Target, find};
+use crate::run::find::{Found, RunTarget, find};
 use crate::run::listen;
 use crate::run::lock;
 use crate::run::registry::{self, Standing};
@@ -96,7 +96,7 @@ impl Instance {
 
     /// The same without reading its runtime directory, which is not trusted.
     pub(in crate::cli) fn unchecked(args: &ClientArgs) -> Result<Self, CliError> {
-        let found = find(&Target::from(args), Persona::here() == Persona::Overmind)?;
+        let found = find(&RunTarget::from(args), Persona::here() == Persona::Overmind)?;
         let runtime = RuntimeDir::new(&found.identity.runtime);
         Ok(Self::new(found, runtime))
     }

@@ -275,10 +275,12 @@ fn check_leftovers(report: &mut Report, runtime: &RuntimeDir) {
         Ok(false) => {
             let own = listen::own_sockets(runtime.dir());
             let sockets = own.iter().map(|socket| &**socket).chain([plan.socket.as_path()]);
-            let dead = sockets.filter(|path| matches!(dial::probe(path), Ok(ListenerState::Dead)));
-            let dead: String =
-                dead.map(|path| format!(", {} that nobody listens on", path.display())).collect();
-            let text = format!("a run in {root} was killed and has left files{dead}");
+            let is_dead = |path: &&Path| matches!(dial::probe(path), Ok(ListenerState::Dead));
+            let mut text = format!("a run in {root} was killed and has left files");
+            for path in sockets.filter(is_dead) {
+                // Writing to a string does not fail.
+                let _ = write!(text, ", {} that nobody listens on", path.display());
+            }
             report.note(RUNS, text + &format!("; `tmo cleanup {flags}` removes them"));
         }
         Err(error) => report.note(RUNS, format!("{root}: {error}")),
