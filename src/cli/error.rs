@@ -23,7 +23,7 @@ use crate::model::request::Unknown;
 use crate::model::{ProcName, Untrusted, nearest};
 use crate::plan::PlanError;
 use crate::run::dir::RuntimeDirError;
-use crate::run::locate::LocateError;
+use crate::run::find::FindError;
 
 /// The exit codes and their meanings; the man page has the same table.
 pub(super) const EXIT_CODES: [(&str, &str); 10] = [
@@ -220,13 +220,13 @@ impl From<ClientError> for CliError {
     }
 }
 
-impl From<LocateError> for CliError {
-    fn from(error: LocateError) -> Self {
+impl From<FindError> for CliError {
+    fn from(error: FindError) -> Self {
         match error {
-            LocateError::Config(error) => error.into(),
-            LocateError::Address(error) => error.into(),
-            LocateError::NoDirectory(_) => Self::Usage(error.to_string()),
-            LocateError::SeveralCommands { .. } => Self::Other(error.to_string()),
+            FindError::Config(error) => error.into(),
+            FindError::Address(error) => error.into(),
+            FindError::NoDirectory(_) => Self::Usage(error.to_string()),
+            FindError::SeveralCommands { .. } => Self::Other(error.to_string()),
         }
     }
 }

@@ -17,13 +17,12 @@ use self::serving::{
     Browser, Listen, doors, greet, guardian_here, interrupted, lines, only_server, own_path,
     running, sockets_of,
 };
-use crate::cli::args::WebArgs;
+use crate::cli::args::{ClientArgs, WebArgs};
 use crate::cli::error::CliError;
 use crate::cli::fleet::trust;
 use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::{output, runtime};
 use crate::config::Env;
-use crate::config::dirs::instance_id;
 use crate::config::load::Context;
 use crate::fleet::inventory::Inventory;
 use crate::fleet::procman;
@@ -49,8 +48,7 @@ pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
     }
     let access = people::access(args, &context.env)?;
     let only = only(args)?;
-    let id =
-        only.as_ref().map(|instance| instance_id(&instance.context.env, &instance.socket.path));
+    let id = only.as_ref().map(|instance| instance.identity.id.clone());
     if args.stop {
         return runtime::block_on(stop(&dir, args.port));
     }
@@ -118,7 +116,7 @@ struct Project {
 impl Project {
     fn of(only: Option<&Instance>, args: &WebArgs, env: &Env) -> Self {
         let here = || Instance::find(&args.client).ok();
-        let of = |instance: &Instance| instance_id(&instance.context.env, &instance.socket.path);
+        let of = |instance: &Instance| instance.identity.id.clone();
         let id = only.map(of).or_else(|| here().as_ref().map(of));
         // What can't be read is not shown either.
         let all = registry::all(env).unwrap_or_default();
@@ -214,7 +212,10 @@ fn only(args: &WebArgs) -> Result<Option<Instance>, CliError> {
                 format!("there is no directory `{}`; did you mean `{command}`?", path.display());
             Err(CliError::Usage(text))
         }
-        Some(path) => Instance::find_in(path, &args.client).map(Some),
+        Some(path) => {
+            let project = Some(path.clone());
+            Instance::find(&ClientArgs { project, ..args.client.clone() }).map(Some)
+        }
         None if args.client.socket.is_some() || args.client.project.is_some() => {
             Instance::find(&args.client).map(Some)
         }

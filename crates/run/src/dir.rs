@@ -26,46 +26,24 @@ pub struct RuntimeDir {
 /// A file of the runtime directory that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeDirError {
-    /// Reading or writing failed.
     #[error("{}: {}", path.display(), sys::why(source))]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Its content is invalid.
+    Io { path: PathBuf, source: std::io::Error },
     #[error("{}: {why}", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        why: String,
-    },
+    Format { path: PathBuf, why: String },
     /// The run lives in another pid namespace and can't be reached from here.
     #[error(
         "what runs here was started in another pid namespace (a container): `tmo start` goes on \
          with it there; if it is none of yours, give another socket with `-s` ({})",
         dir.display()
     )]
-    Elsewhere {
-        /// The runtime directory.
-        dir: PathBuf,
-    },
+    Elsewhere { dir: PathBuf },
     /// A process of an earlier run is still alive, but no file in the directory names it.
     #[error(
         "{comm} (pid {pid}) of an earlier run is still alive, but no file in {} names it; \
          `tmo kill` ends that run",
         dir.display()
     )]
-    Stray {
-        /// The runtime directory.
-        dir: PathBuf,
-        /// The process.
-        pid: u32,
-        /// Its name.
-        comm: String,
-    },
+    Stray { dir: PathBuf, pid: u32, comm: String },
     /// Another session has a run of this project, or is starting one.
     #[error(
         "this project runs in another session (pid {pid}, runtime directory {}); `tmo ps` shows it, \
@@ -75,7 +53,6 @@ pub enum RuntimeDirError {
     OtherSession {
         /// The runtime directory of the other session.
         dir: PathBuf,
-        /// A process of the run.
         pid: u32,
     },
     /// Parts of the run are alive, but its files can't be read.
@@ -92,12 +69,10 @@ impl RuntimeDir {
         Self { dir: dir.into() }
     }
 
-    /// The directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The plan of the run.
     pub fn plan_file(&self) -> PathBuf {
         self.dir.join(PLAN)
     }
@@ -123,12 +98,10 @@ impl RuntimeDir {
         self.dir.join("stderr")
     }
 
-    /// Directory of the panes' files.
     pub fn panes(&self) -> PathBuf {
         self.dir.join("p")
     }
 
-    /// Read the plan.
     pub fn plan(&self) -> Result<Plan, RuntimeDirError> {
         read_json(self.plan_file(), PLAN_VERSION, |plan: &Plan| plan.version)
     }

@@ -9,7 +9,7 @@
 //! | `listen.rs` | creating and removing the control socket |
 //! | `inherit.rs` | descriptors that are passed over an `exec` |
 //! | `startup.rs` | what guardian and supervisor report while they start |
-//! | `locate.rs` | which run a command means |
+//! | `find.rs` | which run a command means |
 //! | `registry.rs` | the runs of this user, including finished ones |
 //! | `forced_end.rs` | finding what is alive of a run in the process table, and ending it |
 
@@ -18,10 +18,10 @@ use tmo_config::config;
 use tmo_journal as journal;
 
 pub mod dir;
+pub mod find;
 pub mod forced_end;
 pub mod inherit;
 pub mod listen;
-pub mod locate;
 pub mod lock;
 pub mod registry;
 pub mod saved;

@@ -55,7 +55,6 @@ pub enum ListenError {
     InTheWay {
         /// The path as the user named it.
         shown: PathBuf,
-        /// What it is.
         what: &'static str,
     },
     /// There is a socket of another user. It has no listener, but the run of that user may still be
@@ -67,7 +66,6 @@ pub enum ListenError {
     OfAnother {
         /// The path as the user named it.
         shown: PathBuf,
-        /// Whose it is.
         owner: u32,
     },
     /// There is a socket without a listener here, which a run on another machine may have.
@@ -79,14 +77,12 @@ pub enum ListenError {
         /// The path as the user named it.
         shown: PathBuf,
     },
-    /// A system call failed.
     #[error("listen unix {}: {what}: {}", shown.display(), why(cause))]
     Io {
         /// The path as the user named it.
         shown: PathBuf,
         /// What was tried.
         what: &'static str,
-        /// Why.
         #[source]
         cause: io::Error,
     },
@@ -115,6 +111,11 @@ pub fn in_runtime(runtime: &Path) -> PathBuf {
 /// The path of the spare socket.
 fn spare_in(runtime: &Path) -> PathBuf {
     runtime.join("spare.sock")
+}
+
+/// Whether a program listens on this socket.
+pub fn answers(socket: &Path) -> bool {
+    matches!(dial::probe(socket), Ok(ListenerState::Live))
 }
 
 /// The paths of all sockets that a run may have in its runtime directory.
@@ -164,7 +165,7 @@ pub fn bind(path: &Path, shown: &Path, runtime: &Path) -> Result<Listening, List
 /// Bind where other machines see the same files: each has its socket in its own runtime directory. The link leads to
 /// it on each machine on which the runtime directory has the same path.
 fn bind_shared(path: &Path, shown: &Path, runtime: &Path) -> Result<Listening, ListenError> {
-    if is_own_socket(path) && !matches!(dial::probe(path), Ok(ListenerState::Live)) {
+    if is_own_socket(path) && !answers(path) {
         return Err(ListenError::OnNetwork { shown: shown.to_owned() });
     }
     clear_way(path, shown)?;
@@ -255,7 +256,8 @@ fn bind_elsewhere(
         what: "bind",
         cause,
     })?;
-    let (why, shown_socket) = (why(cause), socket.display());
+    let why = why(cause);
+    let shown_socket = socket.display();
     let linked = put_link(&socket, path);
     let link = linked.is_ok().then(|| path.into());
     let place = SocketFiles { socket: socket.as_path().into(), id, link, spare: None };
@@ -429,9 +431,8 @@ fn remove_link(link: &Path, socket: &Path) -> io::Result<()> {
 pub fn repair(path: &Path, runtime: &Path) -> bool {
     let is_gone =
         fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-    let is_live = |socket: &PathBuf| matches!(dial::probe(socket), Ok(ListenerState::Live));
-    let mut own = own_sockets(runtime).into_iter();
-    is_gone && own.find(is_live).is_some_and(|socket| put_link(&socket, path).is_ok())
+    let mut own = own_sockets(runtime).into_iter().filter(|socket| answers(socket));
+    is_gone && own.next().is_some_and(|socket| put_link(&socket, path).is_ok())
 }
 
 /// Where a client connects: `path`, or a socket in the runtime directory if the control socket is
@@ -443,9 +444,8 @@ pub fn repair(path: &Path, runtime: &Path) -> bool {
 /// The same holds for the spare socket while the run holds its lock: the socket at `path` may be dead
 /// or belong to another run.
 pub fn locate(path: &Path, runtime: &Path) -> PathBuf {
-    let (main, spare) = (in_runtime(runtime), spare_in(runtime));
+    let [main, spare] = own_sockets(runtime);
     let here = fs::metadata(path).ok().filter(|found| found.file_type().is_socket());
-    let answers = |socket: &Path| matches!(dial::probe(socket), Ok(ListenerState::Live));
     let is_own = |found: &Metadata| {
         let me = nix::unistd::geteuid().as_raw();
         let link = fs::symlink_metadata(path);

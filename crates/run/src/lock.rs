@@ -41,9 +41,7 @@ pub enum LockError {
     /// The lock file cannot be used.
     #[error("cannot lock `{}`: {}", path.display(), crate::sys::why(cause))]
     Io {
-        /// The lock file.
         path: PathBuf,
-        /// Why.
         #[source]
         cause: io::Error,
     },
@@ -65,7 +63,7 @@ impl RunLock {
             }
             // The previous run may have removed the file in the meantime. Then a different file of
             // this name is the lock, or will be.
-            if matches((file.metadata(), std::fs::metadata(&path))) {
+            if is_same(file.metadata(), std::fs::metadata(&path)) {
                 let mut lock = Self { file };
                 // If the disk is full we hold the lock all the same; only our pid is missing from
                 // messages.
@@ -85,7 +83,7 @@ impl RunLock {
 
     /// Whether this is still the lock of this runtime directory: a run removes the file when it ends.
     pub fn is_current(&self, runtime: &Path) -> bool {
-        matches((self.file.metadata(), std::fs::metadata(path(runtime))))
+        is_same(self.file.metadata(), std::fs::metadata(path(runtime)))
     }
 
     /// Whether another file has taken the place of the lock file and is the lock of another run, which must not be
@@ -93,7 +91,7 @@ impl RunLock {
     pub fn is_replaced(&self, runtime: &Path) -> bool {
         let there = std::fs::symlink_metadata(path(runtime));
         there.as_ref().is_ok_and(Metadata::is_file)
-            && !matches((self.file.metadata(), there))
+            && !is_same(self.file.metadata(), there)
             && is_held(runtime).unwrap_or(true)
     }
 
@@ -131,7 +129,7 @@ impl RunLock {
     pub fn from_raw(fd: RawFd, runtime: &Path) -> io::Result<Self> {
         let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidInput, why.to_owned());
         let open = std::fs::metadata(inherit::place(fd));
-        if !matches((open, std::fs::metadata(path(runtime)))) {
+        if !is_same(open, std::fs::metadata(path(runtime))) {
             return Err(bad("the handed-over descriptor is not the lock of this run"));
         }
         let file = inherit::take(fd)?.into();
@@ -186,7 +184,7 @@ impl Door {
 
     /// The door of a locked directory, unless the directory was removed before the lock was acquired.
     fn entered(dir: File, path: &Path) -> io::Result<Self> {
-        if matches((dir.metadata(), std::fs::metadata(path))) {
+        if is_same(dir.metadata(), std::fs::metadata(path)) {
             Ok(Self { dir, path: path.to_owned() })
         } else {
             Err(io::ErrorKind::NotFound.into())
@@ -198,7 +196,7 @@ impl Drop for Door {
     fn drop(&mut self) {
         // The kernel refuses to remove a directory that is not empty. If another directory has taken
         // its place, we do not hold the lock of that one.
-        if matches((self.dir.metadata(), std::fs::metadata(&self.path))) {
+        if is_same(self.dir.metadata(), std::fs::metadata(&self.path)) {
             let _ = std::fs::remove_dir(&self.path);
         }
     }
@@ -309,10 +307,8 @@ fn try_flock(file: &File, how: FlockOperation) -> io::Result<bool> {
     }
 }
 
-/// Whether both are the metadata of the same file.
-fn matches(pair: (io::Result<Metadata>, io::Result<Metadata>)) -> bool {
-    match pair {
-        (Ok(one), Ok(other)) => (one.dev(), one.ino()) == (other.dev(), other.ino()),
-        (Ok(_) | Err(_), Ok(_) | Err(_)) => false,
-    }
+/// Whether both are there and the same file.
+fn is_same(file: io::Result<Metadata>, other: io::Result<Metadata>) -> bool {
+    let (Ok(file), Ok(other)) = (file, other) else { return false };
+    (file.dev(), file.ino()) == (other.dev(), other.ino())
 }

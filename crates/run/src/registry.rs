@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::dir::RuntimeDir;
 use super::{listen, lock};
 use crate::config::Env;
-use crate::config::dirs::{instance_id, is_private, runtime_base, state_base};
+use crate::config::dirs::{Identity, is_private, runtime_base, state_base};
 use crate::journal::last_run::LastRun;
 use crate::journal::segment::Dirs;
 use crate::model::plan::Plan;
@@ -28,23 +28,52 @@ pub enum Standing {
     Over,
 }
 
+impl Standing {
+    /// The word of lists for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Held => "running",
+            Self::Abandoned => "abandoned",
+            Self::Over => "over",
+        }
+    }
+}
+
 /// An active run, or the last run of a project.
 #[derive(Debug, Clone)]
 pub struct KnownRun {
     /// The id of the instance: the same for all runs with the same control socket.
     pub id: String,
-    /// Its status.
     pub standing: Standing,
-    /// Its plan, unless it is over.
     pub plan: Option<Box<Plan>>,
     /// Its runtime directory, unless it is over.
     pub runtime: Option<RuntimeDir>,
-    /// The location of its files.
     pub last: LastRun,
 }
 
 impl KnownRun {
-    /// Its title.
+    /// The run of this runtime directory, if its plan can be read.
+    fn in_dir(env: &Env, runtime: RuntimeDir) -> Option<Self> {
+        let mut plan = runtime.plan().ok()?;
+        // A list of runs does not need the environment, which may have secrets.
+        plan.env.clear();
+        Some(Self {
+            id: Identity::of_socket(env, plan.socket.as_path()).id,
+            standing: if runtime.is_held() { Standing::Held } else { Standing::Abandoned },
+            last: LastRun::of(&plan),
+            plan: Some(Box::new(plan)),
+            runtime: Some(runtime),
+        })
+    }
+
+    /// The last run with this record, if its journal is still there.
+    fn past(record: &Path) -> Option<Self> {
+        let id = record.file_name()?.to_str()?.to_owned();
+        let is_id = id.bytes().all(|byte| byte.is_ascii_hexdigit()) && !id.is_empty();
+        let last = LastRun::read(record).filter(|last| is_id && last.journal.as_path().is_dir())?;
+        Some(Self { id, standing: Standing::Over, plan: None, runtime: None, last })
+    }
+
     pub fn title(&self) -> String {
         match &self.plan {
             Some(plan) => plan.web.title.as_ref().unwrap_or(&plan.title).clone(),
@@ -60,7 +89,6 @@ impl KnownRun {
         }
     }
 
-    /// The directories of its journal.
     pub fn dirs(&self) -> Dirs {
         let journal = self.last.journal.as_path();
         match &self.runtime {
@@ -71,8 +99,8 @@ impl KnownRun {
 
     /// The control socket of its supervisor, unless it is over.
     pub fn socket(&self) -> Option<PathBuf> {
-        let (plan, runtime) = (self.plan.as_ref()?, self.runtime.as_ref()?);
-        Some(listen::locate(plan.socket.as_path(), runtime.dir()))
+        let runtime = self.runtime.as_ref()?;
+        Some(listen::locate(self.plan.as_ref()?.socket.as_path(), runtime.dir()))
     }
 
     /// Whether the resource use of its processes is sampled for pages.
@@ -94,16 +122,25 @@ pub fn runtime_dirs(env: &Env) -> io::Result<Vec<RuntimeDir>> {
     Ok(dirs.filter(|dir| is_private(dir)).map(RuntimeDir::new).collect())
 }
 
-/// The runs that have not ended, or were killed, with their plans.
-pub fn unfinished(env: &Env) -> io::Result<impl Iterator<Item = (RuntimeDir, Plan)>> {
-    let with_plan = |runtime: RuntimeDir| Some((runtime.plan().ok()?, runtime));
-    Ok(runtime_dirs(env)?.into_iter().filter_map(with_plan).map(|(plan, runtime)| (runtime, plan)))
+/// The runs that have not ended, or were killed.
+pub fn unfinished(env: &Env) -> io::Result<impl Iterator<Item = KnownRun>> {
+    Ok(runtime_dirs(env)?.into_iter().filter_map(|runtime| KnownRun::in_dir(env, runtime)))
+}
+
+/// The last runs of projects that have left a journal, as if they were over.
+fn past(env: &Env) -> io::Result<impl Iterator<Item = KnownRun>> {
+    let entries = files::if_there(std::fs::read_dir(state_base(env).join("last-run")))?;
+    Ok(entries.into_iter().flatten().filter_map(|entry| KnownRun::past(&entry.ok()?.path())))
 }
 
 /// The runs that other machines have recorded here, where they see the same files; whether one goes on is not known.
-pub fn elsewhere(env: &Env) -> io::Result<impl Iterator<Item = LastRun>> {
-    let all = last_runs(&state_base(env).join("last-run"))?;
-    Ok(all.into_iter().map(|(_, last)| last).filter(|last| last.elsewhere().is_some()))
+pub fn elsewhere(env: &Env) -> io::Result<impl Iterator<Item = KnownRun>> {
+    Ok(past(env)?.filter(|run| run.last.elsewhere().is_some()))
+}
+
+/// All runs, by id.
+pub fn all(env: &Env) -> io::Result<BTreeMap<String, KnownRun>> {
+    Ok(past(env)?.chain(unfinished(env)?).map(|run| (run.id.clone(), run)).collect())
 }
 
 /// The files and directories whose changes can affect the result of [`all`], given its last result.
@@ -127,41 +164,4 @@ pub fn places(env: &Env, runs: &BTreeMap<String, KnownRun>) -> Vec<PathBuf> {
 /// This directory, or the closest existing one above it.
 fn existing(dir: &Path) -> PathBuf {
     dir.ancestors().find(|dir| dir.is_dir()).unwrap_or(dir).to_owned()
-}
-
-/// All runs, by id.
-pub fn all(env: &Env) -> io::Result<BTreeMap<String, KnownRun>> {
-    let mut runs = BTreeMap::new();
-    for (id, last) in last_runs(&state_base(env).join("last-run"))? {
-        let run =
-            KnownRun { id: id.clone(), standing: Standing::Over, plan: None, runtime: None, last };
-        runs.insert(id, run);
-    }
-    for (runtime, mut plan) in unfinished(env)? {
-        // A list of runs does not need the environment, which may have secrets.
-        plan.env.clear();
-        let id = instance_id(env, plan.socket.as_path());
-        let last = LastRun::of(&plan);
-        let run = KnownRun {
-            id: id.clone(),
-            standing: if runtime.is_held() { Standing::Held } else { Standing::Abandoned },
-            plan: Some(Box::new(plan)),
-            runtime: Some(runtime),
-            last,
-        };
-        runs.insert(id, run);
-    }
-    Ok(runs)
-}
-
-fn last_runs(dir: &Path) -> io::Result<Vec<(String, LastRun)>> {
-    let entries = files::if_there(std::fs::read_dir(dir))?;
-    let read = |entry: io::Result<std::fs::DirEntry>| {
-        let path = entry.ok()?.path();
-        let id = path.file_name()?.to_str()?.to_owned();
-        let is_id = id.bytes().all(|byte| byte.is_ascii_hexdigit()) && !id.is_empty();
-        let last = LastRun::read(&path).filter(|last| is_id && last.journal.as_path().is_dir())?;
-        Some((id, last))
-    };
-    Ok(entries.into_iter().flatten().filter_map(read).collect())
 }

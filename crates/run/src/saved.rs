@@ -14,7 +14,6 @@ pub const STATE_VERSION: u32 = 1;
 /// The parts of `state.json` by which a command tells where a run is and what of it may be alive.
 #[derive(Debug, Clone, Deserialize)]
 pub struct SavedRun {
-    /// Format version.
     pub version: u32,
     /// Boot id of the machine; a run does not survive a reboot.
     pub boot: String,
@@ -22,7 +21,6 @@ pub struct SavedRun {
     pub pid_namespace: String,
     /// Pid and start time of the supervisor that saved this.
     pub keeper: Option<ProcessId>,
-    /// The tmux server.
     pub tmux: Option<TmuxServer>,
     supervisor: SavedMachine,
 }
@@ -42,16 +40,13 @@ struct SavedProc {
 /// A running tmux server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TmuxServer {
-    /// Its process id.
     pub pid: u32,
-    /// Its start time.
     pub start_time: u64,
     /// Its socket, which tmux does not remove when it ends.
     pub socket: OsText,
 }
 
 impl TmuxServer {
-    /// Which process it is.
     pub const fn id(&self) -> ProcessId {
         ProcessId { pid: self.pid, start: self.start_time }
     }

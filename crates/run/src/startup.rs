@@ -18,12 +18,7 @@ pub enum StartupMessage {
         pid: Option<u32>,
     },
     /// The start or the takeover has failed.
-    Failed {
-        /// The reason, for the user.
-        message: String,
-        /// Exit code.
-        code: u8,
-    },
+    Failed { message: String, code: u8 },
     /// The socket answers, nothing has been started yet.
     Listening {
         /// The number of living processes, if an existing run was adopted.
@@ -37,7 +32,6 @@ pub enum StartupMessage {
     Running,
     /// The run ended before all processes were started.
     Ended {
-        /// Its exit code.
         code: u8,
         /// The process that made it end.
         culprit: Option<Culprit>,

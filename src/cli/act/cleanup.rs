@@ -1,6 +1,6 @@
 //! `tmo cleanup`: removes the leftovers of a run whose tmo processes were all killed.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::cli::args::ClientArgs;
 use crate::cli::error::CliError;
@@ -10,12 +10,11 @@ use crate::cli::reach::leftovers::{refuse, remains, remove, spared};
 use crate::client::address::Address;
 use crate::engine::persisted_state::adoptable;
 use crate::model::count;
-use crate::run::dir::RuntimeDirError;
-use crate::run::forced_end::Reach;
+use crate::run::dir::{RuntimeDir, RuntimeDirError};
+use crate::run::forced_end::{Forced, Reach};
 use crate::run::listen;
 use crate::run::lock::{self, Door};
-use crate::sys::dial::{self, ListenerState};
-use crate::sys::{self, OrphanReport, files};
+use crate::sys::{self, files};
 
 /// Kill and remove the leftovers, and report them. A run that is alive and can be taken over is left alone,
 /// and so is a run of another session, which has its own runtime directory.
@@ -25,63 +24,56 @@ pub(in crate::cli) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
     instance.refuse_project_above()?;
     let runtime = &instance.runtime;
     let is_unknown = instance.is_of_nothing_known();
-    let (mut done, mut sockets) = (vec![], vec![]);
     let entered = Door::enter(runtime.dir(), || output::warn(&WAITS));
     let door = files::if_there(entered).map_err(CliError::io("the lock"))?;
-    if door.is_some() {
-        let answers = |socket: &PathBuf| matches!(dial::probe(socket), Ok(ListenerState::Live));
-        if lock::is_held(runtime.dir()).map_err(CliError::io("the lock"))?
-            || listen::own_sockets(runtime.dir()).iter().any(answers)
-        {
-            let text = "a run is here, nothing is left over; `tmo quit` ends it".to_owned();
-            return Err(CliError::Other(text));
-        }
-        let tmux = runtime.saved().ok().and_then(|saved| saved.tmux);
-        let OrphanReport { ended, exempt, left } = match adoptable(runtime) {
-            Ok(true) => {
-                let text = "processes live here whose supervisor was killed: `tmo start` goes on \
-                            with them, `tmo quit` ends them";
-                return Err(CliError::Other(text.to_owned()));
-            }
-            Ok(false) => runtime.kill_orphans(),
-            // The files of the run are damaged, so it can't be taken over.
-            Err(
-                RuntimeDirError::Lost { .. }
-                | RuntimeDirError::Stray { .. }
-                | RuntimeDirError::OtherSession { .. },
-            ) => {
-                let forced = runtime.end_by_force(Reach::OwnDirectory)?.unwrap_or_default();
-                sockets.extend(forced.sockets);
-                let mut report = forced.report;
-                report.add(runtime.kill_orphans());
-                report
-            }
-            Err(error) => return Err(error.into()),
-        };
-        refuse(&left)?;
-        if ended > 0 {
-            done.push(format!("ended {}", count::processes(ended, "")));
-        }
-        done.extend(spared(&exempt));
-        let gone = tmux.filter(|server| !sys::alive(server.id()));
-        sockets.extend(gone.map(|server| server.socket.as_path().to_owned()));
+    let forced = if door.is_some() { end_leftovers(runtime)? } else { Forced::default() };
+    let mut done = vec![];
+    if forced.report.ended > 0 {
+        done.push(format!("ended {}", count::processes(forced.report.ended, "")));
     }
-    done.extend(remove(&instance, &sockets)?);
+    done.extend(spared(&forced.report.exempt));
+    done.extend(remove(&instance, &forced.sockets)?);
     let others = runtime.of_other_sessions();
     done.extend(others.iter().map(|dir| left_alone(dir)));
     let left = if others.is_empty() { remains(&instance) } else { None };
-    if let Some(left) = left {
-        output::print_each(done.iter().map(|line| format!("{line}\n")))?;
-        return Err(CliError::Other(left));
-    }
-    if is_unknown {
-        output::print_each(done.iter().map(|line| format!("{line}\n")))?;
-        return Err(CliError::DeadSocket(Address::Unix(instance.socket.shown.clone())));
-    }
-    if done.is_empty() {
+    let unknown = || CliError::DeadSocket(Address::Unix(instance.socket.shown.clone()));
+    let error = left.map(CliError::Other).or_else(|| is_unknown.then(unknown));
+    if error.is_none() && done.is_empty() {
         done.push("nothing is left over here".to_owned());
     }
-    output::print(&(done.join("\n") + "\n"))
+    output::print_each(done.iter().map(|line| format!("{line}\n")))?;
+    error.map_or(Ok(0), Err)
+}
+
+/// Kill what a dead run has left. The sockets are those of its tmux servers.
+fn end_leftovers(runtime: &RuntimeDir) -> Result<Forced, CliError> {
+    if lock::is_held(runtime.dir()).map_err(CliError::io("the lock"))?
+        || listen::own_sockets(runtime.dir()).iter().any(|socket| listen::answers(socket))
+    {
+        let text = "a run is here, nothing is left over; `tmo quit` ends it".to_owned();
+        return Err(CliError::Other(text));
+    }
+    let tmux = runtime.saved().ok().and_then(|saved| saved.tmux);
+    let mut forced = match adoptable(runtime) {
+        Ok(true) => {
+            let text = "processes live here whose supervisor was killed: `tmo start` goes on \
+                        with them, `tmo quit` ends them";
+            return Err(CliError::Other(text.to_owned()));
+        }
+        Ok(false) => Forced::default(),
+        // The files of the run are damaged, so it can't be taken over.
+        Err(
+            RuntimeDirError::Lost { .. }
+            | RuntimeDirError::Stray { .. }
+            | RuntimeDirError::OtherSession { .. },
+        ) => runtime.end_by_force(Reach::OwnDirectory)?.unwrap_or_default(),
+        Err(error) => return Err(error.into()),
+    };
+    forced.report.add(runtime.kill_orphans());
+    refuse(&forced.report.left)?;
+    let gone = tmux.filter(|server| !sys::alive(server.id()));
+    forced.sockets.extend(gone.map(|server| server.socket.as_path().to_owned()));
+    Ok(forced)
 }
 
 fn left_alone(dir: &Path) -> String {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use super::Verb;
 use crate::cli::completions::values;
+use crate::config::socket::SocketFlags;
+use crate::run::find::RunTarget;
 
 /// Which run a command applies to.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
@@ -18,6 +20,13 @@ pub struct ClientArgs {
     #[arg(long, alias = "working-dir", value_name = "PATH", conflicts_with_all = ["socket", "network"],
         add = values::directory())]
     pub project: Option<PathBuf>,
+}
+
+impl From<&ClientArgs> for RunTarget {
+    fn from(args: &ClientArgs) -> Self {
+        let ClientArgs { socket, network, project } = args.clone();
+        Self { address: SocketFlags { socket, network }, project }
+    }
 }
 
 impl Verb {

@@ -13,8 +13,8 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, ValueComplet
 use super::fits;
 use crate::cli::args;
 use crate::cli::persona::Persona;
-use crate::config::dirs::find_runtime_dir;
 use crate::config::lookup::project_above;
+use crate::config::socket::SocketFlags;
 use crate::config::{Env, StartOptions};
 use crate::fleet::inventory::Inventory;
 use crate::model::action::ActionName;
@@ -22,7 +22,7 @@ use crate::model::network::Network;
 use crate::model::plan::ProcessPlan;
 use crate::model::signal::SignalName;
 use crate::run::dir::RuntimeDir;
-use crate::run::locate::{RunFlags, locate};
+use crate::run::find::{Found, RunTarget, find};
 use crate::sys::files::{self, ChosenBy};
 
 /// The id of the candidate that stands for the shell's own completion of files.
@@ -37,7 +37,7 @@ const ALL: &str = "all";
 /// The relevant words before the cursor.
 #[derive(Debug, Default)]
 struct PrecedingFlags {
-    run: RunFlags,
+    run: RunTarget,
     procfile: Option<PathBuf>,
     root: Option<PathBuf>,
     names: Vec<String>,
@@ -70,9 +70,11 @@ impl PrecedingFlags {
             words.map(|words| words.cloned().collect()).unwrap_or_default()
         };
         Self {
-            run: RunFlags {
-                socket: one(matches, "socket"),
-                network: one(matches, "network"),
+            run: RunTarget {
+                address: SocketFlags {
+                    socket: one(matches, "socket"),
+                    network: one(matches, "network"),
+                },
                 project: one(matches, "project"),
             },
             procfile: one(matches, "procfile"),
@@ -350,11 +352,12 @@ impl ProcessNames {
 fn known() -> ProcessNames {
     let nothing = PrecedingFlags::default();
     let typed = TYPED.get().unwrap_or(&nothing);
-    let Ok((context, socket)) = locate(&typed.run, Persona::here() == Persona::Overmind) else {
+    let found = find(&typed.run, Persona::here() == Persona::Overmind);
+    let Ok(Found { context, socket, identity }) = found else {
         return ProcessNames::default();
     };
     // Not from a directory that another user could write to.
-    let runtime = find_runtime_dir(&context.env, &socket.path).ok();
+    let runtime = identity.trusted_runtime().ok();
     let runtime = runtime.filter(|_| typed.procfile.is_none());
     if let Some(Ok(plan)) = runtime.map(|dir| RuntimeDir::new(dir).plan()) {
         let left_out = plan.left_out.iter().filter(|_| typed.starts);

@@ -11,7 +11,7 @@ use super::answers::some_of;
 use super::{Fleet, write_state};
 use crate::cli::error::CliError;
 use crate::cli::output;
-use crate::config::dirs::{applied_file, runtime_dir};
+use crate::config::dirs::applied_file;
 use crate::config::load::{Context, disk_at};
 use crate::config::lookup::own_file;
 use crate::config::{StartOptions, toml};
@@ -77,7 +77,7 @@ pub(super) fn take(words: &[String]) -> Result<Option<Vec<String>>, CliError> {
     let env = &context.env;
     let file = applied_file(env, dir);
     let project = context.project(&StartOptions::default())?;
-    let runtime = RuntimeDir::new(runtime_dir(env, &project.socket.path));
+    let runtime = RuntimeDir::new(project.identity.runtime);
     let is_up = runtime.is_held();
     let is_ours = is_up && runtime.plan()?.procfile.as_path() == file;
     let earlier = if_there(read_toml(&file)).map_err(CliError::io(file.display()))?;

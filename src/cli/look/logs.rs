@@ -19,7 +19,6 @@ use crate::cli::reach::log::{Source, unreadable};
 use crate::cli::view::while_wanted;
 use crate::cli::{output, runtime};
 use crate::client::HeadEvent;
-use crate::config::dirs::make_runtime_dir;
 use crate::journal::clear;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::history::{HistoryAsk, HistoryProblem};
@@ -342,7 +341,7 @@ fn clear(instance: &Instance) -> Result<u8, CliError> {
     }
     let _door = loop {
         // Keeps other commands from starting a run meanwhile, whether there is one now or not.
-        make_runtime_dir(&instance.context.env, &instance.socket.path)?;
+        instance.identity.make_runtime()?;
         match Door::enter(instance.runtime.dir(), || output::warn(&WAITS)) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             entered => break entered.map_err(CliError::io("the lock"))?,

@@ -19,18 +19,16 @@ use crate::config::dirs::runtime_base;
 use crate::config::error::ConfigError;
 use crate::config::load::Context;
 use crate::journal::last_run::LastRun;
-use crate::model::plan::Plan;
 use crate::model::state::State;
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::units;
 use crate::model::untrusted::{Untrusted, shown};
-use crate::run::dir::RuntimeDir;
-use crate::run::{listen, registry};
+use crate::run::registry::{self, KnownRun, Standing};
 use crate::sys::clock;
 
 /// One run.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct ListedRun {
     title: Untrusted,
     /// `running`, `quitting`, `abandoned`: its supervisor was killed, but its processes may be alive; or `elsewhere`:
@@ -62,24 +60,10 @@ pub(in crate::cli) fn ls(args: &LsArgs) -> Result<u8, CliError> {
         Err(ConfigError::StartDir(_)) => Env::real(),
         Err(error) => return Err(error.into()),
     };
-    let all = registry::unfinished(&env).map_err(CliError::io(runtime_base(&env).display()))?;
-    let all: Vec<_> = all
-        .into_iter()
-        .map(|(runtime, plan)| {
-            let urls = Addresses::of(&env, &plan).into_pages();
-            (runtime, plan, urls)
-        })
-        .collect();
-    let mut runs = runtime::block_on(async {
-        let mut runs = vec![];
-        for (runtime, plan, urls) in all {
-            runs.push(look(&runtime, plan, urls).await);
-        }
-        Ok(runs)
-    })?;
-    let elsewhere =
-        registry::elsewhere(&env).map_err(CliError::io(runtime_base(&env).display()))?;
-    runs.extend(elsewhere.filter_map(|last| ListedRun::elsewhere(&last)));
+    let known = registry::unfinished(&env)
+        .and_then(|here| Ok(here.chain(registry::elsewhere(&env)?)))
+        .map_err(CliError::io(runtime_base(&env).display()))?;
+    let mut runs: Vec<_> = known.filter_map(|known| ListedRun::of(&env, known)).collect();
     runs.sort_by_key(|run| run.started);
     for left in left_over(&env) {
         output::warn(&left);
@@ -91,50 +75,46 @@ pub(in crate::cli) fn ls(args: &LsArgs) -> Result<u8, CliError> {
 }
 
 impl ListedRun {
+    /// A run that goes on here, or may go on on another machine.
+    fn of(env: &Env, known: KnownRun) -> Option<Self> {
+        let address = known.socket().map(Address::Unix);
+        let Some(plan) = known.plan else { return Self::elsewhere(&known.last) };
+        let held = known.standing == Standing::Held;
+        let state = address.filter(|_| held).and_then(|address| {
+            runtime::block_on(async { Ok(state_at(&address).await.ok()) }).ok()?
+        });
+        let running = |state: &State| state.processes.iter().filter(|p| p.pid.is_some()).count();
+        // If a link was redirected since, it would show the directory of another run.
+        let origin = plan.origin.as_ref().filter(|origin| origin.dir == plan.root);
+        let root = origin.and_then(left_by_link).map_or(plan.root.clone(), OsText::from);
+        Some(Self {
+            state: Cow::Borrowed(match &state {
+                Some(state) if state.quitting => "quitting",
+                _ => known.standing.word(),
+            }),
+            host: None,
+            pid: state.as_ref().map(|state| state.pid),
+            running: state.as_ref().map_or(0, running),
+            processes: plan.present().filter(|process| process.action.is_none()).count(),
+            ports: plan.present().filter_map(|process| process.port).collect(),
+            urls: Addresses::of(env, &plan).into_pages(),
+            title: plan.title.into(),
+            started: plan.started,
+            root,
+            socket: Some(plan.socket),
+        })
+    }
+
     fn elsewhere(last: &LastRun) -> Option<Self> {
         let machine = last.elsewhere()?;
         Some(Self {
             title: last.title().into(),
             state: "elsewhere".into(),
             host: Some(machine.name.clone().into()),
-            pid: None,
-            running: 0,
-            processes: 0,
             started: machine.started,
             root: last.origin.clone().unwrap_or_else(|| last.journal.clone()),
-            socket: None,
-            ports: vec![],
-            urls: vec![],
+            ..Self::default()
         })
-    }
-}
-
-async fn look(runtime: &RuntimeDir, plan: Plan, urls: Vec<String>) -> ListedRun {
-    let held = runtime.is_held();
-    let address = Address::Unix(listen::locate(plan.socket.as_path(), runtime.dir()));
-    let state = if held { state_at(&address).await.ok() } else { None };
-    let running = |state: &State| state.processes.iter().filter(|p| p.pid.is_some()).count();
-    let ports: Vec<u16> = plan.present().filter_map(|process| process.port).collect();
-    let processes = plan.present().filter(|process| process.action.is_none()).count();
-    // If a link was redirected since, it would show the directory of another run.
-    let origin = plan.origin.as_ref().filter(|origin| origin.dir == plan.root);
-    let root = origin.and_then(left_by_link).map_or(plan.root.clone(), OsText::from);
-    ListedRun {
-        title: plan.title.into(),
-        state: Cow::Borrowed(match &state {
-            Some(state) if state.quitting => "quitting",
-            _ if held => "running",
-            _ => "abandoned",
-        }),
-        host: None,
-        pid: state.as_ref().map(|state| state.pid),
-        running: state.as_ref().map_or(0, running),
-        processes,
-        ports,
-        urls,
-        started: plan.started,
-        root,
-        socket: Some(plan.socket),
     }
 }
 

@@ -18,10 +18,8 @@ use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::reach::log::Source;
 use crate::cli::{output, runtime};
 use crate::client::overmind::OvermindClient;
-use crate::config::dirs::last_run;
 use crate::crash::{Log, OwningRun, facts};
 use crate::figures::{Sampler, Tree, named};
-use crate::journal::last_run::LastRun;
 use crate::journal::search::runs;
 use crate::journal::{Dirs, IndexReader, last};
 use crate::model::file_change::{WatchMode, WatchState};
@@ -536,7 +534,7 @@ fn held_up_by(process: &ProcessState) -> String {
 /// The journal of the run, and the file watchers that the project names. The record is much smaller than the
 /// plan, which has the environment of each process.
 fn journal_of(instance: &Instance) -> Option<(Dirs, Vec<WatcherPatterns>)> {
-    let last = LastRun::read(&last_run(&instance.context.env, &instance.socket.path))?;
+    let last = instance.last_run()?;
     let dirs = Dirs::of_journal(last.journal.as_path(), instance.runtime.dir());
     Some((dirs, last.watchers))
 }

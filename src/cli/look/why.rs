@@ -14,11 +14,9 @@ use crate::cli::project::check::planned;
 use crate::cli::reach::instance::{Instance, tmo_only};
 use crate::cli::reach::log::Source;
 use crate::cli::{output, runtime};
-use crate::config::dirs::last_run;
 use crate::crash::report::end_words;
 use crate::crash::why::{About, Analysis, Explanation, LAST_LINES, Sources, Why, time_of_day};
 use crate::journal::cursor::Position;
-use crate::journal::last_run::LastRun;
 use crate::model::state::State;
 use crate::model::text::cut;
 use crate::model::untrusted::{cleaned_json, shown_line};
@@ -137,8 +135,7 @@ fn explain(
     let index = || index_of(&source, supervised).map_err(std::io::Error::other);
     let plan = instance.runtime.plan().ok();
     let fresh = fresh.as_ref();
-    let end = LastRun::read(&last_run(&instance.context.env, &instance.socket.path));
-    let end = end.and_then(|last| last.end);
+    let end = instance.last_run().and_then(|last| last.end);
     let root = directory(instance);
     let (dirs, reports, end) = (&source.dirs, &source.reports, end.as_ref());
     let sources = Sources { dirs, index: &index, reports, root: &root, end, fresh };
@@ -149,7 +146,7 @@ fn explain(
 /// The directory of the project.
 fn directory(instance: &Instance) -> PathBuf {
     let root = instance.runtime.plan().ok().map(|plan| plan.root);
-    let last = || LastRun::read(&last_run(&instance.context.env, &instance.socket.path))?.origin;
+    let last = || instance.last_run()?.origin;
     let beside = || instance.socket.path.parent().unwrap_or(Path::new("/")).to_owned();
     root.or_else(last).map_or_else(beside, |root| root.as_path().to_owned())
 }

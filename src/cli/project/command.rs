@@ -9,15 +9,13 @@ use crate::cli::project::input::Start;
 use crate::cli::reach::instance::Instance;
 use crate::config::Env;
 use crate::config::command::process_name;
-use crate::config::dirs::{command_socket, last_command, last_run, runtime_dir};
-use crate::config::socket::{NamedBy, start_socket};
-use crate::journal::last_run::LastRun;
+use crate::config::dirs::{command_socket, last_command};
+use crate::config::socket::{NamedBy, SocketFlags, start_socket};
 use crate::model::nearest::{left_out, not_started};
 use crate::model::network::Network;
 use crate::model::plan::Plan;
 use crate::model::text::OsText;
 use crate::protocol::spec::replace;
-use crate::run::dir::RuntimeDir;
 use crate::sys::files;
 
 /// Choose the socket of a command, unless the user names one; returns the number of the run.
@@ -34,7 +32,7 @@ pub(in crate::cli) fn prepare(
                     --until-ready runs it beside those of the Procfile";
         return Err(CliError::Usage(text.to_owned()));
     }
-    let typed = (args.socket.clone(), args.network.clone());
+    let typed = SocketFlags { socket: args.socket.clone(), network: args.network.clone() };
     let named_by = start_socket(dir, typed, env)?.named_by;
     if matches!(named_by, NamedBy::Flag | NamedBy::Variable) {
         return Ok(None);
@@ -53,7 +51,6 @@ impl Start {
         self.typed.socket = Some(command_socket(env, dir, &name, number));
         self.number = Some(number);
         self.project = self.context.project(&self.typed)?;
-        self.runtime = RuntimeDir::new(runtime_dir(env, &self.project.socket.path));
         self.make_runtime()
     }
 
@@ -111,7 +108,7 @@ pub(in crate::cli) fn explain_unknown(error: CliError, client: &ClientArgs) -> C
             Err(_) => error,
         };
     }
-    let last = LastRun::read(&last_run(&instance.context.env, &instance.socket.path));
+    let last = instance.last_run();
     let name = unknown.name.raw();
     if last.is_some_and(|last| last.left_out.iter().any(|left_out| left_out.matches(name))) {
         let flags = instance.flags();

@@ -55,11 +55,11 @@ struct NamedProject {
 impl Book {
     /// The name of a project: its title, with a number if another project has that name.
     fn name(&self, project: &Project) -> String {
-        let own = self.0.get(&project.instance).filter(|own| own.title == project.title);
+        let own = self.0.get(&project.identity.id).filter(|own| own.title == project.title);
         if let Some(own) = own {
             return own.host.clone();
         }
-        let others = || self.0.iter().filter(|(instance, _)| **instance != project.instance);
+        let others = || self.0.iter().filter(|(instance, _)| **instance != project.identity.id);
         let repository = repository(&project.root);
         let is_same = |other: &NamedProject| {
             repository.is_some() && other.repository == repository && !other.is_there()
@@ -103,8 +103,8 @@ pub(super) fn host(env: &Env, project: &Project, keep: bool) -> Result<String, C
         title: project.title.clone(),
         host: host.clone(),
     };
-    if keep && book.0.get(&project.instance) != Some(&named) {
-        book.0.insert(project.instance.clone(), named);
+    if keep && book.0.get(&project.identity.id) != Some(&named) {
+        book.0.insert(project.identity.id.clone(), named);
         let text = serde_json::to_vec(&book)?;
         replace(&path, &text).map_err(CliError::io(path.display()))?;
     }

@@ -11,13 +11,13 @@ use crate::cli::reach::addresses::kept_port;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::wait::Readiness;
 use crate::client::address::Address;
-use crate::config::dirs::{make_runtime_dir, runtime_dir};
 use crate::config::inherit::{inherit_here, let_owner_in};
 use crate::config::load::Context;
 use crate::config::{OwnPath, Project, StartOptions};
 use crate::model::plan::{Inherit, Plan};
 use crate::model::text::OsText;
 use crate::run::dir::RuntimeDir;
+use crate::run::find::Found;
 use crate::run::listen;
 
 /// The input of a start.
@@ -68,7 +68,7 @@ impl Start {
         let typed = StartOptions::from(args);
         let project = context.project(&typed)?;
         project.socket.check()?;
-        let runtime = RuntimeDir::new(runtime_dir(&context.env, &project.socket.path));
+        let runtime = RuntimeDir::new(&project.identity.runtime);
         let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
         let wait = wait.as_deref().map(Readiness::read).transpose()?;
         let daemonize =
@@ -108,8 +108,7 @@ impl Start {
 
     /// Use this start's own runtime directory, created if it is missing.
     pub(in crate::cli) fn make_runtime(&mut self) -> Result<(), CliError> {
-        let dir = make_runtime_dir(&self.context.env, &self.project.socket.path)?;
-        self.runtime = RuntimeDir::new(dir);
+        self.runtime = RuntimeDir::new(self.project.identity.make_runtime()?);
         Ok(())
     }
 
@@ -127,6 +126,8 @@ impl Start {
 
     /// The run that clients talk to.
     pub(in crate::cli) fn instance(&self) -> Instance {
-        Instance::new(self.context.clone(), self.project.socket.clone(), self.runtime.clone())
+        let Project { socket, identity, .. } = self.project.clone();
+        let found = Found { context: self.context.clone(), socket, identity };
+        Instance::new(found, self.runtime.clone())
     }
 }

@@ -135,7 +135,7 @@ pub(in crate::cli) fn place(
     let above: Vec<u16> =
         plan.processes.iter().filter_map(|p| p.port?.checked_sub(asked)).collect();
     let wanted = PortRequest {
-        instance: &project.instance,
+        instance: &project.identity.id,
         root: &project.root,
         asked,
         shy: linked_worktree(&project.root).is_some(),
@@ -153,7 +153,7 @@ pub(in crate::cli) fn place(
     if keep {
         let ports = wanted.at(present).unwrap_or_default();
         let block = Block { root: wanted.root.into(), asked, home, ports };
-        let instance = project.instance.clone();
+        let instance = project.identity.id.clone();
         if book.blocks.insert(instance, block.clone()) != Some(block) {
             let text = serde_json::to_vec(&book)?;
             replace(&path, &text).map_err(CliError::io(path.display()))?;
@@ -170,10 +170,12 @@ fn read(path: &Path) -> Result<Book, CliError> {
 
 /// The ports assigned to processes of other runs; they may not listen yet.
 fn told_to_others(env: &Env, project: &Project) -> Vec<u16> {
-    let plans = registry::unfinished(env).into_iter().flatten().map(|(_, plan)| plan);
     let own = real_parent(&project.socket.path);
+    let plans = registry::unfinished(env).into_iter().flatten().filter_map(|run| run.plan);
     let others = plans.filter(|plan| plan.socket.as_path() != own);
-    let ports = |plan: Plan| plan.present().filter_map(|process| process.port).collect::<Vec<_>>();
+    let ports = |plan: Box<Plan>| -> Vec<u16> {
+        plan.present().filter_map(|process| process.port).collect()
+    };
     others.flat_map(ports).collect()
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cli::runtime;
 use crate::config::Env;
-use crate::config::dirs::{instance_id, runtime_base, state_base};
+use crate::config::dirs::{Identity, runtime_base, state_base};
 use crate::model::ProcName;
 use crate::model::hostname::url;
 use crate::model::plan::Plan;
@@ -36,7 +36,7 @@ struct NamedAddress {
 impl Addresses {
     /// Those of a run that have a port.
     pub(in crate::cli) fn of(env: &Env, plan: &Plan) -> Self {
-        let instance = instance_id(env, plan.socket.as_path());
+        let instance = Identity::of_socket(env, plan.socket.as_path()).id;
         let page = runtime::block_on(async { Ok(page_port(env, &instance).await) });
         let Ok(Some((page, answering))) = page else { return Self::default() };
         let all = plan.processes.iter().zip(plan.host_names());

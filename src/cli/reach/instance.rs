@@ -1,52 +1,36 @@
 //! The instance that a client command is about.
 
 mod origin;
+mod supervisor;
+
 use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
-use super::launch::Launch;
 use super::leftovers::remains;
 use crate::cli::args::ClientArgs;
 use crate::cli::error::CliError;
-use crate::cli::output;
 use crate::cli::persona::Persona;
 use crate::client::address::{Address, TcpTarget};
-use crate::client::{
-    Backoff, COMMAND_LINE, Client, ClientError, EventStream, HeadEvent, HeadStream, Listener,
-    TAKEOVER_LIMIT, identify_listener,
-};
-use crate::config::dirs::{find_runtime_dir, is_runtime_dir, last_run, runtime_base, runtime_dir};
+use crate::client::{COMMAND_LINE, ClientError, Listener, TAKEOVER_LIMIT, identify_listener};
+use crate::config::dirs::{Identity, is_runtime_dir, runtime_base};
 use crate::config::load::Context;
 use crate::config::socket::{SOCKET, SocketPath};
 use crate::config::{Env, OwnPath};
 use crate::journal::last_run::LastRun;
-use crate::model::count;
 use crate::model::network::TcpAddress;
 use crate::model::state::State;
 use crate::model::text::OsText;
 use crate::model::untrusted::cleaned;
 use crate::run::dir::RuntimeDir;
+use crate::run::find::{Found, RunTarget, find};
 use crate::run::listen;
-use crate::run::locate::{RunFlags, locate};
-use crate::run::lock::{self, Door};
-use crate::run::registry;
-use crate::run::startup::StartupMessage;
+use crate::run::lock;
+use crate::run::registry::{self, Standing};
 use crate::sys::{self, ProcInfo};
 pub(in crate::cli) use origin::{identity, left_by_link};
-
-/// Maximum number of supervisors that may be killed during one request.
-pub(in crate::cli) const MOST_TRIES: u32 = 100;
-
-/// After this many consecutive streams without an event a command gives up: a supervisor is rarely replaced
-/// that often.
-const MOST_FRUITLESS: u32 = 20;
-
-/// The longest pause before connecting again to a run that is starting.
-const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+pub(in crate::cli) use supervisor::{MOST_TRIES, Server, taken_over, tmo_only};
 
 /// Printed while another command is starting a run here.
 pub(in crate::cli) const WAITS: &str =
@@ -57,6 +41,7 @@ pub(in crate::cli) const WAITS: &str =
 pub(in crate::cli) struct Instance {
     pub(in crate::cli) context: Context,
     pub(in crate::cli) socket: SocketPath,
+    pub(in crate::cli) identity: Identity,
     pub(in crate::cli) runtime: RuntimeDir,
     /// The runtime directory that the run reports, if it differs from the one found here. It is used to
     /// find the parts of the run by its path; nothing in it is read.
@@ -86,61 +71,39 @@ impl Far {
     }
 }
 
-/// The listener on the socket of an instance.
-#[derive(Debug)]
-pub(in crate::cli) enum Server {
-    /// A supervisor of ours.
-    Tmo,
-    /// A listener without our lock: overmind itself.
-    Overmind(Address),
-}
-
-impl Server {
-    /// An error if overmind answers, which can't do this.
-    pub(in crate::cli) fn refuse_overmind(&self) -> Result<(), CliError> {
-        match self {
-            Self::Tmo => Ok(()),
-            Self::Overmind(_) => Err(CliError::OvermindCannot),
-        }
-    }
-}
-
-/// The result after no supervisor has answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RunPresence {
-    /// There is no run.
-    Nobody,
-    /// A supervisor that answers by now.
-    Ready,
-    /// A run that is just starting; its progress is not reported to us.
-    Beginning,
-}
-
 impl Instance {
     /// An instance about which only local information is known.
-    pub(in crate::cli) fn new(context: Context, socket: SocketPath, runtime: RuntimeDir) -> Self {
-        let takeover_limit = TAKEOVER_LIMIT;
-        let by = Env::sender().map_or(Cow::Borrowed(COMMAND_LINE), Cow::Owned);
-        Self { context, socket, runtime, other: None, far: None, run: None, by, takeover_limit }
+    pub(in crate::cli) fn new(found: Found, runtime: RuntimeDir) -> Self {
+        Self {
+            context: found.context,
+            socket: found.socket,
+            identity: found.identity,
+            runtime,
+            other: None,
+            far: None,
+            run: None,
+            by: Env::sender().map_or(Cow::Borrowed(COMMAND_LINE), Cow::Owned),
+            takeover_limit: TAKEOVER_LIMIT,
+        }
     }
 
     /// The nearest instance, or that of `--project` or `--socket`.
     pub(in crate::cli) fn find(args: &ClientArgs) -> Result<Self, CliError> {
-        let (context, socket) = located(args)?;
-        let runtime = RuntimeDir::new(find_runtime_dir(&context.env, &socket.path)?);
-        Ok(Self::new(context, socket, runtime))
-    }
-
-    /// The instance of the project in this directory, or that of `--socket`.
-    pub(in crate::cli) fn find_in(dir: &Path, args: &ClientArgs) -> Result<Self, CliError> {
-        Self::find(&ClientArgs { project: Some(dir.to_owned()), ..args.clone() })
+        let instance = Self::unchecked(args)?;
+        instance.identity.trusted_runtime()?;
+        Ok(instance)
     }
 
     /// The same without reading its runtime directory, which is not trusted.
     pub(in crate::cli) fn unchecked(args: &ClientArgs) -> Result<Self, CliError> {
-        let (context, socket) = located(args)?;
-        let runtime = RuntimeDir::new(runtime_dir(&context.env, &socket.path));
-        Ok(Self::new(context, socket, runtime))
+        let found = find(&RunTarget::from(args), Persona::here() == Persona::Overmind)?;
+        let runtime = RuntimeDir::new(&found.identity.runtime);
+        Ok(Self::new(found, runtime))
+    }
+
+    /// The record of its last run.
+    pub(in crate::cli) fn last_run(&self) -> Option<LastRun> {
+        LastRun::read(&self.identity.last_run)
     }
 
     /// Restrict requests to the run with this id, so that they have no effect on one that has replaced it.
@@ -184,21 +147,13 @@ impl Instance {
 
     /// Whether a run of this machine has used this socket.
     fn is_known(&self) -> bool {
-        let record = last_run(&self.context.env, &self.socket.path);
-        self.runtime.plan_file().exists() || LastRun::read(&record).is_some()
+        self.runtime.plan_file().exists() || self.last_run().is_some()
     }
 
     /// Use the files of the run that answers, if they are on this machine.
     fn meet(&mut self, state: Box<State>) {
         let named = of_another_session(&self.context.env, &state);
-        let Some(host) = &state.host else {
-            // Versions before `host` can't say which machine they run on. That is safe: a directory of another
-            // machine would have failed the checks in `of_another_session`.
-            if let Some(runtime) = named {
-                self.runtime = runtime;
-            }
-            return;
-        };
+        let Some(host) = &state.host else { return };
         let here = sys::host(named.as_ref().map_or(Path::new(""), RuntimeDir::dir));
         if here.boot == host.boot && here.runtime_id.is_some() && here.runtime_id == host.runtime_id
         {
@@ -252,8 +207,8 @@ impl Instance {
     }
 
     fn target(&self, tcp: &TcpAddress) -> TcpTarget {
-        let (tcp, mixed) = (tcp.clone(), self.socket.mixed);
-        TcpTarget { tcp, runs: runtime_base(&self.context.env), mixed }
+        let runs = runtime_base(&self.context.env);
+        TcpTarget { tcp: tcp.clone(), runs, mixed: self.socket.mixed }
     }
 
     /// An error if the run is on another machine, for commands that need its terminals or files.
@@ -272,32 +227,6 @@ impl Instance {
         }
     }
 
-    /// Identify the listener. A run whose supervisor and guardian were killed is taken over first.
-    pub(in crate::cli) async fn server(&mut self) -> Result<Server, CliError> {
-        if self.runtime.is_held() {
-            return Ok(Server::Tmo);
-        }
-        let address = self.address();
-        match identify_listener(&address).await {
-            Ok(Listener::Tmo(state)) => {
-                match address {
-                    Address::Unix(_) => self.meet(state),
-                    Address::Tcp(_) => self.meet_near(&state),
-                }
-                Ok(Server::Tmo)
-            }
-            Ok(Listener::Overmind) => Ok(Server::Overmind(address)),
-            // A supervisor that is just exiting closes the connection.
-            Err(error @ (ClientError::Dial { .. } | ClientError::Empty { .. })) => {
-                match self.take_over().await? {
-                    RunPresence::Nobody => Err(self.not_there(error)),
-                    RunPresence::Ready | RunPresence::Beginning => Ok(Server::Tmo),
-                }
-            }
-            Err(error) => Err(self.not_there(error)),
-        }
-    }
-
     /// Whether nothing of the run is left.
     pub(in crate::cli) fn is_over(&self) -> bool {
         !lock::is_held(self.runtime.dir()).unwrap_or(true)
@@ -307,155 +236,8 @@ impl Instance {
 
     /// The id of the run whose supervisor or guardian holds the lock.
     pub(in crate::cli) fn run_by_plan(&self) -> Option<String> {
-        let held = self.runtime.is_held();
-        held.then(|| self.runtime.plan().ok()).flatten().map(|plan| plan.run)
-    }
-
-    /// Send a request to our supervisor, and retry as long as supervisors are killed meanwhile: the
-    /// guardian, or this command, starts another one, and connecting waits for that.
-    pub(in crate::cli) async fn ask<T>(
-        &self,
-        ask: impl AsyncFn(Client) -> Result<T, ClientError>,
-    ) -> Result<T, CliError> {
-        let mut tries = 0;
-        let mut backoff = Backoff::up_to(LONGEST_PAUSE);
-        loop {
-            tries += 1;
-            let asked = match Client::connect(&self.address()).await {
-                Ok(client) => ask(client.by(self.by.clone()).only_of(self.run.as_deref())).await,
-                Err(error) => Err(error),
-            };
-            match asked {
-                Ok(answer) => return Ok(answer),
-                Err(ClientError::Lost { .. }) if tries < MOST_TRIES => {}
-                Err(error @ ClientError::Dial { .. }) if tries < MOST_TRIES => {
-                    match self.take_over().await? {
-                        RunPresence::Nobody => return Err(self.not_there(error)),
-                        RunPresence::Ready => {}
-                        RunPresence::Beginning => {
-                            if let Address::Unix(path) = self.address()
-                                && let Some(what) = listen::in_the_way(&path)
-                            {
-                                let shown = self.socket.shown.display();
-                                return Err(CliError::Other(format!(
-                                    "{shown} is in the way: it is {what}, in the place of the \
-                                     socket of a run; `tmo kill` ends that run"
-                                )));
-                            }
-                            // Another start holds the lock and has no socket yet, so there is no
-                            // connection on which it could announce that it is ready.
-                            backoff.wait().await;
-                        }
-                    }
-                }
-                Err(error) => return Err(self.not_there(error)),
-            }
-        }
-    }
-
-    /// Follow the end of the log as supervisors index it.
-    pub(in crate::cli) async fn heads(&self) -> Result<HeadStream, CliError> {
-        self.ask(async |client| client.head(false).await).await
-    }
-
-    /// The next event of this stream, or of the one of the next supervisor. Cancel-safe.
-    pub(in crate::cli) async fn next_of(
-        &self,
-        heads: &mut HeadStream,
-    ) -> Result<HeadEvent, CliError> {
-        self.next_event(heads, async |client| client.head(false).await).await
-    }
-
-    /// The same for any stream; `open` asks the next supervisor for it.
-    pub(in crate::cli) async fn next_event<T>(
-        &self,
-        stream: &mut EventStream<T>,
-        open: impl AsyncFn(Client) -> Result<EventStream<T>, ClientError>,
-    ) -> Result<T, CliError> {
-        let mut fruitless = 0;
-        loop {
-            if let Some(event) = stream.next().await {
-                return Ok(event?);
-            }
-            if fruitless == MOST_FRUITLESS {
-                let text =
-                    "the supervisor keeps closing the stream of events before it has sent one";
-                return Err(CliError::Other(text.to_owned()));
-            }
-            fruitless += 1;
-            // The supervisor was killed. Either a new one is starting, or there is no run any more.
-            self.warn_of_stopped_supervisor();
-            *stream = self.ask(&open).await?;
-        }
-    }
-
-    /// Warn that the log is incomplete if the supervisor has been stopped (SIGSTOP): the processes may have
-    /// printed more than it has read.
-    pub(in crate::cli) fn warn_of_stopped_supervisor(&self) {
-        if let Some(pid) = self.runtime.stopped_supervisor() {
-            output::warn(&format_args!(
-                "the supervisor (pid {pid}) is stopped, so the log is shown only as far as it has \
-                 read it; `kill -CONT {pid}` resumes it"
-            ));
-        }
-    }
-
-    /// The state of the run.
-    pub(in crate::cli) async fn state(&self) -> Result<State, CliError> {
-        self.ask(async |client| client.state().await).await
-    }
-
-    /// If the supervisor and its guardian were killed, start new ones, which continue the run. That takes
-    /// seconds for a large run, in which the interface goes on.
-    async fn take_over(&self) -> Result<RunPresence, CliError> {
-        let instance = self.clone();
-        let (sender, found) = oneshot::channel();
-        let work = move || {
-            // If nobody waits any more, the run goes on nevertheless.
-            let _ = sender.send(instance.take_over_now());
-        };
-        // Where there can be no more threads, this one does it.
-        let started = std::thread::Builder::new().name("takeover".to_owned()).spawn(work);
-        match started {
-            Ok(_) => found.await.unwrap_or(Ok(RunPresence::Beginning)),
-            Err(_) => self.take_over_now(),
-        }
-    }
-
-    fn take_over_now(&self) -> Result<RunPresence, CliError> {
-        if !self.runtime.has_survivors() {
-            return Ok(RunPresence::Nobody);
-        }
-        // Other commands may be about to do the same, or a start may not be finished yet.
-        let waits = || output::warn(&WAITS);
-        let _door = match Door::enter_within(self.runtime.dir(), Some(self.takeover_limit), waits) {
-            // The run has ended meanwhile, and its runtime directory is gone.
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(RunPresence::Nobody),
-            Err(error) => return Err(CliError::io("the lock")(error)),
-            Ok(None) => return Err(ClientError::TakingOver { at: self.address() }.into()),
-            Ok(Some(door)) => door,
-        };
-        if lock::is_held(self.runtime.dir()).map_err(CliError::io("the lock"))? {
-            return Ok(RunPresence::Beginning);
-        }
-        let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
-        let mut launch = Launch::begin(&tmo, self.runtime.dir(), None)?;
-        match launch.takeover(self.address(), self.takeover_limit, None)? {
-            StartupMessage::Listening { adopted, note, .. } => {
-                output::warn(&taken_over(adopted.unwrap_or(0)));
-                if let Some(note) = note {
-                    output::warn(&note);
-                }
-                Ok(RunPresence::Ready)
-            }
-            StartupMessage::Failed { .. } if !self.runtime.has_survivors() => {
-                Ok(RunPresence::Nobody)
-            }
-            StartupMessage::Failed { message, code } => Err(CliError::Start { message, code }),
-            StartupMessage::Held { .. }
-            | StartupMessage::Running
-            | StartupMessage::Ended { .. } => Ok(RunPresence::Beginning),
-        }
+        let held = Some(&self.runtime).filter(|runtime| runtime.is_held());
+        held.and_then(|runtime| Some(runtime.plan().ok()?.run))
     }
 
     /// Whether the socket differs from the default one of `tmo start`.
@@ -470,9 +252,11 @@ impl Instance {
             return String::new();
         }
         let others = registry::unfinished(&self.context.env).into_iter().flatten();
-        let others = others.filter(|(dir, _)| *dir != self.runtime && dir.is_held());
+        let others = others.filter(|run| {
+            run.standing == Standing::Held && run.runtime.as_ref() != Some(&self.runtime)
+        });
         let mut places: Vec<_> =
-            others.map(|(_, plan)| plan.root.as_path().display().to_string()).collect();
+            others.filter_map(|run| Some(run.root()?.display().to_string())).collect();
         places.sort();
         places.dedup();
         match places.len() {
@@ -519,12 +303,8 @@ impl Instance {
 
     /// How the last run ended, for a message, if it failed.
     fn last_failure(&self) -> String {
-        let last = || {
-            let path = last_run(&self.context.env, &self.socket.path);
-            let end = LastRun::read(&path)?.end?.end;
-            (end.code != 0).then_some(end)
-        };
-        match last().filter(|_| Persona::here() == Persona::Tmo) {
+        let end = self.last_run().and_then(|last| Some(last.end?.end));
+        match end.filter(|end| end.code != 0 && Persona::here() == Persona::Tmo) {
             Some(end) => {
                 let how = end.reason().unwrap_or_else(|| format!("ended with code {}", end.code));
                 format!("; the last one {how} (`tmo why{}`)", self.flags())
@@ -534,16 +314,6 @@ impl Instance {
     }
 }
 
-/// The control socket that these flags mean, and the environment of its project.
-fn located(args: &ClientArgs) -> Result<(Context, SocketPath), CliError> {
-    let typed = RunFlags {
-        socket: args.socket.clone(),
-        network: args.network.clone(),
-        project: args.project.clone(),
-    };
-    Ok(locate(&typed, Persona::here() == Persona::Overmind)?)
-}
-
 /// Whether the runtime directory that a run reports is the one at that path on this machine.
 fn is_here(state: &State) -> bool {
     let (Some(host), Some(dir)) = (&state.host, &state.runtime) else { return false };
@@ -551,12 +321,6 @@ fn is_here(state: &State) -> bool {
     (&here.boot, &here.pid_namespace) == (&host.boot, &host.pid_namespace)
         && here.runtime_id.is_some()
         && here.runtime_id == host.runtime_id
-}
-
-/// The message for a run that was taken over.
-pub(in crate::cli) fn taken_over(count: u32) -> String {
-    let count = count::processes(count as usize, "living");
-    format!("the supervisor had been killed; taken over its {count}")
 }
 
 /// The runtime directory of a run that our own rules do not find: it was started in a session with another
@@ -569,9 +333,4 @@ pub(in crate::cli) fn of_another_session(env: &Env, state: &State) -> Option<Run
     let runtime = is_runtime_dir(env, dir).then(|| RuntimeDir::new(dir))?;
     let held = lock::is_held(dir).unwrap_or(false);
     (held && runtime.plan().ok()?.run == state.run).then_some(runtime)
-}
-
-/// An error if overmind answers, which can't do this.
-pub(in crate::cli) async fn tmo_only(instance: &mut Instance) -> Result<(), CliError> {
-    instance.server().await?.refuse_overmind()
 }

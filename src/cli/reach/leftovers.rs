@@ -66,9 +66,7 @@ pub(in crate::cli) fn kill(instance: &Instance, reason: CliError) -> Result<u8, 
 /// table and leaves the directory alone. Returns the reason if no part of the run is alive.
 pub(in crate::cli) fn search(args: &ClientArgs, reason: CliError) -> Result<u8, CliError> {
     let instance = Instance::unchecked(args)?;
-    if !instance.parts().is_empty() {
-        instance.refuse_unknown_project()?;
-    }
+    instance.refuse_unknown_project()?;
     let Some(forced) = instance.runtime.end_by_search() else { return Err(reason) };
     refuse(&forced.report.left)?;
     tell(&reason, &forced);
@@ -166,7 +164,8 @@ pub(in crate::cli) fn remove(
     instance: &Instance,
     of_tmux: &[PathBuf],
 ) -> Result<Vec<String>, CliError> {
-    let (runtime, mut done) = (&instance.runtime, vec![]);
+    let runtime = &instance.runtime;
+    let mut done = vec![];
     if runtime.dir().is_dir() {
         let there = runtime.plan_file().exists() || runtime.state_file().exists();
         runtime.clear().map_err(CliError::io(runtime.dir().display()))?;
@@ -187,14 +186,15 @@ pub(in crate::cli) fn remove(
             done.push(format!("removed {}", socket.display()));
         }
     }
-    let (path, shown) = (&instance.socket.path, instance.socket.shown.display());
+    let path = &instance.socket.path;
+    let shown = instance.socket.shown.display();
     remove_stale(&listen::temporary(path))?;
-    let unlinked = listen::unlink_own(path, runtime.dir()).map_err(CliError::io(shown))?;
+    let unlinked = listen::unlink_own(path, runtime.dir()).map_err(CliError::io(&shown))?;
     // The socket may belong to a run of another session of this user whose supervisor is dead, which can still
     // be taken over.
     let is_free = || runtime.of_other_sessions().is_empty();
     if unlinked || is_free() && remove_stale(path)? {
-        done.push(format!("removed {}", instance.socket.shown.display()));
+        done.push(format!("removed {shown}"));
     }
     Ok(done)
 }

@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::instance::Instance;
 use crate::cli::error::CliError;
-use crate::config::dirs::{instance_id, last_run, state_dir, state_id};
 use crate::config::{Env, Project, StartOptions};
 use crate::crash::Reports;
 use crate::crash::store::StoredReport;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::last::{last_events, last_lines};
-use crate::journal::last_run::LastRun;
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{self, Stream, Streams};
@@ -52,9 +50,9 @@ impl Source {
             return Self::of_plan(&plan, instance.runtime.dir());
         }
         let socket = &instance.socket.path;
-        let (dir, crashes) = match LastRun::read(&last_run(&instance.context.env, socket)) {
+        let (dir, crashes) = match instance.last_run() {
             Some(last) => (last.journal.as_path().to_owned(), last.crashes),
-            // The last run's version did not record it.
+            // Its record is lost.
             None => (usual_journal(instance)?, None),
         };
         if !dir.is_dir() {
@@ -69,8 +67,7 @@ impl Source {
             return Err(CliError::NoLog(dir));
         }
         let dirs = Dirs::new(dir, None);
-        let reports =
-            Reports::new(&dirs, crashes.as_ref(), &instance_id(&instance.context.env, socket));
+        let reports = Reports::new(&dirs, crashes.as_ref(), &instance.identity.id);
         Self::open(dirs, reports)
     }
 
@@ -171,7 +168,5 @@ fn usual_journal(instance: &Instance) -> Result<PathBuf, CliError> {
         network: Some(Network::Unix.name().to_owned()),
         ..Default::default()
     };
-    let project = Project::locate(here, &typed, &context.env)?;
-    let id = state_id(&context.env, &project.root, &instance.socket.path);
-    Ok(state_dir(&context.env, &project.title, &id))
+    Ok(Project::locate(here, &typed, &context.env)?.state_dir(&context.env))
 }

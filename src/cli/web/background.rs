@@ -14,7 +14,6 @@ use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::cli::{output, runtime};
 use crate::config::Env;
-use crate::config::dirs::instance_id;
 use crate::model::hostname::ZONE;
 use crate::run::inherit;
 use crate::sys::{self, clock};
@@ -56,7 +55,7 @@ fn listen_for_page(instance: &Instance, port: Option<u16>) -> Result<Listening, 
 
 /// The server that shows this project, if it runs.
 fn server_of(instance: &Instance, port: Option<u16>) -> Result<Option<Running>, CliError> {
-    let id = instance_id(&instance.context.env, &instance.socket.path);
+    let id = instance.identity.id.clone();
     let dir = door::dir(&instance.context.env)?;
     let wanted = [ServerScope::Only(&id), ServerScope::All];
     runtime::block_on(only_server(&dir, port, &wanted)).map_err(|why| unserved(&why))

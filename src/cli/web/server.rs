@@ -13,7 +13,6 @@ use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::reach::request;
 use crate::cli::runtime::SignalSet;
 use crate::cli::{output, runtime, start};
-use crate::config::dirs::instance_id;
 use crate::config::load::Context;
 use crate::model::request::Request;
 use crate::web::door;
@@ -59,7 +58,7 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     let instance = begun.instance.only_of(&run);
     let own = own_path(&context, Some(&instance));
     let browser = Browser { how, own, dir: dir.clone(), run: None, is_shared: false };
-    let id = instance_id(&instance.context.env, &instance.socket.path);
+    let id = instance.identity.id.clone();
     let is_ours = begun.run.is_some();
     let end =
         if is_ours { "Ctrl-C ends the run, too." } else { "Ctrl-C ends the page, not the run." };

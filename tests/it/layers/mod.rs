@@ -73,7 +73,7 @@ const USES_OF_ENGINE: &[(&str, &str, &str)] = &[
     ("cli::start", "engine::persisted_state", "a run that can be adopted has its own plan"),
     ("cli::start::attach", "engine::persisted_state", "the view begins where the run did"),
     ("cli::act::cleanup", "engine::persisted_state", "a run that can be adopted is left alone"),
-    ("cli::setup::doctor::instances", "engine::persisted_state", "it tells which can be adopted"),
+    ("cli::setup::doctor::runs", "engine::persisted_state", "it tells which can be adopted"),
 ];
 
 #[test]

@@ -7,6 +7,7 @@
 //! Both are private to the user, so they are checked, not just created: in a shared temporary directory
 //! another user may have created them first.
 
+use std::ffi::OsStr;
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
@@ -23,66 +24,81 @@ pub enum DirError {
     /// It could not be created or inspected.
     #[error("can't create {}: {}; make its parent writable, or set XDG_RUNTIME_DIR or TMPDIR",
         path.display(), why(source))]
-    Create {
-        /// The directory.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Create { path: PathBuf, source: io::Error },
     /// It is a file or a symbolic link.
     #[error("{} is not a directory (or is a link to one); remove it and try again", path.display())]
-    NoDirectory {
-        /// The path.
-        path: PathBuf,
-    },
+    NoDirectory { path: PathBuf },
     /// It belongs to another user.
     #[error(
         "{} belongs to user {owner}, not to you; set XDG_RUNTIME_DIR or TMPDIR to a directory of your own, \
          or have root remove it", path.display()
     )]
-    Owner {
-        /// The directory.
-        path: PathBuf,
-        /// User id of its owner.
-        owner: u32,
-    },
+    Owner { path: PathBuf, owner: u32 },
     /// The files that outlive a run would be among those of another user.
     #[error("{} belongs to user {owner}, not to you (user {user}), and nothing is written there: start as \
         user {owner}, or set {variable} to a directory of your own", path.display())]
-    State {
-        /// The directory.
-        path: PathBuf,
-        /// User id of its owner.
-        owner: u32,
-        /// User id of this process.
-        user: u32,
-        /// The variable that selects another place.
-        variable: &'static str,
-    },
+    State { path: PathBuf, owner: u32, user: u32, variable: &'static str },
     /// Other users have access.
     #[error("{} is open to other users (mode {mode:03o}); `chmod 700 {}` closes it",
         path.display(), path.display())]
-    Mode {
-        /// The directory.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
+    Mode { path: PathBuf, mode: u32 },
 }
 
-/// The id of the instance of a control socket: 10 hex digits, the same for every spelling of the path of
-/// the socket's directory. Where other machines see the state directory, each has an id of its own.
-pub fn instance_id(env: &Env, socket: &Path) -> String {
-    on_machine(&state_base(env), socket_id(socket))
+/// What tells an instance from all others, and where its files are. What it is made of, today the path of the control
+/// socket, is known to its constructor only, so that nothing else depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// 10 hex digits, the same for every spelling of the path of the socket's directory. Where other machines see the
+    /// state directory, each has an id of its own.
+    pub id: String,
+    /// The runtime directory, whether it exists or not; its content is not to be trusted.
+    pub runtime: PathBuf,
+    /// The record of its last run.
+    pub last_run: PathBuf,
 }
 
-fn socket_id(socket: &Path) -> String {
-    short_hash(&[&real_parent(socket)])
+impl Identity {
+    /// The instance of this control socket.
+    pub fn of_socket(env: &Env, socket: &Path) -> Self {
+        let of_path = short_hash(&[&real_parent(socket)]);
+        let (state, runtime) = (state_base(env), runtime_base(env));
+        let id = on_machine(&state, of_path.clone());
+        let last_run = state.join("last-run").join(&id);
+        Self { runtime: runtime.join(on_machine(&runtime, of_path)), last_run, id }
+    }
+
+    /// The runtime directory, for a command that trusts its content: one that others could have created is refused.
+    pub fn trusted_runtime(&self) -> Result<&Path, DirError> {
+        let base = self.runtime.parent().unwrap_or(&self.runtime);
+        for path in [base, &self.runtime] {
+            match path.symlink_metadata() {
+                Ok(found) => check_private(path, &found)?,
+                // It does not exist, so there is nothing to trust.
+                Err(_) => break,
+            }
+        }
+        Ok(&self.runtime)
+    }
+
+    /// Create the runtime directory, and its parent.
+    pub fn make_runtime(&self) -> Result<&Path, DirError> {
+        /// Runs that end remove the empty parent, each of them once, so creating it may need retries.
+        const MOST_TRIES: u32 = 100;
+        make_private_dir(self.runtime.parent().unwrap_or(&self.runtime))?;
+        for _ in 1..MOST_TRIES {
+            match make_private_dir(&self.runtime) {
+                Err(DirError::Create { source, .. })
+                    if source.kind() == io::ErrorKind::NotFound => {}
+                made => return made.map(|()| &*self.runtime),
+            }
+        }
+        make_private_dir(&self.runtime).map(|()| &*self.runtime)
+    }
 }
 
 /// The id of the files that a project keeps between runs: 10 hex digits of root and socket, and of the machine where
 /// others see the state directory.
-pub fn state_id(env: &Env, root: &Path, socket: &Path) -> String {
+pub(super) fn state_id(env: &Env, root: &Path, socket: &Path) -> String {
     let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
     on_machine(&state_base(env), short_hash(&[&root, &real_parent(socket)]))
 }
@@ -115,12 +131,10 @@ pub fn command_sockets(env: &Env, dir: &Path) -> Vec<PathBuf> {
     let mark = command_mark(dir);
     let is_of_dir = |name: &str| name.strip_suffix(".cmd").is_some_and(|name| name.contains(&mark));
     let entries = if is_private(&base) { std::fs::read_dir(&base).ok() } else { None };
-    let names = entries
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let mut sockets: Vec<_> =
-        names.filter(|name| is_of_dir(name)).map(|name| base.join(name)).collect();
+    let paths = entries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let mut sockets: Vec<_> = paths
+        .filter(|path| path.file_name().and_then(OsStr::to_str).is_some_and(is_of_dir))
+        .collect();
     sockets.sort();
     sockets
 }
@@ -139,7 +153,8 @@ pub fn last_command(env: &Env, dir: &Path) -> PathBuf {
 
 /// Where `tmo fleet apply` puts the `tmo.toml` of a directory that has none of its own.
 pub fn applied_file(env: &Env, dir: &Path) -> PathBuf {
-    let (base, dir) = (state_base(env), files::resolved(dir));
+    let base = state_base(env);
+    let dir = files::resolved(dir);
     let title = dir.file_name().unwrap_or_default().to_string_lossy();
     let id = on_machine(&base, short_hash(&[&dir]));
     base.join("fleet").join(state_name(&title, &id)).join("tmo.toml")
@@ -175,26 +190,6 @@ pub fn runtime_base(env: &Env) -> PathBuf {
     files::resolved(&dir).join(format!("tmo-{uid}"))
 }
 
-/// The runtime directory of the instance of this socket.
-pub fn runtime_dir(env: &Env, socket: &Path) -> PathBuf {
-    let base = runtime_base(env);
-    let id = on_machine(&base, socket_id(socket));
-    base.join(id)
-}
-
-/// The same for a command that trusts its content: a directory that others could have created is refused.
-pub fn find_runtime_dir(env: &Env, socket: &Path) -> Result<PathBuf, DirError> {
-    let dir = runtime_dir(env, socket);
-    for path in [&runtime_base(env), &dir] {
-        match path.symlink_metadata() {
-            Ok(found) => check_private(path, &found)?,
-            // It does not exist, so there is nothing to trust.
-            Err(_) => break,
-        }
-    }
-    Ok(dir)
-}
-
 /// Whether a directory named in an answer on a socket can be a runtime directory of this user: it is where
 /// tmo creates them, in this session or in another one of the same user, and neither it nor its parent is
 /// open to others.
@@ -210,13 +205,13 @@ pub fn is_runtime_dir(env: &Env, path: &Path) -> bool {
         temporary.unwrap_or_else(|| "/tmp".into()).join(format!("tmo-{uid}")),
         PathBuf::from(format!("/tmp/tmo-{uid}")),
     ];
-    // A run of an earlier version reports the directory in the spelling of its session.
     let bases = bases.map(|base| parent_resolved(&base));
-    let is_base = |parent: &Path| bases.contains(&parent_resolved(parent));
     let name = path.file_name().unwrap_or_default().as_bytes();
     !name.is_empty()
         && name.iter().all(u8::is_ascii_hexdigit)
-        && path.parent().is_some_and(|parent| is_base(parent) && is_private(parent))
+        && path
+            .parent()
+            .is_some_and(|parent| bases.iter().any(|base| base == parent) && is_private(parent))
         && is_private(path)
 }
 
@@ -229,21 +224,6 @@ fn parent_resolved(path: &Path) -> PathBuf {
 /// Whether a directory from another source belongs to this user and is closed to others.
 pub fn is_private(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|found| check_private(path, &found).is_ok())
-}
-
-/// Create the runtime directory of the instance of this socket, and its parent.
-pub fn make_runtime_dir(env: &Env, socket: &Path) -> Result<PathBuf, DirError> {
-    /// Runs that end remove the empty parent, each of them once, so creating it may need retries.
-    const MOST_TRIES: u32 = 100;
-    make_private_dir(&runtime_base(env))?;
-    let dir = runtime_dir(env, socket);
-    for _ in 1..MOST_TRIES {
-        match make_private_dir(&dir) {
-            Err(DirError::Create { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-            made => return made.map(|()| dir),
-        }
-    }
-    make_private_dir(&dir).map(|()| dir)
 }
 
 /// The state directory of a project.
@@ -274,11 +254,6 @@ pub fn refuse_state_of_others(env: &Env, log: &Path) -> Result<(), DirError> {
     Ok(())
 }
 
-/// The file that records the directories of the last run on a control socket.
-pub fn last_run(env: &Env, socket: &Path) -> PathBuf {
-    state_base(env).join("last-run").join(instance_id(env, socket))
-}
-
 /// The last part of a state directory: readable, and safe whatever characters the title contains.
 pub fn state_name(title: &str, id: &str) -> String {
     const MOST: usize = 32;
@@ -299,7 +274,8 @@ pub fn make_private_dir(path: &Path) -> Result<(), DirError> {
 
 /// Refuse a directory that others may enter; restore the owner's access.
 fn check_private(path: &Path, found: &std::fs::Metadata) -> Result<(), DirError> {
-    let (path, mode) = (path.to_owned(), found.mode() & 0o777);
+    let path = path.to_owned();
+    let mode = found.mode() & 0o777;
     // Check the owner first: in a sticky directory such as /tmp only the owner and root can remove the
     // directory, so advice to remove it would not help.
     if found.uid() != nix::unistd::geteuid().as_raw() {
@@ -320,15 +296,27 @@ fn check_private(path: &Path, found: &std::fs::Metadata) -> Result<(), DirError>
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use super::{
-        DirError, find_runtime_dir, instance_id, is_runtime_dir, make_private_dir,
-        make_runtime_dir, runtime_base, runtime_dir, short_hash, state_dir, state_id,
+        DirError, Identity, is_runtime_dir, make_private_dir, runtime_base, short_hash, state_dir,
+        state_id,
     };
     use crate::config::Env;
     use crate::model::ProcName;
     use crate::protocol::paths::PanePaths;
+
+    fn instance_id(env: &Env, socket: &Path) -> String {
+        Identity::of_socket(env, socket).id
+    }
+
+    fn find_runtime_dir(env: &Env, socket: &Path) -> Result<PathBuf, DirError> {
+        Identity::of_socket(env, socket).trusted_runtime().map(Path::to_owned)
+    }
+
+    fn make_runtime_dir(env: &Env, socket: &Path) -> Result<PathBuf, DirError> {
+        Identity::of_socket(env, socket).make_runtime().map(Path::to_owned)
+    }
 
     #[test]
     fn access_that_was_taken_away_from_its_owner_is_given_back() {
@@ -394,9 +382,6 @@ mod tests {
             assert_eq!(find_runtime_dir(&env(&name), &socket).unwrap(), made, "{name}");
         }
         assert_eq!(made.parent().unwrap(), real.join("tmo"));
-        // As an earlier version would spell it.
-        let unresolved = dir.path().join("link/tmo").join(made.file_name().unwrap());
-        assert!(is_runtime_dir(&env("run"), &unresolved));
         // The directory itself must not be a link, unlike its parents.
         std::fs::rename(real.join("tmo"), real.join("moved")).unwrap();
         symlink(real.join("moved"), real.join("tmo")).unwrap();
@@ -438,7 +423,7 @@ mod tests {
         let env = Env::of([("TMPDIR", dir.path())]);
         let socket = dir.path().join("s");
         let made = make_runtime_dir(&env, &socket).unwrap();
-        assert_eq!(made, runtime_dir(&env, &socket));
+        assert_eq!(made, Identity::of_socket(&env, &socket).runtime);
         assert_eq!(made.metadata().unwrap().mode() & 0o777, 0o700);
         assert_eq!(made.parent().unwrap().metadata().unwrap().mode() & 0o777, 0o700);
         make_runtime_dir(&env, &socket).unwrap();

@@ -3,12 +3,12 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::command::process_name;
-use super::dirs::{instance_id, state_dir, state_id};
+use super::dirs::{Identity, state_dir, state_id};
 use super::env::Env;
 use super::lookup::applied;
 use super::options::StartOptions;
 use super::paths::{absolute, session_name};
-use super::socket::{BadAddress, SocketPath, start_socket};
+use super::socket::{BadAddress, SocketFlags, SocketPath, start_socket};
 use crate::sys::files;
 
 /// A project to be started.
@@ -28,10 +28,10 @@ pub struct Project {
     pub socket: SocketPath,
     /// The `tmo.toml` that a fleet has applied to it.
     pub applied: Option<PathBuf>,
-    /// Names this instance: see [`instance_id`].
-    pub instance: String,
+    /// Tells its instance from all others.
+    pub identity: Identity,
     /// Names its state: see [`state_id`].
-    pub state: String,
+    pub(crate) state: String,
 }
 
 impl Project {
@@ -54,11 +54,12 @@ impl Project {
             command => process_name(command),
         };
         let title = named.filter(|title| !title.is_empty()).unwrap_or_else(base);
-        let socket = start_socket(start_dir, (typed.socket.clone(), typed.network.clone()), env)?;
-        let instance = instance_id(env, &socket.path);
+        let address = SocketFlags { socket: typed.socket.clone(), network: typed.network.clone() };
+        let socket = start_socket(start_dir, address, env)?;
+        let identity = Identity::of_socket(env, &socket.path);
         let state = state_id(env, &root, &socket.path);
         let dir = start_dir.to_owned();
-        Ok(Self { procfile, procfile_shown, root, title, dir, socket, applied, instance, state })
+        Ok(Self { procfile, procfile_shown, root, title, dir, socket, applied, identity, state })
     }
 
     /// Show absolute paths of its files, because the user is in another directory.
@@ -78,7 +79,7 @@ impl Project {
     pub fn tmux_socket(&self) -> String {
         const MOST: usize = 20;
         let session = self.session();
-        format!("tmo-{}-{}", &session[..session.len().min(MOST)], self.instance)
+        format!("tmo-{}-{}", &session[..session.len().min(MOST)], self.identity.id)
     }
 
     /// The `tmo.toml` beside the Procfile, or the applied one: its path, and its name for messages.
@@ -97,9 +98,14 @@ impl Project {
         }
     }
 
+    /// The directory of the files that it keeps between runs.
+    pub fn state_dir(&self, env: &Env) -> PathBuf {
+        state_dir(env, &self.title, &self.state)
+    }
+
     /// The directory of its apps.
     pub fn apps(&self, env: &Env) -> PathBuf {
-        state_dir(env, &self.title, &self.state).join("apps")
+        self.state_dir(env).join("apps")
     }
 
     /// The `failure_declarations.json` beside the Procfile: its path, and its name for messages.
@@ -176,7 +182,7 @@ mod tests {
         assert_eq!(by_flag.socket.path, Path::new("/x/s1"));
         assert_eq!(by_flag.root, Path::new("/x/r"));
         assert_eq!(by_flag.session(), "my-app-");
-        assert_eq!(by_flag.tmux_socket(), format!("tmo-my-app--{}", by_flag.instance));
+        assert_eq!(by_flag.tmux_socket(), format!("tmo-my-app--{}", by_flag.identity.id));
     }
 
     #[test]

@@ -185,6 +185,13 @@ impl NamedBy {
     }
 }
 
+/// `--socket` and `--network` as they were typed.
+#[derive(Debug, Clone, Default)]
+pub struct SocketFlags {
+    pub socket: Option<PathBuf>,
+    pub network: Option<String>,
+}
+
 /// The values of `--socket` and `--network`, or of their variables.
 struct Named {
     socket: Option<(PathBuf, NamedBy)>,
@@ -192,9 +199,11 @@ struct Named {
 }
 
 impl Named {
-    fn by_flags((socket, network): (Option<PathBuf>, Option<String>)) -> Self {
-        let flag = NamedBy::Flag;
-        Self { socket: socket.map(|path| (path, flag)), network: network.map(|name| (name, flag)) }
+    fn by_flags(typed: SocketFlags) -> Self {
+        Self {
+            socket: typed.socket.map(|path| (path, NamedBy::Flag)),
+            network: typed.network.map(|name| (name, NamedBy::Flag)),
+        }
     }
 
     /// Fall back to the variables if there is no flag.
@@ -216,7 +225,7 @@ impl Named {
 /// process means a new run, so the variables are ignored there.
 pub fn start_socket(
     start_dir: &Path,
-    typed: (Option<PathBuf>, Option<String>),
+    typed: SocketFlags,
     env: &Env,
 ) -> Result<SocketPath, BadAddress> {
     let inside = env.caller("TMO_SESSION").is_some();
@@ -233,7 +242,7 @@ pub fn start_socket(
 /// `/tmp`.
 pub fn client_socket(
     start_dir: &Path,
-    typed: (Option<PathBuf>, Option<String>),
+    typed: SocketFlags,
     env: &Env,
 ) -> Result<SocketPath, BadAddress> {
     let named = Named::by_flags(typed);

@@ -294,7 +294,7 @@ pub fn resolve(
         detach_keys: loaded.toml.detach_keys.clone(),
         crash_dir: crash_dir(context, loaded).map(Into::into),
         apps: loaded.apps.dir.as_path().into(),
-        last_run: Some(dirs::last_run(env, &project.socket.path).into()),
+        last_run: Some(project.identity.last_run.as_path().into()),
         lines,
         processes,
         left_out,
@@ -521,7 +521,7 @@ fn log_policy(context: &Context, loaded: &Loaded) -> Result<LogPolicy, PlanError
     let beside = project.procfile.parent().unwrap_or(&project.root);
     let by_env = env.path("LOG_DIR").map(|dir| below(&context.start_dir, dir));
     let by_toml = || table.dir.clone().map(|dir| below(beside, dir));
-    let usual = || dirs::state_dir(env, &project.title, &project.state);
+    let usual = || project.state_dir(env);
     let dir = by_env.or_else(by_toml).unwrap_or_else(usual);
     let size = |key: &str| env.typed(key, "a size like 64MiB (0 keeps everything)", parse_bytes);
     let per_process = size("LOG_PER_PROCESS")?.or(table.per_process);

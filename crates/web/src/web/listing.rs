@@ -48,11 +48,7 @@ impl RunEntry {
         Self {
             id: known.id.clone(),
             title: cleaned(&known.title()),
-            state: match known.standing {
-                Standing::Held => "running",
-                Standing::Abandoned => "abandoned",
-                Standing::Over => "over",
-            },
+            state: known.standing.word(),
             host: known.last.elsewhere().map(|machine| cleaned(&machine.name)),
             root: known.root().map(|root| cleaned(&root.display().to_string())),
             processes: plan

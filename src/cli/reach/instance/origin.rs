@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use super::Instance;
 use crate::cli::error::CliError;
 use crate::client::{Listener, identify_listener};
-use crate::config::dirs::{is_runtime_dir, last_run, runtime_dir};
+use crate::config::dirs::is_runtime_dir;
 use crate::config::lookup::is_project;
 use crate::config::socket::NamedBy;
-use crate::journal::last_run::LastRun;
 use crate::model::plan::{DirIdentity, Origin};
 use crate::model::shell::quoted;
 use crate::run::dir::RuntimeDir;
@@ -24,9 +23,8 @@ impl Instance {
         // The socket may have been moved here from another project, unless the run that holds the lock was
         // started with the socket at this path.
         let is_usual = self.socket.named_by == NamedBy::Nothing && self.far.is_none();
-        let by_path = runtime_dir(&self.context.env, &self.socket.path);
-        let is_of_path =
-            self.runtime.is_held() && self.runtime.dir().file_name() == by_path.file_name();
+        let is_of_path = self.runtime.is_held()
+            && self.runtime.dir().file_name() == self.identity.runtime.file_name();
         self.refuse_led(is_usual && !is_of_path).await
     }
 
@@ -41,9 +39,9 @@ impl Instance {
         self.refuse_origin(origin.as_deref())
     }
 
-    /// The same if no supervisor answers and the files do not show the project.
+    /// The same if no supervisor answers and the files do not show the project: refused if parts of a run live.
     pub(in crate::cli) fn refuse_unknown_project(&self) -> Result<(), CliError> {
-        if self.is_led() { self.refuse_origin(None) } else { Ok(()) }
+        if self.is_led() && !self.parts().is_empty() { self.refuse_origin(None) } else { Ok(()) }
     }
 
     /// The same for the log of a past run.
@@ -51,22 +49,20 @@ impl Instance {
         if self.is_led() { self.refuse_origin(self.last_origin().as_deref()) } else { Ok(()) }
     }
 
-    /// The same for the leftovers of a past run, if its project is known.
+    /// The same for the leftovers of a past run.
     pub(in crate::cli) fn refuse_leftovers_of_other_project(&self) -> Result<(), CliError> {
         match self.last_origin() {
             origin @ Some(_) if self.is_led() => self.refuse_origin(origin.as_deref()),
-            None if self.is_led() && !self.parts().is_empty() => self.refuse_origin(None),
-            Some(_) | None => Ok(()),
+            Some(_) => Ok(()),
+            None => self.refuse_unknown_project(),
         }
     }
 
     /// The same for the surviving processes of a run in another session, whose plan is in another
     /// directory.
     pub(in crate::cli) fn refuse_sessions_of_other_project(&self) -> Result<(), CliError> {
-        if !self.is_led() {
-            return Ok(());
-        }
-        self.runtime.of_other_sessions().iter().try_for_each(|dir| {
+        let others = if self.is_led() { self.runtime.of_other_sessions() } else { vec![] };
+        others.iter().try_for_each(|dir| {
             let is_known = is_runtime_dir(&self.context.env, dir);
             let origin = is_known.then(|| origin_of(&RuntimeDir::new(dir))).flatten();
             self.refuse_origin(origin.as_deref())
@@ -83,7 +79,8 @@ impl Instance {
         if there.is_none() || there == number(self.here()) {
             return Ok(());
         }
-        let (shown, dir) = (self.socket.shown.display(), dir.display());
+        let shown = self.socket.shown.display();
+        let dir = dir.display();
         let flags = self.socket.naming_flags();
         Err(CliError::Other(format!(
             "the run of {dir} has its socket at {shown}, where this project's belongs; \
@@ -149,21 +146,16 @@ impl Instance {
     /// names a link in the project, its target counts as the user's choice only if the link was named
     /// with a flag, not in a variable.
     fn is_led(&self) -> bool {
-        let found = self.socket.path.symlink_metadata();
-        let link = found.ok().filter(|found| self.socket.tcp.is_none() && found.is_symlink());
         let here = &self.context.start_dir;
+        let path = &self.socket.path;
         // Other users may have put a link at the named place if they can write there.
-        let is_of_others =
-            || self.socket.tcp.is_none() && files::leads_over_links_of_others(&self.socket.path);
-        let leaves = || {
-            let in_project = self.socket.tcp.is_none() && self.socket.path.starts_with(here);
-            in_project && self.leads_away(here)
-        };
+        let is_of_others = || files::leads_over_links_of_others(path);
         match self.socket.named_by {
-            NamedBy::Nothing => link.is_some() || self.has_other_names(),
-            NamedBy::Flag => is_of_others(),
-            NamedBy::Variable => is_of_others() || leaves(),
             NamedBy::Project => true,
+            _ if self.socket.tcp.is_some() => false,
+            NamedBy::Nothing => path.is_symlink() || self.has_other_names(),
+            NamedBy::Flag => is_of_others(),
+            NamedBy::Variable => is_of_others() || path.starts_with(here) && self.leads_away(here),
         }
     }
 
@@ -180,8 +172,8 @@ impl Instance {
 
     /// The same for the last run, of which only the log may be left.
     fn last_origin(&self) -> Option<PathBuf> {
-        let record = || LastRun::read(&last_run(&self.context.env, &self.socket.path));
-        origin_of(&self.runtime).or_else(|| Some(record()?.origin?.as_path().to_owned()))
+        let last = || Some(self.last_run()?.origin?.as_path().to_owned());
+        origin_of(&self.runtime).or_else(last)
     }
 
     /// The same, from the answer of the run.
@@ -209,8 +201,7 @@ impl Instance {
             }
             Some((_, None)) | None => return Ok(()),
         };
-        let is_link = self.socket.path.symlink_metadata().is_ok_and(|found| found.is_symlink());
-        let real = is_link.then(|| files::resolved(&self.socket.path));
+        let real = self.socket.path.is_symlink().then(|| files::resolved(&self.socket.path));
         // The other name of a hard-linked socket, in the project of the run.
         let name = || Some(origin?.join(self.socket.path.file_name()?));
         let twin = || name().filter(|name| number(name) == number(&self.socket.path));

@@ -3,18 +3,12 @@
 //! There is one file per group of checks; each adds lines to the report. Nothing is started for a check.
 
 mod backend;
-mod environment;
-mod instances;
-mod limits;
-mod places;
+mod findings;
 mod process;
 mod project;
-mod report;
-mod run;
+mod runs;
 mod socket;
-mod terminals;
-mod tmux;
-mod web;
+mod system;
 
 use crate::cli::args::PreviewArgs;
 use crate::cli::error::CliError;
@@ -24,13 +18,14 @@ use crate::cli::reach::log::Source;
 use crate::model::plan::Backend;
 use crate::sys;
 use crate::view::paint::Stamp;
-use report::Report;
+use backend::Chosen;
+use findings::Report;
 
 /// Run all checks; returns 1 if any fails.
 pub(in crate::cli) fn doctor(args: PreviewArgs) -> Result<u8, CliError> {
     let mut report = Report::default();
     let mut color = false;
-    run::version(&mut report);
+    runs::tell_version(&mut report);
     match Start::gather(args.start) {
         Ok(start) => {
             color = Source::style(&start.context.env, Stamp::None).mode.color();
@@ -50,47 +45,46 @@ pub(in crate::cli) fn doctor(args: PreviewArgs) -> Result<u8, CliError> {
 fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
     // As a supervisor does; its processes still get the limits of this shell, which are in the plan.
     sys::raise_descriptor_limit();
-    if let Some(call) = limits::system_calls(report) {
+    if let Some(call) = system::check_system_calls(report) {
         // They would fail for this reason only, and most would name another one.
         report.note("other checks", format!("skipped, since `{call}` is refused"));
         return Ok(());
     }
-    let context = &start.context;
     let held = start.runtime.is_held();
-    project::env_files(report, context);
+    project::check_env_files(report, &start.context);
     // Only the caller's own programs are run here, not those that files of the project name.
     let own = start.own_path();
-    let chosen = backend::choose(start, &own)?;
-    let plan = project::plan(report, start, &chosen);
+    let chosen = Chosen::of(start, &own)?;
+    let plan = project::check_plan(report, start, &chosen);
     let running = if held { start.runtime.plan().ok() } else { None };
     chosen.tell(report, running.map(|plan| plan.backend));
     let tmux = chosen.tmux.as_ref().ok().map(|tmux| &*tmux.path);
     if held {
-        run::look(report, start, plan.as_ref(), tmux);
+        runs::check_run(report, start, plan.as_ref(), tmux);
     }
     let is_native = chosen.backend == Backend::Native;
     if is_native {
-        terminals::look(report, plan.as_ref());
+        backend::check_terminals(report, plan.as_ref());
     } else {
-        tmux::look(report, start, &own, &chosen);
+        backend::check_tmux(report, start, &own, &chosen);
         if let Some(plan) = &plan {
-            tmux::config(report, start, plan);
+            backend::check_tmux_config(report, start, plan);
         }
     }
     // A run here holds its own ports.
     if let Some(plan) = plan.as_ref().filter(|_| !held) {
-        project::ports(report, start, plan);
+        project::check_ports(report, start, plan);
     }
-    socket::control(report, start);
-    places::directories(report, start, plan.as_ref());
+    socket::check_control_socket(report, start);
+    system::check_directories(report, start, plan.as_ref());
     if let Some(plan) = &plan {
-        process::look(report, start, plan);
+        process::check_named(report, start, plan);
         if !is_native {
-            socket::of_tmux(report, plan);
+            socket::check_tmux_socket(report, plan);
         }
-        limits::look(report, plan);
+        system::check_limits(report, plan);
     }
-    instances::look(report, start);
-    web::look(report, &start.context.env);
+    runs::check_runs(report, start);
+    runs::check_web(report, &start.context.env);
     Ok(())
 }

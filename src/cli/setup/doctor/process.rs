@@ -6,7 +6,7 @@ use std::path::Path;
 
 use nix::unistd::{AccessFlags, access};
 
-use super::report::Report;
+use super::findings::Report;
 use crate::cli::project::input::Start;
 use crate::crash::evidence;
 use crate::journal::Dirs;
@@ -23,33 +23,30 @@ const INTERPRETERS: [&str; 9] =
     ["python", "python3", "node", "ruby", "perl", "php", "bash", "sh", "zsh"];
 
 /// Check the processes that were named.
-pub(super) fn look(report: &mut Report, start: &Start, plan: &Plan) {
+pub(super) fn check_named(report: &mut Report, start: &Start, plan: &Plan) {
     let is_named =
         |process: &&ProcessPlan| start.typed.names.iter().any(|word| process.is_meant(word));
     for process in plan.present().filter(is_named) {
         let env = process_env(plan, process);
         let dir = process.cwd.as_ref().unwrap_or(&plan.root).as_path();
-        log(report, start, plan, process);
-        if directory(report, process, dir) {
-            program(report, process, dir, &env);
+        check_log(report, start, plan, process);
+        if check_directory(report, process, dir) {
+            check_program(report, process, dir, &env);
         }
-        environment(report, process, dir, &env);
+        check_environment(report, process, dir, &env);
     }
 }
 
 /// Where to read what it has printed.
-fn log(report: &mut Report, start: &Start, plan: &Plan, process: &ProcessPlan) {
+fn check_log(report: &mut Report, start: &Start, plan: &Plan, process: &ProcessPlan) {
     const CHECK: &str = "log";
     let name = &process.name;
     let dirs = Dirs::of_run(plan, start.runtime.dir());
     match RunHistory::of(dirs).printed(name) {
         Ok(0) => report.note(CHECK, format!("{name} has printed nothing here yet")),
         Ok(bytes) => {
-            let size = units::bytes(bytes);
-            report.ok(
-                CHECK,
-                format!("{name} has printed {size}: `tmo logs {name}`, `tmo why {name}`"),
-            );
+            let commands = format!("`tmo logs {name}`, `tmo why {name}`");
+            report.ok(CHECK, format!("{name} has printed {}: {commands}", units::bytes(bytes)));
         }
         Err(error) => {
             report.fail(CHECK, format!("the log of {name} can't be read: {}", why(&error)));
@@ -57,7 +54,7 @@ fn log(report: &mut Report, start: &Start, plan: &Plan, process: &ProcessPlan) {
     }
 }
 
-fn directory(report: &mut Report, process: &ProcessPlan, dir: &Path) -> bool {
+fn check_directory(report: &mut Report, process: &ProcessPlan, dir: &Path) -> bool {
     const CHECK: &str = "directory";
     let name = &process.name;
     let can_enter = std::fs::metadata(dir).and_then(|found| {
@@ -77,7 +74,7 @@ fn directory(report: &mut Report, process: &ProcessPlan, dir: &Path) -> bool {
 }
 
 /// Check its program, and the script that the program runs.
-fn program(report: &mut Report, process: &ProcessPlan, dir: &Path, env: &[(OsText, OsText)]) {
+fn check_program(report: &mut Report, process: &ProcessPlan, dir: &Path, env: &[(OsText, OsText)]) {
     const CHECK: &str = "program";
     let name = &process.name;
     let whole = process.command.to_string();
@@ -90,9 +87,8 @@ fn program(report: &mut Report, process: &ProcessPlan, dir: &Path, env: &[(OsTex
         }
     };
     let Some((word, argument)) = words else {
-        let text =
-            format!("only the shell knows what it runs for {name}, so that is not looked for");
-        return report.note(CHECK, text);
+        let text = "so that is not looked for";
+        return report.note(CHECK, format!("only the shell knows what it runs for {name}, {text}"));
     };
     let has_path = word.components().count() > 1;
     let path = env.iter().find(|(name, _)| name.as_bytes() == b"PATH");
@@ -119,19 +115,25 @@ fn program(report: &mut Report, process: &ProcessPlan, dir: &Path, env: &[(OsTex
             return report.fail_so(CHECK, text, "install it, or add its directory (`add_path`)");
         }
     }
-    let interprets = |word: &Path| {
-        word.file_name().and_then(OsStr::to_str).is_some_and(|name| INTERPRETERS.contains(&name))
-    };
-    let is_file = |argument: &Path| {
-        argument.extension().is_some() && !argument.to_string_lossy().starts_with('-')
-    };
-    if let Some(script) = argument.filter(|argument| interprets(word) && is_file(argument)) {
-        match access(&dir.join(script), AccessFlags::R_OK) {
-            Ok(()) => report.ok("script", format!("{name} runs {}", script.display())),
-            Err(error) => {
-                let text = format!("{name} can't run {}: {}", script.display(), why(&error.into()));
-                report.fail_so("script", text, "correct its command, or make that readable");
-            }
+    let interprets =
+        word.file_name().and_then(OsStr::to_str).is_some_and(|name| INTERPRETERS.contains(&name));
+    let is_file =
+        |word: &&Path| word.extension().is_some() && !word.to_string_lossy().starts_with('-');
+    if let Some(script) = argument.filter(is_file).filter(|_| interprets) {
+        check_script(report, process, &dir.join(script), script);
+    }
+}
+
+/// Check the file that an interpreter runs, by its path and as the command names it.
+fn check_script(report: &mut Report, process: &ProcessPlan, path: &Path, shown: &Path) {
+    const CHECK: &str = "script";
+    let name = &process.name;
+    let shown = shown.display();
+    match access(path, AccessFlags::R_OK) {
+        Ok(()) => report.ok(CHECK, format!("{name} runs {shown}")),
+        Err(error) => {
+            let text = format!("{name} can't run {shown}: {}", why(&error.into()));
+            report.fail_so(CHECK, text, "correct its command, or make that readable");
         }
     }
 }
@@ -146,7 +148,12 @@ fn can_run(path: &Path) -> std::io::Error {
 }
 
 /// Check its virtual environment, and name the variables that are its own.
-fn environment(report: &mut Report, process: &ProcessPlan, dir: &Path, env: &[(OsText, OsText)]) {
+fn check_environment(
+    report: &mut Report,
+    process: &ProcessPlan,
+    dir: &Path,
+    env: &[(OsText, OsText)],
+) {
     const CHECK: &str = "environment";
     let name = &process.name;
     let venv = env.iter().find(|(variable, _)| variable.as_bytes() == b"VIRTUAL_ENV");

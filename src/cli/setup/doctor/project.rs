@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 use super::backend::Chosen;
-use super::report::Report;
+use super::findings::Report;
 use crate::cli::error::CliError;
 use crate::cli::project::check::summary;
 use crate::cli::project::input::Start;
@@ -17,7 +17,7 @@ use crate::plan::PlanError;
 
 /// Report problems of env files, but not their contents: a line that can't be parsed may be part of a
 /// secret.
-pub(super) fn env_files(report: &mut Report, context: &Context) {
+pub(super) fn check_env_files(report: &mut Report, context: &Context) {
     for warning in &context.warnings {
         if let Warning::EnvFile { file, why } = warning {
             let todo = if why.starts_with("line ") {
@@ -39,7 +39,7 @@ fn without_quotes(text: &str) -> String {
 }
 
 /// The plan of a start.
-pub(super) fn plan(report: &mut Report, start: &Start, chosen: &Chosen) -> Option<Plan> {
+pub(super) fn check_plan(report: &mut Report, start: &Start, chosen: &Chosen) -> Option<Plan> {
     let mut warnings = vec![];
     // Missing programs are reported by the checks that look for them.
     let own = start.own_path();
@@ -55,7 +55,7 @@ pub(super) fn plan(report: &mut Report, start: &Start, chosen: &Chosen) -> Optio
     match plan {
         Ok(plan) => {
             report.ok("Procfile", summary(&plan));
-            shell(report, &start.context, &plan);
+            check_shell(report, &start.context, &plan);
             return Some(plan);
         }
         Err(CliError::Config(ConfigError::Toml(error))) => {
@@ -72,7 +72,7 @@ pub(super) fn plan(report: &mut Report, start: &Start, chosen: &Chosen) -> Optio
     None
 }
 
-fn shell(report: &mut Report, context: &Context, plan: &Plan) {
+fn check_shell(report: &mut Report, context: &Context, plan: &Plan) {
     let Some(process) = plan.processes.first() else { return };
     let shell = process.shell.as_path();
     match find_program(context, shell) {
@@ -86,7 +86,7 @@ fn shell(report: &mut Report, context: &Context, plan: &Plan) {
 }
 
 /// Report ports of the processes that are taken already.
-pub(super) fn ports(report: &mut Report, start: &Start, plan: &Plan) {
+pub(super) fn check_ports(report: &mut Report, start: &Start, plan: &Plan) {
     const CHECK: &str = "ports";
     let (ports, taken) = (table(plan), takers(plan, &start.runtime));
     if taken.is_empty() && !ports.is_empty() {

@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::libc;
 use nix::unistd::{AccessFlags, access};
 
-use super::report::Report;
+use super::findings::Report;
 use crate::cli::project::input::Start;
 use crate::cli::project::ports::described;
 use crate::cli::runtime;
@@ -19,17 +19,19 @@ use crate::run::listen;
 use crate::sys::dial::{self, ListenerState};
 use crate::sys::{self, why};
 
+const CHECK: &str = "socket";
+
 /// The maximum length of a socket's path.
 const LONGEST_PATH: usize =
     size_of::<libc::sockaddr_un>() - std::mem::offset_of!(libc::sockaddr_un, sun_path) - 1;
 
 /// Check the control socket of this project and its listener.
-pub(super) fn control(report: &mut Report, start: &Start) {
-    const CHECK: &str = "socket";
-    let (path, shown) = (&start.project.socket.path, start.project.socket.shown.display());
+pub(super) fn check_control_socket(report: &mut Report, start: &Start) {
+    let path = &start.project.socket.path;
+    let shown = start.project.socket.shown.display();
     let held = start.runtime.is_held();
     if let Some(tcp) = &start.project.socket.tcp {
-        return address(report, tcp, held);
+        return check_address(report, tcp, held);
     }
     if listen::in_the_way(path).is_some() {
         let text = format!("{shown} is in the way: it is not a socket");
@@ -37,7 +39,7 @@ pub(super) fn control(report: &mut Report, start: &Start) {
     }
     match dial::probe(path) {
         Ok(ListenerState::Live) if held => report.ok(CHECK, format!("{shown}: a run listens")),
-        Ok(ListenerState::Live) => listener(report, start),
+        Ok(ListenerState::Live) => check_listener(report, start),
         Ok(ListenerState::Nothing) if held => report.note(
             CHECK,
             format!("{shown} is gone although a run is up; commands still find the run"),
@@ -46,7 +48,7 @@ pub(super) fn control(report: &mut Report, start: &Start) {
             CHECK,
             format!("nobody listens on {shown}; the next start takes its place, `tmo cleanup` removes it"),
         ),
-        Ok(ListenerState::Nothing) => room(report, start),
+        Ok(ListenerState::Nothing) => check_room(report, start),
         Err(error) => report.fail_so(
             CHECK,
             format!("{shown}: {}", why(&error)),
@@ -56,7 +58,7 @@ pub(super) fn control(report: &mut Report, start: &Start) {
 }
 
 /// Check a TCP control address.
-fn address(report: &mut Report, tcp: &TcpAddress, held: bool) {
+fn check_address(report: &mut Report, tcp: &TcpAddress, held: bool) {
     let port = tcp.address.rsplit(':').next().and_then(|port| port.parse().ok());
     let taken = sys::tcp_listeners(port.as_slice());
     let text = format!("{} {}", tcp.network.name(), tcp.address);
@@ -64,45 +66,42 @@ fn address(report: &mut Report, tcp: &TcpAddress, held: bool) {
         Some((_, listener)) => {
             let who = described(listener.process.as_ref(), None);
             let text = format!("{text} is taken: {who} listens on it");
-            report.fail_so("socket", text, "end it, or give another address with `-s`");
+            report.fail_so(CHECK, text, "end it, or give another address with `-s`");
         }
-        None => report.ok("socket", text),
+        None => report.ok(CHECK, text),
     }
 }
 
 /// Report a listener that does not hold our lock.
-fn listener(report: &mut Report, start: &Start) {
-    let (path, shown) = (&start.project.socket.path, start.project.socket.shown.display());
+fn check_listener(report: &mut Report, start: &Start) {
+    let path = &start.project.socket.path;
+    let shown = start.project.socket.shown.display();
     let asked = runtime::block_on(async { Ok(identify_listener(path).await) });
     match asked {
-        Ok(Ok(Listener::Tmo(state))) => report.note(
-            "socket",
-            format!(
-                "a run of another session listens on {shown} (pid {}); commands reach it",
-                state.pid
-            ),
-        ),
-        Ok(Ok(Listener::Overmind)) => report.fail_so(
-            "socket",
-            format!("overmind itself listens on {shown}"),
-            "`tmo quit` ends it, or give another socket with `-s`",
-        ),
-        Ok(Err(error @ (ClientError::Stranger { .. } | ClientError::SharedDirectory { .. }))) => {
-            report.fail("socket", error);
+        Ok(Ok(Listener::Tmo(state))) => {
+            let pid = state.pid;
+            let text = format!("a run of another session listens on {shown} (pid {pid})");
+            report.note(CHECK, text + "; commands reach it");
         }
-        Ok(Err(error)) => report.fail_so(
-            "socket",
-            format!("another program listens on {shown}: {error}"),
-            "end it, or give another socket with `-s`",
-        ),
-        Err(error) => report.fail("socket", error),
+        Ok(Ok(Listener::Overmind)) => {
+            let todo = "`tmo quit` ends it, or give another socket with `-s`";
+            report.fail_so(CHECK, format!("overmind itself listens on {shown}"), todo);
+        }
+        Ok(Err(error @ (ClientError::Stranger { .. } | ClientError::SharedDirectory { .. }))) => {
+            report.fail(CHECK, error);
+        }
+        Ok(Err(error)) => {
+            let text = format!("another program listens on {shown}: {error}");
+            report.fail_so(CHECK, text, "end it, or give another socket with `-s`");
+        }
+        Err(error) => report.fail(CHECK, error),
     }
 }
 
 /// Whether a socket can be created there.
-fn room(report: &mut Report, start: &Start) {
-    const CHECK: &str = "socket";
-    let (path, shown) = (&start.project.socket.path, start.project.socket.shown.display());
+fn check_room(report: &mut Report, start: &Start) {
+    let path = &start.project.socket.path;
+    let shown = start.project.socket.shown.display();
     let dir = path.parent().unwrap_or(Path::new("/"));
     if let Err(error) = access(dir, AccessFlags::W_OK | AccessFlags::X_OK) {
         let text = format!("{} can't be written to: {}", dir.display(), why(&error.into()));
@@ -134,7 +133,7 @@ fn room(report: &mut Report, start: &Start) {
 }
 
 /// Check the socket of the tmux server, whose path tmux determines.
-pub(super) fn of_tmux(report: &mut Report, plan: &Plan) {
+pub(super) fn check_tmux_socket(report: &mut Report, plan: &Plan) {
     let path = tmux_socket::of_plan(plan);
     let length = path.as_os_str().as_bytes().len();
     if length > LONGEST_PATH {
@@ -142,7 +141,7 @@ pub(super) fn of_tmux(report: &mut Report, plan: &Plan) {
             "the socket {} of tmux has {length} bytes, {LONGEST_PATH} are possible",
             path.display()
         );
-        report.fail_so("socket", text, "set TMUX_TMPDIR to a directory with a shorter path");
+        report.fail_so(CHECK, text, "set TMUX_TMPDIR to a directory with a shorter path");
     }
 }
 

@@ -1,15 +1,24 @@
 use std::ffi::OsStr;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use pretty_assertions::assert_eq;
 
-use super::{SOCKET, client_socket};
+use super::{BadAddress, SOCKET, SocketFlags, SocketPath};
 use crate::config::project::Project;
 use crate::config::{Env, StartOptions};
 
 fn none() -> Env {
     Env::default()
+}
+
+/// The socket of a client with these values of `--socket` and `--network`.
+fn client_socket(
+    start_dir: &Path,
+    (socket, network): (Option<PathBuf>, Option<String>),
+    env: &Env,
+) -> Result<SocketPath, BadAddress> {
+    super::client_socket(start_dir, SocketFlags { socket, network }, env)
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The findings, and how they are printed.
+//! What the checks find, and how it is printed.
 
 use std::fmt::{Display, Write as _};
 
@@ -7,7 +7,6 @@ use serde::Serialize;
 use crate::cli::output::Versioned;
 use crate::model::untrusted;
 
-/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Level {
@@ -15,7 +14,6 @@ pub(super) enum Level {
     Ok,
     /// Worth knowing, but not a problem.
     Note,
-    /// A failure.
     Fail,
 }
 
@@ -29,52 +27,47 @@ pub(super) struct Finding {
 }
 
 /// All findings, in the order of the checks.
-#[derive(Debug, Default)]
-pub(super) struct Report {
-    findings: Vec<Finding>,
-}
+#[derive(Debug, Default, Serialize)]
+#[serde(transparent)]
+pub(super) struct Report(Vec<Finding>);
 
 #[derive(Serialize)]
 struct DoctorDocument<'a> {
     ok: bool,
-    findings: &'a [Finding],
+    findings: &'a Report,
 }
 
 impl Report {
-    /// Add a success.
     pub(super) fn ok(&mut self, check: &'static str, text: impl Display) {
-        self.push(check, Level::Ok, &text, None);
+        self.push(check, Level::Ok, &text.to_string(), None);
     }
 
     /// Add a note. The text after a `; ` is a suggestion.
     pub(super) fn note(&mut self, check: &'static str, text: impl Display) {
-        self.split(check, Level::Note, &text);
+        self.push_split(check, Level::Note, &text.to_string(), None);
     }
 
     /// Add a failure. The text after a `; ` is the remedy, as in every error message of this program.
     pub(super) fn fail(&mut self, check: &'static str, text: impl Display) {
         /// The remedy if the message has none.
         const ELSE: &str = "correct that, then ask again";
-        self.split(check, Level::Fail, &text);
-        if let Some(Finding { todo, .. }) = self.findings.last_mut() {
-            todo.get_or_insert_with(|| ELSE.to_owned());
-        }
+        self.push_split(check, Level::Fail, &text.to_string(), Some(ELSE));
     }
 
     /// Add a failure with this remedy.
     pub(super) fn fail_so(&mut self, check: &'static str, text: impl Display, todo: &str) {
-        self.push(check, Level::Fail, &text, Some(todo));
+        self.push(check, Level::Fail, &text.to_string(), Some(todo));
     }
 
     /// Whether there are no failures.
     pub(super) fn is_ok(&self) -> bool {
-        self.findings.iter().all(|finding| finding.level != Level::Fail)
+        self.0.iter().all(|finding| finding.level != Level::Fail)
     }
 
     /// One line per finding.
     pub(super) fn text(&self, color: bool) -> String {
         let mut text = String::new();
-        for Finding { check, level, text: found, todo } in &self.findings {
+        for Finding { check, level, text: found, todo } in &self.0 {
             let (mark, code) = match level {
                 Level::Ok => ("ok", 32),
                 Level::Note => ("note", 33),
@@ -91,24 +84,20 @@ impl Report {
 
     /// The report as JSON.
     pub(super) fn document(&self) -> impl Serialize + '_ {
-        Versioned::new(DoctorDocument { ok: self.is_ok(), findings: &self.findings })
+        Versioned::new(DoctorDocument { ok: self.is_ok(), findings: self })
     }
 
-    fn split(&mut self, check: &'static str, level: Level, text: &dyn Display) {
-        let text = text.to_string();
-        let (text, todo) = text.split_once("; ").map_or((&*text, None), |(a, b)| (a, Some(b)));
-        self.push(check, level, &text, todo);
+    fn push_split(&mut self, check: &'static str, level: Level, text: &str, todo: Option<&str>) {
+        let (text, todo) =
+            text.split_once("; ").map_or((text, todo), |(text, todo)| (text, Some(todo)));
+        self.push(check, level, text, todo);
     }
 
-    fn push(&mut self, check: &'static str, level: Level, text: &dyn Display, todo: Option<&str>) {
-        let (text, todo) = (one_line(&text.to_string()), todo.map(one_line));
-        self.findings.push(Finding { check, level, text, todo });
+    /// Each part becomes one line, even if it contains a path with line breaks.
+    fn push(&mut self, check: &'static str, level: Level, text: &str, todo: Option<&str>) {
+        let one_line = |text: &str| untrusted::shown(text).into_owned();
+        self.0.push(Finding { check, level, text: one_line(text), todo: todo.map(one_line) });
     }
-}
-
-/// Makes a finding one line, even if it contains a path with line breaks.
-fn one_line(text: &str) -> String {
-    untrusted::shown(text).into_owned()
 }
 
 #[cfg(test)]
