@@ -14,7 +14,7 @@ use crate::config::load::find_program;
 use crate::config::options::BackendChoice;
 use crate::export::{
     ExportFormat, ExportOptions, Exported, ExportedFile, ExportedProject, FileOrigin, Gap,
-    SupervisorUnit, Templates, export,
+    SupervisorUnit, export,
 };
 use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan};
@@ -118,8 +118,7 @@ fn write(args: &ExportArgs, start: &Start, plan: &Plan) -> Result<Exported, CliE
     };
     let said = said_to_stop_all(start, plan)?;
     let project = ExportedProject::of(plan, &options, &is_served, &said)?;
-    let templates = Templates { dir: args.template_dir.clone() };
-    let mut exported = export(args.format, &project, &options, &templates)?;
+    let mut exported = export(args.format, &project, &options)?;
     let secrets = project.secrets();
     if !secrets.is_empty() && !args.with_secrets {
         let names = secrets.join(", ");

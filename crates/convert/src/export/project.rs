@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 use super::error::ExportError;
-use super::files::MARK_HERE;
 use crate::model::ProcName;
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
 use crate::model::process_env::port_variable;
 use crate::model::rules::{Backoff, DependencyCondition, Hooks, Probe, Restart, Stage};
 use crate::model::secrets::is_secret;
+use crate::model::shell::quoted;
 use crate::model::signal::SignalName;
 use crate::model::text::OsText;
 
@@ -36,8 +34,8 @@ pub struct ExportOptions {
     pub build: Option<String>,
 }
 
-/// The processes that are exported, and what they share. This is what templates see.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+/// The processes that are exported, and what they share.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ExportedProject {
     /// The name of the application: lower-case letters, digits and `-`.
     pub app: String,
@@ -49,14 +47,12 @@ pub struct ExportedProject {
     pub log: String,
     /// The caller's PATH.
     pub path: String,
-    /// The text by which an exported file is recognized; one of the first four lines holds it.
-    pub mark: &'static str,
     /// The processes in the order of the Procfile.
     pub processes: Vec<ExportedProcess>,
 }
 
 /// A process.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ExportedProcess {
     /// Its name: `web`, or `web#2`.
     pub name: String,
@@ -111,7 +107,7 @@ pub struct ExportedProcess {
 }
 
 /// A variable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportedVariable {
     /// Its name.
     pub name: String,
@@ -132,8 +128,7 @@ impl ExportedVariable {
 }
 
 /// What a process is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ProcessKind {
     /// It runs until it is stopped.
     #[default]
@@ -145,7 +140,7 @@ pub enum ProcessKind {
 }
 
 /// A process that another one waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportedNeed {
     /// Its name.
     pub name: String,
@@ -160,8 +155,7 @@ pub struct ExportedNeed {
 }
 
 /// A check that a program can carry out from outside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExportedCheck {
     /// Something listens.
     Port {
@@ -188,7 +182,7 @@ pub enum ExportedCheck {
 }
 
 /// A liveness check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportedLiveness {
     /// The check.
     pub check: ExportedCheck,
@@ -201,7 +195,7 @@ pub struct ExportedLiveness {
 }
 
 /// When a process is restarted.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ExportedRestart {
     /// After which exits.
     pub when: Restart,
@@ -214,6 +208,21 @@ pub struct ExportedRestart {
 }
 
 impl ExportedProcess {
+    pub(super) fn is_task(&self) -> bool {
+        self.kind == ProcessKind::Task
+    }
+
+    /// Its command as a line for a shell.
+    pub(super) fn shell_words(&self) -> String {
+        self.argv.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Its variables as words of `env` in a shell.
+    pub(super) fn assignments(&self) -> String {
+        let pairs = self.env.iter().map(|one| format!("{}={}", one.name, one.value));
+        pairs.map(|pair| quoted(&pair) + " ").collect()
+    }
+
     fn secrets_mut(&mut self) -> impl Iterator<Item = &mut ExportedVariable> {
         self.env.iter_mut().filter(|variable| variable.is_secret)
     }
@@ -263,7 +272,12 @@ impl ExportedProject {
         let path = path.map(|(_, value)| text(value, "the run", "PATH")).transpose()?;
         let log = options.log.clone().unwrap_or_else(|| format!("{root}/log"));
         let (user, path) = (options.user.clone(), path.unwrap_or_default());
-        Ok(Self { app, root, user, log, path, mark: MARK_HERE, processes })
+        Ok(Self { app, root, user, log, path, processes })
+    }
+
+    /// Those that run beside each other: a format that runs nothing at the end leaves out the others.
+    pub(super) fn running(&self) -> impl Iterator<Item = &ExportedProcess> {
+        self.processes.iter().filter(|process| process.kind != ProcessKind::Cleanup)
     }
 
     /// The process with this name.
