@@ -1,6 +1,7 @@
 //! Services of runit, agents of launchd and jobs of upstart.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::checks;
 use super::files::{ExportedFile, MARK_HERE};
@@ -64,8 +65,9 @@ fn runit_run(project: &ExportedProject, process: &ExportedProcess) -> String {
 
 fn runit_finish(process: &ExportedProcess) -> Option<String> {
     let stop = "sv -w 0 down \"$(pwd)\"";
-    let codes: String = process.success_codes.iter().map(|code| format!("|{code}")).collect();
-    let delay = process.restart.delay_ms as f64 / 1000.0;
+    let codes = process.success_codes.iter().map(|code| format!("|{code}"));
+    let codes = codes.collect::<Vec<_>>().concat();
+    let delay = Duration::from_millis(process.restart.delay_ms).as_secs_f64();
     let body = match process.restart.when {
         Restart::Always => return None,
         Restart::OnFailure => {
@@ -97,7 +99,7 @@ fn runit_stop(project: &ExportedProject, process: &ExportedProcess) -> Option<St
 /// The gaps of a process as lines of comments.
 fn comments(format: ExportFormat, process: &ExportedProcess) -> String {
     let gaps = gaps::of(format, &ExportOptions::default(), process);
-    gaps.map(|gap| format!("# {}\n", gap.comment())).collect()
+    gaps.map(|gap| format!("# {}\n", gap.comment())).collect::<Vec<_>>().concat()
 }
 
 pub(super) fn launchd(project: &ExportedProject) -> Vec<ExportedFile> {

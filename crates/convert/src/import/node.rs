@@ -15,8 +15,8 @@ use super::error::ImportError;
 pub(super) const MOST_NODES: usize = 100_000;
 /// So many bytes of a text count as one value more.
 const TEXT_OF_NODE: usize = 100;
-/// The deepest nesting of a file.
-const DEEPEST_NODE: usize = 64;
+/// The deepest nesting of values, and of files that include or extend each other.
+pub(super) const DEEPEST: usize = 64;
 
 /// A line of a source file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -95,6 +95,14 @@ impl SourceNode {
     /// A table with this value below a key.
     pub(super) fn under(self, key: &str) -> Self {
         Self { place: self.place.clone(), value: SourceValue::Table(vec![(key.to_owned(), self)]) }
+    }
+
+    /// The values of a list; a single one counts as a list.
+    pub(super) fn items(self) -> Vec<Self> {
+        match self.value {
+            SourceValue::List(items) => items,
+            _ => vec![self],
+        }
     }
 
     /// A scalar.
@@ -266,7 +274,7 @@ impl<'a> YamlReader<'a> {
         depth: usize,
     ) -> Result<SourceNode, ImportError> {
         self.count(span, 1)?;
-        if depth > DEEPEST_NODE {
+        if depth > DEEPEST {
             return Err(self.place(span.start.line()).error("this is nested too deeply"));
         }
         let (anchor, value, tag) = match event {
@@ -326,11 +334,7 @@ impl<'a> YamlReader<'a> {
             let value = self.value(event, &value_span, depth + 1)?;
             let value = SourceNode { place: self.place(span.start.line()), ..value };
             if key == "<<" {
-                let tables = match value.value {
-                    SourceValue::List(items) => items,
-                    _ => vec![value],
-                };
-                for table in tables {
+                for table in value.items() {
                     merged.extend(table.table("<<")?);
                 }
             } else if !keys.insert(key.clone()) {

@@ -1,0 +1,292 @@
+//! concurrently: what a script with it starts.
+
+use super::super::error::ImportError;
+use super::super::fields::Fields;
+use super::super::node::{SourceNode, SourcePlace, SourceTable, SourceValue};
+use super::super::options::MOST_PROCESSES;
+use super::super::process::{Imported, ImportedProcess};
+use super::super::rows::{NoContext, Row, Take, Taken, row};
+use super::super::values::{self, quoted};
+use super::{NpmScripts, with_arguments};
+use crate::model::shell;
+use crate::model::units::written_span;
+
+/// What becomes of the flags of concurrently.
+pub(in crate::import) const ROWS: &[Row<NoContext>] = &[
+    row(
+        "`npm:watch-*`",
+        "a process for each script; `tmo init` and `tmo import` read `package.json`",
+    ),
+    row("`-k`, `--kill-others`", "always; `--any-can-die` or `on_exit = \"ignore\"` turns it off"),
+    row(
+        "`--kill-others-on-fail`",
+        "- (`on_exit = \"ignore\"` for the processes that may end; the others keep `\"stop-all\"`, with or without `restart`)",
+    ),
+    row("`-s`, `--success first`, `last`, `command-NAME`", "- (`--exit-code-from NAME`)"),
+    Row(
+        "`--restart-tries 3`, `--restart-after 500`",
+        "`restart = { policy = \"on-failure\", max_failures = 4, delay = \"500ms\" }`",
+        &[Take::By(take_tries), Take::By(take_delay)],
+    ),
+    Row(
+        "`-r`, `--raw`, `--timings`, `--pad-prefix`",
+        "`tmo logs --raw`, `tmo ps`",
+        &[Take::Nothing, Take::Nothing, Take::Nothing, Take::Nothing],
+    ),
+    row("`-P`, `--passthrough-arguments`", "`{1}` and the like are replaced"),
+    Row(
+        "`--kill-signal`, `--kill-timeout`",
+        "`stop` in `[defaults]`",
+        &[Take::Setting("stop.signal", values::signal), Take::Setting("stop.timeout", millis)],
+    ),
+    row("`-g`, `--group`", "- (`tmo logs web` shows one process alone)"),
+    row("`-t`, `--timestamp-format`", "- (`-T`; `tmo logs -T`)"),
+    row(
+        "`-i`, `--handle-input`, `--default-input-target`",
+        "- (`tmo send web \"rs\" --enter`, `tmo connect web`)",
+    ),
+    row("`-m`, `--max-processes`", "-"),
+    row("`--hide web`", "- (`tmo echo NAME` for the others)"),
+    Row(
+        "`-p`, `--prefix`, `-c`, `--prefix-colors`, `-l`, `--prefix-length`, `--no-color`",
+        "- (each process has a colour and its name)",
+        &[
+            Take::Nothing,
+            Take::Nothing,
+            Take::Nothing,
+            Take::Nothing,
+            Take::Nothing,
+            Take::Nothing,
+            Take::Nothing,
+        ],
+    ),
+    row("`--teardown COMMAND`", "a process with `phase = \"cleanup\"`"),
+];
+
+/// Flags that are followed by a value.
+const WITH_VALUE: &str = "-n --names --name-separator -c --prefix-colors -p --prefix -l --prefix-length -t \
+    --timestamp-format -m --max-processes --restart-tries --restart-after --hide --default-input-target -s --success \
+    --teardown --kill-signal --kill-timeout";
+
+/// Its arguments.
+#[derive(Default)]
+struct Arguments {
+    /// With the values of the flags that have one.
+    flags: SourceTable,
+    commands: Vec<String>,
+    /// What `{1}` in the commands stands for, if they have such.
+    passed: Option<Vec<String>>,
+}
+
+impl Arguments {
+    fn new(args: &[String], place: &SourcePlace) -> Self {
+        let mut arguments = Self::default();
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            if arg == "--" {
+                let rest = args.by_ref().cloned();
+                match &mut arguments.passed {
+                    Some(passed) => *passed = rest.collect(),
+                    None => arguments.commands.extend(rest),
+                }
+                break;
+            }
+            if !arg.starts_with('-') {
+                arguments.commands.push(arg.clone());
+                continue;
+            }
+            let (flag, value) = match arg.split_once('=') {
+                Some((flag, value)) => (flag, Some(value.to_owned())),
+                None => (arg.as_str(), None),
+            };
+            // Short flags may stand together: `-kn web,api`.
+            let is_long = flag.starts_with("--");
+            let mut flags: Vec<String> = if is_long {
+                vec![flag.to_owned()]
+            } else {
+                flag.chars().skip(1).map(|letter| format!("-{letter}")).collect()
+            };
+            let last = flags.pop().unwrap_or_default();
+            let has_value = WITH_VALUE.split(' ').any(|known| known == last);
+            let value = value.or_else(|| if has_value { args.next().cloned() } else { None });
+            arguments.passed = arguments.passed.or_else(|| {
+                let is_passed = ["-P", "--passthrough-arguments"].contains(&&*last);
+                (is_passed || flags.iter().any(|flag| flag == "-P")).then(Vec::new)
+            });
+            let flags = flags.into_iter().map(|flag| (flag, String::new()));
+            for (flag, value) in flags.chain([(last, value.unwrap_or_default())]) {
+                let node = SourceNode { place: place.clone(), value: SourceValue::Text(value) };
+                arguments.flags.push((flag, node));
+            }
+        }
+        arguments
+    }
+}
+
+pub(super) fn import_script(
+    scripts: &NpmScripts,
+    args: &[String],
+    place: &SourcePlace,
+    imported: &mut Imported,
+) -> Result<(), ImportError> {
+    let Arguments { flags, commands, passed } = Arguments::new(args, place);
+    let flags = SourceNode { place: place.clone(), value: SourceValue::Table(flags) };
+    let mut flags = Fields::new(flags, "")?;
+    flags.rename("--names", &["-n"]);
+    let names = flags.text("--names")?.map(|names| names.value).unwrap_or_default();
+    let separator = flags.text("--name-separator")?;
+    let separator = separator.as_ref().map_or(",", |separator| &separator.value);
+    let names: Vec<&str> = names.split(separator).collect();
+    let ends_all =
+        ["-k", "--kill-others"].into_iter().filter_map(|flag| flags.take(flag)).count() > 0;
+    for flag in ["-P", "--passthrough-arguments", "--color"] {
+        flags.take(flag);
+    }
+    let mut teardown = vec![];
+    while let Some(command) = flags.text("--teardown")? {
+        teardown.push(command.value);
+    }
+    // What holds for each of its processes.
+    let mut each = ImportedProcess::default();
+    flags.take_over(ROWS, &NoContext, &mut each)?;
+    imported.left.append(&mut each.left);
+    let stops = each.settings.extract_if(.., |setting| setting.key.starts_with("stop."));
+    imported.defaults.settings.extend(stops);
+    let mut started = vec![];
+    for (at, command) in commands.iter().enumerate() {
+        let command = &match &passed {
+            Some(passed) => with_arguments(command, passed),
+            None => command.clone(),
+        };
+        if started.len() > MOST_PROCESSES {
+            break;
+        }
+        let of_command = commands_of(scripts, command, names.get(at).copied());
+        if of_command.is_empty() {
+            imported.leave(place, &**command, "no script is named so");
+        }
+        started.extend(of_command);
+    }
+    for Started { name, command } in started {
+        let mut process = ImportedProcess::new(&name, place.clone());
+        process.set_text("command", &command, place);
+        process.settings.extend(each.settings.iter().cloned());
+        imported.processes.push(process);
+    }
+    for (at, command) in teardown.iter().enumerate() {
+        let name = if at == 0 { "teardown".to_owned() } else { format!("teardown-{}", at + 1) };
+        let mut process = ImportedProcess::new(&name, place.clone());
+        process.set_text("command", command, place);
+        process.set_text("phase", "cleanup", place);
+        imported.processes.push(process);
+    }
+    if !ends_all && !imported.defaults.has("on_exit") {
+        imported.default_to("on_exit", "\"ignore\"");
+    }
+    Ok(())
+}
+
+fn millis(text: &str) -> Option<String> {
+    Some(quoted(&written_span(text.parse().ok()?)))
+}
+
+fn take_tries(_: &NoContext, flags: &mut Fields, process: &mut ImportedProcess) -> Taken {
+    let Some(tries) = flags.text("--restart-tries")? else { return Ok(()) };
+    // A negative number never gives up, as 0 does here.
+    let most = match &*tries.value {
+        endless if endless.starts_with('-') => Some("0".to_owned()),
+        "0" => {
+            flags.take("--restart-after");
+            None
+        }
+        tries => values::failures(tries),
+    };
+    if let Some(most) = most {
+        process.set_text("restart.policy", "on-failure", &tries.place);
+        process.set("restart.max_failures", most, &tries.place);
+    }
+    Ok(())
+}
+
+fn take_delay(_: &NoContext, flags: &mut Fields, process: &mut ImportedProcess) -> Taken {
+    let Some(delay) = flags.text("--restart-after")? else { return Ok(()) };
+    let setting = match &*delay.value {
+        "exponential" => Some(("restart.backoff", quoted("exponential"))),
+        delay => millis(delay).map(|delay| ("restart.delay", delay)),
+    };
+    if let Some((key, value)) = setting {
+        process.set_text("restart.policy", "on-failure", &delay.place);
+        process.set(key, value, &delay.place);
+    }
+    Ok(())
+}
+
+/// One thing that a script starts.
+struct Started {
+    name: String,
+    command: String,
+}
+
+/// The short forms of commands that run a script, and these commands.
+const SHORT: [(&str, &str); 6] = [
+    ("npm:", "npm run"),
+    ("pnpm:", "pnpm run"),
+    ("yarn:", "yarn run"),
+    ("bun:", "bun run"),
+    ("node:", "node --run"),
+    ("deno:", "deno task"),
+];
+
+/// What one argument of concurrently starts: a command, or scripts by `npm:NAME` or `npm run NAME-*`.
+fn commands_of(scripts: &NpmScripts, command: &str, name: Option<&str>) -> Vec<Started> {
+    let given = name.filter(|name| !name.is_empty());
+    let of_script = SHORT.iter().find_map(|(short, runner)| {
+        let long = || {
+            let rest = command.strip_prefix(runner)?.strip_prefix(' ')?;
+            rest.split(' ').next()?.contains('*').then_some(rest)
+        };
+        Some((*runner, command.strip_prefix(short).or_else(long)?))
+    });
+    let Some((runner, script)) = of_script else {
+        let name = given.map_or_else(|| name_of(command), str::to_owned);
+        return vec![Started { name, command: command.to_owned() }];
+    };
+    // `npm:` is run by what runs the scripts here.
+    let run = |script: &str| match runner {
+        "npm run" => scripts.command(script),
+        _ => format!("{runner} {}", shell::quoted(script)),
+    };
+    let (pattern, args) = script.split_once(' ').unwrap_or((script, ""));
+    let found = scripts.matching(pattern);
+    let prefix = pattern.split('*').next().unwrap_or_default().to_owned();
+    let started = found.iter().map(|script| {
+        let short = script.strip_prefix(&prefix).filter(|rest| !rest.is_empty()).unwrap_or(script);
+        let name = match given {
+            Some(name) if !pattern.contains('*') => name.to_owned(),
+            Some(name) => format!("{name}{short}"),
+            None => short.to_owned(),
+        };
+        let args = if args.is_empty() { String::new() } else { format!(" {args}") };
+        Started { name, command: format!("{}{args}", run(script)) }
+    });
+    started.collect()
+}
+
+/// A name for a command that has none: its script, or its program.
+fn name_of(command: &str) -> String {
+    let words: Vec<&str> = command.split_whitespace().collect();
+    let word = match &words[..] {
+        // `cd server && npm start`
+        ["cd", dir, "&&", ..] => dir.trim_end_matches('/'),
+        ["npm" | "pnpm" | "yarn" | "bun", "run", script, ..] => script,
+        [
+            "npm" | "pnpm" | "yarn" | "bun" | "npx" | "node" | "python" | "python3" | "ruby",
+            word,
+            ..,
+        ]
+        | [word, ..] => word,
+        [] => "process",
+    };
+    let word = word.rsplit('/').next().unwrap_or(word);
+    word.split('.').next().unwrap_or(word).to_owned()
+}
