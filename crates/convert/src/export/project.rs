@@ -208,6 +208,11 @@ pub struct ExportedRestart {
 }
 
 impl ExportedProcess {
+    /// How many instances of its entry start with the others.
+    pub(super) fn replicas(&self) -> u64 {
+        if self.begins { self.instances } else { 0 }
+    }
+
     pub(super) fn is_task(&self) -> bool {
         self.kind == ProcessKind::Task
     }

@@ -181,9 +181,7 @@ proptest! {
 
     #[test]
     fn any_text_is_one_scalar_of_yaml(value in text()) {
-        let mut map = yaml::YamlMap::default();
-        map.set("before", "a").set("key", value.as_str()).set("after", "b");
-        let text = map.document();
+        let text = yaml::map([("before", "a".into()), ("key", value.as_str().into()), ("after", "b".into())]).document();
         let events: Vec<_> = saphyr_parser::Parser::new_from_str(&text)
             .map(|event| event.unwrap().0)
             .filter_map(|event| match event {
