@@ -111,7 +111,7 @@ fn service_under_tmo(
         // A Swarm waits for the first check before it goes on with the next task.
         ("interval", "3s".into()),
         ("timeout", "5s".into()),
-        ("start_period", written_span(process.ready_timeout_ms.max(10_000)).into()),
+        ("start_period", written_span(process.ready_timeout_ms().max(10_000)).into()),
         ("retries", 3.into()),
     ]);
     let condition = if is_service { "on-failure" } else { "none" };
@@ -186,7 +186,7 @@ fn health(process: &ExportedProcess) -> Yaml {
         ("test", list(["CMD-SHELL", &tests.replace('$', "$$")])),
         ("interval", written_span(every).into()),
         ("timeout", written_span(limit).into()),
-        ("start_period", written_span(process.ready_timeout_ms).into()),
+        ("start_period", written_span(process.ready_timeout_ms()).into()),
         ("retries", live.map_or(3, |live| u64::from(live.failures.max(1))).into()),
     ])
 }

@@ -65,7 +65,7 @@ fn runit_run(project: &ExportedProject, process: &ExportedProcess) -> String {
 
 fn runit_finish(process: &ExportedProcess) -> Option<String> {
     let stop = "sv -w 0 down \"$(pwd)\"";
-    let codes = process.success_codes.iter().map(|code| format!("|{code}"));
+    let codes = process.rules.success_codes.iter().map(|code| format!("|{code}"));
     let codes = codes.collect::<Vec<_>>().concat();
     let delay = Duration::from_millis(process.restart.delay_ms).as_secs_f64();
     let body = match process.restart.when {
@@ -183,7 +183,7 @@ fn upstart_job(project: &ExportedProject, process: &ExportedProcess) -> String {
         text.push_str("respawn\n");
     }
     if process.restart.when == Restart::OnFailure {
-        let codes: Vec<_> = process.success_codes.iter().map(u8::to_string).collect();
+        let codes: Vec<_> = process.rules.success_codes.iter().map(u8::to_string).collect();
         let _ = writeln!(text, "normal exit 0 {}", codes.join(" "));
     }
     if let Some(user) = &project.user {

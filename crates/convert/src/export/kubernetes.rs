@@ -213,7 +213,7 @@ fn probes(process: &ExportedProcess) -> Vec<(&'static str, Yaml)> {
             ("periodSeconds", live.every_ms.div_ceil(1000).max(1).into()),
             ("timeoutSeconds", live.timeout_ms.div_ceil(1000).max(1).into()),
             ("failureThreshold", u64::from(live.failures.max(1)).into()),
-            ("initialDelaySeconds", process.ready_timeout_ms.div_ceil(1000).into()),
+            ("initialDelaySeconds", process.ready_timeout_ms().div_ceil(1000).into()),
         ])
     });
     let stop = process.stop_command.as_ref();

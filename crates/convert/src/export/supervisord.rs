@@ -45,7 +45,7 @@ fn program(project: &ExportedProject, process: &ExportedProcess) -> Vec<(&'stati
         Restart::OnFailure => "unexpected",
         Restart::No => "false",
     };
-    let codes = process.success_codes.iter().map(u8::to_string).collect::<Vec<_>>().join(",");
+    let codes = process.rules.success_codes.iter().map(u8::to_string).collect::<Vec<_>>().join(",");
     let mut keys = vec![
         ("program", process.unit.clone()),
         ("command", command(process)),

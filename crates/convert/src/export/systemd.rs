@@ -67,7 +67,7 @@ fn service(
     }
     text.push_str("\n[Service]\n");
     let kind = match process.kind {
-        ProcessKind::Service if process.notify => "notify",
+        ProcessKind::Service if process.rules.is_notified() => "notify",
         ProcessKind::Service => "exec",
         ProcessKind::Task | ProcessKind::Cleanup => "oneshot",
     };
@@ -75,7 +75,7 @@ fn service(
     if kind == "notify" {
         // The shell has started what reports.
         line(&mut text, "NotifyAccess", "all");
-        if let Some(ms) = process.watchdog_ms {
+        if let Some(ms) = process.rules.watchdog_ms() {
             line(&mut text, "WatchdogSec", &written_span(ms));
         }
     }
@@ -109,8 +109,8 @@ fn service(
             line(&mut text, "ExecStop", &format!("-{}", shell(stop)));
         }
     }
-    if process.ready_timeout_ms > 0 || process.kind == ProcessKind::Task {
-        let timeout = process.ready_timeout_ms;
+    if process.ready_timeout_ms() > 0 || process.kind == ProcessKind::Task {
+        let timeout = process.ready_timeout_ms();
         let limit = if timeout > 0 { written_span(timeout) } else { "infinity".to_owned() };
         line(&mut text, "TimeoutStartSec", &limit);
     }
@@ -125,8 +125,8 @@ fn service(
         }
         Restart::Always | Restart::OnFailure => restarts(&mut text, "on-failure", process),
     }
-    if !process.success_codes.is_empty() {
-        let codes: Vec<_> = process.success_codes.iter().map(u8::to_string).collect();
+    if !process.rules.success_codes.is_empty() {
+        let codes: Vec<_> = process.rules.success_codes.iter().map(u8::to_string).collect();
         line(&mut text, "SuccessExitStatus", &codes.join(" "));
     }
     line(&mut text, "SyslogIdentifier", &process.unit);
