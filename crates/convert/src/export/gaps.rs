@@ -10,7 +10,7 @@ use super::project::{ExportOptions, ExportedProcess, ExportedProject, ProcessKin
 use crate::model::rules::{Backoff, DependencyCondition, Probe, Restart};
 
 /// A setting of a process that a format can't express.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Gap {
     /// The process.
     pub process: String,

@@ -303,7 +303,7 @@ fn included_file(
         let known = References::new(variables);
         let is_known = |name: &str| known.known(name).is_some();
         let keep = Keep::AllBut(&is_known);
-        node.edit(&|_| true, &mut |text| *text = known.expanded(text, keep));
+        node.edit(&|_| true, &mut |text, _| *text = known.expanded(text, keep));
     }
     Ok(Some((node, dir)))
 }
@@ -349,8 +349,7 @@ impl ComposeService {
         if let Some(node) = fields.get_mut("healthcheck") {
             let keep = Keep::AllBut(&|name| name == "PORT");
             let references = &self.project.references;
-            let edit = |text: &mut String| *text = references.expanded(text, keep);
-            node.edit(&|key| key == "test", &mut { edit });
+            node.edit(&|key| key == "test", &mut |text, _| *text = references.expanded(text, keep));
         }
         fields.take_keys(ROWS, self, &mut process)?;
         Ok(process)

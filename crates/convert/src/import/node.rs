@@ -164,16 +164,14 @@ impl SourceNode {
     pub(super) fn edit(
         &mut self,
         is_wanted: &dyn Fn(&str) -> bool,
-        edit: &mut dyn FnMut(&mut String),
+        edit: &mut dyn FnMut(&mut String, &SourcePlace),
     ) {
         match &mut self.value {
             SourceValue::Null | SourceValue::Reset => {}
             SourceValue::Override(node) => node.edit(is_wanted, edit),
-            SourceValue::Text(text) => edit(text),
+            SourceValue::Text(text) => edit(text, &self.place),
             SourceValue::List(items) => {
-                for item in items {
-                    item.edit(is_wanted, edit);
-                }
+                items.iter_mut().for_each(|item| item.edit(is_wanted, edit));
             }
             SourceValue::Table(entries) => {
                 for (_, node) in entries.iter_mut().filter(|(key, _)| is_wanted(key)) {
@@ -189,7 +187,7 @@ impl SourceNode {
             SourceValue::Null | SourceValue::Reset => false,
             SourceValue::Override(node) => node.names_variable(name),
             SourceValue::Text(text) => {
-                [format!("${name}"), format!("${{{name}")].iter().any(|named| text.contains(named))
+                text.contains(&format!("${name}")) || text.contains(&format!("${{{name}"))
             }
             SourceValue::List(items) => items.iter().any(|item| item.names_variable(name)),
             SourceValue::Table(entries) => {

@@ -6,7 +6,7 @@ use super::files::SourceFiles;
 use super::format::SourceFormat;
 use super::node::{SourceNode, SourceValue, Variable, yaml};
 use super::process::{Imported, ImportedProcess};
-use super::rows::{NoContext, Row, Take, Taken, reason, row};
+use super::rows::{NoContext, Row, Take, Taken, ignored, reason, row};
 use super::values::{self, quoted};
 use crate::model::shell;
 use crate::model::units::{parse_span, written_span};
@@ -30,7 +30,10 @@ pub(super) const ROWS: &[Row<NoContext>] = &[
     Row(
         "`max_restarts`, `restart_delay`",
         "`restart = { max_restarts = 16, delay = \"4s\" }`",
-        &[Take::By(take_max_restarts), Take::Setting("restart.delay", millis)],
+        &[
+            Take::Setting("restart.max_restarts", values::number),
+            Take::Setting("restart.delay", millis),
+        ],
     ),
     Row(
         "`min_uptime`",
@@ -54,11 +57,7 @@ pub(super) const ROWS: &[Row<NoContext>] = &[
     ),
     row("`shutdown_with_message`", "- (`stop = { command = \"…\" }`)"),
     Row("`namespace`", "`groups`", &[Take::Text("groups", values::group)]),
-    Row(
-        "`merge_logs`, `combine_logs`, `log_type`",
-        "- (not needed: there is one log)",
-        &[Take::Nothing, Take::Nothing, Take::Nothing],
-    ),
+    ignored("`merge_logs`, `combine_logs`, `log_type`", "- (not needed: there is one log)"),
     row(
         "`log_file`, `out_file`, `error_file`, `disable_logs`",
         "- (`[log] dir`: one journal; `split_stderr` keeps standard error apart)",
@@ -75,11 +74,7 @@ pub(super) const ROWS: &[Row<NoContext>] = &[
     row("`filter_env`", "- (`env -u NAME` in front of the command)"),
     row("`uid`, `gid`", "- (all runs as you)"),
     row("`treekill`, `kill_retry_time`", "- (all that a process has started is stopped with it)"),
-    Row(
-        "`source_map_support`, `vizion`, `force`, `pid_file`",
-        "- (not needed)",
-        &[Take::Nothing, Take::Nothing, Take::Nothing, Take::Nothing],
-    ),
+    ignored("`source_map_support`, `vizion`, `force`, `pid_file`", "- (not needed)"),
 ];
 
 /// Keys with several names, the one that is read first.
@@ -295,15 +290,6 @@ fn take_policy(_: &NoContext, fields: &mut Fields, process: &mut ImportedProcess
     if let Some(codes) = codes {
         process.set_success_codes(&codes);
     }
-    Ok(())
-}
-
-fn take_max_restarts(_: &NoContext, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
-    let Some(most) = fields.read("max_restarts", process, values::number)? else { return Ok(()) };
-    if most.value == "0" {
-        process.set_text("restart.policy", "no", &most.place);
-    }
-    process.set("restart.max_restarts", most.value, &most.place);
     Ok(())
 }
 

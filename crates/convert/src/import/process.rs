@@ -129,8 +129,11 @@ impl ImportedProcess {
             let entries: Vec<_> = entries.collect();
             // What is never restarted needs neither a pause nor a limit.
             let policy = entries.iter().find(|(key, _)| *key == "policy");
-            let value = match policy.map(|(_, policy)| policy) {
-                Some(policy) if policy == "\"no\"" || entries.len() == 1 => policy.clone(),
+            let never = entries.iter().any(|(key, value)| *key == "max_restarts" && value == "0");
+            let value = match policy.map(|(_, policy)| &**policy) {
+                Some("\"no\"") => quoted("no"),
+                Some(_) if never => quoted("no"),
+                Some(policy) if entries.len() == 1 => policy.to_owned(),
                 None if name == "restart" => continue,
                 _ => table(&entries),
             };

@@ -11,7 +11,7 @@ use super::node::{SourceNode, Variable};
 use super::probe::{self, ImportedProbe};
 use super::process::{Imported, ImportedProcess, ProcessNames};
 use super::references::{self, References};
-use super::rows::{Row, Take, Taken, row};
+use super::rows::{Row, Take, Taken, ignored, row};
 use super::values::{self, quoted, table};
 use crate::model::shell;
 use crate::model::units::written_span;
@@ -109,20 +109,18 @@ pub(super) const ROWS: &[Row<Reader>] = &[
     row("`is_elevated`", "- (`sudo` in the command, which asks in `tmo connect`)"),
     row("`launch_timeout_seconds`", "- (`ready = { timeout = \"5s\" }`)"),
     row("`watch`", "- (write `watch` yourself)"),
-    Row(
+    ignored(
         "`is_tty`",
         "always; `stdin = \"null\"` for a process that must not read from its terminal",
-        &[Take::Nothing],
     ),
     row("`name`, `log_level`, `is_strict`, `is_tui_disabled`", "- (not needed)"),
     row("`ordered_shutdown: true`", "always: all is stopped in reverse order"),
     row("`log_length`, `log_configuration`", "- (`[log]`)"),
     row("`is_foreground: true`", "`autostart = false`; `tmo start web`, `tmo connect web`"),
     row("`schedule`", "- (`tmo start web` from cron; it has `autostart = false`)"),
-    Row(
+    ignored(
         "`vars`, `is_template_disabled`",
         "`{{.NAME}}` is replaced by its value; other templates are named",
-        &[Take::Nothing, Take::Nothing],
     ),
     row("`env_cmds`", "- (`NAME=$(command)` in front of the command)"),
     row("`disable_env_expansion`", "`$NAME` is left to the shell"),
@@ -196,12 +194,9 @@ impl Reader {
         if !fields.is_on("is_template_disabled")? {
             let mut templates = self.templates.clone();
             templates.take(&mut fields)?;
-            for (key, text) in templates.fill(&mut node) {
-                process.leave(
-                    &text.place,
-                    key,
-                    "tmo fills in no template but {{.NAME}}: write out its value",
-                );
+            for (key, place) in templates.fill(&mut node) {
+                let why = "tmo fills in no template but {{.NAME}}: write out its value";
+                process.leave(&place, key, why);
             }
         }
         let mut fields = Fields::new(node, "")?;
@@ -233,14 +228,16 @@ impl Reader {
             process.leave(&entrypoint.place, "entrypoint", why);
         }
         let daemon = fields.text("is_daemon")?.filter(|on| is_true(&on.value));
-        let (value, place) = match (command, entrypoint) {
-            (Some(Placed { value, place }), _) => (Err(self.line(&value)), place),
-            (None, Some(Placed { value, place })) => {
-                let has_variable = value.iter().any(|word| word.contains('$'));
-                let words = value.iter().map(|word| references::for_shell(word));
-                let line = words.collect::<Vec<_>>().join(" ");
-                let as_line = daemon.is_some() || has_variable && self.references.is_some();
-                (if as_line { Err(line) } else { Ok(value) }, place)
+        let Placed { value: line, place } = match (command, entrypoint) {
+            (Some(command), _) => Placed { value: self.line(&command.value), ..command },
+            (None, Some(Placed { value: words, place })) => {
+                let has_variable = words.iter().any(|word| word.contains('$'));
+                if daemon.is_none() && !(has_variable && self.references.is_some()) {
+                    process.set("command", values::command_words(&words), &place);
+                    return Ok(());
+                }
+                let words = words.iter().map(|word| references::for_shell(word));
+                Placed { value: words.collect::<Vec<_>>().join(" "), place }
             }
             (None, None) => {
                 let why = "there is none, so there is nothing to run";
@@ -248,24 +245,20 @@ impl Reader {
                 return Ok(());
             }
         };
-        match (value, daemon) {
-            (Ok(words), _) => process.set("command", values::command_words(&words), &place),
-            (Err(line), None) => process.set_text("command", &line, &place),
-            (Err(line), Some(daemon)) => {
-                let line = format!("(\n{line}\n) && exec tail -f /dev/null");
-                process.set_text("command", &line, &place);
-                let how = if fields.has("shutdown") {
-                    "its stop command ends it"
-                } else {
-                    "add stop = { command = … } to end it"
-                };
-                let comment = format!(
-                    "is_daemon: tail stands for what the command starts in the background; {how} ({})",
-                    daemon.place
-                );
-                process.comments.push(comment);
-            }
-        }
+        let Some(daemon) = daemon else {
+            process.set_text("command", &line, &place);
+            return Ok(());
+        };
+        process.set_text("command", &format!("(\n{line}\n) && exec tail -f /dev/null"), &place);
+        let how = if fields.has("shutdown") {
+            "its stop command ends it"
+        } else {
+            "add stop = { command = … } to end it"
+        };
+        process.comments.push(format!(
+            "is_daemon: tail stands for what the command starts in the background; {how} ({})",
+            daemon.place
+        ));
         Ok(())
     }
 

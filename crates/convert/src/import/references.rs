@@ -118,12 +118,13 @@ impl References {
 
     /// Replace the variables in a tree, except where they can stay variables: in environments and commands.
     pub(super) fn resolve(&self, node: &mut SourceNode) {
-        node.edit(&|key| !STAY.contains(&key), &mut |text| *text = self.value(text));
+        node.edit(&|key| !STAY.contains(&key), &mut |text, _| *text = self.value(text));
     }
 
     /// The same, with the texts still written as in the source.
     pub(super) fn expand(&self, node: &mut SourceNode) {
-        let edit = &mut |text: &mut String| *text = self.expanded(text, Keep::Unknown);
+        let edit =
+            &mut |text: &mut String, _: &SourcePlace| *text = self.expanded(text, Keep::Unknown);
         node.edit(&|key| !STAY.contains(&key), edit);
     }
 
@@ -229,9 +230,14 @@ pub(super) fn has_variable(text: &str) -> bool {
 
 /// A text with its variables and dollars as in other files.
 pub(super) fn plain(text: &str) -> String {
+    rewritten(text, "$", str::to_owned)
+}
+
+/// A text with its variables as most files refer to them, and with dollars and the rest so.
+fn rewritten(text: &str, dollar: &str, write: impl Fn(&str) -> String) -> String {
     let texts = parts(text).into_iter().map(|part| match part {
-        Part::Text(text) => text.to_owned(),
-        Part::Dollar => "$".to_owned(),
+        Part::Text(text) => write(text),
+        Part::Dollar => dollar.to_owned(),
         Part::Variable { name, .. } => format!("${{{name}}}"),
     });
     texts.collect::<Vec<_>>().concat()
@@ -244,15 +250,10 @@ pub(super) fn escaped(text: &str) -> String {
 
 /// The inside of a quoted text of an env file, which refers to the same variables.
 pub(super) fn for_file(text: &str) -> String {
-    let texts = parts(text).into_iter().map(|part| match part {
-        Part::Text(text) => {
-            let quoted = env_quoted(text);
-            quoted[1..quoted.len() - 1].to_owned()
-        }
-        Part::Dollar => "\\$".to_owned(),
-        Part::Variable { name, .. } => format!("${{{name}}}"),
-    });
-    texts.collect::<Vec<_>>().concat()
+    rewritten(text, "\\$", |text| {
+        let quoted = env_quoted(text);
+        quoted[1..quoted.len() - 1].to_owned()
+    })
 }
 
 /// Whether tmo replaces this variable in env files.

@@ -24,6 +24,11 @@ pub(super) const fn row<C>(theirs: &'static str, ours: &'static str) -> Row<C> {
     Row(theirs, ours, &[])
 }
 
+/// A row whose keys, up to eight, mean nothing here.
+pub(super) const fn ignored<C>(theirs: &'static str, ours: &'static str) -> Row<C> {
+    Row(theirs, ours, &[const { Take::Nothing }; 8])
+}
+
 /// Of a format whose functions need to know nothing else.
 pub(super) struct NoContext;
 

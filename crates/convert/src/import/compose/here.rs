@@ -100,8 +100,7 @@ impl LocalService {
         let command: Vec<String> =
             words.map(|(word, flag)| edited(flag, word, &self.place)).collect();
         if let Some(node) = fields.get_mut("healthcheck") {
-            let place = node.place.clone();
-            node.edit(&|key| key == "test", &mut |text| *text = edited("", text, &place));
+            node.edit(&|key| key == "test", &mut |text, place| *text = edited("", text, place));
         }
         process.set("command", command_text(&command), &self.place);
         let dir = fields.text("working_dir")?;
@@ -147,19 +146,20 @@ impl LocalService {
             .iter()
             .map(|(variable, _)| (variable.name.as_str(), value(variable)))
             .collect();
-        let mut ports: HashMap<String, String> = HashMap::new();
+        let mut ports = HashMap::new();
+        // The variables that are hosts whose ports stand in others.
         let mut has_port = HashSet::new();
         for (Variable { name, place, .. }, _) in &variables {
-            let host = values.get(name.as_str()).and_then(|host| project.hosts.get(host));
+            let Some(host) = values.get(name.as_str()).and_then(|host| project.hosts.get(host))
+            else {
+                continue;
+            };
             let beside = port_beside(name).and_then(|name| values.get_key_value(name.as_str()));
-            let (Some(host), Some((port_name, port))) = (host, beside) else { continue };
+            let Some((port_name, port)) = beside else { continue };
             has_port.insert(name.clone());
             if !host.is_local {
                 let text = HostText { key: port_name, text: port, place, has_port: true };
-                ports.insert(
-                    (*port_name).to_owned(),
-                    hosts.published_port(host, port, &text, process),
-                );
+                ports.insert(*port_name, hosts.published_port(host, port, &text, process));
             }
         }
         for (mut variable, origin) in variables.clone() {
@@ -172,7 +172,7 @@ impl LocalService {
                 continue;
             }
             let has_port = has_port.contains(name);
-            let new = ports.get(name).cloned().or_else(|| {
+            let new = ports.get(name.as_str()).cloned().or_else(|| {
                 edited(project, &value, Keep::Set, |text| {
                     hosts.replace(&HostText { key: name, text, place, has_port }, process)
                 })

@@ -5,7 +5,7 @@ use super::super::fields::Fields;
 use super::super::node::{SourceNode, SourcePlace, SourceTable, SourceValue};
 use super::super::options::MOST_PROCESSES;
 use super::super::process::{Imported, ImportedProcess};
-use super::super::rows::{NoContext, Row, Take, Taken, row};
+use super::super::rows::{NoContext, Row, Take, Taken, ignored, row};
 use super::super::values::{self, quoted};
 use super::{NpmScripts, with_arguments};
 use crate::model::shell;
@@ -17,7 +17,10 @@ pub(in crate::import) const ROWS: &[Row<NoContext>] = &[
         "`npm:watch-*`",
         "a process for each script; `tmo init` and `tmo import` read `package.json`",
     ),
-    row("`-k`, `--kill-others`", "always; `--any-can-die` or `on_exit = \"ignore\"` turns it off"),
+    ignored(
+        "`-k`, `--kill-others`",
+        "always; `--any-can-die` or `on_exit = \"ignore\"` turns it off",
+    ),
     row(
         "`--kill-others-on-fail`",
         "- (`on_exit = \"ignore\"` for the processes that may end; the others keep `\"stop-all\"`, with or without `restart`)",
@@ -28,12 +31,8 @@ pub(in crate::import) const ROWS: &[Row<NoContext>] = &[
         "`restart = { policy = \"on-failure\", max_failures = 4, delay = \"500ms\" }`",
         &[Take::By(take_tries), Take::By(take_delay)],
     ),
-    Row(
-        "`-r`, `--raw`, `--timings`, `--pad-prefix`",
-        "`tmo logs --raw`, `tmo ps`",
-        &[Take::Nothing, Take::Nothing, Take::Nothing, Take::Nothing],
-    ),
-    row("`-P`, `--passthrough-arguments`", "`{1}` and the like are replaced"),
+    ignored("`-r`, `--raw`, `--timings`, `--pad-prefix`", "`tmo logs --raw`, `tmo ps`"),
+    ignored("`-P`, `--passthrough-arguments`", "`{1}` and the like are replaced"),
     Row(
         "`--kill-signal`, `--kill-timeout`",
         "`stop` in `[defaults]`",
@@ -47,18 +46,9 @@ pub(in crate::import) const ROWS: &[Row<NoContext>] = &[
     ),
     row("`-m`, `--max-processes`", "-"),
     row("`--hide web`", "- (`tmo echo NAME` for the others)"),
-    Row(
+    ignored(
         "`-p`, `--prefix`, `-c`, `--prefix-colors`, `-l`, `--prefix-length`, `--no-color`",
         "- (each process has a colour and its name)",
-        &[
-            Take::Nothing,
-            Take::Nothing,
-            Take::Nothing,
-            Take::Nothing,
-            Take::Nothing,
-            Take::Nothing,
-            Take::Nothing,
-        ],
     ),
     row("`--teardown COMMAND`", "a process with `phase = \"cleanup\"`"),
 ];
@@ -68,59 +58,38 @@ const WITH_VALUE: &str = "-n --names --name-separator -c --prefix-colors -p --pr
     --timestamp-format -m --max-processes --restart-tries --restart-after --hide --default-input-target -s --success \
     --teardown --kill-signal --kill-timeout";
 
-/// Its arguments.
-#[derive(Default)]
-struct Arguments {
-    /// With the values of the flags that have one.
-    flags: SourceTable,
-    commands: Vec<String>,
-    /// What `{1}` in the commands stands for, if they have such.
-    passed: Option<Vec<String>>,
-}
-
-impl Arguments {
-    fn new(args: &[String], place: &SourcePlace) -> Self {
-        let mut arguments = Self::default();
-        let mut args = args.iter();
-        while let Some(arg) = args.next() {
-            if arg == "--" {
-                let rest = args.by_ref().cloned();
-                match &mut arguments.passed {
-                    Some(passed) => *passed = rest.collect(),
-                    None => arguments.commands.extend(rest),
-                }
-                break;
-            }
-            if !arg.starts_with('-') {
-                arguments.commands.push(arg.clone());
-                continue;
-            }
-            let (flag, value) = match arg.split_once('=') {
-                Some((flag, value)) => (flag, Some(value.to_owned())),
-                None => (arg.as_str(), None),
-            };
-            // Short flags may stand together: `-kn web,api`.
-            let is_long = flag.starts_with("--");
-            let mut flags: Vec<String> = if is_long {
-                vec![flag.to_owned()]
-            } else {
-                flag.chars().skip(1).map(|letter| format!("-{letter}")).collect()
-            };
-            let last = flags.pop().unwrap_or_default();
-            let has_value = WITH_VALUE.split(' ').any(|known| known == last);
-            let value = value.or_else(|| if has_value { args.next().cloned() } else { None });
-            arguments.passed = arguments.passed.or_else(|| {
-                let is_passed = ["-P", "--passthrough-arguments"].contains(&&*last);
-                (is_passed || flags.iter().any(|flag| flag == "-P")).then(Vec::new)
-            });
-            let flags = flags.into_iter().map(|flag| (flag, String::new()));
-            for (flag, value) in flags.chain([(last, value.unwrap_or_default())]) {
-                let node = SourceNode { place: place.clone(), value: SourceValue::Text(value) };
-                arguments.flags.push((flag, node));
-            }
-        }
-        arguments
+/// Its arguments: flags with their values as a table, commands, and those behind `--`.
+fn split_arguments<'a>(
+    args: &'a [String],
+    place: &SourcePlace,
+) -> (SourceTable, Vec<&'a String>, Vec<String>) {
+    let mut flags = vec![];
+    let mut commands = vec![];
+    let mut args = args.iter();
+    while let Some(arg) = args.next().filter(|arg| *arg != "--") {
+        let Some(short) = arg.strip_prefix('-') else {
+            commands.push(arg);
+            continue;
+        };
+        let (letters, value) = match short.split_once('=') {
+            Some((letters, value)) => (letters, Some(value.to_owned())),
+            None => (short, None),
+        };
+        // Short flags may stand together: `-kn web,api`.
+        let mut names: Vec<String> = if letters.starts_with('-') {
+            vec![format!("-{letters}")]
+        } else {
+            letters.chars().map(|letter| format!("-{letter}")).collect()
+        };
+        let last = names.pop().unwrap_or_default();
+        let has_value = WITH_VALUE.split(' ').any(|known| known == last);
+        let value = value.or_else(|| if has_value { args.next().cloned() } else { None });
+        let names = names.into_iter().map(|name| (name, String::new()));
+        flags.extend(names.chain([(last, value.unwrap_or_default())]).map(|(name, value)| {
+            (name, SourceNode { place: place.clone(), value: SourceValue::Text(value) })
+        }));
     }
+    (flags, commands, args.cloned().collect())
 }
 
 pub(super) fn import_script(
@@ -129,7 +98,7 @@ pub(super) fn import_script(
     place: &SourcePlace,
     imported: &mut Imported,
 ) -> Result<(), ImportError> {
-    let Arguments { flags, commands, passed } = Arguments::new(args, place);
+    let (flags, commands, rest) = split_arguments(args, place);
     let flags = SourceNode { place: place.clone(), value: SourceValue::Table(flags) };
     let mut flags = Fields::new(flags, "")?;
     flags.rename("--names", &["-n"]);
@@ -137,11 +106,9 @@ pub(super) fn import_script(
     let separator = flags.text("--name-separator")?;
     let separator = separator.as_ref().map_or(",", |separator| &separator.value);
     let names: Vec<&str> = names.split(separator).collect();
-    let ends_all =
-        ["-k", "--kill-others"].into_iter().filter_map(|flag| flags.take(flag)).count() > 0;
-    for flag in ["-P", "--passthrough-arguments", "--color"] {
-        flags.take(flag);
-    }
+    let ends_all = flags.has("-k") || flags.has("--kill-others");
+    let has_passed = flags.has("-P") || flags.has("--passthrough-arguments");
+    flags.take("--color");
     let mut teardown = vec![];
     while let Some(command) = flags.text("--teardown")? {
         teardown.push(command.value);
@@ -153,11 +120,9 @@ pub(super) fn import_script(
     let stops = each.settings.extract_if(.., |setting| setting.key.starts_with("stop."));
     imported.defaults.settings.extend(stops);
     let mut started = vec![];
-    for (at, command) in commands.iter().enumerate() {
-        let command = &match &passed {
-            Some(passed) => with_arguments(command, passed),
-            None => command.clone(),
-        };
+    let unpassed = if has_passed { vec![] } else { rest.iter().collect() };
+    for (at, command) in commands.into_iter().chain(unpassed).enumerate() {
+        let command = if has_passed { &with_arguments(command, &rest) } else { command };
         if started.len() > MOST_PROCESSES {
             break;
         }
