@@ -89,8 +89,7 @@ pub(super) fn import_scripts(
         let Some((_, place)) = scripts.get(name) else { continue };
         if !expand(&scripts, name, &mut imported)? {
             let short = short_name(name, names.len() == 1);
-            let mut process = ImportedProcess::new(&short, place.clone());
-            process.set_text("command", &scripts.command(name), place);
+            let process = ImportedProcess::running(&short, &scripts.command(name), place);
             imported.processes.push(process);
         }
     }
@@ -261,8 +260,7 @@ fn preparations(steps: &[&str], place: &SourcePlace) -> Vec<ImportedProcess> {
     let process = |(at, step): (usize, &&str)| {
         let name =
             if steps.len() == 1 { "prepare".to_owned() } else { format!("prepare-{}", at + 1) };
-        let mut process = ImportedProcess::new(&name, place.clone());
-        process.set_text("command", step, place);
+        let mut process = ImportedProcess::running(&name, step, place);
         process.set_text("phase", "dependency", place);
         process.set("ready", "{ exit = 0 }".to_owned(), place);
         if at > 0 {

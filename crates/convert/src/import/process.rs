@@ -86,6 +86,13 @@ impl ImportedProcess {
         Self { name: process_name(name), place, ..Self::default() }
     }
 
+    /// One that runs this line.
+    pub(super) fn running(name: &str, command: &str, place: &SourcePlace) -> Self {
+        let mut process = Self::new(name, place.clone());
+        process.set_text("command", command, place);
+        process
+    }
+
     /// Set a key, or with a dot in it that of a table, to a value that is written as in a `tmo.toml`.
     pub(super) fn set(&mut self, key: &'static str, value: String, place: &SourcePlace) {
         let setting = ImportedSetting { key, value, place: Some(place.clone()) };
@@ -95,7 +102,6 @@ impl ImportedProcess {
         }
     }
 
-    /// Set a key to a text.
     pub(super) fn set_text(&mut self, key: &'static str, text: &str, place: &SourcePlace) {
         self.set(key, quoted(text), place);
     }
@@ -204,13 +210,8 @@ impl ImportedProcess {
     /// Give it a variable that only its owner may read.
     pub(super) fn set_secret(&mut self, variable: Variable) {
         let Variable { name, value: Some(value), place } = variable else { return };
-        self.env.push(ImportedVariable {
-            name,
-            value,
-            place,
-            is_secret: true,
-            has_references: false,
-        });
+        let has_references = false;
+        self.env.push(ImportedVariable { name, value, place, is_secret: true, has_references });
     }
 
     /// Give it a variable. One without a value is inherited from the caller, as it is here anyway.
@@ -266,9 +267,8 @@ impl Imported {
 
     /// Everything that was left out, in the order of the source.
     pub fn all_left(&self) -> impl Iterator<Item = (Option<&str>, &LeftOut)> {
-        let own = self.left.iter().map(|left| (None, left));
-        let of_processes = self.processes.iter();
-        own.chain(of_processes.flat_map(|process| {
+        let of_all = self.left.iter().chain(&self.defaults.left).map(|left| (None, left));
+        of_all.chain(self.processes.iter().flat_map(|process| {
             process.left.iter().map(|left| (Some(process.name.as_str()), left))
         }))
     }

@@ -119,29 +119,23 @@ pub(super) fn import_script(
     imported.left.append(&mut each.left);
     let stops = each.settings.extract_if(.., |setting| setting.key.starts_with("stop."));
     imported.defaults.settings.extend(stops);
-    let mut started = vec![];
     let unpassed = if has_passed { vec![] } else { rest.iter().collect() };
     for (at, command) in commands.into_iter().chain(unpassed).enumerate() {
         let command = if has_passed { &with_arguments(command, &rest) } else { command };
-        if started.len() > MOST_PROCESSES {
+        if imported.processes.len() > MOST_PROCESSES {
             break;
         }
-        let of_command = commands_of(scripts, command, names.get(at).copied());
-        if of_command.is_empty() {
+        let mut started = processes_of(scripts, command, names.get(at).copied(), place);
+        if started.is_empty() {
             imported.leave(place, &**command, "no script is named so");
         }
-        started.extend(of_command);
+        for process in &mut started {
+            process.settings.extend(each.settings.iter().cloned());
+        }
+        imported.processes.append(&mut started);
     }
-    for Started { name, command } in started {
-        let mut process = ImportedProcess::new(&name, place.clone());
-        process.set_text("command", &command, place);
-        process.settings.extend(each.settings.iter().cloned());
-        imported.processes.push(process);
-    }
-    for (at, command) in teardown.iter().enumerate() {
-        let name = if at == 0 { "teardown".to_owned() } else { format!("teardown-{}", at + 1) };
-        let mut process = ImportedProcess::new(&name, place.clone());
-        process.set_text("command", command, place);
+    for command in teardown {
+        let mut process = ImportedProcess::running("teardown", &command, place);
         process.set_text("phase", "cleanup", place);
         imported.processes.push(process);
     }
@@ -186,12 +180,6 @@ fn take_delay(_: &NoContext, flags: &mut Fields, process: &mut ImportedProcess) 
     Ok(())
 }
 
-/// One thing that a script starts.
-struct Started {
-    name: String,
-    command: String,
-}
-
 /// The short forms of commands that run a script, and these commands.
 const SHORT: [(&str, &str); 6] = [
     ("npm:", "npm run"),
@@ -203,7 +191,12 @@ const SHORT: [(&str, &str); 6] = [
 ];
 
 /// What one argument of concurrently starts: a command, or scripts by `npm:NAME` or `npm run NAME-*`.
-fn commands_of(scripts: &NpmScripts, command: &str, name: Option<&str>) -> Vec<Started> {
+fn processes_of(
+    scripts: &NpmScripts,
+    command: &str,
+    name: Option<&str>,
+    place: &SourcePlace,
+) -> Vec<ImportedProcess> {
     let given = name.filter(|name| !name.is_empty());
     let of_script = SHORT.iter().find_map(|(short, runner)| {
         let long = || {
@@ -214,27 +207,26 @@ fn commands_of(scripts: &NpmScripts, command: &str, name: Option<&str>) -> Vec<S
     });
     let Some((runner, script)) = of_script else {
         let name = given.map_or_else(|| name_of(command), str::to_owned);
-        return vec![Started { name, command: command.to_owned() }];
+        return vec![ImportedProcess::running(&name, command, place)];
     };
-    // `npm:` is run by what runs the scripts here.
-    let run = |script: &str| match runner {
-        "npm run" => scripts.command(script),
-        _ => format!("{runner} {}", shell::quoted(script)),
-    };
-    let (pattern, args) = script.split_once(' ').unwrap_or((script, ""));
-    let found = scripts.matching(pattern);
-    let prefix = pattern.split('*').next().unwrap_or_default().to_owned();
-    let started = found.iter().map(|script| {
-        let short = script.strip_prefix(&prefix).filter(|rest| !rest.is_empty()).unwrap_or(script);
+    let end = script.find(' ').unwrap_or(script.len());
+    let (pattern, args) = script.split_at(end);
+    let prefix = pattern.split('*').next().unwrap_or_default();
+    let process = |script: &String| {
+        let short = script.strip_prefix(prefix).filter(|rest| !rest.is_empty()).unwrap_or(script);
         let name = match given {
             Some(name) if !pattern.contains('*') => name.to_owned(),
             Some(name) => format!("{name}{short}"),
             None => short.to_owned(),
         };
-        let args = if args.is_empty() { String::new() } else { format!(" {args}") };
-        Started { name, command: format!("{}{args}", run(script)) }
-    });
-    started.collect()
+        // `npm:` is run by what runs the scripts here.
+        let command = match runner {
+            "npm run" => scripts.command(script),
+            _ => format!("{runner} {}", shell::quoted(script)),
+        };
+        ImportedProcess::running(&name, &(command + args), place)
+    };
+    scripts.matching(pattern).iter().map(process).collect()
 }
 
 /// A name for a command that has none: its script, or its program.

@@ -100,9 +100,8 @@ impl RunAll<'_> {
         let prefix = pattern.split('*').next().unwrap_or_default();
         for name in self.scripts.matching_parts(pattern) {
             let short = name.strip_prefix(prefix).filter(|rest| !rest.is_empty()).unwrap_or(&name);
-            let mut process = ImportedProcess::new(short, self.place.clone());
             let command = format!("{}{args}", self.scripts.command(&name));
-            process.set_text("command", &command, self.place);
+            let mut process = ImportedProcess::running(short, &command, self.place);
             if !self.completed.is_empty() {
                 let needs = self.completed.iter().map(|name| (name.clone(), "completed"));
                 let needs = values::depends_on(&needs.collect::<Vec<_>>());
