@@ -28,7 +28,7 @@ use super::options::LocalServices;
 use super::paths::{dir_of, joined};
 use super::process::{Imported, ImportedProcess, process_name};
 use super::references::{EnvText, Keep, References};
-use super::rows::Taken;
+use super::rows::KeyResult;
 use super::values::{self, list, quoted, table};
 use crate::model::shell;
 use crate::model::units::written_span;
@@ -355,13 +355,13 @@ impl ComposeService {
         Ok(process)
     }
 
-    fn take_healthcheck(&self, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+    fn take_healthcheck(&self, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
         let Some(health) = fields.fields("healthcheck")? else { return Ok(()) };
         let client = || format!("{} exec -T {}", self.project.client, shell::quoted(&self.name));
         health::set_checks(health, (!self.is_local).then(client).as_deref(), process)
     }
 
-    fn take_stop(&self, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+    fn take_stop(&self, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
         let signal = fields.read("stop_signal", process, values::signal)?;
         let grace = fields.read("stop_grace_period", process, values::span_ms)?;
         let place = grace.as_ref().map(|grace| &grace.place);
@@ -369,8 +369,8 @@ impl ComposeService {
         let place = place.unwrap_or(&fields.place).clone();
         let grace = grace.map(|grace| grace.value);
         if self.is_local {
-            if let Some(Placed { value, place }) = signal {
-                process.set("stop.signal", value, &place);
+            if let Some(signal) = signal {
+                process.set("stop.signal", signal.value, &place);
             }
             if let Some(grace) = grace {
                 process.set_text("stop.timeout", &written_span(grace), &place);
@@ -384,7 +384,7 @@ impl ComposeService {
         Ok(())
     }
 
-    fn take_profiles(&self, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+    fn take_profiles(&self, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
         let starts = self.project.starts(fields)?;
         let profiles = fields.texts("profiles")?.filter(|names| !names.value.is_empty());
         let Some(profiles) = profiles else { return Ok(()) };
@@ -396,7 +396,7 @@ impl ComposeService {
         Ok(())
     }
 
-    fn take_needs(&self, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+    fn take_needs(&self, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
         let Some(node) = fields.take("depends_on") else { return Ok(()) };
         let place = node.place.clone();
         if let SourceValue::List(_) = node.value {
@@ -487,7 +487,11 @@ fn volume_names(fields: &Fields) -> Result<Vec<String>, ImportError> {
     Ok(names)
 }
 
-fn take_restart(_: &ComposeService, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+fn take_restart(
+    _: &ComposeService,
+    fields: &mut Fields,
+    process: &mut ImportedProcess,
+) -> KeyResult {
     let Some(Placed { value: text, place }) = fields.text("restart")? else { return Ok(()) };
     let (policy, most) = text.split_once(':').unwrap_or((&text, ""));
     let policy = match policy {

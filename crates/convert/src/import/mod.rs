@@ -18,6 +18,7 @@ mod mprocs;
 mod node;
 mod npm;
 mod options;
+mod page;
 mod paths;
 mod pm2;
 mod probe;
@@ -37,8 +38,8 @@ pub use self::format::SourceFormat;
 pub use self::node::SourcePlace;
 use self::options::MOST_PROCESSES;
 pub use self::options::{ImportOptions, LocalServices};
+pub use self::page::{RowTable, tables};
 pub use self::process::{Imported, ImportedProcess, LeftOut};
-pub use self::rows::{RowTable, tables};
 pub use self::write::{SecretsFile, Written};
 
 /// Read a source, and the files that belong to it.

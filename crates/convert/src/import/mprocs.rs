@@ -5,7 +5,7 @@ use super::fields::{Fields, Placed};
 use super::files::SourceFiles;
 use super::node::{SourceNode, SourceValue, yaml};
 use super::process::{Imported, ImportedProcess, ProcessNames};
-use super::rows::{Row, Take, Taken, row};
+use super::rows::{KeyResult, Row, Take, row};
 use super::values::{self, quoted};
 use crate::model::shell;
 
@@ -106,7 +106,7 @@ fn selected(node: SourceNode) -> SourceNode {
 }
 
 /// Its command, without the variables that it is not to have, and the others.
-fn take_command(_: &ProcessNames, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+fn take_command(_: &ProcessNames, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
     let env = fields.variables("env")?;
     let unset = env.iter().filter(|variable| variable.value.is_none());
     let unset: Vec<String> = unset.map(|variable| shell::quoted(&variable.name)).collect();
@@ -133,7 +133,11 @@ fn directory(path: &str) -> String {
     quoted(&path.replace("<CONFIG_DIR>/", "").replace("<CONFIG_DIR>", "."))
 }
 
-fn take_needs(names: &ProcessNames, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+fn take_needs(
+    names: &ProcessNames,
+    fields: &mut Fields,
+    process: &mut ImportedProcess,
+) -> KeyResult {
     if let Some(needs) = fields.texts("deps")? {
         let names = needs.value.iter().map(|name| (names.name_here(name), "started"));
         process.set("depends_on", values::depends_on(&names.collect::<Vec<_>>()), &needs.place);
@@ -151,7 +155,7 @@ fn words(fields: &mut Fields, key: &str) -> Result<Option<Placed<Vec<String>>>, 
     Ok(Some(Placed { value, place: line.place }))
 }
 
-fn take_stop(_: &ProcessNames, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+fn take_stop(_: &ProcessNames, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
     let Some(node) = fields.take("stop") else { return Ok(()) };
     let place = node.place.clone();
     match node.value {

@@ -5,8 +5,8 @@ use super::fields::{Fields, Placed, is_true};
 use super::files::SourceFiles;
 use super::format::SourceFormat;
 use super::node::{SourceNode, SourceValue, Variable, yaml};
-use super::process::{Imported, ImportedProcess};
-use super::rows::{NoContext, Row, Take, Taken, ignored, reason, row};
+use super::process::{Imported, ImportedProcess, group};
+use super::rows::{KeyResult, NoContext, Row, Take, ignored, reason, row};
 use super::values::{self, quoted};
 use crate::model::shell;
 use crate::model::units::{parse_span, written_span};
@@ -56,7 +56,7 @@ pub(super) const ROWS: &[Row<NoContext>] = &[
         &[Take::Setting("stop.timeout", millis)],
     ),
     row("`shutdown_with_message`", "- (`stop = { command = \"…\" }`)"),
-    Row("`namespace`", "`groups`", &[Take::Text("groups", values::group)]),
+    Row("`namespace`", "`groups`", &[Take::Text("groups", group)]),
     ignored("`merge_logs`, `combine_logs`, `log_type`", "- (not needed: there is one log)"),
     row(
         "`log_file`, `out_file`, `error_file`, `disable_logs`",
@@ -204,7 +204,7 @@ fn directory(path: &str) -> String {
     quoted(&path_here.unwrap_or_else(|| path.to_owned()))
 }
 
-fn take_variables(_: &NoContext, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+fn take_variables(_: &NoContext, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
     let env = fields.take("env").map_or(Ok(vec![]), |node| node.table("env"))?;
     let port = fields.take("port").map(|node| ("PORT".to_owned(), node));
     for (name, SourceNode { place, value }) in env.into_iter().chain(port) {
@@ -229,7 +229,7 @@ fn millis(text: &str) -> Option<String> {
     Some(quoted(&written_span(millis?)))
 }
 
-fn take_command(_: &NoContext, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+fn take_command(_: &NoContext, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
     let interpreter = fields.text("interpreter")?;
     let options = arguments(fields, "node_args")?;
     let args = arguments(fields, "args")?;
@@ -277,7 +277,7 @@ fn arguments(fields: &mut Fields, key: &str) -> Result<Vec<String>, ImportError>
     Ok(words.iter().map(|word| shell::quoted(word)).collect())
 }
 
-fn take_policy(_: &NoContext, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+fn take_policy(_: &NoContext, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
     let again = fields.text("autorestart")?;
     let place = again.as_ref().map_or(&fields.place, |again| &again.place).clone();
     let codes = fields.texts("stop_exit_codes")?;
@@ -294,7 +294,7 @@ fn take_policy(_: &NoContext, fields: &mut Fields, process: &mut ImportedProcess
 }
 
 /// Growing delays, which come before a constant one.
-fn take_backoff(_: &NoContext, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+fn take_backoff(_: &NoContext, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
     let delay = fields.read("exp_backoff_restart_delay", process, millis)?;
     if let Some(Placed { value: delay, place }) = delay {
         process.set("restart.delay", delay, &place);

@@ -356,6 +356,11 @@ pub(super) fn process_name(name: &str) -> String {
     if name.is_empty() { "process".to_owned() } else { name.to_owned() }
 }
 
+/// The only group of a process.
+pub(super) fn group(name: &str) -> String {
+    list([process_name(name)])
+}
+
 /// Whether a file of variables can set a variable of this name.
 pub(super) fn env_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';

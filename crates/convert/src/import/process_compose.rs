@@ -9,9 +9,9 @@ use super::fields::{Fields, Placed, is_true};
 use super::files::SourceFiles;
 use super::node::{SourceNode, Variable};
 use super::probe::{self, ImportedProbe};
-use super::process::{Imported, ImportedProcess, ProcessNames};
+use super::process::{Imported, ImportedProcess, ProcessNames, group};
 use super::references::{self, References};
-use super::rows::{Row, Take, Taken, ignored, row};
+use super::rows::{KeyResult, Row, Take, ignored, row};
 use super::values::{self, quoted, table};
 use crate::model::shell;
 use crate::model::units::written_span;
@@ -38,7 +38,7 @@ pub(super) const ROWS: &[Row<Reader>] = &[
     Row(
         "`namespace`",
         "`groups`; `@GROUP` selects all processes of a group",
-        &[Take::Text("groups", values::group)],
+        &[Take::Text("groups", group)],
     ),
     row("`replicas`", "- (`tmo start -m web=2`, `tmo scale web=2`)"),
     Row("`depends_on` with `process_started`", "`\"started\"`", &[Take::By(Reader::take_needs)]),
@@ -220,7 +220,7 @@ impl Reader {
         if self.references.is_some() { command.replace("$$", "$") } else { command.to_owned() }
     }
 
-    fn take_command(&self, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+    fn take_command(&self, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
         let command = fields.text("command")?;
         let entrypoint = fields.texts("entrypoint")?;
         if let (Some(_), Some(entrypoint)) = (&command, &entrypoint) {
@@ -262,21 +262,21 @@ impl Reader {
         Ok(())
     }
 
-    fn take_variables(&self, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+    fn take_variables(&self, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
         for variable in fields.variables("environment")? {
             self.set_variable(process, variable);
         }
         Ok(())
     }
 
-    fn take_stop_command(&self, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+    fn take_stop_command(&self, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
         if let Some(command) = fields.text("shutdown.command")? {
             process.set_text("stop.command", &self.line(&command.value), &command.place);
         }
         Ok(())
     }
 
-    fn take_needs(&self, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+    fn take_needs(&self, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
         let Some(node) = fields.take("depends_on") else { return Ok(()) };
         let place = node.place.clone();
         let mut needs = vec![];
@@ -306,7 +306,7 @@ impl Reader {
         Ok(())
     }
 
-    fn take_readiness(&self, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+    fn take_readiness(&self, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
         let line = fields.text("ready_log_line")?;
         let mut checks = vec![];
         let mut place = None;
@@ -335,7 +335,7 @@ impl Reader {
         Ok(())
     }
 
-    fn take_liveness(&self, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+    fn take_liveness(&self, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
         let Some(live) = fields.fields("liveness_probe")? else { return Ok(()) };
         let place = live.place.clone();
         let probe = self.probe(live, process)?;
@@ -419,7 +419,7 @@ impl Reader {
 /// Why a probe is left out.
 const NO_CHECK: &str = "it says neither a command nor an address that tmo can ask";
 
-fn take_directory(_: &Reader, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+fn take_directory(_: &Reader, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
     let Some(dir) = fields.text("working_dir")? else { return Ok(()) };
     if dir.value.contains("${") {
         let why = "a directory can't contain a variable here: cwd = \"…\" with its value";
@@ -431,7 +431,7 @@ fn take_directory(_: &Reader, fields: &mut Fields, process: &mut ImportedProcess
 }
 
 /// What is disabled, or runs in front of its user or at certain times, is not to start with the others.
-fn take_autostart(_: &Reader, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+fn take_autostart(_: &Reader, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
     // The second is decisive: a text can take back `true` in another file.
     let disabled = fields.text("disabled")?;
     let disabled = fields.text("is_disabled")?.or(disabled);
@@ -445,7 +445,7 @@ fn take_autostart(_: &Reader, fields: &mut Fields, process: &mut ImportedProcess
     Ok(())
 }
 
-fn take_policy(_: &Reader, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+fn take_policy(_: &Reader, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
     let Some(Placed { value: word, place }) = fields.text("availability.restart")? else {
         return Ok(());
     };
@@ -469,7 +469,7 @@ fn take_policy(_: &Reader, fields: &mut Fields, process: &mut ImportedProcess) -
 }
 
 /// Without a number, and with 0, it never gives up.
-fn take_max_restarts(_: &Reader, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+fn take_max_restarts(_: &Reader, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
     let most = fields.read("availability.max_restarts", process, values::failures)?;
     let place = most.as_ref().map_or(&fields.place, |most| &most.place).clone();
     let most = most.map(|most| most.value).filter(|most| most != "1");

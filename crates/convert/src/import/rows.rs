@@ -3,10 +3,8 @@
 
 use super::error::ImportError;
 use super::fields::{Fields, is_true};
-use super::npm::{concurrently, run_all};
 use super::process::ImportedProcess;
 use super::values::list;
-use super::{compose, foreman, mprocs, pm2, process_compose, supervisord};
 
 /// How the other tool writes it, what it is here (both as Markdown; a dash means that there is no equivalent), and how
 /// the keys between backticks are taken over, one after another. Keys without a [`Take`] are left out.
@@ -32,7 +30,7 @@ pub(super) const fn ignored<C>(theirs: &'static str, ours: &'static str) -> Row<
 /// Of a format whose functions need to know nothing else.
 pub(super) struct NoContext;
 
-pub(super) type Taken = Result<(), ImportError>;
+pub(super) type KeyResult = Result<(), ImportError>;
 
 /// How a key is taken over.
 pub(super) enum Take<C> {
@@ -51,7 +49,7 @@ pub(super) enum Take<C> {
     /// Not at all: it is left out with the reason that the row gives.
     Left,
     /// By a function, which runs without the key as well and may take others.
-    By(fn(&C, &mut Fields, &mut ImportedProcess) -> Taken),
+    By(fn(&C, &mut Fields, &mut ImportedProcess) -> KeyResult),
 }
 
 impl Fields {
@@ -61,7 +59,7 @@ impl Fields {
         rows: &[Row<C>],
         context: &C,
         process: &mut ImportedProcess,
-    ) -> Taken {
+    ) -> KeyResult {
         self.take_keys(rows, context, process)?;
         self.leave(rows, &mut process.left);
         Ok(())
@@ -73,7 +71,7 @@ impl Fields {
         rows: &[Row<C>],
         context: &C,
         process: &mut ImportedProcess,
-    ) -> Taken {
+    ) -> KeyResult {
         let mut above = "";
         for Row(theirs, _, takes) in rows {
             let first = keys(theirs).next().unwrap_or_default();
@@ -105,7 +103,7 @@ impl<C> Take<C> {
         context: &C,
         fields: &mut Fields,
         process: &mut ImportedProcess,
-    ) -> Taken {
+    ) -> KeyResult {
         match self {
             Self::Setting(setting, read) => {
                 if let Some(read) = fields.read(key, process, read)? {
@@ -202,51 +200,4 @@ fn without_marks(text: &str) -> String {
         rest = after.split_once(')').map_or("", |(_, rest)| rest);
     }
     plain + rest
-}
-
-/// A table of `docs/COMING_FROM.md`.
-pub struct RowTable {
-    /// The heading of the tool.
-    pub title: &'static str,
-    heads: [&'static str; 2],
-    rows: Vec<[&'static str; 2]>,
-}
-
-/// All tables, in the order of the page.
-pub fn tables() -> Vec<RowTable> {
-    fn table<C>(
-        title: &'static str,
-        heads: [&'static str; 2],
-        rows: &'static [Row<C>],
-    ) -> RowTable {
-        RowTable {
-            title,
-            heads,
-            rows: rows.iter().map(|Row(theirs, ours, _)| [*theirs, *ours]).collect(),
-        }
-    }
-    vec![
-        table("foreman", ["foreman", "tmo"], foreman::ROWS),
-        table("process-compose", ["process-compose", "tmo.toml"], process_compose::ROWS),
-        table("docker compose", ["compose", "tmo.toml"], compose::ROWS),
-        table("pm2", ["ecosystem file", "tmo.toml"], pm2::ROWS),
-        table("supervisord", ["`[program:x]`", "tmo.toml"], supervisord::ROWS),
-        table("concurrently", ["concurrently", "tmo"], concurrently::ROWS),
-        table("npm-run-all", ["npm-run-all", "tmo"], run_all::ROWS),
-        table("mprocs", ["mprocs", "tmo"], mprocs::ROWS),
-    ]
-}
-
-impl RowTable {
-    /// As Markdown.
-    pub fn markdown(&self) -> String {
-        let [left, right] = self.heads;
-        let rows = self.rows.iter().map(|[theirs, ours]| format!("| {theirs} | {ours} |\n"));
-        format!("| {left} | {right} |\n|---|---|\n{}", rows.collect::<String>())
-    }
-
-    #[cfg(test)]
-    pub(super) fn keys(&self) -> impl Iterator<Item = &'static str> {
-        self.rows.iter().flat_map(|[theirs, _]| keys(theirs))
-    }
 }

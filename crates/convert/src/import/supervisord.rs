@@ -11,7 +11,7 @@ use super::options::MOST_PROCESSES;
 use super::paths::dir_of;
 use super::process::{Imported, ImportedProcess, ProcessNames, process_name};
 use super::references::{escaped, for_file, has_variable, plain, shell_command};
-use super::rows::{Row, Take, Taken, reason, row};
+use super::rows::{KeyResult, Row, Take, reason, row};
 use super::values::{self, list, quoted, table};
 
 /// What becomes of its keys.
@@ -83,7 +83,7 @@ struct Section {
     dir: String,
 }
 
-struct Group {
+struct ProgramGroup {
     name: String,
     programs: Vec<String>,
     place: SourcePlace,
@@ -109,7 +109,7 @@ pub(super) fn import_programs(files: &mut SourceFiles) -> Result<Imported, Impor
         };
         match (kind, name) {
             ("program", Some(name)) => {
-                let groups: Vec<&Group> = groups
+                let groups: Vec<&ProgramGroup> = groups
                     .iter()
                     .filter(|group| group.programs.iter().any(|of| of == name))
                     .collect();
@@ -142,7 +142,7 @@ pub(super) fn import_programs(files: &mut SourceFiles) -> Result<Imported, Impor
     Ok(imported)
 }
 
-fn groups_of(sections: &mut [Section]) -> Result<Vec<Group>, ImportError> {
+fn groups_of(sections: &mut [Section]) -> Result<Vec<ProgramGroup>, ImportError> {
     let mut groups = vec![];
     for section in sections {
         if let Some(("group", name)) = section.name.split_once(':')
@@ -150,7 +150,7 @@ fn groups_of(sections: &mut [Section]) -> Result<Vec<Group>, ImportError> {
         {
             let names = programs.value.split(',').map(|name| name.trim().to_owned()).collect();
             let place = programs.place;
-            groups.push(Group { name: name.trim().to_owned(), programs: names, place });
+            groups.push(ProgramGroup { name: name.trim().to_owned(), programs: names, place });
         }
     }
     Ok(groups)
@@ -319,7 +319,7 @@ impl Program {
         }
     }
 
-    fn take_command(&self, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+    fn take_command(&self, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
         let directory = fields.text("directory")?;
         let cwd = self.cwd(directory.as_ref());
         if let Some(command) = fields.text("command")? {
@@ -436,7 +436,7 @@ fn is_usual(key: &str, value: &str) -> bool {
     }
 }
 
-fn take_restart(_: &Program, fields: &mut Fields, process: &mut ImportedProcess) -> Taken {
+fn take_restart(_: &Program, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
     let policy = fields.text("autorestart")?;
     let place = policy.as_ref().map_or(&fields.place, |policy| &policy.place).clone();
     let policy = match policy.map(|policy| policy.value.to_ascii_lowercase()).as_deref() {

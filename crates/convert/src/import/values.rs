@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 
-use super::process::process_name;
 pub(super) use crate::config::toml::bare;
 use crate::model::shell;
 use crate::model::signal::SignalName;
@@ -17,11 +16,6 @@ pub(super) fn span(text: &str) -> Option<String> {
 pub(super) fn span_ms(text: &str) -> Option<u64> {
     let seconds = text.parse().ok().and_then(of_seconds);
     seconds.or_else(|| parse_span(text)).map(millis)
-}
-
-/// The only group of a process.
-pub(super) fn group(name: &str) -> String {
-    list([process_name(name)])
 }
 
 /// A whole number, as it is written here.

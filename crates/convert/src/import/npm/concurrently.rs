@@ -5,7 +5,7 @@ use super::super::fields::Fields;
 use super::super::node::{SourceNode, SourcePlace, SourceTable, SourceValue};
 use super::super::options::MOST_PROCESSES;
 use super::super::process::{Imported, ImportedProcess};
-use super::super::rows::{NoContext, Row, Take, Taken, ignored, row};
+use super::super::rows::{KeyResult, NoContext, Row, Take, ignored, row};
 use super::super::values::{self, quoted};
 use super::{NpmScripts, with_arguments};
 use crate::model::shell;
@@ -149,7 +149,7 @@ fn millis(text: &str) -> Option<String> {
     Some(quoted(&written_span(text.parse().ok()?)))
 }
 
-fn take_tries(_: &NoContext, flags: &mut Fields, process: &mut ImportedProcess) -> Taken {
+fn take_tries(_: &NoContext, flags: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
     let Some(tries) = flags.text("--restart-tries")? else { return Ok(()) };
     // A negative number never gives up, as 0 does here.
     let most = match &*tries.value {
@@ -167,7 +167,7 @@ fn take_tries(_: &NoContext, flags: &mut Fields, process: &mut ImportedProcess) 
     Ok(())
 }
 
-fn take_delay(_: &NoContext, flags: &mut Fields, process: &mut ImportedProcess) -> Taken {
+fn take_delay(_: &NoContext, flags: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
     let Some(delay) = flags.text("--restart-after")? else { return Ok(()) };
     let setting = match &*delay.value {
         "exponential" => Some(("restart.backoff", quoted("exponential"))),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::rows::tables;
+use super::super::page::tables;
 use super::{imported, written};
 use crate::import::{LocalServices, SourceFormat};
 
