@@ -168,7 +168,9 @@ const ROWS: [GapRow; 31] = [
     row("split_stderr", ALL, "standard error goes where the output goes", |process| {
         process.rules.split_stderr
     }),
-    row("install", ALL, "install the app by hand, on the target", |process| process.is_installed),
+    row("install", ALL, "install the app by hand, on the target", |process| {
+        process.install.is_some()
+    }),
 ];
 
 /// Whether every shell can set a variable of this name.

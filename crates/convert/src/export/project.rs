@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::error::ExportError;
 use crate::model::ProcName;
-use crate::model::plan::{OnExit, Plan, ProcessPlan};
+use crate::model::plan::{Install, OnExit, Plan, ProcessPlan};
 use crate::model::process_env::port_variable;
 use crate::model::rules::{DependencyCondition, Hooks, Need, Probe, ProcessPolicy, Restart, Stage};
 use crate::model::secrets::is_secret;
@@ -96,8 +96,8 @@ pub struct ExportedProcess {
     pub stop_timeout_ms: u64,
     /// All of its settings, for what is written as it is and for what only tmo has.
     pub rules: ProcessPolicy,
-    /// It belongs to an app that tmo installs.
-    pub is_installed: bool,
+    /// What prepares the directory of an app that tmo installs.
+    pub install: Option<Install>,
     /// The run has commands for events.
     pub has_hooks: bool,
     /// Its end is configured to stop all others.
@@ -355,7 +355,7 @@ impl Exporting<'_> {
             stop_signal: signal.map_or_else(|_| "TERM".to_owned(), |signal| signal.to_string()),
             stop_command: stop_command.transpose()?,
             stop_timeout_ms: process.grace_ms.unwrap_or(self.plan.grace_ms),
-            is_installed: process.install.is_some(),
+            install: process.install.clone(),
             has_hooks: self.plan.hooks != Hooks::default(),
             stops_all: false,
             rules: rules.clone(),

@@ -62,37 +62,20 @@ pub(super) fn import_services(
         ServiceHost { service: MACHINE.to_owned(), is_local: true, ..ServiceHost::default() };
     project.hosts.insert(MACHINE.to_owned(), machine);
     let project = Rc::new(project);
-    let mut local_at = vec![];
-    for (at, ReadService { name, fields, here, process }) in services.into_iter().enumerate() {
-        match &here {
-            Some(_) => {
-                imported.local.push(name.clone());
-                local_at.push((at, name.clone()));
-            }
-            None if fields.has("build") => {
-                imported.built.push(name.clone());
-                imported.contained.push(name.clone());
-            }
-            None => imported.contained.push(name.clone()),
-        }
-        let service =
-            ComposeService { project: Rc::clone(&project), name, is_local: here.is_some() };
+    let names: Vec<String> = services.iter().map(|service| service.name.clone()).collect();
+    for ReadService { name, fields, here, process } in services {
+        let is_local = here.is_some();
+        let place = if is_local { &mut imported.local } else { &mut imported.contained };
+        place.push(name.clone());
+        imported.built.extend((!is_local && fields.has("build")).then(|| name.clone()));
+        let service = ComposeService { project: Rc::clone(&project), name, is_local };
         imported.processes.push(service.process(files, fields, here, process)?);
     }
-    if !imported.contained.is_empty() {
-        imported.comments.push(format!("Containers have all else that {name} says, as before."));
-    }
-    if !imported.contained.is_empty() && *local == LocalServices::Built {
-        let others = imported.contained.join(", ");
-        imported.remarks.push(format!(
-            "in containers, as before: {others}; `--local=NAME` names the services that run here"
-        ));
-    }
-    // Where the others look for it is where it listens.
+    remark_containers(&mut imported, &name, local);
+    // Where the others look for one that runs here is where it listens.
     let asked = project.asked.borrow();
-    for (at, name) in local_at {
-        let process = imported.processes.get_mut(at).filter(|process| !process.has("port"));
-        if let (Some(process), Some((port, place))) = (process, asked.get(&name)) {
+    for (process, name) in imported.processes.iter_mut().zip(&names) {
+        if let Some((port, place)) = asked.get(name).filter(|_| !process.has("port")) {
             process.set("port", port.to_string(), place);
         }
     }
@@ -101,6 +84,19 @@ pub(super) fn import_services(
     }
     top.leave(ROWS, &mut imported.left);
     Ok(imported)
+}
+
+fn remark_containers(imported: &mut Imported, file: &str, local: &LocalServices) {
+    if imported.contained.is_empty() {
+        return;
+    }
+    imported.comments.push(format!("Containers have all else that {file} says, as before."));
+    if *local == LocalServices::Built {
+        let others = imported.contained.join(", ");
+        imported.remarks.push(format!(
+            "in containers, as before: {others}; `--local=NAME` names the services that run here"
+        ));
+    }
 }
 
 /// A service between the first look at all of them and what it becomes.

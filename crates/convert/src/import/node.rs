@@ -171,7 +171,9 @@ impl SourceNode {
             SourceValue::Override(node) => node.edit(is_wanted, edit),
             SourceValue::Text(text) => edit(text, &self.place),
             SourceValue::List(items) => {
-                items.iter_mut().for_each(|item| item.edit(is_wanted, edit));
+                for item in items {
+                    item.edit(is_wanted, edit);
+                }
             }
             SourceValue::Table(entries) => {
                 for (_, node) in entries.iter_mut().filter(|(key, _)| is_wanted(key)) {

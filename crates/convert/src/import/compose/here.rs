@@ -127,25 +127,13 @@ impl LocalService {
         hosts: &mut HostReplacer<'_>,
         process: &mut ImportedProcess,
     ) -> Result<HashSet<String>, ImportError> {
-        let of = |variable: &Variable| (variable.clone(), VariableOrigin::Image);
-        let mut variables: Vec<_> = self.image.variables.iter().map(of).collect();
-        variables.extend(env_files(files, fields, process)?);
-        let own = fields.variables("environment")?.into_iter();
-        variables.extend(own.map(|variable| (variable, VariableOrigin::Compose)));
-        // The last of each name counts; without a value, it is the caller's.
-        let mut names = HashSet::new();
-        variables.reverse();
-        variables.retain(|(variable, _)| {
-            variable.value.is_some() && names.insert(variable.name.clone())
-        });
-        variables.reverse();
+        let variables = self.variables(files, fields, process)?;
         let value = |variable: &Variable| {
             project.references.value(variable.value.as_deref().unwrap_or_default())
         };
-        let values: HashMap<&str, String> = variables
-            .iter()
-            .map(|(variable, _)| (variable.name.as_str(), value(variable)))
-            .collect();
+        let values = variables.iter();
+        let values: HashMap<&str, String> =
+            values.map(|(variable, _)| (variable.name.as_str(), value(variable))).collect();
         let mut ports = HashMap::new();
         // The variables that are hosts whose ports stand in others.
         let mut has_port = HashSet::new();
@@ -162,7 +150,7 @@ impl LocalService {
                 ports.insert(*port_name, hosts.published_port(host, port, &text, process));
             }
         }
-        for (mut variable, origin) in variables.clone() {
+        for (mut variable, origin) in variables.iter().cloned() {
             let Some(value) = variable.value.take() else { continue };
             let Variable { name, place, .. } = &variable;
             let is_path = name == "PATH" || value.starts_with('/');
@@ -183,7 +171,29 @@ impl LocalService {
             variable.value = new.or(Some(value));
             project.references.set_variable(process, variable);
         }
-        Ok(names)
+        Ok(variables.into_iter().map(|(variable, _)| variable.name).collect())
+    }
+
+    /// Its variables, of each name the last one, which counts; one without a value is the caller's.
+    fn variables(
+        &self,
+        files: &mut SourceFiles,
+        fields: &mut Fields,
+        process: &mut ImportedProcess,
+    ) -> Result<Vec<(Variable, VariableOrigin)>, ImportError> {
+        let of_image = self.image.variables.iter().cloned();
+        let mut variables: Vec<_> =
+            of_image.map(|variable| (variable, VariableOrigin::Image)).collect();
+        variables.extend(env_files(files, fields, process)?);
+        let given = fields.variables("environment")?.into_iter();
+        variables.extend(given.map(|variable| (variable, VariableOrigin::Compose)));
+        let mut names = HashSet::new();
+        variables.reverse();
+        variables.retain(|(variable, _)| {
+            variable.value.is_some() && names.insert(variable.name.clone())
+        });
+        variables.reverse();
+        Ok(variables)
     }
 }
 
