@@ -1,8 +1,7 @@
 //! Files for other supervisors.
 
 use tmo::export::{
-    ExportFormat, ExportOptions, Exported, ExportedFile, ExportedProject, SupervisorUnit,
-    Templates, export,
+    ExportFormat, ExportOptions, Exported, ExportedFile, ExportedProject, SupervisorUnit, export,
 };
 use tmo::model::ProcName;
 use tmo::model::plan::{Plan, ProcessPlan};
@@ -69,7 +68,7 @@ fn files(format: ExportFormat, texts: [&str; 7]) -> Option<Exported> {
         ..Default::default()
     };
     let project = ExportedProject::of(&plan, &options, &|_, _| false, &[]).unwrap();
-    export(format, &project, &options, &Templates::default()).ok()
+    export(format, &project, &options).ok()
 }
 
 fn unit(root: &str, user: &str, app: &str) -> Option<Vec<ExportedFile>> {

@@ -125,9 +125,6 @@ pub struct ExportArgs {
     /// The same on the machine that the files are for, if it is another one there.
     #[arg(long, value_name = "DIR")]
     pub target_root: Option<String>,
-    /// Your own templates, in a directory for each format; they are used instead of what is built in.
-    #[arg(short = 't', long, value_name = "DIR", add = values::directory())]
-    pub template_dir: Option<PathBuf>,
     /// Seconds between the stop signal and SIGKILL.
     #[arg(short = 'T', long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,

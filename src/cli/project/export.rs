@@ -14,7 +14,7 @@ use crate::config::load::find_program;
 use crate::config::options::BackendChoice;
 use crate::export::{
     ExportFormat, ExportOptions, Exported, ExportedFile, ExportedProject, FileOrigin, Gap,
-    SupervisorUnit, Templates, export,
+    SupervisorUnit, export,
 };
 use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan};
@@ -30,23 +30,10 @@ const MOST_DEPTH: usize = 3;
 struct ExportDocument<'a> {
     /// Where they were written; `None`: nowhere.
     dir: Option<&'a Path>,
-    files: Vec<FileDocument<'a>>,
+    files: &'a [ExportedFile],
     /// What the format can't express.
-    gaps: Vec<GapDocument<'a>>,
+    gaps: &'a [Gap],
     remarks: &'a [String],
-}
-
-#[derive(Serialize)]
-struct FileDocument<'a> {
-    name: &'a str,
-    text: &'a str,
-}
-
-#[derive(Serialize)]
-struct GapDocument<'a> {
-    process: &'a str,
-    key: &'a str,
-    why: &'a str,
 }
 
 /// Write the files, or print them; 1 with `--strict` if the format can't express something.
@@ -72,7 +59,9 @@ pub(in crate::cli) fn run(args: &ExportArgs) -> Result<u8, CliError> {
         save(args, dir, &exported)?;
     }
     if args.json {
-        output::print_json(&Versioned::new(document(args, &exported)))?;
+        let Exported { files, gaps, remarks, .. } = &exported;
+        let dir = args.output.as_deref();
+        output::print_json(&Versioned::new(ExportDocument { dir, files, gaps, remarks }))?;
         return Ok(code);
     }
     if args.output.is_none() {
@@ -118,8 +107,7 @@ fn write(args: &ExportArgs, start: &Start, plan: &Plan) -> Result<Exported, CliE
     };
     let said = said_to_stop_all(start, plan)?;
     let project = ExportedProject::of(plan, &options, &is_served, &said)?;
-    let templates = Templates { dir: args.template_dir.clone() };
-    let mut exported = export(args.format, &project, &options, &templates)?;
+    let mut exported = export(args.format, &project, &options)?;
     let secrets = project.secrets();
     if !secrets.is_empty() && !args.with_secrets {
         let names = secrets.join(", ");
@@ -294,17 +282,6 @@ fn printed(files: &[ExportedFile]) -> String {
             let parts = files.iter().flat_map(|file| ["--- # ", &file.name, "\n", &file.text]);
             parts.collect()
         }
-    }
-}
-
-fn document<'a>(args: &'a ExportArgs, exported: &'a Exported) -> ExportDocument<'a> {
-    let file = |file: &'a ExportedFile| FileDocument { name: &file.name, text: &file.text };
-    let gap = |gap: &'a Gap| GapDocument { process: &gap.process, key: gap.key, why: gap.why };
-    ExportDocument {
-        dir: args.output.as_deref(),
-        files: exported.files.iter().map(file).collect(),
-        gaps: exported.gaps.iter().map(gap).collect(),
-        remarks: &exported.remarks,
     }
 }
 

@@ -234,53 +234,30 @@ fn value_of_program(path: &Path) -> Result<Vec<u8>, CliError> {
 fn write(source: &Source, args: &ImportArgs, imported: &Imported) -> Result<PathBuf, CliError> {
     let procfile = source.dir.join(PROCFILE);
     let toml = args.output.clone().unwrap_or_else(|| source.dir.join(TOML));
+    let shown = toml.display().to_string();
     let has_procfile = procfile.symlink_metadata().is_ok();
     let plain =
         imported.procfile().filter(|_| args.output.is_none() && !has_procfile && !toml.exists());
     if let Some(text) = plain {
         create(&procfile, &text)?;
         let lines: Vec<String> = text.lines().map(|line| format!("  {line}\n")).collect();
-        say(
-            args,
-            &format!("{} (from {}):\n{}", procfile.display(), source.shown(), lines.concat()),
-        )?;
+        let from = source.shown();
+        say(args, &format!("{} (from {from}):\n{}", procfile.display(), lines.concat()))?;
         return Ok(procfile);
     }
     if args.output.is_none() && toml.symlink_metadata().is_ok_and(|there| there.is_symlink()) {
-        return Err(CliError::Other(format!(
-            "{} is a link; -o FILE names the file to write",
-            toml.display()
-        )));
+        return Err(CliError::Other(format!("{shown} is a link; -o FILE names the file to write")));
     }
-    let existing = match files::read_project(&toml, ChosenBy::Project) {
-        Ok(text) => Some(String::from_utf8_lossy(&text).into_owned()),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(CliError::io(toml.display())(error)),
-    };
-    let shown = toml.display().to_string();
-    let (written, added) = match &existing {
-        None => (imported.write(None), imported.processes.len()),
-        Some(_) if !args.merge => {
-            return Err(CliError::Other(format!(
-                "{shown} is there already; --merge adds the processes it lacks, -o FILE writes another file; remove it to \
-                 take all over anew"
-            )));
-        }
-        Some(text) => {
-            let known =
-                toml::parse(text, &shown).map_err(crate::config::error::ConfigError::from)?;
-            let is_new = |name: &str| known.table(name).is_none();
-            let added = imported.processes.iter().filter(|process| is_new(&process.name)).count();
-            (imported.write(Some(&is_new)), added)
-        }
-    };
+    let existing = files::if_there(files::read_project(&toml, ChosenBy::Project));
+    let existing = existing.map_err(CliError::io(&shown))?;
+    let existing = existing.map(|text| String::from_utf8_lossy(&text).into_owned());
+    let (written, added) = new_text(args, imported, existing.as_deref(), &shown)?;
+    let whole = existing.clone().unwrap_or_default() + &written.toml;
     // What can't be read back is not written.
-    let length = existing.as_ref().map_or(0, String::len) + written.toml.len();
-    if length as u64 > TOML_LIMIT {
+    if whole.len() as u64 > TOML_LIMIT {
         let why = format!("{shown} would be larger than {}", units::bytes(TOML_LIMIT));
         return Err(CliError::Other(why));
     }
-    let whole = existing.clone().unwrap_or_default() + &written.toml;
     toml::parse(&whole, &shown).map_err(crate::config::error::ConfigError::from)?;
     let made = secrets(&toml, &written)?;
     let how = if existing.is_some() { Whole::Replaced } else { Whole::New };
@@ -296,13 +273,8 @@ fn write(source: &Source, args: &ImportArgs, imported: &Imported) -> Result<Path
     }
     made.report(&toml, args)?;
     let from = imported.files.join(", ");
-    say(
-        args,
-        &format!(
-            "{shown} (from {from}): {}{schema}\n",
-            count::processes(added, if existing.is_some() { "added" } else { "" })
-        ),
-    )?;
+    let count = count::processes(added, if existing.is_some() { "added" } else { "" });
+    say(args, &format!("{shown} (from {from}): {count}{schema}\n"))?;
     if has_procfile && args.output.is_none() {
         output::warn(&format!(
             "{} stays: its processes run beside these; of equal names, {TOML} has the command",
@@ -310,6 +282,28 @@ fn write(source: &Source, args: &ImportArgs, imported: &Imported) -> Result<Path
         ));
     }
     Ok(toml)
+}
+
+/// What is to be written behind the text that is there, and how many processes it has.
+fn new_text(
+    args: &ImportArgs,
+    imported: &Imported,
+    existing: Option<&str>,
+    shown: &str,
+) -> Result<(Written, usize), CliError> {
+    let Some(text) = existing else {
+        return Ok((imported.write(None), imported.processes.len()));
+    };
+    if !args.merge {
+        return Err(CliError::Other(format!(
+            "{shown} is there already; --merge adds the processes it lacks, -o FILE writes another file; remove it to \
+             take all over anew"
+        )));
+    }
+    let known = toml::parse(text, shown).map_err(crate::config::error::ConfigError::from)?;
+    let is_new = |name: &str| known.table(name).is_none();
+    let added = imported.processes.iter().filter(|process| is_new(&process.name)).count();
+    Ok((imported.write(Some(&is_new)), added))
 }
 
 /// The files of secrets, each with the number of its variables, and whether it has just been written.

@@ -5,8 +5,10 @@ use super::error::ExportError;
 use super::files::{ExportedFile, MARK_HERE};
 use super::format::ExportFormat;
 use super::gaps;
-use super::project::{ExportOptions, ExportedProcess, ExportedProject, ProcessKind};
-use super::yaml::{Yaml, YamlMap};
+use super::project::{
+    ExportOptions, ExportedProcess, ExportedProject, ExportedVariable, ProcessKind,
+};
+use super::yaml::{Yaml, list, map, unexpanded};
 use crate::model::rules::{DependencyCondition, Restart};
 use crate::model::units::written_span;
 
@@ -20,29 +22,25 @@ pub(super) fn write(
 ) -> Result<Vec<ExportedFile>, ExportError> {
     ExportedProject::check_names(project.processes.iter(), service_name)?;
     project.remark_containers(options, remarks);
-    let mut services = YamlMap::default();
-    if options.with_tmo {
-        for process in project.entries() {
-            services.set(&process.entry, service_under_tmo(project, options, process));
-        }
+    let services = if options.with_tmo {
+        let service = |process| service_under_tmo(project, options, process);
+        project.entries().map(|process| (process.entry.clone(), service(process))).collect()
     } else {
-        for process in project.processes.iter().filter(|one| one.kind != ProcessKind::Cleanup) {
-            services.set(&service_name(process), service(project, options, process));
-        }
-    }
-    let mut document = YamlMap::default();
-    document.comment(MARK_HERE);
-    for comment in gaps::of_cleanups(ExportFormat::Compose, project, options) {
-        document.comment(&comment);
-    }
-    if options.with_tmo {
+        let service = |process| service(project, options, process);
+        project.running().map(|process| (service_name(process), service(process))).collect()
+    };
+    let comments = gaps::of_cleanups(ExportFormat::Compose, project, options);
+    let comments = std::iter::once(MARK_HERE.to_owned()).chain(comments);
+    let mut document: Vec<(String, Yaml)> =
+        comments.map(|comment| (String::new(), Yaml::Comment(comment))).collect();
+    document.push(if options.with_tmo {
         // A Swarm takes files of version 3 only.
-        document.set("version", "3.8");
+        ("version".to_owned(), "3.8".into())
     } else {
-        document.set("name", project.app.as_str());
-    }
-    document.set("services", services);
-    Ok(vec![ExportedFile::new("compose.yaml", document.document())])
+        ("name".to_owned(), project.app.as_str().into())
+    });
+    document.push(("services".to_owned(), Yaml::Map(services)));
+    Ok(vec![ExportedFile::new("compose.yaml", Yaml::Map(document).document())])
 }
 
 fn service_name(process: &ExportedProcess) -> String {
@@ -53,34 +51,24 @@ fn service_name(process: &ExportedProcess) -> String {
     }
 }
 
-fn service(
-    project: &ExportedProject,
-    options: &ExportOptions,
-    process: &ExportedProcess,
-) -> YamlMap {
-    let mut service = begun(project, options, process);
-    service.set("command", Yaml::unexpanded(&process.in_container(&project.root)));
-    service.set_filled("environment", environment(project, options, process, |_| true));
-    if let Some(port) = process.served_port {
-        service.set("ports", Yaml::row([format!("127.0.0.1:{port}:{port}").as_str()]));
-    } else if let Some(port) = process.port.filter(|_| process.kind == ProcessKind::Service) {
-        service.comment(&format!("PORT is {port}; nothing shows that it listens there"));
-    }
-    let mut needs = YamlMap::default();
-    for need in &process.needs {
-        let Some(other) = project.process(&need.name) else { continue };
+fn service(project: &ExportedProject, options: &ExportOptions, process: &ExportedProcess) -> Yaml {
+    let ports = match (process.served_port, process.port) {
+        (Some(port), _) => list([format!("127.0.0.1:{port}:{port}")]),
+        (None, Some(port)) if process.kind == ProcessKind::Service => {
+            Yaml::Comment(format!("PORT is {port}; nothing shows that it listens there"))
+        }
+        (None, _) => Yaml::Nothing,
+    };
+    let needs = process.needs.iter().filter_map(|need| {
+        let other = project.process(&need.name)?;
         let condition = match need.until {
             DependencyCondition::Completed => "service_completed_successfully",
             DependencyCondition::Ready if !tests(other).is_empty() => "service_healthy",
             DependencyCondition::Ready | DependencyCondition::Started => "service_started",
         };
-        let mut entry = YamlMap::default();
-        entry.set("condition", condition);
-        entry.set_some("restart", need.restart.then_some(true));
-        needs.set(&service_name(other), entry);
-    }
-    service.set_filled("depends_on", needs);
-    service.set_filled("healthcheck", health(process));
+        let restart = need.restart.then_some(true).into();
+        Some((service_name(other), map([("condition", condition.into()), ("restart", restart)])))
+    });
     let restart = match (process.restart.when, process.restart.max_failures) {
         // The last failure is not followed by a restart.
         (Restart::No, _) | (Restart::OnFailure, 1) => "no".to_owned(),
@@ -88,16 +76,22 @@ fn service(
         (Restart::OnFailure, 0) => "on-failure".to_owned(),
         (Restart::OnFailure, most) => format!("on-failure:{}", most - 1),
     };
-    service.set("restart", restart);
-    if process.stop_signal != "TERM" {
-        service.set("stop_signal", format!("SIG{}", process.stop_signal));
-    }
-    service.set("stop_grace_period", written_span(process.stop_timeout_ms));
-    let is_needed = |one: &ExportedProcess| one.needs.iter().any(|need| need.name == process.name);
-    if !process.begins && !project.processes.iter().any(is_needed) {
-        service.set("profiles", Yaml::row(["manual"]));
-    }
-    service
+    let signal = &process.stop_signal;
+    let is_needed =
+        |other: &ExportedProcess| other.needs.iter().any(|need| need.name == process.name);
+    let is_manual = !process.begins && !project.processes.iter().any(is_needed);
+    let settings = [
+        ("command", unexpanded(&process.in_container(&project.root))),
+        ("environment", environment(project, options, process, |_| true)),
+        ("ports", ports),
+        ("depends_on", map(needs)),
+        ("healthcheck", health(process)),
+        ("restart", restart.into()),
+        ("stop_signal", (signal != "TERM").then(|| format!("SIG{signal}")).into()),
+        ("stop_grace_period", written_span(process.stop_timeout_ms).into()),
+        ("profiles", if is_manual { list(["manual"]) } else { Yaml::Nothing }),
+    ];
+    map(image(project, options, process).into_iter().chain(settings))
 }
 
 /// A service that runs all instances of an entry, each in a container of its own, under tmo.
@@ -105,54 +99,52 @@ fn service_under_tmo(
     project: &ExportedProject,
     options: &ExportOptions,
     process: &ExportedProcess,
-) -> YamlMap {
-    let mut service = begun(project, options, process);
-    service.set("command", Yaml::unexpanded(&process.under_tmo()));
-    // What stands in tmo.toml and the Procfile is read from the image.
-    service.set_filled("environment", environment(project, options, process, |one| one.is_shared));
-    service.set_some(
-        "ports",
-        process.served_port.map(|port| Yaml::row([format!("{port}:{port}").as_str()])),
-    );
+) -> Yaml {
     // A Swarm knows neither conditions nor order; tmo restarts what fails.
     let entry = |name: &str| project.process(name).map(|other| other.entry.clone());
     let mut needs: Vec<_> = process.needs.iter().filter_map(|need| entry(&need.name)).collect();
     needs.dedup();
-    service.set_filled("depends_on", Yaml::row(needs.iter().map(String::as_str)));
-    let mut health = YamlMap::default();
-    health
-        .set(
-            "test",
-            Yaml::row(["CMD", "tmo", "wait", &process.entry, "--for", "ready", "--timeout", "4s"]),
-        )
+    let is_service = process.kind == ProcessKind::Service;
+    let wait = ["CMD", "tmo", "wait", &process.entry, "--for", "ready", "--timeout", "4s"];
+    let health = map([
+        ("test", list(wait)),
         // A Swarm waits for the first check before it goes on with the next task.
-        .set("interval", "3s")
-        .set("timeout", "5s")
-        .set("start_period", written_span(process.ready_timeout_ms.max(10_000)))
-        .set("retries", 3);
-    if process.kind == ProcessKind::Service {
-        service.set("healthcheck", health);
-    }
-    service.set("stop_grace_period", written_span(process.stop_timeout_ms + TMO_ITSELF_MS));
-    let mut policy = YamlMap::default();
-    let is_once = process.kind != ProcessKind::Service;
-    policy.set("condition", if is_once { "none" } else { "on-failure" });
-    let mut deploy = YamlMap::default();
-    deploy.set("replicas", if process.begins { process.instances } else { 0 });
-    deploy.set("restart_policy", policy);
-    service.set("deploy", deploy);
-    service
+        ("interval", "3s".into()),
+        ("timeout", "5s".into()),
+        ("start_period", written_span(process.ready_timeout_ms().max(10_000)).into()),
+        ("retries", 3.into()),
+    ]);
+    let condition = if is_service { "on-failure" } else { "none" };
+    let grace = written_span(process.stop_timeout_ms + TMO_ITSELF_MS);
+    let settings = [
+        ("command", unexpanded(&process.under_tmo())),
+        // What stands in tmo.toml and the Procfile is read from the image.
+        ("environment", environment(project, options, process, |variable| variable.is_shared)),
+        ("ports", process.served_port.map(|port| list([format!("{port}:{port}")])).into()),
+        ("depends_on", list(needs)),
+        ("healthcheck", if is_service { health } else { Yaml::Nothing }),
+        ("stop_grace_period", grace.into()),
+        (
+            "deploy",
+            map([
+                ("replicas", process.replicas().into()),
+                ("restart_policy", map([("condition", condition.into())])),
+            ]),
+        ),
+    ];
+    map(image(project, options, process).into_iter().chain(settings))
 }
 
 /// The image, after what is not exported.
-fn begun(project: &ExportedProject, options: &ExportOptions, process: &ExportedProcess) -> YamlMap {
-    let mut service = YamlMap::default();
-    for gap in gaps::of(ExportFormat::Compose, options, process) {
-        service.comment(&gap.comment());
-    }
-    service.set_some("build", options.build.as_deref());
-    service.set("image", project.image(options));
-    service
+fn image(
+    project: &ExportedProject,
+    options: &ExportOptions,
+    process: &ExportedProcess,
+) -> Vec<(&'static str, Yaml)> {
+    let gaps = gaps::of(ExportFormat::Compose, options, process);
+    let comments = gaps.map(|gap| ("", Yaml::Comment(gap.comment())));
+    let build = ("build", options.build.as_deref().into());
+    comments.chain([build, ("image", project.image(options).into())]).collect()
 }
 
 /// The variables, with secrets by reference: compose takes them from its own environment, or from `.env`.
@@ -160,19 +152,17 @@ fn environment(
     project: &ExportedProject,
     options: &ExportOptions,
     process: &ExportedProcess,
-    wanted: impl Fn(&super::project::ExportedVariable) -> bool,
-) -> YamlMap {
-    let mut map = YamlMap::default();
-    for variable in project.env_in_container(process).filter(|variable| wanted(variable)) {
-        let name = &variable.name;
+    is_wanted: impl Fn(&ExportedVariable) -> bool,
+) -> Yaml {
+    let variables = project.env_in_container(process).filter(|variable| is_wanted(variable));
+    map(variables.map(|variable| {
         let value = if variable.is_secret && !options.with_secrets {
             format!("${{{}:?is a secret that is not in this file}}", variable.secret_name)
         } else {
             variable.value.replace('$', "$$")
         };
-        map.set(name, value);
-    }
-    map
+        (&*variable.name, value.into())
+    }))
 }
 
 /// The checks as one command of a shell; empty if there are none.
@@ -184,17 +174,19 @@ fn tests(process: &ExportedProcess) -> String {
     commands.join(" && ")
 }
 
-fn health(process: &ExportedProcess) -> YamlMap {
-    let (tests, mut map) = (tests(process), YamlMap::default());
+fn health(process: &ExportedProcess) -> Yaml {
+    let tests = tests(process);
     if tests.is_empty() {
-        return map;
+        return Yaml::Nothing;
     }
     let live = process.live.as_ref();
-    let (every, limit) = live.map_or((1000, 5000), |live| (live.every_ms, live.timeout_ms));
-    map.set("test", Yaml::row(["CMD-SHELL", &tests.replace('$', "$$")]))
-        .set("interval", written_span(every.max(1000)))
-        .set("timeout", written_span(limit.max(1000)))
-        .set("start_period", written_span(process.ready_timeout_ms))
-        .set("retries", live.map_or(3, |live| u64::from(live.failures.max(1))));
-    map
+    let every = live.map_or(1000, |live| live.every_ms.max(1000));
+    let limit = live.map_or(5000, |live| live.timeout_ms.max(1000));
+    map([
+        ("test", list(["CMD-SHELL", &tests.replace('$', "$$")])),
+        ("interval", written_span(every).into()),
+        ("timeout", written_span(limit).into()),
+        ("start_period", written_span(process.ready_timeout_ms()).into()),
+        ("retries", live.map_or(3, |live| u64::from(live.failures.max(1))).into()),
+    ])
 }

@@ -37,20 +37,4 @@ pub enum ExportError {
         /// The format.
         format: ExportFormat,
     },
-    /// A template has a mistake.
-    #[error("template {file}: {why}")]
-    Template {
-        /// Its path, with the line if it is known.
-        file: String,
-        /// The mistake.
-        why: String,
-    },
-    /// A directory of templates can't be read.
-    #[error("{file}: {error}")]
-    Io {
-        /// Its path.
-        file: String,
-        /// The cause.
-        error: std::io::Error,
-    },
 }

@@ -7,10 +7,10 @@ use super::format::ExportFormat::{
     self, Compose, Kubernetes, Launchd, Runit, Supervisord, Systemd, Tmux, Upstart,
 };
 use super::project::{ExportOptions, ExportedProcess, ExportedProject, ProcessKind};
-use crate::model::rules::{DependencyCondition, Restart};
+use crate::model::rules::{Backoff, DependencyCondition, Probe, Restart};
 
 /// A setting of a process that a format can't express.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Gap {
     /// The process.
     pub process: String,
@@ -50,13 +50,6 @@ const fn row(
     GapRow { key, formats, why, has }
 }
 
-/// Something only tmo has, which [`ExportedProcess::others`] names.
-macro_rules! only_tmo {
-    ($key:literal, $why:literal) => {
-        row($key, ALL, $why, |process| process.others.iter().any(|other| other == $key))
-    };
-}
-
 /// The table.
 const ROWS: [GapRow; 31] = [
     row(
@@ -90,10 +83,17 @@ const ROWS: [GapRow; 31] = [
     row("ready = { delay }", &[Compose, Kubernetes], "a check can't wait", |process| {
         process.ready.iter().any(super::checks::is_delay)
     }),
-    only_tmo!("ready = { log }", "nothing reads the output; a port, http or exec check would do"),
-    row("ready = { notify }", NOT_SYSTEMD, "nothing takes its report", |process| process.notify),
+    row(
+        "ready = { log }",
+        ALL,
+        "nothing reads the output; a port, http or exec check would do",
+        |process| process.rules.ready.iter().any(|check| matches!(check.probe, Probe::Log(_))),
+    ),
+    row("ready = { notify }", NOT_SYSTEMD, "nothing takes its report", |process| {
+        process.rules.is_notified()
+    }),
     row("live = { watchdog }", NOT_SYSTEMD, "nothing takes its reports", |process| {
-        process.watchdog_ms.is_some()
+        process.rules.watchdog_ms().is_some()
     }),
     row(
         "live",
@@ -117,14 +117,18 @@ const ROWS: [GapRow; 31] = [
         "it is restarted without end",
         |process| process.restart.max_failures > 0 && process.kind == ProcessKind::Service,
     ),
-    only_tmo!("restart.backoff", "the pause between restarts is that of the target"),
+    row("restart.backoff", ALL, "the pause between restarts is that of the target", |process| {
+        process.rules.restart.as_ref().is_some_and(|policy| policy.backoff == Backoff::Exponential)
+    }),
     row(
         "success_exit_codes",
         &[Compose, Kubernetes, Tmux, Launchd],
         "only 0 is a success",
-        |process| !process.success_codes.is_empty(),
+        |process| !process.rules.success_codes.is_empty(),
     ),
-    only_tmo!("soft_exit_codes", "every failure counts"),
+    row("soft_exit_codes", ALL, "every failure counts", |process| {
+        !process.rules.soft_codes.is_empty()
+    }),
     row(
         "stop.command",
         &[Compose, Tmux, Supervisord, Launchd, Upstart],
@@ -148,14 +152,25 @@ const ROWS: [GapRow; 31] = [
         "left out: nothing runs it at the end",
         |process| process.kind == ProcessKind::Cleanup,
     ),
-    only_tmo!("on_exit = \"stop-all\"", "the end of a process does not stop the others"),
-    only_tmo!("failure", "nothing reads the output"),
-    only_tmo!("flag", "nothing reads the output"),
-    only_tmo!("hooks", "no commands run on events of the run"),
-    only_tmo!("notify", "no desktop notifications"),
-    only_tmo!("groups", "processes are named one by one"),
-    only_tmo!("split_stderr", "standard error goes where the output goes"),
-    only_tmo!("install", "install the app by hand, on the target"),
+    row(
+        "on_exit = \"stop-all\"",
+        ALL,
+        "the end of a process does not stop the others",
+        |process| process.stops_all,
+    ),
+    row("failure", ALL, "nothing reads the output", |process| !process.rules.failures.is_empty()),
+    row("flag", ALL, "nothing reads the output", |process| !process.rules.flags.is_empty()),
+    row("hooks", ALL, "no commands run on events of the run", |process| process.has_hooks),
+    row("notify", ALL, "no desktop notifications", |process| process.rules.notify),
+    row("groups", ALL, "processes are named one by one", |process| {
+        !process.rules.groups.is_empty()
+    }),
+    row("split_stderr", ALL, "standard error goes where the output goes", |process| {
+        process.rules.split_stderr
+    }),
+    row("install", ALL, "install the app by hand, on the target", |process| {
+        process.install.is_some()
+    }),
 ];
 
 /// Whether every shell can set a variable of this name.

@@ -1,9 +1,8 @@
 //! `tmo export`: writes a project for another supervisor.
 //!
 //! [`ExportedProject`] is the resolved plan, free of what only tmo understands. A writer for each format turns it
-//! into files: those whose quoting is delicate in Rust (systemd, compose, Kubernetes, tmux), the others, and those
-//! of users, as templates over the same data. What a format can't express comes from one table (`gaps`), is
-//! written as a comment where one would look for it, and is listed by the caller.
+//! into files. What a format can't express comes from one table (`gaps`), is written as a comment where one would
+//! look for it, and is listed by the caller.
 //!
 //! Writing is pure: the same plan and options give the same bytes.
 
@@ -14,13 +13,13 @@ mod error;
 mod files;
 mod format;
 mod gaps;
+mod init_systems;
 mod kubernetes;
 mod plain;
 mod project;
 mod supervisor;
 mod supervisord;
 mod systemd;
-mod template;
 #[cfg(test)]
 mod tests;
 mod tmux;
@@ -32,7 +31,6 @@ pub use self::format::ExportFormat;
 pub use self::gaps::{Gap, gap_table};
 pub use self::project::{ExportOptions, ExportedProject};
 pub use self::supervisor::SupervisorUnit;
-pub use self::template::Templates;
 use crate::model::shell::quoted;
 
 /// What was written.
@@ -53,21 +51,18 @@ pub fn export(
     format: ExportFormat,
     project: &ExportedProject,
     options: &ExportOptions,
-    templates: &Templates,
 ) -> Result<Exported, ExportError> {
     plain::check(format, project)?;
     let mut remarks = vec![];
-    let custom = templates.of(format)?;
     let mut files = match format {
-        _ if !custom.is_empty() => template::render(&custom, project)?,
         ExportFormat::Systemd => systemd::write(project, options),
         ExportFormat::Compose => compose::write(project, options, &mut remarks)?,
         ExportFormat::Kubernetes => kubernetes::write(project, options, &mut remarks)?,
         ExportFormat::Tmux => tmux::write(project),
-        ExportFormat::Supervisord
-        | ExportFormat::Runit
-        | ExportFormat::Launchd
-        | ExportFormat::Upstart => template::render(&template::built_in(format), project)?,
+        ExportFormat::Supervisord => supervisord::write(project),
+        ExportFormat::Runit => init_systems::runit(project),
+        ExportFormat::Launchd => init_systems::launchd(project),
+        ExportFormat::Upstart => init_systems::upstart(project),
     };
     let has_secrets = options.with_secrets && !project.secrets().is_empty();
     for file in &mut files {

@@ -3,15 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 use super::error::ExportError;
-use super::files::MARK_HERE;
 use crate::model::ProcName;
-use crate::model::plan::{OnExit, Plan, ProcessPlan};
+use crate::model::plan::{Install, OnExit, Plan, ProcessPlan};
 use crate::model::process_env::port_variable;
-use crate::model::rules::{Backoff, DependencyCondition, Hooks, Probe, Restart, Stage};
+use crate::model::rules::{DependencyCondition, Hooks, Need, Probe, ProcessPolicy, Restart, Stage};
 use crate::model::secrets::is_secret;
+use crate::model::shell::quoted;
 use crate::model::signal::SignalName;
 use crate::model::text::OsText;
 
@@ -36,8 +34,8 @@ pub struct ExportOptions {
     pub build: Option<String>,
 }
 
-/// The processes that are exported, and what they share. This is what templates see.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+/// The processes that are exported, and what they share.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ExportedProject {
     /// The name of the application: lower-case letters, digits and `-`.
     pub app: String,
@@ -49,14 +47,12 @@ pub struct ExportedProject {
     pub log: String,
     /// The caller's PATH.
     pub path: String,
-    /// The text by which an exported file is recognized; one of the first four lines holds it.
-    pub mark: &'static str,
     /// The processes in the order of the Procfile.
     pub processes: Vec<ExportedProcess>,
 }
 
 /// A process.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ExportedProcess {
     /// Its name: `web`, or `web#2`.
     pub name: String,
@@ -88,30 +84,28 @@ pub struct ExportedProcess {
     pub needs: Vec<ExportedNeed>,
     /// The checks that make it ready.
     pub ready: Vec<ExportedCheck>,
-    /// How long it may take to be ready, in milliseconds.
-    pub ready_timeout_ms: u64,
-    /// It reports that it is ready (`sd_notify`).
-    pub notify: bool,
-    /// The longest time between its reports that it works, in milliseconds.
-    pub watchdog_ms: Option<u64>,
     /// The check that it still works, its period and timeout in milliseconds, and how many failures count.
     pub live: Option<ExportedLiveness>,
     /// When it is restarted.
     pub restart: ExportedRestart,
-    /// The exit codes besides 0 that are a success.
-    pub success_codes: Vec<u8>,
     /// The name of the signal that stops it, without `SIG`.
     pub stop_signal: String,
     /// The command that stops it, before the signal.
     pub stop_command: Option<String>,
     /// How long it may take to stop, in milliseconds.
     pub stop_timeout_ms: u64,
-    /// The settings of `tmo.toml` that no format knows and that it has, by their keys.
-    pub others: Vec<String>,
+    /// All of its settings, for what is written as it is and for what only tmo has.
+    pub rules: ProcessPolicy,
+    /// What prepares the directory of an app that tmo installs.
+    pub install: Option<Install>,
+    /// The run has commands for events.
+    pub has_hooks: bool,
+    /// Its end is configured to stop all others.
+    pub stops_all: bool,
 }
 
 /// A variable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportedVariable {
     /// Its name.
     pub name: String,
@@ -132,8 +126,7 @@ impl ExportedVariable {
 }
 
 /// What a process is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ProcessKind {
     /// It runs until it is stopped.
     #[default]
@@ -145,7 +138,7 @@ pub enum ProcessKind {
 }
 
 /// A process that another one waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportedNeed {
     /// Its name.
     pub name: String,
@@ -160,8 +153,7 @@ pub struct ExportedNeed {
 }
 
 /// A check that a program can carry out from outside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExportedCheck {
     /// Something listens.
     Port {
@@ -188,7 +180,7 @@ pub enum ExportedCheck {
 }
 
 /// A liveness check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportedLiveness {
     /// The check.
     pub check: ExportedCheck,
@@ -201,7 +193,7 @@ pub struct ExportedLiveness {
 }
 
 /// When a process is restarted.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ExportedRestart {
     /// After which exits.
     pub when: Restart,
@@ -214,6 +206,31 @@ pub struct ExportedRestart {
 }
 
 impl ExportedProcess {
+    /// How many instances of its entry start with the others.
+    pub(super) fn replicas(&self) -> u64 {
+        if self.begins { self.instances } else { 0 }
+    }
+
+    pub(super) fn is_task(&self) -> bool {
+        self.kind == ProcessKind::Task
+    }
+
+    /// Its command as a line for a shell.
+    pub(super) fn shell_words(&self) -> String {
+        self.argv.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Its variables as words of `env` in a shell.
+    pub(super) fn assignments(&self) -> String {
+        let pairs = self.env.iter().map(|one| format!("{}={}", one.name, one.value));
+        pairs.map(|pair| quoted(&pair) + " ").collect()
+    }
+
+    /// How long it may take to be ready, in milliseconds.
+    pub(super) fn ready_timeout_ms(&self) -> u64 {
+        self.rules.ready.iter().map(|check| check.timeout_ms).max().unwrap_or(0)
+    }
+
     fn secrets_mut(&mut self) -> impl Iterator<Item = &mut ExportedVariable> {
         self.env.iter_mut().filter(|variable| variable.is_secret)
     }
@@ -241,14 +258,8 @@ impl ExportedProject {
         let export = Exporting { plan, is_served, app: &app, here: &here, root: &root };
         let mut processes = vec![];
         for process in plan.present() {
-            let mut exported = export.process(process)?;
-            if said_to_stop_all.contains(&process.name) {
-                exported.others.push("on_exit = \"stop-all\"".to_owned());
-            }
-            if plan.hooks != Hooks::default() {
-                exported.others.push("hooks".to_owned());
-            }
-            processes.push(exported);
+            let stops_all = said_to_stop_all.contains(&process.name);
+            processes.push(ExportedProcess { stops_all, ..export.process(process)? });
         }
         if processes.is_empty() {
             return Err(ExportError::Empty);
@@ -263,7 +274,12 @@ impl ExportedProject {
         let path = path.map(|(_, value)| text(value, "the run", "PATH")).transpose()?;
         let log = options.log.clone().unwrap_or_else(|| format!("{root}/log"));
         let (user, path) = (options.user.clone(), path.unwrap_or_default());
-        Ok(Self { app, root, user, log, path, mark: MARK_HERE, processes })
+        Ok(Self { app, root, user, log, path, processes })
+    }
+
+    /// Those that run beside each other: a format that runs nothing at the end leaves out the others.
+    pub(super) fn running(&self) -> impl Iterator<Item = &ExportedProcess> {
+        self.processes.iter().filter(|process| process.kind != ProcessKind::Cleanup)
     }
 
     /// The process with this name.
@@ -294,7 +310,8 @@ struct Exporting<'a> {
 
 impl Exporting<'_> {
     fn process(&self, process: &ProcessPlan) -> Result<ExportedProcess, ExportError> {
-        let (rules, name) = (&process.rules, process.name.as_str());
+        let rules = &process.rules;
+        let name = process.name.as_str();
         let argv = match &process.argv {
             Some(argv) => {
                 argv.iter().map(|word| text(word, name, "its command")).collect::<Result<_, _>>()?
@@ -305,43 +322,23 @@ impl Exporting<'_> {
             Some(cwd) => self.on_target(&text(cwd, name, "its directory")?),
             None => self.root.to_owned(),
         };
-        let is_awaited =
-            self.plan.present().flat_map(|other| &other.rules.needs).any(|need| {
-                need.on == process.name && need.until == DependencyCondition::Completed
-            });
-        let kind = match rules.stage {
-            Stage::Cleanup => ProcessKind::Cleanup,
-            _ if is_awaited || is_ready_by_exit(process) => ProcessKind::Task,
-            Stage::Dependency | Stage::Main => ProcessKind::Service,
-        };
-        let policy = rules.restart.clone().unwrap_or_default();
-        let when = match (&rules.restart, process.on_exit) {
-            (Some(policy), _) => policy.when,
-            (None, OnExit::Restart) => Restart::Always,
-            // Elsewhere, a failure does not stop what else runs on the machine.
-            (None, OnExit::StopAll) if kind == ProcessKind::Service => Restart::OnFailure,
-            (None, OnExit::StopAll | OnExit::Remain) => Restart::No,
-        };
-        let mut ready = vec![];
-        for check in &rules.ready {
-            ready.extend(Self::check(process, &check.probe)?);
-        }
-        let live = match &rules.live {
-            None => None,
-            Some(live) => Self::check(process, &live.probe)?.map(|check| ExportedLiveness {
-                check,
-                every_ms: live.every_ms,
-                timeout_ms: live.timeout_ms,
-                failures: live.failures,
-            }),
-        };
-        let same = |other: &&ProcessPlan| other.name.entry() == process.name.entry();
+        let ready = rules.ready.iter().filter_map(|check| Self::check(process, &check.probe));
+        let live = rules.live.as_ref().and_then(|live| {
+            let (every_ms, timeout_ms) = (live.every_ms, live.timeout_ms);
+            let liveness =
+                |check| ExportedLiveness { check, every_ms, timeout_ms, failures: live.failures };
+            Some(Self::check(process, &live.probe)?.map(liveness))
+        });
+        let kind = self.kind(process);
+        let is_instance = |other: &&ProcessPlan| other.name.entry() == process.name.entry();
         let stop_command = rules.stop_command.as_ref();
+        let stop_command = stop_command.map(|command| text(command, name, "its stop command"));
+        let signal = process.stop_signal.to_string().parse::<SignalName>();
         Ok(ExportedProcess {
             name: name.to_owned(),
             entry: process.name.entry().to_owned(),
             number: process.name.instance(),
-            instances: self.plan.present().filter(same).count() as u64,
+            instances: self.plan.present().filter(is_instance).count() as u64,
             unit: unit(self.app, &process.name),
             title: rules.display.clone().unwrap_or_else(|| format!("{name} of {}", self.app)),
             argv,
@@ -352,29 +349,28 @@ impl Exporting<'_> {
             begins: !process.waits,
             kind,
             needs: self.needs(process),
-            ready,
-            ready_timeout_ms: rules.ready.iter().map(|check| check.timeout_ms).max().unwrap_or(0),
-            notify: rules.is_notified(),
-            watchdog_ms: rules.watchdog_ms(),
-            live,
-            restart: ExportedRestart {
-                when,
-                delay_ms: policy.delay_ms,
-                max_failures: rules.restart.as_ref().map_or(0, |policy| policy.max_failures),
-                window_ms: policy.stable_ms + policy.delay_ms * u64::from(policy.max_failures),
-            },
-            success_codes: rules.success_codes.clone(),
-            stop_signal: process
-                .stop_signal
-                .to_string()
-                .parse::<SignalName>()
-                .map_or_else(|_| "TERM".to_owned(), |signal| signal.to_string()),
-            stop_command: stop_command
-                .map(|command| text(command, name, "its stop command"))
-                .transpose()?,
+            ready: ready.collect::<Result<_, _>>()?,
+            live: live.transpose()?,
+            restart: restart(process, kind),
+            stop_signal: signal.map_or_else(|_| "TERM".to_owned(), |signal| signal.to_string()),
+            stop_command: stop_command.transpose()?,
             stop_timeout_ms: process.grace_ms.unwrap_or(self.plan.grace_ms),
-            others: others(process),
+            install: process.install.clone(),
+            has_hooks: self.plan.hooks != Hooks::default(),
+            stops_all: false,
+            rules: rules.clone(),
         })
+    }
+
+    fn kind(&self, process: &ProcessPlan) -> ProcessKind {
+        let is_awaited =
+            |need: &Need| need.on == process.name && need.until == DependencyCondition::Completed;
+        let mut needs = self.plan.present().flat_map(|other| &other.rules.needs);
+        match process.rules.stage {
+            Stage::Cleanup => ProcessKind::Cleanup,
+            _ if needs.any(is_awaited) || is_ready_by_exit(process) => ProcessKind::Task,
+            Stage::Dependency | Stage::Main => ProcessKind::Service,
+        }
     }
 
     /// The words that run a command by the shell of a process.
@@ -397,18 +393,22 @@ impl Exporting<'_> {
         }
     }
 
-    fn check(process: &ProcessPlan, probe: &Probe) -> Result<Option<ExportedCheck>, ExportError> {
-        Ok(match probe {
+    /// A check that a program can carry out from outside; `None` for one that only tmo can.
+    fn check(process: &ProcessPlan, probe: &Probe) -> Option<Result<ExportedCheck, ExportError>> {
+        Some(Ok(match probe {
             Probe::Port { host, port, .. } => {
-                Some(ExportedCheck::Port { host: host.clone(), port: *port })
+                ExportedCheck::Port { host: host.clone(), port: *port }
             }
-            Probe::Http { url } => Some(ExportedCheck::Http { url: url.clone() }),
+            Probe::Http { url } => ExportedCheck::Http { url: url.clone() },
             Probe::Exec { command } => {
-                Some(ExportedCheck::Exec { argv: Self::shell_argv(process, command)? })
+                let argv = Self::shell_argv(process, command);
+                return Some(argv.map(|argv| ExportedCheck::Exec { argv }));
             }
-            Probe::Delay { ms } => Some(ExportedCheck::Delay { ms: *ms }),
-            Probe::Log(_) | Probe::Exit { .. } | Probe::Notify {} | Probe::Watchdog { .. } => None,
-        })
+            Probe::Delay { ms } => ExportedCheck::Delay { ms: *ms },
+            Probe::Log(_) | Probe::Exit { .. } | Probe::Notify {} | Probe::Watchdog { .. } => {
+                return None;
+            }
+        }))
     }
 
     /// The port of a check on this machine, or PORT if it is used.
@@ -503,26 +503,18 @@ fn is_ready_by_exit(process: &ProcessPlan) -> bool {
     process.rules.ready.iter().any(|check| matches!(check.probe, Probe::Exit { .. }))
 }
 
-/// The keys of what no other supervisor has.
-fn others(process: &ProcessPlan) -> Vec<String> {
-    let rules = &process.rules;
-    let is_log = |probe: &Probe| matches!(probe, Probe::Log(_));
-    let policy = rules.restart.as_ref();
-    [
-        ("ready = { log }", rules.ready.iter().any(|check| is_log(&check.probe))),
-        ("restart.backoff", policy.is_some_and(|one| one.backoff == Backoff::Exponential)),
-        ("soft_exit_codes", !rules.soft_codes.is_empty()),
-        ("failure", !rules.failures.is_empty()),
-        ("flag", !rules.flags.is_empty()),
-        ("notify", rules.notify),
-        ("groups", !rules.groups.is_empty()),
-        ("split_stderr", rules.split_stderr),
-        ("install", process.install.is_some()),
-    ]
-    .into_iter()
-    .filter(|(_, has)| *has)
-    .map(|(key, _)| key.to_owned())
-    .collect()
+fn restart(process: &ProcessPlan, kind: ProcessKind) -> ExportedRestart {
+    let policy = process.rules.restart.clone().unwrap_or_default();
+    let when = match (&process.rules.restart, process.on_exit) {
+        (Some(policy), _) => policy.when,
+        (None, OnExit::Restart) => Restart::Always,
+        // Elsewhere, a failure does not stop what else runs on the machine.
+        (None, OnExit::StopAll) if kind == ProcessKind::Service => Restart::OnFailure,
+        (None, OnExit::StopAll | OnExit::Remain) => Restart::No,
+    };
+    let max_failures = process.rules.restart.as_ref().map_or(0, |policy| policy.max_failures);
+    let window_ms = policy.stable_ms + policy.delay_ms * u64::from(policy.max_failures);
+    ExportedRestart { when, delay_ms: policy.delay_ms, max_failures, window_ms }
 }
 
 /// The name of a unit, which every format allows.

@@ -7,7 +7,7 @@ use super::files::{ExportedFile, MARK_HERE};
 use super::format::ExportFormat;
 use super::project::{ExportedProcess, ExportedProject, ExportedRestart};
 use super::systemd::{self, HOME, command, escaped, line, quoted};
-use super::{Exported, plain, template};
+use super::{Exported, init_systems, plain};
 use crate::model::rules::Restart;
 use crate::model::units::written_span;
 
@@ -58,13 +58,12 @@ impl SupervisorUnit {
             app: self.app.clone(),
             root: self.root.clone(),
             log,
-            mark: MARK_HERE,
             path: self.path.clone(),
             processes: vec![process],
             ..Default::default()
         };
         plain::check(ExportFormat::Launchd, &project)?;
-        let files = template::render(&template::built_in(ExportFormat::Launchd), &project)?;
+        let files = init_systems::launchd(&project);
         let mut file = files.into_iter().next().ok_or(ExportError::Empty)?;
         file.sign(ExportFormat::Launchd);
         Ok(file)

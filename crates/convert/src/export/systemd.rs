@@ -66,22 +66,7 @@ fn service(
         line(&mut text, "StartLimitIntervalSec", &written_span(window));
     }
     text.push_str("\n[Service]\n");
-    let kind = match process.kind {
-        ProcessKind::Service if process.notify => "notify",
-        ProcessKind::Service => "exec",
-        ProcessKind::Task | ProcessKind::Cleanup => "oneshot",
-    };
-    line(&mut text, "Type", kind);
-    if kind == "notify" {
-        // The shell has started what reports.
-        line(&mut text, "NotifyAccess", "all");
-        if let Some(ms) = process.watchdog_ms {
-            line(&mut text, "WatchdogSec", &written_span(ms));
-        }
-    }
-    if process.kind != ProcessKind::Service {
-        line(&mut text, "RemainAfterExit", "yes");
-    }
+    kind(&mut text, process);
     if let Some(user) = project.user.as_ref().filter(|_| !options.user_units) {
         line(&mut text, "User", &escaped(user));
     }
@@ -90,34 +75,13 @@ fn service(
         text.push_str(HOME);
     }
     let path = ("PATH", project.path.as_str());
-    let own = process.env.iter().filter(|one| gaps::is_identifier(&one.name));
-    let own = own.map(|one| (one.name.as_str(), one.value.as_str()));
-    let has_path = process.env.iter().any(|one| one.name == "PATH");
-    for (name, value) in Some(path).filter(|_| !has_path).into_iter().chain(own) {
+    let variables = process.env.iter().filter(|variable| gaps::is_identifier(&variable.name));
+    let variables = variables.map(|variable| (variable.name.as_str(), variable.value.as_str()));
+    let has_path = process.env.iter().any(|variable| variable.name == "PATH");
+    for (name, value) in Some(path).filter(|_| !has_path).into_iter().chain(variables) {
         line(&mut text, "Environment", &quoted(&escaped(&format!("{name}={value}"))));
     }
-    if process.kind == ProcessKind::Cleanup {
-        line(&mut text, "ExecStart", "/bin/true");
-        line(&mut text, "ExecStop", &command(&process.argv));
-    } else {
-        line(&mut text, "ExecStart", &command(&process.argv));
-        for check in &process.ready {
-            line(&mut text, "ExecStartPost", &shell(&checks::wait(check)));
-        }
-        if let Some(stop) = &process.stop_command {
-            // It runs after a natural end as well, and may fail then.
-            line(&mut text, "ExecStop", &format!("-{}", shell(stop)));
-        }
-    }
-    if process.ready_timeout_ms > 0 || process.kind == ProcessKind::Task {
-        let timeout = process.ready_timeout_ms;
-        let limit = if timeout > 0 { written_span(timeout) } else { "infinity".to_owned() };
-        line(&mut text, "TimeoutStartSec", &limit);
-    }
-    if process.stop_signal != "TERM" {
-        line(&mut text, "KillSignal", &format!("SIG{}", process.stop_signal));
-    }
-    line(&mut text, "TimeoutStopSec", &written_span(process.stop_timeout_ms));
+    start_and_stop(&mut text, process);
     match restart.when {
         Restart::No => {}
         Restart::Always if process.kind == ProcessKind::Service => {
@@ -125,12 +89,55 @@ fn service(
         }
         Restart::Always | Restart::OnFailure => restarts(&mut text, "on-failure", process),
     }
-    if !process.success_codes.is_empty() {
-        let codes: Vec<_> = process.success_codes.iter().map(u8::to_string).collect();
+    let codes: Vec<_> = process.rules.success_codes.iter().map(u8::to_string).collect();
+    if !codes.is_empty() {
         line(&mut text, "SuccessExitStatus", &codes.join(" "));
     }
     line(&mut text, "SyslogIdentifier", &process.unit);
     text
+}
+
+fn kind(text: &mut String, process: &ExportedProcess) {
+    match process.kind {
+        ProcessKind::Service if process.rules.is_notified() => {
+            line(text, "Type", "notify");
+            // The shell has started what reports.
+            line(text, "NotifyAccess", "all");
+            if let Some(ms) = process.rules.watchdog_ms() {
+                line(text, "WatchdogSec", &written_span(ms));
+            }
+        }
+        ProcessKind::Service => line(text, "Type", "exec"),
+        ProcessKind::Task | ProcessKind::Cleanup => {
+            line(text, "Type", "oneshot");
+            line(text, "RemainAfterExit", "yes");
+        }
+    }
+}
+
+fn start_and_stop(text: &mut String, process: &ExportedProcess) {
+    if process.kind == ProcessKind::Cleanup {
+        line(text, "ExecStart", "/bin/true");
+        line(text, "ExecStop", &command(&process.argv));
+    } else {
+        line(text, "ExecStart", &command(&process.argv));
+        for check in &process.ready {
+            line(text, "ExecStartPost", &shell(&checks::wait(check)));
+        }
+        if let Some(stop) = &process.stop_command {
+            // It runs after a natural end as well, and may fail then.
+            line(text, "ExecStop", &format!("-{}", shell(stop)));
+        }
+    }
+    match process.ready_timeout_ms() {
+        0 if process.is_task() => line(text, "TimeoutStartSec", "infinity"),
+        0 => {}
+        timeout => line(text, "TimeoutStartSec", &written_span(timeout)),
+    }
+    if process.stop_signal != "TERM" {
+        line(text, "KillSignal", &format!("SIG{}", process.stop_signal));
+    }
+    line(text, "TimeoutStopSec", &written_span(process.stop_timeout_ms));
 }
 
 fn restarts(text: &mut String, when: &str, process: &ExportedProcess) {

@@ -40,7 +40,7 @@ fn plan(command: &str, env: &[(&str, &str)]) -> Plan {
 
 fn files_of(format: ExportFormat, project: &ExportedProject) -> Vec<ExportedFile> {
     let options = ExportOptions { build: Some(".".to_owned()), ..ExportOptions::default() };
-    export(format, project, &options, &Templates::default()).unwrap().files
+    export(format, project, &options).unwrap().files
 }
 
 /// The words of a value of systemd, read as `systemd.syntax(7)` and `systemd.service(5)` say.
@@ -120,12 +120,7 @@ fn secrets_of_one_name_and_different_values_are_kept_apart() {
 #[test]
 fn processes_that_would_have_one_name_there_are_refused() {
     let project = project_of_two(("web_app", "web-app"), "NAME", ["a", "b"]);
-    let failed = export(
-        ExportFormat::Kubernetes,
-        &project,
-        &ExportOptions::default(),
-        &Templates::default(),
-    );
+    let failed = export(ExportFormat::Kubernetes, &project, &ExportOptions::default());
     let why = failed.unwrap_err().to_string();
     assert!(why.contains("web_app and web-app would both be `web-app`"), "{why}");
 }
@@ -136,7 +131,7 @@ fn files_with_secrets_are_private() {
     for format in ExportFormat::ALL {
         for (name, is_private) in [("API_TOKEN", true), ("COLOUR", false)] {
             let project = project_of(&plan("true", &[(name, "x")]), &options);
-            let files = export(format, &project, &options, &Templates::default()).unwrap().files;
+            let files = export(format, &project, &options).unwrap().files;
             assert!(files.iter().all(|file| file.is_private == is_private), "{format} {name}");
         }
     }
@@ -146,8 +141,7 @@ fn files_with_secrets_are_private() {
 fn a_variable_that_no_shell_can_set_reaches_the_process_or_is_named() {
     for format in ExportFormat::ALL {
         let project = project("true", &[("a.b", "it's")]);
-        let exported =
-            export(format, &project, &ExportOptions::default(), &Templates::default()).unwrap();
+        let exported = export(format, &project, &ExportOptions::default()).unwrap();
         let text: String = exported.files.iter().map(|file| file.text.as_str()).collect();
         assert!(!text.contains("export a.b"), "{text}");
         let is_named = exported.gaps.iter().any(|gap| gap.key.starts_with("env"));
@@ -187,9 +181,7 @@ proptest! {
 
     #[test]
     fn any_text_is_one_scalar_of_yaml(value in text()) {
-        let mut map = yaml::YamlMap::default();
-        map.set("before", "a").set("key", value.as_str()).set("after", "b");
-        let text = map.document();
+        let text = yaml::map([("before", "a".into()), ("key", value.as_str().into()), ("after", "b".into())]).document();
         let events: Vec<_> = saphyr_parser::Parser::new_from_str(&text)
             .map(|event| event.unwrap().0)
             .filter_map(|event| match event {
@@ -230,7 +222,7 @@ fn a_plain_procfile_has_everything_in_every_format() {
     let project = project("./web --port $PORT", &[]);
     for format in ExportFormat::ALL {
         let options = ExportOptions { build: Some(".".to_owned()), ..ExportOptions::default() };
-        let exported = export(format, &project, &options, &Templates::default()).unwrap();
+        let exported = export(format, &project, &options).unwrap();
         assert_eq!(exported.gaps, [], "{format}");
         assert_eq!(exported.remarks, [] as [String; 0], "{format}");
     }
@@ -245,8 +237,7 @@ fn what_a_format_can_not_express_is_a_comment_in_its_file_and_a_gap() {
     plan.processes[0].rules.groups = vec!["back".into()];
     let project = project_of(&plan, &ExportOptions::default());
     for format in ExportFormat::ALL {
-        let exported =
-            export(format, &project, &ExportOptions::default(), &Templates::default()).unwrap();
+        let exported = export(format, &project, &ExportOptions::default()).unwrap();
         let keys: Vec<_> = exported.gaps.iter().map(|gap| gap.key).collect();
         assert_eq!(keys, ["ready = { log }", "groups"], "{format}");
         let text: String = exported.files.iter().map(|file| file.text.as_str()).collect();
@@ -285,37 +276,12 @@ fn secrets_are_written_only_on_request() {
         for with_secrets in [false, true] {
             let options = ExportOptions { with_secrets, ..ExportOptions::default() };
             let project = project_of(&plan, &options);
-            let exported = export(format, &project, &options, &Templates::default()).unwrap();
+            let exported = export(format, &project, &options).unwrap();
             let text: String = exported.files.iter().map(|file| file.text.as_str()).collect();
             assert_eq!(text.contains("t0p"), with_secrets, "{format}: {text}");
             assert!(text.contains("API_TOKEN"), "{format}: {text}");
         }
     }
-}
-
-#[test]
-fn a_template_of_the_user_wins_and_a_broken_one_is_named_with_its_line() {
-    let dir = tempfile::tempdir().unwrap();
-    let formats = dir.path().join("systemd");
-    std::fs::create_dir(&formats).unwrap();
-    std::fs::write(
-        formats.join("{{ process.unit }}.txt.j2"),
-        "{{ process.argv[2] }} in {{ root }}",
-    )
-    .unwrap();
-    let templates = Templates { dir: Some(dir.path().to_owned()) };
-    let options = ExportOptions::default();
-    let project = project("./web", &[]);
-    let exported = export(ExportFormat::Systemd, &project, &options, &templates).unwrap();
-    let [file] = &exported.files[..] else { panic!("{exported:?}") };
-    assert_eq!((file.name.as_str(), file.text.as_str()), ("shop-web-1.txt", "./web in /srv/shop"));
-    std::fs::write(formats.join("x.j2"), "a\n{{ nothing( }}\n").unwrap();
-    let error = export(ExportFormat::Systemd, &project, &options, &templates).unwrap_err();
-    assert!(error.to_string().contains("systemd/x.j2:2"), "{error}");
-    std::fs::write(formats.join("x.j2"), "").unwrap();
-    std::fs::write(formats.join("{{ '..' }}.j2"), "out").unwrap();
-    let error = export(ExportFormat::Systemd, &project, &options, &templates).unwrap_err();
-    assert!(error.to_string().contains("not the name of a file below"), "{error}");
 }
 
 /// The values that a reader of `key=value` lines finds, in the order of the lines.
@@ -344,7 +310,7 @@ proptest! {
         let project = project_of(&plan, &options);
         let (cwd, argv) = (format!("/srv/{dir}"), ["/bin/sh", "-c", &command].map(str::to_owned));
         for format in ExportFormat::ALL {
-            let Ok(exported) = export(format, &project, &options, &Templates::default()) else {
+            let Ok(exported) = export(format, &project, &options) else {
                 continue;
             };
             let all: String = exported.files.iter().map(|file| file.text.as_str()).collect();

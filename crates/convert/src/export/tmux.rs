@@ -108,7 +108,7 @@ fn window(process: &ExportedProcess) -> String {
 /// Hold the script until another process is where it is needed.
 fn wait(text: &mut String, project: &ExportedProject, need: &ExportedNeed) {
     let Some(other) = project.process(&need.name) else { return };
-    let limit = if other.ready_timeout_ms > 0 { other.ready_timeout_ms } else { READY_MS };
+    let limit = if other.ready_timeout_ms() > 0 { other.ready_timeout_ms() } else { READY_MS };
     let (name, tries) = (window(other), limit.div_ceil(250));
     match need.until {
         DependencyCondition::Started => {}

@@ -7,123 +7,89 @@ use crate::model::untrusted::{json, shown};
 /// A value.
 #[derive(Debug, Clone)]
 pub(super) enum Yaml {
-    /// A text, in quotes if it could be read as anything else.
+    /// An entry that is left out.
+    Nothing,
+    /// In quotes if it could be read as anything else.
     Text(String),
     /// A number or a truth value.
     Plain(String),
-    /// Values in one line.
-    Row(Vec<Yaml>),
+    /// In one line, unless it has maps.
     List(Vec<Yaml>),
-    Map(YamlMap),
+    Map(Vec<(String, Yaml)>),
+    /// An entry that is a comment, whatever its key.
+    Comment(String),
 }
 
-/// Keys with values, and comments between them.
-#[derive(Debug, Clone, Default)]
-pub(super) struct YamlMap(Vec<(Option<String>, Yaml)>);
+/// A map of these entries, without empty ones.
+pub(super) fn map<K: Into<String>>(entries: impl IntoIterator<Item = (K, Yaml)>) -> Yaml {
+    let entries = entries.into_iter().filter(|(_, value)| !value.is_empty());
+    Yaml::Map(entries.map(|(key, value)| (key.into(), value)).collect())
+}
 
-impl YamlMap {
-    pub(super) fn set(&mut self, key: &str, value: impl Into<Yaml>) -> &mut Self {
-        self.0.push((Some(key.to_owned()), value.into()));
-        self
-    }
+/// A list of texts.
+pub(super) fn list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Yaml {
+    Yaml::List(texts.into_iter().map(|text| text.as_ref().into()).collect())
+}
 
-    /// The same, if there is a value.
-    pub(super) fn set_some(&mut self, key: &str, value: Option<impl Into<Yaml>>) -> &mut Self {
-        match value {
-            Some(value) => self.set(key, value),
-            None => self,
-        }
-    }
-
-    /// The same, if the value is not empty.
-    pub(super) fn set_filled(&mut self, key: &str, value: impl Into<Yaml>) -> &mut Self {
-        match value.into() {
-            Yaml::Map(map) if map.0.is_empty() => self,
-            Yaml::List(list) | Yaml::Row(list) if list.is_empty() => self,
-            value => self.set(key, value),
-        }
-    }
-
-    pub(super) fn comment(&mut self, text: &str) -> &mut Self {
-        self.0.push((None, Yaml::Text(text.to_owned())));
-        self
-    }
-
-    /// Add what another one has.
-    pub(super) fn append(&mut self, mut other: Self) {
-        self.0.append(&mut other.0);
-    }
-
-    /// The text of a document.
-    pub(super) fn document(&self) -> String {
-        let mut text = String::new();
-        self.write(&mut text, 0);
-        text
-    }
-
-    fn write(&self, text: &mut String, indent: usize) {
-        for (key, value) in &self.0 {
-            let _ = write!(text, "{:indent$}", "");
-            match (key, value) {
-                (None, Yaml::Text(comment)) => {
-                    let _ = writeln!(text, "# {}", shown(comment));
-                }
-                (None, _) => {}
-                (Some(key), value) => {
-                    text.push_str(&scalar(key));
-                    value.write(text, indent);
-                }
-            }
-        }
-    }
+/// A command in which compose and Kubernetes are to expand nothing.
+pub(super) fn unexpanded(argv: &[String]) -> Yaml {
+    list(argv.iter().map(|word| word.replace('$', "$$")))
 }
 
 impl Yaml {
-    /// A row of texts.
-    pub(super) fn row<'t>(texts: impl IntoIterator<Item = &'t str>) -> Self {
-        Self::Row(texts.into_iter().map(Self::from).collect())
-    }
-
-    /// A command in which compose and Kubernetes are to expand nothing.
-    pub(super) fn unexpanded(argv: &[String]) -> Self {
-        Self::Row(argv.iter().map(|word| word.replace('$', "$$").into()).collect())
-    }
-
-    /// Write it behind its key.
-    fn write(&self, text: &mut String, indent: usize) {
+    pub(super) fn is_empty(&self) -> bool {
         match self {
-            Self::Text(_) | Self::Plain(_) | Self::Row(_) => {
-                let _ = writeln!(text, ": {}", self.inline());
+            Self::Nothing => true,
+            Self::List(values) => values.is_empty(),
+            Self::Map(entries) => entries.is_empty(),
+            Self::Text(_) | Self::Plain(_) | Self::Comment(_) => false,
+        }
+    }
+
+    /// The text of a document, which is a map.
+    pub(super) fn document(&self) -> String {
+        let mut text = String::new();
+        self.write_entries(&mut text, 0);
+        text
+    }
+
+    fn write_entries(&self, text: &mut String, indent: usize) {
+        let Self::Map(entries) = self else { return };
+        for (key, value) in entries {
+            let _ = write!(text, "{:indent$}", "");
+            if let Self::Comment(comment) = value {
+                let _ = writeln!(text, "# {}", shown(comment));
+                continue;
             }
-            Self::List(values) => {
-                text.push_str(":\n");
-                for value in values {
-                    let Self::Map(map) = value else {
-                        let _ = writeln!(text, "{:indent$}  - {}", "", value.inline());
-                        continue;
-                    };
-                    let mut item = String::new();
-                    map.write(&mut item, indent + 4);
-                    let _ = write!(text, "{:indent$}  - {}", "", item.trim_start());
+            text.push_str(&scalar(key));
+            match value {
+                Self::Map(_) if !value.is_empty() => {
+                    text.push_str(":\n");
+                    value.write_entries(text, indent + 2);
                 }
-            }
-            Self::Map(map) if map.0.is_empty() => text.push_str(": {}\n"),
-            Self::Map(map) => {
-                text.push_str(":\n");
-                map.write(text, indent + 2);
+                Self::List(values) if values.iter().any(|value| matches!(value, Self::Map(_))) => {
+                    text.push_str(":\n");
+                    for value in values {
+                        let mut item = String::new();
+                        value.write_entries(&mut item, indent + 4);
+                        let _ = write!(text, "{:indent$}  - {}", "", item.trim_start());
+                    }
+                }
+                _ => {
+                    let _ = writeln!(text, ": {}", value.in_line());
+                }
             }
         }
     }
 
-    fn inline(&self) -> String {
+    fn in_line(&self) -> String {
         match self {
-            Self::Text(value) => scalar(value),
+            Self::Text(value) | Self::Comment(value) => scalar(value),
             Self::Plain(value) => value.clone(),
-            Self::Row(values) | Self::List(values) => {
-                format!("[{}]", values.iter().map(Self::inline).collect::<Vec<_>>().join(", "))
+            Self::List(values) => {
+                format!("[{}]", values.iter().map(Self::in_line).collect::<Vec<_>>().join(", "))
             }
-            // No list in a line holds one.
-            Self::Map(_) => "{}".to_owned(),
+            Self::Map(_) | Self::Nothing => "{}".to_owned(),
         }
     }
 }
@@ -173,14 +139,8 @@ impl From<bool> for Yaml {
     }
 }
 
-impl From<YamlMap> for Yaml {
-    fn from(map: YamlMap) -> Self {
-        Self::Map(map)
-    }
-}
-
-impl From<Vec<Yaml>> for Yaml {
-    fn from(values: Vec<Yaml>) -> Self {
-        Self::List(values)
+impl<T: Into<Self>> From<Option<T>> for Yaml {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Nothing, Into::into)
     }
 }

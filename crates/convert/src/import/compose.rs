@@ -4,7 +4,6 @@
 //! file says what to run, here. What belongs to a container stays in the compose file, which its command goes on
 //! reading.
 
-mod command;
 mod dockerfile;
 mod health;
 mod here;
@@ -14,23 +13,23 @@ mod rows;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use self::health::healthcheck;
 use self::here::LocalService;
-use self::hosts::{ComposeProject, MACHINE, ServiceHost, unreached};
-use self::merge::{extended, merged, rebased};
+use self::hosts::{ComposeProject, MACHINE, ServiceHost, leave_unreached_hosts};
+use self::merge::{Extension, merged, rebased};
 pub(super) use self::rows::ROWS;
 use self::rows::{ONLY_IN_CONTAINERS, TAKEN};
 use super::error::ImportError;
 use super::fields::{Fields, Placed, is_true};
 use super::files::{SourceFile, SourceFiles};
-use super::node::{SourceNode, SourceTable, SourceValue, yaml};
+use super::node::{DEEPEST, SourceNode, SourceTable, SourceValue, yaml};
 use super::options::LocalServices;
 use super::paths::{dir_of, joined};
 use super::process::{Imported, ImportedProcess, process_name};
 use super::references::{EnvText, Keep, References};
-use super::toml_text::{list, quoted};
-use super::values::{self, StopSettings};
+use super::rows::KeyResult;
+use super::values::{self, list, quoted, table};
 use crate::model::shell;
 use crate::model::units::written_span;
 
@@ -41,82 +40,42 @@ const USUAL: [&str; 4] =
 const GRACE: u64 = 10_000;
 const GRACE_OF_CLIENT: u64 = 5_000;
 
-pub(super) fn read(
+pub(super) fn import_services(
     files: &mut SourceFiles,
     local: &LocalServices,
 ) -> Result<Imported, ImportError> {
     let main = files.main()?;
     let name = main.name.to_string();
-    let mut imported = Imported::default();
-    imported.default_to("on_exit", "\"ignore\"");
-    imported.default_to("stop", "{ signal = \"TERM\", timeout = \"10s\" }");
-    let mut references = References::default();
-    if let Some(file) = files.other(".env")? {
-        let text = EnvText::new(&file.text);
-        references = References::of(text.variables.clone());
-        text.mend(&file.name, &mut imported);
-    }
+    let mut imported = Imported::new("{ signal = \"TERM\", timeout = \"10s\" }");
+    let references = References::of_env_file(files, &mut imported)?;
     let layers = layers(&name, &references, &mut imported);
-    let (services, mut top) = services(files, &main, &layers, &references)?;
-    let reads_port = services.iter().any(|(_, node)| node.names_variable("PORT"));
-    let client =
-        if layers.is_usual { String::new() } else { format!(" -f {}", shell::quoted(&name)) };
-    let profiles = references.known("COMPOSE_PROFILES").unwrap_or_default().split(',');
-    let mut project = ComposeProject {
-        // `docker compose` replaces `${PORT}` too, and tmo gives each process another one.
-        client: format!("{}docker compose{client}", if reads_port { "env -u PORT " } else { "" }),
-        profiles: profiles.map(|profile| profile.trim().to_owned()).collect(),
-        references,
-        hosts: BTreeMap::new(),
-        asked: RefCell::default(),
-    };
-    let mut read = vec![];
-    for (name, mut node) in services {
-        project.references.resolve(&mut node);
-        let fields = Fields::of(node, "")?;
-        let mut process = ImportedProcess::new(&name, fields.place.clone());
-        let here = if is_local(&name, &fields, local) {
-            LocalService::of(&project.references, files, &fields, &mut process)?
-        } else {
-            imported.built.extend(fields.has("build").then(|| name.clone()));
-            None
-        };
-        project.know(&name, &fields, here.is_some())?;
-        read.push((name, fields, here, process));
-    }
+    let (services, mut top) = read_services(files, &main, &layers, &references)?;
+    let (mut project, services) = read_project(files, &layers, references, services, local)?;
     let is_service =
         |name: &String| project.hosts.get(name).is_some_and(|host| host.service == *name);
     if let LocalServices::Named(names) = local
         && let Some(unknown) = names.iter().find(|name| !is_service(name))
     {
-        let why = format!("there is no service `{unknown}`");
-        return Err(ImportError::Empty { file: name, why });
+        return Err(files.has_nothing(format!("there is no service `{unknown}`")));
     }
     let machine =
         ServiceHost { service: MACHINE.to_owned(), is_local: true, ..ServiceHost::default() };
     project.hosts.insert(MACHINE.to_owned(), machine);
-    let mut here_at = vec![];
-    for (at, (name, fields, here, mut process)) in read.into_iter().enumerate() {
-        let place = if here.is_some() { &mut imported.local } else { &mut imported.contained };
+    let project = Rc::new(project);
+    let names: Vec<String> = services.iter().map(|service| service.name.clone()).collect();
+    for ReadService { name, fields, here, process } in services {
+        let is_local = here.is_some();
+        let place = if is_local { &mut imported.local } else { &mut imported.contained };
         place.push(name.clone());
-        here_at.extend(here.is_some().then(|| (at, name.clone())));
-        service(&project, files, &name, fields, here, &mut process)?;
-        imported.processes.push(process);
+        imported.built.extend((!is_local && fields.has("build")).then(|| name.clone()));
+        let service = ComposeService { project: Rc::clone(&project), name, is_local };
+        imported.processes.push(service.process(files, fields, here, process)?);
     }
-    if here_at.len() < imported.processes.len() {
-        imported.comments.push(format!("Containers have all else that {name} says, as before."));
-        if *local == LocalServices::Built {
-            let others = imported.contained.join(", ");
-            imported.remarks.push(format!(
-                "in containers, as before: {others}; `--local=NAME` names the services that run here"
-            ));
-        }
-    }
-    // Where the others look for it is where it listens.
-    let asked = project.asked.into_inner();
-    for (at, name) in here_at {
-        let process = imported.processes.get_mut(at).filter(|process| !process.has("port"));
-        if let (Some(process), Some((port, place))) = (process, asked.get(&name)) {
+    remark_containers(&mut imported, &name, local);
+    // Where the others look for one that runs here is where it listens.
+    let asked = project.asked.borrow();
+    for (process, name) in imported.processes.iter_mut().zip(&names) {
+        if let Some((port, place)) = asked.get(name).filter(|_| !process.has("port")) {
             process.set("port", port.to_string(), place);
         }
     }
@@ -125,6 +84,62 @@ pub(super) fn read(
     }
     top.leave(ROWS, &mut imported.left);
     Ok(imported)
+}
+
+fn remark_containers(imported: &mut Imported, file: &str, local: &LocalServices) {
+    if imported.contained.is_empty() {
+        return;
+    }
+    imported.comments.push(format!("Containers have all else that {file} says, as before."));
+    if *local == LocalServices::Built {
+        let others = imported.contained.join(", ");
+        imported.remarks.push(format!(
+            "in containers, as before: {others}; `--local=NAME` names the services that run here"
+        ));
+    }
+}
+
+/// A service between the first look at all of them and what it becomes.
+struct ReadService {
+    name: String,
+    fields: Fields,
+    here: Option<LocalService>,
+    process: ImportedProcess,
+}
+
+fn read_project(
+    files: &mut SourceFiles,
+    layers: &Layers,
+    references: References,
+    services: SourceTable,
+    local: &LocalServices,
+) -> Result<(ComposeProject, Vec<ReadService>), ImportError> {
+    let reads_port = services.iter().any(|(_, node)| node.names_variable("PORT"));
+    let file = format!(" -f {}", shell::quoted(files.main_name()));
+    let file = if layers.is_usual { "" } else { &file };
+    let profiles = references.known("COMPOSE_PROFILES").unwrap_or_default().split(',');
+    let mut project = ComposeProject {
+        // `docker compose` replaces `${PORT}` too, and tmo gives each process another one.
+        client: format!("{}docker compose{file}", if reads_port { "env -u PORT " } else { "" }),
+        profiles: profiles.map(|profile| profile.trim().to_owned()).collect(),
+        references,
+        hosts: BTreeMap::new(),
+        asked: RefCell::default(),
+    };
+    let mut read = vec![];
+    for (name, mut node) in services {
+        project.references.resolve(&mut node);
+        let fields = Fields::new(node, "")?;
+        let mut process = ImportedProcess::new(&name, fields.place.clone());
+        let here = if is_local(&name, &fields, local) {
+            LocalService::new(&project.references, files, &fields, &mut process)?
+        } else {
+            None
+        };
+        project.add_host(&name, &fields, here.is_some())?;
+        read.push(ReadService { name, fields, here, process });
+    }
+    Ok((project, read))
 }
 
 /// What containers have as before, beside `services`.
@@ -158,16 +173,13 @@ fn layers(name: &str, references: &References, imported: &mut Imported) -> Layer
 }
 
 /// All services, and what else the file says.
-fn services(
+fn read_services(
     files: &mut SourceFiles,
     main: &SourceFile,
     layers: &Layers,
     references: &References,
 ) -> Result<(SourceTable, Fields), ImportError> {
-    let none = |file: &str| ImportError::Empty {
-        file: file.to_owned(),
-        why: "it has no `services`".to_owned(),
-    };
+    let none = |files: &SourceFiles| files.has_nothing("it has no `services`");
     let mut nodes = vec![];
     for (path, must_exist) in &layers.files {
         if *path == *main.name {
@@ -176,12 +188,12 @@ fn services(
             nodes.push(yaml(&file.text, &file.name)?);
         } else if *must_exist {
             let why = format!("COMPOSE_FILE in .env names {path}, which does not exist");
-            return Err(ImportError::Empty { file: main.name.to_string(), why });
+            return Err(files.has_nothing(why));
         }
     }
-    let mut whole = nodes.into_iter().reduce(merged).ok_or_else(|| none(&main.name))?;
+    let mut whole = nodes.into_iter().reduce(merged).ok_or_else(|| none(files))?;
     references.expand(&mut whole);
-    let mut top = Fields::of(whole, "")?;
+    let mut top = Fields::new(whole, "")?;
     for key in ["version", "name"] {
         top.take(key);
     }
@@ -198,7 +210,7 @@ fn services(
         services = merged(included, own).table("services")?;
     }
     if services.is_empty() {
-        return Err(none(&main.name));
+        return Err(none(files));
     }
     let is_name = |name: &str| {
         let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
@@ -208,11 +220,10 @@ fn services(
         let why = format!("`{}` is not a name of a service", name.escape_debug());
         return Err(node.place.error(why));
     }
-    let all = services.clone();
-    let mut copied = 0;
+    let mut extension = Extension { files, references, copied: 0 };
     let resolved = services
-        .into_iter()
-        .map(|(name, node)| Ok((name, extended((files, references), node, &all, 0, &mut copied)?)));
+        .iter()
+        .map(|(name, node)| Ok((name.clone(), extension.extended(node.clone(), &services, 0)?)));
     Ok((resolved.collect::<Result<_, ImportError>>()?, top))
 }
 
@@ -223,57 +234,15 @@ fn include(
     dir: &str,
     references: &References,
     services: &mut SourceTable,
-    depth: u8,
+    depth: usize,
 ) -> Result<(), ImportError> {
-    const DEEPEST_INCLUDE: u8 = 8;
-    if depth > DEEPEST_INCLUDE {
+    if depth > DEEPEST {
         return Err(node.place.error("these files include each other"));
     }
-    let items = match node.value {
-        SourceValue::List(items) => items,
-        _ => vec![node],
-    };
-    for item in items {
-        let place = item.place.clone();
-        let mut fields = match item.value {
-            SourceValue::Table(_) => Fields::of(item, "include")?,
-            _ => Fields::of(item.under("path"), "include")?,
-        };
-        let mut paths_of = |key: &str| {
-            let paths = fields.texts(key)?.map_or_else(Vec::new, |paths| paths.value);
-            Ok::<Vec<_>, ImportError>(paths.iter().map(|path| joined(dir, path)).collect())
-        };
-        let (paths, project) = (paths_of("path")?, paths_of("project_directory")?);
-        let mut env_files = paths_of("env_file")?;
-        // Several paths are files that lie over each other.
-        let mut nodes = vec![];
-        for path in &paths {
-            let Some(file) = files.other(path)? else {
-                return Err(place.error(format!("{path} does not exist")));
-            };
-            nodes.push(yaml(&file.text, &file.name)?);
-        }
-        let whole = nodes.into_iter().reduce(merged);
-        let (Some(mut node), Some(first)) = (whole, paths.first()) else { continue };
-        let dir = project.into_iter().next().unwrap_or_else(|| dir_of(first).to_owned());
-        if env_files.is_empty() {
-            env_files.push(joined(&dir, ".env"));
-        }
-        // Its own variables are known to no process.
-        let mut own = vec![];
-        for name in env_files.iter().filter(|name| *name != ".env") {
-            let file = if files.exists(name) { files.other(name)? } else { None };
-            own.extend(file.into_iter().flat_map(|file| EnvText::new(&file.text).variables));
-        }
-        own.retain(|(name, _)| references.known(name).is_none());
-        if !own.is_empty() {
-            let own = References::of(own);
-            let is_own = |name: &str| own.known(name).is_some();
-            let keep = Keep::AllBut(&is_own);
-            node.edit(&|_| true, &mut |text| *text = own.expanded(text, keep));
-        }
+    for item in node.items() {
+        let Some((mut node, dir)) = included_file(files, item, dir, references)? else { continue };
         references.expand(&mut node);
-        let mut top = Fields::of(node, "")?;
+        let mut top = Fields::new(node, "")?;
         if let Some(node) = top.take("include") {
             include(files, node, &dir, references, services, depth + 1)?;
         }
@@ -284,6 +253,55 @@ fn include(
         }
     }
     Ok(())
+}
+
+/// An included file with variables of its own in place, and its directory. Several paths are files that lie over each
+/// other.
+fn included_file(
+    files: &mut SourceFiles,
+    item: SourceNode,
+    dir: &str,
+    references: &References,
+) -> Result<Option<(SourceNode, String)>, ImportError> {
+    let place = item.place.clone();
+    let mut fields = match item.value {
+        SourceValue::Table(_) => Fields::new(item, "include")?,
+        _ => Fields::new(item.under("path"), "include")?,
+    };
+    let mut paths_of = |key: &str| {
+        let paths = fields.texts(key)?.map_or_else(Vec::new, |paths| paths.value);
+        Ok::<Vec<_>, ImportError>(paths.iter().map(|path| joined(dir, path)).collect())
+    };
+    let paths = paths_of("path")?;
+    let project = paths_of("project_directory")?;
+    let mut env_files = paths_of("env_file")?;
+    let mut nodes = vec![];
+    for path in &paths {
+        let Some(file) = files.other(path)? else {
+            return Err(place.error(format!("{path} does not exist")));
+        };
+        nodes.push(yaml(&file.text, &file.name)?);
+    }
+    let whole = nodes.into_iter().reduce(merged);
+    let (Some(mut node), Some(first)) = (whole, paths.first()) else { return Ok(None) };
+    let dir = project.into_iter().next().unwrap_or_else(|| dir_of(first).to_owned());
+    if env_files.is_empty() {
+        env_files.push(joined(&dir, ".env"));
+    }
+    // These variables are known to no process.
+    let mut variables = vec![];
+    for name in env_files.iter().filter(|name| *name != ".env") {
+        let file = if files.exists(name) { files.other(name)? } else { None };
+        variables.extend(file.into_iter().flat_map(|file| EnvText::new(&file.text).variables));
+    }
+    variables.retain(|(name, _)| references.known(name).is_none());
+    if !variables.is_empty() {
+        let known = References::new(variables);
+        let is_known = |name: &str| known.known(name).is_some();
+        let keep = Keep::AllBut(&is_known);
+        node.edit(&|_| true, &mut |text, _| *text = known.expanded(text, keep));
+    }
+    Ok(Some((node, dir)))
 }
 
 /// Whether a service is to run here.
@@ -297,103 +315,154 @@ fn is_local(name: &str, fields: &Fields, local: &LocalServices) -> bool {
     }
 }
 
-fn service(
-    project: &ComposeProject,
-    files: &mut SourceFiles,
-    name: &str,
-    mut fields: Fields,
-    mut here: Option<LocalService>,
-    process: &mut ImportedProcess,
-) -> Result<(), ImportError> {
-    let place = fields.place.clone();
-    let client = &project.client;
-    let quoted_name = shell::quoted(name);
-    let is_local = here.is_some();
-    if let Some(here) = &mut here {
-        here.settings(project, files, &mut fields, process)?;
-    } else {
-        let command = format!(
-            "{client} up --no-deps --no-log-prefix --exit-code-from {quoted_name} {quoted_name}"
-        );
-        process.set_text("command", &command, &place);
-        unreached(project, &fields, process)?;
+/// A service that becomes a process.
+pub(super) struct ComposeService {
+    project: Rc<ComposeProject>,
+    name: String,
+    is_local: bool,
+}
+
+impl ComposeService {
+    fn process(
+        &self,
+        files: &mut SourceFiles,
+        mut fields: Fields,
+        here: Option<LocalService>,
+        mut process: ImportedProcess,
+    ) -> Result<ImportedProcess, ImportError> {
+        if let Some(here) = here {
+            here.set_settings(&self.project, files, &mut fields, &mut process)?;
+            fields.take_keys(ROWS, self, &mut process)?;
+            leave_rest_of_local(fields, &mut process)?;
+            return Ok(process);
+        }
+        let name = shell::quoted(&self.name);
+        let client = &self.project.client;
+        let command =
+            format!("{client} up --no-deps --no-log-prefix --exit-code-from {name} {name}");
+        process.set_text("command", &command, &fields.place);
+        leave_unreached_hosts(&self.project, &fields, &mut process)?;
         if let Some(node) = fields.get_mut("healthcheck") {
             let keep = Keep::AllBut(&|name| name == "PORT");
-            let edit = |text: &mut String| *text = project.references.expanded(text, keep);
-            node.edit(&|key| key == "test", &mut { edit });
+            let references = &self.project.references;
+            node.edit(&|key| key == "test", &mut |text, _| *text = references.expanded(text, keep));
         }
+        fields.take_keys(ROWS, self, &mut process)?;
+        Ok(process)
     }
-    dependencies(project, &mut fields, process)?;
-    if let Some(health) = fields.fields("healthcheck")? {
-        let exec = (!is_local).then(|| format!("{client} exec -T {quoted_name}"));
-        healthcheck(health, exec.as_deref(), process)?;
+
+    fn take_healthcheck(&self, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
+        let Some(health) = fields.fields("healthcheck")? else { return Ok(()) };
+        let client = || format!("{} exec -T {}", self.project.client, shell::quoted(&self.name));
+        health::set_checks(health, (!self.is_local).then(client).as_deref(), process)
     }
-    if let Some(restart) = fields.text("restart")? {
-        restart_policy(&restart, process);
-    }
-    let stop_keys = ["stop_grace_period", "stop_signal"];
-    let stop_place = stop_keys.into_iter().find_map(|key| fields.get(key));
-    let stop_place = stop_place.map_or(&place, |node| &node.place).clone();
-    let grace = fields.read(stop_keys[0], process, values::span_ms)?.map(|grace| grace.value);
-    let signal = fields.read(stop_keys[1], process, values::signal)?.map(|signal| signal.value);
-    let stop = if is_local {
-        StopSettings {
-            command: None,
-            signal,
-            timeout: grace.map(|grace| quoted(&written_span(grace))),
+
+    fn take_stop(&self, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
+        let signal = fields.read("stop_signal", process, values::signal)?;
+        let grace = fields.read("stop_grace_period", process, values::span_ms)?;
+        let place = grace.as_ref().map(|grace| &grace.place);
+        let place = place.or(signal.as_ref().map(|signal| &signal.place));
+        let place = place.unwrap_or(&fields.place).clone();
+        let grace = grace.map(|grace| grace.value);
+        if self.is_local {
+            if let Some(signal) = signal {
+                process.set("stop.signal", signal.value, &place);
+            }
+            if let Some(grace) = grace {
+                process.set_text("stop.timeout", &written_span(grace), &place);
+            }
+        } else {
+            let command = format!("{} stop {}", self.project.client, shell::quoted(&self.name));
+            process.set_text("stop.command", &command, &place);
+            let timeout = written_span(grace.unwrap_or(GRACE) + GRACE_OF_CLIENT);
+            process.set_text("stop.timeout", &timeout, &place);
         }
-    } else {
-        StopSettings {
-            command: Some(format!("{client} stop {quoted_name}")),
-            signal: None,
-            timeout: Some(quoted(&written_span(grace.unwrap_or(GRACE) + GRACE_OF_CLIENT))),
-        }
-    };
-    stop.set(process, &stop_place);
-    let starts = project.starts(&fields)?;
-    if let Some(profiles) = fields.texts("profiles")?.filter(|names| !names.value.is_empty()) {
+        Ok(())
+    }
+
+    fn take_profiles(&self, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
+        let starts = self.project.starts(fields)?;
+        let profiles = fields.texts("profiles")?.filter(|names| !names.value.is_empty());
+        let Some(profiles) = profiles else { return Ok(()) };
         if !starts {
             process.set("autostart", "false".to_owned(), &profiles.place);
         }
         let groups = profiles.value.iter().map(|name| process_name(name));
         process.set("groups", list(groups), &profiles.place);
+        Ok(())
     }
-    if is_local {
-        left_of_local(fields, process)?;
+
+    fn take_needs(&self, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
+        let Some(node) = fields.take("depends_on") else { return Ok(()) };
+        let place = node.place.clone();
+        if let SourceValue::List(_) = node.value {
+            let names = node.texts("depends_on")?.into_iter();
+            let needs: Vec<_> = names.map(|name| (process_name(&name), "started")).collect();
+            if !needs.is_empty() {
+                process.set("depends_on", values::depends_on(&needs), &place);
+            }
+            return Ok(());
+        }
+        let mut entries: Vec<(String, String)> = vec![];
+        for (name, node) in node.table("depends_on")? {
+            let mut need = Fields::new(node, "depends_on")?;
+            let condition = need.text("condition")?.map(|text| text.value);
+            let condition = quoted(match condition.as_deref() {
+                Some("service_healthy") => "ready",
+                Some("service_completed_successfully") => "completed",
+                _ => "started",
+            });
+            let value = if need.is_on("restart")? {
+                format!("{{ condition = {condition}, restart = true }}")
+            } else {
+                condition
+            };
+            // compose starts without one that is not to run.
+            let is_there = self.project.hosts.get(&name).is_some_and(|host| !host.is_idle);
+            let required = need.text("required")?.filter(|required| !is_true(&required.value));
+            if let Some(required) = required.filter(|_| !is_there) {
+                let why = "it does not run without its profile, and here a dependency is started";
+                process.leave(&required.place, format!("depends_on.{name}"), why);
+                continue;
+            }
+            let name_here = process_name(&name);
+            if entries.iter().all(|(known, _)| *known != name_here) {
+                entries.push((name_here, value));
+            }
+            need.leave(ROWS, &mut process.left);
+        }
+        if !entries.is_empty() {
+            process.set("depends_on", table(&entries), &place);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Name what a service that runs here has only in its container.
-fn left_of_local(mut fields: Fields, process: &mut ImportedProcess) -> Result<(), ImportError> {
+fn leave_rest_of_local(
+    mut fields: Fields,
+    process: &mut ImportedProcess,
+) -> Result<(), ImportError> {
     TAKEN.split(' ').for_each(|key| drop(fields.take(key)));
     let kept: Vec<&str> =
         ONLY_IN_CONTAINERS.split(' ').filter(|key| fields.take(key).is_some()).collect();
     if !kept.is_empty() {
         process.comments.push(format!("only in its container: {}", kept.join(", ")));
     }
-    let volumes = volumes(&fields)?;
+    let volumes = volume_names(&fields)?;
     let place = fields.take("volumes").filter(|_| !volumes.is_empty()).map(|node| node.place);
     if let Some(place) = place {
         let what = format!("volumes: {}", volumes.join(", "));
         process.leave(&place, what, "volumes are only in containers");
     }
-    if let Some(mut deploy) = fields.fields("deploy")? {
-        for (key, usual) in [("mode", "replicated"), ("replicas", "1")] {
-            let is_usual =
-                |node: &SourceNode| matches!(&node.value, SourceValue::Text(text) if text == usual);
-            if deploy.get(key).is_some_and(is_usual) {
-                deploy.take(key);
-            }
-        }
-        deploy.leave_at(ROWS, process);
-    }
-    fields.leave_at(ROWS, process);
+    fields.drop_text("deploy.mode", "replicated");
+    fields.drop_text("deploy.replicas", "1");
+    fields.leave(ROWS, &mut process.left);
     Ok(())
 }
 
 /// The names of the volumes of a container.
-fn volumes(fields: &Fields) -> Result<Vec<String>, ImportError> {
+fn volume_names(fields: &Fields) -> Result<Vec<String>, ImportError> {
     let Some(node) = fields.get("volumes") else { return Ok(vec![]) };
     let SourceValue::List(items) = &node.value else {
         return Err(node.unlike("volumes", "a list"));
@@ -401,7 +470,7 @@ fn volumes(fields: &Fields) -> Result<Vec<String>, ImportError> {
     let mut names = vec![];
     for item in items.clone() {
         if let SourceValue::Table(_) = item.value {
-            let mut volume = Fields::of(item, "volumes")?;
+            let mut volume = Fields::new(item, "volumes")?;
             if volume.text("type")?.is_none_or(|kind| kind.value != "bind") {
                 names.extend(volume.text("source")?.map(|source| source.value));
             }
@@ -414,79 +483,26 @@ fn volumes(fields: &Fields) -> Result<Vec<String>, ImportError> {
     Ok(names)
 }
 
-fn dependencies(
-    project: &ComposeProject,
+fn take_restart(
+    _: &ComposeService,
     fields: &mut Fields,
     process: &mut ImportedProcess,
-) -> Result<(), ImportError> {
-    let Some(node) = fields.take("depends_on") else { return Ok(()) };
-    let place = node.place.clone();
-    if let SourceValue::List(_) = node.value {
-        let needs =
-            node.texts("depends_on")?.into_iter().map(|name| (process_name(&name), "started"));
-        let needs: Vec<_> = needs.collect();
-        if !needs.is_empty() {
-            process.set("depends_on", values::depends_on(&needs), &place);
-        }
-        return Ok(());
-    }
-    let mut entries = vec![];
-    for (name, node) in node.table("depends_on")? {
-        let mut need = Fields::of(node, "depends_on")?;
-        let condition = need.text("condition")?.map(|text| text.value);
-        let condition = match condition.as_deref() {
-            Some("service_healthy") => "ready",
-            Some("service_completed_successfully") => "completed",
-            _ => "started",
-        };
-        let value = if need.is_on("restart")? {
-            super::toml_text::table(&[
-                ("condition", quoted(condition)),
-                ("restart", "true".to_owned()),
-            ])
-        } else {
-            quoted(condition)
-        };
-        let required = need.text("required")?;
-        // compose starts without one that is not to run.
-        let is_there = project.hosts.get(&name).is_some_and(|host| !host.is_idle);
-        if let Some(required) = required.filter(|required| !is_true(&required.value))
-            && !is_there
-        {
-            let why = "it does not run without its profile, and here a dependency is started";
-            process.leave(&required.place, format!("depends_on.{name}"), why);
-            continue;
-        }
-        let name_here = process_name(&name);
-        if entries.iter().all(|(known, _)| *known != name_here) {
-            entries.push((name_here, value));
-        }
-        need.leave_at(ROWS, process);
-    }
-    if !entries.is_empty() {
-        let entries: Vec<_> =
-            entries.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-        process.set("depends_on", super::toml_text::table(&entries), &place);
-    }
-    Ok(())
-}
-
-fn restart_policy(text: &Placed<String>, process: &mut ImportedProcess) {
-    let place = &text.place;
-    let (policy, most) = text.value.split_once(':').unwrap_or((&text.value, ""));
+) -> KeyResult {
+    let Some(Placed { value: text, place }) = fields.text("restart")? else { return Ok(()) };
+    let (policy, most) = text.split_once(':').unwrap_or((&text, ""));
     let policy = match policy {
         "always" | "unless-stopped" => "always",
         "on-failure" => "on-failure",
         "no" | "false" => "no",
         other => {
-            return process.leave(
-                place,
-                format!("restart: {other}"),
-                "tmo does not know this value",
-            );
+            let why = "tmo does not know this value";
+            process.leave(&place, format!("restart: {other}"), why);
+            return Ok(());
         }
     };
-    let most = Some(most).filter(|most| *most != "0").and_then(values::failures);
-    let most: Vec<_> = most.map(|most| ("max_failures", most)).into_iter().collect();
-    process.set("restart", values::restart(policy, &most), place);
+    process.set_text("restart.policy", policy, &place);
+    if let Some(most) = values::failures(most).filter(|_| most != "0") {
+        process.set("restart.max_failures", most, &place);
+    }
+    Ok(())
 }

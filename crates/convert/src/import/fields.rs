@@ -3,7 +3,7 @@
 use super::error::ImportError;
 use super::node::{SourceNode, SourcePlace, SourceTable, SourceValue, Variable};
 use super::process::{ImportedProcess, LeftOut};
-use super::rows::{Row, reason};
+use super::rows::{Row, has_keys_of, reason};
 
 /// A table of the source, from which a reader takes one key after another.
 #[derive(Debug, Clone)]
@@ -22,8 +22,16 @@ pub(super) struct Placed<T> {
     pub(super) place: SourcePlace,
 }
 
+impl Placed<String> {
+    /// The words of a command, which nothing but quotes hold together.
+    pub(super) fn split_words(&self, what: &str) -> Result<Vec<String>, ImportError> {
+        let words = shell_words::split(&self.value);
+        words.map_err(|_| self.place.error(format!("a quote in {what} is not closed")))
+    }
+}
+
 impl Fields {
-    pub(super) fn of(node: SourceNode, path: &str) -> Result<Self, ImportError> {
+    pub(super) fn new(node: SourceNode, path: &str) -> Result<Self, ImportError> {
         let place = node.place.clone();
         let prefix = if path.is_empty() { String::new() } else { format!("{path}.") };
         Ok(Self { place, prefix, entries: node.table(path)? })
@@ -40,20 +48,24 @@ impl Fields {
 
     /// The value of a key that stays to be taken.
     pub(super) fn get(&self, key: &str) -> Option<&SourceNode> {
-        let (_, node) = self.entries.iter().find(|(name, _)| name == key)?;
-        (!matches!(node.value, SourceValue::Null)).then_some(node)
+        find_in(&self.entries, key).filter(|node| !matches!(node.value, SourceValue::Null))
     }
 
-    /// The same, to be changed.
     pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut SourceNode> {
         self.entries.iter_mut().find(|(name, _)| name == key).map(|(_, node)| node)
     }
 
-    /// Take a key; one without a value counts as absent.
+    /// Take a key, or one of a table in this one, with a dot between them; one without a value counts as absent.
     pub(super) fn take(&mut self, key: &str) -> Option<SourceNode> {
-        let at = self.entries.iter().position(|(name, _)| name == key)?;
-        let (_, node) = self.entries.remove(at);
-        (!matches!(node.value, SourceValue::Null)).then_some(node)
+        take_from(&mut self.entries, key).filter(|node| !matches!(node.value, SourceValue::Null))
+    }
+
+    /// Take a key that has this text.
+    pub(super) fn drop_text(&mut self, key: &str, usual: &str) {
+        if matches!(self.get(key), Some(SourceNode { value: SourceValue::Text(text), .. }) if text == usual)
+        {
+            self.take(key);
+        }
     }
 
     /// Give a key that has other names the first of them, unless it is there.
@@ -77,14 +89,15 @@ impl Fields {
         self.entries.extend(over.entries);
     }
 
-    /// Drop what has no effect: texts for which this holds, and empty values.
-    pub(super) fn drop_if(&mut self, without_effect: impl Fn(&str, &str) -> bool) {
+    /// What is left without texts that have no effect, for which this holds, and empty values.
+    pub(super) fn without(mut self, without_effect: impl Fn(&str, &str) -> bool) -> Self {
         self.entries.retain(|(key, node)| match &node.value {
             SourceValue::Text(text) => !without_effect(key, text),
             SourceValue::List(items) => !items.is_empty(),
             SourceValue::Table(entries) => !entries.is_empty(),
             _ => false,
         });
+        self
     }
 
     pub(super) fn text(&mut self, key: &str) -> Result<Option<Placed<String>>, ImportError> {
@@ -129,7 +142,7 @@ impl Fields {
     /// A table in this one.
     pub(super) fn fields(&mut self, key: &str) -> Result<Option<Self>, ImportError> {
         let path = self.path(key);
-        self.take(key).map(|node| Self::of(node, &path)).transpose()
+        self.take(key).map(|node| Self::new(node, &path)).transpose()
     }
 
     /// Whether a key is there and true.
@@ -137,26 +150,46 @@ impl Fields {
         Ok(self.text(key)?.is_some_and(|text| is_true(&text.value)))
     }
 
-    /// All keys that are left, in their order.
-    pub(super) fn rest(self) -> impl Iterator<Item = (String, SourceNode)> {
-        self.entries.into_iter().map(move |(key, node)| (format!("{}{key}", self.prefix), node))
+    /// Name all that is left, with the reason that the rows of its tool give.
+    pub(super) fn leave<C>(self, rows: &[Row<C>], to: &mut Vec<LeftOut>) {
+        for (key, node) in self.entries {
+            let what = format!("{}{key}", self.prefix);
+            match node.value {
+                // A key that begins so is a remark of the author's, in compose as in other tools.
+                _ if key.starts_with("x-") => {}
+                SourceValue::Table(entries) if has_keys_of(rows, &key) => {
+                    let prefix = format!("{what}.");
+                    Self { place: node.place, prefix, entries }.leave(rows, to);
+                }
+                _ => to.push(LeftOut { place: node.place, why: reason(rows, &what), what }),
+            }
+        }
     }
+}
 
-    /// Name all that is left, with the reason that the table of its tool gives.
-    pub(super) fn leave(self, rows: &[Row], to: &mut Vec<LeftOut>) {
-        let entries = self.rest().filter(|(key, _)| {
-            // A key that begins so is a remark of the author's, in compose as in other tools.
-            !key.rsplit('.').next().is_some_and(|key| key.starts_with("x-"))
-        });
-        to.extend(entries.map(|(key, node)| {
-            let why = reason(rows, &key);
-            LeftOut { place: node.place, what: key, why }
-        }));
+fn find_in<'n>(entries: &'n SourceTable, key: &str) -> Option<&'n SourceNode> {
+    let (name, rest) = key.split_once('.').unwrap_or((key, ""));
+    let (_, node) = entries.iter().find(|(known, _)| known == name)?;
+    match &node.value {
+        _ if rest.is_empty() => Some(node),
+        SourceValue::Table(inner) => find_in(inner, rest),
+        _ => None,
     }
+}
 
-    /// The same for a process.
-    pub(super) fn leave_at(self, rows: &[Row], process: &mut ImportedProcess) {
-        self.leave(rows, &mut process.left);
+fn take_from(entries: &mut SourceTable, key: &str) -> Option<SourceNode> {
+    let (name, rest) = key.split_once('.').unwrap_or((key, ""));
+    let at = entries.iter().position(|(known, _)| known == name)?;
+    match &mut entries.get_mut(at)?.1.value {
+        _ if rest.is_empty() => Some(entries.remove(at).1),
+        SourceValue::Table(inner) => {
+            let node = take_from(inner, rest);
+            if inner.is_empty() {
+                entries.remove(at);
+            }
+            node
+        }
+        _ => None,
     }
 }
 

@@ -62,6 +62,11 @@ impl SourceFiles {
         &self.main
     }
 
+    /// The error that the source has no processes.
+    pub(super) fn has_nothing(&self, why: impl Into<String>) -> ImportError {
+        ImportError::Empty { file: self.main.clone(), why: why.into() }
+    }
+
     /// Read the source.
     pub(super) fn main(&mut self) -> Result<SourceFile, ImportError> {
         let name = self.main.clone();

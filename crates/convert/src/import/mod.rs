@@ -8,7 +8,6 @@
 //! or the present one.
 
 mod compose;
-mod concurrently;
 mod error;
 mod fields;
 mod files;
@@ -30,7 +29,6 @@ mod rows;
 mod supervisord;
 #[cfg(test)]
 mod tests;
-mod toml_text;
 mod values;
 mod write;
 
@@ -42,7 +40,6 @@ use self::options::MOST_PROCESSES;
 pub use self::options::{ImportOptions, LocalServices};
 pub use self::page::{RowTable, tables};
 pub use self::process::{Imported, ImportedProcess, LeftOut};
-pub use self::rows::Row;
 pub use self::write::{SecretsFile, Written};
 
 /// Read a source, and the files that belong to it.
@@ -52,13 +49,13 @@ pub fn import(
     options: &ImportOptions,
 ) -> Result<Imported, ImportError> {
     let mut imported = match format {
-        SourceFormat::Compose => compose::read(files, &options.local)?,
-        SourceFormat::ProcessCompose => process_compose::read(files)?,
-        SourceFormat::Mprocs => mprocs::read(files)?,
-        SourceFormat::Pm2 => pm2::read(files)?,
-        SourceFormat::Supervisord => supervisord::read(files)?,
-        SourceFormat::PackageJson => npm::read(files, &options.scripts)?,
-        SourceFormat::Foreman => foreman::read(files)?,
+        SourceFormat::Compose => compose::import_services(files, &options.local)?,
+        SourceFormat::ProcessCompose => process_compose::import_processes(files)?,
+        SourceFormat::Mprocs => mprocs::import_procs(files)?,
+        SourceFormat::Pm2 => pm2::import_apps(files)?,
+        SourceFormat::Supervisord => supervisord::import_programs(files)?,
+        SourceFormat::PackageJson => npm::import_scripts(files, &options.scripts)?,
+        SourceFormat::Foreman => foreman::import_settings(files)?,
     };
     if imported.processes.len() > MOST_PROCESSES {
         let why = format!("more than {MOST_PROCESSES} processes are too many");

@@ -1,75 +1,82 @@
 //! mprocs: `mprocs.yaml`.
 
 use super::error::ImportError;
-use super::fields::{Fields, Placed, is_true};
+use super::fields::{Fields, Placed};
 use super::files::SourceFiles;
-use super::node::{SourceNode, SourceValue, Variable, yaml};
+use super::node::{SourceNode, SourceValue, yaml};
 use super::process::{Imported, ImportedProcess, ProcessNames};
-use super::rows::Row;
-use super::toml_text::{list, quoted};
-use super::values::{self, StopSettings};
+use super::rows::{KeyResult, Row, Take, row};
+use super::values::{self, quoted};
 use crate::model::shell;
 
 /// What becomes of its keys.
-pub(super) const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row<ProcessNames>] = &[
     Row(
         "`procs: web: shell: \"…\"`, `cmd: […]`",
         "a line of the Procfile, or `command` in `tmo.toml`: a string or a list",
+        &[Take::By(take_command)],
     ),
-    Row("`cwd`, `env`", "`cwd`, `env`; `env -u NAME` or `unset NAME` for a variable that is null"),
-    Row("`add_path`", "`add_path`"),
-    Row("`autostart: false`", "the same"),
-    Row("`autorestart: true`", "`restart = { policy = \"always\", stable = \"1s\" }`"),
+    Row(
+        "`cwd`, `env`",
+        "`cwd`, `env`; `env -u NAME` or `unset NAME` for a variable that is null",
+        &[Take::Text("cwd", directory)],
+    ),
+    Row("`add_path`", "`add_path`", &[Take::List("add_path")]),
+    Row("`autostart: false`", "the same", &[Take::If(false, "autostart", "false")]),
+    Row(
+        "`autorestart: true`",
+        "`restart = { policy = \"always\", stable = \"1s\" }`",
+        &[
+            // Only an end within a second counts as a failure.
+            Take::If(true, "restart", "{ policy = \"always\", stable = \"1s\" }"),
+        ],
+    ),
     Row(
         "`stop: SIGTERM`, `stop: hard-kill`",
         "`stop = { signal = \"TERM\" }`, `{ signal = \"KILL\" }`",
+        &[Take::By(take_stop)],
     ),
-    Row("`stop: { send-keys: […] }`", "`stop = { command = \"tmo send web …\" }`"),
-    Row("`stop: { cmd: … }`", "`stop = { command = \"…\" }`"),
-    Row("`log`, `proc_log`", "- (everything is logged; `[log] dir` says where)"),
-    Row("`deps`", "`depends_on`"),
-    Row(
+    row("`stop: { send-keys: […] }`", "`stop = { command = \"tmo send web …\" }`"),
+    row("`stop: { cmd: … }`", "`stop = { command = \"…\" }`"),
+    row("`log`, `proc_log`", "- (everything is logged; `[log] dir` says where)"),
+    Row("`deps`", "`depends_on`", &[Take::By(take_needs)]),
+    row(
         "`mouse_scroll_speed`, `scrollback`, `scrollback_len`",
         "- (settings of tmux; the log has no such limit)",
     ),
-    Row(
+    row(
         "`proc_list_width`, `proc_list_title`, `hide_keymap_window`, `keymap_procs`, `keymap_term`, `keymap_copy`",
         "- (`tmo ui` has keys of its own)",
     ),
-    Row(
+    row(
         "the process list, and a pane for each process",
         "`tmo ui` ([UI.md](UI.md)): `Enter` opens a process, `c` gives it the terminal",
     ),
-    Row("key `r`, `x`, `s`", "in `tmo ui`: `r`, `s`, `S`"),
-    Row(
+    row("key `r`, `x`, `s`", "in `tmo ui`: `r`, `s`, `S`"),
+    row(
         "`--server`, `--ctl`, `server`, `on_all_finished`",
         "- (the control socket: [SCRIPTING.md](SCRIPTING.md))",
     ),
 ];
 
-pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
+pub(super) fn import_procs(files: &mut SourceFiles) -> Result<Imported, ImportError> {
     let source = files.main()?;
-    let mut top = Fields::of(selected(yaml(&source.text, &source.name)?), "")?;
-    let mut imported = Imported::default();
-    imported.default_to("on_exit", "\"ignore\"");
-    imported.default_to("stop", "{ signal = \"TERM\" }");
-    let procs = top.take("procs").ok_or_else(|| ImportError::Empty {
-        file: source.name.to_string(),
-        why: "it has no `procs`".to_owned(),
-    })?;
+    let mut top = Fields::new(selected(yaml(&source.text, &source.name)?), "")?;
+    let mut imported = Imported::new("{ signal = \"TERM\" }");
+    let procs = top.take("procs").ok_or_else(|| files.has_nothing("it has no `procs`"))?;
     let procs = procs.table("procs")?;
     let names = ProcessNames::new(procs.iter().map(|(name, _)| &**name));
     for (name, node) in procs {
-        let mut process = ImportedProcess::new(&names.of(&name), node.place.clone());
+        let mut process = ImportedProcess::new(&names.name_here(&name), node.place.clone());
         match node.value {
             // `web: npm start` and `web: ["npm", "start"]`
             SourceValue::Text(line) => process.set_text("command", &line, &node.place),
             SourceValue::List(_) => {
                 let place = node.place.clone();
-                process.set("command", values::of_words(&node.texts("procs")?), &place);
+                process.set("command", values::command_words(&node.texts("procs")?), &place);
             }
             SourceValue::Null => process.leave(&node.place, &*name, "it has no command"),
-            _ => read_process(Fields::of(node, "")?, &names, &mut process)?,
+            _ => Fields::new(node, "")?.take_over(ROWS, &names, &mut process)?,
         }
         imported.processes.push(process);
     }
@@ -98,124 +105,94 @@ fn selected(node: SourceNode) -> SourceNode {
     SourceNode { place, value }
 }
 
-fn read_process(
-    mut fields: Fields,
-    names: &ProcessNames,
-    process: &mut ImportedProcess,
-) -> Result<(), ImportError> {
+/// Its command, without the variables that it is not to have, and the others.
+fn take_command(_: &ProcessNames, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
     let env = fields.variables("env")?;
-    let (unset, env): (Vec<_>, Vec<_>) = env.into_iter().partition(|of| of.value.is_none());
-    command(&mut fields, &unset, process)?;
+    let unset = env.iter().filter(|variable| variable.value.is_none());
+    let unset: Vec<String> = unset.map(|variable| shell::quoted(&variable.name)).collect();
+    if let Some(Placed { value: line, place }) = fields.text("shell")? {
+        let unset = unset.iter().map(|name| format!("unset {name}; ")).collect::<Vec<_>>().concat();
+        process.set_text("command", &(unset + &line), &place);
+    } else if let Some(Placed { value: mut words, place }) = words(fields, "cmd")? {
+        if !unset.is_empty() {
+            let before = unset.into_iter().flat_map(|name| ["-u".to_owned(), name]);
+            words.splice(0..0, std::iter::once("env".to_owned()).chain(before));
+        }
+        process.set("command", values::command_words(&words), &place);
+    } else {
+        process.leave(&fields.place, "shell", "there is none, so there is nothing to run");
+    }
     for variable in env {
         process.set_variable(variable, false);
     }
-    if let Some(dir) = fields.text("cwd")? {
-        // A path is one to the directory of the file.
-        let dir_here = dir.value.replace("<CONFIG_DIR>/", "").replace("<CONFIG_DIR>", ".");
-        process.set_text("cwd", &dir_here, &dir.place);
-    }
-    if let Some(paths) = fields.texts("add_path")? {
-        process.set("add_path", list(&paths.value), &paths.place);
-    }
-    if let Some(on) = fields.text("autostart")?
-        && !is_true(&on.value)
-    {
-        process.set("autostart", "false".to_owned(), &on.place);
-    }
-    if let Some(on) = fields.text("autorestart")?
-        && is_true(&on.value)
-    {
-        // Only an end within a second counts as a failure.
-        let restart = values::restart("always", &[("stable", quoted("1s"))]);
-        process.set("restart", restart, &on.place);
-    }
-    if let Some(needs) = fields.texts("deps")? {
-        let place = needs.place.clone();
-        let needs: Vec<_> = needs.value.iter().map(|name| (names.of(name), "started")).collect();
-        process.set("depends_on", values::depends_on(&needs), &place);
-    }
-    if let Some(node) = fields.take("stop") {
-        stop(node, process)?;
-    }
-    fields.leave_at(ROWS, process);
     Ok(())
 }
 
-/// Its command, without these variables.
-fn command(
+/// A path is one to the directory of the file.
+fn directory(path: &str) -> String {
+    quoted(&path.replace("<CONFIG_DIR>/", "").replace("<CONFIG_DIR>", "."))
+}
+
+fn take_needs(
+    names: &ProcessNames,
     fields: &mut Fields,
-    unset: &[Variable],
     process: &mut ImportedProcess,
-) -> Result<(), ImportError> {
-    let unset = unset.iter().map(|variable| shell::quoted(&variable.name));
-    if let Some(Placed { value: line, place }) = fields.text("shell")? {
-        let unset = unset.map(|name| format!("unset {name}; ")).collect::<Vec<_>>().concat();
-        process.set_text("command", &(unset + &line), &place);
-    } else if let Some(Placed { value: mut words, place }) = words(fields, "cmd")? {
-        if unset.len() > 0 {
-            let before = unset.flat_map(|name| ["-u".to_owned(), name]);
-            words.splice(0..0, std::iter::once("env".to_owned()).chain(before));
-        }
-        process.set("command", values::of_words(&words), &place);
-    } else {
-        process.leave(&fields.place, "shell", "there is none, so there is nothing to run");
+) -> KeyResult {
+    if let Some(needs) = fields.texts("deps")? {
+        let names = needs.value.iter().map(|name| (names.name_here(name), "started"));
+        process.set("depends_on", values::depends_on(&names.collect::<Vec<_>>()), &needs.place);
     }
     Ok(())
 }
 
 /// A command as a list of words, or as a text that is split into them.
 fn words(fields: &mut Fields, key: &str) -> Result<Option<Placed<Vec<String>>>, ImportError> {
-    let text = fields.get(key).and_then(|node| match &node.value {
-        SourceValue::Text(text) => Some(text.clone()),
-        _ => None,
-    });
-    let Some(mut words) = fields.texts(key)? else { return Ok(None) };
-    if let Some(text) = text {
-        let unclosed = |_| words.place.error(format!("a quote in `{key}` is not closed"));
-        words.value = shell_words::split(&text).map_err(unclosed)?;
+    if !matches!(fields.get(key), Some(SourceNode { value: SourceValue::Text(_), .. })) {
+        return fields.texts(key);
     }
-    Ok(Some(words))
+    let Some(line) = fields.text(key)? else { return Ok(None) };
+    let value = line.split_words(&format!("`{key}`"))?;
+    Ok(Some(Placed { value, place: line.place }))
 }
 
-fn stop(node: SourceNode, process: &mut ImportedProcess) -> Result<(), ImportError> {
+fn take_stop(_: &ProcessNames, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
+    let Some(node) = fields.take("stop") else { return Ok(()) };
     let place = node.place.clone();
-    let mut settings = StopSettings::default();
     match node.value {
-        SourceValue::Text(word) if word == "hard-kill" => settings.signal = Some(quoted("KILL")),
-        SourceValue::Text(word) => {
-            settings.signal = values::signal(&word);
-            if settings.signal.is_none() {
-                process.leave(&place, format!("stop: {word}"), "tmo can't read this value");
-            }
+        SourceValue::Text(word) if word == "hard-kill" => {
+            process.set_text("stop.signal", "KILL", &place);
         }
+        SourceValue::Text(word) => match values::signal(&word) {
+            Some(signal) => process.set("stop.signal", signal, &place),
+            None => process.leave(&place, format!("stop: {word}"), "tmo can't read this value"),
+        },
         _ => {
-            let mut fields = Fields::of(node, "stop")?;
+            let mut fields = Fields::new(node, "stop")?;
             if let Some(keys) = fields.texts("send-keys")? {
                 // `<C-c>` is what a signal says more simply.
                 if keys.value.iter().all(|key| key.eq_ignore_ascii_case("<C-c>")) {
-                    settings.signal = Some(quoted("INT"));
+                    process.set_text("stop.signal", "INT", &place);
+                } else if let Some(command) = typing_command(&keys.value, &process.name) {
+                    process.set_text("stop.command", &command, &place);
                 } else {
-                    settings.command = typed(&keys.value, &process.name);
-                    if settings.command.is_none() {
-                        let what = format!("stop.send-keys: {}", keys.value.join(" "));
-                        let why = "tmo send can't press one of these keys; stop = { command = … } may do it otherwise";
-                        process.leave(&place, what, why);
-                    }
+                    let what = format!("stop.send-keys: {}", keys.value.join(" "));
+                    let why = "tmo send can't press one of these keys; stop = { command = … } may do it otherwise";
+                    process.leave(&place, what, why);
                 }
             }
             if let Some(line) = words(&mut fields, "cmd")? {
                 let words = line.value.iter().map(|word| shell::quoted(word));
-                settings.command = Some(words.collect::<Vec<_>>().join(" "));
+                let command = words.collect::<Vec<_>>().join(" ");
+                process.set_text("stop.command", &command, &place);
             }
-            fields.leave_at(ROWS, process);
+            fields.leave(ROWS, &mut process.left);
         }
     }
-    settings.set(process, &place);
     Ok(())
 }
 
 /// The command that presses these keys; `None` if it can't press one of them.
-fn typed(keys: &[String], name: &str) -> Option<String> {
+fn typing_command(keys: &[String], name: &str) -> Option<String> {
     let mut text = keys.iter().map(|key| pressed(key)).collect::<Option<Vec<_>>>()?.concat();
     let enter = if text.ends_with('\r') { " --enter" } else { "" };
     text.truncate(text.len() - usize::from(!enter.is_empty()));

@@ -15,8 +15,8 @@ use super::error::ImportError;
 pub(super) const MOST_NODES: usize = 100_000;
 /// So many bytes of a text count as one value more.
 const TEXT_OF_NODE: usize = 100;
-/// The deepest nesting of a file.
-const DEEPEST_NODE: usize = 64;
+/// The deepest nesting of values, and of files that include or extend each other.
+pub(super) const DEEPEST: usize = 64;
 
 /// A line of a source file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -97,6 +97,14 @@ impl SourceNode {
         Self { place: self.place.clone(), value: SourceValue::Table(vec![(key.to_owned(), self)]) }
     }
 
+    /// The values of a list; a single one counts as a list.
+    pub(super) fn items(self) -> Vec<Self> {
+        match self.value {
+            SourceValue::List(items) => items,
+            _ => vec![self],
+        }
+    }
+
     /// A scalar.
     pub(super) fn text(self, what: &str) -> Result<String, ImportError> {
         match self.value {
@@ -156,12 +164,12 @@ impl SourceNode {
     pub(super) fn edit(
         &mut self,
         is_wanted: &dyn Fn(&str) -> bool,
-        edit: &mut dyn FnMut(&mut String),
+        edit: &mut dyn FnMut(&mut String, &SourcePlace),
     ) {
         match &mut self.value {
             SourceValue::Null | SourceValue::Reset => {}
             SourceValue::Override(node) => node.edit(is_wanted, edit),
-            SourceValue::Text(text) => edit(text),
+            SourceValue::Text(text) => edit(text, &self.place),
             SourceValue::List(items) => {
                 for item in items {
                     item.edit(is_wanted, edit);
@@ -181,7 +189,7 @@ impl SourceNode {
             SourceValue::Null | SourceValue::Reset => false,
             SourceValue::Override(node) => node.names_variable(name),
             SourceValue::Text(text) => {
-                [format!("${name}"), format!("${{{name}")].iter().any(|named| text.contains(named))
+                text.contains(&format!("${name}")) || text.contains(&format!("${{{name}"))
             }
             SourceValue::List(items) => items.iter().any(|item| item.names_variable(name)),
             SourceValue::Table(entries) => {
@@ -266,7 +274,7 @@ impl<'a> YamlReader<'a> {
         depth: usize,
     ) -> Result<SourceNode, ImportError> {
         self.count(span, 1)?;
-        if depth > DEEPEST_NODE {
+        if depth > DEEPEST {
             return Err(self.place(span.start.line()).error("this is nested too deeply"));
         }
         let (anchor, value, tag) = match event {
@@ -326,11 +334,7 @@ impl<'a> YamlReader<'a> {
             let value = self.value(event, &value_span, depth + 1)?;
             let value = SourceNode { place: self.place(span.start.line()), ..value };
             if key == "<<" {
-                let tables = match value.value {
-                    SourceValue::List(items) => items,
-                    _ => vec![value],
-                };
-                for table in tables {
+                for table in value.items() {
                     merged.extend(table.table("<<")?);
                 }
             } else if !keys.insert(key.clone()) {

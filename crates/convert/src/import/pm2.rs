@@ -1,63 +1,80 @@
 //! pm2: `ecosystem.config.js` (once its value is known as JSON), `process.json`, `process.yml`.
 
 use super::error::ImportError;
-use super::fields::{Fields, Placed};
+use super::fields::{Fields, Placed, is_true};
 use super::files::SourceFiles;
 use super::format::SourceFormat;
 use super::node::{SourceNode, SourceValue, Variable, yaml};
-use super::process::{Imported, ImportedProcess, process_name};
-use super::rows::{Row, reason};
-use super::toml_text::{list, quoted};
-use super::values::{self, StopSettings};
+use super::process::{Imported, ImportedProcess, group};
+use super::rows::{KeyResult, NoContext, Row, Take, ignored, reason, row};
+use super::values::{self, quoted};
 use crate::model::shell;
 use crate::model::units::{parse_span, written_span};
 
 /// What becomes of its keys.
-pub(super) const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row<NoContext>] = &[
     Row(
         "`name`, `script`, `args`, `interpreter`, `node_args`",
         "name of the table, `command`: a string for the shell, or a list",
+        &[Take::Left, Take::By(take_command)],
     ),
-    Row("`cwd`, `env`", "the same"),
-    Row("`env_production` and others", "- (an `env_file`, or another `tmo.toml`)"),
-    Row("`instances`", "- (`tmo start -m web=4`, `tmo scale web=4`)"),
-    Row("`exec_mode: \"cluster\"`", "-: each instance has its own PORT"),
+    Row("`cwd`, `env`", "the same", &[Take::Text("cwd", directory), Take::By(take_variables)]),
+    row("`env_production` and others", "- (an `env_file`, or another `tmo.toml`)"),
+    row("`instances`", "- (`tmo start -m web=4`, `tmo scale web=4`)"),
+    row("`exec_mode: \"cluster\"`", "-: each instance has its own PORT"),
     Row(
         "`autorestart: true`, its default",
         "`restart = \"always\"`; tmo's default is to stop all processes",
+        &[Take::By(take_policy)],
     ),
-    Row("`max_restarts`, `restart_delay`", "`restart = { max_restarts = 16, delay = \"4s\" }`"),
-    Row("`min_uptime`", "`restart = { stable = \"10s\" }`"),
+    Row(
+        "`max_restarts`, `restart_delay`",
+        "`restart = { max_restarts = 16, delay = \"4s\" }`",
+        &[
+            Take::Setting("restart.max_restarts", values::number),
+            Take::Setting("restart.delay", millis),
+        ],
+    ),
+    Row(
+        "`min_uptime`",
+        "`restart = { stable = \"10s\" }`",
+        &[Take::Setting("restart.stable", millis)],
+    ),
     Row(
         "`exp_backoff_restart_delay: 100`",
         "`restart = { delay = \"100ms\", backoff = \"exponential\", max_delay = \"15s\" }`",
+        &[Take::By(take_backoff)],
     ),
-    Row("`stop_exit_codes: [0]`", "`restart = \"on-failure\"`, `success_exit_codes`"),
-    Row(
+    row("`stop_exit_codes: [0]`", "`restart = \"on-failure\"`, `success_exit_codes`"),
+    row(
         "`wait_ready`, `listen_timeout`",
         "- (`ready` with `log`, `port` or `http`, and `timeout`; no `process.send(\"ready\")`)",
     ),
-    Row("`kill_timeout`", "`stop = { timeout = \"1600ms\" }`"),
-    Row("`shutdown_with_message`", "- (`stop = { command = \"…\" }`)"),
-    Row("`namespace`", "`groups`"),
-    Row("`merge_logs`, `combine_logs`, `log_type`", "- (not needed: there is one log)"),
     Row(
-        "`log_file`, `out_file`, `error_file`, `disable_logs`",
-        "- (`[log] dir`: one journal, in which stderr and stdout are not distinguished)",
+        "`kill_timeout`",
+        "`stop = { timeout = \"1600ms\" }`",
+        &[Take::Setting("stop.timeout", millis)],
     ),
-    Row("`log_date_format`, `time`", "- (`tmo logs -T`)"),
-    Row("`watch`, `ignore_watch`, `watch_options`, `watch_delay`", "- (write `watch` yourself)"),
-    Row("`cron_restart`", "- (`tmo restart web` from cron)"),
-    Row("`max_memory_restart`", "- (`tmo ps` and `tmo ui` show the memory)"),
-    Row("`deploy`, `post_update`", "- (tmo runs what is here)"),
-    Row(
+    row("`shutdown_with_message`", "- (`stop = { command = \"…\" }`)"),
+    Row("`namespace`", "`groups`", &[Take::Text("groups", group)]),
+    ignored("`merge_logs`, `combine_logs`, `log_type`", "- (not needed: there is one log)"),
+    row(
+        "`log_file`, `out_file`, `error_file`, `disable_logs`",
+        "- (`[log] dir`: one journal; `split_stderr` keeps standard error apart)",
+    ),
+    row("`log_date_format`, `time`", "- (`tmo logs -T`)"),
+    row("`watch`, `ignore_watch`, `watch_options`, `watch_delay`", "- (write `watch` yourself)"),
+    row("`cron_restart`", "- (`tmo restart web` from cron)"),
+    row("`max_memory_restart`", "- (`tmo ps` and `tmo ui` show the memory)"),
+    row("`deploy`, `post_update`", "- (tmo runs what is here)"),
+    row(
         "`instance_var`, `increment_var`",
         "- (`TMO_PROCESS` is the name of the instance, such as `web#2`)",
     ),
-    Row("`filter_env`", "- (`env -u NAME` in front of the command)"),
-    Row("`uid`, `gid`", "- (all runs as you)"),
-    Row("`treekill`, `kill_retry_time`", "- (all that a process has started is stopped with it)"),
-    Row("`source_map_support`, `vizion`, `force`, `pid_file`", "- (not needed)"),
+    row("`filter_env`", "- (`env -u NAME` in front of the command)"),
+    row("`uid`, `gid`", "- (all runs as you)"),
+    row("`treekill`, `kill_retry_time`", "- (all that a process has started is stopped with it)"),
+    ignored("`source_map_support`, `vizion`, `force`, `pid_file`", "- (not needed)"),
 ];
 
 /// Keys with several names, the one that is read first.
@@ -74,9 +91,8 @@ const ALIASES: [(&str, &[&str]); 10] = [
     ("stop_exit_codes", &["stop_exit_code"]),
 ];
 
-/// Keys that mean nothing here, whatever their value.
-const WITHOUT_EFFECT: &str = "merge_logs combine_logs vizion force source_map_support log_type pid_file \
-    append_env_to_name disable_source_map_support";
+/// Keys of no row that mean nothing here, whatever their value.
+const WITHOUT_EFFECT: [&str; 2] = ["append_env_to_name", "disable_source_map_support"];
 
 /// The programs that pm2 runs scripts with, by their endings.
 const INTERPRETERS: [(&str, &str); 10] = [
@@ -92,7 +108,7 @@ const INTERPRETERS: [(&str, &str); 10] = [
     (".pl", "perl"),
 ];
 
-pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
+pub(super) fn import_apps(files: &mut SourceFiles) -> Result<Imported, ImportError> {
     let source = files.main()?;
     // Where JSON is expected, a program ends the attempt before its text confuses anybody.
     let is_program = SourceFormat::is_program(std::path::Path::new(&*source.name));
@@ -102,13 +118,11 @@ pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
     let is_yaml = source.name.ends_with(".yml") || source.name.ends_with(".yaml");
     let text = if is_yaml { source.text } else { without_comments(&source.text) };
     let node = yaml(&text, &source.name)?;
-    let mut imported = Imported::default();
-    imported.default_to("on_exit", "\"ignore\"");
-    imported.default_to("stop", "{ signal = \"INT\", timeout = \"1600ms\" }");
+    let mut imported = Imported::new("{ signal = \"INT\", timeout = \"1600ms\" }");
     let apps = if let SourceValue::List(apps) = node.value {
         apps
     } else {
-        let mut top = Fields::of(node.clone(), "")?;
+        let mut top = Fields::new(node.clone(), "")?;
         match top.take("apps") {
             // A file may be one app.
             None if top.has("script") => vec![node],
@@ -123,35 +137,36 @@ pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
         }
     };
     if apps.is_empty() {
-        let why = "it has no `apps`".to_owned();
-        return Err(ImportError::Empty { file: source.name.to_string(), why });
+        return Err(files.has_nothing("it has no `apps`"));
     }
     for app in apps {
-        let mut fields = Fields::of(app, "")?;
-        for (name, aliases) in ALIASES {
-            fields.rename(name, aliases);
-        }
-        for key in WITHOUT_EFFECT.split(' ') {
-            fields.take(key);
-        }
-        fields.drop_if(|key, value| match key {
-            "instances" => value == "1",
-            "exec_mode" => value.starts_with("fork"),
-            "treekill" | "autorestart" | "script" | "name" | "args" => false,
-            _ => value == "false",
-        });
-        let script = fields.text("script")?;
-        let name = fields.text("name")?.map(|name| name.value);
-        let name = name.or_else(|| {
-            let file = script.as_ref()?.value.rsplit('/').next()?;
-            Some(file.rsplit_once('.').map_or(file, |(name, _)| name).to_owned())
-        });
-        let name = name.unwrap_or_else(|| "app".to_owned());
-        let mut process = ImportedProcess::new(&name, fields.place.clone());
-        read_app(fields, script, &mut process)?;
-        imported.processes.push(process);
+        imported.processes.push(app_process(Fields::new(app, "")?)?);
     }
     Ok(imported)
+}
+
+fn app_process(mut fields: Fields) -> Result<ImportedProcess, ImportError> {
+    for (name, aliases) in ALIASES {
+        fields.rename(name, aliases);
+    }
+    for key in WITHOUT_EFFECT {
+        fields.take(key);
+    }
+    let mut fields = fields.without(|key, value| match key {
+        "instances" => value == "1",
+        "exec_mode" => value.starts_with("fork"),
+        "treekill" | "autorestart" | "script" | "name" | "args" => false,
+        _ => value == "false",
+    });
+    let name = fields.text("name")?.map(|name| name.value).or_else(|| {
+        let SourceValue::Text(script) = &fields.get("script")?.value else { return None };
+        let file = script.rsplit('/').next()?;
+        Some(file.rsplit_once('.').map_or(file, |(name, _)| name).to_owned())
+    });
+    let name = name.unwrap_or_else(|| "app".to_owned());
+    let mut process = ImportedProcess::new(&name, fields.place.clone());
+    fields.take_over(ROWS, &NoContext, &mut process)?;
+    Ok(process)
 }
 
 /// JSON with blanks in place of its comments, which pm2 reads as JavaScript.
@@ -183,46 +198,27 @@ fn without_comments(text: &str) -> String {
     plain
 }
 
-fn read_app(
-    mut fields: Fields,
-    script: Option<Placed<String>>,
-    process: &mut ImportedProcess,
-) -> Result<(), ImportError> {
-    command(&mut fields, script, process)?;
-    if let Some(dir) = fields.text("cwd")? {
-        let home = dir.value.strip_prefix("~/").zip(std::env::home_dir());
-        let dir_here = home.map(|(rest, home)| home.join(rest).display().to_string());
-        process.set_text("cwd", &dir_here.unwrap_or(dir.value), &dir.place);
-    }
-    if let Some(node) = fields.take("env") {
-        for (name, node) in node.table("env")? {
-            let place = node.place.clone();
-            match node.value {
-                SourceValue::Text(value) => {
-                    process.set_variable(Variable { name, value: Some(value), place }, false);
-                }
-                SourceValue::Null => {}
-                _ => process.leave(&place, format!("env.{name}"), "a variable is a text here"),
+fn directory(path: &str) -> String {
+    let home = path.strip_prefix("~/").zip(std::env::home_dir());
+    let path_here = home.map(|(rest, home)| home.join(rest).display().to_string());
+    quoted(&path_here.unwrap_or_else(|| path.to_owned()))
+}
+
+fn take_variables(_: &NoContext, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
+    let env = fields.take("env").map_or(Ok(vec![]), |node| node.table("env"))?;
+    let port = fields.take("port").map(|node| ("PORT".to_owned(), node));
+    for (name, SourceNode { place, value }) in env.into_iter().chain(port) {
+        match value {
+            SourceValue::Text(value) => {
+                process.set_variable(Variable { name, value: Some(value), place }, false);
             }
+            SourceValue::Null => {}
+            _ => process.leave(&place, format!("env.{name}"), "a variable is a text here"),
         }
-    }
-    if let Some(port) = fields.text("port")? {
-        let Placed { value, place } = port;
-        let name = "PORT".to_owned();
-        process.set_variable(Variable { name, value: Some(value), place }, false);
-    }
-    if let Some(group) = fields.text("namespace")? {
-        process.set("groups", list([process_name(&group.value)]), &group.place);
-    }
-    restart(&mut fields, process)?;
-    if let Some(time) = fields.read("kill_timeout", process, millis)? {
-        let timeout = Some(time.value);
-        StopSettings { timeout, ..StopSettings::default() }.set(process, &time.place);
     }
     for (name, node) in fields.take_beginning("env_") {
         process.leave(&node.place, name, reason(ROWS, "env_production"));
     }
-    fields.leave_at(ROWS, process);
     Ok(())
 }
 
@@ -233,15 +229,11 @@ fn millis(text: &str) -> Option<String> {
     Some(quoted(&written_span(millis?)))
 }
 
-fn command(
-    fields: &mut Fields,
-    script: Option<Placed<String>>,
-    process: &mut ImportedProcess,
-) -> Result<(), ImportError> {
+fn take_command(_: &NoContext, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
     let interpreter = fields.text("interpreter")?;
     let options = arguments(fields, "node_args")?;
     let args = arguments(fields, "args")?;
-    let Some(script) = script else {
+    let Some(script) = fields.text("script")? else {
         process.leave(&fields.place, "script", "there is none, so there is nothing to run");
         return Ok(());
     };
@@ -275,53 +267,39 @@ fn command(
 
 /// Arguments, each as a word for the shell: those of a list, or the words of a text.
 fn arguments(fields: &mut Fields, key: &str) -> Result<Vec<String>, ImportError> {
-    let is_list = fields.get(key).is_some_and(|node| matches!(node.value, SourceValue::List(_)));
-    let Some(texts) = fields.texts(key)? else { return Ok(vec![]) };
-    let mut words = texts.value;
-    if !is_list {
-        let split =
-            words.iter().map(|text| shell_words::split(text)).collect::<Result<Vec<_>, _>>();
-        let unclosed = || texts.place.error(format!("a quote in `{key}` is not closed"));
-        words = split.map_err(|_| unclosed())?.concat();
-    }
+    let words = match fields.get(key).map(|node| &node.value) {
+        Some(SourceValue::Text(_)) => match fields.text(key)? {
+            Some(text) => text.split_words(&format!("`{key}`"))?,
+            None => vec![],
+        },
+        _ => fields.texts(key)?.map_or_else(Vec::new, |texts| texts.value),
+    };
     Ok(words.iter().map(|word| shell::quoted(word)).collect())
 }
 
-fn restart(fields: &mut Fields, process: &mut ImportedProcess) -> Result<(), ImportError> {
-    let place = fields.place.clone();
+fn take_policy(_: &NoContext, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
     let again = fields.text("autorestart")?;
-    let at = again.as_ref().map_or(&place, |again| &again.place).clone();
-    let mut more = vec![];
-    let mut time =
-        |key: &str| Ok::<_, ImportError>(fields.read(key, process, millis)?.map(|time| time.value));
-    if let Some(delay) = time("exp_backoff_restart_delay")? {
-        more.extend([
-            ("delay", delay),
-            ("backoff", quoted("exponential")),
-            ("max_delay", quoted("15s")),
-        ]);
-    }
-    if let Some(delay) = time("restart_delay")?
-        && more.is_empty()
-    {
-        more.push(("delay", delay));
-    }
-    if let Some(stable) = time("min_uptime")? {
-        more.push(("stable", stable));
-    }
-    let most = fields.read("max_restarts", process, values::number)?;
-    more.extend(most.map(|most| ("max_restarts", most.value)));
+    let place = again.as_ref().map_or(&fields.place, |again| &again.place).clone();
     let codes = fields.texts("stop_exit_codes")?;
-    if let Some(codes) = &codes {
-        process.set_success_codes(codes.value.iter().map(|code| &**code), &codes.place);
+    let policy = match again {
+        Some(again) if !is_true(&again.value) => "no",
+        _ if codes.is_some() => "on-failure",
+        _ => "always",
+    };
+    process.set_text("restart.policy", policy, &place);
+    if let Some(codes) = codes {
+        process.set_success_codes(&codes);
     }
-    // With 0 restarts it is one that is never restarted.
-    let never = more.iter().any(|(key, most)| *key == "max_restarts" && most == "0");
-    if never || again.is_some_and(|again| !super::fields::is_true(&again.value)) {
-        process.set_text("restart", "no", &at);
-        return Ok(());
+    Ok(())
+}
+
+/// Growing delays, which come before a constant one.
+fn take_backoff(_: &NoContext, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
+    let delay = fields.read("exp_backoff_restart_delay", process, millis)?;
+    if let Some(Placed { value: delay, place }) = delay {
+        process.set("restart.delay", delay, &place);
+        process.set_text("restart.backoff", "exponential", &place);
+        process.set_text("restart.max_delay", "15s", &place);
     }
-    let policy = if codes.is_none() { "always" } else { "on-failure" };
-    process.set("restart", values::restart(policy, &more), &at);
     Ok(())
 }

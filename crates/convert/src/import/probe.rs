@@ -1,7 +1,6 @@
 //! Checks: how other tools ask whether a process is ready or lives.
 
-use super::toml_text::{quoted, table};
-use super::values;
+use super::values::{self, quoted, table};
 
 /// A check, and how often it is made.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::fields::Placed;
 use super::node::{SourcePlace, Variable};
 use super::paths::joined;
-use super::toml_text::{list, quoted, toml_value};
+use super::values::{list, quoted, table, toml_value};
 use crate::model::secrets::is_secret;
 
 /// What a source becomes.
@@ -86,33 +86,74 @@ impl ImportedProcess {
         Self { name: process_name(name), place, ..Self::default() }
     }
 
-    /// Set a key to a value that is written as in a `tmo.toml`.
-    pub(super) fn set(&mut self, key: &'static str, value: String, place: &SourcePlace) {
-        self.settings.retain(|setting| setting.key != key);
-        self.settings.push(ImportedSetting { key, value, place: Some(place.clone()) });
+    /// One that runs this line.
+    pub(super) fn running(name: &str, command: &str, place: &SourcePlace) -> Self {
+        let mut process = Self::new(name, place.clone());
+        process.set_text("command", command, place);
+        process
     }
 
-    /// Set a key to a text.
+    /// Set a key, or with a dot in it that of a table, to a value that is written as in a `tmo.toml`.
+    pub(super) fn set(&mut self, key: &'static str, value: String, place: &SourcePlace) {
+        let setting = ImportedSetting { key, value, place: Some(place.clone()) };
+        match self.settings.iter_mut().find(|setting| setting.key == key) {
+            Some(known) => *known = setting,
+            None => self.settings.push(setting),
+        }
+    }
+
     pub(super) fn set_text(&mut self, key: &'static str, text: &str, place: &SourcePlace) {
         self.set(key, quoted(text), place);
     }
 
     /// Let these codes be success, as 0 is anyway.
-    pub(super) fn set_success_codes<'a>(
-        &mut self,
-        codes: impl Iterator<Item = &'a str>,
-        place: &SourcePlace,
-    ) {
-        let codes = codes.filter_map(|code| code.trim().parse::<u8>().ok());
-        let codes: Vec<_> = codes.filter(|code| *code != 0).map(|code| code.to_string()).collect();
-        if !codes.is_empty() {
-            self.set("success_exit_codes", format!("[{}]", codes.join(", ")), place);
+    pub(super) fn set_success_codes(&mut self, codes: &Placed<Vec<String>>) {
+        let numbers = codes.value.iter().flat_map(|codes| codes.split(','));
+        let numbers = numbers.filter_map(|code| code.trim().parse::<u8>().ok());
+        let numbers: Vec<_> =
+            numbers.filter(|code| *code != 0).map(|code| code.to_string()).collect();
+        if !numbers.is_empty() {
+            self.set("success_exit_codes", format!("[{}]", numbers.join(", ")), &codes.place);
         }
+    }
+
+    /// The settings with those of one table together, as they are written.
+    pub(super) fn written_settings(&self) -> Vec<ImportedSetting> {
+        let mut written: Vec<ImportedSetting> = vec![];
+        for setting in &self.settings {
+            let Some((name, _)) = setting.key.split_once('.') else {
+                written.push(setting.clone());
+                continue;
+            };
+            if written.iter().any(|known| known.key == name) {
+                continue;
+            }
+            let entries = self.settings.iter().filter_map(|setting| {
+                let (table, key) = setting.key.split_once('.')?;
+                (table == name).then(|| (key, setting.value.clone()))
+            });
+            let entries: Vec<_> = entries.collect();
+            // What is never restarted needs neither a pause nor a limit.
+            let policy = entries.iter().find(|(key, _)| *key == "policy");
+            let never = entries.iter().any(|(key, value)| *key == "max_restarts" && value == "0");
+            let value = match policy.map(|(_, policy)| &**policy) {
+                Some("\"no\"") => quoted("no"),
+                Some(_) if never => quoted("no"),
+                Some(policy) if entries.len() == 1 => policy.to_owned(),
+                None if name == "restart" => continue,
+                _ => table(&entries),
+            };
+            let place = setting.place.clone();
+            written.push(ImportedSetting { key: name, value, place });
+        }
+        written.sort_by_key(|setting| setting.key != "command");
+        written
     }
 
     /// Whether a key is set.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.settings.iter().any(|setting| setting.key == key)
+        let is_of = |rest: &str| rest.is_empty() || rest.starts_with('.');
+        self.settings.iter().any(|setting| setting.key.strip_prefix(key).is_some_and(is_of))
     }
 
     /// Whether it has something to run.
@@ -136,8 +177,9 @@ impl ImportedProcess {
     /// It with what it does not set itself.
     pub(super) fn over(&self, defaults: &Self) -> Self {
         let mut whole = self.clone();
-        let others = defaults.settings.iter().filter(|setting| !self.has(setting.key));
-        whole.settings.extend(others.cloned());
+        whole.settings = self.written_settings();
+        let others = defaults.written_settings().into_iter();
+        whole.settings.extend(others.filter(|setting| !self.has(setting.key)));
         whole.env.splice(0..0, defaults.env.iter().cloned());
         whole.env_files.splice(0..0, defaults.env_files.iter().cloned());
         whole
@@ -168,13 +210,8 @@ impl ImportedProcess {
     /// Give it a variable that only its owner may read.
     pub(super) fn set_secret(&mut self, variable: Variable) {
         let Variable { name, value: Some(value), place } = variable else { return };
-        self.env.push(ImportedVariable {
-            name,
-            value,
-            place,
-            is_secret: true,
-            has_references: false,
-        });
+        let has_references = false;
+        self.env.push(ImportedVariable { name, value, place, is_secret: true, has_references });
     }
 
     /// Give it a variable. One without a value is inherited from the caller, as it is here anyway.
@@ -206,6 +243,14 @@ impl ImportedProcess {
 }
 
 impl Imported {
+    /// One whose processes do not stop each other, and are stopped so unless they say otherwise.
+    pub(super) fn new(stop: &str) -> Self {
+        let mut imported = Self::default();
+        imported.default_to("on_exit", "\"ignore\"");
+        imported.default_to("stop", stop);
+        imported
+    }
+
     pub(super) fn default_to(&mut self, key: &'static str, value: &str) {
         self.defaults.settings.push(ImportedSetting { key, value: value.to_owned(), place: None });
     }
@@ -222,9 +267,8 @@ impl Imported {
 
     /// Everything that was left out, in the order of the source.
     pub fn all_left(&self) -> impl Iterator<Item = (Option<&str>, &LeftOut)> {
-        let own = self.left.iter().map(|left| (None, left));
-        let of_processes = self.processes.iter();
-        own.chain(of_processes.flat_map(|process| {
+        let of_all = self.left.iter().chain(&self.defaults.left).map(|left| (None, left));
+        of_all.chain(self.processes.iter().flat_map(|process| {
             process.left.iter().map(|left| (Some(process.name.as_str()), left))
         }))
     }
@@ -281,7 +325,7 @@ impl ProcessNames {
     }
 
     /// The name here of a process of the source.
-    pub(super) fn of(&self, name: &str) -> String {
+    pub(super) fn name_here(&self, name: &str) -> String {
         self.0.get(name).cloned().unwrap_or_else(|| process_name(name))
     }
 }
@@ -310,6 +354,11 @@ pub(super) fn process_name(name: &str) -> String {
     let name: String = name.chars().map(|c| if allowed(c) { c } else { '-' }).collect();
     let name = name.trim_matches('-');
     if name.is_empty() { "process".to_owned() } else { name.to_owned() }
+}
+
+/// The only group of a process.
+pub(super) fn group(name: &str) -> String {
+    list([process_name(name)])
 }
 
 /// Whether a file of variables can set a variable of this name.

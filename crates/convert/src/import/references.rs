@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::node::{SourceNode, SourcePlace, Variable};
+use super::error::ImportError;
+use super::files::SourceFiles;
+use super::node::{DEEPEST, SourceNode, SourcePlace, Variable};
 use super::process::{Imported, ImportedProcess, LeftOut};
-use super::toml_text::quoted;
-use super::values::of_words;
+use super::values::{command_words, quoted};
 use super::write::env_quoted;
 use crate::config::dotenv;
 use crate::model::shell;
@@ -25,8 +26,6 @@ pub(super) struct References {
 const MOST_REPLACED: usize = 1 << 20;
 /// Keys whose values keep their variables.
 const STAY: [&str; 4] = ["environment", "command", "entrypoint", "test"];
-/// How deep defaults may stand in defaults.
-const DEEPEST_DEFAULT: u8 = 8;
 
 /// A part of a value.
 pub(super) enum Part<'a> {
@@ -47,8 +46,20 @@ pub(super) enum Keep<'a> {
 }
 
 impl References {
+    /// Those that `.env` gives a value; lines of it that can't be read are left out.
+    pub(super) fn of_env_file(
+        files: &mut SourceFiles,
+        imported: &mut Imported,
+    ) -> Result<Self, ImportError> {
+        let Some(file) = files.other(".env")? else { return Ok(Self::default()) };
+        let text = EnvText::new(&file.text);
+        let references = Self::new(text.variables.clone());
+        text.mend(&file.name, imported);
+        Ok(references)
+    }
+
     /// Those that these variables give a value.
-    pub(super) fn of(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+    pub(super) fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         Self { known: variables.into_iter().collect(), replaced: Cell::default() }
     }
 
@@ -67,7 +78,7 @@ impl References {
         self.expanded_at(text, keep, 0)
     }
 
-    fn expanded_at(&self, text: &str, keep: Keep<'_>, depth: u8) -> String {
+    fn expanded_at(&self, text: &str, keep: Keep<'_>, depth: usize) -> String {
         let texts = parts(text).into_iter().map(|part| match part {
             Part::Text(text) => text.to_owned(),
             Part::Dollar => "$$".to_owned(),
@@ -101,22 +112,19 @@ impl References {
         self.replaced.get() <= MOST_REPLACED
     }
 
-    fn word(&self, word: &str, keep: Keep<'_>, depth: u8) -> String {
-        if depth < DEEPEST_DEFAULT {
-            self.expanded_at(word, keep, depth + 1)
-        } else {
-            String::new()
-        }
+    fn word(&self, word: &str, keep: Keep<'_>, depth: usize) -> String {
+        if depth < DEEPEST { self.expanded_at(word, keep, depth + 1) } else { String::new() }
     }
 
     /// Replace the variables in a tree, except where they can stay variables: in environments and commands.
     pub(super) fn resolve(&self, node: &mut SourceNode) {
-        node.edit(&|key| !STAY.contains(&key), &mut |text| *text = self.value(text));
+        node.edit(&|key| !STAY.contains(&key), &mut |text, _| *text = self.value(text));
     }
 
     /// The same, with the texts still written as in the source.
     pub(super) fn expand(&self, node: &mut SourceNode) {
-        let edit = &mut |text: &mut String| *text = self.expanded(text, Keep::Unknown);
+        let edit =
+            &mut |text: &mut String, _: &SourcePlace| *text = self.expanded(text, Keep::Unknown);
         node.edit(&|key| !STAY.contains(&key), edit);
     }
 
@@ -222,9 +230,14 @@ pub(super) fn has_variable(text: &str) -> bool {
 
 /// A text with its variables and dollars as in other files.
 pub(super) fn plain(text: &str) -> String {
+    rewritten(text, "$", str::to_owned)
+}
+
+/// A text with its variables as most files refer to them, and with dollars and the rest so.
+fn rewritten(text: &str, dollar: &str, write: impl Fn(&str) -> String) -> String {
     let texts = parts(text).into_iter().map(|part| match part {
-        Part::Text(text) => text.to_owned(),
-        Part::Dollar => "$".to_owned(),
+        Part::Text(text) => write(text),
+        Part::Dollar => dollar.to_owned(),
         Part::Variable { name, .. } => format!("${{{name}}}"),
     });
     texts.collect::<Vec<_>>().concat()
@@ -237,15 +250,10 @@ pub(super) fn escaped(text: &str) -> String {
 
 /// The inside of a quoted text of an env file, which refers to the same variables.
 pub(super) fn for_file(text: &str) -> String {
-    let texts = parts(text).into_iter().map(|part| match part {
-        Part::Text(text) => {
-            let quoted = env_quoted(text);
-            quoted[1..quoted.len() - 1].to_owned()
-        }
-        Part::Dollar => "\\$".to_owned(),
-        Part::Variable { name, .. } => format!("${{{name}}}"),
-    });
-    texts.collect::<Vec<_>>().concat()
+    rewritten(text, "\\$", |text| {
+        let quoted = env_quoted(text);
+        quoted[1..quoted.len() - 1].to_owned()
+    })
 }
 
 /// Whether tmo replaces this variable in env files.
@@ -313,13 +321,13 @@ fn is_name(c: char) -> bool {
 }
 
 /// A command of these words, as it is written here: the shell replaces the variables in them, and nothing else.
-pub(super) fn command_of(words: &[String]) -> String {
+pub(super) fn shell_command(words: &[String]) -> String {
     if words.iter().any(|word| has_variable(word)) {
         let words: Vec<String> = words.iter().map(|word| for_shell(word)).collect();
         return quoted(&words.join(" "));
     }
     let words: Vec<String> = words.iter().map(|word| plain(word)).collect();
-    of_words(&words)
+    command_words(&words)
 }
 
 /// A word in which the shell replaces variables and nothing else.

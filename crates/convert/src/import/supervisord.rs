@@ -6,161 +6,172 @@ use super::error::ImportError;
 use super::fields::{Fields, Placed, is_true};
 use super::files::{SourceFile, SourceFiles};
 use super::ini::ini;
-use super::node::{SourceNode, Variable};
+use super::node::{DEEPEST, SourceNode, SourcePlace, Variable};
 use super::options::MOST_PROCESSES;
+use super::paths::dir_of;
 use super::process::{Imported, ImportedProcess, ProcessNames, process_name};
-use super::references::{command_of, escaped, for_file, has_variable, plain};
-use super::rows::{Row, reason};
-use super::toml_text::{list, quoted, table};
-use super::values::{self, StopSettings};
+use super::references::{escaped, for_file, has_variable, plain, shell_command};
+use super::rows::{KeyResult, Row, Take, reason, row};
+use super::values::{self, list, quoted, table};
 
 /// What becomes of its keys.
-pub(super) const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row<Program>] = &[
     Row(
         "`command`, `directory`, `environment`",
         "`command` (for a shell, or as a list), `cwd`, `env`",
+        &[Take::By(Program::take_command)],
     ),
-    Row("`autostart`", "`autostart`"),
+    Row("`autostart`", "`autostart`", &[Take::If(false, "autostart", "false")]),
     Row(
         "`autorestart=true`, `false`, `unexpected`",
         "`restart = \"always\"`, `\"no\"`, `\"on-failure\"`",
+        &[Take::By(take_restart)],
     ),
-    Row("`exitcodes`", "`success_exit_codes`; 0 is always included"),
-    Row(
+    Row("`exitcodes`", "`success_exit_codes`; 0 is always included", &[Take::SuccessCodes]),
+    row(
         "`startsecs`",
         "`ready = { delay = \"1s\" }`, and `restart = { stable = \"1s\" }`: a failure after it does not count",
     ),
-    Row("`startretries`, 3 without it", "`restart = { max_failures = 4 }`"),
-    Row("`priority`", "- (`phase`, `depends_on` say what is waited for)"),
-    Row(
+    row("`startretries`, 3 without it", "`restart = { max_failures = 4 }`"),
+    row("`priority`", "- (`phase`, `depends_on` say what is waited for)"),
+    row(
         "`numprocs`, `numprocs_start`, `process_name`",
         "- (`tmo start -m x=3` starts `x#1` to `x#3`; with `%(process_num)d` in a command, a process for each)",
     ),
-    Row("`stopsignal`, `stopwaitsecs`", "`stop = { signal = \"TERM\", timeout = \"10s\" }`"),
-    Row("`stopasgroup`, `killasgroup`", "- (always, even beyond the process group)"),
     Row(
+        "`stopsignal`, `stopwaitsecs`",
+        "`stop = { signal = \"TERM\", timeout = \"10s\" }`",
+        &[
+            Take::Setting("stop.signal", values::signal),
+            Take::Setting("stop.timeout", values::span),
+        ],
+    ),
+    row("`stopasgroup`, `killasgroup`", "- (always, even beyond the process group)"),
+    row(
         "`stdout_logfile`, `stderr_logfile`, `redirect_stderr`, `stdout_events_enabled`, `stderr_events_enabled`, `stdout_capture_maxbytes`, `stderr_capture_maxbytes`, `stdout_syslog`, `stderr_syslog`",
         "- (`[log] dir`: one journal; `split_stderr` keeps standard error apart)",
     ),
-    Row(
+    row(
         "`stdout_logfile_maxbytes`, `stdout_logfile_backups`, `stderr_logfile_maxbytes`, `stderr_logfile_backups`",
         "- (`[log] per_process`)",
     ),
-    Row("`user`, `umask`", "- (all runs as you)"),
-    Row("`serverurl`", "- (not needed)"),
-    Row("`[group:x] programs`", "`groups` of each process"),
-    Row(
+    row("`user`, `umask`", "- (all runs as you)"),
+    row("`serverurl`", "- (not needed)"),
+    row("`[group:x] programs`", "`groups` of each process"),
+    row(
         "`[eventlistener:x]`",
         "- (`tmo events -f --json`, or the API: [SCRIPTING.md](SCRIPTING.md))",
     ),
-    Row("`[fcgi-program:x]`", "-"),
-    Row(
+    row("`[fcgi-program:x]`", "-"),
+    row(
         "`[unix_http_server]`, `[supervisorctl]`, `[rpcinterface:x]`, `[ctlplugin:x]`",
         "- (not needed: `tmo` reaches its run)",
     ),
-    Row("`[inet_http_server]`", "- (`tmo web`)"),
-    Row("`[supervisord] environment`, `directory`", "`env`, `cwd` in `[defaults]`"),
-    Row("`[include]`", "read by `tmo import`"),
+    row("`[inet_http_server]`", "- (`tmo web`)"),
+    row("`[supervisord] environment`, `directory`", "`env`, `cwd` in `[defaults]`"),
+    row("`[include]`", "read by `tmo import`"),
 ];
-
-pub(super) fn read(files: &mut SourceFiles) -> Result<Imported, ImportError> {
-    let mut imported = Imported::default();
-    imported.default_to("on_exit", "\"ignore\"");
-    imported.default_to("stop", "{ signal = \"TERM\", timeout = \"10s\" }");
-    let source = files.main()?;
-    let mut sections = vec![];
-    collect(files, &source, &mut imported, &mut sections, 0)?;
-    let mut groups = vec![];
-    for (section, fields, _) in &mut sections {
-        if let Some(("group", name)) = section.split_once(':')
-            && let Some(programs) = fields.text("programs")?
-        {
-            let names = programs.value.split(',').map(|name| name.trim().to_owned());
-            groups.push((name.trim().to_owned(), names.collect::<Vec<_>>(), programs.place));
-        }
-    }
-    let programs = sections.iter().filter_map(|(section, ..)| section.strip_prefix("program:"));
-    let names = ProcessNames::new(programs.map(str::trim));
-    let main = absolute(files.dir());
-    let mut usual = String::new();
-    if let Some(at) = sections.iter().position(|(section, ..)| section == "supervisord") {
-        let (_, fields, dir) = sections.remove(at);
-        usual = daemon(fields, &dir, &main, &mut imported)?;
-    }
-    for (section, mut fields, dir) in sections {
-        let Some((kind, name)) = section.split_once(':').map(|(kind, name)| (kind, name.trim()))
-        else {
-            if !WITHOUT_EFFECT.contains(&&*section) {
-                let what = format!("[{section}]");
-                imported.leave(&fields.place, &*what, reason(ROWS, &what));
-            }
-            continue;
-        };
-        match kind {
-            "program" => {
-                let of_it: Vec<_> = groups
-                    .iter()
-                    .filter(|(_, programs, _)| programs.iter().any(|of| of == name))
-                    .collect();
-                let program = Program {
-                    name,
-                    group: of_it.first().map_or(name, |(group, ..)| group),
-                    number: 0,
-                    here: dir,
-                    main: &main,
-                    usual: &usual,
-                };
-                let first = imported.processes.len();
-                program.read(fields, &names.of(name), &mut imported.processes)?;
-                if let Some((.., place)) = of_it.first() {
-                    let all = list(of_it.iter().map(|(group, ..)| process_name(group)));
-                    for process in &mut imported.processes[first..] {
-                        process.set("groups", all.clone(), place);
-                    }
-                }
-            }
-            "group" => {
-                fields.take("priority");
-                fields.leave(ROWS, &mut imported.left);
-            }
-            _ if WITHOUT_EFFECT.contains(&kind) => {}
-            _ => {
-                let why = reason(ROWS, &format!("[{kind}"));
-                imported.leave(&fields.place, format!("[{section}]"), why);
-            }
-        }
-    }
-    if imported.processes.is_empty() {
-        let why = "it has no section `[program:NAME]`".to_owned();
-        return Err(ImportError::Empty { file: source.name.to_string(), why });
-    }
-    Ok(imported)
-}
 
 /// Sections about how supervisord is reached, which tmo always is.
 const WITHOUT_EFFECT: [&str; 4] =
     ["unix_http_server", "supervisorctl", "rpcinterface", "ctlplugin"];
 
-/// A section, and the directory of its file.
-type Section = (String, Fields, String);
+struct Section {
+    name: String,
+    fields: Fields,
+    /// The directory of its file, relative to the source.
+    dir: String,
+}
+
+struct ProgramGroup {
+    name: String,
+    programs: Vec<String>,
+    place: SourcePlace,
+}
+
+pub(super) fn import_programs(files: &mut SourceFiles) -> Result<Imported, ImportError> {
+    let mut imported = Imported::new("{ signal = \"TERM\", timeout = \"10s\" }");
+    let source = files.main()?;
+    let mut sections = vec![];
+    collect_sections(files, &source, &mut imported, &mut sections, 0)?;
+    let groups = groups_of(&mut sections)?;
+    let programs = sections.iter().filter_map(|section| section.name.strip_prefix("program:"));
+    let names = ProcessNames::new(programs.map(str::trim));
+    let mut shared = Program { main: absolute(files.dir()), ..Program::default() };
+    if let Some(at) = sections.iter().position(|section| section.name == "supervisord") {
+        let Section { fields, dir, .. } = sections.remove(at);
+        shared.usual = shared.import_daemon(fields, dir, &mut imported)?;
+    }
+    for Section { name: section, mut fields, dir } in sections {
+        let (kind, name) = match section.split_once(':') {
+            Some((kind, name)) => (kind, Some(name.trim())),
+            None => (&*section, None),
+        };
+        match (kind, name) {
+            ("program", Some(name)) => {
+                let groups: Vec<&ProgramGroup> = groups
+                    .iter()
+                    .filter(|group| group.programs.iter().any(|of| of == name))
+                    .collect();
+                let group = groups.first().map_or(name, |group| &*group.name).to_owned();
+                let program = Program { name: name.to_owned(), group, here: dir, ..shared.clone() };
+                let mut processes = program.processes(fields, &names.name_here(name))?;
+                if let Some(group) = groups.first() {
+                    let all = list(groups.iter().map(|group| process_name(&group.name)));
+                    for process in &mut processes {
+                        process.set("groups", all.clone(), &group.place);
+                    }
+                }
+                imported.processes.extend(processes);
+            }
+            ("group", Some(_)) => {
+                fields.take("priority");
+                fields.leave(ROWS, &mut imported.left);
+            }
+            _ if WITHOUT_EFFECT.contains(&kind) => {}
+            _ => {
+                let end = if name.is_none() { "]" } else { "" };
+                let why = reason(ROWS, &format!("[{kind}{end}"));
+                imported.leave(&fields.place, format!("[{section}]"), why);
+            }
+        }
+    }
+    if imported.processes.is_empty() {
+        return Err(files.has_nothing("it has no section `[program:NAME]`"));
+    }
+    Ok(imported)
+}
+
+fn groups_of(sections: &mut [Section]) -> Result<Vec<ProgramGroup>, ImportError> {
+    let mut groups = vec![];
+    for section in sections {
+        if let Some(("group", name)) = section.name.split_once(':')
+            && let Some(programs) = section.fields.text("programs")?
+        {
+            let names = programs.value.split(',').map(|name| name.trim().to_owned()).collect();
+            let place = programs.place;
+            groups.push(ProgramGroup { name: name.trim().to_owned(), programs: names, place });
+        }
+    }
+    Ok(groups)
+}
 
 /// Collect the sections of a file and of those it includes. Of equal names, the last value of a key counts.
-fn collect(
+fn collect_sections(
     files: &mut SourceFiles,
     source: &SourceFile,
     imported: &mut Imported,
     sections: &mut Vec<Section>,
-    depth: u8,
+    depth: usize,
 ) -> Result<(), ImportError> {
-    const DEEPEST_INCLUDE: u8 = 4;
-    let dir = source.name.rsplit_once('/').map_or("", |(dir, _)| dir);
-    for (section, node) in ini(&source.text, &source.name)? {
+    let dir = dir_of(&source.name);
+    for (name, node) in ini(&source.text, &source.name)? {
         let place = node.place.clone();
-        let mut fields = Fields::of(node, "")?;
-        if section != "include" || depth >= DEEPEST_INCLUDE {
-            match sections.iter_mut().find(|(known, ..)| *known == section) {
-                Some((_, known, _)) => known.lay_over(fields),
-                None => sections.push((section, fields, dir.to_owned())),
+        let mut fields = Fields::new(node, "")?;
+        if name != "include" || depth >= DEEPEST {
+            match sections.iter_mut().find(|known| known.name == name) {
+                Some(known) => known.fields.lay_over(fields),
+                None => sections.push(Section { name, fields, dir: dir.to_owned() }),
             }
             if sections.len() > MOST_PROCESSES {
                 return Err(place.error("so many sections are not read"));
@@ -169,7 +180,7 @@ fn collect(
         }
         let patterns = fields.text("files")?;
         for pattern in patterns.iter().flat_map(|files| files.value.split_whitespace()) {
-            let found = matching(files, dir, pattern);
+            let found = matching_files(files, dir, pattern);
             if found.is_empty() {
                 let why = if pattern.starts_with('/') {
                     "only files below the directory of this one are read: name it to `tmo import FILE --merge`"
@@ -180,7 +191,7 @@ fn collect(
             }
             for name in found {
                 if let Some(file) = files.other(&name)? {
-                    collect(files, &file, imported, sections, depth + 1)?;
+                    collect_sections(files, &file, imported, sections, depth + 1)?;
                 }
             }
         }
@@ -189,7 +200,7 @@ fn collect(
 }
 
 /// The files that a pattern with one `*` names and that have not been read.
-fn matching(files: &SourceFiles, dir: &str, pattern: &str) -> Vec<String> {
+fn matching_files(files: &SourceFiles, dir: &str, pattern: &str) -> Vec<String> {
     let pattern = pattern.replace("%(here)s", dir);
     let root = format!("{}/", absolute(files.dir()));
     let pattern =
@@ -214,99 +225,91 @@ fn absolute(dir: &Path) -> String {
     dir.canonicalize().unwrap_or_else(|_| dir.to_owned()).display().to_string()
 }
 
-/// `[supervisord]`: what its programs inherit. Returns the directory that they run in.
-fn daemon(
-    mut fields: Fields,
-    here: &str,
-    main: &str,
-    imported: &mut Imported,
-) -> Result<String, ImportError> {
-    let here = here.to_owned();
-    let of_all = Program { name: "supervisord", group: "", number: 0, here, main, usual: "" };
-    if let Some(node) = fields.take("environment") {
-        of_all.environment(node, "", &mut imported.defaults)?;
-    }
-    let dir = fields.text("directory")?;
-    if let Some(dir) = &dir {
-        of_all.directory(dir, &mut imported.defaults);
-    }
-    // The others are about its own process.
-    for key in ["umask", "user"] {
-        if let Some(node) = fields.take(key) {
-            imported.leave(&node.place, format!("[supervisord] {key}"), reason(ROWS, key));
-        }
-    }
-    Ok(of_all.cwd(dir.as_ref()))
-}
-
 /// What the values of a program can name.
-#[derive(Clone)]
-struct Program<'a> {
-    name: &'a str,
-    group: &'a str,
+#[derive(Clone, Default)]
+pub(super) struct Program {
+    name: String,
+    group: String,
     /// Of an instance.
     number: u32,
     /// The directory of its file, relative to the source.
     here: String,
     /// The directory of the source.
-    main: &'a str,
+    main: String,
     /// The directory of a program that names none.
-    usual: &'a str,
+    usual: String,
 }
 
-impl Program<'_> {
-    /// Its process, or one for each instance if they differ.
-    fn read(
+impl Program {
+    /// Read `[supervisord]`, which its programs inherit. Returns the directory that they run in.
+    fn import_daemon(
         &self,
         mut fields: Fields,
-        name: &str,
-        processes: &mut Vec<ImportedProcess>,
-    ) -> Result<(), ImportError> {
-        let number = |fields: &mut Fields, key| {
-            let text = fields.get(key).and_then(|node| node.clone().text(key).ok());
-            text.and_then(|text| text.trim().parse::<u32>().ok())
-        };
-        let first = number(&mut fields, "numprocs_start").unwrap_or(0);
-        let count = number(&mut fields, "numprocs").unwrap_or(1).min(MOST_INSTANCES);
-        let differ = ["command", "environment", "directory"].iter().any(|key| {
-            fields.get(key).is_some_and(|node| {
-                node.clone().text(key).is_ok_and(|text| text.contains("%(process_num)"))
-            })
-        });
-        if count < 2 || !differ {
-            let mut process = ImportedProcess::new(name, fields.place.clone());
-            if count < 2 {
-                for key in ["numprocs", "numprocs_start", "process_name"] {
-                    fields.take(key);
-                }
+        here: String,
+        imported: &mut Imported,
+    ) -> Result<String, ImportError> {
+        let daemon = Self { name: "supervisord".to_owned(), here, ..self.clone() };
+        if let Some(node) = fields.take("environment") {
+            daemon.set_environment(node, "", &mut imported.defaults)?;
+        }
+        let dir = fields.text("directory")?;
+        if let Some(dir) = &dir {
+            daemon.set_directory(dir, &mut imported.defaults);
+        }
+        // The others are about its own process.
+        for key in ["umask", "user"] {
+            if let Some(node) = fields.take(key) {
+                imported.leave(&node.place, format!("[supervisord] {key}"), reason(ROWS, key));
             }
-            Self { number: first, ..self.clone() }.process(fields, &mut process)?;
-            processes.push(process);
-            return Ok(());
+        }
+        Ok(daemon.cwd(dir.as_ref()))
+    }
+
+    /// Its process, or one for each instance if they differ.
+    fn processes(
+        self,
+        mut fields: Fields,
+        name: &str,
+    ) -> Result<Vec<ImportedProcess>, ImportError> {
+        let text = |key: &str| fields.get(key).and_then(|node| node.clone().text(key).ok());
+        let number = |key: &str| text(key).and_then(|text| text.trim().parse::<u32>().ok());
+        let first = number("numprocs_start").unwrap_or(0);
+        let count = number("numprocs").unwrap_or(1).min(MOST_INSTANCES);
+        let has_number = |key| text(key).is_some_and(|text| text.contains("%(process_num)"));
+        let differ = ["command", "environment", "directory"].into_iter().any(has_number);
+        let process = |instance: Self, name: &str, fields: Fields| {
+            let mut process = ImportedProcess::new(name, fields.place.clone());
+            fields.without(is_usual).take_over(ROWS, &instance, &mut process)?;
+            Ok(process)
+        };
+        if count > 1 && !differ {
+            return Ok(vec![process(Self { number: first, ..self }, name, fields)?]);
         }
         let pattern = fields.text("process_name")?;
         for key in ["numprocs", "numprocs_start"] {
             fields.take(key);
         }
-        for number in first..first.saturating_add(count) {
-            let instance = Self { number, ..self.clone() };
-            let own = pattern.as_ref().map(|pattern| plain(&instance.expanded(&pattern.value, "")));
-            let own = own.filter(|own| !own.contains("${"));
-            let own = own.unwrap_or_else(|| format!("{name}-{number}"));
-            let mut process = ImportedProcess::new(&own, fields.place.clone());
-            instance.process(fields.clone(), &mut process)?;
-            processes.push(process);
+        if count < 2 {
+            return Ok(vec![process(Self { number: first, ..self }, name, fields)?]);
         }
-        Ok(())
+        let instances = (first..first.saturating_add(count)).map(|number| {
+            let instance = Self { number, ..self.clone() };
+            let name_there =
+                pattern.as_ref().map(|pattern| plain(&instance.expanded(&pattern.value, "")));
+            let name_here = name_there.filter(|name| !name.contains("${"));
+            let name = name_here.unwrap_or_else(|| format!("{name}-{number}"));
+            process(instance, &name, fields.clone())
+        });
+        instances.collect()
     }
 
     /// The directory it runs in here.
     fn cwd(&self, dir: Option<&Placed<String>>) -> String {
         let own = dir.map(|dir| plain(&self.expanded(&dir.value, "")));
-        own.filter(|own| !own.contains("${")).unwrap_or_else(|| self.usual.to_owned())
+        own.filter(|own| !own.contains("${")).unwrap_or_else(|| self.usual.clone())
     }
 
-    fn directory(&self, dir: &Placed<String>, process: &mut ImportedProcess) {
+    fn set_directory(&self, dir: &Placed<String>, process: &mut ImportedProcess) {
         let path = self.expanded(&dir.value, "");
         if has_variable(&path) {
             let why = "a directory can't contain a variable here: cwd = \"…\" with its value";
@@ -316,30 +319,24 @@ impl Program<'_> {
         }
     }
 
-    fn process(
-        &self,
-        mut fields: Fields,
-        process: &mut ImportedProcess,
-    ) -> Result<(), ImportError> {
+    fn take_command(&self, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
         let directory = fields.text("directory")?;
         let cwd = self.cwd(directory.as_ref());
         if let Some(command) = fields.text("command")? {
             // supervisord runs words without a shell.
-            let Ok(words) = shell_words::split(&command.value) else {
-                return Err(command.place.error("a quote in this command is not closed"));
-            };
-            let words: Vec<_> = words.iter().map(|word| self.expanded(word, &cwd)).collect();
-            process.set("command", command_of(&words), &command.place);
+            let words = command.split_words("this command")?.into_iter();
+            let words: Vec<_> = words.map(|word| self.expanded(&word, &cwd)).collect();
+            process.set("command", shell_command(&words), &command.place);
         } else {
             process.leave(&fields.place, "command", "there is none, so there is nothing to run");
         }
         if let Some(directory) = directory {
-            self.directory(&directory, process);
+            self.set_directory(&directory, process);
         }
         if let Some(node) = fields.take("environment") {
-            self.environment(node, &cwd, process)?;
+            self.set_environment(node, &cwd, process)?;
         }
-        settings(fields, process)
+        Ok(())
     }
 
     /// A value with supervisord's own variables replaced, for a process in this directory, written as in a compose file:
@@ -352,8 +349,8 @@ impl Program<'_> {
         {
             result.push_str(&escaped(&before.replace("%%", "%")));
             let own = match name {
-                "program_name" => escaped(self.name),
-                "group_name" => escaped(self.group),
+                "program_name" => escaped(&self.name),
+                "group_name" => escaped(&self.group),
                 "process_num" => self.numbered(more),
                 "here" => escaped(&self.here(cwd)),
                 "host_node_name" => "${HOSTNAME}".to_owned(),
@@ -374,7 +371,7 @@ impl Program<'_> {
     /// The number of the instance as the conversion behind it writes it: `d`, `02d`.
     fn numbered(&self, conversion: &str) -> String {
         let width: String = conversion.chars().take_while(char::is_ascii_digit).collect();
-        let width = width.parse().unwrap_or(0).min(MOST_DIGITS);
+        let width = usize::from(width.parse::<u8>().unwrap_or(0));
         format!("{:0width$}", self.number)
     }
 
@@ -391,7 +388,7 @@ impl Program<'_> {
     }
 
     /// `KEY="value",KEY2=value`
-    fn environment(
+    fn set_environment(
         &self,
         node: SourceNode,
         cwd: &str,
@@ -427,7 +424,6 @@ impl Program<'_> {
 
 /// How many instances of a program become processes of their own, at most.
 const MOST_INSTANCES: u32 = 100;
-const MOST_DIGITS: usize = 9;
 
 /// Whether a setting says what is so here anyway.
 fn is_usual(key: &str, value: &str) -> bool {
@@ -440,53 +436,29 @@ fn is_usual(key: &str, value: &str) -> bool {
     }
 }
 
-fn settings(mut fields: Fields, process: &mut ImportedProcess) -> Result<(), ImportError> {
-    fields.drop_if(is_usual);
-    if let Some(on) = fields.text("autostart")?
-        && !is_true(&on.value)
-    {
-        process.set("autostart", "false".to_owned(), &on.place);
-    }
-    let place = fields.place.clone();
+fn take_restart(_: &Program, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
     let policy = fields.text("autorestart")?;
-    let at = policy.as_ref().map_or(&place, |policy| &policy.place).clone();
-    let policy = match policy.as_ref().map(|policy| policy.value.to_ascii_lowercase()) {
-        None => "on-failure",
-        Some(word) if word == "unexpected" => "on-failure",
-        Some(word) if is_true(&word) => "always",
+    let place = policy.as_ref().map_or(&fields.place, |policy| &policy.place).clone();
+    let policy = match policy.map(|policy| policy.value.to_ascii_lowercase()).as_deref() {
+        None | Some("unexpected") => "on-failure",
+        Some(word) if is_true(word) => "always",
         Some(_) => "no",
     };
-    let retries = fields.read("startretries", process, values::failures)?;
+    process.set_text("restart.policy", policy, &place);
+    let tries = fields.read("startretries", process, values::failures)?;
     let delay = fields.read("startsecs", process, values::span)?;
     // Only an end within `startsecs` counts as a failed start; with 0, none does.
-    let tries = retries.map_or_else(|| "4".to_owned(), |retries| retries.value);
+    if delay.as_ref().is_some_and(|delay| delay.value == "\"0s\"") {
+        process.set("restart.max_failures", "0".to_owned(), &place);
+        return Ok(());
+    }
+    let tries = tries.map_or_else(|| "4".to_owned(), |tries| tries.value);
     let stable = delay.as_ref().map_or_else(|| quoted("1s"), |delay| delay.value.clone());
-    let more = match &*stable {
-        "\"0s\"" => vec![("max_failures", "0".to_owned())],
-        _ => vec![("max_failures", tries), ("stable", stable)],
-    };
-    match policy {
-        "no" => process.set_text("restart", policy, &at),
-        _ => process.set("restart", values::restart(policy, &more), &at),
-    }
-    if let Some(codes) = fields.text("exitcodes")? {
-        process.set_success_codes(codes.value.split(','), &codes.place);
-    }
-    if let Some(delay) = delay.filter(|delay| delay.value != "\"0s\"") {
+    process.set("restart.max_failures", tries, &place);
+    process.set("restart.stable", stable, &place);
+    if let Some(delay) = delay {
         process.set("ready", table(&[("delay", delay.value)]), &delay.place);
     }
-    let signal = fields.read("stopsignal", process, values::signal)?;
-    let wait = fields.read("stopwaitsecs", process, values::span)?;
-    let at = signal.as_ref().or(wait.as_ref()).map(|text| text.place.clone());
-    let stop = StopSettings {
-        command: None,
-        signal: signal.map(|signal| signal.value),
-        timeout: wait.map(|wait| wait.value),
-    };
-    if let Some(at) = at {
-        stop.set(process, &at);
-    }
-    fields.leave_at(ROWS, process);
     Ok(())
 }
 

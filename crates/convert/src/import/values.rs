@@ -1,10 +1,8 @@
-//! Values that several tools write alike.
+//! Values as they are written in a `tmo.toml`, and those that several tools write alike.
 
 use std::collections::HashSet;
 
-use super::node::SourcePlace;
-use super::process::ImportedProcess;
-use super::toml_text::{list, quoted, table};
+pub(super) use crate::config::toml::bare;
 use crate::model::shell;
 use crate::model::signal::SignalName;
 use crate::model::units::{millis, of_seconds, parse_span, written_span};
@@ -36,45 +34,36 @@ pub(super) fn signal(text: &str) -> Option<String> {
     Some(quoted(signal.to_string().trim_start_matches("SIG")))
 }
 
+/// A string.
+pub(super) fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// A list of strings.
+pub(super) fn list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
+    let texts = texts.into_iter().map(|text| quoted(text.as_ref()));
+    format!("[{}]", texts.collect::<Vec<_>>().join(", "))
+}
+
+/// A table on one line, of values that are already written so.
+pub(super) fn table<K: AsRef<str>>(entries: &[(K, String)]) -> String {
+    let entries = entries.iter().map(|(key, value)| format!("{} = {value}", bare(key.as_ref())));
+    format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+}
+
+/// The value that is written so.
+pub(super) fn toml_value(text: &str) -> Option<toml::Value> {
+    let table: toml::Table = toml::from_str(&format!("a = {text}")).ok()?;
+    table.get("a").cloned()
+}
+
 /// The words of a command: joined for the shell if that means the same, else as a list.
-pub(super) fn of_words(words: &[String]) -> String {
+pub(super) fn command_words(words: &[String]) -> String {
     if words.iter().all(|word| shell::quoted(word) == *word) {
         quoted(&words.join(" "))
     } else {
         list(words)
     }
-}
-
-/// How a tool stops a process.
-#[derive(Debug, Default)]
-pub(super) struct StopSettings {
-    pub(super) command: Option<String>,
-    /// As it is written here.
-    pub(super) signal: Option<String>,
-    /// As it is written here.
-    pub(super) timeout: Option<String>,
-}
-
-impl StopSettings {
-    pub(super) fn set(self, process: &mut ImportedProcess, place: &SourcePlace) {
-        let command = self.command.map(|command| ("command", quoted(&command)));
-        let signal = self.signal.map(|signal| ("signal", signal));
-        let timeout = self.timeout.map(|timeout| ("timeout", timeout));
-        let entries: Vec<_> = command.into_iter().chain(signal).chain(timeout).collect();
-        if !entries.is_empty() {
-            process.set("stop", table(&entries), place);
-        }
-    }
-}
-
-/// A policy, with more if there is more to say.
-pub(super) fn restart(policy: &str, more: &[(&'static str, String)]) -> String {
-    if more.is_empty() {
-        return quoted(policy);
-    }
-    let mut entries = vec![("policy", quoted(policy))];
-    entries.extend(more.iter().cloned());
-    table(&entries)
 }
 
 /// Dependencies: processes and what each must have reached.
@@ -84,7 +73,5 @@ pub(super) fn depends_on(needs: &[(String, &'static str)]) -> String {
     if needs.iter().all(|(_, condition)| *condition == "ready") {
         return list(needs.iter().map(|(name, _)| name));
     }
-    let entries: Vec<_> =
-        needs.iter().map(|(name, condition)| (name.as_str(), quoted(condition))).collect();
-    table(&entries)
+    table(&needs.iter().map(|(name, condition)| (name, quoted(condition))).collect::<Vec<_>>())
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::node::SourcePlace;
 use super::process::{Imported, ImportedProcess, ImportedSetting, ImportedVariable, LeftOut};
-use super::toml_text::{bare, list, quoted, toml_value};
+use super::values::{bare, list, quoted, toml_value};
 
 /// The column of the remarks behind settings.
 const REMARKS: usize = 48;
@@ -66,7 +66,7 @@ impl Imported {
             left(&mut text, &self.left);
             if !self.defaults.is_empty() {
                 text.push_str("\n[defaults]\n");
-                settings(&mut text, &self.defaults.settings);
+                settings(&mut text, &self.defaults);
                 secrets.extend(variables(&mut text, "defaults", &self.defaults));
             }
         }
@@ -79,15 +79,15 @@ impl Imported {
             // An existing file has defaults of its own.
             let whole = is_new.map(|_| process.over(&self.defaults));
             let process = whole.as_ref().unwrap_or(process);
-            settings(&mut text, &process.settings);
+            settings(&mut text, process);
             secrets.extend(variables(&mut text, &table, process));
         }
         Written { toml: text, secrets }
     }
 }
 
-fn settings<'a>(text: &mut String, settings: impl IntoIterator<Item = &'a ImportedSetting>) {
-    for ImportedSetting { key, value, place } in settings {
+fn settings(text: &mut String, process: &ImportedProcess) {
+    for ImportedSetting { key, value, place } in process.written_settings() {
         line(text, &format!("{key} = {value}"), place.as_ref());
     }
 }

@@ -23,11 +23,11 @@ pub(super) struct BuiltImage {
 
 impl BuiltImage {
     /// That of a service; without a Dockerfile, only its context is known.
-    pub(super) fn of(fields: &Fields, files: &mut SourceFiles) -> Result<Self, ImportError> {
+    pub(super) fn new(fields: &Fields, files: &mut SourceFiles) -> Result<Self, ImportError> {
         let mut image = Self { context: ".".to_owned(), ..Self::default() };
         let Some(node) = fields.get("build").cloned() else { return Ok(image) };
         let is_dir = matches!(node.value, SourceValue::Text(_));
-        let mut build = Fields::of(if is_dir { node.under("context") } else { node }, "build")?;
+        let mut build = Fields::new(if is_dir { node.under("context") } else { node }, "build")?;
         let dir = build.text("context")?.map_or_else(|| ".".to_owned(), |text| text.value);
         if dir.contains("://") || dir.starts_with("git@") {
             return Ok(image);
@@ -47,7 +47,8 @@ impl BuiltImage {
         let mut stage = String::new();
         for (line, text) in instructions(&text) {
             let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((&text, ""));
-            let (rest, place) = (rest.trim(), SourcePlace::new(&name, first + line));
+            let rest = rest.trim();
+            let place = SourcePlace::new(&name, first + line);
             match word.to_ascii_uppercase().as_str() {
                 "FROM" => {
                     if target.as_ref().is_some_and(|name| name.value.eq_ignore_ascii_case(&stage)) {

@@ -8,7 +8,7 @@ use super::super::node::{SourceNode, SourceValue};
 use super::super::probe::{self, ImportedProbe};
 use super::super::process::ImportedProcess;
 use super::super::references::for_shell;
-use super::super::toml_text::quoted;
+use super::super::values::quoted;
 use super::rows::ROWS;
 use crate::model::shell;
 
@@ -16,7 +16,8 @@ use crate::model::shell;
 const INTERVAL: u64 = 30_000;
 const RETRIES: u64 = 3;
 
-pub(super) fn healthcheck(
+/// Set `ready` and `live`. `exec` is the command that runs another one in the container.
+pub(super) fn set_checks(
     mut fields: Fields,
     exec: Option<&str>,
     process: &mut ImportedProcess,
@@ -31,22 +32,12 @@ pub(super) fn healthcheck(
             vec!["CMD-SHELL".to_owned(), line]
         }
         Some(node) => node.texts("healthcheck.test")?,
-        None => vec![],
-    };
-    let command = match words.split_first() {
-        Some((kind, rest)) if kind == "CMD-SHELL" && rest != ["NONE"] => {
-            in_shell(&rest.join(" "), exec)
-        }
-        Some((kind, rest)) if kind == "CMD" => {
-            let words = exec.map(str::to_owned).into_iter();
-            words.chain(rest.iter().map(|word| for_shell(word))).collect::<Vec<_>>().join(" ")
-        }
-        Some(_) => return Ok(()),
         None => {
             process.leave(&place, "healthcheck", "only its image says what is tested");
             return Ok(());
         }
     };
+    let Some(command) = test_command(&words, exec) else { return Ok(()) };
     let program = shell::program_word(&command).map_or("", |(program, _)| program);
     if program.starts_with('/') && !Path::new(program).exists() {
         let why =
@@ -55,36 +46,45 @@ pub(super) fn healthcheck(
         return Ok(());
     }
     let mut time = |key: &str| {
-        Ok::<_, ImportError>(fields.read(key, process, probe::grace)?.map(|time| time.value))
+        let time = fields.read(key, process, probe::grace)?.map(|time| time.value);
+        Ok::<_, ImportError>(time.filter(|time| *time > 0))
     };
-    let (every, timeout, grace) = (time("interval")?, time("timeout")?, time("start_period")?);
-    let retries = fields.read("retries", process, probe::count)?;
-    let every = every.filter(|every| *every > 0).unwrap_or(INTERVAL);
-    let probe = ImportedProbe {
-        check: Some(("exec", quoted(&command))),
-        every: Some(every),
-        timeout: timeout.filter(|timeout| *timeout > 0),
-        failures: Some(retries.map_or(RETRIES, |retries| retries.value)),
-        grace,
-    };
+    let every = time("interval")?.unwrap_or(INTERVAL);
+    let timeout = time("timeout")?;
+    let grace = time("start_period")?.unwrap_or(0);
+    let failures = fields.read("retries", process, probe::count)?;
+    let failures = failures.map_or(RETRIES, |count| count.value);
+    let check = Some(("exec", quoted(&command)));
     // Until it is ready, a second is soon enough: compose looks every thirty unless it is told otherwise.
-    let first = ImportedProbe {
+    let ready = ImportedProbe {
+        check: check.clone(),
         every: Some(every.min(1000)),
-        check: probe.check.clone(),
+        grace: Some(grace.saturating_add(every.saturating_mul(failures))),
         ..ImportedProbe::default()
     };
-    let whole = probe
-        .grace
-        .unwrap_or(0)
-        .saturating_add(every.saturating_mul(probe.failures.unwrap_or(RETRIES)));
-    if let Some(ready) = (ImportedProbe { grace: Some(whole), ..first }).ready() {
-        process.set("ready", ready, &place);
+    let live =
+        ImportedProbe { check, every: Some(every), timeout, failures: Some(failures), grace: None };
+    for (key, probe) in [("ready", ready.ready()), ("live", live.live("notify"))] {
+        if let Some(probe) = probe {
+            process.set(key, probe, &place);
+        }
     }
-    if let Some(live) = probe.live("notify") {
-        process.set("live", live, &place);
-    }
-    fields.leave_at(ROWS, process);
+    fields.leave(ROWS, &mut process.left);
     Ok(())
+}
+
+/// The command of a test as a line for the shell; `None` if there is none.
+fn test_command(words: &[String], exec: Option<&str>) -> Option<String> {
+    let (kind, rest) = words.split_first()?;
+    match kind.as_str() {
+        "CMD-SHELL" if rest != ["NONE"] => Some(in_shell(&rest.join(" "), exec)),
+        "CMD" => {
+            let words = rest.iter().map(|word| for_shell(word));
+            let words = exec.map(str::to_owned).into_iter().chain(words);
+            Some(words.collect::<Vec<_>>().join(" "))
+        }
+        _ => None,
+    }
 }
 
 /// A line for the shell, of this machine or of a container. Variables are replaced on this machine, as compose does.

@@ -7,14 +7,17 @@ use std::path::Path;
 use super::super::error::ImportError;
 use super::super::fields::{Fields, Placed, is_true};
 use super::super::files::SourceFiles;
-use super::super::node::{SourcePlace, SourceValue, Variable};
+use super::super::node::{SourceNode, SourcePlace, SourceValue, Variable};
 use super::super::paths::joined;
 use super::super::process::ImportedProcess;
-use super::super::references::{EnvText, Keep, References, escaped};
-use super::command::{command_text, on_machine, words};
+use super::super::references::{
+    EnvText, Keep, Part, References, escaped, has_variable, parts, plain, shell_command,
+};
+use super::super::values::quoted;
 use super::dockerfile::BuiltImage;
 use super::hosts::{ComposeProject, HostReplacer, HostText, port_beside, ports_of};
 use super::rows::ROWS;
+use crate::model::shell;
 
 /// A service that is to run here.
 pub(super) struct LocalService {
@@ -27,67 +30,61 @@ pub(super) struct LocalService {
 
 impl LocalService {
     /// `None` if it must stay in its container.
-    pub(super) fn of(
+    pub(super) fn new(
         references: &References,
         files: &mut SourceFiles,
         fields: &Fields,
         process: &mut ImportedProcess,
     ) -> Result<Option<Self>, ImportError> {
-        let mut image = BuiltImage::of(fields, files)?;
+        let mut image = BuiltImage::new(fields, files)?;
         let dir = fields.get("working_dir").cloned().map(|node| node.text("working_dir"));
         let dir = dir.transpose()?.filter(|dir| !is_of_container(dir)).unwrap_or_default();
         let cwd = joined(&image.context, &dir);
-        let taken = |key: &str| {
+        let given = |key: &str| {
             let Some(node) = fields.get(key) else { return Ok::<_, ImportError>(None) };
             let place = node.place.clone();
-            Ok(Some(Placed { value: words(node.clone(), references)?, place }))
+            Ok(Some(Placed { value: split_command(node.clone(), references)?, place }))
         };
-        let (entrypoint, command) = (taken("entrypoint")?, taken("command")?);
+        let entrypoint = given("entrypoint")?;
         // What compose says itself counts instead of what the image runs.
-        let command = command.or(image.command.take().filter(|_| entrypoint.is_none()));
+        let command = given("command")?.or(image.command.take().filter(|_| entrypoint.is_none()));
         let of_image = image.entrypoint.take().filter(|_| entrypoint.is_none());
         // A line takes no arguments.
-        let is_line = of_image
-            .as_ref()
-            .is_some_and(|entry| entry.value.starts_with(&["sh".to_owned(), "-c".to_owned()]));
+        let is_line = of_image.as_ref().is_some_and(|entry| is_shell_line(&entry.value));
         let command = command.filter(|_| !is_line);
         let entrypoint = entrypoint.or(of_image);
         let place = command.as_ref().or(entrypoint.as_ref());
         let place = place.map_or(&fields.place, |words| &words.place).clone();
-        let mut words = entrypoint.map_or_else(Vec::new, |words| words.value);
-        let entry = words.len();
-        words.extend(command.into_iter().flat_map(|words| words.value));
-        if words.first().is_none_or(|program| program.starts_with('-')) {
-            let why = "neither the compose file nor a Dockerfile says what it runs, so it stays in its container";
-            process.leave(&place, "command", why);
-            return Ok(None);
-        }
+        let entry = entrypoint.as_ref().map_or(0, |words| words.value.len());
+        let words = entrypoint.into_iter().chain(command).flat_map(|words| words.value);
         let is_here = |program: &str| {
             let is_there = || files.exists(&joined(&cwd, program));
             if program.starts_with('/') { Path::new(program).exists() } else { is_there() }
         };
-        match on_machine(words, entry, is_here, &place, process) {
-            Ok(words) => Ok(Some(Self { words, place, image, cwd })),
-            Err(program) => {
-                let why = format!(
-                    "{program} is only in its image, so it stays in its container; to run it here, give it a `command`"
-                );
-                process.leave(&place, "command", why);
-                Ok(None)
+        let words = without_wrappers(words.collect(), entry, is_here, &place, process);
+        let why = match missing_program(&words, is_here) {
+            Some(program) => format!(
+                "{program} is only in its image, so it stays in its container; to run it here, give it a `command`"
+            ),
+            None if words.first().is_some_and(|program| !program.starts_with('-')) => {
+                return Ok(Some(Self { words, place, image, cwd }));
             }
-        }
+            None => "neither the compose file nor a Dockerfile says what it runs, so it stays in its container".to_owned(),
+        };
+        process.leave(&place, "command", why);
+        Ok(None)
     }
 
     /// The settings of its process.
-    pub(super) fn settings(
-        &mut self,
+    pub(super) fn set_settings(
+        &self,
         project: &ComposeProject,
         files: &mut SourceFiles,
         fields: &mut Fields,
         process: &mut ImportedProcess,
     ) -> Result<(), ImportError> {
         let mut hosts = HostReplacer::new(project);
-        let own = self.variables(project, files, fields, &mut hosts, process)?;
+        let own = self.set_variables(project, files, fields, &mut hosts, process)?;
         // The shell would take these from the process.
         let is_own = |name: &str| name == "PORT" || own.contains(name);
         let mut edited = |key: &str, word: &str, place: &SourcePlace| {
@@ -103,11 +100,9 @@ impl LocalService {
         let command: Vec<String> =
             words.map(|(word, flag)| edited(flag, word, &self.place)).collect();
         if let Some(node) = fields.get_mut("healthcheck") {
-            let place = node.place.clone();
-            node.edit(&|key| key == "test", &mut |text| *text = edited("", text, &place));
+            node.edit(&|key| key == "test", &mut |text, place| *text = edited("", text, place));
         }
         process.set("command", command_text(&command), &self.place);
-        process.settings.sort_by_key(|setting| setting.key != "command");
         let dir = fields.text("working_dir")?;
         let place = dir.as_ref().map_or(&fields.place, |dir| &dir.place);
         if self.cwd != "." {
@@ -120,11 +115,11 @@ impl LocalService {
             process.leave(place, "working_dir", why);
         }
         hosts.finish(process);
-        listens(fields, process)
+        set_port(fields, process)
     }
 
     /// Set its variables; returns their names.
-    fn variables(
+    fn set_variables(
         &self,
         project: &ComposeProject,
         files: &mut SourceFiles,
@@ -132,38 +127,30 @@ impl LocalService {
         hosts: &mut HostReplacer<'_>,
         process: &mut ImportedProcess,
     ) -> Result<HashSet<String>, ImportError> {
-        let of = |variable: &Variable| (variable.clone(), VariableOrigin::Image);
-        let mut variables: Vec<_> = self.image.variables.iter().map(of).collect();
-        variables.extend(env_files(files, fields, process)?);
-        let own = fields.variables("environment")?.into_iter();
-        variables.extend(own.map(|variable| (variable, VariableOrigin::Compose)));
-        // The last of each name counts; without a value, it is the caller's.
-        let mut names = HashSet::new();
-        variables.reverse();
-        variables.retain(|(variable, _)| {
-            variable.value.is_some() && names.insert(variable.name.clone())
-        });
-        variables.reverse();
+        let variables = self.variables(files, fields, process)?;
         let value = |variable: &Variable| {
             project.references.value(variable.value.as_deref().unwrap_or_default())
         };
-        let values: HashMap<&str, String> = variables
-            .iter()
-            .map(|(variable, _)| (variable.name.as_str(), value(variable)))
-            .collect();
-        let mut ports: HashMap<String, String> = HashMap::new();
+        let values = variables.iter();
+        let values: HashMap<&str, String> =
+            values.map(|(variable, _)| (variable.name.as_str(), value(variable))).collect();
+        let mut ports = HashMap::new();
+        // The variables that are hosts whose ports stand in others.
         let mut has_port = HashSet::new();
         for (Variable { name, place, .. }, _) in &variables {
-            let host = values.get(name.as_str()).and_then(|host| project.hosts.get(host));
+            let Some(host) = values.get(name.as_str()).and_then(|host| project.hosts.get(host))
+            else {
+                continue;
+            };
             let beside = port_beside(name).and_then(|name| values.get_key_value(name.as_str()));
-            let (Some(host), Some((port_name, port))) = (host, beside) else { continue };
+            let Some((port_name, port)) = beside else { continue };
             has_port.insert(name.clone());
             if !host.is_local {
                 let text = HostText { key: port_name, text: port, place, has_port: true };
-                ports.insert((*port_name).to_owned(), hosts.outside(host, port, &text, process));
+                ports.insert(*port_name, hosts.published_port(host, port, &text, process));
             }
         }
-        for (mut variable, origin) in variables.clone() {
+        for (mut variable, origin) in variables.iter().cloned() {
             let Some(value) = variable.value.take() else { continue };
             let Variable { name, place, .. } = &variable;
             let is_path = name == "PATH" || value.starts_with('/');
@@ -173,7 +160,7 @@ impl LocalService {
                 continue;
             }
             let has_port = has_port.contains(name);
-            let new = ports.get(name).cloned().or_else(|| {
+            let new = ports.get(name.as_str()).cloned().or_else(|| {
                 edited(project, &value, Keep::Set, |text| {
                     hosts.replace(&HostText { key: name, text, place, has_port }, process)
                 })
@@ -184,12 +171,34 @@ impl LocalService {
             variable.value = new.or(Some(value));
             project.references.set_variable(process, variable);
         }
-        Ok(names)
+        Ok(variables.into_iter().map(|(variable, _)| variable.name).collect())
+    }
+
+    /// Its variables, of each name the last one, which counts; one without a value is the caller's.
+    fn variables(
+        &self,
+        files: &mut SourceFiles,
+        fields: &mut Fields,
+        process: &mut ImportedProcess,
+    ) -> Result<Vec<(Variable, VariableOrigin)>, ImportError> {
+        let of_image = self.image.variables.iter().cloned();
+        let mut variables: Vec<_> =
+            of_image.map(|variable| (variable, VariableOrigin::Image)).collect();
+        variables.extend(env_files(files, fields, process)?);
+        let given = fields.variables("environment")?.into_iter();
+        variables.extend(given.map(|variable| (variable, VariableOrigin::Compose)));
+        let mut names = HashSet::new();
+        variables.reverse();
+        variables.retain(|(variable, _)| {
+            variable.value.is_some() && names.insert(variable.name.clone())
+        });
+        variables.reverse();
+        Ok(variables)
     }
 }
 
 /// Tell a service to listen where it does in its container.
-fn listens(fields: &mut Fields, process: &mut ImportedProcess) -> Result<(), ImportError> {
+fn set_port(fields: &mut Fields, process: &mut ImportedProcess) -> Result<(), ImportError> {
     let mut ports = vec![];
     for node in [fields.take("ports"), fields.take("expose")].into_iter().flatten() {
         ports.extend(ports_of(&node)?.into_iter().map(|port| (port, node.place.clone())));
@@ -226,6 +235,90 @@ fn edited(
     Some(if references.value(&kept) == references.value(&new) { kept } else { new })
 }
 
+/// The words of a command.
+fn split_command(node: SourceNode, references: &References) -> Result<Vec<String>, ImportError> {
+    let place = node.place.clone();
+    let SourceValue::Text(line) = node.value else { return node.texts("command") };
+    // A default of several words is split after it was taken.
+    let is_split =
+        |part: &Part<'_>| matches!(part, Part::Variable { word, .. } if word.contains(' '));
+    let is_split = parts(&line).iter().any(is_split);
+    let line = if is_split { references.expanded(&line, Keep::Unknown) } else { line };
+    Placed { value: line, place }.split_words("this command")
+}
+
+/// A command of these words, as it is written here.
+fn command_text(words: &[String]) -> String {
+    match words {
+        // That is how a line is run here.
+        [_, _, line] if is_shell_line(words) && !has_variable(line) => quoted(&plain(line)),
+        _ => shell_command(words),
+    }
+}
+
+/// A command without the programs of its image that run the rest of it: of the words, the first `entry` are its entry
+/// point.
+fn without_wrappers(
+    mut words: Vec<String>,
+    mut entry: usize,
+    is_here: impl Fn(&str) -> bool,
+    place: &SourcePlace,
+    process: &mut ImportedProcess,
+) -> Vec<String> {
+    while let Some(program) = words.first() {
+        let name = program.rsplit('/').next().unwrap_or_default();
+        let flags = words.iter().skip(1).take_while(|word| word.starts_with('-')).count();
+        let end = words.iter().position(|word| word == "--").map(|at| at + 1);
+        let (length, why) = match name {
+            // tmo reaps the children of others, too.
+            "tini" | "dumb-init" | "catatonit" => (end.unwrap_or(1 + flags), ""),
+            _ if is_file_here(program, &is_here) => break,
+            "dockerize" | "wait-for-it.sh" | "wait-for" | "wait-for-it" if end.is_some() => {
+                (end.unwrap_or_default(), "depends_on can wait instead")
+            }
+            "gosu" | "su-exec" => (2, "here everything runs as you"),
+            name if is_script(name) && entry > 0 => {
+                (1 + flags.min(entry - 1), "do by hand what it prepares")
+            }
+            _ => break,
+        };
+        if words.get(length).is_none_or(|word| word.starts_with('-')) {
+            break;
+        }
+        let wrapper: Vec<String> = words.drain(..length).collect();
+        entry = entry.saturating_sub(length);
+        if !why.is_empty() {
+            let what = format!("entrypoint: {}", wrapper.join(" "));
+            process.leave(place, what, format!("only its image has it; {why}"));
+        }
+    }
+    words
+}
+
+/// The program of a command that is only in the image, as far as its name shows it.
+fn missing_program(words: &[String], is_here: impl Fn(&str) -> bool) -> Option<String> {
+    let program = match words {
+        [_, _, line] if is_shell_line(words) => shell::program_word(line)?.0,
+        [program, ..] => program,
+        [] => return None,
+    };
+    let is_of_image = program.starts_with('/') || is_script(program) && !program.contains('/');
+    (is_of_image && !is_file_here(program, is_here)).then(|| program.to_owned())
+}
+
+fn is_file_here(program: &str, is_here: impl Fn(&str) -> bool) -> bool {
+    program.contains('/') && is_here(program)
+}
+
+/// Whether a program is one that ends by running its arguments.
+fn is_script(name: &str) -> bool {
+    name.strip_suffix(".sh").is_some() || name.contains("entrypoint")
+}
+
+fn is_shell_line(words: &[String]) -> bool {
+    matches!(words, [shell, flag, ..] if ["sh", "/bin/sh"].contains(&&**shell) && flag == "-c")
+}
+
 /// Where a variable comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum VariableOrigin {
@@ -240,6 +333,33 @@ fn is_of_container(dir: &str) -> bool {
     dir.starts_with(['/', '$'])
 }
 
+/// A file of variables as a service names it.
+struct EnvFile {
+    place: SourcePlace,
+    path: String,
+    may_miss: bool,
+    /// Its values are taken as they are.
+    is_raw: bool,
+}
+
+/// The files of variables that a service names.
+fn named_env_files(
+    node: SourceNode,
+    process: &mut ImportedProcess,
+) -> Result<Vec<EnvFile>, ImportError> {
+    let mut named = vec![];
+    for item in node.items() {
+        let is_table = matches!(item.value, SourceValue::Table(_));
+        let mut file = Fields::new(if is_table { item } else { item.under("path") }, "env_file")?;
+        let Some(Placed { value: path, place }) = file.text("path")? else { continue };
+        let may_miss = file.text("required")?.is_some_and(|required| !is_true(&required.value));
+        let is_raw = file.take("format").is_some();
+        file.leave(ROWS, &mut process.left);
+        named.push(EnvFile { place, path: joined("", &path), may_miss, is_raw });
+    }
+    Ok(named)
+}
+
 /// The variables of the files that a service reads.
 fn env_files(
     files: &mut SourceFiles,
@@ -247,27 +367,10 @@ fn env_files(
     process: &mut ImportedProcess,
 ) -> Result<Vec<(Variable, VariableOrigin)>, ImportError> {
     let Some(node) = fields.take("env_file") else { return Ok(vec![]) };
-    let place = node.place.clone();
-    let items = match node.value {
-        SourceValue::List(items) => items,
-        _ => vec![node],
-    };
-    let (mut names, mut variables) = (vec![], vec![]);
-    for item in items {
-        let (mut may_miss, mut is_raw) = (false, false);
-        let path = if let SourceValue::Table(_) = item.value {
-            let mut file = Fields::of(item, "env_file")?;
-            let path = file.text("path")?;
-            may_miss = file.text("required")?.is_some_and(|required| !is_true(&required.value));
-            is_raw = file.take("format").is_some();
-            file.leave_at(ROWS, process);
-            path
-        } else {
-            let place = item.place.clone();
-            Some(Placed { value: item.text("env_file")?, place })
-        };
-        let Some(Placed { value: path, place }) = path else { continue };
-        let path = joined("", &path);
+    let first = node.place.clone();
+    let mut names = vec![];
+    let mut variables = vec![];
+    for EnvFile { place, path, may_miss, is_raw } in named_env_files(node, process)? {
         let is_there = files.exists(&path);
         let why = match () {
             () if path.contains("${") => Some("this variable has no value here"),
@@ -309,6 +412,6 @@ fn env_files(
             (Variable { name, value: Some(escaped(&value)), place }, origin)
         }));
     }
-    process.set_env_files(Placed { value: names, place });
+    process.set_env_files(Placed { value: names, place: first });
     Ok(variables)
 }

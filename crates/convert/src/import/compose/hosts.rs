@@ -34,7 +34,7 @@ impl ComposeProject {
     }
 
     /// Note where a service is reached, by all its names.
-    pub(super) fn know(
+    pub(super) fn add_host(
         &mut self,
         name: &str,
         fields: &Fields,
@@ -79,7 +79,7 @@ pub(super) fn ports_of(node: &SourceNode) -> Result<Vec<(String, Option<String>)
     let mut ports = vec![];
     for item in items.iter().take(MOST_PORTS) {
         if let SourceValue::Table(_) = item.value {
-            let mut port = Fields::of(item.clone(), "ports")?;
+            let mut port = Fields::new(item.clone(), "ports")?;
             let published = port.text("published")?.map(|text| text.value);
             ports.extend(port.text("target")?.map(|target| (target.value, published)));
             continue;
@@ -117,7 +117,7 @@ fn names_of(fields: &Fields) -> Result<Vec<String>, ImportError> {
     }
     if let Some(SourceNode { value: SourceValue::Table(networks), .. }) = fields.get("networks") {
         for (_, network) in networks {
-            let mut network = Fields::of(network.clone(), "networks")?;
+            let mut network = Fields::new(network.clone(), "networks")?;
             names.extend(network.texts("aliases")?.into_iter().flat_map(|names| names.value));
         }
     }
@@ -258,7 +258,7 @@ impl<'a> HostReplacer<'a> {
         let result = with_hosts(of.key, of.text, hosts, &mut |named| {
             let (name, host) = hosts.get_key_value(named.name)?;
             self.replaced.insert(name);
-            Some(self.on_machine(named, host, of, process))
+            Some(self.address_here(named, host, of, process))
         });
         let is_variable = !of.key.is_empty() && !of.key.starts_with('-');
         if is_variable
@@ -271,7 +271,7 @@ impl<'a> HostReplacer<'a> {
         result
     }
 
-    fn on_machine(
+    fn address_here(
         &mut self,
         named: &NamedHost<'_>,
         host: &ServiceHost,
@@ -279,7 +279,7 @@ impl<'a> HostReplacer<'a> {
         process: &mut ImportedProcess,
     ) -> String {
         let port = match named.port {
-            Some(port) if !host.is_local => Some(self.outside(host, port, of, process)),
+            Some(port) if !host.is_local => Some(self.published_port(host, port, of, process)),
             Some(port) => {
                 if let Ok(port) = port.parse() {
                     let mut asked = self.project.asked.borrow_mut();
@@ -300,7 +300,7 @@ impl<'a> HostReplacer<'a> {
                     None
                 }
                 [] => {
-                    self.outside(host, "", of, process);
+                    self.published_port(host, "", of, process);
                     None
                 }
                 _ => None,
@@ -310,7 +310,7 @@ impl<'a> HostReplacer<'a> {
     }
 
     /// A port of a service in a container as it is on this machine; if it isn't there, that is named.
-    pub(super) fn outside(
+    pub(super) fn published_port(
         &mut self,
         host: &ServiceHost,
         asked: &str,
@@ -376,7 +376,7 @@ pub(super) fn port_beside(variable: &str) -> Option<String> {
 }
 
 /// Name the services that run here among those that one in a container names.
-pub(super) fn unreached(
+pub(super) fn leave_unreached_hosts(
     project: &ComposeProject,
     fields: &Fields,
     process: &mut ImportedProcess,

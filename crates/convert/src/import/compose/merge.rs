@@ -1,14 +1,14 @@
 //! Services that are made of several: by `extends`, and by a file that lies over another.
 
 use super::super::error::ImportError;
-use super::super::fields::Fields;
+use super::super::fields::{Fields, Placed};
 use super::super::files::SourceFiles;
-use super::super::node::{MOST_NODES, SourceNode, SourceTable, SourceValue, laid_over, yaml};
+use super::super::node::{
+    DEEPEST, MOST_NODES, SourceNode, SourceTable, SourceValue, laid_over, yaml,
+};
 use super::super::paths::{dir_of, joined};
 use super::super::references::References;
 
-/// The longest chain of `extends`.
-const LONGEST_CHAIN: usize = 20;
 /// Lists that are replaced as a whole.
 const WHOLE: [&str; 3] = ["command", "entrypoint", "test"];
 
@@ -132,63 +132,65 @@ fn pairs(items: Vec<SourceNode>) -> SourceTable {
     pairs.collect()
 }
 
-/// A service with what it extends.
-pub(super) fn extended(
-    (files, references): (&mut SourceFiles, &References),
-    node: SourceNode,
-    services: &SourceTable,
-    depth: usize,
-    copied: &mut usize,
-) -> Result<SourceNode, ImportError> {
-    let place = node.place.clone();
-    let SourceValue::Table(mut table) = node.value else { return Ok(node) };
-    let Some(at) = table.iter().position(|(key, _)| key == "extends") else {
-        return Ok(SourceNode { place, value: SourceValue::Table(table) });
-    };
-    let (_, extends) = table.remove(at);
-    let named = extends.clone();
-    if depth >= LONGEST_CHAIN {
-        return Err(extends.place.error("this service extends itself"));
-    }
-    let at = extends.place.clone();
-    let (file, name) = if let SourceValue::Text(name) = extends.value {
-        (None, name)
-    } else {
-        let mut extends = Fields::of(extends, "extends")?;
-        let name = extends.text("service")?.map_or_else(String::new, |name| name.value);
-        (extends.text("file")?, name)
-    };
-    let other;
-    let services = match file {
-        None => services,
-        Some(file) => {
-            let path = joined("", &file.value);
-            let Some(found) = files.other(&path)? else {
-                return Err(file.place.error(format!("{} does not exist", file.value)));
-            };
-            let mut node = yaml(&found.text, &found.name)?;
-            references.expand(&mut node);
-            let mut top = Fields::of(node, "")?;
-            let mut table = match top.take("services") {
-                Some(node) => node.table("services")?,
-                None => vec![],
-            };
-            for (_, node) in &mut table {
-                rebased(node, dir_of(&path));
-            }
-            other = table;
-            &other
+/// Puts services together with what they extend.
+pub(super) struct Extension<'a> {
+    pub(super) files: &'a mut SourceFiles,
+    pub(super) references: &'a References,
+    /// How many values have been copied.
+    pub(super) copied: usize,
+}
+
+impl Extension<'_> {
+    /// A service with what it extends among these.
+    pub(super) fn extended(
+        &mut self,
+        node: SourceNode,
+        services: &SourceTable,
+        depth: usize,
+    ) -> Result<SourceNode, ImportError> {
+        let Some(extends) = find_in_table(&node, "extends").cloned() else { return Ok(node) };
+        let place = extends.place.clone();
+        if depth >= DEEPEST {
+            return Err(place.error("this service extends itself"));
         }
-    };
-    let Some((_, base)) = services.iter().find(|(known, _)| *known == name) else {
-        return Err(at.error(format!("there is no service `{name}` to extend")));
-    };
-    *copied += base.size();
-    if *copied > MOST_NODES {
-        return Err(at.error("too much is extended too often"));
+        let mut extends = match extends.value {
+            SourceValue::Text(_) => Fields::new(extends.under("service"), "extends")?,
+            _ => Fields::new(extends, "extends")?,
+        };
+        let name = extends.text("service")?.map_or_else(String::new, |name| name.value);
+        let others = match extends.text("file")? {
+            Some(file) => Some(self.services_of(&file)?),
+            None => None,
+        };
+        let services = others.as_ref().unwrap_or(services);
+        let Some((_, base)) = services.iter().find(|(known, _)| *known == name) else {
+            return Err(place.error(format!("there is no service `{name}` to extend")));
+        };
+        self.copied += base.size();
+        if self.copied > MOST_NODES {
+            return Err(place.error("too much is extended too often"));
+        }
+        Ok(merged(self.extended(base.clone(), services, depth + 1)?, node))
     }
-    let base = extended((files, references), base.clone(), services, depth + 1, copied)?;
-    // It stays to be named.
-    table.push(("extends".to_owned(), named));
-    Ok(merged(base, SourceNode { place, value: SourceValue::Table(table) }))
+
+    /// The services of another file, with their paths as they are reached from here.
+    fn services_of(&mut self, file: &Placed<String>) -> Result<SourceTable, ImportError> {
+        let path = joined("", &file.value);
+        let Some(found) = self.files.other(&path)? else {
+            return Err(file.place.error(format!("{} does not exist", file.value)));
+        };
+        let mut node = yaml(&found.text, &found.name)?;
+        self.references.expand(&mut node);
+        let services = Fields::new(node, "")?.take("services");
+        let mut table = services.map_or(Ok(vec![]), |node| node.table("services"))?;
+        for (_, node) in &mut table {
+            rebased(node, dir_of(&path));
+        }
+        Ok(table)
+    }
+}
+
+fn find_in_table<'n>(node: &'n SourceNode, key: &str) -> Option<&'n SourceNode> {
+    let SourceValue::Table(entries) = &node.value else { return None };
+    entries.iter().find(|(name, _)| name == key).map(|(_, node)| node)
 }

@@ -1,59 +1,71 @@
 //! The table of compose on the page on coming from other tools.
 
-use super::super::rows::Row;
+use super::super::rows::{Row, Take, row};
+use super::{ComposeService, take_restart};
 
 /// What becomes of its keys.
-pub(in crate::import) const ROWS: &[Row] = &[
-    Row("`command`, `entrypoint`", "`command`"),
-    Row("`working_dir`, `environment`, `env_file`", "`cwd` if it is relative, `env`, `env_file`"),
+pub(in crate::import) const ROWS: &[Row<ComposeService>] = &[
+    row("`command`, `entrypoint`", "`command`"),
+    row("`working_dir`, `environment`, `env_file`", "`cwd` if it is relative, `env`, `env_file`"),
     Row(
         "`depends_on`, a list, or with `service_started`",
         "`\"started\"`; here a list means `\"ready\"`",
+        &[Take::By(ComposeService::take_needs)],
     ),
-    Row("… `service_healthy`", "`\"ready\"`"),
-    Row("… `service_completed_successfully`", "`\"completed\"`"),
-    Row("… `restart: true`", "`{ condition = \"ready\", restart = true }`"),
-    Row(
+    row("… `service_healthy`", "`\"ready\"`"),
+    row("… `service_completed_successfully`", "`\"completed\"`"),
+    row("… `restart: true`", "`{ condition = \"ready\", restart = true }`"),
+    row(
         "… `required: false`",
         "left out if it runs only with a profile; here a dependency is started",
     ),
     Row(
         "`healthcheck.test`",
         "two keys: `ready = { exec = \"…\" }` until it is up, `live = { exec = \"…\" }` from then on",
+        &[Take::By(ComposeService::take_healthcheck)],
     ),
-    Row("… `interval`", "`every`"),
-    Row(
+    row("… `interval`", "`every`"),
+    row(
         "… `timeout`",
         "`timeout` of `live`; the one of `ready` is the time for all attempts together",
     ),
-    Row("… `retries`", "`failures` of `live`"),
-    Row("… `start_period`", "`timeout` of `ready`"),
-    Row("… `start_interval`", "-"),
-    Row("… `disable: true`", "no check"),
+    row("… `retries`", "`failures` of `live`"),
+    row("… `start_period`", "`timeout` of `ready`"),
+    row("… `start_interval`", "-"),
+    row("… `disable: true`", "no check"),
     Row(
         "`restart: \"no\"`, `always`, `on-failure`",
         "`restart = \"no\"`, `\"always\"`, `\"on-failure\"`",
+        &[Take::By(take_restart)],
     ),
-    Row("`restart: on-failure:5`", "`restart = { policy = \"on-failure\", max_failures = 6 }`"),
-    Row(
+    row("`restart: on-failure:5`", "`restart = { policy = \"on-failure\", max_failures = 6 }`"),
+    row(
         "`restart: unless-stopped`",
         "`restart = \"always\"`: a process stopped by `tmo stop` stays stopped anyway",
     ),
-    Row("`stop_signal`, `stop_grace_period`", "`stop = { signal = \"TERM\", timeout = \"10s\" }`"),
-    Row("`pre_stop`", "`stop = { command = \"…\" }`"),
-    Row("`post_start`", "-"),
-    Row("`profiles`", "`autostart = false` and `groups`"),
-    Row("`scale`, `deploy.replicas`", "- (`tmo start -m web=2`, `tmo scale web=2`)"),
-    Row("`deploy.restart_policy`", "`restart`"),
-    Row("`deploy.resources`, `deploy.update_config`, `mem_limit`, `cpus`, `ulimits`", "-"),
-    Row("`ports`, `expose`", "`port`, if it is one; nothing is forwarded"),
-    Row("`image`, `build`, `volumes`, `networks`, `secrets`, `configs`, `user`", "-"),
     Row(
+        "`stop_signal`, `stop_grace_period`",
+        "`stop = { signal = \"TERM\", timeout = \"10s\" }`",
+        &[Take::By(ComposeService::take_stop)],
+    ),
+    row("`pre_stop`", "`stop = { command = \"…\" }`"),
+    row("`post_start`", "-"),
+    Row(
+        "`profiles`",
+        "`autostart = false` and `groups`",
+        &[Take::By(ComposeService::take_profiles)],
+    ),
+    row("`scale`, `deploy.replicas`", "- (`tmo start -m web=2`, `tmo scale web=2`)"),
+    row("`deploy.restart_policy`", "`restart`"),
+    row("`deploy.resources`, `deploy.update_config`, `mem_limit`, `cpus`, `ulimits`", "-"),
+    row("`ports`, `expose`", "`port`, if it is one; nothing is forwarded"),
+    row("`image`, `build`, `volumes`, `networks`, `secrets`, `configs`, `user`", "-"),
+    row(
         "`container_name`, `hostname`, `labels`, `logging`, `platform`, `tty`, `stdin_open`, `init`",
         "-",
     ),
-    Row("`develop.watch`", "-"),
-    Row(
+    row("`develop.watch`", "-"),
+    row(
         "`extends`, `include`, several files",
         "read by `tmo import`; here `[defaults]` holds what all processes share",
     ),

@@ -5,10 +5,8 @@ use std::io::{self, ErrorKind};
 
 use super::super::error::ImportError;
 use super::super::files::{SourceFile, SourceFiles};
-use super::super::node::{SourceNode, SourceValue, laid_over, yaml};
+use super::super::node::{DEEPEST, SourceNode, SourceValue, laid_over, yaml};
 
-/// The longest chain of `extends`.
-const LONGEST_CHAIN: usize = 20;
 /// The files that process-compose looks for. One that is named to it has no override.
 const FOUND: [&str; 4] =
     ["compose.yml", "compose.yaml", "process-compose.yml", "process-compose.yaml"];
@@ -21,7 +19,7 @@ const OVERRIDES: [&str; 4] = [
 ];
 
 /// The source with the files below and above it.
-pub(super) fn read(files: &mut SourceFiles) -> Result<SourceNode, ImportError> {
+pub(super) fn merged_source(files: &mut SourceFiles) -> Result<SourceNode, ImportError> {
     let source = files.main()?;
     let main = extended(files, &source, 0)?;
     let over = OVERRIDES.into_iter().find(|name| files.exists(name));
@@ -46,7 +44,7 @@ fn extended(
     let Some(at) = entries.iter().position(|(key, _)| key == "extends") else { return Ok(node) };
     let (_, base) = entries.remove(at);
     let place = base.place.clone();
-    if depth >= LONGEST_CHAIN {
+    if depth >= DEEPEST {
         return Err(place.error("too many files extend each other"));
     }
     let base = base.text("extends")?;

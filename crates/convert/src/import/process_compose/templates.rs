@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::super::error::ImportError;
 use super::super::fields::Fields;
-use super::super::node::{SourceNode, SourceValue};
+use super::super::node::{SourceNode, SourcePlace, SourceValue};
 
 /// The keys whose values are templates.
 const KEYS: [&str; 6] =
@@ -32,38 +32,19 @@ impl Templates {
         self.0.insert(name.to_owned(), value.to_owned());
     }
 
-    /// Fill in those of a process; returns the texts in which something stays that only Go's templates can do.
-    pub(super) fn fill(&self, process: &mut SourceNode) -> Vec<(String, SourceNode)> {
+    /// Fill in those of a process; returns the keys and places of texts in which something stays that only Go's templates
+    /// can do.
+    pub(super) fn fill(&self, process: &mut SourceNode) -> Vec<(String, SourcePlace)> {
         let mut failed = vec![];
-        if let SourceValue::Table(entries) = &mut process.value {
-            for (key, node) in entries.iter_mut().filter(|(key, _)| KEYS.contains(&&**key)) {
-                self.fill_node(key, node, &mut failed);
-            }
-        }
-        failed
-    }
-
-    fn fill_node(&self, key: &str, node: &mut SourceNode, failed: &mut Vec<(String, SourceNode)>) {
-        match &mut node.value {
-            SourceValue::Text(text) => {
+        let SourceValue::Table(entries) = &mut process.value else { return failed };
+        for (key, node) in entries.iter_mut().filter(|(key, _)| KEYS.contains(&&**key)) {
+            node.edit(&|_| true, &mut |text, place| {
                 let (filled, is_whole) = self.text(text);
                 *text = filled;
-                if !is_whole {
-                    failed.push((key.to_owned(), node.clone()));
-                }
-            }
-            SourceValue::List(items) => {
-                for item in items {
-                    self.fill_node(key, item, failed);
-                }
-            }
-            SourceValue::Table(entries) => {
-                for (_, node) in entries {
-                    self.fill_node(key, node, failed);
-                }
-            }
-            _ => {}
+                failed.extend((!is_whole).then(|| (key.clone(), place.clone())));
+            });
         }
+        failed
     }
 
     /// A text with its templates filled in, and whether that could be done with all of them.

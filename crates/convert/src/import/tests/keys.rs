@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::super::page::tables;
-use super::super::rows::Row;
 use super::{imported, written};
 use crate::import::{LocalServices, SourceFormat};
 
@@ -502,7 +501,7 @@ fn each_key_of_each_table_is_taken_over_or_named() {
         let text = written(*format, source);
         let left = imported(*format, source, LocalServices::Built).unwrap();
         let left: Vec<String> = left.all_left().map(|(_, left)| left.what.clone()).collect();
-        for key in table.rows.iter().flat_map(Row::keys) {
+        for key in table.keys() {
             if let Some((_, expected)) = taken.iter().find(|(known, _)| *known == key) {
                 assert!(
                     text.contains(expected),

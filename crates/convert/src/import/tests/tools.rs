@@ -255,6 +255,15 @@ fn pm2_has_comments_aliases_and_interpreters() {
     assert_has(table(&text, "nvm"), &["command = \"node a.js\"", "restart = \"no\""]);
 }
 
+#[test]
+fn pm2_files_of_standard_error_lead_to_split_stderr() {
+    let text = r#"[{"name": "a", "script": "a.js", "err": "e.log"}]"#;
+    let imported = imported(SourceFormat::Pm2, text, LocalServices::None).unwrap();
+    let left: Vec<_> = imported.all_left().map(|(_, left)| (&*left.what, &*left.why)).collect();
+    let [("error_file", why)] = left[..] else { panic!("{left:?}") };
+    assert!(why.contains("split_stderr keeps standard error apart"), "{why}");
+}
+
 /// What the script `dev` among these becomes.
 fn of_dev(scripts: &[(&str, &str)]) -> String {
     let scripts: serde_json::Map<_, _> =
