@@ -207,7 +207,7 @@ impl Engine {
             return Err(Box::new(Outcome::unknown(name, listed())));
         };
         let search = self.panes[id].search.as_ref();
-        Ok(search.map_or_else(Vec::new, |search| flag_counts::latest(search.watcher.book(), last)))
+        Ok(search.map_or_else(Vec::new, |search| flag_counts::latest(search.matcher.book(), last)))
     }
 
     /// Why a request must be refused: it would begin an action that the user has to confirm.

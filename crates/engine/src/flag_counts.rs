@@ -14,7 +14,7 @@ use crate::model::LifeId;
 use crate::model::rules::Flag;
 use crate::model::state::{FlagMatches, FlagState};
 use crate::model::time::Timestamp;
-use crate::watch::FlagBook;
+use crate::patterns::FlagBook;
 
 /// Save the counts of a process after searching this many bytes.
 const MOST_UNSAVED: u64 = 16 << 20;
@@ -110,12 +110,12 @@ mod tests {
     use crate::model::StreamNo;
     use crate::model::rules::{Flag, ProcessPolicy, Text};
     use crate::model::time::Timestamp;
-    use crate::watch::Watcher;
+    use crate::patterns::Matcher;
 
-    fn watcher() -> Watcher {
+    fn matcher() -> Matcher {
         let text = Text { pattern: "x".into(), regex: true, any_case: false };
         let flag = Flag { context: 2, ..Flag::new(text) };
-        Watcher::new(&ProcessPolicy { flags: vec![flag], ..ProcessPolicy::default() }).unwrap()
+        Matcher::new(&ProcessPolicy { flags: vec![flag], ..ProcessPolicy::default() }).unwrap()
     }
 
     fn record(kind: Kind, offset: u64, text: &str, flags: u8) -> Record {
@@ -137,14 +137,14 @@ mod tests {
 
     #[test]
     fn what_is_saved_ends_with_a_line() {
-        let (mut watcher, mut count) = (watcher(), CountTracker::default());
+        let (mut matcher, mut count) = (matcher(), CountTracker::default());
         let mut upto = 0;
         let mut hear = |kind, text: &str, flags| {
-            watcher.feed(text.as_bytes());
+            matcher.feed(text.as_bytes());
             if kind == Kind::Exit {
-                watcher.finish();
+                matcher.finish();
             }
-            count.passed(&record(kind, upto, text, flags), false, watcher.book());
+            count.passed(&record(kind, upto, text, flags), false, matcher.book());
             upto += text.len() as u64;
             (count.now.upto.main, count.now.book.flags().first().map_or(0, |flag| flag.count))
         };
@@ -158,14 +158,14 @@ mod tests {
 
     #[test]
     fn what_is_saved_is_little_and_is_saved_once() {
-        let (mut watcher, mut count) = (watcher(), CountTracker::default());
+        let (mut matcher, mut count) = (matcher(), CountTracker::default());
         for _ in 0..9 {
-            watcher.feed(b"before\nx\nbehind\n");
+            matcher.feed(b"before\nx\nbehind\n");
         }
         count.passed(
             &record(Kind::Text, 0, &"before\nx\nbehind\n".repeat(9), 0),
             false,
-            watcher.book(),
+            matcher.book(),
         );
         let counted = count.unsaved().unwrap();
         assert!(count.unsaved().is_none());

@@ -10,7 +10,7 @@
 use tmo_api::api;
 use tmo_base::{model, protocol, sys};
 use tmo_config::{config, plan};
-use tmo_explain::{crash, watch};
+use tmo_explain::{crash, patterns};
 use tmo_journal as journal;
 use tmo_run as run;
 use tmo_server as server;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use memchr::memmem;
 use regex::{Captures, Regex};
 
-use crate::watch::needles;
+use crate::patterns::needles;
 
 /// A regular expression.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //!
 //! - [`evidence`]: everything known about an end; [`cause`]: what may have led to it
 //! - [`diagnose`](mod@diagnose): derives the causes from the evidence, as a pure function
-//! - [`watcher`]: the same for a running watcher whose program has failed
+//! - [`reloader`]: the same for a running file watcher (nodemon, cargo-watch) whose program has failed
 //! - [`life`]: finds lines and slices in the journal; `supervisor_events`: what tmo itself logged
 //!   about a life; [`facts`]: asks the operating system
 //! - [`compare`]: what a life printed that the last good one did not
@@ -22,12 +22,12 @@ pub mod facts;
 pub mod life;
 pub mod port_owner;
 pub mod record;
+pub mod reloader;
 pub mod report;
 pub mod store;
 pub mod summary;
 mod supervisor_events;
 mod text;
-pub mod watcher;
 pub mod why;
 
 pub use cause::{Cause, CauseKind, Certainty, Clue, Fix};

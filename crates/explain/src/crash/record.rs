@@ -8,8 +8,8 @@ use super::diagnose::{diagnose, needed, port_of, ports_named, refused_by};
 use super::evidence::{Evidence, Facts, Holder, OutputLine, working_directory};
 use super::facts;
 use super::life::{LifePlace, LifeSummary, Log};
+use super::reloader::{self, LastError};
 use super::report::{CrashReport, Details, LAST_LOGS};
-use super::watcher::{self, LastError};
 use crate::journal::Dirs;
 use crate::journal::query::since;
 use crate::model::plan::{Plan, ProcessPlan};
@@ -283,16 +283,16 @@ pub fn last_error(
     let lines = log.last_lines(place, LOOKED_THROUGH)?;
     let mut evidence = input.evidence(lines);
     // A cheap check first: most processes have printed no error.
-    if !watcher::has_ended(&evidence.lines)
+    if !reloader::has_ended(&evidence.lines)
         && refused_by(&evidence).is_none()
-        && watcher::last_error(&evidence).is_none()
+        && reloader::last_error(&evidence).is_none()
     {
         return Ok(None);
     }
     input.look_up(&mut evidence, Some(log));
     let last = &evidence.lines[evidence.lines.len().saturating_sub(LAST_LOGS)..];
     let last = last.iter().map(|line| line.text.clone()).collect();
-    Ok(watcher::last_error(&evidence).map(|error| (error, last)))
+    Ok(reloader::last_error(&evidence).map(|error| (error, last)))
 }
 
 #[cfg(test)]

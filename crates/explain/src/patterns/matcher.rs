@@ -1,12 +1,12 @@
 //! Searches the output of one process for its patterns.
 
-use super::book::FlagBook;
 use super::bounded::{Steps, TooSlow};
 use super::clean::{fold, lines, whole_lines};
-use super::limits::{LONGEST_LINE, LONGEST_SHOWN};
-use super::open::Open;
+use super::flag_book::FlagBook;
+use super::open_line::OpenLine;
 use super::pattern::{BadPattern, Both, Pattern};
 use super::search::{Search, Walk};
+use super::{LONGEST_LINE, LONGEST_SHOWN};
 use crate::model::LifeId;
 use crate::model::escape::is_ordinary_but_for_escapes;
 use crate::model::line::{trimmed, without_break};
@@ -43,16 +43,16 @@ pub struct Hit {
 ///
 /// Readiness checks and failure patterns are reported once per life, flags once per line.
 #[derive(Debug)]
-pub struct Watcher {
+pub struct Matcher {
     rules: Vec<(Rule, Text)>,
     patterns: Vec<Pattern>,
     search: Search,
     /// Buffers that are reused.
     text: Vec<u8>,
     folded: Vec<u8>,
-    open: Open,
+    open: OpenLine,
     /// That of the other stream of the process: standard error, or the main stream while standard error is fed.
-    other: Open,
+    other: OpenLine,
     feeds_stderr: bool,
     /// Patterns that have been found and are not searched for again in this life.
     spent: Vec<bool>,
@@ -71,8 +71,8 @@ pub struct Watcher {
     ignored: Vec<LifeId>,
 }
 
-impl Watcher {
-    /// A watcher for these rules.
+impl Matcher {
+    /// A matcher for these rules.
     pub fn new(rules: &ProcessPolicy) -> Result<Self, BadPattern> {
         let ready = rules.ready.iter().enumerate().filter_map(|(number, check)| {
             let Probe::Log(text) = &check.probe else { return None };
@@ -93,8 +93,8 @@ impl Watcher {
             search: Search::new(&patterns),
             text: vec![],
             folded: vec![],
-            open: Open::new(patterns.len(), span),
-            other: Open::new(patterns.len(), span),
+            open: OpenLine::new(patterns.len(), span),
+            other: OpenLine::new(patterns.len(), span),
             feeds_stderr: false,
             spent: vec![false; patterns.len()],
             left: patterns.len(),
@@ -137,7 +137,7 @@ impl Watcher {
         Ok(())
     }
 
-    /// Whether anything is still searched for in this life. If not, the watcher need not be fed.
+    /// Whether anything is still searched for in this life. If not, the matcher need not be fed.
     pub fn wants(&self) -> bool {
         self.left > 0 && !self.life.is_some_and(|life| self.ignored.contains(&life))
     }

@@ -12,7 +12,7 @@ use regex_automata::nfa::thompson::{self, WhichCaptures, pikevm};
 use regex_automata::util::primitives::NonMaxUsize;
 use regex_syntax::hir::Hir;
 
-use super::limits::LONGEST_LINE;
+use super::LONGEST_LINE;
 
 /// Larger NFAs are rejected, as in the `regex` crate.
 const MOST_MEMORY: usize = 10 << 20;

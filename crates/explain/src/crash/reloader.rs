@@ -25,7 +25,7 @@ pub struct LastError {
 }
 
 /// The patterns for the output of one watcher.
-struct Watcher {
+struct Reloader {
     /// An attempt begins.
     begins: Expr,
     /// The attempt has failed.
@@ -36,8 +36,8 @@ struct Watcher {
     tells: bool,
 }
 
-const fn watcher(begins: &'static str, failed: &'static str, good: &'static str) -> Watcher {
-    Watcher {
+const fn reloader(begins: &'static str, failed: &'static str, good: &'static str) -> Reloader {
+    Reloader {
         begins: Expr::new(begins),
         failed: Expr::new(failed),
         good: Expr::new(good),
@@ -46,8 +46,8 @@ const fn watcher(begins: &'static str, failed: &'static str, good: &'static str)
 }
 
 /// A watcher that reports when its program is running, and need not report a failure.
-const fn server(begins: &'static str, failed: &'static str, good: &'static str) -> Watcher {
-    Watcher {
+const fn server(begins: &'static str, failed: &'static str, good: &'static str) -> Reloader {
+    Reloader {
         begins: Expr::new(begins),
         failed: Expr::new(failed),
         good: Expr::new(good),
@@ -58,79 +58,79 @@ const fn server(begins: &'static str, failed: &'static str, good: &'static str) 
 /// Matches no line.
 const NEVER: &str = r"[^\s\S]";
 
-static WATCHERS: [Watcher; 20] = [
+static RELOADERS: [Reloader; 20] = [
     // nodemon
-    watcher(
+    reloader(
         r"^\[nodemon\] (?:re)?starting\b",
         r"^\[nodemon\] app crashed\b",
         r"^\[nodemon\] clean exit\b",
     ),
     // node --watch
-    watcher(r"^Restarting '", r"^Failed running '", r"^Completed running '"),
+    reloader(r"^Restarting '", r"^Failed running '", r"^Completed running '"),
     // tsx watch. node prints a line for each program that an exception has ended.
-    watcher(
+    reloader(
         r"\[tsx\] (?:change|unlink|add|rerunning|Restarting)",
         r"^Node\.js v\d+\.\d+\.\d+\S*$",
         NEVER,
     ),
     // ts-node-dev
-    watcher(r"^\[INFO\] [\d:]+ (?:Restarting|ts-node-dev ver)", r"^\[ERROR\] [\d:]+ ⨯", NEVER),
+    reloader(r"^\[INFO\] [\d:]+ (?:Restarting|ts-node-dev ver)", r"^\[ERROR\] [\d:]+ ⨯", NEVER),
     // deno --watch
-    watcher(
+    reloader(
         r"^Watcher File change detected",
         r"^Watcher Process failed\b",
         r"^Watcher Process finished\b",
     ),
     // tsc --watch, nest start --watch
-    watcher(
+    reloader(
         r"(?:Starting (?:incremental )?compilation|File change detected)",
         r"Found [1-9]\d* errors?\. Watching for file changes",
         r"Found 0 errors\. Watching for file changes",
     ),
     // esbuild --watch
-    watcher(r"^\[watch\] build started\b", r"^\d+ errors?$", NEVER),
+    reloader(r"^\[watch\] build started\b", r"^\d+ errors?$", NEVER),
     // vite
-    watcher(
+    reloader(
         NEVER,
         r"\[vite\].* (?:Internal server error|Pre-transform error)\b",
         r"\[vite\].* (?:hmr update|page reload|server restarted)\b|VITE v\S+ +ready in",
     ),
     // vitest
-    watcher(r"^\s*RERUN\b", r"^\s*FAIL +Tests failed\. Watching", r"^\s*PASS +Waiting for file"),
+    reloader(r"^\s*RERUN\b", r"^\s*FAIL +Tests failed\. Watching", r"^\s*PASS +Waiting for file"),
     // webpack --watch, webpack serve
-    watcher(
+    reloader(
         r"^assets? by |^asset \S+ ",
         r"\bcompiled with \d+ errors?\b",
         r"\bcompiled (?:successfully|with \d+ warnings?)\b",
     ),
     // flask --debug
-    watcher(r"^ \* (?:Detected change in|Restarting with) ", NEVER, r"^ \* Debugger is active"),
+    reloader(r"^ \* (?:Detected change in|Restarting with) ", NEVER, r"^ \* Debugger is active"),
     // next dev
-    watcher(r"^ *○ Compiling\b", NEVER, r"^ *✓ (?:Compiled|Ready)\b"),
+    reloader(r"^ *○ Compiling\b", NEVER, r"^ *✓ (?:Compiled|Ready)\b"),
     // rollup --watch, vite build --watch
-    watcher(
+    reloader(
         r"^bundles |^build started\.\.\.",
         r"^error during build:",
         r"^(?:created .* in|built in) ",
     ),
     // cargo-watch
-    watcher(
+    reloader(
         r"^\[Running '",
         r"^\[Finished running\. Exit status: (?:exit status: )?[1-9]",
         r"^\[Finished running\. Exit status: (?:exit status: )?0\b",
     ),
     // watchexec
-    watcher(r"^\[Running: ", r"^\[Command exited with [1-9]", r"^\[Command was successful\b"),
+    reloader(r"^\[Running: ", r"^\[Command exited with [1-9]", r"^\[Command was successful\b"),
     // air
-    watcher(
+    reloader(
         r"^building\.\.\.$",
         r"^(?:failed to build|Process Exit with Code: [1-9])",
         r"^running\.\.\.$",
     ),
     // entr -s
-    watcher(NEVER, r"^\w*sh returned exit code [1-9]", r"^\w*sh returned exit code 0\b"),
+    reloader(NEVER, r"^\w*sh returned exit code [1-9]", r"^\w*sh returned exit code 0\b"),
     // watchfiles, which reports no failure, around `go run`, which does.
-    watcher(
+    reloader(
         r"^\[[\d:]+\] (?:watchfiles v|\d+ changes? detected)",
         r"^(?:exit status [1-9]\d*|# (?:command-line-arguments|[\w-]+(?:\.[\w-]+)+/\S+))$",
         NEVER,
@@ -172,12 +172,12 @@ impl Course {
                     course = Self { begin: at, is_open: false, failed: None };
                 }
             }
-            for watcher in &WATCHERS {
-                if watcher.failed.finds(&line.text) {
+            for reloader in &RELOADERS {
+                if reloader.failed.finds(&line.text) {
                     course = Self { is_open: false, failed: Some(at), ..course };
-                } else if watcher.begins.finds(&line.text) {
-                    course = Self { begin: at, is_open: watcher.tells, failed: None };
-                } else if watcher.good.finds(&line.text) {
+                } else if reloader.begins.finds(&line.text) {
+                    course = Self { begin: at, is_open: reloader.tells, failed: None };
+                } else if reloader.good.finds(&line.text) {
                     course = Self { begin: at + 1, is_open: false, failed: None };
                 }
             }

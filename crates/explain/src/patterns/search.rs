@@ -186,7 +186,7 @@ fn groups(needles: &[Vec<u8>]) -> Vec<Group> {
 mod tests {
     use super::{Both, Group, Search, Walk};
     use crate::model::rules::Text;
-    use crate::watch::pattern::Pattern;
+    use crate::patterns::pattern::Pattern;
 
     /// The patterns, and whether each is an expression.
     type Patterns<'a> = &'a [(&'a str, bool)];
