@@ -25,7 +25,6 @@ mod client_requests;
 mod clients;
 mod core;
 mod crash_reports;
-mod declaration_edit;
 mod effects;
 pub mod event_loop;
 mod failure_declarations;
