@@ -149,9 +149,9 @@ fn explain(
 /// The directory of the project.
 fn directory(instance: &Instance) -> PathBuf {
     let root = instance.runtime.plan().ok().map(|plan| plan.root);
-    let last = || LastRun::read(&last_run(&instance.context.env, &instance.socket.path))?.origin;
     let beside = || instance.socket.path.parent().unwrap_or(Path::new("/")).to_owned();
-    root.or_else(last).map_or_else(beside, |root| root.as_path().to_owned())
+    root.or_else(|| LastRun::read(&last_run(&instance.context.env, &instance.socket.path))?.origin)
+        .map_or_else(beside, |root| root.as_path().to_owned())
 }
 
 /// The state of the run, if there is one, or what is alive of one without a supervisor.

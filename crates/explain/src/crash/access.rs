@@ -7,8 +7,7 @@ use utoipa::IntoParams;
 use super::compare::{Comparison, compare};
 use super::life::Log;
 use super::report::CrashReport;
-use super::store::{self, Reports, StoredReport};
-use super::summary::Summary;
+use super::store::{self, Reports, StoredReport, Summary};
 use super::why::{Analysis, Explanation, Sources, WhyError};
 use crate::journal::last_run::RecordedEnd;
 use crate::journal::streams::{names, refuse_unknown};
@@ -90,12 +89,10 @@ impl CrashAccess {
 
     /// Compare the output of a process's last life with that of its last good ones.
     pub fn compare(&self, name: &str) -> Result<Comparison, WhyError> {
-        let index = || Ok(IndexReader::open(&self.dirs));
-        let log = Log::with_index(&self.dirs, 0, index)?;
+        let log = Log::with_index(&self.dirs, 0, || Ok(IndexReader::open(&self.dirs)))?;
         let names = || names(log.streams());
         let known = names().find(|known| known.as_str() == name);
-        let unknown = || WhyError::unknown(nearest::unknown(name, names()));
-        let known = known.ok_or_else(unknown)?;
+        let known = known.ok_or_else(|| WhyError::unknown(nearest::unknown(name, names())))?;
         Ok(compare(&log, known)?)
     }
 

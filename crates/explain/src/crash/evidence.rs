@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::cause::CauseKind;
 use super::expr::Expr;
+use super::life::LifeSummary;
 use crate::journal::Position;
 use crate::model::rules::{Probe, Text, WatcherPatterns};
 use crate::model::shell::quoted;
@@ -180,6 +181,24 @@ pub struct SignalSender {
 }
 
 impl Evidence {
+    /// The end of this life, of which nothing else is known.
+    pub fn new(name: &ProcName, lived: &LifeSummary) -> Self {
+        Self {
+            name: name.clone(),
+            command: String::new(),
+            root: String::new(),
+            cwd: String::new(),
+            port: None,
+            others: vec![],
+            assigned: vec![],
+            pid: lived.pid,
+            exit: lived.exit,
+            lines: vec![],
+            watchers: vec![],
+            facts: Facts::default(),
+        }
+    }
+
     /// The signal that ended it, even if only a shell's exit code reveals it.
     pub fn signal(&self) -> Option<u8> {
         match self.exit {

@@ -30,8 +30,8 @@ pub fn holders(ports: &[u16], run: &str) -> Vec<Holder> {
 /// The managed process that this process belongs to, in this run or in another living one. Found by
 /// the marks in the environment of the process or of its nearest marked ancestor.
 pub fn tenant(process: &ProcInfo, run: &str) -> Option<OwningRun> {
-    let parent = |process: &ProcInfo| sys::info(process.ppid);
-    let mut line = std::iter::successors(Some(process.clone()), parent).take(DEEPEST);
+    let mut line = std::iter::successors(Some(process.clone()), |process| sys::info(process.ppid))
+        .take(DEEPEST);
     let session =
         |process: ProcInfo| Some((process.pid, sys::variable_of(process.pid, "TMO_SESSION")?));
     let (pid, marked) = line.find_map(session)?;

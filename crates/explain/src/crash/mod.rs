@@ -6,8 +6,7 @@
 //! - [`life`]: finds lines and slices in the journal; `supervisor_events`: what tmo itself logged
 //!   about a life; [`facts`]: asks the operating system
 //! - [`compare`]: what a life printed that the last good one did not
-//! - [`report`]: the crash report; [`record`] creates one, [`store`] saves and finds them, [`summary`]
-//!   is what a list shows of one
+//! - [`report`]: the crash report; [`record`] creates one, [`store`] saves, finds and lists them
 //! - [`why`]: what is wrong in a run; [`access`]: this and the reports, for the control socket
 //!
 //! This module makes no decisions and blocks nothing: it reads the journal like any view.
@@ -25,7 +24,6 @@ pub mod record;
 pub mod reloader;
 pub mod report;
 pub mod store;
-pub mod summary;
 mod supervisor_events;
 mod text;
 pub mod why;
@@ -36,5 +34,4 @@ pub use evidence::{Evidence, Facts, Holder, OutputLine, OwningRun, SignalSender,
 pub use life::{LifeSummary, Log};
 pub use record::{CrashInput, examine};
 pub use report::{CrashReport, notice};
-pub use store::Reports;
-pub use summary::Summary;
+pub use store::{Reports, Summary};

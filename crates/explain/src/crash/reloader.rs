@@ -26,33 +26,44 @@ pub struct LastError {
 
 /// The patterns for the output of one watcher.
 struct Reloader {
+    good_means: Good,
     /// An attempt begins.
     begins: Expr,
     /// The attempt has failed.
     failed: Expr,
-    /// The attempt has succeeded, or the program is running.
     good: Expr,
-    /// Whether `good` is printed for each attempt that does not fail.
-    tells: bool,
+}
+
+/// What a watcher reports by its line for an attempt that has not failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Good {
+    /// The program has ended with success.
+    Ended,
+    /// The program runs. It is printed for each attempt that does not fail, and a failure need not be.
+    Runs,
+    /// Either, or there is no such line.
+    Either,
 }
 
 const fn reloader(begins: &'static str, failed: &'static str, good: &'static str) -> Reloader {
     Reloader {
+        good_means: Good::Either,
         begins: Expr::new(begins),
         failed: Expr::new(failed),
         good: Expr::new(good),
-        tells: false,
     }
 }
 
-/// A watcher that reports when its program is running, and need not report a failure.
+const fn runner(begins: &'static str, failed: &'static str, good: &'static str) -> Reloader {
+    let mut row = reloader(begins, failed, good);
+    row.good_means = Good::Ended;
+    row
+}
+
 const fn server(begins: &'static str, failed: &'static str, good: &'static str) -> Reloader {
-    Reloader {
-        begins: Expr::new(begins),
-        failed: Expr::new(failed),
-        good: Expr::new(good),
-        tells: true,
-    }
+    let mut row = reloader(begins, failed, good);
+    row.good_means = Good::Runs;
+    row
 }
 
 /// Matches no line.
@@ -60,13 +71,13 @@ const NEVER: &str = r"[^\s\S]";
 
 static RELOADERS: [Reloader; 20] = [
     // nodemon
-    reloader(
+    runner(
         r"^\[nodemon\] (?:re)?starting\b",
         r"^\[nodemon\] app crashed\b",
         r"^\[nodemon\] clean exit\b",
     ),
     // node --watch
-    reloader(r"^Restarting '", r"^Failed running '", r"^Completed running '"),
+    runner(r"^Restarting '", r"^Failed running '", r"^Completed running '"),
     // tsx watch. node prints a line for each program that an exception has ended.
     reloader(
         r"\[tsx\] (?:change|unlink|add|rerunning|Restarting)",
@@ -76,7 +87,7 @@ static RELOADERS: [Reloader; 20] = [
     // ts-node-dev
     reloader(r"^\[INFO\] [\d:]+ (?:Restarting|ts-node-dev ver)", r"^\[ERROR\] [\d:]+ ⨯", NEVER),
     // deno --watch
-    reloader(
+    runner(
         r"^Watcher File change detected",
         r"^Watcher Process failed\b",
         r"^Watcher Process finished\b",
@@ -114,13 +125,13 @@ static RELOADERS: [Reloader; 20] = [
         r"^(?:created .* in|built in) ",
     ),
     // cargo-watch
-    reloader(
+    runner(
         r"^\[Running '",
         r"^\[Finished running\. Exit status: (?:exit status: )?[1-9]",
         r"^\[Finished running\. Exit status: (?:exit status: )?0\b",
     ),
     // watchexec
-    reloader(r"^\[Running: ", r"^\[Command exited with [1-9]", r"^\[Command was successful\b"),
+    runner(r"^\[Running: ", r"^\[Command exited with [1-9]", r"^\[Command was successful\b"),
     // air
     reloader(
         r"^building\.\.\.$",
@@ -176,7 +187,8 @@ impl Course {
                 if reloader.failed.finds(&line.text) {
                     course = Self { is_open: false, failed: Some(at), ..course };
                 } else if reloader.begins.finds(&line.text) {
-                    course = Self { begin: at, is_open: reloader.tells, failed: None };
+                    let is_open = reloader.good_means == Good::Runs;
+                    course = Self { begin: at, is_open, failed: None };
                 } else if reloader.good.finds(&line.text) {
                     course = Self { begin: at + 1, is_open: false, failed: None };
                 }
@@ -199,7 +211,7 @@ pub fn last_error(evidence: &Evidence) -> Option<LastError> {
     let attempt = Evidence { lines: lines[course.begin..].to_vec(), ..evidence.clone() };
     let printed = diagnose(&attempt).into_iter().filter(|cause| cause.kind != CauseKind::ExitCode);
     // A line that looks like an error need not be one if nothing has failed.
-    let is_sure = |cause: &Cause| {
+    let found = printed.filter(|cause| cause.evidence.is_some()).find(|cause| {
         course.failed.is_some()
             || cause.kind == CauseKind::Exception
             || cause.kind == CauseKind::ConnectionRefused
@@ -208,74 +220,39 @@ pub fn last_error(evidence: &Evidence) -> Option<LastError> {
                 && evidence.facts.late.is_none()
             || cause.kind == CauseKind::LoggedError && cause.place.is_some()
             || course.is_open && cause.certainty > Certainty::Possible
-    };
-    let found = printed.filter(|cause| cause.evidence.is_some()).find(is_sure);
+    });
     let waits = course.failed.is_some() || course.is_open && found.is_some();
-    let failed = || {
-        let line = lines.get(course.failed?)?;
-        let text = line.text.trim().to_owned();
-        let cause = Cause::certain(CauseKind::LoggedError, text, None);
-        Some(Cause { evidence: Some(clue(line)), ..cause })
-    };
     // A server whose port is taken may end with success.
-    let ended = || at_start(evidence).filter(|_| has_ended(lines));
     let waits = waits || has_ended(lines) && evidence.facts.taken.is_some();
     let certainty = Certainty::Certain;
     found
-        .or_else(failed)
-        .or_else(ended)
+        .or_else(|| {
+            let line = lines.get(course.failed?)?;
+            let text = line.text.trim().to_owned();
+            let cause = Cause::certain(CauseKind::LoggedError, text, None);
+            Some(Cause { evidence: Some(clue(line)), ..cause })
+        })
+        .or_else(|| at_start(evidence).filter(|_| has_ended(lines)))
         .map(|cause| LastError { cause: Cause { certainty, ..cause }, waits })
 }
-
-/// What a watcher prints last if its program has ended with success.
-const ENDED: [&str; 6] = [
-    "[nodemon] clean exit",
-    "Completed running '",
-    "Watcher Process finished",
-    "[Finished running. Exit status: 0",
-    "[Finished running. Exit status: exit status: 0",
-    "[Command was successful",
-];
 
 /// Whether the program below a watcher has ended with success, and nothing has been printed since.
 pub fn has_ended(lines: &[OutputLine]) -> bool {
     let last = lines.iter().rfind(|line| !line.text.trim().is_empty());
-    last.is_some_and(|line| ENDED.iter().any(|ended| line.text.starts_with(ended)))
+    let mut ends = RELOADERS.iter().filter(|reloader| reloader.good_means == Good::Ended);
+    last.is_some_and(|line| ends.any(|reloader| reloader.good.finds(&line.text)))
 }
 
 /// Whether the program below a watcher has failed, according to the last lines of its life. `tmo ps`
-/// calls this for each process. Compiling the expressions takes longer than all else that `ps` does, so
-/// they are tried only if a line contains a part of what a watcher prints for a failure.
+/// calls this for each process, and most have printed nothing of that kind.
 pub fn has_failed(lines: &[OutputLine], own: &[WatcherPatterns]) -> bool {
-    const SIGNS: [&str; 21] = [
-        "returned exit code",
-        "exit status ",
-        "# ",
-        "app crashed",
-        "Failed running '",
-        "Node.js v",
-        "⨯",
-        "Watcher Process failed",
-        "error. Watching",
-        "errors. Watching",
-        "1 error",
-        " errors",
-        "[vite]",
-        "Tests failed",
-        "compiled with",
-        "error during build",
-        "Finished running. Exit",
-        "[Command exited",
-        "Exit with Code",
-        "to build",
-        "Traceback ",
-    ];
-    if own.is_empty() && !lines.iter().any(|line| SIGNS.iter().any(|sign| line.text.contains(sign)))
-    {
+    let is_trace = |line: &OutputLine| line.text.starts_with("Traceback ");
+    let may_fail = |line: &OutputLine| {
+        is_trace(line) || RELOADERS.iter().any(|reloader| reloader.failed.finds(&line.text))
+    };
+    if own.is_empty() && !lines.iter().any(may_fail) {
         return false;
     }
     let course = Course::of(lines, own);
-    let rest = &lines[course.begin..];
-    course.failed.is_some()
-        || course.is_open && rest.iter().any(|line| line.text.starts_with("Traceback "))
+    course.failed.is_some() || course.is_open && lines[course.begin..].iter().any(is_trace)
 }

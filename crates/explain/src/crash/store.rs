@@ -4,13 +4,17 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::cause::Cause;
 use super::report::CrashReport;
 use crate::journal::Dirs;
 use crate::journal::streams::{Stream, is_meant};
-use crate::model::ProcName;
 use crate::model::plan::Plan;
 use crate::model::shell::quoted;
 use crate::model::text::OsText;
+use crate::model::{LifeId, ProcName};
 use crate::sys::files;
 
 /// How many reports of a project are kept.
@@ -51,7 +55,9 @@ impl Reports {
     pub fn list(&self) -> io::Result<Vec<StoredReport>> {
         let mut found = list(&self.dir)?;
         if let Some(owner) = &self.owner {
-            found.retain(|found| run_of(&found.path).is_some_and(|run| run.starts_with(owner)));
+            found.retain(|found| {
+                read(&found.path).is_ok_and(|report| report.tmo.run.starts_with(owner))
+            });
         }
         Ok(found)
     }
@@ -138,18 +144,51 @@ pub fn read(path: &Path) -> io::Result<CrashReport> {
     })
 }
 
-/// The run of a report, which any version can have written; `None` if it is none.
-fn run_of(path: &Path) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Brief {
-        tmo: Details,
+/// A crash report in a list.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = CrashSummary)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Its id: the name of its file without `.json`.
+    #[schema(example = "web-2026-01-02T03-04-05Z")]
+    pub id: String,
+    /// Its file.
+    #[schema(value_type = String)]
+    pub file: PathBuf,
+    /// The process.
+    pub process_name: ProcName,
+    /// Its exit code; null if a signal ended it.
+    pub exit_code: Option<u8>,
+    /// The signal that ended it (`SIGSEGV`); null if none did.
+    pub signal: Option<String>,
+    /// When it ended, RFC 3339 in UTC.
+    pub timestamp: String,
+    /// The run.
+    pub run: String,
+    /// The number of the life in the run.
+    #[schema(value_type = u32, minimum = 1)]
+    pub life: LifeId,
+    /// The cause that explains the end best.
+    pub cause: Option<Cause>,
+}
+
+impl Summary {
+    /// Read the report; `None` if it can't be read.
+    pub fn read(found: &StoredReport) -> Option<Self> {
+        let CrashReport { process_name, exit_code, signal, timestamp, tmo, .. } =
+            read(&found.path).ok()?;
+        Some(Self {
+            id: found.id().to_owned(),
+            file: found.path.clone(),
+            process_name,
+            exit_code,
+            signal,
+            timestamp,
+            run: tmo.run,
+            life: tmo.life,
+            cause: tmo.cause.into_iter().next(),
+        })
     }
-    #[derive(serde::Deserialize)]
-    struct Details {
-        run: String,
-    }
-    let brief: Brief = serde_json::from_slice(&files::read_plain(path).ok()?).ok()?;
-    Some(brief.tmo.run)
 }
 
 /// Write a report under a new name and remove the oldest ones if there are too many. If the life
@@ -220,7 +259,7 @@ pub fn prune(dir: &Path, keep: usize, run: &str) -> io::Result<()> {
         return Ok(());
     }
     let own = project_of(run);
-    found.retain(|found| run_of(&found.path).is_some_and(|run| project_of(&run) == own));
+    found.retain(|found| read(&found.path).is_ok_and(|report| project_of(&report.tmo.run) == own));
     let old = found.len().saturating_sub(keep);
     found[..old].iter().try_for_each(|old| fs::remove_file(&old.path))
 }

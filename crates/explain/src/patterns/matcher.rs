@@ -44,27 +44,14 @@ pub struct Hit {
 /// Readiness checks and failure patterns are reported once per life, flags once per line.
 #[derive(Debug)]
 pub struct Matcher {
-    rules: Vec<(Rule, Text)>,
-    patterns: Vec<Pattern>,
-    search: Search,
+    rules: RuleSearch,
+    /// The unfinished lines of the main stream and of standard error.
+    open: [OpenLine; 2],
+    /// Which of them is fed.
+    fed: usize,
     /// Buffers that are reused.
     text: Vec<u8>,
     folded: Vec<u8>,
-    open: OpenLine,
-    /// That of the other stream of the process: standard error, or the main stream while standard error is fed.
-    other: OpenLine,
-    feeds_stderr: bool,
-    /// Patterns that have been found and are not searched for again in this life.
-    spent: Vec<bool>,
-    /// How many patterns are still searched for.
-    left: usize,
-    book: FlagBook,
-    /// A buffer that is reused for each line.
-    may: Vec<bool>,
-    /// Patterns that were too slow on some line.
-    slow: Vec<bool>,
-    /// Those of them that have not been logged yet.
-    new_slow: Vec<String>,
     /// The current life.
     life: Option<LifeId>,
     /// Lives whose output is not searched.
@@ -72,39 +59,17 @@ pub struct Matcher {
 }
 
 impl Matcher {
-    /// A matcher for these rules.
     pub fn new(rules: &ProcessPolicy) -> Result<Self, BadPattern> {
-        let ready = rules.ready.iter().enumerate().filter_map(|(number, check)| {
-            let Probe::Log(text) = &check.probe else { return None };
-            Some((Rule::Ready(number), text))
-        });
-        let failures = rules.failures.iter().enumerate();
-        let failures = failures.map(|(number, failure)| (Rule::Failure(number), &failure.text));
-        let flags = rules.flags.iter().enumerate();
-        let flags = flags.map(|(number, flag)| (Rule::Flag(number), &flag.text));
-        let all: Vec<(Rule, &Text)> = ready.chain(failures).chain(flags).collect();
-        let patterns = all
-            .iter()
-            .map(|(_, text)| Pattern::new(text, all.len()))
-            .collect::<Result<Vec<_>, _>>()?;
-        let span = patterns.iter().map(Pattern::span).max().unwrap_or(0);
+        let rules = RuleSearch::new(rules)?;
+        let span = rules.patterns.iter().map(Pattern::span).max().unwrap_or(0);
         Ok(Self {
-            rules: all.iter().map(|(rule, text)| (*rule, (*text).clone())).collect(),
-            search: Search::new(&patterns),
+            open: [(); 2].map(|()| OpenLine::new(rules.patterns.len(), span)),
+            rules,
+            fed: 0,
             text: vec![],
             folded: vec![],
-            open: OpenLine::new(patterns.len(), span),
-            other: OpenLine::new(patterns.len(), span),
-            feeds_stderr: false,
-            spent: vec![false; patterns.len()],
-            left: patterns.len(),
-            book: FlagBook::new(&rules.flags),
-            may: vec![false; patterns.len()],
-            slow: vec![false; patterns.len()],
-            new_slow: vec![],
             life: None,
             ignored: vec![],
-            patterns,
         })
     }
 
@@ -112,34 +77,25 @@ impl Matcher {
     /// among the rules are not reported again, and flags keep their matches.
     pub fn renew(&mut self, rules: &ProcessPolicy) -> Result<(), BadPattern> {
         let mut renewed = Self::new(rules)?;
-        renewed.book.restore(&self.book);
-        let was_stderr = self.feeds_stderr;
-        self.feed_stderr(false);
-        let known = |known: &[bool], rules: &[(Rule, Text)]| {
-            let is_known = |rule| {
-                let mut old = self.rules.iter().zip(known);
-                old.any(|(old, known)| *known && is_same(old, rule))
-            };
-            rules.iter().map(is_known).collect::<Vec<bool>>()
-        };
-        renewed.spent = known(&self.spent, &renewed.rules);
-        renewed.open.seen = known(&self.open.seen, &renewed.rules);
-        renewed.other.seen = known(&self.other.seen, &renewed.rules);
-        renewed.left = renewed.spent.iter().filter(|spent| !**spent).count();
-        (renewed.life, renewed.ignored) = (self.life, std::mem::take(&mut self.ignored));
+        renewed.rules.book.restore(&self.rules.book);
+        renewed.rules.spent = renewed.rules.known(&self.rules, &self.rules.spent);
         // If nothing was being searched for, the current place within the line is unknown.
-        if self.wants() {
-            renewed.open.renew(std::mem::take(&mut self.open));
-            renewed.other.renew(std::mem::take(&mut self.other));
+        let wants = self.wants();
+        for (new, old) in renewed.open.iter_mut().zip(&mut self.open) {
+            new.seen = renewed.rules.known(&self.rules, &old.seen);
+            if wants {
+                new.renew(std::mem::take(old));
+            }
         }
-        *self = renewed;
-        self.feed_stderr(was_stderr);
+        let ignored = std::mem::take(&mut self.ignored);
+        *self = Self { fed: self.fed, life: self.life, ignored, ..renewed };
         Ok(())
     }
 
     /// Whether anything is still searched for in this life. If not, the matcher need not be fed.
     pub fn wants(&self) -> bool {
-        self.left > 0 && !self.life.is_some_and(|life| self.ignored.contains(&life))
+        let is_ignored = self.life.is_some_and(|life| self.ignored.contains(&life));
+        self.rules.spent.contains(&false) && !is_ignored
     }
 
     /// Don't search the output of these lives.
@@ -151,132 +107,165 @@ impl Matcher {
 
     /// The matches of the flags.
     pub fn book(&self) -> &FlagBook {
-        &self.book
+        &self.rules.book
     }
 
     /// The matches of the flags, for restoring saved ones.
     pub fn book_mut(&mut self) -> &mut FlagBook {
-        &mut self.book
+        &mut self.rules.book
     }
 
     /// Set the time of the bytes that are fed from now on, for the matches of flags.
     pub fn at(&mut self, time: Timestamp) {
-        self.book.at(time);
+        self.rules.book.at(time);
     }
 
     /// Whether the bytes that are fed from now on are from the stream of standard error. It has lines of its own.
     pub fn feed_stderr(&mut self, stderr: bool) {
-        if self.feeds_stderr != stderr {
-            self.feeds_stderr = stderr;
-            std::mem::swap(&mut self.open, &mut self.other);
-        }
+        self.fed = usize::from(stderr);
     }
 
     /// A life begins: search for everything again.
     pub fn begin(&mut self, life: Option<LifeId>) {
-        self.forget_lines();
-        self.spent.fill(false);
-        self.left = self.patterns.len();
+        self.open.iter_mut().for_each(OpenLine::clear);
+        self.rules.spent.fill(false);
         self.life = life;
-        self.book.begin(life);
+        self.rules.book.begin(life);
     }
 
     /// Nothing has followed from a match: search for this rule again in this life.
     pub fn search_again(&mut self, rule: Rule) {
-        if let Some(number) = self.rules.iter().position(|(known, _)| *known == rule)
-            && std::mem::take(&mut self.spent[number])
-        {
-            self.left += 1;
+        if let Some(number) = self.rules.rules.iter().position(|(known, _)| *known == rule) {
+            self.rules.spent[number] = false;
         }
     }
 
     /// Process the next bytes of this life.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Hit> {
-        let mut hits = vec![];
         for piece in bytes.chunks(PIECE) {
             if !self.wants() {
                 break;
             }
-            self.piece(piece, &mut hits);
+            self.search_piece(piece);
         }
-        hits
+        std::mem::take(&mut self.rules.hits)
     }
 
     /// No output has come for a while, so the unfinished line may be complete (a prompt). A match
     /// in it is not reported again when the line continues.
     pub fn idle(&mut self) -> Vec<Hit> {
-        let mut hits = vec![];
-        for _ in 0..2 {
-            if std::mem::take(&mut self.open.fresh) && self.wants() {
-                self.search_row(&mut hits);
+        for stream in [self.fed, 1 - self.fed] {
+            if std::mem::take(&mut self.open[stream].fresh) && self.wants() {
+                self.rules.search_row(&mut self.open[stream], &mut self.folded);
             }
-            self.feed_stderr(!self.feeds_stderr);
         }
-        hits
+        std::mem::take(&mut self.rules.hits)
     }
 
     /// The life has ended, and with it its last lines.
     pub fn finish(&mut self) -> Vec<Hit> {
-        let mut hits = vec![];
-        for _ in 0..2 {
-            if self.open.is_begun() && self.wants() {
-                self.end_open(&mut hits);
+        for stream in [self.fed, 1 - self.fed] {
+            if self.open[stream].is_begun() && self.wants() {
+                self.rules.end_line(&mut self.open[stream], &mut self.folded);
             }
-            self.feed_stderr(!self.feeds_stderr);
+            self.open[stream].clear();
         }
-        self.forget_lines();
-        self.book.end();
-        hits
-    }
-
-    fn forget_lines(&mut self) {
-        for _ in 0..2 {
-            self.open.clear();
-            self.feed_stderr(!self.feeds_stderr);
-        }
+        self.rules.book.end();
+        std::mem::take(&mut self.rules.hits)
     }
 
     /// Patterns that were skipped on some line because the search would have taken too long. Each
     /// is returned once.
     pub fn take_slow(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.new_slow)
+        std::mem::take(&mut self.rules.new_slow)
     }
 
     /// How much memory is used between two pieces.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {
-        self.open.memory() + self.folded.capacity()
+        self.open[self.fed].memory() + self.folded.capacity()
     }
 
-    /// Search a piece of output.
-    fn piece(&mut self, piece: &[u8], hits: &mut Vec<Hit>) {
+    fn search_piece(&mut self, piece: &[u8]) {
+        let Self { rules, open, fed, text, folded, .. } = self;
+        let open = &mut open[*fed];
         let is_usual = is_ordinary_but_for_escapes(&piece[..whole_lines(piece)]);
         let mut rest = piece;
         while !rest.is_empty() {
-            if !self.open.is_begun() {
-                // Taken out only for the borrow checker, and put back afterwards. Nothing else needs
-                // them meanwhile.
-                let mut buffer = std::mem::take(&mut self.text);
-                let mut folded = std::mem::take(&mut self.folded);
-                let (text, length) = lines(rest, is_usual, &mut buffer);
-                fold(text, &mut folded);
-                self.block(Both { text, folded: &folded }, hits);
-                (self.text, self.folded) = (buffer, folded);
+            if !open.is_begun() {
+                let (block, length) = lines(rest, is_usual, text);
+                fold(block, folded);
+                rules.search_block(Both { text: block, folded });
                 rest = &rest[length..];
             }
             let newline = memchr::memchr(b'\n', rest);
             let (line, after) = rest.split_at(newline.unwrap_or(rest.len()));
-            self.extend_open(line, hits);
+            rules.extend_line(open, line, folded);
             if newline.is_some() {
-                self.end_open(hits);
+                rules.end_line(open, folded);
             }
             rest = after.get(1..).unwrap_or_default();
         }
     }
+}
+
+/// The rules of a process, and what was found.
+#[derive(Debug)]
+struct RuleSearch {
+    rules: Vec<(Rule, Text)>,
+    patterns: Vec<Pattern>,
+    search: Search,
+    /// Patterns that have been found and are not searched for again in this life.
+    spent: Vec<bool>,
+    book: FlagBook,
+    /// Matches that have not been returned yet.
+    hits: Vec<Hit>,
+    /// A buffer that is reused for each line.
+    may: Vec<bool>,
+    /// Patterns that were too slow on some line.
+    slow: Vec<bool>,
+    /// Those of them that have not been logged yet.
+    new_slow: Vec<String>,
+}
+
+impl RuleSearch {
+    fn new(rules: &ProcessPolicy) -> Result<Self, BadPattern> {
+        let ready = rules.ready.iter().enumerate().filter_map(|(number, check)| {
+            let Probe::Log(text) = &check.probe else { return None };
+            Some((Rule::Ready(number), text))
+        });
+        let failures = rules.failures.iter().enumerate();
+        let failures = failures.map(|(number, failure)| (Rule::Failure(number), &failure.text));
+        let flags = rules.flags.iter().enumerate();
+        let flags = flags.map(|(number, flag)| (Rule::Flag(number), &flag.text));
+        let all: Vec<(Rule, &Text)> = ready.chain(failures).chain(flags).collect();
+        let patterns: Result<Vec<_>, _> =
+            all.iter().map(|(_, text)| Pattern::new(text, all.len())).collect();
+        let patterns = patterns?;
+        Ok(Self {
+            rules: all.iter().map(|(rule, text)| (*rule, (*text).clone())).collect(),
+            search: Search::new(&patterns),
+            spent: vec![false; patterns.len()],
+            book: FlagBook::new(&rules.flags),
+            hits: vec![],
+            may: vec![false; patterns.len()],
+            slow: vec![false; patterns.len()],
+            new_slow: vec![],
+            patterns,
+        })
+    }
+
+    /// Which of these rules are among the old ones for which `known` holds.
+    fn known(&self, old: &Self, known: &[bool]) -> Vec<bool> {
+        let is_known =
+            |rule| old.rules.iter().zip(known).any(|(old, known)| *known && is_same(old, rule));
+        self.rules.iter().map(is_known).collect()
+    }
 
     /// Search whole lines.
-    fn block(&mut self, block: Both<'_>, hits: &mut Vec<Hit>) {
-        let (mut walk, mut at) = (Walk::default(), 0);
+    fn search_block(&mut self, block: Both<'_>) {
+        let mut walk = Walk::default();
+        let mut at = 0;
         while at < block.text.len() {
             let next = if self.book.wants_lines() {
                 Some(at)
@@ -288,117 +277,99 @@ impl Matcher {
             let newline = memchr::memchr(b'\n', &block.text[start..]);
             let end = newline.map_or(block.text.len(), |newline| start + newline + 1);
             let text = without_break(&block.text[start..end]);
-            self.line(block.range(start, start + text.len()), &mut [], hits);
+            self.search_line(block.range(start, start + text.len()), &mut []);
             self.book.end_line(text);
             at = end;
         }
         self.book.pass(&block.text[at..]);
     }
 
-    /// Search a line as it is shown. Patterns that were `seen` in it are not searched for again.
-    fn line(&mut self, line: Both<'_>, seen: &mut [bool], hits: &mut Vec<Hit>) {
-        let mut may = std::mem::take(&mut self.may);
-        may.fill(false);
-        self.search.candidates(line, &mut may);
-        let mut steps = Steps::for_line(line.text.len());
-        for number in (0..may.len()).filter(|&number| may[number]) {
-            if !self.spent[number]
-                && seen.get(number) != Some(&true)
-                && let Some(found) = self.find(number, line, &mut steps)
-            {
-                if let Some(seen) = seen.get_mut(number) {
-                    *seen = true;
-                }
-                self.found(number, shown(line.text, found), hits);
-            }
-        }
-        self.may = may;
-    }
-
     /// Append to the unfinished line, and search it for texts at once.
-    fn extend_open(&mut self, mut bytes: &[u8], hits: &mut Vec<Hit>) {
+    fn extend_line(&mut self, open: &mut OpenLine, mut bytes: &[u8], folded: &mut Vec<u8>) {
         while !bytes.is_empty() {
-            let mut run = self.open.next_run(&mut bytes);
-            while self.open.line.feed(&mut run).is_some() {
-                self.end_row(hits);
-                self.open.next_row();
+            let mut run = open.next_run(&mut bytes);
+            while open.line.feed(&mut run).is_some() {
+                self.end_row(open, folded);
+                open.next_row();
             }
-            self.texts_of_open(hits);
-        }
-    }
-
-    /// Search what was just printed in the unfinished line for texts.
-    fn texts_of_open(&mut self, hits: &mut Vec<Hit>) {
-        let mut open = std::mem::take(&mut self.open);
-        if self.search.must_ask(open.window()) {
-            let mut may = std::mem::take(&mut self.may);
-            may.fill(false);
-            self.search.candidates(open.window(), &mut may);
-            let mut steps = Steps::for_line(open.window().text.len());
-            for number in (0..may.len()).filter(|&number| may[number]) {
-                if self.patterns[number].is_text()
-                    && !self.spent[number]
-                    && !open.seen[number]
-                    && let Some(found) = self.find(number, open.window(), &mut steps)
-                {
-                    open.seen[number] = true;
-                    let (line, found) = open.around(found);
-                    self.found(number, shown(line, found), hits);
-                }
-            }
-            self.may = may;
-        }
-        self.open = open;
-    }
-
-    /// Search the unfinished line as it is shown at present; returns whether it is shown.
-    fn search_row(&mut self, hits: &mut Vec<Hit>) -> bool {
-        let mut open = std::mem::take(&mut self.open);
-        let mut folded = std::mem::take(&mut self.folded);
-        let row = open.row();
-        let is_shown = row.is_some();
-        if let Some((text, seen)) = row {
-            fold(text, &mut folded);
-            self.line(Both { text, folded: &folded }, seen, hits);
-        }
-        (self.open, self.folded) = (open, folded);
-        is_shown
-    }
-
-    /// A row of the unfinished line has ended.
-    fn end_row(&mut self, hits: &mut Vec<Hit>) {
-        if self.search_row(hits) || self.open.seen.contains(&true) {
-            self.book.end_line(trimmed(&self.open.line));
+            self.search_window(open);
         }
     }
 
     /// The unfinished line has ended.
-    fn end_open(&mut self, hits: &mut Vec<Hit>) {
-        self.open.line.abandon();
-        self.end_row(hits);
-        self.open.clear();
+    fn end_line(&mut self, open: &mut OpenLine, folded: &mut Vec<u8>) {
+        open.line.abandon();
+        self.end_row(open, folded);
+        open.clear();
     }
 
-    /// The place of a pattern in a line; `None` if it is not there or the search takes too long.
-    fn find(&mut self, number: usize, line: Both<'_>, steps: &mut Steps) -> Option<usize> {
-        self.patterns[number].find(line, steps).unwrap_or_else(|TooSlow| {
-            if !std::mem::replace(&mut self.slow[number], true) {
-                self.new_slow.push(self.rules[number].1.pattern.clone());
+    /// A row of the unfinished line has ended.
+    fn end_row(&mut self, open: &mut OpenLine, folded: &mut Vec<u8>) {
+        if self.search_row(open, folded) || open.seen.contains(&true) {
+            self.book.end_line(trimmed(&open.line));
+        }
+    }
+
+    /// Search the unfinished line as it is shown at present; returns whether it is shown.
+    fn search_row(&mut self, open: &mut OpenLine, folded: &mut Vec<u8>) -> bool {
+        let Some((text, seen)) = open.row() else { return false };
+        fold(text, folded);
+        self.search_line(Both { text, folded }, seen);
+        true
+    }
+
+    /// Search a line as it is shown. Patterns that were `seen` in it are not searched for again.
+    fn search_line(&mut self, line: Both<'_>, seen: &mut [bool]) {
+        for (number, place) in self.matches(line, seen, false) {
+            if let Some(seen) = seen.get_mut(number) {
+                *seen = true;
             }
-            None
-        })
+            self.add_hit(number, shown(line.text, place));
+        }
     }
 
-    fn found(&mut self, number: usize, line: String, hits: &mut Vec<Hit>) {
+    /// Search what was just printed in the unfinished line for texts.
+    fn search_window(&mut self, open: &mut OpenLine) {
+        if !self.search.must_ask(open.window()) {
+            return;
+        }
+        for (number, place) in self.matches(open.window(), &open.seen, true) {
+            open.seen[number] = true;
+            let (line, place) = open.around(place);
+            self.add_hit(number, shown(line, place));
+        }
+    }
+
+    /// The patterns that match in this text and are still searched for, each with the place of its match. A part of
+    /// a line is searched only for texts.
+    fn matches(&mut self, text: Both<'_>, seen: &[bool], is_part: bool) -> Vec<(usize, usize)> {
+        let mut found = vec![];
+        self.may.fill(false);
+        self.search.candidates(text, &mut self.may);
+        let mut steps = Steps::for_line(text.text.len());
+        for (number, pattern) in self.patterns.iter_mut().enumerate() {
+            let is_over = self.spent[number] || seen.get(number) == Some(&true);
+            if !self.may[number] || is_over || is_part && !pattern.is_text() {
+                continue;
+            }
+            match pattern.find(text, &mut steps) {
+                Ok(place) => found.extend(place.map(|place| (number, place))),
+                Err(TooSlow) if !std::mem::replace(&mut self.slow[number], true) => {
+                    self.new_slow.push(self.rules[number].1.pattern.clone());
+                }
+                Err(TooSlow) => {}
+            }
+        }
+        found
+    }
+
+    fn add_hit(&mut self, number: usize, line: String) {
         let (rule, _) = self.rules[number];
         match rule {
             Rule::Flag(flag) => self.book.matched(flag, &line),
-            Rule::Ready(_) | Rule::Failure(_) => {
-                self.spent[number] = true;
-                self.left -= 1;
-            }
+            Rule::Ready(_) | Rule::Failure(_) => self.spent[number] = true,
         }
-        hits.push(Hit { rule, line });
+        self.hits.push(Hit { rule, line });
     }
 }
 

@@ -140,8 +140,8 @@ impl<'e> Findings<'e> {
     fn weaken_what_was_survived(&mut self) {
         let Some(last) = self.trails.iter().max_by_key(|trail| *trail.end()) else { return };
         let begin = *last.start();
-        let within = |line: usize| last.contains(&line);
-        let fatal = self.all.iter().filter(|finding| finding.line.is_some_and(within));
+        let fatal =
+            self.all.iter().filter(|finding| finding.line.is_some_and(|line| last.contains(&line)));
         let Some(most) = fatal.map(|finding| finding.score).max() else { return };
         let lines = self.lines();
         let survived = |line: usize| {
@@ -185,13 +185,12 @@ impl<'e> Findings<'e> {
         let mut kept: Vec<Finding> = vec![];
         for mut finding in self.all {
             finding.cause.certainty = certainty(finding.score);
-            let same = |other: &&mut Finding| {
+            match kept.iter_mut().find(|other| {
                 finding.line.is_some() && other.line == finding.line
                     || other.is_repeated_by(&finding)
                     || other.cause.kind == finding.cause.kind
                         && other.cause.text == finding.cause.text
-            };
-            match kept.iter_mut().find(same) {
+            }) {
                 Some(other) if other.cause.place.is_none() => {
                     other.cause.place = finding.cause.place;
                     other.cause.next = other.cause.next.take().or(finding.cause.next);

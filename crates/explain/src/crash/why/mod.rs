@@ -18,7 +18,9 @@ use utoipa::ToSchema;
 use super::life::LifePlace;
 use super::record::examine_in;
 use super::store::{self, Reports, StoredReport};
-use super::{Cause, CauseKind, CrashInput, CrashReport, Facts, LifeSummary, Log, Trigger};
+use super::{
+    Cause, CauseKind, CrashInput, CrashReport, Evidence, Facts, LifeSummary, Log, Trigger,
+};
 use crate::journal::last::{self, last_lines};
 use crate::journal::last_run::RecordedEnd;
 use crate::journal::search::runs;
@@ -294,26 +296,25 @@ impl<'a> Analysis<'a> {
             && let Some(process) = plan.processes.iter().find(|process| process.name == *name)
         {
             let mut input = CrashInput::new(plan, process, self.sources.dirs, lived);
-            input.facts.trigger = trigger;
+            input.evidence.facts.trigger = trigger;
             return input;
         }
-        let root = self.sources.root;
+        let root: OsText = self.sources.root.into();
+        let evidence = Evidence {
+            root: root.to_string(),
+            cwd: root.to_string(),
+            facts: Facts { trigger, ..Facts::default() },
+            ..Evidence::new(name, &lived)
+        };
         CrashInput {
             run: run.to_owned(),
-            name: name.clone(),
-            command: OsText::default(),
             argv: None,
-            cwd: root.into(),
-            root: root.into(),
+            cwd: root,
             env: vec![],
-            port: None,
-            others: vec![],
-            assigned: vec![],
-            watchers: vec![],
             dirs: self.sources.dirs.clone(),
             first: self.first,
             lived,
-            facts: Facts { trigger, ..Facts::default() },
+            evidence,
         }
     }
 
@@ -342,15 +343,15 @@ impl<'a> Analysis<'a> {
 
 /// The answer that a report gives.
 fn of_report((report, path): Report, state: Option<&ProcessState>) -> Why {
-    let stopped = |cause: &Cause| {
-        matches!(cause.kind, CauseKind::StoppedByRequest | CauseKind::StoppedWithOther)
-    };
     let lived = (Duration::from_millis(report.tmo.uptime_ms), report.tmo.restarts);
     let runs = state.is_some_and(|state| state.state == ProcessStatus::Running);
     Why {
         api: API,
         process: report.process_name,
-        wrong: !runs && !report.tmo.cause.first().is_some_and(stopped),
+        wrong: !runs
+            && !report.tmo.cause.first().is_some_and(|cause| {
+                matches!(cause.kind, CauseKind::StoppedByRequest | CauseKind::StoppedWithOther)
+            }),
         state: state.cloned(),
         causes: report.tmo.cause,
         exit_code: report.exit_code,

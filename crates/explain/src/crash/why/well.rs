@@ -13,13 +13,13 @@ impl Analysis<'_> {
     pub(super) fn all_is_well(&self, name: Option<&str>, flags: &str) -> Result<String, WhyError> {
         if let Some(state) = &self.state {
             let asked = asked(&state.processes, name)?;
-            let named = |name: &ProcName| asked.iter().any(|process| process.name == *name);
-            return Ok(well(&asked, name.is_some()) + &self.crashed(named, flags));
+            return Ok(well(&asked, name.is_some())
+                + &self.crashed(|name| asked.iter().any(|process| process.name == *name), flags));
         }
         if let Some(name) = name {
             let finished = self.finished(name)?;
-            let is = |(name, exit): &(ProcName, Exit)| as_expected(name, *exit);
-            let texts: Vec<_> = finished.iter().map(is).collect();
+            let texts: Vec<_> =
+                finished.iter().map(|(name, exit)| as_expected(name, *exit)).collect();
             return if texts.is_empty() {
                 Err(WhyError::NoEnd(name.to_owned()))
             } else {
