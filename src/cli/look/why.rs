@@ -136,12 +136,17 @@ fn explain(
     let supervised = state.is_some() && instance.runtime.is_held();
     let index = || index_of(&source, supervised).map_err(std::io::Error::other);
     let plan = instance.runtime.plan().ok();
-    let fresh = fresh.as_ref();
     let end = LastRun::read(&last_run(&instance.context.env, &instance.socket.path));
     let end = end.and_then(|last| last.end);
     let root = directory(instance);
-    let (dirs, reports, end) = (&source.dirs, &source.reports, end.as_ref());
-    let sources = Sources { dirs, index: &index, reports, root: &root, end, fresh };
+    let sources = Sources {
+        dirs: &source.dirs,
+        index: &index,
+        reports: &source.reports,
+        root: &root,
+        end: end.as_ref(),
+        fresh: fresh.as_ref(),
+    };
     let analysis = Analysis::new(sources, plan, state)?;
     Ok(analysis.explain(name, &instance.flags())?)
 }

@@ -30,7 +30,7 @@ pub mod why;
 
 pub use cause::{Cause, CauseKind, Certainty, Clue, Fix};
 pub use diagnose::diagnose;
-pub use evidence::{Evidence, Facts, Holder, OutputLine, OwningRun, SignalSender, Trigger};
+pub use evidence::{Evidence, Facts, Holder, ListeningProcess, OutputLine, OwningRun, Trigger};
 pub use life::{LifeSummary, Log};
 pub use record::{CrashInput, examine};
 pub use report::{CrashReport, notice};

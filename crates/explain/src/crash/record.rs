@@ -472,7 +472,7 @@ mod tests {
         input.argv = Some(["node", "a.js"].map(OsText::from).into());
         let path = store::write(&examine(&input), &dir.path().join("crash-reports")).unwrap();
         assert!(path.ends_with("crash-reports/web-2026-01-02T03-04-05Z.json"), "{path:?}");
-        let report = store::read(&path).unwrap();
+        let report = store::read_report(&path).unwrap();
         assert_eq!((report.command.as_str(), report.args), ("node", Some(vec!["a.js".to_owned()])));
         assert_eq!(report.last_logs, [""; 0]);
     }

@@ -172,7 +172,7 @@ struct Course {
 }
 
 impl Course {
-    fn of(lines: &[OutputLine], own: &[WatcherPatterns]) -> Self {
+    fn read_lines(lines: &[OutputLine], own: &[WatcherPatterns]) -> Self {
         let mut course = Self::default();
         let own: Vec<_> = own.iter().filter_map(compiled).collect();
         for (at, line) in lines.iter().enumerate() {
@@ -207,7 +207,7 @@ fn compiled(own: &WatcherPatterns) -> Option<[Regex; 2]> {
 /// The last error among the last lines of a running life, unless it is obsolete.
 pub fn last_error(evidence: &Evidence) -> Option<LastError> {
     let lines = &evidence.lines;
-    let course = Course::of(lines, &evidence.watchers);
+    let course = Course::read_lines(lines, &evidence.watchers);
     let attempt = Evidence { lines: lines[course.begin..].to_vec(), ..evidence.clone() };
     let printed = diagnose(&attempt).into_iter().filter(|cause| cause.kind != CauseKind::ExitCode);
     // A line that looks like an error need not be one if nothing has failed.
@@ -253,6 +253,6 @@ pub fn has_failed(lines: &[OutputLine], own: &[WatcherPatterns]) -> bool {
     if own.is_empty() && !lines.iter().any(may_fail) {
         return false;
     }
-    let course = Course::of(lines, own);
+    let course = Course::read_lines(lines, own);
     course.failed.is_some() || course.is_open && lines[course.begin..].iter().any(is_trace)
 }

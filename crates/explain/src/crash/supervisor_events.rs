@@ -76,7 +76,9 @@ impl Log<'_> {
         lived: &LifeSummary,
         place: &LifePlace,
     ) -> io::Result<(bool, Option<Trigger>)> {
-        let (mut stopped, mut last, mut failed) = (false, None, None);
+        let mut stopped = false;
+        let mut last = None;
+        let mut failed = None;
         let from = since(&mut self.open_index()?, lived.started)?;
         self.find_event(name, from, place.end, |chunk, event| {
             let now = chunk.record.time;

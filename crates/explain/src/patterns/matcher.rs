@@ -324,7 +324,7 @@ impl RuleSearch {
             if let Some(seen) = seen.get_mut(number) {
                 *seen = true;
             }
-            self.add_hit(number, shown(line.text, place));
+            self.add_hit(number, text_around(line.text, place));
         }
     }
 
@@ -336,7 +336,7 @@ impl RuleSearch {
         for (number, place) in self.matches(open.window(), &open.seen, true) {
             open.seen[number] = true;
             let (line, place) = open.around(place);
-            self.add_hit(number, shown(line, place));
+            self.add_hit(number, text_around(line, place));
         }
     }
 
@@ -352,7 +352,7 @@ impl RuleSearch {
             if !self.may[number] || is_over || is_part && !pattern.is_text() {
                 continue;
             }
-            match pattern.find(text, &mut steps) {
+            match pattern.find_place(text, &mut steps) {
                 Ok(place) => found.extend(place.map(|place| (number, place))),
                 Err(TooSlow) if !std::mem::replace(&mut self.slow[number], true) => {
                     self.new_slow.push(self.rules[number].1.pattern.clone());
@@ -379,7 +379,7 @@ fn is_same((rule, text): &(Rule, Text), (other, other_text): &(Rule, Text)) -> b
 }
 
 /// The beginning of the line, or, if the match is further back, the text around it.
-fn shown(line: &[u8], found: usize) -> String {
+fn text_around(line: &[u8], found: usize) -> String {
     let from = if found < LONGEST_SHOWN / 2 { 0 } else { found - LONGEST_SHOWN / 4 };
     let from = if line.len() <= LONGEST_SHOWN { 0 } else { from.min(line.len()) };
     let piece = &line[from..line.len().min(from + LONGEST_SHOWN)];

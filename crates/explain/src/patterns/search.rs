@@ -120,7 +120,7 @@ impl Search {
         if let Some(lines) = &mut self.lines {
             if walk.lines.is_none_or(|at| at < from) {
                 // The earliest end of any match: no line before it contains a match.
-                let Ok(found) = lines.find(block.text, from, &mut Steps::none()) else {
+                let Ok(found) = lines.find_end(block.text, from, &mut Steps::none()) else {
                     walk.each = true;
                     return (from < block.text.len()).then_some(from);
                 };

@@ -44,7 +44,7 @@ static SAID: [(Expr, &str, i32); 11] = [
     (Expr::new(r"[Cc]annot allocate memory|\bENOMEM\b"), "there was no memory left for it", 74),
 ];
 
-pub(super) fn find(found: &mut Findings<'_>) {
+pub(super) fn add_causes(found: &mut Findings<'_>) {
     // Evidence from the kernel.
     let kills = found.evidence.facts.oom_kills;
     let killed = found.evidence.signal().map(i32::from) == Some(Signal::SIGKILL as i32);

@@ -55,16 +55,16 @@ const AT_ONCE: Duration = Duration::from_millis(200);
 /// The causes of an end, the most certain first.
 pub fn diagnose(evidence: &Evidence) -> Vec<Cause> {
     let mut found = Findings { evidence, all: vec![], trails: vec![] };
-    triggers::find(&mut found);
-    shell::find(&mut found);
-    tools::find(&mut found);
-    exits::find(&mut found);
-    memory::find(&mut found);
-    ports::find(&mut found);
-    missing::find(&mut found);
-    refused::find(&mut found);
-    traces::find(&mut found);
-    logged::find(&mut found);
+    triggers::add_causes(&mut found);
+    shell::add_causes(&mut found);
+    tools::add_causes(&mut found);
+    exits::add_causes(&mut found);
+    memory::add_causes(&mut found);
+    ports::add_causes(&mut found);
+    missing::add_causes(&mut found);
+    refused::add_causes(&mut found);
+    traces::add_causes(&mut found);
+    logged::add_causes(&mut found);
     found.ranked()
 }
 

@@ -44,7 +44,7 @@ const FREE_AGAIN: i32 = 77;
 /// The same if nothing shows that the process tried to listen there: below whatever it printed.
 const UNTRIED: i32 = 40;
 
-pub(super) fn find(found: &mut Findings<'_>) {
+pub(super) fn add_causes(found: &mut Findings<'_>) {
     if let Some((score, cause)) = known(found.evidence) {
         let Cause { kind, text, next, evidence, .. } = cause;
         found.add(score, kind, text, next.unwrap_or_default()).evidence = evidence;

@@ -170,7 +170,7 @@ fn end_of(name: &ProcName, exit: Option<Exit>) -> (String, String) {
     }
 }
 
-pub(super) fn find(found: &mut Findings<'_>) {
+pub(super) fn add_causes(found: &mut Findings<'_>) {
     let evidence = found.evidence;
     let Some(RefusedConnection { at, named }) = refused(evidence) else { return };
     if let (Some((name, is_certain)), None) = (&evidence.facts.late, &evidence.facts.gone) {

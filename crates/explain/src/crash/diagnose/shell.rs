@@ -100,7 +100,7 @@ fn brought_by(program: &str) -> Option<&'static str> {
     }
 }
 
-pub(super) fn find(found: &mut Findings<'_>) {
+pub(super) fn add_causes(found: &mut Findings<'_>) {
     match found.evidence.exit {
         Exit::Code(127) => {
             library(found);
@@ -117,7 +117,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
     for expr in &BAD_SYNTAX {
         let Some((at, line)) = found.last(expr) else { continue };
         let script = SCRIPT.groups(line).filter(|[path, _]| !is_shell(path));
-        let what = script.map_or("the command", |[path, _]| found.evidence.shown(path));
+        let what = script.map_or("the command", |[path, _]| found.evidence.shown_path(path));
         let text = format!("the shell does not understand {what}");
         let place = script.map(|[path, line]| found.evidence.place(path, line));
         let config = where_it_stands(found);

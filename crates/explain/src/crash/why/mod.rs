@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use super::life::LifePlace;
 use super::record::examine_in;
-use super::store::{self, Reports, StoredReport};
+use super::store::{Reports, StoredReport};
 use super::{
     Cause, CauseKind, CrashInput, CrashReport, Evidence, Facts, LifeSummary, Log, Trigger,
 };
@@ -163,7 +163,7 @@ impl WhyError {
     /// These reports, the newest last, or the error for their directory.
     pub(super) fn listed(reports: &Reports) -> Result<Vec<StoredReport>, Self> {
         let path = &reports.dir;
-        reports.list().map_err(|source| Self::Reports { path: path.clone(), source })
+        reports.stored().map_err(|source| Self::Reports { path: path.clone(), source })
     }
 }
 
@@ -215,9 +215,10 @@ impl<'a> Analysis<'a> {
         let is_earlier = |report: &CrashReport| {
             report.timestamp.parse().is_ok_and(|time: Timestamp| time + MILLISECOND < begun)
         };
-        let (mut reports, mut earlier) = (vec![], WhyError::listed(all)?);
+        let mut reports = vec![];
+        let mut earlier = WhyError::listed(all)?;
         while let Some(found) = earlier.pop() {
-            match store::read(&found.path) {
+            match found.report() {
                 Ok(report) if is_earlier(&report) => {
                     earlier.push(found);
                     break;

@@ -85,7 +85,7 @@ impl Analysis<'_> {
             }
             return Ok(troubles.first().map(|trouble| self.gave_up(trouble)));
         };
-        if let Some(trouble) = troubles.of(name, self.log.streams()) {
+        if let Some(trouble) = troubles.trouble_of(name, self.log.streams()) {
             return Ok(Some(self.gave_up(trouble)));
         }
         let Some(process) = last_to_end(name, &self.log)? else {
@@ -138,7 +138,8 @@ impl Analysis<'_> {
     /// The processes that this word means, if they ended by themselves in the last run, as expected, with their
     /// exits.
     pub(super) fn finished(&self, name: &str) -> Result<Vec<(ProcName, Exit)>, WhyError> {
-        let (ended, mut all) = (self.ended()?, vec![]);
+        let ended = self.ended()?;
+        let mut all = vec![];
         for process in ended.end.finished {
             if is_meant(name, &process, self.log.streams())
                 && let Some((lived, _)) = self.log.last_ended(&process)?
@@ -198,7 +199,7 @@ impl Analysis<'_> {
                 }
                 Some(What::Disk { again, .. }) => ended.killed &= *again,
                 Some(What::TmuxGone) => ended.failure = Some("its tmux server is gone".to_owned()),
-                Some(_) | None => ended.troubles.read(record, &event),
+                Some(_) | None => ended.troubles.add_event(record, &event),
             }
         }
         let is_of_run =

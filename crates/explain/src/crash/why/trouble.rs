@@ -31,7 +31,7 @@ enum Failure {
 
 impl Troubles {
     /// Process an event, which is in this record.
-    pub(super) fn read(&mut self, record: u64, event: &Logged) {
+    pub(super) fn add_event(&mut self, record: u64, event: &Logged) {
         let why = match event.what() {
             Some(What::NotReady { why }) => Some(Failure::NotReady(why.clone())),
             Some(What::Skipped { why }) => Some(Failure::Skipped(why.clone())),
@@ -66,7 +66,7 @@ impl Troubles {
     }
 
     /// The trouble of a process.
-    pub(super) fn of(&self, name: &str, streams: &[Stream]) -> Option<&Trouble> {
+    pub(super) fn trouble_of(&self, name: &str, streams: &[Stream]) -> Option<&Trouble> {
         // If it has ended, its end is the explanation.
         let is_it = |trouble: &&Trouble| is_meant(name, &trouble.name, streams);
         self.0.iter().filter(is_it).find(|trouble| !trouble.has_ended())
@@ -140,12 +140,15 @@ pub(super) fn depends_on(processes: &[ProcessState], name: &ProcName) -> Option<
 
 /// Why a process of this run that has not ended is in trouble, if it is.
 pub fn held_up(process: &ProcessState, run: &State) -> Option<Cause> {
-    let (problem, readiness) = (process.problem.as_ref(), &process.readiness);
+    let problem = process.problem.as_ref();
+    let readiness = &process.readiness;
     if let Some(Note::NotInstalled(InstallProblem::Interrupted)) = problem {
         // The interruption was requested.
         return None;
     }
-    let (mut of, mut probe, mut next) = (None, None, None);
+    let mut of = None;
+    let mut probe = None;
+    let mut next = None;
     let (kind, text) = if let Some(prompt) = &process.prompt {
         next = Some(format!("tmo connect {}", process.name));
         (CauseKind::WaitsForInput, format!("it waits for input: {}", prompt.text.raw()))
@@ -214,7 +217,7 @@ mod tests {
         let mut troubles = Troubles::default();
         for (name, what) in events {
             let event = Event::of(&ProcName::new(*name).unwrap(), what.clone());
-            troubles.read(0, &Logged::from_json(event.to_json().as_bytes()).unwrap());
+            troubles.add_event(0, &Logged::from_json(event.to_json().as_bytes()).unwrap());
         }
         troubles
     }
@@ -235,18 +238,21 @@ mod tests {
             ("slow", What::Ready),
         ]);
         assert_eq!(troubles.first().map(|trouble| trouble.name.as_str()), Some("db"));
-        assert!(troubles.of("slow", &[]).is_none());
-        let cause = troubles.of("web", &[]).unwrap().cause();
+        assert!(troubles.trouble_of("slow", &[]).is_none());
+        let cause = troubles.trouble_of("web", &[]).unwrap().cause();
         assert_eq!(cause.text, "db is not ready: `pg_isready` did not succeed within 1 s");
         assert_eq!(cause.next.as_deref(), Some("tmo why db"));
-        assert_eq!(troubles.of("db", &[]).unwrap().cause().next.as_deref(), Some("pg_isready"));
+        assert_eq!(
+            troubles.trouble_of("db", &[]).unwrap().cause().next.as_deref(),
+            Some("pg_isready")
+        );
     }
 
     #[test]
     fn what_has_ended_explains_itself() {
         let why = Problem::Ended { exit: Exit::Code(3), times: None };
         let troubles = troubles(&[("db", What::NotReady { why })]);
-        assert!(troubles.of("db", &[]).is_none());
+        assert!(troubles.trouble_of("db", &[]).is_none());
         assert!(troubles.first().is_some());
     }
 }

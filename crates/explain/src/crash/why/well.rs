@@ -2,7 +2,6 @@
 
 use super::trouble::asked;
 use super::{Analysis, WhyError};
-use crate::crash::store;
 use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName, ProcessStatus};
@@ -28,7 +27,7 @@ impl Analysis<'_> {
             };
         }
         let ended = self.ended()?.words();
-        let crash = self.earlier.last().and_then(|found| store::read(&found.path).ok());
+        let crash = self.earlier.last().and_then(|found| found.report().ok());
         let crash = crash.map_or(String::new(), |report| {
             let name = &report.process_name;
             format!("; {name} crashed in an earlier run: `tmo crashes show {name}{flags}`")

@@ -49,7 +49,7 @@ const READERS: [Reader; 10] = [
     dotnet::last,
 ];
 
-pub(super) fn find(found: &mut Findings<'_>) {
+pub(super) fn add_causes(found: &mut Findings<'_>) {
     let lines: Vec<&str> = found.lines().iter().map(|line| line.text.as_str()).collect();
     for read in READERS {
         if let Some(trace) = read(found.evidence, &lines) {

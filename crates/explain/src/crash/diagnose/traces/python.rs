@@ -55,7 +55,8 @@ fn grouped(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let from = (begin + 1..=end)
         .find(|at| NEXT.finds(lines[*at]) && lines.get(at + 1).is_some_and(|line| !group(line)))?
         + 1;
-    let (mut place, mut error) = (None, None);
+    let mut place = None;
+    let mut error = None;
     for (at, line) in lines.iter().enumerate().take(end + 1).skip(from) {
         let text = BARS.group(line).unwrap_or_default().trim_end();
         if NEXT.finds(line) {
