@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 use super::action::Action;
 use super::aux_command::AuxCommands;
-use super::flag_counts::{CountTracker, Matches};
+use super::flag_counts::Matches;
 use super::hook_command::{FlagHook, Hook};
-use super::match_checkpoint::{CheckpointTracker, MatchCheckpoint, Upto, ends_lives};
 use super::search_lag::Lag;
+use super::search_progress::{MatchCheckpoint, SearchProgress, Upto, ends_lives};
 use crate::crash::{OutputLine, Trigger};
 use crate::journal::incremental_reader::IncrementalReader;
 use crate::journal::ingest::Ingest;
@@ -59,15 +59,12 @@ pub(super) struct OutputSearch {
     pub(super) hits: Hits,
     /// Matches in output that a killed supervisor had indexed, but perhaps not acted upon.
     pub(super) again: Hits,
-    /// The position up to which the output was searched. All matches before it are acted upon or in
-    /// `hits`.
-    pub(super) checkpoint: CheckpointTracker,
+    /// How far the output was searched. All matches before that are acted upon or in `hits`.
+    pub(super) progress: SearchProgress,
     /// When to search an unfinished line.
     pub(super) idle_due: Option<Instant>,
     /// When each flag last caused its notice or command.
     reported: HashMap<usize, Instant>,
-    /// The counts of its flags.
-    pub(super) count: CountTracker,
     /// Whether the search keeps up with the output.
     pub(super) lag: Lag,
     /// Failures that have not been acted upon yet.
@@ -93,10 +90,9 @@ impl OutputSearch {
             life: None,
             hits: VecDeque::new(),
             again: VecDeque::new(),
-            checkpoint: CheckpointTracker::default(),
+            progress: SearchProgress::default(),
             idle_due: None,
             reported: HashMap::new(),
-            count: CountTracker::default(),
             lag: Lag::default(),
             held: vec![],
         })
@@ -115,9 +111,8 @@ impl OutputSearch {
         let indexed = |stream| ingest.indexed(stream);
         let upto =
             Upto { main: indexed(stream), stderr: ingest.stderr_of(stream).map_or(0, indexed) };
-        let now = clock::now();
-        search.count = CountTracker::from(upto, now, search.matcher.book());
-        search.checkpoint = CheckpointTracker::from(MatchCheckpoint { upto, time: now, life });
+        let checkpoint = MatchCheckpoint { upto, time: clock::now(), life };
+        search.progress = SearchProgress::from(checkpoint, search.matcher.book());
         Some(Box::new(search))
     }
 
@@ -222,8 +217,7 @@ impl OutputSearch {
             unsearched.map(|what| Action::Trouble(id, what)).into_iter().collect();
         actions.extend(self.slow_patterns(id));
         // Otherwise an adopter would have to search everything since the last save again.
-        let counts = !rules.flags.is_empty() && self.count.is_due();
-        if counts || ends_lives(rules) && self.checkpoint.is_due() {
+        if (!rules.flags.is_empty() || ends_lives(rules)) && self.progress.is_due() {
             actions.push(Action::Save);
         }
         actions
@@ -374,8 +368,7 @@ impl OutputSearch {
             Kind::Gap | Kind::Event => {}
         }
         let is_stderr = self.is_stderr(record.stream);
-        self.count.passed(record, is_stderr, self.matcher.book());
-        self.checkpoint.passed(record, is_stderr);
+        self.progress.passed(record, is_stderr, self.matcher.book());
         Ok(())
     }
 

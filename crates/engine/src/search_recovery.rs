@@ -5,11 +5,10 @@
 //! the counts of its flags with the position that they include. An adopter searches the output that
 //! was indexed after them.
 
-use super::flag_counts::{CountTracker, SavedCounts};
-use super::match_checkpoint::{CheckpointTracker, MatchCheckpoint, Upto, ends_lives};
 use super::output_search::OutputSearch;
 use super::pane_state::PaneState;
 use super::persisted_state::PersistedState;
+use super::search_progress::{MatchCheckpoint, SavedCounts, SearchProgress, Upto, ends_lives};
 use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
 use crate::journal::reader::IndexReader;
@@ -78,15 +77,13 @@ pub(super) fn save(panes: &mut [PaneState], plan: &Plan, state: &mut PersistedSt
     for (pane, process) in panes.iter_mut().zip(&plan.processes) {
         let Some(search) = &mut pane.search else { continue };
         let name = process.name.as_str();
-        if !process.rules.flags.is_empty()
-            && let Some(counts) = search.count.unsaved()
-        {
-            state.flag_counts.insert(name.to_owned(), counts);
+        if search.progress.save() && !process.rules.flags.is_empty() {
+            state.flag_counts.insert(name.to_owned(), search.progress.counts());
         }
         if !ends_lives(&process.rules) {
             state.match_checkpoints.remove(name);
         } else if search.is_settled() {
-            state.match_checkpoints.insert(name.to_owned(), search.checkpoint.save());
+            state.match_checkpoints.insert(name.to_owned(), search.progress.now);
         }
     }
 }
@@ -150,13 +147,15 @@ impl OutputSearch {
         counter.book_mut().restore(&before.book);
         counter.ignore(output.ignored);
         counter.begin(self.life);
-        self.count = CountTracker::from(before.upto, before.time, counter.book());
+        let from = MatchCheckpoint { upto: before.upto, time: before.time, life: self.life };
+        self.progress = SearchProgress::from(from, counter.book());
         if rules.flags.is_empty() {
             return Ok(());
         }
-        let (count, since) = (&mut self.count, before.time.max(output.began));
+        let progress = &mut self.progress;
+        let since = before.time.max(output.began);
         output.search(&mut counter, (since, before.upto), |counter, record, is_stderr, _| {
-            count.passed(record, is_stderr, counter.book());
+            progress.passed(record, is_stderr, counter.book());
         })?;
         self.matcher.book_mut().restore(counter.book());
         Ok(())
@@ -179,7 +178,11 @@ impl OutputSearch {
         let mut life = from.life;
         matcher.ignore(output.ignored);
         matcher.begin(life);
-        self.checkpoint = CheckpointTracker::from(from);
+        // With flags, the search for their counts has come to the same end already.
+        let has_counted = !rules.flags.is_empty();
+        if !has_counted {
+            self.progress = SearchProgress::from(from, matcher.book());
+        }
         let ends = |rule: &Rule| match rule {
             Rule::Failure(_) => true,
             Rule::Flag(number) => {
@@ -187,15 +190,19 @@ impl OutputSearch {
             }
             Rule::Ready(_) => false,
         };
-        let (checkpoint, again) = (&mut self.checkpoint, &mut self.again);
+        let Self { progress, again, .. } = self;
         let since = from.time.max(output.began);
-        output.search(&mut matcher, (since, from.upto), |_, record, is_stderr, hits| {
+        output.search(&mut matcher, (since, from.upto), |matcher, record, is_stderr, hits| {
             if record.kind == Kind::Start {
                 life = record.life;
             }
-            checkpoint.passed(record, is_stderr);
+            if !has_counted {
+                progress.passed(record, is_stderr, matcher.book());
+            }
             let hits = hits.into_iter().filter(|hit| ends(&hit.rule));
             again.extend(hits.map(|hit| (life, hit)));
-        })
+        })?;
+        progress.now.life = life;
+        Ok(())
     }
 }
