@@ -4,7 +4,6 @@ use std::path::{Component, Path, PathBuf};
 
 use super::cause::CauseKind;
 use super::expr::Expr;
-use super::life::LifeSummary;
 use crate::journal::Position;
 use crate::model::rules::{Probe, Text, WatcherPatterns};
 use crate::model::shell::quoted;
@@ -181,8 +180,8 @@ pub struct ListeningProcess {
 }
 
 impl Evidence {
-    /// The end of this life, of which nothing else is known.
-    pub fn new(name: &ProcName, lived: &LifeSummary) -> Self {
+    /// An end of which nothing else is known.
+    pub fn new(name: &ProcName, pid: Option<u32>, exit: Exit) -> Self {
         Self {
             name: name.clone(),
             command: String::new(),
@@ -191,8 +190,8 @@ impl Evidence {
             port: None,
             others: vec![],
             assigned: vec![],
-            pid: lived.pid,
-            exit: lived.exit,
+            pid,
+            exit,
             lines: vec![],
             watchers: vec![],
             facts: Facts::default(),

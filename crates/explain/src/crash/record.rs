@@ -73,7 +73,7 @@ impl CrashInput {
             assigned: assigned.collect(),
             watchers: plan.watchers.clone(),
             facts,
-            ..Evidence::new(&process.name, &lived)
+            ..Evidence::new(&process.name, lived.pid, lived.exit)
         };
         Self {
             run: plan.run.clone(),
@@ -362,7 +362,7 @@ mod tests {
                     cwd: "/srv/app".to_owned(),
                     port: Some(5000),
                     others: vec![(name("db"), 5432)],
-                    ..Evidence::new(&name("web"), &lived)
+                    ..Evidence::new(&name("web"), lived.pid, exit)
                 },
             }
         }

@@ -305,7 +305,7 @@ impl<'a> Analysis<'a> {
             root: root.to_string(),
             cwd: root.to_string(),
             facts: Facts { trigger, ..Facts::default() },
-            ..Evidence::new(name, &lived)
+            ..Evidence::new(name, lived.pid, lived.exit)
         };
         CrashInput {
             run: run.to_owned(),
