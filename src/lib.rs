@@ -29,7 +29,7 @@ pub use tmo_convert::export;
 pub use tmo_convert::import;
 pub use tmo_engine as engine;
 pub use tmo_explain::crash;
-pub use tmo_explain::watch;
+pub use tmo_explain::patterns;
 pub use tmo_journal as journal;
 pub use tmo_run as run;
 pub use tmo_server as server;

@@ -6,6 +6,7 @@ use std::path::Path;
 use tokio::sync::oneshot;
 
 use super::core::Engine;
+use super::failure_declarations::DeclaringClient;
 use super::flag_counts;
 use crate::model::command::{Command, Sender};
 use crate::model::event::What;
@@ -44,7 +45,8 @@ impl Engine {
             EngineRequest::Window { pane, reply } => self.on_window(pane, reply),
             EngineRequest::ClearScrollback { reply } => self.on_clear_scrollback(reply),
             EngineRequest::Failures { name, ask, by, reply } => {
-                self.declarations.request(name, ask, by, reply, &self.plan, &self.queue);
+                let client = DeclaringClient { by, reply };
+                self.declarations.request(name, ask, client, &self.plan, &self.queue);
             }
             EngineRequest::Flags { name, last, reply } => {
                 // The client may be gone.
@@ -207,7 +209,7 @@ impl Engine {
             return Err(Box::new(Outcome::unknown(name, listed())));
         };
         let search = self.panes[id].search.as_ref();
-        Ok(search.map_or_else(Vec::new, |search| flag_counts::latest(search.watcher.book(), last)))
+        Ok(search.map_or_else(Vec::new, |search| flag_counts::latest(search.matcher.book(), last)))
     }
 
     /// Why a request must be refused: it would begin an action that the user has to confirm.

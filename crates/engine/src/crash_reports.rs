@@ -95,12 +95,12 @@ impl CrashReports {
         // A detected failure is not the cause of a life that ended by itself.
         let is_blamed = |(life, _): &(LifeId, _)| crash.failed && *life == crash.lived.life;
         let blame = self.blame.remove(&crash.id).filter(is_blamed);
-        input.facts.trigger = blame.map(|(_, trigger)| trigger);
+        input.evidence.facts.trigger = blame.map(|(_, trigger)| trigger);
         let kills = crash::facts::oom_kills();
         let before = std::mem::replace(&mut self.oom_kills, kills);
         // Without an earlier count there is nothing to compare with.
         let more = kills.zip(before).map_or(0, |(kills, before)| kills.saturating_sub(before));
-        input.facts.oom_kills = more;
+        input.evidence.facts.oom_kills = more;
         self.begin_report(crash, input, run, true, queue);
     }
 
@@ -221,8 +221,8 @@ fn log_cause(crash: PendingCrash, input: CrashInput, queue: Queue) {
 /// Create the report of a crash. If the life was ended for a failure that this supervisor did not
 /// detect itself, that failure is looked up in the journal.
 fn examine(crash: PendingCrash, mut input: CrashInput) -> CrashReport {
-    if crash.failed && input.facts.trigger.is_none() {
-        input.facts.trigger = logged_trigger(&input).unwrap_or_else(|error| {
+    if crash.failed && input.evidence.facts.trigger.is_none() {
+        input.evidence.facts.trigger = logged_trigger(&input).unwrap_or_else(|error| {
             tracing::warn!(%error, "the journal can't be read for a crash report");
             None
         });
@@ -233,8 +233,8 @@ fn examine(crash: PendingCrash, mut input: CrashInput) -> CrashReport {
 fn logged_trigger(input: &CrashInput) -> std::io::Result<Option<Trigger>> {
     let log = Log::open(&input.dirs, input.first)?;
     let LifeSummary { life, ended, .. } = input.lived;
-    match log.place(&input.name, life, ended)? {
-        Some(place) => Ok(log.ended_by_tmo(&input.name, &input.lived, &place)?.1),
+    match log.place(&input.evidence.name, life, ended)? {
+        Some(place) => Ok(log.ended_by_tmo(&input.evidence.name, &input.lived, &place)?.1),
         None => Ok(None),
     }
 }

@@ -282,7 +282,7 @@ impl Engine {
             prompt: proc.prompt().cloned(),
             output_bytes: self.ingest.printed(self.panes[id].stream),
             flags: self.panes[id].search.as_ref().map_or_else(Vec::new, |search| {
-                flag_counts::states(&process.rules.flags, search.watcher.book())
+                flag_counts::states(&process.rules.flags, search.matcher.book())
             }),
         }
     }

@@ -7,9 +7,8 @@ use tokio::sync::oneshot;
 use tokio::task::{spawn_blocking, spawn_local};
 
 use super::action::Action;
-use super::declaration_edit::{Basis, DeclarationEdit, DeclarationFiles, EditResult};
 use super::queue::{Finished, Queue};
-use crate::config::failures::{Declarations, DeclareError, Declared, EditError};
+use crate::config::failures::{Declarations, DeclareError, Declared, EditError, Failures};
 use crate::config::toml::TmoToml;
 use crate::model::Untrusted;
 use crate::model::plan::Plan;
@@ -17,6 +16,52 @@ use crate::model::request::{Outcome, Request};
 use crate::plan;
 use crate::server::engine_handle::{FailureTexts, FailuresRequest, RequestError};
 use crate::supervisor::RunPhase;
+
+/// The answer to the client.
+type EditResult = Result<FailureTexts, RequestError>;
+
+/// A finished reading of the files, with the client that waits for it.
+#[derive(Debug)]
+pub(super) struct DeclarationEdit {
+    texts: FailureTexts,
+    files: DeclarationFiles,
+    basis: Basis,
+    client: DeclaringClient,
+}
+
+/// A client that waits for the answer.
+#[derive(Debug)]
+pub(super) struct DeclaringClient {
+    /// What it is called in the log.
+    pub(super) by: String,
+    pub(super) reply: oneshot::Sender<EditResult>,
+}
+
+impl DeclaringClient {
+    fn answer(self, answer: EditResult) {
+        // It may be gone.
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// The contents of the files.
+#[derive(Debug)]
+struct DeclarationFiles {
+    toml: TmoToml,
+    failures: Failures,
+}
+
+/// The version of plan and failure patterns when they were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Basis {
+    /// Of the plan.
+    generation: u64,
+    /// How many edits had been applied.
+    edits: u64,
+}
+
+/// The texts for the client, and the contents of the files if these are to be applied.
+type ReadResult = Result<(FailureTexts, Option<DeclarationFiles>), RequestError>;
 
 /// Applies the changes that clients make to failure patterns.
 #[derive(Debug, Default)]
@@ -31,23 +76,32 @@ impl FailureDeclarations {
         &self,
         name: String,
         ask: FailuresRequest,
-        by: String,
-        reply: oneshot::Sender<EditResult>,
+        client: DeclaringClient,
         plan: &Plan,
         queue: &Queue,
     ) {
-        let (declared, basis) = (Declarations::of_run(plan), self.basis(plan));
+        self.read_files(client, plan, queue, move |declared| carry_out(declared, &name, &ask));
+    }
+
+    /// Have a thread read or write the files. What is read is to be applied to the run.
+    fn read_files(
+        &self,
+        client: DeclaringClient,
+        plan: &Plan,
+        queue: &Queue,
+        read: impl FnOnce(&Declarations) -> ReadResult + Send + 'static,
+    ) {
+        let declared = Declarations::of_run(plan);
+        let basis = self.basis(plan);
         let queue = queue.clone();
         spawn_local(async move {
-            let lists = ask == FailuresRequest::List;
-            let done = spawn_blocking(move || carry_out(&declared, &name, &ask)).await;
-            match done.map_err(|_| lost()).and_then(|done| done) {
-                Ok((texts, found)) if !lists => {
-                    let done = DeclarationEdit { texts, files: found, basis, by, reply };
-                    queue.finished(Finished::Declared(Box::new(done)));
+            let done = spawn_blocking(move || read(&declared)).await;
+            match done.unwrap_or_else(|_| Err(lost())) {
+                Ok((texts, Some(files))) => {
+                    let edit = DeclarationEdit { texts, files, basis, client };
+                    queue.finished(Finished::Declared(Box::new(edit)));
                 }
-                // The client may be gone.
-                done => _ = reply.send(done.map(|(texts, _)| texts)),
+                done => client.answer(done.map(|(texts, _)| texts)),
             }
         });
     }
@@ -65,57 +119,41 @@ impl FailureDeclarations {
         queue: &Queue,
     ) -> Vec<Action> {
         if run_phase != RunPhase::Running {
-            // The next start reads the file. The client may be gone.
-            let _ = edit.reply.send(Ok(edit.texts));
+            // The next start reads the file.
+            edit.client.answer(Ok(edit.texts));
             return vec![];
         }
+        let DeclarationEdit { texts, files: DeclarationFiles { toml, failures }, client, .. } =
+            edit;
         if edit.basis != self.basis(plan) {
-            self.read_again(edit, plan, queue);
+            // Another change came meanwhile.
+            self.read_files(client, plan, queue, move |declared| {
+                let read = || {
+                    let toml = declared.read_toml()?;
+                    Ok(DeclarationFiles { toml, failures: declared.list(None)? })
+                };
+                let files = read().map_err(|why: DeclareError| not_applied(&in_short(&why)))?;
+                Ok((texts, Some(files)))
+            });
             return vec![];
         }
-        let DeclarationEdit {
-            texts, files: DeclarationFiles { toml, failures }, by, reply, ..
-        } = edit;
         self.edits += 1;
         let plan = plan::with_failures(plan, &|name| {
             let table = toml.of(name.entry());
             let own = table.failure.iter().map(|found| found.get_ref().clone()).collect();
             Some(failures.behind(own, name))
         });
+        let by = client.by.clone();
         let (done, outcome) = oneshot::channel();
         spawn_local(async move {
-            let answer = match outcome.await {
+            client.answer(match outcome.await {
                 Ok(Outcome { ok: false, problems, .. }) => {
                     Err(not_applied(&Untrusted::join(&problems, "; ")))
                 }
                 Ok(Outcome { ok: true, .. }) | Err(_) => Ok(texts),
-            };
-            // The client may be gone.
-            let _ = reply.send(answer);
+            });
         });
         vec![Action::Request(Request::Reload { plan: Box::new(plan) }, by, done)]
-    }
-
-    /// Read the files again, because another change came meanwhile.
-    fn read_again(&self, edit: DeclarationEdit, plan: &Plan, queue: &Queue) {
-        let (declared, basis) = (Declarations::of_run(plan), self.basis(plan));
-        let queue = queue.clone();
-        let DeclarationEdit { texts, by, reply, .. } = edit;
-        spawn_local(async move {
-            let read = spawn_blocking(move || {
-                let toml = declared.read_toml()?;
-                let failures = declared.list(None)?;
-                Ok::<_, DeclareError>(DeclarationFiles { toml, failures })
-            });
-            match read.await {
-                Ok(Ok(found)) => {
-                    let done = DeclarationEdit { texts, files: found, basis, by, reply };
-                    queue.finished(Finished::Declared(Box::new(done)));
-                }
-                Ok(Err(why)) => _ = reply.send(Err(not_applied(&in_short(&why)))),
-                Err(_) => _ = reply.send(Err(lost())),
-            }
-        });
     }
 }
 
@@ -136,26 +174,24 @@ fn not_applied(why: &str) -> RequestError {
 
 /// Carry out the request, and return the resulting contents of the files. If `tmo.toml` can't be
 /// read, nothing is changed: the run could not apply it.
-fn carry_out(
-    declared: &Declarations,
-    name: &str,
-    ask: &FailuresRequest,
-) -> Result<(FailureTexts, DeclarationFiles), RequestError> {
+fn carry_out(declared: &Declarations, name: &str, ask: &FailuresRequest) -> ReadResult {
     let toml = || declared.read_toml().map_err(|error| problem(error.into()));
     let (toml, Declared { failures, is_changed: changed }) = match ask {
         FailuresRequest::List => {
             let failures = declared.list(Some(name)).map_err(problem)?;
-            (TmoToml::default(), Declared { failures, is_changed: false })
+            (None, Declared { failures, is_changed: false })
         }
-        FailuresRequest::Add(text) => (toml()?, declared.add(name, text).map_err(problem)?),
-        FailuresRequest::Remove(text) => (toml()?, declared.remove(name, text).map_err(problem)?),
+        FailuresRequest::Add(text) => (Some(toml()?), declared.add(name, text).map_err(problem)?),
+        FailuresRequest::Remove(text) => {
+            (Some(toml()?), declared.remove(name, text).map_err(problem)?)
+        }
     };
     let texts = FailureTexts {
         process: name.to_owned(),
         failure_strings: failures.of(name).to_vec(),
         changed,
     };
-    Ok((texts, DeclarationFiles { toml, failures }))
+    Ok((texts, toml.map(|toml| DeclarationFiles { toml, failures })))
 }
 
 fn problem(error: DeclareError) -> RequestError {

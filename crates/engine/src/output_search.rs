@@ -1,7 +1,7 @@
 //! Searching the output of processes for text that makes them ready, means a failure, or is
 //! counted.
 //!
-//! Newly indexed output is read once more and passed to the watcher of its process. Matches reach
+//! Newly indexed output is read once more and passed to the matcher of its process. Matches reach
 //! the state machine between the life entries where they belong: after the start of their life and
 //! before its end.
 
@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 use super::action::Action;
 use super::aux_command::AuxCommands;
-use super::flag_counts::{CountTracker, Matches};
+use super::flag_counts::Matches;
 use super::hook_command::{FlagHook, Hook};
-use super::match_checkpoint::{CheckpointTracker, MatchCheckpoint, Upto, ends_lives};
 use super::search_lag::Lag;
+use super::search_progress::{MatchCheckpoint, SearchProgress, Upto, ends_lives};
 use crate::crash::{OutputLine, Trigger};
 use crate::journal::incremental_reader::IncrementalReader;
 use crate::journal::ingest::Ingest;
@@ -24,9 +24,9 @@ use crate::model::event::{Event, Trouble, What};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::{FailureAction, Probe, ProcessPolicy, Reaction, Text};
 use crate::model::{LifeId, ProcId, ProcName, StreamNo};
+use crate::patterns::{FlagLog, Hit, Matcher, Rule};
 use crate::supervisor::Input;
 use crate::sys::clock;
-use crate::watch::{FlagLog, Hit, Rule, Watcher};
 
 /// How long an unfinished line must pause before it is searched like a whole line.
 const QUIET: Duration = Duration::from_millis(50);
@@ -50,7 +50,7 @@ type Hits = VecDeque<(Option<LifeId>, Hit)>;
 /// The search in the output of one process.
 #[derive(Debug)]
 pub(super) struct OutputSearch {
-    pub(super) watcher: Watcher,
+    pub(super) matcher: Matcher,
     tap: IncrementalReader,
     /// The stream of standard error, if the process has one.
     stderr: Option<(StreamNo, IncrementalReader)>,
@@ -59,15 +59,12 @@ pub(super) struct OutputSearch {
     pub(super) hits: Hits,
     /// Matches in output that a killed supervisor had indexed, but perhaps not acted upon.
     pub(super) again: Hits,
-    /// The position up to which the output was searched. All matches before it are acted upon or in
-    /// `hits`.
-    pub(super) checkpoint: CheckpointTracker,
+    /// How far the output was searched. All matches before that are acted upon or in `hits`.
+    pub(super) progress: SearchProgress,
     /// When to search an unfinished line.
     pub(super) idle_due: Option<Instant>,
     /// When each flag last caused its notice or command.
     reported: HashMap<usize, Instant>,
-    /// The counts of its flags.
-    pub(super) count: CountTracker,
     /// Whether the search keeps up with the output.
     pub(super) lag: Lag,
     /// Failures that have not been acted upon yet.
@@ -82,10 +79,10 @@ impl OutputSearch {
             return None;
         }
         // The patterns were compiled when the configuration was read, so they are valid.
-        let watcher =
-            Watcher::new(rules).inspect_err(|error| tracing::error!(%error, "patterns")).ok()?;
+        let matcher =
+            Matcher::new(rules).inspect_err(|error| tracing::error!(%error, "patterns")).ok()?;
         Some(Self {
-            watcher,
+            matcher,
             tap: IncrementalReader::new(ingest.dirs(), stream),
             stderr: ingest
                 .stderr_of(stream)
@@ -93,10 +90,9 @@ impl OutputSearch {
             life: None,
             hits: VecDeque::new(),
             again: VecDeque::new(),
-            checkpoint: CheckpointTracker::default(),
+            progress: SearchProgress::default(),
             idle_due: None,
             reported: HashMap::new(),
-            count: CountTracker::default(),
             lag: Lag::default(),
             held: vec![],
         })
@@ -115,9 +111,8 @@ impl OutputSearch {
         let indexed = |stream| ingest.indexed(stream);
         let upto =
             Upto { main: indexed(stream), stderr: ingest.stderr_of(stream).map_or(0, indexed) };
-        let now = clock::now();
-        search.count = CountTracker::from(upto, now, search.watcher.book());
-        search.checkpoint = CheckpointTracker::from(MatchCheckpoint { upto, time: now, life });
+        let checkpoint = MatchCheckpoint { upto, time: clock::now(), life };
+        search.progress = SearchProgress::from(checkpoint, search.matcher.book());
         Some(Box::new(search))
     }
 
@@ -140,7 +135,7 @@ impl OutputSearch {
                 *search = Self::begin(process, stream, life, ingest);
                 if let Some(search) = search {
                     search.life = life;
-                    search.watcher.begin(life);
+                    search.matcher.begin(life);
                 }
             }
         }
@@ -149,7 +144,7 @@ impl OutputSearch {
     /// Continue in the same life with other rules.
     fn renew(&mut self, before: &ProcessPolicy, rules: &ProcessPolicy) {
         // The patterns were compiled when the configuration was read, so they are valid.
-        if let Err(error) = self.watcher.renew(rules) {
+        if let Err(error) = self.matcher.renew(rules) {
             return tracing::error!(%error, "patterns");
         }
         let hits = std::mem::take(&mut self.hits).into_iter();
@@ -176,7 +171,7 @@ impl OutputSearch {
         let mut actions = vec![];
         for failure in std::mem::take(&mut self.held) {
             if is_answer {
-                self.watcher.search_again(failure.rule);
+                self.matcher.search_again(failure.rule);
                 actions.push(Action::Log(failure.mark));
             } else {
                 actions.extend(failure.actions);
@@ -187,7 +182,7 @@ impl OutputSearch {
 
     /// Search the unfinished line as it is: later output does not continue it.
     pub(super) fn leave_line(&mut self) {
-        let hits = self.watcher.finish();
+        let hits = self.matcher.finish();
         self.found(hits);
     }
 
@@ -222,8 +217,7 @@ impl OutputSearch {
             unsearched.map(|what| Action::Trouble(id, what)).into_iter().collect();
         actions.extend(self.slow_patterns(id));
         // Otherwise an adopter would have to search everything since the last save again.
-        let counts = !rules.flags.is_empty() && self.count.is_due();
-        if counts || ends_lives(rules) && self.checkpoint.is_due() {
+        if (!rules.flags.is_empty() || ends_lives(rules)) && self.progress.is_due() {
             actions.push(Action::Save);
         }
         actions
@@ -232,14 +226,14 @@ impl OutputSearch {
     /// An unfinished line has paused: search it.
     pub(super) fn search_idle(&mut self, id: ProcId) -> Vec<Action> {
         self.idle_due = None;
-        let hits = self.watcher.idle();
+        let hits = self.matcher.idle();
         self.found(hits);
         self.slow_patterns(id)
     }
 
     /// Log which patterns were too slow for some line.
     fn slow_patterns(&mut self, id: ProcId) -> Vec<Action> {
-        let slow = self.watcher.take_slow().into_iter();
+        let slow = self.matcher.take_slow().into_iter();
         slow.map(|pattern| Action::Trouble(id, Trouble::SlowPattern { pattern })).collect()
     }
 
@@ -301,7 +295,7 @@ impl OutputSearch {
         for ((life, number), (count, line)) in matches {
             let Some(flag) = process.rules.flags.get(number) else { continue };
             let event =
-                flag_event(&process.name, &flag.name, self.watcher.book().flags().get(number), {
+                flag_event(&process.name, &flag.name, self.matcher.book().flags().get(number), {
                     (life, count, &line)
                 });
             let data = serde_json::to_value(&event).unwrap_or_default();
@@ -363,7 +357,7 @@ impl OutputSearch {
         match record.kind {
             Kind::Start => {
                 self.life = record.life;
-                self.watcher.begin(record.life);
+                self.matcher.begin(record.life);
             }
             Kind::Text => self.search_text(record)?,
             Kind::Exit | Kind::End => {
@@ -374,8 +368,7 @@ impl OutputSearch {
             Kind::Gap | Kind::Event => {}
         }
         let is_stderr = self.is_stderr(record.stream);
-        self.count.passed(record, is_stderr, self.watcher.book());
-        self.checkpoint.passed(record, is_stderr);
+        self.progress.passed(record, is_stderr, self.matcher.book());
         Ok(())
     }
 
@@ -385,11 +378,11 @@ impl OutputSearch {
             tap(&mut self.tap, &mut self.stderr, record.stream).skip_to(record.end());
             return Ok(());
         }
-        self.watcher.at(record.time);
-        self.watcher.feed_stderr(self.is_stderr(record.stream));
+        self.matcher.at(record.time);
+        self.matcher.feed_stderr(self.is_stderr(record.stream));
         let tap = tap(&mut self.tap, &mut self.stderr, record.stream);
         let text = tap.record(record)?;
-        let hits = self.watcher.feed(text);
+        let hits = self.matcher.feed(text);
         self.found(hits);
         Ok(())
     }
@@ -404,10 +397,10 @@ impl OutputSearch {
         stream: StreamNo,
         (start, end): (u64, u64),
     ) -> std::io::Result<()> {
-        self.watcher.feed_stderr(self.is_stderr(stream));
+        self.matcher.feed_stderr(self.is_stderr(stream));
         let text = tap(&mut self.tap, &mut self.stderr, stream).range(start, end)?;
         if !text.is_empty() {
-            let hits = self.watcher.feed(text);
+            let hits = self.matcher.feed(text);
             self.found(hits);
             self.idle_due = Some(Instant::now() + QUIET);
         }

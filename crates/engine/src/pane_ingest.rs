@@ -69,7 +69,7 @@ impl Engine {
     /// Search the output that was just indexed.
     pub(super) fn search_new(&mut self, id: ProcId) {
         let PaneState { stream, search: Some(search), .. } = &mut self.panes[id] else { return };
-        search.watcher.ignore(self.saved.supervisor.procs[id].installation.lives());
+        search.matcher.ignore(self.saved.supervisor.procs[id].installation.lives());
         let rules = &self.plan.processes[id].rules;
         let actions = search.search_new(id, *stream, rules, &mut self.ingest);
         self.act(actions);

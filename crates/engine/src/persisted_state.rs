@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::flag_counts::SavedCounts;
-use super::match_checkpoint::MatchCheckpoint;
 use super::outbox::Outbox;
+use super::search_progress::{MatchCheckpoint, SavedCounts};
 use crate::model::ProcessId;
 use crate::model::command::CommandHistory;
 use crate::model::plan::Plan;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 
-use super::declaration_edit::DeclarationEdit;
+use super::failure_declarations::DeclarationEdit;
 use super::outbox::OutboxItem;
 use crate::backend::{Survey, TerminalError};
 use crate::crash::CrashReport;

@@ -5,11 +5,10 @@
 //! the counts of its flags with the position that they include. An adopter searches the output that
 //! was indexed after them.
 
-use super::flag_counts::{CountTracker, SavedCounts};
-use super::match_checkpoint::{CheckpointTracker, MatchCheckpoint, Upto, ends_lives};
 use super::output_search::OutputSearch;
 use super::pane_state::PaneState;
 use super::persisted_state::PersistedState;
+use super::search_progress::{MatchCheckpoint, SavedCounts, SearchProgress, Upto, ends_lives};
 use crate::journal::cursor::{Cursor, Filter};
 use crate::journal::query;
 use crate::journal::reader::IndexReader;
@@ -19,8 +18,8 @@ use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::rules::{ProcessPolicy, Reaction};
 use crate::model::time::Timestamp;
 use crate::model::{LifeId, StreamNo};
+use crate::patterns::{Hit, Matcher, Rule};
 use crate::supervisor::{Phase, Proc};
-use crate::watch::{Hit, Rule, Watcher};
 
 /// The indexed output of one process.
 #[derive(Debug, Clone, Copy)]
@@ -36,13 +35,13 @@ pub(super) struct Output<'a> {
 }
 
 impl Output<'_> {
-    /// Have a watcher search the output since a time, without that before these offsets. `each` is given each
+    /// Have a matcher search the output since a time, without that before these offsets. `each` is given each
     /// record, whether it is of standard error, and its matches.
     fn search(
         self,
-        watcher: &mut Watcher,
+        matcher: &mut Matcher,
         (since, upto): (Timestamp, Upto),
-        mut each: impl FnMut(&Watcher, &Record, bool, Vec<Hit>),
+        mut each: impl FnMut(&Matcher, &Record, bool, Vec<Hit>),
     ) -> std::io::Result<()> {
         let mut index = IndexReader::open(self.dirs);
         let position = query::since(&mut index, since)?;
@@ -56,18 +55,18 @@ impl Output<'_> {
             let hits = match record.kind {
                 Kind::Text if upto.includes(&record, is_stderr) => continue,
                 Kind::Text => {
-                    watcher.feed_stderr(is_stderr);
-                    watcher.at(record.time);
-                    watcher.feed(&text)
+                    matcher.feed_stderr(is_stderr);
+                    matcher.at(record.time);
+                    matcher.feed(&text)
                 }
                 Kind::Start => {
-                    watcher.begin(record.life);
+                    matcher.begin(record.life);
                     vec![]
                 }
-                Kind::Exit | Kind::End => watcher.finish(),
+                Kind::Exit | Kind::End => matcher.finish(),
                 Kind::Gap | Kind::Event => vec![],
             };
-            each(&*watcher, &record, is_stderr, hits);
+            each(&*matcher, &record, is_stderr, hits);
         }
         Ok(())
     }
@@ -78,15 +77,13 @@ pub(super) fn save(panes: &mut [PaneState], plan: &Plan, state: &mut PersistedSt
     for (pane, process) in panes.iter_mut().zip(&plan.processes) {
         let Some(search) = &mut pane.search else { continue };
         let name = process.name.as_str();
-        if !process.rules.flags.is_empty()
-            && let Some(counts) = search.count.unsaved()
-        {
-            state.flag_counts.insert(name.to_owned(), counts);
+        if search.progress.save() && !process.rules.flags.is_empty() {
+            state.flag_counts.insert(name.to_owned(), search.progress.counts());
         }
         if !ends_lives(&process.rules) {
             state.match_checkpoints.remove(name);
         } else if search.is_settled() {
-            state.match_checkpoints.insert(name.to_owned(), search.checkpoint.save());
+            state.match_checkpoints.insert(name.to_owned(), search.progress.now);
         }
     }
 }
@@ -110,21 +107,21 @@ impl OutputSearch {
         }
     }
 
-    /// After a takeover, restore the current life of the watcher and, if that life is not ready
+    /// After a takeover, restore the current life of the matcher and, if that life is not ready
     /// yet, search its output again: the killed supervisor may have read the line that makes it
     /// ready, and even its start, without acting upon it.
     fn recall_readiness(&mut self, proc: &Proc, output: Output<'_>) -> std::io::Result<()> {
         let (life, since) = (proc.current_life(), proc.since);
-        self.watcher.ignore(proc.installation.lives());
+        self.matcher.ignore(proc.installation.lives());
         let waits = matches!(proc.phase, Phase::Starting { .. })
             || matches!(proc.phase, Phase::Running { .. }) && proc.ready.passed().is_some();
         (self.life, self.idle_due) = (life, None);
-        self.watcher.begin(life);
+        self.matcher.begin(life);
         if !waits {
             return Ok(());
         }
-        let Self { watcher, life, hits, .. } = self;
-        output.search(watcher, (since, Upto::default()), |_, record, _, found| {
+        let Self { matcher, life, hits, .. } = self;
+        output.search(matcher, (since, Upto::default()), |_, record, _, found| {
             // The start of the current life itself may lie just before this position.
             if record.kind == Kind::Start {
                 *life = record.life;
@@ -146,19 +143,21 @@ impl OutputSearch {
     ) -> std::io::Result<()> {
         let flags = process.rules.flags.clone();
         let rules = ProcessPolicy { flags, ..ProcessPolicy::default() };
-        let Ok(mut counter) = Watcher::new(&rules) else { return Ok(()) };
+        let Ok(mut counter) = Matcher::new(&rules) else { return Ok(()) };
         counter.book_mut().restore(&before.book);
         counter.ignore(output.ignored);
         counter.begin(self.life);
-        self.count = CountTracker::from(before.upto, before.time, counter.book());
+        let from = MatchCheckpoint { upto: before.upto, time: before.time, life: self.life };
+        self.progress = SearchProgress::from(from, counter.book());
         if rules.flags.is_empty() {
             return Ok(());
         }
-        let (count, since) = (&mut self.count, before.time.max(output.began));
+        let progress = &mut self.progress;
+        let since = before.time.max(output.began);
         output.search(&mut counter, (since, before.upto), |counter, record, is_stderr, _| {
-            count.passed(record, is_stderr, counter.book());
+            progress.passed(record, is_stderr, counter.book());
         })?;
-        self.watcher.book_mut().restore(counter.book());
+        self.matcher.book_mut().restore(counter.book());
         Ok(())
     }
 
@@ -175,11 +174,15 @@ impl OutputSearch {
         // Copy the complete lists, so that the numbers of the rules stay the same.
         let (failures, flags) = (process.rules.failures.clone(), process.rules.flags.clone());
         let rules = ProcessPolicy { failures, flags, ..ProcessPolicy::default() };
-        let Ok(mut watcher) = Watcher::new(&rules) else { return Ok(()) };
+        let Ok(mut matcher) = Matcher::new(&rules) else { return Ok(()) };
         let mut life = from.life;
-        watcher.ignore(output.ignored);
-        watcher.begin(life);
-        self.checkpoint = CheckpointTracker::from(from);
+        matcher.ignore(output.ignored);
+        matcher.begin(life);
+        // With flags, the search for their counts has come to the same end already.
+        let has_counted = !rules.flags.is_empty();
+        if !has_counted {
+            self.progress = SearchProgress::from(from, matcher.book());
+        }
         let ends = |rule: &Rule| match rule {
             Rule::Failure(_) => true,
             Rule::Flag(number) => {
@@ -187,15 +190,19 @@ impl OutputSearch {
             }
             Rule::Ready(_) => false,
         };
-        let (checkpoint, again) = (&mut self.checkpoint, &mut self.again);
+        let Self { progress, again, .. } = self;
         let since = from.time.max(output.began);
-        output.search(&mut watcher, (since, from.upto), |_, record, is_stderr, hits| {
+        output.search(&mut matcher, (since, from.upto), |matcher, record, is_stderr, hits| {
             if record.kind == Kind::Start {
                 life = record.life;
             }
-            checkpoint.passed(record, is_stderr);
+            if !has_counted {
+                progress.passed(record, is_stderr, matcher.book());
+            }
             let hits = hits.into_iter().filter(|hit| ends(&hit.rule));
             again.extend(hits.map(|hit| (life, hit)));
-        })
+        })?;
+        progress.now.life = life;
+        Ok(())
     }
 }

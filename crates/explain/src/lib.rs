@@ -6,4 +6,4 @@ use tmo_base::{model, sys};
 use tmo_journal as journal;
 
 pub mod crash;
-pub mod watch;
+pub mod patterns;

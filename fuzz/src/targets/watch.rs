@@ -2,7 +2,7 @@
 
 use tmo::model::LifeId;
 use tmo::model::rules::{Check, Flag, Probe, ProcessPolicy, Text};
-use tmo::watch::{LONGEST_LINE, Rule, Watcher};
+use tmo::patterns::{LONGEST_LINE, Matcher, Rule};
 
 use super::input::Input;
 
@@ -128,15 +128,15 @@ fn rules(patterns: &[Text]) -> ProcessPolicy {
 
 /// How many lines each pattern is found in.
 fn found(rules: &ProcessPolicy, output: &[u8], cuts: &[usize]) -> Vec<u64> {
-    let mut watcher = Watcher::new(rules).unwrap();
-    watcher.begin(Some(LifeId::nth(1)));
+    let mut matcher = Matcher::new(rules).unwrap();
+    matcher.begin(Some(LifeId::nth(1)));
     let (mut counts, mut once) = (vec![0; rules.flags.len()], vec![0; rules.flags.len()]);
     let (mut from, mut hits) = (0, vec![]);
     for &to in cuts {
-        hits.extend(watcher.feed(&output[from..to]));
+        hits.extend(matcher.feed(&output[from..to]));
         from = to;
     }
-    hits.extend(watcher.finish());
+    hits.extend(matcher.finish());
     for hit in hits {
         match hit.rule {
             Rule::Flag(number) => counts[number] += 1,
@@ -144,7 +144,7 @@ fn found(rules: &ProcessPolicy, output: &[u8], cuts: &[usize]) -> Vec<u64> {
             Rule::Failure(_) => panic!("there are none"),
         }
     }
-    for (number, log) in watcher.book().flags().iter().enumerate() {
+    for (number, log) in matcher.book().flags().iter().enumerate() {
         assert_eq!(log.count, counts[number], "the book has others");
         assert_eq!(once[number], counts[number].min(1), "it is found once in a life");
         for one in &log.matches {

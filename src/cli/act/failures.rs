@@ -4,7 +4,7 @@ use super::reload::reload_failures;
 use crate::cli::args::{FailuresArgs, FailuresDo};
 use crate::cli::error::CliError;
 use crate::cli::output;
-use crate::config::failures::{Declarations, DeclareError, Declared};
+use crate::config::failures::{Declarations, DeclareError};
 use crate::config::load::{Context, Loaded};
 use crate::config::{Project, StartOptions};
 use crate::model::ProcName;
@@ -20,14 +20,25 @@ struct Here {
 
 /// List, add or remove.
 pub(in crate::cli) fn failures(args: &FailuresArgs) -> Result<u8, CliError> {
-    let here = Here::find(args)?;
+    let here = Here::load(args)?;
     let text = match (args.what, &args.name, &args.text) {
         (FailuresDo::List, _, Some(text)) => {
             return Err(CliError::Usage(format!("`{text}` is one too many; list takes a name")));
         }
-        (FailuresDo::List, name, None) => return here.list(name.as_deref(), args.json),
-        (FailuresDo::Add, Some(name), Some(text)) => here.add(name, text)?,
-        (FailuresDo::Remove, Some(name), Some(text)) => here.remove(name, text)?,
+        (FailuresDo::List, name, None) => return here.print_list(name.as_deref(), args.json),
+        (what, Some(name), Some(text)) => {
+            let removes = what == FailuresDo::Remove;
+            let edit = if removes { Declarations::remove } else { Declarations::add };
+            let done = edit(&here.declared, name, text).map_err(refused)?;
+            let has_become = match done.is_changed {
+                _ if removes => "removed",
+                true => "added",
+                false => "is already there",
+            };
+            let file = here.declared.file.1.display();
+            let count = done.failures.of(name).len();
+            format!("{name}: `{text}` {has_become}; {file} has {count} for it\n")
+        }
         // The parser of the command line rules this out.
         (FailuresDo::Add | FailuresDo::Remove, _, _) => {
             return Err(CliError::Usage("a name and a text are needed".to_owned()));
@@ -41,7 +52,7 @@ pub(in crate::cli) fn failures(args: &FailuresArgs) -> Result<u8, CliError> {
 }
 
 impl Here {
-    fn find(args: &FailuresArgs) -> Result<Self, CliError> {
+    fn load(args: &FailuresArgs) -> Result<Self, CliError> {
         let context = Context::here()?;
         let typed = StartOptions { procfile: args.procfile.clone(), ..StartOptions::default() };
         let Loaded { project, procfile, .. } = context.load(&typed)?;
@@ -51,12 +62,15 @@ impl Here {
         }
         // An invalid name does not belong to a process.
         let entries = procfile.entries.iter().filter_map(|entry| ProcName::new(&*entry.name).ok());
-        let (file, toml) = (project.failures(), project.toml());
-        let declared = Declarations { file, toml, entries: entries.collect() };
+        let declared = Declarations {
+            file: project.failures(),
+            toml: project.toml(),
+            entries: entries.collect(),
+        };
         Ok(Self { project, declared })
     }
 
-    fn list(&self, name: Option<&str>, json: bool) -> Result<u8, CliError> {
+    fn print_list(&self, name: Option<&str>, json: bool) -> Result<u8, CliError> {
         let wanted = self.declared.list(name).map_err(refused)?;
         if json {
             return output::print(&wanted.to_json());
@@ -82,23 +96,6 @@ impl Here {
             .iter()
             .map(|(name, text, place)| format!("{name:width$}  {text}  ({place})\n"));
         output::print_each(own.chain(others))
-    }
-
-    fn add(&self, name: &str, text: &str) -> Result<String, CliError> {
-        let done = self.declared.add(name, text).map_err(refused)?;
-        let what = if done.is_changed { "added" } else { "is already there" };
-        Ok(self.describe((name, text), what, &done))
-    }
-
-    fn remove(&self, name: &str, text: &str) -> Result<String, CliError> {
-        let done = self.declared.remove(name, text).map_err(refused)?;
-        Ok(self.describe((name, text), "removed", &done))
-    }
-
-    /// The change, and the resulting number of declarations.
-    fn describe(&self, (name, text): (&str, &str), what: &str, done: &Declared) -> String {
-        let (file, count) = (self.declared.file.1.display(), done.failures.of(name).len());
-        format!("{name}: `{text}` {what}; {file} has {count} for it\n")
     }
 }
 

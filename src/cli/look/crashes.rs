@@ -12,6 +12,7 @@ use crate::cli::output::table::table;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::Source;
 use crate::cli::{output, runtime};
+use crate::crash::report::end_words;
 use crate::crash::store::{self, StoredReport};
 use crate::crash::{Cause, CauseKind, Certainty, CrashReport, Summary};
 use crate::model::time::Timestamp;
@@ -26,8 +27,8 @@ pub(in crate::cli) fn crashes(args: &CrashesArgs) -> Result<u8, CliError> {
     if let CrashAsk::Show(Some(file)) = &ask
         && is_path(file)
     {
-        let report = read(Path::new(file))?;
-        return show(&report, Path::new(file), None, args.json);
+        let report = read_report(Path::new(file))?;
+        return print_report(&report, Path::new(file), None, args.json);
     }
     let mut instance = Instance::find(&args.client)?;
     runtime::block_on(instance.look_where())?;
@@ -51,21 +52,21 @@ pub(in crate::cli) fn crashes(args: &CrashesArgs) -> Result<u8, CliError> {
         source.filter(&[name.to_owned()])?;
     }
     match &ask {
-        CrashAsk::List(_) => list(&found, name, args.json),
+        CrashAsk::List(_) => print_list(&found, name, args.json),
         CrashAsk::Show(_) => {
             let Some((report, path)) = newest(&found) else {
                 return Err(CliError::Other(none(name)));
             };
             let looks =
                 source.map(|source| (Source::style(&instance.context.env, Stamp::Date), source));
-            show(&report, &path, looks, args.json)
+            print_report(&report, &path, looks, args.json)
         }
     }
 }
 
 /// The newest readable report.
 pub(in crate::cli) fn newest(found: &[StoredReport]) -> Option<(CrashReport, PathBuf)> {
-    found.iter().rev().find_map(|found| Some((store::read(&found.path).ok()?, found.path.clone())))
+    found.iter().rev().find_map(|found| Some((found.report().ok()?, found.path.clone())))
 }
 
 /// Whether a word is the path of a file rather than a process, or the file of a report as the list names it.
@@ -78,18 +79,12 @@ fn none(name: Option<&str>) -> String {
     format!("there is no crash report{whose}")
 }
 
-fn read(path: &Path) -> Result<CrashReport, CliError> {
-    store::read(path).map_err(CliError::io(path.display()))
+fn read_report(path: &Path) -> Result<CrashReport, CliError> {
+    store::read_report(path).map_err(CliError::io(path.display()))
 }
 
-/// How it ended: `exit 1`, or the signal.
-fn end(listed: &Summary) -> String {
-    let code = listed.exit_code.map_or_else(|| "-".to_owned(), |code| format!("exit {code}"));
-    listed.signal.as_deref().map_or(code, |signal| shown(signal).into_owned())
-}
-
-fn list(found: &[StoredReport], name: Option<&str>, json: bool) -> Result<u8, CliError> {
-    let all: Vec<Summary> = found.iter().filter_map(Summary::read).collect();
+fn print_list(found: &[StoredReport], name: Option<&str>, json: bool) -> Result<u8, CliError> {
+    let all: Vec<Summary> = found.iter().filter_map(Summary::of_stored).collect();
     if json {
         return output::print_json(&all);
     }
@@ -104,7 +99,7 @@ fn list(found: &[StoredReport], name: Option<&str>, json: bool) -> Result<u8, Cl
         [
             shown(&local_time(&listed.timestamp, &zone)).into_owned(),
             listed.process_name.to_string(),
-            end(listed),
+            shown(&end_words(listed.signal.as_deref(), listed.exit_code)).into_owned(),
             shown(&file).into_owned(),
             shown(cause).into_owned(),
         ]
@@ -119,7 +114,7 @@ fn local_time(time: &str, zone: &TimeZone) -> String {
         .map_or_else(|_| time.to_owned(), |time| local::date_and_time(time, zone))
 }
 
-fn show(
+fn print_report(
     report: &CrashReport,
     path: &Path,
     looks: Option<(Style, Source)>,
@@ -132,8 +127,8 @@ fn show(
     let style = style.unwrap_or_else(|| Style::new(Mode::Plain));
     let color = style.mode.color();
     let lived = (Duration::from_millis(report.tmo.uptime_ms), report.tmo.restarts);
-    let (process, timestamp) = (&report.process_name, &report.timestamp);
-    let mut text = headline(process, timestamp, &report.end(), Some(lived), color);
+    let mut text =
+        headline(&report.process_name, &report.timestamp, &report.end(), Some(lived), color);
     let _ = writeln!(text, "{}\n", command(report));
     text += &causes(&report.tmo.cause, color);
     let left = report.tmo.slice_left_out;

@@ -134,11 +134,16 @@ fn explain(
     let supervised = state.is_some() && instance.runtime.is_held();
     let index = || index_of(&source, supervised).map_err(std::io::Error::other);
     let plan = instance.runtime.plan().ok();
-    let fresh = fresh.as_ref();
     let end = instance.last_run().and_then(|last| last.end);
     let root = directory(instance);
-    let (dirs, reports, end) = (&source.dirs, &source.reports, end.as_ref());
-    let sources = Sources { dirs, index: &index, reports, root: &root, end, fresh };
+    let sources = Sources {
+        dirs: &source.dirs,
+        index: &index,
+        reports: &source.reports,
+        root: &root,
+        end: end.as_ref(),
+        fresh: fresh.as_ref(),
+    };
     let analysis = Analysis::new(sources, plan, state)?;
     Ok(analysis.explain(name, &instance.flags())?)
 }
@@ -146,9 +151,9 @@ fn explain(
 /// The directory of the project.
 fn directory(instance: &Instance) -> PathBuf {
     let root = instance.runtime.plan().ok().map(|plan| plan.root);
-    let last = || instance.last_run()?.origin;
     let beside = || instance.socket.path.parent().unwrap_or(Path::new("/")).to_owned();
-    root.or_else(last).map_or_else(beside, |root| root.as_path().to_owned())
+    root.or_else(|| instance.last_run()?.origin)
+        .map_or_else(beside, |root| root.as_path().to_owned())
 }
 
 /// The state of the run, if there is one, or what is alive of one without a supervisor.

@@ -87,7 +87,7 @@ impl Source {
 
     /// The crash reports of the project, the newest last.
     pub(in crate::cli) fn list_reports(&self) -> Result<Vec<StoredReport>, CliError> {
-        self.reports.list().map_err(CliError::io(self.reports.dir.display()))
+        self.reports.stored().map_err(CliError::io(self.reports.dir.display()))
     }
 
     /// The style of this command's output.

@@ -1,24 +1,20 @@
 //! Estimates how large a regular expression becomes when it is compiled.
 //!
-//! `(a{1000}){1000}` is short, but compiling it takes minutes and gigabytes. The size is estimated from the
-//! syntax tree alone, without expanding repetitions.
+//! `(a{1000}){1000}` is short, but compiling it takes minutes and gigabytes. The size is estimated without
+//! expanding repetitions.
 
-use regex_syntax::ast::{
-    Ast, ClassPerlKind, ClassSet, ClassSetItem, RepetitionKind, RepetitionRange, parse::Parser,
-};
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::limits::{EXPRESSION, EXPRESSION_BYTES};
 use super::rules::Text;
 
 /// Overhead of any expression.
 const FIXED: usize = 10;
-
-/// Letters of all scripts, such as `\w` or `\pL`.
+/// A class of more ranges has letters of all scripts, such as `\w` or `\pL`.
+const FEW_RANGES: usize = 100;
+/// What such a class counts.
 const LETTERS: usize = 1000;
-/// Digits of all scripts.
-const DIGITS: usize = 100;
-/// A class of a few ranges.
-const FEW: usize = 10;
 
 /// The size of an expression in characters and character ranges, with all repetitions expanded; 0 for a
 /// plain text. `None` if it is too large.
@@ -29,9 +25,10 @@ pub fn size(text: &Text) -> Option<usize> {
     if text.pattern.len() > EXPRESSION_BYTES {
         return None;
     }
+    let mut parser = ParserBuilder::new().utf8(false).build();
     // A syntax error is reported when the expression is compiled.
-    let Ok(ast) = Parser::new().parse(&text.pattern) else { return Some(FIXED) };
-    Some(of(&ast).saturating_add(FIXED)).filter(|size| *size <= EXPRESSION)
+    let Ok(parsed) = parser.parse(&text.pattern) else { return Some(FIXED) };
+    Some(expanded_size(&parsed).saturating_add(FIXED)).filter(|size| *size <= EXPRESSION)
 }
 
 /// The part of a regex error message that states the reason.
@@ -41,63 +38,23 @@ pub fn reason(error: &dyn std::error::Error) -> String {
     last.trim().trim_start_matches("error: ").to_owned()
 }
 
-fn sum<'a, T: 'a>(parts: impl IntoIterator<Item = &'a T>, of: impl Fn(&T) -> usize) -> usize {
-    parts.into_iter().map(of).fold(1, usize::saturating_add)
-}
-
-fn of(ast: &Ast) -> usize {
-    match ast {
-        Ast::Empty(_) | Ast::Flags(_) | Ast::Literal(_) | Ast::Assertion(_) => 1,
-        Ast::Dot(_) => FEW,
-        Ast::ClassUnicode(_) => LETTERS,
-        Ast::ClassPerl(class) => perl(&class.kind),
-        Ast::ClassBracketed(class) => set(&class.kind),
-        Ast::Group(group) => of(&group.ast).saturating_add(1),
-        Ast::Alternation(parts) => sum(&parts.asts, of),
-        Ast::Concat(parts) => sum(&parts.asts, of),
-        Ast::Repetition(repetition) => {
-            let times = match &repetition.op.kind {
-                RepetitionKind::ZeroOrOne | RepetitionKind::ZeroOrMore => 1,
-                RepetitionKind::OneOrMore => 2,
-                RepetitionKind::Range(range) => match *range {
-                    RepetitionRange::Exactly(times) | RepetitionRange::Bounded(_, times) => times,
-                    RepetitionRange::AtLeast(times) => times.saturating_add(1),
-                },
-            };
-            let times = usize::try_from(times).unwrap_or(usize::MAX);
-            of(&repetition.ast).saturating_mul(times.max(1))
+fn expanded_size(part: &Hir) -> usize {
+    match part.kind() {
+        HirKind::Empty | HirKind::Look(_) => 1,
+        HirKind::Literal(literal) => literal.0.len(),
+        HirKind::Class(Class::Bytes(class)) => class.ranges().len(),
+        HirKind::Class(Class::Unicode(class)) => match class.ranges().len() {
+            FEW_RANGES.. => LETTERS,
+            few => few,
+        },
+        HirKind::Capture(capture) => expanded_size(&capture.sub).saturating_add(1),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().map(expanded_size).fold(1, usize::saturating_add)
         }
-    }
-}
-
-const fn perl(kind: &ClassPerlKind) -> usize {
-    match kind {
-        ClassPerlKind::Word => LETTERS,
-        ClassPerlKind::Digit => DIGITS,
-        ClassPerlKind::Space => FEW,
-    }
-}
-
-fn set(set: &ClassSet) -> usize {
-    match set {
-        ClassSet::Item(item) => of_item(item),
-        ClassSet::BinaryOp(op) => self::set(&op.lhs).saturating_add(self::set(&op.rhs)),
-    }
-}
-
-fn of_item(item: &ClassSetItem) -> usize {
-    match item {
-        ClassSetItem::Empty(_) | ClassSetItem::Literal(_) => 1,
-        ClassSetItem::Ascii(_) => FEW,
-        // With case-insensitive matching, the other case of each character must be looked up.
-        ClassSetItem::Range(range) => {
-            let (first, last) = (u32::from(range.start.c), u32::from(range.end.c));
-            1 + usize::try_from(last.saturating_sub(first) / 64).unwrap_or(usize::MAX)
+        HirKind::Repetition(repetition) => {
+            let times = repetition.max.unwrap_or(repetition.min.saturating_add(1));
+            expanded_size(&repetition.sub).saturating_mul(times.max(1) as usize)
         }
-        ClassSetItem::Unicode(_) => LETTERS,
-        ClassSetItem::Perl(class) => perl(&class.kind),
-        ClassSetItem::Bracketed(class) => set(&class.kind),
-        ClassSetItem::Union(union) => sum(&union.items, of_item),
     }
 }
 
@@ -127,7 +84,7 @@ mod tests {
             "(a{1000}){1000}",
             "((a{1,1000}){1,1000}){1,1000}",
             "(((a{4000000000}){4000000000}){4000000000}){4000000000}",
-            r"(\pL{20}|[\w\pN]{20}|[[:alpha:]&&\w]{99})",
+            r"(\pL{60}|[\w\pN]{60}|[[:alpha:]&&\w]{99})",
             &r"\w".repeat(2000),
             &"a".repeat(5000),
         ] {

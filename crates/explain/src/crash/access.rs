@@ -7,8 +7,7 @@ use utoipa::IntoParams;
 use super::compare::{Comparison, compare};
 use super::life::Log;
 use super::report::CrashReport;
-use super::store::{self, Reports, StoredReport};
-use super::summary::Summary;
+use super::store::{Reports, StoredReport, Summary};
 use super::why::{Analysis, Explanation, Sources, WhyError};
 use crate::journal::last_run::RecordedEnd;
 use crate::journal::streams::{names, refuse_unknown};
@@ -83,19 +82,19 @@ impl CrashAccess {
         let root =
             root.or_else(|| Some(plan.as_ref()?.root.as_path().to_owned())).unwrap_or_default();
         let index = || Ok(IndexReader::open(&self.dirs));
-        let (dirs, reports, end) = (&self.dirs, &reports, self.end.as_ref());
+        let dirs = &self.dirs;
+        let reports = &reports;
+        let end = self.end.as_ref();
         let sources = Sources { dirs, index: &index, reports, root: &root, end, fresh: None };
         Analysis::new(sources, plan, state)?.explain(name, "")
     }
 
     /// Compare the output of a process's last life with that of its last good ones.
     pub fn compare(&self, name: &str) -> Result<Comparison, WhyError> {
-        let index = || Ok(IndexReader::open(&self.dirs));
-        let log = Log::with_index(&self.dirs, 0, index)?;
+        let log = Log::with_index(&self.dirs, 0, || Ok(IndexReader::open(&self.dirs)))?;
         let names = || names(log.streams());
         let known = names().find(|known| known.as_str() == name);
-        let unknown = || WhyError::unknown(nearest::unknown(name, names()));
-        let known = known.ok_or_else(unknown)?;
+        let known = known.ok_or_else(|| WhyError::unknown(nearest::unknown(name, names())))?;
         Ok(compare(&log, known)?)
     }
 
@@ -104,7 +103,7 @@ impl CrashAccess {
     }
 
     /// Reports of this project, the newest first. Those that can't be read are left out.
-    pub fn list(&self, ask: &ReportsAsk) -> Result<Vec<Summary>, WhyError> {
+    pub fn summaries(&self, ask: &ReportsAsk) -> Result<Vec<Summary>, WhyError> {
         let mut all = self.all()?;
         if let Some(name) = &ask.name {
             let streams = Streams::open(&self.dirs).map_err(io::Error::other)?;
@@ -114,7 +113,7 @@ impl CrashAccess {
                 refuse_unknown(&names, streams.all()).map_err(WhyError::unknown)?;
             }
         }
-        let read = all.iter().rev().filter_map(Summary::read);
+        let read = all.iter().rev().filter_map(Summary::of_stored);
         Ok(read.take(ask.last.unwrap_or(usize::MAX)).collect())
     }
 
@@ -124,7 +123,7 @@ impl CrashAccess {
         let all = self.all()?;
         let Some(found) = all.iter().find(|found| found.id() == id) else { return Ok(None) };
         // It may have been removed meanwhile.
-        files::if_there(store::read(&found.path))
+        files::if_there(found.report())
             .map_err(|source| WhyError::Reports { path: found.path.clone(), source })
     }
 }

@@ -156,7 +156,7 @@ pub struct Holder {
     /// The port.
     pub port: u16,
     /// The process; unknown if it belongs to another user.
-    pub process: Option<SignalSender>,
+    pub process: Option<ListeningProcess>,
     /// The managed process that it belongs to, if any.
     pub tenant: Option<OwningRun>,
 }
@@ -170,9 +170,9 @@ pub struct OwningRun {
     pub socket: Option<String>,
 }
 
-/// A process of the operating system.
+/// A process of the operating system that listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignalSender {
+pub struct ListeningProcess {
     /// Process id.
     pub pid: u32,
     /// Name of its program.
@@ -180,6 +180,24 @@ pub struct SignalSender {
 }
 
 impl Evidence {
+    /// An end of which nothing else is known.
+    pub fn new(name: &ProcName, pid: Option<u32>, exit: Exit) -> Self {
+        Self {
+            name: name.clone(),
+            command: String::new(),
+            root: String::new(),
+            cwd: String::new(),
+            port: None,
+            others: vec![],
+            assigned: vec![],
+            pid,
+            exit,
+            lines: vec![],
+            watchers: vec![],
+            facts: Facts::default(),
+        }
+    }
+
     /// The signal that ended it, even if only a shell's exit code reveals it.
     pub fn signal(&self) -> Option<u8> {
         match self.exit {
@@ -190,7 +208,7 @@ impl Evidence {
     }
 
     /// A path as it is shown: relative to the project's directory if it is inside.
-    pub(super) fn shown<'p>(&self, path: &'p str) -> &'p str {
+    pub(super) fn shown_path<'p>(&self, path: &'p str) -> &'p str {
         let path = path.strip_prefix("file://").unwrap_or(path);
         let within = path.strip_prefix(&self.root).filter(|_| !self.root.is_empty());
         within.and_then(|rest| rest.strip_prefix('/')).unwrap_or(path)
@@ -200,9 +218,9 @@ impl Evidence {
     pub(super) fn path(&self, path: &str) -> String {
         if Path::new(path).is_relative() && !path.starts_with("file:") && self.is_elsewhere() {
             let path = path.strip_prefix("./").unwrap_or(path);
-            return self.shown(&format!("{}/{path}", self.cwd)).to_owned();
+            return self.shown_path(&format!("{}/{path}", self.cwd)).to_owned();
         }
-        self.shown(path).to_owned()
+        self.shown_path(path).to_owned()
     }
 
     /// A place in a file, with a path relative to the directory of the project.
@@ -213,7 +231,7 @@ impl Evidence {
     /// A command for the directory of the process, to be typed in that of the project.
     pub(super) fn there(&self, command: &str) -> String {
         if self.is_elsewhere() {
-            format!("(cd {} && {command})", quoted(self.shown(&self.cwd)))
+            format!("(cd {} && {command})", quoted(self.shown_path(&self.cwd)))
         } else {
             command.to_owned()
         }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use memchr::memmem;
 use regex::{Captures, Regex};
 
-use crate::watch::needles;
+use crate::patterns::needles::needles_of;
 
 /// A regular expression.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Expr {
     /// The expression, unless it can't match in this line. A diagnosis tries more than a hundred expressions, and
     /// compiling one takes longer than searching all lines for its needles.
     fn for_line(&self, line: &str) -> Option<&Regex> {
-        let find = || needles::of(&regex_syntax::parse(self.text).ok()?, 1);
+        let find = || needles_of(&regex_syntax::parse(self.text).ok()?, 1);
         let may_match = self.needles.get_or_init(find).as_ref().is_none_or(|needles| {
             let line = line.to_ascii_lowercase();
             needles.iter().any(|needle| memmem::find(line.as_bytes(), needle).is_some())

@@ -3,15 +3,13 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::evidence::{EnvExample, Holder, OwningRun, SignalSender};
+use super::evidence::{EnvExample, Holder, ListeningProcess, OwningRun};
 use crate::model::ProcName;
 use crate::sys::files::{self, ChosenBy};
 use crate::sys::{self, Listener, ProcInfo};
 
 /// The maximum number of program names to look at.
 const MOST_PROGRAMS: usize = 20_000;
-/// The maximum number of ancestors of a process to look at.
-const DEEPEST: usize = 64;
 
 /// The processes that listen on these ports at present, from the viewpoint of this run.
 pub fn holders(ports: &[u16], run: &str) -> Vec<Holder> {
@@ -20,8 +18,8 @@ pub fn holders(ports: &[u16], run: &str) -> Vec<Holder> {
     }
     let holder = |(port, Listener { process })| {
         let tenant = process.as_ref().and_then(|process| tenant(process, run));
-        let process =
-            process.map(|process: ProcInfo| SignalSender { pid: process.pid, name: process.name });
+        let process = process
+            .map(|process: ProcInfo| ListeningProcess { pid: process.pid, name: process.name });
         Holder { port, process, tenant }
     };
     sys::tcp_listeners(ports).into_iter().map(holder).collect()
@@ -30,8 +28,7 @@ pub fn holders(ports: &[u16], run: &str) -> Vec<Holder> {
 /// The managed process that this process belongs to, in this run or in another living one. Found by
 /// the marks in the environment of the process or of its nearest marked ancestor.
 pub fn tenant(process: &ProcInfo, run: &str) -> Option<OwningRun> {
-    let parent = |process: &ProcInfo| sys::info(process.ppid);
-    let mut line = std::iter::successors(Some(process.clone()), parent).take(DEEPEST);
+    let mut line = std::iter::successors(Some(process.clone()), |process| sys::info(process.ppid));
     let session =
         |process: ProcInfo| Some((process.pid, sys::variable_of(process.pid, "TMO_SESSION")?));
     let (pid, marked) = line.find_map(session)?;

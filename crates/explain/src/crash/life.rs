@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::evidence::OutputLine;
 use super::facts;
 use super::record::is_taken;
+use super::reloader::{has_ended, has_failed};
 use super::report::CrashEntry;
 use super::text::rows;
-use super::watcher::{has_ended, has_failed};
 use crate::journal::clear;
 use crate::journal::query::{since, tail};
 use crate::journal::record::{CONTINUES, DRAWN};
@@ -232,7 +232,8 @@ impl<'a> Log<'a> {
         let mut index = (self.index)()?;
         let from = tail(&mut index, &filter, most as u64, place.upto)?.max(self.begin());
         let mut cursor = Cursor::over(index, from, filter).with_drawings();
-        let (mut lines, mut text) = (VecDeque::<OutputLine>::new(), vec![]);
+        let mut lines = VecDeque::<OutputLine>::new();
+        let mut text = vec![];
         while let Some(chunk) = cursor.next(place.upto, &mut text)? {
             match chunk.record.kind {
                 Kind::Start => lines.clear(),
@@ -259,7 +260,8 @@ impl<'a> Log<'a> {
         let from = len.saturating_sub(RECORDS).max(index.first()?).max(self.begin().record);
         let from = Position { record: from, skip: 0 };
         let mut cursor = Cursor::over(index, from, Filter::all()).with_drawings();
-        let (mut all, mut text) = (BTreeMap::<StreamNo, VecDeque<OutputLine>>::new(), vec![]);
+        let mut all = BTreeMap::<StreamNo, VecDeque<OutputLine>>::new();
+        let mut text = vec![];
         while let Some(chunk) = cursor.next(len, &mut text)? {
             let lines = all.entry(self.streams.main(chunk.record.stream)).or_default();
             match chunk.record.kind {
@@ -269,7 +271,8 @@ impl<'a> Log<'a> {
             }
         }
         let failed = all.into_iter().filter_map(|(stream, lines)| {
-            let (lines, name) = (Vec::from(lines), &self.streams.get(stream)?.name);
+            let lines = Vec::from(lines);
+            let name = &self.streams.get(stream)?.name;
             let has_no_port = || has_ended(&lines) && self.has_no_port(stream, name, run);
             (has_failed(&lines, own) || has_no_port()).then(|| name.clone())
         });
@@ -373,7 +376,8 @@ impl<'a> Log<'a> {
 /// that life may print more: this counts until the life's end is recorded, the next life begins, or
 /// `BEHIND` has passed.
 fn last_of_life(index: &mut IndexReader, stream: StreamNo, end: u64) -> io::Result<u64> {
-    let (mut behind, mut time) = (end, None);
+    let mut behind = end;
+    let mut time = None;
     let over = index.find(end, |number, record| {
         behind = number + 1;
         let from = *time.get_or_insert(record.time);
@@ -386,7 +390,9 @@ fn last_of_life(index: &mut IndexReader, stream: StreamNo, end: u64) -> io::Resu
 /// Skip output so long before the end that it would be dropped later anyway. Returns the number of
 /// the first record after it, and how many bytes were skipped.
 fn pass_over(index: &mut IndexReader, first: u64, end: u64) -> io::Result<(u64, u64)> {
-    let (mut behind, mut left_out, mut cost) = (first, 0, 0);
+    let mut behind = first;
+    let mut left_out = 0;
+    let mut cost = 0;
     index.rfind(end, |number, record| {
         if number < first {
             return Some(());

@@ -104,7 +104,8 @@ impl OwnerCheck {
         self.prepare(port).await;
         let is_here = HERE.contains(&host);
         let hosts = if is_here { &LOOPBACK[..] } else { &[host] };
-        let (mut refused, mut unfit) = (None, None);
+        let mut refused = None;
+        let mut unfit = None;
         for host in hosts {
             match connect((*host, port)).await {
                 Err(why) => _ = refused.get_or_insert(why),
@@ -175,7 +176,8 @@ impl OwnerCheck {
         let owner = match self.last.take() {
             Some((known, owner)) if known == sockets && !sockets.is_empty() => owner,
             Some(_) | None => {
-                let (process, held) = (self.process.clone(), sockets.clone());
+                let process = self.process.clone();
+                let held = sockets.clone();
                 let owner = spawn_blocking(move || owner_of(&held, &process)).await;
                 owner.unwrap_or_else(|_| Owner::Foreign("an unknown process".to_owned()))
             }

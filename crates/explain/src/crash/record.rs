@@ -8,12 +8,11 @@ use super::diagnose::{diagnose, needed, port_of, ports_named, refused_by};
 use super::evidence::{Evidence, Facts, Holder, OutputLine, working_directory};
 use super::facts;
 use super::life::{LifePlace, LifeSummary, Log};
+use super::reloader::{self, LastError};
 use super::report::{CrashReport, Details, LAST_LOGS};
-use super::watcher::{self, LastError};
 use crate::journal::Dirs;
 use crate::journal::query::since;
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::rules::WatcherPatterns;
 use crate::model::text::OsText;
 use crate::model::units;
 use crate::model::{Exit, LifeId, ProcName};
@@ -27,40 +26,24 @@ const LOOKED_THROUGH: usize = 400;
 /// What the observer of the end knows about it.
 #[derive(Debug, Clone)]
 pub struct CrashInput {
-    /// The run.
     pub run: String,
-    /// The process.
-    pub name: ProcName,
-    /// Its command.
-    pub command: OsText,
     /// If it was not a shell command: the program and its arguments.
     pub argv: Option<Vec<OsText>>,
-    /// Its working directory.
+    /// The directory in which its command was started.
     pub cwd: OsText,
-    /// The directory of the project.
-    pub root: OsText,
     /// All its environment variables.
     pub env: Vec<(OsText, OsText)>,
-    /// The port it was assigned.
-    pub port: Option<u16>,
-    /// The ports on which other processes of the run are known to listen.
-    pub others: Vec<(ProcName, u16)>,
-    /// The ports that these were assigned.
-    pub assigned: Vec<(ProcName, u16)>,
-    /// File watchers that the project has named.
-    pub watchers: Vec<WatcherPatterns>,
     /// The journal.
     pub dirs: Dirs,
     /// The record with which the run begins in the journal; 0 if unknown.
     pub first: u64,
-    /// Its life.
     pub lived: LifeSummary,
-    /// Other facts. Ports and programs are looked up later.
-    pub facts: Facts,
+    /// The rest, without its lines. Ports and programs are looked up later.
+    pub evidence: Evidence,
 }
 
 impl CrashInput {
-    /// The end of a life of a process in this plan. The caller may add to [`Self::facts`].
+    /// The end of a life of a process in this plan. The caller may add to the facts.
     pub fn new(plan: &Plan, process: &ProcessPlan, dirs: &Dirs, lived: LifeSummary) -> Self {
         let others = || plan.processes.iter().filter(|other| other.name != process.name);
         let of = |other: &ProcessPlan, port| (other.name.clone(), port);
@@ -73,50 +56,45 @@ impl CrashInput {
         let assigned = others().filter_map(|other| Some(of(other, other.port?)));
         let mut uses = vec![];
         add_dependencies(&mut uses, plan, process);
-        Self {
-            run: plan.run.clone(),
-            name: process.name.clone(),
-            command: process.command.clone(),
-            argv: process.argv.clone(),
-            cwd: process.cwd.clone().unwrap_or_else(|| plan.root.clone()),
-            root: plan.root.clone(),
-            env: plan.env.iter().chain(&process.env).cloned().collect(),
+        let cwd = process.cwd.as_ref().unwrap_or(&plan.root);
+        let command = process.command.to_string();
+        let facts = Facts {
+            is_command: plan.is_of_command(),
+            needs: needs.map(|need| need.on.clone()).collect(),
+            uses,
+            ..Facts::default()
+        };
+        let evidence = Evidence {
+            root: plan.root.to_string(),
+            cwd: working_directory(&cwd.to_string(), &command),
+            command,
             port: process.port,
             others: checked.chain(named).collect(),
             assigned: assigned.collect(),
-            facts: Facts {
-                is_command: plan.is_of_command(),
-                needs: needs.map(|need| need.on.clone()).collect(),
-                uses,
-                ..Facts::default()
-            },
             watchers: plan.watchers.clone(),
+            facts,
+            ..Evidence::new(&process.name, lived.pid, lived.exit)
+        };
+        Self {
+            run: plan.run.clone(),
+            argv: process.argv.clone(),
+            cwd: cwd.clone(),
+            env: plan.env.iter().chain(&process.env).cloned().collect(),
             dirs: dirs.clone(),
             first: 0,
             lived,
+            evidence,
         }
     }
 
-    fn evidence(&self, lines: Vec<OutputLine>) -> Evidence {
-        Evidence {
-            name: self.name.clone(),
-            command: self.command.to_string(),
-            root: self.root.to_string(),
-            cwd: working_directory(&self.cwd.to_string(), &self.command.to_string()),
-            port: self.port,
-            others: self.others.clone(),
-            assigned: self.assigned.clone(),
-            pid: self.lived.pid,
-            exit: self.lived.exit,
-            lines,
-            watchers: self.watchers.clone(),
-            facts: self.facts.clone(),
-        }
+    fn with_lines(&self, lines: Vec<OutputLine>) -> Evidence {
+        Evidence { lines, ..self.evidence.clone() }
     }
 
     /// Get the remaining facts from the operating system and the journal.
     fn look_up(&self, evidence: &mut Evidence, log: Option<&Log<'_>>) {
-        let named = self.others.iter().chain(&self.assigned).filter(|(_, port)| self.names(*port));
+        let Evidence { name, others, assigned, .. } = &self.evidence;
+        let named = others.iter().chain(assigned).filter(|(_, port)| self.names_port(*port));
         evidence.facts.uses.extend(named.map(|(name, _)| name.clone()));
         evidence.facts.gone = log.and_then(|log| gone(evidence, log));
         evidence.facts.late = log.and_then(|log| late(evidence, log));
@@ -124,12 +102,12 @@ impl CrashInput {
         evidence.facts.manifests = facts::manifests(&[&evidence.root, &evidence.cwd]);
         evidence.facts.requirements = facts::requirements(Path::new(&evidence.cwd));
         evidence.facts.is_short = self.lived.ended.since(self.lived.started) < SHORT;
-        evidence.facts.taken = log.and_then(|log| log.taken_port(&self.name).ok()?);
+        evidence.facts.taken = log.and_then(|log| log.taken_port(name).ok()?);
         let taken = evidence.facts.taken.as_ref().map(|(port, _)| *port);
         let ports: Vec<u16> = ports_named(evidence).into_iter().chain(taken).collect();
         evidence.facts.holders.extend(facts::holders(&ports, &self.run));
-        let is_taken = |port| is_taken(port, &evidence.facts.holders, &self.name, self.lived.life);
-        if !taken.is_some_and(is_taken) {
+        if !taken.is_some_and(|port| is_taken(port, &evidence.facts.holders, name, self.lived.life))
+        {
             evidence.facts.taken = None;
         }
         evidence.facts.example = facts::env_example(Path::new(&evidence.root));
@@ -144,13 +122,15 @@ impl CrashInput {
     }
 
     /// Whether this port stands in its command or in a variable, except for those from which tmo derives ports.
-    fn names(&self, port: u16) -> bool {
+    fn names_port(&self, port: u16) -> bool {
         let is_of_tmo =
             |name: &str| ["PORT", "TMO_", "OVERMIND_"].iter().any(|it| name.starts_with(it));
         let given = self.env.iter().filter(|(name, _)| !is_of_tmo(&name.to_string()));
-        let mut texts = given.map(|(_, text)| text).chain([&self.command]).map(ToString::to_string);
+        let mut texts = given.map(|(_, text)| text.to_string());
         let port = port.to_string();
-        texts.any(|text| text.split(|c: char| !c.is_ascii_digit()).any(|number| number == port))
+        let has_it =
+            |text: &str| text.split(|c: char| !c.is_ascii_digit()).any(|number| number == port);
+        has_it(&self.evidence.command) || texts.any(|text| has_it(&text))
     }
 }
 
@@ -215,7 +195,7 @@ pub fn examine(input: &CrashInput) -> CrashReport {
     let log = Log::open(&input.dirs, input.first).ok();
     let lived = &input.lived;
     let place = log.as_ref().and_then(|log| {
-        log.place(&input.name, lived.life, lived.ended).unwrap_or_else(|error| {
+        log.place(&input.evidence.name, lived.life, lived.ended).unwrap_or_else(|error| {
             tracing::warn!(%error, "the journal can't be read for a crash report");
             None
         })
@@ -230,7 +210,7 @@ pub fn examine_in(input: &CrashInput, found: Option<(&Log<'_>, &LifePlace)>) -> 
         let lines = log.last_lines(place, LOOKED_THROUGH).map_err(read).unwrap_or_default();
         (lines, log.slice(place).map_err(read).unwrap_or_default())
     });
-    let mut evidence = input.evidence(lines);
+    let mut evidence = input.with_lines(lines);
     evidence.facts.end = Some(input.lived.ended);
     input.look_up(&mut evidence, found.map(|(log, _)| log));
     let lived = &input.lived;
@@ -238,7 +218,7 @@ pub fn examine_in(input: &CrashInput, found: Option<(&Log<'_>, &LifePlace)>) -> 
         Some([program, args @ ..]) => {
             (program.to_string(), Some(args.iter().map(ToString::to_string).collect()))
         }
-        Some([]) | None => (input.command.to_string(), None),
+        Some([]) | None => (evidence.command.clone(), None),
     };
     let (exit_code, signal) = match lived.exit {
         Exit::Code(code) => (Some(code), None),
@@ -249,7 +229,7 @@ pub fn examine_in(input: &CrashInput, found: Option<(&Log<'_>, &LifePlace)>) -> 
     environment.dedup();
     let last = &evidence.lines[evidence.lines.len().saturating_sub(LAST_LOGS)..];
     CrashReport {
-        process_name: input.name.clone(),
+        process_name: evidence.name.clone(),
         command,
         args,
         exit_code,
@@ -269,7 +249,7 @@ pub fn examine_in(input: &CrashInput, found: Option<(&Log<'_>, &LifePlace)>) -> 
             slice_left_out: slice.left_out,
             environment,
             cwd: input.cwd.to_string(),
-            port: input.port,
+            port: evidence.port,
         },
     }
 }
@@ -281,18 +261,18 @@ pub fn last_error(
     place: &LifePlace,
 ) -> io::Result<Option<(LastError, Vec<String>)>> {
     let lines = log.last_lines(place, LOOKED_THROUGH)?;
-    let mut evidence = input.evidence(lines);
+    let mut evidence = input.with_lines(lines);
     // A cheap check first: most processes have printed no error.
-    if !watcher::has_ended(&evidence.lines)
+    if !reloader::has_ended(&evidence.lines)
         && refused_by(&evidence).is_none()
-        && watcher::last_error(&evidence).is_none()
+        && reloader::last_error(&evidence).is_none()
     {
         return Ok(None);
     }
     input.look_up(&mut evidence, Some(log));
     let last = &evidence.lines[evidence.lines.len().saturating_sub(LAST_LOGS)..];
     let last = last.iter().map(|line| line.text.clone()).collect();
-    Ok(watcher::last_error(&evidence).map(|error| (error, last)))
+    Ok(reloader::last_error(&evidence).map(|error| (error, last)))
 }
 
 #[cfg(test)]
@@ -303,7 +283,7 @@ mod tests {
 
     use super::{CrashInput, examine};
     use crate::crash::cause::CauseKind;
-    use crate::crash::evidence::Facts;
+    use crate::crash::evidence::Evidence;
     use crate::crash::life::{LifeSummary, Log};
     use crate::crash::store;
     use crate::journal::IndexReader;
@@ -360,29 +340,30 @@ mod tests {
 
         fn input(&self, life: u32, exit: Exit) -> CrashInput {
             let text = |text: &str| OsText::from(text);
+            let lived = LifeSummary {
+                life: LifeId::nth(life),
+                pid: Some(7),
+                started: END - 90 * SECOND,
+                ended: END,
+                exit,
+                restarts: 1,
+            };
             CrashInput {
                 run: "r".into(),
-                name: name("web"),
-                command: text("bin/serve"),
                 argv: None,
                 cwd: text("/srv/app"),
-                root: text("/srv/app"),
                 env: ["PATH", "B", "A", "B"].map(|name| (text(name), text("secret"))).into(),
-                port: Some(5000),
-                others: vec![(name("db"), 5432)],
-                assigned: vec![],
-                watchers: vec![],
                 dirs: self.dirs.clone(),
                 first: 0,
-                lived: LifeSummary {
-                    life: LifeId::nth(life),
-                    pid: Some(7),
-                    started: END - 90 * SECOND,
-                    ended: END,
-                    exit,
-                    restarts: 1,
+                lived,
+                evidence: Evidence {
+                    command: "bin/serve".to_owned(),
+                    root: "/srv/app".to_owned(),
+                    cwd: "/srv/app".to_owned(),
+                    port: Some(5000),
+                    others: vec![(name("db"), 5432)],
+                    ..Evidence::new(&name("web"), lived.pid, exit)
                 },
-                facts: Facts::default(),
             }
         }
     }
@@ -491,7 +472,7 @@ mod tests {
         input.argv = Some(["node", "a.js"].map(OsText::from).into());
         let path = store::write(&examine(&input), &dir.path().join("crash-reports")).unwrap();
         assert!(path.ends_with("crash-reports/web-2026-01-02T03-04-05Z.json"), "{path:?}");
-        let report = store::read(&path).unwrap();
+        let report = store::read_report(&path).unwrap();
         assert_eq!((report.command.as_str(), report.args), ("node", Some(vec!["a.js".to_owned()])));
         assert_eq!(report.last_logs, [""; 0]);
     }

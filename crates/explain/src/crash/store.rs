@@ -4,13 +4,17 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::cause::Cause;
 use super::report::CrashReport;
 use crate::journal::Dirs;
 use crate::journal::streams::{Stream, is_meant};
-use crate::model::ProcName;
 use crate::model::plan::Plan;
 use crate::model::shell::quoted;
 use crate::model::text::OsText;
+use crate::model::{LifeId, ProcName};
 use crate::sys::files;
 
 /// How many reports of a project are kept.
@@ -48,10 +52,12 @@ impl Reports {
     }
 
     /// All reports, the newest last.
-    pub fn list(&self) -> io::Result<Vec<StoredReport>> {
-        let mut found = list(&self.dir)?;
+    pub fn stored(&self) -> io::Result<Vec<StoredReport>> {
+        let mut found = stored_reports(&self.dir)?;
         if let Some(owner) = &self.owner {
-            found.retain(|found| run_of(&found.path).is_some_and(|run| run.starts_with(owner)));
+            found.retain(|found| {
+                found.report().is_ok_and(|report| report.tmo.run.starts_with(owner))
+            });
         }
         Ok(found)
     }
@@ -60,7 +66,7 @@ impl Reports {
     pub fn copies_of_output(&self) -> Vec<String> {
         let dir = quoted(&self.dir.to_string_lossy());
         let reports =
-            self.list().is_ok_and(|reports| !reports.is_empty()).then(|| match self.owner {
+            self.stored().is_ok_and(|reports| !reports.is_empty()).then(|| match self.owner {
                 None => format!("the last lines in crash reports, until `rm -r {dir}`"),
                 Some(_) => format!(
                     "the last lines in those crash reports in {dir} that `tmo crashes` lists"
@@ -92,7 +98,7 @@ pub struct StoredReport {
 
 impl StoredReport {
     /// Parse a file name.
-    fn of(path: PathBuf) -> Option<Self> {
+    fn parse_path(path: PathBuf) -> Option<Self> {
         let name = path.file_name()?.to_str()?.strip_suffix(ENDING)?;
         let (name, count) = match name.rsplit_once('-') {
             Some((name, count)) if name.ends_with('Z') => (name, count.parse().ok()?),
@@ -114,6 +120,11 @@ impl StoredReport {
         self.path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
     }
 
+    /// Its content.
+    pub fn report(&self) -> io::Result<CrashReport> {
+        read_report(&self.path)
+    }
+
     /// Whether the word that a user typed means its process, which has the groups of its stream.
     pub fn is_meant(&self, word: &str, streams: &[Stream]) -> bool {
         let name = ProcName::new(self.slug.replacen('.', "#", 1));
@@ -122,34 +133,67 @@ impl StoredReport {
 }
 
 /// The reports in a directory, the newest last; empty if the directory does not exist.
-pub fn list(dir: &Path) -> io::Result<Vec<StoredReport>> {
+pub fn stored_reports(dir: &Path) -> io::Result<Vec<StoredReport>> {
     let Some(entries) = files::if_there(fs::read_dir(dir))? else { return Ok(vec![]) };
     let mut found: Vec<StoredReport> =
-        entries.filter_map(|entry| StoredReport::of(entry.ok()?.path())).collect();
+        entries.filter_map(|entry| StoredReport::parse_path(entry.ok()?.path())).collect();
     found.sort();
     Ok(found)
 }
 
 /// Read a report.
-pub fn read(path: &Path) -> io::Result<CrashReport> {
+pub fn read_report(path: &Path) -> io::Result<CrashReport> {
     let text = files::read_plain(path)?;
     serde_json::from_slice(&text).map_err(|error| {
         io::Error::new(io::ErrorKind::InvalidData, format!("no crash report: {error}"))
     })
 }
 
-/// The run of a report, which any version can have written; `None` if it is none.
-fn run_of(path: &Path) -> Option<String> {
-    #[derive(serde::Deserialize)]
-    struct Brief {
-        tmo: Details,
+/// A crash report in a list.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = CrashSummary)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Its id: the name of its file without `.json`.
+    #[schema(example = "web-2026-01-02T03-04-05Z")]
+    pub id: String,
+    /// Its file.
+    #[schema(value_type = String)]
+    pub file: PathBuf,
+    /// The process.
+    pub process_name: ProcName,
+    /// Its exit code; null if a signal ended it.
+    pub exit_code: Option<u8>,
+    /// The signal that ended it (`SIGSEGV`); null if none did.
+    pub signal: Option<String>,
+    /// When it ended, RFC 3339 in UTC.
+    pub timestamp: String,
+    /// The run.
+    pub run: String,
+    /// The number of the life in the run.
+    #[schema(value_type = u32, minimum = 1)]
+    pub life: LifeId,
+    /// The cause that explains the end best.
+    pub cause: Option<Cause>,
+}
+
+impl Summary {
+    /// Read the report; `None` if it can't be read.
+    pub fn of_stored(found: &StoredReport) -> Option<Self> {
+        let CrashReport { process_name, exit_code, signal, timestamp, tmo, .. } =
+            found.report().ok()?;
+        Some(Self {
+            id: found.id().to_owned(),
+            file: found.path.clone(),
+            process_name,
+            exit_code,
+            signal,
+            timestamp,
+            run: tmo.run,
+            life: tmo.life,
+            cause: tmo.cause.into_iter().next(),
+        })
     }
-    #[derive(serde::Deserialize)]
-    struct Details {
-        run: String,
-    }
-    let brief: Brief = serde_json::from_slice(&files::read_plain(path).ok()?).ok()?;
-    Some(brief.tmo.run)
 }
 
 /// Write a report under a new name and remove the oldest ones if there are too many. If the life
@@ -190,7 +234,7 @@ fn known(report: &CrashReport, dir: &Path, name: &str) -> Option<PathBuf> {
     let of = |report: &CrashReport| {
         (report.process_name.clone(), report.tmo.run.clone(), report.tmo.life)
     };
-    let is_it = |path: &PathBuf| read(path).is_ok_and(|known| of(&known) == of(report));
+    let is_it = |path: &PathBuf| read_report(path).is_ok_and(|known| of(&known) == of(report));
     names(dir, name).take_while(|path| path.exists()).find(is_it)
 }
 
@@ -215,12 +259,12 @@ fn place(fresh: &Path, dir: &Path, name: &str) -> io::Result<PathBuf> {
 /// Remove all reports of this run's project except the newest `keep`. The directory may be the
 /// user's own: files of other projects, and files that are not reports, stay.
 pub fn prune(dir: &Path, keep: usize, run: &str) -> io::Result<()> {
-    let mut found = list(dir)?;
+    let mut found = stored_reports(dir)?;
     if found.len() <= keep {
         return Ok(());
     }
     let own = project_of(run);
-    found.retain(|found| run_of(&found.path).is_some_and(|run| project_of(&run) == own));
+    found.retain(|found| found.report().is_ok_and(|report| project_of(&report.tmo.run) == own));
     let old = found.len().saturating_sub(keep);
     found[..old].iter().try_for_each(|old| fs::remove_file(&old.path))
 }
@@ -229,7 +273,7 @@ pub fn prune(dir: &Path, keep: usize, run: &str) -> io::Result<()> {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::{StoredReport, list, prune, read, write};
+    use super::{StoredReport, prune, read_report, stored_reports, write};
     use crate::crash::report::CrashReport;
     use crate::crash::report::tests::example;
     use crate::model::LifeId;
@@ -255,7 +299,7 @@ mod tests {
     fn each_crash_has_a_file_of_its_own_that_others_can_t_read() {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("a/crash-reports");
-        assert_eq!(list(&dir).unwrap(), []);
+        assert_eq!(stored_reports(&dir).unwrap(), []);
         let time = "2026-01-02T03:04:05.678Z";
         let names = [
             ("web", time, "web-2026-01-02T03-04-05Z.json"),
@@ -269,11 +313,11 @@ mod tests {
             report.tmo.life = LifeId::nth(life);
             let path = write(&report, &dir).unwrap();
             assert_eq!(path, dir.join(name));
-            assert_eq!(read(&path).unwrap(), report);
+            assert_eq!(read_report(&path).unwrap(), report);
             assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         }
         assert_eq!(dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
-        let found = list(&dir).unwrap();
+        let found = stored_reports(&dir).unwrap();
         assert_eq!(found.len(), std::fs::read_dir(&dir).unwrap().count(), "nothing else is left");
         assert!(found[0].is_meant("a-b", &[]) && !found[0].is_meant("a", &[]));
         assert_eq!(found.iter().filter(|found| found.is_meant("web", &[])).count(), 4);
@@ -293,7 +337,7 @@ mod tests {
         std::fs::write(&first, "").unwrap();
         report.tmo.run.pop();
         let again = write(&report, dir.path()).unwrap();
-        assert_eq!(read(&again).unwrap(), report);
+        assert_eq!(read_report(&again).unwrap(), report);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
     }
 
@@ -305,7 +349,7 @@ mod tests {
         }
         for name in ["notes.json", "web-2026.json", "-2026-01-02T03-04-05Z.json", "x.txt"] {
             std::fs::write(dir.path().join(name), "").unwrap();
-            assert_eq!(StoredReport::of(dir.path().join(name)), None);
+            assert_eq!(StoredReport::parse_path(dir.path().join(name)), None);
         }
         let another = dir.path().join("web-2025-01-02T03-04-05Z.json");
         for text in ["not a report".to_owned(), {
@@ -319,7 +363,8 @@ mod tests {
         }
         std::fs::remove_file(&another).unwrap();
         prune(dir.path(), 2, "r1-2").unwrap();
-        let stamps: Vec<_> = list(dir.path()).unwrap().into_iter().map(|f| f.stamp).collect();
+        let stamps: Vec<_> =
+            stored_reports(dir.path()).unwrap().into_iter().map(|f| f.stamp).collect();
         assert_eq!(stamps, ["2026-01-02T03-04-03Z", "2026-01-02T03-04-04Z"]);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 6);
     }
@@ -329,6 +374,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("web-2026-01-02T03-04-05Z.json");
         std::fs::write(&path, "{}").unwrap();
-        assert!(read(&path).unwrap_err().to_string().starts_with("no crash report: "));
+        assert!(read_report(&path).unwrap_err().to_string().starts_with("no crash report: "));
     }
 }

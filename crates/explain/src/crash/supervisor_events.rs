@@ -8,7 +8,7 @@ use super::evidence::{OutputLine, Trigger};
 use super::life::{LifePlace, LifeSummary, Log};
 use crate::journal::query::since;
 use crate::journal::record::EVENTS;
-use crate::journal::{Cursor, Filter, Position};
+use crate::journal::{Chunk, Cursor, Filter, Position};
 use crate::model::ProcName;
 use crate::model::count::in_a_row;
 use crate::model::event::{Logged, Problem, What};
@@ -48,6 +48,27 @@ fn failure(event: &Logged) -> Option<(CauseKind, String)> {
 }
 
 impl Log<'_> {
+    /// What `take` makes of an event about a process, the first after this position and before this record of which it
+    /// makes anything.
+    fn find_event<T>(
+        &self,
+        name: &ProcName,
+        from: Position,
+        end: u64,
+        mut take: impl FnMut(&Chunk, &Logged) -> Option<T>,
+    ) -> io::Result<Option<T>> {
+        let mut cursor = Cursor::over(self.open_index()?, from, Filter::only(vec![EVENTS]));
+        let mut text = vec![];
+        while let Some(chunk) = cursor.next(end, &mut text)? {
+            let events = text.split(|byte| *byte == b'\n').filter_map(Logged::from_json);
+            let mut about = events.filter(|event| event.name() == Some(name));
+            if let Some(taken) = about.find_map(|event| take(&chunk, &event)) {
+                return Ok(Some(taken));
+            }
+        }
+        Ok(None)
+    }
+
     /// Whether tmo was stopping this life when it ended, and the failure for which tmo ended it, if there was one.
     pub fn ended_by_tmo(
         &self,
@@ -55,26 +76,23 @@ impl Log<'_> {
         lived: &LifeSummary,
         place: &LifePlace,
     ) -> io::Result<(bool, Option<Trigger>)> {
-        let (mut stopped, mut last, mut failed) = (false, None, None);
-        let mut index = self.open_index()?;
-        let from = since(&mut index, lived.started)?;
-        let mut cursor = Cursor::over(index, from, Filter::only(vec![EVENTS]));
-        let mut text = vec![];
-        while let Some(chunk) = cursor.next(place.end, &mut text)? {
+        let mut stopped = false;
+        let mut last = None;
+        let mut failed = None;
+        let from = since(&mut self.open_index()?, lived.started)?;
+        self.find_event(name, from, place.end, |chunk, event| {
             let now = chunk.record.time;
-            let events = text.split(|byte| *byte == b'\n').filter_map(Logged::from_json);
-            for event in events.filter(|event| event.name() == Some(name)) {
-                let is_late = now >= lived.ended - STOPPING;
-                stopped |= is_late && event.what().is_some_and(stops);
-                if let Some((kind, text)) = failure(&event) {
-                    last = Some((now, Trigger::Failed { kind, text }));
-                } else if event.what() == Some(&What::Interrupting) {
-                    // tmo stops a failed process at once. An older failure is not why it stops now.
-                    let at_once = |(time, _): &(Timestamp, Trigger)| now.since(*time) < AT_ONCE;
-                    failed = last.take().filter(at_once).map(|(_, trigger)| trigger);
-                }
+            let is_late = now >= lived.ended - STOPPING;
+            stopped |= is_late && event.what().is_some_and(stops);
+            if let Some((kind, text)) = failure(event) {
+                last = Some((now, Trigger::Failed { kind, text }));
+            } else if event.what() == Some(&What::Interrupting) {
+                // tmo stops a failed process at once. An older failure is not why it stops now.
+                let at_once = |(time, _): &(Timestamp, Trigger)| now.since(*time) < AT_ONCE;
+                failed = last.take().filter(at_once).map(|(_, trigger)| trigger);
             }
-        }
+            None::<()>
+        })?;
         Ok((stopped, failed))
     }
 
@@ -89,38 +107,27 @@ impl Log<'_> {
         if started > time || ended.is_some_and(|ended| ended < time) {
             return Ok((started > time).then_some(true));
         }
-        let mut index = self.open_index()?;
-        let from = since(&mut index, started)?;
-        let mut cursor = Cursor::over(index, from, Filter::only(vec![EVENTS]));
-        let mut text = vec![];
-        while let Some(chunk) = cursor.next(u64::MAX, &mut text)? {
-            let mut events = text.split(|byte| *byte == b'\n').filter_map(Logged::from_json);
-            if events.any(|it| it.name() == Some(name) && it.what() == Some(&What::Ready)) {
-                return Ok((chunk.record.time > time).then_some(true));
-            }
-        }
-        Ok((time.since(started) < BOOTING).then_some(false))
+        let from = since(&mut self.open_index()?, started)?;
+        let became_ready = self.find_event(name, from, u64::MAX, |chunk, event| {
+            (event.what() == Some(&What::Ready)).then_some(chunk.record.time)
+        })?;
+        Ok(match became_ready {
+            Some(ready) => (ready > time).then_some(true),
+            None => (time.since(started) < BOOTING).then_some(false),
+        })
     }
 
     /// The port of a process that was taken when the run was started, and the event that tells so.
     pub(super) fn taken_port(&self, name: &ProcName) -> io::Result<Option<(u16, OutputLine)>> {
-        /// These events are among the first of a run.
-        const MOST: usize = 500;
-        let filter = Filter::only(vec![EVENTS]);
-        let mut cursor = Cursor::over(self.open_index()?, self.begin(), filter);
-        let mut text = vec![];
-        for _ in 0..MOST {
-            let Some(chunk) = cursor.next(u64::MAX, &mut text)? else { break };
-            let Some(event) = Logged::from_json(&text) else { continue };
-            if let Some(What::PortTaken { port, .. }) = event.what()
-                && event.name() == Some(name)
-            {
-                let at = Some(Position { record: chunk.position, skip: 0 });
-                let text = event.text().unwrap_or_default();
-                return Ok(Some((*port, OutputLine { time: chunk.record.time, at, text })));
-            }
-        }
-        Ok(None)
+        /// The event is among the first records of a run.
+        const RECORDS: u64 = 10_000;
+        let from = self.begin();
+        self.find_event(name, from, from.record + RECORDS, |chunk, event| {
+            let Some(What::PortTaken { port, .. }) = event.what() else { return None };
+            let at = Some(Position { record: chunk.position, skip: 0 });
+            let text = event.text().unwrap_or_default();
+            Some((*port, OutputLine { time: chunk.record.time, at, text }))
+        })
     }
 }
 

@@ -123,7 +123,7 @@ struct Crashes {
     )
 )]
 pub(super) async fn list(reading: Reading, Query(ask): Query<ReportsAsk>) -> ApiResult {
-    let crashes = read_crashes(&reading, move |crashes| crashes.list(&ask)).await??;
+    let crashes = read_crashes(&reading, move |crashes| crashes.summaries(&ask)).await??;
     Ok(json(StatusCode::OK, &Crashes { crashes }))
 }
 

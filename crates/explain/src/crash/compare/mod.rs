@@ -155,7 +155,8 @@ pub fn compare(log: &Log<'_>, name: &ProcName) -> io::Result<Comparison> {
     };
     let whole = |life: &Life, until| shapes(log, stream, life, (life.started, until));
     let (mine, mut is_cut) = whole(life, Timestamp::LAST)?;
-    let (mut known, mut missing) = (Shapes::new(), vec![]);
+    let mut known = Shapes::new();
+    let mut missing = vec![];
     for one in &good {
         let until = one.good_until().unwrap_or(Timestamp::LAST);
         let (other, other_cut) = whole(one, until)?;
@@ -220,7 +221,8 @@ fn last_lives(log: &Log<'_>, name: &ProcName) -> io::Result<Vec<Life>> {
     let mut search = Landmarks::new(log.dirs());
     let floor = log.begin().record.max(index.first()?);
     let head = index.len()?;
-    let (mut landmarks, mut end) = (vec![], head);
+    let mut landmarks = vec![];
+    let mut end = head;
     loop {
         let found = search.before(&mut index, end, floor)?;
         let own = |landmark: &Landmark| landmark.name.as_deref() == Some(name.as_str());
@@ -284,8 +286,10 @@ fn shapes(
     let first = index.search_time(since)?.max(life.records.0);
     let from = Position { record: first, skip: 0 }.max(log.begin());
     let mut cursor = Cursor::over(index, from, log.output_of(stream));
-    let (mut shapes, mut text) = (Shapes::new(), vec![]);
-    let (mut bytes, mut lines) = (0, 0);
+    let mut shapes = Shapes::new();
+    let mut text = vec![];
+    let mut bytes = 0;
+    let mut lines = 0;
     while let Some(chunk) = cursor.next(life.records.1, &mut text)? {
         if chunk.record.kind != Kind::Text {
             continue;

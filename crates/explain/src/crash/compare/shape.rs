@@ -93,7 +93,8 @@ impl<'a> Shaper<'a> {
             is_end
         });
         let Some(end) = end else { return false };
-        let (text, after) = (&inside[..end], &inside[end + 1..]);
+        let text = &inside[..end];
+        let after = &inside[end + 1..];
         self.at += end + 2;
         self.shape.push('"');
         if after.trim_start().starts_with(':') {
@@ -151,7 +152,8 @@ impl<'a> Shaper<'a> {
         let before = self.line[..self.at].trim_end();
         let mut words = before.split([' ', '"', '\'', '=', ':', '[', '(']).rev();
         let mut words = words.by_ref().filter(|word| !word.is_empty());
-        let (last, last_but_one) = (words.next()?, words.next().unwrap_or(""));
+        let last = words.next()?;
+        let last_but_one = words.next().unwrap_or("");
         let is = |known: &[&str]| known.iter().any(|word| last.eq_ignore_ascii_case(word));
         let is_status = last.starts_with("HTTP/")
             || is(&["->", "status", "statusCode", "status_code"])

@@ -41,7 +41,7 @@ static NO_NEWS: Expr = Expr::new(
 /// A command at whose end the shell does not wait.
 static BACKGROUND: Expr = Expr::new(r"[^&]&\s*$");
 
-pub(super) fn find(found: &mut Findings<'_>) {
+pub(super) fn add_causes(found: &mut Findings<'_>) {
     let evidence = found.evidence;
     let exit = evidence.exit;
     if let Some(number) = evidence.signal() {

@@ -35,7 +35,7 @@ static FATAL: Expr = Expr::new(
     r"^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})? (?:(?P<path>\S+\.go):(?P<line>\d+): )?(?P<text>\S.*)$",
 );
 
-pub(super) fn find(found: &mut Findings<'_>) {
+pub(super) fn add_causes(found: &mut Findings<'_>) {
     last_words(found);
     let lines = found.lines();
     let entries = lines.iter().enumerate().filter_map(|(at, line)| {
@@ -102,7 +102,8 @@ fn serious(word: &str) -> Option<bool> {
 fn pairs(line: &str) -> Option<Entry> {
     let fatal = serious(LEVEL.group(line)?)?;
     let word = |expr: &Expr| expr.group(line).map(|word| word.replace("\\\"", "\""));
-    let (message, error) = (word(&MESSAGE)?, word(&CAUSE));
+    let message = word(&MESSAGE)?;
+    let error = word(&CAUSE);
     let text = join_message(&message, error.as_deref());
     Some(Entry { fatal, text, stack: None })
 }

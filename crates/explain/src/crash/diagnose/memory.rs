@@ -10,7 +10,7 @@ use crate::crash::expr::Expr;
 const USED: &str = if cfg!(target_os = "macos") { "vm_stat" } else { "free -h" };
 
 /// Messages of programs about a lack of memory, and what to try.
-static SAID: [(Expr, &str, i32); 11] = [
+static SAID: [(Expr, &str, i32); 9] = [
     (Expr::new(r"JavaScript heap out of memory"), "the heap of Node was full", 92),
     (
         Expr::new(r"Fatal process (?:OOM|out of memory)|FATAL ERROR: .*[Oo]ut of memory"),
@@ -19,18 +19,18 @@ static SAID: [(Expr, &str, i32); 11] = [
     ),
     (Expr::new(r"^Out of memory(?:!| in perl:| during )"), "there was no memory left for Perl", 91),
     (Expr::new(r"java\.lang\.OutOfMemoryError"), "the memory of the Java machine was full", 91),
-    (Expr::new(r"memory allocation of \d+ bytes failed"), "there was no memory left for it", 91),
     (
         Expr::new(r"^(?:numpy\.\S+\.)?_?(?:Array)?MemoryError\b"),
         "there was no memory left for Python",
         91,
     ),
     (
-        Expr::new(r"fatal error: (?:runtime: )?(?:out of memory|cannot allocate memory)"),
+        Expr::new(
+            r"std::bad_alloc|memory allocation of \d+ bytes failed|fatal error: (?:runtime: )?(?:out of memory|cannot allocate memory)",
+        ),
         "there was no memory left for it",
         91,
     ),
-    (Expr::new(r"std::bad_alloc"), "there was no memory left for it", 91),
     (
         Expr::new(r"\(NoMemoryError\)|^NoMemoryError|failed to allocate memory"),
         "there was no memory left for Ruby",
@@ -44,7 +44,7 @@ static SAID: [(Expr, &str, i32); 11] = [
     (Expr::new(r"[Cc]annot allocate memory|\bENOMEM\b"), "there was no memory left for it", 74),
 ];
 
-pub(super) fn find(found: &mut Findings<'_>) {
+pub(super) fn add_causes(found: &mut Findings<'_>) {
     // Evidence from the kernel.
     let kills = found.evidence.facts.oom_kills;
     let killed = found.evidence.signal().map(i32::from) == Some(Signal::SIGKILL as i32);

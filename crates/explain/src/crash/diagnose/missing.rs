@@ -102,7 +102,7 @@ static DIRECTORY: Expr = Expr::new(
     r"^\S+: (?:line )?(?:\d+: )?cd: (?:can't cd to (.+)|([^:]+): No such file or directory)$",
 );
 
-pub(super) fn find(found: &mut Findings<'_>) {
+pub(super) fn add_causes(found: &mut Findings<'_>) {
     modules(found);
     variables(found);
     files(found);
@@ -121,7 +121,7 @@ fn modules(found: &mut Findings<'_>) {
             Language::Php => "file",
             Language::Node | Language::Python | Language::Ruby | Language::Perl => "module",
         };
-        let mut text = format!("there is no {what} {}", found.evidence.shown(name));
+        let mut text = format!("there is no {what} {}", found.evidence.shown_path(name));
         let next = match local(found, *tongue, name) {
             Some(path) => format!("ls {}", quoted(path)),
             None if alias => last_lines(found.evidence),
@@ -163,7 +163,7 @@ fn local<'e>(found: &Findings<'e>, tongue: Language, name: &str) -> Option<&'e s
     };
     let evidence = found.evidence;
     let path = evidence.facts.own_files.iter().filter(|_| is_path).find(is_it)?;
-    Some(evidence.shown(path))
+    Some(evidence.shown_path(path))
 }
 
 /// The command that installs a module; `None` if nothing to install has it.
@@ -213,7 +213,8 @@ pub(super) fn venv(evidence: &Evidence, file: &str) -> Option<(String, String)> 
     let dir = VENV.group(file)?.trim_end_matches('/');
     let dir = dir.strip_prefix("./").unwrap_or(dir);
     let dir = dir.strip_prefix(&format!("{}/", evidence.cwd)).unwrap_or(dir);
-    let (pip, program) = (format!("{dir}/bin/pip"), file.rsplit('/').next()?);
+    let pip = format!("{dir}/bin/pip");
+    let program = file.rsplit('/').next()?;
     let is_there = evidence.has(dir);
     let what = match &evidence.facts.requirements {
         Some(_) => "-r requirements.txt".to_owned(),

@@ -55,16 +55,16 @@ const AT_ONCE: Duration = Duration::from_millis(200);
 /// The causes of an end, the most certain first.
 pub fn diagnose(evidence: &Evidence) -> Vec<Cause> {
     let mut found = Findings { evidence, all: vec![], trails: vec![] };
-    triggers::find(&mut found);
-    shell::find(&mut found);
-    tools::find(&mut found);
-    exits::find(&mut found);
-    memory::find(&mut found);
-    ports::find(&mut found);
-    missing::find(&mut found);
-    refused::find(&mut found);
-    traces::find(&mut found);
-    logged::find(&mut found);
+    triggers::add_causes(&mut found);
+    shell::add_causes(&mut found);
+    tools::add_causes(&mut found);
+    exits::add_causes(&mut found);
+    memory::add_causes(&mut found);
+    ports::add_causes(&mut found);
+    missing::add_causes(&mut found);
+    refused::add_causes(&mut found);
+    traces::add_causes(&mut found);
+    logged::add_causes(&mut found);
     found.ranked()
 }
 
@@ -140,8 +140,8 @@ impl<'e> Findings<'e> {
     fn weaken_what_was_survived(&mut self) {
         let Some(last) = self.trails.iter().max_by_key(|trail| *trail.end()) else { return };
         let begin = *last.start();
-        let within = |line: usize| last.contains(&line);
-        let fatal = self.all.iter().filter(|finding| finding.line.is_some_and(within));
+        let fatal =
+            self.all.iter().filter(|finding| finding.line.is_some_and(|line| last.contains(&line)));
         let Some(most) = fatal.map(|finding| finding.score).max() else { return };
         let lines = self.lines();
         let survived = |line: usize| {
@@ -185,13 +185,12 @@ impl<'e> Findings<'e> {
         let mut kept: Vec<Finding> = vec![];
         for mut finding in self.all {
             finding.cause.certainty = certainty(finding.score);
-            let same = |other: &&mut Finding| {
+            match kept.iter_mut().find(|other| {
                 finding.line.is_some() && other.line == finding.line
                     || other.is_repeated_by(&finding)
                     || other.cause.kind == finding.cause.kind
                         && other.cause.text == finding.cause.text
-            };
-            match kept.iter_mut().find(same) {
+            }) {
                 Some(other) if other.cause.place.is_none() => {
                     other.cause.place = finding.cause.place;
                     other.cause.next = other.cause.next.take().or(finding.cause.next);

@@ -44,7 +44,7 @@ const FREE_AGAIN: i32 = 77;
 /// The same if nothing shows that the process tried to listen there: below whatever it printed.
 const UNTRIED: i32 = 40;
 
-pub(super) fn find(found: &mut Findings<'_>) {
+pub(super) fn add_causes(found: &mut Findings<'_>) {
     if let Some((score, cause)) = known(found.evidence) {
         let Cause { kind, text, next, evidence, .. } = cause;
         found.add(score, kind, text, next.unwrap_or_default()).evidence = evidence;
@@ -65,10 +65,10 @@ pub(super) fn find(found: &mut Findings<'_>) {
 fn known(evidence: &Evidence) -> Option<(i32, Cause)> {
     let port = evidence.facts.taken.as_ref().map(|(port, _)| *port)?;
     let printed = taken(evidence).is_some_and(|(_, named)| named.is_none_or(|named| named == port));
-    let words = |line: &OutputLine| {
-        line.text.split(|c: char| !c.is_ascii_digit()).any(|word| word.parse() == Ok(port))
-    };
-    let tried = evidence.exit.success() && evidence.lines.iter().any(words);
+    let tried = evidence.exit.success()
+        && evidence.lines.iter().any(|line| {
+            line.text.split(|c: char| !c.is_ascii_digit()).any(|word| word.parse() == Ok(port))
+        });
     let score = match is_held(evidence, port) {
         _ if printed => KNOWN,
         true if tried => KNOWN,

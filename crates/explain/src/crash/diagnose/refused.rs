@@ -153,10 +153,9 @@ pub fn needed(evidence: &Evidence) -> &[ProcName] {
 pub fn port_of(command: &str) -> Option<u16> {
     let named = SERVED.group(command).filter(|_| !CLIENTS.finds(command));
     let is_run = |program: &str| {
-        let bare = |word: &str| {
+        command.split_whitespace().any(|word| {
             word.rsplit('/').next().and_then(|it| it.split(':').next()) == Some(program)
-        };
-        command.split_whitespace().any(bare)
+        })
     };
     let usual = || USUAL.iter().find(|(_, _, program)| is_run(program)).map(|(port, _, _)| *port);
     named.and_then(|port| port.parse().ok()).or_else(usual)
@@ -171,7 +170,7 @@ fn end_of(name: &ProcName, exit: Option<Exit>) -> (String, String) {
     }
 }
 
-pub(super) fn find(found: &mut Findings<'_>) {
+pub(super) fn add_causes(found: &mut Findings<'_>) {
     let evidence = found.evidence;
     let Some(RefusedConnection { at, named }) = refused(evidence) else { return };
     if let (Some((name, is_certain)), None) = (&evidence.facts.late, &evidence.facts.gone) {

@@ -100,7 +100,7 @@ fn brought_by(program: &str) -> Option<&'static str> {
     }
 }
 
-pub(super) fn find(found: &mut Findings<'_>) {
+pub(super) fn add_causes(found: &mut Findings<'_>) {
     match found.evidence.exit {
         Exit::Code(127) => {
             library(found);
@@ -117,7 +117,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
     for expr in &BAD_SYNTAX {
         let Some((at, line)) = found.last(expr) else { continue };
         let script = SCRIPT.groups(line).filter(|[path, _]| !is_shell(path));
-        let what = script.map_or("the command", |[path, _]| found.evidence.shown(path));
+        let what = script.map_or("the command", |[path, _]| found.evidence.shown_path(path));
         let text = format!("the shell does not understand {what}");
         let place = script.map(|[path, line]| found.evidence.place(path, line));
         let config = where_it_stands(found);
@@ -217,9 +217,9 @@ fn command(found: &mut Findings<'_>) {
         let brought = brought_by(name).map(|install| evidence.there(install));
         let has_apt = evidence.facts.programs.iter().any(|program| program == "apt-get");
         let package = packaged_as(name).filter(|_| has_apt);
-        let install = || Some(format!("sudo apt-get install {}", package?));
-        let script = || place.as_deref().map(open);
-        let next = brought.or_else(install).or_else(script);
+        let next = brought
+            .or_else(|| Some(format!("sudo apt-get install {}", package?)))
+            .or_else(|| place.as_deref().map(open));
         next.unwrap_or_else(|| where_it_stands(found))
     };
     let cause = found.add_line(96, at, CauseKind::CommandNotFound, text);
@@ -280,11 +280,10 @@ fn not_executable(found: &mut Findings<'_>) {
 fn near<'p>(name: &str, programs: &'p [String]) -> Option<&'p str> {
     let length = name.chars().count();
     let most = if length < 4 { 1 } else { 2 };
-    let alike = |program: &&str| {
+    let near = programs.iter().map(String::as_str).filter(|program| {
         program.chars().next() == name.chars().next()
             && program.chars().count().abs_diff(length) <= most
-    };
-    let near = programs.iter().map(String::as_str).filter(alike);
+    });
     let near = near.map(|program| (nearest::edits(name, program), program));
     let begins_alike = |program: &str| program.get(..2) == name.get(..2);
     let near = near.filter(|(edits, _)| (1..=most).contains(edits));

@@ -56,7 +56,7 @@ static VERSIONS: [(Expr, &str); 4] = [
     (Expr::new(r"^ERROR: Package .* (requires a different Python: .+)$"), "python3 --version"),
 ];
 
-pub(super) fn find(found: &mut Findings<'_>) {
+pub(super) fn add_causes(found: &mut Findings<'_>) {
     for expr in &NO_SCRIPT {
         if let Some((at, _, name)) = found.last_group(expr) {
             let text = format!("Missing script {} in package.json", quoted(name));
@@ -69,7 +69,7 @@ pub(super) fn find(found: &mut Findings<'_>) {
         let group = |number| Some(groups.as_ref()?.get(number)?.as_str());
         let file = group(2).or_else(|| group(3)).unwrap_or_default();
         let pid = group(1).map_or_else(|| format!("$(cat {})", quoted(file)), str::to_owned);
-        let text = format!("a server is already running, says {}", found.evidence.shown(file));
+        let text = format!("a server is already running, says {}", found.evidence.shown_path(file));
         let next = format!("ps -p {pid} || rm {}", quoted(file));
         found.add_line(88, at, CauseKind::LoggedError, text).next = Some(next);
     }

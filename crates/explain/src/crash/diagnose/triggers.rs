@@ -9,7 +9,7 @@ use crate::model::rules::Text;
 /// Higher than the score of any output.
 pub(super) const SURE: i32 = 100;
 
-pub(super) fn find(found: &mut Findings<'_>) {
+pub(super) fn add_causes(found: &mut Findings<'_>) {
     let evidence = found.evidence;
     let Some(trigger) = &evidence.facts.trigger else { return };
     let name = quoted(evidence.name.as_str());

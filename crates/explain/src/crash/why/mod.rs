@@ -17,8 +17,10 @@ use utoipa::ToSchema;
 
 use super::life::LifePlace;
 use super::record::examine_in;
-use super::store::{self, Reports, StoredReport};
-use super::{Cause, CauseKind, CrashInput, CrashReport, Facts, LifeSummary, Log, Trigger};
+use super::store::{Reports, StoredReport};
+use super::{
+    Cause, CauseKind, CrashInput, CrashReport, Evidence, Facts, LifeSummary, Log, Trigger,
+};
 use crate::journal::last::{self, last_lines};
 use crate::journal::last_run::RecordedEnd;
 use crate::journal::search::runs;
@@ -161,7 +163,7 @@ impl WhyError {
     /// These reports, the newest last, or the error for their directory.
     pub(super) fn listed(reports: &Reports) -> Result<Vec<StoredReport>, Self> {
         let path = &reports.dir;
-        reports.list().map_err(|source| Self::Reports { path: path.clone(), source })
+        reports.stored().map_err(|source| Self::Reports { path: path.clone(), source })
     }
 }
 
@@ -213,9 +215,10 @@ impl<'a> Analysis<'a> {
         let is_earlier = |report: &CrashReport| {
             report.timestamp.parse().is_ok_and(|time: Timestamp| time + MILLISECOND < begun)
         };
-        let (mut reports, mut earlier) = (vec![], WhyError::listed(all)?);
+        let mut reports = vec![];
+        let mut earlier = WhyError::listed(all)?;
         while let Some(found) = earlier.pop() {
-            match store::read(&found.path) {
+            match found.report() {
                 Ok(report) if is_earlier(&report) => {
                     earlier.push(found);
                     break;
@@ -294,26 +297,25 @@ impl<'a> Analysis<'a> {
             && let Some(process) = plan.processes.iter().find(|process| process.name == *name)
         {
             let mut input = CrashInput::new(plan, process, self.sources.dirs, lived);
-            input.facts.trigger = trigger;
+            input.evidence.facts.trigger = trigger;
             return input;
         }
-        let root = self.sources.root;
+        let root: OsText = self.sources.root.into();
+        let evidence = Evidence {
+            root: root.to_string(),
+            cwd: root.to_string(),
+            facts: Facts { trigger, ..Facts::default() },
+            ..Evidence::new(name, lived.pid, lived.exit)
+        };
         CrashInput {
             run: run.to_owned(),
-            name: name.clone(),
-            command: OsText::default(),
             argv: None,
-            cwd: root.into(),
-            root: root.into(),
+            cwd: root,
             env: vec![],
-            port: None,
-            others: vec![],
-            assigned: vec![],
-            watchers: vec![],
             dirs: self.sources.dirs.clone(),
             first: self.first,
             lived,
-            facts: Facts { trigger, ..Facts::default() },
+            evidence,
         }
     }
 
@@ -342,15 +344,15 @@ impl<'a> Analysis<'a> {
 
 /// The answer that a report gives.
 fn of_report((report, path): Report, state: Option<&ProcessState>) -> Why {
-    let stopped = |cause: &Cause| {
-        matches!(cause.kind, CauseKind::StoppedByRequest | CauseKind::StoppedWithOther)
-    };
     let lived = (Duration::from_millis(report.tmo.uptime_ms), report.tmo.restarts);
     let runs = state.is_some_and(|state| state.state == ProcessStatus::Running);
     Why {
         api: API,
         process: report.process_name,
-        wrong: !runs && !report.tmo.cause.first().is_some_and(stopped),
+        wrong: !runs
+            && !report.tmo.cause.first().is_some_and(|cause| {
+                matches!(cause.kind, CauseKind::StoppedByRequest | CauseKind::StoppedWithOther)
+            }),
         state: state.cloned(),
         causes: report.tmo.cause,
         exit_code: report.exit_code,

@@ -1,10 +1,11 @@
 //! What was wrong in a run that is over.
 
+use std::io;
+
 use super::trouble::{Trouble, Troubles};
 use super::{About, Analysis, Report, Why, WhyError, of_report};
-use crate::crash::life::LifePlace;
 use crate::crash::record::examine_in;
-use crate::crash::{Cause, CauseKind, LifeSummary, Log, Trigger};
+use crate::crash::{Cause, CauseKind, Log, Trigger};
 use crate::journal::last::last_events;
 use crate::journal::last_run::RecordedEnd;
 use crate::journal::streams::{is_meant, refuse_unknown};
@@ -39,11 +40,10 @@ impl LastRunEnd {
         }
         let failed = || Some(format!("ended because {}", self.failure.as_ref()?));
         // `tmo start --until-ready` stops a run that does not become ready.
-        let unready = || {
+        let reason = self.end.reason().or_else(failed).or_else(|| {
             let trouble = self.troubles.first().filter(|trouble| !trouble.has_ended())?;
             Some(format!("was stopped before {} was ready", trouble.name))
-        };
-        let reason = self.end.reason().or_else(failed).or_else(unready);
+        });
         let reason = reason.unwrap_or_else(|| {
             "ended as it was asked to (tmo quit, Ctrl-C, a closed output)".to_owned()
         });
@@ -85,7 +85,7 @@ impl Analysis<'_> {
             }
             return Ok(troubles.first().map(|trouble| self.gave_up(trouble)));
         };
-        if let Some(trouble) = troubles.of(name, self.log.streams()) {
+        if let Some(trouble) = troubles.trouble_of(name, self.log.streams()) {
             return Ok(Some(self.gave_up(trouble)));
         }
         let Some(process) = last_to_end(name, &self.log)? else {
@@ -114,26 +114,32 @@ impl Analysis<'_> {
 
     /// The other processes whose last end in this run was a failure of their own.
     fn failed_beside(&self, first: &ProcName, finished: &[ProcName]) -> Vec<ProcName> {
-        let has_failed = |name: &&ProcName| {
-            let last = self.log.last_ended(name).ok().flatten();
-            let by_itself = |(lived, place): (LifeSummary, LifePlace)| {
-                let ended = || self.log.ended_by_tmo(name, &lived, &place);
-                let fails = |(stopped, failed): (bool, Option<_>)| !stopped || failed.is_some();
-                // A stop does not lead to 126 and 127.
-                matches!(lived.exit, Exit::Code(126 | 127))
-                    || !lived.exit.success() && ended().is_ok_and(fails)
-            };
-            self.report_of(name, last).is_some() || last.is_some_and(by_itself)
-        };
-        let others = self.log.streams().iter().filter(|stream| !stream.stderr);
-        let others = others.map(|stream| &stream.name).filter(|name| *name != first);
-        others.filter(|name| !finished.contains(name)).filter(has_failed).cloned().collect()
+        let streams = self.log.streams().iter().filter(|stream| !stream.stderr);
+        let others = streams.map(|stream| &stream.name).filter(|name| *name != first);
+        let unexpected = others.filter(|name| !finished.contains(name));
+        unexpected.filter(|name| self.has_failed(name).unwrap_or(false)).cloned().collect()
+    }
+
+    /// Whether the last end of a process in this run was a failure of its own.
+    fn has_failed(&self, name: &ProcName) -> io::Result<bool> {
+        let last = self.log.last_ended(name)?;
+        if self.report_of(name, last).is_some() {
+            return Ok(true);
+        }
+        let Some((lived, place)) = last else { return Ok(false) };
+        // A stop does not lead to 126 and 127.
+        if lived.exit.success() || matches!(lived.exit, Exit::Code(126 | 127)) {
+            return Ok(!lived.exit.success());
+        }
+        let (stopped, failed) = self.log.ended_by_tmo(name, &lived, &place)?;
+        Ok(!stopped || failed.is_some())
     }
 
     /// The processes that this word means, if they ended by themselves in the last run, as expected, with their
     /// exits.
     pub(super) fn finished(&self, name: &str) -> Result<Vec<(ProcName, Exit)>, WhyError> {
-        let (ended, mut all) = (self.ended()?, vec![]);
+        let ended = self.ended()?;
+        let mut all = vec![];
         for process in ended.end.finished {
             if is_meant(name, &process, self.log.streams())
                 && let Some((lived, _)) = self.log.last_ended(&process)?
@@ -193,7 +199,7 @@ impl Analysis<'_> {
                 }
                 Some(What::Disk { again, .. }) => ended.killed &= *again,
                 Some(What::TmuxGone) => ended.failure = Some("its tmux server is gone".to_owned()),
-                Some(_) | None => ended.troubles.read(record, &event),
+                Some(_) | None => ended.troubles.add_event(record, &event),
             }
         }
         let is_of_run =
@@ -209,8 +215,7 @@ impl Analysis<'_> {
         ended.troubles.forget_finished(&ended.end.finished);
         if let Some(first) = ended.troubles.first() {
             let starts = self.log.last_starts(first.record)?;
-            let start_of = |name: &ProcName| starts.get(&self.log.stream(name)?).copied();
-            ended.troubles.forget_started(start_of);
+            ended.troubles.forget_started(|name| starts.get(&self.log.stream(name)?).copied());
         }
         Ok(ended)
     }
@@ -239,8 +244,8 @@ impl Analysis<'_> {
     fn ended_others(&self, name: &ProcName) -> bool {
         let has_run = |other: &ProcName| matches!(self.log.last_ended(other), Ok(Some(_)));
         let others = self.log.streams().iter().map(|stream| &stream.name);
-        let is_unstarted = |ended: LastRunEnd| !ended.end.unstarted.is_empty();
-        others.filter(|other| *other != name).any(has_run) || self.ended().is_ok_and(is_unstarted)
+        others.filter(|other| *other != name).any(has_run)
+            || self.ended().is_ok_and(|ended| !ended.end.unstarted.is_empty())
     }
 
     /// The answer about a process that did not come up in a run that is over.

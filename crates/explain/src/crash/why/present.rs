@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use super::trouble::{asked, depends_on, held_up};
 use super::{About, Analysis, Report, Why, WhyError, of_report};
 use crate::crash::record;
-use crate::crash::watcher::LastError;
+use crate::crash::reloader::LastError;
 use crate::crash::{Cause, CauseKind, LifeSummary, Trigger};
 use crate::model::event::Note;
 use crate::model::shell::quoted;

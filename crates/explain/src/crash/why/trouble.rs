@@ -4,6 +4,7 @@ use super::{About, WhyError};
 use crate::crash::{Cause, CauseKind};
 use crate::journal::streams::{Stream, is_meant};
 use crate::model::event::{InstallProblem, Logged, Note, Problem, Skip, What};
+use crate::model::file_change::WatchState;
 use crate::model::rules::Probe;
 use crate::model::state::{ProcessState, State};
 use crate::model::{ProcName, ProcessStatus};
@@ -31,7 +32,7 @@ enum Failure {
 
 impl Troubles {
     /// Process an event, which is in this record.
-    pub(super) fn read(&mut self, record: u64, event: &Logged) {
+    pub(super) fn add_event(&mut self, record: u64, event: &Logged) {
         let why = match event.what() {
             Some(What::NotReady { why }) => Some(Failure::NotReady(why.clone())),
             Some(What::Skipped { why }) => Some(Failure::Skipped(why.clone())),
@@ -66,7 +67,7 @@ impl Troubles {
     }
 
     /// The trouble of a process.
-    pub(super) fn of(&self, name: &str, streams: &[Stream]) -> Option<&Trouble> {
+    pub(super) fn trouble_of(&self, name: &str, streams: &[Stream]) -> Option<&Trouble> {
         // If it has ended, its end is the explanation.
         let is_it = |trouble: &&Trouble| is_meant(name, &trouble.name, streams);
         self.0.iter().filter(is_it).find(|trouble| !trouble.has_ended())
@@ -140,67 +141,67 @@ pub(super) fn depends_on(processes: &[ProcessState], name: &ProcName) -> Option<
 
 /// Why a process of this run that has not ended is in trouble, if it is.
 pub fn held_up(process: &ProcessState, run: &State) -> Option<Cause> {
-    let (problem, readiness) = (process.problem.as_ref(), &process.readiness);
-    if let Some(Note::NotInstalled(InstallProblem::Interrupted)) = problem {
+    let ProcessState { name, problem, readiness, .. } = process;
+    let is_running = process.state == ProcessStatus::Running;
+    let by_hand = |probe: Option<&Probe>| probe.and_then(Probe::by_hand);
+    let (kind, text, next) = if let Some(Note::NotInstalled(InstallProblem::Interrupted)) = problem
+    {
         // The interruption was requested.
         return None;
-    }
-    let (mut of, mut probe, mut next) = (None, None, None);
-    let (kind, text) = if let Some(prompt) = &process.prompt {
-        next = Some(format!("tmo connect {}", process.name));
-        (CauseKind::WaitsForInput, format!("it waits for input: {}", prompt.text.raw()))
+    } else if let Some(prompt) = &process.prompt {
+        let text = format!("it waits for input: {}", prompt.text.raw());
+        (CauseKind::WaitsForInput, text, Some(format!("tmo connect {name}")))
     } else if let Some(Note::Skipped(skip)) = problem {
-        of = Some(&skip.on);
-        let works = |on: &&ProcessState| on.ends.finished || on.readiness.ready == Some(true);
-        let repaired = run.processes.iter().filter(works).find(|on| Some(&on.name) == of);
-        let verb = if run.is_action(&process.name) { "act" } else { "start" };
-        next = repaired.map(|_| format!("tmo {verb} {}", process.name));
-        let text = repaired.map_or_else(
-            || skip.to_string(),
-            |on| format!("it was skipped because {skip}; {} works now", on.name),
-        );
-        (CauseKind::DependencyNotReady, text)
+        let (text, next) = skipped(name, skip, run);
+        (CauseKind::DependencyNotReady, text, Some(next))
     } else if let Some(reason) = &process.reason {
-        probe = problem.and_then(Note::probe);
-        let kind = if process.state == ProcessStatus::Running {
-            CauseKind::NotLive
-        } else {
-            CauseKind::Other
-        };
-        (kind, reason.raw().to_owned())
-    } else if let Some(why) =
-        readiness.not_ready.as_ref().filter(|_| process.state == ProcessStatus::Running)
-    {
-        probe = readiness.unready.as_ref().and_then(Problem::probe);
-        let todo = if_slow(readiness.unready.as_ref());
-        (CauseKind::ReadinessTimedOut, format!("it did not become ready: {}{todo}", why.raw()))
+        let kind = if is_running { CauseKind::NotLive } else { CauseKind::Other };
+        (kind, reason.raw().to_owned(), by_hand(problem.as_ref().and_then(Note::probe)))
+    } else if let Some(why) = readiness.not_ready.as_ref().filter(|_| is_running) {
+        let unready = readiness.unready.as_ref();
+        let text = format!("it did not become ready: {}{}", why.raw(), if_slow(unready));
+        (CauseKind::ReadinessTimedOut, text, by_hand(unready.and_then(Problem::probe)))
     } else if let Some(lacks) = readiness.lacks.first() {
-        probe = readiness.open.first();
-        (CauseKind::Other, format!("it is not ready yet: {}", lacks.raw()))
+        let text = format!("it is not ready yet: {}", lacks.raw());
+        (CauseKind::Other, text, by_hand(readiness.open.first()))
     } else if let Some(watch) = process.watch.as_ref().filter(|watch| watch.is_wrong()) {
-        let name = &process.name;
-        let (text, after) = if let Some(failure) = &watch.failure {
-            let text = format!(
-                "its files have changed, but `{}` failed: {}; what runs is as before",
-                failure.command.raw(),
-                failure.why
-            );
-            (text, failure.command.raw().to_owned())
-        } else {
-            let text = watch.note.as_ref().map(|note| note.raw().to_owned()).unwrap_or_default();
-            (text, format!("tmo restart {name}"))
-        };
-        next = Some(after);
-        (CauseKind::Other, text)
+        let (text, next) = not_restarted(name, watch);
+        (CauseKind::Other, text, Some(next))
     } else {
-        of = Some(readiness.awaits.first()?);
+        let first = readiness.awaits.first()?;
         let names: Vec<_> = readiness.awaits.iter().map(ToString::to_string).collect();
-        (CauseKind::DependencyNotReady, format!("it waits for {}", names.join(", ")))
+        let text = format!("it waits for {}", names.join(", "));
+        (CauseKind::DependencyNotReady, text, Some(format!("tmo why {first}")))
     };
-    let next = next.or_else(|| of.map(|name| format!("tmo why {name}")));
-    let next = next.or_else(|| probe.and_then(Probe::by_hand));
-    let next = next.or_else(|| Some(format!("tmo logs {}", process.name)));
-    Some(Cause::certain(kind, text, next))
+    let next = next.unwrap_or_else(|| format!("tmo logs {name}"));
+    Some(Cause::certain(kind, text, Some(next)))
+}
+
+/// Why a process was skipped, and the next command.
+fn skipped(name: &ProcName, skip: &Skip, run: &State) -> (String, String) {
+    let works = |on: &ProcessState| on.ends.finished || on.readiness.ready == Some(true);
+    match run.processes.iter().find(|on| on.name == skip.on && works(on)) {
+        Some(on) => {
+            let verb = if run.is_action(name) { "act" } else { "start" };
+            let text = format!("it was skipped because {skip}; {} works now", on.name);
+            (text, format!("tmo {verb} {name}"))
+        }
+        None => (skip.to_string(), format!("tmo why {}", skip.on)),
+    }
+}
+
+/// Why a process was not restarted after a change of its files, and the next command.
+fn not_restarted(name: &ProcName, watch: &WatchState) -> (String, String) {
+    let Some(failure) = &watch.failure else {
+        let text = watch.note.as_ref().map(|note| note.raw().to_owned()).unwrap_or_default();
+        return (text, format!("tmo restart {name}"));
+    };
+    let command = failure.command.raw();
+    let text = format!(
+        "its files have changed, but `{command}` failed: {}; what runs is as before",
+        failure.why
+    );
+    (text, command.to_owned())
 }
 
 #[cfg(test)]
@@ -214,7 +215,7 @@ mod tests {
         let mut troubles = Troubles::default();
         for (name, what) in events {
             let event = Event::of(&ProcName::new(*name).unwrap(), what.clone());
-            troubles.read(0, &Logged::from_json(event.to_json().as_bytes()).unwrap());
+            troubles.add_event(0, &Logged::from_json(event.to_json().as_bytes()).unwrap());
         }
         troubles
     }
@@ -235,18 +236,21 @@ mod tests {
             ("slow", What::Ready),
         ]);
         assert_eq!(troubles.first().map(|trouble| trouble.name.as_str()), Some("db"));
-        assert!(troubles.of("slow", &[]).is_none());
-        let cause = troubles.of("web", &[]).unwrap().cause();
+        assert!(troubles.trouble_of("slow", &[]).is_none());
+        let cause = troubles.trouble_of("web", &[]).unwrap().cause();
         assert_eq!(cause.text, "db is not ready: `pg_isready` did not succeed within 1 s");
         assert_eq!(cause.next.as_deref(), Some("tmo why db"));
-        assert_eq!(troubles.of("db", &[]).unwrap().cause().next.as_deref(), Some("pg_isready"));
+        assert_eq!(
+            troubles.trouble_of("db", &[]).unwrap().cause().next.as_deref(),
+            Some("pg_isready")
+        );
     }
 
     #[test]
     fn what_has_ended_explains_itself() {
         let why = Problem::Ended { exit: Exit::Code(3), times: None };
         let troubles = troubles(&[("db", What::NotReady { why })]);
-        assert!(troubles.of("db", &[]).is_none());
+        assert!(troubles.trouble_of("db", &[]).is_none());
         assert!(troubles.first().is_some());
     }
 }

@@ -2,7 +2,6 @@
 
 use super::trouble::asked;
 use super::{Analysis, WhyError};
-use crate::crash::store;
 use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName, ProcessStatus};
@@ -13,13 +12,13 @@ impl Analysis<'_> {
     pub(super) fn all_is_well(&self, name: Option<&str>, flags: &str) -> Result<String, WhyError> {
         if let Some(state) = &self.state {
             let asked = asked(&state.processes, name)?;
-            let named = |name: &ProcName| asked.iter().any(|process| process.name == *name);
-            return Ok(well(&asked, name.is_some()) + &self.crashed(named, flags));
+            return Ok(well(&asked, name.is_some())
+                + &self.crashed(|name| asked.iter().any(|process| process.name == *name), flags));
         }
         if let Some(name) = name {
             let finished = self.finished(name)?;
-            let is = |(name, exit): &(ProcName, Exit)| as_expected(name, *exit);
-            let texts: Vec<_> = finished.iter().map(is).collect();
+            let texts: Vec<_> =
+                finished.iter().map(|(name, exit)| as_expected(name, *exit)).collect();
             return if texts.is_empty() {
                 Err(WhyError::NoEnd(name.to_owned()))
             } else {
@@ -28,7 +27,7 @@ impl Analysis<'_> {
             };
         }
         let ended = self.ended()?.words();
-        let crash = self.earlier.last().and_then(|found| store::read(&found.path).ok());
+        let crash = self.earlier.last().and_then(|found| found.report().ok());
         let crash = crash.map_or(String::new(), |report| {
             let name = &report.process_name;
             format!("; {name} crashed in an earlier run: `tmo crashes show {name}{flags}`")

@@ -1,7 +1,7 @@
 use super::{Row, check, first, printed};
 use crate::crash::cause::{CauseKind, Certainty};
 use crate::crash::diagnose;
-use crate::crash::evidence::{Evidence, Holder, OutputLine, OwningRun, SignalSender, Trigger};
+use crate::crash::evidence::{Evidence, Holder, ListeningProcess, OutputLine, OwningRun, Trigger};
 use crate::model::rules::{PortOwner, Probe, Text};
 use crate::model::{Exit, ProcName};
 
@@ -205,7 +205,7 @@ fn who_holds_a_port_is_told() {
         reported(&evidence).0,
         "port 3000 is taken by a process of another user or container"
     );
-    let process = Some(SignalSender { pid: 99, name: "node".to_owned() });
+    let process = Some(ListeningProcess { pid: 99, name: "node".to_owned() });
     evidence.facts.holders = vec![Holder { port: 3000, process, tenant: None }];
     let (text, next) = reported(&evidence);
     assert_eq!(
@@ -244,7 +244,7 @@ fn a_port_of_the_command_is_not_mistaken_for_the_one_that_was_told() {
     assert_eq!(diagnose::ports_named(&evidence), [3000]);
     assert_eq!(reported(&evidence), unknown);
     evidence.command = "python3 -m http.server 8000 --workers 4".to_owned();
-    let process = Some(SignalSender { pid: 99, name: "python3".to_owned() });
+    let process = Some(ListeningProcess { pid: 99, name: "python3".to_owned() });
     evidence.facts.holders = vec![Holder { port: 8000, process, tenant: None }];
     assert_eq!(reported(&evidence), "port 8000 is taken by python3 (pid 99)");
 }

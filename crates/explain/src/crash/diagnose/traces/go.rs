@@ -18,7 +18,8 @@ pub(super) fn last(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let routine = rest.iter().take(12).position(|line| ROUTINE.finds(line))?;
     let frames = rest.iter().enumerate().skip(routine + 1);
     let frames = frames.filter_map(|(at, line)| Some((at, FRAME.groups(line)?)));
-    let (mut place, mut end) = (None, at + 1 + routine);
+    let mut place = None;
+    let mut end = at + 1 + routine;
     // The frames of deferred functions that recover come before the frame that panicked.
     let own = rest.iter().skip(routine + 1).take_while(|line| !line.trim().is_empty());
     let panicked = own.enumerate().filter(|(_, line)| line.starts_with("panic(")).last();

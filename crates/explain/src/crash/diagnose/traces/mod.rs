@@ -6,11 +6,9 @@ mod go;
 mod java;
 mod native;
 mod node;
-mod perl;
-mod php;
 mod python;
-mod ruby;
 mod rust;
+mod scripting;
 
 use super::{Findings, cut, open};
 use crate::crash::cause::CauseKind;
@@ -42,14 +40,14 @@ const READERS: [Reader; 10] = [
     node::last,
     go::last,
     java::last,
-    ruby::last,
-    perl::last,
+    scripting::last_of_ruby,
+    scripting::last_of_perl,
     native::last,
-    php::last,
+    scripting::last_of_php,
     dotnet::last,
 ];
 
-pub(super) fn find(found: &mut Findings<'_>) {
+pub(super) fn add_causes(found: &mut Findings<'_>) {
     let lines: Vec<&str> = found.lines().iter().map(|line| line.text.as_str()).collect();
     for read in READERS {
         if let Some(trace) = read(found.evidence, &lines) {

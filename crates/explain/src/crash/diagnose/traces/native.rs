@@ -33,8 +33,8 @@ pub(super) fn last(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
 }
 
 fn assertion(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
-    let says = |line: &&str| ASSERTION.finds(line) || ASSERTION_OF_A_MAC.finds(line);
-    let at = lines.iter().rposition(says)?;
+    let at =
+        lines.iter().rposition(|line| ASSERTION.finds(line) || ASSERTION_OF_A_MAC.finds(line))?;
     let [path, line, what] = ASSERTION.groups(lines[at]).or_else(|| {
         let [what, path, line] = ASSERTION_OF_A_MAC.groups(lines[at])?;
         Some([path, line, what])

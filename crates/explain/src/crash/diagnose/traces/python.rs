@@ -48,14 +48,15 @@ fn syntax(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
 fn grouped(evidence: &Evidence, lines: &[&str]) -> Option<Trace> {
     let root = |line: &&str| line.strip_prefix("  + ").is_some_and(|rest| rest.trim_end() == GROUP);
     let begin = lines.iter().rposition(root)?;
-    let barred = |line: &&&str| BARS.finds(line) || NEXT.finds(line);
-    let end = begin + lines[begin + 1..].iter().take_while(barred).count();
+    let end = begin
+        + lines[begin + 1..].iter().take_while(|line| BARS.finds(line) || NEXT.finds(line)).count();
     let members = lines[begin..=end].iter().find_map(|line| MEMBERS.group(line))?;
     let group = |line: &&str| line.trim_end().ends_with(GROUP) || MEMBERS.finds(line);
-    let leaf =
-        |at: &usize| NEXT.finds(lines[*at]) && lines.get(at + 1).is_some_and(|line| !group(line));
-    let from = (begin + 1..=end).find(leaf)? + 1;
-    let (mut place, mut error) = (None, None);
+    let from = (begin + 1..=end)
+        .find(|at| NEXT.finds(lines[*at]) && lines.get(at + 1).is_some_and(|line| !group(line)))?
+        + 1;
+    let mut place = None;
+    let mut error = None;
     for (at, line) in lines.iter().enumerate().take(end + 1).skip(from) {
         let text = BARS.group(line).unwrap_or_default().trim_end();
         if NEXT.finds(line) {

@@ -5,7 +5,7 @@ use regex_syntax::hir::{Hir, Look};
 use regex_syntax::{ParserBuilder, escape};
 
 use super::bounded::{Bounded, Steps, TooSlow};
-use super::needles;
+use super::needles::needles_of;
 use crate::model::expression::reason;
 use crate::model::rules::Text;
 
@@ -92,14 +92,14 @@ impl Pattern {
         let hir = parse(&pattern, false, false)?;
         let regex = build(&hir, count)?;
         let longest = hir.properties().maximum_len().unwrap_or(words.len() * 2);
-        Ok(Self { how: How::Cased(Box::new(regex), longest), needles: needles::of(&hir, 1) })
+        Ok(Self { how: How::Cased(Box::new(regex), longest), needles: needles_of(&hir, 1) })
     }
 
     fn expression(text: &Text, count: usize) -> Result<Self, String> {
         let Text { pattern, any_case, .. } = text;
         let hir = parse(pattern, *any_case, false)?;
         let regex = build(&hir, count)?;
-        let needles = needles::of(&hir, 2);
+        let needles = needles_of(&hir, 2);
         // A group of its own, so that its flags do not affect the expressions next to it.
         let case = if *any_case { "(?i)" } else { "" };
         let whole = asks_many_lines(pattern, *any_case).then(|| format!("(?:{case}{pattern})"));
@@ -123,7 +123,7 @@ impl Pattern {
     }
 
     /// The place of the match: its start for a text, its end for an expression.
-    pub(super) fn find(
+    pub(super) fn find_place(
         &mut self,
         line: Both<'_>,
         steps: &mut Steps,
@@ -131,7 +131,7 @@ impl Pattern {
         match &mut self.how {
             How::Exact(finder) => Ok(finder.find(line.text)),
             How::Folded(finder) => Ok(finder.find(line.folded)),
-            How::Cased(regex, _) | How::Line(regex, _) => regex.find(line.text, 0, steps),
+            How::Cased(regex, _) | How::Line(regex, _) => regex.find_end(line.text, 0, steps),
         }
     }
 
@@ -183,7 +183,8 @@ mod tests {
         let may = may.is_none_or(|all| {
             all.iter().any(|one| memchr::memmem::find(folded.as_bytes(), one).is_some())
         });
-        let matches = pattern.find(line, &mut Steps::for_line(line.text.len())).unwrap().is_some();
+        let matches =
+            pattern.find_place(line, &mut Steps::for_line(line.text.len())).unwrap().is_some();
         assert!(may || !matches, "{pattern:?}");
         matches
     }

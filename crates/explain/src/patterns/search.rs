@@ -5,9 +5,7 @@
 //! automaton that goes from byte to byte. If a line contains a needle, an automaton finds out which
 //! ones, and only their patterns are tried.
 
-use aho_corasick::packed;
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use memchr::memmem::Finder;
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::bounded::{Bounded, Steps};
 use super::pattern::{Both, Pattern, of_many_lines};
@@ -23,7 +21,7 @@ const GROUPS: usize = 8;
 #[derive(Debug)]
 pub(super) struct Search {
     /// Each finds the places of the needles in its group.
-    groups: Vec<Group>,
+    groups: Vec<AhoCorasick>,
     /// Finds which needles a line contains; their numbers are indices into `owners`.
     needles: Option<AhoCorasick>,
     owners: Vec<Vec<usize>>,
@@ -35,13 +33,6 @@ pub(super) struct Search {
     lines: Option<Bounded>,
     /// Whether every line must be checked.
     each: bool,
-}
-
-#[derive(Debug)]
-enum Group {
-    One(Finder<'static>),
-    Packed(packed::Searcher),
-    Automaton(AhoCorasick),
 }
 
 /// The progress of each search within a block.
@@ -108,7 +99,7 @@ impl Search {
     /// Whether this part of a line may contain a needle or there are texts without needles, so that
     /// [`Self::candidates`] has to be called.
     pub(super) fn must_ask(&self, part: Both<'_>) -> bool {
-        let needle = || self.groups.iter().any(|group| group.find(part.folded, 0).is_some());
+        let needle = || self.groups.iter().any(|group| group.is_match(part.folded));
         !self.loose_texts.is_empty() || self.needles.is_none() || needle()
     }
 
@@ -120,15 +111,16 @@ impl Search {
         }
         let mut first = NOWHERE;
         for (group, place) in self.groups.iter().zip(&mut walk.groups) {
-            let found = place.filter(|&at| at >= from);
-            let found = found.unwrap_or_else(|| group.find(block.folded, from).unwrap_or(NOWHERE));
+            let found = place.filter(|&at| at >= from).unwrap_or_else(|| {
+                group.find(&block.folded[from..]).map_or(NOWHERE, |found| from + found.start())
+            });
             *place = Some(found);
             first = first.min(found);
         }
         if let Some(lines) = &mut self.lines {
             if walk.lines.is_none_or(|at| at < from) {
                 // The earliest end of any match: no line before it contains a match.
-                let Ok(found) = lines.find(block.text, from, &mut Steps::none()) else {
+                let Ok(found) = lines.find_end(block.text, from, &mut Steps::none()) else {
                     walk.each = true;
                     return (from < block.text.len()).then_some(from);
                 };
@@ -144,49 +136,24 @@ impl Search {
     }
 }
 
-impl Group {
-    fn of(needles: &[&[u8]]) -> Option<Self> {
-        match needles {
-            [] => None,
-            [one] => Some(Self::One(Finder::new(one).into_owned())),
-            several => {
-                let packed = (several.len() <= GROUP)
-                    .then(|| packed::Searcher::new(several.iter()))
-                    .flatten();
-                let automaton = || AhoCorasick::new(several).ok().map(Self::Automaton);
-                packed.map(Self::Packed).or_else(automaton)
-            }
-        }
-    }
-
-    fn find(&self, text: &[u8], from: usize) -> Option<usize> {
-        match self {
-            Self::One(finder) => finder.find(&text[from..]).map(|at| from + at),
-            Self::Packed(searcher) => {
-                searcher.find_in(text, (from..text.len()).into()).map(|found| found.start())
-            }
-            Self::Automaton(automaton) => {
-                automaton.find(&text[from..]).map(|found| from + found.start())
-            }
-        }
-    }
-}
-
 /// Groups the needles. Short ones have groups of their own, because they would slow down the search
-/// for the others.
-fn groups(needles: &[Vec<u8>]) -> Vec<Group> {
+/// for the others. With this match kind, an automaton searches few needles with SIMD.
+fn groups(needles: &[Vec<u8>]) -> Vec<AhoCorasick> {
     let all = needles.iter().map(Vec::as_slice);
     let (long, short): (Vec<&[u8]>, Vec<&[u8]>) = all.partition(|needle| needle.len() >= LONG);
     let passes = long.len().div_ceil(GROUP);
     let size = if passes > GROUPS { long.len() } else { long.len().div_ceil(passes.max(1)) };
-    long.chunks(size.max(1)).chain([&short[..]]).filter_map(Group::of).collect()
+    let groups = long.chunks(size.max(1)).chain([&short[..]]).filter(|group| !group.is_empty());
+    let mut builder = AhoCorasick::builder();
+    builder.match_kind(MatchKind::LeftmostFirst);
+    groups.filter_map(|group| builder.build(group).ok()).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Both, Group, Search, Walk};
+    use super::{Both, Search, Walk};
     use crate::model::rules::Text;
-    use crate::watch::pattern::Pattern;
+    use crate::patterns::pattern::Pattern;
 
     /// The patterns, and whether each is an expression.
     type Patterns<'a> = &'a [(&'a str, bool)];
@@ -243,7 +210,7 @@ mod tests {
         let many: Vec<String> = (0..400).map(|number| format!("word{number:03}")).collect();
         let patterns: Vec<(&str, bool)> = many.iter().map(|word| (word.as_str(), false)).collect();
         let mut found = search(&patterns);
-        assert!(matches!(found.groups[..], [Group::Automaton(_)]));
+        assert_eq!(found.groups.len(), 1);
         assert_eq!(lines(&mut found, "a\nb word377\n"), ["b word377"]);
     }
 }

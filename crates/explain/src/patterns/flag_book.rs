@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::limits::LONGEST_SHOWN;
+use super::LONGEST_SHOWN;
 use crate::model::LifeId;
 use crate::model::line::without_break;
 use crate::model::rules::Flag;
@@ -13,7 +13,7 @@ use crate::model::time::Timestamp;
 
 /// The matches of the flags of one process, over all its lives.
 ///
-/// Each [`super::Watcher`] has one. It can be saved and restored. Context lines that had not yet
+/// Each [`super::Matcher`] has one. It can be saved and restored. Context lines that had not yet
 /// arrived when it was saved are not collected afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FlagBook {

@@ -12,7 +12,7 @@ use regex_automata::nfa::thompson::{self, WhichCaptures, pikevm};
 use regex_automata::util::primitives::NonMaxUsize;
 use regex_syntax::hir::Hir;
 
-use super::limits::LONGEST_LINE;
+use super::LONGEST_LINE;
 
 /// Larger NFAs are rejected, as in the `regex` crate.
 const MOST_MEMORY: usize = 10 << 20;
@@ -82,7 +82,7 @@ impl Bounded {
 
     /// The end of the first match in this text, searched from the given place and within its first
     /// [`LONGEST_LINE`] bytes.
-    pub(super) fn find(
+    pub(super) fn find_end(
         &mut self,
         text: &[u8],
         from: usize,
@@ -116,7 +116,7 @@ mod tests {
     }
 
     fn is_found(pattern: &mut Bounded, line: &str) -> Result<bool, TooSlow> {
-        let found = pattern.find(line.as_bytes(), 0, &mut Steps::for_line(line.len()));
+        let found = pattern.find_end(line.as_bytes(), 0, &mut Steps::for_line(line.len()));
         found.map(|end| end.is_some())
     }
 
@@ -153,7 +153,7 @@ mod tests {
             let usual = regex::bytes::Regex::new(pattern).unwrap();
             let from = from.min(line.len());
             let expected = usual.shortest_match_at(line.as_bytes(), from);
-            let found = bounded(pattern).find(line.as_bytes(), from, &mut Steps::for_line(30));
+            let found = bounded(pattern).find_end(line.as_bytes(), from, &mut Steps::for_line(30));
             prop_assert_eq!(found, Ok(expected));
         }
     }

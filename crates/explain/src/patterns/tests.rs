@@ -1,8 +1,8 @@
-//! Compares the watcher with a naive one that searches the whole text line by line.
+//! Compares the matcher with a naive one that searches the whole text line by line.
 
 use proptest::prelude::*;
 
-use super::{FlagBook, Hit, LONGEST_LINE, LONGEST_SHOWN, Rule, Watcher};
+use super::{FlagBook, Hit, LONGEST_LINE, LONGEST_SHOWN, Matcher, Rule};
 use crate::model::escape::{Scanner, Token};
 use crate::model::line::{self, without_break};
 use crate::model::rules::{Check, FailureAction, FailurePattern, Flag, Probe, ProcessPolicy, Text};
@@ -40,8 +40,8 @@ fn flags(texts: impl IntoIterator<Item = Text>) -> ProcessPolicy {
     }
 }
 
-fn watcher(rules: &ProcessPolicy) -> Watcher {
-    Watcher::new(rules).unwrap()
+fn matcher(rules: &ProcessPolicy) -> Matcher {
+    Matcher::new(rules).unwrap()
 }
 
 fn rules_and_lines(hits: &[Hit]) -> Vec<(Rule, &str)> {
@@ -58,21 +58,21 @@ fn what_makes_ready_and_what_fails_is_found_once_in_a_life() {
         failures: vec![failure(expression("^panic")), failure(word("EADDRINUSE"))],
         ..ProcessPolicy::default()
     };
-    let mut watcher = Watcher::new(&rules).unwrap();
-    watcher.begin(Some(LifeId::FIRST));
-    let hits = watcher.feed(b"\x1b[32mListening\x1b[m on 80\r\nlistening on 81\r\n");
+    let mut matcher = Matcher::new(&rules).unwrap();
+    matcher.begin(Some(LifeId::FIRST));
+    let hits = matcher.feed(b"\x1b[32mListening\x1b[m on 80\r\nlistening on 81\r\n");
     assert_eq!(rules_and_lines(&hits), [(Rule::Ready(1), "Listening on 80")]);
-    let hits = watcher.feed(b"no panic\npanic: 1\npanic: 2\nError: EaddrInUse\nEADDRINUSE\n");
+    let hits = matcher.feed(b"no panic\npanic: 1\npanic: 2\nError: EaddrInUse\nEADDRINUSE\n");
     assert_eq!(
         rules_and_lines(&hits),
         [(Rule::Failure(0), "panic: 1"), (Rule::Failure(1), "Error: EaddrInUse")]
     );
-    assert_eq!(watcher.feed(b"listening on 82\n"), []);
-    assert!(!watcher.wants(), "all of it was found");
-    watcher.begin(Some(LifeId::nth(2)));
-    assert!(watcher.wants());
+    assert_eq!(matcher.feed(b"listening on 82\n"), []);
+    assert!(!matcher.wants(), "all of it was found");
+    matcher.begin(Some(LifeId::nth(2)));
+    assert!(matcher.wants());
     assert_eq!(
-        rules_and_lines(&watcher.feed(b"listening on 83\n")),
+        rules_and_lines(&matcher.feed(b"listening on 83\n")),
         [(Rule::Ready(1), "listening on 83")]
     );
 }
@@ -80,48 +80,48 @@ fn what_makes_ready_and_what_fails_is_found_once_in_a_life() {
 #[test]
 fn a_pattern_that_is_too_slow_for_a_line_is_told_once_and_others_are_found() {
     let slow = r"^\w*a[ab]{9000}a\w*[cd]";
-    let mut watcher = watcher(&flags([expression(slow), expression("b+c"), word("bcd")]));
+    let mut matcher = matcher(&flags([expression(slow), expression("b+c"), word("bcd")]));
     let line = "abb".repeat(20_000) + "bcd\n";
     for expected in [&[slow][..], &[]] {
-        let rules: Vec<Rule> = watcher.feed(line.as_bytes()).iter().map(|hit| hit.rule).collect();
+        let rules: Vec<Rule> = matcher.feed(line.as_bytes()).iter().map(|hit| hit.rule).collect();
         assert_eq!(rules, [Rule::Flag(1), Rule::Flag(2)]);
-        assert_eq!(watcher.take_slow(), expected);
+        assert_eq!(matcher.take_slow(), expected);
     }
 }
 
 #[test]
 fn a_long_line_does_not_end_where_it_is_cut() {
-    let mut watcher = watcher(&flags([expression("x$"), expression("xE")]));
+    let mut matcher = matcher(&flags([expression("x$"), expression("xE")]));
     let long = "x".repeat(LONGEST_LINE);
-    assert_eq!(watcher.feed((long.clone() + "E\n").as_bytes()), []);
-    assert_eq!(watcher.feed((long + "\n").as_bytes())[0].rule, Rule::Flag(0));
+    assert_eq!(matcher.feed((long.clone() + "E\n").as_bytes()), []);
+    assert_eq!(matcher.feed((long + "\n").as_bytes())[0].rule, Rule::Flag(0));
 }
 
 #[test]
 fn a_text_is_found_in_a_line_that_has_not_ended_and_once_in_it() {
-    let mut watcher = watcher(&flags([word("login: "), exact("$ ")]));
-    assert_eq!(watcher.feed(b"host lo"), []);
-    assert_eq!(rules_and_lines(&watcher.feed(b"gin: ")), [(Rule::Flag(0), "host login: ")]);
-    assert_eq!(watcher.feed(b"login: "), []);
-    assert_eq!(watcher.feed(b"\r\n"), []);
-    assert_eq!(rules_and_lines(&watcher.feed(b"$ login: ")).len(), 2);
+    let mut matcher = matcher(&flags([word("login: "), exact("$ ")]));
+    assert_eq!(matcher.feed(b"host lo"), []);
+    assert_eq!(rules_and_lines(&matcher.feed(b"gin: ")), [(Rule::Flag(0), "host login: ")]);
+    assert_eq!(matcher.feed(b"login: "), []);
+    assert_eq!(matcher.feed(b"\r\n"), []);
+    assert_eq!(rules_and_lines(&matcher.feed(b"$ login: ")).len(), 2);
     let shown: Vec<_> =
-        watcher.book().flags()[0].matches.iter().map(|one| &one.found.line).collect();
+        matcher.book().flags()[0].matches.iter().map(|one| &one.found.line).collect();
     assert_eq!(shown, ["host login: login: ", "$ login: "]);
 }
 
 #[test]
 fn an_expression_is_found_in_whole_lines_or_when_no_more_comes() {
-    let mut watcher = watcher(&flags([expression("^ready$"), expression("\\d$")]));
-    assert_eq!(watcher.feed(b"ready"), []);
-    assert_eq!(rules_and_lines(&watcher.feed(b"\nready"))[..], [(Rule::Flag(0), "ready")]);
-    assert_eq!(rules_and_lines(&watcher.idle())[..], [(Rule::Flag(0), "ready")]);
-    assert_eq!(watcher.idle(), []);
+    let mut matcher = matcher(&flags([expression("^ready$"), expression("\\d$")]));
+    assert_eq!(matcher.feed(b"ready"), []);
+    assert_eq!(rules_and_lines(&matcher.feed(b"\nready"))[..], [(Rule::Flag(0), "ready")]);
+    assert_eq!(rules_and_lines(&matcher.idle())[..], [(Rule::Flag(0), "ready")]);
+    assert_eq!(matcher.idle(), []);
     // The match was reported already, and does not count for the next line.
-    assert_eq!(rules_and_lines(&watcher.feed(b" 1\n"))[..], [(Rule::Flag(1), "ready 1")]);
-    assert_eq!(watcher.feed(b"2"), []);
-    assert_eq!(rules_and_lines(&watcher.finish())[..], [(Rule::Flag(1), "2")]);
-    assert_eq!(watcher.finish(), []);
+    assert_eq!(rules_and_lines(&matcher.feed(b" 1\n"))[..], [(Rule::Flag(1), "ready 1")]);
+    assert_eq!(matcher.feed(b"2"), []);
+    assert_eq!(rules_and_lines(&matcher.finish())[..], [(Rule::Flag(1), "2")]);
+    assert_eq!(matcher.finish(), []);
 }
 
 #[test]
@@ -143,10 +143,10 @@ fn a_line_is_searched_as_it_is_shown() {
     ];
     for (pattern, output, expected) in table {
         for size in [1, 2, 3, 100] {
-            let mut watcher = watcher(&flags([pattern.clone()]));
+            let mut matcher = matcher(&flags([pattern.clone()]));
             let pieces = output.as_bytes().chunks(size);
-            pieces.for_each(|piece| drop(watcher.feed(piece)));
-            let found = watcher.book().flags()[0].matches.iter();
+            pieces.for_each(|piece| drop(matcher.feed(piece)));
+            let found = matcher.book().flags()[0].matches.iter();
             let found: Vec<&str> = found.map(|one| one.found.line.raw()).collect();
             assert_eq!(found, expected, "{pattern:?} in pieces of {size}");
         }
@@ -155,61 +155,61 @@ fn a_line_is_searched_as_it_is_shown() {
 
 #[test]
 fn an_unfinished_line_is_searched_as_it_is_shown_when_no_more_comes() {
-    let mut watcher = watcher(&flags([expression("^up$"), exact("it is up")]));
-    assert_eq!(watcher.feed(b"wait\r\x1b[Kup"), []);
-    assert_eq!(rules_and_lines(&watcher.idle()), [(Rule::Flag(0), "up")]);
-    assert_eq!(watcher.feed(b"\rit is ..\x1b[7Gup"), []);
-    assert_eq!(rules_and_lines(&watcher.idle()), [(Rule::Flag(1), "it is up")]);
-    watcher.renew(&flags([exact("it is up"), exact("is")])).unwrap();
-    assert_eq!(rules_and_lines(&watcher.feed(b"\n")), [(Rule::Flag(1), "it is up")]);
+    let mut matcher = matcher(&flags([expression("^up$"), exact("it is up")]));
+    assert_eq!(matcher.feed(b"wait\r\x1b[Kup"), []);
+    assert_eq!(rules_and_lines(&matcher.idle()), [(Rule::Flag(0), "up")]);
+    assert_eq!(matcher.feed(b"\rit is ..\x1b[7Gup"), []);
+    assert_eq!(rules_and_lines(&matcher.idle()), [(Rule::Flag(1), "it is up")]);
+    matcher.renew(&flags([exact("it is up"), exact("is")])).unwrap();
+    assert_eq!(rules_and_lines(&matcher.feed(b"\n")), [(Rule::Flag(1), "it is up")]);
 }
 
 #[test]
 fn a_life_does_not_continue_the_line_of_another() {
-    let mut watcher = watcher(&flags([word("error")]));
-    watcher.feed(b"err\x1b]0;");
-    watcher.begin(Some(LifeId::nth(2)));
-    assert_eq!(watcher.feed(b"or\n"), []);
-    assert_eq!(watcher.feed(b"error\n").len(), 1);
+    let mut matcher = matcher(&flags([word("error")]));
+    matcher.feed(b"err\x1b]0;");
+    matcher.begin(Some(LifeId::nth(2)));
+    assert_eq!(matcher.feed(b"or\n"), []);
+    assert_eq!(matcher.feed(b"error\n").len(), 1);
 }
 
 #[test]
 fn long_lines_are_looked_through_with_little_memory() {
     let rules = flags([word("needle"), expression("needle"), expression("^x+")]);
-    let mut watcher = watcher(&rules);
+    let mut matcher = matcher(&rules);
     let mut hits = vec![];
     for _ in 0..100 {
-        hits.extend(watcher.feed(&vec![b'x'; LONGEST_LINE]));
+        hits.extend(matcher.feed(&vec![b'x'; LONGEST_LINE]));
     }
-    hits.extend(watcher.feed(b"nee"));
+    hits.extend(matcher.feed(b"nee"));
     assert_eq!(hits, []);
-    let found = watcher.feed(b"dle!");
+    let found = matcher.feed(b"dle!");
     assert_eq!(rules_and_lines(&found)[0].0, Rule::Flag(0));
     assert!(found[0].line.ends_with("needle!") && found[0].line.len() <= LONGEST_SHOWN);
-    assert!(watcher.memory() < 8 * LONGEST_LINE, "{}", watcher.memory());
+    assert!(matcher.memory() < 8 * LONGEST_LINE, "{}", matcher.memory());
     // Expressions see only the beginning of a line.
-    assert_eq!(watcher.feed(b"\n")[0].rule, Rule::Flag(2));
-    watcher.feed(b"short\n");
-    assert!(watcher.memory() < LONGEST_LINE * 3, "{}", watcher.memory());
+    assert_eq!(matcher.feed(b"\n")[0].rule, Rule::Flag(2));
+    matcher.feed(b"short\n");
+    assert!(matcher.memory() < LONGEST_LINE * 3, "{}", matcher.memory());
     let mut line = vec![b'.'; 3 * LONGEST_SHOWN];
     line.extend_from_slice(b"needle\n");
-    let found = watcher.feed(&line);
+    let found = matcher.feed(&line);
     assert!(found.len() == 2 && found.iter().all(|hit| hit.line.ends_with("needle")));
 }
 
 #[test]
 fn rules_can_be_replaced_within_a_life() {
     let before = ProcessPolicy { ready: vec![ready(word("up"))], ..flags([word("get")]) };
-    let mut watcher = watcher(&before);
-    assert_eq!(watcher.feed(b"up get\n").len(), 2);
+    let mut matcher = matcher(&before);
+    assert_eq!(matcher.feed(b"up get\n").len(), 2);
     let after =
         ProcessPolicy { failures: vec![failure(word("panic")), failure(word("oops"))], ..before };
-    watcher.renew(&after).unwrap();
-    let hits = watcher.feed(b"up panic oops get\n");
+    matcher.renew(&after).unwrap();
+    let hits = matcher.feed(b"up panic oops get\n");
     let rules: Vec<Rule> = hits.iter().map(|hit| hit.rule).collect();
     assert_eq!(rules, [Rule::Failure(0), Rule::Failure(1), Rule::Flag(0)]);
-    assert_eq!(watcher.book().flags()[0].count, 2);
-    assert!(watcher.renew(&flags([expression("(")])).is_err());
+    assert_eq!(matcher.book().flags()[0].count, 2);
+    assert!(matcher.renew(&flags([expression("(")])).is_err());
 }
 
 #[test]
@@ -217,14 +217,14 @@ fn matches_are_kept_with_the_lines_around_them() {
     let rules = ProcessPolicy { flags: vec![flag(word("err"), 2)], ..ProcessPolicy::default() };
     let text = "1\n2\n3\nerr a\nerr b\n4\n5\n6\nerr c\n7";
     for size in [1, 3, 100] {
-        let mut watcher = watcher(&rules);
-        watcher.begin(Some(LifeId::nth(7)));
-        watcher.at(Timestamp::from_nanos(5));
+        let mut matcher = matcher(&rules);
+        matcher.begin(Some(LifeId::nth(7)));
+        matcher.at(Timestamp::from_nanos(5));
         for piece in text.as_bytes().chunks(size) {
-            watcher.feed(piece);
+            matcher.feed(piece);
         }
-        watcher.finish();
-        let log = &watcher.book().flags()[0];
+        matcher.finish();
+        let log = &matcher.book().flags()[0];
         assert!(log.count == 3 && log.is_exceeded());
         let seen: Vec<_> = log
             .matches
@@ -240,11 +240,11 @@ fn matches_are_kept_with_the_lines_around_them() {
         );
         assert_eq!(last.line.raw(), "err c");
 
-        let saved = serde_json::to_string(watcher.book()).unwrap();
+        let saved = serde_json::to_string(matcher.book()).unwrap();
         let restored: FlagBook = serde_json::from_str(&saved).unwrap();
         let mut other = FlagBook::new(&rules.flags);
         other.restore(&restored);
-        assert_eq!(other.flags(), log_of(watcher.book()));
+        assert_eq!(other.flags(), log_of(matcher.book()));
     }
 }
 
@@ -254,12 +254,12 @@ fn log_of(book: &FlagBook) -> &[super::FlagLog] {
 
 #[test]
 fn the_last_matches_are_kept() {
-    let mut watcher =
-        watcher(&ProcessPolicy { flags: vec![flag(word("x"), 1)], ..ProcessPolicy::default() });
+    let mut matcher =
+        matcher(&ProcessPolicy { flags: vec![flag(word("x"), 1)], ..ProcessPolicy::default() });
     for _ in 0..200 {
-        watcher.feed(b"x\n");
+        matcher.feed(b"x\n");
     }
-    let log = &watcher.book().flags()[0];
+    let log = &matcher.book().flags()[0];
     assert_eq!((log.count, log.matches.len()), (200, FlagBook::MOST_MATCHES));
     assert_eq!((log.matches[0].found.number, log.matches[0].found.after.len()), (151, 1));
 }
@@ -320,9 +320,9 @@ fn numbers(found: Vec<(usize, String)>) -> Vec<usize> {
 }
 
 fn watched(texts: &[Text], pieces: &[&[u8]]) -> Vec<(usize, String)> {
-    let mut watcher = watcher(&flags(texts.iter().cloned()));
-    let mut hits: Vec<Hit> = pieces.iter().flat_map(|piece| watcher.feed(piece)).collect();
-    hits.extend(watcher.finish());
+    let mut matcher = matcher(&flags(texts.iter().cloned()));
+    let mut hits: Vec<Hit> = pieces.iter().flat_map(|piece| matcher.feed(piece)).collect();
+    hits.extend(matcher.finish());
     let mut found: Vec<_> = hits
         .into_iter()
         .map(|hit| match hit.rule {
@@ -392,13 +392,13 @@ fn a_failure_from_which_nothing_has_followed_is_found_again() {
         failures: vec![failure(word("boom")), failure(word("bang"))],
         ..ProcessPolicy::default()
     };
-    let mut watcher = watcher(&rules);
+    let mut matcher = matcher(&rules);
     let found = [(Rule::Failure(0), "boom")];
-    assert_eq!(rules_and_lines(&watcher.feed(b"boom\nboom\n")), found);
-    watcher.search_again(Rule::Failure(0));
-    watcher.search_again(Rule::Failure(0));
-    assert_eq!(rules_and_lines(&watcher.feed(b"boom\nboom\n")), found);
-    assert_eq!(watcher.feed(b"boom\n"), []);
-    assert_eq!(watcher.feed(b"bang\n").len(), 1);
-    assert!(!watcher.wants());
+    assert_eq!(rules_and_lines(&matcher.feed(b"boom\nboom\n")), found);
+    matcher.search_again(Rule::Failure(0));
+    matcher.search_again(Rule::Failure(0));
+    assert_eq!(rules_and_lines(&matcher.feed(b"boom\nboom\n")), found);
+    assert_eq!(matcher.feed(b"boom\n"), []);
+    assert_eq!(matcher.feed(b"bang\n").len(), 1);
+    assert!(!matcher.wants());
 }

@@ -25,112 +25,123 @@ pub struct LastError {
 }
 
 /// The patterns for the output of one watcher.
-struct Watcher {
+struct Reloader {
+    good_means: Good,
     /// An attempt begins.
     begins: Expr,
     /// The attempt has failed.
     failed: Expr,
-    /// The attempt has succeeded, or the program is running.
     good: Expr,
-    /// Whether `good` is printed for each attempt that does not fail.
-    tells: bool,
 }
 
-const fn watcher(begins: &'static str, failed: &'static str, good: &'static str) -> Watcher {
-    Watcher {
+/// What a watcher reports by its line for an attempt that has not failed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Good {
+    /// The program has ended with success.
+    Ended,
+    /// The program runs. It is printed for each attempt that does not fail, and a failure need not be.
+    Runs,
+    /// Either, or there is no such line.
+    Either,
+}
+
+const fn reloader(begins: &'static str, failed: &'static str, good: &'static str) -> Reloader {
+    Reloader {
+        good_means: Good::Either,
         begins: Expr::new(begins),
         failed: Expr::new(failed),
         good: Expr::new(good),
-        tells: false,
     }
 }
 
-/// A watcher that reports when its program is running, and need not report a failure.
-const fn server(begins: &'static str, failed: &'static str, good: &'static str) -> Watcher {
-    Watcher {
-        begins: Expr::new(begins),
-        failed: Expr::new(failed),
-        good: Expr::new(good),
-        tells: true,
-    }
+const fn runner(begins: &'static str, failed: &'static str, good: &'static str) -> Reloader {
+    let mut row = reloader(begins, failed, good);
+    row.good_means = Good::Ended;
+    row
+}
+
+const fn server(begins: &'static str, failed: &'static str, good: &'static str) -> Reloader {
+    let mut row = reloader(begins, failed, good);
+    row.good_means = Good::Runs;
+    row
 }
 
 /// Matches no line.
 const NEVER: &str = r"[^\s\S]";
 
-static WATCHERS: [Watcher; 20] = [
+static RELOADERS: [Reloader; 20] = [
     // nodemon
-    watcher(
+    runner(
         r"^\[nodemon\] (?:re)?starting\b",
         r"^\[nodemon\] app crashed\b",
         r"^\[nodemon\] clean exit\b",
     ),
     // node --watch
-    watcher(r"^Restarting '", r"^Failed running '", r"^Completed running '"),
+    runner(r"^Restarting '", r"^Failed running '", r"^Completed running '"),
     // tsx watch. node prints a line for each program that an exception has ended.
-    watcher(
+    reloader(
         r"\[tsx\] (?:change|unlink|add|rerunning|Restarting)",
         r"^Node\.js v\d+\.\d+\.\d+\S*$",
         NEVER,
     ),
     // ts-node-dev
-    watcher(r"^\[INFO\] [\d:]+ (?:Restarting|ts-node-dev ver)", r"^\[ERROR\] [\d:]+ ⨯", NEVER),
+    reloader(r"^\[INFO\] [\d:]+ (?:Restarting|ts-node-dev ver)", r"^\[ERROR\] [\d:]+ ⨯", NEVER),
     // deno --watch
-    watcher(
+    runner(
         r"^Watcher File change detected",
         r"^Watcher Process failed\b",
         r"^Watcher Process finished\b",
     ),
     // tsc --watch, nest start --watch
-    watcher(
+    reloader(
         r"(?:Starting (?:incremental )?compilation|File change detected)",
         r"Found [1-9]\d* errors?\. Watching for file changes",
         r"Found 0 errors\. Watching for file changes",
     ),
     // esbuild --watch
-    watcher(r"^\[watch\] build started\b", r"^\d+ errors?$", NEVER),
+    reloader(r"^\[watch\] build started\b", r"^\d+ errors?$", NEVER),
     // vite
-    watcher(
+    reloader(
         NEVER,
         r"\[vite\].* (?:Internal server error|Pre-transform error)\b",
         r"\[vite\].* (?:hmr update|page reload|server restarted)\b|VITE v\S+ +ready in",
     ),
     // vitest
-    watcher(r"^\s*RERUN\b", r"^\s*FAIL +Tests failed\. Watching", r"^\s*PASS +Waiting for file"),
+    reloader(r"^\s*RERUN\b", r"^\s*FAIL +Tests failed\. Watching", r"^\s*PASS +Waiting for file"),
     // webpack --watch, webpack serve
-    watcher(
+    reloader(
         r"^assets? by |^asset \S+ ",
         r"\bcompiled with \d+ errors?\b",
         r"\bcompiled (?:successfully|with \d+ warnings?)\b",
     ),
     // flask --debug
-    watcher(r"^ \* (?:Detected change in|Restarting with) ", NEVER, r"^ \* Debugger is active"),
+    reloader(r"^ \* (?:Detected change in|Restarting with) ", NEVER, r"^ \* Debugger is active"),
     // next dev
-    watcher(r"^ *○ Compiling\b", NEVER, r"^ *✓ (?:Compiled|Ready)\b"),
+    reloader(r"^ *○ Compiling\b", NEVER, r"^ *✓ (?:Compiled|Ready)\b"),
     // rollup --watch, vite build --watch
-    watcher(
+    reloader(
         r"^bundles |^build started\.\.\.",
         r"^error during build:",
         r"^(?:created .* in|built in) ",
     ),
     // cargo-watch
-    watcher(
+    runner(
         r"^\[Running '",
         r"^\[Finished running\. Exit status: (?:exit status: )?[1-9]",
         r"^\[Finished running\. Exit status: (?:exit status: )?0\b",
     ),
     // watchexec
-    watcher(r"^\[Running: ", r"^\[Command exited with [1-9]", r"^\[Command was successful\b"),
+    runner(r"^\[Running: ", r"^\[Command exited with [1-9]", r"^\[Command was successful\b"),
     // air
-    watcher(
+    reloader(
         r"^building\.\.\.$",
         r"^(?:failed to build|Process Exit with Code: [1-9])",
         r"^running\.\.\.$",
     ),
     // entr -s
-    watcher(NEVER, r"^\w*sh returned exit code [1-9]", r"^\w*sh returned exit code 0\b"),
+    reloader(NEVER, r"^\w*sh returned exit code [1-9]", r"^\w*sh returned exit code 0\b"),
     // watchfiles, which reports no failure, around `go run`, which does.
-    watcher(
+    reloader(
         r"^\[[\d:]+\] (?:watchfiles v|\d+ changes? detected)",
         r"^(?:exit status [1-9]\d*|# (?:command-line-arguments|[\w-]+(?:\.[\w-]+)+/\S+))$",
         NEVER,
@@ -161,7 +172,7 @@ struct Course {
 }
 
 impl Course {
-    fn of(lines: &[OutputLine], own: &[WatcherPatterns]) -> Self {
+    fn read_lines(lines: &[OutputLine], own: &[WatcherPatterns]) -> Self {
         let mut course = Self::default();
         let own: Vec<_> = own.iter().filter_map(compiled).collect();
         for (at, line) in lines.iter().enumerate() {
@@ -172,12 +183,13 @@ impl Course {
                     course = Self { begin: at, is_open: false, failed: None };
                 }
             }
-            for watcher in &WATCHERS {
-                if watcher.failed.finds(&line.text) {
+            for reloader in &RELOADERS {
+                if reloader.failed.finds(&line.text) {
                     course = Self { is_open: false, failed: Some(at), ..course };
-                } else if watcher.begins.finds(&line.text) {
-                    course = Self { begin: at, is_open: watcher.tells, failed: None };
-                } else if watcher.good.finds(&line.text) {
+                } else if reloader.begins.finds(&line.text) {
+                    let is_open = reloader.good_means == Good::Runs;
+                    course = Self { begin: at, is_open, failed: None };
+                } else if reloader.good.finds(&line.text) {
                     course = Self { begin: at + 1, is_open: false, failed: None };
                 }
             }
@@ -195,11 +207,11 @@ fn compiled(own: &WatcherPatterns) -> Option<[Regex; 2]> {
 /// The last error among the last lines of a running life, unless it is obsolete.
 pub fn last_error(evidence: &Evidence) -> Option<LastError> {
     let lines = &evidence.lines;
-    let course = Course::of(lines, &evidence.watchers);
+    let course = Course::read_lines(lines, &evidence.watchers);
     let attempt = Evidence { lines: lines[course.begin..].to_vec(), ..evidence.clone() };
     let printed = diagnose(&attempt).into_iter().filter(|cause| cause.kind != CauseKind::ExitCode);
     // A line that looks like an error need not be one if nothing has failed.
-    let is_sure = |cause: &Cause| {
+    let found = printed.filter(|cause| cause.evidence.is_some()).find(|cause| {
         course.failed.is_some()
             || cause.kind == CauseKind::Exception
             || cause.kind == CauseKind::ConnectionRefused
@@ -208,74 +220,39 @@ pub fn last_error(evidence: &Evidence) -> Option<LastError> {
                 && evidence.facts.late.is_none()
             || cause.kind == CauseKind::LoggedError && cause.place.is_some()
             || course.is_open && cause.certainty > Certainty::Possible
-    };
-    let found = printed.filter(|cause| cause.evidence.is_some()).find(is_sure);
+    });
     let waits = course.failed.is_some() || course.is_open && found.is_some();
-    let failed = || {
-        let line = lines.get(course.failed?)?;
-        let text = line.text.trim().to_owned();
-        let cause = Cause::certain(CauseKind::LoggedError, text, None);
-        Some(Cause { evidence: Some(clue(line)), ..cause })
-    };
     // A server whose port is taken may end with success.
-    let ended = || at_start(evidence).filter(|_| has_ended(lines));
     let waits = waits || has_ended(lines) && evidence.facts.taken.is_some();
     let certainty = Certainty::Certain;
     found
-        .or_else(failed)
-        .or_else(ended)
+        .or_else(|| {
+            let line = lines.get(course.failed?)?;
+            let text = line.text.trim().to_owned();
+            let cause = Cause::certain(CauseKind::LoggedError, text, None);
+            Some(Cause { evidence: Some(clue(line)), ..cause })
+        })
+        .or_else(|| at_start(evidence).filter(|_| has_ended(lines)))
         .map(|cause| LastError { cause: Cause { certainty, ..cause }, waits })
 }
-
-/// What a watcher prints last if its program has ended with success.
-const ENDED: [&str; 6] = [
-    "[nodemon] clean exit",
-    "Completed running '",
-    "Watcher Process finished",
-    "[Finished running. Exit status: 0",
-    "[Finished running. Exit status: exit status: 0",
-    "[Command was successful",
-];
 
 /// Whether the program below a watcher has ended with success, and nothing has been printed since.
 pub fn has_ended(lines: &[OutputLine]) -> bool {
     let last = lines.iter().rfind(|line| !line.text.trim().is_empty());
-    last.is_some_and(|line| ENDED.iter().any(|ended| line.text.starts_with(ended)))
+    let mut ends = RELOADERS.iter().filter(|reloader| reloader.good_means == Good::Ended);
+    last.is_some_and(|line| ends.any(|reloader| reloader.good.finds(&line.text)))
 }
 
 /// Whether the program below a watcher has failed, according to the last lines of its life. `tmo ps`
-/// calls this for each process. Compiling the expressions takes longer than all else that `ps` does, so
-/// they are tried only if a line contains a part of what a watcher prints for a failure.
+/// calls this for each process, and most have printed nothing of that kind.
 pub fn has_failed(lines: &[OutputLine], own: &[WatcherPatterns]) -> bool {
-    const SIGNS: [&str; 21] = [
-        "returned exit code",
-        "exit status ",
-        "# ",
-        "app crashed",
-        "Failed running '",
-        "Node.js v",
-        "⨯",
-        "Watcher Process failed",
-        "error. Watching",
-        "errors. Watching",
-        "1 error",
-        " errors",
-        "[vite]",
-        "Tests failed",
-        "compiled with",
-        "error during build",
-        "Finished running. Exit",
-        "[Command exited",
-        "Exit with Code",
-        "to build",
-        "Traceback ",
-    ];
-    if own.is_empty() && !lines.iter().any(|line| SIGNS.iter().any(|sign| line.text.contains(sign)))
-    {
+    let is_trace = |line: &OutputLine| line.text.starts_with("Traceback ");
+    let may_fail = |line: &OutputLine| {
+        is_trace(line) || RELOADERS.iter().any(|reloader| reloader.failed.finds(&line.text))
+    };
+    if own.is_empty() && !lines.iter().any(may_fail) {
         return false;
     }
-    let course = Course::of(lines, own);
-    let rest = &lines[course.begin..];
-    course.failed.is_some()
-        || course.is_open && rest.iter().any(|line| line.text.starts_with("Traceback "))
+    let course = Course::read_lines(lines, own);
+    course.failed.is_some() || course.is_open && lines[course.begin..].iter().any(is_trace)
 }

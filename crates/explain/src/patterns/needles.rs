@@ -23,7 +23,7 @@ const SPAN: usize = 16;
 
 /// Needles of at least `least` bytes, one of which is contained in every match of this expression;
 /// `None` if there are none, or too many.
-pub fn of(hir: &Hir, least: usize) -> Option<Vec<Vec<u8>>> {
+pub fn needles_of(hir: &Hir, least: usize) -> Option<Vec<Vec<u8>>> {
     best(&lowered(hir)).filter(|needles| shortest(needles) >= least)
 }
 
@@ -117,12 +117,12 @@ fn worth(needles: &[Vec<u8>]) -> (usize, usize) {
 mod tests {
     use regex_syntax::ParserBuilder;
 
-    use super::of;
+    use super::needles_of;
 
     fn needles(pattern: &str) -> Option<Vec<String>> {
         let hir = ParserBuilder::new().utf8(false).build().parse(pattern).unwrap();
         let text = |needle: Vec<u8>| String::from_utf8_lossy(&needle).into_owned();
-        of(&hir, 2).map(|needles| needles.into_iter().map(text).collect())
+        needles_of(&hir, 2).map(|needles| needles.into_iter().map(text).collect())
     }
 
     #[test]

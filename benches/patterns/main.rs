@@ -1,5 +1,5 @@
 //! What it costs to look for patterns in output, beside taking the same output into the index:
-//! `cargo bench --bench watch`.
+//! `cargo bench --bench patterns`.
 //!
 //! The figure to look at is the share: so much longer does a byte take with these patterns. Time is
 //! that of the processor.
@@ -16,7 +16,7 @@ use nix::sys::time::TimeValLike as _;
 use tmo::model::LifeId;
 use tmo::model::StreamNo;
 use tmo::model::rules::{FailureAction, FailurePattern, Flag, ProcessPolicy, Text};
-use tmo::watch::Watcher;
+use tmo::patterns::Matcher;
 // The journal's own tests name these so.
 use tmo::{journal, model};
 
@@ -44,7 +44,7 @@ const COLOURED: &str = "\
 fn main() {
     // `cargo test` runs the benches too, to see that they can be run.
     if !std::env::args().any(|word| word == "--bench") {
-        println!("nothing is measured here: `cargo bench --bench watch` does");
+        println!("nothing is measured here: `cargo bench --bench patterns` does");
         return;
     }
     for (what, text) in [("plain lines", PLAIN), ("coloured lines", COLOURED)] {
@@ -77,11 +77,11 @@ fn ingest(text: &[u8], piece: usize) -> f64 {
 
 /// Seconds that it takes to look for these, and how many are found.
 fn watch(rules: &ProcessPolicy, text: &[u8], piece: usize) -> (f64, usize) {
-    let mut watcher = Watcher::new(rules).unwrap();
-    watcher.begin(Some(LifeId::nth(1)));
+    let mut matcher = Matcher::new(rules).unwrap();
+    matcher.begin(Some(LifeId::nth(1)));
     let begun = seconds();
-    let mut hits = text.chunks(piece).map(|piece| watcher.feed(piece).len()).sum();
-    hits += watcher.finish().len();
+    let mut hits = text.chunks(piece).map(|piece| matcher.feed(piece).len()).sum();
+    hits += matcher.finish().len();
     (seconds() - begun, hits)
 }
 

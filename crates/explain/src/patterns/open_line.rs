@@ -1,7 +1,7 @@
 //! The unfinished line.
 
+use super::LONGEST_LINE;
 use super::clean::fold;
-use super::limits::LONGEST_LINE;
 use super::pattern::Both;
 use crate::model::escape::{Scanner, Token};
 use crate::model::line::{Line, trimmed};
@@ -12,7 +12,7 @@ const KEPT: usize = LONGEST_LINE + 4;
 
 /// The state of the unfinished line. Of a long one, only the beginning and the end are kept.
 #[derive(Debug, Default)]
-pub(super) struct Open {
+pub(super) struct OpenLine {
     /// The line as it is shown: its present row if it is drawn in several.
     pub(super) line: Line,
     /// Whether this is not its first row.
@@ -30,7 +30,7 @@ pub(super) struct Open {
     pub(super) seen: Vec<bool>,
 }
 
-impl Open {
+impl OpenLine {
     /// For this number of patterns, none of which is longer than `span`.
     pub(super) fn new(patterns: usize, span: usize) -> Self {
         let line = Line::limited(KEPT);
