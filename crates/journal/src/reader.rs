@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::sync::Arc;
 
 use super::format::{self, BLOCK};
 use super::index::{IndexState, SEGMENT_RECORDS, SLUG, read_head, read_records};
@@ -20,7 +21,7 @@ pub struct IndexReader {
     dirs: Dirs,
     listing: Listing,
     current: Option<Current>,
-    memory: Option<(u64, Vec<Record>)>,
+    memory: Option<(u64, Arc<[Record]>)>,
     bytes: Vec<u8>,
 }
 
@@ -59,7 +60,13 @@ impl IndexReader {
 
     /// A reader that also knows records, from number `first` on, that are not on disk.
     pub fn with_memory(dirs: &Dirs, first: u64, records: Vec<Record>) -> Self {
-        Self { memory: Some((first, records)), ..Self::open(dirs) }
+        Self { memory: Some((first, records.into())), ..Self::open(dirs) }
+    }
+
+    /// Another reader of the same index.
+    #[must_use]
+    pub fn reopened(&self) -> Self {
+        Self { memory: self.memory.clone(), ..Self::open(&self.dirs) }
     }
 
     /// The directories it reads.
@@ -282,7 +289,7 @@ impl IndexReader {
         self.enter_holding(number)?;
         let mut state = index_state_before(self.current.as_ref(), number)?;
         if let Some((first, records)) = &self.memory {
-            for (at, record) in (*first..number).zip(records) {
+            for (at, record) in (*first..number).zip(records.iter()) {
                 if at >= state.next {
                     state.advance(record);
                 }

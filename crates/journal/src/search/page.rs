@@ -9,7 +9,7 @@ use std::io;
 
 use super::lines::{Entry, part_of};
 use super::pattern::Pattern;
-use super::select::{Kept, Query};
+use super::select::{Kept, Selection};
 use crate::cursor::{Filter, Position};
 use crate::model::StreamNo;
 use crate::query::tail_or_all;
@@ -471,8 +471,8 @@ pub fn before_last_lines(
     if is_enough {
         return Ok(at.max(floor));
     }
-    let query = Query { events_count: true, ..Query::default() };
-    let messages = before_last(index, filter.clone(), &query, floor, upto, lines)?;
+    let everything = Selection::default();
+    let messages = before_last(index, filter.clone(), &everything, floor, upto, lines)?;
     Ok(at.min(messages).max(floor))
 }
 
@@ -481,18 +481,18 @@ pub fn before_last_lines(
 pub fn before_last(
     index: IndexReader,
     filter: Filter,
-    query: &Query,
+    selection: &Selection,
     floor: Position,
     upto: u64,
     count: usize,
 ) -> io::Result<Position> {
     let mut pager = Pager::new(index, filter);
-    let mut want = Want { pattern: query.pattern.clone(), ..Want::entries(count) };
+    let mut want = Want { pattern: selection.pattern.clone(), ..Want::entries(count) };
     // Where lines are joined, a part counts for nothing.
     let counts = |entry: &Entry<'_>| match entry.record.kind {
         Kind::Text => entry.record.flags & (CONTINUES | TO_BE_CONTINUED) == 0,
         Kind::Start | Kind::Exit | Kind::End | Kind::Gap | Kind::Event => {
-            query.events_count && entry_words(&entry.record, entry.text).is_some()
+            entry_words(&entry.record, entry.text).is_some()
         }
     };
     let mut at = Position { record: upto, skip: 0 };
@@ -505,8 +505,8 @@ pub fn before_last(
             return Ok(floor);
         }
     }
-    if query.before > 0 {
-        at = pager.up(at, floor, &Want::entries(query.before))?.reached;
+    if selection.lines_before > 0 {
+        at = pager.up(at, floor, &Want::entries(selection.lines_before))?.reached;
     }
     Ok(at.max(floor))
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 
-use super::lines::Entry;
+use super::lines::{Entry, Split};
 use super::pattern::Pattern;
 use crate::cursor::Position;
 use crate::model::StreamNo;
@@ -13,7 +13,7 @@ use crate::words::searched_words;
 
 /// Which of the entries read are wanted.
 #[derive(Debug, Clone, Default)]
-pub struct Query {
+pub struct Selection {
     /// Nothing older than this.
     pub since: Option<Timestamp>,
     /// Nothing newer.
@@ -23,14 +23,14 @@ pub struct Query {
     /// The pattern that lines must match.
     pub pattern: Option<Pattern>,
     /// How many lines before each match to include.
-    pub before: usize,
+    pub lines_before: usize,
     /// How many lines after each match to include.
-    pub after: usize,
-    /// When only the last entries are wanted: whether events count too, not only lines of output.
-    pub events_count: bool,
+    pub lines_after: usize,
+    /// Nothing at this position or before it. What is near a match there is wanted nevertheless.
+    pub after: Option<Position>,
 }
 
-impl Query {
+impl Selection {
     /// Whether an entry is in the wanted range, regardless of its content.
     pub fn covers(&self, entry: &Entry<'_>) -> bool {
         let Record { time, stream, .. } = entry.record;
@@ -41,6 +41,21 @@ impl Query {
             first.is_some_and(|first| entry.position.record >= *first)
         });
         timely && of_life
+    }
+
+    /// Whether an entry is behind the place after which entries are wanted.
+    pub fn is_after(&self, entry: &Entry<'_>) -> bool {
+        self.after.is_none_or(|after| entry.position > after)
+    }
+
+    /// Whether the entries around a match are wanted, too.
+    pub const fn has_context(&self) -> bool {
+        self.lines_before + self.lines_after > 0
+    }
+
+    /// How to split records for this selection. What is near a match is shown line by line.
+    pub fn split(&self) -> Split {
+        if self.has_context() { Split::Lines } else { Split::by(self.pattern.as_ref()) }
     }
 
     /// Whether the content of an entry matches. For an entry that is not a line, its text is
@@ -90,7 +105,7 @@ pub enum Chosen<'a> {
 /// Selects entries as they arrive.
 #[derive(Debug)]
 pub struct Selector {
-    query: Query,
+    selection: Selection,
     held: VecDeque<Kept>,
     /// How many more context lines follow the last match.
     follow: usize,
@@ -102,9 +117,9 @@ pub struct Selector {
 
 impl Selector {
     /// Select by this query.
-    pub fn new(query: Query) -> Self {
+    pub fn new(selection: Selection) -> Self {
         let (held, scratch) = (VecDeque::new(), vec![]);
-        Self { query, held, follow: 0, skipped: false, any: false, scratch }
+        Self { selection, held, follow: 0, skipped: false, any: false, scratch }
     }
 
     /// Process the next entry. The entries that it causes to be selected go to `out`.
@@ -113,29 +128,48 @@ impl Selector {
         entry: &Entry<'_>,
         out: &mut dyn FnMut(Chosen<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
-        if !self.query.covers(entry) {
+        if !self.selection.covers(entry) {
             return Ok(());
         }
-        if self.query.pattern.is_none() {
+        let after = self.selection.after;
+        let mut is_apart = false;
+        let out = &mut |chosen: Chosen<'_>| match chosen {
+            Chosen::Break => {
+                is_apart = true;
+                Ok(())
+            }
+            Chosen::Entry(entry, _) => {
+                // What was left out before a hidden entry is hidden, too.
+                let was_apart = std::mem::take(&mut is_apart);
+                if after.is_some_and(|after| entry.position <= after) {
+                    return Ok(());
+                }
+                if was_apart {
+                    out(Chosen::Break)?;
+                }
+                out(chosen)
+            }
+        };
+        if self.selection.pattern.is_none() {
             return out(Chosen::Entry(*entry, true));
         }
-        if self.query.matches(entry, &mut self.scratch) {
-            let apart = self.query.before + self.query.after > 0;
+        if self.selection.matches(entry, &mut self.scratch) {
+            let apart = self.selection.has_context();
             if apart && self.skipped && self.any {
                 out(Chosen::Break)?;
             }
             for kept in self.held.drain(..) {
                 out(Chosen::Entry(kept.entry(), false))?;
             }
-            (self.follow, self.skipped, self.any) = (self.query.after, false, true);
+            (self.follow, self.skipped, self.any) = (self.selection.lines_after, false, true);
             return out(Chosen::Entry(*entry, true));
         }
         if self.follow > 0 {
             self.follow -= 1;
             return out(Chosen::Entry(*entry, false));
         }
-        if self.query.before > 0 {
-            if self.held.len() == self.query.before {
+        if self.selection.lines_before > 0 {
+            if self.held.len() == self.selection.lines_before {
                 self.held.pop_front();
                 self.skipped = true;
             }

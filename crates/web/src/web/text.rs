@@ -17,7 +17,7 @@ use super::source::Run;
 use crate::journal::clear;
 use crate::journal::search::lines::{Lines, Split};
 use crate::journal::search::pattern::Pattern;
-use crate::journal::search::select::{Chosen, Query};
+use crate::journal::search::select::{Chosen, Selection};
 use crate::journal::streams::Stream;
 use crate::journal::{Cursor, Filter, IndexReader, Position, Streams};
 use crate::sys::local;
@@ -41,7 +41,7 @@ pub(super) struct TextAsk {
     /// Only lines of processes, without names or times.
     bare: bool,
     /// What the lines must match, and what they must not.
-    only: Vec<Query>,
+    only: Vec<Selection>,
 }
 
 impl TextAsk {
@@ -77,7 +77,7 @@ impl TextAsk {
         let wanted = grep.map(|grep| Pattern::new(&grep, ignores_case, false));
         let unwanted = hide.map(|hide| Pattern::new(&hide, false, true));
         for pattern in wanted.into_iter().chain(unwanted) {
-            ask.only.push(Query { pattern: Some(pattern.ok()?), ..Query::default() });
+            ask.only.push(Selection { pattern: Some(pattern.ok()?), ..Selection::default() });
         }
         Some(ask)
     }
@@ -158,7 +158,7 @@ struct TextReader {
     form: Form,
     from: Position,
     to: Option<Position>,
-    only: Vec<Query>,
+    only: Vec<Selection>,
     upto: u64,
     is_limited: bool,
     is_over: bool,
@@ -213,7 +213,7 @@ impl TextReader {
                 self.is_over = true;
             } else if entry.position >= self.from
                 && (entry.is_line() || !self.is_limited)
-                && self.only.iter().all(|query| query.matches(&entry, &mut scratch))
+                && self.only.iter().all(|selection| selection.matches(&entry, &mut scratch))
             {
                 self.form.show(Chosen::Entry(entry, true), &mut page);
             }
