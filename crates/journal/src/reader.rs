@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::sync::Arc;
 
+use super::clear;
 use super::format::{self, BLOCK};
 use super::index::{IndexState, SEGMENT_RECORDS, SLUG, read_head, read_records};
 use super::record::{EVENTS, Kind, Record};
@@ -94,6 +95,11 @@ impl IndexReader {
         self.listing.refresh(&self.dirs)?;
         let on_disk = self.listing.segments().first().map(|segment| segment.start);
         Ok(on_disk.or(self.memory.as_ref().map(|(first, _)| *first)).unwrap_or(0))
+    }
+
+    /// The number of the oldest record that is neither deleted nor cleared.
+    pub fn floor(&mut self) -> io::Result<u64> {
+        Ok(self.first()?.max(clear::mark(&self.dirs)))
     }
 
     /// Read records from number `from` on into `out`, at most `most` and never across the end of a

@@ -1,25 +1,87 @@
-//! Reads a journal, selects entries, and shows them.
+//! Reads a journal, selects entries, and shows them in one of several forms.
 
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use super::form::Form;
+use super::merged::Renderer;
+use super::paint::Mode;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::history::LogQuery;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::Kind;
+use crate::journal::search::entry::{Among, Names, entry_json};
 use crate::journal::search::lines::{Entry, Lines, Split};
 use crate::journal::search::plan::LogPlan;
 use crate::journal::search::select::{Chosen, Kept, Selector};
 use crate::model::event::Logged;
 use crate::model::time::Timestamp;
+use crate::model::untrusted;
 
 /// How many bytes are collected before they are written.
 const PAGE: usize = 64 << 10;
 
 /// Writes a page.
 type Out<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
+
+/// The form of the output.
+#[derive(Debug)]
+pub enum Form {
+    /// As in the merged log, or only its lines without prefixes.
+    Merged(Box<Renderer>),
+    /// Byte for byte as it was printed.
+    Raw,
+    /// One JSON object per line.
+    Json {
+        /// The names of the streams.
+        names: Names,
+        /// Whether entries were left out since the last one.
+        apart: bool,
+    },
+}
+
+impl Form {
+    /// Whether it shows the bytes of processes unchanged.
+    fn is_exact(&self) -> bool {
+        match self {
+            Self::Merged(renderer) => renderer.style.mode == Mode::Exact,
+            Self::Raw => true,
+            Self::Json { .. } => false,
+        }
+    }
+
+    /// Append the text for this entry.
+    pub fn show(&mut self, chosen: Chosen<'_>, out: &mut Vec<u8>) {
+        let Chosen::Entry(entry, matches) = chosen else {
+            match self {
+                Self::Merged(renderer) => renderer.separate(out),
+                Self::Raw => {}
+                Self::Json { apart, .. } => *apart = true,
+            }
+            return;
+        };
+        match self {
+            Self::Merged(renderer) => {
+                renderer.render(&entry.record, entry.text, entry.lost, out);
+            }
+            Self::Raw if entry.is_line() => out.extend_from_slice(entry.text),
+            Self::Raw => {}
+            Self::Json { names, apart } => {
+                let among = Among { context: !matches, apart: std::mem::take(apart) };
+                let (_, json) = entry_json(names, &entry, among, None, None);
+                out.extend_from_slice(untrusted::json(&json).as_bytes());
+                out.push(b'\n');
+            }
+        }
+    }
+
+    /// Append what is still pending at the end.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        if let Self::Merged(renderer) = self {
+            renderer.finish(out);
+        }
+    }
+}
 
 /// Reads a journal, selects entries, and shows them.
 #[derive(Debug)]

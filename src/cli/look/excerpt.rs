@@ -11,7 +11,7 @@ use crate::journal::search::place::share;
 use crate::journal::search::plan::LogPlan;
 use crate::journal::search::select::{Chosen, Kept};
 use crate::model::units;
-use crate::view::form::Form;
+use crate::view::reading::Form;
 
 /// Stands for the rest of a line that is longer than all that may be shown.
 const CUT: &str = "… (the rest of this line is left out)\n";
@@ -51,7 +51,7 @@ impl Excerpt {
     ) -> Result<Self, CliError> {
         let LogPlan { filter, selection, from, upto, .. } = plan;
         let after = selection.after;
-        let end = Position { record: upto, skip: 0 };
+        let end = Position::at(upto);
         let end = bounds.before.map_or(end, |before| before.min(end));
         let most = bounds.lines.unwrap_or(usize::MAX).min(bounds.bytes).max(1);
         let mut pager = Pager::new(index, filter.clone());

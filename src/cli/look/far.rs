@@ -7,17 +7,16 @@
 use std::time::Duration;
 
 use super::logs::{query_of, shows_divider, style, window};
-use crate::cli::args::{EchoArgs, LogsArgs};
+use crate::cli::args::LogsArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::stdout::{Stdout, goes_on, write};
 use crate::cli::reach::instance::{Far, Instance};
-use crate::cli::reach::log::Source;
 use crate::cli::runtime;
 use crate::cli::view::while_wanted;
 use crate::client::Next;
 use crate::journal::history::{Line, LogQuery};
 use crate::view::api_lines::ApiLines;
-use crate::view::paint::Stamp;
+use crate::view::paint::Style;
 use crate::view::reading::Spans;
 
 /// `tmo logs` and `tmo events`.
@@ -52,13 +51,14 @@ pub(super) fn logs(instance: &Instance, far: &Far, args: &LogsArgs) -> Result<u8
 }
 
 /// `tmo echo`.
-pub(super) fn echo(instance: &Instance, far: &Far, args: &EchoArgs) -> Result<u8, CliError> {
-    let (names, stream) = (args.names.clone(), args.stream);
-    let logs = LogsArgs { names, stream, lines: args.lines, ..LogsArgs::default() };
-    let stamp = if args.timestamps { Stamp::Clock } else { Stamp::None };
-    let style = Source::style(&instance.context.env, stamp);
+pub(super) fn echo(
+    instance: &Instance,
+    far: &Far,
+    query: LogQuery,
+    style: Style,
+) -> Result<u8, CliError> {
     let mut lines = ApiLines::new(Some(style), &far.state.processes);
-    runtime::block_on(while_wanted(follow(instance, query_of(&logs)?, &mut lines))).map(|()| 0)
+    runtime::block_on(while_wanted(follow(instance, query, &mut lines))).map(|()| 0)
 }
 
 /// Read everything that is asked for, and then ask for what follows it.

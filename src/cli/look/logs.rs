@@ -23,24 +23,21 @@ use crate::config::dirs::make_runtime_dir;
 use crate::journal::clear;
 use crate::journal::cursor::Filter;
 use crate::journal::history::LogQuery;
-use crate::journal::ingest::Ingest;
 use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
 use crate::journal::search::entry::Names;
 use crate::journal::search::plan::LogPlan;
 use crate::journal::search::runs;
 use crate::journal::search::select::Selection;
-use crate::journal::segment::{Dirs, LOG, Listing};
-use crate::journal::streams::Stream;
+use crate::journal::segment::{LOG, Listing};
 use crate::model::moment::{moment, span};
 use crate::model::request::Cleared;
 use crate::model::{ProcName, units};
 use crate::run::lock::{self, Door};
 use crate::sys::local;
-use crate::view::form::Form;
 use crate::view::merged::Renderer;
 use crate::view::paint::{Stamp, Style};
-use crate::view::reading::{Reading, times_around};
+use crate::view::reading::{Form, Reading, times_around};
 use crate::view::screen;
 
 /// With `--around`: how long before and after a line the output of other processes is shown.
@@ -65,7 +62,7 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
     query.last = args.lines.filter(|_| bounds.is_none());
     let supervised = instance.runtime.is_held();
     let (index, plan) = of_search(|_| {
-        let mut index = index_of(&source, supervised)?;
+        let mut index = source.index_of(supervised).map_err(unreadable)?;
         let plan = query.plan(&mut index, &source.streams)?;
         Ok::<_, CliError>((index, plan))
     })?;
@@ -123,7 +120,7 @@ pub(in crate::cli) fn last_lines(
 ) -> Result<Vec<u8>, CliError> {
     let source = Source::of_instance(instance)?;
     let query = LogQuery { names: vec![name.to_string()], ..LogQuery::default() };
-    let mut index = index_of(&source, instance.runtime.is_held())?;
+    let mut index = source.index_of(instance.runtime.is_held()).map_err(unreadable)?;
     let mut plan = query.plan(&mut index, &source.streams)?;
     plan.from = tail(&mut index, &plan.filter, lines as u64, plan.upto).map_err(unreadable)?;
     let style = Style { bare: true, ..Source::style(&instance.context.env, Stamp::default()) };
@@ -412,22 +409,6 @@ fn follow_reading(
         goes_on(over.await.unwrap_or(Ok(()))).map(drop)
     }))?;
     Ok(0)
-}
-
-/// The index; without a supervisor, extended by what has not been indexed.
-pub(in crate::cli) fn index_of(source: &Source, supervised: bool) -> Result<IndexReader, CliError> {
-    if supervised { Ok(source.index()) } else { whole_index(&source.dirs, &source.streams) }
-}
-
-/// The index, extended by what no supervisor has indexed yet.
-pub(in crate::cli) fn whole_index(
-    dirs: &Dirs,
-    streams: &[Stream],
-) -> Result<IndexReader, CliError> {
-    let streams: Vec<_> = streams.iter().map(|s| (s.number, s.slug())).collect();
-    let mut ingest = Ingest::in_memory(dirs, &streams, false).map_err(unreadable)?;
-    while ingest.catch_up(u64::MAX).map_err(unreadable)?.more {}
-    Ok(ingest.into_index())
 }
 
 /// The files with the text, oldest first.

@@ -115,7 +115,7 @@ impl Log<'_> {
             if let Some(What::PortTaken { port, .. }) = event.what()
                 && event.name() == Some(name)
             {
-                let at = Some(Position { record: chunk.position, skip: 0 });
+                let at = Some(Position::at(chunk.position));
                 let text = event.text().unwrap_or_default();
                 return Ok(Some((*port, OutputLine { time: chunk.record.time, at, text })));
             }

@@ -57,7 +57,7 @@ impl RunHistory {
 
     /// The text of unfinished lines.
     pub fn unfinished(&self, lines: &[Partial]) -> io::Result<Vec<UnfinishedLine>> {
-        let streams = Streams::open(&self.dirs).map_err(io::Error::other)?;
+        let streams = Streams::open(&self.dirs)?;
         let mut styles = Styles::new(&self.dirs);
         let mut found = vec![];
         for &place in lines {
@@ -88,12 +88,7 @@ impl RunHistory {
     }
 
     fn streams(&self) -> io::Result<Vec<Stream>> {
-        Ok(Streams::open(&self.dirs).map_err(io::Error::other)?.all().to_vec())
-    }
-
-    /// The first record that is neither deleted nor cleared.
-    fn floor(&self, index: &mut IndexReader) -> io::Result<u64> {
-        Ok(index.first()?.max(clear::mark(&self.dirs)))
+        Ok(Streams::open(&self.dirs)?.all().to_vec())
     }
 }
 
@@ -102,11 +97,11 @@ impl History for RunHistory {
         let place = query.place()?;
         let filter = query.filter(&self.streams()?)?;
         let mut index = IndexReader::open(&self.dirs);
-        let floor = self.floor(&mut index)?;
+        let floor = index.floor()?;
         let upto = upto.min(index.len()?);
-        let at = place.unwrap_or(Position { record: upto, skip: 0 });
+        let at = place.unwrap_or(Position::at(upto));
         let Share { before, all } = share(&mut index, &filter, (floor, upto), at)?;
-        let first = Position { record: floor, skip: 0 }.to_string();
+        let first = Position::at(floor).to_string();
         Ok(Extent { api: API, before, all, first, records: upto })
     }
 
@@ -114,10 +109,10 @@ impl History for RunHistory {
         let place = query.place()?;
         let filter = query.filter(&self.streams()?)?;
         let mut index = IndexReader::open(&self.dirs);
-        let floor = self.floor(&mut index)?;
+        let floor = index.floor()?;
         let upto = upto.min(index.len()?).max(floor);
-        let end = Position { record: upto, skip: 0 };
-        let at = place.unwrap_or(end).clamp(Position { record: floor, skip: 0 }, end);
+        let end = Position::at(upto);
+        let at = place.unwrap_or(end).clamp(Position::at(floor), end);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.forget_before(floor);
         let above = counts.count(&mut index, &filter, floor..at.record)?;
@@ -147,7 +142,7 @@ impl History for RunHistory {
         let filter = query.filter(&streams)?;
         streams.retain(|stream| filter.takes(stream.number));
         let mut index = IndexReader::open(&self.dirs);
-        let floor = self.floor(&mut index)?;
+        let floor = index.floor()?;
         let first = index.get(floor)?.map(|record| record.time);
         let until = until.unwrap_or_else(clock::now);
         let since = since.or(first).unwrap_or(until).min(until);
@@ -196,12 +191,12 @@ impl History for RunHistory {
         let plan = query.plan(&mut index, &streams)?;
         let LogPlan { filter, selection, is_reset, .. } = plan;
         let upto = upto.min(plan.upto);
-        let end = Position { record: upto, skip: 0 };
-        let floor = self.floor(&mut index)?;
-        let mut begin = plan.from.max(Position { record: floor, skip: 0 });
+        let end = Position::at(upto);
+        let floor = index.floor()?;
+        let mut begin = plan.from.max(Position::at(floor));
         if let Some(byte) = page.at {
             let record = record_at(&mut index, &filter, (floor, upto), byte)?;
-            begin = begin.max(Position { record, skip: 0 });
+            begin = begin.max(Position::at(record));
         }
         let (direction, mut at) = match page.before.as_deref() {
             Some("end") => (Direction::Up, end),

@@ -165,7 +165,7 @@ impl Pager {
             let left = usize::try_from(upto - at.record).unwrap_or(usize::MAX);
             let hole = self.index.read(at.record, &mut records, left.min(most))?;
             if let Some(hole) = hole {
-                at = Position { record: hole.until, skip: 0 };
+                at = Position::at(hole.until);
             }
             self.learn(&records);
             if records.is_empty() || at.record >= upto {
@@ -180,7 +180,7 @@ impl Pager {
                         return Ok(progress.step(end, end.record >= upto));
                     }
                 }
-                at = Position { record: at.record + 1, skip: 0 };
+                at = Position::at(at.record + 1);
                 if progress.is_over_budget() {
                     return Ok(progress.step(at, at.record >= upto));
                 }
@@ -335,7 +335,7 @@ impl Pager {
             let (position, lost) = (piece.position(skip), if start == 0 { lost } else { 0 });
             let after = match begin.saturating_add(small(end)) {
                 to if to < record.len => piece.position(to),
-                _ => Position { record: piece.number + 1, skip: 0 },
+                _ => Position::at(piece.number + 1),
             };
             (Kept::of(&Entry { position, record: part, text, lost }), after)
         });
@@ -359,7 +359,7 @@ impl Pager {
         }
         let record = Record { flags: DRAWN, ..part_of(record, record.offset, text, 0) };
         let entry = Entry { position: piece.position(0), record, text, lost: 0 };
-        Some((Kept::of(&entry), Position { record: piece.number + 1, skip: 0 }))
+        Some((Kept::of(&entry), Position::at(piece.number + 1)))
     }
 
     /// A record that is not output, if it is wanted.
@@ -378,7 +378,7 @@ impl Pager {
             words.lines().find(|line| pattern.takes(line.as_bytes(), &mut scratch))?;
         }
         let entry = Entry { position: piece.position(0), record, text: &self.text, lost: 0 };
-        Some((Kept::of(&entry), Position { record: piece.number + 1, skip: 0 }))
+        Some((Kept::of(&entry), Position::at(piece.number + 1)))
     }
 
     /// Load the remaining text of a record into the empty buffer; returns the position of its first byte in the record.
@@ -495,7 +495,7 @@ pub fn before_last(
             entry_words(&entry.record, entry.text).is_some()
         }
     };
-    let mut at = Position { record: upto, skip: 0 };
+    let mut at = Position::at(upto);
     while want.entries > 0 {
         let step = pager.up(at, floor, &want)?;
         at = step.reached;

@@ -75,7 +75,7 @@ impl LogQuery {
         let place = self.place()?;
         let filter = self.filter(streams)?;
         let mark = clear::mark(index.dirs());
-        let first = index.first()?.max(mark);
+        let first = index.floor()?;
         let len = index.len()?;
         let mut begin = mark;
         let mut end = u64::MAX;
@@ -103,7 +103,7 @@ impl LogQuery {
             end = end.min(if behind < len { behind } else { u64::MAX });
         }
         let upto = end.min(len);
-        let mut from = Position { record: begin.min(upto), skip: 0 };
+        let mut from = Position::at(begin.min(upto));
         // A position after the end belongs to an earlier, different log: everything in the present one is new.
         selection.after = place.filter(|place| place.record <= len);
         let gone = |after: Position| after.record.saturating_add(1) < first;
@@ -111,7 +111,7 @@ impl LogQuery {
         if let Some(after) = selection.after {
             from = from.max(self.before_context(index, &filter, from, after)?);
         } else if self.from_now && place.is_none() {
-            from = from.max(Position { record: len, skip: 0 });
+            from = from.max(Position::at(len));
         }
         if let Some(last) = self.last
             && self.types.is_empty()

@@ -74,7 +74,7 @@ pub fn last_starts(
     streams: &[StreamNo],
     upto: u64,
 ) -> io::Result<HashMap<StreamNo, u64>> {
-    let list = Streams::open(index.dirs()).map_err(io::Error::other)?;
+    let list = Streams::open(index.dirs())?;
     let streams = streams.iter().filter(|stream| **stream != EVENTS);
     let mains: Vec<(StreamNo, StreamNo)> =
         streams.map(|&stream| (stream, list.main(stream))).collect();

@@ -21,9 +21,9 @@ use crate::journal::search::select::{Chosen, Selection};
 use crate::journal::streams::Stream;
 use crate::journal::{Cursor, Filter, IndexReader, Position, Streams};
 use crate::sys::local;
-use crate::view::form::Form;
 use crate::view::merged::Renderer;
 use crate::view::paint::{Mode, Stamp, Style};
+use crate::view::reading::Form;
 
 /// How much is read at once.
 const PAGE: usize = 64 << 10;
@@ -95,7 +95,7 @@ pub(super) async fn answer(
     let is_limited = scope.names().is_some();
     let opened = spawn_blocking(move || {
         let dirs = known.dirs();
-        let streams = Streams::open(&dirs).map_err(io::Error::other)?.all().to_vec();
+        let streams = Streams::open(&dirs)?.all().to_vec();
         let is_present = |stream: &&Stream| {
             known
                 .plan

@@ -80,7 +80,7 @@ impl Exits {
         let upto = index.len().map_err(unreadable)?;
         let starts = runs::last_starts(&mut index, &numbers, upto).map_err(unreadable)?;
         let record = starts.values().min().copied().unwrap_or(upto);
-        let cursor = Cursor::over(index, Position { record, skip: 0 }, Filter::only(numbers));
+        let cursor = Cursor::over(index, Position::at(record), Filter::only(numbers));
         Ok(Self { cursor, streams: source.streams, last })
     }
 
@@ -134,8 +134,7 @@ impl Search {
         let first = |stream: &StreamNo| (*stream, starts.get(stream).copied().unwrap_or(upto));
         let starts: std::collections::HashMap<_, _> = streams.iter().map(first).collect();
         let record = starts.values().min().copied().unwrap_or(upto);
-        let cursor =
-            Cursor::over(index, Position { record, skip: 0 }, Filter::only(streams.clone()));
+        let cursor = Cursor::over(index, Position::at(record), Filter::only(streams.clone()));
         Ok(Self {
             lines: Lines::new(cursor.with_drawings(), Split::Like(Box::new(pattern.clone()))),
             selection: Selection {
