@@ -13,7 +13,7 @@ use crate::journal::record::Kind;
 use crate::journal::search::entry::{Among, Names, entry_json};
 use crate::journal::search::lines::{Entry, Lines, Split};
 use crate::journal::search::plan::LogPlan;
-use crate::journal::search::select::{Chosen, Kept, Selector};
+use crate::journal::search::select::{Kept, Selector};
 use crate::model::event::Logged;
 use crate::model::time::Timestamp;
 use crate::model::untrusted;
@@ -32,12 +32,7 @@ pub enum Form {
     /// Byte for byte as it was printed.
     Raw,
     /// One JSON object per line.
-    Json {
-        /// The names of the streams.
-        names: Names,
-        /// Whether entries were left out since the last one.
-        apart: bool,
-    },
+    Json(Names),
 }
 
 impl Form {
@@ -46,29 +41,23 @@ impl Form {
         match self {
             Self::Merged(renderer) => renderer.style.mode == Mode::Exact,
             Self::Raw => true,
-            Self::Json { .. } => false,
+            Self::Json(_) => false,
         }
     }
 
     /// Append the text for this entry.
-    pub fn show(&mut self, chosen: Chosen<'_>, out: &mut Vec<u8>) {
-        let Chosen::Entry(entry, matches) = chosen else {
-            match self {
-                Self::Merged(renderer) => renderer.separate(out),
-                Self::Raw => {}
-                Self::Json { apart, .. } => *apart = true,
-            }
-            return;
-        };
+    pub fn show(&mut self, entry: &Entry<'_>, among: Among, out: &mut Vec<u8>) {
         match self {
             Self::Merged(renderer) => {
+                if among.apart {
+                    renderer.separate(out);
+                }
                 renderer.render(&entry.record, entry.text, entry.lost, out);
             }
             Self::Raw if entry.is_line() => out.extend_from_slice(entry.text),
             Self::Raw => {}
-            Self::Json { names, apart } => {
-                let among = Among { context: !matches, apart: std::mem::take(apart) };
-                let (_, json) = entry_json(names, &entry, among, None, None);
+            Self::Json(names) => {
+                let (_, json) = entry_json(names, entry, among, None, None);
                 out.extend_from_slice(untrusted::json(&json).as_bytes());
                 out.push(b'\n');
             }
@@ -90,6 +79,8 @@ pub struct Reading {
     selector: Selector,
     form: Form,
     last: Option<Last>,
+    /// The next entry is apart from those before it.
+    is_apart: bool,
     page: Vec<u8>,
 }
 
@@ -97,8 +88,7 @@ pub struct Reading {
 #[derive(Debug)]
 struct Last {
     most: usize,
-    /// Each with whether it is a match. `None` where something was left out.
-    kept: VecDeque<Option<(Kept, bool)>>,
+    kept: VecDeque<(Kept, Among)>,
     /// How many of them count towards the limit.
     count: usize,
     /// Whether an entry counts.
@@ -115,18 +105,13 @@ fn is_shown(entry: &Entry<'_>) -> bool {
 }
 
 impl Last {
-    fn push(&mut self, chosen: Chosen<'_>) {
-        match chosen {
-            Chosen::Break => self.kept.push_back(None),
-            Chosen::Entry(entry, matches) => {
-                self.count += usize::from((self.counts)(&entry));
-                self.kept.push_back(Some((Kept::of(&entry), matches)));
-            }
-        }
-        while self.count > self.most || matches!(self.kept.front(), Some(None)) {
-            if let Some(Some((kept, _))) = self.kept.pop_front() {
-                self.count -= usize::from((self.counts)(&kept.entry()));
-            }
+    fn push(&mut self, entry: &Entry<'_>, among: Among) {
+        self.count += usize::from((self.counts)(entry));
+        self.kept.push_back((Kept::of(entry), among));
+        while self.count > self.most
+            && let Some((kept, _)) = self.kept.pop_front()
+        {
+            self.count -= usize::from((self.counts)(&kept.entry()));
         }
     }
 }
@@ -141,25 +126,33 @@ impl Reading {
             _ => selection.split(),
         };
         let counts = match &form {
-            Form::Json { .. } => |_: &Entry<'_>| true,
+            Form::Json(_) => |_: &Entry<'_>| true,
             Form::Merged(_) | Form::Raw => is_shown,
         };
         let last = last.map(|most| Last { most, kept: VecDeque::new(), count: 0, counts });
         let lines = Lines::new(cursor_for(&form, index, from, filter), split);
-        Self { lines, selector: Selector::new(selection), form, last, page: vec![] }
+        Self {
+            lines,
+            selector: Selector::new(selection),
+            form,
+            last,
+            is_apart: false,
+            page: vec![],
+        }
     }
 
     /// Show the records with numbers below `upto`.
     pub fn read(&mut self, upto: u64, out: Out<'_>) -> io::Result<()> {
-        let Self { lines, selector, form, last, page } = self;
+        let Self { lines, selector, form, last, is_apart, page } = self;
         while let Some(entry) = lines.next(upto)? {
-            selector.feed(&entry, &mut |chosen| {
+            selector.feed(&entry, &mut |entry, among| {
+                let apart = among.apart || std::mem::take(is_apart);
+                let among = Among { apart, ..among };
                 match last {
-                    Some(last) => last.push(chosen),
-                    None => form.show(chosen, page),
+                    Some(last) => last.push(entry, among),
+                    None => form.show(entry, among, page),
                 }
-                Ok(())
-            })?;
+            });
             put(page, PAGE, out)?;
         }
         put(page, 0, out)
@@ -170,16 +163,15 @@ impl Reading {
         let LogPlan { filter, selection, from, .. } = plan;
         self.lines = Lines::new(cursor_for(&self.form, index, from, filter), Split::Lines);
         self.selector = Selector::new(selection);
-        self.form.show(Chosen::Break, &mut self.page);
+        self.is_apart = true;
     }
 
     /// Show the entries that were kept back. Later ones are shown as they arrive.
     pub fn show_last(&mut self, out: Out<'_>) -> io::Result<()> {
-        for kept in self.last.take().map(|last| last.kept).unwrap_or_default() {
-            let chosen = kept
-                .as_ref()
-                .map_or(Chosen::Break, |(kept, matches)| Chosen::Entry(kept.entry(), *matches));
-            self.form.show(chosen, &mut self.page);
+        let kept = self.last.take().map(|last| last.kept).unwrap_or_default();
+        for (at, (kept, among)) in kept.iter().enumerate() {
+            let among = Among { apart: among.apart && at > 0, ..*among };
+            self.form.show(&kept.entry(), among, &mut self.page);
             put(&mut self.page, PAGE, out)?;
         }
         put(&mut self.page, 0, out)

@@ -6,10 +6,11 @@ use crate::cli::error::CliError;
 use crate::cli::reach::log::unreadable;
 use crate::journal::cursor::Position;
 use crate::journal::reader::IndexReader;
+use crate::journal::search::entry::Among;
 use crate::journal::search::page::{Pager, Want};
 use crate::journal::search::place::share;
 use crate::journal::search::plan::LogPlan;
-use crate::journal::search::select::{Chosen, Kept};
+use crate::journal::search::select::Kept;
 use crate::model::units;
 use crate::view::reading::Form;
 
@@ -142,10 +143,10 @@ fn pieces_of(found: &[Kept], mut form: Form, most: usize) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = vec![];
     for kept in found {
         let (entry, mut piece) = (kept.entry(), vec![]);
-        form.show(Chosen::Entry(entry, true), &mut piece);
+        form.show(&entry, Among::default(), &mut piece);
         if piece.len() > most {
             piece = match form {
-                Form::Json { .. } => shortened(&piece, most).unwrap_or(piece),
+                Form::Json(_) => shortened(&piece, most).unwrap_or(piece),
                 Form::Merged(_) | Form::Raw => cut(piece, most),
             };
         }

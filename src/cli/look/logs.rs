@@ -147,8 +147,7 @@ struct LocalLog<'a> {
 impl LocalLog<'_> {
     fn form(&self) -> Form {
         if self.args.json {
-            let names = Names::of(&self.source.dirs, &self.source.streams);
-            return Form::Json { names, apart: false };
+            return Form::Json(Names::of(&self.source.dirs, &self.source.streams));
         }
         if self.args.raw {
             return Form::Raw;

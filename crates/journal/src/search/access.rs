@@ -10,7 +10,7 @@ use super::lines::Lines;
 use super::page::{Direction, Pager, Want};
 use super::place::{Share, output, record_at, share};
 use super::plan::{LogPlan, parse_cursor};
-use super::select::{Chosen, Selection, Selector};
+use super::select::{Selection, Selector};
 use super::styled::{Styles, printed_at, styled_text};
 use crate::clear;
 use crate::cursor::{Cursor, Position};
@@ -292,20 +292,13 @@ impl Answer for Reader {
         let mut bytes: usize = kept.iter().map(|entry| entry.json.len()).sum();
         // Look for one more entry than needed, to know whether there are more.
         while let Some(entry) = lines.next(upto.min(self.end))? {
-            let mut apart = false;
-            selector.feed(&entry, &mut |chosen| {
-                let Chosen::Entry(entry, matches) = chosen else {
-                    apart = true;
-                    return Ok(());
-                };
-                let among = Among { context: !matches, apart: std::mem::take(&mut apart) };
-                let (kind, json) = entry_json(names, &entry, among, line_type, None);
+            selector.feed(&entry, &mut |entry, among| {
+                let (kind, json) = entry_json(names, entry, among, line_type, None);
                 if wants(types, &kind, entry.is_line()) {
                     bytes += json.len();
                     kept.push_back(HistoryEntry { cursor: entry.position.to_string(), kind, json });
                 }
-                Ok(())
-            })?;
+            });
             match self.last {
                 // Of the last entries, those that a page can hold.
                 Some(last) => {

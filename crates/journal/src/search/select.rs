@@ -1,8 +1,8 @@
 //! Selects lines by time, life and content, with the lines around them.
 
 use std::collections::{HashMap, VecDeque};
-use std::io;
 
+use super::entry::Among;
 use super::lines::{Entry, Split};
 use super::pattern::Pattern;
 use crate::cursor::Position;
@@ -93,15 +93,6 @@ impl Kept {
     }
 }
 
-/// Something that was selected.
-#[derive(Debug, Clone, Copy)]
-pub enum Chosen<'a> {
-    /// An entry, and whether it is a match or context.
-    Entry(Entry<'a>, bool),
-    /// Entries were left out between two groups of lines.
-    Break,
-}
-
 /// Selects entries as they arrive.
 #[derive(Debug)]
 pub struct Selector {
@@ -123,50 +114,33 @@ impl Selector {
     }
 
     /// Process the next entry. The entries that it causes to be selected go to `out`.
-    pub fn feed(
-        &mut self,
-        entry: &Entry<'_>,
-        out: &mut dyn FnMut(Chosen<'_>) -> io::Result<()>,
-    ) -> io::Result<()> {
+    pub fn feed(&mut self, entry: &Entry<'_>, out: &mut dyn FnMut(&Entry<'_>, Among)) {
         if !self.selection.covers(entry) {
-            return Ok(());
+            return;
         }
-        let after = self.selection.after;
-        let mut is_apart = false;
-        let out = &mut |chosen: Chosen<'_>| match chosen {
-            Chosen::Break => {
-                is_apart = true;
-                Ok(())
-            }
-            Chosen::Entry(entry, _) => {
-                // What was left out before a hidden entry is hidden, too.
-                let was_apart = std::mem::take(&mut is_apart);
-                if after.is_some_and(|after| entry.position <= after) {
-                    return Ok(());
-                }
-                if was_apart {
-                    out(Chosen::Break)?;
-                }
-                out(chosen)
+        let selection = &self.selection;
+        let mut show = |entry: &Entry<'_>, among: Among| {
+            if selection.is_after(entry) {
+                out(entry, among);
             }
         };
         if self.selection.pattern.is_none() {
-            return out(Chosen::Entry(*entry, true));
+            return show(entry, Among::default());
         }
         if self.selection.matches(entry, &mut self.scratch) {
-            let apart = self.selection.has_context();
-            if apart && self.skipped && self.any {
-                out(Chosen::Break)?;
-            }
+            let mut apart = self.selection.has_context() && self.skipped && self.any;
             for kept in self.held.drain(..) {
-                out(Chosen::Entry(kept.entry(), false))?;
+                show(&kept.entry(), Among { context: true, apart });
+                apart = false;
             }
-            (self.follow, self.skipped, self.any) = (self.selection.lines_after, false, true);
-            return out(Chosen::Entry(*entry, true));
+            self.follow = self.selection.lines_after;
+            self.skipped = false;
+            self.any = true;
+            return show(entry, Among { context: false, apart });
         }
         if self.follow > 0 {
             self.follow -= 1;
-            return out(Chosen::Entry(*entry, false));
+            return show(entry, Among { context: true, apart: false });
         }
         if self.selection.lines_before > 0 {
             if self.held.len() == self.selection.lines_before {
@@ -177,6 +151,5 @@ impl Selector {
         } else {
             self.skipped = true;
         }
-        Ok(())
     }
 }

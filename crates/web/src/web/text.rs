@@ -15,9 +15,10 @@ use super::grant::Scope;
 use super::run_api::{exactly, unknown, unreadable, whole};
 use super::source::Run;
 use crate::journal::clear;
+use crate::journal::search::entry::Among;
 use crate::journal::search::lines::{Lines, Split};
 use crate::journal::search::pattern::Pattern;
-use crate::journal::search::select::{Chosen, Selection};
+use crate::journal::search::select::Selection;
 use crate::journal::streams::Stream;
 use crate::journal::{Cursor, Filter, IndexReader, Position, Streams};
 use crate::sys::local;
@@ -215,7 +216,7 @@ impl TextReader {
                 && (entry.is_line() || !self.is_limited)
                 && self.only.iter().all(|selection| selection.matches(&entry, &mut scratch))
             {
-                self.form.show(Chosen::Entry(entry, true), &mut page);
+                self.form.show(&entry, Among::default(), &mut page);
             }
         }
         if self.is_over {
