@@ -18,6 +18,7 @@ use crate::export::ExportError;
 use crate::fleet::inventory::InventoryError;
 use crate::fleet::names::NameError;
 use crate::import::ImportError;
+use crate::journal::history::HistoryProblem;
 use crate::model::plan::ProcessPlan;
 use crate::model::request::Unknown;
 use crate::model::{ProcName, Untrusted, nearest};
@@ -236,6 +237,17 @@ impl From<WhyError> for CliError {
         match error {
             WhyError::Unknown(unknown) => Self::Unknown(*unknown),
             error => Self::Other(error.to_string()),
+        }
+    }
+}
+
+impl From<HistoryProblem> for CliError {
+    fn from(problem: HistoryProblem) -> Self {
+        match problem {
+            HistoryProblem::Unknown(unknown) => Self::Unknown(unknown),
+            HistoryProblem::Bad(text) => Self::Usage(text),
+            HistoryProblem::NoRun { .. } => Self::Other(problem.to_string()),
+            HistoryProblem::Io(error) => Self::io("the journal")(error),
         }
     }
 }

@@ -54,7 +54,7 @@ pub fn clear_behind(dirs: &Dirs) -> io::Result<Cleared> {
     let _one = CLEARING.lock().unwrap_or_else(PoisonError::into_inner);
     let before = disk_space(dirs)?;
     let standing = recover(dirs)?.standing;
-    let streams = Streams::open(dirs).map_err(io::Error::other)?;
+    let streams = Streams::open(dirs)?;
     let summaries = standing.streams.values();
     let ends: BTreeMap<String, u64> =
         summaries.filter_map(|of| Some((streams.slug(of.stream)?, of.end))).collect();

@@ -159,6 +159,11 @@ pub struct Position {
 }
 
 impl Position {
+    /// The beginning of this record.
+    pub const fn at(record: u64) -> Self {
+        Self { record, skip: 0 }
+    }
+
     /// Encodes the position for a file: the record number, then the bytes to skip, little-endian.
     pub fn to_bytes(self) -> [u8; 12] {
         let mut bytes = [0; 12];
@@ -347,7 +352,7 @@ impl Cursor {
 
     /// Go to the next record.
     fn done(&mut self) {
-        self.at = Position { record: self.at.record + 1, skip: 0 };
+        self.at = Position::at(self.at.record + 1);
         self.within = false;
     }
 
@@ -396,7 +401,7 @@ impl Cursor {
         }
         self.reports = !self.losses.is_empty();
         self.first = hole.until;
-        self.at = Position { record: hole.until, skip: 0 };
+        self.at = Position::at(hole.until);
         self.within = false;
     }
 

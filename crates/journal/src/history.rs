@@ -9,18 +9,21 @@ use serde_json::{Map, Value};
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::model::request::{Cleared, Head, Outcome, Partial};
+use crate::model::request::{Cleared, Head, Partial, Unknown};
 use crate::model::sgr::{Attribute, Color};
 use crate::model::{LifeId, ProcName, event, is_default};
 
-/// A query. The doc comments of its fields become descriptions in the API.
-#[derive(Debug, Clone, PartialEq, Eq, Default, IntoParams)]
+/// A query of the log: its parameters in the API, which describes them with these comments.
+/// [`LogQuery::plan`] decides what it means.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, IntoParams)]
+#[serde(rename_all = "kebab-case")]
 #[into_params(parameter_in = Query)]
 #[expect(clippy::struct_excessive_bools, reason = "yes or no, each on its own")]
-pub struct HistoryAsk {
+pub struct LogQuery {
     /// A name, a pattern with `*`, or an entry of the Procfile; can be repeated (`=web` is exactly this process).
     /// Without any, all processes and the messages of the supervisor.
-    #[param(rename = "name", required = false)]
+    #[serde(rename = "name")]
+    #[param(required = false)]
     pub names: Vec<String>,
     /// Only entries after this cursor.
     #[param(pattern = "^[0-9]+[.][0-9]+$")]
@@ -39,7 +42,7 @@ pub struct HistoryAsk {
     #[param(inline)]
     pub stream: Option<OutputStream>,
     /// Ignore case.
-    #[param(rename = "ignore-case", required = false, default = false)]
+    #[param(required = false, default = false)]
     pub ignore_case: bool,
     /// Only what does not match.
     #[param(required = false, default = false)]
@@ -55,43 +58,37 @@ pub struct HistoryAsk {
     #[param(minimum = 1)]
     pub run: Option<u64>,
     /// Only what each process printed since its last start.
-    #[param(rename = "since-restart", required = false, default = false)]
+    #[param(required = false, default = false)]
     pub since_restart: bool,
     /// With `grep`: also this many entries before each match; they have `context`. Capped at 10000.
-    #[param(rename = "lines-before", required = false, default = 0, minimum = 0)]
+    #[serde(skip_serializing_if = "is_default")]
+    #[param(required = false, default = 0, minimum = 0)]
     pub lines_before: usize,
     /// With `grep`: also this many entries after each match.
-    #[param(rename = "lines-after", required = false, default = 0, minimum = 0)]
+    #[serde(skip_serializing_if = "is_default")]
+    #[param(required = false, default = 0, minimum = 0)]
     pub lines_after: usize,
     /// Whether to start at the end of the journal if no cursor is given.
+    #[serde(skip)]
     #[param(ignore)]
     pub from_now: bool,
 }
 
-impl HistoryAsk {
-    /// The parameters of a request that asks this.
-    pub fn parameters(&self) -> impl Iterator<Item = (&'static str, String)> {
-        let number = |value: usize| (value > 0).then(|| value.to_string());
-        let flag = |is_set: bool| is_set.then(|| "true".to_owned());
-        let others = [
-            ("after", self.after.clone()),
-            ("last", self.last.map(|last| last.to_string())),
-            ("since", self.since.clone()),
-            ("until", self.until.clone()),
-            ("grep", self.grep.clone()),
-            ("stream", self.stream.map(|stream| stream.name().to_owned())),
-            ("ignore-case", flag(self.ignore_case)),
-            ("invert", flag(self.invert)),
-            ("events", flag(self.events)),
-            ("run", self.run.map(|run| run.to_string())),
-            ("since-restart", flag(self.since_restart)),
-            ("lines-before", number(self.lines_before)),
-            ("lines-after", number(self.lines_after)),
-        ];
-        let names = self.names.iter().map(|name| ("name", name.clone()));
-        let types = self.types.iter().map(|one| ("types", (*one).to_owned()));
-        let others = others.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        names.chain(types).chain(others)
+impl LogQuery {
+    /// Its parameters in a request: all that are set.
+    pub fn parameters(&self) -> Vec<(String, String)> {
+        let Ok(Value::Object(fields)) = serde_json::to_value(self) else { return vec![] };
+        let mut parameters = vec![];
+        for (name, value) in fields {
+            let values = if let Value::Array(values) = value { values } else { vec![value] };
+            parameters.extend(values.into_iter().filter_map(|value| match value {
+                Value::String(text) => Some((name.clone(), text)),
+                Value::Number(number) => Some((name.clone(), number.to_string())),
+                Value::Bool(true) => Some((name.clone(), "true".to_owned())),
+                Value::Bool(false) | Value::Null | Value::Array(_) | Value::Object(_) => None,
+            }));
+        }
+        parameters
     }
 }
 
@@ -127,19 +124,22 @@ fn some_types() -> Array {
 }
 
 /// Why a query fails.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum HistoryProblem {
     /// The query is malformed.
+    #[error("{0}")]
     Bad(String),
-    /// No process has this name.
-    Unknown(Box<Outcome>),
-    /// The journal cannot be read.
-    Io(io::Error),
+    #[error("there is no run {run} in the log; 1 to {count} are there")]
+    NoRun { run: u64, count: usize },
+    #[error("unknown process name: {}", .0.name)]
+    Unknown(Unknown),
+    #[error("the journal can't be read: {0}")]
+    Io(#[from] io::Error),
 }
 
-impl From<io::Error> for HistoryProblem {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
+impl From<Unknown> for HistoryProblem {
+    fn from(unknown: Unknown) -> Self {
+        Self::Unknown(unknown)
     }
 }
 
@@ -189,16 +189,6 @@ pub enum OutputStream {
     Out,
     /// To standard error, which is kept apart (`split_stderr = true`).
     Err,
-}
-
-impl OutputStream {
-    /// Its name in requests.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Out => "out",
-            Self::Err => "err",
-        }
-    }
 }
 
 /// A line that was printed, or something that happened. Later versions may have more events, and
@@ -381,23 +371,23 @@ pub struct UnfinishedLine {
 /// Answers queries. Reads files, so a call may block.
 pub trait History: Send + Sync {
     /// Open a query; its result may include entries that do not exist yet.
-    fn ask(&self, ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem>;
+    fn ask(&self, ask: &LogQuery) -> Result<Box<dyn Answer>, HistoryProblem>;
 
     /// At most `most` entries from records with numbers below `upto`, in either direction.
     fn page(
         &self,
-        ask: &HistoryAsk,
+        ask: &LogQuery,
         page: &PageAsk,
         most: usize,
         upto: u64,
     ) -> Result<HistoryPage, HistoryProblem>;
 
     /// Measure the output in records with numbers below `upto`, in all and before the `after` of the query.
-    fn extent(&self, ask: &HistoryAsk, upto: u64) -> Result<Extent, HistoryProblem>;
+    fn extent(&self, ask: &LogQuery, upto: u64) -> Result<Extent, HistoryProblem>;
 
     /// Count the lines in records with numbers below `upto`, in all and before the `after` of the query. A call
     /// takes a limited time; the result is exact once all lines have been counted.
-    fn count(&self, ask: &HistoryAsk, upto: u64) -> Result<LineCount, HistoryProblem>;
+    fn count(&self, ask: &LogQuery, upto: u64) -> Result<LineCount, HistoryProblem>;
 
     /// How much was printed, in records with numbers below `upto`.
     fn output(&self, ask: &OutputAsk, upto: u64) -> Result<OutputOverTime, HistoryProblem>;

@@ -17,7 +17,7 @@ pub fn last_lines(
     first: u64,
 ) -> io::Result<Vec<u8>> {
     let upto = index.len()?;
-    let mark = Position { record: clear::mark(index.dirs()).max(first), skip: 0 };
+    let mark = Position::at(clear::mark(index.dirs()).max(first));
     let position = tail(&mut index, &filter, lines, upto)?.max(mark);
     let mut cursor = Cursor::over(index, position, filter);
     let (mut all, mut text) = (vec![], vec![]);
@@ -37,7 +37,7 @@ pub fn last_events(mut index: IndexReader, first: u64) -> io::Result<Vec<(u64, L
     const MOST: u64 = 1000;
     let upto = index.len()?;
     let filter = Filter::only(vec![EVENTS]);
-    let from = tail(&mut index, &filter, MOST, upto)?.max(Position { record: first, skip: 0 });
+    let from = tail(&mut index, &filter, MOST, upto)?.max(Position::at(first));
     let mut cursor = Cursor::over(index, from, filter);
     let (mut events, mut text) = (vec![], vec![]);
     while let Some(chunk) = cursor.next(upto, &mut text)? {

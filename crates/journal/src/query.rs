@@ -33,7 +33,7 @@ pub(super) fn tail_or_all(
     let mut records = Vec::new();
     let mut missing = lines;
     let mut end = upto;
-    let mut best = Position { record: upto, skip: 0 };
+    let mut best = Position::at(upto);
     let mut begun = None;
     if lines == 0 {
         return Ok((best, true));
@@ -53,13 +53,13 @@ pub(super) fn tail_or_all(
                 if record.flags & TO_BE_CONTINUED == 0 {
                     return Ok((best, true));
                 }
-                best = Position { record: number, skip: 0 };
+                best = Position::at(number);
                 if record.flags & CONTINUES == 0 {
                     return Ok((best, true));
                 }
                 continue;
             }
-            best = Position { record: number, skip: 0 };
+            best = Position::at(number);
             let ends = ends(record);
             if ends < missing {
                 missing -= ends;
@@ -85,7 +85,7 @@ pub(super) fn ends(record: &Record) -> u64 {
 fn cut(index: &IndexReader, number: u64, record: &Record, lines: u64) -> io::Result<Position> {
     let mut text = Vec::new();
     let mut texts = TextReader::new(index.dirs());
-    let whole = Position { record: number, skip: 0 };
+    let whole = Position::at(number);
     // Its beginning may have been deleted; the last lines are probably still there.
     let range = record.offset..record.end();
     let from = texts.read_behind_gaps(record.stream, range, &mut text)?;
@@ -104,5 +104,5 @@ fn cut(index: &IndexReader, number: u64, record: &Record, lines: u64) -> io::Res
 
 /// The position of the first record that is not older than `time`.
 pub fn since(index: &mut IndexReader, time: Timestamp) -> io::Result<Position> {
-    Ok(Position { record: index.search_time(time)?, skip: 0 })
+    Ok(Position::at(index.search_time(time)?))
 }

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::sync::Arc;
 
+use super::clear;
 use super::format::{self, BLOCK};
 use super::index::{IndexState, SEGMENT_RECORDS, SLUG, read_head, read_records};
 use super::record::{EVENTS, Kind, Record};
@@ -20,7 +22,7 @@ pub struct IndexReader {
     dirs: Dirs,
     listing: Listing,
     current: Option<Current>,
-    memory: Option<(u64, Vec<Record>)>,
+    memory: Option<(u64, Arc<[Record]>)>,
     bytes: Vec<u8>,
 }
 
@@ -59,7 +61,13 @@ impl IndexReader {
 
     /// A reader that also knows records, from number `first` on, that are not on disk.
     pub fn with_memory(dirs: &Dirs, first: u64, records: Vec<Record>) -> Self {
-        Self { memory: Some((first, records)), ..Self::open(dirs) }
+        Self { memory: Some((first, records.into())), ..Self::open(dirs) }
+    }
+
+    /// Another reader of the same index.
+    #[must_use]
+    pub fn reopened(&self) -> Self {
+        Self { memory: self.memory.clone(), ..Self::open(&self.dirs) }
     }
 
     /// The directories it reads.
@@ -87,6 +95,11 @@ impl IndexReader {
         self.listing.refresh(&self.dirs)?;
         let on_disk = self.listing.segments().first().map(|segment| segment.start);
         Ok(on_disk.or(self.memory.as_ref().map(|(first, _)| *first)).unwrap_or(0))
+    }
+
+    /// The number of the oldest record that is neither deleted nor cleared.
+    pub fn floor(&mut self) -> io::Result<u64> {
+        Ok(self.first()?.max(clear::mark(&self.dirs)))
     }
 
     /// Read records from number `from` on into `out`, at most `most` and never across the end of a
@@ -282,7 +295,7 @@ impl IndexReader {
         self.enter_holding(number)?;
         let mut state = index_state_before(self.current.as_ref(), number)?;
         if let Some((first, records)) = &self.memory {
-            for (at, record) in (*first..number).zip(records) {
+            for (at, record) in (*first..number).zip(records.iter()) {
                 if at >= state.next {
                     state.advance(record);
                 }

@@ -443,7 +443,7 @@ impl Splitter {
                 self.end_marker(out);
             } else {
                 match self.expected.front().and_then(|waiting| waiting.given_up) {
-                    Some(Lost::Before) => self.flush(out),
+                    Some(Lost::Before) => self.flush_blank(out),
                     Some(Lost::Here) | None => self.close(out),
                 }
                 self.late.extend(self.expected.front().map(|waiting| waiting.marker));

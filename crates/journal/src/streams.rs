@@ -139,6 +139,12 @@ pub enum StreamsError {
     },
 }
 
+impl From<StreamsError> for io::Error {
+    fn from(error: StreamsError) -> Self {
+        Self::other(error)
+    }
+}
+
 impl Streams {
     /// Read the streams of a journal; a new one has none.
     pub fn open(dirs: &Dirs) -> Result<Self, StreamsError> {

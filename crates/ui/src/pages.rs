@@ -97,7 +97,7 @@ impl Journal {
 
     /// The first position that is shown: what is before it was deleted or cleared.
     fn floor(&self) -> Position {
-        Position { record: clear::mark(&self.dirs), skip: 0 }
+        Position::at(clear::mark(&self.dirs))
     }
 
     fn pager(&mut self, choice: &Arc<Choice>) -> io::Result<&mut Pager> {
@@ -120,13 +120,11 @@ impl Journal {
         let floor = self.floor();
         let from = match load.from {
             From::Position(position) => position,
-            From::Time(time) => Position { record: self.index.search_time(time)?, skip: 0 },
-            From::Moment(time) => {
-                Position { record: self.index.search_time(time.next())?, skip: 0 }
-            }
-            From::End => Position { record: head, skip: 0 },
+            From::Time(time) => Position::at(self.index.search_time(time)?),
+            From::Moment(time) => Position::at(self.index.search_time(time.next())?),
+            From::End => Position::at(head),
         };
-        let from = from.clamp(floor, Position { record: head, skip: 0 }.max(floor));
+        let from = from.clamp(floor, Position::at(head).max(floor));
         let pager = self.pager(choice)?;
         let up =
             (load.up > 0).then(|| pager.up(from, floor, &want(choice, load.up))).transpose()?;
@@ -286,8 +284,8 @@ impl Journal {
                 (numbered.find(is_start), at, at >= head)
             }
         };
-        let hits = hit.map(|(record, _)| Position { record, skip: 0 }).into_iter().collect();
-        Ok(Reached { hits, at: Position { record: at, skip: 0 }, end })
+        let hits = hit.map(|(record, _)| Position::at(record)).into_iter().collect();
+        Ok(Reached { hits, at: Position::at(at), end })
     }
 
     /// How many lines of the same record come after the one at this position.

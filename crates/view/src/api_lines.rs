@@ -2,15 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::form::Form;
 use super::merged::Renderer;
 use super::paint::{SYSTEM, SYSTEM_COLOR, Style};
-use crate::journal::Position;
 use crate::journal::history::Line;
 use crate::journal::record::EVENTS;
 use crate::journal::search::entry::entry_of;
-use crate::journal::search::lines::Entry;
-use crate::journal::search::select::Chosen;
 use crate::model::StreamNo;
 use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
@@ -20,7 +16,7 @@ use crate::model::untrusted::{self, cleaned};
 #[derive(Debug)]
 pub struct ApiLines {
     /// `None` for JSON.
-    form: Option<Form>,
+    renderer: Option<Box<Renderer>>,
     /// The processes and their numbers.
     numbers: HashMap<String, StreamNo>,
     /// `HOST/` for lines of a host of a fleet.
@@ -32,8 +28,8 @@ pub struct ApiLines {
 impl ApiLines {
     /// Lines of these processes in this style; `None` shows them as JSON.
     pub fn new(style: Option<Style>, processes: &[ProcessState]) -> Self {
-        let form = style.map(|style| Form::Merged(Box::new(Renderer::new(style, &[]))));
-        let mut lines = Self { form, numbers: HashMap::new(), host: String::new(), any: false };
+        let renderer = style.map(|style| Box::new(Renderer::new(style, &[])));
+        let mut lines = Self { renderer, numbers: HashMap::new(), host: String::new(), any: false };
         lines.know(processes);
         lines
     }
@@ -51,7 +47,7 @@ impl ApiLines {
     /// The next lines and processes are those of this host of a fleet.
     pub fn of_host(&mut self, host: &str) {
         self.host = format!("{host}/");
-        if let Some(Form::Merged(renderer)) = &mut self.form {
+        if let Some(renderer) = &mut self.renderer {
             renderer.of_host(&self.host);
         }
     }
@@ -59,7 +55,7 @@ impl ApiLines {
     /// The text of a message that is not in a log.
     pub fn message(&mut self, text: &str, time: Timestamp) -> Vec<u8> {
         let mut out = vec![];
-        if let Some(Form::Merged(renderer)) = &mut self.form {
+        if let Some(renderer) = &mut self.renderer {
             renderer.message(text, false, time, &mut out);
         }
         out
@@ -67,7 +63,7 @@ impl ApiLines {
 
     /// Show a line between earlier runs and the one that began at this time.
     pub fn divide_at(&mut self, begin: Timestamp) {
-        if let Some(Form::Merged(renderer)) = &mut self.form {
+        if let Some(renderer) = &mut self.renderer {
             renderer.divide_at(begin);
         }
     }
@@ -81,14 +77,12 @@ impl ApiLines {
             None if self.host.is_empty() => EVENTS,
             None => self.number(SYSTEM, SYSTEM_COLOR),
         };
-        if let Some(form) = &mut self.form {
+        if let Some(renderer) = &mut self.renderer {
             if apart {
-                form.show(Chosen::Break, &mut out);
+                renderer.separate(&mut out);
             }
             let (record, text) = entry_of(line, stream);
-            let (position, text) = (Position::default(), text.as_bytes());
-            let entry = Entry { position, record, text, lost: line.lost };
-            form.show(Chosen::Entry(entry, !line.context), &mut out);
+            renderer.render(&record, text.as_bytes(), line.lost, &mut out);
         } else {
             // It has only strings and numbers, so this can't fail.
             let json = serde_json::to_string(&Line { apart, ..line.clone() }).unwrap_or_default();
@@ -101,8 +95,8 @@ impl ApiLines {
     /// The text that is still pending at the end.
     pub fn finish(&mut self) -> Vec<u8> {
         let mut out = vec![];
-        if let Some(form) = &mut self.form {
-            form.finish(&mut out);
+        if let Some(renderer) = &mut self.renderer {
+            renderer.finish(&mut out);
         }
         out
     }
@@ -114,7 +108,7 @@ impl ApiLines {
             return *number;
         }
         let number = StreamNo(u16::try_from(self.numbers.len() + 1).unwrap_or(u16::MAX));
-        if let Some(Form::Merged(renderer)) = &mut self.form {
+        if let Some(renderer) = &mut self.renderer {
             renderer.add(number, &name, color);
         }
         self.numbers.insert(name, number);

@@ -42,7 +42,7 @@ impl Echo for EchoLog {
         let renderer = Renderer::of_journal(Style::new(Mode::Exact), &self.dirs, &self.streams);
         let mut index = IndexReader::open(&self.dirs);
         let record = index.len().unwrap_or(0);
-        let cursor = Cursor::over(index, Position { record, skip: 0 }, Filter::all());
+        let cursor = Cursor::over(index, Position::at(record), Filter::all());
         Box::new(EchoReader { cursor: cursor.with_drawings(), renderer, text: vec![] })
     }
 }

@@ -9,7 +9,6 @@ use tmo_journal as journal;
 
 pub mod api_lines;
 pub mod echo;
-pub mod form;
 pub mod merged;
 pub mod paint;
 mod pipe;

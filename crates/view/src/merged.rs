@@ -290,6 +290,12 @@ impl Renderer {
         self.end_row(out);
     }
 
+    /// Show that lines were left out here.
+    pub(super) fn separate(&mut self, out: &mut Vec<u8>) {
+        self.finish(out);
+        out.extend_from_slice(b"--\n");
+    }
+
     /// Leave the cursor at the beginning of a row, below the unfinished line.
     pub fn settle(&mut self, out: &mut Vec<u8>) {
         self.restore(out);

@@ -1,23 +1,76 @@
-//! Reads a journal, selects entries, and shows them.
+//! Reads a journal, selects entries, and shows them in one of several forms.
 
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
-use super::form::Form;
+use super::merged::Renderer;
+use super::paint::Mode;
 use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::history::LogQuery;
 use crate::journal::reader::IndexReader;
 use crate::journal::record::Kind;
+use crate::journal::search::entry::{Among, Names, entry_json};
 use crate::journal::search::lines::{Entry, Lines, Split};
-use crate::journal::search::select::{Chosen, Kept, Query, Selector};
+use crate::journal::search::plan::LogPlan;
+use crate::journal::search::select::{Kept, Selector};
 use crate::model::event::Logged;
 use crate::model::time::Timestamp;
+use crate::model::untrusted;
 
 /// How many bytes are collected before they are written.
 const PAGE: usize = 64 << 10;
 
 /// Writes a page.
 type Out<'a> = &'a mut dyn FnMut(&[u8]) -> io::Result<()>;
+
+/// The form of the output.
+#[derive(Debug)]
+pub enum Form {
+    /// As in the merged log, or only its lines without prefixes.
+    Merged(Box<Renderer>),
+    /// Byte for byte as it was printed.
+    Raw,
+    /// One JSON object per line.
+    Json(Names),
+}
+
+impl Form {
+    /// Whether it shows the bytes of processes unchanged.
+    fn is_exact(&self) -> bool {
+        match self {
+            Self::Merged(renderer) => renderer.style.mode == Mode::Exact,
+            Self::Raw => true,
+            Self::Json(_) => false,
+        }
+    }
+
+    /// Append the text for this entry.
+    pub fn show(&mut self, entry: &Entry<'_>, among: Among, out: &mut Vec<u8>) {
+        match self {
+            Self::Merged(renderer) => {
+                if among.apart {
+                    renderer.separate(out);
+                }
+                renderer.render(&entry.record, entry.text, entry.lost, out);
+            }
+            Self::Raw if entry.is_line() => out.extend_from_slice(entry.text),
+            Self::Raw => {}
+            Self::Json(names) => {
+                let (_, json) = entry_json(names, entry, among, None, None);
+                out.extend_from_slice(untrusted::json(&json).as_bytes());
+                out.push(b'\n');
+            }
+        }
+    }
+
+    /// Append what is still pending at the end.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        if let Self::Merged(renderer) = self {
+            renderer.finish(out);
+        }
+    }
+}
 
 /// Reads a journal, selects entries, and shows them.
 #[derive(Debug)]
@@ -26,7 +79,8 @@ pub struct Reading {
     selector: Selector,
     form: Form,
     last: Option<Last>,
-    after: Option<Position>,
+    /// The next entry is apart from those before it.
+    is_apart: bool,
     page: Vec<u8>,
 }
 
@@ -34,8 +88,7 @@ pub struct Reading {
 #[derive(Debug)]
 struct Last {
     most: usize,
-    /// Each with whether it is a match. `None` where something was left out.
-    kept: VecDeque<Option<(Kept, bool)>>,
+    kept: VecDeque<(Kept, Among)>,
     /// How many of them count towards the limit.
     count: usize,
     /// Whether an entry counts.
@@ -51,90 +104,74 @@ fn is_shown(entry: &Entry<'_>) -> bool {
     }
 }
 
-fn is_before(chosen: Chosen<'_>, after: Option<Position>) -> bool {
-    matches!((chosen, after), (Chosen::Entry(entry, _), Some(after)) if entry.position <= after)
-}
-
 impl Last {
-    fn push(&mut self, chosen: Chosen<'_>) {
-        match chosen {
-            Chosen::Break => self.kept.push_back(None),
-            Chosen::Entry(entry, matches) => {
-                self.count += usize::from((self.counts)(&entry));
-                self.kept.push_back(Some((Kept::of(&entry), matches)));
-            }
-        }
-        while self.count > self.most || matches!(self.kept.front(), Some(None)) {
-            if let Some(Some((kept, _))) = self.kept.pop_front() {
-                self.count -= usize::from((self.counts)(&kept.entry()));
-            }
+    fn push(&mut self, entry: &Entry<'_>, among: Among) {
+        self.count += usize::from((self.counts)(entry));
+        self.kept.push_back((Kept::of(entry), among));
+        while self.count > self.most
+            && let Some((kept, _)) = self.kept.pop_front()
+        {
+            self.count -= usize::from((self.counts)(&kept.entry()));
         }
     }
 }
 
 impl Reading {
-    /// Read from the cursor's position, select by the query, and show in this form. With `last`,
-    /// show only that many of the last selected lines, when [`Self::finish`] or `Self::show_last`
-    /// is called.
-    pub fn new(cursor: Cursor, query: Query, form: Form, last: Option<usize>) -> Self {
-        let cursor = if form.is_exact() { cursor.with_drawings() } else { cursor };
-        let plain = query.before + query.after == 0;
-        let split = match (&query.pattern, &form) {
-            (Some(pattern), _) if plain => Split::Like(Box::new(pattern.clone())),
+    /// Show what a plan selects, in this form. With `last`, show only that many of the last selected entries, when
+    /// [`Self::finish`] or `Self::show_last` is called.
+    pub fn new(index: IndexReader, plan: LogPlan, form: Form, last: Option<usize>) -> Self {
+        let LogPlan { filter, selection, from, .. } = plan;
+        let split = match (&selection.pattern, &form) {
             (None, Form::Merged(_) | Form::Raw) if last.is_none() => Split::Never,
-            _ => Split::Lines,
+            _ => selection.split(),
         };
-        let counts: fn(&Entry<'_>) -> bool = match (&form, query.events_count) {
-            (_, false) => |entry| entry.record.kind == Kind::Text,
-            (Form::Json { .. }, true) => |_| true,
-            (Form::Merged(_) | Form::Raw, true) => is_shown,
+        let counts = match &form {
+            Form::Json(_) => |_: &Entry<'_>| true,
+            Form::Merged(_) | Form::Raw => is_shown,
         };
         let last = last.map(|most| Last { most, kept: VecDeque::new(), count: 0, counts });
-        let selector = Selector::new(query);
-        let lines = Lines::new(cursor, split);
-        Self { lines, selector, form, last, after: None, page: vec![] }
+        let lines = Lines::new(cursor_for(&form, index, from, filter), split);
+        Self {
+            lines,
+            selector: Selector::new(selection),
+            form,
+            last,
+            is_apart: false,
+            page: vec![],
+        }
     }
 
     /// Show the records with numbers below `upto`.
     pub fn read(&mut self, upto: u64, out: Out<'_>) -> io::Result<()> {
-        let Self { lines, selector, form, last, after, page } = self;
+        let Self { lines, selector, form, last, is_apart, page } = self;
         while let Some(entry) = lines.next(upto)? {
-            selector.feed(&entry, &mut |chosen| {
+            selector.feed(&entry, &mut |entry, among| {
+                let apart = among.apart || std::mem::take(is_apart);
+                let among = Among { apart, ..among };
                 match last {
-                    _ if is_before(chosen, *after) => {}
-                    Some(last) => last.push(chosen),
-                    None => form.show(chosen, page),
+                    Some(last) => last.push(entry, among),
+                    None => form.show(entry, among, page),
                 }
-                Ok(())
-            })?;
+            });
             put(page, PAGE, out)?;
         }
         put(page, 0, out)
     }
 
-    /// Leave out what is at this position or before it.
-    #[must_use]
-    pub fn after(self, after: Option<Position>) -> Self {
-        Self { after, ..self }
-    }
-
-    /// Continue at another position. `any` means that something has been shown before it; then show
-    /// a separator first.
-    pub fn go_to(&mut self, cursor: Cursor, any: bool) {
-        let cursor = if self.form.is_exact() { cursor.with_drawings() } else { cursor };
-        self.lines = Lines::new(cursor, Split::Lines);
-        if any {
-            self.form.show(Chosen::Break, &mut self.page);
-        }
+    /// Show a separator, and continue with what another plan selects.
+    pub fn go_to(&mut self, index: IndexReader, plan: LogPlan) {
+        let LogPlan { filter, selection, from, .. } = plan;
+        self.lines = Lines::new(cursor_for(&self.form, index, from, filter), Split::Lines);
+        self.selector = Selector::new(selection);
+        self.is_apart = true;
     }
 
     /// Show the entries that were kept back. Later ones are shown as they arrive.
     pub fn show_last(&mut self, out: Out<'_>) -> io::Result<()> {
-        for kept in self.last.take().map(|last| last.kept).unwrap_or_default() {
-            let chosen = kept
-                .as_ref()
-                .map_or(Chosen::Break, |(kept, matches)| Chosen::Entry(kept.entry(), *matches));
-            self.form.show(chosen, &mut self.page);
+        let kept = self.last.take().map(|last| last.kept).unwrap_or_default();
+        for (at, (kept, among)) in kept.iter().enumerate() {
+            let among = Among { apart: among.apart && at > 0, ..*among };
+            self.form.show(&kept.entry(), among, &mut self.page);
             put(&mut self.page, PAGE, out)?;
         }
         put(&mut self.page, 0, out)
@@ -146,6 +183,11 @@ impl Reading {
         self.form.finish(&mut self.page);
         out(&self.page)
     }
+}
+
+fn cursor_for(form: &Form, index: IndexReader, from: Position, filter: Filter) -> Cursor {
+    let cursor = Cursor::over(index, from, filter);
+    if form.is_exact() { cursor.with_drawings() } else { cursor }
 }
 
 /// Write the page if it contains at least this many bytes.
@@ -178,31 +220,23 @@ impl Spans {
             Some(_) | None => self.all.push((begin, end)),
         }
     }
-}
 
-impl IntoIterator for Spans {
-    type Item = (Timestamp, Timestamp);
-    type IntoIter = std::vec::IntoIter<Self::Item>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.all.into_iter()
+    /// A query for each span: what all processes printed in it.
+    pub fn queries(self) -> impl Iterator<Item = LogQuery> {
+        self.all.into_iter().map(|(begin, end)| {
+            let (since, until) = (Some(begin.to_string()), Some(end.to_string()));
+            LogQuery { since, until, ..LogQuery::default() }
+        })
     }
 }
 
-/// The time spans around the matching lines in records from `from` on and below `upto`.
-pub fn times_around(
-    index: IndexReader,
-    (from, upto): (u64, u64),
-    filter: Filter,
-    query: &Query,
-    window: Duration,
-) -> io::Result<Spans> {
-    let position = Position { record: from, skip: 0 };
-    let split = Split::by(query.pattern.as_ref());
-    let mut lines = Lines::new(Cursor::over(index, position, filter), split);
+/// The time spans around the lines that a plan selects.
+pub fn times_around(index: IndexReader, plan: LogPlan, window: Duration) -> io::Result<Spans> {
+    let LogPlan { filter, selection, from, upto, .. } = plan;
+    let mut lines = Lines::new(Cursor::over(index, from, filter), selection.split());
     let (mut spans, mut scratch) = (Spans::new(window), vec![]);
     while let Some(entry) = lines.next(upto)? {
-        if entry.is_line() && query.covers(&entry) && query.matches(&entry, &mut scratch) {
+        if entry.is_line() && selection.covers(&entry) && selection.matches(&entry, &mut scratch) {
             spans.add(entry.record.time);
         }
     }

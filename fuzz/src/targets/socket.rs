@@ -9,8 +9,8 @@ use tmo::crash::Reports;
 use tmo::crash::access::CrashAccess;
 use tmo::journal::Dirs;
 use tmo::journal::history::{
-    Answer, Echo, EchoCursor, Extent, History, HistoryAsk, HistoryEntry, HistoryPage,
-    HistoryProblem, JournalAccess, LineCount, OutputAsk, OutputOverTime, PageAsk,
+    Answer, Echo, EchoCursor, Extent, History, HistoryEntry, HistoryPage, HistoryProblem,
+    JournalAccess, LineCount, LogQuery, OutputAsk, OutputOverTime, PageAsk,
 };
 use tmo::model::event::What;
 use tmo::model::plan::Backend;
@@ -198,17 +198,17 @@ pub(crate) fn state() -> State {
 }
 
 impl History for Nothing {
-    fn extent(&self, _: &HistoryAsk, _: u64) -> Result<Extent, HistoryProblem> {
+    fn extent(&self, _: &LogQuery, _: u64) -> Result<Extent, HistoryProblem> {
         Ok(Extent { api: 1, before: 0, all: 0, first: "0.0".to_owned(), records: 0 })
     }
 
-    fn count(&self, _: &HistoryAsk, _: u64) -> Result<LineCount, HistoryProblem> {
+    fn count(&self, _: &LogQuery, _: u64) -> Result<LineCount, HistoryProblem> {
         Ok(LineCount { api: 1, before: 0, all: 0, is_exact: true })
     }
 
     fn page(
         &self,
-        _: &HistoryAsk,
+        _: &LogQuery,
         _: &PageAsk,
         _: usize,
         _: u64,
@@ -225,7 +225,7 @@ impl History for Nothing {
         Ok(Cleared::default())
     }
 
-    fn ask(&self, _ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem> {
+    fn ask(&self, _ask: &LogQuery) -> Result<Box<dyn Answer>, HistoryProblem> {
         Ok(Box::new(Self))
     }
 }

@@ -18,6 +18,7 @@ use crate::client::overmind::OvermindClient;
 use crate::config::Env;
 use crate::journal::clear;
 use crate::journal::cursor::Position;
+use crate::journal::history::LogQuery;
 use crate::journal::search::page::before_last_lines;
 use crate::view::merged::Renderer;
 use crate::view::paint::{Stamp, Style};
@@ -39,23 +40,29 @@ pub(in crate::cli) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
     if let Some(client) = overmind {
         return runtime::block_on(foreign(client, &instance.context.env));
     }
-    if let Some(far) = &instance.far {
-        return super::far::echo(&instance, far, args);
-    }
-    instance.on_this_machine()?;
-    let source = Source::of_instance(&instance)?;
-    let filter = source.filter(&args.names)?.only_output(args.stream, &source.streams);
-    let mut index = source.index();
-    let record = index.len().map_err(unreadable)?;
-    let position = match args.lines {
-        None => Position { record, skip: 0 },
-        Some(lines) => {
-            let mark = Position { record: clear::mark(&source.dirs), skip: 0 };
-            before_last_lines(index, &filter, mark, record, lines).map_err(unreadable)?
-        }
+    let query = LogQuery {
+        names: args.names.clone(),
+        stream: args.stream,
+        last: args.lines,
+        ..LogQuery::default()
     };
     let stamp = if args.timestamps { Stamp::Clock } else { Stamp::None };
     let style = Source::style(&instance.context.env, stamp);
+    if let Some(far) = &instance.far {
+        return super::far::echo(&instance, far, query, style);
+    }
+    instance.on_this_machine()?;
+    let source = Source::of_instance(&instance)?;
+    let filter = query.filter(&source.streams).map_err(CliError::Unknown)?;
+    let mut index = source.index();
+    let record = index.len().map_err(unreadable)?;
+    let position = match args.lines {
+        None => Position::at(record),
+        Some(lines) => {
+            let mark = Position::at(clear::mark(&source.dirs));
+            before_last_lines(index, &filter, mark, record, lines).map_err(unreadable)?
+        }
+    };
     follow(&instance, source.job(position, filter, style))
 }
 

@@ -4,13 +4,15 @@ use serde_json::Value;
 
 use crate::cli::error::CliError;
 use crate::cli::reach::log::unreadable;
-use crate::journal::cursor::{Filter, Position};
+use crate::journal::cursor::Position;
 use crate::journal::reader::IndexReader;
+use crate::journal::search::entry::Among;
 use crate::journal::search::page::{Pager, Want};
 use crate::journal::search::place::share;
-use crate::journal::search::select::{Chosen, Kept, Query};
+use crate::journal::search::plan::LogPlan;
+use crate::journal::search::select::Kept;
 use crate::model::units;
-use crate::view::form::Form;
+use crate::view::reading::Form;
 
 /// Stands for the rest of a line that is longer than all that may be shown.
 const CUT: &str = "… (the rest of this line is left out)\n";
@@ -28,20 +30,6 @@ pub(super) struct Excerpt {
     pub(super) next: Option<Position>,
 }
 
-/// The lines that are asked for.
-#[derive(Debug)]
-pub(super) struct LogSelection {
-    pub(super) index: IndexReader,
-    /// Nothing before this.
-    pub(super) from: Position,
-    /// Only records below this number.
-    pub(super) upto: u64,
-    pub(super) filter: Filter,
-    pub(super) query: Query,
-    /// Only what comes after this.
-    pub(super) after: Option<Position>,
-}
-
 /// How much of the log, and where.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
@@ -54,15 +42,17 @@ pub(super) struct Bounds {
 }
 
 impl Excerpt {
-    /// What fits of what is asked for: the first lines after `asked.after` if that is given, otherwise the last ones.
+    /// What fits of what a plan selects: the first lines if they are those after a place, otherwise the last ones.
     /// `form` makes the form in which they are shown.
     pub(super) fn read(
-        asked: LogSelection,
+        index: IndexReader,
+        plan: LogPlan,
         bounds: Bounds,
         form: impl Fn() -> Form,
     ) -> Result<Self, CliError> {
-        let LogSelection { index, from, upto, filter, query, after } = asked;
-        let end = Position { record: upto, skip: 0 };
+        let LogPlan { filter, selection, from, upto, .. } = plan;
+        let after = selection.after;
+        let end = Position::at(upto);
         let end = bounds.before.map_or(end, |before| before.min(end));
         let most = bounds.lines.unwrap_or(usize::MAX).min(bounds.bytes).max(1);
         let mut pager = Pager::new(index, filter.clone());
@@ -72,7 +62,7 @@ impl Excerpt {
             // What is shown of an entry may be longer or shorter than its text.
             let want = Want {
                 bytes: bounds.bytes,
-                pattern: query.pattern.clone(),
+                pattern: selection.pattern.clone(),
                 ..Want::entries(most - found.len())
             };
             let step = match after {
@@ -82,7 +72,7 @@ impl Excerpt {
             let mut step = step.map_err(unreadable)?;
             step.entries.retain(|kept| {
                 let entry = kept.entry();
-                query.covers(&entry) && after.is_none_or(|after| entry.position > after)
+                selection.covers(&entry) && selection.is_after(&entry)
             });
             match after {
                 Some(_) => found.append(&mut step.entries),
@@ -108,7 +98,7 @@ impl Excerpt {
         let behind_all =
             Position { record: last_record, skip: record.map_or(0, |record| record.len) };
         // The last line says the same as long as every line counts, and is shorter.
-        let shown = if query.pattern.is_none() { last.or(after) } else { None };
+        let shown = if selection.pattern.is_none() { last.or(after) } else { None };
         let behind_all = shown.or(Some(behind_all));
         let behind_all = behind_all.filter(|_| upto > 0);
         let goes_to_the_end = if after.is_some() { is_all } else { bounds.before.is_none() };
@@ -153,10 +143,10 @@ fn pieces_of(found: &[Kept], mut form: Form, most: usize) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = vec![];
     for kept in found {
         let (entry, mut piece) = (kept.entry(), vec![]);
-        form.show(Chosen::Entry(entry, true), &mut piece);
+        form.show(&entry, Among::default(), &mut piece);
         if piece.len() > most {
             piece = match form {
-                Form::Json { .. } => shortened(&piece, most).unwrap_or(piece),
+                Form::Json(_) => shortened(&piece, most).unwrap_or(piece),
                 Form::Merged(_) | Form::Raw => cut(piece, most),
             };
         }

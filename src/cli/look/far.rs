@@ -6,18 +6,17 @@
 
 use std::time::Duration;
 
-use super::logs::{asked, shows_divider, style, window};
-use crate::cli::args::{EchoArgs, LogsArgs};
+use super::logs::{query_of, shows_divider, style, window};
+use crate::cli::args::LogsArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::stdout::{Stdout, goes_on, write};
 use crate::cli::reach::instance::{Far, Instance};
-use crate::cli::reach::log::Source;
 use crate::cli::runtime;
 use crate::cli::view::while_wanted;
 use crate::client::Next;
-use crate::journal::history::{HistoryAsk, Line};
+use crate::journal::history::{Line, LogQuery};
 use crate::view::api_lines::ApiLines;
-use crate::view::paint::Stamp;
+use crate::view::paint::Style;
 use crate::view::reading::Spans;
 
 /// `tmo logs` and `tmo events`.
@@ -29,7 +28,7 @@ pub(super) fn logs(instance: &Instance, far: &Far, args: &LogsArgs) -> Result<u8
     {
         return Err(far.lacks(&format!("{flag} needs its files")));
     }
-    let (mut ask, window) = (asked(args)?, window(args)?);
+    let (mut ask, window) = (query_of(args)?, window(args)?);
     let style = (!args.json).then(|| style(instance, args));
     let mut lines = ApiLines::new(style, &far.state.processes);
     if shows_divider(args) {
@@ -52,19 +51,20 @@ pub(super) fn logs(instance: &Instance, far: &Far, args: &LogsArgs) -> Result<u8
 }
 
 /// `tmo echo`.
-pub(super) fn echo(instance: &Instance, far: &Far, args: &EchoArgs) -> Result<u8, CliError> {
-    let (names, stream) = (args.names.clone(), args.stream);
-    let logs = LogsArgs { names, stream, lines: args.lines, ..LogsArgs::default() };
-    let stamp = if args.timestamps { Stamp::Clock } else { Stamp::None };
-    let style = Source::style(&instance.context.env, stamp);
+pub(super) fn echo(
+    instance: &Instance,
+    far: &Far,
+    query: LogQuery,
+    style: Style,
+) -> Result<u8, CliError> {
     let mut lines = ApiLines::new(Some(style), &far.state.processes);
-    runtime::block_on(while_wanted(follow(instance, asked(&logs)?, &mut lines))).map(|()| 0)
+    runtime::block_on(while_wanted(follow(instance, query, &mut lines))).map(|()| 0)
 }
 
 /// Read everything that is asked for, and then ask for what follows it.
 async fn each(
     instance: &Instance,
-    ask: &mut HistoryAsk,
+    ask: &mut LogQuery,
     show: &mut impl FnMut(Line<'static>) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     loop {
@@ -80,7 +80,7 @@ async fn each(
 /// Read what all processes printed around each match.
 async fn around(
     instance: &Instance,
-    mut matches: HistoryAsk,
+    mut matches: LogQuery,
     window: Duration,
     show: &mut impl FnMut(Line<'static>) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
@@ -92,9 +92,7 @@ async fn around(
         Ok(())
     })
     .await?;
-    for (begin, end) in spans {
-        let (since, until) = (Some(begin.to_string()), Some(end.to_string()));
-        let mut ask = HistoryAsk { since, until, ..HistoryAsk::default() };
+    for mut ask in spans.queries() {
         let mut apart = true;
         let mut show = |line| show(Line { apart: std::mem::take(&mut apart), ..line });
         each(instance, &mut ask, &mut show).await?;
@@ -105,7 +103,7 @@ async fn around(
 /// Print new lines until the run ends or the reader is gone.
 async fn follow(
     instance: &Instance,
-    mut ask: HistoryAsk,
+    mut ask: LogQuery,
     lines: &mut ApiLines,
 ) -> Result<(), CliError> {
     let mut out = tokio::io::stdout();

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::echo::follow;
-use super::excerpt::{Bounds, Excerpt, LogSelection};
+use super::excerpt::{Bounds, Excerpt};
 use super::far;
 use crate::cli::args::LogsArgs;
 use crate::cli::error::CliError;
@@ -20,26 +20,23 @@ use crate::cli::view::while_wanted;
 use crate::cli::{output, runtime};
 use crate::client::HeadEvent;
 use crate::journal::clear;
-use crate::journal::cursor::{Cursor, Filter, Position};
-use crate::journal::history::{HistoryAsk, HistoryProblem};
-use crate::journal::ingest::Ingest;
+use crate::journal::cursor::Filter;
+use crate::journal::history::LogQuery;
 use crate::journal::query::tail;
 use crate::journal::reader::IndexReader;
-use crate::journal::search::access::{begin_before, query_of, run_records};
 use crate::journal::search::entry::Names;
-use crate::journal::search::select::Query;
-use crate::journal::search::{page, runs};
-use crate::journal::segment::{Dirs, LOG, Listing};
-use crate::journal::streams::Stream;
+use crate::journal::search::plan::LogPlan;
+use crate::journal::search::runs;
+use crate::journal::search::select::Selection;
+use crate::journal::segment::{LOG, Listing};
 use crate::model::moment::{moment, span};
 use crate::model::request::Cleared;
 use crate::model::{ProcName, units};
 use crate::run::lock::{self, Door};
 use crate::sys::local;
-use crate::view::form::Form;
 use crate::view::merged::Renderer;
 use crate::view::paint::{Stamp, Style};
-use crate::view::reading::{Reading, times_around};
+use crate::view::reading::{Form, Reading, times_around};
 use crate::view::screen;
 
 /// With `--around`: how long before and after a line the output of other processes is shown.
@@ -56,67 +53,45 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
         return far::logs(&instance, far, args);
     }
     let source = Source::of_instance(&instance)?;
-    let mut filter = source.filter(&args.names)?.only_output(args.stream, &source.streams);
+    let mut query = query_of(args)?;
     if args.path {
-        return paths(&source, &filter);
+        return paths(&source, &query.filter(&source.streams).map_err(CliError::Unknown)?);
     }
-    filter.no_text = args.events;
+    let bounds = bounds(args);
+    query.last = args.lines.filter(|_| bounds.is_none());
     let supervised = instance.runtime.is_held();
-    let asked = of_search(|_| Asked::new(args, &source, filter, supervised))?;
-    let (follows, runs) = (args.follow && supervised, asked.runs);
+    let (index, plan) = of_search(|_| {
+        let mut index = source.index_of(supervised).map_err(unreadable)?;
+        let plan = query.plan(&mut index, &source.streams)?;
+        Ok::<_, CliError>((index, plan))
+    })?;
+    let runs = plan.runs;
+    let follows = args.follow && supervised;
     if follows {
-        Asked::tell_run(runs, args);
-    }
-    if supervised && !follows {
+        tell_run(runs, args);
+    } else if supervised {
         instance.warn_of_stopped_supervisor();
     }
-    if follows && asked.is_plain(args) {
-        let mut job = source.job(asked.from, asked.filter, style(&instance, args));
-        divide(&source, args, &mut job.renderer);
-        return follow(&instance, job);
-    }
-    let form = || form(args, &source, &instance);
-    if let Some(bounds) = bounds(args) {
-        let Asked { index, from, upto, filter, query, after, .. } = asked;
-        let asked = LogSelection { index, from, upto, filter, query, after };
-        let excerpt = of_search(|_| Excerpt::read(asked, bounds, form))?;
-        if goes_on(write_out(&excerpt.text))?
-            && let Some(remarks) = excerpt.remarks()
-        {
-            output::warn(&remarks);
-        }
-        return Ok(0);
-    }
-    let form = form();
-    let is_newest = args.run.is_none() && run_of(args).is_some();
-    let mut outlet = Stdout::new(args.max_bytes);
-    if is_newest && !args.json && !args.raw && !follows {
-        outlet = outlet.paged(Pager::of(&instance.context.env, &instance.own_path()));
-    }
-    let upto = asked.upto;
-    if let Some(window) = asked.around {
-        asked.print_around(&source, supervised, window, form, &mut outlet)?;
-        outlet.finish()?;
-        Asked::tell_run(runs, args);
-        return Ok(0);
-    }
-    let last = asked.last;
-    let cursor = Cursor::over(asked.index, asked.from, asked.filter);
-    let mut reading = Reading::new(cursor, asked.query, form, last).after(asked.after);
+    let log = LocalLog { args, instance: &instance, source };
     if follows {
-        return follow_reading(&instance, reading, upto, args.until_input_ends);
+        return log.follow(index, plan);
     }
-    let read: Result<bool, CliError> = of_search(|end| {
-        let mut put = |page: &[u8]| {
-            end();
-            outlet.put(page)
-        };
-        Ok(goes_on(reading.read(upto, &mut put))? && goes_on(reading.finish(&mut put))?)
-    });
-    if read? {
+    if let Some(bounds) = bounds {
+        return log.print_excerpt(index, plan, bounds);
+    }
+    let mut outlet = Stdout::new(args.max_bytes);
+    if let Some(window) = window(args)? {
+        log.print_around(index, plan, window, &mut outlet)?;
         outlet.finish()?;
+    } else {
+        if args.run.is_none() && run_of(args).is_some() && !args.json && !args.raw {
+            outlet = outlet.paged(Pager::of(&instance.context.env, &instance.own_path()));
+        }
+        if log.print(index, plan, &mut outlet)? {
+            outlet.finish()?;
+        }
     }
-    Asked::tell_run(runs, args);
+    tell_run(runs, args);
     Ok(0)
 }
 
@@ -129,6 +104,13 @@ fn run_of(args: &LogsArgs) -> Option<u64> {
     args.run.or(is_newest.then_some(1))
 }
 
+/// Say, below it, of how many runs the newest one was shown without being asked for.
+fn tell_run(runs: usize, args: &LogsArgs) {
+    if args.run.is_none() && runs > 1 && !args.json {
+        output::warn(&format_args!("run {runs} of {runs}; `--all-runs`"));
+    }
+}
+
 /// The last lines of a process, as they are shown without names.
 pub(in crate::cli) fn last_lines(
     instance: &Instance,
@@ -136,11 +118,10 @@ pub(in crate::cli) fn last_lines(
     lines: usize,
 ) -> Result<Vec<u8>, CliError> {
     let source = Source::of_instance(instance)?;
-    let supervised = instance.runtime.is_held();
-    let filter = source.filter(&[name.to_string()])?;
-    let mut index = index_of(&source, supervised)?;
-    let upto = index.len().map_err(unreadable)?;
-    let from = tail(&mut index, &filter, lines as u64, upto).map_err(unreadable)?;
+    let query = LogQuery { names: vec![name.to_string()], ..LogQuery::default() };
+    let mut index = source.index_of(instance.runtime.is_held()).map_err(unreadable)?;
+    let mut plan = query.plan(&mut index, &source.streams)?;
+    plan.from = tail(&mut index, &plan.filter, lines as u64, plan.upto).map_err(unreadable)?;
     let style = Style { bare: true, ..Source::style(&instance.context.env, Stamp::default()) };
     let form = Form::Merged(Box::new(source.renderer(style)));
     let mut shown = vec![];
@@ -148,126 +129,126 @@ pub(in crate::cli) fn last_lines(
         shown.extend_from_slice(page);
         Ok(())
     };
-    let mut reading = Reading::new(Cursor::over(index, from, filter), Query::default(), form, None);
+    let upto = plan.upto;
+    let mut reading = Reading::new(index, plan, form, None);
     let read = reading.read(upto, &mut out).and_then(|()| reading.finish(&mut out));
     read.map_err(unreadable)?;
     Ok(shown)
 }
 
-/// The query that the flags describe.
-#[derive(Debug)]
-struct Asked {
-    index: IndexReader,
-    from: Position,
-    upto: u64,
-    filter: Filter,
-    query: Query,
-    after: Option<Position>,
-    last: Option<usize>,
-    around: Option<Duration>,
-    /// How many runs there are, if one of them is meant.
-    runs: usize,
+/// The log of a run whose files are here.
+struct LocalLog<'a> {
+    args: &'a LogsArgs,
+    instance: &'a Instance,
+    source: Source,
 }
 
-impl Asked {
-    fn new(
-        args: &LogsArgs,
-        source: &Source,
-        filter: Filter,
-        supervised: bool,
-    ) -> Result<Self, CliError> {
-        let ask = asked(args)?;
-        let mut query = query_of(&ask).map_err(CliError::Usage)?;
-        let mut index = index_of(source, supervised)?;
-        let mark = clear::mark(&source.dirs);
-        let (mut from, mut upto) = (mark, index.len().map_err(unreadable)?);
-        let mut runs = 1;
-        if let Some(run) = run_of(args) {
-            let within = run_records(&source.dirs, run).map_err(|problem| match problem {
-                HistoryProblem::Io(error) => unreadable(error),
-                HistoryProblem::Bad(text) => CliError::Other(text),
-                HistoryProblem::Unknown(outcome) => CliError::Problems(outcome.problems),
-            })?;
-            (from, upto) = (within.records.start.max(mark), within.records.end.min(upto));
-            runs = within.of;
+impl LocalLog<'_> {
+    fn form(&self) -> Form {
+        if self.args.json {
+            return Form::Json(Names::of(&self.source.dirs, &self.source.streams));
         }
-        if args.since_restart {
-            let streams = filter.streams.clone().unwrap_or_default();
-            let starts = runs::last_starts(&mut index, &streams, upto).map_err(unreadable)?;
-            from = from.max(starts.values().min().copied().unwrap_or(upto));
-            query.starts = Some(starts);
+        if self.args.raw {
+            return Form::Raw;
         }
-        if let Some(since) = query.since {
-            from = from.max(index.search_time(since).map_err(unreadable)?);
-        }
-        if let Some(until) = query.until {
-            upto = upto.min(index.search_time(until.next()).map_err(unreadable)?);
-        }
-        let mut from = Position { record: from.min(upto), skip: 0 };
-        // A position behind the end is one of an earlier log: all of this one is new.
-        let after = args.after.filter(|after| after.record <= upto);
-        if let Some(after) = after {
-            let context = query.before + query.after;
-            let begin = begin_before(&source.dirs, &filter, (from, after), context);
-            from = from.max(begin.map_err(unreadable)?);
-        }
-        let last = args.lines.filter(|_| bounds(args).is_none());
-        query.events_count = true;
-        if let (Some(lines), None) = (last, &query.starts) {
-            let index = index_of(source, supervised)?;
-            let begin = page::before_last(index, filter.clone(), &query, from, upto, lines);
-            from = begin.map_err(unreadable)?;
-        }
-        // If every entry counts, that is the first one.
-        let last = last.filter(|_| query.pattern.is_some() || query.starts.is_some());
-        Ok(Self { index, from, upto, filter, query, after, last, around: window(args)?, runs })
+        let mut renderer = self.source.renderer(style(self.instance, self.args));
+        self.divide(&mut renderer);
+        Form::Merged(Box::new(renderer))
     }
 
-    /// Say, below it, of how many runs the newest one was shown without being asked for.
-    fn tell_run(runs: usize, args: &LogsArgs) {
-        if args.run.is_none() && runs > 1 && !args.json {
-            output::warn(&format_args!("run {runs} of {runs}; `--all-runs`"));
+    fn divide(&self, renderer: &mut Renderer) {
+        if !shows_divider(self.args) {
+            return;
+        }
+        let mut index = self.source.index();
+        let begin = runs::newest(&mut index).and_then(|begin| index.get(begin));
+        // Without the line, the log itself is complete.
+        if let Ok(Some(record)) = begin {
+            renderer.divide_at(record.time);
         }
     }
 
-    /// Whether the query is just the merged log as it is.
-    fn is_plain(&self, args: &LogsArgs) -> bool {
-        let other_form = args.json || args.raw || args.no_prefix || args.events;
-        let is_whole = self.query.pattern.is_none() && self.query.starts.is_none();
-        is_whole && self.after.is_none() && !other_form
+    fn reading(&self, index: IndexReader, plan: LogPlan) -> Reading {
+        let is_counted = plan.selection.pattern.is_some() || plan.selection.starts.is_some();
+        // If every entry counts, the plan begins with the first of the last ones.
+        let last = self.args.lines.filter(|_| is_counted);
+        Reading::new(index, plan, self.form(), last)
+    }
+
+    /// Print what is there; false if it has no reader any more.
+    fn print(
+        &self,
+        index: IndexReader,
+        plan: LogPlan,
+        outlet: &mut Stdout,
+    ) -> Result<bool, CliError> {
+        let upto = plan.upto;
+        let mut reading = self.reading(index, plan);
+        of_search(|end| {
+            let mut put = |page: &[u8]| {
+                end();
+                outlet.put(page)
+            };
+            Ok(goes_on(reading.read(upto, &mut put))? && goes_on(reading.finish(&mut put))?)
+        })
+    }
+
+    /// Print a part that is bounded in bytes.
+    fn print_excerpt(
+        &self,
+        index: IndexReader,
+        plan: LogPlan,
+        bounds: Bounds,
+    ) -> Result<u8, CliError> {
+        let excerpt = of_search(|_| Excerpt::read(index, plan, bounds, || self.form()))?;
+        if goes_on(write_out(&excerpt.text))?
+            && let Some(remarks) = excerpt.remarks()
+        {
+            output::warn(&remarks);
+        }
+        Ok(0)
     }
 
     /// Print the output of all processes around each match.
     fn print_around(
-        self,
-        source: &Source,
-        supervised: bool,
+        &self,
+        mut index: IndexReader,
+        plan: LogPlan,
         window: Duration,
-        form: Form,
         outlet: &mut Stdout,
     ) -> Result<(), CliError> {
-        let Self { index, from, upto, filter, query, .. } = self;
-        let search =
-            |_: &mut dyn FnMut()| times_around(index, (from.record, upto), filter, &query, window);
-        let spans = of_search(search);
-        let spans = spans.map_err(unreadable)?;
-        let everybody = source.filter(&[])?;
-        let cursor = |at| -> Result<Cursor, CliError> {
-            let position = Position { record: at, skip: 0 };
-            Ok(Cursor::over(index_of(source, supervised)?, position, everybody.clone()))
-        };
-        let mut reading = Reading::new(cursor(upto)?, Query::default(), form, None);
-        let mut index = index_of(source, supervised)?;
-        let mark = clear::mark(&source.dirs);
-        for (at, (begin, end)) in spans.into_iter().enumerate() {
-            let first = index.search_time(begin).map_err(unreadable)?.max(mark);
-            let behind = index.search_time(end.next()).map_err(unreadable)?;
-            reading.go_to(cursor(first)?, at > 0);
-            if !goes_on(reading.read(behind, &mut |page| outlet.put(page)))? {
+        let spans = of_search(|_| times_around(index.reopened(), plan, window));
+        let mut reading: Option<Reading> = None;
+        for query in spans.map_err(unreadable)?.queries() {
+            let plan = query.plan(&mut index, &self.source.streams)?;
+            let upto = plan.upto;
+            let reading = match &mut reading {
+                Some(reading) => {
+                    reading.go_to(index.reopened(), plan);
+                    reading
+                }
+                None => reading.insert(Reading::new(index.reopened(), plan, self.form(), None)),
+            };
+            if !goes_on(reading.read(upto, &mut |page| outlet.put(page)))? {
                 return Ok(());
             }
         }
+        let Some(reading) = reading else { return Ok(()) };
         goes_on(reading.finish(&mut |page| outlet.put(page))).map(drop)
+    }
+
+    /// Print what is there, and new lines until the run ends or a signal arrives.
+    fn follow(&self, index: IndexReader, plan: LogPlan) -> Result<u8, CliError> {
+        let Selection { pattern, starts, after, .. } = &plan.selection;
+        let is_all = pattern.is_none() && starts.is_none() && after.is_none();
+        let Self { args, instance, source } = self;
+        if is_all && !args.json && !args.raw && !args.no_prefix && !args.events {
+            let mut job = source.job(plan.from, plan.filter, style(instance, args));
+            self.divide(&mut job.renderer);
+            return follow(instance, job);
+        }
+        let upto = plan.upto;
+        follow_reading(instance, self.reading(index, plan), upto, args.until_input_ends)
     }
 }
 
@@ -282,14 +263,14 @@ fn bounds(args: &LogsArgs) -> Option<Bounds> {
     Some(Bounds { bytes, lines: args.lines, before: args.before })
 }
 
-/// What the flags ask of a journal, wherever it is.
-pub(super) fn asked(args: &LogsArgs) -> Result<HistoryAsk, CliError> {
+/// The query that the flags describe, of a journal here or elsewhere.
+pub(super) fn query_of(args: &LogsArgs) -> Result<LogQuery, CliError> {
     let now = local::now();
     // In the time and zone of this machine.
-    let time = |text: &Option<String>| match text.as_deref().map(|text| moment(text, &now)) {
-        Some(Err(error)) => Err(CliError::Usage(error.to_string())),
-        Some(Ok(time)) => Ok(Some(time.to_string())),
-        None => Ok(None),
+    let time = |text: &Option<String>| {
+        let time = text.as_deref().map(|text| moment(text, &now)).transpose();
+        time.map(|time| time.map(|time| time.to_string()))
+            .map_err(|error| CliError::Usage(error.to_string()))
     };
     let both = match &args.context {
         Some(text) if args.around.is_none() => {
@@ -298,7 +279,7 @@ pub(super) fn asked(args: &LogsArgs) -> Result<HistoryAsk, CliError> {
         }
         Some(_) | None => None,
     };
-    Ok(HistoryAsk {
+    Ok(LogQuery {
         names: args.names.clone(),
         last: args.lines,
         since: time(&args.since)?,
@@ -313,7 +294,7 @@ pub(super) fn asked(args: &LogsArgs) -> Result<HistoryAsk, CliError> {
         after: args.after.map(|after| after.to_string()),
         lines_before: args.before_context.or(both).unwrap_or(0),
         lines_after: args.after_context.or(both).unwrap_or(0),
-        ..HistoryAsk::default()
+        ..LogQuery::default()
     })
 }
 
@@ -371,33 +352,9 @@ fn cleared(Cleared { freed, stays, .. }: Cleared) -> String {
     text
 }
 
-fn form(args: &LogsArgs, source: &Source, instance: &Instance) -> Form {
-    if args.json {
-        let names = Names::of(&source.dirs, &source.streams);
-        return Form::Json { names, apart: false };
-    }
-    if args.raw {
-        return Form::Raw;
-    }
-    let mut renderer = source.renderer(style(instance, args));
-    divide(source, args, &mut renderer);
-    Form::Merged(Box::new(renderer))
-}
-
 /// Whether the newest run is told from those before it: on a terminal.
 pub(super) fn shows_divider(args: &LogsArgs) -> bool {
     !args.no_prefix && screen::is_terminal(std::io::stdout())
-}
-
-fn divide(source: &Source, args: &LogsArgs, renderer: &mut Renderer) {
-    if !shows_divider(args) {
-        return;
-    }
-    let begin = || source.index().get(runs::newest(|| Ok(source.index()))?);
-    // Without the line, the log itself is complete.
-    if let Ok(Some(record)) = begin() {
-        renderer.divide_at(record.time);
-    }
 }
 
 /// The style of lines that are shown as text.
@@ -450,22 +407,6 @@ fn follow_reading(
         goes_on(over.await.unwrap_or(Ok(()))).map(drop)
     }))?;
     Ok(0)
-}
-
-/// The index; without a supervisor, extended by what has not been indexed.
-pub(in crate::cli) fn index_of(source: &Source, supervised: bool) -> Result<IndexReader, CliError> {
-    if supervised { Ok(source.index()) } else { whole_index(&source.dirs, &source.streams) }
-}
-
-/// The index, extended by what no supervisor has indexed yet.
-pub(in crate::cli) fn whole_index(
-    dirs: &Dirs,
-    streams: &[Stream],
-) -> Result<IndexReader, CliError> {
-    let streams: Vec<_> = streams.iter().map(|s| (s.number, s.slug())).collect();
-    let mut ingest = Ingest::in_memory(dirs, &streams, false).map_err(unreadable)?;
-    while ingest.catch_up(u64::MAX).map_err(unreadable)?.more {}
-    Ok(ingest.into_index())
 }
 
 /// The files with the text, oldest first.

@@ -545,15 +545,14 @@ fn failed_below_watchers(instance: &Instance, run: &str) -> Option<Vec<ProcName>
         return None;
     }
     let (dirs, watchers) = journal_of(instance)?;
-    let first = runs::newest(|| Ok(IndexReader::open(&dirs))).ok()?;
+    let first = runs::newest(&mut IndexReader::open(&dirs)).ok()?;
     Log::open(&dirs, first).ok()?.failed_below_watchers(&watchers, run).ok()
 }
 
 /// That the journal can't be written, if that is so and it is on this machine.
 fn unwritable(instance: &Instance) -> Option<String> {
     let (dirs, _) = journal_of(instance).filter(|_| instance.has_files())?;
-    let index = || Ok(IndexReader::open(&dirs));
-    let first = runs::newest(index).ok()?;
+    let first = runs::newest(&mut IndexReader::open(&dirs)).ok()?;
     last::unwritable(IndexReader::open(&dirs), first).ok().flatten()
 }
 

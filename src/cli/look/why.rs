@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use super::crashes::{causes, headline, strong};
 use super::fix;
-use super::logs::index_of;
 use crate::cli::args::WhyArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::table::terminal_width;
@@ -132,7 +131,7 @@ fn explain(
     });
     let source = Source::of_instance(instance)?;
     let supervised = state.is_some() && instance.runtime.is_held();
-    let index = || index_of(&source, supervised).map_err(std::io::Error::other);
+    let index = || source.index_of(supervised);
     let plan = instance.runtime.plan().ok();
     let end = instance.last_run().and_then(|last| last.end);
     let root = directory(instance);

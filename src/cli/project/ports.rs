@@ -322,7 +322,7 @@ fn begin_of_last_life(plan: &Plan, runtime: &RuntimeDir, name: &ProcName) -> Opt
     let starts = runs::last_starts(&mut index, &numbers, upto).ok()?;
     let (mut text, mut part) = (vec![], vec![]);
     let record = starts.values().min().copied()?;
-    let mut cursor = Cursor::over(index, Position { record, skip: 0 }, Filter::only(numbers));
+    let mut cursor = Cursor::over(index, Position::at(record), Filter::only(numbers));
     while text.len() < MOST_READ
         && let Some(chunk) = cursor.next(upto, &mut part).ok()?
     {

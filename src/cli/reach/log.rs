@@ -10,6 +10,8 @@ use crate::config::{Env, Project, StartOptions};
 use crate::crash::Reports;
 use crate::crash::store::StoredReport;
 use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::history::LogQuery;
+use crate::journal::ingest::whole_index;
 use crate::journal::last::{last_events, last_lines};
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::Dirs;
@@ -81,8 +83,8 @@ impl Source {
     /// A filter for the streams that these words select; without words, all streams and the supervisor's
     /// messages.
     pub(in crate::cli) fn filter(&self, names: &[String]) -> Result<Filter, CliError> {
-        streams::refuse_unknown(names, &self.streams).map_err(CliError::Unknown)?;
-        Ok(Filter::named(names, &self.streams).and_events_about(names, &self.streams))
+        let query = LogQuery { names: names.to_vec(), ..LogQuery::default() };
+        query.filter(&self.streams).map_err(CliError::Unknown)
     }
 
     /// The crash reports of the project, the newest last.
@@ -141,6 +143,11 @@ impl Source {
     /// The number of records so far.
     pub(in crate::cli) fn records(&self) -> Result<u64, CliError> {
         self.index().len().map_err(unreadable)
+    }
+
+    /// The index; without a supervisor, extended by what has not been indexed.
+    pub(in crate::cli) fn index_of(&self, supervised: bool) -> io::Result<IndexReader> {
+        if supervised { Ok(self.index()) } else { whole_index(&self.dirs, &self.streams) }
     }
 
     /// The merged index.

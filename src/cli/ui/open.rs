@@ -2,15 +2,14 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::io;
 use std::path::Path;
 
 use crate::cli::error::CliError;
-use crate::cli::look::logs::whole_index;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::{Source, unreadable};
 use crate::config::Env;
 use crate::journal::IndexReader;
+use crate::journal::ingest::whole_index;
 use crate::model::state::{ProcessConfig, ProcessState};
 use crate::model::{ProcName, ProcessStatus};
 use crate::run::lock;
@@ -28,7 +27,7 @@ pub(super) fn journal_of(instance: &Instance, source: &Source) -> Result<Journal
         if supervised {
             return Ok(IndexReader::open(&dirs));
         }
-        whole_index(&dirs, &streams).map_err(io::Error::other)
+        whole_index(&dirs, &streams)
     };
     Journal::new(source.dirs.clone(), Box::new(open)).map_err(unreadable)
 }

@@ -1,13 +1,11 @@
 //! The pages about a process, in the words of the commands that print the same.
 
 use std::fmt::Write as _;
-use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::shell::Shell;
 use crate::cli::error::CliError;
-use crate::cli::look::logs::index_of;
 use crate::cli::look::why;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::{Source, unreadable};
@@ -92,7 +90,7 @@ fn compare_page(
 ) -> Result<(String, Option<Position>), CliError> {
     let source = Source::of_instance(instance)?;
     let supervised = instance.runtime.is_held();
-    let index = || index_of(&source, supervised).map_err(io::Error::other);
+    let index = || source.index_of(supervised);
     let log = Log::with_index(&source.dirs, 0, index).map_err(unreadable)?;
     let Comparison { life, good, new, missing, alike, is_cut } =
         &compare(&log, name).map_err(unreadable)?;

@@ -76,7 +76,7 @@ impl Shell {
         let mode = KeyMode::enter().map_err(CliError::io("the terminal"))?;
         let next = self.follow_plainly(&printer, &mode, signals).await;
         drop(mode);
-        self.plain_from = Some(Position { record: self.ui.log.head, skip: 0 });
+        self.plain_from = Some(Position::at(self.ui.log.head));
         printer.finish();
         // It has written all that there is, or the terminal takes nothing.
         let _ = tokio::time::timeout(GIVE_BACK, spawn_blocking(|| printer.join())).await;

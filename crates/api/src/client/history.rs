@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::events::EventStream;
 use super::sse::Event;
 use super::{Client, ClientError, of_process, percent_encoded};
-use crate::journal::history::{HistoryAsk, Line};
+use crate::journal::history::{Line, LogQuery};
 use crate::model::untrusted::cleaned_json;
 
 /// Lines per request: keeps an answer small even if every line is long.
@@ -47,7 +47,7 @@ pub enum Next {
 
 impl Client {
     /// The first lines of the journal that are asked for.
-    pub async fn lines(&self, ask: &HistoryAsk) -> Result<LinePage, ClientError> {
+    pub async fn lines(&self, ask: &LogQuery) -> Result<LinePage, ClientError> {
         let path = format!("/api/lines?{}", encoded(ask, ("limit", &PAGE.to_string())));
         let reply = self.ask_while_alive(Method::GET, &path, Bytes::new()).await?;
         let Cleaned(page): Cleaned<LinePage> = of_process(reply)?.read()?;
@@ -68,7 +68,7 @@ impl Client {
     }
 
     /// Follow the journal, with what processes print unless only events are asked for.
-    pub async fn follow(&self, ask: &HistoryAsk) -> Result<EventStream<Next>, ClientError> {
+    pub async fn follow(&self, ask: &LogQuery) -> Result<EventStream<Next>, ClientError> {
         let lines = ("lines", if ask.events { "false" } else { "true" });
         let path = format!("/api/events?{}", encoded(ask, lines));
         self.events(&path, "read the log that it sends", Next::read).await
@@ -85,7 +85,7 @@ impl Next {
     }
 }
 
-fn encoded(ask: &HistoryAsk, (name, value): (&str, &str)) -> String {
+fn encoded(ask: &LogQuery, (name, value): (&str, &str)) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.extend_pairs(ask.parameters()).append_pair(name, value);
     query.finish()

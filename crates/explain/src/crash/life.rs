@@ -100,13 +100,13 @@ impl<'a> Log<'a> {
         first: u64,
         index: impl Fn() -> io::Result<IndexReader> + 'a,
     ) -> io::Result<Self> {
-        let streams = Streams::open(dirs).map_err(io::Error::other)?;
+        let streams = Streams::open(dirs)?;
         Ok(Self { dirs: dirs.clone(), streams, first, index: Box::new(index) })
     }
 
     /// The first position of the run that has not been cleared.
     pub(super) fn begin(&self) -> Position {
-        Position { record: clear::mark(&self.dirs).max(self.first), skip: 0 }
+        Position::at(clear::mark(&self.dirs).max(self.first))
     }
 
     /// The directories of the journal.
@@ -258,7 +258,7 @@ impl<'a> Log<'a> {
         let mut index = (self.index)()?;
         let len = index.len()?;
         let from = len.saturating_sub(RECORDS).max(index.first()?).max(self.begin().record);
-        let from = Position { record: from, skip: 0 };
+        let from = Position::at(from);
         let mut cursor = Cursor::over(index, from, Filter::all()).with_drawings();
         let mut all = BTreeMap::<StreamNo, VecDeque<OutputLine>>::new();
         let mut text = vec![];
@@ -300,7 +300,7 @@ impl<'a> Log<'a> {
         let first = since(&mut index, place.time - BEFORE)?.record;
         let behind = since(&mut index, (place.time + BEHIND).next())?.record;
         let (first, left_out) = pass_over(&mut index, first, place.end.min(behind))?;
-        let from = Position { record: first, skip: 0 }.max(self.begin());
+        let from = Position::at(first).max(self.begin());
         let mut cursor = Cursor::over(index, from, Filter::all()).with_drawings();
         let mut text = vec![];
         let mut before = EntryQueue::new(MOST_OUTPUT.0);
@@ -361,7 +361,7 @@ impl<'a> Log<'a> {
             }
             Kind::End | Kind::Text => return None,
         };
-        let cursor = Position { record: number, skip: 0 }.to_string();
+        let cursor = Position::at(number).to_string();
         Some(CrashEntry {
             time: record.time.to_millisecond(),
             process,

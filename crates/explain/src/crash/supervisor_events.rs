@@ -124,7 +124,7 @@ impl Log<'_> {
         let from = self.begin();
         self.find_event(name, from, from.record + RECORDS, |chunk, event| {
             let Some(What::PortTaken { port, .. }) = event.what() else { return None };
-            let at = Some(Position { record: chunk.position, skip: 0 });
+            let at = Some(Position::at(chunk.position));
             let text = event.text().unwrap_or_default();
             Some((*port, OutputLine { time: chunk.record.time, at, text }))
         })

@@ -22,7 +22,7 @@ use super::segment::{Dirs, LOG, Listing, Segment, SegmentDir};
 use super::small;
 use super::split::{Lost, MarkerTrust, Splitter};
 use super::stream::StreamReader;
-use super::streams::STDERR_SUFFIX;
+use super::streams::{self, STDERR_SUFFIX};
 use crate::model::plan::LogPolicy;
 use crate::model::request::{Head, Partial};
 use crate::model::time::Timestamp;
@@ -89,6 +89,14 @@ pub struct ReachedMarker {
     pub seq: u32,
     /// Which kind.
     pub kind: Kind,
+}
+
+/// The index of a journal that no supervisor writes, extended in memory by what has no record yet.
+pub fn whole_index(dirs: &Dirs, streams: &[streams::Stream]) -> io::Result<IndexReader> {
+    let streams: Vec<_> = streams.iter().map(|stream| (stream.number, stream.slug())).collect();
+    let mut ingest = Ingest::in_memory(dirs, &streams, false)?;
+    while ingest.catch_up(u64::MAX)?.more {}
+    Ok(ingest.into_index())
 }
 
 impl Ingest {

@@ -2,35 +2,31 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::entry::{Among, Names, entry_json};
 use super::line_counts::{LineCounts, lines_within};
-use super::lines::{Lines, Split};
-use super::page::{Direction, Pager, Want, before_last};
-use super::pattern::Pattern;
+use super::lines::Lines;
+use super::page::{Direction, Pager, Want};
 use super::place::{Share, output, record_at, share};
-use super::runs::{beginnings, last_starts};
-use super::select::{Chosen, Query, Selector};
+use super::plan::{LogPlan, parse_cursor};
+use super::select::{Selection, Selector};
 use super::styled::{Styles, printed_at, styled_text};
 use crate::clear;
-use crate::cursor::{Cursor, Filter, Position};
+use crate::cursor::{Cursor, Position};
 use crate::history::{
-    Answer, Extent, History, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, LineCount,
+    Answer, Extent, History, HistoryEntry, HistoryPage, HistoryProblem, LineCount, LogQuery,
     OutputAsk, OutputOfProcess, OutputOverTime, PageAsk, UnfinishedLine,
 };
+use crate::model::ProcName;
 use crate::model::event::{LOG, type_of};
-use crate::model::moment::moment;
-use crate::model::request::{API, Cleared, Outcome, Partial};
+use crate::model::request::{API, Cleared, Partial};
 use crate::model::unfinished::looks_like_prompt;
-use crate::model::{ProcName, StreamNo};
-use crate::query::since;
 use crate::reader::IndexReader;
 use crate::segment::Dirs;
 use crate::stream::StreamReader;
-use crate::streams::{STDERR_SUFFIX, Stream, Streams, refuse_unknown};
-use crate::sys::{clock, local};
+use crate::streams::{STDERR_SUFFIX, Stream, Streams};
+use crate::sys::clock;
 
 /// The maximum size of a page in bytes, unless a single line is longer: a page is held in memory.
 pub(super) const LARGEST_PAGE: usize = 4 << 20;
@@ -61,7 +57,7 @@ impl RunHistory {
 
     /// The text of unfinished lines.
     pub fn unfinished(&self, lines: &[Partial]) -> io::Result<Vec<UnfinishedLine>> {
-        let streams = Streams::open(&self.dirs).map_err(io::Error::other)?;
+        let streams = Streams::open(&self.dirs)?;
         let mut styles = Styles::new(&self.dirs);
         let mut found = vec![];
         for &place in lines {
@@ -91,60 +87,32 @@ impl RunHistory {
         Ok(StreamReader::open(&self.dirs, &name.slug()).end()? + stderr)
     }
 
-    fn parse(&self, ask: &HistoryAsk) -> Result<Asked, HistoryProblem> {
-        let query = query_of(ask).map_err(HistoryProblem::Bad)?;
-        let place = ask.after.as_deref().map(cursor).transpose()?;
-        let streams = Streams::open(&self.dirs).map_err(io::Error::other)?.all().to_vec();
-        let unknown = |unknown| HistoryProblem::Unknown(Box::new(Outcome::from(unknown)));
-        refuse_unknown(&ask.names, &streams).map_err(unknown)?;
-        let filter = Filter::named(&ask.names, &streams).and_events_about(&ask.names, &streams);
-        let mut filter = filter.only_output(ask.stream, &streams);
-        filter.no_text = ask.events || !ask.types.is_empty() && !ask.types.contains(&LOG);
-        Ok(Asked { query, filter, streams, place })
+    fn streams(&self) -> io::Result<Vec<Stream>> {
+        Ok(Streams::open(&self.dirs)?.all().to_vec())
     }
-
-    /// The range of records that a query is about.
-    fn range(&self, query: &Query, upto: u64) -> io::Result<(u64, u64)> {
-        let mut index = IndexReader::open(&self.dirs);
-        let mut floor = index.first()?.max(clear::mark(&self.dirs));
-        let mut upto = upto.min(index.len()?);
-        if let Some(since) = query.since {
-            floor = floor.max(index.search_time(since)?);
-        }
-        if let Some(until) = query.until {
-            upto = upto.min(index.search_time(until.next())?);
-        }
-        Ok((floor, upto))
-    }
-}
-
-/// A parsed query.
-struct Asked {
-    query: Query,
-    filter: Filter,
-    streams: Vec<Stream>,
-    place: Option<Position>,
 }
 
 impl History for RunHistory {
-    fn extent(&self, ask: &HistoryAsk, upto: u64) -> Result<Extent, HistoryProblem> {
-        let Asked { filter, place, .. } = self.parse(ask)?;
+    fn extent(&self, query: &LogQuery, upto: u64) -> Result<Extent, HistoryProblem> {
+        let place = query.place()?;
+        let filter = query.filter(&self.streams()?)?;
         let mut index = IndexReader::open(&self.dirs);
-        let floor = index.first()?.max(clear::mark(&self.dirs));
+        let floor = index.floor()?;
         let upto = upto.min(index.len()?);
-        let at = place.unwrap_or(Position { record: upto, skip: 0 });
+        let at = place.unwrap_or(Position::at(upto));
         let Share { before, all } = share(&mut index, &filter, (floor, upto), at)?;
-        let first = Position { record: floor, skip: 0 }.to_string();
+        let first = Position::at(floor).to_string();
         Ok(Extent { api: API, before, all, first, records: upto })
     }
 
-    fn count(&self, ask: &HistoryAsk, upto: u64) -> Result<LineCount, HistoryProblem> {
-        let Asked { filter, place, .. } = self.parse(ask)?;
+    fn count(&self, query: &LogQuery, upto: u64) -> Result<LineCount, HistoryProblem> {
+        let place = query.place()?;
+        let filter = query.filter(&self.streams()?)?;
         let mut index = IndexReader::open(&self.dirs);
-        let floor = index.first()?.max(clear::mark(&self.dirs));
+        let floor = index.floor()?;
         let upto = upto.min(index.len()?).max(floor);
-        let end = Position { record: upto, skip: 0 };
-        let at = place.unwrap_or(end).clamp(Position { record: floor, skip: 0 }, end);
+        let end = Position::at(upto);
+        let at = place.unwrap_or(end).clamp(Position::at(floor), end);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.forget_before(floor);
         let above = counts.count(&mut index, &filter, floor..at.record)?;
@@ -167,16 +135,18 @@ impl History for RunHistory {
     }
 
     fn output(&self, ask: &OutputAsk, upto: u64) -> Result<OutputOverTime, HistoryProblem> {
-        let chosen = HistoryAsk { names: ask.names.clone(), ..HistoryAsk::default() };
-        let query = HistoryAsk { since: ask.since.clone(), until: ask.until.clone(), ..chosen };
-        let Asked { query, filter, mut streams, .. } = self.parse(&query)?;
+        let OutputAsk { names, since, until, parts } = ask.clone();
+        let query = LogQuery { names, since, until, ..LogQuery::default() };
+        let Selection { since, until, .. } = query.selection()?;
+        let mut streams = self.streams()?;
+        let filter = query.filter(&streams)?;
         streams.retain(|stream| filter.takes(stream.number));
         let mut index = IndexReader::open(&self.dirs);
-        let floor = index.first()?.max(clear::mark(&self.dirs));
+        let floor = index.floor()?;
         let first = index.get(floor)?.map(|record| record.time);
-        let until = query.until.unwrap_or_else(clock::now);
-        let since = query.since.or(first).unwrap_or(until).min(until);
-        let (bytes, estimated) = output(&mut index, &streams, (since, until), ask.parts, upto)?;
+        let until = until.unwrap_or_else(clock::now);
+        let since = since.or(first).unwrap_or(until).min(until);
+        let (bytes, estimated) = output(&mut index, &streams, (since, until), parts, upto)?;
         let processes = bytes.into_iter().map(|(name, bytes)| OutputOfProcess { name, bytes });
         let (since, until) = (since.to_string(), until.to_string());
         Ok(OutputOverTime { api: API, since, until, estimated, processes: processes.collect() })
@@ -186,103 +156,61 @@ impl History for RunHistory {
         clear::clear_behind(&self.dirs)
     }
 
-    fn ask(&self, ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem> {
-        let Asked { mut query, filter, streams, place } = self.parse(ask)?;
+    fn ask(&self, query: &LogQuery) -> Result<Box<dyn Answer>, HistoryProblem> {
+        let streams = self.streams()?;
         let mut index = IndexReader::open(&self.dirs);
-        let mark = Position { record: clear::mark(&self.dirs), skip: 0 };
-        let within = match ask.run {
-            Some(run) => run_records(&self.dirs, run)?.records,
-            None => 0..u64::MAX,
-        };
-        let context = query.before + query.after;
-        let (first, len) = (index.first()?.max(mark.record), index.len()?);
-        let mut from = mark.max(Position { record: within.start.min(len), skip: 0 });
-        if ask.since_restart {
-            let chosen: Vec<StreamNo> = streams
-                .iter()
-                .map(|stream| stream.number)
-                .filter(|number| filter.takes(*number))
-                .collect();
-            let starts = last_starts(&mut index, &chosen, len)?;
-            let begin = starts.values().min().copied().unwrap_or(len);
-            from = from.max(Position { record: begin, skip: 0 });
-            query.starts = Some(starts);
-        }
-        // A position after the end belongs to an earlier, different log: everything in the
-        // present one is new.
-        let after = place.filter(|place| place.record <= len);
-        let gone = |after: Position| after.record.saturating_add(1) < first;
-        let reset = place.is_some() && after.is_none_or(gone);
-        if let Some(after) = after {
-            from = from.max(begin_before(&self.dirs, &filter, (from, after), context)?);
-        }
-        if let Some(time) = query.since {
-            from = from.max(since(&mut index, time)?);
-        }
-        if ask.from_now && place.is_none() {
-            from = from.max(Position { record: len, skip: 0 });
-        }
-        if let (Some(last), true) = (ask.last, ask.types.is_empty()) {
-            let upto = match query.until {
-                Some(until) => index.search_time(until.next())?.min(len),
-                None => len,
-            };
-            query.events_count = true;
-            let fresh = IndexReader::open(&self.dirs);
-            from = before_last(fresh, filter.clone(), &query, from, upto, last)?;
-        }
-        // What is near a match is shown line by line.
-        let split = if context > 0 { Split::Lines } else { Split::by(query.pattern.as_ref()) };
+        let LogPlan { filter, selection, from, end, is_reset, .. } =
+            query.plan(&mut index, &streams)?;
         Ok(Box::new(Reader {
             names: Names::of(&self.dirs, &streams),
-            lines: Lines::new(Cursor::over(index, from, filter), split),
-            after,
-            last: ask.last,
-            end: within.end,
-            selector: Selector::new(query),
+            lines: Lines::new(Cursor::over(index, from, filter), selection.split()),
+            last: query.last,
+            end,
+            selector: Selector::new(selection),
             kept: VecDeque::new(),
-            types: ask.types.clone(),
-            reset,
+            types: query.types.clone(),
+            is_reset,
         }))
     }
 
     fn page(
         &self,
-        ask: &HistoryAsk,
+        query: &LogQuery,
         page: &PageAsk,
         most: usize,
         upto: u64,
     ) -> Result<HistoryPage, HistoryProblem> {
-        if ask.run.is_some() || ask.since_restart || ask.lines_before + ask.lines_after > 0 {
+        if query.run.is_some() || query.since_restart || query.lines_before + query.lines_after > 0
+        {
             let text = "`run`, `since-restart`, `lines-before` and `lines-after` don't go together with \
                         `before`, `at`, `step` and `styles`";
             return Err(HistoryProblem::Bad(text.to_owned()));
         }
-        let Asked { query, filter, streams, place } = self.parse(ask)?;
-        let (floor, upto) = self.range(&query, upto)?;
-        let end = Position { record: upto, skip: 0 };
-        let after = place.filter(|place| place.record <= upto);
-        let mut begin = Position { record: floor, skip: 0 }.max(after.unwrap_or_default());
+        let streams = self.streams()?;
+        let mut index = IndexReader::open(&self.dirs);
+        let plan = query.plan(&mut index, &streams)?;
+        let LogPlan { filter, selection, is_reset, .. } = plan;
+        let upto = upto.min(plan.upto);
+        let end = Position::at(upto);
+        let floor = index.floor()?;
+        let mut begin = plan.from.max(Position::at(floor));
         if let Some(byte) = page.at {
-            let mut index = IndexReader::open(&self.dirs);
             let record = record_at(&mut index, &filter, (floor, upto), byte)?;
-            begin = begin.max(Position { record, skip: 0 });
+            begin = begin.max(Position::at(record));
         }
         let (direction, mut at) = match page.before.as_deref() {
             Some("end") => (Direction::Up, end),
-            Some(text) => (Direction::Up, cursor(text)?.min(end)),
+            Some(text) => (Direction::Up, parse_cursor(text)?.min(end)),
             None => (Direction::Down, begin),
         };
-        let gone = |after: Position| after.record.saturating_add(1) < floor;
-        let reset = place.is_some() && query.since.is_none() && after.is_none_or(gone);
-        let mut pager = Pager::new(IndexReader::open(&self.dirs), filter);
+        let mut pager = Pager::new(index, filter);
         let budget = if page.step { STEP } else { u64::MAX };
-        let pattern = query.pattern;
+        let pattern = selection.pattern.clone();
         let mut want = Want { bytes: PART, budget, pattern, ..Want::entries(most) };
         let mut names = Names::of(&self.dirs, &streams);
         let mut styles = page.styles.then(|| Styles::new(&self.dirs));
-        let line_type = Some(LOG).filter(|_| !ask.types.is_empty());
-        let (mut answer, mut size) = (HistoryPage { reset, ..HistoryPage::default() }, 0);
+        let line_type = Some(LOG).filter(|_| !query.types.is_empty());
+        let (mut answer, mut size) = (HistoryPage { reset: is_reset, ..HistoryPage::default() }, 0);
         loop {
             want.entries = most - answer.entries.len();
             let step = match direction {
@@ -292,7 +220,7 @@ impl History for RunHistory {
             let mut found = vec![];
             for kept in &step.entries {
                 let entry = kept.entry();
-                if after.is_some_and(|after| entry.position <= after) {
+                if !selection.is_after(&entry) {
                     continue;
                 }
                 let runs = match &mut styles {
@@ -301,7 +229,7 @@ impl History for RunHistory {
                 };
                 let among = Among::default();
                 let (kind, json) = entry_json(&mut names, &entry, among, line_type, runs);
-                if wants(&ask.types, &kind, entry.is_line()) {
+                if wants(&query.types, &kind, entry.is_line()) {
                     let cursor = entry.position.to_string();
                     found.push(HistoryEntry { cursor, kind, json });
                 }
@@ -334,46 +262,6 @@ fn before_first_byte(at: Position) -> Option<Position> {
     }
 }
 
-/// The selection of entries by time and content; an error tells what is malformed.
-pub fn query_of(ask: &HistoryAsk) -> Result<Query, String> {
-    let now = local::now();
-    let time = |text: &Option<String>| {
-        let time = text.as_deref().map(|text| moment(text, &now)).transpose();
-        time.map_err(|error| error.to_string())
-    };
-    let pattern = ask.grep.as_ref().map(|text| Pattern::new(text, ask.ignore_case, ask.invert));
-    Ok(Query {
-        since: time(&ask.since)?,
-        until: time(&ask.until)?,
-        pattern: pattern.transpose().map_err(|error| error.to_string())?,
-        before: ask.lines_before,
-        after: ask.lines_after,
-        ..Query::default()
-    })
-}
-
-/// A run in the log.
-#[derive(Debug)]
-pub struct RunRecords {
-    /// Its records.
-    pub records: Range<u64>,
-    /// How many runs there are.
-    pub of: usize,
-}
-
-/// The records of a run; 1 is the newest.
-pub fn run_records(dirs: &Dirs, run: u64) -> Result<RunRecords, HistoryProblem> {
-    let begun = beginnings(dirs, clear::mark(dirs))?;
-    let at = usize::try_from(run).ok().and_then(|run| begun.len().checked_sub(run));
-    let Some(at) = at else {
-        let text = format!("there is no run {run} in the log; 1 to {} are there", begun.len());
-        return Err(HistoryProblem::Bad(text));
-    };
-    // The newest run goes on.
-    let records = begun[at]..begun.get(at + 1).copied().unwrap_or(u64::MAX);
-    Ok(RunRecords { records, of: begun.len() })
-}
-
 /// Whether an entry has one of these types; none means all.
 fn wants(types: &[&str], kind: &str, is_line: bool) -> bool {
     let of_type = if is_line { Some(LOG) } else { type_of(kind) };
@@ -384,44 +272,33 @@ struct Reader {
     lines: Lines,
     selector: Selector,
     names: Names,
-    after: Option<Position>,
     last: Option<usize>,
     /// The record behind the last one that counts.
     end: u64,
     kept: VecDeque<HistoryEntry>,
     /// Only entries of these types; empty means all.
     types: Vec<&'static str>,
-    reset: bool,
+    is_reset: bool,
 }
 
 impl Answer for Reader {
     fn is_reset(&self) -> bool {
-        self.reset
+        self.is_reset
     }
 
     fn next(&mut self, upto: u64, most: usize) -> io::Result<(Vec<HistoryEntry>, bool)> {
-        let Self { lines, selector, names, after, types, kept, .. } = self;
+        let Self { lines, selector, names, types, kept, .. } = self;
         let line_type = Some(LOG).filter(|_| !types.is_empty());
         let mut bytes: usize = kept.iter().map(|entry| entry.json.len()).sum();
         // Look for one more entry than needed, to know whether there are more.
         while let Some(entry) = lines.next(upto.min(self.end))? {
-            let mut apart = false;
-            selector.feed(&entry, &mut |chosen| {
-                let Chosen::Entry(entry, matches) = chosen else {
-                    apart = true;
-                    return Ok(());
-                };
-                let among = Among { context: !matches, apart: std::mem::take(&mut apart) };
-                if after.is_some_and(|after| entry.position <= after) {
-                    return Ok(());
-                }
-                let (kind, json) = entry_json(names, &entry, among, line_type, None);
+            selector.feed(&entry, &mut |entry, among| {
+                let (kind, json) = entry_json(names, entry, among, line_type, None);
                 if wants(types, &kind, entry.is_line()) {
                     bytes += json.len();
                     kept.push_back(HistoryEntry { cursor: entry.position.to_string(), kind, json });
                 }
-                Ok(())
-            })?;
+            });
             match self.last {
                 // Of the last entries, those that a page can hold.
                 Some(last) => {
@@ -445,27 +322,4 @@ impl Answer for Reader {
         let page: Vec<_> = self.kept.drain(..page.min(self.kept.len())).collect();
         Ok((page, !self.kept.is_empty()))
     }
-}
-
-/// Where to begin for what follows the second position: with context before that, since what is near a match is known
-/// only with the entries before it. Nothing before the first position counts.
-pub fn begin_before(
-    dirs: &Dirs,
-    filter: &Filter,
-    (floor, after): (Position, Position),
-    context: usize,
-) -> io::Result<Position> {
-    if context == 0 {
-        return Ok(after);
-    }
-    let mut pager = Pager::new(IndexReader::open(dirs), filter.clone());
-    Ok(pager.up(after, floor, &Want::entries(context))?.reached)
-}
-
-/// Parses `12.34`: the number of a record, and how many of its bytes to skip.
-fn cursor(text: &str) -> Result<Position, HistoryProblem> {
-    text.parse().map_err(|_| {
-        let text = format!("`{text}` is not a valid cursor; take one from an answer");
-        HistoryProblem::Bad(text)
-    })
 }

@@ -11,6 +11,7 @@ pub mod numbered;
 pub mod page;
 pub mod pattern;
 pub mod place;
+pub mod plan;
 pub mod printed;
 pub mod runs;
 pub mod select;

@@ -12,7 +12,6 @@ use super::line_counts::Counted;
 use super::lines::Entry;
 use super::page::{Pager, Want};
 use super::place::share;
-use crate::clear;
 use crate::cursor::{Filter, Position};
 use crate::model::line::plain_text;
 use crate::model::time::Timestamp;
@@ -54,17 +53,17 @@ impl RunHistory {
     ) -> io::Result<NumberedPage> {
         let dirs = &self.dirs;
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let streams = Streams::open(dirs).map_err(io::Error::other)?;
+        let streams = Streams::open(dirs)?;
         let filter = of_process(&streams, name);
         let mut index = IndexReader::open(dirs);
-        let floor = index.first()?.max(clear::mark(dirs));
+        let floor = index.floor()?;
         let upto = index.len()?.max(floor);
         counts.forget_before(floor);
         let Counted { lines: all, .. } = counts.count_all(&mut index, &filter, floor..upto)?;
         let range = choose(all);
         let (first, last) = (*range.start(), (*range.end()).min(all));
         let mut page = NumberedPage { first, all, ..NumberedPage::default() };
-        let end = Position { record: upto, skip: 0 };
+        let end = Position::at(upto);
         page.bytes = share(&mut index, &filter, (floor, upto), end)?.all;
         if first > last {
             return Ok(page);
@@ -76,7 +75,7 @@ impl RunHistory {
         let mut names = Names::of(dirs, streams.all());
         let mut pager = Pager::new(index, filter).with_replaced();
         let mut size = 0;
-        let mut from = Position { record: at, skip: 0 };
+        let mut from = Position::at(at);
         while missing > 0 && size < LARGEST_PAGE && at < upto {
             let step =
                 pager.down(from, upto, &Want { bytes: LARGEST_PAGE, ..Want::entries(BATCH) })?;
@@ -103,14 +102,9 @@ impl RunHistory {
         Ok(page)
     }
 
-    /// The last lines of exactly this process in records with numbers below `upto`. Only a limited part of the
-    /// journal before `upto` is searched.
-    pub fn last_lines(&self, name: &str, most: usize, upto: u64) -> io::Result<Vec<String>> {
-        self.last_lines_since(name, most, upto, Timestamp::default())
-    }
-
-    /// The same, but none that is older than this.
-    pub fn last_lines_since(
+    /// The last lines of exactly this process in records with numbers below `upto`, none older than `since`. Only a
+    /// limited part of the journal before `upto` is searched.
+    pub fn last_lines(
         &self,
         name: &str,
         most: usize,
@@ -118,13 +112,12 @@ impl RunHistory {
         since: Timestamp,
     ) -> io::Result<Vec<String>> {
         let dirs = &self.dirs;
-        let streams = Streams::open(dirs).map_err(io::Error::other)?;
+        let streams = Streams::open(dirs)?;
         let mut index = IndexReader::open(dirs);
-        let floor = Position { record: index.first()?.max(clear::mark(dirs)), skip: 0 };
-        let end = Position { record: upto, skip: 0 };
+        let floor = Position::at(index.floor()?);
         let mut pager = Pager::new(index, of_process(&streams, name));
         let mut lines = vec![];
-        let mut before = end;
+        let mut before = Position::at(upto);
         let mut budget = NEAR;
         while lines.len() < most && budget > 0 {
             let want = Want { bytes: LARGEST_PAGE, budget, ..Want::entries(most - lines.len()) };

@@ -9,7 +9,7 @@ use std::io;
 
 use super::lines::{Entry, part_of};
 use super::pattern::Pattern;
-use super::select::{Kept, Query};
+use super::select::{Kept, Selection};
 use crate::cursor::{Filter, Position};
 use crate::model::StreamNo;
 use crate::query::tail_or_all;
@@ -165,7 +165,7 @@ impl Pager {
             let left = usize::try_from(upto - at.record).unwrap_or(usize::MAX);
             let hole = self.index.read(at.record, &mut records, left.min(most))?;
             if let Some(hole) = hole {
-                at = Position { record: hole.until, skip: 0 };
+                at = Position::at(hole.until);
             }
             self.learn(&records);
             if records.is_empty() || at.record >= upto {
@@ -180,7 +180,7 @@ impl Pager {
                         return Ok(progress.step(end, end.record >= upto));
                     }
                 }
-                at = Position { record: at.record + 1, skip: 0 };
+                at = Position::at(at.record + 1);
                 if progress.is_over_budget() {
                     return Ok(progress.step(at, at.record >= upto));
                 }
@@ -335,7 +335,7 @@ impl Pager {
             let (position, lost) = (piece.position(skip), if start == 0 { lost } else { 0 });
             let after = match begin.saturating_add(small(end)) {
                 to if to < record.len => piece.position(to),
-                _ => Position { record: piece.number + 1, skip: 0 },
+                _ => Position::at(piece.number + 1),
             };
             (Kept::of(&Entry { position, record: part, text, lost }), after)
         });
@@ -359,7 +359,7 @@ impl Pager {
         }
         let record = Record { flags: DRAWN, ..part_of(record, record.offset, text, 0) };
         let entry = Entry { position: piece.position(0), record, text, lost: 0 };
-        Some((Kept::of(&entry), Position { record: piece.number + 1, skip: 0 }))
+        Some((Kept::of(&entry), Position::at(piece.number + 1)))
     }
 
     /// A record that is not output, if it is wanted.
@@ -378,7 +378,7 @@ impl Pager {
             words.lines().find(|line| pattern.takes(line.as_bytes(), &mut scratch))?;
         }
         let entry = Entry { position: piece.position(0), record, text: &self.text, lost: 0 };
-        Some((Kept::of(&entry), Position { record: piece.number + 1, skip: 0 }))
+        Some((Kept::of(&entry), Position::at(piece.number + 1)))
     }
 
     /// Load the remaining text of a record into the empty buffer; returns the position of its first byte in the record.
@@ -471,8 +471,8 @@ pub fn before_last_lines(
     if is_enough {
         return Ok(at.max(floor));
     }
-    let query = Query { events_count: true, ..Query::default() };
-    let messages = before_last(index, filter.clone(), &query, floor, upto, lines)?;
+    let everything = Selection::default();
+    let messages = before_last(index, filter.clone(), &everything, floor, upto, lines)?;
     Ok(at.min(messages).max(floor))
 }
 
@@ -481,21 +481,21 @@ pub fn before_last_lines(
 pub fn before_last(
     index: IndexReader,
     filter: Filter,
-    query: &Query,
+    selection: &Selection,
     floor: Position,
     upto: u64,
     count: usize,
 ) -> io::Result<Position> {
     let mut pager = Pager::new(index, filter);
-    let mut want = Want { pattern: query.pattern.clone(), ..Want::entries(count) };
+    let mut want = Want { pattern: selection.pattern.clone(), ..Want::entries(count) };
     // Where lines are joined, a part counts for nothing.
     let counts = |entry: &Entry<'_>| match entry.record.kind {
         Kind::Text => entry.record.flags & (CONTINUES | TO_BE_CONTINUED) == 0,
         Kind::Start | Kind::Exit | Kind::End | Kind::Gap | Kind::Event => {
-            query.events_count && entry_words(&entry.record, entry.text).is_some()
+            entry_words(&entry.record, entry.text).is_some()
         }
     };
-    let mut at = Position { record: upto, skip: 0 };
+    let mut at = Position::at(upto);
     while want.entries > 0 {
         let step = pager.up(at, floor, &want)?;
         at = step.reached;
@@ -505,8 +505,8 @@ pub fn before_last(
             return Ok(floor);
         }
     }
-    if query.before > 0 {
-        at = pager.up(at, floor, &Want::entries(query.before))?.reached;
+    if selection.lines_before > 0 {
+        at = pager.up(at, floor, &Want::entries(selection.lines_before))?.reached;
     }
     Ok(at.max(floor))
 }

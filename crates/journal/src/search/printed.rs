@@ -33,7 +33,7 @@ impl Printed {
             }
             None => self.index.state_at(end)?,
         };
-        let streams = Streams::open(self.index.dirs()).map_err(io::Error::other)?;
+        let streams = Streams::open(self.index.dirs())?;
         let mut counts = BTreeMap::new();
         for stream in streams.all() {
             *counts.entry(stream.name.clone()).or_default() += state.stream(stream.number).text;

@@ -42,17 +42,17 @@ fn begun_in(mut cursor: Cursor, upto: u64) -> io::Result<Vec<u64>> {
 }
 
 /// The record with which the newest run begins, or the first existing record.
-pub fn newest(index: impl Fn() -> io::Result<IndexReader>) -> io::Result<u64> {
+pub fn newest(index: &mut IndexReader) -> io::Result<u64> {
     /// The number of events to look at in the first attempt.
     const EVENTS_AT_FIRST: u64 = 256;
     let mut most = EVENTS_AT_FIRST;
-    let mut reader = index()?;
-    let (first, len) = (reader.first()?, reader.len()?);
+    let first = index.first()?;
+    let len = index.len()?;
     let mut earlier = None;
     loop {
         let filter = Filter::only(vec![EVENTS]);
-        let from = tail(&mut reader, &filter, most, len)?;
-        let found = begun_in(Cursor::over(reader, from, filter), len)?.pop();
+        let from = tail(index, &filter, most, len)?;
+        let found = begun_in(Cursor::over(index.reopened(), from, filter), len)?.pop();
         // A run has several such records at its beginning, so earlier ones may belong to the same
         // run.
         let is_whole = |begin: &u64| *begin > from.record;
@@ -64,7 +64,6 @@ pub fn newest(index: impl Fn() -> io::Result<IndexReader>) -> io::Result<u64> {
             return Ok(found.unwrap_or(first));
         }
         earlier = Some(from);
-        reader = index()?;
         most = most.saturating_mul(16);
     }
 }
@@ -75,7 +74,7 @@ pub fn last_starts(
     streams: &[StreamNo],
     upto: u64,
 ) -> io::Result<HashMap<StreamNo, u64>> {
-    let list = Streams::open(index.dirs()).map_err(io::Error::other)?;
+    let list = Streams::open(index.dirs())?;
     let streams = streams.iter().filter(|stream| **stream != EVENTS);
     let mains: Vec<(StreamNo, StreamNo)> =
         streams.map(|&stream| (stream, list.main(stream))).collect();

@@ -1,9 +1,9 @@
 //! Selects lines by time, life and content, with the lines around them.
 
 use std::collections::{HashMap, VecDeque};
-use std::io;
 
-use super::lines::Entry;
+use super::entry::Among;
+use super::lines::{Entry, Split};
 use super::pattern::Pattern;
 use crate::cursor::Position;
 use crate::model::StreamNo;
@@ -13,7 +13,7 @@ use crate::words::searched_words;
 
 /// Which of the entries read are wanted.
 #[derive(Debug, Clone, Default)]
-pub struct Query {
+pub struct Selection {
     /// Nothing older than this.
     pub since: Option<Timestamp>,
     /// Nothing newer.
@@ -23,14 +23,14 @@ pub struct Query {
     /// The pattern that lines must match.
     pub pattern: Option<Pattern>,
     /// How many lines before each match to include.
-    pub before: usize,
+    pub lines_before: usize,
     /// How many lines after each match to include.
-    pub after: usize,
-    /// When only the last entries are wanted: whether events count too, not only lines of output.
-    pub events_count: bool,
+    pub lines_after: usize,
+    /// Nothing at this position or before it. What is near a match there is wanted nevertheless.
+    pub after: Option<Position>,
 }
 
-impl Query {
+impl Selection {
     /// Whether an entry is in the wanted range, regardless of its content.
     pub fn covers(&self, entry: &Entry<'_>) -> bool {
         let Record { time, stream, .. } = entry.record;
@@ -41,6 +41,21 @@ impl Query {
             first.is_some_and(|first| entry.position.record >= *first)
         });
         timely && of_life
+    }
+
+    /// Whether an entry is behind the place after which entries are wanted.
+    pub fn is_after(&self, entry: &Entry<'_>) -> bool {
+        self.after.is_none_or(|after| entry.position > after)
+    }
+
+    /// Whether the entries around a match are wanted, too.
+    pub const fn has_context(&self) -> bool {
+        self.lines_before + self.lines_after > 0
+    }
+
+    /// How to split records for this selection. What is near a match is shown line by line.
+    pub fn split(&self) -> Split {
+        if self.has_context() { Split::Lines } else { Split::by(self.pattern.as_ref()) }
     }
 
     /// Whether the content of an entry matches. For an entry that is not a line, its text is
@@ -78,19 +93,10 @@ impl Kept {
     }
 }
 
-/// Something that was selected.
-#[derive(Debug, Clone, Copy)]
-pub enum Chosen<'a> {
-    /// An entry, and whether it is a match or context.
-    Entry(Entry<'a>, bool),
-    /// Entries were left out between two groups of lines.
-    Break,
-}
-
 /// Selects entries as they arrive.
 #[derive(Debug)]
 pub struct Selector {
-    query: Query,
+    selection: Selection,
     held: VecDeque<Kept>,
     /// How many more context lines follow the last match.
     follow: usize,
@@ -102,40 +108,42 @@ pub struct Selector {
 
 impl Selector {
     /// Select by this query.
-    pub fn new(query: Query) -> Self {
+    pub fn new(selection: Selection) -> Self {
         let (held, scratch) = (VecDeque::new(), vec![]);
-        Self { query, held, follow: 0, skipped: false, any: false, scratch }
+        Self { selection, held, follow: 0, skipped: false, any: false, scratch }
     }
 
     /// Process the next entry. The entries that it causes to be selected go to `out`.
-    pub fn feed(
-        &mut self,
-        entry: &Entry<'_>,
-        out: &mut dyn FnMut(Chosen<'_>) -> io::Result<()>,
-    ) -> io::Result<()> {
-        if !self.query.covers(entry) {
-            return Ok(());
+    pub fn feed(&mut self, entry: &Entry<'_>, out: &mut dyn FnMut(&Entry<'_>, Among)) {
+        if !self.selection.covers(entry) {
+            return;
         }
-        if self.query.pattern.is_none() {
-            return out(Chosen::Entry(*entry, true));
-        }
-        if self.query.matches(entry, &mut self.scratch) {
-            let apart = self.query.before + self.query.after > 0;
-            if apart && self.skipped && self.any {
-                out(Chosen::Break)?;
+        let selection = &self.selection;
+        let mut show = |entry: &Entry<'_>, among: Among| {
+            if selection.is_after(entry) {
+                out(entry, among);
             }
+        };
+        if self.selection.pattern.is_none() {
+            return show(entry, Among::default());
+        }
+        if self.selection.matches(entry, &mut self.scratch) {
+            let mut apart = self.selection.has_context() && self.skipped && self.any;
             for kept in self.held.drain(..) {
-                out(Chosen::Entry(kept.entry(), false))?;
+                show(&kept.entry(), Among { context: true, apart });
+                apart = false;
             }
-            (self.follow, self.skipped, self.any) = (self.query.after, false, true);
-            return out(Chosen::Entry(*entry, true));
+            self.follow = self.selection.lines_after;
+            self.skipped = false;
+            self.any = true;
+            return show(entry, Among { context: false, apart });
         }
         if self.follow > 0 {
             self.follow -= 1;
-            return out(Chosen::Entry(*entry, false));
+            return show(entry, Among { context: true, apart: false });
         }
-        if self.query.before > 0 {
-            if self.held.len() == self.query.before {
+        if self.selection.lines_before > 0 {
+            if self.held.len() == self.selection.lines_before {
                 self.held.pop_front();
                 self.skipped = true;
             }
@@ -143,6 +151,5 @@ impl Selector {
         } else {
             self.skipped = true;
         }
-        Ok(())
     }
 }

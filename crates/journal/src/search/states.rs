@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::io;
 
 use super::landmark::{Landmark, LandmarkEvent, Landmarks};
-use crate::clear;
 use crate::model::ProcessStatus;
 use crate::model::state::ProcessState;
 use crate::reader::IndexReader;
@@ -74,9 +73,10 @@ pub fn states_after(
 /// Set the final states of processes in the last run, as far as its records have them.
 pub fn last_states(dirs: &Dirs, processes: &mut [ProcessState]) -> io::Result<()> {
     // Without the list of streams, no record can be told from that of another process.
-    Streams::open(dirs).map_err(io::Error::other)?;
+    Streams::open(dirs)?;
     let mut index = IndexReader::open(dirs);
-    let (floor, mut end) = (index.first()?.max(clear::mark(dirs)), index.len()?);
+    let floor = index.floor()?;
+    let mut end = index.len()?;
     let (mut landmarks, mut marks) = (Landmarks::new(dirs), vec![]);
     for _ in 0..MOST_STEPS {
         let found = landmarks.before(&mut index, end, floor)?;

@@ -370,3 +370,14 @@ fn blank_lines_wait_until_something_visible_follows() {
     let giant = lines_after(&format!("{}\n", "x".repeat(usize::try_from(LONGEST_RECORD).unwrap())));
     assert_eq!(giant, (vec![0, 1], false), "the end of a long line is no blank line");
 }
+
+#[test]
+fn blank_lines_come_before_a_marker_that_was_lost_after_them() {
+    let mut splitter = splitter(MarkerTrust::Announced);
+    splitter.expect(expected(1, Kind::Exit));
+    let mut records = feed(&mut splitter, b"one\n\n\n", &[]);
+    splitter.give_up(1, Lost::Before);
+    splitter.settle(&mut records);
+    let kinds: Vec<_> = records.iter().map(|record| (record.kind, record.lines)).collect();
+    assert_eq!(kinds, [(Kind::Text, 1), (Kind::Text, 2), (Kind::Exit, 0)]);
+}

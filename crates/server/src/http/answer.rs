@@ -86,9 +86,9 @@ impl From<RequestError> for Refusal {
 impl From<HistoryProblem> for Refusal {
     fn from(problem: HistoryProblem) -> Self {
         match problem {
-            HistoryProblem::Bad(why) => Self::bad(why),
-            HistoryProblem::Unknown(outcome) => Self::Unknown(outcome),
-            HistoryProblem::Io(why) => Self::failed(format!("the journal can't be read: {why}")),
+            HistoryProblem::Unknown(unknown) => Self::Unknown(Box::new(unknown.into())),
+            HistoryProblem::Io(_) => Self::failed(problem.to_string()),
+            HistoryProblem::Bad(_) | HistoryProblem::NoRun { .. } => Self::bad(problem.to_string()),
         }
     }
 }

@@ -19,8 +19,8 @@ use crate::budget::BUSY;
 use crate::engine_handle::EngineRequest;
 use crate::events::{EventSource, stream_of};
 use crate::journal::history::{
-    self, Extent, HistoryAsk, HistoryEntry, HistoryPage, HistoryProblem, Line, LineCount,
-    OutputAsk, OutputOverTime, OutputStream, PageAsk,
+    self, Extent, HistoryEntry, HistoryPage, HistoryProblem, Line, LineCount, LogQuery, OutputAsk,
+    OutputOverTime, OutputStream, PageAsk,
 };
 use crate::model::event;
 use crate::model::request::{API, Cleared};
@@ -45,7 +45,7 @@ pub(super) struct Paged {
     #[param(value_type = usize, required = false, default = 100, minimum = 0)]
     limit: Option<usize>,
     #[param(ignore)]
-    ask: HistoryAsk,
+    ask: LogQuery,
     #[param(ignore)]
     page: PageAsk,
 }
@@ -90,7 +90,7 @@ pub(super) struct Page {
     get,
     path = "/api/lines",
     tag = "journal",
-    params(HistoryAsk, PageAsk, Paged),
+    params(LogQuery, PageAsk, Paged),
     responses(
         (status = 200, description = "What was found.", body = Page),
         (status = 500, description = "The journal can't be read.", body = Answer<Problem>),
@@ -99,10 +99,12 @@ pub(super) struct Page {
 )]
 pub(super) async fn lines(
     reading: Reading,
-    Query(Paged { limit, ask, mut page }): Query<Paged>,
+    Query(Paged { limit, mut ask, mut page }): Query<Paged>,
 ) -> ApiResult {
     let mut limit = limit.unwrap_or(USUAL);
-    if let (true, Some(last)) = (page.is_special(), ask.last) {
+    if page.is_special()
+        && let Some(last) = ask.last.take()
+    {
         page.before.get_or_insert_with(|| "end".to_owned());
         limit = limit.min(last);
     }
@@ -118,7 +120,7 @@ pub(super) async fn lines(
     }
 }
 
-async fn read_lines(reading: Reading, ask: HistoryAsk, page: PageAsk, limit: usize) -> ApiResult {
+async fn read_lines(reading: Reading, ask: LogQuery, page: PageAsk, limit: usize) -> ApiResult {
     let (after, up) = (ask.after.clone(), page.before.is_some());
     let upto = reading.handle.head.borrow().records;
     let history = Arc::clone(&reading.history);
@@ -203,7 +205,7 @@ pub(super) async fn count(reading: Reading, Query(Located(ask)): Query<Located>)
 
 /// The parameters of an extent.
 #[derive(Debug, Default)]
-pub(super) struct Located(HistoryAsk);
+pub(super) struct Located(LogQuery);
 
 impl Words for Located {
     fn take(&mut self, name: &str, value: &str) -> Result<bool, Refusal> {
@@ -284,7 +286,7 @@ pub(super) struct Followed {
     #[param(required = false, default = false)]
     lines: bool,
     #[param(ignore)]
-    ask: HistoryAsk,
+    ask: LogQuery,
 }
 
 impl Words for Followed {
@@ -309,7 +311,7 @@ impl Words for Followed {
     path = "/api/events",
     tag = "journal",
     params(
-        HistoryAsk,
+        LogQuery,
         Followed,
         ("last-event-id" = Option<String>, Header, description = "As `after`, and counts before it."),
     ),
@@ -407,13 +409,15 @@ fn types(value: &str) -> Result<Vec<&'static str>, Refusal> {
 
 /// Parse the name of a stream.
 fn stream(value: &str) -> Result<OutputStream, Refusal> {
-    let mut all = [OutputStream::Out, OutputStream::Err].into_iter();
-    let found = all.find(|stream| stream.name() == value);
-    found.ok_or_else(|| Refusal::bad(format!("`stream={value}`: give out or err")))
+    match value {
+        "out" => Ok(OutputStream::Out),
+        "err" => Ok(OutputStream::Err),
+        _ => Err(Refusal::bad(format!("`stream={value}`: give out or err"))),
+    }
 }
 
-/// Parse a parameter of [`HistoryAsk`].
-fn chosen(ask: &mut HistoryAsk, name: &str, value: &str) -> Result<bool, Refusal> {
+/// Parse a parameter of [`LogQuery`].
+fn chosen(ask: &mut LogQuery, name: &str, value: &str) -> Result<bool, Refusal> {
     let text = || Some(value.to_owned());
     match name {
         "name" => ask.names.push(value.to_owned()),

@@ -20,8 +20,8 @@ use tmo_explain::crash::Reports;
 use tmo_explain::crash::access::CrashAccess;
 use tmo_journal::Dirs;
 use tmo_journal::history::{
-    Answer, ECHO_CHUNK, Echo, EchoCursor, Extent, History, HistoryAsk, HistoryEntry, HistoryPage,
-    HistoryProblem, JournalAccess, LineCount, OutputAsk, OutputOverTime, PageAsk,
+    Answer, ECHO_CHUNK, Echo, EchoCursor, Extent, History, HistoryEntry, HistoryPage,
+    HistoryProblem, JournalAccess, LineCount, LogQuery, OutputAsk, OutputOverTime, PageAsk,
 };
 use tmo_run::listen::{self, Listening};
 use tmo_server::engine_handle::{
@@ -374,17 +374,17 @@ struct Few;
 struct FewLeft(Vec<HistoryEntry>);
 
 impl History for Few {
-    fn extent(&self, _: &HistoryAsk, upto: u64) -> Result<Extent, HistoryProblem> {
+    fn extent(&self, _: &LogQuery, upto: u64) -> Result<Extent, HistoryProblem> {
         Ok(Extent { api: 1, before: upto, all: upto, first: "0.0".to_owned(), records: upto })
     }
 
-    fn count(&self, _: &HistoryAsk, upto: u64) -> Result<LineCount, HistoryProblem> {
+    fn count(&self, _: &LogQuery, upto: u64) -> Result<LineCount, HistoryProblem> {
         Ok(LineCount { api: 1, before: upto, all: upto, is_exact: true })
     }
 
     fn page(
         &self,
-        ask: &HistoryAsk,
+        ask: &LogQuery,
         page: &PageAsk,
         most: usize,
         upto: u64,
@@ -408,13 +408,13 @@ impl History for Few {
         Ok(Cleared { freed: 10, kept: 2, stays: vec![] })
     }
 
-    fn ask(&self, ask: &HistoryAsk) -> Result<Box<dyn Answer>, HistoryProblem> {
+    fn ask(&self, ask: &LogQuery) -> Result<Box<dyn Answer>, HistoryProblem> {
         if ask.grep.as_deref() == Some("(") {
             return Err(HistoryProblem::Bad("invalid regular expression `(`".to_owned()));
         }
         if let Some(name) = ask.names.iter().find(|name| *name != "web#1") {
             let all: Vec<ProcName> = NAMES.map(|name| ProcName::new(name).unwrap()).into();
-            return Err(HistoryProblem::Unknown(Outcome::unknown(name, &all).into()));
+            return Err(HistoryProblem::Unknown(tmo::model::nearest::unknown(name, &all)));
         }
         let entry = |at: usize| HistoryEntry {
             cursor: format!("{at}.0"),

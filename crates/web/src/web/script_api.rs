@@ -33,6 +33,7 @@ use crate::client::percent_encoded;
 use crate::model::ProcessStatus;
 use crate::model::request::API;
 use crate::model::state::{ProcessState, State};
+use crate::model::time::Timestamp;
 use crate::run::registry::Standing;
 use crate::sys::clock;
 
@@ -229,7 +230,8 @@ impl ScriptRequest<'_> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         let read = run.read(move |history| {
             let records = history.records()?;
-            let last = names.iter().map(|name| history.last_lines(name, most, records));
+            let last =
+                names.iter().map(|name| history.last_lines(name, most, records, Timestamp::EPOCH));
             Ok((records, last.collect::<io::Result<Vec<_>>>()?))
         });
         let (records, last) = read.await.map_err(|error| unread(&error))?;

@@ -15,15 +15,16 @@ use super::grant::Scope;
 use super::run_api::{exactly, unknown, unreadable, whole};
 use super::source::Run;
 use crate::journal::clear;
+use crate::journal::search::entry::Among;
 use crate::journal::search::lines::{Lines, Split};
 use crate::journal::search::pattern::Pattern;
-use crate::journal::search::select::{Chosen, Query};
+use crate::journal::search::select::Selection;
 use crate::journal::streams::Stream;
 use crate::journal::{Cursor, Filter, IndexReader, Position, Streams};
 use crate::sys::local;
-use crate::view::form::Form;
 use crate::view::merged::Renderer;
 use crate::view::paint::{Mode, Stamp, Style};
+use crate::view::reading::Form;
 
 /// How much is read at once.
 const PAGE: usize = 64 << 10;
@@ -41,7 +42,7 @@ pub(super) struct TextAsk {
     /// Only lines of processes, without names or times.
     bare: bool,
     /// What the lines must match, and what they must not.
-    only: Vec<Query>,
+    only: Vec<Selection>,
 }
 
 impl TextAsk {
@@ -77,7 +78,7 @@ impl TextAsk {
         let wanted = grep.map(|grep| Pattern::new(&grep, ignores_case, false));
         let unwanted = hide.map(|hide| Pattern::new(&hide, false, true));
         for pattern in wanted.into_iter().chain(unwanted) {
-            ask.only.push(Query { pattern: Some(pattern.ok()?), ..Query::default() });
+            ask.only.push(Selection { pattern: Some(pattern.ok()?), ..Selection::default() });
         }
         Some(ask)
     }
@@ -95,7 +96,7 @@ pub(super) async fn answer(
     let is_limited = scope.names().is_some();
     let opened = spawn_blocking(move || {
         let dirs = known.dirs();
-        let streams = Streams::open(&dirs).map_err(io::Error::other)?.all().to_vec();
+        let streams = Streams::open(&dirs)?.all().to_vec();
         let is_present = |stream: &&Stream| {
             known
                 .plan
@@ -158,7 +159,7 @@ struct TextReader {
     form: Form,
     from: Position,
     to: Option<Position>,
-    only: Vec<Query>,
+    only: Vec<Selection>,
     upto: u64,
     is_limited: bool,
     is_over: bool,
@@ -213,9 +214,9 @@ impl TextReader {
                 self.is_over = true;
             } else if entry.position >= self.from
                 && (entry.is_line() || !self.is_limited)
-                && self.only.iter().all(|query| query.matches(&entry, &mut scratch))
+                && self.only.iter().all(|selection| selection.matches(&entry, &mut scratch))
             {
-                self.form.show(Chosen::Entry(entry, true), &mut page);
+                self.form.show(&entry, Among::default(), &mut page);
             }
         }
         if self.is_over {

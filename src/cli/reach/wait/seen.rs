@@ -11,7 +11,7 @@ use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::search::lines::{Lines, Split};
 use crate::journal::search::pattern::Pattern;
 use crate::journal::search::runs;
-use crate::journal::search::select::Query;
+use crate::journal::search::select::Selection;
 use crate::journal::streams::Stream;
 use crate::model::state::ProcessState;
 use crate::model::{Exit, ProcName, StreamNo};
@@ -80,7 +80,7 @@ impl Exits {
         let upto = index.len().map_err(unreadable)?;
         let starts = runs::last_starts(&mut index, &numbers, upto).map_err(unreadable)?;
         let record = starts.values().min().copied().unwrap_or(upto);
-        let cursor = Cursor::over(index, Position { record, skip: 0 }, Filter::only(numbers));
+        let cursor = Cursor::over(index, Position::at(record), Filter::only(numbers));
         Ok(Self { cursor, streams: source.streams, last })
     }
 
@@ -108,7 +108,7 @@ impl Exits {
 /// Searches the output of each process for a line.
 pub(super) struct Search {
     lines: Lines,
-    query: Query,
+    selection: Selection,
     /// The number of records when the search began.
     pub(super) upto: u64,
     /// The streams in which the line was found.
@@ -134,11 +134,14 @@ impl Search {
         let first = |stream: &StreamNo| (*stream, starts.get(stream).copied().unwrap_or(upto));
         let starts: std::collections::HashMap<_, _> = streams.iter().map(first).collect();
         let record = starts.values().min().copied().unwrap_or(upto);
-        let cursor =
-            Cursor::over(index, Position { record, skip: 0 }, Filter::only(streams.clone()));
+        let cursor = Cursor::over(index, Position::at(record), Filter::only(streams.clone()));
         Ok(Self {
             lines: Lines::new(cursor.with_drawings(), Split::Like(Box::new(pattern.clone()))),
-            query: Query { pattern: Some(pattern), starts: Some(starts), ..Query::default() },
+            selection: Selection {
+                pattern: Some(pattern),
+                starts: Some(starts),
+                ..Selection::default()
+            },
             upto,
             found: vec![],
             streams: source.streams,
@@ -163,8 +166,8 @@ impl Search {
         let mut scratch = vec![];
         while let Some(entry) = self.lines.next(upto).map_err(unreadable)? {
             let says = entry.is_line()
-                && self.query.covers(&entry)
-                && self.query.matches(&entry, &mut scratch);
+                && self.selection.covers(&entry)
+                && self.selection.matches(&entry, &mut scratch);
             if says && !self.found.contains(&entry.record.stream) {
                 self.found.push(entry.record.stream);
             }

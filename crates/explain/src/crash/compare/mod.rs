@@ -284,7 +284,7 @@ fn shapes(
 ) -> io::Result<(Shapes, bool)> {
     let mut index = log.open_index()?;
     let first = index.search_time(since)?.max(life.records.0);
-    let from = Position { record: first, skip: 0 }.max(log.begin());
+    let from = Position::at(first).max(log.begin());
     let mut cursor = Cursor::over(index, from, log.output_of(stream));
     let mut shapes = Shapes::new();
     let mut text = vec![];

@@ -209,7 +209,7 @@ impl<'a> Analysis<'a> {
         state: Option<State>,
     ) -> Result<Self, WhyError> {
         let Sources { dirs, index, reports: all, .. } = sources;
-        let first = runs::newest(index)?;
+        let first = runs::newest(&mut index()?)?;
         let log = Log::with_index(dirs, first, index)?;
         let begun = index()?.find(first, |_, record| Some(record.time))?.unwrap_or_default();
         let is_earlier = |report: &CrashReport| {

@@ -162,8 +162,8 @@ impl Upstream {
     /// What it has printed last since it was at rest. Without that time, nothing tells its lives apart.
     async fn lines(&self, run: &Run, since: Option<Timestamp>) -> Vec<String> {
         let (name, Some(since)) = (self.service.process.to_string(), since) else { return vec![] };
-        let read = run
-            .read(move |history| history.last_lines_since(&name, LINES, history.records()?, since));
+        let read =
+            run.read(move |history| history.last_lines(&name, LINES, history.records()?, since));
         // Without them, the rest is said all the same.
         read.await.unwrap_or_default()
     }
