@@ -6,17 +6,15 @@
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
-use axum::response::Response;
+use axum::http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
-use super::answers::{Answered, json, problem, refuse};
-use super::grant::Scope;
-use super::run_api::run_at;
-use super::source::Runs;
+use super::answers::{Answered, Refusal, json, refuse};
+use super::extract::RunInPath;
+use super::source::Run;
+use crate::model::hex::hex;
 
 /// The configuration as `tmo start --print-config` prints it, as far as it is shown.
 #[derive(Deserialize)]
@@ -41,31 +39,32 @@ struct Proposal {
     digest: String,
 }
 
-/// Answer with what would be run, or run it.
-pub(super) async fn answer(runs: &Runs, scope: &Scope, parts: &Parts) -> Answered {
-    let dir = directory(runs, scope, parts.uri.path()).await?;
-    let (configuration, digest) = read(&dir).await?;
-    if parts.method != Method::POST {
-        let Configuration { root: directory, processes } = configuration;
-        return Ok(json(StatusCode::OK, &Proposal { directory, processes, digest }));
-    }
-    let asked = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
-    let is_same = asked.into_iter().any(|(key, value)| key == "digest" && value == digest);
-    if !is_same {
+/// Answer with what a start would run.
+pub(super) async fn propose(RunInPath(run): RunInPath) -> Answered {
+    let (Configuration { root: directory, processes }, digest) =
+        read_configuration(&directory(&run)?).await?;
+    Ok(json(StatusCode::OK, &Proposal { directory, processes, digest }))
+}
+
+/// Start the run, if its configuration has the digest in the query.
+pub(super) async fn start(RunInPath(run): RunInPath, uri: Uri) -> Answered {
+    let directory = directory(&run)?;
+    let (_, digest) = read_configuration(&directory).await?;
+    let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    if !query.any(|(key, value)| key == "digest" && value == digest) {
         let reason = "the configuration has changed meanwhile; these are the commands now";
         return refuse(StatusCode::CONFLICT, reason);
     }
-    let started = tmo(&dir, &["start", "-D"]).await?;
+    let started = run_tmo(&directory, &["start", "-D"]).await?;
     if started.status.success() {
         Ok(json(StatusCode::ACCEPTED, &serde_json::json!({})))
     } else {
-        refuse(StatusCode::CONFLICT, &reason(&started))
+        refuse(StatusCode::CONFLICT, &error_output(&started))
     }
 }
 
 /// The directory of the project of a run that is over.
-async fn directory(runs: &Runs, scope: &Scope, path: &str) -> Result<PathBuf, Box<Response>> {
-    let run = run_at(runs, scope, path).await?;
+fn directory(run: &Run) -> Result<PathBuf, Refusal> {
     if run.known.plan.is_some() {
         return refuse(StatusCode::CONFLICT, "this run is not over");
     }
@@ -76,22 +75,21 @@ async fn directory(runs: &Runs, scope: &Scope, path: &str) -> Result<PathBuf, Bo
 }
 
 /// The configuration in a directory, and its digest.
-async fn read(dir: &Path) -> Result<(Configuration, String), Response> {
-    let printed = tmo(dir, &["start", "--print-config"]).await?;
-    let parsed = serde_json::from_slice(&printed.stdout);
-    match parsed {
+async fn read_configuration(dir: &Path) -> Result<(Configuration, String), Refusal> {
+    let printed = run_tmo(dir, &["start", "--print-config"]).await?;
+    match serde_json::from_slice(&printed.stdout) {
         Ok(configuration) if printed.status.success() => {
-            let digest = Sha256::digest(&printed.stdout);
-            Ok((configuration, crate::model::hex::hex(&digest)))
+            Ok((configuration, hex(&Sha256::digest(&printed.stdout))))
         }
-        Ok(_) | Err(_) => Err(problem(StatusCode::CONFLICT, &reason(&printed))),
+        Ok(_) | Err(_) => refuse(StatusCode::CONFLICT, &error_output(&printed)),
     }
 }
 
-async fn tmo(dir: &Path, words: &[&str]) -> Result<Output, Response> {
+/// Run this executable in a directory.
+async fn run_tmo(dir: &Path, words: &[&str]) -> Result<Output, Refusal> {
     let failed = |error| {
         let reason = format!("can't run tmo in {}: {error}", dir.display());
-        problem(StatusCode::INTERNAL_SERVER_ERROR, &reason)
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, &reason)
     };
     let program = std::env::current_exe().map_err(failed)?;
     let mut command = Command::new(crate::sys::program(&program));
@@ -99,7 +97,7 @@ async fn tmo(dir: &Path, words: &[&str]) -> Result<Output, Response> {
     command.output().await.map_err(failed)
 }
 
-fn reason(output: &Output) -> String {
+fn error_output(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stderr);
     let text = text.trim_end();
     if text.is_empty() { "tmo has ended without a word".to_owned() } else { text.to_owned() }

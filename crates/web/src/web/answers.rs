@@ -1,9 +1,11 @@
-//! Answers of the web server itself, and the headers of all answers.
+//! Answers of the web server itself, refusals, and the headers of all answers.
 
+use axum::Json;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::json;
 
 /// A page may load only files of this server, and no inline script or frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -29,31 +31,44 @@ pub(super) fn finish(mut response: Response) -> Response {
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    // The router adds it to the refusals of the gate, too, which must not reveal which paths exist.
+    headers.remove(header::ALLOW);
     response
 }
 
-/// An answer, or an error answer.
-pub(super) type Answered = Result<Response, Box<Response>>;
+/// An answer, or a refusal.
+pub(super) type Answered = Result<Response, Refusal>;
 
-/// Refuse a request for this reason.
-pub(super) fn refuse<T>(status: StatusCode, reason: &str) -> Result<T, Box<Response>> {
-    Err(Box::new(problem(status, reason)))
+/// The answer to a refused request.
+#[derive(Debug)]
+pub(super) struct Refusal(Box<Response>);
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, reason: &str) -> Self {
+        Self::from(json(status, &json!({ "reason": reason })))
+    }
 }
 
-/// An error answer with its reason.
-pub(super) fn problem(status: StatusCode, reason: &str) -> Response {
-    json(status, &serde_json::json!({ "reason": reason }))
+impl From<Response> for Refusal {
+    fn from(response: Response) -> Self {
+        Self(Box::new(response))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        *self.0
+    }
+}
+
+/// Refuse a request for this reason.
+pub(super) fn refuse<T>(status: StatusCode, reason: &str) -> Result<T, Refusal> {
+    Err(Refusal::new(status, reason))
 }
 
 /// An answer in JSON.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    match serde_json::to_string(value) {
-        Ok(text) => (status, [(header::CONTENT_TYPE, "application/json")], text).into_response(),
-        Err(error) => {
-            tracing::warn!("an answer has no JSON form: {error}");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
-    }
+    (status, Json(value)).into_response()
 }
 
 /// A file of the page.

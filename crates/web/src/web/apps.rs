@@ -8,22 +8,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::Body;
+use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, header};
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::IntoResponse as _;
 use http_body_util::BodyExt as _;
-use percent_encoding::percent_decode_str;
-use serde::Serialize;
 use serde_json::json;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::answers::{Answered, json, problem, refuse};
-use super::grant::Scope;
+use super::answers::{Answered, Refusal, json, refuse};
+use super::extract::{Client, RunInPath, parameter, unknown};
 use super::reload::run_reload;
-use super::run_api::{run_with, unknown, visible};
-use super::source::{Run, Runs, state};
+use super::run_api::RUN_OVER;
+use super::server::WebState;
+use super::source::{Run, state};
 use crate::apps::change::{AppError, AppErrorKind, ProjectApps};
 use crate::apps::manifest::{App, INSTALL_TIMEOUT, InstallState};
 use crate::apps::store::{self, Incoming, StoreError, USUAL_SCRIPT};
@@ -37,25 +38,8 @@ const CHUNK: usize = 1 << 20;
 /// How long an upload may stall.
 const UPLOAD_PATIENCE: Duration = Duration::from_secs(30);
 
-#[derive(Serialize)]
-struct List {
-    apps: Vec<AppRow>,
-}
-
-#[derive(Serialize)]
-struct AppRow {
-    name: String,
-    process: String,
-    script: String,
-    args: Vec<String>,
-    autostart: bool,
-    installed: bool,
-    /// When this version was added, in nanoseconds since the epoch.
-    version: u64,
-}
-
-/// The run that a request names.
-struct RunApps {
+/// The apps of the run that a request names.
+pub(super) struct RunApps {
     run: Arc<Run>,
     /// The directory of its apps.
     dir: PathBuf,
@@ -66,92 +50,89 @@ struct RunApps {
     socket: PathBuf,
     /// The name of the app in the path; empty for the list.
     name: String,
+    /// Who changes them.
+    client: String,
     /// Whether it takes apps at the public address.
     takes_public: bool,
 }
 
-/// The run in this path, if this session may see all of it.
-async fn place(runs: &Arc<Runs>, scope: &Scope, path: &str) -> Result<RunApps, Box<Response>> {
-    let (id, rest) = visible(path, scope)?;
-    if scope.names().is_some() {
-        return refuse(StatusCode::FORBIDDEN, "this login does not allow that");
-    }
-    let name =
-        rest.strip_prefix("/apps/").map_or("", |rest| rest.strip_suffix("/remove").unwrap_or(rest));
-    let name = percent_decode_str(name).decode_utf8().map_err(|_| unknown())?.into_owned();
-    if name.contains('\0') {
-        return refuse(StatusCode::BAD_REQUEST, "a name can't contain NUL");
-    }
-    let run = run_with(runs, id).await?;
-    let (Some(plan), Some(socket)) = (&run.known.plan, run.known.socket()) else {
-        return refuse(StatusCode::CONFLICT, "this run is over; `tmo start` begins another");
-    };
-    let dir = plan.apps.clone();
-    let others = plan.present().filter(|process| process.install.is_none());
-    Ok(RunApps {
-        dir: dir.as_path().to_owned(),
-        others: others.map(|process| process.name.entry().to_owned()).collect(),
-        tmo: plan.tmo.as_path().to_owned(),
-        socket,
-        name,
-        takes_public: plan.web.uploads,
-        run: Arc::clone(&run),
-    })
-}
+impl FromRequestParts<WebState> for RunApps {
+    type Rejection = Refusal;
 
-/// Answer a request about the apps of a run, which may have come to the public address.
-pub(super) async fn answer(
-    is_public: bool,
-    runs: &Arc<Runs>,
-    scope: &Scope,
-    by: &str,
-    parts: Parts,
-    body: Body,
-) -> Answered {
-    let place = place(runs, scope, parts.uri.path()).await?;
-    match parts.method {
-        Method::PUT if is_public && !place.takes_public => refuse(
-            StatusCode::FORBIDDEN,
-            "this project takes no uploads at the public address: set `uploads = true` in `[web]` of its \
-             tmo.toml, and start the run again",
-        ),
-        Method::PUT => upload(place, by, parts, body).await,
-        Method::POST => place.change(AppRequest::Remove, by).await,
-        _ => list(place).await,
+    async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Refusal> {
+        let name = parameter(parts, "name").await.unwrap_or_default();
+        if name.contains('\0') {
+            return refuse(StatusCode::BAD_REQUEST, "a name can't contain NUL");
+        }
+        let RunInPath(run) = RunInPath::from_request_parts(parts, state).await?;
+        let (Some(plan), Some(socket)) = (&run.known.plan, run.known.socket()) else {
+            return refuse(StatusCode::CONFLICT, RUN_OVER);
+        };
+        let Client(client) = Client::from_request_parts(parts, state).await?;
+        let others = plan.present().filter(|process| process.install.is_none());
+        Ok(Self {
+            dir: plan.apps.as_path().to_owned(),
+            others: others.map(|process| process.name.entry().to_owned()).collect(),
+            tmo: plan.tmo.as_path().to_owned(),
+            socket,
+            name,
+            client,
+            takes_public: plan.web.uploads,
+            run: Arc::clone(&run),
+        })
     }
 }
 
 /// Receive an archive, and add or update an app with it.
-async fn upload(place: RunApps, by: &str, parts: Parts, body: Body) -> Answered {
-    let length = parts.headers.get(header::CONTENT_LENGTH);
+pub(super) async fn upload(
+    State(server): State<WebState>,
+    apps: RunApps,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Answered {
+    if server.is_public(&headers) && !apps.takes_public {
+        return refuse(
+            StatusCode::FORBIDDEN,
+            "this project takes no uploads at the public address: set `uploads = true` in `[web]` of its \
+             tmo.toml, and start the run again",
+        );
+    }
+    let length = headers.get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > LARGEST_ARCHIVE) {
-        return Err(too_large().into());
+        return Err(too_large());
     }
-    let dir = place.dir.clone();
+    let dir = apps.dir.clone();
     let incoming = blocking(move || Incoming::create(&dir)).await?.map_err(unstored)?;
     let incoming = receive(body, incoming).await?;
-    let query = parts.uri.query().unwrap_or_default();
+    let query = uri.query().unwrap_or_default();
     if query.contains("%00") {
         return refuse(StatusCode::BAD_REQUEST, "a script or an argument can't contain NUL");
     }
-    let change = change_of(query, incoming);
-    place.change(change, by).await
+    apps.change(change_of(query, incoming)).await
 }
 
-/// List the apps.
-async fn list(place: RunApps) -> Answered {
-    let manifest = blocking(move || store::read(&place.dir)).await?.map_err(unstored)?;
-    let apps = manifest.apps.into_iter().map(|(name, app)| AppRow {
-        name,
-        process: app.dir,
-        script: app.script,
-        args: app.args,
-        autostart: app.autostart,
-        installed: app.state == InstallState::Installed,
-        version: app.version,
-    });
-    Ok(json(StatusCode::OK, &List { apps: apps.collect() }))
+pub(super) async fn remove(apps: RunApps) -> Answered {
+    apps.change(AppRequest::Remove).await
+}
+
+pub(super) async fn list(apps: RunApps) -> Answered {
+    let manifest = blocking(move || store::read(&apps.dir)).await?.map_err(unstored)?;
+    let row = |(name, app): (String, App)| {
+        json!({
+            "name": name,
+            "process": app.dir,
+            "script": app.script,
+            "args": app.args,
+            "autostart": app.autostart,
+            "installed": app.state == InstallState::Installed,
+            // When this version was added, in nanoseconds since the epoch.
+            "version": app.version,
+        })
+    };
+    let apps: Vec<_> = manifest.apps.into_iter().map(row).collect();
+    Ok(Json(json!({ "apps": apps })).into_response())
 }
 
 /// What a request does to an app.
@@ -182,8 +163,8 @@ fn change_of(query: &str, zip: Incoming) -> AppRequest {
 }
 
 impl RunApps {
-    /// Change the files, and have the run reload its apps, in the name of this client.
-    async fn change(self, change: AppRequest, by: &str) -> Answered {
+    /// Change the files, and have the run reload its apps.
+    async fn change(self, change: AppRequest) -> Answered {
         let updates = matches!(change, AppRequest::Update(_));
         let states = match change {
             AppRequest::Add(..) => vec![],
@@ -201,26 +182,26 @@ impl RunApps {
             }
         });
         let app = changed.await?.map_err(|error| refusal(&error))?;
-        self.reload(by).await?;
+        self.reload().await?;
         if updates {
             let then = if app.autostart { AfterInstall::Run } else { AfterInstall::Stop };
             let install = Request::Install { name: app.dir.clone(), then };
             let client = self.run.client().await.ok_or_else(unknown)?;
-            let client = client.map_err(|error| unanswered(&error))?.by(by.to_owned());
+            let client = client.map_err(|error| unanswered(&error))?.by(self.client.clone());
             client.request(&install, false).await.map_err(|error| unanswered(&error))?;
         }
         Ok(json(StatusCode::ACCEPTED, &json!({ "process": app.dir })))
     }
 
     /// Have the run reload its apps.
-    async fn reload(&self, by: &str) -> Result<(), Response> {
+    async fn reload(&self) -> Result<(), Refusal> {
         let failed = |why: &str| {
             let reason = format!(
                 "the files are changed, but the run could not reload its apps: {why}; `tmo reload` tries again"
             );
-            problem(StatusCode::INTERNAL_SERVER_ERROR, &reason)
+            Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, &reason)
         };
-        match run_reload(&self.tmo, &["--apps"], &self.socket, by).await {
+        match run_reload(&self.tmo, &["--apps"], &self.socket, &self.client).await {
             Ok(output) if output.status.success() => Ok(()),
             Ok(output) => {
                 let text = String::from_utf8_lossy(&output.stderr);
@@ -232,7 +213,7 @@ impl RunApps {
 }
 
 /// The answer to a refused change.
-fn refusal(error: &AppError) -> Response {
+fn refusal(error: &AppError) -> Refusal {
     let status = match error.kind() {
         AppErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         AppErrorKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
@@ -241,26 +222,26 @@ fn refusal(error: &AppError) -> Response {
         AppErrorKind::Unknown => StatusCode::NOT_FOUND,
         AppErrorKind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
     };
-    problem(status, &error.to_string())
+    Refusal::new(status, &error.to_string())
 }
 
 /// The answer if the supervisor does not answer.
-fn unanswered(error: &ClientError) -> Response {
-    problem(StatusCode::BAD_GATEWAY, &error.to_string())
+fn unanswered(error: &ClientError) -> Refusal {
+    Refusal::new(StatusCode::BAD_GATEWAY, &error.to_string())
 }
 
 /// Write a body to a file. Only a part of it is in memory at any time.
-async fn receive(mut body: Body, incoming: Incoming) -> Result<Incoming, Response> {
+async fn receive(mut body: Body, incoming: Incoming) -> Result<Incoming, Refusal> {
     let mut file = incoming.writer().map_err(|error| unwritten(&error))?;
     let (mut size, mut waiting) = (0, vec![]);
     loop {
         let next = timeout(UPLOAD_PATIENCE, body.frame()).await;
         let next =
-            next.map_err(|_| problem(StatusCode::REQUEST_TIMEOUT, "the upload has stalled"))?;
+            next.map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the upload has stalled"))?;
         let is_last = next.is_none();
         if let Some(frame) = next {
-            let frame =
-                frame.map_err(|_| problem(StatusCode::BAD_REQUEST, "the upload was cut off"))?;
+            let frame = frame
+                .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the upload was cut off"))?;
             if let Ok(data) = frame.into_data() {
                 size += data.len() as u64;
                 if size > LARGEST_ARCHIVE {
@@ -282,29 +263,31 @@ async fn receive(mut body: Body, incoming: Incoming) -> Result<Incoming, Respons
 
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Response> {
+) -> Result<T, Refusal> {
     spawn_blocking(work).await.map_err(|error| {
-        problem(StatusCode::INTERNAL_SERVER_ERROR, &format!("the files of the apps: {error}"))
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, &format!("the files of the apps: {error}"))
     })
 }
 
-fn too_large() -> Response {
+fn too_large() -> Refusal {
     let reason = format!("the archive is larger than {} MiB", LARGEST_ARCHIVE >> 20);
-    problem(StatusCode::PAYLOAD_TOO_LARGE, &reason)
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, &reason)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is the argument of `map_err`")]
-fn unstored(error: StoreError) -> Response {
-    problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
+fn unstored(error: StoreError) -> Refusal {
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
 }
 
-fn unwritten(error: &io::Error) -> Response {
+fn unwritten(error: &io::Error) -> Refusal {
     let reason = format!("the archive can't be stored: {}", crate::sys::why(error));
-    problem(StatusCode::INSUFFICIENT_STORAGE, &reason)
+    Refusal::new(StatusCode::INSUFFICIENT_STORAGE, &reason)
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::response::IntoResponse as _;
+
     use super::{AppRequest, Incoming, change_of, refusal};
     use crate::apps::change::AppError;
     use crate::apps::store::StoreError;
@@ -338,7 +321,7 @@ mod tests {
             (StoreError::Absent("bot".into()).into(), 404),
             (StoreError::Zip(ZipError::Read(std::io::ErrorKind::Other.into())).into(), 500),
         ] {
-            assert_eq!(refusal(&error).status().as_u16(), expected, "{error}");
+            assert_eq!(refusal(&error).into_response().status().as_u16(), expected, "{error}");
         }
     }
 }

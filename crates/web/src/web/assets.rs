@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::body::Bytes;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use flate2::read::DeflateDecoder;
 
-use super::answers::{file, problem};
+use super::answers::{Refusal, file};
 use crate::api::version::OURS;
 
 // `FILES`: path and packed content of each file, made by `build.rs`.
@@ -28,7 +28,8 @@ pub(super) fn page(word: &str) -> Response {
             let page = String::from_utf8_lossy(&page).replace("{{version}}", &edition(word));
             file("text/html; charset=utf-8", page)
         }
-        None => problem(StatusCode::NOT_FOUND, "this tmo was built without the page"),
+        None => Refusal::new(StatusCode::NOT_FOUND, "this tmo was built without the page")
+            .into_response(),
     }
 }
 
@@ -46,7 +47,7 @@ pub(super) fn asset(path: &str, word: &str) -> Response {
 }
 
 fn missing() -> Response {
-    problem(StatusCode::NOT_FOUND, "there is no such file")
+    Refusal::new(StatusCode::NOT_FOUND, "there is no such file").into_response()
 }
 
 /// Whether files are read from a directory, which debug builds allow for work on the page.

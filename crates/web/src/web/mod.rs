@@ -43,6 +43,7 @@ mod cookie;
 mod copy_mode;
 pub mod door;
 mod ending;
+mod extract;
 mod fleet;
 mod follow;
 mod gate;

@@ -5,32 +5,29 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::process::Command;
 
 use super::answers::{Answered, json, refuse};
-use super::grant::Scope;
-use super::run_api::run_at;
-use super::source::Runs;
+use super::extract::{Client, RunInPath};
+use super::run_api::RUN_OVER;
 use crate::config::env::SENDER;
 use crate::model::{ProcName, Untrusted};
 
 /// Reload the run in the path.
-pub(super) async fn answer(runs: &Runs, scope: &Scope, by: &str, parts: &Parts) -> Answered {
-    let run = run_at(runs, scope, parts.uri.path()).await?;
+pub(super) async fn reload(RunInPath(run): RunInPath, Client(client): Client) -> Answered {
     let (Some(plan), Some(socket)) = (&run.known.plan, run.known.socket()) else {
-        return refuse(StatusCode::CONFLICT, "this run is over; `tmo start` begins another");
+        return refuse(StatusCode::CONFLICT, RUN_OVER);
     };
-    match run_reload(plan.tmo.as_path(), &[], &socket, by).await {
+    match run_reload(plan.tmo.as_path(), &[], &socket, &client).await {
         Ok(output) => translated(&output),
         Err(why) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &why),
     }
 }
 
 /// What has changed since the processes of the run in the path were started.
-pub(super) async fn drift(runs: &Runs, scope: &Scope, by: &str, parts: &Parts) -> Answered {
+pub(super) async fn drift(RunInPath(run): RunInPath, Client(client): Client) -> Answered {
     /// The part of `tmo ps --json` that is of interest.
     #[derive(Default, Serialize, Deserialize)]
     struct Drifted {
@@ -42,11 +39,10 @@ pub(super) async fn drift(runs: &Runs, scope: &Scope, by: &str, parts: &Parts) -
         #[serde(default)]
         drift: Vec<Untrusted>,
     }
-    let run = run_at(runs, scope, parts.uri.path()).await?;
     let (Some(plan), Some(socket)) = (&run.known.plan, run.known.socket()) else {
         return Ok(json(StatusCode::OK, &Drifted::default()));
     };
-    let output = run_own(plan.tmo.as_path(), &["ps", "--json"], &socket, by).await;
+    let output = run_own(plan.tmo.as_path(), &["ps", "--json"], &socket, &client).await;
     let printed = output.map(|output| output.stdout).unwrap_or_default();
     let mut found = serde_json::from_slice::<Drifted>(&printed).unwrap_or_default();
     found.processes.retain(|process| !process.drift.is_empty());
@@ -91,6 +87,8 @@ mod tests {
     use std::os::unix::process::ExitStatusExt as _;
     use std::process::{ExitStatus, Output};
 
+    use axum::response::IntoResponse as _;
+
     use super::translated;
 
     #[test]
@@ -99,7 +97,7 @@ mod tests {
             let (stdout, stderr) = (b"web: unchanged\n".to_vec(), b"tmo: why\n".to_vec());
             let status = ExitStatus::from_raw(code << 8);
             let answer = translated(&Output { status, stdout, stderr });
-            answer.unwrap_or_else(|refused| *refused).status().as_u16()
+            answer.into_response().status().as_u16()
         };
         assert_eq!((status(0), status(1)), (202, 409));
     }

@@ -1,233 +1,239 @@
-//! Every path, with its requirement and its handler.
+//! Every path, with its rule and its handler.
 
-use axum::http::{Method, StatusCode};
+use std::sync::Arc;
 
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::handler::Handler;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::{MethodFilter, on};
+
+use self::AnswerKind::{Lines, Slow, Small, Socket, Text};
+use super::answers::refuse;
 use super::gate::Need;
 use super::grant::Role;
+use super::script_api::ScriptRequest;
+use super::server::{self, PROTOCOL, TERMINAL_PROTOCOL, WebState, guard, log_text, login, sockets};
+use super::{again, apps, reload, run_api, samples};
 use crate::model::nearest;
 
-/// The handler of a request.
+/// What an answer needs while it is made and sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RouteHandler {
-    /// The page.
-    Page,
-    /// A script, style or picture of the page.
-    Asset,
-    /// The first step of a login.
-    Login,
-    /// Its second step.
-    LoginFinish,
-    /// The server's proof for a browser that has logged in with a password before.
-    LoginDevice,
-    /// The exchange of a name and a password for a link.
-    LoginPassword,
-    /// The server's proof that it knows the key of the session.
-    Hello,
-    /// The download of the log.
-    Download,
-    /// A part for logged-in sessions.
-    OfSession(OfSession),
-}
-
-/// The handler of a request of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OfSession {
-    /// The end of the session.
-    Logout,
-    /// The role of the session.
-    Me,
-    /// The runs of the user.
-    Runs,
-    /// The WebSocket with changes.
-    Live,
-    /// The terminal of a process, for typing.
-    Terminal,
-    /// The terminal of a process, for watching.
-    Look,
-    /// The apps of a run: their list, the upload of an archive, a removal.
-    Apps,
-    /// A reload of a run's configuration.
-    Reload,
-    /// What has changed since the processes of a run were started.
-    Drift,
-    /// Another start of a run that is over.
-    Again,
-    /// The samples of the resource use of a run's processes.
-    Figures,
-    /// The log as text.
+pub(super) enum AnswerKind {
+    /// Little memory.
+    Small,
+    /// The memory of a page of lines.
+    Lines,
+    /// The log as text, of any size, which is streamed.
     Text,
-    /// A ticket for a download of the log.
-    Ticket,
-    /// The API of a run, from its files.
-    Files,
-    /// The API of a run, forwarded to its supervisor.
-    Supervisor,
-    /// A call of the API for scripts.
-    Script(ScriptCall),
+    /// A WebSocket with this protocol.
+    Socket(&'static str),
+    /// Much time: an archive, a reload, another start.
+    Slow,
 }
 
-/// The calls of the API for scripts, `/api/…`, which is about one run at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ScriptCall {
-    /// The state of the run, with the last lines of each process.
-    State,
-    /// The processes in short.
-    Processes,
-    /// The lines since a message.
-    Poll,
-    /// How many processes are in which state.
-    Status,
-    /// The supervisor.
-    Info,
-    /// A numbered page of the log of a process.
-    Log,
-    /// The resource use of the processes.
-    Metrics,
-    /// The failure declarations of a process, to be read or changed.
-    Failures,
-    /// Select or deselect a process for this session.
-    Toggle,
-    /// Select all processes, or none.
-    Select(bool),
-    /// Start, stop or restart a process.
-    Act,
-    /// A request about the whole run, forwarded to this path of its API.
-    Whole(&'static str),
-    /// Start this server again.
-    Restart,
+/// What a route requires of a request, and how it is answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rule {
+    pub(super) need: Need,
+    pub(super) answer: AnswerKind,
+    /// Whether sessions that see only some processes are refused. Other handlers answer with the visible part.
+    pub(super) is_unlimited: bool,
+    /// Whether pages reach the runs of other hosts with it.
+    pub(super) is_bridged: bool,
 }
 
-const READ: Need = Need::Session(Role::Read);
-const OPERATE: Need = Need::Session(Role::Operate);
-const ADMIN: Need = Need::Session(Role::Admin);
+const OPEN: Rule = Rule::new(Need::Nothing).here();
+const LOGIN: Rule = Rule::new(Need::OwnPage).here();
+const READ: Rule = Rule::new(Need::Session(Role::Read));
+const OPERATE: Rule = Rule::new(Need::Session(Role::Operate));
+const ADMIN: Rule = Rule::new(Need::Session(Role::Admin));
+const ARCHIVE: Rule = Rule::new(Need::Archive).here().unlimited();
+const SCRIPT_READ: Rule = READ.here();
+const SCRIPT_OPERATE: Rule = OPERATE.here();
+const SCRIPT_ADMIN: Rule = ADMIN.here();
+const WHOLE_READ: Rule = READ.here().unlimited();
+const WHOLE_ADMIN: Rule = ADMIN.here().unlimited();
 
-const FILES: RouteHandler = session(OfSession::Files);
-const SUPERVISOR: RouteHandler = session(OfSession::Supervisor);
-
-const fn session(part: OfSession) -> RouteHandler {
-    RouteHandler::OfSession(part)
-}
-
-const fn script(call: ScriptCall) -> RouteHandler {
-    session(OfSession::Script(call))
-}
-
-/// Method, pattern (`{}`: one segment, `*`: the rest), requirement and handler. The answer to any other request is
-/// 404.
-pub(super) const ROUTES: &[(Method, &str, Need, RouteHandler)] = &[
-    (Method::GET, "/", Need::Nothing, RouteHandler::Page),
-    (Method::GET, "/a/*", Need::Nothing, RouteHandler::Asset),
-    (Method::POST, "/login", Need::OwnPage, RouteHandler::Login),
-    (Method::POST, "/login/finish", Need::OwnPage, RouteHandler::LoginFinish),
-    (Method::POST, "/login/device", Need::OwnPage, RouteHandler::LoginDevice),
-    (Method::POST, "/login/password", Need::OwnPage, RouteHandler::LoginPassword),
-    (Method::POST, "/hello", Need::OwnPage, RouteHandler::Hello),
-    (Method::POST, "/logout", READ, session(OfSession::Logout)),
-    (Method::GET, "/me", READ, session(OfSession::Me)),
-    (Method::GET, "/runs", READ, session(OfSession::Runs)),
-    (Method::GET, "/ws", READ, session(OfSession::Live)),
-    // The same of a host.
-    (Method::GET, "/h/{}/ws", READ, session(OfSession::Live)),
-    (Method::GET, "/r/{}/type/{}", ADMIN, session(OfSession::Terminal)),
-    (Method::GET, "/r/{}/look/{}", READ, session(OfSession::Look)),
-    (Method::GET, "/r/{}/apps", READ, session(OfSession::Apps)),
-    (Method::PUT, "/r/{}/apps/{}", Need::Archive, session(OfSession::Apps)),
-    (Method::POST, "/r/{}/apps/{}/remove", ADMIN, session(OfSession::Apps)),
-    (Method::POST, "/r/{}/reload", ADMIN, session(OfSession::Reload)),
-    (Method::GET, "/r/{}/drift", ADMIN, session(OfSession::Drift)),
-    (Method::GET, "/r/{}/again", ADMIN, session(OfSession::Again)),
-    (Method::POST, "/r/{}/again", ADMIN, session(OfSession::Again)),
-    (Method::GET, "/r/{}/text", READ, session(OfSession::Text)),
-    (Method::POST, "/r/{}/ticket", READ, session(OfSession::Ticket)),
-    // The ticket replaces the proof of the key. The cookie identifies the session.
-    (Method::GET, "/download/{}", Need::OwnPage, RouteHandler::Download),
-    (Method::GET, "/r/{}/figures", READ, session(OfSession::Figures)),
-    (Method::GET, "/r/{}/api/state", READ, FILES),
-    (Method::GET, "/r/{}/api/status", READ, FILES),
-    (Method::GET, "/r/{}/api/processes", READ, FILES),
-    (Method::GET, "/r/{}/api/processes/{}", READ, FILES),
-    (Method::GET, "/r/{}/api/lines", READ, FILES),
-    (Method::GET, "/r/{}/api/extent", READ, FILES),
-    (Method::GET, "/r/{}/api/count", READ, FILES),
-    (Method::GET, "/r/{}/api/output", READ, FILES),
-    (Method::GET, "/r/{}/api/why", READ, FILES),
-    (Method::GET, "/r/{}/api/processes/{}/why", READ, FILES),
-    (Method::GET, "/r/{}/api/crashes", READ, FILES),
-    (Method::GET, "/r/{}/api/crashes/{}", READ, FILES),
-    (Method::GET, "/r/{}/api/figures", READ, FILES),
-    (Method::GET, "/r/{}/api/processes/{}/screen", READ, SUPERVISOR),
-    (Method::GET, "/r/{}/api/processes/{}/flags", READ, SUPERVISOR),
-    // Its files do not have the environment.
-    (Method::GET, "/r/{}/api/processes/{}/setup", READ, SUPERVISOR),
-    (Method::GET, "/r/{}/api/processes/{}/compare", READ, FILES),
-    (Method::GET, "/r/{}/api/failure-declarations/{}", READ, SUPERVISOR),
-    // These write into the project.
-    (Method::POST, "/r/{}/api/failure-declarations/{}/add", ADMIN, SUPERVISOR),
-    (Method::POST, "/r/{}/api/failure-declarations/{}/remove", ADMIN, SUPERVISOR),
-    (Method::POST, "/r/{}/api/processes/{}/start", OPERATE, SUPERVISOR),
-    (Method::POST, "/r/{}/api/processes/{}/stop", OPERATE, SUPERVISOR),
-    (Method::POST, "/r/{}/api/processes/{}/restart", OPERATE, SUPERVISOR),
-    (Method::POST, "/r/{}/api/start", OPERATE, SUPERVISOR),
-    (Method::POST, "/r/{}/api/stop", OPERATE, SUPERVISOR),
-    (Method::POST, "/r/{}/api/restart", OPERATE, SUPERVISOR),
-    (Method::POST, "/r/{}/api/signal", ADMIN, SUPERVISOR),
-    (Method::POST, "/r/{}/api/watch/pause", OPERATE, SUPERVISOR),
-    (Method::POST, "/r/{}/api/watch/resume", OPERATE, SUPERVISOR),
-    (Method::POST, "/r/{}/api/scale", ADMIN, SUPERVISOR),
-    (Method::POST, "/r/{}/api/reload", ADMIN, SUPERVISOR),
-    (Method::POST, "/r/{}/api/clear", ADMIN, SUPERVISOR),
-    (Method::POST, "/r/{}/api/quit", ADMIN, SUPERVISOR),
-    (Method::POST, "/r/{}/api/kill", ADMIN, SUPERVISOR),
-    (Method::POST, "/r/{}/api/processes/{}/input", ADMIN, SUPERVISOR),
-    (Method::GET, "/api/state", READ, script(ScriptCall::State)),
-    (Method::GET, "/api/processes", READ, script(ScriptCall::Processes)),
-    (Method::GET, "/api/poll", READ, script(ScriptCall::Poll)),
-    (Method::GET, "/api/commands", READ, script(ScriptCall::Whole("/api/commands"))),
-    (Method::GET, "/api/status", READ, script(ScriptCall::Status)),
-    (Method::GET, "/api/daemon/info", READ, script(ScriptCall::Info)),
-    (Method::GET, "/api/logs/{}", READ, script(ScriptCall::Log)),
-    (Method::GET, "/api/metrics", READ, script(ScriptCall::Metrics)),
-    (Method::GET, "/api/failure-declarations/{}", READ, script(ScriptCall::Failures)),
-    (Method::POST, "/api/process/{}/toggle", READ, script(ScriptCall::Toggle)),
-    (Method::POST, "/api/processes/select-all", READ, script(ScriptCall::Select(true))),
-    (Method::POST, "/api/processes/deselect-all", READ, script(ScriptCall::Select(false))),
-    (Method::POST, "/api/process/{}/start", OPERATE, script(ScriptCall::Act)),
-    (Method::POST, "/api/process/{}/stop", OPERATE, script(ScriptCall::Act)),
-    (Method::POST, "/api/process/{}/restart", OPERATE, script(ScriptCall::Act)),
-    (Method::POST, "/api/failure-declarations/{}/add", ADMIN, script(ScriptCall::Failures)),
-    (Method::POST, "/api/failure-declarations/{}/remove", ADMIN, script(ScriptCall::Failures)),
-    (Method::POST, "/api/output/clear", ADMIN, script(ScriptCall::Whole("/api/clear"))),
-    (Method::POST, "/api/shutdown", ADMIN, script(ScriptCall::Whole("/api/quit?wait=false"))),
-    (Method::POST, "/api/restart", ADMIN, script(ScriptCall::Restart)),
-];
-
-/// The requirement and the handler of a request; HEAD is answered like GET. An error is the status of the answer: the
-/// path does not exist, or not with this method.
-pub(super) fn find(method: &Method, path: &str) -> Result<(Need, RouteHandler), StatusCode> {
-    let method = if method == Method::HEAD { &Method::GET } else { method };
-    let mut of_path = ROUTES.iter().filter(|route| is_match(route.1, path)).peekable();
-    if of_path.peek().is_none() {
-        return Err(StatusCode::NOT_FOUND);
+impl Rule {
+    const fn new(need: Need) -> Self {
+        Self { need, answer: Small, is_unlimited: false, is_bridged: true }
     }
-    let found = of_path.find(|route| route.0 == *method);
-    found.map(|(_, _, need, part)| (*need, *part)).ok_or(StatusCode::METHOD_NOT_ALLOWED)
+
+    const fn answers(self, answer: AnswerKind) -> Self {
+        Self { answer, ..self }
+    }
+
+    const fn unlimited(self) -> Self {
+        Self { is_unlimited: true, ..self }
+    }
+
+    const fn here(self) -> Self {
+        Self { is_bridged: false, ..self }
+    }
 }
 
-/// The reason why a path does not exist, with the nearest one.
-pub(super) fn no_such_path(path: &str) -> String {
-    nearest::no_such_path(path, ROUTES.iter().map(|route| route.1))
+/// The routes of a server.
+pub(super) struct Routes {
+    server: WebState,
+    router: Router<WebState>,
+    /// Method and pattern of each.
+    pub(super) rows: Vec<&'static str>,
 }
 
-fn is_match(pattern: &str, path: &str) -> bool {
-    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
-    loop {
-        match (wanted.next(), given.next()) {
-            (None, None) => return true,
-            (Some("*"), Some(part)) => return !part.is_empty(),
-            (Some("{}"), Some(part)) if !part.is_empty() => {}
-            (Some(one), Some(other)) if one == other => {}
-            (Some(_), _) | (None, Some(_)) => return false,
-        }
+impl Routes {
+    pub(super) fn new(server: WebState) -> Self {
+        let routes = Self { server, router: Router::new(), rows: vec![] };
+        routes.with_pages().with_apis().with_scripts()
+    }
+
+    fn with_pages(self) -> Self {
+        self.row("GET /", OPEN, server::page)
+            .row("GET /a/{*path}", OPEN, server::asset)
+            .row("POST /login", LOGIN, login::begin)
+            .row("POST /login/finish", LOGIN, login::finish)
+            .row("POST /login/device", LOGIN, login::greet_device)
+            .row("POST /login/password", LOGIN, login::by_password)
+            .row("POST /hello", LOGIN, login::greet)
+            .row("POST /logout", READ.here().answers(Slow), login::logout)
+            .row("GET /me", READ, server::me)
+            .row("GET /runs", READ.here(), server::runs)
+            .row("GET /ws", READ.answers(Socket(PROTOCOL)), sockets::live)
+            // The same of a host.
+            .row("GET /h/{host}/ws", READ.answers(Socket(PROTOCOL)), sockets::live)
+            .row(
+                "GET /r/{run}/type/{name}",
+                ADMIN.answers(Socket(TERMINAL_PROTOCOL)),
+                sockets::typing,
+            )
+            .row(
+                "GET /r/{run}/look/{name}",
+                READ.answers(Socket(TERMINAL_PROTOCOL)),
+                sockets::watching,
+            )
+            .row("GET /r/{run}/apps", WHOLE_READ.answers(Slow), apps::list)
+            .row("PUT /r/{run}/apps/{name}", ARCHIVE.answers(Slow), apps::upload)
+            .row("POST /r/{run}/apps/{name}/remove", WHOLE_ADMIN.answers(Slow), apps::remove)
+            .row("POST /r/{run}/reload", ADMIN.answers(Slow), reload::reload)
+            .row("GET /r/{run}/drift", ADMIN, reload::drift)
+            .row("GET /r/{run}/again", ADMIN.answers(Slow), again::propose)
+            .row("POST /r/{run}/again", ADMIN.answers(Slow), again::start)
+            .row("GET /r/{run}/text", READ.answers(Text), log_text::text)
+            .row("POST /r/{run}/ticket", READ.here().answers(Slow), log_text::ticket)
+            // The ticket replaces the proof of the key. The cookie identifies the session.
+            .row("GET /download/{ticket}", LOGIN, log_text::download)
+            .row("GET /r/{run}/figures", READ, samples::figures)
+    }
+
+    /// The API of a run.
+    fn with_apis(self) -> Self {
+        self.row("GET /r/{run}/api/state", READ, run_api::read)
+            .row("GET /r/{run}/api/status", READ, run_api::read)
+            .row("GET /r/{run}/api/processes", READ, run_api::read)
+            .row("GET /r/{run}/api/processes/{name}", READ, run_api::read)
+            .row("GET /r/{run}/api/lines", READ.answers(Lines), run_api::read)
+            .row("GET /r/{run}/api/extent", READ, run_api::read)
+            .row("GET /r/{run}/api/count", READ, run_api::read)
+            .row("GET /r/{run}/api/output", READ, run_api::read)
+            .row("GET /r/{run}/api/why", READ, run_api::read)
+            .row("GET /r/{run}/api/processes/{name}/why", READ, run_api::read)
+            .row("GET /r/{run}/api/crashes", READ, run_api::read)
+            .row("GET /r/{run}/api/crashes/{id}", READ, run_api::read)
+            .row("GET /r/{run}/api/figures", READ, run_api::read)
+            .row("GET /r/{run}/api/processes/{name}/screen", READ, run_api::forward)
+            .row("GET /r/{run}/api/processes/{name}/flags", READ, run_api::forward)
+            // Its files do not have the environment.
+            .row("GET /r/{run}/api/processes/{name}/setup", READ, run_api::forward)
+            .row("GET /r/{run}/api/processes/{name}/compare", READ, run_api::read)
+            .row("GET /r/{run}/api/failure-declarations/{name}", READ, run_api::forward)
+            // These write into the project.
+            .row("POST /r/{run}/api/failure-declarations/{name}/add", ADMIN, run_api::forward)
+            .row("POST /r/{run}/api/failure-declarations/{name}/remove", ADMIN, run_api::forward)
+            .row("POST /r/{run}/api/processes/{name}/start", OPERATE, run_api::forward)
+            .row("POST /r/{run}/api/processes/{name}/stop", OPERATE, run_api::forward)
+            .row("POST /r/{run}/api/processes/{name}/restart", OPERATE, run_api::forward)
+            .row("POST /r/{run}/api/start", OPERATE, run_api::forward)
+            .row("POST /r/{run}/api/stop", OPERATE, run_api::forward)
+            .row("POST /r/{run}/api/restart", OPERATE, run_api::forward)
+            .row("POST /r/{run}/api/signal", ADMIN, run_api::forward)
+            .row("POST /r/{run}/api/watch/pause", OPERATE, run_api::forward)
+            .row("POST /r/{run}/api/watch/resume", OPERATE, run_api::forward)
+            .row("POST /r/{run}/api/scale", ADMIN, run_api::forward)
+            .row("POST /r/{run}/api/reload", ADMIN, run_api::forward)
+            .row("POST /r/{run}/api/clear", ADMIN, run_api::forward)
+            .row("POST /r/{run}/api/quit", ADMIN, run_api::forward)
+            .row("POST /r/{run}/api/kill", ADMIN, run_api::forward)
+            .row("POST /r/{run}/api/processes/{name}/input", ADMIN, run_api::forward)
+    }
+
+    /// The API for scripts, which is about one run at a time.
+    fn with_scripts(self) -> Self {
+        self.row("GET /api/state", SCRIPT_READ.answers(Lines), ScriptRequest::state)
+            .row("GET /api/processes", SCRIPT_READ, ScriptRequest::processes)
+            .row("GET /api/poll", SCRIPT_READ.answers(Lines), ScriptRequest::poll)
+            .row("GET /api/commands", SCRIPT_READ, ScriptRequest::forward_whole)
+            .row("GET /api/status", SCRIPT_READ, ScriptRequest::status)
+            .row("GET /api/daemon/info", SCRIPT_READ, ScriptRequest::info)
+            .row("GET /api/logs/{name}", SCRIPT_READ.answers(Lines), ScriptRequest::log)
+            .row("GET /api/metrics", SCRIPT_READ, ScriptRequest::metrics)
+            .row("GET /api/failure-declarations/{name}", WHOLE_READ, ScriptRequest::failures)
+            .row("POST /api/process/{name}/toggle", SCRIPT_READ, ScriptRequest::toggle)
+            .row("POST /api/processes/select-all", SCRIPT_READ, ScriptRequest::select_all)
+            .row("POST /api/processes/deselect-all", SCRIPT_READ, ScriptRequest::deselect_all)
+            .row("POST /api/process/{name}/start", SCRIPT_OPERATE, ScriptRequest::act)
+            .row("POST /api/process/{name}/stop", SCRIPT_OPERATE, ScriptRequest::act)
+            .row("POST /api/process/{name}/restart", SCRIPT_OPERATE, ScriptRequest::act)
+            .row("POST /api/failure-declarations/{name}/add", WHOLE_ADMIN, ScriptRequest::failures)
+            .row(
+                "POST /api/failure-declarations/{name}/remove",
+                WHOLE_ADMIN,
+                ScriptRequest::failures,
+            )
+            .row("POST /api/output/clear", SCRIPT_ADMIN, ScriptRequest::forward_whole)
+            .row("POST /api/shutdown", SCRIPT_ADMIN, ScriptRequest::forward_whole)
+            .row("POST /api/restart", SCRIPT_ADMIN, ScriptRequest::restart)
+    }
+
+    /// HEAD is answered like GET. Over a bridge, a WebSocket begins with CONNECT.
+    fn row<T: 'static, H: Handler<T, WebState>>(
+        mut self,
+        route: &'static str,
+        rule: Rule,
+        handler: H,
+    ) -> Self {
+        let (method, path) = route.split_once(' ').unwrap_or(("GET", route));
+        let filter = match (method, rule.answer) {
+            ("POST", _) => MethodFilter::POST,
+            ("PUT", _) => MethodFilter::PUT,
+            (_, Socket(_)) => MethodFilter::GET.or(MethodFilter::CONNECT),
+            _ => MethodFilter::GET,
+        };
+        let guard = from_fn_with_state((Arc::clone(&self.server), rule), guard);
+        self.router = self.router.route(path, on(filter, handler).route_layer(guard));
+        self.rows.push(route);
+        self
+    }
+
+    /// The router, which answers any other request with 404 or 405, as far as the gate lets it pass.
+    pub(super) fn into_router(self) -> Router {
+        let paths: Arc<[_]> =
+            self.rows.iter().filter_map(|row| Some(row.split_once(' ')?.1)).collect();
+        let unknown_path = async move |State(server): State<WebState>, request: Request| {
+            let reason = match server.admit_elsewhere(&request)? {
+                Some(_) => nearest::no_such_path(request.uri().path(), paths.iter()),
+                None => "there is no such file".to_owned(),
+            };
+            refuse::<Response>(StatusCode::NOT_FOUND, &reason)
+        };
+        let unknown_method = async |State(server): State<WebState>, request: Request| {
+            server.admit_elsewhere(&request)?;
+            let reason = "this path does not support this method";
+            refuse::<Response>(StatusCode::METHOD_NOT_ALLOWED, reason)
+        };
+        let router = self.router.fallback(unknown_path).method_not_allowed_fallback(unknown_method);
+        router.with_state(self.server)
     }
 }
 
@@ -239,42 +245,10 @@ pub(super) fn run_of(path: &str) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{Method, StatusCode};
-
-    use super::{ROUTES, find, no_such_path, run_of};
+    use super::run_of;
 
     #[test]
-    fn an_unknown_path_is_named_with_the_nearest_one() {
-        let near = |path| no_such_path(path).split('`').nth(3).map(str::to_owned);
-        assert_eq!(near("/api/statu").as_deref(), Some("/api/state"));
-        assert_eq!(near("/r/0a/api/line").as_deref(), Some("/r/0a/api/lines"));
-        assert_eq!(near("/api/logz/web").as_deref(), Some("/api/logs/web"));
-        assert_eq!(
-            near("/r/0a/api/processes/web/whyy").as_deref(),
-            Some("/r/0a/api/processes/web/why")
-        );
-        assert_eq!(near("/api/status/").as_deref(), Some("/api/status"));
-        for far in ["/wholly/other", "/r/0a/api/foo", "/api/processes/web/whyy", "/b/x", "//", "/"]
-        {
-            assert_eq!(near(far), None, "{far}");
-        }
-    }
-
-    #[test]
-    fn each_path_is_found_with_its_method_only() {
-        for (method, pattern, need, part) in ROUTES {
-            let path = pattern.replace("{}", "a%2Fb").replace('*', "0.2.0/x.js");
-            assert_eq!(find(method, &path), Ok((*need, *part)), "{path}");
-            assert!(find(&Method::PATCH, &path).is_err(), "{path}");
-            let asset = path.starts_with("/a/").then(|| find(&Method::GET, &path));
-            let expected = asset.unwrap_or(Err(StatusCode::NOT_FOUND));
-            assert_eq!(find(method, &format!("{path}/")), expected, "{path}");
-        }
-        assert_eq!(find(&Method::HEAD, "/"), find(&Method::GET, "/"));
-        assert_eq!(find(&Method::GET, "/hello"), Err(StatusCode::METHOD_NOT_ALLOWED));
-        for nothing in ["", "/a/", "/r//api/state", "/r/x/api", "/r/x/api/", "//", "/me/../ws"] {
-            assert_eq!(find(&Method::GET, nothing), Err(StatusCode::NOT_FOUND), "{nothing}");
-        }
+    fn a_path_of_a_run_is_split() {
         assert_eq!(run_of("/r/0a/api/lines"), Some(("0a", "/api/lines")));
         assert_eq!(run_of("/r/0a"), None);
     }

@@ -1,94 +1,77 @@
 //! The API of a run, answered from its files or by its supervisor.
 
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use form_urlencoded::Serializer;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
-use tokio::time::timeout;
 
-use super::answers::{Answered, file, problem, refuse};
-use super::grant::Scope;
-use super::routes::{OfSession, run_of};
-use super::source::{Run, Runs};
+use super::answers::{Answered, Refusal, file, refuse};
+use super::extract::{Client, RunId, RunInPath, not_allowed, unknown};
+use super::grant::{ProvenSession, Scope};
+use super::routes::run_of;
+use super::server::WebState;
+use super::source::Run;
 use crate::model::event::LOG;
 
-/// The largest body of a request.
-const LARGEST_BODY: usize = 1 << 20;
-/// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(30);
+/// Why a request to a run that has no supervisor is refused.
+pub(super) const RUN_OVER: &str = "this run is over; `tmo start` begins another";
 
-/// The id of the run in a path, and the rest of the path, if this session may see a part of the run.
-pub(super) fn visible<'a>(
-    path: &'a str,
-    scope: &Scope,
-) -> Result<(&'a str, &'a str), Box<Response>> {
-    Ok(run_of(path).filter(|(id, _)| scope.has_run(id)).ok_or_else(unknown)?)
+/// A request to the API of a run, within the limits of its session.
+pub(super) struct RunRequest {
+    run: Arc<Run>,
+    method: Method,
+    /// Path and query there.
+    target: String,
+    is_limited: bool,
 }
 
-/// The run with this id.
-pub(super) async fn run_with(runs: &Runs, id: &str) -> Result<Arc<Run>, Box<Response>> {
-    let run = runs.get(id).await.map_err(|error| unreadable(&error))?;
-    Ok(run.ok_or_else(unknown)?)
-}
+impl FromRequestParts<WebState> for RunRequest {
+    type Rejection = Refusal;
 
-/// The run in a path, if this session may see a part of it.
-pub(super) async fn run_at(
-    runs: &Runs,
-    scope: &Scope,
-    path: &str,
-) -> Result<Arc<Run>, Box<Response>> {
-    run_with(runs, visible(path, scope)?.0).await
-}
-
-/// Answer a request to a run.
-pub(super) async fn answer(
-    runs: &Runs,
-    part: OfSession,
-    scope: &Scope,
-    by: String,
-    mut parts: Parts,
-    body: Body,
-) -> Answered {
-    let uri = parts.uri.clone();
-    let (id, rest) = visible(uri.path(), scope)?;
-    let target = match scope.names() {
-        Some(names) => within(names, rest, uri.query().unwrap_or_default()),
-        None => Some(uri.query().map_or(rest.to_owned(), |query| format!("{rest}?{query}"))),
-    };
-    let Some(target) = target else {
-        return refuse(StatusCode::FORBIDDEN, "this login does not allow that");
-    };
-    let run = run_with(runs, id).await?;
-    let answer = if part == OfSession::Supervisor {
-        forward(&run, by, &parts.method, &target, body).await
-    } else {
-        match target.parse() {
-            Ok(uri) => parts.uri = uri,
-            Err(_) => return refuse(StatusCode::BAD_REQUEST, "the address is malformed"),
-        }
-        parts.headers.clear();
-        let reading = TowerToHyperService::new(run.reading.clone());
-        let Ok(answer) = reading.call(Request::from_parts(parts, Body::empty())).await;
-        answer
-    };
-    if scope.names().is_some() && !answer.status().is_success() {
-        // The reason may name other processes.
-        return refuse(answer.status(), "this can't be read");
+    async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Refusal> {
+        RunId::from_request_parts(parts, state).await?;
+        let ProvenSession { grant, .. } = ProvenSession::from_request_parts(parts, state).await?;
+        let (_, path) = run_of(parts.uri.path()).ok_or_else(unknown)?;
+        let query = parts.uri.query();
+        let target = match grant.scope.names() {
+            Some(names) => {
+                within(names, path, query.unwrap_or_default()).ok_or_else(not_allowed)?
+            }
+            None => query.map_or(path.to_owned(), |query| format!("{path}?{query}")),
+        };
+        let RunInPath(run) = RunInPath::from_request_parts(parts, state).await?;
+        let method = parts.method.clone();
+        Ok(Self { run, method, target, is_limited: grant.scope.names().is_some() })
     }
-    Ok(answer)
 }
 
-/// Answer with samples of the resource use of a run's processes.
-pub(super) async fn figures(runs: &Runs, scope: &Scope, parts: &Parts) -> Answered {
-    let run = run_at(runs, scope, parts.uri.path()).await?;
-    Ok(run.samples().answer(scope, parts.uri.query().unwrap_or_default()))
+impl RunRequest {
+    /// The answer as far as the session may see it: the reason of a refusal may name other processes.
+    fn visible(&self, answer: Response) -> Answered {
+        if self.is_limited && !answer.status().is_success() {
+            return refuse(answer.status(), "this can't be read");
+        }
+        Ok(answer)
+    }
+}
+
+/// Answer a request from the files of a run.
+pub(super) async fn read(request: RunRequest) -> Answered {
+    let answer = read_target(&request.run, &request.method, &request.target).await?;
+    request.visible(answer)
+}
+
+/// Have the supervisor of a run answer a request.
+pub(super) async fn forward(Client(client): Client, request: RunRequest, body: Bytes) -> Answered {
+    let RunRequest { run, method, target, .. } = &request;
+    let answered = send(run, client, method, target, body).await;
+    request.visible(answered.unwrap_or_else(Refusal::into_response))
 }
 
 /// Restrict a request to the output of these processes; `None` if it asks for more.
@@ -127,59 +110,53 @@ pub(super) fn whole(word: &str) -> &str {
     word.strip_prefix('=').unwrap_or(word)
 }
 
-/// A page of lines, as the API of the run answers it.
-pub(super) async fn read_lines(run: &Run, scope: &Scope, query: &str) -> (StatusCode, Bytes) {
-    let (path, everything) = ("/api/lines", format!("/api/lines?{query}"));
-    let target = scope.names().map_or(Some(everything), |names| within(names, path, query));
-    let request = target.and_then(|target| Request::get(target).body(Body::empty()).ok());
-    let Some(request) = request else { return (StatusCode::FORBIDDEN, Bytes::new()) };
+/// The answer of the part of the API that only reads.
+async fn read_target(run: &Run, method: &Method, target: &str) -> Answered {
+    let request = Request::builder().method(method).uri(target).body(Body::empty());
+    let Ok(request) = request else {
+        return refuse(StatusCode::BAD_REQUEST, "the address is malformed");
+    };
     let Ok(answer) = TowerToHyperService::new(run.reading.clone()).call(request).await;
-    with_body(answer).await
+    Ok(answer)
 }
 
-/// An answer with its whole body, or that there is none because the body has failed.
-async fn with_body(answer: Response) -> (StatusCode, Bytes) {
-    let status = answer.status();
+/// A page of lines, as the API of the run answers it.
+pub(super) async fn read_lines(run: &Run, scope: &Scope, query: &str) -> Result<Bytes, Refusal> {
+    const PATH: &str = "/api/lines";
+    let target = match scope.names() {
+        Some(names) => within(names, PATH, query).ok_or_else(not_allowed)?,
+        None => format!("{PATH}?{query}"),
+    };
+    whole_page(read_target(run, &Method::GET, &target).await?).await
+}
+
+/// The body of an answer, unless it is a refusal or its body fails.
+async fn whole_page(answer: Response) -> Result<Bytes, Refusal> {
+    const UNREADABLE: &str = "the journal can't be read";
+    if answer.status() != StatusCode::OK {
+        return refuse(answer.status(), UNREADABLE);
+    }
     let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await;
-    body.map_or((StatusCode::INTERNAL_SERVER_ERROR, Bytes::new()), |body| (status, body))
+    body.map_err(|_| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, UNREADABLE))
 }
 
-/// Forward a request to the supervisor of a run, in the name of this client.
-pub(super) async fn forward(
+/// Send a request to the supervisor of a run, in the name of this client.
+pub(super) async fn send(
     run: &Run,
-    by: String,
+    client: String,
     method: &Method,
     target: &str,
-    body: Body,
-) -> Response {
-    let read = timeout(BODY_TIME, axum::body::to_bytes(body, LARGEST_BODY)).await;
-    let body = match read {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => return problem(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"),
-        Err(_) => return problem(StatusCode::REQUEST_TIMEOUT, "the request takes too long"),
-    };
+    body: Bytes,
+) -> Answered {
     let answer = match run.client().await {
-        Some(Ok(client)) => client.by(by).forward(method.clone(), target, body).await,
+        Some(Ok(supervisor)) => supervisor.by(client).forward(method.clone(), target, body).await,
         Some(Err(error)) => Err(error),
-        None => {
-            return problem(StatusCode::CONFLICT, "this run is over; `tmo start` begins another");
-        }
+        None => return refuse(StatusCode::CONFLICT, RUN_OVER),
     };
     match answer {
-        Ok((status, text)) => (status, file("application/json", text)).into_response(),
-        Err(error) => problem(StatusCode::BAD_GATEWAY, &error.to_string()),
+        Ok((status, text)) => Ok((status, file("application/json", text)).into_response()),
+        Err(error) => refuse(StatusCode::BAD_GATEWAY, &error.to_string()),
     }
-}
-
-/// The answer about a run or process that does not exist or is not visible to the session.
-pub(super) fn unknown() -> Response {
-    problem(StatusCode::NOT_FOUND, "there is no such run or process")
-}
-
-/// The answer when the runs can't be read.
-pub(super) fn unreadable(error: &io::Error) -> Response {
-    let reason = format!("the runs of this user can't be listed: {error}");
-    problem(StatusCode::INTERNAL_SERVER_ERROR, &reason)
 }
 
 #[cfg(test)]
@@ -190,17 +167,18 @@ mod tests {
 
     use axum::body::{Body, Bytes};
     use axum::http::StatusCode;
-    use axum::response::Response;
+    use axum::response::{IntoResponse as _, Response};
 
-    use super::{with_body, within};
+    use super::{whole_page, within};
 
     #[tokio::test]
     async fn a_body_that_fails_is_no_empty_page() {
         let parts = [Ok(Bytes::from_static(b"[")), Err(io::Error::other("it is gone"))];
         let failing = Response::new(Body::from_stream(futures_util::stream::iter(parts)));
-        assert_eq!(with_body(failing).await.0, StatusCode::INTERNAL_SERVER_ERROR);
+        let refused = whole_page(failing).await.unwrap_err().into_response();
+        assert_eq!(refused.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let complete = Response::new(Body::from("[]"));
-        assert_eq!(with_body(complete).await, (StatusCode::OK, Bytes::from_static(b"[]")));
+        assert_eq!(whole_page(complete).await.unwrap(), "[]");
     }
 
     fn of_web(path: &str, query: &str) -> Option<String> {

@@ -4,14 +4,16 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::Json;
+use axum::http::{StatusCode, Uri};
+use axum::response::IntoResponse as _;
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use super::answers::{json, problem};
-use super::grant::Scope;
+use super::answers::{Answered, refuse};
+use super::extract::RunInPath;
+use super::grant::{ProvenSession, Scope};
 use super::source::{self, Runs};
 use crate::figures::series::{Length, Point, Series};
 use crate::figures::{Figures, Sampler};
@@ -147,10 +149,10 @@ impl Samples {
     }
 
     /// Answer a request for samples, within the limits of the session.
-    pub(super) fn answer(&self, scope: &Scope, query: &str) -> Response {
+    fn answer(&self, scope: &Scope, query: &str) -> Answered {
         let Some((length, after)) = asked(query) else {
             let reason = "`interval` must be 1, 10 or 30, and `after` the number of a sample";
-            return problem(StatusCode::BAD_REQUEST, reason);
+            return refuse(StatusCode::BAD_REQUEST, reason);
         };
         let kept = self.history.lock().unwrap_or_else(PoisonError::into_inner);
         let may_see = |name: &ProcName| scope.has_process(name.as_str());
@@ -168,8 +170,17 @@ impl Samples {
             time: Timestamp::from_nanos(time).to_string(),
             processes,
         };
-        json(StatusCode::OK, &answer)
+        Ok(Json(answer).into_response())
     }
+}
+
+/// Answer with samples of the resource use of a run's processes.
+pub(super) async fn figures(
+    RunInPath(run): RunInPath,
+    session: ProvenSession,
+    uri: Uri,
+) -> Answered {
+    run.samples().answer(&session.grant.scope, uri.query().unwrap_or_default())
 }
 
 /// Sample all runs for as long as the server is there.
@@ -278,7 +289,7 @@ mod tests {
     }
 
     async fn answer(samples: &Samples, scope: &Scope, query: &str) -> Value {
-        let body = samples.answer(scope, query).into_body().collect().await.unwrap();
+        let body = samples.answer(scope, query).unwrap().into_body().collect().await.unwrap();
         serde_json::from_slice(&body.to_bytes()).unwrap()
     }
 

@@ -9,23 +9,24 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
-use axum::response::Response;
-use percent_encoding::percent_decode_str;
+use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::answers::{self, Answered, problem, refuse};
+use super::answers::{self, Answered, Refusal, refuse};
 use super::ending::Ending;
+use super::extract::{not_allowed, parameter, unreadable};
 use super::follow::{Link, Seen};
-use super::grant::Scope;
+use super::grant::{ProvenSession, Scope};
 use super::listing::entries;
 use super::messages::{PageRequest, last_id_before, position_of};
-use super::routes::ScriptCall;
-use super::run_api::{forward, read_lines, unreadable};
-use super::server::Server;
+use super::run_api::{read_lines, send};
+use super::server::WebState;
 use super::source::{Run, state};
 use crate::api::secret::random_hex;
 use crate::api::version::{OURS, built_from};
@@ -65,78 +66,39 @@ impl Selections {
     }
 }
 
-/// A request.
-struct ScriptRequest<'a> {
-    server: &'a Server,
-    session: &'a str,
-    scope: &'a Scope,
-    /// Who sends it, for the supervisor.
-    by: String,
+/// A request to the API for scripts.
+pub(super) struct ScriptRequest {
+    server: WebState,
+    session: ProvenSession,
     method: Method,
+    path: String,
+    /// The name in the path, or nothing.
+    word: String,
     query: HashMap<String, String>,
 }
 
-/// Answer a request of this session.
-pub(super) async fn answer(
-    call: ScriptCall,
-    server: &Server,
-    session: &str,
-    scope: &Scope,
-    by: String,
-    parts: Parts,
-    body: Body,
-) -> Answered {
-    let query = parts.uri.query().unwrap_or_default();
-    let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let mut asked = ScriptRequest { server, session, scope, by, method: parts.method, query };
-    asked.answer(call, parts.uri.path(), body).await
+impl FromRequestParts<WebState> for ScriptRequest {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Refusal> {
+        let session = ProvenSession::from_request_parts(parts, state).await?;
+        let word = parameter(parts, "name").await.unwrap_or_default();
+        let query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let query = query.into_owned().collect();
+        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
+        Ok(Self { server: Arc::clone(state), session, method, path, word, query })
+    }
 }
 
-impl ScriptRequest<'_> {
-    async fn answer(&mut self, call: ScriptCall, path: &str, body: Body) -> Answered {
-        // It is about no run.
-        if call == ScriptCall::Restart {
-            return self.restart();
-        }
-        if call == ScriptCall::Failures {
-            self.refuse_limited()?;
-        }
-        let run = self.run().await?;
-        // `/api/process/NAME/VERB`
-        let mut segments = path.split('/').skip(3);
-        let name = segments.next().unwrap_or_default();
-        let verb = segments.next();
-        match call {
-            ScriptCall::State => self.state(&run).await,
-            ScriptCall::Processes => self.processes(&run).await,
-            ScriptCall::Poll => self.poll(&run).await,
-            ScriptCall::Status => self.status(&run).await,
-            ScriptCall::Info => self.info(&run).await,
-            ScriptCall::Metrics => self.metrics(&run).await,
-            ScriptCall::Log => self.log(&run, name).await,
-            ScriptCall::Toggle => self.toggle(&run, name).await,
-            ScriptCall::Act => self.act(&run, name, verb.unwrap_or_default()).await,
-            ScriptCall::Select(all) => self.select(&run, all).await,
-            ScriptCall::Failures => {
-                let name = self.process(&run, name).await?;
-                let verb = verb.map_or_else(String::new, |verb| format!("/{verb}"));
-                self.refuse_others()?;
-                let target = format!("/api/failure-declarations/{}{verb}", percent_encoded(&name));
-                Ok(self.forward(&run, &target, body).await)
-            }
-            ScriptCall::Whole(target) => {
-                self.refuse_others()?;
-                self.refuse_limited()?;
-                Ok(self.forward(&run, target, Body::empty()).await)
-            }
-            ScriptCall::Restart => self.restart(),
-        }
+impl ScriptRequest {
+    fn scope(&self) -> &Scope {
+        &self.session.grant.scope
     }
 
     /// The run of the request.
-    async fn run(&mut self) -> Result<Arc<Run>, Box<Response>> {
+    async fn run(&mut self) -> Result<Arc<Run>, Refusal> {
         let known = self.server.runs.list().await.map_err(|error| unreadable(&error))?;
-        let all: Vec<_> = known.iter().filter(|known| self.scope.has_run(&known.id)).collect();
+        let all: Vec<_> = known.iter().filter(|known| self.scope().has_run(&known.id)).collect();
         let found = if let Some(wanted) = self.query.remove("run") {
             let mut titled = all.iter().filter(|known| known.title() == wanted);
             let by_title = titled.next().filter(|_| titled.next().is_none());
@@ -149,9 +111,9 @@ impl ScriptRequest<'_> {
                 ([], [only]) => Some(*only),
                 _ => {
                     let reason = "`?run=` must name the run by its id";
-                    let runs = entries(&known, self.scope);
+                    let runs = entries(&known, self.scope());
                     let answer = json!({ "api": API, "reason": reason, "runs": runs });
-                    return Err(Box::new(answers::json(StatusCode::CONFLICT, &answer)));
+                    return Err(answers::json(StatusCode::CONFLICT, &answer).into());
                 }
             }
         };
@@ -162,7 +124,7 @@ impl ScriptRequest<'_> {
     }
 
     /// A number in the query, at most `most`.
-    fn number(&mut self, name: &str, most: u64) -> Result<Option<u64>, Box<Response>> {
+    fn number(&mut self, name: &str, most: u64) -> Result<Option<u64>, Refusal> {
         match self.query.remove(name).map(|text| text.parse::<u64>()) {
             None => Ok(None),
             Some(Ok(number)) => Ok(Some(number.min(most))),
@@ -171,7 +133,7 @@ impl ScriptRequest<'_> {
     }
 
     /// A truth value in the query, false if it is not there.
-    fn flag(&mut self, name: &str) -> Result<bool, Box<Response>> {
+    fn flag(&mut self, name: &str) -> Result<bool, Refusal> {
         match self.query.remove(name).as_deref() {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
@@ -182,7 +144,7 @@ impl ScriptRequest<'_> {
     }
 
     /// Refuse the rest of the query: a misspelt parameter must not be ignored.
-    fn refuse_others(&self) -> Result<(), Box<Response>> {
+    fn refuse_others(&self) -> Result<(), Refusal> {
         match self.query.keys().next() {
             None => Ok(()),
             Some(name) => refuse(StatusCode::BAD_REQUEST, &format!("there is no `{name}` here")),
@@ -190,40 +152,39 @@ impl ScriptRequest<'_> {
     }
 
     /// The part of a run's state that this session may see.
-    async fn seen(&self, run: &Run) -> Result<State, Box<Response>> {
+    async fn seen(&self, run: &Run) -> Result<State, Refusal> {
         match state(&run.known).await {
             Ok(mut state) => {
-                state.processes.retain(|process| self.scope.has_process(process.name.as_str()));
-                Ok(self.scope.of_state(state))
+                state.processes.retain(|process| self.scope().has_process(process.name.as_str()));
+                Ok(self.scope().of_state(state))
             }
             // The reason may name other processes.
-            Err(_) if self.scope.names().is_some() => {
+            Err(_) if self.scope().names().is_some() => {
                 refuse(StatusCode::BAD_GATEWAY, "this can't be read")
             }
             Err(error) => refuse(StatusCode::BAD_GATEWAY, &error.to_string()),
         }
     }
 
-    /// The whole name in a path, if the process exists.
-    async fn process(&self, run: &Run, word: &str) -> Result<String, Box<Response>> {
+    /// The name in the path, if it is the whole name of a process.
+    async fn process(&self, run: &Run) -> Result<String, Refusal> {
         let state = self.seen(run).await?;
-        if let Ok(name) = percent_decode_str(word).decode_utf8()
-            && state.processes.iter().any(|process| *process.name.as_str() == *name)
-        {
-            return Ok(name.into_owned());
+        if state.processes.iter().any(|process| process.name.as_str() == self.word) {
+            return Ok(self.word.clone());
         }
         refuse(StatusCode::NOT_FOUND, "there is no such process")
     }
 
     fn is_selected(&self, run: &Run, name: &str) -> bool {
         let selections = &self.server.selections;
-        !selections.with(self.session, &run.known.id, |without| without.contains(name))
+        !selections.with(&self.session.id, &run.known.id, |without| without.contains(name))
     }
 
-    async fn state(&mut self, run: &Run) -> Answered {
+    pub(super) async fn state(mut self) -> Answered {
+        let run = self.run().await?;
         let most = self.number("lines", MOST_LAST)?.unwrap_or(USUAL_LAST);
         self.refuse_others()?;
-        let state = self.seen(run).await?;
+        let state = self.seen(&run).await?;
         let names: Vec<_> =
             state.processes.iter().map(|process| process.name.to_string()).collect();
         let most = usize::try_from(most).unwrap_or(usize::MAX);
@@ -236,15 +197,20 @@ impl ScriptRequest<'_> {
         let mut answer = json!(state);
         let processes = answer["processes"].as_array_mut().into_iter().flatten();
         for ((process, known), lines) in processes.zip(&state.processes).zip(last) {
-            process["selected"] = self.is_selected(run, known.name.as_str()).into();
+            process["selected"] = self.is_selected(&run, known.name.as_str()).into();
             process["lines"] = lines.into();
         }
         answer["last_message_id"] = last_id_before(records).into();
-        Ok(answers::json(StatusCode::OK, &answer))
+        Ok(Json(answer).into_response())
     }
 
-    async fn processes(&self, run: &Run) -> Answered {
+    pub(super) async fn processes(mut self) -> Answered {
+        let run = self.run().await?;
         self.refuse_others()?;
+        self.list_processes(&run).await
+    }
+
+    async fn list_processes(&self, run: &Run) -> Answered {
         let state = self.seen(run).await?;
         let entry = |process: &ProcessState| {
             let (name, status) = (process.name.as_str(), process.state.word());
@@ -252,36 +218,35 @@ impl ScriptRequest<'_> {
             json!({ "name": name, "status": status, "pid": process.pid, "selected": selected })
         };
         let all: Vec<_> = state.processes.iter().map(entry).collect();
-        Ok(answers::json(StatusCode::OK, &all))
+        Ok(Json(all).into_response())
     }
 
-    async fn poll(&mut self, run: &Run) -> Answered {
+    pub(super) async fn poll(mut self) -> Answered {
+        let run = self.run().await?;
         let last = self.number("last_message_id", u64::MAX)?.unwrap_or(0);
         let most = self.number("lines", MOST_LINES)?.unwrap_or(USUAL_LINES).max(1);
         let [styles, html] = [self.flag("styles")?, self.flag("html")?];
         self.refuse_others()?;
         let after = position_of(last).map_or_else(String::new, |after| format!("&after={after}"));
         let runs = if styles || html { "&styles=true" } else { "" };
-        let (status, page) =
-            read_lines(run, self.scope, &format!("limit={most}{after}{runs}")).await;
-        if status != StatusCode::OK {
-            return refuse(status, "the journal can't be read");
-        }
-        let wanted = PageRequest { last, styles, html, scope: self.scope };
+        let query = format!("limit={most}{after}{runs}");
+        let page = read_lines(&run, self.scope(), &query).await?;
+        let wanted = PageRequest { last, styles, html, scope: self.scope() };
         let answer = wanted.answer(&page).map_err(|error| unread(&error))?;
         Ok(answers::file("application/json", answer))
     }
 
-    async fn status(&self, run: &Run) -> Answered {
+    pub(super) async fn status(mut self) -> Answered {
+        let run = self.run().await?;
         self.refuse_others()?;
-        let state = self.seen(run).await?;
+        let state = self.seen(&run).await?;
         let mut counts: BTreeMap<_, u32> =
             ProcessStatus::ALL.map(|status| (status.word().to_owned(), 0)).into();
         for process in &state.processes {
             *counts.entry(process.state.word().to_owned()).or_default() += 1;
         }
         let is_up = state.pid != 0;
-        let answer = json!({
+        Ok(Json(json!({
             "api": API,
             "title": state.title,
             "running": is_up,
@@ -289,25 +254,26 @@ impl ScriptRequest<'_> {
             "processes": counts,
             "version": state.version,
             "web": { "version": OURS, "built_from": built_from(), "pid": std::process::id() },
-        });
-        Ok(answers::json(StatusCode::OK, &answer))
+        }))
+        .into_response())
     }
 
     /// Refuse a request about the whole run to a limited session.
-    fn refuse_limited(&self) -> Result<(), Box<Response>> {
-        match self.scope.names() {
+    fn refuse_limited(&self) -> Result<(), Refusal> {
+        match self.scope().names() {
             None => Ok(()),
-            Some(_) => refuse(StatusCode::FORBIDDEN, "this login does not allow that"),
+            Some(_) => Err(not_allowed()),
         }
     }
 
-    async fn info(&self, run: &Run) -> Answered {
+    pub(super) async fn info(mut self) -> Answered {
+        let run = self.run().await?;
         self.refuse_others()?;
         self.refuse_limited()?;
-        let state = self.seen(run).await?;
+        let state = self.seen(&run).await?;
         let is_up = state.pid != 0;
         let of_run = |value: Value| if is_up { value } else { Value::Null };
-        let answer = json!({
+        Ok(Json(json!({
             "api": API,
             "running": is_up,
             "pid": of_run(state.pid.into()),
@@ -317,11 +283,12 @@ impl ScriptRequest<'_> {
             "tmux_session": of_run(json!(state.tmux.as_ref().map(|tmux| &tmux.session))),
             "tmux_socket": of_run(json!(state.tmux.as_ref().map(|tmux| &tmux.socket))),
             "version": state.version,
-        });
-        Ok(answers::json(StatusCode::OK, &answer))
+        }))
+        .into_response())
     }
 
-    async fn metrics(&self, run: &Run) -> Answered {
+    pub(super) async fn metrics(mut self) -> Answered {
+        let run = self.run().await?;
         self.refuse_others()?;
         let mut follow = run.follow();
         let is_known = |seen: &Seen| match seen.link {
@@ -339,17 +306,18 @@ impl ScriptRequest<'_> {
         }
         let seen = follow.borrow().clone();
         let its =
-            seen.sample.figures.iter().filter(|one| self.scope.has_process(one.name.as_str()));
+            seen.sample.figures.iter().filter(|one| self.scope().has_process(one.name.as_str()));
         let all: Vec<_> = its.collect();
         let answer = json!({ "api": API, "enabled": is_sampled, "processes": all });
-        Ok(answers::json(StatusCode::OK, &answer))
+        Ok(Json(answer).into_response())
     }
 
-    async fn log(&mut self, run: &Run, word: &str) -> Answered {
+    pub(super) async fn log(mut self) -> Answered {
+        let run = self.run().await?;
         let lines = self.number("lines", MOST_LINES)?.unwrap_or(USUAL_LINES).max(1);
         let page = self.number("page", u64::MAX)?;
         self.refuse_others()?;
-        let name = self.process(run, word).await?;
+        let name = self.process(&run).await?;
         if page == Some(0) {
             return refuse(StatusCode::BAD_REQUEST, "the first `page` is 1");
         }
@@ -368,7 +336,7 @@ impl ScriptRequest<'_> {
         let texts: Vec<Value> = parsed.collect();
         let pages = found.all.div_ceil(lines).max(1);
         let last = (found.first + texts.len() as u64).saturating_sub(1);
-        let answer = json!({
+        Ok(Json(json!({
             "api": API,
             "name": name,
             "page": page.unwrap_or(pages),
@@ -379,13 +347,14 @@ impl ScriptRequest<'_> {
             "bytes": found.bytes,
             "approximate": found.is_estimate,
             "lines": texts,
-        });
-        Ok(answers::json(StatusCode::OK, &answer))
+        }))
+        .into_response())
     }
 
-    async fn toggle(&self, run: &Run, word: &str) -> Answered {
+    pub(super) async fn toggle(mut self) -> Answered {
+        let run = self.run().await?;
         self.refuse_others()?;
-        let name = self.process(run, word).await?;
+        let name = self.process(&run).await?;
         self.forget_ended();
         let flip = |without: &mut HashSet<String>| {
             let is_selected = without.remove(&name);
@@ -394,22 +363,31 @@ impl ScriptRequest<'_> {
             }
             is_selected
         };
-        let selected = self.server.selections.with(self.session, &run.known.id, flip);
+        let selected = self.server.selections.with(&self.session.id, &run.known.id, flip);
         let answer = json!({ "api": API, "name": name, "selected": selected });
-        Ok(answers::json(StatusCode::OK, &answer))
+        Ok(Json(answer).into_response())
     }
 
-    async fn select(&self, run: &Run, all: bool) -> Answered {
+    pub(super) async fn select_all(self) -> Answered {
+        self.select(true).await
+    }
+
+    pub(super) async fn deselect_all(self) -> Answered {
+        self.select(false).await
+    }
+
+    async fn select(mut self, all: bool) -> Answered {
+        let run = self.run().await?;
         self.refuse_others()?;
         self.forget_ended();
-        let state = self.seen(run).await?;
-        self.server.selections.with(self.session, &run.known.id, |without| {
+        let state = self.seen(&run).await?;
+        self.server.selections.with(&self.session.id, &run.known.id, |without| {
             without.clear();
             if !all {
                 without.extend(state.processes.iter().map(|process| process.name.to_string()));
             }
         });
-        self.processes(run).await
+        self.list_processes(&run).await
     }
 
     fn forget_ended(&self) {
@@ -417,7 +395,9 @@ impl ScriptRequest<'_> {
     }
 
     /// Start, stop or restart a process. The request is accepted at once, with an idempotency key.
-    async fn act(&mut self, run: &Run, word: &str, verb: &str) -> Answered {
+    pub(super) async fn act(mut self) -> Answered {
+        let run = self.run().await?;
+        let verb = self.path.rsplit('/').next().unwrap_or_default();
         let key = match self.query.remove("key") {
             Some(key) => key,
             None => random_hex(8).or_else(|_| {
@@ -425,20 +405,20 @@ impl ScriptRequest<'_> {
             })?,
         };
         self.refuse_others()?;
-        let name = self.process(run, word).await?;
-        if self.scope.names().is_some() {
+        let name = self.process(&run).await?;
+        if self.scope().names().is_some() {
             // The name of an entry selects all its instances.
             let all = state(&run.known).await.or_else(|_| {
                 refuse(StatusCode::BAD_GATEWAY, "the supervisor of the run does not answer")
             })?;
             let mut meant = all.processes.iter().filter(|process| process.is_meant(&name));
-            if !meant.all(|process| self.scope.has_process(process.name.as_str())) {
-                return refuse(StatusCode::FORBIDDEN, "this login does not allow that");
+            if !meant.all(|process| self.scope().has_process(process.name.as_str())) {
+                return Err(not_allowed());
             }
         }
         let (process, sent_key) = (percent_encoded(&name), percent_encoded(&key));
         let target = format!("/api/processes/{process}/{verb}?wait=false&key={sent_key}");
-        let done = self.forward(run, &target, Body::empty()).await;
+        let done = self.forward(&run, &target, Bytes::new()).await?;
         if done.status() != StatusCode::ACCEPTED {
             return Ok(done);
         }
@@ -446,17 +426,40 @@ impl ScriptRequest<'_> {
         Ok(answers::json(StatusCode::ACCEPTED, &answer))
     }
 
-    async fn forward(&self, run: &Run, target: &str, body: Body) -> Response {
-        let answer = forward(run, self.by.clone(), &self.method, target, body).await;
-        if self.scope.names().is_some() && !answer.status().is_success() {
+    /// Read or change the failure declarations of a process: the path is the same for scripts.
+    pub(super) async fn failures(mut self, body: Bytes) -> Answered {
+        let run = self.run().await?;
+        self.process(&run).await?;
+        self.refuse_others()?;
+        self.forward(&run, &self.path, body).await
+    }
+
+    /// Forward a request about the whole run.
+    pub(super) async fn forward_whole(mut self) -> Answered {
+        let run = self.run().await?;
+        self.refuse_others()?;
+        self.refuse_limited()?;
+        let target = match &*self.path {
+            "/api/output/clear" => "/api/clear",
+            "/api/shutdown" => "/api/quit?wait=false",
+            same => same,
+        };
+        self.forward(&run, target, Bytes::new()).await
+    }
+
+    async fn forward(&self, run: &Run, target: &str, body: Bytes) -> Answered {
+        let client = self.server.client_of(&self.session);
+        let answered = send(run, client, &self.method, target, body).await;
+        let answer = answered.unwrap_or_else(Refusal::into_response);
+        if self.scope().names().is_some() && !answer.status().is_success() {
             // The reason may name other processes.
-            return problem(answer.status(), "this can't be done");
+            return refuse(answer.status(), "this can't be done");
         }
-        answer
+        Ok(answer)
     }
 
     /// Have the guardian start another server.
-    fn restart(&self) -> Answered {
+    pub(super) async fn restart(self) -> Answered {
         self.refuse_others()?;
         self.refuse_limited()?;
         self.server.closing.send_replace(Some(Ending::Restart));
@@ -466,7 +469,7 @@ impl ScriptRequest<'_> {
 }
 
 /// The answer when the journal can't be read.
-fn unread(why: &dyn Display) -> Response {
+fn unread(why: &dyn Display) -> Refusal {
     let reason = format!("the journal can't be read: {why}");
-    problem(StatusCode::INTERNAL_SERVER_ERROR, &reason)
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, &reason)
 }

@@ -29,7 +29,7 @@ use super::fleet::FleetHosts;
 use super::gate::ServerNames;
 use super::places::{Ends, Taken};
 use super::samples;
-use super::server::{RECHECK, Server, peer_of};
+use super::server::{RECHECK, Server, WebService, peer_of};
 use super::sessions::Sessions;
 use super::source::Runs;
 use crate::config::Env;
@@ -137,6 +137,7 @@ async fn accept(
     gone: impl Future<Output = ()>,
 ) -> Ending {
     let mut asked = server.closing.subscribe();
+    let web = WebService::new(Arc::clone(server));
     let room = Arc::new(Semaphore::new(server.places.most()));
     let mut clients = JoinSet::new();
     let mut gone = std::pin::pin!(gone);
@@ -153,7 +154,7 @@ async fn accept(
                     let peer = peer_of(ends);
                     let Some(own) = server.places.of_connection(peer) else { continue };
                     let taken = Taken::new((place.ok(), own), peer);
-                    clients.spawn(serve(stream, taken, ends, Arc::clone(server)));
+                    clients.spawn(serve(stream, taken, ends, web.clone()));
                 }
                 // Too many open files, or a client that has gone already.
                 Err(_) => sleep(Duration::from_millis(50)).await,
@@ -179,17 +180,16 @@ async fn any_of(sockets: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> 
     .await
 }
 
-async fn serve(stream: TcpStream, taken: Taken, ends: Ends, server: Arc<Server>) {
+async fn serve(stream: TcpStream, taken: Taken, ends: Ends, web: WebService) {
+    let mut closing = web.server.closing.subscribe();
     crate::sys::end_stalled(&stream, STALLED);
     // Small frames must be sent at once.
     let _ = stream.set_nodelay(true);
-    let mut closing = server.closing.subscribe();
     let (begun, mut is_begun) = watch::channel(false);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let server = Arc::clone(&server);
         request.extensions_mut().insert(taken.clone());
         begun.send_replace(true);
-        server.answer(ends, request.map(Body::new))
+        web.clone().answer(ends, request.map(Body::new))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

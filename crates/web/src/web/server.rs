@@ -1,11 +1,11 @@
 //! Handles a request: the gate checks it, then its handler answers.
 
-mod log_text;
-mod login;
-mod sockets;
+pub(super) mod log_text;
+pub(super) mod login;
+pub(super) mod sockets;
 mod user_check;
 
-pub(super) use self::sockets::{PROTOCOL, TERMINAL_PROTOCOL, too_many};
+pub(super) use self::sockets::{PROTOCOL, TERMINAL_PROTOCOL};
 
 use std::convert::Infallible;
 use std::io;
@@ -13,34 +13,37 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::Request;
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use axum::{Json, Router};
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use self::user_check::Checked;
 use super::access::Access;
-use super::answers::{Answered, finish, json, problem, refuse};
+use super::answers::{Answered, Refusal, finish, refuse};
 use super::ending::Ending;
-use super::fleet::{FleetHosts, host_of};
+use super::extract::{not_allowed, unreadable};
+use super::fleet::{FleetHosts, bridged_session, host_of, no_bridge};
 use super::gate::{Authentication, Need, ServerNames, bearer, judge};
-use super::grant::{Grant, ProvenSession, Role, Scope};
-use super::listing::{RunEntry, entries};
+use super::grant::{Grant, ProvenSession, Role};
+use super::listing::entries;
 use super::password::Passwords;
 use super::places::{Ends, Peer, Places};
 use super::proxy::{self, Proxy};
-use super::routes::{OfSession, RouteHandler, ScriptCall, find, no_such_path};
+use super::routes::{AnswerKind, Routes, Rule};
 use super::screens::Terminals;
 use super::script_api::Selections;
 use super::sessions::{NewLink, SessionEntry, Sessions};
 use super::source::Runs;
 use super::tickets::Tickets;
 use super::users::{KnownUser, UsersError};
-use super::{again, apps, assets, cookie, reload, run_api, script_api};
+use super::{assets, cookie};
 use crate::api::version::OURS;
 use crate::config::Env;
 use crate::config::dirs::state_base;
@@ -48,10 +51,12 @@ use crate::server::budget::{BUSY, Budget};
 use crate::sys::files::open_null;
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
 
-/// The largest body of a request that the server itself reads.
-const LARGEST_BODY: usize = 16 << 10;
-/// How long such a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(10);
+/// The largest body of a request of a session, and how long it may take to arrive.
+const LARGEST_BODY: usize = 1 << 20;
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// The same without a session.
+const LOGIN_BODY: usize = 16 << 10;
+const LOGIN_BODY_TIME: Duration = Duration::from_secs(10);
 /// How often it is checked whether a session has ended, if nothing reports that.
 pub(super) const RECHECK: Duration = Duration::from_secs(60);
 
@@ -74,6 +79,9 @@ impl Answers {
         Self { own: budgets([32, 8]), of_guests: budgets([32, 8]) }
     }
 }
+
+/// What handlers share.
+pub(super) type WebState = Arc<Server>;
 
 /// The web server.
 #[derive(Debug)]
@@ -112,18 +120,6 @@ pub(super) struct Server {
     pub(super) closing: watch::Sender<Option<Ending>>,
 }
 
-#[derive(Serialize)]
-struct Me<'a> {
-    role: &'a str,
-    version: &'a str,
-    time: String,
-}
-
-#[derive(Serialize)]
-struct AllRuns {
-    runs: Vec<RunEntry>,
-}
-
 impl Server {
     /// A server with this name, port and sessions, for these runs.
     pub(super) fn new(
@@ -133,31 +129,25 @@ impl Server {
         sessions: Sessions,
         runs: Arc<Runs>,
     ) -> io::Result<Self> {
-        let (closing, session_ended) = (watch::Sender::new(None), watch::Sender::new(()));
-        let passwords = Passwords::new(access.users.clone(), &access.state)?;
-        let (sessions, tickets) = (Mutex::new(sessions), Mutex::default());
-        let (selections, terminals) = (Selections::default(), Terminals::default());
-        let places = Places::new(names.public().is_some());
-        let processes = Proxy::new(port, names.public().is_some(), access.names);
         Ok(Self {
+            processes: Proxy::new(port, names.public().is_some(), access.names),
+            passwords: Passwords::new(access.users.clone(), &access.state)?,
+            places: Places::new(names.public().is_some()),
             names,
             port,
             runs,
-            processes,
             fleet: None,
             is_bridge: false,
-            sessions,
-            selections,
-            tickets,
-            terminals,
+            sessions: Mutex::new(sessions),
+            selections: Selections::default(),
+            tickets: Mutex::default(),
+            terminals: Terminals::default(),
             access,
-            passwords,
-            places,
             answers: Answers::new(),
-            session_ended,
+            session_ended: watch::Sender::new(()),
             checked: Mutex::default(),
             user_logged_in: Notify::new(),
-            closing,
+            closing: watch::Sender::new(None),
         })
     }
 
@@ -232,133 +222,41 @@ impl Server {
         }
     }
 
-    /// Answer a request.
-    pub(super) async fn answer(
-        self: Arc<Self>,
-        ends: Ends,
-        request: Request,
-    ) -> Result<Response, Infallible> {
-        if !self.is_bridge
-            && let Some(name) = proxy::named(request.headers())
-        {
-            let (all, closing) = ((&*self.runs, &self.places), self.closing.subscribe());
-            return Ok(self.processes.answer(all, closing, ends, &name, request).await);
-        }
-        let answered = self.respond(ends, request).await;
-        Ok(finish(answered.unwrap_or_else(|refused| *refused)))
-    }
-
-    async fn respond(self: Arc<Self>, ends: Ends, request: Request) -> Answered {
-        let (parts, body) = request.into_parts();
-        let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-        let Ok(session) = self.session_of(&parts.headers) else {
+    /// The session of a request that the gate lets pass, if the route has this need.
+    fn admit(
+        &self,
+        request: &Request,
+        need: Option<Need>,
+    ) -> Result<Option<ProvenSession>, Refusal> {
+        let headers = request.headers();
+        let Ok(session) = self.session_of(headers) else {
             let reason = "users can't be checked; see the output of `tmo web`";
             return refuse(StatusCode::SERVICE_UNAVAILABLE, reason);
         };
-        let found = find(&method, &path);
-        // The gate checks other paths first, too, so that its refusals do not reveal which paths exist.
         let usual = if session.is_some() { Need::Session(Role::Read) } else { Need::OwnPage };
-        let (need, part) = found.unwrap_or((usual, RouteHandler::Asset));
         let sender = match &session {
-            Some(known) if bearer(&parts.headers).is_some() => Authentication::Token(&known.grant),
+            Some(known) if bearer(headers).is_some() => Authentication::Token(&known.grant),
             Some(known) => Authentication::Session(&known.grant),
             None => Authentication::Unknown,
         };
-        let is_far = !ends.local.ip().to_canonical().is_loopback();
-        if let Err(refused) = judge(&method, &parts.headers, &self.names, is_far, need, sender) {
-            tracing::debug!(%method, path, status = refused.status.as_u16(), "refused");
+        let is_near = |ends: &Ends| ends.local.ip().to_canonical().is_loopback();
+        let is_far = !request.extensions().get().is_some_and(is_near);
+        let need = need.unwrap_or(usual);
+        if let Err(refused) = judge(request.method(), headers, &self.names, is_far, need, sender) {
+            let status = refused.status.as_u16();
+            tracing::debug!(method = %request.method(), path = request.uri().path(), status, "refused");
             return refuse(refused.status, refused.reason);
         }
-        if found == Err(StatusCode::NOT_FOUND) && session.is_some() {
-            return refuse(StatusCode::NOT_FOUND, &no_such_path(&path));
-        }
-        if found == Err(StatusCode::METHOD_NOT_ALLOWED) {
-            let reason = "this path does not support this method";
-            return refuse(StatusCode::METHOD_NOT_ALLOWED, reason);
-        }
-        if let (Some(ProvenSession { id, .. }), true) =
-            (&session, parts.headers.contains_key("x-tmo-visible"))
-        {
-            self.renew(id);
-        }
-        match (part, session) {
-            (RouteHandler::Page, _) => Ok(assets::page(self.names.own())),
-            (RouteHandler::Asset, _) => Ok(assets::asset(&path, self.names.own())),
-            (RouteHandler::Login, _) => self.login(ends, &parts.headers, body).await,
-            (RouteHandler::LoginFinish, _) => self.finish_login(ends, &parts.headers, body).await,
-            (RouteHandler::LoginDevice, _) => self.greet_device(&parts.headers, body).await,
-            (RouteHandler::LoginPassword, _) => {
-                self.login_by_password(ends, &parts.headers, body).await
-            }
-            (RouteHandler::Hello, _) => self.hello(body).await,
-            (RouteHandler::Download, _) => self.download(&path, &parts.headers).await,
-            (RouteHandler::OfSession(part), Some(session)) => match host_of(&path) {
-                Some(place) => self.forward(&session, part, place, parts, body).await,
-                None => self.answer_within_budget(session, part, parts, body).await,
-            },
-            // The gate has already refused requests without a session.
-            (RouteHandler::OfSession(_), None) => Ok(StatusCode::UNAUTHORIZED.into_response()),
-        }
+        Ok(session)
     }
 
-    /// Answer a request of a session when the answers under way leave room.
-    pub(super) async fn answer_within_budget(
-        self: &Arc<Self>,
-        session: ProvenSession,
-        part: OfSession,
-        parts: Parts,
-        body: Body,
-    ) -> Answered {
-        let Some(is_page) = is_page(part, parts.uri.path()) else {
-            return self.answer_in(session, part, parts, body).await;
-        };
-        let Answers { own, of_guests } = &self.answers;
-        let [pages, others] = if self.is_guest(&session) { of_guests } else { own };
-        let server = Arc::clone(self);
-        let answer = Box::pin(async move {
-            let answered = server.answer_in(session, part, parts, body).await;
-            answered.unwrap_or_else(|refused| *refused)
-        });
-        let answered = if is_page {
-            pages.page(answer).await
-        } else {
-            others.answer(Answers::USUAL, answer).await
-        };
-        Ok(answered.ok_or_else(|| problem(StatusCode::SERVICE_UNAVAILABLE, BUSY))?)
-    }
-
-    /// Answer a request of a session.
-    async fn answer_in(
-        self: &Arc<Self>,
-        session: ProvenSession,
-        part: OfSession,
-        parts: Parts,
-        body: Body,
-    ) -> Answered {
-        let (scope, by) = (&session.grant.scope, self.client_of(&session));
-        match part {
-            OfSession::Logout => Ok(self.logout(&session.id)),
-            OfSession::Me => Ok(me(&session.grant)),
-            OfSession::Runs => self.list(scope).await,
-            OfSession::Live => self.live(parts, session).await,
-            OfSession::Terminal | OfSession::Look => self.terminal(part, parts, session).await,
-            OfSession::Apps => {
-                let is_public = self.is_public(&parts.headers);
-                apps::answer(is_public, &self.runs, scope, &by, parts, body).await
-            }
-            OfSession::Again => again::answer(&self.runs, scope, &parts).await,
-            OfSession::Reload => reload::answer(&self.runs, scope, &by, &parts).await,
-            OfSession::Drift => reload::drift(&self.runs, scope, &by, &parts).await,
-            OfSession::Figures => run_api::figures(&self.runs, scope, &parts).await,
-            OfSession::Text => self.text(&parts, session).await,
-            OfSession::Ticket => self.ticket(&parts, session, body).await,
-            OfSession::Files | OfSession::Supervisor => {
-                run_api::answer(&self.runs, part, scope, by, parts, body).await
-            }
-            OfSession::Script(call) => {
-                script_api::answer(call, self, &session.id, scope, by, parts, body).await
-            }
-        }
+    /// The session of a request without a route. The gate checks it, too, so that its refusals do not reveal which
+    /// paths exist.
+    pub(super) fn admit_elsewhere(
+        &self,
+        request: &Request,
+    ) -> Result<Option<ProvenSession>, Refusal> {
+        if self.is_bridge { Err(no_bridge()) } else { self.admit(request, None) }
     }
 
     /// Whether this is the session of a shared link, of a user with a password, or of a program, and not of the owner.
@@ -377,11 +275,6 @@ impl Server {
             None if grant.until.is_some() => "page (a shared link)".to_owned(),
             None => "page".to_owned(),
         }
-    }
-
-    async fn list(&self, scope: &Scope) -> Answered {
-        let all = self.runs.list().await.map_err(|error| run_api::unreadable(&error))?;
-        Ok(json(StatusCode::OK, &AllRuns { runs: entries(&all, scope) }))
     }
 
     /// The session that a request proves.
@@ -416,29 +309,122 @@ impl Server {
     }
 }
 
-/// Whether this answer has a page of lines; `None` for what may take long (`WebSockets`, texts, archives, reloads), and
-/// for a logout.
-fn is_page(part: OfSession, path: &str) -> Option<bool> {
-    match part {
-        OfSession::Live
-        | OfSession::Terminal
-        | OfSession::Look
-        | OfSession::Text
-        | OfSession::Ticket
-        | OfSession::Logout
-        | OfSession::Again
-        | OfSession::Reload
-        | OfSession::Apps => None,
-        OfSession::Files => Some(path.ends_with("/api/lines")),
-        OfSession::Script(ScriptCall::Poll | ScriptCall::State | ScriptCall::Log) => Some(true),
-        _ => Some(false),
+/// Answers requests.
+#[derive(Clone)]
+pub(super) struct WebService {
+    pub(super) server: Arc<Server>,
+    router: TowerToHyperService<Router>,
+}
+
+impl WebService {
+    pub(super) fn new(server: Arc<Server>) -> Self {
+        let router = Routes::new(Arc::clone(&server)).into_router();
+        Self { server, router: TowerToHyperService::new(router) }
+    }
+
+    /// Answer a request of a connection with these ends.
+    pub(super) async fn answer(
+        self,
+        ends: Ends,
+        mut request: Request,
+    ) -> Result<Response, Infallible> {
+        if let Some(name) = proxy::named(request.headers()) {
+            let Server { runs, places, processes, closing, .. } = &*self.server;
+            let closing = closing.subscribe();
+            return Ok(processes.answer((runs, places), closing, ends, &name, request).await);
+        }
+        request.extensions_mut().insert(ends);
+        self.route(request).await
+    }
+
+    /// Answer a request to tmo itself.
+    pub(super) async fn route(self, request: Request) -> Result<Response, Infallible> {
+        self.router.call(request).await.map(finish)
     }
 }
 
-/// Answer with the role of the session.
-fn me(grant: &Grant) -> Response {
-    let (role, time) = (grant.role.word(), clock::now().to_string());
-    json(StatusCode::OK, &Me { role, version: OURS, time })
+/// What happens to a request before its handler: the gate, the limits of its body and of the memory of its answer, and
+/// the way to another host.
+pub(super) async fn guard(
+    State((server, rule)): State<(WebState, Rule)>,
+    mut request: Request,
+    next: Next,
+) -> Answered {
+    let session = if server.is_bridge {
+        let session = rule.is_bridged.then(|| bridged_session(request.headers()));
+        Some(session.ok_or_else(no_bridge)?)
+    } else {
+        server.admit(&request, Some(rule.need))?
+    };
+    if let Some(session) = &session
+        && request.headers().contains_key("x-tmo-visible")
+    {
+        server.renew(&session.id);
+    }
+    let is_of_session = matches!(rule.need, Need::Session(_) | Need::Archive);
+    let Some(session) = session.filter(|_| is_of_session) else {
+        let request = with_whole_body(request, LOGIN_BODY, LOGIN_BODY_TIME).await?;
+        return Ok(next.run(request).await);
+    };
+    if rule.is_unlimited && session.grant.scope.names().is_some() {
+        return Err(not_allowed());
+    }
+    request = with_whole_body(request, LARGEST_BODY, BODY_TIME).await?;
+    if rule.is_bridged
+        && let Some((host, path)) = host_of(request.uri().path())
+    {
+        let (host, path) = (host.to_owned(), path.to_owned());
+        return server.forward(&session, rule.answer, &host, &path, request).await;
+    }
+    let Answers { own, of_guests } = &server.answers;
+    let [pages, others] = if server.is_guest(&session) { of_guests } else { own };
+    request.extensions_mut().insert(session);
+    let answer = next.run(request);
+    let answered = match rule.answer {
+        AnswerKind::Small => others.answer(Answers::USUAL, answer).await,
+        AnswerKind::Lines => pages.page(answer).await,
+        AnswerKind::Text | AnswerKind::Socket(_) | AnswerKind::Slow => Some(answer.await),
+    };
+    answered.ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, BUSY))
+}
+
+/// A request whose body has arrived, if it is one with a body that its handler reads as a whole.
+async fn with_whole_body(
+    request: Request,
+    most: usize,
+    patience: Duration,
+) -> Result<Request, Refusal> {
+    if request.method() != Method::POST {
+        return Ok(request);
+    }
+    let (parts, body) = request.into_parts();
+    match timeout(patience, axum::body::to_bytes(body, most)).await {
+        Ok(Ok(body)) => Ok(Request::from_parts(parts, Body::from(body))),
+        Ok(Err(_)) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"),
+        Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "the request takes too long"),
+    }
+}
+
+pub(super) async fn page(State(server): State<WebState>) -> Response {
+    assets::page(server.names.own())
+}
+
+pub(super) async fn asset(State(server): State<WebState>, uri: Uri) -> Response {
+    assets::asset(uri.path(), server.names.own())
+}
+
+/// The role of the session.
+pub(super) async fn me(ProvenSession { grant, .. }: ProvenSession) -> Json<Value> {
+    Json(json!({ "role": grant.role.word(), "version": OURS, "time": clock::now().to_string() }))
+}
+
+/// The runs of the user.
+pub(super) async fn runs(
+    State(server): State<WebState>,
+    session: ProvenSession,
+) -> Result<Json<Value>, Refusal> {
+    let all = server.runs.list().await.map_err(|error| unreadable(&error))?;
+    Ok(Json(json!({ "runs": entries(&all, &session.grant.scope) })))
 }
 
 /// Who is at the other end of a connection.
@@ -450,13 +436,6 @@ pub(super) fn peer_of(ends: Ends) -> Peer {
         // Where the system can't determine the peer, only the secret of the link decides.
         TcpPeer::Unknown => Peer::Own,
     }
-}
-
-async fn read<T: DeserializeOwned>(body: Body) -> Result<T, Box<Response>> {
-    let bytes = timeout(BODY_TIME, axum::body::to_bytes(body, LARGEST_BODY)).await;
-    let value =
-        bytes.ok().and_then(Result::ok).and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    value.ok_or_else(|| Box::new(problem(StatusCode::BAD_REQUEST, "the request is malformed")))
 }
 
 #[cfg(test)]

@@ -6,13 +6,14 @@ use std::io;
 
 use axum::body::{Body, Bytes};
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::IntoResponse as _;
 use futures_util::stream;
 use tokio::task::spawn_blocking;
 
-use super::answers::problem;
+use super::answers::{Answered, Refusal};
+use super::extract::{unknown, unreadable};
 use super::grant::Scope;
-use super::run_api::{exactly, unknown, unreadable, whole};
+use super::run_api::{exactly, whole};
 use super::source::Run;
 use crate::journal::clear;
 use crate::journal::search::lines::{Lines, Split};
@@ -89,7 +90,7 @@ pub(super) async fn answer(
     ask: TextAsk,
     scope: &Scope,
     goes_on: impl Fn() -> bool + Send + 'static,
-) -> Response {
+) -> Answered {
     let known = run.known.clone();
     // Events of a process may name others.
     let is_limited = scope.names().is_some();
@@ -107,8 +108,8 @@ pub(super) async fn answer(
     });
     let reader = match opened.await.map_err(io::Error::other).and_then(|opened| opened) {
         Ok(Some(reader)) => reader,
-        Ok(None) => return unknown(),
-        Err(error) => return unreadable(&error),
+        Ok(None) => return Err(unknown()),
+        Err(error) => return Err(unreadable(&error)),
     };
     let pages = stream::unfold(Some(reader), move |reader| {
         let reader = reader.filter(|_| goes_on());
@@ -124,7 +125,7 @@ pub(super) async fn answer(
         }
     });
     let kind = (header::CONTENT_TYPE, "text/plain; charset=utf-8");
-    ([kind], Body::from_stream(pages)).into_response()
+    Ok(([kind], Body::from_stream(pages)).into_response())
 }
 
 /// Answer with the text as a named file.
@@ -133,23 +134,26 @@ pub(super) async fn file(
     ask: TextAsk,
     scope: &Scope,
     goes_on: impl Fn() -> bool + Send + 'static,
-) -> Response {
+) -> Answered {
     let name: Vec<_> = [run.known.title()]
         .into_iter()
         .chain(ask.names.iter().map(|word| whole(word).to_owned()))
         .collect();
     let safe = |one: char| if one.is_ascii_alphanumeric() || one == '-' { one } else { '_' };
     let name: String = name.join("-").chars().take(100).map(safe).collect();
-    let mut response = answer(run, ask, scope, goes_on).await;
+    let mut response = answer(run, ask, scope, goes_on).await?;
     if let Ok(value) = format!("attachment; filename=\"{name}.log\"").parse() {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
     }
-    response
+    Ok(response)
 }
 
 /// The answer to a request that is malformed or asks for more than the session may see.
-pub(super) fn refused() -> Response {
-    problem(StatusCode::BAD_REQUEST, "the request is malformed, or this login does not allow it")
+pub(super) fn refused() -> Refusal {
+    Refusal::new(
+        StatusCode::BAD_REQUEST,
+        "the request is malformed, or this login does not allow it",
+    )
 }
 
 /// Reads the log as text.

@@ -1,27 +1,85 @@
 //! The log as text: as an answer, or as a download with a ticket.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use axum::body::Body;
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::IntoResponse as _;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Server, read};
+use super::{Server, WebState};
 use crate::sys::clock;
-use crate::web::answers::{Answered, json, problem, refuse};
+use crate::web::answers::{Answered, Refusal, refuse};
 use crate::web::cookie;
+use crate::web::extract::{Content, RunId, RunInPath, unknown, unreadable};
 use crate::web::fleet::run_on_host;
 use crate::web::grant::{Grant, ProvenSession};
-use crate::web::run_api::{run_at, unreadable, visible};
 use crate::web::sessions::Session;
 use crate::web::text::{self, TextAsk};
 use crate::web::tickets::{Ticket, Tickets};
 
 #[derive(Deserialize)]
-struct TicketAsk {
+pub(in crate::web) struct TicketAsk {
     query: String,
+}
+
+/// Answer with the log as text.
+pub(in crate::web) async fn text(
+    State(server): State<WebState>,
+    RunInPath(run): RunInPath,
+    ProvenSession { id, grant }: ProvenSession,
+    uri: Uri,
+) -> Answered {
+    let ask = TextAsk::parse(uri.query().unwrap_or_default(), &grant.scope);
+    let ask = ask.ok_or_else(text::refused)?;
+    text::answer(&run, ask, &grant.scope, server.while_live(id)).await
+}
+
+/// Answer with a ticket for a download. A run on another host is found by the download.
+pub(in crate::web) async fn ticket(
+    State(server): State<WebState>,
+    RunId(run): RunId,
+    ProvenSession { id: session, grant }: ProvenSession,
+    Content(TicketAsk { query }): Content<TicketAsk>,
+) -> Answered {
+    if run_on_host(&run).is_none() {
+        let found = server.runs.get(&run).await.map_err(|error| unreadable(&error))?;
+        found.ok_or_else(unknown)?;
+        TextAsk::parse(&query, &grant.scope).ok_or_else(text::refused)?;
+    }
+    match server.tickets().issue(Ticket { session, run, query }) {
+        Ok(ticket) => Ok(Json(json!({ "ticket": ticket })).into_response()),
+        Err(error) => {
+            let reason = format!("no ticket can be made: {error}");
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, &reason)
+        }
+    }
+}
+
+/// The download for a ticket. The browser must send the cookie of the ticket's session.
+pub(in crate::web) async fn download(
+    State(server): State<WebState>,
+    Path(ticket): Path<String>,
+    headers: HeaderMap,
+) -> Answered {
+    let gone = || Refusal::new(StatusCode::NOT_FOUND, "this download has expired; start it again");
+    let ticket = server.tickets().redeem(&ticket, Instant::now());
+    let Ticket { session, run, query } = ticket.ok_or_else(gone)?;
+    let found = cookie::all(&headers, server.site(&headers), server.port)
+        .find_map(|cookie| server.sessions().with_cookie(&session, cookie, clock::now()).cloned());
+    let Session { grant, .. } = found.ok_or_else(gone)?;
+    if let Some((host, id)) = run_on_host(&run) {
+        let session = ProvenSession { id: session, grant };
+        return server.download_of_host(host, id, &query, &session).await;
+    }
+    let Grant { scope, .. } = grant;
+    let run = server.runs.get(&run).await.map_err(|error| unreadable(&error))?;
+    let run = run.ok_or_else(gone)?;
+    let ask = TextAsk::parse(&query, &scope).ok_or_else(gone)?;
+    text::file(&run, ask, &scope, server.while_live(session)).await
 }
 
 impl Server {
@@ -29,77 +87,6 @@ impl Server {
     fn while_live(self: &Arc<Self>, id: String) -> impl Fn() -> bool + Send + use<> {
         let server = Arc::clone(self);
         move || server.is_live(&id)
-    }
-
-    /// Answer with the log as text.
-    pub(super) async fn text(
-        self: &Arc<Self>,
-        parts: &Parts,
-        ProvenSession { id, grant }: ProvenSession,
-    ) -> Answered {
-        let run = run_at(&self.runs, &grant.scope, parts.uri.path()).await?;
-        let ask = TextAsk::parse(parts.uri.query().unwrap_or_default(), &grant.scope);
-        let ask = ask.ok_or_else(text::refused)?;
-        Ok(text::answer(&run, ask, &grant.scope, self.while_live(id)).await)
-    }
-
-    /// Answer with a ticket for a download.
-    pub(super) async fn ticket(
-        &self,
-        parts: &Parts,
-        ProvenSession { id, grant }: ProvenSession,
-        body: Body,
-    ) -> Answered {
-        let run = run_at(&self.runs, &grant.scope, parts.uri.path()).await?;
-        let TicketAsk { query } = read(body).await?;
-        TextAsk::parse(&query, &grant.scope).ok_or_else(text::refused)?;
-        self.issue(Ticket { session: id, run: run.known.id.clone(), query })
-    }
-
-    fn issue(&self, ticket: Ticket) -> Answered {
-        match self.tickets().issue(ticket) {
-            Ok(ticket) => Ok(json(StatusCode::OK, &json!({ "ticket": ticket }))),
-            Err(error) => {
-                let reason = format!("no ticket can be made: {error}");
-                refuse(StatusCode::INTERNAL_SERVER_ERROR, &reason)
-            }
-        }
-    }
-
-    /// Answer with a ticket for a download from a host.
-    pub(in crate::web) async fn ticket_of_host(
-        &self,
-        parts: &Parts,
-        session: &ProvenSession,
-        body: Body,
-    ) -> Answered {
-        let (run, _) = visible(parts.uri.path(), &session.grant.scope)?;
-        let TicketAsk { query } = read(body).await?;
-        self.issue(Ticket { session: session.id.clone(), run: run.to_owned(), query })
-    }
-
-    /// The download for a ticket. The browser must send the cookie of the ticket's session.
-    pub(super) async fn download(self: &Arc<Self>, path: &str, headers: &HeaderMap) -> Answered {
-        let gone = || problem(StatusCode::NOT_FOUND, "this download has expired; start it again");
-        let ticket = path
-            .rsplit('/')
-            .next()
-            .and_then(|id| self.tickets().redeem(id, std::time::Instant::now()));
-        let site = self.site(headers);
-        let Ticket { session, run, query } = ticket.ok_or_else(gone)?;
-        let found = cookie::all(headers, site, self.port).find_map(|cookie| {
-            self.sessions().with_cookie(&session, cookie, clock::now()).cloned()
-        });
-        let Session { grant, .. } = found.ok_or_else(gone)?;
-        if let Some(place) = run_on_host(&run) {
-            let session = ProvenSession { id: session, grant };
-            return self.download_of_host(place, &query, &session).await;
-        }
-        let Grant { scope, .. } = grant;
-        let run = self.runs.get(&run).await.map_err(|error| unreadable(&error))?;
-        let run = run.ok_or_else(gone)?;
-        let ask = TextAsk::parse(&query, &scope).ok_or_else(gone)?;
-        Ok(text::file(&run, ask, &scope, self.while_live(session)).await)
     }
 
     fn tickets(&self) -> MutexGuard<'_, Tickets> {
