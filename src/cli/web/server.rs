@@ -16,12 +16,12 @@ use crate::cli::{output, runtime, start};
 use crate::config::dirs::instance_id;
 use crate::config::load::Context;
 use crate::model::request::Request;
-use crate::web::door;
+use crate::web::server::command_socket;
 
 /// Start the project, unless it runs, and serve its page until one of them ends.
 pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
-    let dir = door::dir(&context.env)?;
+    let dir = command_socket::dir(&context.env)?;
     let web = WebArgs {
         window: args.window,
         no_open: args.no_open,

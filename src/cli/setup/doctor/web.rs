@@ -7,8 +7,8 @@ use crate::cli::runtime;
 use crate::config::Env;
 use crate::config::dirs::runtime_base;
 use crate::sys::tcp_sockets;
-use crate::web::door::{self, NoAnswer};
-use crate::web::users::{self, Users};
+use crate::web::access::users::{self, Users};
+use crate::web::server::command_socket::{self, NoAnswer};
 
 const CHECK: &str = "web";
 
@@ -21,8 +21,8 @@ pub(super) fn look(report: &mut Report, env: &Env) {
             Ok(all) => report.ok(CHECK, format!("users: {}", all.users.len())),
         }
     }
-    for (port, path) in door::all(&runtime_base(env).join("web")) {
-        let asked = runtime::block_on(async { Ok(door::about(&path).await) });
+    for (port, path) in command_socket::all(&runtime_base(env).join("web")) {
+        let asked = runtime::block_on(async { Ok(command_socket::about(&path).await) });
         match asked {
             Ok(Ok(about)) => server(report, port, &about),
             Ok(Err(NoAnswer::Silent)) => report.fail(CHECK, crate::cli::web::silent(port)),
@@ -31,7 +31,7 @@ pub(super) fn look(report: &mut Report, env: &Env) {
     }
 }
 
-fn server(report: &mut Report, port: u16, about: &door::About) {
+fn server(report: &mut Report, port: u16, about: &command_socket::About) {
     let addresses = tcp_sockets(port).into_iter().map(|(at, _)| at.ip());
     let far = addresses.filter(|ip| !ip.to_canonical().is_loopback()).min();
     let mut text = format!("a server listens at port {port}");

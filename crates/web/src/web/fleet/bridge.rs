@@ -14,13 +14,13 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
-use super::SENDER;
 use crate::config::Env;
 use crate::model::untrusted::cleaned;
-use crate::web::answers::Refusal;
-use crate::web::grant::{Grant, ProvenSession};
+use crate::web::access::rights::{Grant, ProvenSession};
+use crate::web::fleet::SENDER;
+use crate::web::runs::run::Runs;
+use crate::web::server::answers::Refusal;
 use crate::web::server::{Server, WebService};
-use crate::web::source::Runs;
 
 /// The interval between pings, and how long their answers may take: without them, it ends.
 const PING: Duration = Duration::from_secs(10);
@@ -29,14 +29,14 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const LONGEST_SENDER: usize = 100;
 
 /// The session of a request over a bridge: whoever can execute the bridge is the owner.
-pub(in crate::web) fn bridged_session(headers: &HeaderMap) -> ProvenSession {
+pub(crate) fn bridged_session(headers: &HeaderMap) -> ProvenSession {
     let sender = headers.get(SENDER).and_then(|name| name.to_str().ok());
     let id = cleaned(sender.unwrap_or("page")).chars().take(LONGEST_SENDER).collect();
     ProvenSession { id, grant: Grant::OWNER }
 }
 
 /// The refusal of a request that pages do not send over a bridge.
-pub(in crate::web) fn no_bridge() -> Refusal {
+pub(crate) fn no_bridge() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, "a bridge has no such path")
 }
 

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::request;
-use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header, request};
 use axum::response::IntoResponse as _;
 use http_body_util::Limited;
 use hyper::client::conn::http2::SendRequest;
@@ -14,17 +13,17 @@ use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 use tungstenite::handshake::derive_accept_key;
 
-use super::SENDER;
 use crate::fleet::caller::LONGEST_ANSWER;
 use crate::sys::host_name;
-use crate::web::answers::{Answered, Refusal, refuse};
-use crate::web::extract::unknown;
-use crate::web::grant::{ProvenSession, Scope};
-use crate::web::routes::{AnswerKind, run_of};
+use crate::web::access::rights::{ProvenSession, Scope};
+use crate::web::fleet::SENDER;
 use crate::web::server::Server;
+use crate::web::server::answers::{Answered, Refusal, refuse};
+use crate::web::server::extract::unknown;
+use crate::web::server::routes::{AnswerKind, run_of};
 
 /// The host in the path of a request, and the path there.
-pub(in crate::web) fn host_of(path: &str) -> Option<(&str, String)> {
+pub(crate) fn host_of(path: &str) -> Option<(&str, String)> {
     if let Some(host) = path.strip_prefix("/h/").and_then(|rest| rest.strip_suffix("/ws")) {
         return Some((host, "/ws".to_owned()));
     }
@@ -34,7 +33,7 @@ pub(in crate::web) fn host_of(path: &str) -> Option<(&str, String)> {
 }
 
 /// The host in the id of a run, and the id there.
-pub(in crate::web) fn run_on_host(id: &str) -> Option<(&str, &str)> {
+pub(crate) fn run_on_host(id: &str) -> Option<(&str, &str)> {
     id.split_once(':').or_else(|| id.split_once("%3A"))
 }
 
@@ -64,7 +63,7 @@ fn kind_of(headers: &HeaderMap) -> HeaderValue {
 
 impl Server {
     /// Pass a request about a host, or about a run there, on to the host.
-    pub(in crate::web) async fn forward(
+    pub(crate) async fn forward(
         self: &Arc<Self>,
         session: &ProvenSession,
         answer: AnswerKind,
@@ -145,7 +144,7 @@ impl Server {
     }
 
     /// The download of the log of a run on a host.
-    pub(in crate::web) async fn download_of_host(
+    pub(crate) async fn download_of_host(
         &self,
         host: &str,
         id: &str,

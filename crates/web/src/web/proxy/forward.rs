@@ -15,13 +15,14 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy, split};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::headers::{self, introduce, pass_on, rewrite_redirect};
-use super::page::Problem;
-use super::upstream::{Connection, Upstream};
-use super::waking::{Caller, InUse};
-use crate::web::ending::{Ending, closed};
-use crate::web::places::{Ends, Place, Taken};
-use crate::web::source::Runs;
+use crate::web::proxy::headers;
+use crate::web::proxy::headers::{introduce, pass_on, rewrite_redirect};
+use crate::web::proxy::page::Problem;
+use crate::web::proxy::upstream::{Connection, Upstream};
+use crate::web::proxy::waking::{Caller, InUse};
+use crate::web::runs::run::Runs;
+use crate::web::server::ending::{Ending, closed};
+use crate::web::server::limits::{Ends, Place, Taken};
 
 /// How long the second side of a connection that has changed its protocol may take to end after the first one.
 const LAST_WORDS: Duration = Duration::from_secs(5);

@@ -26,11 +26,11 @@ use self::forward::Near;
 use self::names::Names;
 use self::page::Problem;
 use self::waking::Caller;
-use super::ending::Ending;
-use super::places::{Ends, Places, Taken};
-use super::source::{Runs, state};
 use crate::model::hostname::ZONE;
 use crate::model::state::ProcessState;
+use crate::web::runs::run::{Runs, state};
+use crate::web::server::ending::Ending;
+use crate::web::server::limits::{Ends, Places, Taken};
 
 /// The name by which a request addresses a process, in lower case and without its port; `None` if it is for tmo.
 ///
@@ -47,7 +47,7 @@ pub(super) fn named(headers: &HeaderMap) -> Option<String> {
 
 /// Passes requests on to processes.
 #[derive(Debug)]
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     names: Names,
     /// The port at which requests arrive.
     port: u16,

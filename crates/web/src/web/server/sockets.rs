@@ -8,32 +8,33 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 
-use super::{Server, WebState};
 use crate::model::ProcName;
-use crate::web::answers::Refusal;
-use crate::web::extract::{RunInPath, parameter, unknown};
-use crate::web::grant::ProvenSession;
-use crate::web::live::PageConnection;
-use crate::web::places::{Place, Taken};
-use crate::web::screens::{self, Terminal};
-use crate::web::terminal::{self, TypingParameters};
+use crate::web::access::rights::ProvenSession;
+use crate::web::log::live::PageConnection;
+use crate::web::server::answers::Refusal;
+use crate::web::server::extract::{RunInPath, parameter, unknown};
+use crate::web::server::limits::{Place, Taken};
+use crate::web::server::{Server, WebState};
+use crate::web::terminal::screens::Terminal;
+use crate::web::terminal::socket::TypingParameters;
+use crate::web::terminal::{screens, socket};
 
 /// The largest message of a page.
 const LARGEST_MESSAGE: usize = 64 << 10;
 /// The most bytes that may wait to be written to a page.
 const MOST_WAITING: usize = 16 << 20;
 /// The protocol of both kinds of WebSocket.
-pub(in crate::web) const PROTOCOL: &str = "tmo.1";
-pub(in crate::web) const TERMINAL_PROTOCOL: &str = "tmo-tty.1";
+pub(crate) const PROTOCOL: &str = "tmo.1";
+pub(crate) const TERMINAL_PROTOCOL: &str = "tmo-tty.1";
 
 /// The places of a WebSocket: its own, and that of its connection.
-pub(in crate::web) struct HeldPlaces {
+pub(crate) struct HeldPlaces {
     _socket: Place,
     _connection: Option<Taken>,
 }
 
 /// A request for a WebSocket.
-pub(in crate::web) struct SocketRequest {
+pub(crate) struct SocketRequest {
     server: WebState,
     session: ProvenSession,
     upgrade: WebSocketUpgrade,
@@ -73,14 +74,14 @@ impl SocketRequest {
 }
 
 /// Send the changes in a run to a page.
-pub(in crate::web) async fn live(request: SocketRequest) -> Response {
+pub(crate) async fn live(request: SocketRequest) -> Response {
     let server = Arc::clone(&request.server);
     let session = request.session.clone();
     request.serve(PROTOCOL, move |socket| PageConnection::new(socket, server, session).serve())
 }
 
 /// A request for the terminal of a process.
-pub(in crate::web) struct TerminalRequest {
+pub(crate) struct TerminalRequest {
     terminal: Arc<Terminal>,
     parameters: TypingParameters,
     socket: SocketRequest,
@@ -102,17 +103,17 @@ impl FromRequestParts<WebState> for TerminalRequest {
 }
 
 /// Let a page type into a terminal. Each key renews the session; after its end, keys are ignored.
-pub(in crate::web) async fn typing(request: TerminalRequest) -> Response {
+pub(crate) async fn typing(request: TerminalRequest) -> Response {
     let TerminalRequest { terminal, parameters, socket } = request;
     let server = Arc::clone(&socket.server);
     let id = socket.session.id.clone();
-    socket.serve(TERMINAL_PROTOCOL, async move |socket| {
-        terminal::open(socket, &terminal, parameters, &|| server.renew(&id)).await;
+    socket.serve(TERMINAL_PROTOCOL, async move |stream| {
+        socket::open(stream, &terminal, parameters, &|| server.renew(&id)).await;
     })
 }
 
 /// Show a terminal to a page.
-pub(in crate::web) async fn watching(request: TerminalRequest) -> Response {
+pub(crate) async fn watching(request: TerminalRequest) -> Response {
     let TerminalRequest { terminal, socket, .. } = request;
     let is_limited = socket.session.grant.scope.names().is_some();
     socket.serve(TERMINAL_PROTOCOL, async move |socket| {
@@ -122,7 +123,7 @@ pub(in crate::web) async fn watching(request: TerminalRequest) -> Response {
 
 impl Server {
     /// The places of a WebSocket of this session.
-    pub(in crate::web) fn hold_places(
+    pub(crate) fn hold_places(
         &self,
         parts: &mut Parts,
         session: &ProvenSession,

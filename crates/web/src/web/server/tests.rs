@@ -13,19 +13,19 @@ use pretty_assertions::assert_eq;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::{Ends, RECHECK, Server, WebService};
 use crate::config::Env;
 use crate::model::time::Timestamp;
 use crate::sys::clock;
-use crate::web::access::Access;
-use crate::web::gate::{ServerNames, Site};
-use crate::web::grant::{Grant, Role, Scope};
-use crate::web::proof::{Purpose, Secret, nonce};
-use crate::web::routes::Routes;
-use crate::web::sessions::Sessions;
-use crate::web::source::Runs;
-use crate::web::users::{KnownUser, Users};
-use crate::web::visitor::Visitor;
+use crate::web::access::gate::{ServerNames, Site};
+use crate::web::access::options::Access;
+use crate::web::access::proof::{Purpose, Secret, nonce};
+use crate::web::access::rights::{Grant, Role, Scope};
+use crate::web::access::sessions::Sessions;
+use crate::web::access::users::{KnownUser, Users};
+use crate::web::access::visitor::Visitor;
+use crate::web::runs::run::Runs;
+use crate::web::server::routes::Routes;
+use crate::web::server::{Ends, RECHECK, Server, WebService};
 
 /// Method, path, the least role (`-`: no login), and whether the route is open to a session that is limited to the
 /// process `web`, and to a program with a token.
