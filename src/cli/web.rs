@@ -35,7 +35,7 @@ use crate::run::registry::{self, KnownRun};
 use crate::sys::tcp_holders;
 use crate::web::MOST_HOSTS;
 use crate::web::server::command_socket::{self, NoAnswer, ServerScope, Share};
-pub(super) use crate::web::server::listen::Listening as PageSockets;
+pub(super) use crate::web::server::guardian::Listening as PageSockets;
 pub(super) use address::{browse, open_process};
 pub(super) use background::{BACKGROUND, open_page, serve_in_background, start_in_background};
 pub(super) use server::server;

@@ -19,8 +19,7 @@ use crate::model::hostname::ZONE;
 use crate::run::inherit;
 use crate::sys::{self, clock};
 use crate::web::server::command_socket::{self, ServerScope};
-use crate::web::server::guardian::Guardian;
-use crate::web::server::listen::Listening;
+use crate::web::server::guardian::{Guardian, Listening};
 
 /// The hidden command that serves.
 pub(in crate::cli) const BACKGROUND: &str = "web-background";

@@ -23,8 +23,7 @@ use crate::sys::{tcp_holders, tcp_sockets};
 use crate::web::Ending;
 use crate::web::access::options::Access;
 use crate::web::server::command_socket::{self, ServerScope};
-use crate::web::server::guardian::Guardian;
-use crate::web::server::listen::{self, Listening, USUAL_PORT};
+use crate::web::server::guardian::{self, Guardian, Listening, USUAL_PORT};
 
 /// How long a starting server may take to answer.
 const START: Duration = Duration::from_secs(10);
@@ -136,7 +135,9 @@ pub(super) fn listen(env: &Env, Listen { host, port }: Listen) -> Result<Listeni
     let kept = kept_port(env);
     let listening = match port.or(kept) {
         Some(port) => listen_at(host, port)?,
-        None => listen::anywhere(host).map_err(CliError::io("can't listen at any port"))?,
+        None => {
+            guardian::listen_anywhere(host).map_err(CliError::io("can't listen at any port"))?
+        }
     };
     if kept != Some(listening.port) {
         replace(&path, listening.port.to_string().as_bytes())
@@ -146,7 +147,7 @@ pub(super) fn listen(env: &Env, Listen { host, port }: Listen) -> Result<Listeni
 }
 
 fn listen_at(host: Option<IpAddr>, port: u16) -> Result<Listening, CliError> {
-    listen::at(host, port).map_err(|error| {
+    guardian::listen_at(host, port).map_err(|error| {
         let why = if error.kind() == ErrorKind::AddrInUse {
             format!("port {port} is taken{}", holder(port))
         } else if error.kind() == ErrorKind::PermissionDenied {

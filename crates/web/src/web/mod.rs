@@ -13,10 +13,10 @@ mod runs;
 pub mod server;
 pub mod terminal;
 
+pub use self::access::browser::Visitor;
 pub use self::access::sessions::SessionEntry;
-pub use self::access::visitor::Visitor;
 pub use self::fleet::{MOST_HOSTS, bridge};
-pub use self::server::ending::Ending;
+pub use self::server::guardian::Ending;
 
 /// Print an event as one line for the user of `tmo web`.
 fn note(text: &str) {

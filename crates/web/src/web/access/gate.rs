@@ -7,7 +7,7 @@
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 
-use crate::web::access::rights::{Grant, Role};
+use crate::web::access::{Grant, Role};
 
 /// What a path requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,7 +257,7 @@ mod tests {
     use proptest::sample::select;
 
     use super::{Authentication, Need, ServerNames, Site, bearer, judge};
-    use crate::web::access::rights::{Grant, Role, Scope};
+    use crate::web::access::{Grant, Role, Scope};
 
     const OWN: &str = "tmo-0123.localhost:10000";
 

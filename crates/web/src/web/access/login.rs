@@ -9,18 +9,14 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::sys::clock;
-use crate::web::access::gate::Site;
-use crate::web::access::password::{DeviceAsk, PasswordError};
-use crate::web::access::rights::{Grant, ProvenSession, Scope};
-use crate::web::access::sessions::{LoginError, NewLink};
-use crate::web::access::users::is_name;
-use crate::web::access::visitor::Visitor;
-use crate::web::access::{cookie, password};
+use crate::web::access::password::{self, DeviceAsk, PasswordError};
+use crate::web::access::{
+    Grant, LoginError, NewLink, ProvenSession, Scope, Site, Visitor, browser, is_name,
+};
 use crate::web::note;
-use crate::web::server::answers::{Answered, Refusal, refuse};
-use crate::web::server::extract::{Content, unreadable};
-use crate::web::server::limits::{Ends, Peer};
-use crate::web::server::{Server, WebState, peer_of};
+use crate::web::server::{
+    Answered, Content, Ends, Peer, Refusal, Server, WebState, peer_of, refuse, unreadable,
+};
 
 #[derive(Deserialize)]
 pub(crate) struct LoginAsk {
@@ -100,7 +96,7 @@ pub(crate) async fn finish(
 ) -> Answered {
     server.refuse_other_user(ends, &headers, &id)?;
     let site = server.site(&headers);
-    let before: Vec<_> = cookie::all(&headers, site, server.port).collect();
+    let before: Vec<_> = browser::cookie_values(&headers, site, server.port).collect();
     let visitor = Visitor::new(&headers, server.access.from(ends.peer.ip(), &headers));
     let begun = server.sessions().finish(&id, site, &proof, &before, visitor, clock::now());
     // A second use of a link ends a session.
@@ -111,7 +107,7 @@ pub(crate) async fn finish(
         server.distrust_users();
         server.user_logged_in.notify_one();
     }
-    let cookie = cookie::set(site, server.port, &begun.cookie);
+    let cookie = browser::session_cookie(site, server.port, &begun.cookie);
     Ok(([(header::SET_COOKIE, cookie)], Json(json!({ "session": begun.id }))).into_response())
 }
 

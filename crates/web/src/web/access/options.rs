@@ -7,9 +7,8 @@ use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
 use crate::sys::files::{self, PrivateError};
-use crate::web::access::gate::bearer;
 use crate::web::access::proof::Secret;
-use crate::web::access::rights::{Grant, Role, Scope};
+use crate::web::access::{Grant, Role, Scope, bearer};
 
 /// The fewest characters of a token.
 const SHORTEST_TOKEN: usize = 20;
@@ -140,7 +139,7 @@ mod tests {
 
     use super::{Access, PublicError, TokenError, public_host, read_token};
     use crate::sys::files;
-    use crate::web::access::rights::Role;
+    use crate::web::access::Role;
 
     #[test]
     fn a_public_address_is_https_without_a_path() {

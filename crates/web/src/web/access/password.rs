@@ -20,9 +20,8 @@ use tokio::time::Instant;
 
 use crate::api::secret::random_hex;
 use crate::web::access::proof::{Purpose, Secret, is_nonce};
-use crate::web::access::rights::Role;
 use crate::web::access::throttle::{AttemptSource, Throttle};
-use crate::web::access::users::{KnownUser, Users, UsersError, is_name};
+use crate::web::access::{KnownUser, Role, Users, UsersError, is_name};
 
 /// The most hashes that are computed at once; each needs 19 MiB of memory.
 const MOST_AT_ONCE: usize = 2;
@@ -157,8 +156,7 @@ mod tests {
 
     use super::{Ask, Device, DeviceAsk, PasswordError, PasswordLogin, Passwords};
     use crate::web::access::proof::{Purpose, nonce};
-    use crate::web::access::rights::Role;
-    use crate::web::access::users::Users;
+    use crate::web::access::{Role, Users};
 
     const STRANGER: &str = "10.0.0.1";
 

@@ -16,11 +16,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::api::secret::random_hex;
 use crate::model::time::Timestamp;
-use crate::web::access::gate::Site;
 use crate::web::access::proof::{Purpose, Secret, is_nonce, nonce};
-use crate::web::access::rights::{Grant, Role};
-use crate::web::access::users::KnownUser;
-use crate::web::access::visitor::Visitor;
+use crate::web::access::{Grant, KnownUser, Role, Site, Visitor};
 
 /// How long a link is valid.
 const LINK_LIFE: Duration = Duration::from_secs(5 * 60);
@@ -418,10 +415,8 @@ mod tests {
         Visitor,
     };
     use crate::model::time::Timestamp;
-    use crate::web::access::gate::Site;
     use crate::web::access::proof::{Purpose, Secret, nonce};
-    use crate::web::access::rights::{Grant, Role, Scope};
-    use crate::web::access::users::{KnownUser, Users};
+    use crate::web::access::{Grant, KnownUser, Role, Scope, Site, Users};
 
     const NOW: Timestamp = Timestamp::from_nanos(1_700_000_000_000_000_000);
 

@@ -16,11 +16,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
 use crate::config::Env;
 use crate::model::untrusted::cleaned;
-use crate::web::access::rights::{Grant, ProvenSession};
+use crate::web::access::{Grant, ProvenSession};
 use crate::web::fleet::SENDER;
-use crate::web::runs::run::Runs;
-use crate::web::server::answers::Refusal;
-use crate::web::server::{Server, WebService};
+use crate::web::runs::Runs;
+use crate::web::server::{Refusal, Server, WebService};
 
 /// The interval between pings, and how long their answers may take: without them, it ends.
 const PING: Duration = Duration::from_secs(10);

@@ -15,12 +15,10 @@ use tungstenite::handshake::derive_accept_key;
 
 use crate::fleet::caller::LONGEST_ANSWER;
 use crate::sys::host_name;
-use crate::web::access::rights::{ProvenSession, Scope};
+use crate::web::access::{ProvenSession, Scope};
 use crate::web::fleet::SENDER;
-use crate::web::server::Server;
-use crate::web::server::answers::{Answered, Refusal, refuse};
-use crate::web::server::extract::unknown;
 use crate::web::server::routes::{AnswerKind, run_of};
+use crate::web::server::{Answered, Refusal, Server, refuse, unknown};
 
 /// The host in the path of a request, and the path there.
 pub(crate) fn host_of(path: &str) -> Option<(&str, String)> {

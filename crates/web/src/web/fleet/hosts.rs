@@ -26,7 +26,7 @@ use crate::fleet::place::HostPlaces;
 use crate::fleet::procman;
 use crate::model::units::span;
 use crate::sys::clock;
-use crate::web::runs::shared::Shared;
+use crate::web::runs::Shared;
 
 /// The version of bridges.
 const VERSION: &str = "1";

@@ -1,7 +1,12 @@
 //! The log as text: as an answer, or as a download with a ticket.
+//!
+//! A browser sends its cookie with a download, but not the proof of the session's key. A page that has proven the key
+//! therefore gets a ticket, which is valid once and for a short time.
 
+use std::collections::VecDeque;
+use std::io;
 use std::sync::{Arc, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -10,17 +15,14 @@ use axum::response::IntoResponse as _;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::api::secret::random_hex;
 use crate::sys::clock;
-use crate::web::access::cookie;
-use crate::web::access::rights::{Grant, ProvenSession};
-use crate::web::access::sessions::Session;
+use crate::web::access::{Grant, ProvenSession, Session, browser};
 use crate::web::fleet::run_on_host;
-use crate::web::log::text;
-use crate::web::log::text::TextAsk;
-use crate::web::log::tickets::{Ticket, Tickets};
-use crate::web::server::answers::{Answered, Refusal, refuse};
-use crate::web::server::extract::{Content, RunId, RunInPath, unknown, unreadable};
-use crate::web::server::{Server, WebState};
+use crate::web::log::text::{self, TextAsk};
+use crate::web::server::{
+    Answered, Content, Refusal, RunId, RunInPath, Server, WebState, refuse, unknown, unreadable,
+};
 
 #[derive(Deserialize)]
 pub(crate) struct TicketAsk {
@@ -69,7 +71,7 @@ pub(crate) async fn download(
     let gone = || Refusal::new(StatusCode::NOT_FOUND, "this download has expired; start it again");
     let ticket = server.tickets().redeem(&ticket, Instant::now());
     let Ticket { session, run, query } = ticket.ok_or_else(gone)?;
-    let found = cookie::all(&headers, server.site(&headers), server.port)
+    let found = browser::cookie_values(&headers, server.site(&headers), server.port)
         .find_map(|cookie| server.sessions().with_cookie(&session, cookie, clock::now()).cloned());
     let Session { grant, .. } = found.ok_or_else(gone)?;
     if let Some((host, id)) = run_on_host(&run) {
@@ -92,5 +94,77 @@ impl Server {
 
     fn tickets(&self) -> MutexGuard<'_, Tickets> {
         self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a ticket is valid.
+const LIFE: Duration = Duration::from_secs(30);
+/// The most tickets; the oldest are dropped first.
+const MOST_TICKETS: usize = 64;
+
+/// A permission to download a log in a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ticket {
+    /// The id of the session.
+    pub(crate) session: String,
+    /// The run.
+    pub(crate) run: String,
+    /// The query for a part of its log.
+    pub(crate) query: String,
+}
+
+/// The unused tickets.
+#[derive(Debug, Default)]
+pub(crate) struct Tickets {
+    open: VecDeque<(String, Instant, Ticket)>,
+}
+
+impl Tickets {
+    /// Store a ticket; returns its id, which is a secret.
+    pub(crate) fn issue(&mut self, ticket: Ticket) -> io::Result<String> {
+        let id = random_hex(16)?;
+        self.open.truncate(MOST_TICKETS - 1);
+        self.open.push_front((id.clone(), Instant::now() + LIFE, ticket));
+        Ok(id)
+    }
+
+    /// Take a ticket out.
+    pub(crate) fn redeem(&mut self, id: &str, now: Instant) -> Option<Ticket> {
+        self.open.retain(|(_, until, _)| now < *until);
+        let at = self.open.iter().position(|(known, ..)| known == id)?;
+        self.open.remove(at).map(|(.., ticket)| ticket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::{LIFE, MOST_TICKETS, Ticket, Tickets};
+
+    fn ticket(run: &str) -> Ticket {
+        Ticket { session: "s".into(), run: run.into(), query: String::new() }
+    }
+
+    #[test]
+    fn a_ticket_is_valid_once_and_for_a_short_time() {
+        let mut tickets = Tickets::default();
+        let id = tickets.issue(ticket("a")).unwrap();
+        let now = Instant::now();
+        assert_eq!(tickets.redeem("0", now), None);
+        assert_eq!(tickets.redeem(&id, now), Some(ticket("a")));
+        assert_eq!(tickets.redeem(&id, now), None);
+        let late = tickets.issue(ticket("b")).unwrap();
+        assert_eq!(tickets.redeem(&late, Instant::now() + LIFE), None);
+    }
+
+    #[test]
+    fn there_are_only_so_many() {
+        let mut tickets = Tickets::default();
+        let first = tickets.issue(ticket("first")).unwrap();
+        let ids: Vec<_> = (0..MOST_TICKETS).map(|_| tickets.issue(ticket("x")).unwrap()).collect();
+        let now = Instant::now();
+        assert_eq!(tickets.redeem(&first, now), None);
+        assert!(ids.iter().all(|id| tickets.redeem(id, now).is_some()));
     }
 }

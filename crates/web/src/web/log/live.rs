@@ -18,13 +18,10 @@ use crate::journal::history::UnfinishedLine;
 use crate::model::state::{ProcessState, State};
 use crate::model::{Condition, ProcName};
 use crate::sys::clock;
-use crate::web::access::rights::{Grant, ProvenSession, Scope};
+use crate::web::access::{Grant, ProvenSession, Scope};
 use crate::web::fleet::{FleetHosts, HostEntry};
-use crate::web::runs::follow::{Link, Seen};
-use crate::web::runs::listing::{RunEntry, RunList, entries};
-use crate::web::runs::run::Run;
-use crate::web::server::Server;
-use crate::web::server::ending::closed;
+use crate::web::runs::{Link, Run, RunEntry, RunList, Seen, entries};
+use crate::web::server::{Server, closed};
 use crate::web::terminal::socket::deliver;
 
 /// The shortest time between two frames with the head of the journal.

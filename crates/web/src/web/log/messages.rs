@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::journal::cursor::Position;
 use crate::model::request::API;
-use crate::web::access::rights::Scope;
+use crate::web::access::Scope;
 use crate::web::log::html;
 
 /// How many bytes of messages are in an answer, which has at least one.
@@ -122,7 +122,7 @@ mod tests {
 
     use super::{MOST_MESSAGE_BYTES, PageRequest, id_of, last_id_before, position_of};
     use crate::journal::cursor::Position;
-    use crate::web::access::rights::Scope;
+    use crate::web::access::Scope;
 
     /// A page of lines at records 7, 8 …
     fn page(lines: &[Value], more: bool) -> Vec<u8> {

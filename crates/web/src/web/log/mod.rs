@@ -5,4 +5,5 @@ pub(crate) mod html;
 pub(crate) mod live;
 pub(crate) mod messages;
 pub(crate) mod text;
-pub(crate) mod tickets;
+
+pub(crate) use self::download::Tickets;

@@ -19,11 +19,9 @@ use crate::sys::local;
 use crate::view::form::Form;
 use crate::view::merged::Renderer;
 use crate::view::paint::{Mode, Stamp, Style};
-use crate::web::access::rights::Scope;
-use crate::web::runs::api::{exactly, whole};
-use crate::web::runs::run::Run;
-use crate::web::server::answers::{Answered, Refusal};
-use crate::web::server::extract::{unknown, unreadable};
+use crate::web::access::Scope;
+use crate::web::runs::{Run, exactly, whole};
+use crate::web::server::{Answered, Refusal, unknown, unreadable};
 
 /// How much is read at once.
 const PAGE: usize = 64 << 10;
@@ -232,7 +230,7 @@ impl TextReader {
 mod tests {
     use super::{Stamp, TextAsk};
     use crate::journal::Position;
-    use crate::web::access::rights::Scope;
+    use crate::web::access::Scope;
 
     #[test]
     fn a_limited_session_gets_its_processes_only() {

@@ -28,9 +28,8 @@ use self::page::Problem;
 use self::waking::Caller;
 use crate::model::hostname::ZONE;
 use crate::model::state::ProcessState;
-use crate::web::runs::run::{Runs, state};
-use crate::web::server::ending::Ending;
-use crate::web::server::limits::{Ends, Places, Taken};
+use crate::web::runs::{Runs, state};
+use crate::web::server::{Ending, Ends, Places, Taken};
 
 /// The name by which a request addresses a process, in lower case and without its port; `None` if it is for tmo.
 ///

@@ -9,8 +9,7 @@ use crate::model::hostname::ZONE;
 use crate::model::plan::ProcessPlan;
 use crate::run::registry::{KnownRun, Standing};
 use crate::web::proxy::upstream::{Service, Site, Upstream};
-use crate::web::runs::listing::RunList;
-use crate::web::runs::run::Runs;
+use crate::web::runs::{RunList, Runs};
 
 /// The processes of all runs by their names.
 #[derive(Debug, Default)]

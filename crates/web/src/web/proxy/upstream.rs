@@ -20,8 +20,7 @@ use crate::model::state::ProcessState;
 use crate::sys;
 use crate::web::proxy::page::Problem;
 use crate::web::proxy::waking::{Caller, Waking};
-use crate::web::runs::follow::Link;
-use crate::web::runs::run::{Run, Runs};
+use crate::web::runs::{Link, Run, Runs};
 
 /// How long a request waits for a process that begins to listen.
 const PATIENCE: Duration = Duration::from_secs(10);

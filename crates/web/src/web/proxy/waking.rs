@@ -16,7 +16,7 @@ use crate::sys::clock;
 use crate::web::proxy::headers::upgrade;
 use crate::web::proxy::page::{Problem, wants_html};
 use crate::web::proxy::upstream::{Upstream, locked};
-use crate::web::runs::run::{Run, Runs};
+use crate::web::runs::{Run, Runs};
 
 /// How long a browser waits for a page before it gets one that says what it waits for.
 const PAGE_AFTER: Duration = Duration::from_secs(1);

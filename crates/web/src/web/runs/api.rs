@@ -12,12 +12,12 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 
 use crate::model::event::LOG;
-use crate::web::access::rights::{ProvenSession, Scope};
-use crate::web::runs::run::Run;
-use crate::web::server::WebState;
-use crate::web::server::answers::{Answered, Refusal, file, refuse};
-use crate::web::server::extract::{Client, RunId, RunInPath, not_allowed, unknown};
+use crate::web::access::{ProvenSession, Scope};
+use crate::web::runs::Run;
 use crate::web::server::routes::run_of;
+use crate::web::server::{
+    Answered, Client, Refusal, RunId, RunInPath, WebState, file, not_allowed, refuse, unknown,
+};
 
 /// Why a request to a run that has no supervisor is refused.
 pub(crate) const RUN_OVER: &str = "this run is over; `tmo start` begins another";

@@ -26,12 +26,11 @@ use crate::apps::zip::LARGEST_ARCHIVE;
 use crate::client::ClientError;
 use crate::model::plan::AfterInstall;
 use crate::model::request::Request;
-use crate::web::runs::api::RUN_OVER;
-use crate::web::runs::reload::run_reload;
-use crate::web::runs::run::{Run, state};
-use crate::web::server::WebState;
-use crate::web::server::answers::{Answered, Refusal, json, refuse};
-use crate::web::server::extract::{Client, RunInPath, parameter, unknown};
+use crate::web::runs::commands::run_reload;
+use crate::web::runs::{RUN_OVER, Run, state};
+use crate::web::server::{
+    Answered, Client, Refusal, RunInPath, WebState, json, parameter, refuse, unknown,
+};
 
 /// How much of an archive is kept in memory.
 const CHUNK: usize = 1 << 20;

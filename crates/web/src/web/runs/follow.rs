@@ -1,7 +1,7 @@
 //! Follows a run for all pages that show it: its states, the head of its journal, and the figures of its processes.
 
 use std::future::pending;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::future::OptionFuture;
@@ -16,8 +16,8 @@ use crate::model::request::{Head, Partial};
 use crate::model::state::{ProcessState, State};
 use crate::model::unfinished::PromptTimer;
 use crate::run::registry::KnownRun;
-use crate::web::runs::run::{of_ended, state};
 use crate::web::runs::samples::{SECOND, Sample, Samples};
+use crate::web::runs::{of_ended, state};
 
 /// A supervisor that does not answer for this long is away.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -236,5 +236,34 @@ impl Follow {
                 self.seen.send_modify(|seen| seen.sample = Arc::new(sample));
             }
         }
+    }
+}
+
+/// A value that is shared by all who follow it.
+#[derive(Debug, Default)]
+pub(crate) struct Shared<T>(Mutex<Weak<watch::Sender<T>>>);
+
+impl<T: Default + Send + Sync + 'static> Shared<T> {
+    /// Follow the value. Unless somebody does already, `begin` makes the task that updates it, which ends with the last
+    /// receiver.
+    pub(crate) fn follow<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        begin: impl FnOnce(Arc<watch::Sender<T>>) -> F,
+    ) -> watch::Receiver<T> {
+        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = shared.upgrade() {
+            return sender.subscribe();
+        }
+        let (sender, receiver) = watch::channel(T::default());
+        let sender = Arc::new(sender);
+        *shared = Arc::downgrade(&sender);
+        let update = begin(Arc::clone(&sender));
+        tokio::spawn(async move {
+            tokio::select! {
+                () = sender.closed() => {}
+                () = update => {}
+            }
+        });
+        receiver
     }
 }

@@ -19,8 +19,8 @@ use crate::model::plan::Plan;
 use crate::model::untrusted::cleaned;
 use crate::run::registry::{self, KnownRun, Standing};
 use crate::sys::Changes;
-use crate::web::access::rights::Scope;
-use crate::web::runs::shared::Shared;
+use crate::web::access::Scope;
+use crate::web::runs::Shared;
 
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -26,10 +26,8 @@ use crate::run::registry::KnownRun;
 use crate::server::engine_handle::{EngineRequest, Handle};
 use crate::server::http;
 use crate::server::reading::Reading;
-use crate::web::runs::follow::{Follow, Seen};
-use crate::web::runs::listing::{Listing, RunList};
 use crate::web::runs::samples::Samples;
-use crate::web::runs::shared::Shared;
+use crate::web::runs::{Follow, Listing, RunList, Seen, Shared};
 
 /// The most requests to a run that may wait.
 const WAITING: usize = 32;

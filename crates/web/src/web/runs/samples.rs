@@ -21,11 +21,9 @@ use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::run::registry::Standing;
 use crate::sys::clock;
-use crate::web::access::rights::{ProvenSession, Scope};
-use crate::web::runs::run;
-use crate::web::runs::run::Runs;
-use crate::web::server::answers::{Answered, refuse};
-use crate::web::server::extract::RunInPath;
+use crate::web::access::{ProvenSession, Scope};
+use crate::web::runs::{Runs, run};
+use crate::web::server::{Answered, RunInPath, refuse};
 
 /// The time between two samples.
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -272,7 +270,7 @@ mod tests {
     use crate::model::state::ProcessState;
     use crate::model::time::Timestamp;
     use crate::model::{ProcName, ProcessStatus};
-    use crate::web::access::rights::Scope;
+    use crate::web::access::Scope;
 
     fn process(name: &str) -> ProcessState {
         let pid = Some(std::process::id());

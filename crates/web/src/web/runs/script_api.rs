@@ -26,16 +26,12 @@ use crate::model::request::API;
 use crate::model::state::{ProcessState, State};
 use crate::run::registry::Standing;
 use crate::sys::clock;
-use crate::web::access::rights::{ProvenSession, Scope};
+use crate::web::access::{ProvenSession, Scope};
 use crate::web::log::messages::{PageRequest, last_id_before, position_of};
-use crate::web::runs::api::{read_lines, send};
-use crate::web::runs::follow::{Link, Seen};
-use crate::web::runs::listing::entries;
-use crate::web::runs::run::{Run, state};
-use crate::web::server::answers::{Answered, Refusal, refuse};
-use crate::web::server::ending::Ending;
-use crate::web::server::extract::{not_allowed, parameter, unreadable};
-use crate::web::server::{WebState, answers};
+use crate::web::runs::{Link, Run, Seen, entries, read_lines, send, state};
+use crate::web::server::{
+    Answered, Ending, Refusal, WebState, answers, not_allowed, parameter, refuse, unreadable,
+};
 
 /// The default number of lines in an answer with a part of a log.
 const USUAL_LINES: u64 = 500;

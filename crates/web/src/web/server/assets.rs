@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use flate2::read::DeflateDecoder;
 
 use crate::api::version::OURS;
-use crate::web::server::answers::{Refusal, file};
+use crate::web::server::{Refusal, file};
 
 // `FILES`: path and packed content of each file, made by `build.rs`.
 include!(concat!(env!("OUT_DIR"), "/web_assets.rs"));

@@ -19,10 +19,8 @@ use crate::config::Env;
 use crate::config::dirs::{DirError, make_private_dir, runtime_base};
 use crate::sys::files::{if_there, open_null};
 use crate::sys::{clock, is_own_uid};
-use crate::web::access::rights::{Grant, Role, Scope};
-use crate::web::access::sessions::SessionEntry;
-use crate::web::server::Server;
-use crate::web::server::ending::Ending;
+use crate::web::access::{Grant, Role, Scope, SessionEntry};
+use crate::web::server::{Ending, Server};
 
 /// How long one conversation may take.
 const CONVERSATION_PATIENCE: Duration = Duration::from_secs(5);

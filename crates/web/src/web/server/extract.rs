@@ -9,10 +9,9 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use crate::web::access::rights::ProvenSession;
-use crate::web::runs::run::Run;
-use crate::web::server::WebState;
-use crate::web::server::answers::Refusal;
+use crate::web::access::ProvenSession;
+use crate::web::runs::Run;
+use crate::web::server::{Refusal, WebState};
 
 impl<S: Sync> FromRequestParts<S> for ProvenSession {
     type Rejection = Refusal;

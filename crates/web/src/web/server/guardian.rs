@@ -6,20 +6,19 @@
 
 use std::fs::File;
 use std::io;
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::api::secret::random_hex;
 use crate::sys::{self, files};
 use crate::web::access::options::Access;
-use crate::web::server::ending::Ending;
-use crate::web::server::listen::Listening;
 use crate::web::server::serve::Handover;
 
 /// After this many deaths in a row within [`QUICK`] of the start, the server is not restarted.
@@ -157,4 +156,95 @@ impl Guardian {
             .spawn()?;
         Ok(Running { child, _pipe: writing })
     }
+}
+
+/// The default port, which is tried first.
+pub const USUAL_PORT: u16 = 10_000;
+/// How many ports are tried.
+const TRIES: u16 = 100;
+
+/// The listening sockets, all with the same port.
+#[derive(Debug)]
+pub struct Listening {
+    /// The port.
+    pub port: u16,
+    /// The sockets of IPv4 loopback, of IPv6 loopback if this machine has it, and of the requested host.
+    pub sockets: Vec<TcpListener>,
+}
+
+/// Listen at this port of the loopback addresses and of this host.
+///
+/// Browsers resolve `localhost` and its subdomains to `::1` or `127.0.0.1`. The server must hold both addresses, as
+/// another user could listen at a free one.
+pub fn listen_at(host: Option<IpAddr>, port: u16) -> io::Result<Listening> {
+    let more = host.filter(|host| !host.is_loopback());
+    // The unspecified address includes loopback.
+    let is_all = more.is_some_and(|host| host.is_unspecified());
+    let first = more.filter(|_| is_all).unwrap_or(Ipv4Addr::LOCALHOST.into());
+    let v4 = TcpListener::bind(SocketAddr::from((first, port)))?;
+    let port = v4.local_addr()?.port();
+    let mut sockets = vec![v4];
+    match TcpListener::bind(SocketAddr::from((Ipv6Addr::LOCALHOST, port))) {
+        Ok(v6) => sockets.push(v6),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(error),
+        // Without IPv6, no other program can listen there either.
+        Err(_) => {}
+    }
+    if let Some(host) = more.filter(|_| !is_all) {
+        sockets.push(TcpListener::bind(SocketAddr::from((host, port)))?);
+    }
+    Ok(Listening { port, sockets })
+}
+
+/// Listen at the first free port from the default one on.
+pub fn listen_anywhere(host: Option<IpAddr>) -> io::Result<Listening> {
+    let last = USUAL_PORT + TRIES - 1;
+    for port in USUAL_PORT..last {
+        match listen_at(host, port) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            tried => return tried,
+        }
+    }
+    listen_at(host, last)
+}
+
+/// Why a server has ended, with its exit code, which reports this to the guardian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The guardian is gone.
+    Guardian = 0,
+    /// Another server will replace it.
+    Restart = 40,
+    /// The run for which it was started is over.
+    Run = 41,
+    /// The user has stopped it.
+    Asked = 42,
+}
+
+impl Ending {
+    const ALL: [Self; 4] = [Self::Guardian, Self::Restart, Self::Run, Self::Asked];
+
+    /// The exit code.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The ending with this exit code.
+    pub fn of_code(code: i32) -> Option<Self> {
+        Self::ALL.into_iter().find(|ending| i32::from(ending.code()) == code)
+    }
+
+    /// The word for it in frames to pages.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Guardian | Self::Run | Self::Asked => "shutdown",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+/// Wait for the end of the server; returns its reason.
+pub(crate) async fn closed(closing: &mut watch::Receiver<Option<Ending>>) -> Ending {
+    let why = closing.wait_for(Option::is_some).await;
+    why.ok().and_then(|why| *why).unwrap_or(Ending::Guardian)
 }

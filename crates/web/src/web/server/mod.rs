@@ -3,14 +3,19 @@
 pub(crate) mod answers;
 pub(crate) mod assets;
 pub mod command_socket;
-pub(crate) mod ending;
 pub(crate) mod extract;
 pub mod guardian;
 pub(crate) mod limits;
-pub mod listen;
 pub(crate) mod routes;
 pub mod serve;
 pub(crate) mod sockets;
+
+pub(crate) use self::answers::{Answered, Refusal, file, json, refuse};
+pub(crate) use self::extract::{
+    Client, Content, RunId, RunInPath, not_allowed, parameter, unknown, unreadable,
+};
+pub(crate) use self::guardian::{Ending, closed};
+pub(crate) use self::limits::{Ends, Peer, Place, Places, Taken};
 
 pub(crate) use self::sockets::{PROTOCOL, TERMINAL_PROTOCOL};
 
@@ -37,27 +42,21 @@ use crate::config::dirs::state_base;
 use crate::server::budget::{BUSY, Budget};
 use crate::sys::files::open_null;
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
-use crate::web::access::cookie;
-use crate::web::access::gate::{Authentication, Need, ServerNames, bearer, judge};
 use crate::web::access::options::Access;
 use crate::web::access::password::Passwords;
-use crate::web::access::rights::{Grant, ProvenSession, Role};
-use crate::web::access::sessions::{NewLink, SessionEntry, Sessions};
-use crate::web::access::user_check::Checked;
-use crate::web::access::users::{KnownUser, UsersError};
+use crate::web::access::users::Checked;
+use crate::web::access::{
+    Authentication, Grant, KnownUser, Need, NewLink, ProvenSession, Role, ServerNames,
+    SessionEntry, Sessions, UsersError, bearer, browser, judge,
+};
 use crate::web::fleet::{FleetHosts, bridged_session, host_of, no_bridge};
-use crate::web::log::tickets::Tickets;
-use crate::web::proxy;
-use crate::web::proxy::Proxy;
-use crate::web::runs::listing::entries;
-use crate::web::runs::run::Runs;
+use crate::web::log::Tickets;
+use crate::web::proxy::{self, Proxy};
 use crate::web::runs::script_api::Selections;
-use crate::web::server::answers::{Answered, Refusal, finish, refuse};
-use crate::web::server::ending::Ending;
-use crate::web::server::extract::{not_allowed, unreadable};
-use crate::web::server::limits::{Ends, Peer, Places};
+use crate::web::runs::{Runs, entries};
+use crate::web::server::answers::finish;
 use crate::web::server::routes::{AnswerKind, Routes, Rule};
-use crate::web::terminal::screens::Terminals;
+use crate::web::terminal::Terminals;
 
 /// The largest body of a request of a session, and how long it may take to arrive.
 const LARGEST_BODY: usize = 1 << 20;
@@ -303,7 +302,7 @@ impl Server {
 
     /// The session that a request of a page proves, and whether it is one of a user.
     fn proven_session(&self, headers: &HeaderMap) -> Option<(ProvenSession, bool)> {
-        let mut cookies = cookie::all(headers, self.names.site(headers)?, self.port);
+        let mut cookies = browser::cookie_values(headers, self.names.site(headers)?, self.port);
         let of_header = headers.get("x-tmo-key").and_then(|key| key.to_str().ok());
         let of_socket = || {
             let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;

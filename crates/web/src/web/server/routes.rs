@@ -12,15 +12,11 @@ use axum::routing::{MethodFilter, on};
 
 use self::AnswerKind::{Lines, Slow, Small, Socket, Text};
 use crate::model::nearest;
-use crate::web::access::gate::Need;
-use crate::web::access::login;
-use crate::web::access::rights::Role;
+use crate::web::access::{Need, Role, login};
 use crate::web::log::download;
 use crate::web::runs::script_api::ScriptRequest;
-use crate::web::runs::{again, api, apps, reload, samples};
-use crate::web::server;
-use crate::web::server::answers::refuse;
-use crate::web::server::{PROTOCOL, TERMINAL_PROTOCOL, WebState, guard, sockets};
+use crate::web::runs::{api, apps, commands, samples};
+use crate::web::server::{self, PROTOCOL, TERMINAL_PROTOCOL, WebState, guard, refuse, sockets};
 
 /// What an answer needs while it is made and sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,10 +115,10 @@ impl Routes {
             .row("GET /r/{run}/apps", WHOLE_READ.answers(Slow), apps::list)
             .row("PUT /r/{run}/apps/{name}", ARCHIVE.answers(Slow), apps::upload)
             .row("POST /r/{run}/apps/{name}/remove", WHOLE_ADMIN.answers(Slow), apps::remove)
-            .row("POST /r/{run}/reload", ADMIN.answers(Slow), reload::reload)
-            .row("GET /r/{run}/drift", ADMIN, reload::drift)
-            .row("GET /r/{run}/again", ADMIN.answers(Slow), again::propose)
-            .row("POST /r/{run}/again", ADMIN.answers(Slow), again::start)
+            .row("POST /r/{run}/reload", ADMIN.answers(Slow), commands::reload)
+            .row("GET /r/{run}/drift", ADMIN, commands::drift)
+            .row("GET /r/{run}/again", ADMIN.answers(Slow), commands::propose)
+            .row("POST /r/{run}/again", ADMIN.answers(Slow), commands::start)
             .row("GET /r/{run}/text", READ.answers(Text), download::text)
             .row("POST /r/{run}/ticket", READ.here().answers(Slow), download::ticket)
             // The ticket replaces the proof of the key. The cookie identifies the session.

@@ -24,15 +24,13 @@ use tokio::time::{sleep, timeout};
 
 use crate::config::Env;
 use crate::run::inherit;
-use crate::web::access::gate::ServerNames;
 use crate::web::access::options::Access;
-use crate::web::access::sessions::Sessions;
+use crate::web::access::{ServerNames, Sessions};
 use crate::web::fleet::FleetHosts;
-use crate::web::runs::run::Runs;
-use crate::web::runs::samples;
-use crate::web::server::ending::{Ending, closed};
-use crate::web::server::limits::{Ends, Taken};
-use crate::web::server::{RECHECK, Server, WebService, command_socket, peer_of};
+use crate::web::runs::{Runs, samples};
+use crate::web::server::{
+    Ending, Ends, RECHECK, Server, Taken, WebService, closed, command_socket, peer_of,
+};
 
 /// How many bytes may wait in a connection for its client, and the largest head of a request.
 const BUFFER: usize = 64 << 10;

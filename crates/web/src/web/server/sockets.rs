@@ -9,15 +9,11 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 
 use crate::model::ProcName;
-use crate::web::access::rights::ProvenSession;
+use crate::web::access::ProvenSession;
 use crate::web::log::live::PageConnection;
-use crate::web::server::answers::Refusal;
-use crate::web::server::extract::{RunInPath, parameter, unknown};
-use crate::web::server::limits::{Place, Taken};
-use crate::web::server::{Server, WebState};
-use crate::web::terminal::screens::Terminal;
-use crate::web::terminal::socket::TypingParameters;
-use crate::web::terminal::{screens, socket};
+use crate::web::server::{Place, Refusal, RunInPath, Server, Taken, WebState, parameter, unknown};
+use crate::web::terminal::socket::{self, TypingParameters};
+use crate::web::terminal::{Terminal, screens};
 
 /// The largest message of a page.
 const LARGEST_MESSAGE: usize = 64 << 10;

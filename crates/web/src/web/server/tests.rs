@@ -16,14 +16,12 @@ use tokio::time::timeout;
 use crate::config::Env;
 use crate::model::time::Timestamp;
 use crate::sys::clock;
-use crate::web::access::gate::{ServerNames, Site};
 use crate::web::access::options::Access;
 use crate::web::access::proof::{Purpose, Secret, nonce};
-use crate::web::access::rights::{Grant, Role, Scope};
-use crate::web::access::sessions::Sessions;
-use crate::web::access::users::{KnownUser, Users};
-use crate::web::access::visitor::Visitor;
-use crate::web::runs::run::Runs;
+use crate::web::access::{
+    Grant, KnownUser, Role, Scope, ServerNames, Sessions, Site, Users, Visitor,
+};
+use crate::web::runs::Runs;
 use crate::web::server::routes::Routes;
 use crate::web::server::{Ends, RECHECK, Server, WebService};
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use crate::model::plan::Backend;
-use crate::web::runs::api::exactly;
-use crate::web::terminal::screens::{Terminal, Typists};
+use crate::web::runs::exactly;
+use crate::web::terminal::{Terminal, Typists};
 
 /// For so long after a check, no other client is expected to have entered copy mode.
 const CHECKED: Duration = Duration::from_millis(250);

@@ -12,7 +12,7 @@ use crate::config::Env;
 use crate::config::own_path::OwnPath;
 use crate::model::state::State;
 use crate::model::text::OsText;
-use crate::web::runs::run::{Run, state};
+use crate::web::runs::{Run, state};
 
 /// How long tmux may take to notice that a client is gone. It sends no notification of that.
 const GONE_FOR_TMUX: Duration = Duration::from_secs(1);

@@ -5,3 +5,5 @@ pub(crate) mod leftover_session;
 pub mod pty;
 pub(crate) mod screens;
 pub(crate) mod socket;
+
+pub(crate) use self::screens::{ScreenState, Terminal, Terminals, Typist, Typists};

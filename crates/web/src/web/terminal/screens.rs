@@ -13,10 +13,7 @@ use tokio::time::{interval, sleep};
 
 use crate::model::ProcName;
 use crate::model::state::ProcessState;
-use crate::web::runs::api::exactly;
-use crate::web::runs::follow::{Link, Seen};
-use crate::web::runs::run::Run;
-use crate::web::runs::shared::Shared;
+use crate::web::runs::{Link, Run, Seen, Shared, exactly};
 use crate::web::terminal::socket::{
     PING, RUN_OVER, SCREEN, Status, deliver, end, message, send, send_status,
 };

@@ -22,7 +22,7 @@ use crate::view::merged::cleaned;
 use crate::web::terminal::copy_mode::CopyMode;
 use crate::web::terminal::leftover_session::LeftoverSession;
 use crate::web::terminal::pty::{Pty, Size};
-use crate::web::terminal::screens::{ScreenState, Terminal, Typist};
+use crate::web::terminal::{ScreenState, Terminal, Typist};
 
 const OUTPUT: u8 = 0;
 const INPUT: u8 = 1;

@@ -1,4 +1,4 @@
-//! Who has begun a session, as far as that can be told.
+//! What tells browsers apart: the cookie of a session, and which browser it says to be.
 
 use std::net::IpAddr;
 
@@ -6,6 +6,41 @@ use axum::http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 
 use crate::model::untrusted::cleaned;
+use crate::web::access::Site;
+
+/// The name of the cookie of a session. Cookies do not distinguish ports, so the name contains the port of this server. Over TLS, the prefix
+/// `__Host-` keeps other hosts of the domain from setting it.
+fn cookie_name(site: Site, port: u16) -> String {
+    match site {
+        Site::Local => format!("tmo-{port}"),
+        Site::Public => format!("__Host-tmo-{port}"),
+    }
+}
+
+/// The header that sets the cookie of a session. Scripts can't read the cookie.
+pub(crate) fn session_cookie(site: Site, port: u16, value: &str) -> String {
+    let secure = match site {
+        Site::Local => "",
+        Site::Public => "; Secure",
+    };
+    format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}", cookie_name(site, port))
+}
+
+/// The most values that are tried.
+const MOST_VALUES: usize = 8;
+
+/// The values of the cookie in a request. There may be several: a page of another port of this host can set some for longer paths.
+pub(crate) fn cookie_values(
+    headers: &HeaderMap,
+    site: Site,
+    port: u16,
+) -> impl Iterator<Item = &str> {
+    let name = cookie_name(site, port);
+    let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pairs =
+        all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(move |(key, _)| *key == name).map(|(_, value)| value).take(MOST_VALUES)
+}
 
 /// The longest name of an unknown browser, in characters.
 const LONGEST_BROWSER_NAME: usize = 40;
@@ -62,9 +97,24 @@ fn browser(agent: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::{HeaderMap, HeaderValue, header};
     use serde::Deserialize;
 
-    use super::{Visitor, browser};
+    use super::{MOST_VALUES, Visitor, browser, cookie_values};
+    use crate::web::access::Site;
+
+    #[test]
+    fn values_that_others_have_added_hide_none() {
+        let mut headers = HeaderMap::new();
+        for value in ["tmo-1=x; tmo-10=no; other=1", "a; tmo-1=own"] {
+            headers.append(header::COOKIE, HeaderValue::from_static(value));
+        }
+        assert_eq!(cookie_values(&headers, Site::Local, 1).collect::<Vec<_>>(), ["x", "own"]);
+        assert_eq!(cookie_values(&headers, Site::Public, 1).count(), 0);
+        let many = "tmo-1=x; ".repeat(100);
+        headers.insert(header::COOKIE, HeaderValue::from_str(&many).unwrap());
+        assert_eq!(cookie_values(&headers, Site::Local, 1).count(), MOST_VALUES);
+    }
 
     #[test]
     fn an_older_server_does_not_tell_it() {
