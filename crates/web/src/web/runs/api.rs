@@ -148,15 +148,11 @@ pub(crate) async fn send(
     target: &str,
     body: Bytes,
 ) -> Answered {
-    let answer = match run.client().await {
-        Some(Ok(supervisor)) => supervisor.by(client).forward(method.clone(), target, body).await,
-        Some(Err(error)) => Err(error),
-        None => return refuse(StatusCode::CONFLICT, RUN_OVER),
+    let Some(supervisor) = run.client().await else {
+        return refuse(StatusCode::CONFLICT, RUN_OVER);
     };
-    match answer {
-        Ok((status, text)) => Ok((status, file("application/json", text)).into_response()),
-        Err(error) => refuse(StatusCode::BAD_GATEWAY, &error.to_string()),
-    }
+    let (status, text) = supervisor?.by(client).forward(method.clone(), target, body).await?;
+    Ok((status, file("application/json", text)).into_response())
 }
 
 #[cfg(test)]

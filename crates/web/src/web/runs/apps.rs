@@ -23,7 +23,6 @@ use crate::apps::change::{AppError, AppErrorKind, ProjectApps};
 use crate::apps::manifest::{App, INSTALL_TIMEOUT, InstallState};
 use crate::apps::store::{self, Incoming, StoreError, USUAL_SCRIPT};
 use crate::apps::zip::LARGEST_ARCHIVE;
-use crate::client::ClientError;
 use crate::model::plan::AfterInstall;
 use crate::model::request::Request;
 use crate::web::runs::commands::run_reload;
@@ -103,7 +102,7 @@ pub(crate) async fn upload(
         return Err(too_large());
     }
     let dir = apps.dir.clone();
-    let incoming = blocking(move || Incoming::create(&dir)).await?.map_err(unstored)?;
+    let incoming = blocking(move || Incoming::create(&dir)).await?;
     let incoming = receive(body, incoming).await?;
     let query = uri.query().unwrap_or_default();
     if query.contains("%00") {
@@ -117,7 +116,7 @@ pub(crate) async fn remove(apps: RunApps) -> Answered {
 }
 
 pub(crate) async fn list(apps: RunApps) -> Answered {
-    let manifest = blocking(move || store::read(&apps.dir)).await?.map_err(unstored)?;
+    let manifest = blocking(move || store::read(&apps.dir)).await?;
     let row = |(name, app): (String, App)| {
         json!({
             "name": name,
@@ -167,9 +166,7 @@ impl RunApps {
         let updates = matches!(change, AppRequest::Update(_));
         let states = match change {
             AppRequest::Add(..) => vec![],
-            AppRequest::Update(_) | AppRequest::Remove => {
-                state(&self.run.known).await.map_err(|error| unanswered(&error))?.processes
-            }
+            AppRequest::Update(_) | AppRequest::Remove => state(&self.run.known).await?.processes,
         };
         let (dir, others, name) = (self.dir.clone(), self.others.clone(), self.name.clone());
         let changed = blocking(move || {
@@ -180,14 +177,13 @@ impl RunApps {
                 AppRequest::Remove => apps.remove(&name),
             }
         });
-        let app = changed.await?.map_err(|error| refusal(&error))?;
+        let app = changed.await?;
         self.reload().await?;
         if updates {
             let then = if app.autostart { AfterInstall::Run } else { AfterInstall::Stop };
             let install = Request::Install { name: app.dir.clone(), then };
             let client = self.run.client().await.ok_or_else(unknown)?;
-            let client = client.map_err(|error| unanswered(&error))?.by(self.client.clone());
-            client.request(&install, false).await.map_err(|error| unanswered(&error))?;
+            client?.by(self.client.clone()).request(&install, false).await?;
         }
         Ok(json(StatusCode::ACCEPTED, &json!({ "process": app.dir })))
     }
@@ -211,22 +207,24 @@ impl RunApps {
     }
 }
 
-/// The answer to a refused change.
-fn refusal(error: &AppError) -> Refusal {
-    let status = match error.kind() {
-        AppErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        AppErrorKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
-        AppErrorKind::Conflict => StatusCode::CONFLICT,
-        AppErrorKind::Protected => StatusCode::FORBIDDEN,
-        AppErrorKind::Unknown => StatusCode::NOT_FOUND,
-        AppErrorKind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    Refusal::new(status, &error.to_string())
+impl From<AppError> for Refusal {
+    fn from(error: AppError) -> Self {
+        let status = match error.kind() {
+            AppErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            AppErrorKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+            AppErrorKind::Conflict => StatusCode::CONFLICT,
+            AppErrorKind::Protected => StatusCode::FORBIDDEN,
+            AppErrorKind::Unknown => StatusCode::NOT_FOUND,
+            AppErrorKind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, &error.to_string())
+    }
 }
 
-/// The answer if the supervisor does not answer.
-fn unanswered(error: &ClientError) -> Refusal {
-    Refusal::new(StatusCode::BAD_GATEWAY, &error.to_string())
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
+    }
 }
 
 /// Write a body to a file. Only a part of it is in memory at any time.
@@ -251,8 +249,8 @@ async fn receive(mut body: Body, incoming: Incoming) -> Result<Incoming, Refusal
         }
         if is_last || waiting.len() >= CHUNK {
             let chunk = std::mem::take(&mut waiting);
-            let written = blocking(move || file.write_all(&chunk).map(|()| file)).await?;
-            file = written.map_err(|error| unwritten(&error))?;
+            let write = move || file.write_all(&chunk).map(|()| file);
+            file = blocking(|| write().map_err(|error| unwritten(&error))).await?;
         }
         if is_last {
             return Ok(incoming);
@@ -260,22 +258,18 @@ async fn receive(mut body: Body, incoming: Incoming) -> Result<Incoming, Refusal
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
+async fn blocking<T: Send + 'static, E: Into<Refusal> + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, Refusal> {
-    spawn_blocking(work).await.map_err(|error| {
+    let done = spawn_blocking(work).await.map_err(|error| {
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, &format!("the files of the apps: {error}"))
-    })
+    });
+    done?.map_err(Into::into)
 }
 
 fn too_large() -> Refusal {
     let reason = format!("the archive is larger than {} MiB", LARGEST_ARCHIVE >> 20);
     Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, &reason)
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is the argument of `map_err`")]
-fn unstored(error: StoreError) -> Refusal {
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
 }
 
 fn unwritten(error: &io::Error) -> Refusal {
@@ -287,7 +281,7 @@ fn unwritten(error: &io::Error) -> Refusal {
 mod tests {
     use axum::response::IntoResponse as _;
 
-    use super::{AppRequest, Incoming, change_of, refusal};
+    use super::{AppRequest, Incoming, Refusal, change_of};
     use crate::apps::change::AppError;
     use crate::apps::store::StoreError;
     use crate::apps::zip::ZipError;
@@ -320,7 +314,9 @@ mod tests {
             (StoreError::Absent("bot".into()).into(), 404),
             (StoreError::Zip(ZipError::Read(std::io::ErrorKind::Other.into())).into(), 500),
         ] {
-            assert_eq!(refusal(&error).into_response().status().as_u16(), expected, "{error}");
+            let text = error.to_string();
+            let answer = Refusal::from(error).into_response();
+            assert_eq!(answer.status().as_u16(), expected, "{text}");
         }
     }
 }

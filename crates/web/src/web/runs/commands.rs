@@ -89,8 +89,9 @@ fn translated(output: &Output) -> Answered {
 }
 
 /// The configuration as `tmo start --print-config` prints it, as far as it is shown.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Configuration {
+    #[serde(rename(serialize = "directory"))]
     root: String,
     processes: Vec<ToRun>,
 }
@@ -105,23 +106,21 @@ struct ToRun {
 /// What a start would run.
 #[derive(Serialize)]
 struct Proposal {
-    directory: String,
-    processes: Vec<ToRun>,
+    #[serde(flatten)]
+    configuration: Configuration,
     /// What the request to start must name.
     digest: String,
 }
 
 /// Answer with what a start would run.
 pub(crate) async fn propose(RunInPath(run): RunInPath) -> Answered {
-    let (Configuration { root: directory, processes }, digest) =
-        read_configuration(&directory(&run)?).await?;
-    Ok(json(StatusCode::OK, &Proposal { directory, processes, digest }))
+    Ok(json(StatusCode::OK, &read_proposal(&directory(&run)?).await?))
 }
 
 /// Start the run, if its configuration has the digest in the query.
 pub(crate) async fn start(RunInPath(run): RunInPath, uri: Uri) -> Answered {
     let directory = directory(&run)?;
-    let (_, digest) = read_configuration(&directory).await?;
+    let Proposal { digest, .. } = read_proposal(&directory).await?;
     let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     if !query.any(|(key, value)| key == "digest" && value == digest) {
         let reason = "the configuration has changed meanwhile; these are the commands now";
@@ -146,12 +145,12 @@ fn directory(run: &Run) -> Result<PathBuf, Refusal> {
     }
 }
 
-/// The configuration in a directory, and its digest.
-async fn read_configuration(dir: &Path) -> Result<(Configuration, String), Refusal> {
+/// What a start in a directory would run.
+async fn read_proposal(dir: &Path) -> Result<Proposal, Refusal> {
     let printed = run_tmo(dir, &["start", "--print-config"]).await?;
     match serde_json::from_slice(&printed.stdout) {
         Ok(configuration) if printed.status.success() => {
-            Ok((configuration, hex(&Sha256::digest(&printed.stdout))))
+            Ok(Proposal { configuration, digest: hex(&Sha256::digest(&printed.stdout)) })
         }
         Ok(_) | Err(_) => refuse(StatusCode::CONFLICT, &error_output(&printed)),
     }

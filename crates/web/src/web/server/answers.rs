@@ -7,6 +7,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::client::ClientError;
+
 /// A page may load only files of this server, and no inline script or frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
      img-src 'self' data:; font-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; \
@@ -45,7 +47,14 @@ pub(crate) struct Refusal(Box<Response>);
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, reason: &str) -> Self {
-        Self::from(json(status, &json!({ "reason": reason })))
+        Self::from(json(status, &json!({ "error": reason })))
+    }
+}
+
+/// The supervisor does not answer.
+impl From<ClientError> for Refusal {
+    fn from(error: ClientError) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, &error.to_string())
     }
 }
 

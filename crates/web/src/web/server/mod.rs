@@ -336,9 +336,7 @@ impl WebService {
         mut request: Request,
     ) -> Result<Response, Infallible> {
         if let Some(name) = proxy::named(request.headers()) {
-            let Server { runs, places, processes, closing, .. } = &*self.server;
-            let closing = closing.subscribe();
-            return Ok(processes.answer((runs, places), closing, ends, &name, request).await);
+            return Ok(self.server.processes.answer(&self.server, ends, &name, request).await);
         }
         request.extensions_mut().insert(ends);
         self.route(request).await

@@ -14,7 +14,7 @@ use self::AnswerKind::{Lines, Slow, Small, Socket, Text};
 use crate::model::nearest;
 use crate::web::access::{Need, Role, login};
 use crate::web::log::download;
-use crate::web::runs::script_api::ScriptRequest;
+use crate::web::runs::script_api::{self, ScriptRequest};
 use crate::web::runs::{api, apps, commands, samples};
 use crate::web::server::{self, PROTOCOL, TERMINAL_PROTOCOL, WebState, guard, refuse, sockets};
 
@@ -179,8 +179,8 @@ impl Routes {
             .row("GET /api/metrics", SCRIPT_READ, ScriptRequest::metrics)
             .row("GET /api/failure-declarations/{name}", WHOLE_READ, ScriptRequest::failures)
             .row("POST /api/process/{name}/toggle", SCRIPT_READ, ScriptRequest::toggle)
-            .row("POST /api/processes/select-all", SCRIPT_READ, ScriptRequest::select_all)
-            .row("POST /api/processes/deselect-all", SCRIPT_READ, ScriptRequest::deselect_all)
+            .row("POST /api/processes/select-all", SCRIPT_READ, ScriptRequest::select)
+            .row("POST /api/processes/deselect-all", SCRIPT_READ, ScriptRequest::select)
             .row("POST /api/process/{name}/start", SCRIPT_OPERATE, ScriptRequest::act)
             .row("POST /api/process/{name}/stop", SCRIPT_OPERATE, ScriptRequest::act)
             .row("POST /api/process/{name}/restart", SCRIPT_OPERATE, ScriptRequest::act)
@@ -192,7 +192,7 @@ impl Routes {
             )
             .row("POST /api/output/clear", SCRIPT_ADMIN, ScriptRequest::forward_whole)
             .row("POST /api/shutdown", SCRIPT_ADMIN, ScriptRequest::forward_whole)
-            .row("POST /api/restart", SCRIPT_ADMIN, ScriptRequest::restart)
+            .row("POST /api/restart", WHOLE_ADMIN, script_api::restart)
     }
 
     /// HEAD is answered like GET. Over a bridge, a WebSocket begins with CONNECT.

@@ -403,7 +403,7 @@ async fn answered(server: &Arc<Server>, method: &str, path: &str) -> (u16, Strin
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    (status, body["reason"].as_str().unwrap_or_default().to_owned())
+    (status, body["error"].as_str().unwrap_or_default().to_owned())
 }
 
 #[tokio::test]
