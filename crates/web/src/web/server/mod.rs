@@ -378,7 +378,7 @@ pub(crate) async fn guard(
     if rule.is_bridged
         && let Some((host, path)) = host_of(request.uri().path())
     {
-        let (host, path) = (host.to_owned(), path.to_owned());
+        let host = host.to_owned();
         return server.forward(&session, rule.answer, &host, &path, request).await;
     }
     let Answers { own, of_guests } = &server.answers;
