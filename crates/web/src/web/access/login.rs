@@ -15,7 +15,7 @@ use crate::web::access::{
 };
 use crate::web::note;
 use crate::web::server::{
-    Answered, Content, Ends, Peer, Refusal, Server, WebState, peer_of, refuse, unreadable,
+    Answered, Ends, JsonBody, Peer, Refusal, Server, WebState, peer_of, refuse, unreadable,
 };
 
 #[derive(Deserialize)]
@@ -79,7 +79,7 @@ pub(crate) async fn begin(
     State(server): State<WebState>,
     Extension(ends): Extension<Ends>,
     headers: HeaderMap,
-    Content(LoginAsk { id, nonce }): Content<LoginAsk>,
+    JsonBody(LoginAsk { id, nonce }): JsonBody<LoginAsk>,
 ) -> Answered {
     server.refuse_other_user(ends, &headers, &id)?;
     let begun = server.sessions().begin(&id, server.site(&headers), &nonce, clock::now());
@@ -92,7 +92,7 @@ pub(crate) async fn finish(
     State(server): State<WebState>,
     Extension(ends): Extension<Ends>,
     headers: HeaderMap,
-    Content(FinishAsk { id, proof }): Content<FinishAsk>,
+    JsonBody(FinishAsk { id, proof }): JsonBody<FinishAsk>,
 ) -> Answered {
     server.refuse_other_user(ends, &headers, &id)?;
     let site = server.site(&headers);
@@ -115,7 +115,7 @@ pub(crate) async fn finish(
 pub(crate) async fn greet_device(
     State(server): State<WebState>,
     headers: HeaderMap,
-    Content(ask): Content<DeviceAsk>,
+    JsonBody(ask): JsonBody<DeviceAsk>,
 ) -> Answered {
     server.refuse_local(&headers)?;
     match server.passwords.hello(&ask) {
@@ -129,7 +129,7 @@ pub(crate) async fn by_password(
     State(server): State<WebState>,
     Extension(ends): Extension<Ends>,
     headers: HeaderMap,
-    Content(ask): Content<password::Ask>,
+    JsonBody(ask): JsonBody<password::Ask>,
 ) -> Answered {
     server.refuse_local(&headers)?;
     let from = server.access.from(ends.peer.ip(), &headers);
@@ -166,7 +166,7 @@ pub(crate) async fn by_password(
 /// Prove to a page that this server knows the key of its session.
 pub(crate) async fn greet(
     State(server): State<WebState>,
-    Content(HelloAsk { session, nonce }): Content<HelloAsk>,
+    JsonBody(HelloAsk { session, nonce }): JsonBody<HelloAsk>,
 ) -> Answered {
     match server.sessions().hello(&session, &nonce, clock::now()) {
         Some(proof) => Ok(Json(json!({ "proof": proof })).into_response()),

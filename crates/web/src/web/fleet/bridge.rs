@@ -19,7 +19,8 @@ use crate::model::untrusted::cleaned;
 use crate::web::access::{Grant, ProvenSession};
 use crate::web::fleet::SENDER;
 use crate::web::runs::Runs;
-use crate::web::server::{Refusal, Server, WebService};
+use crate::web::server::service::WebService;
+use crate::web::server::{Refusal, Server};
 
 /// The interval between pings, and how long their answers may take: without them, it ends.
 const PING: Duration = Duration::from_secs(10);

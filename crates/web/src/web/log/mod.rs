@@ -5,5 +5,6 @@ pub(crate) mod html;
 pub(crate) mod live;
 pub(crate) mod messages;
 pub(crate) mod text;
+pub(crate) mod tickets;
 
-pub(crate) use self::download::Tickets;
+pub(crate) use self::tickets::Tickets;

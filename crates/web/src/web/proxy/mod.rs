@@ -20,6 +20,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use futures_util::future::join_all;
+use tokio::sync::watch;
 
 use self::forward::Near;
 use self::names::Names;
@@ -28,7 +29,7 @@ use self::waking::Caller;
 use crate::model::hostname::ZONE;
 use crate::model::state::ProcessState;
 use crate::web::runs::{Runs, state};
-use crate::web::server::{Ends, Server, Taken};
+use crate::web::server::{Ending, Ends, Places, Taken};
 
 /// The name by which a request addresses a process, in lower case and without its port; `None` if it is for tmo.
 ///
@@ -81,12 +82,13 @@ impl Proxy {
     /// Answer a request to the name of a process.
     pub(super) async fn answer(
         &self,
-        server: &Server,
+        runs: &Runs,
+        places: &Places,
+        closing: watch::Receiver<Option<Ending>>,
         ends: Ends,
         name: &str,
         mut request: Request,
     ) -> Response<Body> {
-        let Server { runs, places, .. } = server;
         let is_html = page::wants_html(request.headers());
         let taken = request.extensions_mut().remove::<Taken>();
         let is_own = taken.as_ref().is_some_and(Taken::is_own);
@@ -112,7 +114,6 @@ impl Proxy {
         };
         let is_own = |origin: &str| upstream.service.site.has(origin, self.port);
         let caller = Caller::of(request.method(), request.headers(), is_own);
-        let closing = server.closing.subscribe();
         let near = Near { ends, taken, place, closing, caller };
         match forward::forward(runs, &upstream, near, request).await {
             Ok(response) => response,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{Method, Request, StatusCode};
+use axum::http::{Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use form_urlencoded::Serializer;
 use hyper::service::Service as _;
@@ -65,6 +65,15 @@ impl RunRequest {
 pub(crate) async fn read(request: RunRequest) -> Answered {
     let answer = read_target(&request.run, &request.method, &request.target).await?;
     request.visible(answer)
+}
+
+/// Answer with samples of the resource use of a run's processes.
+pub(crate) async fn figures(
+    RunInPath(run): RunInPath,
+    session: ProvenSession,
+    uri: Uri,
+) -> Answered {
+    run.samples().answer(&session.grant.scope, uri.query().unwrap_or_default())
 }
 
 /// Have the supervisor of a run answer a request.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::{StatusCode, Uri};
+use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
 use serde::Serialize;
 use tokio::task::spawn_blocking;
@@ -21,9 +21,9 @@ use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::run::registry::Standing;
 use crate::sys::clock;
-use crate::web::access::{ProvenSession, Scope};
+use crate::web::access::Scope;
 use crate::web::runs::{Runs, run};
-use crate::web::server::{Answered, RunInPath, refuse};
+use crate::web::server::answers::{Answered, refuse};
 
 /// The time between two samples.
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -148,7 +148,7 @@ impl Samples {
     }
 
     /// Answer a request for samples, within the limits of the session.
-    fn answer(&self, scope: &Scope, query: &str) -> Answered {
+    pub(crate) fn answer(&self, scope: &Scope, query: &str) -> Answered {
         let Some((length, after)) = asked(query) else {
             let reason = "`interval` must be 1, 10 or 30, and `after` the number of a sample";
             return refuse(StatusCode::BAD_REQUEST, reason);
@@ -171,15 +171,6 @@ impl Samples {
         };
         Ok(Json(answer).into_response())
     }
-}
-
-/// Answer with samples of the resource use of a run's processes.
-pub(crate) async fn figures(
-    RunInPath(run): RunInPath,
-    session: ProvenSession,
-    uri: Uri,
-) -> Answered {
-    run.samples().answer(&session.grant.scope, uri.query().unwrap_or_default())
 }
 
 /// Sample all runs for as long as the server is there.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Display;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -44,24 +44,6 @@ const USUAL_LAST: u64 = 20;
 const MOST_LAST: u64 = 1000;
 /// How long to wait for figures.
 const FIGURES_PATIENCE: Duration = Duration::from_secs(5);
-
-/// The processes that each session has deselected, by session and run.
-#[derive(Debug, Default)]
-pub(crate) struct Selections(Mutex<HashMap<String, HashMap<String, HashSet<String>>>>);
-
-impl Selections {
-    /// Access the deselected processes of a session.
-    fn with<T>(&self, session: &str, run: &str, act: impl FnOnce(&mut HashSet<String>) -> T) -> T {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        act(all.entry(session.to_owned()).or_default().entry(run.to_owned()).or_default())
-    }
-
-    /// Forget the sessions that have ended.
-    fn forget(&self, lives: impl Fn(&str) -> bool) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|session, _| lives(session));
-    }
-}
 
 /// A request to the API for scripts.
 pub(crate) struct ScriptRequest {

@@ -8,77 +8,62 @@ pub mod guardian;
 pub(crate) mod limits;
 pub(crate) mod routes;
 pub mod serve;
+pub(crate) mod service;
 pub(crate) mod sockets;
+mod user_check;
 
 pub(crate) use self::answers::{Answered, Refusal, file, json, refuse};
 pub(crate) use self::extract::{
-    Client, Content, RunId, RunInPath, not_allowed, parameter, unknown, unreadable,
+    Client, JsonBody, RunId, RunInPath, not_allowed, parameter, unknown, unreadable,
 };
 pub(crate) use self::guardian::{Ending, closed};
 pub(crate) use self::limits::{Ends, Peer, Place, Places, Taken};
 
 pub(crate) use self::sockets::{PROTOCOL, TERMINAL_PROTOCOL};
 
-use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use axum::middleware::Next;
-use axum::response::Response;
-use axum::{Json, Router};
-use hyper::service::Service as _;
-use hyper_util::service::TowerToHyperService;
-use serde_json::{Value, json};
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, header};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-use crate::api::version::OURS;
+use self::user_check::Checked;
 use crate::config::Env;
 use crate::config::dirs::state_base;
-use crate::server::budget::{BUSY, Budget};
+use crate::server::budget::Budget;
 use crate::sys::files::open_null;
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
 use crate::web::access::options::Access;
 use crate::web::access::password::Passwords;
-use crate::web::access::users::Checked;
 use crate::web::access::{
     Authentication, Grant, KnownUser, Need, NewLink, ProvenSession, Role, ServerNames,
     SessionEntry, Sessions, UsersError, bearer, browser, judge,
 };
-use crate::web::fleet::{FleetHosts, bridged_session, host_of, no_bridge};
+use crate::web::fleet::{FleetHosts, no_bridge};
 use crate::web::log::Tickets;
-use crate::web::proxy::{self, Proxy};
-use crate::web::runs::script_api::Selections;
-use crate::web::runs::{Runs, entries};
-use crate::web::server::answers::finish;
-use crate::web::server::routes::{AnswerKind, Routes, Rule};
+use crate::web::proxy::Proxy;
+use crate::web::runs::Runs;
+use crate::web::runs::selections::Selections;
 use crate::web::terminal::Terminals;
 
-/// The largest body of a request of a session, and how long it may take to arrive.
-const LARGEST_BODY: usize = 1 << 20;
-const BODY_TIME: Duration = Duration::from_secs(30);
-/// The same without a session.
-const LOGIN_BODY: usize = 16 << 10;
-const LOGIN_BODY_TIME: Duration = Duration::from_secs(10);
 /// How often it is checked whether a session has ended, if nothing reports that.
 pub(crate) const RECHECK: Duration = Duration::from_secs(60);
 
 /// The memory of all answers under way: 80 MiB.
 #[derive(Debug)]
-struct Answers {
+pub(crate) struct Answers {
     /// Of pages of lines and of all others, to the user.
-    own: [Budget; 2],
+    pub(crate) own: [Budget; 2],
     /// The same, to guests and programs.
-    of_guests: [Budget; 2],
+    pub(crate) of_guests: [Budget; 2],
 }
 
 impl Answers {
     /// The memory that an answer other than a page of lines may need while it is made.
-    const USUAL: usize = 64 << 10;
+    pub(crate) const USUAL: usize = 64 << 10;
 
     fn new() -> Self {
         let budgets = |sizes: [usize; 2]| sizes.map(|mebibytes| Budget::new(mebibytes << 20));
@@ -104,7 +89,7 @@ pub(crate) struct Server {
     /// The hosts whose runs pages show, too.
     pub(crate) fleet: Option<Arc<FleetHosts>>,
     /// Whether this is the end of a bridge: whoever has built it needs no session.
-    is_bridge: bool,
+    pub(crate) is_bridge: bool,
     sessions: Mutex<Sessions>,
     /// The processes that each session has deselected under `/api/`.
     pub(crate) selections: Selections,
@@ -116,7 +101,7 @@ pub(crate) struct Server {
     /// The limits of connections.
     pub(crate) places: Places,
     /// The memory of answers.
-    answers: Answers,
+    pub(crate) answers: Answers,
     /// Changes when a session ends before its time.
     pub(crate) session_ended: watch::Sender<()>,
     /// The last check of the users.
@@ -230,7 +215,7 @@ impl Server {
     }
 
     /// The session of a request that the gate lets pass, if the route has this need.
-    fn admit(
+    pub(crate) fn admit(
         &self,
         request: &Request,
         need: Option<Need>,
@@ -314,122 +299,6 @@ impl Server {
         let proven = ProvenSession { id: session.id.clone(), grant: session.grant.clone() };
         Some((proven, session.user.is_some()))
     }
-}
-
-/// Answers requests.
-#[derive(Clone)]
-pub(crate) struct WebService {
-    pub(crate) server: Arc<Server>,
-    router: TowerToHyperService<Router>,
-}
-
-impl WebService {
-    pub(crate) fn new(server: Arc<Server>) -> Self {
-        let router = Routes::new(Arc::clone(&server)).into_router();
-        Self { server, router: TowerToHyperService::new(router) }
-    }
-
-    /// Answer a request of a connection with these ends.
-    pub(crate) async fn answer(
-        self,
-        ends: Ends,
-        mut request: Request,
-    ) -> Result<Response, Infallible> {
-        if let Some(name) = proxy::named(request.headers()) {
-            return Ok(self.server.processes.answer(&self.server, ends, &name, request).await);
-        }
-        request.extensions_mut().insert(ends);
-        self.route(request).await
-    }
-
-    /// Answer a request to tmo itself.
-    pub(crate) async fn route(self, request: Request) -> Result<Response, Infallible> {
-        self.router.call(request).await.map(finish)
-    }
-}
-
-/// What happens to a request before its handler: the gate, the limits of its body and of the memory of its answer, and
-/// the way to another host.
-pub(crate) async fn guard(
-    State((server, rule)): State<(WebState, Rule)>,
-    mut request: Request,
-    next: Next,
-) -> Answered {
-    let session = if server.is_bridge {
-        let session = rule.is_bridged.then(|| bridged_session(request.headers()));
-        Some(session.ok_or_else(no_bridge)?)
-    } else {
-        server.admit(&request, Some(rule.need))?
-    };
-    if let Some(session) = &session
-        && request.headers().contains_key("x-tmo-visible")
-    {
-        server.renew(&session.id);
-    }
-    let is_of_session = matches!(rule.need, Need::Session(_) | Need::Archive);
-    let Some(session) = session.filter(|_| is_of_session) else {
-        let request = with_whole_body(request, LOGIN_BODY, LOGIN_BODY_TIME).await?;
-        return Ok(next.run(request).await);
-    };
-    if rule.is_unlimited && session.grant.scope.names().is_some() {
-        return Err(not_allowed());
-    }
-    request = with_whole_body(request, LARGEST_BODY, BODY_TIME).await?;
-    if rule.is_bridged
-        && let Some((host, path)) = host_of(request.uri().path())
-    {
-        let host = host.to_owned();
-        return server.forward(&session, rule.answer, &host, &path, request).await;
-    }
-    let Answers { own, of_guests } = &server.answers;
-    let [pages, others] = if server.is_guest(&session) { of_guests } else { own };
-    request.extensions_mut().insert(session);
-    let answer = next.run(request);
-    let answered = match rule.answer {
-        AnswerKind::Small => others.answer(Answers::USUAL, answer).await,
-        AnswerKind::Lines => pages.page(answer).await,
-        AnswerKind::Text | AnswerKind::Socket(_) | AnswerKind::Slow => Some(answer.await),
-    };
-    answered.ok_or_else(|| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, BUSY))
-}
-
-/// A request whose body has arrived, if it is one with a body that its handler reads as a whole.
-async fn with_whole_body(
-    request: Request,
-    most: usize,
-    patience: Duration,
-) -> Result<Request, Refusal> {
-    if request.method() != Method::POST {
-        return Ok(request);
-    }
-    let (parts, body) = request.into_parts();
-    match timeout(patience, axum::body::to_bytes(body, most)).await {
-        Ok(Ok(body)) => Ok(Request::from_parts(parts, Body::from(body))),
-        Ok(Err(_)) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"),
-        Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "the request takes too long"),
-    }
-}
-
-pub(crate) async fn page(State(server): State<WebState>) -> Response {
-    assets::page(server.names.own())
-}
-
-pub(crate) async fn asset(State(server): State<WebState>, uri: Uri) -> Response {
-    assets::asset(uri.path(), server.names.own())
-}
-
-/// The role of the session.
-pub(crate) async fn me(ProvenSession { grant, .. }: ProvenSession) -> Json<Value> {
-    Json(json!({ "role": grant.role.word(), "version": OURS, "time": clock::now().to_string() }))
-}
-
-/// The runs of the user.
-pub(crate) async fn runs(
-    State(server): State<WebState>,
-    session: ProvenSession,
-) -> Result<Json<Value>, Refusal> {
-    let all = server.runs.list().await.map_err(|error| unreadable(&error))?;
-    Ok(Json(json!({ "runs": entries(&all, &session.grant.scope) })))
 }
 
 /// Who is at the other end of a connection.

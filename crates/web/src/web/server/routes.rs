@@ -15,8 +15,9 @@ use crate::model::nearest;
 use crate::web::access::{Need, Role, login};
 use crate::web::log::download;
 use crate::web::runs::script_api::{self, ScriptRequest};
-use crate::web::runs::{api, apps, commands, samples};
-use crate::web::server::{self, PROTOCOL, TERMINAL_PROTOCOL, WebState, guard, refuse, sockets};
+use crate::web::runs::{api, apps, commands};
+use crate::web::server::service::{self, guard};
+use crate::web::server::{PROTOCOL, TERMINAL_PROTOCOL, WebState, refuse, sockets};
 
 /// What an answer needs while it is made and sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,16 +90,16 @@ impl Routes {
     }
 
     fn with_pages(self) -> Self {
-        self.row("GET /", OPEN, server::page)
-            .row("GET /a/{*path}", OPEN, server::asset)
+        self.row("GET /", OPEN, service::page)
+            .row("GET /a/{*path}", OPEN, service::asset)
             .row("POST /login", LOGIN, login::begin)
             .row("POST /login/finish", LOGIN, login::finish)
             .row("POST /login/device", LOGIN, login::greet_device)
             .row("POST /login/password", LOGIN, login::by_password)
             .row("POST /hello", LOGIN, login::greet)
             .row("POST /logout", READ.here().answers(Slow), login::logout)
-            .row("GET /me", READ, server::me)
-            .row("GET /runs", READ.here(), server::runs)
+            .row("GET /me", READ, service::me)
+            .row("GET /runs", READ.here(), service::runs)
             .row("GET /ws", READ.answers(Socket(PROTOCOL)), sockets::live)
             // The same of a host.
             .row("GET /h/{host}/ws", READ.answers(Socket(PROTOCOL)), sockets::live)
@@ -123,7 +124,7 @@ impl Routes {
             .row("POST /r/{run}/ticket", READ.here().answers(Slow), download::ticket)
             // The ticket replaces the proof of the key. The cookie identifies the session.
             .row("GET /download/{ticket}", LOGIN, download::download)
-            .row("GET /r/{run}/figures", READ, samples::figures)
+            .row("GET /r/{run}/figures", READ, api::figures)
     }
 
     /// The API of a run.

@@ -28,9 +28,8 @@ use crate::web::access::options::Access;
 use crate::web::access::{ServerNames, Sessions};
 use crate::web::fleet::FleetHosts;
 use crate::web::runs::{Runs, samples};
-use crate::web::server::{
-    Ending, Ends, RECHECK, Server, Taken, WebService, closed, command_socket, peer_of,
-};
+use crate::web::server::service::WebService;
+use crate::web::server::{Ending, Ends, RECHECK, Server, Taken, closed, command_socket, peer_of};
 
 /// How many bytes may wait in a connection for its client, and the largest head of a request.
 const BUFFER: usize = 64 << 10;

@@ -23,7 +23,8 @@ use crate::web::access::{
 };
 use crate::web::runs::Runs;
 use crate::web::server::routes::Routes;
-use crate::web::server::{Ends, RECHECK, Server, WebService};
+use crate::web::server::service::WebService;
+use crate::web::server::{Ends, RECHECK, Server};
 
 /// Method, path, the least role (`-`: no login), and whether the route is open to a session that is limited to the
 /// process `web`, and to a program with a token.
