@@ -16,7 +16,7 @@ fn main() {
     embed(&Path::new(&dir).join("assets"), Path::new(&out));
 }
 
-/// Write a list of the files of the web page, with their contents, for `crates/web/src/web/assets.rs`.
+/// Write a list of the files of the web page, with their contents, for `crates/web/src/web/server/assets.rs`.
 fn embed(root: &Path, out: &Path) {
     let mut files = vec![];
     collect(root, &mut files);

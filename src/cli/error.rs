@@ -89,7 +89,7 @@ pub enum CliError {
     App(#[from] AppError),
     /// The users of the web interface can't be read or changed.
     #[error(transparent)]
-    WebUsers(#[from] crate::web::users::UsersError),
+    WebUsers(#[from] crate::web::access::users::UsersError),
     /// The request to the supervisor failed.
     #[error(transparent)]
     Client(ClientError),

@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
         // The second argument is the version of bridges.
         "bridge" => Some(web_bridge()),
         super::web::BACKGROUND => Some(web_background(&arguments[2])),
-        crate::web::pty::ATTACH => Some(web_attach(path, &arguments[3..])),
+        crate::web::terminal::pty::ATTACH => Some(web_attach(path, &arguments[3..])),
         install::PART => Some(install_app(path)),
         call::WORD => Some(there::there(arguments[2].to_str())),
         _ => None,
@@ -77,7 +77,7 @@ fn supervisor(runtime: &Path, rest: &[OsString]) -> u8 {
 fn web_attach(socket: &Path, rest: &[OsString]) -> u8 {
     let [name, how] = rest else { return 2 };
     let Some(name) = name.to_str() else { return 2 };
-    let error = crate::web::pty::attach(socket, name, how == "keep-size");
+    let error = crate::web::terminal::pty::attach(socket, name, how == "keep-size");
     // The page shows this in its terminal.
     let _ = writeln!(std::io::stderr(), "tmo: can't connect: {error}");
     1
@@ -104,7 +104,7 @@ fn web_server(handover: &OsStr) -> u8 {
     super::internal_commands::log_to_stderr();
     let handover = handover.to_str().and_then(|text| serde_json::from_str(text).ok());
     let Some(handover) = handover else { return 2 };
-    match crate::web::serve::run(&handover) {
+    match crate::web::server::serve::run(&handover) {
         Ok(ending) => ending.code(),
         Err(error) => {
             // Without a standard error, the error can't be reported.

@@ -33,8 +33,8 @@ use crate::model::units::span;
 use crate::run::registry::{self, KnownRun};
 use crate::sys::tcp_holders;
 use crate::web::MOST_HOSTS;
-use crate::web::door::{self, NoAnswer, ServerScope, Share};
-pub(super) use crate::web::listen::Listening as PageSockets;
+use crate::web::server::command_socket::{self, NoAnswer, ServerScope, Share};
+pub(super) use crate::web::server::guardian::Listening as PageSockets;
 pub(super) use address::{browse, open_process};
 pub(super) use background::{BACKGROUND, open_page, serve_in_background, start_in_background};
 pub(super) use server::server;
@@ -42,7 +42,7 @@ pub(super) use server::server;
 /// Serve, or print a link to the running server.
 pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
-    let dir = door::dir(&context.env)?;
+    let dir = command_socket::dir(&context.env)?;
     if let Some(what) = &args.verb {
         return people::manage(what, &context.env, &dir);
     }
@@ -155,7 +155,7 @@ async fn print_link(
     };
     let Some(running) = running(&browser.dir, args.port, &wanted).await else {
         for (port, door) in doors(&browser.dir, args.port) {
-            if door::about(&door).await.is_err_and(|why| why == NoAnswer::Silent) {
+            if command_socket::about(&door).await.is_err_and(|why| why == NoAnswer::Silent) {
                 return Err(silent(port));
             }
         }
@@ -168,7 +168,7 @@ async fn print_link(
         }
         Some(_) => {}
         None => {
-            let only = door::about(&running.door).await.ok().and_then(|about| about.only);
+            let only = command_socket::about(&running.door).await.ok().and_then(|about| about.only);
             let shows = project.scope_of(only.as_deref());
             output::warn(&format!("the web server at port {} {shows}", running.port));
             browser.run = browser.run.filter(|run| only.as_ref().is_none_or(|only| only == run));
@@ -192,7 +192,8 @@ fn describe_share(share: &Share) -> String {
 
 /// The error if no server answers.
 fn none_runs(dir: &Path, port: Option<u16>, next: &str) -> CliError {
-    let others: Vec<_> = door::all(dir).into_iter().map(|(at, _)| at.to_string()).collect();
+    let others: Vec<_> =
+        command_socket::all(dir).into_iter().map(|(at, _)| at.to_string()).collect();
     CliError::Other(match port {
         Some(port) if !others.is_empty() => {
             format!("no web server runs here at port {port}, but at {}", others.join(", "))
@@ -246,7 +247,7 @@ fn fleet_file(args: &WebArgs, context: &Context) -> Result<Option<PathBuf>, CliE
 async fn stop(dir: &Path, port: Option<u16>) -> Result<u8, CliError> {
     let (mut any_ends, mut failed) = (false, None);
     for (at, path) in doors(dir, port) {
-        match door::stop(&path).await {
+        match command_socket::stop(&path).await {
             Ok(()) => {
                 output::print(&format!("the web server at port {at} ends\n"))?;
                 any_ends = true;

@@ -229,7 +229,7 @@ fn wrong_passwords_are_delayed_and_reveal_nothing_about_names() {
     for name in ["anna", "nobody"] {
         let answers = until_delayed(name);
         assert!(answers.len() >= 5, "{answers:?}");
-        let same = (401, r#"{"reason":"wrong name or password"}"#.to_owned());
+        let same = (401, r#"{"error":"wrong name or password"}"#.to_owned());
         assert!(answers.iter().all(|one| *one == same), "{answers:?}");
     }
     // Attempts from another address are not delayed.

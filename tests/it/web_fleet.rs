@@ -63,7 +63,7 @@ fn requests_for_a_host_pass_the_gate_first() {
     assert_eq!(bridge(&fleet.hosts[0]), None);
     let answer = web.ask("GET /r/a:0/api/state").unwrap();
     assert_eq!(
-        (answer.status, &*answer.json()["reason"].to_string()),
+        (answer.status, &*answer.json()["error"].to_string()),
         (503, "\"a does not answer\"")
     );
     let mut frames = Frames::open(&web);

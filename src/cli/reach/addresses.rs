@@ -9,7 +9,7 @@ use crate::model::ProcName;
 use crate::model::hostname::url;
 use crate::model::plan::Plan;
 use crate::sys::files;
-use crate::web::door;
+use crate::web::server::command_socket;
 
 /// The file with the port of the page, among the state directories.
 pub(in crate::cli) const PORT_FILE: &str = "web-port";
@@ -87,12 +87,16 @@ async fn page_port(env: &Env, instance: &str) -> Option<(u16, Vec<String>)> {
     /// A server that does not answer within this time is left out.
     const PATIENCE: Duration = Duration::from_millis(500);
 
-    for (port, door) in door::all(&runtime_base(env).join("web")) {
-        let Ok(Ok(about)) = tokio::time::timeout(PATIENCE, door::about(&door)).await else {
+    for (port, door) in command_socket::all(&runtime_base(env).join("web")) {
+        let Ok(Ok(about)) = tokio::time::timeout(PATIENCE, command_socket::about(&door)).await
+        else {
             continue;
         };
         if about.has_names && about.only.is_none_or(|only| only == instance) {
-            return Some((port, door::answering(&door, instance).await.unwrap_or_default()));
+            return Some((
+                port,
+                command_socket::answering(&door, instance).await.unwrap_or_default(),
+            ));
         }
     }
     None

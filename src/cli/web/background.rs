@@ -17,9 +17,8 @@ use crate::config::Env;
 use crate::model::hostname::ZONE;
 use crate::run::inherit;
 use crate::sys::{self, clock};
-use crate::web::door::{self, ServerScope};
-use crate::web::guardian::Guardian;
-use crate::web::listen::Listening;
+use crate::web::server::command_socket::{self, ServerScope};
+use crate::web::server::guardian::{Guardian, Listening};
 
 /// The hidden command that serves.
 pub(in crate::cli) const BACKGROUND: &str = "web-background";
@@ -56,7 +55,7 @@ fn listen_for_page(instance: &Instance, port: Option<u16>) -> Result<Listening, 
 /// The server that shows this project, if it runs.
 fn server_of(instance: &Instance, port: Option<u16>) -> Result<Option<Running>, CliError> {
     let id = instance.identity.id.clone();
-    let dir = door::dir(&instance.context.env)?;
+    let dir = command_socket::dir(&instance.context.env)?;
     let wanted = [ServerScope::Only(&id), ServerScope::All];
     runtime::block_on(only_server(&dir, port, &wanted)).map_err(|why| unserved(&why))
 }
@@ -129,7 +128,7 @@ pub(in crate::cli) fn serve_in_background(task: &str) -> Result<u8, CliError> {
     // The server must outlive the terminal. `setsid` fails only for the leader of a process group.
     let _ = nix::unistd::setsid();
     let env = Env::real();
-    let dir = door::dir(&env)?;
+    let dir = command_socket::dir(&env)?;
     runtime::block_on(async {
         let access = people::access(&WebArgs::default(), &env)?;
         let socket = |fd: &RawFd| inherit::take(*fd).map(TcpListener::from);

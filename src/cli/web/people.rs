@@ -19,9 +19,9 @@ use crate::config::dirs::state_base;
 use crate::model::nearest::nearest;
 use crate::sys::{end_by, local};
 use crate::web::SessionEntry;
-use crate::web::access::{Access, public_host, read_token};
-use crate::web::door::{self, End, NoAnswer};
-use crate::web::users::{self, LONGEST_PASSWORD, Users, UsersError};
+use crate::web::access::options::{Access, public_host, read_token};
+use crate::web::access::users::{self, LONGEST_PASSWORD, Users, UsersError};
+use crate::web::server::command_socket::{self, End, NoAnswer};
 
 /// The character that Ctrl-C sends.
 const INTERRUPT: u8 = 3;
@@ -105,7 +105,7 @@ fn list_users(users: &Users) -> Result<u8, CliError> {
 
 /// All sessions of all web servers of this user.
 fn list_sessions(dir: &Path, json: bool) -> Result<u8, CliError> {
-    let (all, done) = of_all(dir, &async |door| door::sessions(door).await)?;
+    let (all, done) = of_all(dir, &async |door| command_socket::sessions(door).await)?;
     let all = all.into_iter().flat_map(|(port, sessions)| {
         sessions.into_iter().map(move |session| ListedSession { port, session })
     });
@@ -150,7 +150,7 @@ fn of_all<T>(
 ) -> Result<(Answers<T>, Result<u8, CliError>), CliError> {
     runtime::block_on(async {
         let (mut answers, mut done) = (vec![], Ok(0));
-        for (port, door) in door::all(dir) {
+        for (port, door) in command_socket::all(dir) {
             match ask(&door).await {
                 Ok(answer) => answers.push((port, answer)),
                 Err(NoAnswer::Silent) => done = Err(super::silent(port)),
@@ -163,7 +163,7 @@ fn of_all<T>(
 
 /// The number of sessions of this user.
 fn sessions_of(dir: &Path, name: &str) -> Result<usize, CliError> {
-    let (all, _) = of_all(dir, &async |door| door::sessions(door).await)?;
+    let (all, _) = of_all(dir, &async |door| command_socket::sessions(door).await)?;
     let all = all.iter().flat_map(|(_, all)| all);
     Ok(all.filter(|session| session.user.as_deref() == Some(name)).count())
 }
@@ -171,14 +171,14 @@ fn sessions_of(dir: &Path, name: &str) -> Result<usize, CliError> {
 /// End sessions on all web servers of this user, and print `what` with the number of ended sessions. Servers watch the
 /// file of users, so they may have ended some of the `before` earlier sessions already.
 fn ended(dir: &Path, which: End<'_>, what: &str, before: usize) -> Result<u8, CliError> {
-    let (ended, done) = of_all(dir, &async |door| door::end(door, which).await)?;
+    let (ended, done) = of_all(dir, &async |door| command_socket::end(door, which).await)?;
     let ended = ended.into_iter().map(|(_, ended)| ended).sum::<usize>().max(before);
     output::print(&format!("{what}; sessions ended: {ended}\n"))?;
     done
 }
 
 fn log_out(dir: &Path, id: &str) -> Result<u8, CliError> {
-    let (ended, done) = of_all(dir, &async |door| door::end(door, End::Id(id)).await)?;
+    let (ended, done) = of_all(dir, &async |door| command_socket::end(door, End::Id(id)).await)?;
     match ended.into_iter().map(|(_, ended)| ended).sum::<usize>() {
         0 => done.and_then(|_| {
             Err(failed(format!("there is no session {id}; `tmo web sessions` lists all")))

@@ -11,16 +11,16 @@ use crate::cli::args::{ServerArgs, StartArgs, WebArgs};
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::reach::request;
-use crate::cli::runtime::SignalSet;
-use crate::cli::{output, runtime, start};
+use crate::cli::runtime::{self, SignalSet};
+use crate::cli::{output, start};
 use crate::config::load::Context;
 use crate::model::request::Request;
-use crate::web::door;
+use crate::web::server::command_socket;
 
 /// Start the project, unless it runs, and serve its page until one of them ends.
 pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     let context = Context::here()?;
-    let dir = door::dir(&context.env)?;
+    let dir = command_socket::dir(&context.env)?;
     let web = WebArgs {
         window: args.window,
         no_open: args.no_open,

@@ -21,10 +21,9 @@ use crate::config::{Env, OwnPath};
 use crate::protocol::spec::replace;
 use crate::sys::{tcp_holders, tcp_sockets};
 use crate::web::Ending;
-use crate::web::access::Access;
-use crate::web::door::{self, ServerScope};
-use crate::web::guardian::Guardian;
-use crate::web::listen::{self, Listening, USUAL_PORT};
+use crate::web::access::options::Access;
+use crate::web::server::command_socket::{self, ServerScope};
+use crate::web::server::guardian::{self, Guardian, Listening, USUAL_PORT};
 
 /// How long a starting server may take to answer.
 const START: Duration = Duration::from_secs(10);
@@ -95,7 +94,7 @@ pub(super) fn guardian_here(
 
 /// The sockets of the server with this port, or of all servers of this user.
 pub(super) fn doors(dir: &Path, port: Option<u16>) -> impl Iterator<Item = (u16, PathBuf)> {
-    door::all(dir).into_iter().filter(move |(at, _)| port.is_none_or(|port| port == *at))
+    command_socket::all(dir).into_iter().filter(move |(at, _)| port.is_none_or(|port| port == *at))
 }
 
 /// A running server.
@@ -115,7 +114,7 @@ pub(super) async fn running(
 ) -> Option<Running> {
     for wanted in wanted {
         for (at, door) in doors(dir, port) {
-            if let Some(link) = door::link(&door, wanted).await {
+            if let Some(link) = command_socket::link(&door, wanted).await {
                 return Some(Running { port: at, door, link });
             }
         }
@@ -136,7 +135,9 @@ pub(super) fn listen(env: &Env, Listen { host, port }: Listen) -> Result<Listeni
     let kept = kept_port(env);
     let listening = match port.or(kept) {
         Some(port) => listen_at(host, port)?,
-        None => listen::anywhere(host).map_err(CliError::io("can't listen at any port"))?,
+        None => {
+            guardian::listen_anywhere(host).map_err(CliError::io("can't listen at any port"))?
+        }
     };
     if kept != Some(listening.port) {
         replace(&path, listening.port.to_string().as_bytes())
@@ -146,7 +147,7 @@ pub(super) fn listen(env: &Env, Listen { host, port }: Listen) -> Result<Listeni
 }
 
 fn listen_at(host: Option<IpAddr>, port: u16) -> Result<Listening, CliError> {
-    listen::at(host, port).map_err(|error| {
+    guardian::listen_at(host, port).map_err(|error| {
         let why = if error.kind() == ErrorKind::AddrInUse {
             format!("port {port} is taken{}", holder(port))
         } else if error.kind() == ErrorKind::PermissionDenied {
@@ -193,7 +194,7 @@ pub(super) async fn first_link(guardian: &Guardian) -> Option<String> {
     let path = guardian.door();
     let asked = async {
         loop {
-            if let Some(link) = door::link(&path, &ServerScope::Any).await {
+            if let Some(link) = command_socket::link(&path, &ServerScope::Any).await {
                 return link;
             }
             sleep(Duration::from_millis(5)).await;

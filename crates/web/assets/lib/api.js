@@ -46,8 +46,8 @@ const json = (answer) => answer.json().catch(() => null);
 /** The reason that an answer gives. @param {any} body @returns {string | null} */
 export function reason(body) {
   if (!body) return null;
-  if (body.reason) return body.reason;
-  if (body.error) return body.error;
+  // Hosts with an older version give a `reason`.
+  if (body.error ?? body.reason) return body.error ?? body.reason;
   if (body.problems?.length) return body.problems.join('; ');
   if (body.unknown) return `no process has the name ${body.unknown.name}`;
   return null;

@@ -60,7 +60,7 @@ async function post(path, body) {
   const headers = { 'content-type': 'application/json' };
   const answer = await fetch(path, { method: 'POST', headers, body: JSON.stringify(body) });
   const given = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw Object.assign(new Error(given.reason ?? `status ${answer.status}`), { status: answer.status });
+  if (!answer.ok) throw Object.assign(new Error(given.error ?? `status ${answer.status}`), { status: answer.status });
   return given;
 }
 

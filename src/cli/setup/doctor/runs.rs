@@ -30,8 +30,8 @@ use crate::run::dir::RuntimeDir;
 use crate::run::{listen, registry};
 use crate::sys::dial::{self, ListenerState};
 use crate::sys::{self, tcp_sockets};
-use crate::web::door::{self, NoAnswer};
-use crate::web::users::{self, Users};
+use crate::web::access::users::{self, Users};
+use crate::web::server::command_socket::{self, NoAnswer};
 
 const RUNS: &str = "runs";
 const WEB: &str = "web";
@@ -296,8 +296,8 @@ pub(super) fn check_web(report: &mut Report, env: &Env) {
             Ok(all) => report.ok(WEB, format!("users: {}", all.users.len())),
         }
     }
-    for (port, path) in door::all(&runtime_base(env).join("web")) {
-        let asked = runtime::block_on(async { Ok(door::about(&path).await) });
+    for (port, path) in command_socket::all(&runtime_base(env).join("web")) {
+        let asked = runtime::block_on(async { Ok(command_socket::about(&path).await) });
         match asked {
             Ok(Ok(about)) => check_server(report, port, &about),
             Ok(Err(NoAnswer::Silent)) => report.fail(WEB, crate::cli::web::silent(port)),
@@ -306,7 +306,7 @@ pub(super) fn check_web(report: &mut Report, env: &Env) {
     }
 }
 
-fn check_server(report: &mut Report, port: u16, about: &door::About) {
+fn check_server(report: &mut Report, port: u16, about: &command_socket::About) {
     let addresses = tcp_sockets(port).into_iter().map(|(at, _)| at.ip());
     let far = addresses.filter(|ip| !ip.to_canonical().is_loopback()).min();
     let mut text = format!("a server listens at port {port}");

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header, request};
+use axum::response::IntoResponse as _;
 use http_body_util::Limited;
 use hyper::client::conn::http2::SendRequest;
 use hyper::ext::Protocol;
@@ -14,17 +13,15 @@ use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
 use tungstenite::handshake::derive_accept_key;
 
-use super::SENDER;
 use crate::fleet::caller::LONGEST_ANSWER;
 use crate::sys::host_name;
-use crate::web::answers::{Answered, problem, refuse};
-use crate::web::grant::{ProvenSession, Scope};
-use crate::web::routes::{OfSession, run_of};
-use crate::web::run_api::unknown;
-use crate::web::server::{PROTOCOL, Server, TERMINAL_PROTOCOL, too_many};
+use crate::web::access::{ProvenSession, Scope};
+use crate::web::fleet::SENDER;
+use crate::web::server::routes::{AnswerKind, run_of};
+use crate::web::server::{Answered, Refusal, Server, refuse, unknown};
 
 /// The host in the path of a request, and the path there.
-pub(in crate::web) fn host_of(path: &str) -> Option<(&str, String)> {
+pub(crate) fn host_of(path: &str) -> Option<(&str, String)> {
     if let Some(host) = path.strip_prefix("/h/").and_then(|rest| rest.strip_suffix("/ws")) {
         return Some((host, "/ws".to_owned()));
     }
@@ -34,12 +31,12 @@ pub(in crate::web) fn host_of(path: &str) -> Option<(&str, String)> {
 }
 
 /// The host in the id of a run, and the id there.
-pub(in crate::web) fn run_on_host(id: &str) -> Option<(&str, &str)> {
+pub(crate) fn run_on_host(id: &str) -> Option<(&str, &str)> {
     id.split_once(':').or_else(|| id.split_once("%3A"))
 }
 
 /// The request as it goes through a bridge.
-fn request(path: &str, query: Option<&str>, by: &str) -> axum::http::request::Builder {
+fn bridged_request(path: &str, query: Option<&str>, by: &str) -> request::Builder {
     let query = query.map_or_else(String::new, |query| format!("?{query}"));
     // What cannot be in a header is replaced.
     let by: String =
@@ -47,8 +44,12 @@ fn request(path: &str, query: Option<&str>, by: &str) -> axum::http::request::Bu
     Request::builder().uri(format!("http://tmo{path}{query}")).header(SENDER, by)
 }
 
-fn lost<T>(host: &str) -> Result<T, Box<Response>> {
-    refuse(StatusCode::SERVICE_UNAVAILABLE, &format!("{host} does not answer"))
+fn lost(host: &str) -> Refusal {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, &format!("{host} does not answer"))
+}
+
+fn malformed(_: axum::http::Error) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, "the address is malformed")
 }
 
 /// The type of an answer that a page may get: never one that a browser would execute.
@@ -59,63 +60,65 @@ fn kind_of(headers: &HeaderMap) -> HeaderValue {
 }
 
 impl Server {
-    /// Answer a request about a host, or about a run there.
-    pub(in crate::web) async fn forward(
+    /// Pass a request about a host, or about a run there, on to the host.
+    pub(crate) async fn forward(
         self: &Arc<Self>,
         session: &ProvenSession,
-        part: OfSession,
-        (host, path): (&str, String),
-        mut parts: Parts,
-        body: Body,
+        answer: AnswerKind,
+        host: &str,
+        path: &str,
+        asked: Request<Body>,
     ) -> Answered {
-        if part == OfSession::Ticket && session.grant.scope == Scope::All {
-            return self.ticket_of_host(&parts, session, body).await;
-        }
         let mut bridge = self.bridge_to(host, &session.grant.scope)?;
-        if !part.is_bridged() {
-            return Err(unknown().into());
+        let client = format!("{} on {}", self.client_of(session), host_name());
+        let mut request = bridged_request(path, asked.uri().query(), &client);
+        if let AnswerKind::Socket(protocol) = answer {
+            return self.forward_socket(session, protocol, bridge, host, request, asked).await;
         }
-        let by = format!("{} on {}", self.client_of(session), host_name());
-        let mut request = request(&path, parts.uri.query(), &by);
-        let protocol = match part {
-            OfSession::Live => PROTOCOL,
-            OfSession::Terminal | OfSession::Look => TERMINAL_PROTOCOL,
-            _ => {
-                if let Some(kind) = parts.headers.get(header::CONTENT_TYPE) {
-                    request = request.header(header::CONTENT_TYPE, kind);
-                }
-                let Ok(request) = request.method(parts.method).body(body) else {
-                    return refuse(StatusCode::BAD_REQUEST, "the address is malformed");
-                };
-                let Ok(answer) = bridge.send_request(request).await else { return lost(host) };
-                let kind = kind_of(answer.headers());
-                let status = answer.status();
-                // A text is not kept by the page.
-                let most = if part == OfSession::Text { usize::MAX } else { LONGEST_ANSWER };
-                let body = Body::new(Limited::new(answer.into_body(), most));
-                return Ok((status, [(header::CONTENT_TYPE, kind)], body).into_response());
-            }
-        };
-        let key = parts.headers.get(header::SEC_WEBSOCKET_KEY).cloned();
-        let (Some(key), Some(near)) = (key, parts.extensions.remove::<OnUpgrade>()) else {
+        if let Some(kind) = asked.headers().get(header::CONTENT_TYPE) {
+            request = request.header(header::CONTENT_TYPE, kind);
+        }
+        let request = request.method(asked.method()).body(asked.into_body());
+        let answered = bridge.send_request(request.map_err(malformed)?).await;
+        let answered = answered.map_err(|_| lost(host))?;
+        let kind = kind_of(answered.headers());
+        let status = answered.status();
+        // A text is not kept by the page.
+        let most = if answer == AnswerKind::Text { usize::MAX } else { LONGEST_ANSWER };
+        let body = Body::new(Limited::new(answered.into_body(), most));
+        Ok((status, [(header::CONTENT_TYPE, kind)], body).into_response())
+    }
+
+    /// Open a WebSocket to a host, and pass on its bytes until the session ends.
+    async fn forward_socket(
+        self: &Arc<Self>,
+        session: &ProvenSession,
+        protocol: &'static str,
+        mut bridge: SendRequest<Body>,
+        host: &str,
+        request: request::Builder,
+        asked: Request<Body>,
+    ) -> Answered {
+        let (mut asked, _) = asked.into_parts();
+        let key = asked.headers.get(header::SEC_WEBSOCKET_KEY).cloned();
+        let (Some(key), Some(near)) = (key, asked.extensions.remove::<OnUpgrade>()) else {
             return refuse(StatusCode::BAD_REQUEST, "this path is for a WebSocket");
         };
-        let held = self.socket_place(&mut parts, session).ok_or_else(too_many)?;
+        let held = self.hold_places(&mut asked, session)?;
         let request = request
             .method(Method::CONNECT)
             .extension(Protocol::from_static("websocket"))
             .header(header::SEC_WEBSOCKET_VERSION, "13")
-            .header(header::SEC_WEBSOCKET_PROTOCOL, protocol);
-        let Ok(request) = request.body(Body::empty()) else {
-            return refuse(StatusCode::BAD_REQUEST, "the address is malformed");
-        };
-        let far = match bridge.send_request(request).await {
+            .header(header::SEC_WEBSOCKET_PROTOCOL, protocol)
+            .body(Body::empty());
+        let far = match bridge.send_request(request.map_err(malformed)?).await {
             Ok(answer) if answer.status() == StatusCode::OK => hyper::upgrade::on(answer).await,
             Ok(answer) => return Ok(answer.status().into_response()),
             Err(error) => Err(error),
         };
-        let Ok(far) = far else { return lost(host) };
-        let (server, id) = (Arc::clone(self), session.id.clone());
+        let far = far.map_err(|_| lost(host))?;
+        let server = Arc::clone(self);
+        let id = session.id.clone();
         tokio::spawn(async move {
             let _held = held;
             tokio::select! {
@@ -133,24 +136,26 @@ impl Server {
     }
 
     /// The bridge to a host, for a session that may see it.
-    fn bridge_to(&self, host: &str, scope: &Scope) -> Result<SendRequest<Body>, Box<Response>> {
+    fn bridge_to(&self, host: &str, scope: &Scope) -> Result<SendRequest<Body>, Refusal> {
         let fleet = self.fleet.as_ref().filter(|_| *scope == Scope::All).ok_or_else(unknown)?;
-        fleet.bridge(host).map_or_else(|| lost(host), Ok)
+        fleet.bridge(host).ok_or_else(|| lost(host))
     }
 
     /// The download of the log of a run on a host.
-    pub(in crate::web) async fn download_of_host(
+    pub(crate) async fn download_of_host(
         &self,
-        (host, id): (&str, &str),
+        host: &str,
+        id: &str,
         query: &str,
         session: &ProvenSession,
     ) -> Answered {
         let mut bridge = self.bridge_to(host, &session.grant.scope)?;
-        let request = request(&format!("/r/{id}/text"), Some(query), &self.client_of(session));
-        let Ok(request) = request.body(Body::empty()) else { return Err(unknown().into()) };
-        let Ok(answer) = bridge.send_request(request).await else { return lost(host) };
+        let request =
+            bridged_request(&format!("/r/{id}/text"), Some(query), &self.client_of(session));
+        let request = request.body(Body::empty()).map_err(|_| unknown())?;
+        let answer = bridge.send_request(request).await.map_err(|_| lost(host))?;
         if !answer.status().is_success() {
-            return Err(problem(answer.status(), "this can't be read").into());
+            return refuse(answer.status(), "this can't be read");
         }
         let name = format!("attachment; filename=\"{host}.log\"");
         let headers = [

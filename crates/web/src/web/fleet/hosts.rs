@@ -26,7 +26,7 @@ use crate::fleet::place::HostPlaces;
 use crate::fleet::procman;
 use crate::model::units::span;
 use crate::sys::clock;
-use crate::web::shared::Shared;
+use crate::web::runs::Shared;
 
 /// The version of bridges.
 const VERSION: &str = "1";
@@ -48,7 +48,7 @@ const RELIST: Duration = Duration::from_secs(10);
 /// Whether a host answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(in crate::web) enum HostLink {
+pub(crate) enum HostLink {
     /// It is this machine.
     Here,
     /// The first connection to it is being made.
@@ -61,7 +61,7 @@ pub(in crate::web) enum HostLink {
 
 /// A host, for pages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(in crate::web) struct HostEntry {
+pub(crate) struct HostEntry {
     name: String,
     link: HostLink,
     /// Since when it does not answer, in nanoseconds since the epoch by the clock here.
@@ -75,7 +75,7 @@ type HostList = watch::Sender<Vec<HostEntry>>;
 
 /// The hosts of a fleet.
 #[derive(Debug)]
-pub(in crate::web) struct FleetHosts {
+pub(crate) struct FleetHosts {
     inventory: Inventory,
     places: HostPlaces,
     seen: Shared<Vec<HostEntry>>,
@@ -86,7 +86,7 @@ pub(in crate::web) struct FleetHosts {
 
 impl FleetHosts {
     /// The hosts of this file. Nothing is executed if it names commands that the user has not allowed.
-    pub(in crate::web) fn read(file: &Path, env: &Env) -> io::Result<Arc<Self>> {
+    pub(crate) fn read(file: &Path, env: &Env) -> io::Result<Arc<Self>> {
         let inventory = procman::read_any(Path::new("/"), env, file).map_err(io::Error::other)?;
         if !inventory.is_trusted(env) {
             return Err(io::Error::other("it names commands that you have not allowed"));
@@ -98,7 +98,7 @@ impl FleetHosts {
     }
 
     /// Follow the hosts. As long as the receiver exists, there is a bridge to each that answers.
-    pub(in crate::web) fn follow(self: &Arc<Self>) -> watch::Receiver<Vec<HostEntry>> {
+    pub(crate) fn follow(self: &Arc<Self>) -> watch::Receiver<Vec<HostEntry>> {
         let hosts = Arc::clone(self);
         let mut seen = self.seen.follow(|sender| hosts.keep(sender));
         seen.mark_changed();
@@ -106,7 +106,7 @@ impl FleetHosts {
     }
 
     /// The bridge to a host, if it answers.
-    pub(super) fn bridge(&self, host: &str) -> Option<SendRequest<Body>> {
+    pub(crate) fn bridge(&self, host: &str) -> Option<SendRequest<Body>> {
         self.bridges().get(host).cloned()
     }
 

@@ -10,6 +10,7 @@ mod forward;
 mod hosts;
 
 pub use bridge::serve as bridge;
+pub(super) use bridge::{bridged_session, no_bridge};
 pub(super) use forward::{host_of, run_on_host};
 pub use hosts::MOST_HOSTS;
 pub(super) use hosts::{FleetHosts, HostEntry};

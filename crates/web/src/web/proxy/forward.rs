@@ -7,21 +7,20 @@ use axum::body::{Body, HttpBody as _};
 use axum::http::{HeaderValue, Method, StatusCode, Version, header};
 use axum::response::Response;
 use http_body_util::BodyExt as _;
+use hyper::Request;
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
-use hyper::{Request, upgrade};
+use hyper::upgrade::{self, OnUpgrade};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, copy, split};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::headers::{self, introduce, pass_on, rewrite_redirect};
-use super::page::Problem;
-use super::upstream::{Connection, Upstream};
-use super::waking::{Caller, InUse};
-use crate::web::ending::{Ending, closed};
-use crate::web::places::{Ends, Place, Taken};
-use crate::web::source::Runs;
+use crate::web::proxy::headers::{self, introduce, pass_on, rewrite_redirect};
+use crate::web::proxy::page::Problem;
+use crate::web::proxy::upstream::{Connection, Upstream};
+use crate::web::proxy::waking::{Caller, InUse};
+use crate::web::runs::Runs;
+use crate::web::server::{Ending, Ends, Place, Taken, closed};
 
 /// How long the second side of a connection that has changed its protocol may take to end after the first one.
 const LAST_WORDS: Duration = Duration::from_secs(5);

@@ -3,7 +3,7 @@
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue};
 
-use crate::web::places::Ends;
+use crate::web::server::Ends;
 
 /// Headers about one connection only (RFC 9110, 7.6.1).
 const OF_CONNECTION: [HeaderName; 6] = [
@@ -90,7 +90,7 @@ mod tests {
     use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
     use super::{introduce, pass_on, rewrite_redirect, upgrade};
-    use crate::web::places::Ends;
+    use crate::web::server::Ends;
 
     fn headers(all: &[(&'static str, &'static str)]) -> HeaderMap {
         let all = all

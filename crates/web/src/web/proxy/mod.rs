@@ -26,11 +26,10 @@ use self::forward::Near;
 use self::names::Names;
 use self::page::Problem;
 use self::waking::Caller;
-use super::ending::Ending;
-use super::places::{Ends, Places, Taken};
-use super::source::{Runs, state};
 use crate::model::hostname::ZONE;
 use crate::model::state::ProcessState;
+use crate::web::runs::{Runs, state};
+use crate::web::server::{Ending, Ends, Places, Taken};
 
 /// The name by which a request addresses a process, in lower case and without its port; `None` if it is for tmo.
 ///
@@ -47,7 +46,7 @@ pub(super) fn named(headers: &HeaderMap) -> Option<String> {
 
 /// Passes requests on to processes.
 #[derive(Debug)]
-pub(super) struct Proxy {
+pub(crate) struct Proxy {
     names: Names,
     /// The port at which requests arrive.
     port: u16,
@@ -83,7 +82,8 @@ impl Proxy {
     /// Answer a request to the name of a process.
     pub(super) async fn answer(
         &self,
-        (runs, places): (&Runs, &Places),
+        runs: &Runs,
+        places: &Places,
         closing: watch::Receiver<Option<Ending>>,
         ends: Ends,
         name: &str,

@@ -5,12 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::watch;
 
-use super::upstream::{Service, Site, Upstream};
 use crate::model::hostname::ZONE;
 use crate::model::plan::ProcessPlan;
 use crate::run::registry::{KnownRun, Standing};
-use crate::web::listing::RunList;
-use crate::web::source::Runs;
+use crate::web::proxy::upstream::{Service, Site, Upstream};
+use crate::web::runs::{RunList, Runs};
 
 /// The processes of all runs by their names.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
-use crate::web::html::escape;
+use crate::web::log::html::escape;
 
 /// Why there is no answer of a process.
 #[derive(Debug, Clone)]

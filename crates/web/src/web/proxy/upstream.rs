@@ -13,15 +13,14 @@ use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::page::Problem;
-use super::waking::{Caller, Waking};
 use crate::model::ProcName;
 use crate::model::hostname::{ZONE, has_no_pages};
 use crate::model::rules::LazyStart;
 use crate::model::state::ProcessState;
 use crate::sys;
-use crate::web::follow::Link;
-use crate::web::source::{Run, Runs};
+use crate::web::proxy::page::Problem;
+use crate::web::proxy::waking::{Caller, Waking};
+use crate::web::runs::{Link, Run, Runs};
 
 /// How long a request waits for a process that begins to listen.
 const PATIENCE: Duration = Duration::from_secs(10);

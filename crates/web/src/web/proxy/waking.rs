@@ -1,21 +1,22 @@
 //! Starting lazy processes for requests, and telling their supervisor that they are in use.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use tokio::time::{Instant, sleep};
 
-use super::headers::upgrade;
-use super::page::{Problem, wants_html};
-use super::upstream::{Upstream, locked};
 use crate::model::ProcessStatus;
 use crate::model::request::{ChangeOrder, Request};
 use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::sys::clock;
-use crate::web::source::{Run, Runs};
+use crate::web::proxy::headers::upgrade;
+use crate::web::proxy::page::{Problem, wants_html};
+use crate::web::proxy::upstream::{Upstream, locked};
+use crate::web::runs::{Run, Runs};
 
 /// How long a browser waits for a page before it gets one that says what it waits for.
 const PAGE_AFTER: Duration = Duration::from_secs(1);

@@ -8,22 +8,23 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
 use pretty_assertions::assert_eq;
+use serde_json::Value;
 use tokio::time::timeout;
 
-use super::{Ends, RECHECK, Server};
 use crate::config::Env;
 use crate::model::time::Timestamp;
 use crate::sys::clock;
-use crate::web::access::Access;
-use crate::web::gate::{ServerNames, Site};
-use crate::web::grant::{Grant, Role, Scope};
-use crate::web::proof::{Purpose, Secret, nonce};
-use crate::web::routes::ROUTES;
-use crate::web::sessions::Sessions;
-use crate::web::source::Runs;
-use crate::web::users::{KnownUser, Users};
-use crate::web::visitor::Visitor;
+use crate::web::access::options::Access;
+use crate::web::access::proof::{Purpose, Secret, nonce};
+use crate::web::access::{
+    Grant, KnownUser, Role, Scope, ServerNames, Sessions, Site, Users, Visitor,
+};
+use crate::web::runs::Runs;
+use crate::web::server::routes::Routes;
+use crate::web::server::service::WebService;
+use crate::web::server::{Ends, RECHECK, Server};
 
 /// Method, path, the least role (`-`: no login), and whether the route is open to a session that is limited to the
 /// process `web`, and to a program with a token.
@@ -189,13 +190,21 @@ async fn verdict(
     let ends = "127.0.0.1:1".parse().unwrap();
     let ends = Ends { peer: ends, local: ends };
     let request = request.body(Body::empty()).unwrap();
-    let Ok(answer) = Arc::clone(server).answer(ends, request).await;
+    let Ok(answer) = WebService::new(Arc::clone(server)).answer(ends, request).await;
     match answer.status() {
         StatusCode::UNAUTHORIZED => Verdict::LoggedOut,
         StatusCode::FORBIDDEN => Verdict::Forbidden,
         StatusCode::SERVICE_UNAVAILABLE => Verdict::Unchecked,
         _ => Verdict::Passes,
     }
+}
+
+/// A path that this pattern matches.
+fn example(pattern: &str) -> String {
+    let path = pattern.replace("{run}", "x").replace("{*path}", "x.js");
+    ["{host}", "{name}", "{id}", "{ticket}"]
+        .iter()
+        .fold(path, |path, part| path.replace(part, "web"))
 }
 
 #[tokio::test]
@@ -206,10 +215,8 @@ async fn each_role_gets_the_routes_of_the_table() {
     let rows: Vec<_> = rows.map(|row| <[&str; 5]>::try_from(row).unwrap()).collect();
     let in_table: BTreeSet<_> =
         rows.iter().map(|[method, path, ..]| format!("{method} {path}")).collect();
-    let routes = ROUTES.iter().map(|(method, pattern, ..)| {
-        let path = pattern.replacen("/r/{}", "/r/x", 1).replace("{}", "web").replace('*', "x.js");
-        format!("{method} {path}")
-    });
+    let routes = Routes::new(server(dir.path(), Role::Read)).rows;
+    let routes = routes.iter().map(|route| example(route));
     assert_eq!(in_table, routes.collect(), "each route is in the table");
 
     let mut users = Users::default();
@@ -379,4 +386,73 @@ async fn the_session_of_a_removed_user_ends_even_if_no_change_is_reported() {
     std::fs::rename(dir.path().join("new"), &state).unwrap();
     let id = caller[1].1.split('.').next().unwrap();
     assert!(timeout(Duration::from_secs(50), server.end_of_session(id)).await.is_ok());
+}
+
+/// Status and reason of the answer to a page of the owner.
+async fn answered(server: &Arc<Server>, method: &str, path: &str) -> (u16, String) {
+    let mut request = Request::builder().method(method).uri(path);
+    let page = page(server, Grant::OWNER, None).into_iter();
+    let own = [("host", "tmo.example.com"), ("origin", "https://tmo.example.com")];
+    for (name, value) in own.map(|(name, value)| (name, value.to_owned())).into_iter().chain(page) {
+        request = request.header(name, value);
+    }
+    let ends = "127.0.0.1:1".parse().unwrap();
+    let request = request.body(Body::empty()).unwrap();
+    let service = WebService::new(Arc::clone(server));
+    let Ok(answer) = service.answer(Ends { peer: ends, local: ends }, request).await;
+    assert!(!answer.headers().contains_key("allow"), "{method} {path}");
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    (status, body["error"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_named_with_the_nearest_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = server(dir.path(), Role::Read);
+    let near = async |path| {
+        let (status, reason) = answered(&server, "GET", path).await;
+        assert_eq!(status, 404, "{path}");
+        reason.split('`').nth(3).map(str::to_owned)
+    };
+    assert_eq!(near("/api/statu").await.as_deref(), Some("/api/state"));
+    assert_eq!(near("/r/0a/api/line").await.as_deref(), Some("/r/0a/api/lines"));
+    assert_eq!(near("/api/logz/web").await.as_deref(), Some("/api/logs/web"));
+    assert_eq!(
+        near("/r/0a/api/processes/web/whyy").await.as_deref(),
+        Some("/r/0a/api/processes/web/why")
+    );
+    assert_eq!(near("/api/status/").await.as_deref(), Some("/api/status"));
+    for far in ["/wholly/other", "/r/0a/api/foo", "/api/processes/web/whyy", "/b/x", "//"] {
+        assert_eq!(near(far).await, None, "{far}");
+    }
+}
+
+#[tokio::test]
+async fn each_path_is_found_with_its_method_only() {
+    const OTHER_METHOD: &str = "this path does not support this method";
+    let dir = tempfile::tempdir().unwrap();
+    let server = server(dir.path(), Role::Read);
+    let rows = Routes::new(Arc::clone(&server)).rows;
+    for row in &rows {
+        let route = example(row).replace("web", "a%2Fb");
+        let (method, path) = route.split_once(' ').unwrap();
+        let (_, reason) = answered(&server, method, path).await;
+        assert!(!reason.contains(path) && reason != OTHER_METHOD, "{path}: {reason}");
+        let unknown = answered(&server, "PATCH", path).await;
+        assert_eq!(unknown, (405, OTHER_METHOD.to_owned()), "{path}");
+        if !path.starts_with("/a/") {
+            let (status, reason) = answered(&server, "GET", &format!("{path}/")).await;
+            assert_eq!(status, 404, "{path}/: {reason}");
+        }
+    }
+    assert_eq!(answered(&server, "HEAD", "/").await.0, 200);
+    assert_eq!(answered(&server, "GET", "/hello").await, (405, OTHER_METHOD.to_owned()));
+    assert_eq!(answered(&server, "GET", "/r//api/state").await.0, 404);
+    for nothing in ["/a/", "/r/x/api", "/r/x/api/", "//", "/me/../ws"] {
+        let (status, reason) = answered(&server, "GET", nothing).await;
+        assert_eq!(status, 404, "{nothing}");
+        assert!(reason.starts_with(&format!("there is no `{nothing}` here")), "{reason}");
+    }
 }

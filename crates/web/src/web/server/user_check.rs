@@ -10,19 +10,19 @@ use tokio::time::sleep;
 
 use super::Server;
 use crate::sys::Changes;
+use crate::web::access::users::{Stamp, Users, UsersError};
 use crate::web::note;
-use crate::web::users::{Stamp, Users, UsersError};
 
 /// The last check of the sessions against the file of users.
 #[derive(Debug, Default)]
-pub(super) struct Checked {
+pub(crate) struct Checked {
     /// The file as it was then; `None` if the next check must read it.
     stamp: Option<Stamp>,
     /// The reported reason why the file can't be read.
     problem: Option<String>,
     /// How often the file was read.
     #[cfg(test)]
-    pub(super) reads: usize,
+    pub(crate) reads: usize,
 }
 
 impl Server {
@@ -31,7 +31,7 @@ impl Server {
     ///
     /// # Errors
     /// The file can't be read, which is printed once.
-    pub(super) fn check_users(&self) -> Result<(), UsersError> {
+    pub(crate) fn check_users(&self) -> Result<(), UsersError> {
         let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
         let stamp = Stamp::of(&self.access.users);
         if stamp.is_some() && stamp == checked.stamp {
@@ -56,13 +56,13 @@ impl Server {
 
     /// Read the file of users at the next check, even if it seems to be the same: there is a new session, or the
     /// system has reported a change.
-    pub(super) fn distrust_users(&self) {
+    pub(crate) fn distrust_users(&self) {
         self.checked.lock().unwrap_or_else(PoisonError::into_inner).stamp = None;
     }
 
     /// End the sessions of users as soon as their entry has changed, or after `recheck` if the system does not report
     /// that.
-    pub(in crate::web) async fn follow_users(self: Arc<Self>, recheck: Duration) {
+    pub(crate) async fn follow_users(self: Arc<Self>, recheck: Duration) {
         let (file, dir) = (&self.access.users, self.access.users.parent());
         let paths: Vec<_> = dir.into_iter().chain([&**file]).map(Path::to_owned).collect();
         let mut changes = Changes::open().ok();
