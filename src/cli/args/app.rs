@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::span;
 use super::target::ClientArgs;
-use super::typed::span;
 use crate::cli::completions::values;
 
 /// `tmo app`.

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::target::ClientArgs;
-use super::typed::truth;
 use crate::cli::completions::values;
+use crate::config::options::truth;
 use crate::model::detach_keys::DetachKeys;
 use crate::model::signal::SignalName;
 

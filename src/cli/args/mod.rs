@@ -14,15 +14,14 @@ mod looking;
 mod mcp;
 mod offline;
 mod settings;
-mod start;
 mod target;
 #[cfg(test)]
 mod tests;
 mod topics;
-mod typed;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use clap::{ArgAction, Args as _, Command, FromArgMatches as _, Parser, Subcommand};
 
@@ -45,9 +44,11 @@ pub use offline::{
     SetupArgs,
 };
 pub use settings::{command, short_help};
-pub use start::{PagePort, StartArgs};
 pub use target::ClientArgs;
 pub(super) use topics::Topic;
+
+use crate::config::StartOptions;
+use crate::model::units::parse_span;
 
 /// Run the processes of a Procfile, each in a terminal of its own.
 ///
@@ -101,7 +102,7 @@ OVERMIND_PROCESS_<name>_PORT. ./.env and ./.tmo.env can also set variables.
 Pipes and files get plain text. Terminals get colours unless NO_COLOR is set; CLICOLOR_FORCE=1
 passes process output unchanged to pipes and files."
     )]
-    Start(Box<StartArgs>),
+    Start(Box<StartOptions>),
     /// Check Procfile, tmo.toml, env files, settings and ports without running anything.
     #[command(after_help = "\
 Examples:
@@ -642,8 +643,13 @@ fn parse_start(args: &[OsString]) -> Option<Args> {
     if !["start", "s"].iter().any(|name| verb == name) || !flags.iter().all(is_short) {
         return None;
     }
-    let start = settings::as_in_go(StartArgs::augment_args(Command::new("start")));
+    let start = settings::as_in_go(StartOptions::augment_args(Command::new("start")));
     let mut matches = start.no_binary_name(true).try_get_matches_from(flags).ok()?;
-    let start = StartArgs::from_arg_matches_mut(&mut matches).ok()?;
+    let start = StartOptions::from_arg_matches_mut(&mut matches).ok()?;
     Some(Args { version: None, verb: Some(Verb::Start(Box::new(start))) })
+}
+
+/// A time with its unit.
+fn span(text: &str) -> Result<Duration, &'static str> {
+    parse_span(text).ok_or("a time like 90s, 30m or 2h is needed")
 }

@@ -5,65 +5,40 @@ use clap::{Arg, Command, CommandFactory as _};
 
 use super::footer::fitted;
 use super::{Args, grouped};
+use crate::config::options::Setting;
 
-/// A setting behind a flag: the flag, its variable without `TMO_` or `OVERMIND_`, its default.
-pub(super) type Setting = (&'static str, Option<&'static str>, &'static str);
-
-/// The settings behind the flags of `tmo start`.
-pub(super) const SETTINGS: [Setting; 24] = [
-    ("procfile", Some("PROCFILE"), "./Procfile"),
-    ("root", None, "the directory of the Procfile"),
-    ("daemonize", Some("DAEMONIZE"), "false"),
-    ("processes", Some("PROCESSES"), "all"),
-    ("ignored_processes", Some("IGNORED_PROCESSES"), "none"),
-    ("can_die", Some("CAN_DIE"), "none"),
-    ("any_can_die", Some("ANY_CAN_DIE"), "false"),
-    ("auto_restart", Some("AUTO_RESTART"), "none"),
-    ("formation", Some("FORMATION"), "all=1"),
-    ("formation_port_step", Some("FORMATION_PORT_STEP"), "10"),
-    ("stop_signals", Some("STOP_SIGNALS"), "INT for all"),
-    ("colors", Some("COLORS"), "2,3,4,5,6,29,131,63,163,98"),
-    ("port", Some("PORT"), "5000"),
-    ("port_step", Some("PORT_STEP"), "100"),
-    ("no_port", Some("NO_PORT"), "false"),
-    ("port_auto", Some("PORT_AUTO"), "true in a linked worktree"),
-    ("timeout", Some("TIMEOUT"), "5"),
-    ("socket", Some("SOCKET"), "./.overmind.sock"),
-    NETWORK,
-    ("title", Some("TITLE"), "the name of the root directory"),
-    ("tmux_config", Some("TMUX_CONFIG"), "~/.tmux.conf"),
-    ("show_timestamps", Some("SHOW_TIMESTAMPS"), "false"),
-    ("shell", Some("SHELL"), "sh"),
-    ("backend", Some("BACKEND"), "auto"),
+/// The defaults of flags of clients, which have variables too.
+const OF_CLIENTS: [(&str, &str); 3] = [
+    ("socket", ".overmind.sock here or in the nearest directory above"),
+    ("network", "unix"),
+    ("control_mode", "false"),
 ];
-
-/// The setting behind the flag of every client.
-const CLIENT_SOCKET: Setting =
-    ("socket", Some("SOCKET"), ".overmind.sock here or in the nearest directory above");
-
-/// The same for the kind of the socket.
-const NETWORK: Setting = ("network", Some("NETWORK"), "unix");
-
-/// The setting behind a flag of `tmo connect`.
-const CONTROL_MODE: Setting = ("control_mode", Some("CONTROL_MODE"), "false");
 
 /// The whole command line, with the variables and defaults of the flags in their help.
 pub fn command() -> Command {
     with_footer(grouped(bare_command(), false)).mut_subcommands(|verb| {
         let of_start = ["start", "check", "config", "graph", "init", "doctor", "failures"];
-        let settings = if of_start.contains(&verb.get_name()) {
-            &SETTINGS[..]
-        } else {
-            &[CLIENT_SOCKET, NETWORK, CONTROL_MODE]
-        };
+        let is_start = of_start.contains(&verb.get_name());
         with_footer(verb).mut_args(|arg| {
-            let Some(setting) = settings.iter().find(|(id, ..)| arg.get_id() == *id) else {
-                return arg;
+            let id = arg.get_id().as_str();
+            let setting = if is_start {
+                Setting::with_id(id).map(|setting| (setting.default, setting.has_variable))
+            } else {
+                let default = OF_CLIENTS.iter().find(|(known, _)| *known == id);
+                default.map(|(_, default)| (*default, true))
             };
-            let help = help_of(arg.get_help(), setting);
-            arg.help(help)
+            let Some((default, has_variable)) = setting else { return arg };
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            let variables = if has_variable { variables(id) } else { String::new() };
+            arg.help(format!("{help}{variables} [default: {default}]"))
         })
     })
+}
+
+fn variables(id: &str) -> String {
+    let name = id.to_ascii_uppercase();
+    let plain = if id == "port" { ", PORT" } else { "" };
+    format!(" [env: TMO_{name}, OVERMIND_{name}{plain}]")
 }
 
 /// The help on one screen.
@@ -95,13 +70,4 @@ fn with_footer(command: Command) -> Command {
         Some(text) => command.after_help(text),
         None => command,
     }
-}
-
-fn help_of(help: Option<&StyledStr>, (_, variable, default): &Setting) -> String {
-    let help = help.map(ToString::to_string).unwrap_or_default();
-    let env = variable.map(|name| match name {
-        "PORT" => " [env: TMO_PORT, OVERMIND_PORT, PORT]".to_owned(),
-        _ => format!(" [env: TMO_{name}, OVERMIND_{name}]"),
-    });
-    format!("{help}{} [default: {default}]", env.unwrap_or_default())
 }

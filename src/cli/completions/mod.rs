@@ -112,7 +112,7 @@ impl Candidates {
 fn complete(mut words: Vec<OsString>) -> Candidates {
     let nothing = Candidates::Words(vec![]);
     let (Some(mut current), 1..) = (words.pop(), words.len()) else { return nothing };
-    let mut command = args::command();
+    let mut command = values::with_completers(args::command());
     let mut words = args::go_style(&command, words);
     if let Some(answer) = command_line(&command, &words) {
         return answer;

@@ -73,7 +73,7 @@ impl Start {
             | StartupMessage::Ended { .. } => return Ok(Begun::Overtaken),
         };
         if self.wait.is_some() || !self.daemonize {
-            if fresh.is_some() && self.wait.is_none() && !self.ui {
+            if fresh.is_some() && self.wait.is_none() && !self.typed.ui {
                 greeting::greet(&self.context.env);
             }
             let farewell = self.farewell(&plan);
@@ -158,7 +158,7 @@ impl Start {
     /// The message for a run that continues in the background; empty with `--until-ready`, whose command
     /// runs next.
     fn farewell(&self, plan: &Plan) -> String {
-        if self.trial {
+        if self.typed.until_ready {
             return String::new();
         }
         let flags = self.flags();
@@ -170,7 +170,7 @@ impl Start {
 
     /// Whether a start in the background answers for what it has begun.
     fn settles(&self) -> bool {
-        !self.no_wait && Persona::here() == Persona::Tmo
+        !self.typed.no_wait && Persona::here() == Persona::Tmo
     }
 
     /// Wait until all has proved to run, unless that is not wanted. Returns whether the run goes on.

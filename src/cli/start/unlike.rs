@@ -6,7 +6,6 @@ use std::path::Path;
 use crate::cli::error::CliError;
 use crate::cli::project::input::Start;
 use crate::cli::project::warnings::print_warning;
-use crate::config::StartOptions;
 use crate::model::shell::quoted_words;
 use crate::sys::files::number;
 
@@ -46,12 +45,14 @@ impl Start {
             )));
         }
         let Some(begun) = begun else { return Ok(()) };
-        let mut unapplied = new_flags(&self.typed, &begun.typed);
-        if self.exit_code_from.is_some() && self.exit_code_from != begun.exit_code_from {
-            unapplied.push("--exit-code-from");
+        let mut unapplied = self.typed.new_flags(&begun.typed);
+        if self.typed.exit_code_from.is_some()
+            && self.typed.exit_code_from != begun.typed.exit_code_from
+        {
+            unapplied.push("--exit-code-from".to_owned());
         }
         if self.typed.backend.is_some_and(|choice| !choice.allows(backend)) {
-            unapplied.push("--backend");
+            unapplied.push("--backend".to_owned());
         }
         if !unapplied.is_empty() {
             print_warning(&format!(
@@ -62,32 +63,4 @@ impl Start {
         }
         Ok(())
     }
-}
-
-/// The flags given here that had another value, or none, when the run was started.
-fn new_flags(typed: &StartOptions, begun: &StartOptions) -> Vec<&'static str> {
-    fn is_new<T: PartialEq>([typed, begun]: [&Option<T>; 2]) -> bool {
-        typed.is_some() && typed != begun
-    }
-    let flags = [
-        ("--root", is_new([&typed.root, &begun.root])),
-        ("--processes", is_new([&typed.processes, &begun.processes])),
-        ("--ignored-processes", is_new([&typed.ignored_processes, &begun.ignored_processes])),
-        ("--can-die", is_new([&typed.can_die, &begun.can_die])),
-        ("--any-can-die", is_new([&typed.any_can_die, &begun.any_can_die])),
-        ("--auto-restart", is_new([&typed.auto_restart, &begun.auto_restart])),
-        ("--colors", is_new([&typed.colors, &begun.colors])),
-        ("--formation", is_new([&typed.formation, &begun.formation])),
-        ("--formation-port-step", is_new([&typed.formation_port_step, &begun.formation_port_step])),
-        ("--stop-signals", is_new([&typed.stop_signals, &begun.stop_signals])),
-        ("--port", is_new([&typed.port, &begun.port])),
-        ("--port-step", is_new([&typed.port_step, &begun.port_step])),
-        ("--no-port", is_new([&typed.no_port, &begun.no_port])),
-        ("--port-auto", is_new([&typed.port_auto, &begun.port_auto])),
-        ("--timeout", is_new([&typed.timeout, &begun.timeout])),
-        ("--title", is_new([&typed.title, &begun.title])),
-        ("--tmux-config", is_new([&typed.tmux_config, &begun.tmux_config])),
-        ("--shell", is_new([&typed.shell, &begun.shell])),
-    ];
-    flags.into_iter().filter_map(|(flag, is_new)| is_new.then_some(flag)).collect()
 }

@@ -59,9 +59,9 @@ pub fn explain(
     let from = apps_file.clone().or(of_table).unwrap_or_else(of_procfile);
     let is_moved = plan.origin.as_ref().is_some_and(|origin| origin.first_port.is_some());
     let port_by = match (process.port, &table.port) {
-        (None, _) => "NO_PORT",
-        (Some(_), None) if is_moved => "PORT_AUTO",
-        (Some(_), None) => "PORT",
+        (None, _) => "no_port",
+        (Some(_), None) if is_moved => "port_auto",
+        (Some(_), None) => "port",
         // The process's own port wins, whatever the base port.
         (Some(_), Some(_)) => "",
     };
@@ -73,20 +73,20 @@ pub fn explain(
     let end_by = settings.on_exit(entry).map_or("", |(_, setting)| setting);
     let signal = process.stop_signal.to_string();
     let signal = signal.parse::<SignalName>().map_or(signal, |name| name.to_string());
-    let signal_by = settings.stop_signal(entry).map_or("", |_| "STOP_SIGNALS");
+    let signal_by = settings.stop_signal(entry).map_or("", |_| "stop_signals");
     let grace = written_span(process.grace_ms.unwrap_or(plan.grace_ms));
     let mut all = vec![
         Explained { key: "command", value: command, from },
         row("cwd", json!(process.cwd.as_ref().unwrap_or(&plan.root)), table.cwd.at(), ""),
         row("port", json!(process.port), table.port.at(), port_by),
-        row("shell", json!(process.shell), table.shell.at(), "SHELL"),
+        row("shell", json!(process.shell), table.shell.at(), "shell"),
         row("autostart", json!(!process.waits), table.autostart.at(), ""),
         row("on_exit", json!(end), table.on_exit.at(), end_by),
         row("stop.signal", json!(signal), table.stop.signal.at(), signal_by),
-        row("stop.timeout", json!(grace), table.stop.timeout_ms.at(), "TIMEOUT"),
+        row("stop.timeout", json!(grace), table.stop.timeout_ms.at(), "timeout"),
     ];
     all.extend(table.rows(process).map(|(key, value, at)| row(key, value, Some(at), "")));
-    if is_moved && table.port.is_none() && settings.said_by.get("PORT_AUTO").is_none() {
+    if is_moved && table.port.is_none() && settings.said_by.get("port_auto").is_none() {
         let file = loaded.toml.port_auto.at().map(|at| loaded.toml.source.place(&at));
         let port = all.iter_mut().filter(|row| row.key == "port");
         port.for_each(|row| row.from = file.clone().unwrap_or_else(|| WORKTREE.into()));
@@ -109,7 +109,7 @@ pub fn explain_backend(toml: &TmoToml, settings: &Settings) -> Explained {
     Explained {
         key: "backend",
         value: json!(settings.backend(toml)),
-        from: origin(toml, settings, toml.backend.at(), "BACKEND"),
+        from: origin(toml, settings, toml.backend.at(), "backend"),
     }
 }
 

@@ -56,7 +56,7 @@ impl PlannedInstance<'_> {
         let table = given.loaded.toml.of(&entry.name);
         let own = given.loaded.own.get(&entry.name).cloned().unwrap_or_default();
         let port = self.port(&table, settings)?;
-        let shell = match (&settings.shell, &table.shell) {
+        let shell = match (settings.said_by.get("shell"), &table.shell) {
             (None, Some(shell)) => find_shell(given.find, shell.get_ref().as_ref())?,
             (Some(_), _) | (None, None) => given.shell.to_owned(),
         };
@@ -87,7 +87,8 @@ impl PlannedInstance<'_> {
             has_own_port: table.port.is_some(),
             color: settings.colors[self.number % settings.colors.len()],
             stop_signal: signal,
-            grace_ms: value(&table.stop.timeout_ms).filter(|_| settings.grace.is_none()),
+            grace_ms: value(&table.stop.timeout_ms)
+                .filter(|_| settings.said_by.get("timeout").is_none()),
             on_exit: by_flag.or(by_table).unwrap_or_else(|| usual_end(given, entry, &table)),
             waits: value(&table.autostart) == Some(false),
             rules: ProcessPolicy {
@@ -217,7 +218,7 @@ fn checks(
                 place: given.loaded.toml.source.place(&at.clone().unwrap_or_default()),
                 asked,
                 name: name.to_string(),
-                by: given.settings.said_by.get("NO_PORT").unwrap_or("no port").to_owned(),
+                by: given.settings.said_by.get("no_port").unwrap_or("no port").to_owned(),
             })
         };
         match probe {
