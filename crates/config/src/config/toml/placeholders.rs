@@ -102,12 +102,12 @@ static ALIKE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:^|[^${])\{([A-Za-z0-9_-]+(?:#\d+)?)\.([A-Za-z0-9]+)\}").ok());
 
 /// Report placeholders of processes that do not exist, and of what processes do not have.
-pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Diagnostics) {
+pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &Diagnostics) {
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     let known: HashSet<&str> = names.iter().copied().collect();
     let is_known =
         |name: &str| known.contains(name.split_once('#').map_or(name, |(entry, _)| entry));
-    let mut look = |text: &str, at: Range<usize>| {
+    let look = |text: &str, at: Range<usize>| {
         for found in ALIKE.iter().flat_map(|alike| alike.captures_iter(text)) {
             let (_, [name, what]) = found.extract();
             if is_known(name) && !KNOWN.contains(&what) {
@@ -152,10 +152,8 @@ pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Di
         if let Some(command) = &table.stop.command {
             look(command.get_ref(), command.span());
         }
-        if let Some((run, watch)) = table
-            .watch
-            .as_ref()
-            .and_then(|watch| watch.get_ref().rules.run.as_ref().zip(Some(watch)))
+        if let Some(watch) = &table.watch
+            && let Some(run) = &watch.get_ref().run
         {
             look(&run.to_string(), watch.span());
         }

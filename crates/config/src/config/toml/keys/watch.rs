@@ -1,12 +1,11 @@
 //! `watch`: the files whose changes restart a process.
 
 use super::{
-    At, Diagnostics, ITEM_BYTES, Key, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned,
-    TEXT_OR_TEXTS, TEXTS, Table, Type, Value, json, key,
+    At, Diagnostics, Key, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned, TEXT_OR_TEXTS,
+    TEXTS, Table, Type, Value, json, key, plain, value,
 };
 use crate::model::file_patterns::FilePatterns;
 use crate::model::rules::{FileWatch, Stage};
-use crate::model::signal::SignalName;
 use crate::model::text::OsText;
 use crate::model::units::written_span;
 
@@ -53,18 +52,11 @@ const WATCH: &[Key] = &[
     ),
 ];
 
-/// `watch`; paths alone have the defaults.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WatchTable {
-    paths: Vec<Spanned<String>>,
-    /// All else.
-    pub rules: FileWatch,
-}
-
 pub struct Watch;
 
 impl ProcessKey for Watch {
-    type Said = At<WatchTable>;
+    /// Paths alone have the defaults.
+    type Said = At<FileWatch>;
     const KEYS: &'static [Key] = &[key(
         "watch",
         Type::Either(&[Type::Text, TEXTS, Type::Table(&[WATCH])]),
@@ -90,41 +82,29 @@ impl ProcessKey for Watch {
         Some(words)
     }
 
-    fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>) -> Self::Said {
         let at = view.key("watch")?;
         let table = view.table("watch").map(Spanned::into_inner);
-        let (paths, ignore) = match table {
-            Some(table) => (table.texts("paths"), table.texts("ignore")),
-            None => (view.texts("watch"), vec![]),
-        };
+        let paths = table.map_or_else(|| view.texts("watch"), |table| table.texts("paths"));
         if paths.is_empty() {
-            mistakes.add(at, "`watch` names no files; give it `paths`, as in [\"src/**/*.rs\"]");
+            let text = "`watch` names no files; give it `paths`, as in [\"src/**/*.rs\"]";
+            view.mistakes.add(at, text);
             return None;
         }
-        for (list, is_path) in [(&paths, true), (&ignore, false)] {
-            for pattern in list {
-                let one = [pattern.get_ref().as_str()];
-                let built =
-                    if is_path { FilePatterns::new(one, []) } else { FilePatterns::new([], one) };
-                if let Err(why) = built {
-                    mistakes.add(pattern.span(), why);
-                }
+        let ignore = table.map(|table| table.texts("ignore")).unwrap_or_default();
+        let of_paths = paths.iter().map(|path| (path, FilePatterns::new([&**path.get_ref()], [])));
+        let of_ignore =
+            ignore.iter().map(|path| (path, FilePatterns::new([], [&**path.get_ref()])));
+        for (pattern, built) in of_paths.chain(of_ignore) {
+            if let Err(why) = built {
+                view.mistakes.add(pattern.span(), why);
             }
         }
         let debounce = table.and_then(|table| table.time("debounce"));
         if let Some(long) = debounce.as_ref().filter(|ms| *ms.get_ref() > LONGEST_DEBOUNCE_MS) {
-            mistakes.add(long.span(), "`debounce` can be 60 s at most");
+            view.mistakes.add(long.span(), "`debounce` can be 60 s at most");
         }
-        let run = table.and_then(|table| table.filled("run", mistakes));
-        let signal = table.and_then(|table| table.text("signal"));
-        let signal = signal.and_then(|text| match text.get_ref().parse::<SignalName>() {
-            Ok(signal) => Some(signal),
-            Err(error) => {
-                mistakes.add(text.span(), error.to_string());
-                None
-            }
-        });
-        let plain = |list: &[Spanned<String>]| list.iter().map(|s| s.get_ref().clone()).collect();
+        let run = table.and_then(|table| table.filled("run"));
         let gitignore = table.and_then(|table| table.switch("gitignore"));
         let rules = FileWatch {
             // `plan::merge` knows it.
@@ -134,27 +114,19 @@ impl ProcessKey for Watch {
             gitignore: gitignore.is_none_or(Spanned::into_inner),
             debounce_ms: debounce.map_or(DEBOUNCE_MS, Spanned::into_inner),
             run: run.map(|run| run.into_inner().into()),
-            signal,
+            signal: table.and_then(|table| table.signal_name("signal")).map(Spanned::into_inner),
         };
-        Some(Spanned::new(at, WatchTable { paths, rules }))
+        Some(Spanned::new(at, rules))
     }
 
-    fn check(table: &ProcessTable, mistakes: &mut Diagnostics) {
+    fn check(table: &ProcessTable, mistakes: &Diagnostics) {
         if let Some(watch) = table.watch.as_ref().filter(|_| table.stage() == Stage::Cleanup) {
             let text = "a process of phase cleanup runs once, at the end; leave out `watch`";
             mistakes.add(watch.span(), text);
         }
     }
 
-    fn size(said: &Self::Said) -> usize {
-        let Some(watch) = said else { return 0 };
-        let rules = &watch.get_ref().rules;
-        let texts = rules.paths.iter().chain(&rules.ignore);
-        let run = rules.run.as_ref().map_or(0, |run| run.as_bytes().len());
-        run + texts.map(|text| text.len() + ITEM_BYTES).sum::<usize>()
-    }
-
     fn apply(said: &Self::Said, process: &mut ProcessPlan) {
-        process.rules.watch = said.as_ref().map(|watch| watch.get_ref().rules.clone());
+        process.rules.watch = value(said);
     }
 }
