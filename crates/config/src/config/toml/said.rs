@@ -77,8 +77,7 @@ macro_rules! table_rows {
 
         said_by_key!($table: $($field)*);
 
-        const $keys: &[Key] =
-            &[$($(Key { default: $default, ..key($name, $kind, $about) },)+)*];
+        const $keys: &[Key] = key_rows! { $($($name, $kind, $default, $about;)+)* };
 
         impl $table {
             fn read(view: Table<'_, '_>) -> Self {

@@ -1,25 +1,18 @@
 //! `action`: commands that run on request, in the environment of a process or of the project.
 
 use super::command::{Command, CommandLine};
-use super::{Key, ProcessKey, Spanned, TEXT_OR_TEXTS, Table, Type, key};
+use super::{Key, ProcessKey, Spanned, TEXT_OR_TEXTS, Table, Type, key_rows};
 use crate::config::toml::validate::in_order;
 use crate::model::ProcName;
 
 /// `[action.NAME]` and `[process.NAME.action.NAME]`.
-pub(super) const ITEM: &[Key] = &[
-    key(
-        "command",
-        TEXT_OR_TEXTS,
-        "The command: a string is run by the shell, a list is a program with its arguments, run \
-         without a shell. It is required.",
-    ),
-    key(
-        "confirm",
-        Type::Switch,
-        "Whether it asks before it runs, as a reset of a database should.",
-    )
-    .or("false"),
-];
+pub(super) const ITEM: &[Key] = key_rows! {
+    "command", TEXT_OR_TEXTS, None,
+        "The command: a string is run by the shell, a list is a program with its arguments, run without a \
+         shell. It is required.";
+    "confirm", Type::Switch, Some("false"),
+        "Whether it asks before it runs, as a reset of a database should.";
+};
 
 /// An action, as it is written in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,12 +29,11 @@ pub struct Actions;
 
 impl ProcessKey for Actions {
     type Said = Vec<Spanned<ActionEntry>>;
-    const KEYS: &'static [Key] = &[key(
-        "action",
-        Type::Map(&Type::Table(&[ITEM])),
-        "A command that runs on request, with the environment, the directory and the dependencies \
-         of this process: `tmo act NAME`, or `tmo act PROCESS.NAME` where several have this name.",
-    )];
+    const KEYS: &'static [Key] = key_rows! {
+        "action", Type::Map(&Type::Table(&[ITEM])), None,
+            "A command that runs on request, with the environment, the directory and the dependencies of \
+             this process: `tmo act NAME`, or `tmo act PROCESS.NAME` where several have this name.";
+    };
     const OF_ALL: bool = false;
 
     fn read(view: Table<'_, '_>) -> Self::Said {

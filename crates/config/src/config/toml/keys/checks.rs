@@ -7,7 +7,7 @@ use serde_json::Map;
 use super::output::pattern;
 use super::{
     ACTIONS, At, Diagnostics, Key, MILLIS, PORT, Planned, ProcessKey, ProcessPlan, ProcessTable,
-    Spanned, Table, Type, Value, json, key,
+    Spanned, Table, Type, Value, json, key_rows,
 };
 use crate::config::toml::validate::number;
 use crate::model::rules::{Check, Liveness, PortOwner, Probe, Reaction};
@@ -152,69 +152,46 @@ fn url(at: &Spanned<String>, mistakes: &Diagnostics) -> Option<String> {
 const READY_PROBES: &[&str] = &["log", "port", "http", "exec", "exit", "delay", "notify"];
 
 /// One item of `ready`.
-const READY: &[Key] = &[
-    key("log", Type::Text, "It has printed a line that matches this regular expression."),
-    key("ignore_case", Type::Switch, "With `log`: whether upper and lower case are the same.")
-        .or("false"),
-    key(
-        "literal",
-        Type::Switch,
-        "With `log`: whether it is a literal text instead of an expression.",
-    )
-    .or("false"),
-    key("port", OWN_PORT, "This port accepts connections; true means its own PORT."),
-    key("host", Type::Text, "With `port`: the host to connect to.").or("\"127.0.0.1\""),
-    key(
-        "owner",
-        Type::Word(&["auto", "tree", "any"]),
-        "With `port`: whose listener counts. \"tree\": one of the process and what it has \
-         started; \"any\": each; \"auto\": one of its own at once, another one after 3 \
-         seconds, with a warning.",
-    )
-    .or("\"auto\""),
-    key(
-        "http",
-        Type::Text,
-        "A GET request for this http:// URL, or for this path at its own PORT, returns a status from 200 to 399.",
-    ),
-    key("exec", Type::Text, "This command, run by the shell, exits with 0."),
-    key(
-        "exit",
-        Type::Number(0, 255),
-        "The process has ended with this exit code. It can be combined neither with a check \
-         by port or http nor with a restart after each end.",
-    ),
-    key("delay", Type::Time, "The process has run for this long."),
-    key(
-        "notify",
-        Type::Switch,
-        "It has sent READY=1 to its NOTIFY_SOCKET, as `systemd-notify --ready` and sd_notify(3) \
-         do; what it or a process that it has started sends counts. Linux only.",
-    ),
-    key(
-        "timeout",
-        Type::Time,
-        "How long the check may take to pass, from the start of the process; after that the \
-         start has failed.",
-    )
-    .or("\"60s\""),
-    key("timeout_ms", MILLIS, "The value of `timeout`, in milliseconds."),
-    key("every", Type::Time, "The pause between two attempts.").or("\"250ms\""),
-    key("every_ms", MILLIS, "The value of `every`, in milliseconds."),
-];
+const READY: &[Key] = key_rows! {
+    "log", Type::Text, None, "It has printed a line that matches this regular expression.";
+    "ignore_case", Type::Switch, Some("false"),
+        "With `log`: whether upper and lower case are the same.";
+    "literal", Type::Switch, Some("false"),
+        "With `log`: whether it is a literal text instead of an expression.";
+    "port", OWN_PORT, None, "This port accepts connections; true means its own PORT.";
+    "host", Type::Text, Some("\"127.0.0.1\""), "With `port`: the host to connect to.";
+    "owner", Type::Word(&["auto", "tree", "any"]), Some("\"auto\""),
+        "With `port`: whose listener counts. \"tree\": one of the process and what it has started; \"any\": \
+         each; \"auto\": one of its own at once, another one after 3 seconds, with a warning.";
+    "http", Type::Text, None,
+        "A GET request for this http:// URL, or for this path at its own PORT, returns a status from 200 to \
+         399.";
+    "exec", Type::Text, None, "This command, run by the shell, exits with 0.";
+    "exit", Type::Number(0, 255), None,
+        "The process has ended with this exit code. It can be combined neither with a check by port or http \
+         nor with a restart after each end.";
+    "delay", Type::Time, None, "The process has run for this long.";
+    "notify", Type::Switch, None,
+        "It has sent READY=1 to its NOTIFY_SOCKET, as `systemd-notify --ready` and sd_notify(3) do; what it \
+         or a process that it has started sends counts. Linux only.";
+    "timeout", Type::Time, Some("\"60s\""),
+        "How long the check may take to pass, from the start of the process; after that the start has \
+         failed.";
+    "timeout_ms", MILLIS, None, "The value of `timeout`, in milliseconds.";
+    "every", Type::Time, Some("\"250ms\""), "The pause between two attempts.";
+    "every_ms", MILLIS, None, "The value of `every`, in milliseconds.";
+};
 
 pub struct Ready;
 
 impl ProcessKey for Ready {
     type Said = At<Vec<Check>>;
-    const KEYS: &'static [Key] = &[key(
-        "ready",
-        Type::Either(&[Type::Table(&[READY]), Type::List(&Type::Table(&[READY]))]),
-        "A check, or a list of checks, all of which must pass before the process is ready. \
-         Without any it is ready as soon as it runs. Each check is a table with one of log, \
-         port, http, exec, exit, delay or notify.",
-    )
-    .or("[]")];
+    const KEYS: &'static [Key] = key_rows! {
+        "ready", Type::Either(&[Type::Table(&[READY]), Type::List(&Type::Table(&[READY]))]), Some("[]"),
+            "A check, or a list of checks, all of which must pass before the process is ready. Without any \
+             it is ready as soon as it runs. Each check is a table with one of log, port, http, exec, exit, \
+             delay or notify.";
+    };
     const PLANNED: Planned = Some(|process| json!(process.rules.ready));
 
     fn read(view: Table<'_, '_>) -> Self::Said {
@@ -291,48 +268,34 @@ fn check(found: &Spanned<Table<'_, '_>>) -> Option<Check> {
 const LIVE_PROBES: &[&str] = &["port", "http", "exec", "watchdog"];
 
 /// `live`.
-const LIVE: &[Key] = &[
-    key("port", OWN_PORT, "This port accepts connections; true means its own PORT."),
-    key("host", Type::Text, "With `port`: the host to connect to.").or("\"127.0.0.1\""),
-    key(
-        "http",
-        Type::Text,
-        "A GET request for this http:// URL, or for this path at its own PORT, returns a status from 200 to 399.",
-    ),
-    key("exec", Type::Text, "This command, run by the shell, exits with 0."),
-    key(
-        "watchdog",
-        Type::Time,
-        "From READY=1 on, it sends WATCHDOG=1 to its NOTIFY_SOCKET at least this often \
-         (WATCHDOG_USEC tells it). Needs `ready = { notify = true }`; the first silence counts.",
-    ),
-    key("every", Type::Time, "The pause between two attempts.").or("\"10s\""),
-    key("timeout", Type::Time, "How long an attempt may take.").or("\"2s\""),
-    key(
-        "failures",
-        Type::Number(1, 1_000_000),
-        "How many attempts must fail in a row before the action is taken.",
-    )
-    .or("3"),
-    key(
-        "action",
-        Type::Word(ACTIONS),
-        "What happens then: \"restart\"; \"break\" stops the process until someone starts it; \
-         \"notify\" only reports the failure.",
-    )
-    .or("\"restart\""),
-];
+const LIVE: &[Key] = key_rows! {
+    "port", OWN_PORT, None, "This port accepts connections; true means its own PORT.";
+    "host", Type::Text, Some("\"127.0.0.1\""), "With `port`: the host to connect to.";
+    "http", Type::Text, None,
+        "A GET request for this http:// URL, or for this path at its own PORT, returns a status from 200 to \
+         399.";
+    "exec", Type::Text, None, "This command, run by the shell, exits with 0.";
+    "watchdog", Type::Time, None,
+        "From READY=1 on, it sends WATCHDOG=1 to its NOTIFY_SOCKET at least this often (WATCHDOG_USEC tells \
+         it). Needs `ready = { notify = true }`; the first silence counts.";
+    "every", Type::Time, Some("\"10s\""), "The pause between two attempts.";
+    "timeout", Type::Time, Some("\"2s\""), "How long an attempt may take.";
+    "failures", Type::Number(1, 1_000_000), Some("3"),
+        "How many attempts must fail in a row before the action is taken.";
+    "action", Type::Word(ACTIONS), Some("\"restart\""),
+        "What happens then: \"restart\"; \"break\" stops the process until someone starts it; \"notify\" \
+         only reports the failure.";
+};
 
 pub struct Live;
 
 impl ProcessKey for Live {
     type Said = At<Liveness>;
-    const KEYS: &'static [Key] = &[key(
-        "live",
-        Type::Table(&[LIVE]),
-        "A check that is repeated while the process is ready: a table with one of port, http, \
-         exec or watchdog. If it fails several times in a row, the action is taken.",
-    )];
+    const KEYS: &'static [Key] = key_rows! {
+        "live", Type::Table(&[LIVE]), None,
+            "A check that is repeated while the process is ready: a table with one of port, http, exec or \
+             watchdog. If it fails several times in a row, the action is taken.";
+    };
     const PLANNED: Planned = Some(|process| json!(process.rules.live));
 
     fn shown(process: &ProcessPlan) -> Option<Value> {

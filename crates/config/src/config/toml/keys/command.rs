@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::{
-    At, Diagnostics, Key, ProcessKey, ProcessTable, Spanned, TEXT_OR_TEXTS, Table, Type, key, value,
+    At, Diagnostics, Key, ProcessKey, ProcessTable, Spanned, TEXT_OR_TEXTS, Table, Type, key_rows,
+    value,
 };
 use crate::config::Env;
 use crate::config::procfile::ProcfileEntry;
@@ -43,13 +44,11 @@ pub struct Command;
 
 impl ProcessKey for Command {
     type Said = At<CommandLine>;
-    const KEYS: &'static [Key] = &[key(
-        "command",
-        TEXT_OR_TEXTS,
-        "The command: a string is run by the shell, a list is a program with its arguments, \
-         run without a shell. It replaces the command in the Procfile; a process that has no \
-         entry there needs it.",
-    )];
+    const KEYS: &'static [Key] = key_rows! {
+        "command", TEXT_OR_TEXTS, None,
+            "The command: a string is run by the shell, a list is a program with its arguments, run without \
+             a shell. It replaces the command in the Procfile; a process that has no entry there needs it.";
+    };
     const OF_ALL: bool = false;
 
     fn read(view: Table<'_, '_>) -> Self::Said {
@@ -69,13 +68,10 @@ pub struct Args;
 
 impl ProcessKey for Args {
     type Said = At<CommandLine>;
-    const KEYS: &'static [Key] = &[key(
-        "args",
-        TEXT_OR_TEXTS,
-        "Arguments appended to the command: a list is quoted as needed, a string is appended \
-         as it is.",
-    )
-    .or("[]")];
+    const KEYS: &'static [Key] = key_rows! {
+        "args", TEXT_OR_TEXTS, Some("[]"),
+            "Arguments appended to the command: a list is quoted as needed, a string is appended as it is.";
+    };
     const OF_ALL: bool = false;
 
     fn read(view: Table<'_, '_>) -> Self::Said {
@@ -124,12 +120,11 @@ pub struct Cwd;
 
 impl ProcessKey for Cwd {
     type Said = At<PathBuf>;
-    const KEYS: &'static [Key] = &[key(
-        "cwd",
-        Type::Text,
-        "The working directory, relative to the directory of this file. It must exist. By \
-         default, the root directory of the run.",
-    )];
+    const KEYS: &'static [Key] = key_rows! {
+        "cwd", Type::Text, None,
+            "The working directory, relative to the directory of this file. It must exist. By default, the \
+             root directory of the run.";
+    };
 
     fn read(view: Table<'_, '_>) -> Self::Said {
         view.converted("cwd", |value| value.as_str().map(PathBuf::from))

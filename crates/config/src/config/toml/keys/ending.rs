@@ -2,7 +2,7 @@
 
 use super::{
     At, COUNT, Diagnostics, Key, MILLIS, Planned, ProcessKey, ProcessPlan, ProcessTable, Said,
-    Spanned, Table, Type, Value, json, key, said_by_key, table_rows, value,
+    Spanned, Table, Type, Value, json, key_rows, said_by_key, table_rows, value,
 };
 use crate::model::plan::OnExit;
 use crate::model::rules::{Backoff, Restart, RestartPolicy, Stage};
@@ -48,14 +48,12 @@ pub struct Restarts;
 impl ProcessKey for Restarts {
     /// A word alone is the policy.
     type Said = RestartTable;
-    const KEYS: &'static [Key] = &[key(
-        "restart",
-        Type::Either(&[Type::Word(POLICIES), Type::Table(&[RESTART])]),
-        "When the process is restarted after it has ended by itself: \"no\", \"on-failure\" \
-         or \"always\". A table sets the pauses and the limit, too; these also apply to \
-         restarts by `live` and `failure`.",
-    )
-    .or("\"no\"")];
+    const KEYS: &'static [Key] = key_rows! {
+        "restart", Type::Either(&[Type::Word(POLICIES), Type::Table(&[RESTART])]), Some("\"no\""),
+            "When the process is restarted after it has ended by itself: \"no\", \"on-failure\" or \
+             \"always\". A table sets the pauses and the limit, too; these also apply to restarts by `live` \
+             and `failure`.";
+    };
     const PLANNED: Planned = Some(|process| json!(process.rules.restart));
 
     fn shown(process: &ProcessPlan) -> Option<Value> {
@@ -155,12 +153,11 @@ pub struct Stop;
 
 impl ProcessKey for Stop {
     type Said = StopTable;
-    const KEYS: &'static [Key] = &[key(
-        "stop",
-        Type::Table(&[STOP]),
-        "How the process is stopped: the command runs, then the signal is sent, and after the \
-         timeout everything left is killed.",
-    )];
+    const KEYS: &'static [Key] = key_rows! {
+        "stop", Type::Table(&[STOP]), None,
+            "How the process is stopped: the command runs, then the signal is sent, and after the timeout \
+             everything left is killed.";
+    };
 
     fn read(view: Table<'_, '_>) -> Self::Said {
         let table = view.table("stop").map(Spanned::into_inner);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Diagnostics, Key, ProcessKey, ProcessPlan, ProcessTable, Said, Spanned, TEXT_OR_TEXTS, TEXTS,
-    Table, Type, Value, json, key,
+    Table, Type, Value, json, key_rows,
 };
 use crate::config::toml::TmoToml;
 use crate::config::toml::resolve::Disk;
@@ -46,22 +46,15 @@ impl Said for VariableTable {
     }
 }
 
-pub(in crate::config::toml) const KEYS: &[Key] = &[
-    key(
-        "env",
-        Type::Either(&[Type::Map(&Type::Scalar), TEXTS]),
-        "Variables: a table, or a list of \"NAME=value\". The values are used as they are: \
-     $NAME is not expanded. They override the variables of env files.",
-    ),
-    key(
-        "env_file",
-        TEXT_OR_TEXTS,
-        "A file with variables in the format of .env, or a list of them. Each must exist. In \
-     these files, $NAME is expanded.",
-    )
-    .or("[]"),
-    key("add_path", TEXTS, "Directories that are put before PATH.").or("[]"),
-];
+pub(in crate::config::toml) const KEYS: &[Key] = key_rows! {
+    "env", Type::Either(&[Type::Map(&Type::Scalar), TEXTS]), None,
+        "Variables: a table, or a list of \"NAME=value\". The values are used as they are: $NAME is not \
+         expanded. They override the variables of env files.";
+    "env_file", TEXT_OR_TEXTS, Some("[]"),
+        "A file with variables in the format of .env, or a list of them. Each must exist. In these files, \
+         $NAME is expanded.";
+    "add_path", TEXTS, Some("[]"), "Directories that are put before PATH.";
+};
 
 pub struct Variables;
 

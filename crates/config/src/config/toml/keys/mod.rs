@@ -24,7 +24,7 @@ pub use self::action::ActionEntry;
 pub use self::command::{CommandLine, command_line};
 pub use self::start::DependencyEntry;
 pub use self::tables::LogTable;
-use super::kind::{COUNT, Key, MILLIS, PORT, TEXT_OR_TEXTS, TEXTS, Type, key};
+use super::kind::{COUNT, Key, MILLIS, PORT, TEXT_OR_TEXTS, TEXTS, Type, key_rows};
 use super::problem::Diagnostics;
 use super::said::{At, Said, plain, said_by_key, table_rows, value};
 use super::validate::Table;
@@ -186,74 +186,38 @@ process_keys! {
 }
 
 /// The whole file.
-pub(super) const TOP: &[Key] = &[
-    key(
-        "backend",
-        Type::Word(BackendChoice::NAMES),
-        "What provides the terminals: \"tmux\" (a start without tmux 3.0 or later fails), \
-         \"native\" (tmo itself), or \"auto\": tmux if it can be used, else tmo itself. It \
-         stands before the first [table] of the file. A run keeps its terminals until it \
-         ends.",
-    )
-    .or("\"auto\""),
-    key(
-        "port_auto",
-        Type::Switch,
-        "Whether processes get ports that are free, from 5000 on, and the same ones at each start. \
-         By default that is so in linked git worktrees, unless --port or a variable names a port; \
-         with false every worktree gets 5000, 5100 and so on. It stands before the first [table] \
-         of the file. A change takes effect at the next start.",
-    ),
-    key(
-        "defaults",
-        Type::Table(DEFAULTS),
-        "Settings of every process that does not override them: the keys of [process.NAME] \
-         except command, args, display, port and depends_on. env, env_file, add_path, groups, \
-         failure and flag are combined with those of the process; in `restart` and `stop`, each \
-         key is overridden individually.",
-    ),
-    key(
-        "process",
-        Type::Map(&Type::Table(PROCESS)),
-        "A process. NAME is an entry of the Procfile, all instances of which share these \
-         settings, or a new process with a command of its own.",
-    ),
-    key(
-        "action",
-        Type::Map(&Type::Table(&[action::ITEM])),
-        "A command of the project that runs on request in its root directory: `tmo act NAME`.",
-    ),
-    key(
-        "hooks",
-        Type::Table(&[tables::HOOKS]),
-        "Shell commands that run on events of the run, in its root directory. TMO_EVENT has \
-         the name of the event, and standard input its data as JSON; the output is discarded. \
-         A hook that fails is logged.",
-    ),
-    key("crash", Type::Table(&[tables::CRASH]), "Where crash reports are kept."),
-    key(
-        "log",
-        Type::Table(&[tables::LOG]),
-        "Where the log is kept, and how much of it. The variables TMO_LOG_DIR, \
-         TMO_LOG_PER_PROCESS, TMO_LOG_TOTAL and TMO_LOG_MAX_AGE override these keys.",
-    ),
-    key(
-        "web",
-        Type::Table(&[tables::WEB]),
-        "How the pages of `tmo web` show the run. A change takes effect at the next start. \
-         Who may see the pages is no setting of a project.",
-    ),
-    key(
-        "watcher",
-        Type::Map(&Type::Table(&[tables::WATCHER])),
-        "A program that restarts others when files change, of which tmo does not know the \
-         messages. With them, `tmo why` and `tmo ps` report a failure below the watcher. It \
-         needs both keys.",
-    ),
-    key(
-        "connect",
-        Type::Table(&[tables::CONNECT]),
-        "How `tmo connect` shows terminals of tmo's own. A change takes effect at the next \
-         start.",
-    ),
-];
+pub(super) const TOP: &[Key] = key_rows! {
+    "backend", Type::Word(BackendChoice::NAMES), Some("\"auto\""),
+        "What provides the terminals: \"tmux\" (a start without tmux 3.0 or later fails), \"native\" (tmo \
+         itself), or \"auto\": tmux if it can be used, else tmo itself. It stands before the first [table] of \
+         the file. A run keeps its terminals until it ends.";
+    "port_auto", Type::Switch, None,
+        "Whether processes get ports that are free, from 5000 on, and the same ones at each start. By \
+         default that is so in linked git worktrees, unless --port or a variable names a port; with false \
+         every worktree gets 5000, 5100 and so on. It stands before the first [table] of the file. A change \
+         takes effect at the next start.";
+    "defaults", Type::Table(DEFAULTS), None,
+        "Settings of every process that does not override them: the keys of [process.NAME] except command, \
+         args, display, port and depends_on. env, env_file, add_path, groups, failure and flag are combined \
+         with those of the process; in `restart` and `stop`, each key is overridden individually.";
+    "process", Type::Map(&Type::Table(PROCESS)), None,
+        "A process. NAME is an entry of the Procfile, all instances of which share these settings, or a new \
+         process with a command of its own.";
+    "action", Type::Map(&Type::Table(&[action::ITEM])), None,
+        "A command of the project that runs on request in its root directory: `tmo act NAME`.";
+    "hooks", Type::Table(&[tables::HOOKS]), None,
+        "Shell commands that run on events of the run, in its root directory. TMO_EVENT has the name of the \
+         event, and standard input its data as JSON; the output is discarded. A hook that fails is logged.";
+    "crash", Type::Table(&[tables::CRASH]), None, "Where crash reports are kept.";
+    "log", Type::Table(&[tables::LOG]), None,
+        "Where the log is kept, and how much of it. The variables TMO_LOG_DIR, TMO_LOG_PER_PROCESS, \
+         TMO_LOG_TOTAL and TMO_LOG_MAX_AGE override these keys.";
+    "web", Type::Table(&[tables::WEB]), None,
+        "How the pages of `tmo web` show the run. A change takes effect at the next start. Who may see the \
+         pages is no setting of a project.";
+    "watcher", Type::Map(&Type::Table(&[tables::WATCHER])), None,
+        "A program that restarts others when files change, of which tmo does not know the messages. With \
+         them, `tmo why` and `tmo ps` report a failure below the watcher. It needs both keys.";
+    "connect", Type::Table(&[tables::CONNECT]), None,
+        "How `tmo connect` shows terminals of tmo's own. A change takes effect at the next start.";
+};

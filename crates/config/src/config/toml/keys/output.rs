@@ -6,7 +6,7 @@ use regex_syntax::ParserBuilder;
 
 use super::{
     ACTIONS, At, Diagnostics, Key, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned, Table,
-    Type, Value, json, key, plain, value,
+    Type, Value, json, key_rows, plain, value,
 };
 use crate::model::expression;
 use crate::model::limits::{EXPRESSION, EXPRESSION_BYTES, EXPRESSIONS};
@@ -57,13 +57,12 @@ pub struct PromptKey;
 
 impl ProcessKey for PromptKey {
     type Said = At<PromptRule>;
-    const KEYS: &'static [Key] = &[key(
-        "prompt",
-        Type::Either(&[Type::Text, Type::Switch]),
-        "A regular expression for an unfinished line at which it waits for input, besides the prompts that \
-         tmo knows. With false it never counts as waiting, as for a shell that is always at its prompt.",
-    )
-    .or("true")];
+    const KEYS: &'static [Key] = key_rows! {
+        "prompt", Type::Either(&[Type::Text, Type::Switch]), Some("true"),
+            "A regular expression for an unfinished line at which it waits for input, besides the prompts \
+             that tmo knows. With false it never counts as waiting, as for a shell that is always at its \
+             prompt.";
+    };
     const PLANNED: Planned = Some(|process| json!(process.rules.prompt));
 
     fn read(view: Table<'_, '_>) -> Self::Said {
@@ -82,36 +81,28 @@ impl ProcessKey for PromptKey {
 }
 
 /// `[[process.NAME.failure]]`.
-const FAILURE: &[Key] = &[
-    key("pattern", Type::Text, "The text or the regular expression to search for. It is required."),
-    key("regex", Type::Switch, "Whether the pattern is a regular expression instead of a text.")
-        .or("false"),
-    key(
-        "ignore_case",
-        Type::Switch,
-        "Whether upper and lower case are the same: by default true for a text, false for a \
-         regular expression.",
-    ),
-    key(
-        "action",
-        Type::Word(&["break", "restart"]),
-        "What happens on a match: \"break\" stops the process until someone starts it, \
-         \"restart\" restarts it.",
-    )
-    .or("\"break\""),
-];
+const FAILURE: &[Key] = key_rows! {
+    "pattern", Type::Text, None,
+        "The text or the regular expression to search for. It is required.";
+    "regex", Type::Switch, Some("false"),
+        "Whether the pattern is a regular expression instead of a text.";
+    "ignore_case", Type::Switch, None,
+        "Whether upper and lower case are the same: by default true for a text, false for a regular \
+         expression.";
+    "action", Type::Word(&["break", "restart"]), Some("\"break\""),
+        "What happens on a match: \"break\" stops the process until someone starts it, \"restart\" restarts \
+         it.";
+};
 
 pub struct Failure;
 
 impl ProcessKey for Failure {
     type Said = Vec<Spanned<FailurePattern>>;
-    const KEYS: &'static [Key] = &[key(
-        "failure",
-        Type::List(&Type::Table(&[FAILURE])),
-        "Patterns in the output that mean that the process has failed. Each is a table of its \
-         own, [[process.NAME.failure]]; those of [defaults] are added.",
-    )
-    .or("[]")];
+    const KEYS: &'static [Key] = key_rows! {
+        "failure", Type::List(&Type::Table(&[FAILURE])), Some("[]"),
+            "Patterns in the output that mean that the process has failed. Each is a table of its own, \
+             [[process.NAME.failure]]; those of [defaults] are added.";
+    };
     const PLANNED: Planned = Some(|process| json!(process.rules.failures));
 
     fn shown(process: &ProcessPlan) -> Option<Value> {
@@ -154,63 +145,38 @@ fn failure(found: &Spanned<Table<'_, '_>>) -> Option<Spanned<FailurePattern>> {
 }
 
 /// `[[process.NAME.flag]]`.
-const FLAG: &[Key] = &[
-    key("name", Type::Text, "The name of the flag. It is required."),
-    key("pattern", Type::Text, "The regular expression to search for. It is required."),
-    key("ignore_case", Type::Switch, "Whether upper and lower case are the same.").or("false"),
-    key(
-        "color",
-        Type::Word(&["green", "red", "yellow", "blue", "purple", "orange"]),
-        "The colour that it is shown in: \"green\", \"red\", \"yellow\", \"blue\", \"purple\" \
-         or \"orange\".",
-    )
-    .or("\"yellow\""),
-    key(
-        "context_window",
-        Type::Number(0, 65535),
-        "How many lines before and after each match are kept with it.",
-    )
-    .or("0"),
-    key("context_window_size", Type::Number(0, 65535), "Another name of `context_window`."),
-    key(
-        "target",
-        Type::Number(0, i64::MAX as u64),
-        "More matches than this are too many, which `tmo flags` says.",
-    ),
-    key("target_count", Type::Number(0, i64::MAX as u64), "Another name of `target`."),
-    key(
-        "on_match",
-        Type::Text,
-        "A shell command to run after a match, at most once in the interval `every`.",
-    ),
-    key(
-        "notify",
-        Type::Switch,
-        "Whether a match is shown on the desktop, at most once in the interval `every`.",
-    )
-    .or("false"),
-    key("every", Type::Time, "The shortest time between two commands or notifications.")
-        .or("\"1s\""),
-    key(
-        "action",
-        Type::Word(ACTIONS),
-        "What else happens on a match: \"notify\" (nothing), \"restart\", or \"break\": the \
-         process is stopped until someone starts it.",
-    )
-    .or("\"notify\""),
-];
+const FLAG: &[Key] = key_rows! {
+    "name", Type::Text, None, "The name of the flag. It is required.";
+    "pattern", Type::Text, None, "The regular expression to search for. It is required.";
+    "ignore_case", Type::Switch, Some("false"), "Whether upper and lower case are the same.";
+    "color", Type::Word(&["green", "red", "yellow", "blue", "purple", "orange"]), Some("\"yellow\""),
+        "The colour that it is shown in: \"green\", \"red\", \"yellow\", \"blue\", \"purple\" or \
+         \"orange\".";
+    "context_window", Type::Number(0, 65535), Some("0"),
+        "How many lines before and after each match are kept with it.";
+    "context_window_size", Type::Number(0, 65535), None, "Another name of `context_window`.";
+    "target", Type::Number(0, i64::MAX as u64), None,
+        "More matches than this are too many, which `tmo flags` says.";
+    "target_count", Type::Number(0, i64::MAX as u64), None, "Another name of `target`.";
+    "on_match", Type::Text, None,
+        "A shell command to run after a match, at most once in the interval `every`.";
+    "notify", Type::Switch, Some("false"),
+        "Whether a match is shown on the desktop, at most once in the interval `every`.";
+    "every", Type::Time, Some("\"1s\""), "The shortest time between two commands or notifications.";
+    "action", Type::Word(ACTIONS), Some("\"notify\""),
+        "What else happens on a match: \"notify\" (nothing), \"restart\", or \"break\": the process is \
+         stopped until someone starts it.";
+};
 
 pub struct Flags;
 
 impl ProcessKey for Flags {
     type Said = Vec<Spanned<Flag>>;
-    const KEYS: &'static [Key] = &[key(
-        "flag",
-        Type::List(&Type::Table(&[FLAG])),
-        "Patterns whose matches in the output are counted and kept; `tmo flags` shows them. \
-         Each is a table of its own, [[process.NAME.flag]]; those of [defaults] are added.",
-    )
-    .or("[]")];
+    const KEYS: &'static [Key] = key_rows! {
+        "flag", Type::List(&Type::Table(&[FLAG])), Some("[]"),
+            "Patterns whose matches in the output are counted and kept; `tmo flags` shows them. Each is a \
+             table of its own, [[process.NAME.flag]]; those of [defaults] are added.";
+    };
     const PLANNED: Planned = Some(|process| json!(process.rules.flags));
 
     fn read(view: Table<'_, '_>) -> Self::Said {

@@ -3,7 +3,7 @@
 use ::toml::de::DeValue;
 
 use super::{At, Diagnostics, Key, PORT, Planned, ProcessKey, ProcessPlan, ProcessTable};
-use super::{Spanned, TEXTS, Table, Type, json, key, value};
+use super::{Spanned, TEXTS, Table, Type, json, key_rows, value};
 use crate::config::toml::validate::number;
 use crate::model::plan;
 use crate::model::rules::Stage;
@@ -17,7 +17,7 @@ macro_rules! scalar_key {
 
         impl ProcessKey for $key {
             type Said = At<$type>;
-            const KEYS: &'static [Key] = &[Key { default: $default, ..key($name, $kind, $about) }];
+            const KEYS: &'static [Key] = key_rows! { $name, $kind, $default, $about; };
             const OF_ALL: bool = $of_all;
 
             fn read(view: Table<'_, '_>) -> Self::Said {
@@ -102,12 +102,10 @@ pub struct Soft;
 
 impl ProcessKey for Soft {
     type Said = At<Vec<u8>>;
-    const KEYS: &'static [Key] = &[key(
-        "soft_exit_codes",
-        CODES,
-        "Exit codes of failures that do not count towards `max_failures`.",
-    )
-    .or("[]")];
+    const KEYS: &'static [Key] = key_rows! {
+        "soft_exit_codes", CODES, Some("[]"),
+            "Exit codes of failures that do not count towards `max_failures`.";
+    };
     const PLANNED: Planned = Some(|process| json!(process.rules.soft_codes));
 
     fn read(view: Table<'_, '_>) -> Self::Said {
@@ -132,15 +130,12 @@ pub struct Pty;
 
 impl ProcessKey for Pty {
     type Said = At<bool>;
-    const KEYS: &'static [Key] = &[key(
-        "pty",
-        Type::Switch,
-        "Whether it has a terminal. With false it writes to a pipe, as in a container, and \
-         reads from /dev/null; `tmo connect`, `send` and `screen` do not work for it, and it \
-         needs tmo's own terminals (`backend`). A change takes effect at the next start of the \
-         run.",
-    )
-    .or("true")];
+    const KEYS: &'static [Key] = key_rows! {
+        "pty", Type::Switch, Some("true"),
+            "Whether it has a terminal. With false it writes to a pipe, as in a container, and reads from \
+             /dev/null; `tmo connect`, `send` and `screen` do not work for it, and it needs tmo's own \
+             terminals (`backend`). A change takes effect at the next start of the run.";
+    };
     const PLANNED: Planned = Some(|process| json!(!process.rules.no_terminal));
 
     fn read(view: Table<'_, '_>) -> Self::Said {
@@ -156,16 +151,12 @@ pub struct Groups;
 
 impl ProcessKey for Groups {
     type Said = Vec<Spanned<String>>;
-    const KEYS: &'static [Key] = &[
-        key(
-            "groups",
-            TEXTS,
-            "The groups that it belongs to. @GROUP stands for all processes of a group wherever a \
-         command takes names.",
-        )
-        .or("[]"),
-        key("group", Type::Text, "A group that it belongs to, in addition to `groups`."),
-    ];
+    const KEYS: &'static [Key] = key_rows! {
+        "groups", TEXTS, Some("[]"),
+            "The groups that it belongs to. @GROUP stands for all processes of a group wherever a command \
+             takes names.";
+        "group", Type::Text, None, "A group that it belongs to, in addition to `groups`.";
+    };
     const PLANNED: Planned = Some(|process| json!(process.rules.groups));
 
     fn read(view: Table<'_, '_>) -> Self::Said {

@@ -4,7 +4,7 @@ use ::toml::de::DeValue;
 
 use super::{
     At, Diagnostics, Key, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned, TEXTS, Table,
-    Type, Value, json, key, value,
+    Type, Value, json, key_rows, value,
 };
 use crate::config::toml::validate::{in_order, word};
 use crate::model::rules::{DependencyCondition, LazyStart, Need, Stage};
@@ -23,35 +23,23 @@ pub struct DependencyEntry {
 const CONDITION: Type = Type::Word(&["started", "ready", "completed"]);
 
 /// An entry of `depends_on` with more than a condition.
-const ENTRY: &[Key] = &[
-    key(
-        "condition",
-        CONDITION,
-        "What the other process must have reached: \"started\", \"ready\" or \"completed\".",
-    )
-    .or("\"ready\""),
-    key(
-        "restart",
-        Type::Switch,
-        "Whether this process is restarted too when a command or a reload restarts the other \
-         one.",
-    )
-    .or("false"),
-];
+const ENTRY: &[Key] = key_rows! {
+    "condition", CONDITION, Some("\"ready\""),
+        "What the other process must have reached: \"started\", \"ready\" or \"completed\".";
+    "restart", Type::Switch, Some("false"),
+        "Whether this process is restarted too when a command or a reload restarts the other one.";
+};
 
 pub struct DependsOn;
 
 impl ProcessKey for DependsOn {
     type Said = Vec<Spanned<DependencyEntry>>;
-    const KEYS: &'static [Key] = &[key(
-        "depends_on",
-        Type::Either(&[TEXTS, Type::Map(&Type::Either(&[CONDITION, Type::Table(&[ENTRY])]))]),
-        "The processes that it waits for: a list of names, each of which must be ready, or a \
-         table with a condition for each: \"started\" (it runs), \"ready\" (its checks have \
-         passed), or \"completed\" (it has ended with success). A name stands for all its \
-         instances.",
-    )
-    .or("[]")];
+    const KEYS: &'static [Key] = key_rows! {
+        "depends_on", Type::Either(&[TEXTS, Type::Map(&Type::Either(&[CONDITION, Type::Table(&[ENTRY])]))]), Some("[]"),
+            "The processes that it waits for: a list of names, each of which must be ready, or a table with \
+             a condition for each: \"started\" (it runs), \"ready\" (its checks have passed), or \
+             \"completed\" (it has ended with success). A name stands for all its instances.";
+    };
     const OF_ALL: bool = false;
     const PLANNED: Planned = Some(|process| json!(process.rules.needs));
 
@@ -88,24 +76,22 @@ impl ProcessKey for DependsOn {
 }
 
 /// `lazy` as a table.
-const LAZY: &[Key] = &[key(
-    "idle",
-    Type::Time,
-    "It is stopped when it has had no connection for so long. By default it runs on.",
-)];
+const LAZY: &[Key] = key_rows! {
+    "idle", Type::Time, None,
+        "It is stopped when it has had no connection for so long. By default it runs on.";
+};
 
 pub struct Lazy;
 
 impl ProcessKey for Lazy {
     /// `None` as the value is `lazy = false`.
     type Said = At<Option<LazyStart>>;
-    const KEYS: &'static [Key] = &[key(
-        "lazy",
-        Type::Either(&[Type::Switch, Type::Table(&[LAZY])]),
-        "Whether it starts only with the first request to its name (`tmo web`), with `tmo start NAME`, or with a \
-         process that depends on it. The request is answered when it is ready. `{ idle = \"30m\" }` also stops it.",
-    )
-    .or("false")];
+    const KEYS: &'static [Key] = key_rows! {
+        "lazy", Type::Either(&[Type::Switch, Type::Table(&[LAZY])]), Some("false"),
+            "Whether it starts only with the first request to its name (`tmo web`), with `tmo start NAME`, \
+             or with a process that depends on it. The request is answered when it is ready. `{ idle = \
+             \"30m\" }` also stops it.";
+    };
     const PLANNED: Planned = Some(|process| json!(process.rules.lazy));
 
     fn read(view: Table<'_, '_>) -> Self::Said {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::output::pattern;
-use super::{Key, Spanned, Table, Type, key};
+use super::{Key, Spanned, Table, Type, key_rows};
 use crate::config::toml::validate::{in_order, size};
 use crate::model::detach_keys::DetachKeys;
 use crate::model::limits::WATCHERS;
@@ -11,29 +11,17 @@ use crate::model::rules::{Hooks, StopAfter, WatcherPatterns, WebRules};
 use crate::model::text::OsText;
 
 /// `[log]`: the directory and the limits of the journal.
-pub(in crate::config::toml) const LOG: &[Key] = &[
-    key(
-        "dir",
-        Type::Text,
+pub(in crate::config::toml) const LOG: &[Key] = key_rows! {
+    "dir", Type::Text, None,
         "The directory that contains the log, in a directory for each project. By default \
-         $XDG_STATE_HOME/tmo or ~/.local/state/tmo.",
-    ),
-    key(
-        "per_process",
-        Type::Size,
-        "How much is kept of the output of each process; 0 keeps everything.",
-    )
-    .or("\"64MiB\""),
-    key("total", Type::Size, "How much is kept in total; 0 keeps everything.").or("\"512MiB\""),
-    key(
-        "max_age",
-        Type::Time,
-        "Older output is deleted, in parts: when the run starts, each hour, and when a \
-         process has filled a part. The newest part of each process stays. 0 keeps \
-         everything.",
-    )
-    .or("0"),
-];
+         $XDG_STATE_HOME/tmo or ~/.local/state/tmo.";
+    "per_process", Type::Size, Some("\"64MiB\""),
+        "How much is kept of the output of each process; 0 keeps everything.";
+    "total", Type::Size, Some("\"512MiB\""), "How much is kept in total; 0 keeps everything.";
+    "max_age", Type::Time, Some("0"),
+        "Older output is deleted, in parts: when the run starts, each hour, and when a process has filled a \
+         part. The newest part of each process stays. 0 keeps everything.";
+};
 
 /// The table `[log]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -61,12 +49,11 @@ impl LogTable {
 }
 
 /// `[crash]`: where crash reports are kept.
-pub(super) const CRASH: &[Key] = &[key(
-    "dir",
-    Type::Text,
-    "The directory of the crash reports, which several projects may share; by default \
-         crash-reports beside the log of the project.",
-)];
+pub(super) const CRASH: &[Key] = key_rows! {
+    "dir", Type::Text, None,
+        "The directory of the crash reports, which several projects may share; by default crash-reports \
+         beside the log of the project.";
+};
 
 /// The directory, relative to that of the file.
 pub(in crate::config::toml) fn crash_dir(view: Table<'_, '_>) -> Option<PathBuf> {
@@ -74,13 +61,11 @@ pub(in crate::config::toml) fn crash_dir(view: Table<'_, '_>) -> Option<PathBuf>
 }
 
 /// `[connect]`: how `tmo connect` shows terminals.
-pub(super) const CONNECT: &[Key] = &[key(
-    "detach",
-    Type::Text,
-    "The keys that leave a terminal: single characters, or ctrl- with a letter or one of \
-         @[\\]^_, separated by commas. --detach-keys overrides it.",
-)
-.or("\"ctrl-b,d\"")];
+pub(super) const CONNECT: &[Key] = key_rows! {
+    "detach", Type::Text, Some("\"ctrl-b,d\""),
+        "The keys that leave a terminal: single characters, or ctrl- with a letter or one of @[\\]^_, \
+         separated by commas. --detach-keys overrides it.";
+};
 
 pub(in crate::config::toml) fn detach_keys(view: Table<'_, '_>) -> Option<DetachKeys> {
     let detach = view.text("detach")?;
@@ -89,24 +74,17 @@ pub(in crate::config::toml) fn detach_keys(view: Table<'_, '_>) -> Option<Detach
 }
 
 /// `[web]`: how `tmo web` shows the run. It has only harmless settings: a project can't decide who may connect.
-pub(super) const WEB: &[Key] = &[
-    key("title", Type::Text, "The name of the run on its pages; by default, the title of the run."),
-    key(
-        "start",
-        Type::Switch,
-        "Whether `tmo start` serves the page, as with --web. From the first time on, the addresses of processes in \
-         TMO_URL and TMO_PROCESS_<name>_URL are names.",
-    )
-    .or("false"),
-    key(
-        "metrics",
-        Type::Switch,
-        "Whether pages sample and show CPU, memory and output of the processes.",
-    )
-    .or("true"),
-    key("uploads", Type::Switch, "Whether admins can upload apps at the public address, too.")
-        .or("false"),
-];
+pub(super) const WEB: &[Key] = key_rows! {
+    "title", Type::Text, None,
+        "The name of the run on its pages; by default, the title of the run.";
+    "start", Type::Switch, Some("false"),
+        "Whether `tmo start` serves the page, as with --web. From the first time on, the addresses of \
+         processes in TMO_URL and TMO_PROCESS_<name>_URL are names.";
+    "metrics", Type::Switch, Some("true"),
+        "Whether pages sample and show CPU, memory and output of the processes.";
+    "uploads", Type::Switch, Some("false"),
+        "Whether admins can upload apps at the public address, too.";
+};
 
 pub(in crate::config::toml) fn web_rules(view: Table<'_, '_>) -> WebRules {
     WebRules {
@@ -118,23 +96,17 @@ pub(in crate::config::toml) fn web_rules(view: Table<'_, '_>) -> WebRules {
 }
 
 /// `[hooks]`: commands to run on events of the run.
-pub(super) const HOOKS: &[Key] = &[
-    key(
-        "on_crash",
-        Type::Text,
-        "Run when a process has crashed. TMO_PROCESS and TMO_EXIT_CODE are set, and standard \
-         input has the whole crash report.",
-    ),
-    key("dependencies_ready", Type::Text, "Run when all processes of phase dependency are ready."),
-    key("main_started", Type::Text, "Run when all processes of phase main have been started."),
-    key("cleanup", Type::Text, "Run before the processes of phase cleanup."),
-    key(
-        "stop_after",
-        Type::Word(&["dependencies_ready", "main_started"]),
-        "The hook after which the run ends: \"dependencies_ready\" or \"main_started\". It \
-         must be set, too.",
-    ),
-];
+pub(super) const HOOKS: &[Key] = key_rows! {
+    "on_crash", Type::Text, None,
+        "Run when a process has crashed. TMO_PROCESS and TMO_EXIT_CODE are set, and standard input has the \
+         whole crash report.";
+    "dependencies_ready", Type::Text, None, "Run when all processes of phase dependency are ready.";
+    "main_started", Type::Text, None, "Run when all processes of phase main have been started.";
+    "cleanup", Type::Text, None, "Run before the processes of phase cleanup.";
+    "stop_after", Type::Word(&["dependencies_ready", "main_started"]), None,
+        "The hook after which the run ends: \"dependencies_ready\" or \"main_started\". It must be set, \
+         too.";
+};
 
 pub(in crate::config::toml) fn hooks(view: Table<'_, '_>) -> Hooks {
     let command = |key| Some(OsText::from(view.filled(key)?.into_inner()));
@@ -158,19 +130,12 @@ pub(in crate::config::toml) fn hooks(view: Table<'_, '_>) -> Hooks {
 }
 
 /// `[watcher.NAME]`: a file watcher that tmo does not know.
-pub(super) const WATCHER: &[Key] = &[
-    key(
-        "failed",
-        Type::Text,
-        "A regular expression for the line that reports that the program has failed.",
-    ),
-    key(
-        "recovered",
-        Type::Text,
-        "A regular expression for the line that reports that the program is started again, or \
-         works.",
-    ),
-];
+pub(super) const WATCHER: &[Key] = key_rows! {
+    "failed", Type::Text, None,
+        "A regular expression for the line that reports that the program has failed.";
+    "recovered", Type::Text, None,
+        "A regular expression for the line that reports that the program is started again, or works.";
+};
 
 /// The patterns, in the order of the file.
 pub(in crate::config::toml) fn watchers(view: Table<'_, '_>) -> Vec<WatcherPatterns> {

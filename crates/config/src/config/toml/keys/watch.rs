@@ -2,7 +2,7 @@
 
 use super::{
     At, Diagnostics, Key, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned, TEXT_OR_TEXTS,
-    TEXTS, Table, Type, Value, json, key, plain, value,
+    TEXTS, Table, Type, Value, json, key_rows, plain, value,
 };
 use crate::model::file_patterns::FilePatterns;
 use crate::model::rules::{FileWatch, Stage};
@@ -15,54 +15,34 @@ const DEBOUNCE_MS: u64 = 300;
 const LONGEST_DEBOUNCE_MS: u64 = 60_000;
 
 /// `watch` as a table.
-const WATCH: &[Key] = &[
-    key(
-        "paths",
-        TEXT_OR_TEXTS,
-        "The files: paths relative to the directory of this file, directories with all that is in \
-         them, and patterns such as \"src/**/*.rs\". A path whose last part has no wildcard counts even if git \
-         ignores it.",
-    ),
-    key(
-        "ignore",
-        TEXT_OR_TEXTS,
-        "Files that do not count although `paths` has them: patterns as in a .gitignore.",
-    )
-    .or("[]"),
-    key("gitignore", Type::Switch, "Whether files that git ignores do not count either.")
-        .or("true"),
-    key(
-        "debounce",
-        Type::Time,
-        "How long no further file may change before something is done. After 5 s, or ten times this if \
-         that is longer, it is done in any case.",
-    )
-    .or("\"300ms\""),
-    key(
-        "run",
-        Type::Text,
-        "A command to run before the restart, such as \"cargo build\", by the shell of the process in \
-         its directory and environment. If it fails, the old process goes on.",
-    ),
-    key(
-        "signal",
-        Type::Text,
-        "A signal to send instead of the restart, such as \"HUP\". A process that has ended is \
-         started.",
-    ),
-];
+const WATCH: &[Key] = key_rows! {
+    "paths", TEXT_OR_TEXTS, None,
+        "The files: paths relative to the directory of this file, directories with all that is in them, and \
+         patterns such as \"src/**/*.rs\". A path whose last part has no wildcard counts even if git ignores \
+         it.";
+    "ignore", TEXT_OR_TEXTS, Some("[]"),
+        "Files that do not count although `paths` has them: patterns as in a .gitignore.";
+    "gitignore", Type::Switch, Some("true"), "Whether files that git ignores do not count either.";
+    "debounce", Type::Time, Some("\"300ms\""),
+        "How long no further file may change before something is done. After 5 s, or ten times this if that \
+         is longer, it is done in any case.";
+    "run", Type::Text, None,
+        "A command to run before the restart, such as \"cargo build\", by the shell of the process in its \
+         directory and environment. If it fails, the old process goes on.";
+    "signal", Type::Text, None,
+        "A signal to send instead of the restart, such as \"HUP\". A process that has ended is started.";
+};
 
 pub struct Watch;
 
 impl ProcessKey for Watch {
     /// Paths alone have the defaults.
     type Said = At<FileWatch>;
-    const KEYS: &'static [Key] = &[key(
-        "watch",
-        Type::Either(&[Type::Text, TEXTS, Type::Table(&[WATCH])]),
-        "The files whose changes restart the process: a path, a list of them, or a table. A process \
-         that someone has stopped is not started, one that has failed is. `tmo watch` pauses it.",
-    )];
+    const KEYS: &'static [Key] = key_rows! {
+        "watch", Type::Either(&[Type::Text, TEXTS, Type::Table(&[WATCH])]), None,
+            "The files whose changes restart the process: a path, a list of them, or a table. A process that \
+             someone has stopped is not started, one that has failed is. `tmo watch` pauses it.";
+    };
     const PLANNED: Planned = Some(|process| json!(process.rules.watch));
 
     fn shown(process: &ProcessPlan) -> Option<Value> {
