@@ -184,7 +184,7 @@ pub(in crate::cli) fn moment() -> ArgValueCompleter {
 pub(in crate::cli) fn verb() -> ArgValueCompleter {
     by(|current| {
         let command = args::command();
-        let topics = args::Topic::ALL.map(args::Topic::name);
+        let topics = args::TOPICS.iter().map(|topic| topic.name);
         candidates(command.get_subcommands().map(Command::get_name).chain(topics), current)
     })
 }

@@ -3,9 +3,7 @@
 mod attach;
 mod failures;
 mod fresh;
-mod greeting;
 mod trial;
-mod unlike;
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -15,9 +13,9 @@ use std::path::PathBuf;
 use self::fresh::Begun;
 use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
+use crate::cli::project::config::print_effective;
 use crate::cli::project::input::Start;
 use crate::cli::project::ports::{takers, warning};
-use crate::cli::project::print_config;
 use crate::cli::project::warnings::{print_warning, print_warnings};
 use crate::cli::project::watched::watch_notes;
 use crate::cli::reach::instance::{Instance, WAITS};
@@ -64,7 +62,7 @@ pub(super) fn start(mut args: StartOptions, typed: Vec<OsString>) -> Result<u8, 
     if print_config {
         let (plan, warnings) = start.resolve(false)?;
         print_warnings(&warnings);
-        return print_config::print(&plan, (start.daemonize, start.timestamps));
+        return print_effective(&plan, start.daemonize, start.timestamps);
     }
     match command {
         Some(command) => {

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::Settings;
 use crate::config::load::Loaded;
-use crate::config::toml::{Said as _, TmoToml};
+use crate::config::procfile::ProcfileEntry;
+use crate::config::toml::{ProcessTable, Said as _, TmoToml};
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
 use crate::model::signal::SignalName;
 use crate::model::units::written_span;
@@ -40,7 +41,7 @@ pub fn explain(
     let Some(entry) = loaded.procfile.entries.iter().find(|known| known.name == entry) else {
         return vec![];
     };
-    let (apps, table) = (&loaded.apps, loaded.toml.of(&entry.name));
+    let table = loaded.toml.of(&entry.name);
     let row = |key, value, at, setting: &str| {
         let from = origin(&loaded.toml, settings, at, setting);
         Explained { key, value, from }
@@ -49,14 +50,9 @@ pub fn explain(
         Some(argv) => json!(argv),
         None => json!(process.command),
     };
+    let apps = &loaded.apps;
     let apps_file = apps.of_process(&entry.name).map(|_| apps.file().display().to_string());
-    let of_table = table.command.at().map(|at| loaded.toml.source.place(&at));
-    let file = loaded.project.procfile_shown.display();
-    let of_procfile = || match entry.line {
-        0 => file.to_string(),
-        line => format!("{file}:{line}"),
-    };
-    let from = apps_file.clone().or(of_table).unwrap_or_else(of_procfile);
+    let from = apps_file.clone().unwrap_or_else(|| command_place(loaded, entry, &table));
     let is_moved = plan.origin.as_ref().is_some_and(|origin| origin.first_port.is_some());
     let port_by = match (process.port, &table.port) {
         (None, _) => "no_port",
@@ -102,6 +98,16 @@ pub fn explain(
         all.push(Explained { key: "install.timeout", value, from: file });
     }
     all
+}
+
+/// The line that a command comes from.
+fn command_place(loaded: &Loaded, entry: &ProcfileEntry, table: &ProcessTable) -> String {
+    let file = loaded.project.procfile_shown.display();
+    match (table.command.at(), entry.line) {
+        (Some(at), _) => loaded.toml.source.place(&at),
+        (None, 0) => file.to_string(),
+        (None, line) => format!("{file}:{line}"),
+    }
 }
 
 /// What is to provide the terminals of the run, and why.

@@ -11,8 +11,7 @@ use toml::Spanned;
 
 use super::PlanError;
 use super::apps;
-use super::instance::{PlannedInstance, find_shell};
-use super::ports::Ports;
+use super::instance::{PlannedInstance, Ports, find_shell};
 use super::settings::Settings;
 use crate::config::load::Loaded;
 use crate::config::procfile::ProcfileEntry;
@@ -60,17 +59,13 @@ impl PlannedInstance<'_> {
             (None, Some(shell)) => find_shell(given.find, shell.get_ref().as_ref())?,
             (Some(_), _) | (None, None) => given.shell.to_owned(),
         };
-        let (command, argv) = command_line(entry, &table);
-        let (command, argv) = match table.command.at() {
-            Some(at) => (
-                filled(given, &command, &at, argv.is_none())?,
-                argv.map(|words| {
-                    words.iter().map(|word| filled(given, word, &at, false)).collect()
-                })
-                .transpose()?,
-            ),
-            None => (command, argv),
-        };
+        let (mut command, mut argv) = command_line(entry, &table);
+        if let Some(at) = table.command.at() {
+            command = filled(given, &command, &at, argv.is_none())?;
+            for word in argv.iter_mut().flatten() {
+                *word = filled(given, word, &at, false)?;
+            }
+        }
         let env = filled_env(given, &table, own.env)?;
         let signal = settings.stop_signal(entry).map(|signal| signal as i32);
         let signal = signal.or(value(&table.stop.signal)).unwrap_or(Signal::SIGINT as i32);

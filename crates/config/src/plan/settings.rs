@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::PlanError;
-use super::ports::Ports;
+use super::instance::Ports;
 use crate::config::env::{BadValue, Env};
 use crate::config::load::Loaded;
 use crate::config::options::{BackendChoice, SETTINGS, Setting, StartOptions, parse_seconds};

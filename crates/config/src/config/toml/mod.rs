@@ -11,7 +11,6 @@ mod kind;
 mod local;
 mod placeholders;
 mod problem;
-mod reference;
 mod resolve;
 mod said;
 mod schema;
@@ -39,10 +38,9 @@ pub use keys::{
 };
 pub use placeholders::{Placeholder, fill};
 pub use problem::{Diagnostics, SourceText, TomlError, TomlProblem};
-pub use reference::{KeyEntry, reference};
 pub use resolve::{Disk, ProcessOverrides, Resolved, resolve_with_disk};
 pub use said::{At, Said, value};
-pub use schema::schema;
+pub use schema::{KeyEntry, reference, schema};
 use validate::{Table, Weight, in_order};
 
 /// The contents of a `tmo.toml`; every part is optional.

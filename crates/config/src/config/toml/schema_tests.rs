@@ -270,7 +270,7 @@ fn assert_explained(keys: &[Key]) {
             let alone = super::schema::of(key.kind, "");
             assert!(fits(&alone, &value), "{} can't be {default}", key.name);
         }
-        if let Some(keys) = super::reference::within(key.kind) {
+        if let Some(keys) = super::schema::within(key.kind) {
             for keys in keys.1 {
                 assert_explained(keys);
             }
