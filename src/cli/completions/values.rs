@@ -83,8 +83,11 @@ impl PrecedingFlags {
     }
 }
 
+/// The id of a flag, and what completes its value.
+type Completion = (&'static str, fn() -> ArgValueCompleter);
+
 /// What completes the values of the flags of a start.
-const OF_START: [(&str, fn() -> ArgValueCompleter); 15] = [
+const OF_START: [Completion; 15] = [
     ("names", process),
     ("procfile", file),
     ("root", directory),

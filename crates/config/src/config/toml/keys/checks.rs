@@ -57,7 +57,8 @@ fn probe(view: Table<'_, '_>, span: Range<usize>, ways: &[&str]) -> Option<Probe
         let second = there.get(1).and_then(|key| view.key(key));
         match second {
             None => {
-                view.mistakes.add(span, format!("this asks for nothing; give it one of {list}"))
+                let text = format!("this asks for nothing; give it one of {list}");
+                view.mistakes.add(span, text);
             }
             Some(at) => {
                 let text = "this asks for two things at once; make a check of each";
