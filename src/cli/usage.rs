@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::args::{self, Topic};
+use super::args::{self, TOPICS};
 use crate::model::nearest::nearest;
 
 /// Commands of other tools, and their equivalents here. `NAME` stands for the names that were typed.
@@ -206,8 +206,8 @@ fn meant(
     {
         let names = verb.unwrap_or(command).get_subcommands().filter(|verb| !verb.is_hide_set());
         let asks_help = typed.get(1).is_some_and(|verb| verb == "help" || verb == "h");
-        let topics = Topic::ALL.iter().filter(|_| asks_help);
-        let names = names.map(Command::get_name).chain(topics.map(|topic| topic.name()));
+        let topics = TOPICS.iter().filter(|_| asks_help);
+        let names = names.map(Command::get_name).chain(topics.map(|topic| topic.name));
         return nearest(word, names).map(str::to_owned);
     }
     let word = unknown_argument(error)?;

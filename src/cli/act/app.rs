@@ -10,7 +10,7 @@ use crate::apps::change::{AppErrorKind, ProjectApps};
 use crate::apps::manifest::{App, InstallState, process_name};
 use crate::apps::store::{self, StoreError};
 use crate::apps::zip::{LARGEST_ARCHIVE, ZipError};
-use crate::cli::args::{AppArgs, AppDo, StartArgs};
+use crate::cli::args::{AppArgs, AppDo};
 use crate::cli::error::CliError;
 use crate::cli::output::confirm::{can_ask, confirm};
 use crate::cli::output::progress::while_blocked;
@@ -21,6 +21,7 @@ use crate::cli::reach::instance::Instance;
 use crate::cli::reach::request;
 use crate::cli::runtime;
 use crate::client::WatchEvent;
+use crate::config::StartOptions;
 use crate::model::event::Note;
 use crate::model::plan::AfterInstall;
 use crate::model::request::Request;
@@ -138,7 +139,7 @@ impl AppTarget {
 
     /// The apps of a project that does not run.
     fn of_project(args: &AppArgs) -> Result<Self, CliError> {
-        let start = StartArgs { procfile: args.procfile.clone(), ..StartArgs::default() };
+        let start = StartOptions { procfile: args.procfile.clone(), ..StartOptions::default() };
         let start = Start::gather(start)?;
         let dir = start.project.apps(&start.context.env);
         let loaded = match start.context.load(&start.typed) {

@@ -6,12 +6,13 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cli::args::{ClientArgs, RunArgs, StartArgs};
+use crate::cli::args::{ClientArgs, RunArgs};
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::persona::Persona;
 use crate::cli::project::input::Start;
 use crate::cli::reach::instance::Instance;
+use crate::config::StartOptions;
 use crate::config::load::{Context, find_program};
 use crate::config::options::BackendChoice;
 use crate::model::plan::Plan;
@@ -77,10 +78,10 @@ fn plan() -> Result<Plan, CliError> {
     {
         return Ok(plan);
     }
-    let start = Start::gather(StartArgs {
+    let start = Start::gather(StartOptions {
         // No terminal is opened, so tmux need not be there.
         backend: Some(BackendChoice::Native),
-        ..StartArgs::default()
+        ..StartOptions::default()
     })?;
     start.preview(&|name| find_program(&start.context, name))
 }

@@ -11,14 +11,15 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use self::FleetKind::{Act, Exec, Install, Lines, Own, Shell, Table, Terminal, Text};
+use super::span;
 use super::target::ClientArgs;
-use super::typed::span;
 use super::{
     ConnectArgs, CrashesArgs, EchoArgs, EventsArgs, FailuresArgs, FlagsArgs, GraphArgs, LogsArgs,
     LsArgs, NamesArgs, PreviewArgs, PsArgs, ReloadArgs, RestartArgs, ScaleArgs, ScreenArgs,
-    SendArgs, SignalArgs, StartArgs, TopArgs, UiArgs, WaitArgs, WhyArgs,
+    SendArgs, SignalArgs, TopArgs, UiArgs, WaitArgs, WhyArgs,
 };
 use crate::cli::completions::values;
+use crate::config::StartOptions;
 use crate::model::shell::quoted;
 
 /// What becomes of the answers.
@@ -69,7 +70,12 @@ pub const FLEET_VERBS: &[FleetVerb] = &[
     verb(Table, "ps", "List the processes of all hosts", PsArgs::augment_args),
     verb(Table, "top", "Show once what the processes use", TopArgs::augment_args),
     verb(Table, "ls", "List all your runs on all hosts", LsArgs::augment_args),
-    verb(Act("started"), "start", "Start the runs, or processes of them", StartArgs::augment_args),
+    verb(
+        Act("started"),
+        "start",
+        "Start the runs, or processes of them",
+        StartOptions::augment_args,
+    ),
     verb(Act("stopped"), "stop", "Stop processes; the runs stay up", NamesArgs::augment_args),
     verb(Act("restarted"), "restart", "Restart processes", RestartArgs::augment_args),
     verb(
@@ -281,7 +287,7 @@ impl FleetCommand {
 impl FleetVerb {
     /// Its arguments: those that it has on a host, in which hosts are named.
     fn command(&self) -> Command {
-        let mut command = (self.flags)(Command::new(self.name));
+        let mut command = values::with_completers((self.flags)(Command::new(self.name)));
         if matches!(self.kind, Own | Shell) {
             return command.about(self.about);
         }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::Command;
+use clap::{Arg, Command};
 
 /// Flags as Go's programs take them: `-port 3000` is `--port 3000`. And `h` is `help`.
 pub(in crate::cli) fn go_style(
@@ -10,8 +10,7 @@ pub(in crate::cli) fn go_style(
     args: impl IntoIterator<Item = OsString>,
 ) -> Vec<OsString> {
     let verbs = command.get_subcommands().flat_map(Command::get_arguments);
-    let flags: Vec<&str> =
-        verbs.filter_map(clap::Arg::get_long).chain(["help", "version"]).collect();
+    let flags: Vec<&str> = verbs.filter_map(Arg::get_long).chain(["help", "version"]).collect();
     let args: Vec<OsString> = args.into_iter().collect();
     let verb = args.get(1).and_then(|verb| command.find_subcommand(verb));
     let known = |short: char| {
@@ -41,4 +40,16 @@ pub(in crate::cli) fn go_style(
         }
     };
     args.into_iter().enumerate().map(word).collect()
+}
+
+/// As in Go, the word after a flag is its value, even if it is a negative number. The code that uses the value
+/// rejects that where it is invalid.
+pub(super) fn as_in_go(verb: Command) -> Command {
+    let valued = |arg: &Arg| {
+        arg.get_action().takes_values() && !arg.is_positional() && !arg.is_require_equals_set()
+    };
+    verb.mut_args(|arg| {
+        let valued = valued(&arg);
+        arg.allow_negative_numbers(valued)
+    })
 }

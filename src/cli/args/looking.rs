@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::span;
 use super::target::ClientArgs;
-use super::typed::{port, span};
 use crate::cli::completions::values;
+use crate::config::options::port;
 use crate::model::role::Role;
 
 /// `tmo flags`.

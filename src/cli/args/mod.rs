@@ -4,36 +4,33 @@
 //! Variables are named in the help, but not read here: env files may also set them, and each variable has
 //! two names (`TMO_…` and `OVERMIND_…`), so `plan` resolves them.
 
-mod app;
 mod changing;
 mod fleet;
-mod footer;
 mod go_style;
+mod help;
 mod history;
 mod looking;
 mod mcp;
 mod offline;
-mod settings;
-mod start;
 mod target;
 #[cfg(test)]
 mod tests;
 mod topics;
-mod typed;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use clap::{ArgAction, Args as _, Command, FromArgMatches as _, Parser, Subcommand};
 
-pub use app::{AppArgs, AppDo};
 pub use changing::{
-    ActArgs, ConnectArgs, FailuresArgs, FailuresDo, NamesArgs, ReloadArgs, RestartArgs, RunArgs,
-    ScaleArgs, SendArgs, SignalArgs, WatchArgs, WatchDo,
+    ActArgs, AppArgs, AppDo, ConnectArgs, FailuresArgs, FailuresDo, NamesArgs, ReloadArgs,
+    RestartArgs, RunArgs, ScaleArgs, SendArgs, SignalArgs, WatchArgs, WatchDo,
 };
 pub use fleet::{FLEET_VERBS, FleetArgs, FleetArgv, FleetCommand, FleetKind};
-pub(super) use footer::fill;
 pub(super) use go_style::go_style;
+pub(super) use help::fill;
+pub use help::{command, short_help};
 pub use history::{CrashAsk, CrashesArgs, EchoArgs, EventsArgs, LogsArgs, WhyArgs};
 pub use looking::{
     FlagsArgs, LsArgs, OpenArgs, Order, PsArgs, ScreenArgs, ServerArgs, TopArgs, UiArgs, WAIT_FOR,
@@ -44,10 +41,11 @@ pub use offline::{
     CompletionsArgs, DemoArgs, ExportArgs, GraphArgs, ImportArgs, InitArgs, ManArgs, PreviewArgs,
     SetupArgs,
 };
-pub use settings::{command, short_help};
-pub use start::{PagePort, StartArgs};
 pub use target::ClientArgs;
-pub(super) use topics::Topic;
+pub(super) use topics::{TOPICS, Topic};
+
+use crate::config::StartOptions;
+use crate::model::units::parse_span;
 
 /// Run the processes of a Procfile, each in a terminal of its own.
 ///
@@ -101,7 +99,7 @@ OVERMIND_PROCESS_<name>_PORT. ./.env and ./.tmo.env can also set variables.
 Pipes and files get plain text. Terminals get colours unless NO_COLOR is set; CLICOLOR_FORCE=1
 passes process output unchanged to pipes and files."
     )]
-    Start(Box<StartArgs>),
+    Start(Box<StartOptions>),
     /// Check Procfile, tmo.toml, env files, settings and ports without running anything.
     #[command(after_help = "\
 Examples:
@@ -610,7 +608,7 @@ fn grouped(command: Command, is_short: bool) -> Command {
         }
         list.push('\n');
     }
-    let list = footer::fitted(&list) + "\n";
+    let list = help::fitted(&list) + "\n";
     let head = "{about-with-newline}\n{usage-heading} {usage}\n\n";
     command.help_template(format!("{head}{list}Options:\n{{options}}{{after-help}}"))
 }
@@ -622,7 +620,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Err
 }
 
 fn parse_any(args: Vec<OsString>) -> Result<Args, clap::Error> {
-    let bare = settings::bare_command();
+    let bare = help::bare_command();
     let args: Vec<OsString> = go_style(&bare, args);
     let mut matches = bare.try_get_matches_from(&args).or_else(|_| {
         // A help, or an error that quotes it.
@@ -642,8 +640,13 @@ fn parse_start(args: &[OsString]) -> Option<Args> {
     if !["start", "s"].iter().any(|name| verb == name) || !flags.iter().all(is_short) {
         return None;
     }
-    let start = settings::as_in_go(StartArgs::augment_args(Command::new("start")));
+    let start = go_style::as_in_go(StartOptions::augment_args(Command::new("start")));
     let mut matches = start.no_binary_name(true).try_get_matches_from(flags).ok()?;
-    let start = StartArgs::from_arg_matches_mut(&mut matches).ok()?;
+    let start = StartOptions::from_arg_matches_mut(&mut matches).ok()?;
     Some(Args { version: None, verb: Some(Verb::Start(Box::new(start))) })
+}
+
+/// A time with its unit.
+fn span(text: &str) -> Result<Duration, &'static str> {
+    parse_span(text).ok_or("a time like 90s, 30m or 2h is needed")
 }

@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::start::StartArgs;
-use super::typed::seconds;
 use crate::cli::completions::{Shell, values};
+use crate::config::StartOptions;
+use crate::config::options::seconds;
 use crate::export::ExportFormat;
 use crate::import::SourceFormat;
 
@@ -18,7 +18,7 @@ pub struct PreviewArgs {
     pub json: bool,
     /// The start that is asked about.
     #[command(flatten)]
-    pub start: StartArgs,
+    pub start: StartOptions,
 }
 
 /// `tmo graph`.
@@ -35,7 +35,7 @@ pub struct GraphArgs {
     pub live: bool,
     /// The start that is asked about.
     #[command(flatten)]
-    pub start: StartArgs,
+    pub start: StartOptions,
 }
 
 /// `tmo init`.

@@ -5,12 +5,11 @@ use clap::error::ErrorKind;
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
-use super::settings::SETTINGS;
 use clap::Command;
 
-use super::{
-    Args, GROUPS, PagePort, StartArgs, Verb, WaitFor, command, parse, parse_any, parse_start,
-};
+use super::{Args, GROUPS, Verb, WaitFor, command, parse, parse_any, parse_start};
+use crate::config::StartOptions;
+use crate::config::options::{PagePort, SETTINGS};
 
 fn read(line: &str) -> Result<Args, clap::Error> {
     parse(line.split(' ').map(OsString::from))
@@ -20,7 +19,7 @@ fn verb(line: &str) -> Verb {
     read(line).unwrap().verb.unwrap()
 }
 
-fn start(line: &str) -> StartArgs {
+fn start(line: &str) -> StartOptions {
     let Verb::Start(args) = verb(line) else { panic!("{line} is no start") };
     *args
 }
@@ -196,11 +195,13 @@ fn every_flag_of_start_names_its_default() {
     ];
     let flags = start.get_arguments().filter(|arg| !once.contains(&arg.get_id().as_str()));
     assert_eq!(flags.count(), SETTINGS.len());
-    for (id, variable, default) in SETTINGS {
-        let arg = start.get_arguments().find(|arg| arg.get_id() == id).unwrap();
+    for setting in SETTINGS {
+        let arg = start.get_arguments().find(|arg| arg.get_id() == setting.id).unwrap();
+        assert_eq!(arg.get_long(), setting.flag().strip_prefix("--"));
         let help = arg.get_help().unwrap().to_string();
-        assert!(help.ends_with(&format!("[default: {default}]")), "{help}");
-        if let Some(variable) = variable {
+        assert!(help.ends_with(&format!("[default: {}]", setting.default)), "{help}");
+        let variable = setting.variable();
+        if setting.has_variable {
             assert!(help.contains(&format!("[env: TMO_{variable}, OVERMIND_{variable}")), "{help}");
         }
     }

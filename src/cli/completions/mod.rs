@@ -13,7 +13,7 @@ use std::io::{self, Write as _};
 use clap::Command;
 use clap_complete::engine::CompletionCandidate;
 
-use crate::cli::args::{self, Topic};
+use crate::cli::args::{self, TOPICS, Topic};
 use crate::config::env;
 use values::{DIRECTORIES, FILES};
 
@@ -112,7 +112,7 @@ impl Candidates {
 fn complete(mut words: Vec<OsString>) -> Candidates {
     let nothing = Candidates::Words(vec![]);
     let (Some(mut current), 1..) = (words.pop(), words.len()) else { return nothing };
-    let mut command = args::command();
+    let mut command = values::with_completers(args::command());
     let mut words = args::go_style(&command, words);
     if let Some(answer) = command_line(&command, &words) {
         return answer;
@@ -138,15 +138,15 @@ fn complete(mut words: Vec<OsString>) -> Candidates {
     let found = clap_complete::engine::complete(&mut command, words, last, here.as_deref());
     let mut found = found.unwrap_or_default();
     if asks_help && last == 2 {
-        found.extend(Topic::ALL.map(as_command));
+        found.extend(TOPICS.iter().map(as_command));
     }
     choose(found, &current.to_string_lossy())
 }
 
 /// A topic of the help, listed with the commands.
-fn as_command(topic: Topic) -> CompletionCandidate {
-    let candidate = CompletionCandidate::new(topic.name()).help(Some(topic.about().into()));
-    candidate.id(Some(format!("command::{}", topic.name())))
+fn as_command(topic: &Topic) -> CompletionCandidate {
+    let candidate = CompletionCandidate::new(topic.name).help(Some(topic.about.into()));
+    candidate.id(Some(format!("command::{}", topic.name)))
 }
 
 /// After `tmo run`, and after the `--` of `tmo start`, comes a command that is not tmo's.

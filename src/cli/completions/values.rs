@@ -7,7 +7,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use clap::ArgMatches;
+use clap::{ArgMatches, Command};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, ValueCompleter};
 
 use super::fits;
@@ -85,6 +85,41 @@ impl PrecedingFlags {
     }
 }
 
+/// The id of a flag, and what completes its value.
+type Completion = (&'static str, fn() -> ArgValueCompleter);
+
+/// What completes the values of the flags of a start.
+const OF_START: [Completion; 15] = [
+    ("names", process),
+    ("procfile", file),
+    ("root", directory),
+    ("wait", processes),
+    ("exit_code_from", process),
+    ("processes", processes),
+    ("ignored_processes", processes),
+    ("can_die", processes),
+    ("auto_restart", processes_or_all),
+    ("formation", formation),
+    ("stop_signals", stop_signals),
+    ("socket", socket),
+    ("network", network),
+    ("tmux_config", file),
+    ("shell", shell),
+];
+
+/// The command and all below it, with completers for the flags of a start, which the crate that declares those can't
+/// name.
+pub(in crate::cli) fn with_completers(command: Command) -> Command {
+    command.mut_subcommands(with_completers).mut_args(|arg| {
+        let is_done = arg.get::<ArgValueCompleter>().is_some() || !arg.get_action().takes_values();
+        let row = OF_START.iter().find(|(id, _)| arg.get_id() == id);
+        match row.filter(|_| !is_done && arg.get_possible_values().is_empty()) {
+            Some((_, completer)) => arg.add(completer()),
+            None => arg,
+        }
+    })
+}
+
 /// Wrap a function as a completer.
 pub(in crate::cli) fn by(
     function: impl Fn(&OsStr) -> Vec<CompletionCandidate> + Send + Sync + 'static,
@@ -154,8 +189,8 @@ pub(in crate::cli) fn moment() -> ArgValueCompleter {
 pub(in crate::cli) fn verb() -> ArgValueCompleter {
     by(|current| {
         let command = args::command();
-        let topics = args::Topic::ALL.map(args::Topic::name);
-        candidates(command.get_subcommands().map(clap::Command::get_name).chain(topics), current)
+        let topics = args::TOPICS.iter().map(|topic| topic.name);
+        candidates(command.get_subcommands().map(Command::get_name).chain(topics), current)
     })
 }
 

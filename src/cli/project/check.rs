@@ -8,11 +8,12 @@ use serde::Serialize;
 
 use super::ports::taken_ports;
 use super::watched::{stale, watch_notes};
-use crate::cli::args::{PreviewArgs, StartArgs};
+use crate::cli::args::PreviewArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::{self, Versioned};
 use crate::cli::project::input::Start;
 use crate::cli::project::warnings::print_warnings;
+use crate::config::StartOptions;
 use crate::config::error::ConfigError;
 use crate::config::load::{Context, find_program};
 use crate::config::toml::TomlProblem;
@@ -117,7 +118,7 @@ pub(in crate::cli) fn summary(plan: &Plan) -> String {
 /// What a start with this control socket would run if it were typed here, or in one line why it would be refused. `None`
 /// if its project is elsewhere.
 pub(in crate::cli) fn planned(socket: &Path) -> Option<Result<Plan, String>> {
-    let start = Start::gather(StartArgs::default()).ok()?;
+    let start = Start::gather(StartOptions::default()).ok()?;
     let has_files = start.project.procfile.exists() || start.project.toml().0.exists();
     let is_it = has_files && start.project.socket.path == socket;
     let first = |text: String| text.lines().next().unwrap_or_default().to_owned();
@@ -143,7 +144,7 @@ fn awaited_servers(plan: &Plan) -> impl Iterator<Item = String> {
 /// The plan of a start; `notes` are no mistakes of the project: the ports that processes need and others hold, watched
 /// paths without a file, and the host names with a number.
 fn look(
-    args: StartArgs,
+    args: StartOptions,
     warnings: &mut Vec<String>,
     notes: &mut Vec<String>,
 ) -> Result<Plan, CliError> {

@@ -3,14 +3,14 @@
 
 use std::path::Path;
 
-use crate::cli::args::{ClientArgs, StartArgs};
+use crate::cli::args::ClientArgs;
 use crate::cli::error::CliError;
 use crate::cli::project::input::Start;
 use crate::cli::reach::instance::Instance;
-use crate::config::Env;
 use crate::config::command::process_name;
 use crate::config::dirs::{command_socket, last_command};
 use crate::config::socket::{NamedBy, SocketFlags, start_socket};
+use crate::config::{Env, StartOptions};
 use crate::model::nearest::{left_out, not_started};
 use crate::model::network::Network;
 use crate::model::plan::Plan;
@@ -22,7 +22,7 @@ use crate::sys::files;
 pub(in crate::cli) fn prepare(
     env: &Env,
     dir: &Path,
-    args: &mut StartArgs,
+    args: &mut StartOptions,
 ) -> Result<Option<u32>, CliError> {
     if !args.is_command() {
         return Ok(None);

@@ -5,11 +5,12 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::cli::args::{ExportArgs, StartArgs};
+use crate::cli::args::ExportArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::{self, Versioned};
 use crate::cli::project::input::Start;
 use crate::cli::project::ports::names_port;
+use crate::config::StartOptions;
 use crate::config::load::find_program;
 use crate::config::options::BackendChoice;
 use crate::export::{
@@ -39,7 +40,7 @@ struct ExportDocument<'a> {
 /// Write the files, or print them; 1 with `--strict` if the format can't express something.
 pub(in crate::cli) fn run(args: &ExportArgs) -> Result<u8, CliError> {
     refuse_useless(args)?;
-    let start = Start::gather(StartArgs {
+    let start = Start::gather(StartOptions {
         procfile: args.procfile.clone(),
         root: args.root.clone(),
         port: args.port,
@@ -49,7 +50,7 @@ pub(in crate::cli) fn run(args: &ExportArgs) -> Result<u8, CliError> {
         timeout: args.timeout,
         // No terminal is opened, so tmux need not be there.
         backend: Some(BackendChoice::Native),
-        ..StartArgs::default()
+        ..StartOptions::default()
     })?;
     let plan = start.preview(&|name| find_program(&start.context, name))?;
     let exported =

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::command;
 use super::place::{self, StartDirectory};
-use crate::cli::args::{PagePort, StartArgs};
 use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
 use crate::cli::reach::addresses::kept_port;
@@ -21,7 +20,6 @@ use crate::run::find::Found;
 use crate::run::listen;
 
 /// The input of a start.
-#[expect(clippy::struct_excessive_bools, reason = "what the flags say")]
 pub(in crate::cli) struct Start {
     pub(in crate::cli) typed: StartOptions,
     pub(in crate::cli) context: Context,
@@ -31,17 +29,9 @@ pub(in crate::cli) struct Start {
     pub(in crate::cli) inherit: Inherit,
     pub(in crate::cli) daemonize: bool,
     pub(in crate::cli) timestamps: bool,
-    /// The run is shown in the interface.
-    pub(in crate::cli) ui: bool,
-    /// The port of the page that shows the run, if there is one.
-    pub(in crate::cli) web: Option<PagePort>,
     /// The port of the user's page, whether it is served or not.
     pub(in crate::cli) page_port: Option<u16>,
     pub(in crate::cli) wait: Option<Readiness>,
-    pub(in crate::cli) exit_code_from: Option<String>,
-    pub(in crate::cli) no_deps: bool,
-    pub(in crate::cli) no_wait: bool,
-    pub(in crate::cli) trial: bool,
     /// Where the command was typed, if the start uses another directory.
     pub(in crate::cli) typed_in: Option<StartDirectory>,
     /// Which of the runs of this command here it is, if tmo has chosen its socket.
@@ -54,50 +44,35 @@ pub(in crate::cli) struct Start {
 
 impl Start {
     /// Read the files and flags of a start.
-    pub(in crate::cli) fn gather(mut args: StartArgs) -> Result<Self, CliError> {
+    pub(in crate::cli) fn gather(mut typed: StartOptions) -> Result<Self, CliError> {
         let inherit = inherit_here();
         let_owner_in();
-        let (context, typed_in) = place::place(Context::here()?, &mut args)?;
-        let number = command::prepare(&context.env, &context.start_dir, &mut args)?;
-        let (wait, exit_code_from) = (args.wait.clone(), args.exit_code_from.clone());
-        let (trial, ui, web) = (args.until_ready, args.ui, args.web);
-        let (no_deps, no_wait) = (args.no_deps, args.no_wait);
+        let (context, typed_in) = place::place(Context::here()?, &mut typed)?;
+        let number = command::prepare(&context.env, &context.start_dir, &mut typed)?;
         if Persona::here() == Persona::Overmind && context.env.path("COLORS").is_none() {
-            args.colors.get_or_insert_with(|| "2,3,4,5,6,42,130,103,129,108".to_owned());
+            typed.colors.get_or_insert_with(|| "2,3,4,5,6,42,130,103,129,108".to_owned());
         }
-        let typed = StartOptions::from(args);
+        let typed = typed.settled();
         let project = context.project(&typed)?;
         project.socket.check()?;
-        let runtime = RuntimeDir::new(&project.identity.runtime);
-        let tmo = std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?;
-        let wait = wait.as_deref().map(Readiness::read).transpose()?;
-        let daemonize =
-            !ui && (wait.is_some() || context.env.flag(typed.daemonize, "DAEMONIZE")?);
-        let timestamps = context.env.flag(typed.show_timestamps, "SHOW_TIMESTAMPS")?;
+        let wait = typed.wait.as_deref().map(Readiness::read).transpose()?;
+        let daemonize = context.env.flag(typed.daemonize, "DAEMONIZE");
         let is_tmo = Persona::here() == Persona::Tmo;
-        let page_port = if is_tmo { kept_port(&context.env) } else { None };
-        let (arguments, earlier) = (vec![], None);
         Ok(Self {
-            typed,
-            context,
-            project,
-            runtime,
-            tmo,
+            runtime: RuntimeDir::new(&project.identity.runtime),
+            tmo: std::env::current_exe().map_err(CliError::io("can't tell where tmo is"))?,
             inherit,
-            daemonize,
-            timestamps,
-            ui,
-            web,
-            page_port,
+            daemonize: !typed.ui && (wait.is_some() || daemonize?),
+            timestamps: context.env.flag(typed.show_timestamps, "SHOW_TIMESTAMPS")?,
+            page_port: if is_tmo { kept_port(&context.env) } else { None },
             wait,
-            exit_code_from,
-            no_deps,
-            no_wait,
-            trial,
             typed_in,
             number,
-            arguments,
-            earlier,
+            arguments: vec![],
+            earlier: None,
+            project,
+            context,
+            typed,
         })
     }
 

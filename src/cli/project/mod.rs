@@ -12,7 +12,6 @@ pub(super) mod init;
 pub(super) mod input;
 pub(super) mod place;
 pub(super) mod ports;
-pub(super) mod print_config;
 pub(super) mod propose;
 pub(super) mod resolve;
 pub(super) mod tmux;

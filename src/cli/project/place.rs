@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::warnings::print_warning;
-use crate::cli::args::StartArgs;
 use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
-use crate::config::Env;
 use crate::config::load::Context;
 use crate::config::lookup::{is_project, project_above};
 use crate::config::paths::absolute;
+use crate::config::{Env, StartOptions};
 use crate::model::network::Network;
 
 /// Where a start was typed, if it uses another directory.
@@ -24,7 +23,7 @@ pub(in crate::cli) struct StartDirectory {
 /// relative paths among the arguments are made absolute.
 pub(in crate::cli) fn place(
     context: Context,
-    args: &mut StartArgs,
+    args: &mut StartOptions,
 ) -> Result<(Context, Option<StartDirectory>), CliError> {
     if Persona::here() == Persona::Overmind {
         return Ok((context, None));
@@ -50,7 +49,7 @@ pub(in crate::cli) fn place(
 impl StartDirectory {
     /// Resolve relative paths against the directory in which they were typed, and remove the named
     /// directory from the process names.
-    pub(in crate::cli) fn apply(&self, args: &mut StartArgs, env: &Env) -> Result<(), CliError> {
+    pub(in crate::cli) fn apply(&self, args: &mut StartOptions, env: &Env) -> Result<(), CliError> {
         if self.named && !args.names.is_empty() {
             args.names.remove(0);
         }
@@ -77,7 +76,7 @@ impl StartDirectory {
 
 /// The directory that the first word names: a path, or the name of a project's directory if there is no
 /// project here.
-fn named(context: &Context, args: &StartArgs) -> Result<Option<PathBuf>, CliError> {
+fn named(context: &Context, args: &StartOptions) -> Result<Option<PathBuf>, CliError> {
     let Some(word) = args.names.first().filter(|_| !args.by_name) else { return Ok(None) };
     let (here, env) = (&*context.start_dir, &context.env);
     let dir = absolute(here, Path::new(word));
@@ -94,7 +93,7 @@ fn named(context: &Context, args: &StartArgs) -> Result<Option<PathBuf>, CliErro
 }
 
 /// The directory of the project to start if none is named and there is none here.
-fn found(context: &Context, args: &StartArgs) -> Option<PathBuf> {
+fn found(context: &Context, args: &StartOptions) -> Option<PathBuf> {
     let (here, env) = (&context.start_dir, &context.env);
     if args.procfile.is_some() || env.path("PROCFILE").is_some() || is_project(here, env) {
         return None;

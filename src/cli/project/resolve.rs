@@ -17,11 +17,11 @@ use crate::cli::project::propose::{first_step, without_procfile};
 use crate::cli::project::{hostname, ports};
 use crate::cli::reach::addresses::kept_port;
 use crate::cli::reach::instance::{identity, left_by_link};
+use crate::config::Env;
 use crate::config::error::ConfigError;
 use crate::config::load::{Context, Loaded, find_for_plan};
 use crate::config::lookup::other_procfiles;
 use crate::config::worktree::linked_worktree;
-use crate::config::{Env, StartOptions};
 use crate::model::plan::{Backend, OnExit, Origin, Plan, ProcessPlan};
 use crate::model::text::OsText;
 use crate::plan::{self, Facts, PlanError, Settings};
@@ -49,14 +49,12 @@ impl Start {
         }
         let arguments = origin.arguments.iter().map(|word| word.0.clone());
         let parsed = args::parse(arguments).map_err(|error| CliError::Other(error.to_string()))?;
-        let Some(Verb::Start(mut args)) = parsed.verb else {
+        let Some(Verb::Start(mut typed)) = parsed.verb else {
             let text = "plan.json does not tell how this run was started".to_owned();
             return Err(CliError::Other(text));
         };
         let env = plan.caller_env();
         let env = Env::of(env.into_iter().map(|(key, value)| (&key.0, &value.0)));
-        let exit_code_from = args.exit_code_from.clone();
-        let no_deps = args.no_deps;
         let page_port = if plan.ends_when_done { kept_port(&env) } else { plan.page_port };
         let mut context = Context::at(origin.dir.as_path().to_owned(), env);
         let typed_in = origin.typed_in.map(|dir| StartDirectory {
@@ -64,10 +62,10 @@ impl Start {
             named: origin.directory_named,
         });
         if let Some(place) = &typed_in {
-            place.apply(&mut args, &context.env)?;
+            place.apply(&mut typed, &context.env)?;
             context.elsewhere = true;
         }
-        let typed = StartOptions::from(*args);
+        let typed = typed.settled();
         let project = context.project(&typed)?;
         Ok(Self {
             typed,
@@ -78,14 +76,8 @@ impl Start {
             inherit: plan.inherit.clone(),
             daemonize: true,
             timestamps: false,
-            ui: false,
-            web: None,
             page_port,
             wait: None,
-            exit_code_from,
-            no_deps,
-            no_wait: false,
-            trial: false,
             typed_in,
             number: None,
             arguments: origin.arguments,
@@ -176,7 +168,7 @@ impl Start {
         warnings.extend(self.tmux_config_warning(&plan));
         warnings.extend(plan::oddities(&loaded, &plan).iter().map(ToString::to_string));
         self.choose(&mut plan, !keep && self.earlier.is_none())?;
-        if let Some(name) = &self.exit_code_from {
+        if let Some(name) = &self.typed.exit_code_from {
             end_with(&mut plan, name)?;
         }
         if let Some(ready) = &self.wait {
@@ -321,7 +313,7 @@ impl Start {
 
     /// Start only the named processes and those that they wait for; the others can be started later.
     fn choose(&self, plan: &mut Plan, is_preview: bool) -> Result<(), CliError> {
-        plan.no_deps = self.no_deps;
+        plan.no_deps = self.typed.no_deps;
         plan.ends_when_done = Persona::here() == Persona::Tmo;
         let names = &self.typed.names;
         if names.is_empty() {

@@ -8,14 +8,14 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::cli::args::{SetupArgs, StartArgs};
+use crate::cli::args::SetupArgs;
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::project::export::supervisor_unit;
 use crate::cli::project::input::Start;
-use crate::config::Env;
 use crate::config::load::find_program;
 use crate::config::options::BackendChoice;
+use crate::config::{Env, StartOptions};
 use crate::export::{ExportedFile, FileOrigin, SupervisorUnit};
 use crate::model::shell::quoted;
 use crate::sys::files::{self, ChosenBy, Whole};
@@ -25,10 +25,10 @@ const LINGER: &str = "/var/lib/systemd/linger";
 
 /// Write the unit of this project, or remove it.
 pub(super) fn boot(args: &SetupArgs) -> Result<u8, CliError> {
-    let start = Start::gather(StartArgs {
+    let start = Start::gather(StartOptions {
         // No terminal is opened, so tmux need not be there.
         backend: Some(BackendChoice::Native),
-        ..StartArgs::default()
+        ..StartOptions::default()
     })?;
     let plan = start.preview(&|name| find_program(&start.context, name))?;
     let unit = supervisor_unit(&start, &plan)?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::places::Places;
+use super::files::Places;
 use crate::config::Env;
 use crate::sys::files::{self, ChosenBy};
 
@@ -129,7 +129,7 @@ mod tests {
     use std::path::Path;
 
     use super::hints;
-    use crate::cli::setup::places::Places;
+    use crate::cli::setup::files::Places;
     use crate::config::Env;
 
     #[test]

@@ -7,7 +7,7 @@ use clap::Command;
 use clap_mangen::Man;
 
 use super::topics;
-use crate::cli::args::{ManArgs, Topic, command};
+use crate::cli::args::{ManArgs, TOPICS, Topic, command};
 use crate::cli::error::{CliError, EXIT_CODES};
 use crate::cli::output;
 
@@ -42,7 +42,7 @@ pub(in crate::cli) fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
         render(command, &mut text)?;
         Ok((file_name(command), text))
     };
-    let topics = Topic::ALL.into_iter().map(|topic| Ok(topics::page(topic)));
+    let topics = TOPICS.iter().map(|topic| Ok(topics::page(topic)));
     let all = commands();
     let shown = all.iter().filter(|command| !command.is_hide_set());
     shown.map(page).chain(topics).collect()

@@ -8,7 +8,6 @@ mod files;
 mod hints;
 pub mod man;
 mod page;
-mod places;
 pub(super) mod topics;
 
 use std::fmt::Write as _;
@@ -20,8 +19,7 @@ use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::output::confirm::{can_ask, confirm};
 use crate::config::Env;
-use files::{ExistingFile, File};
-use places::Places;
+use files::{ExistingFile, File, Places};
 
 /// A usage error, in the style of the command-line parser.
 const NOT_CHOSEN: &str = "nothing is written without --user (your home directory) or --system \

@@ -9,85 +9,37 @@ use crate::cli::error::CliError;
 use crate::config::toml::{KeyEntry, reference};
 use crate::model::nearest::nearest;
 
-const PROCFILE: &str = include_str!("../../../docs/PROCFILE.md");
-const FLEET: &str = include_str!("../../../docs/FLEET.md");
-const AGENTS: &str = include_str!("../../../docs/AGENTS.md");
-
-/// What stands before the keys of a `tmo.toml`.
-const TMO_TOML: &str = r#"
-A `tmo.toml` beside the Procfile has the settings of its processes besides their commands, and those of the run. It can
-also stand alone; then each process in it has a `command`. Every key is optional. `tmo check` reports all mistakes,
-`tmo config` shows the settings in force and where each comes from, and `tmo init` writes a file to begin with.
-
-```
-#:schema ./tmo.schema.json
-
-[defaults]
-stop = { signal = "TERM", timeout = "10s" }
-
-[process.web]
-depends_on = ["db"]
-ready = { port = true, timeout = "30s" }
-restart = { policy = "on-failure", delay = "1s" }
-
-[process.db]
-command = "postgres -D data"
-ready = { port = 5432 }
-```
-
-The first line lets editors complete and check the file: it names the JSON Schema that `tmo init` and `tmo import` write
-beside it. `tmo schema >tmo.schema.json` writes it again, for instance after an update of tmo.
-
-The first of these wins: a flag of `tmo start`, a variable of your shell, a variable in an env file,
-`[process.NAME]`, `[defaults]`, the default.
-
-A time is a string such as "500ms", "2s" or "1h30m", or a number of seconds. Paths are relative to the directory of the
-file; `~/` is your home directory.
-
-## Top of the file
-"#;
-
 /// The answer to `tmo help TOPIC`, perhaps with a key; `None` if this asks for something else.
 pub(in crate::cli) fn help(typed: &[OsString]) -> Option<Result<String, CliError>> {
     let [_, verb, topic, key @ ..] = typed else { return None };
     let topic = Topic::named(topic).filter(|_| verb == "help" || verb == "h")?;
     let words: Vec<_> = key.iter().map(|word| word.to_string_lossy()).collect();
-    Some(match (topic, words.join(".")) {
-        (_, key) if key.is_empty() => Ok(text(&blocks(topic))),
-        (Topic::TmoToml, key) => about_key(&key),
-        (Topic::Procfile | Topic::FleetToml | Topic::Agents, _) => Err(CliError::Usage(format!(
+    let key = words.join(".");
+    Some(if key.is_empty() {
+        Ok(text(&blocks(topic)))
+    } else if topic.has_keys {
+        about_key(&key)
+    } else {
+        Err(CliError::Usage(format!(
             "`tmo help {}` has no parts; leave out `{}`",
-            topic.name(),
+            topic.name,
             words.join(" ")
-        ))),
+        )))
     })
 }
 
-/// Its man page, of section 5 if it is about a file: file name and content.
-pub(super) fn page(topic: Topic) -> (String, Vec<u8>) {
-    let (name, see) = match topic {
-        Topic::TmoToml => ("tmo.toml", "tmo-check(1), tmo-config(1), tmo-init(1), tmo-procfile(5)"),
-        // Other packages may have a `procfile(5)`.
-        Topic::Procfile => ("tmo-procfile", "tmo-start(1), tmo-init(1), tmo.toml(5)"),
-        Topic::FleetToml => ("tmo-fleet.toml", "tmo-fleet(1), tmo-web(1), tmo.toml(5)"),
-        Topic::Agents => {
-            ("tmo-agents", "tmo-start(1), tmo-wait(1), tmo-logs(1), tmo-why(1), tmo-mcp(1)")
-        }
-    };
-    let section = if topic == Topic::Agents { 7 } else { 5 };
-    let see = format!("tmo(1), {see}");
-    let page = roff((name, section), topic.about(), &blocks(topic), &see);
-    (format!("{name}.{section}"), page.into_bytes())
+/// Its man page: file name and content.
+pub(super) fn page(topic: &Topic) -> (String, Vec<u8>) {
+    let Topic { page, section, about, see, .. } = topic;
+    let text = roff((page, *section), about, &blocks(topic), &format!("tmo(1), {see}"));
+    (format!("{page}.{section}"), text.into_bytes())
 }
 
-fn blocks(topic: Topic) -> Vec<PageBlock> {
-    match topic {
-        Topic::Procfile => return markdown(PROCFILE),
-        Topic::FleetToml => return markdown(FLEET),
-        Topic::Agents => return markdown(AGENTS),
-        Topic::TmoToml => {}
+fn blocks(topic: &Topic) -> Vec<PageBlock> {
+    let mut blocks = markdown(topic.text);
+    if !topic.has_keys {
+        return blocks;
     }
-    let mut blocks = markdown(TMO_TOML);
     let mut table = String::new();
     for key in reference() {
         if let Some(header) = &key.header {
@@ -143,7 +95,8 @@ fn about_key(asked: &str) -> Result<String, CliError> {
 mod tests {
     use std::ffi::OsString;
 
-    use super::{PROCFILE, help, reference};
+    use super::{help, reference};
+    use crate::cli::args::Topic;
     use crate::cli::error::CliError;
 
     fn ask(line: &str) -> Option<Result<String, CliError>> {
@@ -213,7 +166,8 @@ mod tests {
     fn the_help_of_the_procfile_has_all_words_of_its_page() {
         let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
         let page = letters(&text("tmo help Procfile"));
-        let lines: Vec<&str> = PROCFILE.lines().collect();
+        let topic = Topic::named("procfile".as_ref()).unwrap();
+        let lines: Vec<&str> = topic.text.lines().collect();
         for two in
             lines.windows(2).filter(|two| !two[0].contains("](") && !two[0].starts_with("# "))
         {

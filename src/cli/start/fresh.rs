@@ -1,9 +1,9 @@
 //! Starts a new run: launches its guardian, and waits for it.
 
+use std::io;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
-use super::greeting;
 use crate::cli::error::CliError;
 use crate::cli::output::progress::while_blocked;
 use crate::cli::persona::Persona;
@@ -19,11 +19,15 @@ use crate::cli::view::early_signals::Early;
 use crate::cli::view::{Until, ViewState};
 use crate::cli::{output, runtime};
 use crate::client::{COMMAND_LINE, TAKEOVER_LIMIT};
+use crate::config::Env;
+use crate::config::dirs::{make_private_dir, state_base};
 use crate::model::event::RunProblem;
 use crate::model::plan::Plan;
 use crate::model::run_end::{Culprit, End};
 use crate::run::lock::{self, Door};
 use crate::run::startup::StartupMessage;
+use crate::sys::files;
+use crate::view::screen::is_terminal;
 
 /// The result.
 pub(super) enum Begun {
@@ -73,8 +77,8 @@ impl Start {
             | StartupMessage::Ended { .. } => return Ok(Begun::Overtaken),
         };
         if self.wait.is_some() || !self.daemonize {
-            if fresh.is_some() && self.wait.is_none() && !self.ui {
-                greeting::greet(&self.context.env);
+            if fresh.is_some() && self.wait.is_none() && !self.typed.ui {
+                greet(&self.context.env);
             }
             let farewell = self.farewell(&plan);
             let mut shown = self.shown(plan, (first, shown), door, fresh.is_some());
@@ -158,7 +162,7 @@ impl Start {
     /// The message for a run that continues in the background; empty with `--until-ready`, whose command
     /// runs next.
     fn farewell(&self, plan: &Plan) -> String {
-        if self.trial {
+        if self.typed.until_ready {
             return String::new();
         }
         let flags = self.flags();
@@ -170,7 +174,7 @@ impl Start {
 
     /// Whether a start in the background answers for what it has begun.
     fn settles(&self) -> bool {
-        !self.no_wait && Persona::here() == Persona::Tmo
+        !self.typed.no_wait && Persona::here() == Persona::Tmo
     }
 
     /// Wait until all has proved to run, unless that is not wanted. Returns whether the run goes on.
@@ -232,4 +236,25 @@ impl Start {
 fn interrupted(early: &Early) -> Option<CliError> {
     let message = "interrupted while it was starting".to_owned();
     early.asked().then_some(CliError::Start { message, code: 130 })
+}
+
+/// The file that records that this user has seen it, among the state directories.
+const READ: &str = "greeted";
+
+/// Print it once per user, on a terminal only.
+fn greet(env: &Env) {
+    let read = is_terminal(io::stdin()) && is_terminal(io::stdout()) && is_terminal(io::stderr());
+    if !read || Persona::here() == Persona::Overmind || !is_first(env) {
+        return;
+    }
+    print_warning(
+        &"Ctrl-C stops all processes; `tmo help`, in another terminal, lists the commands",
+    );
+}
+
+/// Whether this is the first time. If that can't be recorded, it counts as a later one.
+fn is_first(env: &Env) -> bool {
+    let base = state_base(env);
+    let file = base.join(READ);
+    make_private_dir(&base).is_ok() && files::create_new(&file).is_ok()
 }

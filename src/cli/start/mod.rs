@@ -3,9 +3,7 @@
 mod attach;
 mod failures;
 mod fresh;
-mod greeting;
 mod trial;
-mod unlike;
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -13,12 +11,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use self::fresh::Begun;
-use crate::cli::args::{PagePort, StartArgs};
 use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
+use crate::cli::project::config::print_effective;
 use crate::cli::project::input::Start;
 use crate::cli::project::ports::{takers, warning};
-use crate::cli::project::print_config;
 use crate::cli::project::warnings::{print_warning, print_warnings};
 use crate::cli::project::watched::watch_notes;
 use crate::cli::reach::instance::{Instance, WAITS};
@@ -29,7 +26,9 @@ use crate::cli::view::early_signals::Early;
 use crate::cli::view::{self, ViewState};
 use crate::cli::web::{self, PageSockets};
 use crate::cli::{output, runtime};
+use crate::config::StartOptions;
 use crate::config::dirs::refuse_state_of_others;
+use crate::config::options::PagePort;
 use crate::engine::persisted_state::adoptable;
 use crate::journal::{Dirs, IndexReader, Position, clear};
 use crate::model::ProcName;
@@ -53,7 +52,7 @@ enum ExistingRun {
 }
 
 /// Start, adopt or attach; returns the exit code of the run (0 for `-D`).
-pub(super) fn start(mut args: StartArgs, typed: Vec<OsString>) -> Result<u8, CliError> {
+pub(super) fn start(mut args: StartOptions, typed: Vec<OsString>) -> Result<u8, CliError> {
     let (if_needed, print_config) = (args.if_needed, args.print_config);
     let command = args.until_ready.then(|| args.command.clone());
     if args.until_ready {
@@ -63,7 +62,7 @@ pub(super) fn start(mut args: StartArgs, typed: Vec<OsString>) -> Result<u8, Cli
     if print_config {
         let (plan, warnings) = start.resolve(false)?;
         print_warnings(&warnings);
-        return print_config::print(&plan, (start.daemonize, start.timestamps));
+        return print_effective(&plan, start.daemonize, start.timestamps);
     }
     match command {
         Some(command) => {
@@ -75,9 +74,9 @@ pub(super) fn start(mut args: StartArgs, typed: Vec<OsString>) -> Result<u8, Cli
 }
 
 /// The input of a start that begins or shows a run, after its warnings were printed.
-fn gather(args: StartArgs, typed: Vec<OsString>) -> Result<Start, CliError> {
+fn gather(args: StartOptions, typed: Vec<OsString>) -> Result<Start, CliError> {
     let mut start = Start::gather(args)?;
-    if start.ui {
+    if start.typed.ui {
         as_view::check(&start.context.env)?;
     }
     start.arguments = typed.into_iter().map(OsText::from).collect();
@@ -102,7 +101,10 @@ pub(super) struct Background {
 }
 
 /// Start in the background, unless the project runs already.
-pub(super) fn in_background(args: StartArgs, typed: Vec<OsString>) -> Result<Background, CliError> {
+pub(super) fn in_background(
+    args: StartOptions,
+    typed: Vec<OsString>,
+) -> Result<Background, CliError> {
     let start = gather(args, typed)?;
     let (instance, mut run) = (start.instance(), None);
     start.begin(true, &mut run)?;
@@ -127,9 +129,9 @@ impl Start {
             let names = &self.typed.names;
             if !names.is_empty() && !matches!(found, ExistingRun::Nothing) {
                 drop(door);
-                let order = request::change_order(self.no_deps);
+                let order = request::change_order(self.typed.no_deps);
                 let ask = Request::Start { names: names.clone(), order };
-                let wait = !self.no_wait;
+                let wait = !self.typed.no_wait;
                 let asked = runtime::block_on(request::request(&mut self.instance(), ask, wait));
                 return match asked.map_err(|error| self.why_left_out(error))? {
                     0 => self.until_ready(names),
@@ -180,17 +182,17 @@ impl Start {
             self.project.procfile.is_file()
                 && self.context.load(&self.typed).is_ok_and(|loaded| loaded.toml.web.start)
         };
-        if self.web.is_none() && Persona::here() == Persona::Tmo && is_wanted() {
-            self.web = Some(PagePort::Any);
+        if self.typed.web.is_none() && Persona::here() == Persona::Tmo && is_wanted() {
+            self.typed.web = Some(PagePort::Any);
         }
-        match web::open_page(&self.instance(), self.web?.number()) {
+        match web::open_page(&self.instance(), self.typed.web?.number()) {
             Ok(sockets) => {
                 self.page_port = Some(sockets.port);
                 Some(sockets)
             }
             Err(error) => {
                 print_warning(&error);
-                self.web = None;
+                self.typed.web = None;
                 None
             }
         }
@@ -198,7 +200,7 @@ impl Start {
 
     /// Serve the page of the run if that is wanted, at these sockets if they are open already.
     fn show_on_page(&self, page: Option<PageSockets>) {
-        if let Some(port) = self.web
+        if let Some(port) = self.typed.web
             && let Err(error) = web::start_in_background(&self.instance(), port.number(), page)
         {
             print_warning(&error);
@@ -208,7 +210,7 @@ impl Start {
     /// Become the view of a run.
     fn show(&self, shown: ViewState, page: Option<PageSockets>) -> Result<u8, CliError> {
         self.show_on_page(page);
-        if self.ui { as_view::show(shown, self.instance()) } else { view::show(shown) }
+        if self.typed.ui { as_view::show(shown, self.instance()) } else { view::show(shown) }
     }
 
     /// Find out what exists, and wait for a run that is being stopped. `None` if the caller must look
@@ -277,7 +279,7 @@ impl Start {
         warnings.extend(watch_notes(&plan));
         print_warnings(&warnings);
         let terminal =
-            if self.ui { as_view::log_size() } else { screen::window_size(std::io::stdin()) };
+            if self.typed.ui { as_view::log_size() } else { screen::window_size(std::io::stdin()) };
         plan.size = screen::pane_size(terminal, plan.name_width, self.timestamps);
         Ok(Some(plan))
     }
@@ -319,10 +321,10 @@ impl Start {
         if names.is_empty() {
             return Ok(());
         }
-        let order = request::change_order(self.no_deps);
+        let order = request::change_order(self.typed.no_deps);
         let exact = names.iter().map(|name| format!("={name}")).collect();
         let ask = Request::Start { names: exact, order };
-        runtime::block_on(request::request_quietly(&mut instance, ask, !self.no_wait))?;
+        runtime::block_on(request::request_quietly(&mut instance, ask, !self.typed.no_wait))?;
         let names: Vec<_> = names.iter().map(ProcName::as_str).collect();
         let were = if names.len() == 1 { "was" } else { "were" };
         print_warning(&format!("{} {were} stopped: started again", names.join(", ")));

@@ -7,12 +7,13 @@ use super::people;
 use super::serving::{
     Browser, Listen, end_signals, farewell, greet, guardian_here, only_server, own_path,
 };
-use crate::cli::args::{ServerArgs, StartArgs, WebArgs};
+use crate::cli::args::{ServerArgs, WebArgs};
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::reach::request;
 use crate::cli::runtime::{self, SignalSet};
 use crate::cli::{output, start};
+use crate::config::StartOptions;
 use crate::config::load::Context;
 use crate::model::request::Request;
 use crate::web::server::command_socket;
@@ -41,12 +42,12 @@ pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {
     let mut typed: Vec<_> = ["tmo", "start", "-D"].map(Into::into).into();
     typed.extend(args.overmind.then(|| "--overmind".into()));
     typed.extend(names.iter().map(Into::into));
-    let start_args = StartArgs {
+    let start_args = StartOptions {
         names,
         daemonize: Some(true),
         if_needed: true,
         overmind: args.overmind,
-        ..StartArgs::default()
+        ..StartOptions::default()
     };
     let access = people::access(&web, &context.env)?;
     runtime::block_on(only_server(&dir, None, &[]))?;

@@ -192,7 +192,7 @@ impl Failures {
         let known: HashSet<&str> = names().collect();
         let entry = |name: &str| name.split('#').next().unwrap_or_default().to_owned();
         let unknown = self.all.iter().filter(|(name, _)| !known.contains(entry(name).as_str()));
-        let unknown = unknown.map(|(name, _)| (FILE, name.as_str()));
+        let unknown = unknown.map(|(name, _)| (FILE.to_owned(), name.as_str()));
         unknown_processes(unknown, &names().collect::<Vec<_>>())
     }
 }

@@ -84,7 +84,7 @@ pub enum Warning {
     #[error("{origin} names `{name}`, which the Procfile does not have{}", did_you_mean(nearest.as_deref()))]
     UnknownProcess {
         /// The flag or variable.
-        origin: &'static str,
+        origin: String,
         /// The unknown name.
         name: String,
         /// The most similar known name.
@@ -123,7 +123,7 @@ pub enum Warning {
 /// Warnings about names that no entry has, each with the flag, variable or file that contains it.
 /// Only the first ones are reported, and fewer of them with a suggestion.
 pub fn unknown_processes<'a>(
-    names: impl IntoIterator<Item = (&'static str, &'a str)>,
+    names: impl IntoIterator<Item = (String, &'a str)>,
     known: &[&str],
 ) -> Vec<Warning> {
     let mut names = names.into_iter();

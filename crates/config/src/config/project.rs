@@ -6,7 +6,7 @@ use super::command::process_name;
 use super::dirs::{Identity, state_dir, state_id};
 use super::env::Env;
 use super::lookup::applied;
-use super::options::StartOptions;
+use super::options::{Setting, StartOptions};
 use super::paths::{absolute, session_name};
 use super::socket::{BadAddress, SocketFlags, SocketPath, start_socket};
 use crate::sys::files;
@@ -39,7 +39,8 @@ impl Project {
     pub fn locate(start_dir: &Path, typed: &StartOptions, env: &Env) -> Result<Self, BadAddress> {
         let procfile_shown = typed.procfile.clone().or_else(|| env.path("PROCFILE"));
         let applied = if procfile_shown.is_none() { applied(start_dir, env) } else { None };
-        let procfile_shown = procfile_shown.unwrap_or_else(|| "./Procfile".into());
+        let procfile_shown =
+            procfile_shown.unwrap_or_else(|| Setting::default_of("procfile").into());
         let procfile = absolute(start_dir, &procfile_shown);
         let root = match &typed.root {
             Some(root) => absolute(start_dir, root),

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::Settings;
 use crate::config::load::Loaded;
-use crate::config::toml::{Said as _, TmoToml};
+use crate::config::procfile::ProcfileEntry;
+use crate::config::toml::{ProcessTable, Said as _, TmoToml};
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
 use crate::model::signal::SignalName;
 use crate::model::units::written_span;
@@ -40,7 +41,7 @@ pub fn explain(
     let Some(entry) = loaded.procfile.entries.iter().find(|known| known.name == entry) else {
         return vec![];
     };
-    let (apps, table) = (&loaded.apps, loaded.toml.of(&entry.name));
+    let table = loaded.toml.of(&entry.name);
     let row = |key, value, at, setting: &str| {
         let from = origin(&loaded.toml, settings, at, setting);
         Explained { key, value, from }
@@ -49,19 +50,14 @@ pub fn explain(
         Some(argv) => json!(argv),
         None => json!(process.command),
     };
+    let apps = &loaded.apps;
     let apps_file = apps.of_process(&entry.name).map(|_| apps.file().display().to_string());
-    let of_table = table.command.at().map(|at| loaded.toml.source.place(&at));
-    let file = loaded.project.procfile_shown.display();
-    let of_procfile = || match entry.line {
-        0 => file.to_string(),
-        line => format!("{file}:{line}"),
-    };
-    let from = apps_file.clone().or(of_table).unwrap_or_else(of_procfile);
+    let from = apps_file.clone().unwrap_or_else(|| command_place(loaded, entry, &table));
     let is_moved = plan.origin.as_ref().is_some_and(|origin| origin.first_port.is_some());
     let port_by = match (process.port, &table.port) {
-        (None, _) => "NO_PORT",
-        (Some(_), None) if is_moved => "PORT_AUTO",
-        (Some(_), None) => "PORT",
+        (None, _) => "no_port",
+        (Some(_), None) if is_moved => "port_auto",
+        (Some(_), None) => "port",
         // The process's own port wins, whatever the base port.
         (Some(_), Some(_)) => "",
     };
@@ -73,20 +69,20 @@ pub fn explain(
     let end_by = settings.on_exit(entry).map_or("", |(_, setting)| setting);
     let signal = process.stop_signal.to_string();
     let signal = signal.parse::<SignalName>().map_or(signal, |name| name.to_string());
-    let signal_by = settings.stop_signal(entry).map_or("", |_| "STOP_SIGNALS");
+    let signal_by = settings.stop_signal(entry).map_or("", |_| "stop_signals");
     let grace = written_span(process.grace_ms.unwrap_or(plan.grace_ms));
     let mut all = vec![
         Explained { key: "command", value: command, from },
         row("cwd", json!(process.cwd.as_ref().unwrap_or(&plan.root)), table.cwd.at(), ""),
         row("port", json!(process.port), table.port.at(), port_by),
-        row("shell", json!(process.shell), table.shell.at(), "SHELL"),
+        row("shell", json!(process.shell), table.shell.at(), "shell"),
         row("autostart", json!(!process.waits), table.autostart.at(), ""),
         row("on_exit", json!(end), table.on_exit.at(), end_by),
         row("stop.signal", json!(signal), table.stop.signal.at(), signal_by),
-        row("stop.timeout", json!(grace), table.stop.timeout_ms.at(), "TIMEOUT"),
+        row("stop.timeout", json!(grace), table.stop.timeout_ms.at(), "timeout"),
     ];
     all.extend(table.rows(process).map(|(key, value, at)| row(key, value, Some(at), "")));
-    if is_moved && table.port.is_none() && settings.said_by.get("PORT_AUTO").is_none() {
+    if is_moved && table.port.is_none() && settings.said_by.get("port_auto").is_none() {
         let file = loaded.toml.port_auto.at().map(|at| loaded.toml.source.place(&at));
         let port = all.iter_mut().filter(|row| row.key == "port");
         port.for_each(|row| row.from = file.clone().unwrap_or_else(|| WORKTREE.into()));
@@ -104,12 +100,22 @@ pub fn explain(
     all
 }
 
+/// The line that a command comes from.
+fn command_place(loaded: &Loaded, entry: &ProcfileEntry, table: &ProcessTable) -> String {
+    let file = loaded.project.procfile_shown.display();
+    match (table.command.at(), entry.line) {
+        (Some(at), _) => loaded.toml.source.place(&at),
+        (None, 0) => file.to_string(),
+        (None, line) => format!("{file}:{line}"),
+    }
+}
+
 /// What is to provide the terminals of the run, and why.
 pub fn explain_backend(toml: &TmoToml, settings: &Settings) -> Explained {
     Explained {
         key: "backend",
         value: json!(settings.backend(toml)),
-        from: origin(toml, settings, toml.backend.at(), "BACKEND"),
+        from: origin(toml, settings, toml.backend.at(), "backend"),
     }
 }
 

@@ -11,8 +11,7 @@ use toml::Spanned;
 
 use super::PlanError;
 use super::apps;
-use super::instance::{PlannedInstance, find_shell};
-use super::ports::Ports;
+use super::instance::{PlannedInstance, Ports, find_shell};
 use super::settings::Settings;
 use crate::config::load::Loaded;
 use crate::config::procfile::ProcfileEntry;
@@ -56,21 +55,17 @@ impl PlannedInstance<'_> {
         let table = given.loaded.toml.of(&entry.name);
         let own = given.loaded.own.get(&entry.name).cloned().unwrap_or_default();
         let port = self.port(&table, settings)?;
-        let shell = match (&settings.shell, &table.shell) {
+        let shell = match (settings.said_by.get("shell"), &table.shell) {
             (None, Some(shell)) => find_shell(given.find, shell.get_ref().as_ref())?,
             (Some(_), _) | (None, None) => given.shell.to_owned(),
         };
-        let (command, argv) = command_line(entry, &table);
-        let (command, argv) = match table.command.at() {
-            Some(at) => (
-                filled(given, &command, &at, argv.is_none())?,
-                argv.map(|words| {
-                    words.iter().map(|word| filled(given, word, &at, false)).collect()
-                })
-                .transpose()?,
-            ),
-            None => (command, argv),
-        };
+        let (mut command, mut argv) = command_line(entry, &table);
+        if let Some(at) = table.command.at() {
+            command = filled(given, &command, &at, argv.is_none())?;
+            for word in argv.iter_mut().flatten() {
+                *word = filled(given, word, &at, false)?;
+            }
+        }
         let env = filled_env(given, &table, own.env)?;
         let signal = settings.stop_signal(entry).map(|signal| signal as i32);
         let signal = signal.or(value(&table.stop.signal)).unwrap_or(Signal::SIGINT as i32);
@@ -87,7 +82,8 @@ impl PlannedInstance<'_> {
             has_own_port: table.port.is_some(),
             color: settings.colors[self.number % settings.colors.len()],
             stop_signal: signal,
-            grace_ms: value(&table.stop.timeout_ms).filter(|_| settings.grace.is_none()),
+            grace_ms: value(&table.stop.timeout_ms)
+                .filter(|_| settings.said_by.get("timeout").is_none()),
             on_exit: by_flag.or(by_table).unwrap_or_else(|| usual_end(given, entry, &table)),
             waits: value(&table.autostart) == Some(false),
             rules: ProcessPolicy {
@@ -217,7 +213,7 @@ fn checks(
                 place: given.loaded.toml.source.place(&at.clone().unwrap_or_default()),
                 asked,
                 name: name.to_string(),
-                by: given.settings.said_by.get("NO_PORT").unwrap_or("no port").to_owned(),
+                by: given.settings.said_by.get("no_port").unwrap_or("no port").to_owned(),
             })
         };
         match probe {

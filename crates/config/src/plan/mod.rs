@@ -4,7 +4,7 @@
 //! [`Plan`](crate::model::plan::Plan) that needs no further decision.
 //!
 //! `merge` combines the sources of a setting, `order` makes the order of
-//! starts, `ports` assigns ports (which are free is found out by `src/cli/project/ports.rs`), `reload` compares two
+//! starts, `instance` assigns ports (which are free is found out by `src/cli/project/ports.rs`), `reload` compares two
 //! plans.
 
 mod actions;
@@ -13,7 +13,6 @@ mod explain;
 mod instance;
 mod merge;
 mod order;
-mod ports;
 mod reload;
 mod resolve;
 mod selection;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::actions::actions;
 use super::instance::{PlannedInstance, find_shell};
 use super::merge::MergeInput;
-use super::settings::{GRACE, SHELL, Settings};
+use super::settings::Settings;
 use crate::config::dirs;
 use crate::config::env::BadValue;
 use crate::config::load::{Context, Loaded};
@@ -222,7 +222,7 @@ pub fn resolve(
     let (log, lines) = (log_policy(context, loaded)?, settings.lines(&loaded.procfile.entries));
     let formed = formed(loaded, &lines, settings)?;
     let name_width = formed.iter().map(|formed| formed.name.as_str().len()).max().unwrap_or(0);
-    let shell = find_shell(facts.find, settings.shell.as_deref().unwrap_or(OsStr::new(SHELL)))?;
+    let shell = find_shell(facts.find, &settings.shell)?;
     let (backend, tmux) = backend(settings.backend(&loaded.toml), facts.find)?;
     let ports = ports(&formed, loaded, settings);
     let all = instances(&formed);
@@ -283,7 +283,7 @@ pub fn resolve(
         env: variables,
         inherit: facts.inherit,
         size: facts.size,
-        grace_ms: millis(settings.grace.unwrap_or(GRACE)),
+        grace_ms: millis(settings.grace),
         log,
         name_width,
         formation_port_step: settings.ports.map_or(0, |ports| ports.instance),

@@ -8,23 +8,15 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::PlanError;
-use super::ports::Ports;
+use super::instance::Ports;
 use crate::config::env::{BadValue, Env};
 use crate::config::load::Loaded;
-use crate::config::options::{BackendChoice, StartOptions, parse_seconds};
+use crate::config::options::{BackendChoice, SETTINGS, Setting, StartOptions, parse_seconds};
 use crate::config::procfile::Procfile;
 use crate::config::toml::{TmoToml, value};
 use crate::config::{Warning, procfile::ProcfileEntry, unknown_processes};
 use crate::model::limits::{PROCESSES, TOLD};
 use crate::model::plan::{Backend, OnExit};
-
-const BASE_PORT: u16 = 5000;
-const PORT_STEP: u16 = 100;
-const FORMATION_PORT_STEP: u16 = 10;
-pub(super) const GRACE: Duration = Duration::from_secs(5);
-pub(super) const SHELL: &str = "sh";
-/// Five of the terminal's palette, and five with a contrast of 4.5:1 on white and on black.
-const COLORS: [u8; 10] = [2, 3, 4, 5, 6, 29, 131, 63, 163, 98];
 
 /// The word that means every process of the Procfile, in a formation and in `--auto-restart`.
 const ALL: &str = "all";
@@ -50,10 +42,8 @@ pub struct Settings {
     stop_signals: ByName<Signal>,
     /// Only if configured; see [`Settings::port_auto`].
     port_auto: Option<bool>,
-    /// Only if configured; see [`GRACE`].
-    pub(super) grace: Option<Duration>,
-    /// Only if configured; see [`SHELL`].
-    pub(super) shell: Option<OsString>,
+    pub(super) grace: Duration,
+    pub(super) shell: OsString,
     pub(super) tmux_config: Option<PathBuf>,
     /// Only if configured; see [`Settings::backend`].
     backend: Option<BackendChoice>,
@@ -68,6 +58,8 @@ pub struct Settings {
 /// The names of a comma list with their values (`web=2`); for a repeated name the last value counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct ByName<T> {
+    /// The id of the setting.
+    id: &'static str,
     /// As written; may contain duplicates.
     names: Vec<String>,
     values: HashMap<String, T>,
@@ -78,12 +70,24 @@ type NameList = ByName<()>;
 
 impl<T> ByName<T> {
     /// From parsed pairs; rejected if there are more names than there can be processes.
-    fn of(pairs: Vec<(String, T)>, setting: &str, said_by: &Provenance) -> Result<Self, PlanError> {
-        if let Some(by) = said_by.get(setting).filter(|_| pairs.len() > PROCESSES) {
+    fn new(
+        id: &'static str,
+        pairs: Vec<(String, T)>,
+        said_by: &Provenance,
+    ) -> Result<Self, PlanError> {
+        if let Some(by) = said_by.get(id).filter(|_| pairs.len() > PROCESSES) {
             return Err(PlanError::Names(by.to_owned()));
         }
         let names = pairs.iter().map(|(name, _)| name.clone()).collect();
-        Ok(Self { names, values: pairs.into_iter().collect() })
+        Ok(Self { id, names, values: pairs.into_iter().collect() })
+    }
+
+    /// Each name that is meant as that of a process, with the flag.
+    fn flagged_names(&self) -> impl Iterator<Item = (String, &str)> {
+        let takes_all = ["auto_restart", "formation"].contains(&self.id);
+        let flag = format!("--{}", self.id.replace('_', "-"));
+        let names = self.names.iter().map(String::as_str);
+        names.filter(move |name| !takes_all || *name != ALL).map(move |name| (flag.clone(), name))
     }
 
     fn has(&self, name: &str) -> bool {
@@ -96,12 +100,7 @@ type Groups = BTreeMap<String, Vec<String>>;
 
 impl<T: Clone> ByName<T> {
     /// Replace each `@group` by its entries. The value of an entry itself overrides that of its group.
-    fn spread(
-        &mut self,
-        groups: &Groups,
-        setting: &str,
-        said_by: &Provenance,
-    ) -> Result<(), PlanError> {
+    fn spread(&mut self, groups: &Groups, said_by: &Provenance) -> Result<(), PlanError> {
         for name in std::mem::take(&mut self.names) {
             let Some(group) = name.strip_prefix('@') else {
                 self.names.push(name);
@@ -109,7 +108,7 @@ impl<T: Clone> ByName<T> {
             };
             let Some(members) = groups.get(group) else {
                 let known: Vec<_> = groups.keys().map(|group| format!("@{group}")).collect();
-                let by = said_by.get(setting).unwrap_or_default().to_owned();
+                let by = said_by.get(self.id).unwrap_or_default().to_owned();
                 return Err(PlanError::Group { by, name, known: known.join(", ") });
             };
             // A group that is repeated has its place already.
@@ -156,43 +155,45 @@ impl Settings {
     ///
     /// A value of the wrong type.
     pub fn of(typed: &StartOptions, env: &Env) -> Result<Self, PlanError> {
-        let text = |typed: &Option<String>, name: &str| match typed {
-            Some(text) => Ok(text.clone()),
-            None => Ok::<_, BadValue>(env.text(name)?.unwrap_or_default()),
-        };
         let said_by = Provenance::of(typed, env);
-        let list = |typed: &Option<String>, name: &str| {
-            let names = words(&text(typed, name)?).into_iter().map(|name| (name, ()));
-            NameList::of(names.collect(), name, &said_by)
+        let text = |typed: &Option<String>, id: &str| match typed {
+            Some(text) => Ok(text.clone()),
+            None => Ok::<_, BadValue>(env.text(&variable(id))?.unwrap_or_default()),
         };
-        let colors = colors(&text(&typed.colors, "COLORS")?)?;
-        let formation = text(&typed.formation, "FORMATION")?;
+        let list = |typed: &Option<String>, id: &'static str| {
+            let names = words(&text(typed, id)?).into_iter().map(|name| (name, ()));
+            NameList::new(id, names.collect(), &said_by)
+        };
+        let colors = colors(&text(&typed.colors, "colors")?)?;
+        let formation = text(&typed.formation, "formation")?;
         let formation = pairs(&formation, &PlanError::Formation, instances)?;
-        let formation = ByName::of(formation, "FORMATION", &said_by)?;
+        let formation = ByName::new("formation", formation, &said_by)?;
         let ports = ports(env, typed)?;
         if let Some(ports) = &ports {
             ports.have_room_for(formation.values.values().copied().max().unwrap_or(1))?;
         }
-        let stop_signals = text(&typed.stop_signals, "STOP_SIGNALS")?;
+        let stop_signals = text(&typed.stop_signals, "stop_signals")?;
         let stop_signals = pairs(&stop_signals, &PlanError::StopSignals, stop_signal)?;
-        let stop_signals = ByName::of(stop_signals, "STOP_SIGNALS", &said_by)?;
-        let grace = or_env(typed.timeout, env, "TIMEOUT", "a number of seconds", parse_seconds)?;
+        let stop_signals = ByName::new("stop_signals", stop_signals, &said_by)?;
+        let grace =
+            or_default(typed.timeout, env, "timeout", "a number of seconds", parse_seconds)?;
         let kinds = "auto, tmux or native";
-        let backend = or_env(typed.backend, env, "BACKEND", kinds, BackendChoice::by_name)?;
+        let backend = or_env(typed.backend, env, "backend", kinds, BackendChoice::by_name)?;
         let shell = || env.tmo_or_overmind("SHELL").map(|found| found.value.to_owned());
+        let shell = typed.shell.clone().or_else(shell);
         Ok(Self {
             ports,
             colors,
             formation,
-            only: list(&typed.processes, "PROCESSES")?,
-            ignored: list(&typed.ignored_processes, "IGNORED_PROCESSES")?,
-            can_die: list(&typed.can_die, "CAN_DIE")?,
+            only: list(&typed.processes, "processes")?,
+            ignored: list(&typed.ignored_processes, "ignored_processes")?,
+            can_die: list(&typed.can_die, "can_die")?,
             any_can_die: env.flag(typed.any_can_die, "ANY_CAN_DIE")?,
-            auto_restart: list(&typed.auto_restart, "AUTO_RESTART")?,
+            auto_restart: list(&typed.auto_restart, "auto_restart")?,
             stop_signals,
             port_auto: env.switch(typed.port_auto, "PORT_AUTO")?,
             grace,
-            shell: typed.shell.clone().or_else(shell),
+            shell: shell.unwrap_or_else(|| Setting::default_of("shell").into()),
             tmux_config: typed.tmux_config.clone().or_else(|| env.path("TMUX_CONFIG")),
             backend,
             usual_backend: BackendChoice::Auto,
@@ -218,12 +219,12 @@ impl Settings {
                 }
             }
         }
-        only.spread(&groups, "PROCESSES", said_by)?;
-        ignored.spread(&groups, "IGNORED_PROCESSES", said_by)?;
-        can_die.spread(&groups, "CAN_DIE", said_by)?;
-        auto_restart.spread(&groups, "AUTO_RESTART", said_by)?;
-        formation.spread(&groups, "FORMATION", said_by)?;
-        stop_signals.spread(&groups, "STOP_SIGNALS", said_by)
+        only.spread(&groups, said_by)?;
+        ignored.spread(&groups, said_by)?;
+        can_die.spread(&groups, said_by)?;
+        auto_restart.spread(&groups, said_by)?;
+        formation.spread(&groups, said_by)?;
+        stop_signals.spread(&groups, said_by)
     }
 
     /// The port of the first line, if ports are assigned.
@@ -256,7 +257,7 @@ impl Settings {
 
     /// The flag or variable that the first port comes from.
     pub fn first_port_said_by(&self) -> Option<&str> {
-        self.said_by.get("PORT")
+        self.said_by.get("port")
     }
 
     /// Start from another port.
@@ -294,11 +295,11 @@ impl Settings {
     /// comes from.
     pub(super) fn on_exit(&self, entry: &ProcfileEntry) -> Option<(OnExit, &'static str)> {
         if self.can_die.has(&entry.name) {
-            Some((OnExit::Remain, "CAN_DIE"))
+            Some((OnExit::Remain, "can_die"))
         } else if self.is_restarted(&entry.name) {
-            Some((OnExit::Restart, "AUTO_RESTART"))
+            Some((OnExit::Restart, "auto_restart"))
         } else {
-            self.any_can_die.then_some((OnExit::Remain, "ANY_CAN_DIE"))
+            self.any_can_die.then_some((OnExit::Remain, "any_can_die"))
         }
     }
 
@@ -315,18 +316,10 @@ impl Settings {
     pub fn warnings(&self, procfile: &Procfile) -> Vec<Warning> {
         let known: Vec<&str> = procfile.entries.iter().map(|entry| entry.name.as_str()).collect();
         let is_known: HashSet<&str> = known.iter().copied().collect();
-        let all = |word: &&String| *word != ALL;
-        let given: [(&'static str, Vec<&String>); 6] = [
-            ("--processes", self.only.names.iter().collect()),
-            ("--ignored-processes", self.ignored.names.iter().collect()),
-            ("--can-die", self.can_die.names.iter().collect()),
-            ("--auto-restart", self.auto_restart.names.iter().filter(all).collect()),
-            ("--formation", self.formation.names.iter().filter(all).collect()),
-            ("--stop-signals", self.stop_signals.names.iter().collect()),
-        ];
-        let given =
-            given.iter().flat_map(|(origin, names)| names.iter().map(|name| (*origin, *name)));
-        let given = given.map(|(origin, name)| (origin, name.as_str()));
+        let chosen = self.only.flagged_names().chain(self.ignored.flagged_names());
+        let exits = self.can_die.flagged_names().chain(self.auto_restart.flagged_names());
+        let pairs = self.formation.flagged_names().chain(self.stop_signals.flagged_names());
+        let given = chosen.chain(exits).chain(pairs);
         let unknown = given.filter(|(_, name)| !is_known.contains(name));
         let mut warnings = unknown_processes(unknown, &known);
         // Combining `-r all` with `-c` is the usual way to make an exception, so it is not reported.
@@ -343,33 +336,22 @@ pub(super) struct Provenance(Vec<(&'static str, String)>);
 
 impl Provenance {
     fn of(typed: &StartOptions, env: &Env) -> Self {
-        let settings = [
-            ("SHELL", typed.shell.is_some()),
-            ("TIMEOUT", typed.timeout.is_some()),
-            ("PROCESSES", typed.processes.is_some()),
-            ("IGNORED_PROCESSES", typed.ignored_processes.is_some()),
-            ("FORMATION", typed.formation.is_some()),
-            ("STOP_SIGNALS", typed.stop_signals.is_some()),
-            ("CAN_DIE", typed.can_die.is_some()),
-            ("ANY_CAN_DIE", typed.any_can_die.is_some()),
-            ("AUTO_RESTART", typed.auto_restart.is_some()),
-            ("PORT", typed.port.is_some()),
-            ("NO_PORT", typed.no_port.is_some()),
-            ("PORT_AUTO", typed.port_auto.is_some()),
-            ("BACKEND", typed.backend.is_some()),
-        ];
-        let by = |(name, is_typed): (&'static str, bool)| {
-            let flag = || format!("--{}", name.to_ascii_lowercase().replace('_', "-"));
-            let variable = || env.tmo_or_overmind(name).map(|found| found.variable);
-            let plain = || (name == "PORT" && env.get("PORT").is_some()).then(|| "PORT".to_owned());
-            Some((name, is_typed.then(flag).or_else(variable).or_else(plain)?))
+        let origin = |setting: &'static Setting| {
+            let flag = || setting.flag();
+            let variable = || {
+                let name = Some(setting.variable()).filter(|_| setting.has_variable)?;
+                env.tmo_or_overmind(&name).map(|found| found.variable)
+            };
+            let is_plain = || setting.id == "port" && env.get("PORT").is_some();
+            let by = (setting.is_given)(typed).then(flag).or_else(variable);
+            Some((setting.id, by.or_else(|| is_plain().then(|| "PORT".to_owned()))?))
         };
-        Self(settings.into_iter().filter_map(by).collect())
+        Self(SETTINGS.iter().filter_map(origin).collect())
     }
 
-    /// By the name of the setting's variable.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| *known == name).map(|(_, by)| by.as_str())
+    /// By the id of the setting.
+    pub(super) fn get(&self, id: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| *known == id).map(|(_, by)| by.as_str())
     }
 }
 
@@ -379,22 +361,38 @@ fn words(list: &str) -> Vec<String> {
 }
 
 fn colors(text: &str) -> Result<Vec<u8>, PlanError> {
-    if text.trim().is_empty() {
-        return Ok(COLORS.to_vec());
-    }
-    let one = |code: &str| code.parse().map_err(|_| PlanError::Color(code.to_owned()));
-    text.split(',').map(str::trim).map(one).collect()
+    let text = if text.trim().is_empty() { Setting::default_of("colors") } else { text };
+    let color = |code: &str| code.parse().map_err(|_| PlanError::Color(code.to_owned()));
+    text.split(',').map(str::trim).map(color).collect()
 }
 
-/// The flag, or else the variable with that name.
+/// The variable of a setting, without its prefix.
+fn variable(id: &str) -> String {
+    id.to_ascii_uppercase()
+}
+
+/// The flag, or else the variable of that setting.
 fn or_env<T>(
     typed: Option<T>,
     env: &Env,
-    name: &str,
+    id: &str,
     expected: &'static str,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<Option<T>, BadValue> {
-    typed.map_or_else(|| env.typed(name, expected, parse), |value| Ok(Some(value)))
+    typed.map_or_else(|| env.typed(&variable(id), expected, parse), |value| Ok(Some(value)))
+}
+
+/// The flag, or else the variable of that setting, or else its default.
+fn or_default<T>(
+    typed: Option<T>,
+    env: &Env,
+    id: &str,
+    expected: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<T, BadValue> {
+    let default = Setting::default_of(id);
+    let bad = || BadValue { variable: variable(id), value: default.to_owned(), expected };
+    or_env(typed, env, id, expected, &parse)?.or_else(|| parse(default)).ok_or_else(bad)
 }
 
 /// The ports to assign, or `None` if processes get no ports.
@@ -404,16 +402,15 @@ fn ports(env: &Env, typed: &StartOptions) -> Result<Option<Ports>, PlanError> {
         return Ok(None);
     }
     let parse = |text: &str| text.trim().parse().ok();
-    let base = match or_env(typed.port, env, "PORT", EXPECTED, parse)? {
-        Some(port) => port,
-        None => plain_port(env, EXPECTED)?.unwrap_or(BASE_PORT),
+    let port = match or_env(typed.port, env, "port", EXPECTED, parse)? {
+        Some(port) => Some(port),
+        None => plain_port(env, EXPECTED)?,
     };
-    let step = |typed, name| or_env(typed, env, name, "a number (0 to 65535)", parse);
+    let step = |typed, id| or_default(typed, env, id, "a number (0 to 65535)", parse);
     Ok(Some(Ports {
-        base,
-        step: step(typed.port_step, "PORT_STEP")?.unwrap_or(PORT_STEP),
-        instance: step(typed.formation_port_step, "FORMATION_PORT_STEP")?
-            .unwrap_or(FORMATION_PORT_STEP),
+        base: or_default(port, env, "port", EXPECTED, parse)?,
+        step: step(typed.port_step, "port_step")?,
+        instance: step(typed.formation_port_step, "formation_port_step")?,
     }))
 }
 

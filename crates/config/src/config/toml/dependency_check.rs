@@ -17,7 +17,7 @@ struct Edge {
 }
 
 /// Check all dependencies.
-pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Diagnostics) {
+pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &Diagnostics) {
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     let places: HashMap<&str, usize> =
         names.iter().enumerate().map(|(place, name)| (*name, place)).collect();
@@ -89,7 +89,7 @@ fn out_of_turn(name: &str, own: Stage, on: &str, other: Stage) -> Option<String>
 }
 
 /// Report each dependency cycle.
-fn rings(names: &[&str], mut edges: Vec<Edge>, mistakes: &mut Diagnostics) {
+fn rings(names: &[&str], mut edges: Vec<Edge>, mistakes: &Diagnostics) {
     loop {
         edges = within_rings(names.len(), edges);
         let Some(first) = edges.first().filter(|_| !mistakes.is_full()) else { return };
@@ -127,7 +127,7 @@ fn within_rings(processes: usize, edges: Vec<Edge>) -> Vec<Edge> {
     edges.into_iter().filter(|edge| open[edge.to] > 0).collect()
 }
 
-fn report_cycle(names: &[&str], ring: &[usize], edges: &[Edge], mistakes: &mut Diagnostics) {
+fn report_cycle(names: &[&str], ring: &[usize], edges: &[Edge], mistakes: &Diagnostics) {
     /// How many processes of a cycle are listed.
     const MOST: usize = 20;
     let on_ring: HashSet<usize> = ring.iter().copied().collect();

@@ -43,7 +43,7 @@ mod tests {
     use super::KEYS;
     use crate::config::toml::keys::PROCESS;
     use crate::config::toml::kind::{Key, Type};
-    use crate::config::toml::reference::within;
+    use crate::config::toml::schema::within;
 
     /// Whether this is a key of a process, or of a table in it.
     fn is_key(word: &str, keys: &[&[Key]]) -> bool {

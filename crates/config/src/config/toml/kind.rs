@@ -41,17 +41,18 @@ pub struct Key {
     pub default: Option<&'static str>,
 }
 
-/// A key.
-pub(super) const fn key(name: &'static str, kind: Type, about: &'static str) -> Key {
-    Key { name, kind, about, default: None }
+/// The keys of a table: for each its name, kind, default and description.
+macro_rules! key_rows {
+    ($($name:literal, $kind:expr, $default:expr, $about:expr;)+) => {
+        &[$($crate::config::toml::kind::Key {
+            name: $name,
+            kind: $kind,
+            about: $about,
+            default: $default,
+        }),+]
+    };
 }
-
-impl Key {
-    /// The same key with a default.
-    pub(super) const fn or(self, default: &'static str) -> Self {
-        Self { default: Some(default), ..self }
-    }
-}
+pub(super) use key_rows;
 
 /// A list of strings.
 pub(super) const TEXTS: Type = Type::List(&Type::Text);

@@ -11,7 +11,6 @@ mod kind;
 mod local;
 mod placeholders;
 mod problem;
-mod reference;
 mod resolve;
 mod said;
 mod schema;
@@ -39,11 +38,10 @@ pub use keys::{
 };
 pub use placeholders::{Placeholder, fill};
 pub use problem::{Diagnostics, SourceText, TomlError, TomlProblem};
-pub use reference::{KeyEntry, reference};
 pub use resolve::{Disk, ProcessOverrides, Resolved, resolve_with_disk};
 pub use said::{At, Said, value};
-pub use schema::schema;
-use validate::{Table, in_order};
+pub use schema::{KeyEntry, reference, schema};
+use validate::{Table, Weight, in_order};
 
 /// The contents of a `tmo.toml`; every part is optional.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -74,6 +72,8 @@ pub struct TmoToml {
     pub crash_dir: Option<PathBuf>,
     /// The file itself.
     pub source: SourceText,
+    /// What the values of `[defaults]` take.
+    weight_of_defaults: Weight,
     /// Indexes for frequent lookups.
     index: Index,
 }
@@ -157,37 +157,37 @@ pub fn read_with_local(
     let mut source = SourceText::new(text, file);
     // So that a place in it is none in the other file.
     let behind = local.map(|(local, file)| source.append(local, file));
-    let mut mistakes = Diagnostics::default();
-    let mut document = table_of(text, &source, &mut mistakes);
+    let mistakes = Diagnostics::default();
+    let mut document = table_of(text, &source, &mistakes);
     if let Some(behind) = &behind {
-        let upper = table_of(behind, &source, &mut mistakes);
+        let upper = table_of(behind, &source, &mistakes);
         local::lay_over(document.get_mut(), upper.into_inner());
     }
     // The rest of a file with syntax errors can't be checked.
     mistakes.clone().into_result(&source)?;
-    let view = Table(document.get_ref());
-    validate::table(view.0, &[keys::TOP], "", &mut mistakes);
+    let view = Table { table: document.get_ref(), mistakes: &mistakes };
+    validate::table(view.table, &[keys::TOP], "", &mistakes);
     if mistakes.is_over() {
         mistakes.clone().into_result(&source)?;
     }
     let empty = DeTable::new();
-    let table = |key| view.table(key).map_or(Table(&empty), Spanned::into_inner);
-    let crash_dir = keys::crash::read(table("crash"), &mut mistakes);
-    let processes = processes(table("process"), &mut mistakes);
+    let table = |key| view.table(key).map_or(Table { table: &empty, ..view }, Spanned::into_inner);
+    let processes = processes(table("process"));
     let toml = TmoToml {
         backend: view.word("backend"),
         port_auto: view.switch("port_auto"),
-        log: keys::log::read(table("log")),
-        defaults: ProcessTable::read(table("defaults"), &mut mistakes),
-        actions: keys::action::read(view, &mut mistakes),
+        log: LogTable::read(table("log")),
+        defaults: ProcessTable::read(table("defaults")),
+        actions: keys::action::actions(view),
         index: Index::of(&processes),
         processes,
-        hooks: keys::hooks::read(table("hooks"), &mut mistakes),
+        hooks: keys::tables::hooks(table("hooks")),
         cleanup_hook: table("hooks").get("cleanup").map(Spanned::span),
-        web: keys::web::read(table("web"), &mut mistakes),
-        watchers: keys::watcher::read(table("watcher"), &mut mistakes),
-        detach_keys: keys::connect::read(table("connect"), &mut mistakes),
-        crash_dir,
+        web: keys::tables::web_rules(table("web")),
+        watchers: keys::tables::watchers(table("watcher")),
+        detach_keys: keys::tables::detach_keys(table("connect")),
+        crash_dir: keys::tables::crash_dir(table("crash")),
+        weight_of_defaults: Weight::without(table("defaults").table, keys::env::KEYS),
         source,
     };
     Ok((toml, mistakes))
@@ -206,7 +206,7 @@ pub fn bare(key: &str) -> String {
 fn table_of<'a>(
     text: &'a str,
     source: &SourceText,
-    mistakes: &mut Diagnostics,
+    mistakes: &Diagnostics,
 ) -> Spanned<DeTable<'a>> {
     let (document, mut errors) = DeTable::parse_recoverable(text);
     errors.sort_by_key(|error| error.span().unwrap_or_default().start);
@@ -246,12 +246,10 @@ fn is_yaml(text: &str, at: usize) -> bool {
     plain && !key.trim().is_empty() && (line.len() > key.len() || behind.starts_with(':'))
 }
 
-fn processes(
-    view: Table<'_, '_>,
-    mistakes: &mut Diagnostics,
-) -> Vec<(Spanned<String>, ProcessTable)> {
+fn processes(view: Table<'_, '_>) -> Vec<(Spanned<String>, ProcessTable)> {
     let mut found = vec![];
-    for (name, value) in in_order(view.0) {
+    let mistakes = view.mistakes;
+    for (name, value) in in_order(view.table) {
         let word = name.get_ref();
         match ProcName::new(word.as_str()) {
             Ok(process) if process.as_str() == process.entry() => {
@@ -266,9 +264,8 @@ fn processes(
             }
             Err(error) => mistakes.add(name.span(), error.to_string()),
         }
-        if let Some(table) = value.get_ref().as_table() {
-            let table = ProcessTable::read(Table(table), mistakes);
-            found.push((name, table));
+        if let Some(table) = view.within(value.get_ref()) {
+            found.push((name, ProcessTable::read(table)));
         }
     }
     found

@@ -15,7 +15,7 @@ use super::problem::Diagnostics;
 use super::{TmoToml, or_nearest};
 use crate::config::procfile::ProcfileEntry;
 use crate::model::ProcName;
-use crate::model::rules::Probe;
+use crate::model::rules::{FileWatch, Probe};
 
 /// What a process has for placeholders.
 const KNOWN: [&str; 3] = ["port", "url", "page"];
@@ -101,14 +101,48 @@ pub fn fill<E>(
 static ALIKE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?:^|[^${])\{([A-Za-z0-9_-]+(?:#\d+)?)\.([A-Za-z0-9]+)\}").ok());
 
+/// Each text in which placeholders are filled in, with its place.
+fn filled_texts(toml: &TmoToml) -> Vec<(String, Range<usize>)> {
+    let mut texts = vec![];
+    for table in toml.processes.iter().map(|(_, table)| table).chain([&toml.defaults]) {
+        texts.extend(table.env.pairs.iter().map(|pair| (pair.get_ref().1.clone(), pair.span())));
+        let ready = table
+            .ready
+            .iter()
+            .flat_map(|ready| ready.get_ref().iter().map(|check| (&check.probe, ready.span())));
+        let live = table.live.iter().map(|live| (&live.get_ref().probe, live.span()));
+        texts.extend(ready.chain(live).filter_map(|(probe, at)| match probe {
+            Probe::Exec { command } => Some((command.to_string(), at)),
+            _ => None,
+        }));
+        let stop = table.stop.command.iter();
+        texts.extend(stop.map(|command| (command.get_ref().clone(), command.span())));
+        let run = |watch: &FileWatch| watch.run.as_ref().map(ToString::to_string);
+        let watch = table.watch.iter();
+        texts.extend(watch.filter_map(|watch| Some((run(watch.get_ref())?, watch.span()))));
+    }
+    let tables = || toml.processes.iter().map(|(_, table)| table);
+    let actions = tables().flat_map(|table| &table.action).chain(&toml.actions);
+    let of_actions = actions.map(|action| &action.get_ref().command);
+    for command in tables().filter_map(|table| table.command.as_ref()).chain(of_actions) {
+        match command.get_ref() {
+            CommandLine::Shell(line) => texts.push((line.clone(), command.span())),
+            CommandLine::Words(words) => {
+                texts.extend(words.iter().map(|word| (word.clone(), command.span())));
+            }
+        }
+    }
+    texts
+}
+
 /// Report placeholders of processes that do not exist, and of what processes do not have.
-pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Diagnostics) {
+pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &Diagnostics) {
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     let known: HashSet<&str> = names.iter().copied().collect();
     let is_known =
         |name: &str| known.contains(name.split_once('#').map_or(name, |(entry, _)| entry));
-    let mut look = |text: &str, at: Range<usize>| {
-        for found in ALIKE.iter().flat_map(|alike| alike.captures_iter(text)) {
+    for (text, at) in filled_texts(toml) {
+        for found in ALIKE.iter().flat_map(|alike| alike.captures_iter(&text)) {
             let (_, [name, what]) = found.extract();
             if is_known(name) && !KNOWN.contains(&what) {
                 let near = or_nearest(what, &KNOWN);
@@ -116,7 +150,7 @@ pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Di
                 mistakes.add(at.clone(), text);
             }
         }
-        for (_, placeholder) in all(text) {
+        for (_, placeholder) in all(&text) {
             let (name, what) = match placeholder {
                 Some(Placeholder::Port(name)) => (name, "port"),
                 Some(Placeholder::Url(name)) => (name, "url"),
@@ -127,49 +161,9 @@ pub(super) fn check(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Di
             if !is_known(name) {
                 mistakes.add_with(at.clone(), |suggests| {
                     let near = suggests.then(|| format!("; {}", or_nearest(name, &names)));
-                    format!(
-                        "`{{{name}.{what}}}`: there is no process `{name}`{}",
-                        near.unwrap_or_default()
-                    )
+                    let near = near.unwrap_or_default();
+                    format!("`{{{name}.{what}}}`: there is no process `{name}`{near}")
                 });
-            }
-        }
-    };
-    for table in toml.processes.iter().map(|(_, table)| table).chain([&toml.defaults]) {
-        for pair in &table.env.pairs {
-            look(&pair.get_ref().1, pair.span());
-        }
-        let checks = table
-            .ready
-            .iter()
-            .flat_map(|ready| ready.get_ref().iter().map(|check| (&check.probe, ready.span())));
-        let live = table.live.iter().map(|live| (&live.get_ref().probe, live.span()));
-        for (probe, at) in checks.chain(live) {
-            if let Probe::Exec { command } = probe {
-                look(&command.to_string(), at);
-            }
-        }
-        if let Some(command) = &table.stop.command {
-            look(command.get_ref(), command.span());
-        }
-        if let Some((run, watch)) = table
-            .watch
-            .as_ref()
-            .and_then(|watch| watch.get_ref().rules.run.as_ref().zip(Some(watch)))
-        {
-            look(&run.to_string(), watch.span());
-        }
-    }
-    let tables = || toml.processes.iter().map(|(_, table)| table);
-    let actions = tables().flat_map(|table| &table.action).chain(&toml.actions);
-    let of_actions = actions.map(|action| &action.get_ref().command);
-    for command in tables().filter_map(|table| table.command.as_ref()).chain(of_actions) {
-        match command.get_ref() {
-            CommandLine::Shell(line) => look(line, command.span()),
-            CommandLine::Words(words) => {
-                for word in words {
-                    look(word, command.span());
-                }
             }
         }
     }

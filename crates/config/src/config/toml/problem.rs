@@ -1,5 +1,6 @@
 //! Errors in a `tmo.toml`, with the place that they point at.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
 
@@ -149,9 +150,12 @@ struct Mistake {
     text: String,
 }
 
-/// The errors found so far.
+/// The errors found so far, to which all that reads a file adds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Diagnostics {
+pub struct Diagnostics(RefCell<Mistakes>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Mistakes {
     found: Vec<Mistake>,
     more: usize,
     is_over: bool,
@@ -167,39 +171,40 @@ impl Diagnostics {
     const LONGEST: usize = 1_000;
 
     /// Add an error that ends the check.
-    pub fn add_last(&mut self, span: Range<usize>, text: impl Into<String>) {
-        self.found.truncate(Self::MOST - 1);
+    pub fn add_last(&self, span: Range<usize>, text: impl Into<String>) {
+        self.0.borrow_mut().found.truncate(Self::MOST - 1);
         self.add(span, text);
-        self.is_over = true;
+        self.0.borrow_mut().is_over = true;
     }
 
     /// Whether the check is to stop.
-    pub const fn is_over(&self) -> bool {
-        self.is_over || self.is_full()
+    pub fn is_over(&self) -> bool {
+        self.0.borrow().is_over || self.is_full()
     }
 
     /// Whether further errors are only counted.
-    pub const fn is_full(&self) -> bool {
-        self.found.len() >= Self::MOST
+    pub fn is_full(&self) -> bool {
+        self.0.borrow().found.len() >= Self::MOST
     }
 
     /// Count one more expression of this size. Returns whether the limit of the file allows it.
-    pub const fn has_room_for(&mut self, size: usize) -> bool {
-        self.expressions = self.expressions.saturating_add(size);
-        self.expressions <= EXPRESSIONS
+    pub fn has_room_for(&self, size: usize) -> bool {
+        let mut mistakes = self.0.borrow_mut();
+        mistakes.expressions = mistakes.expressions.saturating_add(size);
+        mistakes.expressions <= EXPRESSIONS
     }
 
     /// Add an error whose text is expensive to build; the parameter of `text` allows a suggestion.
-    pub fn add_with(&mut self, span: Range<usize>, text: impl FnOnce(bool) -> String) {
+    pub fn add_with(&self, span: Range<usize>, text: impl FnOnce(bool) -> String) {
         // If it is only counted, it needs no text.
-        let text = if self.is_full() { String::new() } else { text(self.found.len() < SUGGESTED) };
-        self.add(span, text);
+        let suggests = self.0.borrow().found.len() < SUGGESTED;
+        self.add(span, if self.is_full() { String::new() } else { text(suggests) });
     }
 
     /// Add an error.
-    pub fn add(&mut self, span: Range<usize>, text: impl Into<String>) {
+    pub fn add(&self, span: Range<usize>, text: impl Into<String>) {
         if self.is_full() {
-            self.more += 1;
+            self.0.borrow_mut().more += 1;
             return;
         }
         let text = text.into();
@@ -207,18 +212,19 @@ impl Diagnostics {
             .chars()
             .map(|c| if c == '\n' { ' ' } else { shown(c) })
             .collect();
-        self.found.push(Mistake { span, text });
+        self.0.borrow_mut().found.push(Mistake { span, text });
     }
 
     /// `Ok` if there are no errors.
-    pub fn into_result(mut self, source: &SourceText) -> Result<(), TomlError> {
-        if self.found.is_empty() {
+    pub fn into_result(self, source: &SourceText) -> Result<(), TomlError> {
+        let Mistakes { mut found, more, .. } = self.0.into_inner();
+        if found.is_empty() {
             return Ok(());
         }
-        self.found.sort_by_key(|mistake| mistake.span.start);
-        self.found.dedup();
-        let problems = self.found.into_iter().map(|mistake| source.problem(mistake)).collect();
-        Err(TomlError { problems, more: self.more })
+        found.sort_by_key(|mistake| mistake.span.start);
+        found.dedup();
+        let problems = found.into_iter().map(|mistake| source.problem(mistake)).collect();
+        Err(TomlError { problems, more })
     }
 }
 
@@ -229,7 +235,7 @@ mod tests {
     #[test]
     fn the_caret_stands_under_what_is_meant() {
         let source = SourceText::new("a = 1\n\tdé = [2,\n 3]\n", "tmo.toml");
-        let mut mistakes = Diagnostics::default();
+        let mistakes = Diagnostics::default();
         mistakes.add(13..20, "no list");
         mistakes.add(0..1, "no key");
         let reported = mistakes.into_result(&source).unwrap_err().to_string();
@@ -241,7 +247,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_place_can_be_told(text in "(?s).{0,40}", from in 0usize..60, long in 0usize..60) {
-            let mut mistakes = Diagnostics::default();
+            let mistakes = Diagnostics::default();
             mistakes.add(from..from + long, "x");
             let error = mistakes.into_result(&SourceText::new(&text, "f")).unwrap_err();
             let problem = &error.problems[0];

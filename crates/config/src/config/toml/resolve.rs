@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::keys::{cwd, env};
+use super::keys::{command, env};
 use super::problem::{Diagnostics, TomlError};
+use super::validate::Weight;
 use super::{TmoToml, dependency_check, or_nearest, placeholders};
 use crate::config::Env;
 use crate::config::paths::{absolute, at_home};
@@ -56,10 +57,10 @@ pub fn resolve_with_disk(
     procfile: &[ProcfileEntry],
     env: &Env,
     disk: &Disk<'_>,
-    mut mistakes: Diagnostics,
+    mistakes: Diagnostics,
 ) -> Result<Resolved, TomlError> {
-    let entries = entries(toml, procfile, &mut mistakes);
-    check_defaults(toml, entries.len(), &mut mistakes);
+    let entries = entries(toml, procfile, &mistakes);
+    check_defaults(toml, entries.len(), &mistakes);
     let mut own = BTreeMap::new();
     let mut room = env::Room::default();
     // The actions of the project have the variables and the directory of `[defaults]`.
@@ -70,18 +71,18 @@ pub fn resolve_with_disk(
             return Ok(Resolved::default());
         }
         let table = toml.of(&entry.name);
-        table.check(&mut mistakes);
+        table.check(&mistakes);
         let found = ProcessOverrides {
-            cwd: cwd::found(table.cwd.as_ref(), env, disk, &mut mistakes),
-            env: env::of(toml, &entry.name, &table, env, disk, &mut room, &mut mistakes),
+            cwd: command::working_directory(table.cwd.as_ref(), env, disk, &mistakes),
+            env: env::variables(toml, &entry.name, &table, env, disk, &mut room, &mistakes),
         };
         if found != ProcessOverrides::default() {
             own.insert(entry.name.clone(), found);
         }
     }
-    dependency_check::check(toml, &entries, &mut mistakes);
-    placeholders::check(toml, &entries, &mut mistakes);
-    check_actions(toml, &entries, &mut mistakes);
+    dependency_check::check(toml, &entries, &mistakes);
+    placeholders::check(toml, &entries, &mistakes);
+    check_actions(toml, &entries, &mistakes);
     mistakes.into_result(&toml.source)?;
     Ok(Resolved { entries, own })
 }
@@ -90,7 +91,7 @@ pub fn resolve_with_disk(
 fn entries(
     toml: &TmoToml,
     procfile: &[ProcfileEntry],
-    mistakes: &mut Diagnostics,
+    mistakes: &Diagnostics,
 ) -> Vec<ProcfileEntry> {
     let mut entries = procfile.to_vec();
     let known: Vec<&str> = procfile.iter().map(|entry| entry.name.as_str()).collect();
@@ -121,7 +122,7 @@ fn entries(
 }
 
 /// Report actions whose processes can't have their names.
-fn check_actions(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Diagnostics) {
+fn check_actions(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &Diagnostics) {
     let mut taken: HashSet<String> = entries.iter().map(|entry| entry.name.clone()).collect();
     for (action, at) in toml.action_places() {
         let name = action.process();
@@ -140,16 +141,14 @@ fn check_actions(toml: &TmoToml, entries: &[ProcfileEntry], mistakes: &mut Diagn
 
 /// Report settings in `[defaults]` that are too large together, since each process gets a copy of them.
 /// Variables and env files have limits of their own.
-fn check_defaults(toml: &TmoToml, processes: usize, mistakes: &mut Diagnostics) {
-    let sum: usize = toml.defaults.sizes().map(|(size, _)| size).sum();
-    if sum.saturating_mul(processes) > TOTAL_BYTES
-        && let Some((_, at)) = toml.defaults.sizes().max_by_key(|(size, _)| *size)
-    {
+fn check_defaults(toml: &TmoToml, processes: usize, mistakes: &Diagnostics) {
+    let Weight { total, heaviest } = &toml.weight_of_defaults;
+    if total.saturating_mul(processes) > TOTAL_BYTES {
         let text = format!(
             "what `[defaults]` says comes to more than {} MiB for {processes} processes, each of \
              which has all of it; say it in `[process.NAME]` of those that need it",
             TOTAL_BYTES >> 20
         );
-        mistakes.add_last(at, text);
+        mistakes.add_last(heaviest.clone(), text);
     }
 }

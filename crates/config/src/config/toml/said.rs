@@ -43,6 +43,11 @@ pub fn value<T: Clone>(at: &At<T>) -> Option<T> {
     at.as_ref().map(|at| at.get_ref().clone())
 }
 
+/// The values of a list without their places.
+pub(super) fn plain<T: Clone>(list: &[Spanned<T>]) -> Vec<T> {
+    list.iter().map(|item| item.get_ref().clone()).collect()
+}
+
 /// Implements [`Said`] for a table whose keys are overridden one by one.
 macro_rules! said_by_key {
     ($table:ident: $($key:ident)*) => {
@@ -58,3 +63,27 @@ macro_rules! said_by_key {
     };
 }
 pub(super) use said_by_key;
+
+/// A table whose keys are overridden one by one: for each field the names of its key, of which a file has one, each
+/// with the method that reads it, its kind, default and description.
+macro_rules! table_rows {
+    ($table:ident, $keys:ident: $($field:ident: $type:ty {
+        $($name:literal, $read:ident, $kind:expr, $default:expr, $about:literal;)+
+    })*) => {
+        #[derive(Debug, Clone, PartialEq, Eq, Default)]
+        pub struct $table {
+            $(pub $field: At<$type>,)*
+        }
+
+        said_by_key!($table: $($field)*);
+
+        const $keys: &[Key] = key_rows! { $($($name, $kind, $default, $about;)+)* };
+
+        impl $table {
+            fn read(view: Table<'_, '_>) -> Self {
+                Self { $($field: view.either([$(view.$read($name)),+], [$($name),+]),)* }
+            }
+        }
+    };
+}
+pub(super) use table_rows;

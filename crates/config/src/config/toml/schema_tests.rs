@@ -58,8 +58,8 @@ fn fits(schema: &Value, value: &Value) -> bool {
 /// Whether the parser accepts the keys and kinds of values.
 fn parser_takes(text: &str) -> bool {
     let document = DeTable::parse(text).unwrap();
-    let mut mistakes = Diagnostics::default();
-    validate::table(document.get_ref(), &[TOP], "", &mut mistakes);
+    let mistakes = Diagnostics::default();
+    validate::table(document.get_ref(), &[TOP], "", &mistakes);
     mistakes == Diagnostics::default()
 }
 
@@ -153,7 +153,7 @@ proptest! {
     fn schema_and_parser_agree_on_whatever_is_drawn(bytes in proptest::collection::vec(any::<u8>(), 1..40)) {
         let mut bytes = bytes.iter();
         let process = draw(Type::Table(super::keys::PROCESS), &mut bytes);
-        let log = draw(Type::Table(&[super::keys::log::KEYS]), &mut bytes);
+        let log = draw(Type::Table(&[super::keys::tables::LOG]), &mut bytes);
         both(&format!("process.web = {process}\nlog = {log}\n"));
     }
 
@@ -270,7 +270,7 @@ fn assert_explained(keys: &[Key]) {
             let alone = super::schema::of(key.kind, "");
             assert!(fits(&alone, &value), "{} can't be {default}", key.name);
         }
-        if let Some(keys) = super::reference::within(key.kind) {
+        if let Some(keys) = super::schema::within(key.kind) {
             for keys in keys.1 {
                 assert_explained(keys);
             }

@@ -13,7 +13,8 @@ use super::kind::{Key, Type};
 use super::or_nearest;
 use super::problem::Diagnostics;
 use super::said::At;
-use crate::model::limits::{LIST, PROCESSES};
+use crate::model::limits::{ITEM_BYTES, LIST, PROCESSES};
+use crate::model::signal::SignalName;
 use crate::model::units::{millis, of_seconds, parse_bytes, parse_span};
 use crate::model::untrusted::shown;
 
@@ -21,7 +22,7 @@ use crate::model::untrusted::shown;
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 
 /// Check a table and everything in it; `name` is its name in messages.
-pub(super) fn table(table: &DeTable<'_>, keys: &[&[Key]], name: &str, mistakes: &mut Diagnostics) {
+pub(super) fn table(table: &DeTable<'_>, keys: &[&[Key]], name: &str, mistakes: &Diagnostics) {
     for (word, value) in table {
         let text = word.get_ref().as_ref();
         match keys.iter().copied().flatten().find(|key| key.name == text) {
@@ -41,7 +42,7 @@ fn unknown(word: &str, keys: &[&[Key]], name: &str) -> String {
 }
 
 /// Check one value; `name` is its key.
-fn check(value: &Value<'_>, kind: Type, name: &str, mistakes: &mut Diagnostics) {
+fn check(value: &Value<'_>, kind: Type, name: &str, mistakes: &Diagnostics) {
     let found = value.get_ref();
     let entries = found.as_table().map(|inner| (inner.len(), PROCESSES));
     let entries = entries.or_else(|| Some((found.as_array()?.len(), LIST)));
@@ -156,6 +157,37 @@ pub(super) fn time(value: &DeValue<'_>) -> Option<u64> {
     }
 }
 
+/// The memory that a value takes, in bytes.
+fn weight(value: &DeValue<'_>) -> usize {
+    match value {
+        DeValue::String(text) => text.len(),
+        DeValue::Array(items) => items.iter().map(|item| weight(item.get_ref()) + ITEM_BYTES).sum(),
+        DeValue::Table(entries) => entries.values().map(|value| weight(value.get_ref())).sum(),
+        DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => 0,
+    }
+}
+
+/// What the values of a table take, of which each process gets a copy.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Weight {
+    pub(super) total: usize,
+    /// The place of the largest.
+    pub(super) heaviest: Range<usize>,
+}
+
+impl Weight {
+    /// Of a table without these keys, which have limits of their own.
+    pub(super) fn without(table: &DeTable<'_>, keys: &[Key]) -> Self {
+        let is_counted = |name: &str| keys.iter().all(|key| key.name != name);
+        let counted = table.iter().filter(|(name, _)| is_counted(name.get_ref()));
+        let weights: Vec<_> =
+            counted.map(|(name, value)| (weight(value.get_ref()), name.span())).collect();
+        let total = weights.iter().map(|(weight, _)| weight).sum();
+        let heaviest = weights.into_iter().max_by_key(|(weight, _)| *weight);
+        Self { total, heaviest: heaviest.map(|(_, place)| place).unwrap_or_default() }
+    }
+}
+
 /// A number of bytes.
 pub(super) fn size(value: &DeValue<'_>) -> Option<u64> {
     value.as_str().map_or_else(|| number(value), parse_bytes)
@@ -197,21 +229,34 @@ pub(super) fn in_order<'a, 'i>(
 
 /// A checked table: values of the wrong kind have been reported and are treated as missing.
 #[derive(Clone, Copy)]
-pub struct Table<'a, 'i>(pub(super) &'a DeTable<'i>);
+pub struct Table<'a, 'i> {
+    pub(super) table: &'a DeTable<'i>,
+    /// To which values that make no sense are added.
+    pub(super) mistakes: &'a Diagnostics,
+}
 
 impl<'a, 'i> Table<'a, 'i> {
+    /// A value within this table, if it is a table.
+    pub(super) fn within(self, value: &'a DeValue<'i>) -> Option<Self> {
+        Some(Self { table: value.as_table()?, ..self })
+    }
+
     /// The value of a key.
     pub(super) fn get(self, key: &str) -> Option<&'a Value<'i>> {
-        self.0.get(key)
+        self.table.get(key)
     }
 
     /// The place of a key.
     pub(super) fn key(self, key: &str) -> Option<Range<usize>> {
-        self.0.get_key_value(key).map(|(key, _)| key.span())
+        self.table.get_key_value(key).map(|(key, _)| key.span())
     }
 
     /// The value of a key, converted.
-    pub(super) fn of<T>(self, key: &str, read: impl Fn(&'a DeValue<'i>) -> Option<T>) -> At<T> {
+    pub(super) fn converted<T>(
+        self,
+        key: &str,
+        read: impl Fn(&'a DeValue<'i>) -> Option<T>,
+    ) -> At<T> {
         let value = self.get(key)?;
         Some(Spanned::new(value.span(), read(value.get_ref())?))
     }
@@ -227,37 +272,67 @@ impl<'a, 'i> Table<'a, 'i> {
 
     /// A string.
     pub(super) fn text(self, key: &str) -> At<String> {
-        self.of(key, |value| value.as_str().map(str::to_owned))
+        self.converted(key, |value| value.as_str().map(str::to_owned))
     }
 
     /// A name that people see, in one line.
     pub(super) fn name(self, key: &str) -> At<String> {
-        self.of(key, |value| value.as_str().map(|name| shown(name).into_owned()))
+        self.converted(key, |value| value.as_str().map(|name| shown(name).into_owned()))
     }
 
     /// A truth value.
     pub(super) fn switch(self, key: &str) -> At<bool> {
-        self.of(key, DeValue::as_bool)
+        self.converted(key, DeValue::as_bool)
+    }
+
+    /// A truth value that is off without the key.
+    pub(super) fn is_on(self, key: &str) -> bool {
+        self.switch(key).is_some_and(Spanned::into_inner)
     }
 
     /// A time in milliseconds.
     pub(super) fn time(self, key: &str) -> At<u64> {
-        self.of(key, time)
+        self.converted(key, time)
     }
 
     /// A number, if it fits the type.
     pub(super) fn number<N: TryFrom<u64>>(self, key: &str) -> At<N> {
-        self.of(key, |value| N::try_from(number(value)?).ok())
+        self.converted(key, |value| N::try_from(number(value)?).ok())
+    }
+
+    /// A number of seconds, in milliseconds.
+    pub(super) fn seconds(self, key: &str) -> At<u64> {
+        self.converted(key, |value| number(value)?.checked_mul(1000))
+    }
+
+    /// A number under one of these keys.
+    pub(super) fn number_of<T: TryFrom<u64>, const N: usize>(self, keys: [&str; N]) -> At<T> {
+        self.either(keys.map(|key| self.number(key)), keys)
+    }
+
+    /// A signal by its name or number.
+    pub(super) fn signal_name(self, key: &str) -> At<SignalName> {
+        let text = self.text(key)?;
+        let signal = text.get_ref().parse::<SignalName>();
+        let signal =
+            signal.map_err(|error| self.mistakes.add(text.span(), error.to_string())).ok()?;
+        Some(Spanned::new(text.span(), signal))
+    }
+
+    /// The number of a signal.
+    pub(super) fn signal(self, key: &str) -> At<i32> {
+        let signal = self.signal_name(key)?;
+        Some(Spanned::new(signal.span(), signal.get_ref().number()))
     }
 
     /// A table.
     pub(super) fn table(self, key: &str) -> At<Table<'a, 'i>> {
-        self.of(key, |value| value.as_table().map(Table))
+        self.converted(key, |value| self.within(value))
     }
 
     /// The tables of a list; a single table counts as a list of one.
     pub(super) fn tables(self, key: &str) -> Vec<Spanned<Table<'a, 'i>>> {
-        self.each(key, |item| item.as_table().map(Table))
+        self.each(key, |item| self.within(item))
     }
 
     /// The strings of a list; a single string counts as a list of one.
@@ -272,32 +347,27 @@ impl<'a, 'i> Table<'a, 'i> {
 
     /// One of some words.
     pub(super) fn word<T: DeserializeOwned>(self, key: &str) -> At<T> {
-        self.of(key, word)
+        self.converted(key, word)
     }
 
     /// A string that must not be blank.
-    pub(super) fn filled(self, key: &str, mistakes: &mut Diagnostics) -> At<String> {
+    pub(super) fn filled(self, key: &str) -> At<String> {
         let text = self.text(key)?;
         if text.get_ref().trim().is_empty() {
-            mistakes.add(text.span(), format!("`{key}` is empty; leave it out"));
+            self.mistakes.add(text.span(), format!("`{key}` is empty; leave it out"));
             return None;
         }
         Some(text)
     }
 
     /// The first of these keys that is present; a second one is an error.
-    pub(super) fn either<T, const N: usize>(
-        self,
-        ways: [At<T>; N],
-        keys: [&str; N],
-        mistakes: &mut Diagnostics,
-    ) -> At<T> {
+    pub(super) fn either<T, const N: usize>(self, ways: [At<T>; N], keys: [&str; N]) -> At<T> {
         let mut there = keys.iter().zip(ways).filter_map(|(key, way)| Some((key, way?)));
         let first = there.next();
         for (other, _) in there {
             if let (Some((first, _)), Some(span)) = (&first, self.key(other)) {
                 let text = format!("`{other}` says the same as `{first}`; keep one of them");
-                mistakes.add(span, text);
+                self.mistakes.add(span, text);
             }
         }
         first.map(|(_, value)| value)

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     Diagnostics, Key, ProcessKey, ProcessPlan, ProcessTable, Said, Spanned, TEXT_OR_TEXTS, TEXTS,
-    Table, Type, Value, json, key,
+    Table, Type, Value, json, key_rows,
 };
 use crate::config::toml::TmoToml;
 use crate::config::toml::resolve::Disk;
@@ -46,30 +46,25 @@ impl Said for VariableTable {
     }
 }
 
+pub(in crate::config::toml) const KEYS: &[Key] = key_rows! {
+    "env", Type::Either(&[Type::Map(&Type::Scalar), TEXTS]), None,
+        "Variables: a table, or a list of \"NAME=value\". The values are used as they are: $NAME is not \
+         expanded. They override the variables of env files.";
+    "env_file", TEXT_OR_TEXTS, Some("[]"),
+        "A file with variables in the format of .env, or a list of them. Each must exist. In these files, \
+         $NAME is expanded.";
+    "add_path", TEXTS, Some("[]"), "Directories that are put before PATH.";
+};
+
 pub struct Variables;
 
 impl ProcessKey for Variables {
     type Said = VariableTable;
-    const KEYS: &'static [Key] = &[
-        key(
-            "env",
-            Type::Either(&[Type::Map(&Type::Scalar), TEXTS]),
-            "Variables: a table, or a list of \"NAME=value\". The values are used as they are: \
-         $NAME is not expanded. They override the variables of env files.",
-        ),
-        key(
-            "env_file",
-            TEXT_OR_TEXTS,
-            "A file with variables in the format of .env, or a list of them. Each must exist. In \
-         these files, $NAME is expanded.",
-        )
-        .or("[]"),
-        key("add_path", TEXTS, "Directories that are put before PATH.").or("[]"),
-    ];
+    const KEYS: &'static [Key] = KEYS;
 
-    fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
+    fn read(view: Table<'_, '_>) -> Self::Said {
         VariableTable {
-            pairs: pairs(view, mistakes),
+            pairs: pairs(view),
             files: view.paths("env_file"),
             path: view.paths("add_path"),
         }
@@ -96,10 +91,10 @@ impl Default for Room {
     }
 }
 
-fn pairs(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Vec<Spanned<(String, String)>> {
+fn pairs(view: Table<'_, '_>) -> Vec<Spanned<(String, String)>> {
     let mut found = vec![];
     if let Some(table) = view.table("env") {
-        for (key, value) in in_order(table.get_ref().0) {
+        for (key, value) in in_order(table.get_ref().table) {
             let Some(text) = scalar(value.get_ref()) else { continue };
             let (span, key) = (key.span(), key.into_inner());
             found.push(Spanned::new(span, (key, text)));
@@ -111,14 +106,14 @@ fn pairs(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Vec<Spanned<(String
                 Some((key, value)) => {
                     found.push(Spanned::new(span, (key.to_owned(), value.to_owned())));
                 }
-                None => mistakes.add(span, format!("write it as \"{text}=value\"")),
+                None => view.mistakes.add(span, format!("write it as \"{text}=value\"")),
             }
         }
     }
     for pair in &found {
         let name = &pair.get_ref().0;
         if name.is_empty() || name.contains(['=', '\0']) {
-            mistakes.add(pair.span(), format!("\"{name}\" can't be the name of a variable"));
+            view.mistakes.add(pair.span(), format!("\"{name}\" can't be the name of a variable"));
         }
     }
     found
@@ -130,14 +125,14 @@ const LEAST: usize = 1 << 10;
 type Pairs = BTreeMap<OsString, OsString>;
 
 /// The variables of this process, sorted.
-pub(in crate::config::toml) fn of(
+pub(in crate::config::toml) fn variables(
     toml: &TmoToml,
     name: &str,
     table: &ProcessTable,
     env: &Env,
     disk: &Disk<'_>,
     room: &mut Room,
-    mistakes: &mut Diagnostics,
+    mistakes: &Diagnostics,
 ) -> Vec<(OsText, OsText)> {
     let mut own = Pairs::new();
     set(&mut own, &toml.defaults.env.pairs);

@@ -1,79 +1,59 @@
-//! `restart`: when a process is restarted after it has ended, and after which delays.
+//! `restart` and `stop`: what follows the end of a process, and how it is ended.
 
 use super::{
     At, COUNT, Diagnostics, Key, MILLIS, Planned, ProcessKey, ProcessPlan, ProcessTable, Said,
-    Spanned, Table, Type, Value, json, key, said_by_key, value,
+    Spanned, Table, Type, Value, json, key_rows, said_by_key, table_rows, value,
 };
-use crate::config::toml::validate::number;
 use crate::model::plan::OnExit;
 use crate::model::rules::{Backoff, Restart, RestartPolicy, Stage};
+use crate::model::text::OsText;
 use crate::model::units::written_span;
 
 const POLICIES: &[&str] = &["no", "on-failure", "always"];
 
-/// `restart` as a table.
-const TABLE: &[Key] = &[
-    key(
-        "policy",
-        Type::Word(POLICIES),
-        "After which ends it is restarted: \"no\" (after none), \"on-failure\" or \"always\".",
-    )
-    .or("\"no\""),
-    key("delay", Type::Time, "The pause before a restart.").or("\"1s\""),
-    key("delay_ms", MILLIS, "The value of `delay`, in milliseconds."),
-    key("delay_seconds", COUNT, "The value of `delay`, in seconds."),
-    key(
-        "backoff",
-        Type::Word(&["fixed", "exponential"]),
+table_rows! { RestartTable, RESTART:
+    policy: Restart {
+        "policy", word, Type::Word(POLICIES), Some("\"no\""),
+        "After which ends it is restarted: \"no\" (after none), \"on-failure\" or \"always\".";
+    }
+    delay_ms: u64 {
+        "delay", time, Type::Time, Some("\"1s\""), "The pause before a restart.";
+        "delay_ms", number, MILLIS, None, "The value of `delay`, in milliseconds.";
+        "delay_seconds", seconds, COUNT, None, "The value of `delay`, in seconds.";
+    }
+    backoff: Backoff {
+        "backoff", word, Type::Word(&["fixed", "exponential"]), Some("\"fixed\""),
         "How the pause changes from one failure to the next: \"fixed\" (not at all), or \
-         \"exponential\" (it doubles, up to `max_delay`).",
-    )
-    .or("\"fixed\""),
-    key("max_delay", Type::Time, "The longest pause.").or("\"30s\""),
-    key(
-        "max_failures",
-        COUNT,
+         \"exponential\" (it doubles, up to `max_delay`).";
+    }
+    max_delay_ms: u64 {
+        "max_delay", time, Type::Time, Some("\"30s\""), "The longest pause.";
+    }
+    max_failures: u32 {
+        "max_failures", number, COUNT, Some("10"),
         "After this many failures in a row the process is broken: it is not restarted any \
-         more. With 0, tmo never gives up.",
-    )
-    .or("10"),
-    key("max_consecutive_failures", COUNT, "Another name of `max_failures`."),
-    key("max_restarts", COUNT, "Another name of `max_failures`."),
-    key("stable", Type::Time, "Running for this long resets the count of failures.").or("\"60s\""),
-    key("failure_reset_seconds", COUNT, "The value of `stable`, in seconds."),
-];
-
-/// `restart`; a word alone is the policy.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RestartTable {
-    /// Which exits cause a restart.
-    pub policy: At<Restart>,
-    /// The delay before it.
-    pub delay_ms: At<u64>,
-    /// How the delays grow.
-    pub backoff: At<Backoff>,
-    /// The longest delay.
-    pub max_delay_ms: At<u64>,
-    /// Maximum number of consecutive failures.
-    pub max_failures: At<u32>,
-    /// How long a life must last to reset the count of failures.
-    pub stable_ms: At<u64>,
+         more. With 0, tmo never gives up.";
+        "max_consecutive_failures", number, COUNT, None, "Another name of `max_failures`.";
+        "max_restarts", number, COUNT, None, "Another name of `max_failures`.";
+    }
+    stable_ms: u64 {
+        "stable", time, Type::Time, Some("\"60s\""),
+        "Running for this long resets the count of failures.";
+        "failure_reset_seconds", seconds, COUNT, None, "The value of `stable`, in seconds.";
+    }
 }
-
-said_by_key!(RestartTable: policy delay_ms backoff max_delay_ms max_failures stable_ms);
 
 pub struct Restarts;
 
 impl ProcessKey for Restarts {
+    /// A word alone is the policy.
     type Said = RestartTable;
-    const KEYS: &'static [Key] = &[key(
-        "restart",
-        Type::Either(&[Type::Word(POLICIES), Type::Table(&[TABLE])]),
-        "When the process is restarted after it has ended by itself: \"no\", \"on-failure\" \
-         or \"always\". A table sets the pauses and the limit, too; these also apply to \
-         restarts by `live` and `failure`.",
-    )
-    .or("\"no\"")];
+    const KEYS: &'static [Key] = key_rows! {
+        "restart", Type::Either(&[Type::Word(POLICIES), Type::Table(&[RESTART])]), Some("\"no\""),
+            "When the process is restarted after it has ended by itself: \"no\", \"on-failure\" or \
+             \"always\". A table sets the pauses and the limit, too; these also apply to restarts by `live` \
+             and `failure`.";
+    };
     const PLANNED: Planned = Some(|process| json!(process.rules.restart));
 
     fn shown(process: &ProcessPlan) -> Option<Value> {
@@ -88,25 +68,14 @@ impl ProcessKey for Restarts {
         }))
     }
 
-    fn read(view: Table<'_, '_>, mistakes: &mut Diagnostics) -> Self::Said {
-        let Some(table) = view.table("restart").map(Spanned::into_inner) else {
-            return RestartTable { policy: view.word("restart"), ..RestartTable::default() };
-        };
-        let seconds = |key| table.of(key, |value| number(value)?.checked_mul(1000));
-        let delays = [table.time("delay"), table.number("delay_ms"), seconds("delay_seconds")];
-        let most = ["max_failures", "max_consecutive_failures", "max_restarts"];
-        let stable = [table.time("stable"), seconds("failure_reset_seconds")];
-        RestartTable {
-            policy: table.word("policy"),
-            delay_ms: table.either(delays, ["delay", "delay_ms", "delay_seconds"], mistakes),
-            backoff: table.word("backoff"),
-            max_delay_ms: table.time("max_delay"),
-            max_failures: table.either(most.map(|key| table.number(key)), most, mistakes),
-            stable_ms: table.either(stable, ["stable", "failure_reset_seconds"], mistakes),
+    fn read(view: Table<'_, '_>) -> Self::Said {
+        match view.table("restart") {
+            Some(table) => RestartTable::read(table.into_inner()),
+            None => RestartTable { policy: view.word("restart"), ..RestartTable::default() },
         }
     }
 
-    fn check(table: &ProcessTable, mistakes: &mut Diagnostics) {
+    fn check(table: &ProcessTable, mistakes: &Diagnostics) {
         let restart = &table.restart;
         let policy = restart.policy.as_ref();
         let end = table.on_exit.as_ref().filter(|end| *end.get_ref() == OnExit::Restart);
@@ -161,5 +130,41 @@ impl RestartTable {
             max_failures: value(&self.max_failures).unwrap_or(usual.max_failures),
             stable_ms: value(&self.stable_ms).unwrap_or(usual.stable_ms),
         })
+    }
+}
+
+table_rows! { StopTable, STOP:
+    signal: i32 {
+        "signal", signal, Type::Text, Some("\"INT\""),
+        "The signal that asks it to stop, such as \"TERM\".";
+    }
+    command: String {
+        "command", filled, Type::Text, None,
+        "A command to run before the signal is sent; the time it takes is part of the \
+         timeout.";
+    }
+    timeout_ms: u64 {
+        "timeout", time, Type::Time, Some("\"5s\""),
+        "The time after which everything left is killed.";
+    }
+}
+
+pub struct Stop;
+
+impl ProcessKey for Stop {
+    type Said = StopTable;
+    const KEYS: &'static [Key] = key_rows! {
+        "stop", Type::Table(&[STOP]), None,
+            "How the process is stopped: the command runs, then the signal is sent, and after the timeout \
+             everything left is killed.";
+    };
+
+    fn read(view: Table<'_, '_>) -> Self::Said {
+        let table = view.table("stop").map(Spanned::into_inner);
+        table.map(StopTable::read).unwrap_or_default()
+    }
+
+    fn apply(said: &Self::Said, process: &mut ProcessPlan) {
+        process.rules.stop_command = value(&said.command).map(OsText::from);
     }
 }
