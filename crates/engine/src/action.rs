@@ -5,8 +5,8 @@
 
 use tokio::sync::oneshot;
 
-use super::hook_command::FlagHook;
-use super::outbox::OutboxItem;
+use super::commands::hook::FlagHook;
+use super::reports::outbox::OutboxItem;
 use crate::crash::Trigger;
 use crate::model::event::{Event, Trouble, What};
 use crate::model::request::{Outcome, Request};

@@ -9,11 +9,11 @@
 use std::collections::HashMap;
 
 use super::core::Engine;
-use super::crash_reports::Crashed;
-use super::outbox;
-use super::pane_state::PaneState;
+use super::panes::state::PaneState;
 use super::queue::Event;
-use super::search_recovery::Output;
+use super::reports::crash_reports::Crashed;
+use super::reports::outbox;
+use super::search::recovery::Output;
 use crate::backend::{Server, Survey};
 use crate::model::ProcId;
 use crate::pane::sink;

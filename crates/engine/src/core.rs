@@ -6,22 +6,23 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::action::Action;
-use super::aux_command::AuxCommands;
 use super::changes::FileChanges;
-use super::clients::Clients;
-use super::crash_reports::CrashReports;
-use super::failure_declarations::FailureDeclarations;
-use super::hooks::{self, Hooks};
-use super::notifications::Notifications;
-use super::outbox::OutboxItem;
-use super::pane_state::PaneState;
+use super::commands::command::AuxCommands;
+use super::commands::hooks;
+use super::commands::hooks::Hooks;
+use super::commands::probes::{Probed, Probes};
+use super::commands::stop_commands::StopCommands;
+use super::panes::state::PaneState;
+use super::panes::wakeups;
 use super::persisted_state::PersistedState;
-use super::probes::{Probed, Probes};
 use super::queue::{Event, Finished, Queue};
-use super::search_recovery;
+use super::reports::crash_reports::CrashReports;
+use super::reports::notifications::Notifications;
+use super::reports::outbox::OutboxItem;
+use super::requests::clients::Clients;
+use super::search::failure_declarations::FailureDeclarations;
+use super::search::recovery;
 use super::startup_report::StartupReport;
-use super::stop_commands::StopCommands;
-use super::wakeups;
 use crate::backend::Terminals;
 use crate::crash::CrashReport;
 use crate::journal::ingest::Ingest;
@@ -306,7 +307,7 @@ impl Engine {
         if self.is_deposed() {
             return self.due.clear();
         }
-        search_recovery::save(&mut self.panes, &self.plan, &mut self.saved);
+        recovery::save(&mut self.panes, &self.plan, &mut self.saved);
         if let Err(error) = self.saved.save(&self.runtime) {
             tracing::error!(%error, "the state can't be saved");
         }

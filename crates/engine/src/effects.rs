@@ -5,8 +5,8 @@ use std::time::Duration;
 use nix::libc::{SIGCONT, SIGHUP, SIGKILL, SIGUSR1};
 
 use super::core::Engine;
-use super::crash_reports::Crashed;
-use super::flag_counts;
+use super::reports::crash_reports::Crashed;
+use super::search::flag_counts;
 use crate::model::event::{self, Event, Trouble, What};
 use crate::model::plan::{Backend, Install, Plan, ProcessPlan};
 use crate::model::request::API;

@@ -16,8 +16,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::persisted_state::adoptable;
-use crate::model::count;
 use crate::model::event::list;
+use crate::model::units;
 use crate::pane::process_tree::{named, named_with_ports};
 use crate::run::dir::RuntimeDir;
 use crate::run::listen::{self, ListenError, Listening, SocketFiles};
@@ -163,7 +163,7 @@ fn kill_orphans(runtime: &RuntimeDir) -> Result<Option<String>, StartupMessage> 
         )));
     }
     Ok((ended > 0).then(|| {
-        let count = count::processes(ended, "");
+        let count = units::processes(ended, "");
         let spared = if exempt.is_empty() {
             String::new()
         } else {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::outbox::Outbox;
-use super::search_progress::{MatchCheckpoint, SavedCounts};
+use super::reports::outbox::Outbox;
+use super::search::progress::{MatchCheckpoint, SavedCounts};
 use crate::model::ProcessId;
 use crate::model::command::CommandHistory;
 use crate::model::plan::Plan;

@@ -1,13 +1,14 @@
-//! The event queue that the engine's loop empties, in the order of arrival.
+//! The event queue that the engine's loop empties, in the order of arrival; and tasks that end with their owner.
 
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
-use super::failure_declarations::DeclarationEdit;
-use super::outbox::OutboxItem;
+use super::reports::outbox::OutboxItem;
+use super::search::failure_declarations::DeclarationEdit;
 use crate::backend::{Survey, TerminalError};
 use crate::crash::CrashReport;
 use crate::model::event::What;
@@ -143,6 +144,16 @@ impl Queue {
     /// Wait until an event is added.
     pub(super) async fn filled(&self) {
         self.filled.notified().await;
+    }
+}
+
+/// A task that is aborted when this is dropped.
+#[derive(Debug)]
+pub(super) struct Task(pub(super) JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

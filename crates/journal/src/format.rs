@@ -8,7 +8,7 @@
 
 use super::record::{Kind, Record};
 use super::segment::FARTHEST;
-use crate::model::life::or_zero;
+use crate::model::ids::or_zero;
 use crate::model::time::Timestamp;
 use crate::model::{LifeId, StreamNo};
 

@@ -10,7 +10,7 @@ use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::model::request::{Cleared, Head, Partial, Unknown};
-use crate::model::sgr::{Attribute, Color};
+use crate::model::terminal::sgr::{Attribute, Color};
 use crate::model::{LifeId, ProcName, event, is_default};
 
 /// A query of the log: its parameters in the API, which describes them with these comments.

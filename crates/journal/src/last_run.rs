@@ -10,9 +10,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::exit::End;
 use crate::model::plan::Plan;
 use crate::model::rules::WatcherPatterns;
-use crate::model::run_end::End;
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::{ProcName, is_default};
@@ -168,7 +168,7 @@ mod tests {
     use std::path::Path;
 
     use super::{LARGEST, LastRun, ROOM, RecordedEnd, VERSION};
-    use crate::model::run_end::End;
+    use crate::model::exit::End;
 
     fn example() -> LastRun {
         LastRun {

@@ -13,7 +13,7 @@ use super::format::Summary;
 use super::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use super::screen_switch::{self, Screen};
 use super::small;
-use crate::model::escape::{Scanner, Token};
+use crate::model::terminal::escape::{Scanner, Token};
 use crate::model::time::Timestamp;
 use crate::model::{LifeId, StreamNo};
 use crate::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, held_back, of_one_life};

@@ -9,8 +9,8 @@ use super::stream::{Read, StreamReader};
 use super::streams::Streams;
 use super::words::full_screen;
 use crate::model::StreamNo;
-use crate::model::escape::is_ordinary;
-use crate::model::line::{End, Line};
+use crate::model::terminal::escape::is_ordinary;
+use crate::model::terminal::line::{End, Line};
 
 /// How much of a stream is read at once.
 const AHEAD: usize = 64 << 10;

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::RunProblem;
-use crate::model::run_end::Culprit;
+use crate::model::exit::Culprit;
 
 /// Messages from guardian and supervisor to the command that started them, one JSON line each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,10 +9,10 @@ use utoipa::ToSchema;
 
 use crate::model::command::{Command, Sender};
 use crate::model::event::What;
+use crate::model::exit::End;
 use crate::model::request::{Head, Outcome, Request};
-use crate::model::run_end::End;
-use crate::model::screen::Screen;
 use crate::model::state::{FlagMatches, State};
+use crate::model::terminal::emulator::Screen;
 
 /// A message to the engine.
 #[derive(Debug)]

@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dependencies::DependencyStatus;
-use super::part::{Action, Awaited, ChangePart};
 use super::pending_request::WaitCondition;
+use super::records::{Action, Awaited, ChangePart};
 use super::{Effect, Goal, Proc, RunPhase, Supervisor};
 use crate::model::ProcId;
 use crate::model::event::What;

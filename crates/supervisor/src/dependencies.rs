@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::proc::{Goal, Phase, Proc, Ready};
-use super::restarts::Broken;
+use super::records::Broken;
 use super::{Culprit, Effect, RunPhase, Supervisor};
 use crate::model::event::{Note, RunProblem, Skip, Unavailable, What};
 use crate::model::rules::{DependencyCondition, Need, Stage};

@@ -1,7 +1,7 @@
 //! The exit code of the run: the highest contribution of the processes, each judged by its last life.
 
 use super::{Proc, Supervisor};
-use crate::model::run_end::Decider;
+use crate::model::exit::Decider;
 use crate::model::{Exit, LifeId, ProcId};
 
 /// Signal number of SIGKILL (POSIX gives it this number).

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::part::Action;
 use super::proc::{Phase, Proc};
+use super::records::Action;
 use super::watching::{Build, Watching};
 use super::{Effect, Goal, RunPhase, Supervisor};
 use crate::model::ProcId;

@@ -21,26 +21,22 @@ mod change;
 mod dependencies;
 mod events;
 mod exit_code;
-mod exit_stats;
 mod file_changes;
 mod idle;
 mod install_state;
 mod installation;
 mod life;
-mod life_marks;
 mod lifecycle;
-mod part;
 mod patience;
 mod pending_request;
 mod policy;
 mod proc;
-mod proc_prompts;
 mod proc_texts;
 mod prompts;
 mod ready;
+mod records;
 mod reload;
 mod request;
-mod restarts;
 mod shutdown;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -56,18 +52,16 @@ use crate::model::time::{MonotonicTime, Timestamp, nanos};
 use crate::model::{Exit, ProcId};
 pub use crate::protocol::phase::{Phase, RunPhase};
 use crate::protocol::spec::Want;
+pub use crate::records::{
+    Broken, ChangePart, ExitStats, LifeMarks, ProcFailures, ProcPrompts, ProcRestarts,
+};
 pub use events::{Crash, Effect, Input, ShimRequest};
-pub use exit_stats::ExitStats;
 pub use install_state::Installation;
-pub use life_marks::LifeMarks;
 pub use lifecycle::RunStage;
-pub use part::ChangePart;
 use pending_request::PendingRequest;
 pub use proc::{Goal, LastLife, Pane, Proc, Ready};
-pub use proc_prompts::ProcPrompts;
 pub use ready::Question;
 pub use reload::{PlanCounts, Planned};
-pub use restarts::{Broken, ProcFailures, ProcRestarts};
 pub use watching::Watching;
 
 /// The whole state machine.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
-use crate::model::life::or_zero;
+use crate::model::ids::or_zero;
 use crate::model::request::Outcome;
 use crate::model::{Exit, LifeId, ProcId, Untrusted};
 

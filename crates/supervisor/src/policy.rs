@@ -4,18 +4,17 @@ use std::time::Duration;
 
 use super::life::MOST_LOST;
 use super::proc::{Phase, Proc, Ready};
-use super::restarts::Broken;
+use super::records::Broken;
 use super::{Culprit, Effect, Goal, RunPhase, Supervisor};
 use crate::model::event::{Note, Problem, What};
-use crate::model::life::or_zero;
+use crate::model::ids::or_zero;
 use crate::model::plan::OnExit;
 use crate::model::rules::{
     Backoff, DependencyCondition, ExitVerdict, Restart, RestartPolicy, Stage,
 };
 use crate::model::state::CrashLoop;
 use crate::model::time::Timestamp;
-use crate::model::units;
-use crate::model::{Exit, ProcId, ProcName};
+use crate::model::{Exit, ProcId, ProcName, units};
 
 /// The restart policy of a process without any settings for it: the first restart is immediate, the
 /// next ones follow after 1, 2, 4 … 30 seconds, without a limit.

@@ -4,16 +4,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::exit_stats::ExitStats;
 use super::install_state::Installation;
-use super::life_marks::LifeMarks;
-use super::part::ChangePart;
-use super::proc_prompts::ProcPrompts;
+use super::records::{ChangePart, ExitStats, LifeMarks, ProcFailures, ProcPrompts, ProcRestarts};
 use super::reload::{PlanCounts, Planned};
-use super::restarts::{ProcFailures, ProcRestarts};
 use super::watching::Watching;
 use crate::model::event::{Note, Problem, Skip};
-use crate::model::life::or_zero;
+use crate::model::ids::or_zero;
 use crate::model::plan::{Install, OnExit, Plan, ProcessPlan};
 use crate::model::rules::{DependencyCondition, ExitVerdict, ProcessPolicy, Stage};
 use crate::model::time::{Timestamp, nanos};

@@ -3,7 +3,7 @@
 use super::proc::Proc;
 use super::{Effect, Supervisor};
 use crate::model::event::What;
-use crate::model::prompt::{Prompt, PromptRule};
+use crate::model::terminal::prompt::{Prompt, PromptRule};
 use crate::model::time::Timestamp;
 use crate::model::{LifeId, ProcId, Untrusted};
 

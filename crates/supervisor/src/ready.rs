@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::proc::{Phase, Proc, Ready};
-use super::proc_prompts::ProcPrompts;
+use super::records::ProcPrompts;
 use super::{Effect, RunPhase, Supervisor};
 use crate::model::event::{Note, Problem, What, lacking};
 use crate::model::rules::{Check, FailureAction, Probe, ProcessPolicy, Reaction};

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::part::Action;
 use super::pending_request::WaitCondition;
 use super::proc::{Goal, Phase, Proc, Ready};
+use super::records::Action;
 use super::watching::Watching;
 use super::{Effect, Supervisor};
 use crate::model::ProcId;

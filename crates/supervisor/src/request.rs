@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::exit_code::KILL;
-use super::part::{Action, ChangePart};
 use super::pending_request::{PendingRequest, WaitCondition};
+use super::records::{Action, ChangePart};
 use super::{Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::event::{Note, What};
 use crate::model::plan::AfterInstall;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::lifecycle::RunStage;
-use super::part::ChangePart;
 use super::ready::cleanup_limit;
+use super::records::ChangePart;
 use super::{Culprit, Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::event::{RunProblem, What};
 use crate::model::rules::Stage;

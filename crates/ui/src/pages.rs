@@ -163,7 +163,7 @@ impl Journal {
             rows.splice(0..0, rows_of_text(&removed(entry.lost)));
         }
         let mut shown = LogEntry::new(entry.position, time, kind, rows);
-        shown.life = crate::model::life::or_zero::number(life);
+        shown.life = crate::model::ids::or_zero::number(life);
         self.name(&mut shown, stream, about);
         Ok(Some(shown))
     }

@@ -6,7 +6,7 @@
 use memchr::memchr;
 
 use super::merged::Renderer;
-use crate::model::line::whole;
+use crate::model::terminal::line::whole;
 
 /// Total bytes held back before unfinished lines are written.
 pub(super) const MOST_HELD: usize = 32 << 20;

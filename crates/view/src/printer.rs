@@ -18,7 +18,7 @@ use crate::journal::cursor::Cursor;
 use crate::journal::record::Kind;
 use crate::model::event::{Logged, What};
 use crate::model::request::{Head, Partial};
-use crate::model::unfinished::PromptTimer;
+use crate::model::terminal::unfinished::PromptTimer;
 use crate::sys::clock;
 
 /// How many bytes are collected before they are written.

@@ -11,9 +11,9 @@ use memchr::memchr;
 use super::merged::{Lane, Renderer};
 use super::pipe::{MOST_HELD, without_return};
 use super::width;
-use crate::model::escape::is_ordinary;
-use crate::model::line::{End, Line, StyleChange, trimmed, whole};
-use crate::model::sgr::Sgr;
+use crate::model::terminal::escape::is_ordinary;
+use crate::model::terminal::line::{End, Line, StyleChange, trimmed, whole};
+use crate::model::terminal::sgr::Sgr;
 use crate::model::time::Timestamp;
 
 /// The maximum length of a line on a terminal. Other limits of a line: `LONGEST_RECORD` in `journal/split.rs` for a

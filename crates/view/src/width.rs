@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthChar as _;
 
-use crate::model::line::whole;
+use crate::model::terminal::line::whole;
 
 /// A tab counts as its maximum width.
 const TAB: usize = 8;

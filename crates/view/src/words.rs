@@ -1,10 +1,10 @@
 //! The last words of a run: which processes ended by themselves, how, and their last output.
 
-use crate::model::Exit;
-use crate::model::line::{self, without_break};
-use crate::model::run_end::Culprit;
+use crate::model::exit::Culprit;
+use crate::model::terminal::line;
+use crate::model::terminal::line::without_break;
 use crate::model::text::cut;
-use crate::model::units;
+use crate::model::{Exit, units};
 
 /// The lines that report this end of a process. Its last lines are given as they are in its stream, with or without
 /// newlines.
@@ -42,7 +42,7 @@ mod tests {
     use std::time::Duration;
 
     use super::last_words;
-    use crate::model::run_end::Culprit;
+    use crate::model::exit::Culprit;
     use crate::model::{Exit, ProcName};
 
     fn ended(name: &str, exit: Exit, ran: Duration) -> Culprit {

@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tmo::engine::persisted_state::PersistedState;
 use tmo::journal::Position;
+use tmo::model::exit::End;
 use tmo::model::plan::Plan;
 use tmo::model::request::{Head, Outcome, Request};
-use tmo::model::run_end::End;
 use tmo::model::state::State;
 use tmo::supervisor::Supervisor;
 

@@ -13,11 +13,11 @@ use tmo::journal::history::{
     JournalAccess, LineCount, LogQuery, OutputAsk, OutputOverTime, PageAsk,
 };
 use tmo::model::event::What;
+use tmo::model::exit::End;
 use tmo::model::plan::Backend;
 use tmo::model::request::{Cleared, Head, Outcome, Request};
-use tmo::model::run_end::End;
-use tmo::model::screen::Screen;
 use tmo::model::state::{ProcessState, State, TmuxAddress};
+use tmo::model::terminal::emulator::Screen;
 use tmo::model::time::Timestamp;
 use tmo::model::{ProcName, ProcessStatus};
 use tmo::server::engine_handle::{EngineRequest, FailureTexts, Handle};

@@ -1,11 +1,10 @@
 //! What processes print, as it is shown: escapes taken apart, lines rendered.
 
 use tmo::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
-use tmo::model::LifeId;
-use tmo::model::StreamNo;
-use tmo::model::escape::{Scanner, Token};
-use tmo::model::sgr::Sgr;
+use tmo::model::terminal::escape::{Scanner, Token};
+use tmo::model::terminal::sgr::Sgr;
 use tmo::model::time::Timestamp;
+use tmo::model::{LifeId, StreamNo};
 use tmo::view::merged::{Renderer, Unfinished};
 use tmo::view::paint::{Mode, Stamp, Style};
 

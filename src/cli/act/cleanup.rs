@@ -9,7 +9,7 @@ use crate::cli::reach::instance::{Instance, WAITS};
 use crate::cli::reach::leftovers::{refuse, remains, remove, spared};
 use crate::client::address::Address;
 use crate::engine::persisted_state::adoptable;
-use crate::model::count;
+use crate::model::units;
 use crate::run::dir::{RuntimeDir, RuntimeDirError};
 use crate::run::forced_end::{Forced, Reach};
 use crate::run::listen;
@@ -29,7 +29,7 @@ pub(in crate::cli) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
     let forced = if door.is_some() { end_leftovers(runtime)? } else { Forced::default() };
     let mut done = vec![];
     if forced.report.ended > 0 {
-        done.push(format!("ended {}", count::processes(forced.report.ended, "")));
+        done.push(format!("ended {}", units::processes(forced.report.ended, "")));
     }
     done.extend(spared(&forced.report.exempt));
     done.extend(remove(&instance, &forced.sockets)?);

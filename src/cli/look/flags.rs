@@ -13,7 +13,7 @@ use crate::cli::reach::instance::{self, Instance};
 use crate::cli::reach::log::Source;
 use crate::cli::{output, runtime};
 use crate::model::ProcName;
-use crate::model::life::or_zero;
+use crate::model::ids::or_zero;
 use crate::model::rules::FlagColor;
 use crate::model::state::{FlagMatch, FlagState, ProcessState};
 use crate::model::time::Timestamp;

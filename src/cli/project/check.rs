@@ -19,10 +19,10 @@ use crate::config::load::{Context, find_program};
 use crate::config::toml::TomlProblem;
 use crate::fleet::inventory::{self, Inventory};
 use crate::fleet::procman;
-use crate::model::count;
 use crate::model::limits::TOLD;
 use crate::model::plan::Plan;
 use crate::model::rules::{DependencyCondition, Need};
+use crate::model::units;
 use crate::run::listen::{self, ListenError};
 
 /// The JSON document.
@@ -107,7 +107,7 @@ fn names(plan: &Plan) -> Vec<&str> {
 /// The Procfile, and the processes to run.
 pub(in crate::cli) fn summary(plan: &Plan) -> String {
     let names = names(plan);
-    let count = count::processes(names.len(), "");
+    let count = units::processes(names.len(), "");
     let text = format!("{count}: {}", names.join(", "));
     if plan.is_of_command() {
         return text;

@@ -20,8 +20,8 @@ use crate::import::{
     Written, import,
 };
 use crate::model::name::glob;
+use crate::model::units;
 use crate::model::untrusted::shown;
-use crate::model::{count, units};
 use crate::sys::files::{self, ChosenBy, PROJECT_LIMIT, TOML_LIMIT, Whole};
 
 /// The file that is written.
@@ -273,7 +273,7 @@ fn write(source: &Source, args: &ImportArgs, imported: &Imported) -> Result<Path
     }
     made.report(&toml, args)?;
     let from = imported.files.join(", ");
-    let count = count::processes(added, if existing.is_some() { "added" } else { "" });
+    let count = units::processes(added, if existing.is_some() { "added" } else { "" });
     say(args, &format!("{shown} (from {from}): {count}{schema}\n"))?;
     if has_procfile && args.output.is_none() {
         output::warn(&format!(

@@ -13,8 +13,8 @@ use crate::client::ClientError;
 use crate::client::address::Address;
 use crate::config::Env;
 use crate::config::dirs::runtime_base;
-use crate::model::count;
 use crate::model::event::list;
+use crate::model::units;
 use crate::pane::process_tree::{named, named_with_ports};
 use crate::run::dir::RuntimeDir;
 use crate::run::forced_end::{Forced, Reach, remaining};
@@ -92,7 +92,7 @@ pub(in crate::cli) fn finish(instance: &Instance, parts: &[ProcInfo]) -> Result<
 
 fn tell(reason: &CliError, forced: &Forced) {
     use ClientError::{Pending, Silent, TakingOver};
-    let count = count::processes(forced.report.ended, "");
+    let count = units::processes(forced.report.ended, "");
     let reason = match reason {
         CliError::NothingRuns { .. } => "nobody answers at its socket".to_owned(),
         // These errors advise the user to type this very command.

@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 use crate::cli::error::CliError;
-use crate::cli::output;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::Source;
-use crate::cli::runtime;
+use crate::cli::{output, runtime};
 use crate::client::HeadEvent;
 use crate::model::ProcessStatus;
+use crate::model::exit::End;
 use crate::model::plan::{OnExit, Plan};
-use crate::model::run_end::End;
 use crate::model::state::ProcessState;
 
 /// How long a process that is not known to be ready has to live to count as up.

@@ -13,9 +13,9 @@ use crate::cli::runtime::block_on;
 use crate::cli::view::early_signals::Early;
 use crate::cli::view::{Display, HUNG_UP, Say, ViewContinuation, ViewState, finish_quietly};
 use crate::client::HeadEvent;
+use crate::model::exit::End;
 use crate::model::request::Head;
-use crate::model::run_end::End;
-use crate::ui::state::areas::{Wishes, areas};
+use crate::ui::state::layout::{Wishes, areas};
 use crate::ui::state::msg::Msg;
 use crate::view::screen;
 

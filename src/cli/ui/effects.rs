@@ -74,7 +74,7 @@ impl Shell {
 
     /// What is printed after leaving.
     pub(super) fn farewell(&self) -> Left {
-        use crate::ui::state::run::SupervisorLink;
+        use crate::ui::state::list::SupervisorLink;
         let flags = self.instance.flags();
         let run = &self.ui.run;
         let words = match &run.link {

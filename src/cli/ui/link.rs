@@ -10,8 +10,8 @@ use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::client::{Backoff, Client, ClientError, HeadEvent, LONGEST_PAUSE, WatchEvent};
 use crate::sys::clock;
+use crate::ui::state::list::SupervisorLink;
 use crate::ui::state::msg::Msg;
-use crate::ui::state::run::SupervisorLink;
 
 impl Shell {
     /// Begin to follow the end of the journal.

@@ -12,9 +12,9 @@ use crate::cli::reach::log::Source;
 use crate::cli::reach::request;
 use crate::client::address::Address;
 use crate::client::{Backoff, Client, ClientError, HeadStream, LONGEST_PAUSE, TAKEOVER_LIMIT};
-use crate::model::count;
+use crate::model::exit::End;
 use crate::model::request::Head;
-use crate::model::run_end::End;
+use crate::model::units;
 use crate::run::listen;
 use crate::run::lock::Door;
 use crate::run::startup::StartupMessage;
@@ -87,7 +87,7 @@ impl ViewState {
                     return Ok(ViewContinuation::Over(End { code: 1, ..End::default() }));
                 }
                 StartupMessage::Listening { adopted, note, .. } => {
-                    let count = count::processes(adopted.unwrap_or(0) as usize, "");
+                    let count = units::processes(adopted.unwrap_or(0) as usize, "");
                     let text =
                         format!("Supervisor and guardian were killed; new ones go on with {count}");
                     display.say(text, true);

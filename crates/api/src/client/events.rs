@@ -9,8 +9,8 @@ use super::address::Address;
 use super::reply::Peer;
 use super::{ClientError, HttpResponse};
 use crate::client::sse::{Event, Parser};
+use crate::model::exit::End;
 use crate::model::request::Head;
-use crate::model::run_end::End;
 use crate::model::state::{ProcessState, State};
 
 /// Reads an event; `None` for one that only later versions know.

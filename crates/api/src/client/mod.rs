@@ -39,8 +39,8 @@ use crate::api::answers::{Alive, Detached, RecentMatches, TypingRequest};
 use crate::api::routes::Route;
 use crate::api::version::RUN_HEADER;
 use crate::model::request::{Cleared, Outcome, Request};
-use crate::model::screen::Screen;
 use crate::model::state::{FlagMatches, State};
+use crate::model::terminal::emulator::Screen;
 use crate::sys::dial;
 
 pub use self::error::ClientError;

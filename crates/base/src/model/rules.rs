@@ -7,9 +7,9 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::{Deserialize, Serialize};
 
-use super::prompt::PromptRule;
 use super::shell::quoted;
 use super::signal::SignalName;
+use super::terminal::prompt::PromptRule;
 use super::text::OsText;
 use super::{Exit, ProcName, is_default};
 

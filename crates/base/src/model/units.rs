@@ -1,4 +1,4 @@
-//! Durations and sizes in bytes as users write and read them: the same in flags, variables, files and messages.
+//! Durations and sizes in bytes as users write and read them: the same in flags, variables, files and messages; and counts in words.
 
 use std::time::Duration;
 
@@ -123,12 +123,24 @@ pub fn bytes(bytes: u64) -> String {
     }
 }
 
+/// `1 process`, `2 processes`, optionally with an adjective: `1 living process`.
+pub fn processes(count: usize, kind: &str) -> String {
+    let blank = if kind.is_empty() { "" } else { " " };
+    format!("{count} {kind}{blank}process{}", if count == 1 { "" } else { "es" })
+}
+
+/// How often something happened in succession: `once`, `2 times in a row`.
+pub fn in_a_row(times: u32) -> String {
+    if times == 1 { "once".into() } else { format!("{times} times in a row") }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::{
-        SPAN_PATTERN, SPANS, bytes, limit, of_seconds, parse_bytes, parse_span, span, written_span,
+        SPAN_PATTERN, SPANS, bytes, in_a_row, limit, of_seconds, parse_bytes, parse_span,
+        processes, span, written_span,
     };
 
     #[test]
@@ -208,5 +220,18 @@ mod tests {
             let read = parse_span(&written_span(ms));
             proptest::prop_assert_eq!(read, Some(Duration::from_millis(ms)));
         }
+    }
+
+    #[test]
+    fn what_happened_once_was_not_in_a_row() {
+        assert_eq!([in_a_row(1), in_a_row(2)], ["once", "2 times in a row"]);
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!(processes(0, ""), "0 processes");
+        assert_eq!(processes(1, ""), "1 process");
+        assert_eq!(processes(1, "living"), "1 living process");
+        assert_eq!(processes(2, "living"), "2 living processes");
     }
 }

@@ -10,7 +10,7 @@ use std::fmt::{self, Write as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::line::plain;
+use super::terminal::line::plain;
 
 /// A text from outside. [`fmt::Display`] formats it as one line that a terminal can safely print.
 ///

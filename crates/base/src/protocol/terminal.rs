@@ -7,7 +7,7 @@ use std::ffi::OsString;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::model::screen::Screen;
+use crate::model::terminal::emulator::Screen;
 
 /// The version of this protocol.
 pub const VERSION: u32 = 1;

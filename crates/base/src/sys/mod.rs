@@ -32,8 +32,11 @@ mod process;
 mod ps;
 mod signals;
 mod terminal_input;
-mod wait;
 
+pub use self::signals::{
+    Group, Wakes, default_signals, end_after, end_by, ignore_signals, reap, signal_group,
+    signal_pid, stop, stopped_by, timespec, unblock_all_signals, unblock_signals, wait_for,
+};
 pub use exempt::is_exempt;
 pub use host::{host, host_name, is_own_name};
 #[cfg(target_os = "linux")]
@@ -45,11 +48,6 @@ pub use own_uid::is_own_uid;
 #[cfg(not(target_os = "linux"))]
 use portable as system;
 pub use process::{ChildExit, Datagram, Listener, ProcInfo, RefusedCall, TcpPeer, Usage};
-pub use signals::timespec;
-pub use signals::{
-    Group, Wakes, default_signals, end_after, end_by, ignore_signals, signal_group, signal_pid,
-    stop, unblock_all_signals, unblock_signals, wait_for,
-};
 use system::{CHEAP_LOOKS, holders_of};
 pub use system::{
     Changes, FINDS_SOCKETS_FAST, KNOWS_SENDERS, NotifySocket, adopt_orphans, all, all_naming,
@@ -63,7 +61,6 @@ pub use system::{
     visit_marked, walk, watch_exit,
 };
 pub use terminal_input::terminal_input;
-pub use wait::{reap, stopped_by};
 
 /// All descendants of a process, parents before their children; the process itself is not included.
 pub fn descendants(pid: u32) -> Vec<ProcInfo> {

@@ -1,6 +1,7 @@
-//! Signals: received without a thread, sent to groups, set for children.
+//! Signals: received without a thread, sent to groups, set for children; and children that ended or stopped.
 
-use std::io::{self, Read as _};
+use std::io;
+use std::io::Read as _;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -10,6 +11,9 @@ use std::time::Duration;
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{WaitId, WaitIdOptions, WaitOptions};
+
+use super::rustix_pid;
 
 /// Signals as something to wait for: SIGUSR1, SIGHUP and SIGCHLD.
 #[derive(Debug)]
@@ -207,4 +211,16 @@ pub fn end_by(signal: i32) {
 /// Unblock all signals.
 pub fn unblock_signals() -> io::Result<()> {
     Ok(SigSet::empty().thread_set_mask()?)
+}
+
+/// Reap this child if it has ended; returns whether it is gone now.
+pub fn reap(pid: u32) -> io::Result<bool> {
+    Ok(rustix::process::waitpid(Some(rustix_pid(pid)?), WaitOptions::NOHANG)?.is_some())
+}
+
+/// The signal that has stopped this child since the last call, if one has.
+pub fn stopped_by(pid: u32) -> io::Result<Option<i32>> {
+    let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+    let status = rustix::process::waitid(WaitId::Pid(rustix_pid(pid)?), options)?;
+    Ok(status.and_then(|status| status.stopping_signal()))
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::termios::{LocalModes, tcgetattr};
 
 use super::{files, system};
-use crate::model::prompt::TerminalInput;
+use crate::model::terminal::prompt::TerminalInput;
 
 /// The modes of the terminal of the processes below `root`, and whether one of them is blocked in reading from it.
 /// `None` if it can't be opened. Nothing of it is changed.

@@ -16,9 +16,8 @@ use tokio::time::timeout;
 
 use self::watcher::{FileReport, Followed, Watcher};
 use super::action::Action;
-use super::aux_command::{AuxCommand, AuxCommands};
-use super::queue::{Event, Queue};
-use super::task::Task;
+use super::commands::command::{AuxCommand, AuxCommands};
+use super::queue::{Event, Queue, Task};
 use crate::model::ProcId;
 use crate::model::event::What;
 use crate::model::file_change::BuildFailure;

@@ -10,9 +10,9 @@ use crate::journal::query::since;
 use crate::journal::record::EVENTS;
 use crate::journal::{Chunk, Cursor, Filter, Position};
 use crate::model::ProcName;
-use crate::model::count::in_a_row;
 use crate::model::event::{Logged, Problem, What};
 use crate::model::time::Timestamp;
+use crate::model::units::in_a_row;
 
 /// Grace periods are practically never longer than this.
 const STOPPING: Duration = Duration::from_secs(600);

@@ -1,6 +1,6 @@
 //! Lines as text: their final state on a terminal, without escape sequences.
 
-use crate::model::line;
+use crate::model::terminal::line;
 use crate::model::text::cut;
 
 /// The maximum length of a kept row, in characters.

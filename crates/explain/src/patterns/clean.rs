@@ -1,6 +1,6 @@
 //! Removes colours from lines, and folds the case of ASCII letters.
 
-use crate::model::escape::is_ordinary_but_for_escapes;
+use crate::model::terminal::escape::is_ordinary_but_for_escapes;
 
 const ESC: u8 = 0x1b;
 
@@ -71,7 +71,7 @@ pub(super) fn fold(text: &[u8], folded: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::lines;
-    use crate::model::escape::is_ordinary_but_for_escapes;
+    use crate::model::terminal::escape::is_ordinary_but_for_escapes;
 
     #[test]
     fn only_lines_of_text_and_colours_are_taken() {

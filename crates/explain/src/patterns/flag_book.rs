@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::LONGEST_SHOWN;
 use crate::model::LifeId;
-use crate::model::line::without_break;
 use crate::model::rules::Flag;
 use crate::model::state::FlagMatch;
+use crate::model::terminal::line::without_break;
 use crate::model::time::Timestamp;
 
 /// The matches of the flags of one process, over all its lives.

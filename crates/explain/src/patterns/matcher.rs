@@ -8,9 +8,9 @@ use super::pattern::{BadPattern, Both, Pattern};
 use super::search::{Search, Walk};
 use super::{LONGEST_LINE, LONGEST_SHOWN};
 use crate::model::LifeId;
-use crate::model::escape::is_ordinary_but_for_escapes;
-use crate::model::line::{trimmed, without_break};
 use crate::model::rules::{Probe, ProcessPolicy, Text};
+use crate::model::terminal::escape::is_ordinary_but_for_escapes;
+use crate::model::terminal::line::{trimmed, without_break};
 use crate::model::time::Timestamp;
 
 /// How much is searched at once. It fits into the CPU cache, and no line in it is too long for an

@@ -3,8 +3,8 @@
 use super::LONGEST_LINE;
 use super::clean::fold;
 use super::pattern::Both;
-use crate::model::escape::{Scanner, Token};
-use crate::model::line::{Line, trimmed};
+use crate::model::terminal::escape::{Scanner, Token};
+use crate::model::terminal::line::{Line, trimmed};
 
 /// How much of a line is kept: enough that `$` does not match where it is cut, which may be within a
 /// character.

@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 
 use super::{FlagBook, Hit, LONGEST_LINE, LONGEST_SHOWN, Matcher, Rule};
-use crate::model::escape::{Scanner, Token};
-use crate::model::line::{self, without_break};
 use crate::model::rules::{Check, FailureAction, FailurePattern, Flag, Probe, ProcessPolicy, Text};
+use crate::model::terminal::escape::{Scanner, Token};
+use crate::model::terminal::line;
+use crate::model::terminal::line::without_break;
 use crate::model::time::Timestamp;
 use crate::model::{LifeId, Untrusted};
 

@@ -21,7 +21,7 @@ use crate::history::{
 use crate::model::ProcName;
 use crate::model::event::{LOG, type_of};
 use crate::model::request::{API, Cleared, Partial};
-use crate::model::unfinished::looks_like_prompt;
+use crate::model::terminal::unfinished::looks_like_prompt;
 use crate::reader::IndexReader;
 use crate::segment::Dirs;
 use crate::stream::StreamReader;

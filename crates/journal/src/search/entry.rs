@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::lines::Entry;
 use crate::history::{Line, OutputStream, StyledText};
 use crate::model::event::{Logged, type_of};
-use crate::model::line::plain_text;
+use crate::model::terminal::line::plain_text;
 use crate::model::{Exit, StreamNo};
 use crate::record::{EVENTS, Kind, Record, UNFINISHED};
 use crate::segment::Dirs;

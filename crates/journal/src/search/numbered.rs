@@ -13,7 +13,7 @@ use super::lines::Entry;
 use super::page::{Pager, Want};
 use super::place::share;
 use crate::cursor::{Filter, Position};
-use crate::model::line::plain_text;
+use crate::model::terminal::line::plain_text;
 use crate::model::time::Timestamp;
 use crate::reader::IndexReader;
 use crate::streams::Streams;

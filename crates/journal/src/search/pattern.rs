@@ -2,9 +2,10 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::model::escape::is_ordinary;
 use crate::model::expression::reason;
-use crate::model::line::{self, without_break};
+use crate::model::terminal::escape::is_ordinary;
+use crate::model::terminal::line;
+use crate::model::terminal::line::without_break;
 
 /// A regular expression for lines. It is compared with lines as they are shown.
 #[derive(Debug, Clone)]

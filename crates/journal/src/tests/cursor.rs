@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::{EPOCH, Place, SECOND, drain};
 use crate::cursor::{CHUNK, Cursor, Filter, Position};
 use crate::model::StreamNo;
-use crate::model::line::plain_text;
+use crate::model::terminal::line::plain_text;
 use crate::model::time::Timestamp;
 use crate::query::{since, tail};
 use crate::reader::IndexReader;

@@ -2,10 +2,9 @@ use proptest::prelude::*;
 
 use super::cursor::{pieces, written};
 use super::{EPOCH, SECOND};
-use crate::model::ProcName;
-use crate::model::StreamNo;
 use crate::model::event::{Event, What};
-use crate::model::run_end::End;
+use crate::model::exit::End;
+use crate::model::{ProcName, StreamNo};
 use crate::reader::IndexReader;
 use crate::search::landmark::{Landmark, LandmarkEvent, Landmarks};
 

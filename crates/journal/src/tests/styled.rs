@@ -1,7 +1,7 @@
 use super::{EPOCH, Place, SECOND};
 use crate::cursor::{Filter, Position};
 use crate::model::StreamNo;
-use crate::model::sgr::{Attribute, Color};
+use crate::model::terminal::sgr::{Attribute, Color};
 use crate::reader::IndexReader;
 use crate::search::page::{Pager, Want};
 use crate::search::styled::{Row, Styles};

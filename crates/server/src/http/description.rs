@@ -13,8 +13,8 @@ use super::answer::{Answer, ApiResult, Refusal, written_json};
 use super::extract::Query;
 use crate::api::answers::Problem;
 use crate::journal::history::Line;
+use crate::model::exit::End;
 use crate::model::request::{Head, Request};
-use crate::model::run_end::End;
 
 /// Paths and most schemas come from the handlers.
 #[derive(OpenApi)]

@@ -11,7 +11,7 @@ use super::answer::{Answer, ApiResult, Done, Refusal, json};
 use super::extract::{Body, LARGEST_LONG, Name, Query, Words, truth};
 use crate::api::answers::{Detached, Problem, TypingRequest};
 use crate::engine_handle::{EngineRequest, PaneRequest};
-use crate::model::screen::Screen;
+use crate::model::terminal::emulator::Screen;
 use crate::serve::Api;
 
 /// Type into the terminal of a process.

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tmo_base::model::event::What;
+use tmo_base::model::exit::End;
 use tmo_base::model::plan::Backend;
 use tmo_base::model::request::{Cleared, Head, Outcome, Request};
-use tmo_base::model::run_end::End;
-use tmo_base::model::screen::Screen;
 use tmo_base::model::state::{
     FlagMatch, FlagMatches, ProcessConfig, ProcessState, State, TmuxAddress,
 };
+use tmo_base::model::terminal::emulator::Screen;
 use tmo_base::model::time::Timestamp;
 use tmo_base::model::{LifeId, ProcName, ProcessStatus};
 use tmo_explain::crash::Reports;

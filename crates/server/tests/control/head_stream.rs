@@ -2,10 +2,9 @@
 
 use pretty_assertions::assert_eq;
 use tmo_api::client::HeadEvent;
-use tmo_base::model::StreamNo;
+use tmo_base::model::exit::{Culprit, End};
 use tmo_base::model::request::{Head, Partial};
-use tmo_base::model::run_end::{Culprit, End};
-use tmo_base::model::{Exit, ProcName};
+use tmo_base::model::{Exit, ProcName, StreamNo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::harness::{Run, Seen, run, soon};

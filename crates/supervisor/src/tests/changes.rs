@@ -58,7 +58,7 @@ impl World {
     }
 
     fn lives(&self) -> Vec<u32> {
-        let life = |proc: &crate::Proc| crate::model::life::or_zero::number(proc.current_life());
+        let life = |proc: &crate::Proc| crate::model::ids::or_zero::number(proc.current_life());
         self.machine.procs.iter().map(life).collect()
     }
 

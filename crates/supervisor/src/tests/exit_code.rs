@@ -2,8 +2,8 @@
 //! how the other process reacts.
 
 use super::*;
+use crate::model::exit::Decider;
 use crate::model::rules::{DependencyCondition, Need};
-use crate::model::run_end::Decider;
 
 /// Why the other process is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

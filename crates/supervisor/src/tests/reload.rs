@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::ProcId;
-use crate::model::life::or_zero;
+use crate::model::ids::or_zero;
 use crate::model::request::ChangeOrder;
 use crate::model::rules::{Check, DependencyCondition, Need, Probe, Stage, Text};
 use crate::model::time::Timestamp;

@@ -11,7 +11,7 @@ use nix::libc;
 use self::native::Native;
 use self::tmux::{Tmux, TmuxError};
 use crate::model::plan::{Backend, Plan};
-use crate::model::screen::Screen;
+use crate::model::terminal::emulator::Screen;
 use crate::model::text::OsText;
 use crate::model::{ProcName, ProcessId};
 use crate::protocol::terminal::WantedScreen;

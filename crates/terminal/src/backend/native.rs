@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{Listed, Opening, Survey, TerminalError};
 use crate::model::plan::Plan;
-use crate::model::screen::Screen;
+use crate::model::terminal::emulator::Screen;
 use crate::model::text::OsText;
 use crate::protocol::paths::{PanePaths, terminals_dir};
 use crate::protocol::terminal::{

@@ -257,7 +257,7 @@ impl Sink {
     /// Write one byte into the bell. If that is full, the supervisor will wake up anyway. If the FIFO
     /// has been removed or replaced, the shim, which opens it by name, and perhaps another supervisor
     /// don't have this one. So open the one at the path, or create it, and close the old one, which the
-    /// supervisor notices (`crates/engine/src/wakeups.rs`).
+    /// supervisor notices (`crates/engine/src/panes/wakeups.rs`).
     pub(super) fn ring(&mut self, word: u8) {
         let Some(bell) = &mut self.bell else { return };
         let _ = bell.fifo.write(&[word]);

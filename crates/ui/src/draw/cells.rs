@@ -6,7 +6,7 @@ use ratatui_core::style::Style;
 use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::journal::search::styled::Row;
-use crate::model::sgr::Sgr;
+use crate::model::terminal::sgr::Sgr;
 use crate::state::entry::{ScreenLine, width_at};
 
 /// Put text at a place, at most `width` columns; returns the column after it.
@@ -104,7 +104,7 @@ mod tests {
 
     use super::{RowPart, put_row};
     use crate::journal::search::styled::Run;
-    use crate::model::sgr::Sgr;
+    use crate::model::terminal::sgr::Sgr;
     use crate::state::entry::ScreenLine;
 
     fn drawn(text: &str, from: ScreenLine, left: usize, width: u16) -> String {

@@ -8,7 +8,7 @@ use super::list::mebibytes;
 use super::theme::Theme;
 use crate::figures::named;
 use crate::figures::series::{Point, Series};
-use crate::model::{ProcName, count};
+use crate::model::{ProcName, units};
 use crate::state::Ui;
 
 /// Columns before the bars: `memory  41M `.
@@ -58,7 +58,7 @@ fn title(series: &Series, name: Option<&ProcName>) -> String {
         return format!("{subject}: nothing runs");
     }
     let threads = format!("{threads} thread{}", if threads == 1 { "" } else { "s" });
-    let processes = count::processes(processes as usize, "");
+    let processes = units::processes(processes as usize, "");
     format!("{subject}: {processes}, {threads}, prints {:.1} KB/s{listens}", output / 1000.0)
 }
 

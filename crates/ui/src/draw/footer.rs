@@ -10,8 +10,7 @@ use crate::keys::actions::{Action, OnProcess, entry_of};
 use crate::model::Condition;
 use crate::state::Ui;
 use crate::state::layout::Focus;
-use crate::state::overlay::Overlay;
-use crate::state::prompt::Subject;
+use crate::state::prompt::{Overlay, Subject};
 
 pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) -> Option<(u16, u16)> {
     let line = (area.x + 1, area.y);

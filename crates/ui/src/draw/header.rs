@@ -12,8 +12,8 @@ use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::model::{Condition, ProcessStatus, units};
 use crate::state::Ui;
+use crate::state::list::SupervisorLink;
 use crate::state::log::ScrollPosition;
-use crate::state::run::SupervisorLink;
 
 pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let right = position(ui);

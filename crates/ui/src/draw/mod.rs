@@ -15,7 +15,7 @@ use ratatui_core::layout::Rect;
 
 use self::theme::Theme;
 use super::state::Ui;
-use super::state::areas::SMALLEST;
+use super::state::layout::SMALLEST;
 
 /// How wide the log has to be for pages to be shown over it alone.
 const WIDE: u16 = 80;

@@ -10,11 +10,10 @@ use crate::journal::search::styled::rows_of_text;
 use crate::keys::actions::ACTIONS;
 use crate::model::ProcName;
 use crate::state::Ui;
-use crate::state::areas::NARROW;
 use crate::state::entry::{EntryKind, Form, LogEntry};
+use crate::state::layout::NARROW;
 use crate::state::msg::Tab;
-use crate::state::offers::Offer;
-use crate::state::overlay::{Details, Overlay};
+use crate::state::prompt::{Details, Offer, Overlay};
 
 pub(super) fn draw(ui: &Ui, theme: Theme, area: Rect, buffer: &mut Buffer) {
     match &ui.overlay {

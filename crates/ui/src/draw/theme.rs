@@ -5,11 +5,11 @@
 
 use ratatui_core::style::{Color, Modifier, Style};
 
-use crate::model::Condition;
-use crate::model::sgr::{self, Attribute, Sgr};
 use crate::model::state::ProcessState;
+use crate::model::terminal::sgr;
+use crate::model::terminal::sgr::{Attribute, Sgr};
 use crate::model::time::Timestamp;
-use crate::model::{Exit, ProcessStatus};
+use crate::model::{Condition, Exit, ProcessStatus};
 
 /// How things look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -169,7 +169,7 @@ mod tests {
     use super::{EntryKind, Form, LogEntry};
     use crate::journal::cursor::Position;
     use crate::journal::search::styled::Run;
-    use crate::model::sgr::Sgr;
+    use crate::model::terminal::sgr::Sgr;
     use crate::model::time::Timestamp;
 
     fn begins(runs: &[&str], columns: usize, wrap: bool) -> Vec<(usize, usize)> {

@@ -1,38 +1,26 @@
 //! What the interface shows, and how it reacts: no clock, no file, no terminal.
 
 mod act;
-pub mod areas;
-mod copying;
 pub mod entry;
-pub mod filter;
-pub mod find;
-mod finding;
+pub mod finding;
 mod input;
 pub mod layout;
 pub mod list;
 pub mod log;
-mod mouse;
 pub mod msg;
-pub mod offers;
-pub mod overlay;
 pub mod prompt;
-pub mod run;
 pub mod timeline;
 mod unfinished;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::filter::LogFilter;
-use self::find::Find;
-use self::finding::Visit;
-use self::layout::{Focus, UiScreen};
-use self::list::List;
+use self::finding::{Find, LogFilter, Visit};
+use self::layout::UiScreen;
+use self::list::{List, ShownRun};
 use self::log::Log;
 use self::msg::{Answered, Effect, Msg, Now, Question};
-use self::overlay::Overlay;
-use self::prompt::Prompt;
-use self::run::{ShownRun, SupervisorLink};
+use self::prompt::{Overlay, Prompt};
 use self::timeline::Timeline;
 use self::unfinished::Unfinished;
 use crate::figures::series::Series;
@@ -104,7 +92,7 @@ impl Ui {
     /// An interface before anything is known.
     pub fn new(size: (u16, u16), now: Now) -> Self {
         let mut ui = Self {
-            screen: UiScreen::new(size),
+            screen: layout::UiScreen::new(size),
             run: ShownRun { started: now.time, ..ShownRun::default() },
             now,
             ..Self::default()
@@ -116,7 +104,7 @@ impl Ui {
 
     /// Begin at this time, and with only the lines that match.
     pub fn begin(&mut self, time: Option<Timestamp>, grep: Option<&str>) {
-        self.find = grep.and_then(|text| Find::new(text, false));
+        self.find = grep.and_then(|text| finding::Find::new(text, false));
         if let Some(find) = &mut self.find {
             find.filters = true;
         }
@@ -137,7 +125,7 @@ impl Ui {
         let moves_log = self.log.view != before || self.is_filtered() != was_filtered;
         if self.screen.is_narrow() && self.timeline.is_none() && moves_log {
             // Only one of list and log is visible.
-            self.screen.focus = Focus::Log;
+            self.screen.focus = layout::Focus::Log;
         }
         self.move_cursor(before);
         self.lay_out();
@@ -233,19 +221,19 @@ impl Ui {
     fn news(&mut self, msg: Msg) {
         if let Msg::Head(head) = msg {
             if self.run.is_away() {
-                self.run.link = SupervisorLink::Live;
+                self.run.link = list::SupervisorLink::Live;
             }
             self.run.quitting |= head.stopping;
             self.unfinished.update(&head, self.log.head, self.now.time);
             return self.log.grow(head.records);
         }
         match (msg, &self.run.link) {
-            (Msg::Away, SupervisorLink::Live) => {
-                self.run.link = SupervisorLink::Away(self.now.time);
+            (Msg::Away, list::SupervisorLink::Live) => {
+                self.run.link = list::SupervisorLink::Away(self.now.time);
             }
-            (Msg::Ended(end), _) => self.run.link = SupervisorLink::Over(Some(end)),
-            (Msg::Gone, SupervisorLink::Live | SupervisorLink::Away(_)) => {
-                self.run.link = SupervisorLink::Over(None);
+            (Msg::Ended(end), _) => self.run.link = list::SupervisorLink::Over(Some(end)),
+            (Msg::Gone, list::SupervisorLink::Live | list::SupervisorLink::Away(_)) => {
+                self.run.link = list::SupervisorLink::Over(None);
             }
             _ => return,
         }

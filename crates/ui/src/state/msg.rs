@@ -15,8 +15,8 @@ use crate::journal::search::pattern::Pattern;
 use crate::journal::search::place::Share;
 use crate::keys::Key;
 use crate::model::ProcName;
+use crate::model::exit::End;
 use crate::model::request::{Head, Partial, Request};
-use crate::model::run_end::End;
 use crate::model::state::{ProcessState, State};
 use crate::model::time::Timestamp;
 

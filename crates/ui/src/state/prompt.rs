@@ -1,11 +1,16 @@
-//! One-line inputs: find, pick, time, a line for a process, the list of actions.
+//! One-line inputs: find, pick, time, a line for a process, the list of actions; what they offer for the letters
+//! that were typed; and what lies over the log: help, pages about a process, a whole line, questions.
 
 use tui_input::{Input, InputRequest};
 
+use super::Ui;
 use super::log::ScrollPosition;
+use super::msg::{ProcessPage, Tab};
+use crate::journal::cursor::Position;
 use crate::keys::Key;
-use crate::keys::actions::OnProcess;
+use crate::keys::actions::{ACTIONS, ActionEntry, OnProcess};
 use crate::model::ProcName;
+use crate::model::state::ActionState;
 
 /// What is typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +104,117 @@ pub fn likeness(part: &str, name: &str) -> Option<usize> {
         at += found + c.len_utf8();
     }
     Some(100 + gaps)
+}
+
+/// What can be picked.
+#[derive(Debug)]
+pub enum Offer {
+    /// A process.
+    Process(ProcName),
+    /// An action of the interface.
+    Action(&'static ActionEntry),
+    /// An action of the run, and its name.
+    OfRun(String, ActionState),
+}
+
+/// Those that are like the text, the most similar first.
+fn ranked<T>(all: impl Iterator<Item = T>, text: &str, name: impl Fn(&T) -> &str) -> Vec<T> {
+    let all = all.filter_map(|one| Some((likeness(text, name(&one))?, one)));
+    let mut all: Vec<_> = all.collect();
+    all.sort_by_key(|(rank, _)| *rank);
+    all.into_iter().map(|(_, one)| one).collect()
+}
+
+impl Ui {
+    /// What the prompt offers, if it is one that does.
+    pub fn offers(&self) -> Option<Vec<Offer>> {
+        let prompt = self.prompt.as_ref()?;
+        match prompt.subject {
+            Subject::Pick => {
+                let names = self.list.processes.iter().map(|process| &process.name);
+                let mut names = ranked(names, prompt.text(), |name| name.as_str());
+                if let Some(numbered) = prompt.text().parse().ok().and_then(|row| self.row(row)) {
+                    names.retain(|name| *name != numbered);
+                    names.insert(0, numbered);
+                }
+                Some(names.into_iter().cloned().map(Offer::Process).collect())
+            }
+            Subject::Action => {
+                let own = ranked(self.run.named_actions(), prompt.text(), |(word, _)| word);
+                let own = own.into_iter().map(|(word, action)| Offer::OfRun(word, action.clone()));
+                let entries = ranked(ACTIONS.iter(), prompt.text(), |entry| entry.name);
+                Some(own.chain(entries.into_iter().map(Offer::Action)).collect())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Something over the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Overlay {
+    /// The keys; scrolled by this many rows.
+    Help(usize),
+    /// A page about a process.
+    Details(Details),
+    /// A whole line.
+    Line(Details),
+    /// Whether to leave the run going, or to stop it; the second is selected.
+    Quit(bool),
+    /// Whether to do this.
+    Confirm(OnProcess),
+    /// Whether to run the action of this process.
+    Act(ProcName),
+}
+
+/// Text that can be scrolled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Details {
+    /// Which page it is.
+    pub tab: Tab,
+    /// The process that it is about.
+    pub name: Option<ProcName>,
+    /// The text, with SGR sequences; `None` while it is awaited.
+    pub text: Option<String>,
+    /// The line of the log to which Enter leads.
+    pub leads_to: Option<Position>,
+    /// How many rows are hidden at the top.
+    pub top: usize,
+}
+
+impl Details {
+    /// A page that is awaited.
+    pub const fn awaited(tab: Tab, name: Option<ProcName>) -> Self {
+        Self { tab, name, text: None, leads_to: None, top: 0 }
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.text.as_ref().map_or(1, |text| text.lines().count())
+    }
+}
+
+impl Overlay {
+    /// Scroll by this many rows, up if negative.
+    pub fn scroll(&mut self, rows: isize) {
+        match self {
+            Self::Help(top) => *top = top.saturating_add_signed(rows),
+            Self::Details(page) | Self::Line(page) => {
+                let last = page.rows().saturating_sub(1);
+                page.top = page.top.saturating_add_signed(rows).min(last);
+            }
+            Self::Quit(_) | Self::Confirm(_) | Self::Act(_) => {}
+        }
+    }
+
+    /// The text of a page has arrived.
+    pub fn set_page(&mut self, page: ProcessPage) {
+        if let Self::Details(details) = self
+            && (details.tab, &details.name) == (page.tab, &page.name)
+        {
+            (details.text, details.leads_to) = (Some(page.text), page.leads_to);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use super::entry::LogEntry;
 use super::msg::Choice;
 use crate::model::StreamNo;
 use crate::model::request::{Head, Partial};
+use crate::model::terminal::unfinished::PromptTimer;
 use crate::model::time::Timestamp;
-use crate::model::unfinished::PromptTimer;
 
 /// The unfinished lines, by the number of their stream.
 #[derive(Debug, Default)]

@@ -8,9 +8,9 @@ use super::{World, at, time};
 use crate::draw::theme::Theme;
 use crate::keys::Key;
 use crate::keys::actions::ACTIONS;
-use crate::model::prompt::Prompt;
+use crate::model::terminal::prompt::Prompt;
 use crate::state::msg::{Effect, Loaded, Mouse, Msg, Question};
-use crate::state::offers::Offer;
+use crate::state::prompt::Offer;
 
 const PLAIN: Theme = Theme { color: false, ascii: false };
 

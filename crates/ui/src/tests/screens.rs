@@ -6,7 +6,7 @@ use super::{World, time};
 use crate::draw::theme::Theme;
 use crate::figures::Figures;
 use crate::keys::Key;
-use crate::model::run_end::End;
+use crate::model::exit::End;
 use crate::model::state::CrashLoop;
 use crate::model::{Exit, ProcName, ProcessStatus};
 use crate::state::msg::Msg;

@@ -13,8 +13,8 @@ use crate::client::address::Address;
 use crate::client::{
     Backoff, Client, ClientError, EventStream, HeadEvent, HeadStream, Listener, identify_listener,
 };
-use crate::model::count;
 use crate::model::state::State;
+use crate::model::units;
 use crate::run::listen;
 use crate::run::lock::{self, Door};
 use crate::run::startup::StartupMessage;
@@ -236,7 +236,7 @@ impl Instance {
 
 /// The message for a run that was taken over.
 pub(in crate::cli) fn taken_over(count: u32) -> String {
-    let count = count::processes(count as usize, "living");
+    let count = units::processes(count as usize, "living");
     format!("the supervisor had been killed; taken over its {count}")
 }
 

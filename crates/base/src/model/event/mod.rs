@@ -22,13 +22,12 @@ pub use self::values::{
 };
 pub use self::words::{Words, lacking, list, missed, unfed};
 use self::words::{after_ends, behind, changed_files, directories, journal_state, main_started};
-use super::count::in_a_row;
+use super::exit::End;
 use super::file_change::BuildFailure;
-use super::life::or_zero;
+use super::ids::or_zero;
 use super::member::Member;
-use super::run_end::End;
 use super::signal::SignalName;
-use super::units::{limit, span};
+use super::units::{in_a_row, limit, span};
 use super::{LifeId, ProcName, Untrusted, is_default};
 
 /// Something that has happened.

@@ -5,10 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::words::{behind, expected, list};
-use crate::model::count::in_a_row;
 use crate::model::member::Member;
 use crate::model::rules::Probe;
-use crate::model::units::limit;
+use crate::model::units::{in_a_row, limit};
 use crate::model::{Exit, ProcName};
 
 /// Why a process counts as failed, or will not become ready.

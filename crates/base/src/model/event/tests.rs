@@ -4,10 +4,10 @@ use super::{
     Adoption, Event, Fact, HookProblem, InstallProblem, Logged, Note, Problem, RunProblem,
     ShimGone, Skip, Slow, SlowStop, Sooner, Trouble, Unavailable, What,
 };
+use crate::model::exit::End;
 use crate::model::file_change::BuildFailure;
 use crate::model::member::Member;
 use crate::model::rules::Probe;
-use crate::model::run_end::End;
 use crate::model::signal::SignalName;
 use crate::model::{Exit, LifeId, ProcName};
 

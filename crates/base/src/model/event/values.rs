@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Skip;
 use super::words::list;
-use crate::model::count::processes;
-use crate::model::units::limit;
+use crate::model::units::{limit, processes};
 use crate::model::{Exit, ProcName};
 
 /// Where the run can be reached.

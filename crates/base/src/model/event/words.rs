@@ -4,9 +4,8 @@ use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 
 use super::{Event, HookProblem, Problem, Slow, SlowStop, Sooner, What};
-use crate::model::count::in_a_row;
 use crate::model::rules::Probe;
-use crate::model::units::limit;
+use crate::model::units::{in_a_row, limit};
 use crate::model::{ProcName, Untrusted};
 
 /// Maximum number of processes named in a text; there may be thousands.

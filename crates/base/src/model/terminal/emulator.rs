@@ -1,14 +1,16 @@
-//! What a terminal shows, followed byte by byte.
+//! What a terminal shows, followed byte by byte: its screen.
 
 use std::num::NonZeroU16;
 
+use serde::{Deserialize, Serialize};
 use unicode_width::UnicodeWidthChar as _;
+use utoipa::ToSchema;
 
-use super::super::cells::TAB;
-use super::super::escape::{Scanner, Token};
+use super::cells::TAB;
+use super::escape::{Scanner, Token};
 use super::modes::{Modes, number};
 use super::text::Utf8;
-use super::{SOFT_RESET, charset};
+use super::{SOFT_RESET, modes};
 
 /// A terminal without a window.
 ///
@@ -114,7 +116,7 @@ impl Emulator {
     fn show_character(&mut self, character: char, wraps: bool) {
         let shown = match character {
             char::REPLACEMENT_CHARACTER => '?',
-            other if self.modes.draws_lines() => charset::line(other),
+            other if self.modes.draws_lines() => modes::line(other),
             other => other,
         };
         let width = shown.width().and_then(|width| u16::try_from(width).ok()).unwrap_or(0);
@@ -273,4 +275,30 @@ fn after(screen: &vt100::Screen, bytes: &[u8]) -> vt100::Screen {
 fn cells((columns, rows): (u16, u16)) -> (NonZeroU16, NonZeroU16) {
     let cells = |count| NonZeroU16::new(count).unwrap_or(NonZeroU16::MIN);
     (cells(rows), cells(columns))
+}
+
+/// The screen of a terminal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Screen {
+    /// Its lines, each with a newline.
+    pub screen: String,
+    /// Its width.
+    pub columns: u16,
+    /// Its height.
+    pub rows: u16,
+    /// Its cursor.
+    pub cursor: ScreenCursor,
+    /// Whether it is the alternate screen of a full-screen program, without the lines above it.
+    pub is_alternate: bool,
+}
+
+/// The cursor of a terminal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ScreenCursor {
+    /// Its column, from 0.
+    pub column: u16,
+    /// Its row, from 0.
+    pub row: u16,
+    /// Whether it is visible.
+    pub is_visible: bool,
 }

@@ -3,14 +3,18 @@
 //! The holder of a terminal and its clients split a stream into the same tokens, follow the same modes and draw with
 //! the same emulator. So a client can undo exactly what it has passed on, and a snapshot means the same at both ends.
 
-mod charset;
-mod emulator;
-mod keyboard;
+pub mod cells;
+pub mod emulator;
+pub mod escape;
+pub mod line;
 mod modes;
+pub mod prompt;
+pub mod sgr;
 mod text;
+pub mod unfinished;
 
-pub use emulator::Emulator;
-pub use modes::{Modes, is_mode, number};
+pub use self::emulator::Emulator;
+pub use self::modes::{Modes, is_mode, number};
 pub use text::Utf8;
 
 /// Sequences with the effect of a soft reset (`CSI ! p`), which not every terminal knows.

@@ -1,10 +1,9 @@
 //! The modes that a program has set in its terminal.
+//! The flags of kitty's keyboard protocol are a stack for each screen; a character set is text, or lines for frames.
 
 use std::collections::BTreeSet;
 
-use super::super::escape::Token;
-use super::charset::Charsets;
-use super::keyboard::Keyboard;
+use super::escape::Token;
 
 /// The private modes that are followed and passed on to the terminals of users.
 const KNOWN: &[u16] = &[
@@ -295,4 +294,107 @@ impl Modes {
 /// The number with these digits.
 pub fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
     std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// The most entries of a stack; the oldest one is forgotten then.
+const DEEPEST: usize = 16;
+/// The flags that exist.
+const ALL: u8 = 0b1_1111;
+
+/// The stack of one screen; its last entry applies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Keyboard(Vec<u8>);
+
+impl Keyboard {
+    /// The flags that apply.
+    pub(super) fn flags(&self) -> u8 {
+        self.0.last().copied().unwrap_or(0)
+    }
+
+    /// Apply a control sequence that ends with `u`; returns whether it is one of these.
+    pub(super) fn apply(&mut self, inside: &[u8]) -> bool {
+        let Some((&kind, rest)) = inside.split_first() else { return false };
+        let mut numbers = rest.split(|&byte| byte == b';').map(super::number::<u16>);
+        let (first, second) = (numbers.next().flatten(), numbers.next().flatten());
+        let flags = u8::try_from(first.unwrap_or(0)).unwrap_or(0) & ALL;
+        match kind {
+            b'>' => {
+                if self.0.len() == DEEPEST {
+                    self.0.remove(0);
+                }
+                self.0.push(flags);
+            }
+            b'<' => {
+                let count = usize::from(first.unwrap_or(1).max(1));
+                self.0.truncate(self.0.len().saturating_sub(count));
+            }
+            b'=' => {
+                let flags = match second.unwrap_or(1) {
+                    1 => flags,
+                    2 => self.flags() | flags,
+                    3 => self.flags() & !flags,
+                    _ => return false,
+                };
+                match self.0.last_mut() {
+                    Some(last) => *last = flags,
+                    None => self.0.push(flags),
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Sequences that build this stack.
+    pub(super) fn restore(&self, out: &mut Vec<u8>) {
+        for flags in &self.0 {
+            out.extend(format!("\x1b[>{flags}u").into_bytes());
+        }
+    }
+}
+
+/// Whether the sets G0 and G1 draw lines, and which of them is used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Charsets {
+    lines: [bool; 2],
+    second: bool,
+}
+
+impl Charsets {
+    /// Choose a set: `(` or `)`, and its name.
+    pub(super) fn designate(&mut self, place: u8, set: u8) {
+        self.lines[usize::from(place == b')')] = set == b'0';
+    }
+
+    /// Use G1, or G0.
+    pub(super) fn shift(&mut self, second: bool) {
+        self.second = second;
+    }
+
+    /// Whether letters are lines.
+    pub(super) fn draws_lines(self) -> bool {
+        self.lines[usize::from(self.second)]
+    }
+
+    /// Sequences that choose these sets in a fresh terminal.
+    pub(super) fn restore(self, out: &mut Vec<u8>) {
+        for (lines, place) in self.lines.into_iter().zip(*b"()") {
+            if lines {
+                out.extend_from_slice(&[0x1b, place, b'0']);
+            }
+        }
+        if self.second {
+            out.push(0x0e);
+        }
+    }
+}
+
+/// The line that a letter stands for.
+pub(super) fn line(letter: char) -> char {
+    const LINES: [char; 32] = [
+        '\u{a0}', '◆', '▒', '␉', '␌', '␍', '␊', '°', '±', '␤', '␋', '┘', '┐', '┌', '└', '┼', '⎺',
+        '⎻', '─', '⎼', '⎽', '├', '┤', '┴', '┬', '│', '≤', '≥', 'π', '≠', '£', '·',
+    ];
+    let at = u32::from(letter).checked_sub(0x5f).and_then(|at| usize::try_from(at).ok());
+    at.and_then(|at| LINES.get(at)).copied().unwrap_or(letter)
 }

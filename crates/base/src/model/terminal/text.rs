@@ -1,6 +1,6 @@
 //! Text of a terminal as valid UTF-8.
 
-use super::super::escape::Token;
+use super::escape::Token;
 
 /// The longest character in bytes.
 const LONGEST_CHARACTER: usize = 4;

@@ -10,8 +10,8 @@ use crate::journal::last::last_events;
 use crate::journal::last_run::RecordedEnd;
 use crate::journal::streams::{is_meant, refuse_unknown};
 use crate::model::event::{RunProblem, What};
+use crate::model::exit::{Culprit, End};
 use crate::model::plan::start_and_let_end;
-use crate::model::run_end::{Culprit, End};
 use crate::model::shell::quoted;
 use crate::model::{Exit, ProcName};
 

@@ -2,11 +2,19 @@
 //!
 //! Each client gets a grouped session of its own, so two terminals do not control each other; the session
 //! ends with its client. A plain `attach` would make both show the same window.
+//!
+//! The terminal has a menu: restart, stop, log, other processes, leave. tmux can only run text through a shell, and expands formats in it first. So the text is short and plain:
+//! a small script in the runtime directory, a verb, and the process's name, which has no character that is
+//! special to either.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use super::command::{TmuxCommand, batches};
 use super::{config, version};
+use crate::model::shell::quoted_bytes;
 
 /// How long the keys are shown if the user's own configuration sets the status line, in milliseconds.
 const SHOWN_MS: &str = "5000";
@@ -158,14 +166,58 @@ fn commands(target: &Target<'_>) -> Vec<TmuxCommand> {
     commands
 }
 
+/// The key after the prefix that opens the menu.
+const KEY: &str = "m";
+
+/// The script: `menu VERB ARGS…` is `tmo VERB -s SOCKET ARGS…`.
+pub fn script(tmo: &Path, socket: &Path) -> Vec<u8> {
+    let mut text = b"#!/bin/sh\nverb=$1\nshift\nexec ".to_vec();
+    text.extend(quoted_bytes(tmo.as_os_str().as_bytes()));
+    text.extend_from_slice(b" \"$verb\" -s ");
+    text.extend(quoted_bytes(socket.as_os_str().as_bytes()));
+    text.extend_from_slice(b" \"$@\"\n");
+    text
+}
+
+/// The configuration lines that bind the key; `None` if the script's path would need quoting for tmux.
+pub fn binding(script: &Path) -> Option<String> {
+    let script = plain(script.as_os_str())?;
+    let run = |verb: &str| format!("run-shell -b \"sh {script} {verb} #{{@tmo_name}}\"");
+    let log =
+        format!("display-popup -w 90% -h 90% -E \"sh {script} logs #{{@tmo_name}} | less -R +G\"");
+    let items = [
+        ("restart", "r", run("restart")),
+        ("stop", "s", run("stop")),
+        ("log", "l", log),
+        ("other processes", "o", "choose-tree -Zw".to_owned()),
+        ("leave", "d", "detach-client".to_owned()),
+    ];
+    let mut line = format!("bind-key {KEY} display-menu -T ' #{{@tmo_name}} ' -x P -y P");
+    for (label, key, command) in items {
+        // Writing to a string does not fail.
+        let _ = write!(line, " '{label}' {key} '{command}'");
+    }
+    line.push('\n');
+    Some(line)
+}
+
+/// The path as a string, if it has no character that is special to tmux or a shell.
+pub(super) fn plain(path: &OsStr) -> Option<&str> {
+    let text = path.to_str()?;
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "/._-+@".contains(c);
+    text.chars().all(harmless).then_some(text)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{find, through};
+    use std::path::Path;
+
+    use super::{binding, find, script, through};
 
     #[test]
     fn the_answer_names_window_keys_and_version() {
         let listed = "%1 @1 C-b 0 tmux 3.1c\n%10 @4 C-a 1 tmux 3.3a\n%2 @3 C-b 0 tmux next-3.2\n\
-                      %3 @5 None 0 tmux master\n";
+                  %3 @5 None 0 tmux master\n";
         let found = |pane| find(listed, pane);
         assert_eq!(found("%1").map(|f| (f.window, f.modern)), Some(("@1", false)));
         let ten = found("%10").unwrap();
@@ -178,7 +230,7 @@ mod tests {
     #[test]
     fn the_keys_inside_another_tmux_are_those_that_it_passes_on() {
         let keys = "bind-key    -T prefix C-b     send-prefix\n\
-                    bind-key    -T prefix C-o     rotate-window\n";
+                bind-key    -T prefix C-o     rotate-window\n";
         assert_eq!(through(&format!("C-b\n{keys}"), "C-b"), "C-b C-b");
         assert_eq!(through(&format!("C-a\n{keys}"), "C-b"), "C-b", "the outer one leaves it alone");
         // The prefix was changed, but no key is bound to send it: the old key still does.
@@ -186,5 +238,22 @@ mod tests {
         let own = "bind-key -T prefix a send-prefix\nbind-key -T prefix b send-prefix -2\n";
         assert_eq!(through(&format!("C-a\n{own}"), "C-a"), "C-a a");
         assert_eq!(through("C-b\n", "C-b"), "C-b C-b");
+    }
+
+    #[test]
+    fn the_script_quotes_what_it_runs() {
+        let text = script(Path::new("/it's/tmo"), Path::new("/a b/.overmind.sock"));
+        let text = String::from_utf8(text).unwrap();
+        assert!(
+            text.contains(r#"exec '/it'\''s/tmo' "$verb" -s '/a b/.overmind.sock' "$@""#),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_path_that_needs_quotes_gets_no_menu() {
+        assert!(binding(Path::new("/run/user/1000/tmo/abc/menu")).is_some());
+        assert_eq!(binding(Path::new("/run/a b/menu")), None);
+        assert_eq!(binding(Path::new("/run/#{x}/menu")), None);
     }
 }

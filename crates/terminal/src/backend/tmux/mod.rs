@@ -6,12 +6,9 @@
 pub mod attach;
 pub mod command;
 pub mod config;
-mod environ;
-pub mod menu;
 pub mod panes;
 mod restored_socket;
 pub mod server;
-mod typing;
 pub mod version;
 
 pub use server::{Tmux, TmuxError};

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::command::{self, TmuxCommand};
-use super::environ::Environ;
+use super::config::Environ;
 use super::restored_socket::Running;
 use super::{config, version};
 use crate::backend::{Listed, Server, Survey};
 use crate::model::plan::Plan;
-use crate::model::screen::{Screen, ScreenCursor};
+use crate::model::terminal::emulator::{Screen, ScreenCursor};
 use crate::protocol::tmux_socket as socket;
 use crate::sys::files;
 

@@ -8,9 +8,6 @@
 mod feed;
 mod input;
 mod keeper;
-mod notes;
-mod pace;
-mod probe;
 mod pty;
 mod questions;
 mod screen;
@@ -24,12 +21,11 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 
-use self::feed::{Feed, Taken};
+use self::feed::{Feed, Pace, Taken};
 use self::input::Input;
 pub use self::keeper::HolderKeeper;
-use self::notes::{Noted, Notes};
-use self::pace::Pace;
-pub use self::probe::probe;
+use self::keeper::{Noted, Notes};
+pub use self::pty::probe;
 use self::questions::{AnswerContext, Follower};
 use self::screen::{Model, Offsets};
 use self::viewers::{Viewer, Viewers};
@@ -76,7 +72,7 @@ struct Channel {
 
 impl Channel {
     fn new(master: OwnedFd) -> io::Result<Self> {
-        Ok(Self { master, pipe: io::pipe()?, notes: Notes::new() })
+        Ok(Self { master, pipe: io::pipe()?, notes: keeper::Notes::new() })
     }
 
     fn descriptors(&self) -> impl Iterator<Item = RawFd> {
@@ -86,7 +82,7 @@ impl Channel {
 
     fn feed(&self) -> io::Result<Feed> {
         let pipe = (self.pipe.0.try_clone()?, self.pipe.1.try_clone()?);
-        Ok(Feed::new(self.master.try_clone()?, pipe))
+        Ok(feed::Feed::new(self.master.try_clone()?, pipe))
     }
 }
 
@@ -138,7 +134,7 @@ impl Terminal {
         let stderr = self.stderr.as_ref().map(Channel::feed).transpose()?;
         let noted = self.main.notes.read();
         let at_least = noted.map_or(0, |noted| noted.end);
-        let is_lossless = feed.is_lossless() && stderr.as_ref().is_none_or(Feed::is_lossless);
+        let is_lossless = feed.is_lossless() && stderr.as_ref().is_none_or(feed::Feed::is_lossless);
         let holding = Holding { is_lossless, at_least };
         let sink = Sink::of_holder(spec, holding).map_err(io::Error::other)?;
         sink::deafen();
@@ -180,13 +176,13 @@ impl<'a> Stderr<'a> {
     /// Append everything that was printed before this call.
     fn take_all(&mut self, now: Timestamp) -> io::Result<Taken> {
         if self.is_over {
-            return Ok(Taken::End);
+            return Ok(feed::Taken::End);
         }
         let taken = self.feed.take_all(&mut self.appender, now)?;
         match taken {
-            Taken::Bytes => self.notes.write_end(self.appender.end()),
-            Taken::End => self.is_over = true,
-            Taken::Nothing => {}
+            feed::Taken::Bytes => self.notes.write_end(self.appender.end()),
+            feed::Taken::End => self.is_over = true,
+            feed::Taken::Nothing => {}
         }
         Ok(taken)
     }
@@ -239,7 +235,7 @@ impl<'a> Hold<'a> {
             is_over: false,
             feed,
             sink,
-            bell: Pace::default(),
+            bell: feed::Pace::default(),
             socket,
             follower: Follower::default(),
             input: Input::default(),
@@ -285,7 +281,7 @@ impl<'a> Hold<'a> {
         let mut shim = Some(shim);
         let mut until = None;
         loop {
-            if self.take()? == Taken::End {
+            if self.take()? == feed::Taken::End {
                 break;
             }
             self.look();
@@ -310,23 +306,23 @@ impl<'a> Hold<'a> {
         let now = clock::now();
         let of_stderr = self.stderr.as_mut().map(|stderr| stderr.take_all(now)).transpose();
         // It is in memory if the kernel can't move it.
-        let taken = gathered.map_or(Taken::End, |gathered| {
+        let taken = gathered.map_or(feed::Taken::End, |gathered| {
             self.feed.append(gathered, &mut self.sink.appender, now)
         });
         match taken {
-            Taken::Bytes => self.notes.write_end(self.sink.appender.end()),
-            Taken::End => self.is_over = true,
-            Taken::Nothing => {}
+            feed::Taken::Bytes => self.notes.write_end(self.sink.appender.end()),
+            feed::Taken::End => self.is_over = true,
+            feed::Taken::Nothing => {}
         }
-        let both = [taken, of_stderr?.unwrap_or(Taken::End)];
-        if both.contains(&Taken::Bytes) {
+        let both = [taken, of_stderr?.unwrap_or(feed::Taken::End)];
+        if both.contains(&feed::Taken::Bytes) {
             let bytes = self.ends().iter().sum::<u64>() - before;
             let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
             self.bell.took(bytes, Instant::now(), now);
             self.ring_if_due();
-            return Ok(Taken::Bytes);
+            return Ok(feed::Taken::Bytes);
         }
-        Ok(if both == [Taken::End; 2] { Taken::End } else { Taken::Nothing })
+        Ok(if both == [feed::Taken::End; 2] { feed::Taken::End } else { feed::Taken::Nothing })
     }
 
     /// Look at what was printed since: answer questions, and show it to the clients.
@@ -477,7 +473,7 @@ impl<'a> Hold<'a> {
             FromClient::Input(bytes) => self.input.add(viewer.id, &bytes),
             FromClient::Screen(wanted) => {
                 // It is to show what was printed before it was asked for, as far as that comes to an end.
-                let is_taken = |taken| !matches!(taken, Ok(Taken::Bytes));
+                let is_taken = |taken| !matches!(taken, Ok(feed::Taken::Bytes));
                 let _ = (0..MOST_TAKEN).find(|_| is_taken(self.take()));
                 self.look();
                 let now = (self.seen, self.follower.modes());

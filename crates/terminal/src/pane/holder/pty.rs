@@ -1,4 +1,4 @@
-//! Opening a terminal.
+//! Opening a terminal, and trying whether this system has what a holder needs.
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -8,6 +8,7 @@ use rustix::io::{FdFlags, fcntl_setfd, ioctl_fionbio};
 use rustix::process::ioctl_tiocsctty;
 use rustix::termios::{InputModes, OptionalActions, QueueSelector, tcflush, tcgetattr, tcsetattr};
 
+use super::feed::Feed;
 use crate::protocol::terminal::Size;
 use crate::sys::files;
 
@@ -82,4 +83,12 @@ pub(super) fn resize(master: BorrowedFd<'_>, (columns, rows): Size) -> io::Resul
         ws_ypixel: 0,
     };
     Ok(rustix::termios::tcsetwinsize(master, size)?)
+}
+
+/// Open a terminal and close it again. Returns whether the kernel can move its output, so that none is lost if a
+/// holder is killed.
+pub fn probe() -> io::Result<bool> {
+    let pair = openpty(None, None)?;
+    ioctl_fionbio(&pair.master, true)?;
+    Ok(Feed::new(pair.master, io::pipe()?).is_lossless())
 }

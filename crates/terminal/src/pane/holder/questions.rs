@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::escape::{Scanner, Token};
+use crate::model::terminal::escape::{Scanner, Token};
 use crate::model::terminal::{Modes, number};
 use crate::protocol::terminal::Size;
 

@@ -5,7 +5,7 @@
 use std::io;
 
 use crate::journal::stream::{Read, StreamReader};
-use crate::model::screen::{Screen, ScreenCursor};
+use crate::model::terminal::emulator::{Screen, ScreenCursor};
 use crate::model::terminal::{Emulator, Modes};
 use crate::protocol::terminal::{Size, WantedScreen};
 

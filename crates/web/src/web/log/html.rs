@@ -6,7 +6,7 @@ use serde::Deserializer as _;
 use serde::de::{Error as _, SeqAccess, Visitor};
 
 use crate::journal::history::{StyledText, TextColor};
-use crate::model::sgr::Attribute;
+use crate::model::terminal::sgr::Attribute;
 
 /// The first 16 of the 256 colours; terminals agree on the others only.
 const BASIC: [&str; 16] = [

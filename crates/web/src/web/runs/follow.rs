@@ -14,7 +14,7 @@ use crate::journal::history::UnfinishedLine;
 use crate::journal::search::access::RunHistory;
 use crate::model::request::{Head, Partial};
 use crate::model::state::{ProcessState, State};
-use crate::model::unfinished::PromptTimer;
+use crate::model::terminal::unfinished::PromptTimer;
 use crate::run::registry::KnownRun;
 use crate::web::runs::samples::{SECOND, Sample, Samples};
 use crate::web::runs::{of_ended, state};

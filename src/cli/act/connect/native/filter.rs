@@ -3,7 +3,7 @@
 //! A program can make a terminal report its contents, write to the clipboard, or print. Its questions are answered by
 //! the holder of its terminal; nothing else of that kind is passed on.
 
-use crate::model::escape::{Scanner, Token};
+use crate::model::terminal::escape::{Scanner, Token};
 use crate::model::terminal::{Modes, SOFT_RESET, Utf8, is_mode, number};
 
 /// The final bytes of the control sequences that draw or move the cursor.

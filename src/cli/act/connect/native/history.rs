@@ -2,8 +2,8 @@
 
 use unicode_width::UnicodeWidthChar as _;
 
-use crate::model::cells::TAB;
-use crate::model::line::plain;
+use crate::model::terminal::cells::TAB;
+use crate::model::terminal::line::plain;
 
 /// How many lines the log may have that the screen does not show yet.
 const AHEAD: usize = 50;

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::model::expression;
 use crate::model::limits::{EXPRESSION, EXPRESSION_BYTES, EXPRESSIONS};
-use crate::model::prompt::PromptRule;
 use crate::model::rules::{FailurePattern, Flag, Reaction, Text};
+use crate::model::terminal::prompt::PromptRule;
 
 /// A pattern: a plain text, or a regular expression, which is checked.
 pub(super) fn pattern(
