@@ -21,7 +21,7 @@ use crate::protocol::terminal::Opener;
 use crate::run::dir::RuntimeDir;
 use crate::run::inherit;
 use crate::sys::files;
-use crate::view::echo::EchoLog;
+use crate::view::pipe::EchoLog;
 
 /// Run as that part if the arguments ask for it; returns its exit code.
 pub(super) fn run(arguments: &[OsString]) -> Option<u8> {

@@ -9,8 +9,7 @@
 //!   [`stream`] and [`times`]: the read side
 //! - [`split`]: turns bytes into records; [`ingest`] runs it for all streams and writes the index
 //! - [`index`]: the merged order on disk; [`format`](mod@format): its bytes
-//! - [`cursor`] and [`query`]: reading, merged or by stream; [`last`]: the last lines and events;
-//!   [`streams`]: numbers and names
+//! - [`cursor`] and [`query`]: reading, merged or by stream, and the last lines and events; [`streams`]: numbers and names
 //! - [`search`]: lines by time, life and pattern, for `tmo logs` and the API
 //! - [`last_run`]: where the journal of the last run is, for later commands
 //! - [`retention`]: what is deleted, and when; [`clear`]: deletes everything on request
@@ -29,10 +28,8 @@ pub mod cursor;
 pub mod expected_markers;
 pub mod format;
 pub mod history;
-pub mod incremental_reader;
 pub mod index;
 pub mod ingest;
-pub mod last;
 pub mod last_run;
 pub mod query;
 pub mod reader;
@@ -45,7 +42,7 @@ pub mod segment_writer;
 pub mod split;
 pub mod stream;
 pub mod streams;
-mod text_reader;
+pub mod text_reader;
 pub mod times;
 pub mod words;
 

@@ -8,10 +8,9 @@ use tmo_base::{model, sys};
 use tmo_journal as journal;
 
 pub mod api_lines;
-pub mod echo;
 pub mod merged;
 pub mod paint;
-mod pipe;
+pub mod pipe;
 pub mod printer;
 pub mod reading;
 mod recent;

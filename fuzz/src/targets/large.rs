@@ -5,17 +5,16 @@
 
 use tmo::api::line_buffer::LineBuffer;
 use tmo::api::overmind;
-use tmo::client::sse::Parser;
+use tmo::client::events::Parser;
 use tmo::config::{dotenv, procfile, toml};
 use tmo::journal::expected_markers::Expected;
 use tmo::journal::format::Summary;
 use tmo::journal::record::{Kind, Record};
 use tmo::journal::split::{Fed, MarkerTrust, Splitter};
-use tmo::model::StreamNo;
 use tmo::model::nearest::nearest;
 use tmo::model::plan::Plan;
 use tmo::model::time::Timestamp;
-use tmo::model::{LifeId, ProcName};
+use tmo::model::{LifeId, ProcName, StreamNo};
 use tmo::protocol::life::Lines;
 use tmo::view::merged::{Renderer, Unfinished};
 use tmo::view::paint::{Mode, Style};

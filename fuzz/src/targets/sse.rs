@@ -1,6 +1,6 @@
 //! Server-sent events, and which language a client speaks.
 
-use tmo::client::sse::{Event, Parser};
+use tmo::client::events::{Event, Parser};
 use tmo::server::prefixed_stream::{Language, judge};
 
 use super::input::Input;

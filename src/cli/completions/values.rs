@@ -13,7 +13,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, ValueComplet
 use super::fits;
 use crate::cli::args;
 use crate::cli::persona::Persona;
-use crate::config::lookup::project_above;
+use crate::config::project::project_above;
 use crate::config::socket::SocketFlags;
 use crate::config::{Env, StartOptions};
 use crate::fleet::inventory::Inventory;

@@ -13,7 +13,7 @@ use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::config::dirs::applied_file;
 use crate::config::load::{Context, disk_at};
-use crate::config::lookup::own_file;
+use crate::config::project::own_file;
 use crate::config::{StartOptions, toml};
 use crate::fleet::caller::CallAnswer;
 use crate::fleet::host::Host;

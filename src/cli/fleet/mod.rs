@@ -7,7 +7,6 @@ mod install;
 mod lines;
 mod shell;
 mod tables;
-mod terminal;
 mod texts;
 pub(super) mod there;
 pub(super) mod trust;
@@ -30,12 +29,11 @@ use crate::config::dirs::{make_private_dir, state_base};
 use crate::config::load::Context;
 use crate::fleet::call::Call;
 use crate::fleet::caller::Caller;
-use crate::fleet::discover;
 use crate::fleet::host::Host;
 use crate::fleet::inventory::Inventory;
 use crate::fleet::names::{HostWord, Target, targets};
 use crate::fleet::place::HostPlaces;
-use crate::fleet::procman;
+use crate::fleet::{discover, procman};
 use crate::model::state::{ProcessState, State};
 use crate::sys::files::{Whole, write_whole};
 
@@ -198,7 +196,7 @@ impl<'a> Fleet<'a> {
             FleetKind::Act(done) => acts::act(order, done).await?,
             FleetKind::Lines => lines::lines(order).await?,
             FleetKind::Text | FleetKind::Exec => texts::text(order).await?,
-            FleetKind::Terminal => terminal::open(order).await?,
+            FleetKind::Terminal => texts::open(order).await?,
             FleetKind::Install => install::install(order).await?,
             // They need no hosts.
             FleetKind::Own | FleetKind::Shell => {}

@@ -21,7 +21,7 @@ use crate::client::overmind::OvermindClient;
 use crate::crash::{Log, OwningRun, facts};
 use crate::figures::{Sampler, Tree, named};
 use crate::journal::search::runs;
-use crate::journal::{Dirs, IndexReader, last};
+use crate::journal::{Dirs, IndexReader, query};
 use crate::model::file_change::{WatchMode, WatchState};
 use crate::model::rules::{Stage, WatcherPatterns};
 use crate::model::state::{ActionState, ProcessState, State};
@@ -553,7 +553,7 @@ fn failed_below_watchers(instance: &Instance, run: &str) -> Option<Vec<ProcName>
 fn unwritable(instance: &Instance) -> Option<String> {
     let (dirs, _) = journal_of(instance).filter(|_| instance.has_files())?;
     let first = runs::newest(&mut IndexReader::open(&dirs)).ok()?;
-    last::unwritable(IndexReader::open(&dirs), first).ok().flatten()
+    query::unwritable(IndexReader::open(&dirs), first).ok().flatten()
 }
 
 const RED: &str = "\x1b[31m";

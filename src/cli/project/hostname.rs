@@ -13,7 +13,7 @@ use crate::cli::output;
 use crate::config::Project;
 use crate::config::dirs::{make_private_dir, state_base};
 use crate::config::env::Env;
-use crate::config::worktree::repository;
+use crate::config::git::repository;
 use crate::model::hostname::{free, label};
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;

@@ -14,7 +14,7 @@ use crate::cli::reach::log::Source;
 use crate::config::Project;
 use crate::config::dirs::{make_private_dir, real_parent, state_base};
 use crate::config::env::Env;
-use crate::config::worktree::linked_worktree;
+use crate::config::git::linked_worktree;
 use crate::crash::{OwningRun, diagnose, facts};
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::record::Kind;
@@ -28,8 +28,7 @@ use crate::protocol::spec::replace;
 use crate::run::dir::RuntimeDir;
 use crate::run::lock::lock_alone;
 use crate::run::registry;
-use crate::sys::files;
-use crate::sys::{self, Listener, ProcInfo};
+use crate::sys::{self, Listener, ProcInfo, files};
 
 /// The distance between the ports of two projects: small, so that many projects fit between two ports of
 /// one.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::input::Start;
 use crate::cli::runtime;
-use crate::config::git_rules::GitRules;
+use crate::config::git::GitRules;
 use crate::model::file_change::WatchMode;
 use crate::model::file_patterns::{fixed_part, is_of_a_tool};
 use crate::model::limits::TOLD;

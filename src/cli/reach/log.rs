@@ -12,7 +12,7 @@ use crate::crash::store::StoredReport;
 use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::history::LogQuery;
 use crate::journal::ingest::whole_index;
-use crate::journal::last::{last_events, last_lines};
+use crate::journal::query::{last_events, last_lines};
 use crate::journal::reader::IndexReader;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{self, Stream, Streams};

@@ -12,7 +12,7 @@ use crate::cli::reach::instance::of_another_session;
 use crate::cli::reach::request;
 use crate::cli::runtime;
 use crate::cli::view::ViewState;
-use crate::cli::view::early_signals::Early;
+use crate::cli::view::signals::Early;
 use crate::client::{Listener, identify_listener};
 use crate::engine::persisted_state::PersistedState;
 use crate::model::shell::quoted_words;

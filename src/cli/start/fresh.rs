@@ -15,7 +15,7 @@ use crate::cli::reach::leftovers;
 use crate::cli::reach::request::{self, state_at};
 use crate::cli::reach::wait::how_far;
 use crate::cli::start::failures;
-use crate::cli::view::early_signals::Early;
+use crate::cli::view::signals::Early;
 use crate::cli::view::{Until, ViewState};
 use crate::cli::{output, runtime};
 use crate::client::{COMMAND_LINE, TAKEOVER_LIMIT};

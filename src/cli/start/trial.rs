@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::request::{ask_to_quit, end_of, key, request};
-use crate::cli::view::early_signals::Early;
+use crate::cli::view::signals::Early;
 use crate::cli::view::{HUNG_UP, INTERRUPTED};
 use crate::cli::{output, runtime};
 use crate::client::ClientError;

@@ -10,7 +10,7 @@ use super::shell::{Left, Shell};
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::cli::runtime::block_on;
-use crate::cli::view::early_signals::Early;
+use crate::cli::view::signals::Early;
 use crate::cli::view::{Display, HUNG_UP, Say, ViewContinuation, ViewState, finish_quietly};
 use crate::client::HeadEvent;
 use crate::model::exit::End;

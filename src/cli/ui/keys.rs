@@ -1,4 +1,4 @@
-//! Reads the keys of the terminal.
+//! The keys of the terminal, and the signals to which the interface reacts.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::SignalKind;
 use tokio::time::Instant;
 
-use crate::cli::runtime::until;
+use crate::cli::error::CliError;
+use crate::cli::runtime::{SignalSet, until};
 use crate::cli::view::keyboard::{open_terminal, read_typed};
 use crate::ui::state::msg::Msg;
 use crate::ui::term::input::Parser;
@@ -57,4 +59,20 @@ impl Keys {
             self.esc_due = Some(Instant::now() + ESC);
         }
     }
+}
+
+/// The signals that concern the interface.
+pub(super) fn interface_signals() -> Result<SignalSet, CliError> {
+    let others = [resume(), SignalKind::window_change()];
+    SignalSet::of_end_and(&others).map_err(CliError::io("signals"))
+}
+
+/// Wait for one that ends the interface.
+pub(super) async fn next_end(signals: &mut SignalSet) {
+    while [resume(), SignalKind::window_change()].contains(&signals.next().await) {}
+}
+
+/// SIGCONT: the program goes on in the foreground.
+pub(super) fn resume() -> SignalKind {
+    SignalKind::from_raw(nix::libc::SIGCONT)
 }

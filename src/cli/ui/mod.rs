@@ -8,7 +8,6 @@ mod open;
 mod pages;
 mod plain;
 mod shell;
-mod signals;
 
 use std::io;
 

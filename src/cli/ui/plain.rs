@@ -6,9 +6,8 @@ use nix::sys::signal::{Signal, raise};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::task::spawn_blocking;
 
-use super::keys::Keys;
+use super::keys::{Keys, interface_signals, next_end};
 use super::shell::{GIVE_BACK, Shell};
-use super::signals::{interface_signals, next_end};
 use crate::cli::error::CliError;
 use crate::cli::reach::log::{Source, unreadable};
 use crate::cli::runtime::SignalSet;

@@ -5,10 +5,9 @@
 //! view starts one.
 
 mod display;
-pub(super) mod early_signals;
 pub(super) mod keyboard;
 mod reach;
-mod signals;
+pub(super) mod signals;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -17,7 +16,6 @@ use futures_util::future::OptionFuture;
 use tokio::task::JoinSet;
 
 pub(super) use self::display::{Display, Say};
-use self::signals::{Sign, ViewSignals};
 pub(super) use self::signals::{stop_signal, while_wanted};
 use crate::cli::error::CliError;
 use crate::cli::output::outlet::{FAREWELL, Lost, Outlet};
@@ -25,8 +23,8 @@ use crate::cli::persona::Persona;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::Source;
 use crate::cli::reach::wait::Readiness;
-use crate::cli::view::early_signals::Early;
 use crate::cli::view::keyboard::Typing;
+use crate::cli::view::signals::Early;
 use crate::cli::{output, runtime};
 use crate::client::{Client, HeadEvent, HeadStream};
 use crate::config::Env;
@@ -294,7 +292,7 @@ impl ViewState {
 
     /// Follow the run until it ends, or this terminal does.
     async fn follow(&mut self, outlet: &mut Outlet) -> Result<Ending, CliError> {
-        let mut signals = ViewSignals::new().map_err(CliError::io("signals"))?;
+        let mut signals = signals::ViewSignals::new().map_err(CliError::io("signals"))?;
         let (asked, hung_up) =
             self.early.take().map_or((false, false), |early| (early.asked(), early.hung_up()));
         signals.asked = asked.then(Instant::now);
@@ -326,15 +324,15 @@ impl ViewState {
                 // Signals have priority.
                 biased;
                 sign = signals.next() => match sign {
-                    Sign::Stop if !self.owns => return Ok(Ending::Left),
-                    Sign::Stop => {
+                    signals::Sign::Stop if !self.owns => return Ok(Ending::Left),
+                    signals::Sign::Stop => {
                         // Input from now on is left for the shell.
                         typing.end();
                         self.quit(&outlet.printer);
                     }
-                    Sign::Hangup => return Ok(Ending::Hangup),
-                    Sign::Nothing => {}
-                    Sign::Resize => self.resize(&outlet.printer),
+                    signals::Sign::Hangup => return Ok(Ending::Hangup),
+                    signals::Sign::Nothing => {}
+                    signals::Sign::Resize => self.resize(&outlet.printer),
                 },
                 Some(line) = typing.line(), if !held => {
                     let is_tmo = Persona::here() == Persona::Tmo;

@@ -30,7 +30,7 @@ const START: Duration = Duration::from_secs(10);
 
 /// The caller's own `PATH`, without what belongs to a project.
 pub(super) fn own_path(context: &Context, only: Option<&Instance>) -> OwnPath {
-    let above = crate::config::lookup::project_above(&context.start_dir, &context.env);
+    let above = crate::config::project::project_above(&context.start_dir, &context.env);
     let named = only.map(|instance| instance.context.start_dir.clone());
     let dirs: Vec<_> =
         [Some(context.start_dir.clone()), above, named].into_iter().flatten().collect();

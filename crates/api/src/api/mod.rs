@@ -8,6 +8,5 @@ pub mod line_buffer;
 pub mod overmind;
 pub mod proof;
 pub mod routes;
-pub mod secret;
 pub mod tcp;
 pub mod version;

@@ -13,13 +13,16 @@
 //! receives no proof. `status` is there for overmind, which ignores the line before it and answers with its
 //! table.
 
-use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use super::secret::{self, random_hex};
-use crate::model::hex::unhex;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::model::hex::{hex, unhex};
+use crate::sys;
 use crate::sys::files;
 
 /// Prefix of the first line of either side.
@@ -77,12 +80,12 @@ impl Token {
 
     /// The proof of one side.
     pub fn proof(&self, side: Side, exchange: &Exchange) -> String {
-        secret::proof(self.0.as_bytes(), &exchange.text(side))
+        proof(self.0.as_bytes(), &exchange.text(side))
     }
 
     /// Whether this is the proof of that side. Compares in constant time.
     pub fn proves(&self, proof: &str, side: Side, exchange: &Exchange) -> bool {
-        secret::proves(proof, self.0.as_bytes(), &exchange.text(side))
+        proves(proof, self.0.as_bytes(), &exchange.text(side))
     }
 }
 
@@ -152,6 +155,31 @@ fn write(path: &Path, token: &Token) -> io::Result<()> {
     let fresh = path.with_extension("new");
     files::create_anew(&fresh)?.write_all(token.0.as_bytes())?;
     fs::rename(fresh, path)
+}
+
+/// This many random bytes, in hexadecimal.
+pub fn random_hex(length: usize) -> io::Result<String> {
+    let mut bytes = vec![0; length];
+    sys::random(&mut bytes)?;
+    Ok(hex(&bytes))
+}
+
+/// The proof that somebody knows a key: the HMAC-SHA256 of a text, in hexadecimal.
+pub fn proof(key: &[u8], text: &str) -> String {
+    mac(key, text).map_or(String::new(), |mac| hex(&mac.finalize().into_bytes()))
+}
+
+/// Whether this is the proof for this text. Compares in constant time.
+pub fn proves(proof: &str, key: &[u8], text: &str) -> bool {
+    let (Some(mac), Some(proof)) = (mac(key, text), unhex(proof)) else { return false };
+    mac.verify_slice(&proof).is_ok()
+}
+
+fn mac(key: &[u8], text: &str) -> Option<Hmac<Sha256>> {
+    // An HMAC takes a key of any length.
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
+    mac.update(text.as_bytes());
+    Some(mac)
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
-//! The address of a supervisor, as a client knows it.
+//! The address of a supervisor, as a client knows it, and the time between attempts to reach it.
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use crate::model::network::{Mixed, TcpAddress};
 
@@ -53,5 +56,42 @@ impl<P: Into<PathBuf>> From<P> for Address {
 impl From<&Self> for Address {
     fn from(address: &Self) -> Self {
         address.clone()
+    }
+}
+
+/// The first pause.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+
+/// The longest pause before a view tries again to reach its run.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Pauses between attempts, each twice as long as the one before.
+#[derive(Debug)]
+pub struct Backoff {
+    first: Duration,
+    pause: Duration,
+    longest: Duration,
+}
+
+impl Backoff {
+    /// Pauses of at most this length.
+    pub const fn up_to(longest: Duration) -> Self {
+        Self::between(FIRST_PAUSE, longest)
+    }
+
+    /// Pauses from this length up to this one.
+    pub const fn between(first: Duration, longest: Duration) -> Self {
+        Self { first, pause: first, longest }
+    }
+
+    /// Wait until the next attempt.
+    pub async fn wait(&mut self) {
+        sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(self.longest);
+    }
+
+    /// Begin again with the shortest pause.
+    pub const fn reset(&mut self) {
+        self.pause = self.first;
     }
 }

@@ -6,8 +6,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::events::EventStream;
-use super::sse::Event;
+use super::events::{Event, EventStream};
 use super::{Client, ClientError, of_process, percent_encoded};
 use crate::journal::history::{Line, LogQuery};
 use crate::model::untrusted::cleaned_json;

@@ -4,15 +4,12 @@
 //! close idle connections at no cost.
 
 pub mod address;
-mod backoff;
 mod error;
-mod events;
+pub mod events;
 mod history;
 mod identify;
 pub mod overmind;
 mod reply;
-pub mod sse;
-mod stranger;
 mod tcp;
 
 use std::borrow::Cow;
@@ -43,11 +40,11 @@ use crate::model::state::{FlagMatches, State};
 use crate::model::terminal::emulator::Screen;
 use crate::sys::dial;
 
+pub use self::address::{Backoff, LONGEST_PAUSE};
 pub use self::error::ClientError;
 pub use self::events::{EventStream, HeadEvent, HeadStream, WatchEvent};
 pub use self::history::{LinePage, Next};
 pub use self::identify::{Listener, identify_listener};
-pub use backoff::{Backoff, LONGEST_PAUSE};
 
 /// An answer larger than this is not from a supervisor.
 const LARGEST_ANSWER: usize = 16 << 20;
@@ -244,12 +241,12 @@ impl Client {
     /// Follow the end of the journal; with `view` this counts as a terminal that shows the log.
     pub async fn head(&self, view: bool) -> Result<HeadStream, ClientError> {
         let path = if view { "/api/head?view=1" } else { "/api/head" };
-        self.events(path, "read its news of the run", HeadEvent::read).await
+        self.events(path, "read its news of the run", events::HeadEvent::read).await
     }
 
     /// Follow the state of the run.
     pub async fn watch(&self) -> Result<EventStream<WatchEvent>, ClientError> {
-        self.events("/api/watch", "read its news of the state", WatchEvent::read).await
+        self.events("/api/watch", "read its news of the state", events::WatchEvent::read).await
     }
 
     /// Follow the events that the supervisor sends at this path.
@@ -265,7 +262,7 @@ impl Client {
             let reply = self.whole(asked, answer).await?;
             return Err(of_process(reply).map_or_else(|error| error, |reply| reply.refusal()));
         }
-        Ok(EventStream::new(&self.at, answer, can_not, read))
+        Ok(events::EventStream::new(&self.at, answer, can_not, read))
     }
 
     /// Send a request that is normally answered at once. Gives up when the supervisor does not even report
@@ -381,8 +378,8 @@ pub fn percent_encoded(name: &str) -> String {
 /// Connect to a tmo supervisor; over TCP both sides prove that they know the token.
 async fn connect(at: &Address) -> Result<UnixStream, ClientError> {
     match at {
-        Address::Unix(path) => connect_unix(at, path).await,
-        Address::Tcp(target) => match tcp::greet(target).await? {
+        address::Address::Unix(path) => connect_unix(at, path).await,
+        address::Address::Tcp(target) => match tcp::greet(target).await? {
             Answerer::Tmo(stream) => Ok(stream),
             Answerer::Overmind => {
                 let what = "overmind answers there by now".to_owned();
@@ -406,7 +403,7 @@ async fn connect_unix(at: &Address, path: &Path) -> Result<UnixStream, ClientErr
         Err(error) => return Err(failed(error)),
     };
     let owner = stream.peer_cred().map_err(failed)?.uid();
-    stranger::refuse(at, path, owner)?;
+    identify::refuse(at, path, owner)?;
     Ok(stream)
 }
 

@@ -11,9 +11,8 @@ use super::command::process_name;
 use super::env::Env;
 use super::error::ConfigError;
 use super::failures::Failures;
-use super::lookup::{self, project_above};
 use super::procfile::{self, Procfile, ProcfileEntry};
-use super::project::{self, Project};
+use super::project::{self, Project, project_above};
 use super::socket::{BadAddress, SocketPath, nearest_socket};
 use super::toml::{self, Diagnostics, Disk, ProcessOverrides, TmoToml};
 use super::{OwnPath, StartOptions, Warning, envfiles};
@@ -159,7 +158,7 @@ impl Context {
         let chosen_by = if by_user { ChosenBy::User } else { ChosenBy::Project };
         let text = files::read_project(&project.procfile, chosen_by)
             .map_err(|source| ConfigError::Read { path: shown.clone(), source })?;
-        if let Some(what) = lookup::other_format(&text) {
+        if let Some(what) = project::other_format(&text) {
             return Err(ConfigError::OtherFormat { path: shown.clone(), what });
         }
         Ok(procfile::parse(&text, &shown.display().to_string())?)

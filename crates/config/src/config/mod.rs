@@ -12,24 +12,21 @@ pub mod env;
 pub mod envfiles;
 pub mod error;
 pub mod failures;
-pub mod git_rules;
+pub mod git;
 pub mod inherit;
 pub mod load;
-pub mod lookup;
 pub mod options;
-pub mod own_path;
 pub mod paths;
 pub mod procfile;
 pub mod project;
 pub mod socket;
 pub mod toml;
-pub mod worktree;
 
+pub use self::paths::OwnPath;
+pub use self::project::Project;
 pub use env::Env;
 pub use options::StartOptions;
-pub use own_path::OwnPath;
 pub use procfile::Procfile;
-pub use project::Project;
 
 use crate::model::limits::{SUGGESTED, TOLD};
 use crate::model::nearest::nearest;

@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use nix::sys::signal::Signal;
 use toml::Spanned;
 
-use super::PlanError;
-use super::apps;
 use super::instance::{PlannedInstance, Ports, find_shell};
 use super::settings::Settings;
+use super::{PlanError, instance};
 use crate::config::load::Loaded;
 use crate::config::procfile::ProcfileEntry;
 use crate::config::toml::{
@@ -103,7 +102,7 @@ impl PlannedInstance<'_> {
         }
         fill_in(given, &mut plan.rules.stop_command, table.stop.command.at())?;
         if let Some(app) = given.loaded.apps.of_process(&entry.name) {
-            apps::apply(given, app, &mut plan);
+            instance::apply(given, app, &mut plan);
         }
         if !given.loaded.command.is_empty() {
             plan.argv = Some(given.loaded.command.clone());

@@ -7,8 +7,6 @@
 //! starts, `instance` assigns ports (which are free is found out by `src/cli/project/ports.rs`), `reload` compares two
 //! plans.
 
-mod actions;
-mod apps;
 mod explain;
 mod instance;
 mod merge;
@@ -21,9 +19,8 @@ mod settings;
 mod tests;
 #[cfg(test)]
 mod toml_tests;
-mod warnings;
 
-pub use explain::{Explained, explain, explain_backend};
+pub use self::explain::{Explained, explain, explain_backend, oddities};
 pub use order::{OrderPosition, OrderedProcess, Wait, order};
 pub use reload::{
     ProcessChange, Reloaded, failures_of, not_reloaded, reload, with_apps, with_failures,
@@ -31,4 +28,3 @@ pub use reload::{
 pub use resolve::{Facts, PlanError, resolve};
 pub use selection::{begin_with, take_in, take_in_actions};
 pub use settings::Settings;
-pub use warnings::oddities;

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::actions::actions;
-use super::instance::{PlannedInstance, find_shell};
+use super::instance::{PlannedInstance, actions, find_shell};
 use super::merge::MergeInput;
 use super::settings::Settings;
 use crate::config::dirs;
@@ -15,8 +14,6 @@ use crate::config::options::BackendChoice;
 use crate::config::paths::{absolute, at_home};
 use crate::config::procfile::ProcfileEntry;
 use crate::config::toml::Said as _;
-use crate::model::ProcName;
-use crate::model::expression;
 use crate::model::hostname::host_names;
 use crate::model::limits::{ITEM_BYTES, PROCESS_EXPRESSIONS, PROCESSES, TOTAL_BYTES};
 use crate::model::name::{BadName, LongName, check_length};
@@ -25,6 +22,7 @@ use crate::model::rules::Probe;
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::units::{millis, parse_bytes, parse_span};
+use crate::model::{ProcName, expression};
 
 /// The largest variable that Linux passes to a program: name, `=`, value and NUL. Other systems have limits
 /// of the same order for all variables together.

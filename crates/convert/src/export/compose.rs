@@ -1,14 +1,12 @@
 //! `compose.yaml`, of docker compose and podman-compose, and with `--with-tmo` of a Docker Swarm.
 
-use super::checks;
-use super::error::ExportError;
 use super::files::{ExportedFile, MARK_HERE};
-use super::format::ExportFormat;
-use super::gaps;
+use super::format::{ExportError, ExportFormat};
 use super::project::{
     ExportOptions, ExportedProcess, ExportedProject, ExportedVariable, ProcessKind,
 };
 use super::yaml::{Yaml, list, map, unexpanded};
+use super::{checks, gaps};
 use crate::model::rules::{DependencyCondition, Restart};
 use crate::model::units::written_span;
 

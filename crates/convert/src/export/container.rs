@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::error::ExportError;
+use super::format::ExportError;
 use super::project::{ExportOptions, ExportedProcess, ExportedProject, ExportedVariable};
 use crate::model::process_env::port_variable;
 

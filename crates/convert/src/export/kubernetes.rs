@@ -2,16 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::checks;
-use super::error::ExportError;
 use super::files::{ExportedFile, MARK_HERE};
-use super::format::ExportFormat;
-use super::gaps;
+use super::format::{ExportError, ExportFormat};
 use super::project::{
     ExportOptions, ExportedCheck, ExportedNeed, ExportedProcess, ExportedProject, ExportedVariable,
     ProcessKind,
 };
 use super::yaml::{Yaml, list, map, unexpanded};
+use super::{checks, gaps};
 use crate::model::rules::{DependencyCondition, Probe, Restart};
 
 /// How much longer than its process tmo may take to stop.

@@ -9,7 +9,6 @@
 mod checks;
 mod compose;
 mod container;
-mod error;
 mod files;
 mod format;
 mod gaps;
@@ -25,9 +24,8 @@ mod tests;
 mod tmux;
 mod yaml;
 
-pub use self::error::ExportError;
 pub use self::files::{ExportedFile, FileOrigin};
-pub use self::format::ExportFormat;
+pub use self::format::{ExportError, ExportFormat};
 pub use self::gaps::{Gap, gap_table};
 pub use self::project::{ExportOptions, ExportedProject};
 pub use self::supervisor::SupervisorUnit;
@@ -55,14 +53,14 @@ pub fn export(
     plain::check(format, project)?;
     let mut remarks = vec![];
     let mut files = match format {
-        ExportFormat::Systemd => systemd::write(project, options),
-        ExportFormat::Compose => compose::write(project, options, &mut remarks)?,
-        ExportFormat::Kubernetes => kubernetes::write(project, options, &mut remarks)?,
-        ExportFormat::Tmux => tmux::write(project),
-        ExportFormat::Supervisord => supervisord::write(project),
-        ExportFormat::Runit => init_systems::runit(project),
-        ExportFormat::Launchd => init_systems::launchd(project),
-        ExportFormat::Upstart => init_systems::upstart(project),
+        format::ExportFormat::Systemd => systemd::write(project, options),
+        format::ExportFormat::Compose => compose::write(project, options, &mut remarks)?,
+        format::ExportFormat::Kubernetes => kubernetes::write(project, options, &mut remarks)?,
+        format::ExportFormat::Tmux => tmux::write(project),
+        format::ExportFormat::Supervisord => supervisord::write(project),
+        format::ExportFormat::Runit => init_systems::runit(project),
+        format::ExportFormat::Launchd => init_systems::launchd(project),
+        format::ExportFormat::Upstart => init_systems::upstart(project),
     };
     let has_secrets = options.with_secrets && !project.secrets().is_empty();
     for file in &mut files {
@@ -78,25 +76,29 @@ pub fn export(
 fn next(format: ExportFormat, project: &ExportedProject, options: &ExportOptions) -> String {
     let (app, log) = (&project.app, quoted(&project.log));
     match format {
-        ExportFormat::Systemd => {
+        format::ExportFormat::Systemd => {
             systemd::next(&format!("{app}*"), &format!("{app}.target"), options.user_units)
         }
-        ExportFormat::Compose if options.with_tmo => {
+        format::ExportFormat::Compose if options.with_tmo => {
             format!("docker stack deploy -c {{dir}}/compose.yaml {app}")
         }
-        ExportFormat::Compose => "docker compose -f {dir}/compose.yaml up --build".to_owned(),
-        ExportFormat::Kubernetes => format!("kubectl apply -f {{dir}}/{app}.yaml"),
-        ExportFormat::Tmux => format!("sh {{dir}}/{app}.sh && tmux -L {app} attach"),
-        ExportFormat::Supervisord => {
+        format::ExportFormat::Compose => {
+            "docker compose -f {dir}/compose.yaml up --build".to_owned()
+        }
+        format::ExportFormat::Kubernetes => format!("kubectl apply -f {{dir}}/{app}.yaml"),
+        format::ExportFormat::Tmux => format!("sh {{dir}}/{app}.sh && tmux -L {app} attach"),
+        format::ExportFormat::Supervisord => {
             format!("mkdir -p {log} && supervisord -n -c {{dir}}/{app}.conf")
         }
-        ExportFormat::Runit => "runsvdir {dir}".to_owned(),
-        ExportFormat::Launchd => {
+        format::ExportFormat::Runit => "runsvdir {dir}".to_owned(),
+        format::ExportFormat::Launchd => {
             let agents = "~/Library/LaunchAgents";
             format!(
                 "mkdir -p {log} && cp {{dir}}/{app}-*.plist {agents}/ && launchctl load -w {agents}/{app}-*.plist"
             )
         }
-        ExportFormat::Upstart => format!("cp {{dir}}/{app}*.conf /etc/init/ && start {app}"),
+        format::ExportFormat::Upstart => {
+            format!("cp {{dir}}/{app}*.conf /etc/init/ && start {app}")
+        }
     }
 }

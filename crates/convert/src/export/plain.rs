@@ -1,7 +1,6 @@
 //! Values that line formats take without quotes: a line break in one would begin a directive of its own.
 
-use super::error::ExportError;
-use super::format::ExportFormat;
+use super::format::{ExportError, ExportFormat};
 use super::project::ExportedProject;
 
 /// Refuse a value that the format can't hold.

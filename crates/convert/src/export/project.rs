@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use super::error::ExportError;
+use super::format::ExportError;
 use crate::model::ProcName;
 use crate::model::plan::{Install, OnExit, Plan, ProcessPlan};
 use crate::model::process_env::port_variable;

@@ -2,9 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::error::ExportError;
 use super::files::{ExportedFile, MARK_HERE};
-use super::format::ExportFormat;
+use super::format::{ExportError, ExportFormat};
 use super::project::{ExportedProcess, ExportedProject, ExportedRestart};
 use super::systemd::{self, HOME, command, escaped, line, quoted};
 use super::{Exported, init_systems, plain};

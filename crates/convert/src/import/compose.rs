@@ -20,16 +20,14 @@ use self::hosts::{ComposeProject, MACHINE, ServiceHost, leave_unreached_hosts};
 use self::merge::{Extension, merged, rebased};
 pub(super) use self::rows::ROWS;
 use self::rows::{ONLY_IN_CONTAINERS, TAKEN};
-use super::error::ImportError;
 use super::fields::{Fields, Placed, is_true};
 use super::files::{SourceFile, SourceFiles};
+use super::format::{ImportError, LocalServices};
 use super::node::{DEEPEST, SourceNode, SourceTable, SourceValue, yaml};
-use super::options::LocalServices;
-use super::paths::{dir_of, joined};
 use super::process::{Imported, ImportedProcess, process_name};
 use super::references::{EnvText, Keep, References};
 use super::rows::KeyResult;
-use super::values::{self, list, quoted, table};
+use super::values::{self, dir_of, joined, list, quoted, table};
 use crate::model::shell;
 use crate::model::units::written_span;
 

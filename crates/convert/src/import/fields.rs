@@ -1,6 +1,6 @@
 //! The keys of a table that are still to be taken over. What is left at the end is named, not dropped.
 
-use super::error::ImportError;
+use super::format::ImportError;
 use super::node::{SourceNode, SourcePlace, SourceTable, SourceValue, Variable};
 use super::process::{ImportedProcess, LeftOut};
 use super::rows::{Row, has_keys_of, reason};

@@ -4,8 +4,8 @@ use std::io::{self, ErrorKind};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::error::ImportError;
-use super::paths::relative;
+use super::format::ImportError;
+use super::values::relative;
 use crate::sys::files::{self, ChosenBy};
 
 /// The most bytes that are read for one source: to read YAML may take a hundred times as much memory.

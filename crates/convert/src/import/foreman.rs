@@ -1,8 +1,8 @@
 //! foreman: `.foreman`. Its Procfile and env files work as they are.
 
-use super::error::ImportError;
 use super::fields::Fields;
 use super::files::SourceFiles;
+use super::format::ImportError;
 use super::node::yaml;
 use super::process::Imported;
 use super::rows::{NoContext, Row, row};

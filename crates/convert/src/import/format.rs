@@ -1,7 +1,9 @@
-//! The tools whose files can be imported.
+//! The tools whose files can be imported, what the user of an import can choose, and why it fails.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
+use super::node::SourcePlace;
 use crate::sys::files::{self, ChosenBy};
 
 /// A kind of source.
@@ -120,4 +122,68 @@ impl SourceFormat {
         path.extension()
             .is_some_and(|ending| ["js", "cjs", "mjs", "ts"].iter().any(|js| ending == *js))
     }
+}
+
+/// What the user has chosen.
+#[derive(Debug, Default)]
+pub struct ImportOptions {
+    /// Of a compose file: the services whose commands run here instead of in a container.
+    pub local: LocalServices,
+    /// The file that the result goes to, if it is not beside the source.
+    pub output: Option<PathBuf>,
+    /// Of a package.json: the scripts that are taken; if empty, those that start something.
+    pub scripts: Vec<String>,
+}
+
+/// Which services of a compose file run here instead of in a container.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub enum LocalServices {
+    /// None.
+    #[default]
+    None,
+    /// All that are built from this project, or have a command and no image.
+    Built,
+    /// These.
+    Named(Vec<String>),
+}
+
+/// The most processes that a source may have.
+pub(super) const MOST_PROCESSES: usize = 2000;
+
+/// Why nothing can be imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// A source can't be read.
+    #[error("{file}: {source}")]
+    Read {
+        /// The file, as it is shown.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A source is not as its tool wants it.
+    #[error("{place}: {why}")]
+    Mistake {
+        /// Where.
+        place: SourcePlace,
+        /// What is wrong there.
+        why: String,
+    },
+    /// A source has no processes.
+    #[error("{file} has nothing to run: {why}")]
+    Empty {
+        /// The file, as it is shown.
+        file: String,
+        /// What was looked for.
+        why: String,
+    },
+    /// A source is a program, which is not run unasked.
+    #[error(
+        "{file} is a program, which tmo does not run unasked; `--run-js` runs it with node, or write its value as JSON: \
+         `node -p 'JSON.stringify(require(\"./{file}\"))' >ecosystem.json`"
+    )]
+    Program {
+        /// The file, as it is shown.
+        file: String,
+    },
 }

@@ -4,9 +4,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::error::ImportError;
+use super::format::{ImportError, MOST_PROCESSES};
 use super::node::{SourceNode, SourcePlace, SourceTable, SourceValue};
-use super::options::MOST_PROCESSES;
 
 /// The sections of a file, in their order.
 pub(super) fn ini(text: &str, file: &Arc<str>) -> Result<Vec<(String, SourceNode)>, ImportError> {

@@ -2,13 +2,12 @@
 //!
 //! A reader (a file for each tool) takes the keys of its source one after another (`fields::Fields`) and gives
 //! processes settings ([`ImportedProcess`]). What it does not take is left out with a reason, which comes
-//! from the same rows as `docs/COMING_FROM.md` ([`Row`]). [`Imported::write`] makes a `tmo.toml` of the result.
+//! from the same rows as `docs/COMING_FROM.md` (`rows.rs`). [`Imported::write`] makes a `tmo.toml` of the result.
 //!
 //! Nothing of a source is run, and nothing but the source and the files it names is read, in and below its directory
 //! or the present one.
 
 mod compose;
-mod error;
 mod fields;
 mod files;
 mod foreman;
@@ -17,9 +16,7 @@ mod ini;
 mod mprocs;
 mod node;
 mod npm;
-mod options;
 mod page;
-mod paths;
 mod pm2;
 mod probe;
 mod process;
@@ -32,12 +29,10 @@ mod tests;
 mod values;
 mod write;
 
-pub use self::error::ImportError;
 pub use self::files::SourceFiles;
-pub use self::format::SourceFormat;
+use self::format::MOST_PROCESSES;
+pub use self::format::{ImportError, ImportOptions, LocalServices, SourceFormat};
 pub use self::node::SourcePlace;
-use self::options::MOST_PROCESSES;
-pub use self::options::{ImportOptions, LocalServices};
 pub use self::page::{RowTable, tables};
 pub use self::process::{Imported, ImportedProcess, LeftOut};
 pub use self::write::{SecretsFile, Written};
@@ -49,17 +44,17 @@ pub fn import(
     options: &ImportOptions,
 ) -> Result<Imported, ImportError> {
     let mut imported = match format {
-        SourceFormat::Compose => compose::import_services(files, &options.local)?,
-        SourceFormat::ProcessCompose => process_compose::import_processes(files)?,
-        SourceFormat::Mprocs => mprocs::import_procs(files)?,
-        SourceFormat::Pm2 => pm2::import_apps(files)?,
-        SourceFormat::Supervisord => supervisord::import_programs(files)?,
-        SourceFormat::PackageJson => npm::import_scripts(files, &options.scripts)?,
-        SourceFormat::Foreman => foreman::import_settings(files)?,
+        format::SourceFormat::Compose => compose::import_services(files, &options.local)?,
+        format::SourceFormat::ProcessCompose => process_compose::import_processes(files)?,
+        format::SourceFormat::Mprocs => mprocs::import_procs(files)?,
+        format::SourceFormat::Pm2 => pm2::import_apps(files)?,
+        format::SourceFormat::Supervisord => supervisord::import_programs(files)?,
+        format::SourceFormat::PackageJson => npm::import_scripts(files, &options.scripts)?,
+        format::SourceFormat::Foreman => foreman::import_settings(files)?,
     };
     if imported.processes.len() > MOST_PROCESSES {
         let why = format!("more than {MOST_PROCESSES} processes are too many");
-        return Err(ImportError::Empty { file: files.main_name().to_owned(), why });
+        return Err(format::ImportError::Empty { file: files.main_name().to_owned(), why });
     }
     // One without a command has said why it has none.
     let (processes, idle) =

@@ -1,8 +1,8 @@
 //! mprocs: `mprocs.yaml`.
 
-use super::error::ImportError;
 use super::fields::{Fields, Placed};
 use super::files::SourceFiles;
+use super::format::ImportError;
 use super::node::{SourceNode, SourceValue, yaml};
 use super::process::{Imported, ImportedProcess, ProcessNames};
 use super::rows::{KeyResult, Row, Take, row};

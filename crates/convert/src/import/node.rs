@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::error::ImportError;
+use super::format::ImportError;
 
 /// The most values of a file, with each alias counted as the values it stands for.
 pub(super) const MOST_NODES: usize = 100_000;

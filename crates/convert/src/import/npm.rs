@@ -8,8 +8,8 @@ use std::fmt;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::error::ImportError;
 use super::files::SourceFiles;
+use super::format::ImportError;
 use super::node::{SourcePlace, Variable};
 use super::process::{Imported, ImportedProcess};
 use super::values;

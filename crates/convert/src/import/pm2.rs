@@ -1,9 +1,8 @@
 //! pm2: `ecosystem.config.js` (once its value is known as JSON), `process.json`, `process.yml`.
 
-use super::error::ImportError;
 use super::fields::{Fields, Placed, is_true};
 use super::files::SourceFiles;
-use super::format::SourceFormat;
+use super::format::{ImportError, SourceFormat};
 use super::node::{SourceNode, SourceValue, Variable, yaml};
 use super::process::{Imported, ImportedProcess, group};
 use super::rows::{KeyResult, NoContext, Row, Take, ignored, reason, row};

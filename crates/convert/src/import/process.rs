@@ -4,8 +4,7 @@ use std::collections::HashMap;
 
 use super::fields::Placed;
 use super::node::{SourcePlace, Variable};
-use super::paths::joined;
-use super::values::{list, quoted, table, toml_value};
+use super::values::{joined, list, quoted, table, toml_value};
 use crate::model::secrets::is_secret;
 
 /// What a source becomes.

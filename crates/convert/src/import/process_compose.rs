@@ -1,12 +1,11 @@
 //! process-compose: `process-compose.yaml`.
 
 mod layers;
-mod templates;
 
-use self::templates::Templates;
-use super::error::ImportError;
+use self::layers::Templates;
 use super::fields::{Fields, Placed, is_true};
 use super::files::SourceFiles;
+use super::format::ImportError;
 use super::node::{SourceNode, Variable};
 use super::probe::{self, ImportedProbe};
 use super::process::{Imported, ImportedProcess, ProcessNames, group};

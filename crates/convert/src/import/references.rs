@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::error::ImportError;
 use super::files::SourceFiles;
+use super::format::ImportError;
 use super::node::{DEEPEST, SourceNode, SourcePlace, Variable};
 use super::process::{Imported, ImportedProcess, LeftOut};
 use super::values::{command_words, quoted};

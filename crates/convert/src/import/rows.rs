@@ -1,8 +1,8 @@
 //! The keys of other tools. A row says what some keys become, for the tables of `docs/COMING_FROM.md` and for what is
 //! left out of an import, and takes them over.
 
-use super::error::ImportError;
 use super::fields::{Fields, is_true};
+use super::format::ImportError;
 use super::process::ImportedProcess;
 use super::values::list;
 

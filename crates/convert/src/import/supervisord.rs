@@ -2,17 +2,15 @@
 
 use std::path::{Component, Path};
 
-use super::error::ImportError;
 use super::fields::{Fields, Placed, is_true};
 use super::files::{SourceFile, SourceFiles};
+use super::format::{ImportError, MOST_PROCESSES};
 use super::ini::ini;
 use super::node::{DEEPEST, SourceNode, SourcePlace, Variable};
-use super::options::MOST_PROCESSES;
-use super::paths::dir_of;
 use super::process::{Imported, ImportedProcess, ProcessNames, process_name};
 use super::references::{escaped, for_file, has_variable, plain, shell_command};
 use super::rows::{KeyResult, Row, Take, reason, row};
-use super::values::{self, list, quoted, table};
+use super::values::{self, dir_of, list, quoted, table};
 
 /// What becomes of its keys.
 pub(super) const ROWS: &[Row<Program>] = &[

@@ -12,7 +12,7 @@ use std::mem::take;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::git_rules::{GitRules, RULES, is_other_checkout};
+use crate::config::git::{GitRules, RULES, is_other_checkout};
 use crate::model::ProcId;
 use crate::model::file_patterns::{FilePatterns, is_of_a_tool};
 use crate::model::time::Timestamp;

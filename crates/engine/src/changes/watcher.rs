@@ -16,7 +16,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::debounce::Pending;
 use super::tree::{Content, Difference, FileTree, Meaning, Scope};
-use crate::config::git_rules::GitRules;
+use crate::config::git::GitRules;
 use crate::model::event::What;
 use crate::model::file_change::{ChangedFile, FileChange, MOST_NAMED};
 use crate::model::file_patterns::FilePatterns;

@@ -1,7 +1,7 @@
 //! Counts lines. The index has the number of lines of each record, so the text of only one record is read.
 //!
 //! The time grows with the number of records. Counting is therefore done in steps of limited time, and the results are
-//! kept.
+//! kept. A count of the output of each process reads only the new part of the index.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,10 +9,13 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use crate::cursor::{Filter, Position};
-use crate::model::StreamNo;
+use crate::index::IndexState;
+use crate::model::{ProcName, StreamNo};
 use crate::query::ends;
 use crate::reader::IndexReader;
 use crate::record::{Kind, Record};
+use crate::segment::Dirs;
+use crate::streams::Streams;
 use crate::text_reader::TextReader;
 
 /// How many records are counted together.
@@ -169,6 +172,40 @@ pub fn lines_within(index: &mut IndexReader, filter: &Filter, at: Position) -> i
         TextReader::new(index.dirs()).read(stream, offset, length, &mut text)?;
     }
     Ok(memchr::memchr_iter(b'\n', &text).count() as u64)
+}
+
+/// Counts the bytes of output in a growing journal.
+#[derive(Debug)]
+pub struct Printed {
+    index: IndexReader,
+    /// The state at the end of the index at the last count.
+    state: Option<IndexState>,
+}
+
+impl Printed {
+    /// The counts for the journal in these directories.
+    pub fn new(dirs: &Dirs) -> Self {
+        Self { index: IndexReader::open(dirs), state: None }
+    }
+
+    /// The number of bytes that each process has printed, including deleted output.
+    pub fn count(&mut self) -> io::Result<BTreeMap<ProcName, u64>> {
+        let end = self.index.len()?;
+        let state = match self.state.take().filter(|state| state.next <= end) {
+            Some(mut state) => {
+                self.index.advance(&mut state, end)?;
+                state
+            }
+            None => self.index.state_at(end)?,
+        };
+        let streams = Streams::open(self.index.dirs())?;
+        let mut counts = BTreeMap::new();
+        for stream in streams.all() {
+            *counts.entry(stream.name.clone()).or_default() += state.stream(stream.number).text;
+        }
+        self.state = Some(state);
+        Ok(counts)
+    }
 }
 
 #[cfg(test)]

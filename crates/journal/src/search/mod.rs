@@ -12,8 +12,6 @@ pub mod page;
 pub mod pattern;
 pub mod place;
 pub mod plan;
-pub mod printed;
 pub mod runs;
 pub mod select;
-pub mod states;
 pub mod styled;

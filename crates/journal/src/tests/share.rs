@@ -7,8 +7,8 @@ use crate::index::IndexWriter;
 use crate::model::StreamNo;
 use crate::reader::IndexReader;
 use crate::record::{EVENTS, Kind, Record};
+use crate::search::line_counts::Printed;
 use crate::search::place::{Density, Share, density, share};
-use crate::search::printed::Printed;
 
 /// All records of a journal, with their numbers.
 fn all(index: &mut IndexReader) -> Vec<Record> {

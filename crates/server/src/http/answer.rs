@@ -1,8 +1,10 @@
-//! Responses: JSON with the version of its format, or the reason for a refusal.
+//! Responses: JSON with the version of its format, or the reason for a refusal; and work that
+//! reads files, on a thread of its own: the loop that serves clients also runs the engine.
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tokio::task::spawn_blocking;
 use utoipa::ToSchema;
 
 use crate::api::answers::Problem;
@@ -120,4 +122,12 @@ pub(super) fn written_json(status: StatusCode, mut text: String) -> Response {
     // With a newline, the prompt of a user who runs `curl` starts on a new line.
     text.push('\n');
     (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+/// Do this on another thread.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    let failed = |_| Refusal::failed("the search has failed; the log tells why".to_owned());
+    spawn_blocking(work).await.map_err(failed)
 }

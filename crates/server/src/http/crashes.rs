@@ -7,8 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::actions::Named;
-use super::answer::{Answer, ApiResult, Refusal, json, plain_json};
-use super::blocking::blocking;
+use super::answer::{Answer, ApiResult, Refusal, blocking, json, plain_json};
 use super::extract::{Name, Query, Words, number};
 use crate::api::answers::Problem;
 use crate::crash::access::{CrashAccess, ReportsAsk};

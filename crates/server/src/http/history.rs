@@ -11,8 +11,7 @@ use tokio::task::spawn_blocking;
 use utoipa::{IntoParams, ToSchema};
 
 use super::actions::Named;
-use super::answer::{Answer, ApiResult, Refusal, json, plain_json, written_json};
-use super::blocking::blocking;
+use super::answer::{Answer, ApiResult, Refusal, blocking, json, plain_json, written_json};
 use super::extract::{Query, Words, number, truth};
 use crate::api::answers::Problem;
 use crate::budget::BUSY;

@@ -24,7 +24,6 @@
 
 pub(super) mod actions;
 pub(super) mod answer;
-mod blocking;
 mod crashes;
 mod description;
 mod extract;
@@ -157,7 +156,7 @@ fn documented() -> OpenApiRouter<Api> {
 async fn no_such_path(uri: Uri) -> Refusal {
     let requests = ROUTES.iter().map(|route| route.path.to_owned());
     let paths = with_reading!(paths).into_iter().chain(with_supervised!(paths)).chain(requests);
-    Refusal::Strange(StatusCode::NOT_FOUND, nearest::no_such_path(uri.path(), paths))
+    answer::Refusal::Strange(StatusCode::NOT_FOUND, nearest::no_such_path(uri.path(), paths))
 }
 
 async fn no_such_method(method: Method, uri: Uri) -> Refusal {
@@ -170,5 +169,5 @@ async fn no_such_method(method: Method, uri: Uri) -> Refusal {
         ),
         None => format!("`{path}` does not take {method}"),
     };
-    Refusal::Strange(StatusCode::METHOD_NOT_ALLOWED, reason)
+    answer::Refusal::Strange(StatusCode::METHOD_NOT_ALLOWED, reason)
 }

@@ -247,7 +247,7 @@ impl Caller<'_> {
 }
 
 impl RunningCall {
-    /// The next line without its end; `None` after the last one. A longer one than [`LONGEST_LINE`] is cut.
+    /// The next line without its end; `None` after the last one. A longer one than `LONGEST_LINE` is cut.
     /// Cancel-safe: what was read of a line stays in `begun`.
     pub async fn line(&mut self, begun: &mut Vec<u8>) -> std::io::Result<Option<Vec<u8>>> {
         let output = &mut self.program.output;

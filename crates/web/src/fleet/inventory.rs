@@ -14,7 +14,7 @@ use super::host::{Host, HostTable, Reach};
 use super::listing::{HostList, ListTable};
 use crate::config::Env;
 use crate::config::dirs::state_base;
-use crate::config::lookup::nearest_above;
+use crate::config::project::nearest_above;
 use crate::config::toml::{self as tmo_toml, Disk, SourceText};
 use crate::model::hex::hex;
 use crate::model::nearest::nearest;

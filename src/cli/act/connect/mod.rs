@@ -1,9 +1,7 @@
 //! `tmo connect`: attach this terminal to a process.
 
 mod client;
-mod farewell;
 mod native;
-mod nested;
 mod waiting;
 
 use std::ffi::OsStr;
@@ -85,10 +83,10 @@ pub(in crate::cli) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
                         "{name} has not read all that was typed: {unsent} bytes did not reach it"
                     ));
                 }
-                let _ = writeln!(io::stdout(), "{}", farewell::words(&instance, &name).await);
+                let _ = writeln!(io::stdout(), "{}", client::words(&instance, &name).await);
                 Ok(match ended {
                     native::ConnectionEnd::Left => 0,
-                    native::ConnectionEnd::Gone => farewell::exit_code(&instance, &name),
+                    native::ConnectionEnd::Gone => client::exit_code(&instance, &name),
                     native::ConnectionEnd::Signal(code) => code,
                 })
             })
@@ -97,7 +95,7 @@ pub(in crate::cli) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
             let shown = client::show(&mut command).await.map_err(cannot_run(&command))?;
             let code = shown.map_err(|words| refused(&instance.context.env, &name, &words))?;
             // The terminal may be gone.
-            let _ = writeln!(std::io::stdout(), "{}", farewell::words(&instance, &name).await);
+            let _ = writeln!(std::io::stdout(), "{}", client::words(&instance, &name).await);
             Ok(code)
         }),
     }
@@ -231,7 +229,7 @@ async fn in_tmux(
         command.arg("-L").arg(&tmux.socket).args(["switch-client", "-t", pane]);
         return Ok(Prepared::Switch(name, command));
     }
-    let prefix = nested::prefix(command.get_program(), outer, found.prefix).await;
+    let prefix = client::prefix(command.get_program(), outer, found.prefix).await;
     let target = Target {
         socket: &tmux.socket,
         session: &tmux.session,
@@ -292,7 +290,7 @@ async fn native_terminal(
     let keys = args.detach_keys.clone().or(plan.detach_keys).unwrap_or_default();
     let tmux = instance.own_path().find("tmux").unwrap_or_default();
     let outer = instance.context.env.caller("TMUX");
-    let first_key = nested::prefix(tmux.as_ref(), outer, &keys.first()).await;
+    let first_key = client::prefix(tmux.as_ref(), outer, &keys.first()).await;
     let attach = native::Attach {
         name: name.clone(),
         socket: PanePaths::of_slug(instance.runtime.dir(), pane).terminal(),

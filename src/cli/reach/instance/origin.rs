@@ -8,7 +8,7 @@ use super::Instance;
 use crate::cli::error::CliError;
 use crate::client::{Listener, identify_listener};
 use crate::config::dirs::is_runtime_dir;
-use crate::config::lookup::is_project;
+use crate::config::project::is_project;
 use crate::config::socket::NamedBy;
 use crate::model::plan::{DirIdentity, Origin};
 use crate::model::shell::quoted;

@@ -5,7 +5,6 @@
 //! how it fits the Procfile and the disk. Every value keeps its place in the file.
 
 mod dependency_check;
-mod foreign_keys;
 mod keys;
 mod kind;
 mod local;

@@ -8,8 +8,7 @@ use ::toml::de::{DeTable, DeValue};
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned, IntoDeserializer as _};
 
-use super::foreign_keys::named_here;
-use super::kind::{Key, Type};
+use super::kind::{Key, Type, named_here};
 use super::or_nearest;
 use super::problem::Diagnostics;
 use super::said::At;

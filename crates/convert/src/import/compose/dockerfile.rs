@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 
-use super::super::error::ImportError;
 use super::super::fields::{Fields, Placed};
 use super::super::files::SourceFiles;
 use super::super::node::{SourcePlace, SourceValue, Variable};
-use super::super::paths::joined;
 use super::super::references::escaped;
+use crate::import::format::ImportError;
+use crate::import::values::joined;
 
 /// What a service is built from, and what its stage says. Words are written as in a compose file, with `$$` for a dollar.
 #[derive(Debug, Default)]

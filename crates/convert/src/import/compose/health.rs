@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::super::error::ImportError;
 use super::super::fields::Fields;
 use super::super::node::{SourceNode, SourceValue};
 use super::super::probe::{self, ImportedProbe};
 use super::super::process::ImportedProcess;
 use super::super::references::for_shell;
-use super::super::values::quoted;
 use super::rows::ROWS;
+use crate::import::format::ImportError;
+use crate::import::values::quoted;
 use crate::model::shell;
 
 /// The usual values of a health check, in milliseconds.

@@ -4,19 +4,18 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroU16;
 use std::path::Path;
 
-use super::super::error::ImportError;
 use super::super::fields::{Fields, Placed, is_true};
 use super::super::files::SourceFiles;
 use super::super::node::{SourceNode, SourcePlace, SourceValue, Variable};
-use super::super::paths::joined;
 use super::super::process::ImportedProcess;
 use super::super::references::{
     EnvText, Keep, Part, References, escaped, has_variable, parts, plain, shell_command,
 };
-use super::super::values::quoted;
 use super::dockerfile::BuiltImage;
 use super::hosts::{ComposeProject, HostReplacer, HostText, port_beside, ports_of};
 use super::rows::ROWS;
+use crate::import::format::ImportError;
+use crate::import::values::{joined, quoted};
 use crate::model::shell;
 
 /// A service that is to run here.

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
 
-use super::super::error::ImportError;
 use super::super::fields::Fields;
 use super::super::node::{SourceNode, SourcePlace, SourceValue};
 use super::super::process::ImportedProcess;
 use super::super::references::References;
+use crate::import::format::ImportError;
 
 /// What all services need to know.
 pub(super) struct ComposeProject {

@@ -1,13 +1,13 @@
 //! Services that are made of several: by `extends`, and by a file that lies over another.
 
-use super::super::error::ImportError;
 use super::super::fields::{Fields, Placed};
 use super::super::files::SourceFiles;
 use super::super::node::{
     DEEPEST, MOST_NODES, SourceNode, SourceTable, SourceValue, laid_over, yaml,
 };
-use super::super::paths::{dir_of, joined};
 use super::super::references::References;
+use crate::import::format::ImportError;
+use crate::import::values::{dir_of, joined};
 
 /// Lists that are replaced as a whole.
 const WHOLE: [&str; 3] = ["command", "entrypoint", "test"];

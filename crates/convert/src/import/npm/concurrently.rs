@@ -1,13 +1,12 @@
 //! concurrently: what a script with it starts.
 
-use super::super::error::ImportError;
 use super::super::fields::Fields;
 use super::super::node::{SourceNode, SourcePlace, SourceTable, SourceValue};
-use super::super::options::MOST_PROCESSES;
 use super::super::process::{Imported, ImportedProcess};
 use super::super::rows::{KeyResult, NoContext, Row, Take, ignored, row};
-use super::super::values::{self, quoted};
 use super::{NpmScripts, with_arguments};
+use crate::import::format::{ImportError, MOST_PROCESSES};
+use crate::import::values::{self, quoted};
 use crate::model::shell;
 use crate::model::units::written_span;
 

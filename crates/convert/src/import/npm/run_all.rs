@@ -1,11 +1,11 @@
 //! npm-run-all: what a script with it starts.
 
 use super::super::node::SourcePlace;
-use super::super::options::MOST_PROCESSES;
 use super::super::process::{Imported, ImportedProcess};
 use super::super::rows::{NoContext, Row, reason, row};
-use super::super::values;
 use super::{NpmScripts, with_arguments};
+use crate::import::format::MOST_PROCESSES;
+use crate::import::values;
 use crate::model::shell;
 
 /// What becomes of the flags of npm-run-all.

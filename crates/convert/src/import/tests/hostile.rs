@@ -6,12 +6,12 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::super::files::is_below;
-use super::super::options::MOST_PROCESSES;
 use super::super::process::{env_name, process_name};
 use super::super::write::env_quoted;
 use super::keys::{COMPOSE, CONCURRENTLY, MPROCS, NPM_RUN_ALL, PM2, PROCESS_COMPOSE, SUPERVISORD};
 use super::{imported, written};
 use crate::config::{dotenv, toml};
+use crate::import::format::MOST_PROCESSES;
 use crate::import::{ImportError, ImportOptions, LocalServices, SourceFiles, SourceFormat, import};
 
 #[test]

@@ -21,10 +21,10 @@ use super::store::{Reports, StoredReport};
 use super::{
     Cause, CauseKind, CrashInput, CrashReport, Evidence, Facts, LifeSummary, Log, Trigger,
 };
-use crate::journal::last::{self, last_lines};
 use crate::journal::last_run::RecordedEnd;
+use crate::journal::query::last_lines;
 use crate::journal::search::runs;
-use crate::journal::{Dirs, Filter, IndexReader};
+use crate::journal::{Dirs, Filter, IndexReader, query};
 use crate::model::plan::Plan;
 use crate::model::request::{API, Unknown};
 use crate::model::state::{ProcessState, State};
@@ -240,7 +240,7 @@ impl<'a> Analysis<'a> {
         let (found, run_ended, unwritable) = match &self.state {
             Some(state) => {
                 let found = self.of_run(state, name)?;
-                (found, None, last::unwritable(self.log.open_index()?, self.first)?)
+                (found, None, query::unwritable(self.log.open_index()?, self.first)?)
             }
             None => (self.afterwards(name)?, Some(self.ended()?.words()), None),
         };

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use crate::api::secret::random_hex;
+use crate::api::proof::random_hex;
 use crate::web::access::proof::{Purpose, Secret, is_nonce};
 use crate::web::access::throttle::{AttemptSource, Throttle};
 use crate::web::access::{KnownUser, Role, Users, UsersError, is_name};

@@ -22,7 +22,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::api::secret::{self, random_hex};
+use crate::api::proof::{self, random_hex};
 use crate::model::hex::{hex, unhex};
 use crate::sys::files;
 
@@ -102,12 +102,12 @@ impl Secret {
     /// The proof for this purpose, in hexadecimal.
     pub(crate) fn proof(&self, purpose: Purpose, nonces: &[&str]) -> String {
         let key = unhex(&self.0);
-        key.map_or(String::new(), |key| secret::proof(&key, &purpose.text(nonces)))
+        key.map_or(String::new(), |key| proof::proof(&key, &purpose.text(nonces)))
     }
 
     /// Whether this is the proof for this purpose. Compares in constant time.
     pub(crate) fn proves(&self, proof: &str, purpose: Purpose, nonces: &[&str]) -> bool {
-        unhex(&self.0).is_some_and(|key| secret::proves(proof, &key, &purpose.text(nonces)))
+        unhex(&self.0).is_some_and(|key| proof::proves(proof, &key, &purpose.text(nonces)))
     }
 
     /// Whether this is the secret itself. Compares in constant time.

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::api::secret::random_hex;
+use crate::api::proof::random_hex;
 use crate::model::time::Timestamp;
 use crate::web::access::proof::{Purpose, Secret, is_nonce, nonce};
 use crate::web::access::{Grant, KnownUser, Role, Site, Visitor};

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use argon2::{Algorithm, Argon2, Params, Version};
 use serde::{Deserialize, Serialize};
 
-use crate::api::secret::random_hex;
+use crate::api::proof::random_hex;
 use crate::config::Env;
 use crate::model::hex::hex;
 use crate::sys::files::{self, PrivateError};

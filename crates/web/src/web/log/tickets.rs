@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::api::secret::random_hex;
+use crate::api::proof::random_hex;
 
 /// How long a ticket is valid.
 const LIFE: Duration = Duration::from_secs(30);

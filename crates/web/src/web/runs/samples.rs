@@ -13,7 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::figures::series::{Length, Point, Series};
 use crate::figures::{Figures, Sampler};
-use crate::journal::search::printed::Printed;
+use crate::journal::search::line_counts::Printed;
 use crate::journal::segment::Dirs;
 use crate::model::ProcName;
 use crate::model::request::API;

@@ -18,7 +18,7 @@ use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::api::secret::random_hex;
+use crate::api::proof::random_hex;
 use crate::api::version::{OURS, built_from};
 use crate::client::percent_encoded;
 use crate::model::ProcessStatus;

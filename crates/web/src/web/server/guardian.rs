@@ -16,7 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::api::secret::random_hex;
+use crate::api::proof::random_hex;
 use crate::sys::{self, files};
 use crate::web::access::options::Access;
 use crate::web::server::serve::Handover;
@@ -49,7 +49,7 @@ struct Running {
 }
 
 impl Guardian {
-    /// A guardian of these sockets. `dir` is the directory of [`super::door`].
+    /// A guardian of these sockets. `dir` is the directory of [`super::command_socket`].
     pub fn new(listening: Listening, access: Access, dir: PathBuf) -> io::Result<Self> {
         let Listening { port, sockets } = listening;
         // A new name each time. Otherwise, a cached page or a service worker of a program that had the port and the

@@ -3,7 +3,6 @@
 pub(crate) mod answers;
 pub(crate) mod assets;
 pub mod command_socket;
-pub(crate) mod extract;
 pub mod guardian;
 pub(crate) mod limits;
 pub(crate) mod routes;
@@ -12,9 +11,9 @@ pub(crate) mod service;
 pub(crate) mod sockets;
 mod user_check;
 
-pub(crate) use self::answers::{Answered, Refusal, file, json, refuse};
-pub(crate) use self::extract::{
-    Client, JsonBody, RunId, RunInPath, not_allowed, parameter, unknown, unreadable,
+pub(crate) use self::answers::{
+    Answered, Client, JsonBody, Refusal, RunId, RunInPath, file, json, not_allowed, parameter,
+    refuse, unknown, unreadable,
 };
 pub(crate) use self::guardian::{Ending, closed};
 pub(crate) use self::limits::{Ends, Peer, Place, Places, Taken};

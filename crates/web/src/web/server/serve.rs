@@ -51,7 +51,7 @@ pub struct Handover {
     pub port: u16,
     /// The id in the name of this server.
     pub id: String,
-    /// The directory of [`door`].
+    /// The directory of [`super::command_socket`].
     pub dir: PathBuf,
     /// The options for access from other machines.
     pub access: Access,

@@ -1,7 +1,6 @@
 //! The terminals of processes on a page: one to type into, and screens to watch.
 
 pub(crate) mod copy_mode;
-pub(crate) mod leftover_session;
 pub mod pty;
 pub(crate) mod screens;
 pub(crate) mod socket;

@@ -19,8 +19,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use crate::view::merged::cleaned;
-use crate::web::terminal::copy_mode::CopyMode;
-use crate::web::terminal::leftover_session::LeftoverSession;
+use crate::web::terminal::copy_mode::{CopyMode, LeftoverSession};
 use crate::web::terminal::pty::{Pty, Size};
 use crate::web::terminal::{ScreenState, Terminal, Typist};
 

@@ -5,7 +5,6 @@
 
 mod filter;
 mod fitted;
-mod history;
 mod keys;
 mod link;
 mod outbox;
@@ -109,7 +108,7 @@ pub(super) async fn show_terminal(
 ) -> io::Result<(ConnectionEnd, usize)> {
     let terminal = user_terminal::open()?;
     let own = user_terminal::size(&terminal);
-    let mut link = HolderConnection::dial(&attach.socket, attach.hello(own)).await?;
+    let mut link = link::HolderConnection::dial(&attach.socket, attach.hello(own)).await?;
     let first = timeout(FIRST, first_screen(&mut link)).await;
     let nothing = || io::Error::other("it shows nothing");
     let (size, screen) = first.map_err(|_| nothing())?.map_err(|error| {
@@ -240,7 +239,7 @@ impl TerminalClient<'_> {
     async fn dial_again(&mut self, signals: &mut ConnectSignals) -> Option<ConnectionEnd> {
         let hello = self.attach.hello(self.user.size());
         let link = tokio::select! {
-            link = HolderConnection::dial_again(&self.attach.socket, hello) => link,
+            link = link::HolderConnection::dial_again(&self.attach.socket, hello) => link,
             signal = signals.end.next() => return Some(ConnectionEnd::Signal(code_of(signal))),
         };
         let Some(link) = link else { return Some(ConnectionEnd::Gone) };
@@ -314,7 +313,7 @@ impl TerminalClient<'_> {
         let emulator = fitted.emulator();
         self.user.draw(b"\x1bc")?;
         if let Some(log) = self.log.take().filter(|_| !emulator.modes().is_alternate()) {
-            for line in history::hidden(&log(), &emulator.lines()) {
+            for line in link::hidden(&log(), &emulator.lines()) {
                 self.user.show(line);
                 self.user.show(b"\r\n");
             }
