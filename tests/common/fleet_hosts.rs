@@ -74,6 +74,15 @@ impl Fleet {
     }
 }
 
+impl Drop for Fleet {
+    /// What a call has begun on a host ends a moment after the call.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.hosts.iter().for_each(World::wait_empty);
+        }
+    }
+}
+
 /// A login to this world, by this shell.
 pub(crate) fn login(world: &World, shell: &str) -> String {
     let tmo = Path::new(env!("CARGO_BIN_EXE_tmo")).parent().unwrap().display();

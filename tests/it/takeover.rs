@@ -229,8 +229,11 @@ fn background_start_takes_over_with_the_old_plan() {
     assert!(said.contains("taken over its 2 living processes"), "{said}");
     assert_eq!([world.wait_state("worker", "running"), world.wait_state("web", "running")], pids);
     world.ok(["restart", "worker"]);
-    let lines = world.ok(["logs", "worker", "-n", "1", "--no-prefix"]);
-    assert_eq!(lines.trim_end(), format!("I see old in {}", world.app().display()));
+    let seen = format!("I see old in {}\n", world.app().display());
+    eventually("the new life has printed it", || {
+        let log = world.ok(["logs", "worker", "--no-prefix"]);
+        (log.matches(&seen).count() == 2).then_some(())
+    });
     assert_eq!(world.field("worker", "port"), world.port(0));
     world.ok(["quit"]);
     world.wait_empty();
