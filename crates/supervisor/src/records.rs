@@ -17,7 +17,7 @@ use crate::model::{Exit, LifeId, ProcId, is_default};
 /// The newest lives of a process that were stopped, killed, skipped …
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LifeMarks {
-    /// The newest life that was asked to stop.
+    /// The newest life that was requested to stop.
     #[serde(rename = "told", with = "or_zero")]
     pub stop_requested: Option<LifeId>,
     /// The newest life that is to be killed without a grace period.

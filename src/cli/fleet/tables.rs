@@ -216,7 +216,7 @@ pub(super) const fn is_far_off(clock: ClockOffset) -> bool {
     clock.ahead.saturating_abs() > FAR_CLOCK.saturating_add(clock.within)
 }
 
-/// The difference of a clock in seconds, or that it is too small to be told.
+/// The difference of a clock in seconds, or `ok` if it is within the error of the measurement.
 pub(super) fn clock(offset: ClockOffset) -> String {
     let sign = if offset.ahead < 0 { '-' } else { '+' };
     let millis = offset.ahead.unsigned_abs() / 1_000_000;

@@ -164,7 +164,7 @@ pub fn random_hex(length: usize) -> io::Result<String> {
     Ok(hex(&bytes))
 }
 
-/// The proof that somebody knows a key: the HMAC-SHA256 of a text, in hexadecimal.
+/// Proves knowledge of a key: the HMAC-SHA256 of a text, in hexadecimal.
 pub fn proof(key: &[u8], text: &str) -> String {
     mac(key, text).map_or(String::new(), |mac| hex(&mac.finalize().into_bytes()))
 }

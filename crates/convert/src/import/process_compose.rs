@@ -407,7 +407,7 @@ impl Reader {
             fields.read("failure_threshold", process, probe::count)?.map(|count| count.value);
         probe.grace =
             fields.read("initial_delay_seconds", process, probe::grace)?.map(|time| time.value);
-        // What process-compose does without being told.
+        // The defaults of process-compose.
         probe.every.get_or_insert(10_000);
         probe.failures.get_or_insert(3);
         fields.leave(ROWS, &mut process.left);

@@ -87,7 +87,7 @@ pub(crate) struct Server {
     pub(crate) processes: Proxy,
     /// The hosts whose runs pages show, too.
     pub(crate) fleet: Option<Arc<FleetHosts>>,
-    /// Whether this is the end of a bridge: whoever has built it needs no session.
+    /// Whether this server is the end of a bridge, whose requests need no session.
     pub(crate) is_bridge: bool,
     sessions: Mutex<Sessions>,
     /// The processes that each session has deselected under `/api/`.
