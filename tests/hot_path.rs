@@ -12,14 +12,14 @@ use tmo::model::StreamNo;
 
 use allocation_counter::measure;
 
-use tmo::journal::append::Appender;
-use tmo::journal::cursor::{Cursor, Filter, Position};
 use tmo::journal::ingest::Ingest;
-use tmo::journal::reader::IndexReader;
+use tmo::journal::read::cursor::{Cursor, Filter, Position};
+use tmo::journal::read::index::IndexReader;
 use tmo::journal::search::page::{Pager, Want};
 use tmo::journal::search::pattern::Pattern;
 use tmo::journal::segment::Dirs;
 use tmo::journal::streams::Streams;
+use tmo::journal::write::append::Appender;
 use tmo::model::ProcName;
 use tmo::model::time::Timestamp;
 use tmo::view::merged::Renderer;

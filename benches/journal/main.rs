@@ -12,13 +12,13 @@ mod place;
 use std::time::{Duration, Instant};
 use tmo::model::StreamNo;
 
-use tmo::journal::cursor::{Cursor, Filter, Position};
 use tmo::journal::format::Summary;
-use tmo::journal::index::IndexWriter;
-use tmo::journal::query::tail;
-use tmo::journal::reader::IndexReader;
+use tmo::journal::read::cursor::{Cursor, Filter, Position};
+use tmo::journal::read::index::IndexReader;
+use tmo::journal::read::query::tail;
 use tmo::journal::record::{Kind, Record};
-use tmo::journal::split::{MarkerTrust, Splitter};
+use tmo::journal::write::index::IndexWriter;
+use tmo::journal::write::split::{MarkerTrust, Splitter};
 use tmo::model::time::Timestamp;
 // The journal's own tests name these so.
 use tmo::{journal, model};

@@ -13,9 +13,8 @@ mod place;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
-use tmo::model::LifeId;
-use tmo::model::StreamNo;
-use tmo::model::rules::{FailureAction, FailurePattern, Flag, ProcessPolicy, Text};
+use tmo::model::plan::rules::{FailureAction, FailurePattern, Flag, ProcessPolicy, Text};
+use tmo::model::{LifeId, StreamNo};
 use tmo::patterns::Matcher;
 // The journal's own tests name these so.
 use tmo::{journal, model};

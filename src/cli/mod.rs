@@ -45,7 +45,7 @@ use self::reach::wait;
 use self::runtime::block_on;
 use self::setup::{doctor, man, topics};
 use crate::model::request::{ChangeOrder, Request};
-use crate::model::untrusted;
+use crate::model::text::untrusted;
 
 /// The version of the overmind that we emulate, in its own words.
 const OVERMIND_VERSION: &str = "Overmind version 2.5.1";

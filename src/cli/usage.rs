@@ -6,7 +6,7 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::{self, TOPICS};
-use crate::model::nearest::nearest;
+use crate::model::name::nearest::nearest;
 
 /// Commands of other tools, and their equivalents here. `NAME` stands for the names that were typed.
 const OF_OTHER_TOOLS: [(&str, &str); 22] = [

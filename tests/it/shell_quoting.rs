@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use proptest::prelude::*;
-use tmo::model::shell::quoted;
+use tmo::model::text::shell::quoted;
 
 /// What a shell makes of these words; nothing if there is no such shell here.
 fn read_back(shell: &[&str], words: &[String]) -> Option<Vec<String>> {

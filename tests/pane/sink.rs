@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tmo::journal::stream::{Read, StreamReader};
+use tmo::journal::read::stream::{Read, StreamReader};
 use tmo::journal::{Dirs, SegmentDir};
 use tmo::model::plan::{Inherit, LogPolicy, Stdin};
 use tmo::model::{LifeId, ProcName, text::OsText};

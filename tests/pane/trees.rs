@@ -4,7 +4,7 @@ use std::process::Command;
 
 use nix::libc;
 use pretty_assertions::assert_eq;
-use tmo::model::member::Member;
+use tmo::model::ids::Member;
 use tmo::model::{Exit, LifeId};
 use tmo::protocol::life::LifeEvent;
 use tmo::protocol::spec::Want;

@@ -8,9 +8,9 @@ use super::core::Engine;
 use super::reports::crash_reports::Crashed;
 use super::search::flag_counts;
 use crate::model::event::{self, Event, Trouble, What};
+use crate::model::plan::rules::Stage;
 use crate::model::plan::{Backend, Install, Plan, ProcessPlan};
 use crate::model::request::API;
-use crate::model::rules::Stage;
 use crate::model::state::{
     ActionState, ProcessConfig, ProcessEnds, ProcessReadiness, ProcessState, State, TmuxAddress,
 };

@@ -177,7 +177,7 @@ async fn main(
 
 pub(super) fn make_dirs(runtime: &RuntimeDir) -> Result<(), RunError> {
     for dir in [runtime.panes(), spill_dir(runtime.dir()), terminals_dir(runtime.dir())] {
-        crate::config::dirs::make_private_dir(&dir).map_err(|error| RunError::Io {
+        crate::config::place::dirs::make_private_dir(&dir).map_err(|error| RunError::Io {
             what: dir.display().to_string(),
             source: std::io::Error::other(error.to_string()),
         })?;

@@ -7,7 +7,7 @@
 
 use super::core::Engine;
 use super::event_loop::make_dirs;
-use crate::config::dirs::make_private_dir;
+use crate::config::place::dirs::make_private_dir;
 use crate::run::lock::RunLock;
 
 impl Engine {

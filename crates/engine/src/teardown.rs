@@ -19,7 +19,7 @@ use crate::journal::last_run::{LastRun, RecordedEnd};
 use crate::journal::segment::SharedLook;
 use crate::model::event::{Trouble, What};
 use crate::model::exit::{Culprit, End, Failing};
-use crate::model::rules::Stage;
+use crate::model::plan::rules::Stage;
 use crate::model::{ProcId, ProcName};
 use crate::pane::sink;
 use crate::protocol::tmux_socket as socket;

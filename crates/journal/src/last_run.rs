@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::exit::End;
 use crate::model::plan::Plan;
-use crate::model::rules::WatcherPatterns;
+use crate::model::plan::rules::WatcherPatterns;
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::{ProcName, is_default};

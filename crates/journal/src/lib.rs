@@ -22,40 +22,28 @@
 use crate as journal;
 use tmo_base::{model, protocol, sys};
 
-pub mod append;
-pub mod clear;
-pub mod cursor;
-pub mod expected_markers;
 pub mod format;
 pub mod history;
-pub mod index;
 pub mod ingest;
 pub mod last_run;
-pub mod query;
-pub mod reader;
+pub mod read;
 pub mod record;
-pub mod retention;
-mod screen_switch;
 pub mod search;
 pub mod segment;
-pub mod segment_writer;
-pub mod split;
-pub mod stream;
 pub mod streams;
-pub mod text_reader;
 pub mod times;
-pub mod words;
 
-pub use cursor::{Chunk, Cursor, Filter, Position};
-pub use expected_markers::{Expected, Markers};
+pub use crate::read::cursor::{Chunk, Cursor, Filter, Position};
+pub use crate::read::index::IndexReader;
+pub use crate::write::expected_markers::{Expected, Markers};
 pub use ingest::{Ingest, IngestProgress};
-pub use reader::IndexReader;
 pub use record::{Kind, Record};
 pub use segment::{Dirs, SegmentDir};
 pub use streams::Streams;
 
 #[cfg(test)]
 mod tests;
+pub mod write;
 
 /// A length in the type that records use; no length in a record comes near its limit.
 pub fn small(length: usize) -> u32 {

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::append::EVENTS_SLUG;
 use super::record::EVENTS;
 use super::segment::{Dirs, PLACES, SegmentDir};
+use super::write::append::EVENTS_SLUG;
 use crate::history::OutputStream;
+use crate::model::name::nearest;
 use crate::model::request::Unknown;
-use crate::model::{ProcName, StreamNo, nearest};
+use crate::model::{ProcName, StreamNo};
 use crate::protocol::spec::replace;
 use crate::sys::{self, files};
 
@@ -296,8 +297,7 @@ mod tests {
 
     use super::{FILE, Streams};
     use crate::Dirs;
-    use crate::model::ProcName;
-    use crate::model::StreamNo;
+    use crate::model::{ProcName, StreamNo};
 
     #[test]
     fn numbers_stay_and_the_format_is_frozen() {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lock;
 use super::saved::{STATE_VERSION, SavedRun};
-use crate::journal::cursor::Position;
+use crate::journal::read::cursor::Position;
 use crate::model::plan::{PLAN_VERSION, Plan, ProcessPlan};
 use crate::protocol::life::Traces;
 use crate::protocol::paths::PanePaths;

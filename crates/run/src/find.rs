@@ -6,12 +6,13 @@ use std::path::PathBuf;
 
 use super::dir::RuntimeDir;
 use crate::config::Env;
-use crate::config::dirs::{Identity, command_sockets, last_command};
 use crate::config::error::ConfigError;
 use crate::config::load::Context;
-use crate::config::paths::absolute;
-use crate::config::project::project_above;
-use crate::config::socket::{self, BadAddress, NamedBy, SocketFlags, SocketPath};
+use crate::config::place::dirs::{Identity, command_sockets, last_command};
+use crate::config::place::paths::absolute;
+use crate::config::place::project::project_above;
+use crate::config::place::socket;
+use crate::config::place::socket::{BadAddress, NamedBy, SocketFlags, SocketPath};
 use crate::model::network::Network;
 use crate::sys::dial::{self, ListenerState};
 use crate::sys::files;

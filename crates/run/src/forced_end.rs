@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use nix::libc::SIGKILL;
 
 use super::dir::{RuntimeDir, RuntimeDirError};
-use crate::model::member::Member;
+use crate::model::ids::Member;
 use crate::model::plan::Plan;
 use crate::protocol::life::Traces;
 use crate::protocol::tmux_socket as socket;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::dir::RuntimeDir;
 use super::{listen, lock};
 use crate::config::Env;
-use crate::config::dirs::{Identity, is_private, runtime_base, state_base};
+use crate::config::place::dirs::{Identity, is_private, runtime_base, state_base};
 use crate::journal::last_run::LastRun;
 use crate::journal::segment::Dirs;
 use crate::model::plan::Plan;

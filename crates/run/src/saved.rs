@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::ProcessId;
-use crate::model::member::Member;
+use crate::model::ids::Member;
 use crate::model::text::OsText;
 use crate::protocol::phase::{Phase, RunPhase};
 use crate::sys;

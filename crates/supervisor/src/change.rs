@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::dependencies::DependencyStatus;
 use super::pending_request::WaitCondition;
-use super::records::{Action, Awaited, ChangePart};
+use super::proc::records::{Action, Awaited, ChangePart};
 use super::{Effect, Goal, Proc, RunPhase, Supervisor};
 use crate::model::ProcId;
 use crate::model::event::What;
+use crate::model::plan::rules::Stage;
 use crate::model::request::ChangeOrder;
-use crate::model::rules::Stage;
 use crate::model::time::Timestamp;
 
 impl Supervisor {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::proc::records::Broken;
 use super::proc::{Goal, Phase, Proc, Ready};
-use super::records::Broken;
 use super::{Culprit, Effect, RunPhase, Supervisor};
 use crate::model::event::{Note, RunProblem, Skip, Unavailable, What};
-use crate::model::rules::{DependencyCondition, Need, Stage};
+use crate::model::plan::rules::{DependencyCondition, Need, Stage};
 use crate::model::time::Timestamp;
 use crate::model::{LifeId, ProcId};
 

@@ -3,9 +3,9 @@
 use super::RunStage;
 use crate::model::event::What;
 use crate::model::file_change::{BuildFailure, FileChange};
-use crate::model::member::Member;
+use crate::model::ids::Member;
+use crate::model::plan::rules::FailureAction;
 use crate::model::request::{Outcome, Request};
-use crate::model::rules::FailureAction;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcId, Untrusted};
 use crate::protocol::life::LifeEntry;

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use super::proc::records::Action;
+use super::proc::watching::{Build, Watching};
 use super::proc::{Phase, Proc};
-use super::records::Action;
-use super::watching::{Build, Watching};
 use super::{Effect, Goal, RunPhase, Supervisor};
 use crate::model::ProcId;
 use crate::model::event::What;

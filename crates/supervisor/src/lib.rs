@@ -22,25 +22,15 @@ mod dependencies;
 mod events;
 mod exit_code;
 mod file_changes;
-mod idle;
-mod install_state;
-mod installation;
-mod life;
 mod lifecycle;
 mod patience;
 mod pending_request;
-mod policy;
 mod proc;
-mod proc_texts;
-mod prompts;
-mod ready;
-mod records;
 mod reload;
 mod request;
 mod shutdown;
 #[cfg(test)]
 pub(crate) mod tests;
-mod watching;
 
 use std::time::Duration;
 
@@ -50,26 +40,26 @@ use crate::model::event::RunProblem;
 use crate::model::plan::Plan;
 use crate::model::time::{MonotonicTime, Timestamp, nanos};
 use crate::model::{Exit, ProcId};
-pub use crate::protocol::phase::{Phase, RunPhase};
-use crate::protocol::spec::Want;
-pub use crate::records::{
+pub use crate::proc::install_state::Installation;
+pub use crate::proc::ready::Question;
+pub use crate::proc::records::{
     Broken, ChangePart, ExitStats, LifeMarks, ProcFailures, ProcPrompts, ProcRestarts,
 };
+pub use crate::proc::watching::Watching;
+pub use crate::protocol::phase::{Phase, RunPhase};
+use crate::protocol::spec::Want;
 pub use events::{Crash, Effect, Input, ShimRequest};
-pub use install_state::Installation;
 pub use lifecycle::RunStage;
 use pending_request::PendingRequest;
 pub use proc::{Goal, LastLife, Pane, Proc, Ready};
-pub use ready::Question;
 pub use reload::{PlanCounts, Planned};
-pub use watching::Watching;
 
 /// The whole state machine.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub struct Supervisor {
     /// The processes in the order of the plan.
-    #[serde(serialize_with = "proc_texts::serialize")]
+    #[serde(serialize_with = "crate::proc::texts::serialize")]
     pub procs: Vec<Proc>,
     /// The state of the run as a whole.
     #[serde(rename = "course")]

@@ -6,7 +6,7 @@ use super::proc::{Goal, Phase, Proc};
 use super::{Effect, RunPhase, Supervisor};
 use crate::model::ProcName;
 use crate::model::event::What;
-use crate::model::rules::Stage;
+use crate::model::plan::rules::Stage;
 
 /// A point that a run with stages passes once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

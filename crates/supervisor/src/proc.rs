@@ -1,17 +1,28 @@
 //! One process as the supervisor sees it.
 
+mod idle;
+pub(crate) mod install_state;
+mod installation;
+mod life;
+mod policy;
+mod prompts;
+pub(crate) mod ready;
+pub(crate) mod records;
+pub(crate) mod texts;
+pub(crate) mod watching;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::install_state::Installation;
-use super::records::{ChangePart, ExitStats, LifeMarks, ProcFailures, ProcPrompts, ProcRestarts};
+use self::install_state::Installation;
+use self::records::{ChangePart, ExitStats, LifeMarks, ProcFailures, ProcPrompts, ProcRestarts};
+use self::watching::Watching;
 use super::reload::{PlanCounts, Planned};
-use super::watching::Watching;
 use crate::model::event::{Note, Problem, Skip};
 use crate::model::ids::or_zero;
+use crate::model::plan::rules::{DependencyCondition, ExitVerdict, ProcessPolicy, Stage};
 use crate::model::plan::{Install, OnExit, Plan, ProcessPlan};
-use crate::model::rules::{DependencyCondition, ExitVerdict, ProcessPolicy, Stage};
 use crate::model::time::{Timestamp, nanos};
 use crate::model::{Exit, LifeId, ProcId, ProcName, ProcessId, ProcessStatus, is_default};
 pub(super) use crate::protocol::phase::Phase;
@@ -239,7 +250,7 @@ impl Proc {
             added: later || process.waits,
             retired: later,
             carried_out: PlanCounts { additions: 0, ..PlanCounts::of(process) },
-            change: ChangePart::of_start(plan.no_deps),
+            change: records::ChangePart::of_start(plan.no_deps),
             install: process.install.clone(),
             rules: process.rules.clone(),
             ..Self::default()

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::pending_request::WaitCondition;
+use super::proc::records::Action;
+use super::proc::watching::Watching;
 use super::proc::{Goal, Phase, Proc, Ready};
-use super::records::Action;
-use super::watching::Watching;
 use super::{Effect, Supervisor};
 use crate::model::ProcId;
+use crate::model::plan::rules::{ProcessPolicy, Stage};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::{ChangeOrder, Outcome};
-use crate::model::rules::{ProcessPolicy, Stage};
 use crate::model::time::Timestamp;
 
 /// How often a process was added to the plan and changed in it.

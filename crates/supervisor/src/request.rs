@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::exit_code::KILL;
 use super::pending_request::{PendingRequest, WaitCondition};
-use super::records::{Action, ChangePart};
+use super::proc::records::{Action, ChangePart};
 use super::{Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::event::{Note, What};
+use crate::model::name::nearest;
 use crate::model::plan::AfterInstall;
+use crate::model::plan::rules::Stage;
 use crate::model::request::{ChangeOrder, Outcome, Request};
-use crate::model::rules::Stage;
 use crate::model::signal::SignalName;
 use crate::model::time::Timestamp;
-use crate::model::{Exit, LifeId, ProcId, ProcName, nearest, units};
+use crate::model::{Exit, LifeId, ProcId, ProcName, units};
 use crate::protocol::spec::Want;
 
 /// What a request does to each of its processes.

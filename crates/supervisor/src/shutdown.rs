@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::lifecycle::RunStage;
-use super::ready::cleanup_limit;
-use super::records::ChangePart;
+use super::proc::ready::cleanup_limit;
+use super::proc::records::ChangePart;
 use super::{Culprit, Effect, Goal, Pane, Phase, Proc, RunPhase, Supervisor};
 use crate::model::event::{RunProblem, What};
-use crate::model::rules::Stage;
+use crate::model::plan::rules::Stage;
 use crate::model::time::Timestamp;
 use crate::model::{LifeId, ProcId};
 

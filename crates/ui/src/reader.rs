@@ -14,7 +14,7 @@ use super::state::msg::{
     Choice, Counted, Direction, Loaded, Msg, Question, Search, SearchProgress, Target,
 };
 use super::state::timeline::Period;
-use crate::journal::cursor::Position;
+use crate::journal::read::cursor::Position;
 use crate::model::request::Partial;
 
 /// How many matches one step of counting returns.

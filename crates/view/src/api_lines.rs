@@ -9,8 +9,9 @@ use crate::journal::record::EVENTS;
 use crate::journal::search::entry::entry_of;
 use crate::model::StreamNo;
 use crate::model::state::ProcessState;
+use crate::model::text::untrusted;
+use crate::model::text::untrusted::cleaned;
 use crate::model::time::Timestamp;
-use crate::model::untrusted::{self, cleaned};
 
 /// Shows lines of the API.
 #[derive(Debug)]

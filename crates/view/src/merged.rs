@@ -5,14 +5,15 @@ use std::collections::HashMap;
 use super::paint::{self, Mode, Prefix, SYSTEM, SYSTEM_COLOR, Style};
 use super::recent::Recent;
 use super::rows::UnfinishedRow;
+use crate::journal::read::stream::StreamReader;
+use crate::journal::read::words::{gap, is_later_start, record_words, removed};
 use crate::journal::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED};
 use crate::journal::segment::Dirs;
-use crate::journal::stream::StreamReader;
 use crate::journal::streams::{Stream, Streams};
-use crate::journal::words::{gap, is_later_start, record_words, removed};
 use crate::model::event::{Logged, What};
+use crate::model::text::untrusted;
 use crate::model::time::Timestamp;
-use crate::model::{ProcName, StreamNo, untrusted};
+use crate::model::{ProcName, StreamNo};
 use crate::sys::local;
 
 /// An unfinished line at the end of a stream.

@@ -12,9 +12,9 @@ use memchr::memchr;
 
 use super::merged::Renderer;
 use super::paint::{Mode, Style};
-use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::history::{ECHO_CHUNK, Echo, EchoCursor};
-use crate::journal::reader::IndexReader;
+use crate::journal::read::cursor::{Cursor, Filter, Position};
+use crate::journal::read::index::IndexReader;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
 use crate::model::plan::Plan;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::merged::{Renderer, Unfinished};
-use crate::journal::cursor::Cursor;
+use crate::journal::read::cursor::Cursor;
 use crate::journal::record::Kind;
 use crate::model::event::{Logged, What};
 use crate::model::request::{Head, Partial};

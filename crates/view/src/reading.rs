@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use super::merged::Renderer;
 use super::paint::Mode;
-use crate::journal::cursor::{Cursor, Filter, Position};
 use crate::journal::history::LogQuery;
-use crate::journal::reader::IndexReader;
+use crate::journal::read::cursor::{Cursor, Filter, Position};
+use crate::journal::read::index::IndexReader;
 use crate::journal::record::Kind;
 use crate::journal::search::entry::{Among, Names, entry_json};
 use crate::journal::search::lines::{Entry, Lines, Split};
 use crate::journal::search::plan::LogPlan;
 use crate::journal::search::select::{Kept, Selector};
 use crate::model::event::Logged;
+use crate::model::text::untrusted;
 use crate::model::time::Timestamp;
-use crate::model::untrusted;
 
 /// How many bytes are collected before they are written.
 const PAGE: usize = 64 << 10;

@@ -4,8 +4,8 @@ use tmo::export::{
     ExportFormat, ExportOptions, Exported, ExportedFile, ExportedProject, SupervisorUnit, export,
 };
 use tmo::model::ProcName;
+use tmo::model::plan::process_env::is_secret;
 use tmo::model::plan::{Plan, ProcessPlan};
-use tmo::model::secrets::is_secret;
 
 /// What the texts of a project begin with, so that each is quoted wherever quotes are possible.
 const USUAL: &str = "a 'b";

@@ -1,7 +1,7 @@
 //! Life files.
 
-use tmo::journal::expected_markers::Markers;
-use tmo::model::member::Member;
+use tmo::journal::write::expected_markers::Markers;
+use tmo::model::ids::Member;
 use tmo::model::time::Timestamp;
 use tmo::model::{Exit, LifeId};
 use tmo::protocol::life::{LifeEntry, LifeEvent, LifeReader, LifeWriter, Lines};

@@ -10,9 +10,9 @@ use std::time::Duration;
 use tmo::config::failures::Failures;
 use tmo::config::load::{Context, Loaded};
 use tmo::config::{Env, Project, StartOptions, envfiles, procfile, toml};
-use tmo::model::nearest::nearest;
+use tmo::model::name::nearest::nearest;
+use tmo::model::plan::process_env::process_env;
 use tmo::model::plan::{Inherit, Plan};
-use tmo::model::process_env::process_env;
 use tmo::model::time::Timestamp;
 use tmo::plan::{Facts, Settings, resolve};
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use tmo::model::StreamNo;
 
 use tmo::journal::format::{Header, Marked, Summary, encode_header, encode_record, encode_summary};
-use tmo::journal::index::{IndexWriter, recover};
-use tmo::journal::query::{since, tail};
+use tmo::journal::read::query::{since, tail};
 use tmo::journal::segment::{LOG, parse_name};
+use tmo::journal::write::index::{IndexWriter, recover};
 use tmo::journal::{Cursor, Dirs, Filter, IndexReader, Ingest, Kind, Position, Record, Streams};
 use tmo::model::LifeId;
 use tmo::model::time::Timestamp;

@@ -1,11 +1,10 @@
 //! The splitter: bytes of a stream become records.
 
-use tmo::journal::expected_markers::Expected;
 use tmo::journal::format::Summary;
 use tmo::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
-use tmo::journal::split::{Fed, LONGEST_RECORD, Lost, MarkerTrust, Splitter};
-use tmo::model::LifeId;
-use tmo::model::StreamNo;
+use tmo::journal::write::expected_markers::Expected;
+use tmo::journal::write::split::{Fed, LONGEST_RECORD, Lost, MarkerTrust, Splitter};
+use tmo::model::{LifeId, StreamNo};
 use tmo::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, of_one_life};
 
 use super::input::Input;

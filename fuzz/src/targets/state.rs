@@ -1,7 +1,7 @@
 //! The state of a supervisor that another one goes on with.
 
 use serde_json::json;
-use tmo::model::member::Member;
+use tmo::model::ids::Member;
 use tmo::model::plan::Plan;
 use tmo::model::request::{ChangeOrder, Request};
 use tmo::model::time::Timestamp;

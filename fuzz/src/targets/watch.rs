@@ -1,7 +1,7 @@
 //! What is looked for in output.
 
 use tmo::model::LifeId;
-use tmo::model::rules::{Check, Flag, Probe, ProcessPolicy, Text};
+use tmo::model::plan::rules::{Check, Flag, Probe, ProcessPolicy, Text};
 use tmo::patterns::{LONGEST_LINE, Matcher, Rule};
 
 use super::input::Input;

@@ -1,11 +1,10 @@
 //! A small journal in a directory of its own.
 
 use tempfile::TempDir;
-use tmo::journal::append::Appender;
+use tmo::journal::write::append::Appender;
 use tmo::journal::{Cursor, Dirs, Filter, Ingest, Kind, Position, Streams};
-use tmo::model::ProcName;
-use tmo::model::StreamNo;
 use tmo::model::time::Timestamp;
+use tmo::model::{ProcName, StreamNo};
 
 use super::input::Input;
 

@@ -25,9 +25,10 @@ use crate::config::StartOptions;
 use crate::model::event::Note;
 use crate::model::plan::AfterInstall;
 use crate::model::request::Request;
+use crate::model::text::shell;
 use crate::model::time::Timestamp;
 use crate::model::units::{self, whole_seconds};
-use crate::model::{Condition, ProcName, ProcessStatus, shell};
+use crate::model::{Condition, ProcName, ProcessStatus};
 use crate::sys::{clock, files};
 
 impl From<StoreError> for CliError {

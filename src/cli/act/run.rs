@@ -16,8 +16,8 @@ use crate::config::StartOptions;
 use crate::config::load::{Context, find_program};
 use crate::config::options::BackendChoice;
 use crate::model::plan::Plan;
-use crate::model::process_env::process_env;
-use crate::model::shell::quoted;
+use crate::model::plan::process_env::process_env;
+use crate::model::text::shell::quoted;
 use crate::sys::why;
 
 /// Exec the command; returns only if that fails. There is no process between it and the shell: Ctrl-C

@@ -8,7 +8,7 @@ use super::span;
 use super::target::ClientArgs;
 use crate::cli::completions::values;
 use crate::config::options::truth;
-use crate::model::detach_keys::DetachKeys;
+use crate::model::plan::detach_keys::DetachKeys;
 use crate::model::signal::SignalName;
 
 /// `tmo restart`.

@@ -11,16 +11,15 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use self::FleetKind::{Act, Exec, Install, Lines, Own, Shell, Table, Terminal, Text};
-use super::span;
 use super::target::ClientArgs;
 use super::{
     ConnectArgs, CrashesArgs, EchoArgs, EventsArgs, FailuresArgs, FlagsArgs, GraphArgs, LogsArgs,
     LsArgs, NamesArgs, PreviewArgs, PsArgs, ReloadArgs, RestartArgs, ScaleArgs, ScreenArgs,
-    SendArgs, SignalArgs, TopArgs, UiArgs, WaitArgs, WhyArgs,
+    SendArgs, SignalArgs, TopArgs, UiArgs, WaitArgs, WhyArgs, span,
 };
 use crate::cli::completions::values;
 use crate::config::StartOptions;
-use crate::model::shell::quoted;
+use crate::model::text::shell::quoted;
 
 /// What becomes of the answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use super::target::ClientArgs;
 use crate::cli::completions::values;
-use crate::journal::cursor::Position;
 use crate::journal::history::OutputStream;
+use crate::journal::read::cursor::Position;
 use crate::model::units;
 use crate::view::paint::Stamp;
 

@@ -8,7 +8,7 @@ use super::span;
 use super::target::ClientArgs;
 use crate::cli::completions::values;
 use crate::config::options::port;
-use crate::model::role::Role;
+use crate::model::name::role::Role;
 
 /// `tmo flags`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]

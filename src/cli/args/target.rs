@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Verb;
 use crate::cli::completions::values;
-use crate::config::socket::SocketFlags;
+use crate::config::place::socket::SocketFlags;
 use crate::run::find::RunTarget;
 
 /// Which run a command applies to.

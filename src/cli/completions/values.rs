@@ -13,11 +13,11 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, ValueComplet
 use super::fits;
 use crate::cli::args;
 use crate::cli::persona::Persona;
-use crate::config::project::project_above;
-use crate::config::socket::SocketFlags;
+use crate::config::place::project::project_above;
+use crate::config::place::socket::SocketFlags;
 use crate::config::{Env, StartOptions};
 use crate::fleet::inventory::Inventory;
-use crate::model::action::ActionName;
+use crate::model::name::action::ActionName;
 use crate::model::network::Network;
 use crate::model::plan::ProcessPlan;
 use crate::model::signal::SignalName;

@@ -21,7 +21,7 @@ use crate::fleet::fan::{in_order, persistent};
 use crate::fleet::host::Host;
 use crate::fleet::inventory::Inventory;
 use crate::fleet::names::Target;
-use crate::model::untrusted::{cleaned, cleaned_json};
+use crate::model::text::untrusted::{cleaned, cleaned_json};
 
 /// How often the line on a terminal that tells for whom it waits is looked at.
 pub(super) const AGAIN: Duration = Duration::from_millis(500);

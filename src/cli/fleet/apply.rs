@@ -11,15 +11,15 @@ use super::answers::some_of;
 use super::{Fleet, write_state};
 use crate::cli::error::CliError;
 use crate::cli::output;
-use crate::config::dirs::applied_file;
 use crate::config::load::{Context, disk_at};
-use crate::config::project::own_file;
+use crate::config::place::dirs::applied_file;
+use crate::config::place::project::own_file;
 use crate::config::{StartOptions, toml};
 use crate::fleet::caller::CallAnswer;
 use crate::fleet::host::Host;
 use crate::fleet::inventory::{digest, first_line};
 use crate::fleet::names::Target;
-use crate::model::untrusted::cleaned;
+use crate::model::text::untrusted::cleaned;
 use crate::run::dir::RuntimeDir;
 use crate::sys::files::{TOML_LIMIT, if_there, read_toml};
 

@@ -13,8 +13,8 @@ use crate::fleet::fan::persistent;
 use crate::fleet::host::Host;
 use crate::fleet::inventory::digest;
 use crate::fleet::names::Target;
+use crate::model::text::untrusted::cleaned;
 use crate::model::units;
-use crate::model::untrusted::cleaned;
 use crate::sys::files::open_archive;
 
 /// Where the program goes if the inventory does not tell.

@@ -16,7 +16,7 @@ use crate::fleet::caller::CallAnswer;
 use crate::fleet::host::Host;
 use crate::fleet::inventory::FILE;
 use crate::fleet::names::Target;
-use crate::model::untrusted::cleaned_json;
+use crate::model::text::untrusted::cleaned_json;
 use crate::view::paint::Stamp;
 
 /// Makes rows of the answer of a host: its name, the answer, the columns.

@@ -15,7 +15,7 @@ use crate::fleet::call_error::CallError;
 use crate::fleet::caller::{CallAnswer, Caller};
 use crate::fleet::host::Host;
 use crate::fleet::names::Target;
-use crate::model::untrusted::shown_lines;
+use crate::model::text::untrusted::shown_lines;
 use crate::sys::why;
 
 /// Print what each host says.

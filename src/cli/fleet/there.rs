@@ -9,7 +9,7 @@ use crate::cli::args::FLEET_VERBS;
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::config::Env;
-use crate::config::paths::at_home;
+use crate::config::place::paths::at_home;
 use crate::fleet::call::{API, Call, Hello};
 use crate::sys::{self, clock, why};
 

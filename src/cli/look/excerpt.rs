@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::cli::error::CliError;
 use crate::cli::reach::log::unreadable;
-use crate::journal::cursor::Position;
-use crate::journal::reader::IndexReader;
+use crate::journal::read::cursor::Position;
+use crate::journal::read::index::IndexReader;
 use crate::journal::search::entry::Among;
 use crate::journal::search::page::{Pager, Want};
 use crate::journal::search::place::share;

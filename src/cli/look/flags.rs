@@ -14,10 +14,10 @@ use crate::cli::reach::log::Source;
 use crate::cli::{output, runtime};
 use crate::model::ProcName;
 use crate::model::ids::or_zero;
-use crate::model::rules::FlagColor;
+use crate::model::plan::rules::FlagColor;
 use crate::model::state::{FlagMatch, FlagState, ProcessState};
+use crate::model::text::untrusted::shown_line;
 use crate::model::time::Timestamp;
-use crate::model::untrusted::shown_line;
 use crate::sys::local;
 use crate::view::paint::Stamp;
 
@@ -179,7 +179,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::{FlagRow, counts, found};
-    use crate::model::rules::FlagColor;
+    use crate::model::plan::rules::FlagColor;
     use crate::model::state::{FlagMatch, FlagState};
     use crate::model::{LifeId, ProcName, Untrusted};
 

@@ -15,15 +15,15 @@ use crate::cli::reach::request::state_at;
 use crate::cli::{output, runtime};
 use crate::client::address::Address;
 use crate::config::Env;
-use crate::config::dirs::runtime_base;
 use crate::config::error::ConfigError;
 use crate::config::load::Context;
+use crate::config::place::dirs::runtime_base;
 use crate::journal::last_run::LastRun;
 use crate::model::state::State;
 use crate::model::text::OsText;
+use crate::model::text::untrusted::{Untrusted, shown};
 use crate::model::time::Timestamp;
 use crate::model::units;
-use crate::model::untrusted::{Untrusted, shown};
 use crate::run::registry::{self, KnownRun, Standing};
 use crate::sys::clock;
 

@@ -20,10 +20,11 @@ use crate::cli::{output, runtime};
 use crate::client::overmind::OvermindClient;
 use crate::crash::{Log, OwningRun, facts};
 use crate::figures::{Sampler, Tree, named};
+use crate::journal::read::query;
 use crate::journal::search::runs;
-use crate::journal::{Dirs, IndexReader, query};
+use crate::journal::{Dirs, IndexReader};
 use crate::model::file_change::{WatchMode, WatchState};
-use crate::model::rules::{Stage, WatcherPatterns};
+use crate::model::plan::rules::{Stage, WatcherPatterns};
 use crate::model::state::{ActionState, ProcessState, State};
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName, ProcessStatus, Untrusted, units};
@@ -602,7 +603,7 @@ mod tests {
     use super::{RunOfCommand, TableOptions, cpu_time, stage};
     use crate::cli::args::Order;
     use crate::cli::reach::addresses::Addresses;
-    use crate::model::rules::Stage;
+    use crate::model::plan::rules::Stage;
     use crate::model::state::ProcessState;
     use crate::model::{Exit, ProcName, ProcessStatus};
 

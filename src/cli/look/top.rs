@@ -17,8 +17,8 @@ use crate::cli::runtime;
 use crate::cli::view::while_wanted;
 use crate::figures::{Figures, Sample, Sampler};
 use crate::model::state::State;
+use crate::model::text::untrusted::shown_painted;
 use crate::model::units;
-use crate::model::untrusted::shown_painted;
 use crate::view::paint::Stamp;
 use crate::view::screen;
 

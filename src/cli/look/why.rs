@@ -15,10 +15,10 @@ use crate::cli::reach::log::Source;
 use crate::cli::{output, runtime};
 use crate::crash::report::end_words;
 use crate::crash::why::{About, Analysis, Explanation, LAST_LINES, Sources, Why, time_of_day};
-use crate::journal::cursor::Position;
+use crate::journal::read::cursor::Position;
 use crate::model::state::State;
 use crate::model::text::cut;
-use crate::model::untrusted::{cleaned_json, shown_line};
+use crate::model::text::untrusted::{cleaned_json, shown_line};
 use crate::model::{ProcName, ProcessStatus};
 use crate::view::paint::Stamp;
 

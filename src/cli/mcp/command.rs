@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use crate::cli::args::{McpAllowance, McpArgs};
 use crate::cli::error::CliError;
 use crate::config::env::SENDER;
-use crate::model::untrusted::shown_lines;
+use crate::model::text::untrusted::shown_lines;
 use crate::sys;
 
 /// Commands at once; others wait.

@@ -12,8 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
-use crate::model::text::cut;
-use crate::model::untrusted;
+use crate::model::text::{cut, untrusted};
 use crate::view::screen;
 
 /// Maximum length of a line in a message, in characters.

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::cli::error::CliError;
 use crate::config::Env;
-use crate::config::paths::OwnPath;
+use crate::config::place::paths::OwnPath;
 use crate::sys;
 use crate::view::screen;
 

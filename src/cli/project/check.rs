@@ -21,7 +21,7 @@ use crate::fleet::inventory::{self, Inventory};
 use crate::fleet::procman;
 use crate::model::limits::TOLD;
 use crate::model::plan::Plan;
-use crate::model::rules::{DependencyCondition, Need};
+use crate::model::plan::rules::{DependencyCondition, Need};
 use crate::model::units;
 use crate::run::listen::{self, ListenError};
 

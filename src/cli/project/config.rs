@@ -10,11 +10,11 @@ use crate::cli::output::table::columns;
 use crate::cli::output::{self, Versioned};
 use crate::cli::project::input::Start;
 use crate::config::load::find_program;
+use crate::model::ProcName;
+use crate::model::plan::rules::Hooks;
 use crate::model::plan::{Backend, LogPolicy, OnExit, Plan, ProcessPlan};
-use crate::model::rules::Hooks;
-use crate::model::text::OsText;
-use crate::model::untrusted::shown;
-use crate::model::{ProcName, shell};
+use crate::model::text::untrusted::shown;
+use crate::model::text::{OsText, shell};
 use crate::plan::{Explained, explain, explain_backend};
 
 #[derive(Serialize)]

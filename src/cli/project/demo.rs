@@ -10,7 +10,7 @@ use std::process::Command;
 use crate::cli::args::DemoArgs;
 use crate::cli::error::CliError;
 use crate::cli::output;
-use crate::model::shell::quoted;
+use crate::model::text::shell::quoted;
 use crate::sys::{files, is_own_uid};
 
 /// The default directory of the project.

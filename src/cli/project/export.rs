@@ -19,7 +19,7 @@ use crate::export::{
 };
 use crate::model::ProcName;
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::shell::quoted;
+use crate::model::text::shell::quoted;
 use crate::plan::explain;
 use crate::sys::files::{self, ChosenBy, Whole};
 

@@ -20,8 +20,8 @@ use crate::import::{
     Written, import,
 };
 use crate::model::name::glob;
+use crate::model::text::untrusted::shown;
 use crate::model::units;
-use crate::model::untrusted::shown;
 use crate::sys::files::{self, ChosenBy, PROJECT_LIMIT, TOML_LIMIT, Whole};
 
 /// The file that is written.

@@ -12,8 +12,8 @@ use crate::cli::output;
 use crate::config::StartOptions;
 use crate::config::error::ConfigError;
 use crate::config::load::Context;
+use crate::config::place::project::project_above;
 use crate::config::procfile::ProcfileEntry;
-use crate::config::project::project_above;
 use crate::sys::files::{self, Whole};
 
 const HEAD: &str = "\

@@ -6,8 +6,8 @@ use super::warnings::print_warning;
 use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
 use crate::config::load::Context;
-use crate::config::paths::absolute;
-use crate::config::project::{is_project, project_above};
+use crate::config::place::paths::absolute;
+use crate::config::place::project::{is_project, project_above};
 use crate::config::{Env, StartOptions};
 use crate::model::network::Network;
 

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use super::input::Start;
 use crate::cli::runtime;
-use crate::config::git::GitRules;
+use crate::config::place::git::GitRules;
 use crate::model::file_change::WatchMode;
-use crate::model::file_patterns::{fixed_part, is_of_a_tool};
 use crate::model::limits::TOLD;
 use crate::model::plan::Plan;
-use crate::model::rules::FileWatch;
+use crate::model::plan::file_patterns::{fixed_part, is_of_a_tool};
+use crate::model::plan::rules::FileWatch;
 
 /// The watched paths that do not exist yet, and those where git ignores everything.
 pub(in crate::cli) fn watch_notes(plan: &Plan) -> Vec<String> {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use crate::cli::runtime;
 use crate::config::Env;
-use crate::config::dirs::{Identity, runtime_base, state_base};
+use crate::config::place::dirs::{Identity, runtime_base, state_base};
 use crate::model::ProcName;
-use crate::model::hostname::url;
+use crate::model::name::hostname::url;
 use crate::model::plan::Plan;
 use crate::sys::files;
 use crate::web::server::command_socket;

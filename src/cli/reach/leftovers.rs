@@ -12,7 +12,7 @@ use crate::cli::{output, runtime};
 use crate::client::ClientError;
 use crate::client::address::Address;
 use crate::config::Env;
-use crate::config::dirs::runtime_base;
+use crate::config::place::dirs::runtime_base;
 use crate::model::event::list;
 use crate::model::units;
 use crate::pane::process_tree::{named, named_with_ports};

@@ -17,7 +17,7 @@ use crate::config::load::find_program;
 use crate::config::options::BackendChoice;
 use crate::config::{Env, StartOptions};
 use crate::export::{ExportedFile, FileOrigin, SupervisorUnit};
-use crate::model::shell::quoted;
+use crate::model::text::shell::quoted;
 use crate::sys::files::{self, ChosenBy, Whole};
 
 /// Where systemd keeps which users have a manager without being logged in.

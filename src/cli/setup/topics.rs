@@ -7,7 +7,7 @@ use super::page::{PageBlock, markdown, roff, text};
 use crate::cli::args::Topic;
 use crate::cli::error::CliError;
 use crate::config::toml::{KeyEntry, reference};
-use crate::model::nearest::nearest;
+use crate::model::name::nearest::nearest;
 
 /// The answer to `tmo help TOPIC`, perhaps with a key; `None` if this asks for something else.
 pub(in crate::cli) fn help(typed: &[OsString]) -> Option<Result<String, CliError>> {

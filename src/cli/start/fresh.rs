@@ -20,7 +20,7 @@ use crate::cli::view::{Until, ViewState};
 use crate::cli::{output, runtime};
 use crate::client::{COMMAND_LINE, TAKEOVER_LIMIT};
 use crate::config::Env;
-use crate::config::dirs::{make_private_dir, state_base};
+use crate::config::place::dirs::{make_private_dir, state_base};
 use crate::model::event::RunProblem;
 use crate::model::exit::{Culprit, End};
 use crate::model::plan::Plan;

@@ -19,7 +19,7 @@ use crate::cli::view::{HUNG_UP, INTERRUPTED};
 use crate::cli::{output, runtime};
 use crate::client::ClientError;
 use crate::config::inherit::is_ignored;
-use crate::config::socket::SocketPath;
+use crate::config::place::socket::SocketPath;
 use crate::model::network::Network;
 use crate::model::request::Request;
 use crate::sys::{self, files};

@@ -11,7 +11,7 @@ use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::{Source, unreadable};
 use crate::crash::Log;
 use crate::crash::compare::{Comparison, Life, Shape, compare};
-use crate::journal::cursor::Position;
+use crate::journal::read::cursor::Position;
 use crate::model::state::{FlagMatches, ProcessState};
 use crate::model::{Exit, ProcName, units};
 use crate::sys::{self, local};

@@ -11,7 +11,7 @@ use super::shell::{GIVE_BACK, Shell};
 use crate::cli::error::CliError;
 use crate::cli::reach::log::{Source, unreadable};
 use crate::cli::runtime::SignalSet;
-use crate::journal::cursor::Position;
+use crate::journal::read::cursor::Position;
 use crate::journal::search::page::before_last_lines;
 use crate::model::request::Head;
 use crate::sys::clock;

@@ -19,7 +19,7 @@ use rustix::termios::{LocalModes, tcgetattr};
 use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
-use crate::model::shell;
+use crate::model::text::shell;
 use crate::view::screen::is_terminal;
 
 /// The user's input while processes run.

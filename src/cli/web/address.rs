@@ -10,7 +10,7 @@ use crate::cli::output::table::table;
 use crate::cli::reach::addresses::Addresses;
 use crate::cli::reach::instance::Instance;
 use crate::cli::{output, runtime};
-use crate::model::hostname::{has_no_pages, url};
+use crate::model::name::hostname::{has_no_pages, url};
 use crate::model::plan::ProcessPlan;
 use crate::sys;
 use crate::view::screen::is_terminal;

@@ -14,7 +14,7 @@ use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::cli::{output, runtime};
 use crate::config::Env;
-use crate::model::hostname::ZONE;
+use crate::model::name::hostname::ZONE;
 use crate::run::inherit;
 use crate::sys::{self, clock};
 use crate::web::server::command_socket::{self, ServerScope};

@@ -15,8 +15,8 @@ use crate::cli::output;
 use crate::cli::reach::addresses::{PORT_FILE, kept_port};
 use crate::cli::reach::instance::Instance;
 use crate::cli::runtime::SignalSet;
-use crate::config::dirs::{make_private_dir, state_base};
 use crate::config::load::Context;
+use crate::config::place::dirs::{make_private_dir, state_base};
 use crate::config::{Env, OwnPath};
 use crate::protocol::spec::replace;
 use crate::sys::{tcp_holders, tcp_sockets};
@@ -30,7 +30,7 @@ const START: Duration = Duration::from_secs(10);
 
 /// The caller's own `PATH`, without what belongs to a project.
 pub(super) fn own_path(context: &Context, only: Option<&Instance>) -> OwnPath {
-    let above = crate::config::project::project_above(&context.start_dir, &context.env);
+    let above = crate::config::place::project::project_above(&context.start_dir, &context.env);
     let named = only.map(|instance| instance.context.start_dir.clone());
     let dirs: Vec<_> =
         [Some(context.start_dir.clone()), above, named].into_iter().flatten().collect();

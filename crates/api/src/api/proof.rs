@@ -21,7 +21,7 @@ use std::{fs, io};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::model::hex::{hex, unhex};
+use crate::model::text::hex::{hex, unhex};
 use crate::sys;
 use crate::sys::files;
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::events::{Event, EventStream};
 use super::{Client, ClientError, of_process, percent_encoded};
 use crate::journal::history::{Line, LogQuery};
-use crate::model::untrusted::cleaned_json;
+use crate::model::text::untrusted::cleaned_json;
 
 /// Lines per request: keeps an answer small even if every line is long.
 const PAGE: usize = 200;

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::request::{Outcome, Request};
+use super::text::untrusted::Untrusted;
 use super::time::Timestamp;
-use super::untrusted::Untrusted;
 
 /// How many commands are remembered.
 const REMEMBERED: usize = 64;

@@ -1,5 +1,10 @@
 //! The name of one process: `web`, or `web#2` when an entry runs more than once.
 
+pub mod action;
+pub mod hostname;
+pub mod nearest;
+pub mod role;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

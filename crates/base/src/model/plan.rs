@@ -3,16 +3,22 @@
 //! It is saved before anything starts (`plan.json`, mode 0600). An adopter uses only the plan, whatever its
 //! own working directory, shell or environment is.
 
+pub mod detach_keys;
+pub mod expression;
+pub mod file_patterns;
+pub mod process_env;
+pub mod rules;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::action::ActionName;
-use super::detach_keys::DetachKeys;
+use self::detach_keys::DetachKeys;
+use self::rules::{Hooks, ProcessPolicy, WatcherPatterns, WebRules};
+use super::name::action::ActionName;
 use super::network::TcpAddress;
-use super::rules::{Hooks, ProcessPolicy, WatcherPatterns, WebRules};
-use super::shell::{quoted, quoted_words};
+use super::text::shell::{quoted, quoted_words};
 use super::{ProcName, is_default, text::OsText};
 use crate::model::time::Timestamp;
 

@@ -1,5 +1,9 @@
 //! Text from the operating system, in JSON: usually but not necessarily UTF-8.
 
+pub mod hex;
+pub mod shell;
+pub mod untrusted;
+
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

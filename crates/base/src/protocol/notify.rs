@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::model::text::shortened;
-use crate::model::untrusted::is_active;
+use crate::model::text::untrusted::is_active;
 use crate::model::{LifeId, is_default};
 use crate::protocol::spec;
 use crate::sys::files;
@@ -98,7 +98,7 @@ mod tests {
 
     use super::{MOST_BYTES, Notification, ReportedStatus};
     use crate::model::LifeId;
-    use crate::model::untrusted::is_active;
+    use crate::model::text::untrusted::is_active;
 
     #[test]
     fn a_datagram_is_read_line_by_line() {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::member::Member;
+use crate::model::ids::Member;
 use crate::model::{Exit, LifeId};
 
 /// The state of a process; each variant carries the data that is valid in that state.

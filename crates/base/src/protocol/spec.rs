@@ -9,8 +9,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ids::or_zero;
+use crate::model::plan::process_env::process_env;
 use crate::model::plan::{Inherit, LogPolicy, Plan, ProcessPlan, Stdin};
-use crate::model::process_env::process_env;
 use crate::model::{LifeId, ProcName, is_default, text::OsText};
 use crate::sys::files;
 

@@ -5,6 +5,8 @@
 //! exhaust its memory, or lead it to another user's file. So everything is opened without blocking, only
 //! plain files are read, and only up to a limit. `clippy.toml` forbids the usual ways to open a file.
 
+pub mod new_tree;
+
 use std::ffi::OsStr;
 use std::fs::{self, File, FileType, OpenOptions, Permissions};
 use std::io::{self, Read as _};

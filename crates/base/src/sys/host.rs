@@ -1,9 +1,10 @@
-//! Identifies the machine, and the container on it, that this process runs on.
+//! Identifies the machine, and the container on it, that this process runs on; and which directories other machines share.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::sync::LazyLock;
 
-use super::{boot_id, pid_namespace};
+use super::{boot_id, is_on_network, pid_namespace, system};
 use crate::model::state::Host;
 
 /// This machine, with the identity of a runtime directory on it.
@@ -38,4 +39,17 @@ pub fn is_own_name(name: &str) -> bool {
 fn file_id(path: &Path) -> Option<String> {
     let found = path.symlink_metadata().ok()?;
     Some(format!("{:x}:{:x}", found.dev(), found.ino()))
+}
+
+/// What tells this machine from others that see the same files: its id, or its name if it has none.
+pub fn machine() -> &'static str {
+    static MACHINE: LazyLock<String> =
+        LazyLock::new(|| system::machine_id().unwrap_or_else(host_name));
+    &MACHINE
+}
+
+/// Whether other machines may see the files of a directory: it is on a network file system. One that does not exist
+/// yet is where it will be.
+pub fn is_shared(dir: &Path) -> bool {
+    dir.ancestors().find(|dir| dir.is_dir()).is_some_and(is_on_network)
 }

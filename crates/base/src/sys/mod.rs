@@ -14,15 +14,12 @@ use crate::model::ProcessId;
 
 pub mod clock;
 pub mod dial;
-mod exempt;
 pub mod files;
 pub mod fork;
 mod host;
 #[cfg(target_os = "linux")]
 mod linux;
 pub mod local;
-mod machine;
-pub mod new_tree;
 mod orphans;
 mod own_uid;
 #[cfg(not(target_os = "linux"))]
@@ -33,16 +30,16 @@ mod ps;
 mod signals;
 mod terminal_input;
 
+pub use self::host::{host, host_name, is_own_name};
+pub use self::host::{is_shared, machine};
+pub use self::orphans::exempt::is_exempt;
 pub use self::signals::{
     Group, Wakes, default_signals, end_after, end_by, ignore_signals, reap, signal_group,
     signal_pid, stop, stopped_by, timespec, unblock_all_signals, unblock_signals, wait_for,
 };
-pub use exempt::is_exempt;
-pub use host::{host, host_name, is_own_name};
 #[cfg(target_os = "linux")]
 use linux as system;
 pub use local::time_of_day;
-pub use machine::{is_shared, machine};
 pub use orphans::{OrphanReport, Orphans, ends_within, has_orphans, is_below, kill_orphans};
 pub use own_uid::is_own_uid;
 #[cfg(not(target_os = "linux"))]

@@ -1,5 +1,7 @@
 //! Ending a process tree whose shim is gone.
 
+pub(super) mod exempt;
+
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};

@@ -13,8 +13,8 @@ use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
 pub use self::tree::MAC_METADATA;
-use crate::model::untrusted::shown_line;
-use crate::sys::new_tree::NewTree;
+use crate::model::text::untrusted::shown_line;
+use crate::sys::files::new_tree::NewTree;
 use crate::sys::why;
 
 /// The largest archive.

@@ -8,7 +8,7 @@ use super::procfile::ProcfileEntry;
 use crate::apps::kind::AppKind;
 use crate::apps::manifest::{App, Manifest};
 use crate::apps::store;
-use crate::model::shell;
+use crate::model::text::shell;
 
 /// The apps of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

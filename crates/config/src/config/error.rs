@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::env::BadValue;
 use super::failures::FailuresError;
+use super::place::socket::BadAddress;
 use super::procfile::ProcfileError;
-use super::socket::BadAddress;
 use super::toml::TomlError;
 use crate::apps::store::StoreError;
 use crate::sys::why;

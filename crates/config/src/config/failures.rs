@@ -23,7 +23,7 @@ use super::{Warning, unknown_processes};
 use crate::model::ProcName;
 use crate::model::limits::{LIST, PROCESSES};
 use crate::model::name::check_length;
-use crate::model::rules::{FailureAction, FailurePattern, Text};
+use crate::model::plan::rules::{FailureAction, FailurePattern, Text};
 use crate::sys::files::{self, ChosenBy};
 
 pub use declare::{Declarations, DeclareError, Declared};

@@ -11,14 +11,15 @@ use super::command::process_name;
 use super::env::Env;
 use super::error::ConfigError;
 use super::failures::Failures;
+use super::place::project;
+use super::place::project::{Project, project_above};
+use super::place::socket::{BadAddress, SocketPath, nearest_socket};
 use super::procfile::{self, Procfile, ProcfileEntry};
-use super::project::{self, Project, project_above};
-use super::socket::{BadAddress, SocketPath, nearest_socket};
 use super::toml::{self, Diagnostics, Disk, ProcessOverrides, TmoToml};
 use super::{OwnPath, StartOptions, Warning, envfiles};
 use crate::model::plan::COMMAND;
-use crate::model::shell::quoted_bytes;
 use crate::model::text::OsText;
+use crate::model::text::shell::quoted_bytes;
 use crate::sys::files::{self, ChosenBy};
 
 /// The environment and the directory of a command.

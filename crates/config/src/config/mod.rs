@@ -2,34 +2,30 @@
 //!
 //! Text goes in, typed values and warnings come out; nothing here depends on tmux or starts anything. The
 //! parsers are pure. Queries to the system (which files exist, who owns them, the caller's limits) are
-//! separate, in [`project`], [`dirs`], [`inherit`] and [`load`].
+//! separate, in [`place::project`], [`place::dirs`], [`inherit`] and [`load`].
 
 pub mod apps;
 pub mod command;
-pub mod dirs;
 pub mod dotenv;
 pub mod env;
 pub mod envfiles;
 pub mod error;
 pub mod failures;
-pub mod git;
 pub mod inherit;
 pub mod load;
 pub mod options;
-pub mod paths;
+pub mod place;
 pub mod procfile;
-pub mod project;
-pub mod socket;
 pub mod toml;
 
-pub use self::paths::OwnPath;
-pub use self::project::Project;
+pub use self::place::paths::OwnPath;
+pub use self::place::project::Project;
 pub use env::Env;
 pub use options::StartOptions;
 pub use procfile::Procfile;
 
 use crate::model::limits::{SUGGESTED, TOLD};
-use crate::model::nearest::nearest;
+use crate::model::name::nearest::nearest;
 use crate::model::text::shortened;
 
 /// A probable mistake of the user that does not prevent a start.

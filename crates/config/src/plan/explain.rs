@@ -12,8 +12,8 @@ use crate::config::Warning;
 use crate::config::load::Loaded;
 use crate::config::procfile::ProcfileEntry;
 use crate::config::toml::{ProcessTable, Said as _, TmoToml};
+use crate::model::plan::rules::{Restart, Stage};
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
-use crate::model::rules::{Restart, Stage};
 use crate::model::signal::SignalName;
 use crate::model::units::written_span;
 

@@ -15,9 +15,9 @@ use crate::apps::manifest::{App, InstallState};
 use crate::config::procfile::ProcfileEntry;
 use crate::config::toml::{ActionEntry, CommandLine};
 use crate::model::ProcName;
-use crate::model::action::ActionName;
+use crate::model::name::action::ActionName;
+use crate::model::plan::rules::{Need, ProcessPolicy};
 use crate::model::plan::{ActionRole, AfterInstall, Install, OnExit, ProcessPlan};
-use crate::model::rules::{Need, ProcessPolicy};
 use crate::model::text::OsText;
 
 /// One instance of one line, whether it runs or not.

@@ -18,11 +18,11 @@ use crate::config::toml::{
     DependencyEntry, Placeholder, ProcessTable, Said as _, command_line, fill, value,
 };
 use crate::model::ProcName;
-use crate::model::hostname::url;
+use crate::model::name::hostname::url;
+use crate::model::plan::rules::{Check, Liveness, Need, Probe, ProcessPolicy, Stage};
 use crate::model::plan::{OnExit, ProcessPlan};
-use crate::model::rules::{Check, Liveness, Need, Probe, ProcessPolicy, Stage};
-use crate::model::shell::quoted;
 use crate::model::text::OsText;
+use crate::model::text::shell::quoted;
 
 /// All input of the merge.
 pub(super) struct MergeInput<'a> {

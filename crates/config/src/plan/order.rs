@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use crate::model::ProcName;
 use crate::model::limits::WAITS;
+use crate::model::plan::rules::{Check, DependencyCondition, Need, Stage};
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::rules::{Check, DependencyCondition, Need, Stage};
 
 /// One process in the order of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]

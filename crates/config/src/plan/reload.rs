@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use crate::config::toml::ProcessTable;
 use crate::model::ProcName;
+use crate::model::plan::rules::{FailurePattern, ProcessPolicy, Stage};
 use crate::model::plan::{Install, Plan, ProcessPlan};
-use crate::model::rules::{FailurePattern, ProcessPolicy, Stage};
 use crate::model::text::OsText;
 
 /// What a reload does to one process.
@@ -379,7 +379,7 @@ mod tests {
     use super::{ProcessChange, Reloaded, failures_of, reload, with_failures};
     use crate::model::ProcName;
     use crate::model::plan::Plan;
-    use crate::model::rules::{
+    use crate::model::plan::rules::{
         Check, DependencyCondition, FailureAction, FailurePattern, Liveness, Need, Probe, Reaction,
         Text,
     };

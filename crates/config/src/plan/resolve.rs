@@ -7,22 +7,22 @@ use std::path::{Path, PathBuf};
 use super::instance::{PlannedInstance, actions, find_shell};
 use super::merge::MergeInput;
 use super::settings::Settings;
-use crate::config::dirs;
 use crate::config::env::BadValue;
 use crate::config::load::{Context, Loaded};
 use crate::config::options::BackendChoice;
-use crate::config::paths::{absolute, at_home};
+use crate::config::place::dirs;
+use crate::config::place::paths::{absolute, at_home};
 use crate::config::procfile::ProcfileEntry;
 use crate::config::toml::Said as _;
-use crate::model::hostname::host_names;
+use crate::model::ProcName;
 use crate::model::limits::{ITEM_BYTES, PROCESS_EXPRESSIONS, PROCESSES, TOTAL_BYTES};
+use crate::model::name::hostname::host_names;
 use crate::model::name::{BadName, LongName, check_length};
-use crate::model::plan::{Backend, Inherit, LogPolicy, Plan, ProcessPlan};
-use crate::model::rules::Probe;
+use crate::model::plan::rules::Probe;
+use crate::model::plan::{Backend, Inherit, LogPolicy, Plan, ProcessPlan, expression};
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 use crate::model::units::{millis, parse_bytes, parse_span};
-use crate::model::{ProcName, expression};
 
 /// The largest variable that Linux passes to a program: name, `=`, value and NUL. Other systems have limits
 /// of the same order for all variables together.

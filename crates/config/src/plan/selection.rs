@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::model::ProcName;
+use crate::model::plan::rules::Stage;
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::rules::Stage;
 
 /// Start only the named processes and those they wait for: their dependencies, and the processes of phase
 /// dependency if one of phase main is named; with `--no-deps`, only the named ones. The others are left out, except

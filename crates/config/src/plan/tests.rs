@@ -12,8 +12,8 @@ use crate::config::failures::Failures;
 use crate::config::load::{Context, Loaded};
 use crate::config::options::BackendChoice;
 use crate::config::{Env, Project, StartOptions, procfile, toml};
+use crate::model::plan::process_env::process_env;
 use crate::model::plan::{Backend, Inherit, OnExit, Plan};
-use crate::model::process_env::process_env;
 use crate::model::text::OsText;
 use crate::model::time::Timestamp;
 

@@ -8,9 +8,9 @@ use pretty_assertions::assert_eq;
 use super::tests::{MergeInput, given};
 use super::{OrderPosition, Settings, begin_with, explain, oddities, order, take_in};
 use crate::config::StartOptions;
+use crate::model::plan::process_env::process_env;
+use crate::model::plan::rules::{DependencyCondition, PortOwner, Probe, ProcessPolicy, Restart};
 use crate::model::plan::{OnExit, Plan, ProcessPlan};
-use crate::model::process_env::process_env;
-use crate::model::rules::{DependencyCondition, PortOwner, Probe, ProcessPolicy, Restart};
 
 fn with(toml: &'static str) -> MergeInput {
     MergeInput { toml, ..given(&[]) }

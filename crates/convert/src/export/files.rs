@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::format::ExportFormat;
-use crate::model::hex::hex;
+use crate::model::text::hex::hex;
 
 /// Begins the line by which an exported file is recognized.
 const MARK: &str = "Written by `tmo export ";

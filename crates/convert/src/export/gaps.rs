@@ -7,7 +7,7 @@ use super::format::ExportFormat::{
     self, Compose, Kubernetes, Launchd, Runit, Supervisord, Systemd, Tmux, Upstart,
 };
 use super::project::{ExportOptions, ExportedProcess, ExportedProject, ProcessKind};
-use crate::model::rules::{Backoff, DependencyCondition, Probe, Restart};
+use crate::model::plan::rules::{Backoff, DependencyCondition, Probe, Restart};
 
 /// A setting of a process that a format can't express.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -81,7 +81,7 @@ const ROWS: [GapRow; 31] = [
         !process.ready.is_empty()
     }),
     row("ready = { delay }", &[Compose, Kubernetes], "a check can't wait", |process| {
-        process.ready.iter().any(super::checks::is_delay)
+        process.ready.iter().any(super::formats::checks::is_delay)
     }),
     row(
         "ready = { log }",

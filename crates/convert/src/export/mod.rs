@@ -6,30 +6,20 @@
 //!
 //! Writing is pure: the same plan and options give the same bytes.
 
-mod checks;
-mod compose;
-mod container;
 mod files;
 mod format;
+mod formats;
 mod gaps;
-mod init_systems;
-mod kubernetes;
-mod plain;
 mod project;
-mod supervisor;
-mod supervisord;
-mod systemd;
 #[cfg(test)]
 mod tests;
-mod tmux;
-mod yaml;
 
 pub use self::files::{ExportedFile, FileOrigin};
 pub use self::format::{ExportError, ExportFormat};
+pub use self::formats::supervisor::SupervisorUnit;
 pub use self::gaps::{Gap, gap_table};
 pub use self::project::{ExportOptions, ExportedProject};
-pub use self::supervisor::SupervisorUnit;
-use crate::model::shell::quoted;
+use crate::model::text::shell::quoted;
 
 /// What was written.
 #[derive(Debug)]
@@ -50,17 +40,19 @@ pub fn export(
     project: &ExportedProject,
     options: &ExportOptions,
 ) -> Result<Exported, ExportError> {
-    plain::check(format, project)?;
+    formats::plain::check(format, project)?;
     let mut remarks = vec![];
     let mut files = match format {
-        format::ExportFormat::Systemd => systemd::write(project, options),
-        format::ExportFormat::Compose => compose::write(project, options, &mut remarks)?,
-        format::ExportFormat::Kubernetes => kubernetes::write(project, options, &mut remarks)?,
-        format::ExportFormat::Tmux => tmux::write(project),
-        format::ExportFormat::Supervisord => supervisord::write(project),
-        format::ExportFormat::Runit => init_systems::runit(project),
-        format::ExportFormat::Launchd => init_systems::launchd(project),
-        format::ExportFormat::Upstart => init_systems::upstart(project),
+        format::ExportFormat::Systemd => formats::systemd::write(project, options),
+        format::ExportFormat::Compose => formats::compose::write(project, options, &mut remarks)?,
+        format::ExportFormat::Kubernetes => {
+            formats::kubernetes::write(project, options, &mut remarks)?
+        }
+        format::ExportFormat::Tmux => formats::tmux::write(project),
+        format::ExportFormat::Supervisord => formats::supervisord::write(project),
+        format::ExportFormat::Runit => formats::init_systems::runit(project),
+        format::ExportFormat::Launchd => formats::init_systems::launchd(project),
+        format::ExportFormat::Upstart => formats::init_systems::upstart(project),
     };
     let has_secrets = options.with_secrets && !project.secrets().is_empty();
     for file in &mut files {
@@ -77,7 +69,7 @@ fn next(format: ExportFormat, project: &ExportedProject, options: &ExportOptions
     let (app, log) = (&project.app, quoted(&project.log));
     match format {
         format::ExportFormat::Systemd => {
-            systemd::next(&format!("{app}*"), &format!("{app}.target"), options.user_units)
+            formats::systemd::next(&format!("{app}*"), &format!("{app}.target"), options.user_units)
         }
         format::ExportFormat::Compose if options.with_tmo => {
             format!("docker stack deploy -c {{dir}}/compose.yaml {app}")

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use super::format::ExportError;
 use crate::model::ProcName;
+use crate::model::plan::process_env::{is_secret, port_variable};
+use crate::model::plan::rules::{
+    DependencyCondition, Hooks, Need, Probe, ProcessPolicy, Restart, Stage,
+};
 use crate::model::plan::{Install, OnExit, Plan, ProcessPlan};
-use crate::model::process_env::port_variable;
-use crate::model::rules::{DependencyCondition, Hooks, Need, Probe, ProcessPolicy, Restart, Stage};
-use crate::model::secrets::is_secret;
-use crate::model::shell::quoted;
 use crate::model::signal::SignalName;
 use crate::model::text::OsText;
+use crate::model::text::shell::quoted;
 
 /// What a user wants of an export.
 #[derive(Debug, Clone, Default)]

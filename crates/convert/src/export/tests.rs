@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::ProcName;
+use crate::model::plan::rules::{Check, Probe, Text};
 use crate::model::plan::{Backend, Plan, ProcessPlan};
-use crate::model::rules::{Check, Probe, Text};
 
 /// A project of one process that runs this command with these variables.
 fn project(command: &str, env: &[(&str, &str)]) -> ExportedProject {
@@ -181,7 +181,7 @@ proptest! {
 
     #[test]
     fn any_text_is_one_scalar_of_yaml(value in text()) {
-        let text = yaml::map([("before", "a".into()), ("key", value.as_str().into()), ("after", "b".into())]).document();
+        let text = formats::yaml::map([("before", "a".into()), ("key", value.as_str().into()), ("after", "b".into())]).document();
         let events: Vec<_> = saphyr_parser::Parser::new_from_str(&text)
             .map(|event| event.unwrap().0)
             .filter_map(|event| match event {

@@ -7,25 +7,18 @@
 //! Nothing of a source is run, and nothing but the source and the files it names is read, in and below its directory
 //! or the present one.
 
-mod compose;
 mod fields;
 mod files;
-mod foreman;
 mod format;
-mod ini;
-mod mprocs;
 mod node;
-mod npm;
 mod page;
-mod pm2;
 mod probe;
 mod process;
-mod process_compose;
 mod references;
 mod rows;
-mod supervisord;
 #[cfg(test)]
 mod tests;
+mod tools;
 mod values;
 mod write;
 
@@ -44,13 +37,13 @@ pub fn import(
     options: &ImportOptions,
 ) -> Result<Imported, ImportError> {
     let mut imported = match format {
-        format::SourceFormat::Compose => compose::import_services(files, &options.local)?,
-        format::SourceFormat::ProcessCompose => process_compose::import_processes(files)?,
-        format::SourceFormat::Mprocs => mprocs::import_procs(files)?,
-        format::SourceFormat::Pm2 => pm2::import_apps(files)?,
-        format::SourceFormat::Supervisord => supervisord::import_programs(files)?,
-        format::SourceFormat::PackageJson => npm::import_scripts(files, &options.scripts)?,
-        format::SourceFormat::Foreman => foreman::import_settings(files)?,
+        format::SourceFormat::Compose => tools::compose::import_services(files, &options.local)?,
+        format::SourceFormat::ProcessCompose => tools::process_compose::import_processes(files)?,
+        format::SourceFormat::Mprocs => tools::mprocs::import_procs(files)?,
+        format::SourceFormat::Pm2 => tools::pm2::import_apps(files)?,
+        format::SourceFormat::Supervisord => tools::supervisord::import_programs(files)?,
+        format::SourceFormat::PackageJson => tools::npm::import_scripts(files, &options.scripts)?,
+        format::SourceFormat::Foreman => tools::foreman::import_settings(files)?,
     };
     if imported.processes.len() > MOST_PROCESSES {
         let why = format!("more than {MOST_PROCESSES} processes are too many");

@@ -1,8 +1,8 @@
 //! The tables of `docs/COMING_FROM.md`.
 
-use super::npm::{concurrently, run_all};
 use super::rows::Row;
-use super::{compose, foreman, mprocs, pm2, process_compose, supervisord};
+use super::tools::npm::{concurrently, run_all};
+use super::tools::{compose, foreman, mprocs, pm2, process_compose, supervisord};
 
 /// A table of `docs/COMING_FROM.md`.
 pub struct RowTable {

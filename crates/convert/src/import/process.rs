@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::fields::Placed;
 use super::node::{SourcePlace, Variable};
 use super::values::{joined, list, quoted, table, toml_value};
-use crate::model::secrets::is_secret;
+use crate::model::plan::process_env::is_secret;
 
 /// What a source becomes.
 #[derive(Debug, Default)]

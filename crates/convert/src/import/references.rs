@@ -11,7 +11,7 @@ use super::process::{Imported, ImportedProcess, LeftOut};
 use super::values::{command_words, quoted};
 use super::write::env_quoted;
 use crate::config::dotenv;
-use crate::model::shell;
+use crate::model::text::shell;
 
 /// Replaces references to variables.
 #[derive(Debug, Clone, Default)]

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 
 pub(super) use crate::config::toml::bare;
-use crate::model::shell;
 use crate::model::signal::SignalName;
+use crate::model::text::shell;
 use crate::model::units::{millis, of_seconds, parse_span, written_span};
 
 /// A duration, as it is written here; a number without a unit is one of seconds.

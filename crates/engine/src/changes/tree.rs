@@ -12,9 +12,9 @@ use std::mem::take;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::git::{GitRules, RULES, is_other_checkout};
+use crate::config::place::git::{GitRules, RULES, is_other_checkout};
 use crate::model::ProcId;
-use crate::model::file_patterns::{FilePatterns, is_of_a_tool};
+use crate::model::plan::file_patterns::{FilePatterns, is_of_a_tool};
 use crate::model::time::Timestamp;
 use crate::sys::files;
 
@@ -400,7 +400,7 @@ mod tests {
 
     use super::{Content, FileTree, GitRules, Meaning, Scope};
     use crate::model::ProcId;
-    use crate::model::file_patterns::FilePatterns;
+    use crate::model::plan::file_patterns::FilePatterns;
     use crate::model::time::Timestamp;
     use crate::sys::{clock, files};
 

@@ -16,11 +16,11 @@ use tokio::sync::mpsc::Sender;
 
 use super::debounce::Pending;
 use super::tree::{Content, Difference, FileTree, Meaning, Scope};
-use crate::config::git::GitRules;
+use crate::config::place::git::GitRules;
 use crate::model::event::What;
 use crate::model::file_change::{ChangedFile, FileChange, MOST_NAMED};
-use crate::model::file_patterns::FilePatterns;
-use crate::model::rules::FileWatch;
+use crate::model::plan::file_patterns::FilePatterns;
+use crate::model::plan::rules::FileWatch;
 use crate::model::time::Timestamp;
 use crate::model::{ProcId, Untrusted};
 use crate::sys::clock;

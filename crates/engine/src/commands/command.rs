@@ -17,8 +17,8 @@ use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use crate::model::Untrusted;
+use crate::model::plan::process_env::{process_env, run_env};
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::process_env::{process_env, run_env};
 use crate::model::terminal::line::plain_text;
 use crate::model::text::OsText;
 use crate::sys;

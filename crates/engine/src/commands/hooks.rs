@@ -18,7 +18,7 @@ use crate::crash::CrashReport;
 use crate::model::ProcId;
 use crate::model::event::{HookProblem, What};
 use crate::model::plan::Plan;
-use crate::model::rules::StopAfter;
+use crate::model::plan::rules::StopAfter;
 use crate::model::text::OsText;
 use crate::queue::{Event, Finished, Queue};
 use crate::reports::outbox::OutboxItem;

@@ -25,7 +25,7 @@ use crate::crash::port_owner::{self, NotYet, OwnerCheck};
 use crate::model::ProcId;
 use crate::model::event::Trouble;
 use crate::model::plan::Plan;
-use crate::model::rules::{Check, PortOwner, Probe};
+use crate::model::plan::rules::{Check, PortOwner, Probe};
 use crate::model::text::shortened;
 use crate::panes::state::PaneState;
 use crate::queue::{Event, ProbeResult, Queue, Task};
@@ -312,7 +312,7 @@ mod tests {
     use crate::commands::command::AuxCommands;
     use crate::model::event::Trouble;
     use crate::model::plan::Plan;
-    use crate::model::rules::{Check, Liveness, PortOwner, Probe, Reaction};
+    use crate::model::plan::rules::{Check, Liveness, PortOwner, Probe, Reaction};
     use crate::model::time::Timestamp;
     use crate::model::{LifeId, ProcId, StreamNo};
     use crate::panes::state::PaneState;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::journal::expected_markers::Markers;
-use crate::journal::split::Lost;
+use crate::journal::write::expected_markers::Markers;
+use crate::journal::write::split::Lost;
 use crate::model::time::Timestamp;
 use crate::protocol::life::{LifeEntry, LifeEvent, LifeReader};
 use crate::sys::clock;

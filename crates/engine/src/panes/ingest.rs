@@ -5,7 +5,7 @@ use super::state::{Budget, PaneState};
 use super::wakeups;
 use crate::core::Engine;
 use crate::journal::ingest::IngestProgress;
-use crate::journal::split::Lost;
+use crate::journal::write::split::Lost;
 use crate::model::event::{Trouble, What, unfed};
 use crate::model::{LifeId, ProcId, ProcessId};
 use crate::protocol::life::{LifeEntry, LifeEvent};

@@ -7,7 +7,7 @@ use super::wakeups;
 use crate::backend::TerminalError;
 use crate::core::Engine;
 use crate::model::event::Trouble;
-use crate::model::member::Member;
+use crate::model::ids::Member;
 use crate::model::{ProcId, ProcessStatus};
 use crate::pane::process_tree::{named, named_with_ports};
 use crate::pane::sink;

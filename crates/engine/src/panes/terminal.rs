@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 
 use crate::core::Engine;
-use crate::model::nearest::several;
+use crate::model::name::nearest::several;
 use crate::model::terminal::emulator::Screen;
 use crate::protocol::terminal::WantedScreen;
 use crate::server::engine_handle::{PaneRequest, RequestError};

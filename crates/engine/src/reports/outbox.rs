@@ -10,9 +10,9 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use crate::crash::LifeSummary;
-use crate::journal::cursor::{Cursor, Filter};
-use crate::journal::query;
-use crate::journal::reader::IndexReader;
+use crate::journal::read::cursor::{Cursor, Filter};
+use crate::journal::read::index::IndexReader;
+use crate::journal::read::query;
 use crate::journal::record::EVENTS;
 use crate::journal::segment::Dirs;
 use crate::model::event::{Logged, What};
@@ -183,9 +183,8 @@ pub(crate) fn logged_since(
 mod tests {
     use super::{MOST_TRIES, Outbox, OutboxItem, PendingCrash};
     use crate::crash::LifeSummary;
-    use crate::model::ProcId;
     use crate::model::time::Timestamp;
-    use crate::model::{Exit, LifeId};
+    use crate::model::{Exit, LifeId, ProcId};
     use crate::supervisor::RunStage;
 
     fn crash(place: usize, life: LifeId) -> PendingCrash {

@@ -144,7 +144,7 @@ mod tests {
             grace_ms: None,
             install: None,
             action: None,
-            rules: crate::model::rules::ProcessPolicy::default(),
+            rules: crate::model::plan::rules::ProcessPolicy::default(),
         };
         plan.processes = [("web", 5000), ("job#1", 5100), ("job#2", 5110)].map(process).into();
         (plan.formation_port_step, plan.colors) = (10, vec![2, 3, 4, 5]);

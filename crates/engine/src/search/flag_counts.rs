@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::LifeId;
-use crate::model::rules::Flag;
+use crate::model::plan::rules::Flag;
 use crate::model::state::{FlagMatches, FlagState};
 use crate::patterns::FlagBook;
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::model::ids::or_zero;
-use crate::model::rules::{ProcessPolicy, Reaction};
+use crate::model::plan::rules::{ProcessPolicy, Reaction};
 use crate::model::time::Timestamp;
 use crate::model::{LifeId, is_default};
 use crate::patterns::FlagBook;
@@ -138,7 +138,7 @@ pub(crate) fn ends_lives(rules: &ProcessPolicy) -> bool {
 mod tests {
     use super::{SavedCounts, SearchProgress};
     use crate::journal::record::{Kind, Record, TO_BE_CONTINUED, UNFINISHED};
-    use crate::model::rules::{Flag, ProcessPolicy, Text};
+    use crate::model::plan::rules::{Flag, ProcessPolicy, Text};
     use crate::model::time::Timestamp;
     use crate::model::{LifeId, StreamNo};
     use crate::patterns::Matcher;

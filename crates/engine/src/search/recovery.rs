@@ -7,13 +7,13 @@
 
 use super::output_search::OutputSearch;
 use super::progress::{MatchCheckpoint, SavedCounts, SearchProgress, Upto, ends_lives};
-use crate::journal::cursor::{Cursor, Filter};
-use crate::journal::query;
-use crate::journal::reader::IndexReader;
+use crate::journal::read::cursor::{Cursor, Filter};
+use crate::journal::read::index::IndexReader;
+use crate::journal::read::query;
 use crate::journal::record::{Kind, Record};
 use crate::journal::segment::Dirs;
+use crate::model::plan::rules::{ProcessPolicy, Reaction};
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::rules::{ProcessPolicy, Reaction};
 use crate::model::time::Timestamp;
 use crate::model::{LifeId, StreamNo};
 use crate::panes::state::PaneState;

@@ -12,7 +12,7 @@ use super::why::{Analysis, Explanation, Sources, WhyError};
 use crate::journal::last_run::RecordedEnd;
 use crate::journal::streams::{names, refuse_unknown};
 use crate::journal::{Dirs, IndexReader, Streams};
-use crate::model::nearest;
+use crate::model::name::nearest;
 use crate::model::plan::Plan;
 use crate::model::state::State;
 use crate::sys::files;

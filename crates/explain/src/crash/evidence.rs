@@ -5,8 +5,8 @@ use std::path::{Component, Path, PathBuf};
 use super::cause::CauseKind;
 use super::expr::Expr;
 use crate::journal::Position;
-use crate::model::rules::{Probe, Text, WatcherPatterns};
-use crate::model::shell::quoted;
+use crate::model::plan::rules::{Probe, Text, WatcherPatterns};
+use crate::model::text::shell::quoted;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName};
 

@@ -15,14 +15,14 @@ use super::record::is_taken;
 use super::reloader::{has_ended, has_failed};
 use super::report::CrashEntry;
 use super::text::rows;
-use crate::journal::clear;
-use crate::journal::query::{since, tail};
+use crate::journal::read::query::{since, tail};
 use crate::journal::record::{CONTINUES, DRAWN};
 use crate::journal::search::place::share;
 use crate::journal::streams::Stream;
+use crate::journal::write::clear;
 use crate::journal::{Chunk, Cursor, Dirs, Filter, IndexReader, Kind, Position, Record, Streams};
 use crate::model::event::Logged;
-use crate::model::rules::WatcherPatterns;
+use crate::model::plan::rules::WatcherPatterns;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcName, StreamNo};
 

@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use crate::crash::{OwningRun, facts};
-use crate::model::rules::PortOwner;
+use crate::model::plan::rules::PortOwner;
 use crate::sys::{self, ProcInfo};
 
 /// How long a life must have lasted before a foreign listener that is older than it counts.
@@ -274,7 +274,8 @@ mod tests {
     use std::time::Duration;
 
     use super::{Owner, verdict};
-    use crate::model::rules::PortOwner::{self, Any, Auto, Tree};
+    use crate::model::plan::rules::PortOwner;
+    use crate::model::plan::rules::PortOwner::{Any, Auto, Tree};
 
     /// The verdict: `ready`, `warning`, `again` (time will change it) or `never`.
     fn kind(rule: PortOwner, owner: &Owner, earlier: bool, age_ms: u64) -> &'static str {

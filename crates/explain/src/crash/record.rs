@@ -11,11 +11,10 @@ use super::life::{LifePlace, LifeSummary, Log};
 use super::reloader::{self, LastError};
 use super::report::{CrashReport, Details, LAST_LOGS};
 use crate::journal::Dirs;
-use crate::journal::query::since;
+use crate::journal::read::query::since;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::OsText;
-use crate::model::units;
-use crate::model::{Exit, LifeId, ProcName};
+use crate::model::{Exit, LifeId, ProcName, units};
 
 /// A process that ends within this time has failed at its start.
 const SHORT: Duration = Duration::from_secs(10);
@@ -286,9 +285,8 @@ mod tests {
     use crate::crash::evidence::Evidence;
     use crate::crash::life::{LifeSummary, Log};
     use crate::crash::store;
-    use crate::journal::IndexReader;
-    use crate::journal::append::Appender;
-    use crate::journal::{Dirs, Expected, Ingest, Kind, Streams};
+    use crate::journal::write::append::Appender;
+    use crate::journal::{Dirs, Expected, IndexReader, Ingest, Kind, Streams};
     use crate::model::text::OsText;
     use crate::model::{Exit, LifeId, ProcName};
     use crate::protocol::marker::Marker;

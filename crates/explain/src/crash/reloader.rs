@@ -13,7 +13,7 @@ use super::cause::{Cause, CauseKind, Certainty};
 use super::diagnose::{at_start, clue, diagnose};
 use super::evidence::{Evidence, OutputLine};
 use super::expr::Expr;
-use crate::model::rules::{Text, WatcherPatterns};
+use crate::model::plan::rules::{Text, WatcherPatterns};
 
 /// The last error that a running process has printed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use super::report::CrashReport;
 use crate::journal::Dirs;
 use crate::journal::streams::{Stream, is_meant};
 use crate::model::plan::Plan;
-use crate::model::shell::quoted;
 use crate::model::text::OsText;
+use crate::model::text::shell::quoted;
 use crate::model::{LifeId, ProcName};
 use crate::sys::files;
 

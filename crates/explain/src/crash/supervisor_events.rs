@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::cause::CauseKind;
 use super::evidence::{OutputLine, Trigger};
 use super::life::{LifePlace, LifeSummary, Log};
-use crate::journal::query::since;
+use crate::journal::read::query::since;
 use crate::journal::record::EVENTS;
 use crate::journal::{Chunk, Cursor, Filter, Position};
 use crate::model::ProcName;
@@ -136,7 +136,7 @@ mod tests {
     use super::{CauseKind, failure};
     use crate::model::ProcName;
     use crate::model::event::{Event, Logged, Problem, What};
-    use crate::model::rules::Probe;
+    use crate::model::plan::rules::Probe;
 
     fn kind_of(what: What) -> Option<CauseKind> {
         let json = Event::of(&ProcName::new("web").unwrap(), what).to_json();

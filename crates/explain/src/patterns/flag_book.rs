@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LONGEST_SHOWN;
 use crate::model::LifeId;
-use crate::model::rules::Flag;
+use crate::model::plan::rules::Flag;
 use crate::model::state::FlagMatch;
 use crate::model::terminal::line::without_break;
 use crate::model::time::Timestamp;

@@ -8,7 +8,7 @@ use super::pattern::{BadPattern, Both, Pattern};
 use super::search::{Search, Walk};
 use super::{LONGEST_LINE, LONGEST_SHOWN};
 use crate::model::LifeId;
-use crate::model::rules::{Probe, ProcessPolicy, Text};
+use crate::model::plan::rules::{Probe, ProcessPolicy, Text};
 use crate::model::terminal::escape::is_ordinary_but_for_escapes;
 use crate::model::terminal::line::{trimmed, without_break};
 use crate::model::time::Timestamp;

@@ -6,8 +6,8 @@ use regex_syntax::{ParserBuilder, escape};
 
 use super::bounded::{Bounded, Steps, TooSlow};
 use super::needles::needles_of;
-use crate::model::expression::reason;
-use crate::model::rules::Text;
+use crate::model::plan::expression::reason;
+use crate::model::plan::rules::Text;
 
 /// An invalid pattern.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -169,7 +169,7 @@ fn build(hir: &Hir, count: usize) -> Result<Bounded, String> {
 #[cfg(test)]
 mod tests {
     use super::{Both, Pattern, Steps};
-    use crate::model::rules::Text;
+    use crate::model::plan::rules::Text;
 
     fn text(pattern: &str, regex: bool, any_case: bool) -> Text {
         Text { pattern: pattern.to_owned(), regex, any_case }

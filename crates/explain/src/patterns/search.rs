@@ -152,7 +152,7 @@ fn groups(needles: &[Vec<u8>]) -> Vec<AhoCorasick> {
 #[cfg(test)]
 mod tests {
     use super::{Both, Search, Walk};
-    use crate::model::rules::Text;
+    use crate::model::plan::rules::Text;
     use crate::patterns::pattern::Pattern;
 
     /// The patterns, and whether each is an expression.

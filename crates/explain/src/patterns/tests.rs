@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::{FlagBook, Hit, LONGEST_LINE, LONGEST_SHOWN, Matcher, Rule};
-use crate::model::rules::{Check, FailureAction, FailurePattern, Flag, Probe, ProcessPolicy, Text};
+use crate::model::plan::rules::{
+    Check, FailureAction, FailurePattern, Flag, Probe, ProcessPolicy, Text,
+};
 use crate::model::terminal::escape::{Scanner, Token};
 use crate::model::terminal::line;
 use crate::model::terminal::line::without_break;

@@ -3,11 +3,11 @@
 use std::io;
 
 use super::super::record::{Kind, Record};
-use super::super::split::{Fed, Splitter};
-use super::super::stream::{Read, StreamReader};
 use super::BUFFER;
 use crate::model::StreamNo;
 use crate::model::time::Timestamp;
+use crate::read::stream::{Read, StreamReader};
+use crate::write::split::{Fed, Splitter};
 
 #[derive(Debug)]
 pub(super) struct Stream {

@@ -12,8 +12,6 @@ use super::place::{Share, output, record_at, share};
 use super::plan::{LogPlan, parse_cursor};
 use super::select::{Selection, Selector};
 use super::styled::{Styles, printed_at, styled_text};
-use crate::clear;
-use crate::cursor::{Cursor, Position};
 use crate::history::{
     Answer, Extent, History, HistoryEntry, HistoryPage, HistoryProblem, LineCount, LogQuery,
     OutputAsk, OutputOfProcess, OutputOverTime, PageAsk, UnfinishedLine,
@@ -22,11 +20,13 @@ use crate::model::ProcName;
 use crate::model::event::{LOG, type_of};
 use crate::model::request::{API, Cleared, Partial};
 use crate::model::terminal::unfinished::looks_like_prompt;
-use crate::reader::IndexReader;
+use crate::read::cursor::{Cursor, Position};
+use crate::read::index::IndexReader;
+use crate::read::stream::StreamReader;
 use crate::segment::Dirs;
-use crate::stream::StreamReader;
 use crate::streams::{STDERR_SUFFIX, Stream, Streams};
 use crate::sys::clock;
+use crate::write::clear;
 
 /// The maximum size of a page in bytes, unless a single line is longer: a page is held in memory.
 pub(super) const LARGEST_PAGE: usize = 4 << 20;

@@ -8,11 +8,11 @@ use crate::model::event::{Logged, What};
 use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcessStatus};
-use crate::reader::{BATCH, IndexReader};
+use crate::read::index::{BATCH, IndexReader};
+use crate::read::text::TextReader;
 use crate::record::{EVENTS, Kind, Record};
 use crate::segment::Dirs;
 use crate::streams::Streams;
-use crate::text_reader::TextReader;
 
 /// How many records one step reads.
 const STEP: u64 = 65_536;

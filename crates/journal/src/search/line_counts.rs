@@ -8,15 +8,15 @@ use std::io;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use crate::cursor::{Filter, Position};
-use crate::index::IndexState;
 use crate::model::{ProcName, StreamNo};
-use crate::query::ends;
-use crate::reader::IndexReader;
+use crate::read::cursor::{Filter, Position};
+use crate::read::index::IndexReader;
+use crate::read::query::ends;
+use crate::read::text::TextReader;
 use crate::record::{Kind, Record};
 use crate::segment::Dirs;
 use crate::streams::Streams;
-use crate::text_reader::TextReader;
+use crate::write::index::IndexState;
 
 /// How many records are counted together.
 const BLOCK: u64 = 4096;
@@ -213,10 +213,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{BLOCK, LineCounts, LinesIn};
-    use crate::cursor::Filter;
     use crate::model::StreamNo;
     use crate::model::time::Timestamp;
-    use crate::reader::IndexReader;
+    use crate::read::cursor::Filter;
+    use crate::read::index::IndexReader;
     use crate::record::{Kind, Record, UNFINISHED};
     use crate::segment::Dirs;
 

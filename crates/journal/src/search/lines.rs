@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::io;
 
 use super::pattern::Pattern;
-use crate::cursor::{Chunk, Cursor, Position};
 use crate::model::StreamNo;
+use crate::read::cursor::{Chunk, Cursor, Position};
 use crate::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::small;
 

@@ -12,10 +12,10 @@ use super::line_counts::Counted;
 use super::lines::Entry;
 use super::page::{Pager, Want};
 use super::place::share;
-use crate::cursor::{Filter, Position};
 use crate::model::terminal::line::plain_text;
 use crate::model::time::Timestamp;
-use crate::reader::IndexReader;
+use crate::read::cursor::{Filter, Position};
+use crate::read::index::IndexReader;
 use crate::streams::Streams;
 
 /// How many lines are read at once.

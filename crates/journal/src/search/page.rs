@@ -10,14 +10,14 @@ use std::io;
 use super::lines::{Entry, part_of};
 use super::pattern::Pattern;
 use super::select::{Kept, Selection};
-use crate::cursor::{Filter, Position};
 use crate::model::StreamNo;
-use crate::query::tail_or_all;
-use crate::reader::IndexReader;
+use crate::read::cursor::{Filter, Position};
+use crate::read::index::IndexReader;
+use crate::read::query::tail_or_all;
+use crate::read::text::TextReader;
+use crate::read::words::{entry_words, searched_words};
 use crate::record::{CONTINUES, DRAWN, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::small;
-use crate::text_reader::TextReader;
-use crate::words::{entry_words, searched_words};
 
 /// How many records are read at once, at first and at most: a page mostly needs few.
 const BATCHES: (usize, usize) = (64, 4096);

@@ -2,7 +2,7 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::model::expression::reason;
+use crate::model::plan::expression::reason;
 use crate::model::terminal::escape::is_ordinary;
 use crate::model::terminal::line;
 use crate::model::terminal::line::without_break;

@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use crate::cursor::{Filter, Position};
-use crate::index::{IndexState, SEGMENT_RECORDS};
 use crate::model::time::Timestamp;
 use crate::model::{ProcName, StreamNo};
-use crate::reader::IndexReader;
+use crate::read::cursor::{Filter, Position};
+use crate::read::index::IndexReader;
 use crate::record::{EVENTS, Kind};
 use crate::streams::Stream;
+use crate::write::index::{IndexState, SEGMENT_RECORDS};
 
 /// How many records one call of [`density`] reads at most; after that it estimates.
 const EXACT: u64 = 4 * SEGMENT_RECORDS;

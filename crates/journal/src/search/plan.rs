@@ -7,16 +7,15 @@ use super::page::{Pager, Want, before_last};
 use super::pattern::Pattern;
 use super::runs::{beginnings, last_starts};
 use super::select::Selection;
-use crate::clear;
-use crate::cursor::{Filter, Position};
 use crate::history::{HistoryProblem, LogQuery};
 use crate::model::event::LOG;
-use crate::model::moment::moment;
 use crate::model::request::Unknown;
-use crate::model::time::Timestamp;
-use crate::reader::IndexReader;
+use crate::model::time::{Timestamp, moment};
+use crate::read::cursor::{Filter, Position};
+use crate::read::index::IndexReader;
 use crate::streams::{Stream, refuse_unknown};
 use crate::sys::local;
+use crate::write::clear;
 
 /// Where a query begins and ends in a journal, and what it selects there.
 #[derive(Debug)]

@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
-use crate::cursor::{Cursor, Filter, Position};
 use crate::model::StreamNo;
 use crate::model::event::Logged;
-use crate::query::tail;
-use crate::reader::IndexReader;
+use crate::read::cursor::{Cursor, Filter, Position};
+use crate::read::index::IndexReader;
+use crate::read::query::tail;
 use crate::record::{EVENTS, Kind};
 use crate::segment::Dirs;
 use crate::streams::Streams;

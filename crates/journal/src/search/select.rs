@@ -5,11 +5,11 @@ use std::collections::{HashMap, VecDeque};
 use super::entry::Among;
 use super::lines::{Entry, Split};
 use super::pattern::Pattern;
-use crate::cursor::Position;
 use crate::model::StreamNo;
 use crate::model::time::Timestamp;
+use crate::read::cursor::Position;
+use crate::read::words::searched_words;
 use crate::record::{EVENTS, Record};
-use crate::words::searched_words;
 
 /// Which of the entries read are wanted.
 #[derive(Debug, Clone, Default)]

@@ -19,11 +19,11 @@ use crate::model::terminal::sgr::Sgr;
 use crate::model::terminal::{Emulator, Modes};
 use crate::model::time::Timestamp;
 use crate::protocol::marker::INTRO;
+use crate::read::stream::{Read, StreamReader};
+use crate::read::text::TextReader;
 use crate::record::TO_BE_CONTINUED;
 use crate::segment::Dirs;
-use crate::stream::{Read, StreamReader};
 use crate::streams::Stream;
-use crate::text_reader::TextReader;
 
 /// How much output before a line is searched for the style at its beginning.
 const BEFORE: u64 = 32 << 10;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::{EPOCH, Place, SECOND};
-use crate::append::{Appender, SPILL_SEGMENT};
 use crate::model::time::Timestamp;
+use crate::read::stream::{Read, StreamReader};
 use crate::segment::{self, Dirs};
-use crate::stream::{Read, StreamReader};
+use crate::write::append::{Appender, SPILL_SEGMENT};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(80))]

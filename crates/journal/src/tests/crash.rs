@@ -5,13 +5,13 @@ use std::fs;
 use proptest::prelude::*;
 
 use super::{EPOCH, Place, SECOND, expected, marker, records};
-use crate::append::Appender;
-use crate::cursor::Filter;
-use crate::index::SLUG;
 use crate::ingest::Ingest;
 use crate::model::StreamNo;
 use crate::model::time::Timestamp;
+use crate::read::cursor::Filter;
 use crate::record::Kind;
+use crate::write::append::Appender;
+use crate::write::index::SLUG;
 
 /// Truncate the newest segment of the index somewhere after its head.
 fn tear(place: &Place, at: prop::sample::Index) {

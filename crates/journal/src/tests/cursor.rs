@@ -1,12 +1,12 @@
 use proptest::prelude::*;
 
 use super::{EPOCH, Place, SECOND, drain};
-use crate::cursor::{CHUNK, Cursor, Filter, Position};
 use crate::model::StreamNo;
 use crate::model::terminal::line::plain_text;
 use crate::model::time::Timestamp;
-use crate::query::{since, tail};
-use crate::reader::IndexReader;
+use crate::read::cursor::{CHUNK, Cursor, Filter, Position};
+use crate::read::index::IndexReader;
+use crate::read::query::{since, tail};
 use crate::record::{CONTINUES, EVENTS, Kind, TO_BE_CONTINUED};
 use crate::segment::{LOG, file_name};
 

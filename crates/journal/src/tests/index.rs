@@ -6,12 +6,12 @@ use proptest::prelude::*;
 
 use super::{EPOCH, Place};
 use crate::format::{BLOCK, Block, seal};
-use crate::index::{CONTINUED, IndexState, IndexWriter, SLUG, SPILL_RECORDS};
 use crate::model::StreamNo;
 use crate::model::time::Timestamp;
-use crate::reader::IndexReader;
+use crate::read::index::IndexReader;
 use crate::record::{Kind, Record};
 use crate::segment::{Dirs, file_name};
+use crate::write::index::{CONTINUED, IndexState, IndexWriter, SLUG, SPILL_RECORDS};
 
 fn record(number: u64) -> Record {
     Record {

@@ -3,17 +3,17 @@ use std::fs;
 use pretty_assertions::assert_eq;
 
 use super::{EPOCH, NAMES, Place, SECOND, drain, expected, marker, records, streams};
-use crate::append::Appender;
-use crate::cursor::{Chunk, Cursor, Filter, Position};
-use crate::expected_markers::Expected;
 use crate::ingest::{Ingest, IngestProgress, ReachedMarker};
 use crate::model::request::Partial;
 use crate::model::{LifeId, ProcName, StreamNo};
 use crate::protocol::marker::Marker;
+use crate::read::cursor::{Chunk, Cursor, Filter, Position};
 use crate::record::{CONTINUES, EVENTS, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::segment::{LOG, file_name};
-use crate::split::Lost;
 use crate::streams::Streams;
+use crate::write::append::Appender;
+use crate::write::expected_markers::Expected;
+use crate::write::split::Lost;
 
 fn wake(ingest: &mut Ingest, stream: u16) -> IngestProgress {
     ingest.wake(StreamNo(stream), u64::MAX).unwrap()

@@ -5,7 +5,7 @@ use super::{EPOCH, SECOND};
 use crate::model::event::{Event, What};
 use crate::model::exit::End;
 use crate::model::{ProcName, StreamNo};
-use crate::reader::IndexReader;
+use crate::read::index::IndexReader;
 use crate::search::landmark::{Landmark, LandmarkEvent, Landmarks};
 
 fn all(place: &super::Place, step: impl Fn(u64) -> u64) -> Vec<Landmark> {

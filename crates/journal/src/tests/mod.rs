@@ -16,12 +16,11 @@ mod styled;
 mod texts;
 
 use self::place::{EPOCH, NAMES, Place, streams};
-use super::cursor::{Chunk, Cursor, Filter, Position};
-use super::expected_markers::Expected;
+use super::read::cursor::{Chunk, Cursor, Filter, Position};
+use super::read::stream::{Read, StreamReader};
 use super::record::{Kind, Record};
-use super::stream::{Read, StreamReader};
-use crate::model::LifeId;
-use crate::model::StreamNo;
+use super::write::expected_markers::Expected;
+use crate::model::{LifeId, StreamNo};
 use crate::protocol::marker::Marker;
 
 const SECOND: u64 = 1_000_000_000;

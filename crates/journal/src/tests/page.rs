@@ -2,20 +2,20 @@ use proptest::prelude::*;
 
 use super::cursor::{filters, pieces, written};
 use super::{EPOCH, Place, SECOND};
-use crate::cursor::{Filter, Position};
 use crate::model::StreamNo;
 use crate::model::plan::LogPolicy;
 use crate::model::terminal::line::plain_text;
-use crate::reader::IndexReader;
+use crate::read::cursor::{Filter, Position};
+use crate::read::index::IndexReader;
+use crate::read::stream::StreamReader;
+use crate::read::words::entry_words;
 use crate::record::{CONTINUES, Kind, TO_BE_CONTINUED};
-use crate::retention::delete_old_output;
 use crate::search::lines::{Lines, Split};
 use crate::search::page::{PageStep, Pager, Want};
 use crate::search::pattern::Pattern;
 use crate::search::select::Kept;
 use crate::segment::LOG;
-use crate::stream::StreamReader;
-use crate::words::entry_words;
+use crate::write::retention::delete_old_output;
 
 /// The address and text of an entry.
 type Simple = (Position, Vec<u8>);

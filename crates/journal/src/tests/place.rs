@@ -1,12 +1,11 @@
 //! A temporary journal for tests and benchmarks.
 
-use crate::journal::append::Appender;
 use crate::journal::ingest::Ingest;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::Streams;
-use crate::model::ProcName;
-use crate::model::StreamNo;
+use crate::journal::write::append::Appender;
 use crate::model::time::Timestamp;
+use crate::model::{ProcName, StreamNo};
 
 /// The names of streams 1 and 2.
 pub(crate) const NAMES: [&str; 2] = ["web", "db"];

@@ -3,15 +3,15 @@
 use proptest::prelude::*;
 
 use super::{EPOCH, Place, SECOND, drain, streams};
-use crate::clear;
-use crate::cursor::{Cursor, Filter, Position};
-use crate::index::IndexWriter;
 use crate::ingest::Ingest;
 use crate::model::StreamNo;
 use crate::model::plan::LogPolicy;
-use crate::retention::{Deleted, delete_old_output};
+use crate::read::cursor::{Cursor, Filter, Position};
+use crate::read::stream::{Read, StreamReader};
 use crate::segment::{LOG, TIMES};
-use crate::stream::{Read, StreamReader};
+use crate::write::clear;
+use crate::write::index::IndexWriter;
+use crate::write::retention::{Deleted, delete_old_output};
 
 fn policy(place: &Place, per_process: u64, total: u64) -> LogPolicy {
     LogPolicy { dir: place.dirs.journal.clone().into(), per_process, total, max_age_ms: 0 }

@@ -2,13 +2,13 @@ use proptest::prelude::*;
 
 use super::cursor::{filters, pieces, written};
 use super::{EPOCH, Place};
-use crate::cursor::{Filter, Position};
-use crate::index::IndexWriter;
 use crate::model::StreamNo;
-use crate::reader::IndexReader;
+use crate::read::cursor::{Filter, Position};
+use crate::read::index::IndexReader;
 use crate::record::{EVENTS, Kind, Record};
 use crate::search::line_counts::Printed;
 use crate::search::place::{Density, Share, density, share};
+use crate::write::index::IndexWriter;
 
 /// All records of a journal, with their numbers.
 fn all(index: &mut IndexReader) -> Vec<Record> {

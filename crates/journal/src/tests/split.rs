@@ -2,11 +2,10 @@ use proptest::prelude::*;
 
 use super::{expected, marker};
 use crate::format::Summary;
-use crate::model::LifeId;
-use crate::model::StreamNo;
+use crate::model::{LifeId, StreamNo};
 use crate::protocol::marker::{INTRO, Marker};
 use crate::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
-use crate::split::{Fed, LONGEST_RECORD, Lost, MarkerTrust, Splitter};
+use crate::write::split::{Fed, LONGEST_RECORD, Lost, MarkerTrust, Splitter};
 
 /// The contents of a stream, independent of how it was cut.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 use super::{EPOCH, Place, SECOND};
-use crate::cursor::{Filter, Position};
 use crate::model::StreamNo;
 use crate::model::terminal::sgr::{Attribute, Color};
-use crate::reader::IndexReader;
+use crate::read::cursor::{Filter, Position};
+use crate::read::index::IndexReader;
 use crate::search::page::{Pager, Want};
 use crate::search::styled::{Row, Styles};
 

@@ -3,12 +3,12 @@
 #![expect(clippy::disallowed_methods, reason = "tests read what was written")]
 
 use super::{EPOCH, Place};
-use crate::cursor::{Cursor, Filter, Position};
 use crate::model::StreamNo;
+use crate::read::cursor::{Cursor, Filter, Position};
+use crate::read::stream::Read;
+use crate::read::text::TextReader;
 use crate::record::Kind;
 use crate::segment::LOG;
-use crate::stream::Read;
-use crate::text_reader::TextReader;
 
 /// Two streams with records of all sizes, in many segments.
 fn place() -> Place {

@@ -51,7 +51,7 @@ use self::answer::Refusal;
 use super::reading::Reading;
 use super::serve::Api;
 use crate::api::routes::ROUTES;
-use crate::model::nearest;
+use crate::model::name::nearest;
 
 /// A router with the description of each path.
 macro_rules! described {

@@ -414,7 +414,9 @@ impl History for Few {
         }
         if let Some(name) = ask.names.iter().find(|name| *name != "web#1") {
             let all: Vec<ProcName> = NAMES.map(|name| ProcName::new(name).unwrap()).into();
-            return Err(HistoryProblem::Unknown(tmo_base::model::nearest::unknown(name, &all)));
+            return Err(HistoryProblem::Unknown(tmo_base::model::name::nearest::unknown(
+                name, &all,
+            )));
         }
         let entry = |at: usize| HistoryEntry {
             cursor: format!("{at}.0"),

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::model::exit::Decider;
-use crate::model::rules::{DependencyCondition, Need};
+use crate::model::plan::rules::{DependencyCondition, Need};
 
 /// Why the other process is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

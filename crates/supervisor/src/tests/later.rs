@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::ProcessStatus;
-use crate::model::rules::{Check, Probe, Stage};
+use crate::model::plan::rules::{Check, Probe, Stage};
 
 /// A dependency that is ready when it has ended with code 0, and a process that begins only on
 /// request.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::RunStage;
-use crate::model::rules::Stage;
+use crate::model::plan::rules::Stage;
 
 #[test]
 fn each_milepost_is_told_once_and_in_order() {

@@ -1,27 +1,17 @@
 //! The state machine in a simulated world: shims carry out their specs, in any order.
 
-mod any_order;
-mod changes;
-mod checks;
-mod cleanup;
-mod ends;
 mod exit_code;
-mod file_changes;
-mod gates;
-mod idle;
-mod installation;
 mod later;
 mod lifecycle;
+mod order;
 mod patience;
-mod random_changes;
+mod process;
+mod random;
 mod reload;
 mod requests;
 mod resumed;
 mod scaling;
-mod shims;
-mod stack;
 mod taken_over;
-mod whatever;
 
 use std::collections::VecDeque;
 use std::time::Duration;

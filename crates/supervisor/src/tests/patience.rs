@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::plan::rules::FailureAction;
 use crate::model::request::SAME_REQUEST;
-use crate::model::rules::FailureAction;
 use crate::model::time::Timestamp;
 use crate::model::{ProcId, ProcessStatus};
 

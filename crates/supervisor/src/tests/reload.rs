@@ -3,8 +3,8 @@
 use super::*;
 use crate::model::ProcId;
 use crate::model::ids::or_zero;
+use crate::model::plan::rules::{Check, DependencyCondition, Need, Probe, Stage, Text};
 use crate::model::request::ChangeOrder;
-use crate::model::rules::{Check, DependencyCondition, Need, Probe, Stage, Text};
 use crate::model::time::Timestamp;
 use crate::{Pane, Ready};
 

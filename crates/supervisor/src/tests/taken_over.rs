@@ -1,10 +1,10 @@
 //! Takeovers, repeated failures, and clocks that are set back or forward.
 
-use super::stack::*;
+use super::order::stack::*;
 use super::*;
 use crate::Pane;
 use crate::model::event::{Note, ShimGone};
-use crate::model::rules::{DependencyCondition, Need, Restart, RestartPolicy};
+use crate::model::plan::rules::{DependencyCondition, Need, Restart, RestartPolicy};
 use crate::model::time::Timestamp;
 use crate::model::{ProcId, ProcessStatus};
 

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use nix::libc::{SIGCONT, SIGKILL, SIGTERM};
 
 use crate::model::ProcessId;
-use crate::model::member::Member;
+use crate::model::ids::Member;
 use crate::sys::{self, ProcInfo};
 
 /// The tree is stuck when SIGKILL has not ended any of its recipients for this long. Processes may

@@ -17,10 +17,10 @@ use rustix::event::PollFlags;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::{Errno, retry_on_intr};
 
-use crate::journal::append::Appender;
+use crate::journal::read::stream::StreamReader;
 use crate::journal::segment::Dirs;
-use crate::journal::stream::StreamReader;
 use crate::journal::streams::STDERR_SUFFIX;
+use crate::journal::write::append::Appender;
 use crate::model::time::Timestamp;
 use crate::protocol::paths::{PanePaths, spill_dir};
 use crate::protocol::spec::{Spec, SpecError};

@@ -14,7 +14,7 @@ use super::prompt::{Details, Overlay, Prompt, Subject};
 use crate::figures::series::Series;
 use crate::keys::actions::{Action, Choosing, Finding, Motion, OnProcess, OnScreen, Taking};
 use crate::model::ProcName;
-use crate::model::shell::quoted;
+use crate::model::text::shell::quoted;
 use crate::model::time::Timestamp;
 use crate::view::paint::SYSTEM;
 

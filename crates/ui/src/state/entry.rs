@@ -3,7 +3,7 @@
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::journal::cursor::Position;
+use crate::journal::read::cursor::Position;
 use crate::journal::search::styled::Row;
 use crate::model::time::Timestamp;
 
@@ -167,7 +167,7 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     use super::{EntryKind, Form, LogEntry};
-    use crate::journal::cursor::Position;
+    use crate::journal::read::cursor::Position;
     use crate::journal::search::styled::Run;
     use crate::model::terminal::sgr::Sgr;
     use crate::model::time::Timestamp;

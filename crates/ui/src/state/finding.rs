@@ -9,7 +9,7 @@ use super::Ui;
 use super::list::List;
 use super::log::ScrollPosition;
 use super::msg::{Choice, Counted, Direction, Effect, Question, Search, SearchProgress, Target};
-use crate::journal::cursor::Position;
+use crate::journal::read::cursor::Position;
 use crate::journal::search::pattern::Pattern;
 use crate::model::time::Timestamp;
 use crate::model::{Condition, ProcName};

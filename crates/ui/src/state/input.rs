@@ -10,10 +10,10 @@ use super::prompt::{Offer, Overlay, Prompt, Subject};
 use crate::keys::actions::{Action, OnProcess};
 use crate::keys::{Key, actions};
 use crate::model::ProcName;
-use crate::model::moment::moment;
 use crate::model::request::{ChangeOrder, Request};
 use crate::model::signal::{NoSuchSignal, SignalName};
 use crate::model::state::ProcessState;
+use crate::model::time::moment;
 use crate::view::merged::cleaned;
 
 impl Ui {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::action::ActionName;
 use crate::model::exit::End;
+use crate::model::name::action::ActionName;
 use crate::model::state::{ActionState, ProcessState, State};
 use crate::model::time::Timestamp;
 use crate::model::{Condition, ProcName, ProcessStatus};

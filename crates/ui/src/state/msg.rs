@@ -9,7 +9,7 @@ use super::log::Load;
 use super::log::window::LoadedEntries;
 use super::timeline::Period;
 use crate::figures::Figures;
-use crate::journal::cursor::Position;
+use crate::journal::read::cursor::Position;
 use crate::journal::search::landmark::Landmark;
 use crate::journal::search::pattern::Pattern;
 use crate::journal::search::place::Share;

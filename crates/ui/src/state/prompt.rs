@@ -6,7 +6,7 @@ use tui_input::{Input, InputRequest};
 use super::Ui;
 use super::log::ScrollPosition;
 use super::msg::{ProcessPage, Tab};
-use crate::journal::cursor::Position;
+use crate::journal::read::cursor::Position;
 use crate::keys::Key;
 use crate::keys::actions::{ACTIONS, ActionEntry, OnProcess};
 use crate::model::ProcName;

@@ -26,7 +26,7 @@ use super::state::msg::{
     SearchProgress, Target,
 };
 use super::state::timeline::Period;
-use crate::journal::cursor::Position;
+use crate::journal::read::cursor::Position;
 use crate::journal::search::landmark::Landmark;
 use crate::journal::search::place::Share;
 use crate::journal::search::styled::rows_of_text;

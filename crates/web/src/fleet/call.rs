@@ -8,9 +8,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::host::Host;
-use crate::model::hex::{hex, unhex};
+use crate::model::text::hex::{hex, unhex};
+use crate::model::text::untrusted::cleaned;
 use crate::model::time::Timestamp;
-use crate::model::untrusted::cleaned;
 
 /// The verb that executes a call.
 pub const WORD: &str = "there";

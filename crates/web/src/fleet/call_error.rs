@@ -2,7 +2,7 @@
 
 use super::caller::LONGEST_ANSWER;
 use super::host::{Host, Reach};
-use crate::model::untrusted::cleaned;
+use crate::model::text::untrusted::cleaned;
 use crate::model::{Exit, units};
 
 /// A host that gave no answer, or half of one.

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use crate::model::untrusted::shown;
+use crate::model::text::untrusted::shown;
 use crate::sys::is_own_name;
 
 /// The longest name of a host or a group; pods have names of this length.

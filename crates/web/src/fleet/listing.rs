@@ -8,7 +8,7 @@ use super::call_error::CallError;
 use super::caller::Caller;
 use super::host::{Host, HostTable, Reach, check_name, command_words, is_plain};
 use super::swarm;
-use crate::model::untrusted::cleaned;
+use crate::model::text::untrusted::cleaned;
 
 /// The root of a listed host: where a command begins there.
 const ROOT: &str = ".";

@@ -2,8 +2,8 @@
 
 use super::host::Host;
 use super::inventory::Inventory;
+use crate::model::name::nearest::nearest;
 use crate::model::name::{argument, glob};
-use crate::model::nearest::nearest;
 
 /// A word that means nothing, or too much.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -11,7 +11,7 @@ use super::call::{Call, WORD};
 use super::call_error::CallError;
 use super::host::{Host, Reach};
 use crate::config::Env;
-use crate::config::dirs::{make_private_dir, runtime_base};
+use crate::config::place::dirs::{make_private_dir, runtime_base};
 
 /// What every `ssh` gets: it asks nothing, forwards nothing, and notices within about 15 s that its host is gone.
 const OPTIONS: [&str; 8] = [

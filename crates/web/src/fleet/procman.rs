@@ -10,7 +10,7 @@ use super::host::{Host, HostTable, Reach};
 use super::inventory::{FleetProcess, Inventory, InventoryError, mistake, read_text, toml_line};
 use crate::config::Env;
 use crate::config::toml::SourceText;
-use crate::model::untrusted::shown;
+use crate::model::text::untrusted::shown;
 use crate::sys::files::ChosenBy;
 use crate::sys::is_own_name;
 

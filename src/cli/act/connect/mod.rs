@@ -20,12 +20,12 @@ use crate::cli::{output, runtime};
 use crate::client::address::Address;
 use crate::client::overmind::OvermindClient;
 use crate::config::env::Env;
-use crate::model::nearest::several;
+use crate::model::ProcName;
+use crate::model::name::nearest::several;
 use crate::model::plan::Backend;
 use crate::model::state::{ProcessState, State, TmuxAddress};
-use crate::model::text::OsText;
-use crate::model::untrusted::{is_active, shown};
-use crate::model::{ProcName, shell};
+use crate::model::text::untrusted::{is_active, shown};
+use crate::model::text::{OsText, shell};
 use crate::protocol::paths::PanePaths;
 use crate::protocol::tmux_socket::is_unreachable;
 

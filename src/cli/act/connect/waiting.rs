@@ -8,8 +8,8 @@ use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::reach::instance::Instance;
 use crate::client::HeadEvent;
-use crate::model::moment::span;
 use crate::model::state::{ProcessState, State};
+use crate::model::time::span;
 use crate::model::{ProcName, ProcessStatus, Untrusted, units};
 
 /// The default for `--timeout`.

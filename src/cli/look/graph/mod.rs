@@ -15,9 +15,10 @@ use crate::cli::project::input::Start;
 use crate::cli::reach::instance::Server;
 use crate::cli::runtime;
 use crate::config::load::find_for_plan;
-use crate::model::rules::{Check, DependencyCondition, Probe, Stage};
+use crate::model::plan::rules::{Check, DependencyCondition, Probe, Stage};
 use crate::model::state::ProcessState;
-use crate::model::{ProcName, is_default, untrusted};
+use crate::model::text::untrusted;
+use crate::model::{ProcName, is_default};
 use crate::plan::{OrderPosition, OrderedProcess, Wait, order};
 
 /// The width of the text.

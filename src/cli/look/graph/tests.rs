@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{States, as_json, dot, text};
 use crate::model::ProcName;
-use crate::model::rules::{Check, DependencyCondition, PortOwner, Probe, Stage};
+use crate::model::plan::rules::{Check, DependencyCondition, PortOwner, Probe, Stage};
 use crate::model::state::ProcessState;
 use crate::plan::{OrderPosition, OrderedProcess, Wait};
 

@@ -7,7 +7,7 @@ use crate::cli::args::WaitFor;
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::{Source, unreadable};
-use crate::journal::cursor::{Cursor, Filter, Position};
+use crate::journal::read::cursor::{Cursor, Filter, Position};
 use crate::journal::search::lines::{Lines, Split};
 use crate::journal::search::pattern::Pattern;
 use crate::journal::search::runs;

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 use serde::Serialize;
 
 use crate::cli::output::Versioned;
-use crate::model::untrusted;
+use crate::model::text::untrusted;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

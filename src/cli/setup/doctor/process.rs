@@ -11,10 +11,10 @@ use crate::cli::project::input::Start;
 use crate::crash::evidence;
 use crate::journal::Dirs;
 use crate::journal::search::access::RunHistory;
+use crate::model::plan::process_env::process_env;
 use crate::model::plan::{Plan, ProcessPlan};
-use crate::model::process_env::process_env;
-use crate::model::shell::program_word;
 use crate::model::text::OsText;
+use crate::model::text::shell::program_word;
 use crate::model::units;
 use crate::sys::why;
 

@@ -12,7 +12,7 @@ use crate::config::Warning;
 use crate::config::error::ConfigError;
 use crate::config::load::{Context, find_for_plan, find_program};
 use crate::model::plan::{Backend, Plan};
-use crate::model::shell::quoted;
+use crate::model::text::shell::quoted;
 use crate::plan::PlanError;
 
 /// Report problems of env files, but not their contents: a line that can't be parsed may be part of a

@@ -16,7 +16,7 @@ use crate::cli::reach::request::state_at;
 use crate::cli::runtime;
 use crate::client::Client;
 use crate::config::Env;
-use crate::config::dirs::runtime_base;
+use crate::config::place::dirs::runtime_base;
 use crate::engine::persisted_state::adoptable;
 use crate::model::ProcName;
 use crate::model::plan::{Backend, Plan, ProcessPlan};

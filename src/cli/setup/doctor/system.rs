@@ -10,7 +10,7 @@ use rustix::process::{Resource, getrlimit};
 
 use super::findings::Report;
 use crate::cli::project::input::Start;
-use crate::config::dirs::{make_private_dir, refuse_state_of_others, runtime_base};
+use crate::config::place::dirs::{make_private_dir, refuse_state_of_others, runtime_base};
 use crate::model::plan::{LogPolicy, Plan};
 use crate::model::units;
 use crate::sys::{self, why, why_at};

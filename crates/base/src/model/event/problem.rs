@@ -5,8 +5,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::words::{behind, expected, list};
-use crate::model::member::Member;
-use crate::model::rules::Probe;
+use crate::model::ids::Member;
+use crate::model::plan::rules::Probe;
 use crate::model::units::{in_a_row, limit};
 use crate::model::{Exit, ProcName};
 

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::model::exit::End;
 use crate::model::file_change::BuildFailure;
-use crate::model::member::Member;
-use crate::model::rules::Probe;
+use crate::model::ids::Member;
+use crate::model::plan::rules::Probe;
 use crate::model::signal::SignalName;
 use crate::model::{Exit, LifeId, ProcName};
 

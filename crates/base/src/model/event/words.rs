@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 
 use super::{Event, HookProblem, Problem, Slow, SlowStop, Sooner, What};
-use crate::model::rules::Probe;
+use crate::model::plan::rules::Probe;
 use crate::model::units::{in_a_row, limit};
 use crate::model::{ProcName, Untrusted};
 

@@ -13,7 +13,7 @@ use std::cell::Cell;
 use super::cells::{Cells, MOST_COLUMNS, TAB};
 use super::escape::{Scanner, has_directions, is_ordinary};
 use super::sgr::Sgr;
-use crate::model::untrusted::reorders;
+use crate::model::text::untrusted::reorders;
 use unicode_width::UnicodeWidthChar as _;
 
 /// Buffers larger than this are freed after their line.

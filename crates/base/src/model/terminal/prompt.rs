@@ -4,7 +4,7 @@ use regex::RegexBuilder;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::model::rules::Text;
+use crate::model::plan::rules::Text;
 use crate::model::time::Timestamp;
 use crate::model::{Untrusted, is_default};
 
@@ -156,7 +156,7 @@ mod tests {
     use super::{
         PromptRule, TerminalInput, is_debugger_prompt, is_prompt, is_still_prompt, menu_question,
     };
-    use crate::model::rules::Text;
+    use crate::model::plan::rules::Text;
 
     /// The usual terminal, nobody reads.
     const BUSY: TerminalInput = TerminalInput { canonical: true, echo: true, has_reader: false };

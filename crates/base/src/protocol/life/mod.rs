@@ -13,7 +13,7 @@ mod writer;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::member::Member;
+use crate::model::ids::Member;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, is_default};
 pub use reader::{LifeReader, Lines, Traces};

@@ -9,8 +9,9 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use crate::sys::ProcInfo;
 use crate::sys::files::{self, number, read_kernel, read_kernel_start};
-use crate::sys::{ProcInfo, exempt};
+use crate::sys::orphans::exempt;
 
 /// When this process started.
 pub fn start_time(pid: u32) -> Option<u64> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{ArchiveEntry, EntryError, ZipError, failed};
-use crate::model::untrusted::reorders;
+use crate::model::text::untrusted::reorders;
 
 /// The longest name of a file or directory, in bytes.
 pub(super) const LONGEST_NAME: usize = 255;

@@ -6,8 +6,8 @@ use super::{EditError, Failures, edit};
 use crate::config::error::ConfigError;
 use crate::config::load::toml_at;
 use crate::config::toml::TmoToml;
-use crate::model::name::check_length;
-use crate::model::nearest::{self, nearest};
+use crate::model::name::nearest::nearest;
+use crate::model::name::{check_length, nearest};
 use crate::model::request::Unknown;
 use crate::model::{ProcName, plan::Plan};
 

@@ -7,7 +7,7 @@ use super::problem::Diagnostics;
 use super::{DependencyEntry, TmoToml, or_nearest};
 use crate::config::procfile::ProcfileEntry;
 use crate::model::plan::OnExit;
-use crate::model::rules::{DependencyCondition, Restart, Stage};
+use crate::model::plan::rules::{DependencyCondition, Restart, Stage};
 
 /// A dependency of one process on another.
 struct Edge {

@@ -27,10 +27,12 @@ use ::toml::de::DeTable;
 
 use crate::config::Env;
 use crate::config::options::BackendChoice;
-use crate::model::action::ActionName;
-use crate::model::detach_keys::DetachKeys;
-use crate::model::rules::{DependencyCondition, Hooks, WatcherPatterns, WebRules};
-use crate::model::{ProcName, name::check_length, nearest::nearest};
+use crate::model::ProcName;
+use crate::model::name::action::ActionName;
+use crate::model::name::check_length;
+use crate::model::name::nearest::nearest;
+use crate::model::plan::detach_keys::DetachKeys;
+use crate::model::plan::rules::{DependencyCondition, Hooks, WatcherPatterns, WebRules};
 pub use keys::{
     ActionEntry, CommandLine, DependencyEntry, EffectiveSetting, LogTable, ProcessTable,
     command_line,

@@ -15,7 +15,7 @@ use super::problem::Diagnostics;
 use super::{TmoToml, or_nearest};
 use crate::config::procfile::ProcfileEntry;
 use crate::model::ProcName;
-use crate::model::rules::{FileWatch, Probe};
+use crate::model::plan::rules::{FileWatch, Probe};
 
 /// What a process has for placeholders.
 const KNOWN: [&str; 3] = ["port", "url", "page"];

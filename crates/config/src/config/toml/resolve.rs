@@ -9,7 +9,7 @@ use super::problem::{Diagnostics, TomlError};
 use super::validate::Weight;
 use super::{TmoToml, dependency_check, or_nearest, placeholders};
 use crate::config::Env;
-use crate::config::paths::{absolute, at_home};
+use crate::config::place::paths::{absolute, at_home};
 use crate::config::procfile::ProcfileEntry;
 use crate::model::ProcName;
 use crate::model::limits::TOTAL_BYTES;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::config::{Env, procfile};
 use crate::model::plan::OnExit;
-use crate::model::rules::{
+use crate::model::plan::rules::{
     Backoff, DependencyCondition, FailureAction, FlagColor, PortOwner, Probe, Reaction, Restart,
     Stage, StopAfter,
 };

@@ -14,8 +14,8 @@ use super::problem::Diagnostics;
 use super::said::At;
 use crate::model::limits::{ITEM_BYTES, LIST, PROCESSES};
 use crate::model::signal::SignalName;
+use crate::model::text::untrusted::shown;
 use crate::model::units::{millis, of_seconds, parse_bytes, parse_span};
-use crate::model::untrusted::shown;
 
 /// A value with its place.
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;

@@ -24,10 +24,9 @@ use std::time::Duration;
 use super::cause::{Cause, CauseKind, Certainty, Clue};
 use super::evidence::{Evidence, OutputLine};
 use super::expr::Expr;
-use crate::model::ProcName;
-use crate::model::shell::quoted;
-use crate::model::text;
+use crate::model::text::shell::quoted;
 use crate::model::time::Timestamp;
+use crate::model::{ProcName, text};
 
 pub use ports::{at_start, number, ports_named};
 pub use refused::{needed, port_of, refused_by};

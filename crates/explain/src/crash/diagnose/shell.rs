@@ -5,8 +5,8 @@ use super::{Findings, cut, last_lines, open, quoted};
 use crate::crash::cause::CauseKind;
 use crate::crash::expr::Expr;
 use crate::model::Exit;
-use crate::model::nearest;
-use crate::model::shell::program_word;
+use crate::model::name::nearest;
+use crate::model::text::shell::program_word;
 
 /// A command that was not found, reported by dash, bash, zsh, fish, busybox, or env(1), within a
 /// script or not; or by tmo itself for a command that runs without a shell. If the

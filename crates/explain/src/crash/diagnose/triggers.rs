@@ -3,7 +3,7 @@
 use super::{Findings, clue, comes_from_outside, last_lines, quoted};
 use crate::crash::cause::CauseKind;
 use crate::crash::evidence::{Evidence, Trigger};
-use crate::model::rules::Text;
+use crate::model::plan::rules::Text;
 use crate::model::units::in_a_row;
 
 /// Higher than the score of any output.

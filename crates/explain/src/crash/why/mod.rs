@@ -22,9 +22,10 @@ use super::{
     Cause, CauseKind, CrashInput, CrashReport, Evidence, Facts, LifeSummary, Log, Trigger,
 };
 use crate::journal::last_run::RecordedEnd;
-use crate::journal::query::last_lines;
+use crate::journal::read::query;
+use crate::journal::read::query::last_lines;
 use crate::journal::search::runs;
-use crate::journal::{Dirs, Filter, IndexReader, query};
+use crate::journal::{Dirs, Filter, IndexReader};
 use crate::model::plan::Plan;
 use crate::model::request::{API, Unknown};
 use crate::model::state::{ProcessState, State};

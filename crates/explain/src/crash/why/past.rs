@@ -7,12 +7,12 @@ use super::{About, Analysis, Report, Why, WhyError, of_report};
 use crate::crash::record::examine_in;
 use crate::crash::{Cause, CauseKind, Log, Trigger};
 use crate::journal::last_run::RecordedEnd;
-use crate::journal::query::last_events;
+use crate::journal::read::query::last_events;
 use crate::journal::streams::{is_meant, refuse_unknown};
 use crate::model::event::{RunProblem, What};
 use crate::model::exit::{Culprit, End};
 use crate::model::plan::start_and_let_end;
-use crate::model::shell::quoted;
+use crate::model::text::shell::quoted;
 use crate::model::{Exit, ProcName};
 
 /// How the last run ended.

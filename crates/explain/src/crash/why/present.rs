@@ -4,12 +4,11 @@ use std::cmp::Reverse;
 
 use super::trouble::{asked, depends_on, held_up};
 use super::{About, Analysis, Report, Why, WhyError, of_report};
-use crate::crash::record;
 use crate::crash::reloader::LastError;
-use crate::crash::{Cause, CauseKind, LifeSummary, Trigger};
+use crate::crash::{Cause, CauseKind, LifeSummary, Trigger, record};
 use crate::model::event::Note;
-use crate::model::shell::quoted;
 use crate::model::state::{ProcessState, State};
+use crate::model::text::shell::quoted;
 use crate::model::{Exit, LifeId, ProcessStatus};
 use crate::sys::{self, ProcInfo, clock};
 

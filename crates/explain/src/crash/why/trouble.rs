@@ -5,7 +5,7 @@ use crate::crash::{Cause, CauseKind};
 use crate::journal::streams::{Stream, is_meant};
 use crate::model::event::{InstallProblem, Logged, Note, Problem, Skip, What};
 use crate::model::file_change::WatchState;
-use crate::model::rules::Probe;
+use crate::model::plan::rules::Probe;
 use crate::model::state::{ProcessState, State};
 use crate::model::{ProcName, ProcessStatus};
 
@@ -208,7 +208,7 @@ fn not_restarted(name: &ProcName, watch: &WatchState) -> (String, String) {
 mod tests {
     use super::Troubles;
     use crate::model::event::{Event, Logged, Problem, Skip, Unavailable, What};
-    use crate::model::rules::Probe;
+    use crate::model::plan::rules::Probe;
     use crate::model::{Exit, ProcName};
 
     fn troubles(events: &[(&str, What)]) -> Troubles {

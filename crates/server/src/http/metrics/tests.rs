@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::exposition;
 use crate::figures::Figures;
 use crate::model::plan::Backend;
-use crate::model::rules::FlagColor;
+use crate::model::plan::rules::FlagColor;
 use crate::model::state::{
     ExitCount, FlagState, ProcessEnds, ProcessReadiness, ProcessState, State, TmuxAddress,
 };

@@ -14,7 +14,7 @@ use std::path::Path;
 
 use super::command::{TmuxCommand, batches};
 use super::{config, version};
-use crate::model::shell::quoted_bytes;
+use crate::model::text::shell::quoted_bytes;
 
 /// How long the keys are shown if the user's own configuration sets the status line, in milliseconds.
 const SHOWN_MS: &str = "5000";

@@ -9,7 +9,7 @@ use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
-use crate::model::shell::quoted_bytes;
+use crate::model::text::shell::quoted_bytes;
 
 /// Maximum bytes of arguments in one call (tmux's limit is about 16,300).
 pub const MOST_BYTES: usize = 15_000;

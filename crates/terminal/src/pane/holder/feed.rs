@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::{Errno, ioctl_fionread};
 
-use crate::journal::append::Appender;
+use crate::journal::write::append::Appender;
 use crate::model::time::Timestamp;
 use crate::pane::sink;
 use crate::sys;

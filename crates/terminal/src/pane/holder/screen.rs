@@ -4,7 +4,7 @@
 
 use std::io;
 
-use crate::journal::stream::{Read, StreamReader};
+use crate::journal::read::stream::{Read, StreamReader};
 use crate::model::terminal::emulator::{Screen, ScreenCursor};
 use crate::model::terminal::{Emulator, Modes};
 use crate::protocol::terminal::{Size, WantedScreen};

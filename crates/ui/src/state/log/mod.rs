@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use self::window::{Edge, LinePlace, Window};
 use super::entry::{Form, LogEntry};
 use super::msg::{Loaded, ScreenEnd};
-use crate::journal::cursor::Position;
+use crate::journal::read::cursor::Position;
 use crate::model::time::Timestamp;
 
 /// Where the reader is.

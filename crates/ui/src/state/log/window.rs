@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::journal::cursor::Position;
+use crate::journal::read::cursor::Position;
 use crate::state::entry::{Form, LogEntry};
 
 /// Most memory that loaded entries take.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use axum::http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 
-use crate::model::untrusted::cleaned;
+use crate::model::text::untrusted::cleaned;
 use crate::web::access::Site;
 
 /// The name of the cookie of a session. Cookies do not distinguish ports, so the name contains the port of this server. Over TLS, the prefix

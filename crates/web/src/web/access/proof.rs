@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::api::proof::{self, random_hex};
-use crate::model::hex::{hex, unhex};
+use crate::model::text::hex::{hex, unhex};
 use crate::sys::files;
 
 /// Length of a nonce, in hexadecimal digits.

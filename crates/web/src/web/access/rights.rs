@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use crate::model::role::Role;
+pub(crate) use crate::model::name::role::Role;
 use crate::model::state::{ProcessConfig, ProcessEnds, ProcessReadiness, ProcessState, State};
 use crate::model::time::Timestamp;
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::proof::random_hex;
 use crate::config::Env;
-use crate::model::hex::hex;
+use crate::model::text::hex::hex;
 use crate::sys::files::{self, PrivateError};
 use crate::web::access::Role;
 use crate::web::access::proof::Secret;

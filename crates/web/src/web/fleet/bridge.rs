@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
 use crate::config::Env;
-use crate::model::untrusted::cleaned;
+use crate::model::text::untrusted::cleaned;
 use crate::web::access::{Grant, ProvenSession};
 use crate::web::fleet::SENDER;
 use crate::web::runs::Runs;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::journal::cursor::Position;
+use crate::journal::read::cursor::Position;
 use crate::model::request::API;
 use crate::web::access::Scope;
 use crate::web::log::html;
@@ -121,7 +121,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{MOST_MESSAGE_BYTES, PageRequest, id_of, last_id_before, position_of};
-    use crate::journal::cursor::Position;
+    use crate::journal::read::cursor::Position;
     use crate::web::access::Scope;
 
     /// A page of lines at records 7, 8 …

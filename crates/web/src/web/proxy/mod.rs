@@ -26,7 +26,7 @@ use self::forward::Near;
 use self::names::Names;
 use self::page::Problem;
 use self::waking::Caller;
-use crate::model::hostname::ZONE;
+use crate::model::name::hostname::ZONE;
 use crate::model::state::ProcessState;
 use crate::web::runs::{Runs, state};
 use crate::web::server::{Ending, Ends, Places, Taken};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::model::hostname::ZONE;
+use crate::model::name::hostname::ZONE;
 use crate::model::plan::ProcessPlan;
 use crate::run::registry::{KnownRun, Standing};
 use crate::web::proxy::upstream::{Service, Site, Upstream};

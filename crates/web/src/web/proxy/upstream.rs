@@ -14,8 +14,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::model::ProcName;
-use crate::model::hostname::{ZONE, has_no_pages};
-use crate::model::rules::LazyStart;
+use crate::model::name::hostname::{ZONE, has_no_pages};
+use crate::model::plan::rules::LazyStart;
 use crate::model::state::ProcessState;
 use crate::sys;
 use crate::web::proxy::page::Problem;

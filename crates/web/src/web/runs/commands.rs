@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
 use crate::config::env::SENDER;
-use crate::model::hex::hex;
+use crate::model::text::hex::hex;
 use crate::model::{ProcName, Untrusted};
 use crate::web::runs::{RUN_OVER, Run};
 use crate::web::server::{Answered, Client, Refusal, RunInPath, json, refuse};

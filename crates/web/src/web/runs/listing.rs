@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use crate::config::Env;
 use crate::model::ProcName;
 use crate::model::plan::Plan;
-use crate::model::untrusted::cleaned;
+use crate::model::text::untrusted::cleaned;
 use crate::run::registry::{self, KnownRun, Standing};
 use crate::sys::Changes;
 use crate::web::access::Scope;

@@ -16,7 +16,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
 use crate::config::Env;
-use crate::config::dirs::{DirError, make_private_dir, runtime_base};
+use crate::config::place::dirs::{DirError, make_private_dir, runtime_base};
 use crate::sys::files::{if_there, open_null};
 use crate::sys::{clock, is_own_uid};
 use crate::web::access::{Grant, Role, Scope, SessionEntry};

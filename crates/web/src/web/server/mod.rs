@@ -31,7 +31,7 @@ use tokio::time::timeout;
 
 use self::user_check::Checked;
 use crate::config::Env;
-use crate::config::dirs::state_base;
+use crate::config::place::dirs::state_base;
 use crate::server::budget::Budget;
 use crate::sys::files::open_null;
 use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};

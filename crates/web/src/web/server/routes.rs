@@ -11,7 +11,7 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 
 use self::AnswerKind::{Lines, Slow, Small, Socket, Text};
-use crate::model::nearest;
+use crate::model::name::nearest;
 use crate::web::access::{Need, Role, login};
 use crate::web::log::download;
 use crate::web::runs::script_api::{self, ScriptRequest};

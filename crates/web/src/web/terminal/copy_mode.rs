@@ -16,7 +16,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::config::Env;
-use crate::config::paths::OwnPath;
+use crate::config::place::paths::OwnPath;
 use crate::model::plan::Backend;
 use crate::model::state::State;
 use crate::model::text::OsText;

@@ -1,6 +1,6 @@
 //! The keys with which a user leaves a terminal, among everything else that is typed.
 
-use crate::model::detach_keys::DetachKeys;
+use crate::model::plan::detach_keys::DetachKeys;
 use crate::model::terminal::number;
 
 /// What the user wants.

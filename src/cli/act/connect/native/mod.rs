@@ -25,7 +25,7 @@ use self::outbox::Outbox;
 use self::user_terminal::UserTerminal;
 use crate::cli::runtime::{SignalSet, code_of, until};
 use crate::model::ProcName;
-use crate::model::detach_keys::DetachKeys;
+use crate::model::plan::detach_keys::DetachKeys;
 use crate::protocol::terminal::{FromClient, FromHolder, Hello, MOST_WATCHING, Size, VERSION};
 
 /// How long a key may take that is sent in several bytes.

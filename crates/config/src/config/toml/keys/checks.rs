@@ -10,7 +10,7 @@ use super::{
     Spanned, Table, Type, Value, json, key_rows,
 };
 use crate::config::toml::validate::number;
-use crate::model::rules::{Check, Liveness, PortOwner, Probe, Reaction};
+use crate::model::plan::rules::{Check, Liveness, PortOwner, Probe, Reaction};
 use crate::model::units::written_span;
 
 /// A port number, or the port that tmo assigns to the process (`$PORT`).

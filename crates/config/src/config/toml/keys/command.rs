@@ -10,8 +10,7 @@ use crate::config::Env;
 use crate::config::procfile::ProcfileEntry;
 use crate::config::toml::resolve::Disk;
 use crate::config::toml::validate::words;
-use crate::model::shell;
-use crate::model::text::OsText;
+use crate::model::text::{OsText, shell};
 use crate::sys::why;
 
 /// A command, or arguments appended to one.

@@ -5,7 +5,7 @@ use super::{
     Spanned, Table, Type, Value, json, key_rows, said_by_key, table_rows, value,
 };
 use crate::model::plan::OnExit;
-use crate::model::rules::{Backoff, Restart, RestartPolicy, Stage};
+use crate::model::plan::rules::{Backoff, Restart, RestartPolicy, Stage};
 use crate::model::text::OsText;
 use crate::model::units::written_span;
 

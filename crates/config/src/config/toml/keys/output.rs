@@ -8,9 +8,9 @@ use super::{
     ACTIONS, At, Diagnostics, Key, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned, Table,
     Type, Value, json, key_rows, plain, value,
 };
-use crate::model::expression;
 use crate::model::limits::{EXPRESSION, EXPRESSION_BYTES, EXPRESSIONS};
-use crate::model::rules::{FailurePattern, Flag, Reaction, Text};
+use crate::model::plan::expression;
+use crate::model::plan::rules::{FailurePattern, Flag, Reaction, Text};
 use crate::model::terminal::prompt::PromptRule;
 
 /// A pattern: a plain text, or a regular expression, which is checked.

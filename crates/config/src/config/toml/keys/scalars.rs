@@ -2,11 +2,13 @@
 
 use ::toml::de::DeValue;
 
-use super::{At, Diagnostics, Key, PORT, Planned, ProcessKey, ProcessPlan, ProcessTable};
-use super::{Spanned, TEXTS, Table, Type, json, key_rows, value};
+use super::{
+    At, Diagnostics, Key, PORT, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned, TEXTS,
+    Table, Type, json, key_rows, value,
+};
 use crate::config::toml::validate::number;
 use crate::model::plan;
-use crate::model::rules::Stage;
+use crate::model::plan::rules::Stage;
 
 /// A key: its value, name, kind, description and default, how it is read, whether `[defaults]` has it, and its field in
 /// the plan if no other setting influences that.

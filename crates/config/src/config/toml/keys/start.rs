@@ -7,7 +7,7 @@ use super::{
     Type, Value, json, key_rows, value,
 };
 use crate::config::toml::validate::{in_order, word};
-use crate::model::rules::{DependencyCondition, LazyStart, Need, Stage};
+use crate::model::plan::rules::{DependencyCondition, LazyStart, Need, Stage};
 
 /// A process that another one waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use super::output::pattern;
 use super::{Key, Spanned, Table, Type, key_rows};
 use crate::config::toml::validate::{in_order, size};
-use crate::model::detach_keys::DetachKeys;
 use crate::model::limits::WATCHERS;
-use crate::model::rules::{Hooks, StopAfter, WatcherPatterns, WebRules};
+use crate::model::plan::detach_keys::DetachKeys;
+use crate::model::plan::rules::{Hooks, StopAfter, WatcherPatterns, WebRules};
 use crate::model::text::OsText;
 
 /// `[log]`: the directory and the limits of the journal.

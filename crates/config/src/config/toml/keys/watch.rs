@@ -4,8 +4,8 @@ use super::{
     At, Diagnostics, Key, Planned, ProcessKey, ProcessPlan, ProcessTable, Spanned, TEXT_OR_TEXTS,
     TEXTS, Table, Type, Value, json, key_rows, plain, value,
 };
-use crate::model::file_patterns::FilePatterns;
-use crate::model::rules::{FileWatch, Stage};
+use crate::model::plan::file_patterns::FilePatterns;
+use crate::model::plan::rules::{FileWatch, Stage};
 use crate::model::text::OsText;
 use crate::model::units::written_span;
 

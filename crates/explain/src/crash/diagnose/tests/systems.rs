@@ -2,7 +2,7 @@ use super::{Row, check, first, printed};
 use crate::crash::cause::{CauseKind, Certainty};
 use crate::crash::diagnose;
 use crate::crash::evidence::{Evidence, Holder, ListeningProcess, OutputLine, OwningRun, Trigger};
-use crate::model::rules::{PortOwner, Probe, Text};
+use crate::model::plan::rules::{PortOwner, Probe, Text};
 use crate::model::{Exit, ProcName};
 
 const fn row(
