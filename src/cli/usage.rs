@@ -91,10 +91,9 @@ fn is_docker_detach(error: &clap::Error, typed: &[OsString]) -> bool {
 
 /// Whether the command that `--until-ready` runs is missing.
 fn lacks_command(error: &clap::Error, typed: &[OsString]) -> bool {
-    let lacks = |words: &[String]| words.iter().any(|word| word.starts_with("<COMMAND>"));
     error.kind() == ErrorKind::MissingRequiredArgument
         && typed.get(1).is_some_and(|verb| verb == "start")
-        && matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::Strings(words)) if lacks(words))
+        && matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::Strings(words)) if words.iter().any(|word| word.starts_with("<COMMAND>")))
 }
 
 /// What a flag takes that is missing.

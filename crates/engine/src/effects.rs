@@ -111,8 +111,7 @@ impl Engine {
     /// group belongs to this very life.
     fn signal(&mut self, id: ProcId, pid: u32, signal: i32) {
         let mains = Traces::read(&self.panes[id].paths.life()).mains;
-        let is_it = |main: &ProcessId| main.pid == pid && sys::alive(*main);
-        if mains.iter().any(is_it)
+        if mains.iter().any(|main: &ProcessId| main.pid == pid && sys::alive(*main))
             && let Err(error) = sys::signal_group(pid, signal)
         {
             self.trouble(id, Trouble::NotSignalled { signal, why: error.to_string() });

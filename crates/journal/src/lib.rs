@@ -5,14 +5,14 @@
 //! size in the merged order.
 //!
 //! - [`segment`]: names and lookup of files, on the disk and in the spill directory
-//! - [`segment_writer`]: decides where the next byte is written; [`append`]: the write side of a stream;
-//!   [`stream`] and [`times`]: the read side
-//! - [`split`]: turns bytes into records; [`ingest`] runs it for all streams and writes the index
-//! - [`index`]: the merged order on disk; [`format`](mod@format): its bytes
-//! - [`cursor`] and [`query`]: reading, merged or by stream, and the last lines and events; [`streams`]: numbers and names
+//! - [`write::segment_writer`]: decides where the next byte is written; [`write::append`]: the write side of a stream;
+//!   [`read::stream`] and [`times`]: the read side
+//! - [`write::split`]: turns bytes into records; [`ingest`] runs it for all streams and writes the index
+//! - [`write::index`]: the merged order on disk; [`format`](mod@format): its bytes
+//! - [`read::cursor`] and [`read::query`]: reading, merged or by stream, and the last lines and events; [`streams`]: numbers and names
 //! - [`search`]: lines by time, life and pattern, for `tmo logs` and the API
 //! - [`last_run`]: where the journal of the last run is, for later commands
-//! - [`retention`]: what is deleted, and when; [`clear`]: deletes everything on request
+//! - [`write::retention`]: what is deleted, and when; [`write::clear`]: deletes everything on request
 //!
 //! Readers never block writers: files only grow and are never truncated, and a reader that finds a
 //! file deleted gets the number of bytes that it missed.

@@ -257,10 +257,10 @@ impl Streams {
     /// The stream with the starts and ends of the lives that this stream belongs to.
     pub fn main(&self, number: StreamNo) -> StreamNo {
         let stderr = self.get(number).filter(|stream| stream.stderr);
-        let is_main = |other: &&Stream| {
-            !other.stderr && stderr.is_some_and(|stream| stream.name == other.name)
-        };
-        self.all().iter().find(is_main).map_or(number, |main| main.number)
+        self.all()
+            .iter()
+            .find(|other| !other.stderr && stderr.is_some_and(|stream| stream.name == other.name))
+            .map_or(number, |main| main.number)
     }
 
     /// All streams of the process with this main stream.

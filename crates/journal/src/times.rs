@@ -116,8 +116,7 @@ impl TimesReader {
 impl Current {
     fn open(dirs: &Dirs, slug: &str, segment: Segment) -> io::Result<Option<Self>> {
         let file = segment.open(dirs, slug, TIMES)?;
-        let new = |file| Self { segment, file, batch: vec![], first: 0, at: 0, floor: u64::MAX };
-        Ok(file.map(new))
+        Ok(file.map(|file| Self { segment, file, batch: vec![], first: 0, at: 0, floor: u64::MAX }))
     }
 
     /// Binary search for the first entry that ends at `end` or later.

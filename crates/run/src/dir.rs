@@ -161,8 +161,8 @@ impl RuntimeDir {
 
     /// The error about another session that has a run; `pid` is one of its processes.
     pub fn of_other_session(&self, pid: u32) -> Option<RuntimeDirError> {
-        let is_run = |dir: &PathBuf| lock::is_held(dir).unwrap_or(false);
-        let dir = self.of_other_sessions().into_iter().find(is_run)?;
+        let dir =
+            self.of_other_sessions().into_iter().find(|dir| lock::is_held(dir).unwrap_or(false))?;
         Some(RuntimeDirError::OtherSession { dir, pid })
     }
 

@@ -116,12 +116,11 @@ impl OvermindSession<'_> {
                 self.say(&overmind::connection(&state, process, window.as_deref())).await?;
             }
             OvermindCommand::Restart(patterns) => {
-                let request = |names, order| Request::Restart { names, order };
-                some(&self.api, &patterns, request).await?;
+                some(&self.api, &patterns, |names, order| Request::Restart { names, order })
+                    .await?;
             }
             OvermindCommand::Stop(patterns) => {
-                let request = |names, order| Request::Stop { names, order };
-                some(&self.api, &patterns, request).await?;
+                some(&self.api, &patterns, |names, order| Request::Stop { names, order }).await?;
             }
             OvermindCommand::Quit => ask(&self.api, Request::Quit).await?,
             OvermindCommand::Kill => ask(&self.api, Request::Kill).await?,
@@ -160,8 +159,7 @@ async fn some(
 /// Send a request without waiting for its outcome: the protocol has no replies, and the log shows the outcome.
 async fn ask(api: &Api, request: Request) -> Result<(), Ending> {
     let from = Sender { by: "overmind client".to_owned(), key: None };
-    let ask = |reply| EngineRequest::Do { request, wait: false, from, reply };
-    api.handle.ask(ask).await.map(drop)
+    api.handle.ask(|reply| EngineRequest::Do { request, wait: false, from, reply }).await.map(drop)
 }
 
 /// Whether the client has closed both directions.

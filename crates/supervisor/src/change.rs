@@ -117,8 +117,7 @@ impl Supervisor {
             if on == id || !seen.insert((on, until)) {
                 continue;
             }
-            let moves = |action: &Action| action.starts() || self.procs[on].alive();
-            if set.get(&on).is_some_and(moves) {
+            if set.get(&on).is_some_and(|action| action.starts() || self.procs[on].alive()) {
                 found.push((on, until));
             } else {
                 open.extend(&self.procs[on].needs);
@@ -233,8 +232,8 @@ impl Supervisor {
         }
         let all = ProcId::all(&self.procs);
         let waiting: Vec<_> = all.filter(|id| self.procs[*id].is_to_stop()).collect();
-        let first = |id: &ProcId| !self.is_followed(*id);
-        let mut next: Vec<_> = waiting.iter().copied().filter(first).collect();
+        let mut next: Vec<_> =
+            waiting.iter().copied().filter(|id| !self.is_followed(*id)).collect();
         let going = |proc: &Proc| proc.alive() && !proc.is_stuck() && proc.stop_was_requested();
         if next.is_empty() && !self.procs.iter().any(going) {
             // Only a dependency cycle gets here.

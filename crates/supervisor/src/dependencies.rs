@@ -203,8 +203,7 @@ impl Supervisor {
         let ids: Vec<_> = ProcId::all(&self.procs).filter(present).collect();
         let ended = |id: &ProcId| self.procs[*id].has_ended_for_good();
         if ids.iter().all(|id| self.is_done(*id)) && ids.iter().any(ended) {
-            let failed = |id: &&ProcId| self.procs[**id].last.status != 0;
-            if let Some(id) = ids.iter().find(failed) {
+            if let Some(id) = ids.iter().find(|id| self.procs[**id].last.status != 0) {
                 self.blame(*id);
             }
             self.completed = self.exit_code() == 0;

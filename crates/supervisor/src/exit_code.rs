@@ -44,16 +44,15 @@ impl Supervisor {
     /// comes from the process of `--exit-code-from`.
     pub fn decider(&self) -> Option<Decider> {
         let code = self.exit_code();
-        let found = |id: &ProcId| {
-            let proc = &self.procs[*id];
-            code != 0 && proc.last.status == code && !proc.planned.is_action
-        };
         // Prefer the culprit: its exit is the reason for all others.
         let culprit = self.culprit.as_ref().map(|culprit| culprit.id);
         if self.exit_from.is_some() {
             return None;
         }
-        let id = culprit.into_iter().chain(ProcId::all(&self.procs)).find(found)?;
+        let id = culprit.into_iter().chain(ProcId::all(&self.procs)).find(|id| {
+            let proc = &self.procs[*id];
+            code != 0 && proc.last.status == code && !proc.planned.is_action
+        })?;
         let proc = &self.procs[id];
         let exit = proc.last.exit?;
         let life = proc.current_life();

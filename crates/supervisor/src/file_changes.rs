@@ -83,11 +83,10 @@ impl Supervisor {
 
     /// The commands before restarts that are to run, and since when.
     pub fn builds(&self) -> impl Iterator<Item = (ProcId, Timestamp)> {
-        let running = |id: ProcId| match self.procs[id].watching.build {
+        ProcId::all(&self.procs).filter_map(|id| match self.procs[id].watching.build {
             Some(Build::Running(since)) if self.run_phase == RunPhase::Running => Some((id, since)),
             _ => None,
-        };
-        ProcId::all(&self.procs).filter_map(running)
+        })
     }
 
     /// Pause or resume watching.
@@ -96,8 +95,8 @@ impl Supervisor {
             Ok(ids) => ids,
             Err(outcome) => return self.effects.push(Effect::Answer(request_id, *outcome)),
         };
-        let is_watched = |id: &ProcId| self.procs[*id].rules.watch.is_some();
-        let others: Vec<_> = ids.extract_if(.., |id| !is_watched(id)).collect();
+        let others: Vec<_> =
+            ids.extract_if(.., |id| self.procs[*id].rules.watch.is_none()).collect();
         let mut outcome = Outcome::done(vec![]);
         if !patterns.is_empty() {
             let text = |id: ProcId| format!("{} has no `watch` in tmo.toml", self.procs[id].name);

@@ -264,8 +264,8 @@ impl Supervisor {
             }
         }
         self.effects.clear();
-        let begins = |id: &ProcId| self.procs[*id].goal == Goal::Run;
-        let ids: Vec<_> = ProcId::all(&self.procs).filter(begins).collect();
+        let ids: Vec<_> =
+            ProcId::all(&self.procs).filter(|id| self.procs[*id].goal == Goal::Run).collect();
         for &id in &ids {
             self.procs[id].pane = Pane::Opening;
             self.hold(id);

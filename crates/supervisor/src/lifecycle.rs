@@ -83,15 +83,15 @@ impl Supervisor {
         let ending = self.run_phase != RunPhase::Running;
         match stage {
             RunStage::DependenciesReady => {
-                let late = |proc: &Proc| proc.goal == Goal::Run || proc.alive();
                 !ending
-                    && !of(Stage::Dependency).any(|proc| late(proc) && !proc.is_ready())
+                    && !of(Stage::Dependency)
+                        .any(|proc| (proc.goal == Goal::Run || proc.alive()) && !proc.is_ready())
                     && of(Stage::Main).any(|proc| proc.goal == Goal::Run)
             }
             RunStage::MainStarted => {
-                let late = |proc: &Proc| proc.goal == Goal::Run && proc.last.pid.is_none();
                 !ending
-                    && !of(Stage::Main).any(late)
+                    && !of(Stage::Main)
+                        .any(|proc| proc.goal == Goal::Run && proc.last.pid.is_none())
                     && of(Stage::Main).any(|p| p.last.pid.is_some())
             }
             RunStage::MainStopped => {

@@ -137,19 +137,18 @@ impl Supervisor {
 
     /// Mention once that every process has ended and none will be restarted.
     pub(super) fn mention_idleness(&mut self) {
-        let going = |proc: &Proc| {
-            proc.alive()
-                || proc.goal == Goal::Run
-                || proc.restarts.due.is_some()
-                || proc.pane == Pane::Opening
-        };
-        let ended = |proc: &Proc| {
-            proc.failures.broken.is_some() || matches!(proc.phase, Phase::Over { asked: false, .. })
-        };
         let idle = self.run_phase == RunPhase::Running
             && self.begun
-            && !self.procs.iter().any(going)
-            && self.procs.iter().any(ended);
+            && !self.procs.iter().any(|proc| {
+                proc.alive()
+                    || proc.goal == Goal::Run
+                    || proc.restarts.due.is_some()
+                    || proc.pane == Pane::Opening
+            })
+            && self.procs.iter().any(|proc| {
+                proc.failures.broken.is_some()
+                    || matches!(proc.phase, Phase::Over { asked: false, .. })
+            });
         if idle && !self.idle {
             self.effects.push(Effect::Say(None, What::Idle));
         }

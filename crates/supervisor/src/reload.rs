@@ -211,8 +211,7 @@ impl Proc {
             Ready::Waiting { passed, .. } | Ready::No { passed, .. } => passed.as_slice(),
         };
         let was_passed = |check: &usize| {
-            let same = |old: &usize| self.rules.ready.get(*old) == Some(&rules.ready[*check]);
-            passed.iter().any(same)
+            passed.iter().any(|old| self.rules.ready.get(*old) == Some(&rules.ready[*check]))
         };
         let passed: Vec<_> = (0..rules.ready.len()).filter(was_passed).collect();
         let is_ready = passed.len() == rules.ready.len();

@@ -59,8 +59,8 @@ impl Supervisor {
 
     /// Run an action, unless it runs: the outcome of a request is that of a life of its own.
     fn run_action(&mut self, request_id: u64, name: &str, now: Timestamp) {
-        let is_it = |proc: &&Proc| proc.planned.is_action && proc.name.as_str() == name;
-        if let Some(proc) = self.procs.iter().find(is_it)
+        if let Some(proc) =
+            self.procs.iter().find(|proc| proc.planned.is_action && proc.name.as_str() == name)
             && (proc.alive() || proc.is_to_begin())
         {
             let what = if proc.alive() {
@@ -142,8 +142,7 @@ impl Supervisor {
         if patterns.is_empty() && verb != Verb::Stop {
             ids.retain(|&id| self.procs[id].is_of_all());
             if verb == Verb::Restart && order != ChangeOrder::Overmind {
-                let rests = |id| self.has_completed(id) || self.procs[id].was_stopped_by_user();
-                ids.retain(|&id| !rests(id));
+                ids.retain(|&id| !(self.has_completed(id) || self.procs[id].was_stopped_by_user()));
             }
         }
         Ok(ids)
@@ -234,8 +233,8 @@ impl Supervisor {
     /// them already.
     fn scale(&mut self, request_id: u64, counts: &BTreeMap<String, u16>, now: Timestamp) {
         let entry = |proc: &Proc| ProcName::new(proc.name.entry()).ok();
-        let is_scaled = |proc: &&Proc| !proc.planned.removed && !proc.planned.is_action;
-        let there = self.procs.iter().filter(is_scaled);
+        let there =
+            self.procs.iter().filter(|proc| !proc.planned.removed && !proc.planned.is_action);
         let mut entries: Vec<_> = there.filter_map(entry).collect();
         // The instances of an entry need not be next to each other.
         let mut seen = BTreeSet::new();

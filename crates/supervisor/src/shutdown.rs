@@ -42,8 +42,8 @@ impl Supervisor {
 
     fn begin_to_stop(&mut self) {
         if self.run_phase == RunPhase::Running {
-            let is_missed = |id: &ProcId| !self.missed_by(*id).is_empty();
-            self.missed = ProcId::all(&self.procs).filter(is_missed).collect();
+            self.missed =
+                ProcId::all(&self.procs).filter(|id| !self.missed_by(*id).is_empty()).collect();
         }
         self.run_phase = RunPhase::Stopping;
     }
@@ -82,11 +82,10 @@ impl Supervisor {
         }
         // Only a dependency cycle gets here.
         let waits = |proc: &Proc| proc.alive() && !proc.stopped_by_shutdown && !proc.for_cleanup;
-        let goes = |proc: &Proc| {
+        if !self.procs.iter().any(|proc| {
             let stuck = matches!(proc.phase, Phase::Stuck { .. });
             proc.alive() && !stuck && !waits(proc) || self.is_to_come(proc)
-        };
-        if !self.procs.iter().any(goes) {
+        }) {
             let left: Vec<_> =
                 ProcId::all(&self.procs).filter(|&id| waits(&self.procs[id])).collect();
             for id in left {
@@ -126,11 +125,10 @@ impl Supervisor {
 
     /// When no main process is left, start the cleanup processes.
     fn start_cleanup(&mut self, now: Timestamp) {
-        let main = |proc: &Proc| {
+        if self.procs.iter().any(|proc| {
             let going = proc.alive() && !matches!(proc.phase, Phase::Stuck { .. });
             (going || proc.pane == Pane::Opening) && proc.rules.stage == Stage::Main
-        };
-        if self.procs.iter().any(main) {
+        }) {
             return;
         }
         for id in ProcId::all(&self.procs) {
@@ -231,12 +229,11 @@ impl Supervisor {
             self.dismiss_in_turn();
             self.start_cleanup(now);
             self.announce_stages();
-            let left = |proc: &Proc| {
+            if !self.procs.iter().any(|proc| {
                 proc.alive() && !matches!(proc.phase, Phase::Stuck { .. })
                     || proc.pane == Pane::Opening && !self.tmux_gone
                     || self.is_to_come(proc)
-            };
-            if !self.procs.iter().any(left) {
+            }) {
                 let code = self.exit_code();
                 self.run_phase = RunPhase::Finished { code };
                 self.answer();

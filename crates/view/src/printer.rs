@@ -236,8 +236,8 @@ struct Loop {
 
 /// Whether an event, as it is stored, shows that a process waits for input.
 fn asks(text: &[u8]) -> bool {
-    let asks = |event: Logged| matches!(event.what(), Some(What::Prompt { again: false, .. }));
-    Logged::from_json(text.trim_ascii_end()).is_some_and(asks)
+    Logged::from_json(text.trim_ascii_end())
+        .is_some_and(|event| matches!(event.what(), Some(What::Prompt { again: false, .. })))
 }
 
 impl Loop {

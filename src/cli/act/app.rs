@@ -92,13 +92,12 @@ pub(in crate::cli) fn app(args: &AppArgs) -> Result<u8, CliError> {
     let changed = place.change(args, name);
     if args.json {
         let error = changed.as_ref().err();
-        let kind = |error: &CliError| match error {
-            CliError::App(app) => app.kind(),
-            _ => AppErrorKind::Failed,
-        };
         output::print_json(&Versioned::new(ChangeDocument {
             ok: changed.is_ok(),
-            error: error.map(kind),
+            error: error.map(|error| match error {
+                CliError::App(app) => app.kind(),
+                _ => AppErrorKind::Failed,
+            }),
             reason: error.map(ToString::to_string),
             process: process_name(name).ok(),
             running: place.run.is_some(),

@@ -126,13 +126,12 @@ pub(in crate::cli) fn tell_of_changes(instance: &Instance, names: &[String]) {
     // This is only a hint, so errors are ignored.
     let Ok(old) = instance.runtime.plan() else { return };
     let Ok(drift) = drift(instance, &[]) else { return };
-    let is_meant = |name: &ProcName| {
-        let process = old.processes.iter().find(|process| process.name == *name);
+    let changed = drift.iter().filter(|drift| {
+        let process = old.processes.iter().find(|process| process.name == *&drift.name);
         process.is_some_and(|process| {
             names.is_empty() || names.iter().any(|word| process.is_meant(word))
         })
-    };
-    let changed = drift.iter().filter(|drift| is_meant(&drift.name));
+    });
     let changed: Vec<_> = changed.map(|drift| drift.name.to_string()).collect();
     if !changed.is_empty() {
         output::warn(&format!(
@@ -285,11 +284,11 @@ fn read_plan(
     instance: &Instance,
     scope: ReloadScope,
 ) -> Result<(Plan, Vec<String>), CliError> {
-    let unchanged = |error| match error {
-        CliError::Other(why) => CliError::Other(format!("{why}; nothing was changed")),
-        error => error,
-    };
-    let (mut fresh, mut warnings) = read_again(old, &instance.runtime).map_err(unchanged)?;
+    let (mut fresh, mut warnings) =
+        read_again(old, &instance.runtime).map_err(|error| match error {
+            CliError::Other(why) => CliError::Other(format!("{why}; nothing was changed")),
+            error => error,
+        })?;
     let later = plan::not_reloaded(old, &fresh);
     if !later.is_empty() {
         warnings

@@ -384,8 +384,8 @@ fn names_in(command: &Command) -> &'static str {
 /// The words of a flag as it was typed.
 fn flag_words(arg: &Arg, values: Vec<String>) -> Vec<String> {
     let long = arg.get_long().map(|long| format!("--{long}"));
-    let short = || arg.get_short().map(|short| format!("-{short}"));
-    let name = long.or_else(short).unwrap_or_default();
+    let name =
+        long.or_else(|| arg.get_short().map(|short| format!("-{short}"))).unwrap_or_default();
     let takes_many = arg.get_num_args().is_some_and(|count| count.max_values() > 1);
     if !arg.get_action().takes_values() {
         vec![name]

@@ -71,8 +71,8 @@ impl Topic {
     /// The names that can follow it: the keys of a tmo.toml.
     pub(in crate::cli) fn keys(&self) -> Vec<String> {
         let keys = if self.has_keys { reference() } else { vec![] };
-        let name = |path: &str| path.rsplit('.').next().map(str::to_owned);
-        let mut names: Vec<_> = keys.iter().filter_map(|key| name(&key.path)).collect();
+        let mut names: Vec<_> =
+            keys.iter().filter_map(|key| key.path.rsplit('.').next().map(str::to_owned)).collect();
         names.sort_unstable();
         names.dedup();
         names

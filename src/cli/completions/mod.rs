@@ -173,12 +173,11 @@ fn choose(candidates: Vec<CompletionCandidate>, current: &str) -> Candidates {
         return Candidates::Files { prefix };
     }
     // Subcommands come before directories.
-    let is_command = |one: &CompletionCandidate| {
-        one.get_id().is_some_and(|id| id.starts_with("command::"))
-            && one.get_value().to_string_lossy().starts_with(current)
-    };
     if let Some(prefix) = marked(DIRECTORIES)
-        && !candidates.iter().any(is_command)
+        && !candidates.iter().any(|one| {
+            one.get_id().is_some_and(|id| id.starts_with("command::"))
+                && one.get_value().to_string_lossy().starts_with(current)
+        })
     {
         return Candidates::Directories { prefix };
     }

@@ -52,8 +52,7 @@ impl Fleet<'_> {
         done: impl FnMut(&'t Target<'t>, Result<CallAnswer, CallError>) -> Result<(), CliError>,
     ) -> Result<(), CliError> {
         let work = async |target: &Target<'_>| self.call(target.host, &call(target), None).await;
-        let size = |answer: &CallAnswer| answer.output.len();
-        self.fan(targets, work, size, done).await
+        self.fan(targets, work, |answer| answer.output.len(), done).await
     }
 
     /// Do something with these hosts, 16 at a time. `done` gets the results in the same order, each as soon as it and those

@@ -273,10 +273,10 @@ pub(super) fn query_of(args: &LogsArgs) -> Result<LogQuery, CliError> {
             .map_err(|error| CliError::Usage(error.to_string()))
     };
     let both = match &args.context {
-        Some(text) if args.around.is_none() => {
-            let bad = |_| CliError::Usage("-C takes a number of lines here".into());
-            Some(text.parse::<usize>().map_err(bad)?)
-        }
+        Some(text) if args.around.is_none() => Some(
+            text.parse::<usize>()
+                .map_err(|_| CliError::Usage("-C takes a number of lines here".into()))?,
+        ),
         Some(_) | None => None,
     };
     Ok(LogQuery {

@@ -38,7 +38,6 @@ pub(in crate::cli) fn top(args: &TopArgs) -> Result<u8, CliError> {
 
 async fn show(args: &TopArgs, instance: &Instance) -> Result<(), CliError> {
     let style = Source::style(&instance.context.env, Stamp::None);
-    let size = || screen::window_size(io::stdout());
     let mut sampler = Sampler::default();
     let (begun, mut rows, mut left) = (Instant::now(), 0, args.count);
     // Rates need an earlier sample.
@@ -55,7 +54,7 @@ async fn show(args: &TopArgs, instance: &Instance) -> Result<(), CliError> {
         let figures = sampler.sample(&state.processes, begun.elapsed());
         let text = if args.json {
             json(&state, &figures)
-        } else if let Some((_, height)) = size() {
+        } else if let Some((_, height)) = screen::window_size(io::stdout()) {
             let text = cut(&table(&state, &figures, style.mode.color()), height);
             // Over the previous table, and with long lines cut by the terminal.
             let up = if rows > 0 { format!("\x1b[{rows}A\r\x1b[J") } else { String::new() };

@@ -41,8 +41,8 @@ pub(in crate::cli) fn print_on_terminal(text: &str) -> Result<u8, CliError> {
 /// The same, line by line, for output that may be too large to hold in memory.
 pub(in crate::cli) fn print_each(mut lines: impl Iterator<Item = String>) -> Result<u8, CliError> {
     let mut out = io::BufWriter::new(io::stdout());
-    let print = |line: String| out.write_all(untrusted::shown_lines(&line).as_bytes());
-    let printed = lines.try_for_each(print);
+    let printed =
+        lines.try_for_each(|line| out.write_all(untrusted::shown_lines(&line).as_bytes()));
     written(printed.and_then(|()| out.flush()))
 }
 

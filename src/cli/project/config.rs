@@ -40,10 +40,10 @@ pub(in crate::cli) fn config(args: PreviewArgs) -> Result<u8, CliError> {
     CliError::refuse_unknown(&names, plan.processes.iter())?;
     let (loaded, mut settings) = (start.context.load(&start.typed)?, start.settings()?);
     settings.spread_groups(&loaded)?;
-    let wanted = |process: &&ProcessPlan| {
-        names.is_empty() || names.iter().any(|word| process.is_meant(word))
-    };
-    let processes = plan.processes.iter().filter(wanted);
+    let processes = plan
+        .processes
+        .iter()
+        .filter(|process| names.is_empty() || names.iter().any(|word| process.is_meant(word)));
     let processes = processes.map(|process| ProcessSettings {
         name: &process.name,
         settings: explain(&loaded, &settings, &plan, process),

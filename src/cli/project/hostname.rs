@@ -61,10 +61,10 @@ impl Book {
         }
         let others = || self.0.iter().filter(|(instance, _)| **instance != project.identity.id);
         let repository = repository(&project.root);
-        let is_same = |other: &NamedProject| {
-            repository.is_some() && other.repository == repository && !other.is_there()
+        let holds = |other: &NamedProject, host: &str| {
+            other.host == host
+                && !{ repository.is_some() && other.repository == repository && !other.is_there() }
         };
-        let holds = |other: &NamedProject, host: &str| other.host == host && !is_same(other);
         free(&label(&project.title), |host| others().any(|(_, other)| holds(other, host)))
     }
 }

@@ -127,8 +127,8 @@ pub(in crate::cli) fn place(
     let path = base.join(BOOK);
     let lock = base.join("ports.lock");
     let lock = files::append_to(&lock).map_err(CliError::io(lock.display()))?;
-    let waits = || output::warn(&WAITS);
-    let _lock = lock_alone(lock, waits).map_err(CliError::io("the lock of the ports"))?;
+    let _lock =
+        lock_alone(lock, || output::warn(&WAITS)).map_err(CliError::io("the lock of the ports"))?;
     let mut book = read(&path)?;
     book.blocks.retain(|_, block| block.root.as_path().is_dir());
     let above: Vec<u16> =
@@ -192,8 +192,7 @@ pub(in crate::cli) fn taken_ports(plan: &Plan, runtime: &RuntimeDir) -> Vec<Stri
 /// What a start warns of.
 pub(in crate::cli) fn warning(plan: &Plan, taken: &TakenPort) -> String {
     let process = plan.processes.iter().find(|process| process.name == taken.process);
-    let moves = |process: &ProcessPlan| process.port == Some(taken.port) && !process.has_own_port;
-    if process.is_some_and(moves) {
+    if process.is_some_and(|process| process.port == Some(taken.port) && !process.has_own_port) {
         format!("{taken}; `tmo start --port-auto` uses free ports")
     } else {
         format!("{taken}; end that program, or name another port in tmo.toml")
@@ -261,12 +260,11 @@ pub(in crate::cli) fn described(holder: Option<&ProcInfo>, of: Option<&OwningRun
 /// project names its port.
 pub(in crate::cli) fn names_port(process: &ProcessPlan, env: &Env, port: u16) -> bool {
     // Settings of tmo say nothing about a process.
-    let is_setting = |key: &OsStr| {
+    let files = env.set_by_files().filter(|(key, _)| !{
         ["TMO_", "OVERMIND_"]
             .iter()
             .any(|prefix| key.as_encoded_bytes().starts_with(prefix.as_bytes()))
-    };
-    let files = env.set_by_files().filter(|(key, _)| !is_setting(key));
+    });
     let mut files = files.filter_map(|(key, _)| env.get(key)).map(OsStr::as_encoded_bytes);
     itself_names(process, port) || files.any(|text| names(text, port))
 }
@@ -285,8 +283,8 @@ fn itself_names(process: &ProcessPlan, port: u16) -> bool {
 /// Whether a text has this number, or the name of the variable, as a word.
 fn names(text: &[u8], port: u16) -> bool {
     // `PORT=80 serve` names another one.
-    let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"_=".contains(byte);
-    has_word(text, &port.to_string(), u8::is_ascii_digit) || has_word(text, "PORT", is_letter)
+    has_word(text, &port.to_string(), u8::is_ascii_digit)
+        || has_word(text, "PORT", |byte| byte.is_ascii_alphanumeric() || b"_=".contains(byte))
 }
 
 fn has_word(text: &[u8], word: &str, is_part: fn(&u8) -> bool) -> bool {
@@ -306,9 +304,9 @@ fn has_printed(plan: &Plan, runtime: &RuntimeDir, name: &ProcName, port: u16) ->
 /// Whether a line says that a server listens on this port, and not only contains the number.
 fn says_port(line: &str, port: u16) -> bool {
     const WORDS: [&str; 5] = ["listen", "serv", "running", "started", "ready"];
-    let is_said = || WORDS.iter().any(|word| line.to_ascii_lowercase().contains(word));
     has_word(line.as_bytes(), &port.to_string(), u8::is_ascii_digit)
-        && (diagnose::number(line) == Some(port) || is_said())
+        && (diagnose::number(line) == Some(port)
+            || WORDS.iter().any(|word| line.to_ascii_lowercase().contains(word)))
 }
 
 /// The first output of the last life of a process, if there is one and the journal can be read.

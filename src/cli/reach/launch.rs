@@ -52,10 +52,10 @@ impl Launch {
     /// The next report; the end of the pipe without one is a failure too. The guardian exits after a reported
     /// failure; this waits until it has, so that a failed command leaves no process behind.
     pub(in crate::cli) fn next(&mut self) -> Result<StartupMessage, CliError> {
-        let gone = || CliError::Other("the supervisor died while it was starting".into());
         let mut line = String::new();
         self.is_closed = self.news.read_line(&mut line).map_err(CliError::io("news"))? == 0;
-        let news = serde_json::from_str(&line).map_err(|_| gone())?;
+        let news = serde_json::from_str(&line)
+            .map_err(|_| CliError::Other("the supervisor died while it was starting".into()))?;
         if matches!(news, StartupMessage::Failed { .. }) {
             // An error means that it is gone already.
             let _ = self.guardian.wait();

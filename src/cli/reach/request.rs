@@ -261,10 +261,10 @@ pub(in crate::cli) async fn ask_to_quit(
     run: &str,
     key: &str,
 ) -> Result<Outcome, ClientError> {
-    let quit = |client: Client| async move {
+    steadily(address, |client| async move {
         client.only_of(Some(run)).request_once(&Request::Quit, key).await
-    };
-    steadily(address, quit).await
+    })
+    .await
 }
 
 /// Wait for this answer without a time limit. `silent` is called once if the supervisor at this address
@@ -310,8 +310,8 @@ pub(in crate::cli) async fn quit(
     by: &'static str,
 ) -> Result<Outcome, CliError> {
     let key = key();
-    let quit = |client: Client| insist(client.only_of(Some(run)).by(by), &Request::Quit, &key);
-    Ok(steadily(address, quit).await?)
+    Ok(steadily(address, |client| insist(client.only_of(Some(run)).by(by), &Request::Quit, &key))
+        .await?)
 }
 
 /// A new idempotency key, so that a repeated request is executed only once.

@@ -289,8 +289,7 @@ fn still_comes(process: &ProcessState) -> Result<(), CliError> {
             return Err(CliError::Ended { what, code: 1 });
         }
         (ProcessStatus::Skipped | ProcessStatus::Broken, exit) => {
-            let state = || process.state.word().into();
-            let why = process.reason.clone().unwrap_or_else(state);
+            let why = process.reason.clone().unwrap_or_else(|| process.state.word().into());
             let code = exit.map_or(1, |exit| exit.shell_status().max(1));
             (format!("{name} won't run: {why}"), code)
         }

@@ -22,14 +22,13 @@ pub fn write(verb: Option<&str>, out: &mut dyn Write) -> io::Result<bool> {
     // As the page is called.
     let verb = verb.map(|verb| verb.strip_prefix("tmo-").unwrap_or(verb));
     let all = commands();
-    let named = |page: &&Command| {
+    match all.iter().find(|page| {
         verb.is_none_or(|verb| {
             let own = page.get_display_name().and_then(|name| name.strip_prefix("tmo-"));
             own.unwrap_or(page.get_name()) == verb
                 || page.get_all_aliases().any(|alias| alias == verb)
         })
-    };
-    match all.iter().find(named) {
+    }) {
         Some(page) => render(page, out).map(|()| true),
         None => Ok(false),
     }

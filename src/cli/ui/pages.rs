@@ -39,10 +39,10 @@ impl Shell {
             match (tab, name) {
                 (Tab::Why, name) => {
                     let mut instance = Instance::clone(&instance);
-                    let work = move || {
+                    let (text, leads_to) = blocking(move || {
                         why::page(&mut instance, name.as_ref().map(ProcName::as_str), color)
-                    };
-                    let (text, leads_to) = blocking(work).await?;
+                    })
+                    .await?;
                     let Some(prompt) = prompt else { return Ok((text, leads_to)) };
                     // It is not well, whatever its state says.
                     let text = if text.starts_with("nothing is wrong") { "" } else { &text };
@@ -55,8 +55,7 @@ impl Shell {
                 }
                 (Tab::Compare, Some(name)) => {
                     let instance = Instance::clone(&instance);
-                    let work = move || compare_page(&instance, &name, color);
-                    blocking(work).await
+                    blocking(move || compare_page(&instance, &name, color)).await
                 }
                 (Tab::Flags, Some(name)) => {
                     let flags = instance.ask(async |client| client.flags(name.as_str(), 20).await);
@@ -90,8 +89,8 @@ fn compare_page(
 ) -> Result<(String, Option<Position>), CliError> {
     let source = Source::of_instance(instance)?;
     let supervised = instance.runtime.is_held();
-    let index = || source.index_of(supervised);
-    let log = Log::with_index(&source.dirs, 0, index).map_err(unreadable)?;
+    let log =
+        Log::with_index(&source.dirs, 0, || source.index_of(supervised)).map_err(unreadable)?;
     let Comparison { life, good, new, missing, alike, is_cut } =
         &compare(&log, name).map_err(unreadable)?;
     let Some(life) = life else { return Ok((format!("{name} has not run"), None)) };

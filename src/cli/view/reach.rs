@@ -107,8 +107,8 @@ impl ViewState {
             return Ok(None);
         }
         let dir = self.runtime.dir().to_owned();
-        let entering = move || Door::enter_within(&dir, Some(TAKEOVER_LIMIT), || ());
-        tokio::task::spawn_blocking(entering).await?
+        tokio::task::spawn_blocking(move || Door::enter_within(&dir, Some(TAKEOVER_LIMIT), || ()))
+            .await?
     }
 
     async fn ask_for_news(&self) -> Result<HeadStream, ClientError> {

@@ -131,8 +131,8 @@ pub(in crate::cli) fn serve_in_background(task: &str) -> Result<u8, CliError> {
     let dir = command_socket::dir(&env)?;
     runtime::block_on(async {
         let access = people::access(&WebArgs::default(), &env)?;
-        let socket = |fd: &RawFd| inherit::take(*fd).map(TcpListener::from);
-        let sockets: io::Result<Vec<_>> = task.sockets.iter().map(socket).collect();
+        let sockets: io::Result<Vec<_>> =
+            task.sockets.iter().map(|fd| inherit::take(*fd).map(TcpListener::from)).collect();
         let guardian = sockets
             .and_then(|sockets| Guardian::new(Listening { port: task.port, sockets }, access, dir));
         // The command that has started it reads this line.

@@ -118,8 +118,7 @@ pub(super) async fn open_address(address: &str, how: How, own: &OwnPath) -> Resu
 fn private_page(dir: &Path, link: &str) -> io::Result<PathBuf> {
     remove_pages(dir);
     // A link has no special characters of HTML.
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || ":/.#=-_[]".contains(c);
-    if !link.chars().all(is_plain) {
+    if !link.chars().all(|c| c.is_ascii_alphanumeric() || ":/.#=-_[]".contains(c)) {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     let page = format!(

@@ -95,8 +95,8 @@ impl Reply {
 
     /// Parse the answer, whatever version it has.
     pub(super) fn read_anyhow<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
-        let garbled = |error| self.peer.garbled(&self.can_not_read(), &error);
-        serde_json::from_slice(&self.body).map_err(garbled)
+        serde_json::from_slice(&self.body)
+            .map_err(|error| self.peer.garbled(&self.can_not_read(), &error))
     }
 
     /// Whether it is an error message rather than another answer.

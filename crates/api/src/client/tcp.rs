@@ -114,8 +114,8 @@ async fn exchange(
     if peer.ip().to_canonical().is_loopback() {
         tokens.extend(Token::of_all_runs(&target.runs));
     }
-    let proves = |token: &&Token| token.proves(proof, Side::Server, &exchange);
-    let Some(token) = tokens.iter().find(proves) else {
+    let Some(token) = tokens.iter().find(|token| token.proves(proof, Side::Server, &exchange))
+    else {
         return Err(unproven(target, unknown_token(given.is_some())));
     };
     // Another listener relayed the proof, or the port was forwarded under another number.

@@ -86,9 +86,8 @@ impl CommandHistory {
 
     /// The command with this idempotency key: its request is being sent again, maybe to another supervisor.
     pub fn resume(&mut self, key: &str) -> Option<u64> {
-        let is_it = |known: &&mut Command| known.key.as_deref() == Some(key);
         // One that was refused is not the same request.
-        let command = self.0.iter_mut().rev().find(is_it)?;
+        let command = self.0.iter_mut().rev().find(|known| known.key.as_deref() == Some(key))?;
         if command.status == CommandStatus::Unknown {
             command.status = CommandStatus::Pending;
         }

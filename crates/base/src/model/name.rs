@@ -77,8 +77,8 @@ impl ProcName {
             None => (text.as_str(), None),
             Some((entry, instance)) => (entry, Some(instance)),
         };
-        let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        let entry_ok = !entry.is_empty() && entry.chars().all(word);
+        let entry_ok = !entry.is_empty()
+            && entry.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
         let instance_ok = instance
             .is_none_or(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
         if entry_ok && instance_ok { Ok(Self(text)) } else { Err(BadName(text)) }

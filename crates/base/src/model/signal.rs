@@ -48,8 +48,7 @@ impl FromStr for SignalName {
     fn from_str(text: &str) -> Result<Self, NoSuchSignal> {
         let upper = text.to_ascii_uppercase();
         let name = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
-        let by_number = || Signal::try_from(text.parse::<i32>().ok()?).ok();
-        let signal = name.parse().ok().or_else(by_number);
+        let signal = name.parse().ok().or_else(|| Signal::try_from(text.parse::<i32>().ok()?).ok());
         signal.map(Self).ok_or_else(|| NoSuchSignal(text.to_owned()))
     }
 }

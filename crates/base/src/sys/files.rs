@@ -277,11 +277,11 @@ fn open_up_to(path: &Path, limit: u64) -> io::Result<File> {
 
 /// Whether the path itself, not its link target, names a file descriptor of this process.
 pub fn is_descriptor(path: &Path) -> bool {
-    let is_number = |name: &str| name.parse::<u32>().is_ok();
     path == Path::new("/dev/stdin")
-        || ["/dev/fd", "/proc/self/fd"]
-            .iter()
-            .any(|dir| path.strip_prefix(dir).is_ok_and(|fd| fd.to_str().is_some_and(is_number)))
+        || ["/dev/fd", "/proc/self/fd"].iter().any(|dir| {
+            path.strip_prefix(dir)
+                .is_ok_and(|fd| fd.to_str().is_some_and(|name| name.parse::<u32>().is_ok()))
+        })
 }
 
 /// A pipe that was opened without blocking, but whose reads wait.

@@ -26,14 +26,14 @@ pub fn host_name() -> String {
 /// Whether this is a name of this machine: its own, or one that stands beside that in `/etc/hosts`, such as the full one.
 pub fn is_own_name(name: &str) -> bool {
     let own = host_name();
-    let is_beside = |line: &str| {
-        let names = line.split('#').next().unwrap_or_default().split_whitespace().skip(1);
-        let has = |wanted: &str| names.clone().any(|one| one.eq_ignore_ascii_case(wanted));
-        has(&own) && has(name)
-    };
     name.eq_ignore_ascii_case(&own)
-        || super::files::read_plain(Path::new("/etc/hosts"))
-            .is_ok_and(|text| String::from_utf8_lossy(&text).lines().any(is_beside))
+        || super::files::read_plain(Path::new("/etc/hosts")).is_ok_and(|text| {
+            String::from_utf8_lossy(&text).lines().any(|line| {
+                let names = line.split('#').next().unwrap_or_default().split_whitespace().skip(1);
+                let has = |wanted: &str| names.clone().any(|one| one.eq_ignore_ascii_case(wanted));
+                has(&own) && has(name)
+            })
+        })
 }
 
 fn file_id(path: &Path) -> Option<String> {

@@ -149,12 +149,11 @@ fn meet_marked(
     known.retain(|id| alive(*id));
     let met_all = visit_marked(&marks.each_ref().map(String::as_str), &mut |process| {
         known.insert(process.id());
-        let theirs = || ancestors(process.pid).any(|p| is_spared(&p, sessions));
         if CHEAP_LOOKS
             && process.alive()
             && ![1, orphans.shim].contains(&process.pid)
             && !asking.contains(&process.pid)
-            && !theirs()
+            && !ancestors(process.pid).any(|p| is_spared(&p, sessions))
             && signal(process.id(), SIGKILL).is_ok_and(|sent| sent)
         {
             struck.insert(process.id());
@@ -272,12 +271,11 @@ fn sort(
         .collect();
     let mut safe = roots.clone();
     close_under_children(&table, &mut safe);
-    let inner = |p: &ProcInfo| safe.contains(&p.ppid);
     // The command that asks for this may itself run in a shell inside this tree.
     let asking = line_of(&table, me);
     let mut report = OrphanReport::default();
     for process in table.into_iter().filter(|p| below.contains(&p.pid) && p.alive()) {
-        if roots.contains(&process.pid) && !inner(&process) {
+        if roots.contains(&process.pid) && !safe.contains(&process.ppid) {
             report.exempt.push(process);
         } else if !safe.contains(&process.pid)
             && ![1, shim].contains(&process.pid)

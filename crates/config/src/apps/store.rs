@@ -181,10 +181,8 @@ pub fn read(dir: &Path) -> Result<Manifest, StoreError> {
         entries => entries.map_err(io_at(dir))?,
     };
     check_private(dir)?;
-    let is_unfinished =
-        |name: &str| [CHANGE, INCOMING, NEW, OLD].iter().any(|p| name.starts_with(p));
     let mut names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    if names.any(|name| is_unfinished(&name)) {
+    if names.any(|name| [CHANGE, INCOMING, NEW, OLD].iter().any(|p| name.starts_with(p))) {
         return Store::open(dir)?.manifest();
     }
     manifest(dir)

@@ -86,13 +86,12 @@ impl Env {
     /// The environment of this process, without what the caller has set to address a run.
     pub fn real_without_address() -> Self {
         let mut env = Self::real();
-        let is_address = |name: &OsString| {
+        env.real.retain(|name, _| {
             let setting = ["TMO_", "OVERMIND_"]
                 .into_iter()
                 .find_map(|prefix| name.as_bytes().strip_prefix(prefix.as_bytes()));
-            matches!(setting, Some(b"SOCKET" | b"NETWORK"))
-        };
-        env.real.retain(|name, _| !is_address(name));
+            !matches!(setting, Some(b"SOCKET" | b"NETWORK"))
+        });
         env
     }
 

@@ -124,8 +124,8 @@ pub fn unknown_processes<'a>(
     let mut warnings: Vec<_> = reported
         .map(|(number, (origin, name))| {
             let near = || Some(nearest(name, known.iter().copied())?.to_owned());
-            let near = || number_of(name, known).or_else(near);
-            let nearest = (number < SUGGESTED).then(near).flatten();
+            let nearest =
+                (number < SUGGESTED).then(|| number_of(name, known).or_else(near)).flatten();
             Warning::UnknownProcess { origin, name: shortened(name).into_owned(), nearest }
         })
         .collect();

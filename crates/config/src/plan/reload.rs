@@ -144,11 +144,11 @@ impl Reloaded {
 
 /// The fresh plan in which what was left out of the start, and started since, is one of the processes.
 fn with_started(old: &Plan, fresh: &Plan) -> Plan {
-    let is_started = |process: &ProcessPlan| {
-        old.present().any(|known| known.waits && known.name == process.name)
-    };
     let mut plan = fresh.clone();
-    let (started, left_out) = plan.left_out.into_iter().partition(is_started);
+    let (started, left_out) = plan
+        .left_out
+        .into_iter()
+        .partition(|process| old.present().any(|known| known.waits && known.name == process.name));
     plan.left_out = left_out;
     plan.processes.extend::<Vec<_>>(started);
     plan
@@ -172,8 +172,8 @@ pub fn with_failures(
 /// The plan for a reload that changes only the apps of a run.
 pub fn with_apps(old: &Plan, fresh: Plan) -> Plan {
     let mut plan = Plan { lines: fresh.lines, ..old.clone() };
-    let is_kept = |process: &ProcessPlan| !process.removed && !process.added;
-    plan.processes.retain(|process| is_kept(process) && process.install.is_none());
+    plan.processes
+        .retain(|process| (!process.removed && !process.added) && process.install.is_none());
     plan.left_out.retain(|process| process.install.is_none());
     let is_app = |process: &ProcessPlan| process.install.is_some();
     plan.processes.extend(fresh.processes.into_iter().filter(is_app));
@@ -216,9 +216,8 @@ fn defined(old: &Plan, fresh: &Plan, process: &ProcessPlan) -> Option<ProcessPla
     }
     // Further instances of an entry follow the first one.
     let entry = process.name.entry();
-    let of_entry = |other: &&ProcessPlan| other.name.entry() == entry && !other.added;
     let first = |plan: &Plan| {
-        let all = plan.processes.iter().filter(of_entry);
+        let all = plan.processes.iter().filter(|other| other.name.entry() == entry && !other.added);
         all.min_by_key(|other| other.name.instance()).cloned()
     };
     let now = first(fresh)?;

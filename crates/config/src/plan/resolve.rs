@@ -519,8 +519,7 @@ fn log_policy(context: &Context, loaded: &Loaded) -> Result<LogPolicy, PlanError
     let beside = project.procfile.parent().unwrap_or(&project.root);
     let by_env = env.path("LOG_DIR").map(|dir| below(&context.start_dir, dir));
     let by_toml = || table.dir.clone().map(|dir| below(beside, dir));
-    let usual = || project.state_dir(env);
-    let dir = by_env.or_else(by_toml).unwrap_or_else(usual);
+    let dir = by_env.or_else(by_toml).unwrap_or_else(|| project.state_dir(env));
     let size = |key: &str| env.typed(key, "a size like 64MiB (0 keeps everything)", parse_bytes);
     let per_process = size("LOG_PER_PROCESS")?.or(table.per_process);
     let total = size("LOG_TOTAL")?.or(table.total);

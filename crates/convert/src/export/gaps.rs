@@ -175,8 +175,8 @@ const ROWS: [GapRow; 31] = [
 
 /// Whether every shell can set a variable of this name.
 pub(super) fn is_identifier(name: &str) -> bool {
-    let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(is_allowed)
+    !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Whether another signal is to stop it than a usual one: tmo's default is INT, that of other supervisors TERM.
@@ -196,8 +196,7 @@ pub(super) fn of<'a>(
         let is_order = row.key.starts_with("depends_on") || row.key.starts_with("on_exit");
         row.formats.contains(&format) && (row.has)(process) && (!with_tmo || is_order)
     });
-    let gap = |row: &GapRow| Gap { process: process.name.clone(), key: row.key, why: row.why };
-    rows.map(gap)
+    rows.map(|row| Gap { process: process.name.clone(), key: row.key, why: row.why })
 }
 
 /// Comments on the processes that a format leaves out because nothing there runs at the end.

@@ -450,10 +450,10 @@ impl Exporting<'_> {
         let mut env = BTreeMap::new();
         let of_files = self.plan.origin.iter().flat_map(|origin| &origin.from_files);
         let of_files = of_files.map(|(key, _)| key);
-        let is_setting =
-            |key: &[u8]| [&b"TMO_"[..], b"OVERMIND_"].iter().any(|own| key.starts_with(own));
         for (key, value) in &self.plan.env {
-            if of_files.clone().any(|one| one == key) && !is_setting(key.as_bytes()) {
+            if of_files.clone().any(|one| one == key)
+                && ![&b"TMO_"[..], b"OVERMIND_"].iter().any(|own| key.as_bytes().starts_with(own))
+            {
                 env.insert(
                     text(key, name, "a variable")?,
                     (text(value, name, "a variable")?, true),

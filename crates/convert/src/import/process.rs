@@ -362,6 +362,5 @@ pub(super) fn group(name: &str) -> String {
 
 /// Whether a file of variables can set a variable of this name.
 pub(super) fn env_name(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
-    !name.is_empty() && name.chars().all(allowed)
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.')
 }

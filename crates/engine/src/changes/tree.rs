@@ -106,24 +106,23 @@ impl Scope {
     /// Whether a file may count, given how its directory is looked at.
     fn takes_file(&mut self, path: &Path, depth: Depth) -> bool {
         let has = |(_, patterns): &(_, FilePatterns)| patterns.matches(path);
-        let names = |(_, patterns): &(_, FilePatterns)| patterns.name(path, false);
         !self.is_own(path)
             && self.of.iter().any(has)
-            && (self.of.iter().any(names) || depth == Depth::Whole && !self.leaves_out(path, false))
+            && (self.of.iter().any(|(_, patterns)| patterns.name(path, false))
+                || depth == Depth::Whole && !self.leaves_out(path, false))
     }
 
     /// How much of a directory is looked at, given how the one that it is in is.
     fn takes_dir(&mut self, path: &Path, depth: Depth) -> Option<Depth> {
         let leads = |(_, patterns): &(_, FilePatterns)| patterns.lead_to(path);
         let names = |(_, patterns): &(_, FilePatterns)| patterns.name(path, true);
-        let passes = |(_, patterns): &(_, FilePatterns)| patterns.pass_through(path);
         if self.is_own(path) || !self.of.iter().any(leads) {
             return None;
         }
         if self.of.iter().any(names) || depth == Depth::Whole && !self.leaves_out(path, true) {
             return Some(Depth::Whole);
         }
-        self.of.iter().any(passes).then_some(Depth::Way)
+        self.of.iter().any(|(_, patterns)| patterns.pass_through(path)).then_some(Depth::Way)
     }
 
     /// Those for whom this file is watched.

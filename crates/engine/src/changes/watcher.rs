@@ -362,8 +362,8 @@ impl Work {
 
     /// Report for which processes changes are pending, if these are others by now; returns whether anyone hears that.
     fn report_unsettled(&mut self) -> bool {
-        let pending = |id: &&ProcId| self.pending.contains_key(id);
-        let unsettled: Vec<_> = self.quiet.keys().filter(pending).copied().collect();
+        let unsettled: Vec<_> =
+            self.quiet.keys().filter(|id| self.pending.contains_key(id)).copied().collect();
         if self.unsettled.as_ref() == Some(&unsettled) {
             return true;
         }

@@ -43,9 +43,8 @@ impl Engine {
         let lock = self.panes[id].paths.sink_lock();
         let said = sink::said(&lock);
         let last = self.panes[id].sink.last.map(|said| said.pid);
-        let other = |said: sink::Said| !said.drained && Some(said.pid) != last;
         // The lock file may name a sink that came and went unnoticed.
-        if sink::begins(&lock) && said.is_none_or(other) {
+        if sink::begins(&lock) && said.is_none_or(|said| !said.drained && Some(said.pid) != last) {
             // Another sink has replaced it already, and will report when it is ready.
             return self.panes[id].await_sink();
         }

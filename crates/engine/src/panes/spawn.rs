@@ -230,8 +230,7 @@ impl Engine {
             self.terminals.give_up(former);
         }
         self.panes[id].shim.up_due = Some(Instant::now() + SHIM_TIMEOUT);
-        let watch = |shim| wakeups::exit(shim, gone(), self.queue.clone()).is_ok();
-        if !shim.is_some_and(watch) {
+        if !shim.is_some_and(|shim| wakeups::exit(shim, gone(), self.queue.clone()).is_ok()) {
             self.queue.push(gone());
         }
     }

@@ -87,8 +87,7 @@ impl Notifier {
 
 /// One line, without control characters.
 fn shown(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    text.trim().chars().take(LONGEST_TEXT).map(plain).collect()
+    text.trim().chars().take(LONGEST_TEXT).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 impl ShownCrash {

@@ -109,8 +109,7 @@ impl Outbox {
 
     /// The unreported crash of this life, if there is one.
     pub(crate) fn crash(&self, id: ProcId, life: LifeId) -> Option<PendingCrash> {
-        let is_it = |crash: &&PendingCrash| (crash.id, crash.lived.life) == (id, life);
-        self.crashes.iter().find(is_it).copied()
+        self.crashes.iter().find(|crash| (crash.id, crash.lived.life) == (id, life)).copied()
     }
 
     /// Add the work that follows from these effects of a decision. A process that keeps crashing

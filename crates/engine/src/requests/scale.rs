@@ -43,9 +43,8 @@ impl Engine {
 
 /// How many of the first `count` instances of an entry are missing.
 fn missing(plan: &Plan, entry: &str, count: u16) -> usize {
-    let of_entry =
-        |process: &&ProcessPlan| process.name.entry() == entry && process.action.is_none();
-    let there = plan.present().filter(of_entry);
+    let there =
+        plan.present().filter(|process| process.name.entry() == entry && process.action.is_none());
     if there.clone().next().is_none() {
         return 0;
     }

@@ -183,13 +183,6 @@ impl OutputSearch {
         if !has_counted {
             self.progress = SearchProgress::from(from, matcher.book());
         }
-        let ends = |rule: &Rule| match rule {
-            Rule::Failure(_) => true,
-            Rule::Flag(number) => {
-                rules.flags.get(*number).is_some_and(|flag| flag.action != Reaction::Notify)
-            }
-            Rule::Ready(_) => false,
-        };
         let Self { progress, again, .. } = self;
         let since = from.time.max(output.began);
         output.search(&mut matcher, (since, from.upto), |matcher, record, is_stderr, hits| {
@@ -199,7 +192,13 @@ impl OutputSearch {
             if !has_counted {
                 progress.passed(record, is_stderr, matcher.book());
             }
-            let hits = hits.into_iter().filter(|hit| ends(&hit.rule));
+            let hits = hits.into_iter().filter(|hit| match &hit.rule {
+                Rule::Failure(_) => true,
+                Rule::Flag(number) => {
+                    rules.flags.get(*number).is_some_and(|flag| flag.action != Reaction::Notify)
+                }
+                Rule::Ready(_) => false,
+            });
             again.extend(hits.map(|hit| (life, hit)));
         })?;
         progress.now.life = life;

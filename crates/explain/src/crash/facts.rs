@@ -29,9 +29,8 @@ pub fn holders(ports: &[u16], run: &str) -> Vec<Holder> {
 /// the marks in the environment of the process or of its nearest marked ancestor.
 pub fn tenant(process: &ProcInfo, run: &str) -> Option<OwningRun> {
     let mut line = std::iter::successors(Some(process.clone()), |process| sys::info(process.ppid));
-    let session =
-        |process: ProcInfo| Some((process.pid, sys::variable_of(process.pid, "TMO_SESSION")?));
-    let (pid, marked) = line.find_map(session)?;
+    let (pid, marked) = line
+        .find_map(|process| Some((process.pid, sys::variable_of(process.pid, "TMO_SESSION")?)))?;
     // A process may put anything into its environment, but a person will type this name.
     let name = ProcName::new(sys::variable_of(pid, "TMO_PROCESS")?).ok()?.to_string();
     if marked == run {

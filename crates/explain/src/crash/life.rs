@@ -273,8 +273,8 @@ impl<'a> Log<'a> {
         let failed = all.into_iter().filter_map(|(stream, lines)| {
             let lines = Vec::from(lines);
             let name = &self.streams.get(stream)?.name;
-            let has_no_port = || has_ended(&lines) && self.has_no_port(stream, name, run);
-            (has_failed(&lines, own) || has_no_port()).then(|| name.clone())
+            (has_failed(&lines, own) || has_ended(&lines) && self.has_no_port(stream, name, run))
+                .then(|| name.clone())
         });
         Ok(failed.collect())
     }

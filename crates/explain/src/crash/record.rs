@@ -122,9 +122,9 @@ impl CrashInput {
 
     /// Whether this port stands in its command or in a variable, except for those from which tmo derives ports.
     fn names_port(&self, port: u16) -> bool {
-        let is_of_tmo =
-            |name: &str| ["PORT", "TMO_", "OVERMIND_"].iter().any(|it| name.starts_with(it));
-        let given = self.env.iter().filter(|(name, _)| !is_of_tmo(&name.to_string()));
+        let given = self.env.iter().filter(|(name, _)| {
+            !["PORT", "TMO_", "OVERMIND_"].iter().any(|it| name.to_string().starts_with(it))
+        });
         let mut texts = given.map(|(_, text)| text.to_string());
         let port = port.to_string();
         let has_it =

@@ -234,8 +234,8 @@ impl Ingest {
             }
         }
         if !self.listened.is_empty() {
-            let heard = |record: &&Record| self.listened.contains(&record.stream);
-            self.heard.extend(self.out.iter().filter(heard));
+            self.heard
+                .extend(self.out.iter().filter(|record| self.listened.contains(&record.stream)));
         }
         progress.records += self.out.len() as u64;
         match &mut self.index {

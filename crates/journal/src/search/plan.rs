@@ -105,8 +105,8 @@ impl LogQuery {
         let mut from = Position::at(begin.min(upto));
         // A position after the end belongs to an earlier, different log: everything in the present one is new.
         selection.after = place.filter(|place| place.record <= len);
-        let gone = |after: Position| after.record.saturating_add(1) < first;
-        let is_reset = place.is_some() && selection.after.is_none_or(gone);
+        let is_reset = place.is_some()
+            && selection.after.is_none_or(|after| after.record.saturating_add(1) < first);
         if let Some(after) = selection.after {
             from = from.max(self.before_context(index, &filter, from, after)?);
         } else if self.from_now && place.is_none() {

@@ -55,8 +55,7 @@ pub fn newest(index: &mut IndexReader) -> io::Result<u64> {
         let found = begun_in(Cursor::over(index.reopened(), from, filter), len)?.pop();
         // A run has several such records at its beginning, so earlier ones may belong to the same
         // run.
-        let is_whole = |begin: &u64| *begin > from.record;
-        if let Some(begin) = found.filter(is_whole) {
+        if let Some(begin) = found.filter(|begin| *begin > from.record) {
             return Ok(begin);
         }
         // A damaged index may begin with records of output, or have no events at all.

@@ -62,10 +62,10 @@ pub fn delete_old_output(
     if policy.max_age_ms > 0 {
         let now = clock::now().seconds();
         let oldest_kept = now.saturating_sub(policy.max_age_ms / 1000);
-        let is_too_old =
-            |(seconds, _): (i64, i64)| u64::try_from(seconds).is_ok_and(|at| at < oldest_kept);
         for slug in &slugs {
-            while oldest(&retention, slug).is_some_and(is_too_old) {
+            while oldest(&retention, slug)
+                .is_some_and(|(seconds, _)| u64::try_from(seconds).is_ok_and(|at| at < oldest_kept))
+            {
                 retention.delete(slug)?;
             }
         }

@@ -108,11 +108,11 @@ enum PlanSent {
 /// The routes of all requests.
 pub(super) fn router() -> Router<Api> {
     ROUTES.iter().fold(Router::new(), |router, route| {
-        let serve = |State(api): State<Api>, name: Result<Name, Refusal>, http: HttpRequest| {
-            carry_out(route, api, name, http)
-        };
         let method = if route.put { MethodFilter::PUT } else { MethodFilter::POST };
-        router.route(route.path, on(method, serve))
+        router.route(
+            route.path,
+            on(method, |State(api), name, http| carry_out(route, api, name, http)),
+        )
     })
 }
 
@@ -144,8 +144,7 @@ async fn carry_out(
     };
     let request = read_request(route, name, &body)?;
     let wait = wait.unwrap_or(true);
-    let ask = |reply| EngineRequest::Do { request, wait, from, reply };
-    let outcome = api.handle.ask(ask).await?;
+    let outcome = api.handle.ask(|reply| EngineRequest::Do { request, wait, from, reply }).await?;
     Ok(answer(status(&outcome, wait), &outcome))
 }
 

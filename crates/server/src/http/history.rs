@@ -263,15 +263,14 @@ pub(super) async fn output(reading: Reading, Query(ask): Query<OutputAsk>) -> Ap
 )]
 pub(super) async fn clear(api: Api, _: Query<()>) -> ApiResult {
     let (history, crashes) = (api.reading.history.clone(), api.reading.crashes.clone());
-    let failed = |error: std::io::Error| {
-        Refusal::failed(format!("the journal can't be cleared: {}", sys::why(&error)))
-    };
     let clear = move || {
         let mut cleared = history.clear()?;
         cleared.stays.extend(crashes.copies_of_output());
         Ok(cleared)
     };
-    let cleared = blocking(clear).await?.map_err(failed)?;
+    let cleared = blocking(clear).await?.map_err(|error| {
+        Refusal::failed(format!("the journal can't be cleared: {}", sys::why(&error)))
+    })?;
     // A supervisor that is ending closes its terminals.
     let _ = api.reading.handle.ask(|reply| EngineRequest::ClearScrollback { reply }).await;
     Ok(json(StatusCode::OK, &cleared))

@@ -79,10 +79,10 @@ pub(super) async fn of_no_browser(request: Request, next: Next) -> Response {
 
 /// Returns why a request with these headers is refused, or `None` if it is allowed.
 fn judge(headers: &HeaderMap) -> Option<&'static str> {
-    let of_page = |name: &header::HeaderName| {
-        *name == header::ORIGIN || name.as_str().starts_with(FETCH_METADATA)
-    };
-    if headers.keys().any(of_page) {
+    if headers
+        .keys()
+        .any(|name| *name == header::ORIGIN || name.as_str().starts_with(FETCH_METADATA))
+    {
         return Some(
             "requests of a web page are refused: `Origin` and `Sec-Fetch-*` are headers of a browser",
         );

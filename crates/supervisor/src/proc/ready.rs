@@ -187,8 +187,8 @@ impl Supervisor {
         proc.asked_again = proc.asked_again.min(now);
         let age = now.since(proc.since);
         let Some(passed) = proc.ready.passed() else { return };
-        let open = |check: &usize| !passed.contains(check);
-        let waited: Vec<_> = (0..proc.rules.ready.len()).filter(open).collect();
+        let waited: Vec<_> =
+            (0..proc.rules.ready.len()).filter(|check| !passed.contains(check)).collect();
         let is_reported = matches!(proc.ready, Ready::No { .. });
         let late = |check: &&usize| {
             let check = &proc.rules.ready[**check];
@@ -226,8 +226,7 @@ impl Supervisor {
         let Ready::Waiting { passed, .. } = &proc.ready else { return };
         let open = (0..proc.rules.ready.len()).filter(|check| !passed.contains(check));
         let open: Vec<_> = open.collect();
-        let by_exit = |check: &usize| matches!(proc.rules.ready[*check].probe, Probe::Exit { code } if exit == Exit::Code(code));
-        if !open.is_empty() && open.iter().all(by_exit) {
+        if !open.is_empty() && open.iter().all(|check| matches!(proc.rules.ready[*check].probe, Probe::Exit { code } if exit == Exit::Code(code))) {
             proc.ready = Ready::Yes { at: proc.since };
             self.effects.push(Effect::Say(Some(id), What::Ready));
         }
@@ -251,14 +250,14 @@ impl Proc {
         let counts = |check: &Check| !is_reported || matches!(check.probe, Probe::Delay { .. });
         let open = self.rules.ready.iter().enumerate();
         let open = open.filter(|(n, check)| !passed.contains(n) && counts(check));
-        let due = |(_, check): (usize, &Check)| {
+        open.map(|(_, check)| {
             if let Probe::Delay { ms } = check.probe {
                 self.since + Duration::from_millis(ms)
             } else {
                 self.limit_of(check)
             }
-        };
-        open.map(due).min()
+        })
+        .min()
     }
 
     /// What it lacks to be ready, one text for each open check; empty if it is not running or is

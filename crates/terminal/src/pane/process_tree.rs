@@ -67,11 +67,10 @@ impl Tree {
     /// processes a snapshot may take long on a busy machine, and SIGKILL must not be late because of
     /// that.
     pub fn survey(root: Root, until: Option<Instant>) -> Self {
-        let late = || until.is_some_and(|at| at <= Instant::now());
         let mut tree = Self::default();
         sys::walk(root.shim, &mut |process| {
             let below = tree.take(root, process, &mut |_| ());
-            tree.cut = !tree.members.is_empty() && late();
+            tree.cut = !tree.members.is_empty() && until.is_some_and(|at| at <= Instant::now());
             if tree.cut { ControlFlow::Break(()) } else { ControlFlow::Continue(below) }
         });
         tree
@@ -303,9 +302,8 @@ impl Termination {
         }
         let in_group = |member: &ProcInfo| member.pgid == root.main;
         let group_left = tree.members.iter().any(in_group);
-        let turn = |member: &&ProcInfo| in_group(member) || !group_left;
         let fresh = |member: &&ProcInfo| !self.asked.contains(&member.id());
-        tree.members.iter().filter(turn).filter(fresh).collect()
+        tree.members.iter().filter(|member| in_group(member) || !group_left).filter(fresh).collect()
     }
 }
 
@@ -359,10 +357,10 @@ impl KillPhase {
         let before = self.done.len();
         self.done.retain(|id, _| left.contains(id));
         self.refused.retain(|id| left.contains(id));
-        let starves = |member: &ProcInfo| {
-            member.waits_for_processor() && !self.refused.contains(&member.id())
-        };
-        self.starved = tree.members.iter().any(starves);
+        self.starved = tree
+            .members
+            .iter()
+            .any(|member| member.waits_for_processor() && !self.refused.contains(&member.id()));
         if self.done.len() < before || self.starved {
             self.hope = Instant::now();
         }

@@ -53,8 +53,8 @@ impl Tty {
     pub fn open(stderr: Option<OwnedFd>) -> Self {
         let name = ttyname(stdin(), Vec::new()).unwrap_or_default();
         let name = PathBuf::from(std::ffi::OsString::from_vec(name.into_bytes()));
-        let own = || files::open_terminal("/dev/tty".as_ref());
-        let out = files::open_terminal(&name).or_else(|_| own());
+        let out =
+            files::open_terminal(&name).or_else(|_| files::open_terminal("/dev/tty".as_ref()));
         // Without a terminal, output goes to a pipe.
         let out = out.or_else(|_| files::reopen_output()).ok();
         let fresh = tcgetattr(stdin()).ok().map(sane);

@@ -82,8 +82,7 @@ fn row(ui: &Ui, theme: Theme, line: Rect, process: &ProcessState, buffer: &mut B
     let name = line.x + 3;
     let with_age = if word.is_empty() { format!(" {age}") } else { format!(" {word:9} {age:>3}") };
     let room = area.right().saturating_sub(name + name_width);
-    let needed = |text: &str| u16::try_from(text.chars().count()).unwrap_or(u16::MAX);
-    let text = if needed(&with_age) <= room {
+    let text = if u16::try_from(with_age.chars().count()).unwrap_or(u16::MAX) <= room {
         with_age
     } else {
         // The name has at least half of the width; the count of a crash loop stands at the end.

@@ -88,13 +88,12 @@ fn draw_line(ui: &Ui, theme: Theme, line: Rect, entry: &LogEntry, at: usize, buf
         Some(find) => find.places.find_iter(&whole).map(|found| found.range()).collect(),
         None => vec![],
     };
-    let style = |byte: usize, sgr| {
+    let left = if ui.log.form.wrap { 0 } else { ui.log.left };
+    put_row(buffer, text, row, RowPart { from, left }, |byte, sgr| {
         let style = base.patch(theme.output(sgr));
         let is_hit = places.iter().any(|place| place.contains(&byte));
         if is_hit { style.patch(theme.hit()) } else { style }
-    };
-    let left = if ui.log.form.wrap { 0 } else { ui.log.left };
-    put_row(buffer, text, row, RowPart { from, left }, style);
+    });
 }
 
 /// A time relative to another in seconds: `-1.204`, `0.000`, `+12.5`.

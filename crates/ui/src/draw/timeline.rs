@@ -74,9 +74,9 @@ fn draw_lane(
         }
     }
     let mut signs: Vec<Option<(u8, &str, Style)>> = vec![None; columns];
-    let is_own = |mark: &&Landmark| mark.name.as_deref() == Some(name);
     let mut was_asked = false;
-    for mark in timeline.marks.iter().filter(is_own) {
+    for mark in timeline.marks.iter().filter(|mark: &&Landmark| mark.name.as_deref() == Some(name))
+    {
         // What was asked to end has not failed, whatever its exit code is.
         let is_asked_end = was_asked && matches!(mark.what, LandmarkEvent::Exited(_));
         let turn = if is_asked_end { &ENDED } else { &mark.what };

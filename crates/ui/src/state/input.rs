@@ -261,10 +261,9 @@ impl Ui {
 
     /// Send a request for the processes that these words select; for all without any.
     pub(super) fn request_for(&mut self, action: OnProcess, names: Vec<String>, them: &str) {
-        let is_meant = |process: &&ProcessState| {
+        let meant = self.list.processes.iter().filter(|process: &&ProcessState| {
             names.is_empty() || names.iter().any(|word| process.is_meant(word))
-        };
-        let meant = self.list.processes.iter().filter(is_meant);
+        });
         let meant: Vec<_> = meant.map(|process| process.name.clone()).collect();
         let order = ChangeOrder::default();
         let (request, doing, done) = match action {

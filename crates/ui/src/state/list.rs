@@ -28,12 +28,11 @@ pub struct List {
 impl List {
     /// The listed processes.
     pub fn rows(&self) -> impl Iterator<Item = &ProcessState> {
-        let is_listed = |process: &&ProcessState| {
+        self.processes.iter().filter(|process| {
             !self.hides_stopped
                 || process.pid.is_some()
                 || self.selected.as_ref() == Some(&process.name)
-        };
-        self.processes.iter().filter(is_listed)
+        })
     }
 
     /// The number of the selected row; 0 is the row of all.

@@ -31,13 +31,12 @@ impl Writer {
     /// Start the thread. `written` is called after each frame.
     pub fn start(written: impl Fn(io::Result<()>) + Send + 'static) -> io::Result<Self> {
         let (frames, waiting) = sync_channel::<Vec<u8>>(WAITING);
-        let work = move || {
+        std::thread::Builder::new().name("terminal".to_owned()).spawn(move || {
             while let Ok(frame) = waiting.recv() {
                 let mut out = io::stdout().lock();
                 written(out.write_all(&frame).and_then(|()| out.flush()));
             }
-        };
-        std::thread::Builder::new().name("terminal".to_owned()).spawn(work)?;
+        })?;
         let shown = Buffer::empty(Rect::default());
         Ok(Self { frames, shown, pending: 0, cursor: None })
     }

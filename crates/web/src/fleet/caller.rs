@@ -379,6 +379,5 @@ async fn end_of(mut stream: impl AsyncRead + Unpin) -> Vec<u8> {
 
 fn exit_of(status: ExitStatus) -> Exit {
     let code = status.code().and_then(|code| u8::try_from(code).ok()).map(Exit::Code);
-    let signal = || u8::try_from(status.signal()?).ok().map(Exit::Signal);
-    code.or_else(signal).unwrap_or(Exit::Code(1))
+    code.or_else(|| u8::try_from(status.signal()?).ok().map(Exit::Signal)).unwrap_or(Exit::Code(1))
 }

@@ -338,14 +338,13 @@ fn command(instance: &Instance) -> Result<Command, CliError> {
 /// The caller's own tmux, because an answer on a socket may name any program.
 fn own_tmux(instance: &Instance) -> Result<Command, CliError> {
     let own = instance.own_path();
-    let missing = || {
+    own.find("tmux").map(Command::new).ok_or_else(|| {
         let skipped = match own.skipped() {
             [] => "",
             _ => ", without its entries that are relative or lie in the project",
         };
         CliError::Other(format!("can't find tmux in your PATH{skipped}; `tmo doctor` tells more"))
-    };
-    own.find("tmux").map(Command::new).ok_or_else(missing)
+    })
 }
 
 /// Whether `tmux -L` with this name uses the user's own socket directory. A server elsewhere could make the

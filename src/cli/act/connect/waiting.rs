@@ -49,8 +49,8 @@ async fn until_there(
     loop {
         let state = instance.state().await?;
         let process = state.processes.iter().find(|process| process.name == *name);
-        let gone = || CliError::Other(format!("{name} is not part of the run any more"));
-        let process = process.ok_or_else(gone)?;
+        let process = process
+            .ok_or_else(|| CliError::Other(format!("{name} is not part of the run any more")))?;
         let starting = matches!(process.state, ProcessStatus::Pending | ProcessStatus::Starting);
         // Output of an earlier life on the screen is worth showing.
         let shows = process.lives > 0 || !starting || state.quitting;

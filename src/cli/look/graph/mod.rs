@@ -52,8 +52,7 @@ fn states(start: &Start) -> Result<HashMap<ProcName, ProcessState>, CliError> {
             }
         }
     })?;
-    let named = |process: ProcessState| (process.name.clone(), process);
-    Ok(state.processes.into_iter().map(named).collect())
+    Ok(state.processes.into_iter().map(|process| (process.name.clone(), process)).collect())
 }
 
 /// The JSON document.

@@ -172,8 +172,7 @@ impl Instance {
 
     /// The same for the last run, of which only the log may be left.
     fn last_origin(&self) -> Option<PathBuf> {
-        let last = || Some(self.last_run()?.origin?.as_path().to_owned());
-        origin_of(&self.runtime).or_else(last)
+        origin_of(&self.runtime).or_else(|| Some(self.last_run()?.origin?.as_path().to_owned()))
     }
 
     /// The same, from the answer of the run.

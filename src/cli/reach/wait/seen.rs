@@ -68,13 +68,12 @@ impl Exits {
     /// Reads from the beginning of the latest life of each process.
     fn new(instance: &Instance, names: &[String]) -> Result<Self, CliError> {
         let source = Source::of_instance(instance)?;
-        let meant = |stream: &&Stream| match names {
-            [] => source.present.contains(&stream.name),
-            names => names.iter().any(|word| stream.is_meant(word)),
-        };
         let streams = source.streams.iter();
         let numbers: Vec<StreamNo> = streams.clone().map(|stream| stream.number).collect();
-        let named = streams.filter(meant);
+        let named = streams.filter(|stream| match names {
+            [] => source.present.contains(&stream.name),
+            names => names.iter().any(|word| stream.is_meant(word)),
+        });
         let last = named.map(|stream| (stream.name.clone(), None)).collect();
         let mut index = source.index();
         let upto = index.len().map_err(unreadable)?;
@@ -153,8 +152,7 @@ impl Search {
     /// Whether all of them had printed it by the end of the journal.
     fn has_all(&mut self) -> Result<bool, CliError> {
         self.read(u64::MAX)?;
-        let said = |wanted: &ProcName| self.has_said(wanted);
-        Ok(!self.wanted.is_empty() && self.wanted.iter().all(said))
+        Ok(!self.wanted.is_empty() && self.wanted.iter().all(|wanted| self.has_said(wanted)))
     }
 
     fn has_said(&self, wanted: &ProcName) -> bool {

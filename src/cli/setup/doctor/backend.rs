@@ -38,7 +38,6 @@ impl Chosen {
         let choice = settings.backend(&toml);
         let source = explain_backend(&toml, &settings).from;
         let tmux = usable(&start.context, own.find("tmux"));
-        let is_untried = || find_for_plan(&start.context, own, "tmux").is_some();
         let by_source = || match Persona::here() {
             Persona::Overmind if source == "default" => "overmind has it".to_owned(),
             Persona::Overmind | Persona::Tmo => format!("{source} says so"),
@@ -46,7 +45,7 @@ impl Chosen {
         let (backend, why) = match (choice, &tmux) {
             (BackendChoice::Auto, Ok(_)) => (Backend::Tmux, "it is installed".to_owned()),
             (BackendChoice::Auto, Err(Unusable::Version(error)))
-                if error.is_missing() && is_untried() =>
+                if error.is_missing() && find_for_plan(&start.context, own, "tmux").is_some() =>
             {
                 (Backend::Tmux, "an env file leads to it".to_owned())
             }

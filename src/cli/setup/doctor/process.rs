@@ -24,9 +24,9 @@ const INTERPRETERS: [&str; 9] =
 
 /// Check the processes that were named.
 pub(super) fn check_named(report: &mut Report, start: &Start, plan: &Plan) {
-    let is_named =
-        |process: &&ProcessPlan| start.typed.names.iter().any(|word| process.is_meant(word));
-    for process in plan.present().filter(is_named) {
+    for process in
+        plan.present().filter(|process| start.typed.names.iter().any(|word| process.is_meant(word)))
+    {
         let env = process_env(plan, process);
         let dir = process.cwd.as_ref().unwrap_or(&plan.root).as_path();
         check_log(report, start, plan, process);

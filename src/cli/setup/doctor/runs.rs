@@ -275,9 +275,9 @@ fn check_leftovers(report: &mut Report, runtime: &RuntimeDir) {
         Ok(false) => {
             let own = listen::own_sockets(runtime.dir());
             let sockets = own.iter().map(|socket| &**socket).chain([plan.socket.as_path()]);
-            let is_dead = |path: &&Path| matches!(dial::probe(path), Ok(ListenerState::Dead));
             let mut text = format!("a run in {root} was killed and has left files");
-            for path in sockets.filter(is_dead) {
+            for path in sockets.filter(|path| matches!(dial::probe(path), Ok(ListenerState::Dead)))
+            {
                 // Writing to a string does not fail.
                 let _ = write!(text, ", {} that nobody listens on", path.display());
             }

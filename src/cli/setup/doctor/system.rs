@@ -72,8 +72,8 @@ pub(super) fn check_system_calls(report: &mut Report) -> Option<&'static str> {
 /// The complaint if this many are needed in addition to those in use.
 fn lacks(need: u64, have: u64, limit: u64) -> Option<String> {
     let beside = if have > 0 { format!(" beside the {have} there are") } else { String::new() };
-    let text = || format!("about {need} are needed{beside}, {limit} are allowed");
-    (have.saturating_add(need) > limit).then(text)
+    (have.saturating_add(need) > limit)
+        .then(|| format!("about {need} are needed{beside}, {limit} are allowed"))
 }
 
 fn describe(limit: u64) -> String {
@@ -99,8 +99,8 @@ pub(super) fn check_directories(report: &mut Report, start: &Start, plan: Option
         );
     }
     let policy = plan.map(|plan| &plan.log);
-    let fallback = || start.project.state_dir(env);
-    let dir = policy.map_or_else(fallback, |policy| policy.dir.as_path().to_owned());
+    let dir = policy
+        .map_or_else(|| start.project.state_dir(env), |policy| policy.dir.as_path().to_owned());
     let most = match policy.map_or(LogPolicy::TOTAL, |policy| policy.total) {
         0 => ", without limit".to_owned(),
         most => format!(" of at most {}", units::bytes(most)),

@@ -99,10 +99,10 @@ pub fn is_secret(name: &str, value: &str) -> bool {
 /// Whether a value has a password in it, such as that of a URL.
 fn has_password(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
-    let is_user = |rest: &str| {
-        let word = rest.split(char::is_whitespace).next().unwrap_or_default();
-        let user = word.rsplit_once('@').map(|(user, _)| user);
-        user.is_some_and(|user| user.split_once(':').is_some_and(|(_, word)| !word.is_empty()))
-    };
-    VALUES.iter().any(|part| lower.contains(part)) || value.split("://").skip(1).any(is_user)
+    VALUES.iter().any(|part| lower.contains(part))
+        || value.split("://").skip(1).any(|rest| {
+            let word = rest.split(char::is_whitespace).next().unwrap_or_default();
+            let user = word.rsplit_once('@').map(|(user, _)| user);
+            user.is_some_and(|user| user.split_once(':').is_some_and(|(_, word)| !word.is_empty()))
+        })
 }

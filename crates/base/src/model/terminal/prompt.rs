@@ -98,8 +98,8 @@ pub fn is_debugger_prompt(line: &str) -> bool {
     let numbered = line
         .strip_prefix('[')
         .and_then(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()).strip_prefix("] "));
-    let begins = |prompt: &&str| numbered.unwrap_or(line).starts_with(*prompt);
-    DEBUGGERS.iter().any(begins) && line.ends_with(['>', ')', '*'])
+    DEBUGGERS.iter().any(|prompt| numbered.unwrap_or(line).starts_with(*prompt))
+        && line.ends_with(['>', ')', '*'])
 }
 
 /// The question on a screen whose last rows are the options of a menu. That is a prompt if its program has hidden the
@@ -107,11 +107,10 @@ pub fn is_debugger_prompt(line: &str) -> bool {
 pub fn menu_question(rows: &[String]) -> Option<&str> {
     let texts = rows.iter().map(|row| row.trim_start_matches([' ', '│', '┃', '|']).trim_end());
     let texts: Vec<&str> = texts.collect();
-    let is_question = |text: &&str| {
+    let at = texts.iter().rposition(|text| {
         let begins = text.starts_with("? ") || text.starts_with('◆');
         !text.starts_with(OPTIONS) && (begins || text.ends_with(['?', ':']))
-    };
-    let at = texts.iter().rposition(is_question)?;
+    })?;
     texts[at + 1..].iter().any(|text| text.starts_with(OPTIONS)).then(|| texts[at])
 }
 

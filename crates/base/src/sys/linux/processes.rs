@@ -122,7 +122,6 @@ pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> ControlFlow<(), bool>)
     while let Some((parent, started)) = open.pop() {
         // A process that was reparented to the root meanwhile is still ours; any other parent means that an
         // unrelated process has reused the pid.
-        let ours = |process: &ProcInfo| process.ppid == parent || process.ppid == root;
         // If the parent still has its start time, its pid was not reused. If it is gone, the list may hold
         // children of another process, and its own have been reparented to the root.
         let still = || started.is_none() || start_time(parent) == started;
@@ -130,7 +129,8 @@ pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> ControlFlow<(), bool>)
             if seen.contains(&child) {
                 continue;
             }
-            let process = info(child).filter(ours);
+            let process =
+                info(child).filter(|process| process.ppid == parent || process.ppid == root);
             if let Some(process) = process.filter(|process| process.ppid == root || still()) {
                 let started = process.start_time;
                 seen.insert(child);

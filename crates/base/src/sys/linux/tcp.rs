@@ -47,8 +47,8 @@ fn look_up_in_table(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
 /// provide them.
 pub fn tcp_listener_owners(at: SocketAddr) -> Option<Vec<u32>> {
     let at = canonical(at);
-    let takes = |socket: &SocketLine| socket.takes(at);
-    let taking: Vec<SocketLine> = listening()?.into_iter().filter(takes).collect();
+    let taking: Vec<SocketLine> =
+        listening()?.into_iter().filter(|socket| socket.takes(at)).collect();
     // The kernel prefers the socket that listens on exactly this address.
     let exact = taking.iter().any(|socket| socket.ends.0 == at);
     let first = taking.iter().filter(|socket| !exact || socket.ends.0 == at);

@@ -41,16 +41,14 @@ fn is_reading(pid: u32, task: u32, terminal: u64) -> bool {
     // Only an ancestor may ask (Yama). The kernel function in which a thread sleeps is the same for a terminal and
     // for some sockets, so it tells only of a process without any.
     let sleeps_in = read_kernel(format!("/proc/{pid}/task/{task}/wchan"));
-    let reads = |name: Vec<u8>| [&b"wait_woken"[..], b"n_tty_read"].contains(&name.trim_ascii());
     let descriptors =
         || std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    let is_socket = |entry: std::fs::DirEntry| {
-        let target = std::fs::read_link(entry.path());
-        target.is_ok_and(|target| target.to_string_lossy().starts_with("socket:"))
-    };
-    sleeps_in.is_ok_and(reads)
+    sleeps_in.is_ok_and(|name| [&b"wait_woken"[..], b"n_tty_read"].contains(&name.trim_ascii()))
         && ["0", "1", "2"].into_iter().any(is_terminal)
-        && !descriptors().any(is_socket)
+        && !descriptors().any(|entry| {
+            let target = std::fs::read_link(entry.path());
+            target.is_ok_and(|target| target.to_string_lossy().starts_with("socket:"))
+        })
 }
 
 /// The descriptor from which a thread in this system call reads: `0 0x3 0x7ffe…`, which is the number of the call and its

@@ -35,12 +35,12 @@ const NAMES: &[&str] = &[
 /// but the tmux server that it started belongs to the user. `ssh` that listens at a path shares its connection
 /// (`ControlPath`); a tunnel in the background (`ssh -fN -L`) does not.
 pub fn is_exempt(process: &ProcInfo, session: u32) -> bool {
-    let by_arguments =
-        |arguments: Vec<String>| is_another_run(&arguments) || is_shared(&process.name, &arguments);
     process.sid != session
         && (NAMES.contains(&process.name.as_str())
             || process.comm.starts_with("bazel(")
-            || crate::sys::arguments_of(process.pid).is_some_and(by_arguments)
+            || crate::sys::arguments_of(process.pid).is_some_and(|arguments| {
+                is_another_run(&arguments) || is_shared(&process.name, &arguments)
+            })
             || process.name == "ssh" && crate::sys::listens_at_path(process.pid))
 }
 
@@ -49,11 +49,11 @@ pub fn is_exempt(process: &ProcInfo, session: u32) -> bool {
 fn is_shared(name: &str, arguments: &[String]) -> bool {
     const DAEMON: [&str; 4] = ["--daemon", "-daemon", "--bg-daemon", "--fg-daemon"];
     let is_emacs = name == "emacs" || name.starts_with("emacs-");
-    let starts_daemon = |word: &String| {
-        DAEMON.contains(&word.split_once('=').map_or(word.as_str(), |(flag, _)| flag))
-    };
     name == "ssh" && arguments.iter().any(|word| word.ends_with("[mux]"))
-        || is_emacs && arguments.iter().any(starts_daemon)
+        || is_emacs
+            && arguments.iter().any(|word| {
+                DAEMON.contains(&word.split_once('=').map_or(word.as_str(), |(flag, _)| flag))
+            })
 }
 
 /// Whether these arguments are those of a guardian or a supervisor, whatever its executable is called.

@@ -44,16 +44,14 @@ const fn is_bidi_control(c: char) -> bool {
 /// Remove the metadata of macOS and, if all entries are in one folder, that folder from the paths.
 pub(super) fn flattened(mut entries: Vec<ArchiveEntry>) -> Result<Vec<ArchiveEntry>, ZipError> {
     entries.retain(|entry| {
-        let is_other = |first: &String| first != MAC_METADATA && first != MAC_FOLDER_VIEW;
-        entry.path.first().is_some_and(is_other)
+        entry.path.first().is_some_and(|first| first != MAC_METADATA && first != MAC_FOLDER_VIEW)
     });
     if entries.iter().all(|entry| entry.is_dir) {
         return Err(ZipError::Empty);
     }
     let first = |entry: &ArchiveEntry| entry.path.first().cloned();
     let top = entries.first().and_then(first);
-    let is_below = |entry: &ArchiveEntry| entry.is_dir || entry.path.len() > 1;
-    if entries.iter().all(|entry| first(entry) == top && is_below(entry)) {
+    if entries.iter().all(|entry| first(entry) == top && (entry.is_dir || entry.path.len() > 1)) {
         for entry in &mut entries {
             entry.path.remove(0);
         }

@@ -105,8 +105,8 @@ impl Declarations {
     /// Declare a text.
     pub fn add(&self, name: &str, text: &str) -> Result<Declared, DeclareError> {
         self.check(name, &Failures::default())?;
-        let change = |failures: &mut Failures| failures.add(name, text);
-        let (failures, is_changed) = edit(&self.file.0, &self.file.1, change)?;
+        let (failures, is_changed) =
+            edit(&self.file.0, &self.file.1, |failures| failures.add(name, text))?;
         Ok(Declared { failures, is_changed })
     }
 
@@ -114,8 +114,8 @@ impl Declarations {
     pub fn remove(&self, name: &str, text: &str) -> Result<Declared, DeclareError> {
         self.check(name, &Failures::read(&self.file.0, &self.file.1)?)?;
         super::check(text).map_err(EditError::from)?;
-        let change = |failures: &mut Failures| Ok(failures.remove(name, text));
-        let (failures, is_changed) = edit(&self.file.0, &self.file.1, change)?;
+        let (failures, is_changed) =
+            edit(&self.file.0, &self.file.1, |failures| Ok(failures.remove(name, text)))?;
         if is_changed {
             return Ok(Declared { failures, is_changed });
         }

@@ -196,8 +196,7 @@ pub fn read_with_local(
 
 /// A key as it is written in a file: quoted if it must be.
 pub fn bare(key: &str) -> String {
-    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !key.is_empty() && key.chars().all(is_bare) {
+    if !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-') {
         return key.to_owned();
     }
     ::toml::Value::from(key).to_string().replace('\n', "\\n")

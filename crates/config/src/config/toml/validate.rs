@@ -177,8 +177,8 @@ pub(super) struct Weight {
 impl Weight {
     /// Of a table without these keys, which have limits of their own.
     pub(super) fn without(table: &DeTable<'_>, keys: &[Key]) -> Self {
-        let is_counted = |name: &str| keys.iter().all(|key| key.name != name);
-        let counted = table.iter().filter(|(name, _)| is_counted(name.get_ref()));
+        let counted =
+            table.iter().filter(|(name, _)| keys.iter().all(|key| key.name != name.get_ref()));
         let weights: Vec<_> =
             counted.map(|(name, value)| (weight(value.get_ref()), name.span())).collect();
         let total = weights.iter().map(|(weight, _)| weight).sum();

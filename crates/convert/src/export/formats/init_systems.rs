@@ -162,10 +162,9 @@ pub(in crate::export) fn upstart(project: &ExportedProject) -> Vec<ExportedFile>
         "# {MARK_HERE}\n# Nothing that runs upstart is left to try these files on.\n\
          start on runlevel [2345]\nstop on runlevel [!2345]\n"
     );
-    let job = |process: &ExportedProcess| {
+    let jobs = project.running().map(|process| {
         ExportedFile::new(format!("{}.conf", process.unit), upstart_job(project, process))
-    };
-    let jobs = project.running().map(job);
+    });
     std::iter::once(ExportedFile::new(format!("{app}.conf"), shared)).chain(jobs).collect()
 }
 

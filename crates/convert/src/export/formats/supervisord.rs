@@ -80,10 +80,9 @@ fn command(process: &ExportedProcess) -> String {
     }
     let _ = write!(script, "exec {}", process.shell_words());
     // All of it in one line of harmless characters, which printf brings back.
-    let is_harmless = |byte: &u8| byte.is_ascii_alphanumeric() || b" /.,:=_-".contains(byte);
     let mut text = String::new();
     for byte in script.bytes() {
-        if is_harmless(&byte) {
+        if byte.is_ascii_alphanumeric() || b" /.,:=_-".contains(&byte) {
             text.push(char::from(byte));
         } else {
             let _ = write!(text, "\\\\0{byte:03o}");

@@ -131,8 +131,8 @@ fn in_order(project: &ExportedProject) -> Vec<&ExportedProcess> {
     let (mut ordered, mut placed) = (vec![], HashSet::new());
     while ordered.len() < project.processes.len() {
         let is_next = |process: &&ExportedProcess| {
-            let is_placed = |need: &ExportedNeed| placed.contains(&need.name);
-            !placed.contains(&process.name) && process.needs.iter().all(is_placed)
+            !placed.contains(&process.name)
+                && process.needs.iter().all(|need| placed.contains(&need.name))
         };
         // A plan has no circles; what waits for a process that is not exported comes in its own order.
         let left = |process: &&ExportedProcess| !placed.contains(&process.name);

@@ -98,9 +98,8 @@ impl Yaml {
 
 /// A text as it is, if it can't be taken for anything else, or else in quotes, as in JSON.
 fn scalar(text: &str) -> String {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(is_word)
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-./".contains(c))
         && !matches!(
             text.to_ascii_lowercase().as_str(),
             "true" | "false" | "yes" | "no" | "on" | "off" | "null" | "y" | "n"

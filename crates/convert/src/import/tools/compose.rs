@@ -211,11 +211,10 @@ fn read_services(
     if services.is_empty() {
         return Err(none(files));
     }
-    let is_name = |name: &str| {
+    if let Some((name, node)) = services.iter().find(|(name, _)| !{
         let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(allowed)
-    };
-    if let Some((name, node)) = services.iter().find(|(name, _)| !is_name(name)) {
+    }) {
         let why = format!("`{}` is not a name of a service", name.escape_debug());
         return Err(node.place.error(why));
     }

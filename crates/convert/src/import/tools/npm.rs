@@ -243,12 +243,11 @@ fn expand(
         }
     }
     // A script finds the programs of its packages.
-    let runs_itself = |process: &ImportedProcess| {
+    let needs_path = imported.processes[first..].iter().any(|process| {
         !["npm ", "pnpm ", "yarn ", "bun ", "npx ", "node "]
             .iter()
             .any(|runner| process.begins(runner))
-    };
-    let needs_path = imported.processes[first..].iter().any(runs_itself);
+    });
     if needs_path && !imported.defaults.has("add_path") {
         imported.default_to("add_path", "[\"node_modules/.bin\"]");
     }

@@ -203,9 +203,9 @@ impl Reader {
         }
         let mut fields = Fields::new(node, "")?;
         fields.take("is_interactive");
-        let is_usual =
-            |key: &str, value: &str| value == "false" && !["command", "is_disabled"].contains(&key);
-        fields.without(is_usual).take_over(ROWS, self, &mut process)?;
+        fields
+            .without(|key, value| value == "false" && !["command", "is_disabled"].contains(&key))
+            .take_over(ROWS, self, &mut process)?;
         Ok(process)
     }
 

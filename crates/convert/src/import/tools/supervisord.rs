@@ -403,8 +403,8 @@ impl Program {
             let after = after.trim_start();
             let quote = after.chars().next().filter(|c| ['"', '\''].contains(c));
             let (value, more) = if let Some(quote) = quote {
-                let unclosed = || place.error("a quote in `environment` is not closed");
-                in_quotes(&after[1..], quote).ok_or_else(unclosed)?
+                in_quotes(&after[1..], quote)
+                    .ok_or_else(|| place.error("a quote in `environment` is not closed"))?
             } else {
                 let end = after.find(',').unwrap_or(after.len());
                 (after[..end].trim().to_owned(), &after[end..])

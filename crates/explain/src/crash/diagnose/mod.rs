@@ -170,13 +170,11 @@ impl<'e> Findings<'e> {
         });
         let Evidence { lines, facts, .. } = self.evidence;
         let end = facts.end.filter(|_| comes_from_outside(self.evidence));
-        let is_late = |finding: &Finding| {
-            let printed = finding.line.map(|line| lines[line].time);
-            end.zip(printed).is_some_and(|(end, time)| time >= end - AT_ONCE)
-        };
         let is_reaction = |finding: &Finding| {
-            (facts.trigger.is_some() || is_late(finding))
-                && finding.score < triggers::SURE
+            (facts.trigger.is_some() || {
+                let printed = finding.line.map(|line| lines[line].time);
+                end.zip(printed).is_some_and(|(end, time)| time >= end - AT_ONCE)
+            }) && finding.score < triggers::SURE
                 && INTERRUPTED.finds(&finding.cause.text)
         };
         self.all.retain(|finding| !is_reaction(finding));

@@ -285,8 +285,7 @@ fn near<'p>(name: &str, programs: &'p [String]) -> Option<&'p str> {
             && program.chars().count().abs_diff(length) <= most
     });
     let near = near.map(|program| (nearest::edits(name, program), program));
-    let begins_alike = |program: &str| program.get(..2) == name.get(..2);
     let near = near.filter(|(edits, _)| (1..=most).contains(edits));
-    let near = near.filter(|(edits, program)| *edits == 1 || begins_alike(program));
+    let near = near.filter(|(edits, program)| *edits == 1 || program.get(..2) == name.get(..2));
     near.min_by_key(|(edits, program)| (*edits, program.len())).map(|(_, program)| program)
 }

@@ -202,9 +202,9 @@ impl Analysis<'_> {
                 Some(_) | None => ended.troubles.add_event(record, &event),
             }
         }
-        let is_of_run =
-            |last: &&RecordedEnd| self.plan.as_ref().is_none_or(|plan| plan.run == last.run);
-        if let Some(last) = self.sources.end.filter(is_of_run) {
+        if let Some(last) = self.sources.end.filter(|last: &&RecordedEnd| {
+            self.plan.as_ref().is_none_or(|plan| plan.run == last.run)
+        }) {
             if ended.run.is_none() {
                 (ended.run, ended.end) = (Some(last.run.clone()), last.end.clone());
             }

@@ -82,9 +82,9 @@ impl Analysis<'_> {
         asked: &[&ProcessState],
         past: Option<Why>,
     ) -> Result<Option<Why>, WhyError> {
-        let missing = |process: &&ProcessState| depends_on(&state.processes, &process.name);
-        if let Some((process, cause)) =
-            asked.iter().find_map(|process| Some((process, missing(process)?)))
+        if let Some((process, cause)) = asked
+            .iter()
+            .find_map(|process| Some((process, depends_on(&state.processes, &process.name)?)))
         {
             let mut answer = self.waits(process, cause);
             answer.causes.extend(past.into_iter().flat_map(|past| past.causes));

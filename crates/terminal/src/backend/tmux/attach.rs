@@ -204,8 +204,7 @@ pub fn binding(script: &Path) -> Option<String> {
 /// The path as a string, if it has no character that is special to tmux or a shell.
 pub(super) fn plain(path: &OsStr) -> Option<&str> {
     let text = path.to_str()?;
-    let harmless = |c: char| c.is_ascii_alphanumeric() || "/._-+@".contains(c);
-    text.chars().all(harmless).then_some(text)
+    text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@".contains(c)).then_some(text)
 }
 
 #[cfg(test)]

@@ -160,10 +160,9 @@ impl Environ {
         let own = env_of_terminals(plan);
         let all: BTreeMap<_, _> =
             plan.env_to_pass_on().map(|(name, value)| (name, value)).collect();
-        let differs = |(name, value): &(&OsText, &OsText)| {
+        let windows = all.into_iter().filter(|(name, value)| {
             !OF_PANES.contains(&name.as_bytes()) && own.get(name) != Some(value)
-        };
-        let windows = all.into_iter().filter(differs);
+        });
         let windows = windows.map(|(name, value)| {
             (name.clone(), value.clone(), own.get(name).map(|&value| value.clone()))
         });

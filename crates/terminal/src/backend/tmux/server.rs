@@ -106,8 +106,7 @@ impl TmuxError {
 
     /// The server ended during the call.
     pub fn is_lost(&self) -> bool {
-        let lost = |words: &str| words.contains("server exited") || words.contains("lost server");
-        matches!(self, Self::Refused { words, .. } if lost(words))
+        matches!(self, Self::Refused { words, .. } if (words.contains("server exited") || words.contains("lost server")))
     }
 }
 

@@ -473,8 +473,7 @@ impl<'a> Hold<'a> {
             FromClient::Input(bytes) => self.input.add(viewer.id, &bytes),
             FromClient::Screen(wanted) => {
                 // It is to show what was printed before it was asked for, as far as that comes to an end.
-                let is_taken = |taken| !matches!(taken, Ok(feed::Taken::Bytes));
-                let _ = (0..MOST_TAKEN).find(|_| is_taken(self.take()));
+                let _ = (0..MOST_TAKEN).find(|_| !matches!(self.take(), Ok(feed::Taken::Bytes)));
                 self.look();
                 let now = (self.seen, self.follower.modes());
                 let screen = self.model.text(&mut self.streams, now, wanted);

@@ -213,9 +213,9 @@ fn candidates(shell: &OsStr, path: &[u8]) -> Vec<Vec<u8>> {
     if shell.contains(&b'/') {
         return vec![shell.to_vec()];
     }
-    let join =
-        |dir: &[u8]| if dir.is_empty() { shell.to_vec() } else { [dir, b"/", shell].concat() };
-    path.split(|&b| b == b':').map(join).collect()
+    path.split(|&b| b == b':')
+        .map(|dir| if dir.is_empty() { shell.to_vec() } else { [dir, b"/", shell].concat() })
+        .collect()
 }
 
 #[cfg(test)]

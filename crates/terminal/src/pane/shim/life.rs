@@ -91,11 +91,10 @@ impl Shim {
         });
         let socket = reports.as_ref().map(Reports::path);
         let launch = Launch::prepare(spec, &self.paths, socket);
-        let become_command = || match &launch {
+        let held = match fork::hold(|| match &launch {
             Ok(launch) => launch.become_command(self.tty.stderr()),
             Err(failure) => failure.clone(),
-        };
-        let held = match fork::hold(become_command) {
+        }) {
             Ok(held) => held,
             Err(error) => {
                 self.trouble(format!("cannot fork: {error}"));

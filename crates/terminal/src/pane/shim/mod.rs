@@ -179,11 +179,10 @@ impl Shim {
         shim.tty.calm();
         let pane = launch::pane_environment().find(|(name, _)| name == "TMUX_PANE");
         let pane = pane.map(|(_, id)| id.to_string_lossy().into_owned());
-        let own = || shim.paths.slug();
         shim.diary.note(LifeEvent::Up {
             pid,
             start_time,
-            pane: if shim.holder.is_some() { own() } else { pane.unwrap_or_default() },
+            pane: if shim.holder.is_some() { shim.paths.slug() } else { pane.unwrap_or_default() },
             tty: shim.tty.name(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         });

@@ -191,10 +191,10 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// it. A program opens no `WebSocket`.
 fn of_program(headers: &HeaderMap) -> Result<(), Refused> {
     let names = ["origin", "cookie", "x-tmo-key", "upgrade"];
-    let of_browser = |name: &header::HeaderName| {
-        names.contains(&name.as_str()) || name.as_str().starts_with("sec-")
-    };
-    if headers.keys().any(of_browser) {
+    if headers
+        .keys()
+        .any(|name| names.contains(&name.as_str()) || name.as_str().starts_with("sec-"))
+    {
         return refused(
             StatusCode::FORBIDDEN,
             "a request with a token has no `Origin`, `Sec-…`, `Upgrade` or cookie",

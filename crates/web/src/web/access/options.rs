@@ -61,12 +61,11 @@ pub fn public_host(url: &str) -> Result<String, PublicError> {
         Some((name, port)) if !host.ends_with(']') => (name, Some(port)),
         Some(_) | None => (host, None),
     };
-    let is_address = |name: &str| {
+    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let is_name = !name.is_empty() && name.bytes().all(of_name) || {
         let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
         address.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
     };
-    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    let is_name = !name.is_empty() && name.bytes().all(of_name) || is_address(name);
     if !is_name || port.is_some_and(|port| port.parse::<u16>().is_err()) {
         return Err(PublicError::Malformed);
     }
@@ -109,9 +108,9 @@ impl Access {
     pub(crate) fn of_token(&self, headers: &HeaderMap) -> Option<Grant> {
         let given = bearer(headers)?;
         let (path, role) = self.token.as_ref()?;
-        let failed =
-            |error: &TokenError| crate::web::note(&format!("the token can't be checked: {error}"));
-        let token = read_token(path).inspect_err(failed).ok()?;
+        let token = read_token(path)
+            .inspect_err(|error| crate::web::note(&format!("the token can't be checked: {error}")))
+            .ok()?;
         // Hashes have the same length, so the time of the comparison reveals nothing about the token.
         let is_it = Secret::of_text(&token).same(Secret::of_text(given).hex());
         is_it.then_some(Grant { role: *role, scope: Scope::All, until: None })

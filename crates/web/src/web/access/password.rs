@@ -127,11 +127,11 @@ impl Passwords {
         let _room = self.room.acquire().await.map_err(|_| broken(&"the server ends"))?;
         let (users, name) = (self.users.clone(), ask.name.clone());
         let password = mem::take(&mut ask.password);
-        let compute = move || {
+        let computed: Result<Result<_, UsersError>, _> = tokio::task::spawn_blocking(move || {
             let users = Users::read(&users)?;
             Ok(users.find(&name, &password).map(|user| (user.role, user.known())))
-        };
-        let computed: Result<Result<_, UsersError>, _> = tokio::task::spawn_blocking(compute).await;
+        })
+        .await;
         let found = computed.map_err(|error| broken(&error))?.map_err(|error| broken(&error))?;
         let (role, user) = found.ok_or(PasswordError::Wrong)?;
         self.throttle(|all| all.succeed(attempt));

@@ -237,10 +237,9 @@ impl Sessions {
             return Err(LoginError::NoLink);
         }
         if let Some(session) = link.used.clone() {
-            let is_same = |found: &Session| {
+            if self.kept.sessions.iter().any(|found| {
                 found.id == session && cookies.iter().any(|cookie| *cookie == found.cookie.hex())
-            };
-            if self.kept.sessions.iter().any(is_same) {
+            }) {
                 return Err(LoginError::Again);
             }
             self.end(&session, now);

@@ -119,8 +119,8 @@ pub fn path(env: &Env) -> Option<PathBuf> {
 
 /// Whether this is a valid name.
 pub fn is_name(text: &str) -> bool {
-    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    (1..=LONGEST_NAME).contains(&text.len()) && text.bytes().all(of_name)
+    (1..=LONGEST_NAME).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
 }
 
 impl Users {

@@ -311,11 +311,11 @@ impl PageConnection {
     }
 
     fn has_head(&self) -> bool {
-        let new = |watched: &Watched| {
-            let records = watched.seen.borrow().records;
-            records > 0 && watched.records != Some(records)
-        };
-        self.is_visible && self.watched.as_ref().is_some_and(new)
+        self.is_visible
+            && self.watched.as_ref().is_some_and(|watched| {
+                let records = watched.seen.borrow().records;
+                records > 0 && watched.records != Some(records)
+            })
     }
 
     async fn send_head(&mut self) -> Result<(), Left> {

@@ -176,8 +176,7 @@ impl TextReader {
         present: &[&Stream],
         is_limited: bool,
     ) -> io::Result<Option<Self>> {
-        let is_known = |name: &String| streams.iter().any(|stream| stream.is_meant(name));
-        if !ask.names.iter().all(is_known) {
+        if !ask.names.iter().all(|name| streams.iter().any(|stream| stream.is_meant(name))) {
             return Ok(None);
         }
         let mut filter = Filter::named(&ask.names, streams);

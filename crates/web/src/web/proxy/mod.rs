@@ -159,12 +159,11 @@ impl Proxy {
         }
         let is_loopback = |at: SocketAddr| at.ip().to_canonical().is_loopback();
         // What a proxy with a public address passes on may come from any machine.
-        let is_passed_on =
-            || headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded");
         if !is_loopback(ends.local)
             || !is_loopback(ends.peer)
             || !is_own
-            || self.has_public && is_passed_on()
+            || self.has_public
+                && (headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded"))
         {
             return Some(
                 "only programs of this user on this machine reach processes by their names",

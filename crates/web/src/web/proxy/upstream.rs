@@ -324,8 +324,7 @@ impl Upstream {
         loop {
             let (link, state) = {
                 let seen = seen.borrow_and_update();
-                let is_it = |state: &&Arc<ProcessState>| state.name == *process;
-                (seen.link, seen.processes.iter().find(is_it).cloned())
+                (seen.link, seen.processes.iter().find(|state| state.name == *process).cloned())
             };
             let pid = state.as_ref().and_then(|state| state.pid);
             let pid = pid.filter(|_| lazy.is_none() || is_ready(state.as_deref()));
@@ -377,11 +376,10 @@ impl Upstream {
             Some(of_tree.collect::<Vec<_>>())
         };
         let found = spawn_blocking(listeners).await.ok().flatten()?;
-        let rank = |(at, _): &(SocketAddr, u64)| {
+        let (address, socket) = found.into_iter().min_by_key(|(at, _)| {
             let expected = self.service.ports.iter().position(|port| *port == at.port());
             (expected.unwrap_or(usize::MAX), at.port(), at.is_ipv6())
-        };
-        let (address, socket) = found.into_iter().min_by_key(rank)?;
+        })?;
         Some(Listener { address, socket, found: Instant::now() })
     }
 

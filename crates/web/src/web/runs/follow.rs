@@ -76,9 +76,9 @@ impl Seen {
         self.records = head.records;
         self.heads = self.heads.wrapping_add(1);
         let goes_on = |line: &UnfinishedLine| {
-            let is_it =
-                |now: &Partial| (now.stream, now.start) == (line.place.stream, line.place.start);
-            head.partials.iter().any(is_it)
+            head.partials
+                .iter()
+                .any(|now| (now.stream, now.start) == (line.place.stream, line.place.start))
         };
         if !self.unfinished.iter().all(goes_on) {
             Arc::make_mut(&mut self.unfinished).retain(goes_on);

@@ -135,13 +135,12 @@ pub(crate) async fn state(known: &KnownRun) -> Result<State, ClientError> {
 
 /// The last state of a run whose journal has its end.
 pub(crate) async fn of_ended(known: KnownRun) -> Option<State> {
-    let find = move || {
+    spawn_blocking(move || {
         let index = IndexReader::open(&known.dirs());
         let is_end = |event: &Logged| matches!(event.what(), Some(What::End { run, .. }) if known.run() == Some(run));
         let has_ended = last_events(index, 0).ok()?.iter().any(|(_, event)| is_end(event));
         has_ended.then(|| last_state(&known))
-    };
-    spawn_blocking(find).await.ok()?
+    }).await.ok()?
 }
 
 /// The last state of a finished run, as far as its journal has it.
@@ -204,11 +203,11 @@ impl Runs {
 
     /// Wait until exactly this run is over, or all are.
     pub(crate) async fn end_of(&self, run: Option<&str>) {
-        let is_it =
-            |known: &KnownRun| known.run().is_some_and(|up| run.is_none_or(|run| up == run));
         let mut listing = self.follow();
         // If the list can't be read now, it may be readable later.
-        while !self.list().await.is_ok_and(|all| !all.iter().any(is_it)) {
+        while !self.list().await.is_ok_and(|all| {
+            !all.iter().any(|known| known.run().is_some_and(|up| run.is_none_or(|run| up == run)))
+        }) {
             if listing.changed().await.is_err() {
                 return;
             }

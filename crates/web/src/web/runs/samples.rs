@@ -154,8 +154,8 @@ impl Samples {
             return refuse(StatusCode::BAD_REQUEST, reason);
         };
         let kept = self.history.lock().unwrap_or_else(PoisonError::into_inner);
-        let may_see = |name: &ProcName| scope.has_process(name.as_str());
-        let all = kept.series.since(length, after).filter(|(name, _)| may_see(name));
+        let all =
+            kept.series.since(length, after).filter(|(name, _)| scope.has_process(name.as_str()));
         let mut processes: Vec<_> = all.map(|(name, points)| Used::of(name, points)).collect();
         processes.sort_by_key(|process| process.name);
         let interval = length.seconds();
@@ -235,8 +235,7 @@ struct Used<'a> {
 impl<'a> Used<'a> {
     fn of(name: &'a ProcName, points: impl Iterator<Item = Option<Point>> + Clone) -> Self {
         // One digit is enough, and keeps the answer short.
-        let tenths = |value: f64| (value * 10.0).round() / 10.0;
-        let cpu = |point: Point| point.cpu_percent.map(tenths);
+        let cpu = |point: Point| point.cpu_percent.map(|value| (value * 10.0).round() / 10.0);
         let output = |point: Point| point.output_bytes_per_second.map(f64::round);
         Self {
             name,

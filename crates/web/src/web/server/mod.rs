@@ -288,11 +288,10 @@ impl Server {
     fn proven_session(&self, headers: &HeaderMap) -> Option<(ProvenSession, bool)> {
         let mut cookies = browser::cookie_values(headers, self.names.site(headers)?, self.port);
         let of_header = headers.get("x-tmo-key").and_then(|key| key.to_str().ok());
-        let of_socket = || {
+        let key = of_header.or_else(|| {
             let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
             offered.split(',').find_map(|one| one.trim().strip_prefix("key."))
-        };
-        let key = of_header.or_else(of_socket)?;
+        })?;
         let sessions = self.sessions();
         let session = cookies.find_map(|cookie| sessions.of_request(cookie, key, clock::now()))?;
         let proven = ProvenSession { id: session.id.clone(), grant: session.grant.clone() };

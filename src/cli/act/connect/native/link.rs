@@ -37,12 +37,12 @@ pub(super) struct HolderConnection {
 impl HolderConnection {
     /// Connect to the holder at this socket, which may be just about to listen: after the removal of its socket, say.
     pub(super) async fn dial(socket: &Path, hello: Hello) -> io::Result<Self> {
-        let patience = |error: &io::Error| {
+        Self::dial_within(socket, hello, |error| {
             let is_absent =
                 matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused);
             if is_absent { SUCCESSOR } else { Duration::ZERO }
-        };
-        Self::dial_within(socket, hello, patience).await
+        })
+        .await
     }
 
     /// The same with the successor of a holder that has just ended.

@@ -92,8 +92,7 @@ fn exit_codes(view: Table<'_, '_>, key: &str) -> At<Vec<u8>> {
 
 fn host_name(view: Table<'_, '_>, key: &str) -> At<String> {
     let host = view.filled(key)?;
-    let fits = |c: char| c.is_ascii_alphanumeric() || ".-".contains(c);
-    if !host.get_ref().chars().all(fits) {
+    if !host.get_ref().chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c)) {
         let why = "`proxy_host` is a host name without a port, such as \"localhost\"";
         view.mistakes.add(host.span(), why);
     }

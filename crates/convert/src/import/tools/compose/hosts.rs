@@ -203,8 +203,8 @@ fn named_host<'a>(key: &str, before: &str, name: &'a str, after: &'a str) -> Opt
     // The word in which it stands: enough of it to see what it is.
     let from = before.char_indices().rev().take(100).last().map_or(0, |(at, _)| at);
     let near = &before[from..];
-    let between = |c: char| c.is_whitespace() || "\"'`".contains(c);
-    let word = near.rsplit(between).next().unwrap_or_default();
+    let word =
+        near.rsplit(|c: char| c.is_whitespace() || "\"'`".contains(c)).next().unwrap_or_default();
     let words = &near[..near.len() - word.len()];
     let has_user = word.ends_with('@') && word.contains([':', '/']);
     let key = match word.rsplit_once('=') {
