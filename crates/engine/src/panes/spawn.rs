@@ -230,7 +230,7 @@ impl Engine {
             self.terminals.give_up(former);
         }
         self.panes[id].shim.up_due = Some(Instant::now() + SHIM_TIMEOUT);
-        if !shim.is_some_and(|shim| wakeups::exit(shim, gone(), self.queue.clone()).is_ok()) {
+        if shim.is_none_or(|shim| wakeups::exit(shim, gone(), self.queue.clone()).is_err()) {
             self.queue.push(gone());
         }
     }
