@@ -127,7 +127,7 @@ pub(in crate::cli) fn tell_of_changes(instance: &Instance, names: &[String]) {
     let Ok(old) = instance.runtime.plan() else { return };
     let Ok(drift) = drift(instance, &[]) else { return };
     let changed = drift.iter().filter(|drift| {
-        let process = old.processes.iter().find(|process| process.name == *&drift.name);
+        let process = old.processes.iter().find(|process| process.name == drift.name);
         process.is_some_and(|process| {
             names.is_empty() || names.iter().any(|word| process.is_meant(word))
         })
