@@ -2,7 +2,7 @@
 //!
 //! [`state`] holds what is shown and decides what each message changes; [`draw`] turns it into cells. Neither
 //! reads a clock, a file or a terminal. [`reader`] reads the journal in a thread, [`term`] owns the terminal;
-//! `src/cli/ui.rs` connects them with the supervisor.
+//! `src/cli/ui/mod.rs` connects them with the supervisor.
 
 use tmo_api::figures;
 use tmo_base::{model, sys};

@@ -16,8 +16,8 @@ use crate::model::terminal::line::{End, Line, StyleChange, trimmed, whole};
 use crate::model::terminal::sgr::Sgr;
 use crate::model::time::Timestamp;
 
-/// The maximum length of a line on a terminal. Other limits of a line: `LONGEST_RECORD` in `journal/split.rs` for a
-/// record, `LONGEST_SEARCH_LINE` in `journal/search/lines.rs` for a search.
+/// The maximum length of a line on a terminal. Other limits of a line: `LONGEST_RECORD` in `write/split.rs` for a
+/// record, `LONGEST_SEARCH_LINE` in `search/lines.rs` for a search.
 const LONGEST_TERMINAL_LINE: usize = 1 << 20;
 /// Maximum number of empty lines that are held back.
 const MOST_EMPTY: usize = 1000;

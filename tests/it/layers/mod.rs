@@ -218,9 +218,15 @@ fn every_rust_file_that_the_documentation_names_exists() {
             }
         }
     }
+    // Comments of the sources, too.
+    pages.extend(files.iter().filter(|file| !file.starts_with(root.join("tests"))).cloned());
     let mut wrong = vec![];
     for page in pages {
-        let text = std::fs::read_to_string(&page).unwrap();
+        let mut text = std::fs::read_to_string(&page).unwrap();
+        if page.extension().is_some_and(|e| e == "rs") {
+            let comments = text.lines().filter(|line| line.trim_start().starts_with("//"));
+            text = comments.collect::<Vec<_>>().join("\n");
+        }
         // What stands between two backticks of a line.
         let words = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
         let is_file = |word: &&str| {
@@ -233,6 +239,16 @@ fn every_rust_file_that_the_documentation_names_exists() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_source_file_says_what_it_is_for() {
+    let files = sources().iter().flat_map(|src| rust_files(src)).collect::<Vec<_>>();
+    let silent = files.iter().filter(|file| {
+        let text = std::fs::read_to_string(file).unwrap();
+        !text.starts_with("//! ")
+    });
+    assert_eq!(silent.collect::<Vec<_>>(), Vec::<&PathBuf>::new());
 }
 
 /// How many types of the program may have the same name.

@@ -1,7 +1,7 @@
 //! What processes use, sampled by the program that shows it.
 //!
 //! A sample costs some file reads per process, so the supervisor takes none by itself: `tmo ps` takes one, `tmo top`
-//! one each second for as long as it runs, and the API one when a client asks (`crates/server/src/samples.rs`).
+//! one each second for as long as it runs, and the API one when a client asks (`crates/server/src/reading.rs`).
 
 pub mod series;
 

@@ -10,7 +10,7 @@ use crate::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED, UNFINISHED}
 use crate::small;
 
 /// A line that is longer than this is returned in parts of this size. Other limits of a line: `LONGEST_RECORD` in
-/// `journal/split.rs` for a record, `LONGEST_TERMINAL_LINE` in `view/rows.rs` for a terminal.
+/// `write/split.rs` for a record, `LONGEST_TERMINAL_LINE` in `crates/view/src/rows.rs` for a terminal.
 const LONGEST_SEARCH_LINE: usize = 16 << 20;
 
 /// A line, or a record that is not output.

@@ -19,7 +19,7 @@ use crate::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED, UNFINISHED}
 use crate::small;
 
 /// The maximum number of bytes in one text record; a longer line is split (see `overflow`). Other limits of a
-/// line: `LONGEST_SEARCH_LINE` in `search/lines.rs` for a search, `LONGEST_TERMINAL_LINE` in `view/rows.rs` for a
+/// line: `LONGEST_SEARCH_LINE` in `search/lines.rs` for a search, `LONGEST_TERMINAL_LINE` in `crates/view/src/rows.rs` for a
 /// terminal.
 pub const LONGEST_RECORD: u64 = 1 << 20;
 

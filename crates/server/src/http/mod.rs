@@ -15,7 +15,6 @@
 //! | `metrics.rs` | numbers, for Prometheus |
 //! | `layers.rs` | what every request passes |
 //! | `extract.rs`, `answer.rs` | shared parsing of requests and formatting of responses |
-//! | `blocking.rs` | work that reads files |
 //! | `description.rs` | the parts common to all descriptions |
 //!
 //! A request that changes something is answered when it is done, or with `?wait=false` when it is accepted
