@@ -115,7 +115,7 @@ fn requests_for_a_host_pass_the_gate_first() {
 }
 
 #[test]
-fn a_frozen_host_is_lost_and_a_bridge_ends_without_its_page() {
+fn a_frozen_host_is_lost() {
     let fleet = Fleet::new(&[PROCFILE, PROCFILE]);
     fleet.ok(&["start"]);
     let web = Web::of(WebServer::start_with(&fleet.here, &["--fleet=fleet.toml"]));
@@ -129,6 +129,19 @@ fn a_frozen_host_is_lost_and_a_bridge_ends_without_its_page() {
     // The next one answers.
     wait_links(&mut frames, "up", &["a"]);
     kill(frozen, nix::libc::SIGKILL);
+    drop(frames);
+    web.end();
+    assert!(tmo::sys::info(other).is_none());
+    fleet.ok(&["quit"]);
+}
+
+#[test]
+fn a_bridge_ends_without_its_page() {
+    let fleet = Fleet::new(&[PROCFILE, PROCFILE]);
+    fleet.ok(&["start"]);
+    let web = Web::of(WebServer::start_with(&fleet.here, &["--fleet=fleet.toml"]));
+    let mut frames = Frames::open(&web);
+    wait_links(&mut frames, "up", &["a", "b"]);
     // The connection is there, but nobody answers pings any more.
     kill(web.server(), nix::libc::SIGSTOP);
     let limit = Duration::from_secs(120);
@@ -139,7 +152,6 @@ fn a_frozen_host_is_lost_and_a_bridge_ends_without_its_page() {
     wait_links(&mut frames, "up", &["a", "b"]);
     drop(frames);
     web.end();
-    assert!(tmo::sys::info(other).is_none());
     fleet.ok(&["quit"]);
 }
 

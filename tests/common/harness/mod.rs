@@ -465,16 +465,18 @@ impl Drop for World {
             eprintln!("kept: {}", self.dir.path().display());
             return;
         }
-        let clean = self.living().iter().all(|p| self.spared.contains(&p.pid));
-        let spared: Vec<u32> = self.spared.drain(..).collect();
+        let spared = std::mem::take(&mut self.spared);
         let mut left = self.living();
-        left.retain(|p| !spared.contains(&p.pid));
-        if !clean {
+        if left.iter().any(|p| !spared.contains(&p.pid)) {
+            left = self.living();
             let _ = self.tmo(["kill"]).output();
         }
-        for process in self.living() {
-            procs::kill(process.pid, 9);
+        if !left.is_empty() {
+            for process in self.living() {
+                procs::kill(process.pid, 9);
+            }
         }
+        left.retain(|p| !spared.contains(&p.pid));
         if std::thread::panicking() {
             eprintln!("left at the end: {left:#?}");
             for file in ["log", "log.err"] {

@@ -1,6 +1,8 @@
 //! A real terminal for tests: a tmux server of the world's own, with keys and screen.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::sync::Mutex;
 
 use super::World;
 use super::procs;
@@ -10,43 +12,94 @@ use super::wait::{eventually, eventually_or};
 pub(crate) struct Terminal<'a> {
     world: &'a World,
     name: String,
+    control: Mutex<Control>,
+}
+
+/// A client of tmux in control mode. Tests look at the screen so often that a client for each look would take most of
+/// their time.
+struct Control {
+    client: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Control {
+    /// Read a line, without its end.
+    fn line(&mut self) -> String {
+        let mut line = vec![];
+        self.output.read_until(b'\n', &mut line).unwrap();
+        assert_eq!(line.pop(), Some(b'\n'), "tmux has ended");
+        String::from_utf8_lossy(&line).into_owned()
+    }
+
+    /// Read the answer to a command; what tmux reports between two answers is skipped.
+    fn answer(&mut self) -> String {
+        let number = loop {
+            if let Some(number) = self.line().strip_prefix("%begin ") {
+                break number.to_owned();
+            }
+        };
+        let mut answer = String::new();
+        loop {
+            let line = self.line();
+            assert_ne!(line, format!("%error {number}"), "{answer}");
+            if line == format!("%end {number}") {
+                return answer;
+            }
+            answer.push_str(&line);
+            answer.push('\n');
+        }
+    }
+
+    /// Have commands executed one right after the other; returns the answer to the last one.
+    fn run(&mut self, commands: &[Vec<&str>]) -> String {
+        let quoted = |word: &&str| format!("'{}'", word.replace('\'', r"'\''"));
+        let lines = commands.iter().map(|words| words.iter().map(quoted).collect::<Vec<_>>());
+        let lines: String = lines.map(|words| words.join(" ") + "\n").collect();
+        assert_eq!(lines.matches('\n').count(), commands.len(), "a command is a line: {lines}");
+        self.input.write_all(lines.as_bytes()).unwrap();
+        commands.iter().map(|_| self.answer()).last().unwrap()
+    }
 }
 
 impl<'a> Terminal<'a> {
     /// Open one of this size.
     pub(crate) fn open(world: &'a World, name: &str, columns: u16, rows: u16) -> Self {
-        let terminal = Self { world, name: name.to_owned() };
         // Not every shell takes its prompt from the environment.
         let profile = world.path().join("profile");
         std::fs::write(&profile, "PS1='ready> '\n").unwrap();
-        terminal.tmux(["-f", "/dev/null", "new-session", "-d", "-x", &columns.to_string()], |c| {
-            c.args(["-y", &rows.to_string(), "-s", "t", "sh"]).env("ENV", &profile);
-        });
+        let [columns, rows] = [columns, rows].map(|count| count.to_string());
+        let socket = format!("test-{name}");
+        let mut server = world.command("tmux");
+        server.args(["-L", &socket, "-f", "/dev/null", "new-session", "-d"]);
+        server.args(["-x", &columns, "-y", &rows, "-s", "t", "sh"]).env("ENV", &profile);
+        let opened = server.output().unwrap();
+        assert!(opened.status.success(), "{}", String::from_utf8_lossy(&opened.stderr));
+        let mut client = world.command("tmux");
+        client.args(["-L", &socket, "-C", "attach-session", "-t", "t", "-f", "no-output"]);
+        let mut client = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let input = client.stdin.take().unwrap();
+        let output = BufReader::new(client.stdout.take().unwrap());
+        let mut control = Control { client, input, output };
+        // That of `attach-session`.
+        control.answer();
+        let terminal = Self { world, name: name.to_owned(), control: Mutex::new(control) };
         terminal.wait("ready>");
         terminal
     }
 
-    fn tmux<const N: usize>(&self, args: [&str; N], more: impl FnOnce(&mut Command)) -> String {
-        let mut command = self.world.command("tmux");
-        command.args(["-L", &format!("test-{}", self.name)]).args(args);
-        more(&mut command);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
+    fn run(&self, words: &[&str]) -> String {
+        self.control.lock().unwrap().run(&[words.to_vec()])
     }
 
     /// Press keys, by tmux's names.
     pub(crate) fn keys<const N: usize>(&self, keys: [&str; N]) {
-        self.tmux(["send-keys", "-t", "t"], |c| {
-            c.args(keys);
-        });
+        self.run(&[&["send-keys", "-t", "t"], &keys[..]].concat());
     }
 
     /// Type text.
     pub(crate) fn typed(&self, text: &str) {
-        self.tmux(["send-keys", "-t", "t", "-l", "--"], |c| {
-            c.arg(text);
-        });
+        self.run(&["send-keys", "-t", "t", "-l", "--", text]);
     }
 
     /// Type text and press Enter.
@@ -54,16 +107,11 @@ impl<'a> Terminal<'a> {
         self.typed_and(text, ["Enter"]);
     }
 
-    /// Type text and press keys at once, as one call of tmux.
+    /// Type text and press keys at once.
     pub(crate) fn typed_and<const N: usize>(&self, text: &str, keys: [&str; N]) {
-        // A semicolon at the end of an argument separates two commands of tmux.
-        let text = match text.strip_suffix(';') {
-            Some(rest) => format!("{rest}\\;"),
-            None => text.to_owned(),
-        };
-        self.tmux(["send-keys", "-t", "t", "-l", "--"], |c| {
-            c.args([&*text, ";", "send-keys", "-t", "t"]).args(keys);
-        });
+        let typed = vec!["send-keys", "-t", "t", "-l", "--", text];
+        let keys = [&["send-keys", "-t", "t"], &keys[..]].concat();
+        self.control.lock().unwrap().run(&[typed, keys]);
     }
 
     /// Type tmo with these arguments.
@@ -73,15 +121,15 @@ impl<'a> Terminal<'a> {
 
     /// Paste text as a terminal does, between brackets if a program has asked for them.
     pub(crate) fn paste(&self, text: &str) {
-        self.tmux(["set-buffer"], |c| {
-            c.arg(text);
-        });
-        self.tmux(["paste-buffer", "-p", "-t", "t"], |_| {});
+        let mut set = self.world.command("tmux");
+        set.args(["-L", &format!("test-{}", self.name), "set-buffer", text]);
+        assert!(set.status().unwrap().success());
+        self.run(&["paste-buffer", "-p", "-t", "t"]);
     }
 
     /// What tmux knows about the terminal, in its format language.
     pub(crate) fn ask(&self, format: &str) -> String {
-        self.tmux(["display-message", "-p", "-t", "t", format], |_| {}).trim_end().to_owned()
+        self.run(&["display-message", "-p", "-t", "t", format]).trim_end().to_owned()
     }
 
     /// Wait until `tmo connect` shows a process, and tells how to leave it with these keys.
@@ -103,17 +151,17 @@ impl<'a> Terminal<'a> {
 
     /// What is on the screen.
     pub(crate) fn screen(&self) -> String {
-        self.tmux(["capture-pane", "-p", "-t", "t"], |_| {})
+        self.run(&["capture-pane", "-p", "-t", "t"])
     }
 
     /// What is on the screen with its colours.
     pub(crate) fn colours(&self) -> String {
-        self.tmux(["capture-pane", "-p", "-e", "-t", "t"], |_| {})
+        self.run(&["capture-pane", "-p", "-e", "-t", "t"])
     }
 
     /// The screen with all that has scrolled off.
     pub(crate) fn history(&self) -> String {
-        self.tmux(["capture-pane", "-p", "-J", "-t", "t", "-S", "-", "-E", "-"], |_| {})
+        self.run(&["capture-pane", "-p", "-J", "-t", "t", "-S", "-", "-E", "-"])
     }
 
     /// Wait until the screen holds this.
@@ -147,9 +195,8 @@ impl<'a> Terminal<'a> {
 
     /// Give it another size.
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
-        self.tmux(["resize-window", "-t", "t", "-x", &columns.to_string()], |c| {
-            c.args(["-y", &rows.to_string()]);
-        });
+        let [columns, rows] = [columns, rows].map(|count| count.to_string());
+        self.run(&["resize-window", "-t", "t", "-x", &columns, "-y", &rows]);
     }
 
     /// Close it, as closing the window of a terminal program does.
@@ -169,6 +216,7 @@ impl Drop for Terminal<'_> {
         let shell = tmux().args(["display-message", "-p", "#{pane_pid}"]).output().unwrap();
         let shell: Option<u32> = String::from_utf8_lossy(&shell.stdout).trim().parse().ok();
         let _ = tmux().arg("kill-server").output();
+        let _ = self.control.get_mut().map(|control| control.client.wait());
         eventually("the terminal is gone", || {
             let left = self.world.living();
             let is_it = |a: &String| a.contains(&socket);
