@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 
-use crate::cli::args::{McpAllowance, McpArgs};
+use super::{McpAllowance, McpArgs};
 use crate::cli::error::CliError;
 use crate::config::env::SENDER;
 use crate::model::text::untrusted::shown_lines;

@@ -1,6 +1,7 @@
 //! What the commands print: results on standard output, everything else on standard error.
 
 pub(super) mod confirm;
+pub(super) mod fill;
 pub(super) mod outlet;
 pub(super) mod progress;
 pub(super) mod stdout;

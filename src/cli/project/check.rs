@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::ports::taken_ports;
 use super::watched::{stale, watch_notes};
-use crate::cli::args::PreviewArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::{self, Versioned};
 use crate::cli::project::input::Start;
@@ -24,6 +23,23 @@ use crate::model::plan::Plan;
 use crate::model::plan::rules::{DependencyCondition, Need};
 use crate::model::units;
 use crate::run::listen::{self, ListenError};
+
+/// Check Procfile, tmo.toml, env files, settings and ports without running anything.
+#[derive(Default, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo check                     exits 1 if anything is wrong
+  tmo check -f Procfile.dev -l web,worker
+  tmo check --json | jq -r '.errors[].text'
+
+All errors in tmo.toml are reported at once, with line and column.")]
+pub(in crate::cli) struct CheckArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    start: StartOptions,
+}
 
 /// The JSON document.
 #[derive(Serialize)]
@@ -53,10 +69,10 @@ impl<'a> Error<'a> {
 }
 
 /// Check everything that a start would check, without running a program; returns 1 on any problem of the project.
-pub(in crate::cli) fn check(args: PreviewArgs) -> Result<u8, CliError> {
+pub(in crate::cli) fn check(args: &CheckArgs) -> Result<u8, CliError> {
     let (mut warnings, mut notes) = (vec![], vec![]);
     let fleet = fleet_here();
-    let looked = look(args.start, &mut warnings, &mut notes);
+    let looked = look(args.start.clone(), &mut warnings, &mut notes);
     // A directory may have nothing but hosts.
     let is_none = matches!(looked, Err(CliError::NoProcfile { .. }));
     let looked = if is_none && !matches!(fleet, Ok(None)) { Ok(None) } else { looked.map(Some) };

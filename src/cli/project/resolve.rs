@@ -9,7 +9,7 @@ use super::place::StartDirectory;
 use super::tmux;
 use super::warnings::{print_warning, print_warnings};
 use crate::backend::tmux::server::NO_TMUX_CONFIG;
-use crate::cli::args::{self, Verb};
+use crate::cli::args::go_style::parse_start;
 use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
 use crate::cli::project::input::Start;
@@ -47,12 +47,8 @@ impl Start {
                 real.display()
             )));
         }
-        let arguments = origin.arguments.iter().map(|word| word.0.clone());
-        let parsed = args::parse(arguments).map_err(|error| CliError::Other(error.to_string()))?;
-        let Some(Verb::Start(mut typed)) = parsed.verb else {
-            let text = "plan.json does not tell how this run was started".to_owned();
-            return Err(CliError::Other(text));
-        };
+        let flags = origin.arguments.iter().skip(2).map(|word| word.0.clone());
+        let mut typed = parse_start(flags).map_err(|error| CliError::Other(error.to_string()))?;
         let env = plan.caller_env();
         let env = Env::of(env.into_iter().map(|(key, value)| (&key.0, &value.0)));
         let page_port = if plan.ends_when_done { kept_port(&env) } else { plan.page_port };

@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::cli::args::SetupArgs;
+use super::SetupArgs;
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::project::export::supervisor_unit;

@@ -1,15 +1,33 @@
 //! The man pages, generated from the same text as the help. Those of section 5 are in `topics`.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Command;
 use clap_mangen::Man;
 
 use super::topics;
-use crate::cli::args::{ManArgs, TOPICS, Topic, command};
+use crate::cli::args::topics::{TOPICS, Topic};
+use crate::cli::args::values;
 use crate::cli::error::{CliError, EXIT_CODES};
 use crate::cli::output;
+use crate::cli::verbs::command;
+
+/// Print a man page, or write all of them to a directory.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo man start | man -l -
+  tmo man tmo.toml | man -l -
+  tmo man --dir ~/.local/share/man/man1")]
+pub(in crate::cli) struct ManArgs {
+    /// The page of this command; without it the page of tmo itself.
+    #[arg(value_name = "COMMAND", add = values::verb())]
+    verb: Option<String>,
+    /// Write all pages to this directory instead.
+    #[arg(long, conflicts_with = "verb", add = values::directory())]
+    dir: Option<PathBuf>,
+}
 
 /// Its commands are those of tmo, which have pages.
 const FLEET: &str = "fleet";

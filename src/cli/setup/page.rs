@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::man::literal;
-use crate::cli::args::fill;
+use crate::cli::output::fill::fill;
 
 /// The indentation of what is said about a term.
 const INDENT: &str = "    ";

@@ -42,6 +42,32 @@ use crate::sys;
 use crate::sys::files::is_other_user;
 use crate::view::screen;
 
+/// Run the processes of the Procfile and show their output.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo start                     run ./Procfile until Ctrl-C
+  tmo start -f Procfile.dev     another Procfile; its directory is where the processes run
+  tmo start --web=8080          also in a browser, at this port
+  tmo start -- npm run dev      one command, without a Procfile
+  tmo start --wait=web,60s      until web listens at its PORT, then in the background
+  tmo start -D                  in the background; `tmo logs -n 100 -f` shows the log, `tmo quit` ends it
+  tmo start -p 3000 -P 1        PORT=3000 for the first process, 3001 for the second
+  tmo start --port-auto         separate ports for each project and worktree
+  tmo start ../shop             the project in another directory
+  TMO_LOG=debug tmo start       the supervisor logs to tmo.log, next to the run's log
+  OVERMIND_PROCESSES=web tmo start
+
+Each process gets PORT, PS (its name), TMO_SOCKET and, for each other process,
+OVERMIND_PROCESS_<name>_PORT. ./.env and ./.tmo.env can also set variables.
+
+Pipes and files get plain text. Terminals get colours unless NO_COLOR is set; CLICOLOR_FORCE=1
+passes process output unchanged to pipes and files.")]
+pub(in crate::cli) struct StartArgs {
+    #[command(flatten)]
+    options: StartOptions,
+}
+
 /// What a start finds.
 enum ExistingRun {
     Nothing,
@@ -52,13 +78,14 @@ enum ExistingRun {
 }
 
 /// Start, adopt or attach; returns the exit code of the run (0 for `-D`).
-pub(super) fn start(mut args: StartOptions, typed: Vec<OsString>) -> Result<u8, CliError> {
+pub(super) fn start(args: &StartArgs) -> Result<u8, CliError> {
+    let mut args = args.options.clone();
     let (if_needed, print_config) = (args.if_needed, args.print_config);
     let command = args.until_ready.then(|| args.command.clone());
     if args.until_ready {
         args.wait.get_or_insert_default();
     }
-    let start = gather(args, typed)?;
+    let start = gather(args, std::env::args_os().collect())?;
     if print_config {
         let (plan, warnings) = start.resolve(false)?;
         print_warnings(&warnings);
