@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::import::{SCHEMA, import_file, write_schema};
-use super::propose::{self, LOOKED_FOR, Proposal, ProposedEntry, propose, without_procfile};
+use super::propose::{self, LOOKED_FOR, Proposal, propose, without_procfile};
 use crate::cli::args::values;
 use crate::cli::error::CliError;
 use crate::cli::output;
@@ -195,14 +195,11 @@ fn begin(context: &Context, typed: &mut StartOptions, force: bool) -> Result<Str
             typed.procfile = Some(PathBuf::from(name));
             Ok(format!("{name} is there: it is used as it is"))
         }
-        Proposal::Write(lines) => {
+        Proposal::Write { procfile, from } => {
             let shown = project.procfile_shown.display();
-            let text = propose::procfile(&lines);
-            files::write_whole(&project.procfile, text.as_bytes(), Whole::New)
+            files::write_whole(&project.procfile, procfile.as_bytes(), Whole::New)
                 .map_err(CliError::io(&shown))?;
-            let mut from: Vec<&str> = lines.iter().map(|line| &*line.from).collect();
-            from.dedup();
-            let entries: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
+            let entries: Vec<String> = procfile.lines().map(|line| format!("  {line}")).collect();
             Ok(format!("{shown} (from {}):\n{}", from.join(" and "), entries.join("\n")))
         }
     }
@@ -211,20 +208,11 @@ fn begin(context: &Context, typed: &mut StartOptions, force: bool) -> Result<Str
 /// The commands that another tool runs here.
 fn imported(dir: &Path) -> Option<Proposal> {
     let (source, imported) = propose::for_init(dir).ok()??;
-    let text = imported.procfile()?;
+    let procfile = imported.procfile()?;
     for remark in &imported.remarks {
         output::warn(remark);
     }
-    let from = source.display().to_string();
-    let lines = text.lines().filter_map(|line| {
-        let (name, command) = line.split_once(": ")?;
-        Some(ProposedEntry {
-            name: name.to_owned(),
-            command: command.to_owned(),
-            from: from.clone(),
-        })
-    });
-    Some(Proposal::Write(lines.collect()))
+    Some(Proposal::Write { procfile, from: vec![source.display().to_string()] })
 }
 
 fn write_toml(path: &Path, shown: &Path, text: &str, force: bool) -> Result<(), CliError> {
