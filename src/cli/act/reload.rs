@@ -4,10 +4,9 @@ use serde::Serialize;
 
 use crate::cli::args::{self, ClientArgs};
 use crate::cli::error::CliError;
-use crate::cli::output::{self, Versioned};
+use crate::cli::output::{self, Versioned, print_warnings};
 use crate::cli::project::drift::{drift, read_again};
 use crate::cli::project::input::Start;
-use crate::cli::project::warnings::print_warnings;
 use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::reach::request::{self, change_order};
 use crate::cli::runtime;
@@ -156,7 +155,7 @@ pub(in crate::cli) fn tell_of_changes(instance: &Instance, names: &[String]) {
     let Ok(old) = instance.runtime.plan() else { return };
     let Ok(drift) = drift(instance, &[]) else { return };
     let changed = drift.iter().filter(|drift| {
-        let process = old.processes.iter().find(|process| process.name == *&drift.name);
+        let process = old.processes.iter().find(|process| process.name == drift.name);
         process.is_some_and(|process| {
             names.is_empty() || names.iter().any(|word| process.is_meant(word))
         })

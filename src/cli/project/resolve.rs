@@ -5,12 +5,12 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::place::StartDirectory;
+use super::input::StartDirectory;
 use super::tmux;
-use super::warnings::{print_warning, print_warnings};
 use crate::backend::tmux::server::NO_TMUX_CONFIG;
 use crate::cli::args::go_style::parse_start;
 use crate::cli::error::CliError;
+use crate::cli::output::{print_warning, print_warnings};
 use crate::cli::persona::Persona;
 use crate::cli::project::input::Start;
 use crate::cli::project::propose::{first_step, without_procfile};

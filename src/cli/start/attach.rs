@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::cli::error::CliError;
+use crate::cli::output::print_warning;
 use crate::cli::persona::Persona;
 use crate::cli::project::input::Start;
-use crate::cli::project::warnings::print_warning;
 use crate::cli::reach::instance::of_another_session;
 use crate::cli::reach::request;
 use crate::cli::runtime;

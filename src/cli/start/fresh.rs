@@ -5,10 +5,10 @@ use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
 use crate::cli::error::CliError;
+use crate::cli::output::print_warning;
 use crate::cli::output::progress::while_blocked;
 use crate::cli::persona::Persona;
 use crate::cli::project::input::Start;
-use crate::cli::project::warnings::print_warning;
 use crate::cli::reach::instance::taken_over;
 use crate::cli::reach::launch::Launch;
 use crate::cli::reach::leftovers;

@@ -12,12 +12,12 @@ use std::path::PathBuf;
 
 use self::fresh::Begun;
 use crate::cli::error::CliError;
+use crate::cli::output::{print_warning, print_warnings};
 use crate::cli::persona::Persona;
+use crate::cli::project::check::watch_notes;
 use crate::cli::project::config::print_effective;
 use crate::cli::project::input::Start;
 use crate::cli::project::ports::{takers, warning};
-use crate::cli::project::warnings::{print_warning, print_warnings};
-use crate::cli::project::watched::watch_notes;
 use crate::cli::reach::instance::{Instance, WAITS};
 use crate::cli::reach::request;
 use crate::cli::start::trial::Trial;
