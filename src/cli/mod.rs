@@ -47,13 +47,13 @@ const NO_TOPIC: u8 = 3;
 /// Run the program with these arguments (the first is its own name); returns its exit code.
 pub fn run(arguments: Vec<OsString>) -> u8 {
     crate::sys::unblock_all_signals();
-    if let Some(code) = internal_commands::run(&arguments) {
+    if let Some(code) = internal_commands::run_part(&arguments) {
         return code;
     }
-    if let Some(answered) = completions::answer(&arguments) {
-        return u8::from(answered.is_err());
+    if let Some(printed) = completions::print_candidates(&arguments) {
+        return u8::from(printed.is_err());
     }
-    let persona = arguments.first().map_or(Persona::Tmo, |program| Persona::of(program));
+    let persona = arguments.first().map_or(Persona::Tmo, |program| Persona::called_as(program));
     persona.set();
     let mut arguments = arguments;
     match persona {

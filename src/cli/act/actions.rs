@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use crate::cli::args::{ClientArgs, values};
-use crate::cli::error::CliError;
 use crate::cli::look::echo::{ShownUntil, show_while};
 use crate::cli::output::confirm::{can_ask, confirm};
 use crate::cli::output::outlet::{FAREWELL, Outlet};
@@ -13,8 +12,8 @@ use crate::cli::project::drift::read_again;
 use crate::cli::reach::instance::{self, Instance};
 use crate::cli::reach::log::Source;
 use crate::cli::reach::request::{insist, key, verdict};
-use crate::cli::runtime;
 use crate::cli::view::stop_signal;
+use crate::cli::{CliError, runtime};
 use crate::config::Env;
 use crate::journal::read::cursor::Position;
 use crate::model::name::action::ActionName;

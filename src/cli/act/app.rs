@@ -12,7 +12,6 @@ use crate::apps::manifest::{App, InstallState, process_name};
 use crate::apps::store::{self, StoreError};
 use crate::apps::zip::{LARGEST_ARCHIVE, ZipError};
 use crate::cli::args::{ClientArgs, parse_time, values};
-use crate::cli::error::CliError;
 use crate::cli::output::confirm::{can_ask, confirm};
 use crate::cli::output::progress::while_blocked;
 use crate::cli::output::table::table;
@@ -20,7 +19,7 @@ use crate::cli::output::{self, Versioned};
 use crate::cli::project::input::Start;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::request;
-use crate::cli::runtime;
+use crate::cli::{CliError, runtime};
 use crate::client::WatchEvent;
 use crate::config::StartOptions;
 use crate::model::event::Note;
@@ -163,10 +162,10 @@ struct AppTarget {
 
 /// List, add, update or remove.
 pub(in crate::cli) fn app(args: &AppArgs) -> Result<u8, CliError> {
-    let mut place = AppTarget::find(args)?;
+    let mut place = AppTarget::of_args(args)?;
     let name = args.name.as_deref().unwrap_or_default();
     if args.what == AppDo::List {
-        return place.list(args);
+        return place.print_list(args);
     }
     let changed = place.change(args, name);
     if args.json {
@@ -186,7 +185,7 @@ pub(in crate::cli) fn app(args: &AppArgs) -> Result<u8, CliError> {
 }
 
 impl AppTarget {
-    fn find(args: &AppArgs) -> Result<Self, CliError> {
+    fn of_args(args: &AppArgs) -> Result<Self, CliError> {
         let mut instance = Instance::find(&args.client)?;
         match runtime::block_on(instance.server()) {
             Ok(server) => {
@@ -311,7 +310,7 @@ impl AppTarget {
         done
     }
 
-    fn list(&self, args: &AppArgs) -> Result<u8, CliError> {
+    fn print_list(&self, args: &AppArgs) -> Result<u8, CliError> {
         let manifest = store::read(&self.dir)?;
         let states = match &self.run {
             Some(run) => runtime::block_on(run.state())?.processes,

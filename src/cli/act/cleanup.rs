@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use crate::cli::args::ClientArgs;
-use crate::cli::error::CliError;
-use crate::cli::output;
 use crate::cli::reach::instance::{Instance, WAITS};
 use crate::cli::reach::leftovers::{refuse, remains, remove, spared};
+use crate::cli::{CliError, output};
 use crate::client::address::Address;
 use crate::engine::persisted_state::adoptable;
 use crate::model::units;

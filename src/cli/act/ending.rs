@@ -6,11 +6,10 @@ use tokio::time::timeout;
 
 use crate::api::answers::Detached;
 use crate::cli::args::ClientArgs;
-use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
 use crate::cli::reach::instance::{self, Instance};
 use crate::cli::reach::{leftovers, request};
-use crate::cli::{output, runtime};
+use crate::cli::{CliError, output, runtime};
 use crate::model::request::Request;
 use crate::run::forced_end::remaining;
 use crate::sys::ProcInfo;

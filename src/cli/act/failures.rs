@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use super::reload::reload_failures;
 use crate::cli::args::values;
-use crate::cli::error::CliError;
-use crate::cli::output;
+use crate::cli::{CliError, output};
 use crate::config::failures::{Declarations, DeclareError};
 use crate::config::load::{Context, Loaded};
 use crate::config::{Project, StartOptions};

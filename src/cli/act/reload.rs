@@ -3,13 +3,12 @@
 use serde::Serialize;
 
 use crate::cli::args::{self, ClientArgs};
-use crate::cli::error::CliError;
 use crate::cli::output::{self, Versioned, print_warnings};
 use crate::cli::project::drift::{drift, read_again};
 use crate::cli::project::input::Start;
 use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::reach::request::{self, change_order};
-use crate::cli::runtime;
+use crate::cli::{CliError, runtime};
 use crate::config::Project;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::Request;

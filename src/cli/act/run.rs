@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cli::args::{ClientArgs, values};
-use crate::cli::error::CliError;
-use crate::cli::output;
 use crate::cli::persona::Persona;
 use crate::cli::project::input::Start;
 use crate::cli::reach::instance::Instance;
+use crate::cli::{CliError, output};
 use crate::config::StartOptions;
 use crate::config::load::{Context, find_program};
 use crate::config::options::BackendChoice;
@@ -44,7 +43,7 @@ pub(in crate::cli) struct RunArgs {
 
 /// Exec the command; returns only if that fails. There is no process between it and the shell: Ctrl-C
 /// reaches it as without tmo, and the shell sees its real exit status.
-pub(in crate::cli) fn run(args: &RunArgs) -> Result<u8, CliError> {
+pub(in crate::cli) fn run_command(args: &RunArgs) -> Result<u8, CliError> {
     let Some((name, rest)) = args.command.split_first() else {
         let text = "Specify a command to run, as in `tmo run rails console`";
         return Err(CliError::Usage(text.to_owned()));

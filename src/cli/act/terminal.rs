@@ -3,9 +3,8 @@
 use std::io::Read as _;
 
 use crate::cli::args::{ClientArgs, values};
-use crate::cli::error::CliError;
 use crate::cli::reach::instance::{Instance, tmo_only};
-use crate::cli::{output, runtime};
+use crate::cli::{CliError, output, runtime};
 use crate::view::merged::cleaned;
 
 /// Type into the terminal of a process.

@@ -4,10 +4,9 @@ use serde::Serialize;
 
 use super::processes::carry_out;
 use crate::cli::args::{ClientArgs, values};
-use crate::cli::error::CliError;
 use crate::cli::output::table::table;
 use crate::cli::reach::instance::{self, Instance};
-use crate::cli::{output, runtime};
+use crate::cli::{CliError, output, runtime};
 use crate::model::ProcName;
 use crate::model::file_change::WatchState;
 use crate::model::request::{API, Request};

@@ -56,14 +56,14 @@ pub(in crate::cli) fn remember(command: Command, words: &[OsString]) {
     let matches = matches.ok().and_then(|mut matches| matches.remove_subcommand());
     let typed = matches.map(|(verb, matches)| PrecedingFlags {
         starts: verb == "start",
-        ..PrecedingFlags::of(&matches)
+        ..PrecedingFlags::from_matches(&matches)
     });
     // Each process completes only one word.
     let _ = TYPED.set(PrecedingFlags { commands, ..typed.unwrap_or_default() });
 }
 
 impl PrecedingFlags {
-    fn of(matches: &ArgMatches) -> Self {
+    fn from_matches(matches: &ArgMatches) -> Self {
         fn one<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, id: &str) -> Option<T> {
             matches.try_get_one(id).ok().flatten().cloned()
         }
@@ -258,13 +258,13 @@ pub(in crate::cli) fn process() -> ArgValueCompleter {
         let typed = TYPED.get().map_or(&[][..], |typed| &typed.names);
         let ProcessNames { names, groups, .. } = known();
         let words = || names.iter().chain(&groups).filter(|word| !typed.contains(word));
-        list(current, |_| words().cloned().collect())
+        comma_list(current, |_| words().cloned().collect())
     })
 }
 
 /// Hosts and groups of the fleet.
 pub(in crate::cli) fn fleet_hosts() -> ArgValueCompleter {
-    by(|current| list(current, |_| hosts_and_groups().collect()))
+    by(|current| comma_list(current, |_| hosts_and_groups().collect()))
 }
 
 /// The same, each with what may follow.
@@ -307,23 +307,23 @@ pub(in crate::cli) fn count() -> ArgValueCompleter {
 
 /// A comma list of processes.
 pub(in crate::cli) fn processes() -> ArgValueCompleter {
-    by(|current| list(current, |_| names_and_groups().collect()))
+    by(|current| comma_list(current, |_| names_and_groups().collect()))
 }
 
 /// A comma list of processes, or `all`.
 pub(in crate::cli) fn processes_or_all() -> ArgValueCompleter {
-    by(|current| list(current, |_| names_and_groups().chain([ALL.to_owned()]).collect()))
+    by(|current| comma_list(current, |_| names_and_groups().chain([ALL.to_owned()]).collect()))
 }
 
 /// A comma list of entries and their numbers of instances.
 pub(in crate::cli) fn formation() -> ArgValueCompleter {
-    by(|current| list(current, |item| assigned(item, &[], Some(ALL))))
+    by(|current| comma_list(current, |item| assigned(item, &[], Some(ALL))))
 }
 
 /// A comma list of entries and a signal for each.
 pub(in crate::cli) fn stop_signals() -> ArgValueCompleter {
     by(|current| {
-        list(current, |item| {
+        comma_list(current, |item| {
             let value = item.split_once('=').map_or("", |(_, value)| value);
             assigned(item, &signals(value), None)
         })
@@ -340,7 +340,7 @@ fn assigned(item: &str, values: &[String], more: Option<&str>) -> Vec<String> {
 }
 
 /// Completions for the last item of a comma list, without items that are already in it.
-fn list(current: &OsStr, items: impl Fn(&str) -> Vec<String>) -> Vec<CompletionCandidate> {
+fn comma_list(current: &OsStr, items: impl Fn(&str) -> Vec<String>) -> Vec<CompletionCandidate> {
     let current = current.to_string_lossy();
     let (before, last) = current.rsplit_once(',').map_or(("", &*current), |(b, last)| (b, last));
     let name = |item: &str| item.split('=').next().unwrap_or_default().trim().to_owned();

@@ -37,7 +37,7 @@ const MOST_SECONDS: u32 = 2;
 /// Answer a script that asks for candidates; `None` if this is an ordinary start of the program.
 ///
 /// Nothing else is printed: the shell treats every line as a candidate.
-pub(super) fn answer(arguments: &[OsString]) -> Option<io::Result<()>> {
+pub(super) fn print_candidates(arguments: &[OsString]) -> Option<io::Result<()>> {
     let asked = env::variable(VARIABLE)?;
     let Some(shell) = asked.to_str().and_then(|asked| asked.strip_prefix(FORM)) else {
         return Some(Ok(()));

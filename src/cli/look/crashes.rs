@@ -7,11 +7,10 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::cli::args::{ClientArgs, values};
-use crate::cli::error::CliError;
 use crate::cli::output::table::table;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::Source;
-use crate::cli::{output, runtime};
+use crate::cli::{CliError, output, runtime};
 use crate::crash::report::end_words;
 use crate::crash::store::{self, StoredReport};
 use crate::crash::{Cause, CauseKind, Certainty, CrashReport, Summary};

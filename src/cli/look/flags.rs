@@ -7,11 +7,10 @@ use serde::Serialize;
 
 use super::crashes::strong;
 use crate::cli::args::{ClientArgs, values};
-use crate::cli::error::CliError;
 use crate::cli::output::table::table;
 use crate::cli::reach::instance::{self, Instance};
 use crate::cli::reach::log::Source;
-use crate::cli::{output, runtime};
+use crate::cli::{CliError, output, runtime};
 use crate::model::ProcName;
 use crate::model::ids::or_zero;
 use crate::model::plan::rules::FlagColor;

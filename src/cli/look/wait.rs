@@ -72,7 +72,7 @@ pub(in crate::cli) fn wait(args: &WaitArgs) -> Result<u8, CliError> {
     let limit = time(&args.timeout).map_err(|error| usage(&error))?;
     let stable = time(&args.stable).map_err(|error| usage(&error))?.unwrap_or_default();
     let mut instance = Instance::find(&args.client)?;
-    wait_for((&what, stable), limit, &mut instance, &names)
+    wait_for(&what, stable, limit, &mut instance, &names)
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ impl McpServer {
     }
 
     /// Execute, unless the client takes its request back.
-    async fn run(
+    async fn unless_cancelled(
         &self,
         work: impl Future<Output = Answer>,
         context: &RequestContext<RoleServer>,
@@ -209,7 +209,7 @@ impl ServerHandler for McpServer {
         let answer = match tool.steps(request.arguments.unwrap_or_default()) {
             Ok(steps) => {
                 let work = self.commands.carry_out(steps, Self::caller(&context));
-                self.run(work, &context).await?
+                self.unless_cancelled(work, &context).await?
             }
             Err(why) => Answer::failed(format!("{}: {why}", tool.name)),
         };
@@ -250,7 +250,7 @@ impl ServerHandler for McpServer {
             return Err(ErrorData::resource_not_found(text, None));
         };
         let work = self.commands.carry_out(steps, Self::caller(&context));
-        let answer = self.run(work, &context).await?;
+        let answer = self.unless_cancelled(work, &context).await?;
         let contents = vec![ResourceContents::text(answer.text, request.uri)];
         Ok(ReadResourceResult::new(contents).into())
     }

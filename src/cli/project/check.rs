@@ -8,10 +8,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::ports::taken_ports;
-use crate::cli::error::CliError;
 use crate::cli::output::{self, Versioned, print_warnings};
 use crate::cli::project::input::Start;
-use crate::cli::runtime;
+use crate::cli::{CliError, runtime};
 use crate::config::StartOptions;
 use crate::config::error::ConfigError;
 use crate::config::load::{Context, find_program};
@@ -75,28 +74,29 @@ impl<'a> Error<'a> {
 pub(in crate::cli) fn check(args: &CheckArgs) -> Result<u8, CliError> {
     let (mut warnings, mut notes) = (vec![], vec![]);
     let fleet = fleet_here();
-    let looked = look(args.start.clone(), &mut warnings, &mut notes);
-    // A directory may have nothing but hosts.
-    let is_none = matches!(looked, Err(CliError::NoProcfile { .. }));
-    let looked = if is_none && !matches!(fleet, Ok(None)) { Ok(None) } else { looked.map(Some) };
-    let code = u8::from(looked.is_err() || fleet.is_err() || !warnings.is_empty());
+    let plan = match plan_of_start(args.start.clone(), &mut warnings, &mut notes) {
+        // A directory may have nothing but hosts.
+        Err(CliError::NoProcfile { .. }) if !matches!(fleet, Ok(None)) => Ok(None),
+        plan => plan.map(Some),
+    };
+    let code = u8::from(plan.is_err() || fleet.is_err() || !warnings.is_empty());
     warnings.append(&mut notes);
     if args.json {
-        let problems = [looked.as_ref().err(), fleet.as_ref().err()];
+        let problems = [plan.as_ref().err(), fleet.as_ref().err()];
         let document = CheckDocument {
             ok: code == 0,
             errors: problems.into_iter().flatten().flat_map(Error::all).collect(),
             warnings: &warnings,
-            processes: looked.as_ref().ok().and_then(Option::as_ref).map(names).unwrap_or_default(),
+            processes: plan.as_ref().ok().and_then(Option::as_ref).map(names).unwrap_or_default(),
         };
         output::print_json(&Versioned::new(document))?;
         return Ok(code);
     }
     print_warnings(&warnings);
-    if let (Err(error), Err(_)) = (&fleet, &looked) {
+    if let (Err(error), Err(_)) = (&fleet, &plan) {
         output::warn(error);
     }
-    match (looked?, fleet?) {
+    match (plan?, fleet?) {
         _ if code != 0 => Ok(code),
         (None, Some(fleet)) => {
             let lists = fleet.lists.iter().map(|list| format!("@{}", list.name));
@@ -162,7 +162,7 @@ fn awaited_servers(plan: &Plan) -> impl Iterator<Item = String> {
 
 /// The plan of a start; `notes` are no mistakes of the project: the ports that processes need and others hold, watched
 /// paths without a file, and the host names with a number.
-fn look(
+fn plan_of_start(
     args: StartOptions,
     warnings: &mut Vec<String>,
     notes: &mut Vec<String>,

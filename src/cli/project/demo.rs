@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cli::args::values;
-use crate::cli::error::CliError;
-use crate::cli::output;
+use crate::cli::{CliError, output};
 use crate::model::text::shell::quoted;
 use crate::sys::{files, is_own_uid};
 

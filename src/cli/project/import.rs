@@ -104,7 +104,7 @@ struct LeftDocument<'a> {
 /// Import a source; 1 with `--strict` if something was left out, or if the result has mistakes.
 pub(in crate::cli) fn import_project(args: &ImportArgs) -> Result<u8, CliError> {
     let source = locate(args)?;
-    let imported = read(&source, args)?;
+    let imported = read_source(&source, args)?;
     let to = args.output.clone();
     if to.as_deref() == Some(Path::new("-")) {
         let written = imported.write(None);
@@ -113,7 +113,7 @@ pub(in crate::cli) fn import_project(args: &ImportArgs) -> Result<u8, CliError> 
             output::warn(&format!(
                 "{} is not written; it would hold variables of {}",
                 file.name,
-                source.shown()
+                source.shown_path()
             ));
         }
         report_left(&imported);
@@ -163,7 +163,7 @@ impl Source {
         self.dir.join(&self.name)
     }
 
-    fn shown(&self) -> String {
+    fn shown_path(&self) -> String {
         self.path().display().to_string()
     }
 
@@ -220,7 +220,7 @@ fn locate(args: &ImportArgs) -> Result<Source, CliError> {
     Ok(Source { dir: PathBuf::new(), name: name.into(), content: None, format })
 }
 
-fn read(source: &Source, args: &ImportArgs) -> Result<Imported, CliError> {
+fn read_source(source: &Source, args: &ImportArgs) -> Result<Imported, CliError> {
     let output = args.output.clone().filter(|output| output != Path::new("-"));
     let mut options =
         ImportOptions { scripts: args.scripts.clone(), output, ..ImportOptions::default() };
@@ -293,7 +293,7 @@ fn write(source: &Source, args: &ImportArgs, imported: &Imported) -> Result<Path
     if let Some(text) = plain {
         create(&procfile, &text)?;
         let lines: Vec<String> = text.lines().map(|line| format!("  {line}\n")).collect();
-        let from = source.shown();
+        let from = source.shown_path();
         say(args, &format!("{} (from {from}):\n{}", procfile.display(), lines.concat()))?;
         return Ok(procfile);
     }

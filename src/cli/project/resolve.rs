@@ -115,7 +115,10 @@ impl Start {
         let tmux = OnceCell::new();
         let find = |name: &OsStr| {
             if name == "tmux" {
-                tmux.get_or_init(|| tmux::find(&self.context, &own, keep)).as_ref().ok().cloned()
+                tmux.get_or_init(|| tmux::tmux_for_plan(&self.context, &own, keep))
+                    .as_ref()
+                    .ok()
+                    .cloned()
             } else {
                 find_for_plan(&self.context, &own, name)
             }
@@ -263,7 +266,7 @@ impl Start {
         // A process with a port of its own keeps it, wherever the others move.
         let mut moving = plan.clone();
         moving.processes.retain(|process| !process.has_own_port);
-        let first = ports::place(&self.context.env, &self.project, &moving, (asked, keep))?;
+        let first = ports::place(&self.context.env, &self.project, &moving, asked, keep)?;
         if first == asked {
             return Ok(plan);
         }

@@ -59,13 +59,14 @@ enum ConditionState {
 
 /// Wait for a condition of these processes, and show what is still missing.
 pub(in crate::cli) fn wait_for(
-    what: (&WaitFor, Duration),
+    what: &WaitFor,
+    stable: Duration,
     limit: Option<Duration>,
     instance: &mut Instance,
     names: &[String],
 ) -> Result<u8, CliError> {
     let last = RefCell::new("the condition is not met".to_owned());
-    let waiting = within(limit, instance, names, what, &last);
+    let waiting = within(limit, instance, names, (what, stable), &last);
     let missing = async || Some((last.borrow().clone(), LOOK_AGAIN));
     runtime::block_on(with_details("waiting", waiting, missing))
 }

@@ -1,7 +1,6 @@
 //! `tmo completions`: the script of a shell that queries the program for completions (`cli::completions`).
 
-use crate::cli::error::CliError;
-use crate::cli::output;
+use crate::cli::{CliError, output};
 
 /// Print the completion script of a shell.
 #[derive(clap::Args)]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Command;
 use clap_mangen::Man;
 
+use super::page::literal;
 use super::topics;
 use crate::cli::args::topics::{TOPICS, Topic};
 use crate::cli::args::values;
@@ -129,12 +130,6 @@ fn render(page: &Command, out: &mut dyn Write) -> io::Result<()> {
     man.render_version_section(out)
 }
 
-/// A line escaped for roff.
-pub(super) fn literal(line: &str) -> String {
-    let escaped = line.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
-    if escaped.starts_with('.') { format!("\\&{escaped}") } else { escaped }
-}
-
 pub(in crate::cli) fn manual(args: &ManArgs) -> Result<u8, CliError> {
     if let Some(dir) = &args.dir {
         write_all(dir).map_err(CliError::io(dir.display()))?;
@@ -152,7 +147,7 @@ pub(in crate::cli) fn manual(args: &ManArgs) -> Result<u8, CliError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{command, literal, write};
+    use super::{command, write};
 
     fn page(verb: Option<&str>) -> String {
         let mut out = Vec::new();
@@ -196,10 +191,5 @@ mod tests {
     fn an_alias_leads_to_the_page_and_nonsense_to_none() {
         assert_eq!(page(Some("status")), page(Some("ps")));
         assert!(!write(Some("nosuch"), &mut Vec::new()).unwrap());
-    }
-
-    #[test]
-    fn roff_sees_no_request_in_an_example() {
-        assert_eq!(literal(".x 'a-\\'"), "\\&.x \\(aqa\\-\\e\\(aq");
     }
 }

@@ -16,9 +16,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::values;
-use crate::cli::error::CliError;
-use crate::cli::output;
 use crate::cli::output::confirm::{can_ask, confirm};
+use crate::cli::{CliError, output};
 use crate::config::Env;
 use files::{ExistingFile, File, Places};
 

@@ -11,7 +11,6 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use self::fresh::Begun;
-use crate::cli::error::CliError;
 use crate::cli::output::{print_warning, print_warnings};
 use crate::cli::persona::Persona;
 use crate::cli::project::check::watch_notes;
@@ -25,7 +24,7 @@ use crate::cli::ui::as_view;
 use crate::cli::view::signals::Early;
 use crate::cli::view::{self, ViewState};
 use crate::cli::web::{self, PageSockets};
-use crate::cli::{output, runtime};
+use crate::cli::{CliError, output, runtime};
 use crate::config::StartOptions;
 use crate::config::options::PagePort;
 use crate::config::place::dirs::refuse_state_of_others;
@@ -94,7 +93,7 @@ pub(super) fn start(args: &StartArgs) -> Result<u8, CliError> {
     match command {
         Some(command) => {
             let trial = Trial::new(command, start.instance())?;
-            trial.run(|run| start.begin(if_needed, run))
+            trial.run_beside(|run| start.begin(if_needed, run))
         }
         None => start.begin(if_needed, &mut None),
     }
@@ -147,7 +146,7 @@ impl Start {
             while !if_needed && self.number.is_some() && !self.instance().is_over() {
                 self.take_next_socket()?;
             }
-            let Some((door, found)) = self.look(&mut taken_over)? else { continue };
+            let Some((door, found)) = self.find_existing_run(&mut taken_over)? else { continue };
             if !if_needed && self.number.is_some() && !matches!(found, ExistingRun::Nothing) {
                 // Another start was faster.
                 continue;
@@ -242,7 +241,10 @@ impl Start {
 
     /// Find out what exists, and wait for a run that is being stopped. `None` if the caller must look
     /// again.
-    fn look(&mut self, taken_over: &mut bool) -> Result<Option<(Door, ExistingRun)>, CliError> {
+    fn find_existing_run(
+        &mut self,
+        taken_over: &mut bool,
+    ) -> Result<Option<(Door, ExistingRun)>, CliError> {
         let door = self.enter()?;
         let held = lock::is_held(self.runtime.dir()).map_err(CliError::io("the lock"))?;
         if !held && !self.runtime.has_survivors() {
@@ -360,10 +362,11 @@ impl Start {
 
     /// A view that begins where the last one stopped, or else at the first record of the run. `owns`: this command has
     /// started the run, so its end is the end of the run.
-    fn shown(
+    fn view_state(
         &self,
         plan: Plan,
-        (first, shown): (u64, Option<Position>),
+        first: u64,
+        shown: Option<Position>,
         door: Door,
         owns: bool,
     ) -> ViewState {

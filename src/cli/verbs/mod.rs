@@ -32,7 +32,7 @@ pub(in crate::cli) struct Verb {
     former: &'static [&'static str],
     place: HelpPlace,
     subject: Subject,
-    action: &'static dyn Action,
+    action: &'static dyn VerbAction,
 }
 
 /// What the arguments of a command are about.
@@ -48,27 +48,27 @@ enum Subject {
 /// Where the help of the program lists a command: the group and the line in it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct HelpPlace {
-    group: Group,
+    group: HelpGroup,
     line: u8,
 }
 
 /// A group of the help, those of every day first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Group {
+struct HelpGroup {
     rank: u8,
     title: &'static str,
 }
 
-const EVERY_DAY: Group = Group { rank: 1, title: "Every day" };
-const THE_RUN: Group = Group { rank: 2, title: "The run" };
-const HOSTS: Group = Group { rank: 3, title: "Several hosts" };
-const AGENTS: Group = Group { rank: 4, title: "Coding agents" };
-const THE_LOG: Group = Group { rank: 5, title: "The log" };
-const A_PROCESS: Group = Group { rank: 6, title: "A process" };
-const PROJECT: Group = Group { rank: 7, title: "The project" };
-const TMO: Group = Group { rank: 8, title: "tmo itself" };
+const EVERY_DAY: HelpGroup = HelpGroup { rank: 1, title: "Every day" };
+const THE_RUN: HelpGroup = HelpGroup { rank: 2, title: "The run" };
+const HOSTS: HelpGroup = HelpGroup { rank: 3, title: "Several hosts" };
+const AGENTS: HelpGroup = HelpGroup { rank: 4, title: "Coding agents" };
+const THE_LOG: HelpGroup = HelpGroup { rank: 5, title: "The log" };
+const A_PROCESS: HelpGroup = HelpGroup { rank: 6, title: "A process" };
+const PROJECT: HelpGroup = HelpGroup { rank: 7, title: "The project" };
+const TMO: HelpGroup = HelpGroup { rank: 8, title: "tmo itself" };
 
-impl Group {
+impl HelpGroup {
     const fn line(self, line: u8) -> HelpPlace {
         HelpPlace { group: self, line }
     }
@@ -78,7 +78,7 @@ impl Group {
 type BoundVerb = Box<dyn FnOnce() -> Result<u8, CliError>>;
 
 /// What a command takes and does.
-trait Action: Sync {
+trait VerbAction: Sync {
     fn with_args(&self, command: Command) -> Command;
     fn bind(&self, matches: &ArgMatches) -> Result<BoundVerb, clap::Error>;
 }
@@ -86,7 +86,7 @@ trait Action: Sync {
 /// A function of the arguments.
 struct Does<A: 'static>(fn(&A) -> Result<u8, CliError>);
 
-impl<A: clap::Args> Action for Does<A> {
+impl<A: clap::Args> VerbAction for Does<A> {
     fn with_args(&self, command: Command) -> Command {
         A::augment_args(command)
     }
@@ -103,7 +103,7 @@ const fn verb(
     aliases: &'static [&'static str],
     place: HelpPlace,
     subject: Subject,
-    action: &'static dyn Action,
+    action: &'static dyn VerbAction,
 ) -> Verb {
     Verb { name, aliases, former: &[], place, subject, action }
 }
@@ -143,7 +143,7 @@ static VERBS: &[Verb] = &[
     verb("open", &[], THE_RUN.line(3), Processes, &Does(web::open_process)),
     verb("cleanup", &[], THE_RUN.line(11), Nothing, &Does(cleanup::cleanup)),
     verb("ls", &[], THE_RUN.line(12), Nothing, &Does(ls::ls)),
-    verb("run", &["exec", "e"], A_PROCESS.line(7), Nothing, &Does(run::run)),
+    verb("run", &["exec", "e"], A_PROCESS.line(7), Nothing, &Does(run::run_command)),
     verb("ps", &["status"], EVERY_DAY.line(2), Nothing, &Does(ps::ps)),
     verb("top", &[], THE_RUN.line(5), Nothing, &Does(top::top)),
     verb("ui", &[], THE_RUN.line(1), Nothing, &Does(ui::ui)),

@@ -7,7 +7,7 @@ use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
 use super::parse::{Typed, alone, among_all, typed};
-use super::{VERBS, Verb, command};
+use super::{Subject, TMO, VERBS, Verb, command};
 use crate::config::StartOptions;
 use crate::config::options::{PagePort, SETTINGS};
 
@@ -107,6 +107,14 @@ fn verbs_have_overmind_s_other_names() {
     }
     assert_eq!(refusal("tmo h").kind(), ErrorKind::DisplayHelp);
     assert!(read("tmo").unwrap().is_none());
+}
+
+#[test]
+fn a_former_name_of_a_command_works_and_is_not_shown() {
+    let row = super::verb("new", &["n"], TMO.line(9), Subject::Nothing, VERBS[0].action);
+    let command = Verb { former: &["old"], ..row }.command();
+    assert!(command.get_all_aliases().any(|name| name == "old"));
+    assert_eq!(command.get_visible_aliases().collect::<Vec<_>>(), ["n"]);
 }
 
 #[test]

@@ -8,11 +8,10 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::ps::{phase, progress};
-use crate::cli::error::CliError;
 use crate::cli::output::{self, Versioned};
 use crate::cli::project::input::Start;
 use crate::cli::reach::instance::Server;
-use crate::cli::runtime;
+use crate::cli::{CliError, runtime};
 use crate::config::StartOptions;
 use crate::config::load::find_for_plan;
 use crate::model::plan::rules::{Check, DependencyCondition, Probe, Stage};
@@ -213,7 +212,7 @@ fn milestone(wait: &Wait) -> String {
 
 /// A table: the number of each level, then its processes.
 fn text(steps: &[OrderedProcess], states: &States) -> String {
-    let column = Columns::of(steps, states);
+    let column = Columns::of_steps(steps, states);
     let mut lines = vec![column.line("", ["PROCESS", "PHASE", "STATE"], "WAITS FOR")];
     let mut add = |levels: Vec<Vec<&OrderedProcess>>, heading: &str| {
         if !levels.is_empty() && !heading.is_empty() {
@@ -246,7 +245,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(steps: &[OrderedProcess], states: &States) -> Self {
+    fn of_steps(steps: &[OrderedProcess], states: &States) -> Self {
         let widest = |of: &dyn Fn(&OrderedProcess) -> usize, head: &str| {
             steps.iter().map(of).max().unwrap_or_default().max(head.len())
         };

@@ -10,10 +10,9 @@ mod runs;
 mod socket;
 mod system;
 
-use crate::cli::error::CliError;
-use crate::cli::output;
 use crate::cli::project::input::Start;
 use crate::cli::reach::log::Source;
+use crate::cli::{CliError, output};
 use crate::config::StartOptions;
 use crate::model::plan::Backend;
 use crate::sys;
@@ -76,7 +75,7 @@ fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
     project::check_env_files(report, &start.context);
     // Only the caller's own programs are run here, not those that files of the project name.
     let own = start.own_path();
-    let chosen = Chosen::of(start, &own)?;
+    let chosen = Chosen::of_start(start, &own)?;
     let plan = project::check_plan(report, start, &chosen);
     let running = if held { start.runtime.plan().ok() } else { None };
     chosen.tell(report, running.map(|plan| plan.backend));
