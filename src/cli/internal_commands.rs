@@ -24,7 +24,7 @@ use crate::sys::files;
 use crate::view::pipe::EchoLog;
 
 /// Run as that part if the arguments ask for it; returns its exit code.
-pub(super) fn run(arguments: &[OsString]) -> Option<u8> {
+pub(super) fn run_part(arguments: &[OsString]) -> Option<u8> {
     let part = arguments.get(1)?.to_str()?;
     let path = Path::new(arguments.get(2)?);
     match part {

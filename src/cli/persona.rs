@@ -18,7 +18,7 @@ static CALLED: OnceLock<Persona> = OnceLock::new();
 
 impl Persona {
     /// Chosen by the first word of the command line.
-    pub(super) fn of(program: &OsStr) -> Self {
+    pub(super) fn called_as(program: &OsStr) -> Self {
         let name = Path::new(program).file_name();
         if name == Some(OsStr::new("overmind")) { Self::Overmind } else { Self::Tmo }
     }
@@ -79,7 +79,7 @@ mod tests {
             ("tmo", Persona::Tmo),
             ("overmind/tmo", Persona::Tmo),
         ] {
-            assert_eq!(Persona::of(program.as_ref()), persona, "{program}");
+            assert_eq!(Persona::called_as(program.as_ref()), persona, "{program}");
         }
         let text = "`tmo start` starts a run, tmo logs; /x/tmo y, tmo.toml, TMO_PORT, atmo z";
         let spoken =

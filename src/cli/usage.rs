@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::args::{self, TOPICS};
+use super::args::topics::TOPICS;
+use super::verbs::{self, Verb};
 use crate::model::name::nearest::nearest;
 
 /// Commands of other tools, and their equivalents here. `NAME` stands for the names that were typed.
@@ -37,7 +38,7 @@ const OF_OTHER_TOOLS: [(&str, &str); 22] = [
 /// The flags of other tools for a start in the background.
 const DETACH: [&str; 4] = ["-d", "-D", "--detach", "--detached"];
 
-/// The same for commands that affect the whole run here.
+/// Commands that other tools have for a process, and that are about the whole run here.
 const OF_ONE: [(&str, &str); 3] = [
     ("kill", "tmo stop NAME` or `tmo signal KILL NAME"),
     ("quit", "tmo stop NAME"),
@@ -46,7 +47,7 @@ const OF_ONE: [(&str, &str); 3] = [
 
 /// The error that clap found, a suggestion, and where to read on.
 pub(super) fn complaint(error: &clap::Error, typed: &[OsString]) -> String {
-    let mut command = args::command();
+    let mut command = verbs::command();
     if typed.get(1).is_some_and(|word| word == "fleet") {
         // Its verbs are made only when they are needed.
         command.build();
@@ -85,15 +86,16 @@ pub(super) fn complaint(error: &clap::Error, typed: &[OsString]) -> String {
 /// Whether `start -d` was typed without a directory, as one does with docker.
 fn is_docker_detach(error: &clap::Error, typed: &[OsString]) -> bool {
     error.kind() == ErrorKind::InvalidValue
-        && typed.get(1).is_some_and(|verb| verb == "start" || verb == "s")
+        && command_name(typed) == "start"
         && typed.last().is_some_and(|word| word == "-d")
 }
 
 /// Whether the command that `--until-ready` runs is missing.
 fn lacks_command(error: &clap::Error, typed: &[OsString]) -> bool {
     error.kind() == ErrorKind::MissingRequiredArgument
-        && typed.get(1).is_some_and(|verb| verb == "start")
-        && matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::Strings(words)) if words.iter().any(|word| word.starts_with("<COMMAND>")))
+        && command_name(typed) == "start"
+        && matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::Strings(words))
+            if words.iter().any(|word| word.starts_with("<COMMAND>")))
 }
 
 /// What a flag takes that is missing.
@@ -113,59 +115,62 @@ fn choices(error: &clap::Error, verb: Option<&Command>) -> Option<String> {
 
 /// The advice to use the equivalent of another tool's command.
 fn of_other_tools(error: &clap::Error, typed: &[OsString]) -> Option<String> {
-    let (mut verb, mut rest) = typed.get(1..)?.split_first()?;
-    let is_other = error.kind() == ErrorKind::InvalidSubcommand;
-    if is_other && verb == "up" && rest.iter().any(|flag| DETACH.iter().any(|one| flag == one)) {
+    let [_, verb, rest @ ..] = typed else { return None };
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        let argument = unknown_argument(error)?;
+        let name = command_name(typed);
+        if let Some(advice) = of_argument(name, argument) {
+            return Some(format!("{advice}; "));
+        }
+        let command = equivalent(&OF_ONE, name, rest).filter(|_| !argument.starts_with('-'))?;
+        return Some(format!("did you mean `{command}`? "));
+    }
+    if verb == "up" && rest.iter().any(|flag| DETACH.iter().any(|one| flag == one)) {
         return Some("`tmo start -D` does that; ".to_owned());
     }
-    // `process-compose process restart web`
-    if is_other && verb == "process" {
-        (verb, rest) = rest.split_first()?;
-        if let Some(known) = args::command().find_subcommand(verb) {
-            let words: Vec<_> = rest.iter().filter_map(|word| word.to_str()).collect();
-            let command = [&["tmo", known.get_name()], &words[..]].concat().join(" ");
-            return Some(format!("`{command}` does that; "));
-        }
-    }
-    let table = if is_other {
-        &OF_OTHER_TOOLS[..]
-    } else {
-        match unknown_argument(error)? {
-            "--tail" if verb == "logs" => return Some("`tmo logs -n N` does that; ".to_owned()),
-            "-e" | "--env" | "--env-file" if verb == "start" => {
-                return Some("`TMO_ENV=FILE tmo start` does that; ".to_owned());
+    let command = match (verb.to_str()?, rest) {
+        // `process-compose process restart web`
+        ("process", [verb, rest @ ..]) => match Verb::named(verb.to_str()?) {
+            Some(known) => {
+                let words: Vec<_> = rest.iter().filter_map(|word| word.to_str()).collect();
+                [&["tmo", known.name], &words[..]].concat().join(" ")
             }
-            "--dry-run" if verb == "start" => {
-                return Some("`tmo check` and `tmo graph` show what it would do; ".to_owned());
-            }
-            "--watch" | "-w" if verb == "start" => {
-                let text = "`watch` in tmo.toml names the files that restart a process; ";
-                return Some(text.to_owned());
-            }
-            "--color" | "--colour" | "--no-color" | "--no-colour" => {
-                let text = "NO_COLOR=1 before the command switches colours off; ";
-                return Some(text.to_owned());
-            }
-            "-a" | "--all" if verb == "ps" || verb == "status" => {
-                return Some("`tmo ps` shows all that is configured; ".to_owned());
-            }
-            word if word.starts_with('-') => return None,
-            _ if verb == "ps" || verb == "status" => {
-                return Some("`tmo ps` takes no names; ".to_owned());
-            }
-            _ => &OF_ONE[..],
-        }
+            None => equivalent(&OF_OTHER_TOOLS, verb.to_str()?, rest)?,
+        },
+        (verb, rest) => equivalent(&OF_OTHER_TOOLS, verb, rest)?,
     };
-    let (_, command) = table.iter().find(|(word, _)| verb == word)?;
-    let names: Vec<_> = rest.iter().filter_map(|word| word.to_str()).collect();
-    let names = names.into_iter().filter(|word| !word.starts_with('-')).collect::<Vec<_>>();
-    let names = if names.is_empty() { "NAME".to_owned() } else { names.join(" ") };
-    let command = command.replace("NAME", &names);
-    Some(if is_other {
-        format!("`{command}` does that; ")
-    } else {
-        format!("did you mean `{command}`? ")
+    Some(format!("`{command}` does that; "))
+}
+
+/// The name of the command that was typed by this or another name.
+fn command_name(typed: &[OsString]) -> &'static str {
+    let verb = typed.get(1).and_then(|word| Verb::named(word.to_str()?));
+    verb.map_or("", |verb| verb.name)
+}
+
+/// The advice for an argument that a command takes in other tools.
+fn of_argument(command: &str, argument: &str) -> Option<&'static str> {
+    Some(match (command, argument) {
+        ("logs", "--tail") => "`tmo logs -n N` does that",
+        ("start", "-e" | "--env" | "--env-file") => "`TMO_ENV=FILE tmo start` does that",
+        ("start", "--dry-run") => "`tmo check` and `tmo graph` show what it would do",
+        ("start", "--watch" | "-w") => "`watch` in tmo.toml names the files that restart a process",
+        (_, "--color" | "--colour" | "--no-color" | "--no-colour") => {
+            "NO_COLOR=1 before the command switches colours off"
+        }
+        ("ps", "-a" | "--all") => "`tmo ps` shows all that is configured",
+        ("ps", name) if !name.starts_with('-') => "`tmo ps` takes no names",
+        _ => return None,
     })
+}
+
+/// The command that a table has for this word, with the names that follow it.
+fn equivalent(table: &[(&str, &str)], word: &str, rest: &[OsString]) -> Option<String> {
+    let (_, command) = table.iter().find(|(known, _)| *known == word)?;
+    let words = rest.iter().filter_map(|word| word.to_str());
+    let names: Vec<_> = words.filter(|word| !word.starts_with('-')).collect();
+    let names = if names.is_empty() { "NAME".to_owned() } else { names.join(" ") };
+    Some(command.replace("NAME", &names))
 }
 
 /// The first paragraph of clap's message; the others are tips, the usage, and where to read on.
@@ -218,11 +223,11 @@ fn meant(
 #[cfg(test)]
 mod tests {
     use super::{OF_OTHER_TOOLS, complaint};
-    use crate::cli::args;
+    use crate::cli::verbs;
 
     fn message(line: &str) -> String {
         let typed: Vec<_> = line.split(' ').map(Into::into).collect();
-        complaint(&args::parse(typed.clone()).unwrap_err(), &typed)
+        complaint(&verbs::parse(typed.clone()).err().unwrap(), &typed)
     }
 
     #[test]
@@ -255,7 +260,7 @@ mod tests {
 
     #[test]
     fn no_command_of_another_tool_is_one_here() {
-        let all = args::command();
+        let all = verbs::command();
         let known = |word: &&str| all.find_subcommand(word).is_some();
         let both: Vec<_> = OF_OTHER_TOOLS.iter().map(|(word, _)| *word).filter(known).collect();
         assert!(both.is_empty(), "{both:?}");

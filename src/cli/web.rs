@@ -9,6 +9,7 @@ mod serving;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,13 +18,14 @@ use self::serving::{
     Browser, Listen, doors, greet, guardian_here, interrupted, lines, only_server, own_path,
     running, sockets_of,
 };
-use crate::cli::args::{ClientArgs, WebArgs};
+use crate::cli::args::{ClientArgs, parse_time, values};
 use crate::cli::error::CliError;
 use crate::cli::fleet::trust;
 use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::{output, runtime};
 use crate::config::Env;
 use crate::config::load::Context;
+use crate::config::options::port;
 use crate::fleet::inventory::Inventory;
 use crate::fleet::procman;
 use crate::model::name::role::Role;
@@ -38,6 +40,143 @@ pub(super) use crate::web::server::guardian::Listening as PageSockets;
 pub(super) use address::{browse, open_process};
 pub(super) use background::{BACKGROUND, open_page, serve_in_background, start_in_background};
 pub(super) use server::server;
+
+/// Serve a page that shows all runs in a browser.
+#[derive(Default, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo web                       serves until Ctrl-C, and prints a link that logs in
+  tmo web --link                prints another link for the running server
+  tmo web --port 8080           listens at this port; fails if it is taken
+  tmo web --open                also opens the page in the browser; --window: in its own window
+  tmo web ../shop               shows only the run of that project
+  tmo web --stop                stops the server; the runs continue
+  tmo web --share web,api --for 2h
+                                prints a read-only link to these two processes, for a colleague
+
+  tmo web --public-url https://tmo.example.com
+                                behind a proxy with TLS, for phones and colleagues
+  tmo web user add anna --role operate
+                                adds a user of that address; asks for a password
+  tmo web user list             also: passwd NAME, remove NAME
+  tmo web sessions              lists the sessions with user, role and last use
+  tmo web logout 3f2a81c0       ends a session; --all ends all
+
+The server listens only at this machine's loopback addresses. A link logs in once, within 5 minutes, and
+only for the user who started the server. Runs don't depend on the server: start and stop it at any time.")]
+#[command(args_conflicts_with_subcommands = true)]
+#[expect(clippy::struct_excessive_bools, reason = "flags that are given or not")]
+pub(in crate::cli) struct WebArgs {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    verb: Option<WebVerb>,
+    /// The directory of a project, to show only its run. One that is called `user` is `./user`.
+    #[arg(value_name = "PATH", add = values::directory(), conflicts_with = "project")]
+    path: Option<PathBuf>,
+    /// Listen at this port (0: any free one) from now on. Without it, the page keeps its port, at first the first free
+    /// one from 10000 on.
+    #[arg(short, long, value_name = "PORT", value_parser = port)]
+    port: Option<u16>,
+    /// Open the page in the browser.
+    #[arg(long)]
+    open: bool,
+    /// Open the page in a window without tabs, if Chromium, Chrome, Edge or Brave is installed.
+    #[arg(long)]
+    window: bool,
+    /// Don't open the page, even if other options or variables request it.
+    #[arg(long, visible_alias = "no-ui", conflicts_with_all = ["open", "window"],
+        overrides_with = "no_open")]
+    no_open: bool,
+    /// Stop the web server. The runs continue.
+    #[arg(long, conflicts_with_all = ["open", "window", "link", "share"])]
+    stop: bool,
+    /// Also listen at this address, for a TLS proxy on another machine; needs --public-url.
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<IpAddr>,
+    /// The public address of a TLS proxy in front of tmo, as `https://NAME[:PORT]`.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// With --public-url: also serve the names of processes, without a login, to programs of this user on this
+    /// machine. A proxy that forwards bytes (stunnel, socat, ssh -R) is such a program for whoever it serves.
+    #[arg(long, requires = "public_url")]
+    names: bool,
+    /// The IP address of a proxy; its X-Forwarded-For header is trusted for the address of the browser.
+    #[arg(long, value_name = "ADDRESS")]
+    trusted_proxy: Vec<IpAddr>,
+    /// Accept API requests with the token in this file (`Authorization: Bearer`).
+    #[arg(long, value_name = "FILE", requires = "role", add = values::file())]
+    token_file: Option<PathBuf>,
+    /// The role of these programs.
+    #[arg(long, value_enum, value_name = "ROLE", requires = "token_file")]
+    role: Option<Role>,
+    /// Also show the runs of the hosts in this file; without one, in `TMO_FLEET` or the nearest fleet.toml.
+    #[arg(long, alias = "config", overrides_with = "fleet", value_name = "FILE", num_args = 0..=1, require_equals = true, add = values::file(),
+        conflicts_with_all = ["path", "socket", "project", "link", "share", "stop"])]
+    #[expect(clippy::option_option, reason = "the flag, perhaps with a file")]
+    fleet: Option<Option<PathBuf>>,
+    /// Print a login link for the running server.
+    #[arg(long)]
+    link: bool,
+    /// Print a read-only link to these processes of the run, for another person.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', add = values::process())]
+    share: Vec<String>,
+    /// With --share: how long the link and its session are valid.
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_time, default_value = "30m", requires = "share")]
+    time: Duration,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// The subcommands of `tmo web`.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
+pub(in crate::cli) enum WebVerb {
+    /// Manage who logs in with a password, at the address of --public-url.
+    User {
+        /// What to do.
+        #[command(subcommand)]
+        verb: WebUserVerb,
+    },
+    /// List who is logged in to your web servers.
+    Sessions {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a session that `tmo web sessions` lists, or all.
+    Logout {
+        /// The id of the session; its first digits are enough.
+        #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+        id: Option<String>,
+        /// End all sessions.
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+/// The subcommands of `tmo web user`. A password is asked for at a terminal, else it is the first line of standard input.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
+pub(in crate::cli) enum WebUserVerb {
+    /// Add a user; asks for the password, or reads it from standard input.
+    Add {
+        /// The name of the user.
+        name: String,
+        /// What the user may do.
+        #[arg(long, value_enum, value_name = "ROLE")]
+        role: Role,
+    },
+    /// Change the password of a user, whose sessions end.
+    Passwd {
+        /// The name of the user.
+        name: String,
+    },
+    /// Remove a user, whose sessions end.
+    Remove {
+        /// The name of the user.
+        name: String,
+    },
+    /// List the users and their roles.
+    List,
+}
 
 /// Serve, or print a link to the running server.
 pub(super) fn web(args: &WebArgs) -> Result<u8, CliError> {

@@ -2,7 +2,7 @@
 
 use pretty_assertions::assert_eq;
 use serde_json::Value;
-use tmo::cli::args::command;
+use tmo::cli::verbs::command;
 
 use crate::harness::ports::free_port;
 use crate::harness::{World, eventually, procs};

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use regex::Regex;
-use tmo::cli::args;
+use tmo::cli::verbs;
 
 /// Every page, by its path in the repository.
 fn pages() -> Vec<(PathBuf, String)> {
@@ -131,7 +131,7 @@ fn refusal(typed: &str, mention: bool) -> Option<String> {
     {
         return None;
     }
-    let error = args::parse(words.iter().map(Into::into)).err()?;
+    let error = verbs::parse(words.iter().map(Into::into)).err()?;
     let lacks = match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => return None,
         ErrorKind::MissingRequiredArgument
@@ -183,7 +183,7 @@ fn every_command_of_the_documentation_is_one_of_tmo() {
 fn every_example_of_a_help_is_a_command_of_tmo() {
     let mut wrong = vec![];
     let mut count = 0;
-    for verb in args::command().get_subcommands() {
+    for verb in verbs::command().get_subcommands() {
         let footer = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
         for line in footer.lines().filter_map(|line| line.strip_prefix("  ")) {
             if line.starts_with("tmo ") {

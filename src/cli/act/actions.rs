@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use crate::cli::args::ActArgs;
-use crate::cli::error::CliError;
+use crate::cli::args::{ClientArgs, values};
 use crate::cli::look::echo::{ShownUntil, show_while};
 use crate::cli::output::confirm::{can_ask, confirm};
 use crate::cli::output::outlet::{FAREWELL, Outlet};
@@ -13,8 +12,8 @@ use crate::cli::project::drift::read_again;
 use crate::cli::reach::instance::{self, Instance};
 use crate::cli::reach::log::Source;
 use crate::cli::reach::request::{insist, key, verdict};
-use crate::cli::runtime;
 use crate::cli::view::stop_signal;
+use crate::cli::{CliError, runtime};
 use crate::config::Env;
 use crate::journal::read::cursor::Position;
 use crate::model::name::action::ActionName;
@@ -26,6 +25,38 @@ use crate::model::{ProcName, ProcessStatus, units};
 use crate::sys::clock;
 use crate::view::paint::{Stamp, Style};
 use crate::view::screen;
+
+/// Run an action of tmo.toml, such as a migration, in the environment of its process.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo act                       which actions there are
+  tmo act migrate               run it, show its output, exit with its code
+  tmo act web.migrate           that of web, where another process has one, too
+  tmo act reset-db --yes        without the question that `confirm = true` asks
+
+In tmo.toml:
+  [process.web.action.migrate]
+  command = \"bin/rails db:migrate\"
+
+It runs as a process of its own, web-migrate: `tmo logs web-migrate` shows its output later, and
+`tmo connect web-migrate` opens its terminal. Ctrl-C stops it.")]
+pub(in crate::cli) struct ActArgs {
+    /// The action, or PROCESS.ACTION where several have the same name; without it, all are listed.
+    #[arg(value_name = "ACTION", add = values::action())]
+    action: Option<String>,
+    /// Return as soon as it has been started; its output is in the log.
+    #[arg(long)]
+    no_wait: bool,
+    /// Do not ask, even if tmo.toml says `confirm = true`.
+    #[arg(short = 'y', long)]
+    yes: bool,
+    /// Print the list as JSON.
+    #[arg(long, conflicts_with = "action")]
+    json: bool,
+    #[command(flatten)]
+    client: ClientArgs,
+}
 
 /// The exit code of a command that Ctrl-C has ended.
 const INTERRUPTED: u8 = 130;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -10,8 +11,7 @@ use crate::apps::change::{AppErrorKind, ProjectApps};
 use crate::apps::manifest::{App, InstallState, process_name};
 use crate::apps::store::{self, StoreError};
 use crate::apps::zip::{LARGEST_ARCHIVE, ZipError};
-use crate::cli::args::{AppArgs, AppDo};
-use crate::cli::error::CliError;
+use crate::cli::args::{ClientArgs, parse_time, values};
 use crate::cli::output::confirm::{can_ask, confirm};
 use crate::cli::output::progress::while_blocked;
 use crate::cli::output::table::table;
@@ -19,7 +19,7 @@ use crate::cli::output::{self, Versioned};
 use crate::cli::project::input::Start;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::request;
-use crate::cli::runtime;
+use crate::cli::{CliError, runtime};
 use crate::client::WatchEvent;
 use crate::config::StartOptions;
 use crate::model::event::Note;
@@ -30,6 +30,84 @@ use crate::model::time::Timestamp;
 use crate::model::units::{self, whole_seconds};
 use crate::model::{Condition, ProcName, ProcessStatus};
 use crate::sys::{clock, files};
+
+/// Add programs from ZIP archives to the run, update and remove them.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo app add 'My App' --zip my-app.zip
+                                a process My_App, which runs main.py
+  tmo app add bot --zip bot.zip --script bot.js --arg --port --arg 80 --no-start
+  tmo app update bot --zip bot-2.zip
+                                replaces the files and keeps the settings; bot must be stopped
+  tmo app remove bot            removes it and its files, after a confirmation
+  tmo app list --json | jq -r '.apps[].process'
+
+This runs the code of the archive under your account. Python programs get a virtual environment with the
+packages of their requirements.txt, Node.js programs those of their package.json. An archive has at most
+50 MiB. If the project is not running, its next start installs the new apps.")]
+#[expect(clippy::struct_excessive_bools, reason = "flags that are given or not")]
+pub(in crate::cli) struct AppArgs {
+    /// What to do.
+    #[arg(value_name = "DO")]
+    what: AppDo,
+    /// The name of the app. In the name of its process, spaces become `_`.
+    #[arg(value_name = "NAME", add = values::process(),
+        required_if_eq_any([("what", "add"), ("what", "update"), ("what", "remove")]))]
+    name: Option<String>,
+    /// The ZIP archive.
+    #[arg(long, value_name = "FILE", add = values::file(),
+        required_if_eq_any([("what", "add"), ("what", "update")]))]
+    zip: Option<PathBuf>,
+    /// With add: the path of the program within the archive.
+    #[arg(long, value_name = "PATH", default_value = "main.py")]
+    script: String,
+    /// With add: an argument of the program; can be repeated.
+    #[arg(long = "arg", value_name = "WORD", allow_hyphen_values = true)]
+    args: Vec<String>,
+    /// With add: an environment variable of the program; can be repeated.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    env: Vec<(String, String)>,
+    /// With add: start the app neither after its installation nor with the run.
+    #[arg(long)]
+    no_start: bool,
+    /// With add: how long an installation may take.
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "5m")]
+    install_timeout: Duration,
+    /// With remove: don't ask.
+    #[arg(short, long)]
+    yes: bool,
+    /// Return once the files are in place, before the installation.
+    #[arg(long)]
+    no_wait: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// The Procfile of the project, if the project is not running.
+    #[arg(short = 'f', long, value_name = "FILE", add = values::file())]
+    procfile: Option<PathBuf>,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// What `tmo app` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(in crate::cli) enum AppDo {
+    /// Show the apps.
+    List,
+    /// Add an app.
+    Add,
+    /// Replace the files of an app; its settings stay.
+    Update,
+    /// Remove an app and its files.
+    Remove,
+}
+
+fn variable(text: &str) -> Result<(String, String), &'static str> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let pair = pair.filter(|_| !text.contains('\0'));
+    pair.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or("NAME=VALUE is needed")
+}
 
 impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
@@ -84,10 +162,10 @@ struct AppTarget {
 
 /// List, add, update or remove.
 pub(in crate::cli) fn app(args: &AppArgs) -> Result<u8, CliError> {
-    let mut place = AppTarget::find(args)?;
+    let mut place = AppTarget::of_args(args)?;
     let name = args.name.as_deref().unwrap_or_default();
     if args.what == AppDo::List {
-        return place.list(args);
+        return place.print_list(args);
     }
     let changed = place.change(args, name);
     if args.json {
@@ -107,7 +185,7 @@ pub(in crate::cli) fn app(args: &AppArgs) -> Result<u8, CliError> {
 }
 
 impl AppTarget {
-    fn find(args: &AppArgs) -> Result<Self, CliError> {
+    fn of_args(args: &AppArgs) -> Result<Self, CliError> {
         let mut instance = Instance::find(&args.client)?;
         match runtime::block_on(instance.server()) {
             Ok(server) => {
@@ -232,7 +310,7 @@ impl AppTarget {
         done
     }
 
-    fn list(&self, args: &AppArgs) -> Result<u8, CliError> {
+    fn print_list(&self, args: &AppArgs) -> Result<u8, CliError> {
         let manifest = store::read(&self.dir)?;
         let states = match &self.run {
             Some(run) => runtime::block_on(run.state())?.processes,

@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use crate::cli::args::ClientArgs;
-use crate::cli::error::CliError;
-use crate::cli::output;
 use crate::cli::reach::instance::{Instance, WAITS};
 use crate::cli::reach::leftovers::{refuse, remains, remove, spared};
+use crate::cli::{CliError, output};
 use crate::client::address::Address;
 use crate::engine::persisted_state::adoptable;
 use crate::model::units;
@@ -16,10 +15,23 @@ use crate::run::listen;
 use crate::run::lock::{self, Door};
 use crate::sys::{self, files};
 
+/// Clean up after a run that was killed entirely.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo cleanup                   says what it did; leaves a live run alone
+
+It ends only processes marked as this run's, and removes only its files and sockets that nobody
+listens on. The log is kept.")]
+pub(in crate::cli) struct CleanupArgs {
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
 /// Kill and remove the leftovers, and report them. A run that is alive and can be taken over is left alone,
 /// and so is a run of another session, which has its own runtime directory.
-pub(in crate::cli) fn cleanup(args: &ClientArgs) -> Result<u8, CliError> {
-    let instance = Instance::find(args)?;
+pub(in crate::cli) fn cleanup(args: &CleanupArgs) -> Result<u8, CliError> {
+    let instance = Instance::find(&args.client)?;
     instance.refuse_leftovers_of_other_project()?;
     instance.refuse_project_above()?;
     let runtime = &instance.runtime;

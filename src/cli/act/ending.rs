@@ -6,14 +6,44 @@ use tokio::time::timeout;
 
 use crate::api::answers::Detached;
 use crate::cli::args::ClientArgs;
-use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
 use crate::cli::reach::instance::{self, Instance};
 use crate::cli::reach::{leftovers, request};
-use crate::cli::{output, runtime};
+use crate::cli::{CliError, output, runtime};
 use crate::model::request::Request;
 use crate::run::forced_end::remaining;
 use crate::sys::ProcInfo;
+
+/// Stop everything, as Ctrl-C does.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo quit                      returns when all processes are gone")]
+pub(in crate::cli) struct QuitArgs {
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// Kill everything at once, without a grace period.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo kill                      SIGKILL every process, then exit")]
+pub(in crate::cli) struct KillArgs {
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// Detach `tmo start` from its terminal; the processes keep running.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo detach                    from another terminal
+  tmo start                     shows the log again, with what was missed")]
+pub(in crate::cli) struct DetachArgs {
+    #[command(flatten)]
+    client: ClientArgs,
+}
 
 /// How long `kill` lets the supervisor end the run itself; it may have to wait for CPU time.
 const KILL_LIMIT: Duration = Duration::from_secs(60);
@@ -25,8 +55,8 @@ const KILL_TAKEOVER_LIMIT: Duration = Duration::from_secs(5);
 const NO_VIEW: &str = "nothing to detach: no terminal shows the log of this run";
 
 /// End the run, and wait until all its parts have exited.
-pub(in crate::cli) fn quit(args: &ClientArgs) -> Result<u8, CliError> {
-    let mut instance = Instance::find(args)?;
+pub(in crate::cli) fn quit(args: &QuitArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
     let mut parts = vec![];
     let asked = async {
         let server = instance.server().await?;
@@ -46,9 +76,9 @@ pub(in crate::cli) fn quit(args: &ClientArgs) -> Result<u8, CliError> {
 }
 
 /// End the run at once, with or without its supervisor.
-pub(in crate::cli) fn kill(args: &ClientArgs) -> Result<u8, CliError> {
-    let mut instance = match Instance::find(args) {
-        Err(error @ CliError::Dir(_)) => return leftovers::search(args, error),
+pub(in crate::cli) fn kill(args: &KillArgs) -> Result<u8, CliError> {
+    let mut instance = match Instance::find(&args.client) {
+        Err(error @ CliError::Dir(_)) => return leftovers::search(&args.client, error),
         found => found?,
     };
     instance.takeover_limit = KILL_TAKEOVER_LIMIT;
@@ -85,8 +115,8 @@ async fn killed_by_supervisor(
 }
 
 /// Detach the views and let the processes run on.
-pub(in crate::cli) fn detach(args: &ClientArgs) -> Result<u8, CliError> {
-    let mut instance = Instance::find(args)?;
+pub(in crate::cli) fn detach(args: &DetachArgs) -> Result<u8, CliError> {
+    let mut instance = Instance::find(&args.client)?;
     let asked = async {
         instance::tmo_only(&mut instance).await?;
         instance.refuse_other_project().await?;

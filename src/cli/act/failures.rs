@@ -1,13 +1,55 @@
 //! `tmo failures`: lists and edits the texts that mean failure of a process.
 
+use std::path::PathBuf;
+
 use super::reload::reload_failures;
-use crate::cli::args::{FailuresArgs, FailuresDo};
-use crate::cli::error::CliError;
-use crate::cli::output;
+use crate::cli::args::values;
+use crate::cli::{CliError, output};
 use crate::config::failures::{Declarations, DeclareError};
 use crate::config::load::{Context, Loaded};
 use crate::config::{Project, StartOptions};
 use crate::model::ProcName;
+
+/// Show or change the texts that mean failure.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo failures list             all declared texts
+  tmo failures list web --json
+  tmo failures add web 'Error: EADDRINUSE'
+  tmo failures remove web 'Error: EADDRINUSE'
+
+They are in failure_declarations.json beside the Procfile. A process that prints one of its texts,
+in upper or lower case, is stopped until it is started again. Changes apply to a live run.")]
+pub(in crate::cli) struct FailuresArgs {
+    /// What to do.
+    #[arg(value_name = "DO")]
+    what: FailuresDo,
+    /// The process: an entry of the Procfile, or one of its instances.
+    #[arg(value_name = "NAME", add = values::process(),
+        required_if_eq_any([("what", "add"), ("what", "remove")]))]
+    name: Option<String>,
+    /// The text, which must be within one line.
+    #[arg(value_name = "TEXT", required_if_eq_any([("what", "add"), ("what", "remove")]))]
+    text: Option<String>,
+    /// The list as JSON, as in the file.
+    #[arg(long)]
+    json: bool,
+    /// The Procfile.
+    #[arg(short = 'f', long, value_name = "FILE", add = values::file())]
+    procfile: Option<PathBuf>,
+}
+
+/// What `tmo failures` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(in crate::cli) enum FailuresDo {
+    /// Show what is declared.
+    List,
+    /// Declare one more text.
+    Add,
+    /// Remove a declared text.
+    Remove,
+}
 
 /// The widest column of names, so that a single long name does not shift all texts.
 const WIDEST: usize = 40;

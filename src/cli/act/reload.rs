@@ -2,21 +2,48 @@
 
 use serde::Serialize;
 
-use crate::cli::args::{self, ClientArgs, ReloadArgs};
-use crate::cli::error::CliError;
-use crate::cli::output::{self, Versioned};
+use crate::cli::args::{self, ClientArgs};
+use crate::cli::output::{self, Versioned, print_warnings};
 use crate::cli::project::drift::{drift, read_again};
 use crate::cli::project::input::Start;
-use crate::cli::project::warnings::print_warnings;
 use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::reach::request::{self, change_order};
-use crate::cli::runtime;
+use crate::cli::{CliError, runtime};
 use crate::config::Project;
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::request::Request;
 use crate::model::state::ProcessState;
 use crate::model::{ProcName, ProcessStatus};
 use crate::plan::{self, ProcessChange, Reloaded};
+
+/// Read Procfile, tmo.toml and env files again, and apply the changes.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo reload                    one line for each process: what was done
+  tmo reload --dry-run          what would be done
+  tmo reload --json | jq -r '.processes[] | select(.change == \"restarted\").name'
+
+Processes whose command, directory, environment, shell or port changed are restarted; removed ones
+are stopped, new ones started. Other changes apply at once, without a restart. Flags and variables
+are those that the run was started with. If anything can't be read, nothing changes.")]
+#[expect(clippy::struct_excessive_bools, reason = "flags that are given or not")]
+pub(in crate::cli) struct ReloadArgs {
+    /// Change nothing; show what would be done.
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Only the apps that were added, updated or removed; other changes wait.
+    #[arg(long)]
+    apps: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Return as soon as the request is accepted, not when it is done.
+    #[arg(long)]
+    no_wait: bool,
+    #[command(flatten)]
+    client: ClientArgs,
+}
 
 /// How many times in a row other commands may change the processes while the files are read.
 const MOST_TRIES: u32 = 20;

@@ -6,12 +6,11 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cli::args::{ClientArgs, RunArgs};
-use crate::cli::error::CliError;
-use crate::cli::output;
+use crate::cli::args::{ClientArgs, values};
 use crate::cli::persona::Persona;
 use crate::cli::project::input::Start;
 use crate::cli::reach::instance::Instance;
+use crate::cli::{CliError, output};
 use crate::config::StartOptions;
 use crate::config::load::{Context, find_program};
 use crate::config::options::BackendChoice;
@@ -20,9 +19,31 @@ use crate::model::plan::process_env::process_env;
 use crate::model::text::shell::quoted;
 use crate::sys::why;
 
+/// Run a command in the environment of the env files, or of a process.
+#[derive(clap::Args)]
+#[command(
+    disable_help_flag = true,
+    after_help = "\
+Examples:
+  tmo run rails console         with what ./.env and ./.tmo.env set
+  tmo run env                   print that environment
+  tmo run --as web sh           a shell with what web gets, in its directory
+
+Arguments after the command are passed to it. Without `--as`, PORT and PS are not set: the command
+is not a process of the Procfile."
+)]
+pub(in crate::cli) struct RunArgs {
+    /// With the variables of this process and in its directory.
+    #[arg(long = "as", value_name = "PROCESS", add = values::process())]
+    process: Option<String>,
+    /// The command and its arguments.
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
 /// Exec the command; returns only if that fails. There is no process between it and the shell: Ctrl-C
 /// reaches it as without tmo, and the shell sees its real exit status.
-pub(in crate::cli) fn run(args: &RunArgs) -> Result<u8, CliError> {
+pub(in crate::cli) fn run_command(args: &RunArgs) -> Result<u8, CliError> {
     let Some((name, rest)) = args.command.split_first() else {
         let text = "Specify a command to run, as in `tmo run rails console`";
         return Err(CliError::Usage(text.to_owned()));

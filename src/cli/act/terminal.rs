@@ -2,11 +2,47 @@
 
 use std::io::Read as _;
 
-use crate::cli::args::{ScreenArgs, SendArgs};
-use crate::cli::error::CliError;
+use crate::cli::args::{ClientArgs, values};
 use crate::cli::reach::instance::{Instance, tmo_only};
-use crate::cli::{output, runtime};
+use crate::cli::{CliError, output, runtime};
 use crate::view::merged::cleaned;
+
+/// Type into the terminal of a process.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo send web 'reload' --enter
+  tmo send console - <script    line by line")]
+pub(in crate::cli) struct SendArgs {
+    /// The process.
+    #[arg(value_name = "NAME", add = values::process())]
+    name: String,
+    /// What to type; `-` reads it from standard input, which keeps secrets out of the process list.
+    #[arg(allow_hyphen_values = true)]
+    text: String,
+    /// Then press Enter.
+    #[arg(long)]
+    enter: bool,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// Print the screen of a process.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo screen web
+  tmo screen web --color | less -R")]
+pub(in crate::cli) struct ScreenArgs {
+    /// The process.
+    #[arg(value_name = "NAME", add = values::process())]
+    name: String,
+    /// Include colours.
+    #[arg(long)]
+    color: bool,
+    #[command(flatten)]
+    client: ClientArgs,
+}
 
 /// The limit of `send`, which is meant for typing, not for copying files.
 const MOST_SENT_BYTES: u64 = 1 << 20;

@@ -4,18 +4,18 @@
 //! name in `_TMO_COMPLETE`. So commands and flags are never out of date, and process names are those of the
 //! run. To find `Candidates` starts no program and contacts no supervisor.
 
-pub(super) mod values;
-
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use clap::Command;
 use clap_complete::engine::CompletionCandidate;
 
-use crate::cli::args::{self, TOPICS, Topic};
+use crate::cli::args::go_style::go_style;
+use crate::cli::args::topics::{TOPICS, Topic};
+use crate::cli::args::values::{self, DIRECTORIES, FILES, fits};
+use crate::cli::verbs;
 use crate::config::env;
-use values::{DIRECTORIES, FILES};
 
 /// The variable by which a script asks for candidates. It holds the version of the format that the
 /// script reads, and the name of the shell.
@@ -34,32 +34,10 @@ const EVERYDAY: [&str; 12] = [
 /// The shell waits for the answer, so an unresponsive disk must not block it.
 const MOST_SECONDS: u32 = 2;
 
-/// A shell that can complete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Shell {
-    /// bash, 3.2 or later.
-    Bash,
-    /// zsh.
-    Zsh,
-    /// fish.
-    Fish,
-}
-
-impl Shell {
-    /// The completion script of this shell.
-    pub const fn script(self) -> &'static str {
-        match self {
-            Self::Bash => include_str!("../../../completions/tmo.bash"),
-            Self::Zsh => include_str!("../../../completions/_tmo"),
-            Self::Fish => include_str!("../../../completions/tmo.fish"),
-        }
-    }
-}
-
 /// Answer a script that asks for candidates; `None` if this is an ordinary start of the program.
 ///
 /// Nothing else is printed: the shell treats every line as a candidate.
-pub(super) fn answer(arguments: &[OsString]) -> Option<io::Result<()>> {
+pub(super) fn print_candidates(arguments: &[OsString]) -> Option<io::Result<()>> {
     let asked = env::variable(VARIABLE)?;
     let Some(shell) = asked.to_str().and_then(|asked| asked.strip_prefix(FORM)) else {
         return Some(Ok(()));
@@ -112,8 +90,8 @@ impl Candidates {
 fn complete(mut words: Vec<OsString>) -> Candidates {
     let nothing = Candidates::Words(vec![]);
     let (Some(mut current), 1..) = (words.pop(), words.len()) else { return nothing };
-    let mut command = values::with_completers(args::command());
-    let mut words = args::go_style(&command, words);
+    let mut command = values::with_completers(verbs::command());
+    let mut words = go_style(&command, words);
     if let Some(answer) = command_line(&command, &words) {
         return answer;
     }
@@ -127,7 +105,7 @@ fn complete(mut words: Vec<OsString>) -> Candidates {
         let keys = topic.keys().into_iter().filter(|key| fits(key, &current));
         return Candidates::Words(keys.map(|key| (key, String::new())).collect());
     }
-    values::remember(&words);
+    values::remember(verbs::command(), &words);
     if current == "-" {
         // Every flag has a long name; otherwise the engine would offer the short ones instead.
         current = "--".into();
@@ -207,11 +185,6 @@ fn description(candidate: &CompletionCandidate) -> String {
     let line = help.lines().next().unwrap_or_default();
     let ends = [". ", " [env: ", " [default: "].map(|end| line.find(end).unwrap_or(line.len()));
     line[..ends.into_iter().min().unwrap_or(line.len())].to_owned()
-}
-
-/// Whether a candidate continues the typed text.
-fn fits(candidate: &str, current: &OsStr) -> bool {
-    candidate.starts_with(&*current.to_string_lossy())
 }
 
 #[cfg(test)]

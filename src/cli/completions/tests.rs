@@ -19,7 +19,7 @@ fn commands_are_offered_by_their_own_names_the_everyday_ones_first() {
     for alias in ["s", "r", "c", "i", "q", "k", "e", "interrupt", "status", "exec"] {
         assert!(!all.contains(&alias.to_owned()), "{all:?}");
     }
-    for verb in crate::cli::args::command().get_subcommands() {
+    for verb in crate::cli::verbs::command().get_subcommands() {
         let is_offered = all.contains(&verb.get_name().to_owned());
         assert_eq!(is_offered, !verb.is_hide_set(), "{} of {all:?}", verb.get_name());
     }

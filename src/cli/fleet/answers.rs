@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Fleet;
-use crate::cli::args::FleetCommand;
 use crate::cli::error::CliError;
+use crate::cli::fleet::verbs::FleetCommand;
 use crate::cli::output;
 use crate::cli::output::progress::with_details;
 use crate::fleet::call::Call;

@@ -10,6 +10,7 @@ mod tables;
 mod texts;
 pub(super) mod there;
 pub(super) mod trust;
+pub(super) mod verbs;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -19,7 +20,7 @@ use tokio::signal::unix::SignalKind;
 use tokio::sync::watch;
 
 use self::answers::{AGAIN, Summary, some_of};
-use super::args::{FleetArgs, FleetCommand, FleetKind};
+use self::verbs::{FleetArgs, FleetCommand, FleetKind};
 use super::error::CliError;
 use super::output;
 use super::output::progress::with_details;

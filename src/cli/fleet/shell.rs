@@ -9,8 +9,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::signal::unix::SignalKind;
 
-use crate::cli::args::FleetArgs;
 use crate::cli::error::CliError;
+use crate::cli::fleet::verbs::FleetArgs;
 use crate::cli::output;
 use crate::cli::runtime::{SignalSet, code_of};
 use crate::model::ProcessId;

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use super::Order;
 use super::answers::{AGAIN, Summary, from_here, no_answer, order_unanswered};
-use crate::cli::args::FleetKind;
 use crate::cli::error::CliError;
+use crate::cli::fleet::verbs::FleetKind;
 use crate::cli::output;
 use crate::cli::output::progress::with_details;
 use crate::fleet::call::Call;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use super::apply;
-use crate::cli::args::FLEET_VERBS;
 use crate::cli::error::CliError;
+use crate::cli::fleet::verbs::FLEET_VERBS;
 use crate::cli::output;
 use crate::config::Env;
 use crate::config::place::paths::at_home;

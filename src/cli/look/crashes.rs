@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use crate::cli::args::{CrashAsk, CrashesArgs};
-use crate::cli::error::CliError;
+use crate::cli::args::{ClientArgs, values};
 use crate::cli::output::table::table;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::Source;
-use crate::cli::{output, runtime};
+use crate::cli::{CliError, output, runtime};
 use crate::crash::report::end_words;
 use crate::crash::store::{self, StoredReport};
 use crate::crash::{Cause, CauseKind, Certainty, CrashReport, Summary};
@@ -20,6 +19,47 @@ use crate::model::time::Timestamp;
 use crate::model::{ProcName, units};
 use crate::sys::local;
 use crate::view::paint::{Mode, NARROWEST, Prefix, SYSTEM, SYSTEM_COLOR, Stamp, Style, name_width};
+
+/// List crash reports, or show one.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo crashes                   all reports, newest last
+  tmo crashes list web          of one process
+  tmo crashes show              the newest, with what all processes printed around the end
+  tmo crashes show web --json   the report file as it is")]
+pub(in crate::cli) struct CrashesArgs {
+    /// `list` (the default) or `show`; then a process, or the file to show.
+    #[arg(value_name = "WHAT", num_args = 0..=2, add = values::crash())]
+    what: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// What is asked of the crash reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) enum CrashAsk {
+    /// All of them, or those of a process.
+    List(Option<String>),
+    /// The newest report, the newest one of the named process, or the one in the named file.
+    Show(Option<String>),
+}
+
+impl CrashesArgs {
+    /// What is asked for. Any other first word is the name of a process whose reports to list.
+    fn what(&self) -> Result<CrashAsk, String> {
+        let (first, second) = (self.what.first().map(String::as_str), self.what.get(1));
+        match (first, second) {
+            (None | Some("list"), name) => Ok(CrashAsk::List(name.cloned())),
+            (Some("show"), name) => Ok(CrashAsk::Show(name.cloned())),
+            (Some(name), None) => Ok(CrashAsk::List(Some(name.to_owned()))),
+            (Some(first), Some(_)) => Err(format!("crashes takes list or show, not `{first}`")),
+        }
+    }
+}
 
 /// List or show reports.
 pub(in crate::cli) fn crashes(args: &CrashesArgs) -> Result<u8, CliError> {

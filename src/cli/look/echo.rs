@@ -3,7 +3,7 @@
 use futures_util::future::OptionFuture;
 use tokio::io::{AsyncReadExt as _, stdout};
 
-use crate::cli::args::EchoArgs;
+use crate::cli::args::{ClientArgs, values};
 use crate::cli::error::CliError;
 use crate::cli::output::outlet::{FAREWELL, Lost, Outlet};
 use crate::cli::output::stdout::{goes_on, write};
@@ -16,13 +16,37 @@ use crate::client::HeadEvent;
 use crate::client::address::Address;
 use crate::client::overmind::OvermindClient;
 use crate::config::Env;
-use crate::journal::history::LogQuery;
+use crate::journal::history::{LogQuery, OutputStream};
 use crate::journal::read::cursor::Position;
 use crate::journal::search::page::before_last_lines;
 use crate::journal::write::clear;
 use crate::view::merged::Renderer;
 use crate::view::paint::{Stamp, Style};
 use crate::view::printer::Job;
+
+/// Follow the merged log, from now on.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo echo                      everything
+  tmo echo -n 20                the last 20 lines, then follow
+  tmo echo web worker           only these")]
+pub(in crate::cli) struct EchoArgs {
+    /// Show only these processes.
+    #[arg(value_name = "NAME", value_delimiter = ',', add = values::process())]
+    names: Vec<String>,
+    /// Start with the last N lines of output.
+    #[arg(short = 'n', long, value_name = "N")]
+    lines: Option<usize>,
+    /// Only standard error (err) of processes that keep it apart, or only the other output (out).
+    #[arg(long, value_name = "STREAM", value_enum, hide_possible_values = true)]
+    stream: Option<OutputStream>,
+    /// Show the time of each line.
+    #[arg(short = 'T', long, short_alias = 't')]
+    timestamps: bool,
+    #[command(flatten)]
+    client: ClientArgs,
+}
 
 /// Follow the log from now on.
 pub(in crate::cli) fn echo(args: &EchoArgs) -> Result<u8, CliError> {

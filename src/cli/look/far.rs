@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
+use super::logs::LogsArgs;
 use super::logs::{query_of, shows_divider, style, window};
-use crate::cli::args::LogsArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::stdout::{Stdout, goes_on, write};
 use crate::cli::reach::instance::{Far, Instance};

@@ -3,8 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use crate::cli::error::CliError;
-use crate::cli::output;
+use crate::cli::{CliError, output};
 use crate::crash::why::Why;
 use crate::sys::files::{self, ChosenBy};
 

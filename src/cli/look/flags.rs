@@ -6,12 +6,11 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use super::crashes::strong;
-use crate::cli::args::FlagsArgs;
-use crate::cli::error::CliError;
+use crate::cli::args::{ClientArgs, values};
 use crate::cli::output::table::table;
 use crate::cli::reach::instance::{self, Instance};
 use crate::cli::reach::log::Source;
-use crate::cli::{output, runtime};
+use crate::cli::{CliError, output, runtime};
 use crate::model::ProcName;
 use crate::model::ids::or_zero;
 use crate::model::plan::rules::FlagColor;
@@ -20,6 +19,30 @@ use crate::model::text::untrusted::shown_line;
 use crate::model::time::Timestamp;
 use crate::sys::local;
 use crate::view::paint::Stamp;
+
+/// Show how often the flags of tmo.toml matched the output.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo flags                     of all processes
+  tmo flags -C web              the last matching lines, with context
+  tmo flags web --json          of one, for a script")]
+pub(in crate::cli) struct FlagsArgs {
+    /// The processes; without names, all.
+    #[arg(value_name = "NAME", value_delimiter = ',', add = values::process())]
+    names: Vec<String>,
+    /// Show the last matching lines, with context.
+    #[arg(short = 'C', long)]
+    context: bool,
+    /// At most this many for each flag; 50 are kept.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, requires = "context")]
+    last: usize,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    client: ClientArgs,
+}
 
 /// A flag of a process.
 #[derive(Debug, Serialize)]

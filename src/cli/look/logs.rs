@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::echo::follow;
 use super::excerpt::{Bounds, Excerpt};
 use super::far;
-use crate::cli::args::LogsArgs;
+use crate::cli::args::{ClientArgs, values};
 use crate::cli::error::CliError;
 use crate::cli::output::outlet::input_ended;
 use crate::cli::output::progress::of_search;
@@ -19,8 +19,8 @@ use crate::cli::reach::log::{Source, unreadable};
 use crate::cli::view::while_wanted;
 use crate::cli::{output, runtime};
 use crate::client::HeadEvent;
-use crate::journal::history::LogQuery;
-use crate::journal::read::cursor::Filter;
+use crate::journal::history::{LogQuery, OutputStream};
+use crate::journal::read::cursor::{Filter, Position};
 use crate::journal::read::index::IndexReader;
 use crate::journal::read::query::tail;
 use crate::journal::search::entry::Names;
@@ -38,6 +38,138 @@ use crate::view::merged::Renderer;
 use crate::view::paint::{Stamp, Style};
 use crate::view::reading::{Form, Reading, times_around};
 use crate::view::screen;
+
+/// Print the log so far, including earlier runs.
+#[derive(Default, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo logs                      everything, merged
+  tmo logs web -n 50            the last 50 lines of one process
+  tmo logs -n 10 -f             the last 10 lines, then follow
+  tmo logs --since 1h --grep 'error|panic' -i -C 3
+  tmo logs api --around 'timeout' -C 5s      what all processes printed then
+  tmo logs web --since-restart --json | jq -r .text
+
+Times: 10m, 2h30m (ago), 14:05, 2026-11-20, 2026-11-20T14:05:00+01:00. The log survives
+the end of a run, and a crash.
+
+Lines appear as in a terminal: overwritten or erased text is left out, and --grep does not match it.
+What a program draws on the whole screen is one line, 'full screen: tmo connect NAME'.
+Pipes and files get plain text. --raw prints bytes as they were written, with all escape sequences;
+CLICOLOR_FORCE=1 does the same for pipes and files, but keeps the names.")]
+#[command(group = clap::ArgGroup::new("expression").args(["grep", "around"]))]
+#[expect(clippy::struct_excessive_bools, reason = "flags")]
+pub(in crate::cli) struct LogsArgs {
+    /// Print only these processes.
+    #[arg(value_name = "NAME", value_delimiter = ',', add = values::process())]
+    pub(super) names: Vec<String>,
+    /// The last N lines, of any run; tmo's own messages count, too.
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(super) lines: Option<usize>,
+    /// Keep following new output.
+    #[arg(short = 'f', long)]
+    pub(super) follow: bool,
+    /// Only lines since this time: 10m (ago), 14:05, 2026-11-20T14:05:00Z.
+    #[arg(long, value_name = "TIME", add = values::moment())]
+    pub(super) since: Option<String>,
+    /// Only lines until this time.
+    #[arg(long, value_name = "TIME", conflicts_with = "follow", add = values::moment())]
+    pub(super) until: Option<String>,
+    /// Only lines whose text, as shown and without colours, matches this regular expression.
+    #[arg(long, value_name = "RE", allow_hyphen_values = true, value_parser = expression)]
+    pub(super) grep: Option<String>,
+    /// Ignore case.
+    #[arg(short = 'i', long, requires = "expression")]
+    pub(super) ignore_case: bool,
+    /// Only lines that do not match.
+    #[arg(short = 'v', long, requires = "grep")]
+    pub(super) invert_match: bool,
+    /// Include N lines after each match.
+    #[arg(short = 'A', long, value_name = "N", requires = "grep")]
+    pub(super) after_context: Option<usize>,
+    /// Include N lines before each match.
+    #[arg(short = 'B', long, value_name = "N", requires = "grep")]
+    pub(super) before_context: Option<usize>,
+    /// Include N lines around each match; with --around, a span of time (2s).
+    #[arg(short = 'C', long, value_name = "N", requires = "expression")]
+    pub(super) context: Option<String>,
+    /// What all processes printed within two seconds of each matching line; with NAMEs, only lines
+    /// of these processes can match.
+    #[arg(long, value_name = "RE", allow_hyphen_values = true, value_parser = expression,
+        conflicts_with_all = ["grep", "follow", "lines"])]
+    pub(super) around: Option<String>,
+    /// Only this run: 1 is the newest, 2 the one before it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) run: Option<u64>,
+    /// All runs, not only the newest one.
+    #[arg(long, conflicts_with_all = ["run", "since_restart"])]
+    pub(super) all_runs: bool,
+    /// Only what comes after this place, the `cursor` of a line of `--json`; with --max-bytes, the
+    /// first lines that fit.
+    #[arg(long, value_name = "CURSOR", conflicts_with_all = ["around"])]
+    pub(super) after: Option<Position>,
+    /// With --max-bytes: the last lines before this place.
+    #[arg(long, value_name = "CURSOR", requires = "max_bytes",
+        conflicts_with_all = ["after", "raw", "around", "context", "before_context", "after_context"])]
+    pub(super) before: Option<Position>,
+    /// With --follow, end when standard input does: a container engine neither ends what it has started for a client nor
+    /// closes its output when the client is gone.
+    #[arg(long, hide = true)]
+    pub(super) until_input_ends: bool,
+    /// Only what each process printed since its last start.
+    #[arg(long, conflicts_with = "run")]
+    pub(super) since_restart: bool,
+    /// Only standard error (err) of processes that keep it apart, or only the other output (out).
+    #[arg(long, value_name = "STREAM", value_enum, hide_possible_values = true)]
+    pub(super) stream: Option<OutputStream>,
+    /// Only tmo's own messages: starts, exits, restarts.
+    #[arg(long, conflicts_with = "stream")]
+    pub(super) events: bool,
+    /// One JSON object per line.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Raw bytes as they were printed, with escape sequences, without names.
+    #[arg(long, conflicts_with = "json")]
+    pub(super) raw: bool,
+    /// Print lines without the names before them.
+    #[arg(long, conflicts_with_all = ["json", "raw"])]
+    pub(super) no_prefix: bool,
+    /// Print at most the last N bytes (10k, 1M), and say how to read on in both directions.
+    #[arg(long, value_name = "N", value_parser = size, conflicts_with = "follow")]
+    pub(super) max_bytes: Option<u64>,
+    /// Show the time of each line.
+    #[arg(short = 'T', long, short_alias = 't')]
+    pub(super) timestamps: bool,
+    /// Print the paths of the log files instead of their contents.
+    #[arg(long, conflicts_with_all = ["lines", "follow", "no_prefix"])]
+    pub(super) path: bool,
+    /// Delete the log so far, of all processes and runs. Crash reports are kept.
+    #[arg(long, conflicts_with_all = ["names", "lines", "follow", "since", "until", "grep", "around",
+        "run", "since_restart", "stream", "events", "json", "raw", "no_prefix", "max_bytes", "timestamps", "path"])]
+    pub(super) clear: bool,
+    #[command(flatten)]
+    pub(super) client: ClientArgs,
+}
+
+impl LogsArgs {
+    /// How the time before each line is shown: with the date, since a log may cover several days.
+    pub(crate) const fn stamp(&self) -> Stamp {
+        if self.timestamps { Stamp::Date } else { Stamp::None }
+    }
+}
+
+/// `10`, `10k`, `1MB`, `2GiB`.
+fn size(text: &str) -> Result<u64, &'static str> {
+    units::parse_bytes(text).ok_or("a number of bytes is needed, as in 10k or 1MiB")
+}
+
+/// A regular expression, which may begin with `-`, and not the flag that is often typed in its place.
+fn expression(text: &str) -> Result<String, String> {
+    match text {
+        "-i" | "-v" => Err(format!("an expression is needed: {text} stands before this flag")),
+        _ => Ok(text.to_owned()),
+    }
+}
 
 /// With `--around`: how long before and after a line the output of other processes is shown.
 const AROUND: Duration = Duration::from_secs(2);

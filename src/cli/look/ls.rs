@@ -5,7 +5,6 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cli::args::LsArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::table::{PaintedRow, table};
 use crate::cli::reach::addresses::Addresses;
@@ -26,6 +25,18 @@ use crate::model::time::Timestamp;
 use crate::model::units;
 use crate::run::registry::{self, KnownRun, Standing};
 use crate::sys::clock;
+
+/// List all your runs.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo ls
+  tmo ls --json | jq -r '.[].socket'")]
+pub(in crate::cli) struct LsArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 /// One run.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 pub(super) mod crashes;
 pub(super) mod echo;
+pub(super) mod events;
 mod excerpt;
 mod far;
 mod fix;
@@ -11,5 +12,5 @@ pub(super) mod logs;
 pub(super) mod ls;
 pub(super) mod ps;
 pub(super) mod top;
-pub(super) mod watched;
+pub(super) mod wait;
 pub(super) mod why;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::api::overmind;
-use crate::cli::args::{Order, PsArgs};
+use crate::cli::args::ClientArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::table::{PaintedRow, painted, terminal_width};
 use crate::cli::persona::Persona;
@@ -30,6 +30,39 @@ use crate::model::time::Timestamp;
 use crate::model::{Exit, ProcName, ProcessStatus, Untrusted, units};
 use crate::sys::{self, clock};
 use crate::view::paint::Stamp;
+
+/// List the processes, their states and what they wait for.
+#[derive(clap::Args)]
+#[command(after_help = "\
+CPU and MEMORY are those of the process and everything that it has started. MEMORY is the share (PSS)
+where the system provides it, as in `tmo top` and on the page of `tmo web`.
+
+A `*` after a name means that its configuration, program or script has changed since it was started; the
+lines below the table say what. `tmo restart --drifted` restarts just these processes.
+
+Examples:
+  tmo ps
+  tmo ps --json | jq -r '.processes[] | select(.state == \"exited\").name'")]
+pub(in crate::cli) struct PsArgs {
+    /// Print the whole state as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Also show how long each process has been in its state.
+    #[arg(short = 'w', long, conflicts_with = "json")]
+    wide: bool,
+    /// Sort by this, and add a column for it.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    by: Option<Order>,
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// A sort order of the processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(in crate::cli) enum Order {
+    /// Dependencies first, then the main processes, then the cleanup.
+    Phase,
+}
 
 /// Print a table, or the whole state as JSON.
 pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
@@ -600,8 +633,8 @@ fn cpu_time(time: Duration) -> String {
 mod tests {
     use std::time::Duration;
 
+    use super::Order;
     use super::{RunOfCommand, TableOptions, cpu_time, stage};
-    use crate::cli::args::Order;
     use crate::cli::reach::addresses::Addresses;
     use crate::model::plan::rules::Stage;
     use crate::model::state::ProcessState;

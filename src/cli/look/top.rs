@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::ps::color_of;
-use crate::cli::args::TopArgs;
+use crate::cli::args::ClientArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::Versioned;
 use crate::cli::output::stdout::goes_on;
@@ -21,6 +21,26 @@ use crate::model::text::untrusted::shown_painted;
 use crate::model::units;
 use crate::view::paint::Stamp;
 use crate::view::screen;
+
+/// Show what the processes use: CPU, memory, threads, open files, output.
+#[derive(clap::Args)]
+#[command(after_help = "\
+One row per process, with everything that it has started; a new sample each second, until Ctrl-C or
+the end of the run. CPU% is of one processor. MEMORY is the share (PSS) where the system provides it.
+
+Examples:
+  tmo top
+  tmo top -n 1 --json | jq '.processes[] | {name, memory_bytes}'")]
+pub(in crate::cli) struct TopArgs {
+    /// Print each sample as a line of JSON.
+    #[arg(long)]
+    json: bool,
+    /// End after this many samples.
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    count: Option<u32>,
+    #[command(flatten)]
+    client: ClientArgs,
+}
 
 /// The time between two samples.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::crashes::{causes, headline, strong};
 use super::fix;
-use crate::cli::args::WhyArgs;
-use crate::cli::error::CliError;
+use crate::cli::args::{ClientArgs, values};
 use crate::cli::output::table::terminal_width;
 use crate::cli::project::check::planned;
 use crate::cli::reach::instance::{Instance, tmo_only};
 use crate::cli::reach::log::Source;
-use crate::cli::{output, runtime};
+use crate::cli::{CliError, output, runtime};
 use crate::crash::report::end_words;
 use crate::crash::why::{About, Analysis, Explanation, LAST_LINES, Sources, Why, time_of_day};
 use crate::journal::read::cursor::Position;
@@ -21,6 +20,29 @@ use crate::model::text::cut;
 use crate::model::text::untrusted::{cleaned_json, shown_line};
 use crate::model::{ProcName, ProcessStatus};
 use crate::view::paint::Stamp;
+
+/// Explain what is wrong, or how the last run ended.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo why                       what is wrong now, or how the last run ended
+  tmo why web                   the same for web, with its last crash
+  tmo why --json | jq -r '.causes[0].text'
+
+Exits 0 if nothing is wrong; 1 if something is wrong, or if the log does not tell.")]
+pub(in crate::cli) struct WhyArgs {
+    /// The process.
+    #[arg(value_name = "NAME", add = values::process())]
+    name: Option<String>,
+    /// Print the change to `tmo.toml` that mends it, as a patch for `git apply`.
+    #[arg(long, conflicts_with = "json")]
+    fix: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    client: ClientArgs,
+}
 
 /// Maximum number of causes.
 const MOST_CAUSES: usize = 3;

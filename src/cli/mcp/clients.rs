@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::args::{McpAllowance, McpArgs, McpClient};
+use super::{McpAllowance, McpArgs, McpClient};
 use crate::cli::error::CliError;
 use crate::cli::output::{self, warn};
 use crate::config::Env;

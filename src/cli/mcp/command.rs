@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 
-use crate::cli::args::{McpAllowance, McpArgs};
+use super::{McpAllowance, McpArgs};
 use crate::cli::error::CliError;
 use crate::config::env::SENDER;
 use crate::model::text::untrusted::shown_lines;
@@ -125,7 +125,7 @@ impl Commands {
             Ok(child) => child,
             Err(error) => return Answer::failed(format!("tmo can't be started: {error}")),
         };
-        let (out, err) = (read(child.stdout.take()), read(child.stderr.take()));
+        let (out, err) = (read_output(child.stdout.take()), read_output(child.stderr.take()));
         let work = async { tokio::join!(child.wait(), out, err) };
         let Ok((status, out, err)) = tokio::time::timeout(step.limit, work).await else {
             let verb = step.argv.first().map_or("", String::as_str);
@@ -153,7 +153,7 @@ impl Commands {
 }
 
 /// The beginning of what it prints. The rest is read, too, so that the command is not held up.
-async fn read(stream: Option<impl AsyncRead + Unpin>) -> String {
+async fn read_output(stream: Option<impl AsyncRead + Unpin>) -> String {
     let mut text = vec![];
     if let Some(mut stream) = stream {
         // What can't be read is missing in the answer.

@@ -7,6 +7,7 @@ mod clients;
 mod command;
 mod tools;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rmcp::model::{
@@ -23,9 +24,67 @@ use rmcp::{RoleServer, ServerHandler, serve_server};
 
 use self::command::{Answer, Commands};
 use self::tools::{TOOLS, ToolKind, ToolSpec};
-use crate::cli::args::{McpAllowance, McpArgs};
+use crate::cli::args::values;
 use crate::cli::error::CliError;
 use crate::cli::runtime::block_on;
+
+/// Give a coding agent the commands of tmo as tools, over standard input and output.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo mcp --print-config claude     what .mcp.json needs; also cursor, vscode, codex
+  tmo mcp --read-only               only tools that change nothing
+  tmo mcp --allow input             also tools that type into terminals and send signals
+
+The program of the agent starts it, for the project in its directory. It speaks the Model Context
+Protocol, holds nothing, and ends with the agent. Agents that call commands need no more than
+`tmo help agents`.")]
+pub(in crate::cli) struct McpArgs {
+    /// Offer only the tools that change nothing.
+    #[arg(long)]
+    read_only: bool,
+    /// Also allow what is dangerous: input (tools that type into terminals and send signals), actions
+    /// (to run those with `confirm = true`).
+    #[arg(
+        long,
+        value_name = "WHAT",
+        value_enum,
+        value_delimiter = ',',
+        conflicts_with = "read_only"
+    )]
+    allow: Vec<McpAllowance>,
+    /// Print what the configuration of this program needs, and where it belongs.
+    #[arg(long, value_name = "CLIENT", value_enum)]
+    print_config: Option<McpClient>,
+    /// The control socket of the run.
+    #[arg(short = 's', long, value_name = "PATH", add = values::socket())]
+    socket: Option<PathBuf>,
+    /// The directory of the project, instead of the current one.
+    #[arg(long, value_name = "PATH", add = values::directory())]
+    project: Option<PathBuf>,
+}
+
+/// What a client may do besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(in crate::cli) enum McpAllowance {
+    /// The tools `send` and `signal`.
+    Input,
+    /// Actions with `confirm = true`.
+    Actions,
+}
+
+/// A program that starts `tmo mcp`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(in crate::cli) enum McpClient {
+    /// Claude Code.
+    Claude,
+    /// Cursor.
+    Cursor,
+    /// Visual Studio Code.
+    Vscode,
+    /// Codex.
+    Codex,
+}
 
 /// The longest message of a client, in bytes.
 const LONGEST_MESSAGE: usize = 4 << 20;
@@ -89,7 +148,7 @@ impl McpServer {
     }
 
     /// Execute, unless the client takes its request back.
-    async fn run(
+    async fn unless_cancelled(
         &self,
         work: impl Future<Output = Answer>,
         context: &RequestContext<RoleServer>,
@@ -150,7 +209,7 @@ impl ServerHandler for McpServer {
         let answer = match tool.steps(request.arguments.unwrap_or_default()) {
             Ok(steps) => {
                 let work = self.commands.carry_out(steps, Self::caller(&context));
-                self.run(work, &context).await?
+                self.unless_cancelled(work, &context).await?
             }
             Err(why) => Answer::failed(format!("{}: {why}", tool.name)),
         };
@@ -191,7 +250,7 @@ impl ServerHandler for McpServer {
             return Err(ErrorData::resource_not_found(text, None));
         };
         let work = self.commands.carry_out(steps, Self::caller(&context));
-        let answer = self.run(work, &context).await?;
+        let answer = self.unless_cancelled(work, &context).await?;
         let contents = vec![ResourceContents::text(answer.text, request.uri)];
         Ok(ReadResourceResult::new(contents).into())
     }

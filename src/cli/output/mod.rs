@@ -1,6 +1,7 @@
 //! What the commands print: results on standard output, everything else on standard error.
 
 pub(super) mod confirm;
+pub(super) mod fill;
 pub(super) mod outlet;
 pub(super) mod progress;
 pub(super) mod stdout;
@@ -9,6 +10,7 @@ pub(super) mod table;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::cli::error::CliError;
 use crate::cli::persona::Persona;
@@ -17,6 +19,9 @@ use crate::view::screen;
 
 /// Maximum length of a line in a message, in characters.
 const LONGEST_LINE: usize = 4_000;
+
+/// How long a terminal may take to accept a line.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// A closed pipe is not an error.
 pub(in crate::cli) fn written(result: io::Result<()>) -> Result<u8, CliError> {
@@ -118,4 +123,28 @@ pub(in crate::cli) fn warn(what: &dyn Display) {
     let lines: Vec<_> = text.split('\n').map(|line| cut(line, LONGEST_LINE)).collect();
     let text = lines.join("\n");
     let _ = writeln!(anstream::stderr(), "{}: {text}", persona.name());
+}
+
+/// Print these warnings in order.
+pub(in crate::cli) fn print_warnings(warnings: &[String]) {
+    for warning in warnings {
+        print_warning(warning);
+    }
+}
+
+/// Print a warning, but wait only briefly for a stopped terminal: another start may be waiting for the
+/// start lock.
+pub(in crate::cli) fn print_warning(what: &dyn Display) {
+    let (reported, heard) = std::sync::mpsc::sync_channel(1);
+    let text = what.to_string();
+    let report = move || {
+        warn(&text);
+        // The receiver may have timed out.
+        let _ = reported.send(());
+    };
+    if std::thread::Builder::new().spawn(report).is_err() {
+        // No more threads can be created.
+        return warn(what);
+    }
+    let _ = heard.recv_timeout(MOMENT);
 }

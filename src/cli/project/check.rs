@@ -2,28 +2,46 @@
 //! taken at present, watched paths without a file and host names with a number are named, but are no problem of the
 //! project.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Serialize;
 
 use super::ports::taken_ports;
-use super::watched::{stale, watch_notes};
-use crate::cli::args::PreviewArgs;
-use crate::cli::error::CliError;
-use crate::cli::output::{self, Versioned};
+use crate::cli::output::{self, Versioned, print_warnings};
 use crate::cli::project::input::Start;
-use crate::cli::project::warnings::print_warnings;
+use crate::cli::{CliError, runtime};
 use crate::config::StartOptions;
 use crate::config::error::ConfigError;
 use crate::config::load::{Context, find_program};
+use crate::config::place::git::GitRules;
 use crate::config::toml::TomlProblem;
 use crate::fleet::inventory::{self, Inventory};
 use crate::fleet::procman;
+use crate::model::file_change::WatchMode;
 use crate::model::limits::TOLD;
 use crate::model::plan::Plan;
-use crate::model::plan::rules::{DependencyCondition, Need};
+use crate::model::plan::file_patterns::{fixed_part, is_of_a_tool};
+use crate::model::plan::rules::{DependencyCondition, FileWatch, Need};
 use crate::model::units;
 use crate::run::listen::{self, ListenError};
+
+/// Check Procfile, tmo.toml, env files, settings and ports without running anything.
+#[derive(Default, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo check                     exits 1 if anything is wrong
+  tmo check -f Procfile.dev -l web,worker
+  tmo check --json | jq -r '.errors[].text'
+
+All errors in tmo.toml are reported at once, with line and column.")]
+pub(in crate::cli) struct CheckArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    start: StartOptions,
+}
 
 /// The JSON document.
 #[derive(Serialize)]
@@ -53,31 +71,32 @@ impl<'a> Error<'a> {
 }
 
 /// Check everything that a start would check, without running a program; returns 1 on any problem of the project.
-pub(in crate::cli) fn check(args: PreviewArgs) -> Result<u8, CliError> {
+pub(in crate::cli) fn check(args: &CheckArgs) -> Result<u8, CliError> {
     let (mut warnings, mut notes) = (vec![], vec![]);
     let fleet = fleet_here();
-    let looked = look(args.start, &mut warnings, &mut notes);
-    // A directory may have nothing but hosts.
-    let is_none = matches!(looked, Err(CliError::NoProcfile { .. }));
-    let looked = if is_none && !matches!(fleet, Ok(None)) { Ok(None) } else { looked.map(Some) };
-    let code = u8::from(looked.is_err() || fleet.is_err() || !warnings.is_empty());
+    let plan = match plan_of_start(args.start.clone(), &mut warnings, &mut notes) {
+        // A directory may have nothing but hosts.
+        Err(CliError::NoProcfile { .. }) if !matches!(fleet, Ok(None)) => Ok(None),
+        plan => plan.map(Some),
+    };
+    let code = u8::from(plan.is_err() || fleet.is_err() || !warnings.is_empty());
     warnings.append(&mut notes);
     if args.json {
-        let problems = [looked.as_ref().err(), fleet.as_ref().err()];
+        let problems = [plan.as_ref().err(), fleet.as_ref().err()];
         let document = CheckDocument {
             ok: code == 0,
             errors: problems.into_iter().flatten().flat_map(Error::all).collect(),
             warnings: &warnings,
-            processes: looked.as_ref().ok().and_then(Option::as_ref).map(names).unwrap_or_default(),
+            processes: plan.as_ref().ok().and_then(Option::as_ref).map(names).unwrap_or_default(),
         };
         output::print_json(&Versioned::new(document))?;
         return Ok(code);
     }
     print_warnings(&warnings);
-    if let (Err(error), Err(_)) = (&fleet, &looked) {
+    if let (Err(error), Err(_)) = (&fleet, &plan) {
         output::warn(error);
     }
-    match (looked?, fleet?) {
+    match (plan?, fleet?) {
         _ if code != 0 => Ok(code),
         (None, Some(fleet)) => {
             let lists = fleet.lists.iter().map(|list| format!("@{}", list.name));
@@ -143,7 +162,7 @@ fn awaited_servers(plan: &Plan) -> impl Iterator<Item = String> {
 
 /// The plan of a start; `notes` are no mistakes of the project: the ports that processes need and others hold, watched
 /// paths without a file, and the host names with a number.
-fn look(
+fn plan_of_start(
     args: StartOptions,
     warnings: &mut Vec<String>,
     notes: &mut Vec<String>,
@@ -171,4 +190,49 @@ fn look(
     let more = numbered.len().saturating_sub(TOLD);
     notes.extend((more > 0).then(|| format!("{more} more have a number in their host name")));
     Ok(plan)
+}
+
+/// The watched paths that do not exist yet, and those where git ignores everything.
+pub(in crate::cli) fn watch_notes(plan: &Plan) -> Vec<String> {
+    let watched = plan.processes.iter().filter_map(|process| process.rules.watch.as_ref());
+    let notes: BTreeSet<_> = watched
+        .flat_map(|watch| watch.paths.iter().filter_map(|path| note(watch, path)))
+        .take(TOLD)
+        .collect();
+    notes.into_iter().collect()
+}
+
+fn note(watch: &FileWatch, path: &str) -> Option<String> {
+    let (dir, part) = (watch.dir.as_path(), Path::new(fixed_part(path)?));
+    if dir.join(part).symlink_metadata().is_err() {
+        let part = part.display();
+        return Some(format!(
+            "`{path}` is watched, but {part} does not exist yet; tmo waits for it"
+        ));
+    }
+    if part == Path::new(path) {
+        // What is named counts.
+        return None;
+    }
+    let mut git = if watch.gitignore { GitRules::of(dir) } else { GitRules::default() };
+    let mut above = part.ancestors().filter(|above| !above.as_os_str().is_empty());
+    let left_out = above.find(|above| {
+        above.file_name().is_some_and(is_of_a_tool) || git.ignore(&dir.join(above), true)
+    })?;
+    let (left_out, by) =
+        (left_out.display(), if watch.gitignore { "git ignores" } else { "tmo leaves out" });
+    Some(format!("nothing in `{path}` is watched, because {by} {left_out}; name {left_out} itself"))
+}
+
+/// The processes of the run that is meant whose files have changed and that have not been restarted for that.
+fn stale(start: &Start) -> Vec<String> {
+    let state = runtime::block_on(start.instance().state());
+    let processes = state.map(|state| state.processes).unwrap_or_default();
+    let stale = processes.iter().filter_map(|process| {
+        let watch = process.watch.as_ref()?;
+        // What has just changed is acted on in a moment.
+        (watch.is_wrong() || watch.mode == WatchMode::Building).then_some(())?;
+        Some(format!("{}: {}", process.name, watch.note.as_ref()?))
+    });
+    stale.take(TOLD).collect()
 }

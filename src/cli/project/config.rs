@@ -4,11 +4,11 @@ use nix::sys::signal::Signal;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::args::PreviewArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::table::columns;
 use crate::cli::output::{self, Versioned};
 use crate::cli::project::input::Start;
+use crate::config::StartOptions;
 use crate::config::load::find_program;
 use crate::model::ProcName;
 use crate::model::plan::rules::Hooks;
@@ -16,6 +16,23 @@ use crate::model::plan::{Backend, LogPolicy, OnExit, Plan, ProcessPlan};
 use crate::model::text::untrusted::shown;
 use crate::model::text::{OsText, shell};
 use crate::plan::{Explained, explain, explain_backend};
+
+/// Show the settings of each process, and where each comes from.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo config                    each process's keys, their values and their sources
+  tmo config web -c web         web only, as if started with this flag
+  tmo config --json | jq '.processes[].settings[] | select(.from != \"default\")'
+
+Only the names of variables are shown.")]
+pub(in crate::cli) struct ConfigArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    start: StartOptions,
+}
 
 #[derive(Serialize)]
 struct ConfigDocument<'a> {
@@ -32,8 +49,8 @@ struct ProcessSettings<'a> {
 }
 
 /// Print the settings of the named processes, or of all.
-pub(in crate::cli) fn config(args: PreviewArgs) -> Result<u8, CliError> {
-    let mut start = Start::gather(args.start)?;
+pub(in crate::cli) fn config(args: &ConfigArgs) -> Result<u8, CliError> {
+    let mut start = Start::gather(args.start.clone())?;
     // Here the names select what to show, not what to start.
     let names = std::mem::take(&mut start.typed.names);
     let plan = start.preview(&|name| find_program(&start.context, name))?;

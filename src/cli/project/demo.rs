@@ -1,5 +1,6 @@
 //! `tmo demo`: writes a small project with simulated processes, and starts it.
 
+use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
@@ -7,11 +8,30 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cli::args::DemoArgs;
-use crate::cli::error::CliError;
-use crate::cli::output;
+use crate::cli::args::values;
+use crate::cli::{CliError, output};
 use crate::model::text::shell::quoted;
 use crate::sys::{files, is_own_uid};
+
+/// Write a small project that shows what tmo does, and run it.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo demo                      in output/demo, until Ctrl-C
+  tmo demo -D                   in the background; `tmo web` then shows it
+  tmo demo --dir /tmp/demo --ui
+  tmo demo --web=8080           with its page at this port; -p is the PORT of its processes
+
+Its processes are shell scripts that only print: they open no port and no connection. Further arguments
+are passed to `tmo start`.")]
+pub(in crate::cli) struct DemoArgs {
+    /// The directory to write it into [default: output/demo].
+    #[arg(long, value_name = "DIR", add = values::file())]
+    dir: Option<PathBuf>,
+    /// Arguments of `tmo start`.
+    #[arg(value_name = "ARGUMENTS", trailing_var_arg = true, allow_hyphen_values = true)]
+    start: Vec<OsString>,
+}
 
 /// The default directory of the project.
 const DIR: &str = "output/demo";

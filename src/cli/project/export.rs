@@ -2,17 +2,18 @@
 
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::cli::args::ExportArgs;
+use crate::cli::args::values;
 use crate::cli::error::CliError;
 use crate::cli::output::{self, Versioned};
 use crate::cli::project::input::Start;
 use crate::cli::project::ports::names_port;
 use crate::config::StartOptions;
 use crate::config::load::find_program;
-use crate::config::options::BackendChoice;
+use crate::config::options::{BackendChoice, seconds};
 use crate::export::{
     ExportFormat, ExportOptions, Exported, ExportedFile, ExportedProject, FileOrigin, Gap,
     SupervisorUnit, export,
@@ -22,6 +23,86 @@ use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::text::shell::quoted;
 use crate::plan::explain;
 use crate::sys::files::{self, ChosenBy, Whole};
+
+/// Write the project for another supervisor: systemd, compose, Kubernetes, tmux and others.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo export systemd -o units       a target and a unit for each process; then the command to type next
+  tmo export systemd --supervisor   one unit that runs tmo itself, with the whole project below it
+  tmo export compose --with-tmo     each container runs its process under tmo, with log, checks and why
+  tmo export k8s | kubectl apply -f -
+  tmo export tmux | sh              the same windows, without tmo
+  tmo export systemd -o units -m web=2 --prune
+
+Exported is what `tmo config` shows. What a format can't express stands as a comment in its file, and is
+listed at the end; --strict makes that an error. Secrets are left out unless --with-secrets is given. Files
+that tmo has not written, or that were edited since, are replaced only with --force.")]
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
+pub(in crate::cli) struct ExportArgs {
+    /// What to write: systemd, compose, kubernetes (k8s), tmux, supervisord, runit, launchd, upstart.
+    #[arg(value_enum, value_name = "FORMAT", hide_possible_values = true)]
+    format: ExportFormat,
+    /// Where the files go; without it, they are printed.
+    #[arg(short = 'o', long, value_name = "DIR", add = values::directory())]
+    output: Option<PathBuf>,
+    /// The name of the application, with which the names of units and services begin [default: that of the
+    /// directory].
+    #[arg(short = 'a', long, value_name = "NAME")]
+    app: Option<String>,
+    /// The user that the processes run as.
+    #[arg(short = 'u', long)]
+    user: Option<String>,
+    /// The directory of logs, for supervisord, runit and launchd [default: log, in the working directory].
+    #[arg(short = 'l', long, value_name = "DIR", add = values::directory())]
+    log: Option<String>,
+    /// The port of the first process.
+    #[arg(short = 'p', long)]
+    port: Option<u16>,
+    /// How many instances of each process to run: `web=2,all=1`.
+    #[arg(short = 'm', long, short_alias = 'c', alias = "concurrency", value_name = "NAME=N,…",
+        add = values::formation())]
+    formation: Option<String>,
+    /// The Procfile.
+    #[arg(short = 'f', long, value_name = "FILE", add = values::file())]
+    procfile: Option<PathBuf>,
+    /// The working directory of the processes.
+    #[arg(short = 'd', long, value_name = "DIR", add = values::directory())]
+    root: Option<PathBuf>,
+    /// The same on the machine that the files are for, if it is another one there.
+    #[arg(long, value_name = "DIR")]
+    target_root: Option<String>,
+    /// Seconds between the stop signal and SIGKILL.
+    #[arg(short = 'T', long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+    /// For systemd: units of your own manager (`systemctl --user`).
+    #[arg(long)]
+    user_units: bool,
+    /// For systemd: one unit that runs tmo itself.
+    #[arg(long)]
+    supervisor: bool,
+    /// With --supervisor: stopping the unit leaves the processes, and its next start takes them over.
+    #[arg(long, requires = "supervisor")]
+    keep: bool,
+    /// For compose and kubernetes: run each process under tmo in its container.
+    #[arg(long)]
+    with_tmo: bool,
+    /// Write the values of variables that look like secrets.
+    #[arg(long)]
+    with_secrets: bool,
+    /// Exit with 1 if the format can't express something.
+    #[arg(long)]
+    strict: bool,
+    /// Remove files of an earlier export that this one does not have.
+    #[arg(long, requires = "output")]
+    prune: bool,
+    /// Replace files that tmo has not written, or that were edited since.
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 /// How deep below its directory files of an export lie.
 const MOST_DEPTH: usize = 3;
@@ -38,7 +119,7 @@ struct ExportDocument<'a> {
 }
 
 /// Write the files, or print them; 1 with `--strict` if the format can't express something.
-pub(in crate::cli) fn run(args: &ExportArgs) -> Result<u8, CliError> {
+pub(in crate::cli) fn export_project(args: &ExportArgs) -> Result<u8, CliError> {
     refuse_useless(args)?;
     let start = Start::gather(StartOptions {
         procfile: args.procfile.clone(),

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cli::error::CliError;
-use crate::cli::output;
+use crate::cli::{CliError, output};
 use crate::config::Project;
 use crate::config::env::Env;
 use crate::config::place::dirs::{make_private_dir, state_base};

@@ -8,11 +8,11 @@ use std::process::{Command, Stdio};
 
 use serde::Serialize;
 
-use crate::cli::args::{ImportArgs, PreviewArgs};
+use crate::cli::args::values;
 use crate::cli::error::CliError;
 use crate::cli::output::confirm::{can_ask, confirm};
 use crate::cli::output::{self, Versioned};
-use crate::cli::project::check::check;
+use crate::cli::project::check::{CheckArgs, check};
 use crate::config::load::{Context, find_program};
 use crate::config::toml;
 use crate::import::{
@@ -23,6 +23,53 @@ use crate::model::name::glob;
 use crate::model::text::untrusted::shown;
 use crate::model::units;
 use crate::sys::files::{self, ChosenBy, PROJECT_LIMIT, TOML_LIMIT, Whole};
+
+/// Take over the files of another tool: compose, process-compose, mprocs, pm2, supervisord, npm.
+#[derive(Default, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo import                        what there is here: compose.yaml, mprocs.yaml, package.json …
+  tmo import compose.yaml --local   what is built from this project runs here, the rest in containers
+  tmo import compose.yaml --local=web,worker
+  tmo import ecosystem.config.js --run-js
+  tmo import package.json --script dev --script worker
+  tmo import pm2 -o -               show what would be written
+
+The tools are compose, process-compose, mprocs, pm2, supervisord, package-json and foreman. The result is
+a tmo.toml (a Procfile, if there is nothing to say but commands), in which each setting names the line it
+comes from. What tmo can't do stands there as a comment, and is listed at the end. Passwords and the like
+go to .env.imported.NAME, which only you can read. Nothing is run but, on request, a pm2 file.")]
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
+pub(in crate::cli) struct ImportArgs {
+    /// The file, or the tool whose file is looked for here; without it, whatever there is; - is standard input.
+    #[arg(value_name = "FILE", add = values::file())]
+    source: Option<PathBuf>,
+    /// The tool that the file is for, if neither its name nor its content shows it.
+    #[arg(long, value_enum, value_name = "TOOL", hide_possible_values = true)]
+    from: Option<SourceFormat>,
+    /// Where the result goes [default: tmo.toml beside the file]; - is standard output.
+    #[arg(short = 'o', long, value_name = "FILE", add = values::file())]
+    output: Option<PathBuf>,
+    /// Add the processes that an existing tmo.toml lacks; what stands in it is not changed.
+    #[arg(long)]
+    merge: bool,
+    /// Of a compose file: run these services here instead of in their containers; without names, those
+    /// that are built from this project, or have a command and no image.
+    #[arg(long, value_name = "SERVICES", num_args = 0.., require_equals = true, value_delimiter = ',')]
+    local: Option<Vec<String>>,
+    /// Of a package.json: the script to run; may be repeated.
+    #[arg(long = "script", value_name = "NAME")]
+    scripts: Vec<String>,
+    /// Run a file that is a program (ecosystem.config.js) with node, without asking.
+    #[arg(long)]
+    run_js: bool,
+    /// Exit with 1 if something could not be taken over.
+    #[arg(long)]
+    strict: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 /// The file that is written.
 const TOML: &str = "tmo.toml";
@@ -55,9 +102,9 @@ struct LeftDocument<'a> {
 }
 
 /// Import a source; 1 with `--strict` if something was left out, or if the result has mistakes.
-pub(in crate::cli) fn run(args: &ImportArgs) -> Result<u8, CliError> {
+pub(in crate::cli) fn import_project(args: &ImportArgs) -> Result<u8, CliError> {
     let source = locate(args)?;
-    let imported = read(&source, args)?;
+    let imported = read_source(&source, args)?;
     let to = args.output.clone();
     if to.as_deref() == Some(Path::new("-")) {
         let written = imported.write(None);
@@ -66,7 +113,7 @@ pub(in crate::cli) fn run(args: &ImportArgs) -> Result<u8, CliError> {
             output::warn(&format!(
                 "{} is not written; it would hold variables of {}",
                 file.name,
-                source.shown()
+                source.shown_path()
             ));
         }
         report_left(&imported);
@@ -91,9 +138,14 @@ pub(in crate::cli) fn run(args: &ImportArgs) -> Result<u8, CliError> {
     if !is_here {
         return Ok(code(args, &imported));
     }
-    let checked = check(PreviewArgs::default())?;
+    let checked = check(&CheckArgs::default())?;
     output::print("`tmo start` starts it, `tmo config` shows all settings\n")?;
     Ok(checked.max(code(args, &imported)))
+}
+
+/// `tmo import` of this file.
+pub(super) fn import_file(source: PathBuf) -> Result<u8, CliError> {
+    import_project(&ImportArgs { source: Some(source), ..ImportArgs::default() })
 }
 
 /// A file to import.
@@ -111,7 +163,7 @@ impl Source {
         self.dir.join(&self.name)
     }
 
-    fn shown(&self) -> String {
+    fn shown_path(&self) -> String {
         self.path().display().to_string()
     }
 
@@ -168,7 +220,7 @@ fn locate(args: &ImportArgs) -> Result<Source, CliError> {
     Ok(Source { dir: PathBuf::new(), name: name.into(), content: None, format })
 }
 
-fn read(source: &Source, args: &ImportArgs) -> Result<Imported, CliError> {
+fn read_source(source: &Source, args: &ImportArgs) -> Result<Imported, CliError> {
     let output = args.output.clone().filter(|output| output != Path::new("-"));
     let mut options =
         ImportOptions { scripts: args.scripts.clone(), output, ..ImportOptions::default() };
@@ -241,7 +293,7 @@ fn write(source: &Source, args: &ImportArgs, imported: &Imported) -> Result<Path
     if let Some(text) = plain {
         create(&procfile, &text)?;
         let lines: Vec<String> = text.lines().map(|line| format!("  {line}\n")).collect();
-        let from = source.shown();
+        let from = source.shown_path();
         say(args, &format!("{} (from {from}):\n{}", procfile.display(), lines.concat()))?;
         return Ok(procfile);
     }

@@ -4,17 +4,49 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::import::{self, SCHEMA, write_schema};
-use super::propose::{self, LOOKED_FOR, Proposal, ProposedEntry, propose, without_procfile};
-use crate::cli::args::{ImportArgs, InitArgs};
-use crate::cli::error::CliError;
-use crate::cli::output;
+use super::import::{SCHEMA, import_file, write_schema};
+use super::propose::{self, LOOKED_FOR, Proposal, propose, without_procfile};
+use crate::cli::args::values;
+use crate::cli::{CliError, output};
 use crate::config::StartOptions;
 use crate::config::error::ConfigError;
 use crate::config::load::Context;
 use crate::config::place::project::project_above;
 use crate::config::procfile::ProcfileEntry;
 use crate::sys::files::{self, Whole};
+
+/// Write a commented tmo.toml, and a Procfile if there is none.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo init                      ./tmo.toml with everything commented out, and its schema
+  tmo init --with-flags         with patterns that are counted in the output
+  tmo init --force              overwrite an existing tmo.toml
+
+Without a Procfile it looks for Procfile.dev, bin/dev, package.json, manage.py, bin/rails and
+config.ru, and shows what it has written. It executes nothing, and overwrites files only with
+--force.")]
+pub(in crate::cli) struct InitArgs {
+    /// Include flags: patterns whose matches in the output of every process are counted and kept.
+    #[arg(long)]
+    with_flags: bool,
+    /// Replace an existing tmo.toml.
+    #[arg(long)]
+    force: bool,
+    /// Write nothing; print a paragraph for the file of coding agents, such as AGENTS.md.
+    #[arg(long, conflicts_with_all = ["with_flags", "force", "procfile"])]
+    agents: bool,
+    /// The Procfile; its directory is where the file goes.
+    #[arg(short = 'f', long, value_name = "FILE", add = values::file())]
+    procfile: Option<PathBuf>,
+}
+
+/// Print the JSON Schema of tmo.toml, for editors.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo schema >tmo.schema.json   then `#:schema ./tmo.schema.json` as the first line of tmo.toml")]
+pub(in crate::cli) struct SchemaArgs {}
 
 const HEAD: &str = "\
 #:schema ./tmo.schema.json
@@ -128,11 +160,14 @@ fn take_over(
     }
     match propose::for_init(dir)? {
         Some((source, imported)) if imported.procfile().is_none() && !args.force => {
-            let args = ImportArgs { source: Some(source), ..ImportArgs::default() };
-            import::run(&args).map(Some)
+            import_file(source).map(Some)
         }
         _ => Ok(None),
     }
+}
+
+pub(in crate::cli) fn print_schema(_: &SchemaArgs) -> Result<u8, CliError> {
+    output::print_json(&crate::config::toml::schema())
 }
 
 /// Find or write a Procfile if there is none; returns a message for the user.
@@ -159,14 +194,11 @@ fn begin(context: &Context, typed: &mut StartOptions, force: bool) -> Result<Str
             typed.procfile = Some(PathBuf::from(name));
             Ok(format!("{name} is there: it is used as it is"))
         }
-        Proposal::Write(lines) => {
+        Proposal::Write { procfile, from } => {
             let shown = project.procfile_shown.display();
-            let text = propose::procfile(&lines);
-            files::write_whole(&project.procfile, text.as_bytes(), Whole::New)
+            files::write_whole(&project.procfile, procfile.as_bytes(), Whole::New)
                 .map_err(CliError::io(&shown))?;
-            let mut from: Vec<&str> = lines.iter().map(|line| &*line.from).collect();
-            from.dedup();
-            let entries: Vec<String> = text.lines().map(|line| format!("  {line}")).collect();
+            let entries: Vec<String> = procfile.lines().map(|line| format!("  {line}")).collect();
             Ok(format!("{shown} (from {}):\n{}", from.join(" and "), entries.join("\n")))
         }
     }
@@ -175,20 +207,11 @@ fn begin(context: &Context, typed: &mut StartOptions, force: bool) -> Result<Str
 /// The commands that another tool runs here.
 fn imported(dir: &Path) -> Option<Proposal> {
     let (source, imported) = propose::for_init(dir).ok()??;
-    let text = imported.procfile()?;
+    let procfile = imported.procfile()?;
     for remark in &imported.remarks {
         output::warn(remark);
     }
-    let from = source.display().to_string();
-    let lines = text.lines().filter_map(|line| {
-        let (name, command) = line.split_once(": ")?;
-        Some(ProposedEntry {
-            name: name.to_owned(),
-            command: command.to_owned(),
-            from: from.clone(),
-        })
-    });
-    Some(Proposal::Write(lines.collect()))
+    Some(Proposal::Write { procfile, from: vec![source.display().to_string()] })
 }
 
 fn write_toml(path: &Path, shown: &Path, text: &str, force: bool) -> Result<(), CliError> {

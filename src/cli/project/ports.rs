@@ -8,9 +8,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cli::error::CliError;
-use crate::cli::output;
 use crate::cli::reach::log::Source;
+use crate::cli::{CliError, output};
 use crate::config::Project;
 use crate::config::env::Env;
 use crate::config::place::dirs::{make_private_dir, real_parent, state_base};
@@ -90,7 +89,7 @@ impl PortRequest<'_> {
     }
 
     /// The first place that belongs to no other project, and the first of these that is free at present.
-    fn find(&self, book: &Book, free: impl Fn(&[u16]) -> bool) -> Option<(u16, u16)> {
+    fn find_place(&self, book: &Book, free: impl Fn(&[u16]) -> bool) -> Option<(u16, u16)> {
         let others = book.blocks.iter().filter(|(instance, _)| *instance != self.instance);
         let mut unfit: HashSet<u16> =
             others.flat_map(|(_, block)| block.ports.iter().copied().chain([block.home])).collect();
@@ -120,7 +119,8 @@ pub(in crate::cli) fn place(
     env: &Env,
     project: &Project,
     plan: &Plan,
-    (asked, keep): (u16, bool),
+    asked: u16,
+    keep: bool,
 ) -> Result<u16, CliError> {
     let base = state_base(env);
     make_private_dir(&base)?;
@@ -129,7 +129,7 @@ pub(in crate::cli) fn place(
     let lock = files::append_to(&lock).map_err(CliError::io(lock.display()))?;
     let _lock =
         lock_alone(lock, || output::warn(&WAITS)).map_err(CliError::io("the lock of the ports"))?;
-    let mut book = read(&path)?;
+    let mut book = read_book(&path)?;
     book.blocks.retain(|_, block| block.root.as_path().is_dir());
     let above: Vec<u16> =
         plan.processes.iter().filter_map(|p| p.port?.checked_sub(asked)).collect();
@@ -145,7 +145,7 @@ pub(in crate::cli) fn place(
     let mut taken = sys::tcp_listening_ports();
     taken.extend(told_to_others(env, project));
     let free = |ports: &[u16]| ports.iter().all(|port| !taken.contains(port));
-    let Some((home, present)) = wanted.find(&book, free) else {
+    let Some((home, present)) = wanted.find_place(&book, free) else {
         let text = format!("there are no {} free ports from {asked} on", above.len());
         return Err(CliError::Other(text));
     };
@@ -162,7 +162,7 @@ pub(in crate::cli) fn place(
 }
 
 /// An unreadable file is replaced: only the previous ports are lost.
-fn read(path: &Path) -> Result<Book, CliError> {
+fn read_book(path: &Path) -> Result<Book, CliError> {
     let text = files::if_there(files::read_plain(path)).map_err(CliError::io(path.display()))?;
     Ok(text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default())
 }
@@ -355,29 +355,36 @@ mod tests {
         let two = [0, 100];
         let all = |_: &[u16]| true;
         let first = wanted("a", false, &two);
-        assert_eq!(first.find(&book(&[]), all), Some((5000, 5000)));
+        assert_eq!(first.find_place(&book(&[]), all), Some((5000, 5000)));
         // A worktree leaves the first place to the main one.
-        assert_eq!(wanted("b", true, &two).find(&book(&[]), all), Some((5010, 5010)));
+        assert_eq!(wanted("b", true, &two).find_place(&book(&[]), all), Some((5010, 5010)));
         let taken = book(&[("a", 5000, &[5000, 5100]), ("b", 5010, &[5010, 5110])]);
-        assert_eq!(wanted("c", false, &two).find(&taken, all), Some((5020, 5020)));
-        assert_eq!(wanted("b", false, &two).find(&taken, all), Some((5010, 5010)), "it stays");
+        assert_eq!(wanted("c", false, &two).find_place(&taken, all), Some((5020, 5020)));
+        assert_eq!(
+            wanted("b", false, &two).find_place(&taken, all),
+            Some((5010, 5010)),
+            "it stays"
+        );
         // Ports that would overlap with those of others are moved.
         let ten = [0, 10, 20];
-        assert_eq!(wanted("a", false, &ten).find(&taken, all), Some((5020, 5020)));
+        assert_eq!(wanted("a", false, &ten).find_place(&taken, all), Some((5020, 5020)));
     }
 
     #[test]
     fn ports_that_the_kernel_or_browsers_refuse_are_never_chosen() {
         let found = |asked, taken: &[u16], above: &[u16]| {
             let free = |ports: &[u16]| ports.iter().all(|port| !taken.contains(port));
-            PortRequest { asked, ..wanted("a", false, above) }.find(&book(&[]), free)
+            PortRequest { asked, ..wanted("a", false, above) }.find_place(&book(&[]), free)
         };
         assert_eq!(found(6000, &[], &[0]), Some((6010, 6010)));
         assert_eq!(found(5050, &[5050], &[0, 10]), Some((5070, 5070)), "5060 is for SIP");
         assert_eq!(found(32760, &[32760], &[0]), Some((32760, 61000)));
         assert_eq!(found(40000, &[40000], &[0]), Some((40000, 40010)), "as was asked for");
         // The instances of the main worktree have a place, too.
-        assert_eq!(wanted("b", true, &[0, 10]).find(&book(&[]), |_| true), Some((5020, 5020)));
+        assert_eq!(
+            wanted("b", true, &[0, 10]).find_place(&book(&[]), |_| true),
+            Some((5020, 5020))
+        );
     }
 
     #[test]
@@ -409,8 +416,8 @@ mod tests {
     fn what_listens_moves_it_for_this_time() {
         let book = book(&[("a", 5000, &[5000, 5100])]);
         let free = |ports: &[u16]| !ports.contains(&5100);
-        assert_eq!(wanted("a", false, &[0, 100]).find(&book, free), Some((5000, 5010)));
-        assert_eq!(wanted("a", false, &[0, 100]).find(&book, |_| false), None);
-        assert_eq!(wanted("a", false, &[0, 61000]).find(&book, |_| true), None);
+        assert_eq!(wanted("a", false, &[0, 100]).find_place(&book, free), Some((5000, 5010)));
+        assert_eq!(wanted("a", false, &[0, 100]).find_place(&book, |_| false), None);
+        assert_eq!(wanted("a", false, &[0, 61000]).find_place(&book, |_| true), None);
     }
 }

@@ -11,20 +11,11 @@ use crate::import::{ImportError, ImportOptions, Imported, SourceFiles, SourceFor
 use crate::sys::files::{self, ChosenBy};
 
 /// A proposed Procfile.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Proposal {
     /// This file of the project is already a Procfile.
     Use(&'static str),
-    /// These entries, each with the file that it is based on.
-    Write(Vec<ProposedEntry>),
-}
-
-/// One entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ProposedEntry {
-    pub(super) name: String,
-    pub(super) command: String,
-    pub(super) from: String,
+    /// This text, which is based on these files.
+    Write { procfile: String, from: Vec<String> },
 }
 
 /// The files that are searched for, listed in the message if none is found.
@@ -56,29 +47,30 @@ pub(super) fn propose(dir: &Path) -> Option<Proposal> {
     if there("Procfile.dev") {
         return Some(Proposal::Use("Procfile.dev"));
     }
-    if there("bin/dev") {
-        return Some(Proposal::Write(vec![line("web", "bin/dev", "bin/dev")]));
-    }
-    let server = if there("manage.py") {
+    let (command, file) = if there("bin/dev") {
+        return Some(Proposal::write("web: bin/dev\n".to_owned(), &["bin/dev"]));
+    } else if there("manage.py") {
         let python = PYTHONS.into_iter().find(|python| there(python)).unwrap_or("python3");
-        Some(line("web", format!("{python} manage.py runserver $PORT"), "manage.py"))
+        (format!("{python} manage.py runserver $PORT"), "manage.py")
     } else if there("bin/rails") {
-        Some(line("web", "bin/rails server -p $PORT", "bin/rails"))
+        ("bin/rails server -p $PORT".to_owned(), "bin/rails")
     } else if there("config.ru") {
-        Some(line("web", "bundle exec rackup -p $PORT", "config.ru"))
+        ("bundle exec rackup -p $PORT".to_owned(), "config.ru")
     } else {
-        None
+        // Without a server, what package.json starts is imported.
+        return None;
     };
-    // Without a server, what package.json starts is imported.
-    server.as_ref()?;
+    let procfile = format!("web: {command}\n");
+    let Some(script) = script(dir) else { return Some(Proposal::write(procfile, &[file])) };
     let runner = RUNNERS.into_iter().find(|(lock, _)| there(lock)).map_or("npm", |(_, name)| name);
-    let script = script(dir);
-    let script = script.map(|script| line("js", format!("{runner} run {script}"), "package.json"));
-    Some(Proposal::Write(server.into_iter().chain(script).collect()))
+    let procfile = format!("{procfile}js: {runner} run {script}\n");
+    Some(Proposal::write(procfile, &[file, "package.json"]))
 }
 
-fn line(name: &str, command: impl Into<String>, from: &str) -> ProposedEntry {
-    ProposedEntry { name: name.to_owned(), command: command.into(), from: from.to_owned() }
+impl Proposal {
+    fn write(procfile: String, from: &[&str]) -> Self {
+        Self::Write { procfile, from: from.iter().map(|file| (*file).to_owned()).collect() }
+    }
 }
 
 /// Targets of a makefile or a justfile that usually start something.
@@ -110,12 +102,6 @@ fn script(dir: &Path) -> Option<&'static str> {
     // Prefer `dev`.
     let start = scripts.start.map(|_| "start");
     scripts.dev.map(|_| "dev").or(start)
-}
-
-/// The Procfile with these entries.
-pub(super) fn procfile(lines: &[ProposedEntry]) -> String {
-    let entries = lines.iter().map(|line| format!("{}: {}\n", line.name, line.command));
-    entries.collect()
 }
 
 /// What to do in a directory without a Procfile for which `tmo init` proposes none.
@@ -172,7 +158,7 @@ pub(super) fn for_init(dir: &Path) -> Result<Option<(PathBuf, Imported)>, Import
 mod tests {
     use std::path::Path;
 
-    use super::{Proposal, procfile, propose};
+    use super::{Proposal, propose};
     use crate::config::procfile::parse;
 
     /// The Procfile proposed for these files.
@@ -185,11 +171,10 @@ mod tests {
         }
         Some(match propose(dir.path())? {
             Proposal::Use(name) => format!("-f {name}"),
-            Proposal::Write(lines) => {
-                let text = procfile(&lines);
-                let parsed = parse(text.as_bytes(), "Procfile").unwrap();
-                assert_eq!((parsed.entries.len(), parsed.warnings.len()), (lines.len(), 0));
-                text
+            Proposal::Write { procfile, from } => {
+                let parsed = parse(procfile.as_bytes(), "Procfile").unwrap();
+                assert_eq!((parsed.entries.len(), parsed.warnings.len()), (from.len(), 0));
+                procfile
             }
         })
     }

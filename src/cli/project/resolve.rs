@@ -5,12 +5,12 @@ use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::place::StartDirectory;
+use super::input::StartDirectory;
 use super::tmux;
-use super::warnings::{print_warning, print_warnings};
 use crate::backend::tmux::server::NO_TMUX_CONFIG;
-use crate::cli::args::{self, Verb};
+use crate::cli::args::go_style::parse_start;
 use crate::cli::error::CliError;
+use crate::cli::output::{print_warning, print_warnings};
 use crate::cli::persona::Persona;
 use crate::cli::project::input::Start;
 use crate::cli::project::propose::{first_step, without_procfile};
@@ -47,12 +47,8 @@ impl Start {
                 real.display()
             )));
         }
-        let arguments = origin.arguments.iter().map(|word| word.0.clone());
-        let parsed = args::parse(arguments).map_err(|error| CliError::Other(error.to_string()))?;
-        let Some(Verb::Start(mut typed)) = parsed.verb else {
-            let text = "plan.json does not tell how this run was started".to_owned();
-            return Err(CliError::Other(text));
-        };
+        let flags = origin.arguments.iter().skip(2).map(|word| word.0.clone());
+        let mut typed = parse_start(flags).map_err(|error| CliError::Other(error.to_string()))?;
         let env = plan.caller_env();
         let env = Env::of(env.into_iter().map(|(key, value)| (&key.0, &value.0)));
         let page_port = if plan.ends_when_done { kept_port(&env) } else { plan.page_port };
@@ -119,7 +115,10 @@ impl Start {
         let tmux = OnceCell::new();
         let find = |name: &OsStr| {
             if name == "tmux" {
-                tmux.get_or_init(|| tmux::find(&self.context, &own, keep)).as_ref().ok().cloned()
+                tmux.get_or_init(|| tmux::tmux_for_plan(&self.context, &own, keep))
+                    .as_ref()
+                    .ok()
+                    .cloned()
             } else {
                 find_for_plan(&self.context, &own, name)
             }
@@ -267,7 +266,7 @@ impl Start {
         // A process with a port of its own keeps it, wherever the others move.
         let mut moving = plan.clone();
         moving.processes.retain(|process| !process.has_own_port);
-        let first = ports::place(&self.context.env, &self.project, &moving, (asked, keep))?;
+        let first = ports::place(&self.context.env, &self.project, &moving, asked, keep)?;
         if first == asked {
             return Ok(plan);
         }

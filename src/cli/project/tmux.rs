@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use crate::backend::tmux::version::{self, OLDEST, VersionError};
-use crate::cli::error::CliError;
-use crate::cli::runtime;
+use crate::cli::{CliError, runtime};
 use crate::config::OwnPath;
 use crate::config::load::{Context, callers_tmux, find_for_plan};
 
@@ -91,7 +90,7 @@ fn missing(context: &Context) -> Unusable {
 }
 
 /// Find tmux for a plan. With `ask`, it must report a version that is supported.
-pub(in crate::cli) fn find(
+pub(in crate::cli) fn tmux_for_plan(
     context: &Context,
     own: &OwnPath,
     ask: bool,

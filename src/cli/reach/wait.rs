@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use self::seen::ConditionReader;
 use super::instance::Instance;
-use crate::cli::args::{WaitArgs, WaitFor};
 use crate::cli::error::CliError;
 use crate::cli::output::progress::with_details;
 use crate::cli::reach::instance::tmo_only;
@@ -25,6 +24,25 @@ use crate::model::{Exit, ProcName, ProcessStatus, Untrusted, units};
 use crate::run::dir::RuntimeDir;
 use crate::sys::{self, clock};
 
+/// What is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) enum WaitFor {
+    /// It runs.
+    Running,
+    /// It has ended.
+    Exit,
+    /// It has printed a line in its present life that matches this expression.
+    Log(String),
+    /// Its PORT accepts connections.
+    Port,
+    /// All its checks are passed.
+    Ready,
+    /// It waits for input at a prompt.
+    Prompt,
+    /// All run and are ready, and the named ones accept connections.
+    Up(Vec<String>),
+}
+
 /// How often the progress shows what is still missing.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
@@ -39,16 +57,16 @@ enum ConditionState {
     NotYet(String),
 }
 
-/// Wait.
-pub(in crate::cli) fn wait(args: &WaitArgs) -> Result<u8, CliError> {
-    let usage = |error: &dyn std::fmt::Display| CliError::Usage(error.to_string());
-    let (what, names) = args.what().map_err(|error| usage(&error))?;
-    let time = |text: &Option<String>| text.as_deref().map(span).transpose();
-    let limit = time(&args.timeout).map_err(|error| usage(&error))?;
-    let stable = time(&args.stable).map_err(|error| usage(&error))?.unwrap_or_default();
-    let mut instance = Instance::find(&args.client)?;
+/// Wait for a condition of these processes, and show what is still missing.
+pub(in crate::cli) fn wait_for(
+    what: &WaitFor,
+    stable: Duration,
+    limit: Option<Duration>,
+    instance: &mut Instance,
+    names: &[String],
+) -> Result<u8, CliError> {
     let last = RefCell::new("the condition is not met".to_owned());
-    let waiting = within(limit, &mut instance, &names, (&what, stable), &last);
+    let waiting = within(limit, instance, names, (what, stable), &last);
     let missing = async || Some((last.borrow().clone(), LOOK_AGAIN));
     runtime::block_on(with_details("waiting", waiting, missing))
 }

@@ -8,11 +8,10 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::cli::args::SetupArgs;
-use crate::cli::error::CliError;
-use crate::cli::output;
+use super::SetupArgs;
 use crate::cli::project::export::supervisor_unit;
 use crate::cli::project::input::Start;
+use crate::cli::{CliError, output};
 use crate::config::load::find_program;
 use crate::config::options::BackendChoice;
 use crate::config::{Env, StartOptions};
@@ -38,7 +37,7 @@ pub(super) fn boot(args: &SetupArgs) -> Result<u8, CliError> {
         keep: args.keep,
         ..unit
     };
-    let place = BootPlace::of(&Env::real(), &unit)?;
+    let place = BootPlace::of_unit(&Env::real(), &unit)?;
     let file = match &place.link {
         Some(_) => unit.write()?,
         // Beside LaunchAgents.
@@ -56,7 +55,7 @@ struct BootPlace {
 }
 
 impl BootPlace {
-    fn of(env: &Env, unit: &SupervisorUnit) -> Result<Self, CliError> {
+    fn of_unit(env: &Env, unit: &SupervisorUnit) -> Result<Self, CliError> {
         let no_home = || CliError::Other("HOME is not set to a directory; set it".to_owned());
         if cfg!(target_os = "macos") {
             let home = env.caller("HOME").ok_or_else(no_home)?;

@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::cli::completions::Shell;
 use crate::cli::error::CliError;
+use crate::cli::setup::completions::Shell;
 use crate::cli::setup::man;
 use crate::config::Env;
 use crate::sys::{self, files::Whole};

@@ -27,7 +27,7 @@ fn listed(env: &Env, variable: &str) -> Vec<PathBuf> {
 }
 
 /// The first of these directories that contains this program.
-fn find<'a>(path: &'a [PathBuf], name: &str) -> Option<&'a PathBuf> {
+fn dir_with<'a>(path: &'a [PathBuf], name: &str) -> Option<&'a PathBuf> {
     path.iter().find(|dir| dir.join(name).is_file())
 }
 
@@ -48,7 +48,7 @@ fn is_script(path: &Path) -> bool {
 
 fn program_hint(program: &Path, path: &[PathBuf], env: &Env) -> Option<String> {
     let dir = program.parent()?;
-    match find(path, "tmo") {
+    match dir_with(path, "tmo") {
         None => Some(format!(
             "tmo is not on your PATH; the completions need it there. In {}:\n  \
              export PATH=\"{}:$PATH\"",
@@ -72,7 +72,7 @@ fn man_hint(places: &Places, env: &Env, path: &[PathBuf]) -> Option<String> {
     let man = &*places.man;
     let bin = man.parent()?.with_file_name("bin");
     let found = path.contains(&bin) || listed(env, "MANPATH").iter().any(|dir| dir == man);
-    (!found && find(path, "man").is_some()).then(|| {
+    (!found && dir_with(path, "man").is_some()).then(|| {
         format!(
             "man does not look in {}. In {}:\n  export MANPATH=\"{}:$MANPATH\"",
             man.display(),
@@ -86,7 +86,7 @@ fn bash_hint(path: &[PathBuf]) -> Option<String> {
     let script = "share/bash-completion/bash_completion";
     let prefixes = ["/usr", "/usr/local", "/opt/homebrew", "/opt/local"];
     let there = prefixes.iter().any(|prefix| Path::new(prefix).join(script).is_file());
-    (!there && find(path, "bash").is_some()).then(|| {
+    (!there && dir_with(path, "bash").is_some()).then(|| {
         "bash reads its file only with the package bash-completion. Without it, in ~/.bashrc:\n  \
          source <(tmo completions bash)"
             .to_owned()
@@ -102,7 +102,7 @@ fn zsh_hint(places: &Places, env: &Env, path: &[PathBuf]) -> Option<String> {
     let dir =
         dir.map_or_else(|_| places.zsh.display().to_string(), |dir| format!("~/{}", dir.display()));
     let named = memchr::memmem::find(&said, dir.trim_start_matches('~').as_bytes()).is_some();
-    (!named && find(path, "zsh").is_some()).then(|| {
+    (!named && dir_with(path, "zsh").is_some()).then(|| {
         format!(
             "zsh does not look in {dir}. In {}, before `compinit`:\n  fpath=({dir} $fpath)",
             rc.display()
@@ -115,7 +115,7 @@ fn fish_hint(places: &Places, env: &Env, path: &[PathBuf]) -> Option<String> {
     let data = places.fish.parent()?.parent()?;
     let dirs = listed(env, "XDG_DATA_DIRS");
     let found = data == Path::new("/usr/share") || dirs.iter().any(|dir| dir == data);
-    (!found && find(path, "fish").is_some()).then(|| {
+    (!found && dir_with(path, "fish").is_some()).then(|| {
         format!(
             "fish looks in {} only if XDG_DATA_DIRS names {}; /etc/fish/completions is read by all.",
             places.fish.display(),

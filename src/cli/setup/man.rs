@@ -1,15 +1,34 @@
 //! The man pages, generated from the same text as the help. Those of section 5 are in `topics`.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Command;
 use clap_mangen::Man;
 
+use super::page::literal;
 use super::topics;
-use crate::cli::args::{ManArgs, TOPICS, Topic, command};
+use crate::cli::args::topics::{TOPICS, Topic};
+use crate::cli::args::values;
 use crate::cli::error::{CliError, EXIT_CODES};
 use crate::cli::output;
+use crate::cli::verbs::command;
+
+/// Print a man page, or write all of them to a directory.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo man start | man -l -
+  tmo man tmo.toml | man -l -
+  tmo man --dir ~/.local/share/man/man1")]
+pub(in crate::cli) struct ManArgs {
+    /// The page of this command; without it the page of tmo itself.
+    #[arg(value_name = "COMMAND", add = values::verb())]
+    verb: Option<String>,
+    /// Write all pages to this directory instead.
+    #[arg(long, conflicts_with = "verb", add = values::directory())]
+    dir: Option<PathBuf>,
+}
 
 /// Its commands are those of tmo, which have pages.
 const FLEET: &str = "fleet";
@@ -111,12 +130,6 @@ fn render(page: &Command, out: &mut dyn Write) -> io::Result<()> {
     man.render_version_section(out)
 }
 
-/// A line escaped for roff.
-pub(super) fn literal(line: &str) -> String {
-    let escaped = line.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
-    if escaped.starts_with('.') { format!("\\&{escaped}") } else { escaped }
-}
-
 pub(in crate::cli) fn manual(args: &ManArgs) -> Result<u8, CliError> {
     if let Some(dir) = &args.dir {
         write_all(dir).map_err(CliError::io(dir.display()))?;
@@ -134,7 +147,7 @@ pub(in crate::cli) fn manual(args: &ManArgs) -> Result<u8, CliError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{command, literal, write};
+    use super::{command, write};
 
     fn page(verb: Option<&str>) -> String {
         let mut out = Vec::new();
@@ -178,10 +191,5 @@ mod tests {
     fn an_alias_leads_to_the_page_and_nonsense_to_none() {
         assert_eq!(page(Some("status")), page(Some("ps")));
         assert!(!write(Some("nosuch"), &mut Vec::new()).unwrap());
-    }
-
-    #[test]
-    fn roff_sees_no_request_in_an_example() {
-        assert_eq!(literal(".x 'a-\\'"), "\\&.x \\(aqa\\-\\e\\(aq");
     }
 }

@@ -3,6 +3,7 @@
 //! It never edits the user's own files: if a shell needs a setting, the line is printed for copying.
 
 mod boot;
+pub(super) mod completions;
 pub(super) mod doctor;
 mod files;
 mod hints;
@@ -12,14 +13,52 @@ pub(super) mod topics;
 
 use std::fmt::Write as _;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::cli::args::SetupArgs;
-use crate::cli::error::CliError;
-use crate::cli::output;
+use crate::cli::args::values;
 use crate::cli::output::confirm::{can_ask, confirm};
+use crate::cli::{CliError, output};
 use crate::config::Env;
 use files::{ExistingFile, File, Places};
+
+/// Install man pages and completions; start a project with the machine.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo setup --user              for you; says where it writes
+  sudo tmo setup --system       for all users of this machine, below /usr/local
+  tmo setup --user --overmind   with a link `overmind` beside tmo
+  tmo setup --user --remove     removes these files again
+  tmo setup --boot              the run of this project comes back after a reboot
+  tmo setup --boot --remove     it no longer does
+
+Without --user or --system it shows what --user would do, and asks. It never edits your own files:
+a line that one of them needs is printed. After an upgrade, the same call replaces older files.")]
+#[expect(clippy::struct_excessive_bools, reason = "flags")]
+pub(in crate::cli) struct SetupArgs {
+    /// Install for you, in `XDG_DATA_HOME` and `XDG_CONFIG_HOME` or their defaults in your home directory.
+    #[arg(long, conflicts_with = "system")]
+    user: bool,
+    /// Install for all users of this machine, below /usr/local; needs root.
+    #[arg(long)]
+    system: bool,
+    /// Install below this directory instead of /usr/local; needs --system.
+    #[arg(long, value_name = "DIR", default_value = "/usr/local", requires = "system",
+        hide_default_value = true, add = values::directory())]
+    prefix: PathBuf,
+    /// Also link `overmind` to tmo, in the directory of this program, with its completions.
+    #[arg(long)]
+    overmind: bool,
+    /// Start the run of this project when the machine starts: by your systemd, or by launchd on macOS.
+    #[arg(long, conflicts_with_all = ["user", "system", "overmind"])]
+    boot: bool,
+    /// With --boot: when the unit is stopped, the processes stay, and its next start takes them over.
+    #[arg(long, requires = "boot", conflicts_with = "remove")]
+    keep: bool,
+    /// Remove the files that it wrote, if they are unmodified.
+    #[arg(long)]
+    remove: bool,
+}
 
 /// A usage error, in the style of the command-line parser.
 const NOT_CHOSEN: &str = "nothing is written without --user (your home directory) or --system \

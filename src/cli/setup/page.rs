@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::man::literal;
-use crate::cli::args::fill;
+use crate::cli::output::fill::fill;
 
 /// The indentation of what is said about a term.
 const INDENT: &str = "    ";
@@ -156,12 +155,18 @@ fn bold_code(text: &str) -> String {
     text.split('`').enumerate().map(part).collect()
 }
 
+/// A line escaped for roff.
+pub(super) fn literal(line: &str) -> String {
+    let escaped = line.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq");
+    if escaped.starts_with('.') { format!("\\&{escaped}") } else { escaped }
+}
+
 #[cfg(test)]
 mod tests {
     use pretty_assertions::assert_eq;
 
     use super::PageBlock::{Bullet, Code, Entry, Heading, Text};
-    use super::{inline, markdown, roff, text};
+    use super::{inline, literal, markdown, roff, text};
 
     const PAGE: &str = "\
 # Title
@@ -218,5 +223,10 @@ A text with `code` and
         ] {
             assert!(page.contains(part), "{part} in {page}");
         }
+    }
+
+    #[test]
+    fn roff_sees_no_request_in_an_example() {
+        assert_eq!(literal(".x 'a-\\'"), "\\&.x \\(aqa\\-\\e\\(aq");
     }
 }

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 use super::page::{PageBlock, markdown, roff, text};
-use crate::cli::args::Topic;
+use crate::cli::args::topics::Topic;
 use crate::cli::error::CliError;
 use crate::config::toml::{KeyEntry, reference};
 use crate::model::name::nearest::nearest;
@@ -96,7 +96,7 @@ mod tests {
     use std::ffi::OsString;
 
     use super::{help, reference};
-    use crate::cli::args::Topic;
+    use crate::cli::args::topics::Topic;
     use crate::cli::error::CliError;
 
     fn ask(line: &str) -> Option<Result<String, CliError>> {

@@ -4,15 +4,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::cli::error::CliError;
+use crate::cli::output::print_warning;
 use crate::cli::persona::Persona;
 use crate::cli::project::input::Start;
-use crate::cli::project::warnings::print_warning;
 use crate::cli::reach::instance::of_another_session;
 use crate::cli::reach::request;
-use crate::cli::runtime;
 use crate::cli::view::ViewState;
 use crate::cli::view::signals::Early;
+use crate::cli::{CliError, runtime};
 use crate::client::{Listener, identify_listener};
 use crate::engine::persisted_state::PersistedState;
 use crate::model::state::State;
@@ -129,8 +128,8 @@ impl Start {
                 "it goes on with its own settings; `tmo reload{flags}` and `tmo scale{flags}` change them"
             ));
         }
-        let place = (saved.first_record, self.runtime.shown());
-        let mut shown = self.shown(plan, place, door, false);
+        let place = self.runtime.shown();
+        let mut shown = self.view_state(plan, saved.first_record, place, door, false);
         shown.early = Some(Early::begin().map_err(CliError::io("signals"))?);
         shown.reminder = Some(format!("attached to the run: {leaves}{}", self.stopped(state)));
         Ok(Some(shown))

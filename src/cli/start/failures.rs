@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
-use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::Source;
-use crate::cli::{output, runtime};
+use crate::cli::{CliError, output, runtime};
 use crate::client::HeadEvent;
 use crate::model::ProcessStatus;
 use crate::model::exit::End;

@@ -4,11 +4,10 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
-use crate::cli::error::CliError;
+use crate::cli::output::print_warning;
 use crate::cli::output::progress::while_blocked;
 use crate::cli::persona::Persona;
 use crate::cli::project::input::Start;
-use crate::cli::project::warnings::print_warning;
 use crate::cli::reach::instance::taken_over;
 use crate::cli::reach::launch::Launch;
 use crate::cli::reach::leftovers;
@@ -17,7 +16,7 @@ use crate::cli::reach::wait::how_far;
 use crate::cli::start::failures;
 use crate::cli::view::signals::Early;
 use crate::cli::view::{Until, ViewState};
-use crate::cli::{output, runtime};
+use crate::cli::{CliError, output, runtime};
 use crate::client::{COMMAND_LINE, TAKEOVER_LIMIT};
 use crate::config::Env;
 use crate::config::place::dirs::{make_private_dir, state_base};
@@ -81,7 +80,7 @@ impl Start {
                 greet(&self.context.env);
             }
             let farewell = self.farewell(&plan);
-            let mut shown = self.shown(plan, (first, shown), door, fresh.is_some());
+            let mut shown = self.view_state(plan, first, shown, door, fresh.is_some());
             shown.early = Some(early);
             shown.until = self.wait.clone().map(|ready| Until {
                 ready,

@@ -11,13 +11,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use self::fresh::Begun;
-use crate::cli::error::CliError;
+use crate::cli::output::{print_warning, print_warnings};
 use crate::cli::persona::Persona;
+use crate::cli::project::check::watch_notes;
 use crate::cli::project::config::print_effective;
 use crate::cli::project::input::Start;
 use crate::cli::project::ports::{takers, warning};
-use crate::cli::project::warnings::{print_warning, print_warnings};
-use crate::cli::project::watched::watch_notes;
 use crate::cli::reach::instance::{Instance, WAITS};
 use crate::cli::reach::request;
 use crate::cli::start::trial::Trial;
@@ -25,7 +24,7 @@ use crate::cli::ui::as_view;
 use crate::cli::view::signals::Early;
 use crate::cli::view::{self, ViewState};
 use crate::cli::web::{self, PageSockets};
-use crate::cli::{output, runtime};
+use crate::cli::{CliError, output, runtime};
 use crate::config::StartOptions;
 use crate::config::options::PagePort;
 use crate::config::place::dirs::refuse_state_of_others;
@@ -42,6 +41,32 @@ use crate::sys;
 use crate::sys::files::is_other_user;
 use crate::view::screen;
 
+/// Run the processes of the Procfile and show their output.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo start                     run ./Procfile until Ctrl-C
+  tmo start -f Procfile.dev     another Procfile; its directory is where the processes run
+  tmo start --web=8080          also in a browser, at this port
+  tmo start -- npm run dev      one command, without a Procfile
+  tmo start --wait=web,60s      until web listens at its PORT, then in the background
+  tmo start -D                  in the background; `tmo logs -n 100 -f` shows the log, `tmo quit` ends it
+  tmo start -p 3000 -P 1        PORT=3000 for the first process, 3001 for the second
+  tmo start --port-auto         separate ports for each project and worktree
+  tmo start ../shop             the project in another directory
+  TMO_LOG=debug tmo start       the supervisor logs to tmo.log, next to the run's log
+  OVERMIND_PROCESSES=web tmo start
+
+Each process gets PORT, PS (its name), TMO_SOCKET and, for each other process,
+OVERMIND_PROCESS_<name>_PORT. ./.env and ./.tmo.env can also set variables.
+
+Pipes and files get plain text. Terminals get colours unless NO_COLOR is set; CLICOLOR_FORCE=1
+passes process output unchanged to pipes and files.")]
+pub(in crate::cli) struct StartArgs {
+    #[command(flatten)]
+    options: StartOptions,
+}
+
 /// What a start finds.
 enum ExistingRun {
     Nothing,
@@ -52,13 +77,14 @@ enum ExistingRun {
 }
 
 /// Start, adopt or attach; returns the exit code of the run (0 for `-D`).
-pub(super) fn start(mut args: StartOptions, typed: Vec<OsString>) -> Result<u8, CliError> {
+pub(super) fn start(args: &StartArgs) -> Result<u8, CliError> {
+    let mut args = args.options.clone();
     let (if_needed, print_config) = (args.if_needed, args.print_config);
     let command = args.until_ready.then(|| args.command.clone());
     if args.until_ready {
         args.wait.get_or_insert_default();
     }
-    let start = gather(args, typed)?;
+    let start = gather(args, std::env::args_os().collect())?;
     if print_config {
         let (plan, warnings) = start.resolve(false)?;
         print_warnings(&warnings);
@@ -67,7 +93,7 @@ pub(super) fn start(mut args: StartOptions, typed: Vec<OsString>) -> Result<u8, 
     match command {
         Some(command) => {
             let trial = Trial::new(command, start.instance())?;
-            trial.run(|run| start.begin(if_needed, run))
+            trial.run_beside(|run| start.begin(if_needed, run))
         }
         None => start.begin(if_needed, &mut None),
     }
@@ -120,7 +146,7 @@ impl Start {
             while !if_needed && self.number.is_some() && !self.instance().is_over() {
                 self.take_next_socket()?;
             }
-            let Some((door, found)) = self.look(&mut taken_over)? else { continue };
+            let Some((door, found)) = self.find_existing_run(&mut taken_over)? else { continue };
             if !if_needed && self.number.is_some() && !matches!(found, ExistingRun::Nothing) {
                 // Another start was faster.
                 continue;
@@ -215,7 +241,10 @@ impl Start {
 
     /// Find out what exists, and wait for a run that is being stopped. `None` if the caller must look
     /// again.
-    fn look(&mut self, taken_over: &mut bool) -> Result<Option<(Door, ExistingRun)>, CliError> {
+    fn find_existing_run(
+        &mut self,
+        taken_over: &mut bool,
+    ) -> Result<Option<(Door, ExistingRun)>, CliError> {
         let door = self.enter()?;
         let held = lock::is_held(self.runtime.dir()).map_err(CliError::io("the lock"))?;
         if !held && !self.runtime.has_survivors() {
@@ -333,10 +362,11 @@ impl Start {
 
     /// A view that begins where the last one stopped, or else at the first record of the run. `owns`: this command has
     /// started the run, so its end is the end of the run.
-    fn shown(
+    fn view_state(
         &self,
         plan: Plan,
-        (first, shown): (u64, Option<Position>),
+        first: u64,
+        shown: Option<Position>,
         door: Door,
         owns: bool,
     ) -> ViewState {

@@ -11,12 +11,11 @@ use tokio::process::Command;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
-use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::request::{ask_to_quit, end_of, key, request};
 use crate::cli::view::signals::Early;
 use crate::cli::view::{HUNG_UP, INTERRUPTED};
-use crate::cli::{output, runtime};
+use crate::cli::{CliError, output, runtime};
 use crate::client::ClientError;
 use crate::config::inherit::is_ignored;
 use crate::config::place::socket::SocketPath;
@@ -52,7 +51,7 @@ impl Trial {
     /// Start the run, execute the command, stop everything; returns the command's exit code. `start` stores
     /// the id of the run that it starts. If another run has replaced it by the end, that one is not
     /// stopped.
-    pub(in crate::cli) fn run(
+    pub(in crate::cli) fn run_beside(
         self,
         start: impl FnOnce(&mut Option<String>) -> Result<u8, CliError>,
     ) -> Result<u8, CliError> {

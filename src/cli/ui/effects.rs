@@ -9,7 +9,6 @@ use tokio::task::spawn_local;
 use super::pages::blocking;
 use super::shell::{Left, SENDER, Shell};
 use crate::cli::act::{connect, reload};
-use crate::cli::args::ConnectArgs;
 use crate::cli::error::CliError;
 use crate::cli::project::drift::drift;
 use crate::cli::reach::addresses::Addresses;
@@ -237,10 +236,9 @@ impl Shell {
     }
 
     async fn connect(&mut self, name: &ProcName, read_only: bool) {
-        let args = ConnectArgs { name: Some(name.to_string()), read_only, ..Default::default() };
         self.give_terminal_back().await;
         let mut instance = Instance::clone(&self.instance);
-        let connected = connect::connect_from_ui(&mut instance, &args).await;
+        let connected = connect::connect_from_ui(&mut instance, name, read_only).await;
         if let Err(error) = self.take_terminal() {
             self.ui.complain(error.to_string());
         }

@@ -15,12 +15,41 @@ use tokio::task::LocalSet;
 
 use self::open::keys_of_all_actions;
 use self::shell::Shell;
-use crate::cli::args::UiArgs;
+use crate::cli::args::{ClientArgs, values};
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::{Instance, tmo_only};
 use crate::cli::{output, runtime};
 use crate::config::Env;
 use crate::view::screen;
+
+/// Show the run in a full-screen interface: processes, the whole log, search, keys to act.
+#[derive(clap::Args)]
+#[command(after_help = "\
+It needs nothing but the journal and the control socket, so it can be opened and left at any time, in
+several terminals, and after the run. `?` shows its keys. Leaving it does not stop the run.
+
+Examples:
+  tmo ui
+  tmo ui worker     opens the log of worker
+  tmo ui --at 14:05 --grep 'error|refused'
+                    begins with such lines of five past two
+  tmo ui --keys     lists its keys")]
+pub(in crate::cli) struct UiArgs {
+    /// The process whose log is shown at first.
+    #[arg(value_name = "NAME", add = values::process())]
+    name: Option<String>,
+    /// Begin at this time: 10m (ago), 14:05, 2026-11-20T14:05:00Z.
+    #[arg(long, value_name = "TIME", add = values::moment())]
+    at: Option<String>,
+    /// Show only lines that match this expression.
+    #[arg(long, value_name = "RE")]
+    grep: Option<String>,
+    /// Print the keys.
+    #[arg(long, conflicts_with_all = ["name", "at", "grep"])]
+    keys: bool,
+    #[command(flatten)]
+    client: ClientArgs,
+}
 
 /// Show the interface until the user leaves it.
 pub(super) fn ui(args: &UiArgs) -> Result<u8, CliError> {

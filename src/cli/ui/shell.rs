@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::UiArgs;
 use super::keys::{Keys, interface_signals, resume};
 use super::open::{journal_of, places, processes_of, theme, title_of};
-use crate::cli::args::UiArgs;
 use crate::cli::error::CliError;
 use crate::cli::output;
 use crate::cli::reach::instance::Instance;

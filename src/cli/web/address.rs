@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use super::WebArgs;
 use super::open::{self, How};
 use super::serving::own_path;
-use crate::cli::args::{OpenArgs, WebArgs};
+use crate::cli::args::{ClientArgs, values};
 use crate::cli::error::CliError;
 use crate::cli::output::table::table;
 use crate::cli::reach::addresses::Addresses;
@@ -14,6 +15,34 @@ use crate::model::name::hostname::{has_no_pages, url};
 use crate::model::plan::ProcessPlan;
 use crate::sys;
 use crate::view::screen::is_terminal;
+
+/// Open the page of a process in the browser; without a name, list the addresses of all.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo open web                  http://web.PROJECT.localhost:10000, while `tmo web` runs
+  tmo open -n web               only print it
+  tmo open                      the addresses of all processes
+  tmo open --json | jq -r '.[].url'
+
+Without `tmo web`, it is http://localhost and the PORT of the process.")]
+pub(in crate::cli) struct OpenArgs {
+    /// The process; without it, the addresses of all are listed.
+    #[arg(value_name = "NAME", add = values::process())]
+    name: Option<String>,
+    /// Only print the address; in a pipe, that of the port, as not every program finds a host below
+    /// `localhost`.
+    #[arg(short = 'n', long)]
+    no_open: bool,
+    /// With --no-open, print the address with the name of the process in a pipe, too.
+    #[arg(id = "by_name", long = "name", requires = "no_open")]
+    by_name: bool,
+    /// Print the list as JSON.
+    #[arg(long, conflicts_with = "name")]
+    json: bool,
+    #[command(flatten)]
+    client: ClientArgs,
+}
 
 /// A process with its address.
 #[derive(Serialize)]

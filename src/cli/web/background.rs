@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
+use super::WebArgs;
 use super::people;
 use super::serving::{Listen, Running, farewell, first_link, interrupted, listen, only_server};
-use crate::cli::args::WebArgs;
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::cli::{output, runtime};

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::cli::args::WebArgs;
+use super::WebArgs;
 use crate::cli::output;
 use crate::config::env::parse_bool;
 use crate::config::{Env, OwnPath};

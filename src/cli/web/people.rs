@@ -10,7 +10,7 @@ use rustix::termios::{
 };
 use serde::Serialize;
 
-use crate::cli::args::{WebArgs, WebUserVerb, WebVerb};
+use super::{WebArgs, WebUserVerb, WebVerb};
 use crate::cli::error::CliError;
 use crate::cli::output::table::table;
 use crate::cli::{output, runtime};

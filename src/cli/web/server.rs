@@ -1,13 +1,15 @@
 //! `tmo server`: starts a project in the background and serves its page.
 
+use std::path::PathBuf;
+
 use tokio::signal::unix::SignalKind;
 
 use super::open::{self, How};
-use super::people;
 use super::serving::{
     Browser, Listen, end_signals, farewell, greet, guardian_here, only_server, own_path,
 };
-use crate::cli::args::{ServerArgs, WebArgs};
+use super::{WebArgs, people};
+use crate::cli::args::values;
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::reach::request;
@@ -15,8 +17,44 @@ use crate::cli::runtime::{self, SignalSet};
 use crate::cli::{output, start};
 use crate::config::StartOptions;
 use crate::config::load::Context;
+use crate::config::options::port;
+use crate::model::name::role::Role;
 use crate::model::request::Request;
 use crate::web::server::command_socket;
+
+/// Start a project in the background and show it in the browser; Ctrl-C ends both.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo server                    starts the project here
+  tmo server ../shop            starts the project in another directory
+  tmo server --no-ui            opens no browser; NO_UI_LAUNCH=1 does the same
+
+The page shows only this run and ends with it: by Ctrl-C here, `tmo quit`, or the button on the page.
+If the run was started before, Ctrl-C ends only the page. If the terminal is closed, the run continues.")]
+pub(in crate::cli) struct ServerArgs {
+    /// The directory of the project; without it, the current one.
+    #[arg(value_name = "PATH", add = values::directory())]
+    path: Option<PathBuf>,
+    /// Listen at this port (0: any free one) from now on, instead of at the one that the page has.
+    #[arg(short, long, value_name = "PORT", value_parser = port)]
+    port: Option<u16>,
+    /// Open the page in a window without tabs, if Chromium, Chrome, Edge or Brave is installed.
+    #[arg(long)]
+    window: bool,
+    /// Don't open the page in a browser.
+    #[arg(long, visible_alias = "no-ui", conflicts_with = "window", overrides_with = "no_open")]
+    no_open: bool,
+    /// Accept API requests with the token in this file (`Authorization: Bearer`).
+    #[arg(long, value_name = "FILE", requires = "role", add = values::file())]
+    token_file: Option<PathBuf>,
+    /// The role of the programs with the token.
+    #[arg(long, value_enum, value_name = "ROLE", requires = "token_file")]
+    role: Option<Role>,
+    /// Have the terminals of the processes in tmux, as `tmo start --backend tmux`.
+    #[arg(long)]
+    overmind: bool,
+}
 
 /// Start the project, unless it runs, and serve its page until one of them ends.
 pub(in crate::cli) fn server(args: &ServerArgs) -> Result<u8, CliError> {

@@ -12,22 +12,62 @@ use std::process::{Command, Stdio};
 
 use crate::backend::tmux::attach::{Target, arguments, ask_windows, find};
 use crate::backend::tmux::version::{answer, one_line};
-use crate::cli::args::ConnectArgs;
-use crate::cli::error::CliError;
+use crate::cli::args::{ClientArgs, values};
 use crate::cli::look::logs;
 use crate::cli::reach::instance::{Instance, Server};
-use crate::cli::{output, runtime};
+use crate::cli::{CliError, output, runtime};
 use crate::client::address::Address;
 use crate::client::overmind::OvermindClient;
 use crate::config::env::Env;
+use crate::config::options::truth;
 use crate::model::ProcName;
 use crate::model::name::nearest::several;
 use crate::model::plan::Backend;
+use crate::model::plan::detach_keys::DetachKeys;
 use crate::model::state::{ProcessState, State, TmuxAddress};
 use crate::model::text::untrusted::{is_active, shown};
 use crate::model::text::{OsText, shell};
 use crate::protocol::paths::PanePaths;
 use crate::protocol::tmux_socket::is_unreachable;
+
+/// Open the terminal of a process; without a name, of the first one.
+#[derive(Default, clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo connect web               type into it; leave with C-b d, or the keys it shows
+  tmo connect -r web            look, but don't touch")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
+pub(in crate::cli) struct ConnectArgs {
+    /// The process; without a name, the first one.
+    #[arg(value_name = "NAME", add = values::process())]
+    name: Option<String>,
+    /// Show the terminal, but send it no keys.
+    #[arg(short = 'r', long)]
+    read_only: bool,
+    /// Keep the size of the process's terminal, even if this terminal has another size.
+    #[arg(long)]
+    keep_size: bool,
+    /// Show no status line, and no keys in the title.
+    #[arg(long, hide = true)]
+    no_status: bool,
+    /// The keys that leave a terminal of tmo's own, such as `ctrl-p,ctrl-q` (default ctrl-b,d). Those of a
+    /// terminal of tmux are set in its own configuration.
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<DetachKeys>,
+    /// Speak tmux's control mode (`tmux -CC`), for terminals that integrate tmux windows.
+    #[arg(short = 'c', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = truth)]
+    control_mode: Option<bool>,
+    /// How long to wait for a process that is starting (10s, 2m; default 30s) before exiting with
+    /// code 124.
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<String>,
+    /// Print the tmux command instead of running it.
+    #[arg(long)]
+    print: bool,
+    #[command(flatten)]
+    client: ClientArgs,
+}
 
 /// How many lines of the log go into the scroll-back before a terminal of tmo's own is shown.
 const HISTORY: usize = 200;
@@ -104,10 +144,12 @@ pub(in crate::cli) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
 /// Show the process until the user detaches, for a program that goes on afterwards.
 pub(in crate::cli) async fn connect_from_ui(
     instance: &mut Instance,
-    args: &ConnectArgs,
+    name: &ProcName,
+    read_only: bool,
 ) -> Result<(), CliError> {
+    let args = ConnectArgs { name: Some(name.to_string()), read_only, ..Default::default() };
     let cannot_run = CliError::io("can't run tmux");
-    match prepare(instance, args, false).await? {
+    match prepare(instance, &args, false).await? {
         Prepared::Client(name, mut command) => {
             let shown = client::show(&mut command).await.map_err(cannot_run)?;
             shown.map_err(|words| refused(&instance.context.env, &name, &words)).map(drop)

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::cli::error::CliError;
-use crate::cli::output;
 use crate::cli::reach::instance::Instance;
+use crate::cli::{CliError, output};
 use crate::client::HeadEvent;
 use crate::model::state::{ProcessState, State};
 use crate::model::time::span;

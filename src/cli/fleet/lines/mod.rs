@@ -19,8 +19,8 @@ use tokio::time::{sleep, timeout};
 
 use self::host::FollowedHost;
 use super::{Fleet, Order, limit, parse_words};
-use crate::cli::args::{FleetArgv, FleetCommand};
 use crate::cli::error::CliError;
+use crate::cli::fleet::verbs::{FleetArgv, FleetCommand};
 use crate::cli::output;
 use crate::cli::output::stdout::{Stdout, goes_on, write};
 use crate::cli::reach::log::Source;

@@ -8,18 +8,42 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::ps::{phase, progress};
-use crate::cli::args::GraphArgs;
-use crate::cli::error::CliError;
 use crate::cli::output::{self, Versioned};
 use crate::cli::project::input::Start;
 use crate::cli::reach::instance::Server;
-use crate::cli::runtime;
+use crate::cli::{CliError, runtime};
+use crate::config::StartOptions;
 use crate::config::load::find_for_plan;
 use crate::model::plan::rules::{Check, DependencyCondition, Probe, Stage};
 use crate::model::state::ProcessState;
 use crate::model::text::untrusted;
 use crate::model::{ProcName, is_default};
 use crate::plan::{OrderPosition, OrderedProcess, Wait, order};
+
+/// Show the start order and the dependencies.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo graph                     numbered steps; processes in one step start together
+  tmo graph web                 what `tmo start web` would run
+  tmo graph --live              with the states of the current run
+  tmo graph --dot | dot -Tsvg >graph.svg
+  tmo graph --json | jq -r '.levels[] | join(\" \")'
+
+A process waits until another one has started, is ready, or has completed (exit code 0).")]
+pub(in crate::cli) struct GraphArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Print Graphviz DOT.
+    #[arg(long, conflicts_with = "json")]
+    dot: bool,
+    /// Include the states of the current run.
+    #[arg(long, conflicts_with = "dot")]
+    live: bool,
+    #[command(flatten)]
+    start: StartOptions,
+}
 
 /// The width of the text.
 const WIDTH: usize = 80;
@@ -28,8 +52,8 @@ const WIDTH: usize = 80;
 type States = Option<HashMap<ProcName, ProcessState>>;
 
 /// Print the graph as text, for graphviz, or as JSON.
-pub(in crate::cli) fn graph(args: GraphArgs) -> Result<u8, CliError> {
-    let start = Start::gather(args.start)?;
+pub(in crate::cli) fn graph(args: &GraphArgs) -> Result<u8, CliError> {
+    let start = Start::gather(args.start.clone())?;
     let own = start.own_path();
     let plan = start.preview(&|name| find_for_plan(&start.context, &own, name));
     let steps = order(&plan?);
@@ -188,7 +212,7 @@ fn milestone(wait: &Wait) -> String {
 
 /// A table: the number of each level, then its processes.
 fn text(steps: &[OrderedProcess], states: &States) -> String {
-    let column = Columns::of(steps, states);
+    let column = Columns::of_steps(steps, states);
     let mut lines = vec![column.line("", ["PROCESS", "PHASE", "STATE"], "WAITS FOR")];
     let mut add = |levels: Vec<Vec<&OrderedProcess>>, heading: &str| {
         if !levels.is_empty() && !heading.is_empty() {
@@ -221,7 +245,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(steps: &[OrderedProcess], states: &States) -> Self {
+    fn of_steps(steps: &[OrderedProcess], states: &States) -> Self {
         let widest = |of: &dyn Fn(&OrderedProcess) -> usize, head: &str| {
             steps.iter().map(of).max().unwrap_or_default().max(head.len())
         };

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::WaitFor;
 use super::{ConditionState, still_comes};
-use crate::cli::args::WaitFor;
 use crate::cli::error::CliError;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::{Source, unreadable};

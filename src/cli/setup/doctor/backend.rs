@@ -30,7 +30,7 @@ pub(super) struct Chosen {
 
 impl Chosen {
     /// Find out which backend a start would take. A tmux in the `PATH` of an env file is not run.
-    pub(super) fn of(start: &Start, own: &OwnPath) -> Result<Self, CliError> {
+    pub(super) fn of_start(start: &Start, own: &OwnPath) -> Result<Self, CliError> {
         let settings = start.settings()?;
         // What is wrong with these files is reported elsewhere.
         let loaded = start.context.load(&start.typed).ok();

@@ -10,23 +10,44 @@ mod runs;
 mod socket;
 mod system;
 
-use crate::cli::args::PreviewArgs;
-use crate::cli::error::CliError;
-use crate::cli::output;
 use crate::cli::project::input::Start;
 use crate::cli::reach::log::Source;
+use crate::cli::{CliError, output};
+use crate::config::StartOptions;
 use crate::model::plan::Backend;
 use crate::sys;
 use crate::view::paint::Stamp;
 use backend::Chosen;
 use findings::Report;
 
+/// Find out why tmo does not work here, and how to fix it.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tmo doctor                    one line for each finding: ok, note or FAIL
+  tmo doctor --json | jq '.findings[] | select(.level == \"fail\")'
+  tmo doctor -f Procfile.dev    check a start with these flags
+  tmo doctor web                also what web needs: directory, program, script, environment
+
+It runs a process as a start would, in tmux with your configuration on a temporary server of its
+own or in a terminal without tmux, and changes nothing. It names which of them a start would use.
+It runs no program of the project: tmux and the shell come from your own PATH, and checks that would
+need the project's programs are listed as not tried. It shows the names of variables, not their
+values; of a PATH, only the entries that differ. Exits 1 if anything fails.")]
+pub(in crate::cli) struct DoctorArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    start: StartOptions,
+}
+
 /// Run all checks; returns 1 if any fails.
-pub(in crate::cli) fn doctor(args: PreviewArgs) -> Result<u8, CliError> {
+pub(in crate::cli) fn doctor(args: &DoctorArgs) -> Result<u8, CliError> {
     let mut report = Report::default();
     let mut color = false;
     runs::tell_version(&mut report);
-    match Start::gather(args.start) {
+    match Start::gather(args.start.clone()) {
         Ok(start) => {
             color = Source::style(&start.context.env, Stamp::None).mode.color();
             examine(&mut report, &start)?;
@@ -54,7 +75,7 @@ fn examine(report: &mut Report, start: &Start) -> Result<(), CliError> {
     project::check_env_files(report, &start.context);
     // Only the caller's own programs are run here, not those that files of the project name.
     let own = start.own_path();
-    let chosen = Chosen::of(start, &own)?;
+    let chosen = Chosen::of_start(start, &own)?;
     let plan = project::check_plan(report, start, &chosen);
     let running = if held { start.runtime.plan().ok() } else { None };
     chosen.tell(report, running.map(|plan| plan.backend));

@@ -9,11 +9,10 @@ use std::path::Path;
 
 use super::findings::Report;
 use crate::backend::tmux::{Tmux, TmuxError};
-use crate::cli::error::CliError;
 use crate::cli::project::input::Start;
 use crate::cli::reach::leftovers;
 use crate::cli::reach::request::state_at;
-use crate::cli::runtime;
+use crate::cli::{CliError, runtime};
 use crate::client::Client;
 use crate::config::Env;
 use crate::config::place::dirs::runtime_base;

@@ -206,7 +206,7 @@ impl TerminalClient<'_> {
                 } else if let Some(ended) = self.dial_again(&mut signals).await {
                     return Ok(ended);
                 },
-                typed = self.user.read(), if self.outbox.has_room() => {
+                typed = self.user.read_typed(), if self.outbox.has_room() => {
                     // A terminal that is gone hangs up its programs, too.
                     let Ok(bytes) = typed else { return Ok(ConnectionEnd::Left) };
                     let wants = self.keys.take(&bytes);

@@ -136,7 +136,7 @@ impl UserTerminal {
     }
 
     /// What was typed; an error if the terminal is gone. Cancel-safe.
-    pub(super) async fn read(&self) -> io::Result<Vec<u8>> {
+    pub(super) async fn read_typed(&self) -> io::Result<Vec<u8>> {
         read_typed(&self.terminal).await
     }
 

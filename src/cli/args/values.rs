@@ -10,8 +10,7 @@ use std::sync::OnceLock;
 use clap::{ArgMatches, Command};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, ValueCompleter};
 
-use super::fits;
-use crate::cli::args;
+use crate::cli::args::topics::TOPICS;
 use crate::cli::persona::Persona;
 use crate::config::place::project::project_above;
 use crate::config::place::socket::SocketFlags;
@@ -26,10 +25,10 @@ use crate::run::find::{Found, RunTarget, find};
 use crate::sys::files::{self, ChosenBy};
 
 /// The id of the candidate that stands for the shell's own completion of files.
-pub(super) const FILES: &str = "shell::files";
+pub(in crate::cli) const FILES: &str = "shell::files";
 
 /// The id of the candidate that stands for the shell's own completion of directories.
-pub(super) const DIRECTORIES: &str = "shell::directories";
+pub(in crate::cli) const DIRECTORIES: &str = "shell::directories";
 
 /// The word that means every process, where one is allowed.
 const ALL: &str = "all";
@@ -37,6 +36,8 @@ const ALL: &str = "all";
 /// The relevant words before the cursor.
 #[derive(Debug, Default)]
 struct PrecedingFlags {
+    /// The commands of tmo.
+    commands: Vec<String>,
     run: RunTarget,
     procfile: Option<PathBuf>,
     root: Option<PathBuf>,
@@ -48,20 +49,21 @@ struct PrecedingFlags {
 /// Global, because completers only receive the word at the cursor.
 static TYPED: OnceLock<PrecedingFlags> = OnceLock::new();
 
-/// Remember the words before the cursor.
-pub(super) fn remember(words: &[OsString]) {
-    let matches = args::command().ignore_errors(true).try_get_matches_from(words);
+/// Remember the commands, and the words before the cursor.
+pub(in crate::cli) fn remember(command: Command, words: &[OsString]) {
+    let commands = command.get_subcommands().map(|verb| verb.get_name().to_owned()).collect();
+    let matches = command.ignore_errors(true).try_get_matches_from(words);
     let matches = matches.ok().and_then(|mut matches| matches.remove_subcommand());
     let typed = matches.map(|(verb, matches)| PrecedingFlags {
         starts: verb == "start",
-        ..PrecedingFlags::of(&matches)
+        ..PrecedingFlags::from_matches(&matches)
     });
     // Each process completes only one word.
-    let _ = TYPED.set(typed.unwrap_or_default());
+    let _ = TYPED.set(PrecedingFlags { commands, ..typed.unwrap_or_default() });
 }
 
 impl PrecedingFlags {
-    fn of(matches: &ArgMatches) -> Self {
+    fn from_matches(matches: &ArgMatches) -> Self {
         fn one<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, id: &str) -> Option<T> {
             matches.try_get_one(id).ok().flatten().cloned()
         }
@@ -80,7 +82,7 @@ impl PrecedingFlags {
             procfile: one(matches, "procfile"),
             root: one(matches, "root"),
             names: all("names"),
-            starts: false,
+            ..Self::default()
         }
     }
 }
@@ -118,6 +120,11 @@ pub(in crate::cli) fn with_completers(command: Command) -> Command {
             None => arg,
         }
     })
+}
+
+/// Whether a candidate continues the typed text.
+pub(in crate::cli) fn fits(candidate: &str, current: &OsStr) -> bool {
+    candidate.starts_with(&*current.to_string_lossy())
 }
 
 /// Wrap a function as a completer.
@@ -188,9 +195,9 @@ pub(in crate::cli) fn moment() -> ArgValueCompleter {
 /// A command of tmo, or a topic of the help.
 pub(in crate::cli) fn verb() -> ArgValueCompleter {
     by(|current| {
-        let command = args::command();
-        let topics = args::TOPICS.iter().map(|topic| topic.name);
-        candidates(command.get_subcommands().map(Command::get_name).chain(topics), current)
+        let commands = TYPED.get().map_or(&[][..], |typed| &typed.commands).iter();
+        let topics = TOPICS.iter().map(|topic| topic.name);
+        candidates(commands.map(String::as_str).chain(topics), current)
     })
 }
 
@@ -232,7 +239,7 @@ struct WaitedFor;
 
 impl ValueCompleter for WaitedFor {
     fn complete(&self, current: &OsStr) -> Vec<CompletionCandidate> {
-        candidates(args::WAIT_FOR, current)
+        candidates(["running", "ready", "exit", "port", "prompt", "log"], current)
     }
 
     fn complete_at(&self, at: usize, current: &OsStr) -> Vec<CompletionCandidate> {
@@ -251,13 +258,13 @@ pub(in crate::cli) fn process() -> ArgValueCompleter {
         let typed = TYPED.get().map_or(&[][..], |typed| &typed.names);
         let ProcessNames { names, groups, .. } = known();
         let words = || names.iter().chain(&groups).filter(|word| !typed.contains(word));
-        list(current, |_| words().cloned().collect())
+        comma_list(current, |_| words().cloned().collect())
     })
 }
 
 /// Hosts and groups of the fleet.
 pub(in crate::cli) fn fleet_hosts() -> ArgValueCompleter {
-    by(|current| list(current, |_| hosts_and_groups().collect()))
+    by(|current| comma_list(current, |_| hosts_and_groups().collect()))
 }
 
 /// The same, each with what may follow.
@@ -300,23 +307,23 @@ pub(in crate::cli) fn count() -> ArgValueCompleter {
 
 /// A comma list of processes.
 pub(in crate::cli) fn processes() -> ArgValueCompleter {
-    by(|current| list(current, |_| names_and_groups().collect()))
+    by(|current| comma_list(current, |_| names_and_groups().collect()))
 }
 
 /// A comma list of processes, or `all`.
 pub(in crate::cli) fn processes_or_all() -> ArgValueCompleter {
-    by(|current| list(current, |_| names_and_groups().chain([ALL.to_owned()]).collect()))
+    by(|current| comma_list(current, |_| names_and_groups().chain([ALL.to_owned()]).collect()))
 }
 
 /// A comma list of entries and their numbers of instances.
 pub(in crate::cli) fn formation() -> ArgValueCompleter {
-    by(|current| list(current, |item| assigned(item, &[], Some(ALL))))
+    by(|current| comma_list(current, |item| assigned(item, &[], Some(ALL))))
 }
 
 /// A comma list of entries and a signal for each.
 pub(in crate::cli) fn stop_signals() -> ArgValueCompleter {
     by(|current| {
-        list(current, |item| {
+        comma_list(current, |item| {
             let value = item.split_once('=').map_or("", |(_, value)| value);
             assigned(item, &signals(value), None)
         })
@@ -333,7 +340,7 @@ fn assigned(item: &str, values: &[String], more: Option<&str>) -> Vec<String> {
 }
 
 /// Completions for the last item of a comma list, without items that are already in it.
-fn list(current: &OsStr, items: impl Fn(&str) -> Vec<String>) -> Vec<CompletionCandidate> {
+fn comma_list(current: &OsStr, items: impl Fn(&str) -> Vec<String>) -> Vec<CompletionCandidate> {
     let current = current.to_string_lossy();
     let (before, last) = current.rsplit_once(',').map_or(("", &*current), |(b, last)| (b, last));
     let name = |item: &str| item.split('=').next().unwrap_or_default().trim().to_owned();

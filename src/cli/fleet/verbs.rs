@@ -1,29 +1,22 @@
 //! `tmo fleet`: the verbs that run on hosts. Each keeps the flags that it has without a fleet.
 
-use std::convert::identity;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::ValueParser;
+use clap::builder::{Resettable, ValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use self::FleetKind::{Act, Exec, Install, Lines, Own, Shell, Table, Terminal, Text};
-use super::target::ClientArgs;
-use super::{
-    ConnectArgs, CrashesArgs, EchoArgs, EventsArgs, FailuresArgs, FlagsArgs, GraphArgs, LogsArgs,
-    LsArgs, NamesArgs, PreviewArgs, PsArgs, ReloadArgs, RestartArgs, ScaleArgs, ScreenArgs,
-    SendArgs, SignalArgs, TopArgs, UiArgs, WaitArgs, WhyArgs, span,
-};
-use crate::cli::completions::values;
-use crate::config::StartOptions;
+use crate::cli::args::{parse_time, values};
+use crate::cli::verbs::Verb;
 use crate::model::text::shell::quoted;
 
 /// What becomes of the answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FleetKind {
+pub(super) enum FleetKind {
     /// A table of the rows of all hosts.
     Table,
     /// A line for each host: what it has done, in this word, or what failed.
@@ -46,78 +39,51 @@ pub enum FleetKind {
 
 /// A verb of the fleet.
 #[derive(Debug)]
-pub struct FleetVerb {
+pub(super) struct FleetVerb {
     /// Its name, here and on the hosts.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     kind: FleetKind,
     about: &'static str,
-    /// Adds the flags that the verb has on a host.
-    flags: fn(Command) -> Command,
 }
 
-const fn verb(
-    kind: FleetKind,
-    name: &'static str,
-    about: &'static str,
-    flags: fn(Command) -> Command,
-) -> FleetVerb {
-    FleetVerb { name, kind, about, flags }
+const fn verb(kind: FleetKind, name: &'static str, about: &'static str) -> FleetVerb {
+    FleetVerb { name, kind, about }
 }
 
-/// All verbs.
-pub const FLEET_VERBS: &[FleetVerb] = &[
-    verb(Table, "ps", "List the processes of all hosts", PsArgs::augment_args),
-    verb(Table, "top", "Show once what the processes use", TopArgs::augment_args),
-    verb(Table, "ls", "List all your runs on all hosts", LsArgs::augment_args),
-    verb(
-        Act("started"),
-        "start",
-        "Start the runs, or processes of them",
-        StartOptions::augment_args,
-    ),
-    verb(Act("stopped"), "stop", "Stop processes; the runs stay up", NamesArgs::augment_args),
-    verb(Act("restarted"), "restart", "Restart processes", RestartArgs::augment_args),
-    verb(
-        Act("reloaded"),
-        "reload",
-        "Read the files of the projects again",
-        ReloadArgs::augment_args,
-    ),
-    verb(
-        Act("applied"),
-        "apply",
-        "Give the hosts the processes that the inventory has for them",
-        identity,
-    ),
-    verb(Act("signalled"), "signal", "Send a signal to processes", SignalArgs::augment_args),
-    verb(Act("scaled"), "scale", "Change how many instances run", ScaleArgs::augment_args),
-    verb(Act("sent"), "send", "Type into the terminal of a process", SendArgs::augment_args),
-    verb(Act("reached"), "wait", "Wait for processes", WaitArgs::augment_args),
-    verb(Act("ended"), "quit", "Stop the runs", ClientArgs::augment_args),
-    verb(Act("killed"), "kill", "Kill the runs at once", ClientArgs::augment_args),
-    verb(Text, "why", "Explain what is wrong, or how a run ended", WhyArgs::augment_args),
-    verb(Text, "crashes", "List crash reports, or show one", CrashesArgs::augment_args),
-    verb(Lines, "logs", "Print the logs of all hosts, merged by time", LogsArgs::augment_args),
-    verb(
-        Lines,
-        "events",
-        "Print the events of all hosts, merged by time",
-        EventsArgs::augment_args,
-    ),
-    verb(Lines, "echo", "Follow the logs from now on", EchoArgs::augment_args),
-    verb(Text, "flags", "Show how often flags matched", FlagsArgs::augment_args),
-    verb(Text, "screen", "Print the screen of a process", ScreenArgs::augment_args),
-    verb(Text, "graph", "Show the start order", GraphArgs::augment_args),
-    verb(Text, "check", "Check the projects", PreviewArgs::augment_args),
-    verb(Text, "config", "Show the settings of processes", PreviewArgs::augment_args),
-    verb(Text, "doctor", "Find out why tmo does not work there", PreviewArgs::augment_args),
-    verb(Text, "failures", "Show the texts that mean failure", FailuresArgs::augment_args),
-    verb(Terminal, "connect", "Open the terminal of a process", ConnectArgs::augment_args),
-    verb(Terminal, "ui", "Show the run of a host in full screen", UiArgs::augment_args),
-    verb(Exec, "exec", "Run a command in the directory of the project", exec),
-    verb(Install, "install", "Put the program of tmo onto the hosts", InstallArgs::augment_args),
-    verb(Shell, "shell", "Type verbs at a prompt", identity),
-    verb(Own, "trust", "Allow the commands that this fleet.toml names", trust),
+/// All verbs, in the order of the help. The flags are those of the command of that name, if there is one.
+pub(super) const FLEET_VERBS: &[FleetVerb] = &[
+    verb(Table, "ps", "List the processes of all hosts"),
+    verb(Table, "top", "Show once what the processes use"),
+    verb(Table, "ls", "List all your runs on all hosts"),
+    verb(Act("started"), "start", "Start the runs, or processes of them"),
+    verb(Act("stopped"), "stop", "Stop processes; the runs stay up"),
+    verb(Act("restarted"), "restart", "Restart processes"),
+    verb(Act("reloaded"), "reload", "Read the files of the projects again"),
+    verb(Act("applied"), "apply", "Give the hosts the processes that the inventory has for them"),
+    verb(Act("signalled"), "signal", "Send a signal to processes"),
+    verb(Act("scaled"), "scale", "Change how many instances run"),
+    verb(Act("sent"), "send", "Type into the terminal of a process"),
+    verb(Act("reached"), "wait", "Wait for processes"),
+    verb(Act("ended"), "quit", "Stop the runs"),
+    verb(Act("killed"), "kill", "Kill the runs at once"),
+    verb(Text, "why", "Explain what is wrong, or how a run ended"),
+    verb(Text, "crashes", "List crash reports, or show one"),
+    verb(Lines, "logs", "Print the logs of all hosts, merged by time"),
+    verb(Lines, "events", "Print the events of all hosts, merged by time"),
+    verb(Lines, "echo", "Follow the logs from now on"),
+    verb(Text, "flags", "Show how often flags matched"),
+    verb(Text, "screen", "Print the screen of a process"),
+    verb(Text, "graph", "Show the start order"),
+    verb(Text, "check", "Check the projects"),
+    verb(Text, "config", "Show the settings of processes"),
+    verb(Text, "doctor", "Find out why tmo does not work there"),
+    verb(Text, "failures", "Show the texts that mean failure"),
+    verb(Terminal, "connect", "Open the terminal of a process"),
+    verb(Terminal, "ui", "Show the run of a host in full screen"),
+    verb(Exec, "exec", "Run a command in the directory of the project"),
+    verb(Install, "install", "Put the program of tmo onto the hosts"),
+    verb(Shell, "shell", "Type verbs at a prompt"),
+    verb(Own, "trust", "Allow the commands that this fleet.toml names"),
 ];
 
 /// The ids of the arguments that name processes. A verb has one of them, or [`TARGETS`].
@@ -138,87 +104,105 @@ fn trust(command: Command) -> Command {
 
 /// The flags of `install`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
-pub struct InstallArgs {
+pub(super) struct InstallArgs {
     /// This program of tmo, for hosts where the one that runs here can't run.
     #[arg(long, value_name = "PROGRAM", add = values::file())]
-    pub from: Option<PathBuf>,
+    pub(super) from: Option<PathBuf>,
     /// The run of the project comes back after a reboot of the host.
     #[arg(long)]
-    pub boot: bool,
+    pub(super) boot: bool,
 }
 
 /// The flags of a verb that changes something.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
-pub struct BatchArgs {
+pub(super) struct BatchArgs {
     /// This many hosts at once; the next ones only if all of these did it.
     #[arg(id = "fleet_batch", long = "batch", value_name = "N")]
-    pub batch: Option<NonZeroUsize>,
+    pub(super) batch: Option<NonZeroUsize>,
     /// What is waited for before it counts as done; with --batch, before the next ones are asked.
     #[arg(id = "fleet_until", long = "until", value_name = "WHAT", value_parser = ["running", "ready", "port"])]
-    pub until: Option<String>,
+    pub(super) until: Option<String>,
     /// How long --until may take on each host, if not a minute.
-    #[arg(id = "fleet_within", long = "within", value_name = "TIME", value_parser = span, requires = "fleet_until")]
-    pub within: Option<Duration>,
+    #[arg(id = "fleet_within", long = "within", value_name = "TIME", value_parser = parse_time, requires = "fleet_until")]
+    pub(super) within: Option<Duration>,
 }
 
-/// `tmo fleet`.
+/// Run these commands on several hosts at once, and show the answers as one.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub struct FleetArgs {
+#[command(after_help = "\
+Examples:
+  tmo fleet                         the hosts: reached how, which tmo, clock, load, runs
+  tmo fleet ps                      the processes of all
+  tmo fleet restart k9/web          one process of one host
+  tmo fleet restart '@arm' --batch 1 --until ready
+  tmo fleet why                     what is wrong, and where
+  tmo fleet connect k9/web          its terminal
+  tmo web --fleet                   the runs of all on one page
+  tmo fleet exec @arm -- git pull   a command in the directory of the project
+
+A fleet.toml, here or above, names the hosts; `tmo help fleet.toml` has all of it:
+  [host.k9]                       the name of the host in `k9/web`
+  ssh = \"me@k9.lan\"              what your ssh calls it; default: the name
+  root = \"~/robot\"               its project; default: the directory of this file
+  groups = [\"arm\"]               `@arm` means all hosts of the group
+
+Each is reached by your own ssh, and needs tmo (`tmo fleet install`). Exits 3 if a host did not answer.")]
+pub(in crate::cli) struct FleetArgs {
     /// The file of hosts: a fleet.toml, or JSON of procman; else `TMO_FLEET`, or fleet.toml here or above.
     #[arg(id = "fleet_file", long = "fleet", value_name = "FILE", global = true, add = values::file())]
-    pub file: Option<PathBuf>,
+    pub(super) file: Option<PathBuf>,
     /// The same as --fleet, as users of procman know it.
     #[arg(id = "fleet_config", long = "config", value_name = "FILE.json", conflicts_with = "fleet_file", global = true,
         add = values::file())]
-    pub config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
     /// List the hosts in ~/.ssh/config that answer, without an inventory.
     #[arg(id = "fleet_discover", long = "discover", conflicts_with_all = ["fleet_file", "fleet_config"])]
-    pub discover: bool,
+    pub(super) discover: bool,
     /// Only these hosts: names, patterns, @groups.
     #[arg(id = "fleet_hosts", long = "hosts", value_name = "HOSTS", value_delimiter = ',',
         global = true, add = values::fleet_hosts())]
-    pub hosts: Vec<String>,
+    pub(super) hosts: Vec<String>,
     /// How long a host may be silent.
-    #[arg(id = "fleet_patience", long = "connect-timeout", value_name = "TIME", value_parser = span,
+    #[arg(id = "fleet_patience", long = "connect-timeout", value_name = "TIME", value_parser = parse_time,
         default_value = "8s", global = true)]
-    pub patience: Duration,
+    pub(super) patience: Duration,
     /// End the connections to the hosts instead of keeping them for a minute.
     #[arg(id = "fleet_persist", long = "no-persist", action = ArgAction::SetFalse, global = true)]
-    pub persist: bool,
+    pub(super) persist: bool,
     /// Print JSON: for each host `host`, `ok`, `error`, `answer`.
     // Verbs that have a flag of this name without a fleet keep it.
     #[arg(long, global = true)]
-    pub json: bool,
+    pub(super) json: bool,
     /// What to do; without it, the hosts are listed.
     #[command(subcommand)]
-    pub verb: Option<FleetCommand>,
+    pub(super) verb: Option<FleetCommand>,
 }
 
 /// A verb of the fleet as it was typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FleetCommand {
+pub(super) struct FleetCommand {
     /// The verb.
-    pub verb: &'static str,
+    pub(super) verb: &'static str,
     /// What becomes of the answers.
-    pub kind: FleetKind,
+    pub(super) kind: FleetKind,
     /// What is meant: hosts and processes.
-    pub words: Vec<String>,
+    pub(super) words: Vec<String>,
     /// The words for tmo on the host.
-    pub argv: FleetArgv,
+    pub(super) argv: FleetArgv,
     /// The flags of a verb that changes something, and the words that they were typed as.
-    pub batches: BatchArgs,
+    pub(super) batches: BatchArgs,
     batch_words: Vec<String>,
     /// The flags of `install`.
-    pub install: InstallArgs,
+    pub(super) install: InstallArgs,
     /// `--yes` of `trust`.
-    pub yes: bool,
+    pub(super) yes: bool,
 }
 
 /// The words for tmo on a host, with a gap for the names of processes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct FleetArgv {
+pub(super) struct FleetArgv {
     /// The verb.
-    pub verb: String,
+    pub(super) verb: String,
     flags: Vec<String>,
     /// What stands before the names, such as a signal.
     before: Vec<String>,
@@ -230,7 +214,7 @@ pub struct FleetArgv {
 
 impl FleetArgv {
     /// The words with these names.
-    pub fn with(&self, names: &[String]) -> Vec<String> {
+    pub(super) fn with(&self, names: &[String]) -> Vec<String> {
         let (first, names) = names.split_at(if self.takes_command { names.len() } else { 0 });
         let positional = [&self.before, names, &self.behind].concat();
         let dashes = (!positional.is_empty()).then(|| "--".to_owned());
@@ -240,7 +224,7 @@ impl FleetArgv {
 
     /// The words with another flag.
     #[must_use]
-    pub fn and(&self, flag: &str) -> Self {
+    pub(super) fn and(&self, flag: &str) -> Self {
         let mut words = self.clone();
         if !words.has(flag) {
             words.flags.push(flag.to_owned());
@@ -249,7 +233,7 @@ impl FleetArgv {
     }
 
     /// Remove this flag; returns its value, which is empty if it has none.
-    pub fn take(&mut self, flag: &str) -> Option<String> {
+    pub(super) fn take(&mut self, flag: &str) -> Option<String> {
         let value = |word: &str| word.strip_prefix(flag)?.strip_prefix('=').map(str::to_owned);
         let at = self.flags.iter().position(|word| word == flag || value(word).is_some())?;
         let word = self.flags.remove(at);
@@ -257,14 +241,14 @@ impl FleetArgv {
     }
 
     /// Whether this flag was typed.
-    pub fn has(&self, flag: &str) -> bool {
+    pub(super) fn has(&self, flag: &str) -> bool {
         self.flags.iter().any(|known| known == flag)
     }
 }
 
 impl FleetCommand {
     /// The words of a command that tmo has on a host; `None` if a fleet has no such verb.
-    pub fn of_host(words: &[String]) -> Option<Self> {
+    pub(super) fn of_host(words: &[String]) -> Option<Self> {
         let (verb, words) = words.split_first()?;
         let verb = FLEET_VERBS.iter().find(|known| known.name == verb)?;
         let command = verb.command().no_binary_name(true);
@@ -272,7 +256,7 @@ impl FleetCommand {
     }
 
     /// What is typed behind `tmo fleet` for the same with these hosts and processes.
-    pub fn typed(&self, names: &[String]) -> String {
+    pub(super) fn typed(&self, names: &[String]) -> String {
         let mut words = self.argv.with(names);
         let mut behind = words.iter().skip_while(|word| *word != "--").skip(1);
         if !self.argv.takes_command && !behind.any(|word| word.starts_with('-')) {
@@ -284,9 +268,20 @@ impl FleetCommand {
 }
 
 impl FleetVerb {
+    /// The flags that the verb has on a host, or those of the fleet itself.
+    fn with_flags(&self, command: Command) -> Command {
+        match (self.kind, Verb::named(self.name)) {
+            (Exec, _) => exec(command),
+            (Install, _) => InstallArgs::augment_args(command),
+            (Own, _) => trust(command),
+            (_, Some(verb)) => verb.with_args(command).after_help(Resettable::Reset),
+            (_, None) => command,
+        }
+    }
+
     /// Its arguments: those that it has on a host, in which hosts are named.
     fn command(&self) -> Command {
-        let mut command = values::with_completers((self.flags)(Command::new(self.name)));
+        let mut command = values::with_completers(self.with_flags(Command::new(self.name)));
         if matches!(self.kind, Own | Shell) {
             return command.about(self.about);
         }
@@ -429,5 +424,53 @@ impl FromArgMatches for FleetCommand {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::{Args as _, Command, FromArgMatches as _};
+    use pretty_assertions::assert_eq;
+
+    use super::FleetArgs;
+
+    fn arguments(line: &str) -> FleetArgs {
+        let command = FleetArgs::augment_args(Command::new("fleet")).no_binary_name(true);
+        FleetArgs::from_arg_matches(&command.get_matches_from(line.split(' '))).unwrap()
+    }
+
+    #[test]
+    fn a_verb_of_the_fleet_keeps_its_flags_and_leaves_a_gap_for_names() {
+        let argv = |line: &str, names: &[&str]| {
+            let args = arguments(line);
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            args.verb.unwrap().argv.with(&names).join(" ")
+        };
+        assert_eq!(argv("ps k9", &[]), "ps");
+        assert_eq!(
+            argv("restart k9/web --no-deps --batch 2", &["web"]),
+            "restart --no-deps -- web"
+        );
+        assert_eq!(argv("signal USR1 k9/web k9/db", &["web", "db"]), "signal -- USR1 web db");
+        assert_eq!(argv("send k9/web -x --enter", &["web"]), "send --enter -- web -x");
+        assert_eq!(
+            argv("logs k9/web -n 5 --grep web -i", &["web"]),
+            "logs --lines=5 --grep=web --ignore-case -- web"
+        );
+        assert_eq!(argv("wait k9/web --for log up", &["web"]), "wait --for log up -- web");
+        assert_eq!(argv("crashes show k9/web", &["web"]), "crashes -- show web");
+        assert_eq!(argv("scale k9/web=3", &["web=3"]), "scale -- web=3");
+        assert_eq!(
+            argv("start k9/ -m web=2 -f Procfile.dev", &[]),
+            "start --procfile=Procfile.dev --formation=web=2"
+        );
+        assert_eq!(argv("exec k9 -- ls -l", &[]), "exec -- ls -l");
+        let args = arguments("--hosts a,b ps --connect-timeout 1s c --json");
+        assert_eq!(
+            (args.hosts, args.patience, args.json),
+            (vec!["a".into(), "b".into()], Duration::from_secs(1), true)
+        );
     }
 }

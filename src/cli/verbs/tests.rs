@@ -1,27 +1,38 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use clap::FromArgMatches as _;
 use clap::error::ErrorKind;
 use pretty_assertions::assert_eq;
 use proptest::prelude::*;
 
-use clap::Command;
-
-use super::{Args, GROUPS, Verb, WaitFor, command, parse, parse_any, parse_start};
+use super::parse::{Typed, alone, among_all, typed};
+use super::{Subject, TMO, VERBS, Verb, command};
 use crate::config::StartOptions;
 use crate::config::options::{PagePort, SETTINGS};
 
-fn read(line: &str) -> Result<Args, clap::Error> {
-    parse(line.split(' ').map(OsString::from))
+fn read(line: &str) -> Result<Option<Typed>, clap::Error> {
+    typed(line.split(' ').map(OsString::from).collect())
 }
 
-fn verb(line: &str) -> Verb {
-    read(line).unwrap().verb.unwrap()
+fn refusal(line: &str) -> clap::Error {
+    read(line).err().unwrap()
+}
+
+fn verb(line: &str) -> &'static Verb {
+    read(line).unwrap().unwrap().verb
 }
 
 fn start(line: &str) -> StartOptions {
-    let Verb::Start(args) = verb(line) else { panic!("{line} is no start") };
-    *args
+    let (verb, options) = as_start(read(line).unwrap());
+    assert_eq!(verb, "start");
+    options
+}
+
+/// The verb and the arguments of a start.
+fn as_start(typed: Option<Typed>) -> (&'static str, StartOptions) {
+    let Typed { verb, matches } = typed.unwrap();
+    (verb.name, StartOptions::from_arg_matches(&matches).unwrap())
 }
 
 proptest! {
@@ -35,54 +46,43 @@ proptest! {
             "--help", "-h", "-c", "", "-", "--unknown", "-T", "--socket=x", "-r", "../shop",
         ]), 0..6),
     ) {
-        let args: Vec<OsString> = ["tmo", "start"].into_iter().chain(words).map(OsString::from).collect();
-        if let Some(short) = parse_start(&args) {
-            prop_assert_eq!(short, parse_any(args).unwrap());
+        let words: Vec<OsString> = ["tmo", "start"].into_iter().chain(words).map(OsString::from).collect();
+        if let short @ Some(_) = alone(&words) {
+            prop_assert_eq!(as_start(short), as_start(among_all(words).unwrap()));
+        }
+    }
+
+    #[test]
+    fn the_short_way_to_a_command_leads_to_the_same(
+        verb in prop::sample::select(VERBS.iter().map(|verb| verb.name).collect::<Vec<_>>()),
+        words in prop::collection::vec(prop::sample::select(vec![
+            "web", "-n", "5", "--json", "-f", "-s", "x", "--project=..", "--", "-", "list", "user", "ps", "-1", "--help",
+            "-h", "--for", "log", "--no-wait", "help", "ls", "-t", "--fleet", "--hosts=a,b", "HUP", "--yes",
+        ]), 0..4),
+    ) {
+        let words: Vec<OsString> = ["tmo", verb].into_iter().chain(words).map(OsString::from).collect();
+        if let Some(short) = alone(&words) {
+            let long = among_all(words).unwrap().unwrap();
+            prop_assert_eq!(short.verb.name, long.verb.name);
+            let ids = |typed: &Typed| typed.matches.ids().map(|id| {
+                let raw = typed.matches.get_raw_occurrences(id.as_str());
+                (id.clone(), raw.map(|all| all.map(|one| one.map(ToOwned::to_owned).collect::<Vec<_>>()).collect::<Vec<_>>()))
+            }).collect::<Vec<_>>();
+            prop_assert_eq!(ids(&short), ids(&long));
         }
     }
 }
 
 #[test]
-fn a_verb_of_the_fleet_keeps_its_flags_and_leaves_a_gap_for_names() {
-    let argv = |line: &str, names: &[&str]| {
-        let Verb::Fleet(args) = verb(&format!("tmo fleet {line}")) else { panic!("{line}") };
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        args.verb.unwrap().argv.with(&names).join(" ")
-    };
-    assert_eq!(argv("ps k9", &[]), "ps");
-    assert_eq!(argv("restart k9/web --no-deps --batch 2", &["web"]), "restart --no-deps -- web");
-    assert_eq!(argv("signal USR1 k9/web k9/db", &["web", "db"]), "signal -- USR1 web db");
-    assert_eq!(argv("send k9/web -x --enter", &["web"]), "send --enter -- web -x");
-    assert_eq!(
-        argv("logs k9/web -n 5 --grep web -i", &["web"]),
-        "logs --lines=5 --grep=web --ignore-case -- web"
-    );
-    assert_eq!(argv("wait k9/web --for log up", &["web"]), "wait --for log up -- web");
-    assert_eq!(argv("crashes show k9/web", &["web"]), "crashes -- show web");
-    assert_eq!(argv("scale k9/web=3", &["web=3"]), "scale -- web=3");
-    assert_eq!(
-        argv("start k9/ -m web=2 -f Procfile.dev", &[]),
-        "start --procfile=Procfile.dev --formation=web=2"
-    );
-    assert_eq!(argv("exec k9 -- ls -l", &[]), "exec -- ls -l");
-    let Verb::Fleet(args) = verb("tmo fleet --hosts a,b ps --connect-timeout 1s c --json") else {
-        panic!()
-    };
-    assert_eq!(
-        (args.hosts, args.patience, args.json),
-        (vec!["a".into(), "b".into()], Duration::from_secs(1), true)
-    );
-}
-
-#[test]
-fn the_help_lists_each_command_in_one_group() {
-    let mut listed: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
-    listed.sort_unstable();
-    let command = command();
-    let visible = command.get_subcommands().filter(|verb| !verb.is_hide_set());
-    let mut visible: Vec<&str> = visible.map(Command::get_name).chain(["help"]).collect();
-    visible.sort_unstable();
-    assert_eq!(listed, visible);
+fn the_help_lists_each_command_in_a_line_of_its_own() {
+    let mut places: Vec<_> = VERBS.iter().map(|verb| verb.place).collect();
+    places.sort_unstable();
+    places.dedup();
+    assert_eq!(places.len(), VERBS.len());
+    let help = command().render_help().to_string();
+    for name in VERBS.iter().map(|verb| verb.name).chain(["help"]) {
+        assert_eq!(help.matches(&format!("\n  {name:<12} ")).count(), 1, "{name}");
+    }
 }
 
 #[test]
@@ -103,10 +103,18 @@ fn verbs_have_overmind_s_other_names() {
         ("status", "ps"),
     ];
     for (short, long) in table {
-        assert_eq!(verb(&format!("tmo {short}")), verb(&format!("tmo {long}")));
+        assert_eq!(verb(&format!("tmo {short}")).name, long);
     }
-    assert_eq!(read("tmo h").unwrap_err().kind(), ErrorKind::DisplayHelp);
-    assert_eq!(read("tmo").unwrap().verb, None);
+    assert_eq!(refusal("tmo h").kind(), ErrorKind::DisplayHelp);
+    assert!(read("tmo").unwrap().is_none());
+}
+
+#[test]
+fn a_former_name_of_a_command_works_and_is_not_shown() {
+    let row = super::verb("new", &["n"], TMO.line(9), Subject::Nothing, VERBS[0].action);
+    let command = Verb { former: &["old"], ..row }.command();
+    assert!(command.get_all_aliases().any(|name| name == "old"));
+    assert_eq!(command.get_visible_aliases().collect::<Vec<_>>(), ["n"]);
 }
 
 #[test]
@@ -141,7 +149,7 @@ fn mistakes_are_refused() {
     for line in
         ["tmo nosuch", "tmo start -p x", "tmo start -t -1", "tmo start --nosuch", "tmo ps web"]
     {
-        assert!(read(line).unwrap_err().use_stderr(), "{line}");
+        assert!(refusal(line).use_stderr(), "{line}");
     }
 }
 
@@ -149,7 +157,7 @@ fn mistakes_are_refused() {
 fn what_stands_behind_a_flag_is_its_value_even_if_it_is_negative() {
     assert_eq!(start("tmo start -b -1").colors.as_deref(), Some("-1"));
     for line in ["tmo start -p -5", "tmo start -t -1", "tmo echo -n -3"] {
-        let kind = read(line).unwrap_err().kind();
+        let kind = refusal(line).kind();
         assert_eq!(kind, ErrorKind::ValueValidation, "{line}");
     }
 }
@@ -157,20 +165,21 @@ fn what_stands_behind_a_flag_is_its_value_even_if_it_is_negative() {
 #[test]
 fn an_unknown_flag_is_named_as_it_was_typed() {
     for line in ["tmo start -nosuch", "tmo start --nosuch", "tmo stop -nosuch web"] {
-        let reported = read(line).unwrap_err().to_string();
+        let reported = refusal(line).to_string();
         assert!(reported.contains("'--nosuch'"), "{line}: {reported}");
     }
-    assert!(read("tmo start -Tz").unwrap_err().to_string().contains("'-z'"));
+    assert!(refusal("tmo start -Tz").to_string().contains("'-z'"));
 }
 
 #[test]
 fn all_that_follows_run_is_the_command_s() {
     for line in ["--help", "-h", "env -nosuch -h", "-- x"] {
-        let Verb::Run(run) = verb(&format!("tmo run {line}")) else { panic!("{line}") };
-        let words = run.command.iter().map(|word| word.to_str().unwrap());
+        let matches = read(&format!("tmo run {line}")).unwrap().unwrap().matches;
+        let words = matches.get_many::<OsString>("command").unwrap();
+        let words = words.map(|word| word.to_str().unwrap());
         assert_eq!(words.collect::<Vec<_>>().join(" "), line.trim_start_matches("-- "), "{line}");
     }
-    assert_eq!(read("tmo help run").unwrap_err().kind(), ErrorKind::DisplayHelp);
+    assert_eq!(refusal("tmo help run").kind(), ErrorKind::DisplayHelp);
 }
 
 #[test]
@@ -227,7 +236,7 @@ fn the_help_about_users_is_not_that_of_serving() {
         ("tmo web logout --help", "--all", "--port"),
         ("tmo web --help", "--share", "--script"),
     ] {
-        let help = read(line).unwrap_err();
+        let help = refusal(line);
         assert_eq!(help.kind(), ErrorKind::DisplayHelp, "{line}");
         let help = help.to_string();
         assert!(help.contains(has) && !help.contains(lacks), "{line}: {help}");
@@ -237,7 +246,7 @@ fn the_help_about_users_is_not_that_of_serving() {
 #[test]
 fn a_flag_may_be_given_by_both_its_names() {
     for line in ["tmo web --no-open --no-ui", "tmo server --no-ui --no-open"] {
-        read(line).unwrap();
+        assert!(read(line).is_ok(), "{line}");
     }
 }
 
@@ -247,7 +256,7 @@ fn the_page_of_a_start_can_have_a_port() {
     assert_eq!(web("tmo start"), None);
     assert_eq!(web("tmo start --web api"), Some(PagePort::Any));
     assert_eq!(web("tmo start --web=8080"), Some(PagePort::At(8080)));
-    assert!(read("tmo start --web=x").is_err());
+    refusal("tmo start --web=x");
 }
 
 #[test]
@@ -265,15 +274,11 @@ fn every_verb_and_flag_has_help_and_examples() {
 #[test]
 fn an_expression_may_begin_like_a_flag() {
     for line in ["tmo logs --grep -> web", "tmo logs web --around ->", "tmo logs --grep=-> web"] {
-        let Verb::Logs(logs) = verb(line) else { panic!("{line}") };
-        assert_eq!(logs.grep.or(logs.around).as_deref(), Some("->"));
-        assert_eq!(logs.names, ["web"]);
+        let matches = read(line).unwrap().unwrap().matches;
+        let expressions = ["grep", "around"].map(|id| matches.get_one::<String>(id));
+        assert_eq!(expressions.into_iter().flatten().collect::<Vec<_>>(), ["->"]);
+        assert_eq!(matches.get_many::<String>("names").unwrap().collect::<Vec<_>>(), ["web"]);
     }
-    let wrong = read("tmo logs web --grep -i error").unwrap_err().to_string();
+    let wrong = refusal("tmo logs web --grep -i error").to_string();
     assert!(wrong.contains("-i stands before this flag"), "{wrong}");
-    for line in ["tmo wait --for=log=-> web", "tmo wait web --for=log=->"] {
-        let Verb::Wait(wait) = verb(line) else { panic!("{line}") };
-        let expected = (WaitFor::Log("->".to_owned()), vec!["web".to_owned()]);
-        assert_eq!(wait.what(), Ok(expected));
-    }
 }
