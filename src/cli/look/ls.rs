@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::args::LsArgs;
 use crate::cli::error::CliError;
-use crate::cli::output::table::{PaintedRow, table};
+use crate::cli::output::table::{HostTable, Row, table};
 use crate::cli::reach::addresses::Addresses;
 use crate::cli::reach::instance::left_by_link;
 use crate::cli::reach::leftovers::left_over;
@@ -126,14 +126,18 @@ pub(in crate::cli) fn runs_of_host(answer: &[u8]) -> String {
     there.collect::<Vec<_>>().join(", ")
 }
 
-/// The rows of another host for the runs in the answer of its `tmo ls --json`, each behind the name of the host.
-pub(in crate::cli) fn rows_of_host(
-    host: &str,
-    answer: &[u8],
-) -> serde_json::Result<Vec<PaintedRow>> {
-    let runs: Vec<ListedRun> = serde_json::from_slice(answer)?;
-    let behind = |run: &ListedRun| [host.to_owned()].into_iter().chain(row(run)).collect();
-    Ok(runs.iter().map(|run| (behind(run), None)).collect())
+/// The table of `tmo fleet ls`, of what `tmo ls --json` prints on each host.
+pub(in crate::cli) fn host_table() -> HostTable {
+    HostTable {
+        heads: ["HOST"].into_iter().chain(HEAD).collect(),
+        state: 2,
+        rows_of: Box::new(|host, answer| {
+            let runs: Vec<ListedRun> = serde_json::from_slice(answer)?;
+            let row =
+                |run| Row { cells: [&[host.to_owned()][..], &row(run)].concat(), color: None };
+            Ok(runs.iter().map(row).collect())
+        }),
+    }
 }
 
 fn row(run: &ListedRun) -> [String; 7] {
