@@ -250,15 +250,20 @@ impl FleetArgv {
 
     /// Remove this flag; returns its value, which is empty if it has none.
     pub fn take(&mut self, flag: &str) -> Option<String> {
-        let value = |word: &str| word.strip_prefix(flag)?.strip_prefix('=').map(str::to_owned);
-        let at = self.flags.iter().position(|word| word == flag || value(word).is_some())?;
+        let at = self.place_of(flag)?;
         let word = self.flags.remove(at);
-        Some(value(&word).unwrap_or_default())
+        Some(word.split_once('=').map_or_else(String::new, |(_, value)| value.to_owned()))
     }
 
-    /// Whether this flag was typed.
+    /// Whether this flag was typed, with any value.
     pub fn has(&self, flag: &str) -> bool {
-        self.flags.iter().any(|known| known == flag)
+        self.place_of(flag).is_some()
+    }
+
+    fn place_of(&self, flag: &str) -> Option<usize> {
+        self.flags.iter().position(|word| {
+            word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        })
     }
 }
 
@@ -352,6 +357,13 @@ impl FleetVerb {
             } else {
                 argv.behind.extend(values);
             }
+        }
+        let place = ["--after", "--before"].into_iter().find(|flag| argv.has(flag));
+        if let Some(flag) = place.filter(|_| self.kind == Lines) {
+            let text = format!(
+                "{flag} names a place in the log of one host; `tmo fleet exec HOST -- tmo logs` reads that"
+            );
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, text));
         }
         let batches = matches!(self.kind, Act(_)).then(|| BatchArgs::from_arg_matches(matches));
         let install = (self.kind == Install).then(|| InstallArgs::from_arg_matches(matches));

@@ -43,6 +43,14 @@ proptest! {
 }
 
 #[test]
+fn a_place_in_the_log_of_one_host_is_refused_for_several() {
+    for flags in ["--after=7.0", "--after 7.0 --raw", "--max-bytes 1k --before 7.0"] {
+        let refused = read(&format!("tmo fleet logs {flags}")).unwrap_err().to_string();
+        assert!(refused.contains(" names a place in the log of one host; "), "{flags}: {refused}");
+    }
+}
+
+#[test]
 fn a_verb_of_the_fleet_keeps_its_flags_and_leaves_a_gap_for_names() {
     let argv = |line: &str, names: &[&str]| {
         let Verb::Fleet(args) = verb(&format!("tmo fleet {line}")) else { panic!("{line}") };
