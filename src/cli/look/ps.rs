@@ -197,7 +197,7 @@ fn journal_of(instance: &Instance) -> Option<(Dirs, Vec<WatcherPatterns>)> {
 
 /// The processes whose program has failed under a watcher, if the journal is on this machine.
 fn failed_below_watchers(instance: &Instance, run: &str) -> Option<Vec<ProcName>> {
-    if instance.far.is_some() {
+    if instance.far().is_some() {
         return None;
     }
     let (dirs, watchers) = journal_of(instance)?;

@@ -31,18 +31,16 @@ const START_LOCK_PATIENCE: Duration = Duration::from_secs(3);
 /// `tmo kill` if the supervisor has not done it, for this reason. Returns the reason if this machine has no
 /// trace of a run.
 pub(in crate::cli) fn kill(instance: &Instance, reason: CliError) -> Result<u8, CliError> {
-    if matches!(instance.address(), Address::Tcp(_)) && instance.other.is_none() {
+    if matches!(instance.address(), Address::Tcp(_)) && instance.other_directory().is_none() {
         return Err(reason);
     }
-    let refused = instance
-        .refuse_project_above()
-        .and_then(|()| runtime::block_on(instance.refuse_other_project()))
+    let refused = runtime::block_on(instance.refuse_other_run())
         .and_then(|()| instance.refuse_sessions_of_other_project());
     if let Err(refused) = refused {
         return Err(if instance.parts().is_empty() { reason } else { refused });
     }
     let _door = enter(instance)?;
-    let by_name = || instance.other.as_ref().and_then(RuntimeDir::end_by_search);
+    let by_name = || instance.other_directory().and_then(RuntimeDir::end_by_search);
     let is_pending = matches!(reason, CliError::Client(ClientError::Pending { .. }));
     let forced = instance.runtime.end_by_force(Reach::EverySession).map_err(|error| {
         if !is_pending {

@@ -255,7 +255,7 @@ async fn look_first(
     let was_there = instance.runtime.plan().is_ok();
     let seen = ConditionReader::new(instance, names, what);
     let asked = tmo_only(instance).await;
-    match (what, &instance.far) {
+    match (what, instance.far()) {
         (WaitFor::Port, Some(far)) => return Err(far.lacks("its ports can be examined only")),
         (WaitFor::Log(_), Some(far)) => return Err(far.lacks("--for log needs its files")),
         _ => {}
