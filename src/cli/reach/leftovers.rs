@@ -12,7 +12,7 @@ use crate::cli::{output, runtime};
 use crate::client::ClientError;
 use crate::client::address::Address;
 use crate::config::Env;
-use crate::config::place::dirs::runtime_base;
+use crate::config::place::dirs::{on_machine, runtime_base, state_base};
 use crate::model::event::list;
 use crate::model::units;
 use crate::pane::process_tree::{named, named_with_ports};
@@ -20,7 +20,7 @@ use crate::run::dir::RuntimeDir;
 use crate::run::forced_end::{Forced, Reach, remaining};
 use crate::run::listen;
 use crate::run::lock::{Door, RunLock};
-use crate::run::registry::{self, KnownRun, Standing};
+use crate::run::registry::{self, Standing};
 use crate::sys::dial::ListenerState;
 use crate::sys::{self, ProcInfo, files};
 
@@ -210,20 +210,22 @@ fn remove_stale(path: &Path) -> Result<bool, CliError> {
 
 /// What is alive of the runs that have no supervisor and can't be taken over.
 pub(in crate::cli) fn left_over(env: &Env) -> Vec<String> {
-    let marks: BTreeSet<String> = sys::all()
-        .iter()
-        .filter_map(|process| sys::variable_of(process.pid, "TMO_SESSION"))
-        .collect();
-    let is_marked = |id: &str| marks.iter().any(|run| run.starts_with(&format!("{id}-")));
-    let left = |run: &KnownRun| {
-        let dir = run.last.origin.as_ref()?.as_path();
-        let runtime = RuntimeDir::new(runtime_base(env).join(&run.id));
-        let is_kept =
-            run.standing == Standing::Held || runtime.has_survivors() || runtime.has_keeper();
-        let place = format!("in {}", dir.display());
-        if is_kept { None } else { remains_at(&runtime, &place, "`tmo kill` there") }
-    };
+    let marks = sys::all().into_iter();
+    let marks = marks.filter_map(|process| sys::variable_of(process.pid, "TMO_SESSION"));
+    // The id of a run is the name of its runtime directory and a time.
+    let names: BTreeSet<String> =
+        marks.filter_map(|run| Some(run.rsplit_once('-')?.0.to_owned())).collect();
     // Without the records of past runs, the list itself is complete.
     let known = registry::all(env).unwrap_or_default();
-    known.values().filter(|run| is_marked(&run.id)).filter_map(left).collect()
+    let left = |name: &String| {
+        // Records have names of their own where other machines see them, but not the runtime directories.
+        let recorded = || known.get(&on_machine(&state_base(env), name.clone()));
+        let run = known.get(name).or_else(recorded)?;
+        let runtime = RuntimeDir::new(runtime_base(env).join(name));
+        let is_kept =
+            run.standing == Standing::Held || runtime.has_survivors() || runtime.has_keeper();
+        let place = format!("in {}", run.last.origin.as_ref()?.as_path().display());
+        if is_kept { None } else { remains_at(&runtime, &place, "`tmo kill` there") }
+    };
+    names.iter().filter_map(left).collect()
 }
