@@ -50,6 +50,16 @@ impl Fleet {
     }
 }
 
+#[test]
+fn a_place_in_the_log_of_one_host_is_refused_with_what_reads_it() {
+    let world = World::new("");
+    world.write("fleet.toml", "[host.a]\nssh = \"local\"\nroot = \"/\"\n");
+    let ran = world.run(["fleet", "logs", "--after", "7.0"]);
+    let text = "tmo: --after names a place in the log of one host; `tmo fleet exec HOST -- tmo logs` reads that; see \
+                `tmo fleet logs --help`\n";
+    assert_eq!((ran.code, &*ran.stderr), (2, text));
+}
+
 /// Two hosts that print in turn: each line is in its log before the other host prints the next one.
 fn ping_pong(host: impl FnOnce(&Fleet)) -> Fleet {
     let fleet = Fleet::new(&["web: exec 3<>go; while read x <&3; do echo \"$x\"; done\n"; 2]);

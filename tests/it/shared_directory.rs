@@ -57,13 +57,17 @@ impl<'a> Machine<'a> {
     }
 
     fn run(&self, args: &[&str]) -> Ran {
+        self.execute(&[&[env!("CARGO_BIN_EXE_tmo")], args].concat())
+    }
+
+    fn execute(&self, words: &[&str]) -> Ran {
         let pid = self.outer.id();
         let kinds = [("mount", "mnt"), ("uts", "uts"), ("pid", "pid_for_children")];
         let mut command = self.world.command("nsenter");
         command.args(kinds.map(|(flag, file)| format!("--{flag}=/proc/{pid}/ns/{file}")));
         // The namespace has another directory at this path than the current one.
-        command.args(["env", "-C"]).arg(self.world.app()).arg(env!("CARGO_BIN_EXE_tmo"));
-        Ran::of(&command.args(args).output().unwrap())
+        command.args(["env", "-C"]).arg(self.world.app());
+        Ran::of(&command.args(words).output().unwrap())
     }
 
     #[track_caller]
@@ -84,6 +88,39 @@ impl Drop for Machine<'_> {
         }
         let _ = self.outer.wait();
     }
+}
+
+/// Kills all of tmo and tmux in the namespace, and leaves what these have run.
+const KILL_PARTS: &str = r#"
+for process in /proc/[0-9]*; do
+    [ "$process" != "/proc/$$" ] || continue
+    case "$(tr '\0' ' ' <"$process/cmdline" 2>/dev/null)" in
+    *" guard "* | *" supervise "* | *" shim "* | *" sink "* | *" -L tmo-"*) kill -9 "${process#/proc/}" ;;
+    esac
+done
+"#;
+
+#[test]
+fn what_is_left_of_a_run_is_found_where_only_its_records_are_shared() {
+    let world = World::new("");
+    let files = world.path().join("files");
+    for dir in ["app", "state"] {
+        std::fs::create_dir_all(files.join(dir)).unwrap();
+        let private = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(files.join(dir), private).unwrap();
+    }
+    let procfile = "web: trap '' HUP; echo up; while :; do sleep 1; done\n";
+    std::fs::write(files.join("app/Procfile"), procfile).unwrap();
+    let Some(machine) = Machine::new(&world, "left", "") else { return };
+    machine.ok(&["start", "-D"]);
+    eventually("it runs", || machine.ok(&["logs"]).contains("up").then_some(()));
+    assert!(machine.run(&["ls"]).stderr.is_empty());
+    let killed = machine.execute(&["sh", "-c", KILL_PARTS]);
+    let text = "no supervisor answers in ";
+    eventually("it is listed", || machine.run(&["ls"]).stderr.contains(text).then_some(()));
+    let ended = machine.run(&["kill"]);
+    assert_eq!(ended.code, 0, "{ended:?} {killed:?}");
+    assert_eq!(machine.run(&["ls"]).stderr, "");
 }
 
 #[test]

@@ -206,8 +206,7 @@ impl AppTarget {
     /// The apps of a running run.
     fn of_run(instance: Instance) -> Result<Self, CliError> {
         instance.on_this_machine()?;
-        runtime::block_on(instance.refuse_other_project())?;
-        instance.refuse_project_above()?;
+        runtime::block_on(instance.refuse_other_run())?;
         let plan = instance.runtime.plan()?;
         let dir = plan.apps.as_path().to_owned();
         let others = plan.present().filter(|process| process.install.is_none());

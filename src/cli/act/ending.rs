@@ -119,8 +119,7 @@ pub(in crate::cli) fn detach(args: &DetachArgs) -> Result<u8, CliError> {
     let mut instance = Instance::find(&args.client)?;
     let asked = async {
         instance::tmo_only(&mut instance).await?;
-        instance.refuse_other_project().await?;
-        instance.refuse_project_above()?;
+        instance.refuse_other_run().await?;
         instance.ask(async |client| client.detach().await).await
     };
     let text = match runtime::block_on(asked)? {

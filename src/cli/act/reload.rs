@@ -91,8 +91,7 @@ pub(in crate::cli) fn reload(args: &ReloadArgs) -> Result<u8, CliError> {
     let made = runtime::block_on(async {
         let server = instance.server().await?;
         instance.on_this_machine()?;
-        instance.refuse_other_project().await?;
-        instance.refuse_project_above()?;
+        instance.refuse_other_run().await?;
         server.refuse_overmind()?;
         let scope = if args.apps { ReloadScope::Apps } else { ReloadScope::All };
         Box::pin(make(&mut instance, scope, args.dry_run, !args.no_wait)).await
@@ -191,8 +190,7 @@ pub(in crate::cli) fn restart_drifted(args: &ClientArgs, wait: bool) -> Result<u
             names.extend(one.settings.is_empty().then(|| one.name.to_string()));
         }
         if drift.iter().any(|one| !one.settings.is_empty()) {
-            instance.refuse_other_project().await?;
-            instance.refuse_project_above()?;
+            instance.refuse_other_run().await?;
             code = Box::pin(make(&mut instance, ReloadScope::All, false, wait)).await?.done?;
         }
         if !names.is_empty() {
@@ -205,8 +203,7 @@ pub(in crate::cli) fn restart_drifted(args: &ClientArgs, wait: bool) -> Result<u
 
 /// Reload, without a word on the terminal; returns the changes in a line.
 pub(in crate::cli) async fn reload_from_ui(instance: Instance) -> Result<String, CliError> {
-    instance.refuse_other_project().await?;
-    instance.refuse_project_above()?;
+    instance.refuse_other_run().await?;
     let states = instance.state().await?.processes;
     let old = instance.runtime.plan()?;
     let (fresh, mut told) = read_plan(&old, &instance, ReloadScope::All)?;

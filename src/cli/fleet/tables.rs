@@ -8,7 +8,7 @@ use super::{Fleet, Order};
 use crate::cli::error::CliError;
 use crate::cli::look::{ls, ps, top};
 use crate::cli::output;
-use crate::cli::output::table::{PaintedRow, painted, table, terminal_width};
+use crate::cli::output::table::{RED, Row, painted, table, terminal_width};
 use crate::cli::reach::log::Source;
 use crate::fleet::call::{Call, ClockOffset};
 use crate::fleet::call_error::CallError;
@@ -19,18 +19,7 @@ use crate::fleet::names::Target;
 use crate::model::text::untrusted::cleaned_json;
 use crate::view::paint::Stamp;
 
-/// Makes rows of the answer of a host: its name, the answer, the columns.
-type ParseRows = fn(&str, &[u8], &[&str]) -> serde_json::Result<Vec<PaintedRow>>;
-
-const PS: [&str; 10] =
-    ["HOST", "PROCESS", "PID", "STATUS", "EXIT", "RESTARTS", "PORT", "CPU", "MEMORY", "NOTE"];
-const TOP: [&str; 9] =
-    ["HOST", "PROCESS", "PID", "CPU%", "MEMORY", "PROCS", "THREADS", "FILES", "OUTPUT"];
-const LS: [&str; 8] = ["HOST", "TITLE", "STATE", "PROCESSES", "SINCE", "ADDRESS", "ROOT", "SOCKET"];
-
 const HOSTS: [&str; 8] = ["HOST", "REACHED BY", "TMO", "CLOCK", "LOAD", "MEMORY", "RUNS", "NOTE"];
-
-const RED: Option<&str> = Some("\x1b[31m");
 
 /// A clock this far from ours gets a note, in nanoseconds.
 const FAR_CLOCK: i64 = 500_000_000;
@@ -38,23 +27,19 @@ const FAR_CLOCK: i64 = 500_000_000;
 /// Print the table, or all answers as JSON.
 pub(super) async fn rows(order: Order<'_, '_>) -> Result<(), CliError> {
     let Order { fleet, command, targets, summary } = order;
-    // `state` is the column with the state, which has colours.
-    let (mut heads, state, parse_rows): (_, _, ParseRows) = match command.verb {
-        "top" => (TOP.to_vec(), 1, |host, answer, _| top::rows_of_host(host, answer)),
-        "ls" => (LS.to_vec(), 2, |host, answer, _| ls::rows_of_host(host, answer)),
-        _ => (PS.to_vec(), 3, ps::rows_of_host),
+    let table = match command.verb {
+        "top" => top::host_table(),
+        "ls" => ls::host_table(),
+        _ => {
+            let by = command.argv.has("--by=phase").then_some(ps::Order::Phase);
+            ps::host_table(command.argv.has("--wide"), by)
+        }
     };
     // JSON has all that `--wide` shows, and of figures that are followed only the first are shown.
     let mut argv = command.argv.and("--json").with(&[]);
     argv.retain(|word| word != "--wide" && !word.starts_with("--count="));
     argv.extend((command.verb == "top").then(|| "--count=1".to_owned()));
-    // The last column is the note.
-    for (flag, head) in [("--by=phase", "PHASE"), ("--wide", "SINCE")] {
-        if command.argv.has(flag) {
-            heads.insert(heads.len() - 1, head);
-        }
-    }
-    let mut rows: Vec<PaintedRow> = vec![];
+    let mut rows: Vec<Row> = vec![];
     let call = |target: &Target<'_>| Call::new(target.host, &argv);
     fleet
         .each(targets, call, |target, answer| {
@@ -66,7 +51,7 @@ pub(super) async fn rows(order: Order<'_, '_>) -> Result<(), CliError> {
                 Err(error) => ("unreachable", error.to_string()),
                 Ok(answer) if answer.code != 0 => ("-", summary.complaint(target.host, &answer)),
                 Ok(answer) => {
-                    if let Ok(there) = parse_rows(name, &answer.output, &heads) {
+                    if let Ok(there) = (table.rows_of)(name, &answer.output) {
                         rows.extend(there);
                         return Ok(());
                     }
@@ -74,12 +59,12 @@ pub(super) async fn rows(order: Order<'_, '_>) -> Result<(), CliError> {
                     ("-", "its answer is not understood".to_owned())
                 }
             };
-            let mut cells = vec!["-".to_owned(); heads.len()];
+            let mut cells = vec!["-".to_owned(); table.heads.len()];
             name.clone_into(&mut cells[0]);
-            status.clone_into(&mut cells[state]);
+            status.clone_into(&mut cells[table.state]);
             cells.pop();
             cells.push(note);
-            rows.push((cells, RED));
+            rows.push(Row { cells, color: RED });
             Ok(())
         })
         .await?;
@@ -87,10 +72,8 @@ pub(super) async fn rows(order: Order<'_, '_>) -> Result<(), CliError> {
         return Ok(());
     }
     let color = Source::style(fleet.env, Stamp::None).mode.color();
-    let cells: Vec<_> = rows.iter().map(|(cells, _)| &cells[..]).collect();
-    let paint =
-        |row: usize, column: usize| (color && column == state).then(|| rows[row].1).flatten();
-    output::print_painted(&painted(&heads, &cells, paint, terminal_width())).map(drop)
+    let text = painted(&table.heads, &rows, color.then_some(table.state), terminal_width());
+    output::print_painted(&text).map(drop)
 }
 
 /// What `--json` prints for each host.

@@ -234,15 +234,20 @@ impl FleetArgv {
 
     /// Remove this flag; returns its value, which is empty if it has none.
     pub(super) fn take(&mut self, flag: &str) -> Option<String> {
-        let value = |word: &str| word.strip_prefix(flag)?.strip_prefix('=').map(str::to_owned);
-        let at = self.flags.iter().position(|word| word == flag || value(word).is_some())?;
+        let at = self.place_of(flag)?;
         let word = self.flags.remove(at);
-        Some(value(&word).unwrap_or_default())
+        Some(word.split_once('=').map_or_else(String::new, |(_, value)| value.to_owned()))
     }
 
-    /// Whether this flag was typed.
+    /// Whether this flag was typed, with any value.
     pub(super) fn has(&self, flag: &str) -> bool {
-        self.flags.iter().any(|known| known == flag)
+        self.place_of(flag).is_some()
+    }
+
+    fn place_of(&self, flag: &str) -> Option<usize> {
+        self.flags.iter().position(|word| {
+            word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        })
     }
 }
 
@@ -348,6 +353,13 @@ impl FleetVerb {
                 argv.behind.extend(values);
             }
         }
+        let place = ["--after", "--before"].into_iter().find(|flag| argv.has(flag));
+        if let Some(flag) = place.filter(|_| self.kind == Lines) {
+            let text = format!(
+                "{flag} names a place in the log of one host; `tmo fleet exec HOST -- tmo logs` reads that"
+            );
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, text));
+        }
         let batches = matches!(self.kind, Act(_)).then(|| BatchArgs::from_arg_matches(matches));
         let install = (self.kind == Install).then(|| InstallArgs::from_arg_matches(matches));
         let is_raw = ["--raw", "--path", "--clear"].iter().any(|flag| argv.has(flag));
@@ -436,15 +448,26 @@ mod tests {
 
     use super::FleetArgs;
 
-    fn arguments(line: &str) -> FleetArgs {
+    fn read(line: &str) -> Result<FleetArgs, clap::Error> {
         let command = FleetArgs::augment_args(Command::new("fleet")).no_binary_name(true);
-        FleetArgs::from_arg_matches(&command.get_matches_from(line.split(' '))).unwrap()
+        FleetArgs::from_arg_matches(&command.try_get_matches_from(line.split(' '))?)
+    }
+
+    #[test]
+    fn a_place_in_the_log_of_one_host_is_refused_for_several() {
+        for flags in ["--after=7.0", "--after 7.0 --raw", "--max-bytes 1k --before 7.0"] {
+            let refused = read(&format!("logs {flags}")).err().unwrap().to_string();
+            assert!(
+                refused.contains(" names a place in the log of one host; "),
+                "{flags}: {refused}"
+            );
+        }
     }
 
     #[test]
     fn a_verb_of_the_fleet_keeps_its_flags_and_leaves_a_gap_for_names() {
         let argv = |line: &str, names: &[&str]| {
-            let args = arguments(line);
+            let args = read(line).unwrap();
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
             args.verb.unwrap().argv.with(&names).join(" ")
         };
@@ -467,7 +490,7 @@ mod tests {
             "start --procfile=Procfile.dev --formation=web=2"
         );
         assert_eq!(argv("exec k9 -- ls -l", &[]), "exec -- ls -l");
-        let args = arguments("--hosts a,b ps --connect-timeout 1s c --json");
+        let args = read("--hosts a,b ps --connect-timeout 1s c --json").unwrap();
         assert_eq!(
             (args.hosts, args.patience, args.json),
             (vec!["a".into(), "b".into()], Duration::from_secs(1), true)

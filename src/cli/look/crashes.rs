@@ -72,7 +72,7 @@ pub(in crate::cli) fn crashes(args: &CrashesArgs) -> Result<u8, CliError> {
     }
     let mut instance = Instance::find(&args.client)?;
     runtime::block_on(instance.look_where())?;
-    if let Some(far) = &instance.far {
+    if let Some(far) = instance.far() {
         return Err(far.lacks("its crash reports are shown by `tmo crashes`"));
     }
     let source = match Source::of_instance(&instance) {

@@ -72,7 +72,7 @@ pub(in crate::cli) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
     };
     let stamp = if args.timestamps { Stamp::Clock } else { Stamp::None };
     let style = Source::style(&instance.context.env, stamp);
-    if let Some(far) = &instance.far {
+    if let Some(far) = instance.far() {
         return super::far::echo(&instance, far, query, style);
     }
     instance.on_this_machine()?;

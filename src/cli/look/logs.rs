@@ -181,7 +181,7 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
     if args.clear {
         return clear(&instance);
     }
-    if let Some(far) = &instance.far {
+    if let Some(far) = instance.far() {
         return far::logs(&instance, far, args);
     }
     let source = Source::of_instance(&instance)?;
@@ -439,12 +439,11 @@ pub(super) fn window(args: &LogsArgs) -> Result<Option<Duration>, CliError> {
 
 /// Clear the log.
 fn clear(instance: &Instance) -> Result<u8, CliError> {
-    let runs = instance.runtime.is_held() || instance.far.is_some();
+    let runs = instance.runtime.is_held() || instance.far().is_some();
     if runs {
-        instance.refuse_project_above()?;
-        runtime::block_on(instance.refuse_other_project())?;
+        runtime::block_on(instance.refuse_other_run())?;
     }
-    if instance.far.is_some() {
+    if instance.far().is_some() {
         let asked = instance.ask(async |client| client.clear_log().await);
         return output::print(&cleared(runtime::block_on(asked)?));
     }

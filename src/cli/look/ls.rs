@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::error::CliError;
-use crate::cli::output::table::{PaintedRow, table};
+use crate::cli::output::table::{HostTable, Row, table};
 use crate::cli::reach::addresses::Addresses;
 use crate::cli::reach::instance::left_by_link;
 use crate::cli::reach::leftovers::left_over;
@@ -74,7 +74,7 @@ pub(in crate::cli) fn ls(args: &LsArgs) -> Result<u8, CliError> {
     let known = registry::unfinished(&env)
         .and_then(|here| Ok(here.chain(registry::elsewhere(&env)?)))
         .map_err(CliError::io(runtime_base(&env).display()))?;
-    let mut runs: Vec<_> = known.filter_map(|known| ListedRun::of(&env, known)).collect();
+    let mut runs: Vec<_> = known.filter_map(|known| ListedRun::new(&env, known)).collect();
     runs.sort_by_key(|run| run.started);
     for left in left_over(&env) {
         output::warn(&left);
@@ -87,7 +87,7 @@ pub(in crate::cli) fn ls(args: &LsArgs) -> Result<u8, CliError> {
 
 impl ListedRun {
     /// A run that goes on here, or may go on on another machine.
-    fn of(env: &Env, known: KnownRun) -> Option<Self> {
+    fn new(env: &Env, known: KnownRun) -> Option<Self> {
         let address = known.socket().map(Address::Unix);
         let Some(plan) = known.plan else { return Self::elsewhere(&known.last) };
         let held = known.standing == Standing::Held;
@@ -137,14 +137,18 @@ pub(in crate::cli) fn runs_of_host(answer: &[u8]) -> String {
     there.collect::<Vec<_>>().join(", ")
 }
 
-/// The rows of another host for the runs in the answer of its `tmo ls --json`, each behind the name of the host.
-pub(in crate::cli) fn rows_of_host(
-    host: &str,
-    answer: &[u8],
-) -> serde_json::Result<Vec<PaintedRow>> {
-    let runs: Vec<ListedRun> = serde_json::from_slice(answer)?;
-    let behind = |run: &ListedRun| [host.to_owned()].into_iter().chain(row(run)).collect();
-    Ok(runs.iter().map(|run| (behind(run), None)).collect())
+/// The table of `tmo fleet ls`, of what `tmo ls --json` prints on each host.
+pub(in crate::cli) fn host_table() -> HostTable {
+    HostTable {
+        heads: ["HOST"].into_iter().chain(HEAD).collect(),
+        state: 2,
+        rows_of: Box::new(|host, answer| {
+            let runs: Vec<ListedRun> = serde_json::from_slice(answer)?;
+            let row =
+                |run| Row { cells: [&[host.to_owned()][..], &row(run)].concat(), color: None };
+            Ok(runs.iter().map(row).collect())
+        }),
+    }
 }
 
 fn row(run: &ListedRun) -> [String; 7] {

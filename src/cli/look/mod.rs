@@ -10,6 +10,8 @@ pub(super) mod flags;
 pub(super) mod graph;
 pub(super) mod logs;
 pub(super) mod ls;
+mod note;
+mod process_table;
 pub(super) mod ps;
 pub(super) mod top;
 pub(super) mod wait;

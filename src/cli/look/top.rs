@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::ps::color_of;
+use super::process_table::color_of;
 use crate::cli::args::ClientArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::Versioned;
 use crate::cli::output::stdout::goes_on;
-use crate::cli::output::table::{PaintedRow, painted};
+use crate::cli::output::table::{HostTable, Row, painted};
 use crate::cli::reach::instance::{Instance, tmo_only};
 use crate::cli::reach::log::Source;
 use crate::cli::runtime;
@@ -42,6 +42,9 @@ pub(in crate::cli) struct TopArgs {
     client: ClientArgs,
 }
 
+const HEADS: [&str; 9] =
+    ["PROCESS", "PID", "STATUS", "CPU%", "MEMORY", "PROCS", "THREADS", "FILES", "OUTPUT"];
+
 /// The time between two samples.
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -59,7 +62,9 @@ pub(in crate::cli) fn top(args: &TopArgs) -> Result<u8, CliError> {
 async fn show(args: &TopArgs, instance: &Instance) -> Result<(), CliError> {
     let style = Source::style(&instance.context.env, Stamp::None);
     let mut sampler = Sampler::default();
-    let (begun, mut rows, mut left) = (Instant::now(), 0, args.count);
+    let begun = Instant::now();
+    let mut rows = 0;
+    let mut left = args.count;
     // Rates need an earlier sample.
     let state = instance.state().await?;
     sampler.sample(&state.processes, begun.elapsed());
@@ -103,42 +108,40 @@ fn json(state: &State, figures: &[Figures]) -> String {
 
 /// One row per running process, and one for all.
 fn table(state: &State, all: &[Figures], color: bool) -> String {
-    const HEADS: [&str; 9] =
-        ["PROCESS", "PID", "STATUS", "CPU%", "MEMORY", "PROCS", "THREADS", "FILES", "OUTPUT"];
-    let status =
-        |figures: &Figures| state.processes.iter().find(|process| process.name == figures.name);
-    let rows = all.iter().map(|figures| {
-        let word = status(figures).map_or(String::new(), |process| process.state.to_string());
-        let first = [figures.name.to_string(), figures.pid.to_string(), word];
-        first.into_iter().chain(cells(figures)).collect::<Vec<_>>()
-    });
-    let mut rows: Vec<Vec<String>> = rows.collect();
-    if all.len() > 1 {
-        let first = ["all", "-", "-"].map(str::to_owned);
-        rows.push(first.into_iter().chain(cells(&total(all))).collect());
-    }
-    let paint = |row: usize, column: usize| {
-        let process = all.get(row).filter(|_| color && column == 2).and_then(status);
-        process.and_then(color_of)
+    let row = |figures: &Figures| {
+        let mut processes = state.processes.iter();
+        let process = processes.find(|process| process.name == figures.name);
+        let status = process.map_or(String::new(), |process| process.state.to_string());
+        let first = [figures.name.to_string(), figures.pid.to_string(), status];
+        Row { cells: [&first[..], &cells(figures)].concat(), color: process.and_then(color_of) }
     };
-    shown_painted(&painted(&HEADS, &rows, paint, None))
+    let mut rows: Vec<Row> = all.iter().map(row).collect();
+    if let Some(total) = Figures::total(all).filter(|_| all.len() > 1) {
+        let first = ["all", "-", "-"].map(str::to_owned);
+        rows.push(Row { cells: [&first[..], &cells(&total)].concat(), color: None });
+    }
+    shown_painted(&painted(&HEADS, &rows, color.then_some(2), None))
 }
 
-/// The rows of another host for the processes in the answer of its `tmo top --json`, each behind the name of the host.
-pub(in crate::cli) fn rows_of_host(
-    host: &str,
-    answer: &[u8],
-) -> serde_json::Result<Vec<PaintedRow>> {
+/// The table of `tmo fleet top`, of what `tmo top --json` prints on each host.
+pub(in crate::cli) fn host_table() -> HostTable {
     #[derive(Deserialize)]
     struct TopAnswer {
         processes: Vec<Figures>,
     }
-    let TopAnswer { processes } = serde_json::from_slice(answer)?;
-    let row = |figures: &Figures| {
-        let first = [host.to_owned(), figures.name.to_string(), figures.pid.to_string()];
-        (first.into_iter().chain(cells(figures)).collect(), None)
-    };
-    Ok(processes.iter().map(row).collect())
+    let heads = HEADS.into_iter().filter(|head| *head != "STATUS");
+    HostTable {
+        heads: ["HOST"].into_iter().chain(heads).collect(),
+        state: 1,
+        rows_of: Box::new(|host, answer| {
+            let TopAnswer { processes } = serde_json::from_slice(answer)?;
+            let row = |figures: &Figures| {
+                let first = [host.to_owned(), figures.name.to_string(), figures.pid.to_string()];
+                Row { cells: [&first[..], &cells(figures)].concat(), color: None }
+            };
+            Ok(processes.iter().map(row).collect())
+        }),
+    }
 }
 
 /// The cells after name, pid and status.
@@ -161,23 +164,6 @@ fn cells(figures: &Figures) -> [String; 6] {
 /// A size without blanks: `12.3MiB`.
 fn short(bytes: u64) -> String {
     units::bytes(bytes).replace(" bytes", "B").replace(" byte", "B").replace(' ', "")
-}
-
-fn total(all: &[Figures]) -> Figures {
-    let sum =
-        |value: fn(&Figures) -> Option<f64>| all.iter().filter_map(value).reduce(|a, b| a + b);
-    Figures {
-        name: all[0].name.clone(),
-        pid: 0,
-        cpu_percent: sum(|figures| figures.cpu_percent),
-        cpu_seconds: all.iter().map(|figures| figures.cpu_seconds).sum(),
-        memory_bytes: all.iter().map(|figures| figures.memory_bytes).sum(),
-        processes: all.iter().map(|figures| figures.processes).sum(),
-        threads: all.iter().map(|figures| figures.threads).sum(),
-        files: all.iter().filter_map(|figures| figures.files).reduce(|a, b| a + b),
-        listens: None,
-        output_bytes_per_second: sum(|figures| figures.output_bytes_per_second),
-    }
 }
 
 /// The rows of a table that fit into the terminal, with one row free for the cursor.

@@ -14,8 +14,26 @@ const NARROWEST: usize = 20;
 /// The indent of text that has lines of its own.
 const INDENT: usize = 4;
 
-/// The cells of a row, and the colour of the one that has a colour.
-pub(in crate::cli) type PaintedRow = (Vec<String>, Option<&'static str>);
+/// The SGR sequence of an error.
+pub(in crate::cli) const RED: Option<&str> = Some("\x1b[31m");
+
+/// A row of a table with a column that has colours.
+pub(in crate::cli) struct Row {
+    pub(in crate::cli) cells: Vec<String>,
+    /// The colour of its cell in that column.
+    pub(in crate::cli) color: Option<&'static str>,
+}
+
+/// A table of `tmo fleet`, for which each host has rows.
+pub(in crate::cli) struct HostTable {
+    pub(in crate::cli) heads: Vec<&'static str>,
+    /// The column with the state, which has colours.
+    pub(in crate::cli) state: usize,
+    pub(in crate::cli) rows_of: RowsOfHost,
+}
+
+/// The rows of the host with this name, from the JSON that its verb has printed.
+type RowsOfHost = Box<dyn Fn(&str, &[u8]) -> serde_json::Result<Vec<Row>>>;
 
 /// The width of standard output, if it is a terminal.
 pub(in crate::cli) fn terminal_width() -> Option<usize> {
@@ -27,23 +45,23 @@ pub(in crate::cli) fn table<const N: usize>(
     heads: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
-    painted(&heads, &rows.into_iter().collect::<Vec<_>>(), |_, _| None, terminal_width())
+    let rows = rows.into_iter().map(|cells| Row { cells: cells.into(), color: None });
+    painted(&heads, &rows.collect::<Vec<_>>(), None, terminal_width())
 }
 
-/// The same with colours for some cells, selected by row and column, for a terminal of this width or, if there is
-/// none, of any width.
-pub(in crate::cli) fn painted<R: AsRef<[String]>>(
+/// The same with colours in a column, for a terminal of this width or, if there is none, of any width.
+pub(in crate::cli) fn painted(
     heads: &[&str],
-    rows: &[R],
-    paint: impl Fn(usize, usize) -> Option<&'static str>,
+    rows: &[Row],
+    painted: Option<usize>,
     width: Option<usize>,
 ) -> String {
     let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
-    let widths = widths([&heads[..]].into_iter().chain(rows.iter().map(AsRef::as_ref)), WIDEST);
-    let rows = rows.iter().enumerate();
-    let rows = rows.map(|(row, cells)| {
-        let cells = wrapped(cells.as_ref(), &widths, width);
-        line(&cells, &widths, |column| paint(row, column))
+    let all = [&heads[..]].into_iter().chain(rows.iter().map(|row| &row.cells[..]));
+    let widths = widths(all, WIDEST);
+    let rows = rows.iter().map(|row| {
+        let cells = wrapped(&row.cells, &widths, width);
+        line(&cells, &widths, |column| row.color.filter(|_| painted == Some(column)))
     });
     [line(&heads, &widths, |_| None)].into_iter().chain(rows).collect()
 }
@@ -118,14 +136,15 @@ fn line(
 
 #[cfg(test)]
 mod tests {
-    use super::painted;
+    use super::{Row, painted};
 
     fn table<const N: usize>(
         heads: [&str; N],
         rows: &[[String; N]],
         width: Option<usize>,
     ) -> String {
-        painted(&heads, rows, |_, _| None, width)
+        let rows = rows.iter().map(|cells| Row { cells: cells.to_vec(), color: None });
+        painted(&heads, &rows.collect::<Vec<_>>(), None, width)
     }
 
     #[test]

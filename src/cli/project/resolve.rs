@@ -226,7 +226,7 @@ impl Start {
     pub(in crate::cli) fn facts<'a>(&self, find: &'a Find<'a>) -> Facts<'a> {
         let now = clock::now();
         Facts {
-            run: format!("{}-{:x}", self.project.identity.id, now.nanos()),
+            run: format!("{}-{:x}", self.project.identity.name(), now.nanos()),
             started: now,
             size: screen::DEFAULT_SIZE,
             inherit: self.inherit.clone(),

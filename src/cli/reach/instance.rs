@@ -42,17 +42,24 @@ pub(in crate::cli) struct Instance {
     pub(in crate::cli) socket: SocketPath,
     pub(in crate::cli) identity: Identity,
     pub(in crate::cli) runtime: RuntimeDir,
-    /// The runtime directory that the run reports, if it differs from the one found here. It is used to
-    /// find the parts of the run by its path; nothing in it is read.
-    pub(in crate::cli) other: Option<RuntimeDir>,
-    /// The run that answers, if it is not on this machine.
-    pub(in crate::cli) far: Option<Box<Far>>,
+    whereabouts: Whereabouts,
     /// The id of the only run that commands are meant for.
     pub(in crate::cli) run: Option<String>,
     /// Who sends the requests, for display.
     by: Cow<'static, str>,
     /// How long to wait for a supervisor that takes over the run.
     pub(in crate::cli) takeover_limit: Duration,
+}
+
+/// Where the run is that answers.
+#[derive(Debug, Clone)]
+enum Whereabouts {
+    /// In the runtime directory that was found here, as far as is known.
+    Here,
+    /// On this machine, but it reports another runtime directory. That is used to find the parts of the run by its
+    /// path; nothing in it is read.
+    OtherDirectory(RuntimeDir),
+    Far(Box<Far>),
 }
 
 /// A run on another machine, or in a container that does not share its files with us.
@@ -78,8 +85,7 @@ impl Instance {
             socket: found.socket,
             identity: found.identity,
             runtime,
-            other: None,
-            far: None,
+            whereabouts: Whereabouts::Here,
             run: None,
             by: Env::sender().map_or(Cow::Borrowed(COMMAND_LINE), Cow::Owned),
             takeover_limit: TAKEOVER_LIMIT,
@@ -161,32 +167,51 @@ impl Instance {
             // The run was started in another session, or only claims this directory.
             let dir = state.runtime.as_ref().map(OsText::as_path);
             let same = dir.filter(|dir| dir.file_name() == self.runtime.dir().file_name());
-            self.other = same.map(RuntimeDir::new);
+            if let Some(dir) = same {
+                self.whereabouts = Whereabouts::OtherDirectory(RuntimeDir::new(dir));
+            }
         } else if (&here.boot, &here.pid_namespace) != (&host.boot, &host.pid_namespace) {
             let name = cleaned(&host.hostname);
             let host = if name.is_empty() { "another machine".to_owned() } else { name };
-            self.far = Some(Box::new(Far { host, state: *state }));
+            self.whereabouts = Whereabouts::Far(Box::new(Far { host, state: *state }));
         }
     }
 
     /// The same for a run that is reached over TCP: its parts may still be on this machine.
     fn meet_near(&mut self, state: &State) {
-        self.other = of_another_session(&self.context.env, state).filter(|_| is_here(state));
+        let named = of_another_session(&self.context.env, state);
+        if let Some(runtime) = named.filter(|_| is_here(state)) {
+            self.whereabouts = Whereabouts::OtherDirectory(runtime);
+        }
+    }
+
+    /// The run that answers, if it is not on this machine.
+    pub(in crate::cli) fn far(&self) -> Option<&Far> {
+        if let Whereabouts::Far(far) = &self.whereabouts { Some(far) } else { None }
+    }
+
+    /// The runtime directory that the run reports, if it differs from the one found here.
+    pub(in crate::cli) fn other_directory(&self) -> Option<&RuntimeDir> {
+        if let Whereabouts::OtherDirectory(dir) = &self.whereabouts { Some(dir) } else { None }
     }
 
     /// Whether the files of the run can be read: it is not on another machine, nor asked over TCP.
     pub(in crate::cli) fn has_files(&self) -> bool {
-        self.far.is_none() && matches!(self.address(), Address::Unix(_))
+        self.far().is_none() && matches!(self.address(), Address::Unix(_))
     }
 
     /// Whether the processes of the run are known to be on this machine.
     pub(in crate::cli) fn runs_here(&self) -> bool {
-        self.has_files() || self.far.is_none() && self.other.is_some()
+        self.has_files() || self.other_directory().is_some()
     }
 
     /// The processes of tmo and tmux that belong to the run and are on this machine.
     pub(in crate::cli) fn parts(&self) -> Vec<ProcInfo> {
-        self.other.iter().chain([&self.runtime]).flat_map(RuntimeDir::parts).collect()
+        self.other_directory()
+            .into_iter()
+            .chain([&self.runtime])
+            .flat_map(RuntimeDir::parts)
+            .collect()
     }
 
     /// The part of the caller's own `PATH` outside of the project.
@@ -212,7 +237,7 @@ impl Instance {
 
     /// An error if the run is on another machine, for commands that need its terminals or files.
     pub(in crate::cli) fn on_this_machine(&self) -> Result<(), CliError> {
-        if let Some(far) = &self.far {
+        if let Some(far) = self.far() {
             return Err(far.lacks("this needs its terminals or files, and works"));
         }
         match self.address() {

@@ -12,7 +12,7 @@ use crate::cli::{output, runtime};
 use crate::client::ClientError;
 use crate::client::address::Address;
 use crate::config::Env;
-use crate::config::place::dirs::runtime_base;
+use crate::config::place::dirs::{on_machine, runtime_base, state_base};
 use crate::model::event::list;
 use crate::model::units;
 use crate::pane::process_tree::{named, named_with_ports};
@@ -20,7 +20,7 @@ use crate::run::dir::RuntimeDir;
 use crate::run::forced_end::{Forced, Reach, remaining};
 use crate::run::listen;
 use crate::run::lock::{Door, RunLock};
-use crate::run::registry::{self, KnownRun, Standing};
+use crate::run::registry::{self, Standing};
 use crate::sys::dial::ListenerState;
 use crate::sys::{self, ProcInfo, files};
 
@@ -31,18 +31,16 @@ const START_LOCK_PATIENCE: Duration = Duration::from_secs(3);
 /// `tmo kill` if the supervisor has not done it, for this reason. Returns the reason if this machine has no
 /// trace of a run.
 pub(in crate::cli) fn kill(instance: &Instance, reason: CliError) -> Result<u8, CliError> {
-    if matches!(instance.address(), Address::Tcp(_)) && instance.other.is_none() {
+    if matches!(instance.address(), Address::Tcp(_)) && instance.other_directory().is_none() {
         return Err(reason);
     }
-    let refused = instance
-        .refuse_project_above()
-        .and_then(|()| runtime::block_on(instance.refuse_other_project()))
+    let refused = runtime::block_on(instance.refuse_other_run())
         .and_then(|()| instance.refuse_sessions_of_other_project());
     if let Err(refused) = refused {
         return Err(if instance.parts().is_empty() { reason } else { refused });
     }
     let _door = enter(instance)?;
-    let by_name = || instance.other.as_ref().and_then(RuntimeDir::end_by_search);
+    let by_name = || instance.other_directory().and_then(RuntimeDir::end_by_search);
     let is_pending = matches!(reason, CliError::Client(ClientError::Pending { .. }));
     let forced = instance.runtime.end_by_force(Reach::EverySession).map_err(|error| {
         if !is_pending {
@@ -212,20 +210,22 @@ fn remove_stale(path: &Path) -> Result<bool, CliError> {
 
 /// What is alive of the runs that have no supervisor and can't be taken over.
 pub(in crate::cli) fn left_over(env: &Env) -> Vec<String> {
-    let marks: BTreeSet<String> = sys::all()
-        .iter()
-        .filter_map(|process| sys::variable_of(process.pid, "TMO_SESSION"))
-        .collect();
-    let is_marked = |id: &str| marks.iter().any(|run| run.starts_with(&format!("{id}-")));
-    let left = |run: &KnownRun| {
-        let dir = run.last.origin.as_ref()?.as_path();
-        let runtime = RuntimeDir::new(runtime_base(env).join(&run.id));
-        let is_kept =
-            run.standing == Standing::Held || runtime.has_survivors() || runtime.has_keeper();
-        let place = format!("in {}", dir.display());
-        if is_kept { None } else { remains_at(&runtime, &place, "`tmo kill` there") }
-    };
+    let marks = sys::all().into_iter();
+    let marks = marks.filter_map(|process| sys::variable_of(process.pid, "TMO_SESSION"));
+    // The id of a run is the name of its runtime directory and a time.
+    let names: BTreeSet<String> =
+        marks.filter_map(|run| Some(run.rsplit_once('-')?.0.to_owned())).collect();
     // Without the records of past runs, the list itself is complete.
     let known = registry::all(env).unwrap_or_default();
-    known.values().filter(|run| is_marked(&run.id)).filter_map(left).collect()
+    let left = |name: &String| {
+        // Records have names of their own where other machines see them, but not the runtime directories.
+        let recorded = || known.get(&on_machine(&state_base(env), name.clone()));
+        let run = known.get(name).or_else(recorded)?;
+        let runtime = RuntimeDir::new(runtime_base(env).join(name));
+        let is_kept =
+            run.standing == Standing::Held || runtime.has_survivors() || runtime.has_keeper();
+        let place = format!("in {}", run.last.origin.as_ref()?.as_path().display());
+        if is_kept { None } else { remains_at(&runtime, &place, "`tmo kill` there") }
+    };
+    names.iter().filter_map(left).collect()
 }

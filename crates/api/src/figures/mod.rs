@@ -9,58 +9,77 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::model::state::ProcessState;
 use crate::model::{LifeId, ProcName};
-use crate::sys::{self, Usage};
+use crate::sys;
 
-/// What a process and everything it has started use.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Tree {
-    /// CPU time and resident memory.
-    pub usage: Usage,
-    /// Its share of memory: memory that several processes share is divided among them. `None` if the system
-    /// does not tell.
-    pub share: Option<u64>,
-    /// Number of processes.
+/// What a process and everything it has started use; as `tmo ps --json` prints it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ProcessUse {
+    /// CPU time, in JSON in seconds.
+    #[serde(
+        rename = "cpu_seconds",
+        serialize_with = "to_seconds",
+        deserialize_with = "of_seconds"
+    )]
+    pub cpu: Duration,
+    /// Its share of memory (PSS), by which memory that several processes share is divided among them; resident memory
+    /// where the system does not tell.
+    pub memory_bytes: u64,
     pub processes: u32,
-    /// Number of threads.
     pub threads: u32,
     /// Number of open file descriptors. `None` if the system does not tell.
     pub files: Option<u32>,
     /// The TCP ports that it listens on: its `PORT` first, then the lowest. `None` if that is not known.
     pub listens: Option<Vec<u16>>,
     /// Whether a signal has stopped its main process.
+    #[serde(skip)]
     pub stopped: bool,
 }
 
-impl Tree {
-    /// The trees of these processes of this machine; `None` for one that does not run.
+fn to_seconds<S: Serializer>(cpu: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(cpu.as_secs_f64())
+}
+
+fn of_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let seconds = f64::deserialize(deserializer)?;
+    Ok(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
+impl ProcessUse {
+    /// The use of these processes of this machine; `None` for one that does not run.
     pub fn of_all(processes: &[ProcessState]) -> impl Iterator<Item = Option<Self>> {
-        let listening: (Vec<_>, Vec<_>) = sys::tcp_listening().into_iter().unzip();
-        processes.iter().map(move |process| Self::of(process, &listening))
+        let (at, sockets): (Vec<_>, Vec<_>) = sys::tcp_listening().into_iter().unzip();
+        processes.iter().map(move |process| Self::of_tree(process, &at, &sockets))
     }
 
-    /// All descendants of the parent of its main process: the shim, which also adopts its orphans. `listening` are
-    /// the sockets of this machine that listen.
-    fn of(main: &ProcessState, (at, sockets): &(Vec<SocketAddr>, Vec<u64>)) -> Option<Self> {
+    /// All descendants of the parent of its main process: the shim, which also adopts its orphans. The addresses and
+    /// sockets are those of this machine that listen.
+    fn of_tree(main: &ProcessState, at: &[SocketAddr], sockets: &[u64]) -> Option<Self> {
         let info = sys::info(main.pid?)?;
         let mut tree = Self { stopped: info.is_stopped(), ..Self::default() };
-        let (mut held, mut is_hidden) = (vec![], false);
+        let mut resident = 0;
+        let mut share = None;
+        let mut held = vec![];
+        let mut is_hidden = false;
         for process in sys::descendants_of_shim(info.ppid) {
             tree.processes += 1;
             tree.threads += process.threads;
             // A process that has just ended uses nothing any more.
-            tree.usage += sys::usage(process.pid).unwrap_or_default();
-            tree.share = sum(tree.share, sys::memory_share(process.pid));
+            let usage = sys::usage(process.pid).unwrap_or_default();
+            tree.cpu += usage.cpu;
+            resident += usage.resident;
+            share = sum(share, sys::memory_share(process.pid));
             let files = sys::open_files(process.pid);
             tree.files = sum(tree.files, files);
             held.extend(sys::tcp_held_by(process.pid, sockets));
             // As those of another user.
             is_hidden |= files.is_none() && sys::alive(process.id());
         }
+        tree.memory_bytes = share.unwrap_or(resident);
         let own = at.iter().zip(sockets).filter(|(_, socket)| held.contains(socket));
         let mut ports: Vec<u16> = own.map(|(at, _)| at.port()).collect();
         ports.sort_unstable_by_key(|port| (Some(*port) != main.config.port, *port));
@@ -69,11 +88,6 @@ impl Tree {
         let is_outside = at.iter().any(|at| Some(at.port()) == main.config.port);
         tree.listens = Some(ports).filter(|ports| !ports.is_empty() || !(is_hidden || is_outside));
         Some(tree)
-    }
-
-    /// Memory in bytes: its share (PSS) where the system provides it, otherwise resident memory.
-    pub fn memory(&self) -> u64 {
-        self.share.unwrap_or(self.usage.resident)
     }
 }
 
@@ -112,6 +126,27 @@ pub struct Figures {
     pub listens: Option<Vec<u16>>,
     /// Output in bytes per second; null in the first sample.
     pub output_bytes_per_second: Option<f64>,
+}
+
+impl Figures {
+    /// The sums of several processes, whose ports are left out; `None` without any. Of one, all stays.
+    pub fn total<'a>(all: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
+        let add = |total: Self, next: Self| Self {
+            cpu_percent: sum(total.cpu_percent, next.cpu_percent),
+            cpu_seconds: total.cpu_seconds + next.cpu_seconds,
+            memory_bytes: total.memory_bytes + next.memory_bytes,
+            processes: total.processes + next.processes,
+            threads: total.threads + next.threads,
+            files: sum(total.files, next.files),
+            listens: None,
+            output_bytes_per_second: sum(
+                total.output_bytes_per_second,
+                next.output_bytes_per_second,
+            ),
+            ..total
+        };
+        all.into_iter().cloned().reduce(add)
+    }
 }
 
 /// Ports in a sentence.
@@ -161,20 +196,25 @@ impl Sampler {
 
     /// A sample of the running processes. `now` is the time on a monotonic clock.
     pub fn sample(&mut self, processes: &[ProcessState], now: Duration) -> Vec<Figures> {
-        let trees = processes.iter().zip(Tree::of_all(processes));
-        let trees = trees.filter_map(|(process, tree)| Some((process, process.pid?, tree?)));
-        let trees: Vec<_> = trees.collect();
-        let names: Vec<_> = trees.iter().map(|(process, ..)| process.name.clone()).collect();
-        self.last.retain(|name, _| names.contains(name));
-        trees
-            .into_iter()
-            .map(|(process, pid, tree)| self.figures(process, pid, tree, now))
+        let uses: Vec<_> = ProcessUse::of_all(processes).collect();
+        let running = processes.iter().zip(&uses).filter(|(_, tree)| tree.is_some());
+        let names: Vec<_> = running.map(|(process, _)| &process.name).collect();
+        self.last.retain(|name, _| names.contains(&name));
+        let each = processes.iter().zip(uses);
+        each.filter_map(|(process, tree)| Some(self.figures(process, process.pid?, tree?, now)))
             .collect()
     }
 
-    fn figures(&mut self, process: &ProcessState, pid: u32, tree: Tree, now: Duration) -> Figures {
+    fn figures(
+        &mut self,
+        process: &ProcessState,
+        pid: u32,
+        tree: ProcessUse,
+        now: Duration,
+    ) -> Figures {
         let life = LifeId::new(u32::try_from(process.lives).unwrap_or(u32::MAX));
-        let (cpu, output) = (tree.usage.cpu, process.output_bytes);
+        let cpu = tree.cpu;
+        let output = process.output_bytes;
         let last = self.last.get(&process.name).copied();
         let same_life = last.filter(|last| last.life == life);
         // A child that ended takes its CPU time with it.
@@ -190,7 +230,7 @@ impl Sampler {
             pid,
             cpu_percent: used.zip(passed).map(|(used, passed)| used.as_secs_f64() / passed * 100.0),
             cpu_seconds: of_life.as_secs_f64(),
-            memory_bytes: tree.memory(),
+            memory_bytes: tree.memory_bytes,
             processes: tree.processes,
             threads: tree.threads,
             files: tree.files,
@@ -208,10 +248,9 @@ impl Sampler {
 mod tests {
     use std::time::Duration;
 
-    use super::{Sampler, Tree, named, sum};
+    use super::{ProcessUse, Sampler, named, sum};
     use crate::model::state::ProcessState;
     use crate::model::{ProcName, ProcessStatus};
-    use crate::sys::Usage;
 
     fn state(lives: u64, output: u64) -> ProcessState {
         let name = ProcName::new("web").unwrap();
@@ -219,9 +258,9 @@ mod tests {
         ProcessState { lives, output_bytes: output, ..state }
     }
 
-    fn tree(cpu_ms: u64) -> Tree {
-        let usage = Usage { cpu: Duration::from_millis(cpu_ms), resident: 5 };
-        Tree { usage, processes: 1, threads: 2, ..Tree::default() }
+    fn tree(cpu_ms: u64) -> ProcessUse {
+        let cpu = Duration::from_millis(cpu_ms);
+        ProcessUse { cpu, memory_bytes: 5, processes: 1, threads: 2, ..ProcessUse::default() }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub mod units;
 
 pub use self::exit::Exit;
 pub use self::ids::{LifeId, ProcId, ProcessId, StreamNo};
-pub use self::state::{Condition, ProcessStatus};
+pub use self::state::{Condition, ProcessStatus, Tone};
 pub use self::text::untrusted::Untrusted;
 pub use name::ProcName;
 

@@ -328,6 +328,17 @@ impl ProcessState {
         self.crash_loop_word(now).map_or_else(|| self.condition(), |_| Condition::CrashLoop)
     }
 
+    /// How interfaces colour its state.
+    pub fn tone(&self, now: Timestamp) -> Tone {
+        match self.condition_at(now) {
+            Condition::Running if self.readiness.ready != Some(false) => Tone::Good,
+            Condition::Waiting if self.state == ProcessStatus::Installing => Tone::Installing,
+            Condition::Running | Condition::Waiting => Tone::Busy,
+            Condition::Failed | Condition::CrashLoop => Tone::Bad,
+            Condition::Done => Tone::Idle,
+        }
+    }
+
     /// `crash loop · 12×`, if it has failed at least three times without having been stable since.
     pub fn crash_loop_word(&self, now: Timestamp) -> Option<String> {
         let story = self.ends.failing(now).filter(|story| story.times >= 3)?;
@@ -617,6 +628,17 @@ pub enum Condition {
     CrashLoop,
     /// It was stopped, or has ended as expected.
     Done,
+}
+
+/// The meaning of the colour of a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    Good,
+    /// Not there yet: it is not ready, or about to run or to end.
+    Busy,
+    Installing,
+    Bad,
+    Idle,
 }
 
 impl fmt::Display for ProcessStatus {

@@ -6,8 +6,8 @@ use ratatui_core::layout::Rect;
 use super::cells::put;
 use super::list::mebibytes;
 use super::theme::Theme;
-use crate::figures::named;
 use crate::figures::series::{Point, Series};
+use crate::figures::{Figures, named};
 use crate::model::{ProcName, units};
 use crate::state::Ui;
 
@@ -40,26 +40,19 @@ pub(super) fn draw(ui: &Ui, figures: &Series, theme: Theme, area: Rect, buffer: 
 
 /// What the figures are about.
 fn title(series: &Series, name: Option<&ProcName>) -> String {
-    let mut subject = "all processes".to_owned();
-    let (mut processes, mut threads, mut output, mut listens) = (0, 0, 0.0, String::new());
-    for figures in series.lasts().filter(|figures| name.is_none_or(|name| figures.name == *name)) {
-        processes += figures.processes;
-        threads += figures.threads;
-        output += figures.output_bytes_per_second.unwrap_or(0.0);
-    }
-    if let Some(name) = name {
-        subject = name.to_string();
-        let ports = series.last(name).and_then(|figures| figures.listens.as_deref());
-        if let Some(ports @ [_, ..]) = ports {
-            listens = format!(", listens on {}", named(ports));
-        }
-    }
-    if processes == 0 {
+    let subject = name.map_or("all processes", ProcName::as_str);
+    let shown = series.lasts().filter(|figures| name.is_none_or(|name| figures.name == *name));
+    let Some(total) = Figures::total(shown).filter(|total| total.processes > 0) else {
         return format!("{subject}: nothing runs");
-    }
-    let threads = format!("{threads} thread{}", if threads == 1 { "" } else { "s" });
-    let processes = units::processes(processes as usize, "");
-    format!("{subject}: {processes}, {threads}, prints {:.1} KB/s{listens}", output / 1000.0)
+    };
+    let listens = match total.listens.as_deref().filter(|_| name.is_some()) {
+        Some(ports @ [_, ..]) => format!(", listens on {}", named(ports)),
+        _ => String::new(),
+    };
+    let threads = format!("{} thread{}", total.threads, if total.threads == 1 { "" } else { "s" });
+    let processes = units::processes(total.processes as usize, "");
+    let output = total.output_bytes_per_second.unwrap_or(0.0) / 1000.0;
+    format!("{subject}: {processes}, {threads}, prints {output:.1} KB/s{listens}")
 }
 
 /// A bar for each second, the last one at the right; the highest is the largest number, but at least `full`.

@@ -9,7 +9,7 @@ use crate::model::state::ProcessState;
 use crate::model::terminal::sgr;
 use crate::model::terminal::sgr::{Attribute, Sgr};
 use crate::model::time::Timestamp;
-use crate::model::{Condition, Exit, ProcessStatus};
+use crate::model::{Condition, Exit, ProcessStatus, Tone};
 
 /// How things look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +63,11 @@ impl Theme {
 
     /// The state of a process.
     pub fn state(self, process: &ProcessState, now: Timestamp) -> Style {
-        match process.condition_at(now) {
-            Condition::Running => self.colored(Color::Green),
-            Condition::Waiting => self.colored(Color::Yellow),
-            Condition::Failed | Condition::CrashLoop => self.bad(),
-            Condition::Done => self.dim(),
+        match process.tone(now) {
+            Tone::Good => self.colored(Color::Green),
+            Tone::Busy | Tone::Installing => self.colored(Color::Yellow),
+            Tone::Bad => self.bad(),
+            Tone::Idle => self.dim(),
         }
     }
 

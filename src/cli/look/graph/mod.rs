@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::ps::{phase, progress};
+use super::process_table::phase;
 use crate::cli::output::{self, Versioned};
 use crate::cli::project::input::Start;
 use crate::cli::reach::instance::Server;
@@ -17,8 +17,9 @@ use crate::config::load::find_for_plan;
 use crate::model::plan::rules::{Check, DependencyCondition, Probe, Stage};
 use crate::model::state::ProcessState;
 use crate::model::text::untrusted;
-use crate::model::{ProcName, is_default};
+use crate::model::{ProcName, ProcessStatus, is_default};
 use crate::plan::{OrderPosition, OrderedProcess, Wait, order};
+use crate::sys::clock;
 
 /// Show the start order and the dependencies.
 #[derive(clap::Args)]
@@ -128,6 +129,19 @@ struct Ready {
     check: &'static str,
     value: String,
     timeout_ms: u64,
+}
+
+/// The state of a process, and whether it is not ready yet.
+fn progress(process: &ProcessState) -> String {
+    match process.crash_loop_word(clock::now()) {
+        Some(word) => word,
+        None if process.state == ProcessStatus::Running
+            && process.readiness.ready == Some(false) =>
+        {
+            "running (not ready)".to_owned()
+        }
+        None => process.state.to_string(),
+    }
 }
 
 fn as_json<'a>(steps: &'a [OrderedProcess], states: &'a States) -> GraphDocument<'a> {

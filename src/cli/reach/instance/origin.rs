@@ -22,10 +22,16 @@ impl Instance {
     pub(in crate::cli) async fn refuse_other_project(&self) -> Result<(), CliError> {
         // The socket may have been moved here from another project, unless the run that holds the lock was
         // started with the socket at this path.
-        let is_usual = self.socket.named_by == NamedBy::Nothing && self.far.is_none();
+        let is_usual = self.socket.named_by == NamedBy::Nothing && self.far().is_none();
         let is_of_path = self.runtime.is_held()
             && self.runtime.dir().file_name() == self.identity.runtime.file_name();
         self.refuse_led(is_usual && !is_of_path).await
+    }
+
+    /// The same for a command that affects a whole run.
+    pub(in crate::cli) async fn refuse_other_run(&self) -> Result<(), CliError> {
+        self.refuse_other_project().await?;
+        self.refuse_project_above()
     }
 
     /// The same for a run to which a link or a file of this project leads, or for any.
@@ -35,7 +41,7 @@ impl Instance {
             return Ok(());
         }
         // If the run is on another machine, its directories are not here.
-        let origin = if self.far.is_some() { None } else { self.origin_of_run().await };
+        let origin = if self.far().is_some() { None } else { self.origin_of_run().await };
         self.refuse_origin(origin.as_deref())
     }
 
@@ -123,7 +129,7 @@ impl Instance {
     /// Refuse the run of a directory with the same path in another container that shares the runtime
     /// directories.
     fn refuse_other_container(&self) -> Result<(), CliError> {
-        if self.socket.named_by != NamedBy::Nothing || self.far.is_some() {
+        if self.socket.named_by != NamedBy::Nothing || self.far().is_some() {
             return Ok(());
         }
         let here = self.here();

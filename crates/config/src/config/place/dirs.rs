@@ -67,6 +67,12 @@ impl Identity {
         Self { runtime: runtime.join(on_machine(&runtime, of_path)), last_run, id }
     }
 
+    /// The name of the runtime directory. The ids of its runs begin with it, and the name of its tmux server ends with
+    /// it: by these, what is alive of a run is found without its files.
+    pub fn name(&self) -> &str {
+        self.runtime.file_name().and_then(OsStr::to_str).unwrap_or(&self.id)
+    }
+
     /// The runtime directory, for a command that trusts its content: one that others could have created is refused.
     pub fn trusted_runtime(&self) -> Result<&Path, DirError> {
         let base = self.runtime.parent().unwrap_or(&self.runtime);

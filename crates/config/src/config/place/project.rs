@@ -82,7 +82,7 @@ impl Project {
     pub fn tmux_socket(&self) -> String {
         const MOST: usize = 20;
         let session = self.session();
-        format!("tmo-{}-{}", &session[..session.len().min(MOST)], self.identity.id)
+        format!("tmo-{}-{}", &session[..session.len().min(MOST)], self.identity.name())
     }
 
     /// The `tmo.toml` beside the Procfile, or the applied one: its path, and its name for messages.
