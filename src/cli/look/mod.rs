@@ -3,12 +3,12 @@
 pub(super) mod crashes;
 pub(super) mod echo;
 mod excerpt;
-mod far;
 mod fix;
 pub(super) mod flags;
 pub(super) mod graph;
 pub(super) mod logs;
 pub(super) mod ls;
+mod pages;
 pub(super) mod ps;
 pub(super) mod top;
 pub(super) mod watched;
