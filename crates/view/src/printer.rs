@@ -367,12 +367,8 @@ impl Loop {
 
     fn show_partial(&mut self, partial: Partial) -> io::Result<()> {
         let Partial { stream, start, end } = partial;
-        let from = self
-            .job
-            .formatter
-            .renderer
-            .wanted_from(stream, start)
-            .max(end.saturating_sub(LONGEST_PROMPT));
+        let renderer = &mut self.job.formatter.renderer;
+        let from = renderer.wanted_from(stream, start).max(end.saturating_sub(LONGEST_PROMPT));
         // If bytes are missing (deleted, or not written yet), the record of the line will report
         // it.
         self.job.entries.cursor().read_range(stream, from, end, &mut self.text)?;
@@ -380,7 +376,7 @@ impl Loop {
             return Ok(());
         }
         let line = Unfinished { stream, text: &self.text, end, time: clock::now() };
-        self.job.formatter.renderer.partial(line, &mut self.out);
+        renderer.partial(line, &mut self.out);
         Ok(())
     }
 
