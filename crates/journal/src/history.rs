@@ -249,6 +249,19 @@ pub struct Line<'a> {
     pub more: Map<String, Value>,
 }
 
+impl Line<'_> {
+    /// The name of what happened, or `line`.
+    pub fn kind(&self) -> &str {
+        let detail = || self.more.get("event").and_then(Value::as_str);
+        self.event.as_deref().or_else(detail).unwrap_or("line")
+    }
+
+    pub fn to_json(&self) -> String {
+        // It has only strings and numbers, so this can't fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
 /// One entry of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryEntry {

@@ -16,7 +16,7 @@ use crate::journal::record::{self, EVENTS, Record};
 use crate::journal::search::landmark::{LandmarkPage, Landmarks};
 use crate::journal::search::line_counts::lines_within;
 use crate::journal::search::lines;
-use crate::journal::search::page::{PageStep, Pager, Want};
+use crate::journal::search::page::{PageStep, Pager, Want, Way};
 use crate::journal::search::place::{output, share};
 use crate::journal::search::styled::{Styles, printed_at, rows_of_text};
 use crate::journal::segment::Dirs;
@@ -243,10 +243,11 @@ impl Journal {
         let floor = self.floor();
         let want = Want { bytes: usize::MAX, ..want(choice, most) };
         let pager = self.pager(choice)?;
-        let step = match direction {
-            Direction::Up => pager.up(from, floor, &want)?,
-            Direction::Down => pager.down(from, head, &want)?,
+        let bound = match direction {
+            Direction::Up => floor,
+            Direction::Down => Position::at(head),
         };
+        let step = pager.step(Way { direction, from, bound }, &want)?;
         let hits = step.entries.iter().map(|kept| kept.entry().position).collect();
         Ok(Reached { hits, at: step.reached, end: step.end })
     }

@@ -7,12 +7,11 @@
 use tmo_base::{model, sys};
 use tmo_journal as journal;
 
-pub mod api_lines;
+pub mod formatter;
 pub mod merged;
 pub mod paint;
 pub mod pipe;
 pub mod printer;
-pub mod reading;
 mod recent;
 mod rows;
 pub mod screen;

@@ -5,12 +5,15 @@ use std::collections::HashMap;
 use super::paint::{self, Mode, Prefix, SYSTEM, SYSTEM_COLOR, Style};
 use super::recent::Recent;
 use super::rows::UnfinishedRow;
+use crate::journal::history::Line;
 use crate::journal::read::stream::StreamReader;
 use crate::journal::read::words::{gap, is_later_start, record_words, removed};
-use crate::journal::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED};
+use crate::journal::record::{CONTINUES, DRAWN, EVENTS, Kind, Record, TO_BE_CONTINUED};
+use crate::journal::search::entry::entry_of;
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{Stream, Streams};
 use crate::model::event::{Logged, What};
+use crate::model::state::ProcessState;
 use crate::model::text::untrusted;
 use crate::model::time::Timestamp;
 use crate::model::{ProcName, StreamNo};
@@ -51,8 +54,10 @@ pub struct Renderer {
     system: Prefix,
     /// The journal in which to look up processes that were not known at the start.
     journal: Option<Dirs>,
-    /// What stands before the names of processes in events.
+    /// What stands before the names of processes of the next lines that were sent.
     host: String,
+    /// The streams of processes whose lines were sent: they have no numbers.
+    sent: HashMap<String, StreamNo>,
     /// When the newest run began, until that is shown, and whether older records have been shown.
     newest_run: Option<(Timestamp, bool)>,
 }
@@ -121,6 +126,7 @@ impl Renderer {
             system,
             journal: None,
             host: String::new(),
+            sent: HashMap::new(),
             newest_run: None,
         };
         for &(stream, name, color) in names {
@@ -192,9 +198,41 @@ impl Renderer {
         self.row_text(lane, text, out);
     }
 
-    /// The names of processes in the next events are those behind this `HOST/`.
-    pub(super) fn of_host(&mut self, host: &str) {
-        host.clone_into(&mut self.host);
+    /// The next lines that were sent, and the next processes, are those of this host of a fleet.
+    pub fn of_host(&mut self, host: &str) {
+        self.host = format!("{host}/");
+    }
+
+    /// Give processes whose lines will be sent their colours, and room for their names.
+    pub fn add_senders(&mut self, processes: &[ProcessState]) {
+        if !self.host.is_empty() {
+            self.sender(SYSTEM, SYSTEM_COLOR);
+        }
+        for process in processes {
+            self.sender(&untrusted::cleaned(process.name.as_str()), process.config.color);
+        }
+    }
+
+    /// The stream of the process with this name.
+    fn sender(&mut self, name: &str, color: u8) -> StreamNo {
+        let name = format!("{}{name}", self.host);
+        if let Some(stream) = self.sent.get(&name) {
+            return *stream;
+        }
+        let stream = StreamNo(u16::try_from(self.sent.len() + 1).unwrap_or(u16::MAX));
+        self.add(stream, &name, color);
+        self.sent.insert(name, stream);
+        stream
+    }
+
+    /// Render a line that another supervisor has sent.
+    pub(super) fn render_sent(&mut self, line: &Line<'_>, out: &mut Vec<u8>) {
+        let stream = match line.name.as_deref() {
+            None if self.host.is_empty() => EVENTS,
+            name => self.sender(name.unwrap_or(SYSTEM), SYSTEM_COLOR),
+        };
+        let (record, text) = entry_of(line, stream);
+        self.render(&record, text.as_bytes(), line.lost, out);
     }
 
     /// Show a line between earlier runs and the newest one, which began at this time.

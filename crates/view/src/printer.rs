@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::merged::{Renderer, Unfinished};
-use crate::journal::read::cursor::Cursor;
+use super::formatter::{Formatter, LogLine};
+use super::merged::Unfinished;
 use crate::journal::record::Kind;
+use crate::journal::search::lines::Entry;
+use crate::journal::search::select::SelectedEntries;
 use crate::model::event::{Logged, What};
 use crate::model::request::{Head, Partial};
 use crate::model::terminal::unfinished::PromptTimer;
@@ -32,11 +34,12 @@ const LONGEST_PROMPT: u64 = 64 << 10;
 
 /// What the printer shows, and where.
 pub struct Job {
-    /// The position in the merged log to start at.
-    pub cursor: Cursor,
-    /// The renderer.
-    pub renderer: Renderer,
-    /// The output.
+    pub entries: SelectedEntries,
+    pub formatter: Formatter,
+    /// Entries of records with numbers below this are shown before any news.
+    pub upto: u64,
+    /// Whether lines without an end are shown on a terminal.
+    pub shows_unfinished: bool,
     pub out: Box<dyn Write + Send>,
     /// The file that records the position up to which the log has been shown.
     pub shown: Option<File>,
@@ -46,6 +49,23 @@ pub struct Job {
     pub last: Vec<u8>,
     /// Ring the terminal when a process waits for input.
     pub rings: bool,
+}
+
+impl Job {
+    /// Show these entries on standard output.
+    pub fn new(entries: SelectedEntries, formatter: Formatter) -> Self {
+        Self {
+            entries,
+            formatter,
+            upto: 0,
+            shows_unfinished: true,
+            out: Box::new(io::stdout()),
+            shown: None,
+            first: vec![],
+            last: vec![],
+            rings: false,
+        }
+    }
 }
 
 /// The last lines of a view, about the process that ended the run.
@@ -234,27 +254,34 @@ struct Loop {
     aside: bool,
 }
 
-/// Whether an event, as it is stored, shows that a process waits for input.
-fn asks(text: &[u8]) -> bool {
-    Logged::from_json(text.trim_ascii_end())
-        .is_some_and(|event| matches!(event.what(), Some(What::Prompt { again: false, .. })))
+/// Whether an entry shows that a process has just begun to wait for input.
+fn begins_to_ask(entry: &Entry<'_>) -> bool {
+    entry.record.kind == Kind::Event
+        && Logged::from_json(entry.text.trim_ascii_end())
+            .is_some_and(|event| matches!(event.what(), Some(What::Prompt { again: false, .. })))
+        && clock::now().since(entry.record.time) < NEW
 }
 
 impl Loop {
     fn new(job: Job) -> Self {
         let out = job.first.clone();
-        let (prompts, head) = (PromptTimer::default(), Head::default());
+        let prompts = PromptTimer::default();
+        let head = Head { records: job.upto, ..Head::default() };
         Self { job, prompts, head, text: vec![], out, aside: false }
     }
 
     fn run(&mut self, shared: &Shared) -> io::Result<()> {
+        if self.job.upto > 0 {
+            self.show_records(shared)?;
+            self.flush()?;
+        }
         loop {
             let news = shared.wait(self.prompts.next());
             if shared.stop.load(Ordering::Relaxed) {
                 return self.leave();
             }
             if let Some(columns) = news.columns {
-                self.job.renderer.resize(columns);
+                self.job.formatter.renderer.resize(columns);
             }
             match news.aside {
                 Some(Aside::Begins(_done)) => self.step_aside()?,
@@ -262,7 +289,7 @@ impl Loop {
                 None => {}
             }
             if news.entered {
-                self.job.renderer.draw_again(&mut self.out);
+                self.job.formatter.renderer.draw_again(&mut self.out);
             }
             if let Some(head) = news.head {
                 self.head = head;
@@ -271,7 +298,9 @@ impl Loop {
             if shared.stop.load(Ordering::Relaxed) {
                 return self.leave();
             }
-            self.prompts.update(&self.head.partials, clock::instant());
+            if self.job.shows_unfinished {
+                self.prompts.update(&self.head.partials, clock::instant());
+            }
             for partial in self.prompts.take_due(clock::instant()) {
                 self.show_partial(partial)?;
             }
@@ -279,24 +308,24 @@ impl Loop {
                 self.say(&text, error);
             }
             if let Some(Farewell { name, full, brief, error }) = news.farewell {
-                let above =
-                    self.job.renderer.recent_rows(&name) >= full.len().saturating_sub(brief.len());
+                let above = self.job.formatter.renderer.recent_rows(&name)
+                    >= full.len().saturating_sub(brief.len());
                 for text in if above { brief } else { full } {
                     self.say(&text, error);
                 }
             }
             if news.over {
-                self.job.renderer.finish(&mut self.out);
+                self.job.formatter.renderer.finish(&mut self.out);
                 return self.leave();
             }
-            self.job.renderer.restore(&mut self.out);
+            self.job.formatter.renderer.restore(&mut self.out);
             self.flush()?;
         }
     }
 
     /// Leave the output in a state in which others can write to it.
     fn leave(&mut self) -> io::Result<()> {
-        self.job.renderer.settle(&mut self.out);
+        self.job.formatter.renderer.settle(&mut self.out);
         self.step_aside()
     }
 
@@ -310,23 +339,25 @@ impl Loop {
     fn step_back(&mut self) {
         if std::mem::replace(&mut self.aside, false) {
             self.out.extend_from_slice(&self.job.first);
-            self.job.renderer.draw_again(&mut self.out);
+            self.job.formatter.renderer.draw_again(&mut self.out);
         }
     }
 
     fn say(&mut self, text: &str, error: bool) {
-        self.job.renderer.message(text, error, clock::now(), &mut self.out);
+        self.job.formatter.renderer.message(text, error, clock::now(), &mut self.out);
     }
 
     fn show_records(&mut self, shared: &Shared) -> io::Result<()> {
-        while !shared.stop.load(Ordering::Relaxed)
-            && let Some(chunk) = self.job.cursor.next(self.head.records, &mut self.text)?
-        {
-            self.job.renderer.render(&chunk.record, &self.text, chunk.lost, &mut self.out);
-            let is_new = || clock::now().since(chunk.record.time) < NEW;
-            if self.job.rings && chunk.record.kind == Kind::Event && asks(&self.text) && is_new() {
-                self.out.push(BELL);
-            }
+        let mut goes_on = true;
+        while goes_on && !shared.stop.load(Ordering::Relaxed) {
+            let Job { entries, formatter, rings, .. } = &mut self.job;
+            let out = &mut self.out;
+            goes_on = entries.next(self.head.records, &mut |entry, among| {
+                formatter.show(LogLine::Read(entry, among), out);
+                if *rings && begins_to_ask(entry) {
+                    out.push(BELL);
+                }
+            })?;
             if self.out.len() >= BATCH {
                 self.flush()?;
             }
@@ -336,16 +367,16 @@ impl Loop {
 
     fn show_partial(&mut self, partial: Partial) -> io::Result<()> {
         let Partial { stream, start, end } = partial;
-        let from =
-            self.job.renderer.wanted_from(stream, start).max(end.saturating_sub(LONGEST_PROMPT));
+        let renderer = &mut self.job.formatter.renderer;
+        let from = renderer.wanted_from(stream, start).max(end.saturating_sub(LONGEST_PROMPT));
         // If bytes are missing (deleted, or not written yet), the record of the line will report
         // it.
-        self.job.cursor.read_range(stream, from, end, &mut self.text)?;
+        self.job.entries.cursor().read_range(stream, from, end, &mut self.text)?;
         if from + self.text.len() as u64 != end {
             return Ok(());
         }
         let line = Unfinished { stream, text: &self.text, end, time: clock::now() };
-        self.job.renderer.partial(line, &mut self.out);
+        renderer.partial(line, &mut self.out);
         Ok(())
     }
 
@@ -360,7 +391,7 @@ impl Loop {
         if let Some(file) = &self.job.shown {
             // If this fails, a later view repeats a little, which is better than leaving something
             // out.
-            let _ = file.write_all_at(&self.job.cursor.position().to_bytes(), 0);
+            let _ = file.write_all_at(&self.job.entries.cursor().position().to_bytes(), 0);
         }
         Ok(())
     }

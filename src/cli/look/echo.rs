@@ -3,9 +3,10 @@
 use futures_util::future::OptionFuture;
 use tokio::io::{AsyncReadExt as _, stdout};
 
+use super::pages::{follow_api, renderer_of};
 use crate::cli::args::{ClientArgs, values};
 use crate::cli::error::CliError;
-use crate::cli::output::outlet::{FAREWELL, Lost, Outlet};
+use crate::cli::output::outlet::{FAREWELL, Lost, Outlet, input_ended};
 use crate::cli::output::stdout::{goes_on, write};
 use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::reach::log::{Source, unreadable};
@@ -20,6 +21,7 @@ use crate::journal::history::{LogQuery, OutputStream};
 use crate::journal::read::cursor::Position;
 use crate::journal::search::page::before_last_lines;
 use crate::journal::write::clear;
+use crate::view::formatter::{Form, Formatter};
 use crate::view::merged::Renderer;
 use crate::view::paint::{Stamp, Style};
 use crate::view::printer::Job;
@@ -73,7 +75,9 @@ pub(in crate::cli) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
     let stamp = if args.timestamps { Stamp::Clock } else { Stamp::None };
     let style = Source::style(&instance.context.env, stamp);
     if let Some(far) = instance.far() {
-        return super::far::echo(&instance, far, query, style);
+        let mut formatter = Formatter::new(Form::Merged, renderer_of(far, style));
+        let followed = follow_api(&instance, query, &mut formatter);
+        return runtime::block_on(while_wanted(followed)).map(|()| 0);
     }
     instance.on_this_machine()?;
     let source = Source::of_instance(&instance)?;
@@ -87,7 +91,7 @@ pub(in crate::cli) fn echo(args: &EchoArgs) -> Result<u8, CliError> {
             before_last_lines(index, &filter, mark, record, lines).map_err(unreadable)?
         }
     };
-    follow(&instance, source.job(position, filter, style))
+    follow(&instance, source.job(position, filter, style), false)
 }
 
 /// Print a stream of overmind's protocol.
@@ -118,11 +122,21 @@ async fn foreign(client: OvermindClient, env: &Env) -> Result<u8, CliError> {
     Ok(0)
 }
 
-/// Follow the log until the run ends, a signal arrives or the reader is gone.
-pub(in crate::cli) fn follow(instance: &Instance, job: Job) -> Result<u8, CliError> {
+/// Follow the log until the run ends, a signal arrives or the reader is gone; on request, until standard input ends.
+pub(in crate::cli) fn follow(
+    instance: &Instance,
+    job: Job,
+    until_input_ends: bool,
+) -> Result<u8, CliError> {
     let mut outlet = Outlet::open(job)?;
     runtime::block_on(async {
-        match show_while(instance, &mut outlet, std::future::pending::<()>()).await? {
+        let shown = tokio::select! {
+            shown = show_while(instance, &mut outlet, std::future::pending::<()>()) => shown?,
+            ended = input_ended(), if until_input_ends => {
+                return ended.map(|()| 0).map_err(CliError::io("a thread"));
+            }
+        };
+        match shown {
             ShownUntil::RunOver => outlet.finish(stop_signal()).await,
             ShownUntil::Signal => outlet.leave(FAREWELL).await,
             ShownUntil::ReaderGone | ShownUntil::Done(()) => {}

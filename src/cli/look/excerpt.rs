@@ -7,12 +7,13 @@ use crate::cli::reach::log::unreadable;
 use crate::journal::read::cursor::Position;
 use crate::journal::read::index::IndexReader;
 use crate::journal::search::entry::Among;
-use crate::journal::search::page::{Pager, Want};
+use crate::journal::search::lines::Entry;
+use crate::journal::search::page::{Direction, Pager, Want, Way};
 use crate::journal::search::place::share;
 use crate::journal::search::plan::LogPlan;
 use crate::journal::search::select::Kept;
 use crate::model::units;
-use crate::view::reading::Form;
+use crate::view::formatter::{Form, Formatter, LogLine};
 
 /// Stands for the rest of a line that is longer than all that may be shown.
 const CUT: &str = "… (the rest of this line is left out)\n";
@@ -43,65 +44,56 @@ pub(super) struct Bounds {
 
 impl Excerpt {
     /// What fits of what a plan selects: the first lines if they are those after a place, otherwise the last ones.
-    /// `form` makes the form in which they are shown.
+    /// `formatter` makes what shows them.
     pub(super) fn read(
         index: IndexReader,
         plan: LogPlan,
         bounds: Bounds,
-        form: impl Fn() -> Form,
+        formatter: impl Fn() -> Formatter,
     ) -> Result<Self, CliError> {
         let LogPlan { filter, selection, from, upto, .. } = plan;
         let after = selection.after;
         let end = Position::at(upto);
         let end = bounds.before.map_or(end, |before| before.min(end));
-        let most = bounds.lines.unwrap_or(usize::MAX).min(bounds.bytes).max(1);
-        let mut pager = Pager::new(index, filter.clone());
-        let mut found: Vec<Kept> = vec![];
-        let mut at = if after.is_some() { from } else { end };
-        let (is_all, pieces) = loop {
-            // What is shown of an entry may be longer or shorter than its text.
-            let want = Want {
-                bytes: bounds.bytes,
-                pattern: selection.pattern.clone(),
-                ..Want::entries(most - found.len())
-            };
-            let step = match after {
-                Some(_) => pager.down(at, end.record, &want),
-                None => pager.up(at, from, &want),
-            };
-            let mut step = step.map_err(unreadable)?;
-            step.entries.retain(|kept| {
-                let entry = kept.entry();
-                selection.covers(&entry) && selection.is_after(&entry)
-            });
-            match after {
-                Some(_) => found.append(&mut step.entries),
-                None => _ = found.splice(0..0, step.entries),
-            }
-            at = step.reached;
-            let pieces = pieces_of(&found, form(), bounds.bytes);
-            let shown: usize = pieces.iter().map(|(_, piece)| piece.len()).sum();
-            if step.end || shown >= bounds.bytes || found.len() >= most {
-                break (step.end, pieces);
-            }
+        let way = match after {
+            Some(_) => Way { direction: Direction::Down, from, bound: end },
+            None => Way { direction: Direction::Up, from: end, bound: from },
         };
+        let most = bounds.lines.unwrap_or(usize::MAX).min(bounds.bytes).max(1);
+        let want =
+            Want { bytes: bounds.bytes, pattern: selection.pattern.clone(), ..Want::entries(most) };
+        let take = |entry: &Entry<'_>| {
+            let is_selected = selection.covers(entry) && selection.is_after(entry);
+            Ok(is_selected.then(|| Kept::of(entry)))
+        };
+        let mut pager = Pager::new(index, filter.clone());
+        let mut pieces = vec![];
+        let gathered = pager.gather(way, &want, take, |found| {
+            // What is shown of an entry may be longer or shorter than its text.
+            pieces = pieces_of(found, formatter(), bounds.bytes);
+            pieces.iter().map(|(_, piece)| piece.len()).sum::<usize>() >= bounds.bytes
+        });
+        let is_all = gathered.map_err(unreadable)?.end;
         let shown = match after {
             Some(_) => 0..fitting(pieces.iter(), bounds.bytes),
             None => pieces.len() - fitting(pieces.iter().rev(), bounds.bytes)..pieces.len(),
         };
         let is_all = is_all && shown.len() == pieces.len();
         let pieces = &pieces[shown];
-        let (first, last) =
-            (pieces.first().map(|piece| piece.0), pieces.last().map(|piece| piece.0));
-        let last_record = upto.saturating_sub(1);
-        let record = pager.index().get(last_record).map_err(unreadable)?;
-        let behind_all =
-            Position { record: last_record, skip: record.map_or(0, |record| record.len) };
-        // The last line says the same as long as every line counts, and is shorter.
-        let shown = if selection.pattern.is_none() { last.or(after) } else { None };
-        let behind_all = shown.or(Some(behind_all));
-        let behind_all = behind_all.filter(|_| upto > 0);
+        let first = pieces.first().map(|piece| piece.0);
+        let last = pieces.last().map(|piece| piece.0).or(after);
         let goes_to_the_end = if after.is_some() { is_all } else { bounds.before.is_none() };
+        let next = match last {
+            _ if goes_to_the_end && upto == 0 => None,
+            // The last line says the same as the end as long as every line counts, and is shorter.
+            Some(_) if selection.pattern.is_none() => last,
+            _ if goes_to_the_end => {
+                let record = upto - 1;
+                let last_record = pager.index().get(record).map_err(unreadable)?;
+                Some(Position { record, skip: last_record.map_or(0, |record| record.len) })
+            }
+            _ => last,
+        };
         let earlier = match first.filter(|_| after.is_none() && !is_all) {
             Some(first) => {
                 let range = (from.record, upto);
@@ -111,12 +103,7 @@ impl Excerpt {
             None => None,
         };
         let text = pieces.iter().flat_map(|(_, piece)| piece).copied().collect();
-        Ok(Self {
-            text,
-            earlier,
-            more: after.is_some() && !is_all,
-            next: if goes_to_the_end { behind_all } else { last.or(after) },
-        })
+        Ok(Self { text, earlier, more: after.is_some() && !is_all, next })
     }
 
     /// What to say below it: what is left out, and how to read it.
@@ -139,21 +126,22 @@ impl Excerpt {
 type Piece = (Position, Vec<u8>);
 
 /// What is shown of these entries; of a single one at most this many bytes.
-fn pieces_of(found: &[Kept], mut form: Form, most: usize) -> Vec<Piece> {
+fn pieces_of(found: &[Kept], mut formatter: Formatter, most: usize) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = vec![];
     for kept in found {
-        let (entry, mut piece) = (kept.entry(), vec![]);
-        form.show(&entry, Among::default(), &mut piece);
+        let entry = kept.entry();
+        let mut piece = vec![];
+        formatter.show(LogLine::Read(&entry, Among::default()), &mut piece);
         if piece.len() > most {
-            piece = match form {
+            piece = match formatter.form {
                 Form::Json(_) => shortened(&piece, most).unwrap_or(piece),
-                Form::Merged(_) | Form::Raw => cut(piece, most),
+                Form::Merged | Form::Raw => cut(piece, most),
             };
         }
         pieces.push((entry.position, piece));
     }
     if let Some((_, last)) = pieces.last_mut() {
-        form.finish(last);
+        formatter.renderer.finish(last);
     }
     pieces
 }

@@ -2,23 +2,20 @@
 
 use std::fmt::Write as _;
 use std::io::ErrorKind;
-use std::sync::mpsc;
 use std::time::Duration;
 
 use super::echo::follow;
 use super::excerpt::{Bounds, Excerpt};
-use super::far;
+use super::pages::{Pages, finish, follow_api, renderer_of};
 use crate::cli::args::{ClientArgs, values};
 use crate::cli::error::CliError;
-use crate::cli::output::outlet::input_ended;
 use crate::cli::output::progress::of_search;
 use crate::cli::output::stdout::{Pager, Stdout, goes_on, write_out};
 use crate::cli::persona::Persona;
-use crate::cli::reach::instance::{Instance, WAITS};
+use crate::cli::reach::instance::{Far, Instance, WAITS};
 use crate::cli::reach::log::{Source, unreadable};
 use crate::cli::view::while_wanted;
 use crate::cli::{output, runtime};
-use crate::client::HeadEvent;
 use crate::journal::history::{LogQuery, OutputStream};
 use crate::journal::read::cursor::{Filter, Position};
 use crate::journal::read::index::IndexReader;
@@ -26,7 +23,7 @@ use crate::journal::read::query::tail;
 use crate::journal::search::entry::Names;
 use crate::journal::search::plan::LogPlan;
 use crate::journal::search::runs;
-use crate::journal::search::select::Selection;
+use crate::journal::search::select::{SelectedEntries, Selection};
 use crate::journal::segment::{LOG, Listing};
 use crate::journal::write::clear;
 use crate::model::request::Cleared;
@@ -34,9 +31,9 @@ use crate::model::time::{moment, span};
 use crate::model::{ProcName, units};
 use crate::run::lock::{self, Door};
 use crate::sys::local;
-use crate::view::merged::Renderer;
+use crate::view::formatter::{Form, Formatter, LogLine};
 use crate::view::paint::{Stamp, Style};
-use crate::view::reading::{Form, Reading, times_around};
+use crate::view::printer::Job;
 use crate::view::screen;
 
 /// Print the log so far, including earlier runs.
@@ -182,7 +179,7 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
         return clear(&instance);
     }
     if let Some(far) = instance.far() {
-        return far::logs(&instance, far, args);
+        return print_remote(&instance, far, args);
     }
     let source = Source::of_instance(&instance)?;
     let mut query = query_of(args)?;
@@ -212,16 +209,12 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
         return log.print_excerpt(index, plan, bounds);
     }
     let mut outlet = Stdout::new(args.max_bytes);
-    if let Some(window) = window(args)? {
-        log.print_around(index, plan, window, &mut outlet)?;
+    let is_paged = args.around.is_none() && args.run.is_none() && run_of(args).is_some();
+    if is_paged && !args.json && !args.raw {
+        outlet = outlet.paged(Pager::of(&instance.context.env, &instance.own_path()));
+    }
+    if log.print(index, plan, &mut outlet)? {
         outlet.finish()?;
-    } else {
-        if args.run.is_none() && run_of(args).is_some() && !args.json && !args.raw {
-            outlet = outlet.paged(Pager::of(&instance.context.env, &instance.own_path()));
-        }
-        if log.print(index, plan, &mut outlet)? {
-            outlet.finish()?;
-        }
     }
     tell_run(runs, args);
     Ok(0)
@@ -255,17 +248,16 @@ pub(in crate::cli) fn last_lines(
     let mut plan = query.plan(&mut index, &source.streams)?;
     plan.from = tail(&mut index, &plan.filter, lines as u64, plan.upto).map_err(unreadable)?;
     let style = Style { bare: true, ..Source::style(&instance.context.env, Stamp::default()) };
-    let form = Form::Merged(Box::new(source.renderer(style)));
-    let mut shown = vec![];
-    let mut out = |page: &[u8]| {
-        shown.extend_from_slice(page);
-        Ok(())
-    };
+    let mut formatter = Formatter::new(Form::Merged, source.renderer(style));
     let upto = plan.upto;
-    let mut reading = Reading::new(index, plan, form, None);
-    let read = reading.read(upto, &mut out).and_then(|()| reading.finish(&mut out));
-    read.map_err(unreadable)?;
-    Ok(shown)
+    let mut entries = formatter.entries_of(index, plan, None);
+    let mut text = vec![];
+    while entries
+        .next(upto, &mut |entry, among| formatter.show(LogLine::Read(entry, among), &mut text))
+        .map_err(unreadable)?
+    {}
+    formatter.renderer.finish(&mut text);
+    Ok(text)
 }
 
 /// The log of a run whose files are here.
@@ -276,53 +268,50 @@ struct LocalLog<'a> {
 }
 
 impl LocalLog<'_> {
-    fn form(&self) -> Form {
-        if self.args.json {
-            return Form::Json(Names::of(&self.source.dirs, &self.source.streams));
+    fn formatter(&self) -> Formatter {
+        let Self { args, instance, source } = self;
+        let mut renderer = source.renderer(style(instance, args));
+        if shows_divider(args) {
+            let mut index = source.index();
+            let begin = runs::newest(&mut index).and_then(|begin| index.get(begin));
+            // Without the line, the log itself is complete.
+            if let Ok(Some(record)) = begin {
+                renderer.divide_at(record.time);
+            }
         }
-        if self.args.raw {
-            return Form::Raw;
-        }
-        let mut renderer = self.source.renderer(style(self.instance, self.args));
-        self.divide(&mut renderer);
-        Form::Merged(Box::new(renderer))
+        Formatter::new(form(args, Names::new(&source.dirs, &source.streams)), renderer)
     }
 
-    fn divide(&self, renderer: &mut Renderer) {
-        if !shows_divider(self.args) {
-            return;
-        }
-        let mut index = self.source.index();
-        let begin = runs::newest(&mut index).and_then(|begin| index.get(begin));
-        // Without the line, the log itself is complete.
-        if let Ok(Some(record)) = begin {
-            renderer.divide_at(record.time);
-        }
-    }
-
-    fn reading(&self, index: IndexReader, plan: LogPlan) -> Reading {
+    fn entries(&self, index: IndexReader, plan: LogPlan, formatter: &Formatter) -> SelectedEntries {
         let is_counted = plan.selection.pattern.is_some() || plan.selection.starts.is_some();
         // If every entry counts, the plan begins with the first of the last ones.
         let last = self.args.lines.filter(|_| is_counted);
-        Reading::new(index, plan, self.form(), last)
+        formatter.entries_of(index, plan, last)
+    }
+
+    fn pages(&self, index: IndexReader, plan: LogPlan, formatter: &Formatter) -> Pages<'_> {
+        let upto = plan.upto;
+        Pages::Files { entries: Box::new(self.entries(index, plan, formatter)), upto }
     }
 
     /// Print what is there; false if it has no reader any more.
     fn print(
         &self,
-        index: IndexReader,
+        mut index: IndexReader,
         plan: LogPlan,
         outlet: &mut Stdout,
     ) -> Result<bool, CliError> {
-        let upto = plan.upto;
-        let mut reading = self.reading(index, plan);
-        of_search(|end| {
-            let mut put = |page: &[u8]| {
-                end();
-                outlet.put(page)
-            };
-            Ok(goes_on(reading.read(upto, &mut put))? && goes_on(reading.finish(&mut put))?)
-        })
+        let window = window(self.args)?;
+        let mut formatter = self.formatter();
+        let mut pages = self.pages(index.reopened(), plan, &formatter);
+        let open = |query: LogQuery, formatter: &Formatter| {
+            let plan = query.plan(&mut index, &self.source.streams)?;
+            Ok(self.pages(index.reopened(), plan, formatter))
+        };
+        let goes_on = of_search(|begin| {
+            runtime::block_on(pages.print_all(window, open, &mut formatter, outlet, begin))
+        })?;
+        Ok(goes_on && finish(&mut formatter, outlet)?)
     }
 
     /// Print a part that is bounded in bytes.
@@ -332,7 +321,7 @@ impl LocalLog<'_> {
         plan: LogPlan,
         bounds: Bounds,
     ) -> Result<u8, CliError> {
-        let excerpt = of_search(|_| Excerpt::read(index, plan, bounds, || self.form()))?;
+        let excerpt = of_search(|_| Excerpt::read(index, plan, bounds, || self.formatter()))?;
         if goes_on(write_out(&excerpt.text))?
             && let Some(remarks) = excerpt.remarks()
         {
@@ -341,46 +330,58 @@ impl LocalLog<'_> {
         Ok(0)
     }
 
-    /// Print the output of all processes around each match.
-    fn print_around(
-        &self,
-        mut index: IndexReader,
-        plan: LogPlan,
-        window: Duration,
-        outlet: &mut Stdout,
-    ) -> Result<(), CliError> {
-        let spans = of_search(|_| times_around(index.reopened(), plan, window));
-        let mut reading: Option<Reading> = None;
-        for query in spans.map_err(unreadable)?.queries() {
-            let plan = query.plan(&mut index, &self.source.streams)?;
-            let upto = plan.upto;
-            let reading = match &mut reading {
-                Some(reading) => {
-                    reading.go_to(index.reopened(), plan);
-                    reading
-                }
-                None => reading.insert(Reading::new(index.reopened(), plan, self.form(), None)),
-            };
-            if !goes_on(reading.read(upto, &mut |page| outlet.put(page)))? {
-                return Ok(());
-            }
-        }
-        let Some(reading) = reading else { return Ok(()) };
-        goes_on(reading.finish(&mut |page| outlet.put(page))).map(drop)
-    }
-
     /// Print what is there, and new lines until the run ends or a signal arrives.
     fn follow(&self, index: IndexReader, plan: LogPlan) -> Result<u8, CliError> {
+        let args = self.args;
         let Selection { pattern, starts, after, .. } = &plan.selection;
         let is_all = pattern.is_none() && starts.is_none() && after.is_none();
-        let Self { args, instance, source } = self;
-        if is_all && !args.json && !args.raw && !args.no_prefix && !args.events {
-            let mut job = source.job(plan.from, plan.filter, style(instance, args));
-            self.divide(&mut job.renderer);
-            return follow(instance, job);
-        }
+        let is_merged = !args.json && !args.raw && !args.no_prefix && !args.events;
         let upto = plan.upto;
-        follow_reading(instance, self.reading(index, plan), upto, args.until_input_ends)
+        let formatter = self.formatter();
+        let entries = self.entries(index, plan, &formatter);
+        let shows_unfinished = is_all && is_merged;
+        let job = Job { upto, shows_unfinished, ..Job::new(entries, formatter) };
+        follow(self.instance, job, args.until_input_ends)
+    }
+}
+
+/// `tmo logs` and `tmo events` of a run on another machine, whose supervisor selects the lines.
+fn print_remote(instance: &Instance, far: &Far, args: &LogsArgs) -> Result<u8, CliError> {
+    let of_files =
+        [("--raw", args.raw), ("--path", args.path), ("--before", args.before.is_some())];
+    if let Some((flag, _)) = of_files.iter().find(|(_, is_given)| *is_given) {
+        return Err(far.lacks(&format!("{flag} needs its files")));
+    }
+    let mut pages = Pages::of_api(instance, query_of(args)?);
+    let window = window(args)?;
+    let mut renderer = renderer_of(far, style(instance, args));
+    if shows_divider(args) {
+        renderer.divide_at(far.state.started);
+    }
+    let mut formatter = Formatter::new(form(args, Names::default()), renderer);
+    let mut outlet = Stdout::new(args.max_bytes);
+    runtime::block_on(while_wanted(async {
+        let open = |query, _: &Formatter| Ok(Pages::of_api(instance, query));
+        let begin = &mut || ();
+        let goes_on = pages.print_all(window, open, &mut formatter, &mut outlet, begin).await?;
+        match pages {
+            Pages::Api { query, .. } if goes_on && args.follow => {
+                follow_api(instance, query, &mut formatter).await
+            }
+            Pages::Api { .. } | Pages::Files { .. } => Ok(()),
+        }
+    }))?;
+    finish(&mut formatter, &mut outlet)?;
+    outlet.finish()
+}
+
+fn form(args: &LogsArgs, names: Names) -> Form {
+    if args.json {
+        Form::Json(names)
+    } else if args.raw {
+        Form::Raw
+    } else {
+        Form::Merged
     }
 }
 
@@ -396,7 +397,7 @@ fn bounds(args: &LogsArgs) -> Option<Bounds> {
 }
 
 /// The query that the flags describe, of a journal here or elsewhere.
-pub(super) fn query_of(args: &LogsArgs) -> Result<LogQuery, CliError> {
+fn query_of(args: &LogsArgs) -> Result<LogQuery, CliError> {
     let now = local::now();
     // In the time and zone of this machine.
     let time = |text: &Option<String>| {
@@ -431,7 +432,7 @@ pub(super) fn query_of(args: &LogsArgs) -> Result<LogQuery, CliError> {
 }
 
 /// With `--around`: how long before and after a line the output of all processes is shown.
-pub(super) fn window(args: &LogsArgs) -> Result<Option<Duration>, CliError> {
+fn window(args: &LogsArgs) -> Result<Option<Duration>, CliError> {
     let given = args.context.as_deref().filter(|_| args.around.is_some());
     let given = given.map(span).transpose().map_err(|error| CliError::Usage(error.to_string()))?;
     Ok(args.around.as_ref().map(|_| given.unwrap_or(AROUND)))
@@ -484,60 +485,13 @@ fn cleared(Cleared { freed, stays, .. }: Cleared) -> String {
 }
 
 /// Whether the newest run is told from those before it: on a terminal.
-pub(super) fn shows_divider(args: &LogsArgs) -> bool {
-    !args.no_prefix && screen::is_terminal(std::io::stdout())
+fn shows_divider(args: &LogsArgs) -> bool {
+    !args.no_prefix && !args.json && !args.raw && screen::is_terminal(std::io::stdout())
 }
 
 /// The style of lines that are shown as text.
-pub(super) fn style(instance: &Instance, args: &LogsArgs) -> Style {
+fn style(instance: &Instance, args: &LogsArgs) -> Style {
     Style { bare: args.no_prefix, ..Source::style(&instance.context.env, args.stamp()) }
-}
-
-/// Follow new lines until the run ends or a signal arrives.
-fn follow_reading(
-    instance: &Instance,
-    mut reading: Reading,
-    upto: u64,
-    until_input_ends: bool,
-) -> Result<u8, CliError> {
-    let (records, news) = mpsc::channel::<u64>();
-    // Writing may block on a slow reader, and must not delay the reaction to a signal.
-    let (done, over) = tokio::sync::oneshot::channel();
-    let write = move || {
-        let mut put = write_out;
-        let mut result = reading.read(upto, &mut put).and_then(|()| reading.show_last(&mut put));
-        while result.is_ok()
-            && let Ok(head) = news.recv()
-        {
-            let newest = news.try_iter().last().unwrap_or(head);
-            result = reading.read(newest, &mut put);
-        }
-        let result = result.and_then(|()| reading.finish(&mut put));
-        // The receiver may be gone.
-        let _ = done.send(result);
-    };
-    std::thread::Builder::new().spawn(write).map_err(CliError::io("a thread"))?;
-    runtime::block_on(while_wanted(async {
-        let mut over = std::pin::pin!(over);
-        let mut input = std::pin::pin!(input_ended());
-        instance.warn_of_stopped_supervisor();
-        let mut heads = instance.heads().await?;
-        loop {
-            tokio::select! {
-                event = instance.next_of(&mut heads) => match event {
-                    Ok(HeadEvent::Head(head)) => _ = records.send(head.records),
-                    Ok(HeadEvent::End(_) | HeadEvent::Leave) | Err(_) => break,
-                },
-                ended = &mut over => return goes_on(ended.unwrap_or(Ok(()))).map(drop),
-                ended = &mut input, if until_input_ends => {
-                    return ended.map_err(CliError::io("a thread"));
-                }
-            }
-        }
-        drop(records);
-        goes_on(over.await.unwrap_or(Ok(()))).map(drop)
-    }))?;
-    Ok(0)
 }
 
 /// The files with the text, oldest first.

@@ -14,6 +14,8 @@ use crate::journal::ingest::whole_index;
 use crate::journal::read::cursor::{Cursor, Filter, Position};
 use crate::journal::read::index::IndexReader;
 use crate::journal::read::query::{last_events, last_lines};
+use crate::journal::search::lines::Split;
+use crate::journal::search::select::{SelectedEntries, Selection};
 use crate::journal::segment::Dirs;
 use crate::journal::streams::{self, Stream, Streams};
 use crate::model::ProcName;
@@ -22,6 +24,7 @@ use crate::model::exit::End;
 use crate::model::network::Network;
 use crate::model::plan::Plan;
 use crate::sys::local;
+use crate::view::formatter::{Form, Formatter};
 use crate::view::merged::Renderer;
 use crate::view::paint::{Mode, Stamp, Style};
 use crate::view::printer::Job;
@@ -109,16 +112,11 @@ impl Source {
 
     /// Show the log from this position on.
     pub(in crate::cli) fn job(&self, position: Position, filter: Filter, style: Style) -> Job {
+        let formatter = Formatter::new(Form::Merged, self.renderer(style));
         let cursor = Cursor::open(&self.dirs, position, filter);
-        Job {
-            cursor: if style.mode == Mode::Exact { cursor.with_drawings() } else { cursor },
-            renderer: self.renderer(style),
-            out: Box::new(io::stdout()),
-            shown: None,
-            first: vec![],
-            rings: false,
-            last: vec![],
-        }
+        let cursor = if formatter.is_exact() { cursor.with_drawings() } else { cursor };
+        let entries = SelectedEntries::new(cursor, Selection::default(), Split::Never);
+        Job::new(entries, formatter)
     }
 
     /// The last lines of a process's last life, from its stream.

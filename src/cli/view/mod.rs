@@ -236,8 +236,9 @@ impl ViewState {
         // The file is gone if the run is over already.
         job.shown = files::open_to_write(&self.runtime.shown_file()).ok();
         job.rings = screen::is_terminal(std::io::stdout());
-        job.renderer.title(&self.plan.title, Persona::here().name(), &mut job.first);
-        job.renderer.title_before(&mut job.last);
+        let renderer = &job.formatter.renderer;
+        renderer.title(&self.plan.title, Persona::here().name(), &mut job.first);
+        renderer.title_before(&mut job.last);
         Ok(job)
     }
 
@@ -293,15 +294,11 @@ impl ViewState {
     /// Follow the run until it ends, or this terminal does.
     async fn follow(&mut self, outlet: &mut Outlet) -> Result<Ending, CliError> {
         let mut signals = signals::ViewSignals::new().map_err(CliError::io("signals"))?;
-        let (asked, hung_up) =
-            self.early.take().map_or((false, false), |early| (early.asked(), early.hung_up()));
+        let early = self.early.take();
+        let asked = early.as_ref().is_some_and(Early::asked);
+        let hung_up = early.is_some_and(|early| early.hung_up());
         signals.asked = asked.then(Instant::now);
-        let (mut failed, mut lost) = (None, false);
-        let is_terminal = screen::is_terminal(std::io::stdout());
-        // The run of a COMMAND ends with the command, so this view can't be detached from it.
-        let stays = self.until.as_ref().is_some_and(|until| until.farewell.is_empty());
-        let mut waiting = self.until.take().map(|until| Box::pin(until.wait()));
-        let mut news = match self.connect(&outlet.printer).await? {
+        let news = match self.connect(&outlet.printer).await? {
             ViewContinuation::News(news) => news,
             ViewContinuation::Over(end) => return Ok(Ending::Over(end, None)),
         };
@@ -313,10 +310,25 @@ impl ViewState {
             self.quit(&outlet.printer);
         }
         // The next user of the terminal gets it unchanged.
-        let mut typing = Typing::begin(waiting.is_none() && !asked);
+        let typing = Typing::begin(self.until.is_none() && !asked);
         if hung_up {
             return Ok(Ending::Hangup);
         }
+        self.follow_news(news, outlet, signals, typing).await
+    }
+
+    async fn follow_news(
+        &mut self,
+        mut news: HeadStream,
+        outlet: &mut Outlet,
+        mut signals: signals::ViewSignals,
+        mut typing: Typing,
+    ) -> Result<Ending, CliError> {
+        let mut failed = None;
+        let mut lost = false;
+        // The run of a COMMAND ends with the command, so this view can't be detached from it.
+        let stays = self.until.as_ref().is_some_and(|until| until.farewell.is_empty());
+        let mut waiting = self.until.take().map(|until| Box::pin(until.wait()));
         loop {
             // After SIGTERM, only another signal counts for a moment.
             let held = signals.terminated.is_some();
@@ -335,12 +347,10 @@ impl ViewState {
                     signals::Sign::Resize => self.resize(&outlet.printer),
                 },
                 Some(line) = typing.line(), if !held => {
-                    let is_tmo = Persona::here() == Persona::Tmo;
-                    match line.trim_end() {
-                        "" if line.is_empty() && is_tmo && !stays => return Ok(Ending::Left),
-                        "r" if is_tmo => self.restart(&outlet.printer),
-                        _ => self.answer(&mut typing, &line, &outlet.printer),
+                    if line.is_empty() && Persona::here() == Persona::Tmo && !stays {
+                        return Ok(Ending::Left);
                     }
+                    self.answer(&mut typing, &line, &outlet.printer);
                 }
                 what = outlet.lost(), if !held && !lost => match what {
                     Lost::Terminal => return Ok(Ending::Hangup),
@@ -352,19 +362,9 @@ impl ViewState {
                     }
                 },
                 event = news.next(), if !held => match event.and_then(Result::ok) {
-                    Some(HeadEvent::Head(head)) => {
-                        if head.stopping {
-                            typing.end();
-                        }
-                        outlet.printer.head(head);
-                        if let Some(text) = self.reminder.take().filter(|_| is_terminal) {
-                            outlet.printer.say(Persona::here().speak(&text), false);
-                        }
-                    }
+                    Some(HeadEvent::Head(head)) => self.show_head(head, &mut typing, &outlet.printer),
                     Some(HeadEvent::End(end)) => return Ok(Ending::Over(end, failed)),
-                    Some(HeadEvent::Leave) if !self.interrupted && !stays => {
-                        return Ok(Ending::Left);
-                    }
+                    Some(HeadEvent::Leave) if !self.interrupted && !stays => return Ok(Ending::Left),
                     Some(HeadEvent::Leave) | None => match self.connect(&outlet.printer).await? {
                         ViewContinuation::News(fresh) => news = fresh,
                         ViewContinuation::Over(end) => return Ok(Ending::Over(end, failed)),
@@ -381,8 +381,22 @@ impl ViewState {
         }
     }
 
-    /// Explain how to reach a process, after the user typed into the log.
+    fn show_head(&mut self, head: Head, typing: &mut Typing, printer: &Printer) {
+        if head.stopping {
+            typing.end();
+        }
+        printer.head(head);
+        let reminder = self.reminder.take();
+        if let Some(text) = reminder.filter(|_| screen::is_terminal(std::io::stdout())) {
+            printer.say(Persona::here().speak(&text), false);
+        }
+    }
+
+    /// Restart the processes if the line asks for that; otherwise explain how to reach one.
     fn answer(&self, typing: &mut Typing, line: &str, printer: &Printer) {
+        if line.trim_end() == "r" && Persona::here() == Persona::Tmo {
+            return self.restart(printer);
+        }
         if line.ends_with('\n') {
             printer.entered();
         }

@@ -163,7 +163,6 @@ const WRITES: &[(&str, &str)] = &[
     ("project/import.rs", "writes files"),
     ("project/init.rs", "writes files"),
     ("setup/files.rs", "writes files"),
-    ("look/far.rs", "shows the log of another machine, cleaned by `view`"),
     ("output/progress.rs", "moves the cursor to the beginning of the line"),
     ("look/top.rs", "moves the cursor to draw over its table, which is cleaned"),
     ("look/echo.rs", "passes on a log, cleaned by `view`"),

@@ -4,20 +4,20 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-use super::entry::{Among, Names, entry_json};
+use super::entry::{Among, Names};
 use super::line_counts::{LineCounts, lines_within};
-use super::lines::Lines;
-use super::page::{Direction, Pager, Want};
+use super::lines::Entry;
+use super::page::{Direction, Pager, Want, Way};
 use super::place::{Share, output, record_at, share};
 use super::plan::{LogPlan, parse_cursor};
-use super::select::{Selection, Selector};
+use super::select::{SelectedEntries, Selection};
 use super::styled::{Styles, printed_at, styled_text};
 use crate::history::{
     Answer, Extent, History, HistoryEntry, HistoryPage, HistoryProblem, LineCount, LogQuery,
-    OutputAsk, OutputOfProcess, OutputOverTime, PageAsk, UnfinishedLine,
+    OutputAsk, OutputOfProcess, OutputOverTime, PageAsk, StyledText, UnfinishedLine,
 };
 use crate::model::ProcName;
-use crate::model::event::{LOG, type_of};
+use crate::model::event::LOG;
 use crate::model::request::{API, Cleared, Partial};
 use crate::model::terminal::unfinished::looks_like_prompt;
 use crate::read::cursor::{Cursor, Position};
@@ -161,14 +161,13 @@ impl History for RunHistory {
         let mut index = IndexReader::open(&self.dirs);
         let LogPlan { filter, selection, from, end, is_reset, .. } =
             query.plan(&mut index, &streams)?;
+        let split = selection.split();
         Ok(Box::new(Reader {
-            names: Names::of(&self.dirs, &streams),
-            lines: Lines::new(Cursor::over(index, from, filter), selection.split()),
+            entries: SelectedEntries::new(Cursor::over(index, from, filter), selection, split),
+            writer: EntryWriter::new(Names::new(&self.dirs, &streams), query),
             last: query.last,
             end,
-            selector: Selector::new(selection),
             kept: VecDeque::new(),
-            types: query.types.clone(),
             is_reset,
         }))
     }
@@ -198,58 +197,38 @@ impl History for RunHistory {
             let record = record_at(&mut index, &filter, (floor, upto), byte)?;
             begin = begin.max(Position::at(record));
         }
-        let (direction, mut at) = match page.before.as_deref() {
-            Some("end") => (Direction::Up, end),
-            Some(text) => (Direction::Up, parse_cursor(text)?.min(end)),
-            None => (Direction::Down, begin),
+        let way = match page.before.as_deref() {
+            None => Way { direction: Direction::Down, from: begin, bound: end },
+            Some(before) => {
+                let from = if before == "end" { end } else { parse_cursor(before)?.min(end) };
+                Way { direction: Direction::Up, from, bound: begin }
+            }
         };
-        let mut pager = Pager::new(index, filter);
         let budget = if page.step { STEP } else { u64::MAX };
         let pattern = selection.pattern.clone();
-        let mut want = Want { bytes: PART, budget, pattern, ..Want::entries(most) };
-        let mut names = Names::of(&self.dirs, &streams);
+        let want = Want { bytes: PART, budget, pattern, ..Want::entries(most) };
+        let mut writer = EntryWriter::new(Names::new(&self.dirs, &streams), query);
         let mut styles = page.styles.then(|| Styles::new(&self.dirs));
-        let line_type = Some(LOG).filter(|_| !query.types.is_empty());
-        let (mut answer, mut size) = (HistoryPage { reset: is_reset, ..HistoryPage::default() }, 0);
-        loop {
-            want.entries = most - answer.entries.len();
-            let step = match direction {
-                Direction::Up => pager.up(at, begin, &want)?,
-                Direction::Down => pager.down(at, upto, &want)?,
+        let take = |entry: &Entry<'_>| {
+            if !selection.is_after(entry) {
+                return Ok(None);
+            }
+            let runs = match &mut styles {
+                Some(styles) if entry.is_line() => Some(styled_text(&styles.rows(entry)?)),
+                Some(_) | None => None,
             };
-            let mut found = vec![];
-            for kept in &step.entries {
-                let entry = kept.entry();
-                if !selection.is_after(&entry) {
-                    continue;
-                }
-                let runs = match &mut styles {
-                    Some(styles) if entry.is_line() => Some(styled_text(&styles.rows(&entry)?)),
-                    Some(_) | None => None,
-                };
-                let among = Among::default();
-                let (kind, json) = entry_json(&mut names, &entry, among, line_type, runs);
-                if wants(&query.types, &kind, entry.is_line()) {
-                    let cursor = entry.position.to_string();
-                    found.push(HistoryEntry { cursor, kind, json });
-                }
-            }
-            size += found.iter().map(|entry| entry.json.len()).sum::<usize>();
-            match direction {
-                Direction::Up => _ = answer.entries.splice(0..0, found),
-                Direction::Down => answer.entries.extend(found),
-            }
-            at = step.reached;
-            if step.end || page.step || answer.entries.len() >= most || size >= LARGEST_PAGE {
-                answer.more = !step.end;
-                let reached = match direction {
-                    Direction::Up => Some(at),
-                    Direction::Down => before_first_byte(at),
-                };
-                answer.reached = reached.map(|at| at.to_string());
-                return Ok(answer);
-            }
-        }
+            Ok(writer.write(entry, Among::default(), runs))
+        };
+        let step = Pager::new(index, filter).gather(way, &want, take, |entries| {
+            let size = entries.iter().map(|entry| entry.json.len()).sum::<usize>();
+            page.step || size >= LARGEST_PAGE
+        })?;
+        let reached = match way.direction {
+            Direction::Up => Some(step.reached),
+            Direction::Down => before_first_byte(step.reached),
+        };
+        let reached = reached.map(|at| at.to_string());
+        Ok(HistoryPage { entries: step.entries, reached, more: !step.end, reset: is_reset })
     }
 }
 
@@ -262,22 +241,44 @@ fn before_first_byte(at: Position) -> Option<Position> {
     }
 }
 
-/// Whether an entry has one of these types; none means all.
-fn wants(types: &[&str], kind: &str, is_line: bool) -> bool {
-    let of_type = if is_line { Some(LOG) } else { type_of(kind) };
-    types.is_empty() || of_type.is_some_and(|kind| types.contains(&kind))
+/// Writes entries as JSON.
+struct EntryWriter {
+    names: Names,
+    /// Only entries of these types; empty means all.
+    types: Vec<&'static str>,
+}
+
+impl EntryWriter {
+    fn new(names: Names, query: &LogQuery) -> Self {
+        Self { names, types: query.types.clone() }
+    }
+
+    /// The entry, if it is of a wanted type.
+    fn write(
+        &mut self,
+        entry: &Entry<'_>,
+        among: Among,
+        runs: Option<Vec<StyledText>>,
+    ) -> Option<HistoryEntry> {
+        let line_type = Some(LOG).filter(|_| !self.types.is_empty());
+        let line = self.names.line(entry, among, line_type, runs);
+        let is_wanted = |of_type: &str| self.types.contains(&of_type);
+        if !self.types.is_empty() && !line.of_type.as_deref().is_some_and(is_wanted) {
+            return None;
+        }
+        let kind = line.kind().to_owned();
+        let json = line.to_json();
+        Some(HistoryEntry { cursor: line.cursor, kind, json })
+    }
 }
 
 struct Reader {
-    lines: Lines,
-    selector: Selector,
-    names: Names,
+    entries: SelectedEntries,
+    writer: EntryWriter,
     last: Option<usize>,
     /// The record behind the last one that counts.
     end: u64,
     kept: VecDeque<HistoryEntry>,
-    /// Only entries of these types; empty means all.
-    types: Vec<&'static str>,
     is_reset: bool,
 }
 
@@ -287,18 +288,15 @@ impl Answer for Reader {
     }
 
     fn next(&mut self, upto: u64, most: usize) -> io::Result<(Vec<HistoryEntry>, bool)> {
-        let Self { lines, selector, names, types, kept, .. } = self;
-        let line_type = Some(LOG).filter(|_| !types.is_empty());
+        let Self { entries, writer, kept, .. } = self;
         let mut bytes: usize = kept.iter().map(|entry| entry.json.len()).sum();
         // Look for one more entry than needed, to know whether there are more.
-        while let Some(entry) = lines.next(upto.min(self.end))? {
-            selector.feed(&entry, &mut |entry, among| {
-                let (kind, json) = entry_json(names, entry, among, line_type, None);
-                if wants(types, &kind, entry.is_line()) {
-                    bytes += json.len();
-                    kept.push_back(HistoryEntry { cursor: entry.position.to_string(), kind, json });
-                }
-            });
+        while entries.next(upto.min(self.end), &mut |entry, among| {
+            if let Some(entry) = writer.write(entry, among, None) {
+                bytes += entry.json.len();
+                kept.push_back(entry);
+            }
+        })? {
             match self.last {
                 // Of the last entries, those that a page can hold.
                 Some(last) => {

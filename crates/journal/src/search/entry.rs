@@ -11,26 +11,28 @@ use crate::model::terminal::line::plain_text;
 use crate::model::{Exit, StreamNo};
 use crate::record::{EVENTS, Kind, Record, UNFINISHED};
 use crate::segment::Dirs;
+use crate::small;
 use crate::streams::{Stream, Streams};
 
-/// Maps stream numbers to names of processes.
-#[derive(Debug)]
+/// Maps stream numbers to names of processes; by default, without a journal to look them up in.
+#[derive(Debug, Default)]
 pub struct Names {
-    dirs: Dirs,
+    dirs: Option<Dirs>,
     known: Vec<Stream>,
 }
 
 impl Names {
     /// The names known to this journal, now or at the time of the lookup.
-    pub fn of(dirs: &Dirs, known: &[Stream]) -> Self {
-        Self { dirs: dirs.clone(), known: known.to_vec() }
+    pub fn new(dirs: &Dirs, known: &[Stream]) -> Self {
+        Self { dirs: Some(dirs.clone()), known: known.to_vec() }
     }
 
     fn get(&mut self, number: StreamNo) -> Option<&Stream> {
         let knows = |known: &[Stream]| known.iter().position(|stream| stream.number == number);
         if number != EVENTS
             && knows(&self.known).is_none()
-            && let Ok(streams) = Streams::open(&self.dirs)
+            && let Some(dirs) = &self.dirs
+            && let Ok(streams) = Streams::open(dirs)
         {
             self.known = streams.all().to_vec();
         }
@@ -43,6 +45,38 @@ impl Names {
         let is_split = self.known.iter().any(|one| one.stderr && one.name == stream.name);
         is_split.then(|| stream.output())
     }
+
+    /// An entry as clients get it. A line has the type `line_type`.
+    pub fn line(
+        &mut self,
+        entry: &Entry<'_>,
+        place: Among,
+        line_type: Option<&'static str>,
+        runs: Option<Vec<StyledText>>,
+    ) -> Line<'_> {
+        let Record { time, stream, life, flags, .. } = entry.record;
+        let output = self.output(stream).filter(|_| entry.is_line());
+        let (event, more) = event_details(entry);
+        let mut line = Line {
+            time: time.to_string(),
+            cursor: entry.position.to_string(),
+            name: self.get(stream).map(|stream| Cow::Borrowed(stream.name.as_str())),
+            stream: output,
+            life,
+            event: event.map(Cow::Borrowed),
+            of_type: None,
+            text: entry.is_line().then(|| plain_text(entry.text)),
+            runs,
+            unfinished: flags & UNFINISHED != 0,
+            context: place.context,
+            apart: place.apart,
+            lost: entry.lost,
+            more,
+        };
+        let of_type = if entry.is_line() { line_type } else { type_of(line.kind()) };
+        line.of_type = of_type.map(Cow::Borrowed);
+        line
+    }
 }
 
 /// The place of an entry among those that a query selects.
@@ -54,25 +88,12 @@ pub struct Among {
     pub apart: bool,
 }
 
-/// The type of an entry (`line`, or the name of an event), and the entry as a JSON object. The
-/// object of a line contains this type.
-pub fn entry_json(
-    names: &mut Names,
-    entry: &Entry<'_>,
-    place: Among,
-    line_type: Option<&'static str>,
-    runs: Option<Vec<StyledText>>,
-) -> (String, String) {
-    let Record { time, stream, life, kind, value, len, flags, .. } = entry.record;
-    let output = names.output(stream).filter(|_| entry.is_line());
-    let name = names.get(stream).map(|stream| stream.name.as_str());
+/// The name of what happened, if that is not among the details, and the details.
+fn event_details(entry: &Entry<'_>) -> (Option<&'static str>, Map<String, Value>) {
+    let Record { kind, value, len, .. } = entry.record;
     let mut more = Map::new();
-    let mut text = None;
     let event = match kind {
-        Kind::Text => {
-            text = Some(plain_text(entry.text));
-            None
-        }
+        Kind::Text => None,
         Kind::Start => {
             more.insert("pid".into(), value.into());
             Some("start")
@@ -92,10 +113,9 @@ pub fn entry_json(
             Some("gap")
         }
         Kind::Event => {
-            let said: Value =
-                serde_json::from_slice(entry.text.trim_ascii_end()).unwrap_or_default();
-            if let Value::Object(said) = said {
-                more = said.into_iter().filter(|(_, value)| !value.is_null()).collect();
+            if let Ok(Value::Object(details)) = serde_json::from_slice(entry.text.trim_ascii_end())
+            {
+                more = details.into_iter().filter(|(_, value)| !value.is_null()).collect();
             }
             if let Some(text) = Logged::from_json(entry.text).and_then(|event| event.text()) {
                 more.insert("text".into(), text.into());
@@ -103,31 +123,10 @@ pub fn entry_json(
             None
         }
     };
-    let mut line = Line {
-        time: time.to_string(),
-        cursor: entry.position.to_string(),
-        name: name.map(Cow::Borrowed),
-        stream: output,
-        life,
-        event: event.map(Cow::Borrowed),
-        of_type: None,
-        text,
-        runs,
-        unfinished: flags & UNFINISHED != 0,
-        context: place.context,
-        apart: place.apart,
-        lost: entry.lost,
-        more,
-    };
-    let said = line.event.as_deref().or_else(|| line.more.get("event").and_then(Value::as_str));
-    let kind = said.unwrap_or("line").to_owned();
-    let of_type = if entry.is_line() { line_type } else { type_of(&kind) };
-    line.of_type = of_type.map(Cow::Borrowed);
-    // The object has only strings and numbers, so this can't fail.
-    (kind, serde_json::to_string(&line).unwrap_or_default())
+    (event, more)
 }
 
-/// The record and the text of a line that [`entry_json`] has made, in the stream with this number.
+/// The record and the text of a line that [`Names::line`] has made, in the stream with this number.
 pub fn entry_of(line: &Line<'_>, stream: StreamNo) -> (Record, String) {
     let number = |key: &str| {
         let number = line.more.get(key).and_then(Value::as_u64);
@@ -145,21 +144,13 @@ pub fn entry_of(line: &Line<'_>, stream: StreamNo) -> (Record, String) {
     };
     let text = match kind {
         Kind::Text => line.text.clone().unwrap_or_default() + "\n",
-        Kind::Event => serde_json::to_string(line).unwrap_or_default() + "\n",
+        Kind::Event => line.to_json() + "\n",
         Kind::Start | Kind::Exit | Kind::End | Kind::Gap => String::new(),
     };
-    let bytes = u32::try_from(text.len()).unwrap_or(u32::MAX);
-    let record = Record {
-        time: line.time.parse().unwrap_or_default(),
-        offset: 0,
-        len: if kind == Kind::Gap { number("bytes").unwrap_or(0) } else { bytes },
-        lines: u32::from(kind == Kind::Text),
-        life: line.life,
-        seq: 0,
-        value,
-        stream: if kind == Kind::Event { EVENTS } else { stream },
-        kind,
-        flags: 0,
-    };
+    let len = if kind == Kind::Gap { number("bytes").unwrap_or(0) } else { small(text.len()) };
+    let stream = if kind == Kind::Event { EVENTS } else { stream };
+    let time = line.time.parse().unwrap_or_default();
+    let lines = u32::from(kind == Kind::Text);
+    let record = Record { len, lines, life: line.life, value, ..Record::empty(kind, stream, time) };
     (record, text)
 }

@@ -36,7 +36,7 @@ impl Entry<'_> {
 /// Splits the chunks of a cursor into lines.
 #[derive(Debug)]
 pub struct Lines {
-    cursor: Cursor,
+    pub(super) cursor: Cursor,
     text: Vec<u8>,
     /// The current chunk, and how much of it has been processed.
     chunk: Option<(Chunk, usize)>,

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::sync::PoisonError;
 
 use super::access::{LARGEST_PAGE, RunHistory};
-use super::entry::{Among, Names, entry_json};
+use super::entry::{Among, Names};
 use super::line_counts::Counted;
 use super::lines::Entry;
 use super::page::{Pager, Want};
@@ -72,7 +72,7 @@ impl RunHistory {
         let Some((mut at, before)) = found else { return Ok(page) };
         let mut skip = usize::try_from(first - before - 1).unwrap_or(usize::MAX);
         let mut missing = usize::try_from(last - first + 1).unwrap_or(usize::MAX);
-        let mut names = Names::of(dirs, streams.all());
+        let mut names = Names::new(dirs, streams.all());
         let mut pager = Pager::new(index, filter).with_replaced();
         let mut size = 0;
         let mut from = Position::at(at);
@@ -89,7 +89,7 @@ impl RunHistory {
                     skip -= 1;
                     continue;
                 }
-                let (_, json) = entry_json(&mut names, &entry, Among::default(), None, None);
+                let json = names.line(&entry, Among::default(), None, None).to_json();
                 size += json.len();
                 page.lines.push(json);
                 missing -= 1;

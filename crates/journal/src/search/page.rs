@@ -44,11 +44,11 @@ impl Want {
     }
 }
 
-/// The result of one step.
+/// The result of one step, or of several.
 #[derive(Debug, Default)]
-pub struct PageStep {
+pub struct PageStep<T = Kept> {
     /// The entries, always in the order of the journal.
-    pub entries: Vec<Kept>,
+    pub entries: Vec<T>,
     /// Where the next step in the same direction continues. Everything between the start of this step and
     /// here was examined.
     pub reached: Position,
@@ -126,11 +126,21 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// In which direction a step goes.
+/// A direction in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Direction {
+pub enum Direction {
+    /// To older entries.
     Up,
+    /// To newer entries.
     Down,
+}
+
+/// A way through the journal: from a position in one direction, up to the bound. Down, that is the beginning of a record.
+#[derive(Debug, Clone, Copy)]
+pub struct Way {
+    pub direction: Direction,
+    pub from: Position,
+    pub bound: Position,
 }
 
 impl Pager {
@@ -151,6 +161,43 @@ impl Pager {
     /// The index that it reads.
     pub const fn index(&mut self) -> &mut IndexReader {
         &mut self.index
+    }
+
+    /// The next entries on this way.
+    pub fn step(&mut self, way: Way, want: &Want) -> io::Result<PageStep> {
+        let Way { direction, from, bound } = way;
+        match direction {
+            Direction::Up => self.up(from, bound, want),
+            Direction::Down => self.down(from, bound.record, want),
+        }
+    }
+
+    /// Take steps on this way, until `take` has returned as many entries as are wanted, nothing is left, or they are
+    /// enough.
+    pub fn gather<T>(
+        &mut self,
+        mut way: Way,
+        want: &Want,
+        mut take: impl FnMut(&Entry<'_>) -> io::Result<Option<T>>,
+        mut are_enough: impl FnMut(&[T]) -> bool,
+    ) -> io::Result<PageStep<T>> {
+        let mut entries = vec![];
+        loop {
+            let step =
+                self.step(way, &Want { entries: want.entries - entries.len(), ..want.clone() })?;
+            let mut found = vec![];
+            for kept in &step.entries {
+                found.extend(take(&kept.entry())?);
+            }
+            match way.direction {
+                Direction::Up => _ = entries.splice(0..0, found),
+                Direction::Down => entries.extend(found),
+            }
+            way.from = step.reached;
+            if are_enough(&entries) || step.end || entries.len() >= want.entries {
+                return Ok(PageStep { entries, reached: step.reached, end: step.end });
+            }
+        }
     }
 
     /// The entries from a position on, in records with numbers below `upto`.
@@ -487,7 +534,8 @@ pub fn before_last(
     count: usize,
 ) -> io::Result<Position> {
     let mut pager = Pager::new(index, filter);
-    let mut want = Want { pattern: selection.pattern.clone(), ..Want::entries(count) };
+    let want = Want { pattern: selection.pattern.clone(), ..Want::entries(count) };
+    let way = Way { direction: Direction::Up, from: Position::at(upto), bound: floor };
     // Where lines are joined, a part counts for nothing.
     let counts = |entry: &Entry<'_>| match entry.record.kind {
         Kind::Text => entry.record.flags & (CONTINUES | TO_BE_CONTINUED) == 0,
@@ -495,16 +543,11 @@ pub fn before_last(
             entry_words(&entry.record, entry.text).is_some()
         }
     };
-    let mut at = Position::at(upto);
-    while want.entries > 0 {
-        let step = pager.up(at, floor, &want)?;
-        at = step.reached;
-        let found = step.entries.iter().filter(|kept| counts(&kept.entry())).count();
-        want.entries -= found.min(want.entries);
-        if step.end {
-            return Ok(floor);
-        }
+    let step = pager.gather(way, &want, |entry| Ok(counts(entry).then_some(())), |_| false)?;
+    if step.end {
+        return Ok(floor);
     }
+    let mut at = step.reached;
     if selection.lines_before > 0 {
         at = pager.up(at, floor, &Want::entries(selection.lines_before))?.reached;
     }

@@ -50,7 +50,7 @@ impl LogQuery {
     }
 
     /// The selection by time and content.
-    pub(super) fn selection(&self) -> Result<Selection, HistoryProblem> {
+    pub fn selection(&self) -> Result<Selection, HistoryProblem> {
         let pattern =
             self.grep.as_ref().map(|text| Pattern::new(text, self.ignore_case, self.invert));
         let pattern = pattern.transpose();

@@ -1,13 +1,14 @@
 //! Selects lines by time, life and content, with the lines around them.
 
 use std::collections::{HashMap, VecDeque};
+use std::io;
 
 use super::entry::Among;
-use super::lines::{Entry, Split};
+use super::lines::{Entry, Lines, Split};
 use super::pattern::Pattern;
 use crate::model::StreamNo;
 use crate::model::time::Timestamp;
-use crate::read::cursor::Position;
+use crate::read::cursor::{Cursor, Position};
 use crate::read::words::searched_words;
 use crate::record::{EVENTS, Record};
 
@@ -151,5 +152,81 @@ impl Selector {
         } else {
             self.skipped = true;
         }
+    }
+}
+
+/// Reads entries that are selected, in their order.
+#[derive(Debug)]
+pub struct SelectedEntries {
+    lines: Lines,
+    selector: Selector,
+    last: Option<LastEntries>,
+}
+
+/// The last selected entries, if only these are wanted.
+#[derive(Debug)]
+struct LastEntries {
+    most: usize,
+    kept: VecDeque<(Kept, Among)>,
+    /// How many of them count towards `most`.
+    count: usize,
+    counts: fn(&Entry<'_>) -> bool,
+    /// Whether one has been shown.
+    any: bool,
+}
+
+impl LastEntries {
+    fn push(&mut self, entry: &Entry<'_>, among: Among) {
+        self.count += usize::from((self.counts)(entry));
+        self.kept.push_back((Kept::of(entry), among));
+        while self.count > self.most
+            && let Some((kept, _)) = self.kept.pop_front()
+        {
+            self.count -= usize::from((self.counts)(&kept.entry()));
+        }
+    }
+}
+
+impl SelectedEntries {
+    /// Read from the position of the cursor on.
+    pub fn new(cursor: Cursor, selection: Selection, split: Split) -> Self {
+        let lines = Lines::new(cursor, split);
+        Self { lines, selector: Selector::new(selection), last: None }
+    }
+
+    /// Of those that there are when the end is first reached, only the last ones, with so many that count.
+    #[must_use]
+    pub fn only_last(self, most: usize, counts: fn(&Entry<'_>) -> bool) -> Self {
+        let last = LastEntries { most, kept: VecDeque::new(), count: 0, counts, any: false };
+        Self { last: Some(last), ..self }
+    }
+
+    /// The cursor, which is after what was shown unless records are split into lines.
+    pub const fn cursor(&mut self) -> &mut Cursor {
+        &mut self.lines.cursor
+    }
+
+    /// Take one step in the records with numbers below `upto`, and show what it selects; false at the end.
+    pub fn next(&mut self, upto: u64, show: &mut dyn FnMut(&Entry<'_>, Among)) -> io::Result<bool> {
+        if let Some(entry) = self.lines.next(upto)? {
+            match &mut self.last {
+                None => self.selector.feed(&entry, show),
+                Some(last) => {
+                    self.selector.feed(&entry, &mut |entry, among| last.push(entry, among));
+                }
+            }
+            return Ok(true);
+        }
+        // Those that were kept are the last ones; all later entries follow them.
+        if let Some(last) = &mut self.last
+            && let Some((kept, among)) = last.kept.pop_front()
+        {
+            // Nothing is before the first one.
+            let apart = std::mem::replace(&mut last.any, true) && among.apart;
+            show(&kept.entry(), Among { apart, ..among });
+            return Ok(true);
+        }
+        self.last = None;
+        Ok(false)
     }
 }

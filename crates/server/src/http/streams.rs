@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::response::Response;
 use futures_util::future::OptionFuture;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -68,13 +69,66 @@ pub(super) async fn head(api: Api, Query(Follower { view }): Query<Follower>) ->
     let mut handle = api.handle;
     // Send the current head at once.
     handle.head.mark_changed();
-    Ok(stream_of(HeadFeed { handle, closing: api.closing, over: false, view }))
+    Ok(Feed::stream(handle, api.closing, HeadSource { view }))
 }
 
-struct HeadFeed {
+/// A stream of what changes in a run.
+struct Feed<S> {
     handle: Handle,
     closing: watch::Receiver<bool>,
+    source: S,
+    /// Events that the client has not taken yet.
+    ready: VecDeque<Bytes>,
     over: bool,
+}
+
+/// What a client is sent.
+enum Change {
+    /// These events, and others later.
+    Events(Vec<Bytes>),
+    /// This event as the last one.
+    Last(Bytes),
+    /// Nothing but how the run has ended. Without that, only the supervisor goes away (and is replaced): the stream just
+    /// stops.
+    Over,
+}
+
+/// What a feed follows.
+trait FeedSource: Send + 'static {
+    /// The next change. Dropped when the run is over or the server ends.
+    fn change(&mut self, handle: &mut Handle) -> impl Future<Output = Change> + Send;
+}
+
+impl<S: FeedSource> Feed<S> {
+    fn stream(handle: Handle, closing: watch::Receiver<bool>, source: S) -> Response {
+        stream_of(Self { handle, closing, source, ready: VecDeque::new(), over: false })
+    }
+}
+
+impl<S: FeedSource> EventSource for Feed<S> {
+    async fn next(&mut self) -> Option<Bytes> {
+        while self.ready.is_empty() && !self.over {
+            let mut end = self.handle.end.clone();
+            let change = tokio::select! {
+                biased;
+                change = self.source.change(&mut self.handle) => change,
+                () = Handle::ended(&mut end) => Change::Over,
+                () = closed(&mut self.closing) => Change::Over,
+            };
+            self.over = !matches!(change, Change::Events(_));
+            match change {
+                Change::Events(events) => self.ready.extend(events),
+                Change::Last(event) => self.ready.push_back(event),
+                Change::Over => {
+                    self.ready.extend(end.borrow().as_ref().map(|end| event("end", end)));
+                }
+            }
+        }
+        self.ready.pop_front()
+    }
+}
+
+struct HeadSource {
     view: Option<ViewClient>,
 }
 
@@ -86,28 +140,19 @@ struct ViewClient {
     leave: watch::Receiver<()>,
 }
 
-impl EventSource for HeadFeed {
-    async fn next(&mut self) -> Option<Bytes> {
-        if self.over {
-            return None;
-        }
-        let Handle { head, end, .. } = &mut self.handle;
+impl FeedSource for HeadSource {
+    async fn change(&mut self, Handle { head, end, .. }: &mut Handle) -> Change {
         let leave = OptionFuture::from(self.view.as_mut().map(|view| view.leave.changed()));
         tokio::select! {
             biased;
             changed = head.changed() => match changed {
-                Ok(()) => return Some(event("head", &*head.borrow_and_update())),
-                Err(_) => self.over = true,
+                Ok(()) => Change::Events(vec![event("head", &*head.borrow_and_update())]),
+                Err(_) => Change::Over,
             },
-            () = Handle::ended(end) => self.over = true,
-            Some(Ok(())) = leave => {
-                self.over = true;
-                return Some(event("leave", &()));
-            }
-            () = closed(&mut self.closing) => self.over = true,
+            // That the run is over comes before a request to leave.
+            () = Handle::ended(end) => Change::Over,
+            Some(Ok(())) = leave => Change::Last(event("leave", &())),
         }
-        // Without an end of the run, only the supervisor goes away (and is replaced): the stream just stops.
-        end.borrow().as_ref().map(|end| event("end", end))
     }
 }
 
@@ -139,81 +184,37 @@ const INTERVAL: Duration = Duration::from_millis(100);
 pub(super) async fn watch(api: Api, _: Query<()>) -> ApiResult {
     let mut handle = api.handle;
     handle.changes.mark_changed();
-    let closing = api.closing;
-    let (known, ready) = (None, VecDeque::new());
-    let next_look = Instant::now();
-    Ok(stream_of(StateFeed { handle, closing, known, ready, next_look, over: false }))
+    Ok(Feed::stream(handle, api.closing, StateSource { known: None, next_look: Instant::now() }))
 }
 
-struct StateFeed {
-    handle: Handle,
-    closing: watch::Receiver<bool>,
+struct StateSource {
     /// What the client knows.
     known: Option<State>,
-    /// Events that the client has not taken yet.
-    ready: VecDeque<Bytes>,
     next_look: Instant,
-    over: bool,
 }
 
-impl EventSource for StateFeed {
-    async fn next(&mut self) -> Option<Bytes> {
-        loop {
-            if let Some(event) = self.ready.pop_front() {
-                return Some(event);
-            }
-            if self.over {
-                return None;
-            }
-            let Handle { changes, end, .. } = &mut self.handle;
-            tokio::select! {
-                biased;
-                changed = async {
-                    let changed = changes.changed().await;
-                    sleep_until(self.next_look).await;
-                    changed
-                } => match changed {
-                    Ok(()) => self.look_unless_over().await,
-                    Err(_) => self.over = true,
-                },
-                () = Handle::ended(end) => self.over = true,
-                () = closed(&mut self.closing) => self.over = true,
-            }
-            if self.over {
-                let end = self.handle.end.borrow();
-                self.ready.extend(end.as_ref().map(|end| event("end", end)));
-            }
+impl FeedSource for StateSource {
+    /// Compares the present state with what the client knows.
+    async fn change(&mut self, handle: &mut Handle) -> Change {
+        let changed = handle.changes.changed().await;
+        sleep_until(self.next_look).await;
+        if changed.is_err() {
+            return Change::Over;
         }
-    }
-}
-
-impl StateFeed {
-    /// Look at the state. An engine that is ending may never report it, so its end counts too.
-    async fn look_unless_over(&mut self) {
-        let (mut end, mut closing) = (self.handle.end.clone(), self.closing.clone());
-        self.over = tokio::select! {
-            biased;
-            () = self.look() => false,
-            () = Handle::ended(&mut end) => true,
-            () = closed(&mut closing) => true,
-        };
-    }
-
-    /// Compare the present state with what the client knows.
-    async fn look(&mut self) {
-        self.handle.changes.mark_unchanged();
+        handle.changes.mark_unchanged();
         self.next_look = Instant::now() + INTERVAL;
         // If the engine is ending, the end follows.
-        let Ok(state) = self.handle.state().await else { return };
-        match &self.known {
+        let Ok(state) = handle.state().await else { return Change::Events(vec![]) };
+        let events = match &self.known {
             Some(known) if differs_in_processes_only(known, &state) => {
                 let pairs = known.processes.iter().zip(&state.processes);
                 let changed = pairs.filter(|(old, new)| !is_same(old, new));
-                self.ready.extend(changed.map(|(_, new)| event("process", new)));
+                changed.map(|(_, new)| event("process", new)).collect()
             }
-            Some(_) | None => self.ready.push_back(event("state", &state)),
-        }
+            Some(_) | None => vec![event("state", &state)],
+        };
         self.known = Some(state);
+        Change::Events(events)
     }
 }
 

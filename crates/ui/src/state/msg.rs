@@ -20,6 +20,8 @@ use crate::model::request::{Head, Partial, Request};
 use crate::model::state::{ProcessState, State};
 use crate::model::time::Timestamp;
 
+pub use crate::journal::search::page::Direction;
+
 /// Something that has happened.
 #[derive(Debug)]
 pub enum Msg {
@@ -116,15 +118,6 @@ pub struct Loaded {
     pub head: u64,
     /// What is before, and what is after.
     pub parts: (Option<LoadedEntries>, Option<LoadedEntries>),
-}
-
-/// A direction in the journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// To older entries.
-    Up,
-    /// To newer entries.
-    Down,
 }
 
 /// What a search looks for.

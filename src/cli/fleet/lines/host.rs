@@ -220,9 +220,9 @@ impl FleetLines<'_> {
             let answer = self.fleet.call(host, &Call::new(host, &["ps", "--json"]), None).await?;
             // Without a run there are no processes yet.
             if let Ok(state) = serde_json::from_slice::<State>(&answer.output) {
-                let mut shown = self.shown.borrow_mut();
-                shown.of_host(&host.name);
-                shown.know(&state.processes[..state.processes.len().min(MOST_NAMES)]);
+                let renderer = &mut self.formatter.borrow_mut().renderer;
+                renderer.of_host(&host.name);
+                renderer.add_senders(&state.processes[..state.processes.len().min(MOST_NAMES)]);
             }
         }
         let mut argv = self.argv.clone();

@@ -37,7 +37,8 @@ use crate::model::text::untrusted;
 use crate::model::time::{Timestamp, moment};
 use crate::model::units;
 use crate::sys::{clock as machine_clock, local};
-use crate::view::api_lines::ApiLines;
+use crate::view::formatter::{Form, Formatter, LogLine};
+use crate::view::merged::Renderer;
 use crate::view::paint::{Stamp, Style};
 
 /// The most hosts whose lines are merged: each has an ssh of its own.
@@ -98,7 +99,8 @@ struct FleetLines<'a> {
     follows: bool,
     max_bytes: Option<u64>,
     merge: RefCell<Merge<FleetLine>>,
-    shown: RefCell<ApiLines>,
+    /// Renders the lines unless they are shown as JSON.
+    formatter: RefCell<Formatter>,
     /// All hosts of the view, by their places.
     hosts: RefCell<Vec<Rc<FollowedHost>>>,
     /// The lists of which some of them are.
@@ -171,7 +173,7 @@ impl<'a> FleetLines<'a> {
         "logs".clone_into(&mut argv.verb);
         let follows = argv.has("--follow");
         let style = Style { bare, ..Source::style(fleet.env, stamp) };
-        let style = (!fleet.args.json).then_some(style);
+        let formatter = Formatter::new(Form::Merged, Renderer::new(style, &[]));
         let now = (Instant::now(), machine_clock::now());
         let hosts = targets.iter().enumerate();
         let hosts = hosts.map(|(place, target)| FollowedHost::new(place, target, false));
@@ -185,7 +187,7 @@ impl<'a> FleetLines<'a> {
             follows,
             max_bytes,
             merge: RefCell::new(Merge::new(hosts.len(), follows.then_some(now))),
-            shown: RefCell::new(ApiLines::new(style, &[])),
+            formatter: RefCell::new(formatter),
             hosts: RefCell::new(hosts),
             lists_some: Cell::new(!lists.is_empty()),
             lists,
@@ -236,7 +238,7 @@ impl<'a> FleetLines<'a> {
             }
             let is_last = is_over && self.merge.borrow().is_empty();
             if is_last {
-                page.extend(self.shown.borrow_mut().finish());
+                self.formatter.borrow_mut().renderer.finish(&mut page);
             }
             if !page.is_empty() {
                 self.room.notify_waiters();
@@ -269,14 +271,16 @@ impl<'a> FleetLines<'a> {
             page.push(b'\n');
             return;
         }
-        let mut shown = self.shown.borrow_mut();
-        page.extend(match &line.text {
+        let mut formatter = self.formatter.borrow_mut();
+        match &line.text {
             FleetText::Log(log) => {
-                shown.of_host(&line.host);
-                shown.show(log)
+                formatter.renderer.of_host(&line.host);
+                formatter.show(LogLine::Sent(log), page);
             }
-            FleetText::Remark { text, at, .. } => shown.message(text, *at),
-        });
+            FleetText::Remark { text, at, .. } => {
+                formatter.renderer.message(text, false, *at, page);
+            }
+        }
     }
 
     /// Whether a host may still send something, or an engine list one, besides this host.

@@ -10,17 +10,16 @@ use axum::response::IntoResponse as _;
 use futures_util::stream;
 use tokio::task::spawn_blocking;
 
-use crate::journal::search::entry::Among;
-use crate::journal::search::lines::{Lines, Split};
+use crate::journal::history::{HistoryProblem, LogQuery};
+use crate::journal::search::lines::Split;
 use crate::journal::search::pattern::Pattern;
-use crate::journal::search::select::Selection;
+use crate::journal::search::select::{SelectedEntries, Selection};
 use crate::journal::streams::Stream;
-use crate::journal::write::clear;
-use crate::journal::{Cursor, Filter, IndexReader, Position, Streams};
+use crate::journal::{Cursor, IndexReader, Position, Streams};
 use crate::sys::local;
+use crate::view::formatter::{Form, Formatter, LogLine};
 use crate::view::merged::Renderer;
 use crate::view::paint::{Mode, Stamp, Style};
-use crate::view::reading::Form;
 use crate::web::access::Scope;
 use crate::web::runs::{Run, exactly, whole};
 use crate::web::server::{Answered, Refusal, unknown, unreadable};
@@ -31,8 +30,10 @@ const PAGE: usize = 64 << 10;
 /// The selection of entries and their form.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TextAsk {
-    /// The processes; none means all.
-    names: Vec<String>,
+    /// The processes, and what the lines must match.
+    query: LogQuery,
+    /// What they must not match.
+    hidden: Option<Selection>,
     /// The first and the last entry.
     from: Option<Position>,
     to: Option<Position>,
@@ -40,26 +41,28 @@ pub(crate) struct TextAsk {
     stamp: Stamp,
     /// Only lines of processes, without names or times.
     bare: bool,
-    /// What the lines must match, and what they must not.
-    only: Vec<Selection>,
 }
 
 impl TextAsk {
     /// Parse a query; `None` if it is malformed or asks for more than the session may see.
     pub(crate) fn parse(query: &str, scope: &Scope) -> Option<Self> {
         let mut ask = Self::default();
-        let (mut grep, mut hide, mut ignores_case) = (None, None, false);
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
-                "name" if scope.has_process(whole(&value)) => ask.names.push(match scope.names() {
-                    Some(_) => exactly(whole(&value)),
-                    None => value.into_owned(),
-                }),
+                "name" if scope.has_process(whole(&value)) => {
+                    ask.query.names.push(match scope.names() {
+                        Some(_) => exactly(whole(&value)),
+                        None => value.into_owned(),
+                    });
+                }
                 "from" => ask.from = Some(value.parse().ok()?),
                 "to" => ask.to = Some(value.parse().ok()?),
-                "grep" => grep = Some(value),
-                "ignore-case" => ignores_case = value == "true",
-                "hide" => hide = Some(value),
+                "grep" => ask.query.grep = Some(value.into_owned()),
+                "ignore-case" => ask.query.ignore_case = value == "true",
+                "hide" => {
+                    let pattern = Some(Pattern::new(&value, false, true).ok()?);
+                    ask.hidden = Some(Selection { pattern, ..Selection::default() });
+                }
                 "form" => {
                     (ask.stamp, ask.bare) = match &*value {
                         "names" => (Stamp::None, false),
@@ -71,14 +74,11 @@ impl TextAsk {
                 _ => return None,
             }
         }
-        if let (true, Some(names)) = (ask.names.is_empty(), scope.names()) {
-            ask.names = names.iter().map(|name| exactly(name)).collect();
+        if let (true, Some(names)) = (ask.query.names.is_empty(), scope.names()) {
+            ask.query.names = names.iter().map(|name| exactly(name)).collect();
         }
-        let wanted = grep.map(|grep| Pattern::new(&grep, ignores_case, false));
-        let unwanted = hide.map(|hide| Pattern::new(&hide, false, true));
-        for pattern in wanted.into_iter().chain(unwanted) {
-            ask.only.push(Selection { pattern: Some(pattern.ok()?), ..Selection::default() });
-        }
+        // A malformed expression is refused at once.
+        ask.query.selection().ok()?;
         Some(ask)
     }
 }
@@ -95,7 +95,7 @@ pub(crate) async fn answer(
     let is_limited = scope.names().is_some();
     let opened = spawn_blocking(move || {
         let dirs = known.dirs();
-        let streams = Streams::open(&dirs)?.all().to_vec();
+        let streams = Streams::open(&dirs).map_err(io::Error::from)?.all().to_vec();
         let is_present = |stream: &&Stream| {
             known
                 .plan
@@ -103,12 +103,12 @@ pub(crate) async fn answer(
                 .is_none_or(|plan| plan.processes.iter().any(|process| process.name == stream.name))
         };
         let present: Vec<_> = streams.iter().filter(is_present).collect();
-        TextReader::new(&ask, IndexReader::open(&dirs), &streams, &present, is_limited)
+        TextReader::new(ask, IndexReader::open(&dirs), &streams, &present, is_limited)
     });
-    let reader = match opened.await.map_err(io::Error::other).and_then(|opened| opened) {
-        Ok(Some(reader)) => reader,
-        Ok(None) => return Err(unknown()),
-        Err(error) => return Err(unreadable(&error)),
+    let reader = match opened.await.map_err(io::Error::other) {
+        Ok(Ok(reader)) => reader,
+        Ok(Err(HistoryProblem::Io(error))) | Err(error) => return Err(unreadable(&error)),
+        Ok(Err(_)) => return Err(unknown()),
     };
     let pages = stream::unfold(Some(reader), move |reader| {
         let reader = reader.filter(|_| goes_on());
@@ -136,7 +136,7 @@ pub(crate) async fn file(
 ) -> Answered {
     let name: Vec<_> = [run.known.title()]
         .into_iter()
-        .chain(ask.names.iter().map(|word| whole(word).to_owned()))
+        .chain(ask.query.names.iter().map(|word| whole(word).to_owned()))
         .collect();
     let safe = |one: char| if one.is_ascii_alphanumeric() || one == '-' { one } else { '_' };
     let name: String = name.join("-").chars().take(100).map(safe).collect();
@@ -157,71 +157,61 @@ pub(crate) fn refused() -> Refusal {
 
 /// Reads the log as text.
 struct TextReader {
-    lines: Lines,
-    form: Form,
-    from: Position,
+    entries: SelectedEntries,
+    formatter: Formatter,
     to: Option<Position>,
-    only: Vec<Selection>,
+    hidden: Option<Selection>,
     upto: u64,
     is_limited: bool,
     is_over: bool,
 }
 
 impl TextReader {
-    /// `None` if a process is unknown.
     fn new(
-        ask: &TextAsk,
+        ask: TextAsk,
         mut index: IndexReader,
         streams: &[Stream],
         present: &[&Stream],
         is_limited: bool,
-    ) -> io::Result<Option<Self>> {
-        if !ask.names.iter().all(|name| streams.iter().any(|stream| stream.is_meant(name))) {
-            return Ok(None);
-        }
-        let mut filter = Filter::named(&ask.names, streams);
-        if !is_limited {
-            filter = filter.and_events_about(&ask.names, streams);
-        }
-        let dirs = index.dirs().clone();
-        let mark = Position { record: clear::mark(&dirs), skip: 0 };
-        let (from, upto) = (ask.from.unwrap_or(mark).max(mark), index.len()?);
-        let (stamp, bare) = (ask.stamp, ask.bare);
-        let style = Style { stamp, bare, zone: local::zone(), ..Style::new(Mode::Plain) };
-        let renderer = Renderer::of_journal(style, &dirs, present.iter().copied());
-        let is_part = ask.from.is_some() || ask.to.is_some() || !ask.only.is_empty();
+    ) -> Result<Self, HistoryProblem> {
+        let TextAsk { query, hidden, from, to, stamp, bare } = ask;
+        let plan = query.plan(&mut index, streams)?;
+        let is_part =
+            from.is_some() || to.is_some() || hidden.is_some() || plan.selection.pattern.is_some();
         let split = if is_part { Split::Lines } else { Split::Never };
-        Ok(Some(Self {
-            lines: Lines::new(Cursor::over(index, from, filter), split),
-            form: Form::Merged(Box::new(renderer)),
-            from,
-            to: ask.to,
-            only: ask.only.clone(),
-            upto,
+        let style = Style { stamp, bare, zone: local::zone(), ..Style::new(Mode::Plain) };
+        let renderer = Renderer::of_journal(style, index.dirs(), present.iter().copied());
+        let from = from.map_or(plan.from, |from| from.max(plan.from));
+        let cursor = Cursor::over(index, from, plan.filter);
+        Ok(Self {
+            entries: SelectedEntries::new(cursor, plan.selection, split),
+            formatter: Formatter::new(Form::Merged, renderer),
+            to,
+            hidden,
+            upto: plan.upto,
             is_limited,
             is_over: false,
-        }))
+        })
     }
 
     /// The next page; `None` after the last one.
     fn next(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let (mut page, mut scratch) = (vec![], vec![]);
-        while !self.is_over && page.len() < PAGE {
-            let Some(entry) = self.lines.next(self.upto)? else {
-                self.is_over = true;
-                break;
-            };
-            if self.to.is_some_and(|to| entry.position > to) {
-                self.is_over = true;
-            } else if entry.position >= self.from
-                && (entry.is_line() || !self.is_limited)
-                && self.only.iter().all(|selection| selection.matches(&entry, &mut scratch))
-            {
-                self.form.show(&entry, Among::default(), &mut page);
-            }
+        let Self { entries, formatter, to, hidden, upto, is_limited, is_over } = self;
+        let mut page = vec![];
+        let mut scratch = vec![];
+        while !*is_over && page.len() < PAGE {
+            let goes_on = entries.next(*upto, &mut |entry, among| {
+                *is_over = to.is_some_and(|to| entry.position > to);
+                let is_visible = (entry.is_line() || !*is_limited)
+                    && hidden.as_ref().is_none_or(|hidden| hidden.matches(entry, &mut scratch));
+                if is_visible && !*is_over {
+                    formatter.show(LogLine::Read(entry, among), &mut page);
+                }
+            })?;
+            *is_over |= !goes_on;
         }
-        if self.is_over {
-            self.form.finish(&mut page);
+        if *is_over {
+            formatter.renderer.finish(&mut page);
         }
         Ok((!page.is_empty()).then_some(page))
     }
@@ -236,7 +226,7 @@ mod tests {
     #[test]
     fn a_limited_session_gets_its_processes_only() {
         let scope = Scope::Processes { run: "0a".into(), names: vec!["web".into(), "a b".into()] };
-        let names = |query: &str| TextAsk::parse(query, &scope).map(|ask| ask.names);
+        let names = |query: &str| TextAsk::parse(query, &scope).map(|ask| ask.query.names);
         let both = Some(vec!["=web".to_owned(), "=a b".to_owned()]);
         assert_eq!(names(""), both);
         assert_eq!(names("form=plain"), both);
@@ -254,7 +244,7 @@ mod tests {
         let (from, to) = (at(3, 0), at(7, 12));
         let asked = parse("name=web&from=3.0&to=7.12&form=times").unwrap();
         assert_eq!((asked.from, asked.to, asked.stamp), (from, to, Stamp::Date));
-        assert_eq!(asked.names, ["web"]);
+        assert_eq!(asked.query.names, ["web"]);
         for malformed in ["from=x", "to=", "form=html", "colour=1", "grep=(", "hide=[", "name"] {
             let is_name = malformed == "name";
             assert_eq!(parse(malformed).is_some(), is_name, "{malformed}");
