@@ -172,7 +172,7 @@ async fn main(
     };
     let journal = access(&engine.plan, runtime.dir());
     let crashes = Arc::new(crash_reports::access(&engine.plan, runtime));
-    Box::pin(engine.run(inherited, Files { journal, crashes })).await
+    Box::pin(engine.run_to_end(inherited, Files { journal, crashes })).await
 }
 
 pub(super) fn make_dirs(runtime: &RuntimeDir) -> Result<(), RunError> {
@@ -200,7 +200,7 @@ fn build(runtime: &RuntimeDir) -> Result<Engine, RunError> {
     let saved = if adopting {
         let mut saved = PersistedState {
             keeper: ProcessId::now(std::process::id()),
-            ..PersistedState::read(runtime, &plan)?
+            ..PersistedState::load(runtime, &plan)?
         };
         saved.commands.adopt();
         saved
@@ -338,7 +338,7 @@ fn number_streams(plan: &Plan, dirs: &Dirs) -> Result<(Streams, Vec<StreamNo>), 
 }
 
 impl Engine {
-    async fn run(mut self, inherited: Inherited, files: Files) -> Result<u8, RunError> {
+    async fn run_to_end(mut self, inherited: Inherited, files: Files) -> Result<u8, RunError> {
         let io = |what: &str, source| RunError::Io { what: what.to_owned(), source };
         let Inherited { main, spare, tcp, lock, news, handover } = inherited;
         self.startup = StartupReport::new(news);

@@ -183,17 +183,17 @@ impl Engine {
 
     fn on_last_event(&mut self, event: Event) {
         match event {
-            Event::Bell(id) => _ = self.read(id),
+            Event::Bell(id) => _ = self.read_pane(id),
             Event::SinkUp(id) => self.panes[id].sink.status = SinkStatus::Up,
             Event::SinkGone(id) => {
-                self.read(id);
+                self.read_pane(id);
                 // As during the run, the event may concern an earlier sink.
                 if !wakeups::is_held(id, &self.panes[id].paths.bell(), &self.queue) {
                     self.panes[id].sink.status = SinkStatus::Gone;
                 }
             }
             Event::ShimExit(id, pid, _) => {
-                self.read(id);
+                self.read_pane(id);
                 self.panes[id].shim.current.take_if(|shim| shim.pid == pid);
             }
             Event::Opened(ids, result) => self.opened(&ids, &result),

@@ -70,7 +70,7 @@ impl PromptWatch {
     }
 
     /// The line that is looked at now.
-    pub(crate) fn look(&mut self) -> Option<Partial> {
+    pub(crate) fn take_line(&mut self) -> Option<Partial> {
         self.due = None;
         self.looks = self.looks.saturating_add(1);
         self.line

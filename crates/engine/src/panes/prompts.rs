@@ -42,7 +42,7 @@ impl Engine {
 
     /// The unfinished line of a process has not grown for a moment.
     pub(crate) fn look_for_prompt(&mut self, id: ProcId) {
-        let Some(line) = self.panes[id].prompts.look() else { return };
+        let Some(line) = self.panes[id].prompts.take_line() else { return };
         // It can't be read if it was deleted: then it has ended.
         let mut styles = Styles::new(self.ingest.dirs());
         let menu = styles.menu(line).unwrap_or_default();
@@ -52,7 +52,7 @@ impl Engine {
         let Ok(Some(row)) = styles.cursor_row(line) else { return };
         let proc = &self.saved.supervisor.procs[id];
         let rules = &self.plan.processes[id].rules;
-        let traces = Traces::read(&self.panes[id].paths.life());
+        let traces = Traces::load(&self.panes[id].paths.life());
         let shim = traces.shim.filter(|_| !rules.no_terminal && !traces.tty.is_empty());
         let input = shim.and_then(|shim| sys::terminal_input(Path::new(&traces.tty), shim.pid));
         let known = proc.prompt().is_some();

@@ -177,7 +177,7 @@ impl Engine {
             self.watch_tmux(server);
         }
         for &id in ids {
-            self.read(id);
+            self.read_pane(id);
             // Handling the news may have caused another request, which this answer does not
             // concern.
             self.carry_out();
@@ -240,7 +240,7 @@ impl Engine {
     /// program that a person runs in its place is spared.
     pub(crate) fn shim_overdue(&mut self, id: ProcId) {
         self.panes[id].shim.up_due = None;
-        self.read(id);
+        self.read_pane(id);
         let shim = &self.panes[id].shim;
         let Some(late) = shim.awaited.filter(|_| shim.current.is_none()) else { return };
         match late.info() {

@@ -168,7 +168,7 @@ impl CrashReports {
             cause: report.cause().map(|cause| cause.text.clone()),
         };
         let what = What::CrashReport { life, noticed, summary };
-        vec![Action::Log(LogEvent::of(&report.process_name, what))]
+        vec![Action::Log(LogEvent::of_process(&report.process_name, what))]
     }
 
     /// Nothing else is going to happen: write all reports now.

@@ -157,7 +157,7 @@ impl Engine {
         if let Some(command) = self.clients.commands.remove(&ticket) {
             self.saved.commands.end(command, &outcome, clock::now());
         }
-        self.clients.answer(ticket, outcome);
+        self.clients.send_outcome(ticket, outcome);
     }
 
     /// Record the command of a request, and log it.

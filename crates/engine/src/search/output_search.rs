@@ -467,7 +467,7 @@ fn flag_event(
     (life, count, line): (Option<LifeId>, u64, &str),
 ) -> Event {
     let last = log.and_then(|log| log.last(1).next()).filter(|last| last.line == *line);
-    Event::of(
+    Event::of_process(
         name,
         What::Flag {
             life,

@@ -139,7 +139,7 @@ mod tests {
     use crate::model::plan::rules::Probe;
 
     fn kind_of(what: What) -> Option<CauseKind> {
-        let json = Event::of(&ProcName::new("web").unwrap(), what).to_json();
+        let json = Event::of_process(&ProcName::new("web").unwrap(), what).to_json();
         failure(&Logged::from_json(json.as_bytes()).unwrap()).map(|(kind, _)| kind)
     }
 

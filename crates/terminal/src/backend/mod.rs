@@ -224,7 +224,7 @@ impl Terminals {
     /// The window of a pane, if the pane still exists.
     pub async fn window(&self, pane: &str) -> Result<Option<String>, TerminalError> {
         let Self::Tmux(tmux) = self else { return Ok(None) };
-        let listed = tmux.list().await?.into_iter().find(|listed| listed.pane == pane);
+        let listed = tmux.list_panes().await?.into_iter().find(|listed| listed.pane == pane);
         Ok(listed.map(|listed| listed.window))
     }
 
