@@ -116,7 +116,7 @@ impl Engine {
                 self.act(actions);
             }
             Event::StopAsked(id, life, problem) => self.stop_command_ended(id, life, problem),
-            Event::Hooked(problem, code) => self.act(hooks::last_ended(problem, code)),
+            Event::Hooked(result) => self.act(hooks::last_ended(result)),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
             Event::FilesChanged(changes) => self.input(Input::Changed(changes)),
             Event::FilesUnsettled(of, settled) => self.input(Input::Unsettled(of, settled)),

@@ -197,7 +197,7 @@ impl Engine {
                 self.panes[id].shim.current.take_if(|shim| shim.pid == pid);
             }
             Event::Opened(ids, result) => self.opened(&ids, &result),
-            Event::Hooked(Some(why), _) => self.on_finished(Finished::HookFailed(why)),
+            Event::Hooked(Err(failure)) => self.on_finished(Finished::HookFailed(failure.why)),
             Event::StopAsked(id, _, Some(text)) => self.trouble(id, Trouble::Text(text)),
             Event::Finished(result) => self.on_finished(result),
             // At teardown, these events need no reaction.
@@ -209,7 +209,7 @@ impl Engine {
             | Event::FilesUnsettled(..)
             | Event::FilesNotWatched(_)
             | Event::Built(..)
-            | Event::Hooked(None, _)
+            | Event::Hooked(Ok(()))
             | Event::StopAsked(_, _, None) => {}
         }
     }

@@ -15,7 +15,7 @@ use super::lag::Lag;
 use super::progress::{MatchCheckpoint, SearchProgress, Upto, ends_lives};
 use crate::action::Action;
 use crate::commands::command::AuxCommands;
-use crate::commands::hook::{FlagHook, Hook};
+use crate::commands::hooks::FlagHook;
 use crate::crash::{OutputLine, Trigger};
 use crate::journal::ingest::Ingest;
 use crate::journal::read::text::IncrementalReader;
@@ -310,11 +310,11 @@ impl OutputSearch {
                 actions.push(Action::Notify { title, text: line });
             }
             if let Some(command) = &flag.on_match {
-                let mut hook = Hook::new(commands, plan, command, "flag:matched").with(&data);
-                hook.set("TMO_PROCESS", process.name.as_str());
-                hook.set("TMO_FLAG", &flag.name);
+                let mut command = commands.of_event(plan, command, "flag:matched", &data);
+                command.set("TMO_PROCESS", process.name.as_str());
+                command.set("TMO_FLAG", &flag.name);
                 let flag = (id, flag.name.clone());
-                actions.push(Action::RunFlagHook(Box::new(FlagHook { flag, is_early, hook })));
+                actions.push(Action::RunFlagHook(Box::new(FlagHook { flag, is_early, command })));
             }
         }
         actions
