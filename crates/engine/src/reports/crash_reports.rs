@@ -234,7 +234,7 @@ fn logged_trigger(input: &CrashInput) -> std::io::Result<Option<Trigger>> {
     let log = Log::open(&input.dirs, input.first)?;
     let LifeSummary { life, ended, .. } = input.lived;
     match log.place(&input.evidence.name, life, ended)? {
-        Some(place) => Ok(log.ended_by_tmo(&input.evidence.name, &input.lived, &place)?.1),
+        Some(place) => Ok(log.ended_by_tmo(&input.evidence.name, &input.lived, &place)?.failure),
         None => Ok(None),
     }
 }
