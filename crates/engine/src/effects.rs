@@ -6,7 +6,6 @@ use nix::libc::{SIGCONT, SIGHUP, SIGKILL, SIGUSR1};
 
 use super::core::Engine;
 use super::reports::crash_reports::Crashed;
-use super::search::flag_counts;
 use crate::model::event::{self, Event, Trouble, What};
 use crate::model::plan::rules::Stage;
 use crate::model::plan::{Backend, Install, Plan, ProcessPlan};
@@ -280,9 +279,10 @@ impl Engine {
             watch: proc.watch_state(clock::now()),
             prompt: proc.prompt().cloned(),
             output_bytes: self.ingest.printed(self.panes[id].stream),
-            flags: self.panes[id].search.as_ref().map_or_else(Vec::new, |search| {
-                flag_counts::states(&process.rules.flags, search.matcher.book())
-            }),
+            flags: self.panes[id]
+                .search
+                .as_ref()
+                .map_or_else(Vec::new, |search| search.matcher.book().states(&process.rules.flags)),
         }
     }
 }

@@ -5,12 +5,11 @@
 //! the state machine between the life entries where they belong: after the start of their life and
 //! before its end.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::flag_counts::Matches;
 use super::lag::Lag;
 use super::progress::{MatchCheckpoint, SearchProgress, Upto, ends_lives};
 use crate::action::Action;
@@ -43,6 +42,9 @@ struct HeldFailure {
     /// What is logged instead if a debugger has printed it.
     mark: Event,
 }
+
+/// For each flag, how often it matched in the output of one read, and the last matching line.
+type Matches = BTreeMap<(Option<LifeId>, usize), (u64, String)>;
 
 /// Matches, each with its life.
 type Hits = VecDeque<(Option<LifeId>, Hit)>;
