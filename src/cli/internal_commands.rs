@@ -28,8 +28,8 @@ pub(super) fn run_part(arguments: &[OsString]) -> Option<u8> {
     let part = arguments.get(1)?.to_str()?;
     let path = Path::new(arguments.get(2)?);
     match part {
-        "shim" => Some(shim::run(path, Opener::parse(&arguments[3..]))),
-        "sink" => Some(sink::run(path)),
+        "shim" => Some(shim::run_shim(path, Opener::parse(&arguments[3..]))),
+        "sink" => Some(sink::run_sink(path)),
         // Run by tmux, which shows a failure on a screen. A terminal that is gone is not held any more.
         tty::RELEASE => Some(tty::release_at(path).map_or(0, |()| 0)),
         "guard" => Some(guardian(path, &arguments[3..])),
@@ -37,7 +37,7 @@ pub(super) fn run_part(arguments: &[OsString]) -> Option<u8> {
         // The second argument identifies its run.
         "beside" => {
             let [shell, command] = &arguments[3..] else { return Some(2) };
-            Some(beside::run(shell, command))
+            Some(beside::run_beside(shell, command))
         }
         "web-server" => Some(web_server(&arguments[2])),
         // The second argument is the version of bridges.
@@ -58,7 +58,7 @@ fn guardian(runtime: &Path, rest: &[OsString]) -> u8 {
     let_owner_in();
     let Some(Ok(news)) = news.map(inherit::take) else { return 2 };
     let plan = Some(Path::new(plan)).filter(|plan| *plan != OsStr::new("-"));
-    guardian::run(runtime, plan, news)
+    guardian::run_guardian(runtime, plan, news)
 }
 
 fn supervisor(runtime: &Path, rest: &[OsString]) -> u8 {

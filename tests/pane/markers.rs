@@ -2,7 +2,7 @@
 
 use pretty_assertions::assert_eq;
 use tmo::protocol::life::LifeEvent;
-use tmo::protocol::marker::{Look, Marker, of_one_life};
+use tmo::protocol::marker::{Marker, MarkerStart, of_one_life};
 use tmo::protocol::spec::Want;
 
 use crate::harness::Pane;
@@ -11,7 +11,7 @@ use crate::harness::Pane;
 fn markers(bytes: &[u8]) -> Vec<(Marker, usize, usize)> {
     let mut found = vec![];
     for at in 0..bytes.len() {
-        if let Look::Whole(marker, length) = Marker::look(&bytes[at..]) {
+        if let MarkerStart::Whole(marker, length) = Marker::parse_start(&bytes[at..]) {
             found.push((marker, at, at + length + marker.skip as usize));
         }
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 use pretty_assertions::assert_eq;
 use tmo::model::LifeId;
 use tmo::protocol::life::{LifeEntry, LifeEvent, LifeReader};
-use tmo::protocol::marker::{Look, Marker};
+use tmo::protocol::marker::{Marker, MarkerStart};
 use tmo::protocol::paths::PanePaths;
 use tmo::protocol::spec::{Spec, Want};
 use tmo::sys;
@@ -99,7 +99,7 @@ impl Drop for Tmux {
 fn pieces(bytes: &[u8]) -> (Vec<u8>, Vec<Marker>) {
     let (mut text, mut markers, mut at) = (vec![], vec![], 0);
     while at < bytes.len() {
-        if let Look::Whole(marker, length) = Marker::look(&bytes[at..]) {
+        if let MarkerStart::Whole(marker, length) = Marker::parse_start(&bytes[at..]) {
             at += length + marker.skip as usize;
             markers.push(marker);
         } else {

@@ -95,7 +95,7 @@ impl Engine {
         Self::see_last_output(&event);
         match event {
             Event::Bell(id) => {
-                self.look(id);
+                self.read_news(id);
                 self.settle_shim(id);
             }
             Event::SinkUp(id) => {
@@ -116,7 +116,7 @@ impl Engine {
                 self.act(actions);
             }
             Event::StopAsked(id, life, problem) => self.stop_command_ended(id, life, problem),
-            Event::Hooked(problem, code) => self.act(hooks::last_ended(problem, code)),
+            Event::Hooked(result) => self.act(hooks::last_ended(result)),
             Event::Piped(id, closed, result) => self.piped(id, closed, result),
             Event::FilesChanged(changes) => self.input(Input::Changed(changes)),
             Event::FilesUnsettled(of, settled) => self.input(Input::Unsettled(of, settled)),
@@ -137,7 +137,7 @@ impl Engine {
     pub(super) fn on_finished(&mut self, result: Finished) {
         let actions = match result {
             Finished::Examined(name, notice) => {
-                vec![Action::Log(event::Event::of(&name, *notice))]
+                vec![Action::Log(event::Event::of_process(&name, *notice))]
             }
             Finished::HookFailed(why) => vec![hooks::failed(HookProblem::Failed(why))],
             Finished::HookEnded(item) => vec![Action::Complete(item)],
@@ -245,7 +245,7 @@ impl Engine {
 
     /// Read the news of a pane. Its sink may be up unnoticed: another reader of the bell may have
     /// taken the byte that reports it.
-    fn look(&mut self, id: ProcId) {
+    fn read_news(&mut self, id: ProcId) {
         let paths = &self.panes[id].paths;
         // Check both: a dying sink releases its lock and the bell one after the other.
         if !self.panes[id].sink.is_up()
@@ -254,7 +254,7 @@ impl Engine {
         {
             self.panes[id].sink_up();
         }
-        self.read(id);
+        self.read_pane(id);
     }
 
     /// Feed the state machine, save the state, carry out the effects.
@@ -350,7 +350,7 @@ impl Engine {
         for id in ProcId::all(&self.panes) {
             if past(self.panes[id].bell.look_due) {
                 self.panes[id].bell.look_due = None;
-                self.look(id);
+                self.read_news(id);
                 self.look_again(id);
             }
             self.on_search_alarm(id, past);
@@ -370,7 +370,7 @@ impl Engine {
             let overdue = past(self.panes[id].entries.marker_due());
             if overdue && !(self.wake_sink(id) && self.panes[id].entries.renew_deadline()) {
                 self.panes[id].entries.drop_deadline();
-                self.read(id);
+                self.read_pane(id);
                 self.unmark(id);
                 self.settle_shim(id);
             }
@@ -396,7 +396,7 @@ impl Engine {
     /// Write an event about a process into the log.
     pub(super) fn say(&mut self, id: ProcId, what: What) {
         let is_request = matches!(what, What::Interrupting | What::Killing | What::Hangup);
-        let event = event::Event::of(&self.plan.processes[id].name, what);
+        let event = event::Event::of_process(&self.plan.processes[id].name, what);
         if !is_request {
             return self.write_event(&event);
         }

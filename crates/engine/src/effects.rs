@@ -6,7 +6,6 @@ use nix::libc::{SIGCONT, SIGHUP, SIGKILL, SIGUSR1};
 
 use super::core::Engine;
 use super::reports::crash_reports::Crashed;
-use super::search::flag_counts;
 use crate::model::event::{self, Event, Trouble, What};
 use crate::model::plan::rules::Stage;
 use crate::model::plan::{Backend, Install, Plan, ProcessPlan};
@@ -47,7 +46,7 @@ impl Engine {
                 if matches!(self.saved.supervisor.run_phase, RunPhase::Finished { .. }) {
                     self.clients.answer_last(ticket, outcome);
                 } else {
-                    self.clients.answer(ticket, outcome);
+                    self.clients.send_outcome(ticket, outcome);
                 }
             }
             Effect::Finish(code) => self.finish = Some(code),
@@ -81,7 +80,7 @@ impl Engine {
             let text = error.to_string();
             self.say(id, What::Trouble { what: Trouble::Text(text.clone()) });
             if want == Want::Run {
-                let stands = Spec::read(&self.panes[id].paths.spec());
+                let stands = Spec::load(&self.panes[id].paths.spec());
                 let stands = stands.ok().map(|spec| (spec.want, spec.life));
                 self.input(Input::SpecWriteFailed(id, text, stands));
             }
@@ -110,7 +109,7 @@ impl Engine {
     /// The shim does not reap its main process while the pid may still be used, so the process
     /// group belongs to this very life.
     fn signal(&mut self, id: ProcId, pid: u32, signal: i32) {
-        let mains = Traces::read(&self.panes[id].paths.life()).mains;
+        let mains = Traces::load(&self.panes[id].paths.life()).mains;
         if mains.iter().any(|main: &ProcessId| main.pid == pid && sys::alive(*main))
             && let Err(error) = sys::signal_group(pid, signal)
         {
@@ -280,9 +279,10 @@ impl Engine {
             watch: proc.watch_state(clock::now()),
             prompt: proc.prompt().cloned(),
             output_bytes: self.ingest.printed(self.panes[id].stream),
-            flags: self.panes[id].search.as_ref().map_or_else(Vec::new, |search| {
-                flag_counts::states(&process.rules.flags, search.matcher.book())
-            }),
+            flags: self.panes[id]
+                .search
+                .as_ref()
+                .map_or_else(Vec::new, |search| search.matcher.book().states(&process.rules.flags)),
         }
     }
 }

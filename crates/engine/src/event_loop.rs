@@ -172,7 +172,7 @@ async fn main(
     };
     let journal = access(&engine.plan, runtime.dir());
     let crashes = Arc::new(crash_reports::access(&engine.plan, runtime));
-    Box::pin(engine.run(inherited, Files { journal, crashes })).await
+    Box::pin(engine.run_to_end(inherited, Files { journal, crashes })).await
 }
 
 pub(super) fn make_dirs(runtime: &RuntimeDir) -> Result<(), RunError> {
@@ -187,7 +187,6 @@ pub(super) fn make_dirs(runtime: &RuntimeDir) -> Result<(), RunError> {
 
 /// Build the engine.
 fn build(runtime: &RuntimeDir) -> Result<Engine, RunError> {
-    let io = |what: &Path, source| RunError::Io { what: what.display().to_string(), source };
     let plan = with_program(runtime.plan()?);
     afford(&plan, 0)?;
     let adopting = runtime.state_file().exists();
@@ -200,25 +199,16 @@ fn build(runtime: &RuntimeDir) -> Result<Engine, RunError> {
     let saved = if adopting {
         let mut saved = PersistedState {
             keeper: ProcessId::now(std::process::id()),
-            ..PersistedState::read(runtime, &plan)?
+            ..PersistedState::load(runtime, &plan)?
         };
         saved.commands.adopt();
         saved
     } else {
-        ingest.reserve().map_err(|e| io(plan.log.dir.as_path(), e))?;
-        let supervisor = Supervisor::new(&plan, clock::now());
-        let saved = PersistedState::new(supervisor, ingest.head().records);
-        saved.save(runtime)?;
-        // Create the file here. Views only write to it: if they created it, a view that comes late
-        // would leave the file behind.
-        let shown = runtime.shown_file();
-        replace(&shown, &[]).map_err(|e| io(&shown, e))?;
-        saved
+        first_state(runtime, &plan, &mut ingest)?
     };
-    let track = |(process, of): (&ProcessPlan, &StreamNo)| {
-        PaneState::new(runtime.dir(), &process.name, *of)
-    };
-    let panes = plan.processes.iter().zip(&streams).map(track).collect();
+    let processes = plan.processes.iter().zip(&streams);
+    let panes =
+        processes.map(|(process, no)| PaneState::new(runtime.dir(), &process.name, *no)).collect();
     let retention_due = (plan.log.max_age_ms > 0).then(Instant::now);
     Ok(Engine {
         runtime: runtime.clone(),
@@ -251,6 +241,24 @@ fn build(runtime: &RuntimeDir) -> Result<Engine, RunError> {
         unsaved: false,
         lock: None,
     })
+}
+
+/// The state of a run that begins, on disk.
+fn first_state(
+    runtime: &RuntimeDir,
+    plan: &Plan,
+    ingest: &mut Ingest,
+) -> Result<PersistedState, RunError> {
+    let io = |what: &Path, source| RunError::Io { what: what.display().to_string(), source };
+    ingest.reserve().map_err(|e| io(plan.log.dir.as_path(), e))?;
+    let supervisor = Supervisor::new(plan, clock::now());
+    let saved = PersistedState::new(supervisor, ingest.head().records);
+    saved.save(runtime)?;
+    // Create the file here. Views only write to it: if they created it, a view that comes late
+    // would leave the file behind.
+    let shown = runtime.shown_file();
+    replace(&shown, &[]).map_err(|e| io(&shown, e))?;
+    Ok(saved)
 }
 
 /// Open the journal to index these streams.
@@ -338,7 +346,7 @@ fn number_streams(plan: &Plan, dirs: &Dirs) -> Result<(Streams, Vec<StreamNo>), 
 }
 
 impl Engine {
-    async fn run(mut self, inherited: Inherited, files: Files) -> Result<u8, RunError> {
+    async fn run_to_end(mut self, inherited: Inherited, files: Files) -> Result<u8, RunError> {
         let io = |what: &str, source| RunError::Io { what: what.to_owned(), source };
         let Inherited { main, spare, tcp, lock, news, handover } = inherited;
         self.startup = StartupReport::new(news);

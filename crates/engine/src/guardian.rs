@@ -34,7 +34,7 @@ const QUICK: Duration = Duration::from_millis(100);
 
 /// Run the guardian of this runtime directory; `plan` is the run to start if there is none to
 /// adopt. Returns the exit code.
-pub fn run(runtime: &Path, plan: Option<&Path>, news: OwnedFd) -> u8 {
+pub fn run_guardian(runtime: &Path, plan: Option<&Path>, news: OwnedFd) -> u8 {
     // Fails only for a process group leader, which leads a session already or does not need one.
     let _ = nix::unistd::setsid();
     // With SIGXFSZ ignored, a write beyond the file size limit fails instead of killing the

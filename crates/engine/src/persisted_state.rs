@@ -66,7 +66,7 @@ impl PersistedState {
     }
 
     /// Read the state that the last supervisor of a run saved, which must fit this plan.
-    pub fn read(runtime: &RuntimeDir, plan: &Plan) -> Result<Self, RuntimeDirError> {
+    pub fn load(runtime: &RuntimeDir, plan: &Plan) -> Result<Self, RuntimeDirError> {
         let path = runtime.state_file();
         let mut saved = read_json(path, STATE_VERSION, |saved: &Self| saved.version)?;
         if saved.supervisor.is_of(plan) && saved.outbox.is_of(plan.processes.len()) {
@@ -100,7 +100,7 @@ pub fn adoptable(runtime: &RuntimeDir) -> Result<bool, RuntimeDirError> {
             comm: comm.clone(),
         }));
     }
-    match runtime.plan().and_then(|plan| PersistedState::read(runtime, &plan)) {
+    match runtime.plan().and_then(|plan| PersistedState::load(runtime, &plan)) {
         Ok(saved) if saved.pid_namespace != sys::pid_namespace() => {
             Err(RuntimeDirError::Elsewhere { dir: runtime.dir().to_owned() })
         }

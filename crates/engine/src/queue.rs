@@ -7,6 +7,7 @@ use std::rc::Rc;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use super::commands::hooks::HookFailure;
 use super::reports::outbox::OutboxItem;
 use super::search::failure_declarations::DeclarationEdit;
 use crate::backend::{Survey, TerminalError};
@@ -39,8 +40,8 @@ pub(super) enum Event {
     Asked(Question, ProbeResult),
     /// The stop command of a life has ended, with its error, if any.
     StopAsked(ProcId, LifeId, Option<String>),
-    /// The hook after which the run is to end has ended: its error, if any, and its exit code.
-    Hooked(Option<String>, u8),
+    /// The hook after which the run is to end has ended.
+    Hooked(Result<(), HookFailure>),
     /// Watched files of these processes have changed.
     FilesChanged(Vec<(ProcId, FileChange)>),
     /// Files of exactly these processes change at present; what was written to the others until this time is known.

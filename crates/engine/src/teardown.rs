@@ -183,21 +183,21 @@ impl Engine {
 
     fn on_last_event(&mut self, event: Event) {
         match event {
-            Event::Bell(id) => _ = self.read(id),
+            Event::Bell(id) => _ = self.read_pane(id),
             Event::SinkUp(id) => self.panes[id].sink.status = SinkStatus::Up,
             Event::SinkGone(id) => {
-                self.read(id);
+                self.read_pane(id);
                 // As during the run, the event may concern an earlier sink.
                 if !wakeups::is_held(id, &self.panes[id].paths.bell(), &self.queue) {
                     self.panes[id].sink.status = SinkStatus::Gone;
                 }
             }
             Event::ShimExit(id, pid, _) => {
-                self.read(id);
+                self.read_pane(id);
                 self.panes[id].shim.current.take_if(|shim| shim.pid == pid);
             }
             Event::Opened(ids, result) => self.opened(&ids, &result),
-            Event::Hooked(Some(why), _) => self.on_finished(Finished::HookFailed(why)),
+            Event::Hooked(Err(failure)) => self.on_finished(Finished::HookFailed(failure.why)),
             Event::StopAsked(id, _, Some(text)) => self.trouble(id, Trouble::Text(text)),
             Event::Finished(result) => self.on_finished(result),
             // At teardown, these events need no reaction.
@@ -209,7 +209,7 @@ impl Engine {
             | Event::FilesUnsettled(..)
             | Event::FilesNotWatched(_)
             | Event::Built(..)
-            | Event::Hooked(None, _)
+            | Event::Hooked(Ok(()))
             | Event::StopAsked(_, _, None) => {}
         }
     }

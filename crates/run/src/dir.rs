@@ -172,7 +172,7 @@ impl RuntimeDir {
         let mut all = OrphanReport::default();
         let (Ok(plan), Some(_)) = (self.plan(), self.saved_here()) else { return all };
         let traces =
-            |process: &ProcessPlan| Traces::read(&PanePaths::new(&self.dir, &process.name).life());
+            |process: &ProcessPlan| Traces::load(&PanePaths::new(&self.dir, &process.name).life());
         let lives = |traces: Traces| traces.mains.iter().any(|main| sys::alive(*main));
         let known = plan.processes.iter().any(|process| lives(traces(process)));
         if !known && !sys::has_orphans(&plan.run) {
@@ -216,7 +216,7 @@ impl RuntimeDir {
     /// The living shims of this run.
     fn living_shims(&self) -> Vec<u32> {
         let shim = |path: PathBuf| {
-            let shim = Traces::read(&path).shim?;
+            let shim = Traces::load(&path).shim?;
             sys::alive(shim).then_some(shim.pid)
         };
         self.lives().filter_map(shim).collect()

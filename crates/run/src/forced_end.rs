@@ -375,7 +375,7 @@ impl RuntimeDir {
             (orphans.shim, orphans.witnessed) = (shim.pid, true);
         }
         for life in lives {
-            of(&mut all, &some_run, UNMARKED).mains.extend(Traces::read(&life).mains);
+            of(&mut all, &some_run, UNMARKED).mains.extend(Traces::load(&life).mains);
         }
         all.into_values().collect()
     }

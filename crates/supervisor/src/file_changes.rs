@@ -91,7 +91,7 @@ impl Supervisor {
 
     /// Pause or resume watching.
     pub(super) fn watch(&mut self, request_id: u64, patterns: &[String], on: bool) {
-        let mut ids = match self.find(patterns, Proc::counts) {
+        let mut ids = match self.ids_meant_by(patterns, Proc::counts) {
             Ok(ids) => ids,
             Err(outcome) => return self.effects.push(Effect::Answer(request_id, *outcome)),
         };

@@ -91,7 +91,7 @@ impl Supervisor {
     }
 
     /// Answer the requests that have been carried out or cannot be.
-    pub(super) fn answer(&mut self) {
+    pub(super) fn answer_requests(&mut self) {
         let done = matches!(self.run_phase, RunPhase::Finished { .. });
         let stopping = self.stopping();
         let mut pending = std::mem::take(&mut self.pending);

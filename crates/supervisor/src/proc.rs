@@ -249,7 +249,7 @@ impl Proc {
             since: now,
             added: later || process.waits,
             retired: later,
-            carried_out: PlanCounts { additions: 0, ..PlanCounts::of(process) },
+            carried_out: PlanCounts { additions: 0, ..PlanCounts::from_plan(process) },
             change: records::ChangePart::of_start(plan.no_deps),
             install: process.install.clone(),
             rules: process.rules.clone(),

@@ -34,7 +34,7 @@ pub struct PlanCounts {
 }
 
 impl PlanCounts {
-    pub(super) fn of(process: &ProcessPlan) -> Self {
+    pub(super) fn from_plan(process: &ProcessPlan) -> Self {
         let &ProcessPlan { additions, revision, own_revision, .. } = process;
         Self { additions, revision, own_revision }
     }
@@ -54,11 +54,11 @@ pub struct Planned {
 }
 
 impl Planned {
-    fn of(process: &ProcessPlan, plan: &Plan) -> Self {
+    fn from_plan(process: &ProcessPlan, plan: &Plan) -> Self {
         let &ProcessPlan { removed, waits, grace_ms, .. } = process;
         let grace_ms = grace_ms.unwrap_or(plan.grace_ms);
         let is_action = process.action.is_some();
-        Self { removed, is_action, waits, counts: PlanCounts::of(process), grace_ms }
+        Self { removed, is_action, waits, counts: PlanCounts::from_plan(process), grace_ms }
     }
 }
 
@@ -79,7 +79,7 @@ impl Supervisor {
             }
             proc.install.clone_from(&process.install);
             (proc.stop_signal, proc.on_exit) = (process.stop_signal, process.on_exit);
-            proc.planned = Planned::of(process, plan);
+            proc.planned = Planned::from_plan(process, plan);
         }
         for id in ProcId::all(&self.procs) {
             self.procs[id].needs = self.needs_of(id);

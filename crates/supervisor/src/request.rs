@@ -133,7 +133,7 @@ impl Supervisor {
     ) -> Result<Vec<ProcId>, Box<Outcome>> {
         // A process that is being removed can be stopped once more, but not started or restarted.
         let present = if verb == Verb::Stop { Proc::counts } else { |proc: &Proc| !proc.retired };
-        let mut ids = self.find(patterns, present)?;
+        let mut ids = self.ids_meant_by(patterns, present)?;
         if verb != Verb::Stop {
             // A pattern that fits its name does not begin an action.
             let is_action = |id: ProcId| self.procs[id].planned.is_action;
@@ -193,7 +193,7 @@ impl Supervisor {
     /// Send a signal to the running processes that match. It is an error if one that was named does
     /// not run.
     fn signal(&mut self, request_id: u64, signal: SignalName, patterns: &[String]) {
-        let ids = match self.find(patterns, Proc::counts) {
+        let ids = match self.ids_meant_by(patterns, Proc::counts) {
             Ok(ids) => ids,
             Err(outcome) => return self.effects.push(Effect::Answer(request_id, *outcome)),
         };
@@ -242,7 +242,7 @@ impl Supervisor {
         let known = |name: &&String| entries.iter().any(|entry| entry.as_str() == **name);
         if let Some(unknown) = counts.keys().find(|name| !known(name)) {
             let group = std::slice::from_ref(unknown);
-            let outcome = match self.find(group, |proc| !proc.planned.removed) {
+            let outcome = match self.ids_meant_by(group, |proc| !proc.planned.removed) {
                 Err(outcome) if unknown.starts_with('@') => *outcome,
                 Err(_) | Ok(_) => Outcome::unknown(unknown, &entries),
             };
@@ -274,7 +274,7 @@ impl Supervisor {
     }
 
     /// The processes that match these words; no words mean all.
-    pub fn find(
+    pub fn ids_meant_by(
         &self,
         patterns: &[String],
         present: fn(&Proc) -> bool,

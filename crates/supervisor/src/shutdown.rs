@@ -236,12 +236,12 @@ impl Supervisor {
             }) {
                 let code = self.exit_code();
                 self.run_phase = RunPhase::Finished { code };
-                self.answer();
+                self.answer_requests();
                 self.effects.push(Effect::Finish(code));
                 return;
             }
         }
         self.note_stops(now, self.asked_at.is_some());
-        self.answer();
+        self.answer_requests();
     }
 }

@@ -1,6 +1,6 @@
 //! The markers in a stream: what is one, what may become one.
 
-use tmo::protocol::marker::{FINISH, INTRO, LONGEST_MARKER, Look, Marker, held_back};
+use tmo::protocol::marker::{FINISH, INTRO, LONGEST_MARKER, Marker, MarkerStart, held_back};
 
 /// What stands at the beginning of some bytes is seen the same way however many of them are
 /// there, and as a plain reading of the format has it.
@@ -11,31 +11,33 @@ pub(crate) fn check(data: &[u8]) {
         0..128 => rest.to_vec(),
         _ => [INTRO, rest].concat(),
     };
-    let whole = Marker::look(&text);
+    let whole = Marker::parse_start(&text);
     assert_eq!(complete(whole), plain(&text));
-    if let Look::Whole(marker, length) = whole {
+    if let MarkerStart::Whole(marker, length) = whole {
         let again = marker.encode();
         assert!(length <= LONGEST_MARKER && again.len() <= LONGEST_MARKER);
-        assert_eq!(Marker::look(&again), Look::Whole(marker, again.len()));
+        assert_eq!(Marker::parse_start(&again), MarkerStart::Whole(marker, again.len()));
     }
     for cut in 0..text.len().min(LONGEST_MARKER + 2) {
-        let part = Marker::look(&text[..cut]);
+        let part = Marker::parse_start(&text[..cut]);
         match whole {
-            Look::Whole(_, length) if cut < length => assert_eq!(part, Look::Partly, "{cut}"),
-            Look::Whole(..) => assert_eq!(part, whole, "{cut}"),
-            Look::Partly => assert_eq!(part, Look::Partly, "{cut}"),
-            Look::No => assert!(complete(part).is_none(), "{cut}: taken too early"),
+            MarkerStart::Whole(_, length) if cut < length => {
+                assert_eq!(part, MarkerStart::Partly, "{cut}");
+            }
+            MarkerStart::Whole(..) => assert_eq!(part, whole, "{cut}"),
+            MarkerStart::Partly => assert_eq!(part, MarkerStart::Partly, "{cut}"),
+            MarkerStart::No => assert!(complete(part).is_none(), "{cut}: taken too early"),
         }
     }
-    assert!(whole != Look::Partly || text.len() < LONGEST_MARKER, "held for ever");
-    let held = (0..text.len()).find(|&at| Marker::look(&text[at..]) == Look::Partly);
+    assert!(whole != MarkerStart::Partly || text.len() < LONGEST_MARKER, "held for ever");
+    let held = (0..text.len()).find(|&at| Marker::parse_start(&text[at..]) == MarkerStart::Partly);
     assert_eq!(held_back(&text), held.map_or(0, |at| text.len() - at));
 }
 
-fn complete(look: Look) -> Option<(Marker, usize)> {
+fn complete(look: MarkerStart) -> Option<(Marker, usize)> {
     match look {
-        Look::Whole(marker, length) => Some((marker, length)),
-        Look::Partly | Look::No => None,
+        MarkerStart::Whole(marker, length) => Some((marker, length)),
+        MarkerStart::Partly | MarkerStart::No => None,
     }
 }
 

@@ -5,7 +5,7 @@ use tmo::journal::record::{CONTINUES, Kind, Record, TO_BE_CONTINUED, UNFINISHED}
 use tmo::journal::write::expected_markers::Expected;
 use tmo::journal::write::split::{Fed, LONGEST_RECORD, Lost, MarkerTrust, Splitter};
 use tmo::model::{LifeId, StreamNo};
-use tmo::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, of_one_life};
+use tmo::protocol::marker::{INTRO, LONGEST_SKIP, Marker, MarkerStart, of_one_life};
 
 use super::input::Input;
 
@@ -348,7 +348,7 @@ impl Plain<'_> {
 
     /// The marker that these bytes begin with, if it counts.
     fn marker(&self, trust: MarkerTrust, bytes: &[u8]) -> Option<(Marker, usize)> {
-        let Look::Whole(marker, length) = Marker::look(bytes) else { return None };
+        let MarkerStart::Whole(marker, length) = Marker::parse_start(bytes) else { return None };
         let counts = trust == MarkerTrust::All || self.place(marker).is_some();
         (counts && marker.skip <= LONGEST_SKIP).then_some((marker, length))
     }

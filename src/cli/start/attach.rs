@@ -96,7 +96,7 @@ impl Start {
             return Err(self.already_running(state));
         }
         let known = self.runtime.plan().and_then(|plan| {
-            let saved = PersistedState::read(&self.runtime, &plan)?;
+            let saved = PersistedState::load(&self.runtime, &plan)?;
             Ok((plan, saved))
         });
         let (plan, saved) = match known {

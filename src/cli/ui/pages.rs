@@ -113,20 +113,20 @@ fn compare_page(
             let _ = writeln!(text, "and the {} good ones before it", more - 1);
         }
     }
-    if last_good.has_failed() {
+    if last_good.failed {
         text.push_str("(good until shortly before its end; there is no better one)\n");
     }
     if *is_cut {
         text.push_str("(of each, only the first 8 MiB or 100,000 lines)\n");
     }
     if let Some(before) = alike {
-        let ended = if life.ended.is_some() { "It ended" } else { "It prints" };
+        let ended = if life.exit.is_some() { "It ended" } else { "It prints" };
         let before = life_words(name, before);
         let _ =
             writeln!(text, "\n{}", styled("1", &format!("{ended} like the one before: {before}")));
     }
     // What a life that ended at once did not come to is no news.
-    let lasted = life.ended.map_or(Duration::MAX, |(ended, _)| ended.since(life.started));
+    let lasted = life.lasted().unwrap_or(Duration::MAX);
     let missing = if lasted < SHORT { &[] } else { &missing[..missing.len().min(MOST_MISSING)] };
     let Some(first) = new.first() else {
         text.push_str("\nIt has printed nothing that the good ones did not print too.\n");
@@ -171,18 +171,15 @@ fn list(text: &mut String, title: &str, shapes: &[Shape], line: impl Fn(&str) ->
 fn life_words(name: &ProcName, life: &Life) -> String {
     let started = local::zone().to_datetime(life.started.utc()).strftime("%b %d %H:%M:%S");
     let number = life.life.number();
-    let ready = if life.ready { ", was ready" } else { "" };
-    let end = match life.ended {
+    let ready = if life.became_ready { ", was ready" } else { "" };
+    let how = match life.exit {
         None => "runs".to_owned(),
-        Some((ended, exit)) => {
-            let how = match exit {
-                _ if life.asked && !life.has_failed() => "stopped".to_owned(),
-                Exit::Code(code) => format!("exit {code}"),
-                Exit::Signal(_) => exit.word(),
-            };
-            format!("{how} after {}", units::span(ended.since(life.started)))
-        }
+        Some(_) if life.was_asked_to_end && !life.failed => "stopped".to_owned(),
+        Some(Exit::Code(code)) => format!("exit {code}"),
+        Some(exit @ Exit::Signal(_)) => exit.word(),
     };
+    let lasted = life.lasted().map(|lasted| format!(" after {}", units::span(lasted)));
+    let end = format!("{how}{}", lasted.unwrap_or_default());
     format!("{name}, started {started} (life {number}): {end}{ready}")
 }
 

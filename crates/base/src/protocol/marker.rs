@@ -49,7 +49,7 @@ pub struct Marker {
 
 /// The result of looking for a marker at the start of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum MarkerStart {
     /// A whole marker of this length (without the skipped bytes).
     Whole(Marker, usize),
     /// These bytes may become a marker when more arrive.
@@ -66,29 +66,33 @@ impl Marker {
     }
 
     /// Look for a marker at the very start of `bytes`.
-    pub fn look(bytes: &[u8]) -> Look {
+    pub fn parse_start(bytes: &[u8]) -> MarkerStart {
         let common = bytes.len().min(INTRO.len());
         if bytes[..common] != INTRO[..common] {
-            return Look::No;
+            return MarkerStart::No;
         }
         if bytes.len() < INTRO.len() {
-            return Look::Partly;
+            return MarkerStart::Partly;
         }
         let body = &bytes[INTRO.len()..bytes.len().min(LONGEST_MARKER)];
         let end = memchr::memchr(FINISH[0], body);
         // Reject an invalid byte at once, exactly as if the bytes had come one by one.
         if !body[..end.unwrap_or(body.len())].iter().all(|b| b.is_ascii_hexdigit() || *b == b';') {
-            return Look::No;
+            return MarkerStart::No;
         }
         let Some((end, last)) = end.and_then(|end| Some((end, body.get(end + 1)?))) else {
-            return if bytes.len() < LONGEST_MARKER { Look::Partly } else { Look::No };
+            return if bytes.len() < LONGEST_MARKER {
+                MarkerStart::Partly
+            } else {
+                MarkerStart::No
+            };
         };
         if *last != FINISH[1] {
-            return Look::No;
+            return MarkerStart::No;
         }
         match Self::parse(&body[..end]) {
-            Some(marker) => Look::Whole(marker, INTRO.len() + end + FINISH.len()),
-            None => Look::No,
+            Some(marker) => MarkerStart::Whole(marker, INTRO.len() + end + FINISH.len()),
+            None => MarkerStart::No,
         }
     }
 
@@ -111,7 +115,7 @@ pub fn held_back(bytes: &[u8]) -> usize {
     let from = bytes.len().saturating_sub(LONGEST_MARKER);
     memchr::memchr_iter(INTRO[0], &bytes[from..])
         .map(|at| from + at)
-        .find(|&at| Marker::look(&bytes[at..]) == Look::Partly)
+        .find(|&at| Marker::parse_start(&bytes[at..]) == MarkerStart::Partly)
         .map_or(0, |at| bytes.len() - at)
 }
 
@@ -119,7 +123,7 @@ pub fn held_back(bytes: &[u8]) -> usize {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{LONGEST_MARKER, Look, Marker, held_back};
+    use super::{LONGEST_MARKER, Marker, MarkerStart, held_back};
 
     #[test]
     fn the_format_is_frozen() {
@@ -141,7 +145,7 @@ mod tests {
             b"x\x1b]7717;tmo;000000000000feed;1;0\x1b\\",
             b"\x1b]0;title\x07",
         ] {
-            assert_eq!(Marker::look(text), Look::No, "{}", text.escape_ascii());
+            assert_eq!(Marker::parse_start(text), MarkerStart::No, "{}", text.escape_ascii());
         }
     }
 
@@ -153,7 +157,7 @@ mod tests {
             let marker = Marker { nonce, seq, skip };
             let bytes = marker.encode();
             prop_assert!(bytes.len() <= LONGEST_MARKER);
-            prop_assert_eq!(Marker::look(&bytes), Look::Whole(marker, bytes.len()));
+            prop_assert_eq!(Marker::parse_start(&bytes), MarkerStart::Whole(marker, bytes.len()));
             let cut = cut.min(bytes.len() - 1);
             let mut text = b"some text\r\n".to_vec();
             text.extend_from_slice(&bytes[..cut]);
@@ -162,7 +166,7 @@ mod tests {
 
         #[test]
         fn no_bytes_make_it_panic(bytes: Vec<u8>) {
-            let _ = Marker::look(&bytes);
+            let _ = Marker::parse_start(&bytes);
             prop_assert!(held_back(&bytes) <= bytes.len().min(LONGEST_MARKER));
         }
     }

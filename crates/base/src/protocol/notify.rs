@@ -69,7 +69,7 @@ pub struct ReportedStatus {
 
 impl ReportedStatus {
     /// The status in this file, if there is one.
-    pub fn read(path: &Path) -> Option<Self> {
+    pub fn load(path: &Path) -> Option<Self> {
         serde_json::from_slice(&files::read_plain(path).ok()?).ok()
     }
 
@@ -124,13 +124,13 @@ mod tests {
     fn the_file_has_the_status_of_a_life() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("web.status");
-        assert_eq!(ReportedStatus::read(&path), None);
+        assert_eq!(ReportedStatus::load(&path), None);
         let mut status =
             ReportedStatus { life: LifeId::FIRST, text: String::new(), foreign: Some(7) };
         assert!(status.explanation().unwrap().contains("pid 7"));
         "loading".clone_into(&mut status.text);
         status.write(&path).unwrap();
-        assert_eq!(ReportedStatus::read(&path).as_ref(), Some(&status));
+        assert_eq!(ReportedStatus::load(&path).as_ref(), Some(&status));
         assert!(
             status.explanation().unwrap().starts_with("loading; a report of pid 7 was ignored")
         );

@@ -151,7 +151,7 @@ impl Spec {
     }
 
     /// Read a spec file.
-    pub fn read(path: &Path) -> Result<Self, SpecError> {
+    pub fn load(path: &Path) -> Result<Self, SpecError> {
         let io = |source| SpecError::Io { path: path.to_owned(), source };
         Self::parse(&files::read_plain(path).map_err(io)?, path)
     }

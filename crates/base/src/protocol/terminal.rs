@@ -130,7 +130,7 @@ fn json(content: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(content).unwrap_or_default()
 }
 
-fn read<T: DeserializeOwned>(content: &[u8]) -> Result<T, Malformed> {
+fn parse_json<T: DeserializeOwned>(content: &[u8]) -> Result<T, Malformed> {
     serde_json::from_slice(content).map_err(|_| Malformed)
 }
 
@@ -155,12 +155,12 @@ impl FromClient {
 
     fn decode(kind: u8, content: &[u8]) -> Result<Self, Malformed> {
         Ok(match kind {
-            0 if content.len() <= LONGEST_HELLO => Self::Hello(read(content)?),
+            0 if content.len() <= LONGEST_HELLO => Self::Hello(parse_json(content)?),
             1 => Self::Input(content.to_vec()),
-            2 => Self::Resize(read(content)?),
-            3 => Self::Screen(read(content)?),
+            2 => Self::Resize(parse_json(content)?),
+            3 => Self::Screen(parse_json(content)?),
             4 => Self::Typed,
-            5 => Self::OwnSize(read(content)?),
+            5 => Self::OwnSize(parse_json(content)?),
             6 => Self::Redraw,
             _ => return Err(Malformed),
         })
@@ -186,11 +186,11 @@ impl FromHolder {
         Ok(match kind {
             0 => Self::Redraw(content.to_vec()),
             1 => Self::Output(content.to_vec()),
-            2 => Self::Size(read(content)?),
-            3 => Self::Screen(read(content)?),
+            2 => Self::Size(parse_json(content)?),
+            3 => Self::Screen(parse_json(content)?),
             4 => Self::Typed,
             5 => Self::Full,
-            6 => Self::Taken(read(content)?),
+            6 => Self::Taken(parse_json(content)?),
             7 => Self::Discarded,
             _ => return Err(Malformed),
         })

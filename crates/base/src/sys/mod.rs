@@ -10,6 +10,8 @@ use std::ops::ControlFlow;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 
+use nix::libc;
+
 use crate::model::ProcessId;
 
 pub mod clock;
@@ -49,15 +51,19 @@ use system::{CHEAP_LOOKS, holders_of};
 pub use system::{
     Changes, FINDS_SOCKETS_FAST, KNOWS_SENDERS, NotifySocket, adopt_orphans, all, all_naming,
     arguments_of, boot_id, children, directory_of, end_after_parent, end_stalled, end_with_parent,
-    ephemeral_ports, foreign_owner, ignores, info, is_on_network, is_refused,
-    keep_little_free_memory, listens_at_path, load, machine_memory, memory_file, memory_share,
-    mount_namespace, open_files, outlive_parent, own_orphans, own_threads, peek, peer_user,
-    pid_namespace, pid_namespace_of, program_of, refused_calls, rename_argument, sees,
-    set_usual_discipline, signal, signal_with_parent, splice, start_time, tcp_held_by,
-    tcp_listener_owners, tcp_listening, tcp_peer, terminals, trim_memory, usage, variable_of,
-    visit_marked, walk, watch_exit,
+    ephemeral_ports, foreign_owner, ignores, info, is_on_network, keep_little_free_memory,
+    listens_at_path, load, machine_memory, memory_file, memory_share, mount_namespace, open_files,
+    outlive_parent, own_orphans, own_threads, peek, peer_user, pid_namespace, pid_namespace_of,
+    program_of, refused_calls, rename_argument, sees, set_usual_discipline, signal,
+    signal_with_parent, splice, start_time, tcp_held_by, tcp_listener_owners, tcp_listening,
+    tcp_peer, terminals, trim_memory, usage, variable_of, visit_marked, walk, watch_exit,
 };
 pub use terminal_input::terminal_input;
+
+/// Whether an error of a system call means that the system does not offer it to this process.
+pub fn is_refused(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES | libc::ENOSYS))
+}
 
 /// All descendants of a process, parents before their children; the process itself is not included.
 pub fn descendants(pid: u32) -> Vec<ProcInfo> {

@@ -100,7 +100,7 @@ pub fn kill_orphans(orphans: &Orphans) -> OrphanReport {
     loop {
         let (known, met_all) = meet_marked(orphans, &sessions, &mut struck);
         let table = all();
-        let groups = Groups::of(&table);
+        let groups = Groups::from_table(&table);
         let report =
             sort(table, &known, &sessions, orphans.shim, orphans.witnessed, std::process::id());
         let left: HashSet<_> = report.left.iter().map(ProcInfo::id).collect();
@@ -189,7 +189,7 @@ pub fn is_below(pid: u32, root: u32) -> bool {
 struct Groups(HashMap<u32, Vec<ProcessId>>);
 
 impl Groups {
-    fn of(table: &[ProcInfo]) -> Self {
+    fn from_table(table: &[ProcInfo]) -> Self {
         let mut groups: HashMap<u32, Vec<ProcessId>> = HashMap::new();
         // 0 is not a group: every group of an outer pid namespace is shown as 0.
         for process in table.iter().filter(|p| p.alive() && p.pgid > 1) {

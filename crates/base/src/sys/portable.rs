@@ -233,11 +233,6 @@ pub const fn listens_at_path(_pid: u32) -> bool {
     false
 }
 
-/// Whether an error of a system call means that the system does not offer it to this process.
-pub fn is_refused(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(nix::libc::EPERM | nix::libc::EACCES | nix::libc::ENOSYS))
-}
-
 /// Visit everything below `root`, in its session, or marked as its own; parents first.
 pub fn walk(root: u32, visit: &mut dyn FnMut(ProcInfo) -> ControlFlow<(), bool>) {
     let table = all();

@@ -110,7 +110,7 @@ pub struct Group(Option<u32>);
 
 impl Group {
     /// The group of this leader.
-    pub const fn of(leader: Option<u32>) -> Self {
+    pub const fn led_by(leader: Option<u32>) -> Self {
         Self(leader)
     }
 

@@ -38,7 +38,7 @@ pub(super) struct Content {
 pub(super) type Difference = (PathBuf, Option<Content>);
 
 impl Content {
-    fn of(meta: &Metadata) -> Self {
+    fn from_metadata(meta: &Metadata) -> Self {
         let modified = Timestamp::of_file(meta.mtime(), meta.mtime_nsec());
         let changed = Timestamp::of_file(meta.ctime(), meta.ctime_nsec());
         Self { size: meta.size(), inode: meta.ino(), modified, changed, hash: None }
@@ -225,18 +225,22 @@ impl FileTree {
         if self.ways.contains(dir) { Depth::Way } else { Depth::Whole }
     }
 
-    /// Look at this file with the next call of [`Self::look`].
+    /// Look at this file with the next call of [`Self::compare_doubted`].
     pub(super) fn doubt(&mut self, file: &Path) {
         self.dirty.insert(file.parent().unwrap_or(Path::new("")).to_owned());
     }
 
     /// Look at a directory, and at those in it that are new; returns what differs.
-    pub(super) fn look_in(&mut self, dir: &Path, watch: &mut dyn FnMut(&Path)) -> Vec<Difference> {
+    pub(super) fn compare_dir(
+        &mut self,
+        dir: &Path,
+        watch: &mut dyn FnMut(&Path),
+    ) -> Vec<Difference> {
         self.scan(dir, false, true, watch)
     }
 
     /// Look at the directories of all files in doubt; returns what differs.
-    pub(super) fn look(&mut self, watch: &mut dyn FnMut(&Path)) -> Vec<Difference> {
+    pub(super) fn compare_doubted(&mut self, watch: &mut dyn FnMut(&Path)) -> Vec<Difference> {
         let mut found = vec![];
         for dir in take(&mut self.dirty) {
             found.extend(self.scan(&dir, false, true, watch));
@@ -245,7 +249,7 @@ impl FileTree {
     }
 
     /// Look at a directory and all below it; returns what differs.
-    pub(super) fn look_below(
+    pub(super) fn compare_below(
         &mut self,
         dir: &Path,
         watch: &mut dyn FnMut(&Path),
@@ -332,7 +336,7 @@ impl FileTree {
         let mut known = self.dirs.remove(dir).unwrap_or_default();
         let mut now = BTreeMap::new();
         for (name, meta) in files {
-            let mut content = Content::of(&meta);
+            let mut content = Content::from_metadata(&meta);
             let before = known.remove(&name);
             if let Some(before) = before.filter(|before| before.looks_like(&content)) {
                 now.insert(name, before);
@@ -374,7 +378,7 @@ impl FileTree {
         for path in self.unread.split_off(rest) {
             let full = self.scope.root.join(&path);
             let hash = hash(&full);
-            let now = full.symlink_metadata().map(|meta| Content::of(&meta));
+            let now = full.symlink_metadata().map(|meta| Content::from_metadata(&meta));
             let known = path.parent().zip(path.file_name());
             let known = known.and_then(|(dir, name)| self.dirs.get_mut(dir)?.get_mut(name));
             if let (Some(known), Ok(now)) = (known, now)
@@ -450,13 +454,13 @@ mod tests {
             for event in events {
                 match tree.meaning(&self.path(event)) {
                     Meaning::File(file) => tree.doubt(&file),
-                    Meaning::Known(dir) => found.extend(tree.look_below(&dir, &mut |_| {})),
-                    Meaning::NewIn(dir) => found.extend(tree.look_in(&dir, &mut |_| {})),
+                    Meaning::Known(dir) => found.extend(tree.compare_below(&dir, &mut |_| {})),
+                    Meaning::NewIn(dir) => found.extend(tree.compare_dir(&dir, &mut |_| {})),
                     Meaning::Rules => tree.renew_rules(&mut |_| {}),
                     Meaning::Nothing => {}
                 }
             }
-            found.extend(tree.look(&mut |_| {}));
+            found.extend(tree.compare_doubted(&mut |_| {}));
             let mut names: Vec<_> =
                 found.into_iter().map(|(path, _)| path.display().to_string()).collect();
             names.sort();

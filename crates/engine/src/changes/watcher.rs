@@ -134,7 +134,7 @@ impl Watcher {
             looked: Timestamp::EPOCH,
             has_warned: false,
         };
-        thread::Builder::new().name("file changes".to_owned()).spawn(|| work.run())?;
+        thread::Builder::new().name("file changes".to_owned()).spawn(|| work.watch_files())?;
         Ok(Self(inbox))
     }
 
@@ -227,7 +227,7 @@ struct Work {
 }
 
 impl Work {
-    fn run(mut self) {
+    fn watch_files(mut self) {
         let mut is_reading = false;
         loop {
             let until = if is_reading { Some(Instant::now()) } else { self.due() };
@@ -255,7 +255,7 @@ impl Work {
     /// Watch these files from now on.
     fn follow(&mut self, followed: Vec<Followed>, own: &[PathBuf]) {
         // What has changed until now is judged by what was known.
-        self.look();
+        self.compare_doubted();
         self.unsettled = None;
         self.system.renew();
         self.quiet.clear();
@@ -311,7 +311,7 @@ impl Work {
             let mut watch = |dir: &Path| system.watch(dir, dir == root);
             let mut found = vec![];
             if all {
-                found.extend(tree.look_below(Path::new(""), &mut watch));
+                found.extend(tree.compare_below(Path::new(""), &mut watch));
             }
             for path in paths {
                 match tree.meaning(path) {
@@ -325,10 +325,10 @@ impl Work {
                         }
                         tree.doubt(&file);
                     }
-                    Meaning::Known(dir) => found.extend(tree.look_below(&dir, &mut watch)),
-                    Meaning::NewIn(dir) => found.extend(tree.look_in(&dir, &mut watch)),
+                    Meaning::Known(dir) => found.extend(tree.compare_below(&dir, &mut watch)),
+                    Meaning::NewIn(dir) => found.extend(tree.compare_dir(&dir, &mut watch)),
                     Meaning::Rules => {
-                        found.extend(tree.look(&mut watch));
+                        found.extend(tree.compare_doubted(&mut watch));
                         tree.renew_rules(&mut watch);
                     }
                 }
@@ -338,12 +338,12 @@ impl Work {
     }
 
     /// Look at all files that may have changed.
-    fn look(&mut self) {
+    fn compare_doubted(&mut self) {
         self.looked = clock::now();
         for at in 0..self.trees.len() {
             let (tree, system) = (&mut self.trees[at], &mut self.system);
             let root = tree.scope.root.clone();
-            let found = tree.look(&mut |dir| system.watch(dir, dir == root));
+            let found = tree.compare_doubted(&mut |dir| system.watch(dir, dir == root));
             self.add(at, found);
         }
     }
@@ -374,7 +374,7 @@ impl Work {
     /// Report the changes that are due; returns whether anyone hears that.
     fn report(&mut self) -> bool {
         let now = Instant::now();
-        self.look();
+        self.compare_doubted();
         let mut changes = vec![];
         for (id, (tree, quiet)) in &self.quiet {
             if self.pending.get(id).is_none_or(|pending| pending.due(*quiet) > now) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use nix::libc::{SIGCONT, SIGHUP};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::pipe;
 use tokio::process::Command;
@@ -50,6 +51,8 @@ pub(crate) struct AuxCommand {
     command: OsText,
     cwd: OsText,
     env: Vec<(OsText, OsText)>,
+    /// What it reads from its standard input.
+    input: Vec<u8>,
 }
 
 impl AuxCommands {
@@ -82,7 +85,22 @@ impl AuxCommands {
             command: command.clone(),
             cwd: plan.root.clone(),
             env: run_env(plan),
+            input: vec![],
         }
+    }
+
+    /// A hook: a command of the run for the event of this name, with its data.
+    pub(crate) fn of_event(
+        &self,
+        plan: &Plan,
+        command: &OsText,
+        event: &str,
+        data: &Value,
+    ) -> AuxCommand {
+        let input = data.to_string().into_bytes();
+        let mut hook = AuxCommand { input, ..self.of_run(plan, command) };
+        hook.set("TMO_EVENT", event);
+        hook
     }
 
     /// Wait until nothing is left of the commands that were aborted.
@@ -115,7 +133,7 @@ impl AuxCommand {
 
     /// Run it, and return its error with the name of the command.
     pub(crate) async fn succeeds(&self) -> Result<(), String> {
-        match self.feed(&[]).await {
+        match self.status(None).await {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("{}: {status}", self.describe())),
             Err(error) => Err(format!("{}: {error}", self.describe())),
@@ -127,7 +145,7 @@ impl AuxCommand {
         let run = async {
             let (reader, writer) = std::io::pipe()?;
             let output = pipe::Receiver::from_owned_fd(reader.into())?;
-            let ended = self.run(&[], Some(writer));
+            let ended = self.status(Some(writer));
             let (status, lines) = tokio::join!(ended, last_lines(output));
             Ok::<_, std::io::Error>((status?, lines))
         };
@@ -148,14 +166,9 @@ impl AuxCommand {
         format!("`{}`", self.command)
     }
 
-    /// Run it to its end, with `input` on its standard input. Everything that it has started ends with
-    /// it, also when this future is dropped.
-    pub(crate) async fn feed(&self, input: &[u8]) -> std::io::Result<ExitStatus> {
-        self.run(input, None).await
-    }
-
-    /// The same, with this pipe for all that it prints.
-    async fn run(&self, input: &[u8], output: Option<PipeWriter>) -> std::io::Result<ExitStatus> {
+    /// Run it to its end, with this pipe for all that it prints, or none of that kept. Everything that it has
+    /// started ends with it, also when this future is dropped.
+    pub(super) async fn status(&self, output: Option<PipeWriter>) -> std::io::Result<ExitStatus> {
         let (out, err) = match output {
             Some(output) => (output.try_clone()?.into(), output.into()),
             None => (Stdio::null(), Stdio::null()),
@@ -169,7 +182,7 @@ impl AuxCommand {
             .env_clear()
             .envs(self.env.iter().map(|(name, value)| (&name.0, &value.0)))
             .current_dir(&self.cwd.0)
-            .stdin(if input.is_empty() { Stdio::null() } else { Stdio::piped() })
+            .stdin(if self.input.is_empty() { Stdio::null() } else { Stdio::piped() })
             .stdout(out)
             .stderr(err)
             .process_group(0);
@@ -199,7 +212,7 @@ impl AuxCommand {
         });
         if let Some(mut stdin) = stdin {
             // A command that ignores its standard input causes a write error, which is harmless.
-            let _ = stdin.write_all(input).await;
+            let _ = stdin.write_all(&self.input).await;
         }
         let status = ended.await.map_err(std::io::Error::other)?;
         drop(wanted);

@@ -11,8 +11,7 @@ use serde_json::json;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Duration, Instant, timeout_at};
 
-use super::command::AuxCommands;
-use super::hook::{FlagHook, Hook};
+use super::command::{AuxCommand, AuxCommands};
 use crate::action::Action;
 use crate::crash::CrashReport;
 use crate::model::ProcId;
@@ -27,12 +26,45 @@ use crate::supervisor::{Input, RunStage};
 /// How long the end of a run waits for hooks.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A hook to be run because a flag has matched.
+#[derive(Debug)]
+pub(crate) struct FlagHook {
+    /// The flag, by process and name.
+    pub(crate) flag: (ProcId, String),
+    /// Whether the flag has matched again within its pause.
+    pub(crate) is_early: bool,
+    pub(crate) command: AuxCommand,
+}
+
+/// How a hook has failed.
+#[derive(Debug)]
+pub(crate) struct HookFailure {
+    pub(crate) why: String,
+    /// Its exit code.
+    code: u8,
+}
+
+/// Run a hook to its end.
+async fn run_hook(command: &AuxCommand) -> Result<(), HookFailure> {
+    let name = command.describe();
+    match command.status(None).await {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(HookFailure {
+            why: format!("The hook {name} failed: {status}"),
+            code: status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
+        }),
+        Err(error) => {
+            Err(HookFailure { why: format!("The hook {name} can't be run: {error}"), code: 126 })
+        }
+    }
+}
+
 /// The running hooks.
 #[derive(Debug, Default)]
 pub(crate) struct Hooks {
     running: Vec<JoinHandle<()>>,
     /// For each flag whose command is running, the next match to run it for.
-    matched: HashMap<(ProcId, String), Weak<RefCell<Option<Hook>>>>,
+    matched: HashMap<(ProcId, String), Weak<RefCell<Option<AuxCommand>>>>,
     /// The run is being killed: its end does not wait for hooks.
     hurried: bool,
 }
@@ -65,9 +97,11 @@ pub(crate) fn failed(why: HookProblem) -> Action {
 }
 
 /// The hook after which the run is to end has ended.
-pub(crate) fn last_ended(problem: Option<String>, code: u8) -> Vec<Action> {
-    let failed = problem.map(|why| failed(HookProblem::Failed(why)));
-    failed.into_iter().chain([Action::Input(Input::StopAfterHook(code))]).collect()
+pub(crate) fn last_ended(result: Result<(), HookFailure>) -> Vec<Action> {
+    let Err(HookFailure { why, code }) = result else {
+        return vec![Action::Input(Input::StopAfterHook(0))];
+    };
+    vec![failed(HookProblem::Failed(why)), Action::Input(Input::StopAfterHook(code))]
 }
 
 impl Hooks {
@@ -84,13 +118,13 @@ impl Hooks {
         match command {
             Some(command) => {
                 let data = json!({ "event": post.event(), "run": plan.run });
-                let hook = Hook::new(commands, plan, command, post.event()).with(&data);
+                let hook = commands.of_event(plan, command, post.event(), &data);
                 self.start(hook, item, last, queue);
                 vec![]
             }
             None if last => {
                 queue.finished(Finished::HookEnded(item));
-                queue.push(Event::Hooked(None, 0));
+                queue.push(Event::Hooked(Ok(())));
                 vec![]
             }
             None => vec![Action::Complete(item)],
@@ -107,50 +141,50 @@ impl Hooks {
         queue: &Queue,
     ) -> Vec<Action> {
         let Some(command) = &plan.hooks.on_crash else { return vec![Action::Complete(item)] };
-        let mut hook = Hook::new(commands, plan, command, "process:crash");
+        let data = serde_json::to_value(report).unwrap_or_default();
+        let mut hook = commands.of_event(plan, command, "process:crash", &data);
         hook.set("TMO_PROCESS", report.process_name.as_str());
         hook.set("TMO_EXIT_CODE", &report.exit_code.map_or_else(String::new, |c| c.to_string()));
-        let data = serde_json::to_value(report).unwrap_or_default();
-        self.start(hook.with(&data), item, false, queue);
+        self.start(hook, item, false, queue);
         vec![]
     }
 
     /// A flag has matched: run its command, but not too soon after the last time. If the command is
     /// still running for an earlier match, it is run again afterwards, for the newest match.
     pub(crate) fn flag_matched(&mut self, matched: FlagHook, queue: &Queue) {
-        let FlagHook { flag, is_early, hook } = matched;
+        let FlagHook { flag, is_early, command } = matched;
         self.matched.retain(|_, next| next.strong_count() > 0);
         let next = self.matched.get(&flag).and_then(Weak::upgrade);
         if is_early && !next.as_ref().is_some_and(|next| next.borrow().is_some()) {
             return;
         }
         if let Some(next) = next {
-            *next.borrow_mut() = Some(hook);
+            *next.borrow_mut() = Some(command);
             return;
         }
-        let next = Rc::new(RefCell::new(Some(hook)));
+        let next = Rc::new(RefCell::new(Some(command)));
         self.matched.insert(flag, Rc::downgrade(&next));
         let queue = queue.clone();
         self.keep(spawn_local(async move {
             loop {
-                let hook = next.borrow_mut().take();
-                let Some(hook) = hook else { return };
-                if let (Some(problem), _) = hook.run().await {
-                    queue.finished(Finished::HookFailed(problem));
+                let command = next.borrow_mut().take();
+                let Some(command) = command else { return };
+                if let Err(failure) = run_hook(&command).await {
+                    queue.finished(Finished::HookFailed(failure.why));
                 }
             }
         }));
     }
 
-    fn start(&mut self, hook: Hook, item: OutboxItem, last: bool, queue: &Queue) {
+    fn start(&mut self, hook: AuxCommand, item: OutboxItem, last: bool, queue: &Queue) {
         let queue = queue.clone();
         self.keep(spawn_local(async move {
-            let (problem, code) = hook.run().await;
+            let result = run_hook(&hook).await;
             queue.finished(Finished::HookEnded(item));
             if last {
-                queue.push(Event::Hooked(problem, code));
-            } else if let Some(problem) = problem {
-                queue.finished(Finished::HookFailed(problem));
+                queue.push(Event::Hooked(result));
+            } else if let Err(failure) = result {
+                queue.finished(Finished::HookFailed(failure.why));
             }
         }));
     }

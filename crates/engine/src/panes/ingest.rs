@@ -19,7 +19,7 @@ use crate::sys::{clock, why};
 impl Engine {
     /// Read the news of a pane: first life entries, then output up to its present end. Then process
     /// the entries whose markers were in it. `false` if its output can't be read.
-    pub(crate) fn read(&mut self, id: ProcId) -> bool {
+    pub(crate) fn read_pane(&mut self, id: ProcId) -> bool {
         // Pending events about it belong before the output it has printed since.
         if self.due.iter().any(|effect| effect.concerns(id)) {
             self.carry_out();
@@ -152,7 +152,7 @@ impl Engine {
         // A process that is just being added has had no life yet.
         let proc = self.saved.supervisor.procs.get(id.place());
         let Some(proc) = proc.filter(|proc| proc.rules.is_notified()) else { return };
-        let status = ReportedStatus::read(&self.panes[id].paths.status());
+        let status = ReportedStatus::load(&self.panes[id].paths.status());
         let status = status.filter(|status| Some(status.life) == proc.current_life());
         if let Some(ReportedStatus { life, .. }) = status
             && let Some(answer) = status.as_ref().and_then(ReportedStatus::explanation)
@@ -188,7 +188,7 @@ impl Engine {
     pub(crate) fn unmark(&mut self, id: ProcId) {
         if let Some(seq) = self.panes[id].entries.awaited_marker() {
             self.ingest.unmark(self.panes[id].stream, seq, self.panes[id].entries.place_of_lost());
-            if !self.read(id) && self.panes[id].entries.awaited_marker() == Some(seq) {
+            if !self.read_pane(id) && self.panes[id].entries.awaited_marker() == Some(seq) {
                 // Unreadable output must not block the entries.
                 self.panes[id].entries.marked = seq;
                 self.deliver_entries(id);

@@ -2,7 +2,6 @@
 
 pub(super) mod entries;
 pub(super) mod ingest;
-pub(super) mod prompt_watch;
 pub(super) mod prompts;
 pub(super) mod recovery;
 pub(super) mod spawn;

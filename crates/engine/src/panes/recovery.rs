@@ -33,7 +33,7 @@ impl Engine {
             return self.panes[id].meet_sink();
         }
         self.panes[id].sink.status = SinkStatus::Gone;
-        self.read(id);
+        self.read_pane(id);
         let Some(pane) = self.panes[id].terminal.pane.clone() else { return };
         // A pane without a shim has no more output. When it is opened again, it gets another pipe.
         let shim = self.panes[id].shim.current.filter(|shim| crate::sys::alive(*shim));
@@ -142,7 +142,7 @@ impl Engine {
     /// A shim has ended. Unless it reported `down` first, it was killed, and its processes must be
     /// ended in its place.
     pub(crate) fn shim_exit(&mut self, id: ProcId, pid: u32, witnessed: bool) {
-        self.read(id);
+        self.read_pane(id);
         let awaited = self.panes[id].shim.awaited.take_if(|awaited| awaited.pid == pid).is_some();
         if awaited && self.saved.supervisor.procs[id].pane == Pane::Opening {
             return self.no_shim(id);
@@ -158,7 +158,7 @@ impl Engine {
             run: self.plan.run.clone(),
             process: self.plan.processes[id].name.to_string(),
             shim: pid,
-            mains: Traces::read(&self.panes[id].paths.life()).mains,
+            mains: Traces::load(&self.panes[id].paths.life()).mains,
             known: vec![],
             witnessed,
         };

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::state::{PaneShim, PaneState};
 use super::wakeups;
 use crate::backend::tmux::TmuxError;
-use crate::backend::{Former, Listed, Server, Survey, TerminalError, Terminals};
+use crate::backend::{Listed, Server, Survey, TerminalError, Terminals};
 use crate::core::Engine;
 use crate::model::{ProcId, ProcessId};
 use crate::plan;
@@ -56,9 +56,10 @@ impl Engine {
         // A killed supervisor, or another request whose answer is still to come, may have requested the session just before.
         let may_exist = self.adopted || self.opening > 0;
         let at_first = self.in_turn(&mut ids);
-        let opening =
-            |&id: &ProcId| (self.plan.processes[id].name.clone(), self.panes[id].paths.spec());
-        let openings: Vec<_> = ids.iter().map(opening).collect();
+        let openings: Vec<_> = ids
+            .iter()
+            .map(|&id| (self.plan.processes[id].name.clone(), self.panes[id].paths.spec()))
+            .collect();
         self.opening += ids.len();
         for &id in &ids {
             self.panes[id].terminal.unanswered += 1;
@@ -75,14 +76,7 @@ impl Engine {
                 return;
             }
         };
-        let old: Vec<_> = ids
-            .iter()
-            .map(|&id| {
-                let pane = &self.panes[id];
-                let piped = pane.sink.is_up();
-                Former { pane: pane.terminal.pane.clone(), shim: pane.shim.last_pid, piped }
-            })
-            .collect();
+        let old: Vec<_> = ids.iter().map(|&id| self.panes[id].former()).collect();
         let queue = self.queue.clone();
         let mut gives_up = self.gives_up.subscribe();
         tokio::task::spawn_local(async move {
@@ -177,7 +171,7 @@ impl Engine {
             self.watch_tmux(server);
         }
         for &id in ids {
-            self.read(id);
+            self.read_pane(id);
             // Handling the news may have caused another request, which this answer does not
             // concern.
             self.carry_out();
@@ -240,7 +234,7 @@ impl Engine {
     /// program that a person runs in its place is spared.
     pub(crate) fn shim_overdue(&mut self, id: ProcId) {
         self.panes[id].shim.up_due = None;
-        self.read(id);
+        self.read_pane(id);
         let shim = &self.panes[id].shim;
         let Some(late) = shim.awaited.filter(|_| shim.current.is_none()) else { return };
         match late.info() {

@@ -7,7 +7,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::entries::PaneEntries;
-use super::prompt_watch::PromptWatch;
+use super::prompts::PromptWatch;
+use crate::backend::Former;
 use crate::model::{ProcName, ProcessId, StreamNo, units};
 use crate::pane::sink;
 use crate::protocol::notify::ReportedStatus;
@@ -220,6 +221,11 @@ impl PaneState {
     pub(crate) fn new(runtime: &Path, name: &ProcName, stream: StreamNo) -> Self {
         let paths = PanePaths::new(runtime, name);
         Self { stream, entries: PaneEntries::new(&paths.life()), paths, ..Self::default() }
+    }
+
+    pub(super) fn former(&self) -> Former {
+        let pane = self.terminal.pane.clone();
+        Former { pane, shim: self.shim.last_pid, piped: self.sink.is_up() }
     }
 
     /// A sink has come up for this pane.

@@ -62,7 +62,7 @@ impl Engine {
 
     fn pane_of(&self, name: &str, ask: &PaneRequest) -> Result<String, RequestError> {
         let procs = &self.saved.supervisor.procs;
-        let meant = self.saved.supervisor.find(&[name.to_owned()], Proc::counts);
+        let meant = self.saved.supervisor.ids_meant_by(&[name.to_owned()], Proc::counts);
         let meant = meant.map_err(RequestError::Unknown)?;
         let [id] = meant[..] else {
             let names = meant.iter().map(|id| &procs[*id].name);

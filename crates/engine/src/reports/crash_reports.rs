@@ -168,7 +168,7 @@ impl CrashReports {
             cause: report.cause().map(|cause| cause.text.clone()),
         };
         let what = What::CrashReport { life, noticed, summary };
-        vec![Action::Log(LogEvent::of(&report.process_name, what))]
+        vec![Action::Log(LogEvent::of_process(&report.process_name, what))]
     }
 
     /// Nothing else is going to happen: write all reports now.
@@ -234,7 +234,7 @@ fn logged_trigger(input: &CrashInput) -> std::io::Result<Option<Trigger>> {
     let log = Log::open(&input.dirs, input.first)?;
     let LifeSummary { life, ended, .. } = input.lived;
     match log.place(&input.evidence.name, life, ended)? {
-        Some(place) => Ok(log.ended_by_tmo(&input.evidence.name, &input.lived, &place)?.1),
+        Some(place) => Ok(log.ended_by_tmo(&input.evidence.name, &input.lived, &place)?.failure),
         None => Ok(None),
     }
 }

@@ -70,7 +70,7 @@ impl Notifier {
     }
 
     fn arguments(self, title: &str, text: &str) -> Vec<String> {
-        let (title, text) = (shown(title), shown(text));
+        let (title, text) = (one_line(title), one_line(text));
         match self {
             // notify-send interprets markup in the text.
             Self::NotifySend => {
@@ -86,7 +86,7 @@ impl Notifier {
 }
 
 /// One line, without control characters.
-fn shown(text: &str) -> String {
+fn one_line(text: &str) -> String {
     text.trim().chars().take(LONGEST_TEXT).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

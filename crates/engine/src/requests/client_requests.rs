@@ -16,7 +16,6 @@ use crate::model::state::FlagMatches;
 use crate::model::{ProcId, ProcName};
 use crate::plan;
 use crate::search::failure_declarations::DeclaringClient;
-use crate::search::flag_counts;
 use crate::server::engine_handle::EngineRequest;
 use crate::supervisor::{Input, RunPhase};
 use crate::sys::{self, clock, files};
@@ -157,7 +156,7 @@ impl Engine {
         if let Some(command) = self.clients.commands.remove(&ticket) {
             self.saved.commands.end(command, &outcome, clock::now());
         }
-        self.clients.answer(ticket, outcome);
+        self.clients.send_outcome(ticket, outcome);
     }
 
     /// Record the command of a request, and log it.
@@ -210,7 +209,7 @@ impl Engine {
             return Err(Box::new(Outcome::unknown(name, listed())));
         };
         let search = self.panes[id].search.as_ref();
-        Ok(search.map_or_else(Vec::new, |search| flag_counts::latest(search.matcher.book(), last)))
+        Ok(search.map_or_else(Vec::new, |search| search.matcher.book().latest(last)))
     }
 
     /// Why a request must be refused: it would begin an action that the user has to confirm.

@@ -28,7 +28,7 @@ impl Clients {
     }
 
     /// Answer a request.
-    pub(crate) fn answer(&mut self, ticket: u64, outcome: Outcome) {
+    pub(crate) fn send_outcome(&mut self, ticket: u64, outcome: Outcome) {
         if let Some(reply) = self.replies.remove(&ticket) {
             // The client may be gone.
             let _ = reply.send(outcome);
@@ -42,14 +42,14 @@ impl Clients {
 
     /// The client does not wait for the outcome of its request.
     pub(crate) fn accept(&mut self, ticket: u64) {
-        self.answer(ticket, Outcome::done(vec![]));
+        self.send_outcome(ticket, Outcome::done(vec![]));
         self.last.retain(|(other, _)| *other != ticket);
     }
 
     /// The run is over: send the last answers.
     pub(crate) fn finish(&mut self) {
         for (ticket, outcome) in std::mem::take(&mut self.last) {
-            self.answer(ticket, outcome);
+            self.send_outcome(ticket, outcome);
         }
     }
 }
@@ -67,7 +67,7 @@ mod tests {
         let [(one, mut first), (two, mut second), (three, mut third)] =
             [(); 3].map(|()| oneshot::channel());
         let [one, two, three] = [one, two, three].map(|reply| clients.add(reply));
-        clients.answer(two, Outcome::refused("busy".to_owned()));
+        clients.send_outcome(two, Outcome::refused("busy".to_owned()));
         assert!(second.try_recv().is_ok_and(|outcome| !outcome.ok));
         clients.answer_last(one, Outcome::done(vec![]));
         clients.answer_last(three, Outcome::refused("late".to_owned()));

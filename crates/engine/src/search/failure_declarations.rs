@@ -38,7 +38,7 @@ pub(crate) struct DeclaringClient {
 }
 
 impl DeclaringClient {
-    fn answer(self, answer: EditResult) {
+    fn send(self, answer: EditResult) {
         // It may be gone.
         let _ = self.reply.send(answer);
     }
@@ -101,7 +101,7 @@ impl FailureDeclarations {
                     let edit = DeclarationEdit { texts, files, basis, client };
                     queue.finished(Finished::Declared(Box::new(edit)));
                 }
-                done => client.answer(done.map(|(texts, _)| texts)),
+                done => client.send(done.map(|(texts, _)| texts)),
             }
         });
     }
@@ -120,7 +120,7 @@ impl FailureDeclarations {
     ) -> Vec<Action> {
         if run_phase != RunPhase::Running {
             // The next start reads the file.
-            edit.client.answer(Ok(edit.texts));
+            edit.client.send(Ok(edit.texts));
             return vec![];
         }
         let DeclarationEdit { texts, files: DeclarationFiles { toml, failures }, client, .. } =
@@ -146,7 +146,7 @@ impl FailureDeclarations {
         let by = client.by.clone();
         let (done, outcome) = oneshot::channel();
         spawn_local(async move {
-            client.answer(match outcome.await {
+            client.send(match outcome.await {
                 Ok(Outcome { ok: false, problems, .. }) => {
                     Err(not_applied(&Untrusted::join(&problems, "; ")))
                 }

@@ -1,7 +1,6 @@
 //! The search for patterns in the output of processes, and what a match causes.
 
 pub(super) mod failure_declarations;
-pub(super) mod flag_counts;
 pub(super) mod lag;
 pub(super) mod output_search;
 pub(super) mod progress;

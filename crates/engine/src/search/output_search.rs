@@ -5,17 +5,16 @@
 //! the state machine between the life entries where they belong: after the start of their life and
 //! before its end.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::flag_counts::Matches;
 use super::lag::Lag;
 use super::progress::{MatchCheckpoint, SearchProgress, Upto, ends_lives};
 use crate::action::Action;
 use crate::commands::command::AuxCommands;
-use crate::commands::hook::{FlagHook, Hook};
+use crate::commands::hooks::FlagHook;
 use crate::crash::{OutputLine, Trigger};
 use crate::journal::ingest::Ingest;
 use crate::journal::read::text::IncrementalReader;
@@ -43,6 +42,9 @@ struct HeldFailure {
     /// What is logged instead if a debugger has printed it.
     mark: Event,
 }
+
+/// For each flag, how often it matched in the output of one read, and the last matching line.
+type Matches = BTreeMap<(Option<LifeId>, usize), (u64, String)>;
 
 /// Matches, each with its life.
 type Hits = VecDeque<(Option<LifeId>, Hit)>;
@@ -310,11 +312,11 @@ impl OutputSearch {
                 actions.push(Action::Notify { title, text: line });
             }
             if let Some(command) = &flag.on_match {
-                let mut hook = Hook::new(commands, plan, command, "flag:matched").with(&data);
-                hook.set("TMO_PROCESS", process.name.as_str());
-                hook.set("TMO_FLAG", &flag.name);
+                let mut command = commands.of_event(plan, command, "flag:matched", &data);
+                command.set("TMO_PROCESS", process.name.as_str());
+                command.set("TMO_FLAG", &flag.name);
                 let flag = (id, flag.name.clone());
-                actions.push(Action::RunFlagHook(Box::new(FlagHook { flag, is_early, hook })));
+                actions.push(Action::RunFlagHook(Box::new(FlagHook { flag, is_early, command })));
             }
         }
         actions
@@ -467,7 +469,7 @@ fn flag_event(
     (life, count, line): (Option<LifeId>, u64, &str),
 ) -> Event {
     let last = log.and_then(|log| log.last(1).next()).filter(|last| last.line == *line);
-    Event::of(
+    Event::of_process(
         name,
         What::Flag {
             life,

@@ -170,7 +170,7 @@ fn gone(evidence: &Evidence, log: &Log<'_>) -> Option<(ProcName, Option<Exit>)> 
         let is_gone = matches!(log.present(name), Ok(None));
         let (lived, place) = log.last_ended(name).ok()??;
         let place = LifePlace { end: until, ..place };
-        let (stopped, _) = log.ended_by_tmo(name, &lived, &place).ok()?;
+        let stopped = log.ended_by_tmo(name, &lived, &place).ok()?.was_stopping;
         // Something that it depends on may be a task that is done.
         let was_to_stay = is_known && names.contains(&name) || !lived.exit.success();
         (is_gone && (stopped || was_to_stay && lived.ended <= time))

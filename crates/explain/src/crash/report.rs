@@ -205,7 +205,7 @@ pub(super) mod tests {
     #[test]
     fn the_notice_of_a_crash() {
         let mut report: CrashReport = serde_json::from_value(example()).unwrap();
-        let event = |report: &CrashReport| Event::of(&report.process_name, notice(report));
+        let event = |report: &CrashReport| Event::of_process(&report.process_name, notice(report));
         let text = event(&report).text().unwrap().to_string();
         assert_eq!(text, "web crashed (exit 1): it logged: Error: no; see `tmo why web`");
         let logged = Logged::from_json(event(&report).to_json().as_bytes()).unwrap();

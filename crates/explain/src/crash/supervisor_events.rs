@@ -47,6 +47,14 @@ fn failure(event: &Logged) -> Option<(CauseKind, String)> {
     }
 }
 
+/// What tmo had to do with the end of a life.
+pub struct EndByTmo {
+    /// tmo was stopping it when it ended.
+    pub(super) was_stopping: bool,
+    /// The failure for which tmo ended it.
+    pub failure: Option<Trigger>,
+}
+
 impl Log<'_> {
     /// What `take` makes of an event about a process, the first after this position and before this record of which it
     /// makes anything.
@@ -69,31 +77,30 @@ impl Log<'_> {
         Ok(None)
     }
 
-    /// Whether tmo was stopping this life when it ended, and the failure for which tmo ended it, if there was one.
+    /// What tmo had to do with the end of this life.
     pub fn ended_by_tmo(
         &self,
         name: &ProcName,
         lived: &LifeSummary,
         place: &LifePlace,
-    ) -> io::Result<(bool, Option<Trigger>)> {
-        let mut stopped = false;
+    ) -> io::Result<EndByTmo> {
         let mut last = None;
-        let mut failed = None;
+        let mut by_tmo = EndByTmo { was_stopping: false, failure: None };
         let from = since(&mut self.open_index()?, lived.started)?;
         self.find_event(name, from, place.end, |chunk, event| {
             let now = chunk.record.time;
             let is_late = now >= lived.ended - STOPPING;
-            stopped |= is_late && event.what().is_some_and(stops);
+            by_tmo.was_stopping |= is_late && event.what().is_some_and(stops);
             if let Some((kind, text)) = failure(event) {
                 last = Some((now, Trigger::Failed { kind, text }));
             } else if event.what() == Some(&What::Interrupting) {
                 // tmo stops a failed process at once. An older failure is not why it stops now.
                 let at_once = |(time, _): &(Timestamp, Trigger)| now.since(*time) < AT_ONCE;
-                failed = last.take().filter(at_once).map(|(_, trigger)| trigger);
+                by_tmo.failure = last.take().filter(at_once).map(|(_, trigger)| trigger);
             }
             None::<()>
         })?;
-        Ok((stopped, failed))
+        Ok(by_tmo)
     }
 
     /// Whether a process was running or still to start at this time, but not ready; and whether that is certain: without
@@ -139,7 +146,7 @@ mod tests {
     use crate::model::plan::rules::Probe;
 
     fn kind_of(what: What) -> Option<CauseKind> {
-        let json = Event::of(&ProcName::new("web").unwrap(), what).to_json();
+        let json = Event::of_process(&ProcName::new("web").unwrap(), what).to_json();
         failure(&Logged::from_json(json.as_bytes()).unwrap()).map(|(kind, _)| kind)
     }
 

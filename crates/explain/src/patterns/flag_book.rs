@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::LONGEST_SHOWN;
 use crate::model::LifeId;
 use crate::model::plan::rules::Flag;
-use crate::model::state::FlagMatch;
+use crate::model::state::{FlagMatch, FlagMatches, FlagState};
 use crate::model::terminal::line::without_break;
 use crate::model::time::Timestamp;
 
@@ -95,6 +95,28 @@ impl FlagBook {
     /// The matches of each flag, in the order of the flags.
     pub fn flags(&self) -> &[FlagLog] {
         &self.flags
+    }
+
+    /// The state of the flags, for clients.
+    pub fn states(&self, flags: &[Flag]) -> Vec<FlagState> {
+        let logs = flags.iter().zip(&self.flags).map(|(flag, log)| FlagState {
+            name: flag.name.as_str().into(),
+            color: flag.color,
+            count: log.count,
+            target: log.target,
+            exceeded: log.is_exceeded(),
+            last: log.last(1).next().map(|found| found.line.clone()),
+        });
+        logs.collect()
+    }
+
+    /// The latest matches of all flags, with the lines around them.
+    pub fn latest(&self, most: usize) -> Vec<FlagMatches> {
+        let logs = self.flags.iter().map(|log| FlagMatches {
+            flag: log.name.as_str().into(),
+            matches: log.last(most).cloned().collect(),
+        });
+        logs.collect()
     }
 
     /// Take over the matches of the flags that have the same name in `other`.

@@ -38,9 +38,9 @@ fn starts_and_events_are_landmarks_and_output_is_not() {
     let mut event = |at: u64, event: Event| {
         ingest.event(EPOCH + at * SECOND, event.to_json().as_bytes()).unwrap();
     };
-    event(0, Event::of(&web, What::Ready));
-    event(1, Event::of(&web, What::MainStarted { skipped: vec![] }));
-    event(2, Event::of(&web, What::Interrupting));
+    event(0, Event::of_process(&web, What::Ready));
+    event(1, Event::of_process(&web, What::MainStarted { skipped: vec![] }));
+    event(2, Event::of_process(&web, What::Interrupting));
     event(3, Event::of_run(What::End { run: "1".to_owned(), end: End::default() }));
     sink.append(EPOCH + 4 * SECOND, b"line\n");
     ingest.wake(StreamNo(1), u64::MAX).unwrap();

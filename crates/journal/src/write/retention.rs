@@ -53,7 +53,7 @@ pub fn delete_old_output(
     policy: &LogPolicy,
     covered: impl Fn(&str) -> Option<u64>,
 ) -> io::Result<Deleted> {
-    let mut retention = Retention::look(&dirs.journal, Streams::open(dirs).ok())?;
+    let mut retention = Retention::list_segments(&dirs.journal, Streams::open(dirs).ok())?;
     let slugs: Vec<String> = retention.pieces.keys().cloned().collect();
     let oldest = |retention: &Retention<'_>, slug: &str| {
         let covered = covered(slug).unwrap_or(u64::MAX);
@@ -115,7 +115,7 @@ struct Retention<'a> {
 }
 
 impl<'a> Retention<'a> {
-    fn look(dir: &'a Path, streams: Option<Streams>) -> io::Result<Self> {
+    fn list_segments(dir: &'a Path, streams: Option<Streams>) -> io::Result<Self> {
         let (pieces, parts, deleted) = (BTreeMap::new(), vec![], Deleted::default());
         let mut retention = Self { dir, streams, pieces, parts, total: 0, deleted };
         let (mut times, mut numbers) = (vec![], vec![]);
@@ -138,7 +138,7 @@ impl<'a> Retention<'a> {
         }
         numbers.sort_unstable();
         for first in numbers {
-            retention.parts.extend(IndexSegment::read(dir.join(file_name(
+            retention.parts.extend(IndexSegment::load(dir.join(file_name(
                 index::SLUG,
                 first,
                 "",
@@ -260,7 +260,7 @@ impl Piece {
 
 impl IndexSegment {
     /// `None` if its head is invalid: the next writer handles that.
-    fn read(path: PathBuf) -> io::Result<Option<Self>> {
+    fn load(path: PathBuf) -> io::Result<Option<Self>> {
         let file = files::open_plain(&path)?;
         let bytes = file.metadata()?.len();
         Ok(read_head(&file)?.map(|(standing, _)| Self { standing, path, bytes }))

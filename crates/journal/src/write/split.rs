@@ -14,7 +14,7 @@ use crate::format::Summary;
 use crate::model::terminal::escape::{Scanner, Token};
 use crate::model::time::Timestamp;
 use crate::model::{LifeId, StreamNo};
-use crate::protocol::marker::{INTRO, LONGEST_SKIP, Look, Marker, held_back, of_one_life};
+use crate::protocol::marker::{INTRO, LONGEST_SKIP, Marker, MarkerStart, held_back, of_one_life};
 use crate::record::{CONTINUES, DRAWN, Kind, Record, TO_BE_CONTINUED, UNFINISHED};
 use crate::small;
 
@@ -279,7 +279,7 @@ impl Splitter {
     pub fn feed(&mut self, bytes: &[u8], closed: bool, out: &mut Vec<Record>) -> Fed {
         let mut rest = bytes;
         loop {
-            let (text, found) = self.find(rest, closed);
+            let (text, found) = self.find_marker(rest, closed);
             self.take(&rest[..text], out);
             rest = &rest[text..];
             match found {
@@ -304,19 +304,21 @@ impl Splitter {
     }
 
     /// Look for the next marker. Returns how many bytes of text precede it, and what follows them.
-    fn find(&self, bytes: &[u8], closed: bool) -> (usize, MarkerMatch) {
+    fn find_marker(&self, bytes: &[u8], closed: bool) -> (usize, MarkerMatch) {
         if self.trust == MarkerTrust::Never {
             return (bytes.len(), MarkerMatch::Nothing);
         }
         let mut from = 0;
         while let Some(at) = self.finder.find(&bytes[from..]).map(|at| from + at) {
-            match Marker::look(&bytes[at..]) {
-                Look::Whole(marker, len) => match self.judge(marker, self.scanned + at as u64) {
-                    Some(found) => return (at, found(marker, len)),
-                    None => from = at + 1,
-                },
-                Look::Partly if !closed => return (at, MarkerMatch::Nothing),
-                Look::Partly | Look::No => from = at + 1,
+            match Marker::parse_start(&bytes[at..]) {
+                MarkerStart::Whole(marker, len) => {
+                    match self.judge(marker, self.scanned + at as u64) {
+                        Some(found) => return (at, found(marker, len)),
+                        None => from = at + 1,
+                    }
+                }
+                MarkerStart::Partly if !closed => return (at, MarkerMatch::Nothing),
+                MarkerStart::Partly | MarkerStart::No => from = at + 1,
             }
         }
         let rest = &bytes[from..];

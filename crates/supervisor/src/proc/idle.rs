@@ -11,7 +11,7 @@ use crate::{Effect, Phase, RunPhase, Supervisor};
 impl Supervisor {
     /// Note that a process is in use.
     pub(crate) fn note_use(&mut self, request_id: u64, name: &str, now: Timestamp) {
-        let outcome = match self.find(&[format!("={name}")], crate::Proc::counts) {
+        let outcome = match self.ids_meant_by(&[format!("={name}")], crate::Proc::counts) {
             Ok(ids) => {
                 for id in ids {
                     self.procs[id].used = now;

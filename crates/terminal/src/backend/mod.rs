@@ -131,28 +131,10 @@ impl Terminals {
         matches!(self, Self::Tmux(_))
     }
 
-    /// Open the first terminals of the run.
-    pub async fn start(&self, openings: &[Opening]) -> Result<Survey, TerminalError> {
-        match self {
-            Self::Tmux(tmux) => Ok(tmux.start(openings).await?),
-            Self::Native(native) => native.open(openings),
-        }
-    }
-
-    /// Give this process a terminal again.
-    pub async fn reopen(&self, opening: &Opening, old: &Former) -> Result<Survey, TerminalError> {
-        match self {
-            Self::Tmux(tmux) => Ok(tmux.reopen(opening, old).await?),
-            Self::Native(native) => native.open(std::slice::from_ref(opening)),
-        }
-    }
-
     /// The server, if it runs.
     pub async fn survey(&self) -> Result<Survey, TerminalError> {
-        match self {
-            Self::Tmux(tmux) => Ok(tmux.survey().await?),
-            Self::Native(_) => Ok(Survey { server: None, panes: vec![] }),
-        }
+        let Self::Tmux(tmux) = self else { return Ok(Survey { server: None, panes: vec![] }) };
+        Ok(tmux.survey().await?)
     }
 
     /// Have the output of a pane captured again; `false` if nothing had to be done. A shim with a terminal of its own
@@ -163,18 +145,14 @@ impl Terminals {
         spec: &std::path::Path,
         closed: bool,
     ) -> Result<bool, TerminalError> {
-        match self {
-            Self::Tmux(tmux) => Ok(tmux.pipe(pane, spec, closed).await?),
-            Self::Native(_) => Ok(false),
-        }
+        let Self::Tmux(tmux) = self else { return Ok(false) };
+        Ok(tmux.pipe(pane, spec, closed).await?)
     }
 
     /// Have the server read the user's own configuration.
     pub async fn source_user_config(&self) -> Result<(), TerminalError> {
-        match self {
-            Self::Tmux(tmux) => Ok(tmux.source_user_config().await?),
-            Self::Native(_) => Ok(()),
-        }
+        let Self::Tmux(tmux) = self else { return Ok(()) };
+        Ok(tmux.source_user_config().await?)
     }
 
     /// Give this size to all panes that no client shows.
@@ -187,10 +165,8 @@ impl Terminals {
 
     /// Forget what has left the top of the panes. Terminals of tmo's own keep only what they show.
     pub async fn clear_scrollback(&self) -> Result<(), TerminalError> {
-        match self {
-            Self::Tmux(tmux) => Ok(tmux.clear_scrollback().await?),
-            Self::Native(_) => Ok(()),
-        }
+        let Self::Tmux(tmux) = self else { return Ok(()) };
+        Ok(tmux.clear_scrollback().await?)
     }
 
     /// Close a pane in which nothing runs any more.
@@ -224,7 +200,7 @@ impl Terminals {
     /// The window of a pane, if the pane still exists.
     pub async fn window(&self, pane: &str) -> Result<Option<String>, TerminalError> {
         let Self::Tmux(tmux) = self else { return Ok(None) };
-        let listed = tmux.list().await?.into_iter().find(|listed| listed.pane == pane);
+        let listed = tmux.list_panes().await?.into_iter().find(|listed| listed.pane == pane);
         Ok(listed.map(|listed| listed.window))
     }
 
@@ -253,10 +229,8 @@ impl Terminals {
 
     /// Delete what a killed supervisor may have left in the server while it typed.
     pub async fn clear_typed(&self) -> Result<(), TerminalError> {
-        match self {
-            Self::Tmux(tmux) => Ok(tmux.clear_typed().await?),
-            Self::Native(_) => Ok(()),
-        }
+        let Self::Tmux(tmux) = self else { return Ok(()) };
+        Ok(tmux.clear_typed().await?)
     }
 
     /// Close all terminals: those of this server, or of these shims.

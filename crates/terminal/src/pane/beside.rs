@@ -19,7 +19,7 @@ use crate::sys::{self, Wakes};
 
 /// Run the command; returns its exit status. If the command was ended by a signal, this process ends
 /// itself with the same signal.
-pub fn run(shell: &OsStr, command: &OsStr) -> u8 {
+pub fn run_beside(shell: &OsStr, command: &OsStr) -> u8 {
     match carry_out(shell, command) {
         Ok(Exit::Code(code)) => code,
         Ok(Exit::Signal(signal)) => {

@@ -32,7 +32,7 @@ const BUFFER: usize = 64 << 10;
 
 /// Append everything from stdin to the stream of the process of this spec file, until end of file.
 /// Returns the exit status.
-pub fn run(spec_path: &Path) -> u8 {
+pub fn run_sink(spec_path: &Path) -> u8 {
     deafen();
     let mut sink = match Sink::open(spec_path) {
         Ok(Some(sink)) => sink,
@@ -178,7 +178,7 @@ impl Sink {
         lock: Option<File>,
         holding: Option<Holding>,
     ) -> Result<Self, SpecError> {
-        let spec = Spec::read(spec_path)?;
+        let spec = Spec::load(spec_path)?;
         let paths = PanePaths::beside(spec_path);
         let bell_path = paths.bell();
         let bell = hang_up(&bell_path);

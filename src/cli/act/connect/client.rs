@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, raise};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::backend::tmux::attach::through;
-use crate::backend::tmux::version::{answer, one_line};
+use crate::backend::tmux::version::{one_line, run_client};
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::log::Source;
 use crate::cli::reach::request::state_at;
@@ -83,7 +83,7 @@ pub(super) async fn prefix(program: &OsStr, outer: Option<&OsStr>, inner: &str) 
     let mut ask = tokio::process::Command::new(program);
     ask.arg("-S").arg(socket).args(["display-message", "-p", "#{prefix}"]);
     ask.args([";", "list-keys", "-T", "prefix"]);
-    match answer(&mut ask, None).await {
+    match run_client(&mut ask, None).await {
         Ok(said) if said.status.success() => through(&String::from_utf8_lossy(&said.stdout), inner),
         // It refuses this client version: assume the default prefix.
         Ok(_) | Err(_) => through(USUAL, inner),

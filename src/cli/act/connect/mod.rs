@@ -10,8 +10,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::backend::tmux::attach::{Target, arguments, ask_windows, find};
-use crate::backend::tmux::version::{answer, one_line};
+use crate::backend::tmux::attach::{Target, arguments, ask_windows, find_pane};
+use crate::backend::tmux::version::{one_line, run_client};
 use crate::cli::args::{ClientArgs, values};
 use crate::cli::look::logs;
 use crate::cli::reach::instance::{Instance, Server};
@@ -262,7 +262,7 @@ async fn in_tmux(
     control: bool,
 ) -> Result<Prepared, CliError> {
     let listed = windows(instance, &name, tmux).await?;
-    let found = find(&listed, pane).ok_or_else(|| no_window(instance, &name))?;
+    let found = find_pane(&listed, pane).ok_or_else(|| no_window(instance, &name))?;
     let mut command = command(instance)?;
     let env = &instance.context.env;
     let outer = env.caller("TMUX");
@@ -299,7 +299,7 @@ async fn windows(
     let list = async || {
         let mut ask = command(instance)?;
         ask.args(ask_windows(&tmux.socket));
-        answer(&mut ask.into(), None).await.map_err(CliError::io("can't ask tmux"))
+        run_client(&mut ask.into(), None).await.map_err(CliError::io("can't ask tmux"))
     };
     let mut listed = list().await?;
     if is_unreachable(&one_line(&listed.stderr)) && instance.runtime.plan().is_ok() {

@@ -53,7 +53,7 @@ struct Part {
 impl Part {
     /// The shim of a process, if it is alive.
     fn shim(process: &ProcName, runtime: &Path) -> Option<Self> {
-        let Traces { shim, version, .. } = Traces::read(&PanePaths::new(runtime, process).life());
+        let Traces { shim, version, .. } = Traces::load(&PanePaths::new(runtime, process).life());
         let shim = shim.filter(|shim| sys::alive(*shim))?;
         Some(Self { name: format!("the shim of {process}"), version, pid: shim.pid })
     }

@@ -46,7 +46,7 @@ impl Event {
     }
 
     /// An event of a process.
-    pub fn of(name: &ProcName, what: What) -> Self {
+    pub fn of_process(name: &ProcName, what: What) -> Self {
         Self { name: Some(name.clone()), what }
     }
 }

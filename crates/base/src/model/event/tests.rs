@@ -181,7 +181,7 @@ fn all() -> Vec<(What, &'static str, &'static str)> {
 #[test]
 fn each_is_read_as_it_was_written() {
     for (what, kind, text) in all() {
-        let event = Event::of(&name("web"), what);
+        let event = Event::of_process(&name("web"), what);
         let json = event.to_json();
         let logged = Logged::from_json(json.as_bytes()).unwrap();
         assert_eq!(logged.kind(), kind, "{json}");
@@ -200,7 +200,7 @@ fn nothing_depends_on_the_stored_text() {
         if kind == "crash" {
             continue;
         }
-        let event = Event::of(&name("web"), what);
+        let event = Event::of_process(&name("web"), what);
         let mut raw: serde_json::Value = serde_json::from_str(&event.to_json()).unwrap();
         raw["text"] = "in einer anderen Sprache".into();
         let logged = Logged::from_json(raw.to_string().as_bytes()).unwrap();
@@ -221,7 +221,7 @@ fn output_that_an_event_repeats_is_not_searched() {
         (What::Broken { why: often }, "Broken: printed ``; `tmo restart web` tries again"),
         (What::Ready, "Ready"),
     ] {
-        let event = Event::of(&name("web"), what);
+        let event = Event::of_process(&name("web"), what);
         let logged = Logged::from_json(event.to_json().as_bytes()).unwrap();
         assert_eq!(logged.text().unwrap().contains(&line), searched != "Ready");
         assert_eq!(logged.searched().unwrap(), searched);

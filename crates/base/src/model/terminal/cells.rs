@@ -42,7 +42,7 @@ pub struct Cells {
 
 impl Cells {
     /// The cells of a text with its style.
-    pub fn of<'a>(text: impl Iterator<Item = (&'a str, Sgr)>) -> Self {
+    pub fn from_parts<'a>(text: impl Iterator<Item = (&'a str, Sgr)>) -> Self {
         let mut cells = Self::default();
         for (part, style) in text {
             for character in part.chars() {
@@ -153,7 +153,7 @@ impl Cells {
     }
 
     /// Call `each` with every character and its style.
-    pub fn read(&self, mut each: impl FnMut(char, Sgr)) {
+    pub fn for_each(&self, mut each: impl FnMut(char, Sgr)) {
         for cell in self.cells.iter().filter(|cell| cell.character != SPACER) {
             each(cell.character, cell.style);
             for mark in cell.marks.into_iter().filter(|mark| *mark != SPACER) {

@@ -136,7 +136,7 @@ impl Line {
         if !self.is_editable() || cursor > MOST_COLUMNS {
             return false;
         }
-        let mut cells = Cells::of(self.parts());
+        let mut cells = Cells::from_parts(self.parts());
         cells.cursor = cursor;
         (self.cells, self.column, self.edited) = (Some(cells), None, true);
         // Tabs become blanks, so the text has changed.
@@ -255,7 +255,7 @@ impl Line {
         self.changes.clear();
         self.measured.set((0, self.written.unwrap_or(0)));
         self.visible = false;
-        cells.read(|character, style| {
+        cells.for_each(|character, style| {
             self.styled(style);
             self.visible |= character != ' ' || style.shows_blanks();
             self.text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());

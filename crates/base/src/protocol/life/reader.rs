@@ -34,16 +34,16 @@ impl LifeReader {
         if self.file.as_ref().is_some_and(emptied) {
             self.lines = Lines::default();
         }
-        let mut entries = self.read()?;
+        let mut entries = self.read_entries()?;
         let removed = |file: &File| file.metadata().is_ok_and(|meta| meta.nlink() == 0);
         if self.file.as_ref().is_some_and(removed) {
             (self.file, self.lines) = (None, Lines::default());
-            entries.extend(self.read()?);
+            entries.extend(self.read_entries()?);
         }
         Ok(entries)
     }
 
-    fn read(&mut self) -> std::io::Result<Vec<LifeEntry>> {
+    fn read_entries(&mut self) -> std::io::Result<Vec<LifeEntry>> {
         let file = match &mut self.file {
             Some(file) => file,
             none => match files::open_plain(&self.path) {
@@ -88,7 +88,7 @@ pub struct Traces {
 
 impl Traces {
     /// The traces in this life file.
-    pub fn read(path: &Path) -> Self {
+    pub fn load(path: &Path) -> Self {
         let mut traces = Self::default();
         for entry in LifeReader::new(path).poll().unwrap_or_default() {
             if let LifeEvent::Up { pid, start_time, version, tty, .. } = entry.event {

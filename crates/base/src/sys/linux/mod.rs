@@ -21,7 +21,7 @@ use nix::sys::socket::{getsockopt, setsockopt};
 use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::files::read_kernel;
-use super::{ChildExit, rustix_pid, signals};
+use super::{ChildExit, is_refused, rustix_pid, signals};
 use crate::model::{Exit, ProcessId};
 
 /// Whether the sockets that listen can be listed for each new connection.
@@ -39,7 +39,7 @@ pub use self::processes::{
     all, all_naming, arguments_of, children, directory_of, foreign_owner, ignores, info,
     own_threads, program_of, rename_argument, sees, start_time, variable_of, visit_marked, walk,
 };
-pub use self::refused::{is_refused, refused_calls};
+pub use self::refused::refused_calls;
 pub(super) use self::tcp::holders_of;
 pub use self::tcp::{listens_at_path, tcp_held_by, tcp_listener_owners, tcp_listening, tcp_peer};
 pub(super) use self::terminal_reader::reads_from_terminal;

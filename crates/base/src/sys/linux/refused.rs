@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::libc;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
-use crate::sys::RefusedCall;
+use crate::sys::{RefusedCall, is_refused};
 
 /// How often the watcher of a process looks for it where there are no pidfds.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -86,11 +86,6 @@ pub fn refused_calls() -> Vec<RefusedCall> {
     let kill = kill.map(|error| RefusedCall { name: "kill", error, instead: None });
     let calls = [NEEDED, WITH_MODE, OLD, REPLACED].into_iter().flatten();
     calls.filter_map(refused).chain(kill).collect()
-}
-
-/// Whether an error of a system call means that the system does not offer it to this process.
-pub fn is_refused(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EPERM | libc::EACCES | libc::ENOSYS))
 }
 
 /// A descriptor that becomes readable again and again.

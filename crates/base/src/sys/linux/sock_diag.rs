@@ -54,7 +54,7 @@ const LISTENING: u32 = 1 << LISTEN;
 const PIECE: usize = 64 << 10;
 
 /// The socket at `end` of the connection to `other`; `None` if there is none.
-pub(super) fn find(end: SocketAddr, other: SocketAddr) -> io::Result<Option<Socket>> {
+pub(super) fn find_socket(end: SocketAddr, other: SocketAddr) -> io::Result<Option<Socket>> {
     find_of(TCP, end, other)
 }
 
@@ -241,7 +241,7 @@ mod tests {
 
     use super::{
         ANSWER, BY_FAMILY, DONE, ERROR, HEADER, IPV6_ONLY, LISTEN, REQUEST, Socket, SocketQuery,
-        TCP, collect, described, find, find_of, listening, listening_of, parse, request,
+        TCP, collect, described, find_of, find_socket, listening, listening_of, parse, request,
     };
     use crate::sys::linux::tests::becomes;
 
@@ -255,12 +255,13 @@ mod tests {
             assert_eq!(request(TCP, (address, address), SocketQuery::One).len(), REQUEST);
             let near = TcpStream::connect(address).unwrap();
             let end = near.local_addr().unwrap();
-            let Socket { state, owner, inode, .. } = find(end, address).unwrap().unwrap();
+            let Socket { state, owner, inode, .. } = find_socket(end, address).unwrap().unwrap();
             let me = nix::unistd::geteuid().as_raw();
             assert_eq!((state, owner), (ESTABLISHED, me), "{at}");
             assert_ne!(inode, 0);
             drop(near);
-            let held = || find(end, address).unwrap().is_some_and(|socket| socket.inode != 0);
+            let held =
+                || find_socket(end, address).unwrap().is_some_and(|socket| socket.inode != 0);
             assert!(becomes(|| !held()), "nobody holds a closed socket");
         }
     }
@@ -327,7 +328,7 @@ mod tests {
         let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
         assert!(find_of(NO_HANDLER, at, at).is_err_and(missing));
         assert!(listening_of(NO_HANDLER).is_err_and(missing));
-        assert_eq!(find(at, at).unwrap(), None, "there is no such connection");
+        assert_eq!(find_socket(at, at).unwrap(), None, "there is no such connection");
     }
 
     #[test]

@@ -21,9 +21,10 @@ pub fn tcp_peer(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
 
 fn look_up(peer: SocketAddr, local: SocketAddr) -> TcpPeer {
     let (peer, local) = (canonical(peer), canonical(local));
-    match sock_diag::find(peer, local) {
+    match sock_diag::find_socket(peer, local) {
         Ok(socket) => {
-            let open = socket.and_then(|socket| SocketLine::of((peer, local), socket).holder());
+            let open =
+                socket.and_then(|socket| SocketLine::from_socket((peer, local), socket).holder());
             open.map_or(TcpPeer::Closed, |owner| TcpPeer::Open { owner })
         }
         // A kernel without `sock_diag`.
@@ -60,7 +61,8 @@ fn listening() -> Option<Vec<SocketLine>> {
     if let Ok(found) = sock_diag::listening() {
         // A socket that listens is connected to nobody.
         let no_peer = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let listening = |(address, socket)| SocketLine::of((canonical(address), no_peer), socket);
+        let listening =
+            |(address, socket)| SocketLine::from_socket((canonical(address), no_peer), socket);
         return Some(found.into_iter().map(listening).collect());
     }
     listening_in_table()
@@ -170,7 +172,7 @@ struct SocketLine {
 }
 
 impl SocketLine {
-    fn of(ends: (SocketAddr, SocketAddr), socket: sock_diag::Socket) -> Self {
+    fn from_socket(ends: (SocketAddr, SocketAddr), socket: sock_diag::Socket) -> Self {
         let sock_diag::Socket { state, owner, inode, ipv6_only } = socket;
         Self { ends, state, owner, inode: inode.into(), ipv6_only }
     }

@@ -6,6 +6,7 @@ mod shape;
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::io;
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -23,81 +24,60 @@ const MOST_LINES: usize = 100_000;
 /// How many different lines of each kind are returned.
 const MOST_SHAPES: usize = 200;
 /// A life that lasted so long was good until then.
-const GOOD_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
+const GOOD_AFTER: Duration = Duration::from_secs(60);
 /// A life that failed was good until so long before its end, if it had lasted twice as long.
-const BAD_END: std::time::Duration = std::time::Duration::from_secs(10);
+const BAD_END: Duration = Duration::from_secs(10);
 /// With so many good lives a life is compared at most.
 const MOST_LIVES: usize = 5;
 
-/// A life of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(into = "ComparedLife")]
+/// A life that was compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ComparedLife)]
 pub struct Life {
     /// Its number.
+    #[schema(value_type = u32)]
     pub life: LifeId,
-    /// When it began.
+    /// When it began, RFC 3339 in UTC.
+    #[serde(serialize_with = "as_text")]
+    #[schema(value_type = String)]
     pub started: Timestamp,
-    /// When it ended, and how; `None` if it runs.
-    pub ended: Option<(Timestamp, Exit)>,
-    /// It became ready.
-    pub ready: bool,
+    /// When it ended; null if it runs.
+    #[serde(serialize_with = "as_text_or_null")]
+    #[schema(value_type = Option<String>)]
+    ended: Option<Timestamp>,
+    /// How it ended.
+    pub exit: Option<Exit>,
+    /// Whether it failed.
+    pub failed: bool,
+    #[serde(skip)]
+    pub became_ready: bool,
+    #[serde(skip)]
+    pub was_asked_to_end: bool,
     /// Its records, up to its end.
+    #[serde(skip)]
     records: (u64, u64),
-    /// It was asked to end.
-    pub asked: bool,
-    failed: bool,
 }
 
 impl Life {
-    /// Whether it failed.
-    pub fn has_failed(&self) -> bool {
-        let by_itself = self.ended.is_some_and(|(_, exit)| !exit.success()) && !self.asked;
-        self.failed || by_itself
+    /// How long it lasted; `None` if it runs.
+    pub fn lasted(&self) -> Option<Duration> {
+        Some(self.ended?.since(self.started))
     }
 
     /// Until when it shows how the process prints when all is well; `None` if it does not.
     fn good_until(&self) -> Option<Timestamp> {
-        let (ended, exit) = self.ended?;
-        let lasted = ended.since(self.started);
-        let is_done = exit.success() && !self.asked;
-        let was_good = self.ready || lasted >= GOOD_AFTER;
-        if !self.has_failed() {
-            return (was_good || is_done).then_some(ended);
+        let lasted = self.lasted()?;
+        let is_done = self.exit?.success() && !self.was_asked_to_end;
+        let was_good = self.became_ready || lasted >= GOOD_AFTER;
+        if !self.failed {
+            return self.ended.filter(|_| was_good || is_done);
         }
         (was_good && lasted >= 2 * BAD_END).then(|| self.started + lasted.saturating_sub(BAD_END))
     }
 
     /// Whether all of it shows that.
     fn is_good(&self) -> bool {
-        !self.has_failed() && self.good_until().is_some()
-    }
-}
-
-/// A life that was compared.
-#[derive(Serialize, ToSchema)]
-struct ComparedLife {
-    /// Its number.
-    #[schema(value_type = u32)]
-    life: LifeId,
-    /// When it began, RFC 3339 in UTC.
-    started: String,
-    /// When it ended; null if it runs.
-    ended: Option<String>,
-    /// How it ended.
-    exit: Option<Exit>,
-    /// Whether it failed.
-    failed: bool,
-}
-
-impl From<Life> for ComparedLife {
-    fn from(life: Life) -> Self {
-        Self {
-            life: life.life,
-            started: life.started.to_string(),
-            ended: life.ended.map(|(time, _)| time.to_string()),
-            exit: life.ended.map(|(_, exit)| exit),
-            failed: life.has_failed(),
-        }
+        !self.failed && self.good_until().is_some()
     }
 }
 
@@ -123,22 +103,24 @@ fn as_text<S: Serializer>(value: &impl Display, to: S) -> Result<S::Ok, S::Error
     to.collect_str(value)
 }
 
+#[expect(clippy::ref_option, reason = "serde passes the field by reference")]
+fn as_text_or_null<S: Serializer>(value: &Option<impl Display>, to: S) -> Result<S::Ok, S::Error> {
+    value.as_ref().map(ToString::to_string).serialize(to)
+}
+
 /// Two lives of a process side by side.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct Comparison {
     /// The current or last life; for a process that runs again after a failure, the life that failed. Null if it
     /// has not run.
-    #[schema(value_type = Option<ComparedLife>)]
     pub life: Option<Life>,
     /// The last good lives before it, the last one first.
-    #[schema(value_type = Vec<ComparedLife>)]
     pub good: Vec<Life>,
     /// Lines that only `life` has printed, in order: the first line of each kind.
     pub new: Vec<Shape>,
     /// Lines that only the last good life has printed, in order.
     pub missing: Vec<Shape>,
     /// The last life before `life` that ended in the same way.
-    #[schema(value_type = Option<ComparedLife>)]
     pub alike: Option<Life>,
     /// Whether only the beginning was compared, because a life has printed very much.
     pub is_cut: bool,
@@ -153,7 +135,7 @@ pub fn compare(log: &Log<'_>, name: &ProcName) -> io::Result<Comparison> {
     let Some(last_good) = good.first() else {
         return Ok(Comparison { life: Some(*life), ..Comparison::default() });
     };
-    let whole = |life: &Life, until| shapes(log, stream, life, (life.started, until));
+    let whole = |life: &Life, until| shapes(log, stream, life, life.started, until);
     let (mine, mut is_cut) = whole(life, Timestamp::LAST)?;
     let mut known = Shapes::new();
     let mut missing = vec![];
@@ -167,7 +149,7 @@ pub fn compare(log: &Log<'_>, name: &ProcName) -> io::Result<Comparison> {
         known.extend(other);
     }
     let new = only(&mine, &known);
-    let alike = match earlier.iter().rfind(|one| one.has_failed()) {
+    let alike = match earlier.iter().rfind(|one| one.failed) {
         Some(failed) => ended_with(log, stream, failed, &new)?.then_some(*failed),
         None => None,
     };
@@ -176,9 +158,9 @@ pub fn compare(log: &Log<'_>, name: &ProcName) -> io::Result<Comparison> {
 
 /// Whether a life that failed printed most of these lines shortly before its end.
 fn ended_with(log: &Log<'_>, stream: StreamNo, failed: &Life, new: &[Shape]) -> io::Result<bool> {
-    let Some((ended, _)) = failed.ended else { return Ok(false) };
+    let Some(ended) = failed.ended else { return Ok(false) };
     let since = ended - BAD_END.min(ended.since(failed.started));
-    let (last, _) = shapes(log, stream, failed, (since, Timestamp::LAST))?;
+    let (last, _) = shapes(log, stream, failed, since, Timestamp::LAST)?;
     let alike = new.iter().filter(|one| last.contains_key(&shape(&one.text))).count();
     Ok(alike > 0 && alike * 2 >= new.len())
 }
@@ -187,9 +169,7 @@ fn ended_with(log: &Log<'_>, stream: StreamNo, failed: &Life, new: &[Shape]) -> 
 fn in_question(lives: &[Life]) -> Option<(&Life, &[Life])> {
     let (last, earlier) = lives.split_last()?;
     match earlier.split_last() {
-        Some((failed, earlier)) if last.ended.is_none() && failed.has_failed() => {
-            Some((failed, earlier))
-        }
+        Some((failed, earlier)) if last.ended.is_none() && failed.failed => Some((failed, earlier)),
         Some(_) | None => Some((last, earlier)),
     }
 }
@@ -249,10 +229,11 @@ fn lives(landmarks: &[Landmark], head: u64) -> Vec<Life> {
                 life: life.unwrap_or(LifeId::FIRST),
                 started: *time,
                 ended: None,
-                ready: false,
-                records: (*record, head),
-                asked: false,
+                exit: None,
                 failed: false,
+                became_ready: false,
+                was_asked_to_end: false,
+                records: (*record, head),
             });
         }
         if *what == LandmarkEvent::Installing {
@@ -261,13 +242,20 @@ fn lives(landmarks: &[Landmark], head: u64) -> Vec<Life> {
         }
         let Some(life) = lives.last_mut() else { continue };
         match what {
-            LandmarkEvent::Ready => life.ready = true,
-            LandmarkEvent::Asked => life.asked = true,
+            LandmarkEvent::Ready => life.became_ready = true,
+            LandmarkEvent::Asked => life.was_asked_to_end = true,
             LandmarkEvent::Failed => life.failed = true,
-            LandmarkEvent::Exited(exit) => life.ended = Some((*time, *exit)),
+            LandmarkEvent::Exited(exit) => {
+                life.ended = Some(*time);
+                life.exit = Some(*exit);
+            }
             // The rest says nothing about how a life went.
             _ => {}
         }
+    }
+    for life in &mut lives {
+        let failed_by_itself = life.exit.is_some_and(|exit| !exit.success());
+        life.failed |= failed_by_itself && !life.was_asked_to_end;
     }
     lives
 }
@@ -280,7 +268,8 @@ fn shapes(
     log: &Log<'_>,
     stream: StreamNo,
     life: &Life,
-    (since, until): (Timestamp, Timestamp),
+    since: Timestamp,
+    until: Timestamp,
 ) -> io::Result<(Shapes, bool)> {
     let mut index = log.open_index()?;
     let first = index.search_time(since)?.max(life.records.0);
@@ -327,11 +316,12 @@ mod tests {
         Life {
             life: LifeId::nth(number),
             started,
-            ended: seconds.map(|s| (started + Duration::from_secs(s), Exit::Code(code))),
-            ready: false,
+            ended: seconds.map(|s| started + Duration::from_secs(s)),
+            exit: seconds.map(|_| Exit::Code(code)),
+            failed: seconds.is_some() && code != 0,
+            became_ready: false,
+            was_asked_to_end: false,
             records: (0, 0),
-            asked: false,
-            failed: false,
         }
     }
 
@@ -348,9 +338,9 @@ mod tests {
         let (long, short) = (life(1, Some(90), 1), life(2, Some(50), 1));
         assert_eq!(good_before(&[long, short]), [long]);
         assert_eq!(long.good_until(), Some(long.started + Duration::from_secs(80)));
-        let ready = Life { ready: true, ..life(3, Some(25), 1) };
+        let ready = Life { became_ready: true, ..life(3, Some(25), 1) };
         assert_eq!(good_before(&[long, ready]), [ready, long]);
-        let early = Life { ready: true, ..life(3, Some(15), 1) };
+        let early = Life { became_ready: true, ..life(3, Some(15), 1) };
         assert_eq!(good_before(&[early]), []);
         let good = life(4, Some(1), 0);
         assert_eq!(good_before(&[good, long, ready]), [good], "one that was good to its end");

@@ -269,8 +269,8 @@ impl<'a> Analysis<'a> {
         }
         let Some((lived, place)) = last else { return Ok(None) };
         // A process that ended by itself was not stopped, whatever followed.
-        let (stopped, failed) = self.log.ended_by_tmo(name, &lived, &place)?;
-        let trigger = failed.or(trigger.filter(|_| stopped));
+        let by_tmo = self.log.ended_by_tmo(name, &lived, &place)?;
+        let trigger = by_tmo.failure.or(trigger.filter(|_| by_tmo.was_stopping));
         let input = self.input(name, run, lived, trigger);
         Ok(Some((examine_in(&input, Some((&self.log, &place))), None)))
     }

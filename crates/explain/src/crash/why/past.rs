@@ -131,8 +131,8 @@ impl Analysis<'_> {
         if lived.exit.success() || matches!(lived.exit, Exit::Code(126 | 127)) {
             return Ok(!lived.exit.success());
         }
-        let (stopped, failed) = self.log.ended_by_tmo(name, &lived, &place)?;
-        Ok(!stopped || failed.is_some())
+        let by_tmo = self.log.ended_by_tmo(name, &lived, &place)?;
+        Ok(!by_tmo.was_stopping || by_tmo.failure.is_some())
     }
 
     /// The processes that this word means, if they ended by themselves in the last run, as expected, with their
@@ -172,8 +172,8 @@ impl Analysis<'_> {
         let log = Log::with_index(self.sources.dirs, 0, self.sources.index)?;
         let Some(process) = last_to_end(name, &log)? else { return Ok(None) };
         let Some((lived, place)) = log.last_ended(&process)? else { return Ok(None) };
-        let (stopped, failed) = log.ended_by_tmo(&process, &lived, &place)?;
-        let trigger = failed.or(stopped.then_some(Trigger::Asked));
+        let by_tmo = log.ended_by_tmo(&process, &lived, &place)?;
+        let trigger = by_tmo.failure.or(by_tmo.was_stopping.then_some(Trigger::Asked));
         let input = self.input(&process, "", lived, trigger);
         let mut answer = of_report((examine_in(&input, Some((&log, &place))), None), None);
         answer.wrong = false;

@@ -129,8 +129,8 @@ impl Analysis<'_> {
     fn just_failed(&self, process: &ProcessState, run: &str) -> Result<Option<Report>, WhyError> {
         let last = self.log.last_ended(&process.name)?;
         let Some((lived, place)) = last.filter(|_| process.lives > 1) else { return Ok(None) };
-        let (stopped, failed) = self.log.ended_by_tmo(&process.name, &lived, &place)?;
-        if failed.is_none() && (stopped || lived.exit.success()) {
+        let by_tmo = self.log.ended_by_tmo(&process.name, &lived, &place)?;
+        if by_tmo.failure.is_none() && (by_tmo.was_stopping || lived.exit.success()) {
             return Ok(None);
         }
         self.last_end(&process.name, run, None)

@@ -214,7 +214,7 @@ mod tests {
     fn troubles(events: &[(&str, What)]) -> Troubles {
         let mut troubles = Troubles::default();
         for (name, what) in events {
-            let event = Event::of(&ProcName::new(*name).unwrap(), what.clone());
+            let event = Event::of_process(&ProcName::new(*name).unwrap(), what.clone());
             troubles.add_event(0, &Logged::from_json(event.to_json().as_bytes()).unwrap());
         }
         troubles

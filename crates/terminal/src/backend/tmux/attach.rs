@@ -61,14 +61,14 @@ pub struct PaneReport<'a> {
     pub modern: bool,
 }
 
-/// The tmux arguments that list the window of each pane, for [`find`].
+/// The tmux arguments that list the window of each pane, for [`find_pane`].
 pub fn ask_windows(socket: &str) -> [&str; 6] {
     let format = "#{pane_id} #{window_id} #{prefix} #{?@tmo_own_status,1,0} tmux #{version}";
     ["-L", socket, "list-panes", "-a", "-F", format]
 }
 
 /// What the answer to [`ask_windows`] contains about a pane.
-pub fn find<'a>(listed: &'a str, pane: &str) -> Option<PaneReport<'a>> {
+pub fn find_pane<'a>(listed: &'a str, pane: &str) -> Option<PaneReport<'a>> {
     let line = listed.lines().find_map(|line| line.strip_prefix(pane)?.strip_prefix(' '))?;
     let mut fields = line.splitn(4, ' ');
     let (window, prefix) = (fields.next()?, fields.next()?);
@@ -217,7 +217,7 @@ mod tests {
     fn the_answer_names_window_keys_and_version() {
         let listed = "%1 @1 C-b 0 tmux 3.1c\n%10 @4 C-a 1 tmux 3.3a\n%2 @3 C-b 0 tmux next-3.2\n\
                   %3 @5 None 0 tmux master\n";
-        let found = |pane| find(listed, pane);
+        let found = |pane| find_pane(listed, pane);
         assert_eq!(found("%1").map(|f| (f.window, f.modern)), Some(("@1", false)));
         let ten = found("%10").unwrap();
         assert_eq!((ten.window, ten.prefix, ten.own_status, ten.modern), ("@4", "C-a", true, true));

@@ -94,7 +94,7 @@ impl Tmux {
     pub async fn reopen(&self, opening: &Opening, former: &Former) -> Result<Survey, TmuxError> {
         // Two concurrent calls would both create the session.
         let _one = self.opening.lock().await;
-        let listed = self.list().await?;
+        let listed = self.list_panes().await?;
         let (name, spec) = opening;
         let kept = former.pane.as_ref().and_then(|id| listed.iter().find(|l| l.pane == *id));
         let is_open = match kept {

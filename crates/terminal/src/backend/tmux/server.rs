@@ -173,7 +173,7 @@ impl Tmux {
     }
 
     /// All panes; none if the session is gone.
-    pub async fn list(&self) -> Result<Vec<Listed>, TmuxError> {
+    pub async fn list_panes(&self) -> Result<Vec<Listed>, TmuxError> {
         let no_session =
             |words: &str| words.contains("no sessions") || words.contains("no current target");
         match self.call(self.ask_panes().words().to_vec()).await {
@@ -266,7 +266,7 @@ impl Tmux {
         }
         // Before 3.2, tmux can't run commands that result from a format.
         let mut groups = vec![size];
-        for listed in self.list().await? {
+        for listed in self.list_panes().await? {
             let resize = TmuxCommand::new(&format!("resize-window -x {columns} -y {rows} -t"));
             let resize = resize.arg(&listed.pane);
             // resize-window pins the window; unpinned, it follows a client that attaches.
@@ -288,7 +288,7 @@ impl Tmux {
 
     /// Forget what has left the top of the panes.
     pub async fn clear_scrollback(&self) -> Result<(), TmuxError> {
-        for listed in self.list().await? {
+        for listed in self.list_panes().await? {
             let clear = TmuxCommand::new("clear-history -t").arg(&listed.pane);
             // The pane may be gone by now.
             let _ = self.call(clear.words().to_vec()).await;
@@ -336,7 +336,7 @@ impl Tmux {
         client.arg("-L").arg(&self.socket).arg("-f").arg(&self.config).args(words);
         client.env_clear().envs(self.environ.own.iter().map(|(name, value)| (&name.0, &value.0)));
         client.current_dir("/");
-        let answer = version::answer(&mut client, input).await;
+        let answer = version::run_client(&mut client, input).await;
         let output =
             answer.map_err(|source| TmuxError::Spawn { program: self.program.clone(), source })?;
         let mut words = version::one_line(&output.stderr);

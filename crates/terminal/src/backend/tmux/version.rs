@@ -58,7 +58,7 @@ impl VersionError {
 
 /// The output of a tmux client, given this standard input. It ends by itself unless tmux or its server is
 /// broken; in that case it is killed after a timeout, with everything it has started.
-pub async fn answer(
+pub async fn run_client(
     client: &mut tokio::process::Command,
     input: Option<&[u8]>,
 ) -> io::Result<Output> {
@@ -67,7 +67,7 @@ pub async fn answer(
     // A client that runs on could start a server for a run that is over.
     sys::end_with_parent(client.as_std_mut());
     let mut child = client.spawn()?;
-    let mut group = Group::of(child.id());
+    let mut group = Group::led_by(child.id());
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let write = async {
         if let Some((mut stdin, input)) = stdin.zip(input) {
@@ -76,7 +76,7 @@ pub async fn answer(
         }
     };
     let said = async {
-        let ((), stdout, stderr) = tokio::join!(write, read(stdout), read(stderr));
+        let ((), stdout, stderr) = tokio::join!(write, read_whole(stdout), read_whole(stderr));
         // Reaped last: until then its pid stays the id of its group.
         Ok(Output { status: child.wait().await?, stdout: stdout?, stderr: stderr? })
     };
@@ -85,7 +85,7 @@ pub async fn answer(
     Ok(output)
 }
 
-async fn read(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+async fn read_whole(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
     let mut bytes = vec![];
     if let Some(mut stream) = stream {
         stream.read_to_end(&mut bytes).await?;
@@ -114,7 +114,7 @@ pub async fn ask(path: &Path) -> Result<String, VersionError> {
     let broken = |words: String| VersionError::Broken { path: path.clone(), words };
     let mut command = tokio::process::Command::new(&path);
     command.arg("-V");
-    let output = answer(&mut command, None).await.map_err(|source| {
+    let output = run_client(&mut command, None).await.map_err(|source| {
         // Too many open files, or processes, or no memory: this is not about tmux.
         let no_room = [libc::EMFILE, libc::ENFILE, libc::EAGAIN, libc::ENOMEM];
         if source.raw_os_error().is_some_and(|code| no_room.contains(&code)) {

@@ -63,7 +63,7 @@ impl Input {
     }
 
     /// Add an answer, if it has room.
-    pub(super) fn answer(&mut self, answer: &str) {
+    pub(super) fn add_answer(&mut self, answer: &str) {
         if self.waiting(None) + answer.len() <= MOST_ANSWERS {
             self.turn(None).bytes.extend(answer.bytes());
             self.drop_finished();
@@ -188,7 +188,7 @@ mod tests {
         assert!(!input.takes(1), "the client is held back");
         assert!(input.takes(2));
         input.add(2, b"b");
-        input.answer("?");
+        input.add_answer("?");
         assert_eq!(typed(&mut input, usize::MAX), long);
         // The rest of the first write may follow.
         assert!(input.next().is_empty());
@@ -223,11 +223,11 @@ mod tests {
         let mut input = Input::default();
         let mut count = 0;
         while input.takes_answers() && count < MOST_ANSWERS {
-            input.answer("\x1b[?62;22c");
+            input.add_answer("\x1b[?62;22c");
             count += 1;
         }
         assert_eq!(typed(&mut input, usize::MAX).len(), MOST_ANSWERS / 9 * 9);
-        input.answer(&"x".repeat(MOST_ANSWERS + 1));
+        input.add_answer(&"x".repeat(MOST_ANSWERS + 1));
         assert!(input.next().is_empty());
     }
 
@@ -236,7 +236,7 @@ mod tests {
         let mut input = Input::default();
         input.add(1, &vec![b'a'; LONGEST_FRAME]);
         input.add(2, b"b");
-        input.answer("?");
+        input.add_answer("?");
         input.discard();
         assert!(input.next().is_empty() && input.is_typed(1));
         input.add(1, &vec![b'a'; LONGEST_FRAME]);

@@ -155,7 +155,7 @@ impl Notes {
     }
 
     /// The numbers of an earlier holder, if there was one.
-    pub(super) fn read(&self) -> Option<Noted> {
+    pub(super) fn load(&self) -> Option<Noted> {
         let mut bytes = [0; LENGTH];
         self.0.as_ref()?.read_exact_at(&mut bytes, BEGIN).ok()?;
         let (numbers, size) = bytes.split_at(16);
@@ -202,12 +202,12 @@ mod tests {
     #[test]
     fn a_successor_reads_what_was_written_last() {
         let notes = Notes::new();
-        assert_eq!(notes.read(), None);
+        assert_eq!(notes.load(), None);
         let noted = Noted { begin: 7, end: u64::MAX, own_size: (132, 43) };
         notes.write(noted);
-        assert_eq!(notes.read(), Some(noted));
+        assert_eq!(notes.load(), Some(noted));
         notes.write_end(1 << 40);
         notes.write_own_size((80, 24));
-        assert_eq!(notes.read(), Some(Noted { begin: 7, end: 1 << 40, own_size: (80, 24) }));
+        assert_eq!(notes.load(), Some(Noted { begin: 7, end: 1 << 40, own_size: (80, 24) }));
     }
 }

@@ -132,7 +132,7 @@ impl Terminal {
         // The main stream first: what is in its pipe was printed before what is still to be taken from standard error.
         let feed = self.main.feed()?;
         let stderr = self.stderr.as_ref().map(Channel::feed).transpose()?;
-        let noted = self.main.notes.read();
+        let noted = self.main.notes.load();
         let at_least = noted.map_or(0, |noted| noted.end);
         let is_lossless = feed.is_lossless() && stderr.as_ref().is_none_or(feed::Feed::is_lossless);
         let holding = Holding { is_lossless, at_least };
@@ -165,7 +165,7 @@ struct Stderr<'a> {
 
 impl<'a> Stderr<'a> {
     fn open(Channel { notes, .. }: &'a Channel, feed: Feed, sink: &Sink) -> (Self, StreamReader) {
-        let noted = notes.read();
+        let noted = notes.load();
         let (appender, stream) = sink.open_stderr(noted.map_or(0, |noted| noted.end));
         let end = appender.end();
         let begin = noted.map_or(end, |noted| noted.begin);
@@ -284,7 +284,7 @@ impl<'a> Hold<'a> {
             if self.take()? == feed::Taken::End {
                 break;
             }
-            self.look();
+            self.show_output();
             if until.is_some_and(|until| until <= Instant::now()) {
                 break;
             }
@@ -326,7 +326,7 @@ impl<'a> Hold<'a> {
     }
 
     /// Look at what was printed since: answer questions, and show it to the clients.
-    fn look(&mut self) {
+    fn show_output(&mut self) {
         let ends = self.ends();
         if self.is_pipe {
             self.seen = ends;
@@ -375,7 +375,7 @@ impl<'a> Hold<'a> {
             } else {
                 (1, 1)
             };
-            input.answer(&question.answer(&AnswerContext { modes, size: *size, cursor }));
+            input.add_answer(&question.reply(&AnswerContext { modes, size: *size, cursor }));
         });
         for viewer in &mut self.viewers.all {
             viewer.show(bytes);
@@ -474,7 +474,7 @@ impl<'a> Hold<'a> {
             FromClient::Screen(wanted) => {
                 // It is to show what was printed before it was asked for, as far as that comes to an end.
                 let _ = (0..MOST_TAKEN).find(|_| !matches!(self.take(), Ok(feed::Taken::Bytes)));
-                self.look();
+                self.show_output();
                 let now = (self.seen, self.follower.modes());
                 let screen = self.model.text(&mut self.streams, now, wanted);
                 if let (Ok(screen), Some(viewer)) = (screen, self.viewers.all.get_mut(by)) {

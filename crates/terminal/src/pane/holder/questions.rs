@@ -139,7 +139,7 @@ impl Question {
     }
 
     /// What a terminal answers.
-    pub(super) fn answer(&self, context: &AnswerContext<'_>) -> String {
+    pub(super) fn reply(&self, context: &AnswerContext<'_>) -> String {
         let AnswerContext { modes, size: (columns, rows), cursor: (row, column) } = *context;
         match self {
             // A VT220 with colours.
@@ -244,7 +244,7 @@ mod tests {
         let (mut follower, mut answers) = (Follower::default(), String::new());
         follower.scan(bytes, |question, modes, _| {
             let known = AnswerContext { modes, size: (80, 24), cursor: (3, 7) };
-            answers.push_str(&question.answer(&known));
+            answers.push_str(&question.reply(&known));
         });
         answers.escape_default().to_string().replace("\\u{1b}", "^").replace("\\\\", "\\")
     }

@@ -71,7 +71,7 @@ fn open_terminal(
 }
 
 /// Run the shim of the pane with this spec file until it is told to exit; returns the exit status.
-pub fn run(spec_path: &Path, opener: Option<Opener>) -> u8 {
+pub fn run_shim(spec_path: &Path, opener: Option<Opener>) -> u8 {
     // The supervisor was killed while it requested this pane, and the run was over by the time tmux
     // opened it. Neither the shim nor the tmux server that was started for it is needed.
     if let Ok(false) = spec_path.try_exists() {
@@ -145,7 +145,7 @@ impl Shim {
         // must end a shim that waits. Before the terminal is opened: the pane may have another shim,
         // whose holder this one's must not replace.
         let mut diary = LifeLogWriter::new(&paths);
-        let spec = Spec::read(spec_path).ok();
+        let spec = Spec::load(spec_path).ok();
         diary.go_on_after(spec.as_ref().map_or(0, |spec| spec.known));
         let terminal = opener.map(|opener| open_terminal(opener, spec.as_ref())).transpose()?;
         let (terminal, stderr) = terminal.unzip();
@@ -274,7 +274,7 @@ impl Shim {
     }
 
     fn read_spec(&mut self) {
-        match Spec::read(&self.spec_path) {
+        match Spec::load(&self.spec_path) {
             Ok(spec) => self.spec = spec,
             Err(error) => return self.trouble(error.to_string()),
         }

@@ -223,7 +223,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (mut reports, paths) = opened(dir.path());
         let (path, now) = (paths.status(), Instant::now());
-        let text = || ReportedStatus::read(&path).unwrap().text;
+        let text = || ReportedStatus::load(&path).unwrap().text;
         assert!(!reports.write_status(&path, now), "there is nothing to write");
         reports.take(said("STATUS=a"), now);
         assert!(reports.write_status(&path, now));
