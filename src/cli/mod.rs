@@ -45,7 +45,7 @@ const OVERMIND_VERSION: &str = "Overmind version 2.5.1";
 const NO_TOPIC: u8 = 3;
 
 /// Run the program with these arguments (the first is its own name); returns its exit code.
-pub fn run(arguments: Vec<OsString>) -> u8 {
+pub fn run(mut arguments: Vec<OsString>) -> u8 {
     crate::sys::unblock_all_signals();
     if let Some(code) = internal_commands::run_part(&arguments) {
         return code;
@@ -53,9 +53,9 @@ pub fn run(arguments: Vec<OsString>) -> u8 {
     if let Some(printed) = completions::print_candidates(&arguments) {
         return u8::from(printed.is_err());
     }
-    let persona = arguments.first().map_or(Persona::Tmo, |program| Persona::called_as(program));
+    let program = arguments.first();
+    let persona = program.map_or(Persona::Tmo, |program| Persona::called_as(program));
     persona.set();
-    let mut arguments = arguments;
     match persona {
         Persona::Tmo => rewrite_usual_words(&mut arguments),
         Persona::Overmind => crate::sys::files::trust("/".as_ref()),

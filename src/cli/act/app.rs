@@ -315,41 +315,37 @@ impl AppTarget {
             Some(run) => runtime::block_on(run.state())?.processes,
             None => vec![],
         };
-        let row = |(name, app): (&'_ String, &'_ App)| {
-            let state = states.iter().find(|state| state.name.as_str() == app.dir);
-            (name.clone(), app.clone(), state.map(|state| state.state.clone()))
-        };
         let wanted = |name: &String| args.name.as_ref().is_none_or(|wanted| wanted == name);
-        let found: Vec<_> =
-            manifest.apps.iter().filter(|(name, _)| wanted(name)).map(row).collect();
-        if args.json {
-            let apps = found.iter().map(|(name, app, state)| ListedApp {
+        let apps = manifest.apps.iter().filter(|(name, _)| wanted(name)).map(|(name, app)| {
+            let process = states.iter().find(|process| process.name.as_str() == app.dir);
+            ListedApp {
                 name,
                 process: &app.dir,
-                state: state.clone(),
+                state: process.map(|process| process.state.clone()),
                 installed: app.state == InstallState::Installed,
                 script: &app.script,
                 args: &app.args,
                 autostart: app.autostart,
                 dir: self.dir.join(&app.dir),
                 version: app.version,
-            });
-            return output::print_json(&Versioned::new(List { apps: apps.collect() }));
+            }
+        });
+        let apps: Vec<_> = apps.collect();
+        if args.json {
+            return output::print_json(&Versioned::new(List { apps }));
         }
-        if found.is_empty() {
+        if apps.is_empty() {
             output::warn(&"there are no apps here; `tmo app add NAME --zip FILE` adds one");
             return Ok(0);
         }
-        let rows = found.iter().map(|(name, app, state)| {
-            let installed = match app.state {
-                InstallState::New => "not installed",
-                InstallState::Installed => "installed",
-            };
+        let rows = apps.iter().map(|app| {
+            let installed = if app.installed { "installed" } else { "not installed" };
+            let state =
+                app.state.as_ref().map_or_else(|| installed.to_owned(), ToString::to_string);
+            let added = units::span(clock::now().since(Timestamp::from_nanos(app.version)));
             let words: Vec<_> = app.args.iter().map(|arg| shell::quoted(arg)).collect();
-            let state = state.as_ref().map_or_else(|| installed.to_owned(), ToString::to_string);
-            let age = clock::now().since(Timestamp::from_nanos(app.version));
-            let added = format!("{} ago", units::span(age));
-            [name.clone(), app.dir.clone(), state, added, app.script.clone(), words.join(" ")]
+            let [name, process, script] = [app.name, app.process, app.script].map(str::to_owned);
+            [name, process, state, format!("{added} ago"), script, words.join(" ")]
         });
         output::print(&table(["APP", "PROCESS", "STATE", "ADDED", "SCRIPT", "ARGUMENTS"], rows))
     }

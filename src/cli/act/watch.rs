@@ -5,11 +5,12 @@ use serde::Serialize;
 use super::processes::carry_out;
 use crate::cli::args::{ClientArgs, values};
 use crate::cli::output::table::table;
+use crate::cli::output::{self, Versioned};
 use crate::cli::reach::instance::{self, Instance};
-use crate::cli::{CliError, output, runtime};
+use crate::cli::{CliError, runtime};
 use crate::model::ProcName;
 use crate::model::file_change::WatchState;
-use crate::model::request::{API, Request};
+use crate::model::request::Request;
 use crate::model::state::ProcessState;
 
 /// Pause and resume the restarts after changes of files, or show their state.
@@ -50,7 +51,6 @@ pub(in crate::cli) enum WatchDo {
 /// The watched processes.
 #[derive(Debug, Serialize)]
 struct WatchList {
-    api: u32,
     processes: Vec<WatchRow>,
 }
 
@@ -80,7 +80,7 @@ pub(in crate::cli) fn watch(args: &WatchArgs) -> Result<u8, CliError> {
     };
     let processes: Vec<_> = chosen.into_iter().filter_map(row).collect();
     if args.json {
-        return output::print_json(&WatchList { api: API, processes });
+        return output::print_json(&Versioned::new(WatchList { processes }));
     }
     if processes.is_empty() {
         return Err(CliError::Other("no file is watched: `watch` in tmo.toml names some".into()));
