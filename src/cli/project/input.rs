@@ -55,7 +55,7 @@ impl Start {
         let typed = typed.settled();
         let project = context.project(&typed)?;
         project.socket.check()?;
-        let wait = typed.wait.as_deref().map(Readiness::read).transpose()?;
+        let wait = typed.wait.as_deref().map(Readiness::parse).transpose()?;
         let daemonize = context.env.flag(typed.daemonize, "DAEMONIZE");
         let is_tmo = Persona::here() == Persona::Tmo;
         Ok(Self {

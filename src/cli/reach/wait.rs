@@ -28,6 +28,12 @@ use crate::sys::{self, clock};
 /// How often the progress shows what is still missing.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
+/// How often it is examined what no event tells.
+const POLL: Duration = Duration::from_millis(100);
+
+/// What is missing before anything is known.
+const UNMET: &str = "the condition is not met";
+
 /// What is said if an older supervisor does not tell why.
 const STOPPING: &str = "everything is being stopped";
 
@@ -47,26 +53,11 @@ pub(in crate::cli) fn wait(args: &WaitArgs) -> Result<u8, CliError> {
     let limit = time(&args.timeout).map_err(|error| usage(&error))?;
     let stable = time(&args.stable).map_err(|error| usage(&error))?.unwrap_or_default();
     let mut instance = Instance::find(&args.client)?;
-    let last = RefCell::new("the condition is not met".to_owned());
-    let waiting = within(limit, &mut instance, &names, (&what, stable), &last);
-    let missing = async || Some((last.borrow().clone(), LOOK_AGAIN));
-    runtime::block_on(with_details("waiting", waiting, missing))
-}
-
-/// Wait, with a time limit.
-async fn within(
-    limit: Option<Duration>,
-    instance: &mut Instance,
-    names: &[String],
-    what: (&WaitFor, Duration),
-    last: &RefCell<String>,
-) -> Result<u8, CliError> {
-    let waiting = until(instance, names, what, last);
-    let Some(limit) = limit else { return waiting.await };
-    match tokio::time::timeout(limit, waiting).await {
-        Ok(result) => result,
-        Err(_) => Err(CliError::TimedOut { what: last.take(), limit: units::span(limit) }),
-    }
+    let missing = RefCell::new(UNMET.to_owned());
+    let condition = WaitCondition { what: &what, names: &names, stable, missing: &missing };
+    let waiting = condition.within(limit, &mut instance);
+    let progress = async || Some((missing.borrow().clone(), LOOK_AGAIN));
+    runtime::block_on(with_details("waiting", waiting, progress))
 }
 
 /// The condition that a start waits for before it detaches.
@@ -80,8 +71,9 @@ pub(in crate::cli) struct Readiness {
 
 impl Readiness {
     /// Read `web,60s`: names, and how long at most.
-    pub(in crate::cli) fn read(words: &str) -> Result<Self, CliError> {
-        let (mut listening, mut limit) = (vec![], None);
+    pub(in crate::cli) fn parse(words: &str) -> Result<Self, CliError> {
+        let mut listening = vec![];
+        let mut limit = None;
         for word in words.split(',').map(str::trim).filter(|word| !word.is_empty()) {
             match span(word) {
                 Ok(time) => limit = Some(time),
@@ -101,109 +93,159 @@ impl Readiness {
         names: &[String],
     ) -> Result<(), CliError> {
         let what = WaitFor::Up(self.listening);
-        let last = RefCell::new("the condition is not met".to_owned());
-        match within(self.limit, &mut instance, names, (&what, Duration::ZERO), &last).await {
+        let missing = RefCell::new(UNMET.to_owned());
+        let stable = Duration::ZERO;
+        let condition = WaitCondition { what: &what, names, stable, missing: &missing };
+        match condition.within(self.limit, &mut instance).await {
             Err(CliError::Ended { what, code }) => Err(CliError::Start { message: what, code }),
             other => other.map(drop),
         }
     }
 }
 
-/// Wait until this is so, and has been for that long.
-async fn until(
-    instance: &mut Instance,
-    names: &[String],
-    (what, stable): (&WaitFor, Duration),
-    last: &RefCell<String>,
-) -> Result<u8, CliError> {
-    let mut seen = match look_first(instance, names, what).await? {
-        ControlFlow::Continue(seen) => seen,
-        ControlFlow::Break(code) => return Ok(code),
-    };
-    let mut news = match instance.heads().await {
-        Ok(news) => news,
-        Err(error) => return seen.at_the_end()?.ok_or(error),
-    };
-    let mut ports = PortChecks { checks: HashMap::new(), runtime: instance.runtime.clone() };
-    // Since when the condition has held, in which lives.
-    let mut held: Option<(Instant, Vec<u64>)> = None;
-    // Output counts even if the process has ended since.
-    let mut records = seen.search.as_ref().map_or(0, |search| search.upto);
-    loop {
-        let state = match instance.state().await {
-            Ok(state) => state,
-            Err(error) => return seen.at_the_end()?.ok_or(error),
-        };
-        // Do not wait for another run that replaces this one.
-        instance.run = Some(state.run.clone());
-        let chosen = |names: &[String]| ProcessState::chosen(names, &state.processes);
-        let wanted = chosen(names).map_err(CliError::Unknown)?;
-        seen.note(&wanted);
-        let verdict = match (what, &mut seen.search) {
-            (WaitFor::Log(_), Some(search)) => search.look(&wanted, records)?,
-            (WaitFor::Exit, _) => all_ended(&wanted),
-            // The end of the run is more informative than that of one process.
-            (WaitFor::Ready | WaitFor::Up(_) | WaitFor::Prompt, _) if state.quitting => {
-                stopping(&state)
+/// What is waited for.
+struct WaitCondition<'a> {
+    what: &'a WaitFor,
+    names: &'a [String],
+    /// How long it must hold.
+    stable: Duration,
+    /// What is missing at present.
+    missing: &'a RefCell<String>,
+}
+
+/// Since when a condition holds, in these lives of the processes.
+struct HeldSince {
+    since: Instant,
+    lives: Vec<u64>,
+}
+
+impl WaitCondition<'_> {
+    /// Wait, with a time limit; returns the exit code.
+    async fn within(
+        &self,
+        limit: Option<Duration>,
+        instance: &mut Instance,
+    ) -> Result<u8, CliError> {
+        let Some(limit) = limit else { return self.met(instance).await };
+        match tokio::time::timeout(limit, self.met(instance)).await {
+            Ok(result) => result,
+            Err(_) => {
+                Err(CliError::TimedOut { what: self.missing.take(), limit: units::span(limit) })
             }
-            (WaitFor::Prompt, _) => asking(&wanted, names.is_empty())?,
-            (WaitFor::Running | WaitFor::Port, _) if state.quitting && !stable.is_zero() => {
-                stopping(&state)
-            }
-            (WaitFor::Port, _) => ports.open(&wanted, &state.run).await?,
-            (WaitFor::Ready, _) => {
-                unless_changing(&wanted, &state, all_ready(&wanted, names.is_empty()))?
-            }
-            (WaitFor::Up(listening), _) => {
-                match unless_changing(&wanted, &state, all_ready(&wanted, true))? {
-                    ConditionState::So(_) if !listening.is_empty() => {
-                        let listening = chosen(listening).map_err(CliError::Unknown)?;
-                        ports.open(&listening, &state.run).await?
-                    }
-                    verdict @ (ConditionState::So(_) | ConditionState::NotYet(_)) => verdict,
-                }
-            }
-            (WaitFor::Running | WaitFor::Log(_), _) => all_run(&wanted, names.is_empty())?,
-        };
-        let mut rest = Duration::MAX;
-        match verdict {
-            ConditionState::So(code) => {
-                let lives: Vec<_> = wanted.iter().map(|process| process.lives).collect();
-                let (since, _) = match held.take_if(|(_, held)| *held == lives) {
-                    Some(held) => held,
-                    None => (Instant::now(), lives.clone()),
-                };
-                rest = stable.saturating_sub(since.elapsed());
-                if rest.is_zero() {
-                    return Ok(code);
-                }
-                held = Some((since, lives));
-                last.replace(format!("it has not been so for {}", units::span(stable)));
-            }
-            ConditionState::NotYet(why) => {
-                held = None;
-                last.replace(why);
-            }
-        }
-        let next = news.next();
-        // Neither open ports are announced nor that changed files had no effect, so poll; the latter for some seconds.
-        let asks = matches!(what, WaitFor::Port | WaitFor::Up(_))
-            || *what == WaitFor::Ready && state.processes.iter().any(is_changing);
-        let patience = if asks { Duration::from_millis(100) } else { Duration::MAX };
-        match tokio::time::timeout(patience.min(rest), next).await {
-            Err(_) => {}
-            Ok(Some(Ok(HeadEvent::Head(head)))) => records = head.records,
-            Ok(Some(Ok(HeadEvent::End(end)))) => {
-                let code = || (*what == WaitFor::Exit).then_some(end.code);
-                return seen.at_the_end()?.or_else(code).ok_or_else(|| over(&last.borrow()));
-            }
-            // The supervisor was killed: another takes over, which may take longer, or the run is over.
-            Ok(Some(Ok(HeadEvent::Leave) | Err(_)) | None) => match instance.heads().await {
-                Ok(fresh) => news = fresh,
-                Err(_) => return seen.at_the_end()?.ok_or_else(|| over(&last.borrow())),
-            },
         }
     }
+
+    /// Wait until it has held for long enough; returns the exit code.
+    async fn met(&self, instance: &mut Instance) -> Result<u8, CliError> {
+        let mut seen = match look_first(instance, self.names, self.what).await? {
+            ControlFlow::Continue(seen) => seen,
+            ControlFlow::Break(code) => return Ok(code),
+        };
+        let mut news = match instance.heads().await {
+            Ok(news) => news,
+            Err(error) => return seen.at_the_end()?.ok_or(error),
+        };
+        let mut ports = PortChecks { checks: HashMap::new(), runtime: instance.runtime.clone() };
+        let mut held = None;
+        // Output counts even if the process has ended since.
+        let mut records = seen.search.as_ref().map_or(0, |search| search.upto);
+        loop {
+            let state = match instance.state().await {
+                Ok(state) => state,
+                Err(error) => return seen.at_the_end()?.ok_or(error),
+            };
+            // Do not wait for another run that replaces this one.
+            instance.run = Some(state.run.clone());
+            let wanted = chosen(self.names, &state)?;
+            seen.note(&wanted);
+            let verdict = match &mut seen.search {
+                Some(search) => search.verdict(&wanted, records)?,
+                None => self.verdict(&state, &wanted, &mut ports).await?,
+            };
+            let mut rest = Duration::MAX;
+            match verdict {
+                ConditionState::So(code) => {
+                    rest = self.stable.saturating_sub(since_when(&mut held, &wanted).elapsed());
+                    if rest.is_zero() {
+                        return Ok(code);
+                    }
+                    let text = format!("it has not been so for {}", units::span(self.stable));
+                    self.missing.replace(text);
+                }
+                ConditionState::NotYet(why) => {
+                    held = None;
+                    self.missing.replace(why);
+                }
+            }
+            let patience = if self.is_polled(&state) { POLL } else { Duration::MAX };
+            match tokio::time::timeout(patience.min(rest), news.next()).await {
+                Err(_) => {}
+                Ok(Some(Ok(HeadEvent::Head(head)))) => records = head.records,
+                Ok(Some(Ok(HeadEvent::End(end)))) => {
+                    let code = (*self.what == WaitFor::Exit).then_some(end.code);
+                    return seen.at_the_end()?.or(code).ok_or_else(|| self.over());
+                }
+                // The supervisor was killed: another takes over, which may take longer, or the run is over.
+                Ok(Some(Ok(HeadEvent::Leave) | Err(_)) | None) => match instance.heads().await {
+                    Ok(fresh) => news = fresh,
+                    Err(_) => return seen.at_the_end()?.ok_or_else(|| self.over()),
+                },
+            }
+        }
+    }
+
+    /// Whether it is met, unless the journal shows that.
+    async fn verdict(
+        &self,
+        state: &State,
+        wanted: &[&ProcessState],
+        ports: &mut PortChecks,
+    ) -> Result<ConditionState, CliError> {
+        let unnamed = self.names.is_empty();
+        match self.what {
+            WaitFor::Exit => Ok(all_ended(wanted)),
+            // The end of the run is more informative than that of one process.
+            WaitFor::Ready | WaitFor::Up(_) | WaitFor::Prompt if state.quitting => {
+                Ok(stopping(state))
+            }
+            WaitFor::Running | WaitFor::Port if state.quitting && !self.stable.is_zero() => {
+                Ok(stopping(state))
+            }
+            WaitFor::Prompt => asking(wanted, unnamed),
+            WaitFor::Port => ports.open(wanted, &state.run).await,
+            WaitFor::Ready => unless_changing(wanted, state, all_ready(wanted, unnamed)),
+            WaitFor::Up(listening) => {
+                match unless_changing(wanted, state, all_ready(wanted, true))? {
+                    ConditionState::So(_) if !listening.is_empty() => {
+                        ports.open(&chosen(listening, state)?, &state.run).await
+                    }
+                    verdict @ (ConditionState::So(_) | ConditionState::NotYet(_)) => Ok(verdict),
+                }
+            }
+            WaitFor::Running | WaitFor::Log(_) => all_run(wanted, unnamed),
+        }
+    }
+
+    /// Neither open ports are announced nor that changed files had no effect; the latter takes some seconds.
+    fn is_polled(&self, state: &State) -> bool {
+        matches!(self.what, WaitFor::Port | WaitFor::Up(_))
+            || *self.what == WaitFor::Ready && state.processes.iter().any(is_changing)
+    }
+
+    fn over(&self) -> CliError {
+        CliError::Over(self.missing.borrow().clone())
+    }
+}
+
+fn chosen<'a>(names: &[String], state: &'a State) -> Result<Vec<&'a ProcessState>, CliError> {
+    ProcessState::chosen(names, &state.processes).map_err(CliError::Unknown)
+}
+
+/// Since when a condition that holds now has held in these lives.
+fn since_when(held: &mut Option<HeldSince>, wanted: &[&ProcessState]) -> Instant {
+    let lives: Vec<_> = wanted.iter().map(|process| process.lives).collect();
+    let same = held.take_if(|held| held.lives == lives);
+    held.insert(same.unwrap_or_else(|| HeldSince { since: Instant::now(), lives })).since
 }
 
 /// Whether processes are ready, as if their changed files had already had their effect: these may start what has ended,
@@ -267,10 +309,6 @@ async fn look_first(
         }
         (Err(error), _) => Err(error),
     }
-}
-
-fn over(last: &str) -> CliError {
-    CliError::Over(last.to_owned())
 }
 
 /// An error if waiting is futile because the process has ended or was stopped.
@@ -359,8 +397,8 @@ fn all_ready(wanted: &[&ProcessState], unnamed: bool) -> Result<ConditionState, 
         (ConditionState::So(_), Some(late)) => {
             let lacks = Untrusted::join(&late.readiness.lacks, "; ");
             let colon = if lacks.is_empty() { "" } else { ": " };
-            let (name, prompt) = (&late.name, &late.prompt);
-            ConditionState::NotYet(prompt.as_ref().map_or_else(
+            let name = &late.name;
+            ConditionState::NotYet(late.prompt.as_ref().map_or_else(
                 || format!("{name} is not ready{colon}{lacks}"),
                 |Prompt { text, .. }| {
                     format!("{name} waits for input: {text}; `tmo connect {name}` answers it")
@@ -399,7 +437,8 @@ pub(in crate::cli) fn how_far(processes: &[ProcessState]) -> Option<String> {
     let names: Vec<_> = late.iter().take(MOST).map(|process| process.name.as_str()).collect();
     let who = waiting.iter().filter(|process| !process.readiness.awaits.is_empty());
     let who: Vec<_> = who.take(MOST).map(|process| process.name.as_str()).collect();
-    let (all, names) = (all.len(), names.join(", "));
+    let all = all.len();
+    let names = names.join(", ");
     Some(match &who[..] {
         [] => format!("{done} of {all} are up; waiting for {names}"),
         [one] => format!("{done} of {all} are up; {one} waits for {names}"),
@@ -455,7 +494,8 @@ impl PortChecks {
                 )));
             };
             let fresh = || {
-                let (name, run) = (process.name.to_string(), run.to_owned());
+                let name = process.name.to_string();
+                let run = run.to_owned();
                 let shim = sys::info(pid).map(|main| main.ppid);
                 let rule = owner(runtime, &process.name, port);
                 let age = clock::now().since(process.since);
@@ -466,9 +506,9 @@ impl PortChecks {
                 (*life, *check) = fresh();
             }
             if let Err(why) = check.reach(Probe::HERE, port).await {
-                let (name, why) = (&process.name, why.text);
                 return Ok(ConditionState::NotYet(format!(
-                    "{name} is not listening on {port} ({why})"
+                    "{} is not listening on {port} ({})",
+                    process.name, why.text
                 )));
             }
         }

@@ -151,7 +151,7 @@ impl Search {
 
     /// Whether all of them had printed it by the end of the journal.
     fn has_all(&mut self) -> Result<bool, CliError> {
-        self.read(u64::MAX)?;
+        self.search_until(u64::MAX)?;
         Ok(!self.wanted.is_empty() && self.wanted.iter().all(|wanted| self.has_said(wanted)))
     }
 
@@ -160,7 +160,7 @@ impl Search {
         self.streams.iter().any(said)
     }
 
-    fn read(&mut self, upto: u64) -> Result<(), CliError> {
+    fn search_until(&mut self, upto: u64) -> Result<(), CliError> {
         let mut scratch = vec![];
         while let Some(entry) = self.lines.next(upto).map_err(unreadable)? {
             let says = entry.is_line()
@@ -173,12 +173,12 @@ impl Search {
         Ok(())
     }
 
-    pub(super) fn look(
+    pub(super) fn verdict(
         &mut self,
         wanted: &[&ProcessState],
         upto: u64,
     ) -> Result<ConditionState, CliError> {
-        self.read(upto)?;
+        self.search_until(upto)?;
         for process in wanted {
             if !self.has_said(&process.name) {
                 still_comes(process)?;
