@@ -91,12 +91,9 @@ impl Fleet<'_> {
     }
 }
 
-/// The first ones, and how many more.
-pub(super) fn some_of<'n>(names: impl ExactSizeIterator<Item = &'n String>) -> String {
-    let more = names.len().saturating_sub(MOST_NAMED);
-    let some: Vec<&str> = names.take(MOST_NAMED).map(String::as_str).collect();
-    let some = some.join(", ");
-    if more > 0 { format!("{some} and {more} more") } else { some }
+/// The first hosts, and how many more.
+pub(super) fn some_of<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
+    output::first_names(names, MOST_NAMED, " and ")
 }
 
 /// How the hosts have answered.

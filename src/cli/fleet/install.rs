@@ -195,7 +195,9 @@ impl Platform {
     fn of_host(printed: &str) -> Option<(Self, String)> {
         let mut lines = printed.lines().map(|line| cleaned(line.trim()));
         lines.by_ref().find(|line| line == BEGIN)?;
-        let (system, machine, glibc) = (lines.next()?, lines.next()?, lines.next()?);
+        let system = lines.next()?;
+        let machine = lines.next()?;
+        let glibc = lines.next()?;
         let version = glibc.strip_prefix("glibc ").and_then(|version| version.split_once('.'));
         let number = |text: &str| text.split('.').next()?.parse().ok();
         let glibc = version.and_then(|(major, minor)| Some((number(major)?, number(minor)?)));

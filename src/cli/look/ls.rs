@@ -63,7 +63,7 @@ pub(in crate::cli) fn ls(args: &LsArgs) -> Result<u8, CliError> {
     let known = registry::unfinished(&env)
         .and_then(|here| Ok(here.chain(registry::elsewhere(&env)?)))
         .map_err(CliError::io(runtime_base(&env).display()))?;
-    let mut runs: Vec<_> = known.filter_map(|known| ListedRun::of(&env, known)).collect();
+    let mut runs: Vec<_> = known.filter_map(|known| ListedRun::new(&env, known)).collect();
     runs.sort_by_key(|run| run.started);
     for left in left_over(&env) {
         output::warn(&left);
@@ -76,7 +76,7 @@ pub(in crate::cli) fn ls(args: &LsArgs) -> Result<u8, CliError> {
 
 impl ListedRun {
     /// A run that goes on here, or may go on on another machine.
-    fn of(env: &Env, known: KnownRun) -> Option<Self> {
+    fn new(env: &Env, known: KnownRun) -> Option<Self> {
         let address = known.socket().map(Address::Unix);
         let Some(plan) = known.plan else { return Self::elsewhere(&known.last) };
         let held = known.standing == Standing::Held;

@@ -67,23 +67,19 @@ impl ProcessTable {
     /// The columns. Only the last may contain blanks.
     pub(super) fn heads(&self) -> Vec<&'static str> {
         let is_here = self.notes.host().is_none();
-        let columns = [
-            ("HOST", !is_here),
-            ("PROCESS", true),
-            ("PID", true),
-            ("STATUS", true),
-            ("READY", is_here),
-            ("EXIT", true),
-            ("RESTARTS", true),
-            ("PORT", true),
-            ("CPU", true),
-            ("MEMORY", true),
-            ("PHASE", self.by.is_some()),
-            ("SINCE", self.wide),
-            ("ADDRESS", self.wide && is_here),
-            ("NOTE", true),
+        let mut heads = vec![
+            "HOST", "PROCESS", "PID", "STATUS", "READY", "EXIT", "RESTARTS", "PORT", "CPU",
+            "MEMORY", "PHASE", "SINCE", "ADDRESS", "NOTE",
         ];
-        columns.into_iter().filter(|(_, is_shown)| *is_shown).map(|(head, _)| head).collect()
+        heads.retain(|head| match *head {
+            "HOST" => !is_here,
+            "READY" => is_here,
+            "PHASE" => self.by.is_some(),
+            "SINCE" => self.wide,
+            "ADDRESS" => self.wide && is_here,
+            _ => true,
+        });
+        heads
     }
 
     /// The table of these processes of a run here.

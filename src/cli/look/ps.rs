@@ -177,13 +177,8 @@ fn drift_lines(drift: &[Drift], rows: &[ProcessRow], flags: &str) -> Vec<String>
 fn left_out_line(processes: &[ProcessState], flags: &str) -> Option<String> {
     const MOST: usize = 10;
     let first = &processes.first()?.name;
-    let mut names: Vec<_> = processes.iter().map(|process| process.name.as_str()).collect();
-    let more = format!("{} more", names.len().saturating_sub(MOST));
-    if names.len() > MOST {
-        names.truncate(MOST);
-        names.push(&more);
-    }
-    let names = names.join(", ");
+    let names = processes.iter().map(|process| &process.name);
+    let names = output::first_names(names, MOST, ", ");
     Some(format!("left out of the start: {names} (`tmo start {first}{flags}`)"))
 }
 

@@ -42,7 +42,9 @@ pub(in crate::cli) fn top(args: &TopArgs) -> Result<u8, CliError> {
 async fn show(args: &TopArgs, instance: &Instance) -> Result<(), CliError> {
     let style = Source::style(&instance.context.env, Stamp::None);
     let mut sampler = Sampler::default();
-    let (begun, mut rows, mut left) = (Instant::now(), 0, args.count);
+    let begun = Instant::now();
+    let mut rows = 0;
+    let mut left = args.count;
     // Rates need an earlier sample.
     let state = instance.state().await?;
     sampler.sample(&state.processes, begun.elapsed());

@@ -52,6 +52,19 @@ pub(in crate::cli) fn print_painted(text: &str) -> Result<u8, CliError> {
     print_raw(&mut io::stdout(), untrusted::shown_painted(text).as_bytes())
 }
 
+/// The first names, and how many more there are behind this: `web, api, 3 more`.
+pub(in crate::cli) fn first_names(
+    names: impl IntoIterator<Item: ToString>,
+    most: usize,
+    link: &str,
+) -> String {
+    let mut names: Vec<_> = names.into_iter().map(|name| name.to_string()).collect();
+    let more = names.len().saturating_sub(most);
+    names.truncate(most);
+    let first = names.join(", ");
+    if more > 0 { format!("{first}{link}{more} more") } else { first }
+}
+
 /// Print JSON, formatted for human readers too.
 pub(in crate::cli) fn print_json(what: &impl serde::Serialize) -> Result<u8, CliError> {
     print_raw(&mut io::stdout(), json(what)?.as_bytes())

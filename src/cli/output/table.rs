@@ -29,12 +29,11 @@ pub(in crate::cli) struct HostTable {
     pub(in crate::cli) heads: Vec<&'static str>,
     /// The column with the state, which has colours.
     pub(in crate::cli) state: usize,
-    /// The rows of a host in the JSON that its verb has printed.
     pub(in crate::cli) rows_of: RowsOfHost,
 }
 
-/// Gets the name of the host and its answer.
-pub(in crate::cli) type RowsOfHost = Box<dyn Fn(&str, &[u8]) -> serde_json::Result<Vec<Row>>>;
+/// The rows of the host with this name, from the JSON that its verb has printed.
+type RowsOfHost = Box<dyn Fn(&str, &[u8]) -> serde_json::Result<Vec<Row>>>;
 
 /// The width of standard output, if it is a terminal.
 pub(in crate::cli) fn terminal_width() -> Option<usize> {

@@ -57,7 +57,8 @@ pub(in crate::cli) const NOTHING_TO_RESTART: &str = "nothing to restart";
 fn report_followers(request: &Request, outcome: &Outcome, flags: &str) {
     let following: Vec<_> = outcome.following.iter().map(ProcName::as_str).collect();
     if !following.is_empty() {
-        let (names, words) = (following.join(", "), following.join(" "));
+        let names = following.join(", ");
+        let words = following.join(" ");
         output::warn(&format!(
             "followers: {names}, skipped before; `tmo wait {words}{flags} --for ready` waits for them"
         ));
@@ -85,11 +86,9 @@ async fn already_running(instance: &Instance, request: &Request) -> Vec<ProcName
 /// Say on a terminal what holds for these processes.
 fn report(names: &[ProcName], what: &str) {
     if !names.is_empty() {
-        let mut named: Vec<_> = names.iter().map(ProcName::as_str).take(MOST_NAMED).collect();
-        let more = format!("{} more", names.len().saturating_sub(MOST_NAMED));
-        named.extend((names.len() > MOST_NAMED).then_some(&*more));
+        let names = output::first_names(names, MOST_NAMED, ", ");
         // It is done, whether this can be printed or not.
-        let _ = output::print_on_terminal(&format!("{}: {what}\n", named.join(", ")));
+        let _ = output::print_on_terminal(&format!("{names}: {what}\n"));
     }
 }
 
@@ -222,12 +221,7 @@ async fn slow_stops(instance: &Instance) -> Option<(String, Duration)> {
         Some(pid) => format!("{} (pid {pid})", process.name),
         None => format!("a child process of {}", process.name),
     };
-    let mut names: Vec<_> = slow.iter().map(name).collect();
-    if names.len() > MOST_NAMED {
-        names.truncate(MOST_NAMED);
-        names.push(format!("{} more", slow.len() - MOST_NAMED));
-    }
-    let names = names.join(", ");
+    let names = output::first_names(slow.iter().map(name), MOST_NAMED, ", ");
     // In a trial, Ctrl-C in its own terminal kills at once.
     let again = match instance.run {
         Some(_) => "Ctrl-C",
