@@ -8,7 +8,7 @@ use super::{Fleet, Order};
 use crate::cli::error::CliError;
 use crate::cli::look::{ls, ps, top};
 use crate::cli::output;
-use crate::cli::output::table::{RED, Row, painted, table, terminal_width};
+use crate::cli::output::table::{RED, TableRow, painted, table, terminal_width};
 use crate::cli::reach::log::Source;
 use crate::fleet::call::{Call, ClockOffset};
 use crate::fleet::call_error::CallError;
@@ -28,18 +28,18 @@ const FAR_CLOCK: i64 = 500_000_000;
 pub(super) async fn rows(order: Order<'_, '_>) -> Result<(), CliError> {
     let Order { fleet, command, targets, summary } = order;
     let table = match command.verb {
-        "top" => top::host_table(),
-        "ls" => ls::host_table(),
+        "top" => top::fleet_table(),
+        "ls" => ls::fleet_table(),
         _ => {
             let by = command.argv.has("--by=phase").then_some(ps::Order::Phase);
-            ps::host_table(command.argv.has("--wide"), by)
+            ps::fleet_table(command.argv.has("--wide"), by)
         }
     };
     // JSON has all that `--wide` shows, and of figures that are followed only the first are shown.
     let mut argv = command.argv.and("--json").with(&[]);
     argv.retain(|word| word != "--wide" && !word.starts_with("--count="));
     argv.extend((command.verb == "top").then(|| "--count=1".to_owned()));
-    let mut rows: Vec<Row> = vec![];
+    let mut rows: Vec<TableRow> = vec![];
     let call = |target: &Target<'_>| Call::new(target.host, &argv);
     fleet
         .each(targets, call, |target, answer| {
@@ -64,7 +64,7 @@ pub(super) async fn rows(order: Order<'_, '_>) -> Result<(), CliError> {
             status.clone_into(&mut cells[table.state]);
             cells.pop();
             cells.push(note);
-            rows.push(Row { cells, color: RED });
+            rows.push(TableRow { cells, color: RED });
             Ok(())
         })
         .await?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::error::CliError;
-use crate::cli::output::table::{HostTable, Row, table};
+use crate::cli::output::table::{FleetTable, TableRow, table};
 use crate::cli::reach::addresses::Addresses;
 use crate::cli::reach::instance::left_by_link;
 use crate::cli::reach::leftovers::left_over;
@@ -138,14 +138,14 @@ pub(in crate::cli) fn runs_of_host(answer: &[u8]) -> String {
 }
 
 /// The table of `tmo fleet ls`, of what `tmo ls --json` prints on each host.
-pub(in crate::cli) fn host_table() -> HostTable {
-    HostTable {
+pub(in crate::cli) fn fleet_table() -> FleetTable {
+    FleetTable {
         heads: ["HOST"].into_iter().chain(HEAD).collect(),
         state: 2,
         rows_of: Box::new(|host, answer| {
             let runs: Vec<ListedRun> = serde_json::from_slice(answer)?;
             let row =
-                |run| Row { cells: [&[host.to_owned()][..], &row(run)].concat(), color: None };
+                |run| TableRow { cells: [&[host.to_owned()][..], &row(run)].concat(), color: None };
             Ok(runs.iter().map(row).collect())
         }),
     }

@@ -16,13 +16,13 @@ pub(super) enum RunOfCommand {
 }
 
 /// What the notes of a run have in common.
-pub(super) struct Notes {
+pub(super) struct ProcessNotes {
     pub(super) run: RunOfCommand,
     /// The processes that run actions.
     pub(super) actions: Vec<ProcName>,
 }
 
-impl Notes {
+impl ProcessNotes {
     pub(super) fn new(run: RunOfCommand, actions: &[ActionState]) -> Self {
         let actions = actions.iter().map(|action| action.process.clone()).collect();
         Self { run, actions }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::note::Notes;
+use super::note::ProcessNotes;
 use crate::cli::look::ps::Order;
-use crate::cli::output::table::{RED, Row, painted};
+use crate::cli::output::table::{RED, TableRow, painted};
 use crate::figures::ProcessUse;
 use crate::model::plan::rules::Stage;
 use crate::model::state::ProcessState;
@@ -57,7 +57,7 @@ impl ProcessRow {
 pub(super) struct ProcessTable {
     pub(super) wide: bool,
     pub(super) by: Option<Order>,
-    pub(super) notes: Notes,
+    pub(super) notes: ProcessNotes,
     /// The width of the terminal, if there is one.
     pub(super) width: Option<usize>,
     pub(super) now: Timestamp,
@@ -86,13 +86,13 @@ impl ProcessTable {
     pub(super) fn text(&self, rows: &[ProcessRow], color: bool) -> String {
         let heads = self.heads();
         let status = heads.iter().position(|head| *head == "STATUS").filter(|_| color);
-        let rows: Vec<Row> = rows.iter().map(|row| self.row(row, &heads)).collect();
+        let rows: Vec<TableRow> = rows.iter().map(|row| self.row(row, &heads)).collect();
         painted(&heads, &rows, status, self.width)
     }
 
-    pub(super) fn row(&self, row: &ProcessRow, heads: &[&str]) -> Row {
+    pub(super) fn row(&self, row: &ProcessRow, heads: &[&str]) -> TableRow {
         let cell = |head: &&str| self.cell(head, row).unwrap_or_else(|| "-".to_owned());
-        Row { cells: heads.iter().map(cell).collect(), color: row.color() }
+        TableRow { cells: heads.iter().map(cell).collect(), color: row.color() }
     }
 
     fn cell(&self, head: &str, row: &ProcessRow) -> Option<String> {
@@ -167,8 +167,8 @@ mod tests {
     use std::time::Duration;
 
     use super::{ProcessRow, ProcessTable, cpu_time, stage};
-    use crate::cli::look::note::{Notes, RunOfCommand};
     use crate::cli::look::ps::Order;
+    use crate::cli::look::note::{ProcessNotes, RunOfCommand};
     use crate::model::plan::rules::Stage;
     use crate::model::state::ProcessState;
     use crate::model::{Exit, ProcName, ProcessStatus};
@@ -182,7 +182,7 @@ mod tests {
 
     fn text(by: Option<Order>, processes: &[ProcessState], color: bool) -> String {
         let actions = vec![ProcName::new("seed").unwrap()];
-        let notes = Notes { run: RunOfCommand::Here(String::new()), actions };
+        let notes = ProcessNotes { run: RunOfCommand::Here(String::new()), actions };
         let table = ProcessTable { wide: false, by, notes, width: None, now: clock::now() };
         let rows = processes.iter().cloned();
         let rows = rows.map(|process| ProcessRow { process, ..ProcessRow::default() });

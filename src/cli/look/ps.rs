@@ -6,12 +6,12 @@ use std::iter::repeat;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::note::{Notes, RunOfCommand};
+use super::note::{ProcessNotes, RunOfCommand};
 use super::process_table::{ProcessRow, ProcessTable, stage};
 use crate::api::overmind;
 use crate::cli::args::ClientArgs;
 use crate::cli::error::CliError;
-use crate::cli::output::table::{HostTable, terminal_width};
+use crate::cli::output::table::{FleetTable, terminal_width};
 use crate::cli::persona::Persona;
 use crate::cli::project::drift::{Drift, drift};
 use crate::cli::project::ports;
@@ -67,7 +67,7 @@ pub(in crate::cli) enum Order {
 
 /// What `--json` prints: the state of the run, with more about each process.
 #[derive(Serialize)]
-struct Listing {
+struct PsListing {
     #[serde(flatten)]
     run: Value,
     processes: Vec<ProcessRow>,
@@ -104,7 +104,7 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
         if let Value::Object(members) = &mut run {
             members.remove("processes");
         }
-        return output::print_json(&Listing { run, processes: rows, drift_unknown });
+        return output::print_json(&PsListing { run, processes: rows, drift_unknown });
     }
     let failed = failed_below_watchers(&instance, &state.run).unwrap_or_default();
     for row in &mut rows {
@@ -112,7 +112,7 @@ pub(in crate::cli) fn ps(args: &PsArgs) -> Result<u8, CliError> {
     }
     add_port_holders(&mut rows, &instance.runtime, &state.run);
     let flags = instance.flags();
-    let notes = Notes::new(RunOfCommand::Here(flags.clone()), &state.actions);
+    let notes = ProcessNotes::new(RunOfCommand::Here(flags.clone()), &state.actions);
     let width = terminal_width();
     let table = ProcessTable { wide: args.wide, by: args.by, notes, width, now: clock::now() };
     let color = Source::style(&instance.context.env, Stamp::None).mode.color();
@@ -241,7 +241,7 @@ fn unwritable(instance: &Instance) -> Option<String> {
 }
 
 /// The table of `tmo fleet ps`, of what `tmo ps --json` prints on each host.
-pub(in crate::cli) fn host_table(wide: bool, by: Option<Order>) -> HostTable {
+pub(in crate::cli) fn fleet_table(wide: bool, by: Option<Order>) -> FleetTable {
     #[derive(Deserialize)]
     struct PsAnswer {
         processes: Vec<ProcessRow>,
@@ -249,10 +249,10 @@ pub(in crate::cli) fn host_table(wide: bool, by: Option<Order>) -> HostTable {
         actions: Vec<ActionState>,
     }
     let table_of = move |host: &str, actions: &[ActionState]| {
-        let notes = Notes::new(RunOfCommand::OnHost(host.to_owned()), actions);
+        let notes = ProcessNotes::new(RunOfCommand::OnHost(host.to_owned()), actions);
         ProcessTable { wide, by, notes, width: None, now: clock::now() }
     };
-    HostTable {
+    FleetTable {
         heads: table_of("", &[]).heads(),
         state: 3,
         rows_of: Box::new(move |host, answer| {

@@ -10,7 +10,7 @@ use crate::cli::args::ClientArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::Versioned;
 use crate::cli::output::stdout::goes_on;
-use crate::cli::output::table::{HostTable, Row, painted};
+use crate::cli::output::table::{FleetTable, TableRow, painted};
 use crate::cli::reach::instance::{Instance, tmo_only};
 use crate::cli::reach::log::Source;
 use crate::cli::runtime;
@@ -113,31 +113,34 @@ fn table(state: &State, all: &[Figures], color: bool) -> String {
         let process = processes.find(|process| process.name == figures.name);
         let status = process.map_or(String::new(), |process| process.state.to_string());
         let first = [figures.name.to_string(), figures.pid.to_string(), status];
-        Row { cells: [&first[..], &cells(figures)].concat(), color: process.and_then(color_of) }
+        TableRow {
+            cells: [&first[..], &cells(figures)].concat(),
+            color: process.and_then(color_of),
+        }
     };
-    let mut rows: Vec<Row> = all.iter().map(row).collect();
+    let mut rows: Vec<TableRow> = all.iter().map(row).collect();
     if let Some(total) = Figures::total(all).filter(|_| all.len() > 1) {
         let first = ["all", "-", "-"].map(str::to_owned);
-        rows.push(Row { cells: [&first[..], &cells(&total)].concat(), color: None });
+        rows.push(TableRow { cells: [&first[..], &cells(&total)].concat(), color: None });
     }
     shown_painted(&painted(&HEADS, &rows, color.then_some(2), None))
 }
 
 /// The table of `tmo fleet top`, of what `tmo top --json` prints on each host.
-pub(in crate::cli) fn host_table() -> HostTable {
+pub(in crate::cli) fn fleet_table() -> FleetTable {
     #[derive(Deserialize)]
     struct TopAnswer {
         processes: Vec<Figures>,
     }
     let heads = HEADS.into_iter().filter(|head| *head != "STATUS");
-    HostTable {
+    FleetTable {
         heads: ["HOST"].into_iter().chain(heads).collect(),
         state: 1,
         rows_of: Box::new(|host, answer| {
             let TopAnswer { processes } = serde_json::from_slice(answer)?;
             let row = |figures: &Figures| {
                 let first = [host.to_owned(), figures.name.to_string(), figures.pid.to_string()];
-                Row { cells: [&first[..], &cells(figures)].concat(), color: None }
+                TableRow { cells: [&first[..], &cells(figures)].concat(), color: None }
             };
             Ok(processes.iter().map(row).collect())
         }),

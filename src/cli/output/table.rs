@@ -18,14 +18,14 @@ const INDENT: usize = 4;
 pub(in crate::cli) const RED: Option<&str> = Some("\x1b[31m");
 
 /// A row of a table with a column that has colours.
-pub(in crate::cli) struct Row {
+pub(in crate::cli) struct TableRow {
     pub(in crate::cli) cells: Vec<String>,
     /// The colour of its cell in that column.
     pub(in crate::cli) color: Option<&'static str>,
 }
 
 /// A table of `tmo fleet`, for which each host has rows.
-pub(in crate::cli) struct HostTable {
+pub(in crate::cli) struct FleetTable {
     pub(in crate::cli) heads: Vec<&'static str>,
     /// The column with the state, which has colours.
     pub(in crate::cli) state: usize,
@@ -33,7 +33,7 @@ pub(in crate::cli) struct HostTable {
 }
 
 /// The rows of the host with this name, from the JSON that its verb has printed.
-type RowsOfHost = Box<dyn Fn(&str, &[u8]) -> serde_json::Result<Vec<Row>>>;
+type RowsOfHost = Box<dyn Fn(&str, &[u8]) -> serde_json::Result<Vec<TableRow>>>;
 
 /// The width of standard output, if it is a terminal.
 pub(in crate::cli) fn terminal_width() -> Option<usize> {
@@ -45,14 +45,14 @@ pub(in crate::cli) fn table<const N: usize>(
     heads: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
-    let rows = rows.into_iter().map(|cells| Row { cells: cells.into(), color: None });
+    let rows = rows.into_iter().map(|cells| TableRow { cells: cells.into(), color: None });
     painted(&heads, &rows.collect::<Vec<_>>(), None, terminal_width())
 }
 
 /// The same with colours in a column, for a terminal of this width or, if there is none, of any width.
 pub(in crate::cli) fn painted(
     heads: &[&str],
-    rows: &[Row],
+    rows: &[TableRow],
     painted: Option<usize>,
     width: Option<usize>,
 ) -> String {
@@ -136,14 +136,14 @@ fn line(
 
 #[cfg(test)]
 mod tests {
-    use super::{Row, painted};
+    use super::{TableRow, painted};
 
     fn table<const N: usize>(
         heads: [&str; N],
         rows: &[[String; N]],
         width: Option<usize>,
     ) -> String {
-        let rows = rows.iter().map(|cells| Row { cells: cells.to_vec(), color: None });
+        let rows = rows.iter().map(|cells| TableRow { cells: cells.to_vec(), color: None });
         painted(&heads, &rows.collect::<Vec<_>>(), None, width)
     }
 

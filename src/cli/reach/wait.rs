@@ -72,7 +72,7 @@ pub(in crate::cli) fn wait_for(
     names: &[String],
 ) -> Result<u8, CliError> {
     let missing = RefCell::new(UNMET.to_owned());
-    let condition = Condition { what, names, stable, missing: &missing };
+    let condition = WaitCondition { what, names, stable, missing: &missing };
     let waiting = condition.within(limit, instance);
     let progress = async || Some((missing.borrow().clone(), LOOK_AGAIN));
     runtime::block_on(with_details("waiting", waiting, progress))
@@ -113,7 +113,7 @@ impl Readiness {
         let what = WaitFor::Up(self.listening);
         let missing = RefCell::new(UNMET.to_owned());
         let stable = Duration::ZERO;
-        let condition = Condition { what: &what, names, stable, missing: &missing };
+        let condition = WaitCondition { what: &what, names, stable, missing: &missing };
         match condition.within(self.limit, &mut instance).await {
             Err(CliError::Ended { what, code }) => Err(CliError::Start { message: what, code }),
             other => other.map(drop),
@@ -122,7 +122,7 @@ impl Readiness {
 }
 
 /// What is waited for.
-struct Condition<'a> {
+struct WaitCondition<'a> {
     what: &'a WaitFor,
     names: &'a [String],
     /// How long it must hold.
@@ -132,12 +132,12 @@ struct Condition<'a> {
 }
 
 /// Since when a condition holds, in these lives of the processes.
-struct Held {
+struct HeldSince {
     since: Instant,
     lives: Vec<u64>,
 }
 
-impl Condition<'_> {
+impl WaitCondition<'_> {
     /// Wait, with a time limit; returns the exit code.
     async fn within(
         &self,
@@ -260,10 +260,10 @@ fn chosen<'a>(names: &[String], state: &'a State) -> Result<Vec<&'a ProcessState
 }
 
 /// Since when a condition that holds now has held in these lives.
-fn since_when(held: &mut Option<Held>, wanted: &[&ProcessState]) -> Instant {
+fn since_when(held: &mut Option<HeldSince>, wanted: &[&ProcessState]) -> Instant {
     let lives: Vec<_> = wanted.iter().map(|process| process.lives).collect();
     let same = held.take_if(|held| held.lives == lives);
-    held.insert(same.unwrap_or_else(|| Held { since: Instant::now(), lives })).since
+    held.insert(same.unwrap_or_else(|| HeldSince { since: Instant::now(), lives })).since
 }
 
 /// Whether processes are ready, as if their changed files had already had their effect: these may start what has ended,
