@@ -211,7 +211,7 @@ pub(super) fn plain(path: &OsStr) -> Option<&str> {
 mod tests {
     use std::path::Path;
 
-    use super::{binding, find, script, through};
+    use super::{binding, find_pane, script, through};
 
     #[test]
     fn the_answer_names_window_keys_and_version() {
