@@ -68,9 +68,12 @@ fn a_process_that_asks_is_told_once_until_it_is_answered() {
 fn a_start_shows_who_waits_and_rings() {
     let world = World::new("web: printf 'Your name: '; read name; exec sleep 1000\n");
     let terminal = Terminal::open(&world, "a", 100, 24);
+    let mut hook = world.command("tmux");
+    hook.args(["-L", "test-a", "set-hook", "-g", "alert-bell", "set -g @rang yes"]);
+    assert!(hook.status().unwrap().success());
     terminal.tmo("start");
     terminal.wait("web    | Waits for input: Your name:; `tmo connect web` answers it");
-    eventually("the bell", || (terminal.ask("#{window_bell_flag}") == "1").then_some(()));
+    eventually("the bell", || (terminal.ask("#{@rang}") == "yes").then_some(()));
     terminal.close();
     world.ok(["quit"]);
 }

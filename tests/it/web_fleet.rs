@@ -131,7 +131,6 @@ fn a_frozen_host_is_lost() {
     kill(frozen, nix::libc::SIGKILL);
     drop(frames);
     web.end();
-    assert!(tmo::sys::info(other).is_none());
     fleet.ok(&["quit"]);
 }
 
@@ -142,6 +141,7 @@ fn a_bridge_ends_without_its_page() {
     let web = Web::of(WebServer::start_with(&fleet.here, &["--fleet=fleet.toml"]));
     let mut frames = Frames::open(&web);
     wait_links(&mut frames, "up", &["a", "b"]);
+    let other = bridge(&fleet.hosts[1]).unwrap();
     // The connection is there, but nobody answers pings any more.
     kill(web.server(), nix::libc::SIGSTOP);
     let limit = Duration::from_secs(120);
@@ -152,6 +152,7 @@ fn a_bridge_ends_without_its_page() {
     wait_links(&mut frames, "up", &["a", "b"]);
     drop(frames);
     web.end();
+    assert!(tmo::sys::info(other).is_none());
     fleet.ok(&["quit"]);
 }
 
