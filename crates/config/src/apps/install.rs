@@ -14,7 +14,7 @@ use super::store::{self, Store, StoreError};
 use crate::sys::files::if_there;
 use crate::sys::{clock, why};
 
-/// The hidden command that runs [`run`].
+/// The hidden command that runs [`install_app`].
 pub const PART: &str = "install-app";
 
 /// The variables of the run's environment that an installation gets, besides [`PROXIES`] and [`PREFIXES`].
@@ -88,7 +88,7 @@ enum InstallStep {
 }
 
 /// Install the app in this directory; returns the exit code.
-pub fn run(dir: &Path, find: &Find<'_>, out: &mut dyn Write) -> u8 {
+pub fn install_app(dir: &Path, find: &Find<'_>, out: &mut dyn Write) -> u8 {
     // Other users must not read the installed files.
     umask(Mode::from_bits_truncate(0o077));
     match install(dir, find, out) {
@@ -105,7 +105,7 @@ fn install(dir: &Path, find: &Find<'_>, out: &mut dyn Write) -> Result<(), Insta
     let no_app = || InstallError::NoApp(dir.to_owned());
     let apps = dir.parent().ok_or_else(no_app)?;
     let process = dir.file_name().and_then(|name| name.to_str()).ok_or_else(no_app)?;
-    let manifest = store::read(apps)?;
+    let manifest = store::read_manifest(apps)?;
     let (name, app) = manifest.of_process(process).ok_or_else(no_app)?;
     writeln!(out, "=== Installing {name} ===")?;
     writeln!(out, "Program:   {name} ({})", app.script)?;

@@ -113,7 +113,7 @@ impl Manifest {
     }
 
     /// The app with this name or this process name, and the name under which it was added.
-    pub(super) fn find(&self, name: &str) -> Result<(&String, &App), StoreError> {
+    pub(super) fn named_app(&self, name: &str) -> Result<(&String, &App), StoreError> {
         let found = self.apps.get_key_value(name).or_else(|| self.of_process(name));
         found.ok_or_else(|| StoreError::Absent(name.to_owned()))
     }

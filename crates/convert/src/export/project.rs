@@ -85,8 +85,8 @@ pub struct ExportedProcess {
     pub needs: Vec<ExportedNeed>,
     /// The checks that make it ready.
     pub ready: Vec<ExportedCheck>,
-    /// The check that it still works, its period and timeout in milliseconds, and how many failures count.
-    pub live: Option<ExportedLiveness>,
+    /// The check that it still works; how often it is made is in its `rules`.
+    pub live: Option<ExportedCheck>,
     /// When it is restarted.
     pub restart: ExportedRestart,
     /// The name of the signal that stops it, without `SIG`.
@@ -178,19 +178,6 @@ pub enum ExportedCheck {
         /// Milliseconds.
         ms: u64,
     },
-}
-
-/// A liveness check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExportedLiveness {
-    /// The check.
-    pub check: ExportedCheck,
-    /// The pause between two attempts, in milliseconds.
-    pub every_ms: u64,
-    /// The limit of one attempt, in milliseconds.
-    pub timeout_ms: u64,
-    /// How many failures in a row count.
-    pub failures: u32,
 }
 
 /// When a process is restarted.
@@ -324,12 +311,7 @@ impl Exporting<'_> {
             None => self.root.to_owned(),
         };
         let ready = rules.ready.iter().filter_map(|check| Self::check(process, &check.probe));
-        let live = rules.live.as_ref().and_then(|live| {
-            let (every_ms, timeout_ms) = (live.every_ms, live.timeout_ms);
-            let liveness =
-                |check| ExportedLiveness { check, every_ms, timeout_ms, failures: live.failures };
-            Some(Self::check(process, &live.probe)?.map(liveness))
-        });
+        let live = rules.live.as_ref().and_then(|live| Self::check(process, &live.probe));
         let kind = self.kind(process);
         let is_instance = |other: &&ProcessPlan| other.name.entry() == process.name.entry();
         let stop_command = rules.stop_command.as_ref();

@@ -155,11 +155,6 @@ impl ImportedProcess {
         self.settings.iter().any(|setting| setting.key.strip_prefix(key).is_some_and(is_of))
     }
 
-    /// Whether it has something to run.
-    pub(super) fn has_command(&self) -> bool {
-        self.has("command")
-    }
-
     /// Whether its command begins so.
     pub(super) fn begins(&self, with: &str) -> bool {
         let text = |value: &str| value.trim_start_matches(['"', '\'']).starts_with(with);

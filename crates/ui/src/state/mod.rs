@@ -162,14 +162,7 @@ impl Ui {
             Msg::Mouse(mouse) => self.mouse_used(mouse),
             Msg::Resize(columns, rows) => self.screen.size = (columns, rows),
             Msg::State(state) => self.set_state(*state),
-            Msg::Process(process) => {
-                self.list.pending.retain(|(name, _)| *name != process.name);
-                if self.drifted.contains(&process.name) {
-                    self.drift_asked = Timestamp::EPOCH;
-                }
-                self.list.update(*process);
-                self.ask_for_drift();
-            }
+            Msg::Process(process) => self.set_process(*process),
             Msg::Detached => self.effects.push(Effect::Leave),
             Msg::Head(_) | Msg::Away | Msg::Ended(_) | Msg::Gone => self.news(msg),
             Msg::Loaded(loaded) => {
@@ -183,7 +176,7 @@ impl Ui {
             Msg::Output(output) => self.measured(output),
             Msg::Unfinished(lines) => {
                 for (partial, entry) in lines {
-                    self.unfinished.read(partial, entry);
+                    self.unfinished.set_entry(partial, entry);
                 }
             }
             Msg::Found(found) => self.found(&found),
@@ -242,6 +235,15 @@ impl Ui {
             // Its last records were not announced.
             self.log.look_again();
         }
+    }
+
+    fn set_process(&mut self, process: ProcessState) {
+        self.list.pending.retain(|(name, _)| *name != process.name);
+        if self.drifted.contains(&process.name) {
+            self.drift_asked = Timestamp::EPOCH;
+        }
+        self.list.update(process);
+        self.ask_for_drift();
     }
 
     fn set_state(&mut self, state: State) {

@@ -338,7 +338,7 @@ pub struct Now {
 
 impl Now {
     /// A time in this time zone, in this format of strftime.
-    pub fn shown(&self, time: Timestamp, format: &str) -> String {
+    pub fn formatted(&self, time: Timestamp, format: &str) -> String {
         self.zone.to_datetime(time.utc()).strftime(format).to_string()
     }
 }

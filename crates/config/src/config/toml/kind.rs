@@ -131,8 +131,7 @@ pub(super) fn named_here(word: &str, keys: &[&str]) -> Option<String> {
         return Some(format!("`{key}` is a regular expression as it is"));
     }
     let there = |ours: &str| keys.contains(&ours.split('.').next().unwrap_or_default());
-    let theirs = |(words, ours): &&(&[&str], &str)| words.contains(&word) && there(ours);
-    let (_, ours) = KEYS.iter().find(theirs)?;
+    let (_, ours) = KEYS.iter().find(|(words, ours)| words.contains(&word) && there(ours))?;
     Some(format!("here it is `{ours}`"))
 }
 

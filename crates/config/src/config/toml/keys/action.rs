@@ -36,7 +36,7 @@ impl ProcessKey for Actions {
     };
     const OF_ALL: bool = false;
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
+    fn parse(view: Table<'_, '_>) -> Self::Said {
         actions(view)
     }
 }
@@ -58,7 +58,7 @@ pub(in crate::config::toml) fn actions(view: Table<'_, '_>) -> Vec<Spanned<Actio
             let text = format!("the action `{word}` has no command; add `command = \"…\"`");
             view.mistakes.add(name.span(), text);
         }
-        if let Some(command) = Command::read(table) {
+        if let Some(command) = Command::parse(table) {
             let confirm = table.is_on("confirm");
             let entry = ActionEntry { name: word.clone(), command, confirm };
             found.push(Spanned::new(name.span(), entry));
