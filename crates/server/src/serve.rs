@@ -66,7 +66,6 @@ impl Default for Limits {
 /// What clients read from disk.
 #[derive(Clone)]
 pub struct Files {
-    /// The journal.
     pub journal: JournalAccess,
     /// Crash reports, and what they explain.
     pub crashes: Arc<CrashAccess>,

@@ -82,7 +82,6 @@ pub enum AppError {
     Runs {
         /// Its process.
         name: String,
-        /// Its state.
         state: ProcessStatus,
     },
 }

@@ -43,7 +43,6 @@ pub enum InstallError {
     /// A program is missing.
     #[error("`{program}` was not found in PATH; {todo}")]
     Missing {
-        /// The program.
         program: &'static str,
         /// What to do.
         todo: &'static str,
@@ -57,19 +56,13 @@ pub enum InstallError {
     /// A program could not be started.
     #[error("can't run `{program}`: {}", why(source))]
     Start {
-        /// The program.
         program: String,
         /// The cause.
         source: io::Error,
     },
     /// A program has failed.
     #[error("`{program}` failed ({status})")]
-    Failed {
-        /// The program.
-        program: String,
-        /// Its exit status.
-        status: ExitStatus,
-    },
+    Failed { program: String, status: ExitStatus },
     /// The output, or a file, could not be written.
     #[error("{}", why(.0))]
     Io(#[from] io::Error),

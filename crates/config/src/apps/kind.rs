@@ -8,7 +8,6 @@ pub const VENV: &str = ".venv";
 /// Where `npm` puts the programs of an app's packages.
 const NODE_PROGRAMS: &str = "node_modules/.bin";
 
-/// The kind of an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppKind {
     /// Run by the Python of its own virtual environment.

@@ -21,7 +21,6 @@ pub struct Manifest {
     pub apps: BTreeMap<String, App>,
 }
 
-/// An app.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct App {
     /// The name of its directory and of its process.
@@ -58,7 +57,6 @@ pub enum InstallState {
     /// Not installed yet.
     #[default]
     New,
-    /// Installed.
     Installed,
 }
 

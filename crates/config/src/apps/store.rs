@@ -47,7 +47,6 @@ pub enum StoreError {
     /// The name is not valid for an app.
     #[error("`{name}` can't be the name of an app: {why}")]
     Name {
-        /// The name.
         name: String,
         /// The cause.
         why: String,
@@ -67,7 +66,6 @@ pub enum StoreError {
         example_of(files)
     )]
     NoScript {
-        /// The script.
         script: String,
         /// Some of its files that may be programs.
         files: String,

@@ -17,13 +17,10 @@ use crate::model::text::untrusted::shown_line;
 use crate::sys::files::new_tree::NewTree;
 use crate::sys::why;
 
-/// The largest archive.
 pub const LARGEST_ARCHIVE: u64 = 50 << 20;
-/// The most entries.
 const MOST_ENTRIES: u16 = 10_000;
 /// The most bytes of all files.
 const LARGEST_TOTAL: u64 = 500 << 20;
-/// The largest file.
 const LARGEST_FILE: u64 = 200 << 20;
 
 /// Sizes of the headers without their variable parts.
@@ -113,7 +110,6 @@ pub enum EntryError {
     /// The path has too many parts.
     #[error("is more than {} directories deep", tree::DEEPEST)]
     Deep,
-    /// It is a link.
     #[error("is a link")]
     Link,
     /// It is neither file nor directory.
@@ -122,7 +118,6 @@ pub enum EntryError {
     /// Its mode has setuid or setgid.
     #[error("is setuid or setgid")]
     Setuid,
-    /// It is encrypted.
     #[error("is encrypted")]
     Encrypted,
     /// It is compressed by another method, or uses other features of the format.

@@ -57,7 +57,6 @@ pub struct FailuresError {
 /// A text that no line or every line contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadText {
-    /// It is empty.
     #[error("an empty text is in every line; say what to look for")]
     Empty,
     /// The process has too many already.

@@ -43,7 +43,6 @@ pub enum ProcfileError {
     Duplicate {
         /// The Procfile as the user named it.
         file: String,
-        /// The name.
         name: String,
         /// Line of the first entry.
         first: usize,

@@ -28,7 +28,6 @@ const WORKTREE: &str = "a linked worktree";
 pub struct Explained {
     /// Its key in a `tmo.toml`.
     pub key: &'static str,
-    /// Its value.
     pub value: Value,
     /// `tmo.toml:3`, `Procfile:1`, `--can-die`, `TMO_TIMEOUT`, `default`, or, of a port, `a linked worktree`.
     pub from: String,

@@ -24,7 +24,6 @@ use crate::model::plan::{OnExit, ProcessPlan};
 use crate::model::text::OsText;
 use crate::model::text::shell::quoted;
 
-/// All input of the merge.
 pub(super) struct MergeInput<'a> {
     pub(super) loaded: &'a Loaded,
     pub(super) settings: &'a Settings,

@@ -10,7 +10,6 @@ use crate::model::plan::{Plan, ProcessPlan};
 /// One process in the order of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderedProcess {
-    /// Its name.
     pub name: ProcName,
     /// Its phase.
     pub stage: Stage,

@@ -12,7 +12,6 @@ use crate::model::plan::rules::{Backoff, DependencyCondition, Probe, Restart};
 /// A setting of a process that a format can't express.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Gap {
-    /// The process.
     pub process: String,
     /// The key in `tmo.toml`.
     pub key: &'static str,

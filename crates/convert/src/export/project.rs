@@ -52,7 +52,6 @@ pub struct ExportedProject {
     pub processes: Vec<ExportedProcess>,
 }
 
-/// A process.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ExportedProcess {
     /// Its name: `web`, or `web#2`.
@@ -105,10 +104,8 @@ pub struct ExportedProcess {
     pub stops_all: bool,
 }
 
-/// A variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportedVariable {
-    /// Its name.
     pub name: String,
     /// Its value; [`Self::PLACEHOLDER`] in place of a secret one.
     pub value: String,
@@ -141,9 +138,7 @@ pub enum ProcessKind {
 /// A process that another one waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportedNeed {
-    /// Its name.
     pub name: String,
-    /// Its unit.
     pub unit: String,
     /// What it must have reached.
     pub until: DependencyCondition,
@@ -157,12 +152,7 @@ pub struct ExportedNeed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExportedCheck {
     /// Something listens.
-    Port {
-        /// The host.
-        host: String,
-        /// The port.
-        port: u16,
-    },
+    Port { host: String, port: u16 },
     /// A GET request is answered with a status from 200 to 399.
     Http {
         /// The address.

@@ -40,7 +40,6 @@ pub struct ImportedProcess {
     pub(super) settings: Vec<ImportedSetting>,
     /// Files of variables of the source.
     pub(super) env_files: Vec<Placed<String>>,
-    /// Its variables.
     pub(super) env: Vec<ImportedVariable>,
     /// Remarks for its reader.
     pub(super) comments: Vec<String>,

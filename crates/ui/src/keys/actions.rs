@@ -141,9 +141,7 @@ impl Action {
 /// An action, its name in the list of actions, its keys, and its description.
 #[derive(Debug)]
 pub struct ActionEntry {
-    /// The action.
     pub action: Action,
-    /// Its name.
     pub name: &'static str,
     /// Its keys; the first is shown where there is room for one. Without any, only its name leads to it.
     pub keys: &'static [Key],
@@ -169,7 +167,6 @@ use OnProcess as P;
 use OnScreen as S;
 use Taking as T;
 
-/// All actions.
 pub const ACTIONS: &[ActionEntry] = &[
     entry(Move(M::Up), "up", &[Key::Up, Char('k')], "up by one, in the list or the log"),
     entry(Move(M::Down), "down", &[Key::Down, Char('j')], "down by one"),

@@ -262,7 +262,6 @@ pub struct Find {
     pub hit: Option<Position>,
     /// The ticket of the present search.
     pub ticket: u64,
-    /// Its direction.
     pub direction: Direction,
     /// The ticket of the search that also counts.
     pub count_ticket: u64,

@@ -50,7 +50,6 @@ impl Ui {
         }
     }
 
-    /// A key in a prompt.
     fn prompt_key(&mut self, key: Key) {
         let Some(prompt) = &mut self.prompt else { return };
         match key {

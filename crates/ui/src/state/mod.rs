@@ -37,7 +37,6 @@ const DRIFT_PAUSE: Duration = Duration::from_secs(5);
 /// A message for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Toast {
-    /// The text.
     pub text: String,
     /// It stays until a key is pressed.
     pub is_error: bool,
@@ -48,13 +47,10 @@ pub struct Toast {
 /// The interface.
 #[derive(Debug, Default)]
 pub struct Ui {
-    /// The screen.
     pub screen: UiScreen,
-    /// The run.
     pub run: ShownRun,
     /// The processes.
     pub list: List,
-    /// The log.
     pub log: Log,
     /// Which entries of it are shown.
     pub filter: LogFilter,

@@ -136,10 +136,8 @@ pub enum Target {
     Starts,
 }
 
-/// A search.
 #[derive(Debug, Clone)]
 pub struct Search {
-    /// The ticket.
     pub ticket: u64,
     /// Where to begin.
     pub from: Position,
@@ -193,7 +191,6 @@ pub struct Marks {
 /// How much was printed in a period.
 #[derive(Debug)]
 pub struct Output {
-    /// The period.
     pub period: Period,
     /// Into how many columns it is divided.
     pub columns: usize,
@@ -255,7 +252,6 @@ impl Tab {
     /// All pages, in the order of the tabs.
     pub const ALL: [Self; 5] = [Self::Why, Self::Compare, Self::Flags, Self::Tree, Self::Screen];
 
-    /// Its title.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Why => "why",
@@ -321,7 +317,6 @@ pub enum Effect {
     Suspend,
     /// Draw everything again.
     Redraw,
-    /// Leave.
     Leave,
     /// Stop the run, and stay until it is over.
     StopAll,
@@ -330,9 +325,7 @@ pub enum Effect {
 /// The time, and how it is shown.
 #[derive(Debug, Clone)]
 pub struct Now {
-    /// The time.
     pub time: Timestamp,
-    /// The time zone.
     pub zone: jiff::tz::TimeZone,
 }
 

@@ -36,7 +36,6 @@ pub enum BadAddress {
     Name {
         /// The env file.
         file: PathBuf,
-        /// The host.
         host: String,
         /// The whole address.
         address: String,
@@ -46,10 +45,7 @@ pub enum BadAddress {
         "{} is a directory; -s takes a socket, as in -s {}",
         path.display(), path.join(SOCKET).display()
     )]
-    Directory {
-        /// The path.
-        path: PathBuf,
-    },
+    Directory { path: PathBuf },
 }
 
 /// A control socket.
@@ -73,7 +69,6 @@ pub struct SocketPath {
 pub enum NamedBy {
     /// Not specified: the default socket.
     Nothing,
-    /// A flag.
     Flag,
     /// A variable set by the user.
     Variable,

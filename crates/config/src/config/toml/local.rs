@@ -16,7 +16,6 @@ pub(super) enum Level {
     Top,
     /// Names of processes or watchers.
     Names,
-    /// Settings.
     Settings,
     /// Parts of a setting.
     Parts,

@@ -7,7 +7,6 @@ use super::keys;
 use super::kind::{Key, Type};
 use crate::model::units::SPAN_PATTERN;
 
-/// The schema.
 pub fn schema() -> Value {
     let mut schema = of_table(&[keys::TOP]);
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");

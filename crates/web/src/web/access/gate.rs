@@ -42,7 +42,6 @@ pub(crate) enum Authentication<'a> {
 pub(crate) struct Refused {
     /// The status of the answer.
     pub(crate) status: StatusCode,
-    /// The reason.
     pub(crate) reason: &'static str,
 }
 

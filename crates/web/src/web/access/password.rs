@@ -42,7 +42,6 @@ pub(crate) struct Passwords {
 /// A request to log in.
 #[derive(Deserialize)]
 pub(crate) struct Ask {
-    /// The name.
     pub(crate) name: String,
     password: String,
     /// Id, nonce and proof of a browser that has logged in before, separated by dots.
@@ -82,8 +81,7 @@ impl Passwords {
     /// For the users in this file. `state` is the directory of the secret.
     pub(crate) fn new(users: PathBuf, state: &Path) -> io::Result<Self> {
         let secret = Secret::kept(&state.join("web-devices"))?;
-        let (throttle, room) = (Mutex::default(), Semaphore::new(MOST_AT_ONCE));
-        Ok(Self { users, secret, throttle, room })
+        Ok(Self { users, secret, throttle: Mutex::default(), room: Semaphore::new(MOST_AT_ONCE) })
     }
 
     fn key(&self, name: &str, id: &str) -> Secret {

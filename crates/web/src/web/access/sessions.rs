@@ -74,7 +74,6 @@ pub(crate) struct NewLink {
     pub(crate) public: String,
 }
 
-/// A session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Session {
     /// Its id, which is not a secret.
@@ -111,7 +110,6 @@ pub struct SessionEntry {
     pub id: String,
     /// The user, if the login was with a password.
     pub user: Option<String>,
-    /// Its role.
     pub role: Role,
     /// The only visible processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,7 +126,6 @@ pub struct SessionEntry {
 /// A new session.
 #[derive(Debug)]
 pub(crate) struct Begun {
-    /// Its id.
     pub(crate) id: String,
     /// The value of its cookie.
     pub(crate) cookie: String,

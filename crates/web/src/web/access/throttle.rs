@@ -12,7 +12,6 @@ use tokio::time::Instant;
 
 /// The number of attempts without a delay.
 const FREE: u32 = 5;
-/// The longest delay.
 const LONGEST_DELAY: Duration = Duration::from_secs(5 * 60);
 /// How long failures are remembered after the last delay.
 const MEMORY: Duration = Duration::from_secs(3600);

@@ -30,12 +30,9 @@ pub const LONGEST_PASSWORD: usize = 1024;
 /// Memory in KiB, passes and lanes of Argon2id.
 const COST: (u32, u32, u32) = (19 << 10, 2, 1);
 
-/// A user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
-    /// The name.
     pub name: String,
-    /// The role.
     pub role: Role,
     salt: String,
     hash: String,
@@ -45,16 +42,13 @@ pub struct User {
 /// and a new role have another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KnownUser {
-    /// The name.
     pub(crate) name: String,
     /// A hash of the entry in the file.
     entry: String,
 }
 
-/// All users.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Users {
-    /// The users.
     pub users: Vec<User>,
 }
 

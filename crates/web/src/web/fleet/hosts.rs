@@ -74,7 +74,6 @@ pub(crate) struct HostEntry {
 /// The hosts as they are known, in the order of the inventory.
 type HostList = watch::Sender<Vec<HostEntry>>;
 
-/// The hosts of a fleet.
 #[derive(Debug)]
 pub(crate) struct FleetHosts {
     inventory: Inventory,

@@ -49,7 +49,6 @@ pub(super) struct Service {
     pub(super) instance: String,
     /// The id of its run.
     pub(super) run: String,
-    /// Its name.
     pub(super) process: ProcName,
     /// The ports at which it is expected, the best one first.
     pub(super) ports: Vec<u16>,
@@ -365,7 +364,6 @@ impl Upstream {
         }
     }
 
-    /// Its run.
     async fn run_of_process(&self, runs: &Runs) -> Result<Arc<Run>, Problem> {
         let Service { instance, process, .. } = &self.service;
         let run = runs.get(instance).await.ok().flatten();

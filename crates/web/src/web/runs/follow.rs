@@ -46,7 +46,6 @@ pub(crate) struct Seen {
     pub(crate) link: Link,
     /// The state without its processes.
     pub(crate) state: Option<Arc<State>>,
-    /// The processes.
     pub(crate) processes: Vec<Arc<ProcessState>>,
     /// The number of records in its journal.
     pub(crate) records: u64,

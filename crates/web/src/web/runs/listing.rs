@@ -23,7 +23,6 @@ use crate::web::access::Scope;
 use crate::web::locked;
 use crate::web::runs::Shared;
 
-/// A run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct RunEntry {
     id: String,
@@ -116,7 +115,6 @@ impl Listing {
     }
 }
 
-/// The source of the list.
 #[derive(Debug, Clone)]
 struct ListingSource {
     env: Env,

@@ -136,7 +136,6 @@ async fn shared(text: &str, server: &Server) -> Option<Grant> {
 /// The permissions of a shared link.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Share {
-    /// The run.
     pub run: String,
     /// The processes.
     pub names: Vec<String>,

@@ -80,7 +80,6 @@ pub(crate) type WebState = Arc<Server>;
 pub(crate) struct Server {
     /// The names by which it may be addressed.
     pub(crate) names: ServerNames,
-    /// Its port.
     pub(crate) port: u16,
     /// The runs of the user.
     pub(crate) runs: Arc<Runs>,

@@ -50,11 +50,10 @@ pub(crate) struct Rule {
 const OPEN: Rule = Rule::new(Need::Nothing).here();
 const LOGIN: Rule = Rule::new(Need::OwnPage).here();
 const READ: Rule = Rule::new(Need::Session(Role::Read));
-const OPERATE: Rule = Rule::new(Need::Session(Role::Operate));
 const ADMIN: Rule = Rule::new(Need::Session(Role::Admin));
 const ARCHIVE: Rule = Rule::new(Need::Archive).here().unlimited();
 const SCRIPT_READ: Rule = READ.here();
-const SCRIPT_OPERATE: Rule = OPERATE.here();
+const SCRIPT_OPERATE: Rule = Rule::new(Need::Session(Role::Operate)).here();
 const SCRIPT_ADMIN: Rule = ADMIN.here();
 const WHOLE_READ: Rule = READ.here().unlimited();
 const WHOLE_ADMIN: Rule = ADMIN.here().unlimited();

@@ -47,7 +47,6 @@ const FIRST_REQUEST: Duration = Duration::from_millis(300);
 /// The arguments that the guardian passes to its server.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Handover {
-    /// The port.
     pub port: u16,
     /// The id in the name of this server.
     pub id: String,

@@ -69,7 +69,6 @@ pub(crate) enum Status {
     Problem(String),
 }
 
-/// A message from a page.
 #[derive(Debug, PartialEq, Eq)]
 enum PageMessage<'a> {
     Input(&'a [u8]),

@@ -17,7 +17,6 @@ pub(super) const ITEM: &[Key] = key_rows! {
 /// An action, as it is written in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionEntry {
-    /// Its name.
     pub name: String,
     /// What it runs, with its place in the file.
     pub command: Spanned<CommandLine>,

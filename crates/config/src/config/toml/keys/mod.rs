@@ -123,13 +123,11 @@ macro_rules! process_keys {
 }
 
 process_keys! {
-    /// The command.
     command: command::Command,
     /// Arguments appended to it.
     args: command::Args,
     /// The display name.
     display: scalars::Display,
-    /// Its port.
     port: scalars::Port,
     /// The host name in requests that reach it by its name.
     proxy_host: scalars::ProxyHost,
@@ -177,7 +175,6 @@ process_keys! {
     failure: output::Failure,
     /// Output that is counted and kept.
     flag: output::Flags,
-    /// Its prompts.
     prompt: output::PromptKey,
     /// Whether its crashes are shown on the desktop.
     notify: scalars::Notify,

@@ -246,8 +246,7 @@ pub(super) struct HostText<'a> {
 
 impl<'a> HostReplacer<'a> {
     pub(super) fn new(project: &'a ComposeProject) -> Self {
-        let (replaced, missing) = (BTreeSet::new(), BTreeSet::new());
-        Self { project, replaced, missing, kept: vec![] }
+        Self { project, replaced: BTreeSet::new(), missing: BTreeSet::new(), kept: vec![] }
     }
 
     /// The text with its hosts as they are reached from this machine.
