@@ -104,7 +104,7 @@ fn web_server(handover: &OsStr) -> u8 {
     super::internal_commands::log_to_stderr();
     let handover = handover.to_str().and_then(|text| serde_json::from_str(text).ok());
     let Some(handover) = handover else { return 2 };
-    match crate::web::server::serve::run(&handover) {
+    match crate::web::server::serve::serve_until_end(&handover) {
         Ok(ending) => ending.code(),
         Err(error) => {
             // Without a standard error, the error can't be reported.
@@ -119,7 +119,7 @@ fn install_app(dir: &Path) -> u8 {
     let env = Env::real();
     let path = env.caller("PATH").map(OsStr::to_owned);
     let find = |name: &str| which::which_in(name, path.as_ref(), dir).ok();
-    install::run(dir, &find, &mut std::io::stdout())
+    install::install_app(dir, &find, &mut std::io::stdout())
 }
 
 /// The clients' access to the journal.

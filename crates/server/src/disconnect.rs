@@ -7,7 +7,7 @@ use tokio::net::UnixStream;
 /// Returns a future that completes when the client has closed both directions; `None` if that cannot be
 /// watched.
 #[cfg(target_os = "linux")]
-pub(super) fn of(stream: &UnixStream) -> Option<impl Future<Output = ()> + use<>> {
+pub(super) fn hang_up_of(stream: &UnixStream) -> Option<impl Future<Output = ()> + use<>> {
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
     // A duplicate descriptor, polled for no event except the hang-up, which is always reported.
@@ -25,6 +25,6 @@ pub(super) fn of(stream: &UnixStream) -> Option<impl Future<Output = ()> + use<>
 
 /// Not supported on this system.
 #[cfg(not(target_os = "linux"))]
-pub(super) const fn of(_: &UnixStream) -> Option<std::future::Pending<()>> {
+pub(super) const fn hang_up_of(_: &UnixStream) -> Option<std::future::Pending<()>> {
     None
 }

@@ -44,7 +44,7 @@ pub(super) async fn converse(mut stream: UnixStream, first: Vec<u8>, api: Api) {
     let (reader, writer) = stream.split();
     let lines = LineReader::new(reader, first);
     let mut talk = OvermindSession { writer, echo: None, api };
-    let stopped = talk.run(lines).await;
+    let stopped = talk.serve_lines(lines).await;
     if matches!(stopped, ConversationEnd::Ending(_)) {
         tracing::debug!("a line was not answered: the supervisor is ending");
     }
@@ -57,7 +57,7 @@ struct OvermindSession<'a> {
 }
 
 impl OvermindSession<'_> {
-    async fn run(&mut self, mut lines: LineReader<ReadHalf<'_>>) -> ConversationEnd {
+    async fn serve_lines(&mut self, mut lines: LineReader<ReadHalf<'_>>) -> ConversationEnd {
         let mut closing = self.api.closing.clone();
         loop {
             let line = tokio::select! {
@@ -75,7 +75,7 @@ impl OvermindSession<'_> {
                 }
             };
             let answered = match line {
-                Ok(Some(line)) => self.answer(&line).await,
+                Ok(Some(line)) => self.carry_out(&line).await,
                 // A half-closed client still reads its echo; a closed one does not.
                 Ok(None) if self.echo.is_some() && !hung_up(&lines) => Ok(()),
                 Ok(None) | Err(_) => return ConversationEnd::Over,
@@ -86,7 +86,7 @@ impl OvermindSession<'_> {
         }
     }
 
-    async fn answer(&mut self, line: &[u8]) -> Result<(), ConversationEnd> {
+    async fn carry_out(&mut self, line: &[u8]) -> Result<(), ConversationEnd> {
         if overmind::is_http(line) || overmind::is_binary(line) {
             // This is a browser, connected through a forwarded port. Whatever follows is chosen by the web
             // page: headers and a body, or text in another protocol.

@@ -74,7 +74,7 @@ impl Default for Samples {
 
 impl Samples {
     /// A sample of those of these processes that run, or one that was just taken.
-    pub(super) async fn of(&self, processes: Vec<ProcessState>) -> Result<Taken, Ending> {
+    pub(super) async fn sample_of(&self, processes: Vec<ProcessState>) -> Result<Taken, Ending> {
         // The lock is held until the sample has been taken, even if the client leaves before that. Others wait
         // for it and share the sample.
         let mut last = Arc::clone(&self.last).lock_owned().await;
@@ -108,8 +108,10 @@ mod tests {
         let process = ProcessState::new(name, ProcessStatus::Running, Some(std::process::id()));
         let processes = vec![process];
         let samples = Samples::default();
-        let (one, another) =
-            tokio::join!(samples.of(processes.clone()), samples.of(processes.clone()));
+        let (one, another) = tokio::join!(
+            samples.sample_of(processes.clone()),
+            samples.sample_of(processes.clone())
+        );
         let (one, another) = (one.unwrap(), another.unwrap());
         assert!(Arc::ptr_eq(&one, &another));
         assert_eq!(one.len(), 1);

@@ -66,7 +66,6 @@ impl Default for Limits {
 /// What clients read from disk.
 #[derive(Clone)]
 pub struct Files {
-    /// The journal.
     pub journal: JournalAccess,
     /// Crash reports, and what they explain.
     pub crashes: Arc<CrashAccess>,
@@ -338,7 +337,7 @@ async fn serve_http(
 ) {
     // A client may close its own direction after its request. Reading then returns end of file in any case,
     // so a full disconnect has to be detected separately.
-    let departure = disconnect::of(&stream);
+    let departure = disconnect::hang_up_of(&stream);
     let connection = http1::Builder::new()
         .half_close(departure.is_some())
         .timer(TokioTimer::new())

@@ -59,7 +59,7 @@ pub(crate) fn check(data: &[u8]) {
     let (toml, procfile) = (input.bytes(), input.rest());
     let Ok(procfile) = procfile::parse(procfile, "Procfile") else { return };
     let toml = String::from_utf8_lossy(toml);
-    let Ok((toml, mistakes)) = toml::read(&toml, "tmo.toml") else { return };
+    let Ok((toml, mistakes)) = toml::parse_leniently(&toml, "tmo.toml") else { return };
     let Ok(project) = Project::locate(Path::new("/x"), &typed, &context.env) else { return };
     let disk = toml::Disk { dir: Path::new("/x"), read: &read, is_dir: &|_| Ok(()) };
     let found = toml::resolve_with_disk(&toml, &procfile.entries, &context.env, &disk, mistakes);
@@ -69,7 +69,7 @@ pub(crate) fn check(data: &[u8]) {
     let apps = tmo::config::apps::Apps::default();
     let (own, command) = (found.own, vec![]);
     let loaded = Loaded { project, procfile, toml, own, failures, apps, command };
-    let settings = match Settings::of(&typed, &context.env) {
+    let settings = match Settings::new(&typed, &context.env) {
         Ok(settings) => settings,
         Err(error) => return assert!(error.to_string().len() < 1000 + 4 * data.len()),
     };
@@ -130,7 +130,7 @@ fn sound(plan: &Plan, loaded: &Loaded) {
             .iter()
             .find(|entry| entry.name == process.name.entry())
             .expect("nobody named that");
-        let said = loaded.toml.of(process.name.entry());
+        let said = loaded.toml.table_of(process.name.entry());
         if said.command.is_none() && said.args.is_none() {
             assert_eq!(process.command, entry.command);
         }

@@ -7,7 +7,7 @@ use tmo::apps::zip::Archive;
 /// An archive is unpacked with all its files, or not at all; and never anything outside of the new directory.
 pub(crate) fn check(data: &[u8]) {
     let mut source = Cursor::new(data);
-    let archive = match Archive::read(&mut source) {
+    let archive = match Archive::parse(&mut source) {
         Ok(archive) => archive,
         Err(error) => {
             assert!(error.to_string().len() < 1000);

@@ -300,7 +300,7 @@ impl AppTarget {
             let install = Request::Install { name: app.dir.clone(), then };
             request::request(run, install, !args.no_wait).await
         });
-        let manifest = store::read(&self.dir)?;
+        let manifest = store::read_manifest(&self.dir)?;
         if manifest.of_process(&app.dir).is_some_and(|(_, app)| app.restored) {
             // The run learns that it needs no installation.
             runtime::block_on(Box::pin(reload_apps(run)))?;
@@ -310,7 +310,7 @@ impl AppTarget {
     }
 
     fn print_list(&self, args: &AppArgs) -> Result<u8, CliError> {
-        let manifest = store::read(&self.dir)?;
+        let manifest = store::read_manifest(&self.dir)?;
         let states = match &self.run {
             Some(run) => runtime::block_on(run.state())?.processes,
             None => vec![],

@@ -78,7 +78,7 @@ pub(in crate::cli) fn failures(args: &FailuresArgs) -> Result<u8, CliError> {
                 false => "is already there",
             };
             let file = here.declared.file.1.display();
-            let count = done.failures.of(name).len();
+            let count = done.failures.texts_of(name).len();
             format!("{name}: `{text}` {has_become}; {file} has {count} for it\n")
         }
         // The parser of the command line rules this out.
@@ -100,7 +100,7 @@ impl Here {
         let Loaded { project, procfile, .. } = context.load(&typed)?;
         if args.what != FailuresDo::List {
             let (path, shown) = project.failures();
-            context.check_writable(&typed, (&path, &shown))?;
+            context.check_writable(&typed, &path, &shown)?;
         }
         // An invalid name does not belong to a process.
         let entries = procfile.entries.iter().filter_map(|entry| ProcName::new(&*entry.name).ok());
@@ -113,7 +113,7 @@ impl Here {
     }
 
     fn print_list(&self, name: Option<&str>, json: bool) -> Result<u8, CliError> {
-        let wanted = self.declared.list(name).map_err(refused)?;
+        let wanted = self.declared.listed(name).map_err(refused)?;
         if json {
             return output::print(&wanted.to_json());
         }

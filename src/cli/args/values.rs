@@ -419,7 +419,7 @@ fn known() -> ProcessNames {
     let loaded = meant.or_else(|| load(Some(above?), None));
     let Some(loaded) = loaded else { return ProcessNames::default() };
     let names: Vec<_> = loaded.procfile.entries.into_iter().map(|entry| entry.name).collect();
-    let groups: Vec<_> = names.iter().flat_map(|name| loaded.toml.of(name).groups).collect();
+    let groups: Vec<_> = names.iter().flat_map(|name| loaded.toml.table_of(name).groups).collect();
     let actions: Vec<_> = loaded.toml.action_places().map(|(action, _)| action).collect();
     ProcessNames::new(names, groups.iter().map(toml::Spanned::get_ref), &actions)
 }

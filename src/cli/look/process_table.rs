@@ -167,8 +167,8 @@ mod tests {
     use std::time::Duration;
 
     use super::{ProcessRow, ProcessTable, cpu_time, stage};
-    use crate::cli::look::ps::Order;
     use crate::cli::look::note::{ProcessNotes, RunOfCommand};
+    use crate::cli::look::ps::Order;
     use crate::model::plan::rules::Stage;
     use crate::model::state::ProcessState;
     use crate::model::{Exit, ProcName, ProcessStatus};

@@ -214,7 +214,7 @@ fn note(watch: &FileWatch, path: &str) -> Option<String> {
         // What is named counts.
         return None;
     }
-    let mut git = if watch.gitignore { GitRules::of(dir) } else { GitRules::default() };
+    let mut git = if watch.gitignore { GitRules::new(dir) } else { GitRules::default() };
     let mut above = part.ancestors().filter(|above| !above.as_os_str().is_empty());
     let left_out = above.find(|above| {
         above.file_name().is_some_and(is_of_a_tool) || git.ignore(&dir.join(above), true)

@@ -188,7 +188,8 @@ fn locate(args: &ImportArgs) -> Result<Source, CliError> {
         let path = if path == Path::new("-") { Path::new("/dev/stdin") } else { path };
         let content =
             files::read_project(path, ChosenBy::User).map_err(CliError::io(path.display()))?;
-        let format = wanted.or_else(|| SourceFormat::of(path, &String::from_utf8_lossy(&content)));
+        let format =
+            wanted.or_else(|| SourceFormat::of_file(path, &String::from_utf8_lossy(&content)));
         let Some(format) = format else {
             let shown = path.display();
             return Err(CliError::Other(format!(

@@ -130,7 +130,7 @@ pub(in crate::cli) fn init(args: &InitArgs) -> Result<u8, CliError> {
         read => read?,
     };
     let (path, shown) = project.toml();
-    context.check_writable(&typed, (&path, &shown))?;
+    context.check_writable(&typed, &path, &shown)?;
     write_toml(&path, &shown, &text(&procfile.entries, args.with_flags), args.force)?;
     write_schema(&path.with_file_name(SCHEMA))?;
     let schema = shown.with_file_name(SCHEMA);
@@ -263,7 +263,10 @@ mod tests {
             };
             let all = text.lines().map(used).collect::<Vec<_>>().join("\n");
             let toml = toml::parse(&all, "tmo.toml").unwrap();
-            assert!(toml.of("worker").ready.is_some() && !toml.of("worker").depends_on.is_empty());
+            assert!(
+                toml.table_of("worker").ready.is_some()
+                    && !toml.table_of("worker").depends_on.is_empty()
+            );
         }
     }
 }

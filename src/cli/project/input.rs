@@ -94,7 +94,7 @@ impl Start {
     pub(in crate::cli) fn own_path(&self) -> OwnPath {
         let (project, here) = (&self.project, &*self.context.start_dir);
         let beside = project.procfile.parent();
-        OwnPath::of(&self.context.env, [&*project.root, here].into_iter().chain(beside))
+        OwnPath::new(&self.context.env, [&*project.root, here].into_iter().chain(beside))
     }
 
     /// The control socket of the run here.

@@ -99,7 +99,7 @@ impl Start {
 
     /// Flags and variables.
     pub(in crate::cli) fn settings(&self) -> Result<Settings, PlanError> {
-        let mut settings = Settings::of(&self.typed, &self.context.env)?;
+        let mut settings = Settings::new(&self.typed, &self.context.env)?;
         if Persona::here() == Persona::Overmind {
             settings.prefer_tmux();
         }

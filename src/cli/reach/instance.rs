@@ -217,7 +217,7 @@ impl Instance {
     /// The part of the caller's own `PATH` outside of the project.
     pub(in crate::cli) fn own_path(&self) -> OwnPath {
         let beside = self.socket.path.parent().filter(|_| self.socket.tcp.is_none());
-        OwnPath::of(&self.context.env, [&*self.context.start_dir].into_iter().chain(beside))
+        OwnPath::new(&self.context.env, [&*self.context.start_dir].into_iter().chain(beside))
     }
 
     /// Where to connect: over TCP only if this user has no run on this machine that the address could refer

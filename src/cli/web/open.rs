@@ -188,7 +188,7 @@ mod tests {
         // A copy: forks of other tests may inherit the file that this process writes, and then it can't be executed.
         let copied = std::process::Command::new("cp").arg(&text).arg(&opener).status();
         assert!(copied.unwrap().success());
-        let own = OwnPath::of(&Env::of([("PATH", bin.as_os_str())]), []);
+        let own = OwnPath::new(&Env::of([("PATH", bin.as_os_str())]), []);
         let arguments = std::thread::spawn(move || std::fs::read_to_string(called).unwrap());
         crate::cli::runtime::block_on(async {
             open(link, is_shared, How::Browser, &own, &pages).await;

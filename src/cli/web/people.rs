@@ -63,7 +63,7 @@ pub(super) fn manage(what: &WebVerb, env: &Env, dir: &Path) -> Result<u8, CliErr
 
 fn manage_users(verb: &WebUserVerb, env: &Env, dir: &Path) -> Result<u8, CliError> {
     match verb {
-        WebUserVerb::List => list_users(&Users::read(&users_file(env)?)?),
+        WebUserVerb::List => list_users(&Users::load(&users_file(env)?)?),
         WebUserVerb::Add { name, role } => {
             let password = password()?;
             change(env, |users| users.add(name, *role, &password))?;
@@ -194,7 +194,7 @@ pub(super) fn access(args: &WebArgs, env: &Env) -> Result<Access, CliError> {
     });
     let public = public.transpose()?;
     let users = users_file(env).unwrap_or_default();
-    let known = Users::read(&users)?;
+    let known = Users::load(&users)?;
     let token = match (&args.token_file, args.role) {
         (Some(path), Some(role)) => {
             let path = std::path::absolute(path).map_err(failed)?;

@@ -34,7 +34,7 @@ pub(super) fn own_path(context: &Context, only: Option<&Instance>) -> OwnPath {
     let named = only.map(|instance| instance.context.start_dir.clone());
     let dirs: Vec<_> =
         [Some(context.start_dir.clone()), above, named].into_iter().flatten().collect();
-    OwnPath::of(&context.env, dirs.iter().map(PathBuf::as_path))
+    OwnPath::new(&context.env, dirs.iter().map(PathBuf::as_path))
 }
 
 /// How links are opened.

@@ -34,8 +34,6 @@ pub const SHORTEST_TOKEN: usize = 20;
 
 /// Length in bytes of a nonce and of a generated token.
 const LENGTH: usize = 32;
-/// Maximum size of a token file.
-const LARGEST_FILE: u64 = 64 << 10;
 /// The shared secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
@@ -56,7 +54,7 @@ impl Token {
     /// saved there. This user's own commands find it in that file.
     pub fn of_run(runtime: &Path, given: Option<&str>) -> io::Result<Self> {
         let path = file(runtime);
-        let kept = || read(&path).filter(|Self(text)| is_hex(text));
+        let kept = || read_token(&path).filter(|Self(text)| is_hex(text));
         let token = match given.map(Self::given).or_else(kept) {
             Some(token) => token,
             None => Self(random()?),
@@ -70,7 +68,7 @@ impl Token {
     /// The tokens of all runs with runtime directories in this directory.
     pub fn of_all_runs(base: &Path) -> Vec<Self> {
         let entries = fs::read_dir(base).into_iter().flatten().flatten();
-        entries.filter_map(|entry| read(&file(&entry.path()))).collect()
+        entries.filter_map(|entry| read_token(&file(&entry.path()))).collect()
     }
 
     /// Whether the token is too long to be guessed.
@@ -144,9 +142,9 @@ fn file(runtime: &Path) -> PathBuf {
     runtime.join("token")
 }
 
-fn read(path: &Path) -> Option<Token> {
+fn read_token(path: &Path) -> Option<Token> {
     let mut text = String::new();
-    files::open_plain(path).ok()?.take(LARGEST_FILE).read_to_string(&mut text).ok()?;
+    files::open_plain(path).ok()?.take(64 << 10).read_to_string(&mut text).ok()?;
     (!text.is_empty()).then_some(Token(text))
 }
 

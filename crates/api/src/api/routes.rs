@@ -4,6 +4,8 @@
 use hyper::Method;
 use serde_json::{Map, Value};
 
+use crate::model::name::role::Role;
+
 /// A request over HTTP.
 #[derive(Debug, Clone, Copy)]
 pub struct Route {
@@ -23,6 +25,8 @@ pub struct Route {
     /// What `{name}` may be.
     pub name: Option<&'static str>,
     pub tag: &'static str,
+    /// The role that may send it from a page; `None` if pages don't send it.
+    pub role: Option<Role>,
     /// The description, if it is not that of the variant of the request.
     pub about: Option<&'static str>,
 }
@@ -59,39 +63,42 @@ const PATTERN: &str = "A name, a pattern or an entry.";
 
 /// Every request.
 pub static ROUTES: [Route; 17] = [
-    post("start", "start", "/api/start").body(CHOSEN),
-    post("stop", "stop", "/api/stop").body(CHOSEN),
-    post("restart", "restart", "/api/restart").body(CHOSEN),
+    post("start", "start", "/api/start").body(CHOSEN).role(Role::Operate),
+    post("stop", "stop", "/api/stop").body(CHOSEN).role(Role::Operate),
+    post("restart", "restart", "/api/restart").body(CHOSEN).role(Role::Operate),
     // A supervisor of 0.3 starts it, as it ignores the body.
     Route { without_body: Some("start"), ..post("act", "start_one", "/api/processes/{name}/start") }
         .name("A name, a pattern or an entry; with a body, the full name.")
         .body(CONSENT)
+        .role(Role::Operate)
         .about(
             "Start one, unless it is running.\n\nWith a body, it is an action that runs: the request is \
              refused while it does, and complete when it has ended.",
         ),
     post("stop", "stop_one", "/api/processes/{name}/stop")
         .name(PATTERN)
+        .role(Role::Operate)
         .about("Stop one and leave it stopped."),
     post("restart", "restart_one", "/api/processes/{name}/restart")
         .name(PATTERN)
+        .role(Role::Operate)
         .about("Stop one, then start it again."),
     post("use", "use_one", "/api/processes/{name}/use").name(FULL_NAME),
     post("install", "install", "/api/processes/{name}/install").name(FULL_NAME).body(INSTALLED),
-    post("signal", "signal", "/api/signal").body(SIGNALLED),
-    Route { on: Some(false), ..post("watch", "watch_pause", "/api/watch/pause") }.body(WATCHED).about(
+    post("signal", "signal", "/api/signal").body(SIGNALLED).role(Role::Admin),
+    Route { on: Some(false), ..post("watch", "watch_pause", "/api/watch/pause") }.body(WATCHED).role(Role::Operate).about(
         "Have changed files not restart processes until they are resumed.\n\nThe state of a process has in \
          `watch` what changed files do to it. Without a body: all.",
     ),
-    Route { on: Some(true), ..post("watch", "watch_resume", "/api/watch/resume") }.body(WATCHED).about(
+    Route { on: Some(true), ..post("watch", "watch_resume", "/api/watch/resume") }.body(WATCHED).role(Role::Operate).about(
         "Have changed files restart processes again that were paused, or are held because they restarted \
          themselves.\n\nWithout a body: all.",
     ),
-    post("scale", "scale", "/api/scale").body(SCALED),
-    post("reload", "reload", "/api/reload").body(RELOADED).tag("run"),
-    post("quit", "quit", "/api/quit").tag("run"),
+    post("scale", "scale", "/api/scale").body(SCALED).role(Role::Admin),
+    post("reload", "reload", "/api/reload").body(RELOADED).tag("run").role(Role::Admin),
+    post("quit", "quit", "/api/quit").tag("run").role(Role::Admin),
     post("quit", "shutdown", "/api/shutdown").tag("run").about("Another name of `/api/quit`."),
-    post("kill", "kill", "/api/kill").tag("run"),
+    post("kill", "kill", "/api/kill").tag("run").role(Role::Admin),
     Route { put: true, ..post("resize", "size", "/api/size") }.body(SIZE).tag("terminals"),
 ];
 
@@ -110,6 +117,7 @@ const fn post(verb: &'static str, id: &'static str, path: &'static str) -> Route
         without_body: None,
         name: None,
         tag: "processes",
+        role: None,
         about: None,
     }
 }
@@ -125,6 +133,10 @@ impl Route {
 
     const fn tag(self, tag: &'static str) -> Self {
         Self { tag, ..self }
+    }
+
+    const fn role(self, role: Role) -> Self {
+        Self { role: Some(role), ..self }
     }
 
     const fn about(self, about: &'static str) -> Self {

@@ -47,7 +47,7 @@ impl ProjectApps<'_> {
     /// The app with this name, if its files may be replaced or removed: it must not run.
     pub fn changeable(&self, name: &str) -> Result<App, AppError> {
         self.refuse_others(name)?;
-        let app = store::read(self.dir)?.find(name)?.1.clone();
+        let app = store::read_manifest(self.dir)?.named_app(name)?.1.clone();
         let process = self.states.iter().find(|process| process.name.as_str() == app.dir);
         match process {
             Some(process) if !process.rests() => {
@@ -82,7 +82,6 @@ pub enum AppError {
     Runs {
         /// Its process.
         name: String,
-        /// Its state.
         state: ProcessStatus,
     },
 }

@@ -14,7 +14,7 @@ use super::store::{self, Store, StoreError};
 use crate::sys::files::if_there;
 use crate::sys::{clock, why};
 
-/// The hidden command that runs [`run`].
+/// The hidden command that runs [`install_app`].
 pub const PART: &str = "install-app";
 
 /// The variables of the run's environment that an installation gets, besides [`PROXIES`] and [`PREFIXES`].
@@ -43,7 +43,6 @@ pub enum InstallError {
     /// A program is missing.
     #[error("`{program}` was not found in PATH; {todo}")]
     Missing {
-        /// The program.
         program: &'static str,
         /// What to do.
         todo: &'static str,
@@ -57,19 +56,13 @@ pub enum InstallError {
     /// A program could not be started.
     #[error("can't run `{program}`: {}", why(source))]
     Start {
-        /// The program.
         program: String,
         /// The cause.
         source: io::Error,
     },
     /// A program has failed.
     #[error("`{program}` failed ({status})")]
-    Failed {
-        /// The program.
-        program: String,
-        /// Its exit status.
-        status: ExitStatus,
-    },
+    Failed { program: String, status: ExitStatus },
     /// The output, or a file, could not be written.
     #[error("{}", why(.0))]
     Io(#[from] io::Error),
@@ -88,7 +81,7 @@ enum InstallStep {
 }
 
 /// Install the app in this directory; returns the exit code.
-pub fn run(dir: &Path, find: &Find<'_>, out: &mut dyn Write) -> u8 {
+pub fn install_app(dir: &Path, find: &Find<'_>, out: &mut dyn Write) -> u8 {
     // Other users must not read the installed files.
     umask(Mode::from_bits_truncate(0o077));
     match install(dir, find, out) {
@@ -105,7 +98,7 @@ fn install(dir: &Path, find: &Find<'_>, out: &mut dyn Write) -> Result<(), Insta
     let no_app = || InstallError::NoApp(dir.to_owned());
     let apps = dir.parent().ok_or_else(no_app)?;
     let process = dir.file_name().and_then(|name| name.to_str()).ok_or_else(no_app)?;
-    let manifest = store::read(apps)?;
+    let manifest = store::read_manifest(apps)?;
     let (name, app) = manifest.of_process(process).ok_or_else(no_app)?;
     writeln!(out, "=== Installing {name} ===")?;
     writeln!(out, "Program:   {name} ({})", app.script)?;

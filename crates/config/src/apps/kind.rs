@@ -8,7 +8,6 @@ pub const VENV: &str = ".venv";
 /// Where `npm` puts the programs of an app's packages.
 const NODE_PROGRAMS: &str = "node_modules/.bin";
 
-/// The kind of an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AppKind {
     /// Run by the Python of its own virtual environment.
@@ -21,7 +20,7 @@ pub enum AppKind {
 
 impl AppKind {
     /// The kind of the app with this script; `has_package` if it has a `package.json`.
-    pub fn of(script: &str, has_package: bool) -> Self {
+    pub fn of_script(script: &str, has_package: bool) -> Self {
         let extension = Path::new(script).extension().and_then(OsStr::to_str);
         match extension {
             Some("py") => Self::Python,
@@ -32,7 +31,7 @@ impl AppKind {
 
     /// The kind of the app in this directory.
     pub fn in_dir(dir: &Path, script: &str) -> Self {
-        Self::of(script, dir.join("package.json").is_file())
+        Self::of_script(script, dir.join("package.json").is_file())
     }
 
     /// The program and arguments that run this script in its directory.
@@ -74,10 +73,10 @@ mod tests {
 
     #[test]
     fn a_script_is_run_by_what_it_is_written_for() {
-        assert_eq!(AppKind::of("src/main.py", true), AppKind::Python);
-        assert_eq!(AppKind::of("server.js", true), AppKind::Node);
-        assert_eq!(AppKind::of("server.js", false), AppKind::Executable);
-        assert_eq!(AppKind::of("bin/run", true), AppKind::Executable);
+        assert_eq!(AppKind::of_script("src/main.py", true), AppKind::Python);
+        assert_eq!(AppKind::of_script("server.js", true), AppKind::Node);
+        assert_eq!(AppKind::of_script("server.js", false), AppKind::Executable);
+        assert_eq!(AppKind::of_script("bin/run", true), AppKind::Executable);
         let words = AppKind::Python.command(Path::new("/a"), "main.py", &["b c".to_owned()]);
         assert_eq!(words, ["/a/.venv/bin/python", "main.py", "b c"]);
         let env = AppKind::Python.env(Path::new("/a"), Some("/bin".as_ref()));

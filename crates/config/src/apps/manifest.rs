@@ -21,7 +21,6 @@ pub struct Manifest {
     pub apps: BTreeMap<String, App>,
 }
 
-/// An app.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct App {
     /// The name of its directory and of its process.
@@ -58,7 +57,6 @@ pub enum InstallState {
     /// Not installed yet.
     #[default]
     New,
-    /// Installed.
     Installed,
 }
 
@@ -113,7 +111,7 @@ impl Manifest {
     }
 
     /// The app with this name or this process name, and the name under which it was added.
-    pub(super) fn find(&self, name: &str) -> Result<(&String, &App), StoreError> {
+    pub(super) fn named_app(&self, name: &str) -> Result<(&String, &App), StoreError> {
         let found = self.apps.get_key_value(name).or_else(|| self.of_process(name));
         found.ok_or_else(|| StoreError::Absent(name.to_owned()))
     }

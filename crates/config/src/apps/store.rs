@@ -47,7 +47,6 @@ pub enum StoreError {
     /// The name is not valid for an app.
     #[error("`{name}` can't be the name of an app: {why}")]
     Name {
-        /// The name.
         name: String,
         /// The cause.
         why: String,
@@ -62,9 +61,11 @@ pub enum StoreError {
     #[error("`{0}` is not a path in the archive; name the program to run, for instance main.py")]
     Script(String),
     /// The archive does not contain the script.
-    #[error("the archive does not contain `{script}`; choose the program to run{}", of(files))]
+    #[error(
+        "the archive does not contain `{script}`; choose the program to run{}",
+        example_of(files)
+    )]
     NoScript {
-        /// The script.
         script: String,
         /// Some of its files that may be programs.
         files: String,
@@ -94,7 +95,7 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> StoreError + '_ {
     move |source| StoreError::Io { path: path.to_owned(), source }
 }
 
-fn of(files: &str) -> String {
+fn example_of(files: &str) -> String {
     if files.is_empty() { String::new() } else { format!(", for example of {files}") }
 }
 
@@ -171,7 +172,7 @@ fn unique(prefix: &str) -> Result<String, StoreError> {
 }
 
 /// The apps in this directory; none if it does not exist. An interrupted change is completed.
-pub fn read(dir: &Path) -> Result<Manifest, StoreError> {
+pub fn read_manifest(dir: &Path) -> Result<Manifest, StoreError> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Manifest::default()),
         // `tmo start` reports which user owns the state directory.
@@ -258,7 +259,7 @@ impl Store {
     /// Replace the files of an app; its settings stay. Files that are installed are kept, to be put back if the
     /// new ones can't be.
     pub fn update(&self, name: &str, zip: &mut (impl Read + Seek)) -> Result<App, StoreError> {
-        let (name, app) = self.find(name)?;
+        let (name, app) = self.named_app(name)?;
         let version = clock::now().nanos().max(app.version.saturating_add(1));
         let (previous, old) = match app.state {
             InstallState::Installed => (Some(app.version), kept(&app.dir)),
@@ -271,7 +272,7 @@ impl Store {
 
     /// Remove an app and its files.
     pub fn remove(&self, name: &str) -> Result<(), StoreError> {
-        let (name, app) = self.find(name)?;
+        let (name, app) = self.named_app(name)?;
         self.decide(&PendingChange {
             name,
             dir: app.dir,
@@ -297,7 +298,7 @@ impl Store {
     /// Put the version before back, as this version of the app in this directory can't be installed; false if
     /// there is none.
     pub fn restore(&self, dir: &str, version: u64) -> Result<bool, StoreError> {
-        let (name, app) = self.find(dir)?;
+        let (name, app) = self.named_app(dir)?;
         let is_it = app.version == version && app.state == InstallState::New;
         let Some(previous) = app.previous.filter(|_| is_it) else { return Ok(false) };
         let (fresh, state) = (Some(kept(dir)), InstallState::Installed);
@@ -308,9 +309,9 @@ impl Store {
     }
 
     /// The app with this name or this process name.
-    fn find(&self, name: &str) -> Result<(String, App), StoreError> {
+    fn named_app(&self, name: &str) -> Result<(String, App), StoreError> {
         let manifest = self.manifest()?;
-        let (name, app) = manifest.find(name)?;
+        let (name, app) = manifest.named_app(name)?;
         Ok((name.clone(), app.clone()))
     }
 
@@ -325,7 +326,7 @@ impl Store {
         if !is_path(&app.script) {
             return Err(StoreError::Script(app.script));
         }
-        let archive = Archive::read(zip)?;
+        let archive = Archive::parse(zip)?;
         if !archive.files().any(|file| file == app.script) {
             let files: Vec<_> = archive.files().filter(|file| !is_hidden(file)).take(5).collect();
             return Err(StoreError::NoScript { script: app.script, files: files.join(", ") });

@@ -17,21 +17,16 @@ use crate::model::text::untrusted::shown_line;
 use crate::sys::files::new_tree::NewTree;
 use crate::sys::why;
 
-/// The largest archive.
 pub const LARGEST_ARCHIVE: u64 = 50 << 20;
-/// The most entries.
 const MOST_ENTRIES: u16 = 10_000;
 /// The most bytes of all files.
 const LARGEST_TOTAL: u64 = 500 << 20;
-/// The largest file.
 const LARGEST_FILE: u64 = 200 << 20;
 
 /// Sizes of the headers without their variable parts.
 const END_SIZE: u64 = 22;
 const CENTRAL_SIZE: usize = 46;
 const LOCAL_SIZE: usize = 30;
-/// The longest comment at the end of an archive.
-const LONGEST_COMMENT: u64 = 65_535;
 /// Accepted flags of an entry: deflate options, sizes after the data, names in UTF-8.
 const KNOWN_FLAGS: u16 = 0b110 | SIZES_BEHIND | (1 << 11);
 const SIZES_BEHIND: u16 = 1 << 3;
@@ -115,7 +110,6 @@ pub enum EntryError {
     /// The path has too many parts.
     #[error("is more than {} directories deep", tree::DEEPEST)]
     Deep,
-    /// It is a link.
     #[error("is a link")]
     Link,
     /// It is neither file nor directory.
@@ -124,7 +118,6 @@ pub enum EntryError {
     /// Its mode has setuid or setgid.
     #[error("is setuid or setgid")]
     Setuid,
-    /// It is encrypted.
     #[error("is encrypted")]
     Encrypted,
     /// It is compressed by another method, or uses other features of the format.
@@ -195,13 +188,12 @@ impl Fields<'_> {
 }
 
 fn failed(name: &str, why: EntryError) -> ZipError {
-    ZipError::Entry { name: shown(name), why }
+    ZipError::Entry { name: name_shown(name), why }
 }
 
 /// A name in the form for messages.
-fn shown(name: &str) -> String {
-    const MOST: usize = 80;
-    crate::model::text::cut(&shown_line(name), MOST).into_owned()
+fn name_shown(name: &str) -> String {
+    crate::model::text::cut(&shown_line(name), 80).into_owned()
 }
 
 /// Whether this is a valid path of a file in an archive.
@@ -211,7 +203,7 @@ pub(super) fn is_path(path: &str) -> bool {
 
 impl Archive {
     /// Read the directory of an archive, and check it.
-    pub fn read<R: Read + Seek>(source: &mut R) -> Result<Self, ZipError> {
+    pub fn parse<R: Read + Seek>(source: &mut R) -> Result<Self, ZipError> {
         let directory = directory(source)?;
         let mut entries = entries(&directory)?;
         for entry in &mut entries {
@@ -233,7 +225,7 @@ impl Archive {
     /// Unpack it into a new directory, which is removed after an error.
     pub fn unpack<R: Read + Seek>(&self, source: &mut R, into: &Path) -> Result<(), ZipError> {
         let tree = NewTree::create(into).map_err(|source| {
-            let name = shown(&into.file_name().unwrap_or_default().to_string_lossy());
+            let name = name_shown(&into.file_name().unwrap_or_default().to_string_lossy());
             ZipError::Write { name, source }
         })?;
         self.write_all(source, &tree).inspect_err(|_| {
@@ -245,7 +237,7 @@ impl Archive {
     fn write_all<R: Read + Seek>(&self, source: &mut R, tree: &NewTree) -> Result<(), ZipError> {
         let mut total = 0;
         for entry in &self.entries {
-            let write = |source| ZipError::Write { name: shown(&entry.name), source };
+            let write = |source| ZipError::Write { name: name_shown(&entry.name), source };
             if entry.is_dir {
                 tree.make_dir(&entry.path).map_err(write)?;
                 continue;
@@ -286,7 +278,7 @@ fn copy<R: Read + Seek>(
         }
         crc.update(&buffer[..read]);
         to.write_all(&buffer[..read])
-            .map_err(|source| ZipError::Write { name: shown(&entry.name), source })?;
+            .map_err(|source| ZipError::Write { name: name_shown(&entry.name), source })?;
     }
     if size != entry.size || crc.sum() != entry.crc {
         return Err(failed(&entry.name, EntryError::Damaged));
@@ -300,7 +292,7 @@ fn directory<R: Read + Seek>(source: &mut R) -> Result<Directory, ZipError> {
     if length > LARGEST_ARCHIVE {
         return Err(ZipError::LargeArchive);
     }
-    let start = length.saturating_sub(END_SIZE + LONGEST_COMMENT);
+    let start = length.saturating_sub(END_SIZE + u64::from(u16::MAX));
     let tail = read_at(source, start, length - start)?;
     let found = tail.windows(4).rposition(|bytes| bytes == b"PK\x05\x06");
     let end = found.ok_or(ZipError::NotZip)?;

@@ -21,8 +21,8 @@ pub struct Apps {
 
 impl Apps {
     /// Read the apps in this directory.
-    pub fn read(dir: PathBuf) -> Result<Self, ConfigError> {
-        let manifest = store::read(&dir)?;
+    pub fn load(dir: PathBuf) -> Result<Self, ConfigError> {
+        let manifest = store::read_manifest(&dir)?;
         Ok(Self { dir, manifest })
     }
 

@@ -88,8 +88,6 @@ const VALUED: &[(&[&str], &[&str])] = &[
 ];
 const EXTENSIONS: &[&str] =
     &["py", "js", "mjs", "cjs", "ts", "mts", "rb", "sh", "pl", "php", "jar", "go", "exe"];
-/// The longest name.
-const LONGEST_NAME: usize = 32;
 
 /// The name of the process that this command is.
 pub fn process_name(argv: &[OsString]) -> String {
@@ -108,7 +106,7 @@ struct Arguments<'a> {
 }
 
 impl<'a> Arguments<'a> {
-    fn of(program: &str, words: &'a [&'a str]) -> Self {
+    fn new(program: &str, words: &'a [&'a str]) -> Self {
         let of_program = |table: &[(&[&str], &[&str])], option: &str| {
             table.iter().any(|(names, all)| names.contains(&program) && all.contains(&option))
         };
@@ -137,21 +135,25 @@ impl<'a> Arguments<'a> {
 }
 
 fn named(words: &[&str]) -> Option<String> {
-    let is_set = |word: &&&str| word.split_once('=').is_some_and(|(key, _)| is_variable(key));
+    let is_set = |word: &&&str| {
+        word.split_once('=').is_some_and(|(key, _)| {
+            !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        })
+    };
     let words = &words[words.iter().take_while(is_set).count()..];
     let (program, rest) = words.split_first()?;
     let base = program.rsplit('/').next()?;
     if SHELLS.contains(&base) {
         return shell(base, rest);
     }
-    let arguments = Arguments::of(base, rest);
+    let arguments = Arguments::new(base, rest);
     if PREFIXES.contains(&base) {
         return named(arguments.operands);
     }
     match arguments.operands {
         ["workspace", _, task, ..] if base == "yarn" => return word_of(task),
         [run, run_rest @ ..] if RUNNERS.contains(&base) && RUN.contains(run) => {
-            let run = Arguments::of(base, run_rest);
+            let run = Arguments::new(base, run_rest);
             // Cargo passes them all to the program.
             let by_command = || if base == "cargo" { None } else { named(run.operands) };
             return run.named.and_then(word_of).or_else(by_command).or_else(|| word_of(base));
@@ -179,17 +181,13 @@ fn shell(base: &str, rest: &[&str]) -> Option<String> {
     file.and_then(|file| word_of(file)).or_else(|| word_of(base))
 }
 
-fn is_variable(key: &str) -> bool {
-    !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
 /// The last part of a path, without the extension of a script, as the name of a process.
 fn word_of(word: &str) -> Option<String> {
     let base = Path::new(word).file_name()?.to_string_lossy().into_owned();
     let stem = base.rsplit_once('.').filter(|(_, extension)| EXTENSIONS.contains(extension));
     let name = stem.map_or(base.as_str(), |(stem, _)| stem).trim_matches('.');
     let fits = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
-    let name: String = name.chars().take(LONGEST_NAME).map(fits).collect();
+    let name: String = name.chars().take(32).map(fits).collect();
     (!name.is_empty()).then_some(name)
 }
 

@@ -56,9 +56,7 @@ impl SettingOrigin {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}={value} is not {expected}")]
 pub struct BadValue {
-    /// The variable.
     pub variable: String,
-    /// Its value.
     pub value: String,
     /// The expected type.
     pub expected: &'static str,
@@ -67,9 +65,7 @@ pub struct BadValue {
 /// A setting, and the variable that it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvSetting<'a> {
-    /// The variable.
     pub variable: String,
-    /// The value.
     pub value: &'a OsStr,
     /// Whether the caller has set it, not an env file.
     pub by_caller: bool,

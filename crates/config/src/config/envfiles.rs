@@ -94,7 +94,7 @@ mod tests {
     use crate::config::Env;
 
     /// Files by name; `!` marks an unreadable one.
-    fn run(env: &[(&str, &str)], files: &[(&str, &str)]) -> (Env, Vec<String>) {
+    fn overlaid(env: &[(&str, &str)], files: &[(&str, &str)]) -> (Env, Vec<String>) {
         let read = |path: &Path, _| match files.iter().find(|(name, _)| Path::new(name) == path) {
             Some((_, "!")) => Err(io::Error::from_raw_os_error(nix::libc::EACCES)),
             Some((_, text)) => Ok(text.as_bytes().to_vec()),
@@ -114,7 +114,7 @@ mod tests {
             ("x.env", "E=5"),
             (" y.env", "G=$E"),
         ];
-        let (env, warnings) = run(&[("HOME", "/h"), ("A", "0")], &all);
+        let (env, warnings) = overlaid(&[("HOME", "/h"), ("A", "0")], &all);
         let values: Vec<_> =
             "ABCDEFG".chars().map(|key| env.get(key.to_string()).unwrap()).collect();
         assert_eq!(values, ["1", "2", "3", "4", "5", "1", "5"]);
@@ -124,16 +124,16 @@ mod tests {
     #[test]
     fn dotenv_can_be_skipped() {
         let files = [("./.env", "A=1")];
-        assert!(run(&[("OVERMIND_SKIP_ENV", "")], &files).0.get("A").is_none());
-        assert!(run(&[("TMO_SKIP_ENV", "0")], &files).0.get("A").is_none());
+        assert!(overlaid(&[("OVERMIND_SKIP_ENV", "")], &files).0.get("A").is_none());
+        assert!(overlaid(&[("TMO_SKIP_ENV", "0")], &files).0.get("A").is_none());
         let early = [("./.overmind.env", "OVERMIND_SKIP_ENV=1"), files[0]];
-        assert!(run(&[], &early).0.get("A").is_none());
-        assert!(run(&[], &files).0.get("A").is_some());
+        assert!(overlaid(&[], &early).0.get("A").is_none());
+        assert!(overlaid(&[], &files).0.get("A").is_some());
     }
 
     #[test]
     fn a_broken_file_is_skipped_whole() {
-        let (env, warnings) = run(&[], &[("./.env", "A=1\nB\n"), ("./.tmo.env", "!")]);
+        let (env, warnings) = overlaid(&[], &[("./.env", "A=1\nB\n"), ("./.tmo.env", "!")]);
         assert!(env.get("A").is_none());
         assert_eq!(
             warnings,

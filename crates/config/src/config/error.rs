@@ -30,7 +30,6 @@ pub enum ConfigError {
     OtherFormat {
         /// The file as the user named it.
         path: PathBuf,
-        /// What it is.
         what: &'static str,
     },
     /// The directory that the command was typed in is gone.

@@ -57,7 +57,6 @@ pub struct FailuresError {
 /// A text that no line or every line contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadText {
-    /// It is empty.
     #[error("an empty text is in every line; say what to look for")]
     Empty,
     /// The process has too many already.
@@ -73,7 +72,7 @@ pub enum BadText {
 
 impl Failures {
     /// Read the file at `path`, which is `shown` in messages; a missing file is empty.
-    pub fn read(path: &Path, shown: &Path) -> Result<Self, ConfigError> {
+    pub fn load(path: &Path, shown: &Path) -> Result<Self, ConfigError> {
         let text = files::if_there(files::read_project(path, ChosenBy::Project))
             .map_err(|source| ConfigError::Read { path: shown.to_owned(), source })?;
         Ok(Self::parse(&text.unwrap_or_default(), &shown.display().to_string())?)
@@ -107,7 +106,7 @@ impl Failures {
     }
 
     /// The texts of a process.
-    pub fn of(&self, name: &str) -> &[String] {
+    pub fn texts_of(&self, name: &str) -> &[String] {
         self.places.get(name).map_or(&[], |at| &self.all[*at].1)
     }
 
@@ -120,8 +119,8 @@ impl Failures {
 
     /// The patterns of an instance: those of its entry, and its own.
     pub fn patterns(&self, name: &ProcName) -> Vec<FailurePattern> {
-        let of_entry = self.of(name.entry());
-        let own = if name.as_str() == name.entry() { &[] } else { self.of(name.as_str()) };
+        let of_entry = self.texts_of(name.entry());
+        let own = if name.as_str() == name.entry() { &[] } else { self.texts_of(name.as_str()) };
         of_entry.iter().chain(own).map(|text| pattern(text)).collect()
     }
 
@@ -274,7 +273,7 @@ mod tests {
     fn texts_are_read_in_their_order_and_once() {
         let text = r#"{"web": ["b", "a", "b"], "db": [], "api": ["x"], "web": ["c"]}"#;
         let failures = parse(text).unwrap();
-        assert_eq!(failures.of("web"), ["b", "a", "c"]);
+        assert_eq!(failures.texts_of("web"), ["b", "a", "c"]);
         let names: Vec<&str> = failures.all().map(|(name, _)| name).collect();
         assert_eq!(names, ["web", "db", "api"]);
         assert_eq!(parse(" \n").unwrap(), Failures::default());

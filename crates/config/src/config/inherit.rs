@@ -35,9 +35,8 @@ pub fn let_owner_in() {
 
 /// Every resource limit: number, soft, hard.
 fn limits() -> Vec<(u32, u64, u64)> {
-    /// There are 16 of them on Linux and 9 on macOS; asking for one too many is harmless.
-    const MOST: u32 = 32;
-    (0..MOST)
+    // There are 16 of them on Linux and 9 on macOS; asking for one too many is harmless.
+    (0..32)
         .filter_map(|resource| limit(resource).map(|(soft, hard)| (resource, soft, hard)))
         .collect()
 }

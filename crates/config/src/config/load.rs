@@ -15,7 +15,7 @@ use super::place::project;
 use super::place::project::{Project, project_above};
 use super::place::socket::{BadAddress, SocketPath, nearest_socket};
 use super::procfile::{self, Procfile, ProcfileEntry};
-use super::toml::{self, Diagnostics, Disk, ProcessOverrides, TmoToml};
+use super::toml::{self, Diagnostics, Disk, ProcessOverrides, TmoToml, TomlText};
 use super::{OwnPath, StartOptions, Warning, envfiles};
 use crate::model::plan::COMMAND;
 use crate::model::text::OsText;
@@ -135,8 +135,8 @@ impl Context {
         )?;
         procfile.entries = found.entries;
         check_root(&project)?;
-        let failures = Failures::read(&failures, &failures_shown)?;
-        let apps = Apps::read(project.apps(&self.env))?;
+        let failures = Failures::load(&failures, &failures_shown)?;
+        let apps = Apps::load(project.apps(&self.env))?;
         apps.append_to(&mut procfile.entries, &project.procfile_shown)?;
         let command = vec![];
         Ok(Loaded { project, procfile, toml, own: found.own, failures, apps, command })
@@ -170,7 +170,8 @@ impl Context {
     pub fn check_writable(
         &self,
         typed: &StartOptions,
-        (path, shown): (&Path, &Path),
+        path: &Path,
+        shown: &Path,
     ) -> Result<(), ConfigError> {
         if typed.procfile.is_some() || self.env.of_caller().path("PROCFILE").is_some() {
             return Ok(());
@@ -233,12 +234,15 @@ pub(super) fn toml_at(path: &Path, shown: &Path) -> Result<(TmoToml, Diagnostics
     let text = toml_text(path, shown)?;
     match toml_text(&local[0], &local[1])? {
         Some(local_text) => {
-            let local = Some((&*local_text, &*name(&local[1])));
-            Ok(toml::read_with_local((&text.unwrap_or_default(), &name(shown)), local)?)
+            let file = name(shown);
+            let shared = TomlText { text: &text.unwrap_or_default(), file: &file };
+            let local = TomlText { text: &local_text, file: &name(&local[1]) };
+            Ok(toml::parse_with_local(shared, Some(local))?)
         }
-        None => {
-            text.map_or_else(|| Ok(Default::default()), |text| Ok(toml::read(&text, &name(shown))?))
-        }
+        None => text.map_or_else(
+            || Ok(Default::default()),
+            |text| Ok(toml::parse_leniently(&text, &name(shown))?),
+        ),
     }
 }
 

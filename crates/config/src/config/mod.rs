@@ -62,7 +62,6 @@ pub enum Warning {
         file: String,
         /// Line number, from 1.
         line: usize,
-        /// The name.
         name: String,
     },
     /// An env file that could not be used; none of its variables is set.
@@ -70,7 +69,6 @@ pub enum Warning {
     EnvFile {
         /// The file as the user would name it.
         file: String,
-        /// Why.
         why: String,
     },
     /// A list of processes contains an unknown name.

@@ -330,9 +330,8 @@ impl BackendChoice {
 
 /// A number of seconds, fractions allowed.
 pub fn parse_seconds(text: &str) -> Option<Duration> {
-    const MOST: f64 = 1e9;
     let seconds: f64 = text.trim().parse().ok()?;
-    (seconds <= MOST).then_some(seconds).and_then(|s| Duration::try_from_secs_f64(s).ok())
+    (seconds <= 1e9).then_some(seconds).and_then(|s| Duration::try_from_secs_f64(s).ok())
 }
 
 #[cfg(test)]

@@ -43,7 +43,6 @@ pub enum ProcfileError {
     Duplicate {
         /// The Procfile as the user named it.
         file: String,
-        /// The name.
         name: String,
         /// Line of the first entry.
         first: usize,
@@ -139,8 +138,8 @@ fn classify(text: &[u8]) -> ProcfileLine<'_> {
     if matches!(text.trim_ascii_start().first(), None | Some(b'#')) {
         return ProcfileLine::Nothing;
     }
-    let end = text.iter().position(|&byte| !is_word(byte)).unwrap_or(text.len());
-    let (name, rest) = text.split_at(end);
+    let name = text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(byte));
+    let (name, rest) = text.split_at(name.count());
     let (Ok(name), Some(rest)) = (str::from_utf8(name), rest.strip_prefix(b":")) else {
         return bad_name(text).map_or(ProcfileLine::Other, ProcfileLine::BadName);
     };
@@ -161,15 +160,10 @@ fn bad_name(text: &[u8]) -> Option<&str> {
     (is_entry && !name.is_empty() && !name.contains(char::is_whitespace)).then_some(name)
 }
 
-const fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
-}
-
 /// The beginning of a line, safe to print on a terminal.
 fn excerpt(text: &[u8]) -> String {
-    const MOST: usize = 60;
     let text = String::from_utf8_lossy(text);
-    cut(&text, MOST).replace(char::is_control, " ")
+    cut(&text, 60).replace(char::is_control, " ")
 }
 
 #[cfg(test)]

@@ -28,7 +28,6 @@ const WORKTREE: &str = "a linked worktree";
 pub struct Explained {
     /// Its key in a `tmo.toml`.
     pub key: &'static str,
-    /// Its value.
     pub value: Value,
     /// `tmo.toml:3`, `Procfile:1`, `--can-die`, `TMO_TIMEOUT`, `default`, or, of a port, `a linked worktree`.
     pub from: String,
@@ -45,7 +44,7 @@ pub fn explain(
     let Some(entry) = loaded.procfile.entries.iter().find(|known| known.name == entry) else {
         return vec![];
     };
-    let table = loaded.toml.of(&entry.name);
+    let table = loaded.toml.table_of(&entry.name);
     let row = |key, value, at, setting: &str| {
         let from = origin(&loaded.toml, settings, at, setting);
         Explained { key, value, from }
@@ -57,14 +56,6 @@ pub fn explain(
     let apps = &loaded.apps;
     let apps_file = apps.of_process(&entry.name).map(|_| apps.file().display().to_string());
     let from = apps_file.clone().unwrap_or_else(|| command_place(loaded, entry, &table));
-    let is_moved = plan.origin.as_ref().is_some_and(|origin| origin.first_port.is_some());
-    let port_by = match (process.port, &table.port) {
-        (None, _) => "no_port",
-        (Some(_), None) if is_moved => "port_auto",
-        (Some(_), None) => "port",
-        // The process's own port wins, whatever the base port.
-        (Some(_), Some(_)) => "",
-    };
     let end = match process.on_exit {
         OnExit::StopAll => "stop-all",
         OnExit::Remain => "ignore",
@@ -78,7 +69,11 @@ pub fn explain(
     let mut all = vec![
         Explained { key: "command", value: command, from },
         row("cwd", json!(process.cwd.as_ref().unwrap_or(&plan.root)), table.cwd.at(), ""),
-        row("port", json!(process.port), table.port.at(), port_by),
+        Explained {
+            key: "port",
+            value: json!(process.port),
+            from: port_origin(&loaded.toml, settings, plan, &table, process),
+        },
         row("shell", json!(process.shell), table.shell.at(), "shell"),
         row("autostart", json!(!process.waits), table.autostart.at(), ""),
         row("on_exit", json!(end), table.on_exit.at(), end_by),
@@ -86,11 +81,6 @@ pub fn explain(
         row("stop.timeout", json!(grace), table.stop.timeout_ms.at(), "timeout"),
     ];
     all.extend(table.rows(process).map(|(key, value, at)| row(key, value, Some(at), "")));
-    if is_moved && table.port.is_none() && settings.said_by.get("port_auto").is_none() {
-        let file = loaded.toml.port_auto.at().map(|at| loaded.toml.source.place(&at));
-        let port = all.iter_mut().filter(|row| row.key == "port");
-        port.for_each(|row| row.from = file.clone().unwrap_or_else(|| WORKTREE.into()));
-    }
     if let Some(at) = table.stop.command.at() {
         all.push(row("stop.command", json!(process.rules.stop_command), Some(at), ""));
     }
@@ -102,6 +92,29 @@ pub fn explain(
         all.push(Explained { key: "install.timeout", value, from: file });
     }
     all
+}
+
+/// Where the port of a process comes from, or that it has none.
+fn port_origin(
+    toml: &TmoToml,
+    settings: &Settings,
+    plan: &Plan,
+    table: &ProcessTable,
+    process: &ProcessPlan,
+) -> String {
+    let is_moved = plan.origin.as_ref().is_some_and(|origin| origin.first_port.is_some());
+    let is_own = table.port.is_some();
+    if is_moved && !is_own && settings.said_by.get("port_auto").is_none() {
+        return toml.port_auto.at().map_or(WORKTREE.into(), |at| toml.source.place(&at));
+    }
+    let setting = match process.port {
+        None => "no_port",
+        // The process's own port wins, whatever the base port.
+        Some(_) if is_own => "",
+        Some(_) if is_moved => "port_auto",
+        Some(_) => "port",
+    };
+    origin(toml, settings, table.port.at(), setting)
 }
 
 /// The line that a command comes from.
@@ -144,8 +157,8 @@ pub fn oddities(loaded: &Loaded, plan: &Plan) -> Vec<Warning> {
     let mut tell = |at: &std::ops::Range<usize>, text: String| {
         odd.push(Warning::Toml { place: toml.source.place(at), text });
     };
-    let cleans_up = |process: &ProcessPlan| process.rules.stage == Stage::Cleanup;
-    if let Some(at) = toml.cleanup_hook.as_ref().filter(|_| !plan.present().any(cleans_up)) {
+    let has_cleanup = plan.present().any(|process| process.rules.stage == Stage::Cleanup);
+    if let Some(at) = toml.cleanup_hook.as_ref().filter(|_| !has_cleanup) {
         let text =
             "the hook `cleanup` is run before the processes of phase cleanup, and there are none";
         tell(at, text.to_owned());

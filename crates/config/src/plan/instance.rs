@@ -54,7 +54,7 @@ pub(super) struct Ports {
 impl Ports {
     /// The port of an instance (from 0) of the line with this index, if it is in range. Lines that do not
     /// run keep their ports, so that leaving a line out does not shift the others.
-    pub(super) fn of(self, line: usize, instance: usize) -> Option<u16> {
+    pub(super) fn port_of(self, line: usize, instance: usize) -> Option<u16> {
         let above = usize::from(self.step).checked_mul(line)?;
         let within = usize::from(self.instance).checked_mul(instance)?;
         let port = usize::from(self.base).checked_add(above)?.checked_add(within)?;
@@ -151,12 +151,11 @@ fn planned(
 }
 
 /// Turn this into the plan of an app. The rules of `[defaults]` have been applied already.
-pub(super) fn apply(given: &MergeInput<'_>, (name, app): (&str, &App), plan: &mut ProcessPlan) {
+pub(super) fn apply_app(given: &MergeInput<'_>, name: &str, app: &App, plan: &mut ProcessPlan) {
     let apps = &given.loaded.apps;
     let (dir, kind) = (apps.dir_of(app), apps.kind_of(app));
-    let variable =
-        |name: &str| given.variables.iter().find(|(key, _)| key.as_bytes() == name.as_bytes());
-    let path = variable("PATH").map(|(_, value)| value.as_os_str());
+    let path = given.variables.iter().find(|(key, _)| key.as_bytes() == b"PATH");
+    let path = path.map(|(_, value)| value.as_os_str());
     plan.argv = Some(apps.command(app).into_iter().map(OsText::from).collect());
     plan.cwd = Some(dir.as_path().into());
     plan.env

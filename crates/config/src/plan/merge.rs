@@ -24,7 +24,6 @@ use crate::model::plan::{OnExit, ProcessPlan};
 use crate::model::text::OsText;
 use crate::model::text::shell::quoted;
 
-/// All input of the merge.
 pub(super) struct MergeInput<'a> {
     pub(super) loaded: &'a Loaded,
     pub(super) settings: &'a Settings,
@@ -51,7 +50,7 @@ impl PlannedInstance<'_> {
     /// The plan of this instance.
     pub(super) fn plan(self, given: &MergeInput<'_>) -> Result<ProcessPlan, PlanError> {
         let (settings, entry) = (given.settings, self.entry);
-        let table = given.loaded.toml.of(&entry.name);
+        let table = given.loaded.toml.table_of(&entry.name);
         let own = given.loaded.own.get(&entry.name).cloned().unwrap_or_default();
         let port = self.port(&table, settings)?;
         let shell = match (settings.said_by.get("shell"), &table.shell) {
@@ -101,8 +100,8 @@ impl PlannedInstance<'_> {
             fill_in(given, &mut watch.run, table.watch.at())?;
         }
         fill_in(given, &mut plan.rules.stop_command, table.stop.command.at())?;
-        if let Some(app) = given.loaded.apps.of_process(&entry.name) {
-            instance::apply(given, app, &mut plan);
+        if let Some((name, app)) = given.loaded.apps.of_process(&entry.name) {
+            instance::apply_app(given, name, app, &mut plan);
         }
         if !given.loaded.command.is_empty() {
             plan.argv = Some(given.loaded.command.clone());
@@ -118,8 +117,8 @@ impl PlannedInstance<'_> {
     ) -> Result<Option<u16>, PlanError> {
         let Some(ports) = settings.ports else { return Ok(None) };
         let port = match value(&table.port) {
-            Some(base) => Ports { base, ..ports }.of(0, self.instance),
-            None => ports.of(self.line, self.instance),
+            Some(base) => Ports { base, ..ports }.port_of(0, self.instance),
+            None => ports.port_of(self.line, self.instance),
         };
         port.map(Some).ok_or_else(|| PlanError::Port(self.name.clone()))
     }

@@ -10,7 +10,6 @@ use crate::model::plan::{Plan, ProcessPlan};
 /// One process in the order of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderedProcess {
-    /// Its name.
     pub name: ProcName,
     /// Its phase.
     pub stage: Stage,
@@ -52,7 +51,7 @@ pub struct Wait {
 
 /// The processes in the order of the plan, each with its place in the start order.
 pub fn order(plan: &Plan) -> Vec<OrderedProcess> {
-    let graph = Graph::of(plan);
+    let graph = Graph::new(plan);
     let begins = beginning(plan, &graph);
     let levels = levels(plan, &graph);
     let step = |(at, process): (usize, &ProcessPlan)| {
@@ -79,7 +78,7 @@ struct Graph {
 }
 
 impl Graph {
-    fn of(plan: &Plan) -> Self {
+    fn new(plan: &Plan) -> Self {
         let places: HashMap<&ProcName, usize> =
             plan.processes.iter().enumerate().map(|(at, process)| (&process.name, at)).collect();
         let said = |(at, process): (usize, &ProcessPlan)| {

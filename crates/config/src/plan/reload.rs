@@ -84,18 +84,15 @@ pub fn reload(old: &Plan, fresh: &Plan) -> Reloaded {
             plan.processes.push(ProcessPlan { removed: true, ..process.clone() });
             continue;
         };
-        now.color = if old.colors == fresh.colors {
-            process.color
-        } else {
-            color(fresh, plan.processes.len(), process.color)
-        };
+        let color_here = color(fresh, plan.processes.len(), process.color);
+        now.color = if old.colors == fresh.colors { process.color } else { color_here };
         if !process.removed {
             // Its shim has what it had at its start.
             now.rules.no_terminal = process.rules.no_terminal;
             now.rules.split_stderr = process.rules.split_stderr;
         }
-        let own = changes_its_own(process, &now, &shared);
-        now.own_revision = process.own_revision.saturating_add(u32::from(own));
+        let is_own = changes_itself(process, &now, &shared);
+        now.own_revision = process.own_revision.saturating_add(u32::from(is_own));
         let change = compare(old, process, &plan, &mut now);
         changes.push((now.name.clone(), change));
         plan.processes.push(now);
@@ -233,16 +230,18 @@ fn defined(old: &Plan, fresh: &Plan, process: &ProcessPlan) -> Option<ProcessPla
     Some(ProcessPlan { name, port, waits: true, added: true, install: None, ..now })
 }
 
+/// The colour of the process at this place of a plan.
 fn color(plan: &Plan, at: usize, usual: u8) -> u8 {
     plan.colors.get(at % plan.colors.len().max(1)).copied().unwrap_or(usual)
 }
 
 /// Determine what has changed, and advance the counters of starts and restarts.
 fn compare(old: &Plan, process: &ProcessPlan, plan: &Plan, now: &mut ProcessPlan) -> ProcessChange {
-    let cleans = |process: &ProcessPlan| process.rules.stage == Stage::Cleanup;
-    let comes = process.removed || process.added && !now.added || cleans(process) && !cleans(now);
+    let comes =
+        process.removed || process.added && !now.added || is_cleanup(process) && !is_cleanup(now);
     let runs = what_it_runs(old, process, plan, now);
-    (now.removed, now.additions) = (false, process.additions.saturating_add(u32::from(comes)));
+    now.removed = false;
+    now.additions = process.additions.saturating_add(u32::from(comes));
     now.revision = process.revision.saturating_add(u32::from(!runs.is_empty()));
     if process.removed {
         return ProcessChange::New;
@@ -254,9 +253,12 @@ fn compare(old: &Plan, process: &ProcessPlan, plan: &Plan, now: &mut ProcessPlan
     if what.is_empty() { ProcessChange::Unchanged } else { ProcessChange::Policies { what } }
 }
 
+fn is_cleanup(process: &ProcessPlan) -> bool {
+    process.rules.stage == Stage::Cleanup
+}
+
 /// The changed settings that need a restart to take effect.
 fn what_it_runs(old: &Plan, process: &ProcessPlan, plan: &Plan, now: &ProcessPlan) -> Vec<String> {
-    let cleans = |process: &ProcessPlan| process.rules.stage == Stage::Cleanup;
     let mut what = words(&[
         ("command", process.command != now.command || process.argv != now.argv),
         ("cwd", process.cwd != now.cwd),
@@ -266,7 +268,7 @@ fn what_it_runs(old: &Plan, process: &ProcessPlan, plan: &Plan, now: &ProcessPla
         ("term", process.rules.term != now.rules.term),
         ("notify", process.rules.is_notified() != now.rules.is_notified()),
         ("watchdog", process.rules.watchdog_ms() != now.rules.watchdog_ms()),
-        ("phase", cleans(process) != cleans(now)),
+        ("phase", is_cleanup(process) != is_cleanup(now)),
     ]);
     let mut variables = variables(&own_env(old, process), &own_env(plan, now));
     if old.page_port != plan.page_port {
@@ -311,7 +313,7 @@ fn shared_variables<'a>(old: &'a Plan, fresh: &'a Plan) -> BTreeSet<ChangedVaria
 }
 
 /// Whether a process's own command, directory or variables have changed, not just what all share.
-fn changes_its_own(
+fn changes_itself(
     before: &ProcessPlan,
     now: &ProcessPlan,
     shared: &BTreeSet<ChangedVariable<'_>>,
@@ -335,11 +337,10 @@ fn own_env<'a>(plan: &'a Plan, process: &'a ProcessPlan) -> BTreeMap<&'a OsText,
 
 /// The names of the first few variables that differ.
 fn variables(before: &BTreeMap<&OsText, &OsText>, now: &BTreeMap<&OsText, &OsText>) -> Vec<String> {
-    const MOST: usize = 3;
     let mut names: BTreeSet<_> = before.keys().chain(now.keys()).copied().collect();
     names.retain(|name| before.get(name) != now.get(name));
-    let many = names.len() > MOST;
-    let names = names.into_iter().take(MOST).map(|name| name.0.to_string_lossy().into_owned());
+    let many = names.len() > 3;
+    let names = names.into_iter().take(3).map(|name| name.0.to_string_lossy().into_owned());
     names.chain(many.then(|| "…".to_owned())).collect()
 }
 

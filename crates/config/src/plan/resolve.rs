@@ -216,48 +216,18 @@ pub fn resolve(
     settings: &Settings,
     facts: Facts<'_>,
 ) -> Result<Plan, PlanError> {
-    let (env, project, here) = (&context.env, &loaded.project, &context.start_dir);
-    let (log, lines) = (log_policy(context, loaded)?, settings.lines(&loaded.procfile.entries));
+    let project = &loaded.project;
+    let here = &context.start_dir;
+    let log = log_policy(context, loaded)?;
+    let lines = settings.lines(&loaded.procfile.entries);
     let formed = formed(loaded, &lines, settings)?;
     let name_width = formed.iter().map(|formed| formed.name.as_str().len()).max().unwrap_or(0);
     let shell = find_shell(facts.find, &settings.shell)?;
     let (backend, tmux) = backend(settings.backend(&loaded.toml), facts.find)?;
-    let ports = ports(&formed, loaded, settings);
-    let all = instances(&formed);
-    let (formed, left_out): (Vec<_>, Vec<_>) =
-        formed.into_iter().partition(|formed| settings.runs(formed.entry));
-    let variables = env.pairs();
+    let variables = context.env.pairs();
     check_sizes(&variables)?;
-    let given = MergeInput {
-        loaded,
-        settings,
-        shell: &shell,
-        find: facts.find,
-        instances: &instances(&formed),
-        ports: &ports,
-        hosts: &hosts(&formed, facts.host.as_deref()),
-        page_port: facts.page_port,
-        root: &project.root,
-        variables: &variables,
-        tmo: &facts.tmo,
-    };
-    let mut total = Total::default();
-    let checked = |given: &MergeInput<'_>, total: &mut Total, formed| {
-        let processes = processes(formed, given, total)?;
-        refuse_native_settings(backend, &processes, loaded)?;
-        if facts.knows_senders { Ok(processes) } else { refuse_reports(processes, loaded) }
-    };
-    let processes = checked(&given, &mut total, formed)?;
-    // Once it is started, it waits for others that were left out, too. What can't be started may be left out because of
-    // that.
-    let given = MergeInput { instances: &all, ..given };
-    let left_out = left_out.into_iter().filter_map(|formed| {
-        let process = checked(&given, &mut total, vec![formed]).ok()?.pop()?;
-        Some(ProcessPlan { waits: true, ..process })
-    });
-    let left_out: Vec<_> = left_out.collect();
-    let actions = actions(&[&*processes, &left_out].concat(), &given)?;
-    let actions = actions.into_iter().map(|one| total.checked(one)).collect::<Result<_, _>>()?;
+    let PlannedProcesses { processes, left_out, actions } =
+        plan_processes(loaded, settings, &facts, formed, &shell, backend, &variables)?;
     Ok(Plan {
         version: backend.plan_version(),
         run: facts.run,
@@ -302,6 +272,60 @@ pub fn resolve(
     })
 }
 
+/// The processes of a plan.
+struct PlannedProcesses {
+    processes: Vec<ProcessPlan>,
+    left_out: Vec<ProcessPlan>,
+    actions: Vec<ProcessPlan>,
+}
+
+/// Plan all instances.
+fn plan_processes(
+    loaded: &Loaded,
+    settings: &Settings,
+    facts: &Facts<'_>,
+    formed: Vec<PlannedInstance<'_>>,
+    shell: &Path,
+    backend: Backend,
+    variables: &[(OsText, OsText)],
+) -> Result<PlannedProcesses, PlanError> {
+    let all = instances(&formed);
+    let ports = ports(&formed, loaded, settings);
+    let (formed, left_out): (Vec<_>, Vec<_>) =
+        formed.into_iter().partition(|formed| settings.runs(formed.entry));
+    let given = MergeInput {
+        loaded,
+        settings,
+        shell,
+        find: facts.find,
+        instances: &all,
+        ports: &ports,
+        hosts: &hosts(&formed, facts.host.as_deref()),
+        page_port: facts.page_port,
+        root: &loaded.project.root,
+        variables,
+        tmo: &facts.tmo,
+    };
+    let mut total = Total::default();
+    let mut checked = |given: &MergeInput<'_>, formed| {
+        let processes = processes(formed, given, &mut total)?;
+        refuse_native_settings(backend, &processes, loaded)?;
+        if facts.knows_senders { Ok(processes) } else { refuse_reports(processes, loaded) }
+    };
+    let running = MergeInput { instances: &instances(&formed), ..given };
+    let processes = checked(&running, formed)?;
+    // Once it is started, it waits for others that were left out, too. What can't be started may be left out because of
+    // that.
+    let left_out = left_out.into_iter().filter_map(|formed| {
+        let process = checked(&given, vec![formed]).ok()?.pop()?;
+        Some(ProcessPlan { waits: true, ..process })
+    });
+    let left_out: Vec<_> = left_out.collect();
+    let actions = actions(&[&*processes, &left_out].concat(), &given)?;
+    let actions = actions.into_iter().map(|action| total.checked(action));
+    Ok(PlannedProcesses { processes, left_out, actions: actions.collect::<Result<_, _>>()? })
+}
+
 /// Where crash reports are kept, if `tmo.toml` says so.
 fn crash_dir(context: &Context, loaded: &Loaded) -> Option<PathBuf> {
     let dir = loaded.toml.crash_dir.clone()?;
@@ -334,7 +358,7 @@ fn refuse_native_settings(
         return Ok(());
     }
     for process in processes {
-        let said = loaded.toml.of(process.name.entry());
+        let said = loaded.toml.table_of(process.name.entry());
         let (at, setting) = match &process.rules {
             rules if rules.no_terminal => (said.pty.at(), "pty = false"),
             rules if rules.split_stderr => (said.split_stderr.at(), "split_stderr = true"),
@@ -354,7 +378,7 @@ fn refuse_reports(
     let Some(process) = processes.iter().find(|process| process.rules.is_notified()) else {
         return Ok(processes);
     };
-    let at = loaded.toml.of(process.name.entry()).ready.at();
+    let at = loaded.toml.table_of(process.name.entry()).ready.at();
     let place = loaded.toml.source.place(&at.unwrap_or_default());
     Err(PlanError::UnknownSenders { place })
 }
@@ -367,7 +391,7 @@ fn ports(
 ) -> HashMap<String, u16> {
     let mut ports = HashMap::new();
     for formed in formed {
-        let table = loaded.toml.of(&formed.entry.name);
+        let table = loaded.toml.table_of(&formed.entry.name);
         if let Ok(Some(port)) = formed.port(&table, settings) {
             ports.insert(formed.name.to_string(), port);
             ports.entry(formed.entry.name.clone()).or_insert(port);

@@ -154,8 +154,8 @@ impl Settings {
     /// # Errors
     ///
     /// A value of the wrong type.
-    pub fn of(typed: &StartOptions, env: &Env) -> Result<Self, PlanError> {
-        let said_by = Provenance::of(typed, env);
+    pub fn new(typed: &StartOptions, env: &Env) -> Result<Self, PlanError> {
+        let said_by = Provenance::new(typed, env);
         let text = |typed: &Option<String>, id: &str| match typed {
             Some(text) => Ok(text.clone()),
             None => Ok::<_, BadValue>(env.text(&variable(id))?.unwrap_or_default()),
@@ -212,7 +212,7 @@ impl Settings {
             self;
         let mut groups = Groups::new();
         for entry in &loaded.procfile.entries {
-            for group in loaded.toml.of(&entry.name).groups {
+            for group in loaded.toml.table_of(&entry.name).groups {
                 let members = groups.entry(group.into_inner()).or_default();
                 if members.last() != Some(&entry.name) {
                     members.push(entry.name.clone());
@@ -296,15 +296,11 @@ impl Settings {
     pub(super) fn on_exit(&self, entry: &ProcfileEntry) -> Option<(OnExit, &'static str)> {
         if self.can_die.has(&entry.name) {
             Some((OnExit::Remain, "can_die"))
-        } else if self.is_restarted(&entry.name) {
+        } else if self.auto_restart.has(&entry.name) || self.auto_restart.has(ALL) {
             Some((OnExit::Restart, "auto_restart"))
         } else {
             self.any_can_die.then_some((OnExit::Remain, "any_can_die"))
         }
-    }
-
-    fn is_restarted(&self, name: &str) -> bool {
-        self.auto_restart.has(name) || self.auto_restart.has(ALL)
     }
 
     /// The signal that asks an instance of this entry to stop, if configured.
@@ -335,15 +331,13 @@ impl Settings {
 pub(super) struct Provenance(Vec<(&'static str, String)>);
 
 impl Provenance {
-    fn of(typed: &StartOptions, env: &Env) -> Self {
+    fn new(typed: &StartOptions, env: &Env) -> Self {
         let origin = |setting: &'static Setting| {
-            let flag = || setting.flag();
-            let variable = || {
+            let is_plain = || setting.id == "port" && env.get("PORT").is_some();
+            let by = (setting.is_given)(typed).then(|| setting.flag()).or_else(|| {
                 let name = Some(setting.variable()).filter(|_| setting.has_variable)?;
                 env.tmo_or_overmind(&name).map(|found| found.variable)
-            };
-            let is_plain = || setting.id == "port" && env.get("PORT").is_some();
-            let by = (setting.is_given)(typed).then(flag).or_else(variable);
+            });
             Some((setting.id, by.or_else(|| is_plain().then(|| "PORT".to_owned()))?))
         };
         Self(SETTINGS.iter().filter_map(origin).collect())

@@ -58,7 +58,7 @@ impl MergeInput {
         let env = &self.context.env;
         let project = Project::locate(Path::new("/x"), &self.typed, env).unwrap();
         let mut procfile = procfile::parse(self.procfile.as_bytes(), "Procfile").unwrap();
-        let (toml, mistakes) = toml::read(self.toml, "tmo.toml").unwrap();
+        let (toml, mistakes) = toml::parse_leniently(self.toml, "tmo.toml").unwrap();
         let read = |file: &Path| match file.to_str() {
             Some("/x/web.env") => Ok(b"A=file\nB=$A-$C\nHOME2=$HOME\n".to_vec()),
             Some(_) | None => Err(std::io::ErrorKind::NotFound.into()),
@@ -76,7 +76,7 @@ impl MergeInput {
         &self,
         find: &dyn Fn(&OsStr) -> Option<PathBuf>,
     ) -> Result<Plan, PlanError> {
-        self.resolve_these(&Settings::of(&self.typed, &self.context.env)?, find)
+        self.resolve_these(&Settings::new(&self.typed, &self.context.env)?, find)
     }
 
     fn resolve_these(
@@ -147,7 +147,7 @@ fn a_left_out_line_keeps_its_port_and_colour() {
     let plan = given.plan();
     assert_eq!(plan.processes.len(), 1);
     assert_eq!((plan.processes[0].port, plan.processes[0].color), (Some(5200), 4));
-    let settings = Settings::of(&given.typed, &given.context.env).unwrap();
+    let settings = Settings::new(&given.typed, &given.context.env).unwrap();
     let warnings = settings.warnings(&given.loaded().procfile);
     assert_eq!(warnings.len(), 1);
     assert!(warnings[0].to_string().contains("`nosuch`"), "{}", warnings[0]);
@@ -253,7 +253,7 @@ fn a_run_keeps_its_terminals_and_overmind_prefers_tmux() {
     let given = given(&[]);
     let resolved =
         |settings: &Settings, find| given.resolve_these(settings, find).map(|p| p.backend);
-    let mut settings = Settings::of(&given.typed, &given.context.env).unwrap();
+    let mut settings = Settings::new(&given.typed, &given.context.env).unwrap();
     settings.prefer_tmux();
     assert_eq!(resolved(&settings, &without_tmux), Err(PlanError::NoTmux));
     settings.keep_backend(Backend::Native);
@@ -445,7 +445,7 @@ fn unknown_names_are_pointed_out_with_the_nearest() {
         ("TMO_STOP_SIGNALS", "css=INT"),
     ];
     let given = given(&env);
-    let settings = Settings::of(&given.typed, &given.context.env).unwrap();
+    let settings = Settings::new(&given.typed, &given.context.env).unwrap();
     let reported: Vec<_> =
         settings.warnings(&given.loaded().procfile).iter().map(ToString::to_string).collect();
     let unknown = "which the Procfile does not have";

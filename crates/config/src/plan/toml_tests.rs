@@ -357,7 +357,7 @@ fn contradicting_flags_are_pointed_out() {
         ..StartOptions::default()
     };
     let given = with("").typed(typed);
-    let settings = Settings::of(&given.typed, &given.context.env).unwrap();
+    let settings = Settings::new(&given.typed, &given.context.env).unwrap();
     let reported: Vec<_> =
         settings.warnings(&given.loaded().procfile).iter().map(ToString::to_string).collect();
     let both = "--can-die and --auto-restart both name `web`: --can-die applies, \
@@ -376,7 +376,7 @@ fn everything_in_force_is_told_with_who_says_it() {
     };
     let given = MergeInput { toml, typed, ..given(&[("TMO_SHELL", "bash")]) };
     let (loaded, plan) = (given.loaded(), given.plan());
-    let settings = Settings::of(&given.typed, &given.context.env).unwrap();
+    let settings = Settings::new(&given.typed, &given.context.env).unwrap();
     let reported = |name: &str, key: &str| {
         let all = explain(&loaded, &settings, &plan, process(&plan, name));
         let row = all.into_iter().find(|row| row.key == key)?;

@@ -12,14 +12,12 @@ const END: &str = ", which replaces it as long as it is not edited";
 /// How many of its first lines may hold the mark: some formats need others before it.
 const LINES: usize = 4;
 
-/// A file of an export.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct ExportedFile {
     /// Its path, relative to the directory of the export.
     pub name: String,
     /// Its content.
     pub text: String,
-    /// Whether it is a program.
     #[serde(skip)]
     pub is_program: bool,
     /// Whether only its owner may read it.

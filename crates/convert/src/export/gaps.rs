@@ -12,7 +12,6 @@ use crate::model::plan::rules::{Backoff, DependencyCondition, Probe, Restart};
 /// A setting of a process that a format can't express.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Gap {
-    /// The process.
     pub process: String,
     /// The key in `tmo.toml`.
     pub key: &'static str,
@@ -186,7 +185,7 @@ fn has_signal(process: &ExportedProcess) -> bool {
 
 /// What a format can't express of a process. Under tmo, in a container of its own, a process has everything but the
 /// order among containers.
-pub(super) fn of<'a>(
+pub(super) fn gaps_of<'a>(
     format: ExportFormat,
     options: &ExportOptions,
     process: &'a ExportedProcess,
@@ -207,7 +206,7 @@ pub(super) fn of_cleanups<'a>(
 ) -> impl Iterator<Item = String> + 'a {
     let cleanups = project.entries().filter(|process| process.kind == ProcessKind::Cleanup);
     cleanups.flat_map(move |process| {
-        let gaps = of(format, options, process);
+        let gaps = gaps_of(format, options, process);
         gaps.map(|gap| format!("{}: {}", process.name, gap.comment()))
     })
 }

@@ -59,7 +59,7 @@ pub fn export(
         file.is_private = has_secrets;
         file.sign(format);
     }
-    let gaps = project.processes.iter().flat_map(|process| gaps::of(format, options, process));
+    let gaps = project.processes.iter().flat_map(|process| gaps::gaps_of(format, options, process));
     let next = next(format, project, options);
     Ok(Exported { files, gaps: gaps.collect(), remarks, next })
 }

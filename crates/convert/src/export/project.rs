@@ -52,7 +52,6 @@ pub struct ExportedProject {
     pub processes: Vec<ExportedProcess>,
 }
 
-/// A process.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ExportedProcess {
     /// Its name: `web`, or `web#2`.
@@ -85,8 +84,8 @@ pub struct ExportedProcess {
     pub needs: Vec<ExportedNeed>,
     /// The checks that make it ready.
     pub ready: Vec<ExportedCheck>,
-    /// The check that it still works, its period and timeout in milliseconds, and how many failures count.
-    pub live: Option<ExportedLiveness>,
+    /// The check that it still works; how often it is made is in its `rules`.
+    pub live: Option<ExportedCheck>,
     /// When it is restarted.
     pub restart: ExportedRestart,
     /// The name of the signal that stops it, without `SIG`.
@@ -105,10 +104,8 @@ pub struct ExportedProcess {
     pub stops_all: bool,
 }
 
-/// A variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportedVariable {
-    /// Its name.
     pub name: String,
     /// Its value; [`Self::PLACEHOLDER`] in place of a secret one.
     pub value: String,
@@ -141,9 +138,7 @@ pub enum ProcessKind {
 /// A process that another one waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportedNeed {
-    /// Its name.
     pub name: String,
-    /// Its unit.
     pub unit: String,
     /// What it must have reached.
     pub until: DependencyCondition,
@@ -157,12 +152,7 @@ pub struct ExportedNeed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExportedCheck {
     /// Something listens.
-    Port {
-        /// The host.
-        host: String,
-        /// The port.
-        port: u16,
-    },
+    Port { host: String, port: u16 },
     /// A GET request is answered with a status from 200 to 399.
     Http {
         /// The address.
@@ -178,19 +168,6 @@ pub enum ExportedCheck {
         /// Milliseconds.
         ms: u64,
     },
-}
-
-/// A liveness check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExportedLiveness {
-    /// The check.
-    pub check: ExportedCheck,
-    /// The pause between two attempts, in milliseconds.
-    pub every_ms: u64,
-    /// The limit of one attempt, in milliseconds.
-    pub timeout_ms: u64,
-    /// How many failures in a row count.
-    pub failures: u32,
 }
 
 /// When a process is restarted.
@@ -324,12 +301,7 @@ impl Exporting<'_> {
             None => self.root.to_owned(),
         };
         let ready = rules.ready.iter().filter_map(|check| Self::check(process, &check.probe));
-        let live = rules.live.as_ref().and_then(|live| {
-            let (every_ms, timeout_ms) = (live.every_ms, live.timeout_ms);
-            let liveness =
-                |check| ExportedLiveness { check, every_ms, timeout_ms, failures: live.failures };
-            Some(Self::check(process, &live.probe)?.map(liveness))
-        });
+        let live = rules.live.as_ref().and_then(|live| Self::check(process, &live.probe));
         let kind = self.kind(process);
         let is_instance = |other: &&ProcessPlan| other.name.entry() == process.name.entry();
         let stop_command = rules.stop_command.as_ref();

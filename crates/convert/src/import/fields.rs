@@ -100,22 +100,23 @@ impl Fields {
         self
     }
 
+    /// Take a key with its place.
+    fn placed<T>(
+        &mut self,
+        key: &str,
+        value: fn(SourceNode, &str) -> Result<T, ImportError>,
+    ) -> Result<Option<Placed<T>>, ImportError> {
+        let Some(node) = self.take(key) else { return Ok(None) };
+        let place = node.place.clone();
+        Ok(Some(Placed { value: value(node, &self.path(key))?, place }))
+    }
+
     pub(super) fn text(&mut self, key: &str) -> Result<Option<Placed<String>>, ImportError> {
-        let path = self.path(key);
-        let placed = |node: SourceNode| {
-            let place = node.place.clone();
-            Ok(Placed { value: node.text(&path)?, place })
-        };
-        self.take(key).map(placed).transpose()
+        self.placed(key, SourceNode::text)
     }
 
     pub(super) fn texts(&mut self, key: &str) -> Result<Option<Placed<Vec<String>>>, ImportError> {
-        let path = self.path(key);
-        let placed = |node: SourceNode| {
-            let place = node.place.clone();
-            Ok(Placed { value: node.texts(&path)?, place })
-        };
-        self.take(key).map(placed).transpose()
+        self.placed(key, SourceNode::texts)
     }
 
     pub(super) fn variables(&mut self, key: &str) -> Result<Vec<Variable>, ImportError> {
@@ -124,7 +125,7 @@ impl Fields {
     }
 
     /// A text that `read` understands; another one is left out with its value.
-    pub(super) fn read<T>(
+    pub(super) fn parsed<T>(
         &mut self,
         key: &str,
         process: &mut ImportedProcess,

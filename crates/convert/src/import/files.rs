@@ -105,7 +105,7 @@ impl SourceFiles {
     }
 
     /// The files in a directory whose names begin and end so, sorted.
-    pub(super) fn listed(&self, dir: &str, (begin, end): (&str, &str)) -> Vec<String> {
+    pub(super) fn files_named(&self, dir: &str, begin: &str, end: &str) -> Vec<String> {
         let path = self.dir.join(if dir.is_empty() { "." } else { dir });
         if !is_below(Path::new(dir)) || !self.inside(&path) {
             return vec![];

@@ -70,7 +70,7 @@ impl SourceFormat {
     }
 
     /// The format of a file, by its name or else by what is in it.
-    pub fn of(path: &Path, text: &str) -> Option<Self> {
+    pub fn of_file(path: &Path, text: &str) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         let by_name = NAMES.iter().find(|(known, _)| *known == name).map(|(_, format)| *format);
         by_name.map(|format| format.or_by(text)).or_else(|| Self::by_text(text)).or_else(|| {

@@ -50,8 +50,9 @@ pub fn import(
         return Err(format::ImportError::Empty { file: files.main_name().to_owned(), why });
     }
     // One without a command has said why it has none.
-    let (processes, idle) =
-        std::mem::take(&mut imported.processes).into_iter().partition(ImportedProcess::has_command);
+    let (processes, idle) = std::mem::take(&mut imported.processes)
+        .into_iter()
+        .partition(|process| process.has("command"));
     imported.processes = processes;
     let idle: Vec<ImportedProcess> = idle;
     imported.left.extend(idle.into_iter().flat_map(|process| process.left));

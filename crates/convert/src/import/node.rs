@@ -288,7 +288,7 @@ impl<'a> YamlReader<'a> {
             }
             Event::Scalar(text, style, anchor, tag) => (anchor, scalar(&text, style), tag),
             Event::SequenceStart(anchor, tag) => {
-                (anchor, SourceValue::List(self.list(depth)?), tag)
+                (anchor, SourceValue::List(self.list_items(depth)?), tag)
             }
             Event::MappingStart(anchor, tag) => {
                 (anchor, SourceValue::Table(self.table(depth)?), tag)
@@ -311,7 +311,7 @@ impl<'a> YamlReader<'a> {
         Ok(node)
     }
 
-    fn list(&mut self, depth: usize) -> Result<Vec<SourceNode>, ImportError> {
+    fn list_items(&mut self, depth: usize) -> Result<Vec<SourceNode>, ImportError> {
         let mut items = vec![];
         loop {
             match self.next()? {

@@ -38,7 +38,6 @@ pub fn tables() -> Vec<RowTable> {
 }
 
 impl RowTable {
-    /// As Markdown.
     pub fn markdown(&self) -> String {
         let [left, right] = self.heads;
         let rows = self.rows.iter().map(|[theirs, ours]| format!("| {theirs} | {ours} |\n"));

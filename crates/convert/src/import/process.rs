@@ -40,7 +40,6 @@ pub struct ImportedProcess {
     pub(super) settings: Vec<ImportedSetting>,
     /// Files of variables of the source.
     pub(super) env_files: Vec<Placed<String>>,
-    /// Its variables.
     pub(super) env: Vec<ImportedVariable>,
     /// Remarks for its reader.
     pub(super) comments: Vec<String>,
@@ -153,11 +152,6 @@ impl ImportedProcess {
     pub(super) fn has(&self, key: &str) -> bool {
         let is_of = |rest: &str| rest.is_empty() || rest.starts_with('.');
         self.settings.iter().any(|setting| setting.key.strip_prefix(key).is_some_and(is_of))
-    }
-
-    /// Whether it has something to run.
-    pub(super) fn has_command(&self) -> bool {
-        self.has("command")
     }
 
     /// Whether its command begins so.

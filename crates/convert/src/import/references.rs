@@ -169,7 +169,6 @@ pub(super) struct EnvText {
 
 impl EnvText {
     pub(super) fn new(text: &str) -> Self {
-        const MOST_MISTAKES: usize = 20;
         let mut lines: Vec<&str> = text.lines().collect();
         let mut mistakes = vec![];
         loop {
@@ -186,7 +185,7 @@ impl EnvText {
             let (line, text) = (error.line(), error.to_string());
             let why = text.split_once(": ").map_or(&*text, |(_, why)| why).to_owned();
             mistakes.push((line, why));
-            if mistakes.len() < MOST_MISTAKES
+            if mistakes.len() < 20
                 && let Some(line) = lines.get_mut(line.saturating_sub(1))
             {
                 *line = "";

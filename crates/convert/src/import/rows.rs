@@ -106,7 +106,7 @@ impl<C> Take<C> {
     ) -> KeyResult {
         match self {
             Self::Setting(setting, read) => {
-                if let Some(read) = fields.read(key, process, read)? {
+                if let Some(read) = fields.parsed(key, process, read)? {
                     process.set(setting, read.value, &read.place);
                 }
             }

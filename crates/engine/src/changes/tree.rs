@@ -436,7 +436,7 @@ mod tests {
                 root: self.0.path().to_owned(),
                 of: vec![(ProcId::at(0), patterns)],
                 own: vec![self.path("log")],
-                git: Some(GitRules::of(self.0.path())),
+                git: Some(GitRules::new(self.0.path())),
             };
             let mut watched = vec![];
             let mut tree = FileTree::new(scope, &mut |dir| {
@@ -600,7 +600,7 @@ mod tests {
             .map(|paths| FilePatterns::new(paths.iter().copied(), []).unwrap());
         let of =
             of.into_iter().enumerate().map(|(at, patterns)| (ProcId::at(at), patterns)).collect();
-        let git = Some(GitRules::of(project.0.path()));
+        let git = Some(GitRules::new(project.0.path()));
         let mut scope = Scope { root: project.0.path().to_owned(), of, own: vec![], git };
         assert_eq!(scope.watchers(Path::new(".env")), [ProcId::at(0)]);
         assert_eq!(scope.watchers(Path::new("a.py")), [ProcId::at(1)]);

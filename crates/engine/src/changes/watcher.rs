@@ -272,7 +272,7 @@ impl Work {
             let root = rules.dir.as_path().to_owned();
             let is_it = |s: &Scope| s.root == root && s.git.is_some() == rules.gitignore;
             let at = scopes.iter().position(is_it).unwrap_or_else(|| {
-                let git = rules.gitignore.then(|| GitRules::of(&root));
+                let git = rules.gitignore.then(|| GitRules::new(&root));
                 scopes.push(Scope { root, of: vec![], own: own.to_vec(), git });
                 scopes.len() - 1
             });

@@ -130,7 +130,7 @@ impl FailureDeclarations {
             self.read_files(client, plan, queue, move |declared| {
                 let read = || {
                     let toml = declared.read_toml()?;
-                    Ok(DeclarationFiles { toml, failures: declared.list(None)? })
+                    Ok(DeclarationFiles { toml, failures: declared.listed(None)? })
                 };
                 let files = read().map_err(|why: DeclareError| not_applied(&in_short(&why)))?;
                 Ok((texts, Some(files)))
@@ -139,7 +139,7 @@ impl FailureDeclarations {
         }
         self.edits += 1;
         let plan = plan::with_failures(plan, &|name| {
-            let table = toml.of(name.entry());
+            let table = toml.table_of(name.entry());
             let own = table.failure.iter().map(|found| found.get_ref().clone()).collect();
             Some(failures.behind(own, name))
         });
@@ -178,7 +178,7 @@ fn carry_out(declared: &Declarations, name: &str, ask: &FailuresRequest) -> Read
     let toml = || declared.read_toml().map_err(|error| problem(error.into()));
     let (toml, Declared { failures, is_changed: changed }) = match ask {
         FailuresRequest::List => {
-            let failures = declared.list(Some(name)).map_err(problem)?;
+            let failures = declared.listed(Some(name)).map_err(problem)?;
             (None, Declared { failures, is_changed: false })
         }
         FailuresRequest::Add(text) => (Some(toml()?), declared.add(name, text).map_err(problem)?),
@@ -188,7 +188,7 @@ fn carry_out(declared: &Declarations, name: &str, ask: &FailuresRequest) -> Read
     };
     let texts = FailureTexts {
         process: name.to_owned(),
-        failure_strings: failures.of(name).to_vec(),
+        failure_strings: failures.texts_of(name).to_vec(),
         changed,
     };
     Ok((texts, toml.map(|toml| DeclarationFiles { toml, failures })))

@@ -134,7 +134,7 @@ async fn carry_out(
         None => None,
     };
     let (parts, body) = http.into_parts();
-    let Query(Manner { wait, key }) = Query::read(&parts.uri)?;
+    let Query(Manner { wait, key }) = Query::parse(&parts.uri)?;
     let from = Sender { by: sender(&parts), key };
     let body = match route.body {
         Some(_) => {

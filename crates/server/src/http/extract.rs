@@ -48,7 +48,7 @@ impl Words for () {
 pub(super) struct Query<T>(pub(super) T);
 
 impl<T: Words> Query<T> {
-    pub(super) fn read(uri: &Uri) -> Result<Self, Refusal> {
+    pub(super) fn parse(uri: &Uri) -> Result<Self, Refusal> {
         let mut words = T::default();
         for (name, value) in form_urlencoded::parse(uri.query().unwrap_or("").as_bytes()) {
             if !words.take(&name, &value)? {
@@ -64,7 +64,7 @@ impl<T: Words, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
-        Self::read(&parts.uri)
+        Self::parse(&parts.uri)
     }
 }
 

@@ -25,7 +25,7 @@ impl FromRequestParts<Api> for Declarations {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
         let Name(name) = Name::from_request_parts(parts, api).await?;
-        Query::<()>::read(&parts.uri)?;
+        Query::<()>::parse(&parts.uri)?;
         Ok(Self { api: api.clone(), name, by: sender(parts) })
     }
 }

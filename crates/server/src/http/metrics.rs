@@ -34,7 +34,7 @@ const TEXT: &str = "text/plain; version=0.0.4";
 )]
 pub(super) async fn metrics(api: Api, _: Query<()>) -> ApiResult {
     let state = api.handle.state().await?;
-    let figures = api.reading.samples.of(state.processes.clone()).await?;
+    let figures = api.reading.samples.sample_of(state.processes.clone()).await?;
     let text = exposition(&state, &figures);
     Ok(([(header::CONTENT_TYPE, TEXT)], text).into_response())
 }

@@ -45,6 +45,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::{PathItemExt as _, routes};
 
 pub use self::description::description;
+pub use self::state::counts_by_status;
 
 use self::answer::Refusal;
 use super::reading::Reading;
@@ -145,6 +146,11 @@ pub fn router(api: Api) -> Router {
 /// The part of the API that only reads a run and needs no supervisor.
 pub fn reading() -> Router<Reading> {
     with_reading!(served)
+}
+
+/// The paths of [`reading`].
+pub fn reading_paths() -> Vec<String> {
+    with_reading!(paths).into()
 }
 
 /// Every path but those of requests, with its description.

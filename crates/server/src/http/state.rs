@@ -73,12 +73,7 @@ struct Status {
 }
 
 impl Status {
-    fn of(state: State, now: Timestamp) -> Self {
-        let mut processes: BTreeMap<_, _> =
-            ProcessStatus::ALL.map(|status| (status.word().to_owned(), 0)).into();
-        for process in state.processes {
-            *processes.entry(process.state.word().to_owned()).or_default() += 1;
-        }
+    fn new(state: State, now: Timestamp) -> Self {
         Self {
             version: state.version,
             pid: state.pid,
@@ -92,9 +87,19 @@ impl Status {
             socket: state.socket,
             backend: state.backend,
             tmux: state.tmux,
-            processes,
+            processes: counts_by_status(&state.processes),
         }
     }
+}
+
+/// How many processes are in each state, also where that is 0.
+pub fn counts_by_status(processes: &[ProcessState]) -> BTreeMap<String, u32> {
+    let mut counts: BTreeMap<_, _> =
+        ProcessStatus::ALL.map(|status| (status.word().to_owned(), 0)).into();
+    for process in processes {
+        *counts.entry(process.state.word().to_owned()).or_default() += 1;
+    }
+    counts
 }
 
 /// The supervisor, and the run in short.
@@ -106,7 +111,7 @@ impl Status {
 )]
 pub(super) async fn status(reading: Reading, _: Query<()>) -> ApiResult {
     let state = reading.handle.state().await?;
-    Ok(json(StatusCode::OK, &Status::of(state, clock::now())))
+    Ok(json(StatusCode::OK, &Status::new(state, clock::now())))
 }
 
 /// Whether the supervisor takes over or ends the run, and answers nothing else.
@@ -236,7 +241,7 @@ pub(super) async fn flags(
 )]
 pub(super) async fn figures(reading: Reading, _: Query<()>) -> ApiResult {
     let processes = reading.handle.state().await?.processes;
-    let figures = reading.samples.of(processes).await?;
+    let figures = reading.samples.sample_of(processes).await?;
     Ok(json(StatusCode::OK, &Sample { run: &reading.handle.run, processes: &figures }))
 }
 
@@ -268,18 +273,18 @@ struct Dependency {
 }
 
 impl Dependency {
-    fn of(name: &impl ToString, need: &Need) -> Self {
+    fn new(name: &impl ToString, need: &Need) -> Self {
         Self { name: name.to_string(), until: need.until, restart: need.restart }
     }
 }
 
 impl Setup {
-    fn of(plan: &Plan, process: &ProcessPlan) -> Self {
+    fn new(plan: &Plan, process: &ProcessPlan) -> Self {
         let words =
             |words: &[OsText]| words.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
         let needs_it = |other: &ProcessPlan| {
             let needs = other.rules.needs.iter().filter(|need| need.on == process.name);
-            needs.map(|need| Dependency::of(&other.name, need)).collect::<Vec<_>>()
+            needs.map(|need| Dependency::new(&other.name, need)).collect::<Vec<_>>()
         };
         let mut variables: Vec<_> =
             process_env(plan, process).iter().map(|(name, _)| name.to_string()).collect();
@@ -292,7 +297,7 @@ impl Setup {
                 .rules
                 .needs
                 .iter()
-                .map(|need| Dependency::of(&need.on, need))
+                .map(|need| Dependency::new(&need.on, need))
                 .collect(),
             needed_by: plan.present().flat_map(needs_it).collect(),
         }
@@ -318,5 +323,5 @@ pub(super) async fn setup(reading: Reading, Name(name): Name, _: Query<()>) -> A
         let known = plan.present().map(|process| &process.name);
         return Err(Refusal::Unknown(Box::new(Outcome::unknown(&name, known))));
     };
-    Ok(json(StatusCode::OK, &Setup::of(&plan, process)))
+    Ok(json(StatusCode::OK, &Setup::new(&plan, process)))
 }

@@ -23,7 +23,6 @@ pub(super) use self::listener::Door;
 #[derive(Debug, thiserror::Error)]
 #[error("listen {tcp:?}: {why}")]
 pub struct TcpError {
-    /// The address.
     tcp: TcpAddress,
     /// The reason.
     why: String,

@@ -96,12 +96,12 @@ fn link(ui: &Ui) -> (String, bool) {
 /// Where the screen is in the log.
 fn position(ui: &Ui) -> String {
     if let Some(around) = &ui.filter.around {
-        let time = ui.now.shown(around.time, "%H:%M:%S%.3f");
+        let time = ui.now.formatted(around.time, "%H:%M:%S%.3f");
         return format!("around {time} ±{}s (+ -) ", around.seconds);
     }
     if let Some(time) = ui.timeline.as_ref().and_then(|timeline| timeline.cursor) {
         let ago = units::span(ui.now.time.since(time));
-        return format!(" {}, {ago} ago ", ui.now.shown(time, "%H:%M:%S%.3f"));
+        return format!(" {}, {ago} ago ", ui.now.formatted(time, "%H:%M:%S%.3f"));
     }
     let what = match ui.list.chosen().as_slice() {
         [] => String::new(),
@@ -114,7 +114,7 @@ fn position(ui: &Ui) -> String {
         filter.push_str("only events  ");
     }
     let last = ui.log.last_shown();
-    let time = last.map_or(String::new(), |entry| ui.now.shown(entry.time, "%H:%M:%S"));
+    let time = last.map_or(String::new(), |entry| ui.now.formatted(entry.time, "%H:%M:%S"));
     match ui.log.view {
         ScrollPosition::Follow => format!("{what}{filter}{time}  follow "),
         ScrollPosition::At(_) => {

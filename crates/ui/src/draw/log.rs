@@ -56,7 +56,7 @@ fn draw_line(ui: &Ui, theme: Theme, line: Rect, entry: &LogEntry, at: usize, buf
     if times > 0 {
         if at == 0 {
             let time = ui.filter.around.map_or_else(
-                || ui.now.shown(entry.time, "%H:%M:%S%.3f"),
+                || ui.now.formatted(entry.time, "%H:%M:%S%.3f"),
                 |around| relative(around.time, entry.time),
             );
             put(buffer, (x, line.y), columns(times - 1), &time, theme.dim());

@@ -151,8 +151,8 @@ fn axis(ui: &Ui, timeline: &Timeline, theme: Theme, line: Rect, buffer: &mut Buf
         60..86_400 => "%H:%M:%S",
         _ => "%b %d %H:%M",
     };
-    let mut from = ui.now.shown(period.from, format);
-    let until = ui.now.shown(period.until, format) + " ";
+    let mut from = ui.now.formatted(period.from, format);
+    let until = ui.now.formatted(period.until, format) + " ";
     let (lanes, (_, rows)) = (ui.lanes().len(), ui.timeline_size());
     let part = format!("  {rows} of {lanes} lanes");
     if lanes > rows && from.len() + part.len() + until.len() + 2 <= usize::from(line.width) {

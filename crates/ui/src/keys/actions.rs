@@ -21,7 +21,6 @@ pub enum Action {
 
 /// Moving in the log or the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the table below describes each")]
 pub enum Motion {
     Up,
     Down,
@@ -42,7 +41,6 @@ pub enum Motion {
 
 /// Finding something in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the table below describes each")]
 pub enum Finding {
     Find,
     Next,
@@ -58,7 +56,6 @@ pub enum Finding {
 
 /// Choosing which processes are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the table below describes each")]
 pub enum Choosing {
     Open,
     Back,
@@ -73,7 +70,6 @@ pub enum Choosing {
 
 /// Acting on a process, on some, or on all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the table below describes each")]
 pub enum OnProcess {
     Restart,
     RestartAll,
@@ -99,7 +95,6 @@ pub enum OnProcess {
 
 /// Taking something along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the table below describes each")]
 pub enum Taking {
     Copy,
     Select,
@@ -109,7 +104,6 @@ pub enum Taking {
 
 /// The interface itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the table below describes each")]
 pub enum OnScreen {
     Focus,
     Timeline,
@@ -147,9 +141,7 @@ impl Action {
 /// An action, its name in the list of actions, its keys, and its description.
 #[derive(Debug)]
 pub struct ActionEntry {
-    /// The action.
     pub action: Action,
-    /// Its name.
     pub name: &'static str,
     /// Its keys; the first is shown where there is room for one. Without any, only its name leads to it.
     pub keys: &'static [Key],
@@ -175,7 +167,6 @@ use OnProcess as P;
 use OnScreen as S;
 use Taking as T;
 
-/// All actions.
 pub const ACTIONS: &[ActionEntry] = &[
     entry(Move(M::Up), "up", &[Key::Up, Char('k')], "up by one, in the list or the log"),
     entry(Move(M::Down), "down", &[Key::Down, Char('j')], "down by one"),
@@ -310,7 +301,7 @@ pub const ACTIONS: &[ActionEntry] = &[
 ];
 
 /// The action of a key.
-pub fn of(key: Key) -> Option<Action> {
+pub fn action_of(key: Key) -> Option<Action> {
     ACTIONS.iter().find(|entry| entry.keys.contains(&key)).map(|entry| entry.action)
 }
 

@@ -9,17 +9,13 @@ pub enum Key {
     Char(char),
     /// A letter with Ctrl.
     Ctrl(char),
-    /// Enter.
     Enter,
     /// Escape.
     Esc,
-    /// Tab.
     Tab,
     /// Shift and Tab.
     BackTab,
-    /// Backspace.
     Backspace,
-    /// Delete.
     Delete,
     /// An arrow.
     Up,
@@ -33,15 +29,10 @@ pub enum Key {
     ShiftLeft,
     /// Shift and an arrow.
     ShiftRight,
-    /// Page up.
     PageUp,
-    /// Page down.
     PageDown,
-    /// Home.
     Home,
-    /// End.
     End,
-    /// Insert.
     Insert,
     /// A function key.
     F(u8),

@@ -26,7 +26,7 @@ impl Ui {
     pub(super) fn act(&mut self, action: Action) {
         match action {
             Action::Move(motion) => self.go(motion),
-            Action::Find(finding) => self.look(finding),
+            Action::Find(finding) => self.find_by(finding),
             Action::Choose(choosing) => self.choose_by(choosing),
             Action::Process(action) => self.act_on_process(action),
             Action::Take(taking) => self.take_along(taking),
@@ -75,7 +75,7 @@ impl Ui {
         }
     }
 
-    fn look(&mut self, finding: Finding) {
+    fn find_by(&mut self, finding: Finding) {
         match finding {
             Finding::Find => self.prompt = Some(Prompt::new(Subject::Find(self.log.view))),
             Finding::Next => self.search(Direction::Down, false),
@@ -154,7 +154,7 @@ impl Ui {
             return self.say("↑ selects a line; Enter shows it in whole");
         };
         let Some(entry) = self.log.current() else { return };
-        let time = self.now.shown(entry.time, "%Y-%m-%d %H:%M:%S%.3f");
+        let time = self.now.formatted(entry.time, "%Y-%m-%d %H:%M:%S%.3f");
         let who = entry.name.as_deref().unwrap_or(SYSTEM);
         let head = format!("{who}, {time}, life {}", entry.life);
         let text = format!("{head}\n\n{}", laid_out(&entry.text()));
@@ -356,7 +356,7 @@ impl Ui {
         if !self.log.times {
             return entry.text();
         }
-        format!("{} {}", self.now.shown(entry.time, "%Y-%m-%d %H:%M:%S%.3f"), entry.text())
+        format!("{} {}", self.now.formatted(entry.time, "%Y-%m-%d %H:%M:%S%.3f"), entry.text())
     }
 
     /// Copy the command that prints what is on the screen.
@@ -364,7 +364,7 @@ impl Ui {
         let shown = self.log.visible_lines().lines;
         let entry = |place: Option<&LinePlace>| place.and_then(|at| self.log.entry(*at));
         let (Some(first), Some(last)) = (entry(shown.first()), entry(shown.last())) else { return };
-        let time = |time: Timestamp| self.now.shown(time, "%Y-%m-%dT%H:%M:%S%.9f");
+        let time = |time: Timestamp| self.now.formatted(time, "%Y-%m-%dT%H:%M:%S%.9f");
         let mut command = "tmo logs".to_owned();
         for name in self.list.chosen() {
             command.push(' ');

@@ -24,7 +24,6 @@ pub enum EntryKind {
 /// An entry of the journal.
 #[derive(Debug, Clone)]
 pub struct LogEntry {
-    /// Its position.
     pub position: Position,
     /// When it was printed.
     pub time: Timestamp,
@@ -55,7 +54,6 @@ pub struct Form {
 /// The part of an entry that takes one line of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ScreenLine {
-    /// The row.
     pub row: usize,
     /// The run of the row in which it begins.
     pub run: usize,
@@ -74,7 +72,6 @@ impl LogEntry {
         Self { position, time, name, color, life, kind, rows, lines: vec![], form: None }
     }
 
-    /// Lay it out.
     pub fn lay_out(&mut self, form: Form) {
         if self.form == Some(form) {
             return;

@@ -95,13 +95,14 @@ impl Ui {
         }
         let (from, except) = self.here(direction, false);
         let names = self.list.chosen();
-        self.begin_visit((target, direction), names, None, from, except);
+        self.begin_visit(target, direction, names, None, from, except);
     }
 
     /// Begin the way from a position, where an entry may not count.
     fn begin_visit(
         &mut self,
-        (target, direction): (Target, Direction),
+        target: Target,
+        direction: Direction,
         names: Vec<String>,
         first_error_of: Option<Vec<String>>,
         from: Position,
@@ -141,11 +142,11 @@ impl Ui {
         from: Position,
         start: Option<Position>,
     ) {
-        let what = match start {
+        let (target, direction) = match start {
             None => (Target::Starts, Direction::Up),
             Some(_) => (Target::Entries, Direction::Down),
         };
-        self.begin_visit(what, names.clone(), Some(names), from, start);
+        self.begin_visit(target, direction, names.clone(), Some(names), from, start);
     }
 
     /// A search got further.
@@ -261,7 +262,6 @@ pub struct Find {
     pub hit: Option<Position>,
     /// The ticket of the present search.
     pub ticket: u64,
-    /// Its direction.
     pub direction: Direction,
     /// The ticket of the search that also counts.
     pub count_ticket: u64,

@@ -33,7 +33,7 @@ impl Ui {
         if self.timeline.is_some() && self.timeline_key(key) {
             return;
         }
-        let action = actions::of(key);
+        let action = actions::action_of(key);
         let works = matches!(action, Some(Action::Process(_) | Action::Screen(_)));
         if self.overlay.is_some() && !works {
             // It would change what is hidden.
@@ -50,7 +50,6 @@ impl Ui {
         }
     }
 
-    /// A key in a prompt.
     fn prompt_key(&mut self, key: Key) {
         let Some(prompt) = &mut self.prompt else { return };
         match key {
@@ -176,7 +175,7 @@ impl Ui {
             },
             Some(Overlay::Confirm(action)) => {
                 self.overlay = None;
-                let again = actions::of(key) == Some(Action::Process(action))
+                let again = actions::action_of(key) == Some(Action::Process(action))
                     || action == OnProcess::Stop && key == Key::Char('x');
                 if again || matches!(key, Key::Char('y') | Key::Enter) {
                     self.confirmed(action);

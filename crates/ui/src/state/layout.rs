@@ -11,10 +11,8 @@ const FIGURE_LANES: usize = 2;
 /// Which part the arrows move in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Focus {
-    /// The list.
     #[default]
     List,
-    /// The log.
     Log,
 }
 

@@ -120,7 +120,6 @@ pub enum SupervisorLink {
 pub struct ShownRun {
     /// Its id; empty until its state is known.
     pub id: String,
-    /// Its title.
     pub title: String,
     /// When it began.
     pub started: Timestamp,
@@ -128,14 +127,12 @@ pub struct ShownRun {
     pub quitting: bool,
     /// Leaving stops it too, by default.
     pub is_owned: bool,
-    /// Its actions.
     pub actions: Vec<ActionState>,
     /// The connection to its supervisor.
     pub link: SupervisorLink,
 }
 
 impl ShownRun {
-    /// Whether it is over.
     pub const fn is_over(&self) -> bool {
         matches!(self.link, SupervisorLink::Over(_))
     }

@@ -37,7 +37,6 @@ const DRIFT_PAUSE: Duration = Duration::from_secs(5);
 /// A message for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Toast {
-    /// The text.
     pub text: String,
     /// It stays until a key is pressed.
     pub is_error: bool,
@@ -48,13 +47,10 @@ pub struct Toast {
 /// The interface.
 #[derive(Debug, Default)]
 pub struct Ui {
-    /// The screen.
     pub screen: UiScreen,
-    /// The run.
     pub run: ShownRun,
     /// The processes.
     pub list: List,
-    /// The log.
     pub log: Log,
     /// Which entries of it are shown.
     pub filter: LogFilter,
@@ -162,14 +158,7 @@ impl Ui {
             Msg::Mouse(mouse) => self.mouse_used(mouse),
             Msg::Resize(columns, rows) => self.screen.size = (columns, rows),
             Msg::State(state) => self.set_state(*state),
-            Msg::Process(process) => {
-                self.list.pending.retain(|(name, _)| *name != process.name);
-                if self.drifted.contains(&process.name) {
-                    self.drift_asked = Timestamp::EPOCH;
-                }
-                self.list.update(*process);
-                self.ask_for_drift();
-            }
+            Msg::Process(process) => self.set_process(*process),
             Msg::Detached => self.effects.push(Effect::Leave),
             Msg::Head(_) | Msg::Away | Msg::Ended(_) | Msg::Gone => self.news(msg),
             Msg::Loaded(loaded) => {
@@ -183,7 +172,7 @@ impl Ui {
             Msg::Output(output) => self.measured(output),
             Msg::Unfinished(lines) => {
                 for (partial, entry) in lines {
-                    self.unfinished.read(partial, entry);
+                    self.unfinished.set_entry(partial, entry);
                 }
             }
             Msg::Found(found) => self.found(&found),
@@ -242,6 +231,15 @@ impl Ui {
             // Its last records were not announced.
             self.log.look_again();
         }
+    }
+
+    fn set_process(&mut self, process: ProcessState) {
+        self.list.pending.retain(|(name, _)| *name != process.name);
+        if self.drifted.contains(&process.name) {
+            self.drift_asked = Timestamp::EPOCH;
+        }
+        self.list.update(process);
+        self.ask_for_drift();
     }
 
     fn set_state(&mut self, state: State) {

@@ -129,10 +129,8 @@ pub enum Target {
     Starts,
 }
 
-/// A search.
 #[derive(Debug, Clone)]
 pub struct Search {
-    /// The ticket.
     pub ticket: u64,
     /// Where to begin.
     pub from: Position,
@@ -186,7 +184,6 @@ pub struct Marks {
 /// How much was printed in a period.
 #[derive(Debug)]
 pub struct Output {
-    /// The period.
     pub period: Period,
     /// Into how many columns it is divided.
     pub columns: usize,
@@ -248,7 +245,6 @@ impl Tab {
     /// All pages, in the order of the tabs.
     pub const ALL: [Self; 5] = [Self::Why, Self::Compare, Self::Flags, Self::Tree, Self::Screen];
 
-    /// Its title.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Why => "why",
@@ -314,7 +310,6 @@ pub enum Effect {
     Suspend,
     /// Draw everything again.
     Redraw,
-    /// Leave.
     Leave,
     /// Stop the run, and stay until it is over.
     StopAll,
@@ -323,15 +318,13 @@ pub enum Effect {
 /// The time, and how it is shown.
 #[derive(Debug, Clone)]
 pub struct Now {
-    /// The time.
     pub time: Timestamp,
-    /// The time zone.
     pub zone: jiff::tz::TimeZone,
 }
 
 impl Now {
     /// A time in this time zone, in this format of strftime.
-    pub fn shown(&self, time: Timestamp, format: &str) -> String {
+    pub fn formatted(&self, time: Timestamp, format: &str) -> String {
         self.zone.to_datetime(time.utc()).strftime(format).to_string()
     }
 }

@@ -19,7 +19,6 @@ pub enum Subject {
     Find(ScrollPosition),
     /// A part of the name of a process.
     Pick,
-    /// A time.
     Time,
     /// A line for this process.
     Line(ProcName),
@@ -83,7 +82,6 @@ impl Prompt {
         }
     }
 
-    /// The text.
     pub fn text(&self) -> &str {
         self.input.value()
     }
@@ -109,7 +107,6 @@ pub fn likeness(part: &str, name: &str) -> Option<usize> {
 /// What can be picked.
 #[derive(Debug)]
 pub enum Offer {
-    /// A process.
     Process(ProcName),
     /// An action of the interface.
     Action(&'static ActionEntry),

@@ -49,7 +49,6 @@ impl Period {
     }
 }
 
-/// The timeline.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that don't depend on each other")]
 pub struct Timeline {

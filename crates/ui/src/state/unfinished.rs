@@ -62,7 +62,7 @@ impl Unfinished {
     }
 
     /// A line was read.
-    pub(super) fn read(&mut self, partial: Partial, entry: LogEntry) {
+    pub(super) fn set_entry(&mut self, partial: Partial, entry: LogEntry) {
         if let Some(line) = self.lines.get_mut(&partial.stream)
             && line.partial.start == partial.start
         {
@@ -77,8 +77,8 @@ impl Unfinished {
         }
         let entries = self.lines.values().filter_map(|line| line.entry.as_ref());
         let is_chosen = |entry: &&LogEntry| {
-            let is_it = |name: &String| entry.name.as_ref() == Some(name);
-            choice.names.is_empty() || choice.names.iter().any(is_it)
+            choice.names.is_empty()
+                || choice.names.iter().any(|name| entry.name.as_ref() == Some(name))
         };
         entries.filter(is_chosen).cloned().collect()
     }

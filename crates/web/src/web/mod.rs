@@ -4,6 +4,7 @@
 //! the rest. Killing it does not affect any run.
 
 use std::io::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub mod access;
 mod fleet;
@@ -17,6 +18,11 @@ pub use self::access::browser::Visitor;
 pub use self::access::sessions::SessionEntry;
 pub use self::fleet::{MOST_HOSTS, bridge};
 pub use self::server::guardian::Ending;
+
+/// Lock a value that a panic leaves as it is.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Print an event as one line for the user of `tmo web`.
 fn note(text: &str) {

@@ -289,7 +289,7 @@ fn check_leftovers(report: &mut Report, runtime: &RuntimeDir) {
 /// Check the users and the servers.
 pub(super) fn check_web(report: &mut Report, env: &Env) {
     if let Some(path) = users::path(env) {
-        match Users::read(&path) {
+        match Users::load(&path) {
             Err(error) => report.fail(WEB, error),
             Ok(all) if all.users.is_empty() => {}
             Ok(all) => report.ok(WEB, format!("users: {}", all.users.len())),

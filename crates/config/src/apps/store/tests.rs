@@ -9,7 +9,7 @@ use std::path::Path;
 
 use pretty_assertions::assert_eq;
 
-use super::{Incoming, PendingChange, Store, StoreError, read};
+use super::{Incoming, PendingChange, Store, StoreError, read_manifest};
 use crate::apps::manifest::{App, InstallState};
 use crate::apps::zip::archive::{Member, archive};
 use crate::sys::files;
@@ -45,7 +45,7 @@ fn content(dir: &Path) -> String {
 fn an_app_is_added_updated_and_removed() {
     let base = tempfile::tempdir().unwrap();
     let dir = base.path().join("apps");
-    assert_eq!(read(&dir).unwrap().apps.len(), 0);
+    assert_eq!(read_manifest(&dir).unwrap().apps.len(), 0);
     assert!(!dir.exists(), "reading creates nothing");
     let store = Store::open(&dir).unwrap();
     let app = store.add("My App", settings(), &mut zip("1")).unwrap();
@@ -137,7 +137,7 @@ fn an_update_that_is_interrupted_at_any_step_leaves_the_old_or_the_new_version()
             )
             .unwrap();
         }
-        let version = read(&dir).unwrap().apps["My App"].version;
+        let version = read_manifest(&dir).unwrap().apps["My App"].version;
         let expected = if done < 2 { (new - 1, "1".to_owned()) } else { (new, "2".to_owned()) };
         assert_eq!((version, content(&dir)), expected, "{step}");
         assert_eq!(names(&dir), ["My_App", "apps.toml"], "{step}");
@@ -208,7 +208,7 @@ fn a_version_that_is_put_back_is_whole_wherever_that_is_interrupted() {
         if done >= 2 {
             fs::rename(dir.join(".kept-My_App"), dir.join("My_App")).unwrap();
         }
-        let found = read(&dir).unwrap().apps["My App"].version;
+        let found = read_manifest(&dir).unwrap().apps["My App"].version;
         assert_eq!((found, content(&dir)), (version, "1".to_owned()), "{step}");
         assert_eq!(names(&dir), ["My_App", "apps.toml"], "{step}");
     }
@@ -224,7 +224,7 @@ fn a_removal_that_is_interrupted_is_completed() {
         if is_aside {
             fs::rename(dir.join("My_App"), dir.join(".old-1")).unwrap();
         }
-        assert_eq!(read(&dir).unwrap().apps.len(), 0);
+        assert_eq!(read_manifest(&dir).unwrap().apps.len(), 0);
         assert_eq!(names(&dir), ["apps.toml"]);
     }
 }
@@ -241,7 +241,7 @@ fn a_change_that_tmo_has_not_written_moves_nothing() {
         let mut change = serde_json::to_value(&change).unwrap();
         change[field] = value.into();
         fs::write(dir.join(".change"), change.to_string()).unwrap();
-        assert_eq!(read(&dir).unwrap().apps["My App"].version, new - 1, "{field}");
+        assert_eq!(read_manifest(&dir).unwrap().apps["My App"].version, new - 1, "{field}");
         assert!(outside.exists(), "{field}");
         Store::open(&dir).unwrap().remove("My App").unwrap();
     }
@@ -269,7 +269,7 @@ fn a_directory_that_others_can_write_to_is_refused() {
     let dir = base.path().join("apps");
     drop(Store::open(&dir).unwrap());
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o770)).unwrap();
-    assert!(matches!(read(&dir), Err(StoreError::Open(_))));
+    assert!(matches!(read_manifest(&dir), Err(StoreError::Open(_))));
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).unwrap();
     let link = base.path().join("link");
     symlink(&dir, &link).unwrap();

@@ -33,7 +33,7 @@ fn tree(dir: &Path) -> BTreeMap<String, (u32, Option<Vec<u8>>)> {
 /// Check an archive, and unpack it into `new` in this directory.
 fn unpack(bytes: &[u8], dir: &Path) -> Result<(), ZipError> {
     let mut source = Cursor::new(bytes);
-    Archive::read(&mut source)?.unpack(&mut source, &dir.join("new"))
+    Archive::parse(&mut source)?.unpack(&mut source, &dir.join("new"))
 }
 
 /// The reason for refusing an entry. No file may be left.
@@ -168,17 +168,17 @@ fn what_the_headers_say_must_be_true_and_agree() {
 
 #[test]
 fn an_archive_has_limits() {
-    let read = |members: &[Member]| Archive::read(&mut Cursor::new(archive(members))).unwrap_err();
+    let read = |members: &[Member]| Archive::parse(&mut Cursor::new(archive(members))).unwrap_err();
     let many: Vec<_> = (0..10_001).map(|n| Member::new(&n.to_string(), "")).collect();
     assert!(matches!(read(&many), ZipError::Many(10_001)));
-    Archive::read(&mut Cursor::new(archive(&many[1..]))).unwrap();
+    Archive::parse(&mut Cursor::new(archive(&many[1..]))).unwrap();
     let large = |n: u32| Member { size: 190 << 20, method: 8, ..Member::new(&n.to_string(), "") };
     assert!(matches!(read(&[large(1), large(2), large(3)]), ZipError::LargeTotal));
     assert!(matches!(read(&[]), ZipError::Empty));
     assert!(matches!(read(&[Member::new("d/", "")]), ZipError::Empty));
     let mut huge = archive(&[Member::new("x", "")]);
     huge.resize(usize::try_from(LARGEST_ARCHIVE).unwrap() + 1, 0);
-    let error = Archive::read(&mut Cursor::new(huge)).unwrap_err();
+    let error = Archive::parse(&mut Cursor::new(huge)).unwrap_err();
     assert!(matches!(error, ZipError::LargeArchive));
 }
 
@@ -186,7 +186,7 @@ fn an_archive_has_limits() {
 fn an_archive_that_was_cut_or_extended_is_refused() {
     let whole = archive(&[Member::new("x", "12345")]);
     for bytes in [&whole[..whole.len() - 1], &whole[1..], &[&whole[..], b"x"].concat(), b"PK"] {
-        let error = Archive::read(&mut Cursor::new(bytes)).unwrap_err();
+        let error = Archive::parse(&mut Cursor::new(bytes)).unwrap_err();
         let is_refused =
             matches!(error, ZipError::NotZip | ZipError::Malformed(_) | ZipError::Entry { .. });
         assert!(is_refused, "{error}");
@@ -247,6 +247,6 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = Archive::read(&mut Cursor::new(bytes));
+        let _ = Archive::parse(&mut Cursor::new(bytes));
     }
 }

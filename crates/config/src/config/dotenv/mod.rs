@@ -65,7 +65,6 @@ pub enum DotenvError {
         line: usize,
         /// The variable.
         name: String,
-        /// The quote.
         quote: char,
     },
     /// The values are larger than any program could be given.

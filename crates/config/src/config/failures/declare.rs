@@ -94,8 +94,8 @@ impl Declarations {
     }
 
     /// The declarations of a process, or of all. An unknown name is an error, unless the file contains it.
-    pub fn list(&self, name: Option<&str>) -> Result<Failures, DeclareError> {
-        let failures = Failures::read(&self.file.0, &self.file.1)?;
+    pub fn listed(&self, name: Option<&str>) -> Result<Failures, DeclareError> {
+        let failures = Failures::load(&self.file.0, &self.file.1)?;
         if let Some(name) = name {
             self.check(name, &failures)?;
         }
@@ -112,7 +112,7 @@ impl Declarations {
 
     /// Remove a declared text.
     pub fn remove(&self, name: &str, text: &str) -> Result<Declared, DeclareError> {
-        self.check(name, &Failures::read(&self.file.0, &self.file.1)?)?;
+        self.check(name, &Failures::load(&self.file.0, &self.file.1)?)?;
         super::check(text).map_err(EditError::from)?;
         let (failures, is_changed) =
             edit(&self.file.0, &self.file.1, |failures| Ok(failures.remove(name, text)))?;
@@ -124,7 +124,7 @@ impl Declarations {
             let (text, name) = (text.to_owned(), name.to_owned());
             return Err(DeclareError::Elsewhere { text, name, place });
         }
-        let near = nearest(text, failures.of(name).iter().map(String::as_str));
+        let near = nearest(text, failures.texts_of(name).iter().map(String::as_str));
         let hint = match near {
             Some(near) => format!("; did you mean `{near}`?"),
             None => format!("; `tmo failures list {name}` shows what there is"),
@@ -163,7 +163,7 @@ impl Declarations {
         let entry = name.split('#').next().unwrap_or_default();
         let is_known =
             check_length(name).is_ok() && self.entries.iter().any(|known| known.as_str() == entry);
-        if is_known || !failures.of(name).is_empty() {
+        if is_known || !failures.texts_of(name).is_empty() {
             return Ok(());
         }
         Err(DeclareError::Unknown(nearest::unknown(name, &self.entries)))
@@ -189,12 +189,12 @@ mod tests {
     fn a_text_is_declared_and_taken_back() {
         let dir = tempfile::tempdir().unwrap();
         let declared = at(dir.path());
-        let texts = |name| declared.list(Some(name)).unwrap().of(name).to_vec();
+        let texts = |name| declared.listed(Some(name)).unwrap().texts_of(name).to_vec();
         assert!(declared.add("web", "panic:").unwrap().is_changed);
         assert!(!declared.add("web", "panic:").unwrap().is_changed);
         assert!(declared.add("web#2", "Killed").unwrap().is_changed);
         assert_eq!((texts("web").len(), texts("web#2").len(), texts("db").len()), (1, 1, 0));
-        assert_eq!(declared.remove("web", "panic:").unwrap().failures.of("web").len(), 0);
+        assert_eq!(declared.remove("web", "panic:").unwrap().failures.texts_of("web").len(), 0);
         assert!(matches!(declared.remove("web", "panic:"), Err(DeclareError::Absent { .. })));
     }
 
@@ -235,7 +235,7 @@ mod tests {
         {
             assert!(matches!(error, DeclareError::Unknown(_)), "{error}");
         }
-        assert!(matches!(declared.list(Some("wbe")), Err(DeclareError::Unknown(_))));
+        assert!(matches!(declared.listed(Some("wbe")), Err(DeclareError::Unknown(_))));
         for text in ["", " ", "two\nlines"] {
             assert!(matches!(declared.add("web", text), Err(DeclareError::Edit(_))));
             assert!(matches!(declared.remove("web", text), Err(DeclareError::Edit(_))));
@@ -243,7 +243,7 @@ mod tests {
         assert!(!file.exists());
         // A name without a process can still be listed and removed.
         std::fs::write(&file, r#"{"wbe": ["x"]}"#).unwrap();
-        assert_eq!(declared.list(Some("wbe")).unwrap().of("wbe"), ["x"]);
+        assert_eq!(declared.listed(Some("wbe")).unwrap().texts_of("wbe"), ["x"]);
         assert!(declared.remove("wbe", "x").unwrap().is_changed);
     }
 }

@@ -45,7 +45,7 @@ pub fn edit(
     // Write to the target of a link, not over the link.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let _lock = files::lock_dir(path.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
-    let mut failures = Failures::read(&path, shown)?;
+    let mut failures = Failures::load(&path, shown)?;
     let is_changed = change(&mut failures)?;
     if is_changed {
         write(&path, &failures).map_err(failed)?;
@@ -85,8 +85,11 @@ mod tests {
         assert!(add(&path, "db", "b").unwrap().1);
         assert!(!add(&path, "db", "b").unwrap().1);
         assert_eq!(mode(), 0o600);
-        let failures = Failures::read(&path, &path).unwrap();
-        assert_eq!((failures.of("web"), failures.of("db")), (&["a".into()][..], &["b".into()][..]));
+        let failures = Failures::load(&path, &path).unwrap();
+        assert_eq!(
+            (failures.texts_of("web"), failures.texts_of("db")),
+            (&["a".into()][..], &["b".into()][..])
+        );
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
@@ -130,6 +133,6 @@ mod tests {
                 });
             }
         });
-        assert_eq!(Failures::read(&path, &path).unwrap().of("web").len(), 40);
+        assert_eq!(Failures::load(&path, &path).unwrap().texts_of("web").len(), 40);
     }
 }

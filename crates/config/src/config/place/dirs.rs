@@ -125,9 +125,8 @@ pub fn tcp_stand_in(env: &Env, network: &str, address: &str, dir: Option<&Path>)
 
 /// The control socket of the `number`th run of a command of this name that was started in `dir`.
 pub fn command_socket(env: &Env, dir: &Path, name: &str, number: u32) -> PathBuf {
-    const MOST: usize = 16;
     let number = if number == 1 { String::new() } else { format!("-{number}") };
-    let name = &name[..name.len().min(MOST)];
+    let name = &name[..name.len().min(16)];
     runtime_base(env).join(format!("{name}{}{number}.cmd", command_mark(dir)))
 }
 
@@ -262,9 +261,8 @@ pub fn refuse_state_of_others(env: &Env, log: &Path) -> Result<(), DirError> {
 
 /// The last part of a state directory: readable, and safe whatever characters the title contains.
 pub fn state_name(title: &str, id: &str) -> String {
-    const MOST: usize = 32;
     let name = session_name(title);
-    format!("{}-{id}", name[..name.len().min(MOST)].trim_matches('-'))
+    format!("{}-{id}", name[..name.len().min(32)].trim_matches('-'))
 }
 
 /// Create a directory for this user only (and its missing parents), or check that the existing one is such

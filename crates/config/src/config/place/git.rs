@@ -28,10 +28,10 @@ pub struct GitRules {
 
 impl GitRules {
     /// Find the repository of an absolute directory.
-    pub fn of(dir: &Path) -> Self {
+    pub fn new(dir: &Path) -> Self {
         let is_top = |dir: &&Path| dir.join(".git").symlink_metadata().is_ok();
         let Some(top) = dir.ancestors().find(is_top) else { return Self::default() };
-        let excluded = read(top, &common_dir(&top.join(".git")).join("info/exclude"));
+        let excluded = read_rules(top, &common_dir(&top.join(".git")).join("info/exclude"));
         let (user, _) = GitignoreBuilder::new(top).build_global();
         let general = excluded.into_iter().chain([user]).collect();
         Self { top: Some(top.to_owned()), general, dirs: HashMap::new() }
@@ -49,7 +49,7 @@ impl GitRules {
             let rules = self
                 .dirs
                 .entry(dir.to_owned())
-                .or_insert_with_key(|dir| read(dir, &dir.join(RULES)).map(Arc::new));
+                .or_insert_with_key(|dir| read_rules(dir, &dir.join(RULES)).map(Arc::new));
             let found = rules.as_ref().map(|rules| rules.matched(path, is_dir));
             if let Some(found) = found.filter(|found| !found.is_none()) {
                 return found.is_ignore();
@@ -61,7 +61,7 @@ impl GitRules {
 }
 
 /// The rules in a file, for paths below this directory. A line that git would not understand is left out.
-fn read(dir: &Path, file: &Path) -> Option<Gitignore> {
+fn read_rules(dir: &Path, file: &Path) -> Option<Gitignore> {
     let text = files::read_project(file, ChosenBy::Project).ok()?;
     let (bytes, lines) = MOST;
     let text = match text.get(..bytes) {
@@ -157,7 +157,7 @@ mod tests {
         write(dir.path(), ".git/info/exclude", "*.bak\n");
         write(dir.path(), ".gitignore", "*.log\n!keep.log\n/dist\n*.gen.*\n[\n");
         write(dir.path(), "app/.gitignore", "!*.log\n*.tmp/\n");
-        let mut rules = GitRules::of(&dir.path().join("app"));
+        let mut rules = GitRules::new(&dir.path().join("app"));
         for (path, is_dir, is_ignored) in [
             ("a.log", false, true),
             ("keep.log", false, false),
@@ -186,7 +186,7 @@ mod tests {
         let many = "**/a/**/b\n".repeat(6_000);
         write(dir.path(), "many/.gitignore", &format!("first\n{many}last\n"));
         write(dir.path(), "long/.gitignore", &format!("first\n{long}last\n"));
-        let mut rules = GitRules::of(dir.path());
+        let mut rules = GitRules::new(dir.path());
         for (path, is_ignored) in
             [("many/first", true), ("many/last", false), ("long/first", true), ("long/last", false)]
         {
@@ -198,7 +198,7 @@ mod tests {
     fn without_a_repository_there_are_no_rules() {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), ".gitignore", "*\n");
-        assert!(!GitRules::of(dir.path()).ignore(&dir.path().join("a"), false));
+        assert!(!GitRules::new(dir.path()).ignore(&dir.path().join("a"), false));
     }
 
     #[test]
@@ -208,7 +208,7 @@ mod tests {
         write(dir.path(), "shop/.git/worktrees/fix/commondir", "../..\n");
         write(dir.path(), "fix/.git", "gitdir: ../shop/.git/worktrees/fix\n");
         let fix = dir.path().join("fix");
-        assert!(GitRules::of(&fix).ignore(&fix.join("a.bak"), false));
+        assert!(GitRules::new(&fix).ignore(&fix.join("a.bak"), false));
     }
 
     #[test]

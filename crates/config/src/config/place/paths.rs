@@ -24,7 +24,7 @@ impl OwnPath {
     ///
     /// A project that is the caller's home, or contains it, is not excluded: the user's own programs are
     /// there.
-    pub fn of<'a>(env: &Env, project: impl IntoIterator<Item = &'a Path>) -> Self {
+    pub fn new<'a>(env: &Env, project: impl IntoIterator<Item = &'a Path>) -> Self {
         let home = env.caller_dir("HOME").map(|home| real(&home));
         let holds_home = |dir: &PathBuf| home.as_ref().is_some_and(|home| home.starts_with(dir));
         let project: Vec<_> = project.into_iter().map(real).filter(|d| !holds_home(d)).collect();
@@ -96,9 +96,8 @@ pub fn at_home(env: &Env, dir: PathBuf) -> PathBuf {
 /// digits becomes one `-`; `tmo` if nothing is left. A long title is cut to the maximum length of a file
 /// name: tmux accepts no command of many thousand characters.
 pub fn session_name(title: &str) -> String {
-    const LONGEST: usize = 255;
     let mut name = String::new();
-    for c in title.chars().take(LONGEST) {
+    for c in title.chars().take(255) {
         if c.is_ascii_alphanumeric() {
             name.push(c.to_ascii_lowercase());
         } else if !name.ends_with('-') {
@@ -137,7 +136,7 @@ mod tests {
         let find = |path: String, project: &Path| {
             let mut env = Env::of([("PATH", path), ("HOME", at("home").display().to_string())]);
             env.set_from_file(&Path::new("./.env").into(), "PATH".into(), at("app/bin").into());
-            OwnPath::of(&env, [project]).find("tmux")
+            OwnPath::new(&env, [project]).find("tmux")
         };
         assert_eq!(find(path.clone(), &at("app")), None);
         let links = format!("{path}:{}", at("links").display());
@@ -154,7 +153,7 @@ mod tests {
         plant(&dir.path().join("bin"));
         let bin = dir.path().join("bin").display().to_string();
         let env = Env::of([("PATH", bin.clone()), ("HOME", dir.path().display().to_string())]);
-        let own = OwnPath::of(&env, [dir.path()]);
+        let own = OwnPath::new(&env, [dir.path()]);
         assert_eq!(own.find("tmux"), Some(dir.path().join("bin/tmux")));
         assert_eq!(own.joined(), *bin);
     }
@@ -164,7 +163,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         plant(&dir.path().join("app/bin"));
         plant(&dir.path().join("own"));
-        let own = OwnPath::of(&Env::default(), [&*dir.path().join("app")]);
+        let own = OwnPath::new(&Env::default(), [&*dir.path().join("app")]);
         assert_eq!(own.find(dir.path().join("app/bin/tmux")), None);
         let path = dir.path().join("own/tmux");
         assert_eq!(own.find(&path), Some(path.clone()));

@@ -52,11 +52,11 @@ impl Project {
         };
         let named =
             typed.title.clone().map_or_else(|| env.text("TITLE"), |title| Ok(Some(title)))?;
-        let base = || match &typed.command[..] {
-            [] => root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned(),
-            command => process_name(command),
-        };
-        let title = named.filter(|title| !title.is_empty()).unwrap_or_else(base);
+        let title =
+            named.filter(|title| !title.is_empty()).unwrap_or_else(|| match &typed.command[..] {
+                [] => root.file_name().unwrap_or(root.as_os_str()).to_string_lossy().into_owned(),
+                command => process_name(command),
+            });
         let address = SocketFlags { socket: typed.socket.clone(), network: typed.network.clone() };
         let socket = start_socket(start_dir, address, env)?;
         let identity = Identity::of_socket(env, &socket.path);
@@ -80,9 +80,8 @@ impl Project {
 
     /// The name of the tmux server: shows the project's name, and is unique to this instance.
     pub fn tmux_socket(&self) -> String {
-        const MOST: usize = 20;
         let session = self.session();
-        format!("tmo-{}-{}", &session[..session.len().min(MOST)], self.identity.name())
+        format!("tmo-{}-{}", &session[..session.len().min(20)], self.identity.name())
     }
 
     /// The `tmo.toml` beside the Procfile, or the applied one: its path, and its name for messages.

@@ -36,7 +36,6 @@ pub enum BadAddress {
     Name {
         /// The env file.
         file: PathBuf,
-        /// The host.
         host: String,
         /// The whole address.
         address: String,
@@ -46,10 +45,7 @@ pub enum BadAddress {
         "{} is a directory; -s takes a socket, as in -s {}",
         path.display(), path.join(SOCKET).display()
     )]
-    Directory {
-        /// The path.
-        path: PathBuf,
-    },
+    Directory { path: PathBuf },
 }
 
 /// A control socket.
@@ -73,7 +69,6 @@ pub struct SocketPath {
 pub enum NamedBy {
     /// Not specified: the default socket.
     Nothing,
-    /// A flag.
     Flag,
     /// A variable set by the user.
     Variable,
@@ -132,7 +127,7 @@ impl SocketPath {
 
     /// Resolve `--socket` and `--network`, or their variables, to an address to `listen` on or `dial`;
     /// `env` contains the variables that apply.
-    fn of(
+    fn resolve(
         verb: &'static str,
         start_dir: &Path,
         Named { socket, network }: Named,
@@ -231,7 +226,7 @@ pub fn start_socket(
     let inside = env.caller("TMO_SESSION").is_some();
     let named = Named::by_flags(typed);
     let named = if inside { named } else { named.or_by(env)? };
-    let found = SocketPath::of("listen", start_dir, named, env)?;
+    let found = SocketPath::resolve("listen", start_dir, named, env)?;
     Ok(found.unwrap_or_else(|| SocketPath::usual(start_dir)))
 }
 
@@ -252,7 +247,7 @@ pub fn client_socket(
     if is_unnamed && nearest.is_some_and(|path| is_of_other_run(path, start_dir, env)) {
         return Ok(SocketPath::near(start_dir, nearest));
     }
-    let found = SocketPath::of("dial", start_dir, named.or_by(env)?, env)?;
+    let found = SocketPath::resolve("dial", start_dir, named.or_by(env)?, env)?;
     Ok(found.unwrap_or_else(|| SocketPath::near(start_dir, nearest)))
 }
 

@@ -19,7 +19,6 @@ pub enum Type {
     Scalar,
     /// One of these strings.
     Word(&'static [&'static str]),
-    /// A list.
     List(&'static Type),
     /// A table with keys that the user chooses.
     Map(&'static Type),
@@ -61,7 +60,6 @@ pub(super) const TEXTS: Type = Type::List(&Type::Text);
 pub(super) const TEXT_OR_TEXTS: Type = Type::Either(&[Type::Text, TEXTS]);
 /// A port number.
 pub(super) const PORT: Type = Type::Number(1, 65535);
-/// A count.
 pub(super) const COUNT: Type = Type::Number(0, u32::MAX as u64);
 /// Milliseconds.
 pub(super) const MILLIS: Type = Type::Number(0, 1_000_000_000_000);
@@ -131,8 +129,7 @@ pub(super) fn named_here(word: &str, keys: &[&str]) -> Option<String> {
         return Some(format!("`{key}` is a regular expression as it is"));
     }
     let there = |ours: &str| keys.contains(&ours.split('.').next().unwrap_or_default());
-    let theirs = |(words, ours): &&(&[&str], &str)| words.contains(&word) && there(ours);
-    let (_, ours) = KEYS.iter().find(theirs)?;
+    let (_, ours) = KEYS.iter().find(|(words, ours)| words.contains(&word) && there(ours))?;
     Some(format!("here it is `{ours}`"))
 }
 

@@ -11,23 +11,18 @@ const MERGED: [&str; 3] = ["env", "restart", "stop"];
 
 /// What the keys of a table are.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Level {
+pub(super) enum Level {
     /// Those of the file.
     Top,
     /// Names of processes or watchers.
     Names,
-    /// Settings.
     Settings,
     /// Parts of a setting.
     Parts,
 }
 
 /// Lay the upper file over the lower one.
-pub(super) fn lay_over<'a>(lower: &mut DeTable<'a>, upper: DeTable<'a>) {
-    lay(lower, upper, Level::Top);
-}
-
-fn lay<'a>(lower: &mut DeTable<'a>, upper: DeTable<'a>, level: Level) {
+pub(super) fn lay_over<'a>(lower: &mut DeTable<'a>, upper: DeTable<'a>, level: Level) {
     for (key, mut value) in upper {
         let name: &str = key.get_ref();
         let deeper = match level {
@@ -40,7 +35,7 @@ fn lay<'a>(lower: &mut DeTable<'a>, upper: DeTable<'a>, level: Level) {
         if let (Some(level), Some(DeValue::Table(below)), DeValue::Table(above)) =
             (deeper, below, value.get_mut())
         {
-            lay(below, std::mem::take(above), level);
+            lay_over(below, std::mem::take(above), level);
         } else {
             // With the key, since its place is in the upper file from now on.
             lower.remove(name);
@@ -51,7 +46,7 @@ fn lay<'a>(lower: &mut DeTable<'a>, upper: DeTable<'a>, level: Level) {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::toml::{Said as _, read_with_local, value};
+    use crate::config::toml::{Said as _, TomlText, parse_with_local, value};
 
     #[test]
     fn the_local_file_wins_key_by_key_and_each_value_has_its_place() {
@@ -59,14 +54,15 @@ mod tests {
                       restart = { policy = \"always\", delay = \"1s\" }\n[process.db]\ncommand = \"db\"\n[log]\ntotal = 5\n";
         let local = "port_auto = true\n[process.web]\nready = { log = \"up\" }\nenv = { B = \"3\" }\nport = 80\n\
                      restart = { delay = \"9s\" }\n[process.more]\ncommand = \"m\"\n[log]\nper_process = 6\n";
-        let local = Some((local, "tmo.local.toml"));
-        let (toml, mistakes) = read_with_local((shared, "tmo.toml"), local).unwrap();
+        let local = TomlText { text: local, file: "tmo.local.toml" };
+        let shared = TomlText { text: shared, file: "tmo.toml" };
+        let (toml, mistakes) = parse_with_local(shared, Some(local)).unwrap();
         mistakes.into_result(&toml.source).unwrap();
         assert_eq!((toml.log.total, toml.log.per_process), (Some(5), Some(6)));
         let names: Vec<_> =
             toml.processes.iter().map(|(name, _)| name.get_ref().as_str()).collect();
         assert_eq!(names, ["web", "db", "more"]);
-        let web = toml.of("web");
+        let web = toml.table_of("web");
         let place = |at: Option<std::ops::Range<usize>>| toml.source.place(&at.unwrap());
         assert_eq!(place(web.command.at()), "tmo.toml:2");
         assert_eq!(place(web.ready.at()), "tmo.local.toml:3");
@@ -78,8 +74,8 @@ mod tests {
     #[test]
     fn mistakes_of_both_files_are_told_with_their_places() {
         let told = |shared: &str, local: &str| {
-            let local = Some((local, "tmo.local.toml"));
-            let all = read_with_local((shared, "tmo.toml"), local);
+            let local = TomlText { text: local, file: "tmo.local.toml" };
+            let all = parse_with_local(TomlText { text: shared, file: "tmo.toml" }, Some(local));
             let all = all.and_then(|(toml, mistakes)| mistakes.into_result(&toml.source));
             let problems = all.unwrap_err().problems;
             problems

@@ -89,7 +89,7 @@ struct Index {
 }
 
 impl Index {
-    fn of(processes: &[(Spanned<String>, ProcessTable)]) -> Self {
+    fn new(processes: &[(Spanned<String>, ProcessTable)]) -> Self {
         let mut index = Self::default();
         for (at, (name, table)) in processes.iter().enumerate() {
             index.tables.entry(name.get_ref().clone()).or_insert(at);
@@ -103,7 +103,7 @@ impl Index {
 
 impl TmoToml {
     /// The settings of a process, merged with `[defaults]`.
-    pub fn of(&self, name: &str) -> ProcessTable {
+    pub fn table_of(&self, name: &str) -> ProcessTable {
         let table = self.table(name).map(|table| table.over(&self.defaults));
         table.unwrap_or_else(|| self.defaults.clone())
     }
@@ -140,29 +140,36 @@ impl TmoToml {
 
 /// Parse the text of a `tmo.toml`; `file` is its name for messages.
 pub fn parse(text: &str, file: &str) -> Result<TmoToml, TomlError> {
-    let (toml, mistakes) = read(text, file)?;
+    let (toml, mistakes) = parse_leniently(text, file)?;
     mistakes.into_result(&toml.source)?;
     Ok(toml)
 }
 
-/// The same, but returns semantic errors beside the result; only the syntax must be valid.
-pub fn read(text: &str, file: &str) -> Result<(TmoToml, Diagnostics), TomlError> {
-    read_with_local((text, file), None)
+/// Parse a file of which only the syntax must be valid; returns the other errors beside the result.
+pub fn parse_leniently(text: &str, file: &str) -> Result<(TmoToml, Diagnostics), TomlError> {
+    parse_with_local(TomlText { text, file }, None)
 }
 
-/// The same for a file, and one that wins over it: the text of each, and its name for messages.
-pub fn read_with_local(
-    (text, file): (&str, &str),
-    local: Option<(&str, &str)>,
+/// The text of a file, and its name for messages.
+#[derive(Debug, Clone, Copy)]
+pub struct TomlText<'a> {
+    pub text: &'a str,
+    pub file: &'a str,
+}
+
+/// Parse a file, and one that wins over it.
+pub fn parse_with_local(
+    TomlText { text, file }: TomlText<'_>,
+    local: Option<TomlText<'_>>,
 ) -> Result<(TmoToml, Diagnostics), TomlError> {
     let mut source = SourceText::new(text, file);
     // So that a place in it is none in the other file.
-    let behind = local.map(|(local, file)| source.append(local, file));
+    let behind = local.map(|local| source.append(local.text, local.file));
     let mistakes = Diagnostics::default();
     let mut document = table_of(text, &source, &mistakes);
     if let Some(behind) = &behind {
         let upper = table_of(behind, &source, &mistakes);
-        local::lay_over(document.get_mut(), upper.into_inner());
+        local::lay_over(document.get_mut(), upper.into_inner(), local::Level::Top);
     }
     // The rest of a file with syntax errors can't be checked.
     mistakes.clone().into_result(&source)?;
@@ -177,10 +184,10 @@ pub fn read_with_local(
     let toml = TmoToml {
         backend: view.word("backend"),
         port_auto: view.switch("port_auto"),
-        log: LogTable::read(table("log")),
-        defaults: ProcessTable::read(table("defaults")),
+        log: LogTable::parse(table("log")),
+        defaults: ProcessTable::parse(table("defaults")),
         actions: keys::action::actions(view),
-        index: Index::of(&processes),
+        index: Index::new(&processes),
         processes,
         hooks: keys::tables::hooks(table("hooks")),
         cleanup_hook: table("hooks").get("cleanup").map(Spanned::span),
@@ -229,7 +236,7 @@ fn table_of<'a>(
 /// Check the text of a `tmo.toml` without a Procfile, as a start does; returns the line of the first mistake, and what is
 /// wrong.
 pub fn check(text: &str, env: &Env, disk: &Disk<'_>) -> Result<(), (usize, String)> {
-    let all = read(text, "")
+    let all = parse_leniently(text, "")
         .and_then(|(toml, mistakes)| resolve_with_disk(&toml, &[], env, disk, mistakes).map(drop));
     let first = |error: TomlError| error.problems.into_iter().next();
     all.map_err(|error| {
@@ -265,7 +272,7 @@ fn processes(view: Table<'_, '_>) -> Vec<(Spanned<String>, ProcessTable)> {
             Err(error) => mistakes.add(name.span(), error.to_string()),
         }
         if let Some(table) = view.within(value.get_ref()) {
-            found.push((name, ProcessTable::read(table)));
+            found.push((name, ProcessTable::parse(table)));
         }
     }
     found
@@ -273,12 +280,10 @@ fn processes(view: Table<'_, '_>) -> Vec<(Spanned<String>, ProcessTable)> {
 
 /// The suggestion after an unknown name.
 pub fn or_nearest(word: &str, names: &[&str]) -> String {
-    /// Maximum number of names listed in a message.
-    const MOST: usize = 50;
     match nearest(word, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if names.is_empty() => "there are none".into(),
-        None => match names.split_at_checked(MOST) {
+        None => match names.split_at_checked(50) {
             Some((names, rest @ [_, ..])) => {
                 format!("there are {} and {} more", names.join(", "), rest.len())
             }

@@ -35,7 +35,7 @@ pub enum Placeholder<'a> {
 
 impl<'a> Placeholder<'a> {
     /// From the words between the braces.
-    fn of(words: &'a str) -> Option<Self> {
+    fn parse(words: &'a str) -> Option<Self> {
         if words == "root" {
             return Some(Self::Root);
         }
@@ -63,7 +63,7 @@ fn all(text: &str) -> impl Iterator<Item = (Range<usize>, Option<Placeholder<'_>
             let end = words + length;
             let (before, inside) = (&text[..begin], &text[words..end]);
             let Some(placeholder) =
-                Placeholder::of(inside).filter(|_| text[end..].starts_with('}'))
+                Placeholder::parse(inside).filter(|_| text[end..].starts_with('}'))
             else {
                 continue;
             };

@@ -125,7 +125,7 @@ impl SourceText {
         let meant = self.text.get(before.len()..span.end).unwrap_or_default();
         let width = meant.split('\n').next().unwrap_or_default().chars().count();
         let room = (line.chars().count() + 1).saturating_sub(column);
-        let source: String = line.chars().take(MOST).map(shown).collect();
+        let source: String = line.chars().take(MOST).map(printable).collect();
         let column_shown = column.min(source.chars().count() + 1);
         TomlProblem {
             file: self.file.clone(),
@@ -139,7 +139,7 @@ impl SourceText {
 }
 
 /// Replace control characters that a terminal would interpret.
-fn shown(c: char) -> char {
+fn printable(c: char) -> char {
     if c.is_control() && c != '\t' { '\u{fffd}' } else { c }
 }
 
@@ -210,7 +210,7 @@ impl Diagnostics {
         let text = text.into();
         let text = cut(&text, Self::LONGEST)
             .chars()
-            .map(|c| if c == '\n' { ' ' } else { shown(c) })
+            .map(|c| if c == '\n' { ' ' } else { printable(c) })
             .collect();
         self.0.borrow_mut().found.push(Mistake { span, text });
     }

@@ -70,7 +70,7 @@ pub fn resolve_with_disk(
             mistakes.into_result(&toml.source)?;
             return Ok(Resolved::default());
         }
-        let table = toml.of(&entry.name);
+        let table = toml.table_of(&entry.name);
         table.check(&mistakes);
         let found = ProcessOverrides {
             cwd: command::working_directory(table.cwd.as_ref(), env, disk, &mistakes),

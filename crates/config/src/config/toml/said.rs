@@ -80,7 +80,7 @@ macro_rules! table_rows {
         const $keys: &[Key] = key_rows! { $($($name, $kind, $default, $about;)+)* };
 
         impl $table {
-            fn read(view: Table<'_, '_>) -> Self {
+            fn parse(view: Table<'_, '_>) -> Self {
                 Self { $($field: view.either([$(view.$read($name)),+], [$($name),+]),)* }
             }
         }

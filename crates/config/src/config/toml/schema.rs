@@ -7,7 +7,6 @@ use super::keys;
 use super::kind::{Key, Type};
 use crate::model::units::SPAN_PATTERN;
 
-/// The schema.
 pub fn schema() -> Value {
     let mut schema = of_table(&[keys::TOP]);
     schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
@@ -25,7 +24,7 @@ fn of_table(keys: &[&[Key]]) -> Value {
 }
 
 fn of_key(key: &Key) -> Value {
-    let mut value = of(key.kind, key.about);
+    let mut value = schema_of(key.kind, key.about);
     let default = key.default.map(|default| format!(" Default: {default}."));
     value["description"] = json!(format!("{}{}", key.about, default.unwrap_or_default()));
     if let Some(default) = key.default.and_then(|text| serde_json::from_str(text).ok()) {
@@ -35,9 +34,9 @@ fn of_key(key: &Key) -> Value {
 }
 
 /// A kind of value. Editors show the description at each name that the user chooses, and at each table of a list.
-pub(super) fn of(kind: Type, about: &str) -> Value {
+pub(super) fn schema_of(kind: Type, about: &str) -> Value {
     let described = |kind: Type| {
-        let mut value = of(kind, about);
+        let mut value = schema_of(kind, about);
         value["description"] = json!(about);
         value
     };
@@ -63,7 +62,7 @@ pub(super) fn of(kind: Type, about: &str) -> Value {
         }
         Type::Table(keys) => of_table(keys),
         Type::Either(kinds) => {
-            json!({"anyOf": kinds.iter().map(|kind| of(*kind, about)).collect::<Value>()})
+            json!({"anyOf": kinds.iter().map(|kind| schema_of(*kind, about)).collect::<Value>()})
         }
     }
 }

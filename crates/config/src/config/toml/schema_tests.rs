@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::keys::TOP;
 use super::kind::{Key, Type};
 use super::problem::Diagnostics;
-use super::{Disk, parse, read, resolve_with_disk, schema, tests::WHOLE, validate};
+use super::{Disk, parse, parse_leniently, resolve_with_disk, schema, tests::WHOLE, validate};
 use crate::config::{Env, procfile};
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
@@ -179,7 +179,7 @@ fn examples() -> Vec<&'static str> {
 fn every_example_of_the_manual_can_be_used() {
     assert!(examples().len() > 10);
     for example in examples() {
-        let (toml, mistakes) = read(example, "tmo.toml").unwrap();
+        let (toml, mistakes) = parse_leniently(example, "tmo.toml").unwrap();
         let entries = procfile::parse(b"web: w\nworker: k\ndb: d\n", "Procfile").unwrap().entries;
         let disk = Disk { dir: "/x".as_ref(), read: &|_| Ok(vec![]), is_dir: &|_| Ok(()) };
         let found = resolve_with_disk(&toml, &entries, &Env::default(), &disk, mistakes);
@@ -267,7 +267,7 @@ fn assert_explained(keys: &[Key]) {
         );
         if let Some(default) = key.default {
             let value: Value = serde_json::from_str(default).unwrap();
-            let alone = super::schema::of(key.kind, "");
+            let alone = super::schema::schema_of(key.kind, "");
             assert!(fits(&alone, &value), "{} can't be {default}", key.name);
         }
         if let Some(keys) = super::schema::within(key.kind) {
@@ -336,7 +336,7 @@ fn the_defaults_of_tables_are_those_of_the_reader() {
                 format!("{table} = {{{keys}}}")
             };
             let toml = parse(&text, "tmo.toml").unwrap();
-            let web = toml.of("web");
+            let web = toml.table_of("web");
             // Without the places in the file.
             let values = (
                 web.ready.map(::toml::Spanned::into_inner),

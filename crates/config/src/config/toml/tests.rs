@@ -7,8 +7,8 @@ use ::toml::Spanned;
 use pretty_assertions::assert_eq;
 
 use super::{
-    CommandLine, Disk, LogTable, ProcessTable, Resolved, TmoToml, TomlError, parse, read,
-    resolve_with_disk,
+    CommandLine, Disk, LogTable, ProcessTable, Resolved, TmoToml, TomlError, parse,
+    parse_leniently, resolve_with_disk,
 };
 use crate::config::{Env, procfile};
 use crate::model::plan::OnExit;
@@ -90,7 +90,7 @@ dir = "crash-reports"
 "#;
 
 pub(super) fn surveyed(text: &str, procfile: &str) -> Result<(TmoToml, Resolved), TomlError> {
-    let (toml, mistakes) = read(text, "tmo.toml")?;
+    let (toml, mistakes) = parse_leniently(text, "tmo.toml")?;
     let procfile = procfile::parse(procfile.as_bytes(), "Procfile").unwrap();
     let read = |file: &Path| match file.to_str() {
         Some("/x/a.env") => Ok(b"A=file\n".to_vec()),
@@ -136,7 +136,7 @@ fn a_name_that_people_see_is_one_line_without_control_characters() {
     let text =
         "[web]\ntitle = \"Shop\\n\\u001b[31m\"\n[process.web]\ndisplay = \"a\\n[Service]\\rb\"\n";
     let (toml, _) = surveyed(text, "web: x").unwrap();
-    assert_eq!(plain(toml.of("web").display.as_ref()), r"a\n[Service]\rb");
+    assert_eq!(plain(toml.table_of("web").display.as_ref()), r"a\n[Service]\rb");
     assert_eq!(toml.web.title.as_deref(), Some(r"Shop\n\x1b[31m"));
 }
 
@@ -144,7 +144,7 @@ fn a_name_that_people_see_is_one_line_without_control_characters() {
 fn every_key_is_read() {
     let (toml, found) = surveyed(WHOLE, "").unwrap();
     assert!(!plain(toml.port_auto.as_ref()));
-    let web = toml.of("web");
+    let web = toml.table_of("web");
     let words = CommandLine::Words(vec!["node".into(), "server.js".into()]);
     assert_eq!(plain(web.command.as_ref()), words);
     assert_eq!((plain(web.port.as_ref()), plain(web.display.as_ref()).as_str()), (3000, "The web"));
@@ -527,9 +527,12 @@ fn defaults_hold_where_nothing_else_is_said() {
     let groups = |table: &ProcessTable| -> Vec<String> {
         table.groups.iter().map(|group| group.get_ref().clone()).collect()
     };
-    assert_eq!((groups(&toml.of("web")).len(), groups(&toml.of("worker")).len()), (2, 1));
-    assert_eq!(plain(toml.of("worker").shell.as_ref()), "bash");
-    assert_eq!(toml.of("worker").failure.len(), 1);
+    assert_eq!(
+        (groups(&toml.table_of("web")).len(), groups(&toml.table_of("worker")).len()),
+        (2, 1)
+    );
+    assert_eq!(plain(toml.table_of("worker").shell.as_ref()), "bash");
+    assert_eq!(toml.table_of("worker").failure.len(), 1);
     let path = |name: &str| found.own[name].env[0].1.0.to_str().unwrap().to_owned();
     assert_eq!((path("web").as_str(), path("worker").as_str()), ("/x/y:/x/z:/bin", "/x/z:/bin"));
 }

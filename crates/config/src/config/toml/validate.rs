@@ -324,7 +324,6 @@ impl<'a, 'i> Table<'a, 'i> {
         Some(Spanned::new(signal.span(), signal.get_ref().number()))
     }
 
-    /// A table.
     pub(super) fn table(self, key: &str) -> At<Table<'a, 'i>> {
         self.converted(key, |value| self.within(value))
     }

@@ -140,7 +140,7 @@ fn image(
     options: &ExportOptions,
     process: &ExportedProcess,
 ) -> Vec<(&'static str, Yaml)> {
-    let gaps = gaps::of(ExportFormat::Compose, options, process);
+    let gaps = gaps::gaps_of(ExportFormat::Compose, options, process);
     let comments = gaps.map(|gap| ("", Yaml::Comment(gap.comment())));
     let build = ("build", options.build.as_deref().into());
     comments.chain([build, ("image", project.image(options).into())]).collect()
@@ -166,7 +166,7 @@ fn environment(
 
 /// The checks as one command of a shell; empty if there are none.
 fn tests(process: &ExportedProcess) -> String {
-    let live = process.live.iter().map(|live| &live.check).filter(|_| process.ready.is_empty());
+    let live = process.live.iter().filter(|_| process.ready.is_empty());
     let checks = process.ready.iter().filter(|check| !checks::is_delay(check)).chain(live);
     let commands: Vec<_> =
         checks.map(|check| format!("{{ {}; }}", checks::command(check))).collect();
@@ -178,7 +178,7 @@ fn health(process: &ExportedProcess) -> Yaml {
     if tests.is_empty() {
         return Yaml::Nothing;
     }
-    let live = process.live.as_ref();
+    let live = process.rules.live.as_ref().filter(|_| process.live.is_some());
     let every = live.map_or(1000, |live| live.every_ms.max(1000));
     let limit = live.map_or(5000, |live| live.timeout_ms.max(1000));
     map([

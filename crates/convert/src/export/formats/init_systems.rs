@@ -98,7 +98,7 @@ fn runit_stop(project: &ExportedProject, process: &ExportedProcess) -> Option<St
 
 /// The gaps of a process as lines of comments.
 fn comments(format: ExportFormat, process: &ExportedProcess) -> String {
-    let gaps = gaps::of(format, &ExportOptions::default(), process);
+    let gaps = gaps::gaps_of(format, &ExportOptions::default(), process);
     gaps.map(|gap| format!("# {}\n", gap.comment())).collect::<Vec<_>>().concat()
 }
 
@@ -114,7 +114,7 @@ fn launch_agent(project: &ExportedProject, process: &ExportedProcess) -> String 
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" \
          \"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n<!-- {MARK_HERE} -->\n"
     );
-    for gap in gaps::of(ExportFormat::Launchd, &ExportOptions::default(), process) {
+    for gap in gaps::gaps_of(ExportFormat::Launchd, &ExportOptions::default(), process) {
         let _ = writeln!(text, "<!-- {} -->", xml(&gap.comment()));
     }
     text.push_str("<plist version=\"1.0\">\n<dict>\n");

@@ -127,7 +127,7 @@ impl Manifests<'_> {
                 map([("replicas", replicas), ("selector", selector), ("template", template)]);
             ("apps/v1", "Deployment", spec)
         };
-        let gaps = gaps::of(ExportFormat::Kubernetes, self.options, process);
+        let gaps = gaps::gaps_of(ExportFormat::Kubernetes, self.options, process);
         let comments = gaps.map(|gap| ("", Yaml::Comment(gap.comment())));
         let head = self.head(version, kind, &process.entry, Some(process));
         map(comments.chain(head).chain([("spec", spec)]))
@@ -206,9 +206,9 @@ fn probes(process: &ExportedProcess) -> Vec<(&'static str, Yaml)> {
             map([exec(["sh", "-c", &several.collect::<Vec<_>>().join(" && ")])])
         }
     };
-    let live = process.live.as_ref().map(|live| {
+    let live = process.live.as_ref().zip(process.rules.live.as_ref()).map(|(check, live)| {
         map([
-            probe(&live.check),
+            probe(check),
             ("periodSeconds", live.every_ms.div_ceil(1000).max(1).into()),
             ("timeoutSeconds", live.timeout_ms.div_ceil(1000).max(1).into()),
             ("failureThreshold", u64::from(live.failures.max(1)).into()),

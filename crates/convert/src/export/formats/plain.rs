@@ -36,11 +36,10 @@ fn is_plain(format: ExportFormat, value: &str) -> bool {
 
 /// Whether the format has quotes or escapes for everything in a value.
 fn is_quotable(format: ExportFormat, value: &str) -> bool {
-    let is_refused = |c: char| match format {
+    !value.contains(|c: char| match format {
         // The line that ends a script ends it within quotes, too.
         ExportFormat::Upstart => c.is_control(),
         ExportFormat::Launchd => c.is_control() && !matches!(c, '\t' | '\n'),
         _ => c == '\0',
-    };
-    !value.contains(is_refused)
+    })
 }

@@ -23,7 +23,7 @@ pub(in crate::export) fn write(project: &ExportedProject) -> Vec<ExportedFile> {
     );
     for process in project.running() {
         text.push('\n');
-        for gap in gaps::of(ExportFormat::Supervisord, &ExportOptions::default(), process) {
+        for gap in gaps::gaps_of(ExportFormat::Supervisord, &ExportOptions::default(), process) {
             let _ = writeln!(text, "; {}", gap.comment());
         }
         for (key, value) in program(project, process) {

@@ -53,7 +53,7 @@ fn service(
     process: &ExportedProcess,
 ) -> String {
     let mut text = format!("# {MARK_HERE}\n");
-    for gap in gaps::of(ExportFormat::Systemd, options, process) {
+    for gap in gaps::gaps_of(ExportFormat::Systemd, options, process) {
         let _ = writeln!(text, "# {}", gap.comment());
     }
     text.push_str("[Unit]\n");

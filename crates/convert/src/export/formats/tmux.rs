@@ -69,7 +69,7 @@ pub(in crate::export) fn write(project: &ExportedProject) -> Vec<ExportedFile> {
     let options = ExportOptions::default();
     for process in in_order(project) {
         text.push('\n');
-        for gap in gaps::of(ExportFormat::Tmux, &options, process) {
+        for gap in gaps::gaps_of(ExportFormat::Tmux, &options, process) {
             let _ = writeln!(text, "# {}: {}", process.name, gap.comment());
         }
         if process.kind == ProcessKind::Cleanup {
@@ -130,13 +130,12 @@ fn wait(text: &mut String, project: &ExportedProject, need: &ExportedNeed) {
 fn in_order(project: &ExportedProject) -> Vec<&ExportedProcess> {
     let (mut ordered, mut placed) = (vec![], HashSet::new());
     while ordered.len() < project.processes.len() {
-        let is_next = |process: &&ExportedProcess| {
-            !placed.contains(&process.name)
-                && process.needs.iter().all(|need| placed.contains(&need.name))
-        };
         // A plan has no circles; what waits for a process that is not exported comes in its own order.
         let left = |process: &&ExportedProcess| !placed.contains(&process.name);
-        let next = project.processes.iter().find(is_next);
+        let next = project.processes.iter().find(|process| {
+            !placed.contains(&process.name)
+                && process.needs.iter().all(|need| placed.contains(&need.name))
+        });
         let Some(next) = next.or_else(|| project.processes.iter().find(left)) else { break };
         placed.insert(next.name.clone());
         ordered.push(next);

@@ -164,8 +164,8 @@ fn a_process_of_process_compose_lives_as_long_as_there() {
 fn a_compose_file_with_processes_is_one_of_process_compose() {
     let text = "version: \"0.5\"\nprocesses:\n  a: {command: x}\n";
     let path = Path::new("compose.yaml");
-    assert_eq!(SourceFormat::of(path, text), Some(SourceFormat::ProcessCompose));
-    assert_eq!(SourceFormat::of(path, "services:\n"), Some(SourceFormat::Compose));
+    assert_eq!(SourceFormat::of_file(path, text), Some(SourceFormat::ProcessCompose));
+    assert_eq!(SourceFormat::of_file(path, "services:\n"), Some(SourceFormat::Compose));
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("compose.yaml"), text).unwrap();
     let found = SourceFormat::found_in(dir.path());

@@ -212,8 +212,8 @@ fn read_services(
         return Err(none(files));
     }
     if let Some((name, node)) = services.iter().find(|(name, _)| !{
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(allowed)
+        name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
     }) {
         let why = format!("`{}` is not a name of a service", name.escape_debug());
         return Err(node.place.error(why));
@@ -356,8 +356,8 @@ impl ComposeService {
     }
 
     fn take_stop(&self, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
-        let signal = fields.read("stop_signal", process, values::signal)?;
-        let grace = fields.read("stop_grace_period", process, values::span_ms)?;
+        let signal = fields.parsed("stop_signal", process, values::signal)?;
+        let grace = fields.parsed("stop_grace_period", process, values::span_ms)?;
         let place = grace.as_ref().map(|grace| &grace.place);
         let place = place.or(signal.as_ref().map(|signal| &signal.place));
         let place = place.unwrap_or(&fields.place).clone();

@@ -295,7 +295,7 @@ fn take_policy(_: &NoContext, fields: &mut Fields, process: &mut ImportedProcess
 
 /// Growing delays, which come before a constant one.
 fn take_backoff(_: &NoContext, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
-    let delay = fields.read("exp_backoff_restart_delay", process, millis)?;
+    let delay = fields.parsed("exp_backoff_restart_delay", process, millis)?;
     if let Some(Placed { value: delay, place }) = delay {
         process.set("restart.delay", delay, &place);
         process.set_text("restart.backoff", "exponential", &place);

@@ -402,14 +402,14 @@ impl Reader {
             http.leave(ROWS, &mut process.left);
         }
         let mut time = |key: &str| {
-            Ok::<_, ImportError>(fields.read(key, process, probe::time)?.map(|time| time.value))
+            Ok::<_, ImportError>(fields.parsed(key, process, probe::time)?.map(|time| time.value))
         };
         (probe.every, probe.timeout) = (time("period_seconds")?, time("timeout_seconds")?);
         fields.drop_text("success_threshold", "1");
         probe.failures =
-            fields.read("failure_threshold", process, probe::count)?.map(|count| count.value);
+            fields.parsed("failure_threshold", process, probe::count)?.map(|count| count.value);
         probe.grace =
-            fields.read("initial_delay_seconds", process, probe::grace)?.map(|time| time.value);
+            fields.parsed("initial_delay_seconds", process, probe::grace)?.map(|time| time.value);
         // The defaults of process-compose.
         probe.every.get_or_insert(10_000);
         probe.failures.get_or_insert(3);
@@ -472,7 +472,7 @@ fn take_policy(_: &Reader, fields: &mut Fields, process: &mut ImportedProcess) -
 
 /// Without a number, and with 0, it never gives up.
 fn take_max_restarts(_: &Reader, fields: &mut Fields, process: &mut ImportedProcess) -> KeyResult {
-    let most = fields.read("availability.max_restarts", process, values::failures)?;
+    let most = fields.parsed("availability.max_restarts", process, values::failures)?;
     let place = most.as_ref().map_or(&fields.place, |most| &most.place).clone();
     let most = most.map(|most| most.value).filter(|most| most != "1");
     process.set("restart.max_failures", most.unwrap_or_else(|| "0".to_owned()), &place);

@@ -209,8 +209,8 @@ fn matching_files(files: &SourceFiles, dir: &str, pattern: &str) -> Vec<String> 
     let mut found = match name.split_once('*') {
         None if files.exists(pattern) => vec![pattern.to_owned()],
         None => vec![],
-        Some(ends) => {
-            let names = files.listed(dir, ends).into_iter();
+        Some((begin, end)) => {
+            let names = files.files_named(dir, begin, end).into_iter();
             names.map(|name| if dir.is_empty() { name } else { format!("{dir}/{name}") }).collect()
         }
     };
@@ -444,8 +444,8 @@ fn take_restart(_: &Program, fields: &mut Fields, process: &mut ImportedProcess)
         Some(_) => "no",
     };
     process.set_text("restart.policy", policy, &place);
-    let tries = fields.read("startretries", process, values::failures)?;
-    let delay = fields.read("startsecs", process, values::span)?;
+    let tries = fields.parsed("startretries", process, values::failures)?;
+    let delay = fields.parsed("startsecs", process, values::span)?;
     // Only an end within `startsecs` counts as a failed start; with 0, none does.
     if delay.as_ref().is_some_and(|delay| delay.value == "\"0s\"") {
         process.set("restart.max_failures", "0".to_owned(), &place);

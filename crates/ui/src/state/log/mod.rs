@@ -48,7 +48,6 @@ pub struct Load {
 /// A place to load from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum From {
-    /// A position.
     Position(Position),
     /// The first record of this time or later.
     Time(Timestamp),
@@ -67,7 +66,6 @@ pub struct VisibleLines {
     pub lines: Vec<LinePlace>,
 }
 
-/// The log.
 #[derive(Debug)]
 pub struct Log {
     /// What is loaded.
@@ -220,7 +218,6 @@ impl Log {
         self.want_around(From::Moment(time));
     }
 
-    /// Go to the beginning.
     pub fn go_to_beginning(&mut self) {
         let position = Position::default();
         self.owed = 0;
@@ -231,9 +228,8 @@ impl Log {
     }
 
     fn want_around(&mut self, from: From) {
-        let (up, down) = (self.rows * 2, self.rows * 2);
         self.owed = 0;
-        self.wanted = Some(Load { from, up, down, replace: true });
+        self.wanted = Some(Load { from, up: self.rows * 2, down: self.rows * 2, replace: true });
         self.awaits_moment = matches!(from, From::Moment(_));
     }
 

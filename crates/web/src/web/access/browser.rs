@@ -42,8 +42,6 @@ pub(crate) fn cookie_values(
     pairs.filter(move |(key, _)| *key == name).map(|(_, value)| value).take(MOST_VALUES)
 }
 
-/// The longest name of an unknown browser, in characters.
-const LONGEST_BROWSER_NAME: usize = 40;
 /// What the header has for each browser, before those that imitate it.
 const BROWSERS: [(&str, &str); 8] = [
     ("Edg", "Edge"),
@@ -91,7 +89,7 @@ fn browser(agent: &str) -> String {
     match (find(&BROWSERS), find(&SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(browser), None) => browser.to_owned(),
-        (None, _) => cleaned(agent).chars().take(LONGEST_BROWSER_NAME).collect(),
+        (None, _) => cleaned(agent).chars().take(40).collect(),
     }
 }
 

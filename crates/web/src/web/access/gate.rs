@@ -42,7 +42,6 @@ pub(crate) enum Authentication<'a> {
 pub(crate) struct Refused {
     /// The status of the answer.
     pub(crate) status: StatusCode,
-    /// The reason.
     pub(crate) reason: &'static str,
 }
 
@@ -118,18 +117,7 @@ pub(crate) fn judge(
     need: Need,
     sender: Authentication<'_>,
 ) -> Result<(), Refused> {
-    let host = only(headers, &header::HOST);
-    let Some(host) = host.filter(|host| !host.is_empty()) else {
-        return refused(StatusCode::BAD_REQUEST, "the request has no `Host`, or several");
-    };
-    // Requests from other machines may use only the public name.
-    let site = names.site(headers).filter(|site| !is_far || *site == Site::Public);
-    let Some(site) = site else {
-        return refused(
-            StatusCode::MISDIRECTED_REQUEST,
-            "this host name is unknown; use the address that `tmo web` prints",
-        );
-    };
+    let site = known_site(headers, names, is_far)?;
     if headers.contains_key("service-worker") {
         return refused(StatusCode::FORBIDDEN, "service workers are not supported");
     }
@@ -149,7 +137,7 @@ pub(crate) fn judge(
     if is_program {
         of_program(headers)?;
     } else {
-        of_own_page(method, headers, site, host)?;
+        of_own_page(method, headers, site)?;
     }
     of_kind(method, headers)?;
     let needed = match need {
@@ -174,6 +162,19 @@ pub(crate) fn judge(
         return refused(StatusCode::FORBIDDEN, "this login does not allow that");
     }
     Ok(())
+}
+
+/// The kind of name that a request uses, which must be one of this server.
+fn known_site(headers: &HeaderMap, names: &ServerNames, is_far: bool) -> Result<Site, Refused> {
+    if only(headers, &header::HOST).is_none_or(str::is_empty) {
+        let reason = "the request has no `Host`, or several";
+        return Err(Refused { status: StatusCode::BAD_REQUEST, reason });
+    }
+    // Requests from other machines may use only the public name.
+    names.site(headers).filter(|site| !is_far || *site == Site::Public).ok_or(Refused {
+        status: StatusCode::MISDIRECTED_REQUEST,
+        reason: "this host name is unknown; use the address that `tmo web` prints",
+    })
 }
 
 /// The token in a request. Other kinds of `Authorization` are meant for a proxy.
@@ -212,17 +213,10 @@ fn only<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str
 
 /// Check that the request comes from a page of this server. A browser sends `Origin` with each POST and each
 /// WebSocket, and `Sec-Fetch-Site` with every request. A page can forge neither.
-fn of_own_page(
-    method: &Method,
-    headers: &HeaderMap,
-    site: Site,
-    host: &str,
-) -> Result<(), Refused> {
+fn of_own_page(method: &Method, headers: &HeaderMap, site: Site) -> Result<(), Refused> {
     const OTHER: &str = "requests of other pages are refused";
-    let scheme = match site {
-        Site::Local => "http",
-        Site::Public => "https",
-    };
+    let scheme = if site == Site::Local { "http" } else { "https" };
+    let host = only(headers, &header::HOST).unwrap_or_default();
     let is_socket = headers.contains_key(header::UPGRADE);
     let is_reading = [Method::GET, Method::HEAD].contains(method);
     match only(headers, &header::ORIGIN) {

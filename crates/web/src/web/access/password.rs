@@ -10,7 +10,7 @@
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 use std::{io, mem};
 
@@ -22,6 +22,7 @@ use crate::api::proof::random_hex;
 use crate::web::access::proof::{Purpose, Secret, is_nonce};
 use crate::web::access::throttle::{AttemptSource, Throttle};
 use crate::web::access::{KnownUser, Role, Users, UsersError, is_name};
+use crate::web::locked;
 
 /// The most hashes that are computed at once; each needs 19 MiB of memory.
 const MOST_AT_ONCE: usize = 2;
@@ -41,7 +42,6 @@ pub(crate) struct Passwords {
 /// A request to log in.
 #[derive(Deserialize)]
 pub(crate) struct Ask {
-    /// The name.
     pub(crate) name: String,
     password: String,
     /// Id, nonce and proof of a browser that has logged in before, separated by dots.
@@ -81,8 +81,7 @@ impl Passwords {
     /// For the users in this file. `state` is the directory of the secret.
     pub(crate) fn new(users: PathBuf, state: &Path) -> io::Result<Self> {
         let secret = Secret::kept(&state.join("web-devices"))?;
-        let (throttle, room) = (Mutex::default(), Semaphore::new(MOST_AT_ONCE));
-        Ok(Self { users, secret, throttle, room })
+        Ok(Self { users, secret, throttle: Mutex::default(), room: Semaphore::new(MOST_AT_ONCE) })
     }
 
     fn key(&self, name: &str, id: &str) -> Secret {
@@ -106,7 +105,7 @@ impl Passwords {
     }
 
     fn throttle<T>(&self, act: impl FnOnce(&mut Throttle) -> T) -> T {
-        act(&mut self.throttle.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut locked(&self.throttle))
     }
 
     /// Check a password that comes from this address.
@@ -121,15 +120,16 @@ impl Passwords {
             ask.name.clear();
         }
         let device = self.device(&ask);
-        let place = device.clone().map_or_else(|| AttemptSource::of(from), AttemptSource::Device);
+        let place =
+            device.clone().map_or_else(|| AttemptSource::of_address(from), AttemptSource::Device);
         let attempt = self.throttle(|all| all.attempt(&ask.name, &place, now));
         let attempt = attempt.map_err(PasswordError::Wait)?;
         let _room = self.room.acquire().await.map_err(|_| broken(&"the server ends"))?;
         let (users, name) = (self.users.clone(), ask.name.clone());
         let password = mem::take(&mut ask.password);
         let computed: Result<Result<_, UsersError>, _> = tokio::task::spawn_blocking(move || {
-            let users = Users::read(&users)?;
-            Ok(users.find(&name, &password).map(|user| (user.role, user.known())))
+            let users = Users::load(&users)?;
+            Ok(users.with_password(&name, &password).map(|user| (user.role, user.known())))
         })
         .await;
         let found = computed.map_err(|error| broken(&error))?.map_err(|error| broken(&error))?;

@@ -74,7 +74,6 @@ pub(crate) struct NewLink {
     pub(crate) public: String,
 }
 
-/// A session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Session {
     /// Its id, which is not a secret.
@@ -111,7 +110,6 @@ pub struct SessionEntry {
     pub id: String,
     /// The user, if the login was with a password.
     pub user: Option<String>,
-    /// Its role.
     pub role: Role,
     /// The only visible processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,7 +126,6 @@ pub struct SessionEntry {
 /// A new session.
 #[derive(Debug)]
 pub(crate) struct Begun {
-    /// Its id.
     pub(crate) id: String,
     /// The value of its cookie.
     pub(crate) cookie: String,
@@ -180,7 +177,7 @@ fn readable<'de, T: DeserializeOwned, D: Deserializer<'de>>(all: D) -> Result<Ve
 impl Sessions {
     /// Read the links and sessions in this file.
     pub(crate) fn open(file: File) -> Self {
-        let slots = [0, SLOT].into_iter().filter_map(|at| read(&file, at));
+        let slots = [0, SLOT].into_iter().filter_map(|at| read_slot(&file, at));
         let kept = slots.max_by_key(|kept| kept.turn).unwrap_or_default();
         Self { file, kept }
     }
@@ -304,7 +301,7 @@ impl Sessions {
         self.find_link(id, now).is_some_and(|link| link.grant.until.is_some())
     }
 
-    pub(crate) fn list(&self, now: Timestamp) -> Vec<SessionEntry> {
+    pub(crate) fn entries(&self, now: Timestamp) -> Vec<SessionEntry> {
         let living = self.kept.sessions.iter().filter(|session| session.lives(now));
         let entry = |session: &Session| SessionEntry {
             id: session.id[..SHOWN.min(session.id.len())].to_owned(),
@@ -394,7 +391,7 @@ fn write(file: &File, at: u64, kept: &impl Serialize) -> io::Result<()> {
     file.write_all_at(&whole, at)
 }
 
-fn read(file: &File, at: u64) -> Option<SessionFile> {
+fn read_slot(file: &File, at: u64) -> Option<SessionFile> {
     const SUM: usize = 32;
     let mut head = [0; 8 + SUM];
     file.read_exact_at(&mut head, at).ok()?;
@@ -633,7 +630,7 @@ mod tests {
             page
         };
         let (one, other) = (of_anna(&mut sessions), of_anna(&mut sessions));
-        let all = sessions.list(NOW);
+        let all = sessions.entries(NOW);
         let shown: Vec<_> = all.iter().map(|entry| (entry.user.as_deref(), entry.role)).collect();
         let anna = (Some("anna"), Role::Read);
         assert_eq!(shown, [(None, Role::Admin), anna, anna]);
@@ -643,7 +640,7 @@ mod tests {
         assert_eq!(sessions.end_if(|_, user| user.is_some_and(|user| user.name == "anna"), NOW), 1);
         assert!(!other.is_known(&sessions, NOW) && owner.is_known(&sessions, NOW));
         assert_eq!(sessions.end_if(|_, _| true, NOW), 1);
-        assert!(sessions.list(NOW).is_empty());
+        assert!(sessions.entries(NOW).is_empty());
     }
 
     #[test]

@@ -12,7 +12,6 @@ use tokio::time::Instant;
 
 /// The number of attempts without a delay.
 const FREE: u32 = 5;
-/// The longest delay.
 const LONGEST_DELAY: Duration = Duration::from_secs(5 * 60);
 /// How long failures are remembered after the last delay.
 const MEMORY: Duration = Duration::from_secs(3600);
@@ -36,7 +35,7 @@ pub(crate) enum AttemptSource {
 
 impl AttemptSource {
     /// The place of an address.
-    pub(crate) fn of(address: IpAddr) -> Self {
+    pub(crate) fn of_address(address: IpAddr) -> Self {
         Self::Address(match address.to_canonical() {
             IpAddr::V4(address) => address.into(),
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -148,7 +147,7 @@ mod tests {
     };
 
     fn place(address: &str) -> AttemptSource {
-        AttemptSource::of(address.parse().unwrap())
+        AttemptSource::of_address(address.parse().unwrap())
     }
 
     #[test]
@@ -246,7 +245,7 @@ mod tests {
         let (mut throttle, now) = (Throttle::default(), Instant::now());
         let full = u32::try_from(MOST_COUNTERS).unwrap();
         let address = |number: u32| {
-            AttemptSource::of(std::net::Ipv4Addr::from_bits(0x0b00_0000 + number).into())
+            AttemptSource::of_address(std::net::Ipv4Addr::from_bits(0x0b00_0000 + number).into())
         };
         for number in 0..full {
             for _ in 0..FREE {

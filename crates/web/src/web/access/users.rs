@@ -30,12 +30,9 @@ pub const LONGEST_PASSWORD: usize = 1024;
 /// Memory in KiB, passes and lanes of Argon2id.
 const COST: (u32, u32, u32) = (19 << 10, 2, 1);
 
-/// A user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
-    /// The name.
     pub name: String,
-    /// The role.
     pub role: Role,
     salt: String,
     hash: String,
@@ -45,16 +42,13 @@ pub struct User {
 /// and a new role have another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KnownUser {
-    /// The name.
     pub(crate) name: String,
     /// A hash of the entry in the file.
     entry: String,
 }
 
-/// All users.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Users {
-    /// The users.
     pub users: Vec<User>,
 }
 
@@ -64,7 +58,7 @@ pub(crate) struct Stamp([u64; 3], [i64; 2]);
 
 impl Stamp {
     /// Of the file at this path; `None` if there is none.
-    pub(crate) fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn new(path: &Path) -> Option<Self> {
         let found = path.symlink_metadata().ok()?;
         let id = [found.dev(), found.ino(), found.size()];
         Some(Self(id, [found.ctime(), found.ctime_nsec()]))
@@ -125,7 +119,7 @@ pub fn is_name(text: &str) -> bool {
 
 impl Users {
     /// Read the users in this file; none if it is missing.
-    pub fn read(path: &Path) -> Result<Self, UsersError> {
+    pub fn load(path: &Path) -> Result<Self, UsersError> {
         let text = match files::read_private(path, LIMIT) {
             Err(error) if error.is_missing() => return Ok(Self::default()),
             read => read?,
@@ -175,7 +169,7 @@ impl Users {
         let dir = path.parent().unwrap_or(Path::new("/"));
         let failed = |source| UsersError::Write { path: path.to_owned(), source };
         let _lock = files::make_dirs(dir).and_then(|()| files::lock_dir(dir)).map_err(failed)?;
-        let mut all = Self::read(path)?;
+        let mut all = Self::load(path)?;
         change(&mut all)?;
         all.write(path)
     }
@@ -187,7 +181,7 @@ impl Users {
 
     /// The user with this name and password. For an unknown name, a hash is computed too, so that the time does not
     /// reveal which names exist.
-    pub(crate) fn find(&self, name: &str, password: &str) -> Option<&User> {
+    pub(crate) fn with_password(&self, name: &str, password: &str) -> Option<&User> {
         let user = self.users.iter().find(|user| user.name == name);
         let salt = user.map_or("0123456789abcdef0123456789abcdef", |user| &*user.salt);
         let made = hash(password, salt).ok()?;
@@ -235,14 +229,14 @@ mod tests {
     const PASSWORD: &str = "correct horse";
 
     fn role(users: &Users, name: &str, password: &str) -> Option<Role> {
-        users.find(name, password).map(|user| user.role)
+        users.with_password(name, password).map(|user| user.role)
     }
 
     #[test]
     fn users_are_added_changed_and_removed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("web-users");
-        let mut users = Users::read(&path).unwrap();
+        let mut users = Users::load(&path).unwrap();
         assert_eq!(users, Users::default());
         users.add("anna", Role::Operate, PASSWORD).unwrap();
         users.add("bob", Role::Read, PASSWORD).unwrap();
@@ -253,7 +247,7 @@ mod tests {
         let text = String::from_utf8(crate::sys::files::read_plain(&path).unwrap()).unwrap();
         assert!(!text.contains(PASSWORD));
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-        let mut users = Users::read(&path).unwrap();
+        let mut users = Users::load(&path).unwrap();
         assert_ne!(users.users[0].hash, users.users[1].hash, "each has its own salt");
         assert_eq!(role(&users, "anna", PASSWORD), Some(Role::Operate));
         assert_eq!(role(&users, "bob", PASSWORD), Some(Role::Read));
@@ -282,11 +276,11 @@ mod tests {
         users.add("anna", Role::Operate, PASSWORD).unwrap();
         users.write(&path).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-        let refused = Users::read(&path).unwrap_err().to_string();
+        let refused = Users::load(&path).unwrap_err().to_string();
         assert!(refused.contains("chmod 600"), "{refused}");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         std::fs::write(&path, "{").unwrap();
-        assert!(matches!(Users::read(&path), Err(UsersError::Damaged { .. })));
+        assert!(matches!(Users::load(&path), Err(UsersError::Damaged { .. })));
     }
 
     #[test]

@@ -25,13 +25,11 @@ use crate::web::server::{Refusal, Server};
 /// The interval between pings, and how long their answers may take: without them, it ends.
 const PING: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(15);
-/// The most characters of a sender's name.
-const LONGEST_SENDER: usize = 100;
 
 /// The session of a request over a bridge: whoever can execute the bridge is the owner.
 pub(crate) fn bridged_session(headers: &HeaderMap) -> ProvenSession {
     let sender = headers.get(SENDER).and_then(|name| name.to_str().ok());
-    let id = cleaned(sender.unwrap_or("page")).chars().take(LONGEST_SENDER).collect();
+    let id = cleaned(sender.unwrap_or("page")).chars().take(100).collect();
     ProvenSession { id, grant: Grant::OWNER }
 }
 

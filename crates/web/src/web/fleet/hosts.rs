@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -26,6 +26,7 @@ use crate::fleet::place::HostPlaces;
 use crate::fleet::procman;
 use crate::model::units::span;
 use crate::sys::clock;
+use crate::web::locked;
 use crate::web::runs::Shared;
 
 /// The version of bridges.
@@ -73,7 +74,6 @@ pub(crate) struct HostEntry {
 /// The hosts as they are known, in the order of the inventory.
 type HostList = watch::Sender<Vec<HostEntry>>;
 
-/// The hosts of a fleet.
 #[derive(Debug)]
 pub(crate) struct FleetHosts {
     inventory: Inventory,
@@ -86,7 +86,7 @@ pub(crate) struct FleetHosts {
 
 impl FleetHosts {
     /// The hosts of this file. Nothing is executed if it names commands that the user has not allowed.
-    pub(crate) fn read(file: &Path, env: &Env) -> io::Result<Arc<Self>> {
+    pub(crate) fn load(file: &Path, env: &Env) -> io::Result<Arc<Self>> {
         let inventory = procman::read_any(Path::new("/"), env, file).map_err(io::Error::other)?;
         if !inventory.is_trusted(env) {
             return Err(io::Error::other("it names commands that you have not allowed"));
@@ -107,11 +107,7 @@ impl FleetHosts {
 
     /// The bridge to a host, if it answers.
     pub(crate) fn bridge(&self, host: &str) -> Option<SendRequest<Body>> {
-        self.bridges().get(host).cloned()
-    }
-
-    fn bridges(&self) -> MutexGuard<'_, HashMap<String, SendRequest<Body>>> {
-        self.bridges.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.bridges).get(host).cloned()
     }
 
     fn caller(&self) -> Caller<'_> {
@@ -210,7 +206,7 @@ impl FleetHosts {
         // The handshake alone needs no answer.
         if bridge.ready().await.is_ok() && is_answered(&mut bridge).await {
             let _held = HeldBridge { hosts: self, name: &host.name };
-            self.bridges().insert(host.name.clone(), bridge);
+            locked(&self.bridges).insert(host.name.clone(), bridge);
             HostEntry::tell(sender, host, |entry| HostEntry {
                 link: HostLink::Up,
                 since: None,
@@ -268,7 +264,7 @@ struct HeldBridge<'a> {
 
 impl Drop for HeldBridge<'_> {
     fn drop(&mut self) {
-        self.hosts.bridges().remove(self.name);
+        locked(&self.hosts.bridges).remove(self.name);
     }
 }
 

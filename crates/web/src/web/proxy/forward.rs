@@ -64,8 +64,7 @@ pub(super) async fn forward(
         request.headers_mut().insert(header::TRANSFER_ENCODING, chunked);
     }
     introduce(request.headers_mut(), near.ends, host_sent.as_ref());
-    let (mut response, connection) =
-        send((runs, near.caller), upstream, connection, request).await?;
+    let (mut response, connection) = send(runs, near.caller, upstream, connection, request).await?;
     if let (Some(host_sent), Some(host_asked)) = (&host_sent, &host_asked) {
         rewrite_redirect(response.headers_mut(), host_sent, host_asked);
     }
@@ -89,7 +88,8 @@ pub(super) async fn forward(
 /// The answer to a request, and the connection that brings it. A process may close a connection at the moment in which
 /// it is used again; then the request is sent once more if it can't have had an effect.
 async fn send(
-    (runs, caller): (&Runs, Caller),
+    runs: &Runs,
+    caller: Caller,
     upstream: &Arc<Upstream>,
     mut connection: Connection,
     request: Request<Body>,

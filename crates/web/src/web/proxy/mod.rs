@@ -70,17 +70,18 @@ impl Proxy {
     pub(super) async fn answering(&self, runs: &Runs, instance: &str) -> Vec<String> {
         let Ok(Some(run)) = runs.get(instance).await else { return vec![] };
         let Ok(state) = state(&run.known).await else { return vec![] };
-        let asked =
-            self.names.of(runs, instance).await.into_iter().map(async |(name, upstream)| {
+        let asked = self.names.upstreams_of(runs, instance).await.into_iter().map(
+            async |(name, upstream)| {
                 let is_it = |process: &&ProcessState| process.name == upstream.service.process;
                 let pid = state.processes.iter().find(is_it)?.pid;
                 upstream.answers_http(pid).await.then_some(name)
-            });
+            },
+        );
         join_all(asked).await.into_iter().flatten().collect()
     }
 
     /// Answer a request to the name of a process.
-    pub(super) async fn answer(
+    pub(super) async fn proxied(
         &self,
         runs: &Runs,
         places: &Places,
@@ -102,7 +103,7 @@ impl Proxy {
         if let Some(path) = request.uri().path_and_query().cloned() {
             *request.uri_mut() = path.into();
         }
-        let Some(upstream) = self.names.find(runs, name).await else {
+        let Some(upstream) = self.names.upstream(runs, name).await else {
             let why =
                 format!("no process of a run has the name {name}; `tmo open` lists the names");
             return Problem::new(StatusCode::MISDIRECTED_REQUEST, why).last_answer(is_html);
@@ -113,11 +114,11 @@ impl Proxy {
             return Problem::new(StatusCode::SERVICE_UNAVAILABLE, why).last_answer(is_html);
         };
         let is_own = |origin: &str| upstream.service.site.has(origin, self.port);
-        let caller = Caller::of(request.method(), request.headers(), is_own);
+        let caller = Caller::new(request.method(), request.headers(), is_own);
         let near = Near { ends, taken, place, closing, caller };
         match forward::forward(runs, &upstream, near, request).await {
             Ok(response) => response,
-            Err(problem) => problem.answer(is_html),
+            Err(problem) => problem.into_response(is_html),
         }
     }
 
@@ -134,11 +135,10 @@ impl Proxy {
                 "a server with --public-url serves no names of processes, unless --names allows them",
             );
         }
-        let is_label = |label: &str| {
-            let of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-            !label.is_empty() && label.bytes().all(of_name)
-        };
-        if !name.split('.').all(is_label) {
+        if !name.split('.').all(|label| {
+            !label.is_empty()
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        }) {
             return Some("the request has no valid host name");
         }
         let headers = request.headers();

@@ -1,13 +1,14 @@
 //! Which process has which name.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::watch;
 
 use crate::model::name::hostname::ZONE;
 use crate::model::plan::ProcessPlan;
 use crate::run::registry::{KnownRun, Standing};
+use crate::web::locked;
 use crate::web::proxy::upstream::{Service, Site, Upstream};
 use crate::web::runs::{RunList, Runs};
 
@@ -29,29 +30,29 @@ struct KnownNames {
 impl Names {
     /// The process with this name, or with the part of it below a project: `eu.web.shop.localhost` is `web` of `shop`,
     /// too.
-    pub(super) async fn find(&self, runs: &Runs, name: &str) -> Option<Arc<Upstream>> {
+    pub(super) async fn upstream(&self, runs: &Runs, name: &str) -> Option<Arc<Upstream>> {
         let name = own_part(name)?;
         let listing = self.listing.get_or_init(|| runs.follow());
         let now = Arc::clone(&listing.borrow());
-        if let Some(found) = self.known().update(&now).get(name) {
+        if let Some(found) = locked(&self.known).update(&now).get(name) {
             return Some(Arc::clone(found));
         }
         // A run that has just begun.
-        let now = runs.list().await.ok()?;
-        self.known().update(&now).get(name).cloned()
+        let now = runs.listed().await.ok()?;
+        locked(&self.known).update(&now).get(name).cloned()
     }
 
     /// The processes of this instance.
-    pub(super) async fn of(&self, runs: &Runs, instance: &str) -> Vec<(String, Arc<Upstream>)> {
-        let Ok(now) = runs.list().await else { return vec![] };
-        let mut known = self.known();
+    pub(super) async fn upstreams_of(
+        &self,
+        runs: &Runs,
+        instance: &str,
+    ) -> Vec<(String, Arc<Upstream>)> {
+        let Ok(now) = runs.listed().await else { return vec![] };
+        let mut known = locked(&self.known);
         let all = known.update(&now).iter();
         let of_instance = all.filter(|(_, upstream)| upstream.service.instance == instance);
         of_instance.map(|(name, upstream)| (name.clone(), Arc::clone(upstream))).collect()
-    }
-
-    fn known(&self) -> MutexGuard<'_, KnownNames> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

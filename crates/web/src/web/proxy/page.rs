@@ -39,13 +39,13 @@ impl Problem {
 
     /// The answer, after which the connection ends, so that it holds no place.
     pub(super) fn last_answer(self, is_html: bool) -> Response<Body> {
-        let mut response = self.answer(is_html);
+        let mut response = self.into_response(is_html);
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         response
     }
 
     /// The answer: a page for a browser, which asks again if that may help, or else a line of text.
-    pub(super) fn answer(self, is_html: bool) -> Response<Body> {
+    pub(super) fn into_response(self, is_html: bool) -> Response<Body> {
         let Self { status, why, is_passing, lines } = self;
         let lines = lines.join("\n");
         let (kind, text) = if is_html {

@@ -1,7 +1,7 @@
 //! Connections to a process.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -18,6 +18,7 @@ use crate::model::name::hostname::{ZONE, has_no_pages};
 use crate::model::plan::rules::LazyStart;
 use crate::model::state::ProcessState;
 use crate::sys;
+use crate::web::locked;
 use crate::web::proxy::page::Problem;
 use crate::web::proxy::waking::{Caller, Waking};
 use crate::web::runs::{Link, Run, Runs};
@@ -48,7 +49,6 @@ pub(super) struct Service {
     pub(super) instance: String,
     /// The id of its run.
     pub(super) run: String,
-    /// Its name.
     pub(super) process: ProcName,
     /// The ports at which it is expected, the best one first.
     pub(super) ports: Vec<u16>,
@@ -215,7 +215,7 @@ impl Upstream {
         let _looking = match page_at {
             Some(at) => match timeout_at(at, looking).await {
                 Ok(looking) => looking,
-                Err(_) => Err(self.waiting(&*self.run(runs).await?).await),
+                Err(_) => Err(self.waiting(&*self.run_of_process(runs).await?).await),
             },
             None => looking.await,
         }?;
@@ -228,7 +228,7 @@ impl Upstream {
         {
             return Ok((listener, stream));
         }
-        let found = self.look(runs, caller).await?;
+        let found = self.find_listener(runs, caller).await?;
         self.waking.answers();
         let before = locked(&self.listener).replace(found.0);
         if before.is_some_and(|before| before.socket != found.0.socket) {
@@ -314,9 +314,13 @@ impl Upstream {
     }
 
     /// Look for the listener of the process, and connect to it.
-    async fn look(&self, runs: &Runs, caller: Caller) -> Result<(Listener, TcpStream), Problem> {
+    async fn find_listener(
+        &self,
+        runs: &Runs,
+        caller: Caller,
+    ) -> Result<(Listener, TcpStream), Problem> {
         let Service { process, lazy, .. } = &self.service;
-        let run = self.run(runs).await?;
+        let run = self.run_of_process(runs).await?;
         let mut seen = run.follow();
         let patience = if lazy.is_some() { LAZY_PATIENCE } else { PATIENCE };
         let page_at = caller.page_at.filter(|_| lazy.is_some());
@@ -360,8 +364,7 @@ impl Upstream {
         }
     }
 
-    /// Its run.
-    async fn run(&self, runs: &Runs) -> Result<Arc<Run>, Problem> {
+    async fn run_of_process(&self, runs: &Runs) -> Result<Arc<Run>, Problem> {
         let Service { instance, process, .. } = &self.service;
         let run = runs.get(instance).await.ok().flatten();
         run.ok_or_else(|| Problem::passing(format!("{process} runs no longer")))
@@ -433,10 +436,6 @@ async fn connect(listener: Listener) -> Option<TcpStream> {
     let exists =
         if sys::FINDS_SOCKETS_FAST { exists() } else { spawn_blocking(exists).await.ok()? };
     exists.then_some(stream)
-}
-
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -13,9 +13,10 @@ use crate::model::request::{ChangeOrder, Request};
 use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::sys::clock;
+use crate::web::locked;
 use crate::web::proxy::headers::upgrade;
 use crate::web::proxy::page::{Problem, wants_html};
-use crate::web::proxy::upstream::{Upstream, locked};
+use crate::web::proxy::upstream::Upstream;
 use crate::web::runs::{Run, Runs};
 
 /// How long a browser waits for a page before it gets one that says what it waits for.
@@ -39,7 +40,7 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    pub(super) fn of(method: &Method, headers: &HeaderMap, is_own: impl Fn(&str) -> bool) -> Self {
+    pub(super) fn new(method: &Method, headers: &HeaderMap, is_own: impl Fn(&str) -> bool) -> Self {
         let since = Instant::now();
         let is_page = *method == Method::GET && wants_html(headers);
         let page_at = is_page.then(|| since + PAGE_AFTER);
@@ -163,8 +164,9 @@ impl Upstream {
     /// What it has printed last since it was at rest. Without that time, nothing tells its lives apart.
     async fn lines(&self, run: &Run, since: Option<Timestamp>) -> Vec<String> {
         let (name, Some(since)) = (self.service.process.to_string(), since) else { return vec![] };
-        let read =
-            run.read(move |history| history.last_lines(&name, LINES, history.records()?, since));
+        let read = run.read_history(move |history| {
+            history.last_lines(&name, LINES, history.records()?, since)
+        });
         // Without them, the rest is said all the same.
         read.await.unwrap_or_default()
     }

@@ -62,7 +62,7 @@ impl RunRequest {
 }
 
 /// Answer a request from the files of a run.
-pub(crate) async fn read(request: RunRequest) -> Answered {
+pub(crate) async fn read_run(request: RunRequest) -> Answered {
     let answer = read_target(&request.run, &request.method, &request.target).await?;
     request.visible(answer)
 }
@@ -73,7 +73,7 @@ pub(crate) async fn figures(
     session: ProvenSession,
     uri: Uri,
 ) -> Answered {
-    run.samples().answer(&session.grant.scope, uri.query().unwrap_or_default())
+    run.samples().samples_answer(&session.grant.scope, uri.query().unwrap_or_default())
 }
 
 /// Have the supervisor of a run answer a request.

@@ -115,8 +115,8 @@ pub(crate) async fn remove(apps: RunApps) -> Answered {
     apps.change(AppRequest::Remove).await
 }
 
-pub(crate) async fn list(apps: RunApps) -> Answered {
-    let manifest = blocking(move || store::read(&apps.dir)).await?;
+pub(crate) async fn list_apps(apps: RunApps) -> Answered {
+    let manifest = blocking(move || store::read_manifest(&apps.dir)).await?;
     let row = |(name, app): (String, App)| {
         json!({
             "name": name,

@@ -67,11 +67,16 @@ pub(crate) async fn run_reload(
 
 /// Run this command of this executable for the run at this socket and for this client.
 async fn run_own(tmo: &Path, words: &[&str], socket: &Path, by: &str) -> Result<Output, String> {
-    let mut command = Command::new(crate::sys::program(tmo));
-    command.args(words).arg("--socket").arg(socket);
     // The directory in which the server was started must not matter.
-    command.current_dir("/").env(SENDER, by).stdin(Stdio::null());
-    command.output().await.map_err(|error| format!("can't run {}: {error}", tmo.display()))
+    let mut command = command_in(Path::new("/"), tmo, words);
+    let output = command.arg("--socket").arg(socket).env(SENDER, by).output().await;
+    output.map_err(|error| format!("can't run {}: {error}", tmo.display()))
+}
+
+fn command_in(dir: &Path, program: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(crate::sys::program(program));
+    command.args(words).current_dir(dir).stdin(Stdio::null());
+    command
 }
 
 fn translated(output: &Output) -> Answered {
@@ -163,9 +168,7 @@ async fn run_tmo(dir: &Path, words: &[&str]) -> Result<Output, Refusal> {
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, &reason)
     };
     let program = std::env::current_exe().map_err(failed)?;
-    let mut command = Command::new(crate::sys::program(&program));
-    command.args(words).current_dir(dir).stdin(Stdio::null());
-    command.output().await.map_err(failed)
+    command_in(dir, &program, words).output().await.map_err(failed)
 }
 
 fn error_output(output: &Output) -> String {

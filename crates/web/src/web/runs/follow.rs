@@ -1,7 +1,7 @@
 //! Follows a run for all pages that show it: its states, the head of its journal, and the figures of its processes.
 
 use std::future::pending;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use futures_util::future::OptionFuture;
@@ -16,6 +16,7 @@ use crate::model::request::{Head, Partial};
 use crate::model::state::{ProcessState, State};
 use crate::model::terminal::unfinished::PromptTimer;
 use crate::run::registry::KnownRun;
+use crate::web::locked;
 use crate::web::runs::samples::{SECOND, Sample, Samples};
 use crate::web::runs::{of_ended, state};
 
@@ -45,7 +46,6 @@ pub(crate) struct Seen {
     pub(crate) link: Link,
     /// The state without its processes.
     pub(crate) state: Option<Arc<State>>,
-    /// The processes.
     pub(crate) processes: Vec<Arc<ProcessState>>,
     /// The number of records in its journal.
     pub(crate) records: u64,
@@ -103,7 +103,7 @@ pub(crate) struct Follow {
 
 impl Follow {
     /// Follow this run. The last state of a run that is over stays available.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn follow_run(self) {
         tokio::join!(self.follow_states(), self.sample());
         pending::<()>().await;
     }
@@ -250,7 +250,7 @@ impl<T: Default + Send + Sync + 'static> Shared<T> {
         &self,
         begin: impl FnOnce(Arc<watch::Sender<T>>) -> F,
     ) -> watch::Receiver<T> {
-        let mut shared = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = locked(&self.0);
         if let Some(sender) = shared.upgrade() {
             return sender.subscribe();
         }

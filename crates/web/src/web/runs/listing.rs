@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -20,9 +20,9 @@ use crate::model::text::untrusted::cleaned;
 use crate::run::registry::{self, KnownRun, Standing};
 use crate::sys::Changes;
 use crate::web::access::Scope;
+use crate::web::locked;
 use crate::web::runs::Shared;
 
-/// A run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct RunEntry {
     id: String,
@@ -43,7 +43,7 @@ pub(crate) struct RunEntry {
 }
 
 impl RunEntry {
-    fn of(known: &KnownRun) -> Self {
+    fn new(known: &KnownRun) -> Self {
         let plan = known.plan.as_ref();
         Self {
             id: known.id.clone(),
@@ -97,8 +97,8 @@ impl Listing {
         let reader = locked(&self.reader).upgrade();
         let source = self.source.clone();
         let read = spawn_blocking(move || match reader {
-            Some(reader) => locked(&reader).read(),
-            None => Ok(source.read()?.0),
+            Some(reader) => locked(&reader).read_if_changed(),
+            None => Ok(source.read_runs()?.0),
         });
         read.await.map_err(io::Error::other)?
     }
@@ -115,7 +115,6 @@ impl Listing {
     }
 }
 
-/// The source of the list.
 #[derive(Debug, Clone)]
 struct ListingSource {
     env: Env,
@@ -125,16 +124,12 @@ struct ListingSource {
 
 impl ListingSource {
     /// The list, and the paths whose changes can affect it.
-    fn read(&self) -> io::Result<(RunList, Vec<PathBuf>)> {
+    fn read_runs(&self) -> io::Result<(RunList, Vec<PathBuf>)> {
         let all = registry::all(&self.env)?;
         let places = registry::places(&self.env, &all);
         let is_listed = |known: &KnownRun| self.only.as_ref().is_none_or(|only| *only == known.id);
         Ok((Arc::new(all.into_values().filter(is_listed).collect()), places))
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Keep a list up to date.
@@ -144,7 +139,7 @@ async fn keep(sender: Arc<watch::Sender<RunList>>, reader: Arc<Mutex<ListingRead
         let reader = Arc::clone(&reader);
         let read = spawn_blocking(move || {
             let mut reader = locked(&reader);
-            let read = reader.read();
+            let read = reader.read_if_changed();
             let pause = if read.is_ok() { reader.pause() } else { Some(INTERVAL) };
             (read, pause)
         });
@@ -222,7 +217,7 @@ impl ListingReader {
         self.read.is_some() && self.changed.is_none_or(is_after)
     }
 
-    fn read(&mut self) -> io::Result<RunList> {
+    fn read_if_changed(&mut self) -> io::Result<RunList> {
         if self.changes.as_mut().is_some_and(Changes::take) {
             self.changed = Some(Instant::now());
         }
@@ -231,7 +226,7 @@ impl ListingReader {
         }
         loop {
             let begun = Instant::now();
-            let (known, places) = self.source.read()?;
+            let (known, places) = self.source.read_runs()?;
             self.known = known;
             self.read = Some(begun);
             #[cfg(test)]
@@ -258,7 +253,7 @@ pub(crate) fn entries(all: &[KnownRun], scope: &Scope) -> Vec<RunEntry> {
     let mut all: Vec<_> = all.iter().filter(|known| scope.has_run(&known.id)).collect();
     let started = |known: &KnownRun| known.plan.as_ref().map(|plan| plan.started);
     all.sort_by_key(|known| (known.standing == Standing::Over, started(known), known.title()));
-    let mut entries: Vec<_> = all.into_iter().map(RunEntry::of).collect();
+    let mut entries: Vec<_> = all.into_iter().map(RunEntry::new).collect();
     if let Some(names) = scope.names() {
         for entry in &mut entries {
             (entry.root, entry.processes) = (None, names.len());
@@ -340,7 +335,7 @@ mod tests {
         leave_run(dir.path(), "0a");
         let mut reader = ListingReader::new(ListingSource { env: env(dir.path()), only: None });
         let count = |reader: &mut ListingReader| {
-            reader.read().unwrap();
+            reader.read_if_changed().unwrap();
             reader.reads
         };
         let first = count(&mut reader);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use tokio::sync::{mpsc, watch};
@@ -26,6 +26,7 @@ use crate::run::registry::KnownRun;
 use crate::server::engine_handle::{EngineRequest, Handle};
 use crate::server::http;
 use crate::server::reading::Reading;
+use crate::web::locked;
 use crate::web::runs::samples::Samples;
 use crate::web::runs::{Follow, Listing, RunList, Seen, Shared};
 
@@ -68,7 +69,7 @@ impl Run {
         let history = Arc::new(RunHistory::of(dirs));
         let reading = Reading::new(handle, Arc::<RunHistory>::clone(&history), crashes, None);
         let reading = http::reading().with_state(reading);
-        tokio::spawn(answer(known.clone(), asked));
+        tokio::spawn(answer_requests(known.clone(), asked));
         let samples = samples.unwrap_or_else(|| Arc::new(Samples::new(history.dirs())));
         Arc::new(Self { known, reading, history, seen: Shared::default(), samples })
     }
@@ -80,7 +81,7 @@ impl Run {
     }
 
     /// Read its journal.
-    pub(crate) async fn read<T: Send + 'static>(
+    pub(crate) async fn read_history<T: Send + 'static>(
         &self,
         read: impl FnOnce(&RunHistory) -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
@@ -92,7 +93,7 @@ impl Run {
     pub(crate) fn follow(&self) -> watch::Receiver<Seen> {
         self.seen.follow(|seen| {
             let (known, history) = (self.known.clone(), Arc::clone(&self.history));
-            Follow { known, history, samples: self.samples(), seen }.run()
+            Follow { known, history, samples: self.samples(), seen }.follow_run()
         })
     }
 
@@ -103,7 +104,7 @@ impl Run {
 }
 
 /// Answer the requests of the reading API that need a supervisor.
-async fn answer(known: KnownRun, mut asked: mpsc::Receiver<EngineRequest>) {
+async fn answer_requests(known: KnownRun, mut asked: mpsc::Receiver<EngineRequest>) {
     while let Some(ask) = asked.recv().await {
         // The reading API sends no other request.
         if let EngineRequest::State { reply } = ask {
@@ -192,7 +193,7 @@ impl Runs {
     }
 
     /// Read the list now.
-    pub(crate) async fn list(&self) -> io::Result<RunList> {
+    pub(crate) async fn listed(&self) -> io::Result<RunList> {
         self.listing.now().await
     }
 
@@ -205,7 +206,7 @@ impl Runs {
     pub(crate) async fn end_of(&self, run: Option<&str>) {
         let mut listing = self.follow();
         // If the list can't be read now, it may be readable later.
-        while !self.list().await.is_ok_and(|all| {
+        while !self.listed().await.is_ok_and(|all| {
             !all.iter().any(|known| known.run().is_some_and(|up| run.is_none_or(|run| up == run)))
         }) {
             if listing.changed().await.is_err() {
@@ -216,12 +217,12 @@ impl Runs {
 
     /// The run with this id; `None` if there is none.
     pub(crate) async fn get(&self, id: &str) -> io::Result<Option<Arc<Run>>> {
-        Ok(self.get_among(&self.list().await?, id))
+        Ok(self.get_among(&self.listed().await?, id))
     }
 
     /// The run with this id in a list of all.
     pub(crate) fn get_among(&self, all: &[KnownRun], id: &str) -> Option<Arc<Run>> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = locked(&self.open);
         open.retain(|id, _| all.iter().any(|known| known.id == *id));
         let known = all.iter().find(|known| known.id == id)?;
         if let Some(run) = open.get(id)

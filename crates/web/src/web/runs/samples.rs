@@ -1,7 +1,7 @@
 //! Samples the resource use of the processes of each run: each second while a page shows the run, otherwise each half
 //! minute. A day of them is kept while the run is there.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Json;
@@ -22,6 +22,7 @@ use crate::model::time::Timestamp;
 use crate::run::registry::Standing;
 use crate::sys::clock;
 use crate::web::access::Scope;
+use crate::web::locked;
 use crate::web::runs::{Runs, run};
 use crate::web::server::answers::{Answered, refuse};
 
@@ -117,7 +118,7 @@ impl Samples {
 
     /// Whether a sample is due although no page shows the run.
     fn is_due(&self) -> bool {
-        let kept = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = locked(&self.history);
         kept.first.is_none()
             || self.begun.elapsed().saturating_sub(kept.last) + SECOND >= HALF_MINUTE
     }
@@ -135,7 +136,7 @@ impl Samples {
     ) -> Option<Sample> {
         let mut taker = Arc::clone(&self.taker).lock_owned().await;
         let figures = spawn_blocking(move || taker.take(processes, now)).await.ok()?;
-        let mut kept = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = locked(&self.history);
         let passed = kept.passed(now, time);
         let count = kept.series.count(Length::Second);
         // Two pages may follow the run by themselves after its supervisor was replaced.
@@ -148,15 +149,15 @@ impl Samples {
     }
 
     /// Answer a request for samples, within the limits of the session.
-    pub(crate) fn answer(&self, scope: &Scope, query: &str) -> Answered {
+    pub(crate) fn samples_answer(&self, scope: &Scope, query: &str) -> Answered {
         let Some((length, after)) = asked(query) else {
             let reason = "`interval` must be 1, 10 or 30, and `after` the number of a sample";
             return refuse(StatusCode::BAD_REQUEST, reason);
         };
-        let kept = self.history.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = locked(&self.history);
         let all =
             kept.series.since(length, after).filter(|(name, _)| scope.has_process(name.as_str()));
-        let mut processes: Vec<_> = all.map(|(name, points)| Used::of(name, points)).collect();
+        let mut processes: Vec<_> = all.map(|(name, points)| Used::new(name, points)).collect();
         processes.sort_by_key(|process| process.name);
         let interval = length.seconds();
         let begun = kept.series.count(Length::Second) % interval;
@@ -180,7 +181,7 @@ pub(crate) async fn keep_sampling(runs: Arc<Runs>) {
     loop {
         ticks.tick().await;
         // What can't be read now may be readable the next time.
-        let all = runs.list().await.unwrap_or_default();
+        let all = runs.listed().await.unwrap_or_default();
         for known in all.iter() {
             if known.standing == Standing::Held
                 && known.is_sampled()
@@ -233,7 +234,7 @@ struct Used<'a> {
 }
 
 impl<'a> Used<'a> {
-    fn of(name: &'a ProcName, points: impl Iterator<Item = Option<Point>> + Clone) -> Self {
+    fn new(name: &'a ProcName, points: impl Iterator<Item = Option<Point>> + Clone) -> Self {
         // One digit is enough, and keeps the answer short.
         let cpu = |point: Point| point.cpu_percent.map(|value| (value * 10.0).round() / 10.0);
         let output = |point: Point| point.output_bytes_per_second.map(f64::round);
@@ -278,7 +279,8 @@ mod tests {
     }
 
     async fn answer(samples: &Samples, scope: &Scope, query: &str) -> Value {
-        let body = samples.answer(scope, query).unwrap().into_body().collect().await.unwrap();
+        let body =
+            samples.samples_answer(scope, query).unwrap().into_body().collect().await.unwrap();
         serde_json::from_slice(&body.to_bytes()).unwrap()
     }
 

@@ -3,10 +3,10 @@
 //! It is a thin layer over the API of runs. A request is for the run that it names (`?run=`), or for the only active
 //! one. A limited session receives only the parts of an answer that are about its processes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Json;
@@ -21,13 +21,14 @@ use tokio::time::timeout;
 use crate::api::proof::random_hex;
 use crate::api::version::{OURS, built_from};
 use crate::client::percent_encoded;
-use crate::model::ProcessStatus;
 use crate::model::request::API;
 use crate::model::state::{ProcessState, State};
 use crate::model::time::Timestamp;
 use crate::run::registry::Standing;
+use crate::server::http::counts_by_status;
 use crate::sys::clock;
 use crate::web::access::{ProvenSession, Scope};
+use crate::web::locked;
 use crate::web::log::messages::{PageRequest, last_id_before, position_of};
 use crate::web::runs::{Link, Run, Seen, entries, read_lines, send, state};
 use crate::web::server::{
@@ -45,6 +46,29 @@ const USUAL_LAST: u64 = 20;
 const MOST_LAST: u64 = 1000;
 /// How long to wait for figures.
 const FIGURES_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The processes that each session has deselected, by session and run.
+#[derive(Debug, Default)]
+pub(crate) struct Selections(Mutex<HashMap<String, HashMap<String, HashSet<String>>>>);
+
+impl Selections {
+    /// Access the deselected processes of a session.
+    pub(crate) fn with<T>(
+        &self,
+        session: &str,
+        run: &str,
+        act: impl FnOnce(&mut HashSet<String>) -> T,
+    ) -> T {
+        let mut all = locked(&self.0);
+        act(all.entry(session.to_owned()).or_default().entry(run.to_owned()).or_default())
+    }
+
+    /// Forget the sessions that have ended.
+    pub(crate) fn forget(&self, lives: impl Fn(&str) -> bool) {
+        let mut all = locked(&self.0);
+        all.retain(|session, _| lives(session));
+    }
+}
 
 /// A request to the API for scripts.
 pub(crate) struct ScriptRequest {
@@ -64,7 +88,7 @@ impl FromRequestParts<WebState> for ScriptRequest {
     async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Refusal> {
         let session = ProvenSession::from_request_parts(parts, state).await?;
         let word = parameter(parts, "name").await.unwrap_or_default();
-        let mut query = Parameters::of(&parts.uri);
+        let mut query = Parameters::new(&parts.uri);
         let run = run_of(state, &session.grant.scope, query.0.remove("run")).await?;
         let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
         Ok(Self { server: Arc::clone(state), session, run, method, path, word, query })
@@ -77,7 +101,7 @@ async fn run_of(
     scope: &Scope,
     wanted: Option<String>,
 ) -> Result<Arc<Run>, Refusal> {
-    let known = server.runs.list().await.map_err(|error| unreadable(&error))?;
+    let known = server.runs.listed().await.map_err(|error| unreadable(&error))?;
     let all: Vec<_> = known.iter().filter(|known| scope.has_run(&known.id)).collect();
     let found = if let Some(wanted) = wanted {
         let mut titled = all.iter().filter(|known| known.title() == wanted);
@@ -107,7 +131,7 @@ async fn run_of(
 struct Parameters(HashMap<String, String>);
 
 impl Parameters {
-    fn of(uri: &Uri) -> Self {
+    fn new(uri: &Uri) -> Self {
         let query = uri.query().unwrap_or_default();
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
@@ -182,7 +206,7 @@ impl ScriptRequest {
         let names: Vec<_> =
             state.processes.iter().map(|process| process.name.to_string()).collect();
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let read = self.run.read(move |history| {
+        let read = self.run.read_history(move |history| {
             let records = history.records()?;
             let last =
                 names.iter().map(|name| history.last_lines(name, most, records, Timestamp::EPOCH));
@@ -228,18 +252,13 @@ impl ScriptRequest {
     pub(crate) async fn status(self) -> Answered {
         self.query.refuse_others()?;
         let state = self.seen().await?;
-        let mut counts: BTreeMap<_, u32> =
-            ProcessStatus::ALL.map(|status| (status.word().to_owned(), 0)).into();
-        for process in &state.processes {
-            *counts.entry(process.state.word().to_owned()).or_default() += 1;
-        }
         let is_up = state.pid != 0;
         Ok(Json(json!({
             "api": API,
             "title": state.title,
             "running": is_up,
             "uptime": is_up.then(|| clock::now().since(state.started).as_secs()),
-            "processes": counts,
+            "processes": counts_by_status(&state.processes),
             "version": state.version,
             "web": { "version": OURS, "built_from": built_from(), "pid": std::process::id() },
         }))
@@ -281,8 +300,8 @@ impl ScriptRequest {
             Link::Over | Link::Gone => true,
             Link::Unknown => false,
             Link::Up => {
-                let has_pid = |process: &Arc<ProcessState>| process.pid.is_some();
-                !seen.sample.figures.is_empty() || !seen.processes.iter().any(has_pid)
+                !seen.sample.figures.is_empty()
+                    || !seen.processes.iter().any(|process| process.pid.is_some())
             }
         };
         let is_sampled = self.run.known.is_sampled();
@@ -313,7 +332,7 @@ impl ScriptRequest {
             before.saturating_add(1)..=before.saturating_add(lines)
         };
         let wanted = name.clone();
-        let read = self.run.read(move |history| history.numbered(&wanted, choose));
+        let read = self.run.read_history(move |history| history.numbered(&wanted, choose));
         let Ok(found) = read.await else {
             return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the journal can't be read");
         };
@@ -438,7 +457,7 @@ pub(crate) async fn restart(
     extract::State(server): extract::State<WebState>,
     uri: Uri,
 ) -> Answered {
-    Parameters::of(&uri).refuse_others()?;
+    Parameters::new(&uri).refuse_others()?;
     server.closing.send_replace(Some(Ending::Restart));
     let answer = json!({ "api": API, "ok": true, "pid": std::process::id() });
     Ok(answers::json(StatusCode::ACCEPTED, &answer))

@@ -116,7 +116,6 @@ impl FromRequestParts<WebState> for Client {
     }
 }
 
-/// A body in JSON.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use axum::body::Bytes;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use flate2::read::DeflateDecoder;
 
 use crate::api::version::OURS;
+use crate::web::locked;
 use crate::web::server::{Refusal, file};
 
 // `FILES`: path and packed content of each file, made by `build.rs`.
@@ -23,7 +24,7 @@ fn edition(word: &str) -> String {
 
 /// The page of a server with this word.
 pub(crate) fn page(word: &str) -> Response {
-    match find("index.html") {
+    match unpacked("index.html") {
         Some(page) => {
             let page = String::from_utf8_lossy(&page).replace("{{version}}", &edition(word));
             file("text/html; charset=utf-8", page)
@@ -37,7 +38,7 @@ pub(crate) fn page(word: &str) -> Response {
 pub(crate) fn asset(path: &str, word: &str) -> Response {
     let name = path.strip_prefix("/a/").and_then(|path| path.split_once('/'));
     let Some((version, name)) = name else { return missing() };
-    let (Some(content), Some(kind)) = (find(name), kind(name)) else { return missing() };
+    let (Some(content), Some(kind)) = (unpacked(name), kind(name)) else { return missing() };
     let mut response = file(kind, content);
     if version == edition(word) && !from_disk() {
         let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -60,19 +61,19 @@ fn disk() -> Option<std::path::PathBuf> {
 }
 
 /// The content of a file. It is unpacked once, so that unread answers share one copy.
-fn find(name: &str) -> Option<Bytes> {
+fn unpacked(name: &str) -> Option<Bytes> {
     static UNPACKED: Mutex<BTreeMap<&str, Bytes>> = Mutex::new(BTreeMap::new());
     if from_disk() && !name.split('/').any(|part| part == "..") {
         return crate::sys::files::read_plain(&disk()?.join(name)).ok().map(Bytes::from);
     }
     let (path, packed) = FILES.iter().find(|(path, _)| *path == name)?;
-    let mut unpacked = UNPACKED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(content) = unpacked.get(path) {
+    let mut known = locked(&UNPACKED);
+    if let Some(content) = known.get(path) {
         return Some(content.clone());
     }
     let mut content = vec![];
     DeflateDecoder::new(*packed).read_to_end(&mut content).ok()?;
-    Some(unpacked.entry(path).or_insert(content.into()).clone())
+    Some(known.entry(path).or_insert(content.into()).clone())
 }
 
 fn kind(name: &str) -> Option<&'static str> {
@@ -94,10 +95,10 @@ mod tests {
     use axum::http::{StatusCode, header};
     use sha2::{Digest as _, Sha256};
 
-    use super::{FILES, asset, edition, find, kind, page};
+    use super::{FILES, asset, edition, kind, page, unpacked};
 
     fn content(name: &str) -> Vec<u8> {
-        find(name).unwrap().to_vec()
+        unpacked(name).unwrap().to_vec()
     }
 
     #[test]

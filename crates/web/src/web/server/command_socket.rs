@@ -51,7 +51,7 @@ pub(crate) fn open(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Answer the commands that connect.
-pub(crate) async fn answer(listener: UnixListener, server: Arc<Server>) {
+pub(crate) async fn serve_commands(listener: UnixListener, server: Arc<Server>) {
     // Descriptors for commands: browsers may use up all others.
     let mut kept = VecDeque::new();
     loop {
@@ -107,8 +107,8 @@ async fn talk(stream: UnixStream, server: &Server) -> io::Result<()> {
                 None => "error: there is no such run".to_owned(),
             }
         }
-        "sessions" => serde_json::to_string(&server.list_sessions())?,
-        "about" => serde_json::to_string(&About::of(server))?,
+        "sessions" => serde_json::to_string(&server.sessions().entries(clock::now()))?,
+        "about" => serde_json::to_string(&About::new(server))?,
         other if let Some(instance) = other.strip_prefix("answering ") => {
             serde_json::to_string(&server.processes.answering(&server.runs, instance).await)?
         }
@@ -127,7 +127,7 @@ async fn talk(stream: UnixStream, server: &Server) -> io::Result<()> {
 /// The rights of a shared link.
 async fn shared(text: &str, server: &Server) -> Option<Grant> {
     let Share { run, names, seconds } = serde_json::from_str(text).ok()?;
-    let all = server.runs.list().await.ok()?;
+    let all = server.runs.listed().await.ok()?;
     let run = all.iter().find(|known| known.run() == Some(&run))?.id.clone();
     let until = Some(clock::now() + Duration::from_secs(seconds));
     Some(Grant { role: Role::Read, scope: Scope::Processes { run, names }, until })
@@ -136,7 +136,6 @@ async fn shared(text: &str, server: &Server) -> Option<Grant> {
 /// The permissions of a shared link.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Share {
-    /// The run.
     pub run: String,
     /// The processes.
     pub names: Vec<String>,
@@ -162,7 +161,7 @@ pub struct About {
 }
 
 impl About {
-    fn of(server: &Server) -> Self {
+    fn new(server: &Server) -> Self {
         let public = server.names.public().map(|public| format!("https://{public}"));
         let (proxies, has_token) = (server.access.proxies.clone(), server.access.token.is_some());
         let only = server.runs.only().map(str::to_owned);

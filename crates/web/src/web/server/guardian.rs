@@ -88,7 +88,6 @@ impl Guardian {
         self
     }
 
-    /// The port.
     pub const fn port(&self) -> u16 {
         self.handover.port
     }
@@ -166,7 +165,6 @@ const TRIES: u16 = 100;
 /// The listening sockets, all with the same port.
 #[derive(Debug)]
 pub struct Listening {
-    /// The port.
     pub port: u16,
     /// The sockets of IPv4 loopback, of IPv6 loopback if this machine has it, and of the requested host.
     pub sockets: Vec<TcpListener>,

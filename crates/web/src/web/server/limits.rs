@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::model::ProcName;
+use crate::web::locked;
 
 /// The most connections that are served at once. `WebSockets` count too, until they are closed.
 const MOST_CONNECTIONS: usize = 256;
@@ -117,7 +118,7 @@ impl Places {
     }
 
     fn take(&self, holders: Vec<(Holder, usize)>) -> Option<Place> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = locked(&self.taken);
         if holders.iter().any(|(holder, most)| taken.get(holder).is_some_and(|now| now >= most)) {
             return None;
         }
@@ -134,9 +135,10 @@ pub(crate) struct Taken(Arc<TakenPlaces>);
 
 #[derive(Debug)]
 struct TakenPlaces {
-    /// Among all connections, and among those of its peer.
-    #[expect(dead_code, reason = "it is held")]
-    own: (Option<OwnedSemaphorePermit>, Place),
+    /// Among all connections.
+    _permit: Option<OwnedSemaphorePermit>,
+    /// Among those of its peer.
+    _place: Place,
     /// Who has it.
     peer: Peer,
     /// Among those to processes.
@@ -144,8 +146,9 @@ struct TakenPlaces {
 }
 
 impl Taken {
-    pub(crate) fn new(own: (Option<OwnedSemaphorePermit>, Place), peer: Peer) -> Self {
-        Self(Arc::new(TakenPlaces { own, peer, proxied: OnceLock::new() }))
+    pub(crate) fn new(permit: Option<OwnedSemaphorePermit>, place: Place, peer: Peer) -> Self {
+        let proxied = OnceLock::new();
+        Self(Arc::new(TakenPlaces { _permit: permit, _place: place, peer, proxied }))
     }
 
     /// Whether a program of this user has it.
@@ -163,7 +166,7 @@ impl Taken {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = locked(&self.0.taken);
         for holder in &self.1 {
             let Some(count) = taken.get_mut(holder) else { continue };
             *count -= 1;

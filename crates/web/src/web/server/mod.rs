@@ -21,7 +21,7 @@ pub(crate) use self::limits::{Ends, Peer, Place, Places, Taken};
 pub(crate) use self::sockets::{PROTOCOL, TERMINAL_PROTOCOL};
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -38,14 +38,15 @@ use crate::sys::{TcpPeer, clock, is_own_uid, tcp_peer};
 use crate::web::access::options::Access;
 use crate::web::access::password::Passwords;
 use crate::web::access::{
-    Authentication, Grant, KnownUser, Need, NewLink, ProvenSession, Role, ServerNames,
-    SessionEntry, Sessions, UsersError, bearer, browser, judge,
+    Authentication, Grant, KnownUser, Need, NewLink, ProvenSession, Role, ServerNames, Sessions,
+    UsersError, bearer, browser, judge,
 };
 use crate::web::fleet::{FleetHosts, no_bridge};
+use crate::web::locked;
 use crate::web::log::Tickets;
 use crate::web::proxy::Proxy;
 use crate::web::runs::Runs;
-use crate::web::runs::selections::Selections;
+use crate::web::runs::script_api::Selections;
 use crate::web::terminal::Terminals;
 
 /// How often it is checked whether a session has ended, if nothing reports that.
@@ -79,7 +80,6 @@ pub(crate) type WebState = Arc<Server>;
 pub(crate) struct Server {
     /// The names by which it may be addressed.
     pub(crate) names: ServerNames,
-    /// Its port.
     pub(crate) port: u16,
     /// The runs of the user.
     pub(crate) runs: Arc<Runs>,
@@ -151,7 +151,7 @@ impl Server {
     }
 
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.sessions)
     }
 
     /// The addresses of a link, local and public, separated by a space.
@@ -162,11 +162,6 @@ impl Server {
             Some(public) => format!("{local} https://{public}/#login={far}"),
             None => local,
         })
-    }
-
-    /// All sessions.
-    pub(crate) fn list_sessions(&self) -> Vec<SessionEntry> {
-        self.sessions().list(clock::now())
     }
 
     /// End the sessions whose id and user satisfy a predicate; returns their number.

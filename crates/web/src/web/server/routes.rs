@@ -11,7 +11,9 @@ use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 
 use self::AnswerKind::{Lines, Slow, Small, Socket, Text};
+use crate::api::routes::ROUTES;
 use crate::model::name::nearest;
+use crate::server::http::reading_paths;
 use crate::web::access::{Need, Role, login};
 use crate::web::log::download;
 use crate::web::runs::script_api::{self, ScriptRequest};
@@ -48,11 +50,10 @@ pub(crate) struct Rule {
 const OPEN: Rule = Rule::new(Need::Nothing).here();
 const LOGIN: Rule = Rule::new(Need::OwnPage).here();
 const READ: Rule = Rule::new(Need::Session(Role::Read));
-const OPERATE: Rule = Rule::new(Need::Session(Role::Operate));
 const ADMIN: Rule = Rule::new(Need::Session(Role::Admin));
 const ARCHIVE: Rule = Rule::new(Need::Archive).here().unlimited();
 const SCRIPT_READ: Rule = READ.here();
-const SCRIPT_OPERATE: Rule = OPERATE.here();
+const SCRIPT_OPERATE: Rule = Rule::new(Need::Session(Role::Operate)).here();
 const SCRIPT_ADMIN: Rule = ADMIN.here();
 const WHOLE_READ: Rule = READ.here().unlimited();
 const WHOLE_ADMIN: Rule = ADMIN.here().unlimited();
@@ -80,7 +81,7 @@ pub(crate) struct Routes {
     server: WebState,
     router: Router<WebState>,
     /// Method and pattern of each.
-    pub(crate) rows: Vec<&'static str>,
+    pub(crate) rows: Vec<String>,
 }
 
 impl Routes {
@@ -113,7 +114,7 @@ impl Routes {
                 READ.answers(Socket(TERMINAL_PROTOCOL)),
                 sockets::watching,
             )
-            .row("GET /r/{run}/apps", WHOLE_READ.answers(Slow), apps::list)
+            .row("GET /r/{run}/apps", WHOLE_READ.answers(Slow), apps::list_apps)
             .row("PUT /r/{run}/apps/{name}", ARCHIVE.answers(Slow), apps::upload)
             .row("POST /r/{run}/apps/{name}/remove", WHOLE_ADMIN.answers(Slow), apps::remove)
             .row("POST /r/{run}/reload", ADMIN.answers(Slow), commands::reload)
@@ -127,44 +128,27 @@ impl Routes {
             .row("GET /r/{run}/figures", READ, api::figures)
     }
 
-    /// The API of a run.
-    fn with_apis(self) -> Self {
-        self.row("GET /r/{run}/api/state", READ, api::read)
-            .row("GET /r/{run}/api/status", READ, api::read)
-            .row("GET /r/{run}/api/processes", READ, api::read)
-            .row("GET /r/{run}/api/processes/{name}", READ, api::read)
-            .row("GET /r/{run}/api/lines", READ.answers(Lines), api::read)
-            .row("GET /r/{run}/api/extent", READ, api::read)
-            .row("GET /r/{run}/api/count", READ, api::read)
-            .row("GET /r/{run}/api/output", READ, api::read)
-            .row("GET /r/{run}/api/why", READ, api::read)
-            .row("GET /r/{run}/api/processes/{name}/why", READ, api::read)
-            .row("GET /r/{run}/api/crashes", READ, api::read)
-            .row("GET /r/{run}/api/crashes/{id}", READ, api::read)
-            .row("GET /r/{run}/api/figures", READ, api::read)
-            .row("GET /r/{run}/api/processes/{name}/screen", READ, api::forward)
+    /// The API of a run: what is read from its files, the requests that pages send, and what else its supervisor answers.
+    fn with_apis(mut self) -> Self {
+        for path in reading_paths() {
+            let rule = if path == "/api/lines" { READ.answers(Lines) } else { READ };
+            self = self.row(format!("GET /r/{{run}}{path}"), rule, api::read_run);
+        }
+        for route in &ROUTES {
+            if let Some(role) = route.role {
+                let row = format!("{} /r/{{run}}{}", route.method(), route.path);
+                self = self.row(row, Rule::new(Need::Session(role)), api::forward);
+            }
+        }
+        self.row("GET /r/{run}/api/processes/{name}/screen", READ, api::forward)
             .row("GET /r/{run}/api/processes/{name}/flags", READ, api::forward)
             // Its files do not have the environment.
             .row("GET /r/{run}/api/processes/{name}/setup", READ, api::forward)
-            .row("GET /r/{run}/api/processes/{name}/compare", READ, api::read)
             .row("GET /r/{run}/api/failure-declarations/{name}", READ, api::forward)
             // These write into the project.
             .row("POST /r/{run}/api/failure-declarations/{name}/add", ADMIN, api::forward)
             .row("POST /r/{run}/api/failure-declarations/{name}/remove", ADMIN, api::forward)
-            .row("POST /r/{run}/api/processes/{name}/start", OPERATE, api::forward)
-            .row("POST /r/{run}/api/processes/{name}/stop", OPERATE, api::forward)
-            .row("POST /r/{run}/api/processes/{name}/restart", OPERATE, api::forward)
-            .row("POST /r/{run}/api/start", OPERATE, api::forward)
-            .row("POST /r/{run}/api/stop", OPERATE, api::forward)
-            .row("POST /r/{run}/api/restart", OPERATE, api::forward)
-            .row("POST /r/{run}/api/signal", ADMIN, api::forward)
-            .row("POST /r/{run}/api/watch/pause", OPERATE, api::forward)
-            .row("POST /r/{run}/api/watch/resume", OPERATE, api::forward)
-            .row("POST /r/{run}/api/scale", ADMIN, api::forward)
-            .row("POST /r/{run}/api/reload", ADMIN, api::forward)
             .row("POST /r/{run}/api/clear", ADMIN, api::forward)
-            .row("POST /r/{run}/api/quit", ADMIN, api::forward)
-            .row("POST /r/{run}/api/kill", ADMIN, api::forward)
             .row("POST /r/{run}/api/processes/{name}/input", ADMIN, api::forward)
     }
 
@@ -199,11 +183,12 @@ impl Routes {
     /// HEAD is answered like GET. Over a bridge, a WebSocket begins with CONNECT.
     fn row<T: 'static, H: Handler<T, WebState>>(
         mut self,
-        route: &'static str,
+        route: impl Into<String>,
         rule: Rule,
         handler: H,
     ) -> Self {
-        let (method, path) = route.split_once(' ').unwrap_or(("GET", route));
+        let route = route.into();
+        let (method, path) = route.split_once(' ').unwrap_or(("GET", &route));
         let filter = match (method, rule.answer) {
             ("POST", _) => MethodFilter::POST,
             ("PUT", _) => MethodFilter::PUT,
@@ -218,8 +203,8 @@ impl Routes {
 
     /// The router, which answers any other request with 404 or 405, as far as the gate lets it pass.
     pub(crate) fn into_router(self) -> Router {
-        let paths: Arc<[_]> =
-            self.rows.iter().filter_map(|row| Some(row.split_once(' ')?.1)).collect();
+        let paths: Arc<[String]> =
+            self.rows.iter().filter_map(|row| Some(row.split_once(' ')?.1.to_owned())).collect();
         let unknown_path = async move |State(server): State<WebState>, request: Request| {
             let reason = match server.admit_elsewhere(&request)? {
                 Some(_) => nearest::no_such_path(request.uri().path(), paths.iter()),

@@ -47,7 +47,6 @@ const FIRST_REQUEST: Duration = Duration::from_millis(300);
 /// The arguments that the guardian passes to its server.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Handover {
-    /// The port.
     pub port: u16,
     /// The id in the name of this server.
     pub id: String,
@@ -76,7 +75,7 @@ pub struct Handover {
 }
 
 /// Serve until the guardian ends or there is another reason to end.
-pub fn run(handover: &Handover) -> io::Result<Ending> {
+pub fn serve_until_end(handover: &Handover) -> io::Result<Ending> {
     let listener = |fd: OwnedFd| {
         let listener = std::net::TcpListener::from(fd);
         listener.set_nonblocking(true)?;
@@ -93,14 +92,14 @@ pub fn run(handover: &Handover) -> io::Result<Ending> {
         let access = handover.access.clone();
         let mut server = Server::new(names, handover.port, access, sessions, runs)?;
         if let Some(file) = &handover.fleet {
-            let read = FleetHosts::read(file, &Env::real());
+            let read = FleetHosts::load(file, &Env::real());
             let failed = |error| tracing::error!("{}: {error}; no hosts are shown", file.display());
             server.fleet = read.map_err(failed).ok();
         }
         let server = Arc::new(server);
         let path = command_socket::path(&handover.dir, handover.port);
         let door = command_socket::open(&path)?;
-        tokio::spawn(command_socket::answer(door, Arc::clone(&server)));
+        tokio::spawn(command_socket::serve_commands(door, Arc::clone(&server)));
         tokio::spawn(Arc::clone(&server).follow_users(RECHECK));
         tokio::spawn(samples::keep_sampling(Arc::clone(&server.runs)));
         let run = handover.run.clone();
@@ -143,13 +142,13 @@ async fn accept(
             () = &mut gone => break Ending::Guardian,
             ending = closed(&mut asked) => break ending,
             Some(_) = clients.join_next() => {}
-            (place, accepted) = next => match accepted {
+            (permit, accepted) = next => match accepted {
                 Ok((stream, peer)) => {
                     let Ok(local) = stream.local_addr() else { continue };
                     let ends = Ends { peer, local };
                     let peer = peer_of(ends);
-                    let Some(own) = server.places.of_connection(peer) else { continue };
-                    let taken = Taken::new((place.ok(), own), peer);
+                    let Some(place) = server.places.of_connection(peer) else { continue };
+                    let taken = Taken::new(permit.ok(), place, peer);
                     clients.spawn(serve(stream, taken, ends, web.clone()));
                 }
                 // Too many open files, or a client that has gone already.
@@ -185,7 +184,7 @@ async fn serve(stream: TcpStream, taken: Taken, ends: Ends, web: WebService) {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(taken.clone());
         begun.send_replace(true);
-        web.clone().answer(ends, request.map(Body::new))
+        web.clone().respond(ends, request.map(Body::new))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -47,7 +47,7 @@ impl WebService {
     }
 
     /// Answer a request of a connection with these ends.
-    pub(crate) async fn answer(
+    pub(crate) async fn respond(
         self,
         ends: Ends,
         mut request: Request,
@@ -55,7 +55,7 @@ impl WebService {
         if let Some(name) = proxy::named(request.headers()) {
             let Server { runs, places, processes, closing, .. } = &*self.server;
             let closing = closing.subscribe();
-            return Ok(processes.answer(runs, places, closing, ends, &name, request).await);
+            return Ok(processes.proxied(runs, places, closing, ends, &name, request).await);
         }
         request.extensions_mut().insert(ends);
         self.route(request).await
@@ -147,6 +147,6 @@ pub(crate) async fn runs(
     State(server): State<WebState>,
     session: ProvenSession,
 ) -> Result<Json<Value>, Refusal> {
-    let all = server.runs.list().await.map_err(|error| unreadable(&error))?;
+    let all = server.runs.listed().await.map_err(|error| unreadable(&error))?;
     Ok(Json(json!({ "runs": entries(&all, &session.grant.scope) })))
 }

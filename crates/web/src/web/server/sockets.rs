@@ -91,8 +91,8 @@ impl FromRequestParts<WebState> for TerminalRequest {
         let ProvenSession { grant, .. } = ProvenSession::from_request_parts(parts, state).await?;
         let name = parameter(parts, "name").await?;
         let name = ProcName::new(&*name).ok().filter(|name| grant.scope.has_process(name.as_str()));
-        let terminal = state.terminals.of(&run, &name.ok_or_else(unknown)?);
-        let parameters = TypingParameters::of(parts.uri.query().unwrap_or_default());
+        let terminal = state.terminals.terminal_of(&run, &name.ok_or_else(unknown)?);
+        let parameters = TypingParameters::parse(parts.uri.query().unwrap_or_default());
         let socket = SocketRequest::from_request_parts(parts, state).await?;
         Ok(Self { terminal, parameters, socket })
     }

@@ -190,7 +190,7 @@ async fn verdict(
     let ends = "127.0.0.1:1".parse().unwrap();
     let ends = Ends { peer: ends, local: ends };
     let request = request.body(Body::empty()).unwrap();
-    let Ok(answer) = WebService::new(Arc::clone(server)).answer(ends, request).await;
+    let Ok(answer) = WebService::new(Arc::clone(server)).respond(ends, request).await;
     match answer.status() {
         StatusCode::UNAUTHORIZED => Verdict::LoggedOut,
         StatusCode::FORBIDDEN => Verdict::Forbidden,
@@ -399,7 +399,7 @@ async fn answered(server: &Arc<Server>, method: &str, path: &str) -> (u16, Strin
     let ends = "127.0.0.1:1".parse().unwrap();
     let request = request.body(Body::empty()).unwrap();
     let service = WebService::new(Arc::clone(server));
-    let Ok(answer) = service.answer(Ends { peer: ends, local: ends }, request).await;
+    let Ok(answer) = service.respond(Ends { peer: ends, local: ends }, request).await;
     assert!(!answer.headers().contains_key("allow"), "{method} {path}");
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.unwrap().to_bytes();

@@ -1,7 +1,7 @@
 //! Ends the sessions of users whose entry in the file of users has changed.
 
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::OptionFuture;
@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::Server;
 use crate::sys::Changes;
 use crate::web::access::users::{Stamp, Users, UsersError};
-use crate::web::note;
+use crate::web::{locked, note};
 
 /// The last check of the sessions against the file of users.
 #[derive(Debug, Default)]
@@ -32,8 +32,8 @@ impl Server {
     /// # Errors
     /// The file can't be read, which is printed once.
     pub(crate) fn check_users(&self) -> Result<(), UsersError> {
-        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
-        let stamp = Stamp::of(&self.access.users);
+        let mut checked = locked(&self.checked);
+        let stamp = Stamp::new(&self.access.users);
         if stamp.is_some() && stamp == checked.stamp {
             return Ok(());
         }
@@ -42,7 +42,7 @@ impl Server {
         {
             checked.reads += 1;
         }
-        let users = Users::read(&self.access.users).inspect_err(|error| {
+        let users = Users::load(&self.access.users).inspect_err(|error| {
             let problem = Some(error.to_string());
             if checked.problem != problem {
                 note(&format!("the sessions of users can't be checked: {error}"));
@@ -57,7 +57,7 @@ impl Server {
     /// Read the file of users at the next check, even if it seems to be the same: there is a new session, or the
     /// system has reported a change.
     pub(crate) fn distrust_users(&self) {
-        self.checked.lock().unwrap_or_else(PoisonError::into_inner).stamp = None;
+        locked(&self.checked).stamp = None;
     }
 
     /// End the sessions of users as soon as their entry has changed, or after `recheck` if the system does not report

@@ -167,7 +167,7 @@ async fn end_session(run: &Run, session: &str) {
     let Some(runtime) = run.known.runtime.clone() else { return };
     let Ok(State { tmux: Some(address), .. }) = state(&run.known).await else { return };
     let root = run.known.root().into_iter();
-    let Some(tmux) = OwnPath::of(&Env::real(), root).find("tmux") else { return };
+    let Some(tmux) = OwnPath::new(&Env::real(), root).find("tmux") else { return };
     let mut command = Command::new(tmux);
     let dir = move || {
         let plan = runtime.plan().ok()?;

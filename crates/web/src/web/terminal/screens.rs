@@ -4,7 +4,7 @@
 //! process. Instead, the server captures the screen after output of the process, at most five times a second and once
 //! for all pages.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket};
@@ -13,6 +13,7 @@ use tokio::time::{interval, sleep};
 
 use crate::model::ProcName;
 use crate::model::state::ProcessState;
+use crate::web::locked;
 use crate::web::runs::{Link, Run, Seen, Shared, exactly};
 use crate::web::terminal::socket::{
     PING, RUN_OVER, SCREEN, Status, deliver, end, message, send, send_status,
@@ -39,8 +40,8 @@ pub(crate) struct Terminals(Mutex<Vec<Weak<Terminal>>>);
 
 impl Terminals {
     /// The terminal of a process.
-    pub(crate) fn of(&self, run: &Arc<Run>, name: &ProcName) -> Arc<Terminal> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn terminal_of(&self, run: &Arc<Run>, name: &ProcName) -> Arc<Terminal> {
+        let mut all = locked(&self.0);
         all.retain(|terminal| terminal.strong_count() > 0);
         let is_it = |it: &Arc<Terminal>| Arc::ptr_eq(&it.run, run) && it.name == *name;
         all.iter().filter_map(Weak::upgrade).find(is_it).unwrap_or_else(|| {
@@ -153,7 +154,7 @@ impl Looking {
                 // If the journal can't be read, assume new output.
                 Some(_) | None => {
                     let name = name.clone();
-                    let printed = run.read(move |history| history.printed(&name)).await;
+                    let printed = run.read_history(move |history| history.printed(&name)).await;
                     printed.unwrap_or(seen.heads)
                 }
             };
@@ -163,7 +164,7 @@ impl Looking {
             if looks_left > 0 || last != occasion {
                 looks_left = looks_left.saturating_sub(1);
                 last = occasion;
-                let now = self.look().await;
+                let now = self.captured().await;
                 view.send_if_modified(|shown| {
                     *shown != now && {
                         *shown = now;
@@ -185,7 +186,7 @@ impl Looking {
         }
     }
 
-    async fn look(&self) -> ScreenState {
+    async fn captured(&self) -> ScreenState {
         let Terminal { run, name, .. } = &*self.terminal;
         let answer = match run.client().await {
             Some(Ok(client)) => client.whole_screen(&exactly(name.as_str())).await,

@@ -69,7 +69,6 @@ pub(crate) enum Status {
     Problem(String),
 }
 
-/// A message from a page.
 #[derive(Debug, PartialEq, Eq)]
 enum PageMessage<'a> {
     Input(&'a [u8]),
@@ -106,7 +105,7 @@ pub(crate) struct TypingParameters {
 
 impl TypingParameters {
     /// Parse a query such as `size=80x24&keep=1`.
-    pub(crate) fn of(query: &str) -> Self {
+    pub(crate) fn parse(query: &str) -> Self {
         let mut asked = Self { size: (80, 24), keeps_size: false };
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let size = || {
@@ -178,7 +177,7 @@ async fn serve(
     let has_ended = loop {
         let input = copy_mode.next(conversation.input.as_slices().0, &mut leaving);
         let is_there = tokio::select! {
-            read = pty.read(&mut buffer), if conversation.under_way < WINDOW => match read {
+            read = pty.read_output(&mut buffer), if conversation.under_way < WINDOW => match read {
                 Ok(0) | Err(_) => break true,
                 Ok(read) => conversation.show(&mut socket, &buffer[..read]).await,
             },
@@ -362,9 +361,9 @@ mod tests {
     #[test]
     fn the_query_has_size_and_rule() {
         let asked = |size, keeps_size| TypingParameters { size, keeps_size };
-        assert_eq!(TypingParameters::of("size=100x30&keep=1"), asked((100, 30), true));
-        assert_eq!(TypingParameters::of("size=100x-3&keep=0"), asked((80, 24), false));
-        assert_eq!(TypingParameters::of(""), asked((80, 24), false));
+        assert_eq!(TypingParameters::parse("size=100x30&keep=1"), asked((100, 30), true));
+        assert_eq!(TypingParameters::parse("size=100x-3&keep=0"), asked((80, 24), false));
+        assert_eq!(TypingParameters::parse(""), asked((80, 24), false));
     }
 
     #[test]

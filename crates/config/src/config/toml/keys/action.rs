@@ -17,7 +17,6 @@ pub(super) const ITEM: &[Key] = key_rows! {
 /// An action, as it is written in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActionEntry {
-    /// Its name.
     pub name: String,
     /// What it runs, with its place in the file.
     pub command: Spanned<CommandLine>,
@@ -36,7 +35,7 @@ impl ProcessKey for Actions {
     };
     const OF_ALL: bool = false;
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
+    fn parse(view: Table<'_, '_>) -> Self::Said {
         actions(view)
     }
 }
@@ -58,7 +57,7 @@ pub(in crate::config::toml) fn actions(view: Table<'_, '_>) -> Vec<Spanned<Actio
             let text = format!("the action `{word}` has no command; add `command = \"…\"`");
             view.mistakes.add(name.span(), text);
         }
-        if let Some(command) = Command::read(table) {
+        if let Some(command) = Command::parse(table) {
             let confirm = table.is_on("confirm");
             let entry = ActionEntry { name: word.clone(), command, confirm };
             found.push(Spanned::new(name.span(), entry));

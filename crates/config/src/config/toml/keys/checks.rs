@@ -195,7 +195,7 @@ impl ProcessKey for Ready {
     };
     const PLANNED: Planned = Some(|process| json!(process.rules.ready));
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
+    fn parse(view: Table<'_, '_>) -> Self::Said {
         let span = view.get("ready")?.span();
         let checks = view.tables("ready").iter().filter_map(check).collect();
         Some(Spanned::new(span, checks))
@@ -214,7 +214,7 @@ impl ProcessKey for Ready {
         }
     }
 
-    fn shown(process: &ProcessPlan) -> Option<Value> {
+    fn planned_value(process: &ProcessPlan) -> Option<Value> {
         let check = |check: &Check| {
             let mut words = written(&check.probe);
             let times = [
@@ -299,7 +299,7 @@ impl ProcessKey for Live {
     };
     const PLANNED: Planned = Some(|process| json!(process.rules.live));
 
-    fn shown(process: &ProcessPlan) -> Option<Value> {
+    fn planned_value(process: &ProcessPlan) -> Option<Value> {
         let live = process.rules.live.as_ref()?;
         let mut words = written(&live.probe);
         if !matches!(live.probe, Probe::Watchdog { .. }) {
@@ -311,7 +311,7 @@ impl ProcessKey for Live {
         Some(words.into())
     }
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
+    fn parse(view: Table<'_, '_>) -> Self::Said {
         let span = view.key("live")?;
         let view = view.table("live")?.into_inner();
         let probe = probe(view, span.clone(), LIVE_PROBES)?;

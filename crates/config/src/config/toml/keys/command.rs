@@ -23,7 +23,7 @@ pub enum CommandLine {
 }
 
 impl CommandLine {
-    fn read(view: Table<'_, '_>, key: &str) -> At<Self> {
+    fn parse(view: Table<'_, '_>, key: &str) -> At<Self> {
         view.converted(key, |value| match value.as_str() {
             Some(line) => Some(Self::Shell(line.to_owned())),
             None => Some(Self::Words(words(value)?)),
@@ -50,8 +50,8 @@ impl ProcessKey for Command {
     };
     const OF_ALL: bool = false;
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
-        let command = CommandLine::read(view, "command")?;
+    fn parse(view: Table<'_, '_>) -> Self::Said {
+        let command = CommandLine::parse(view, "command")?;
         let is_empty = match command.get_ref() {
             CommandLine::Shell(line) => line.trim().is_empty(),
             CommandLine::Words(words) => words.first().is_none_or(String::is_empty),
@@ -73,8 +73,8 @@ impl ProcessKey for Args {
     };
     const OF_ALL: bool = false;
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
-        CommandLine::read(view, "args")
+    fn parse(view: Table<'_, '_>) -> Self::Said {
+        CommandLine::parse(view, "args")
     }
 
     fn check(table: &ProcessTable, mistakes: &Diagnostics) {
@@ -125,7 +125,7 @@ impl ProcessKey for Cwd {
              root directory of the run.";
     };
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
+    fn parse(view: Table<'_, '_>) -> Self::Said {
         view.converted("cwd", |value| value.as_str().map(PathBuf::from))
     }
 }

@@ -56,7 +56,7 @@ impl ProcessKey for Restarts {
     };
     const PLANNED: Planned = Some(|process| json!(process.rules.restart));
 
-    fn shown(process: &ProcessPlan) -> Option<Value> {
+    fn planned_value(process: &ProcessPlan) -> Option<Value> {
         let policy = process.rules.restart.as_ref()?;
         Some(json!({
             "policy": policy.when,
@@ -68,9 +68,9 @@ impl ProcessKey for Restarts {
         }))
     }
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
+    fn parse(view: Table<'_, '_>) -> Self::Said {
         match view.table("restart") {
-            Some(table) => RestartTable::read(table.into_inner()),
+            Some(table) => RestartTable::parse(table.into_inner()),
             None => RestartTable { policy: view.word("restart"), ..RestartTable::default() },
         }
     }
@@ -159,9 +159,9 @@ impl ProcessKey for Stop {
              everything left is killed.";
     };
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
+    fn parse(view: Table<'_, '_>) -> Self::Said {
         let table = view.table("stop").map(Spanned::into_inner);
-        table.map(StopTable::read).unwrap_or_default()
+        table.map(StopTable::parse).unwrap_or_default()
     }
 
     fn apply(said: &Self::Said, process: &mut ProcessPlan) {

@@ -62,7 +62,7 @@ impl ProcessKey for Variables {
     type Said = VariableTable;
     const KEYS: &'static [Key] = KEYS;
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
+    fn parse(view: Table<'_, '_>) -> Self::Said {
         VariableTable {
             pairs: pairs(view),
             files: view.paths("env_file"),
@@ -71,7 +71,7 @@ impl ProcessKey for Variables {
     }
 
     /// Only the names are shown.
-    fn shown(process: &ProcessPlan) -> Option<Value> {
+    fn planned_value(process: &ProcessPlan) -> Option<Value> {
         Some(json!(process.env.iter().map(|(name, _)| name).collect::<Vec<_>>()))
     }
 }
@@ -138,7 +138,7 @@ pub(in crate::config::toml) fn variables(
     set(&mut own, &toml.defaults.env.pairs);
     for file in &table.env.files {
         let path = disk.path(env, file.get_ref());
-        match read(&mut own, &path, env, disk, room) {
+        match add_env_file(&mut own, &path, env, disk, room) {
             Ok(()) => {}
             Err(Unread::Limit) => {
                 let text = format!(
@@ -197,7 +197,7 @@ fn set(own: &mut Pairs, pairs: &[Spanned<(String, String)>]) {
     }
 }
 
-fn read(
+fn add_env_file(
     own: &mut Pairs,
     path: &Path,
     env: &Env,

@@ -49,7 +49,7 @@ pub trait ProcessKey {
     const PLANNED: Planned = None;
 
     /// Read the value from this table. Values that make no sense are added to its `mistakes`.
-    fn read(view: Table<'_, '_>) -> Self::Said;
+    fn parse(view: Table<'_, '_>) -> Self::Said;
 
     /// Add values that contradict another key of the same process to `mistakes`.
     fn check(_table: &ProcessTable, _mistakes: &Diagnostics) {}
@@ -59,7 +59,7 @@ pub trait ProcessKey {
     fn apply(_said: &Self::Said, _process: &mut ProcessPlan) {}
 
     /// The same value, as `tmo config` shows it.
-    fn shown(process: &ProcessPlan) -> Option<Value> {
+    fn planned_value(process: &ProcessPlan) -> Option<Value> {
         Self::PLANNED.map(|planned| planned(process))
     }
 }
@@ -87,8 +87,8 @@ macro_rules! process_keys {
 
         impl ProcessTable {
             /// Read a table.
-            pub(super) fn read(view: Table<'_, '_>) -> Self {
-                Self { $($name: <$key>::read(view),)* }
+            pub(super) fn parse(view: Table<'_, '_>) -> Self {
+                Self { $($name: <$key>::parse(view),)* }
             }
 
             /// Check that the keys of the table do not contradict each other.
@@ -103,7 +103,7 @@ macro_rules! process_keys {
 
             /// The settings in effect that come from the file.
             pub fn rows(&self, process: &ProcessPlan) -> impl Iterator<Item = EffectiveSetting> {
-                let rows = [$((<$key>::KEYS[0].name, <$key>::shown(process), self.$name.at())),*];
+                let rows = [$((<$key>::KEYS[0].name, <$key>::planned_value(process), self.$name.at())),*];
                 rows.into_iter().filter_map(|(key, value, at)| Some((key, value?, at?)))
             }
 
@@ -123,13 +123,11 @@ macro_rules! process_keys {
 }
 
 process_keys! {
-    /// The command.
     command: command::Command,
     /// Arguments appended to it.
     args: command::Args,
     /// The display name.
     display: scalars::Display,
-    /// Its port.
     port: scalars::Port,
     /// The host name in requests that reach it by its name.
     proxy_host: scalars::ProxyHost,
@@ -177,7 +175,6 @@ process_keys! {
     failure: output::Failure,
     /// Output that is counted and kept.
     flag: output::Flags,
-    /// Its prompts.
     prompt: output::PromptKey,
     /// Whether its crashes are shown on the desktop.
     notify: scalars::Notify,

@@ -65,7 +65,7 @@ impl ProcessKey for PromptKey {
     };
     const PLANNED: Planned = Some(|process| json!(process.rules.prompt));
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
+    fn parse(view: Table<'_, '_>) -> Self::Said {
         if let Some(counts) = view.switch("prompt") {
             let rule = if *counts.get_ref() { PromptRule::Usual } else { PromptRule::Never };
             return Some(Spanned::new(counts.span(), rule));
@@ -105,7 +105,7 @@ impl ProcessKey for Failure {
     };
     const PLANNED: Planned = Some(|process| json!(process.rules.failures));
 
-    fn shown(process: &ProcessPlan) -> Option<Value> {
+    fn planned_value(process: &ProcessPlan) -> Option<Value> {
         let failure = |failure: &FailurePattern| {
             let FailurePattern { text, action } = failure;
             json!({
@@ -118,7 +118,7 @@ impl ProcessKey for Failure {
         Some(process.rules.failures.iter().map(failure).collect())
     }
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
+    fn parse(view: Table<'_, '_>) -> Self::Said {
         view.tables("failure").iter().filter_map(failure).collect()
     }
 
@@ -179,7 +179,7 @@ impl ProcessKey for Flags {
     };
     const PLANNED: Planned = Some(|process| json!(process.rules.flags));
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
+    fn parse(view: Table<'_, '_>) -> Self::Said {
         view.tables("flag").iter().filter_map(flag).collect()
     }
 
@@ -198,7 +198,7 @@ impl ProcessKey for Flags {
         process.rules.flags = plain(said);
     }
 
-    fn shown(process: &ProcessPlan) -> Option<Value> {
+    fn planned_value(process: &ProcessPlan) -> Option<Value> {
         Some(process.rules.flags.iter().map(|flag| flag.name.as_str()).collect())
     }
 }

@@ -22,7 +22,7 @@ macro_rules! scalar_key {
             const KEYS: &'static [Key] = key_rows! { $name, $kind, $default, $about; };
             const OF_ALL: bool = $of_all;
 
-            fn read(view: Table<'_, '_>) -> Self::Said {
+            fn parse(view: Table<'_, '_>) -> Self::Said {
                 $read(view, $name)
             }
 
@@ -109,7 +109,7 @@ impl ProcessKey for Soft {
     };
     const PLANNED: Planned = Some(|process| json!(process.rules.soft_codes));
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
+    fn parse(view: Table<'_, '_>) -> Self::Said {
         exit_codes(view, "soft_exit_codes")
     }
 
@@ -139,7 +139,7 @@ impl ProcessKey for Pty {
     };
     const PLANNED: Planned = Some(|process| json!(!process.rules.no_terminal));
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
+    fn parse(view: Table<'_, '_>) -> Self::Said {
         view.switch("pty")
     }
 
@@ -160,7 +160,7 @@ impl ProcessKey for Groups {
     };
     const PLANNED: Planned = Some(|process| json!(process.rules.groups));
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
+    fn parse(view: Table<'_, '_>) -> Self::Said {
         let all: Vec<_> = view.text("group").into_iter().chain(view.texts("groups")).collect();
         let fits = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         for group in &all {

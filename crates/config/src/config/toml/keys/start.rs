@@ -43,7 +43,7 @@ impl ProcessKey for DependsOn {
     const OF_ALL: bool = false;
     const PLANNED: Planned = Some(|process| json!(process.rules.needs));
 
-    fn shown(process: &ProcessPlan) -> Option<Value> {
+    fn planned_value(process: &ProcessPlan) -> Option<Value> {
         let needs = process.rules.needs.iter();
         let entry = |need: &Need| {
             if need.restart {
@@ -55,7 +55,7 @@ impl ProcessKey for DependsOn {
         Some(needs.map(|need| (need.on.to_string(), entry(need))).collect())
     }
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
+    fn parse(view: Table<'_, '_>) -> Self::Said {
         let entry = |on: Spanned<String>, until, restart| {
             Spanned::new(on.span(), DependencyEntry { on: on.into_inner(), until, restart })
         };
@@ -94,7 +94,7 @@ impl ProcessKey for Lazy {
     };
     const PLANNED: Planned = Some(|process| json!(process.rules.lazy));
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
+    fn parse(view: Table<'_, '_>) -> Self::Said {
         if let Some(is_lazy) = view.switch("lazy") {
             let lazy = is_lazy.get_ref().then(LazyStart::default);
             return Some(Spanned::new(is_lazy.span(), lazy));

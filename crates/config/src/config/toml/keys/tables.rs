@@ -37,7 +37,7 @@ pub struct LogTable {
 }
 
 impl LogTable {
-    pub(in crate::config::toml) fn read(view: Table<'_, '_>) -> Self {
+    pub(in crate::config::toml) fn parse(view: Table<'_, '_>) -> Self {
         let bytes = |key| view.converted(key, size).map(Spanned::into_inner);
         Self {
             dir: view.text("dir").map(|dir| dir.into_inner().into()),

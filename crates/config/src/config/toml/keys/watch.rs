@@ -11,8 +11,6 @@ use crate::model::units::written_span;
 
 /// How long there is no further change, by default.
 const DEBOUNCE_MS: u64 = 300;
-/// The longest such time: later changes are acted on anyway.
-const LONGEST_DEBOUNCE_MS: u64 = 60_000;
 
 /// `watch` as a table.
 const WATCH: &[Key] = key_rows! {
@@ -45,7 +43,7 @@ impl ProcessKey for Watch {
     };
     const PLANNED: Planned = Some(|process| json!(process.rules.watch));
 
-    fn shown(process: &ProcessPlan) -> Option<Value> {
+    fn planned_value(process: &ProcessPlan) -> Option<Value> {
         let watch = process.rules.watch.as_ref()?;
         let mut words = json!({
             "paths": watch.paths,
@@ -62,7 +60,7 @@ impl ProcessKey for Watch {
         Some(words)
     }
 
-    fn read(view: Table<'_, '_>) -> Self::Said {
+    fn parse(view: Table<'_, '_>) -> Self::Said {
         let at = view.key("watch")?;
         let table = view.table("watch").map(Spanned::into_inner);
         let paths = table.map_or_else(|| view.texts("watch"), |table| table.texts("paths"));
@@ -81,7 +79,7 @@ impl ProcessKey for Watch {
             }
         }
         let debounce = table.and_then(|table| table.time("debounce"));
-        if let Some(long) = debounce.as_ref().filter(|ms| *ms.get_ref() > LONGEST_DEBOUNCE_MS) {
+        if let Some(long) = debounce.as_ref().filter(|ms| *ms.get_ref() > 60_000) {
             view.mistakes.add(long.span(), "`debounce` can be 60 s at most");
         }
         let run = table.and_then(|table| table.filled("run"));

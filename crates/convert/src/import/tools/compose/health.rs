@@ -47,13 +47,13 @@ pub(super) fn set_checks(
         return Ok(());
     }
     let mut time = |key: &str| {
-        let time = fields.read(key, process, probe::grace)?.map(|time| time.value);
+        let time = fields.parsed(key, process, probe::grace)?.map(|time| time.value);
         Ok::<_, ImportError>(time.filter(|time| *time > 0))
     };
     let every = time("interval")?.unwrap_or(INTERVAL);
     let timeout = time("timeout")?;
     let grace = time("start_period")?.unwrap_or(0);
-    let failures = fields.read("retries", process, probe::count)?;
+    let failures = fields.parsed("retries", process, probe::count)?;
     let failures = failures.map_or(RETRIES, |count| count.value);
     let check = Some(("exec", quoted(&command)));
     // Until it is ready, a second is soon enough: compose looks every thirty unless it is told otherwise.

@@ -69,15 +69,14 @@ pub(super) struct ServiceHost {
 /// The host by which a container reaches this machine.
 pub(super) const MACHINE: &str = "host.docker.internal";
 
-/// The most ports of a service that are looked at, and the longest text of one.
+/// The most ports of a service that are looked at: a few characters can name thousands.
 const MOST_PORTS: usize = 100;
-const LONGEST_PORT: usize = 100;
 
 /// The items of `ports` or `expose`: ports inside the container, and on this machine.
 pub(super) fn ports_of(node: &SourceNode) -> Result<Vec<(String, Option<String>)>, ImportError> {
     let SourceValue::List(items) = &node.value else { return Err(node.unlike("ports", "a list")) };
     let mut ports = vec![];
-    for item in items.iter().take(MOST_PORTS) {
+    for item in items {
         if let SourceValue::Table(_) = item.value {
             let mut port = Fields::new(item.clone(), "ports")?;
             let published = port.text("published")?.map(|text| text.value);
@@ -104,7 +103,6 @@ pub(super) fn ports_of(node: &SourceNode) -> Result<Vec<(String, Option<String>)
             }
         }
     }
-    ports.retain(|(_, outside)| outside.as_ref().is_none_or(|port| port.len() <= LONGEST_PORT));
     ports.truncate(MOST_PORTS);
     Ok(ports)
 }
@@ -248,8 +246,7 @@ pub(super) struct HostText<'a> {
 
 impl<'a> HostReplacer<'a> {
     pub(super) fn new(project: &'a ComposeProject) -> Self {
-        let (replaced, missing) = (BTreeSet::new(), BTreeSet::new());
-        Self { project, replaced, missing, kept: vec![] }
+        Self { project, replaced: BTreeSet::new(), missing: BTreeSet::new(), kept: vec![] }
     }
 
     /// The text with its hosts as they are reached from this machine.
@@ -296,7 +293,7 @@ impl<'a> HostReplacer<'a> {
                         "port {inside} of {} is {outside} on this machine: tell the program",
                         host.service
                     );
-                    self.leave((&host.service, inside), of, why, process);
+                    self.leave(&host.service, inside, of, why, process);
                     None
                 }
                 [] => {
@@ -336,14 +333,15 @@ impl<'a> HostReplacer<'a> {
                 "{service} does not publish {what}, so it can't be reached from here: {todo}"
             );
             let port = if host.published.is_empty() { "" } else { port };
-            self.leave((service, port), of, why, process);
+            self.leave(service, port, of, why, process);
         }
         asked.to_owned()
     }
 
     fn leave(
         &mut self,
-        (service, port): (&str, &str),
+        service: &str,
+        port: &str,
         of: &HostText<'_>,
         why: String,
         process: &mut ImportedProcess,
