@@ -8,6 +8,7 @@ pub(crate) mod listing;
 pub(crate) mod run;
 pub(crate) mod samples;
 pub(crate) mod script_api;
+pub(crate) mod selections;
 
 pub(crate) use self::api::{RUN_OVER, exactly, read_lines, send, whole};
 pub(crate) use self::follow::{Follow, Link, Seen, Shared};

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -28,7 +28,6 @@ use crate::run::registry::Standing;
 use crate::server::http::counts_by_status;
 use crate::sys::clock;
 use crate::web::access::{ProvenSession, Scope};
-use crate::web::locked;
 use crate::web::log::messages::{PageRequest, last_id_before, position_of};
 use crate::web::runs::{Link, Run, Seen, entries, read_lines, send, state};
 use crate::web::server::{
@@ -46,29 +45,6 @@ const USUAL_LAST: u64 = 20;
 const MOST_LAST: u64 = 1000;
 /// How long to wait for figures.
 const FIGURES_PATIENCE: Duration = Duration::from_secs(5);
-
-/// The processes that each session has deselected, by session and run.
-#[derive(Debug, Default)]
-pub(crate) struct Selections(Mutex<HashMap<String, HashMap<String, HashSet<String>>>>);
-
-impl Selections {
-    /// Access the deselected processes of a session.
-    pub(crate) fn with<T>(
-        &self,
-        session: &str,
-        run: &str,
-        act: impl FnOnce(&mut HashSet<String>) -> T,
-    ) -> T {
-        let mut all = locked(&self.0);
-        act(all.entry(session.to_owned()).or_default().entry(run.to_owned()).or_default())
-    }
-
-    /// Forget the sessions that have ended.
-    pub(crate) fn forget(&self, lives: impl Fn(&str) -> bool) {
-        let mut all = locked(&self.0);
-        all.retain(|session, _| lives(session));
-    }
-}
 
 /// A request to the API for scripts.
 pub(crate) struct ScriptRequest {

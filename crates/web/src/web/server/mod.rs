@@ -46,7 +46,7 @@ use crate::web::locked;
 use crate::web::log::Tickets;
 use crate::web::proxy::Proxy;
 use crate::web::runs::Runs;
-use crate::web::runs::script_api::Selections;
+use crate::web::runs::selections::Selections;
 use crate::web::terminal::Terminals;
 
 /// How often it is checked whether a session has ended, if nothing reports that.
