@@ -355,6 +355,25 @@ fn the_rest_of_a_line_keeps_its_prefix_after_enter_or_ctrl_z() {
 }
 
 #[test]
+fn an_unfinished_line_of_another_process_is_not_shown() {
+    let world = World::new(
+        "web: printf 'begin: '; exec sleep 1000\ndb: printf 'of db: '; exec sleep 1000\n",
+    );
+    world.ok(["start", "-D"]);
+    for command in ["logs -f", "echo -n 5"] {
+        let terminal = Terminal::open(&world, "named", 80, 24);
+        // The line of web began first, so it would be shown first.
+        terminal.tmo(&format!("{command} db"));
+        terminal.wait("of db:");
+        assert!(!terminal.screen().contains("begin:"), "{command}");
+        terminal.keys(["C-c"]);
+        terminal.close();
+    }
+    world.ok(["quit"]);
+    world.wait_empty();
+}
+
+#[test]
 fn text_typed_while_logs_follows_is_left_to_the_shell() {
     let world = World::new("web: printf 'begin: '; exec sleep 1000\n");
     world.ok(["start", "-D"]);

@@ -367,6 +367,9 @@ impl Loop {
 
     fn show_partial(&mut self, partial: Partial) -> io::Result<()> {
         let Partial { stream, start, end } = partial;
+        if !self.job.entries.cursor().wants_stream(stream) {
+            return Ok(());
+        }
         let renderer = &mut self.job.formatter.renderer;
         let from = renderer.wanted_from(stream, start).max(end.saturating_sub(LONGEST_PROMPT));
         // If bytes are missing (deleted, or not written yet), the record of the line will report

@@ -1,12 +1,16 @@
 //! `tmo restart`, `stop`, `signal` and `scale`: a request about processes.
 
+use std::thread;
+
 use super::reload;
 use crate::cli::args::{ClientArgs, values};
 use crate::cli::error::CliError;
+use crate::cli::output;
 use crate::cli::persona::Persona;
 use crate::cli::reach::instance::Instance;
 use crate::cli::reach::request::{self, change_order};
 use crate::cli::runtime::block_on;
+use crate::model::ProcName;
 use crate::model::request::Request;
 use crate::model::signal::SignalName;
 
@@ -106,10 +110,23 @@ pub(in crate::cli) fn restart(args: &RestartArgs) -> Result<u8, CliError> {
         return reload::restart_drifted(client, !no_wait);
     }
     let mut instance = Instance::find(client)?;
+    let is_tmo = Persona::here() == Persona::Tmo;
+    // The files are read while the supervisor restarts. Without a thread for it, only the hint is missing.
+    let (runtime, named) = (instance.runtime.clone(), names.clone());
+    let read = move || reload::changed_since_read(&runtime, &named);
+    let reading = is_tmo.then(|| thread::Builder::new().spawn(read).ok()).flatten();
     let request = Request::Restart { names: names.clone(), order: change_order(*no_deps) };
     let code = block_on(request::request(&mut instance, request, !no_wait))?;
-    if Persona::here() == Persona::Tmo && instance.on_this_machine().is_ok() {
-        reload::tell_of_changes(&instance, names);
+    if let Some(reading) = reading.filter(|_| instance.on_this_machine().is_ok())
+        && let Ok(changed) = reading.join()
+        && !changed.is_empty()
+    {
+        let changed: Vec<_> = changed.iter().map(ProcName::as_str).collect();
+        output::warn(&format!(
+            "the settings of {} have changed since the run read them; `tmo reload{}` applies them",
+            changed.join(", "),
+            instance.flags()
+        ));
     }
     Ok(code)
 }

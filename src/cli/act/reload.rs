@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::cli::args::{self, ClientArgs};
 use crate::cli::output::{self, Versioned, print_warnings};
-use crate::cli::project::drift::{drift, read_again};
+use crate::cli::project::drift::{Drift, changed_settings, drift, read_again};
 use crate::cli::project::input::Start;
 use crate::cli::reach::instance::{Instance, Server};
 use crate::cli::reach::request::{self, change_order};
@@ -15,6 +15,7 @@ use crate::model::request::Request;
 use crate::model::state::ProcessState;
 use crate::model::{ProcName, ProcessStatus};
 use crate::plan::{self, ProcessChange, Reloaded};
+use crate::run::dir::RuntimeDir;
 
 /// Read Procfile, tmo.toml and env files again, and apply the changes.
 #[derive(clap::Args)]
@@ -147,25 +148,18 @@ pub(in crate::cli) async fn reload_apps(instance: &mut Instance) -> Result<u8, C
     Box::pin(make(instance, ReloadScope::Apps, false, true)).await?.done
 }
 
-/// Tell of processes for which the files say something else by now: a restart keeps the settings of the run.
-pub(in crate::cli) fn tell_of_changes(instance: &Instance, names: &[String]) {
-    // This is only a hint, so errors are ignored.
-    let Ok(old) = instance.runtime.plan() else { return };
-    let Ok(drift) = drift(instance, &[]) else { return };
-    let changed = drift.iter().filter(|drift| {
+/// The named processes whose settings have changed since the run has read them. This is for a hint, so errors are
+/// ignored.
+pub(in crate::cli) fn changed_since_read(runtime: &RuntimeDir, names: &[String]) -> Vec<ProcName> {
+    let Ok(old) = runtime.plan() else { return vec![] };
+    let is_meant = |drift: &Drift| {
         let process = old.processes.iter().find(|process| process.name == drift.name);
         process.is_some_and(|process| {
             names.is_empty() || names.iter().any(|word| process.is_meant(word))
         })
-    });
-    let changed: Vec<_> = changed.map(|drift| drift.name.to_string()).collect();
-    if !changed.is_empty() {
-        output::warn(&format!(
-            "the settings of {} have changed since the run read them; `tmo reload{}` applies them",
-            changed.join(", "),
-            instance.flags()
-        ));
-    }
+    };
+    let changed = changed_settings(&old, runtime).unwrap_or_default();
+    changed.into_iter().filter(is_meant).map(|drift| drift.name).collect()
 }
 
 /// Restart what has changed, and nothing else: by a reload, if that is its settings.

@@ -55,24 +55,31 @@ pub(in crate::cli) fn read_again(
     start.resolve(false)
 }
 
-/// The processes for which something is different by now.
-pub(in crate::cli) fn drift(
-    instance: &Instance,
-    processes: &[ProcessState],
+/// The processes whose settings have changed since the run has read them.
+pub(in crate::cli) fn changed_settings(
+    old: &Plan,
+    runtime: &RuntimeDir,
 ) -> Result<Vec<Drift>, CliError> {
-    let old = instance.runtime.plan()?;
-    let (fresh, _) = read_again(&old, &instance.runtime)?;
-    let settings = plan::reload(&old, &fresh).changes.into_iter().filter_map(|(name, change)| {
+    let (fresh, _) = read_again(old, runtime)?;
+    let changes = plan::reload(old, &fresh).changes.into_iter().filter_map(|(name, change)| {
         let settings = match change {
             ProcessChange::Unchanged => return None,
             ProcessChange::Policies { what } | ProcessChange::Restarted { what, .. } => what,
             ProcessChange::Removed => vec!["removed".to_owned()],
             ProcessChange::New => vec!["new".to_owned()],
         };
-        Some((name, settings))
+        Some(Drift { name, settings, program: None })
     });
-    let mut found: Vec<_> =
-        settings.map(|(name, settings)| Drift { name, settings, program: None }).collect();
+    Ok(changes.collect())
+}
+
+/// The processes for which something is different by now.
+pub(in crate::cli) fn drift(
+    instance: &Instance,
+    processes: &[ProcessState],
+) -> Result<Vec<Drift>, CliError> {
+    let old = instance.runtime.plan()?;
+    let mut found = changed_settings(&old, &instance.runtime)?;
     let planned = old.processes.iter();
     let cwds: HashMap<_, _> =
         planned.filter_map(|planned| Some((&planned.name, planned.cwd.as_ref()?))).collect();

@@ -355,6 +355,12 @@ impl Cursor {
         self.within = false;
     }
 
+    /// Whether a stream is wanted, which may have been created since the last look.
+    pub fn wants_stream(&mut self, stream: StreamNo) -> bool {
+        self.filter.learn(stream, self.index.dirs());
+        self.filter.takes(stream)
+    }
+
     /// The record at the current position, or the next one that the filter accepts.
     fn record(&mut self, upto: u64) -> io::Result<Option<Record>> {
         while self.at.record < upto {
