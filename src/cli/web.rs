@@ -65,7 +65,6 @@ Examples:
 The server listens only at this machine's loopback addresses. A link logs in once, within 5 minutes, and
 only for the user who started the server. Runs don't depend on the server: start and stop it at any time.")]
 #[command(args_conflicts_with_subcommands = true)]
-#[expect(clippy::struct_excessive_bools, reason = "flags that are given or not")]
 pub(in crate::cli) struct WebArgs {
     /// What to do instead of serving.
     #[command(subcommand)]

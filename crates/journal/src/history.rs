@@ -18,7 +18,6 @@ use crate::model::{LifeId, ProcName, event, is_default};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, IntoParams)]
 #[serde(rename_all = "kebab-case")]
 #[into_params(parameter_in = Query)]
-#[expect(clippy::struct_excessive_bools, reason = "yes or no, each on its own")]
 pub struct LogQuery {
     /// A name, a pattern with `*`, or an entry of the Procfile; can be repeated (`=web` is exactly this process).
     /// Without any, all processes and the messages of the supervisor.

@@ -56,7 +56,6 @@ pub use reload::{PlanCounts, Planned};
 
 /// The whole state machine.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub struct Supervisor {
     /// The processes in the order of the plan.
     #[serde(serialize_with = "crate::proc::texts::serialize")]

@@ -134,7 +134,6 @@ pub struct LastLife {
 /// Its parts are saved at the same level as its own fields (`flatten`). Serde reads what it flattens by way of a
 /// buffer, from which a map with numbers as keys can't be read: no part may contain one.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 pub struct Proc {
     /// Its name.
     pub name: ProcName,

@@ -46,7 +46,6 @@ Examples:
 This runs the code of the archive under your account. Python programs get a virtual environment with the
 packages of their requirements.txt, Node.js programs those of their package.json. An archive has at most
 50 MiB. If the project is not running, its next start installs the new apps.")]
-#[expect(clippy::struct_excessive_bools, reason = "flags that are given or not")]
 pub(in crate::cli) struct AppArgs {
     /// What to do.
     #[arg(value_name = "DO")]

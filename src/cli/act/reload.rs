@@ -28,7 +28,6 @@ Examples:
 Processes whose command, directory, environment, shell or port changed are restarted; removed ones
 are stopped, new ones started. Other changes apply at once, without a restart. Flags and variables
 are those that the run was started with. If anything can't be read, nothing changes.")]
-#[expect(clippy::struct_excessive_bools, reason = "flags that are given or not")]
 pub(in crate::cli) struct ReloadArgs {
     /// Change nothing; show what would be done.
     #[arg(short = 'n', long)]

@@ -55,7 +55,6 @@ What a program draws on the whole screen is one line, 'full screen: tmo connect 
 Pipes and files get plain text. --raw prints bytes as they were written, with all escape sequences;
 CLICOLOR_FORCE=1 does the same for pipes and files, but keeps the names.")]
 #[command(group = clap::ArgGroup::new("expression").args(["grep", "around"]))]
-#[expect(clippy::struct_excessive_bools, reason = "flags")]
 pub(in crate::cli) struct LogsArgs {
     /// Print only these processes.
     #[arg(value_name = "NAME", value_delimiter = ',', add = values::process())]

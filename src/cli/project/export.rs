@@ -38,7 +38,6 @@ Examples:
 Exported is what `tmo config` shows. What a format can't express stands as a comment in its file, and is
 listed at the end; --strict makes that an error. Secrets are left out unless --with-secrets is given. Files
 that tmo has not written, or that were edited since, are replaced only with --force.")]
-#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 pub(in crate::cli) struct ExportArgs {
     /// What to write: systemd, compose, kubernetes (k8s), tmux, supervisord, runit, launchd, upstart.
     #[arg(value_enum, value_name = "FORMAT", hide_possible_values = true)]

@@ -39,7 +39,6 @@ The tools are compose, process-compose, mprocs, pm2, supervisord, package-json a
 a tmo.toml (a Procfile, if there is nothing to say but commands), in which each setting names the line it
 comes from. What tmo can't do stands there as a comment, and is listed at the end. Passwords and the like
 go to .env.imported.NAME, which only you can read. Nothing is run but, on request, a pm2 file.")]
-#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 pub(in crate::cli) struct ImportArgs {
     /// The file, or the tool whose file is looked for here; without it, whatever there is; - is standard input.
     #[arg(value_name = "FILE", add = values::file())]

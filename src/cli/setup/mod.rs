@@ -34,7 +34,6 @@ Examples:
 
 Without --user or --system it shows what --user would do, and asks. It never edits your own files:
 a line that one of them needs is printed. After an upgrade, the same call replaces older files.")]
-#[expect(clippy::struct_excessive_bools, reason = "flags")]
 pub(in crate::cli) struct SetupArgs {
     /// Install for you, in `XDG_DATA_HOME` and `XDG_CONFIG_HOME` or their defaults in your home directory.
     #[arg(long, conflicts_with = "system")]

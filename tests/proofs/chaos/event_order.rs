@@ -9,7 +9,6 @@ use crate::chaos::config::{Config, Entry, Phase, Policy, Until};
 
 /// The known history of a process at a position in the journal.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is true or not whatever the others are")]
 struct ProcessHistory {
     alive: bool,
     /// Its present life was asked to stop.

@@ -302,7 +302,6 @@ fn is_token(name: &OsText) -> bool {
 }
 
 /// One process of the plan.
-#[expect(clippy::struct_excessive_bools, reason = "facts that don't depend on each other")]
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProcessPlan {
     /// Its full name.

@@ -66,13 +66,6 @@ pub struct Usage {
     pub resident: u64,
 }
 
-impl std::ops::AddAssign for Usage {
-    fn add_assign(&mut self, other: Self) {
-        self.cpu += other.cpu;
-        self.resident = self.resident.saturating_add(other.resident);
-    }
-}
-
 impl ProcInfo {
     /// Whether it can still run code. A process whose main thread has ended is shown as a zombie too, but
     /// lives as long as it has other threads.

@@ -14,7 +14,6 @@ use crate::model::plan::Backend;
 
 /// `tmo start` as it was typed; `None` if a flag was not given.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "flags that are given or not")]
 pub struct StartOptions {
     /// Start only these processes; the others can be started later. If a run is already up, start
     /// them in it.

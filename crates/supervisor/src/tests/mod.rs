@@ -37,7 +37,6 @@ impl Supervisor {
 
 /// The state of a simulated shim.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "what a shim may be in")]
 struct Shim {
     /// Its pane was requested from tmux.
     asked: bool,

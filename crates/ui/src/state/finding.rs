@@ -244,7 +244,6 @@ pub const MOST_MATCHES: usize = 10_000;
 
 /// A search.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "facts that don't depend on each other")]
 pub struct Find {
     /// What was typed.
     pub text: String,

@@ -50,7 +50,6 @@ impl Period {
 }
 
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "facts that don't depend on each other")]
 pub struct Timeline {
     /// The time that is shown; `None` for now.
     pub cursor: Option<Timestamp>,

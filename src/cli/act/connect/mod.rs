@@ -36,7 +36,6 @@ use crate::protocol::tmux_socket::is_unreachable;
 Examples:
   tmo connect web               type into it; leave with C-b d, or the keys it shows
   tmo connect -r web            look, but don't touch")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub(in crate::cli) struct ConnectArgs {
     /// The process; without a name, the first one.
     #[arg(value_name = "NAME", add = values::process())]

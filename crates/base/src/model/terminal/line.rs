@@ -43,7 +43,6 @@ pub enum End {
 
 /// The current line, and the state that persists from one line to the next.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "facts that don't depend on each other")]
 pub struct Line {
     scanner: Scanner,
     /// The style that the process has switched on.

@@ -21,7 +21,6 @@ const SHOWN_MS: &str = "5000";
 
 /// The pane to attach to, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 pub struct Target<'a> {
     /// Name of the server.
     pub socket: &'a str,

@@ -23,7 +23,6 @@ const QUEUE: usize = 1 << 20;
 /// How often a client is shown the whole screen at most. In a flood, a slow one would need it again and again.
 const REDRAW_PAUSE: Duration = Duration::from_millis(100);
 /// A client.
-#[expect(clippy::struct_excessive_bools, reason = "they do not depend on each other")]
 pub(super) struct Viewer {
     /// Its number, which no other client has.
     pub(super) id: u64,

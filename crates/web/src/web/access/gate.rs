@@ -326,7 +326,6 @@ mod tests {
 
     /// The properties of a request, each chosen independently.
     #[derive(Debug, Clone)]
-    #[expect(clippy::struct_excessive_bools, reason = "each is chosen independently")]
     struct Head {
         method: Method,
         hosts: Vec<&'static str>,
