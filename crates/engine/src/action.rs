@@ -5,7 +5,7 @@
 
 use tokio::sync::oneshot;
 
-use super::commands::hooks::FlagHook;
+use super::commands::command::FlagHook;
 use super::reports::outbox::OutboxItem;
 use crate::crash::Trigger;
 use crate::model::event::{Event, Trouble, What};

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::commands::hooks::HookFailure;
+use super::commands::command::HookFailure;
 use super::reports::outbox::OutboxItem;
 use super::search::failure_declarations::DeclarationEdit;
 use crate::backend::{Survey, TerminalError};

@@ -17,11 +17,11 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
-use crate::model::Untrusted;
 use crate::model::plan::process_env::{process_env, run_env};
 use crate::model::plan::{Plan, ProcessPlan};
 use crate::model::terminal::line::plain_text;
 use crate::model::text::OsText;
+use crate::model::{ProcId, Untrusted};
 use crate::sys;
 
 /// How long killed commands may take to exit.
@@ -53,6 +53,24 @@ pub(crate) struct AuxCommand {
     env: Vec<(OsText, OsText)>,
     /// What it reads from its standard input.
     input: Vec<u8>,
+}
+
+/// A hook to be run because a flag has matched.
+#[derive(Debug)]
+pub(crate) struct FlagHook {
+    /// The flag, by process and name.
+    pub(crate) flag: (ProcId, String),
+    /// Whether the flag has matched again within its pause.
+    pub(crate) is_early: bool,
+    pub(crate) command: AuxCommand,
+}
+
+/// How a hook has failed.
+#[derive(Debug)]
+pub(crate) struct HookFailure {
+    pub(crate) why: String,
+    /// Its exit code.
+    pub(super) code: u8,
 }
 
 impl AuxCommands {

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Duration, Instant, timeout_at};
 
-use super::command::{AuxCommand, AuxCommands};
+use super::command::{AuxCommand, AuxCommands, FlagHook, HookFailure};
 use crate::action::Action;
 use crate::crash::CrashReport;
 use crate::model::ProcId;
@@ -25,24 +25,6 @@ use crate::supervisor::{Input, RunStage};
 
 /// How long the end of a run waits for hooks.
 const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A hook to be run because a flag has matched.
-#[derive(Debug)]
-pub(crate) struct FlagHook {
-    /// The flag, by process and name.
-    pub(crate) flag: (ProcId, String),
-    /// Whether the flag has matched again within its pause.
-    pub(crate) is_early: bool,
-    pub(crate) command: AuxCommand,
-}
-
-/// How a hook has failed.
-#[derive(Debug)]
-pub(crate) struct HookFailure {
-    pub(crate) why: String,
-    /// Its exit code.
-    code: u8,
-}
 
 /// Run a hook to its end.
 async fn run_hook(command: &AuxCommand) -> Result<(), HookFailure> {

@@ -2,6 +2,7 @@
 
 pub(super) mod entries;
 pub(super) mod ingest;
+pub(super) mod prompt_watch;
 pub(super) mod prompts;
 pub(super) mod recovery;
 pub(super) mod spawn;

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::entries::PaneEntries;
-use super::prompts::PromptWatch;
+use super::prompt_watch::PromptWatch;
 use crate::backend::Former;
 use crate::model::{ProcName, ProcessId, StreamNo, units};
 use crate::pane::sink;
