@@ -1,7 +1,7 @@
 //! The command line of `tmo start`, and the row of each of its settings.
 //!
 //! The doc comments of the fields are the help of the flags. Variables are not read here, since env files may also set
-//! them: `plan::settings` does that. What completes a value is in `src/cli/completions/values.rs`.
+//! them: `plan::settings` does that. What completes a value is in `src/cli/args/values.rs`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
