@@ -146,7 +146,6 @@ fn verdict(proc: &Proc, goal: WaitCondition, stopping: Option<&str>) -> Verdict 
     let WaitCondition::Completed(life) = goal else { return ordinary(proc, goal, stopping) };
     if let Phase::Running { life: now, .. } | Phase::Ending { life: now, .. } = proc.phase
         && Some(now) >= life
-        && !proc.stop_was_requested()
     {
         return Verdict::Waiting;
     }

@@ -154,7 +154,7 @@ impl Pager {
 
     /// Return the empty lines too that a cleared screen has replaced: the index counts them.
     #[must_use]
-    pub(super) fn with_replaced(self) -> Self {
+    pub(crate) fn with_replaced(self) -> Self {
         Self { keeps_replaced: true, ..self }
     }
 

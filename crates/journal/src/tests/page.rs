@@ -28,7 +28,7 @@ fn simple(step: &PageStep) -> Vec<Simple> {
     step.entries.iter().map(|kept| (kept.entry().position, kept.entry().text.to_vec())).collect()
 }
 
-/// All entries, as the cursor finds them.
+/// All entries, as the cursor finds them: also the empty lines that a cleared screen has replaced.
 fn model(place: &Place, filter: &Filter, pattern: Option<&Pattern>) -> Vec<Simple> {
     let (mut all, mut scratch) = (vec![], vec![]);
     for (chunk, text) in place.all(filter.clone()) {
@@ -102,7 +102,7 @@ proptest! {
         let pattern = pattern.map(|text| Pattern::new(text, false, invert).unwrap());
         let all = model(&place, &filter, pattern.as_ref());
         let want = Want { entries, bytes, budget, pattern };
-        let mut pager = pager(&place, &filter);
+        let mut pager = pager(&place, &filter).with_replaced();
         prop_assert_eq!(&all_down(&mut pager, Position::default(), &want), &all);
         prop_assert_eq!(&all_up(&mut pager, END, &want), &all);
         // From an entry in the middle.
@@ -125,7 +125,7 @@ proptest! {
         let all = model(&place, &Filter::all(), None);
         prop_assume!(!all.is_empty());
         let at = at.index(all.len());
-        let mut pager = pager(&place, &Filter::all());
+        let mut pager = pager(&place, &Filter::all()).with_replaced();
         let step = pager.up(END, all[at].0, &Want::entries(usize::MAX)).unwrap();
         prop_assert!(step.end);
         prop_assert_eq!(&simple(&step)[..], &all[at..]);
