@@ -109,7 +109,7 @@ fn what_is_left_of_a_run_is_found_where_only_its_records_are_shared() {
         let private = std::fs::Permissions::from_mode(0o700);
         std::fs::set_permissions(files.join(dir), private).unwrap();
     }
-    let procfile = "web: trap '' HUP; echo up; while :; do sleep 1; done\n";
+    let procfile = "web: trap '' HUP INT TERM; echo up; while :; do sleep 1; done\n";
     std::fs::write(files.join("app/Procfile"), procfile).unwrap();
     let Some(machine) = Machine::new(&world, "left", "") else { return };
     machine.ok(&["start", "-D"]);

@@ -215,13 +215,19 @@ impl Drop for Terminal<'_> {
         };
         let shell = tmux().args(["display-message", "-p", "#{pane_pid}"]).output().unwrap();
         let shell: Option<u32> = String::from_utf8_lossy(&shell.stdout).trim().parse().ok();
+        // They end with their terminal, a moment after the shell.
+        let is_client = |p: &procs::Proc| {
+            p.args.get(1).is_some_and(|verb| verb == "connect") && procs::parent(p.pid) == shell
+        };
+        let clients = self.world.living().into_iter().filter(is_client);
+        let ending: Vec<u32> = clients.map(|p| p.pid).chain(shell).collect();
         let _ = tmux().arg("kill-server").output();
         let _ = self.control.get_mut().map(|control| control.client.wait());
         eventually("the terminal is gone", || {
             let left = self.world.living();
             let is_it = |a: &String| a.contains(&socket);
             let server = left.iter().any(|p| p.args.iter().any(is_it));
-            (!server && !shell.is_some_and(procs::alive)).then_some(())
+            (!server && !ending.iter().any(|&pid| procs::alive(pid))).then_some(())
         });
         // tmux leaves it behind.
         let dir = format!("tmux/tmux-{}", nix::unistd::getuid());
