@@ -3,10 +3,11 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use super::World;
 use super::procs;
-use super::wait::{eventually, eventually_or};
+use super::wait::{eventually, eventually_or, pause};
 
 /// A terminal with a shell in it.
 pub(crate) struct Terminal<'a> {
@@ -215,20 +216,27 @@ impl Drop for Terminal<'_> {
         };
         let shell = tmux().args(["display-message", "-p", "#{pane_pid}"]).output().unwrap();
         let shell: Option<u32> = String::from_utf8_lossy(&shell.stdout).trim().parse().ok();
-        // They end with their terminal, a moment after the shell.
-        let is_client = |p: &procs::Proc| {
-            p.args.get(1).is_some_and(|verb| verb == "connect") && procs::parent(p.pid) == shell
-        };
-        let clients = self.world.living().into_iter().filter(is_client);
-        let ending: Vec<u32> = clients.map(|p| p.pid).chain(shell).collect();
+        // What runs in it mostly ends with it, a moment after the shell.
+        let mut inside: Vec<u32> = shell.into_iter().collect();
+        let living = self.world.living();
+        while let Some(more) = living.iter().find(|p| {
+            !inside.contains(&p.pid)
+                && procs::parent(p.pid).is_some_and(|pid| inside.contains(&pid))
+        }) {
+            inside.push(more.pid);
+        }
         let _ = tmux().arg("kill-server").output();
         let _ = self.control.get_mut().map(|control| control.client.wait());
         eventually("the terminal is gone", || {
             let left = self.world.living();
             let is_it = |a: &String| a.contains(&socket);
             let server = left.iter().any(|p| p.args.iter().any(is_it));
-            (!server && !ending.iter().any(|&pid| procs::alive(pid))).then_some(())
+            (!server && !shell.is_some_and(procs::alive)).then_some(())
         });
+        let until = Instant::now() + Duration::from_secs(3);
+        while inside.iter().any(|&pid| procs::alive(pid)) && Instant::now() < until {
+            pause(Duration::from_millis(10));
+        }
         // tmux leaves it behind.
         let dir = format!("tmux/tmux-{}", nix::unistd::getuid());
         let _ = std::fs::remove_file(self.world.path().join(dir).join(&socket));
