@@ -171,7 +171,7 @@ pub struct Member {
     pub name: String,
     /// State letter of the kernel (`S`, `D`, `Z` …).
     pub state: char,
-    /// The user to whom it belongs, if that is another one.
+    /// Its owner, if that is another user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// Of a process that was spared: the ports on which it, or a process below it, listens.

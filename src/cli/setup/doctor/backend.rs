@@ -1,5 +1,4 @@
-//! Which backend a start would take and why, and whether it works: the installed tmux with its configuration, or the
-//! terminals of the system.
+//! Which backend a start would take and why: the installed tmux with its configuration, or the terminals of the system.
 
 use super::findings::Report;
 use crate::backend::tmux::Tmux;

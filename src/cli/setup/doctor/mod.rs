@@ -29,10 +29,10 @@ Examples:
   tmo doctor -f Procfile.dev    check a start with these flags
   tmo doctor web                also what web needs: directory, program, script, environment
 
-It runs a process as a start would, in tmux with your configuration on a temporary server of its
-own or in a terminal without tmux, and changes nothing. It names which of them a start would use.
-It runs no program of the project: tmux and the shell come from your own PATH, and checks that would
-need the project's programs are listed as not tried. It shows the names of variables, not their
+It names the tmux or the terminals that a start would use. It starts no process and no program of the
+project, and changes nothing: of tmux, from your own PATH, it asks the version and whether the server
+of the run answers; checks that would need the project's programs are listed as not tried.
+It shows the names of variables, not their
 values; of a PATH, only the entries that differ. Exits 1 if anything fails.")]
 pub(in crate::cli) struct DoctorArgs {
     /// Print JSON.

@@ -114,6 +114,13 @@ fn a_request_for_an_action_is_answered_with_the_life_that_it_began_or_refused() 
         assert_eq!((answered, outcome.exit, outcome.ok), (id, Some(Exit::Code(code)), code == 0));
     }
     assert_eq!(world.machine.procs[1].begun, 2);
+    world.ask(5, act());
+    world.settle();
+    world.ask(6, Request::Stop { names: names(&["migrate"]), order: ChangeOrder::default() });
+    assert!(world.answers.iter().all(|(answered, _)| *answered != 5), "it has not ended yet");
+    world.settle();
+    let (_, outcome) = world.answers.iter().find(|(answered, _)| *answered == 5).unwrap();
+    assert!(!outcome.ok && outcome.exit.is_some(), "{outcome:?}");
 }
 
 #[test]
