@@ -95,6 +95,8 @@ impl<'a> Terminal<'a> {
 
     /// Press keys, by tmux's names.
     pub(crate) fn keys<const N: usize>(&self, keys: [&str; N]) {
+        // A tmux in it takes keys within a millisecond of the last ones as pasted, and nothing tells when that is over.
+        pause(Duration::from_millis(3));
         self.run(&[&["send-keys", "-t", "t"], &keys[..]].concat());
     }
 
