@@ -96,7 +96,7 @@ pub(in crate::cli) struct WebArgs {
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
     /// With --public-url: also serve the names of processes, without a login, to programs of this user on this
-    /// machine. A proxy that forwards bytes (stunnel, socat, ssh -R) is such a program for whoever it serves.
+    /// machine. Whoever reaches such a program that forwards bytes (stunnel, socat, ssh -R) reaches them too.
     #[arg(long, requires = "public_url")]
     names: bool,
     /// The IP address of a proxy; its X-Forwarded-For header is trusted for the address of the browser.

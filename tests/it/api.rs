@@ -417,6 +417,22 @@ fn openapi_description_is_served() {
 }
 
 #[test]
+fn every_path_refuses_a_parameter_that_it_does_not_have() {
+    let world = World::new(PROCFILE);
+    world.ok(["start", "-D", "--any-can-die"]);
+    let description: Value = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
+    for (path, operations) in description["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys() {
+            let path = path.replace("{name}", "web");
+            let line = format!("{} {path}?wiat=1", method.to_uppercase());
+            let answer = ask(&world, &line, "", "");
+            assert_eq!(answer.status, 400, "{line}: {answer:?}");
+        }
+    }
+    world.ok(["quit"]);
+}
+
+#[test]
 fn every_journal_query_is_answered_or_refused() {
     let world = started();
     let odd = [

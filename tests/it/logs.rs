@@ -737,6 +737,8 @@ fn the_newest_run_is_shown_unless_others_are_asked_for() {
     assert!(world.ok(["logs", "web", "-n", "50"]).contains("run 1"));
     let older = world.run(["logs", "web", "--run", "2"]);
     assert!(older.stdout.contains("run 2") && older.stderr.is_empty(), "{older:?}");
+    let followed = world.run(["logs", "web", "--run", "2", "-f"]);
+    assert_eq!((followed.code, followed.stdout), (0, older.stdout), "nothing is added to it");
     world.ok(["quit"]);
     assert!(!world.ok(["logs"]).contains("run 2"), "the last one when none runs");
 }

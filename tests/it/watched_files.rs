@@ -1,11 +1,14 @@
 //! Restarts after changes of files (`watch` in `tmo.toml`).
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use crate::harness::{World, eventually, procs};
 
 /// Watched like the others: it shows that changes are noticed by now.
-const PROBE: &str = "\n[process.probe]\nwatch = \"probe.txt\"\n";
+/// It waits for longer than the others do by default, so that they restart first.
+const PROBE: &str = "\n[process.probe]\nwatch = { paths = \"probe.txt\", debounce = \"500ms\" }\n";
 
 /// A run in a git repository with these processes, besides `probe`, and this `tmo.toml`.
 fn started(procfile: &str, toml: &str) -> World {
@@ -25,10 +28,13 @@ fn started(procfile: &str, toml: &str) -> World {
 fn notices(world: &World) {
     world.wait_state("probe", "running");
     let before = lives(world, "probe");
-    let mut count = 0;
+    let mut written = None;
     eventually("a change is noticed", || {
-        count += 1;
-        world.write("probe.txt", &format!("{before} {count}"));
+        // Nothing is noticed before files are watched, nor while they go on changing.
+        if written.is_none_or(|at: Instant| at.elapsed() > Duration::from_secs(2)) {
+            world.write("probe.txt", &format!("{before} {written:?}"));
+            written = Some(Instant::now());
+        }
         (lives(world, "probe") > before).then_some(())
     });
 }
@@ -105,9 +111,9 @@ fn watch_restarts_once_for_each_way_to_save_and_not_for_the_same_content() {
     world.ok(["quit"]);
 }
 
-/// How tools write: what they do when a file is opened, typed in or closed, which must not count; how they save it;
+/// How editors write: what they do when a file is opened, typed in or closed, which must not count; how they save it;
 /// and what is the same again.
-const TOOLS: &[(&str, &str, &str, &str)] = &[
+const EDITORS: &[(&str, &str, &str, &str)] = &[
     (
         "vim",
         "echo x >src/.a.rs.swp; touch src/4913; rm src/4913; echo y >>src/.a.rs.swp; echo u >src/.a.rs.un~",
@@ -145,6 +151,10 @@ const TOOLS: &[(&str, &str, &str, &str)] = &[
         "echo $n >src/.goutputstream-A1B2C3; mv src/.goutputstream-A1B2C3 src/a.rs",
         ":",
     ),
+];
+
+/// How other programs write.
+const TOOLS: &[(&str, &str, &str, &str)] = &[
     ("sed -i", "echo x >src/sedAb12Cd", "sed -i \"1s/.*/$n/\" src/a.rs", "rm -f src/sedAb12Cd"),
     (
         "a formatter",
@@ -172,12 +182,11 @@ const TOOLS: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-#[test]
-fn only_what_a_tool_saves_restarts_and_once() {
+fn only_what_is_saved_restarts(tools: &[(&str, &str, &str, &str)]) {
     let toml = "[process.web]\nwatch = [\"src/**/*\", \"src/**/*.rs\"]\n";
     let world = started(WEB, toml);
     assert_eq!(world.shell("git config user.name x && git config user.email x@x").code, 0);
-    for (at, (tool, before, save, after)) in TOOLS.iter().enumerate() {
+    for (at, (tool, before, save, after)) in tools.iter().enumerate() {
         let expected = u64::try_from(at).unwrap() + 1;
         let no_change = |what: &str| {
             assert_eq!(world.shell(what).code, 0, "{tool}: {what}");
@@ -194,6 +203,16 @@ fn only_what_a_tool_saves_restarts_and_once() {
         no_change(after);
     }
     world.ok(["quit"]);
+}
+
+#[test]
+fn only_what_an_editor_saves_restarts_and_once() {
+    only_what_is_saved_restarts(EDITORS);
+}
+
+#[test]
+fn only_what_a_tool_saves_restarts_and_once() {
+    only_what_is_saved_restarts(TOOLS);
 }
 
 #[test]

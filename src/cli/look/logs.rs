@@ -194,7 +194,7 @@ pub(in crate::cli) fn logs(args: &LogsArgs) -> Result<u8, CliError> {
         Ok::<_, CliError>((index, plan))
     })?;
     let runs = plan.runs;
-    let follows = args.follow && supervised;
+    let follows = args.follow && supervised && plan.end == u64::MAX;
     if follows {
         tell_run(runs, args);
     } else if supervised {

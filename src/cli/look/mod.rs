@@ -4,7 +4,6 @@ pub(super) mod crashes;
 pub(super) mod echo;
 pub(super) mod events;
 mod excerpt;
-mod fix;
 pub(super) mod flags;
 pub(super) mod graph;
 pub(super) mod logs;

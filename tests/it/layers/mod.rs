@@ -158,7 +158,7 @@ const WRITES: &[(&str, &str)] = &[
     ("output/mod.rs", "has these functions"),
     ("completions/mod.rs", "writes text of the program itself"),
     ("setup/man.rs", "writes text of the program itself"),
-    ("look/fix.rs", "writes a patch, which is byte for byte what the file has"),
+    ("look/why/fix.rs", "writes a patch, which is byte for byte what the file has"),
     ("project/demo.rs", "writes files"),
     ("project/import.rs", "writes files"),
     ("project/init.rs", "writes files"),

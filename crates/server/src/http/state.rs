@@ -177,7 +177,7 @@ pub(super) async fn process(reading: Reading, Name(name): Name, _: Query<()>) ->
     tag = "state",
     responses((status = 200, description = "The commands.", body = Answer<Commands>))
 )]
-pub(super) async fn commands(api: Api) -> ApiResult {
+pub(super) async fn commands(api: Api, _: Query<()>) -> ApiResult {
     let commands = api.handle.ask(|reply| EngineRequest::Commands { reply }).await?;
     Ok(json(StatusCode::OK, &Commands { commands }))
 }

@@ -11,7 +11,7 @@ use crate::sys::files::{self, ChosenBy};
 const CONTEXT: usize = 3;
 
 /// Print the patch for the `tmo.toml` in this directory.
-pub(super) fn print(dir: &Path, answer: &Why, flags: &str) -> Result<u8, CliError> {
+pub(in crate::cli::look) fn print(dir: &Path, answer: &Why, flags: &str) -> Result<u8, CliError> {
     let name = answer.process.entry();
     let Some(fix) = answer.causes.iter().find_map(|cause| cause.fix.as_ref()) else {
         let text = format!("no change to tmo.toml mends this; `tmo why {name}{flags}` explains it");

@@ -1,11 +1,12 @@
 //! `tmo why`: explains why a process has ended, or does not come up.
 
+mod fix;
+
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::crashes::{causes, headline, strong};
-use super::fix;
 use crate::cli::args::{ClientArgs, values};
 use crate::cli::output::table::terminal_width;
 use crate::cli::project::check::planned;
