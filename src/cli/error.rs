@@ -117,10 +117,8 @@ pub enum CliError {
     /// overmind answers, which has no such command.
     #[error("overmind runs here and can't do that")]
     OvermindCannot,
-    /// It is running already.
     #[error("tmo is already running here (pid {pid}): {}", what_next(stopped, flags))]
     AlreadyRunning {
-        /// The processes that were stopped.
         stopped: Vec<ProcName>,
         /// The supervisor.
         pid: u32,
@@ -149,7 +147,6 @@ pub enum CliError {
     Io {
         /// The operation and its object.
         what: String,
-        /// The error.
         source: std::io::Error,
     },
     /// A value can't be written as JSON.
@@ -196,18 +193,15 @@ pub enum CliError {
     NotExecutable {
         /// The name as typed.
         name: String,
-        /// The reason.
         why: String,
     },
     /// There is nothing to start.
     #[error("there is no Procfile in {} or above it; {hint}", dir.display())]
     NoProcfile {
-        /// The directory.
         dir: PathBuf,
         /// What to do.
         hint: String,
     },
-    /// There is no log.
     #[error("no run has logged anything here (looked in {}); `tmo start` starts one", .0.display())]
     NoLog(PathBuf),
 }

@@ -132,6 +132,31 @@ fn an_app_that_is_not_to_start_is_stopped_after_its_installation() {
 }
 
 #[test]
+fn an_app_cannot_have_the_name_of_an_action() {
+    let world = started();
+    let archive = zip(&world, &[("run.sh", RUN)]);
+    let add = ["app", "add", "lint", "--zip", &archive, "--script", "run.sh"];
+    world.write("tmo.toml", "[action.lint]\ncommand = \"echo lint\"\n");
+    world.ok(["reload"]);
+    let refused = || {
+        let ran = world.run(add);
+        let reason = "`lint` is a process of the project, not an app";
+        assert!(ran.code == 1 && ran.stderr.contains(reason), "{ran:?}");
+    };
+    refused();
+    world.ok(["quit"]);
+    refused();
+    // An app that was there before.
+    world.write("tmo.toml", "");
+    world.ok(add);
+    world.write("tmo.toml", "[action.lint]\ncommand = \"echo lint\"\n");
+    let ran = world.run(["check"]);
+    assert!(ran.code == 1 && ran.stderr.contains("`tmo app remove lint`"), "{ran:?}");
+    world.ok(["app", "remove", "lint", "--yes"]);
+    world.ok(["check"]);
+}
+
+#[test]
 fn an_app_is_changed_only_while_it_is_stopped_and_other_processes_never() {
     let world = started();
     let first = zip(&world, &[("run.sh", RUN), ("old.txt", "1")]);

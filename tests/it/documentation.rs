@@ -197,6 +197,25 @@ fn every_example_of_a_help_is_a_command_of_tmo() {
 }
 
 #[test]
+fn each_key_that_defaults_do_not_take_is_named() {
+    let schema = tmo::config::toml::schema();
+    let defaults = &schema["properties"]["defaults"];
+    let manual = include_str!("../../docs/CONFIG.md").replace('`', "");
+    let manual =
+        manual.split_once("It accepts all keys except").unwrap().1.split_once('.').unwrap().0;
+    let help = defaults["description"].as_str().unwrap();
+    let help = help.split_once("except").unwrap().1.split_once('.').unwrap().0;
+    let keys = schema["properties"]["process"]["additionalProperties"]["properties"].as_object();
+    for key in keys.unwrap().keys() {
+        let is_taken = defaults["properties"].get(key).is_some();
+        for text in [manual, help] {
+            let is_named = text.split([',', ' ', '\n']).any(|word| word == key);
+            assert_eq!(is_named, !is_taken, "{key}: {text}");
+        }
+    }
+}
+
+#[test]
 fn taplo_agrees_on_the_schema() {
     if Command::new("taplo").arg("--version").output().is_err() {
         eprintln!("SKIPPED: there is no taplo");

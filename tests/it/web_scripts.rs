@@ -42,6 +42,21 @@ fn check_info(world: &World, info: &Value) {
 }
 
 #[test]
+fn a_path_that_only_reads_takes_no_large_body() {
+    let world = shop();
+    let web = Web::start(&world);
+    for (path, size, status) in [
+        ("/api/processes/select-all", 20 << 10, 413),
+        ("/api/processes/select-all", 10 << 10, 200),
+        ("/api/failure-declarations/web/add", 20 << 10, 422),
+    ] {
+        let body = json!({ "failure_string": "x\u{7}".repeat(size / 7) });
+        let answer = web.ask_with(&format!("POST {path}"), &body);
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+    }
+}
+
+#[test]
 fn every_path_answers_as_documented() {
     let world = shop();
     let web = Web::start(&world);

@@ -31,12 +31,7 @@ pub(super) enum Action {
     /// Remove finished work from the outbox.
     Complete(OutboxItem),
     /// Show this on the desktop, if that is possible.
-    Notify {
-        /// Title.
-        title: String,
-        /// Text.
-        text: String,
-    },
+    Notify { title: String, text: String },
     /// Run the command of a flag that has matched.
     RunFlagHook(Box<FlagHook>),
     /// Process a request as if this client had sent it.

@@ -130,9 +130,9 @@ impl Engine {
         if let Err(error) = self.saved.save(&self.runtime) {
             tracing::error!(%error, "the state can't be saved");
         }
-        let (crashes, posts) = self.saved.outbox.items();
-        for post in posts {
-            self.reached(post);
+        let (crashes, stages) = self.saved.outbox.items();
+        for stage in stages {
+            self.reached(stage);
         }
         let Some(first) = crashes.iter().map(|crash| crash.lived.ended).min() else { return };
         // If the journal can't be read, assume that nothing was written: a repeated report is

@@ -126,7 +126,8 @@ impl Engine {
         }
     }
 
-    /// What has ended may have begun another segment a moment ago, and does not ring again.
+    /// Let the directories of the journal be listed again: a sink or shim that has ended may just have begun another
+    /// segment, and will not report it any more.
     pub(super) fn see_last_output(event: &Event) {
         if matches!(event, Event::SinkGone(_) | Event::ShimExit(..)) {
             SharedLook::renew();
@@ -143,8 +144,8 @@ impl Engine {
             Finished::HookEnded(item) => vec![Action::Complete(item)],
             Finished::Reported(report) => self.reported(&report),
             Finished::Declared(edit) => {
-                let course = self.saved.supervisor.run_phase;
-                self.declarations.edited(*edit, course, &self.plan, &self.queue)
+                let phase = self.saved.supervisor.run_phase;
+                self.declarations.edited(*edit, phase, &self.plan, &self.queue)
             }
             Finished::NotNotified(why) => self.notifications.failed(why),
         };
@@ -191,9 +192,9 @@ impl Engine {
     }
 
     /// The run has reached a stage: run the hook of that stage.
-    pub(super) fn reached(&mut self, post: RunStage) {
+    pub(super) fn reached(&mut self, stage: RunStage) {
         let Self { plan, commands, queue, .. } = self;
-        let actions = self.hooks.reached(post, plan, commands, queue);
+        let actions = self.hooks.reached(stage, plan, commands, queue);
         self.act(actions);
     }
 
@@ -284,7 +285,7 @@ impl Engine {
         let Self { saved, plan, crash_reports, .. } = self;
         let PersistedState { outbox, supervisor, .. } = saved;
         let is_early = |id| crash_reports.is_early(id, supervisor);
-        outbox.enqueue(&effects, supervisor, is_early, |post| hooks::has_hook(plan, post));
+        outbox.enqueue(&effects, supervisor, is_early, |stage| hooks::has_hook(plan, stage));
         self.due.extend(effects);
         self.unsaved = true;
     }
@@ -420,7 +421,6 @@ impl Engine {
         }
     }
 
-    /// The process of this name.
     pub(super) fn id_of(&self, name: &ProcName) -> Option<ProcId> {
         self.plan.processes.iter().position(|process| process.name == *name).map(ProcId::at)
     }

@@ -32,7 +32,7 @@ impl Engine {
             Effect::Signal { id, pid, signal } => self.signal(id, pid, signal),
             Effect::Say(Some(id), what) => self.say(id, what),
             Effect::Say(None, what) => self.write_event(&Event::of_run(what)),
-            Effect::Reached(post) => self.reached(post),
+            Effect::Reached(stage) => self.reached(stage),
             Effect::Crashed(crash) => {
                 // If the crash is not in the outbox, its process had a report a moment ago.
                 if let Some(pending) = self.saved.outbox.crash(crash.id, crash.life) {

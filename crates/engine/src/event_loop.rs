@@ -80,7 +80,7 @@ pub type MakeAccess = dyn Fn(&Plan, &Path) -> JournalAccess;
 pub enum RunError {
     /// It was not started by a guardian.
     #[error("`tmo supervise` is started by tmo itself, not by hand")]
-    ListenerHandover,
+    NoGuardian,
     /// A file of the runtime directory can't be used.
     #[error(transparent)]
     RuntimeDir(#[from] crate::run::dir::RuntimeDirError),
@@ -112,23 +112,23 @@ impl Inherited {
     /// [`ListenerHandover`] as JSON.
     pub fn from_arguments(runtime: &Path, words: &[String]) -> Result<Self, RunError> {
         let [main, spare, tcp, lock, news, handover] = words else {
-            return Err(RunError::ListenerHandover);
+            return Err(RunError::NoGuardian);
         };
         let take_any = |word: &str| (word != "-").then(|| take(word)).transpose();
         let (spare, tcp) = (take_any(spare)?.map(Into::into), take_any(tcp)?.map(Into::into));
         let main = take(main)?.into();
-        let lock = lock.parse().map_err(|_| RunError::ListenerHandover)?;
-        let lock = RunLock::from_raw(lock, runtime).map_err(|_| RunError::ListenerHandover)?;
+        let lock = lock.parse().map_err(|_| RunError::NoGuardian)?;
+        let lock = RunLock::from_raw(lock, runtime).map_err(|_| RunError::NoGuardian)?;
         let news = Some(File::from(take(news)?));
-        let handover = serde_json::from_str(handover).map_err(|_| RunError::ListenerHandover)?;
+        let handover = serde_json::from_str(handover).map_err(|_| RunError::NoGuardian)?;
         Ok(Self { main, spare, tcp, lock, news, handover })
     }
 }
 
 /// Take a descriptor by its number, and set close-on-exec so that no child inherits it.
 fn take(number: &str) -> Result<OwnedFd, RunError> {
-    let number = number.parse().map_err(|_| RunError::ListenerHandover)?;
-    inherit::take(number).map_err(|_| RunError::ListenerHandover)
+    let number = number.parse().map_err(|_| RunError::NoGuardian)?;
+    inherit::take(number).map_err(|_| RunError::NoGuardian)
 }
 
 /// Run the supervisor in this process until the run is over; returns the run's exit code.
@@ -185,7 +185,6 @@ pub(super) fn make_dirs(runtime: &RuntimeDir) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Build the engine.
 fn build(runtime: &RuntimeDir) -> Result<Engine, RunError> {
     let plan = with_program(runtime.plan()?);
     afford(&plan, 0)?;
@@ -386,7 +385,7 @@ impl Engine {
             self.input(Input::Begin);
         }
         record_dirs(&self.plan);
-        let code = self.turn(&mut asks).await.map_err(|e| io("waiting", e))?;
+        let code = self.run_loop(&mut asks).await.map_err(|e| io("waiting", e))?;
         let Some(code) = code else { return Err(RunError::Deposed) };
         busy.ending.store(true, Ordering::Relaxed);
         self.end(code, (end, server), handover.place).await;
@@ -415,7 +414,7 @@ impl Engine {
 
     /// The event loop. Returns the exit code when the state machine has finished, or `None` when
     /// another run has taken the place of this one, which must then not touch anything any more.
-    async fn turn(
+    async fn run_loop(
         &mut self,
         asks: &mut mpsc::Receiver<EngineRequest>,
     ) -> std::io::Result<Option<u8>> {

@@ -29,7 +29,6 @@ pub struct PersistedState {
     pub keeper: Option<ProcessId>,
     /// The state machine.
     pub supervisor: Supervisor,
-    /// The tmux server.
     pub tmux: Option<TmuxServer>,
     /// Whether tmux has yet to read the user's configuration.
     pub config_due: bool,

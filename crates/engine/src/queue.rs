@@ -64,7 +64,6 @@ pub(super) enum Finished {
     Examined(ProcName, Box<What>),
     /// A hook that the saved state lists as unfinished has ended.
     HookEnded(OutboxItem),
-    /// A hook has failed.
     HookFailed(String),
     /// A desktop notice could not be shown, for this reason.
     NotNotified(String),

@@ -14,7 +14,6 @@ use crate::model::{LifeId, StreamNo};
 
 /// Version of the format.
 pub const VERSION: u32 = 1;
-/// Size of a block.
 pub const BLOCK: usize = Record::SIZE;
 /// The first bytes of a segment.
 const MAGIC: &[u8; 8] = b"tmoindex";
@@ -40,7 +39,6 @@ pub struct Header {
 /// The state of one stream at some place in the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Summary {
-    /// Number of the stream.
     pub stream: StreamNo,
     /// Flags of its last record.
     pub flags: u8,

@@ -367,7 +367,6 @@ pub struct OutputOfProcess {
 /// A line without a line end so far, such as a prompt or a progress bar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnfinishedLine {
-    /// The process.
     pub name: ProcName,
     /// The position of its bytes in the journal.
     #[serde(skip)]

@@ -30,7 +30,6 @@ const ROOM: usize = 2048;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastRun {
     version: u32,
-    /// The journal.
     pub journal: OsText,
     /// The crash reports, if they are not beside the journal.
     pub crashes: Option<OsText>,

@@ -52,7 +52,6 @@ pub struct Record {
     pub seq: u32,
     /// The value for this kind of record: a pid, or a packed exit.
     pub value: u32,
-    /// Number of the stream.
     pub stream: StreamNo,
     /// The kind of record.
     pub kind: Kind,

@@ -241,7 +241,6 @@ impl Listings {
         Ok(Self { ending, all, stamps: settled(stamps).then_some(stamps) })
     }
 
-    /// The listing of one stream.
     pub(super) fn of(&self, slug: &str) -> Listing {
         let mut segments = self.all.get(slug).cloned().unwrap_or_default();
         segments.sort_unstable();

@@ -43,7 +43,6 @@ struct Content {
 pub struct Stream {
     /// Its number in the records of the index, from 1.
     pub number: StreamNo,
-    /// The process.
     pub name: ProcName,
     /// The xterm colour of its prefix in the latest run.
     pub color: u8,
@@ -98,7 +97,6 @@ pub enum StreamsError {
     /// Reading or writing failed.
     #[error("{}: {}", path.display(), sys::why(source))]
     Io {
-        /// The file.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -108,16 +106,10 @@ pub enum StreamsError {
         "the log can't be kept in {}: {why}; `[log] dir` in tmo.toml, or TMO_LOG_DIR, names another \
          directory", dir.display()
     )]
-    Place {
-        /// The directory.
-        dir: PathBuf,
-        /// Why.
-        why: String,
-    },
+    Place { dir: PathBuf, why: String },
     /// The content is invalid.
     #[error("{}: not a list of streams: {source}; move the whole directory away to begin a new journal", path.display())]
     Format {
-        /// The file.
         path: PathBuf,
         /// Why.
         source: serde_json::Error,
@@ -125,7 +117,6 @@ pub enum StreamsError {
     /// Written by a later version of tmo.
     #[error("{}: format {found} is unknown to this tmo (it knows {VERSION})", path.display())]
     Version {
-        /// The file.
         path: PathBuf,
         /// The version it has.
         found: u32,
@@ -134,10 +125,7 @@ pub enum StreamsError {
     #[error(
         "the journal has no number left for `{name}`: 65,535 names have been used; move its directory away to begin a new one"
     )]
-    Full {
-        /// The process.
-        name: ProcName,
-    },
+    Full { name: ProcName },
 }
 
 impl From<StreamsError> for io::Error {
@@ -204,7 +192,6 @@ impl Streams {
         Ok(number)
     }
 
-    /// Set the groups of a process.
     pub fn set_groups(&mut self, name: &ProcName, groups: &[String]) {
         for stream in self.content.streams.iter_mut().filter(|stream| stream.name == *name) {
             stream.groups = groups.to_vec();

@@ -19,7 +19,6 @@ use crate::model::terminal::emulator::Screen;
 pub enum EngineRequest {
     /// Carry out a request.
     Do {
-        /// The request.
         request: Request,
         /// Whether to reply when the request is done; otherwise the reply follows as soon as it is accepted.
         wait: bool,
@@ -49,7 +48,6 @@ pub enum EngineRequest {
     },
     /// Find the window of a pane.
     Window {
-        /// The pane.
         pane: String,
         /// Where the reply goes.
         reply: oneshot::Sender<Option<String>>,
@@ -81,7 +79,6 @@ pub enum EngineRequest {
     },
     /// Write this event about the run to the log.
     Log(What),
-    /// A view was opened.
     ViewOpened,
     /// A view was closed. Follows every [`EngineRequest::ViewOpened`], however the client ended.
     ViewClosed,
@@ -109,7 +106,6 @@ pub enum PaneRequest {
 /// A request about the failure strings of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailuresRequest {
-    /// List them.
     List,
     /// Add this text.
     Add(String),

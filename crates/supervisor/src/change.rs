@@ -35,8 +35,8 @@ impl Supervisor {
             goes && self.procs[*id].alive() && !self.procs[*id].is_stuck()
         };
         let mut dependents: BTreeMap<ProcId, Vec<ProcId>> = BTreeMap::new();
-        // What stops, or starts anew, only once another has stopped: all that this one needs, because a later request
-        // may let one between stop at once.
+        // A process stops, or starts again, only once those that need it have stopped, also those that need it through
+        // others: a later request may let one in between stop at once.
         let begins = |id: &ProcId| {
             let starts = set.get(id).is_some_and(|action| action.starts());
             starts && !self.procs[*id].alive()

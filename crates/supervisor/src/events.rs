@@ -36,10 +36,9 @@ pub enum Input {
     LivenessChecked(ProcId, LifeId, Option<String>),
     /// A life has printed a failure pattern; with the action to take and the line.
     Failing(ProcId, LifeId, FailureAction, String),
-    /// Files of these processes have changed.
     Changed(Vec<(ProcId, FileChange)>),
-    /// Files of exactly these processes change at present; [`Self::Changed`] follows, if any differs then. What was
-    /// written to those of the others until this time is known.
+    /// Files of exactly these processes are changing; [`Self::Changed`] follows if any of them differs in the end.
+    /// For the other processes, all that was written until this time has been reported.
     Unsettled(Vec<ProcId>, Timestamp),
     /// The command before a restart, which [`Supervisor::builds`](super::Supervisor::builds) names with the time when
     /// it had to begin, has ended; with its failure, if it has failed.
@@ -71,14 +70,12 @@ pub enum Effect {
         id: ProcId,
         /// Its main process.
         pid: u32,
-        /// The number of the signal.
         signal: i32,
     },
     /// Log an event about a process, or about the run.
     Say(Option<ProcId>, What),
     /// A life has ended in a failure.
     Crashed(Crash),
-    /// The run has reached a stage.
     Reached(RunStage),
     /// Report the outcome of a request to the client.
     Answer(u64, Outcome),
@@ -86,7 +83,6 @@ pub enum Effect {
     Finish(u8),
 }
 
-/// A request to a shim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShimRequest {
     /// The desired state.
@@ -113,9 +109,7 @@ impl Effect {
 /// A life that has ended in a failure. Times are nanoseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Crash {
-    /// The process.
     pub id: ProcId,
-    /// The life.
     pub life: LifeId,
     /// How it ended.
     pub exit: Exit,

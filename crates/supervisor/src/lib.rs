@@ -7,11 +7,6 @@
 //!
 //! Everything except the waiting clients is saved before the effects are carried out ([`Supervisor`]
 //! is serialisable), so an adopter continues where its predecessor was killed.
-//!
-//! `change` orders what a request does to several processes; `file_changes` restarts processes whose files have changed, `request` carries out requests for processes (names are matched by [`ProcName::matches`](crate::model::ProcName::matches)),
-//! `life` follows starts and ends, `policy` decides about restarts, `ready` about readiness, `dependencies`
-//! about the order; `installation` runs install commands; `shutdown` stops the run, `patience` handles repeated
-//! requests to stop.
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
@@ -151,11 +146,15 @@ impl Supervisor {
             Input::Life(id, entry) => self.on_entry(id, entry, now),
             Input::ShimGone(id, left) => self.shim_gone(id, left, now),
             Input::NoPane(id, why) => self.no_pane(id, &why, now),
-            Input::SpecWriteFailed(id, why, stands) => self.untold(id, &why, stands, now),
+            Input::SpecWriteFailed(id, why, stands) => {
+                self.spec_write_failed(id, &why, stands, now);
+            }
             Input::Passed(id, life, check) => self.passed(id, life, check, now),
-            Input::CheckFailed(id, life, check, answer) => self.unmet(id, life, check, answer),
+            Input::CheckFailed(id, life, check, answer) => {
+                self.check_failed(id, life, check, answer);
+            }
             Input::LivenessChecked(id, life, trouble) => {
-                self.looked_at(id, life, trouble.as_deref(), now);
+                self.liveness_checked(id, life, trouble.as_deref(), now);
             }
             Input::Failing(id, life, action, line) => {
                 self.failing(id, life, action, &line, now);
@@ -164,7 +163,7 @@ impl Supervisor {
             Input::Unsettled(of, settled) => self.files_unsettled(&of, settled),
             Input::Prompt(id, life, text) => self.prompt(id, life, text, now),
             Input::Built(id, begun, failure) => self.built(id, begun, failure),
-            Input::StopAfterHook(code) => self.enough(code),
+            Input::StopAfterHook(code) => self.stop_after_hook(code),
             Input::TmuxGone => self.on_tmux_gone(),
             Input::TimerFired => self.on_alarm(now),
             Input::Request(request_id, request, key) => {

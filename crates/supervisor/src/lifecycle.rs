@@ -12,7 +12,6 @@ use crate::model::plan::rules::Stage;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunStage {
-    /// All dependencies are ready.
     DependenciesReady,
     /// All main processes have been started.
     MainStarted,
@@ -108,7 +107,7 @@ impl Supervisor {
     }
 
     /// A hook has ended after which the run should end; it was run at a stage of the run.
-    pub(super) fn enough(&mut self, code: u8) {
+    pub(super) fn stop_after_hook(&mut self, code: u8) {
         self.worst = self.worst.max(code);
         self.quit();
     }

@@ -87,7 +87,6 @@ pub enum Ready {
     },
     /// It was not ready in time, or ended before it was ready.
     No {
-        /// Why.
         why: Problem,
         /// The checks that have passed: those that were late may still do so.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -135,9 +134,7 @@ pub struct LastLife {
 /// buffer, from which a map with numbers as keys can't be read: no part may contain one.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Proc {
-    /// Its name.
     pub name: ProcName,
-    /// Its stop signal.
     pub stop_signal: i32,
     /// What happens when it exits by itself.
     pub on_exit: OnExit,
@@ -148,18 +145,15 @@ pub struct Proc {
     pub life: Option<LifeId>,
     /// The current state.
     pub phase: Phase,
-    /// Its pane.
     pub pane: Pane,
     /// Which of its lives were stopped, killed, skipped …
     #[serde(flatten)]
     pub marks: LifeMarks,
-    /// Its restarts.
     #[serde(flatten)]
     pub restarts: ProcRestarts,
     /// Its failures in a row.
     #[serde(flatten)]
     pub failures: ProcFailures,
-    /// Its last life.
     #[serde(flatten)]
     pub last: LastLife,
     /// How many of its lives have begun.
@@ -207,7 +201,6 @@ pub struct Proc {
     /// Its part in the last change of several processes.
     #[serde(default, skip_serializing_if = "is_default")]
     pub change: ChangePart,
-    /// Its prompts.
     #[serde(default, skip_serializing_if = "is_default")]
     pub prompts: ProcPrompts,
     /// When it was used last, if it is lazy.
@@ -216,7 +209,6 @@ pub struct Proc {
     /// What changed files do to it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub watching: Watching,
-    /// Its installations.
     #[serde(default, skip_serializing_if = "is_default")]
     pub installation: Installation,
     /// Its installation in the plan; not saved with the state.
@@ -228,7 +220,7 @@ pub struct Proc {
     /// The plan's counts and settings for it; not saved with the state.
     #[serde(skip)]
     pub planned: Planned,
-    /// What must have happened before it begins, including what follows from the stages.
+    /// What must have happened before it begins: its dependencies, and those that come from its stage of the run.
     #[serde(skip)]
     pub needs: Vec<(ProcId, DependencyCondition)>,
 }

@@ -1,4 +1,4 @@
-//! Handling the requests of clients.
+//! What a request of a client changes in the state machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -388,7 +388,7 @@ impl Supervisor {
 
     /// The spec for the shim could not be written: cancel the requested life, and let the running one
     /// continue.
-    pub(super) fn untold(
+    pub(super) fn spec_write_failed(
         &mut self,
         id: ProcId,
         why: &str,

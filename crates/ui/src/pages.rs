@@ -39,7 +39,6 @@ const MOST_COUNTED: u64 = 65_536;
 const MOST_MATCHING: usize = 100;
 const COUNT_BUDGET: u64 = 1 << 20;
 
-/// Opens an index.
 pub type OpenIndex = Box<dyn Fn() -> io::Result<IndexReader> + Send>;
 
 /// The journal of a run.

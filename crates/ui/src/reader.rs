@@ -20,7 +20,6 @@ use crate::model::request::Partial;
 /// How many matches one step of counting returns.
 const BATCH: usize = 4096;
 
-/// The thread.
 #[derive(Debug)]
 pub struct ReaderThread {
     questions: Sender<Question>,

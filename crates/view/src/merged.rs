@@ -22,7 +22,6 @@ use crate::sys::local;
 /// An unfinished line at the end of a stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Unfinished<'a> {
-    /// Number of the stream.
     pub stream: StreamNo,
     /// The bytes from the beginning of the line (or from [`Renderer::wanted_from`]) to `end`.
     pub text: &'a [u8],

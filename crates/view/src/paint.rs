@@ -56,7 +56,6 @@ impl Mode {
 /// The time before a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stamp {
-    /// None.
     #[default]
     None,
     /// The time of day, to the second, in overmind's format.

@@ -71,7 +71,6 @@ impl Job {
 /// The last lines of a view, about the process that ended the run.
 #[derive(Debug)]
 pub struct Farewell {
-    /// Its name.
     pub name: String,
     /// The message with the last lines of the process.
     pub full: Vec<String>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::reload::reload_apps;
-use crate::apps::change::{AppErrorKind, ProjectApps};
+use crate::apps::change::{AppErrorKind, ProjectApps, other_names};
 use crate::apps::manifest::{App, InstallState, process_name};
 use crate::apps::store::{self, StoreError};
 use crate::apps::zip::{LARGEST_ARCHIVE, ZipError};
@@ -129,7 +129,6 @@ struct ChangeDocument {
     running: bool,
 }
 
-/// An app in the list.
 #[derive(Serialize)]
 struct ListedApp<'a> {
     name: &'a str,
@@ -208,9 +207,7 @@ impl AppTarget {
         runtime::block_on(instance.refuse_other_run())?;
         let plan = instance.runtime.plan()?;
         let dir = plan.apps.as_path().to_owned();
-        let others = plan.present().filter(|process| process.install.is_none());
-        let others = others.map(|process| process.name.entry().to_owned()).collect();
-        Ok(Self { dir, run: Some(instance), others })
+        Ok(Self { dir, run: Some(instance), others: other_names(&plan) })
     }
 
     /// The apps of a project that does not run.
@@ -226,8 +223,9 @@ impl AppTarget {
             loaded => loaded.map_err(|error| start.without_procfile(error))?,
         };
         let names = loaded.procfile.entries.into_iter().map(|entry| entry.name);
-        let others = names.filter(|name| loaded.apps.of_process(name).is_none()).collect();
-        Ok(Self { dir, run: None, others })
+        let others = names.filter(|name| loaded.apps.of_process(name).is_none());
+        let actions = loaded.toml.action_places().map(|(action, _)| action.process());
+        Ok(Self { dir, run: None, others: others.chain(actions).collect() })
     }
 
     fn change(&mut self, args: &AppArgs, name: &str) -> Result<u8, CliError> {

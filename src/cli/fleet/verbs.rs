@@ -37,7 +37,6 @@ pub(super) enum FleetKind {
     Own,
 }
 
-/// A verb of the fleet.
 #[derive(Debug)]
 pub(super) struct FleetVerb {
     /// Its name, here and on the hosts.
@@ -181,7 +180,6 @@ pub(in crate::cli) struct FleetArgs {
 /// A verb of the fleet as it was typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FleetCommand {
-    /// The verb.
     pub(super) verb: &'static str,
     /// What becomes of the answers.
     pub(super) kind: FleetKind,
@@ -201,7 +199,6 @@ pub(super) struct FleetCommand {
 /// The words for tmo on a host, with a gap for the names of processes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct FleetArgv {
-    /// The verb.
     pub(super) verb: String,
     flags: Vec<String>,
     /// What stands before the names, such as a signal.

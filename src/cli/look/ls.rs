@@ -38,7 +38,6 @@ pub(in crate::cli) struct LsArgs {
     json: bool,
 }
 
-/// One run.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct ListedRun {
     title: Untrusted,

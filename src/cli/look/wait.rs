@@ -1,4 +1,4 @@
-//! `tmo wait`: waits for a condition.
+//! `tmo wait`: its arguments; `reach::wait` waits.
 
 use crate::cli::args::{ClientArgs, values};
 use crate::cli::error::CliError;
@@ -64,7 +64,6 @@ impl WaitArgs {
     }
 }
 
-/// Wait.
 pub(in crate::cli) fn wait(args: &WaitArgs) -> Result<u8, CliError> {
     let usage = |error: &dyn std::fmt::Display| CliError::Usage(error.to_string());
     let (what, names) = args.what().map_err(|error| usage(&error))?;

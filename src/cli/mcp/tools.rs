@@ -33,7 +33,6 @@ pub(super) enum ToolKind {
     Input,
 }
 
-/// A tool.
 pub(super) struct ToolSpec {
     pub(super) name: &'static str,
     /// Its description for the model of a client.
@@ -193,7 +192,6 @@ fn name_of_process(word: &str) -> Result<String, BadName> {
 
 use ValueKind::{Number, Text, Texts, Truth, Word};
 
-/// All tools.
 pub(super) const TOOLS: [ToolSpec; 14] = [
     ToolSpec {
         name: "status",

@@ -34,7 +34,6 @@ const WAITS: &str = "another tmo is finding a name for its project; waiting for 
 #[serde(transparent)]
 struct Book(BTreeMap<String, NamedProject>);
 
-/// A project with its name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct NamedProject {
     /// Its directory.

@@ -69,7 +69,6 @@ struct Book {
     blocks: BTreeMap<String, Block>,
 }
 
-/// A request for ports.
 struct PortRequest<'a> {
     instance: &'a str,
     root: &'a Path,

@@ -50,7 +50,6 @@ impl Addresses {
         Self(Some(all.collect()))
     }
 
-    /// All of them with their processes.
     pub(in crate::cli) fn into_all(self) -> Option<Vec<(ProcName, String)>> {
         Some(self.0?.into_iter().map(|one| (one.process, one.url)).collect())
     }

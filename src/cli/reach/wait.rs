@@ -1,4 +1,4 @@
-//! `tmo wait`: waits for a condition.
+//! Waiting until processes are in a state, for `tmo wait`, `start --wait` and requests.
 
 mod seen;
 
@@ -46,7 +46,7 @@ pub(in crate::cli) enum WaitFor {
 /// How often the progress shows what is still missing.
 const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
-/// How often it is examined what no event tells.
+/// How often what no event reports is looked at.
 const POLL: Duration = Duration::from_millis(100);
 
 /// What is missing before anything is known.

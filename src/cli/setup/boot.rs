@@ -68,7 +68,6 @@ impl BootPlace {
         Ok(Self { file: dir.join(&name), link: Some(dir.join("default.target.wants").join(name)) })
     }
 
-    /// The text that is there.
     fn text(&self) -> Result<Option<String>, CliError> {
         let text = files::if_there(files::read_project(&self.file, ChosenBy::User));
         let text = text.map_err(CliError::io(self.file.display()))?;

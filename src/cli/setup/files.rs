@@ -29,7 +29,6 @@ enum Content {
 /// What exists at the path of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ExistingFile {
-    /// Nothing.
     Nothing,
     /// The file itself.
     Same,

@@ -48,7 +48,6 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// 128 + SIGHUP: the exit code of a command that has lost its terminal.
 pub(super) const HUNG_UP: u8 = 129;
 
-/// The state of a view.
 #[derive(Debug)]
 pub(super) struct ViewState {
     pub(super) plan: Plan,

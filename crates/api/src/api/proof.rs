@@ -76,7 +76,6 @@ impl Token {
         self.0.chars().count() >= SHORTEST_TOKEN
     }
 
-    /// The proof of one side.
     pub fn proof(&self, side: Side, exchange: &Exchange) -> String {
         proof(self.0.as_bytes(), &exchange.text(side))
     }
@@ -90,7 +89,6 @@ impl Token {
 /// The side that sends a proof.
 #[derive(Debug, Clone, Copy)]
 pub enum Side {
-    /// The client.
     Client,
     /// The server, that is, the supervisor.
     Server,

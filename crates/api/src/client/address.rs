@@ -59,7 +59,6 @@ impl From<&Self> for Address {
     }
 }
 
-/// The first pause.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
 /// The longest pause before a view tries again to reach its run.

@@ -31,7 +31,6 @@ pub enum ClientError {
          with `-s`"
     )]
     Stranger {
-        /// The address.
         at: Address,
         /// User id of the listener.
         owner: u32,
@@ -44,7 +43,6 @@ pub enum ClientError {
         dir.display()
     )]
     SharedDirectory {
-        /// The address.
         at: Address,
         /// User id of the listener.
         owner: u32,
@@ -57,7 +55,6 @@ pub enum ClientError {
          token in the same place", mixed.token, mixed.address
     )]
     Mixed {
-        /// The address.
         at: Address,
         /// The sources.
         mixed: Mixed,
@@ -65,58 +62,41 @@ pub enum ClientError {
     /// One side has not proven that it knows the token.
     #[error("no proof of the token at {at}: {why}")]
     Unproven {
-        /// The address.
         at: Address,
         /// Why, and the remedy.
         why: String,
     },
     /// It accepted the connection but does not answer.
     #[error("the supervisor at {at} does not answer; {}", STOPPED)]
-    Silent {
-        /// The address.
-        at: Address,
-    },
+    Silent { at: Address },
     /// It accepted a request that changes something, but does not answer.
     #[error(
         "the supervisor at {at} does not answer, but carries out the request when it resumes; {}",
         STOPPED
     )]
-    Pending {
-        /// The address.
-        at: Address,
-    },
+    Pending { at: Address },
     /// It has been taking over the run for longer than a command waits.
     #[error(
         "the supervisor at {at} has been taking over the run for more than {} s; try again later, or \
          end the run without it by `tmo kill`", super::TAKEOVER_LIMIT.as_secs()
     )]
-    TakingOver {
-        /// The address.
-        at: Address,
-    },
+    TakingOver { at: Address },
     /// It accepted the connection and closed it without an answer.
     #[error(
         "the listener at {at} closes the connection without an answer; if that socket is forwarded \
          (`ssh -L`), nothing listens at its other end"
     )]
-    Empty {
-        /// The address.
-        at: Address,
-    },
+    Empty { at: Address },
     /// The connection ended before the answer arrived.
     #[error("the supervisor at {at} went away before it answered: {cause}")]
     Lost {
-        /// The address.
         at: Address,
         /// The error.
         cause: String,
     },
     /// Another run has replaced the expected one.
     #[error("the run that was at {at} is over, and another one is there by now")]
-    OtherRun {
-        /// The address.
-        at: Address,
-    },
+    OtherRun { at: Address },
     /// No process has that name.
     #[error("unknown process name: {}", .0.name)]
     Unknown(Unknown),
@@ -134,7 +114,6 @@ pub enum ClientError {
          then `tmo start`, makes both the same version"
     )]
     OtherVersion {
-        /// The address.
         at: Address,
         /// Version of the supervisor.
         runs: String,
@@ -149,7 +128,6 @@ pub enum ClientError {
     /// The answer is invalid.
     #[error("the supervisor at {at} gave an answer that is not understood: {what}")]
     Garbled {
-        /// The address.
         at: Address,
         /// What is wrong with it.
         what: String,

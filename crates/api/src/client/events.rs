@@ -16,7 +16,6 @@ use crate::model::state::{ProcessState, State};
 /// Reads an event; `None` for one that only later versions know.
 pub(super) type ReadEvent<T> = fn(&Event) -> serde_json::Result<Option<T>>;
 
-/// A stream of events.
 #[derive(Debug)]
 pub struct EventStream<T> {
     peer: Peer,
@@ -78,7 +77,6 @@ pub enum HeadEvent {
 pub enum WatchEvent {
     /// The whole state.
     State(Box<State>),
-    /// The state of one process.
     Process(Box<ProcessState>),
     /// The run is over.
     End,
@@ -111,7 +109,6 @@ impl WatchEvent {
     }
 }
 
-/// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// Its kind; `message` if none was given.

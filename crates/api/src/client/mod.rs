@@ -104,7 +104,6 @@ impl Client {
         self
     }
 
-    /// The address.
     pub const fn address(&self) -> &Address {
         &self.at
     }
@@ -208,7 +207,6 @@ impl Client {
         Ok(self.read_answer::<RecentMatches>(Method::GET, &path).await?.flags)
     }
 
-    /// Clear the log.
     pub async fn clear_log(&self) -> Result<Cleared, ClientError> {
         self.read_answer(Method::POST, "/api/clear").await
     }

@@ -29,7 +29,6 @@ pub struct Series {
 pub struct Point {
     /// CPU time as a percentage of one processor; `None` if it is not known, as in the first sample of a life.
     pub cpu_percent: Option<f64>,
-    /// Memory in bytes.
     pub memory_bytes: u64,
     /// Output in bytes per second; `None` if it is not known.
     pub output_bytes_per_second: Option<f64>,
@@ -47,7 +46,6 @@ pub enum Length {
 }
 
 impl Length {
-    /// In seconds.
     pub const fn seconds(self) -> u64 {
         match self {
             Self::Second => 1,

@@ -12,7 +12,6 @@ use super::time::MonotonicTime;
 /// Maximum number of files that are named.
 pub const MOST_NAMED: usize = 5;
 
-/// A file that has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangedFile {
     /// Relative to the directory of the project.
@@ -87,7 +86,6 @@ pub enum WatchMode {
 }
 
 impl WatchMode {
-    /// Its word.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Watching => "watching",
@@ -143,7 +141,6 @@ impl WatchState {
         matches!(self.mode, WatchMode::Changed | WatchMode::Building | WatchMode::Held)
     }
 
-    /// With its note.
     #[must_use]
     pub fn noted(mut self) -> Self {
         self.note = self.described().map(Into::into);

@@ -131,7 +131,6 @@ impl<T> IndexMut<ProcId> for Vec<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "(u32, u64)", into = "(u32, u64)")]
 pub struct ProcessId {
-    /// Its pid.
     pub pid: u32,
     /// When it started, in the kernel's own unit.
     pub start: u64,
@@ -165,7 +164,6 @@ impl fmt::Display for StreamNo {
 /// A process among the descendants of a shim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
-    /// Process id.
     pub pid: u32,
     /// Short name of the executable.
     pub name: String,

@@ -140,7 +140,6 @@ pub struct Plan {
 pub struct TakenPort {
     /// The process that is to listen there.
     pub process: ProcName,
-    /// The port.
     pub port: u16,
     /// The other program, for display.
     pub by: String,
@@ -158,7 +157,6 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Tmux => "tmux",
@@ -301,7 +299,6 @@ fn is_token(name: &OsText) -> bool {
     [&b"TMO_TOKEN"[..], b"OVERMIND_TOKEN"].contains(&name.as_bytes())
 }
 
-/// One process of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProcessPlan {
     /// Its full name.
@@ -361,7 +358,6 @@ pub struct ProcessPlan {
 /// An action: a command that runs on request, in the environment of a process or of the project.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ActionRole {
-    /// Its name.
     pub name: String,
     /// The entry of its process; `None` if it belongs to the project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -440,7 +436,6 @@ pub enum OnExit {
     /// Nothing: the other processes keep running.
     #[serde(alias = "ignore")]
     Remain,
-    /// It is restarted.
     Restart,
 }
 

@@ -28,7 +28,6 @@ enum Written {
 }
 
 impl SignalName {
-    /// SIGKILL.
     pub const KILL: Self = Self(Signal::SIGKILL);
 
     /// Every signal that has a name.

@@ -532,7 +532,6 @@ pub enum ProcessStatus {
     Starting,
     /// Its install command is running or about to run.
     Installing,
-    /// It is running.
     Running,
     /// It was requested to stop, or its main process has exited and the rest of its tree has not.
     Stopping,
@@ -622,7 +621,6 @@ pub enum Condition {
     Running,
     /// It is about to run or to end.
     Waiting,
-    /// It has failed.
     Failed,
     /// It fails again and again.
     CrashLoop,

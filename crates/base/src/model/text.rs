@@ -35,17 +35,14 @@ pub fn cut(text: &str, most: usize) -> Cow<'_, str> {
 pub struct OsText(pub OsString);
 
 impl OsText {
-    /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 
-    /// As an OS string.
     pub fn as_os_str(&self) -> &OsStr {
         &self.0
     }
 
-    /// As a path.
     pub fn as_path(&self) -> &Path {
         Path::new(&self.0)
     }

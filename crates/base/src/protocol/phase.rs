@@ -13,41 +13,33 @@ pub enum Phase {
     #[default]
     Pending,
     /// A life was requested, and its shim has not reported anything about it yet.
-    Starting {
-        /// The life.
-        life: LifeId,
-    },
+    Starting { life: LifeId },
     /// It runs.
     Running {
-        /// The life.
         life: LifeId,
         /// Main process.
         pid: u32,
     },
     /// Its install command runs.
     Installing {
-        /// The life.
         life: LifeId,
         /// Main process.
         pid: u32,
     },
     /// The main process has ended, but the rest of its process tree has not.
     Ending {
-        /// The life.
         life: LifeId,
         /// How the main process ended.
         exit: Exit,
     },
     /// SIGKILL did not end the whole process tree.
     Stuck {
-        /// The life.
         life: LifeId,
         /// The processes that are left.
         members: Vec<Member>,
     },
     /// Nothing is left of its last life.
     Over {
-        /// The life.
         life: LifeId,
         /// How it ended.
         exit: Exit,
@@ -82,8 +74,5 @@ pub enum RunPhase {
     Stopping,
     /// Nothing is left; the exit code is known.
     #[serde(rename = "done")]
-    Finished {
-        /// The code.
-        code: u8,
-    },
+    Finished { code: u8 },
 }

@@ -38,7 +38,6 @@ pub struct Spec {
     pub version: u32,
     /// Increases with every change.
     pub generation: u64,
-    /// The process.
     pub name: ProcName,
     /// The run it belongs to.
     pub run: String,
@@ -50,14 +49,12 @@ pub struct Spec {
     /// Lives up to this one get SIGKILL at once, without a grace period.
     #[serde(with = "or_zero")]
     pub kill: Option<LifeId>,
-    /// The shell.
     pub shell: OsText,
     /// The command that the shell runs with `-c`.
     pub command: OsText,
     /// A program and its arguments to run instead of a shell command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub argv: Option<Vec<OsText>>,
-    /// Working directory.
     pub cwd: OsText,
     /// The complete environment, except for the variables that come from the pane.
     pub env: Vec<(OsText, OsText)>,
@@ -97,7 +94,6 @@ pub enum SpecError {
     /// Reading or writing failed.
     #[error("{}: {}", path.display(), crate::sys::why(source))]
     Io {
-        /// The file.
         path: std::path::PathBuf,
         /// Why.
         source: std::io::Error,
@@ -105,7 +101,6 @@ pub enum SpecError {
     /// The file is not a spec.
     #[error("{}: not a spec file: {source}", path.display())]
     Format {
-        /// The file.
         path: std::path::PathBuf,
         /// Why.
         source: serde_json::Error,
@@ -113,7 +108,6 @@ pub enum SpecError {
     /// The file was written by a later version of tmo.
     #[error("{}: format {found} is unknown to this tmo (it knows {SPEC_VERSION})", path.display())]
     Version {
-        /// The file.
         path: std::path::PathBuf,
         /// The version it has.
         found: u32,

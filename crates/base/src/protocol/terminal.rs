@@ -45,7 +45,6 @@ impl Opener {
         Some(Self { size, supervisor: supervisor.to_str()?.parse().ok()? })
     }
 
-    /// As arguments.
     pub fn arguments(&self) -> [String; 2] {
         let Self { size: (columns, rows), supervisor } = self;
         [format!("{columns}x{rows}"), supervisor.to_string()]
@@ -71,7 +70,6 @@ pub struct Hello {
 /// How a screen is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WantedScreen {
-    /// With colours.
     pub color: bool,
     /// With the blanks at the ends of lines, and wrapped lines joined.
     pub blanks: bool,

@@ -25,7 +25,6 @@ pub enum ListenerState {
     Live,
     /// A socket without a listener.
     Dead,
-    /// Nothing at all.
     Nothing,
 }
 

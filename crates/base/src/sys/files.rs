@@ -472,7 +472,6 @@ pub enum PrivateError {
     /// It can't be opened or read.
     #[error("{} can't be read: {}", path.display(), super::why(source))]
     Read {
-        /// The file.
         path: PathBuf,
         /// The cause.
         source: io::Error,
@@ -480,7 +479,6 @@ pub enum PrivateError {
     /// It belongs to another user.
     #[error("{} belongs to user {owner}, not to you; create your own file", path.display())]
     Owner {
-        /// The file.
         path: PathBuf,
         /// User id of its owner.
         owner: u32,
@@ -489,7 +487,6 @@ pub enum PrivateError {
     #[error("{} is open to other users (mode {mode:03o}); `chmod 600 {}` closes it",
         path.display(), path.display())]
     Mode {
-        /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,

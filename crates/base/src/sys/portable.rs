@@ -184,7 +184,6 @@ pub const fn open_files(_pid: u32) -> Option<u32> {
     None
 }
 
-/// All processes.
 pub fn all() -> Vec<ProcInfo> {
     table(&["-axo", ps::COLUMNS])
 }

@@ -7,17 +7,14 @@ use crate::model::{Exit, ProcessId};
 /// One process of the process table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcInfo {
-    /// Process id.
     pub pid: u32,
     /// Its parent.
     pub ppid: u32,
-    /// Its process group.
     pub pgid: u32,
     /// Its session.
     pub sid: u32,
     /// The kernel's state letter (`R`, `S`, `D`, `T`, `Z` …).
     pub state: char,
-    /// Number of threads.
     pub threads: u32,
     /// Start time in the kernel's own unit; unique together with the pid.
     pub start_time: u64,
@@ -118,7 +115,6 @@ impl ProcessId {
     super::why(error)
 )]
 pub struct RefusedCall {
-    /// Its name.
     pub name: &'static str,
     /// The error that it returns.
     pub error: std::io::Error,

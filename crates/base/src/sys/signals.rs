@@ -208,7 +208,6 @@ pub fn end_by(signal: i32) {
     }
 }
 
-/// Unblock all signals.
 pub fn unblock_signals() -> io::Result<()> {
     Ok(SigSet::empty().thread_set_mask()?)
 }

@@ -11,6 +11,7 @@ use super::manifest::{App, process_name};
 use super::store::{self, Store, StoreError};
 use super::zip::ZipError;
 use crate::model::ProcessStatus;
+use crate::model::plan::Plan;
 use crate::model::state::ProcessState;
 
 /// The apps of a project, and what is known of its processes.
@@ -18,7 +19,7 @@ use crate::model::state::ProcessState;
 pub struct ProjectApps<'a> {
     /// The directory of the apps.
     pub dir: &'a Path,
-    /// The names of the processes that are no apps.
+    /// The names of the processes that are no apps, and of the actions.
     pub others: &'a [String],
     /// The states of the processes; empty if the project does not run.
     pub states: &'a [ProcessState],
@@ -46,8 +47,10 @@ impl ProjectApps<'_> {
 
     /// The app with this name, if its files may be replaced or removed: it must not run.
     pub fn changeable(&self, name: &str) -> Result<App, AppError> {
-        self.refuse_others(name)?;
-        let app = store::read_manifest(self.dir)?.named_app(name)?.1.clone();
+        let app = match store::read_manifest(self.dir)?.named_app(name) {
+            Ok((_, app)) => app.clone(),
+            Err(absent) => return Err(self.refuse_others(name).err().unwrap_or(absent.into())),
+        };
         let process = self.states.iter().find(|process| process.name.as_str() == app.dir);
         match process {
             Some(process) if !process.rests() => {
@@ -57,6 +60,7 @@ impl ProjectApps<'_> {
         }
     }
 
+    /// Refuse a name that is not that of an app but of something else.
     fn refuse_others(&self, name: &str) -> Result<(), AppError> {
         let process = process_name(name)?;
         if self.others.iter().any(|other| other == process.as_str()) {
@@ -66,13 +70,19 @@ impl ProjectApps<'_> {
     }
 }
 
+/// The names of the processes of a run that are no apps, and of its actions, which become processes.
+pub fn other_names(plan: &Plan) -> Vec<String> {
+    let others = plan.present().filter(|process| process.install.is_none());
+    others.chain(&plan.actions).map(|process| process.name.entry().to_owned()).collect()
+}
+
 /// Why an app was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// The archive, the name or the directory of the apps is unusable.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Another process has this name.
+    /// Another process or an action has this name.
     #[error(
         "`{0}` is a process of the project, not an app: choose another name; only apps can be updated and removed"
     )]
@@ -105,7 +115,6 @@ pub enum AppErrorKind {
 }
 
 impl AppError {
-    /// The kind of the error.
     pub const fn kind(&self) -> AppErrorKind {
         match self {
             Self::Store(StoreError::Zip(ZipError::LargeArchive)) => AppErrorKind::TooLarge,

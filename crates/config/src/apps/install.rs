@@ -60,7 +60,6 @@ pub enum InstallError {
         /// The cause.
         source: io::Error,
     },
-    /// A program has failed.
     #[error("`{program}` failed ({status})")]
     Failed { program: String, status: ExitStatus },
     /// The output, or a file, could not be written.

@@ -27,7 +27,6 @@ pub struct App {
     pub dir: String,
     /// The program to run, relative to the directory.
     pub script: String,
-    /// Its arguments.
     #[serde(default)]
     pub args: Vec<String>,
     /// Whether it starts with the run and after its installation.
@@ -99,7 +98,6 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The text of the file.
     pub(super) fn to_text(&self, path: &Path) -> Result<String, StoreError> {
         let text = toml::to_string(self).map_err(|error| StoreError::Manifest {
             path: path.to_owned(),

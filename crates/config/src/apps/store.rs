@@ -73,7 +73,6 @@ pub enum StoreError {
     /// `apps.toml` is damaged.
     #[error("{}: {why}; remove the file, and add the apps again", path.display())]
     Manifest {
-        /// The file.
         path: PathBuf,
         /// The cause.
         why: String,
@@ -84,7 +83,6 @@ pub enum StoreError {
     /// A file could not be read or written.
     #[error("{}: {}", path.display(), why_at(path, source))]
     Io {
-        /// The file.
         path: PathBuf,
         /// The cause.
         source: io::Error,
@@ -107,7 +105,6 @@ pub const USUAL_SCRIPT: &str = "main.py";
 struct PendingChange {
     /// The name of the app.
     name: String,
-    /// Its directory.
     dir: String,
     /// The directory with the new files; `None`: the app is removed.
     fresh: Option<String>,

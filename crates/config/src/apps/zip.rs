@@ -325,7 +325,6 @@ fn read_at<R: Read + Seek>(source: &mut R, at: u64, size: u64) -> Result<Vec<u8>
     if bytes.len() as u64 == size { Ok(bytes) } else { Err(ZipError::Malformed("it is truncated")) }
 }
 
-/// The entries of a directory.
 fn entries(directory: &Directory) -> Result<Vec<ArchiveEntry>, ZipError> {
     const SHORT: ZipError = ZipError::Malformed("its directory is damaged");
     let mut rest = &*directory.bytes;

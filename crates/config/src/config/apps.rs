@@ -1,10 +1,11 @@
 //! The apps of a project, beside its Procfile and `tmo.toml`.
 
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::error::ConfigError;
 use super::procfile::ProcfileEntry;
+use super::toml::TmoToml;
 use crate::apps::kind::AppKind;
 use crate::apps::manifest::{App, Manifest};
 use crate::apps::store;
@@ -13,7 +14,6 @@ use crate::model::text::shell;
 /// The apps of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Apps {
-    /// Their directory.
     pub dir: PathBuf,
     /// Their descriptions.
     pub manifest: Manifest,
@@ -26,16 +26,16 @@ impl Apps {
         Ok(Self { dir, manifest })
     }
 
-    /// Append the apps to the entries of the project, which `file` describes.
+    /// Append the apps to the entries of the project.
     pub(super) fn append_to(
         &self,
         entries: &mut Vec<ProcfileEntry>,
-        file: &Path,
+        toml: &TmoToml,
     ) -> Result<(), ConfigError> {
         for (name, app) in &self.manifest.apps {
-            if entries.iter().any(|entry| entry.name == app.dir) {
-                let (process, app, file) = (app.dir.clone(), name.clone(), file.to_owned());
-                return Err(ConfigError::AppTwice { process, app, file });
+            let is_action = || toml.action_places().any(|(action, _)| action.process() == app.dir);
+            if entries.iter().any(|entry| entry.name == app.dir) || is_action() {
+                return Err(ConfigError::AppTwice { process: app.dir.clone(), app: name.clone() });
             }
         }
         entries.extend(self.manifest.apps.values().map(|app| {
@@ -50,12 +50,10 @@ impl Apps {
         self.manifest.of_process(process).map(|(name, app)| (name.as_str(), app))
     }
 
-    /// The directory of an app.
     pub fn dir_of(&self, app: &App) -> PathBuf {
         self.dir.join(&app.dir)
     }
 
-    /// The kind of an app.
     pub fn kind_of(&self, app: &App) -> AppKind {
         AppKind::in_dir(&self.dir_of(app), &app.script)
     }

@@ -77,15 +77,13 @@ pub enum ConfigError {
     Apps(#[from] StoreError),
     /// An app has the name of another process.
     #[error(
-        "`{process}` is in {} and is also the app `{app}`; rename it there, or `tmo app remove {process}`",
-        file.display()
+        "`{process}` is the app `{app}`, and also a process or an action of the project; rename that, or `tmo app \
+         remove {process}`"
     )]
     AppTwice {
         /// The name of the process.
         process: String,
         /// The name of the app.
         app: String,
-        /// The file with the other process.
-        file: PathBuf,
     },
 }

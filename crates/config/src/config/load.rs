@@ -137,7 +137,7 @@ impl Context {
         check_root(&project)?;
         let failures = Failures::load(&failures, &failures_shown)?;
         let apps = Apps::load(project.apps(&self.env))?;
-        apps.append_to(&mut procfile.entries, &project.procfile_shown)?;
+        apps.append_to(&mut procfile.entries, &toml)?;
         let command = vec![];
         Ok(Loaded { project, procfile, toml, own: found.own, failures, apps, command })
     }

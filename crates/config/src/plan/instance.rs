@@ -32,7 +32,6 @@ pub(super) struct PlannedInstance<'a> {
     pub(super) number: usize,
 }
 
-/// The path of a shell.
 pub(super) fn find_shell(
     find: &dyn Fn(&OsStr) -> Option<PathBuf>,
     shell: &OsStr,

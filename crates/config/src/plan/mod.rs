@@ -7,6 +7,7 @@
 //! starts, `instance` assigns ports (which are free is found out by `src/cli/project/ports.rs`), `reload` compares two
 //! plans.
 
+mod error;
 mod explain;
 mod instance;
 mod merge;
@@ -21,10 +22,11 @@ mod tests;
 mod toml_tests;
 
 pub use self::explain::{Explained, explain, explain_backend, oddities};
+pub use error::PlanError;
 pub use order::{OrderPosition, OrderedProcess, Wait, order};
 pub use reload::{
     ProcessChange, Reloaded, failures_of, not_reloaded, reload, with_apps, with_failures,
 };
-pub use resolve::{Facts, PlanError, resolve};
+pub use resolve::{Facts, resolve};
 pub use selection::{begin_with, take_in, take_in_actions};
 pub use settings::Settings;

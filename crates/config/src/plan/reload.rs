@@ -266,7 +266,7 @@ fn what_it_runs(old: &Plan, process: &ProcessPlan, plan: &Plan, now: &ProcessPla
         ("port", process.port != now.port),
         ("stdin", process.stdin != now.stdin),
         ("term", process.rules.term != now.rules.term),
-        ("notify", process.rules.is_notified() != now.rules.is_notified()),
+        ("ready", process.rules.is_notified() != now.rules.is_notified()),
         ("watchdog", process.rules.watchdog_ms() != now.rules.watchdog_ms()),
         ("phase", is_cleanup(process) != is_cleanup(now)),
     ]);
@@ -434,7 +434,7 @@ mod tests {
         let probe = Probe::Notify {};
         fresh.processes[0].rules.ready = vec![Check { probe, timeout_ms: 1, every_ms: 1 }];
         let new = reload(&old, &fresh);
-        assert_eq!(changes(&new), ["web ! notify", "job ="]);
+        assert_eq!(changes(&new), ["web ! ready", "job ="]);
         let old = new.plan;
         let mut fresh = old.clone();
         let probe = Probe::Watchdog { ms: 9 };

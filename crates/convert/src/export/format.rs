@@ -64,7 +64,6 @@ pub enum ExportError {
     /// Only text can be exported.
     #[error("{process}: {what} is not UTF-8; only text can be exported")]
     NotText {
-        /// The process.
         process: String,
         /// The setting.
         what: String,
@@ -90,7 +89,6 @@ pub enum ExportError {
     Unwritable {
         /// The setting, or its process.
         what: String,
-        /// The format.
         format: ExportFormat,
     },
 }

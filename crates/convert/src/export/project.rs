@@ -68,7 +68,6 @@ pub struct ExportedProcess {
     pub title: String,
     /// The program and its arguments: mostly a shell, `-c` and the command.
     pub argv: Vec<String>,
-    /// Its working directory.
     pub cwd: String,
     /// Its complete environment, without what the target gives it.
     pub env: Vec<ExportedVariable>,
@@ -164,10 +163,7 @@ pub enum ExportedCheck {
         argv: Vec<String>,
     },
     /// It has been running for this long.
-    Delay {
-        /// Milliseconds.
-        ms: u64,
-    },
+    Delay { ms: u64 },
 }
 
 /// When a process is restarted.
@@ -260,7 +256,6 @@ impl ExportedProject {
         self.processes.iter().filter(|process| process.kind != ProcessKind::Cleanup)
     }
 
-    /// The process with this name.
     pub(super) fn process(&self, name: &str) -> Option<&ExportedProcess> {
         self.processes.iter().find(|process| process.name == name)
     }

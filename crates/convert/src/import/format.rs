@@ -138,7 +138,6 @@ pub struct ImportOptions {
 /// Which services of a compose file run here instead of in a container.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub enum LocalServices {
-    /// None.
     #[default]
     None,
     /// All that are built from this project, or have a command and no image.

@@ -35,12 +35,10 @@ pub(super) fn signal(text: &str) -> Option<String> {
     Some(quoted(signal.to_string().trim_start_matches("SIG")))
 }
 
-/// A string.
 pub(super) fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-/// A list of strings.
 pub(super) fn list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
     let texts = texts.into_iter().map(|text| quoted(text.as_ref()));
     format!("[{}]", texts.collect::<Vec<_>>().join(", "))
@@ -100,7 +98,6 @@ pub(super) fn joined(dir: &str, path: &str) -> String {
     }
 }
 
-/// The directory of a file.
 pub(super) fn dir_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(dir, _)| dir)
 }

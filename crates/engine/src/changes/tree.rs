@@ -155,7 +155,6 @@ impl Scope {
 /// What an event means.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
-    /// Nothing.
     Nothing,
     /// This file may have changed.
     File(PathBuf),

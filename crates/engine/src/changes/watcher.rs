@@ -45,12 +45,10 @@ pub(super) struct Followed {
 /// What the thread has found.
 #[derive(Debug)]
 pub(super) enum FileReport {
-    /// Files of these processes have changed.
     Changed(Vec<(ProcId, FileChange)>),
     /// Files of exactly these processes change at present. What was written to those of the others until this time is
     /// known.
     Unsettled(Vec<ProcId>, Timestamp),
-    /// To be logged.
     Log(What),
 }
 

@@ -52,9 +52,9 @@ pub(crate) struct Hooks {
 }
 
 /// The hook of this stage of the run, and whether the run ends after it.
-fn hook_of(plan: &Plan, post: RunStage) -> (Option<&OsText>, bool) {
+fn hook_of(plan: &Plan, stage: RunStage) -> (Option<&OsText>, bool) {
     let hooks = &plan.hooks;
-    let (command, last) = match post {
+    let (command, last) = match stage {
         RunStage::DependenciesReady => {
             (&hooks.dependencies_ready, hooks.stop_after == Some(StopAfter::DependenciesReady))
         }
@@ -68,8 +68,8 @@ fn hook_of(plan: &Plan, post: RunStage) -> (Option<&OsText>, bool) {
 }
 
 /// Whether this stage of the run has a hook or ends the run.
-pub(crate) fn has_hook(plan: &Plan, post: RunStage) -> bool {
-    let (command, last) = hook_of(plan, post);
+pub(crate) fn has_hook(plan: &Plan, stage: RunStage) -> bool {
+    let (command, last) = hook_of(plan, stage);
     command.is_some() || last
 }
 
@@ -87,20 +87,19 @@ pub(crate) fn last_ended(result: Result<(), HookFailure>) -> Vec<Action> {
 }
 
 impl Hooks {
-    /// The run has reached a stage.
     pub(crate) fn reached(
         &mut self,
-        post: RunStage,
+        stage: RunStage,
         plan: &Plan,
         commands: &AuxCommands,
         queue: &Queue,
     ) -> Vec<Action> {
-        let (command, last) = hook_of(plan, post);
-        let item = OutboxItem::Post(post);
+        let (command, last) = hook_of(plan, stage);
+        let item = OutboxItem::Stage(stage);
         match command {
             Some(command) => {
-                let data = json!({ "event": post.event(), "run": plan.run });
-                let hook = commands.of_event(plan, command, post.event(), &data);
+                let data = json!({ "event": stage.event(), "run": plan.run });
+                let hook = commands.of_event(plan, command, stage.event(), &data);
                 self.start(hook, item, last, queue);
                 vec![]
             }

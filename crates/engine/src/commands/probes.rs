@@ -88,7 +88,6 @@ impl Probes {
         queue.forget_asked(id);
     }
 
-    /// A probe has an answer.
     pub(crate) fn answered(
         &mut self,
         question: Question,

@@ -266,7 +266,6 @@ impl Engine {
         self.input(Input::NoPane(id, why));
     }
 
-    /// Watch this tmux server.
     pub(crate) fn watch_tmux(&mut self, Server { pid, socket }: &Server) {
         let Some(server) = ProcessId::now(*pid) else {
             return self.queue.push(Event::TmuxExit);

@@ -60,7 +60,6 @@ impl PaneSink {
 /// A shim that has ended while some of its output is still unread.
 #[derive(Debug)]
 pub(crate) struct ShimEnd {
-    /// Its process id.
     pub(crate) pid: u32,
     /// The result of killing its process tree in its place. `None` while that takes, or if the shim
     /// has ended the tree itself.
@@ -195,7 +194,6 @@ impl Default for Budget {
     }
 }
 
-/// One pane.
 #[derive(Debug, Default)]
 pub(crate) struct PaneState {
     /// Number of the process's stream.

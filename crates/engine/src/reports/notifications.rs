@@ -43,7 +43,6 @@ pub(crate) struct Notifications {
     failed: bool,
 }
 
-/// A crash that was shown.
 #[derive(Debug, Clone, Copy)]
 struct ShownCrash {
     at: Instant,

@@ -31,15 +31,14 @@ pub struct Outbox {
     /// Crashes without a report, or whose hook has not ended.
     crashes: Vec<PendingCrash>,
     /// Stages of the run whose hook has not ended.
-    posts: Vec<RunStage>,
+    #[serde(rename = "posts")]
+    stages: Vec<RunStage>,
 }
 
 /// A crash that has yet to be reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PendingCrash {
-    /// The process.
     pub(crate) id: ProcId,
-    /// The life.
     pub(crate) lived: LifeSummary,
     /// tmo ended the life because it had failed.
     pub(crate) failed: bool,
@@ -53,7 +52,7 @@ pub(crate) enum OutboxItem {
     /// The report of this life, and its hook.
     Crash(ProcId, LifeId),
     /// The hook of this stage of the run.
-    Post(RunStage),
+    Stage(RunStage),
 }
 
 /// What the journal contains about a crash.
@@ -84,7 +83,7 @@ impl PendingCrash {
 impl Outbox {
     /// Whether all work is done.
     pub fn is_empty(&self) -> bool {
-        self.crashes.is_empty() && self.posts.is_empty()
+        self.crashes.is_empty() && self.stages.is_empty()
     }
 
     /// Whether every process id in it is valid for a plan with this many processes.
@@ -126,29 +125,29 @@ impl Outbox {
                 && !is_early(crash.id)
             {
                 self.add(PendingCrash::new(crash, &supervisor.procs[crash.id]));
-            } else if let Effect::Reached(post) = effect
-                && has_hook(*post)
+            } else if let Effect::Reached(stage) = effect
+                && has_hook(*stage)
             {
-                self.posts.push(*post);
+                self.stages.push(*stage);
             }
         }
     }
 
     /// The unfinished work, after a takeover.
     pub(crate) fn items(&self) -> (Vec<PendingCrash>, Vec<RunStage>) {
-        (self.crashes.clone(), self.posts.clone())
+        (self.crashes.clone(), self.stages.clone())
     }
 
     /// Remove work that is done or dropped. Returns whether it was there.
     pub(crate) fn complete(&mut self, item: OutboxItem) -> bool {
-        let before = self.crashes.len() + self.posts.len();
+        let before = self.crashes.len() + self.stages.len();
         match item {
             OutboxItem::Crash(id, life) => {
                 self.crashes.retain(|crash| (crash.id, crash.lived.life) != (id, life));
             }
-            OutboxItem::Post(post) => self.posts.retain(|other| *other != post),
+            OutboxItem::Stage(stage) => self.stages.retain(|other| *other != stage),
         }
-        self.crashes.len() + self.posts.len() < before
+        self.crashes.len() + self.stages.len() < before
     }
 }
 
@@ -198,7 +197,7 @@ mod tests {
     fn outbox_keeps_each_item_until_it_is_completed() {
         let [one, two] = [LifeId::FIRST, LifeId::nth(2)];
         let crashes = vec![crash(0, one), crash(0, two), crash(1, one)];
-        let outbox = Outbox { crashes, posts: vec![RunStage::MainStarted] };
+        let outbox = Outbox { crashes, stages: vec![RunStage::MainStarted] };
         let text = serde_json::to_string(&outbox).unwrap();
         let mut read: Outbox = serde_json::from_str(&text).unwrap();
         assert_eq!(read, outbox);
@@ -212,7 +211,7 @@ mod tests {
         for item in [
             OutboxItem::Crash(web, one),
             OutboxItem::Crash(api, one),
-            OutboxItem::Post(RunStage::MainStarted),
+            OutboxItem::Stage(RunStage::MainStarted),
         ] {
             assert!(!read.is_empty());
             read.complete(item);

@@ -1,4 +1,4 @@
-//! Handling the requests of clients.
+//! What the engine does with the requests of clients: it answers them, or passes them on to the state machine.
 
 use std::io::ErrorKind;
 use std::path::Path;

@@ -13,7 +13,7 @@ pub(crate) struct Clients {
     last_ticket: u64,
     /// Answers that are sent when the run is over.
     last: Vec<(u64, Outcome)>,
-    /// The command that each request is.
+    /// The number of the command that a request carries out, by the number of the request.
     pub(crate) commands: HashMap<u64, u64>,
     /// How many views are attached.
     pub(crate) views: u32,

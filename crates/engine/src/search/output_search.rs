@@ -353,7 +353,6 @@ impl OutputSearch {
         action.into_iter().collect()
     }
 
-    /// Search one record.
     fn search_record(&mut self, record: &Record) -> std::io::Result<()> {
         match record.kind {
             Kind::Start => {
@@ -409,7 +408,6 @@ impl OutputSearch {
     }
 }
 
-/// The reader of a stream.
 fn tap<'a>(
     main: &'a mut IncrementalReader,
     stderr: &'a mut Option<(StreamNo, IncrementalReader)>,

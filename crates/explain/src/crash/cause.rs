@@ -63,7 +63,6 @@ pub enum CauseKind {
     StoppedByRequest,
     /// It printed a failure pattern.
     FailurePattern,
-    /// A dependency was not ready.
     DependencyNotReady,
     /// It did not become ready in time.
     ReadinessTimedOut,
@@ -93,7 +92,6 @@ pub enum CauseKind {
     MissingVariable,
     /// An exception or a panic.
     Exception,
-    /// An error that it logged.
     LoggedError,
     /// It was ended by a signal.
     Signal,

@@ -13,13 +13,11 @@ use crate::model::{Exit, ProcName};
 /// The input of a diagnosis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// The process.
     pub name: ProcName,
     /// Its command, in a form for people.
     pub command: String,
     /// The directory of the project. Files in it belong to the project.
     pub root: String,
-    /// Its working directory.
     pub cwd: String,
     /// The port it was assigned.
     pub port: Option<u16>,
@@ -39,7 +37,6 @@ pub struct Evidence {
     pub facts: Facts,
 }
 
-/// A line of output.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OutputLine {
     /// When it came, nanoseconds since the epoch.
@@ -96,7 +93,6 @@ pub struct Facts {
 /// A file of a project that shows what belongs into its `.env`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvExample {
-    /// Its name.
     pub name: &'static str,
     /// Its content.
     pub text: Vec<u8>,
@@ -118,7 +114,6 @@ impl EnvExample {
 pub enum Trigger {
     /// Another process ended first, and therefore everything was stopped.
     StoppedWith {
-        /// The name of that process.
         first: ProcName,
         /// How that process ended.
         exit: Exit,
@@ -127,7 +122,6 @@ pub enum Trigger {
     Asked,
     /// It printed a failure pattern.
     FailurePattern {
-        /// The pattern.
         pattern: Text,
         /// The line that matched.
         line: OutputLine,
@@ -153,7 +147,6 @@ pub enum Trigger {
 /// The process that listens on a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// The port.
     pub port: u16,
     /// The process; unknown if it belongs to another user.
     pub process: Option<ListeningProcess>,
@@ -164,7 +157,6 @@ pub struct Holder {
 /// A process that tmo manages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwningRun {
-    /// Its name.
     pub name: String,
     /// The control socket of its run, if that is another run.
     pub socket: Option<String>,
@@ -173,7 +165,6 @@ pub struct OwningRun {
 /// A process of the operating system that listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListeningProcess {
-    /// Process id.
     pub pid: u32,
     /// Name of its program.
     pub name: String,

@@ -114,7 +114,6 @@ impl<'a> Log<'a> {
         &self.dirs
     }
 
-    /// A reader of the index.
     pub(super) fn open_index(&self) -> io::Result<IndexReader> {
         (self.index)()
     }
@@ -124,7 +123,6 @@ impl<'a> Log<'a> {
         self.streams.all()
     }
 
-    /// The stream number of a process.
     pub fn stream(&self, name: &ProcName) -> Option<StreamNo> {
         let mut all = self.streams.all().iter();
         all.find(|stream| stream.name == *name && !stream.stderr).map(|stream| stream.number)

@@ -30,9 +30,7 @@ const MOST_NAMED: usize = 5;
 /// A process whose port is probed.
 #[derive(Debug, Clone)]
 pub struct Probed {
-    /// Its name.
     pub name: String,
-    /// Its run.
     pub run: String,
     /// Its shim, the root of its tree.
     pub shim: Option<u32>,

@@ -92,7 +92,6 @@ pub struct StoredReport {
     count: u32,
     /// The name of the process as a part of a file name.
     slug: String,
-    /// The file.
     pub path: PathBuf,
 }
 
@@ -141,7 +140,6 @@ pub fn stored_reports(dir: &Path) -> io::Result<Vec<StoredReport>> {
     Ok(found)
 }
 
-/// Read a report.
 pub fn read_report(path: &Path) -> io::Result<CrashReport> {
     let text = files::read_plain(path)?;
     serde_json::from_slice(&text).map_err(|error| {

@@ -162,7 +162,6 @@ impl FlagBook {
         self.time = time;
     }
 
-    /// A life begins.
     pub(super) fn begin(&mut self, life: Option<LifeId>) {
         self.end();
         self.life = life;

@@ -20,7 +20,6 @@ pub enum BadPattern {
     Expression {
         /// The expression.
         text: String,
-        /// The reason.
         why: String,
     },
 }

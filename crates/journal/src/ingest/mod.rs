@@ -83,7 +83,6 @@ pub struct IngestProgress {
 /// A marker that was reached or given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReachedMarker {
-    /// Number of the stream.
     pub stream: StreamNo,
     /// Sequence number in the life file.
     pub seq: u32,

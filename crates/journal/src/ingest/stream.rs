@@ -36,7 +36,6 @@ pub(super) enum IndexingStop {
     Ask,
     /// A marker of a process with another stream, which has to be indexed up to there.
     Marker(Kind),
-    /// The limit.
     Limit,
 }
 

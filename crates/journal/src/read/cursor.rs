@@ -57,7 +57,6 @@ impl Filter {
         Self { streams: None, no_text: false, later: None, about: vec![] }
     }
 
-    /// Only these streams.
     pub const fn only(streams: Vec<StreamNo>) -> Self {
         Self { streams: Some(streams), no_text: false, later: None, about: vec![] }
     }
@@ -151,7 +150,6 @@ fn exactly(stream: &Stream) -> String {
 /// A position in the merged order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Position {
-    /// The number of a record.
     pub record: u64,
     /// How many bytes of that record are before the position.
     pub skip: u32,

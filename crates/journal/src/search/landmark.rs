@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io;
 
-use crate::model::event::{Logged, What};
+use crate::model::event::{InstallProblem, Logged, What};
 use crate::model::state::ProcessState;
 use crate::model::time::Timestamp;
 use crate::model::{Exit, LifeId, ProcessStatus};
@@ -20,7 +20,6 @@ const STEP: u64 = 65_536;
 /// A turning point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Landmark {
-    /// The number of its record.
     pub record: u64,
     /// When it happened.
     pub time: Timestamp,
@@ -33,9 +32,7 @@ pub struct Landmark {
 /// What happened at a landmark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LandmarkEvent {
-    /// The run began.
     RunBegan,
-    /// The run ended.
     RunEnded,
     /// This life of the process began.
     Started(Option<LifeId>),
@@ -117,7 +114,7 @@ impl Landmarks {
                 let mut text = vec![];
                 self.texts.read(EVENTS, record.offset, record.len as usize, &mut text)?;
                 let Some(event) = Logged::from_json(&text) else { return Ok(None) };
-                let Some(what) = event.what().and_then(turn) else { return Ok(None) };
+                let Some(what) = event.what().and_then(landmark_event) else { return Ok(None) };
                 let name = event.name().map(ToString::to_string);
                 return Ok(Some(Landmark { record: number, time: record.time, name, what }));
             }
@@ -127,7 +124,8 @@ impl Landmarks {
     }
 }
 
-const fn turn(what: &What) -> Option<LandmarkEvent> {
+/// What an event is for the timeline; the page decides the same by `whatOf` in `timeline/marks.js`.
+const fn landmark_event(what: &What) -> Option<LandmarkEvent> {
     Some(match what {
         What::Begin { .. } => LandmarkEvent::RunBegan,
         What::End { .. } => LandmarkEvent::RunEnded,
@@ -135,6 +133,9 @@ const fn turn(what: &What) -> Option<LandmarkEvent> {
         What::Ready => LandmarkEvent::Ready,
         What::Interrupting | What::Killing | What::Hangup => LandmarkEvent::Asked,
         What::Failing { .. } | What::Unhealthy { .. } | What::Broken { .. } => {
+            LandmarkEvent::Failed
+        }
+        What::InstallFailed { why, .. } if !matches!(why, InstallProblem::Interrupted) => {
             LandmarkEvent::Failed
         }
         What::Skipped { .. } => LandmarkEvent::Skipped,

@@ -73,7 +73,6 @@ pub struct Pager {
     keeps_replaced: bool,
 }
 
-/// The progress of a step.
 struct StepProgress<'a> {
     want: &'a Want,
     found: Vec<Kept>,
@@ -158,7 +157,6 @@ impl Pager {
         Self { keeps_replaced: true, ..self }
     }
 
-    /// The index that it reads.
     pub const fn index(&mut self) -> &mut IndexReader {
         &mut self.index
     }

@@ -87,7 +87,6 @@ impl Kept {
         Self { position, record, text: text.to_vec(), lost }
     }
 
-    /// The entry.
     pub fn entry(&self) -> Entry<'_> {
         let Self { position, record, ref text, lost } = *self;
         Entry { position, record, text, lost }

@@ -33,9 +33,7 @@ const LONGEST_UNFINISHED: u64 = 16 << 10;
 /// A piece of text in one style: UTF-8 without control characters except tabs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// The text.
     pub text: String,
-    /// Its style.
     pub style: Sgr,
 }
 

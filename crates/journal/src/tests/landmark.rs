@@ -2,9 +2,9 @@ use proptest::prelude::*;
 
 use super::cursor::{pieces, written};
 use super::{EPOCH, SECOND};
-use crate::model::event::{Event, What};
+use crate::model::event::{Event, InstallProblem, What};
 use crate::model::exit::End;
-use crate::model::{ProcName, StreamNo};
+use crate::model::{LifeId, ProcName, StreamNo};
 use crate::read::index::IndexReader;
 use crate::search::landmark::{Landmark, LandmarkEvent, Landmarks};
 
@@ -42,7 +42,10 @@ fn starts_and_events_are_landmarks_and_output_is_not() {
     event(1, Event::of_process(&web, What::MainStarted { skipped: vec![] }));
     event(2, Event::of_process(&web, What::Interrupting));
     event(3, Event::of_run(What::End { run: "1".to_owned(), end: End::default() }));
-    sink.append(EPOCH + 4 * SECOND, b"line\n");
+    let failed = |why| What::InstallFailed { life: LifeId::FIRST, why };
+    event(4, Event::of_process(&web, failed(InstallProblem::TimedOut { limit_ms: 1 })));
+    event(5, Event::of_process(&web, failed(InstallProblem::Interrupted)));
+    sink.append(EPOCH + 6 * SECOND, b"line\n");
     ingest.wake(StreamNo(1), u64::MAX).unwrap();
     let found: Vec<_> = all(&place, |_| 0)
         .into_iter()
@@ -54,7 +57,8 @@ fn starts_and_events_are_landmarks_and_output_is_not() {
         [
             (0, of_web(), LandmarkEvent::Ready),
             (2, of_web(), LandmarkEvent::Asked),
-            (3, None, LandmarkEvent::RunEnded)
+            (3, None, LandmarkEvent::RunEnded),
+            (4, of_web(), LandmarkEvent::Failed)
         ]
     );
 }

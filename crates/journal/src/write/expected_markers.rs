@@ -10,13 +10,11 @@ use crate::record::Kind;
 pub struct Expected {
     /// Its sequence number.
     pub seq: u64,
-    /// Its nonce.
     pub nonce: u64,
     /// [`Kind::Start`], [`Kind::Exit`] or [`Kind::End`].
     pub kind: Kind,
     /// The value for its record: a pid or a packed exit.
     pub value: u32,
-    /// The life.
     pub life: LifeId,
 }
 

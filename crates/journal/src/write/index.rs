@@ -126,7 +126,6 @@ pub struct Recovered {
     torn: bool,
     /// Newer segments with an invalid head.
     unsound: Vec<Segment>,
-    /// All segments.
     all: Vec<Segment>,
 }
 

@@ -38,7 +38,6 @@ struct Piece {
     written: (i64, i64),
 }
 
-/// One segment of the index.
 #[derive(Debug)]
 struct IndexSegment {
     standing: IndexState,

@@ -417,7 +417,6 @@ impl Splitter {
         }
     }
 
-    /// The record of a marker.
     fn mark(&mut self, marker: Expected, (start, end): (u64, u64), out: &mut Vec<Record>) {
         self.life = Some(marker.life);
         if std::mem::take(&mut self.screen).drawn {

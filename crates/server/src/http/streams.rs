@@ -132,7 +132,6 @@ struct HeadSource {
     view: Option<ViewClient>,
 }
 
-/// A client that is a view.
 struct ViewClient {
     /// Keeps the view counted in the engine.
     _attached: ViewGuard,

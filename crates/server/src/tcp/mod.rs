@@ -24,7 +24,6 @@ pub(super) use self::listener::Door;
 #[error("listen {tcp:?}: {why}")]
 pub struct TcpError {
     tcp: TcpAddress,
-    /// The reason.
     why: String,
 }
 

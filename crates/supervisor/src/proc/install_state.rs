@@ -34,7 +34,6 @@ enum InstallProgress {
         /// The reason, once it has failed.
         why: Option<InstallProblem>,
     },
-    /// Complete.
     Complete {
         /// The version that was installed.
         version: String,

@@ -13,9 +13,7 @@ use crate::{Effect, RunPhase, Supervisor};
 /// A check that the engine has to carry out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Question {
-    /// The process.
     pub id: ProcId,
-    /// The life.
     pub life: LifeId,
     /// The number of the readiness check; `None` for the liveness check.
     pub check: Option<usize>,
@@ -96,7 +94,7 @@ impl Supervisor {
     }
 
     /// A life has not passed a check yet: remember the answer for the message at a timeout.
-    pub(crate) fn unmet(&mut self, id: ProcId, life: LifeId, check: usize, answer: String) {
+    pub(crate) fn check_failed(&mut self, id: ProcId, life: LifeId, check: usize, answer: String) {
         let proc = &mut self.procs[id];
         let runs = matches!(proc.phase, Phase::Running { life: current, .. } if current == life);
         let Some(asked) = proc.rules.ready.get(check).filter(|_| runs) else { return };
@@ -115,7 +113,7 @@ impl Supervisor {
     }
 
     /// Handles the result of a liveness check.
-    pub(crate) fn looked_at(
+    pub(crate) fn liveness_checked(
         &mut self,
         id: ProcId,
         life: LifeId,

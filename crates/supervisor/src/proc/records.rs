@@ -166,7 +166,6 @@ impl ProcFailures {
         self.last = at;
     }
 
-    /// Forget them all.
     pub(crate) fn forget(&mut self) {
         (self.times, self.broken) = (0, None);
     }
@@ -175,7 +174,6 @@ impl ProcFailures {
 /// A process that has failed for good: it is not started again until a user asks for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Broken {
-    /// Why.
     pub why: Problem,
 }
 
@@ -225,7 +223,6 @@ pub(crate) type Awaited = (ProcId, DependencyCondition);
 pub(crate) enum Action {
     /// Start it, unless it runs.
     Start,
-    /// Stop it.
     Stop,
     /// Stop it, because it is no longer part of the run.
     Leave,

@@ -59,9 +59,7 @@ pub struct Listed {
 /// The server that has all terminals of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
-    /// Its process id.
     pub pid: u32,
-    /// Its socket.
     pub socket: PathBuf,
 }
 
@@ -70,7 +68,6 @@ pub struct Server {
 pub struct Survey {
     /// The server that has them, if they have one.
     pub server: Option<Server>,
-    /// The panes.
     pub panes: Vec<Listed>,
 }
 
@@ -83,7 +80,6 @@ pub enum TerminalError {
     /// A process could not be started.
     #[error("can't run {}: {}", program.display(), crate::sys::why(source))]
     Spawn {
-        /// The program.
         program: PathBuf,
         /// Why.
         source: std::io::Error,

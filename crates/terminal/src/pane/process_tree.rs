@@ -38,7 +38,6 @@ const NAMED: usize = 100;
 /// The root of a process tree.
 #[derive(Debug, Clone, Copy)]
 pub struct Root {
-    /// The shim.
     pub shim: u32,
     /// The session of the shim, which is that of the terminal.
     pub session: u32,

@@ -72,7 +72,6 @@ pub(super) struct Holding {
 /// What the last holder of a lock file has written into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Said {
-    /// Its process id.
     pub pid: u32,
     /// It ended because tmux closed the pipe, and nothing was lost. A sink that was killed cannot
     /// write this.
@@ -201,7 +200,6 @@ impl Sink {
         Ok(sink)
     }
 
-    /// A reader of the stream.
     pub(super) fn reader(&self) -> StreamReader {
         StreamReader::open(&self.dirs, &self.slug)
     }

@@ -61,7 +61,6 @@ impl Theme {
         self.colored(Color::Indexed(color))
     }
 
-    /// The state of a process.
     pub fn state(self, process: &ProcessState, now: Timestamp) -> Style {
         match process.tone(now) {
             Tone::Good => self.colored(Color::Green),
@@ -130,7 +129,6 @@ impl Theme {
         self.pick("▶", ">")
     }
 
-    /// The sign of a state.
     pub fn sign(self, process: &ProcessState, now: Timestamp) -> &'static str {
         let (sign, ascii) = match &process.state {
             _ if process.condition_at(now) == Condition::CrashLoop => ("↻", "@"),

@@ -300,7 +300,6 @@ pub const ACTIONS: &[ActionEntry] = &[
     entry(Screen(S::Redraw), "redraw", &[Ctrl('l')], "draw the screen again"),
 ];
 
-/// The action of a key.
 pub fn action_of(key: Key) -> Option<Action> {
     ACTIONS.iter().find(|entry| entry.keys.contains(&key)).map(|entry| entry.action)
 }

@@ -10,7 +10,6 @@ pub enum Key {
     /// A letter with Ctrl.
     Ctrl(char),
     Enter,
-    /// Escape.
     Esc,
     Tab,
     /// Shift and Tab.

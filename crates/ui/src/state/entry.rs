@@ -102,7 +102,6 @@ impl LogEntry {
     }
 }
 
-/// The text of a row.
 pub fn text_of(row: &Row) -> String {
     row.iter().map(|run| run.text.as_str()).collect()
 }

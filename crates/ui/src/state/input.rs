@@ -322,7 +322,6 @@ impl Ui {
 }
 
 impl Ui {
-    /// The mouse was used.
     pub(super) fn mouse_used(&mut self, mouse: Mouse) {
         let areas = self.areas();
         let within = |area: Rect, x, y| area.contains((x, y).into());

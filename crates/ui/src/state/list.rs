@@ -56,7 +56,6 @@ impl List {
         self.select_row(self.selected_row().saturating_add_signed(rows).min(last));
     }
 
-    /// The state of a process.
     pub fn get(&self, name: &ProcName) -> Option<&ProcessState> {
         self.processes.iter().find(|process| process.name == *name)
     }

@@ -35,7 +35,6 @@ pub enum Msg {
     Resize(u16, u16),
     /// The state of the run.
     State(Box<State>),
-    /// The state of a process.
     Process(Box<ProcessState>),
     /// The end of the journal.
     Head(Head),
@@ -196,7 +195,6 @@ pub struct Output {
 pub struct ScreenEnd {
     /// How many lines there are below it.
     pub below: u64,
-    /// There are more.
     pub more: bool,
     /// How much of the text is before it.
     pub share: Share,

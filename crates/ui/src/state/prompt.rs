@@ -20,7 +20,6 @@ pub enum Subject {
     /// A part of the name of a process.
     Pick,
     Time,
-    /// A line for this process.
     Line(ProcName),
     /// A part of the name of an action.
     Action,
@@ -28,7 +27,6 @@ pub enum Subject {
     Names(OnProcess),
     /// How many instances of this entry are to run.
     Scale(String),
-    /// A signal for this process.
     Signal(ProcName),
 }
 

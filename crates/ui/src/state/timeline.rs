@@ -94,7 +94,6 @@ impl Timeline {
         next
     }
 
-    /// Marks were found.
     fn found(&mut self, found: Marks) {
         self.is_looking = false;
         if let Some(mut left) = self.left.pop() {
@@ -181,7 +180,6 @@ impl Ui {
         self.name_width().min(most) + 1
     }
 
-    /// The processes that have a lane.
     pub fn lanes(&self) -> Vec<&ProcessState> {
         let chosen = self.list.chosen();
         let is_chosen = |process: &&ProcessState| {
@@ -307,7 +305,6 @@ impl Ui {
         timeline.look_back(&self.list.processes);
     }
 
-    /// Marks were found.
     pub(super) fn found_marks(&mut self, found: Marks) {
         if let Some(timeline) = &mut self.timeline {
             timeline.found(found);

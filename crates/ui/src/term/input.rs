@@ -110,7 +110,6 @@ fn parse(bytes: &[u8]) -> Parsed {
     }
 }
 
-/// A key that is one byte.
 const fn control(byte: u8) -> Option<Key> {
     match byte {
         b'\r' | b'\n' => Some(Key::Enter),

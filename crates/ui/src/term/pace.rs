@@ -51,7 +51,6 @@ impl Pace {
         self.writing = (bytes > 0).then_some(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
-    /// It was written.
     pub fn written(&mut self, now: Instant) {
         let Some(bytes) = self.writing.take() else { return };
         let took = now.saturating_duration_since(self.drawn);

@@ -25,7 +25,6 @@ pub enum CallError {
     /// It does not answer.
     #[error("no answer within {0}")]
     Silent(String),
-    /// There is no tmo.
     #[error("there is no tmo; looked in {0}; `tmo fleet install` puts it there")]
     NoTmo(String),
     /// Its tmo has no fleets.

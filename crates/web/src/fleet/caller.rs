@@ -20,7 +20,6 @@ use super::place::HostPlaces;
 use crate::model::{Exit, units};
 use crate::sys::{clock, why};
 
-/// The longest answer.
 pub const LONGEST_ANSWER: usize = 64 << 20;
 
 /// The longest hello, and the most that a login shell may print before it.
@@ -49,11 +48,9 @@ pub struct Caller<'a> {
 pub struct CallAnswer {
     /// The host.
     pub hello: Hello,
-    /// Its clock.
     pub clock: ClockOffset,
     /// The exit code of the verb.
     pub code: u8,
-    /// Its output.
     pub output: Vec<u8>,
     /// The end of its standard error.
     pub error: String,
@@ -64,7 +61,6 @@ pub struct CallAnswer {
 pub struct RunningCall {
     /// The host.
     pub hello: Hello,
-    /// Its clock.
     pub clock: ClockOffset,
     program: RunningProgram,
 }

@@ -12,7 +12,6 @@ use crate::sys::is_own_name;
 /// The longest name of a host or a group; pods have names of this length.
 const LONGEST_NAME: usize = 253;
 
-/// A host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
     /// Its name, as people write it before `/`.
@@ -21,7 +20,6 @@ pub struct Host {
     pub reach: Reach,
     /// The directory of its project, absolute or below `~`; `.` is where a command begins there.
     pub root: String,
-    /// Its groups.
     pub groups: Vec<String>,
     /// The path of `tmo` there, if it is not found by its `PATH`.
     pub tmo: Option<String>,

@@ -38,7 +38,6 @@ pub enum InventoryError {
     /// It can't be read.
     #[error("{}: {why}", path.display())]
     Unreadable {
-        /// The file.
         path: PathBuf,
         /// Why not.
         why: String,
@@ -46,7 +45,6 @@ pub enum InventoryError {
     /// It makes no sense.
     #[error("{}:{line}: {text}", path.display())]
     Wrong {
-        /// The file.
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
@@ -58,7 +56,6 @@ pub enum InventoryError {
 /// The hosts of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Inventory {
-    /// The file.
     pub path: PathBuf,
     /// The flag of `tmo fleet` that names it, if one was needed.
     pub flag: Option<String>,
@@ -75,7 +72,6 @@ pub struct Inventory {
 /// A process that the fleet gives to a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetProcess {
-    /// Its name.
     pub name: String,
     /// The name of its host.
     pub host: String,
@@ -297,7 +293,6 @@ pub(super) fn mistake(message: &str, key: Option<&str>, marked: &str) -> String 
     }
 }
 
-/// The text of an inventory.
 pub(super) fn read_text(path: &Path, chosen_by: ChosenBy) -> Result<String, InventoryError> {
     let unreadable = |why| InventoryError::Unreadable { path: path.to_owned(), why };
     let text = files::read_project(path, chosen_by).map_err(|error| unreadable(why(&error)))?;

@@ -68,7 +68,6 @@ enum Engine {
     Kubernetes,
 }
 
-/// The words of a command.
 pub(super) fn words(command: &str) -> Vec<String> {
     command.split(' ').map(str::to_owned).collect()
 }

@@ -96,14 +96,12 @@ impl HostWord {
 /// What is meant of one host: all of it, or these words for its processes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target<'a> {
-    /// The host.
     pub host: &'a Host,
     /// The words for its own tmo; none for the whole run.
     pub names: Vec<String>,
 }
 
 impl<'a> Target<'a> {
-    /// All of a host.
     pub const fn whole(host: &'a Host) -> Self {
         Self { host, names: vec![] }
     }

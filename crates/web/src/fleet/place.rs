@@ -52,7 +52,6 @@ pub struct Masters {
 }
 
 impl Masters {
-    /// End them.
     pub async fn end(&self) {
         let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
         for entry in entries {

@@ -38,7 +38,6 @@ fn without_quotes(text: &str) -> String {
     text.split('`').enumerate().map(keep).collect()
 }
 
-/// The plan of a start.
 pub(super) fn check_plan(report: &mut Report, start: &Start, chosen: &Chosen) -> Option<Plan> {
     let mut warnings = vec![];
     // Missing programs are reported by the checks that look for them.

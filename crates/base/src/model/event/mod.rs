@@ -58,10 +58,7 @@ impl Event {
 pub enum What {
     /// The run has begun. One event per fact about it.
     #[error("{fact}")]
-    Begin {
-        /// One of these facts.
-        fact: Fact,
-    },
+    Begin { fact: Fact },
     /// A new supervisor has taken over.
     #[error("{found}")]
     Adopted {
@@ -110,14 +107,10 @@ pub enum What {
     },
     /// Desktop notifications do not work.
     #[error("No notice can be shown on the desktop: {why}")]
-    Notify {
-        /// The reason.
-        why: String,
-    },
+    Notify { why: String },
     /// The journal cannot be written, or can be written again.
     #[error("The journal {}", journal_state(dir, *again, cause.as_ref()))]
     Disk {
-        /// Its directory.
         dir: String,
         /// Whether it can be written again.
         again: bool,
@@ -134,23 +127,16 @@ pub enum What {
     WatchLimit {
         /// The number of directories without reports.
         dirs: usize,
-        /// The reason.
         why: String,
         /// The limit and a value for it.
         sysctl: String,
     },
     /// Files can't be watched.
     #[error("Changes of files can't be noticed: {why}")]
-    NotWatched {
-        /// The reason.
-        why: String,
-    },
+    NotWatched { why: String },
     /// A hook failed.
     #[error("{why}")]
-    Hook {
-        /// The reason.
-        why: HookProblem,
-    },
+    Hook { why: HookProblem },
     /// Processes take long to stop.
     #[error("{0}")]
     SlowStop(SlowStop),
@@ -162,7 +148,6 @@ pub enum What {
     /// The tmux server is gone.
     #[error("The tmux server is gone: ending everything")]
     TmuxGone,
-    /// All dependencies are ready.
     #[serde(rename = "lifecycle:dependencies-ready")]
     #[error("All dependencies are ready")]
     DependenciesReady,
@@ -170,7 +155,6 @@ pub enum What {
     #[serde(rename = "lifecycle:main-started")]
     #[error("{}", main_started(skipped))]
     MainStarted {
-        /// The skipped processes.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         skipped: Vec<ProcName>,
     },
@@ -189,15 +173,11 @@ pub enum What {
     /// The run as a whole has failed.
     #[serde(rename = "lifecycle:error")]
     #[error("{why}")]
-    Failed {
-        /// The reason.
-        why: RunProblem,
-    },
+    Failed { why: RunProblem },
 
     /// Another program listened on its port when the run was started.
     #[error("Port {port} is taken: {by} listens on it")]
     PortTaken {
-        /// The port.
         port: u16,
         /// The other program, for display.
         by: String,
@@ -208,15 +188,11 @@ pub enum What {
         /// The processes that it waits for.
         on: Vec<ProcName>,
     },
-    /// It is ready.
     #[error("Ready")]
     Ready,
     /// It will not become ready.
     #[error("Not ready: {why}")]
-    NotReady {
-        /// The reason.
-        why: Problem,
-    },
+    NotReady { why: Problem },
     /// It fails its liveness check.
     #[error("Does not work any more ({}): {answer}", in_a_row(*times))]
     Unhealthy {
@@ -230,22 +206,13 @@ pub enum What {
     Healthy,
     /// It printed a line that matches a failure pattern, and is being restarted.
     #[error("Failed: printed `{line}`")]
-    Failing {
-        /// The line.
-        line: String,
-    },
+    Failing { line: String },
     /// It has failed and is not restarted automatically.
     #[error("Broken: {why}")]
-    Broken {
-        /// The reason.
-        why: Problem,
-    },
+    Broken { why: Problem },
     /// It will not be started.
     #[error("Skipped: {why}")]
-    Skipped {
-        /// The reason.
-        why: Skip,
-    },
+    Skipped { why: Skip },
     /// Its installation has begun.
     #[error("Installing...")]
     Installing {
@@ -263,13 +230,11 @@ pub enum What {
     InstallFailed {
         /// The life that was installing.
         life: LifeId,
-        /// The reason.
         why: InstallProblem,
     },
     /// It will be restarted after a back-off pause.
     #[error("Restarting in {}{}", limit(*pause_ms), after_ends(*times))]
     Backoff {
-        /// The pause.
         pause_ms: u64,
         /// Number of consecutive ends, if counted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -306,7 +271,6 @@ pub enum What {
         span(Duration::from_millis(*pause_ms))
     )]
     WatchHeld {
-        /// The files.
         files: Vec<Untrusted>,
         /// How long, in milliseconds.
         #[serde(default)]
@@ -318,7 +282,6 @@ pub enum What {
     /// It waits for input at a prompt.
     #[error("Waits for input: {prompt}")]
     Prompt {
-        /// The prompt.
         prompt: Untrusted,
         /// It waited at another one a moment ago, so the log does not show this.
         #[serde(default, skip_serializing_if = "is_default")]
@@ -330,7 +293,6 @@ pub enum What {
     /// It was requested to stop.
     #[error("Interrupting...")]
     Interrupting,
-    /// It is killed.
     #[error("Killing...")]
     Killing,
     /// Its window was closed, which stops it.
@@ -341,10 +303,7 @@ pub enum What {
     Cleanup,
     /// A signal was sent to it.
     #[error("Sent signal {sent}")]
-    Signal {
-        /// The signal.
-        sent: SignalName,
-    },
+    Signal { sent: SignalName },
     /// Descendants remained after its end and were killed.
     #[error("Left behind and now being ended: {}", list(members))]
     Leftovers {
@@ -363,7 +322,6 @@ pub enum What {
         /// The remaining processes.
         members: Vec<Member>,
     },
-    /// Its shim is gone.
     #[error("{what}")]
     ShimGone {
         /// What remains of the process.
@@ -371,17 +329,13 @@ pub enum What {
     },
     /// Its window cannot be opened.
     #[error("Can't open its window: {why}")]
-    NoPane {
-        /// The reason.
-        why: String,
-    },
+    NoPane { why: String },
     /// A part of tmo that serves this process has a problem.
     #[error("{what}")]
     Trouble {
         /// The problem.
         what: Trouble,
     },
-    /// It has crashed.
     #[error("{text}{}", behind(": ", cause.as_ref()))]
     Crash {
         /// The life that crashed.
@@ -400,7 +354,6 @@ pub enum What {
         /// Whether the log already has a `crash` event about this life.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         noticed: bool,
-        /// Summary of the report.
         #[serde(flatten)]
         summary: ReportSummary,
     },
@@ -454,7 +407,6 @@ const TYPES: [(&str, &[&str]); 18] = [
     ("lifecycle:error", &["lifecycle:error"]),
 ];
 
-/// All types.
 pub fn types() -> impl Iterator<Item = &'static str> {
     TYPES.iter().map(|(name, _)| *name)
 }

@@ -16,10 +16,7 @@ use crate::model::{Exit, ProcName};
 pub enum Problem {
     /// It printed a line that matches a failure pattern.
     #[error("printed `{line}`")]
-    Printed {
-        /// The line.
-        line: String,
-    },
+    Printed { line: String },
     /// It failed its liveness check.
     #[error("does not work: {answer}")]
     NotLive {
@@ -36,7 +33,6 @@ pub enum Problem {
         /// The last failure.
         last: Box<Self>,
     },
-    /// It has ended.
     #[error("ended with {}{}", exit.describe(), behind(", ", times.map(in_a_row)))]
     Ended {
         /// How it ended.
@@ -75,7 +71,6 @@ pub enum Unavailable {
     /// It was skipped itself.
     #[error("was skipped: {0}")]
     Skipped(Skip),
-    /// It is broken.
     #[error("is broken: {0}")]
     Broken(Problem),
     /// It was not ready in time.
@@ -87,7 +82,6 @@ pub enum Unavailable {
     /// A user has stopped it.
     #[error("was stopped")]
     Stopped,
-    /// It has ended.
     #[error("ended with {}", .0.describe())]
     Ended(Exit),
     /// It is not running; the reason may be known.
@@ -116,7 +110,6 @@ pub enum Note {
     /// SIGKILL has not ended these of its processes.
     #[error("SIGKILL did not end {}", list(.0))]
     Stuck(Vec<Member>),
-    /// Its shim is gone.
     #[error("{0}")]
     ShimGone(ShimGone),
     /// Its command cannot be executed.

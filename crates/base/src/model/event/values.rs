@@ -57,16 +57,10 @@ pub enum RunProblem {
     Start(Skip),
     /// A process could not be started.
     #[error("The start failed: {on} could not be started: {why}")]
-    NotStarted {
-        /// The process.
-        on: ProcName,
-        /// Why.
-        why: String,
-    },
+    NotStarted { on: ProcName, why: String },
     /// A process of the cleanup failed.
     #[error("The cleanup failed: {on} ended with {}", exit.describe())]
     CleanupEnded {
-        /// The process.
         on: ProcName,
         /// How it ended.
         exit: Exit,
@@ -74,7 +68,6 @@ pub enum RunProblem {
     /// A process of the cleanup took too long.
     #[error("The cleanup failed: {on} has not ended within {}", limit(*limit_ms))]
     CleanupOverdue {
-        /// The process.
         on: ProcName,
         /// The time limit.
         limit_ms: u64,
@@ -85,7 +78,6 @@ pub enum RunProblem {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HookProblem {
-    /// It failed.
     Failed(String),
     /// Some hooks were still running at the end of the run and were killed.
     Late {
@@ -99,7 +91,6 @@ pub enum HookProblem {
 /// Processes that take long to stop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlowStop {
-    /// The processes.
     pub processes: Vec<Slow>,
     /// Seconds until SIGKILL.
     pub kill_in_s: u64,
@@ -110,7 +101,6 @@ pub struct SlowStop {
 /// A process that takes long to stop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slow {
-    /// Its name.
     pub process: ProcName,
     /// Its main process; `None` if only descendants remain.
     pub pid: Option<u32>,
@@ -120,9 +110,7 @@ pub struct Slow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sooner {
-    /// Stop them again.
     StopAgain,
-    /// Restart them again.
     RestartAgain,
     /// `tmo kill`: everything is stopping, but not at a user's request that could be repeated.
     Kill,
@@ -156,10 +144,7 @@ pub enum Trouble {
     #[error(
         "It takes too long to look for `{pattern}` in some of its lines, so these are not searched for it; counted repetitions such as {{100}} make a pattern slow"
     )]
-    SlowPattern {
-        /// The pattern.
-        pattern: String,
-    },
+    SlowPattern { pattern: String },
     /// tmux cannot pipe its output.
     #[error("its output can't be piped: {0}")]
     NotPiped(String),
@@ -171,12 +156,7 @@ pub enum Trouble {
     PipeBroken,
     /// A signal could not be sent.
     #[error("Can't send it signal {signal}: {why}")]
-    NotSignalled {
-        /// The signal.
-        signal: i32,
-        /// The reason.
-        why: String,
-    },
+    NotSignalled { signal: i32, why: String },
     /// Its shim did not react and was killed.
     #[error("Its shim does not carry out a request: killed the shim")]
     ShimDeaf,

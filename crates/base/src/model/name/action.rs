@@ -7,7 +7,6 @@ use std::collections::HashMap;
 pub struct ActionName<'a> {
     /// The entry of its process; `None` if it belongs to the project.
     pub of: Option<&'a str>,
-    /// Its name.
     pub name: &'a str,
 }
 

@@ -202,7 +202,6 @@ pub enum Probe {
     Port {
         /// A name or an address.
         host: String,
-        /// The port.
         port: u16,
         /// Which listeners count, for readiness.
         #[serde(default)]
@@ -214,27 +213,15 @@ pub enum Probe {
         url: String,
     },
     /// A command, executed by the shell of the process in its directory and environment, exits with 0.
-    Exec {
-        /// The command.
-        command: OsText,
-    },
+    Exec { command: OsText },
     /// It has exited with this code.
-    Exit {
-        /// The code.
-        code: u8,
-    },
+    Exit { code: u8 },
     /// It has been running for this long.
-    Delay {
-        /// Milliseconds.
-        ms: u64,
-    },
+    Delay { ms: u64 },
     /// For readiness: it has sent `READY=1` to its `NOTIFY_SOCKET`.
     Notify {},
     /// For liveness: it sends `WATCHDOG=1` there at least this often.
-    Watchdog {
-        /// Milliseconds.
-        ms: u64,
-    },
+    Watchdog { ms: u64 },
 }
 
 impl Probe {
@@ -436,7 +423,6 @@ pub enum Backoff {
 /// A text in the output of a process that means failure.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FailurePattern {
-    /// The text.
     pub text: Text,
     /// What happens after a match.
     pub action: FailureAction,
@@ -456,9 +442,7 @@ pub enum FailureAction {
 /// A text in the output of a process whose matches are counted and kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flag {
-    /// Its name.
     pub name: String,
-    /// The text.
     pub text: Text,
     /// The colour it is shown in.
     pub color: FlagColor,
@@ -562,7 +546,6 @@ pub enum StopAfter {
 pub enum ExitVerdict {
     /// A success.
     Good,
-    /// A failure.
     Failure,
     /// A failure that is acceptable now and then and is not counted.
     Soft,

@@ -262,7 +262,6 @@ impl Emulator {
     }
 }
 
-/// This screen after these bytes.
 fn after(screen: &vt100::Screen, bytes: &[u8]) -> vt100::Screen {
     let (rows, columns) = screen.size();
     let mut parser = vt100::Parser::new(rows, columns, 0);

@@ -405,7 +405,6 @@ pub fn whole(text: &[u8]) -> usize {
     text.len()
 }
 
-/// A line without its line break.
 pub fn without_break(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)

@@ -291,7 +291,6 @@ impl Modes {
     }
 }
 
-/// The number with these digits.
 pub fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }

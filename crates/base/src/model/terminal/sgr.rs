@@ -125,7 +125,6 @@ impl Sgr {
         self.background
     }
 
-    /// The attributes that are on.
     pub fn attributes(&self) -> impl Iterator<Item = Attribute> {
         let on = FLAGS.into_iter().filter(|(bit, ..)| self.flags & bit != 0);
         let mut on: Vec<_> = on.map(|(.., attribute)| attribute).collect();

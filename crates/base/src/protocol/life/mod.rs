@@ -30,7 +30,6 @@ pub struct LifeEntry {
     /// before this entry was written. 0 for none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub key: u32,
-    /// The event.
     #[serde(flatten)]
     pub event: LifeEvent,
 }
@@ -54,11 +53,9 @@ pub enum LifeEvent {
     },
     /// A life began: the child has been forked. Marked.
     Start {
-        /// Number of the life.
         life: LifeId,
         /// The main child, also its process group.
         pid: u32,
-        /// Its start time.
         start_time: u64,
         /// Nonce of this life's markers, 16 hex digits.
         nonce: String,
@@ -66,20 +63,11 @@ pub enum LifeEvent {
     /// The terminal is gone: the window was closed, or tmux died. The process tree is being ended.
     Hangup {},
     /// The stop signal was sent.
-    Stopping {
-        /// Number of the life.
-        life: LifeId,
-        /// The signal.
-        signal: i32,
-    },
+    Stopping { life: LifeId, signal: i32 },
     /// The grace period is over: everything left gets SIGKILL.
-    Killing {
-        /// Number of the life.
-        life: LifeId,
-    },
+    Killing { life: LifeId },
     /// The main child ended. Marked: all its output precedes the marker.
     Exit {
-        /// Number of the life.
         life: LifeId,
         /// Its exit status.
         exit: Exit,
@@ -94,13 +82,9 @@ pub enum LifeEvent {
         max_rss_kib: u64,
     },
     /// It has reported that it is ready.
-    Ready {
-        /// Number of the life.
-        life: LifeId,
-    },
+    Ready { life: LifeId },
     /// Its watchdog was not fed in time, or is fed again.
     Watchdog {
-        /// Number of the life.
         life: LifeId,
         /// Whether it is fed.
         fed: bool,
@@ -108,14 +92,12 @@ pub enum LifeEvent {
     /// These processes are being ended besides the main child: all that it left behind when it ended by
     /// itself, or those that were not in its group when it was stopped.
     Leftovers {
-        /// Number of the life.
         life: LifeId,
         /// The processes.
         members: Vec<Member>,
     },
     /// Nothing is left of this life except spared processes. Marked.
     End {
-        /// Number of the life.
         life: LifeId,
         /// Processes left alone on purpose (a tmux server, ssh-agent …).
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -123,7 +105,6 @@ pub enum LifeEvent {
     },
     /// SIGKILL did not empty the tree in time.
     Stuck {
-        /// Number of the life.
         life: LifeId,
         /// The processes that are left.
         members: Vec<Member>,
@@ -140,10 +121,7 @@ pub enum LifeEvent {
     /// The shim exits; this is its last entry.
     Down {},
     /// The shim was told to stop before it began this life, or could not begin it. It never will.
-    Skipped {
-        /// Number of the life.
-        life: LifeId,
-    },
+    Skipped { life: LifeId },
     /// The shim could not carry out its spec.
     Trouble {
         /// What failed, and why.

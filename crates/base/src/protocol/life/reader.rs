@@ -76,13 +76,11 @@ impl LifeReader {
 /// The last shim recorded in a life file, and the main processes it has started.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Traces {
-    /// The shim.
     pub shim: Option<ProcessId>,
     /// Its terminal; empty if it has none.
     pub tty: String,
     /// The version of its program.
     pub version: String,
-    /// The main processes.
     pub mains: Vec<ProcessId>,
 }
 

@@ -25,7 +25,6 @@ pub fn info(pid: u32) -> Option<ProcInfo> {
     Some(process)
 }
 
-/// All processes.
 pub fn all() -> Vec<ProcInfo> {
     pids().filter_map(info).collect()
 }

@@ -71,7 +71,6 @@ fn find_of(protocol: u8, end: SocketAddr, other: SocketAddr) -> io::Result<Optio
     Ok(found)
 }
 
-/// All listening sockets, with their addresses.
 pub(super) fn listening() -> io::Result<Vec<(SocketAddr, Socket)>> {
     listening_of(TCP)
 }

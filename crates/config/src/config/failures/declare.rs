@@ -102,7 +102,6 @@ impl Declarations {
         Ok(failures.only(name))
     }
 
-    /// Declare a text.
     pub fn add(&self, name: &str, text: &str) -> Result<Declared, DeclareError> {
         self.check(name, &Failures::default())?;
         let (failures, is_changed) =
@@ -110,7 +109,6 @@ impl Declarations {
         Ok(Declared { failures, is_changed })
     }
 
-    /// Remove a declared text.
     pub fn remove(&self, name: &str, text: &str) -> Result<Declared, DeclareError> {
         self.check(name, &Failures::load(&self.file.0, &self.file.1)?)?;
         super::check(text).map_err(EditError::from)?;

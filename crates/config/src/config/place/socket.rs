@@ -40,7 +40,6 @@ pub enum BadAddress {
         /// The whole address.
         address: String,
     },
-    /// It is a directory.
     #[error(
         "{} is a directory; -s takes a socket, as in -s {}",
         path.display(), path.join(SOCKET).display()

@@ -58,7 +58,6 @@ pub(super) use key_rows;
 pub(super) const TEXTS: Type = Type::List(&Type::Text);
 /// One string, or a list of them.
 pub(super) const TEXT_OR_TEXTS: Type = Type::Either(&[Type::Text, TEXTS]);
-/// A port number.
 pub(super) const PORT: Type = Type::Number(1, 65535);
 pub(super) const COUNT: Type = Type::Number(0, u32::MAX as u64);
 /// Milliseconds.

@@ -18,9 +18,7 @@ use crate::model::text::OsText;
 
 /// Access to the disk.
 pub struct Disk<'a> {
-    /// The directory of the file.
     pub dir: &'a Path,
-    /// Reads a file.
     pub read: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
     /// Whether this is a directory.
     pub is_dir: &'a dyn Fn(&Path) -> io::Result<()>,

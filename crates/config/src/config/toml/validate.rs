@@ -240,7 +240,6 @@ impl<'a, 'i> Table<'a, 'i> {
         Some(Self { table: value.as_table()?, ..self })
     }
 
-    /// The value of a key.
     pub(super) fn get(self, key: &str) -> Option<&'a Value<'i>> {
         self.table.get(key)
     }
@@ -250,7 +249,6 @@ impl<'a, 'i> Table<'a, 'i> {
         self.table.get_key_value(key).map(|(key, _)| key.span())
     }
 
-    /// The value of a key, converted.
     pub(super) fn converted<T>(
         self,
         key: &str,
@@ -269,7 +267,6 @@ impl<'a, 'i> Table<'a, 'i> {
         items.iter().filter_map(read).collect()
     }
 
-    /// A string.
     pub(super) fn text(self, key: &str) -> At<String> {
         self.converted(key, |value| value.as_str().map(str::to_owned))
     }
@@ -318,7 +315,6 @@ impl<'a, 'i> Table<'a, 'i> {
         Some(Spanned::new(text.span(), signal))
     }
 
-    /// The number of a signal.
     pub(super) fn signal(self, key: &str) -> At<i32> {
         let signal = self.signal_name(key)?;
         Some(Spanned::new(signal.span(), signal.get_ref().number()))

@@ -28,7 +28,6 @@ pub(in crate::export) fn map<K: Into<String>>(
     Yaml::Map(entries.map(|(key, value)| (key.into(), value)).collect())
 }
 
-/// A list of texts.
 pub(in crate::export) fn list<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Yaml {
     Yaml::List(texts.into_iter().map(|text| text.as_ref().into()).collect())
 }

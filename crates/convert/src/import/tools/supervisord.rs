@@ -218,7 +218,6 @@ fn matching_files(files: &SourceFiles, dir: &str, pattern: &str) -> Vec<String> 
     found
 }
 
-/// The absolute path of a directory.
 fn absolute(dir: &Path) -> String {
     let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     dir.canonicalize().unwrap_or_else(|_| dir.to_owned()).display().to_string()

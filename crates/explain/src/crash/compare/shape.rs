@@ -23,7 +23,6 @@ const TEXT_KEYS: [&str; 9] =
 /// The keys whose number does.
 const NUMBER_KEYS: [&str; 2] = ["level", "severity"];
 
-/// The shape of a line.
 pub(super) fn shape(line: &str) -> String {
     let line = line.trim();
     let mut shaper = Shaper { line, at: 0, shape: String::new(), word: "", key: "" };

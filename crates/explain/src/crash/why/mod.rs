@@ -89,7 +89,6 @@ pub enum About {
     Waiting,
     /// It runs, and has printed an error.
     Error,
-    /// It has ended.
     End {
         /// How long it ran and how often it had been restarted, if known.
         lived: Option<(Duration, u64)>,
@@ -144,7 +143,6 @@ pub enum WhyError {
     Reports {
         /// The file or the directory.
         path: PathBuf,
-        /// The error.
         source: io::Error,
     },
     /// No process has this name.

@@ -94,7 +94,6 @@ impl Trouble {
         }
     }
 
-    /// The cause.
     pub(super) fn cause(&self) -> Cause {
         let logs = || format!("tmo logs {} -n 100", self.name);
         let (kind, text, next) = match &self.why {

@@ -29,7 +29,6 @@ pub enum TmuxError {
     /// The program did not start.
     #[error("can't run {}: {}", program.display(), crate::sys::why(source))]
     Spawn {
-        /// The program.
         program: PathBuf,
         /// Why.
         source: std::io::Error,
@@ -56,7 +55,6 @@ pub enum TmuxError {
     /// Its configuration could not be written.
     #[error("{}: {}", path.display(), crate::sys::why(source))]
     Config {
-        /// The file.
         path: PathBuf,
         /// Why.
         source: std::io::Error,

@@ -39,7 +39,6 @@ pub enum VersionError {
         /// What the system says.
         source: io::Error,
     },
-    /// It is too old.
     #[error("{} is {found}, too old: tmo needs tmux 3.0 or later", path.display())]
     TooOld {
         /// The program.

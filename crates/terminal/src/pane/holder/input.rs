@@ -15,7 +15,6 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(2);
 /// The bytes of one client, or answers.
 #[derive(Debug)]
 struct QueuedInput {
-    /// The number of the client.
     client: Option<u64>,
     bytes: VecDeque<u8>,
     /// When something was added last.

@@ -567,7 +567,6 @@ fn poll(fds: &mut [PollFd<'_>], deadline: Option<Instant>) -> io::Result<Vec<Pol
 /// The holder of a terminal, as its shim sees it.
 #[derive(Debug)]
 struct Holder {
-    /// Its process id.
     pid: u32,
     /// Closed when it ends. A byte has it discard input, which it answers with a byte.
     end: UnixStream,

@@ -17,7 +17,6 @@ const TAIL: u64 = 1 << 20;
 const RESIZED_TAIL: u64 = 128 << 10;
 const CHUNK: usize = 64 << 10;
 
-/// The model.
 pub(super) struct Model {
     emulator: Option<Emulator>,
     size: Size,

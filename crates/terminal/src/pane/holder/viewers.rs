@@ -132,7 +132,6 @@ impl Viewer {
         }
     }
 
-    /// Send it this frame.
     pub(super) fn send(&mut self, frame: &FromHolder) {
         let bytes = frame.encode();
         self.queued += bytes.len();

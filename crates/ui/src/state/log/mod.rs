@@ -141,7 +141,6 @@ impl Log {
         self.window.set_unfinished(if is_at_end { entries } else { vec![] });
     }
 
-    /// The entry of a place.
     pub fn entry(&self, place: LinePlace) -> Option<&LogEntry> {
         self.entries().get(place.0)
     }

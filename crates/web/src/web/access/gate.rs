@@ -16,7 +16,6 @@ pub(crate) enum Need {
     Nothing,
     /// An own page as the sender: login.
     OwnPage,
-    /// A session with this role.
     Session(Role),
     /// The session of an admin, the method PUT, and a ZIP archive as body.
     Archive,
@@ -235,10 +234,10 @@ fn of_own_page(method: &Method, headers: &HeaderMap, site: Site) -> Result<(), R
 fn of_kind(method: &Method, headers: &HeaderMap) -> Result<(), Refused> {
     let form = headers.get(header::CONTENT_TYPE).and_then(|form| form.to_str().ok());
     let form = form.map(|form| form.split(';').next().unwrap_or(form).trim());
-    if method == Method::POST && form.is_some_and(|form| form != JSON) {
+    if method == Method::POST && form.is_some_and(|form| !form.eq_ignore_ascii_case(JSON)) {
         return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "only `application/json` is taken");
     }
-    if method == Method::PUT && form != Some(ZIP) {
+    if method == Method::PUT && !form.is_some_and(|form| form.eq_ignore_ascii_case(ZIP)) {
         return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "only `application/zip` is taken");
     }
     Ok(())

@@ -22,7 +22,6 @@ pub struct Access {
     pub public: Option<String>,
     /// The proxies whose `X-Forwarded-For` is trusted.
     pub proxies: Vec<IpAddr>,
-    /// The file with the users.
     pub users: PathBuf,
     /// The directory with the secrets of this user's web servers.
     pub state: PathBuf,
@@ -41,7 +40,6 @@ pub enum PublicError {
         "it must begin with https://: over plain http, passwords and output can be read on the way"
     )]
     Plain,
-    /// It has a path.
     #[error("it can't have a path: give tmo a host name or a port of its own")]
     Path,
     /// It has another form.
@@ -89,7 +87,6 @@ pub enum TokenError {
     Malformed,
 }
 
-/// Read the token in a file.
 pub fn read_token(path: &Path) -> Result<String, TokenError> {
     let text = files::read_private(path, TOKEN_LIMIT)?;
     let text = String::from_utf8(text).map_err(|_| TokenError::Malformed)?;

@@ -15,7 +15,6 @@ const FREE: u32 = 5;
 const LONGEST_DELAY: Duration = Duration::from_secs(5 * 60);
 /// How long failures are remembered after the last delay.
 const MEMORY: Duration = Duration::from_secs(3600);
-/// The most counters of their own.
 const MOST_COUNTERS: usize = 4096;
 /// The most names from one address that have a counter of their own; further ones share one.
 const NAMES: usize = 64;

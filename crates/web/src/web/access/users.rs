@@ -74,7 +74,6 @@ pub enum UsersError {
     /// The file is not valid, for example after an edit by hand.
     #[error("{} is damaged ({error}); remove it, and add the users again", path.display())]
     Damaged {
-        /// The file.
         path: PathBuf,
         /// The error of the parser.
         error: serde_json::Error,
@@ -82,7 +81,6 @@ pub enum UsersError {
     /// The file can't be written.
     #[error("{} can't be written: {}", path.display(), crate::sys::why(source))]
     Write {
-        /// The file.
         path: PathBuf,
         /// The cause.
         source: io::Error,
@@ -134,7 +132,6 @@ impl Users {
         write().map_err(|source| UsersError::Write { path: path.to_owned(), source })
     }
 
-    /// Add a user.
     pub fn add(&mut self, name: &str, role: Role, password: &str) -> Result<(), UsersError> {
         if !is_name(name) {
             return Err(UsersError::Name);
@@ -146,7 +143,6 @@ impl Users {
         Ok(())
     }
 
-    /// Change the password of a user.
     pub fn change(&mut self, name: &str, password: &str) -> Result<(), UsersError> {
         let found = self.users.iter_mut().find(|user| user.name == name);
         let user = found.ok_or_else(|| UsersError::Unknown(name.to_owned()))?;
@@ -154,7 +150,6 @@ impl Users {
         Ok(())
     }
 
-    /// Remove a user.
     pub fn remove(&mut self, name: &str) -> Result<(), UsersError> {
         let before = self.users.len();
         self.users.retain(|user| user.name != name);

@@ -193,7 +193,6 @@ impl Watched {
     }
 }
 
-/// A page.
 pub(crate) struct PageConnection {
     socket: WebSocket,
     server: Arc<Server>,

@@ -83,7 +83,6 @@ impl TextAsk {
     }
 }
 
-/// Answer with text.
 pub(crate) async fn answer(
     run: &Run,
     ask: TextAsk,

@@ -8,7 +8,7 @@ use crate::api::proof::random_hex;
 
 /// How long a ticket is valid.
 const LIFE: Duration = Duration::from_secs(30);
-/// The most tickets; the oldest are dropped first.
+/// The most tickets. One more displaces the oldest of the session that has the most.
 const MOST_TICKETS: usize = 64;
 
 /// A permission to download a log in a session.
@@ -16,7 +16,6 @@ const MOST_TICKETS: usize = 64;
 pub(crate) struct Ticket {
     /// The id of the session.
     pub(crate) session: String,
-    /// The run.
     pub(crate) run: String,
     /// The query for a part of its log.
     pub(crate) query: String,
@@ -32,8 +31,17 @@ impl Tickets {
     /// Store a ticket; returns its id, which is a secret.
     pub(crate) fn issue(&mut self, ticket: Ticket) -> io::Result<String> {
         let id = random_hex(16)?;
-        self.open.truncate(MOST_TICKETS - 1);
-        self.open.push_front((id.clone(), Instant::now() + LIFE, ticket));
+        let now = Instant::now();
+        self.open.retain(|(_, until, _)| now < *until);
+        if self.open.len() == MOST_TICKETS {
+            let session = |at: usize| &self.open[at].2.session;
+            let count =
+                |at: &usize| (0..MOST_TICKETS).filter(|of| session(*of) == session(*at)).count();
+            // The last of them, which are the newest first.
+            let displaced = (0..MOST_TICKETS).max_by_key(count);
+            self.open.remove(displaced.unwrap_or_default());
+        }
+        self.open.push_front((id.clone(), now + LIFE, ticket));
         Ok(id)
     }
 
@@ -65,6 +73,17 @@ mod tests {
         assert_eq!(tickets.redeem(&id, now), None);
         let late = tickets.issue(ticket("b")).unwrap();
         assert_eq!(tickets.redeem(&late, Instant::now() + LIFE), None);
+    }
+
+    #[test]
+    fn a_session_displaces_its_own() {
+        let mut tickets = Tickets::default();
+        let other = Ticket { session: "other".into(), ..ticket("a") };
+        let id = tickets.issue(other.clone()).unwrap();
+        for _ in 0..2 * MOST_TICKETS {
+            tickets.issue(ticket("x")).unwrap();
+        }
+        assert_eq!(tickets.redeem(&id, Instant::now()), Some(other));
     }
 
     #[test]

@@ -10,7 +10,9 @@ use axum::response::{IntoResponse as _, Response};
 use form_urlencoded::Serializer;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
+use percent_encoding::percent_decode_str;
 
+use crate::client::percent_encoded;
 use crate::model::event::LOG;
 use crate::web::access::{ProvenSession, Scope};
 use crate::web::runs::Run;
@@ -87,8 +89,10 @@ pub(crate) async fn forward(Client(client): Client, request: RunRequest, body: B
 fn within(names: &[String], path: &str, query: &str) -> Option<String> {
     if !matches!(path, "/api/lines" | "/api/extent" | "/api/count" | "/api/output") {
         let name = path.strip_prefix("/api/processes/")?.strip_suffix("/screen")?;
-        let is_it = names.iter().any(|known| known == whole(name));
-        return is_it.then(|| format!("{path}?{query}"));
+        let name = percent_decode_str(name).decode_utf8().ok()?;
+        let known = names.iter().find(|known| *known == whole(&name))?;
+        let name = percent_encoded(&exactly(known));
+        return Some(format!("/api/processes/{name}/screen?{query}"));
     }
     let mut pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
     if pairs.iter().any(|(key, _)| matches!(&**key, "types" | "events")) {
@@ -196,7 +200,9 @@ mod tests {
         for asked in ["name=a%20b", "name=%3Da%20b"] {
             assert_eq!(of_web("/api/output", asked).unwrap(), "/api/output?name=%3Da+b");
         }
-        assert_eq!(of_web("/api/processes/web/screen", "").unwrap(), "/api/processes/web/screen?");
+        let screen = |name: &str| of_web(&format!("/api/processes/{name}/screen"), "");
+        assert_eq!(screen("web").unwrap(), "/api/processes/%3Dweb/screen?");
+        assert_eq!(screen("a%20b").unwrap(), "/api/processes/%3Da%20b/screen?");
         for (path, query) in [
             ("/api/lines", "name=db"),
             ("/api/lines", "name=web&name=db"),

@@ -19,7 +19,7 @@ use serde_json::json;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::apps::change::{AppError, AppErrorKind, ProjectApps};
+use crate::apps::change::{AppError, AppErrorKind, ProjectApps, other_names};
 use crate::apps::manifest::{App, INSTALL_TIMEOUT, InstallState};
 use crate::apps::store::{self, Incoming, StoreError, USUAL_SCRIPT};
 use crate::apps::zip::LARGEST_ARCHIVE;
@@ -41,7 +41,6 @@ pub(crate) struct RunApps {
     run: Arc<Run>,
     /// The directory of its apps.
     dir: PathBuf,
-    /// The names of its processes that are no apps.
     others: Vec<String>,
     /// Its executable of tmo.
     tmo: PathBuf,
@@ -67,10 +66,9 @@ impl FromRequestParts<WebState> for RunApps {
             return refuse(StatusCode::CONFLICT, RUN_OVER);
         };
         let Client(client) = Client::from_request_parts(parts, state).await?;
-        let others = plan.present().filter(|process| process.install.is_none());
         Ok(Self {
             dir: plan.apps.as_path().to_owned(),
-            others: others.map(|process| process.name.entry().to_owned()).collect(),
+            others: other_names(plan),
             tmo: plan.tmo.as_path().to_owned(),
             socket,
             name,
@@ -108,7 +106,7 @@ pub(crate) async fn upload(
     if query.contains("%00") {
         return refuse(StatusCode::BAD_REQUEST, "a script or an argument can't contain NUL");
     }
-    apps.change(change_of(query, incoming)).await
+    apps.change(change_of(query, incoming)?).await
 }
 
 pub(crate) async fn remove(apps: RunApps) -> Answered {
@@ -141,23 +139,28 @@ enum AppRequest {
 }
 
 /// The change that a query with `script`, `arg`, `start` and `update` asks for.
-fn change_of(query: &str, zip: Incoming) -> AppRequest {
-    let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-    let values = |wanted: &'static str| {
-        pairs.iter().filter(move |(key, _)| key == wanted).map(|(_, value)| value.to_string())
-    };
-    if values("update").any(|value| value == "1") {
-        return AppRequest::Update(zip);
-    }
-    let script = values("script").find(|script| !script.is_empty());
-    let app = App {
-        script: script.unwrap_or_else(|| USUAL_SCRIPT.to_owned()),
-        args: values("arg").collect(),
-        autostart: !values("start").any(|value| value == "false"),
+fn change_of(query: &str, zip: Incoming) -> Result<AppRequest, Refusal> {
+    let mut app = App {
+        script: USUAL_SCRIPT.to_owned(),
+        autostart: true,
         install_timeout_seconds: INSTALL_TIMEOUT,
         ..App::default()
     };
-    AppRequest::Add(app, zip)
+    let mut updates = false;
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        match (&*key, &*value) {
+            ("update", "0" | "1") => updates = value == "1",
+            ("script", "") => {}
+            ("script", _) => app.script = value.into_owned(),
+            ("arg", _) => app.args.push(value.into_owned()),
+            ("start", "true" | "false") => app.autostart = value == "true",
+            _ => {
+                let reason = format!("there is no `{key}={value}` here");
+                return refuse(StatusCode::BAD_REQUEST, &reason);
+            }
+        }
+    }
+    Ok(if updates { AppRequest::Update(zip) } else { AppRequest::Add(app, zip) })
 }
 
 impl RunApps {
@@ -291,16 +294,18 @@ mod tests {
     fn a_query_says_how_an_app_is_run() {
         let dir = tempfile::tempdir().unwrap();
         let change = |query| change_of(query, Incoming::create(&dir.path().join("apps")).unwrap());
-        let AppRequest::Add(app, _) =
-            change("script=--yes&arg=-a&arg=b%20c&start=false&zip=/etc/x")
+        let Ok(AppRequest::Add(app, _)) = change("script=--yes&arg=-a&arg=b%20c&start=false")
         else {
             panic!("it is no update")
         };
         assert_eq!((&*app.script, app.autostart), ("--yes", false));
         assert_eq!(app.args, ["-a", "b c"]);
-        let AppRequest::Add(app, _) = change("script=") else { panic!("it is no update") };
+        let Ok(AppRequest::Add(app, _)) = change("script=") else { panic!("it is no update") };
         assert_eq!((&*app.script, app.autostart), ("main.py", true));
-        assert!(matches!(change("update=1&script=x&start=false"), AppRequest::Update(_)));
+        assert!(matches!(change("update=1&script=x&start=false"), Ok(AppRequest::Update(_))));
+        for odd in ["zip=/etc/x", "strat=false", "start=maybe", "update=true", "x"] {
+            assert!(change(odd).is_err(), "{odd}");
+        }
     }
 
     #[test]

@@ -21,7 +21,6 @@ use crate::model::{ProcName, Untrusted};
 use crate::web::runs::{RUN_OVER, Run};
 use crate::web::server::{Answered, Client, Refusal, RunInPath, json, refuse};
 
-/// Reload the run in the path.
 pub(crate) async fn reload(RunInPath(run): RunInPath, Client(client): Client) -> Answered {
     let (Some(plan), Some(socket)) = (&run.known.plan, run.known.socket()) else {
         return refuse(StatusCode::CONFLICT, RUN_OVER);

@@ -197,7 +197,6 @@ impl Runs {
         self.listing.now().await
     }
 
-    /// Follow the list.
     pub(crate) fn follow(&self) -> watch::Receiver<RunList> {
         self.listing.follow()
     }

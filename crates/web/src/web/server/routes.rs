@@ -42,7 +42,7 @@ pub(crate) struct Rule {
     pub(crate) need: Need,
     pub(crate) answer: AnswerKind,
     /// Whether sessions that see only some processes are refused. Other handlers answer with the visible part.
-    pub(crate) is_unlimited: bool,
+    pub(crate) needs_whole_scope: bool,
     /// Whether pages reach the runs of other hosts with it.
     pub(crate) is_bridged: bool,
 }
@@ -51,24 +51,24 @@ const OPEN: Rule = Rule::new(Need::Nothing).here();
 const LOGIN: Rule = Rule::new(Need::OwnPage).here();
 const READ: Rule = Rule::new(Need::Session(Role::Read));
 const ADMIN: Rule = Rule::new(Need::Session(Role::Admin));
-const ARCHIVE: Rule = Rule::new(Need::Archive).here().unlimited();
+const ARCHIVE: Rule = Rule::new(Need::Archive).here().whole_scope();
 const SCRIPT_READ: Rule = READ.here();
 const SCRIPT_OPERATE: Rule = Rule::new(Need::Session(Role::Operate)).here();
 const SCRIPT_ADMIN: Rule = ADMIN.here();
-const WHOLE_READ: Rule = READ.here().unlimited();
-const WHOLE_ADMIN: Rule = ADMIN.here().unlimited();
+const WHOLE_READ: Rule = READ.here().whole_scope();
+const WHOLE_ADMIN: Rule = ADMIN.here().whole_scope();
 
 impl Rule {
     const fn new(need: Need) -> Self {
-        Self { need, answer: Small, is_unlimited: false, is_bridged: true }
+        Self { need, answer: Small, needs_whole_scope: false, is_bridged: true }
     }
 
     const fn answers(self, answer: AnswerKind) -> Self {
         Self { answer, ..self }
     }
 
-    const fn unlimited(self) -> Self {
-        Self { is_unlimited: true, ..self }
+    const fn whole_scope(self) -> Self {
+        Self { needs_whole_scope: true, ..self }
     }
 
     const fn here(self) -> Self {

@@ -10,6 +10,7 @@ use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::{Json, Router};
+use http_body_util::LengthLimitError;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ use tokio::time::timeout;
 use crate::api::version::OURS;
 use crate::server::budget::BUSY;
 use crate::sys::clock;
-use crate::web::access::{Need, ProvenSession};
+use crate::web::access::{Need, ProvenSession, Role};
 use crate::web::fleet::{bridged_session, host_of, no_bridge};
 use crate::web::proxy;
 use crate::web::runs::entries;
@@ -27,11 +28,11 @@ use crate::web::server::limits::Ends;
 use crate::web::server::routes::{AnswerKind, Routes, Rule};
 use crate::web::server::{Answers, Server, WebState, assets};
 
-/// The largest body of a request of a session, and how long it may take to arrive.
+/// The largest body of a request that may change something, and how long it may take to arrive.
 const LARGEST_BODY: usize = 1 << 20;
 const BODY_TIME: Duration = Duration::from_secs(30);
-/// The same without a session.
-const LOGIN_BODY: usize = 16 << 10;
+/// The largest body of a login, and of what any guest may ask many times at once.
+const SMALL_BODY: usize = 16 << 10;
 const LOGIN_BODY_TIME: Duration = Duration::from_secs(10);
 /// Answers requests.
 #[derive(Clone)]
@@ -87,13 +88,15 @@ pub(crate) async fn guard(
     }
     let is_of_session = matches!(rule.need, Need::Session(_) | Need::Archive);
     let Some(session) = session.filter(|_| is_of_session) else {
-        let request = with_whole_body(request, LOGIN_BODY, LOGIN_BODY_TIME).await?;
+        let request = with_whole_body(request, SMALL_BODY, LOGIN_BODY_TIME).await?;
         return Ok(next.run(request).await);
     };
-    if rule.is_unlimited && session.grant.scope.names().is_some() {
+    if rule.needs_whole_scope && session.grant.scope.names().is_some() {
         return Err(not_allowed());
     }
-    request = with_whole_body(request, LARGEST_BODY, BODY_TIME).await?;
+    let is_reading = matches!(rule.need, Need::Session(Role::Read));
+    let most = if is_reading { SMALL_BODY } else { LARGEST_BODY };
+    request = with_whole_body(request, most, BODY_TIME).await?;
     if rule.is_bridged
         && let Some((host, path)) = host_of(request.uri().path())
     {
@@ -124,7 +127,10 @@ async fn with_whole_body(
     let (parts, body) = request.into_parts();
     match timeout(patience, axum::body::to_bytes(body, most)).await {
         Ok(Ok(body)) => Ok(Request::from_parts(parts, Body::from(body))),
-        Ok(Err(_)) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"),
+        Ok(Err(error)) => match error.into_inner().downcast::<LengthLimitError>() {
+            Ok(_) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"),
+            Err(_) => refuse(StatusCode::BAD_REQUEST, "the body of the request is malformed"),
+        },
         Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "the request takes too long"),
     }
 }

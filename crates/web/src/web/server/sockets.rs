@@ -6,7 +6,7 @@ use axum::extract::FromRequestParts;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 
 use crate::model::ProcName;
 use crate::web::access::ProvenSession;
@@ -43,7 +43,8 @@ impl FromRequestParts<WebState> for SocketRequest {
     async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Refusal> {
         let session = ProvenSession::from_request_parts(parts, state).await?;
         let upgrade = WebSocketUpgrade::from_request_parts(parts, state).await;
-        let upgrade = upgrade.map_err(|refused| Refusal::from(refused.into_response()))?;
+        let upgrade =
+            upgrade.map_err(|refused| Refusal::new(refused.status(), &refused.body_text()))?;
         let upgrade = upgrade.max_message_size(LARGEST_MESSAGE).write_buffer_size(0);
         let upgrade = upgrade.max_write_buffer_size(MOST_WAITING);
         let held = state.hold_places(parts, &session)?;

@@ -39,7 +39,6 @@ pub(crate) struct Terminal {
 pub(crate) struct Terminals(Mutex<Vec<Weak<Terminal>>>);
 
 impl Terminals {
-    /// The terminal of a process.
     pub(crate) fn terminal_of(&self, run: &Arc<Run>, name: &ProcName) -> Arc<Terminal> {
         let mut all = locked(&self.0);
         all.retain(|terminal| terminal.strong_count() > 0);

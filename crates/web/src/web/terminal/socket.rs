@@ -326,7 +326,6 @@ async fn new_size(view: &mut Option<watch::Receiver<ScreenState>>, known: Size) 
     }
 }
 
-/// A message of this kind.
 pub(crate) fn message(kind: u8, content: &[u8]) -> Vec<u8> {
     [&[kind], content].concat()
 }

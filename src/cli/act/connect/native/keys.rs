@@ -8,7 +8,6 @@ use crate::model::terminal::number;
 pub(super) enum UserInput {
     /// These bytes are for the process.
     Input(Vec<u8>),
-    /// To leave.
     Leave,
     /// To know the keys.
     Help,
@@ -56,7 +55,6 @@ impl KeyParser {
         !self.partial.is_empty()
     }
 
-    /// Take these bytes.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<UserInput> {
         self.partial.extend_from_slice(bytes);
         self.go_on(false)

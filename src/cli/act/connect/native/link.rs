@@ -25,7 +25,6 @@ const READ: usize = 16 << 10;
 /// A holder that is stopped gets no more requests than this, in bytes. Input has its own limit.
 const MOST_WAITING: usize = 64 << 10;
 
-/// A connection to a holder.
 pub(super) struct HolderConnection {
     stream: UnixStream,
     frames: Frames,

@@ -195,7 +195,7 @@ pub(super) const TOP: &[Key] = key_rows! {
          takes effect at the next start.";
     "defaults", Type::Table(DEFAULTS), None,
         "Settings of every process that does not override them: the keys of [process.NAME] except command, \
-         args, display, port and depends_on. env, env_file, add_path, groups, failure and flag are combined \
+         args, display, port, depends_on and action. env, env_file, add_path, groups, failure and flag are combined \
          with those of the process; in `restart` and `stop`, each key is overridden individually.";
     "process", Type::Map(&Type::Table(PROCESS)), None,
         "A process. NAME is an entry of the Procfile, all instances of which share these settings, or a new \

@@ -74,7 +74,6 @@ impl LocalService {
         Ok(None)
     }
 
-    /// The settings of its process.
     pub(super) fn set_settings(
         &self,
         project: &ComposeProject,
