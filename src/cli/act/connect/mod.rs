@@ -98,46 +98,25 @@ pub(in crate::cli) fn connect(args: &ConnectArgs) -> Result<u8, CliError> {
         };
     }
     needs_terminal()?;
-    let cannot_run =
-        |command: &Command| CliError::io(format!("can't run {}", command.get_program().display()));
-    match prepared {
-        Prepared::Exec(mut command) => {
-            let error = command.exec();
-            Err(cannot_run(&command)(error))
-        }
-        Prepared::Switch(name, mut command) => {
-            // tmux identifies its client by the terminal.
-            let ran = command.stdin(Stdio::inherit()).output().map_err(cannot_run(&command))?;
-            if ran.status.success() { Ok(0) } else { Err(not_switched(&name, &ran.stderr)) }
-        }
-        Prepared::Native(name, attach) => {
-            // Without its log it can be shown all the same.
-            let log = || logs::last_lines(&instance, &name, HISTORY).unwrap_or_default();
-            runtime::block_on(async {
-                let ended = native::show_terminal(&attach, log).await;
-                let (ended, unsent) =
-                    ended.map_err(CliError::io(format!("the terminal of {name}")))?;
-                if unsent > 0 {
-                    output::warn(&format!(
-                        "{name} has not read all that was typed: {unsent} bytes did not reach it"
-                    ));
-                }
-                let _ = writeln!(io::stdout(), "{}", client::words(&instance, &name).await);
-                Ok(match ended {
-                    native::ConnectionEnd::Left => 0,
-                    native::ConnectionEnd::Gone => client::exit_code(&instance, &name),
-                    native::ConnectionEnd::Signal(code) => code,
-                })
-            })
-        }
-        Prepared::Client(name, mut command) => runtime::block_on(async {
-            let shown = client::show(&mut command).await.map_err(cannot_run(&command))?;
-            let code = shown.map_err(|words| refused(&instance.context.env, &name, &words))?;
-            // The terminal may be gone.
-            let _ = writeln!(std::io::stdout(), "{}", client::words(&instance, &name).await);
-            Ok(code)
-        }),
+    if let Prepared::Exec(mut command) = prepared {
+        return Err(cannot_run(&command)(command.exec()));
     }
+    // Without its log it can be shown all the same.
+    let log = |name: &ProcName| logs::last_lines(&instance, name, HISTORY).unwrap_or_default();
+    runtime::block_on(async {
+        let shown = prepared.show(&instance, log).await?;
+        if let Some(name) = &shown.left {
+            if shown.unsent > 0 {
+                output::warn(&format!(
+                    "{name} has not read all that was typed: {} bytes did not reach it",
+                    shown.unsent
+                ));
+            }
+            // The terminal may be gone.
+            let _ = writeln!(io::stdout(), "{}", client::words(&instance, name).await);
+        }
+        Ok(shown.code)
+    })
 }
 
 /// Show the process until the user detaches, for a program that goes on afterwards.
@@ -147,22 +126,59 @@ pub(in crate::cli) async fn connect_from_ui(
     read_only: bool,
 ) -> Result<(), CliError> {
     let args = ConnectArgs { name: Some(name.to_string()), read_only, ..Default::default() };
-    let cannot_run = CliError::io("can't run tmux");
-    match prepare(instance, &args, false).await? {
-        Prepared::Client(name, mut command) => {
-            let shown = client::show(&mut command).await.map_err(cannot_run)?;
-            shown.map_err(|words| refused(&instance.context.env, &name, &words)).map(drop)
+    let prepared = prepare(instance, &args, false).await?;
+    prepared.show(instance, |_| vec![]).await.map(drop)
+}
+
+/// How a process was shown.
+struct Shown {
+    /// What was shown on this terminal, which the user has left.
+    left: Option<ProcName>,
+    /// How many typed bytes did not reach it.
+    unsent: usize,
+    code: u8,
+}
+
+impl Prepared {
+    /// Show the process until the user detaches; `log` is what stands above a terminal of tmo's own.
+    async fn show(
+        self,
+        instance: &Instance,
+        log: impl FnOnce(&ProcName) -> Vec<u8>,
+    ) -> Result<Shown, CliError> {
+        match self {
+            Self::Exec(_) => Err(CliError::OvermindCannot),
+            Self::Switch(name, mut command) => {
+                // tmux identifies its client by the terminal.
+                let ran = command.stdin(Stdio::inherit()).output().map_err(cannot_run(&command))?;
+                let shown = Shown { left: None, unsent: 0, code: 0 };
+                ran.status
+                    .success()
+                    .then_some(shown)
+                    .ok_or_else(|| not_switched(&name, &ran.stderr))
+            }
+            Self::Client(name, mut command) => {
+                let shown = client::show(&mut command).await.map_err(cannot_run(&command))?;
+                let code = shown.map_err(|words| refused(&instance.context.env, &name, &words))?;
+                Ok(Shown { left: Some(name), unsent: 0, code })
+            }
+            Self::Native(name, attach) => {
+                let ended = native::show_terminal(&attach, || log(&name)).await;
+                let (ended, unsent) =
+                    ended.map_err(CliError::io(format!("the terminal of {name}")))?;
+                let code = match ended {
+                    native::ConnectionEnd::Left => 0,
+                    native::ConnectionEnd::Gone => client::exit_code(instance, &name),
+                    native::ConnectionEnd::Signal(code) => code,
+                };
+                Ok(Shown { left: Some(name), unsent, code })
+            }
         }
-        Prepared::Switch(name, mut command) => {
-            let ran = command.stdin(Stdio::inherit()).output().map_err(cannot_run)?;
-            if ran.status.success() { Ok(()) } else { Err(not_switched(&name, &ran.stderr)) }
-        }
-        Prepared::Native(name, attach) => {
-            let ended = native::show_terminal(&attach, Vec::new).await;
-            ended.map(drop).map_err(CliError::io(format!("the terminal of {name}")))
-        }
-        Prepared::Exec(_) => Err(CliError::OvermindCannot),
     }
+}
+
+fn cannot_run(command: &Command) -> impl FnOnce(io::Error) -> CliError + use<> {
+    CliError::io(format!("can't run {}", command.get_program().display()))
 }
 
 fn needs_terminal() -> Result<(), CliError> {
