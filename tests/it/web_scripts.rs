@@ -54,6 +54,8 @@ fn a_path_that_only_reads_takes_no_large_body() {
         let answer = web.ask_with(&format!("POST {path}"), &body);
         assert_eq!(answer.status, status, "{path}: {answer:?}");
     }
+    web.end();
+    world.ok(["quit"]);
 }
 
 #[test]
