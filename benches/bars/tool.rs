@@ -44,7 +44,8 @@ pub(crate) enum To {
 }
 
 /// Whoever is not tmo.
-const OTHERS: [(&str, &str, Kind, &str); 11] = [
+const OTHERS: [(&str, &str, Kind, &str); 12] = [
+    ("earlier", "tmo-earlier", Kind::Tmo, "`tmo start` of another version"),
     (
         "floor",
         "tmux",
