@@ -80,19 +80,17 @@ pub(super) fn bare_command() -> Command {
 /// The help of the program, with the commands in groups: clap would list them all together. In short, only the
 /// commands of every day are described.
 fn grouped(command: Command, is_short: bool) -> Command {
-    let mut verbs: Vec<&Verb> = VERBS.iter().collect();
-    verbs.sort_by_key(|verb| verb.place);
     let mut list = String::new();
     let mut others = String::from("More, as `tmo --help` describes:\n");
-    for verbs in verbs.chunk_by(|before, verb| before.place.group == verb.place.group) {
-        let group = verbs[0].place.group;
+    for verbs in VERBS.chunk_by(|before, verb| before.group == verb.group) {
+        let group = verbs[0].group;
         let mut names: Vec<_> = verbs.iter().map(|verb| verb.name).collect();
         names.extend((group == TMO).then_some("help"));
         if is_short && group != EVERY_DAY {
-            let _ = writeln!(others, "  {:<12} {}", group.title, names.join(", "));
+            let _ = writeln!(others, "  {group:<12} {}", names.join(", "));
             continue;
         }
-        let _ = writeln!(list, "{}:", group.title);
+        let _ = writeln!(list, "{group}:");
         for name in names {
             let about = command.find_subcommand(name).and_then(Command::get_about);
             let about = about.map_or_else(|| "Show help".to_owned(), ToString::to_string);

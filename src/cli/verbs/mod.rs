@@ -30,7 +30,8 @@ pub(in crate::cli) struct Verb {
     aliases: &'static [&'static str],
     /// Former names, which go on working and are shown nowhere: `Verb { former: &["NAME"], ..verb(…) }`.
     former: &'static [&'static str],
-    place: HelpPlace,
+    /// The group of the help that lists it.
+    group: &'static str,
     subject: Subject,
     action: &'static dyn VerbAction,
 }
@@ -45,34 +46,15 @@ enum Subject {
     Nothing,
 }
 
-/// Where the help of the program lists a command: the group and the line in it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct HelpPlace {
-    group: HelpGroup,
-    line: u8,
-}
-
-/// A group of the help, those of every day first.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct HelpGroup {
-    rank: u8,
-    title: &'static str,
-}
-
-const EVERY_DAY: HelpGroup = HelpGroup { rank: 1, title: "Every day" };
-const THE_RUN: HelpGroup = HelpGroup { rank: 2, title: "The run" };
-const HOSTS: HelpGroup = HelpGroup { rank: 3, title: "Several hosts" };
-const AGENTS: HelpGroup = HelpGroup { rank: 4, title: "Coding agents" };
-const THE_LOG: HelpGroup = HelpGroup { rank: 5, title: "The log" };
-const A_PROCESS: HelpGroup = HelpGroup { rank: 6, title: "A process" };
-const PROJECT: HelpGroup = HelpGroup { rank: 7, title: "The project" };
-const TMO: HelpGroup = HelpGroup { rank: 8, title: "tmo itself" };
-
-impl HelpGroup {
-    const fn line(self, line: u8) -> HelpPlace {
-        HelpPlace { group: self, line }
-    }
-}
+// The groups of the help.
+const EVERY_DAY: &str = "Every day";
+const THE_RUN: &str = "The run";
+const HOSTS: &str = "Several hosts";
+const AGENTS: &str = "Coding agents";
+const THE_LOG: &str = "The log";
+const A_PROCESS: &str = "A process";
+const PROJECT: &str = "The project";
+const TMO: &str = "tmo itself";
 
 /// A command with its arguments.
 type BoundVerb = Box<dyn FnOnce() -> Result<u8, CliError>>;
@@ -101,61 +83,61 @@ impl<A: clap::Args> VerbAction for Does<A> {
 const fn verb(
     name: &'static str,
     aliases: &'static [&'static str],
-    place: HelpPlace,
+    group: &'static str,
     subject: Subject,
     action: &'static dyn VerbAction,
 ) -> Verb {
-    Verb { name, aliases, former: &[], place, subject, action }
+    Verb { name, aliases, former: &[], group, subject, action }
 }
 
-/// All commands, in the order of tmo(1) and of completions.
+/// All commands in the order of the help, group by group.
 static VERBS: &[Verb] = &[
-    verb("start", &["s"], EVERY_DAY.line(1), Start, &Does(start::start)),
-    verb("check", &[], PROJECT.line(5), Start, &Does(check::check)),
-    verb("config", &[], PROJECT.line(6), Start, &Does(config::config)),
-    verb("graph", &[], PROJECT.line(7), Start, &Does(graph::graph)),
-    verb("init", &[], PROJECT.line(2), Start, &Does(init::init)),
-    verb("import", &[], PROJECT.line(3), Nothing, &Does(import::import_project)),
-    verb("export", &[], PROJECT.line(4), Nothing, &Does(export::export_project)),
-    verb("demo", &[], PROJECT.line(1), Nothing, &Does(demo::demo)),
-    verb("schema", &[], PROJECT.line(8), Nothing, &Does(init::print_schema)),
-    verb("doctor", &[], PROJECT.line(9), Start, &Does(doctor::doctor)),
-    verb("restart", &["r"], EVERY_DAY.line(4), Processes, &Does(processes::restart)),
-    verb("stop", &["interrupt", "i"], EVERY_DAY.line(5), Processes, &Does(processes::stop)),
-    verb("connect", &["c"], EVERY_DAY.line(6), Processes, &Does(connect::connect)),
-    verb("detach", &[], THE_RUN.line(9), Nothing, &Does(ending::detach)),
-    verb("quit", &["q"], EVERY_DAY.line(8), Nothing, &Does(ending::quit)),
-    verb("kill", &["k"], THE_RUN.line(10), Nothing, &Does(ending::kill)),
-    verb("echo", &[], THE_LOG.line(1), Processes, &Does(echo::echo)),
-    verb("logs", &[], EVERY_DAY.line(3), Processes, &Does(logs::logs)),
-    verb("events", &[], THE_LOG.line(2), Processes, &Does(events::events)),
-    verb("why", &[], EVERY_DAY.line(7), Processes, &Does(why::why)),
-    verb("crashes", &[], THE_LOG.line(3), Processes, &Does(crashes::crashes)),
-    verb("flags", &[], THE_LOG.line(4), Processes, &Does(flags::flags)),
-    verb("wait", &[], A_PROCESS.line(5), Processes, &Does(wait::wait)),
-    verb("signal", &[], A_PROCESS.line(4), Processes, &Does(processes::signal)),
-    verb("watch", &[], A_PROCESS.line(6), Processes, &Does(watch::watch)),
-    verb("act", &[], A_PROCESS.line(1), Nothing, &Does(actions::act)),
-    verb("scale", &[], THE_RUN.line(7), Processes, &Does(processes::scale)),
-    verb("reload", &[], THE_RUN.line(6), Nothing, &Does(reload::reload)),
-    verb("send", &[], A_PROCESS.line(2), Processes, &Does(terminal::send)),
-    verb("screen", &[], A_PROCESS.line(3), Processes, &Does(terminal::screen)),
-    verb("open", &[], THE_RUN.line(3), Processes, &Does(web::open_process)),
-    verb("cleanup", &[], THE_RUN.line(11), Nothing, &Does(cleanup::cleanup)),
-    verb("ls", &[], THE_RUN.line(12), Nothing, &Does(ls::ls)),
-    verb("run", &["exec", "e"], A_PROCESS.line(7), Nothing, &Does(run::run_command)),
-    verb("ps", &["status"], EVERY_DAY.line(2), Nothing, &Does(ps::ps)),
-    verb("top", &[], THE_RUN.line(5), Nothing, &Does(top::top)),
-    verb("ui", &[], THE_RUN.line(1), Nothing, &Does(ui::ui)),
-    verb("web", &[], THE_RUN.line(2), Nothing, &Does(web::web)),
-    verb("app", &[], THE_RUN.line(8), Nothing, &Does(app::app)),
-    verb("server", &[], THE_RUN.line(4), Nothing, &Does(web::server)),
-    verb("failures", &[], THE_LOG.line(5), Start, &Does(failures::failures)),
-    verb("mcp", &[], AGENTS.line(1), Nothing, &Does(mcp::mcp)),
-    verb("fleet", &[], HOSTS.line(1), Nothing, &Does(fleet::fleet)),
-    verb("setup", &[], TMO.line(1), Nothing, &Does(setup::setup)),
-    verb("completions", &[], TMO.line(2), Nothing, &Does(completions::completions)),
-    verb("man", &[], TMO.line(3), Nothing, &Does(man::manual)),
+    verb("start", &["s"], EVERY_DAY, Start, &Does(start::start)),
+    verb("ps", &["status"], EVERY_DAY, Nothing, &Does(ps::ps)),
+    verb("logs", &[], EVERY_DAY, Processes, &Does(logs::logs)),
+    verb("restart", &["r"], EVERY_DAY, Processes, &Does(processes::restart)),
+    verb("stop", &["interrupt", "i"], EVERY_DAY, Processes, &Does(processes::stop)),
+    verb("connect", &["c"], EVERY_DAY, Processes, &Does(connect::connect)),
+    verb("why", &[], EVERY_DAY, Processes, &Does(why::why)),
+    verb("quit", &["q"], EVERY_DAY, Nothing, &Does(ending::quit)),
+    verb("ui", &[], THE_RUN, Nothing, &Does(ui::ui)),
+    verb("web", &[], THE_RUN, Nothing, &Does(web::web)),
+    verb("open", &[], THE_RUN, Processes, &Does(web::open_process)),
+    verb("server", &[], THE_RUN, Nothing, &Does(web::server)),
+    verb("top", &[], THE_RUN, Nothing, &Does(top::top)),
+    verb("reload", &[], THE_RUN, Nothing, &Does(reload::reload)),
+    verb("scale", &[], THE_RUN, Processes, &Does(processes::scale)),
+    verb("app", &[], THE_RUN, Nothing, &Does(app::app)),
+    verb("detach", &[], THE_RUN, Nothing, &Does(ending::detach)),
+    verb("kill", &["k"], THE_RUN, Nothing, &Does(ending::kill)),
+    verb("cleanup", &[], THE_RUN, Nothing, &Does(cleanup::cleanup)),
+    verb("ls", &[], THE_RUN, Nothing, &Does(ls::ls)),
+    verb("fleet", &[], HOSTS, Nothing, &Does(fleet::fleet)),
+    verb("mcp", &[], AGENTS, Nothing, &Does(mcp::mcp)),
+    verb("echo", &[], THE_LOG, Processes, &Does(echo::echo)),
+    verb("events", &[], THE_LOG, Processes, &Does(events::events)),
+    verb("crashes", &[], THE_LOG, Processes, &Does(crashes::crashes)),
+    verb("flags", &[], THE_LOG, Processes, &Does(flags::flags)),
+    verb("failures", &[], THE_LOG, Start, &Does(failures::failures)),
+    verb("act", &[], A_PROCESS, Nothing, &Does(actions::act)),
+    verb("send", &[], A_PROCESS, Processes, &Does(terminal::send)),
+    verb("screen", &[], A_PROCESS, Processes, &Does(terminal::screen)),
+    verb("signal", &[], A_PROCESS, Processes, &Does(processes::signal)),
+    verb("wait", &[], A_PROCESS, Processes, &Does(wait::wait)),
+    verb("watch", &[], A_PROCESS, Processes, &Does(watch::watch)),
+    verb("run", &["exec", "e"], A_PROCESS, Nothing, &Does(run::run_command)),
+    verb("demo", &[], PROJECT, Nothing, &Does(demo::demo)),
+    verb("init", &[], PROJECT, Start, &Does(init::init)),
+    verb("import", &[], PROJECT, Nothing, &Does(import::import_project)),
+    verb("export", &[], PROJECT, Nothing, &Does(export::export_project)),
+    verb("check", &[], PROJECT, Start, &Does(check::check)),
+    verb("config", &[], PROJECT, Start, &Does(config::config)),
+    verb("graph", &[], PROJECT, Start, &Does(graph::graph)),
+    verb("schema", &[], PROJECT, Nothing, &Does(init::print_schema)),
+    verb("doctor", &[], PROJECT, Start, &Does(doctor::doctor)),
+    verb("setup", &[], TMO, Nothing, &Does(setup::setup)),
+    verb("completions", &[], TMO, Nothing, &Does(completions::completions)),
+    verb("man", &[], TMO, Nothing, &Does(man::manual)),
 ];
 
 impl Verb {
