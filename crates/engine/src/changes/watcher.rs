@@ -21,7 +21,7 @@ use crate::model::event::What;
 use crate::model::file_change::{ChangedFile, FileChange, MOST_NAMED};
 use crate::model::plan::file_patterns::FilePatterns;
 use crate::model::plan::rules::FileWatch;
-use crate::model::time::Timestamp;
+use crate::model::time::{MonotonicTime, Timestamp};
 use crate::model::{ProcId, Untrusted};
 use crate::sys::clock;
 
@@ -59,6 +59,9 @@ struct Mail {
     paths: HashSet<PathBuf>,
     /// Anything may have changed: events were lost.
     all: bool,
+    /// When the first of these arrived, which this thread may take up later: what began in between may have read the
+    /// file before or after its change.
+    first: Option<MonotonicTime>,
     /// What to watch from now on, and the files of tmo itself.
     follow: Option<(Vec<Followed>, Vec<PathBuf>)>,
     end: bool,
@@ -103,6 +106,7 @@ impl Inbox {
         }
         self.put(|mail| {
             mail.all |= event.need_rescan() || mail.paths.len() + event.paths.len() > MOST_PATHS;
+            mail.first.get_or_insert_with(clock::monotonic);
             if mail.all {
                 mail.paths.clear();
             } else {
@@ -229,11 +233,11 @@ impl Work {
         let mut is_reading = false;
         loop {
             let until = if is_reading { Some(Instant::now()) } else { self.due() };
-            let Mail { paths, all, follow, end } = self.inbox.take(until);
+            let Mail { paths, all, first, follow, end } = self.inbox.take(until);
             if end {
                 return;
             }
-            self.note(&paths, all);
+            self.note(&paths, all, first);
             if let Some((followed, own)) = follow {
                 self.follow(followed, &own);
             }
@@ -301,8 +305,9 @@ impl Work {
     }
 
     /// Note where something has changed.
-    fn note(&mut self, paths: &HashSet<PathBuf>, all: bool) {
+    fn note(&mut self, paths: &HashSet<PathBuf>, all: bool, first: Option<MonotonicTime>) {
         let (now, noticed) = (Instant::now(), clock::monotonic());
+        let first = first.unwrap_or(noticed);
         for at in 0..self.trees.len() {
             let (tree, system) = (&mut self.trees[at], &mut self.system);
             let root = tree.scope.root.clone();
@@ -317,7 +322,7 @@ impl Work {
                     Meaning::File(file) => {
                         for id in tree.scope.watchers(&file) {
                             let pending = self.pending.entry(id);
-                            let pending = pending.or_insert_with(|| Pending::new(now, noticed));
+                            let pending = pending.or_insert_with(|| Pending::new(now, first));
                             pending.go_on(now, noticed);
                             pending.touch(&file);
                         }
@@ -401,5 +406,25 @@ impl Work {
             }
         }
         changes.is_empty() || self.reports.blocking_send(FileReport::Changed(changes)).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::ModifyKind;
+    use notify::{Event, EventKind};
+
+    use super::Inbox;
+    use crate::sys::clock;
+
+    #[test]
+    fn events_have_the_time_of_the_first_one() {
+        let inbox = Inbox::default();
+        let event = Event::new(EventKind::Modify(ModifyKind::Any)).add_path("a".into());
+        inbox.heard(Ok(event.clone()));
+        let between = clock::monotonic();
+        inbox.heard(Ok(event));
+        let first = inbox.take(None).first.unwrap();
+        assert!(first <= between && inbox.take(Some(std::time::Instant::now())).first.is_none());
     }
 }
