@@ -77,7 +77,7 @@ pub enum ConfigError {
     Apps(#[from] StoreError),
     /// An app has the name of another process.
     #[error(
-        "`{process}` is the app `{app}`, and also a process or an action of the project; rename that, or `tmo app \
+        "`{process}` is the app `{app}`, and also a process or an action; rename that, or `tmo app \
          remove {process}`"
     )]
     AppTwice {

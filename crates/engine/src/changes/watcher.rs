@@ -153,7 +153,6 @@ impl Drop for Watcher {
 }
 
 /// What reports changes.
-#[derive(Debug)]
 struct System {
     inbox: Arc<Inbox>,
     native: Option<RecommendedWatcher>,
@@ -211,7 +210,6 @@ impl System {
 }
 
 /// The thread.
-#[derive(Debug)]
 struct Work {
     inbox: Arc<Inbox>,
     reports: Sender<FileReport>,
@@ -307,7 +305,6 @@ impl Work {
     /// Note where something has changed.
     fn note(&mut self, paths: &HashSet<PathBuf>, all: bool, first: Option<MonotonicTime>) {
         let (now, noticed) = (Instant::now(), clock::monotonic());
-        let first = first.unwrap_or(noticed);
         for at in 0..self.trees.len() {
             let (tree, system) = (&mut self.trees[at], &mut self.system);
             let root = tree.scope.root.clone();
@@ -322,7 +319,8 @@ impl Work {
                     Meaning::File(file) => {
                         for id in tree.scope.watchers(&file) {
                             let pending = self.pending.entry(id);
-                            let pending = pending.or_insert_with(|| Pending::new(now, first));
+                            let pending = pending
+                                .or_insert_with(|| Pending::new(now, first.unwrap_or(noticed)));
                             pending.go_on(now, noticed);
                             pending.touch(&file);
                         }

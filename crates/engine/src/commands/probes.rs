@@ -46,7 +46,6 @@ const NO_ANSWER_YET: &str = "no answer yet";
 pub(crate) struct Probes(HashMap<Question, Task>);
 
 /// A way to probe, with everything that it needs.
-#[derive(Debug)]
 enum Way {
     Port(String, u16, OwnerCheck),
     Http(String, OwnerCheck),

@@ -151,11 +151,8 @@ impl Prepared {
             Self::Switch(name, mut command) => {
                 // tmux identifies its client by the terminal.
                 let ran = command.stdin(Stdio::inherit()).output().map_err(cannot_run(&command))?;
-                let shown = Shown { left: None, unsent: 0, code: 0 };
-                ran.status
-                    .success()
-                    .then_some(shown)
-                    .ok_or_else(|| not_switched(&name, &ran.stderr))
+                let done = Shown { left: None, unsent: 0, code: 0 };
+                ran.status.success().then_some(done).ok_or_else(|| not_switched(&name, &ran.stderr))
             }
             Self::Client(name, mut command) => {
                 let shown = client::show(&mut command).await.map_err(cannot_run(&command))?;

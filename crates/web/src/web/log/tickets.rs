@@ -38,8 +38,8 @@ impl Tickets {
             let count =
                 |at: &usize| (0..MOST_TICKETS).filter(|of| session(*of) == session(*at)).count();
             // The last of them, which are the newest first.
-            let displaced = (0..MOST_TICKETS).max_by_key(count);
-            self.open.remove(displaced.unwrap_or_default());
+            let at = (0..MOST_TICKETS).max_by_key(count);
+            self.open.remove(at.unwrap_or_default());
         }
         self.open.push_front((id.clone(), now + LIFE, ticket));
         Ok(id)

@@ -88,9 +88,9 @@ pub(crate) async fn forward(Client(client): Client, request: RunRequest, body: B
 /// Restrict a request to the output of these processes; `None` if it asks for more.
 fn within(names: &[String], path: &str, query: &str) -> Option<String> {
     if !matches!(path, "/api/lines" | "/api/extent" | "/api/count" | "/api/output") {
-        let name = path.strip_prefix("/api/processes/")?.strip_suffix("/screen")?;
-        let name = percent_decode_str(name).decode_utf8().ok()?;
-        let known = names.iter().find(|known| *known == whole(&name))?;
+        let word = path.strip_prefix("/api/processes/")?.strip_suffix("/screen")?;
+        let word = percent_decode_str(word).decode_utf8().ok()?;
+        let known = names.iter().find(|known| *known == whole(&word))?;
         let name = percent_encoded(&exactly(known));
         return Some(format!("/api/processes/{name}/screen?{query}"));
     }

@@ -155,8 +155,8 @@ fn change_of(query: &str, zip: Incoming) -> Result<AppRequest, Refusal> {
             ("arg", _) => app.args.push(value.into_owned()),
             ("start", "true" | "false") => app.autostart = value == "true",
             _ => {
-                let reason = format!("there is no `{key}={value}` here");
-                return refuse(StatusCode::BAD_REQUEST, &reason);
+                let why = format!("there is no `{key}={value}` here");
+                return refuse(StatusCode::BAD_REQUEST, &why);
             }
         }
     }

@@ -166,7 +166,6 @@ async fn keep(sender: Arc<watch::Sender<RunList>>, reader: Arc<Mutex<ListingRead
 }
 
 /// Reads the files of runs again when they have changed.
-#[derive(Debug)]
 struct ListingReader {
     source: ListingSource,
     /// `None` where the system does not report changes.

@@ -94,8 +94,7 @@ pub(crate) async fn guard(
     if rule.needs_whole_scope && session.grant.scope.names().is_some() {
         return Err(not_allowed());
     }
-    let is_reading = matches!(rule.need, Need::Session(Role::Read));
-    let most = if is_reading { SMALL_BODY } else { LARGEST_BODY };
+    let most = if rule.need == Need::Session(Role::Read) { SMALL_BODY } else { LARGEST_BODY };
     request = with_whole_body(request, most, BODY_TIME).await?;
     if rule.is_bridged
         && let Some((host, path)) = host_of(request.uri().path())
@@ -129,7 +128,7 @@ async fn with_whole_body(
         Ok(Ok(body)) => Ok(Request::from_parts(parts, Body::from(body))),
         Ok(Err(error)) => match error.into_inner().downcast::<LengthLimitError>() {
             Ok(_) => refuse(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large"),
-            Err(_) => refuse(StatusCode::BAD_REQUEST, "the body of the request is malformed"),
+            Err(_) => refuse(StatusCode::BAD_REQUEST, "the body is malformed"),
         },
         Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, "the request takes too long"),
     }
