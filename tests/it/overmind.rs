@@ -239,6 +239,13 @@ fn a_link_named_overmind_uses_overminds_name_and_version() {
         assert!(log.starts_with("system | Tmux socket name: "), "{log}");
     }
     assert_eq!(world.field("sixth", "color"), 42, "overmind's colours");
+    world.write("Procfile", &format!("{LONG}{more}# changed\n"));
+    for reload in [run(&["reload"]), world.run(["reload"])] {
+        assert!(reload.code == 0 && !reload.stdout.contains("color"), "{reload:?}");
+    }
+    assert_eq!(world.field("sixth", "color"), 42);
+    let again = run(&["start", "--if-needed"]);
+    assert!(again.code == 0 && !again.stderr.contains("colors"), "{again:?}");
     assert_eq!(run(&["q"]).code, 0);
     world.wait_empty();
 }

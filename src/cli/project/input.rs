@@ -52,9 +52,6 @@ impl Start {
         let_owner_in();
         let (context, typed_in) = choose_directory(Context::here()?, &mut typed)?;
         let number = command::prepare(&context.env, &context.start_dir, &mut typed)?;
-        if Persona::here() == Persona::Overmind && context.env.path("COLORS").is_none() {
-            typed.colors.get_or_insert_with(|| "2,3,4,5,6,42,130,103,129,108".to_owned());
-        }
         let typed = typed.settled();
         let project = context.project(&typed)?;
         project.socket.check()?;

@@ -99,8 +99,15 @@ impl Start {
 
     /// Flags and variables.
     pub(in crate::cli) fn settings(&self) -> Result<Settings, PlanError> {
-        let mut settings = Settings::new(&self.typed, &self.context.env)?;
-        if Persona::here() == Persona::Overmind {
+        let is_here = Persona::here() == Persona::Overmind;
+        // A reload keeps what the run was started with.
+        let is_overmind = self.earlier.as_ref().map_or(is_here, |run| run.as_overmind);
+        let mut typed = self.typed.clone();
+        if is_overmind && self.context.env.path("COLORS").is_none() {
+            typed.colors.get_or_insert_with(|| "2,3,4,5,6,42,130,103,129,108".to_owned());
+        }
+        let mut settings = Settings::new(&typed, &self.context.env)?;
+        if is_here {
             settings.prefer_tmux();
         }
         Ok(settings)

@@ -140,7 +140,7 @@ pub enum PlanError {
         what: &'static str,
     },
     /// A check uses the port of a process that has none.
-    #[error("{place}: {asked} means the PORT of `{name}`, which is told none ({by}); name a port")]
+    #[error("{place}: {asked} needs the PORT of `{name}`, which gets none ({by}); name a port")]
     NoPort {
         /// The file and the line.
         place: String,

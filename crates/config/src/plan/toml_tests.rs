@@ -212,9 +212,8 @@ fn a_port_that_nobody_is_told_can_t_be_asked() {
     ] {
         let typed = StartOptions { no_port: Some(true), ..StartOptions::default() };
         let error = with(toml).typed(typed).error();
-        let reported = format!(
-            "tmo.toml:3: `{check}` means the PORT of `web`, which is told none (--no-port)"
-        );
+        let reported =
+            format!("tmo.toml:3: `{check}` needs the PORT of `web`, which gets none (--no-port)");
         assert!(error.starts_with(&reported), "{error}");
     }
 }

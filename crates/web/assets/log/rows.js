@@ -184,7 +184,7 @@ function text(line, isShort) {
 /** @param {any} line */
 function kind(line) {
   if (line.event === undefined) return line.stream === 'err' ? 'row stderr' : 'row';
-  return ['crash', 'crash-report', 'gap', 'broken'].includes(line.event) ? 'row event bad' : 'row event';
+  return line.error || ['crash-report', 'gap'].includes(line.event) ? 'row event bad' : 'row event';
 }
 
 /** A line that is shown in full. @param {any} line */
